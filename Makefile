@@ -1,0 +1,94 @@
+# Fujing (辅警). Needs make and Python 3.11 or newer with venv; everything else comes by requirements.lock.
+# Every path is relative, so the clone may live under a name with spaces or Chinese characters.
+
+PYTHON ?= python3
+UV ?= uv
+ARGS ?=
+
+BIN := .venv/bin
+INSTALLED := .venv/.installed-in
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
+CODE := backend mobile_api storage migrations tests
+
+.DEFAULT_GOAL := help
+.PHONY: help env demo test check bench fmt lock clean
+
+help:
+	@printf '%s\n' \
+	  'Fujing (辅警). make TARGET, where TARGET is' \
+	  '' \
+	  '  demo    a whole duty, from sign-in to sealed receipts, on a PostgreSQL and an S3 server of its own' \
+	  '  test    every test, on real PostgreSQL and real S3' \
+	  '  check   style, types and the rule that imports run downward' \
+	  '  bench   the figures, one line each: bench NAME VALUE UNIT' \
+	  '  fmt     format the code and put the imports in order' \
+	  '' \
+	  '  env     make .venv as requirements.lock says (the others do it by themselves, once)' \
+	  '  lock    write requirements.lock anew from pyproject.toml (needs uv; UPGRADE=1 takes newer versions)' \
+	  '  clean   remove .venv and the caches, nothing else' \
+	  '' \
+	  'The first target downloads some 130 MB. From a package mirror / 使用软件包镜像:' \
+	  '  PIP_INDEX_URL=https://<mirror>/simple make demo' \
+	  'Another Python / 换一个 Python:    make demo PYTHON=python3.12' \
+	  'More words for the command behind it:    make test ARGS="-k receipt"'
+
+env: $(INSTALLED)
+
+# Done again when the lock or the project changed, and when the clone was moved or its Python is gone.
+ifneq "$(shell $(BIN)/python -c '' 2>/dev/null && cat $(INSTALLED) 2>/dev/null)" "$(CURDIR)"
+.PHONY: $(INSTALLED)
+endif
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { printf '%s\n' \
+	  '需要 Python 3.11 或更高版本，而 $(PYTHON) 不存在或版本过低。请安装后重试，或指定：make PYTHON=python3.12' \
+	  'Fujing needs Python 3.11 or newer; $(PYTHON) is missing or older. Install one, or name it: make PYTHON=python3.12' \
+	  >&2; exit 1; }
+	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { printf '%s\n' \
+	  '这个 Python 缺少 venv 模块。Debian 或 Ubuntu：apt install python3-venv，然后重试。' \
+	  'This Python comes without venv. On Debian or Ubuntu: apt install python3-venv, then try again.' \
+	  >&2; exit 1; }
+	@{ [ ! -e $(INSTALLED) ] || [ "$$(cat $(INSTALLED))" = "$$(pwd -P)" ]; } \
+	  && $(BIN)/python -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	  || "$(PYTHON)" -m venv --clear .venv
+	@echo 'Installing into .venv what requirements.lock names (once; some 130 MB)'
+	@$(PIP) install --only-binary :all: --require-hashes --requirement requirements.lock
+	@$(PIP) install --no-index --no-deps --no-build-isolation --editable .
+	@$(PIP) check
+	@pwd -P > $(INSTALLED)
+
+demo: env
+	@$(BIN)/fujing demo $(ARGS)
+
+test: env
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: env
+	$(BIN)/python -m ruff check
+	$(BIN)/python -m ruff format --check
+	$(BIN)/python -m mypy
+	$(BIN)/lint-imports
+
+bench: env
+	@$(BIN)/python tests/bench/run.py $(ARGS)
+
+fmt: env
+	@$(BIN)/python -m ruff check --fix-only
+	@$(BIN)/python -m ruff format
+
+# One version of each package for every Python from 3.11 on; names, versions and hashes, no address.
+lock:
+	@command -v "$(UV)" >/dev/null || { printf '%s\n' \
+	  'make lock 需要 uv：在任意虚拟环境中 pip install uv，然后 make lock UV=路径/uv' \
+	  'make lock needs uv: pip install uv into any environment, then make lock UV=path/to/uv' >&2; exit 1; }
+	@"$(UV)" pip compile pyproject.toml --extra embedded --group build --group test --group check \
+	  --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
+	  --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' --quiet \
+	  $(if $(UPGRADE),--upgrade) --output-file requirements.lock
+	@! grep -n '://' requirements.lock || { echo 'requirements.lock names an address' >&2; exit 1; }
+
+clean:
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build fujing.egg-info
+	@for folder in $(CODE); do \
+	  [ ! -d "$$folder" ] || find "$$folder" -name __pycache__ -type d -prune -exec rm -rf {} +; \
+	done

@@ -1,0 +1,112 @@
+"""One PostgreSQL, one pool, one wrapper for transactions.
+
+Guarantees: a connection always returns to the pool, a failed COMMIT included; an inner `tx` is a savepoint; nothing
+is sent when the engine is constructed. SQL that reasons about intervals goes through `fetch`, `first`, `value` and
+`execute`; what concerns one table goes through Piccolo's builder. Both run on the transaction in force.
+"""
+
+import os
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+from asyncpg import Record as Record
+from piccolo.engine.postgres import PostgresEngine, PostgresTransaction
+
+SESSION = {
+    "timezone": "UTC",
+    "application_name": "fujing",
+    "statement_timeout": "30s",
+    "idle_in_transaction_session_timeout": "60s",
+}
+
+
+class Database(PostgresEngine):
+    """Piccolo's engine, without the connections that it makes while it is constructed."""
+
+    async def check_version(self) -> None:
+        """Nothing: migrations check the server's version once."""
+
+    async def prep_database(self) -> None:
+        """Nothing: migrations make what is needed."""
+
+
+DB = Database(config={})
+
+
+async def _keep(_: Any) -> None:
+    """Connections keep no session state between uses, so releasing one costs no round trip."""
+
+
+async def connect(url: str, size: int) -> None:
+    """Open the pool. Raises what asyncpg raises where the server cannot be reached."""
+    DB.config = {"dsn": url}
+    await DB.start_connection_pool(min_size=1, max_size=size, server_settings=SESSION, reset=_keep, timeout=10)
+
+
+async def disconnect() -> None:
+    if DB.pool is not None:
+        await DB.close_connection_pool()
+
+
+@asynccontextmanager
+async def opened(url: str, size: int = 4) -> AsyncIterator[None]:
+    """The pool for the length of a command."""
+    await connect(url, size)
+    try:
+        yield
+    finally:
+        await disconnect()
+
+
+@asynccontextmanager
+async def tx(**options: Any) -> AsyncIterator[PostgresTransaction]:
+    """A transaction, or a savepoint inside one. `options`: isolation=, readonly=."""
+    if (outer := DB.current_transaction.get()) is not None:
+        async with outer.connection.transaction():
+            yield outer
+        return
+    async with pool().acquire() as connection, connection.transaction(**options):
+        transaction = PostgresTransaction(DB)
+        transaction.connection = connection
+        token = DB.current_transaction.set(transaction)
+        try:
+            yield transaction
+        finally:
+            DB.current_transaction.reset(token)
+
+
+def pool() -> asyncpg.Pool:
+    if DB.pool is None:
+        raise RuntimeError("database.connect was not called")
+    return DB.pool
+
+
+def _runner() -> Any:
+    transaction = DB.current_transaction.get()
+    return transaction.connection if transaction is not None else pool()
+
+
+async def fetch(sql: str, *values: Any) -> Sequence[Record]:
+    return await _runner().fetch(sql, *values)  # type: ignore[no-any-return]
+
+
+async def first(sql: str, *values: Any) -> Record | None:
+    return await _runner().fetchrow(sql, *values)
+
+
+async def value(sql: str, *values: Any) -> Any:
+    return await _runner().fetchval(sql, *values)
+
+
+async def execute(sql: str, *values: Any) -> str:
+    return str(await _runner().execute(sql, *values))
+
+
+def rows_touched(status: str) -> int:
+    """The number in a command's tag: 'UPDATE 1' is 1."""
+    return int(status.rsplit(" ", 1)[-1])
+
+
+os.environ.setdefault("PICCOLO_CONF", "migrations.piccolo_conf")

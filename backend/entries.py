@@ -1,0 +1,356 @@
+"""An entry: the one kind of write. A verb is a frozen struct with the client's own id; it is recorded once.
+
+Guarantees: the same id and content again answers as the first time and changes nothing; the same id with other content
+is refused; a live entry that the rules forbid is refused once and for ever for that id, unless it comes again with
+`despite`; a late one is never refused for its content. Everything an entry does happens in one transaction, with
+the persons concerned locked in order. See docs/adr/0004 and 0005, and 0010 for the salted digest.
+"""
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from backend import findings, journal
+from backend.database import execute, fetch, first, tx
+from backend.law.catalogue import Law, law
+from backend.refusals import Refusal, RuleRefusal
+
+Moment = Annotated[datetime, msgspec.Meta(tz=True, description="RFC 3339, with its offset")]
+PRINTABLE = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]*$"
+Words = Annotated[str, msgspec.Meta(min_length=1, max_length=2000, pattern=PRINTABLE)]
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=120, pattern=r"^[^\x00-\x1f\x7f\ud800-\udfff]+$")]
+BIGINT = 2**63 - 1
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+Count = Annotated[int, msgspec.Meta(ge=0, le=BIGINT)]
+
+
+class Place(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where: degrees, the receiver's own accuracy in metres, and the datum; datums are never converted or compared."""
+
+    lat: Annotated[float, msgspec.Meta(ge=-90, le=90)]
+    lon: Annotated[float, msgspec.Meta(ge=-180, le=180)]
+    accuracy_m: Annotated[float, msgspec.Meta(ge=0, le=100_000)]
+    datum: Literal["WGS84", "GCJ02"]
+
+
+def as_json(struct: msgspec.Struct | None) -> str | None:
+    """A struct as a jsonb column takes it."""
+    return None if struct is None else msgspec.json.encode(struct).decode()
+
+
+class Despite(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Why it was done although the rules refused it, and the officer who ordered it and answers for it."""
+
+    why: Words
+    ordered_by: UUID | None = None
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What every entry carries. `id` is made by the client and is the id of the thing that the entry creates."""
+
+    id: Annotated[UUID, msgspec.Meta(description="made by the client; the same id again is the same entry")]
+    occurred_at: Annotated[Moment, msgspec.Meta(description="by the device's clock, when it happened")]
+    device_seq: Annotated[Count, msgspec.Meta(description="rises by one with each entry of this device")]
+    boot_id: Annotated[UUID, msgspec.Meta(description="changes when the device restarts")] | None = None
+    uptime_ms: Annotated[Count, msgspec.Meta(description="milliseconds since that start")] | None = None
+    despite: (
+        Annotated[Despite, msgspec.Meta(description="sent again after a refusal: recorded with its findings")] | None
+    ) = None
+
+
+class Role(msgspec.Struct, frozen=True):
+    """A role on an organ; it reaches the organ's subtree."""
+
+    role: str
+    organ: str
+
+
+class Actor(msgspec.Struct, frozen=True, kw_only=True):
+    """The person of a session: who acts, from which device, with which roles at this moment."""
+
+    person: UUID
+    badge: str
+    kind: str
+    organ: str
+    session: UUID
+    device: UUID | None = None
+    roles: tuple[Role, ...] = ()
+
+
+class Timing(msgspec.Struct, frozen=True):
+    """When an entry happened by the server's clock, and how it came. `skew` is server minus device."""
+
+    occurred_at: datetime
+    received_at: datetime
+    skew: timedelta
+    late: bool
+
+
+class Occasion(msgspec.Struct, frozen=True):
+    """One arrival of one entry: what a verb's function may know besides the entry itself."""
+
+    actor: Actor
+    timing: Timing
+    law: Law
+    despite: Despite | None
+
+    @property
+    def at(self) -> datetime:
+        return self.timing.occurred_at
+
+    def require(self, unmet: Sequence[str]) -> tuple[str, ...]:
+        """Refuse a live entry that leaves rules unmet; otherwise they stand beside it as findings. Before any write."""
+        if unmet and not self.timing.late and self.despite is None:
+            raise RuleRefusal(unmet)
+        return tuple(unmet)
+
+    def require_live_state(self, holds: bool, code: str) -> bool:
+        """A live entry that conflicts with the state is refused, whatever the reason; a late one says so (True)."""
+        if not holds and not self.timing.late:
+            raise Refusal(code)
+        return holds
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What a verb's function did. `subject`: ids, codes, times, digests only, for it enters the journal as it is."""
+
+    subject: dict[str, Any]
+    subjects: Sequence[UUID]
+    organ: str
+    findings: Sequence[str] = ()
+
+
+class Recorded(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer to an entry, before it is put into words."""
+
+    id: UUID
+    received_at: datetime
+    findings: Sequence[str]
+    subject: dict[str, Any]
+    replayed: bool
+
+
+class Note(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A finding or unmet rule: its stable code, the article, and the sentence in the reader's language."""
+
+    code: str
+    message: str
+    article: str | None = None
+
+
+class Receipt(msgspec.Struct, kw_only=True):
+    """What every entry is answered with; each verb adds what it made."""
+
+    id: UUID
+    status: Literal["recorded", "replayed"]
+    received_at: Moment
+    findings: list[Note]
+
+
+Record = Callable[[Occasion, Any], Awaitable[Outcome]]
+Concerned = Callable[[Actor, Any], Awaitable[Iterable[UUID]]]
+
+
+async def only_the_actor(actor: Actor, entry: Any) -> Iterable[UUID]:
+    return (actor.person,)
+
+
+class Verb(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the list in verbs.py: the struct on the wire, the function that records it, and who may."""
+
+    name: str
+    entry: type[Entry]
+    receipt: type[Receipt]
+    record: Record
+    may: frozenset[str]
+    summary: str
+    example: dict[str, Any]
+    concerned: Concerned = only_the_actor
+
+
+def timing(occurred_at: datetime, sent_at: datetime, received_at: datetime, law: Law) -> Timing:
+    """Correct the device's clock by what its own `sent_at` shows, and tell live from late. Pure.
+
+    Raises Refusal `time_ahead` where the device says that it happened after it was sent.
+    """
+    try:
+        if occurred_at > sent_at + law.span("skew_floor"):
+            raise Refusal("time_ahead")
+        skew = received_at - sent_at
+        if abs(skew) < law.span("skew_floor"):
+            skew = timedelta()
+        corrected = min(occurred_at + skew, received_at).astimezone(UTC)
+    except OverflowError:
+        raise Refusal("time_out_of_range") from None
+    if corrected < EARLIEST:
+        raise Refusal("time_out_of_range")
+    return Timing(corrected, received_at, skew, received_at - corrected > law.span("live_window"))
+
+
+async def record(verb: Verb, actor: Actor, entry: Entry, sent_at: datetime, received_at: datetime) -> Recorded:
+    """Record one entry, once. Raises Refusal, which the journal holds before it is raised.
+
+    Source: DESIGN §4. Safe to call again at any time with the same entry.
+    """
+    try:
+        return await _record_or_replay(verb, actor, entry, sent_at, received_at)
+    except asyncpg.UniqueViolationError as clash:
+        if clash.constraint_name not in ("entry_pkey", "journal_entry_once"):
+            raise
+        return await _record_or_replay(verb, actor, entry, sent_at, received_at)
+    except _AsBefore as again:
+        raise again.refusal from None
+    except Refusal as refusal:
+        await _remember(verb, actor, entry, received_at, refusal)
+        raise
+
+
+class _AsBefore(Exception):
+    """A refusal that the journal already holds for this id."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        self.refusal = refusal
+
+
+async def _record_or_replay(
+    verb: Verb, actor: Actor, entry: Entry, sent_at: datetime, received_at: datetime
+) -> Recorded:
+    if actor.kind not in verb.may:
+        raise Refusal("not_for_your_role")
+    async with tx():
+        await lock_persons(await verb.concerned(actor, entry))
+        earlier = await first(EARLIER, entry.id)
+        if earlier is not None:
+            if not _same_content(earlier, verb, actor, entry):
+                raise Refusal("id_reused")
+            if earlier["outcome"] == "recorded":
+                return _as_recorded(earlier)
+            if entry.despite is None:
+                raise _AsBefore(_as_refused(earlier))
+        timed = timing(entry.occurred_at, sent_at, received_at, law())
+        outcome = await verb.record(Occasion(actor, timed, law(), entry.despite), entry)
+        noted = [*outcome.findings, *await _clock_findings(entry, actor, timed)]
+        line = _line(verb, actor, entry, outcome, timed, noted)
+        salt = earlier["salt"] if earlier else secrets.token_bytes(16)
+        await _write(verb, actor, entry, line, salt, again=earlier is not None)
+    return Recorded(id=entry.id, received_at=received_at, findings=noted, subject=outcome.subject, replayed=False)
+
+
+EARLIER = """
+SELECT e.salt, e.actor, e.verb, j.outcome, j.at, j.entry
+FROM entry e JOIN journal j ON j.entry_id = e.id AND j.outcome IN ('recorded', 'refused')
+WHERE e.id = $1 ORDER BY j.seq DESC LIMIT 1
+"""
+KEEP = f"""
+WITH kept AS (INSERT INTO entry (id, actor, verb, salt, content, despite) VALUES ($6, $2, $4, $10, $11, $12))
+{journal.APPEND}"""  # noqa: S608
+KEEP_DESPITE = f"""
+WITH kept AS (UPDATE entry SET despite = $12 WHERE id = $6 AND salt = $10 AND content = $11)
+{journal.APPEND}"""  # noqa: S608
+LOCK = "SELECT pg_advisory_xact_lock(key) FROM unnest($1::bigint[]) AS key"
+
+
+async def lock_persons(persons: Iterable[UUID]) -> None:
+    """Hold these persons until the transaction ends, in one order for everybody, so that nobody waits in a circle."""
+    keys = sorted({int.from_bytes(person.bytes[:8], signed=True) for person in persons})
+    await fetch(LOCK, keys)
+
+
+def content_of(verb: Verb, actor: Actor, entry: Entry) -> bytes:
+    """What makes two arrivals the same entry: actor, verb and the struct without defaults, `despite` and `sent_at`."""
+    told = msgspec.to_builtins(entry)
+    told = {key: value for key, value in told.items() if key not in ("despite", "sent_at")}
+    return msgspec.json.encode({"actor": actor.person, "verb": verb.name, "entry": told}, order="sorted")
+
+
+def digest(salt: bytes, content: bytes) -> str:
+    return hmac.digest(salt, content, hashlib.sha256).hex()
+
+
+def _same_content(earlier: Any, verb: Verb, actor: Actor, entry: Entry) -> bool:
+    if (earlier["actor"], earlier["verb"]) != (actor.person, verb.name):
+        return False
+    if earlier["salt"] is None:  # erased when its term ended: the id alone tells
+        return True
+    kept = msgspec.json.decode(earlier["entry"])["facts"]["content"]
+    return hmac.compare_digest(kept, digest(earlier["salt"], content_of(verb, actor, entry)))
+
+
+def _as_recorded(earlier: Any) -> Recorded:
+    line = msgspec.json.decode(earlier["entry"])
+    facts = line["facts"]
+    return Recorded(
+        id=UUID(line["id"]),
+        received_at=earlier["at"],
+        findings=facts.get("findings", []),
+        subject=facts["subject"],
+        replayed=True,
+    )
+
+
+def _as_refused(earlier: Any) -> Refusal:
+    return RuleRefusal(msgspec.json.decode(earlier["entry"])["facts"]["unmet"])
+
+
+async def _clock_findings(entry: Entry, actor: Actor, timed: Timing) -> list[str]:
+    if abs(timed.skew) <= law().span("clock_skew_tolerance"):
+        return []
+    found = findings.Finding(
+        kind="clock_skew", subject=entry.id, organ=actor.organ, person=actor.person, started_at=timed.occurred_at
+    )
+    await findings.stand(found)
+    return [found.kind]
+
+
+def _line(
+    verb: Verb, actor: Actor, entry: Entry, outcome: Outcome, timed: Timing, noted: Sequence[str]
+) -> journal.Line:
+    facts: dict[str, Any] = {
+        "occurred_at": journal.utc(timed.occurred_at),
+        "device_time": journal.utc(entry.occurred_at),
+        "device_seq": entry.device_seq,
+        "skew_ms": round(timed.skew.total_seconds() * 1000),
+        "late": timed.late,
+        "findings": noted,
+        "subject": outcome.subject,
+    }
+    return journal.Line(
+        at=timed.received_at, verb=verb.name, outcome="recorded", organ=outcome.organ, actor=actor.person,
+        device=actor.device, id=entry.id, subjects=outcome.subjects, facts=facts,
+    )  # fmt: skip
+
+
+async def _remember(verb: Verb, actor: Actor, entry: Entry, received_at: datetime, refusal: Refusal) -> None:
+    """Put a refusal into the journal. One by rules is bound to the entry's id; a denial is only told."""
+    by_rules = isinstance(refusal, RuleRefusal)
+    line = journal.Line(
+        at=received_at, verb=verb.name, outcome="refused" if by_rules else "denied", organ=actor.organ,
+        actor=actor.person, device=actor.device, id=entry.id, facts={"code": refusal.code, "unmet": refusal.unmet},
+    )  # fmt: skip
+    async with tx():
+        if by_rules:
+            await lock_persons([actor.person])
+            if await first(EARLIER, entry.id) is None:
+                await _write(verb, actor, entry, line, secrets.token_bytes(16), again=False)
+        else:
+            await journal.append(line)
+
+
+async def _write(verb: Verb, actor: Actor, entry: Entry, line: journal.Line, salt: bytes, again: bool) -> None:
+    content = content_of(verb, actor, entry)
+    sealed = {"content": digest(salt, content)}
+    despite = None
+    if entry.despite is not None and line.outcome == "recorded":
+        despite = msgspec.json.encode(entry.despite)
+        sealed |= {"despite": digest(salt, despite)}
+        if entry.despite.ordered_by is not None:
+            sealed |= {"ordered_by": str(entry.despite.ordered_by)}
+    line = msgspec.structs.replace(line, facts={**line.facts, **sealed})
+    await execute(KEEP_DESPITE if again else KEEP, *journal.columns(line), salt, content, despite)

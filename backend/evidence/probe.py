@@ -1,0 +1,119 @@
+"""Looks into one media file in a child process with bounded memory and time: a hostile file can only kill the child.
+
+Run as `python -m backend.evidence.probe`: a signed URL and the size come on standard input, one JSON line goes out.
+Duration is what the packets say, not the header: the index lists every packet where there is one (MP4), and is
+believed only as far as the file has bytes; otherwise every packet is read (WebM, TS).
+"""
+
+import io
+import json
+import resource
+import sys
+from typing import Any
+
+import av
+import urllib3
+
+MEMORY = 2 * 1024**3
+CPU_SECONDS = 300
+BLOCK = 1024 * 1024
+
+
+class RangeFile(io.RawIOBase):
+    """A stored object as a seekable file: reads by range, a block at a time, keeping the last one."""
+
+    def __init__(self, url: str, size: int) -> None:
+        self._url, self._size, self._at = url, size, 0
+        self._pool = urllib3.PoolManager(timeout=urllib3.Timeout(connect=5, read=30), retries=2)
+        self._block, self._start = b"", 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        self._at = max(0, base + offset)
+        return self._at
+
+    def read(self, wanted: int = -1) -> bytes:
+        left = self._size - self._at
+        wanted = left if wanted < 0 else min(wanted, left)
+        if wanted <= 0:
+            return b""
+        if not self._start <= self._at < self._start + len(self._block):
+            self._fetch(max(wanted, BLOCK))
+        begin = self._at - self._start
+        piece = self._block[begin : begin + wanted]
+        self._at += len(piece)
+        return piece
+
+    def _fetch(self, length: int) -> None:
+        last = min(self._at + length, self._size) - 1
+        answer = self._pool.request("GET", self._url, headers={"Range": f"bytes={self._at}-{last}"})
+        if answer.status not in (200, 206):
+            raise OSError(f"the store answered {answer.status}")
+        self._block, self._start = answer.data, self._at if answer.status == 206 else 0
+
+
+def probe(file: Any, size: int) -> dict[str, Any]:
+    """{"media": bool, "duration_ms", "codec"} of the longest audio or video stream."""
+    try:
+        with av.open(file, metadata_errors="ignore") as container:
+            streams = [s for s in container.streams if s.type in ("video", "audio")]
+            if not streams:
+                return {"media": False}
+            spans = _by_index(streams, size) or _by_packets(container, streams)
+            if not spans:
+                return {"media": False}
+            codec = (container.streams.video or container.streams.audio)[0].codec_context.name
+            return {"media": True, "duration_ms": round(max(spans) * 1000), "codec": codec}
+    except (av.error.FFmpegError, ValueError, OverflowError):
+        return {"media": False}
+
+
+def _by_index(streams: list[Any], size: int) -> list[float]:
+    """Seconds of each stream by its index; nothing where a stream's index does not cover it."""
+    if any(stream.container.format.name.split(",")[0] not in ("mov", "mp4") for stream in streams):
+        return []
+    return [span for stream in streams if (span := _indexed(stream, size)) is not None]
+
+
+def _indexed(stream: Any, size: int) -> float | None:
+    whole = [entry for entry in stream.index_entries if entry.pos + entry.size <= size]
+    if not whole or stream.time_base is None:
+        return None
+    times = [entry.timestamp for entry in whole]
+    step = (max(times) - min(times)) / (len(times) - 1) if len(times) > 1 else 0
+    return float((max(times) - min(times) + step) * stream.time_base)
+
+
+def _by_packets(container: Any, streams: list[Any]) -> list[float]:
+    first: dict[int, float] = {}
+    last: dict[int, float] = {}
+    for packet in container.demux(streams):
+        at = packet.pts if packet.pts is not None else packet.dts
+        if at is None or packet.time_base is None:
+            continue
+        begin, end = float(at * packet.time_base), float((at + (packet.duration or 0)) * packet.time_base)
+        index = packet.stream.index
+        first[index], last[index] = min(begin, first.get(index, begin)), max(end, last.get(index, end))
+    return [last[index] - first[index] for index in first]
+
+
+def main() -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    av.logging.set_level(av.logging.PANIC)
+    order = json.loads(sys.stdin.readline())
+    print(json.dumps(probe(RangeFile(order["url"], order["bytes"]), order["bytes"])))
+
+
+if __name__ == "__main__":
+    main()

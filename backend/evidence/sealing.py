@@ -1,0 +1,214 @@
+"""Sealing: the server re-reads every byte, compares the digest, locks the version, then signs.
+
+Guarantees: it may run twice and commits once; a version whose bytes do not match is never locked and the device is
+told to send again; a file that is no media, or whose duration disagrees, is a finding and is sealed all the same: the
+bytes are what was sent. Source: DESIGN §7; retention: 公通字〔2016〕14号.
+"""
+
+import asyncio
+import json
+import sys
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import msgspec
+import structlog
+
+from backend import findings, jobs, journal
+from backend.database import Record, execute, fetch, first, rows_touched, tx
+from backend.evidence import rules
+from backend.findings import Finding
+from backend.keys import Keys
+from backend.law.catalogue import law
+from storage.evidence_store import EvidenceStore, ObjectUnknown, StoredObject
+
+PROBE_SECONDS = 600
+ISSUER = "fujing"
+RECEIPT_TYPE = "fujing-receipt+jwt"
+ROW = """
+SELECT u.*, r.started_at, r.ended_at FROM upload u LEFT JOIN recording r ON r.id = u.id
+WHERE u.id = $1 AND u.state = 'received'
+"""
+MISMATCH = "UPDATE upload SET state = 'mismatch', store_upload = NULL WHERE id = $1 AND state = 'received'"
+SEALED = """
+UPDATE upload SET state = 'sealed', version = $2, sealed_at = $3, locked_until = $4, receipt = $5
+WHERE id = $1 AND state = 'received'
+"""
+ABANDON = """
+WITH old AS (
+    SELECT id, object_key, store_upload FROM upload
+    WHERE state IN ('declared', 'receiving', 'mismatch') AND touched_at < $1 FOR UPDATE SKIP LOCKED
+)
+UPDATE upload u SET state = 'abandoned', store_upload = NULL FROM old WHERE u.id = old.id
+RETURNING u.id, u.owner, u.organ, old.object_key, old.store_upload
+"""
+log = structlog.get_logger()
+
+
+class Probe(msgspec.Struct, frozen=True):
+    """What the bounded child saw; `media` is false for what is none, and for what made the child fail."""
+
+    media: bool
+    duration_ms: int | None = None
+    codec: str | None = None
+
+
+async def seal(store: EvidenceStore, keys: Keys, upload: UUID) -> None:
+    """Seal one received upload. Raises StoreUnavailable, upon which the job is tried again."""
+    row = await first(ROW, upload)
+    if row is None:
+        return
+    try:
+        found = await store.find(row["object_key"])
+    except ObjectUnknown:
+        await _refuse(row, "nothing")
+        return
+    probing = asyncio.create_task(_probe(store, found, row))
+    try:
+        sha256, size = await store.digest(found.key, found.version)
+        if (sha256, size) != (row["sha256"], row["bytes"]):
+            await store.remove(found.key, found.version)
+            await _refuse(row, sha256)
+            return
+        await _lock_and_sign(store, keys, row, found, await probing)
+    finally:
+        probing.cancel()
+        with suppress(asyncio.CancelledError):
+            await probing
+
+
+async def _lock_and_sign(
+    store: EvidenceStore, keys: Keys, row: Record, found: StoredObject, seen: Probe | None
+) -> None:
+    now = datetime.now(UTC)
+    ended = row["ended_at"] or row["started_at"] or row["declared_at"]
+    until = rules.locked_until(ended, now, law().span("footage_retention"), law().span("sealed_retention_floor"))
+    until = until.replace(microsecond=0) + timedelta(seconds=1)
+    await store.lock(found.key, found.version, until)
+    signed = keys.evidence.sign(
+        {
+            "iss": ISSUER,
+            "id": str(row["id"]),
+            "sha256": row["sha256"],
+            "bytes": row["bytes"],
+            "sealed_at": journal.utc(now),
+        },
+        RECEIPT_TYPE,
+    )
+    async with tx():
+        if rows_touched(await execute(SEALED, row["id"], found.version, now, until, signed)) == 0:
+            return
+        await _note(row, seen)
+        facts = {
+            "sha256": row["sha256"],
+            "bytes": row["bytes"],
+            "version": found.version,
+            "locked_until": journal.utc(until),
+        }
+        await _tell(row, "evidence/seal", now, facts)
+
+
+async def _refuse(row: Record, found: str) -> None:
+    """The bytes are not what was declared: nothing was locked, and the device is told to send again."""
+    async with tx():
+        if rows_touched(await execute(MISMATCH, row["id"])) == 1:
+            facts = {"declared": row["sha256"], "found": found}
+            await _tell(row, "evidence/mismatch", datetime.now(UTC), facts)
+
+
+async def _note(row: Record, seen: Probe | None) -> None:
+    """What the probe saw beside what was claimed."""
+    if row["kind"] != "recording" or seen is None:
+        return
+    await execute(
+        "UPDATE recording SET probed_ms = $2, codec = $3 WHERE id = $1", row["id"], seen.duration_ms, seen.codec
+    )
+    kind = _wrong(row, seen)
+    if kind is not None:
+        await findings.stand(
+            Finding(
+                kind=kind, subject=row["id"], organ=row["organ"], person=row["owner"],
+                started_at=row["started_at"], ended_at=row["ended_at"],
+            )
+        )  # fmt: skip
+
+
+def _wrong(row: Record, seen: Probe) -> str | None:
+    if not seen.media or seen.duration_ms is None:
+        return "not_media"
+    if row["ended_at"] is None:
+        return "end_unknown"
+    claimed, probed = row["ended_at"] - row["started_at"], timedelta(milliseconds=seen.duration_ms)
+    tolerance, share = law().span("duration_tolerance"), law().count("duration_tolerance_share")
+    return "duration_disagrees" if rules.durations_disagree(claimed, probed, tolerance, share) else None
+
+
+async def _probe(store: EvidenceStore, found: StoredObject, row: Record) -> Probe | None:
+    """Ask the child; a paper is not asked about."""
+    if row["kind"] != "recording":
+        return None
+    url = store.sign_read(found.key, found.version, timedelta(seconds=PROBE_SECONDS))
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "backend.evidence.probe",
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        order = json.dumps({"url": url, "bytes": found.bytes}).encode() + b"\n"
+        told, _ = await asyncio.wait_for(child.communicate(order), PROBE_SECONDS)
+        return msgspec.json.decode(told, type=Probe)
+    except (TimeoutError, msgspec.DecodeError):
+        return Probe(media=False)
+    finally:
+        if child.returncode is None:
+            child.kill()
+            await child.wait()
+
+
+async def _tell(row: Record, verb: str, now: datetime, facts: dict[str, object]) -> None:
+    await journal.append(
+        journal.Line(
+            at=now, verb=verb, outcome="done", organ=row["organ"], subjects=[row["id"], row["owner"]], facts=facts
+        )
+    )
+
+
+async def sweep(store: EvidenceStore, now: datetime) -> dict[str, int]:
+    """What only time brings: abandon what nobody continues, seal again what no job took, drop what nobody knows."""
+    return {
+        "abandoned": await _abandon(store, now),
+        "asked_again": await _ask_again(now),
+        "dropped": await _drop_unknown(store, now),
+    }
+
+
+async def _abandon(store: EvidenceStore, now: datetime) -> int:
+    async with tx():
+        rows = await fetch(ABANDON, now - law().span("upload_abandoned_after"))
+        for row in rows:
+            await _tell(row, "evidence/abandon", now, {})
+    for row in rows:
+        if row["store_upload"] is not None:
+            await store.abort_upload(row["object_key"], row["store_upload"])
+    return len(rows)
+
+
+async def _ask_again(now: datetime) -> int:
+    async with tx():
+        rows = await fetch(
+            "UPDATE upload SET touched_at = $2 WHERE state = 'received' AND touched_at < $1 RETURNING id",
+            now - law().span("seal_again_after"), now,
+        )  # fmt: skip
+        for row in rows:
+            await jobs.enqueue(jobs.SEAL, row["id"])
+    return len(rows)
+
+
+async def _drop_unknown(store: EvidenceStore, now: datetime) -> int:
+    """Uploads open in the store that no row knows: a process was killed between opening and saying so."""
+    dropped = 0
+    for key, opened in await store.open_uploads(now - law().span("upload_abandoned_after")):
+        if await first("SELECT 1 FROM upload WHERE store_upload = $1", opened) is None:
+            await store.abort_upload(key, opened)
+            dropped += 1
+    return dropped

@@ -1,0 +1,61 @@
+"""Uploads and what they show. The constraints stand in migrations/versions/fujing_0005_evidence.sql."""
+
+from typing import Any
+
+from piccolo.columns import UUID, BigInt, Boolean, ForeignKey, OnDelete, Text, Timestamptz
+from piccolo.table import Table
+
+from backend.database import DB
+from backend.people.tables import Device, Organ, Person
+
+
+class Upload(Table, db=DB):
+    """Bytes on their way into the locked store. `sha256` is hex; `version` the store's version that was sealed."""
+
+    id = UUID(primary_key=True, default=None)
+    kind = Text(null=False, default=None)
+    owner = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)
+    organ = ForeignKey(Organ, null=False, on_delete=OnDelete.restrict, default=None)
+    declared_by = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)
+    device = ForeignKey(Device, null=True, on_delete=OnDelete.restrict, default=None)
+    file_name = Text(null=False, default=None)
+    media_type = Text(null=False, default=None)
+    state = Text(null=False, default=None)
+    bytes = BigInt(null=True, default=None)
+    sha256 = Text(null=True, default=None)
+    part_size = BigInt(null=False, default=None)
+    object_key = Text(null=False, default=None)
+    store_upload = Text(null=True, default=None)
+    version = Text(null=True, default=None)
+    same_as: ForeignKey[Any] = ForeignKey("self", null=True, on_delete=OnDelete.restrict, default=None)
+    declared_at = Timestamptz(null=False, default=None)
+    touched_at = Timestamptz(null=False, default=None)
+    received_at = Timestamptz(null=True, default=None)
+    sealed_at = Timestamptz(null=True, default=None)
+    locked_until = Timestamptz(null=True, default=None)
+    receipt = Text(null=True, default=None)
+
+
+class Recording(Table, db=DB):
+    """Footage (现场执法视音频资料). `started_at` is the camera's time corrected; `camera_started_at` as it was told."""
+
+    id = ForeignKey(Upload, primary_key=True, null=False, on_delete=OnDelete.restrict, default=None)
+    wearer = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)
+    organ = ForeignKey(Organ, null=False, on_delete=OnDelete.restrict, default=None)
+    camera_serial = Text(null=False, default=None)
+    camera_offset_ms = BigInt(null=False, default=None)
+    correction_ms = BigInt(null=False, default=None)
+    camera_started_at = Timestamptz(null=False, default=None)
+    started_at = Timestamptz(null=False, default=None)
+    ended_at = Timestamptz(null=True, default=None)
+    key_mark = Boolean(null=False, default=None)
+    probed_ms = BigInt(null=True, default=None)
+    codec = Text(null=True, default=None)
+
+
+class Document(Table, db=DB):
+    """A paper or photo."""
+
+    id = ForeignKey(Upload, primary_key=True, null=False, on_delete=OnDelete.restrict, default=None)
+    person = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)
+    title = Text(null=False, default=None)

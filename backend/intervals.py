@@ -1,0 +1,108 @@
+"""Keeps a table of a person's intervals as standing.py settles them.
+
+Guarantees: after `put_in_order`, every row of the owner holds the end and standing that follow from all facts known,
+whatever their order of arrival; the table's EXCLUDE constraint is the guard. The owner is locked by the caller
+(entries.record). The findings that follow stand, or are withdrawn, with it.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from backend import findings
+from backend.database import execute, fetch
+from backend.findings import Finding
+from backend.journal import utc
+from backend.standing import NEXT, Claim, Standing, settle
+
+
+class Intervals(msgspec.Struct, frozen=True, kw_only=True):
+    """One table of intervals. `own_end`: SQL for a row `t`, giving (at, ended_by) of the fact that ended it, or none.
+
+    `forgotten`: the finding for one that only the next one closed. Columns asked for: id, `owner`, started_at,
+    ended_at, ended_by, in_force.
+    """
+
+    table: str
+    owner: str
+    own_end: str
+    forgotten: str | None = None
+    next_ends_all: bool = False
+
+    @property
+    def neighbours(self) -> str:
+        """From the one in force at that moment onward: what came before cannot change."""
+        return f"""
+        SELECT t.id, t.started_at, t.ended_at, t.ended_by, t.in_force, o.at AS own_end, o.ended_by AS own_ended_by
+        FROM {self.table} t LEFT JOIN LATERAL ({self.own_end}) o ON true
+        WHERE t.{self.owner} = $1 AND t.started_at >= coalesce((SELECT max(b.started_at) FROM {self.table} b
+            WHERE b.{self.owner} = $1 AND b.in_force AND b.started_at <= $2), $2)"""  # noqa: S608
+
+    @property
+    def update(self) -> str:
+        """One statement for all rows, so that the constraint sees only the end of it."""
+        return f"""
+        UPDATE {self.table} t SET ended_at = n.ended_at, ended_by = n.ended_by, in_force = n.in_force
+        FROM unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::bool[]) AS n(id, ended_at, ended_by, in_force)
+        WHERE t.id = n.id"""  # noqa: S608
+
+
+async def put_in_order(
+    kind: Intervals, owner: UUID, organ: str, this: Claim, *, new: bool = False
+) -> tuple[Standing, list[str]]:
+    """Settle the owner's intervals around `this`; where `new`, its row is not there yet and the caller inserts it.
+
+    Returns its standing and the codes of the findings that stand for it.
+    """
+    rows = {row["id"]: row for row in await fetch(kind.neighbours, owner, this.start)}
+    claims = [Claim(row["id"], row["started_at"], row["own_end"], row["own_ended_by"]) for row in rows.values()]
+    standings = settle([*claims, this] if new else claims, next_ends_all=kind.next_ends_all)
+    changed = [standing for standing in standings if standing.id in rows and _differs(standing, rows[standing.id])]
+    await _write(kind, changed, owner, organ)
+    (mine,) = (standing for standing in standings if standing.id == this.id)
+    if new:
+        await _flag(kind, mine, owner, organ)
+    return mine, _wrong(kind, mine)
+
+
+def told(standing: Standing) -> dict[str, Any]:
+    """An interval as receipts and the journal tell it."""
+    return {
+        "id": str(standing.id),
+        "started_at": utc(standing.start),
+        "ended_at": None if standing.end is None else utc(standing.end),
+        "in_force": standing.in_force,
+    }
+
+
+def _differs(standing: Standing, row: Any) -> bool:
+    return (standing.end, standing.ended_by, standing.in_force) != (row["ended_at"], row["ended_by"], row["in_force"])
+
+
+async def _write(kind: Intervals, changed: Sequence[Standing], owner: UUID, organ: str) -> None:
+    if not changed:
+        return
+    columns = zip(*((s.id, s.end, s.ended_by, s.in_force) for s in changed), strict=True)
+    await execute(kind.update, *(list(column) for column in columns))
+    for standing in changed:
+        for code in {"contested", kind.forgotten or "contested"} - set(_wrong(kind, standing)):
+            await findings.withdraw(code, standing.id)
+        await _flag(kind, standing, owner, organ)
+
+
+def _wrong(kind: Intervals, standing: Standing) -> list[str]:
+    if not standing.in_force:
+        return ["contested"]
+    return [kind.forgotten] if kind.forgotten and standing.ended_by == NEXT else []
+
+
+async def _flag(kind: Intervals, standing: Standing, owner: UUID, organ: str) -> None:
+    for code in _wrong(kind, standing):
+        await findings.stand(
+            Finding(
+                kind=code, subject=standing.id, organ=organ, person=owner,
+                started_at=standing.start, ended_at=standing.end,
+            )
+        )  # fmt: skip

@@ -1,0 +1,1 @@
+"""Looking back: timelines of a shift, and lists of what one may see."""

@@ -1,0 +1,1 @@
+"""Organs, persons, roles, qualifications, devices, and the sessions in which they act."""

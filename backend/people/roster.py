@@ -1,0 +1,261 @@
+"""Reads a roster from CSV and brings the tables in line with it.
+
+One file holds five kinds of record, one a line, in the columns `record,code,name,kind,organ,from,until`:
+
+    organ          code (12 digits), name, organ = its parent
+    person         code = badge, name, kind (officer, duty_auxiliary, civilian_auxiliary, staff), organ, from, until
+    role           code = badge, kind (commander, treasurer, inspector, administrator), organ, from, until
+    qualification  code = badge, kind = its code, from, until
+    device         code = serial, name, kind (handheld, desk, dock), organ
+
+Guarantees: all of it or nothing; every bad line is named with its number and a reason; the same file again changes
+nothing.
+"""
+
+import csv
+import io
+import re
+from collections.abc import Callable, Sequence
+from datetime import date
+from typing import Any
+
+import msgspec
+
+from backend.database import execute, fetch, tx, value
+
+COLUMNS = ["record", "code", "name", "kind", "organ", "from", "until"]
+BADGE = re.compile(r"[A-Za-z0-9-]{1,20}")
+ORGAN = re.compile(r"[0-9]{12}")
+SERIAL = re.compile(r"[A-Za-z0-9._-]{1,40}")
+QUALIFICATION = re.compile(r"[a-z][a-z0-9_]{0,39}")
+KINDS = {
+    "person": {"officer", "duty_auxiliary", "civilian_auxiliary", "staff"},
+    "role": {"commander", "treasurer", "inspector", "administrator"},
+    "device": {"handheld", "desk", "dock"},
+}
+CODES = {"organ": ORGAN, "person": BADGE, "role": BADGE, "qualification": BADGE, "device": SERIAL}
+DATED = {"person", "role", "qualification"}
+NAMED = {"organ", "person", "device"}
+IN_ORGAN = {"person", "role", "device"}
+
+
+class RosterError(Exception):
+    """A roster that was not taken. `lines`: (line number, reason), every bad one."""
+
+    def __init__(self, lines: Sequence[tuple[int, str]]) -> None:
+        super().__init__(f"{len(lines)} bad lines; nothing was imported")
+        self.lines = list(lines)
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """One line that reads well by itself."""
+
+    line: int
+    record: str
+    code: str
+    name: str
+    kind: str
+    organ: str
+    valid_from: date | None
+    valid_until: date | None
+
+
+def read(text: str) -> list[Row]:
+    """The rows of a roster. Raises RosterError with every line that does not read well."""
+    reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")), strict=True)
+    if reader.fieldnames != COLUMNS:
+        raise RosterError([(1, f"the first line must be {','.join(COLUMNS)}")])
+    rows, bad, seen = [], [], dict[tuple[str, ...], int]()
+    try:
+        for cells in reader:
+            try:
+                row = _row(reader.line_num, cells)
+                _once(row, seen)
+                rows.append(row)
+            except ValueError as error:
+                bad.append((reader.line_num, str(error)))
+    except csv.Error as error:
+        bad.append((reader.line_num, f"not CSV: {error}"))
+    if bad:
+        raise RosterError(bad)
+    return rows
+
+
+def _row(line: int, cells: dict[Any, Any]) -> Row:
+    if None in cells or None in cells.values():
+        raise ValueError(f"needs {len(COLUMNS)} columns")
+    told = {column: cells[column].strip() for column in COLUMNS}
+    record = told["record"]
+    if record not in CODES:
+        raise ValueError(f"record must be one of {', '.join(CODES)}")
+    if not CODES[record].fullmatch(told["code"]):
+        raise ValueError(f"code of a {record} must match {CODES[record].pattern}")
+    if record in NAMED and not (0 < len(told["name"]) <= 120 and told["name"].isprintable()):
+        raise ValueError("name is missing, too long or has control characters")
+    _check_kind(record, told["kind"])
+    if (record in IN_ORGAN or told["organ"]) and not ORGAN.fullmatch(told["organ"]):
+        raise ValueError("organ must be a code of 12 digits")
+    return _dated(line, record, told)
+
+
+def _check_kind(record: str, kind: str) -> None:
+    if record in KINDS and kind not in KINDS[record]:
+        raise ValueError(f"kind of a {record} must be one of {', '.join(sorted(KINDS[record]))}")
+    if record == "qualification" and not QUALIFICATION.fullmatch(kind):
+        raise ValueError("kind of a qualification must be a code like first_aid")
+
+
+def _dated(line: int, record: str, told: dict[str, str]) -> Row:
+    start, end = (_date(told[column], column) for column in ("from", "until"))
+    if record in DATED and start is None:
+        raise ValueError("from is missing (YYYY-MM-DD)")
+    if start is not None and end is not None and end < start:
+        raise ValueError("until is before from")
+    return Row(
+        line=line, record=record, code=told["code"], name=told["name"], kind=told["kind"], organ=told["organ"],
+        valid_from=start, valid_until=end,
+    )  # fmt: skip
+
+
+def _date(text: str, column: str) -> date | None:
+    if not text:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{column} must be a date like 2026-03-01") from None
+
+
+def _once(row: Row, seen: dict[tuple[str, ...], int]) -> None:
+    key: tuple[str, ...] = (row.record, row.code)
+    if row.record in ("role", "qualification"):
+        key += (row.kind, row.organ, str(row.valid_from))
+    if key in seen:
+        raise ValueError(f"says the same {row.record} as line {seen[key]}")
+    seen[key] = row.line
+
+
+async def bring_in(rows: Sequence[Row]) -> dict[str, int]:
+    """Bring the tables in line with the rows. Returns how many were changed, by record.
+
+    Raises RosterError with every line that names an organ or person that is nowhere.
+    """
+    async with tx():
+        await execute("SELECT pg_advisory_xact_lock(hashtext('fujing roster'))")
+        depths = await _check_references(rows)
+        changed = dict.fromkeys(CODES, 0)
+        for row in sorted(rows, key=lambda row: _order(row, depths)):
+            status = await execute(*PUT[row.record](row, depths))
+            changed[row.record] += int(status.rsplit(" ", 1)[-1])
+        await execute(DEEPEN, list(depths), list(depths.values()))
+        return changed
+
+
+DEEPEN = """
+UPDATE organ SET depth = d.depth FROM unnest($1::text[], $2::int[]) AS d(code, depth)
+WHERE organ.code = d.code AND organ.depth <> d.depth
+"""  # organs that moved along with one above them
+
+
+def _order(row: Row, depths: dict[str, int]) -> tuple[int, int]:
+    return list(CODES).index(row.record), depths.get(row.code, 0)
+
+
+async def _check_references(rows: Sequence[Row]) -> dict[str, int]:
+    """The depth of every organ, old and new."""
+    parents = {row["code"]: row["parent"] for row in await fetch("SELECT code, parent FROM organ")}
+    parents |= {row.code: row.organ or None for row in rows if row.record == "organ"}
+    badges = {row["badge"] for row in await fetch("SELECT badge FROM person")}
+    badges |= {row.code for row in rows if row.record == "person"}
+    depths, bad = _depths(parents), []
+    for row in rows:
+        if row.organ and row.organ not in parents:
+            bad.append((row.line, f"organ {row.organ} is neither in the file nor known"))
+        elif row.record == "organ" and row.code not in depths:
+            bad.append((row.line, f"organ {row.code} stands under itself or under one that does"))
+        if row.record in ("role", "qualification") and row.code not in badges:
+            bad.append((row.line, f"person {row.code} is neither in the file nor known"))
+    if bad:
+        raise RosterError(bad)
+    return depths
+
+
+def _depths(parents: dict[str, str | None]) -> dict[str, int]:
+    """How deep each organ stands; one in a circle, or under one, has no depth."""
+    depths: dict[str, int] = {}
+    level = [code for code, parent in parents.items() if parent is None]
+    depth = 0
+    while level:
+        depths |= dict.fromkeys(level, depth)
+        here, depth = set(level), depth + 1
+        level = [code for code, parent in parents.items() if parent in here]
+    return depths
+
+
+Put = Callable[[Row, dict[str, int]], tuple[Any, ...]]
+
+
+def _put_organ(row: Row, depths: dict[str, int]) -> tuple[Any, ...]:
+    sql = """
+    INSERT INTO organ (code, name, parent, depth) VALUES ($1, $2, $3, $4)
+    ON CONFLICT (code) DO UPDATE SET name = excluded.name, parent = excluded.parent, depth = excluded.depth
+    WHERE (organ.name, organ.parent, organ.depth) IS DISTINCT FROM (excluded.name, excluded.parent, excluded.depth)"""
+    return sql, row.code, row.name, row.organ or None, depths[row.code]
+
+
+def _put_person(row: Row, _: dict[str, int]) -> tuple[Any, ...]:
+    sql = """
+    INSERT INTO person (badge, name, kind, organ, serves_from, serves_until) VALUES ($1, $2, $3, $4, $5, $6)
+    ON CONFLICT (badge) DO UPDATE SET name = excluded.name, kind = excluded.kind, organ = excluded.organ,
+        serves_from = excluded.serves_from, serves_until = excluded.serves_until
+    WHERE (person.name, person.kind, person.organ, person.serves_from, person.serves_until) IS DISTINCT FROM
+        (excluded.name, excluded.kind, excluded.organ, excluded.serves_from, excluded.serves_until)"""
+    return sql, row.code, row.name, row.kind, row.organ, row.valid_from, row.valid_until
+
+
+def _put_role(row: Row, _: dict[str, int]) -> tuple[Any, ...]:
+    sql = """
+    INSERT INTO role_grant (person, role, organ, valid_from, valid_until)
+    SELECT id, $2, $3, $4, $5 FROM person WHERE badge = $1
+    ON CONFLICT (person, role, organ, valid_from) DO UPDATE SET valid_until = excluded.valid_until
+    WHERE role_grant.valid_until IS DISTINCT FROM excluded.valid_until"""
+    return sql, row.code, row.kind, row.organ, row.valid_from, row.valid_until
+
+
+def _put_qualification(row: Row, _: dict[str, int]) -> tuple[Any, ...]:
+    sql = """
+    INSERT INTO qualification (person, code, valid_from, valid_until)
+    SELECT id, $2, $3, $4 FROM person WHERE badge = $1
+    ON CONFLICT (person, code, valid_from) DO UPDATE SET valid_until = excluded.valid_until
+    WHERE qualification.valid_until IS DISTINCT FROM excluded.valid_until"""
+    return sql, row.code, row.kind, row.valid_from, row.valid_until
+
+
+def _put_device(row: Row, _: dict[str, int]) -> tuple[Any, ...]:
+    sql = """
+    INSERT INTO device (serial, name, kind, organ) VALUES ($1, $2, $3, $4)
+    ON CONFLICT (serial) DO UPDATE SET name = excluded.name, kind = excluded.kind, organ = excluded.organ
+    WHERE (device.name, device.kind, device.organ) IS DISTINCT FROM (excluded.name, excluded.kind, excluded.organ)"""
+    return sql, row.code, row.name, row.kind, row.organ
+
+
+PUT: dict[str, Put] = {
+    "organ": _put_organ,
+    "person": _put_person,
+    "role": _put_role,
+    "qualification": _put_qualification,
+    "device": _put_device,
+}
+
+
+async def without_password() -> list[str]:
+    """Badges of persons who cannot sign in yet."""
+    rows = await fetch(
+        "SELECT badge FROM person p WHERE NOT EXISTS (SELECT FROM credential c WHERE c.person = p.id) ORDER BY badge"
+    )
+    return [row["badge"] for row in rows]
+
+
+async def person_of(badge: str) -> Any:
+    """The id of the person with this badge, or None."""
+    return await value("SELECT id FROM person WHERE badge = $1", badge)

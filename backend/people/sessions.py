@@ -1,0 +1,270 @@
+"""Sessions: who acts, proved by a password once and by tokens afterwards.
+
+Guarantees: a guess counts before it is looked at; an unknown badge costs as much time as a wrong password; the
+successor of a refresh token is derived, so an honest retry gets the same one until it is used, and the use of a spent
+token ends the family. Binding a session to a device's key will add one check to `actor_of` and nothing else.
+"""
+
+import asyncio
+import hashlib
+import hmac
+import secrets
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
+
+import jwt
+import msgspec
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from backend import journal
+from backend.database import execute, first, tx, value
+from backend.entries import Actor, Role
+from backend.keys import ALGORITHM, Keys
+from backend.law.catalogue import law
+from backend.refusals import Refusal
+
+ISSUER = "fujing"
+TODAY = "(now() AT TIME ZONE 'Asia/Shanghai')::date"  # China has one legal time
+HASHER = PasswordHasher()
+NOBODY = HASHER.hash(secrets.token_urlsafe())
+AT_ONCE = asyncio.Semaphore(4)  # each hash takes 64 MiB
+PASSWORD_FLOOR = 10
+KNOWN_CEILING = 20_000
+
+
+class Tokens(msgspec.Struct, frozen=True, kw_only=True):
+    """An access token for the Authorization header, and the refresh token for the next one."""
+
+    access_token: str
+    refresh_token: str
+    expires_in: int
+    session_ends_at: datetime
+    token_type: str = "Bearer"  # noqa: S105
+
+
+class Claims(msgspec.Struct, frozen=True):
+    """What an access token says, once its signature held."""
+
+    session: UUID
+    expires_at: float
+
+
+OPEN = f"""
+SELECT p.id, p.organ, c.password_hash FROM person p JOIN credential c ON c.person = p.id
+WHERE p.badge = $1 AND p.serves_from <= {TODAY} AND coalesce(p.serves_until >= {TODAY}, true)
+"""  # noqa: S608
+DEVICE = "SELECT id FROM device WHERE serial = $1 AND revoked_at IS NULL"
+ACTOR = f"""
+SELECT p.id, p.badge, p.kind, p.organ, s.device, ARRAY(
+    SELECT g.role || ' ' || g.organ FROM role_grant g
+    WHERE g.person = p.id AND g.valid_from <= {TODAY} AND coalesce(g.valid_until >= {TODAY}, true)
+) AS roles
+FROM session s JOIN person p ON p.id = s.person LEFT JOIN device d ON d.id = s.device
+WHERE s.id = $1 AND s.ended_at IS NULL AND s.ends_at > now() AND d.revoked_at IS NULL
+    AND p.serves_from <= {TODAY} AND coalesce(p.serves_until >= {TODAY}, true)
+"""  # noqa: S608
+FAILURES = """
+SELECT count(*) FILTER (WHERE badge = $1) AS account, count(*) FILTER (WHERE address = $2) AS address
+FROM sign_in_attempt WHERE at > now() - $3::interval AND NOT succeeded AND (badge = $1 OR address = $2)
+"""
+
+
+async def sign_in(keys: Keys, badge: str, password: str, serial: str | None, address: str, now: datetime) -> Tokens:
+    """Open a session. Raises Refusal `sign_in_refused`, `too_many_attempts`, `unknown_device`."""
+    await _count_attempt(badge, address, now)
+    person = await first(OPEN, badge)
+    if not await _matches(person["password_hash"] if person else NOBODY, password) or person is None:
+        raise Refusal("sign_in_refused")
+    device = await value(DEVICE, serial) if serial is not None else None
+    if serial is not None and device is None:
+        raise Refusal("unknown_device")
+    session, ends_at = uuid4(), now + law().span("session_life")
+    async with tx():
+        await execute("DELETE FROM sign_in_attempt WHERE badge = $1 AND NOT succeeded", badge)
+        await execute(
+            "INSERT INTO session (id, person, device, opened_at, ends_at) VALUES ($1, $2, $3, $4, $5)",
+            session, person["id"], device, now, ends_at,
+        )  # fmt: skip
+        await _tell(now, "sessions/open", person["id"], person["organ"], device, session)
+    return _tokens(keys, session, person["id"], device, 1, ends_at, now)
+
+
+async def refresh(keys: Keys, token: str, now: datetime) -> Tokens:
+    """Spend a refresh token, or retry the one spent last. Raises Refusal `session_ended`, `token_reused`."""
+    session, generation = _read_refresh(keys, token)
+    async with tx():
+        row = await first(
+            "SELECT s.*, p.organ FROM session s JOIN person p ON p.id = s.person WHERE s.id = $1 FOR UPDATE OF s",
+            session,
+        )
+        if row is None or await first(ACTOR, session) is None:
+            raise Refusal("session_ended")
+        reused = generation not in (row["used"], row["used"] + 1)
+        if reused:
+            await _end(session, "token_reused", now)
+            await _tell(now, "sessions/reused", row["person"], row["organ"], row["device"], session)
+        elif generation > row["used"]:
+            await execute("UPDATE session SET used = $2 WHERE id = $1", session, generation)
+    if reused:
+        raise Refusal("token_reused")
+    return _tokens(keys, session, row["person"], row["device"], generation + 1, row["ends_at"], now)
+
+
+async def sign_out(actor: Actor, now: datetime) -> None:
+    async with tx():
+        await _end(actor.session, "signed_out", now)
+        await _tell(now, "sessions/close", actor.person, actor.organ, actor.device, actor.session)
+
+
+async def change_password(actor: Actor, current: str, new: str, now: datetime) -> None:
+    """Set one's own password and end every other session. Raises Refusal `sign_in_refused`, `too_many_attempts`."""
+    await _count_attempt(actor.badge, f"session {actor.session}", now)
+    kept = await value("SELECT password_hash FROM credential WHERE person = $1", actor.person)
+    if kept is None or not await _matches(kept, current):
+        raise Refusal("sign_in_refused")
+    hashed = await hash_password(new)
+    async with tx():
+        await execute("DELETE FROM sign_in_attempt WHERE badge = $1 AND NOT succeeded", actor.badge)
+        await set_hash(actor.person, hashed, now, keep=actor.session)
+        await _tell(now, "sessions/password", actor.person, actor.organ, actor.device, actor.session)
+
+
+async def set_hash(person: UUID, hashed: str, now: datetime, keep: UUID | None = None) -> None:
+    """Store a password's hash; sessions but `keep` end."""
+    await execute(
+        "INSERT INTO credential (person, password_hash, changed_at) VALUES ($1, $2, $3) "
+        "ON CONFLICT (person) DO UPDATE SET password_hash = $2, changed_at = $3",
+        person, hashed, now,
+    )  # fmt: skip
+    await execute(
+        "UPDATE session SET ended_at = $2, end_reason = 'password_changed' "
+        "WHERE person = $1 AND ended_at IS NULL AND id IS DISTINCT FROM $3",
+        person, now, keep,
+    )  # fmt: skip
+
+
+async def hash_password(password: str) -> str:
+    """Raises Refusal `password_too_short`."""
+    if len(password) < PASSWORD_FLOOR:
+        raise Refusal("password_too_short")
+    async with AT_ONCE:
+        return await asyncio.to_thread(HASHER.hash, password)
+
+
+async def actor_of(session: UUID) -> Actor:
+    """Who acts in this session now. Raises Refusal `session_ended` where it, the service or the device has ended."""
+    row = await first(ACTOR, session)
+    if row is None:
+        raise Refusal("session_ended")
+    roles = tuple(Role(*granted.split(" ", 1)) for granted in row["roles"])
+    return Actor(
+        person=row["id"], badge=row["badge"], kind=row["kind"], organ=row["organ"], session=session,
+        device=row["device"], roles=roles,
+    )  # fmt: skip
+
+
+class TokenReader:
+    """Checks access tokens; a token that held is remembered until it expires, in bounded memory."""
+
+    def __init__(self, keys: Keys) -> None:
+        self._keys = keys
+        self._known: dict[str, Claims] = {}
+
+    def read(self, token: str, now: datetime) -> Claims:
+        """Raises Refusal `token_invalid` or `token_expired`."""
+        claims = self._known.get(token)
+        if claims is None:
+            claims = self._verify(token)
+            if len(self._known) >= KNOWN_CEILING:
+                self._known.clear()
+            self._known[token] = claims
+        if now.timestamp() > claims.expires_at + law().span("token_leeway").total_seconds():
+            self._known.pop(token, None)
+            raise Refusal("token_expired")
+        return claims
+
+    def _verify(self, token: str) -> Claims:
+        try:
+            kid = jwt.get_unverified_header(token).get("kid")
+            key = self._keys.session.get(kid) if isinstance(kid, str) else None
+            if key is None:
+                raise Refusal("token_invalid")
+            told = jwt.decode(
+                token, key.public_key(), algorithms=[ALGORITHM], audience=ISSUER, issuer=ISSUER,
+                options={"verify_exp": False, "require": ["exp", "sid", "sub"]},
+            )  # fmt: skip
+            return Claims(UUID(told["sid"]), float(told["exp"]))
+        except (jwt.PyJWTError, ValueError, TypeError, AttributeError) as error:
+            raise Refusal("token_invalid") from error
+
+
+def _tokens(
+    keys: Keys, session: UUID, person: UUID, device: UUID | None, generation: int, ends_at: datetime, now: datetime
+) -> Tokens:
+    life = law().span("access_token_life")
+    expires = min(now + life, ends_at)
+    claims = {"iss": ISSUER, "aud": ISSUER, "sub": str(person), "sid": str(session)}
+    if device is not None:
+        claims["did"] = str(device)
+    signed = keys.session.sign(
+        {**claims, "iat": int(now.timestamp()), "exp": int(expires.timestamp()), "jti": uuid4().hex}, "at+jwt"
+    )
+    kid, key = keys.refresh.newest()
+    return Tokens(
+        access_token=signed,
+        refresh_token=f"{kid}.{session}.{generation}.{_mac(key, session, generation)}",
+        expires_in=int((expires - now).total_seconds()),
+        session_ends_at=ends_at.astimezone(UTC),
+    )
+
+
+def _mac(key: bytes, session: UUID, generation: int) -> str:
+    return hmac.digest(key, session.bytes + generation.to_bytes(8), hashlib.sha256).hex()
+
+
+def _read_refresh(keys: Keys, token: str) -> tuple[UUID, int]:
+    try:
+        kid, family, number, mac = token.split(".")
+        session, generation = UUID(family), int(number)
+        key = keys.refresh.get(kid)
+        if key is None or not hmac.compare_digest(mac.encode(), _mac(key, session, generation).encode()):
+            raise Refusal("token_invalid")
+    except (ValueError, OverflowError) as error:
+        raise Refusal("token_invalid") from error
+    return session, generation
+
+
+async def _count_attempt(badge: str, address: str, now: datetime) -> int:
+    window = law().span("sign_in_window")
+    async with tx():
+        await execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 1))", badge)
+        failures = await first(FAILURES, badge, address, window)
+        ceilings = (law().count("sign_in_failures_per_account"), law().count("sign_in_failures_per_address"))
+        if failures is None or failures["account"] >= ceilings[0] or failures["address"] >= ceilings[1]:
+            raise Refusal("too_many_attempts", retry_after=int(window.total_seconds()))
+        return int(
+            await value(
+                "INSERT INTO sign_in_attempt (badge, address, at) VALUES ($1, $2, $3) RETURNING id", badge, address, now
+            )
+        )
+
+
+async def _matches(hashed: str, password: str) -> bool:
+    async with AT_ONCE:
+        try:
+            return await asyncio.to_thread(HASHER.verify, hashed, password)
+        except (VerificationError, InvalidHashError):
+            return False
+
+
+async def _end(session: UUID, reason: str, now: datetime) -> None:
+    await execute(
+        "UPDATE session SET ended_at = $2, end_reason = $3 WHERE id = $1 AND ended_at IS NULL", session, now, reason
+    )
+
+
+async def _tell(now: datetime, verb: str, person: UUID, organ: str, device: UUID | None, session: UUID) -> None:
+    await journal.append(
+        journal.Line(at=now, verb=verb, outcome="done", organ=organ, actor=person, device=device, subjects=[session])
+    )

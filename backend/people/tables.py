@@ -1,0 +1,92 @@
+"""Who there is. The constraints stand in migrations/versions/fujing_0001_people.sql."""
+
+from typing import Any
+
+from piccolo.columns import UUID, Boolean, Date, ForeignKey, Integer, OnDelete, SmallInt, Text, Timestamptz
+from piccolo.columns.defaults.uuid import UUID4
+from piccolo.table import Table
+
+from backend.database import DB
+
+
+class Organ(Table, db=DB):
+    """An organ (公安机关) in the tree, by its 12-digit code."""
+
+    code = Text(primary_key=True, default=None)
+    name = Text(null=False, default=None)
+    parent: ForeignKey[Any] = ForeignKey("self", null=True, on_delete=OnDelete.restrict, default=None)
+    depth = SmallInt(null=False, default=None)
+
+
+class Person(Table, db=DB):
+    """A person in service. `kind`: officer, duty_auxiliary, civilian_auxiliary, staff."""
+
+    id = UUID(primary_key=True, default=UUID4())
+    badge = Text(null=False, default=None)
+    name = Text(null=False, default=None)
+    kind = Text(null=False, default=None)
+    organ = ForeignKey(Organ, null=False, on_delete=OnDelete.restrict, default=None)
+    serves_from = Date(null=False, default=None)
+    serves_until = Date(null=True, default=None)
+
+
+class Credential(Table, db=DB):
+    """A person's password, argon2id."""
+
+    person = ForeignKey(Person, primary_key=True, null=False, on_delete=OnDelete.restrict, default=None)
+    password_hash = Text(null=False, default=None, secret=True)
+    changed_at = Timestamptz(null=False, default=None)
+
+
+class RoleGrant(Table, db=DB):
+    """A role on an organ's subtree: commander, treasurer, inspector, administrator."""
+
+    id = UUID(primary_key=True, default=UUID4())
+    person = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)
+    role = Text(null=False, default=None)
+    organ = ForeignKey(Organ, null=False, on_delete=OnDelete.restrict, default=None)
+    valid_from = Date(null=False, default=None)
+    valid_until = Date(null=True, default=None)
+
+
+class Qualification(Table, db=DB):
+    """A qualification or training with its validity (R.8, R.30)."""
+
+    id = UUID(primary_key=True, default=UUID4())
+    person = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)
+    code = Text(null=False, default=None)
+    valid_from = Date(null=False, default=None)
+    valid_until = Date(null=True, default=None)
+
+
+class Device(Table, db=DB):
+    """A handheld, desk browser or docking station."""
+
+    id = UUID(primary_key=True, default=UUID4())
+    serial = Text(null=False, default=None)
+    name = Text(null=False, default=None)
+    kind = Text(null=False, default=None)
+    organ = ForeignKey(Organ, null=False, on_delete=OnDelete.restrict, default=None)
+    revoked_at = Timestamptz(null=True, default=None)
+
+
+class Session(Table, db=DB):
+    """A family of refresh tokens; `used` is the highest generation that was ever spent."""
+
+    id = UUID(primary_key=True, default=UUID4())
+    person = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)
+    device = ForeignKey(Device, null=True, on_delete=OnDelete.restrict, default=None)
+    used = Integer(null=False, default=0)
+    opened_at = Timestamptz(null=False, default=None)
+    ends_at = Timestamptz(null=False, default=None)
+    ended_at = Timestamptz(null=True, default=None)
+    end_reason = Text(null=True, default=None)
+
+
+class SignInAttempt(Table, db=DB):
+    """One attempt to sign in, counted before the password is looked at."""
+
+    badge = Text(null=False, default=None)
+    address = Text(null=False, default=None)
+    at = Timestamptz(null=False, default=None)
+    succeeded = Boolean(null=False, default=False)

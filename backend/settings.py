@@ -1,0 +1,101 @@
+"""Settings: every one is an environment variable FUJING_*, typed, with a default that works on one machine.
+
+Guarantees: a wrong or unknown variable is one sentence that names it (SettingsError); a secret is never a default in
+code and never printed.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+PREFIX = "FUJING_"
+SECRET = {"database_url", "migrate_url", "s3_access_key", "s3_secret_key"}
+S3_REQUIRED = ("s3_endpoint", "s3_access_key", "s3_secret_key", "s3_bucket")
+
+
+class SettingsError(Exception):
+    """A setting that cannot be used; the text names the variable and what it takes."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a deployment may choose; see `fujing settings`.
+
+    Either both services are embedded (no URL given) or each is named: PostgreSQL by `database_url` (the application's
+    role, which owns no table) and `migrate_url` (the owner's), the store by `s3_*`.
+    """
+
+    data_dir: Path = Path("fujing-data")
+    listen: Annotated[str, msgspec.Meta(pattern=r"^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):\d{1,5}$")] | None = None
+    workers: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
+    pool_size: Annotated[int, msgspec.Meta(ge=2, le=200)] = 16
+    database_url: str | None = None
+    migrate_url: str | None = None
+    s3_endpoint: str | None = None
+    s3_access_key: str | None = None
+    s3_secret_key: str | None = None
+    s3_bucket: str = "fujing-evidence"
+    s3_region: str = "us-east-1"
+    s3_secure: bool = True
+    s3_public_url: str | None = None
+    trust_proxy: bool = False
+    log_level: Annotated[str, msgspec.Meta(pattern="^(debug|info|warning|error)$")] = "info"
+
+    @property
+    def secrets_dir(self) -> Path:
+        return self.data_dir / "secrets"
+
+    def shown(self) -> dict[str, str]:
+        """Every setting by its variable's name, secrets hidden."""
+        hidden = {name: "(set, hidden)" for name in SECRET if getattr(self, name) is not None}
+        values = {name: hidden.get(name, getattr(self, name)) for name in self.__struct_fields__}
+        return {variable(name): "" if value is None else str(value) for name, value in values.items()}
+
+
+def variable(name: str) -> str:
+    return PREFIX + name.upper()
+
+
+def load(environment: Mapping[str, str] | None = None) -> Settings:
+    """The settings in `environment` (os.environ). Raises SettingsError with one sentence."""
+    environment = os.environ if environment is None else environment
+    given = {key: value for key, value in environment.items() if key.startswith(PREFIX) and value != ""}
+    known = {variable(name): name for name in Settings.__struct_fields__}
+    for key in given:
+        if key not in known:
+            raise SettingsError(f"{key} is no setting of fujing; `fujing settings` lists them.")
+    values: dict[str, Any] = {known[key]: _read(key, known[key], value) for key, value in given.items()}
+    settings = Settings(**values)
+    _check_together(settings)
+    return msgspec.structs.replace(settings, data_dir=settings.data_dir.expanduser().absolute())
+
+
+def _read(key: str, name: str, value: str) -> Any:
+    kind = Settings.__annotations__[name]
+    if kind is Path:
+        return Path(value)
+    try:
+        return msgspec.convert(value, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"{key} is not usable: {str(error).lower()}.") from error
+
+
+def _check_together(settings: Settings) -> None:
+    for name in ("database_url", "migrate_url"):
+        url = getattr(settings, name)
+        if url is not None and urlsplit(url).scheme not in ("postgresql", "postgres"):
+            raise SettingsError(f"{variable(name)} must be a URL that begins with postgresql://.")
+    if settings.migrate_url is not None and settings.database_url is None:
+        raise SettingsError("FUJING_MIGRATE_URL is set, but FUJING_DATABASE_URL is not: set both or neither.")
+    missing = [name for name in S3_REQUIRED if getattr(settings, name) is None]
+    if settings.s3_endpoint is None and (settings.s3_access_key or settings.s3_secret_key):
+        raise SettingsError("FUJING_S3_ENDPOINT is not set, but an S3 key is: name the store too (host:port).")
+    if settings.s3_endpoint is not None and missing:
+        raise SettingsError(f"{variable(missing[0])} is not set, but FUJING_S3_ENDPOINT is.")
+    if settings.s3_endpoint is not None and "/" in settings.s3_endpoint:
+        raise SettingsError("FUJING_S3_ENDPOINT takes host:port without a scheme; FUJING_S3_SECURE chooses TLS.")
+    if settings.s3_public_url is not None and urlsplit(settings.s3_public_url).scheme not in ("http", "https"):
+        raise SettingsError("FUJING_S3_PUBLIC_URL must begin with http:// or https://.")

@@ -1,0 +1,79 @@
+"""What happens at check-in and check-out: one transaction each, called by entries.record.
+
+Guarantees: at most one shift of a person is in force at any moment, whatever the order of arrival; a check-out that
+was forgotten is closed by the next check-in, with a finding that disappears when the check-out arrives after all.
+"""
+
+from typing import Any
+
+from backend.database import execute, first
+from backend.entries import Occasion, Outcome, as_json
+from backend.intervals import Intervals, put_in_order, told
+from backend.people.directory import officers_among
+from backend.refusals import Refusal
+from backend.shifts import rules
+from backend.shifts.entries import CheckIn, CheckOut
+from backend.standing import Claim, Standing
+
+SHIFTS = Intervals(
+    table="shift",
+    owner="person",
+    own_end="SELECT c.at, 'check_out' AS ended_by FROM check_out c WHERE c.shift = t.id ORDER BY c.at, c.id LIMIT 1",
+    forgotten="not_checked_out",
+)
+INSERT = """
+INSERT INTO shift (id, person, organ, duty_type, started_at, ended_at, ended_by, in_force, dress, dress_reason,
+    id_card_carried, equipment, vehicle, ordered_by, roster_post, place)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+"""
+
+
+async def check_in(occasion: Occasion, entry: CheckIn) -> Outcome:
+    """Begin a shift. Raises Refusal `dress_reason_missing`, `not_an_officer`, or what rules.py finds unmet."""
+    if entry.dress == "plain" and entry.dress_reason is None:
+        raise Refusal("dress_reason_missing")
+    if entry.ordered_by is not None:
+        await officers_among([entry.ordered_by])
+    unmet = occasion.require(
+        rules.unmet_at_check_in(
+            dress=entry.dress,
+            id_card_carried=entry.id_card_carried,
+            ordered=entry.ordered_by is not None or entry.roster_post is not None,
+        )
+    )
+    actor = occasion.actor
+    mine, noted = await put_in_order(SHIFTS, actor.person, actor.organ, Claim(entry.id, occasion.at), new=True)
+    await execute(INSERT, *_columns(occasion, entry, mine))
+    return Outcome(
+        subject={"shift": told(mine)},
+        subjects=[entry.id, actor.person],
+        organ=actor.organ,
+        findings=[*unmet, *noted],
+    )
+
+
+async def check_out(occasion: Occasion, entry: CheckOut) -> Outcome:
+    """End a shift. Raises Refusal `unknown_shift`, `end_before_start`, and live `already_checked_out`."""
+    shift = await first("SELECT * FROM shift WHERE id = $1 AND person = $2", entry.shift, occasion.actor.person)
+    if shift is None:
+        raise Refusal("unknown_shift")
+    if occasion.at < shift["started_at"]:
+        raise Refusal("end_before_start")
+    occasion.require_live_state(shift["ended_at"] is None, "already_checked_out")
+    await execute(
+        "INSERT INTO check_out (id, shift, at, place) VALUES ($1, $2, $3, $4)",
+        entry.id, entry.shift, occasion.at, as_json(entry.place),
+    )  # fmt: skip
+    this = Claim(entry.shift, shift["started_at"])
+    mine, noted = await put_in_order(SHIFTS, shift["person"], shift["organ"], this)
+    return Outcome(
+        subject={"shift": told(mine)}, subjects=[entry.shift, shift["person"]], organ=shift["organ"], findings=noted
+    )
+
+
+def _columns(occasion: Occasion, entry: CheckIn, mine: Standing) -> tuple[Any, ...]:
+    return (
+        entry.id, occasion.actor.person, occasion.actor.organ, entry.duty_type, occasion.at, mine.end, mine.ended_by,
+        mine.in_force, entry.dress, entry.dress_reason, entry.id_card_carried, entry.equipment, entry.vehicle,
+        entry.ordered_by, entry.roster_post, as_json(entry.place),
+    )  # fmt: skip

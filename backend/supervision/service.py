@@ -1,0 +1,197 @@
+"""What happens when an officer is named, answers, ends or hands over: one transaction each.
+
+Guarantees: an auxiliary has one leading officer at a time; only the named officer answers; the earliest answer and the
+earliest end stand, whatever the order of arrival. Source: R.10, DESIGN §4.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from backend import findings
+from backend.database import Record, execute, first, value
+from backend.entries import Actor, Occasion, Outcome
+from backend.findings import Finding
+from backend.intervals import Intervals, put_in_order, told
+from backend.journal import utc
+from backend.people.directory import officers_among
+from backend.refusals import Refusal
+from backend.standing import Claim, Standing
+from backend.supervision import rules
+from backend.supervision.entries import ConfirmLeading, DeclineLeading, EndLeading, HandOverLeading, NameOfficer
+
+SUPERVISIONS = Intervals(
+    table="supervision",
+    owner="auxiliary",
+    own_end="""
+        SELECT at, ended_by FROM (
+            SELECT e.at, e.id, 'end' AS ended_by FROM supervision_end e WHERE e.supervision = t.id
+            UNION ALL
+            SELECT t.answered_at, t.id, 'decline' WHERE t.answer = 'declined'
+        ) ends ORDER BY at, id LIMIT 1""",
+    next_ends_all=True,
+)
+INSERT = """
+INSERT INTO supervision (id, auxiliary, officer, organ, handed_over_from, started_at, ended_at, ended_by, in_force)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+"""
+ANSWER = "INSERT INTO supervision_answer (id, supervision, answer, at, leads_from) VALUES ($1, $2, $3, $4, $5)"
+ANSWERED = """
+UPDATE supervision s SET answer = a.answer, answered_at = a.at, leads_from = a.leads_from
+FROM (SELECT * FROM supervision_answer WHERE supervision = $1 ORDER BY at, id LIMIT 1) a
+WHERE s.id = $1 RETURNING s.*
+"""
+ON_SHIFT = "SELECT count(*) > 0 FROM shift WHERE person = $1 AND in_force AND during @> $2::timestamptz"
+
+
+async def the_led(actor: Actor, entry: Any) -> Iterable[UUID]:
+    """Whom an entry about a supervision concerns: the actor and the auxiliary, who never changes."""
+    auxiliary = await value("SELECT auxiliary FROM supervision WHERE id = $1", entry.supervision)
+    return [actor.person] if auxiliary is None else [actor.person, auxiliary]
+
+
+async def name(occasion: Occasion, entry: NameOfficer) -> Outcome:
+    """NameOfficer the officer who leads. Raises Refusal `not_an_officer`, and what rules.py finds unmet."""
+    auxiliary = occasion.actor.person
+    await officers_among([entry.officer])
+    on_shift = await value(ON_SHIFT, auxiliary, occasion.at)
+    unmet = occasion.require(rules.unmet_at_naming(on_shift=on_shift))
+    return await _begin(occasion, entry.id, auxiliary, entry.officer, occasion.actor.organ, None, unmet)
+
+
+async def confirm(occasion: Occasion, entry: ConfirmLeading) -> Outcome:
+    """The officer leads. Raises Refusal `not_the_named_officer`, `leads_from_out_of_range`, live `already_answered`."""
+    row = await _of_officer(occasion, entry.supervision)
+    leads_from = row["started_at"]
+    if entry.leads_from is not None:
+        leads_from = max(leads_from, _corrected(entry.leads_from, occasion))
+        if leads_from > occasion.at:
+            raise Refusal("leads_from_out_of_range")
+    return await _answer(occasion, entry.id, row, "confirmed", leads_from)
+
+
+async def decline(occasion: Occasion, entry: DeclineLeading) -> Outcome:
+    """The officer does not lead. Raises Refusal `not_the_named_officer`, live `already_answered`."""
+    row = await _of_officer(occasion, entry.supervision)
+    return await _answer(occasion, entry.id, row, "declined", None)
+
+
+async def end(occasion: Occasion, entry: EndLeading) -> Outcome:
+    """Either of the two ends it. Raises Refusal `unknown_supervision`, `end_before_start`, live `already_ended`."""
+    row = await _known(entry.supervision, occasion.actor.person)
+    if occasion.at < row["started_at"]:
+        raise Refusal("end_before_start")
+    occasion.require_live_state(row["ended_at"] is None, "already_ended")
+    await _put_end(occasion, entry.id, row["id"])
+    return await _settled(row)
+
+
+async def hand_over(occasion: Occasion, entry: HandOverLeading) -> Outcome:
+    """Another officer leads from now on. Raises Refusal as `end` does, `not_the_named_officer`, `not_an_officer`."""
+    row = await _of_officer(occasion, entry.supervision)
+    await officers_among([entry.officer])
+    if entry.officer == row["officer"]:
+        raise Refusal("handed_to_oneself")
+    if occasion.at < row["started_at"]:
+        raise Refusal("end_before_start")
+    occasion.require_live_state(row["ended_at"] is None, "already_ended")
+    await _put_end(occasion, entry.id, row["id"])
+    return await _begin(occasion, entry.id, row["auxiliary"], entry.officer, row["organ"], row["id"], ())
+
+
+async def _begin(
+    occasion: Occasion, new: UUID, auxiliary: UUID, officer: UUID, organ: str, before: UUID | None, unmet: Iterable[str]
+) -> Outcome:
+    if auxiliary == officer:
+        raise Refusal("not_an_officer")
+    mine, noted = await put_in_order(SUPERVISIONS, auxiliary, organ, Claim(new, occasion.at), new=True)
+    await execute(INSERT, new, auxiliary, officer, organ, before, mine.start, mine.end, mine.ended_by, mine.in_force)
+    told_of = {"auxiliary": auxiliary, "officer": officer, "organ": organ, "answer": None, "leads_from": None}
+    return _outcome(mine, told_of, [*unmet, *noted])
+
+
+async def _answer(occasion: Occasion, entry_id: UUID, row: Record, answer: str, leads_from: datetime | None) -> Outcome:
+    if occasion.at < row["started_at"]:
+        raise Refusal("answered_before_naming")
+    occasion.require_live_state(row["answer"] is None, "already_answered")
+    occasion.require_live_state(row["ended_at"] is None or answer == "confirmed", "already_ended")
+    await execute(ANSWER, entry_id, row["id"], answer, occasion.at, leads_from)
+    standing = await first(ANSWERED, row["id"])
+    if standing is None:
+        raise Refusal("unknown_supervision")
+    late = rules.answered_late(
+        standing["started_at"], standing["answered_at"], occasion.law.span("confirmation_target")
+    )
+    await _flag_late(standing, late)
+    outcome = await _settled(standing)
+    return outcome if not late else _with(outcome, "confirmed_late")
+
+
+async def _flag_late(row: Record, late: bool) -> None:
+    if not late:
+        await findings.withdraw("confirmed_late", row["id"])
+        return
+    await findings.stand(
+        Finding(
+            kind="confirmed_late", subject=row["id"], organ=row["organ"], person=row["officer"],
+            started_at=row["started_at"], ended_at=row["answered_at"],
+        )
+    )  # fmt: skip
+
+
+async def _put_end(occasion: Occasion, entry_id: UUID, supervision: UUID) -> None:
+    await execute(
+        "INSERT INTO supervision_end (id, supervision, by_person, at) VALUES ($1, $2, $3, $4)",
+        entry_id, supervision, occasion.actor.person, occasion.at,
+    )  # fmt: skip
+
+
+async def _settled(row: Record) -> Outcome:
+    mine, noted = await put_in_order(SUPERVISIONS, row["auxiliary"], row["organ"], Claim(row["id"], row["started_at"]))
+    return _outcome(mine, row, noted)
+
+
+async def _known(supervision: UUID, person: UUID) -> Record:
+    row = await first("SELECT * FROM supervision WHERE id = $1 AND $2 IN (officer, auxiliary)", supervision, person)
+    if row is None:
+        raise Refusal("unknown_supervision")
+    return row
+
+
+async def _of_officer(occasion: Occasion, supervision: UUID) -> Record:
+    row = await first("SELECT * FROM supervision WHERE id = $1", supervision)
+    if row is None:
+        raise Refusal("unknown_supervision")
+    if row["officer"] != occasion.actor.person:
+        raise Refusal("not_the_named_officer")
+    return row
+
+
+def _corrected(device_time: datetime, occasion: Occasion) -> datetime:
+    try:
+        return device_time + occasion.timing.skew
+    except OverflowError:
+        raise Refusal("leads_from_out_of_range") from None
+
+
+def _outcome(standing: Standing, row: Any, noted: Iterable[str]) -> Outcome:
+    leads_from = row["leads_from"]
+    subject = told(standing) | {
+        "auxiliary": str(row["auxiliary"]),
+        "officer": str(row["officer"]),
+        "answer": row["answer"],
+        "leads_from": None if leads_from is None else utc(leads_from),
+    }
+    return Outcome(
+        subject={"supervision": subject},
+        subjects=[standing.id, row["auxiliary"], row["officer"]],
+        organ=row["organ"],
+        findings=list(noted),
+    )
+
+
+def _with(outcome: Outcome, code: str) -> Outcome:
+    return Outcome(
+        subject=outcome.subject, subjects=outcome.subjects, organ=outcome.organ, findings=[*outcome.findings, code]
+    )

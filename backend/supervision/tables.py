@@ -1,0 +1,45 @@
+"""Namings and what was said about them. The constraints stand in migrations/versions/fujing_0004_supervision.sql."""
+
+from typing import Any
+
+from piccolo.columns import UUID, Boolean, ForeignKey, OnDelete, Text, Timestamptz
+from piccolo.table import Table
+
+from backend.database import DB
+from backend.people.tables import Organ, Person
+
+
+class Supervision(Table, db=DB):
+    """An auxiliary named an officer as leading; `leads_from` once the officer confirmed."""
+
+    id = UUID(primary_key=True, default=None)
+    auxiliary = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)
+    officer = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)
+    organ = ForeignKey(Organ, null=False, on_delete=OnDelete.restrict, default=None)
+    handed_over_from: ForeignKey[Any] = ForeignKey("self", null=True, on_delete=OnDelete.restrict, default=None)
+    started_at = Timestamptz(null=False, default=None)
+    ended_at = Timestamptz(null=True, default=None)
+    ended_by = Text(null=True, default=None)
+    in_force = Boolean(null=False, default=None)
+    answer = Text(null=True, default=None)
+    answered_at = Timestamptz(null=True, default=None)
+    leads_from = Timestamptz(null=True, default=None)
+
+
+class SupervisionAnswer(Table, db=DB):
+    """What the officer answered; the earliest answer stands."""
+
+    id = UUID(primary_key=True, default=None)
+    supervision = ForeignKey(Supervision, null=False, on_delete=OnDelete.restrict, default=None)
+    answer = Text(null=False, default=None)
+    at = Timestamptz(null=False, default=None)
+    leads_from = Timestamptz(null=True, default=None)
+
+
+class SupervisionEnd(Table, db=DB):
+    """Somebody ended the leading; the earliest end stands."""
+
+    id = UUID(primary_key=True, default=None)
+    supervision = ForeignKey(Supervision, null=False, on_delete=OnDelete.restrict, default=None)
+    by_person = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)
+    at = Timestamptz(null=False, default=None)

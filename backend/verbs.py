@@ -1,0 +1,86 @@
+"""The one list of verbs: what it is called, its struct on the wire, the function that records it, and who may.
+
+Routes, documentation and (later) the sync union are made from it.
+"""
+
+from typing import Any
+
+from backend.entries import Verb
+from backend.evidence import declaring
+from backend.evidence.entries import DeclareDocument, DeclareRecording, UploadReceipt
+from backend.shifts import service as shifts
+from backend.shifts.entries import CheckIn, CheckOut, ShiftReceipt
+from backend.supervision import service as supervision
+from backend.supervision.entries import (
+    ConfirmLeading,
+    DeclineLeading,
+    EndLeading,
+    HandOverLeading,
+    NameOfficer,
+    SupervisionReceipt,
+)
+
+AUXILIARIES = frozenset({"duty_auxiliary", "civilian_auxiliary"})
+OFFICERS = frozenset({"officer"})
+FIELD = AUXILIARIES | OFFICERS
+
+ID = "0192f0c1-5d2e-7a31-8a5e-6f0e4f6f0001"
+OTHER = "0192f0c1-5d2e-7a31-8a5e-6f0e4f6f0002"
+OFFICER = "0192f0c1-5d2e-7a31-8a5e-6f0e4f6f0003"
+PLACE = {"lat": 30.2741, "lon": 120.1551, "accuracy_m": 8.0, "datum": "WGS84"}
+SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+
+
+def _example(**fields: Any) -> dict[str, Any]:
+    common = {"sent_at": "2026-03-01T08:00:01+08:00", "id": ID, "occurred_at": "2026-03-01T08:00:00+08:00"}
+    return {**common, "device_seq": 17, **fields}
+
+
+VERBS: tuple[Verb, ...] = (
+    Verb(
+        name="shifts/check-in", entry=CheckIn, receipt=ShiftReceipt, record=shifts.check_in, may=AUXILIARIES,
+        summary="Begin a shift · 签到",
+        example=_example(duty_type="patrol", dress="uniform", id_card_carried=True, equipment=["执法记录仪"],
+                         ordered_by=OFFICER, place=PLACE),
+    ),
+    Verb(
+        name="shifts/check-out", entry=CheckOut, receipt=ShiftReceipt, record=shifts.check_out, may=AUXILIARIES,
+        summary="End a shift · 签退", example=_example(shift=OTHER, place=PLACE),
+    ),
+    Verb(
+        name="supervisions/name", entry=NameOfficer, receipt=SupervisionReceipt, record=supervision.name,
+        may=AUXILIARIES, summary="Name the officer who leads · 指定带班民警", example=_example(officer=OFFICER),
+    ),
+    Verb(
+        name="supervisions/confirm", entry=ConfirmLeading, receipt=SupervisionReceipt, record=supervision.confirm,
+        may=OFFICERS, concerned=supervision.the_led, summary="Confirm that you lead · 确认带班",
+        example=_example(supervision=OTHER),
+    ),
+    Verb(
+        name="supervisions/decline", entry=DeclineLeading, receipt=SupervisionReceipt, record=supervision.decline,
+        may=OFFICERS, concerned=supervision.the_led, summary="Say that you do not lead · 否认带班",
+        example=_example(supervision=OTHER),
+    ),
+    Verb(
+        name="supervisions/end", entry=EndLeading, receipt=SupervisionReceipt, record=supervision.end, may=FIELD,
+        concerned=supervision.the_led, summary="End the leading · 结束带班", example=_example(supervision=OTHER),
+    ),
+    Verb(
+        name="supervisions/hand-over", entry=HandOverLeading, receipt=SupervisionReceipt, record=supervision.hand_over,
+        may=OFFICERS, concerned=supervision.the_led, summary="Hand over to another officer · 移交带班",
+        example=_example(supervision=OTHER, officer=OFFICER),
+    ),
+    Verb(
+        name="recordings/declare", entry=DeclareRecording, receipt=UploadReceipt,
+        record=declaring.declare_recording, may=FIELD, summary="Declare footage · 申报视音频资料",
+        example=_example(camera_serial="DSJ-0042", file_name="DSJ0042_FJ1001_20260301080000_0001.mp4",
+                         media_type="video/mp4", started_at="2026-03-01T07:50:00+08:00",
+                         ended_at="2026-03-01T08:00:00+08:00", bytes=433586176, sha256=SHA256),
+    ),
+    Verb(
+        name="documents/declare", entry=DeclareDocument, receipt=UploadReceipt, record=declaring.declare_document,
+        may=FIELD, summary="Declare a paper or photo · 申报文书或照片",
+        example=_example(title="诊断证明", file_name="diagnosis.pdf", media_type="application/pdf", bytes=18234,
+                         sha256=SHA256),
+    ),
+)  # fmt: skip

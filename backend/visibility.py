@@ -1,0 +1,27 @@
+"""Who sees what (DESIGN §9): one's own; whom one led, while one led; and the subtree of one's roles.
+
+Each feature's `visible_to` is made here from the columns that say whose a row is, in which organ, and when. The SQL
+takes the actor's id as $1 and the organs of their roles as $2.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from backend.entries import Actor
+
+OVERSEEING = frozenset({"commander", "inspector"})
+
+
+def visible_to(*, own: Iterable[str], organ: str, led: str) -> str:
+    """A condition: `own` are columns that name a person; `led` relates a row to the view `led`."""
+    mine = " OR ".join(f"{column} = $1" for column in own)
+    return f"""(
+        {mine}
+        OR {organ} IN (SELECT organs_under($2::text[]))
+        OR EXISTS (SELECT FROM led l WHERE l.officer = $1 AND {led})
+    )"""  # noqa: S608
+
+
+def viewer(actor: Actor) -> tuple[Any, Any]:
+    """The values for $1 and $2."""
+    return actor.person, [role.organ for role in actor.roles if role.role in OVERSEEING]

@@ -1,0 +1,82 @@
+"""Brings the schema up to date and gives the application's role exactly what it may do.
+
+Guarantees: all of it or nothing, in one transaction under an advisory lock, however many processes start at once; the
+journal can be read and added to, and nothing else, by the role that serves requests.
+"""
+
+import contextlib
+import io
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import asyncpg
+from piccolo.apps.migrations.commands.forwards import ForwardsMigrationManager
+
+from backend.database import execute, opened, tx, value
+
+LOCK = "SELECT pg_advisory_xact_lock(hashtext('fujing migrations'))"
+OLDEST_SERVER = 150_000
+EXTENSION = "CREATE EXTENSION IF NOT EXISTS btree_gist"
+EPOCH = """
+INSERT INTO journal_epoch (epoch, system_identifier)
+SELECT coalesce((SELECT max(epoch) FROM journal_epoch), 0) + 1, c.system_identifier FROM pg_control_system() c
+WHERE c.system_identifier IS DISTINCT FROM
+    (SELECT system_identifier FROM journal_epoch ORDER BY epoch DESC LIMIT 1)
+"""
+GRANTS = """
+GRANT USAGE ON SCHEMA public TO {role};
+GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA public TO {role};
+GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {role};
+GRANT DELETE ON pgqueuer, pgqueuer_log, pgqueuer_schedules, pgqueuer_statistics, sign_in_attempt TO {role};
+REVOKE UPDATE ON journal, journal_epoch FROM {role};
+REVOKE INSERT ON journal_epoch FROM {role};
+REVOKE UPDATE, INSERT ON migration FROM {role};
+"""
+
+
+class MigrationError(Exception):
+    """The schema could not be brought up to date; the text says what to do."""
+
+
+def role_of(url: str) -> str:
+    """The role that a database URL signs in as."""
+    return unquote(urlsplit(url).username or "")
+
+
+async def migrate(owner_url: str, app_role: str) -> None:
+    """Run what has not run yet as the owner, and grant to `app_role`. Raises MigrationError."""
+    if app_role in ("", role_of(owner_url)):
+        raise MigrationError(
+            "FUJING_DATABASE_URL and FUJING_MIGRATE_URL name the same role: give the application a role of its own, "
+            "so that it cannot alter the journal."
+        )
+    async with opened(owner_url, size=2), tx():
+        await execute(LOCK)
+        await _check_server()
+        await _run_versions()
+        await execute(EPOCH)
+        await execute(GRANTS.format(role=_quoted(app_role)))
+
+
+async def _check_server() -> None:
+    if int(await value("SHOW server_version_num")) < OLDEST_SERVER:
+        raise MigrationError("PostgreSQL 15 or newer is needed: FUJING_DATABASE_URL names an older server.")
+    if await value("SELECT count(*) FROM pg_extension WHERE extname = 'btree_gist'"):
+        return
+    try:
+        async with tx():
+            await execute(EXTENSION)
+    except asyncpg.InsufficientPrivilegeError:
+        raise MigrationError(f"A superuser must run `{EXTENSION}` in the database once.") from None
+
+
+async def _run_versions() -> None:
+    told = io.StringIO()
+    with contextlib.redirect_stdout(told):
+        result: Any = await ForwardsMigrationManager(app_name="fujing").run()
+    if not result.success:
+        raise MigrationError(f"A migration failed: {result.message}")
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

@@ -1,0 +1,18 @@
+"""The one Piccolo app: every table of every feature."""
+
+from pathlib import Path
+
+from piccolo.conf.apps import AppConfig, table_finder
+
+APP_CONFIG = AppConfig(
+    app_name="fujing",
+    migrations_folder_path=str(Path(__file__).parent / "versions"),
+    table_classes=table_finder(
+        modules=[
+            "backend.people.tables",
+            "backend.shifts.tables",
+            "backend.supervision.tables",
+            "backend.evidence.tables",
+        ]
+    ),
+)

@@ -1,0 +1,87 @@
+"""The application: routes, who may pass, how failures are told. Pools and keys open with it and close with it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import structlog
+from litestar import Litestar, Response, Router
+from litestar.middleware import DefineMiddleware
+from litestar.plugins.prometheus import PrometheusConfig, PrometheusController
+
+from backend import database, settings
+from backend.keys import Keys
+from backend.people.sessions import TokenReader
+from backend.settings import Settings
+from mobile_api import entries, lookups, openapi, operations, people, sessions, uploads
+from mobile_api.auth import PUBLIC, SessionMiddleware
+from mobile_api.logs import configure
+from mobile_api.problems import HANDLERS
+from mobile_api.stores import store_of
+
+BODY_LIMIT = 1024 * 1024
+HEADERS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
+log = structlog.get_logger()
+
+
+class Metrics(PrometheusController):
+    """/metrics, in the format that Prometheus reads."""
+
+    path = "/metrics"
+    opt = PUBLIC
+    include_in_schema = False
+    openmetrics_format = True
+
+
+async def _headers(response: Response[Any]) -> Response[Any]:
+    for name, text in HEADERS.items():
+        response.headers.setdefault(name, text)
+    return response
+
+
+def build(chosen: Settings) -> Litestar:
+    """The application under these settings, whose services are already running."""
+    keys = Keys(chosen.secrets_dir)
+    app = assemble([_connected])
+    app.state.settings, app.state.key_rings, app.state.tokens = chosen, keys, TokenReader(keys)
+    return app
+
+
+@asynccontextmanager
+async def _connected(app: Litestar) -> AsyncIterator[None]:
+    chosen = app.state.settings
+    await database.connect(str(chosen.database_url), chosen.pool_size)
+    app.state.store = store_of(chosen)
+    try:
+        yield
+    finally:
+        app.state.store.close()
+        await database.disconnect()
+
+
+def assemble(lifespan: list[Any]) -> Litestar:
+    """The routes and what stands before them, with nothing opened."""
+    v1 = Router(
+        "/v1", route_handlers=[*sessions.ROUTES, *people.ROUTES, *entries.ROUTES, *lookups.ROUTES, *uploads.ROUTES]
+    )
+    return Litestar(
+        route_handlers=[v1, *operations.ROUTES, openapi.document, Metrics],
+        middleware=[
+            PrometheusConfig(app_name="fujing", prefix="fujing", group_path=True).middleware,
+            DefineMiddleware(SessionMiddleware, exclude_from_auth_key="public"),
+        ],
+        exception_handlers=HANDLERS,
+        openapi_config=openapi.CONFIG,
+        lifespan=lifespan,
+        after_request=_headers,
+        request_max_body_size=BODY_LIMIT,
+        logging_config=None,
+        debug=False,
+    )
+
+
+def create() -> Litestar:
+    """For the server: the application under the settings of the environment."""
+    chosen = settings.load()
+    configure(chosen.log_level)
+    return build(chosen)

@@ -1,0 +1,228 @@
+"""The command `fujing`."""
+
+import asyncio
+import csv
+import json
+import os
+import secrets
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import rich_click as click
+from rich.console import Console
+from rich.table import Table
+
+from backend import database
+from backend import settings as configuration
+from backend.keys import Keys
+from backend.people import roster, sessions
+from backend.refusals import Refusal, problem
+from backend.settings import Settings, SettingsError
+from migrations.apply import MigrationError
+from mobile_api import serving
+from mobile_api.logs import configure
+from mobile_api.serving import Ended, ServingError
+from storage.embedded.processes import EmbeddedError
+from storage.evidence_store import StoreUnavailable
+
+console = Console(highlight=False)
+errors = Console(stderr=True, highlight=False)
+
+
+@contextmanager
+def told_in_one_sentence() -> Iterator[None]:
+    """What a person did wrong, or the machine lacks, is a sentence and exit code 2 or 1, never a stack."""
+    try:
+        yield
+    except SettingsError as error:
+        errors.print(f"[red]fujing:[/] {error}", soft_wrap=True)
+        sys.exit(2)
+    except Refusal as refusal:
+        errors.print(f"[red]fujing:[/] {problem(refusal, 'en', 'cli')['detail']}", soft_wrap=True)
+        sys.exit(1)
+    except (ServingError, MigrationError, EmbeddedError, StoreUnavailable) as error:
+        errors.print("fujing: ", style="red", end="")
+        errors.print(str(error), markup=False, soft_wrap=True)
+        sys.exit(1)
+    except (ConnectionError, FileNotFoundError, TimeoutError) as error:
+        errors.print("fujing: ", style="red", end="")
+        errors.print(f"The database or the store cannot be reached: {error}", markup=False, soft_wrap=True)
+        sys.exit(1)
+
+
+def in_database(settings: Settings, work: Callable[[], Any]) -> Any:
+    """Run an async piece of work with the services of these settings and the schema in place."""
+
+    async def main(full: Settings) -> Any:
+        await serving.prepare(full)
+        async with database.opened(str(full.database_url)):
+            return await work()
+
+    with serving.until_signalled(), serving.services(settings) as full:
+        return asyncio.run(main(full))
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """辅警 Fujing: the back end of a field app for police auxiliaries. Settings: `fujing settings`."""
+
+
+@main.command()
+def serve() -> None:
+    """Start everything: embedded PostgreSQL and S3 unless others are named, the API and the worker."""
+    with told_in_one_sentence():
+        settings = configuration.load()
+        try:
+            with serving.until_signalled(), serving.house(settings) as house:
+                console.print(f"辅警 Fujing  {house.url}/docs   data: {house.settings.data_dir}   Ctrl-C ends it")
+                house.wait()
+        except Ended:
+            console.print("ended cleanly")
+
+
+@main.command()
+def api() -> None:
+    """Run the API alone, against the services that the settings name."""
+    with told_in_one_sentence():
+        serving.run_api(_external())
+
+
+@main.command()
+def worker() -> None:
+    """Run the job worker alone, against the services that the settings name."""
+    with told_in_one_sentence():
+        settings = _external()
+        configure(settings.log_level)
+        serving.run_worker(settings)
+
+
+def _external() -> Settings:
+    settings = configuration.load()
+    for name in ("database_url", "s3_endpoint"):
+        if getattr(settings, name) is None:
+            raise SettingsError(f"{configuration.variable(name)} is not set; `fujing serve` starts embedded services.")
+    return settings
+
+
+@main.command()
+def migrate() -> None:
+    """Bring the schema up to date as its owner (FUJING_MIGRATE_URL), and grant to the application's role."""
+
+    async def nothing() -> None:
+        """The preparation did it."""
+
+    with told_in_one_sentence():
+        settings = configuration.load()
+        if settings.database_url is not None and settings.migrate_url is None:
+            raise SettingsError("FUJING_MIGRATE_URL is not set: the owner's URL is needed to migrate.")
+        in_database(settings, nothing)
+        console.print("the schema is up to date")
+
+
+@main.command("import-roster")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--passwords", type=click.Path(path_type=Path), help="Write first passwords of new people to this new file (0600)."
+)
+def import_roster(file: Path, passwords: Path | None) -> None:
+    """Bring organs, people, roles, qualifications and devices in line with a CSV file: all of it or nothing."""
+    with told_in_one_sentence():
+        try:
+            rows = roster.read(file.read_text(encoding="utf-8-sig"))
+            changed, given = in_database(configuration.load(), lambda: _bring_in(rows, passwords is not None))
+        except UnicodeDecodeError as error:
+            errors.print(f"{file}: not UTF-8 at byte {error.start}; save it as UTF-8 and try again", markup=False)
+            sys.exit(1)
+        except roster.RosterError as error:
+            for line, reason in error.lines:
+                errors.print(f"{file}:{line}: {reason}", markup=False, soft_wrap=True)
+            errors.print(f"{error}", markup=False)
+            sys.exit(1)
+        console.print(", ".join(f"{count} {record}" for record, count in changed.items()) + " changed")
+        if passwords is not None:
+            _write_passwords(passwords, given)
+
+
+async def _bring_in(rows: list[roster.Row], with_passwords: bool) -> tuple[dict[str, int], list[tuple[str, str]]]:
+    changed = await roster.bring_in(rows)
+    given = []
+    for badge in await roster.without_password() if with_passwords else []:
+        password = secrets.token_urlsafe(9)
+        await _set_password(badge, password)
+        given.append((badge, password))
+    return changed, given
+
+
+def _write_passwords(path: Path, given: list[tuple[str, str]]) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", newline="") as file:
+        csv.writer(file).writerows([("badge", "password"), *given])
+    console.print(f"{len(given)} first passwords in {path}: hand them out, then delete the file")
+
+
+@main.command("set-password")
+@click.argument("badge")
+def set_password(badge: str) -> None:
+    """Set a person's password from standard input (or a prompt); their sessions end."""
+    with told_in_one_sentence():
+        settings = configuration.load()
+        password = (
+            click.prompt("password", hide_input=True) if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
+        )
+        in_database(settings, lambda: _set_password(badge, password))
+        console.print(f"password of {badge} set")
+
+
+async def _set_password(badge: str, password: str) -> None:
+    person = await roster.person_of(badge)
+    if person is None:
+        raise ServingError(f"Nobody has the badge number {badge}: import the roster first.")
+    hashed = await sessions.hash_password(password)
+    async with database.tx():
+        await sessions.set_hash(person, hashed, datetime.now(UTC))
+
+
+@main.command("rotate-keys")
+@click.argument("purpose", type=click.Choice(["session", "evidence", "refresh"]))
+def rotate_keys(purpose: str) -> None:
+    """Make a new key that signs from now on; old ones still verify, so nobody is logged out."""
+    with told_in_one_sentence():
+        ring = getattr(Keys(configuration.load().secrets_dir), purpose)
+        console.print(ring.rotate())
+
+
+@main.command()
+def openapi() -> None:
+    """Print the API's contract as OpenAPI JSON."""
+    from mobile_api.app import assemble
+    from mobile_api.openapi import contract
+
+    click.echo(json.dumps(contract(assemble([])), ensure_ascii=False, indent=2))
+
+
+@main.command("settings")
+def show_settings() -> None:
+    """Print every setting and its value; secrets hidden."""
+    with told_in_one_sentence():
+        table = Table("variable", "value", box=None)
+        for name, text in configuration.load().shown().items():
+            table.add_row(name, text)
+        console.print(table)
+
+
+@main.command()
+@click.option("--keep", is_flag=True, help="Leave it running afterwards, to look around.")
+def demo(keep: bool) -> None:
+    """Play a patrol from sign-in to sealed receipt, with real video and embedded services."""
+    from mobile_api.demo import play
+
+    with told_in_one_sentence():
+        sys.exit(play(keep))
+
+
+if __name__ == "__main__":
+    main()

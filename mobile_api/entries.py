@@ -1,0 +1,79 @@
+"""One route for each verb of backend/verbs.py: decode the struct, record it, put the answer into words."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from litestar import Request, Response, post
+from litestar.handlers import HTTPRouteHandler
+from litestar.openapi.datastructures import ResponseSpec
+
+from backend.entries import Moment, Receipt, Recorded, Verb, record
+from backend.law.catalogue import Language
+from backend.refusals import Refusal, noted
+from backend.verbs import VERBS
+from mobile_api.problems import language_of
+
+BODY_LIMIT = 256 * 1024
+TAGS = {"shifts": "Shifts · 班次", "supervisions": "Leading · 带班", "recordings": "Evidence · 视音频资料"}
+
+
+def sent(verb: Verb) -> type[Any]:
+    """The verb's struct as it travels alone: with `sent_at`, the device's clock when this attempt was sent."""
+    return msgspec.defstruct(
+        f"{verb.entry.__name__}Call",
+        [("sent_at", Moment)],
+        bases=(verb.entry,),
+        frozen=True,
+        kw_only=True,
+        omit_defaults=True,
+        forbid_unknown_fields=True,
+    )
+
+
+async def only_json(request: Request[Any, Any, Any]) -> None:
+    """Refuse what does not say that it is JSON."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise Refusal("not_json")
+
+
+def route(verb: Verb) -> HTTPRouteHandler:
+    """The handler of one verb."""
+
+    async def handle(request: Request[Any, Any, Any], data: Any) -> Any:
+        recorded = await record(verb, request.user, data, data.sent_at, datetime.now(UTC))
+        status = 200 if recorded.replayed else 201
+        return Response(receipt(verb.receipt, recorded, language_of(request)), status_code=status)
+
+    handle.__annotations__ |= {"data": sent(verb), "return": Response[verb.receipt]}  # type: ignore[name-defined]
+    handle.__name__ = verb.name.replace("/", "_").replace("-", "_")
+    return post(
+        f"/{verb.name}",
+        summary=verb.summary,
+        description=(verb.entry.__doc__ or "").strip(),
+        operation_id=handle.__name__,
+        tags=[TAGS.get(verb.name.split("/")[0], "Evidence · 视音频资料")],
+        before_request=only_json,
+        request_max_body_size=BODY_LIMIT,
+        responses={
+            200: ResponseSpec(
+                verb.receipt, description="The same entry again: nothing changed", generate_examples=False
+            )
+        },
+    )(handle)
+
+
+def receipt(kind: type[Receipt], recorded: Recorded, language: Language) -> Receipt:
+    """The answer to an entry in the reader's language."""
+    told = {
+        "id": recorded.id,
+        "status": "replayed" if recorded.replayed else "recorded",
+        "received_at": recorded.received_at,
+        "findings": noted(recorded.findings, language),
+        **recorded.subject,
+    }
+    return msgspec.convert(told, kind)
+
+
+ROUTES = [route(verb) for verb in VERBS]

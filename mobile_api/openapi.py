@@ -1,0 +1,255 @@
+"""The OpenAPI document is the contract: every field described, every verb with an example, every problem listed.
+
+A field's name means one thing everywhere, so one table describes them; a test fails on a field without words.
+"""
+
+import json
+from typing import Any
+
+from litestar import MediaType, Request, Response, get
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.spec import Components, SecurityScheme
+
+from backend.law.catalogue import law
+from backend.verbs import VERBS
+from mobile_api.auth import PUBLIC
+
+DESCRIPTION = """辅警现场应用后端。The back end of a field app for police auxiliaries.
+
+Every write is an *entry* with an id made by the client: sent twice, it is recorded once. `sent_at` is the device's
+clock at this attempt; the server corrects `occurred_at` by the difference. Every refusal is problem+json with a stable
+`code` and a sentence in Chinese or English (Accept-Language). File bytes go straight to the store by signed part URLs.
+"""
+FIELDS = {
+    "access_token": "for the Authorization header: `Bearer …`; Ed25519, checked with /.well-known/jwks.json",
+    "advice": "what to do now, in the reader's language",
+    "answer": "what the officer said; null while unanswered",
+    "article": "of the regulation",
+    "auxiliary": "the auxiliary who is led",
+    "auxiliary_name": "the auxiliary's name",
+    "badge": "badge number 警号/辅警编号",
+    "bytes": "size of the file, or of the part",
+    "camera_offset_ms": "camera's clock minus this device's, in milliseconds",
+    "camera_serial": "the recorder's serial number",
+    "code": "stable code",
+    "codec": "of the first stream, as probed",
+    "confirmed": "whether the officer said that they lead",
+    "current": "the password until now",
+    "database": "ok or away",
+    "detail": "a sentence the reader can act on",
+    "device": "the registered device, by serial when signing in",
+    "device_seq": "rises by one with each entry of this device",
+    "dress": "uniform, or plain where needed (R.32)",
+    "dress_reason": "why plain clothes are needed",
+    "duty_type": "patrol 巡逻, post 值守, window 窗口, watch 值班, standby 备勤, event 活动安保",
+    "en": "in English",
+    "ended_at": "when it ended; null while it has not",
+    "ended_by": "what ended it: a check-out, or the next check-in",
+    "equipment": "what is carried (R.11)",
+    "errors": "each field at fault: pointer and message",
+    "expires_in": "seconds until the access token expires",
+    "file_name": "a name, not a path; kept, never trusted",
+    "findings": "what is wrong with the fact; it stands all the same",
+    "handed_over_from": "the naming before it",
+    "have": "runs of part numbers that the store has, both ends included",
+    "id": "made by the client for what it creates; UUID",
+    "id_card_carried": "whether the work ID is carried (R.32)",
+    "in_force": "false: it overlaps an earlier one, and counts for nothing until a person resolves it",
+    "instance": "the address asked",
+    "items": "newest first",
+    "key_mark": "重点标记",
+    "keys": "JSON Web Keys",
+    "kind": "of person: officer, duty_auxiliary, civilian_auxiliary, staff; or of finding",
+    "leading": "who led, stretch by stretch",
+    "leads_from": "when the confirmed leading begins",
+    "locked_until": "until then nobody can delete it",
+    "media_type": "such as video/mp4",
+    "message": "a sentence in the reader's language",
+    "missing": "the parts that have not arrived",
+    "name": "as on the roster",
+    "new": "the password from now on, ten characters or more",
+    "next": "the cursor of the next page; null on the last",
+    "number": "part number, from 1",
+    "officer": "the officer named",
+    "officer_name": "the officer's name",
+    "offset": "where the part begins in the file, in bytes",
+    "ordered_by": "the officer who ordered it and answers for it",
+    "organ": "the organ (公安机关), by its 12-digit code",
+    "part_size": "bytes of every part but the last",
+    "parts": "how many parts the file makes; null while its size is not known",
+    "password": "never logged",
+    "person": "whose shift",
+    "place": "where; the datum is kept, never converted",
+    "probed_ms": "what the file itself holds, in milliseconds, once sealed",
+    "qualifications": "with validity, both days included",
+    "receipt": "a JWS over id, sha256, bytes and time; keep the file until you have verified it",
+    "received_at": "when the server had it, by its clock",
+    "recordings": "footage of the person in that time",
+    "refresh_token": "spend it for the next pair; the answer to a retry is the same",
+    "role": "commander, treasurer, inspector, administrator",
+    "roles": "each on an organ and all below it",
+    "roster_post": "the post of the roster that this duty fills",
+    "sealed_at": "when it was locked and signed for",
+    "sent_at": "the device's clock when this attempt was sent; RFC 3339 with offset",
+    "session_ends_at": "sign in again by then",
+    "sha256": "of the file, lower-case hex",
+    "shift": "the shift, by the id of its check-in, or as it stands",
+    "started_at": "when it began",
+    "state": "declared, receiving, received, sealed; mismatch: send again; abandoned: may be taken up again",
+    "status": "recorded, or replayed where the same entry had been recorded before; of a problem, the HTTP status",
+    "store": "ok or away",
+    "subject": "the id of the fact",
+    "supervision": "the naming, by its id, or as it stands",
+    "title": "short form; of a document, what it is",
+    "token_type": "always Bearer",
+    "type": "an address that explains the code",
+    "unmet": "each rule not met",
+    "upload": "the upload as it stands",
+    "url": "PUT the bytes here, with Content-MD5",
+    "url_expires_at": "ask for the parts again after that",
+    "valid_from": "first day",
+    "valid_until": "last day; null: open",
+    "vehicle": "what is driven (R.11)",
+    "wearer": "who wore the camera; oneself, if left out",
+    "same_as": "the id under which these bytes are kept already",
+    "why": "in words",
+    "zh": "in Chinese",
+}
+COMMON = ("malformed_json", "not_json", "invalid", "body_too_large")
+SIGNED_IN = ("token_missing", "token_invalid", "token_expired", "session_ended")
+ENTRY = ("not_for_your_role", "id_reused", "time_ahead", "time_out_of_range", "conflict", "constraint")
+ALWAYS = ("database_unavailable", "internal")
+OF_OPERATION = {
+    "sessions_open": ("sign_in_refused", "too_many_attempts", "unknown_device"),
+    "sessions_refresh": ("token_invalid", "session_ended", "token_reused"),
+    "me_password": ("sign_in_refused", "too_many_attempts", "password_too_short"),
+    "shift": ("unknown_shift",),
+    "recording": ("unknown_recording",),
+    "upload_parts": ("unknown_upload", "part_out_of_range", "upload_busy", "store_unavailable"),
+    "upload_complete": (
+        "unknown_upload", "parts_missing", "digest_missing", "digest_differs", "file_too_large", "end_before_start",
+        "time_ahead", "store_unavailable",
+    ),
+    "upload_receipt": ("unknown_upload",),
+    "problem": ("not_found",),
+    "shifts_check_in": ("dress_reason_missing", "plain_without_id_card", "not_ordered", "not_an_officer"),
+    "shifts_check_out": ("unknown_shift", "end_before_start", "already_checked_out"),
+    "supervisions_name": ("not_an_officer", "not_on_shift"),
+    "supervisions_confirm": (
+        "unknown_supervision", "not_the_named_officer", "leads_from_out_of_range", "already_answered",
+        "answered_before_naming",
+    ),
+    "supervisions_decline": (
+        "unknown_supervision", "not_the_named_officer", "already_answered", "already_ended", "answered_before_naming",
+    ),
+    "supervisions_end": ("unknown_supervision", "end_before_start", "already_ended"),
+    "supervisions_hand_over": (
+        "unknown_supervision", "not_the_named_officer", "not_an_officer", "handed_to_oneself", "end_before_start",
+        "already_ended",
+    ),
+    "recordings_declare": ("not_the_wearer", "end_before_start", "file_too_large", "too_many_uploads"),
+    "documents_declare": ("file_too_large", "too_many_uploads"),
+}  # fmt: skip
+UNSIGNED = {"sessions_open", "sessions_refresh", "health_live", "health_ready", "jwks", "problem"}
+PROBLEM = {
+    "type": "object",
+    "title": "Problem",
+    "description": "RFC 9457; the sentence is Chinese or English by Accept-Language",
+    "required": ["type", "title", "status", "detail", "code", "instance"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "code": {"type": "string"},
+        "instance": {"type": "string"},
+        "article": {"type": "string"},
+        "unmet": {"type": "array", "items": {"$ref": "#/components/schemas/Note"}},
+        "errors": {
+            "type": "array",
+            "items": {"type": "object", "properties": {"pointer": {"type": "string"}, "message": {"type": "string"}}},
+        },
+        "missing": {"type": "array", "items": {"type": "integer"}},
+        "state": {"type": "string"},
+    },
+}
+CONFIG = OpenAPIConfig(
+    title="辅警 Fujing",
+    version="1",
+    description=DESCRIPTION,
+    path="/openapi",
+    render_plugins=[],
+    enabled_endpoints=set(),
+    components=Components(
+        security_schemes={"session": SecurityScheme(type="http", scheme="bearer", bearer_format="JWT")}
+    ),
+    security=[{"session": []}],
+)
+
+
+@get("/openapi.json", opt=PUBLIC, include_in_schema=False, media_type=MediaType.JSON, sync_to_thread=False)
+def document(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """The contract."""
+    state = request.app.state
+    if "openapi" not in state:
+        state.openapi = json.dumps(contract(request.app), ensure_ascii=False).encode()
+    return Response(state.openapi, media_type=MediaType.JSON)
+
+
+def contract(app: Any) -> dict[str, Any]:
+    """The whole document: what the routes say, plus words, examples and problems."""
+    told: dict[str, Any] = app.openapi_schema.to_schema()
+    schemas = told["components"]["schemas"]
+    schemas["Problem"] = PROBLEM
+    for schema in schemas.values():
+        _describe(schema)
+    examples = {verb.name.replace("/", "_").replace("-", "_"): verb.example for verb in VERBS}
+    for path in told["paths"].values():
+        for operation in path.values():
+            _complete(operation, examples)
+    return told
+
+
+def _describe(schema: dict[str, Any]) -> None:
+    for name, field in schema.get("properties", {}).items():
+        if "description" not in field and name in FIELDS:
+            field["description"] = FIELDS[name]
+
+
+def _complete(operation: dict[str, Any], examples: dict[str, Any]) -> None:
+    name = operation["operationId"]
+    if name in UNSIGNED:
+        operation["security"] = []
+    if name in examples:
+        (content,) = operation["requestBody"]["content"].values()
+        content["example"] = examples[name]
+    responses = operation["responses"]
+    for status in [status for status in responses if int(status) >= 400]:
+        del responses[status]
+    for status, codes in _problems(operation, name in examples).items():
+        listed = {code: {"value": _sample(code)} for code in codes}
+        responses[str(status)] = {
+            "description": " · ".join(f"`{code}`" for code in codes),
+            "content": {
+                "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": listed}
+            },
+        }
+
+
+def _problems(operation: dict[str, Any], entry: bool) -> dict[int, list[str]]:
+    name = operation["operationId"]
+    codes = [*OF_OPERATION.get(name, ()), *ALWAYS]
+    codes += COMMON if "requestBody" in operation else ()
+    codes += ["invalid"] if "parameters" in operation and "requestBody" not in operation else ()
+    codes += SIGNED_IN if name not in UNSIGNED else ()
+    codes += ENTRY if entry else ()
+    by_status: dict[int, list[str]] = {}
+    for code in dict.fromkeys(codes):
+        by_status.setdefault(law().messages[code].status or 500, []).append(code)
+    return dict(sorted(by_status.items()))
+
+
+def _sample(code: str) -> dict[str, Any]:
+    message = law().messages[code]
+    told = {"type": f"/problems/{code}", "title": message.title_zh, "status": message.status, "detail": message.zh}
+    return {**told, "code": code, "instance": "/v1/…"}

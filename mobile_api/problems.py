@@ -1,0 +1,151 @@
+"""Every failure as problem+json (RFC 9457), in the reader's language, with a stable code.
+
+Guarantees: never a row's value, never a stack; what the database refuses is told by its kind; what we did not foresee
+is logged with its stack and answered as `internal`.
+"""
+
+import re
+from typing import Any
+
+import asyncpg
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import (
+    ClientException,
+    HTTPException,
+    MethodNotAllowedException,
+    NotFoundException,
+    ValidationException,
+)
+
+from backend.law.catalogue import Language
+from backend.refusals import Refusal, problem
+from storage.evidence_store import StoreUnavailable
+
+PROBLEM_JSON = "application/problem+json"
+RETRY_SOON = 3
+POINTER = re.compile(r" - at `\$\.(?:data\.?)?(.*)`$")
+BY_SQLSTATE = {
+    "23505": "conflict",
+    "23P01": "conflict",
+    "23503": "conflict",
+    "40001": "conflict",
+    "40P01": "conflict",
+    "55P03": "conflict",
+    "23514": "constraint",
+    "23502": "constraint",
+    "22001": "constraint",
+    "22021": "constraint",
+    "57014": "database_unavailable",
+}
+AWAY = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    ConnectionError,
+    FileNotFoundError,
+    TimeoutError,
+)
+log = structlog.get_logger()
+
+
+def language_of(request: Request[Any, Any, Any]) -> Language:
+    """Chinese unless Accept-Language prefers English."""
+    weights = {"zh": 0.0, "en": 0.0}
+    for choice in request.headers.get("accept-language", "")[:200].split(","):
+        tag, _, quality = choice.partition(";")
+        name = tag.strip().lower()[:2]
+        if name in weights:
+            weights[name] = max(weights[name], _quality(quality))
+    return "en" if weights["en"] > weights["zh"] else "zh"
+
+
+def _quality(text: str) -> float:
+    try:
+        return float(text.strip().removeprefix("q=") or 1)
+    except ValueError:
+        return 0.0
+
+
+def answer(request: Request[Any, Any, Any], refusal: Refusal) -> Response[dict[str, Any]]:
+    """The refusal as a response."""
+    language = language_of(request)
+    headers = {"Content-Language": language, "Cache-Control": "no-store"}
+    if refusal.retry_after is not None or refusal.status == 503:
+        headers["Retry-After"] = str(refusal.retry_after or RETRY_SOON)
+    if refusal.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    told = problem(refusal, language, request.url.path)
+    return Response(told, status_code=refusal.status, media_type=PROBLEM_JSON, headers=headers)
+
+
+def on_refusal(request: Request[Any, Any, Any], refusal: Refusal) -> Response[dict[str, Any]]:
+    return answer(request, refusal)
+
+
+def on_http_exception(request: Request[Any, Any, Any], error: HTTPException) -> Response[dict[str, Any]]:
+    told = answer(request, _read_http(error))
+    if isinstance(error, MethodNotAllowedException) and error.headers:
+        told.headers.update(error.headers)
+    return told
+
+
+def _read_http(error: HTTPException) -> Refusal:
+    if isinstance(error, ValidationException):
+        return Refusal("invalid", extra={"errors": _errors(error)})
+    if isinstance(error, NotFoundException):
+        return Refusal("not_found")
+    if isinstance(error, MethodNotAllowedException):
+        return Refusal("method_not_allowed")
+    if error.status_code == 413:
+        return Refusal("body_too_large")
+    if isinstance(error, ClientException) and type(error.__cause__).__name__ == "SerializationException":
+        return Refusal("malformed_json")
+    return Refusal("bad_request" if error.status_code < 500 else "internal")
+
+
+def _errors(error: ValidationException) -> list[dict[str, str]]:
+    """Where and what, without the value: msgspec names the path and the type expected."""
+    text = str(error.__cause__) if error.__cause__ is not None else ""
+    found = POINTER.search(text)
+    if found is not None:
+        pointer = "/" + found.group(1).replace(".", "/").replace("[", "/").replace("]", "")
+        return [{"pointer": pointer, "message": text[: found.start()]}]
+    listed = error.extra if isinstance(error.extra, list) else []
+    return [
+        {
+            "pointer": f"?{one.get('key', '')}" if one.get("source") == "query" else "/",
+            "message": one.get("message", ""),
+        }
+        for one in listed
+    ]
+
+
+def on_store_away(request: Request[Any, Any, Any], error: StoreUnavailable) -> Response[dict[str, Any]]:
+    log.warning("store unavailable", error=str(error))
+    return answer(request, Refusal("store_unavailable"))
+
+
+def on_anything(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, Any]]:
+    """The database's refusals by their kind; everything else is ours to mend."""
+    if isinstance(error, RecursionError):
+        return answer(request, Refusal("malformed_json"))
+    if isinstance(error, asyncpg.PostgresError) and error.sqlstate in BY_SQLSTATE:
+        log.warning("database refused", sqlstate=error.sqlstate, constraint=getattr(error, "constraint_name", None))
+        return answer(request, Refusal(BY_SQLSTATE[error.sqlstate]))
+    if isinstance(error, AWAY):
+        log.warning("database unavailable", kind=type(error).__name__)
+        return answer(request, Refusal("database_unavailable"))
+    log.error("failed", path=request.url.path, exc_info=error)
+    return answer(request, Refusal("internal"))
+
+
+HANDLERS: dict[Any, Any] = {
+    Refusal: on_refusal,
+    HTTPException: on_http_exception,
+    StoreUnavailable: on_store_away,
+    Exception: on_anything,
+}

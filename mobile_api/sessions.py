@@ -1,0 +1,93 @@
+"""Signing in, refreshing, signing out, one's own password."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Request, Response, delete, post
+
+from backend.entries import Moment
+from backend.people import sessions
+from backend.people.sessions import Tokens
+from mobile_api.auth import PUBLIC
+from mobile_api.entries import only_json
+
+TAGS = ["Sessions · 会话"]
+BODY_LIMIT = 16 * 1024
+NO_STORE = {"Cache-Control": "no-store"}
+Secret = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+
+
+class SignIn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A badge number and a password, and the device it happens on."""
+
+    sent_at: Moment
+    badge: Annotated[str, msgspec.Meta(min_length=1, max_length=20, pattern=r"^[A-Za-z0-9-]+$")]
+    password: Secret
+    device: (
+        Annotated[str, msgspec.Meta(max_length=40, pattern=r"^[A-Za-z0-9._-]+$", description="its serial")] | None
+    ) = None
+
+
+class Refresh(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The refresh token; the answer's is the next one. Sent twice, the answer is the same until the next is used."""
+
+    sent_at: Moment
+    refresh_token: Annotated[str, msgspec.Meta(min_length=1, max_length=400)]
+
+
+class NewPassword(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One's own password, old and new; every other session ends."""
+
+    sent_at: Moment
+    current: Secret
+    new: Secret
+
+
+def address_of(request: Request[Any, Any, Any]) -> str:
+    """Where a request comes from; behind a trusted proxy, what that proxy added last."""
+    if request.app.state.settings.trust_proxy:
+        forwarded = request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
+        if forwarded:
+            return forwarded[:64]
+    return request.client.host if request.client else "unknown"
+
+
+@post(
+    "/sessions", opt=PUBLIC, summary="Sign in · 登录", tags=TAGS, operation_id="sessions_open",
+    before_request=only_json, request_max_body_size=BODY_LIMIT,
+)  # fmt: skip
+async def sign_in(request: Request[Any, Any, Any], data: SignIn) -> Response[Tokens]:
+    """Open a session with badge number and password. Too many failures, by account or address, are 429."""
+    tokens = await sessions.sign_in(
+        request.app.state.key_rings, data.badge, data.password, data.device, address_of(request), datetime.now(UTC)
+    )
+    return Response(tokens, headers=NO_STORE)
+
+
+@post(
+    "/sessions/refresh", opt=PUBLIC, status_code=200, summary="Next tokens · 刷新令牌", tags=TAGS,
+    operation_id="sessions_refresh", before_request=only_json, request_max_body_size=BODY_LIMIT,
+)  # fmt: skip
+async def refresh(request: Request[Any, Any, Any], data: Refresh) -> Response[Tokens]:
+    """Spend a refresh token. Using one that was spent before ends the session."""
+    tokens = await sessions.refresh(request.app.state.key_rings, data.refresh_token, datetime.now(UTC))
+    return Response(tokens, headers=NO_STORE)
+
+
+@delete("/sessions/current", summary="Sign out · 退出", tags=TAGS, operation_id="sessions_close")
+async def sign_out(request: Request[Any, Any, Any]) -> None:
+    """End this session at once, on every server."""
+    await sessions.sign_out(request.user, datetime.now(UTC))
+
+
+@post(
+    "/me/password", status_code=204, summary="Change one's password · 修改口令", tags=TAGS,
+    operation_id="me_password", before_request=only_json, request_max_body_size=BODY_LIMIT,
+)  # fmt: skip
+async def change_password(request: Request[Any, Any, Any], data: NewPassword) -> None:
+    """Set one's own password; every other session ends."""
+    await sessions.change_password(request.user, data.current, data.new, datetime.now(UTC))
+
+
+ROUTES = [sign_in, refresh, sign_out, change_password]

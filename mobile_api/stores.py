@@ -1,0 +1,19 @@
+"""The evidence store that the settings name."""
+
+from backend.settings import Settings
+from storage.evidence_store import EvidenceStore, StoreSettings
+
+
+def store_of(settings: Settings) -> EvidenceStore:
+    """A client for the store; it connects when it is first used."""
+    return EvidenceStore(
+        StoreSettings(
+            endpoint=str(settings.s3_endpoint),
+            access_key=str(settings.s3_access_key),
+            secret_key=str(settings.s3_secret_key),
+            bucket=settings.s3_bucket,
+            region=settings.s3_region,
+            secure=settings.s3_secure,
+            public_url=settings.s3_public_url,
+        )
+    )

