@@ -1,0 +1,243 @@
+"""A client for the public API, as a handheld or a docking station would use it; demo, tests and figures do.
+
+Guarantees: an entry is retried with the same id until it is answered, so it is recorded once; an upload goes on from
+what the store has, whoever began it; `receipt` returns only what was verified with the server's published keys.
+"""
+
+import hashlib
+import itertools
+import os
+import random
+import threading
+import time
+from base64 import b64encode
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import jwt
+import msgspec
+import urllib3
+
+ALGORITHM = "EdDSA"
+RECEIPT_TYPE = "fujing-receipt+jwt"
+ATTEMPTS = 8
+LONGEST_PAUSE = 20.0
+BLOCK = 4 * 1024 * 1024
+RETRIED = {502, 503, 504}
+Sent = Callable[[int], None]
+
+
+class Problem(Exception):
+    """The server said no, and why. `code` is stable; `told` is the whole problem."""
+
+    def __init__(self, told: dict[str, Any]) -> None:
+        super().__init__(f"{told.get('code')}: {told.get('detail')}")
+        self.told = told
+        self.code = str(told.get("code"))
+        self.status = int(told.get("status", 0))
+
+
+class Unreachable(Exception):
+    """No answer after every attempt; what was to be sent is still on the device."""
+
+
+class NotVerified(Exception):
+    """A receipt that does not prove what it should. Keep the file."""
+
+
+class Client:
+    """One person on one device. Safe to use from several threads. `clock` is the device's own."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        device: str | None = None,
+        language: str = "zh",
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.url, self.device, self.clock = url.rstrip("/"), device, clock
+        self._language = language
+        self._http = urllib3.PoolManager(
+            maxsize=16, retries=False, timeout=urllib3.Timeout(connect=5, read=60), block=False
+        )
+        self._access = self._refresh = ""
+        self._renewing = threading.Lock()
+        self._sequence = itertools.count(1)
+
+    def sign_in(self, badge: str, password: str) -> None:
+        """Open a session. Raises Problem."""
+        told = {"badge": badge, "password": password, **({"device": self.device} if self.device else {})}
+        self._keep(self._call("POST", "/v1/sessions", told, signed_in=False))
+
+    def sign_out(self) -> None:
+        """End the session on the server."""
+        self._call("DELETE", "/v1/sessions/current")
+
+    def get(self, path: str, **query: Any) -> Any:
+        """Read. Raises Problem, Unreachable."""
+        return self._call("GET", path, query={key: text for key, text in query.items() if text is not None})
+
+    def entry(self, verb: str, *, occurred_at: datetime | None = None, id: UUID | None = None, **told: Any) -> Any:
+        """Record an entry now, or one that happened at `occurred_at`. Retried with the same id. Raises Problem."""
+        body = {
+            "id": id or uuid4(),
+            "occurred_at": occurred_at or self.clock(),
+            "device_seq": next(self._sequence),
+            **told,
+        }
+        return self._call("POST", f"/v1/{verb}", body)
+
+    def declare(self, file: Path, verb: str = "recordings/declare", **told: Any) -> UUID:
+        """Declare a file with its size and digest. Returns the upload's id. Raises Problem."""
+        size, sha256 = digest_of(file)
+        answer = self.entry(verb, file_name=file.name, bytes=size, sha256=sha256, **told)
+        return UUID(answer["id"])
+
+    def upload(self, upload: UUID, file: Path, *, lanes: int = 3, sent: Sent = lambda _: None) -> int:
+        """Send what the store has not, in `lanes` at once; `sent` is told the bytes of each part that arrived.
+
+        Returns how many parts were there already. Raises Unreachable after rounds in which nothing arrived.
+        """
+        told = self.get(f"/v1/uploads/{upload}/parts")
+        there = sum(last - first + 1 for first, last in told["have"])
+        failures = 0
+        with file.open("rb") as source, ThreadPoolExecutor(lanes) as pool:
+            while told["missing"]:
+                send = partial(self._send, source.fileno(), sent)
+                failures = 0 if any(list(pool.map(send, told["missing"]))) else failures + 1
+                if failures >= ATTEMPTS:
+                    raise Unreachable(f"no part of {file.name} arrived")
+                if failures:
+                    self._pause(failures)
+                told = self.get(f"/v1/uploads/{upload}/parts")
+        return there
+
+    def complete(self, upload: UUID, **told: Any) -> str:
+        """Say that every part was sent. Returns the state. Raises Problem `parts_missing` and others."""
+        return str(self._call("POST", f"/v1/uploads/{upload}/complete", told)["state"])
+
+    def receipt(self, upload: UUID, *, bytes: int, sha256: str, wait: float = 60) -> dict[str, Any]:
+        """The verified claims of the sealed receipt. Raises NotVerified, or TimeoutError after `wait` seconds."""
+        deadline = time.monotonic() + wait
+        while True:
+            told = self.get(f"/v1/uploads/{upload}/receipt")
+            if told["state"] == "sealed":
+                claims = read_receipt(told["receipt"], self.published_keys())
+                if (claims["sha256"], claims["bytes"]) != (sha256, bytes):
+                    raise NotVerified("the receipt is for other bytes")
+                return claims
+            if told["state"] == "mismatch":
+                raise NotVerified(told["advice"])
+            if time.monotonic() > deadline:
+                raise TimeoutError(told["advice"])
+            time.sleep(0.2)
+
+    def send(self, file: Path, *, lanes: int = 3, sent: Sent = lambda _: None, **told: Any) -> dict[str, Any]:
+        """Declare, upload, complete, and wait for the verified receipt."""
+        size, sha256 = digest_of(file)
+        upload = self.declare(file, **told)
+        self.upload(upload, file, lanes=lanes, sent=sent)
+        self.complete(upload)
+        return self.receipt(upload, bytes=size, sha256=sha256)
+
+    def published_keys(self) -> list[dict[str, str]]:
+        """The server's public keys."""
+        return list(self._call("GET", "/.well-known/jwks.json", signed_in=False)["keys"])
+
+    def _send(self, source: int, sent: Sent, part: dict[str, Any]) -> bool:
+        """PUT one part to its signed URL. False where it did not arrive; it is asked for again."""
+        content = os.pread(source, part["bytes"], part["offset"])
+        checksum = b64encode(hashlib.md5(content, usedforsecurity=False).digest()).decode()
+        try:
+            answer = self._http.request("PUT", part["url"], body=content, headers={"Content-MD5": checksum})
+        except urllib3.exceptions.HTTPError:
+            return False
+        if answer.status == 200:
+            sent(len(content))
+        return answer.status == 200
+
+    def _call(
+        self, method: str, path: str, body: Any = None, *, query: dict[str, Any] | None = None, signed_in: bool = True
+    ) -> Any:
+        """One answer, through retries: the network, a server that is away, an access token that expired."""
+        for attempt in itertools.count(1):
+            token = self._access
+            answer = self._attempt(method, path, body, query, token if signed_in else None)
+            if answer is not None and answer.status < 400:
+                return msgspec.json.decode(answer.data) if answer.data else None
+            if answer is not None and answer.status not in RETRIED:
+                problem = _problem(answer)
+                if problem.code == "token_expired" and signed_in and attempt < ATTEMPTS:
+                    self._renew(token)
+                    continue
+                raise problem
+            if attempt >= ATTEMPTS:
+                raise Unreachable(f"{method} {path}")
+            self._pause(attempt, answer)
+
+    def _attempt(
+        self, method: str, path: str, body: Any, query: dict[str, Any] | None, token: str | None
+    ) -> urllib3.BaseHTTPResponse | None:
+        headers = {"Accept-Language": self._language}
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token}"
+        content = None
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+            content = msgspec.json.encode({"sent_at": self.clock(), **body})
+        try:
+            return self._http.request(method, self.url + path, fields=query, body=content, headers=headers)
+        except urllib3.exceptions.HTTPError:
+            return None
+
+    def _renew(self, spent: str) -> None:
+        """Spend the refresh token, once for all threads."""
+        with self._renewing:
+            if self._access == spent:
+                told = {"refresh_token": self._refresh}
+                self._keep(self._call("POST", "/v1/sessions/refresh", told, signed_in=False))
+
+    def _keep(self, tokens: dict[str, Any]) -> None:
+        self._access, self._refresh = tokens["access_token"], tokens["refresh_token"]
+
+    def _pause(self, attempt: int, answer: urllib3.BaseHTTPResponse | None = None) -> None:
+        asked = answer.headers.get("Retry-After", "") if answer is not None else ""
+        pause = float(asked) if asked.isdigit() else 0.2 * 2**attempt
+        time.sleep(min(pause, LONGEST_PAUSE) * random.uniform(0.7, 1.0))  # noqa: S311 - no secret
+
+
+def digest_of(file: Path) -> tuple[int, str]:
+    """Size in bytes and SHA-256 in hex, read a block at a time."""
+    digest, size = hashlib.sha256(), 0
+    with file.open("rb") as source:
+        while block := source.read(BLOCK):
+            digest.update(block)
+            size += len(block)
+    return size, digest.hexdigest()
+
+
+def read_receipt(receipt: str, keys: Iterable[dict[str, str]]) -> dict[str, Any]:
+    """The claims of a receipt signed by one of these keys. Raises NotVerified."""
+    try:
+        header = jwt.get_unverified_header(receipt)
+        (key,) = (key for key in keys if key["kid"] == header.get("kid") and key["kid"].startswith("evidence-"))
+        if header.get("typ") != RECEIPT_TYPE:
+            raise NotVerified("not a receipt")
+        claims: dict[str, Any] = jwt.decode(receipt, jwt.PyJWK(key).key, algorithms=[ALGORITHM])
+    except (jwt.PyJWTError, ValueError, KeyError) as error:
+        raise NotVerified(f"the receipt does not verify: {error}") from error
+    return claims
+
+
+def _problem(answer: urllib3.BaseHTTPResponse) -> Problem:
+    try:
+        told = msgspec.json.decode(answer.data)
+    except msgspec.DecodeError:
+        told = {"code": "not_an_answer", "detail": f"the server answered {answer.status} without a problem"}
+    return Problem({"status": answer.status, **told} if isinstance(told, dict) else {"status": answer.status})

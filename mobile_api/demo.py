@@ -1,0 +1,224 @@
+"""`fujing demo`: a patrol from sign-in to sealed receipt, played through the public API with real video.
+
+Exit code 0 only if every file is sealed, every receipt verified, the leading confirmed, and the killed upload went on
+from what the store had. `python -m mobile_api.demo URL BADGE PASSWORD UPLOAD FILE PAUSE` is the phone that is killed.
+"""
+
+import asyncio
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from uuid import UUID
+
+from rich.console import Console
+from rich.panel import Panel
+from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
+
+from backend import database
+from backend.law.catalogue import law
+from backend.people import roster, sessions
+from backend.settings import Settings
+from mobile_api import serving
+from mobile_api.client import Client, digest_of
+from mobile_api.drawing import draw
+from mobile_api.footage import Film, film
+from mobile_api.serving import Ended, House, ServingError
+
+ROSTER = """record,code,name,kind,organ,from,until
+organ,990000000000,示范市公安局,,,,
+organ,990100000000,示范区公安分局,,990000000000,,
+organ,990100510000,湖滨派出所,,990100000000,,
+person,FJ1001,林小雨,duty_auxiliary,990100510000,2024-03-01,
+person,100234,赵建国,officer,990100510000,2015-07-01,
+person,100007,吴敏,officer,990100000000,2008-07-01,
+role,100007,,inspector,990100000000,2026-01-01,
+qualification,FJ1001,,pre_job_training,,2024-03-01,
+device,HH-0001,手持终端,handheld,990100510000,,
+device,HH-0002,手持终端,handheld,990100510000,,
+"""
+PASSWORD = "fujing-demo-2026"  # noqa: S105 - of people who live for a minute in a temporary directory
+PEOPLE = {"FJ1001": "辅警 auxiliary", "100234": "带班民警 officer", "100007": "督察 inspector"}
+SLOW = 0.35  # seconds between parts on the bad connection
+BIG = 64 * 1024**2
+console = Console(highlight=False)
+
+
+def play(keep: bool) -> int:
+    """Run the whole demonstration. Returns the exit code."""
+    home = Path(tempfile.mkdtemp(prefix="fujing-demo-"))
+    try:
+        with serving.until_signalled():
+            return _play(home, keep)
+    except Ended:
+        console.print("ended")
+        return 0 if keep else 130
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def _play(home: Path, keep: bool) -> int:
+    begun = time.monotonic()
+    console.print(Panel("辅警 Fujing · a patrol, from sign-in to sealed receipt", expand=False))
+    _say("starting PostgreSQL, S3, the API and the worker in a temporary directory …")
+    with serving.house(Settings(data_dir=home / "data")) as house:
+        _say(f"ready after {time.monotonic() - begun:.1f} s: {house.url}")
+        asyncio.run(_roster(house))
+        passed = _patrol(house, home)
+        verdict = "[green]all true[/]" if passed else "[red]NOT all true[/]"
+        console.print(f"\n{verdict} after {time.monotonic() - begun:.0f} s")
+        _tell_where(house, keep)
+        if keep:
+            house.wait()
+    return 0 if passed else 1
+
+
+async def _roster(house: House) -> None:
+    """People, as `fujing import-roster` and `fujing set-password` would bring them in."""
+    async with database.opened(str(house.settings.database_url)):
+        changed = await roster.bring_in(roster.read(ROSTER))
+        for badge in await roster.without_password():
+            person = await roster.person_of(badge)
+            await sessions.set_hash(person, await sessions.hash_password(PASSWORD), datetime.now(UTC))
+    _say("roster: " + ", ".join(f"{count} {record}" for record, count in changed.items()))
+
+
+def _patrol(house: House, home: Path) -> bool:
+    lin, zhao = Client(house.url, device="HH-0001"), Client(house.url, device="HH-0002")
+    lin.sign_in("FJ1001", PASSWORD)
+    zhao.sign_in("100234", PASSWORD)
+    officer = zhao.get("/v1/me")["id"]
+    _say("林小雨 and 赵建国 signed in on their handhelds")
+    shift = lin.entry(
+        "shifts/check-in", duty_type="patrol", dress="uniform", id_card_carried=True, ordered_by=officer,
+        equipment=["执法记录仪", "对讲机"],
+        place={"lat": 30.2592, "lon": 120.1640, "accuracy_m": 6.0, "datum": "WGS84"},
+    )["shift"]["id"]  # fmt: skip
+    named = lin.entry("supervisions/name", officer=officer)["supervision"]["id"]
+    _say("林小雨 checked in to a patrol and named 赵建国 as leading officer")
+    confirmed = zhao.entry("supervisions/confirm", supervision=named)["supervision"]["answer"] == "confirmed"
+    _say("赵建国 confirmed that they lead")
+    films = _record(home)
+    resumed = _upload(house, lin, films)
+    lin.entry("shifts/check-out", shift=shift)
+    _say("林小雨 checked out")
+    timeline = lin.get(f"/v1/shifts/{shift}")
+    console.print()
+    words = {code: message.sentence("zh") for code, message in law().messages.items()}
+    console.print(draw(timeline, words, console.width))
+    return _all_true(timeline, films, confirmed, resumed)
+
+
+def _all_true(timeline: dict, films: list[Film], confirmed: bool, resumed: bool) -> bool:
+    """Every sentence of the demonstration, checked against what the server says."""
+    truths = {
+        "the officer confirmed that they lead": confirmed and any(led["confirmed"] for led in timeline["leading"]),
+        "the killed upload went on from what the store had": resumed,
+        f"{len(films)} files, one over 64 MiB": max(film.path.stat().st_size for film in films) > BIG,
+        "every file is sealed": ["sealed"] * len(films) == [row["state"] for row in timeline["recordings"]],
+        "every receipt verified, every duration as claimed, nothing found wrong": not timeline["findings"],
+    }
+    console.print()
+    for sentence, holds in truths.items():
+        console.print(f"  [{'green' if holds else 'red'}]{'✓' if holds else '✗'}[/] {sentence}")
+    return all(truths.values())
+
+
+def _record(home: Path) -> list[Film]:
+    """The body-worn recorder runs, in real time: two ordinary files and a big one."""
+    wanted = [
+        ("DSJ0042_FJ1001_0001.mp4", {"seconds": 5}),
+        ("DSJ0042_FJ1001_0002.mp4", {"seconds": 5}),
+        ("DSJ0042_FJ1001_0003.mp4", {"seconds": 8, "width": 1280, "height": 720, "crf": 6}),
+    ]
+    films = []
+    with _progress("{task.percentage:>3.0f}%") as bars:
+        for name, options in wanted:
+            bar = bars.add_task(f"recording {name}", total=options["seconds"])
+            films.append(film(home / name, live=True, seen=partial(_reach, bars, bar), **options))
+    return films
+
+
+def _upload(house: House, lin: Client, films: list[Film]) -> bool:
+    """Send every file; the big one by a phone that is killed half-way, then by another."""
+    resumed = True
+    for taken in films:
+        size, sha256 = digest_of(taken.path)
+        upload = lin.declare(
+            taken.path, camera_serial="DSJ-0042", media_type="video/mp4", started_at=taken.started_at,
+            ended_at=taken.ended_at,
+        )  # fmt: skip
+        if size > BIG:
+            _killed_in_the_middle(house, lin, upload, taken.path)
+        with _progress(DownloadColumn(), TransferSpeedColumn()) as bars:
+            bar = bars.add_task(f"sending   {taken.path.name}", total=size)
+            left = sum(part["bytes"] for part in lin.get(f"/v1/uploads/{upload}/parts")["missing"])
+            bars.update(bar, completed=size - left)
+            there = lin.upload(upload, taken.path, sent=partial(bars.advance, bar))
+        if size > BIG:
+            resumed = there > 0
+            _say(f"another process went on: the store had {there} parts already")
+        lin.complete(upload)
+        lin.receipt(upload, bytes=size, sha256=sha256)
+        _say(f"{taken.path.name} sealed; its receipt verified")
+    return resumed
+
+
+def _killed_in_the_middle(house: House, lin: Client, upload: UUID, path: Path) -> None:
+    """A phone begins on a bad connection, and is killed once the store has three parts."""
+    phone = subprocess.Popen(  # noqa: S603 - this very program
+        [sys.executable, "-m", "mobile_api.demo", house.url, "FJ1001", str(upload), str(path), str(SLOW)],
+        stdin=subprocess.PIPE,
+    )
+    try:
+        assert phone.stdin is not None  # noqa: S101 - for the type checker
+        phone.stdin.write(PASSWORD.encode() + b"\n")
+        phone.stdin.close()
+        deadline = time.monotonic() + 30
+        while sum(last - first + 1 for first, last in lin.get(f"/v1/uploads/{upload}/parts")["have"]) < 3:
+            if phone.poll() is not None or time.monotonic() > deadline:
+                raise ServingError("the phone of the demonstration ended before it could be killed")
+            time.sleep(0.1)
+    finally:
+        phone.send_signal(signal.SIGKILL)
+        phone.wait()
+    _say("the phone that was sending was killed in the middle (kill -9)")
+
+
+def _phone(url: str, badge: str, upload: str, path: str, pause: str) -> None:
+    """The phone that is killed: one lane, and a pause after each part."""
+    client = Client(url, device="HH-0001")
+    client.sign_in(badge, sys.stdin.readline().strip())
+    client.upload(UUID(upload), Path(path), lanes=1, sent=lambda _: time.sleep(float(pause)))
+
+
+def _tell_where(house: House, keep: bool) -> None:
+    until = "Ctrl-C ends it" if keep else "ended now; `fujing demo --keep` leaves it running"
+    logins = "\n".join(f"  {badge}  {who}" for badge, who in PEOPLE.items())
+    where = f"API in a browser: {house.url}/docs\npassword of all: {PASSWORD}\n{logins}\n{until}"
+    console.print(Panel(where, expand=False))
+
+
+def _reach(bars: Progress, bar: TaskID, at: float) -> None:
+    bars.update(bar, completed=at)
+
+
+@contextmanager
+def _progress(*columns: object) -> Iterator[Progress]:
+    with Progress(TextColumn("  {task.description}"), BarColumn(), *columns, console=console) as bars:  # type: ignore[arg-type]
+        yield bars
+
+
+def _say(sentence: str) -> None:
+    console.print(f"  {sentence}")
+
+
+if __name__ == "__main__":
+    _phone(*sys.argv[1:])

@@ -1,0 +1,72 @@
+"""Films: H.264 in MP4, encoded here frame by frame, for the demonstration, tests and figures.
+
+A bar that grows over rolling grain, which does not compress: a low `crf` makes a short film a big file.
+"""
+
+import random
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import av
+import msgspec
+
+WHITE = 235
+
+
+class Film(msgspec.Struct, frozen=True):
+    """A file and when its camera ran."""
+
+    path: Path
+    started_at: datetime
+    ended_at: datetime
+
+
+def film(
+    path: Path,
+    *,
+    seconds: float,
+    width: int = 640,
+    height: int = 360,
+    rate: int = 10,
+    crf: int = 40,
+    live: bool = False,
+    seen: Callable[[float], None] = lambda _: None,
+) -> Film:
+    """Encode a film. Where `live`, it takes as long as it shows; `seen` is told the seconds filmed."""
+    grain = random.Random(path.name).randbytes(width * height)  # noqa: S311 - a picture, no secret
+    started = datetime.now(UTC)
+    begun = time.monotonic()
+    with av.open(str(path), "w", format="mp4") as container:
+        stream = container.add_stream("libx264", rate=rate)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.options = {"preset": "ultrafast", "crf": str(crf)}
+        frames = round(seconds * rate)
+        for number in range(frames):
+            container.mux(stream.encode(_frame(grain, width, height, number, number / frames)))
+            if live:
+                time.sleep(max(0.0, begun + (number + 1) / rate - time.monotonic()))
+            seen((number + 1) / rate)
+        container.mux(stream.encode(None))
+    return Film(path, started, datetime.now(UTC))
+
+
+def _frame(grain: bytes, width: int, height: int, number: int, done: float) -> av.VideoFrame:
+    """The grain, rolled on by the frame's number, under a bar as long as the film has run."""
+    frame = av.VideoFrame(width, height, "yuv420p")
+    shift = number * 7919 % len(grain)
+    bar = (bytes([WHITE]) * round(width * done)).ljust(width, b"\x10") * (height // 12)
+    luma = bar + (grain[shift:] + grain[:shift])[len(bar) :]
+    for plane, content in zip(frame.planes, (luma, b"\x80" * len(luma), b"\x80" * len(luma)), strict=True):
+        plane.update(_lines(content, width if plane is frame.planes[0] else plane.width, plane))
+    frame.pts = number
+    return frame
+
+
+def _lines(content: bytes, width: int, plane: av.video.plane.VideoPlane) -> bytes:
+    """The picture with each line as wide as the plane keeps it."""
+    if plane.line_size == width:
+        return content[: plane.buffer_size]
+    rows = (content[row * width : (row + 1) * width] for row in range(plane.height))
+    return b"".join(row.ljust(plane.line_size, b"\x00") for row in rows)

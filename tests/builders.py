@@ -1,0 +1,247 @@
+"""People of the tests: each comes fresh from the roster, signed in, and speaks plain HTTP.
+
+A person fills in what every entry carries (id, occurred_at, device_seq, sent_at); a test says only what it is about,
+and may contradict any of it.
+"""
+
+import itertools
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import msgspec
+from argon2 import PasswordHasher
+from litestar import Litestar
+
+from backend.people import roster, sessions
+from backend.people.roster import Row
+
+CITY, DISTRICT, OTHER_DISTRICT = "330100000000", "330102000000", "330106000000"
+STATION, SIBLING, ELSEWHERE = "330102010000", "330102020000", "330106010000"
+ORGANS = (
+    (CITY, "杭州市公安局", ""),
+    (DISTRICT, "上城区分局", CITY),
+    (OTHER_DISTRICT, "西湖区分局", CITY),
+    (STATION, "城关派出所", DISTRICT),
+    (SIBLING, "湖滨派出所", DISTRICT),
+    (ELSEWHERE, "灵隐派出所", OTHER_DISTRICT),
+)
+PASSWORD = "a password of the street 口令"
+CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)  # argon2id, and quick to check
+IN_SERVICE = date(2020, 1, 1)
+PLACE = {"lat": 30.2741, "lon": 120.1551, "accuracy_m": 8.0, "datum": "WGS84"}
+SURNAMES = "林赵吴陈周徐孙马朱胡"
+MET: set[tuple[str, str, int, str]] = set()
+_numbers = itertools.count(1001)
+
+
+@dataclass
+class Client:
+    """Somebody who speaks to the application, signed in or not."""
+
+    app: Litestar
+    address: str = "127.0.0.1"
+    token: str | None = None
+    http: httpx.AsyncClient = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        transport = httpx.ASGITransport(app=self.app, client=(self.address, 40000))
+        self.http = httpx.AsyncClient(transport=transport, base_url="http://fujing.test", trust_env=False)
+
+    async def ask(self, method: str, path: str, *, english: bool = False, **options: Any) -> httpx.Response:
+        headers = dict(options.pop("headers", {}))
+        if self.token is not None:
+            headers.setdefault("Authorization", f"Bearer {self.token}")
+        if english:
+            headers["Accept-Language"] = "en"
+        answer = await self.http.request(method, path, headers=headers, **options)
+        if answer.headers.get("content-type", "").startswith("application/problem+json"):
+            MET.add((method, path.partition("?")[0], answer.status_code, answer.json()["code"]))
+        return answer
+
+    async def get(self, path: str, *, english: bool = False, **query: Any) -> httpx.Response:
+        return await self.ask("GET", path, english=english, params=query)
+
+    async def send(self, path: str, body: Mapping[str, Any], *, english: bool = False) -> httpx.Response:
+        """Exactly this body, as JSON."""
+        headers = {"Content-Type": "application/json"}
+        return await self.ask("POST", path, english=english, content=msgspec.json.encode(body), headers=headers)
+
+    async def tell(self, path: str, *, english: bool = False, **fields: Any) -> httpx.Response:
+        """A call that is no entry: only `sent_at` is filled in."""
+        return await self.send(path, {"sent_at": now()} | fields, english=english)
+
+    async def sign_in(self, badge: str, password: str = PASSWORD, **fields: Any) -> httpx.Response:
+        return await self.tell("/v1/sessions", badge=badge, password=password, **fields)
+
+    async def refresh(self, token: str) -> httpx.Response:
+        return await self.tell("/v1/sessions/refresh", refresh_token=token)
+
+
+@dataclass
+class Someone(Client):
+    """A person of the roster with an open session."""
+
+    id: UUID = field(default_factory=uuid4)
+    badge: str = ""
+    name: str = ""
+    organ: str = STATION
+    refresh_token: str = ""
+    seq: itertools.count = field(default_factory=lambda: itertools.count(1), repr=False)
+
+    def entry(self, **fields: Any) -> dict[str, Any]:
+        """What an entry carries, unless the test says otherwise; `at` is short for when it happened."""
+        at = fields.pop("at", None) or now()
+        common = {"sent_at": now(), "id": uuid4(), "occurred_at": at, "device_seq": next(self.seq)}
+        return common | fields
+
+    async def post(self, path: str, *, english: bool = False, **fields: Any) -> httpx.Response:
+        """An entry."""
+        return await self.send(path, self.entry(**fields), english=english)
+
+    async def check_in(self, *, english: bool = False, **fields: Any) -> httpx.Response:
+        return await self.post("/v1/shifts/check-in", english=english, **(a_check_in() | fields))
+
+    async def check_out(self, shift: Any, **fields: Any) -> httpx.Response:
+        return await self.post("/v1/shifts/check-out", shift=shift, **fields)
+
+    async def name(self, officer: "Someone", **fields: Any) -> httpx.Response:
+        return await self.post("/v1/supervisions/name", officer=officer.id, **fields)
+
+    async def answer(self, verb: str, supervision: Any, **fields: Any) -> httpx.Response:
+        """confirm, decline, end or hand-over."""
+        return await self.post(f"/v1/supervisions/{verb}", supervision=supervision, **fields)
+
+    async def hand_over(self, supervision: Any, officer: "Someone", **fields: Any) -> httpx.Response:
+        return await self.answer("hand-over", supervision, officer=officer.id, **fields)
+
+    async def declare(self, **fields: Any) -> httpx.Response:
+        return await self.post("/v1/recordings/declare", **(some_footage() | fields))
+
+    async def open(self, **fields: Any) -> None:
+        """A new session of this person."""
+        told = (await self.sign_in(self.badge, **fields)).json()
+        self.token, self.refresh_token = told["access_token"], told["refresh_token"]
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def ago(**span: float) -> datetime:
+    """So long ago; more than a minute ago is late."""
+    return now() - timedelta(**span)
+
+
+def a_check_in() -> dict[str, Any]:
+    return {"duty_type": "patrol", "dress": "uniform", "id_card_carried": True, "roster_post": "南门岗亭"}
+
+
+def some_footage() -> dict[str, Any]:
+    return {
+        "camera_serial": "DSJ-0042",
+        "file_name": "DSJ0042_0001.mp4",
+        "media_type": "video/mp4",
+        "started_at": ago(minutes=10),
+        "ended_at": ago(minutes=5),
+    }
+
+
+def a_badge(letters: str = "FJ") -> str:
+    return f"{letters}{next(_numbers)}"
+
+
+def organ_row(code: str, name: str, parent: str = "") -> Row:
+    return a_row(record="organ", code=code, name=name, organ=parent, valid_from=None)
+
+
+def a_row(**cells: Any) -> Row:
+    common = {"line": 2, "name": "", "kind": "", "organ": "", "valid_from": IN_SERVICE, "valid_until": None}
+    return Row(**(common | cells))
+
+
+def rows_of(badge: str, name: str, kind: str, organ: str, roles: Iterable[tuple[str, str]], **dates: Any) -> list[Row]:
+    """A person and their roles as a roster tells them."""
+    person = a_row(record="person", code=badge, name=name, kind=kind, organ=organ, **dates)
+    return [person, *(a_row(record="role", code=badge, kind=role, organ=on) for role, on in roles)]
+
+
+async def somebody(
+    app: Litestar, kind: str, organ: str = STATION, name: str = "", roles: Iterable[tuple[str, str]] = (), **dates: Any
+) -> Someone:
+    """A fresh person of this kind with a password, signed in."""
+    badge = a_badge("P" if kind == "officer" else "FJ")
+    name = name or f"{SURNAMES[int(badge[-1])]}某"
+    await roster.bring_in(rows_of(badge, name, kind, organ, roles, **dates))
+    person = await roster.person_of(badge)
+    await sessions.set_hash(person, CHEAP, now())
+    someone = Someone(app, id=person, badge=badge, name=name, organ=organ)
+    await someone.open()
+    return someone
+
+
+async def a_duty_auxiliary(app: Litestar, organ: str = STATION, name: str = "林小川") -> Someone:
+    return await somebody(app, "duty_auxiliary", organ, name)
+
+
+async def a_civilian_auxiliary(app: Litestar, organ: str = STATION, name: str = "陈文静") -> Someone:
+    return await somebody(app, "civilian_auxiliary", organ, name)
+
+
+async def an_officer(app: Litestar, organ: str = STATION, name: str = "赵立") -> Someone:
+    return await somebody(app, "officer", organ, name)
+
+
+async def a_clerk(app: Litestar, organ: str = STATION, name: str = "周敏") -> Someone:
+    return await somebody(app, "staff", organ, name)
+
+
+async def a_commander_of(app: Litestar, organ: str, name: str = "孙所长") -> Someone:
+    return await somebody(app, "officer", organ, name, roles=[("commander", organ)])
+
+
+async def an_inspector_of(app: Litestar, organ: str, name: str = "吴督察") -> Someone:
+    return await somebody(app, "officer", organ, name, roles=[("inspector", organ)])
+
+
+async def a_device(serial: str | None = None) -> str:
+    """A registered handheld; its serial."""
+    serial = serial or f"HH-{uuid4().hex[:12]}"
+    await roster.bring_in([a_row(record="device", code=serial, name="手持终端", kind="handheld", organ=STATION)])
+    return serial
+
+
+async def a_led_patrol(app: Litestar, **span: float) -> tuple[Someone, Someone, str, str]:
+    """Lin on shift since `span` ago, led by Zhao, who confirmed: (Lin, Zhao, shift, supervision)."""
+    lin, zhao = await a_duty_auxiliary(app), await an_officer(app)
+    since = ago(**(span or {"minutes": 30}))
+    shift = recorded(await lin.check_in(at=since))["id"]
+    naming = recorded(await lin.name(zhao, at=since + timedelta(minutes=1)))["id"]
+    recorded(await zhao.answer("confirm", naming, at=since + timedelta(minutes=2)))
+    return lin, zhao, shift, naming
+
+
+def recorded(answer: httpx.Response) -> dict[str, Any]:
+    """The receipt of an entry that was recorded for the first time."""
+    assert (201, "recorded") == (answer.status_code, answer.json().get("status")), answer.text
+    return answer.json()
+
+
+def refused(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
+    """The problem of a refusal with this status and code."""
+    assert (status, code) == (answer.status_code, answer.json().get("code")), answer.text
+    assert answer.headers["content-type"].startswith("application/problem+json")
+    return answer.json()
+
+
+def codes(notes: Iterable[Mapping[str, Any]]) -> list[str]:
+    return sorted(note["code"] for note in notes)
+
+
+def matches(template: str, path: str) -> bool:
+    """Whether a path is of this template of the contract."""
+    return re.fullmatch(re.sub(r"\{[^}]+\}", "[^/]+", template), path) is not None

@@ -1,0 +1,89 @@
+"""One house for the whole run: real PostgreSQL and real S3, started once, and the application over them.
+
+Guarantees: everything lives in pytest's own temporary directory, on loopback and private sockets, and ends with the
+run. Tests and async fixtures share one event loop. Nothing is truncated: every test makes its own people.
+"""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+from litestar import Litestar
+
+from backend import settings
+from backend.database import fetch
+from backend.evidence.sealing import seal
+from backend.people import roster
+from backend.settings import Settings
+from mobile_api import serving
+from mobile_api.app import build
+from tests.builders import ORGANS, organ_row
+
+LAST = "test_every_problem_that_the_tests_met_is_in_the_contract"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What looks back over the whole run comes last."""
+    items.sort(key=lambda item: item.name == LAST)
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """The settings of a house whose services run and whose schema is in place."""
+    home = tmp_path_factory.mktemp("house") / "data"
+    chosen = settings.load({"FUJING_DATA_DIR": str(home), "FUJING_POOL_SIZE": "16"})
+    with serving.services(chosen) as full:
+        asyncio.run(serving.prepare(full))
+        yield full
+    shutil.rmtree(home)
+
+
+@pytest.fixture(scope="session")
+async def app(house: Settings) -> AsyncIterator[Litestar]:
+    """The application, its pools open, with the organs that the tests' people serve in."""
+    application = build(house)
+    async with application.lifespan():
+        await roster.bring_in([organ_row(*organ) for organ in ORGANS])
+        yield application
+
+
+@pytest.fixture(scope="session")
+def seal_all(app: Litestar) -> Callable[[], Awaitable[int]]:
+    """Seals every upload that was received, as the worker does; returns how many."""
+
+    async def all_received() -> int:
+        rows = await fetch("SELECT id FROM upload WHERE state = 'received' ORDER BY received_at")
+        for row in rows:
+            await seal(app.state.store, app.state.key_rings, row["id"])
+        return len(rows)
+
+    return all_received
+
+
+@pytest.fixture
+async def owner(house: Settings, app: Litestar) -> AsyncIterator[asyncpg.Connection]:
+    """A connection as the role that owns the tables."""
+    connection = await asyncpg.connect(house.migrate_url)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def application_role(house: Settings, app: Litestar) -> AsyncIterator[asyncpg.Connection]:
+    """A connection as the role that serves requests."""
+    connection = await asyncpg.connect(house.database_url)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    return Path(__file__).parents[1]
