@@ -14,6 +14,7 @@ import asyncpg
 from asyncpg import Record as Record
 from piccolo.engine.postgres import PostgresEngine, PostgresTransaction
 
+PATIENCE = 10.0  # seconds to wait for a connection before the caller is told to come again
 SESSION = {
     "timezone": "UTC",
     "application_name": "fujing",
@@ -67,7 +68,7 @@ async def tx(**options: Any) -> AsyncIterator[PostgresTransaction]:
         async with outer.connection.transaction():
             yield outer
         return
-    async with pool().acquire() as connection, connection.transaction(**options):
+    async with pool().acquire(timeout=PATIENCE) as connection, connection.transaction(**options):
         transaction = PostgresTransaction(DB)
         transaction.connection = connection
         token = DB.current_transaction.set(transaction)
@@ -83,25 +84,35 @@ def pool() -> asyncpg.Pool:
     return DB.pool
 
 
-def _runner() -> Any:
+@asynccontextmanager
+async def _connection() -> AsyncIterator[asyncpg.Connection]:
+    """The transaction's own connection, or one of the pool for a single statement."""
     transaction = DB.current_transaction.get()
-    return transaction.connection if transaction is not None else pool()
+    if transaction is not None:
+        yield transaction.connection
+        return
+    async with pool().acquire(timeout=PATIENCE) as connection:
+        yield connection
 
 
 async def fetch(sql: str, *values: Any) -> Sequence[Record]:
-    return await _runner().fetch(sql, *values)  # type: ignore[no-any-return]
+    async with _connection() as connection:
+        return list(await connection.fetch(sql, *values))
 
 
 async def first(sql: str, *values: Any) -> Record | None:
-    return await _runner().fetchrow(sql, *values)
+    async with _connection() as connection:
+        return await connection.fetchrow(sql, *values)
 
 
 async def value(sql: str, *values: Any) -> Any:
-    return await _runner().fetchval(sql, *values)
+    async with _connection() as connection:
+        return await connection.fetchval(sql, *values)
 
 
 async def execute(sql: str, *values: Any) -> str:
-    return str(await _runner().execute(sql, *values))
+    async with _connection() as connection:
+        return str(await connection.execute(sql, *values))
 
 
 def rows_touched(status: str) -> int:

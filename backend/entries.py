@@ -22,7 +22,7 @@ from backend.database import execute, fetch, first, tx
 from backend.law.catalogue import Law, law
 from backend.refusals import Refusal, RuleRefusal
 
-Moment = Annotated[datetime, msgspec.Meta(tz=True, description="RFC 3339, with its offset")]
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]  # RFC 3339 with its offset; a naive time is refused
 PRINTABLE = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]*$"
 Words = Annotated[str, msgspec.Meta(min_length=1, max_length=2000, pattern=PRINTABLE)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=120, pattern=r"^[^\x00-\x1f\x7f\ud800-\udfff]+$")]

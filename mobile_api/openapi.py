@@ -6,12 +6,13 @@ A field's name means one thing everywhere, so one table describes them; a test f
 import json
 from typing import Any
 
+import msgspec
 from litestar import MediaType, Request, Response, get
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
 
 from backend.law.catalogue import law
-from backend.verbs import VERBS
+from backend.verbs import SHA256, VERBS
 from mobile_api.auth import PUBLIC
 
 DESCRIPTION = """辅警现场应用后端。The back end of a field app for police auxiliaries.
@@ -28,6 +29,7 @@ FIELDS = {
     "auxiliary": "the auxiliary who is led",
     "auxiliary_name": "the auxiliary's name",
     "badge": "badge number 警号/辅警编号",
+    "boot_id": "changes when the device restarts",
     "bytes": "size of the file, or of the part",
     "camera_offset_ms": "camera's clock minus this device's, in milliseconds",
     "camera_serial": "the recorder's serial number",
@@ -36,9 +38,14 @@ FIELDS = {
     "confirmed": "whether the officer said that they lead",
     "current": "the password until now",
     "database": "ok or away",
+    "despite": "sent again after a refusal: recorded with its findings; no authorisation",
     "detail": "a sentence the reader can act on",
     "device": "the registered device, by serial when signing in",
     "device_seq": "rises by one with each entry of this device",
+    "accuracy_m": "the receiver's own accuracy, in metres",
+    "datum": "of the coordinates; never converted or compared",
+    "lat": "latitude in degrees",
+    "lon": "longitude in degrees",
     "dress": "uniform, or plain where needed (R.32)",
     "dress_reason": "why plain clothes are needed",
     "duty_type": "patrol 巡逻, post 值守, window 窗口, watch 值班, standby 备勤, event 活动安保",
@@ -104,6 +111,7 @@ FIELDS = {
     "token_type": "always Bearer",
     "type": "an address that explains the code",
     "unmet": "each rule not met",
+    "uptime_ms": "milliseconds since the device started",
     "upload": "the upload as it stands",
     "url": "PUT the bytes here, with Content-MD5",
     "url_expires_at": "ask for the parts again after that",
@@ -150,7 +158,20 @@ OF_OPERATION = {
     "recordings_declare": ("not_the_wearer", "end_before_start", "file_too_large", "too_many_uploads"),
     "documents_declare": ("file_too_large", "too_many_uploads"),
 }  # fmt: skip
+SUCCESS = {
+    "200": ("The answer", "The same entry again: nothing changed"),
+    "201": ("Made", "Recorded"),
+    "204": ("Done", "Done"),
+}
 UNSIGNED = {"sessions_open", "sessions_refresh", "health_live", "health_ready", "jwks", "problem"}
+SENT_AT = "2026-03-01T08:00:01+08:00"
+ENTRIES = {verb.name.replace("/", "_").replace("-", "_"): verb.example for verb in VERBS}
+EXAMPLES = ENTRIES | {
+    "sessions_open": {"sent_at": SENT_AT, "badge": "FJ1001", "password": "…", "device": "HH-0001"},
+    "sessions_refresh": {"sent_at": SENT_AT, "refresh_token": "refresh-20260301T000000000000-1a2b3c.….1.…"},
+    "me_password": {"sent_at": SENT_AT, "current": "…", "new": "…"},
+    "upload_complete": {"sent_at": SENT_AT, "bytes": 433586176, "sha256": SHA256, "ended_at": SENT_AT},
+}
 PROBLEM = {
     "type": "object",
     "title": "Problem",
@@ -199,15 +220,31 @@ def document(request: Request[Any, Any, Any]) -> Response[bytes]:
 def contract(app: Any) -> dict[str, Any]:
     """The whole document: what the routes say, plus words, examples and problems."""
     told: dict[str, Any] = app.openapi_schema.to_schema()
-    schemas = told["components"]["schemas"]
-    schemas["Problem"] = PROBLEM
+    schemas = told["components"]["schemas"] = _schemas(app) | {"Problem": PROBLEM}
     for schema in schemas.values():
         _describe(schema)
-    examples = {verb.name.replace("/", "_").replace("-", "_"): verb.example for verb in VERBS}
     for path in told["paths"].values():
         for operation in path.values():
-            _complete(operation, examples)
+            _complete(operation)
     return told
+
+
+def _schemas(app: Any) -> dict[str, Any]:
+    """Every struct as msgspec itself checks it: the framework's own schemas lose bounds inside lists and optionals."""
+    found: list[Any] = []
+    for route in app.routes:
+        for handler in getattr(route, "route_handlers", ()):
+            signature = handler.parsed_fn_signature
+            fields = [signature.return_type, *filter(None, [signature.parameters.get("data")])]
+            found += [kind for field in fields for kind in _structs(field)]
+    _, schemas = msgspec.json.schema_components(found, ref_template="#/components/schemas/{name}")
+    return schemas
+
+
+def _structs(field: Any) -> list[Any]:
+    """The structs of a handler's parameter or answer, out of a Response where it is in one."""
+    kinds = [field.annotation, *(inner.annotation for inner in field.inner_types)]
+    return [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, msgspec.Struct)]
 
 
 def _describe(schema: dict[str, Any]) -> None:
@@ -216,17 +253,21 @@ def _describe(schema: dict[str, Any]) -> None:
             field["description"] = FIELDS[name]
 
 
-def _complete(operation: dict[str, Any], examples: dict[str, Any]) -> None:
+def _complete(operation: dict[str, Any]) -> None:
     name = operation["operationId"]
     if name in UNSIGNED:
         operation["security"] = []
-    if name in examples:
+    if "requestBody" in operation:
         (content,) = operation["requestBody"]["content"].values()
-        content["example"] = examples[name]
+        content["example"] = EXAMPLES[name]
     responses = operation["responses"]
-    for status in [status for status in responses if int(status) >= 400]:
-        del responses[status]
-    for status, codes in _problems(operation, name in examples).items():
+    entry = name in ENTRIES
+    for good, words in SUCCESS.items():
+        if good in responses:
+            responses[good]["description"] = words[entry]
+    for bad in [status for status in responses if int(status) >= 400]:
+        del responses[bad]
+    for status, codes in _problems(operation, entry).items():
         listed = {code: {"value": _sample(code)} for code in codes}
         responses[str(status)] = {
             "description": " · ".join(f"`{code}`" for code in codes),

@@ -1,13 +1,13 @@
 """For those who run it: alive, ready, keys, problems in words, and the documentation with everything it needs."""
 
 import asyncio
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from litestar import MediaType, Request, Response, get
 from litestar.response import File
-from swagger_ui_bundle import swagger_ui_path
 
 from backend.database import value
 from backend.law.catalogue import law
@@ -15,6 +15,7 @@ from backend.refusals import Refusal
 from mobile_api.auth import PUBLIC
 
 READY_SECONDS = 3.0
+UI = Path(str(files("swagger_ui"))) / "static"
 ASSETS = {"swagger-ui.css": "text/css", "swagger-ui-bundle.js": "text/javascript", "favicon-32x32.png": "image/png"}
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'"
@@ -129,7 +130,8 @@ def asset(name: str) -> Response[Any]:
         return Response(START, media_type="text/javascript")
     if name not in ASSETS:
         raise Refusal("not_found")
-    return File(Path(swagger_ui_path) / name, media_type=ASSETS[name], content_disposition_type="inline")
+    headers = {"Cache-Control": "no-cache"}
+    return File(UI / name, media_type=ASSETS[name], content_disposition_type="inline", headers=headers)
 
 
 ROUTES = [live, ready, jwks, words, docs, asset]

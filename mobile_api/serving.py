@@ -10,6 +10,7 @@ import fcntl
 import json
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Iterator
@@ -99,15 +100,22 @@ def _running(home: Path) -> dict[str, str] | None:
     """The services that a living process of ours runs in this data directory."""
     try:
         noted = json.loads((home / "services.json").read_text())
-        lock = (home / "postgres" / "lock").open("r+")
     except (OSError, ValueError):
         return None
-    with lock:
+    served = any(_is_locked(home / name / "lock") for name in ("postgres", "s3"))
+    return dict(noted["services"]) if served else None
+
+
+def _is_locked(path: Path) -> bool:
+    """Whether a living process holds the lock of an embedded server."""
+    if not path.exists():
+        return False
+    with path.open("r+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            return dict(noted["services"])
-    return None
+            return True
+    return False
 
 
 def _merged(settings: Settings, found: dict[str, str]) -> Settings:
@@ -185,12 +193,21 @@ class House:
 
 
 @contextmanager
+def _reserved(settings: Settings) -> Iterator[str]:
+    """The address to listen on, kept for us: our server shares it (SO_REUSEPORT), others find it taken."""
+    host, port = chosen_address(settings)
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as kept:
+        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        kept.bind((host, port))
+        yield f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+@contextmanager
 def house(settings: Settings) -> Iterator[House]:
     """Services, migrations, API and worker, for as long as the block lasts. Main thread only."""
-    with services(settings) as full:
-        asyncio.run(prepare(full))
-        host, port = chosen_address(full)
-        full = msgspec.structs.replace(full, listen=f"{host}:{port}")
+    with services(settings) as named, _reserved(settings) as address:
+        asyncio.run(prepare(named))
+        full = msgspec.structs.replace(named, listen=address)
         logs = make_private(full.data_dir / "logs")
         told = environment(full)
         children = [ServerProcess(name, logs, signal.SIGTERM) for name in ("api", "worker")]
@@ -198,8 +215,8 @@ def house(settings: Settings) -> Iterator[House]:
             for child in children:
                 child.end_left_over(2)
                 child.start([sys.executable, "-m", "mobile_api.cli", child.name], told)
-            children[0].wait_until(lambda: _answers(host, port), READY_SECONDS)
-            yield House(full, f"http://{host}:{port}", children)
+            children[0].wait_until(lambda: _answers(address), READY_SECONDS)
+            yield House(full, f"http://{address}", children)
         finally:
             for child in children:
                 child.signal_end()
@@ -207,9 +224,9 @@ def house(settings: Settings) -> Iterator[House]:
                 child.stop(3)
 
 
-def _answers(host: str, port: int) -> bool:
+def _answers(address: str) -> bool:
     try:
-        answer = urllib3.request("GET", f"http://{host}:{port}/health/ready", timeout=2, retries=False)
+        answer = urllib3.request("GET", f"http://{address}/health/ready", timeout=2, retries=False)
         return answer.status == 200
     except urllib3.exceptions.HTTPError:
         return False

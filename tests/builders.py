@@ -109,7 +109,7 @@ class Someone(Client):
     async def check_out(self, shift: Any, **fields: Any) -> httpx.Response:
         return await self.post("/v1/shifts/check-out", shift=shift, **fields)
 
-    async def name(self, officer: "Someone", **fields: Any) -> httpx.Response:
+    async def names(self, officer: "Someone", **fields: Any) -> httpx.Response:
         return await self.post("/v1/supervisions/name", officer=officer.id, **fields)
 
     async def answer(self, verb: str, supervision: Any, **fields: Any) -> httpx.Response:
@@ -220,7 +220,7 @@ async def a_led_patrol(app: Litestar, **span: float) -> tuple[Someone, Someone, 
     lin, zhao = await a_duty_auxiliary(app), await an_officer(app)
     since = ago(**(span or {"minutes": 30}))
     shift = recorded(await lin.check_in(at=since))["id"]
-    naming = recorded(await lin.name(zhao, at=since + timedelta(minutes=1)))["id"]
+    naming = recorded(await lin.names(zhao, at=since + timedelta(minutes=1)))["id"]
     recorded(await zhao.answer("confirm", naming, at=since + timedelta(minutes=2)))
     return lin, zhao, shift, naming
 

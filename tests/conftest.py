@@ -25,6 +25,10 @@ from tests.builders import ORGANS, organ_row
 LAST = "test_every_problem_that_the_tests_met_is_in_the_contract"
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("filterwarnings", "ignore::litestar.exceptions.LitestarDeprecationWarning")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What looks back over the whole run comes last."""
     items.sort(key=lambda item: item.name == LAST)

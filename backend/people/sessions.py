@@ -66,7 +66,7 @@ WHERE s.id = $1 AND s.ended_at IS NULL AND s.ends_at > now() AND d.revoked_at IS
 """  # noqa: S608
 FAILURES = """
 SELECT count(*) FILTER (WHERE badge = $1) AS account, count(*) FILTER (WHERE address = $2) AS address
-FROM sign_in_attempt WHERE at > now() - $3::interval AND NOT succeeded AND (badge = $1 OR address = $2)
+FROM sign_in_attempt WHERE at > now() - $3::interval AND (badge = $1 OR address = $2)
 """
 
 
@@ -81,7 +81,7 @@ async def sign_in(keys: Keys, badge: str, password: str, serial: str | None, add
         raise Refusal("unknown_device")
     session, ends_at = uuid4(), now + law().span("session_life")
     async with tx():
-        await execute("DELETE FROM sign_in_attempt WHERE badge = $1 AND NOT succeeded", badge)
+        await execute("DELETE FROM sign_in_attempt WHERE badge = $1", badge)
         await execute(
             "INSERT INTO session (id, person, device, opened_at, ends_at) VALUES ($1, $2, $3, $4, $5)",
             session, person["id"], device, now, ends_at,
@@ -125,7 +125,7 @@ async def change_password(actor: Actor, current: str, new: str, now: datetime) -
         raise Refusal("sign_in_refused")
     hashed = await hash_password(new)
     async with tx():
-        await execute("DELETE FROM sign_in_attempt WHERE badge = $1 AND NOT succeeded", actor.badge)
+        await execute("DELETE FROM sign_in_attempt WHERE badge = $1", actor.badge)
         await set_hash(actor.person, hashed, now, keep=actor.session)
         await _tell(now, "sessions/password", actor.person, actor.organ, actor.device, actor.session)
 
@@ -235,7 +235,7 @@ def _read_refresh(keys: Keys, token: str) -> tuple[UUID, int]:
     return session, generation
 
 
-async def _count_attempt(badge: str, address: str, now: datetime) -> int:
+async def _count_attempt(badge: str, address: str, now: datetime) -> None:
     window = law().span("sign_in_window")
     async with tx():
         await execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 1))", badge)
@@ -243,11 +243,7 @@ async def _count_attempt(badge: str, address: str, now: datetime) -> int:
         ceilings = (law().count("sign_in_failures_per_account"), law().count("sign_in_failures_per_address"))
         if failures is None or failures["account"] >= ceilings[0] or failures["address"] >= ceilings[1]:
             raise Refusal("too_many_attempts", retry_after=int(window.total_seconds()))
-        return int(
-            await value(
-                "INSERT INTO sign_in_attempt (badge, address, at) VALUES ($1, $2, $3) RETURNING id", badge, address, now
-            )
-        )
+        await execute("INSERT INTO sign_in_attempt (badge, address, at) VALUES ($1, $2, $3)", badge, address, now)
 
 
 async def _matches(hashed: str, password: str) -> bool:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from piccolo.columns import UUID, Boolean, Date, ForeignKey, Integer, OnDelete, SmallInt, Text, Timestamptz
+from piccolo.columns import UUID, Date, ForeignKey, Integer, OnDelete, SmallInt, Text, Timestamptz
 from piccolo.columns.defaults.uuid import UUID4
 from piccolo.table import Table
 
@@ -84,9 +84,8 @@ class Session(Table, db=DB):
 
 
 class SignInAttempt(Table, db=DB):
-    """One attempt to sign in, counted before the password is looked at."""
+    """One attempt to sign in that has not succeeded, counted before the password is looked at."""
 
     badge = Text(null=False, default=None)
     address = Text(null=False, default=None)
     at = Timestamptz(null=False, default=None)
-    succeeded = Boolean(null=False, default=False)

@@ -82,13 +82,12 @@ CREATE TABLE session (
 );
 CREATE INDEX session_open ON session (person) WHERE ended_at IS NULL;
 
--- Counted before the password is looked at, so that guesses side by side count too.
+-- Counted before the password is looked at, so that guesses side by side count too; a success removes the account's.
 CREATE TABLE sign_in_attempt (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     badge text NOT NULL,
     address text NOT NULL,
-    at timestamptz NOT NULL,
-    succeeded boolean NOT NULL DEFAULT false
+    at timestamptz NOT NULL
 );
 CREATE INDEX sign_in_attempt_badge ON sign_in_attempt (badge, at);
 CREATE INDEX sign_in_attempt_address ON sign_in_attempt (address, at);

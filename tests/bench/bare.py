@@ -1,0 +1,136 @@
+"""What a check-in costs at least: bare ASGI, asyncpg, and the statements that the product sends, in the same order.
+
+The SQL is the product's own, imported; `checkins.py` compares what both send before it measures. The token is checked
+as there: EdDSA by PyJWT once, then from memory. There are no rules, no routes, no problems and no metrics.
+
+Run as `python tests/bench/bare.py` with the environment of `fujing api`.
+"""
+
+import hashlib
+import hmac
+import os
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import jwt
+import msgspec
+from granian.server import Server
+
+from backend import settings
+from backend.database import SESSION
+from backend.entries import EARLIER, KEEP, LOCK
+from backend.findings import STAND, WITHDRAW
+from backend.keys import ALGORITHM, KeyRing
+from backend.people.directory import OFFICERS
+from backend.people.sessions import ACTOR, ISSUER
+from backend.settings import Settings
+from backend.shifts.service import INSERT, SHIFTS
+from backend.verbs import VERBS
+from mobile_api import serving
+from mobile_api.entries import sent
+
+NEIGHBOURS, UPDATE = SHIFTS.neighbours, SHIFTS.update
+VERB = next(verb for verb in VERBS if verb.name == "shifts/check-in")
+CALL = sent(VERB)
+DECODER = msgspec.json.Decoder(CALL)
+HEADERS = [(b"content-type", b"application/json")]
+
+
+async def check_in(pool: asyncpg.Pool, session: UUID, call: Any) -> dict[str, Any]:
+    """One check-in, with everything that it sends to the database."""
+    received = datetime.now(UTC)
+    actor = await pool.fetchrow(ACTOR, session)
+    person, organ = actor["id"], actor["organ"]
+    at = min(call.occurred_at.astimezone(UTC), received)
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.fetch(LOCK, [int.from_bytes(person.bytes[:8], signed=True)])
+        await connection.fetchrow(EARLIER, call.id)
+        await connection.fetch(OFFICERS, [call.ordered_by])
+        for row in await connection.fetch(NEIGHBOURS, person, at):
+            await connection.execute(UPDATE, [row["id"]], [at], ["next"], [True])
+            await connection.execute(WITHDRAW, "contested", row["id"])
+            await connection.execute(STAND, "not_checked_out", row["id"], organ, person, False, row["started_at"], at)
+        await connection.execute(
+            INSERT, call.id, person, organ, call.duty_type, at, None, None, True, call.dress, call.dress_reason,
+            call.id_card_carried, call.equipment, call.vehicle, call.ordered_by, call.roster_post,
+            msgspec.json.encode(call.place).decode(),
+        )  # fmt: skip
+        shift = {"id": call.id, "started_at": at, "ended_at": None, "in_force": True}
+        content, salt = msgspec.json.encode(call, order="sorted"), os.urandom(16)
+        facts = {
+            "content": hmac.digest(salt, content, hashlib.sha256).hex(), "device_seq": call.device_seq,
+            "device_time": call.occurred_at, "findings": [], "late": False, "occurred_at": at, "skew_ms": 0,
+            "subject": {"shift": shift},
+        }  # fmt: skip
+        line = {
+            "actor": person, "at": received, "facts": facts, "id": call.id, "organ": organ, "outcome": "recorded",
+            "subjects": [call.id, person], "v": 1, "verb": VERB.name,
+        }  # fmt: skip
+        await connection.execute(
+            KEEP, received, person, actor["device"], VERB.name, "recorded", call.id, [call.id, person], organ,
+            msgspec.json.encode(line), salt, content, None,
+        )  # fmt: skip
+    return {"id": call.id, "status": "recorded", "received_at": received, "findings": [], "shift": shift}
+
+
+class Bare:
+    """The application: every POST is a check-in."""
+
+    def __init__(self, chosen: Settings) -> None:
+        self._settings, self._keys = chosen, KeyRing(chosen.secrets_dir, "session")
+        self._known: dict[str, tuple[UUID, float]] = {}
+        self._pool: Any = None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            return await self._live(receive, send)
+        body, more = b"", True
+        while more:
+            message = await receive()
+            body, more = body + message.get("body", b""), message.get("more_body", False)
+        answer = await check_in(self._pool, self._session(dict(scope["headers"])), DECODER.decode(body))
+        await send({"type": "http.response.start", "status": 201, "headers": HEADERS})
+        await send({"type": "http.response.body", "body": msgspec.json.encode(answer)})
+
+    def _session(self, headers: dict[bytes, bytes]) -> UUID:
+        token = headers[b"authorization"].decode().removeprefix("Bearer ")
+        session, expires = self._known.get(token) or self._known.setdefault(token, self._verify(token))
+        if expires < datetime.now(UTC).timestamp():
+            raise jwt.ExpiredSignatureError
+        return session
+
+    def _verify(self, token: str) -> tuple[UUID, float]:
+        key = self._keys.get(jwt.get_unverified_header(token)["kid"])
+        told = jwt.decode(token, key.public_key(), algorithms=[ALGORITHM], audience=ISSUER, issuer=ISSUER)
+        return UUID(told["sid"]), float(told["exp"])
+
+    async def _live(self, receive: Any, send: Any) -> None:
+        await receive()
+        self._pool = await asyncpg.create_pool(
+            self._settings.database_url, min_size=1, max_size=self._settings.pool_size, server_settings=SESSION,
+            reset=_keep,
+        )  # fmt: skip
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self._pool.close()
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+async def _keep(_: Any) -> None:
+    """As in backend.database: releasing a connection costs no round trip."""
+
+
+def create() -> Bare:
+    return Bare(settings.load())
+
+
+def main() -> None:
+    """Serve with serving.run_api itself, whose server is given this application instead of the product's."""
+    serving.Server = lambda _, **options: Server("bare:create", **options)
+    serving.run_api(settings.load())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,154 @@
+"""`checkin_vs_bare`: check-ins a second of the real API ÷ those of bare.py, on the same server and database.
+
+Both have one granian worker and the same pool; 32 people check in again and again, each on a connection of their own,
+from a third process. Every check-in closes the shift before it. Nothing counts unless every answer was 201 and the
+tables hold exactly as many rows more.
+"""
+
+import asyncio
+import difflib
+import json
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import asyncpg
+import bare
+import jwt
+import load
+import msgspec
+import population
+import psutil
+from children import child, cpu_seconds
+from figures import BenchError, Figure, median_figure, say
+
+from backend import database
+from backend.entries import record
+from backend.people.sessions import actor_of
+from backend.settings import Settings
+from mobile_api.serving import House, environment
+from storage.embedded.processes import ServerProcess, free_port
+
+HERE = Path(__file__).parent
+CONNECTIONS = 32
+READY_SECONDS = 30.0
+ROWS = "SELECT (SELECT count(*) FROM shift) AS shift, (SELECT count(*) FROM journal) AS journal"
+
+
+def checkin_vs_bare(house: House, rounds: int, seconds: float) -> Iterator[Figure]:
+    """Raises BenchError where the two do not do the same."""
+    order = asyncio.run(_prepared(house.settings)) | {"seconds": seconds}
+    url, api, ratios, rates = house.settings.database_url, child("api"), [], []
+    with _bare(house.settings) as (port, process):
+        for number in range(rounds):
+            say(f"checkin round {number + 1} of {rounds}")
+            ours = _rate(url, order, urlsplit(house.url).port, api)
+            theirs = _rate(url, order, port, process)
+            ratios.append(ours["rate"] / theirs["rate"])
+            rates.append({"ours": ours, "bare": theirs})
+            say(
+                f"ours {ours['rate']:.0f}/s ({ours['cpu_ms']:.2f} ms CPU each), "
+                f"bare {theirs['rate']:.0f}/s ({theirs['cpu_ms']:.2f} ms), ratio {ratios[-1]:.3f}"
+            )
+    yield median_figure("checkin_vs_bare", ratios, "ratio", ">= 0.7", connections=CONNECTIONS, rounds=rates)
+
+
+async def _prepared(settings: Settings) -> dict[str, Any]:
+    """The people, and the proof that both send the same statements."""
+    async with database.opened(str(settings.database_url), size=1):
+        officer = await population.bring_in(CONNECTIONS)
+        people = await population.sign_in(settings, range(CONNECTIONS))
+        await _compare(people[0], str(officer))
+    return {"tokens": [person.token for person in people], "officer": str(officer)}
+
+
+async def _compare(person: population.Person, officer: str) -> None:
+    """Raises BenchError where the product's second check-in of a person and the bare one's differ."""
+    session = UUID(jwt.decode(person.token, options={"verify_signature": False})["sid"])
+    body = load.body_for(officer)
+
+    async def product() -> None:
+        call = bare.DECODER.decode(load.filled(body, 1))
+        await record(bare.VERB, await actor_of(session), call, call.sent_at, datetime.now(UTC))
+
+    async def minimal() -> None:
+        await bare.check_in(database.pool(), session, bare.DECODER.decode(load.filled(body, 2)))
+
+    await product()
+    ours, theirs = await _statements(product), await _statements(minimal)
+    if ours != theirs:
+        told = "\n".join(difflib.unified_diff(theirs, ours, "bare.py", "the product", lineterm=""))
+        raise BenchError(f"bare.py no longer sends what a check-in sends; bring it in line:\n{told}")
+    say(f"a check-in is {len(ours)} statements, the same in both")
+
+
+async def _statements(work: Callable[[], Awaitable[None]]) -> list[str]:
+    """What `work` sends on the pool's only connection."""
+    said: list[str] = []
+    async with database.pool().acquire() as connection:
+        logged = connection._con  # the pool's wrapper ends with this block
+        logged.add_query_logger(lambda query: said.append(query.query.strip()))
+    await work()
+    await asyncio.sleep(0)
+    logged._query_loggers.clear()
+    return said
+
+
+@contextmanager
+def _bare(settings: Settings) -> Iterator[tuple[int, psutil.Process]]:
+    """bare.py serving, as a child like `fujing api`."""
+    port = free_port()
+    told = environment(msgspec.structs.replace(settings, listen=f"127.0.0.1:{port}"))
+    server = ServerProcess("bare", settings.data_dir / "logs", signal.SIGTERM)
+    try:
+        server.start([sys.executable, str(HERE / "bare.py")], told)
+        server.wait_until(lambda: _listens(port), READY_SECONDS)
+        (process,) = (each for each in psutil.Process().children() if "bare.py" in each.cmdline()[-1])
+        yield port, process
+    finally:
+        server.stop(5)
+
+
+def _listens(port: int) -> bool:
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
+
+
+def _rate(url: str | None, order: dict[str, Any], port: int | None, server: psutil.Process) -> dict[str, float]:
+    """Check-ins a second, and the server's CPU for each. Raises BenchError where one was not recorded."""
+    before, spent = asyncio.run(_rows(url)), cpu_seconds(server)
+    told = _load(order | {"host": "127.0.0.1", "port": port})
+    spent = cpu_seconds(server) - spent
+    if told["created"] != told["answers"]:
+        raise BenchError(f"{told['answers'] - told['created']} answers were no 201; the first: {told['refused']}")
+    grown = {table: count - before[table] for table, count in asyncio.run(_rows(url)).items()}
+    if set(grown.values()) != {told["answers"]}:
+        raise BenchError(f"{told['answers']} were answered with 201, and the tables grew by {grown}")
+    return {"rate": told["counted"] / told["seconds"], "cpu_ms": 1000 * spent / told["answers"]}
+
+
+def _load(order: dict[str, Any]) -> dict[str, Any]:
+    done = subprocess.run(
+        [sys.executable, str(HERE / "load.py")], input=json.dumps(order) + "\n", stdout=subprocess.PIPE, text=True,
+        check=False,
+    )  # fmt: skip
+    if done.returncode != 0:
+        raise BenchError("the load could not be sent")
+    return json.loads(done.stdout)
+
+
+async def _rows(url: str | None) -> dict[str, int]:
+    connection = await asyncpg.connect(url)
+    try:
+        return dict(await connection.fetchrow(ROWS))
+    finally:
+        await connection.close()

@@ -1,0 +1,99 @@
+"""The figures of issue "First figures", on real services in a temporary directory: `bench NAME VALUE UNIT`, one a line.
+
+Standard output holds the figures and nothing else; progress and spreads go to standard error, everything to
+bench-results.json. Fails only where something is wrong, never because the machine is slow.
+"""
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from checkins import checkin_vs_bare
+from figures import BenchError, Figure, say
+from sealing import seal_vs_read
+from uploads import upload_figures
+
+from backend.settings import Settings
+from mobile_api import serving
+from mobile_api.client import NotVerified, Problem, Unreachable
+from mobile_api.serving import Ended, House, ServingError
+from storage.embedded.processes import EmbeddedError
+from storage.evidence_store import StoreUnavailable
+
+NAMES = ("checkin_vs_bare", "upload_vs_sdk", "upload_api_cpu", "seal_vs_read")
+RESULTS = Path("bench-results.json")
+WRONG = (
+    BenchError, ServingError, EmbeddedError, StoreUnavailable, Problem, Unreachable, NotVerified, OSError,
+)  # fmt: skip
+
+
+def asked() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Measure Fujing against what it stands on.")
+    parser.add_argument("--rounds", type=int, default=5, help="A B pairs for each figure (%(default)s)")
+    parser.add_argument("--mib", type=int, default=512, help="size of what is uploaded and sealed (%(default)s)")
+    parser.add_argument("--seconds", type=float, default=5, help="of each run of check-ins (%(default)s)")
+    parser.add_argument("--only", choices=NAMES, action="append", help="this figure; may be given again")
+    parser.add_argument("--no-json", action="store_true", help=f"do not write {RESULTS}")
+    return parser.parse_args()
+
+
+def figures(house: House, home: Path, options: argparse.Namespace, wanted: set[str]) -> Iterator[Figure]:
+    """Every figure asked for. Sealing comes last: it ends the worker."""
+    if "checkin_vs_bare" in wanted:
+        yield from checkin_vs_bare(house, options.rounds, options.seconds)
+    if wanted & {"upload_vs_sdk", "upload_api_cpu"}:
+        yield from upload_figures(house, home, options.rounds, options.mib)
+    if "seal_vs_read" in wanted:
+        yield from seal_vs_read(house, home, options.rounds, options.mib)
+
+
+def measure(home: Path, options: argparse.Namespace) -> list[Figure]:
+    """Start the house, and tell each figure as soon as it is known."""
+    wanted, found = set(options.only or NAMES), []
+    with serving.house(Settings(data_dir=home / "data", listen="127.0.0.1:0")) as house:
+        say(f"measuring at {house.url}, everything in {home}")
+        for figure in figures(house, home, options, wanted):
+            if figure.name in wanted:
+                print(figure.line, flush=True)
+                say(figure.spread)
+                found.append(figure)
+    return found
+
+
+def write(found: list[Figure]) -> None:
+    told = {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": {"cores": os.cpu_count(), "system": platform.platform(), "python": platform.python_version()},
+        "figures": [figure.as_json() for figure in found],
+    }
+    RESULTS.write_text(json.dumps(told, indent=2) + "\n")
+
+
+def main() -> int:
+    options = asked()
+    home = Path(tempfile.mkdtemp(prefix="fujing-bench-"))
+    try:
+        with serving.until_signalled():
+            found = measure(home, options)
+    except Ended:
+        say("ended")
+        return 130
+    except WRONG as error:
+        say(f"no figure: {error}")
+        return 1
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+    if not options.no_json:
+        write(found)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,105 @@
+"""`upload_vs_sdk` and `upload_api_cpu`: how fast footage goes up through us, and what that costs the API.
+
+Ours is what a device does: declare, ask for the parts, PUT them to the store, complete, with the digest known, since a
+device computes it while it records. The other is the SDK's `put_object` to the same bucket with the same parts and
+lanes. Whatever was sent is sealed, and what is dirty written to disk, before the next one begins.
+"""
+
+import asyncio
+import os
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import content
+import population
+from children import child, cpu_seconds
+from figures import BenchError, Figure, median_figure, say
+from minio import Minio
+
+from backend import database
+from backend.law.catalogue import law
+from backend.settings import Settings
+from mobile_api.client import Client, digest_of
+from mobile_api.serving import House
+
+LANES = 3
+SEALING_SECONDS = 300
+
+
+def upload_figures(house: House, home: Path, rounds: int, mib: int) -> Iterator[Figure]:
+    """Both figures, over the same uploads."""
+    file, lin, sdk, api = home / "DSJ0042_0001.mp4", signed_in(house), sdk_of(house.settings), child("api")
+    content.noise(file, mib * content.MIB)
+    ratios, costs, rates = [], [], []
+    for number in range(rounds):
+        say(f"upload round {number + 1} of {rounds}")
+        ours, cpu = _ours(lin, file, api)
+        theirs = _theirs(sdk, house.settings.s3_bucket, file, number)
+        ratios.append(theirs / ours)
+        costs.append(cpu * 1024 / mib)
+        rates.append({"ours": mib / ours, "sdk": mib / theirs})
+        say(
+            f"ours {mib / ours:.0f} MiB/s, SDK {mib / theirs:.0f} MiB/s, ratio {ratios[-1]:.3f}, "
+            f"API {costs[-1]:.3f} s/GiB"
+        )
+    file.unlink()
+    common = {"mib": mib, "lanes": LANES, "mib_per_second": rates}
+    yield median_figure("upload_vs_sdk", ratios, "ratio", ">= 0.95", **common)
+    # The clock ticks 100 times a second, so the rounds are taken together.
+    yield Figure("upload_api_cpu", sum(costs) / rounds, "s/GiB", "<= 0.3", costs, {"mib": mib})
+
+
+def signed_in(house: House) -> Client:
+    """An auxiliary who may declare footage."""
+    asyncio.run(_bring_in(house.settings))
+    client = Client(house.url)
+    client.sign_in(population.badge(0), population.PASSWORD)
+    return client
+
+
+def sdk_of(settings: Settings) -> Minio:
+    """The SDK as it comes, on the house's store."""
+    return Minio(
+        settings.s3_endpoint, settings.s3_access_key, settings.s3_secret_key, secure=settings.s3_secure,
+        region=settings.s3_region,
+    )  # fmt: skip
+
+
+async def _bring_in(settings: Settings) -> None:
+    async with database.opened(str(settings.database_url), size=1):
+        await population.bring_in(1)
+
+
+def _ours(lin: Client, file: Path, api: object) -> tuple[float, float]:
+    """Seconds from declaring to the answer to complete, and CPU seconds of the API meanwhile."""
+    content.renew(file, at_end=False)
+    size, sha256 = digest_of(file)  # and the file is in memory now
+    os.sync()
+    ended = datetime.now(UTC)
+    cpu, begun = cpu_seconds(api), time.perf_counter()
+    answer = lin.entry(
+        "recordings/declare", file_name=file.name, bytes=size, sha256=sha256, camera_serial="DSJ-0042",
+        media_type="video/mp4", started_at=ended - timedelta(minutes=10), ended_at=ended,
+    )  # fmt: skip
+    lin.upload(answer["id"], file, lanes=LANES)
+    state = lin.complete(answer["id"])
+    seconds, cpu = time.perf_counter() - begun, cpu_seconds(api) - cpu
+    if state != "received":
+        raise BenchError(f"the upload should have been received, and is {state}")
+    lin.receipt(answer["id"], bytes=size, sha256=sha256, wait=SEALING_SECONDS)
+    return seconds, cpu
+
+
+def _theirs(sdk: Minio, bucket: str, file: Path, number: int) -> float:
+    """Seconds of one `put_object` of the same bytes."""
+    size, _ = digest_of(file)
+    os.sync()
+    begun = time.perf_counter()
+    with file.open("rb") as source:
+        sdk.put_object(
+            bucket, f"bench/sdk-{number}", source, size, "video/mp4", part_size=law().count("part_floor"),
+            num_parallel_uploads=LANES,
+        )  # fmt: skip
+    return time.perf_counter() - begun

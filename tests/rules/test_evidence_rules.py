@@ -1,0 +1,113 @@
+"""Parts, periods and durations of footage."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backend.evidence.rules import (
+    MIB,
+    durations_disagree,
+    expected_parts,
+    locked_until,
+    missing_parts,
+    part_size,
+    runs,
+)
+from backend.law.catalogue import law
+
+FLOOR, CEILING = law().count("part_floor"), law().count("parts_ceiling")
+SIZES = st.integers(1, law().count("file_ceiling"))
+SMALL = st.integers(1, 2000)
+
+
+@given(st.none() | SIZES)
+def test_no_file_makes_more_parts_than_the_store_takes(size: int | None) -> None:
+    """S3 takes 10,000 parts of at least 5 MiB."""
+    part = part_size(size, FLOOR, CEILING)
+    assert part >= max(FLOOR, 5 * MIB)
+    assert 0 == part % MIB
+    assert -(-(size or 0) // part) <= 10_000
+
+
+def test_an_ordinary_file_goes_in_parts_of_eight_mebibytes() -> None:
+    """Larger parts only where there would be too many."""
+    assert 8 * MIB == part_size(2 * 1024 * MIB, FLOOR, CEILING)
+    assert 8 * MIB == part_size(80_000 * MIB, FLOOR, CEILING)
+    assert 9 * MIB == part_size(80_000 * MIB + 1, FLOOR, CEILING)
+
+
+@given(SMALL, st.integers(1, 300))
+def test_parts_partition_the_file(size: int, part: int) -> None:
+    """Every byte is in exactly one part, all parts but the last are full, and they count from 1."""
+    parts = expected_parts(size, part)
+    assert size == sum(parts.values())
+    assert list(range(1, len(parts) + 1)) == list(parts)
+    assert all(bytes_ == part for bytes_ in list(parts.values())[:-1])
+    assert 0 < parts[len(parts)] <= part
+
+
+@given(SMALL, st.integers(1, 300), st.data())
+def test_what_is_missing_is_what_is_not_there_whole(size: int, part: int, data: st.DataObject) -> None:
+    """A part of the wrong size is as good as none; a part too many is no part of the file."""
+    parts = expected_parts(size, part)
+    there = data.draw(st.sets(st.sampled_from(sorted(parts))))
+    broken = data.draw(st.sets(st.sampled_from(sorted(parts))))
+    have = {number: parts[number] + (number in broken) for number in there} | {len(parts) + 1: part}
+    assert sorted(set(parts) - (there - broken)) == missing_parts(have, size, part)
+
+
+@given(st.sets(st.integers(1, 60)))
+def test_runs_say_the_same_numbers_in_fewer_words(numbers: set[int]) -> None:
+    """Runs are disjoint, apart from one another, in order, and hold exactly the numbers."""
+    told = runs(numbers)
+    assert sorted(numbers) == [number for first, last in told for number in range(first, last + 1)]
+    assert all(earlier[1] + 1 < later[0] for earlier, later in zip(told, told[1:], strict=False))
+
+
+def test_runs_of_an_example() -> None:
+    """1, 2, 3 and 7 are a run of three and one alone."""
+    assert [(1, 3), (7, 7)] == runs([3, 1, 2, 7])
+
+
+SEALED = datetime(2026, 6, 1, tzinfo=UTC)
+TERM, LEAST = law().span("footage_retention"), law().span("sealed_retention_floor")
+
+
+def test_footage_is_kept_six_months_from_its_end() -> None:
+    """公通字〔2016〕14号: at least six months."""
+    ended = SEALED - timedelta(hours=2)
+    assert ended + timedelta(days=184) == locked_until(ended, SEALED, TERM, LEAST)
+
+
+def test_footage_that_arrives_after_its_term_can_still_be_reviewed() -> None:
+    """A file found in a drawer a year later is kept thirty days from its sealing."""
+    assert SEALED + timedelta(days=30) == locked_until(SEALED - timedelta(days=400), SEALED, TERM, LEAST)
+
+
+@given(st.timedeltas(timedelta(days=-3000), timedelta(days=1)))
+def test_no_lock_is_shorter_than_either_period(before: timedelta) -> None:
+    """Whatever the end of the file, both periods hold."""
+    until = locked_until(SEALED + before, SEALED, TERM, LEAST)
+    assert until >= SEALED + LEAST
+    assert until >= SEALED + before + TERM
+
+
+@pytest.mark.parametrize(
+    ("claimed", "probed", "disagree"),
+    [
+        (60, 60, False),
+        (60, 65, False),
+        (60, 54.9, True),
+        (60, 65.1, True),
+        (3600, 3600 - 72, False),
+        (3600, 3600 - 73, True),
+        (0, 5, False),
+        (600, 0, True),
+    ],
+)
+def test_a_file_that_is_shorter_or_longer_than_claimed_disagrees(claimed: int, probed: float, disagree: bool) -> None:
+    """Five seconds or two percent, whichever is more, is what recorders are off by."""
+    spans = timedelta(seconds=claimed), timedelta(seconds=probed)
+    assert disagree == durations_disagree(*spans, law().span("duration_tolerance"), 2)

@@ -1,0 +1,196 @@
+"""The law's data files: every sentence and every term is there, in both languages, with its source, and is used."""
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from backend.evidence.entries import State
+from backend.law.catalogue import HERE, LawError, law, load
+from backend.verbs import VERBS
+
+ROOT = Path(__file__).parents[2]
+MENTIONS_ONLY = {"openapi.py"}  # the contract lists problems; it raises none
+REFUSING = {"Refusal": 0, "RuleRefusal": 0, "require_live_state": 1}
+
+
+@cache
+def code() -> dict[str, ast.Module]:
+    files = [*ROOT.glob("backend/**/*.py"), *ROOT.glob("mobile_api/**/*.py")]
+    return {str(file.relative_to(ROOT)): ast.parse(file.read_text(encoding="utf-8")) for file in files}
+
+
+def calls() -> Iterator[tuple[str, ast.Call, str]]:
+    """Every call in the code: file, call, and the name that is called."""
+    for file, tree in code().items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call):
+                yield file, node, getattr(node.func, "attr", getattr(node.func, "id", ""))
+
+
+def words_of(node: ast.AST) -> set[str]:
+    """The string constants of an expression; a formatted string is another's matter."""
+    if isinstance(node, ast.JoinedStr):
+        return set()
+    found = {node.value} if isinstance(node, ast.Constant) and isinstance(node.value, str) else set()
+    return found.union(*(words_of(child) for child in ast.iter_child_nodes(node)))
+
+
+def refused_codes() -> set[str]:
+    """What is said where a refusal is made; a comparison inside a choice says nothing."""
+    told = set()
+    for _, call, name in calls():
+        if name in REFUSING and len(call.args) > REFUSING[name]:
+            argument = call.args[REFUSING[name]]
+            choices = [argument.body, argument.orelse] if isinstance(argument, ast.IfExp) else [argument]
+            told |= {choice.value for choice in choices if isinstance(choice, ast.Constant)}
+    return told
+
+
+def said_anywhere() -> set[str]:
+    trees = (tree for file, tree in code().items() if Path(file).name not in MENTIONS_ONLY)
+    return set().union(*(words_of(tree) for tree in trees))
+
+
+def finding_kinds() -> set[str]:
+    told = set()
+    for _, call, name in calls():
+        for keyword in call.keywords:
+            if (name, keyword.arg) in (("Finding", "kind"), ("Intervals", "forgotten")):
+                told |= words_of(keyword.value)
+    return told
+
+
+def asked_terms(unit: str) -> set[str]:
+    """Names given to `law().span(...)` or `law().count(...)`."""
+    named = [call for _, call, name in calls() if name == unit and len(call.args) == 1]
+    return {call.args[0].value for call in named if isinstance(call.args[0], ast.Constant) and isinstance(call.args[0].value, str)}
+
+
+def test_every_refusal_in_the_code_has_its_sentence_and_status() -> None:
+    """Nobody is refused without a word they can act on."""
+    told = refused_codes()
+    assert {"id_reused", "already_checked_out", "unknown_upload", "not_found"} <= told, "the code is no longer read"
+    assert set() == told - set(law().messages)
+    assert set() == {code for code in told if law().messages[code].status is None}
+
+
+def test_every_finding_in_the_code_has_its_sentence() -> None:
+    """What stands beside a fact is told in words."""
+    assert {"clock_skew", "confirmed_late", "not_checked_out"} <= finding_kinds(), "the code is no longer read"
+    assert set() == finding_kinds() - set(law().messages)
+
+
+def test_every_state_of_an_upload_tells_what_to_do() -> None:
+    """A device reads what to do with its file."""
+    assert set() == {f"upload_{state}" for state in get_args(State)} - set(law().messages)
+
+
+def test_no_sentence_is_unused() -> None:
+    """What the code never says is taken out."""
+    said = said_anywhere() | {f"upload_{state}" for state in get_args(State)}
+    assert set() == set(law().messages) - said
+
+
+@pytest.mark.parametrize("code", sorted(law().messages))
+def test_every_sentence_is_there_in_both_languages(code: str) -> None:
+    """Chinese has Chinese characters, English has none, and neither repeats the other."""
+    message = law().messages[code]
+    for chinese in (message.zh, message.title_zh):
+        assert any("一" <= letter <= "鿿" for letter in chinese)
+    for english in (message.en, message.title_en):
+        assert english.strip()
+        assert not any("一" <= letter <= "鿿" for letter in english)
+    assert message.status is None or 400 <= message.status < 600
+
+
+def test_every_term_in_the_code_is_in_the_law_and_none_is_unused() -> None:
+    """A period nobody asks for is no law, and one that is missing fails here and not in the street."""
+    spans, counts = asked_terms("span"), asked_terms("count")
+    assert set(law().terms) == spans | counts
+    for name in spans:
+        assert law().span(name).total_seconds() >= 0
+    for name in counts:
+        assert law().count(name) >= 0
+
+
+@pytest.mark.parametrize("name", sorted(law().terms))
+def test_every_term_has_its_source(name: str) -> None:
+    """A number without a source is an opinion."""
+    assert len(law().terms[name].source) > 10
+
+
+def test_every_verb_says_who_may() -> None:
+    """A verb that everybody may is a decision, not an omission."""
+    assert all(verb.may for verb in VERBS)
+
+
+def a_law(directory: Path, terms: str | None = None, messages: str | None = None) -> Path:
+    for name, text in (("terms.toml", terms), ("messages.toml", messages)):
+        whole = (HERE / name).read_text(encoding="utf-8")
+        (directory / name).write_text(whole if text is None else text, encoding="utf-8")
+    return directory
+
+
+GOOD_MESSAGE = 'zh = "一"\nen = "a"\ntitle_zh = "一"\ntitle_en = "a"\n'
+
+
+@pytest.mark.parametrize(
+    "terms",
+    [
+        '[live_window]\nsource = "nobody"\n',
+        '[live_window]\nseconds = 1\nminutes = 1\nsource = "nobody"\n',
+        '[live_window]\nseconds = -1\nsource = "nobody"\n',
+        "[live_window]\nseconds = 60\n",
+        '[live_window]\nfortnights = 1\nsource = "nobody"\n',
+        '[live_window]\nseconds = "sixty"\nsource = "nobody"\n',
+        "live_window = 60\n",
+    ],
+)
+def test_a_broken_term_is_refused_by_name(tmp_path: Path, terms: str) -> None:
+    """Whoever adapts the law to a province is told which entry is wrong."""
+    with pytest.raises(LawError, match=r"terms\.toml: \[live_window\]"):
+        load(a_law(tmp_path, terms=terms))
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        '[internal]\nzh = "一"\ntitle_zh = "一"\ntitle_en = "a"\n',
+        f"[internal]\n{GOOD_MESSAGE}tone = 3\n",
+        f'[internal]\n{GOOD_MESSAGE}status = "500"\n',
+    ],
+)
+def test_a_broken_message_is_refused_by_name(tmp_path: Path, messages: str) -> None:
+    """A sentence without its translation is not loaded."""
+    with pytest.raises(LawError, match=r"messages\.toml: \[internal\]"):
+        load(a_law(tmp_path, messages=messages))
+
+
+def test_a_file_that_is_no_toml_or_is_missing_is_refused_by_name(tmp_path: Path) -> None:
+    """The text names the file."""
+    with pytest.raises(LawError, match=r"terms\.toml: "):
+        load(a_law(tmp_path, terms="[live_window\n"))
+    (a_law(tmp_path) / "messages.toml").unlink()
+    with pytest.raises(LawError, match=r"messages\.toml: "):
+        load(tmp_path)
+
+
+def test_a_file_in_another_encoding_is_refused_by_name(tmp_path: Path) -> None:
+    """An editor that saves as GB 18030 is common in China."""
+    (a_law(tmp_path) / "messages.toml").write_bytes("# 城关派出所\n".encode("gb18030"))
+    with pytest.raises(LawError, match=r"messages\.toml: "):
+        load(tmp_path)
+
+
+def test_a_period_is_never_taken_for_a_number() -> None:
+    """A term is asked for by name and unit."""
+    with pytest.raises(LawError, match="live_window"):
+        law().count("live_window")
+    with pytest.raises(LawError, match="page_size"):
+        law().span("page_size")
+    with pytest.raises(LawError, match="no_such_term"):
+        law().span("no_such_term")

@@ -1,0 +1,87 @@
+"""Reading a roster: each kind of bad line is named with its number and a reason."""
+
+import pytest
+
+from backend.people.roster import COLUMNS, RosterError, read
+
+HEADER = ",".join(COLUMNS)
+GOOD = f"""{HEADER}
+organ,330102010000,城关派出所,,,,
+person,FJ1001,林小川,duty_auxiliary,330102010000,2024-01-01,2027-12-31
+role,P2001,,commander,330102010000,2024-01-01,
+qualification,FJ1001,,first_aid,,2024-01-01,
+device,HH-1,手持终端,handheld,330102010000,,
+"""
+
+
+def lines_refused(text: str) -> list[int]:
+    with pytest.raises(RosterError) as told:
+        read(text)
+    assert all(reason for _, reason in told.value.lines)
+    return [line for line, _ in told.value.lines]
+
+
+def test_a_good_roster_reads_whole() -> None:
+    """Five kinds of record, one a line."""
+    rows = read(GOOD)
+    assert ["organ", "person", "role", "qualification", "device"] == [row.record for row in rows]
+    assert [2, 3, 4, 5, 6] == [row.line for row in rows]
+    assert "2027-12-31" == str(rows[1].valid_until)
+
+
+def test_a_byte_order_mark_is_no_fault() -> None:
+    """Excel writes one."""
+    assert read(GOOD) == read("\ufeff" + GOOD)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "pet,FJ1001,黑背,,330102010000,,",
+        "organ,33010201,城关派出所,,,,",
+        "organ,330102010000,,,,,",
+        "organ,330102010000,城关\u0007派出所,,,,",
+        f"organ,330102010000,{'长' * 121},,,,",
+        "organ,330102010000,城关派出所,,3301,,",
+        "person,FJ 1001,林小川,duty_auxiliary,330102010000,2024-01-01,",
+        "person,FJ1001,林小川,auxiliary,330102010000,2024-01-01,",
+        "person,FJ1001,林小川,duty_auxiliary,,2024-01-01,",
+        "person,FJ1001,林小川,duty_auxiliary,330102010000,,",
+        "person,FJ1001,林小川,duty_auxiliary,330102010000,1 March 2024,",
+        "person,FJ1001,林小川,duty_auxiliary,330102010000,2024-02-30,",
+        "person,FJ1001,林小川,duty_auxiliary,330102010000,2024-03-01,2024-02-01",
+        "role,P2001,,king,330102010000,2024-01-01,",
+        "role,P2001,,commander,,2024-01-01,",
+        "qualification,FJ1001,,First Aid,,2024-01-01,",
+        "device,HH 1,手持终端,handheld,330102010000,,",
+        "device,HH-1,手持终端,phone,330102010000,,",
+        "person,FJ1001,林小川",
+        "person,FJ1001,林小川,duty_auxiliary,330102010000,2024-01-01,,,",
+    ],
+)
+def test_a_bad_line_is_named_with_its_number(line: str) -> None:
+    """The line is found among good ones."""
+    assert [3] == lines_refused(f"{HEADER}\norgan,330106010000,灵隐派出所,,,,\n{line}\n")
+
+
+def test_every_bad_line_is_named() -> None:
+    """Whoever mends the file mends it once."""
+    assert [2, 4] == lines_refused(f"{HEADER}\npet,1,,,,,\norgan,330106010000,灵隐派出所,,,,\npet,2,,,,,\n")
+
+
+def test_a_line_that_says_the_same_again_is_named() -> None:
+    """Two lines for one person cannot both be right."""
+    person = "person,FJ1001,林小川,duty_auxiliary,330102010000,2024-01-01,"
+    assert [3] == lines_refused(f"{HEADER}\n{person}\n{person.replace('林小川', '林大川')}\n")
+
+
+@pytest.mark.parametrize("text", ["", "\n", "badge,name\nFJ1001,林小川\n", HEADER.upper() + "\n", '"record,code'])
+def test_a_file_without_our_columns_is_refused_at_its_first_line(text: str) -> None:
+    """The first line says what the columns are."""
+    assert [1] == lines_refused(text)
+
+
+def test_a_line_that_is_no_csv_is_named() -> None:
+    """What is no CSV is a bad line, not a failure."""
+    good = "organ,330106010000,灵隐派出所,,,,"
+    assert [3] == lines_refused(f'{HEADER}\n{good}\norgan,330106020000,"灵隐"派出所,,,,\n{good}\n')

@@ -1,0 +1,91 @@
+"""Settings: a wrong one is one sentence that names the variable, and no secret is printed."""
+
+from pathlib import Path
+
+import pytest
+
+from backend.settings import SettingsError, load
+from mobile_api.serving import chosen_address
+
+URL = "postgresql://fujing_app:geheim@db.example/fujing"
+STORE = {
+    "FUJING_S3_ENDPOINT": "store.example:9000",
+    "FUJING_S3_ACCESS_KEY": "an access key",
+    "FUJING_S3_SECRET_KEY": "a secret key",
+}
+
+
+def test_without_any_setting_it_works_on_one_machine() -> None:
+    """Embedded by default, in ./fujing-data."""
+    chosen = load({})
+    assert Path.cwd() / "fujing-data" == chosen.data_dir
+    assert (None, None, 1) == (chosen.database_url, chosen.s3_endpoint, chosen.workers)
+
+
+def test_what_is_not_ours_is_left_alone() -> None:
+    """Other variables, and empty ones, mean nothing."""
+    assert load({}) == load({"PATH": "/bin", "FUJING_WORKERS": ""})
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("FUJING_WORKERS", "many"),
+        ("FUJING_WORKERS", "0"),
+        ("FUJING_WORKERS", "65"),
+        ("FUJING_WORKERS", "1.5"),
+        ("FUJING_POOL_SIZE", "1"),
+        ("FUJING_POOL_SIZE", "-16"),
+        ("FUJING_LISTEN", "everywhere"),
+        ("FUJING_LISTEN", "127.0.0.1:"),
+        ("FUJING_LISTEN", "127.0.0.1:http"),
+        ("FUJING_LOG_LEVEL", "loud"),
+        ("FUJING_TRUST_PROXY", "perhaps"),
+        ("FUJING_S3_SECURE", "somewhat"),
+        ("FUJING_DATABASE_URL", "mysql://db.example/fujing"),
+        ("FUJING_DATABASE_URL", "db.example"),
+        ("FUJING_DATABASE_URL", "postgresql://[::1/fujing"),
+        ("FUJING_MIGRATE_URL", URL),
+        ("FUJING_S3_PUBLIC_URL", "store.example"),
+        ("FUJING_S3_ENDPOINT", "store.example:9000"),
+        ("FUJING_S3_ACCESS_KEY", "an access key"),
+        ("FUJING_DATABASE", URL),
+        ("FUJING_", "1"),
+    ],
+)
+def test_a_wrong_setting_is_one_sentence_that_names_it(name: str, text: str) -> None:
+    """Who starts it at night reads one line and knows what to change."""
+    with pytest.raises(SettingsError) as told:
+        load({name: text})
+    sentence = str(told.value)
+    assert name.removesuffix("_ACCESS_KEY").removesuffix("_ENDPOINT") in sentence
+    assert sentence.endswith(".")
+    assert "\n" not in sentence
+
+
+def test_half_a_store_is_refused() -> None:
+    """Endpoint and keys come together, and the missing one is named."""
+    for name in ("FUJING_S3_ACCESS_KEY", "FUJING_S3_SECRET_KEY"):
+        with pytest.raises(SettingsError, match=name):
+            load({key: text for key, text in STORE.items() if key != name})
+    assert "store.example:9000" == load(STORE).s3_endpoint
+
+
+def test_an_endpoint_has_no_scheme() -> None:
+    """TLS is chosen by another setting, and the sentence says which."""
+    with pytest.raises(SettingsError, match=r"FUJING_S3_ENDPOINT.*FUJING_S3_SECURE"):
+        load(STORE | {"FUJING_S3_ENDPOINT": "https://store.example"})
+
+
+def test_what_is_shown_hides_every_secret() -> None:
+    """`fujing settings` may be pasted into a ticket."""
+    shown = str(load(STORE | {"FUJING_DATABASE_URL": URL, "FUJING_MIGRATE_URL": URL}).shown())
+    assert not any(secret in shown for secret in ("geheim", "an access key", "a secret key"))
+    assert "store.example:9000" in shown
+
+
+@pytest.mark.parametrize("text", ["127.0.0.1:65536", "127.0.0.1:99999"])
+def test_a_port_that_cannot_be_is_named(text: str) -> None:
+    """Ports end at 65535."""
+    with pytest.raises(SettingsError, match="FUJING_LISTEN"):
+        chosen_address(load({"FUJING_LISTEN": text}))

@@ -1,0 +1,39 @@
+"""What the regulation asks of a check-in (R.7, R.32) and of a naming (R.10)."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from backend.shifts.rules import unmet_at_check_in
+from backend.supervision.rules import answered_late, unmet_at_naming
+
+
+@pytest.mark.parametrize(
+    ("dress", "id_card_carried", "ordered", "unmet"),
+    [
+        ("uniform", True, True, []),
+        ("uniform", False, True, []),
+        ("plain", True, True, []),
+        ("plain", False, True, ["plain_without_id_card"]),
+        ("uniform", True, False, ["not_ordered"]),
+        ("plain", False, False, ["plain_without_id_card", "not_ordered"]),
+    ],
+)
+def test_a_check_in_is_asked_for_its_order_and_its_id_card(
+    dress: str, id_card_carried: bool, ordered: bool, unmet: list[str]
+) -> None:
+    """R.32: in plain clothes the work ID is carried; R.7: somebody ordered the duty. All that is unmet is told."""
+    assert unmet == unmet_at_check_in(dress=dress, id_card_carried=id_card_carried, ordered=ordered)
+
+
+def test_nobody_leads_who_is_not_on_duty() -> None:
+    """R.10: an officer leads an auxiliary on shift."""
+    assert ["not_on_shift"] == unmet_at_naming(on_shift=False)
+    assert [] == unmet_at_naming(on_shift=True)
+
+
+@pytest.mark.parametrize(("minutes", "late"), [(0, False), (30, False), (30.01, True), (600, True)])
+def test_an_answer_after_half_an_hour_is_late(minutes: float, late: bool) -> None:
+    """It counts all the same: R.10 asks who led, not when it was typed."""
+    named = datetime(2026, 3, 1, tzinfo=UTC)
+    assert late == answered_late(named, named + timedelta(minutes=minutes), timedelta(minutes=30))
