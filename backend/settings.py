@@ -83,10 +83,18 @@ def _read(key: str, name: str, value: str) -> Any:
         raise SettingsError(f"{key} is not usable: {str(error).lower()}.") from error
 
 
+def _scheme(url: str) -> str:
+    """The URL's scheme, or nothing where it is no URL."""
+    try:
+        return urlsplit(url).scheme
+    except ValueError:
+        return ""
+
+
 def _check_together(settings: Settings) -> None:
     for name in ("database_url", "migrate_url"):
         url = getattr(settings, name)
-        if url is not None and urlsplit(url).scheme not in ("postgresql", "postgres"):
+        if url is not None and _scheme(url) not in ("postgresql", "postgres"):
             raise SettingsError(f"{variable(name)} must be a URL that begins with postgresql://.")
     if settings.migrate_url is not None and settings.database_url is None:
         raise SettingsError("FUJING_MIGRATE_URL is set, but FUJING_DATABASE_URL is not: set both or neither.")
@@ -97,5 +105,5 @@ def _check_together(settings: Settings) -> None:
         raise SettingsError(f"{variable(missing[0])} is not set, but FUJING_S3_ENDPOINT is.")
     if settings.s3_endpoint is not None and "/" in settings.s3_endpoint:
         raise SettingsError("FUJING_S3_ENDPOINT takes host:port without a scheme; FUJING_S3_SECURE chooses TLS.")
-    if settings.s3_public_url is not None and urlsplit(settings.s3_public_url).scheme not in ("http", "https"):
+    if settings.s3_public_url is not None and _scheme(settings.s3_public_url) not in ("http", "https"):
         raise SettingsError("FUJING_S3_PUBLIC_URL must begin with http:// or https://.")

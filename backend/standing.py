@@ -47,7 +47,9 @@ def settle(claims: Iterable[Claim], *, next_ends_all: bool = False) -> list[Stan
         if current is not None:
             settled.append(_stand(_closed(current, claim.start), in_force=True))
         current = claim
-    return settled if current is None else [*settled, _stand(current, in_force=True)]
+    if current is not None:
+        settled.append(_stand(current, in_force=True))
+    return sorted(settled, key=lambda standing: (standing.start, standing.id))
 
 
 def _contests(claim: Claim, current: Claim, next_ends_all: bool) -> bool:

@@ -4,14 +4,15 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from litestar import Request, get
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
+from backend.law.catalogue import law
 from backend.oversight import reads
 from backend.oversight.reads import RecordingRow, Recordings, Shifts, Status, Supervisions, Timeline
 
-PAGE_CEILING = 200
-Cursor = Annotated[str | None, Parameter(query="cursor", max_length=200, description="`next` of the page before")]
-Limit = Annotated[int | None, Parameter(query="limit", ge=1, le=PAGE_CEILING, description="rows a page")]
+PAGE_CEILING = law().count("page_ceiling")
+Cursor = Annotated[str | None, QueryParameter(name="cursor", max_length=200, description="`next` of the page before")]
+Limit = Annotated[int | None, QueryParameter(name="limit", ge=1, le=PAGE_CEILING, description="rows a page")]
 
 
 @get("/shifts", summary="Shifts · 班次列表", tags=["Shifts · 班次"], operation_id="shifts")
@@ -29,7 +30,7 @@ async def shift(request: Request[Any, Any, Any], shift: UUID) -> Timeline:
 @get("/supervisions", summary="Namings · 带班列表", tags=["Leading · 带班"], operation_id="supervisions")
 async def supervisions(
     request: Request[Any, Any, Any],
-    status: Annotated[Status, Parameter(query="status", description="which namings")] = "all",
+    status: Annotated[Status, QueryParameter(name="status", description="which namings")] = "all",
     cursor: Cursor = None,
     limit: Limit = None,
 ) -> Supervisions:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 from litestar import Request, Response, get, post
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
 from backend.evidence import receiving
 from backend.evidence.entries import Complete, Parts, Sealed, State
@@ -31,9 +31,9 @@ async def parts(
     request: Request[Any, Any, Any],
     upload: UUID,
     start: Annotated[
-        int, Parameter(query="from", ge=1, le=PARTS_CEILING, description="look from this part number on")
+        int, QueryParameter(name="from", ge=1, le=PARTS_CEILING, description="look from this part number on")
     ] = 1,
-    limit: Annotated[int | None, Parameter(query="limit", ge=1, le=1000, description="how many URLs")] = None,
+    limit: Annotated[int | None, QueryParameter(name="limit", ge=1, le=1000, description="how many URLs")] = None,
 ) -> Response[Parts]:
     """What the store has, and a fresh signed URL for each of the first missing parts. Ask as often as you like."""
     limit = min(limit or PARTS_CEILING, law().count("part_urls_at_once"))

@@ -15,7 +15,7 @@ nothing.
 import csv
 import io
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from typing import Any
 
@@ -63,22 +63,30 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 def read(text: str) -> list[Row]:
     """The rows of a roster. Raises RosterError with every line that does not read well."""
     reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")), strict=True)
-    if reader.fieldnames != COLUMNS:
-        raise RosterError([(1, f"the first line must be {','.join(COLUMNS)}")])
-    rows, bad, seen = [], [], dict[tuple[str, ...], int]()
+    rows: list[Row] = []
+    bad: list[tuple[int, str]] = []
     try:
-        for cells in reader:
-            try:
-                row = _row(reader.line_num, cells)
-                _once(row, seen)
-                rows.append(row)
-            except ValueError as error:
-                bad.append((reader.line_num, str(error)))
+        if reader.fieldnames != COLUMNS:
+            raise RosterError([(1, f"the first line must be {','.join(COLUMNS)}")])
+        _take(reader, rows, bad)
     except csv.Error as error:
-        bad.append((reader.line_num, f"not CSV: {error}"))
+        bad.append((reader.line_num + 1, f"not CSV: {error}"))
     if bad:
         raise RosterError(bad)
     return rows
+
+
+def _take(reader: Iterable[dict[Any, Any]], rows: list[Row], bad: list[tuple[int, str]]) -> None:
+    """Each line into the rows, or with its reason among the bad ones."""
+    seen: dict[tuple[str, ...], int] = {}
+    for cells in reader:
+        line = reader.line_num  # type: ignore[attr-defined]
+        try:
+            row = _row(line, cells)
+            _once(row, seen)
+            rows.append(row)
+        except ValueError as error:
+            bad.append((line, str(error)))
 
 
 def _row(line: int, cells: dict[Any, Any]) -> Row:
