@@ -68,7 +68,7 @@ async def tx(**options: Any) -> AsyncIterator[PostgresTransaction]:
         async with outer.connection.transaction():
             yield outer
         return
-    async with pool().acquire(timeout=PATIENCE) as connection, connection.transaction(**options):
+    async with _acquire() as connection, connection.transaction(**options):
         transaction = PostgresTransaction(DB)
         transaction.connection = connection
         token = DB.current_transaction.set(transaction)
@@ -84,34 +84,35 @@ def pool() -> asyncpg.Pool:
     return DB.pool
 
 
-@asynccontextmanager
-async def _connection() -> AsyncIterator[asyncpg.Connection]:
-    """The transaction's own connection, or one of the pool for a single statement."""
-    transaction = DB.current_transaction.get()
-    if transaction is not None:
-        yield transaction.connection
-        return
-    async with pool().acquire(timeout=PATIENCE) as connection:
-        yield connection
+def _acquire() -> Any:
+    """A connection of the pool; only where none is idle does waiting need a clock."""
+    idle = pool().get_idle_size()
+    return pool().acquire() if idle else pool().acquire(timeout=PATIENCE)
 
 
 async def fetch(sql: str, *values: Any) -> Sequence[Record]:
-    async with _connection() as connection:
+    if (transaction := DB.current_transaction.get()) is not None:
+        return list(await transaction.connection.fetch(sql, *values))
+    async with _acquire() as connection:
         return list(await connection.fetch(sql, *values))
 
 
 async def first(sql: str, *values: Any) -> Record | None:
-    async with _connection() as connection:
+    if (transaction := DB.current_transaction.get()) is not None:
+        return await transaction.connection.fetchrow(sql, *values)
+    async with _acquire() as connection:
         return await connection.fetchrow(sql, *values)
 
 
 async def value(sql: str, *values: Any) -> Any:
-    async with _connection() as connection:
-        return await connection.fetchval(sql, *values)
+    row = await first(sql, *values)
+    return None if row is None else row[0]
 
 
 async def execute(sql: str, *values: Any) -> str:
-    async with _connection() as connection:
+    if (transaction := DB.current_transaction.get()) is not None:
+        return str(await transaction.connection.execute(sql, *values))
+    async with _acquire() as connection:
         return str(await connection.execute(sql, *values))
 
 

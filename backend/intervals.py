@@ -59,7 +59,11 @@ async def put_in_order(
     rows = {row["id"]: row for row in await fetch(kind.neighbours, owner, this.start)}
     claims = [Claim(row["id"], row["started_at"], row["own_end"], row["own_ended_by"]) for row in rows.values()]
     standings = settle([*claims, this] if new else claims, next_ends_all=kind.next_ends_all)
-    changed = [standing for standing in standings if standing.id in rows and _differs(standing, rows[standing.id])]
+    changed = [
+        (_before(rows[standing.id]), standing)
+        for standing in standings
+        if standing.id in rows and _before(rows[standing.id]) != standing
+    ]
     await _write(kind, changed, owner, organ)
     (mine,) = (standing for standing in standings if standing.id == this.id)
     if new:
@@ -77,17 +81,19 @@ def told(standing: Standing) -> dict[str, Any]:
     }
 
 
-def _differs(standing: Standing, row: Any) -> bool:
-    return (standing.end, standing.ended_by, standing.in_force) != (row["ended_at"], row["ended_by"], row["in_force"])
+def _before(row: Any) -> Standing:
+    """A row as it stands."""
+    return Standing(row["id"], row["started_at"], row["ended_at"], row["ended_by"], row["in_force"])
 
 
-async def _write(kind: Intervals, changed: Sequence[Standing], owner: UUID, organ: str) -> None:
+async def _write(kind: Intervals, changed: Sequence[tuple[Standing, Standing]], owner: UUID, organ: str) -> None:
+    """Write each row's new standing, and let its findings follow."""
     if not changed:
         return
-    columns = zip(*((s.id, s.end, s.ended_by, s.in_force) for s in changed), strict=True)
+    columns = zip(*((s.id, s.end, s.ended_by, s.in_force) for _, s in changed), strict=True)
     await execute(kind.update, *(list(column) for column in columns))
-    for standing in changed:
-        for code in {"contested", kind.forgotten or "contested"} - set(_wrong(kind, standing)):
+    for before, standing in changed:
+        for code in set(_wrong(kind, before)) - set(_wrong(kind, standing)):
             await findings.withdraw(code, standing.id)
         await _flag(kind, standing, owner, organ)
 

@@ -1,26 +1,34 @@
-"""Reads the law's data files: terms (periods, deadlines, thresholds) and messages (every sentence, in both languages).
+"""The law as data: works (what may be done), terms (periods, deadlines, thresholds), messages (every sentence).
 
-Guarantees: a file that is wrong is refused when it is loaded, with the name of the entry at fault; a term is asked
-for by name and unit, so a period can never be taken for a count.
+Guarantees: a file that is wrong is refused when it is loaded, with every mistake by file and line; a term is asked
+for by name and unit, so a period can never be taken for a count. Nothing here knows the number of an Article: codes
+and articles come from the files, and another regulation is another directory.
+
+Another directory says what differs from the built-in law. Its works.toml takes the place of the built-in one as a
+whole, since another regulation numbers otherwise; a term is replaced as a whole; of a message the fields given are
+replaced, so that renumbering an article repeats no sentence. What it leaves out is as built in.
 """
 
-import tomllib
+import re
+from collections.abc import Iterable
 from datetime import timedelta
-from functools import cache
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 import msgspec
 
+from backend.law.reading import LawError, Sheet, entries, sheet
+
+__all__ = ["HERE", "Language", "Law", "LawError", "Message", "Qualification", "Term", "Work", "law", "load", "use"]
+
 HERE = Path(__file__).parent
-T = TypeVar("T")
 SPANS = ("seconds", "minutes", "hours", "days")
+FILES = ("works.toml", "terms.toml", "messages.toml")
+CODE = re.compile(r"[0-9A-Za-z]+(\.[0-9A-Za-z_]+)+")
 
 Language = Literal["zh", "en"]
-
-
-class LawError(Exception):
-    """A law file that cannot be used; the text names file and entry."""
+Text = Annotated[str, msgspec.Meta(min_length=1)]
+Number = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class Term(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -57,11 +65,52 @@ class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         return self.title_zh if language == "zh" else self.title_en
 
 
+class Qualification(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A professional qualification that some work asks for; its code is the one in the roster."""
+
+    zh: Text
+    en: Text
+    source: Text
+
+
+class Work(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One item of the regulation: what is done, by whom, and under which conditions. works.toml says what each means.
+
+    A work of kind "none" is forbidden to every auxiliary and has no conditions; any other has `leadership`.
+    """
+
+    text: Text
+    gloss: Text
+    kind: Literal["civilian", "duty", "none"]
+    part_of: Text | None = None
+    leadership: Literal["command", "led"] | None = None
+    officers: Number = 0
+    officers_source: Text | None = None
+    recording: Literal["required", "not"] = "not"
+    recording_source: Text | None = None
+    legality: bool = False
+    qualification: Text | None = None
+    emergency_only: bool = False
+    never_waits_for_leader: bool = False
+    enforcement: bool = False
+    insurance: bool = False
+    enforcement_source: Text | None = None
+    restraints: tuple[Text, ...] = ()
+    watcher: bool = False
+    restraint_source: Text | None = None
+
+
+SAID_OF_EVERY_PERMITTED_WORK = ("leadership", "officers", "officers_source", "recording", "recording_source")
+SAID_OF_A_FORBIDDEN_WORK = {"text", "gloss", "kind", "part_of"}
+
+
 class Law(msgspec.Struct, frozen=True):
-    """The terms and messages in force. `span` and `count` raise LawError for a name or unit that is not there."""
+    """The law in force. `span` and `count` raise LawError for a name or unit that is not there."""
 
     terms: dict[str, Term]
     messages: dict[str, Message]
+    works: dict[str, Work] = {}
+    qualifications: dict[str, Qualification] = {}
 
     def span(self, name: str) -> timedelta:
         unit, value = self._unit(name)
@@ -82,30 +131,145 @@ class Law(msgspec.Struct, frozen=True):
         return unit, value
 
 
-def load(directory: Path = HERE) -> Law:
-    """The law in `directory`. Raises LawError naming the file and the entry."""
-    terms = _read(directory / "terms.toml", Term)
-    for name, term in terms.items():
+def load(directory: Path = HERE, over: Law | None = None) -> Law:
+    """The law in `directory`, whole; with `over`, what the directory leaves out is taken from there.
+
+    Raises LawError with every mistake in it.
+    """
+    sheets = {name: _sheet(directory / name, over) for name in FILES}
+    works, qualifications = _works(sheets["works.toml"], over)
+    terms = _terms(sheets["terms.toml"], over)
+    messages = _messages(sheets["messages.toml"], over)
+    mistakes = [told for read in sheets.values() for told in read.told()] + _misplaced(directory, over)
+    if mistakes:
+        raise LawError("\n".join(mistakes))
+    return Law(terms=terms, messages=messages, works=works, qualifications=qualifications)
+
+
+def _sheet(path: Path, over: Law | None) -> Sheet:
+    return Sheet(path.name, present=False) if over and not path.exists() else sheet(path)
+
+
+def _misplaced(directory: Path, over: Law | None) -> list[str]:
+    """A law that is laid over another and would silently change nothing: a wrong directory, a misspelt file."""
+    if over is None:
+        return []
+    found = {path.name for path in directory.glob("*.toml")}
+    if not found:
+        return [f"{directory}: holds none of {', '.join(FILES)}"]
+    return [f"{name}: is no file of the law, which are {', '.join(FILES)}" for name in sorted(found - {*FILES})]
+
+
+def _terms(read: Sheet, over: Law | None) -> dict[str, Term]:
+    given = entries(read, read.tables, Term)
+    for name, term in given.items():
         if len(term.units()) != 1 or min(term.units().values()) < 0:
-            raise LawError(f"terms.toml: [{name}] needs exactly one unit, not negative")
-    return Law(terms=terms, messages=_read(directory / "messages.toml", Message))
+            read.wrong((name,), "needs exactly one unit, not negative")
+    if over is None:
+        return given
+    _check_known(read, given, over.terms, "term")
+    return over.terms | given
 
 
-def _read(path: Path, kind: type[T]) -> dict[str, T]:
-    try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise LawError(f"{path.name}: {error}") from error
-    read = {}
-    for name, table in tables.items():
-        try:
-            read[name] = msgspec.convert(table, kind)
-        except msgspec.ValidationError as error:
-            raise LawError(f"{path.name}: [{name}] {error}") from error
-    return read
+def _messages(read: Sheet, over: Law | None) -> dict[str, Message]:
+    if over is None:
+        return entries(read, read.tables, Message)
+    _check_known(read, read.tables, over.messages, "message")
+    laid = {name: _laid_over(over.messages.get(name), table) for name, table in read.tables.items()}
+    return over.messages | entries(
+        read, {name: table for name, table in laid.items() if name in over.messages}, Message
+    )
 
 
-@cache
+def _laid_over(message: Message | None, table: Any) -> Any:
+    if message is None or not isinstance(table, dict):
+        return table
+    return {name: value for name, value in msgspec.structs.asdict(message).items() if value is not None} | table
+
+
+def _check_known(read: Sheet, given: Iterable[str], known: Iterable[str], noun: str) -> None:
+    for name in given:
+        if name not in known:
+            read.wrong((name,), f"is no {noun} of the built-in law")
+
+
+def _works(read: Sheet, over: Law | None) -> tuple[dict[str, Work], dict[str, Qualification]]:
+    if over is not None and not read.present:
+        return over.works, over.qualifications
+    tables = {code: table for code, table in read.tables.items() if code != "qualifications"}
+    qualifications = _qualifications(read)
+    works = entries(read, {code: table for code, table in tables.items() if _quoted(read, code, table)}, Work)
+    if not tables and not read.mistakes:
+        read.wrong(("works",), "there is no work in this file")
+    for code, work in works.items():
+        _check_work(read, code, work, tables[code].keys())
+        _check_references(read, code, work)
+    return works, qualifications
+
+
+def _qualifications(read: Sheet) -> dict[str, Qualification]:
+    named = read.tables.get("qualifications", {})
+    if isinstance(named, dict):
+        return entries(read, named, Qualification, under=("qualifications",))
+    read.wrong(("qualifications",), "must be a table")
+    return {}
+
+
+def _quoted(read: Sheet, code: str, table: Any) -> bool:
+    """Whether the header was written ["10.3"]: without quotes TOML reads a table 3 in a table 10."""
+    if not isinstance(table, dict) or not table or not all(isinstance(value, dict) for value in table.values()):
+        return True
+    for inner in table:
+        read.wrong((code, inner), f'needs quotes: ["{code}.{inner}"]')
+    return False
+
+
+def _check_work(read: Sheet, code: str, work: Work, said: Iterable[str]) -> None:
+    """What one work must say, and must not, by its own fields."""
+    if not CODE.fullmatch(code):
+        read.wrong((code,), "must be a code like 10.3: chapter.item")
+    if work.kind == "none":
+        for name in sorted({*said} - SAID_OF_A_FORBIDDEN_WORK):
+            read.wrong((code,), f"{name} is said of a forbidden work (kind none), which has no conditions", field=name)
+        return
+    for name in SAID_OF_EVERY_PERMITTED_WORK:
+        if name not in said:
+            read.wrong((code,), f"{name} is missing")
+    if work.legality and work.recording == "not":
+        read.wrong((code,), "legality needs recording required", field="legality")
+    if (work.enforcement or work.insurance) and work.enforcement_source is None:
+        read.wrong((code,), "enforcement_source is missing")
+    if (work.restraints or work.watcher) and work.restraint_source is None:
+        read.wrong((code,), "restraint_source is missing")
+
+
+def _check_references(read: Sheet, code: str, work: Work) -> None:
+    """What one work says of others: its qualification, and the item it is a part of."""
+    if work.qualification is not None and work.qualification not in read.tables.get("qualifications", {}):
+        read.wrong((code,), f"there is no [qualifications.{work.qualification}]", field="qualification")
+    if work.part_of is None:
+        return
+    whole = read.tables.get(work.part_of)
+    if not isinstance(whole, dict):
+        read.wrong((code,), f"there is no [{work.part_of}] to be a part of", field="part_of")
+    elif work.text not in str(whole.get("text")):
+        read.wrong((code,), f"its text does not stand in the text of [{work.part_of}]", field="part_of")
+
+
+_in_force: Law | None = None
+
+
 def law() -> Law:
-    """The law this process works under."""
-    return load()
+    """The law this process works under: the built-in one, until `use` names another."""
+    return use(None) if _in_force is None else _in_force
+
+
+def use(directory: Path | None) -> Law:
+    """Puts the law in `directory`, laid over the built-in one, in force; None: the built-in one.
+
+    Raises LawError with every mistake and then changes nothing.
+    """
+    global _in_force
+    built_in = load()
+    _in_force = built_in if directory is None else load(directory, over=built_in)
+    return _in_force

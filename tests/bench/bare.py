@@ -21,7 +21,7 @@ from granian.server import Server
 from backend import settings
 from backend.database import SESSION
 from backend.entries import EARLIER, KEEP, LOCK
-from backend.findings import STAND, WITHDRAW
+from backend.findings import STAND
 from backend.keys import ALGORITHM, KeyRing
 from backend.people.directory import OFFICERS
 from backend.people.sessions import ACTOR, ISSUER
@@ -50,7 +50,6 @@ async def check_in(pool: asyncpg.Pool, session: UUID, call: Any) -> dict[str, An
         await connection.fetch(OFFICERS, [call.ordered_by])
         for row in await connection.fetch(NEIGHBOURS, person, at):
             await connection.execute(UPDATE, [row["id"]], [at], ["next"], [True])
-            await connection.execute(WITHDRAW, "contested", row["id"])
             await connection.execute(STAND, "not_checked_out", row["id"], organ, person, False, row["started_at"], at)
         await connection.execute(
             INSERT, call.id, person, organ, call.duty_type, at, None, None, True, call.dress, call.dress_reason,
