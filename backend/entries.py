@@ -20,12 +20,14 @@ import msgspec
 from backend import findings, journal
 from backend.database import execute, fetch, first, tx
 from backend.law.catalogue import Law, law
+from backend.officers import officers_among
 from backend.refusals import Refusal, RuleRefusal
 
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]  # RFC 3339 with its offset; a naive time is refused
-PRINTABLE = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]*$"
+WHOLE = r"$(?!\n)"  # the end: `$` alone would let a closing line feed pass
+PRINTABLE = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]*" + WHOLE
 Words = Annotated[str, msgspec.Meta(min_length=1, max_length=2000, pattern=PRINTABLE)]
-Name = Annotated[str, msgspec.Meta(min_length=1, max_length=120, pattern=r"^[^\x00-\x1f\x7f\ud800-\udfff]+$")]
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=120, pattern=r"^[^\x00-\x1f\x7f\ud800-\udfff]+" + WHOLE)]
 BIGINT = 2**63 - 1
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 Count = Annotated[int, msgspec.Meta(ge=0, le=BIGINT)]
@@ -119,11 +121,15 @@ class Occasion(msgspec.Struct, frozen=True):
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What a verb's function did. `subject`: ids, codes, times, digests only, for it enters the journal as it is."""
+    """What a verb's function did. `subject`: ids, codes, times, digests only, for it enters the journal as it is.
+
+    `unmet`: rules that the entry left unmet, to stand beside it; `findings`: codes that stand already.
+    """
 
     subject: dict[str, Any]
     subjects: Sequence[UUID]
     organ: str
+    unmet: Sequence[str] = ()
     findings: Sequence[str] = ()
 
 
@@ -200,11 +206,10 @@ async def record(verb: Verb, actor: Actor, entry: Entry, sent_at: datetime, rece
     Source: DESIGN §4. Safe to call again at any time with the same entry.
     """
     try:
-        return await _record_or_replay(verb, actor, entry, sent_at, received_at)
-    except asyncpg.UniqueViolationError as clash:
-        if clash.constraint_name not in ("entry_pkey", "journal_entry_once"):
-            raise
-        return await _record_or_replay(verb, actor, entry, sent_at, received_at)
+        try:
+            return await _record_or_replay(verb, actor, entry, sent_at, received_at)
+        except asyncpg.UniqueViolationError:  # the same id came twice at once, from persons locked apart
+            return await _record_or_replay(verb, actor, entry, sent_at, received_at)
     except _AsBefore as again:
         raise again.refusal from None
     except Refusal as refusal:
@@ -235,8 +240,10 @@ async def _record_or_replay(
             if entry.despite is None:
                 raise _AsBefore(_as_refused(earlier))
         timed = timing(entry.occurred_at, sent_at, received_at, law())
+        if entry.despite is not None and entry.despite.ordered_by is not None:
+            await officers_among([entry.despite.ordered_by])
         outcome = await verb.record(Occasion(actor, timed, law(), entry.despite), entry)
-        noted = [*outcome.findings, *await _clock_findings(entry, actor, timed)]
+        noted = [*outcome.findings, *await _stand(entry, actor, timed, outcome)]
         line = _line(verb, actor, entry, outcome, timed, noted)
         salt = earlier["salt"] if earlier else secrets.token_bytes(16)
         await _write(verb, actor, entry, line, salt, again=earlier is not None)
@@ -299,14 +306,17 @@ def _as_refused(earlier: Any) -> Refusal:
     return RuleRefusal(msgspec.json.decode(earlier["entry"])["facts"]["unmet"])
 
 
-async def _clock_findings(entry: Entry, actor: Actor, timed: Timing) -> list[str]:
-    if abs(timed.skew) <= law().span("clock_skew_tolerance"):
-        return []
-    found = findings.Finding(
-        kind="clock_skew", subject=entry.id, organ=actor.organ, person=actor.person, started_at=timed.occurred_at
-    )
-    await findings.stand(found)
-    return [found.kind]
+async def _stand(entry: Entry, actor: Actor, timed: Timing, outcome: Outcome) -> list[str]:
+    """What is wrong with the entry itself stands beside it: rules left unmet, a clock that is far off."""
+    far_off = abs(timed.skew) > law().span("clock_skew_tolerance")
+    codes = [*outcome.unmet, *(["clock_skew"] if far_off else [])]
+    for code in codes:
+        await findings.stand(
+            findings.Finding(
+                kind=code, subject=entry.id, organ=outcome.organ, person=actor.person, started_at=timed.occurred_at
+            )
+        )
+    return codes
 
 
 def _line(

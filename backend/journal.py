@@ -44,7 +44,11 @@ def canonical(line: Line) -> bytes:
 
 def utc(moment: datetime) -> str:
     """RFC 3339 in UTC to the microsecond: one moment has one spelling."""
-    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    try:
+        moment = moment.astimezone(UTC)
+    except OverflowError:  # a device's clock at the edge of the calendar: as it was told
+        return moment.isoformat(timespec="microseconds")
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def columns(line: Line) -> tuple[Any, ...]:

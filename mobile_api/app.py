@@ -16,11 +16,10 @@ from backend.settings import Settings
 from mobile_api import entries, lookups, openapi, operations, people, sessions, uploads
 from mobile_api.auth import PUBLIC, SessionMiddleware
 from mobile_api.logs import configure
-from mobile_api.problems import HANDLERS
+from mobile_api.problems import HANDLERS, HEADERS
 from mobile_api.stores import store_of
 
 BODY_LIMIT = 1024 * 1024
-HEADERS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 log = structlog.get_logger()
 
 

@@ -10,8 +10,9 @@ from litestar.openapi.datastructures import ResponseSpec
 
 from backend.entries import Moment, Recorded, Verb, record
 from backend.law.catalogue import Language
-from backend.refusals import Refusal, noted
+from backend.refusals import noted
 from backend.verbs import VERBS
+from mobile_api.bodies import read, takes
 from mobile_api.problems import language_of
 
 BODY_LIMIT = 256 * 1024
@@ -24,6 +25,7 @@ def sent(verb: Verb) -> type[Any]:
         f"{verb.entry.__name__}Call",
         [("sent_at", Moment)],
         bases=(verb.entry,),
+        namespace={"__doc__": verb.entry.__doc__},
         frozen=True,
         kw_only=True,
         omit_defaults=True,
@@ -31,22 +33,18 @@ def sent(verb: Verb) -> type[Any]:
     )
 
 
-async def only_json(request: Request[Any, Any, Any]) -> None:
-    """Refuse what does not say that it is JSON."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/json":
-        raise Refusal("not_json")
-
-
 def route(verb: Verb) -> HTTPRouteHandler:
     """The handler of one verb."""
 
-    async def handle(request: Request[Any, Any, Any], data: Any) -> Any:
+    call = sent(verb)
+
+    async def handle(request: Request[Any, Any, Any]) -> Any:
+        data = await read(request, call)
         recorded = await record(verb, request.user, data, data.sent_at, datetime.now(UTC))
         status = 200 if recorded.replayed else 201
         return Response(receipt(recorded, language_of(request)), status_code=status, media_type=MediaType.JSON)
 
-    handle.__annotations__ |= {"data": sent(verb), "return": Response[verb.receipt]}  # type: ignore[name-defined]
+    handle.__annotations__ |= {"return": Response[verb.receipt]}  # type: ignore[name-defined]
     handle.__name__ = verb.name.replace("/", "_").replace("-", "_")
     return post(
         f"/{verb.name}",
@@ -54,7 +52,7 @@ def route(verb: Verb) -> HTTPRouteHandler:
         description=(verb.entry.__doc__ or "").strip(),
         operation_id=handle.__name__,
         tags=[TAGS.get(verb.name.split("/")[0], "Evidence · 视音频资料")],
-        before_request=only_json,
+        opt=takes(call),
         request_max_body_size=BODY_LIMIT,
         responses={
             200: ResponseSpec(

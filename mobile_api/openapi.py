@@ -11,6 +11,7 @@ from litestar import MediaType, Request, Response, get
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
 
+from backend.entries import Note
 from backend.law.catalogue import law
 from backend.verbs import SHA256, VERBS
 from mobile_api.auth import PUBLIC
@@ -86,6 +87,7 @@ FIELDS = {
     "parts": "how many parts the file makes; null while its size is not known",
     "password": "never logged",
     "person": "whose shift",
+    "pointer": "which field, as a JSON pointer; empty for the whole body",
     "place": "where; the datum is kept, never converted",
     "probed_ms": "what the file itself holds, in milliseconds, once sealed",
     "qualifications": "with validity, both days included",
@@ -164,6 +166,7 @@ SUCCESS = {
     "204": ("Done", "Done"),
 }
 UNSIGNED = {"sessions_open", "sessions_refresh", "health_live", "health_ready", "jwks", "problem"}
+REF = "#/components/schemas/{name}"
 SENT_AT = "2026-03-01T08:00:01+08:00"
 ENTRIES = {verb.name.replace("/", "_").replace("-", "_"): verb.example for verb in VERBS}
 EXAMPLES = ENTRIES | {
@@ -172,28 +175,31 @@ EXAMPLES = ENTRIES | {
     "me_password": {"sent_at": SENT_AT, "current": "…", "new": "…"},
     "upload_complete": {"sent_at": SENT_AT, "bytes": 433586176, "sha256": SHA256, "ended_at": SENT_AT},
 }
-PROBLEM = {
-    "type": "object",
-    "title": "Problem",
-    "description": "RFC 9457; the sentence is Chinese or English by Accept-Language",
-    "required": ["type", "title", "status", "detail", "code", "instance"],
-    "properties": {
-        "type": {"type": "string"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
-        "code": {"type": "string"},
-        "instance": {"type": "string"},
-        "article": {"type": "string"},
-        "unmet": {"type": "array", "items": {"$ref": "#/components/schemas/Note"}},
-        "errors": {
-            "type": "array",
-            "items": {"type": "object", "properties": {"pointer": {"type": "string"}, "message": {"type": "string"}}},
-        },
-        "missing": {"type": "array", "items": {"type": "integer"}},
-        "state": {"type": "string"},
-    },
-}
+
+
+class FieldAtFault(msgspec.Struct):
+    """A field of the body that is not as it should be; `pointer` is a JSON pointer (RFC 6901), empty for the whole."""
+
+    pointer: str
+    message: str
+
+
+class Problem(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """RFC 9457. `code` is stable; the sentence is Chinese or English by Accept-Language."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    instance: str
+    article: str | None = None
+    unmet: list[Note] = []
+    errors: list[FieldAtFault] = []
+    missing: list[int] = []
+    state: str | None = None
+
+
 CONFIG = OpenAPIConfig(
     title="辅警 Fujing",
     version="1",
@@ -220,31 +226,41 @@ def document(request: Request[Any, Any, Any]) -> Response[bytes]:
 def contract(app: Any) -> dict[str, Any]:
     """The whole document: what the routes say, plus words, examples and problems."""
     told: dict[str, Any] = app.openapi_schema.to_schema()
-    schemas = told["components"]["schemas"] = _schemas(app) | {"Problem": PROBLEM}
+    schemas = told["components"]["schemas"] = _schemas(app)
     for schema in schemas.values():
         _describe(schema)
+    bodies = {handler.operation_id: _body(handler) for handler in _handlers(app)}
     for path in told["paths"].values():
         for operation in path.values():
-            _complete(operation)
+            _complete(operation, bodies[operation["operationId"]])
     return told
 
 
 def _schemas(app: Any) -> dict[str, Any]:
     """Every struct as msgspec itself checks it: the framework's own schemas lose bounds inside lists and optionals."""
-    found: list[Any] = []
-    for route in app.routes:
-        for handler in getattr(route, "route_handlers", ()):
-            signature = handler.parsed_fn_signature
-            fields = [signature.return_type, *filter(None, [signature.parameters.get("data")])]
-            found += [kind for field in fields for kind in _structs(field)]
-    _, schemas = msgspec.json.schema_components(found, ref_template="#/components/schemas/{name}")
+    found = [kind for handler in _handlers(app) for kind in (*_answers(handler), *filter(None, [_body(handler)]))]
+    _, schemas = msgspec.json.schema_components([*found, Problem], ref_template=REF)
     return schemas
 
 
-def _structs(field: Any) -> list[Any]:
-    """The structs of a handler's parameter or answer, out of a Response where it is in one."""
+def _handlers(app: Any) -> list[Any]:
+    return [handler for route in app.routes for handler in getattr(route, "route_handlers", ())]
+
+
+def _body(handler: Any) -> Any:
+    return handler.opt.get("body")
+
+
+def _answers(handler: Any) -> list[Any]:
+    """The structs of a handler's answer, out of a Response where it is in one."""
+    field = handler.parsed_fn_signature.return_type
     kinds = [field.annotation, *(inner.annotation for inner in field.inner_types)]
     return [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, msgspec.Struct)]
+
+
+def _request_body(kind: Any, name: str) -> dict[str, Any]:
+    schema = {"$ref": REF.format(name=kind.__name__)}
+    return {"required": True, "content": {"application/json": {"schema": schema, "example": EXAMPLES[name]}}}
 
 
 def _describe(schema: dict[str, Any]) -> None:
@@ -253,13 +269,12 @@ def _describe(schema: dict[str, Any]) -> None:
             field["description"] = FIELDS[name]
 
 
-def _complete(operation: dict[str, Any]) -> None:
+def _complete(operation: dict[str, Any], body: Any) -> None:
     name = operation["operationId"]
     if name in UNSIGNED:
         operation["security"] = []
-    if "requestBody" in operation:
-        (content,) = operation["requestBody"]["content"].values()
-        content["example"] = EXAMPLES[name]
+    if body is not None:
+        operation["requestBody"] = _request_body(body, name)
     responses = operation["responses"]
     entry = name in ENTRIES
     for good, words in SUCCESS.items():

@@ -6,11 +6,11 @@ from typing import Annotated, Any
 import msgspec
 from litestar import Request, Response, delete, post
 
-from backend.entries import Moment
+from backend.entries import WHOLE, Moment
 from backend.people import sessions
 from backend.people.sessions import Tokens
 from mobile_api.auth import PUBLIC
-from mobile_api.entries import only_json
+from mobile_api.bodies import read, takes
 
 TAGS = ["Sessions · 会话"]
 BODY_LIMIT = 16 * 1024
@@ -22,10 +22,11 @@ class SignIn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """A badge number and a password, and the device it happens on."""
 
     sent_at: Moment
-    badge: Annotated[str, msgspec.Meta(min_length=1, max_length=20, pattern=r"^[A-Za-z0-9-]+$")]
+    badge: Annotated[str, msgspec.Meta(min_length=1, max_length=20, pattern=r"^[A-Za-z0-9-]+" + WHOLE)]
     password: Secret
     device: (
-        Annotated[str, msgspec.Meta(max_length=40, pattern=r"^[A-Za-z0-9._-]+$", description="its serial")] | None
+        Annotated[str, msgspec.Meta(max_length=40, pattern=r"^[A-Za-z0-9._-]+" + WHOLE, description="its serial")]
+        | None
     ) = None
 
 
@@ -54,11 +55,12 @@ def address_of(request: Request[Any, Any, Any]) -> str:
 
 
 @post(
-    "/sessions", opt=PUBLIC, summary="Sign in · 登录", tags=TAGS, operation_id="sessions_open",
-    before_request=only_json, request_max_body_size=BODY_LIMIT,
+    "/sessions", opt=PUBLIC | takes(SignIn), summary="Sign in · 登录", tags=TAGS, operation_id="sessions_open",
+    request_max_body_size=BODY_LIMIT,
 )  # fmt: skip
-async def sign_in(request: Request[Any, Any, Any], data: SignIn) -> Response[Tokens]:
+async def sign_in(request: Request[Any, Any, Any]) -> Response[Tokens]:
     """Open a session with badge number and password. Too many failures, by account or address, are 429."""
+    data = await read(request, SignIn)
     tokens = await sessions.sign_in(
         request.app.state.key_rings, data.badge, data.password, data.device, address_of(request), datetime.now(UTC)
     )
@@ -66,11 +68,12 @@ async def sign_in(request: Request[Any, Any, Any], data: SignIn) -> Response[Tok
 
 
 @post(
-    "/sessions/refresh", opt=PUBLIC, status_code=200, summary="Next tokens · 刷新令牌", tags=TAGS,
-    operation_id="sessions_refresh", before_request=only_json, request_max_body_size=BODY_LIMIT,
+    "/sessions/refresh", opt=PUBLIC | takes(Refresh), status_code=200, summary="Next tokens · 刷新令牌", tags=TAGS,
+    operation_id="sessions_refresh", request_max_body_size=BODY_LIMIT,
 )  # fmt: skip
-async def refresh(request: Request[Any, Any, Any], data: Refresh) -> Response[Tokens]:
+async def refresh(request: Request[Any, Any, Any]) -> Response[Tokens]:
     """Spend a refresh token. Using one that was spent before ends the session."""
+    data = await read(request, Refresh)
     tokens = await sessions.refresh(request.app.state.key_rings, data.refresh_token, datetime.now(UTC))
     return Response(tokens, headers=NO_STORE)
 
@@ -82,11 +85,12 @@ async def sign_out(request: Request[Any, Any, Any]) -> None:
 
 
 @post(
-    "/me/password", status_code=204, summary="Change one's password · 修改口令", tags=TAGS,
-    operation_id="me_password", before_request=only_json, request_max_body_size=BODY_LIMIT,
+    "/me/password", opt=takes(NewPassword), status_code=204, summary="Change one's password · 修改口令", tags=TAGS,
+    operation_id="me_password", request_max_body_size=BODY_LIMIT,
 )  # fmt: skip
-async def change_password(request: Request[Any, Any, Any], data: NewPassword) -> None:
+async def change_password(request: Request[Any, Any, Any]) -> None:
     """Set one's own password; every other session ends."""
+    data = await read(request, NewPassword)
     await sessions.change_password(request.user, data.current, data.new, datetime.now(UTC))
 
 

@@ -11,7 +11,7 @@ from litestar.params import QueryParameter
 from backend.evidence import receiving
 from backend.evidence.entries import Complete, Parts, Sealed, State
 from backend.law.catalogue import law
-from mobile_api.entries import only_json
+from mobile_api.bodies import read, takes
 from mobile_api.problems import language_of
 
 TAGS = ["Evidence · 视音频资料"]
@@ -43,10 +43,11 @@ async def parts(
 
 @post(
     "/uploads/{upload:uuid}/complete", status_code=200, summary="All parts sent · 完成上传", tags=TAGS,
-    operation_id="upload_complete", before_request=only_json, request_max_body_size=16 * 1024,
+    operation_id="upload_complete", opt=takes(Complete), request_max_body_size=16 * 1024,
 )  # fmt: skip
-async def complete(request: Request[Any, Any, Any], upload: UUID, data: Complete) -> Completed:
+async def complete(request: Request[Any, Any, Any], upload: UUID) -> Completed:
     """Every part is sent: check, join, seal. 409 `parts_missing` lists the numbers. Twice is the same as once."""
+    data = await read(request, Complete)
     state = await receiving.complete(request.app.state.store, request.user, upload, data, datetime.now(UTC))
     return Completed(id=upload, state=state)
 

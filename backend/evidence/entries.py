@@ -5,7 +5,7 @@ from uuid import UUID
 
 import msgspec
 
-from backend.entries import BIGINT, Entry, Moment, Name, Receipt
+from backend.entries import BIGINT, WHOLE, Entry, Moment, Name, Receipt
 
 State = Literal["declared", "receiving", "received", "sealed", "mismatch", "abandoned"]
 FileName = Annotated[
@@ -13,16 +13,19 @@ FileName = Annotated[
     msgspec.Meta(
         min_length=1,
         max_length=255,
-        pattern=r"^(?!\.{1,2}$)[^/\\\x00-\x1f\x7f\u202a-\u202e\u2066-\u2069\ud800-\udfff]+$",
+        pattern=r"^(?!\.{1,2}$)[^/\\\x00-\x1f\x7f\u202a-\u202e\u2066-\u2069\ud800-\udfff]+" + WHOLE,
         description="a name, not a path; kept, never trusted",
     ),
 ]
-Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$", description="SHA-256 of the file, lower-case hex")]
+Sha256 = Annotated[
+    str, msgspec.Meta(pattern="^[0-9a-f]{64}" + WHOLE, description="SHA-256 of the file, lower-case hex")
+]
 Bytes = Annotated[int, msgspec.Meta(ge=1, le=BIGINT, description="size of the file")]
-Serial = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._-]{1,40}$")]
-FootageType = Annotated[str, msgspec.Meta(max_length=80, pattern=r"^(video|audio)/[a-z0-9][a-z0-9.+-]*$")]
+Serial = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._-]{1,40}" + WHOLE)]
+FootageType = Annotated[str, msgspec.Meta(max_length=80, pattern=r"^(video|audio)/[a-z0-9][a-z0-9.+-]*" + WHOLE)]
 PaperType = Annotated[
-    str, msgspec.Meta(max_length=80, pattern=r"^(image|audio|video|text)/[a-z0-9][a-z0-9.+-]*$|^application/pdf$")
+    str,
+    msgspec.Meta(max_length=80, pattern=r"^((image|audio|video|text)/[a-z0-9][a-z0-9.+-]*|application/pdf)" + WHOLE),
 ]
 DAY_MS = 86_400_000
 

@@ -203,7 +203,8 @@ def _works(read: Sheet, over: Law | None) -> tuple[dict[str, Work], dict[str, Qu
         read.wrong(("works",), "there is no work in this file")
     for code, work in works.items():
         _check_work(read, code, work, tables[code].keys())
-        _check_references(read, code, work)
+        _check_qualification(read, code, work)
+        _check_whole(read, code, work)
     return works, qualifications
 
 
@@ -243,10 +244,14 @@ def _check_work(read: Sheet, code: str, work: Work, said: Iterable[str]) -> None
         read.wrong((code,), "restraint_source is missing")
 
 
-def _check_references(read: Sheet, code: str, work: Work) -> None:
-    """What one work says of others: its qualification, and the item it is a part of."""
-    if work.qualification is not None and work.qualification not in read.tables.get("qualifications", {}):
+def _check_qualification(read: Sheet, code: str, work: Work) -> None:
+    named = read.tables.get("qualifications")
+    if work.qualification is not None and not (isinstance(named, dict) and work.qualification in named):
         read.wrong((code,), f"there is no [qualifications.{work.qualification}]", field="qualification")
+
+
+def _check_whole(read: Sheet, code: str, work: Work) -> None:
+    """A part stands in the text of its item."""
     if work.part_of is None:
         return
     whole = read.tables.get(work.part_of)

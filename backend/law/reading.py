@@ -17,7 +17,6 @@ Key = tuple[str, ...]
 
 PART = r"""(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')"""
 NAME = re.compile(rf"\s*(\[\s*)?({PART}(?:\s*\.\s*{PART})*)\s*(?(1)\]|=)")
-QUOTES = ('"""', "'''")
 
 
 class LawError(Exception):

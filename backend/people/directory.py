@@ -1,26 +1,10 @@
-"""Looking persons up: who is an officer, and what one may know of oneself."""
+"""What one may know of oneself."""
 
-from collections.abc import Sequence
 from typing import Any
-from uuid import UUID
 
-from backend.database import Record, fetch, first
+from backend.database import fetch, first
 from backend.entries import Actor
-from backend.people.sessions import TODAY
 from backend.refusals import Refusal
-
-OFFICERS = f"""
-SELECT id, organ FROM person WHERE id = ANY ($1) AND kind = 'officer'
-    AND serves_from <= {TODAY} AND coalesce(serves_until >= {TODAY}, true)
-"""  # noqa: S608
-
-
-async def officers_among(persons: Sequence[UUID]) -> dict[UUID, Record]:
-    """The officers with these ids. Raises Refusal `not_an_officer` unless every one is an officer in service."""
-    found = {row["id"]: row for row in await fetch(OFFICERS, list(persons))}
-    if len(found) < len(set(persons)):
-        raise Refusal("not_an_officer")
-    return found
 
 
 async def me(actor: Actor) -> dict[str, Any]:

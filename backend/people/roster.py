@@ -34,6 +34,7 @@ KINDS = {
     "device": {"handheld", "desk", "dock"},
 }
 CODES = {"organ": ORGAN, "person": BADGE, "role": BADGE, "qualification": BADGE, "device": SERIAL}
+DEEPEST = 12  # as the table says
 DATED = {"person", "role", "qualification"}
 NAMED = {"organ", "person", "device"}
 IN_ORGAN = {"person", "role", "device"}
@@ -177,6 +178,8 @@ async def _check_references(rows: Sequence[Row]) -> dict[str, int]:
     badges |= {row.code for row in rows if row.record == "person"}
     depths, bad = _depths(parents), []
     for row in rows:
+        if row.record == "organ" and depths.get(row.code, 0) > DEEPEST:
+            bad.append((row.line, f"organ {row.code} stands more than {DEEPEST} levels down"))
         if row.organ and row.organ not in parents:
             bad.append((row.line, f"organ {row.organ} is neither in the file nor known"))
         elif row.record == "organ" and row.code not in depths:

@@ -22,10 +22,10 @@ from backend.database import execute, first, tx, value
 from backend.entries import Actor, Role
 from backend.keys import ALGORITHM, Keys
 from backend.law.catalogue import law
+from backend.officers import TODAY
 from backend.refusals import Refusal
 
 ISSUER = "fujing"
-TODAY = "(now() AT TIME ZONE 'Asia/Shanghai')::date"  # China has one legal time
 HASHER = PasswordHasher()
 NOBODY = HASHER.hash(secrets.token_urlsafe())
 AT_ONCE = asyncio.Semaphore(4)  # each hash takes 64 MiB

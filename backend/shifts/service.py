@@ -9,7 +9,7 @@ from typing import Any
 from backend.database import execute, first
 from backend.entries import Occasion, Outcome, as_json
 from backend.intervals import Intervals, put_in_order, told
-from backend.people.directory import officers_among
+from backend.officers import officers_among
 from backend.refusals import Refusal
 from backend.shifts import rules
 from backend.shifts.entries import CheckIn, CheckOut
@@ -48,7 +48,8 @@ async def check_in(occasion: Occasion, entry: CheckIn) -> Outcome:
         subject={"shift": told(mine)},
         subjects=[entry.id, actor.person],
         organ=actor.organ,
-        findings=[*unmet, *noted],
+        unmet=unmet,
+        findings=noted,
     )
 
 

@@ -15,7 +15,7 @@ from backend.entries import Actor, Occasion, Outcome
 from backend.findings import Finding
 from backend.intervals import Intervals, put_in_order, told
 from backend.journal import utc
-from backend.people.directory import officers_among
+from backend.officers import officers_among
 from backend.refusals import Refusal
 from backend.standing import Claim, Standing
 from backend.supervision import rules
@@ -108,7 +108,7 @@ async def _begin(
     mine, noted = await put_in_order(SUPERVISIONS, auxiliary, organ, Claim(new, occasion.at), new=True)
     await execute(INSERT, new, auxiliary, officer, organ, before, mine.start, mine.end, mine.ended_by, mine.in_force)
     told_of = {"auxiliary": auxiliary, "officer": officer, "organ": organ, "answer": None, "leads_from": None}
-    return _outcome(mine, told_of, [*unmet, *noted])
+    return _outcome(mine, told_of, noted, unmet)
 
 
 async def _answer(occasion: Occasion, entry_id: UUID, row: Record, answer: str, leads_from: datetime | None) -> Outcome:
@@ -175,7 +175,7 @@ def _corrected(device_time: datetime, occasion: Occasion) -> datetime:
         raise Refusal("leads_from_out_of_range") from None
 
 
-def _outcome(standing: Standing, row: Any, noted: Iterable[str]) -> Outcome:
+def _outcome(standing: Standing, row: Any, noted: Iterable[str], unmet: Iterable[str] = ()) -> Outcome:
     leads_from = row["leads_from"]
     subject = told(standing) | {
         "auxiliary": str(row["auxiliary"]),
@@ -187,6 +187,7 @@ def _outcome(standing: Standing, row: Any, noted: Iterable[str]) -> Outcome:
         subject={"supervision": subject},
         subjects=[standing.id, row["auxiliary"], row["officer"]],
         organ=row["organ"],
+        unmet=list(unmet),
         findings=list(noted),
     )
 

@@ -1,0 +1,57 @@
+"""Reading a JSON body, strictly: what is not JSON, not well-formed or not as the struct says is refused, and where.
+
+The framework's own reading is lenient (a 1 for a true, a "7" for a 7), so handlers name their struct with `takes` and
+read it with `read`; the contract finds it there too.
+"""
+
+import re
+from typing import Any, TypeVar
+
+import msgspec
+from litestar import Request
+
+from backend.refusals import Refusal
+
+T = TypeVar("T")
+POINTER = re.compile(r" - at `\$\.?(.*)`$")
+NAMED = re.compile(r"^Object (?:missing required|contains unknown) field `(.*?)`")
+BROKEN = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+DECODERS: dict[Any, msgspec.json.Decoder[Any]] = {}
+
+
+def takes(kind: Any) -> dict[str, Any]:
+    """The handler's option that names the struct of its body."""
+    return {"body": kind}
+
+
+async def read(request: Request[Any, Any, Any], kind: type[T]) -> T:
+    """The body as `kind`. Raises Refusal `not_json`, `malformed_json`, `invalid` with a pointer to each field."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise Refusal("not_json")
+    decoder = DECODERS.get(kind) or DECODERS.setdefault(kind, msgspec.json.Decoder(kind))
+    body = await request.body()
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as error:
+        _well_formed(body)  # a field at fault may stand before the place where the JSON breaks off
+        raise Refusal("invalid", extra={"errors": [_where(str(error))]}) from error
+    except BROKEN as error:
+        raise Refusal("malformed_json") from error
+
+
+def _well_formed(body: bytes) -> None:
+    try:
+        msgspec.json.decode(body)
+    except BROKEN as error:
+        raise Refusal("malformed_json") from error
+
+
+def _where(text: str) -> dict[str, str]:
+    """Where and what, without the value: msgspec names the path and the type expected."""
+    found, named = POINTER.search(text), NAMED.search(text)
+    path = found.group(1).replace("[", ".").replace("]", "").split(".") if found else []
+    steps = [*path, *(named.groups() if named else ())]
+    return {
+        "pointer": "".join(f"/{step}" for step in steps if step),
+        "message": text[: found.start()] if found else text,
+    }
