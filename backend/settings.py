@@ -41,6 +41,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     s3_region: str = "us-east-1"
     s3_secure: bool = True
     s3_public_url: str | None = None
+    law_dir: Path | None = None
     trust_proxy: bool = False
     log_level: Annotated[str, msgspec.Meta(pattern="^(debug|info|warning|error)$")] = "info"
 
@@ -75,7 +76,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
 
 def _read(key: str, name: str, value: str) -> Any:
     kind = Settings.__annotations__[name]
-    if kind is Path:
+    if kind in (Path, Path | None):
         return Path(value)
     try:
         return msgspec.convert(value, kind, strict=False)

@@ -11,9 +11,9 @@ from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import structlog
-from pgqueuer import DatabaseRetryEntrypointExecutor, PgQueuer
-from pgqueuer.executors import EntrypointExecutorParameters
-from pgqueuer.models import Job, Schedule
+from pgqueuer import PgQueuer, RetryRequested
+from pgqueuer.executors import EntrypointExecutor
+from pgqueuer.models import Context, Job, Schedule
 
 from backend import jobs
 from backend.database import SESSION, execute, opened
@@ -23,22 +23,31 @@ from backend.law.catalogue import law
 from storage.evidence_store import EvidenceStore
 
 SEALING_LANES = 2
+MOST_ATTEMPTS = 300
+LONGEST_PAUSE = 300.0  # seconds
 HEARTBEAT = timedelta(seconds=10)
 log = structlog.get_logger()
 
 
-def _patient(parameters: EntrypointExecutorParameters) -> DatabaseRetryEntrypointExecutor:
-    """Tries again for about a day before it gives a job up to a person."""
-    return DatabaseRetryEntrypointExecutor(
-        parameters, max_attempts=300, initial_delay=timedelta(seconds=1), max_delay=timedelta(minutes=5)
-    )
+class Patient(EntrypointExecutor):
+    """Tries again with growing pauses, for about a day, before it gives a job up to a person."""
+
+    async def execute(self, job: Job, context: Context) -> None:
+        try:
+            await super().execute(job, context)
+        except Exception as error:
+            if job.attempts >= MOST_ATTEMPTS:
+                raise
+            pause = min(2.0 ** min(job.attempts, 10), LONGEST_PAUSE)
+            log.warning("job will be tried again", job=job.entrypoint, attempt=job.attempts, error=type(error).__name__)
+            raise RetryRequested(delay=timedelta(seconds=pause), reason=type(error).__name__) from error
 
 
 def build(connection: asyncpg.Connection, store: EvidenceStore, keys: Keys) -> PgQueuer:
     """The queue with every job of the house."""
     queue = PgQueuer.from_asyncpg_connection(connection)
 
-    @queue.entrypoint(jobs.SEAL, concurrency_limit=SEALING_LANES, on_failure="hold", executor_factory=_patient)
+    @queue.entrypoint(jobs.SEAL, concurrency_limit=SEALING_LANES, on_failure="hold", executor_factory=Patient)
     async def seal(job: Job) -> None:
         await sealing.seal(store, keys, jobs.subject_of(job.payload))
 

@@ -11,6 +11,7 @@ from litestar.plugins.prometheus import PrometheusConfig, PrometheusController
 
 from backend import database, settings
 from backend.keys import Keys
+from backend.law.catalogue import use
 from backend.people.sessions import TokenReader
 from backend.settings import Settings
 from mobile_api import entries, lookups, openapi, operations, people, sessions, uploads
@@ -82,5 +83,6 @@ def assemble(lifespan: list[Any]) -> Litestar:
 def create() -> Litestar:
     """For the server: the application under the settings of the environment."""
     chosen = settings.load()
+    use(chosen.law_dir)
     configure(chosen.log_level)
     return build(chosen)

@@ -19,6 +19,7 @@ from rich.table import Table
 from backend import database
 from backend import settings as configuration
 from backend.keys import Keys
+from backend.law.catalogue import LawError, use
 from backend.people import roster, sessions
 from backend.refusals import Refusal, problem
 from backend.settings import Settings, SettingsError
@@ -38,8 +39,9 @@ def told_in_one_sentence() -> Iterator[None]:
     """What a person did wrong, or the machine lacks, is a sentence and exit code 2 or 1, never a stack."""
     try:
         yield
-    except SettingsError as error:
-        errors.print(f"[red]fujing:[/] {error}", soft_wrap=True)
+    except (SettingsError, LawError) as error:
+        errors.print("fujing: ", style="red", end="")
+        errors.print(str(error), markup=False, soft_wrap=True)
         sys.exit(2)
     except Refusal as refusal:
         errors.print(f"[red]fujing:[/] {problem(refusal, 'en', 'cli')['detail']}", soft_wrap=True)
@@ -75,7 +77,7 @@ def main() -> None:
 def serve() -> None:
     """Start everything: embedded PostgreSQL and S3 unless others are named, the API and the worker."""
     with told_in_one_sentence():
-        settings = configuration.load()
+        settings = _settings()
         try:
             with serving.until_signalled(), serving.house(settings) as house:
                 console.print(f"辅警 Fujing  {house.url}/docs   data: {house.settings.data_dir}   Ctrl-C ends it")
@@ -100,8 +102,15 @@ def worker() -> None:
         serving.run_worker(settings)
 
 
-def _external() -> Settings:
+def _settings() -> Settings:
+    """The settings of the environment, and the law that they name in force. Raises SettingsError, LawError."""
     settings = configuration.load()
+    use(settings.law_dir)
+    return settings
+
+
+def _external() -> Settings:
+    settings = _settings()
     for name in ("database_url", "s3_endpoint"):
         if getattr(settings, name) is None:
             raise SettingsError(f"{configuration.variable(name)} is not set; `fujing serve` starts embedded services.")
@@ -116,7 +125,7 @@ def migrate() -> None:
         """The preparation did it."""
 
     with told_in_one_sentence():
-        settings = configuration.load()
+        settings = _settings()
         if settings.database_url is not None and settings.migrate_url is None:
             raise SettingsError("FUJING_MIGRATE_URL is not set: the owner's URL is needed to migrate.")
         in_database(settings, nothing)
@@ -133,7 +142,7 @@ def import_roster(file: Path, passwords: Path | None) -> None:
     with told_in_one_sentence():
         try:
             rows = roster.read(file.read_text(encoding="utf-8-sig"))
-            changed, given = in_database(configuration.load(), lambda: _bring_in(rows, passwords is not None))
+            changed, given = in_database(_settings(), lambda: _bring_in(rows, passwords is not None))
         except UnicodeDecodeError as error:
             errors.print(f"{file}: not UTF-8 at byte {error.start}; save it as UTF-8 and try again", markup=False)
             sys.exit(1)
@@ -169,7 +178,7 @@ def _write_passwords(path: Path, given: list[tuple[str, str]]) -> None:
 def set_password(badge: str) -> None:
     """Set a person's password from standard input (or a prompt); their sessions end."""
     with told_in_one_sentence():
-        settings = configuration.load()
+        settings = _settings()
         password = (
             click.prompt("password", hide_input=True) if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
         )
@@ -191,7 +200,7 @@ async def _set_password(badge: str, password: str) -> None:
 def rotate_keys(purpose: str) -> None:
     """Make a new key that signs from now on; old ones still verify, so nobody is logged out."""
     with told_in_one_sentence():
-        ring = getattr(Keys(configuration.load().secrets_dir), purpose)
+        ring = getattr(Keys(_settings().secrets_dir), purpose)
         console.print(ring.rotate())
 
 
@@ -201,7 +210,9 @@ def openapi() -> None:
     from mobile_api.app import assemble
     from mobile_api.openapi import contract
 
-    click.echo(json.dumps(contract(assemble([])), ensure_ascii=False, indent=2))
+    with told_in_one_sentence():
+        _settings()
+        click.echo(json.dumps(contract(assemble([])), ensure_ascii=False, indent=2))
 
 
 @main.command("settings")
@@ -209,7 +220,7 @@ def show_settings() -> None:
     """Print every setting and its value; secrets hidden."""
     with told_in_one_sentence():
         table = Table("variable", "value", box=None)
-        for name, text in configuration.load().shown().items():
+        for name, text in _settings().shown().items():
             table.add_row(name, text)
         console.print(table)
 

@@ -1,12 +1,14 @@
-"""Looks into one media file in a child process with bounded memory and time: a hostile file can only kill the child.
+"""Looks into media files, each in a child with bounded memory and time: a hostile file can only kill that child.
 
-Run as `python -m backend.evidence.probe`: a signed URL and the size come on standard input, one JSON line goes out.
+`python -m backend.evidence.probe` serves: an order (signed URL, size) a line comes in, an answer a line goes out, and
+each file is looked into by a fork of its own, so that only starting the server costs the imports.
 Duration is what the packets say, not the header: the index lists every packet where there is one (MP4), and is
 believed only as far as the file has bytes; otherwise every packet is read (WebM, TS).
 """
 
 import io
 import json
+import os
 import resource
 import sys
 from typing import Any
@@ -106,14 +108,32 @@ def _by_packets(container: Any, streams: list[Any]) -> list[float]:
     return [last[index] - first[index] for index in first]
 
 
-def main() -> None:
+def serve() -> None:
+    """Answer orders until standard input closes, which it does when whoever started this ends."""
+    av.logging.set_level(av.logging.PANIC)
+    for line in sys.stdin.buffer:
+        child = os.fork()
+        if child == 0:
+            _answer(json.loads(line))
+        if os.waitpid(child, 0)[1] != 0:
+            _tell({"media": False})
+
+
+def _answer(order: dict[str, Any]) -> None:
+    """In the child: look, tell, end; whatever kills it, the server tells."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    av.logging.set_level(av.logging.PANIC)
-    order = json.loads(sys.stdin.readline())
-    print(json.dumps(probe(RangeFile(order["url"], order["bytes"]), order["bytes"])))
+    try:
+        _tell(probe(RangeFile(order["url"], order["bytes"]), order["bytes"]))
+    except BaseException:
+        os._exit(1)
+    os._exit(0)
+
+
+def _tell(seen: dict[str, Any]) -> None:
+    os.write(sys.stdout.fileno(), json.dumps(seen).encode() + b"\n")
 
 
 if __name__ == "__main__":
-    main()
+    serve()

@@ -7,6 +7,10 @@ bytes are what was sent. Source: DESIGN §7; retention: 公通字〔2016〕14号
 
 import asyncio
 import json
+import os
+import select
+import signal
+import subprocess
 import sys
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -149,20 +153,57 @@ async def _probe(store: EvidenceStore, found: StoredObject, row: Record) -> Prob
     if row["kind"] != "recording":
         return None
     url = store.sign_read(found.key, found.version, timedelta(seconds=PROBE_SECONDS))
-    child = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "backend.evidence.probe",
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        order = json.dumps({"url": url, "bytes": found.bytes}).encode() + b"\n"
-        told, _ = await asyncio.wait_for(child.communicate(order), PROBE_SECONDS)
-        return msgspec.json.decode(told, type=Probe)
-    except (TimeoutError, msgspec.DecodeError):
+    return await asyncio.to_thread(PROBERS.ask, url, found.bytes)
+
+
+class Probers:
+    """Probing servers that wait for a file; one more is started where all are busy. They end with this process."""
+
+    def __init__(self) -> None:
+        self._idle: list[subprocess.Popen[bytes]] = []
+
+    def ask(self, url: str, size: int) -> Probe:
+        """What a server's child saw. A server that dies or is silent for too long is replaced, once for a file."""
+        order = json.dumps({"url": url, "bytes": size}).encode() + b"\n"
+        for choose in (self._take, _start_prober):
+            server = choose()
+            seen = _asked(server, order)
+            if seen is not None:
+                self._idle.append(server)
+                return seen
+            _end(server)
         return Probe(media=False)
-    finally:
-        if child.returncode is None:
-            child.kill()
-            await child.wait()
+
+    def _take(self) -> subprocess.Popen[bytes]:
+        return self._idle.pop() if self._idle else _start_prober()
+
+
+PROBERS = Probers()
+
+
+def _start_prober() -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "backend.evidence.probe"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0, start_new_session=True,
+    )  # fmt: skip
+
+
+def _end(server: subprocess.Popen[bytes]) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(server.pid, signal.SIGKILL)
+    server.wait()
+
+
+def _asked(server: subprocess.Popen[bytes], order: bytes) -> Probe | None:
+    if server.stdin is None or server.stdout is None:
+        return None
+    try:
+        server.stdin.write(order)
+        if not select.select([server.stdout], [], [], PROBE_SECONDS)[0]:
+            return None
+        return msgspec.json.decode(server.stdout.readline(), type=Probe)
+    except (OSError, msgspec.DecodeError):
+        return None
 
 
 async def _tell(row: Record, verb: str, now: datetime, facts: dict[str, object]) -> None:

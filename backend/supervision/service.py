@@ -66,8 +66,9 @@ async def confirm(occasion: Occasion, entry: ConfirmLeading) -> Outcome:
     leads_from = row["started_at"]
     if entry.leads_from is not None:
         leads_from = max(leads_from, _corrected(entry.leads_from, occasion))
-        if leads_from > occasion.at:
+        if leads_from > occasion.at + occasion.law.span("skew_floor"):
             raise Refusal("leads_from_out_of_range")
+        leads_from = min(leads_from, max(occasion.at, row["started_at"]))
     return await _answer(occasion, entry.id, row, "confirmed", leads_from)
 
 

@@ -45,14 +45,17 @@ CREATE TABLE supervision_end (
 );
 CREATE INDEX supervision_end_of ON supervision_end (supervision, at, id);
 
--- Leading as it counts: bounded by the auxiliary's shifts in force, from the naming unless the officer said later.
+-- Leading as it counts: from the naming unless the officer said later, within the auxiliary's shifts in force, and no
+-- further than the first check-out after it: the next duty's leader is named anew.
 CREATE VIEW led AS
 SELECT s.id AS supervision, s.auxiliary, s.officer, s.answer IS NOT DISTINCT FROM 'confirmed' AS confirmed,
     (SELECT coalesce(range_agg(h.during), '{}') FROM shift h
         WHERE h.person = s.auxiliary AND h.in_force AND h.during && s.during)
-    * tstzmultirange(tstzrange(
-        coalesce(s.leads_from, s.started_at),
-        CASE WHEN s.ended_at IS NOT NULL THEN greatest(s.ended_at, coalesce(s.leads_from, s.started_at)) END
-    )) AS during
-FROM supervision s
+    * CASE WHEN b.ends <= b.starts THEN '{}'::tstzmultirange ELSE tstzmultirange(tstzrange(b.starts, b.ends)) END AS during
+FROM supervision s CROSS JOIN LATERAL (
+    SELECT coalesce(s.leads_from, s.started_at) AS starts, least(s.ended_at, (
+        SELECT min(h.ended_at) FROM shift h
+        WHERE h.person = s.auxiliary AND h.in_force AND h.ended_by = 'check_out' AND h.ended_at > s.started_at
+    )) AS ends
+) b
 WHERE s.in_force AND s.answer IS DISTINCT FROM 'declined';

@@ -186,7 +186,9 @@ async def test_using_a_spent_token_ends_the_session(app: Litestar) -> None:
     )
 
 
-@pytest.mark.parametrize("spoil", ["", "....", "{token}0", "x{token}", "{kid}.{session}.2.{mac}", "{kid}.{other}.1.{mac}"])
+@pytest.mark.parametrize(
+    "spoil", ["", "....", "{token}0", "x{token}", "{kid}.{session}.2.{mac}", "{kid}.{other}.1.{mac}"]
+)
 async def test_a_refresh_token_that_is_not_ours_is_refused(app: Litestar, spoil: str) -> None:
     """Its successor cannot be guessed from it."""
     lin = await a_duty_auxiliary(app)

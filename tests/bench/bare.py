@@ -23,7 +23,7 @@ from backend.database import SESSION
 from backend.entries import EARLIER, KEEP, LOCK
 from backend.findings import STAND
 from backend.keys import ALGORITHM, KeyRing
-from backend.people.directory import OFFICERS
+from backend.officers import OFFICERS
 from backend.people.sessions import ACTOR, ISSUER
 from backend.settings import Settings
 from backend.shifts.service import INSERT, SHIFTS

@@ -1,6 +1,7 @@
 """Parts, periods and durations of footage."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -63,7 +64,7 @@ def test_runs_say_the_same_numbers_in_fewer_words(numbers: set[int]) -> None:
     """Runs are disjoint, apart from one another, in order, and hold exactly the numbers."""
     told = runs(numbers)
     assert sorted(numbers) == [number for first, last in told for number in range(first, last + 1)]
-    assert all(earlier[1] + 1 < later[0] for earlier, later in zip(told, told[1:], strict=False))
+    assert all(earlier[1] + 1 < later[0] for earlier, later in pairwise(told))
 
 
 def test_runs_of_an_example() -> None:

@@ -1,0 +1,412 @@
+"""Bad input, case by case: a stable code, the right status, a sentence in either language, and nothing written."""
+
+import json
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from litestar import Litestar
+
+from backend.database import fetch
+from tests.builders import (
+    PASSWORD,
+    Client,
+    Someone,
+    a_check_in,
+    a_duty_auxiliary,
+    a_led_patrol,
+    ago,
+    an_officer,
+    now,
+    recorded,
+    some_footage,
+)
+
+TABLES = ("shift", "check_out", "supervision", "supervision_answer", "supervision_end", "upload", "recording",
+          "document", "entry", "finding", "pgqueuer")  # fmt: skip
+CHECK_IN, DECLARE, DOCUMENT = "/v1/shifts/check-in", "/v1/recordings/declare", "/v1/documents/declare"
+JSON = {"Content-Type": "application/json"}
+Asked = tuple[str, str, bytes, dict[str, str]]
+
+
+async def rows() -> dict[str, int]:
+    sql = " UNION ALL ".join(f"SELECT '{table}' AS name, count(*) AS n FROM {table}" for table in TABLES)  # noqa: S608
+    return {row["name"]: row["n"] for row in await fetch(sql)}
+
+
+async def answered(someone: Client, asked: Asked, status: int, code: str) -> dict[str, Any]:
+    """The problem, in Chinese; it was English where English was asked for, and nothing was written either time."""
+    method, path, body, headers = asked
+    before = await rows()
+    chinese = await someone.ask(method, path, content=body, headers=headers)
+    english = await someone.ask(method, path, content=body, headers=headers, english=True)
+    assert before == await rows()
+    for answer in (chinese, english):
+        assert (status, code) == (answer.status_code, answer.json().get("code")), answer.text
+        assert answer.headers["content-type"].startswith("application/problem+json")
+    here, there = chinese.json(), english.json()
+    assert ("zh", "en") == (chinese.headers["content-language"], english.headers["content-language"])
+    assert here["detail"] != there["detail"]
+    assert here["title"] != there["title"]
+    assert any("一" <= letter <= "鿿" for letter in here["detail"])
+    assert there["detail"].isascii()
+    assert (status, f"/problems/{code}", path) == (here["status"], here["type"], here["instance"])
+    assert "Traceback" not in chinese.text
+    return here
+
+
+def as_asked(path: str, told: Any, **headers: str) -> Asked:
+    text = json.dumps(told, default=str).encode()
+    return "POST", path, text, JSON | headers
+
+
+# What is no JSON at all
+
+BODIES = {
+    "nothing": (b"", 400, "malformed_json"),
+    "half an object": (b'{"id": ', 400, "malformed_json"),
+    "a word": (b"hello", 400, "malformed_json"),
+    "two objects": (b"{}{}", 400, "malformed_json"),
+    "bytes that are no UTF-8": (b'{"id": "\xff\xfe"}', 400, "malformed_json"),
+    "GB 18030": ('{"vehicle": "浙A"}'.encode("gb18030"), 400, "malformed_json"),
+    "a lone surrogate": (rb'{"vehicle": "\ud800"}', 400, "malformed_json"),
+    "a NUL between words": (b'{"id":\x00 1}', 400, "malformed_json"),
+    "deep nesting": (b"[" * 100_000 + b"]" * 100_000, 400, "malformed_json"),
+    "deep nesting in a field nobody asked for": (b'{"x":' * 30_000 + b"1" + b"}" * 30_000, 400, "malformed_json"),
+    "a list": (b"[]", 422, "invalid"),
+    "null": (b"null", 422, "invalid"),
+    "a number beyond all numbers": (b"1e9999", 400, "malformed_json"),
+    "an object without anything": (b"{}", 422, "invalid"),
+    "too much": (b'{"x": "' + b"x" * (300 * 1024) + b'"}', 413, "body_too_large"),
+}
+
+
+@pytest.mark.parametrize("name", BODIES)
+@pytest.mark.parametrize("path", [CHECK_IN, DECLARE, "/v1/sessions"])
+async def test_a_body_that_is_not_what_was_asked_for(app: Litestar, path: str, name: str) -> None:
+    """A broken phone gets a sentence, and the house stands."""
+    body, status, code = BODIES[name]
+    lin = await a_duty_auxiliary(app)
+    if path == "/v1/sessions" and len(body) > 16 * 1024:
+        status, code = 413, "body_too_large"
+    await answered(lin, ("POST", path, body, JSON), status, code)
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "", "json"])
+async def test_a_body_that_does_not_say_that_it_is_json(app: Litestar, kind: str) -> None:
+    """A form on somebody's page cannot check a person in."""
+    lin = await a_duty_auxiliary(app)
+    method, path, body, _ = as_asked(CHECK_IN, lin.entry(**a_check_in()))
+    await answered(lin, (method, path, body, {"Content-Type": kind}), 415, "not_json")
+
+
+async def test_json_may_say_its_character_set(app: Litestar) -> None:
+    """As many libraries do."""
+    lin = await a_duty_auxiliary(app)
+    method, path, body, _ = as_asked(CHECK_IN, lin.entry(**a_check_in()))
+    answer = await lin.ask(method, path, content=body, headers={"Content-Type": "Application/JSON; charset=utf-8"})
+    recorded(answer)
+
+
+# One field of an entry that is otherwise good
+
+GONE = object()
+LONG = "长" * 2001
+FIELDS: dict[str, tuple[str, dict[str, Any], str]] = {
+    "no id": (CHECK_IN, {"id": GONE}, "invalid"),
+    "no time": (CHECK_IN, {"occurred_at": GONE}, "invalid"),
+    "no sending time": (CHECK_IN, {"sent_at": GONE}, "invalid"),
+    "no sequence": (CHECK_IN, {"device_seq": GONE}, "invalid"),
+    "no dress": (CHECK_IN, {"dress": GONE}, "invalid"),
+    "an id that is none": (CHECK_IN, {"id": "shift 1"}, "invalid"),
+    "an id that is a number": (CHECK_IN, {"id": 1}, "invalid"),
+    "an unknown field": (CHECK_IN, {"colour": "blue"}, "invalid"),
+    "an unknown field inside": (CHECK_IN, {"despite": {"why": "x", "who": "y"}}, "invalid"),
+    "an unknown duty": (CHECK_IN, {"duty_type": "holiday"}, "invalid"),
+    "a word for a truth": (CHECK_IN, {"id_card_carried": "yes"}, "invalid"),
+    "a number for a truth": (CHECK_IN, {"id_card_carried": 1}, "invalid"),
+    "a word for a list": (CHECK_IN, {"equipment": "警棍"}, "invalid"),
+    "forty-one things": (CHECK_IN, {"equipment": ["警棍"] * 41}, "invalid"),
+    "a naive time": (CHECK_IN, {"occurred_at": "2026-03-01T08:00:00"}, "invalid"),
+    "a naive sending time": (CHECK_IN, {"sent_at": "2026-03-01T08:00:00"}, "invalid"),
+    "a day that is none": (CHECK_IN, {"occurred_at": "2026-02-30T08:00:00+08:00"}, "invalid"),
+    "a time in seconds": (CHECK_IN, {"occurred_at": 1772323200}, "invalid"),
+    "a date": (CHECK_IN, {"occurred_at": "2026-03-01"}, "invalid"),
+    "a sequence below nothing": (CHECK_IN, {"device_seq": -1}, "invalid"),
+    "a sequence of half": (CHECK_IN, {"device_seq": 1.5}, "invalid"),
+    "a sequence beyond 64 bits": (CHECK_IN, {"device_seq": 2**63}, "invalid"),
+    "a sequence beyond everything": (CHECK_IN, {"device_seq": 10**400}, "invalid"),
+    "an uptime beyond 64 bits": (CHECK_IN, {"uptime_ms": 2**64}, "invalid"),
+    "no word for a reason": (CHECK_IN, {"despite": {"why": ""}}, "invalid"),
+    "a reason too long": (CHECK_IN, {"despite": {"why": LONG}}, "invalid"),
+    "a NUL in a reason": (CHECK_IN, {"despite": {"why": "a\x00b"}}, "invalid"),
+    "an escape in a reason": (CHECK_IN, {"despite": {"why": "\x1b[2J"}}, "invalid"),
+    "a NUL in a name": (CHECK_IN, {"vehicle": "浙A\x00"}, "invalid"),
+    "a name that ends in a line feed": (CHECK_IN, {"vehicle": "浙A1234\n"}, "invalid"),
+    "a number in words": (CHECK_IN, {"device_seq": "17"}, "invalid"),
+    "a truth in words": (CHECK_IN, {"id_card_carried": "true"}, "invalid"),
+    "a line feed in a name": (CHECK_IN, {"vehicle": "浙A\n1234"}, "invalid"),
+    "a name too long": (CHECK_IN, {"vehicle": "x" * 121}, "invalid"),
+    "a NUL in a list": (CHECK_IN, {"equipment": ["警棍", "\x00"]}, "invalid"),
+    "beyond the pole": (CHECK_IN, {"place": {"lat": 91, "lon": 0, "accuracy_m": 1, "datum": "WGS84"}}, "invalid"),
+    "another datum": (CHECK_IN, {"place": {"lat": 1, "lon": 0, "accuracy_m": 1, "datum": "BD09"}}, "invalid"),
+    "half a place": (CHECK_IN, {"place": {"lat": 1, "lon": 0}}, "invalid"),
+    "plain without a reason": (CHECK_IN, {"dress": "plain"}, "dress_reason_missing"),
+    "ordered by nobody": (CHECK_IN, {"ordered_by": uuid4()}, "not_an_officer"),
+    "time ahead": (CHECK_IN, {"occurred_at": now() + timedelta(days=1)}, "time_ahead"),
+    "the year 1900": (CHECK_IN, {"occurred_at": "1900-01-01T00:00:00Z"}, "time_out_of_range"),
+    "the year 1": (CHECK_IN, {"occurred_at": "0001-01-01T00:00:00+14:00"}, "time_out_of_range"),
+    "the year 9999": (CHECK_IN, {"occurred_at": "9999-12-31T23:59:59-12:00",
+                                 "sent_at": "9999-12-31T23:59:59-12:00"}, "time_out_of_range"),
+    "naming a stranger": ("/v1/supervisions/name", {"officer": uuid4()}, "not_an_officer"),
+    "no bytes": (DECLARE, {"bytes": 0}, "invalid"),
+    "fewer than no bytes": (DECLARE, {"bytes": -1}, "invalid"),
+    "more bytes than a file may have": (DECLARE, {"bytes": 2**36 + 1}, "file_too_large"),
+    "bytes beyond 64 bits": (DECLARE, {"bytes": 2**64}, "invalid"),
+    "a digest that is not hex": (DECLARE, {"sha256": "z" * 64}, "invalid"),
+    "a digest too short": (DECLARE, {"sha256": "0" * 63}, "invalid"),
+    "a digest in capitals": (DECLARE, {"sha256": "A" * 64}, "invalid"),
+    "a digest and a line feed": (DECLARE, {"sha256": "0" * 64 + "\n"}, "invalid"),
+    "a path for a name": (DECLARE, {"file_name": "../../etc/passwd"}, "invalid"),
+    "a Windows path for a name": (DECLARE, {"file_name": "C:\\video.mp4"}, "invalid"),
+    "a name of dots": (DECLARE, {"file_name": ".."}, "invalid"),
+    "a NUL in a file name": (DECLARE, {"file_name": "a\x00.mp4"}, "invalid"),
+    "a line feed in a file name": (DECLARE, {"file_name": "a\n.mp4"}, "invalid"),
+    "a file name that ends in a line feed": (DECLARE, {"file_name": "a.mp4\n"}, "invalid"),
+    "a file name that reads backwards": (DECLARE, {"file_name": "gp\u202e4pm.exe"}, "invalid"),
+    "no file name": (DECLARE, {"file_name": ""}, "invalid"),
+    "a file name too long": (DECLARE, {"file_name": "x" * 256}, "invalid"),
+    "a media type of another kind": (DECLARE, {"media_type": "application/x-msdownload"}, "invalid"),
+    "a media type with a header in it": (DECLARE, {"media_type": "video/mp4\r\nX: y"}, "invalid"),
+    "a serial with a space": (DECLARE, {"camera_serial": "DSJ 42"}, "invalid"),
+    "a serial that ends in a line feed": (DECLARE, {"camera_serial": "DSJ-42\n"}, "invalid"),
+    "an end before the start": (DECLARE, {"ended_at": ago(hours=2)}, "end_before_start"),
+    "a start ahead": (DECLARE, {"started_at": now() + timedelta(hours=1), "ended_at": None}, "time_ahead"),
+    "a start in the year 1": (DECLARE, {"started_at": "0001-01-01T00:00:00+14:00"}, "time_out_of_range"),
+    "a start in the year 9999": (DECLARE, {"started_at": "9999-12-31T23:59:59-12:00"}, "time_ahead"),
+    "a camera a thousand years off": (DECLARE, {"camera_offset_ms": 10**15}, "invalid"),
+    "somebody else's camera": (DECLARE, {"wearer": uuid4()}, "not_the_wearer"),
+    "a paper that is a programme": (DOCUMENT, {"media_type": "application/zip"}, "invalid"),
+    "a paper of no bytes": (DOCUMENT, {"bytes": 0}, "invalid"),
+    "a paper too large": (DOCUMENT, {"bytes": 2**40}, "file_too_large"),
+    "a paper without a title": (DOCUMENT, {"title": ""}, "invalid"),
+}  # fmt: skip
+STATUS = {"invalid": 422, "dress_reason_missing": 422, "not_an_officer": 422, "time_ahead": 422,
+          "time_out_of_range": 422, "file_too_large": 422, "end_before_start": 422, "not_the_wearer": 403}  # fmt: skip
+GOOD: dict[str, Callable[[], dict[str, Any]]] = {
+    CHECK_IN: a_check_in,
+    DECLARE: some_footage,
+    DOCUMENT: lambda: {"title": "诊断证明", "file_name": "a.pdf", "media_type": "application/pdf"},
+    "/v1/supervisions/name": lambda: {"officer": uuid4()},
+}
+
+
+@pytest.fixture(scope="module")
+async def lin(app: Litestar) -> Someone:
+    """On duty, and about to send nonsense."""
+    someone = await a_duty_auxiliary(app)
+    recorded(await someone.check_in(at=ago(minutes=5)))
+    return someone
+
+
+@pytest.mark.parametrize("name", FIELDS)
+async def test_a_field_that_is_not_as_it_should_be(lin: Someone, name: str) -> None:
+    """Everything else of the entry is good, so the code tells of that field."""
+    path, changes, code = FIELDS[name]
+    told = lin.entry(**GOOD[path]()) | changes
+    told = {key: text for key, text in told.items() if text is not GONE}
+    problem = await answered(lin, as_asked(path, told), STATUS[code], code)
+    if code == "invalid":
+        assert [error["pointer"][0] for error in problem["errors"]] == ["/"]
+        assert problem["errors"][0]["message"]
+
+
+async def test_an_error_points_at_its_field(lin: Someone) -> None:
+    """Deep in the body too."""
+    for path, pointer in (({"equipment": ["a", 7]}, "/equipment/1"), ({"place": {"lat": "x"}}, "/place/lat")):
+        told = lin.entry(**(a_check_in() | path))
+        problem = await answered(lin, as_asked(CHECK_IN, told), 422, "invalid")
+        assert [pointer] == [error["pointer"] for error in problem["errors"]]
+
+
+# What is another's, or was before
+
+Situation = Callable[[Litestar], Awaitable[tuple[Client, Asked]]]
+
+
+async def a_reused_id(app: Litestar) -> tuple[Client, Asked]:
+    lin = await a_duty_auxiliary(app)
+    told = lin.entry(**a_check_in())
+    recorded(await lin.send(CHECK_IN, told))
+    return lin, as_asked(CHECK_IN, told | {"duty_type": "post"})
+
+
+async def somebody_elses_shift(app: Litestar) -> tuple[Client, Asked]:
+    lin, zhu = await a_duty_auxiliary(app), await a_duty_auxiliary(app, name="朱新")
+    shift = recorded(await lin.check_in())["id"]
+    return zhu, as_asked("/v1/shifts/check-out", zhu.entry(shift=shift))
+
+
+async def confirming_for_another(app: Litestar) -> tuple[Client, Asked]:
+    *_, naming = await a_led_patrol(app)
+    wu = await an_officer(app)
+    return wu, as_asked("/v1/supervisions/confirm", wu.entry(supervision=naming))
+
+
+async def naming_a_colleague(app: Litestar) -> tuple[Client, Asked]:
+    lin, zhu = await a_duty_auxiliary(app), await a_duty_auxiliary(app, name="朱新")
+    recorded(await lin.check_in())
+    return lin, as_asked("/v1/supervisions/name", lin.entry(officer=zhu.id))
+
+
+async def an_officer_who_checks_in(app: Litestar) -> tuple[Client, Asked]:
+    zhao = await an_officer(app)
+    return zhao, as_asked(CHECK_IN, zhao.entry(**a_check_in()))
+
+
+async def an_upload(app: Litestar) -> tuple[Someone, str]:
+    lin = await a_duty_auxiliary(app)
+    told = {"bytes": 20 * 1024 * 1024, "sha256": uuid4().hex * 2}
+    return lin, recorded(await lin.declare(**told))["id"]
+
+
+async def completing_with_everything_missing(app: Litestar) -> tuple[Client, Asked]:
+    lin, upload = await an_upload(app)
+    return lin, as_asked(f"/v1/uploads/{upload}/complete", {"sent_at": now()})
+
+
+async def completing_somebody_elses(app: Litestar) -> tuple[Client, Asked]:
+    _, upload = await an_upload(app)
+    zhu = await a_duty_auxiliary(app, name="朱新")
+    return zhu, as_asked(f"/v1/uploads/{upload}/complete", {"sent_at": now()})
+
+
+async def completing_what_is_not_there(app: Litestar) -> tuple[Client, Asked]:
+    lin, _ = await an_upload(app)
+    return lin, as_asked(f"/v1/uploads/{uuid4()}/complete", {"sent_at": now()})
+
+
+async def completing_without_a_digest(app: Litestar) -> tuple[Client, Asked]:
+    lin = await a_duty_auxiliary(app)
+    upload = recorded(await lin.declare())["id"]
+    return lin, as_asked(f"/v1/uploads/{upload}/complete", {"sent_at": now(), "bytes": 5})
+
+
+async def completing_another_file(app: Litestar) -> tuple[Client, Asked]:
+    lin, upload = await an_upload(app)
+    return lin, as_asked(f"/v1/uploads/{upload}/complete", {"sent_at": now(), "bytes": 5, "sha256": "0" * 64})
+
+
+async def completing_with_a_naive_time(app: Litestar) -> tuple[Client, Asked]:
+    lin, upload = await an_upload(app)
+    return lin, as_asked(f"/v1/uploads/{upload}/complete", {"sent_at": "2026-03-01T08:00:00"})
+
+
+async def a_part_beyond_the_file(app: Litestar) -> tuple[Client, Asked]:
+    lin, upload = await an_upload(app)
+    return lin, ("GET", f"/v1/uploads/{upload}/parts?from=4", b"", {})
+
+
+async def a_part_below_the_first(app: Litestar) -> tuple[Client, Asked]:
+    lin, upload = await an_upload(app)
+    return lin, ("GET", f"/v1/uploads/{upload}/parts?from=0", b"", {})
+
+
+async def a_part_beyond_what_the_store_takes(app: Litestar) -> tuple[Client, Asked]:
+    lin, upload = await an_upload(app)
+    return lin, ("GET", f"/v1/uploads/{upload}/parts?from=10001", b"", {})
+
+
+async def a_shift_that_is_no_id(app: Litestar) -> tuple[Client, Asked]:
+    return await a_duty_auxiliary(app), ("GET", "/v1/shifts/1", b"", {})
+
+
+async def a_shift_that_is_not_there(app: Litestar) -> tuple[Client, Asked]:
+    return await a_duty_auxiliary(app), ("GET", f"/v1/shifts/{uuid4()}", b"", {})
+
+
+async def an_address_that_is_not_there(app: Litestar) -> tuple[Client, Asked]:
+    return await a_duty_auxiliary(app), ("GET", "/v1/nowhere", b"", {})
+
+
+async def an_address_that_is_not_there_for_a_stranger(app: Litestar) -> tuple[Client, Asked]:
+    return Client(app), ("GET", "/nowhere", b"", {})
+
+
+async def a_method_that_does_not_fit(app: Litestar) -> tuple[Client, Asked]:
+    return await a_duty_auxiliary(app), ("PUT", CHECK_IN, b"{}", JSON)
+
+
+async def a_status_nobody_knows(app: Litestar) -> tuple[Client, Asked]:
+    return await a_duty_auxiliary(app), ("GET", "/v1/supervisions?status=lost", b"", {})
+
+
+async def nobody_signed_in(app: Litestar) -> tuple[Client, Asked]:
+    lin = await a_duty_auxiliary(app)
+    return Client(app), as_asked(CHECK_IN, lin.entry(**a_check_in()))
+
+
+async def a_password_that_is_a_number(app: Litestar) -> tuple[Client, Asked]:
+    return Client(app), as_asked("/v1/sessions", {"sent_at": now(), "badge": "FJ1", "password": 1})
+
+
+async def a_password_that_is_a_book(app: Litestar) -> tuple[Client, Asked]:
+    return Client(app), as_asked("/v1/sessions", {"sent_at": now(), "badge": "FJ1", "password": "x" * 257})
+
+
+async def a_badge_with_an_injection(app: Litestar) -> tuple[Client, Asked]:
+    return Client(app), as_asked("/v1/sessions", {"sent_at": now(), "badge": "' OR 1=1 --", "password": PASSWORD})
+
+
+SITUATIONS: dict[Situation, tuple[int, str]] = {
+    a_reused_id: (409, "id_reused"),
+    somebody_elses_shift: (404, "unknown_shift"),
+    confirming_for_another: (403, "not_the_named_officer"),
+    naming_a_colleague: (422, "not_an_officer"),
+    an_officer_who_checks_in: (403, "not_for_your_role"),
+    completing_with_everything_missing: (409, "parts_missing"),
+    completing_somebody_elses: (404, "unknown_upload"),
+    completing_what_is_not_there: (404, "unknown_upload"),
+    completing_without_a_digest: (422, "digest_missing"),
+    completing_another_file: (409, "digest_differs"),
+    completing_with_a_naive_time: (422, "invalid"),
+    a_part_beyond_the_file: (422, "part_out_of_range"),
+    a_part_below_the_first: (422, "invalid"),
+    a_part_beyond_what_the_store_takes: (422, "invalid"),
+    a_shift_that_is_no_id: (404, "not_found"),
+    a_shift_that_is_not_there: (404, "unknown_shift"),
+    an_address_that_is_not_there: (404, "not_found"),
+    an_address_that_is_not_there_for_a_stranger: (404, "not_found"),
+    a_method_that_does_not_fit: (405, "method_not_allowed"),
+    a_status_nobody_knows: (422, "invalid"),
+    nobody_signed_in: (401, "token_missing"),
+    a_password_that_is_a_number: (422, "invalid"),
+    a_password_that_is_a_book: (422, "invalid"),
+    a_badge_with_an_injection: (422, "invalid"),
+}
+
+
+@pytest.mark.parametrize("situation", SITUATIONS, ids=lambda situation: situation.__name__)
+async def test_what_cannot_be_done_here(app: Litestar, situation: Situation) -> None:
+    """Each situation is told in words, and changes nothing."""
+    someone, (method, path, body, headers) = await situation(app)
+    status, code = SITUATIONS[situation]
+    before = await rows()
+    chinese = await someone.ask(method, path, content=body, headers=headers)
+    english = await someone.ask(method, path, content=body, headers=headers, english=True)
+    assert before == await rows()
+    assert [(status, code)] * 2 == [(each.status_code, each.json().get("code")) for each in (chinese, english)]
+    assert chinese.json()["detail"] != english.json()["detail"]
+    assert path.partition("?")[0] == chinese.json()["instance"]
+    if status == 405:
+        assert "POST" in chinese.headers["allow"]
+    if code == "parts_missing":
+        assert [1, 2, 3] == chinese.json()["missing"]
+
+
+async def test_a_refusal_is_never_kept_by_a_cache(lin: Someone) -> None:
+    """Somebody else's phone behind the same proxy does not get it."""
+    answer = await lin.get(f"/v1/shifts/{uuid4()}")
+    assert ("no-store", "nosniff") == (answer.headers["cache-control"], answer.headers["x-content-type-options"])

@@ -1,0 +1,226 @@
+"""The OpenAPI document is the contract, and what the house tells about itself: health, keys, problems, figures."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import jwt
+import msgspec
+import pytest
+from litestar import Litestar
+
+from backend.entries import Verb
+from backend.law.catalogue import law
+from backend.verbs import VERBS
+from mobile_api.app import assemble
+from mobile_api.entries import sent
+from mobile_api.openapi import contract
+from tests.builders import MET, Client, a_duty_auxiliary, matches
+
+DOCUMENT = contract(assemble([]))
+OPERATIONS = {
+    f"{method.upper()} {path}": operation
+    for path, methods in DOCUMENT["paths"].items()
+    for method, operation in methods.items()
+}
+PROBLEM_JSON = "application/problem+json"
+
+
+def properties(schema: Any, where: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every property of a schema, inner objects included."""
+    if isinstance(schema, dict):
+        for name, inner in schema.get("properties", {}).items():
+            yield f"{where}.{name}", inner
+        for key, inner in schema.items():
+            yield from properties(inner, f"{where}.{key}" if key != "properties" else where)
+    elif isinstance(schema, list):
+        for inner in schema:
+            yield from properties(inner, where)
+
+
+def references(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        yield from ([node["$ref"]] if isinstance(node.get("$ref"), str) else [])
+        for inner in node.values():
+            yield from references(inner)
+    elif isinstance(node, list):
+        for inner in node:
+            yield from references(inner)
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
+def test_every_verb_has_its_path_and_an_example_that_is_accepted(verb: Verb) -> None:
+    """What a developer copies from the page is decoded by the very struct that the route decodes."""
+    operation = OPERATIONS[f"POST /v1/{verb.name}"]
+    (content,) = operation["requestBody"]["content"].values()
+    assert verb.example == content["example"]
+    told = msgspec.json.decode(json.dumps(content["example"]), type=sent(verb))
+    assert str(told.id) == verb.example["id"]
+    assert {"200", "201"} <= set(operation["responses"])
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_every_operation_lists_its_problems(name: str) -> None:
+    """As problem+json, with a sample of each code under its own status."""
+    operation = OPERATIONS[name]
+    assert operation["summary"]
+    assert operation["operationId"]
+    assert operation["tags"]
+    bad = {status: told for status, told in operation["responses"].items() if int(status) >= 400}
+    assert bad
+    for status, told in bad.items():
+        assert [PROBLEM_JSON] == list(told["content"])
+        for code, example in told["content"][PROBLEM_JSON]["examples"].items():
+            assert (int(status), code) == (law().messages[code].status, example["value"]["code"])
+
+
+@pytest.mark.parametrize("name", [name for name in OPERATIONS if "requestBody" in OPERATIONS[name]])
+def test_every_body_has_an_example(name: str) -> None:
+    """One that a developer can send."""
+    (content,) = OPERATIONS[name]["requestBody"]["content"].values()
+    assert content["example"]["sent_at"]
+
+
+SCHEMAS = DOCUMENT["components"]["schemas"]
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_every_property_is_described(name: str) -> None:
+    """Nobody has to guess what a field means."""
+    bare = [where for where, field in properties(SCHEMAS[name], name) if not field.get("description")]
+    assert [] == bare
+
+
+def test_every_schema_says_what_it_is() -> None:
+    """A sentence, from the struct itself; a list of rows needs none."""
+    silent = {name for name, schema in SCHEMAS.items() if "enum" not in schema and not schema.get("description")}
+    assert set() == silent - {"Shifts", "Supervisions", "Recordings"}
+
+
+def test_every_parameter_is_described() -> None:
+    """In the query and on the path; what a path's id is, its name says."""
+    for name, operation in OPERATIONS.items():
+        for parameter in operation.get("parameters", ()):
+            assert parameter["in"] == "path" or parameter.get("description"), (name, parameter["name"])
+
+
+def test_every_reference_leads_somewhere() -> None:
+    """A generator of clients stops at the first that does not."""
+    known = {f"#/components/schemas/{name}" for name in SCHEMAS}
+    assert set() == set(references(DOCUMENT)) - known
+
+
+def test_operation_ids_are_unique() -> None:
+    """Generated clients name their methods by them."""
+    ids = [operation["operationId"] for operation in OPERATIONS.values()]
+    assert sorted(set(ids)) == sorted(ids)
+
+
+def test_what_needs_a_session_says_so() -> None:
+    """Public is the exception."""
+    public = {name for name, operation in OPERATIONS.items() if operation.get("security") == []}
+    assert {"POST /v1/sessions", "POST /v1/sessions/refresh"} == {name for name in public if " /v1/" in name}
+    assert [{"session": []}] == DOCUMENT["security"]
+
+
+async def test_what_says_that_it_needs_a_session_is_closed_without_one(app: Litestar) -> None:
+    """The document and the doors agree."""
+    stranger = Client(app)
+    for name, operation in OPERATIONS.items():
+        method, path = name.split(" ")
+        real = re.sub(r"\{[^}]+\}", "0192f0c1-5d2e-7a31-8a5e-6f0e4f6f0001", path)
+        answer = await stranger.ask(method, real, headers={"Content-Type": "application/json"})
+        closed = answer.status_code == 401 and answer.json()["code"] == "token_missing"
+        assert closed == (operation.get("security") != []), name
+
+
+async def test_the_document_is_served(app: Litestar) -> None:
+    """The one that `fujing openapi` prints."""
+    answer = await Client(app).get("/openapi.json")
+    assert 200 == answer.status_code
+    assert set(DOCUMENT["paths"]) == set(answer.json()["paths"])
+    assert answer.json()["openapi"].startswith("3.1")
+
+
+async def test_the_page_needs_nothing_from_elsewhere(app: Litestar) -> None:
+    """A station's network reaches no CDN: every address in the page is this server's, and answers."""
+    stranger = Client(app)
+    page = await stranger.get("/docs")
+    assert (200, True) == (page.status_code, page.headers["content-type"].startswith("text/html"))
+    assert not re.search(r"(https?:)?//\w", page.text)
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    assets = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert len(assets) >= 3
+    for asset in assets:
+        answer = await stranger.get(asset)
+        assert 200 == answer.status_code, asset
+        assert len(answer.content) > 20
+    start = await stranger.get("/docs/assets/start.js")
+    assert '"/openapi.json"' in start.text
+    assert "http" not in start.text
+
+
+@pytest.mark.parametrize("name", ["../operations.py", "..%2f..%2foperations.py", "index.html", "start.js.map"])
+async def test_the_page_serves_no_other_file(app: Litestar, name: str) -> None:
+    """Its assets are a list, not a directory."""
+    assert 404 == (await Client(app).get(f"/docs/assets/{name}")).status_code
+
+
+async def test_the_keys_are_published(app: Litestar) -> None:
+    """Both purposes, public halves only, and they verify what was signed."""
+    lin = await a_duty_auxiliary(app)
+    keys = (await Client(app).get("/.well-known/jwks.json")).json()["keys"]
+    assert {"evidence", "session"} == {key["kid"].split("-")[0] for key in keys}
+    assert not any("d" in key for key in keys)
+    kid = jwt.get_unverified_header(lin.token)["kid"]
+    (key,) = [jwt.PyJWK(key) for key in keys if key["kid"] == kid]
+    assert str(lin.id) == jwt.decode(lin.token, key.key, algorithms=["EdDSA"], audience="fujing")["sub"]
+
+
+async def test_it_says_that_it_lives_and_is_ready(app: Litestar) -> None:
+    """For whoever restarts it at night."""
+    stranger = Client(app)
+    assert 200 == (await stranger.get("/health/live")).status_code
+    ready = await stranger.get("/health/ready")
+    assert (200, {"status": "ok", "database": "ok", "store": "ok"}) == (ready.status_code, ready.json())
+
+
+async def test_it_counts_by_route_and_never_by_person(app: Litestar) -> None:
+    """/metrics groups paths: no id of a shift becomes a label."""
+    lin = await a_duty_auxiliary(app)
+    await lin.get(f"/v1/shifts/{lin.id}")
+    figures = await Client(app).get("/metrics")
+    assert 200 == figures.status_code
+    assert "fujing_requests" in figures.text
+    assert str(lin.id) not in figures.text
+
+
+@pytest.mark.parametrize("code", sorted(law().messages))
+async def test_every_problem_is_explained_at_its_address(app: Litestar, code: str) -> None:
+    """The `type` of a problem leads to its words."""
+    answer = await Client(app).get(f"/problems/{code}")
+    message = law().messages[code]
+    assert (200, message.zh, message.en) == (answer.status_code, answer.json()["zh"], answer.json()["en"])
+
+
+async def test_a_problem_nobody_knows_is_not_explained(app: Litestar) -> None:
+    """404, as problem+json itself."""
+    answer = await Client(app).get("/problems/no_such_problem")
+    assert (404, "not_found") == (answer.status_code, answer.json()["code"])
+
+
+ANYWHERE = {"not_found", "method_not_allowed", "bad_request"}
+
+
+def test_every_problem_that_the_tests_met_is_in_the_contract() -> None:
+    """Last of the run: whatever any test was answered stands in the document under its operation and status."""
+    unlisted = set()
+    for method, path, status, code in MET:
+        for name, operation in OPERATIONS.items():
+            asked, _, template = name.partition(" ")
+            if asked == method and matches(template, path) and code not in ANYWHERE:
+                listed = operation["responses"].get(str(status), {}).get("content", {}).get(PROBLEM_JSON, {})
+                if code not in listed.get("examples", {}):
+                    unlisted.add((name, status, code))
+    assert set() == unlisted

@@ -1,0 +1,191 @@
+"""The schema: tables as the code believes them to be, migrations that any number of processes may start, and grants."""
+
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from datetime import date, datetime
+from typing import Any
+from urllib.parse import quote, urlsplit
+from uuid import uuid4
+
+import asyncpg
+import pytest
+from litestar import Litestar
+from piccolo.columns import ForeignKey
+from piccolo.table import Table
+
+from backend.database import fetch
+from backend.settings import Settings
+from migrations.apply import MigrationError, migrate, role_of
+from migrations.piccolo_app import APP_CONFIG
+
+TABLES = APP_CONFIG.table_classes
+COLUMNS = """
+SELECT column_name, data_type, is_nullable = 'YES' AS nullable, is_generated = 'ALWAYS' AS generated
+FROM information_schema.columns WHERE table_schema = 'public' AND table_name = $1
+"""
+REFERENCES = """
+SELECT a.attname AS column, f.relname AS target, c.confdeltype = 'r' AS restrict
+FROM pg_constraint c JOIN pg_class t ON t.oid = c.conrelid JOIN pg_class f ON f.oid = c.confrelid
+JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = c.conkey[1]
+WHERE c.contype = 'f' AND t.relname = $1
+"""
+TYPES = {
+    "uuid": "UUID", "text": "TEXT", "boolean": "BOOLEAN", "date": "DATE", "integer": "INTEGER", "bigint": "BIGINT",
+    "smallint": "SMALLINT", "timestamp with time zone": "TIMESTAMPTZ", "jsonb": "JSONB", "ARRAY": "TEXT[]",
+}  # fmt: skip
+AS_ONE = {"SERIAL": "INTEGER", "BIGSERIAL": "BIGINT"}
+
+
+def name_of(table: type[Table]) -> str:
+    return str(table._meta.tablename)
+
+
+@pytest.mark.parametrize("table", TABLES, ids=name_of)
+async def test_the_code_and_the_database_agree_on_columns(app: Litestar, table: type[Table]) -> None:
+    """Name, type and nullability; what the database generates, the code leaves to it."""
+    rows = {row["column_name"]: row for row in await fetch(COLUMNS, name_of(table))}
+    ours = {column._meta.db_column_name: column for column in table._meta.columns}
+    missing = set(rows) - set(ours) - {name for name, row in rows.items() if row["generated"]}
+    assert (set(), set()) == (set(ours) - set(rows), missing - {"id"})
+    for name, column in ours.items():
+        if column._meta.primary_key and AS_ONE.get(column.column_type):
+            continue
+        told = TYPES[rows[name]["data_type"]]
+        assert (name, told, rows[name]["nullable"]) == (name, type_of(column), column._meta.null)
+
+
+def type_of(column: Any) -> str:
+    kind = column.column_type
+    return "TEXT[]" if kind.endswith("[]") else AS_ONE.get(kind, kind).replace("VARCHAR", "TEXT")
+
+
+@pytest.mark.parametrize("table", TABLES, ids=name_of)
+async def test_nothing_takes_another_row_along(app: Litestar, table: type[Table]) -> None:
+    """Every reference restricts: nobody deletes a person and with them a night's record."""
+    rows = {row["column"]: row for row in await fetch(REFERENCES, name_of(table))}
+    ours = {
+        column._meta.db_column_name: name_of(column._foreign_key_meta.resolved_references)
+        for column in table._meta.columns
+        if isinstance(column, ForeignKey)
+    }
+    assert ours == {name: row["target"] for name, row in rows.items()}
+    assert all(row["restrict"] for row in rows.values())
+
+
+async def test_every_table_has_a_reader_in_the_code(app: Litestar) -> None:
+    """A table that no class describes is the journal's, the queue's or the migrations'."""
+    sql = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public' AND table_type = 'BASE TABLE'"
+    others = {row["table_name"] for row in await fetch(sql)} - {name_of(table) for table in TABLES}
+    assert {"journal", "journal_epoch", "entry", "finding", "migration"} == {
+        name for name in others if not name.startswith("pgqueuer")
+    }
+
+
+async def test_the_application_may_read_and_add_and_nothing_else_in_the_journal(app: Litestar) -> None:
+    """And it deletes nowhere but in the queue and among sign-in attempts."""
+    sql = """SELECT table_name, privilege_type FROM information_schema.role_table_grants WHERE grantee = 'fujing_app'"""
+    granted: dict[str, set[str]] = {}
+    for row in await fetch(sql):
+        granted.setdefault(row["table_name"], set()).add(row["privilege_type"])
+    assert {"SELECT", "INSERT"} == granted["journal"]
+    assert {"SELECT"} == granted["journal_epoch"] == granted["migration"]
+    deleting = {table for table, rights in granted.items() if rights & {"DELETE", "TRUNCATE"}}
+    assert {"sign_in_attempt"} == {table for table in deleting if not table.startswith("pgqueuer")}
+    assert not any("TRIGGER" in rights for rights in granted.values())
+
+
+async def test_the_application_owns_nothing(app: Litestar) -> None:
+    """An owner could drop a trigger."""
+    sql = "SELECT relname FROM pg_class WHERE relowner = 'fujing_app'::regrole"
+    assert [] == list(await fetch(sql))
+
+
+async def test_the_database_itself_keeps_people_apart(app: Litestar, owner: asyncpg.Connection) -> None:
+    """The guard behind the rule: two shifts in force at one moment are impossible, whoever writes them."""
+    people = await owner.fetchrow(
+        "INSERT INTO person (badge, name, kind, organ, serves_from) "
+        "VALUES ($1, '林', 'duty_auxiliary', '330102010000', $2) RETURNING id",
+        f"S{uuid4().hex[:12]}", date(2020, 1, 1),
+    )  # fmt: skip
+    put = """INSERT INTO shift (id, person, organ, duty_type, started_at, in_force, dress, id_card_carried, equipment)
+        VALUES (gen_random_uuid(), $1, '330102010000', 'patrol', $2::timestamptz, true, 'uniform', true, '{}')"""
+    transaction = owner.transaction()
+    await transaction.start()
+    begun = datetime.fromisoformat("2026-03-01T08:00:00+08:00")
+    await owner.execute(put, people["id"], begun)
+    with pytest.raises(asyncpg.ExclusionViolationError):
+        await owner.execute(put, people["id"], begun)
+    await transaction.rollback()
+
+
+# Migrations
+
+
+def superuser_url(house: Settings, database: str) -> str:
+    password = (house.data_dir / "postgres" / "superuser.password").read_text(encoding="utf-8")
+    return f"postgresql://postgres:{quote(password, safe='')}@/{database}?{urlsplit(str(house.migrate_url)).query}"
+
+
+@pytest.fixture
+async def empty(house: Settings, app: Litestar) -> AsyncIterator[str]:
+    """The owner's URL of a database with nothing in it."""
+    name = f"empty_{uuid4().hex}"
+    root = await asyncpg.connect(superuser_url(house, "postgres"))
+    await root.execute(f"CREATE DATABASE {name} OWNER fujing_owner")
+    inside = await asyncpg.connect(superuser_url(house, name))
+    await inside.execute("CREATE EXTENSION btree_gist")
+    await inside.close()
+    yield str(house.migrate_url).replace("@/fujing?", f"@/{name}?")
+    await root.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    await root.close()
+
+
+MIGRATE = "import asyncio, sys; from migrations.apply import migrate; asyncio.run(migrate(*sys.argv[1:]))"
+
+
+def migrating(url: str, role: str = "fujing_app") -> subprocess.Popen[str]:
+    ours = {key: text for key, text in os.environ.items() if not key.startswith("FUJING_")}
+    return subprocess.Popen(
+        [sys.executable, "-c", MIGRATE, url, role], env=ours, stderr=subprocess.PIPE, text=True
+    )  # fmt: skip
+
+
+async def test_four_processes_migrate_at_once(empty: str) -> None:
+    """All of them succeed, each step ran once, and once more changes nothing."""
+    started = [migrating(empty) for _ in range(4)]
+    told = [process.communicate(timeout=60)[1] for process in started]
+    assert [0] * 4 == [process.returncode for process in started], told
+    connection = await asyncpg.connect(empty)
+    steps = await connection.fetch("SELECT name FROM migration ORDER BY name")
+    assert len({row["name"] for row in steps}) == len(steps) == 6
+    assert 1 == await connection.fetchval("SELECT count(*) FROM journal_epoch")
+    again = migrating(empty)
+    assert (0, "") == (again.wait(60), again.stderr.read())
+    assert steps == await connection.fetch("SELECT name FROM migration ORDER BY name")
+    assert 1 == await connection.fetchval("SELECT count(*) FROM journal_epoch")
+    await connection.close()
+
+
+async def test_a_migration_that_fails_leaves_nothing(empty: str) -> None:
+    """All of it or nothing: a role that does not exist cannot be granted to, and no table is made."""
+    failed = migrating(empty, "nobody_of_this_name")
+    assert failed.wait(60) != 0
+    connection = await asyncpg.connect(empty)
+    assert 0 == await connection.fetchval("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")
+    await connection.close()
+    failed.stderr.close()
+
+
+@pytest.mark.parametrize("role", ["fujing_owner", ""])
+async def test_owner_and_application_are_two_roles(house: Settings, role: str) -> None:
+    """One role for both could alter the journal."""
+    with pytest.raises(MigrationError, match="role"):
+        await migrate(str(house.migrate_url), role)
+
+
+async def test_the_role_of_a_url_is_read_whatever_its_letters(house: Settings) -> None:
+    """Names may hold what a URL must escape."""
+    assert ("fujing_app", "fujing_owner") == (role_of(str(house.database_url)), role_of(str(house.migrate_url)))
+    assert "辅警@station" == role_of("postgresql://%E8%BE%85%E8%AD%A6%40station:x@db/fujing")

@@ -1,0 +1,531 @@
+"""Sealing: every byte read again, the digest compared, the version locked, then signed; once, whatever dies."""
+
+import asyncio
+import contextlib
+import io
+import random
+import signal
+import struct
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import av
+import msgspec
+import psutil
+import pytest
+from litestar import Litestar
+
+from backend import jobs
+from backend.database import execute, fetch, first, tx, value
+from backend.evidence import sealing
+from backend.law.catalogue import law
+from backend.settings import Settings
+from mobile_api.client import read_receipt
+from mobile_api.footage import film
+from mobile_api.serving import environment
+from storage.evidence_store import ObjectLocked, ObjectUnknown
+from tests.builders import Someone, a_duty_auxiliary, ago, now, refused
+from tests.stories.devices import (
+    MIB,
+    complete,
+    completed,
+    declare,
+    declare_while_recording,
+    opened_in_store,
+    parts_of,
+    put,
+    received,
+    row_of,
+    run_seal,
+    sealed,
+    send_missing,
+    sha256_of,
+    some_bytes,
+    standing_of,
+)
+from tests.stories.wire import Wire
+
+SMALL = some_bytes(200_000, "sealing")
+FOUND = "SELECT kind FROM finding WHERE subject = $1 AND withdrawn_at IS NULL"
+LINES = "SELECT count(*) FROM journal WHERE verb = $2 AND $1 = ANY(subjects)"
+JOB = "SELECT id, status::text, attempts FROM pgqueuer WHERE payload = $1"
+
+
+@pytest.fixture(scope="session")
+def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("films")
+
+
+@pytest.fixture(scope="session")
+def ten_seconds(films: Path) -> bytes:
+    """Ten seconds of H.264 in MP4."""
+    return film(films / "ten.mp4", seconds=10, width=160, height=96).path.read_bytes()
+
+
+@pytest.fixture(scope="session")
+def ten_seconds_index_first(films: Path, ten_seconds: bytes) -> bytes:
+    """The same film with its index before its frames, as some recorders write it."""
+    path = films / "index-first.mp4"
+    with (
+        av.open(io.BytesIO(ten_seconds)) as source,
+        av.open(str(path), "w", format="mp4", options={"movflags": "faststart"}) as sink,
+    ):
+        stream = sink.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(source.streams.video[0]):
+            if packet.dts is not None:
+                packet.stream = stream
+                sink.mux(packet)
+    return path.read_bytes()
+
+
+class OneWay(io.RawIOBase):
+    """What a live stream is written to: nobody can go back and fill in the duration."""
+
+    def __init__(self) -> None:
+        self.content = bytearray()
+
+    def writable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return False
+
+    def write(self, block: bytes) -> int:
+        self.content += block
+        return len(block)
+
+
+@pytest.fixture(scope="session")
+def seven_seconds_live() -> bytes:
+    """Seven seconds of VP8 in WebM, streamed: its header says no duration."""
+    sink = OneWay()
+    picture = random.Random("webm").randbytes(96 * 64 * 3)  # noqa: S311 - a picture
+    with av.open(sink, "w", format="webm", options={"live": "1"}) as container:
+        stream = container.add_stream("libvpx", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        stream.options = {"deadline": "realtime", "cpu-used": "8"}
+        for number in range(70):
+            frame = av.VideoFrame(96, 64, "rgb24")
+            frame.planes[0].update(picture)
+            frame.pts = number
+            container.mux(stream.encode(frame.reformat(format="yuv420p")))
+        container.mux(stream.encode(None))
+    return bytes(sink.content)
+
+
+async def recorded_for(app: Litestar, someone: Someone, content: bytes, seconds: float, **fields: object) -> str:
+    """Footage that claims to last so many seconds, sealed; its id."""
+    began = ago(minutes=5)
+    return await sealed(app, someone, content, started_at=began, ended_at=began + timedelta(seconds=seconds), **fields)
+
+
+async def findings_of(upload: str) -> list[str]:
+    return sorted(row["kind"] for row in await fetch(FOUND, UUID(upload)))
+
+
+async def probed(upload: str) -> float:
+    """The seconds that the file itself holds."""
+    return await value("SELECT probed_ms FROM recording WHERE id = $1", UUID(upload)) / 1000
+
+
+# -- the bytes
+
+
+async def test_other_bytes_than_declared_are_told_to_be_sent_again(app: Litestar) -> None:
+    """Nothing was locked, the wrong version is gone; the right bytes, sent after, are sealed."""
+    lin = await a_duty_auxiliary(app)
+    upload = (await declare(lin, SMALL))["id"]
+    await send_missing(lin, upload, SMALL[::-1])
+    assert "received" == await completed(lin, upload)
+    key = (await row_of(upload))["object_key"]
+    wrong = await app.state.store.find(key)
+    await run_seal(app, upload)
+    told = await standing_of(lin, upload, english=True)
+    assert ("mismatch", None) == (told["state"], told["receipt"])
+    assert law().messages["upload_mismatch"].en == told["advice"]
+    with pytest.raises(ObjectUnknown):
+        await app.state.store.digest(key, wrong.version)
+    assert 1 == await value(LINES, UUID(upload), "evidence/mismatch")
+    refused(await complete(lin, upload), 409, "parts_missing")
+    assert 1 == await send_missing(lin, upload, SMALL)
+    assert "received" == await completed(lin, upload)
+    await run_seal(app, upload)
+    assert "sealed" == (await standing_of(lin, upload))["state"]
+
+
+async def test_a_file_that_is_gone_from_the_store_is_told_to_be_sent_again(app: Litestar) -> None:
+    """The device still holds it, because it has no receipt yet."""
+    lin = await a_duty_auxiliary(app)
+    upload = await received(lin, SMALL)
+    found = await app.state.store.find((await row_of(upload))["object_key"])
+    await app.state.store.remove(found.key, found.version)
+    await run_seal(app, upload)
+    assert "mismatch" == (await standing_of(lin, upload))["state"]
+
+
+async def test_sealing_twice_at_once_and_again_seals_once(app: Litestar) -> None:
+    """A job may run twice: one line in the journal, one receipt."""
+    lin = await a_duty_auxiliary(app)
+    upload = await received(lin, SMALL)
+    await asyncio.gather(*(run_seal(app, upload) for _ in range(3)))
+    receipt = (await standing_of(lin, upload))["receipt"]
+    await run_seal(app, upload)
+    assert receipt == (await standing_of(lin, upload))["receipt"]
+    assert 1 == await value(LINES, UUID(upload), "evidence/seal")
+
+
+async def test_finding_a_mismatch_twice_at_once_is_finding_it_once(app: Litestar) -> None:
+    """And neither of the two fails."""
+    lin = await a_duty_auxiliary(app)
+    upload = (await declare(lin, SMALL))["id"]
+    await send_missing(lin, upload, SMALL[::-1])
+    assert "received" == await completed(lin, upload)
+    done = await asyncio.gather(*(run_seal(app, upload) for _ in range(3)), return_exceptions=True)
+    assert {None, ObjectUnknown} >= {type(one) if one else None for one in done}  # the job is tried again and ends
+    await run_seal(app, upload)
+    assert "mismatch" == (await standing_of(lin, upload))["state"]
+    assert 1 == await value(LINES, UUID(upload), "evidence/mismatch")
+
+
+async def test_a_receipt_says_the_same_as_the_journal(app: Litestar) -> None:
+    """What the device holds and what the journal says are one fact."""
+    lin = await a_duty_auxiliary(app)
+    upload = await sealed(app, lin, SMALL)
+    keys = (await lin.get("/.well-known/jwks.json")).json()["keys"]
+    claims = read_receipt((await standing_of(lin, upload))["receipt"], keys)
+    line = await first(
+        "SELECT at, entry FROM journal WHERE verb = 'evidence/seal' AND $1 = ANY(subjects)", UUID(upload)
+    )
+    facts = msgspec.json.decode(line["entry"])["facts"]
+    row = await row_of(upload)
+    assert (claims["sha256"], claims["bytes"], row["version"]) == (facts["sha256"], facts["bytes"], facts["version"])
+    assert line["at"] == row["sealed_at"] == datetime.fromisoformat(claims["sealed_at"])
+
+
+# -- the lock
+
+
+async def test_nobody_can_remove_sealed_footage_before_its_term(app: Litestar) -> None:
+    """公通字〔2016〕14号 asks for six months: 184 days from its end, and the store itself refuses."""
+    lin = await a_duty_auxiliary(app)
+    ended = ago(minutes=5)
+    upload = await sealed(app, lin, SMALL, started_at=ago(minutes=10), ended_at=ended)
+    row, store = await row_of(upload), app.state.store
+    with pytest.raises(ObjectLocked):
+        await store.remove(row["object_key"], row["version"])
+    kept = await store.locked_until(row["object_key"], row["version"])
+    assert ended + timedelta(days=184) <= kept <= ended + timedelta(days=184, minutes=1)
+    assert kept == row["locked_until"]
+
+
+async def test_footage_that_arrives_after_its_term_is_kept_for_a_month(app: Litestar) -> None:
+    """A recorder found in a drawer: long enough to be reviewed."""
+    lin = await a_duty_auxiliary(app)
+    upload = await sealed(app, lin, SMALL, at=ago(days=400), started_at=ago(days=400), ended_at=ago(days=399))
+    kept = await app.state.store.locked_until((await row_of(upload))["object_key"], (await row_of(upload))["version"])
+    assert timedelta(days=29, hours=23) < kept - now() < timedelta(days=30, minutes=1)
+
+
+# -- the film
+
+
+async def test_a_film_as_long_as_claimed_has_nothing_wrong(app: Litestar, ten_seconds: bytes) -> None:
+    """Ten seconds claimed, ten seconds there."""
+    lin = await a_duty_auxiliary(app)
+    upload = await recorded_for(app, lin, ten_seconds, 10.5)
+    assert [] == await findings_of(upload)
+    assert pytest.approx(10, abs=0.2) == await probed(upload)
+    assert "h264" == await value("SELECT codec FROM recording WHERE id = $1", UUID(upload))
+
+
+async def test_what_is_no_media_is_sealed_and_found(app: Litestar) -> None:
+    """Random bytes called video/mp4: kept as they were sent, and they prove nothing (R.32)."""
+    upload = await recorded_for(app, await a_duty_auxiliary(app), SMALL, 10)
+    assert ["not_media"] == await findings_of(upload)
+
+
+async def test_a_film_shorter_than_claimed_is_found(app: Litestar, ten_seconds: bytes) -> None:
+    """An hour claimed, ten seconds there: sealed, with a finding."""
+    upload = await recorded_for(app, await a_duty_auxiliary(app), ten_seconds, 60)
+    assert ["duration_disagrees"] == await findings_of(upload)
+    assert pytest.approx(10, abs=0.2) == await probed(upload)
+
+
+async def test_a_film_cut_off_lasts_as_long_as_its_frames(app: Litestar, ten_seconds_index_first: bytes) -> None:
+    """Its header still says ten seconds; only what has bytes counts."""
+    half = ten_seconds_index_first[: len(ten_seconds_index_first) // 2]
+    upload = await recorded_for(app, await a_duty_auxiliary(app), half, 10.5)
+    assert 3 < await probed(upload) < 7
+    upload = await recorded_for(app, await a_duty_auxiliary(app), half, 60)
+    assert ["duration_disagrees"] == await findings_of(upload)
+
+
+async def test_a_film_cut_off_before_its_index_is_no_media(app: Litestar, ten_seconds: bytes) -> None:
+    """A recorder whose battery fell out: nobody can play it, and it is kept."""
+    upload = await recorded_for(app, await a_duty_auxiliary(app), ten_seconds[: len(ten_seconds) // 2], 10)
+    assert ["not_media"] == await findings_of(upload)
+
+
+async def test_a_stream_without_duration_is_measured_by_its_packets(app: Litestar, seven_seconds_live: bytes) -> None:
+    """WebM from a browser says nothing about its length."""
+    with av.open(io.BytesIO(seven_seconds_live)) as container:
+        assert container.duration is None or container.duration <= 0
+    upload = await recorded_for(
+        app, await a_duty_auxiliary(app), seven_seconds_live, 7.2, media_type="video/webm", file_name="window.webm"
+    )
+    assert [] == await findings_of(upload)
+    assert pytest.approx(7, abs=0.2) == await probed(upload)
+
+
+def _box(kind: bytes, *content: bytes, size: int | None = None) -> bytes:
+    body = b"".join(content)
+    return struct.pack(">I4s", len(body) + 8 if size is None else size, kind) + body
+
+
+def _hostile() -> dict[str, bytes]:
+    ftyp = _box(b"ftyp", b"isom\x00\x00\x02\x00isomiso2mp41")
+    huge = _box(b"moov", struct.pack(">Q", 2**62) + bytes(64), size=1)
+    sizes = struct.pack(">III", 0, 0, 0x7FFFFFFF)
+    header = _box(b"mdhd", struct.pack(">IIIIII", 0, 0, 0, 1000, 0xFFFFFFFF, 0))
+    handler = _box(b"hdlr", bytes(8), b"vide", bytes(13))
+    table = _box(b"stbl", _box(b"stsz", sizes), _box(b"stts", struct.pack(">II", 0, 0x7FFFFFFF)))
+    media = _box(b"mdia", header, handler, _box(b"minf", table))
+    deep = b""
+    for _ in range(2000):
+        deep = _box(b"moov", deep)
+    return {
+        "a-box-of-four-exbibytes": ftyp + huge,
+        "two-thousand-million-samples": ftyp + _box(b"moov", _box(b"trak", media)),
+        "boxes-in-boxes": ftyp + deep,
+        "a-webm-of-unknown-size": b"\x1a\x45\xdf\xa3\x01\xff\xff\xff\xff\xff\xff\xff" + bytes(200),
+        "a-playlist-that-reads-files": b"#EXTM3U\n#EXTINF:10,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n",
+        "a-script-that-reads-files": b"ffconcat version 1.0\nfile /etc/passwd\n",
+        "one-byte": b"\x00",
+    }
+
+
+@pytest.mark.parametrize("name", sorted(_hostile()))
+async def test_a_hostile_file_is_only_no_media(app: Litestar, name: str) -> None:
+    """Whatever its header says, the worst it does is to be found."""
+    upload = await recorded_for(app, await a_duty_auxiliary(app), _hostile()[name], 10)
+    assert ["not_media"] == await findings_of(upload)
+
+
+async def _kill_the_probe() -> None:
+    while True:
+        for child in psutil.Process().children():
+            with contextlib.suppress(psutil.Error):
+                if "backend.evidence.probe" in child.cmdline():
+                    child.kill()
+                    return
+        await asyncio.sleep(0.005)
+
+
+async def test_a_reader_that_dies_is_replaced(app: Litestar, ten_seconds: bytes) -> None:
+    """Whatever killed the server that looks into files, an innocent file is looked into all the same."""
+    lin = await a_duty_auxiliary(app)
+    upload = await received(lin, ten_seconds)
+    killing = asyncio.create_task(_kill_the_probe())
+    await run_seal(app, upload)
+    await asyncio.wait_for(killing, 1)
+    assert "sealed" == (await standing_of(lin, upload))["state"]
+    assert "not_media" not in await findings_of(upload)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [{"bytes": 0}, {"sha256": ""}, {"sha256": "A" * 64}, {"sha256": "0" * 63}, {"sha256": "g" * 64}, {"bytes": -1}],
+    ids=["no-bytes", "no-digest", "upper-case", "short", "not-hex", "negative"],
+)
+async def test_a_digest_is_sixty_four_hex_digits_of_something(app: Litestar, told: dict[str, object]) -> None:
+    """At the declaration and at complete alike."""
+    lin = await a_duty_auxiliary(app)
+    refused(await lin.declare(**({"bytes": 5, "sha256": sha256_of(b"hello")} | told)), 422, "invalid")
+    upload = (await declare_while_recording(lin))["id"]
+    refused(await complete(lin, upload, **({"bytes": 5, "sha256": sha256_of(b"hello")} | told)), 422, "invalid")
+    assert "declared" == (await row_of(upload))["state"]
+
+
+# -- what only time brings
+
+
+async def _touched(upload: str, **span: float) -> None:
+    await execute("UPDATE upload SET touched_at = $2 WHERE id = $1", UUID(upload), ago(**span))
+
+
+async def test_what_nobody_continues_is_abandoned_and_may_be_taken_up_again(app: Litestar) -> None:
+    """After thirty days the store's parts are dropped; a phone found under a seat still brings its file home."""
+    lin = await a_duty_auxiliary(app)
+    forgotten, recent, silent = [(await declare(lin, some_bytes(9 * MIB, name)))["id"] for name in "abc"]
+    for upload in (forgotten, recent):
+        part = (await parts_of(lin, upload))["missing"][1]
+        assert 200 == put(part, some_bytes(9 * MIB, "a" if upload == forgotten else "b")[-MIB:])
+    await _touched(forgotten, days=31)
+    await _touched(silent, days=31)
+    await _touched(recent, days=29)
+    await sealing.sweep(app.state.store, now())
+    states = [(await standing_of(lin, upload))["state"] for upload in (forgotten, recent, silent)]
+    assert ["abandoned", "receiving", "abandoned"] == states
+    assert ([], 1) == (await opened_in_store(app, forgotten), len(await opened_in_store(app, recent)))
+    assert 1 == await value(LINES, UUID(forgotten), "evidence/abandon")
+    await sealing.sweep(app.state.store, now())
+    assert 1 == await value(LINES, UUID(forgotten), "evidence/abandon")
+    refused(await complete(lin, forgotten), 409, "parts_missing")
+    assert 2 == await send_missing(lin, forgotten, some_bytes(9 * MIB, "a"))
+    assert "received" == await completed(lin, forgotten)
+    await run_seal(app, forgotten)
+    assert "sealed" == (await standing_of(lin, forgotten))["state"]
+
+
+async def test_a_received_file_without_a_job_is_asked_for_again(app: Litestar) -> None:
+    """Somebody emptied the queue: a quarter of an hour later the sweep asks again, once."""
+    lin = await a_duty_auxiliary(app)
+    upload = await received(lin, SMALL)
+    await execute("DELETE FROM pgqueuer WHERE payload = $1", UUID(upload).bytes)
+    await sealing.sweep(app.state.store, now())
+    assert [] == await fetch(JOB, UUID(upload).bytes)
+    await _touched(upload, minutes=16)
+    await sealing.sweep(app.state.store, now())
+    await sealing.sweep(app.state.store, now())
+    assert 1 == len(await fetch(JOB, UUID(upload).bytes))
+
+
+async def test_an_upload_that_no_row_knows_is_dropped_from_the_store(app: Litestar) -> None:
+    """A process was killed between opening it and saying so; the others stay."""
+    lin = await a_duty_auxiliary(app)
+    known = (await declare(lin, SMALL))["id"]
+    await parts_of(lin, known)
+    nobody = uuid4()
+    await app.state.store.open_upload(f"recording/2026/11/{nobody}", "video/mp4")
+    await sealing.sweep(app.state.store, now())
+    assert 1 == len(await opened_in_store(app, nobody))  # young: somebody may be about to say so
+    await execute("UPDATE upload SET touched_at = touched_at + interval '40 days' WHERE state <> 'sealed'")
+    try:
+        swept = await sealing.sweep(app.state.store, now() + timedelta(days=31))
+    finally:
+        await execute("UPDATE upload SET touched_at = touched_at - interval '40 days' WHERE state <> 'sealed'")
+    assert swept["dropped"] >= 1
+    assert ([], 1) == (await opened_in_store(app, nobody), len(await opened_in_store(app, known)))
+
+
+# -- the jobs, and those who do them
+
+
+async def test_a_job_stands_or_falls_with_its_transaction(app: Litestar) -> None:
+    """What was rolled back asks for nothing; what was committed does; outside of one, nobody may ask."""
+    fallen, standing = uuid4(), uuid4()
+    with contextlib.suppress(ZeroDivisionError):
+        async with tx():
+            await jobs.enqueue(jobs.SEAL, fallen)
+            raise ZeroDivisionError
+    async with tx():
+        await jobs.enqueue(jobs.SEAL, standing)
+    assert (0, 1) == (len(await fetch(JOB, fallen.bytes)), len(await fetch(JOB, standing.bytes)))
+    with pytest.raises(RuntimeError):
+        await jobs.enqueue(jobs.SEAL, fallen)
+    await execute("DELETE FROM pgqueuer WHERE payload = $1", standing.bytes)
+
+
+@pytest.fixture
+def wire(house: Settings) -> Iterator[Wire]:
+    """The worker's way to the store."""
+    with Wire(str(house.s3_endpoint)) as wire:
+        yield wire
+
+
+@asynccontextmanager
+async def a_worker(house: Settings, endpoint: str | None = None) -> AsyncIterator[subprocess.Popen[bytes]]:
+    """`fujing worker`, a process of its own, which nothing but this test's job occupies."""
+    settings = msgspec.structs.replace(house, s3_endpoint=endpoint or house.s3_endpoint)
+    log = house.data_dir / "worker-of-a-test.log"
+    with log.open("ab") as said:
+        worker = subprocess.Popen(  # noqa: ASYNC220 - it does not wait
+            [sys.executable, "-m", "mobile_api.cli", "worker"], env=environment(settings), stdout=said, stderr=said
+        )
+    try:
+        yield worker
+    finally:
+        worker.send_signal(signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            await asyncio.to_thread(worker.wait, 3)
+        worker.kill()
+        worker.wait()
+
+
+async def a_job(lin: Someone, content: bytes = SMALL) -> str:
+    """Received footage whose job is the only one in the queue."""
+    await execute("DELETE FROM pgqueuer")
+    return await received(lin, content)
+
+
+async def until(sql: str, *values: object, seconds: float = 20) -> object:
+    """The value of this query as soon as it is true."""
+    for _ in range(int(seconds / 0.05)):
+        if found := await value(sql, *values):
+            return found
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"not within {seconds} s: {sql}")
+
+
+STATE_IS = "SELECT state = $2 FROM upload WHERE id = $1"
+PICKED = "SELECT 1 FROM pgqueuer WHERE payload = $1 AND status = 'picked'"
+
+
+async def test_the_worker_seals_what_was_received(app: Litestar, house: Settings) -> None:
+    """Nobody calls it: the transaction that marked it received asked for it."""
+    lin = await a_duty_auxiliary(app)
+    upload = await a_job(lin)
+    async with a_worker(house):
+        await until(STATE_IS, UUID(upload), "sealed")
+        another = await received(lin, SMALL[::-1])  # and one that comes while it waits
+        await until(STATE_IS, UUID(another), "sealed", seconds=5)
+        await until("SELECT NOT EXISTS (SELECT FROM pgqueuer)", seconds=5)
+
+
+async def test_a_worker_killed_in_the_middle_leaves_the_job_to_the_next(
+    app: Litestar, house: Settings, wire: Wire
+) -> None:
+    """kill -9 while it reads: the next worker finds the job stale and seals it, once."""
+    lin = await a_duty_auxiliary(app)
+    upload = await a_job(lin)
+    wire.hold()
+    async with a_worker(house, wire.endpoint) as worker:
+        await until(PICKED, UUID(upload).bytes)
+        worker.kill()
+        worker.wait()
+    wire.mend()
+    assert "received" == (await standing_of(lin, upload))["state"]
+    await execute("UPDATE pgqueuer SET heartbeat = now() - interval '1 minute'")  # time passes
+    async with a_worker(house, wire.endpoint):
+        await until(STATE_IS, UUID(upload), "sealed")
+    assert 1 == await value(LINES, UUID(upload), "evidence/seal")
+
+
+async def test_a_store_that_is_away_for_a_while_loses_no_job(app: Litestar, house: Settings, wire: Wire) -> None:
+    """The job waits and is tried again, with growing pauses, until the store is back."""
+    lin = await a_duty_auxiliary(app)
+    upload = await a_job(lin)
+    wire.cut()
+    async with a_worker(house, wire.endpoint):
+        await until("SELECT 1 FROM pgqueuer WHERE payload = $1 AND attempts > 0", UUID(upload).bytes)
+        assert "received" == (await standing_of(lin, upload))["state"]
+        wire.mend()
+        await until(STATE_IS, UUID(upload), "sealed")
+    assert 1 == await value(LINES, UUID(upload), "evidence/seal")
+
+
+async def test_a_store_that_is_away_for_hours_loses_no_job(app: Litestar, house: Settings, wire: Wire) -> None:
+    """After a night of attempts the job still waits for the next one; it is not given up before a day."""
+    upload = await a_job(await a_duty_auxiliary(app))
+    wire.cut()
+    await execute("UPDATE pgqueuer SET attempts = 100 WHERE payload = $1", UUID(upload).bytes)
+    async with a_worker(house, wire.endpoint):
+        await until("SELECT 1 FROM pgqueuer WHERE payload = $1 AND (attempts > 100 OR status = 'failed')",
+                    UUID(upload).bytes)  # fmt: skip
+        job = await first(JOB, UUID(upload).bytes)
+        assert ("queued", 101) == (job["status"], job["attempts"])

@@ -1,0 +1,287 @@
+"""`fujing` as its operator runs it: begun, ended, killed, begun again, twice on one machine, told wrong things."""
+
+import io
+import signal
+import socket
+import stat
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import urllib3
+from minio import Minio
+
+from mobile_api.client import Client, Problem
+from storage.embedded import PostgresAddress, S3Address
+from tests.api.storage_support import a_postgres, an_s3
+from tests.stories.houses import LIN, ROSTER, ZHAO, Place, Serving, gone, serving, succeeded
+
+PASSWORD = "a password of the street 口令"
+CHECK_IN = {"duty_type": "patrol", "dress": "uniform", "id_card_carried": True, "roster_post": "南门岗亭"}
+
+
+@pytest.fixture(scope="module")
+def station(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """A data directory in a path with spaces and Chinese, initialised by the commands while nothing serves."""
+    place = Place(tmp_path_factory.mktemp("station") / "城关 派出所 one")
+    place.bring_in_people()
+    succeeded(place.run("set-password", LIN, given=PASSWORD + "\n"))
+    assert [] == place.processes()
+    return place
+
+
+@pytest.fixture(scope="module")
+def served(station: Place) -> Iterator[Serving]:
+    """That station, serving."""
+    house = Serving(station)
+    house.ready_after = house.wait_ready()
+    yield house
+    if house.process.poll() is None:
+        house.end()
+
+
+@pytest.fixture(scope="module")
+def neighbour(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    """Another station on the same machine, serving its own data."""
+    with serving(Place(tmp_path_factory.mktemp("neighbour") / "湖滨 派出所 two")) as house:
+        yield house
+
+
+def ready(url: str) -> tuple[int, bytes]:
+    answer = urllib3.request("GET", f"{url}/health/ready", timeout=5, retries=False)
+    return answer.status, answer.data
+
+
+def lin_at(url: str) -> Client:
+    client = Client(url)
+    client.sign_in(LIN, PASSWORD)
+    return client
+
+
+def complaint(done: subprocess.CompletedProcess[str]) -> str:
+    """What was said to the person who started it: one sentence, no stack."""
+    said = done.stderr.strip()
+    assert said.startswith("fujing: "), done.stdout + done.stderr
+    assert 1 == len(said.splitlines()), said
+    assert "Traceback" not in done.stdout + done.stderr
+    return said
+
+
+# -- one house
+
+
+def test_what_was_made_while_nothing_ran_is_there(served: Serving) -> None:
+    """`import-roster` and `set-password` start what they need, and end it."""
+    assert LIN == lin_at(served.url).get("/v1/me")["badge"]
+
+
+def test_it_is_ready_and_says_so(served: Serving) -> None:
+    """The answer names both dependencies; /docs opens."""
+    status, said = ready(served.url)
+    assert (200, b'{"status":"ok","database":"ok","store":"ok"}') == (status, said)
+    assert 200 == urllib3.request("GET", f"{served.url}/docs").status
+
+
+def test_only_its_owner_can_read_what_it_keeps(served: Serving) -> None:
+    """The data directory is 0700, every secret 0600: another local user reads nothing."""
+    data = served.place.data
+    modes = {path: stat.S_IMODE(path.stat().st_mode) for path in [data, *(data / "secrets").rglob("*")]}
+    assert {0o700} == {mode for path, mode in modes.items() if path.is_dir()}
+    assert {0o600} == {mode for path, mode in modes.items() if path.is_file()}
+    assert 0o600 == stat.S_IMODE((data / "services.json").stat().st_mode)
+    assert 5 <= sum(path.is_file() for path in modes)
+
+
+def test_the_roster_and_a_password_come_in_while_it_serves(served: Serving) -> None:
+    """An administrator stops nothing: the commands find the services that run."""
+    file = served.place.home / "more.csv"
+    file.write_text(ROSTER + "person,FJ1002,陈文静,civilian_auxiliary,330102010000,2025-01-01,\n")
+    assert "1 person" in succeeded(served.place.run("import-roster", str(file)))
+    succeeded(served.place.run("set-password", "FJ1002", given=PASSWORD + "\n"))
+    chen = Client(served.url)
+    chen.sign_in("FJ1002", PASSWORD)
+    assert "陈文静" == chen.get("/v1/me")["name"]
+    assert served.process.poll() is None
+
+
+def test_a_password_for_nobody_is_a_sentence(served: Serving) -> None:
+    """It names the badge number and what to do."""
+    done = served.place.run("set-password", "FJ9999", given=PASSWORD + "\n")
+    assert 1 == done.returncode
+    assert "FJ9999" in complaint(done)
+
+
+def test_two_houses_stand_side_by_side(served: Serving, neighbour: Serving) -> None:
+    """Each has its own ports, people and keys; what one knows, the other does not."""
+    assert served.url != neighbour.url
+    assert {200} == {ready(served.url)[0], ready(neighbour.url)[0]}
+    assert LIN == lin_at(served.url).get("/v1/me")["badge"]
+    with pytest.raises(Problem) as refusal:
+        lin_at(neighbour.url)
+    assert 401 == refusal.value.status
+    keys = [{key["kid"] for key in Client(house.url).published_keys()} for house in (served, neighbour)]
+    assert keys[0].isdisjoint(keys[1])
+
+
+def test_a_second_house_over_the_same_data_is_told_to_go(neighbour: Serving) -> None:
+    """One sentence that names the directory; the first one serves on, undisturbed."""
+    family = {each.pid for each in neighbour.api()}
+    done = neighbour.place.run("serve", seconds=20)
+    assert 1 == done.returncode
+    assert str(neighbour.place.data) in complaint(done)
+    assert None is neighbour.process.poll()
+    assert family == {each.pid for each in neighbour.api()}
+    assert 200 == ready(neighbour.url)[0]
+
+
+# -- begun and ended
+
+
+def test_killed_it_comes_back_with_everything_that_was_answered(station: Place, served: Serving) -> None:
+    """kill -9 of the parent: the next start cleans up and recovers; the shift that was recorded is there.
+
+    SIGTERM then ends that one within 5 s and leaves no process, no socket, no file outside its data directory.
+    """
+    shift = lin_at(served.url).entry("shifts/check-in", **CHECK_IN)["id"]
+    killed = served.family()
+    served.kill()
+    house = Serving(station)
+    served.ready_after = min(served.ready_after, house.wait_ready())
+    kept = lin_at(house.url).get(f"/v1/shifts/{shift}")["shift"]
+    assert (shift, None) == (kept["id"], kept["ended_at"])
+    assert [] == gone(killed, 1)
+    family, sockets = house.family(), station.sockets()
+    assert {each.pid for each in station.processes()} <= {each.pid for each in family}
+    assert house.end(signal.SIGTERM) < 5
+    assert 0 == house.process.returncode
+    assert [] == gone(family, 0.5)
+    assert [] == station.processes()
+    assert [] == [path for path in sockets if path.exists()]
+    assert [] == station.left_in_temporary()
+    assert not (station.data / "services.json").exists()
+
+
+def test_it_is_ready_within_eight_seconds(served: Serving) -> None:
+    """Once initialised, from the command to the sentence that says where; the better of two, on a busy machine."""
+    assert served.ready_after < 8
+
+
+# -- told wrong things
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("FUJING_LISTEN", "eight thousand"),
+        ("FUJING_LISTEN", "127.0.0.1:70000"),
+        ("FUJING_DATABASE_URL", "mysql://somewhere/fujing"),
+        ("FUJING_S3_SECRET_KEY", "a key without a store"),
+        ("FUJING_LISTENS", "127.0.0.1:0"),
+    ],
+)
+def test_a_wrong_setting_is_one_sentence_that_names_it(tmp_path: Path, name: str, text: str) -> None:
+    """Exit code 2, nothing begun, nothing made."""
+    place = Place(tmp_path, {name: text})
+    done = place.run("serve", seconds=20)
+    assert 2 == done.returncode
+    named = complaint(done)
+    assert (name if name != "FUJING_S3_SECRET_KEY" else "FUJING_S3_ENDPOINT") in named
+    assert text not in named or name.endswith("LISTEN")
+    assert not place.data.exists()
+
+
+# -- services of others
+
+
+@pytest.fixture(scope="module")
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[PostgresAddress, S3Address]]:
+    """A PostgreSQL and an S3 server that somebody else runs."""
+    home = tmp_path_factory.mktemp("elsewhere")
+    s3, postgres = an_s3(home / "s3"), a_postgres(home / "postgres")
+    s3.launch()
+    try:
+        yield postgres.start(), s3.wait_ready()
+    finally:
+        postgres.stop()
+        s3.stop()
+
+
+def _named(elsewhere: tuple[PostgresAddress, S3Address], bucket: str) -> dict[str, str]:
+    postgres, s3 = elsewhere
+    return {
+        "FUJING_DATABASE_URL": postgres.app_url,
+        "FUJING_MIGRATE_URL": postgres.owner_url,
+        "FUJING_S3_ENDPOINT": s3.endpoint,
+        "FUJING_S3_ACCESS_KEY": s3.access_key,
+        "FUJING_S3_SECRET_KEY": s3.secret_key,
+        "FUJING_S3_BUCKET": bucket,
+        "FUJING_S3_SECURE": "false",
+    }
+
+
+def test_services_that_are_named_are_used_and_none_is_started(
+    elsewhere: tuple[PostgresAddress, S3Address], tmp_path: Path
+) -> None:
+    """Production: another's PostgreSQL and S3, by settings alone."""
+    place = Place(tmp_path / "county", _named(elsewhere, "county-evidence"))
+    with serving(place) as house:
+        assert 200 == ready(house.url)[0]
+        zhao = Client(house.url)
+        zhao.sign_in(ZHAO, place.bring_in_people()[ZHAO])
+        assert "officer" == zhao.get("/v1/me")["kind"]
+        assert not {"postgres", "weed"} & {each.name() for each in house.family()}
+        assert {"logs", "secrets"} == {path.name for path in place.data.iterdir()}
+        family = house.family()
+        assert house.end(signal.SIGINT) < 5  # Ctrl-C
+        assert (0, True) == (house.process.returncode, "ended cleanly" in house.said())
+    assert [] == gone(family, 0.5)
+    client = Minio(elsewhere[1].endpoint, elsewhere[1].access_key, elsewhere[1].secret_key, secure=False)
+    assert client.bucket_exists("county-evidence")
+
+
+def test_a_bucket_that_cannot_lock_is_refused(elsewhere: tuple[PostgresAddress, S3Address], tmp_path: Path) -> None:
+    """Evidence that anybody could delete is none: it does not run, and says what to do."""
+    s3 = elsewhere[1]
+    client = Minio(s3.endpoint, s3.access_key, s3.secret_key, secure=False, region=s3.region)
+    client.make_bucket("without-lock")
+    client.put_object("without-lock", "kept", io.BytesIO(b"as it was"), 9)
+    place = Place(tmp_path / "county", _named(elsewhere, "without-lock"))
+    done = place.run("serve", seconds=30)
+    assert 1 == done.returncode
+    said = complaint(done)
+    assert "does not keep locked footage" in said
+    assert "Name a bucket made with object lock" in said
+    assert b"as it was" == client.get_object("without-lock", "kept").data
+
+
+def test_a_database_that_is_away_is_one_sentence(elsewhere: tuple[PostgresAddress, S3Address], tmp_path: Path) -> None:
+    """Not a stack, and no password in it."""
+    named = _named(elsewhere, "county-evidence")
+    nowhere = f"postgresql://fujing:secret-word@/fujing?host={tmp_path}"
+    place = Place(tmp_path / "county", named | {"FUJING_DATABASE_URL": nowhere, "FUJING_MIGRATE_URL": nowhere})
+    done = place.run("serve", seconds=30)
+    assert 1 == done.returncode
+    assert "secret-word" not in complaint(done) + done.stdout
+
+
+def test_the_owner_of_the_journal_may_not_serve(elsewhere: tuple[PostgresAddress, S3Address], tmp_path: Path) -> None:
+    """A role that could alter the journal is refused by name of the setting."""
+    named = _named(elsewhere, "county-evidence")
+    place = Place(tmp_path / "county", named | {"FUJING_DATABASE_URL": named["FUJING_MIGRATE_URL"]})
+    done = place.run("serve", seconds=30)
+    assert 1 == done.returncode
+    assert "FUJING_DATABASE_URL" in complaint(done)
+    password = parse_qs(urlsplit(named["FUJING_MIGRATE_URL"]).query).get("password", ["owner's"])[0]
+    assert password not in done.stdout + done.stderr
+
+
+def test_a_port_that_is_taken_is_one_sentence(elsewhere: tuple[PostgresAddress, S3Address], tmp_path: Path) -> None:
+    """Named explicitly, it is not quietly exchanged for another."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        named = _named(elsewhere, "county-evidence") | {"FUJING_LISTEN": f"127.0.0.1:{port}"}
+        done = Place(tmp_path / "county", named).run("serve", seconds=30)
+    assert 2 == done.returncode
+    assert f"FUJING_LISTEN names port {port}" in complaint(done)

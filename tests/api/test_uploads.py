@@ -1,0 +1,512 @@
+"""Footage on its way: parts straight to the store, asked for as often as it takes, joined once, receipted."""
+
+import asyncio
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
+
+import pytest
+from litestar import Litestar
+
+from backend.database import execute, fetch, first, value
+from backend.evidence import receiving
+from backend.law.catalogue import law
+from mobile_api.client import read_receipt
+from storage.evidence_store import ObjectUnknown
+from tests.builders import Someone, a_duty_auxiliary, ago, now, recorded, refused, some_footage
+from tests.stories.devices import (
+    MIB,
+    PART,
+    complete,
+    completed,
+    declare,
+    declare_while_recording,
+    opened_in_store,
+    parts_of,
+    piece_of,
+    put,
+    received,
+    row_of,
+    run_seal,
+    sealed,
+    send_missing,
+    sha256_of,
+    some_bytes,
+    standing_of,
+)
+
+BIG = some_bytes(20 * MIB, "a patrol in three parts")
+SMALL = some_bytes(300_000, "a patrol in one part")
+
+
+# -- the way it goes
+
+
+async def test_footage_goes_up_in_parts_and_comes_back_as_a_receipt(app: Litestar) -> None:
+    """Declare, send the parts to the store, complete, seal: the device holds a receipt that anybody can verify."""
+    lin = await a_duty_auxiliary(app)
+    standing = await declare(lin, BIG)
+    upload = standing["id"]
+    assert ("declared", PART, None) == (standing["state"], standing["part_size"], standing["same_as"])
+    asked = await parts_of(lin, upload)
+    assert ([], 3) == (asked["have"], asked["parts"])
+    assert [(1, 0, PART), (2, PART, PART), (3, 2 * PART, 4 * MIB)] == [
+        (part["number"], part["offset"], part["bytes"]) for part in asked["missing"]
+    ]
+    assert 3 == await send_missing(lin, upload, BIG)
+    there = await parts_of(lin, upload)
+    assert ([[1, 3]], [], "receiving") == (there["have"], there["missing"], there["state"])
+    assert "received" == await completed(lin, upload)
+    waiting = await standing_of(lin, upload)
+    assert ("received", None) == (waiting["state"], waiting["receipt"])
+    await run_seal(app, upload)
+    told = await standing_of(lin, upload)
+    keys = (await lin.get("/.well-known/jwks.json")).json()["keys"]
+    claims = read_receipt(told["receipt"], keys)
+    assert {"iss", "id", "sha256", "bytes", "sealed_at"} == set(claims)
+    assert (upload, sha256_of(BIG), len(BIG)) == (claims["id"], claims["sha256"], claims["bytes"])
+    assert timedelta() <= now() - datetime.fromisoformat(claims["sealed_at"]) < timedelta(seconds=30)
+
+
+async def test_the_stored_version_holds_exactly_the_bytes_that_were_sent(app: Litestar) -> None:
+    """Parts are joined in order, whatever the order of arrival."""
+    lin = await a_duty_auxiliary(app)
+    upload = (await declare(lin, BIG))["id"]
+    for part in reversed((await parts_of(lin, upload))["missing"]):
+        assert 200 == put(part, piece_of(BIG, part))
+    assert "received" == await completed(lin, upload)
+    kept = await row_of(upload)
+    found = await app.state.store.find(kept["object_key"])
+    assert (sha256_of(BIG), len(BIG)) == await app.state.store.digest(found.key, found.version)
+
+
+async def test_a_camera_app_uploads_while_it_records(app: Litestar) -> None:
+    """Size, digest and end are told at complete; parts are asked for before anybody knows them."""
+    lin = await a_duty_auxiliary(app)
+    upload = (await declare_while_recording(lin))["id"]
+    first_two = await parts_of(lin, upload, limit=2)
+    assert (None, [1, 2]) == (first_two["parts"], [part["number"] for part in first_two["missing"]])
+    for part in first_two["missing"]:
+        assert PART == part["bytes"]
+        assert 200 == put(part, piece_of(BIG, part))
+    then = await parts_of(lin, upload, limit=1)
+    assert ([[1, 2]], [3]) == (then["have"], [part["number"] for part in then["missing"]])
+    assert 200 == put(then["missing"][0], BIG[2 * PART :])
+    ended = ago(minutes=5)
+    assert "received" == await completed(lin, upload, bytes=len(BIG), sha256=sha256_of(BIG), ended_at=ended)
+    await run_seal(app, upload)
+    assert "sealed" == (await standing_of(lin, upload))["state"]
+    assert ended == await value("SELECT ended_at FROM recording WHERE id = $1", UUID(upload))
+
+
+async def test_a_recording_that_never_said_when_it_ended_is_sealed_with_a_finding(app: Litestar) -> None:
+    """Nobody can say then how much of the act it shows."""
+    lin = await a_duty_auxiliary(app)
+    upload = (await declare_while_recording(lin))["id"]
+    part = (await parts_of(lin, upload))["missing"][0]
+    assert 200 == put(part, SMALL)
+    assert "received" == await completed(lin, upload, bytes=len(SMALL), sha256=sha256_of(SMALL))
+    await run_seal(app, upload)
+    assert "sealed" == (await standing_of(lin, upload))["state"]
+    assert {"not_media"} == {row["kind"] for row in await fetch("SELECT kind FROM finding WHERE subject = $1", upload)}
+
+
+async def test_a_paper_goes_the_same_way(app: Litestar) -> None:
+    """A photographed paper is sealed and receipted too; nobody asks how long it plays."""
+    lin = await a_duty_auxiliary(app)
+    told = {"title": "现场勘查照片", "file_name": "现场 01.jpg", "media_type": "image/jpeg"}
+    known = {"bytes": len(SMALL), "sha256": sha256_of(SMALL)}
+    upload = recorded(await lin.post("/v1/documents/declare", **told, **known))["id"]
+    await send_missing(lin, upload, SMALL)
+    assert "received" == await completed(lin, upload)
+    await run_seal(app, upload)
+    keys = (await lin.get("/.well-known/jwks.json")).json()["keys"]
+    assert sha256_of(SMALL) == read_receipt((await standing_of(lin, upload))["receipt"], keys)["sha256"]
+    assert 0 == await value("SELECT count(*) FROM finding WHERE subject = $1", UUID(upload))
+
+
+# -- what is missing
+
+
+async def test_asking_again_gives_fresh_urls_and_what_is_there(app: Litestar) -> None:
+    """Nothing expires on a device: it asks again, and each URL lives an hour from then."""
+    lin = await a_duty_auxiliary(app)
+    upload = (await declare(lin, BIG))["id"]
+    before = (await parts_of(lin, upload))["missing"]
+    assert 200 == put(before[1], piece_of(BIG, before[1]))
+    await asyncio.sleep(1.1)  # a signature tells whole seconds
+    after = await parts_of(lin, upload)
+    assert ([[2, 2]], [1, 3]) == (after["have"], [part["number"] for part in after["missing"]])
+    assert before[0]["url"] != after["missing"][0]["url"]
+    assert before[0]["url_expires_at"] < after["missing"][0]["url_expires_at"]
+    left = datetime.fromisoformat(after["missing"][0]["url_expires_at"]) - now()
+    assert timedelta(minutes=59) < left <= law().span("part_url_life")
+
+
+async def test_another_process_of_the_same_person_goes_on(app: Litestar) -> None:
+    """The phone died: the same person's next one asks what is missing and sends only that."""
+    lin = await a_duty_auxiliary(app)
+    upload = (await declare(lin, BIG))["id"]
+    begun = (await parts_of(lin, upload))["missing"]
+    assert 200 == put(begun[0], piece_of(BIG, begun[0]))
+    another = Someone(app, id=lin.id, badge=lin.badge, name=lin.name)
+    await another.open()
+    assert 2 == await send_missing(another, upload, BIG)
+    assert "received" == await completed(another, upload)
+
+
+async def test_a_part_damaged_on_the_way_is_refused_and_still_missing(app: Litestar) -> None:
+    """The store checks Content-MD5, so a flipped bit is sent again at once and not found out at sealing."""
+    lin = await a_duty_auxiliary(app)
+    upload = (await declare(lin, BIG))["id"]
+    part = (await parts_of(lin, upload))["missing"][0]
+    right = piece_of(BIG, part)
+    assert 400 == put(part, b"\x00" + right[1:], md5_of=right)
+    after = await parts_of(lin, upload)
+    assert ([], [1, 2, 3]) == (after["have"], [part["number"] for part in after["missing"]])
+
+
+async def test_a_part_of_the_wrong_size_is_still_missing(app: Litestar) -> None:
+    """A part cut short is no part; sent again whole, the file is whole."""
+    lin = await a_duty_auxiliary(app)
+    upload = (await declare(lin, BIG))["id"]
+    first_part, second_part, _ = (await parts_of(lin, upload))["missing"]
+    assert 200 == put(first_part, BIG[: 6 * MIB])
+    assert 200 == put(second_part, piece_of(BIG, second_part))
+    after = await parts_of(lin, upload)
+    assert ([[2, 2]], [1, 3]) == (after["have"], [part["number"] for part in after["missing"]])
+    await asyncio.sleep(1.1)  # the store tells sendings apart by whole seconds
+    await send_missing(lin, upload, BIG)
+    assert "received" == await completed(lin, upload)
+    await run_seal(app, upload)
+    assert "sealed" == (await standing_of(lin, upload))["state"]
+
+
+async def test_completing_with_parts_missing_lists_them(app: Litestar) -> None:
+    """The device learns the numbers and sends those; nothing else changed."""
+    lin = await a_duty_auxiliary(app)
+    upload = (await declare(lin, BIG))["id"]
+    assert [1, 2, 3] == refused(await complete(lin, upload), 409, "parts_missing")["missing"]
+    second = (await parts_of(lin, upload))["missing"][1]
+    assert 200 == put(second, piece_of(BIG, second))
+    assert [1, 3] == refused(await complete(lin, upload), 409, "parts_missing")["missing"]
+    assert 2 == await send_missing(lin, upload, BIG)
+    assert "received" == await completed(lin, upload)
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        pytest.param({"from": 4}, "part_out_of_range", id="beyond-the-file"),
+        pytest.param({"from": 10_000}, "part_out_of_range", id="far-beyond"),
+        pytest.param({"from": 0}, "invalid", id="before-the-first"),
+        pytest.param({"from": 10_001}, "invalid", id="more-than-an-upload-holds"),
+        pytest.param({"from": "two"}, "invalid", id="no-number"),
+        pytest.param({"limit": 0}, "invalid", id="none-at-all"),
+    ],
+)
+async def test_a_part_number_out_of_range_is_told(app: Litestar, query: dict[str, object], code: str) -> None:
+    """A file of three parts has no fourth."""
+    lin = await a_duty_auxiliary(app)
+    upload = (await declare(lin, BIG))["id"]
+    refused(await lin.get(f"/v1/uploads/{upload}/parts", **query), 422, code)
+
+
+async def test_parts_are_told_from_a_number_on(app: Litestar) -> None:
+    """Several lanes may each take a stretch of the file."""
+    lin = await a_duty_auxiliary(app)
+    upload = (await declare(lin, BIG))["id"]
+    asked = await parts_of(lin, upload, **{"from": 2, "limit": 1})
+    assert [2] == [part["number"] for part in asked["missing"]]
+
+
+async def test_a_long_file_is_told_in_pieces(app: Litestar) -> None:
+    """An hour in 1080p is some 330 parts; no answer carries more URLs than the term allows."""
+    lin = await a_duty_auxiliary(app)
+    upload = recorded(await lin.declare(bytes=int(2.6e9), sha256=sha256_of(b"an hour")))["id"]
+    asked = await parts_of(lin, upload)
+    assert (310, law().count("part_urls_at_once")) == (asked["parts"], len(asked["missing"]))
+    last = await parts_of(lin, upload, **{"from": 310})
+    assert [310] == [part["number"] for part in last["missing"]]
+
+
+# -- whose, and what
+
+
+async def test_somebody_elses_upload_is_not_there(app: Litestar) -> None:
+    """Not allowed to see is 404: parts, complete and receipt alike."""
+    lin, chen = await a_duty_auxiliary(app), await a_duty_auxiliary(app, name="陈文静")
+    upload = (await declare(lin, SMALL))["id"]
+    await send_missing(lin, upload, SMALL)
+    refused(await chen.get(f"/v1/uploads/{upload}/parts"), 404, "unknown_upload")
+    refused(await complete(chen, upload), 404, "unknown_upload")
+    refused(await chen.get(f"/v1/uploads/{upload}/receipt"), 404, "unknown_upload")
+    assert "receiving" == (await row_of(upload))["state"]
+    refused(await lin.get(f"/v1/uploads/{uuid4()}/parts"), 404, "unknown_upload")
+
+
+@pytest.mark.parametrize("other", [{"sha256": sha256_of(b"other")}, {"bytes": len(SMALL) + 1}], ids=["digest", "size"])
+async def test_what_complete_says_must_agree_with_the_declaration(app: Litestar, other: dict[str, object]) -> None:
+    """A device that tells two stories is told so, before anything is joined."""
+    lin = await a_duty_auxiliary(app)
+    upload = (await declare(lin, SMALL))["id"]
+    await send_missing(lin, upload, SMALL)
+    refused(await complete(lin, upload, **other), 409, "digest_differs")
+    assert "receiving" == (await row_of(upload))["state"]
+    assert "received" == await completed(lin, upload)
+
+
+@pytest.mark.parametrize("told", [{}, {"bytes": 5}, {"sha256": sha256_of(b"x")}], ids=["neither", "size", "digest"])
+async def test_nothing_is_received_without_size_and_digest(app: Litestar, told: dict[str, object]) -> None:
+    """Without a digest nobody could tell whether the right bytes arrived."""
+    lin = await a_duty_auxiliary(app)
+    upload = (await declare_while_recording(lin))["id"]
+    refused(await complete(lin, upload, **told), 422, "digest_missing")
+
+
+async def test_an_end_before_the_start_is_refused_at_complete(app: Litestar) -> None:
+    """As it would be at the declaration."""
+    lin = await a_duty_auxiliary(app)
+    upload = (await declare_while_recording(lin, started_at=ago(minutes=10)))["id"]
+    assert 200 == put((await parts_of(lin, upload))["missing"][0], SMALL)
+    told = {"bytes": len(SMALL), "sha256": sha256_of(SMALL)}
+    refused(await complete(lin, upload, **told, ended_at=ago(minutes=11)), 422, "end_before_start")
+    assert "received" == await completed(lin, upload, **told, ended_at=ago(minutes=9))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["街面巡逻 01.mp4", ".hidden.mp4", "a" * 251 + ".mp4", "…—·.mp4", "two  spaces.mp4"],
+    ids=["chinese", "dot", "255", "punctuation", "spaces"],
+)
+async def test_a_file_name_may_be_what_a_recorder_or_a_person_gives(app: Litestar, name: str) -> None:
+    """It is kept as it came, and nothing is ever opened by it."""
+    lin = await a_duty_auxiliary(app)
+    upload = (await declare(lin, SMALL, file_name=name))["id"]
+    assert (name, True) == ((await row_of(upload))["file_name"], (await row_of(upload))["object_key"].isascii())
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../etc/passwd", "a\\b.mp4", "..", ".", "", "a" * 256, "a\x00.mp4", "a\n.mp4", "a\u202e4pm.exe"],
+    ids=["path", "backslash", "up", "here", "empty", "256", "nul", "newline", "turned-around"],
+)
+async def test_a_file_name_is_no_path_and_hides_nothing(app: Litestar, name: str) -> None:
+    """Slashes, control characters and writing turned around are refused; nothing is half-written."""
+    lin = await a_duty_auxiliary(app)
+    refused(await lin.declare(file_name=name), 422, "invalid")
+    assert 0 == await value("SELECT count(*) FROM upload WHERE owner = $1", lin.id)
+
+
+# -- once
+
+
+async def test_completing_twice_is_the_same_answer(app: Litestar) -> None:
+    """The answer was lost on the way: the device says it again, before and after the sealing."""
+    lin = await a_duty_auxiliary(app)
+    upload = await received(lin, SMALL)
+    assert "received" == await completed(lin, upload)
+    await run_seal(app, upload)
+    assert "sealed" == await completed(lin, upload)
+    assert 1 == await value(
+        "SELECT count(*) FROM journal WHERE verb = 'uploads/complete' AND $1 = ANY(subjects)", UUID(upload)
+    )
+
+
+async def test_completing_five_times_at_once_is_completing_once(app: Litestar) -> None:
+    """Phone, dock and their retries may all say it at the same moment."""
+    lin = await a_duty_auxiliary(app)
+    upload = (await declare(lin, BIG))["id"]
+    await send_missing(lin, upload, BIG)
+    answers = await asyncio.gather(*(complete(lin, upload) for _ in range(5)))
+    assert [(200, "received")] * 5 == [(answer.status_code, answer.json().get("state")) for answer in answers]
+    assert 1 == await value(
+        "SELECT count(*) FROM journal WHERE verb = 'uploads/complete' AND $1 = ANY(subjects)", UUID(upload)
+    )
+    await run_seal(app, upload)
+    assert "sealed" == (await standing_of(lin, upload))["state"]
+
+
+async def test_the_same_bytes_of_the_same_wearer_are_one_recording(app: Litestar) -> None:
+    """Phone and dock both bring the file: the second is answered at once with what is sealed already."""
+    lin = await a_duty_auxiliary(app)
+    kept = await sealed(app, lin, SMALL)
+    again = await declare(lin, SMALL)
+    assert ("sealed", kept) == (again["state"], again["same_as"])
+    assert [] == (await parts_of(lin, again["id"]))["missing"]
+    assert "sealed" == await completed(lin, again["id"])
+    assert (await standing_of(lin, kept))["receipt"] == (await standing_of(lin, again["id"]))["receipt"]
+    listed = (await lin.get("/v1/recordings")).json()["items"]
+    assert [kept] == [row["id"] for row in listed]
+
+
+async def test_the_same_bytes_declared_again_before_they_are_sealed_go_on_together(app: Litestar) -> None:
+    """Two ids, one upload: what one sent, the other need not send."""
+    lin = await a_duty_auxiliary(app)
+    begun = (await declare(lin, BIG))["id"]
+    part = (await parts_of(lin, begun))["missing"][0]
+    assert 200 == put(part, piece_of(BIG, part))
+    again = await declare(lin, BIG)
+    assert (begun, "receiving") == (again["same_as"], again["state"])
+    assert [[1, 1]] == (await parts_of(lin, again["id"]))["have"]
+    assert 2 == await send_missing(lin, again["id"], BIG)
+    assert "received" == await completed(lin, again["id"])
+    assert "received" == (await standing_of(lin, begun))["state"]
+
+
+async def _sent_but_undeclared(someone: Someone, content: bytes) -> tuple[str, dict[str, object]]:
+    """An upload whose parts are there and whose size and digest nobody told yet, and what complete will tell."""
+    upload = (await declare_while_recording(someone))["id"]
+    assert 200 == put((await parts_of(someone, upload))["missing"][0], content)
+    return upload, {"bytes": len(content), "sha256": sha256_of(content), "ended_at": ago(minutes=1)}
+
+
+async def test_a_digest_known_only_at_complete_finds_the_same_bytes(app: Litestar) -> None:
+    """What is kept already is answered with its receipt, and the second copy leaves the store."""
+    lin = await a_duty_auxiliary(app)
+    kept = await sealed(app, lin, SMALL)
+    upload, told = await _sent_but_undeclared(lin, SMALL)
+    key = (await row_of(upload))["object_key"]
+    assert "sealed" == await completed(lin, upload, **told)
+    assert (await standing_of(lin, kept))["receipt"] == (await standing_of(lin, upload))["receipt"]
+    assert UUID(kept) == (await row_of(upload))["same_as"]
+    assert [] == await opened_in_store(app, upload)
+    with pytest.raises(ObjectUnknown):
+        await app.state.store.find(key)
+
+
+async def test_the_same_bytes_completed_twice_at_once_under_a_second_id(app: Litestar) -> None:
+    """Even then each call is answered with the recording that is kept."""
+    lin = await a_duty_auxiliary(app)
+    await sealed(app, lin, SMALL)
+    upload, told = await _sent_but_undeclared(lin, SMALL)
+    answers = await asyncio.gather(*(complete(lin, upload, **told) for _ in range(4)))
+    assert [(200, "sealed")] * 4 == [(answer.status_code, answer.json().get("state")) for answer in answers]
+
+
+async def test_a_digest_known_only_at_complete_takes_over_an_unfinished_twin(app: Litestar) -> None:
+    """The dock declared the file and has sent nothing yet; the phone is quicker: its bytes count for both."""
+    lin = await a_duty_auxiliary(app)
+    waiting = (await declare(lin, SMALL))["id"]
+    upload, told = await _sent_but_undeclared(lin, SMALL)
+    assert "received" == await completed(lin, upload, **told)
+    assert UUID(upload) == (await row_of(waiting))["same_as"]
+    await run_seal(app, upload)
+    assert "sealed" == await completed(lin, waiting)
+    assert (await standing_of(lin, upload))["receipt"] == (await standing_of(lin, waiting))["receipt"]
+
+
+async def test_another_persons_same_bytes_are_their_own_recording(app: Litestar) -> None:
+    """Whether somebody else has these bytes is nobody's business."""
+    lin, chen = await a_duty_auxiliary(app), await a_duty_auxiliary(app, name="陈文静")
+    kept = await sealed(app, lin, SMALL)
+    own = await declare(chen, SMALL)
+    assert ("declared", None) == (own["state"], own["same_as"])
+    await send_missing(chen, own["id"], SMALL)
+    assert "received" == await completed(chen, own["id"])
+    await run_seal(app, own["id"])
+    receipts = {(await standing_of(lin, kept))["receipt"], (await standing_of(chen, own["id"]))["receipt"]}
+    assert 2 == len(receipts)
+
+
+# -- two at once, killed, forgotten
+
+
+async def test_two_processes_that_open_an_upload_at_once_open_one(app: Litestar) -> None:
+    """Whoever opens it second uses the first one's, and leaves nothing open in the store."""
+    lin = await a_duty_auxiliary(app)
+    upload = (await declare(lin, BIG))["id"]
+    asked = await asyncio.gather(*(parts_of(lin, upload) for _ in range(6)))
+    assert [3] * 6 == [len(one["missing"]) for one in asked]
+    assert [(await row_of(upload))["store_upload"]] == await opened_in_store(app, upload)
+    for number, one in enumerate(asked[:3]):  # the URLs of each lead into the same upload
+        assert 200 == put(one["missing"][number], piece_of(BIG, one["missing"][number]))
+    assert "received" == await completed(lin, upload)
+
+
+async def test_an_upload_that_the_store_forgot_starts_over(app: Litestar) -> None:
+    """Somebody's clean-up of the store costs the device time, and nothing is stuck."""
+    lin = await a_duty_auxiliary(app)
+    upload = (await declare(lin, BIG))["id"]
+    part = (await parts_of(lin, upload))["missing"][0]
+    assert 200 == put(part, piece_of(BIG, part))
+    row = await row_of(upload)
+    await app.state.store.abort_upload(row["object_key"], row["store_upload"])
+    refused(await complete(lin, upload), 409, "parts_missing")
+    after = await parts_of(lin, upload)
+    assert ([], [1, 2, 3]) == (after["have"], [part["number"] for part in after["missing"]])
+    assert 3 == await send_missing(lin, upload, BIG)
+    assert "received" == await completed(lin, upload)
+
+
+@pytest.mark.parametrize("asks_first", [True, False], ids=["asks-for-parts", "completes-again"])
+@pytest.mark.parametrize("known", [True, False], ids=["declared-digest", "digest-at-complete"])
+async def test_killed_between_the_stores_join_and_our_own_word(app: Litestar, asks_first: bool, known: bool) -> None:
+    """The store joined the parts and the process died before it could say so: the next call goes on from there."""
+    lin = await a_duty_auxiliary(app)
+    upload = (await declare(lin, BIG) if known else await declare_while_recording(lin))["id"]
+    for part in (await parts_of(lin, upload, limit=3))["missing"]:
+        assert 200 == put(part, piece_of(BIG, part))
+    row, store = await row_of(upload), app.state.store
+    await execute(receiving.SIZED, row["id"], len(BIG))
+    await store.complete_upload(
+        row["object_key"], row["store_upload"], await store.parts(row["object_key"], row["store_upload"])
+    )
+    if asks_first:
+        there = await parts_of(lin, upload)
+        assert ([[1, 3]], []) == (there["have"], there["missing"])
+    told = {} if known else {"bytes": len(BIG), "sha256": sha256_of(BIG), "ended_at": ago(minutes=1)}
+    assert "received" == await completed(lin, upload, **told)
+    await run_seal(app, upload)
+    assert "sealed" == (await standing_of(lin, upload))["state"]
+
+
+# -- bounds
+
+
+async def test_a_person_may_not_hoard_open_uploads(app: Litestar) -> None:
+    """More files than a handheld offline for weeks could have is a fault or an attack; nothing is locked for it."""
+    lin = await a_duty_auxiliary(app)
+    await execute(
+        """
+        INSERT INTO upload (id, kind, owner, organ, declared_by, file_name, media_type, state, part_size, object_key,
+            declared_at, touched_at)
+        SELECT gen_random_uuid(), 'recording', $1, $2, $1, 'x.mp4', 'video/mp4', 'declared', 8388608,
+            'quota/' || gen_random_uuid(), now(), now() FROM generate_series(1, $3)
+        """,
+        lin.id, lin.organ, law().count("open_uploads_ceiling") - 1,
+    )  # fmt: skip
+    recorded(await lin.declare(bytes=5, sha256=sha256_of(b"the last one")))
+    refused(await lin.declare(bytes=5, sha256=sha256_of(b"one too many")), 429, "too_many_uploads")
+    await execute("UPDATE upload SET state = 'abandoned' WHERE owner = $1 AND object_key LIKE 'quota/%'", lin.id)
+    recorded(await lin.declare(bytes=5, sha256=sha256_of(b"there is room again")))
+
+
+async def test_a_person_may_not_hoard_unsealed_bytes(app: Litestar) -> None:
+    """Three weeks of footage wait at most; a file that is known already takes no room."""
+    lin = await a_duty_auxiliary(app)
+    whole_day = law().count("file_ceiling")
+    for number in range(law().count("unsealed_bytes_ceiling") // whole_day):
+        recorded(await lin.declare(bytes=whole_day, sha256=sha256_of(b"day %d" % number)))
+    refused(await lin.declare(bytes=1, sha256=sha256_of(b"one byte more")), 429, "too_many_uploads")
+    recorded(await lin.declare(bytes=whole_day, sha256=sha256_of(b"day 0")))
+
+
+async def test_a_file_larger_than_a_whole_day_is_refused(app: Litestar) -> None:
+    """At the declaration, and at complete where it is told only then."""
+    lin = await a_duty_auxiliary(app)
+    too_large = law().count("file_ceiling") + 1
+    refused(await lin.declare(bytes=too_large), 422, "file_too_large")
+    upload = (await declare_while_recording(lin))["id"]
+    told = {"bytes": too_large, "sha256": sha256_of(b"large"), "ended_at": some_footage()["ended_at"]}
+    refused(await complete(lin, upload, **told), 422, "file_too_large")
+
+
+async def test_what_was_asked_stands_in_the_journal_without_a_file_name(app: Litestar) -> None:
+    """The journal's bytes hold ids, codes, times and digests only: a file name is free text."""
+    lin = await a_duty_auxiliary(app)
+    upload = await received(lin, SMALL, file_name="张三家门口.mp4")
+    rows = await fetch("SELECT entry FROM journal WHERE $1 = ANY(subjects)", UUID(upload))
+    assert 2 == len(rows)
+    assert all("张三".encode() not in bytes(row["entry"]) for row in rows)
+    kept = await first("SELECT entry FROM journal WHERE verb = 'uploads/complete' AND $1 = ANY(subjects)", UUID(upload))
+    assert sha256_of(SMALL).encode() in bytes(kept["entry"])

@@ -1,0 +1,302 @@
+"""Another province is another directory: it loads without a change of code, or is told every mistake by its line."""
+
+import ast
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from backend.law.catalogue import HERE, Law, LawError, law, load, use
+from backend.law.verdict import Facts, Verdict, verdict
+
+# A regulation that numbers by chapter and letter, has civilians led and two officers at a post that is commanded.
+ANOTHER = """
+    # 另一省的条例
+
+    ["3.a"]
+    text = "巡逻防控、现场救助"
+    gloss = "Patrol and rescue"
+    kind = "duty"
+    leadership = "led"
+    officers = 3
+    officers_source = "its Article 3"
+    recording = "required"
+    recording_source = "its Article 3"
+    never_waits_for_leader = true
+
+    ["3.a.patrol"]
+    part_of = "3.a"
+    text = "巡逻防控"
+    gloss = "Patrol"
+    kind = "duty"
+    leadership = "command"
+    officers = 2
+    officers_source = "its Article 3"
+    recording = "not"
+    recording_source = "its Article 3"
+
+    ["27.14"]
+    text = '''
+    ["99.9"] 在这里只是文字
+    心理疏导'''
+    gloss = "Counselling"
+    kind = "civilian"
+    leadership = "led"
+    officers = 0
+    officers_source = "its Article 27"
+    recording = "not"
+    recording_source = "its Article 27"
+    qualification = "counsellor"
+    emergency_only = true
+
+    ["5.1"]
+    text = "佩带枪支"
+    gloss = "Carrying firearms"
+    kind = "none"
+
+    [qualifications.counsellor]
+    zh = "心理咨询师"
+    en = "Counsellor"
+    source = "its Article 27"
+"""
+LIN = Facts(kind="duty_auxiliary", on_shift=True, trained=True)
+SU = Facts(kind="civilian_auxiliary", on_shift=True, trained=True)
+
+
+@pytest.fixture(autouse=True)
+def the_law_before() -> Iterator[None]:
+    """What a test puts in force ends with it."""
+    yield
+    use(None)
+
+
+def a_law(directory: Path, **files: str) -> Path:
+    for name, text in files.items():
+        (directory / f"{name}.toml").write_text(dedent(text).lstrip("\n"), encoding="utf-8")
+    return directory
+
+
+def laid_over(directory: Path, **files: str) -> Law:
+    return load(a_law(directory, **files), over=load())
+
+
+def mistakes(directory: Path, **files: str) -> list[str]:
+    with pytest.raises(LawError) as caught:
+        laid_over(directory, **files)
+    return str(caught.value).split("\n")
+
+
+def test_another_regulation_is_judged_by_the_same_code(tmp_path: Path) -> None:
+    """Other numbers, other leading, other conditions: verdicts follow from the file alone."""
+    works = laid_over(tmp_path, works=ANOTHER).works
+    assert ["3.a", "3.a.patrol", "27.14", "5.1"] == list(works)
+    assert Verdict("conditional", ("too_few_officers",)) == verdict(works["3.a.patrol"], LIN)
+    assert Verdict("conditional", ("not_recording",), ("not_led", "too_few_officers")) == verdict(works["3.a"], LIN)
+    assert Verdict("forbidden", ("unqualified", "not_led", "no_emergency")) == verdict(works["27.14"], SU)
+    assert Verdict("forbidden", ("forbidden_work",)) == verdict(works["5.1"], LIN)
+
+
+def test_its_works_take_the_place_of_ours_as_a_whole(tmp_path: Path) -> None:
+    """Another regulation numbers otherwise: an item of ours left among its own would be nobody's law."""
+    theirs = laid_over(tmp_path, works=ANOTHER)
+    assert not set(theirs.works) & set(law().works)
+    assert ["counsellor"] == list(theirs.qualifications)
+
+
+def test_what_it_leaves_out_is_as_built_in(tmp_path: Path) -> None:
+    """A province that keeps footage for a year says that, and nothing else."""
+    theirs = laid_over(tmp_path, terms='[footage_retention]\ndays = 366\nsource = "its own circular"\n')
+    assert timedelta(days=366) == theirs.span("footage_retention")
+    assert law().span("live_window") == theirs.span("live_window")
+    assert (law().works, law().messages) == (theirs.works, theirs.messages)
+
+
+def test_a_term_is_replaced_as_a_whole(tmp_path: Path) -> None:
+    """Another unit takes the place of the first, and the source is its own."""
+    theirs = laid_over(tmp_path, terms='[footage_retention]\nhours = 9000\nsource = "its own circular"\n')
+    assert {"hours": 9000} == theirs.terms["footage_retention"].units()
+
+
+def test_renumbering_an_article_repeats_no_sentence(tmp_path: Path) -> None:
+    """Of a message only the fields given are replaced."""
+    theirs = laid_over(tmp_path, messages='[not_led]\narticle = "17"\n').messages["not_led"]
+    assert ("17", law().messages["not_led"].zh, 409) == (theirs.article, theirs.zh, theirs.status)
+
+
+def test_the_law_in_use_is_the_one_chosen(tmp_path: Path) -> None:
+    """FUJING_LAW_DIR is put in force once, before anything asks."""
+    theirs = use(a_law(tmp_path, works=ANOTHER))
+    assert theirs is law()
+    assert "3.a" in law().works
+    assert "10.3" in use(None).works
+    assert "10.3" in law().works
+
+
+def test_a_law_with_mistakes_is_not_put_in_force(tmp_path: Path) -> None:
+    """The one before stays."""
+    before = law()
+    with pytest.raises(LawError):
+        use(a_law(tmp_path, works='["3.a"]\ntext = "巡逻"\n'))
+    assert before is law()
+
+
+def test_every_mistake_is_named_by_file_and_line(tmp_path: Path) -> None:
+    """Whoever adapts the law mends all of them at once and looks for none."""
+    works = """
+        ["10.3"]
+        text = "盘查"
+        gloss = "Stop-and-question"
+        kind = "duty"
+        leadership = "guided"
+        officers = -1
+        officers_source = "its Article 10"
+        recording = "required"
+
+        ["10.4"]
+        text = "接报案"
+        gloss = "Take reports"
+        kind = "duty"
+        leadership = "led"
+        officers = 1
+        officers_source = "its Article 10"
+        recording = "not"
+        recording_source = "its Article 10"
+        legality = true
+        enforcement = true
+        qualification = "clerk"
+        colour = "blue"
+
+        ["10.5"]
+        text = "约束"
+        gloss = "Restraint"
+        part_of = "10.6"
+        kind = "none"
+        watcher = true
+
+        [11.1]
+        text = "驾驶"
+
+        ["twelve"]
+        text = "保密"
+        gloss = "Secrets"
+        kind = "none"
+    """
+    terms = """
+        [footage_retention]
+        days = 1
+        hours = 2
+        source = "its own"
+
+        [footage_retension]
+        days = 1
+        source = "its own"
+    """
+    messages = """
+        [not_lead]
+        article = "17"
+
+        [not_led]
+        tone = 3
+    """
+    assert [
+        "works.toml:5: [10.3] leadership must be command or led",
+        "works.toml:6: [10.3] officers is not usable: Expected `int` >= 0",
+        "works.toml:22: [10.4] colour is not known here",
+        "works.toml:27: [10.5] there is no [10.6] to be a part of",
+        "works.toml:29: [10.5] watcher is said of a forbidden work (kind none), which has no conditions",
+        'works.toml:31: [11.1] needs quotes: ["11.1"]',
+        "works.toml:34: [twelve] must be a code like 10.3: chapter.item",
+        "terms.toml:1: [footage_retention] needs exactly one unit, not negative",
+        "terms.toml:6: [footage_retension] is no term of the built-in law",
+        "messages.toml:1: [not_lead] is no message of the built-in law",
+        "messages.toml:5: [not_led] tone is not known here",
+    ] == mistakes(tmp_path, works=works, terms=terms, messages=messages)
+
+
+def test_conditions_that_contradict_each_other_are_mistakes(tmp_path: Path) -> None:
+    """What is read well and means nothing is told too."""
+    works = """
+        ["10.4"]
+        text = "接报案"
+        gloss = "Take reports"
+        kind = "duty"
+        leadership = "led"
+        officers = 1
+        recording = "not"
+        recording_source = "its Article 10"
+        legality = true
+        enforcement = true
+        restraints = ["rope"]
+        qualification = "clerk"
+
+        ["10.4.x"]
+        part_of = "10.4"
+        text = "巡逻"
+        gloss = "Patrol"
+        kind = "none"
+    """
+    assert [
+        "works.toml:1: [10.4] officers_source is missing",
+        "works.toml:1: [10.4] enforcement_source is missing",
+        "works.toml:1: [10.4] restraint_source is missing",
+        "works.toml:9: [10.4] legality needs recording required",
+        "works.toml:12: [10.4] there is no [qualifications.clerk]",
+        "works.toml:15: [10.4.x] its text does not stand in the text of [10.4]",
+    ] == mistakes(tmp_path, works=works)
+
+
+@pytest.mark.parametrize(
+    ("works", "told"),
+    [
+        ("", "works.toml:1: [works] there is no work in this file"),
+        ('["3.a"\n', "works.toml:1: is no TOML"),
+        ('\n\n["3.a"]\ntext = "没有引号收尾\n', "works.toml:4: is no TOML"),
+        ("\n'3.a' = 5\n", "works.toml:2: [3.a] must be a table"),
+        ("\nqualifications = 5\n", "works.toml:2: [qualifications] must be a table"),
+        ("[qualifications.x]\nzh = ''\nen = 'x'\nsource = 'x'\n", "works.toml:2: [qualifications.x] zh is not usable"),
+        ("'3.a' = { kind = 'duty' }\n", "works.toml:1: [3.a] text is missing"),
+        ("'3.a'.kind = 'nobody'\n", "works.toml:1: [3.a] kind must be civilian or duty or none"),
+    ],
+)
+def test_a_file_that_is_odd_in_another_way_is_told_too(tmp_path: Path, works: str, told: str) -> None:
+    """Whatever an editor or a hurried hand leaves behind."""
+    (tmp_path / "works.toml").write_text(works.replace("\n", "\r\n"), encoding="utf-8-sig", newline="")
+    with pytest.raises(LawError) as caught:
+        load(tmp_path, over=load())
+    assert any(line.startswith(told) for line in str(caught.value).split("\n"))
+
+
+def test_a_file_in_another_encoding_is_named_with_its_line(tmp_path: Path) -> None:
+    """GB 18030 is what many editors in China save."""
+    (tmp_path / "works.toml").write_bytes('# law\n# 条例\n["3.a"]\n'.encode("gb18030"))
+    with pytest.raises(LawError, match=r"^works\.toml:2: is not UTF-8"):
+        use(tmp_path)
+
+
+def test_a_directory_that_would_silently_change_nothing_is_refused(tmp_path: Path) -> None:
+    """A path mistyped, or a file misspelt, must not mean the built-in law."""
+    with pytest.raises(LawError, match="holds none of"):
+        use(tmp_path / "nowhere")
+    with pytest.raises(LawError, match="holds none of"):
+        use(tmp_path)
+    assert ["work.toml: is no file of the law, which are works.toml, terms.toml, messages.toml"] == mistakes(
+        tmp_path, work=ANOTHER
+    )
+
+
+def test_a_whole_law_lacks_no_file(tmp_path: Path) -> None:
+    """Without a law to lay it over, each file must be there."""
+    with pytest.raises(LawError) as caught:
+        load(a_law(tmp_path, works=ANOTHER))
+    assert ["terms.toml", "messages.toml"] == [line.split(":")[0] for line in str(caught.value).split("\n")]
+
+
+def test_no_code_knows_the_number_of_an_article() -> None:
+    """What an article or an item is called stands in the files of data alone."""
+    for name in ("verdict.py", "catalogue.py", "reading.py"):
+        nodes = ast.walk(ast.parse((HERE / name).read_text(encoding="utf-8")))
+        texts = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+        assert set() == {text for text in texts if re.fullmatch(r"\d+(\.[0-9a-z_.]*)?", text)}

@@ -1,0 +1,135 @@
+"""The works: every item of Articles 8 to 12 is there, word for word, with its conditions and where they come from."""
+
+import re
+from functools import cache
+
+import pytest
+
+from backend.law.catalogue import HERE, Work, law
+
+DIGITS = "零一二三四五六七八九"
+PERMITTED = sorted(code for code, work in law().works.items() if work.kind != "none")
+SOURCES = ("officers_source", "recording_source", "enforcement_source", "restraint_source")
+
+
+def number(numeral: str) -> int:
+    """一 to 九十九."""
+    tens, ten, ones = numeral.rpartition("十")
+    return (10 * DIGITS.index(tens or "一") if ten else 0) + DIGITS.index(ones or "零")
+
+
+@cache
+def articles() -> dict[int, str]:
+    """The regulation by article, as it was published."""
+    text = (HERE / "regulation.zh.txt").read_text(encoding="utf-8")
+    parts = re.split(r"第([一二三四五六七八九十]+)条　", text)
+    return dict(zip(map(number, parts[1::2]), map(str.strip, parts[2::2]), strict=True))
+
+
+def items(article: int) -> dict[str, str]:
+    """Its items by code, without the number and without the ； or 。 that closes each."""
+    found = re.findall(r"^（([一二三四五六七八九十]+)）(.+)[；。]$", articles()[article], re.MULTILINE)
+    return {f"{article}.{number(numeral)}": text for numeral, text in found}
+
+
+def works_of(article: int) -> dict[str, Work]:
+    return {code: work for code, work in law().works.items() if code.startswith(f"{article}.")}
+
+
+def test_the_regulation_has_43_articles() -> None:
+    """The text that everything is compared with is whole."""
+    assert list(range(1, 44)) == list(articles())
+    assert [4, 8, 9, 7] == [len(items(article)) for article in (8, 9, 10, 12)]
+
+
+@pytest.mark.parametrize("article", [8, 9, 10, 12])
+def test_every_item_is_a_work_word_for_word(article: int) -> None:
+    """R.8, 9, 10, 12: nothing is left out, nothing is added, nothing is said in other words."""
+    whole = {code: work.text for code, work in works_of(article).items() if work.part_of is None}
+    assert items(article) == whole
+
+
+def test_article_11_is_there_word_for_word() -> None:
+    """It has no numbered items: equipment, vehicles and restraint devices together are its one sentence."""
+    equipment, vehicle, restraint = (law().works[f"11.{name}"].text for name in ("equipment", "vehicle", "restraint"))
+    assert f"勤务辅警履行职责期间，{equipment}，{vehicle}；{restraint}。" == articles()[11]
+
+
+def test_no_work_stands_outside_the_five_articles() -> None:
+    """What is not in the regulation is no work."""
+    assert set(law().works) == set().union(*(works_of(article) for article in range(8, 13)))
+
+
+def test_whose_work_it_is_follows_the_article() -> None:
+    """R.8 civilian; R.9, 10, 11 duty; R.12 nobody."""
+    kinds = {article: {work.kind for work in works_of(article).values()} for article in range(8, 13)}
+    assert {8: {"civilian"}, 9: {"duty"}, 10: {"duty"}, 11: {"duty"}, 12: {"none"}} == kinds
+
+
+def test_command_or_lead_follows_the_article() -> None:
+    """R.9: commanded by the organ or led; R.10: led by an officer, who is there in person; R.11: restraint is led."""
+    assert {"command"} == {work.leadership for article in (8, 9) for work in works_of(article).values()}
+    assert {"led"} == {work.leadership for work in works_of(10).values()}
+    assert "led" == law().works["11.restraint"].leadership
+    assert all(work.officers >= 1 for work in law().works.values() if work.leadership == "led")
+
+
+def test_what_one_officer_may_do_with_auxiliaries_and_what_needs_two() -> None:
+    """程序规定 52: para 2 names the work of 10.4, fully recorded; para 1 asks two for questioning and compulsion."""
+    works = law().works
+    assert (1, "required", True) == (works["10.4"].officers, works["10.4"].recording, works["10.4"].legality)
+    assert (2, 2, 2) == tuple(works[code].officers for code in ("10.3", "10.3.question", "10.5"))
+
+
+def test_a_drunk_person_is_held_by_belt_or_rope_and_watched() -> None:
+    """程序规定 58: never hand- or leg-cuffs, and somebody is named who watches."""
+    work = law().works["10.5"]
+    assert ({"restraint_belt", "police_rope"}, True) == (set(work.restraints), work.watcher)
+
+
+def test_restraint_devices_are_for_emergencies_only() -> None:
+    """R.11: an emergency, an officer leading, assisting only."""
+    assert {"11.restraint"} == {code for code, work in law().works.items() if work.emergency_only}
+
+
+def test_rescue_and_stopping_a_crime_never_wait_for_a_leader() -> None:
+    """DESIGN: the street does not wait where somebody is being hurt."""
+    assert {"9.4", "9.7"} == {code for code, work in law().works.items() if work.never_waits_for_leader}
+
+
+def test_full_recording_is_asked_of_led_work_only() -> None:
+    """R.32 para 3: whenever an officer leads work related to enforcement."""
+    required = [work for work in law().works.values() if work.recording == "required"]
+    assert required
+    assert {("led", True)} == {(work.leadership, work.enforcement) for work in required}
+
+
+def test_professional_work_asks_for_its_qualification() -> None:
+    """R.8 last paragraph; the item as a whole frees nobody from what its parts ask for."""
+    asked = {code: work.qualification for code, work in works_of(8).items() if work.qualification}
+    assert {"8.2", "8.2.counselling", "8.2.medicine", "8.2.translation"} == set(asked)
+    assert set(law().qualifications) == {work.qualification for work in law().works.values()} - {None}
+
+
+def test_the_parts_of_professional_work_are_those_the_regulation_lists() -> None:
+    """R.8(2) names seven; other professional work is the item as a whole."""
+    parts = [work.text for work in law().works.values() if work.part_of == "8.2"]
+    assert f"{'、'.join(parts)}等专业技术工作" == law().works["8.2"].text
+
+
+@pytest.mark.parametrize("code", PERMITTED)
+def test_every_condition_says_where_it_comes_from(code: str) -> None:
+    """F read, M known, I inferred: a lawyer sees which of them to look at."""
+    told = [source for name in SOURCES if (source := getattr(law().works[code], name)) is not None]
+    assert len(told) >= 2
+    for source in told:
+        assert re.search(r"R\.\d|程序规定|14号|条例|规范", source)
+
+
+@pytest.mark.parametrize("code", sorted(law().works))
+def test_every_work_is_told_in_both_languages(code: str) -> None:
+    """The text is Chinese, the gloss English."""
+    work = law().works[code]
+    assert re.search("[一-鿿]", work.text)
+    assert work.gloss.strip()
+    assert not re.search("[一-鿿]", work.gloss)

@@ -1,0 +1,125 @@
+"""What a handheld does with a file: declares it, sends parts to the store's signed URLs, completes it.
+
+Bytes go the way they go in the street: straight to the store, never through the application under test.
+"""
+
+import asyncio
+import hashlib
+import random
+from base64 import b64encode
+from typing import Any
+from uuid import UUID
+
+import httpx
+import urllib3
+from litestar import Litestar
+
+from backend.database import first
+from backend.evidence.sealing import seal
+from tests.builders import Someone, now, recorded, some_footage
+
+MIB = 1024 * 1024
+PART = 8 * MIB
+_http = urllib3.PoolManager(maxsize=8, retries=False, timeout=30)
+
+
+def some_bytes(size: int, seed: str) -> bytes:
+    """The same bytes for the same seed, of no media."""
+    return random.Random(seed).randbytes(size)  # noqa: S311 - no secret
+
+
+def sha256_of(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def put(part: dict[str, Any], content: bytes, *, md5_of: bytes | None = None) -> int:
+    """PUT a part to its signed URL, with the Content-MD5 of these or of other bytes; the store's status."""
+    md5 = hashlib.md5(content if md5_of is None else md5_of, usedforsecurity=False).digest()
+    headers = {"Content-MD5": b64encode(md5).decode()}
+    return _http.request("PUT", part["url"], body=content, headers=headers).status
+
+
+def piece_of(content: bytes, part: dict[str, Any]) -> bytes:
+    return content[part["offset"] : part["offset"] + part["bytes"]]
+
+
+async def declare(someone: Someone, content: bytes, **fields: Any) -> dict[str, Any]:
+    """A declaration of footage with its size and digest; the upload as it stands."""
+    known = {"bytes": len(content), "sha256": sha256_of(content)}
+    return recorded(await someone.declare(**(known | fields)))["upload"]
+
+
+async def declare_while_recording(someone: Someone, **fields: Any) -> dict[str, Any]:
+    """A declaration while the camera runs: no size, no digest, no end."""
+    told = {name: what for name, what in some_footage().items() if name != "ended_at"} | fields
+    return recorded(await someone.post("/v1/recordings/declare", **told))["upload"]
+
+
+async def parts_of(someone: Someone, upload: Any, **query: Any) -> dict[str, Any]:
+    answer = await someone.get(f"/v1/uploads/{upload}/parts", **query)
+    assert 200 == answer.status_code, answer.text
+    return answer.json()
+
+
+async def send_missing(someone: Someone, upload: Any, content: bytes) -> int:
+    """Send what the store has not, until it has everything; how many parts were sent."""
+    sent = 0
+    for _ in range(8):
+        missing = (await parts_of(someone, upload))["missing"]
+        if not missing:
+            return sent
+        for part in missing:
+            assert 200 == await asyncio.to_thread(put, part, piece_of(content, part))
+            sent += 1
+        await asyncio.sleep(0.1 * (sent > len(missing)))
+    raise AssertionError(f"still missing: {missing}")
+
+
+async def complete(someone: Someone, upload: Any, **fields: Any) -> httpx.Response:
+    return await someone.tell(f"/v1/uploads/{upload}/complete", **fields)
+
+
+async def completed(someone: Someone, upload: Any, **fields: Any) -> str:
+    """The state after a completion that is accepted."""
+    answer = await complete(someone, upload, **fields)
+    assert 200 == answer.status_code, answer.text
+    assert str(upload) == answer.json()["id"]
+    return answer.json()["state"]
+
+
+async def received(someone: Someone, content: bytes, **fields: Any) -> str:
+    """Footage declared, sent and completed, waiting to be sealed; its id."""
+    upload = (await declare(someone, content, **fields))["id"]
+    await send_missing(someone, upload, content)
+    assert "received" == await completed(someone, upload)
+    return upload
+
+
+async def run_seal(app: Litestar, upload: Any) -> None:
+    """What the worker does with one upload."""
+    await seal(app.state.store, app.state.key_rings, UUID(str(upload)))
+
+
+async def sealed(app: Litestar, someone: Someone, content: bytes, **fields: Any) -> str:
+    """Footage all the way into the locked store; its id."""
+    upload = await received(someone, content, **fields)
+    await run_seal(app, upload)
+    assert "sealed" == (await standing_of(someone, upload))["state"]
+    return upload
+
+
+async def standing_of(someone: Someone, upload: Any, *, english: bool = False) -> dict[str, Any]:
+    """What the receipt's route says: state, receipt, advice."""
+    answer = await someone.get(f"/v1/uploads/{upload}/receipt", english=english)
+    assert 200 == answer.status_code, answer.text
+    return answer.json()
+
+
+async def row_of(upload: Any) -> Any:
+    return await first("SELECT * FROM upload WHERE id = $1", UUID(str(upload)))
+
+
+async def opened_in_store(app: Litestar, upload: Any) -> list[str]:
+    """The uploads in parts that the store has open for this id."""
+    later = now().replace(year=now().year + 1)
+    return [opened for key, opened in await app.state.store.open_uploads(later) if key.endswith(str(upload))]

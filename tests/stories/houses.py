@@ -1,0 +1,164 @@
+"""A whole Fujing as its operator runs it: the command `fujing`, in processes of its own, over a data directory."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+STATION = "330102010000"
+ROSTER = f"""record,code,name,kind,organ,from,until
+organ,330102000000,上城区分局,,,,
+organ,{STATION},城关派出所,,330102000000,,
+person,FJ1001,林小川,duty_auxiliary,{STATION},2024-03-01,
+person,P2001,赵立,officer,{STATION},2015-07-01,
+person,P2002,钱进,officer,{STATION},2016-07-01,
+device,HH-0001,手持终端,handheld,{STATION},,
+device,HH-0002,手持终端,handheld,{STATION},,
+"""
+LIN, ZHAO, QIAN = "FJ1001", "P2001", "P2002"
+
+
+@dataclass
+class Place:
+    """A data directory with a temporary directory of its own beside it, so that what is left behind is seen."""
+
+    home: Path
+    settings: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.home.mkdir(parents=True, exist_ok=True)
+        self._temporary = tempfile.TemporaryDirectory(prefix="place-")  # short: sockets may go there
+
+    @property
+    def data(self) -> Path:
+        return self.home / "data"
+
+    @property
+    def temporary(self) -> Path:
+        return Path(self._temporary.name)
+
+    def environment(self) -> dict[str, str]:
+        kept = {name: text for name, text in os.environ.items() if not name.startswith(("FUJING_", "XDG_"))}
+        own = {"FUJING_DATA_DIR": str(self.data), "FUJING_LISTEN": "127.0.0.1:0", "TMPDIR": str(self.temporary)}
+        return kept | own | {"PYTHONUNBUFFERED": "1"} | self.settings
+
+    def run(self, *words: str, given: str = "", seconds: float = 60) -> subprocess.CompletedProcess[str]:
+        """`fujing WORDS`, to its end."""
+        return subprocess.run(
+            [sys.executable, "-m", "mobile_api.cli", *words],
+            env=self.environment(), input=given, capture_output=True, text=True, timeout=seconds,
+        )  # fmt: skip
+
+    def bring_in_people(self) -> dict[str, str]:
+        """The roster; everybody's first password by badge number."""
+        file, passwords = self.home / "roster.csv", self.home / f"passwords-{time.monotonic_ns()}.csv"
+        file.write_text(ROSTER)
+        succeeded(self.run("import-roster", str(file), "--passwords", str(passwords)))
+        return dict(line.split(",", 1) for line in passwords.read_text().splitlines()[1:])
+
+    def processes(self) -> list[psutil.Process]:
+        """Living processes whose command line names the data directory."""
+        return [
+            each
+            for each in psutil.process_iter(["cmdline", "status"])
+            if each.info["status"] != psutil.STATUS_ZOMBIE
+            and any(str(self.data) in word for word in each.info["cmdline"] or [])
+        ]
+
+    def sockets(self) -> list[Path]:
+        """What the embedded S3 server leaves in /tmp, by the ports of this place."""
+        with contextlib.suppress(FileNotFoundError):
+            ports = json.loads((self.data / "s3" / "ports.json").read_text()).values()
+            return [path for port in ports for path in Path("/tmp").glob(f"seaweedfs-*-{port}.sock")]  # noqa: S108
+        return []
+
+    def left_in_temporary(self) -> list[str]:
+        return sorted(path.name for path in self.temporary.iterdir())
+
+
+class Serving:
+    """`fujing serve`, running."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self._said = place.home / "serve.log"
+        self.begun, self.ready_after = time.monotonic(), 0.0
+        environment = place.environment()
+        with self._said.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "mobile_api.cli", "serve"],
+                env=environment, stdout=log, stderr=log, start_new_session=True,
+            )  # fmt: skip
+
+    def wait_ready(self, seconds: float = 30) -> float:
+        """The seconds until it said where it serves."""
+        while "/docs" not in self.said():
+            if self.process.poll() is not None or time.monotonic() > self.begun + seconds:
+                self.kill()
+                raise AssertionError(f"not ready: {self.said()}")
+            time.sleep(0.02)
+        return time.monotonic() - self.begun
+
+    @property
+    def url(self) -> str:
+        return next(word for word in self.said().split() if word.startswith("http")).removesuffix("/docs")
+
+    def said(self) -> str:
+        return self._said.read_text()
+
+    def family(self) -> list[psutil.Process]:
+        """The process and every descendant."""
+        parent = psutil.Process(self.process.pid)
+        return [parent, *parent.children(recursive=True)]
+
+    def api(self) -> list[psutil.Process]:
+        """The API's processes: its parent and whatever that began."""
+        (parent,) = (each for each in psutil.Process(self.process.pid).children() if each.cmdline()[-1] == "api")
+        return [parent, *parent.children(recursive=True)]
+
+    def end(self, number: signal.Signals = signal.SIGTERM, seconds: float = 20) -> float:
+        """Ask for the end, by SIGINT as a terminal does it: the whole group is told. The seconds that it took."""
+        begun = time.monotonic()
+        if number == signal.SIGINT:
+            os.killpg(self.process.pid, number)
+        else:
+            self.process.send_signal(number)
+        self.process.wait(seconds)
+        return time.monotonic() - begun
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+@contextmanager
+def serving(place: Place) -> Iterator[Serving]:
+    """A ready house for the length of a block."""
+    house = Serving(place)
+    try:
+        house.wait_ready()
+        yield house
+    finally:
+        if house.process.poll() is None:
+            house.end()
+
+
+def gone(processes: list[psutil.Process], seconds: float = 5) -> list[psutil.Process]:
+    """Those that are still alive after so many seconds."""
+    _, alive = psutil.wait_procs(processes, timeout=seconds)
+    return [each for each in alive if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
+
+
+def succeeded(done: subprocess.CompletedProcess[str]) -> str:
+    assert 0 == done.returncode, done.stdout + done.stderr
+    return done.stdout

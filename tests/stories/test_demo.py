@@ -1,0 +1,17 @@
+"""`fujing demo`: the first thing a newcomer runs."""
+
+from pathlib import Path
+
+from tests.stories.houses import Place
+
+
+def test_the_demonstration_is_all_true_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    """Exit 0 within 90 s; it says where the documentation is; nothing stays in the temporary directory."""
+    place = Place(tmp_path)
+    done = place.run("demo", seconds=90)
+    assert 0 == done.returncode, done.stdout + done.stderr
+    assert "/docs" in done.stdout
+    assert "all true" in done.stdout
+    assert "✗" not in done.stdout
+    assert [] == place.left_in_temporary()
+    assert not place.data.exists()
