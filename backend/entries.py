@@ -113,6 +113,12 @@ class Occasion(msgspec.Struct, frozen=True):
             raise RuleRefusal(unmet)
         return tuple(unmet)
 
+    def not_before(self, moment: datetime, code: str) -> datetime:
+        """When it happened, told after `moment`: clocks that differ by less than the floor are no contradiction."""
+        if self.at < moment - self.law.span("skew_floor"):
+            raise Refusal(code)
+        return max(self.at, moment)
+
     def require_live_state(self, holds: bool, code: str) -> bool:
         """A live entry that conflicts with the state is refused, whatever the reason; a late one says so (True)."""
         if not holds and not self.timing.late:
@@ -239,6 +245,8 @@ async def _record_or_replay(
                 return _as_recorded(earlier)
             if entry.despite is None:
                 raise _AsBefore(_as_refused(earlier))
+            if earlier["salt"] is None:  # its content was erased: a new attempt takes a new id
+                raise Refusal("id_reused")
         timed = timing(entry.occurred_at, sent_at, received_at, law())
         if entry.despite is not None and entry.despite.ordered_by is not None:
             await officers_among([entry.despite.ordered_by])

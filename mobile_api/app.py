@@ -14,7 +14,7 @@ from backend.keys import Keys
 from backend.law.catalogue import use
 from backend.people.sessions import TokenReader
 from backend.settings import Settings
-from mobile_api import entries, lookups, openapi, operations, people, sessions, uploads
+from mobile_api import duty, entries, lookups, openapi, operations, people, sessions, uploads
 from mobile_api.auth import PUBLIC, SessionMiddleware
 from mobile_api.logs import configure
 from mobile_api.problems import HANDLERS, HEADERS
@@ -62,7 +62,15 @@ async def _connected(app: Litestar) -> AsyncIterator[None]:
 def assemble(lifespan: list[Any]) -> Litestar:
     """The routes and what stands before them, with nothing opened."""
     v1 = Router(
-        "/v1", route_handlers=[*sessions.ROUTES, *people.ROUTES, *entries.ROUTES, *lookups.ROUTES, *uploads.ROUTES]
+        "/v1",
+        route_handlers=[
+            *sessions.ROUTES,
+            *people.ROUTES,
+            *duty.ROUTES,
+            *entries.ROUTES,
+            *lookups.ROUTES,
+            *uploads.ROUTES,
+        ],
     )
     return Litestar(
         route_handlers=[v1, *operations.ROUTES, openapi.document, Metrics],

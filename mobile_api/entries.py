@@ -71,7 +71,7 @@ def receipt(recorded: Recorded, language: Language) -> bytes:
         "findings": noted(recorded.findings, language),
         **recorded.subject,
     }
-    return msgspec.json.encode(told)
+    return msgspec.json.encode(told, order="sorted")
 
 
 ROUTES = [route(verb) for verb in VERBS]

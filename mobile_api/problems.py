@@ -4,6 +4,7 @@ Guarantees: never a row's value, never a stack; what the database refuses is tol
 is logged with its stack and answered as `internal`.
 """
 
+import re
 from typing import Any
 
 import asyncpg
@@ -22,6 +23,7 @@ from storage.evidence_store import StoreUnavailable
 
 PROBLEM_JSON = "application/problem+json"
 RETRY_SOON = 3
+ABSENT = re.compile(r"Missing required query parameter '(\w+)'")
 HEADERS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}  # on every answer
 BY_SQLSTATE = {
     "23505": "conflict",
@@ -104,7 +106,10 @@ def _read_http(error: HTTPException) -> Refusal:
 
 
 def _errors(error: ValidationException) -> list[dict[str, str]]:
-    """Which parameter of the query is not as it should be."""
+    """Which parameter of the query is not as it should be, or is not there."""
+    absent = ABSENT.match(error.detail)
+    if absent is not None:
+        return [{"pointer": f"?{absent.group(1)}", "message": "missing"}]
     listed = error.extra if isinstance(error.extra, list) else []
     return [{"pointer": f"?{one.get('key', '')}", "message": one.get("message", "")} for one in listed]
 

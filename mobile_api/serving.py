@@ -28,7 +28,7 @@ from backend.keys import Keys, make_private, secret
 from backend.settings import Settings, SettingsError, variable
 from migrations.apply import migrate, role_of
 from mobile_api.stores import store_of
-from storage.embedded.processes import ServerProcess, free_port, is_free
+from storage.embedded.processes import ServedDirectory, ServerProcess, free_port, is_free
 from storage.evidence_store import LockNotKept
 
 READY_SECONDS = 30.0
@@ -41,15 +41,15 @@ class ServingError(Exception):
 
 
 @contextmanager
-def services(settings: Settings) -> Iterator[Settings]:
+def services(settings: Settings, *, shared: bool = True) -> Iterator[Settings]:
     """The settings with every service named, embedded ones running. Main thread only.
 
-    Where another process of ours serves this data directory, its services are used.
+    Where another process of ours serves this data directory and `shared`, its services are used.
     """
     if settings.database_url is not None and settings.s3_endpoint is not None:
         yield settings
         return
-    running = _running(settings.data_dir)
+    running = _running(settings.data_dir) if shared else None
     if running is not None:
         yield _merged(settings, running)
         return
@@ -170,8 +170,6 @@ def chosen_address(settings: Settings) -> tuple[str, int]:
     host = host.strip("[]")
     if int(port) == 0:
         return host, free_port()
-    if not 0 < int(port) < 65536:
-        raise SettingsError("FUJING_LISTEN takes host:port with a port from 0 to 65535.")
     if host in ("127.0.0.1", "localhost", "0.0.0.0") and not is_free(int(port)):  # noqa: S104
         raise SettingsError(f"FUJING_LISTEN names port {port}, which is taken: choose another, or 0 for any.")
     return host, int(port)
@@ -193,6 +191,17 @@ class House:
 
 
 @contextmanager
+def _claimed(home: Path) -> Iterator[None]:
+    """The data directory, served by nobody else. Raises EmbeddedError where somebody does."""
+    claim = ServedDirectory(make_private(home))
+    claim.claim()
+    try:
+        yield
+    finally:
+        claim.release()
+
+
+@contextmanager
 def _reserved(settings: Settings) -> Iterator[str]:
     """The address to listen on, kept for us: our server shares it (SO_REUSEPORT), others find it taken."""
     host, port = chosen_address(settings)
@@ -205,7 +214,7 @@ def _reserved(settings: Settings) -> Iterator[str]:
 @contextmanager
 def house(settings: Settings) -> Iterator[House]:
     """Services, migrations, API and worker, for as long as the block lasts. Main thread only."""
-    with services(settings) as named, _reserved(settings) as address:
+    with _claimed(settings.data_dir), _reserved(settings) as address, services(settings, shared=False) as named:
         asyncio.run(prepare(named))
         full = msgspec.structs.replace(named, listen=address)
         logs = make_private(full.data_dir / "logs")

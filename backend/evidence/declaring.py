@@ -15,8 +15,8 @@ from backend.refusals import Refusal
 
 UPLOAD = """
 INSERT INTO upload (id, kind, owner, organ, declared_by, device, file_name, media_type, state, bytes, sha256,
-    part_size, object_key, same_as, declared_at, touched_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $15)
+    part_size, object_key, same_as, declared_at, touched_at, digest_declared)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::text, $12, $13, $14, $15, $15, $11::text IS NOT NULL)
 """
 RECORDING = """
 INSERT INTO recording (id, wearer, organ, camera_serial, camera_offset_ms, correction_ms, camera_started_at,

@@ -34,10 +34,19 @@ ROW = """
 SELECT u.*, r.started_at, r.ended_at FROM upload u LEFT JOIN recording r ON r.id = u.id
 WHERE u.id = $1 AND u.state = 'received'
 """
-MISMATCH = "UPDATE upload SET state = 'mismatch', store_upload = NULL WHERE id = $1 AND state = 'received'"
+MISMATCH = """
+UPDATE upload SET state = 'mismatch', store_upload = NULL, sha256 = CASE WHEN digest_declared THEN sha256 END
+WHERE id = $1 AND state = 'received'
+"""  # a digest told only at complete may be told anew
 SEALED = """
 UPDATE upload SET state = 'sealed', version = $2, sealed_at = $3, locked_until = $4, receipt = $5
 WHERE id = $1 AND state = 'received'
+"""
+ASK_AGAIN = """
+UPDATE upload SET touched_at = $2 WHERE state = 'received' AND touched_at < $1 AND NOT EXISTS (
+    SELECT FROM pgqueuer q WHERE q.entrypoint = 'seal' AND q.payload = uuid_send(upload.id)
+        AND q.status IN ('queued', 'picked')
+) RETURNING id
 """
 ABANDON = """
 WITH old AS (
@@ -237,7 +246,7 @@ async def _abandon(store: EvidenceStore, now: datetime) -> int:
 async def _ask_again(now: datetime) -> int:
     async with tx():
         rows = await fetch(
-            "UPDATE upload SET touched_at = $2 WHERE state = 'received' AND touched_at < $1 RETURNING id",
+            ASK_AGAIN,
             now - law().span("seal_again_after"), now,
         )  # fmt: skip
         for row in rows:

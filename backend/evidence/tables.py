@@ -22,6 +22,7 @@ class Upload(Table, db=DB):
     media_type = Text(null=False, default=None)
     state = Text(null=False, default=None)
     bytes = BigInt(null=True, default=None)
+    digest_declared = Boolean(null=False, default=None)
     sha256 = Text(null=True, default=None)
     part_size = BigInt(null=False, default=None)
     object_key = Text(null=False, default=None)

@@ -76,12 +76,12 @@ async def sign_in(keys: Keys, badge: str, password: str, serial: str | None, add
     person = await first(OPEN, badge)
     if not await _matches(person["password_hash"] if person else NOBODY, password) or person is None:
         raise Refusal("sign_in_refused")
+    await execute("DELETE FROM sign_in_attempt WHERE badge = $1", badge)
     device = await value(DEVICE, serial) if serial is not None else None
     if serial is not None and device is None:
         raise Refusal("unknown_device")
     session, ends_at = uuid4(), now + law().span("session_life")
     async with tx():
-        await execute("DELETE FROM sign_in_attempt WHERE badge = $1", badge)
         await execute(
             "INSERT INTO session (id, person, device, opened_at, ends_at) VALUES ($1, $2, $3, $4, $5)",
             session, person["id"], device, now, ends_at,
@@ -238,7 +238,8 @@ def _read_refresh(keys: Keys, token: str) -> tuple[UUID, int]:
 async def _count_attempt(badge: str, address: str, now: datetime) -> None:
     window = law().span("sign_in_window")
     async with tx():
-        await execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 1))", badge)
+        for number, key in ((1, badge), (2, address)):
+            await execute("SELECT pg_advisory_xact_lock(hashtextextended($1, $2))", key, number)
         failures = await first(FAILURES, badge, address, window)
         ceilings = (law().count("sign_in_failures_per_account"), law().count("sign_in_failures_per_address"))
         if failures is None or failures["account"] >= ceilings[0] or failures["address"] >= ceilings[1]:

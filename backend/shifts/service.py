@@ -58,12 +58,11 @@ async def check_out(occasion: Occasion, entry: CheckOut) -> Outcome:
     shift = await first("SELECT * FROM shift WHERE id = $1 AND person = $2", entry.shift, occasion.actor.person)
     if shift is None:
         raise Refusal("unknown_shift")
-    if occasion.at < shift["started_at"]:
-        raise Refusal("end_before_start")
+    at = occasion.not_before(shift["started_at"], "end_before_start")
     occasion.require_live_state(shift["ended_at"] is None, "already_checked_out")
     await execute(
         "INSERT INTO check_out (id, shift, at, place) VALUES ($1, $2, $3, $4)",
-        entry.id, entry.shift, occasion.at, as_json(entry.place),
+        entry.id, entry.shift, at, as_json(entry.place),
     )  # fmt: skip
     this = Claim(entry.shift, shift["started_at"])
     mine, noted = await put_in_order(SHIFTS, shift["person"], shift["organ"], this)

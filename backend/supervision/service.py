@@ -81,10 +81,7 @@ async def decline(occasion: Occasion, entry: DeclineLeading) -> Outcome:
 async def end(occasion: Occasion, entry: EndLeading) -> Outcome:
     """Either of the two ends it. Raises Refusal `unknown_supervision`, `end_before_start`, live `already_ended`."""
     row = await _known(entry.supervision, occasion.actor.person)
-    if occasion.at < row["started_at"]:
-        raise Refusal("end_before_start")
-    occasion.require_live_state(row["ended_at"] is None, "already_ended")
-    await _put_end(occasion, entry.id, row["id"])
+    await _put_end(occasion, entry.id, row)
     return await _settled(row)
 
 
@@ -94,10 +91,7 @@ async def hand_over(occasion: Occasion, entry: HandOverLeading) -> Outcome:
     await officers_among([entry.officer])
     if entry.officer == row["officer"]:
         raise Refusal("handed_to_oneself")
-    if occasion.at < row["started_at"]:
-        raise Refusal("end_before_start")
-    occasion.require_live_state(row["ended_at"] is None, "already_ended")
-    await _put_end(occasion, entry.id, row["id"])
+    await _put_end(occasion, entry.id, row)
     return await _begin(occasion, entry.id, row["auxiliary"], entry.officer, row["organ"], row["id"], ())
 
 
@@ -113,11 +107,10 @@ async def _begin(
 
 
 async def _answer(occasion: Occasion, entry_id: UUID, row: Record, answer: str, leads_from: datetime | None) -> Outcome:
-    if occasion.at < row["started_at"]:
-        raise Refusal("answered_before_naming")
+    at = occasion.not_before(row["started_at"], "answered_before_naming")
     occasion.require_live_state(row["answer"] is None, "already_answered")
     occasion.require_live_state(row["ended_at"] is None or answer == "confirmed", "already_ended")
-    await execute(ANSWER, entry_id, row["id"], answer, occasion.at, leads_from)
+    await execute(ANSWER, entry_id, row["id"], answer, at, leads_from)
     standing = await first(ANSWERED, row["id"])
     if standing is None:
         raise Refusal("unknown_supervision")
@@ -141,10 +134,12 @@ async def _flag_late(row: Record, late: bool) -> None:
     )  # fmt: skip
 
 
-async def _put_end(occasion: Occasion, entry_id: UUID, supervision: UUID) -> None:
+async def _put_end(occasion: Occasion, entry_id: UUID, row: Record) -> None:
+    at = occasion.not_before(row["started_at"], "end_before_start")
+    occasion.require_live_state(row["ended_at"] is None, "already_ended")
     await execute(
         "INSERT INTO supervision_end (id, supervision, by_person, at) VALUES ($1, $2, $3, $4)",
-        entry_id, supervision, occasion.actor.person, occasion.at,
+        entry_id, row["id"], occasion.actor.person, at,
     )  # fmt: skip
 
 

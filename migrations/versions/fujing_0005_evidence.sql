@@ -11,6 +11,7 @@ CREATE TABLE upload (
     media_type text NOT NULL,
     state text NOT NULL CHECK (state IN ('declared', 'receiving', 'received', 'sealed', 'mismatch', 'abandoned', 'same_as')),
     bytes bigint CHECK (bytes > 0),
+    digest_declared boolean NOT NULL DEFAULT false,
     sha256 text CHECK (sha256 ~ '^[0-9a-f]{64}$'),
     part_size bigint NOT NULL CHECK (part_size >= 5242880),
     object_key text NOT NULL UNIQUE,
@@ -24,7 +25,7 @@ CREATE TABLE upload (
     locked_until timestamptz,
     receipt text,
     CHECK ((state = 'same_as') = (same_as IS NOT NULL)),
-    CHECK (state NOT IN ('received', 'sealed', 'mismatch') OR (bytes IS NOT NULL AND sha256 IS NOT NULL)),
+    CHECK (state NOT IN ('received', 'sealed') OR (bytes IS NOT NULL AND sha256 IS NOT NULL)),
     CHECK ((state = 'sealed') = (receipt IS NOT NULL)),
     CHECK (state <> 'sealed' OR (version IS NOT NULL AND sealed_at IS NOT NULL AND locked_until IS NOT NULL))
 );

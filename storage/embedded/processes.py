@@ -116,10 +116,16 @@ class SocketDirectory:
         self.remove()
         if len(os.fsencode(self._near / self._longest_name)) <= _LONGEST_SOCKET_PATH:
             return private_directory(self._near)
-        base = os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
-        elsewhere = Path(tempfile.mkdtemp(prefix="fujing-", dir=base if os.path.isdir(base) else None))
+        elsewhere = Path(tempfile.mkdtemp(prefix="fujing-", dir=self._short_base()))
         write_private(self._record, str(elsewhere))
         return elsewhere
+
+    def _short_base(self) -> str:
+        """The first directory for such things whose paths are short enough."""
+        bases = [os.environ.get("XDG_RUNTIME_DIR", ""), tempfile.gettempdir(), "/tmp"]  # noqa: S108 - mkdtemp, 0700
+        longest = _LONGEST_SOCKET_PATH - len("/fujing-12345678/" + self._longest_name)
+        fits = [base for base in bases if os.path.isdir(base) and len(os.fsencode(base)) <= longest]
+        return fits[0] if fits else bases[-1]
 
     def remove(self) -> None:
         """Removes it, whichever it was. Nothing but a `fujing-…` directory of our own making is removed."""
@@ -165,9 +171,19 @@ class ServedDirectory:
 
 
 class ServerProcess:
-    """A server as our child. `end_signal` is what it understands as: finish, quickly and cleanly."""
+    """A server as our child. `end_signal` is what it understands as: finish, quickly and cleanly.
 
-    def __init__(self, name: str, directory: Path, end_signal: signal.Signals) -> None:
+    `orphan_signal` ends it when the parent was killed, where that one is too slow to be sure of.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        directory: Path,
+        end_signal: signal.Signals,
+        orphan_signal: signal.Signals | None = None,
+    ) -> None:
+        self._orphan_signal = orphan_signal or end_signal
         self.name = name
         self._directory = directory
         self._log = directory / f"{name}.log"
@@ -190,7 +206,7 @@ class ServerProcess:
         def before_exec() -> None:
             if become is not None:
                 become()
-            end_with_parent(parent, self._end_signal)
+            end_with_parent(parent, self._orphan_signal)
 
         with self._open_log() as log:
             try:

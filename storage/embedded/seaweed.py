@@ -75,7 +75,7 @@ class EmbeddedS3:
         self._access_key = access_key
         self._secret_key = secret_key
         self._claim = ServedDirectory(self._directory)
-        self._server = ServerProcess("weed", self._directory, signal.SIGTERM)
+        self._server = ServerProcess("weed", self._directory, signal.SIGTERM, orphan_signal=signal.SIGKILL)
         self._sockets = SocketDirectory(self._directory, "filer.sock")
         self._ports: dict[str, int] = {}
 

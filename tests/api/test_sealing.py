@@ -30,7 +30,7 @@ from mobile_api.footage import film
 from mobile_api.serving import environment
 from storage.evidence_store import ObjectLocked, ObjectUnknown
 from tests.builders import Someone, a_duty_auxiliary, ago, now, refused
-from tests.stories.devices import (
+from tests.devices import (
     MIB,
     complete,
     completed,
@@ -48,7 +48,7 @@ from tests.stories.devices import (
     some_bytes,
     standing_of,
 )
-from tests.stories.wire import Wire
+from tests.wire import Wire
 
 SMALL = some_bytes(200_000, "sealing")
 FOUND = "SELECT kind FROM finding WHERE subject = $1 AND withdrawn_at IS NULL"

@@ -16,7 +16,7 @@ from minio import Minio
 from mobile_api.client import Client, Problem
 from storage.embedded import PostgresAddress, S3Address
 from tests.api.storage_support import a_postgres, an_s3
-from tests.stories.houses import LIN, ROSTER, ZHAO, Place, Serving, gone, serving, succeeded
+from tests.houses import LIN, ROSTER, ZHAO, Place, Serving, gone, serving, succeeded
 
 PASSWORD = "a password of the street 口令"
 CHECK_IN = {"duty_type": "patrol", "dress": "uniform", "id_card_carried": True, "roster_post": "南门岗亭"}
@@ -232,7 +232,7 @@ def test_services_that_are_named_are_used_and_none_is_started(
         zhao.sign_in(ZHAO, place.bring_in_people()[ZHAO])
         assert "officer" == zhao.get("/v1/me")["kind"]
         assert not {"postgres", "weed"} & {each.name() for each in house.family()}
-        assert {"logs", "secrets"} == {path.name for path in place.data.iterdir()}
+        assert {"lock", "logs", "secrets"} == {path.name for path in place.data.iterdir()}
         family = house.family()
         assert house.end(signal.SIGINT) < 5  # Ctrl-C
         assert (0, True) == (house.process.returncode, "ended cleanly" in house.said())

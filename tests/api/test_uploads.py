@@ -13,7 +13,7 @@ from backend.law.catalogue import law
 from mobile_api.client import read_receipt
 from storage.evidence_store import ObjectUnknown
 from tests.builders import Someone, a_duty_auxiliary, ago, now, recorded, refused, some_footage
-from tests.stories.devices import (
+from tests.devices import (
     MIB,
     PART,
     complete,

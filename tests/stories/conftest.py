@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.stories.houses import Place, Serving, serving
+from tests.houses import Place, Serving, serving
 
 
 @pytest.fixture(scope="session")

@@ -8,8 +8,8 @@ from uuid import UUID
 import psutil
 
 from mobile_api.client import Client, digest_of
-from tests.stories.devices import MIB, some_bytes
-from tests.stories.houses import LIN, Serving
+from tests.devices import MIB, some_bytes
+from tests.houses import LIN, Serving
 
 GIB = 1024 * MIB
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.stories.houses import Place
+from tests.houses import Place
 
 
 def test_the_demonstration_is_all_true_and_leaves_nothing_behind(tmp_path: Path) -> None:

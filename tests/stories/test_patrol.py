@@ -18,7 +18,7 @@ import msgspec
 
 from mobile_api.client import Client, digest_of, read_receipt
 from mobile_api.footage import film
-from tests.stories.houses import LIN, QIAN, ZHAO, Serving
+from tests.houses import LIN, QIAN, ZHAO, Serving
 
 PLACE = {"lat": 30.2592, "lon": 120.1640, "accuracy_m": 6.0, "datum": "WGS84"}
 CLOCK_AHEAD = timedelta(minutes=10)

@@ -1,0 +1,1 @@
+"""What is done on duty, asked before the act: may I do this now? (R.7 to R.12, R.30, R.32)"""
