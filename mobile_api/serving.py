@@ -41,8 +41,10 @@ class ServingError(Exception):
 
 
 @contextmanager
-def services(settings: Settings, *, shared: bool = True) -> Iterator[Settings]:
-    """The settings with every service named, embedded ones running. Main thread only.
+def services(
+    settings: Settings, *, shared: bool = True, watched: list[ServerProcess] | None = None
+) -> Iterator[Settings]:
+    """The settings with every service named, embedded ones running and added to `watched`. Main thread only.
 
     Where another process of ours serves this data directory and `shared`, its services are used.
     """
@@ -53,12 +55,12 @@ def services(settings: Settings, *, shared: bool = True) -> Iterator[Settings]:
     if running is not None:
         yield _merged(settings, running)
         return
-    with _embedded(settings) as found:
+    with _embedded(settings, [] if watched is None else watched) as found:
         yield _merged(settings, found)
 
 
 @contextmanager
-def _embedded(settings: Settings) -> Iterator[dict[str, str]]:
+def _embedded(settings: Settings, watched: list[ServerProcess]) -> Iterator[dict[str, str]]:
     from storage.embedded import EmbeddedPostgres, EmbeddedS3
 
     home, secrets = make_private(settings.data_dir), settings.secrets_dir
@@ -69,9 +71,11 @@ def _embedded(settings: Settings) -> Iterator[dict[str, str]]:
         if settings.s3_endpoint is None:
             stack.callback(store.stop)
             store.launch()
+            watched.append(store.process)
         if settings.database_url is None:
             stack.callback(postgres.stop)
             address = postgres.start()
+            watched.append(postgres.process)
             found |= {"database_url": address.app_url, "migrate_url": address.owner_url}
         if settings.s3_endpoint is None:
             s3 = store.wait_ready()
@@ -176,7 +180,7 @@ def chosen_address(settings: Settings) -> tuple[str, int]:
 
 
 class House:
-    """Everything running: the full settings, the API's address, and the children that serve."""
+    """Everything running: the full settings, the API's address, and every child, servers included."""
 
     def __init__(self, settings: Settings, url: str, children: list[ServerProcess]) -> None:
         self.settings, self.url, self._children = settings, url, children
@@ -214,7 +218,9 @@ def _reserved(settings: Settings) -> Iterator[str]:
 @contextmanager
 def house(settings: Settings) -> Iterator[House]:
     """Services, migrations, API and worker, for as long as the block lasts. Main thread only."""
-    with _claimed(settings.data_dir), _reserved(settings) as address, services(settings, shared=False) as named:
+    watched: list[ServerProcess] = []
+    embedding = services(settings, shared=False, watched=watched)
+    with _claimed(settings.data_dir), _reserved(settings) as address, embedding as named:
         asyncio.run(prepare(named))
         full = msgspec.structs.replace(named, listen=address)
         logs = make_private(full.data_dir / "logs")
@@ -225,7 +231,7 @@ def house(settings: Settings) -> Iterator[House]:
                 child.end_left_over(2)
                 child.start([sys.executable, "-m", "mobile_api.cli", child.name], told)
             children[0].wait_until(lambda: _answers(address), READY_SECONDS)
-            yield House(full, f"http://{address}", children)
+            yield House(full, f"http://{address}", [*watched, *children])
         finally:
             for child in children:
                 child.signal_end()

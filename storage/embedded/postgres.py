@@ -114,6 +114,11 @@ class EmbeddedPostgres:
             raise
         return PostgresAddress(self._url("fujing_owner"), self._url("fujing_app"))
 
+    @property
+    def process(self) -> ServerProcess:
+        """The server's process, to be watched."""
+        return self._server
+
     def stop(self) -> None:
         """Shuts down cleanly; open connections are cut. Safe to call twice."""
         self._server.stop(_STOP_SECONDS)

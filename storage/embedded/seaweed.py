@@ -111,6 +111,11 @@ class EmbeddedS3:
             self.stop()
             raise
 
+    @property
+    def process(self) -> ServerProcess:
+        """The server's process, to be watched."""
+        return self._server
+
     def stop(self) -> None:
         """Shuts down in about a second, 3 s at most. Safe to call twice."""
         self._server.stop(_STOP_SECONDS)
