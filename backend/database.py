@@ -5,6 +5,7 @@ is sent when the engine is constructed. SQL that reasons about intervals goes th
 `execute`; what concerns one table goes through Piccolo's builder. Both run on the transaction in force.
 """
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -36,8 +37,10 @@ class Database(PostgresEngine):
 DB = Database(config={})
 
 
-async def _keep(_: Any) -> None:
-    """Connections keep no session state between uses, so releasing one costs no round trip."""
+async def _keep(connection: asyncpg.Connection) -> None:
+    """Connections keep no session state between uses, so releasing one costs no round trip but after a cut."""
+    if connection.is_in_transaction():
+        await connection.execute("ROLLBACK")
 
 
 async def connect(url: str, size: int) -> None:
@@ -61,21 +64,55 @@ async def opened(url: str, size: int = 4) -> AsyncIterator[None]:
         await disconnect()
 
 
-@asynccontextmanager
-async def tx(**options: Any) -> AsyncIterator[PostgresTransaction]:
+class tx:
     """A transaction, or a savepoint inside one. `options`: isolation=, readonly=."""
-    if (outer := DB.current_transaction.get()) is not None:
-        async with outer.connection.transaction():
-            yield outer
-        return
-    async with _acquire() as connection, connection.transaction(**options):
-        transaction = PostgresTransaction(DB)
-        transaction.connection = connection
-        token = DB.current_transaction.set(transaction)
+
+    def __init__(self, **options: Any) -> None:
+        self._options = options
+        self._acquired: _Acquired | None = None
+        self._token: Any = None
+
+    async def __aenter__(self) -> PostgresTransaction:
+        transaction = DB.current_transaction.get()
+        if transaction is None:
+            self._acquired = _Acquired()
+            transaction = PostgresTransaction(DB)
+            transaction.connection = await self._acquired.__aenter__()
+        self._inner = transaction.connection.transaction(**self._options)
         try:
-            yield transaction
+            await self._inner.start()
+        except BaseException:
+            await self._release()
+            raise
+        if self._acquired is not None:
+            self._token = DB.current_transaction.set(transaction)
+        return transaction
+
+    async def __aexit__(self, kind: Any, error: Any, trace: Any) -> None:
+        if self._token is not None:
+            DB.current_transaction.reset(self._token)
+        try:
+            await (self._inner.commit() if kind is None else self._inner.rollback())
         finally:
-            DB.current_transaction.reset(token)
+            await self._release()
+
+    async def _release(self) -> None:
+        if self._acquired is not None:
+            await self._acquired.__aexit__()
+
+
+class _Acquired:
+    """A connection of the pool, waited for with patience and no longer. Raises TimeoutError."""
+
+    __slots__ = ("_connection",)
+
+    async def __aenter__(self) -> asyncpg.Connection:
+        async with asyncio.timeout(PATIENCE):
+            self._connection = await pool().acquire()
+        return self._connection
+
+    async def __aexit__(self, *_: Any) -> None:
+        await pool().release(self._connection)
 
 
 def pool() -> asyncpg.Pool:
@@ -84,23 +121,17 @@ def pool() -> asyncpg.Pool:
     return DB.pool
 
 
-def _acquire() -> Any:
-    """A connection of the pool; only where none is idle does waiting need a clock."""
-    idle = pool().get_idle_size()
-    return pool().acquire() if idle else pool().acquire(timeout=PATIENCE)
-
-
 async def fetch(sql: str, *values: Any) -> Sequence[Record]:
     if (transaction := DB.current_transaction.get()) is not None:
         return list(await transaction.connection.fetch(sql, *values))
-    async with _acquire() as connection:
+    async with _Acquired() as connection:
         return list(await connection.fetch(sql, *values))
 
 
 async def first(sql: str, *values: Any) -> Record | None:
     if (transaction := DB.current_transaction.get()) is not None:
         return await transaction.connection.fetchrow(sql, *values)
-    async with _acquire() as connection:
+    async with _Acquired() as connection:
         return await connection.fetchrow(sql, *values)
 
 
@@ -112,7 +143,7 @@ async def value(sql: str, *values: Any) -> Any:
 async def execute(sql: str, *values: Any) -> str:
     if (transaction := DB.current_transaction.get()) is not None:
         return str(await transaction.connection.execute(sql, *values))
-    async with _acquire() as connection:
+    async with _Acquired() as connection:
         return str(await connection.execute(sql, *values))
 
 

@@ -1,13 +1,14 @@
 """The application: routes, who may pass, how failures are told. Pools and keys open with it and close with it."""
 
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import structlog
-from litestar import Litestar, Response, Router
+from litestar import Litestar, Router
 from litestar.middleware import DefineMiddleware
-from litestar.plugins.prometheus import PrometheusConfig, PrometheusController
+from litestar.plugins.prometheus import PrometheusController
 
 from backend import database, settings
 from backend.keys import Keys
@@ -16,11 +17,13 @@ from backend.people.sessions import TokenReader
 from backend.settings import Settings
 from mobile_api import duty, entries, lookups, openapi, operations, people, sessions, uploads
 from mobile_api.auth import PUBLIC, SessionMiddleware
+from mobile_api.edge import Edge
 from mobile_api.logs import configure
-from mobile_api.problems import HANDLERS, HEADERS
+from mobile_api.problems import HANDLERS
 from mobile_api.stores import store_of
 
 BODY_LIMIT = 1024 * 1024
+GARBAGE_LOOKS = 10_000  # new objects between looks for garbage; 700 suits scripts
 log = structlog.get_logger()
 
 
@@ -31,12 +34,6 @@ class Metrics(PrometheusController):
     opt = PUBLIC
     include_in_schema = False
     openmetrics_format = True
-
-
-async def _headers(response: Response[Any]) -> Response[Any]:
-    for name, text in HEADERS.items():
-        response.headers.setdefault(name, text)
-    return response
 
 
 def build(chosen: Settings) -> Litestar:
@@ -75,13 +72,12 @@ def assemble(lifespan: list[Any]) -> Litestar:
     return Litestar(
         route_handlers=[v1, *operations.ROUTES, openapi.document, Metrics],
         middleware=[
-            PrometheusConfig(app_name="fujing", prefix="fujing", group_path=True).middleware,
+            Edge,
             DefineMiddleware(SessionMiddleware, exclude_from_auth_key="public"),
         ],
         exception_handlers=HANDLERS,
         openapi_config=openapi.CONFIG,
         lifespan=lifespan,
-        after_request=_headers,
         request_max_body_size=BODY_LIMIT,
         logging_config=None,
         debug=False,
@@ -93,4 +89,8 @@ def create() -> Litestar:
     chosen = settings.load()
     use(chosen.law_dir)
     configure(chosen.log_level)
-    return build(chosen)
+    app = build(chosen)
+    gc.collect()
+    gc.freeze()  # what was imported stays: no need to look through it for garbage again and again
+    gc.set_threshold(GARBAGE_LOOKS, 20, 20)
+    return app

@@ -12,6 +12,7 @@ replaced, so that renumbering an article repeats no sentence. What it leaves out
 import re
 from collections.abc import Iterable
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -116,7 +117,7 @@ class Law(msgspec.Struct, frozen=True):
         unit, value = self._unit(name)
         if unit not in SPANS:
             raise LawError(f"terms.toml: [{name}] is a {unit}, not a period")
-        return timedelta(**{unit: value})
+        return _timedelta(unit, value)
 
     def count(self, name: str) -> int:
         unit, value = self._unit(name)
@@ -127,8 +128,19 @@ class Law(msgspec.Struct, frozen=True):
     def _unit(self, name: str) -> tuple[str, int]:
         if name not in self.terms:
             raise LawError(f"terms.toml: [{name}] is missing")
-        ((unit, value),) = self.terms[name].units().items()
-        return unit, value
+        return _measured(self.terms[name])
+
+
+@cache
+def _measured(term: Term) -> tuple[str, int]:
+    """A term's one unit and number; asked several times an entry."""
+    ((unit, value),) = term.units().items()
+    return unit, value
+
+
+@cache
+def _timedelta(unit: str, value: int) -> timedelta:
+    return timedelta(**{unit: value})
 
 
 def load(directory: Path = HERE, over: Law | None = None) -> Law:

@@ -1,0 +1,54 @@
+"""What every request passes first: counted, timed, and answered with the headers that browsers heed.
+
+Counts are by method, path template and status, never by a path itself: an id is nobody's label.
+"""
+
+from time import perf_counter
+from typing import Any
+
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from prometheus_client import Counter, Histogram
+
+from mobile_api.problems import HEADERS
+
+LABELS = ("method", "path", "status")
+REQUESTS = Counter("fujing_requests", "Requests answered", LABELS)
+SECONDS = Histogram("fujing_request_seconds", "From the first byte in to the last byte out", LABELS)
+RAW = [(name.lower().encode(), text.encode()) for name, text in HEADERS.items()]
+_children: dict[tuple[str, str, int], tuple[Any, Any]] = {}
+
+
+class Edge:
+    """The outermost middleware."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != ScopeType.HTTP:
+            await self.app(scope, receive, send)
+            return
+        begun, status = perf_counter(), 500
+
+        async def seen(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                there = {name for name, _ in message["headers"]}
+                message["headers"] = [*message["headers"], *(raw for raw in RAW if raw[0] not in there)]
+            await send(message)
+
+        try:
+            await self.app(scope, receive, seen)
+        finally:
+            _count(scope, status, perf_counter() - begun)
+
+
+def _count(scope: Any, status: int, seconds: float) -> None:
+    key = (scope["method"], scope.get("path_template", ""), status)
+    children = _children.get(key)
+    if children is None:
+        children = _children[key] = (REQUESTS.labels(*map(str, key)), SECONDS.labels(*map(str, key)))
+    children[0].inc()
+    children[1].observe(seconds)
