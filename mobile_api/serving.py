@@ -92,7 +92,7 @@ def _noted(home: Path, found: dict[str, str]) -> Iterator[None]:
     draft.unlink(missing_ok=True)
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
-        json.dump({"pid": os.getpid(), "services": found}, file)
+        json.dump(found, file)
     draft.replace(path)
     try:
         yield
@@ -107,7 +107,7 @@ def _running(home: Path) -> dict[str, str] | None:
     except (OSError, ValueError):
         return None
     served = any(_is_locked(home / name / "lock") for name in ("postgres", "s3"))
-    return dict(noted["services"]) if served else None
+    return dict(noted) if served else None
 
 
 def _is_locked(path: Path) -> bool:

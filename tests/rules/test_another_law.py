@@ -143,64 +143,66 @@ def test_a_law_with_mistakes_is_not_put_in_force(tmp_path: Path) -> None:
     assert before is law()
 
 
+WRONG_WORKS = """
+    ["10.3"]
+    text = "盘查"
+    gloss = "Stop-and-question"
+    kind = "duty"
+    leadership = "guided"
+    officers = -1
+    officers_source = "its Article 10"
+    recording = "required"
+
+    ["10.4"]
+    text = "接报案"
+    gloss = "Take reports"
+    kind = "duty"
+    leadership = "led"
+    officers = 1
+    officers_source = "its Article 10"
+    recording = "not"
+    recording_source = "its Article 10"
+    legality = true
+    enforcement = true
+    qualification = "clerk"
+    colour = "blue"
+
+    ["10.5"]
+    text = "约束"
+    gloss = "Restraint"
+    part_of = "10.6"
+    kind = "none"
+    watcher = true
+
+    [11.1]
+    text = "驾驶"
+
+    ["twelve"]
+    text = "保密"
+    gloss = "Secrets"
+    kind = "none"
+"""
+WRONG_TERMS = """
+    [footage_retention]
+    days = 1
+    hours = 2
+    source = "its own"
+
+    [footage_retension]
+    days = 1
+    source = "its own"
+"""
+WRONG_MESSAGES = """
+    [not_lead]
+    article = "17"
+
+    [not_led]
+    tone = 3
+"""
+
+
 def test_every_mistake_is_named_by_file_and_line(tmp_path: Path) -> None:
     """Whoever adapts the law mends all of them at once and looks for none."""
-    works = """
-        ["10.3"]
-        text = "盘查"
-        gloss = "Stop-and-question"
-        kind = "duty"
-        leadership = "guided"
-        officers = -1
-        officers_source = "its Article 10"
-        recording = "required"
-
-        ["10.4"]
-        text = "接报案"
-        gloss = "Take reports"
-        kind = "duty"
-        leadership = "led"
-        officers = 1
-        officers_source = "its Article 10"
-        recording = "not"
-        recording_source = "its Article 10"
-        legality = true
-        enforcement = true
-        qualification = "clerk"
-        colour = "blue"
-
-        ["10.5"]
-        text = "约束"
-        gloss = "Restraint"
-        part_of = "10.6"
-        kind = "none"
-        watcher = true
-
-        [11.1]
-        text = "驾驶"
-
-        ["twelve"]
-        text = "保密"
-        gloss = "Secrets"
-        kind = "none"
-    """
-    terms = """
-        [footage_retention]
-        days = 1
-        hours = 2
-        source = "its own"
-
-        [footage_retension]
-        days = 1
-        source = "its own"
-    """
-    messages = """
-        [not_lead]
-        article = "17"
-
-        [not_led]
-        tone = 3
-    """
     assert [
         "works.toml:5: [10.3] leadership must be command or led",
         "works.toml:6: [10.3] officers is not usable: Expected `int` >= 0",
@@ -213,7 +215,7 @@ def test_every_mistake_is_named_by_file_and_line(tmp_path: Path) -> None:
         "terms.toml:6: [footage_retension] is no term of the built-in law",
         "messages.toml:1: [not_lead] is no message of the built-in law",
         "messages.toml:5: [not_led] tone is not known here",
-    ] == mistakes(tmp_path, works=works, terms=terms, messages=messages)
+    ] == mistakes(tmp_path, works=WRONG_WORKS, terms=WRONG_TERMS, messages=WRONG_MESSAGES)
 
 
 def test_conditions_that_contradict_each_other_are_mistakes(tmp_path: Path) -> None:

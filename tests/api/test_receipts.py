@@ -1,0 +1,48 @@
+"""What the contract says that an entry is answered with is what it is answered with."""
+
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+from litestar import Litestar
+
+from backend.verbs import VERBS
+from tests.builders import a_duty_auxiliary, a_led_patrol, ago, an_officer, recorded
+
+STRICT = {verb.name: msgspec.defstruct(f"Strict{verb.receipt.__name__}", [], bases=(verb.receipt,), kw_only=True,
+          forbid_unknown_fields=True) for verb in VERBS}  # fmt: skip
+PAPER = {"title": "诊断证明", "file_name": "a.pdf", "media_type": "application/pdf"}
+
+
+async def answers(app: Litestar) -> dict[str, httpx.Response]:
+    """One answer of every verb, by its name."""
+    lin, zhao, shift, naming = await a_led_patrol(app)
+    qian, chen = await an_officer(app, name="钱敏"), await a_duty_auxiliary(app, name="陈文静")
+    told = {"supervisions/hand-over": await zhao.hand_over(naming, qian)}
+    handed = recorded(told["supervisions/hand-over"])["id"]
+    told["supervisions/confirm"] = await qian.answer("confirm", handed)
+    told["supervisions/end"] = await lin.answer("end", handed)
+    told["supervisions/name"] = await lin.names(zhao)
+    told["supervisions/decline"] = await zhao.answer("decline", recorded(told["supervisions/name"])["id"])
+    told["shifts/check-in"] = await chen.check_in(at=ago(minutes=5))
+    told["shifts/check-out"] = await lin.check_out(shift)
+    told["recordings/declare"] = await lin.declare()
+    told["documents/declare"] = await lin.post("/v1/documents/declare", **PAPER)
+    return told
+
+
+async def test_every_verb_is_answered_as_the_contract_says(app: Litestar) -> None:
+    """No field missing, none too many, each of its type: generated clients rely on it."""
+    told = await answers(app)
+    assert {verb.name for verb in VERBS} == set(told)
+    for name, answer in told.items():
+        assert recorded(answer)["id"] == str(msgspec.json.decode(answer.content, type=STRICT[name]).id)
+
+
+@pytest.mark.parametrize("change", [{"surprise": 1}, {"findings": None}])
+async def test_an_answer_with_something_else_would_be_seen(app: Litestar, change: dict[str, Any]) -> None:
+    """This test's own test."""
+    answer = recorded(await (await a_duty_auxiliary(app)).check_in()) | change
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert(answer, STRICT["shifts/check-in"])
