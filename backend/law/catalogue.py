@@ -14,20 +14,38 @@ from collections.abc import Iterable
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
 from backend.law.reading import LawError, Sheet, entries, sheet
 
-__all__ = ["HERE", "Language", "Law", "LawError", "Message", "Qualification", "Term", "Work", "law", "load", "use"]
+__all__ = [
+    "HERE",
+    "Case",
+    "Equipment",
+    "Language",
+    "Law",
+    "LawError",
+    "Message",
+    "Qualification",
+    "Term",
+    "Work",
+    "law",
+    "load",
+    "use",
+]
 
+T = TypeVar("T", bound=msgspec.Struct)
 HERE = Path(__file__).parent
 SPANS = ("seconds", "minutes", "hours", "days")
 FILES = ("works.toml", "terms.toml", "messages.toml")
 CODE = re.compile(r"[0-9A-Za-z]+(\.[0-9A-Za-z_]+)+")
 
+NAMED = ("qualifications", "equipment")  # tables of works.toml that are no works: a work names what stands in them
+
 Language = Literal["zh", "en"]
+Case = Literal["administrative", "criminal", "none"]
 Text = Annotated[str, msgspec.Meta(min_length=1)]
 Number = Annotated[int, msgspec.Meta(ge=0)]
 
@@ -43,9 +61,10 @@ class Term(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     count: int | None = None
     bytes: int | None = None
     percent: int | None = None
+    metres: int | None = None
 
     def units(self) -> dict[str, int]:
-        fields = (*SPANS, "count", "bytes", "percent")
+        fields = (*SPANS, "count", "bytes", "percent", "metres")
         return {unit: value for unit in fields if (value := getattr(self, unit)) is not None}
 
 
@@ -68,6 +87,14 @@ class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
 class Qualification(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A professional qualification that some work asks for; its code is the one in the roster."""
+
+    zh: Text
+    en: Text
+    source: Text
+
+
+class Equipment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A piece of equipment that the organ owes to whoever does some work (R.11, R.13)."""
 
     zh: Text
     en: Text
@@ -99,6 +126,10 @@ class Work(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     restraints: tuple[Text, ...] = ()
     watcher: bool = False
     restraint_source: Text | None = None
+    cases: tuple[Case, ...] = ("administrative", "criminal", "none")
+    cases_source: Text | None = None
+    equipment: tuple[Text, ...] = ()
+    equipment_source: Text | None = None
 
 
 SAID_OF_EVERY_PERMITTED_WORK = ("leadership", "officers", "officers_source", "recording", "recording_source")
@@ -112,6 +143,7 @@ class Law(msgspec.Struct, frozen=True):
     messages: dict[str, Message]
     works: dict[str, Work] = {}
     qualifications: dict[str, Qualification] = {}
+    equipment: dict[str, Equipment] = {}
 
     def span(self, name: str) -> timedelta:
         unit, value = self._unit(name)
@@ -149,13 +181,13 @@ def load(directory: Path = HERE, over: Law | None = None) -> Law:
     Raises LawError with every mistake in it.
     """
     sheets = {name: _sheet(directory / name, over) for name in FILES}
-    works, qualifications = _works(sheets["works.toml"], over)
+    works, qualifications, equipment = _works(sheets["works.toml"], over)
     terms = _terms(sheets["terms.toml"], over)
     messages = _messages(sheets["messages.toml"], over)
     mistakes = [told for read in sheets.values() for told in read.told()] + _misplaced(directory, over)
     if mistakes:
         raise LawError("\n".join(mistakes))
-    return Law(terms=terms, messages=messages, works=works, qualifications=qualifications)
+    return Law(terms=terms, messages=messages, works=works, qualifications=qualifications, equipment=equipment)
 
 
 def _sheet(path: Path, over: Law | None) -> Sheet:
@@ -205,26 +237,29 @@ def _check_known(read: Sheet, given: Iterable[str], known: Iterable[str], noun: 
             read.wrong((name,), f"is no {noun} of the built-in law")
 
 
-def _works(read: Sheet, over: Law | None) -> tuple[dict[str, Work], dict[str, Qualification]]:
+def _works(read: Sheet, over: Law | None) -> tuple[dict[str, Work], dict[str, Qualification], dict[str, Equipment]]:
     if over is not None and not read.present:
-        return over.works, over.qualifications
-    tables = {code: table for code, table in read.tables.items() if code != "qualifications"}
-    qualifications = _qualifications(read)
+        return over.works, over.qualifications, over.equipment
+    tables = {code: table for code, table in read.tables.items() if code not in NAMED}
+    qualifications, equipment = _named(read, "qualifications", Qualification), _named(read, "equipment", Equipment)
     works = entries(read, {code: table for code, table in tables.items() if _quoted(read, code, table)}, Work)
     if not tables and not read.mistakes:
         read.wrong(("works",), "there is no work in this file")
     for code, work in works.items():
         _check_work(read, code, work, tables[code].keys())
+        _check_cases(read, code, work, tables[code].keys())
         _check_qualification(read, code, work)
+        _check_equipment(read, code, work)
         _check_whole(read, code, work)
-    return works, qualifications
+    return works, qualifications, equipment
 
 
-def _qualifications(read: Sheet) -> dict[str, Qualification]:
-    named = read.tables.get("qualifications", {})
+def _named(read: Sheet, name: str, kind: type[T]) -> dict[str, T]:
+    """The tables [name.CODE]."""
+    named = read.tables.get(name, {})
     if isinstance(named, dict):
-        return entries(read, named, Qualification, under=("qualifications",))
-    read.wrong(("qualifications",), "must be a table")
+        return entries(read, named, kind, under=(name,))
+    read.wrong((name,), "must be a table")
     return {}
 
 
@@ -256,10 +291,38 @@ def _check_work(read: Sheet, code: str, work: Work, said: Iterable[str]) -> None
         read.wrong((code,), "restraint_source is missing")
 
 
+def _check_cases(read: Sheet, code: str, work: Work, said: Iterable[str]) -> None:
+    """In which kinds of case, where that is narrower than all."""
+    if "cases" not in said or work.kind == "none":
+        return
+    if not work.cases:
+        read.wrong((code,), "cases is empty: a work is done in some case or in none", field="cases")
+    if len({*work.cases}) < len(work.cases):
+        read.wrong((code,), "cases names one twice", field="cases")
+    if work.cases_source is None:
+        read.wrong((code,), "cases_source is missing")
+
+
 def _check_qualification(read: Sheet, code: str, work: Work) -> None:
-    named = read.tables.get("qualifications")
-    if work.qualification is not None and not (isinstance(named, dict) and work.qualification in named):
+    if work.qualification is not None and not _is_named(read, "qualifications", work.qualification):
         read.wrong((code,), f"there is no [qualifications.{work.qualification}]", field="qualification")
+
+
+def _check_equipment(read: Sheet, code: str, work: Work) -> None:
+    if work.kind == "none":
+        return
+    for name in sorted({*work.equipment}):
+        if not _is_named(read, "equipment", name):
+            read.wrong((code,), f"there is no [equipment.{name}]", field="equipment")
+    if len({*work.equipment}) < len(work.equipment):
+        read.wrong((code,), "equipment names one twice", field="equipment")
+    if work.equipment and work.equipment_source is None:
+        read.wrong((code,), "equipment_source is missing")
+
+
+def _is_named(read: Sheet, name: str, code: str) -> bool:
+    named = read.tables.get(name)
+    return isinstance(named, dict) and code in named
 
 
 def _check_whole(read: Sheet, code: str, work: Work) -> None:

@@ -37,6 +37,10 @@ ANOTHER = """
     officers_source = "its Article 3"
     recording = "not"
     recording_source = "its Article 3"
+    cases = ["criminal"]
+    cases_source = "its Article 3"
+    equipment = ["whistle", "radio"]
+    equipment_source = "its Article 4"
 
     ["27.14"]
     text = '''
@@ -61,6 +65,16 @@ ANOTHER = """
     zh = "心理咨询师"
     en = "Counsellor"
     source = "its Article 27"
+
+    [equipment.whistle]
+    zh = "哨子"
+    en = "Whistle"
+    source = "its Article 4"
+
+    [equipment.radio]
+    zh = "对讲机"
+    en = "Radio"
+    source = "its Article 4"
 """
 LIN = Facts(kind="duty_auxiliary", on_shift=True, trained=True)
 SU = Facts(kind="civilian_auxiliary", on_shift=True, trained=True)
@@ -104,6 +118,15 @@ def test_its_works_take_the_place_of_ours_as_a_whole(tmp_path: Path) -> None:
     theirs = laid_over(tmp_path, works=ANOTHER)
     assert not set(theirs.works) & set(law().works)
     assert ["counsellor"] == list(theirs.qualifications)
+    assert ["whistle", "radio"] == list(theirs.equipment)
+
+
+def test_it_says_in_which_cases_and_with_which_equipment(tmp_path: Path) -> None:
+    """What it leaves out is every kind of case, and no equipment."""
+    works = laid_over(tmp_path, works=ANOTHER).works
+    patrol, rescue = works["3.a.patrol"], works["3.a"]
+    assert (("criminal",), ("whistle", "radio")) == (patrol.cases, patrol.equipment)
+    assert (("administrative", "criminal", "none"), ()) == (rescue.cases, rescue.equipment)
 
 
 def test_what_it_leaves_out_is_as_built_in(tmp_path: Path) -> None:
@@ -112,6 +135,7 @@ def test_what_it_leaves_out_is_as_built_in(tmp_path: Path) -> None:
     assert timedelta(days=366) == theirs.span("footage_retention")
     assert law().span("live_window") == theirs.span("live_window")
     assert (law().works, law().messages) == (theirs.works, theirs.messages)
+    assert (law().qualifications, law().equipment) == (theirs.qualifications, theirs.equipment)
 
 
 def test_a_term_is_replaced_as_a_whole(tmp_path: Path) -> None:
@@ -173,6 +197,8 @@ WRONG_WORKS = """
     part_of = "10.6"
     kind = "none"
     watcher = true
+    cases = ["none"]
+    equipment = ["whistle"]
 
     [11.1]
     text = "驾驶"
@@ -209,8 +235,10 @@ def test_every_mistake_is_named_by_file_and_line(tmp_path: Path) -> None:
         "works.toml:22: [10.4] colour is not known here",
         "works.toml:27: [10.5] there is no [10.6] to be a part of",
         "works.toml:29: [10.5] watcher is said of a forbidden work (kind none), which has no conditions",
-        'works.toml:31: [11.1] needs quotes: ["11.1"]',
-        "works.toml:34: [twelve] must be a code like 10.3: chapter.item",
+        "works.toml:30: [10.5] cases is said of a forbidden work (kind none), which has no conditions",
+        "works.toml:31: [10.5] equipment is said of a forbidden work (kind none), which has no conditions",
+        'works.toml:33: [11.1] needs quotes: ["11.1"]',
+        "works.toml:36: [twelve] must be a code like 10.3: chapter.item",
         "terms.toml:1: [footage_retention] needs exactly one unit, not negative",
         "terms.toml:6: [footage_retension] is no term of the built-in law",
         "messages.toml:1: [not_lead] is no message of the built-in law",
@@ -233,20 +261,40 @@ def test_conditions_that_contradict_each_other_are_mistakes(tmp_path: Path) -> N
         enforcement = true
         restraints = ["rope"]
         qualification = "clerk"
+        cases = ["criminal", "criminal"]
+        equipment = ["radio", "radio"]
 
         ["10.4.x"]
         part_of = "10.4"
         text = "巡逻"
         gloss = "Patrol"
         kind = "none"
+
+        ["10.6"]
+        text = "值守"
+        gloss = "Post"
+        kind = "duty"
+        leadership = "command"
+        officers = 0
+        officers_source = "its Article 10"
+        recording = "not"
+        recording_source = "its Article 10"
+        cases = []
+        cases_source = "its Article 10"
     """
     assert [
         "works.toml:1: [10.4] officers_source is missing",
         "works.toml:1: [10.4] enforcement_source is missing",
         "works.toml:1: [10.4] restraint_source is missing",
+        "works.toml:1: [10.4] cases_source is missing",
+        "works.toml:1: [10.4] equipment_source is missing",
         "works.toml:9: [10.4] legality needs recording required",
         "works.toml:12: [10.4] there is no [qualifications.clerk]",
-        "works.toml:15: [10.4.x] its text does not stand in the text of [10.4]",
+        "works.toml:13: [10.4] cases names one twice",
+        "works.toml:14: [10.4] there is no [equipment.radio]",
+        "works.toml:14: [10.4] equipment names one twice",
+        "works.toml:17: [10.4.x] its text does not stand in the text of [10.4]",
+        "works.toml:31: [10.6] cases is empty: a work is done in some case or in none",
     ] == mistakes(tmp_path, works=works)
 
 
@@ -258,6 +306,11 @@ def test_conditions_that_contradict_each_other_are_mistakes(tmp_path: Path) -> N
         ('\n\n["3.a"]\ntext = "没有引号收尾\n', "works.toml:4: is no TOML"),
         ("\n'3.a' = 5\n", "works.toml:2: [3.a] must be a table"),
         ("\nqualifications = 5\n", "works.toml:2: [qualifications] must be a table"),
+        ("\nequipment = 5\n", "works.toml:2: [equipment] must be a table"),
+        ("[equipment.x]\nzh = ''\nen = 'x'\nsource = 'x'\n", "works.toml:2: [equipment.x] zh is not usable"),
+        ("[equipment.x]\nzh = '哨'\nen = 'x'\n", "works.toml:1: [equipment.x] source is missing"),
+        ("'3.a'.cases = ['civil']\n", "works.toml:1: [3.a] cases must be administrative or criminal or none"),
+        ("'3.a'.cases = 'none'\n", "works.toml:1: [3.a] cases must be administrative or criminal or none"),
         ("[qualifications.x]\nzh = ''\nen = 'x'\nsource = 'x'\n", "works.toml:2: [qualifications.x] zh is not usable"),
         ("'3.a' = { kind = 'duty' }\n", "works.toml:1: [3.a] text is missing"),
         ("'3.a'.kind = 'nobody'\n", "works.toml:1: [3.a] kind must be civilian or duty or none"),

@@ -9,7 +9,15 @@ from backend.law.catalogue import HERE, Work, law
 
 DIGITS = "零一二三四五六七八九"
 PERMITTED = sorted(code for code, work in law().works.items() if work.kind != "none")
-SOURCES = ("officers_source", "recording_source", "enforcement_source", "restraint_source")
+SOURCES = (
+    "officers_source",
+    "recording_source",
+    "enforcement_source",
+    "restraint_source",
+    "cases_source",
+    "equipment_source",
+)
+EVERY_CASE = {"administrative", "criminal", "none"}
 
 
 def number(numeral: str) -> int:
@@ -102,6 +110,30 @@ def test_full_recording_is_asked_of_led_work_only() -> None:
     required = [work for work in law().works.values() if work.recording == "required"]
     assert required
     assert {("led", True)} == {(work.leadership, work.enforcement) for work in required}
+
+
+def test_what_must_be_recorded_asks_for_a_recorder() -> None:
+    """R.11: the organ owes the equipment that the work needs; 14号: nothing is recorded without one."""
+    works = law().works
+    asked = {code for code, work in works.items() if "body_worn_recorder" in work.equipment}
+    assert {code for code, work in works.items() if work.recording == "required"} == asked
+
+
+def test_whoever_works_on_the_carriageway_is_seen() -> None:
+    """R.13(1): safety at work."""
+    assert {"9.3", "10.2"} == {code for code, work in law().works.items() if "reflective_vest" in work.equipment}
+
+
+def test_every_piece_of_equipment_is_asked_for() -> None:
+    """What no work names would be owed to nobody."""
+    assert set(law().equipment) == {name for work in law().works.values() for name in work.equipment}
+
+
+def test_in_which_cases_a_work_may_be_done() -> None:
+    """Publicity belongs to no case; most works fit any, and a false no in the street hurts."""
+    narrower = {code: set(work.cases) for code, work in law().works.items() if set(work.cases) != EVERY_CASE}
+    assert {"none"} == narrower["9.2"] == narrower["9.5"] == narrower["10.7"]
+    assert not narrower.keys() & {"10.3", "10.4", "10.5", "10.8", "9.4", "9.7", "8.2.translation"}
 
 
 def test_professional_work_asks_for_its_qualification() -> None:
