@@ -19,15 +19,18 @@ import msgspec
 
 from backend import findings, journal
 from backend.database import execute, fetch, first, tx
+from backend.findings import Touched
 from backend.law.catalogue import Law, law
 from backend.officers import officers_among
 from backend.refusals import Refusal, RuleRefusal
 
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]  # RFC 3339 with its offset; a naive time is refused
 WHOLE = r"$(?!\n)"  # the end: `$` alone would let a closing line feed pass
-PRINTABLE = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]*" + WHOLE
+PRINTABLE = r"^(?=[\s\S]*\S)[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]*" + WHOLE  # and not only spaces
 Words = Annotated[str, msgspec.Meta(min_length=1, max_length=2000, pattern=PRINTABLE)]
-Name = Annotated[str, msgspec.Meta(min_length=1, max_length=120, pattern=r"^[^\x00-\x1f\x7f\ud800-\udfff]+" + WHOLE)]
+Name = Annotated[
+    str, msgspec.Meta(min_length=1, max_length=120, pattern=r"^(?=.*\S)[^\x00-\x1f\x7f\ud800-\udfff]+" + WHOLE)
+]
 BIGINT = 2**63 - 1
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 Count = Annotated[int, msgspec.Meta(ge=0, le=BIGINT)]
@@ -119,6 +122,22 @@ class Occasion(msgspec.Struct, frozen=True):
             raise Refusal(code)
         return max(self.at, moment)
 
+    def past(self, told: datetime) -> datetime:
+        """A moment that the device tells of, by the server's clock, never after the entry itself.
+
+        Raises Refusal `time_ahead`, `time_out_of_range`.
+        """
+        try:
+            at = (told + self.timing.skew).astimezone(UTC)
+            ahead = at > self.at + self.law.span("skew_floor")
+        except OverflowError:
+            raise Refusal("time_out_of_range") from None
+        if ahead:
+            raise Refusal("time_ahead")
+        if at < EARLIEST:
+            raise Refusal("time_out_of_range")
+        return min(at, self.at)
+
     def require_live_state(self, holds: bool, code: str) -> bool:
         """A live entry that conflicts with the state is refused, whatever the reason; a late one says so (True)."""
         if not holds and not self.timing.late:
@@ -129,7 +148,8 @@ class Occasion(msgspec.Struct, frozen=True):
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What a verb's function did. `subject`: ids, codes, times, digests only, for it enters the journal as it is.
 
-    `unmet`: rules that the entry left unmet, to stand beside it; `findings`: codes that stand already.
+    `unmet`: rules that the entry left unmet, to stand beside it; `findings`: codes that stand already; `touches`:
+    whose findings about intervals are to be found anew.
     """
 
     subject: dict[str, Any]
@@ -137,6 +157,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     organ: str
     unmet: Sequence[str] = ()
     findings: Sequence[str] = ()
+    touches: Touched | None = None
 
 
 class Recorded(msgspec.Struct, frozen=True, kw_only=True):
@@ -251,7 +272,7 @@ async def _record_or_replay(
         if entry.despite is not None and entry.despite.ordered_by is not None:
             await officers_among([entry.despite.ordered_by])
         outcome = await verb.record(Occasion(actor, timed, law(), entry.despite), entry)
-        noted = [*outcome.findings, *await _stand(entry, actor, timed, outcome)]
+        noted = await _noted(entry, actor, timed, outcome)
         line = _line(verb, actor, entry, outcome, timed, noted)
         salt = earlier["salt"] if earlier else secrets.token_bytes(16)
         await _write(verb, actor, entry, line, salt, again=earlier is not None)
@@ -312,6 +333,15 @@ def _as_recorded(earlier: Any) -> Recorded:
 
 def _as_refused(earlier: Any) -> Refusal:
     return RuleRefusal(msgspec.json.decode(earlier["entry"])["facts"]["unmet"])
+
+
+async def _noted(entry: Entry, actor: Actor, timed: Timing, outcome: Outcome) -> list[str]:
+    """The codes of every finding known now of the facts that the entry is about."""
+    noted = [*outcome.findings, *await _stand(entry, actor, timed, outcome)]
+    if outcome.touches is not None:
+        standing = await findings.refresh(outcome.touches, timed.received_at)
+        noted += [code for subject in outcome.subjects for code in standing.get(subject, ())]
+    return list(dict.fromkeys(noted))
 
 
 async def _stand(entry: Entry, actor: Actor, timed: Timing, outcome: Outcome) -> list[str]:

@@ -1,15 +1,18 @@
 """Findings: what is wrong with a fact stands beside it, and the fact stays.
 
 Guarantees: one finding of a kind for one subject, however often it is found; one that no longer holds is withdrawn,
-never deleted. Written in the transaction that makes it true.
+never deleted. Written in the transaction that makes it true. What follows from intervals (gaps, what was handed over
+late) the database finds itself, by `refresh`; the SQL stands in migrations/versions/fujing_0007_activities.sql.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
 import msgspec
 
-from backend.database import execute
+from backend.database import execute, fetch
+from backend.law.catalogue import law
 
 STAND = """
 INSERT INTO finding (kind, subject, organ, person, against_organ, started_at, ended_at)
@@ -39,3 +42,31 @@ async def stand(found: Finding) -> None:
 async def withdraw(kind: str, subject: UUID) -> None:
     """The finding no longer holds: a fact that came later explains it away."""
     await execute(WITHDRAW, kind, subject)
+
+
+class Touched(msgspec.Struct, frozen=True):
+    """Whose facts changed, and in which time; `until` is none where there is no end to it."""
+
+    persons: Sequence[UUID]
+    since: datetime
+    until: datetime | None = None
+
+
+REFRESH = "SELECT kind, subject FROM refresh_findings($1, tstzrange($2, $3, '[]'), $4, $5, $6, $7)"
+
+
+async def refresh(touched: Touched, at: datetime) -> dict[UUID, list[str]]:
+    """Find anew what is wrong in the time touched, as of `at`; the persons are locked. What stands, by fact."""
+    until = touched.until and max(touched.until, touched.since)
+    rows = await fetch(
+        REFRESH, list(touched.persons), touched.since, until, at, *tolerances(), law().span("handing_over")
+    )
+    standing: dict[UUID, list[str]] = {}
+    for row in rows:
+        standing.setdefault(row["subject"], []).append(row["kind"])
+    return standing
+
+
+def tolerances() -> tuple[object, object]:
+    """What full_process takes besides activities and time: the least gap, and how far an open recording reaches."""
+    return law().span("gap_tolerance"), law().span("open_recording_ceiling")

@@ -6,6 +6,7 @@ whatever their order of arrival; the table's EXCLUDE constraint is the guard. Th
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -51,10 +52,10 @@ class Intervals(msgspec.Struct, frozen=True, kw_only=True):
 
 async def put_in_order(
     kind: Intervals, owner: UUID, organ: str, this: Claim, *, new: bool = False
-) -> tuple[Standing, list[str]]:
+) -> tuple[Standing, list[str], datetime]:
     """Settle the owner's intervals around `this`; where `new`, its row is not there yet and the caller inserts it.
 
-    Returns its standing and the codes of the findings that stand for it.
+    Returns its standing, the codes of the findings that stand for it, and from when on anything changed.
     """
     rows = {row["id"]: row for row in await fetch(kind.neighbours, owner, this.start)}
     claims = [Claim(row["id"], row["started_at"], row["own_end"], row["own_ended_by"]) for row in rows.values()]
@@ -68,7 +69,7 @@ async def put_in_order(
     (mine,) = (standing for standing in standings if standing.id == this.id)
     if new:
         await _flag(kind, mine, owner, organ)
-    return mine, _wrong(kind, mine)
+    return mine, _wrong(kind, mine), min([mine.start, *(standing.start for _, standing in changed)])
 
 
 def told(standing: Standing) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import msgspec
 
 PREFIX = "FUJING_"
 PORTS = 65535
+OF_A_STATION = {"FUJING_URL", "FUJING_DOCK", "FUJING_DOCK_PASSWORD"}  # `fujing ingest` is a client and reads these
 SECRET = {"database_url", "migrate_url", "s3_access_key", "s3_secret_key"}
 S3_REQUIRED = ("s3_endpoint", "s3_access_key", "s3_secret_key", "s3_bucket")
 
@@ -64,7 +65,8 @@ def variable(name: str) -> str:
 def load(environment: Mapping[str, str] | None = None) -> Settings:
     """The settings in `environment` (os.environ). Raises SettingsError with one sentence."""
     environment = os.environ if environment is None else environment
-    given = {key: value for key, value in environment.items() if key.startswith(PREFIX) and value != ""}
+    ours = {key: value for key, value in environment.items() if key.startswith(PREFIX) and key not in OF_A_STATION}
+    given = {key: value for key, value in ours.items() if value != ""}
     known = {variable(name): name for name in Settings.__struct_fields__}
     for key in given:
         if key not in known:

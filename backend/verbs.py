@@ -5,9 +5,25 @@ Routes, documentation and (later) the sync union are made from it.
 
 from typing import Any
 
+from backend.activities import service as activities
+from backend.activities.entries import (
+    ActivityReceipt,
+    AmendActivity,
+    CoverGap,
+    ExplainGap,
+    FinishActivity,
+    GapReceipt,
+    StartActivity,
+)
 from backend.entries import Verb
-from backend.evidence import declaring
-from backend.evidence.entries import DeclareDocument, DeclareRecording, UploadReceipt
+from backend.evidence import declaring, describing
+from backend.evidence.entries import (
+    DeclareDocument,
+    DeclareRecording,
+    DescribeRecording,
+    DescriptionReceipt,
+    UploadReceipt,
+)
 from backend.shifts import service as shifts
 from backend.shifts.entries import CheckIn, CheckOut, ShiftReceipt
 from backend.supervision import service as supervision
@@ -23,11 +39,13 @@ from backend.supervision.entries import (
 AUXILIARIES = frozenset({"duty_auxiliary", "civilian_auxiliary"})
 OFFICERS = frozenset({"officer"})
 FIELD = AUXILIARIES | OFFICERS
+DOCKS = frozenset({"dock"})
 
 ID = "0192f0c1-5d2e-7a31-8a5e-6f0e4f6f0001"
 OTHER = "0192f0c1-5d2e-7a31-8a5e-6f0e4f6f0002"
 OFFICER = "0192f0c1-5d2e-7a31-8a5e-6f0e4f6f0003"
 PLACE = {"lat": 30.2741, "lon": 120.1551, "accuracy_m": 8.0, "datum": "WGS84"}
+NOTICE = {"id_shown": True, "told": "向被盘查人说明身份和依据", "recusal_right_told": True}
 SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 
 
@@ -71,11 +89,45 @@ VERBS: tuple[Verb, ...] = (
         example=_example(supervision=OTHER, officer=OFFICER),
     ),
     Verb(
+        name="activities/start", entry=StartActivity, receipt=ActivityReceipt, record=activities.start,
+        may=AUXILIARIES, summary="Begin a work · 开始工作",
+        example=_example(work="10.3.question", case_kind="none", officers_present=2, recording=True, place=PLACE,
+                         public_notice=NOTICE),
+    ),
+    Verb(
+        name="activities/finish", entry=FinishActivity, receipt=ActivityReceipt, record=activities.finish,
+        may=AUXILIARIES, summary="End a work · 结束工作", example=_example(activity=OTHER, notes="未发现违禁物品"),
+    ),
+    Verb(
+        name="activities/amend", entry=AmendActivity, receipt=ActivityReceipt, record=activities.amend,
+        may=AUXILIARIES, summary="Correct what was told of a work · 更正工作记录",
+        example=_example(activity=OTHER, why="接警编号漏填", case_kind="administrative", case_ref="A3301022026030001"),
+    ),
+    Verb(
+        name="recordings/explain", entry=ExplainGap, receipt=GapReceipt, record=activities.explain, may=FIELD,
+        concerned=activities.whose_activity, summary="Explain a gap · 说明记录中断",
+        example=_example(activity=OTHER, cause="battery", words="电池耗尽，更换后继续", spoken=True),
+    ),
+    Verb(
+        name="recordings/cover", entry=CoverGap, receipt=GapReceipt, record=activities.cover, may=FIELD,
+        concerned=activities.whose_activity, summary="Say what else recorded it · 说明其他来源",
+        example=_example(activity=OTHER, covered_by="fixed_camera", source="南门卡口 3 号球机"),
+    ),
+    Verb(
         name="recordings/declare", entry=DeclareRecording, receipt=UploadReceipt,
-        record=declaring.declare_recording, may=FIELD, summary="Declare footage · 申报视音频资料",
+        record=declaring.declare_recording, may=FIELD | DOCKS, concerned=declaring.the_wearer,
+        summary="Declare footage · 申报视音频资料",
         example=_example(camera_serial="DSJ-0042", file_name="DSJ0042_FJ1001_20260301080000_0001.mp4",
                          media_type="video/mp4", started_at="2026-03-01T07:50:00+08:00",
                          ended_at="2026-03-01T08:00:00+08:00", bytes=433586176, sha256=SHA256),
+    ),
+    Verb(
+        name="recordings/describe", entry=DescribeRecording, receipt=DescriptionReceipt, record=describing.describe,
+        may=FIELD, concerned=describing.the_wearer, summary="Describe key content · 说明重点内容",
+        example=_example(recording=OTHER, content=[
+            {"from_ms": 0, "to_ms": 95_000, "words": "到场，表明身份，说明依据"},
+            {"from_ms": 95_000, "to_ms": 412_000, "words": "当事人陈述经过，出示身份证件"},
+        ]),
     ),
     Verb(
         name="documents/declare", entry=DeclareDocument, receipt=UploadReceipt, record=declaring.declare_document,

@@ -20,6 +20,7 @@ from backend.database import SESSION, execute, opened
 from backend.evidence import sealing
 from backend.keys import Keys
 from backend.law.catalogue import law
+from backend.oversight import finding
 from storage.evidence_store import EvidenceStore
 
 SEALING_LANES = 2
@@ -54,6 +55,10 @@ def build(connection: asyncpg.Connection, store: EvidenceStore, keys: Keys) -> P
     @queue.schedule("sweep", "*/5 * * * *")
     async def sweep(_: Schedule) -> None:
         log.info("swept", **await sealing.sweep(store, datetime.now(UTC)))
+
+    @queue.schedule("find", "*/5 * * * *")
+    async def find(_: Schedule) -> None:
+        log.info("found", persons=await finding.look_again(datetime.now(UTC)))
 
     @queue.schedule("forget_attempts", "17 3 * * *")
     async def forget_attempts(_: Schedule) -> None:

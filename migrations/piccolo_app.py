@@ -13,6 +13,7 @@ APP_CONFIG = AppConfig(
             "backend.shifts.tables",
             "backend.supervision.tables",
             "backend.evidence.tables",
+            "backend.activities.tables",
         ]
     ),
 )

@@ -15,7 +15,7 @@ from backend.keys import Keys
 from backend.law.catalogue import use
 from backend.people.sessions import TokenReader
 from backend.settings import Settings
-from mobile_api import duty, entries, lookups, openapi, operations, people, sessions, uploads
+from mobile_api import descriptions, duty, entries, handovers, lookups, openapi, operations, people, sessions, uploads
 from mobile_api.auth import PUBLIC, SessionMiddleware
 from mobile_api.edge import Edge
 from mobile_api.logs import configure
@@ -66,7 +66,9 @@ def assemble(lifespan: list[Any]) -> Litestar:
             *duty.ROUTES,
             *entries.ROUTES,
             *lookups.ROUTES,
+            *descriptions.ROUTES,
             *uploads.ROUTES,
+            *handovers.ROUTES,
         ],
     )
     return Litestar(

@@ -5,21 +5,26 @@ import csv
 import json
 import os
 import secrets
+import stat
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
+import msgspec
 import rich_click as click
 from rich.console import Console
 from rich.table import Table
 
 from backend import database
 from backend import settings as configuration
+from backend.evidence.entries import DAY_MS
 from backend.keys import Keys
-from backend.law.catalogue import LawError, use
+from backend.law.catalogue import LawError, law, use
+from backend.oversight import expiring, reads
 from backend.people import roster, sessions
 from backend.refusals import Refusal, problem
 from backend.settings import Settings, SettingsError
@@ -30,6 +35,8 @@ from mobile_api.serving import Ended, ServingError
 from storage.embedded.processes import EmbeddedError
 from storage.evidence_store import StoreUnavailable
 
+OFFSET = 36500 * DAY_MS
+FILE, DASH = click.Path(dir_okay=False, path_type=Path), Path("-")
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
 
@@ -179,11 +186,14 @@ def set_password(badge: str) -> None:
     """Set a person's password from standard input (or a prompt); their sessions end."""
     with told_in_one_sentence():
         settings = _settings()
-        password = (
-            click.prompt("password", hide_input=True) if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
-        )
+        password = _password()
         in_database(settings, lambda: _set_password(badge, password))
         console.print(f"password of {badge} set")
+
+
+def _password() -> str:
+    """From a prompt, or a line of standard input."""
+    return str(click.prompt("password", hide_input=True)) if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
 
 
 async def _set_password(badge: str, password: str) -> None:
@@ -215,6 +225,68 @@ def openapi() -> None:
         click.echo(json.dumps(contract(assemble([])), ensure_ascii=False, indent=2))
 
 
+@main.command()
+@click.argument("shift", type=click.UUID)
+@click.option("--svg", "picture", type=FILE, help="Write it as an SVG picture to this file (0600); - for stdout.")
+@click.option("--json", "raw", type=FILE, help="Write what was drawn as JSON to this file (0600); - for stdout.")
+def timeline(shift: UUID, picture: Path | None, raw: Path | None) -> None:
+    """Draw a shift: duty, leading, work and footage as lanes, gaps marked, findings beneath."""
+    from mobile_api.drawing import draw
+    from mobile_api.svg import svg
+
+    if picture == raw == DASH:
+        raise click.UsageError("Only one of --svg and --json can be -.")
+    with told_in_one_sentence():
+        told = msgspec.to_builtins(in_database(_settings(), lambda: reads.timeline_of(shift)))
+        names = {code: message.sentence("zh") for code, message in law().messages.items()}
+        if raw is not None:
+            _write(raw, json.dumps(told, ensure_ascii=False, indent=2) + "\n")
+        if picture is not None:
+            _write(picture, svg(told, names))
+        if DASH not in (picture, raw):
+            console.print(draw(told, names, console.width))
+
+
+def _write(path: Path, text: str) -> None:
+    """To a file for its owner alone, or to standard output. Raises ServingError."""
+    if path == DASH:
+        click.echo(text, nl=False)
+        return
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            if stat.S_ISREG(os.fstat(descriptor).st_mode):  # one that was there keeps its own mode
+                os.fchmod(descriptor, 0o600)
+            file.write(text)
+    except OSError as error:
+        raise ServingError(f"{path} cannot be written: {error.strerror}.") from error
+
+
+@main.group()
+def report() -> None:
+    """Lists for whoever manages people."""
+
+
+@report.command("expiring")
+@click.option("--days", type=click.IntRange(0, 3650), help="So many days ahead; left out: as terms.toml says.")
+@click.option("--organ", metavar="CODE", help="Only this organ and all below it.")
+@click.option("--csv", "table", type=FILE, help="Write it as CSV for a spreadsheet to this file (0600); - for stdout.")
+def report_expiring(days: int | None, organ: str | None, table: Path | None) -> None:
+    """Trainings, qualifications and insurance that expire soon, have expired or are missing (R.8, 24, 30)."""
+    from mobile_api import reports
+
+    with told_in_one_sentence():
+        settings = _settings()
+        ahead = expiring.notice_days() if days is None else days
+        rows = in_database(settings, lambda: expiring.expiring(datetime.now(UTC), ahead, organ))
+        if table is not None:
+            _write(table, reports.expiring_csv(rows))
+        elif rows:
+            console.print(reports.expiring_table(rows))
+        if table != DASH:
+            console.print(reports.expiring_sentence(rows, ahead))
+
+
 @main.command("settings")
 def show_settings() -> None:
     """Print every setting and its value; secrets hidden."""
@@ -223,6 +295,32 @@ def show_settings() -> None:
         for name, text in _settings().shown().items():
             table.add_row(name, text)
         console.print(table)
+
+
+@main.command()
+@click.argument("folder", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--camera", required=True, help="Serial number of the recorder that the files come from.")
+@click.option("--wearer", required=True, help="Badge number of whoever wore it.")
+@click.option("--url", envvar="FUJING_URL", default="http://127.0.0.1:8080", show_default=True, help="The API.")
+@click.option("--dock", envvar="FUJING_DOCK", required=True, help="This station's own badge number.")
+@click.option(
+    "--offset-ms",
+    type=click.IntRange(-OFFSET, OFFSET),
+    default=0,
+    help="The recorder's clock minus this station's, in milliseconds.",
+)
+@click.option("--lanes", type=click.IntRange(1, 16), default=3, show_default=True, help="Parts sent at once.")
+def ingest(folder: Path, camera: str, wearer: str, url: str, dock: str, offset_ms: int, lanes: int) -> None:
+    """Bring in every video of a folder, as a docking station; run again, it goes on where it was.
+
+    The station's password: FUJING_DOCK_PASSWORD, a prompt, or a line on standard input. Exit code 0 only if every file
+    is sealed and its receipt verified.
+    """
+    from mobile_api.ingest import Order, bring_in
+
+    password = os.environ.get("FUJING_DOCK_PASSWORD") or _password()
+    order = Order(folder=folder, camera=camera, wearer=wearer, url=url, dock=dock, offset_ms=offset_ms, lanes=lanes)
+    sys.exit(bring_in(order, password, console, errors))
 
 
 @main.command()

@@ -151,8 +151,13 @@ class Client:
         return list(self._call("GET", "/.well-known/jwks.json", signed_in=False)["keys"])
 
     def _send(self, source: int, sent: Sent, part: dict[str, Any]) -> bool:
-        """PUT one part to its signed URL. False where it did not arrive; it is asked for again."""
+        """PUT one part to its signed URL. False where it did not arrive; it is asked for again.
+
+        Raises OSError where the file holds less than was declared: no sending again would make it whole.
+        """
         content = os.pread(source, part["bytes"], part["offset"])
+        if len(content) < part["bytes"]:
+            raise OSError("the file became shorter while it was sent")
         checksum = b64encode(hashlib.md5(content, usedforsecurity=False).digest()).decode()
         try:
             answer = self._http.request("PUT", part["url"], body=content, headers={"Content-MD5": checksum})

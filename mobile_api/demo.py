@@ -1,7 +1,8 @@
 """`fujing demo`: a patrol from sign-in to sealed receipt, played through the public API with real video.
 
-Exit code 0 only if every file is sealed, every receipt verified, the leading confirmed, and the killed upload went on
-from what the store had. `python -m mobile_api.demo URL BADGE PASSWORD UPLOAD FILE PAUSE` is the phone that is killed.
+Exit code 0 only if the law refused what it must, every file is sealed, every receipt verified, the leading confirmed,
+the gap found and explained, and the killed upload went on from what the store had.
+`python -m mobile_api.demo URL BADGE UPLOAD FILE PAUSE`, password on standard input, is the phone that is killed.
 """
 
 import asyncio
@@ -27,7 +28,7 @@ from backend.law.catalogue import law
 from backend.people import roster, sessions
 from backend.settings import Settings
 from mobile_api import serving
-from mobile_api.client import Client, digest_of
+from mobile_api.client import Client, Problem, digest_of
 from mobile_api.drawing import draw
 from mobile_api.footage import Film, film
 from mobile_api.serving import Ended, House, ServingError
@@ -41,11 +42,16 @@ person,100234,赵建国,officer,990100510000,2015-07-01,
 person,100007,吴敏,officer,990100000000,2008-07-01,
 role,100007,,inspector,990100000000,2026-01-01,
 qualification,FJ1001,,pre_job_training,,2024-03-01,
+qualification,FJ1001,,yearly_training,,2026-01-10,2036-12-31
+qualification,FJ1001,,accident_insurance,,2024-03-01,
 device,HH-0001,手持终端,handheld,990100510000,,
 device,HH-0002,手持终端,handheld,990100510000,,
 """
 PASSWORD = "fujing-demo-2026"  # noqa: S105 - of people who live for a minute in a temporary directory
 PEOPLE = {"FJ1001": "辅警 auxiliary", "100234": "带班民警 officer", "100007": "督察 inspector"}
+NOTICE = {"id_shown": True, "told": "向被盘查人表明身份，说明依据", "recusal_right_told": True}
+BATTERY = 7.0  # seconds in which the recorder is off: more than the tolerance
+AFTER_THE_BATTERY = "DSJ0042_FJ1001_0003.mp4"
 SLOW = 0.35  # seconds between parts on the bad connection
 BIG = 64 * 1024**2
 console = Console(highlight=False)
@@ -98,32 +104,80 @@ def _patrol(house: House, home: Path) -> bool:
     _say("林小雨 and 赵建国 signed in on their handhelds")
     shift = lin.entry(
         "shifts/check-in", duty_type="patrol", dress="uniform", id_card_carried=True, ordered_by=officer,
-        equipment=["执法记录仪", "对讲机"],
+        equipment=["执法记录仪", "防刺背心", "对讲机"],
         place={"lat": 30.2592, "lon": 120.1640, "accuracy_m": 6.0, "datum": "WGS84"},
     )["shift"]["id"]  # fmt: skip
     named = lin.entry("supervisions/name", officer=officer)["supervision"]["id"]
     _say("林小雨 checked in to a patrol and named 赵建国 as leading officer")
     confirmed = zhao.entry("supervisions/confirm", supervision=named)["supervision"]["answer"] == "confirmed"
     _say("赵建国 confirmed that they lead")
+    patrol = lin.entry("activities/start", work="9.6")["id"]
+    _say("9.6 巡逻 patrol begun: at the organ's command, no more is asked")
+    refused = _refused(lin)
+    stop = lin.entry("activities/start", work="10.3.question", officers_present=2, recording=True, public_notice=NOTICE)
+    _say("recorder on, a second officer is here: 10.3 盘查 stop-and-question allowed and begun")
     films = _record(home)
+    lin.entry("activities/finish", activity=stop["id"])
+    lin.entry("activities/finish", activity=patrol)
+    _say("both finished")
     resumed = _upload(house, lin, films)
+    explained = _explained(lin, stop["id"])
     lin.entry("shifts/check-out", shift=shift)
     _say("林小雨 checked out")
     timeline = lin.get(f"/v1/shifts/{shift}")
     console.print()
     words = {code: message.sentence("zh") for code, message in law().messages.items()}
     console.print(draw(timeline, words, console.width))
-    return _all_true(timeline, films, confirmed, resumed)
+    inspector = Client(house.url)
+    inspector.sign_in("100007", PASSWORD)
+    listed = inspector.get("/v1/findings")["items"]
+    return _all_true(
+        timeline,
+        films,
+        {
+            "the stop-and-question was refused with its article until it was as the law asks": refused,
+            "the officer confirmed that they lead": confirmed and any(led["confirmed"] for led in timeline["leading"]),
+            "the killed upload went on from what the store had": resumed,
+            "the gap in the footage was found, and is explained": explained,
+            "the inspector sees that gap, and nothing else": [found["kind"] for found in listed] == ["unrecorded"],
+        },
+    )
 
 
-def _all_true(timeline: dict, films: list[Film], confirmed: bool, resumed: bool) -> bool:
+def _refused(lin: Client) -> bool:
+    """Before anything is as it should be: asked, and then tried all the same."""
+    outcome = lin.get("/v1/duty/verdict", work="10.3.question")["outcome"]
+    _say(f"may I stop and question now? {outcome}")
+    try:
+        lin.entry("activities/start", work="10.3.question")
+    except Problem as problem:
+        for rule in problem.told["unmet"]:
+            article, english = rule["article"], law().messages[rule["code"]].en
+            where = f"R.{article}" if article[0].isdigit() else article
+            console.print(f"    [red]no[/] {where}  {rule['message']}\n       [dim]{english}[/]", soft_wrap=True)
+        return {"too_few_officers", "not_recording"} == {rule["code"] for rule in problem.told["unmet"]}
+    return False
+
+
+def _explained(lin: Client, activity: str) -> bool:
+    """The gap that the change of battery left: found by the server, answered for by the auxiliary."""
+    gaps = lin.get(f"/v1/activities/{activity}")["activity"]["gaps"]
+    for gap in gaps:
+        _say(f"not recorded from {gap['started_at'][11:19]} to {gap['ended_at'][11:19]} UTC: found by the server")
+    lin.entry("recordings/explain", activity=activity, cause="battery", words="更换电池，恢复后已说明", spoken=True)
+    _say("林小雨 explained it: 更换电池 (battery); it stands, explained")
+    after = lin.get(f"/v1/activities/{activity}")["activity"]["gaps"]
+    return [gap["kind"] for gap in gaps] == ["recording"] and [gap["explained"] for gap in after] == [True]
+
+
+def _all_true(timeline: dict, films: list[Film], told: dict[str, bool]) -> bool:
     """Every sentence of the demonstration, checked against what the server says."""
-    truths = {
-        "the officer confirmed that they lead": confirmed and any(led["confirmed"] for led in timeline["leading"]),
-        "the killed upload went on from what the store had": resumed,
+    truths = told | {
         f"{len(films)} files, one over 64 MiB": max(film.path.stat().st_size for film in films) > BIG,
         "every file is sealed": ["sealed"] * len(films) == [row["state"] for row in timeline["recordings"]],
-        "every receipt verified, every duration as claimed, nothing found wrong": not timeline["findings"],
+        "every receipt verified, every duration as claimed": all(
+            found["kind"] == "unrecorded" for found in timeline["findings"]
+        ),
     }
     console.print()
     for sentence, holds in truths.items():
@@ -141,6 +195,8 @@ def _record(home: Path) -> list[Film]:
     films = []
     with _progress("{task.percentage:>3.0f}%") as bars:
         for name, options in wanted:
+            if name == AFTER_THE_BATTERY:
+                time.sleep(BATTERY)
             bar = bars.add_task(f"recording {name}", total=options["seconds"])
             films.append(film(home / name, live=True, seen=partial(_reach, bars, bar), **options))
     return films

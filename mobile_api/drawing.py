@@ -1,71 +1,396 @@
-"""Draws a timeline for the terminal: duty, leading and footage as lanes over one scale of time."""
+"""Draws a timeline for the terminal: duty, leading, work and footage as lanes over one scale of time.
 
-from datetime import datetime
+Guarantees: no line is wider than the columns given, wide characters counted as two; what a mark means is told by the
+character, never by its colour alone; no text of a name, file or case reaches the terminal as a control sequence.
+`svg.py` draws the same lanes as a picture.
+"""
+
+import unicodedata
+from collections.abc import Iterable
+from datetime import datetime, timedelta, timezone
+from itertools import takewhile
 from typing import Any, NamedTuple
-from zoneinfo import ZoneInfo
 
+from rich.cells import cell_len, set_cell_size
 from rich.console import Group, RenderableType
+from rich.constrain import Constrain
 from rich.table import Table
 from rich.text import Text
 
-BESIDE = 42  # columns for the names on both sides
-ZONE = ZoneInfo("Asia/Shanghai")
-MARKS = {"sealed": ("█", "green"), "received": ("▓", "yellow"), "mismatch": ("×", "red")}
-CLAIMED = ("▒", "yellow")
+ZONE = timezone(timedelta(hours=8))  # China has one legal time and no summer; no tzdata needed
+MIDNIGHT = datetime(2000, 1, 1, tzinfo=ZONE)  # ticks are counted from a midnight, so that days begin on one
+KIND = 12  # columns for the name of a lane: "带班 leading", the widest
+NARROWEST = 40
+TICKS = 12
+STEPS = tuple(
+    timedelta(seconds=count * unit)
+    for unit, counts in (
+        (1, (1, 2, 5, 10, 15, 20, 30)),
+        (60, (1, 2, 3, 5, 10, 15, 20, 30)),
+        (3600, (1, 2, 3, 4, 6, 12, 24)),
+    )
+    for count in counts
+)
+KINDS = {"duty": "执勤 duty", "leading": "带班 leading", "work": "工作 work", "footage": "录像 footage"}
+STATES = {
+    "sealed": "已封存",
+    "received": "已收到",
+    "receiving": "上传中",
+    "declared": "已申报",
+    "mismatch": "不符",
+    "abandoned": "已放弃",
+}
+DUTIES = {
+    "patrol": "巡逻 patrol",
+    "post": "值守 post",
+    "window": "窗口 window",
+    "watch": "值班 watch",
+    "standby": "备勤 standby",
+    "event": "活动安保 event",
+}
+GAPS = {"leading": "无带班 not led", "recording": "无录像 not recorded"}
+ANSWERS = {"confirmed": "已确认 confirmed", "unanswered": "未答复 unanswered"}
+EXPLAINED = "已说明 explained"
+OPEN = "未结束 open"
+NONE = "无 none"
+ORGAN = "单位 organ"
+
+MARKS = {  # of a stretch: its character, and its colour
+    "duty": ("█", "blue"),
+    "contested": ("░", "red"),
+    "confirmed": ("█", "cyan"),
+    "unanswered": ("░", "yellow"),
+    "work": ("█", "magenta"),
+    "sealed": ("█", "green"),
+    "received": ("▓", "yellow"),
+    "mismatch": ("!", "red"),
+    "claimed": ("▒", "yellow"),
+}
+STANDING = {frozenset({"leading"}): "X", frozenset({"recording"}): "O", frozenset(GAPS): "#"}
+DIMMED = {frozenset({"leading"}): "x", frozenset({"recording"}): "o", frozenset(GAPS): "+"}
+LEGEND = {
+    "█": "已确认、已封存 confirmed, sealed",
+    "░": "未答复、不作数 unanswered, not in force",
+    "▓": "已收到 received",
+    "▒": "仅申报 claimed",
+    "!": "不符 mismatch",
+    "X": GAPS["leading"],
+    "O": GAPS["recording"],
+    "#": "两者皆无 neither",
+    "x": f"无带班，{EXPLAINED}",
+    "o": f"无录像，{EXPLAINED}",
+    "+": f"两者皆无，{EXPLAINED}",
+    "►": "未结束或超出 open or beyond",
+    "◄": "更早开始 began before",
+}
+
+
+class Stretch(NamedTuple):
+    """A stretch of time in a lane; not ended where `end` is None. `told`: what it is, for who points at it."""
+
+    start: datetime
+    end: datetime | None
+    mark: str
+    told: str
+
+
+class Gap(NamedTuple):
+    """Where an activity was not led, or not recorded: a kind of GAPS."""
+
+    start: datetime
+    end: datetime | None
+    kind: str
+    explained: bool
+
+
+class Lane(NamedTuple):
+    """One line of the picture. `kind` is one of KINDS; `backed` what footage shows of it, proved or claimed."""
+
+    kind: str
+    note: str
+    bars: list[Stretch]
+    gaps: list[Gap] = []  # noqa: RUF012 - never changed
+    backed: list[Stretch] = []  # noqa: RUF012 - never changed
 
 
 class Scale(NamedTuple):
-    """Where a lane begins, how many seconds it is long, and how many columns it takes."""
+    """From when to when the picture reaches."""
 
     start: datetime
-    seconds: float
-    width: int
+    end: datetime
+
+    def share(self, moment: datetime | None) -> float:
+        """How far along a moment lies, from 0 to 1; what has not ended lies at the end."""
+        if moment is None:
+            return 1.0
+        return min(1.0, max(0.0, (moment - self.start) / (self.end - self.start)))
+
+    def cells(self, stretch: Stretch | Gap, width: int) -> tuple[int, int]:
+        """The columns of a stretch among so many: the first, and the one after the last. At least one."""
+        left = min(width - 1, round(self.share(stretch.start) * width))
+        return left, max(left + 1, round(self.share(stretch.end) * width))
+
+    def beyond(self, stretches: Iterable[Stretch | Gap]) -> tuple[bool, bool]:
+        """Whether one began before the picture, and whether one goes on after it or has not ended."""
+        known = list(stretches)
+        after = any(one.end is None or one.end > self.end for one in known)
+        return any(one.start < self.start for one in known), after
 
 
 def draw(timeline: dict[str, Any], names: dict[str, str], columns: int) -> RenderableType:
-    """A shift as GET /v1/shifts/{id} tells it. `names`: findings in words."""
-    width = max(20, columns - BESIDE)
+    """A shift as GET /v1/shifts/{id} tells it, in at least 40 columns. `names`: findings in words."""
+    columns = max(NARROWEST, columns)
+    scale, note = scale_of(timeline), min(40, max(14, columns // 4))
+    width = columns - KIND - note - 4  # a space after each name, and an arrow on either side
+    ruled = ticks(scale, min(TICKS, max(1, width // 9)))
+    shown = lanes(timeline)
+    bars = [_painted(scale, lane, ruled, width) for lane in shown]
+    above = [None, *(lane.kind for lane in shown)]
+    named = [_named(lane, lane.kind != kind, note) for lane, kind in zip(shown, above, strict=False)]
+    top = [*_heading(timeline, columns), _ruler(scale, ruled, KIND + note + 2, width)]
+    told = [*top, *(name + bar for name, bar in zip(named, bars, strict=True)), *_legend(bars, columns)]
+    return Constrain(Group(*told, *_found(timeline, names)), columns)
+
+
+def lanes(timeline: dict[str, Any]) -> list[Lane]:
+    """The lanes of a timeline from top to bottom: duty, an officer each, an activity each, footage."""
     shift = timeline["shift"]
-    start = _moment(shift["started_at"])
-    end = max([_moment(shift["ended_at"] or shift["started_at"]), *_ends(timeline)])
-    scale = Scale(start, max((end - start).total_seconds(), 1.0), width)
-    lanes = Table.grid(padding=(0, 1))
-    lanes.add_row("", _ruler(start, end, width), "")
-    lanes.add_row("执勤 duty", _bar(scale, shift, "█", "blue"), f"{shift['name']} {shift['badge']}")
-    for led in timeline["leading"]:
-        mark = ("█", "cyan") if led["confirmed"] else ("░", "yellow")
-        note = led["officer_name"] + ("" if led["confirmed"] else "  未答复 unanswered")
-        lanes.add_row("带班 leading", _bar(scale, led, *mark), note)
-    for filmed in timeline["recordings"]:
-        mark = MARKS.get(filmed["state"], CLAIMED)
-        lanes.add_row("录像 footage", _bar(scale, filmed, *mark), f"{_size(filmed['bytes'])} {filmed['state']}")
-    found = [Text(f"  ! {names.get(one['kind'], one['kind'])}", style="yellow") for one in timeline["findings"]]
-    return Group(lanes, *found)
+    who = plain(f"{shift['name']} {shift['badge']}")
+    duty = _stretch(shift, "duty" if shift["in_force"] else "contested", who)
+    led = _led(timeline["leading"]) or [Lane("leading", NONE, [])]
+    works = [_worked(row) for row in timeline.get("activities", [])]
+    filmed = _filmed(timeline["recordings"]) or [Lane("footage", NONE, [])]
+    return [Lane("duty", who, [duty]), *led, *works, *filmed]
 
 
-def _ends(timeline: dict[str, Any]) -> list[datetime]:
-    rows = [*timeline["leading"], *timeline["recordings"]]
-    return [_moment(row["ended_at"]) for row in rows if row["ended_at"] is not None]
+def _led(rows: list[dict[str, Any]]) -> list[Lane]:
+    """A lane an officer; where two namings lie over each other, the confirmed one is seen."""
+    found: dict[str, Lane] = {}
+    for row in sorted(rows, key=lambda row: bool(row["confirmed"])):
+        name, mark = plain(row["officer_name"]), "confirmed" if row["confirmed"] else "unanswered"
+        lane = found.setdefault(str(row["officer"]), Lane("leading", name, []))
+        lane.bars.append(_stretch(row, mark, f"{name} {ANSWERS[mark]}"))
+    ordered = sorted(found.values(), key=lambda lane: min(bar.start for bar in lane.bars))
+    return [lane if _is_answered(lane) else lane._replace(note=f"{lane.note} 未答复") for lane in ordered]
 
 
-def _bar(scale: Scale, row: dict[str, Any], mark: str, colour: str) -> Text:
-    """Where the row lies on the scale; what has not ended runs to its edge."""
-    start, length, width = scale
-    first = (_moment(row["started_at"]) - start).total_seconds() / length
-    last = (_moment(row["ended_at"]) - start).total_seconds() / length if row["ended_at"] else 1.0
-    left = min(width - 1, max(0, round(first * width)))
-    right = min(width, max(left + 1, round(last * width)))
-    before, after = Text("·" * left, style="dim"), Text("·" * (width - right), style="dim")
-    return before + Text(mark * (right - left), style=colour) + after
+def _is_answered(lane: Lane) -> bool:
+    return any(bar.mark == "confirmed" for bar in lane.bars)
 
 
-def _ruler(start: datetime, end: datetime, width: int) -> Text:
-    left, right = (f"{moment.astimezone(ZONE):%H:%M:%S}" for moment in (start, end))
-    return Text(left + right.rjust(width - len(left)), style="dim")
+def _worked(row: dict[str, Any]) -> Lane:
+    """The lane of an activity: where it was carried on, its gaps, and what footage shows of it."""
+    note = plain(f"{row['work']} {row['text']}")
+    case = plain(f" {row.get('case_kind') or ''} {row.get('case_ref') or ''}").rstrip()
+    return Lane(
+        "work",
+        note,
+        [_stretch(span, "work", note + case) for span in row["spans"] or [row]],
+        [Gap(*_ends(gap), gap["kind"], gap["explained"]) for gap in row["gaps"]],
+        [
+            *(_stretch(span, "claimed", f"{note}：录像仅申报 footage claimed") for span in row.get("claimed", [])),
+            *(_stretch(span, "proved", f"{note}：录像已证明 footage proved") for span in row.get("proved", [])),
+        ],
+    )
 
 
-def _moment(text: str) -> datetime:
-    return datetime.fromisoformat(text)
+def _filmed(rows: list[dict[str, Any]]) -> list[Lane]:
+    """Files that follow one another share a lane; one that overlaps another by over a second gets the next."""
+    shared: list[list[dict[str, Any]]] = []
+    for row in sorted(rows, key=lambda row: (_ends(row)[0], str(row["id"]))):
+        free = next((files for files in shared if _is_free(files[-1], row)), None)
+        if free is None:
+            shared.append([row])
+        else:
+            free.append(row)
+    return [Lane("footage", _filed(files), [_file(row) for row in files]) for files in shared]
+
+
+def _is_free(last: dict[str, Any], row: dict[str, Any]) -> bool:
+    end = _ends(last)[1]
+    return end is not None and end <= _ends(row)[0] + timedelta(seconds=1)
+
+
+def _file(row: dict[str, Any]) -> Stretch:
+    state = row["state"]
+    told = f"{plain(row['file_name'])} {_size(row['bytes'])} {STATES.get(state, '')} {plain(state)}"
+    return _stretch(row, state if state in MARKS else "claimed", told)
+
+
+def _filed(files: list[dict[str, Any]]) -> str:
+    """How many files, how many of them sealed, and how much; + where the size of one is not known."""
+    states, sizes = [row["state"] for row in files], [row["bytes"] for row in files]
+    size = _size(sum(size or 0 for size in sizes)) + ("+" if None in sizes else "")
+    if len(files) == 1:
+        return f"{STATES.get(states[0], plain(states[0]))} {_size(sizes[0])}"
+    return f"{len(files)}件 封存{sum(state == 'sealed' for state in states)} {size}"
+
+
+def scale_of(timeline: dict[str, Any]) -> Scale:
+    """The shift and its activities; to the last moment known, and a little more, where one of them is open."""
+    own = [timeline["shift"]]
+    for row in timeline.get("activities", []):
+        own += [row, *row["spans"], *row["gaps"]]
+    is_open = any(row["ended_at"] is None for row in own)
+    rows = [*own, *timeline["leading"], *timeline["recordings"]] if is_open else own
+    start = min(_ends(row)[0] for row in own)
+    end = max(moment for row in rows for moment in _ends(row) if moment is not None)
+    end = max(end, start + timedelta(seconds=1))
+    return Scale(start, end + max(timedelta(seconds=1), (end - start) / 16) if is_open else end)
+
+
+def ticks(scale: Scale, most: int) -> list[tuple[datetime, str]]:
+    """Round moments on the scale and what to write at them: at most so many, in Beijing time."""
+    step = next((step for step in STEPS if (scale.end - scale.start) / step < most), None)
+    step = step or timedelta(days=(scale.end - scale.start) // timedelta(days=most) + 1)
+    first = -((MIDNIGHT - scale.start) // step)
+    moments = (MIDNIGHT + (first + count) * step for count in range(most + 1))
+    return [(moment, _at(moment, step)) for moment in takewhile(lambda moment: moment <= scale.end, moments)]
+
+
+def _at(moment: datetime, step: timedelta) -> str:
+    """A tick's own words: the day where one begins, seconds only where they matter."""
+    local = moment.astimezone(ZONE)
+    if (local.hour, local.minute, local.second) == (0, 0, 0):
+        return f"{local:%m-%d}"
+    return f"{local:%H:%M:%S}" if step < timedelta(minutes=1) else f"{local:%H:%M}"
+
+
+def heading(timeline: dict[str, Any]) -> tuple[str, str]:
+    """Whose shift and which duty; from when to when."""
+    shift = timeline["shift"]
+    duty = DUTIES.get(shift["duty_type"], shift["duty_type"])
+    told = plain(f"{shift['name']} {shift['badge']} · {shift['organ']} · {duty}")
+    return told, between(*_ends(shift)) + ("" if shift["in_force"] else " · 不作数 not in force")
+
+
+def between(start: datetime, end: datetime | None) -> str:
+    """Exact times in Beijing time; the day twice only where it changes."""
+    first, last = start.astimezone(ZONE), end and end.astimezone(ZONE)
+    if last is None:
+        return f"{first:%Y-%m-%d} {_clock(first)} – {OPEN}"
+    day = "" if last.date() == first.date() else f"{last:%Y-%m-%d} "
+    return f"{first:%Y-%m-%d} {_clock(first)} – {day}{_clock(last)}"
+
+
+def _clock(moment: datetime) -> str:
+    fraction = f".{moment.microsecond // 1000:03}" if moment.microsecond else ""
+    return f"{moment:%H:%M:%S}{fraction}"
+
+
+def found_in(timeline: dict[str, Any], names: dict[str, str]) -> list[tuple[bool, bool, str]]:
+    """Each finding: whether it is against the organ, whether it is explained, and its sentence with its times."""
+    told = []
+    for one in timeline["findings"]:
+        start, end = one["started_at"], one["ended_at"]
+        when = "" if start is None else f"（{_when(start, end)}）"
+        sentence = plain(names.get(one["kind"]) or one.get("message") or one["kind"]) + when
+        told.append((bool(one.get("against_organ")), bool(one.get("explained")), sentence))
+    return told
+
+
+def _when(start: str, end: str | None) -> str:
+    """A finding without an end is about one moment."""
+    first, last = datetime.fromisoformat(start), None if end is None else datetime.fromisoformat(end)
+    return between(first, first).split(" – ")[0] if last in (None, first) else between(first, last)
+
+
+def plain(text: str) -> str:
+    """The text without what steers a terminal or has no place in XML: controls, marks of direction, half characters."""
+    return "".join("\ufffd" if _steers(one) else one for one in " ".join(text.split()))
+
+
+def _steers(one: str) -> bool:
+    return unicodedata.category(one) in ("Cc", "Cf", "Cs", "Zl", "Zp") or one in "\ufffe\uffff"
+
+
+def cut(text: str, width: int) -> str:
+    """The text in at most so many columns, with … where it was longer."""
+    return text if cell_len(text) <= width else set_cell_size(text, width - 1).rstrip() + "…"
+
+
+def _heading(timeline: dict[str, Any], columns: int) -> list[Text]:
+    """Whose shift and when: on one line if it goes."""
+    who, when = heading(timeline)
+    lines = [f"{who} · {when}"] if cell_len(f"{who} · {when}") <= columns else [who, when]
+    return [Text(cut(line, columns), style="bold") for line in lines]
+
+
+def _named(lane: Lane, is_first: bool, width: int) -> Text:
+    """The names on the left of a lane: its kind once for all that follow, and its note."""
+    kind = KINDS[lane.kind] if is_first else ""
+    return Text.assemble((set_cell_size(kind, KIND), "bold"), f" {set_cell_size(cut(lane.note, width), width)} ")
+
+
+def _painted(scale: Scale, lane: Lane, ruled: list[tuple[datetime, str]], width: int) -> Text:
+    """A lane's bars between two arrows; gaps lie over them."""
+    cells = [("·", "dim")] * width
+    for moment, _ in ruled:
+        cells[_column(scale, moment, width)] = ("╎", "dim")
+    for bar in lane.bars:
+        left, right = scale.cells(bar, width)
+        cells[left:right] = [MARKS[bar.mark]] * (right - left)
+    for column, mark in _gaps(scale, lane.gaps, width).items():
+        cells[column] = mark
+    before, after = scale.beyond([*lane.bars, *lane.gaps])
+    edges = [("◄" if before else " ", "bold")], [("►" if after else " ", "bold")]
+    return Text.assemble(*edges[0], *cells, *edges[1])
+
+
+def _gaps(scale: Scale, gaps: list[Gap], width: int) -> dict[int, tuple[str, str]]:
+    """The mark of every column with a gap: a standing one is seen before an explained one."""
+    standing: dict[int, set[str]] = {}
+    explained: dict[int, set[str]] = {}
+    for gap in gaps:
+        for column in range(*scale.cells(gap, width)):
+            (explained if gap.explained else standing).setdefault(column, set()).add(gap.kind)
+    dimmed = {column: (DIMMED[frozenset(kinds)], "dim red") for column, kinds in explained.items()}
+    return dimmed | {column: (STANDING[frozenset(kinds)], "bold red") for column, kinds in standing.items()}
+
+
+def _column(scale: Scale, moment: datetime, width: int) -> int:
+    return min(width - 1, round(scale.share(moment) * width))
+
+
+def _ruler(scale: Scale, ruled: list[tuple[datetime, str]], indent: int, width: int) -> Text:
+    """The ticks' words, each from its column on; one that would touch another, or the edge, is left out."""
+    line = " " * (indent + 1)
+    for moment, words in ruled:
+        column = indent + 1 + _column(scale, moment, width)
+        if len(line) <= column and column + len(words) <= indent + width:
+            line = line.ljust(column) + f"╎{words} "
+    return Text(line.rstrip(), style="dim")
+
+
+def _legend(bars: list[Text], columns: int) -> list[Text]:
+    """What the marks in use mean, as many on a line as go."""
+    used, lines = {mark for bar in bars for mark in bar.plain}, [""]
+    for piece in (f"{mark} {words}" for mark, words in LEGEND.items() if mark in used):
+        if lines[-1] and cell_len(lines[-1] + piece) + 3 > columns:
+            lines.append("")
+        lines[-1] += f"   {piece}" if lines[-1] else piece
+    return [Text(line, style="dim") for line in lines]
+
+
+def _found(timeline: dict[str, Any], names: dict[str, str]) -> list[RenderableType]:
+    """The findings as sentences; what is the organ's own fault says so."""
+    table = Table.grid(padding=(0, 1, 0, 0))
+    table.add_column()
+    table.add_column(overflow="fold")
+    for against_organ, explained, sentence in found_in(timeline, names):
+        whose = Text(f"{ORGAN}: ", style="bold red") if against_organ else Text()
+        why = f" {EXPLAINED}" if explained else ""
+        table.add_row("~" if explained else "!", whose + Text(sentence + why, style="dim" if explained else "yellow"))
+    return [table] if table.row_count else []
+
+
+def _stretch(row: dict[str, Any], mark: str, told: str) -> Stretch:
+    return Stretch(*_ends(row), mark, told)
+
+
+def _ends(row: dict[str, Any]) -> tuple[datetime, datetime | None]:
+    end = row["ended_at"]
+    return datetime.fromisoformat(row["started_at"]), None if end is None else datetime.fromisoformat(end)
 
 
 def _size(size: int | None) -> str:

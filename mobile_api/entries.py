@@ -16,7 +16,12 @@ from mobile_api.bodies import read, takes
 from mobile_api.problems import language_of
 
 BODY_LIMIT = 256 * 1024
-TAGS = {"shifts": "Shifts · 班次", "supervisions": "Leading · 带班", "recordings": "Evidence · 视音频资料"}
+TAGS = {
+    "shifts": "Shifts · 班次",
+    "supervisions": "Leading · 带班",
+    "activities": "Activities · 工作",
+    "recordings": "Evidence · 视音频资料",
+}
 
 
 def sent(verb: Verb) -> type[Any]:
@@ -64,13 +69,15 @@ def route(verb: Verb) -> HTTPRouteHandler:
 
 def receipt(recorded: Recorded, language: Language) -> bytes:
     """The answer to an entry in the reader's language, as the verb's receipt struct describes it."""
-    told = {
+    told: dict[str, Any] = {
         "id": recorded.id,
         "status": "replayed" if recorded.replayed else "recorded",
         "received_at": recorded.received_at,
         "findings": noted(recorded.findings, language),
         **recorded.subject,
     }
+    if "warnings" in told:
+        told["warnings"] = noted(told["warnings"], language)
     return msgspec.json.encode(told, order="sorted")
 
 

@@ -6,7 +6,7 @@ A bar that grows over rolling grain, which does not compress: a low `crf` makes 
 import random
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import av
@@ -32,13 +32,18 @@ def film(
     rate: int = 10,
     crf: int = 40,
     live: bool = False,
+    ago: float = 0,
     seen: Callable[[float], None] = lambda _: None,
 ) -> Film:
-    """Encode a film. Where `live`, it takes as long as it shows; `seen` is told the seconds filmed."""
+    """Encode a film. Where `live`, it takes as long as it shows; `seen` is told the seconds filmed.
+
+    Its metadata say when it began: now, or so many seconds `ago`; then it ended so many seconds later as it shows.
+    """
     grain = random.Random(path.name).randbytes(width * height)  # noqa: S311 - a picture, no secret
-    started = datetime.now(UTC)
+    started = datetime.now(UTC) - timedelta(seconds=ago)
     begun = time.monotonic()
     with av.open(str(path), "w", format="mp4") as container:
+        container.metadata["creation_time"] = f"{started:%Y-%m-%dT%H:%M:%SZ}"
         stream = container.add_stream("libx264", rate=rate)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.options = {"preset": "ultrafast", "crf": str(crf)}
@@ -49,7 +54,7 @@ def film(
                 time.sleep(max(0.0, begun + (number + 1) / rate - time.monotonic()))
             seen((number + 1) / rate)
         container.mux(stream.encode(None))
-    return Film(path, started, datetime.now(UTC))
+    return Film(path, started, started + timedelta(seconds=seconds) if ago else datetime.now(UTC))
 
 
 def _frame(grain: bytes, width: int, height: int, number: int, done: float) -> av.VideoFrame:

@@ -1,5 +1,6 @@
 """What people may read, in pages."""
 
+from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -8,7 +9,19 @@ from litestar.params import QueryParameter
 
 from backend.law.catalogue import law
 from backend.oversight import reads
-from backend.oversight.reads import RecordingRow, Recordings, Shifts, Status, Supervisions, Timeline
+from backend.oversight.reads import (
+    ActivityDetail,
+    Findings,
+    FindingStatus,
+    RecordingRow,
+    Recordings,
+    Shifts,
+    Sought,
+    Status,
+    Supervisions,
+    Timeline,
+)
+from mobile_api.problems import language_of
 
 PAGE_CEILING = law().count("page_ceiling")
 Cursor = Annotated[str | None, QueryParameter(name="cursor", max_length=200, description="`next` of the page before")]
@@ -23,8 +36,8 @@ async def shifts(request: Request[Any, Any, Any], cursor: Cursor = None, limit: 
 
 @get("/shifts/{shift:uuid}", summary="Timeline · 班次时间线", tags=["Shifts · 班次"], operation_id="shift")
 async def shift(request: Request[Any, Any, Any], shift: UUID) -> Timeline:
-    """One shift: who led, what was recorded, what is wrong."""
-    return await reads.timeline(request.user, shift)
+    """One shift: who led, what was done, where it was not led or not recorded, the footage, what is wrong."""
+    return await reads.timeline(request.user, shift, language_of(request))
 
 
 @get("/supervisions", summary="Namings · 带班列表", tags=["Leading · 带班"], operation_id="supervisions")
@@ -53,4 +66,39 @@ async def recording(request: Request[Any, Any, Any], recording: UUID) -> Recordi
     return await reads.recording(request.user, recording)
 
 
-ROUTES = [shifts, shift, supervisions, recordings, recording]
+@get(
+    "/activities/{activity:uuid}",
+    summary="One activity · 一项工作",
+    tags=["Activities · 工作"],
+    operation_id="activity",
+)
+async def activity(request: Request[Any, Any, Any], activity: UUID) -> ActivityDetail:
+    """One activity: everything told of it, its gaps and what was answered for them."""
+    return await reads.activity(request.user, activity, language_of(request))
+
+
+@get("/findings", summary="Findings · 问题清单", tags=["Oversight · 监督"], operation_id="findings")
+async def findings(
+    request: Request[Any, Any, Any],
+    organ: Annotated[
+        str | None, QueryParameter(name="organ", pattern="^[0-9]{12}$", description="this organ and all below it")
+    ] = None,
+    kind: Annotated[
+        str | None, QueryParameter(name="kind", max_length=40, description="a code of the catalogue")
+    ] = None,
+    person: Annotated[UUID | None, QueryParameter(name="person", description="whom it concerns")] = None,
+    since: Annotated[datetime | None, QueryParameter(name="from", description="what happened from then on")] = None,
+    until: Annotated[datetime | None, QueryParameter(name="to", description="what began before then")] = None,
+    status: Annotated[
+        FindingStatus,
+        QueryParameter(name="status", description="standing: open and explained; withdrawn: later facts took it away"),
+    ] = "standing",
+    cursor: Cursor = None,
+    limit: Limit = None,
+) -> Findings:
+    """What was found wrong, the newest first: one's own, of whom one led, and of the organs that one oversees."""
+    sought = Sought(organ=organ, kind=kind, person=person, since=since, until=until, standing=status)
+    return await reads.findings(request.user, sought, language_of(request), cursor, reads.page_limit(limit))
+
+
+ROUTES = [shifts, shift, supervisions, activity, recordings, recording, findings]

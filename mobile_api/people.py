@@ -1,4 +1,4 @@
-"""Who am I."""
+"""Who am I, and who has this badge number."""
 
 from datetime import date
 from typing import Any
@@ -32,6 +32,16 @@ class Qualified(msgspec.Struct, frozen=True):
     valid_until: date | None
 
 
+class Somebody(msgspec.Struct, frozen=True, kw_only=True):
+    """A person by badge number: what a phone needs to name the leading officer, and a docking station the wearer."""
+
+    id: UUID
+    badge: str
+    name: str
+    kind: str
+    organ: str
+
+
 class Me(msgspec.Struct, frozen=True, kw_only=True):
     """The person of this session."""
 
@@ -51,4 +61,10 @@ async def me(request: Request[Any, Any, Any]) -> Me:
     return msgspec.convert(await directory.me(request.user), Me)
 
 
-ROUTES = [me]
+@get("/people/{badge:str}", summary="Who has this badge · 按警号查询", tags=["People · 人员"], operation_id="person")
+async def person(request: Request[Any, Any, Any], badge: str) -> Somebody:
+    """An officer in service, oneself, or for a docking station whoever serves under its organ."""
+    return Somebody(**await directory.person(request.user, badge))
+
+
+ROUTES = [me, person]

@@ -23,6 +23,7 @@ from storage.evidence_store import StoreUnavailable
 
 PROBLEM_JSON = "application/problem+json"
 RETRY_SOON = 3
+SPELT = {"start": "from", "end": "to"}  # parameters that Python could not name as the address does
 ABSENT = re.compile(r"Missing required query parameter '(\w+)'")
 HEADERS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}  # on every answer
 BY_SQLSTATE = {
@@ -111,7 +112,8 @@ def _errors(error: ValidationException) -> list[dict[str, str]]:
     if absent is not None:
         return [{"pointer": f"?{absent.group(1)}", "message": "missing"}]
     listed = error.extra if isinstance(error.extra, list) else []
-    return [{"pointer": f"?{one.get('key', '')}", "message": one.get("message", "")} for one in listed]
+    named = ((str(one.get("key", "")), one.get("message", "")) for one in listed)
+    return [{"pointer": f"?{SPELT.get(key, key)}", "message": message} for key, message in named]
 
 
 def on_store_away(request: Request[Any, Any, Any], error: StoreUnavailable) -> Response[dict[str, Any]]:

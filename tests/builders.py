@@ -35,6 +35,7 @@ CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
 IN_SERVICE = date(2020, 1, 1)
 PLACE = {"lat": 30.2741, "lon": 120.1551, "accuracy_m": 8.0, "datum": "WGS84"}
 SURNAMES = "林赵吴陈周徐孙马朱胡"
+ROSTER_HEADER = "record,code,name,kind,organ,from,until\n"
 MET: set[tuple[str, str, int, str]] = set()
 _numbers = itertools.count(1001)
 
@@ -118,6 +119,23 @@ class Someone(Client):
 
     async def hand_over(self, supervision: Any, officer: "Someone", **fields: Any) -> httpx.Response:
         return await self.answer("hand-over", supervision, officer=officer.id, **fields)
+
+    async def starts(self, work: str, **fields: Any) -> httpx.Response:
+        return await self.post("/v1/activities/start", work=work, **fields)
+
+    async def finishes(self, activity: Any, **fields: Any) -> httpx.Response:
+        return await self.post("/v1/activities/finish", activity=activity, **fields)
+
+    async def amends(self, activity: Any, **fields: Any) -> httpx.Response:
+        return await self.post("/v1/activities/amend", **({"activity": activity, "why": "补正"} | fields))
+
+    async def explains(self, activity: Any, **fields: Any) -> httpx.Response:
+        told = {"activity": activity, "cause": "battery", "words": "电池耗尽，更换后继续"}
+        return await self.post("/v1/recordings/explain", **(told | fields))
+
+    async def covers(self, activity: Any, **fields: Any) -> httpx.Response:
+        told = {"activity": activity, "covered_by": "fixed_camera", "source": "南门卡口 3 号球机"}
+        return await self.post("/v1/recordings/cover", **(told | fields))
 
     async def declare(self, **fields: Any) -> httpx.Response:
         return await self.post("/v1/recordings/declare", **(some_footage() | fields))
@@ -208,11 +226,22 @@ async def an_inspector_of(app: Litestar, organ: str, name: str = "吴督察") ->
     return await somebody(app, "officer", organ, name, roles=[("inspector", organ)])
 
 
+async def a_dock(app: Litestar, organ: str = STATION, name: str = "采集工作站") -> Someone:
+    """A docking station, which is a principal like any person."""
+    return await somebody(app, "dock", organ, name)
+
+
 async def a_device(serial: str | None = None) -> str:
     """A registered handheld; its serial."""
     serial = serial or f"HH-{uuid4().hex[:12]}"
     await roster.bring_in([a_row(record="device", code=serial, name="手持终端", kind="handheld", organ=STATION)])
     return serial
+
+
+async def trained(someone: Someone, *rows: str) -> None:
+    """Trained before the job this year, or whatever `rows` (kind, from, until) say."""
+    lines = [f"qualification,{someone.badge},,{row}" for row in rows or ["pre_job_training,,2026-06-01,"]]
+    await roster.bring_in(roster.read(ROSTER_HEADER + "\n".join(lines) + "\n"))
 
 
 async def a_led_patrol(app: Litestar, **span: float) -> tuple[Someone, Someone, str, str]:

@@ -20,12 +20,14 @@ ROSTER = f"""record,code,name,kind,organ,from,until
 organ,330102000000,上城区分局,,,,
 organ,{STATION},城关派出所,,330102000000,,
 person,FJ1001,林小川,duty_auxiliary,{STATION},2024-03-01,
+person,FJ1002,陈文静,duty_auxiliary,{STATION},2024-03-01,
 person,P2001,赵立,officer,{STATION},2015-07-01,
 person,P2002,钱进,officer,{STATION},2016-07-01,
+person,DOCK-01,采集工作站,dock,{STATION},2026-01-01,
 device,HH-0001,手持终端,handheld,{STATION},,
 device,HH-0002,手持终端,handheld,{STATION},,
 """
-LIN, ZHAO, QIAN = "FJ1001", "P2001", "P2002"
+LIN, CHEN, ZHAO, QIAN, DOCK = "FJ1001", "FJ1002", "P2001", "P2002", "DOCK-01"
 
 
 @dataclass

@@ -99,10 +99,12 @@ def _document(kept: Law) -> dict[str, object]:
         for code, message in kept.messages.items()
     }
     works = {code: _present(work) for code, work in kept.works.items()}
-    return {"works": works, "qualifications": kept.qualifications, "terms": terms, "messages": messages}
+    named = {"qualifications": kept.qualifications, "equipment": kept.equipment}
+    return {"works": works, **named, "terms": terms, "messages": messages}
 
 
 def _present(work: Work) -> dict[str, object]:
     """A work without what it does not say."""
     told = msgspec.to_builtins(work)
-    return {name: value for name, value in told.items() if value not in (None, False, [], 0)}
+    silent = msgspec.to_builtins(Work(text="-", gloss="-", kind=work.kind))
+    return {name: value for name, value in told.items() if name == "kind" or value != silent[name]}

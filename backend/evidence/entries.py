@@ -5,9 +5,10 @@ from uuid import UUID
 
 import msgspec
 
-from backend.entries import BIGINT, WHOLE, Entry, Moment, Name, Receipt
+from backend.entries import BIGINT, WHOLE, Entry, Moment, Name, Receipt, Words
 
 State = Literal["declared", "receiving", "received", "sealed", "mismatch", "abandoned"]
+TimeSource = Literal["clock", "metadata", "file_name", "file_time"]
 FileName = Annotated[
     str,
     msgspec.Meta(
@@ -28,6 +29,7 @@ PaperType = Annotated[
     msgspec.Meta(max_length=80, pattern=r"^((image|audio|video|text)/[a-z0-9][a-z0-9.+-]*|application/pdf)" + WHOLE),
 ]
 DAY_MS = 86_400_000
+Offset = Annotated[int, msgspec.Meta(ge=0, le=366 * DAY_MS, description="milliseconds from the start of the footage")]
 
 
 class DeclareRecording(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -41,7 +43,12 @@ class DeclareRecording(Entry, frozen=True, kw_only=True, omit_defaults=True, for
     camera_offset_ms: Annotated[
         int, msgspec.Meta(ge=-36500 * DAY_MS, le=36500 * DAY_MS, description="camera's clock minus this device's")
     ] = 0
-    wearer: Annotated[UUID, msgspec.Meta(description="oneself, if left out")] | None = None
+    wearer: (
+        Annotated[UUID, msgspec.Meta(description="oneself, if left out; a docking station names the wearer")] | None
+    ) = None
+    time_source: Annotated[
+        TimeSource, msgspec.Meta(description="where started_at was read: the camera's clock, or the file itself")
+    ] = "clock"
     key_mark: Annotated[bool, msgspec.Meta(description="重点标记")] = False
     bytes: Bytes | None = None
     sha256: Sha256 | None = None
@@ -55,6 +62,36 @@ class DeclareDocument(Entry, frozen=True, kw_only=True, omit_defaults=True, forb
     media_type: PaperType
     bytes: Bytes | None = None
     sha256: Sha256 | None = None
+
+
+class KeyContent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What one stretch of footage shows. Milliseconds from the start of the footage."""
+
+    from_ms: Offset
+    to_ms: Offset
+    words: Annotated[Words, msgspec.Meta(description="what is seen and heard there")]
+
+
+class DescribeRecording(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """The key content of footage with its time spans. A later description stands, earlier ones stay readable."""
+
+    recording: Annotated[UUID, msgspec.Meta(description="the footage, by its id")]
+    content: Annotated[
+        tuple[KeyContent, ...], msgspec.Meta(min_length=1, max_length=200, description="stretch by stretch")
+    ]
+
+
+class Described(msgspec.Struct, frozen=True, kw_only=True):
+    """A description as it was kept. `recording`: the id under which the bytes are kept."""
+
+    recording: Annotated[UUID, msgspec.Meta(description="the id under which the bytes are kept")]
+    stretches: Annotated[int, msgspec.Meta(description="how many stretches it describes")]
+
+
+class DescriptionReceipt(Receipt, kw_only=True):
+    """The answer to a description."""
+
+    described: Described
 
 
 class UploadStanding(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,17 +12,18 @@ from uuid import UUID
 
 from backend import jobs, journal
 from backend.database import Record, execute, first, rows_touched, tx
-from backend.entries import Actor, lock_persons
+from backend.entries import Actor
 from backend.evidence import rules
 from backend.evidence.declaring import corrected
 from backend.evidence.entries import Complete, Parts, PartToSend, Sealed, State
+from backend.evidence.process import lock_concerned, look_again
 from backend.law.catalogue import Language, law
 from backend.refusals import Refusal
 from storage.evidence_store import EvidenceStore, ObjectUnknown, Part, UploadUnknown
 
 MINE = """
 SELECT u.* FROM upload asked JOIN upload u ON u.id = coalesce(asked.same_as, asked.id)
-WHERE asked.id = $1 AND asked.owner = $2
+WHERE asked.id = $1 AND $2 IN (asked.owner, asked.declared_by)
 """
 OPENED = """
 UPDATE upload SET store_upload = $2, state = 'receiving', touched_at = $3
@@ -46,7 +47,10 @@ HELD = frozenset({"received", "sealed"})
 
 
 async def mine(upload: UUID, actor: Actor) -> Record:
-    """The upload that holds the bytes of this id. Raises Refusal `unknown_upload` unless it is the actor's own."""
+    """The upload that holds the bytes of this id, which the actor wore the camera for, or declared.
+
+    Raises Refusal `unknown_upload` where it is neither.
+    """
     row = await first(MINE, upload, actor.person)
     if row is None:
         raise Refusal("unknown_upload")
@@ -184,10 +188,11 @@ async def _drop(store: EvidenceStore, key: str) -> None:
 async def _received(row: Record, actor: Actor, size: int, sha256: str, ended_at: datetime | None, now: datetime) -> str:
     """Say that the bytes are there and ask for the job that seals them, in one transaction."""
     async with tx():
-        await lock_persons([row["owner"]])
+        await lock_concerned(row["owner"], [row["id"]])
         twin = await first(TWIN, row["id"], row["owner"], row["kind"], sha256)
         if twin is not None and twin["state"] in HELD:
             await execute(SAME_AS, row["id"], twin["id"])
+            await look_again(row["id"], now)
             return "same_as"
         if twin is not None:
             await execute(SAME_AS, twin["id"], row["id"])
@@ -195,6 +200,7 @@ async def _received(row: Record, actor: Actor, size: int, sha256: str, ended_at:
             return "received"
         if ended_at is not None:
             await execute("UPDATE recording SET ended_at = $2 WHERE id = $1", row["id"], ended_at)
+        await look_again(row["id"], now)
         await jobs.enqueue(jobs.SEAL, row["id"])
         await _tell(row, actor, size, sha256, now)
     return "received"

@@ -22,6 +22,7 @@ import structlog
 from backend import findings, jobs, journal
 from backend.database import Record, execute, fetch, first, rows_touched, tx
 from backend.evidence import rules
+from backend.evidence.process import lock_concerned, look_again
 from backend.findings import Finding
 from backend.keys import Keys
 from backend.law.catalogue import law
@@ -110,9 +111,11 @@ async def _lock_and_sign(
         RECEIPT_TYPE,
     )
     async with tx():
+        await lock_concerned(row["owner"], [row["id"]])
         if rows_touched(await execute(SEALED, row["id"], found.version, now, until, signed)) == 0:
             return
         await _note(row, seen)
+        await look_again(row["id"], now)
         facts = {
             "sha256": row["sha256"],
             "bytes": row["bytes"],
@@ -125,7 +128,9 @@ async def _lock_and_sign(
 async def _refuse(row: Record, found: str) -> None:
     """The bytes are not what was declared: nothing was locked, and the device is told to send again."""
     async with tx():
+        await lock_concerned(row["owner"], [row["id"]])
         if rows_touched(await execute(MISMATCH, row["id"])) == 1:
+            await look_again(row["id"], datetime.now(UTC))
             facts = {"declared": row["sha256"], "found": found}
             await _tell(row, "evidence/mismatch", datetime.now(UTC), facts)
 

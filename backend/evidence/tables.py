@@ -1,8 +1,12 @@
-"""Uploads and what they show. The constraints stand in migrations/versions/fujing_0005_evidence.sql."""
+"""Uploads and what they show. The constraints stand in migrations/versions/fujing_0005_evidence.sql.
+
+Those of descriptions stand in fujing_0009_descriptions.sql.
+"""
 
 from typing import Any
 
-from piccolo.columns import UUID, BigInt, Boolean, ForeignKey, OnDelete, Text, Timestamptz
+from piccolo.columns import UUID, BigInt, Boolean, ForeignKey, Integer, OnDelete, Text, Timestamptz
+from piccolo.columns.reference import LazyTableReference
 from piccolo.table import Table
 
 from backend.database import DB
@@ -52,6 +56,7 @@ class Recording(Table, db=DB):
     key_mark = Boolean(null=False, default=None)
     probed_ms = BigInt(null=True, default=None)
     codec = Text(null=True, default=None)
+    time_source = Text(null=False, default="clock")
 
 
 class Document(Table, db=DB):
@@ -60,3 +65,25 @@ class Document(Table, db=DB):
     id = ForeignKey(Upload, primary_key=True, null=False, on_delete=OnDelete.restrict, default=None)
     person = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)
     title = Text(null=False, default=None)
+
+
+RECORDING = LazyTableReference("Recording", module_path=__name__)  # by name: its key is a reference itself
+
+
+class RecordingDescription(Table, db=DB):
+    """Who described the key content of footage, and when. Never altered: a correction is another one."""
+
+    id = UUID(primary_key=True, default=None)
+    recording: ForeignKey[Any] = ForeignKey(RECORDING, null=False, on_delete=OnDelete.restrict, default=None)
+    by_person = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)
+    at = Timestamptz(null=False, default=None)
+
+
+class RecordingKeyContent(Table, db=DB):
+    """One stretch of a description, in milliseconds from the start of the footage; `position` from 1."""
+
+    description = ForeignKey(RecordingDescription, null=False, on_delete=OnDelete.restrict, default=None)
+    position = Integer(null=False, default=None)
+    from_ms = BigInt(null=False, default=None)
+    to_ms = BigInt(null=False, default=None)
+    words = Text(null=False, default=None)

@@ -14,7 +14,7 @@ import msgspec
 
 from backend.law.catalogue import Work
 
-Kind = Literal["duty_auxiliary", "civilian_auxiliary", "officer", "staff"]
+Kind = Literal["duty_auxiliary", "civilian_auxiliary", "officer", "staff", "dock"]
 Leader = Literal["none", "named", "confirmed"]
 Recusal = Literal["none", "pending", "standing_aside", "granted"]
 Outcome = Literal["allowed", "conditional", "forbidden"]

@@ -1,4 +1,4 @@
-"""What people may read: shifts with their timeline, namings, recordings. Lists are paged by a cursor.
+"""What people may read: shifts with their timeline, namings, activities, recordings, findings. Lists are paged.
 
 Guarantees: what one may not see is not there (404); a page is bounded; the order is newest first and stable.
 """
@@ -11,15 +11,25 @@ from uuid import UUID
 
 import msgspec
 
+from backend.activities.entries import CaseKind, Gap
 from backend.database import Record, fetch, first
 from backend.entries import Actor, Moment
-from backend.law.catalogue import law
+from backend.findings import tolerances
+from backend.law.catalogue import Language, law
 from backend.refusals import Refusal
 from backend.visibility import viewer, visible_to
 
 T = TypeVar("T", bound=msgspec.Struct)
 SHIFT = visible_to(own=["s.person"], organ="s.organ", led="l.auxiliary = s.person AND l.during && s.during")
 SUPERVISION = visible_to(own=["v.auxiliary", "v.officer"], organ="v.organ", led="false")
+ACTIVITY = visible_to(own=["a.person"], organ="a.organ", led="l.auxiliary = a.person AND l.during && a.reach")
+FINDING = visible_to(
+    own=["f.person"],
+    organ="f.organ",
+    led="""l.auxiliary = f.person
+        AND l.during && tstzrange(coalesce(f.started_at, f.found_at),
+            coalesce(f.ended_at, f.started_at, f.found_at), '[]')""",
+)
 RECORDING = visible_to(own=["r.wearer"], organ="r.organ", led="l.auxiliary = r.wearer AND l.during && r.during")
 
 
@@ -112,13 +122,98 @@ class Leading(Span, frozen=True, kw_only=True):
 
 
 class FindingRow(msgspec.Struct, frozen=True, kw_only=True):
-    """What is wrong with a fact."""
+    """What is wrong with a fact, in the reader's language; the fact stands."""
 
     id: UUID
     kind: str
+    message: str
+    article: str | None
     subject: UUID
+    organ: str
+    person: UUID | None
+    against_organ: bool
     started_at: Moment | None
     ended_at: Moment | None
+    explained: bool
+    found_at: Moment
+    withdrawn_at: Moment | None
+
+
+class ActivityRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A work that was done, and whether all of it was led and recorded as far as the law asks."""
+
+    id: UUID
+    person: UUID
+    work: str
+    text: str
+    case_kind: CaseKind
+    case_ref: str | None
+    officers_present: int | None
+    emergency: bool
+    started_at: Moment
+    ended_at: Moment | None
+    spans: list[Span]
+    claimed: list[Span]
+    proved: list[Span]
+    gaps: list[Gap]
+
+
+class Telling(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing told of an activity, as it was told: its start, its finish, or an amendment."""
+
+    id: UUID
+    verb: Literal["start", "finish", "amend"]
+    at: Moment
+    work: str | None
+    case_kind: CaseKind | None
+    case_ref: str | None
+    officers_present: int | None
+    emergency: bool | None
+    recording: bool | None
+    started_at: Moment | None
+    ended_at: Moment | None
+    notice_given: bool
+    notice_told: str | None
+    notes: str | None
+    why: str | None
+
+
+class Restrained(msgspec.Struct, frozen=True, kw_only=True):
+    """A restraint as it was told last."""
+
+    id: UUID
+    means: str
+    ordered_by: UUID
+    watcher: UUID | None
+    started_at: Moment
+    ended_at: Moment | None
+
+
+class Account(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer for a gap."""
+
+    id: UUID
+    by_person: UUID
+    gap: Literal["leading", "recording"]
+    cause: str | None
+    spoken: bool | None
+    reported_to: UUID | None
+    covered_by: str | None
+    source: str | None
+    colleague: UUID | None
+    words: str | None
+    started_at: Moment
+    ended_at: Moment
+
+
+class ActivityDetail(msgspec.Struct, frozen=True, kw_only=True):
+    """An activity and everything that was told of it."""
+
+    activity: ActivityRow
+    tellings: list[Telling]
+    restraints: list[Restrained]
+    accounts: list[Account]
+    findings: list[FindingRow]
 
 
 class Timeline(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,6 +221,7 @@ class Timeline(msgspec.Struct, frozen=True, kw_only=True):
 
     shift: ShiftRow
     leading: list[Leading]
+    activities: list[ActivityRow]
     recordings: list[RecordingRow]
     findings: list[FindingRow]
 
@@ -145,6 +241,24 @@ class Recordings(msgspec.Struct, frozen=True, kw_only=True):
     next: str | None
 
 
+class Findings(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of findings."""
+
+    items: list[FindingRow]
+    next: str | None
+
+
+class Sought(msgspec.Struct, frozen=True, kw_only=True):
+    """Which findings: of an organ and all below it, of a kind, about a person, of what happened in a period."""
+
+    organ: str | None = None
+    kind: str | None = None
+    person: UUID | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    standing: "FindingStatus" = "standing"
+
+
 SHIFTS = "SELECT s.*, p.badge, p.name FROM shift s JOIN person p ON p.id = s.person"
 SUPERVISIONS = """
 SELECT v.*, a.name AS auxiliary_name, o.name AS officer_name FROM supervision v
@@ -154,8 +268,7 @@ RECORDINGS = """
 SELECT r.*, p.badge, u.file_name, u.media_type, u.state, u.bytes, u.sha256, u.sealed_at, u.locked_until
 FROM recording r JOIN upload u ON u.id = r.id JOIN person p ON p.id = r.wearer
 """
-PAGED = " AND ($3::timestamptz IS NULL OR ({t}.started_at, {t}.id) < ($3, $4)) "
-ORDERED = " ORDER BY {t}.started_at DESC, {t}.id DESC LIMIT $5"
+PAGED = " AND ($3::timestamptz IS NULL OR ({t}, {id}) < ($3, $4)) ORDER BY {t} DESC, {id} DESC LIMIT $5"
 STATUSES = {
     "open": "v.ended_at IS NULL AND v.in_force",
     "unanswered": "v.answer IS NULL AND v.in_force",
@@ -165,6 +278,28 @@ STATUSES = {
     "all": "true",
 }
 Status = Literal["open", "unanswered", "confirmed", "declined", "contested", "all"]
+FindingStatus = Literal["standing", "open", "explained", "withdrawn", "all"]
+FINDING_STATUSES = {
+    "standing": "f.withdrawn_at IS NULL",
+    "open": "f.withdrawn_at IS NULL AND NOT f.explained",
+    "explained": "f.withdrawn_at IS NULL AND f.explained",
+    "withdrawn": "f.withdrawn_at IS NOT NULL",
+    "all": "true",
+}
+SOUGHT = """
+($6::text IS NULL OR f.organ IN (SELECT organs_under(ARRAY[$6])))
+AND ($7::text IS NULL OR f.kind = $7) AND ($8::uuid IS NULL OR f.person = $8)
+AND ($9::timestamptz IS NULL OR coalesce(f.ended_at, f.started_at, f.found_at) >= $9)
+AND ($10::timestamptz IS NULL OR coalesce(f.started_at, f.found_at) < $10)
+"""
+ACTIVITIES = """
+SELECT a.*, p.spans AS told, p.claimed, p.proved, wide(p.led_gaps - p.led_answered, $2) AS led_open,
+    p.led_gaps * p.led_answered AS led_explained, wide(p.unrecorded_gaps - p.recording_answered, $2) AS recording_open,
+    p.unrecorded_gaps * p.recording_answered AS recording_explained
+FROM full_process(ARRAY({which}), now(), $2, $3) p JOIN activity a ON a.id = p.activity
+ORDER BY a.started_at, a.id
+"""
+OF_SHIFT = "SELECT w.id FROM activity w JOIN shift s ON s.person = w.person AND w.reach && s.during WHERE s.id = $1"
 LED = """
 SELECT l.supervision, l.officer, o.name AS officer_name, l.confirmed, lower(x) AS started_at, upper(x) AS ended_at
 FROM shift s JOIN led l ON l.auxiliary = s.person AND l.during && s.during
@@ -178,11 +313,22 @@ JOIN shift s ON s.person = r.wearer AND s.during && r.during WHERE s.id = $1 AND
 ORDER BY r.started_at, r.id
 """
 )
-FOUND = """
+FOUND = f"""
 SELECT f.* FROM finding f JOIN shift s ON s.id = $1
-WHERE f.withdrawn_at IS NULL AND f.person = s.person
-    AND (f.subject = s.id OR tstzrange(f.started_at, f.ended_at, '[]') && s.during)
-ORDER BY f.started_at, f.kind
+WHERE f.withdrawn_at IS NULL AND (
+    f.subject = s.id OR f.subject IN ({OF_SHIFT})
+    OR f.person = s.person AND tstzrange(f.started_at, coalesce(f.ended_at, f.started_at), '[]') && s.during
+) ORDER BY f.started_at, f.kind, f.id
+"""  # noqa: S608
+FOUND_OF_ACTIVITY = """
+SELECT f.* FROM finding f WHERE f.withdrawn_at IS NULL
+    AND (f.subject = $1 OR f.subject IN (SELECT id FROM activity_telling WHERE activity = $1))
+ORDER BY f.started_at, f.kind, f.id
+"""
+RESTRAINTS = """
+SELECT DISTINCT ON (r.restraint) r.restraint AS id, r.means, r.ordered_by, r.watcher, r.started_at, r.ended_at
+FROM restraint r JOIN activity_telling t ON t.id = r.telling WHERE r.activity = $1
+ORDER BY r.restraint, t.at DESC, t.id DESC
 """
 
 
@@ -212,30 +358,110 @@ async def recording(actor: Actor, asked: UUID) -> RecordingRow:
     return _as(RecordingRow, row)
 
 
-async def timeline(actor: Actor, shift: UUID) -> Timeline:
-    """One shift with who led, what was recorded and what is wrong. Raises Refusal `unknown_shift`."""
-    row = await first(f"{SHIFTS} WHERE s.id = $3 AND {SHIFT}", *viewer(actor), shift)
+async def timeline(actor: Actor, shift: UUID, language: Language) -> Timeline:
+    """One shift with who led, what was done and recorded, and what is wrong. Raises Refusal `unknown_shift`."""
+    if await first(f"{SHIFTS} WHERE s.id = $3 AND {SHIFT}", *viewer(actor), shift) is None:
+        raise Refusal("unknown_shift")
+    return await timeline_of(shift, language)
+
+
+async def timeline_of(shift: UUID, language: Language = "zh") -> Timeline:
+    """The same for whoever runs the server. Raises Refusal `unknown_shift`."""
+    row = await first(f"{SHIFTS} WHERE s.id = $1", shift)
     if row is None:
         raise Refusal("unknown_shift")
     return Timeline(
         shift=_as(ShiftRow, row),
         leading=[_as(Leading, led) for led in await fetch(LED, shift)],
+        activities=await _activities(OF_SHIFT, shift),
         recordings=[_as(RecordingRow, filmed) for filmed in await fetch(FILMED, shift)],
-        findings=[_as(FindingRow, found) for found in await fetch(FOUND, shift)],
+        findings=[_finding(found, language) for found in await fetch(FOUND, shift)],
     )
 
 
+async def activity(actor: Actor, asked: UUID, language: Language) -> ActivityDetail:
+    """One activity with everything told of it. Raises Refusal `unknown_activity`."""
+    if await first(f"SELECT FROM activity a WHERE a.id = $3 AND {ACTIVITY}", *viewer(actor), asked) is None:
+        raise Refusal("unknown_activity")
+    (row,) = await _activities("SELECT $1::uuid", asked)
+    tellings = await fetch("SELECT * FROM activity_telling WHERE activity = $1 ORDER BY at, id", asked)
+    accounts = await fetch("SELECT * FROM gap_account WHERE activity = $1 ORDER BY started_at, id", asked)
+    return ActivityDetail(
+        activity=row,
+        tellings=[_as(Telling, told) for told in tellings],
+        restraints=[_as(Restrained, told) for told in await fetch(RESTRAINTS, asked)],
+        accounts=[_as(Account, told) for told in accounts],
+        findings=[_finding(found, language) for found in await fetch(FOUND_OF_ACTIVITY, asked)],
+    )
+
+
+async def findings(actor: Actor, sought: Sought, language: Language, cursor: str | None, limit: int) -> Findings:
+    """What was found, the newest first, as far as one may see it."""
+    condition = f"{FINDING} AND {FINDING_STATUSES[sought.standing]} AND {SOUGHT}"
+    more = (sought.organ, sought.kind, sought.person, sought.since, sought.until)
+    rows = await _page("SELECT f.* FROM finding f", condition, "f", actor, cursor, limit, *more, by="found_at")
+    return Findings(items=[_finding(row, language) for row in rows[:limit]], next=_next(rows, limit, "found_at"))
+
+
+async def _activities(which: str, asked: UUID) -> list[ActivityRow]:
+    """Activities with their gaps; `which`: SQL that gives their ids, of `asked`."""
+    works = law().works
+    rows = await fetch(ACTIVITIES.format(which=which), asked, *tolerances())
+    return [
+        ActivityRow(
+            **{field: row[field] for field in OF_ACTIVITY},
+            claimed=_spans(row["claimed"]),
+            proved=_spans(row["proved"]),
+            text=works[row["work"]].text if row["work"] in works else "",
+            spans=_spans(row["told"]),
+            gaps=_gaps(row),
+        )
+        for row in rows
+    ]
+
+
+def _spans(ranges: Any) -> list[Span]:
+    return [Span(started_at=each.lower, ended_at=each.upper) for each in ranges]
+
+
+def _gaps(row: Any) -> list[Gap]:
+    found = [
+        Gap(kind=kind, started_at=each.lower, ended_at=each.upper, explained=explained)
+        for kind, column, explained in GAPS
+        for each in row[column]
+    ]
+    return sorted(found, key=lambda gap: (gap.started_at, gap.kind))
+
+
+OF_ACTIVITY = (
+    "id", "person", "work", "case_kind", "case_ref", "officers_present", "emergency", "started_at", "ended_at",
+)  # fmt: skip
+GAPS: tuple[tuple[Literal["leading", "recording"], str, bool], ...] = (
+    ("leading", "led_open", False),
+    ("leading", "led_explained", True),
+    ("recording", "recording_open", False),
+    ("recording", "recording_explained", True),
+)
+
+
+def _finding(row: Any, language: Language) -> FindingRow:
+    message = law().messages[row["kind"]]
+    told = {field: row[field] for field in FindingRow.__struct_fields__ if field not in ("message", "article")}
+    return FindingRow(**told, message=message.sentence(language), article=message.article)
+
+
 async def _page(
-    select: str, condition: str, table: str, actor: Actor, cursor: str | None, limit: int
-) -> Sequence[Record]:
+    select: str, condition: str, table: str, actor: Actor, cursor: str | None, limit: int, *more: Any,
+    by: str = "started_at",
+) -> Sequence[Record]:  # fmt: skip
     """One row more than asked for, which tells whether there is a next page."""
     page = Page.after(cursor)
-    sql = select + " WHERE " + condition + PAGED.format(t=table) + ORDERED.format(t=table)
-    return await fetch(sql, *viewer(actor), page and page.at, page and page.id, limit + 1)
+    sql = select + " WHERE " + condition + PAGED.format(t=f"{table}.{by}", id=f"{table}.id")
+    return await fetch(sql, *viewer(actor), page and page.at, page and page.id, limit + 1, *more)
 
 
-def _next(rows: Sequence[Record], limit: int) -> str | None:
-    return Page(rows[limit - 1]["started_at"], rows[limit - 1]["id"]).cursor() if len(rows) > limit else None
+def _next(rows: Sequence[Record], limit: int, by: str = "started_at") -> str | None:
+    return Page(rows[limit - 1][by], rows[limit - 1]["id"]).cursor() if len(rows) > limit else None
 
 
 def _as(kind: type[T], row: Any) -> T:

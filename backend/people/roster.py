@@ -3,10 +3,14 @@
 One file holds five kinds of record, one a line, in the columns `record,code,name,kind,organ,from,until`:
 
     organ          code (12 digits), name, organ = its parent
-    person         code = badge, name, kind (officer, duty_auxiliary, civilian_auxiliary, staff), organ, from, until
+    person         code = badge, name, organ, from, until,
+                   kind (officer, duty_auxiliary, civilian_auxiliary, staff, dock)
     role           code = badge, kind (commander, treasurer, inspector, administrator), organ, from, until
     qualification  code = badge, kind = its code, from, until
     device         code = serial, name, kind (handheld, desk, dock), organ
+
+A docking station is a person of kind dock: `person,DOCK-01,采集工作站,dock,330102010000,2026-01-01,`. It signs in with
+a password like anybody and brings in footage for the wearers of its organ and those below it.
 
 Guarantees: all of it or nothing; every bad line is named with its number and a reason; the same file again changes
 nothing.
@@ -29,7 +33,7 @@ ORGAN = re.compile(r"[0-9]{12}")
 SERIAL = re.compile(r"[A-Za-z0-9._-]{1,40}")
 QUALIFICATION = re.compile(r"[a-z][a-z0-9_]{0,39}")
 KINDS = {
-    "person": {"officer", "duty_auxiliary", "civilian_auxiliary", "staff"},
+    "person": {"officer", "duty_auxiliary", "civilian_auxiliary", "staff", "dock"},
     "role": {"commander", "treasurer", "inspector", "administrator"},
     "device": {"handheld", "desk", "dock"},
 }

@@ -19,7 +19,7 @@ class Organ(Table, db=DB):
 
 
 class Person(Table, db=DB):
-    """A person in service. `kind`: officer, duty_auxiliary, civilian_auxiliary, staff."""
+    """A person in service, or a docking station. `kind`: officer, duty_auxiliary, civilian_auxiliary, staff, dock."""
 
     id = UUID(primary_key=True, default=UUID4())
     badge = Text(null=False, default=None)

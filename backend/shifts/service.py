@@ -1,13 +1,15 @@
 """What happens at check-in and check-out: one transaction each, called by entries.record.
 
 Guarantees: at most one shift of a person is in force at any moment, whatever the order of arrival; a check-out that
-was forgotten is closed by the next check-in, with a finding that disappears when the check-out arrives after all.
+was forgotten is closed by the next check-in, with a finding that disappears when the check-out arrives after all. A
+live check-in that changes nothing before it can open or close no gap, and asks for none.
 """
 
 from typing import Any
 
 from backend.database import execute, first
 from backend.entries import Occasion, Outcome, as_json
+from backend.findings import Touched
 from backend.intervals import Intervals, put_in_order, told
 from backend.officers import officers_among
 from backend.refusals import Refusal
@@ -42,7 +44,7 @@ async def check_in(occasion: Occasion, entry: CheckIn) -> Outcome:
         )
     )
     actor = occasion.actor
-    mine, noted = await put_in_order(SHIFTS, actor.person, actor.organ, Claim(entry.id, occasion.at), new=True)
+    mine, noted, since = await put_in_order(SHIFTS, actor.person, actor.organ, Claim(entry.id, occasion.at), new=True)
     await execute(INSERT, *_columns(occasion, entry, mine))
     return Outcome(
         subject={"shift": told(mine)},
@@ -50,6 +52,7 @@ async def check_in(occasion: Occasion, entry: CheckIn) -> Outcome:
         organ=actor.organ,
         unmet=unmet,
         findings=noted,
+        touches=Touched([actor.person], since) if occasion.timing.late or since < mine.start else None,
     )
 
 
@@ -65,9 +68,13 @@ async def check_out(occasion: Occasion, entry: CheckOut) -> Outcome:
         entry.id, entry.shift, at, as_json(entry.place),
     )  # fmt: skip
     this = Claim(entry.shift, shift["started_at"])
-    mine, noted = await put_in_order(SHIFTS, shift["person"], shift["organ"], this)
+    mine, noted, since = await put_in_order(SHIFTS, shift["person"], shift["organ"], this)
     return Outcome(
-        subject={"shift": told(mine)}, subjects=[entry.shift, shift["person"]], organ=shift["organ"], findings=noted
+        subject={"shift": told(mine)},
+        subjects=[entry.shift, shift["person"]],
+        organ=shift["organ"],
+        findings=noted,
+        touches=Touched([shift["person"]], since),
     )
 
 

@@ -5,13 +5,14 @@ from uuid import UUID
 
 import msgspec
 
-from backend.entries import Entry, Moment, Receipt
+from backend.entries import Entry, Moment, Place, Receipt
 
 
 class NameOfficer(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """An auxiliary names the officer who leads from now on; an earlier naming ends. Its id is the supervision's id."""
 
     officer: UUID
+    place: Place | None = None
 
 
 class ConfirmLeading(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -21,6 +22,7 @@ class ConfirmLeading(Entry, frozen=True, kw_only=True, omit_defaults=True, forbi
     leads_from: (
         Annotated[Moment, msgspec.Meta(description="by the device's clock; not before the naming, not ahead")] | None
     ) = None
+    place: Place | None = None
 
 
 class DeclineLeading(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):

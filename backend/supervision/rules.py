@@ -4,6 +4,23 @@ R.7: an auxiliary works under command or lead while on duty; R.10: a named offic
 """
 
 from datetime import datetime, timedelta
+from math import asin, cos, radians, sin, sqrt
+from typing import Protocol
+
+EARTH_M = 6_371_000
+
+
+class Place(Protocol):
+    """Degrees, the receiver's accuracy in metres, and the datum."""
+
+    @property
+    def lat(self) -> float: ...
+    @property
+    def lon(self) -> float: ...
+    @property
+    def accuracy_m(self) -> float: ...
+    @property
+    def datum(self) -> str: ...
 
 
 def unmet_at_naming(*, on_shift: bool) -> list[str]:
@@ -14,3 +31,20 @@ def unmet_at_naming(*, on_shift: bool) -> list[str]:
 def answered_late(named_at: datetime, answered_at: datetime, target: timedelta) -> bool:
     """Whether the answer came after the target; it counts all the same."""
     return answered_at - named_at > target
+
+
+def led_from_afar(named: Place | None, answered: Place | None, ceiling_m: int) -> bool:
+    """Whether the two stood further apart than the ceiling, however wrong both receivers were.
+
+    Places of two datums are never compared; an unknown place accuses nobody.
+    """
+    if named is None or answered is None or named.datum != answered.datum:
+        return False
+    return distance_m(named, answered) - named.accuracy_m - answered.accuracy_m > ceiling_m
+
+
+def distance_m(a: Place, b: Place) -> float:
+    """Metres along the great circle (haversine)."""
+    lat_a, lat_b = radians(a.lat), radians(b.lat)
+    half = sin((lat_b - lat_a) / 2) ** 2 + cos(lat_a) * cos(lat_b) * sin(radians(b.lon - a.lon) / 2) ** 2
+    return 2 * EARTH_M * asin(min(1.0, sqrt(half)))

@@ -6,13 +6,15 @@ earliest end stand, whatever the order of arrival. Source: R.10, DESIGN §4.
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
+
+import msgspec
 
 from backend import findings
 from backend.database import Record, execute, first, value
-from backend.entries import Actor, Occasion, Outcome
-from backend.findings import Finding
+from backend.entries import Actor, Occasion, Outcome, Place, as_json
+from backend.findings import Finding, Touched
 from backend.intervals import Intervals, put_in_order, told
 from backend.journal import utc
 from backend.officers import officers_among
@@ -33,10 +35,13 @@ SUPERVISIONS = Intervals(
     next_ends_all=True,
 )
 INSERT = """
-INSERT INTO supervision (id, auxiliary, officer, organ, handed_over_from, started_at, ended_at, ended_by, in_force)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+INSERT INTO supervision (id, auxiliary, officer, organ, handed_over_from, started_at, ended_at, ended_by, in_force,
+    place)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 """
-ANSWER = "INSERT INTO supervision_answer (id, supervision, answer, at, leads_from) VALUES ($1, $2, $3, $4, $5)"
+ANSWER = """
+INSERT INTO supervision_answer (id, supervision, answer, at, leads_from, place) VALUES ($1, $2, $3, $4, $5, $6)
+"""
 ANSWERED = """
 UPDATE supervision s SET answer = a.answer, answered_at = a.at, leads_from = a.leads_from
 FROM (SELECT * FROM supervision_answer WHERE supervision = $1 ORDER BY at, id LIMIT 1) a
@@ -57,7 +62,8 @@ async def name(occasion: Occasion, entry: NameOfficer) -> Outcome:
     await officers_among([entry.officer])
     on_shift = await value(ON_SHIFT, auxiliary, occasion.at)
     unmet = occasion.require(rules.unmet_at_naming(on_shift=on_shift))
-    return await _begin(occasion, entry.id, auxiliary, entry.officer, occasion.actor.organ, None, unmet)
+    told = Naming(entry.id, auxiliary, entry.officer, occasion.actor.organ, place=entry.place)
+    return await _begin(occasion, told, unmet)
 
 
 async def confirm(occasion: Occasion, entry: ConfirmLeading) -> Outcome:
@@ -69,7 +75,10 @@ async def confirm(occasion: Occasion, entry: ConfirmLeading) -> Outcome:
         if leads_from > occasion.at + occasion.law.span("skew_floor"):
             raise Refusal("leads_from_out_of_range")
         leads_from = min(leads_from, max(occasion.at, row["started_at"]))
-    return await _answer(occasion, entry.id, row, "confirmed", leads_from)
+    outcome = await _answer(occasion, entry.id, row, "confirmed", leads_from, entry.place)
+    if not await _from_afar(occasion, entry, row):
+        return outcome
+    return msgspec.structs.replace(outcome, findings=[*outcome.findings, "led_from_afar"])
 
 
 async def decline(occasion: Occasion, entry: DeclineLeading) -> Outcome:
@@ -92,25 +101,45 @@ async def hand_over(occasion: Occasion, entry: HandOverLeading) -> Outcome:
     if entry.officer == row["officer"]:
         raise Refusal("handed_to_oneself")
     await _put_end(occasion, entry.id, row)
-    return await _begin(occasion, entry.id, row["auxiliary"], entry.officer, row["organ"], row["id"], ())
+    return await _begin(occasion, Naming(entry.id, row["auxiliary"], entry.officer, row["organ"], row["id"]), ())
 
 
-async def _begin(
-    occasion: Occasion, new: UUID, auxiliary: UUID, officer: UUID, organ: str, before: UUID | None, unmet: Iterable[str]
-) -> Outcome:
-    if auxiliary == officer:
+class Naming(NamedTuple):
+    """What a supervision begins with; `before`: the one that was handed over."""
+
+    id: UUID
+    auxiliary: UUID
+    officer: UUID
+    organ: str
+    before: UUID | None = None
+    place: Place | None = None
+
+
+async def _begin(occasion: Occasion, told_of: Naming, unmet: Iterable[str]) -> Outcome:
+    if told_of.auxiliary == told_of.officer:
         raise Refusal("not_an_officer")
-    mine, noted = await put_in_order(SUPERVISIONS, auxiliary, organ, Claim(new, occasion.at), new=True)
-    await execute(INSERT, new, auxiliary, officer, organ, before, mine.start, mine.end, mine.ended_by, mine.in_force)
-    told_of = {"auxiliary": auxiliary, "officer": officer, "organ": organ, "answer": None, "leads_from": None}
-    return _outcome(mine, told_of, noted, unmet)
+    this = Claim(told_of.id, occasion.at)
+    mine, noted, since = await put_in_order(SUPERVISIONS, told_of.auxiliary, told_of.organ, this, new=True)
+    await execute(
+        INSERT, told_of.id, told_of.auxiliary, told_of.officer, told_of.organ, told_of.before, mine.start, mine.end,
+        mine.ended_by, mine.in_force, as_json(told_of.place),
+    )  # fmt: skip
+    row = {**told_of._asdict(), "answer": None, "leads_from": None}
+    return _outcome(mine, row, noted, since, unmet)
 
 
-async def _answer(occasion: Occasion, entry_id: UUID, row: Record, answer: str, leads_from: datetime | None) -> Outcome:
+async def _answer(
+    occasion: Occasion,
+    entry_id: UUID,
+    row: Record,
+    answer: str,
+    leads_from: datetime | None,
+    place: Place | None = None,
+) -> Outcome:
     at = occasion.not_before(row["started_at"], "answered_before_naming")
     occasion.require_live_state(row["answer"] is None, "already_answered")
     occasion.require_live_state(row["ended_at"] is None or answer == "confirmed", "already_ended")
-    await execute(ANSWER, entry_id, row["id"], answer, at, leads_from)
+    await execute(ANSWER, entry_id, row["id"], answer, at, leads_from, as_json(place))
     standing = await first(ANSWERED, row["id"])
     if standing is None:
         raise Refusal("unknown_supervision")
@@ -119,7 +148,24 @@ async def _answer(occasion: Occasion, entry_id: UUID, row: Record, answer: str, 
     )
     await _flag_late(standing, late)
     outcome = await _settled(standing)
-    return outcome if not late else _with(outcome, "confirmed_late")
+    if not late:
+        return outcome
+    return msgspec.structs.replace(outcome, findings=[*outcome.findings, "confirmed_late"])
+
+
+async def _from_afar(occasion: Occasion, entry: ConfirmLeading, row: Record) -> bool:
+    """Whether the officer said yes from far away; an answer long after the naming tells nothing of where they led."""
+    named = msgspec.json.decode(row["place"], type=Place) if row["place"] else None
+    soon = not rules.answered_late(row["started_at"], occasion.at, occasion.law.span("confirmation_target"))
+    if not soon or not rules.led_from_afar(named, entry.place, occasion.law.count("leading_distance")):
+        return False
+    await findings.stand(
+        Finding(
+            kind="led_from_afar", subject=row["id"], organ=row["organ"], person=row["officer"],
+            started_at=row["started_at"], ended_at=max(occasion.at, row["started_at"]),
+        )
+    )  # fmt: skip
+    return True
 
 
 async def _flag_late(row: Record, late: bool) -> None:
@@ -144,8 +190,9 @@ async def _put_end(occasion: Occasion, entry_id: UUID, row: Record) -> None:
 
 
 async def _settled(row: Record) -> Outcome:
-    mine, noted = await put_in_order(SUPERVISIONS, row["auxiliary"], row["organ"], Claim(row["id"], row["started_at"]))
-    return _outcome(mine, row, noted)
+    this = Claim(row["id"], row["started_at"])
+    mine, noted, since = await put_in_order(SUPERVISIONS, row["auxiliary"], row["organ"], this)
+    return _outcome(mine, row, noted, since)
 
 
 async def _known(supervision: UUID, person: UUID) -> Record:
@@ -171,7 +218,7 @@ def _corrected(device_time: datetime, occasion: Occasion) -> datetime:
         raise Refusal("leads_from_out_of_range") from None
 
 
-def _outcome(standing: Standing, row: Any, noted: Iterable[str], unmet: Iterable[str] = ()) -> Outcome:
+def _outcome(standing: Standing, row: Any, noted: Iterable[str], since: datetime, unmet: Iterable[str] = ()) -> Outcome:
     leads_from = row["leads_from"]
     subject = told(standing) | {
         "auxiliary": str(row["auxiliary"]),
@@ -185,10 +232,5 @@ def _outcome(standing: Standing, row: Any, noted: Iterable[str], unmet: Iterable
         organ=row["organ"],
         unmet=list(unmet),
         findings=list(noted),
-    )
-
-
-def _with(outcome: Outcome, code: str) -> Outcome:
-    return Outcome(
-        subject=outcome.subject, subjects=outcome.subjects, organ=outcome.organ, findings=[*outcome.findings, code]
+        touches=Touched([row["auxiliary"]], since),
     )

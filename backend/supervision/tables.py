@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from piccolo.columns import UUID, Boolean, ForeignKey, OnDelete, Text, Timestamptz
+from piccolo.columns import JSONB, UUID, Boolean, ForeignKey, OnDelete, Text, Timestamptz
 from piccolo.table import Table
 
 from backend.database import DB
@@ -24,6 +24,7 @@ class Supervision(Table, db=DB):
     answer = Text(null=True, default=None)
     answered_at = Timestamptz(null=True, default=None)
     leads_from = Timestamptz(null=True, default=None)
+    place = JSONB(null=True, default=None)
 
 
 class SupervisionAnswer(Table, db=DB):
@@ -34,6 +35,7 @@ class SupervisionAnswer(Table, db=DB):
     answer = Text(null=False, default=None)
     at = Timestamptz(null=False, default=None)
     leads_from = Timestamptz(null=True, default=None)
+    place = JSONB(null=True, default=None)
 
 
 class SupervisionEnd(Table, db=DB):

@@ -6,17 +6,9 @@ import pytest
 from litestar import Litestar
 
 from backend.law.catalogue import law
-from backend.people import roster
-from tests.builders import Someone, a_duty_auxiliary, ago, an_officer, recorded
+from tests.builders import Someone, a_duty_auxiliary, ago, an_officer, recorded, trained
 
 VERDICT = "/v1/duty/verdict"
-HEADER = "record,code,name,kind,organ,from,until\n"
-
-
-async def trained(someone: Someone, *rows: str) -> None:
-    """Trained before the job this year, and whatever `rows` (kind, from, until) say besides."""
-    lines = [f"qualification,{someone.badge},,{row}" for row in rows or ["pre_job_training,,2026-06-01,"]]
-    await roster.bring_in(roster.read(HEADER + "\n".join(lines) + "\n"))
 
 
 async def asked(someone: Someone, work: str, **query: object) -> tuple[str, list[str], list[str]]:

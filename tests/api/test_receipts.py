@@ -26,8 +26,17 @@ async def answers(app: Litestar) -> dict[str, httpx.Response]:
     told["supervisions/name"] = await lin.names(zhao)
     told["supervisions/decline"] = await zhao.answer("decline", recorded(told["supervisions/name"])["id"])
     told["shifts/check-in"] = await chen.check_in(at=ago(minutes=5))
+    told["activities/start"] = await lin.starts("10.4", at=ago(minutes=20))
+    activity = recorded(told["activities/start"])["id"]
+    told["activities/finish"] = await lin.finishes(activity, at=ago(minutes=15))
+    told["activities/amend"] = await lin.amends(activity, notes="补记")
+    told["recordings/explain"] = await lin.explains(activity)
+    told["recordings/cover"] = await lin.covers(activity)
     told["shifts/check-out"] = await lin.check_out(shift)
     told["recordings/declare"] = await lin.declare()
+    footage = recorded(told["recordings/declare"])["id"]
+    content = [{"from_ms": 0, "to_ms": 1000, "words": "到达现场"}]
+    told["recordings/describe"] = await lin.post("/v1/recordings/describe", recording=footage, content=content)
     told["documents/declare"] = await lin.post("/v1/documents/declare", **PAPER)
     return told
 

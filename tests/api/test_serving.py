@@ -97,11 +97,11 @@ def test_only_its_owner_can_read_what_it_keeps(served: Serving) -> None:
 def test_the_roster_and_a_password_come_in_while_it_serves(served: Serving) -> None:
     """An administrator stops nothing: the commands find the services that run."""
     file = served.place.home / "more.csv"
-    file.write_text(ROSTER + "person,FJ1002,陈文静,civilian_auxiliary,330102010000,2025-01-01,\n")
+    file.write_text(ROSTER + "person,FJ1009,陈文静,civilian_auxiliary,330102010000,2025-01-01,\n")
     assert "1 person" in succeeded(served.place.run("import-roster", str(file)))
-    succeeded(served.place.run("set-password", "FJ1002", given=PASSWORD + "\n"))
+    succeeded(served.place.run("set-password", "FJ1009", given=PASSWORD + "\n"))
     chen = Client(served.url)
-    chen.sign_in("FJ1002", PASSWORD)
+    chen.sign_in("FJ1009", PASSWORD)
     assert "陈文静" == chen.get("/v1/me")["name"]
     assert served.process.poll() is None
 

@@ -57,8 +57,16 @@ def said_anywhere() -> set[str]:
     return set().union(*(words_of(tree) for tree in trees))
 
 
+@cache
+def found_in_sql() -> set[str]:
+    """The kinds of finding that the database opens by itself: each first in its SELECT of `due`."""
+    sql = (ROOT / "migrations/versions/fujing_0007_activities.sql").read_text(encoding="utf-8")
+    due = sql[sql.index("due (kind,") : sql.index("stood AS")]
+    return set(re.findall(r"(?:SELECT |ARRAY\[|THEN )'([a-z_]+)'", due))
+
+
 def finding_kinds() -> set[str]:
-    told = set()
+    told = set(found_in_sql())
     for _, call, name in calls():
         for keyword in call.keywords:
             if (name, keyword.arg) in (("Finding", "kind"), ("Intervals", "forgotten")):
@@ -84,6 +92,7 @@ def test_every_refusal_in_the_code_has_its_sentence_and_status() -> None:
 def test_every_finding_in_the_code_has_its_sentence() -> None:
     """What stands beside a fact is told in words."""
     assert {"confirmed_late", "not_checked_out"} <= finding_kinds(), "the code is no longer read"
+    assert {"led_gap", "legality_defect", "handed_over_late"} <= found_in_sql(), "the SQL is no longer read"
     assert set() == finding_kinds() - set(law().messages)
 
 
@@ -94,7 +103,7 @@ def test_every_state_of_an_upload_tells_what_to_do() -> None:
 
 def test_no_sentence_is_unused() -> None:
     """What the code never says is taken out."""
-    said = said_anywhere() | {f"upload_{state}" for state in get_args(State)}
+    said = said_anywhere() | found_in_sql() | {f"upload_{state}" for state in get_args(State)}
     assert set() == set(law().messages) - said
 
 

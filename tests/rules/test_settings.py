@@ -23,8 +23,9 @@ def test_without_any_setting_it_works_on_one_machine() -> None:
 
 
 def test_what_is_not_ours_is_left_alone() -> None:
-    """Other variables, and empty ones, mean nothing."""
+    """Other variables, empty ones, and those of a docking station's own command mean nothing."""
     assert load({}) == load({"PATH": "/bin", "FUJING_WORKERS": ""})
+    assert load({}) == load({"FUJING_URL": "https://x", "FUJING_DOCK": "DOCK-01", "FUJING_DOCK_PASSWORD": "x"})
 
 
 @pytest.mark.parametrize(

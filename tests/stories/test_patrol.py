@@ -173,7 +173,7 @@ def killed_while_sending(running: Serving, password: str, upload: str, path: Pat
 def test_the_same_patrol_with_a_phone_that_was_offline_for_two_days(
     running: Serving, passwords: dict[str, str], tmp_path: Path
 ) -> None:
-    """Late, ten minutes ahead, everything three times, the upload killed: the same facts, and the clock is found."""
+    """Late, ten minutes ahead, everything three times, the upload killed: the same facts; clock and delay are found."""
     later = phones(running, passwords, CLOCK_AHEAD)
     lin, zhao, qian = later.lin, later.zhao, later.qian
     patrol = Patrol(datetime.now(UTC).replace(microsecond=0) - timedelta(days=2), thrice)
@@ -204,4 +204,4 @@ def test_the_same_patrol_with_a_phone_that_was_offline_for_two_days(
         assert verified(lin, upload, path)
         assert read_receipt(lin.get(f"/v1/uploads/{upload}/receipt")["receipt"], zhao.published_keys())
     assert facts_of(lin, shift, patrol) == FACTS
-    assert {"clock_skew"} == findings_of(lin, shift)
+    assert {"clock_skew", "handed_over_late"} == findings_of(lin, shift)

@@ -1,0 +1,338 @@
+"""What happens when an activity is started, finished or amended, and when a gap is answered for: one transaction each.
+
+Guarantees: every telling is a row of its own and none is changed; what they amount to is settled by the database
+(settle_activity), so their order of arrival cannot matter; no amendment takes away a gap or a finding. Source: R.7 to
+12, R.32, DESIGN §5, §6.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from backend.activities import asking, rules
+from backend.activities.asking import Asked
+from backend.activities.entries import (
+    AmendActivity,
+    CoverGap,
+    ExplainGap,
+    FinishActivity,
+    Restraint,
+    StartActivity,
+    Told,
+)
+from backend.database import Record, execute, fetch, first, value
+from backend.entries import Actor, Occasion, Outcome, as_json
+from backend.findings import Touched, tolerances
+from backend.journal import utc
+from backend.law.catalogue import Law, Work
+from backend.law.verdict import Facts, Verdict, verdict
+from backend.officers import officers_among
+from backend.refusals import Refusal
+
+BEGIN = """
+INSERT INTO activity (id, person, organ, work, case_kind, case_ref, emergency, started_at, finished, spans,
+    needs_leading, needs_recording, legality, notice_owed, notice_given, needs_insurance, equipment)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, false, tstzmultirange(tstzrange($8, NULL)), false, false, false, false, false,
+    false, '{}')
+"""
+TELL = """
+INSERT INTO activity_telling (id, activity, verb, at, started_at, ended_at, work, needs_leading, needs_recording,
+    legality, notice_owed, needs_insurance, equipment, case_kind, case_ref, officers_present, emergency, recording,
+    notice_given, notice_told, place, notes, why)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)
+"""
+RESTRAIN = """
+INSERT INTO restraint (restraint, telling, position, activity, means, ordered_by, watcher, started_at, ended_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+"""
+RESTRAINED = """
+SELECT restraint FROM restraint WHERE activity = $1 GROUP BY restraint HAVING bool_and(ended_at IS NULL)
+"""
+SETTLE = "SELECT *, lower(reach) AS begun, upper(reach) AS until FROM settle_activity($1)"
+MINE = "SELECT *, lower(reach) AS begun FROM activity WHERE id = $1 AND person = $2"
+ANSWERABLE = """
+SELECT a.id, a.person, a.organ, lower(p.spans) AS begun, upper(p.spans) AS until,
+    (CASE $3 WHEN 'leading' THEN p.led_gaps ELSE p.unrecorded_gaps END) && tstzrange($4, $5) AS gap
+FROM activity a, full_process(ARRAY[a.id], $6, $7, $8) p
+WHERE a.id = $1 AND (a.person = $2 OR EXISTS (
+    SELECT FROM led l WHERE l.officer = $2 AND l.auxiliary = a.person AND l.during && a.reach))
+"""
+ACCOUNT = """
+INSERT INTO gap_account (id, activity, by_person, at, gap, cause, spoken, reported_to, covered_by, source, colleague,
+    words, started_at, ended_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+"""
+
+
+class Asks(msgspec.Struct, frozen=True, kw_only=True):
+    """What the law asks of a work, as the tables keep it."""
+
+    needs_leading: bool = False
+    needs_recording: bool = False
+    legality: bool = False
+    notice_owed: bool = False
+    needs_insurance: bool = False
+    equipment: Sequence[str] = ()
+
+
+class Span(msgspec.Struct, frozen=True):
+    """From when to when a telling says that it was; none where it does not say."""
+
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+
+
+async def start(occasion: Occasion, entry: StartActivity) -> Outcome:
+    """Begin a work. Raises Refusal `unknown_work`, `case_ref_without_case`, and what the law finds unmet."""
+    actor, at = occasion.actor, occasion.at
+    _consistent(entry.case_kind, entry.case_ref)
+    work = _work(occasion, entry.work)
+    restraints = await _restraints(occasion, entry.restraints)
+    asked = Asked(emergency=entry.emergency, recording=entry.recording, officers=entry.officers_present)
+    facts = await asking.facts_at(actor, asked, at)
+    told = _judged(work, facts)
+    unmet = occasion.require([*told.unmet, *_unmet(work, entry.case_kind, entry.restraints)])
+    await execute(
+        BEGIN, entry.id, actor.person, actor.organ, entry.work, entry.case_kind, entry.case_ref, entry.emergency, at
+    )
+    entry = msgspec.structs.replace(entry, officers_present=facts.officers_present)
+    row = await _tell(occasion, entry, entry.id, "start", Span(started_at=at), work, restraints)
+    return _outcome(row, unmet, told.warnings)
+
+
+async def finish(occasion: Occasion, entry: FinishActivity) -> Outcome:
+    """End a work. Raises Refusal `unknown_activity`, `end_before_start`, live `already_finished`, `not_released`."""
+    row = await _mine(occasion, entry.activity)
+    at = occasion.not_before(row["begun"], "end_before_start")
+    occasion.require_live_state(not row["finished"], "already_finished")
+    work = occasion.law.works.get(row["work"])
+    restraints = await _restraints(occasion, entry.restraints)
+    still = {each["restraint"] for each in await fetch(RESTRAINED, row["id"])}
+    still |= {each.id for each in restraints if each.ended_at is None}
+    still -= {each.id for each in restraints if each.ended_at is not None}
+    unmet = occasion.require([*_unmet(work, None, restraints), *rules.unmet_at_finish(restrained=bool(still))])
+    row = await _tell(occasion, entry, row["id"], "finish", Span(ended_at=at), None, restraints)
+    return _outcome(row, unmet)
+
+
+async def amend(occasion: Occasion, entry: AmendActivity) -> Outcome:
+    """Correct what was told. Raises Refusal `unknown_activity`, `nothing_amended`, `unknown_work`, `time_ahead`,
+    `end_before_start`, `case_ref_without_case`, and what the law finds unmet by the work now told."""
+    row = await _mine(occasion, entry.activity)
+    if not _amends(entry):
+        raise Refusal("nothing_amended")
+    _consistent(entry.case_kind or "none", entry.case_ref)
+    work = None if entry.work is None else _work(occasion, entry.work)
+    span = _span(occasion, entry.started_at, entry.ended_at)
+    _in_order(span.started_at or row["started_at"], span.ended_at or row["ended_at"])
+    restraints = await _restraints(occasion, entry.restraints)
+    unmet = occasion.require(await _unmet_by_amendment(occasion, entry, row, work))
+    row = await _tell(occasion, entry, row["id"], "amend", span, work, restraints)
+    return _outcome(row, unmet)
+
+
+async def explain(occasion: Occasion, entry: ExplainGap) -> Outcome:
+    """Say why there is a gap. Raises Refusal `unknown_activity`, `not_an_officer`, `end_before_start`, `no_gap`."""
+    if entry.reported_to is not None:
+        await officers_among([entry.reported_to])
+    row, span = await _gap(occasion, entry.activity, entry.gap, entry.started_at, entry.ended_at)
+    occasion.require_live_state(row["gap"], "no_gap")
+    return await _account(
+        occasion, entry.id, row, entry.gap, span,
+        (entry.cause, entry.spoken, entry.reported_to, None, None, None, entry.words),
+    )  # fmt: skip
+
+
+async def cover(occasion: Occasion, entry: CoverGap) -> Outcome:
+    """Say what else recorded it. Raises Refusal `unknown_activity`, `unknown_person`, `colleague_unfit`, `no_gap`."""
+    if entry.colleague is not None and entry.covered_by != "colleague":
+        raise Refusal("colleague_unfit")
+    await _known([entry.colleague])
+    row, span = await _gap(occasion, entry.activity, "recording", entry.started_at, entry.ended_at)
+    occasion.require_live_state(row["gap"], "no_gap")
+    return await _account(
+        occasion, entry.id, row, "recording", span,
+        (None, None, None, entry.covered_by, entry.source, entry.colleague, None),
+    )  # fmt: skip
+
+
+async def whose_activity(actor: Actor, entry: Any) -> Iterable[UUID]:
+    """Whom an answer for a gap concerns: the actor and who did the work."""
+    person = await value("SELECT person FROM activity WHERE id = $1", entry.activity)
+    return [actor.person] if person is None else [actor.person, person]
+
+
+def _work(occasion: Occasion, code: str) -> Work | None:
+    """The work of the catalogue; none for a late entry that names one which is not there: it is recorded as told."""
+    work = occasion.law.works.get(code)
+    if work is None and not occasion.timing.late:
+        raise Refusal("unknown_work")
+    return work
+
+
+def _judged(work: Work | None, facts: Facts) -> Verdict:
+    return Verdict("forbidden", ("unknown_work",)) if work is None else verdict(work, facts)
+
+
+def _unmet(work: Work | None, case_kind: str | None, restraints: Sequence[Restraint]) -> list[str]:
+    if work is None:
+        return []
+    by_case = [] if case_kind is None else rules.unmet_by_case(work, case_kind)
+    return [*by_case, *rules.unmet_by_restraints(work, restraints)]
+
+
+async def _unmet_by_amendment(occasion: Occasion, entry: AmendActivity, row: Record, work: Work | None) -> list[str]:
+    """What the work now told asks of the person; shift, leading and footage the tables know better than a telling."""
+    case_kind = entry.case_kind or row["case_kind"]
+    if entry.work is None:
+        return _unmet(occasion.law.works.get(row["work"]), entry.case_kind, entry.restraints)
+    emergency = row["emergency"] if entry.emergency is None else entry.emergency
+    officers = row["officers_present"] if entry.officers_present is None else entry.officers_present
+    facts = await asking.facts_at(occasion.actor, Asked(emergency=emergency, officers=officers), row["begun"])
+    facts = msgspec.structs.replace(facts, on_shift=True, leader="confirmed", recording=True)
+    return [*_judged(work, facts).unmet, *_unmet(work, case_kind, entry.restraints)]
+
+
+def _consistent(case_kind: str, case_ref: str | None) -> None:
+    if case_ref is not None and case_kind == "none":
+        raise Refusal("case_ref_without_case")
+
+
+def _amends(entry: AmendActivity) -> bool:
+    said = {"id", "occurred_at", "device_seq", "boot_id", "uptime_ms", "despite", "activity", "why", "sent_at"}
+    return bool(msgspec.to_builtins(entry).keys() - said)
+
+
+async def _mine(occasion: Occasion, activity: UUID) -> Record:
+    row = await first(MINE, activity, occasion.actor.person)
+    if row is None:
+        raise Refusal("unknown_activity")
+    return row
+
+
+def _span(occasion: Occasion, started_at: datetime | None, ended_at: datetime | None) -> Span:
+    started, ended = (None if told is None else occasion.past(told) for told in (started_at, ended_at))
+    _in_order(started, ended)
+    return Span(started, ended)
+
+
+def _in_order(started: datetime | None, ended: datetime | None) -> None:
+    if started is not None and ended is not None and ended < started:
+        raise Refusal("end_before_start")
+
+
+async def _restraints(occasion: Occasion, told: Sequence[Restraint]) -> list[Restraint]:
+    """The restraints with their times by the server's clock. Raises Refusal as the times and persons ask."""
+    if not told:
+        return []
+    await officers_among([each.ordered_by for each in told])
+    await _known([each.watcher for each in told])
+    spans = [_span(occasion, each.started_at, each.ended_at) for each in told]
+    return [
+        msgspec.structs.replace(each, started_at=span.started_at, ended_at=span.ended_at)
+        for each, span in zip(told, spans, strict=True)
+    ]
+
+
+async def _known(persons: Sequence[UUID | None]) -> None:
+    """Raises Refusal `unknown_person` unless each is on the roster."""
+    named = {person for person in persons if person is not None}
+    if named and await value("SELECT count(*) FROM person WHERE id = ANY ($1)", list(named)) < len(named):
+        raise Refusal("unknown_person")
+
+
+def asks(work: Work | None, law: Law) -> Asks:
+    """What the law in force asks of a work, kept with the telling: a later law changes nothing about it."""
+    if work is None:
+        return Asks()
+    return Asks(
+        needs_leading=work.leadership == "led",
+        needs_recording=work.recording == "required",
+        legality=work.legality,
+        notice_owed=work.enforcement,
+        needs_insurance=work.insurance,
+        equipment=rules.names_of(work.equipment, law.equipment),
+    )
+
+
+async def _tell(
+    occasion: Occasion, entry: Told, activity: UUID, verb: str, span: Span, work: Work | None,
+    restraints: Sequence[Restraint],
+) -> Record:  # fmt: skip
+    """Keep one telling, and settle what all of them amount to."""
+    at = span.ended_at if verb == "finish" else occasion.at
+    notice = entry.public_notice
+    await execute(
+        TELL, entry.id, activity, verb, at, span.started_at, span.ended_at, getattr(entry, "work", None),
+        *msgspec.structs.astuple(asks(work, occasion.law)), getattr(entry, "case_kind", None),
+        getattr(entry, "case_ref", None), entry.officers_present, getattr(entry, "emergency", None),
+        getattr(entry, "recording", None),
+        notice is not None and notice.id_shown and notice.recusal_right_told, notice and notice.told,
+        as_json(entry.place), entry.notes, getattr(entry, "why", None),
+    )  # fmt: skip
+    for position, each in enumerate(restraints):
+        await execute(
+            RESTRAIN, each.id, entry.id, position, activity, each.means, each.ordered_by, each.watcher,
+            each.started_at, each.ended_at,
+        )  # fmt: skip
+    row = await first(SETTLE, activity)
+    if row is None:
+        raise Refusal("unknown_activity")
+    return row
+
+
+def _outcome(row: Record, unmet: Sequence[str], warnings: Sequence[str] = ()) -> Outcome:
+    standing = {
+        "id": str(row["id"]),
+        "work": row["work"],
+        "case_kind": row["case_kind"],
+        "started_at": utc(row["started_at"]),
+        "ended_at": row["ended_at"] and utc(row["ended_at"]),
+    }
+    return Outcome(
+        subject={"activity": standing, "warnings": list(warnings)},
+        subjects=[row["id"], row["person"]],
+        organ=row["organ"],
+        unmet=unmet,
+        touches=Touched([row["person"]], row["begun"], row["until"]),
+    )
+
+
+async def _gap(
+    occasion: Occasion, activity: UUID, gap: str, started_at: datetime | None, ended_at: datetime | None
+) -> tuple[Record, Span]:
+    """The activity, and the time answered for: the whole of it where nothing is said."""
+    span = _span(occasion, started_at, ended_at)
+    person, received = occasion.actor.person, occasion.timing.received_at
+    row = await first(ANSWERABLE, activity, person, gap, span.started_at, span.ended_at, received, *tolerances())
+    if row is None:
+        raise Refusal("unknown_activity")
+    span = Span(span.started_at or row["begun"], span.ended_at or row["until"])
+    _in_order(span.started_at, span.ended_at)
+    if span.started_at == span.ended_at:
+        raise Refusal("no_gap")
+    return row, span
+
+
+async def _account(
+    occasion: Occasion, entry_id: UUID, row: Record, gap: str, span: Span, told: tuple[Any, ...]
+) -> Outcome:
+    await execute(
+        ACCOUNT, entry_id, row["id"], occasion.actor.person, occasion.at, gap, *told, span.started_at, span.ended_at
+    )
+    assert span.started_at is not None and span.ended_at is not None  # noqa: S101, PT018 - for the type checker
+    standing = {
+        "activity": str(row["id"]),
+        "gap": gap,
+        "started_at": utc(span.started_at),
+        "ended_at": utc(span.ended_at),
+    }
+    return Outcome(
+        subject={"account": standing},
+        subjects=[row["id"], row["person"]],
+        organ=row["organ"],
+        touches=Touched([row["person"]], span.started_at, span.ended_at),
+    )

@@ -1,0 +1,26 @@
+"""What footage changes about acts: whoever wore the camera, and whom they led, may have fewer gaps, or more."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from backend import findings
+from backend.database import fetch, first
+from backend.entries import lock_persons
+from backend.findings import Touched
+
+LED = "SELECT DISTINCT l.auxiliary FROM recording r JOIN led l ON l.officer = r.wearer AND l.during && r.during"
+SPAN = "SELECT wearer, started_at, ended_at FROM recording WHERE id = $1"
+
+
+async def lock_concerned(owner: UUID, uploads: Sequence[UUID]) -> None:
+    """Hold the owner of these bytes and whom they led while the camera ran, until the transaction ends."""
+    led = await fetch(f"{LED} WHERE r.id = ANY ($1)", list(uploads))
+    await lock_persons([owner, *(row["auxiliary"] for row in led)])
+
+
+async def look_again(upload: UUID, at: datetime) -> None:
+    """Find anew what is wrong in the time of this footage; a paper has none."""
+    row = await first(SPAN, upload)
+    if row is not None:
+        await findings.refresh(Touched([row["wearer"]], row["started_at"], row["ended_at"]), at)

@@ -1,0 +1,160 @@
+"""What was handed over (视音频资料移交): the wearer's footage of a period against their shifts.
+
+Guarantees: whose report one may not see is nobody's (404); a shift or recording of an organ that one may not see is
+left out; a period is bounded, and so is the answer. A recording counts from its start to its declared end; once
+sealed, for no more than the file holds; without an end it counts for nothing. Shifts that reach over the edge of the
+period are told whole, and nothing is missing after now. Source: 公通字〔2016〕14号; DESIGN §6.
+"""
+
+from datetime import UTC, datetime
+from typing import Annotated
+from uuid import UUID
+
+import msgspec
+
+from backend.database import fetch, first, tx
+from backend.entries import Actor, Moment
+from backend.evidence.entries import TimeSource
+from backend.law.catalogue import law
+from backend.people.directory import docked_under
+from backend.refusals import Refusal
+from backend.visibility import viewer
+
+
+class DutyHandedOver(msgspec.Struct, frozen=True, kw_only=True):
+    """A shift in force."""
+
+    id: UUID
+    started_at: Moment
+    ended_at: Moment | None
+    duty_type: str
+
+
+class FootageHandedOver(msgspec.Struct, frozen=True, kw_only=True):
+    """A recording of the wearer. `time_source`: where its start was read; kept, not trusted."""
+
+    id: UUID
+    file_name: str
+    state: str
+    started_at: Moment
+    ended_at: Moment | None
+    time_source: TimeSource
+
+
+class Overlap(msgspec.Struct, frozen=True, kw_only=True):
+    """Two recordings that claim the same time, from `started_at` to `ended_at`: one of the clocks is wrong."""
+
+    first: UUID
+    second: UUID
+    started_at: Moment
+    ended_at: Moment
+
+
+class Missing(msgspec.Struct, frozen=True, kw_only=True):
+    """A stretch of a shift without footage."""
+
+    shift: UUID
+    started_at: Moment
+    ended_at: Moment
+
+
+class Handover(msgspec.Struct, frozen=True, kw_only=True):
+    """A wearer's shifts and footage in a period, and what does not fit."""
+
+    wearer: UUID
+    shifts: list[DutyHandedOver]
+    recordings: list[FootageHandedOver]
+    overlaps: Annotated[list[Overlap], msgspec.Meta(description="recordings that claim the same time, two by two")]
+    missing: Annotated[list[Missing], msgspec.Meta(description="stretches of shifts without footage")]
+    outside: Annotated[list[UUID], msgspec.Meta(description="recordings that lie in no shift")]
+
+
+WEARER = "SELECT organ FROM person WHERE id = $1 AND (id = $2 OR organ IN (SELECT organs_under($3::text[])))"
+SEEN = "($5::text[] IS NULL OR {organ} IN (SELECT organs_under($5)))"
+# $1 wearer, $2 and $3 the period, $4 how far beyond it a shift is looked at, $5 the organs that one may see (null: all)
+SCOPE = f"""
+WITH duty AS (
+    SELECT s.id, s.started_at, s.ended_at, s.duty_type,
+        s.during * tstzrange($2::timestamptz - $4::interval, $3::timestamptz + $4) * tstzrange(NULL, now()) AS during
+    FROM shift s
+    WHERE s.person = $1 AND s.in_force AND s.during && tstzrange($2, $3) * tstzrange(NULL, now(), '[]')
+        AND {SEEN.format(organ="s.organ")}
+),
+reach AS (
+    SELECT range_agg(span) AS spans FROM (SELECT during AS span FROM duty UNION ALL SELECT tstzrange($2, $3)) x
+),
+footage AS MATERIALIZED (
+    SELECT r.id, u.file_name, u.state, r.started_at, r.ended_at, r.time_source,
+        tstzrange(r.started_at, e.ends) AS shown, tstzrange(r.started_at, e.ends, '[]') AS touched
+    FROM reach, recording r JOIN upload u ON u.id = r.id CROSS JOIN LATERAL (
+        SELECT CASE WHEN u.state = 'sealed'
+            THEN least(r.ended_at, r.started_at + coalesce(r.probed_ms, 0) * interval '1 millisecond')
+            ELSE coalesce(r.ended_at, r.started_at) END AS ends
+    ) e
+    WHERE r.wearer = $1 AND u.state <> 'same_as' AND r.started_at < $3 + $4 AND {SEEN.format(organ="r.organ")}
+        AND tstzrange(r.started_at, e.ends, '[]') && reach.spans
+)
+"""  # noqa: S608 - constants
+DUTIES = f"{SCOPE} SELECT id, started_at, ended_at, duty_type FROM duty ORDER BY started_at, id"  # noqa: S608
+FOOTAGE = f"{SCOPE} SELECT * FROM footage ORDER BY started_at, id"  # noqa: S608
+OVERLAPS = f"""
+{SCOPE} SELECT a.id AS first, b.id AS second, lower(shared) AS started_at, upper(shared) AS ended_at
+FROM footage a JOIN footage b ON a.shown && b.shown AND (a.started_at, a.id) < (b.started_at, b.id)
+CROSS JOIN LATERAL (SELECT a.shown * b.shown AS shared) x
+WHERE upper(shared) - lower(shared) > $6::interval
+ORDER BY a.started_at, a.id, b.started_at, b.id LIMIT $7
+"""  # noqa: S608 - constants
+MISSING = f"""
+{SCOPE} SELECT d.id AS shift, lower(x) AS started_at, upper(x) AS ended_at
+FROM duty d CROSS JOIN LATERAL unnest(
+    tstzmultirange(d.during) - (SELECT coalesce(range_agg(f.shown), '{{}}') FROM footage f WHERE f.shown && d.during)
+) AS x
+WHERE upper(x) - lower(x) > $6::interval ORDER BY lower(x), d.id
+"""  # noqa: S608 - constants
+OUTSIDE = f"""
+{SCOPE} SELECT f.id FROM footage f
+WHERE NOT EXISTS (SELECT FROM shift s WHERE s.person = $1 AND s.in_force AND s.during && f.touched)
+ORDER BY f.started_at, f.id
+"""  # noqa: S608 - constants
+
+
+async def handover(actor: Actor, wearer: UUID, start: datetime, end: datetime) -> Handover:
+    """The report of a wearer and period. Raises Refusal `unknown_wearer`, `invalid` for a period out of order."""
+    start, end = _period(start, end)
+    oversees = [*viewer(actor)[1], *docked_under(actor)]
+    if await first(WEARER, wearer, actor.person, oversees) is None:
+        raise Refusal("unknown_wearer")
+    asked = (wearer, start, end, law().span("handover_ceiling"), None if wearer == actor.person else oversees)
+    async with tx(isolation="repeatable_read", readonly=True):
+        return Handover(
+            wearer=wearer,
+            shifts=[DutyHandedOver(**row) for row in await fetch(DUTIES, *asked)],
+            recordings=[_footage(row) for row in await fetch(FOOTAGE, *asked)],
+            overlaps=[
+                Overlap(**row)
+                for row in await fetch(OVERLAPS, *asked, law().span("duration_tolerance"), law().count("overlaps_told"))
+            ],
+            missing=[Missing(**row) for row in await fetch(MISSING, *asked, law().span("gap_tolerance"))],
+            outside=[row["id"] for row in await fetch(OUTSIDE, *asked)],
+        )
+
+
+def _footage(row: object) -> FootageHandedOver:
+    return FootageHandedOver(**{field: row[field] for field in FootageHandedOver.__struct_fields__})  # type: ignore[index]
+
+
+def _period(start: datetime, end: datetime) -> tuple[datetime, datetime]:
+    """In UTC. Raises Refusal `invalid` where it is naive, out of order, too long or at the edge of the calendar."""
+    wrong = None
+    for name, moment in (("from", start), ("to", end)):
+        if moment.tzinfo is None:
+            wrong = name, "needs its offset, such as +08:00"
+        elif not 1900 <= moment.year < 9000:
+            wrong = name, "out of range"
+    if wrong is None and not start < end:
+        wrong = "to", "must be after from"
+    if wrong is None and end - start > law().span("handover_ceiling"):
+        wrong = "to", f"at most {law().span('handover_ceiling').days} days after from"
+    if wrong is not None:
+        raise Refusal("invalid", extra={"errors": [{"pointer": f"?{wrong[0]}", "message": wrong[1]}]})
+    return start.astimezone(UTC), end.astimezone(UTC)

@@ -1,0 +1,400 @@
+"""Work as it is done: judged when it starts, told in full, never made better than it was (R.7 to 12, 32)."""
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from litestar import Litestar
+
+from tests.builders import (
+    DISTRICT,
+    ELSEWHERE,
+    STATION,
+    Someone,
+    a_civilian_auxiliary,
+    a_duty_auxiliary,
+    a_led_patrol,
+    ago,
+    an_inspector_of,
+    an_officer,
+    codes,
+    now,
+    recorded,
+    refused,
+    trained,
+)
+
+NOTICE = {"id_shown": True, "told": "告知被盘查人身份、依据", "recusal_right_told": True}
+ASKED_OF_A_STOP = {"officers_present": 2, "recording": True}
+INSURED = ("pre_job_training,,2024-03-01,", "accident_insurance,,2024-03-01,")
+
+
+async def a_patrol(app: Litestar, **span: float) -> tuple[Someone, Someone, str]:
+    """Lin, trained, insured and equipped, on a patrol that Zhao leads since `span` ago."""
+    lin, zhao, shift, _ = await a_led_patrol(app, **span)
+    await trained(lin, *INSURED)
+    return lin, zhao, shift
+
+
+async def kinds(someone: Someone, activity: str) -> list[str]:
+    told = (await someone.get(f"/v1/activities/{activity}")).json()
+    return sorted(found["kind"] for found in told["findings"])
+
+
+async def gaps(someone: Someone, activity: str) -> list[tuple[str, bool, int]]:
+    """Kind, explained, and length in seconds of each gap."""
+    told = (await someone.get(f"/v1/activities/{activity}")).json()["activity"]["gaps"]
+    return [(gap["kind"], gap["explained"], seconds(gap)) for gap in told]
+
+
+def seconds(span: dict[str, Any]) -> int:
+    return round(
+        (datetime.fromisoformat(span["ended_at"]) - datetime.fromisoformat(span["started_at"])).total_seconds()
+    )
+
+
+async def a_late_stop(lin: Someone, minutes: float, lasting: float, **told: Any) -> str:
+    """A stop-and-question that began so many minutes ago, told now."""
+    start = await lin.starts("10.3.question", at=ago(minutes=minutes), **(ASKED_OF_A_STOP | told))
+    activity = recorded(start)["id"]
+    recorded(await lin.finishes(activity, at=ago(minutes=minutes - lasting), public_notice=NOTICE))
+    return activity
+
+
+async def test_a_stop_is_refused_with_its_article_and_allowed_once_it_is_put_right(app: Litestar) -> None:
+    """10.3: an officer leads, two are present, the recorder runs."""
+    lin, zhao = await a_duty_auxiliary(app), await an_officer(app)
+    await trained(lin, *INSURED)
+    recorded(await lin.check_in(equipment=["执法记录仪", "防刺背心"]))
+    told = refused(await lin.starts("10.3.question"), 409, "not_led")
+    assert ["not_led", "too_few_officers", "not_recording"] == [unmet["code"] for unmet in told["unmet"]]
+    assert ["10, 11", "程序规定 52", "32"] == [unmet["article"] for unmet in told["unmet"]]
+    recorded(await lin.names(zhao))
+    started = recorded(await lin.starts("10.3.question", **ASKED_OF_A_STOP, public_notice=NOTICE))
+    assert ([], ["leader_unconfirmed", "yearly_training_expired"]) == (started["findings"], codes(started["warnings"]))
+    assert "10.3.question" == started["activity"]["work"]
+    finished = recorded(await lin.finishes(started["id"]))
+    assert finished["activity"]["ended_at"] is not None
+
+
+async def test_a_refused_start_stays_refused_unless_somebody_ordered_it(app: Litestar) -> None:
+    """The same id: the same no, for ever; with `despite` it is recorded, and its findings stand against it."""
+    lin, zhao = await a_duty_auxiliary(app), await an_officer(app)
+    await trained(lin)
+    recorded(await lin.check_in())
+    entry = lin.entry(work="10.4", case_kind="administrative")
+    first = refused(await lin.send("/v1/activities/start", entry), 409, "not_led")
+    recorded(await lin.names(zhao))
+    assert first["unmet"] == refused(await lin.send("/v1/activities/start", entry), 409, "not_led")["unmet"]
+    despite = {"why": "警情紧急，民警正在赶来", "ordered_by": zhao.id}
+    told = recorded(await lin.send("/v1/activities/start", entry | {"sent_at": now(), "despite": despite}))
+    assert "not_recording" in codes(told["findings"])
+    assert "not_recording" in await kinds(lin, told["id"])
+
+
+async def test_what_article_12_forbids_reaches_the_inspector_at_once(app: Litestar) -> None:
+    """In the transaction that records it."""
+    lin, zhao, _ = await a_patrol(app)
+    inspector, stranger = await an_inspector_of(app, DISTRICT), await an_inspector_of(app, ELSEWHERE)
+    entry = lin.entry(work="12.2")
+    refused(await lin.send("/v1/activities/start", entry), 409, "forbidden_work")
+    despite = {"why": "民警口头安排做笔录", "ordered_by": zhao.id}
+    activity = recorded(await lin.send("/v1/activities/start", entry | {"despite": despite, "sent_at": now()}))["id"]
+    found = (await inspector.get("/v1/findings", kind="forbidden_work", person=lin.id)).json()["items"]
+    assert [(activity, "12", False)] == [(one["subject"], one["article"], one["explained"]) for one in found]
+    assert [] == (await stranger.get("/v1/findings", person=lin.id)).json()["items"]
+
+
+async def test_late_work_is_never_refused(app: Litestar) -> None:
+    """Offline for two days: recorded, with everything that is wrong with it beside it."""
+    lin, elsewhere = await a_duty_auxiliary(app), await a_civilian_auxiliary(app)
+    told = recorded(await lin.starts("10.3.question", at=ago(days=2)))
+    assert {"untrained", "not_on_shift", "not_led", "too_few_officers", "not_recording"} <= set(codes(told["findings"]))
+    unknown = recorded(await lin.starts("77.7", at=ago(days=1)))
+    assert "unknown_work" in codes(unknown["findings"])
+    assert "not_your_kind" in codes(recorded(await elsewhere.starts("9.6", at=ago(hours=1)))["findings"])
+
+
+async def test_what_comes_later_takes_back_what_was_only_not_known_yet(app: Litestar) -> None:
+    """The phone's queue came in the wrong order: once the check-in and the naming are here, nothing is wrong."""
+    lin, zhao = await a_duty_auxiliary(app), await an_officer(app)
+    await trained(lin, *INSURED)
+    activity = await a_late_stop(lin, 30, 10)
+    assert {"not_on_shift", "not_led", "led_gap", "unrecorded"} <= set(await kinds(lin, activity))
+    recorded(await lin.declare(started_at=ago(minutes=31), ended_at=ago(minutes=19)))
+    naming = recorded(await lin.names(zhao, at=ago(minutes=40)))["id"]
+    equipment = ["执法记录仪", "防刺背心"]
+    recorded(await lin.check_in(at=ago(minutes=50), equipment=equipment))
+    assert ["led_gap"] == await kinds(lin, activity)
+    recorded(await zhao.answer("confirm", naming, at=ago(minutes=39)))
+    assert ([], []) == (await gaps(lin, activity), await kinds(lin, activity))
+
+
+async def test_a_gap_stands_and_an_explanation_stands_beside_it(app: Litestar) -> None:
+    """The recorder failed for three minutes of ten: the gap is found, answered for, and still there."""
+    lin, zhao, shift = await a_patrol(app, minutes=60)
+    activity = await a_late_stop(lin, 30, 10)
+    recorded(await lin.declare(started_at=ago(minutes=31), ended_at=ago(minutes=26)))
+    recorded(await lin.declare(started_at=ago(minutes=23), ended_at=ago(minutes=19)))
+    assert [("recording", False, 180)] == await gaps(lin, activity)
+    told = {"started_at": ago(minutes=26), "ended_at": ago(minutes=23)}
+    answer = recorded(await lin.explains(activity, spoken=True, reported_to=zhao.id, **told))
+    assert ["unequipped", "unrecorded"] == codes(answer["findings"])
+    assert [("recording", True, 180)] == await gaps(lin, activity)
+    found = (await lin.get("/v1/findings", kind="unrecorded", status="explained")).json()["items"]
+    assert [activity] == [one["subject"] for one in found]
+    timeline = (await zhao.get(f"/v1/shifts/{shift}")).json()
+    assert [activity] == [done["id"] for done in timeline["activities"]]
+    assert timeline["activities"][0]["text"] == "盘查"
+
+
+async def test_what_else_covers_the_time_is_claimed_and_proves_nothing(app: Litestar) -> None:
+    """A fixed camera is an answer for the gap, no footage."""
+    lin, _, _ = await a_patrol(app, minutes=60)
+    activity = await a_late_stop(lin, 30, 10)
+    recorded(await lin.covers(activity))
+    told = (await lin.get(f"/v1/activities/{activity}")).json()
+    assert ([], []) == (told["activity"]["claimed"], told["activity"]["proved"])
+    assert [("recording", True, 600)] == await gaps(lin, activity)
+    assert ["南门卡口 3 号球机"] == [account["source"] for account in told["accounts"]]
+    assert "unrecorded" in await kinds(lin, activity)
+
+
+async def test_the_leading_officers_footage_counts_while_they_lead(app: Litestar) -> None:
+    """Zhao's recorder ran all the time; before the naming their footage says nothing of this act."""
+    lin, zhao = await a_duty_auxiliary(app), await an_officer(app)
+    await trained(lin, *INSURED)
+    recorded(await lin.check_in(at=ago(minutes=60), equipment=["执法记录仪", "防刺背心"]))
+    naming = recorded(await lin.names(zhao, at=ago(minutes=25)))["id"]
+    recorded(await zhao.answer("confirm", naming, at=ago(minutes=24)))
+    activity = await a_late_stop(lin, 30, 10)
+    recorded(await zhao.declare(started_at=ago(minutes=55), ended_at=ago(minutes=5)))
+    assert [("leading", False, 300), ("recording", False, 300)] == await gaps(lin, activity)
+
+
+async def test_no_footage_at_all_is_one_gap_and_a_defect_where_one_officer_was_enough(app: Litestar) -> None:
+    """程序规定 52: taking a report in an administrative case with one officer must be wholly recorded."""
+    lin, _, _ = await a_patrol(app, minutes=60)
+    alone = recorded(await lin.starts("10.4", at=ago(minutes=30), case_kind="administrative", recording=True))["id"]
+    recorded(await lin.finishes(alone, at=ago(minutes=20), public_notice=NOTICE))
+    two = {"case_kind": "administrative", "recording": True, "officers_present": 2}
+    both = recorded(await lin.starts("10.4", at=ago(minutes=15), **two))["id"]
+    recorded(await lin.finishes(both, at=ago(minutes=10), public_notice=NOTICE))
+    assert {"unrecorded", "legality_defect"} == set(await kinds(lin, alone)) - {"unequipped"}
+    assert {"unrecorded"} == set(await kinds(lin, both)) - {"unequipped"}
+
+
+async def test_an_open_activity_ends_with_its_shift_or_now(app: Litestar) -> None:
+    """Nobody finished it: the gap grows until the check-out."""
+    lin, _, shift = await a_patrol(app, minutes=60)
+    activity = recorded(await lin.starts("10.3.question", at=ago(minutes=30), **ASKED_OF_A_STOP))["id"]
+    assert [("recording", False, 1800)] == [(k, e, round(s, -1)) for k, e, s in await gaps(lin, activity)]
+    recorded(await lin.check_out(shift, at=ago(minutes=20)))
+    assert [("leading", False, 5), ("recording", False, 600)][1:] == await gaps(lin, activity)
+    recorded(await lin.finishes(activity, at=ago(minutes=25)))
+    assert [("recording", False, 300)] == await gaps(lin, activity)
+
+
+async def test_an_amendment_adds_and_never_takes_away(app: Litestar) -> None:
+    """Shorter, another work, more officers: the gap and the findings of what was told first stand."""
+    lin, _, _ = await a_patrol(app, minutes=90)
+    first = recorded(await lin.starts("10.4", at=ago(minutes=30), case_kind="administrative", recording=True))["id"]
+    recorded(await lin.finishes(first, at=ago(minutes=20)))
+    before = await kinds(lin, first)
+    assert {"legality_defect", "unrecorded", "no_public_notice"} <= set(before)
+    recorded(await lin.amends(first, ended_at=ago(minutes=29), officers_present=3, public_notice=NOTICE))
+    recorded(await lin.amends(first, work="9.6", case_kind="none"))
+    assert set(before) <= set(await kinds(lin, first))
+    assert [("recording", False, 600)] == await gaps(lin, first)
+    recorded(await lin.amends(first, started_at=ago(minutes=40)))
+    assert [("recording", False, 1200)] == await gaps(lin, first)
+    told = (await lin.get(f"/v1/activities/{first}")).json()
+    assert ["start", "finish", "amend", "amend", "amend"] == [telling["verb"] for telling in told["tellings"]]
+    assert ("9.6", 3, "none") == tuple(told["activity"][field] for field in ("work", "officers_present", "case_kind"))
+
+
+async def test_a_second_finish_makes_no_gap_smaller(app: Litestar) -> None:
+    """Told late, an earlier finish changes nothing; nor does it bring the notice that was not given."""
+    lin, _, _ = await a_patrol(app, minutes=60)
+    activity = recorded(await lin.starts("10.3.question", at=ago(minutes=30), **ASKED_OF_A_STOP))["id"]
+    recorded(await lin.finishes(activity, at=ago(minutes=20)))
+    recorded(await lin.finishes(activity, at=ago(minutes=29)))
+    recorded(await lin.finishes(activity, at=ago(minutes=19), public_notice=NOTICE))
+    assert [("recording", False, 660)] == await gaps(lin, activity)
+    assert "no_public_notice" in await kinds(lin, activity)
+
+
+async def test_an_amendment_to_forbidden_work_is_judged_too(app: Litestar) -> None:
+    """Whoever says afterwards that it was Article 12 work is told so, and it stands against them."""
+    lin, _, _ = await a_patrol(app)
+    activity = recorded(await lin.starts("9.6"))["id"]
+    refused(await lin.amends(activity, work="12.2"), 409, "forbidden_work")
+    late = recorded(await lin.amends(activity, work="12.2", at=ago(minutes=2)))
+    assert ["forbidden_work"] == codes(late["findings"])
+
+
+async def test_public_notice_is_owed_while_led(app: Litestar) -> None:
+    """R.32: whenever led and assisting enforcement; told in part is not told."""
+    lin, _, _ = await a_patrol(app, minutes=60)
+    half = NOTICE | {"recusal_right_told": False}
+    partly = recorded(await lin.starts("9.3", at=ago(minutes=30), public_notice=half))["id"]
+    recorded(await lin.finishes(partly, at=ago(minutes=29)))
+    assert "no_public_notice" in await kinds(lin, partly)
+    wholly = recorded(await lin.starts("9.3", at=ago(minutes=20)))["id"]
+    recorded(await lin.finishes(wholly, at=ago(minutes=19), public_notice=NOTICE))
+    assert "no_public_notice" not in await kinds(lin, wholly)
+    alone = await a_duty_auxiliary(app)
+    await trained(alone)
+    recorded(await alone.check_in(at=ago(minutes=30)))
+    commanded = recorded(await alone.starts("9.3", at=ago(minutes=20)))["id"]
+    recorded(await alone.finishes(commanded, at=ago(minutes=19)))
+    assert "no_public_notice" not in await kinds(alone, commanded)
+
+
+async def test_a_drunk_person_is_bound_by_belt_watched_and_released(app: Litestar) -> None:
+    """程序规定 58."""
+    lin, zhao, _ = await a_patrol(app, minutes=60)
+    bound = {"id": uuid4(), "means": "handcuffs", "ordered_by": zhao.id, "started_at": ago(minutes=5)}
+    told = refused(await lin.starts("10.5", **ASKED_OF_A_STOP, restraints=[bound]), 409, "restraint_not_allowed")
+    assert ["no_watcher", "restraint_not_allowed"] == codes(told["unmet"])
+    bound |= {"means": "restraint_belt", "watcher": lin.id}
+    activity = recorded(await lin.starts("10.5", **ASKED_OF_A_STOP, restraints=[bound]))["id"]
+    refused(await lin.finishes(activity), 409, "not_released")
+    finished = recorded(await lin.finishes(activity, restraints=[bound | {"ended_at": now()}]))
+    assert "not_released" not in codes(finished["findings"])
+    (kept,) = (await lin.get(f"/v1/activities/{activity}")).json()["restraints"]
+    assert (str(bound["id"]), "restraint_belt", True) == (kept["id"], kept["means"], kept["ended_at"] is not None)
+
+
+async def test_restraint_devices_are_for_emergencies(app: Litestar) -> None:
+    """R.11."""
+    lin, zhao, _ = await a_patrol(app)
+    bound = {"id": uuid4(), "means": "handcuffs", "ordered_by": zhao.id, "started_at": now()}
+    told = {"recording": True, "officers_present": 1, "restraints": [bound]}
+    assert ["no_emergency"] == codes(refused(await lin.starts("11.restraint", **told), 409, "no_emergency")["unmet"])
+    recorded(await lin.starts("11.restraint", emergency=True, **told))
+
+
+async def test_insurance_and_equipment_are_held_against_the_organ(app: Litestar) -> None:
+    """R.24, R.11, R.13: nobody is blamed for what they were not given, and mending the roster mends the finding."""
+    lin, _, _, _ = await a_led_patrol(app, minutes=60)
+    await trained(lin)
+    inspector = await an_inspector_of(app, STATION)
+    activity = await a_late_stop(lin, 30, 10)
+    assert {"uninsured", "unequipped"} <= set(await kinds(lin, activity))
+    mine = (await lin.get("/v1/findings", person=lin.id)).json()["items"]
+    assert not {"uninsured", "unequipped"} & {found["kind"] for found in mine}
+    listed = (await inspector.get("/v1/findings", kind="uninsured", limit=200)).json()["items"]
+    (found,) = [one for one in listed if one["subject"] == activity]
+    assert (None, True, STATION) == (found["person"], found["against_organ"], found["organ"])
+
+
+@pytest.mark.parametrize(
+    ("path", "fields", "status", "code"),
+    [
+        ("start", {"work": "99.9"}, 422, "unknown_work"),
+        ("start", {"work": "patrol"}, 422, "invalid"),
+        ("start", {"work": "9.6", "case_kind": "civil"}, 422, "invalid"),
+        ("start", {"work": "9.6", "case_ref": "A1"}, 422, "case_ref_without_case"),
+        ("start", {"work": "9.2", "case_kind": "criminal"}, 409, "case_kind_unfit"),
+        ("start", {"work": "9.6", "officers_present": -1}, 422, "invalid"),
+        ("start", {"work": "12.2", "despite": {"why": ""}}, 422, "invalid"),
+        ("start", {"work": "12.2", "despite": {"why": " \n "}}, 422, "invalid"),
+        ("start", {"work": "12.2", "despite": {}}, 422, "invalid"),
+        ("start", {"work": "12.2", "despite": {"why": "奉命", "ordered_by": str(uuid4())}}, 422, "not_an_officer"),
+        ("finish", {"activity": str(uuid4())}, 404, "unknown_activity"),
+        ("amend", {"activity": str(uuid4()), "why": "补正", "notes": "x"}, 404, "unknown_activity"),
+    ],
+)
+async def test_bad_input_is_refused_and_nothing_is_kept(
+    app: Litestar, path: str, fields: dict[str, Any], status: int, code: str
+) -> None:
+    """With its code, in a sentence."""
+    lin, _, shift = await a_patrol(app)
+    refused(await lin.post(f"/v1/activities/{path}", **fields), status, code)
+    assert [] == (await lin.get(f"/v1/shifts/{shift}")).json()["activities"]
+
+
+async def test_times_that_contradict_are_refused(app: Litestar) -> None:
+    """Finish before start, amending into the future, ending before it began, restraint ahead of time."""
+    lin, zhao, _ = await a_patrol(app)
+    activity = recorded(await lin.starts("9.6"))["id"]
+    refused(await lin.finishes(activity, at=ago(minutes=5)), 422, "end_before_start")
+    refused(await lin.amends(activity, ended_at=now() + timedelta(minutes=1)), 422, "time_ahead")
+    refused(await lin.amends(activity, started_at=now() + timedelta(minutes=1)), 422, "time_ahead")
+    refused(await lin.amends(activity, started_at=ago(minutes=1), ended_at=ago(minutes=2)), 422, "end_before_start")
+    refused(await lin.amends(activity, ended_at=datetime(1999, 1, 1).astimezone()), 422, "time_out_of_range")
+    refused(await lin.amends(activity), 422, "nothing_amended")
+    ahead = {"id": uuid4(), "means": "police_rope", "ordered_by": zhao.id, "started_at": now() + timedelta(hours=1)}
+    refused(await lin.amends(activity, restraints=[ahead]), 422, "time_ahead")
+    stranger = ahead | {"started_at": now(), "watcher": uuid4()}
+    refused(await lin.amends(activity, restraints=[stranger]), 404, "unknown_person")
+    recorded(await lin.finishes(activity))
+    refused(await lin.finishes(activity), 409, "already_finished")
+
+
+async def test_anothers_activity_is_not_there(app: Litestar) -> None:
+    """Neither to finish, nor to amend, explain or read; the officer who led may explain and read."""
+    lin, zhao, _ = await a_patrol(app, minutes=60)
+    wang, qian = await a_duty_auxiliary(app), await an_officer(app)
+    activity = await a_late_stop(lin, 30, 10)
+    for other in (wang, qian):
+        refused(await other.get(f"/v1/activities/{activity}"), 404, "unknown_activity")
+        refused(await other.explains(activity), 404, "unknown_activity")
+        refused(await other.covers(activity), 404, "unknown_activity")
+    refused(await wang.finishes(activity), 404, "unknown_activity")
+    refused(await wang.amends(activity, notes="x"), 404, "unknown_activity")
+    refused(await qian.starts("9.6"), 403, "not_for_your_role")
+    assert 200 == (await zhao.get(f"/v1/activities/{activity}")).status_code
+    recorded(await zhao.explains(activity))
+
+
+async def test_where_there_is_no_gap_there_is_nothing_to_explain(app: Litestar) -> None:
+    """Live it is refused; told late it is kept, for the gap may still be on its way."""
+    lin, _, _ = await a_patrol(app, minutes=60)
+    activity = await a_late_stop(lin, 30, 10)
+    recorded(await lin.declare(started_at=ago(minutes=31), ended_at=ago(minutes=19)))
+    refused(await lin.explains(activity), 409, "no_gap")
+    refused(await lin.covers(activity), 409, "no_gap")
+    refused(await lin.explains(activity, gap="leading"), 409, "no_gap")
+    refused(await lin.explains(activity, started_at=ago(minutes=5), ended_at=ago(minutes=9)), 422, "end_before_start")
+    refused(await lin.covers(activity, colleague=lin.id), 422, "colleague_unfit")
+    recorded(await lin.explains(activity, at=ago(minutes=3)))
+    assert [] == await gaps(lin, activity)
+
+
+async def test_the_findings_list_is_found_by_kind_person_period_and_state(app: Litestar) -> None:
+    """For an organ's subtree, in pages."""
+    inspector = await an_inspector_of(app, DISTRICT)
+    lin, _, _ = await a_patrol(app, minutes=90)
+    stops = [await a_late_stop(lin, minutes, 3) for minutes in (60, 50, 40)]
+    recorded(await lin.explains(stops[0]))
+
+    async def listed(**query: Any) -> list[str]:
+        answer = await inspector.get("/v1/findings", **({"kind": "unrecorded", "person": lin.id} | query))
+        assert 200 == answer.status_code, answer.text
+        return [found["subject"] for found in answer.json()["items"]]
+
+    assert set(stops) == set(await listed())
+    assert set(stops[1:]) == set(await listed(status="open"))
+    assert stops[:1] == await listed(status="explained")
+    assert [stops[1]] == await listed(**{"from": ago(minutes=52).isoformat(), "to": ago(minutes=45).isoformat()})
+    assert set(stops) == set(await listed(organ=STATION))
+    assert [] == await listed(organ=ELSEWHERE)
+    page = (await inspector.get("/v1/findings", kind="unrecorded", person=lin.id, limit=2)).json()
+    rest = (await inspector.get("/v1/findings", kind="unrecorded", person=lin.id, limit=2, cursor=page["next"])).json()
+    assert (set(stops), None) == ({one["subject"] for one in page["items"] + rest["items"]}, rest["next"])
+    english = (await inspector.get("/v1/findings", english=True, person=lin.id, kind="unrecorded")).json()["items"][0]
+    assert english["message"].startswith("Part of the work")
+
+
+async def test_an_officer_who_says_yes_from_afar_is_found(app: Litestar) -> None:
+    """R.10: in person; places of another datum accuse nobody."""
+    lin, zhao = await a_duty_auxiliary(app), await an_officer(app)
+    recorded(await lin.check_in())
+    here = {"lat": 30.2741, "lon": 120.1551, "accuracy_m": 8.0, "datum": "WGS84"}
+    away = here | {"lat": 30.2941}
+    for place, found in ((here, []), (away | {"datum": "GCJ02"}, []), (away, ["led_from_afar"])):
+        naming = recorded(await lin.names(zhao, place=here))["id"]
+        assert found == codes(recorded(await zhao.answer("confirm", naming, place=place))["findings"])

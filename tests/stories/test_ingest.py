@@ -1,0 +1,195 @@
+"""`fujing ingest`: a docking station brings in a card full of footage, is killed in the middle, and goes on."""
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from mobile_api import client
+from mobile_api.client import Client, digest_of
+from mobile_api.footage import film
+from mobile_api.ingest import Order, bring_in
+from tests.devices import MIB
+from tests.houses import CHEN, DOCK, Serving
+
+CAMERA = "DSJ-0042"
+PADDING = 200 * MIB  # so that there is a middle to be killed in
+PLACE = {"lat": 30.2592, "lon": 120.1640, "accuracy_m": 6.0, "datum": "WGS84"}
+
+
+@pytest.fixture
+def chen(running: Serving, passwords: dict[str, str]) -> Client:
+    """Their phone, signed in."""
+    phone = Client(running.url, device="HH-0001")
+    phone.sign_in(CHEN, passwords[CHEN])
+    return phone
+
+
+def on_duty(chen: Client, minutes: int) -> datetime:
+    """A shift of Chen's that began so long ago and ends now."""
+    began = datetime.now(UTC) - timedelta(minutes=minutes)
+    shift = chen.entry(
+        "shifts/check-in", occurred_at=began, duty_type="patrol", dress="uniform", id_card_carried=True,
+        roster_post="南门岗亭", place=PLACE,
+    )["id"]  # fmt: skip
+    chen.entry("shifts/check-out", shift=shift)
+    return began
+
+
+def a_card(folder: Path) -> tuple[Path, Path]:
+    """A small film, and in a folder below it one with much behind it; beside them what is no footage."""
+    (folder / "DCIM 一").mkdir(parents=True)
+    small = film(folder / "街面 01.mp4", seconds=4, width=160, height=96, ago=1000).path
+    big = film(folder / "DCIM 一" / "[夜巡] 02.MP4", seconds=6, width=160, height=96, ago=900).path
+    with big.open("r+b") as file:  # a box of nothing at the end, as the format allows
+        file.seek(0, os.SEEK_END)
+        file.write((PADDING + 8).to_bytes(4) + b"free")
+        file.truncate(file.tell() + PADDING)
+    (folder / "readme.txt").write_text("说明")
+    (folder / ".trash.mp4").write_bytes(small.read_bytes())
+    (folder / "elsewhere.mp4").symlink_to(__file__)
+    return small, big
+
+
+def words(running: Serving, folder: Path, *more: str) -> list[str]:
+    told = ["--camera", CAMERA, "--wearer", CHEN, "--dock", DOCK, "--url", running.url, *more]
+    return ["ingest", str(folder), *told]
+
+
+def ingest(running: Serving, passwords: dict[str, str], folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    """The command to its end, its password on standard input."""
+    return running.place.run(*words(running, folder, *more), given=passwords[DOCK] + "\n", seconds=120)
+
+
+def uploads_of(chen: Client, *files: Path) -> dict[str, dict[str, object]]:
+    """What the server knows of these files, by name."""
+    wanted = {digest_of(file)[1] for file in files}
+    return {row["file_name"]: row for row in chen.get("/v1/recordings")["items"] if row["sha256"] in wanted}
+
+
+def killed_in_the_middle(running: Serving, password: str, folder: Path, chen: Client, big: Path) -> int:
+    """Start the command, and kill it once the store has a part of the big file; how many parts it has then."""
+    station = subprocess.Popen(
+        [sys.executable, "-m", "mobile_api.cli", *words(running, folder, "--lanes", "1")],
+        env=running.place.environment() | {"FUJING_DOCK_PASSWORD": password}, stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        deadline, parts = time.monotonic() + 60, 0
+        while parts == 0:
+            assert station.poll() is None
+            assert time.monotonic() < deadline
+            for row in uploads_of(chen, big).values():
+                have = chen.get(f"/v1/uploads/{row['id']}/parts")["have"]
+                parts = sum(last - first + 1 for first, last in have)
+    finally:
+        station.send_signal(signal.SIGKILL)
+        station.wait()
+    return parts
+
+
+def test_a_card_is_brought_in_by_a_station_that_is_killed_and_started_again(
+    running: Serving, passwords: dict[str, str], chen: Client, tmp_path: Path
+) -> None:
+    """One recording each, the phone's and the dock's alike; the second run goes on, the third sends nothing."""
+    began = on_duty(chen, 20)
+    small, big = a_card(tmp_path / "卡")
+    size, sha256 = digest_of(small)
+    phones = chen.declare(small, camera_serial=CAMERA, media_type="video/mp4", started_at=began)
+
+    parts = killed_in_the_middle(running, passwords[DOCK], tmp_path / "卡", chen, big)
+    assert 0 < parts < PADDING // (8 * MIB)
+    again = ingest(running, passwords, tmp_path / "卡")
+    assert 0 == again.returncode, again.stdout + again.stderr
+
+    rows = uploads_of(chen, small, big)
+    assert {"sealed"} == {row["state"] for row in rows.values()}
+    assert {small.name: str(phones), big.name: rows[big.name]["id"]} == {name: row["id"] for name, row in rows.items()}
+    assert (size, sha256) == tuple(
+        chen.receipt(phones, bytes=size, sha256=sha256)[name] for name in ("bytes", "sha256")
+    )
+    started = datetime.fromisoformat(str(rows[big.name]["started_at"]))
+    assert abs(started - (datetime.now(UTC) - timedelta(seconds=900))) < timedelta(seconds=60)
+    assert 6000 == round(int(str(rows[big.name]["probed_ms"])), -2)
+    assert "missing" in again.stdout
+    assert "metadata" in again.stdout
+    assert f"DCIM 一/{big.name}" in again.stdout
+    assert "other files: 2" in again.stdout  # the text and the link that leads out; what is hidden is not counted
+    assert "elsewhere" not in again.stdout
+
+    third = ingest(running, passwords, tmp_path / "卡")
+    assert (0, 2) == (
+        third.returncode,
+        third.stdout.count("already sealed, skipped") // 2,
+    )  # as each is met, and in the table
+    assert rows == uploads_of(chen, small, big)
+
+
+def test_one_bad_file_stops_no_other_and_is_told(
+    running: Serving, passwords: dict[str, str], chen: Client, tmp_path: Path
+) -> None:
+    """What is no video is reported and not taken; the good one is sealed; the exit code says that not all is well."""
+    good = film(tmp_path / "good.mp4", seconds=3, width=160, height=96, ago=3000).path
+    (tmp_path / "broken.mp4").write_bytes(b"no video at all " * 1000)
+    (tmp_path / "empty.avi").touch()
+    os.mkfifo(tmp_path / "pipe.mp4")
+    done = ingest(running, passwords, tmp_path)
+    assert 1 == done.returncode, done.stdout + done.stderr
+    assert 2 == done.stdout.count("no video or audio that can be read")
+    assert "other files: 1" in done.stdout
+    assert {"sealed"} == {row["state"] for row in uploads_of(chen, good).values()}
+    assert "in no shift" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_a_file_that_the_server_refuses_is_told_in_its_words(
+    running: Serving, passwords: dict[str, str], tmp_path: Path
+) -> None:
+    """A serial number that is none: the sentence and the field, for each file."""
+    film(tmp_path / "one.mp4", seconds=1, width=160, height=96, ago=300)
+    done = ingest(running, passwords, tmp_path, "--camera", "DSJ 42")
+    assert (1, True) == (done.returncode, "/camera_serial" in done.stdout), done.stdout
+
+
+def test_a_folder_without_footage_is_soon_done(running: Serving, passwords: dict[str, str], tmp_path: Path) -> None:
+    """Nothing was asked for and nothing is missing."""
+    done = ingest(running, passwords, tmp_path)
+    assert (0, True) == (done.returncode, "footage: 0" in done.stdout), done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    "more",
+    [("--dock", "DOCK-99"), ("--dock", CHEN), ("--wearer", "FJ9999")],
+    ids=["unknown-dock", "another-password", "unknown-wearer"],
+)
+def test_what_stops_it_before_it_begins_is_one_sentence(
+    running: Serving, passwords: dict[str, str], tmp_path: Path, more: tuple[str, str]
+) -> None:
+    """Exit 1, and never a stack."""
+    done = ingest(running, passwords, tmp_path, *more)
+    assert (1, 1) == (done.returncode, len(done.stderr.strip().splitlines())), done.stdout + done.stderr
+    assert done.stderr.startswith("fujing: ")
+
+
+def test_a_server_that_does_not_answer_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After every attempt; what is on the card is still on the card."""
+    monkeypatch.setattr(client, "ATTEMPTS", 1)
+    said, wrong = Console(file=io.StringIO()), Console(file=io.StringIO())
+    order = Order(folder=tmp_path, camera=CAMERA, wearer=CHEN, dock=DOCK, url="http://127.0.0.1:1")
+    assert 1 == bring_in(order, "nobody hears it", said, wrong)
+    assert 1 == len(wrong.file.getvalue().splitlines())
+    assert "run it again" in wrong.file.getvalue()
+
+
+def test_a_file_that_becomes_shorter_while_it_is_sent_is_told(tmp_path: Path) -> None:
+    """No sending again would make it whole, so nothing goes round in circles."""
+    card = tmp_path / "cut.mp4"
+    card.write_bytes(b"x" * 10)
+    with card.open("rb") as source, pytest.raises(OSError, match="shorter"):
+        Client("http://127.0.0.1:1")._send(source.fileno(), lambda _: None, {"bytes": 11, "offset": 0, "url": ""})
