@@ -129,7 +129,7 @@ FIELDS = {
     "vehicle": "what is driven (R.11)",
     "wearer": "who wore the camera; oneself, if left out",
     "same_as": "the id under which these bytes are kept already",
-    "terms": "every period and threshold with its source",
+    "terms": "every period and threshold with its source and version",
     "warnings": "what refuses nothing",
     "why": "in words",
     "work": "code of the work, such as 10.3",

@@ -93,7 +93,7 @@ _made: dict[str, Any] = {}
 
 
 def _document(kept: Law) -> dict[str, object]:
-    terms = {name: {"source": term.source, **term.units()} for name, term in kept.terms.items()}
+    terms = {name: {"source": term.source, "version": term.version, **term.units()} for name, term in kept.terms.items()}
     messages = {
         code: {"zh": message.zh, "en": message.en, **({"article": message.article} if message.article else {})}
         for code, message in kept.messages.items()

@@ -51,9 +51,10 @@ Number = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class Term(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One period, deadline or threshold: exactly one unit, and where it comes from."""
+    """One period, deadline or threshold: exactly one unit, and where it comes from, in which version."""
 
     source: str
+    version: Text
     seconds: int | None = None
     minutes: int | None = None
     hours: int | None = None

@@ -172,7 +172,7 @@ def a_law_with(directory: Path, term: str) -> Iterator[None]:
 def test_how_far_one_looks_is_a_term(tmp_path: Path) -> None:
     """Another deployment asks two months ahead."""
     assert 30 == notice_days()
-    with a_law_with(tmp_path, '[expiring_notice]\ndays = 60\nsource = "its own circular"\n'):
+    with a_law_with(tmp_path, '[expiring_notice]\ndays = 60\nsource = "its own circular"\nversion = "2020"\n'):
         assert 60 == notice_days()
 
 

@@ -131,7 +131,7 @@ def test_it_says_in_which_cases_and_with_which_equipment(tmp_path: Path) -> None
 
 def test_what_it_leaves_out_is_as_built_in(tmp_path: Path) -> None:
     """A province that keeps footage for a year says that, and nothing else."""
-    theirs = laid_over(tmp_path, terms='[footage_retention]\ndays = 366\nsource = "its own circular"\n')
+    theirs = laid_over(tmp_path, terms='[footage_retention]\ndays = 366\nsource = "its own circular"\nversion = "2020"\n')
     assert timedelta(days=366) == theirs.span("footage_retention")
     assert law().span("live_window") == theirs.span("live_window")
     assert (law().works, law().messages) == (theirs.works, theirs.messages)
@@ -140,7 +140,7 @@ def test_what_it_leaves_out_is_as_built_in(tmp_path: Path) -> None:
 
 def test_a_term_is_replaced_as_a_whole(tmp_path: Path) -> None:
     """Another unit takes the place of the first, and the source is its own."""
-    theirs = laid_over(tmp_path, terms='[footage_retention]\nhours = 9000\nsource = "its own circular"\n')
+    theirs = laid_over(tmp_path, terms='[footage_retention]\nhours = 9000\nsource = "its own circular"\nversion = "2020"\n')
     assert {"hours": 9000} == theirs.terms["footage_retention"].units()
 
 
@@ -213,9 +213,15 @@ WRONG_TERMS = """
     days = 1
     hours = 2
     source = "its own"
+    version = "2020"
 
     [footage_retension]
     days = 1
+    source = "its own"
+    version = "2020"
+
+    [page_size]
+    count = 3
     source = "its own"
 """
 WRONG_MESSAGES = """
@@ -240,7 +246,8 @@ def test_every_mistake_is_named_by_file_and_line(tmp_path: Path) -> None:
         'works.toml:33: [11.1] needs quotes: ["11.1"]',
         "works.toml:36: [twelve] must be a code like 10.3: chapter.item",
         "terms.toml:1: [footage_retention] needs exactly one unit, not negative",
-        "terms.toml:6: [footage_retension] is no term of the built-in law",
+        "terms.toml:7: [footage_retension] is no term of the built-in law",
+        "terms.toml:12: [page_size] version is missing",
         "messages.toml:1: [not_lead] is no message of the built-in law",
         "messages.toml:5: [not_led] tone is not known here",
     ] == mistakes(tmp_path, works=WRONG_WORKS, terms=WRONG_TERMS, messages=WRONG_MESSAGES)
