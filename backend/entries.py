@@ -270,7 +270,7 @@ async def _record_or_replay(
                 raise Refusal("id_reused")
         timed = timing(entry.occurred_at, sent_at, received_at, law())
         if entry.despite is not None and entry.despite.ordered_by is not None:
-            await officers_among([entry.despite.ordered_by])
+            await officers_among([entry.despite.ordered_by], timed.occurred_at)
         outcome = await verb.record(Occasion(actor, timed, law(), entry.despite), entry)
         noted = await _noted(entry, actor, timed, outcome)
         line = _line(verb, actor, entry, outcome, timed, noted)

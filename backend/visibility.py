@@ -22,6 +22,11 @@ def visible_to(*, own: Iterable[str], organ: str, led: str) -> str:
     )"""  # noqa: S608
 
 
+def while_led(auxiliary: str, span: str) -> str:
+    """That the naming `l` of the view `led` led this auxiliary at some time of this span; the index goes by `named`."""
+    return f"l.auxiliary = {auxiliary} AND l.named && {span} AND l.during && {span}"
+
+
 def viewer(actor: Actor) -> tuple[Any, Any]:
     """The values for $1 and $2."""
     return actor.person, [role.organ for role in actor.roles if role.role in OVERSEEING]

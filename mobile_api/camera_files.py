@@ -20,6 +20,7 @@ import msgspec
 from backend.entries import EARLIEST
 from backend.evidence.entries import TimeSource
 from backend.evidence.probe import probe
+from backend.law.catalogue import law
 
 MEDIA_TYPES = {
     ".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/quicktime", ".avi": "video/x-msvideo",
@@ -85,7 +86,8 @@ def told_name(name: str) -> str:
 def look(path: Path) -> Seen | None:
     """What the file holds; nothing where it is no video or audio that can be read."""
     here, there = CHILDREN.Pipe(duplex=False)
-    child = CHILDREN.Process(target=_look, args=(path, there), daemon=True)
+    longest = law().span("longest_frame").total_seconds()
+    child = CHILDREN.Process(target=_look, args=(path, longest, there), daemon=True)
     child.start()
     there.close()
     try:
@@ -98,19 +100,19 @@ def look(path: Path) -> Seen | None:
         here.close()
 
 
-def _look(path: Path, there: Connection) -> None:
+def _look(path: Path, longest: float, there: Connection) -> None:
     """In the child: look, tell, end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     av.logging.set_level(av.logging.PANIC)
-    there.send_bytes(msgspec.json.encode(_seen(path)))
+    there.send_bytes(msgspec.json.encode(_seen(path, longest)))
 
 
-def _seen(path: Path) -> Seen | None:
+def _seen(path: Path, longest: float) -> Seen | None:
     with path.open("rb") as file:
-        told = probe(file, path.stat().st_size)
+        told = probe(file, path.stat().st_size, longest)
         if not told["media"]:
             return None
         file.seek(0)

@@ -84,7 +84,7 @@ async def findings(
         str | None, QueryParameter(name="organ", pattern="^[0-9]{12}$", description="this organ and all below it")
     ] = None,
     kind: Annotated[
-        str | None, QueryParameter(name="kind", max_length=40, description="a code of the catalogue")
+        str | None, QueryParameter(name="kind", pattern="^[a-z_]{1,40}$", description="a code of the catalogue")
     ] = None,
     person: Annotated[UUID | None, QueryParameter(name="person", description="whom it concerns")] = None,
     since: Annotated[datetime | None, QueryParameter(name="from", description="what happened from then on")] = None,

@@ -21,7 +21,8 @@ PRE_JOB, YEARLY = "pre_job_training", "yearly_training"
 FACTS = """
 SELECT
     EXISTS (SELECT FROM shift WHERE person = $1 AND in_force AND during @> $2::timestamptz) AS on_shift,
-    (SELECT bool_or(confirmed) FROM led WHERE auxiliary = $1 AND during @> $2::timestamptz) AS confirmed,
+    (SELECT bool_or(confirmed) FROM led
+        WHERE auxiliary = $1 AND named @> $2::timestamptz AND during @> $2::timestamptz) AS confirmed,
     ARRAY(SELECT q.code FROM qualification q, day WHERE q.person = $1
         AND q.valid_from <= day.is AND coalesce(q.valid_until >= day.is, true)) AS valid,
     EXISTS (SELECT FROM qualification q, day WHERE q.person = $1 AND q.code = ANY ($3)
@@ -93,7 +94,9 @@ _made: dict[str, Any] = {}
 
 
 def _document(kept: Law) -> dict[str, object]:
-    terms = {name: {"source": term.source, "version": term.version, **term.units()} for name, term in kept.terms.items()}
+    terms = {
+        name: {"source": term.source, "version": term.version, **term.units()} for name, term in kept.terms.items()
+    }
     messages = {
         code: {"zh": message.zh, "en": message.en, **({"article": message.article} if message.article else {})}
         for code, message in kept.messages.items()

@@ -58,7 +58,7 @@ SELECT a.id, a.person, a.organ, lower(p.spans) AS begun, upper(p.spans) AS until
     (CASE $3 WHEN 'leading' THEN p.led_gaps ELSE p.unrecorded_gaps END) && tstzrange($4, $5) AS gap
 FROM activity a, full_process(ARRAY[a.id], $6, $7, $8) p
 WHERE a.id = $1 AND (a.person = $2 OR EXISTS (
-    SELECT FROM led l WHERE l.officer = $2 AND l.auxiliary = a.person AND l.during && a.reach))
+    SELECT FROM led l WHERE l.officer = $2 AND l.auxiliary = a.person AND l.named && acted(a) AND l.during && acted(a)))
 """
 ACCOUNT = """
 INSERT INTO gap_account (id, activity, by_person, at, gap, cause, spoken, reported_to, covered_by, source, colleague,
@@ -113,7 +113,8 @@ async def finish(occasion: Occasion, entry: FinishActivity) -> Outcome:
     still = {each["restraint"] for each in await fetch(RESTRAINED, row["id"])}
     still |= {each.id for each in restraints if each.ended_at is None}
     still -= {each.id for each in restraints if each.ended_at is not None}
-    unmet = occasion.require([*_unmet(work, None, restraints), *rules.unmet_at_finish(restrained=bool(still))])
+    unmet = _unmet(work, None, restraints)
+    occasion.require([*unmet, *rules.unmet_at_finish(restrained=bool(still))])  # told late, refresh_findings finds it
     row = await _tell(occasion, entry, row["id"], "finish", Span(ended_at=at), None, restraints)
     return _outcome(row, unmet)
 
@@ -137,7 +138,7 @@ async def amend(occasion: Occasion, entry: AmendActivity) -> Outcome:
 async def explain(occasion: Occasion, entry: ExplainGap) -> Outcome:
     """Say why there is a gap. Raises Refusal `unknown_activity`, `not_an_officer`, `end_before_start`, `no_gap`."""
     if entry.reported_to is not None:
-        await officers_among([entry.reported_to])
+        await officers_among([entry.reported_to], occasion.at)
     row, span = await _gap(occasion, entry.activity, entry.gap, entry.started_at, entry.ended_at)
     occasion.require_live_state(row["gap"], "no_gap")
     return await _account(
@@ -228,7 +229,7 @@ async def _restraints(occasion: Occasion, told: Sequence[Restraint]) -> list[Res
     """The restraints with their times by the server's clock. Raises Refusal as the times and persons ask."""
     if not told:
         return []
-    await officers_among([each.ordered_by for each in told])
+    await officers_among([each.ordered_by for each in told], occasion.at)
     await _known([each.watcher for each in told])
     spans = [_span(occasion, each.started_at, each.ended_at) for each in told]
     return [

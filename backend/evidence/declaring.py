@@ -35,7 +35,9 @@ OPEN = """
 SELECT count(*) AS uploads, coalesce(sum(bytes), 0) AS bytes FROM upload
 WHERE owner = $1 AND state IN ('declared', 'receiving', 'received', 'mismatch')
 """
-LED = "SELECT DISTINCT auxiliary FROM led WHERE officer = $1 AND during && tstzrange($2, $3)"
+LED = """
+SELECT DISTINCT auxiliary FROM led WHERE officer = $1 AND named && tstzrange($2, $3) AND during && tstzrange($2, $3)
+"""
 
 
 class Owner(msgspec.Struct, frozen=True):

@@ -22,8 +22,11 @@ from backend.refusals import Refusal
 KEPT = "SELECT coalesce(same_as, id) FROM upload WHERE id = $1"
 WORN = f"SELECT wearer FROM recording WHERE id = ({KEPT})"  # noqa: S608
 MAY = f"""
-SELECT r.* FROM recording r WHERE r.id = ({KEPT}) AND (r.wearer = $2 OR EXISTS (
-    SELECT FROM led l WHERE l.auxiliary = r.wearer AND l.officer = $2 AND l.during && r.during
+SELECT r.* FROM recording r,
+    LATERAL (SELECT tstzrange(r.started_at, coalesce(r.ended_at, r.started_at), '[]') AS during) f
+WHERE r.id = ({KEPT}) AND (r.wearer = $2 OR EXISTS (
+    SELECT FROM led l WHERE l.auxiliary = r.wearer AND l.officer = $2
+        AND l.named && f.during AND l.during && f.during
 ))
 """  # noqa: S608
 DESCRIBED = """

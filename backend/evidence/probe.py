@@ -1,7 +1,7 @@
 """Looks into media files, each in a child with bounded memory and time: a hostile file can only kill that child.
 
-`python -m backend.evidence.probe` serves: an order (signed URL, size) a line comes in, an answer a line goes out, and
-each file is looked into by a fork of its own, so that only starting the server costs the imports.
+`python -m backend.evidence.probe` serves: an order (signed URL, size, longest frame) a line comes in, an answer a line
+goes out, and each file is looked into by a fork of its own, so that only starting the server costs the imports.
 Duration is what the packets say, not the header: the index lists every packet where there is one (MP4), and is
 believed only as far as the file has bytes; otherwise every packet is read (WebM, TS).
 """
@@ -11,6 +11,7 @@ import json
 import os
 import resource
 import sys
+from itertools import pairwise
 from typing import Any
 
 import av
@@ -63,14 +64,18 @@ class RangeFile(io.RawIOBase):
         self._block, self._start = answer.data, self._at if answer.status == 206 else 0
 
 
-def probe(file: Any, size: int) -> dict[str, Any]:
-    """{"media": bool, "duration_ms", "codec"} of the longest audio or video stream."""
+def probe(file: Any, size: int, longest: float) -> dict[str, Any]:
+    """{"media": bool, "duration_ms", "codec"} of the longest audio or video stream.
+
+    `longest`: seconds that one frame can show; of a longer pause between two frames no more is counted, so that two
+    frames an hour apart prove no hour.
+    """
     try:
         with av.open(file, metadata_errors="ignore") as container:
             streams = [s for s in container.streams if s.type in ("video", "audio")]
             if not streams:
                 return {"media": False}
-            spans = _by_index(streams, size) or _by_packets(container, streams)
+            spans = _by_index(streams, size, longest) or _by_packets(container, streams, longest)
             if not spans:
                 return {"media": False}
             codec = (container.streams.video or container.streams.audio)[0].codec_context.name
@@ -79,33 +84,35 @@ def probe(file: Any, size: int) -> dict[str, Any]:
         return {"media": False}
 
 
-def _by_index(streams: list[Any], size: int) -> list[float]:
+def _by_index(streams: list[Any], size: int, longest: float) -> list[float]:
     """Seconds of each stream by its index; nothing where a stream's index does not cover it."""
     if any(stream.container.format.name.split(",")[0] not in ("mov", "mp4") for stream in streams):
         return []
-    return [span for stream in streams if (span := _indexed(stream, size)) is not None]
+    return [span for stream in streams if (span := _indexed(stream, size, longest)) is not None]
 
 
-def _indexed(stream: Any, size: int) -> float | None:
+def _indexed(stream: Any, size: int, longest: float) -> float | None:
     whole = [entry for entry in stream.index_entries if entry.pos + entry.size <= size]
     if not whole or stream.time_base is None:
         return None
-    times = [entry.timestamp for entry in whole]
-    step = (max(times) - min(times)) / (len(times) - 1) if len(times) > 1 else 0
-    return float((max(times) - min(times) + step) * stream.time_base)
+    times = sorted(float(entry.timestamp * stream.time_base) for entry in whole)
+    steps = [min(later - earlier, longest) for earlier, later in pairwise(times)]
+    return sum(steps) + (sum(steps) / len(steps) if steps else 0.0)
 
 
-def _by_packets(container: Any, streams: list[Any]) -> list[float]:
-    first: dict[int, float] = {}
+def _by_packets(container: Any, streams: list[Any], longest: float) -> list[float]:
     last: dict[int, float] = {}
+    spans: dict[int, float] = {}
+    ending = 0.0
     for packet in container.demux(streams):
-        at = packet.pts if packet.pts is not None else packet.dts
+        at = packet.dts if packet.dts is not None else packet.pts
         if at is None or packet.time_base is None:
             continue
-        begin, end = float(at * packet.time_base), float((at + (packet.duration or 0)) * packet.time_base)
-        index = packet.stream.index
-        first[index], last[index] = min(begin, first.get(index, begin)), max(end, last.get(index, end))
-    return [last[index] - first[index] for index in first]
+        index, begin, lasting = packet.stream.index, float(at * packet.time_base), packet.duration or 0
+        spans[index] = spans.get(index, 0.0) + min(max(begin - last.get(index, begin), 0.0), longest)
+        last[index] = max(begin, last.get(index, begin))
+        ending = min(float(lasting * packet.time_base), longest)
+    return [span + ending for span in spans.values()]
 
 
 def serve() -> None:
@@ -125,7 +132,7 @@ def _answer(order: dict[str, Any]) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
-        _tell(probe(RangeFile(order["url"], order["bytes"]), order["bytes"]))
+        _tell(probe(RangeFile(order["url"], order["bytes"]), order["bytes"], order["longest_frame"]))
     except BaseException:
         os._exit(1)
     os._exit(0)

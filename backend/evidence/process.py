@@ -8,8 +8,12 @@ from backend import findings
 from backend.database import fetch, first
 from backend.entries import lock_persons
 from backend.findings import Touched
+from backend.law.catalogue import law
 
-LED = "SELECT DISTINCT l.auxiliary FROM recording r JOIN led l ON l.officer = r.wearer AND l.during && r.during"
+LED = """
+SELECT DISTINCT l.auxiliary FROM recording r
+JOIN led l ON l.officer = r.wearer AND l.named && r.during AND l.during && r.during
+"""
 SPAN = "SELECT wearer, started_at, ended_at FROM recording WHERE id = $1"
 
 
@@ -20,7 +24,9 @@ async def lock_concerned(owner: UUID, uploads: Sequence[UUID]) -> None:
 
 
 async def look_again(upload: UUID, at: datetime) -> None:
-    """Find anew what is wrong in the time of this footage; a paper has none."""
+    """Find anew what is wrong in the time that this footage covers or, without an end, claimed; a paper has none."""
     row = await first(SPAN, upload)
     if row is not None:
-        await findings.refresh(Touched([row["wearer"]], row["started_at"], row["ended_at"]), at)
+        reach = row["started_at"] + law().span("open_recording_ceiling")
+        until = max(row["ended_at"] or reach, reach)
+        await findings.refresh(Touched([row["wearer"]], row["started_at"], until), at)

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from backend import jobs, journal
+from backend import findings, jobs, journal
 from backend.database import Record, execute, first, rows_touched, tx
 from backend.entries import Actor
 from backend.evidence import rules
@@ -192,10 +192,11 @@ async def _received(row: Record, actor: Actor, size: int, sha256: str, ended_at:
         twin = await first(TWIN, row["id"], row["owner"], row["kind"], sha256)
         if twin is not None and twin["state"] in HELD:
             await execute(SAME_AS, row["id"], twin["id"])
-            await look_again(row["id"], now)
+            await _same(row["id"], twin["id"], now)
             return "same_as"
         if twin is not None:
             await execute(SAME_AS, twin["id"], row["id"])
+            await _same(twin["id"], row["id"], now)
         if rows_touched(await execute(RECEIVED, row["id"], size, sha256, now)) == 0:
             return "received"
         if ended_at is not None:
@@ -204,6 +205,13 @@ async def _received(row: Record, actor: Actor, size: int, sha256: str, ended_at:
         await jobs.enqueue(jobs.SEAL, row["id"])
         await _tell(row, actor, size, sha256, now)
     return "received"
+
+
+async def _same(left: UUID, kept: UUID, now: datetime) -> None:
+    """What was claimed or found by the times of the one that is kept no longer, is found anew."""
+    await findings.withdraw("handed_over_late", left)
+    for each in (left, kept):
+        await look_again(each, now)
 
 
 async def _tell(row: Record, actor: Actor, size: int, sha256: str, now: datetime) -> None:

@@ -14,6 +14,7 @@ import subprocess
 import sys
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from typing import Annotated
 from uuid import UUID
 
 import msgspec
@@ -29,6 +30,7 @@ from backend.law.catalogue import law
 from storage.evidence_store import EvidenceStore, ObjectUnknown, StoredObject
 
 PROBE_SECONDS = 600
+LONGEST_FILM_MS = 366 * 86_400_000  # what claims more is a file made to deceive
 ISSUER = "fujing"
 RECEIPT_TYPE = "fujing-receipt+jwt"
 ROW = """
@@ -64,7 +66,7 @@ class Probe(msgspec.Struct, frozen=True):
     """What the bounded child saw; `media` is false for what is none, and for what made the child fail."""
 
     media: bool
-    duration_ms: int | None = None
+    duration_ms: Annotated[int, msgspec.Meta(ge=0, le=LONGEST_FILM_MS)] | None = None
     codec: str | None = None
 
 
@@ -178,7 +180,8 @@ class Probers:
 
     def ask(self, url: str, size: int) -> Probe:
         """What a server's child saw. A server that dies or is silent for too long is replaced, once for a file."""
-        order = json.dumps({"url": url, "bytes": size}).encode() + b"\n"
+        longest = law().span("longest_frame").total_seconds()
+        order = json.dumps({"url": url, "bytes": size, "longest_frame": longest}).encode() + b"\n"
         for choose in (self._take, _start_prober):
             server = choose()
             seen = _asked(server, order)
@@ -242,6 +245,7 @@ async def _abandon(store: EvidenceStore, now: datetime) -> int:
         rows = await fetch(ABANDON, now - law().span("upload_abandoned_after"))
         for row in rows:
             await _tell(row, "evidence/abandon", now, {})
+            await look_again(row["id"], now)
     for row in rows:
         if row["store_upload"] is not None:
             await store.abort_upload(row["object_key"], row["store_upload"])

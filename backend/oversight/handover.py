@@ -6,7 +6,7 @@ sealed, for no more than the file holds; without an end it counts for nothing. S
 period are told whole, and nothing is missing after now. Source: 公通字〔2016〕14号; DESIGN §6.
 """
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -16,6 +16,7 @@ from backend.database import fetch, first, tx
 from backend.entries import Actor, Moment
 from backend.evidence.entries import TimeSource
 from backend.law.catalogue import law
+from backend.oversight.reads import asked_moment, wrong
 from backend.people.directory import docked_under
 from backend.refusals import Refusal
 from backend.visibility import viewer
@@ -145,16 +146,9 @@ def _footage(row: object) -> FootageHandedOver:
 
 def _period(start: datetime, end: datetime) -> tuple[datetime, datetime]:
     """In UTC. Raises Refusal `invalid` where it is naive, out of order, too long or at the edge of the calendar."""
-    wrong = None
-    for name, moment in (("from", start), ("to", end)):
-        if moment.tzinfo is None:
-            wrong = name, "needs its offset, such as +08:00"
-        elif not 1900 <= moment.year < 9000:
-            wrong = name, "out of range"
-    if wrong is None and not start < end:
-        wrong = "to", "must be after from"
-    if wrong is None and end - start > law().span("handover_ceiling"):
-        wrong = "to", f"at most {law().span('handover_ceiling').days} days after from"
-    if wrong is not None:
-        raise Refusal("invalid", extra={"errors": [{"pointer": f"?{wrong[0]}", "message": wrong[1]}]})
-    return start.astimezone(UTC), end.astimezone(UTC)
+    start, end = asked_moment("from", start), asked_moment("to", end)
+    if not start < end:
+        raise wrong("to", "must be after from")
+    if end - start > law().span("handover_ceiling"):
+        raise wrong("to", f"at most {law().span('handover_ceiling').days} days after from")
+    return start, end

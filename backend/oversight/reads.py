@@ -5,7 +5,7 @@ Guarantees: what one may not see is not there (404); a page is bounded; the orde
 
 import base64
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal, TypeVar
 from uuid import UUID
 
@@ -17,20 +17,25 @@ from backend.entries import Actor, Moment
 from backend.findings import tolerances
 from backend.law.catalogue import Language, law
 from backend.refusals import Refusal
-from backend.visibility import viewer, visible_to
+from backend.visibility import viewer, visible_to, while_led
 
 T = TypeVar("T", bound=msgspec.Struct)
-SHIFT = visible_to(own=["s.person"], organ="s.organ", led="l.auxiliary = s.person AND l.during && s.during")
+SHIFT = visible_to(own=["s.person"], organ="s.organ", led=while_led("s.person", "s.during"))
 SUPERVISION = visible_to(own=["v.auxiliary", "v.officer"], organ="v.organ", led="false")
-ACTIVITY = visible_to(own=["a.person"], organ="a.organ", led="l.auxiliary = a.person AND l.during && a.reach")
+ACTIVITY = visible_to(own=["a.person"], organ="a.organ", led=while_led("a.person", "acted(a)"))
 FINDING = visible_to(
     own=["f.person"],
     organ="f.organ",
-    led="""l.auxiliary = f.person
-        AND l.during && tstzrange(coalesce(f.started_at, f.found_at),
-            coalesce(f.ended_at, f.started_at, f.found_at), '[]')""",
+    led=while_led(
+        "f.person",
+        "tstzrange(coalesce(f.started_at, f.found_at), coalesce(f.ended_at, f.started_at, f.found_at), '[]')",
+    ),
 )
-RECORDING = visible_to(own=["r.wearer"], organ="r.organ", led="l.auxiliary = r.wearer AND l.during && r.during")
+RECORDING = visible_to(
+    own=["r.wearer"],
+    organ="r.organ",
+    led=while_led("r.wearer", "tstzrange(r.started_at, coalesce(r.ended_at, r.started_at), '[]')"),
+)
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -47,9 +52,11 @@ class Page(msgspec.Struct, frozen=True):
         if cursor is None:
             return None
         try:
-            return msgspec.json.decode(base64.urlsafe_b64decode(cursor), type=cls)
-        except (ValueError, msgspec.MsgspecError):
-            raise Refusal("invalid", extra={"errors": [{"pointer": "?cursor", "message": "not one of ours"}]}) from None
+            page = msgspec.json.decode(base64.urlsafe_b64decode(cursor), type=cls)
+            asked_moment("cursor", page.at)
+            return page
+        except (ValueError, OverflowError, msgspec.MsgspecError):
+            raise wrong("cursor", "not one of ours") from None
 
 
 class ShiftRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -299,10 +306,10 @@ SELECT a.*, p.spans AS told, p.claimed, p.proved, wide(p.led_gaps - p.led_answer
 FROM full_process(ARRAY({which}), now(), $2, $3) p JOIN activity a ON a.id = p.activity
 ORDER BY a.started_at, a.id
 """
-OF_SHIFT = "SELECT w.id FROM activity w JOIN shift s ON s.person = w.person AND w.reach && s.during WHERE s.id = $1"
+OF_SHIFT = "SELECT w.id FROM activity w JOIN shift s ON s.person = w.person AND acted(w) && s.during WHERE s.id = $1"
 LED = """
 SELECT l.supervision, l.officer, o.name AS officer_name, l.confirmed, lower(x) AS started_at, upper(x) AS ended_at
-FROM shift s JOIN led l ON l.auxiliary = s.person AND l.during && s.during
+FROM shift s JOIN led l ON l.auxiliary = s.person AND l.named && s.during AND l.during && s.during
 JOIN person o ON o.id = l.officer CROSS JOIN LATERAL unnest(l.during * tstzmultirange(s.during)) AS x
 WHERE s.id = $1 ORDER BY 5
 """
@@ -398,7 +405,9 @@ async def activity(actor: Actor, asked: UUID, language: Language) -> ActivityDet
 async def findings(actor: Actor, sought: Sought, language: Language, cursor: str | None, limit: int) -> Findings:
     """What was found, the newest first, as far as one may see it."""
     condition = f"{FINDING} AND {FINDING_STATUSES[sought.standing]} AND {SOUGHT}"
-    more = (sought.organ, sought.kind, sought.person, sought.since, sought.until)
+    since = None if sought.since is None else asked_moment("from", sought.since)
+    until = None if sought.until is None else asked_moment("to", sought.until)
+    more = (sought.organ, sought.kind, sought.person, since, until)
     rows = await _page("SELECT f.* FROM finding f", condition, "f", actor, cursor, limit, *more, by="found_at")
     return Findings(items=[_finding(row, language) for row in rows[:limit]], next=_next(rows, limit, "found_at"))
 
@@ -466,6 +475,20 @@ def _next(rows: Sequence[Record], limit: int, by: str = "started_at") -> str | N
 
 def _as(kind: type[T], row: Any) -> T:
     return kind(**{field: row[field] for field in kind.__struct_fields__})
+
+
+def asked_moment(name: str, moment: datetime) -> datetime:
+    """A moment of a query, in UTC. Raises Refusal `invalid` where it is naive or at the edge of the calendar."""
+    if moment.tzinfo is None:
+        raise wrong(name, "needs its offset, such as +08:00")
+    if not 1900 <= moment.year < 9000:
+        raise wrong(name, "out of range")
+    return moment.astimezone(UTC)
+
+
+def wrong(name: str, why: str) -> Refusal:
+    """A parameter of the query that is not as it should be."""
+    return Refusal("invalid", extra={"errors": [{"pointer": f"?{name}", "message": why}]})
 
 
 def page_limit(asked: int | None) -> int:

@@ -35,7 +35,7 @@ async def check_in(occasion: Occasion, entry: CheckIn) -> Outcome:
     if entry.dress == "plain" and entry.dress_reason is None:
         raise Refusal("dress_reason_missing")
     if entry.ordered_by is not None:
-        await officers_among([entry.ordered_by])
+        await officers_among([entry.ordered_by], occasion.at)
     unmet = occasion.require(
         rules.unmet_at_check_in(
             dress=entry.dress,
@@ -52,7 +52,7 @@ async def check_in(occasion: Occasion, entry: CheckIn) -> Outcome:
         organ=actor.organ,
         unmet=unmet,
         findings=noted,
-        touches=Touched([actor.person], since) if occasion.timing.late or since < mine.start else None,
+        touches=Touched([actor.person], since) if _told_afterwards(occasion) or since < mine.start else None,
     )
 
 
@@ -76,6 +76,10 @@ async def check_out(occasion: Occasion, entry: CheckOut) -> Outcome:
         findings=noted,
         touches=Touched([shift["person"]], since),
     )
+
+
+def _told_afterwards(occasion: Occasion) -> bool:
+    return occasion.timing.received_at - occasion.at > occasion.law.span("skew_floor")
 
 
 def _columns(occasion: Occasion, entry: CheckIn, mine: Standing) -> tuple[Any, ...]:

@@ -59,7 +59,7 @@ async def the_led(actor: Actor, entry: Any) -> Iterable[UUID]:
 async def name(occasion: Occasion, entry: NameOfficer) -> Outcome:
     """NameOfficer the officer who leads. Raises Refusal `not_an_officer`, and what rules.py finds unmet."""
     auxiliary = occasion.actor.person
-    await officers_among([entry.officer])
+    await officers_among([entry.officer], occasion.at)
     on_shift = await value(ON_SHIFT, auxiliary, occasion.at)
     unmet = occasion.require(rules.unmet_at_naming(on_shift=on_shift))
     told = Naming(entry.id, auxiliary, entry.officer, occasion.actor.organ, place=entry.place)
@@ -97,7 +97,7 @@ async def end(occasion: Occasion, entry: EndLeading) -> Outcome:
 async def hand_over(occasion: Occasion, entry: HandOverLeading) -> Outcome:
     """Another officer leads from now on. Raises Refusal as `end` does, `not_the_named_officer`, `not_an_officer`."""
     row = await _of_officer(occasion, entry.supervision)
-    await officers_among([entry.officer])
+    await officers_among([entry.officer], occasion.at)
     if entry.officer == row["officer"]:
         raise Refusal("handed_to_oneself")
     await _put_end(occasion, entry.id, row)

@@ -122,12 +122,11 @@ CREATE FUNCTION wide(spans tstzmultirange, width interval) RETURNS tstzmultirang
 $$;
 
 -- What everything told of an activity amounts to. The last finish ends it, so that nobody can make it shorter by another
--- one told later; an amendment of its times adds a stretch. Public notice counts until the first finish.
+-- one told later; an amendment of its times adds a stretch. Public notice is told by start or finish.
 CREATE FUNCTION settle_activity(which uuid) RETURNS activity LANGUAGE sql AS $$
     WITH told AS (SELECT * FROM activity_telling WHERE activity = which),
     base AS (
-        SELECT min(started_at) FILTER (WHERE verb = 'start') AS starts, max(ended_at) FILTER (WHERE verb = 'finish') AS ends,
-            min(ended_at) FILTER (WHERE verb = 'finish') AS first_end
+        SELECT min(started_at) FILTER (WHERE verb = 'start') AS starts, max(ended_at) FILTER (WHERE verb = 'finish') AS ends
         FROM told
     ),
     latest AS (
@@ -161,9 +160,37 @@ CREATE FUNCTION settle_activity(which uuid) RETURNS activity LANGUAGE sql AS $$
             CASE WHEN t.verb = 'amend' THEN t.ended_at END, b.ends))) FROM told t WHERE t.verb <> 'finish'),
         needs_leading = l.needs_leading, needs_recording = l.needs_recording, legality = coalesce(l.legality, false),
         notice_owed = l.notice_owed,
-        notice_given = EXISTS (SELECT FROM told t WHERE t.notice_given AND coalesce(t.at <= b.first_end, true)),
+        notice_given = EXISTS (SELECT FROM told t WHERE t.notice_given AND t.verb = 'start')
+            OR (SELECT coalesce(bool_and(t.notice_given), false) FROM told t WHERE t.verb = 'finish'),
         needs_insurance = l.needs_insurance, equipment = l.equipment
     FROM latest l, base b, shown s WHERE a.id = which RETURNING a.*
+$$;
+
+-- As in 0004, but a leading ends with the duty it was named in however that ended, so that nobody is led tomorrow by
+-- whom they named today; and `named`, the whole of the naming: leading lies within it, and an index finds it.
+CREATE OR REPLACE VIEW led AS
+SELECT s.id AS supervision, s.auxiliary, s.officer, s.answer IS NOT DISTINCT FROM 'confirmed' AS confirmed,
+    (SELECT coalesce(range_agg(h.during), '{}') FROM shift h
+        WHERE h.person = s.auxiliary AND h.in_force AND h.during && s.during)
+    * CASE WHEN b.ends <= b.starts THEN '{}'::tstzmultirange ELSE tstzmultirange(tstzrange(b.starts, b.ends)) END AS during,
+    s.during AS named
+FROM supervision s CROSS JOIN LATERAL (
+    SELECT coalesce(s.leads_from, s.started_at) AS starts, least(s.ended_at, (
+        SELECT h.ended_at FROM shift h
+        WHERE h.person = s.auxiliary AND h.in_force AND h.ended_at > s.started_at
+        ORDER BY h.ended_at LIMIT 1
+    )) AS ends
+) b
+WHERE s.in_force AND s.answer IS DISTINCT FROM 'declined';
+CREATE INDEX shift_ended ON shift (person, ended_at) WHERE in_force;
+CREATE INDEX supervision_led ON supervision USING gist (officer, during);
+
+-- When an activity was: one that was never finished ends with the shift it began in.
+CREATE FUNCTION acted(a activity) RETURNS tstzrange LANGUAGE sql STABLE AS $$
+    SELECT CASE WHEN a.finished THEN a.reach ELSE tstzrange(lower(a.reach), (
+        SELECT h.ended_at FROM shift h JOIN activity_telling t ON t.id = a.id
+        WHERE h.person = a.person AND h.in_force AND h.during @> t.started_at AND h.ended_at >= lower(a.reach)
+    ), '[]') END
 $$;
 
 -- What a person's footage covers, recording by recording. Declared: claimed; one without an end, no further than its
@@ -174,15 +201,16 @@ RETURNS TABLE (recording uuid, claimed tstzrange, proved tstzrange) LANGUAGE sql
         CASE WHEN u.state = 'sealed' THEN p.span ELSE 'empty' END
     FROM recording r JOIN upload u ON u.id = r.id
     CROSS JOIN LATERAL (SELECT coalesce(r.ended_at, least(r.started_at + open_ceiling, (
-        SELECT h.ended_at FROM shift h WHERE h.person = r.wearer AND h.in_force AND h.during @> r.started_at
+        SELECT h.ended_at FROM shift h WHERE h.person = r.wearer AND h.in_force AND h.ended_at > r.started_at
+        ORDER BY h.ended_at LIMIT 1
     ))) AS ends) o
     CROSS JOIN LATERAL (SELECT CASE WHEN r.probed_ms IS NULL THEN 'empty'::tstzrange ELSE
         tstzrange(r.started_at, least(r.ended_at, r.started_at + r.probed_ms * interval '1 millisecond')) END AS span) p
-    WHERE r.wearer = who AND r.during && within AND u.state <> 'same_as'
+    WHERE r.wearer = who AND r.during && within AND u.state NOT IN ('same_as', 'abandoned')
 $$;
 
 -- Full process (R.10, R.32): of each activity the time that was led, claimed and proved, and the gaps that are wider
--- than the tolerance. One that was never finished ends with the shift it began in, or at read time.
+-- than the tolerance. Work that only assists enforcement is recorded while it is led (R.32). One that was never finished ends with the shift it began in, or at read time.
 CREATE FUNCTION full_process(which uuid[], at timestamptz, tolerance interval, open_ceiling interval)
 RETURNS TABLE (
     activity uuid, person uuid, organ text, spans tstzmultirange, led_spans tstzmultirange, claimed tstzmultirange,
@@ -191,7 +219,7 @@ RETURNS TABLE (
 ) LANGUAGE sql STABLE AS $$
     SELECT a.id, a.person, a.organ, s.spans, led.spans, f.claimed, f.proved,
         CASE WHEN a.needs_leading THEN wide(s.spans - led.spans, tolerance) ELSE '{}' END,
-        CASE WHEN a.needs_recording THEN wide(s.spans - f.claimed, tolerance) ELSE '{}' END,
+        wide(CASE WHEN a.needs_recording THEN s.spans WHEN a.notice_owed THEN led.spans ELSE '{}' END - f.claimed, tolerance),
         c.leading_answered, c.recording_answered, a.finished OR e.ends IS NOT NULL
     FROM activity a
     CROSS JOIN LATERAL (SELECT CASE WHEN NOT a.finished THEN (
@@ -199,20 +227,21 @@ RETURNS TABLE (
         WHERE h.person = a.person AND h.in_force AND h.during @> t.started_at
     ) END AS ends) e
     CROSS JOIN LATERAL (SELECT CASE WHEN a.finished THEN a.spans
-        ELSE a.spans * tstzmultirange(tstzrange(NULL, greatest(lower(a.reach), least(at, e.ends)), '[]')) END AS spans) s
+        ELSE a.spans * tstzmultirange(tstzrange(NULL, greatest(lower(a.reach), least(at, e.ends)), '[]')) END AS spans) x
+    CROSS JOIN LATERAL (SELECT x.spans, range_merge(x.spans) AS reach) s
     CROSS JOIN LATERAL (
         SELECT coalesce(range_agg(l.during), '{}') * s.spans AS spans FROM led l
-        WHERE l.auxiliary = a.person AND l.confirmed AND l.during && s.spans
+        WHERE l.auxiliary = a.person AND l.confirmed AND l.named && s.reach AND l.during && s.spans
     ) led
     CROSS JOIN LATERAL (
         SELECT coalesce(range_agg(m.claimed), '{}') * s.spans AS claimed, coalesce(range_agg(m.proved), '{}') * s.spans AS proved
         FROM (
             SELECT tstzmultirange(o.claimed) AS claimed, tstzmultirange(o.proved) AS proved
-            FROM filmed(a.person, range_merge(s.spans), open_ceiling) o
+            FROM filmed(a.person, s.reach, open_ceiling) o
             UNION ALL
             SELECT tstzmultirange(o.claimed) * l.during, tstzmultirange(o.proved) * l.during
-            FROM led l CROSS JOIN LATERAL filmed(l.officer, range_merge(s.spans), open_ceiling) o
-            WHERE l.auxiliary = a.person AND l.confirmed AND l.during && s.spans
+            FROM led l CROSS JOIN LATERAL filmed(l.officer, s.reach, open_ceiling) o
+            WHERE l.auxiliary = a.person AND l.confirmed AND l.named && s.reach AND l.during && s.spans
         ) m
     ) f
     CROSS JOIN LATERAL (
@@ -231,11 +260,12 @@ CREATE FUNCTION refresh_findings(
     WITH which AS MATERIALIZED (
         SELECT a.id FROM activity a
         WHERE a.reach && within AND (a.person = ANY (persons) OR a.person IN (
-            SELECT l.auxiliary FROM led l WHERE l.officer = ANY (persons) AND l.during && within))
+            SELECT l.auxiliary FROM led l WHERE l.officer = ANY (persons) AND l.named && within AND l.during && within))
     ),
     judged AS MATERIALIZED (
         SELECT p.*, a.started_at, a.ended_at, a.needs_leading, a.legality, a.notice_owed, a.notice_given,
-            a.needs_insurance, a.equipment, lower(a.reach) AS begun
+            a.needs_insurance, a.equipment,
+            ARRAY(SELECT t.started_at FROM activity_telling t WHERE t.activity = a.id AND t.started_at IS NOT NULL) AS starts
         FROM full_process(ARRAY(SELECT id FROM which), at, tolerance, open_ceiling) p JOIN activity a ON a.id = p.activity
     ),
     footage AS MATERIALIZED (
@@ -245,9 +275,14 @@ CREATE FUNCTION refresh_findings(
         CROSS JOIN LATERAL (
             SELECT CASE WHEN count(*) = 0 THEN coalesce(r.ended_at, r.started_at)
                 WHEN bool_and(h.ended_at IS NOT NULL) THEN max(h.ended_at) END AS ends
-            FROM shift h WHERE h.person = r.wearer AND h.in_force AND h.during && r.during
+            FROM shift h WHERE h.person = r.wearer AND h.in_force
+                AND (h.during @> r.started_at OR r.ended_at IS NOT NULL AND h.during && r.during)
         ) d
         WHERE r.wearer = ANY (persons) AND r.during && within AND u.state <> 'same_as'
+    ),
+    namings AS MATERIALIZED (
+        SELECT s.id, s.auxiliary, s.organ, s.started_at, s.ended_at FROM supervision s
+        WHERE s.auxiliary = ANY (persons) AND s.during && within
     ),
     due (kind, subject, organ, person, against_organ, started_at, ended_at, spans, explained) AS (
         SELECT 'led_gap', activity, organ, person, false, lower(led_gaps), upper(led_gaps), led_gaps,
@@ -261,22 +296,32 @@ CREATE FUNCTION refresh_findings(
         SELECT 'no_public_notice', activity, organ, person, false, started_at, ended_at, NULL, false FROM judged
         WHERE closed AND notice_owed AND NOT notice_given AND (needs_leading OR NOT isempty(led_spans))
         UNION ALL
+        SELECT 'not_released', activity, organ, person, false, started_at, ended_at, NULL, false FROM judged j
+        WHERE closed AND EXISTS (
+            SELECT FROM restraint r WHERE r.activity = j.activity GROUP BY r.restraint HAVING bool_and(r.ended_at IS NULL))
+        UNION ALL
+        SELECT 'not_on_shift', id, organ, auxiliary, false, started_at, ended_at, NULL, false FROM namings n
+        WHERE NOT EXISTS (
+            SELECT FROM shift h WHERE h.person = n.auxiliary AND h.in_force AND h.during @> n.started_at)
+        UNION ALL
         SELECT 'not_on_shift', activity, organ, person, false, started_at, ended_at, NULL, false FROM judged j
-        WHERE NOT EXISTS (SELECT FROM shift h WHERE h.person = j.person AND h.in_force AND h.during @> j.begun)
+        WHERE EXISTS (SELECT FROM unnest(j.starts) x WHERE NOT EXISTS (
+            SELECT FROM shift h WHERE h.person = j.person AND h.in_force AND h.during @> x))
         UNION ALL
         SELECT 'not_led', activity, organ, person, false, started_at, ended_at, NULL, false FROM judged j
-        WHERE needs_leading AND NOT EXISTS (SELECT FROM led l WHERE l.auxiliary = j.person AND l.during @> j.begun)
+        WHERE needs_leading AND EXISTS (SELECT FROM unnest(j.starts) x WHERE NOT EXISTS (
+            SELECT FROM led l WHERE l.auxiliary = j.person AND l.named @> x AND l.during @> x))
         UNION ALL
         SELECT 'uninsured', activity, organ, NULL, true, started_at, ended_at, NULL, false FROM judged j
-        WHERE needs_insurance AND NOT EXISTS (
+        WHERE needs_insurance AND EXISTS (SELECT FROM unnest(j.starts) x WHERE NOT EXISTS (
             SELECT FROM qualification q WHERE q.person = j.person AND q.code = 'accident_insurance'
-                AND q.valid_from <= (j.begun AT TIME ZONE 'Asia/Shanghai')::date
-                AND coalesce(q.valid_until >= (j.begun AT TIME ZONE 'Asia/Shanghai')::date, true))
+                AND q.valid_from <= (x AT TIME ZONE 'Asia/Shanghai')::date
+                AND coalesce(q.valid_until >= (x AT TIME ZONE 'Asia/Shanghai')::date, true)))
         UNION ALL
         SELECT 'unequipped', activity, organ, NULL, true, started_at, ended_at, NULL, false FROM judged j
         WHERE EXISTS (
-            SELECT FROM shift h, unnest(j.equipment) item
-            WHERE h.person = j.person AND h.in_force AND h.during @> j.begun
+            SELECT FROM unnest(j.starts) x, shift h, unnest(j.equipment) item
+            WHERE h.person = j.person AND h.in_force AND h.during @> x
                 AND NOT string_to_array(item, '|') && h.equipment)
         UNION ALL
         SELECT 'handed_over_late', id, organ, wearer, false, started_at, ended_at, NULL, false FROM footage WHERE late
@@ -293,7 +338,8 @@ CREATE FUNCTION refresh_findings(
         UPDATE finding f SET withdrawn_at = at
         WHERE f.withdrawn_at IS NULL
             AND (f.subject IN (SELECT activity FROM judged) AND f.kind IN ('led_gap', 'unrecorded', 'legality_defect',
-                    'no_public_notice', 'not_on_shift', 'not_led', 'uninsured', 'unequipped')
+                    'no_public_notice', 'not_released', 'not_on_shift', 'not_led', 'uninsured', 'unequipped')
+                OR f.subject IN (SELECT id FROM namings) AND f.kind = 'not_on_shift'
                 OR f.subject IN (SELECT id FROM footage) AND f.kind = 'handed_over_late')
             AND NOT EXISTS (SELECT FROM due d WHERE d.kind = f.kind AND d.subject = f.subject)
     )

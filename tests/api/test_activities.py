@@ -1,5 +1,6 @@
 """Work as it is done: judged when it starts, told in full, never made better than it was (R.7 to 12, 32)."""
 
+from base64 import urlsafe_b64encode
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -7,6 +8,7 @@ from uuid import uuid4
 import pytest
 from litestar import Litestar
 
+from backend.database import execute
 from tests.builders import (
     DISTRICT,
     ELSEWHERE,
@@ -27,6 +29,7 @@ from tests.builders import (
 
 NOTICE = {"id_shown": True, "told": "告知被盘查人身份、依据", "recusal_right_told": True}
 ASKED_OF_A_STOP = {"officers_present": 2, "recording": True}
+A_CURSOR_BEFORE_TIME = urlsafe_b64encode(f'{{"at":"0001-01-01T00:00:00+14:00","id":"{uuid4()}"}}'.encode()).decode()
 INSURED = ("pre_job_training,,2024-03-01,", "accident_insurance,,2024-03-01,")
 
 
@@ -223,6 +226,84 @@ async def test_a_second_finish_makes_no_gap_smaller(app: Litestar) -> None:
     recorded(await lin.finishes(activity, at=ago(minutes=19), public_notice=NOTICE))
     assert [("recording", False, 660)] == await gaps(lin, activity)
     assert "no_public_notice" in await kinds(lin, activity)
+
+
+async def test_a_start_amended_to_a_better_moment_takes_nothing_away(app: Litestar) -> None:
+    """Then Lin was on shift and led; at the start told first, neither."""
+    lin, zhao = await a_duty_auxiliary(app), await an_officer(app)
+    await trained(lin, *INSURED)
+    shift = recorded(await lin.check_in(at=ago(minutes=90), equipment=["执法记录仪", "防刺背心"]))["id"]
+    naming = recorded(await lin.names(zhao, at=ago(minutes=89)))["id"]
+    recorded(await zhao.answer("confirm", naming, at=ago(minutes=88)))
+    recorded(await lin.check_out(shift, at=ago(minutes=60)))
+    activity = await a_late_stop(lin, 30, 10)
+    before = await kinds(lin, activity)
+    assert {"not_on_shift", "not_led"} <= set(before)
+    recorded(await lin.amends(activity, started_at=ago(minutes=70)))
+    assert set(before) <= set(await kinds(lin, activity))
+
+
+async def test_nobody_is_led_today_by_whom_they_named_yesterday(app: Litestar) -> None:
+    """The check-out was forgotten; the next duty's leader is named anew, or nobody leads."""
+    lin, _, _ = await a_patrol(app, hours=24)
+    recorded(await lin.check_in(equipment=["执法记录仪"]))
+    answer = (await lin.get("/v1/duty/verdict", work="10.2", recording="true")).json()
+    assert "not_led" in codes(answer["unmet"])
+    refused(await lin.starts("10.2", recording=True), 409, "not_led")
+
+
+async def test_work_that_assists_enforcement_is_recorded_while_it_is_led(app: Litestar) -> None:
+    """R.32 para 3: correcting a traffic offence with an officer is recorded, without one it need not be."""
+    lin, _, _ = await a_patrol(app, minutes=60)
+    led = recorded(await lin.starts("9.3", at=ago(minutes=30), public_notice=NOTICE))["id"]
+    recorded(await lin.finishes(led, at=ago(minutes=20)))
+    assert [("recording", False, 600)] == await gaps(lin, led)
+    alone = await a_duty_auxiliary(app)
+    recorded(await alone.check_in(at=ago(minutes=60)))
+    commanded = recorded(await alone.starts("9.3", at=ago(minutes=30)))["id"]
+    recorded(await alone.finishes(commanded, at=ago(minutes=20)))
+    assert [] == await gaps(alone, commanded)
+
+
+async def test_an_officer_sees_what_was_done_while_they_led_and_nothing_older(app: Litestar) -> None:
+    """An act that nobody finished and footage that has no end do not reach into the next officer's duty."""
+    lin, _, shift = await a_patrol(app, hours=60)
+    old = recorded(await lin.starts("10.3.question", at=ago(hours=59), **ASKED_OF_A_STOP, notes="私密"))["id"]
+    recorded(await lin.check_out(shift, at=ago(hours=50)))
+    told = {"camera_serial": "DSJ-0042", "file_name": "open.mp4", "media_type": "video/mp4"}
+    footage = recorded(await lin.post("/v1/recordings/declare", **told, started_at=ago(hours=59)))["id"]
+    qian = await an_officer(app)
+    today = recorded(await lin.check_in(at=ago(hours=2)))["id"]
+    recorded(await lin.names(qian, at=ago(hours=1)))
+    refused(await qian.get(f"/v1/activities/{old}"), 404, "unknown_activity")
+    refused(await qian.get(f"/v1/recordings/{footage}"), 404, "unknown_recording")
+    refused(await qian.explains(old), 404, "unknown_activity")
+    assert [] == (await qian.get(f"/v1/shifts/{today}")).json()["activities"]
+
+
+async def test_an_officer_who_left_since_may_have_ordered_it_then(app: Litestar) -> None:
+    """Told late, it is judged by who served at that moment."""
+    lin, zhao, _ = await a_patrol(app, minutes=60)
+    await execute("UPDATE person SET serves_until = current_date - 2 WHERE id = $1", zhao.id)
+    bound = {"id": uuid4(), "means": "restraint_belt", "watcher": lin.id, "ordered_by": zhao.id}
+    told = {"restraints": [bound | {"started_at": ago(days=5)}], **ASKED_OF_A_STOP}
+    recorded(await lin.starts("10.5", at=ago(days=5), **told))
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"from": "0001-01-01T00:00:00+14:00"},
+        {"to": "9999-12-31T23:59:59-14:00"},
+        {"from": "2026-01-01T00:00:00"},
+        {"kind": "\x00"},
+        {"cursor": A_CURSOR_BEFORE_TIME},
+    ],
+)
+async def test_a_search_that_makes_no_sense_is_refused(app: Litestar, query: dict[str, str]) -> None:
+    """By the name of the parameter, and never by a failure."""
+    lin = await a_duty_auxiliary(app)
+    refused(await lin.get("/v1/findings", **query), 422, "invalid")
 
 
 async def test_an_amendment_to_forbidden_work_is_judged_too(app: Litestar) -> None:

@@ -1,14 +1,18 @@
 """Full process (R.10, R.32): whatever happened in an hour, and in whatever order it is told, the gaps are those that a
 child would find by crossing out minutes."""
 
+import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from fractions import Fraction
 from functools import partial
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+import av
 import msgspec
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -28,7 +32,7 @@ from tests.builders import (
     recorded,
     trained,
 )
-from tests.devices import sealed, some_bytes
+from tests.devices import completed, declare_while_recording, parts_of, put, sealed, sha256_of, some_bytes
 
 HOUR = 60
 Minutes = set[int]
@@ -215,6 +219,40 @@ async def test_what_is_sealed_proves_for_as_long_as_it_shows(app: Litestar, ten_
     told = {"started_at": begun, "ended_at": begun + timedelta(seconds=20)}
     await sealed(app, other, ten_seconds, **told)
     assert {"claimed": 10, "proved": 10, "unrecorded": 10} == await seconds(other, act)
+    assert "unrecorded" in await found(act)
+
+
+async def test_two_frames_an_hour_apart_prove_no_hour(app: Litestar, tmp_path: Path) -> None:
+    """What a file leaves out it does not show, whatever its clock says."""
+    path = tmp_path / "two.mp4"
+    with av.open(str(path), "w", format="mp4") as container:
+        stream = container.add_stream("libx264", rate=1)
+        stream.width, stream.height, stream.pix_fmt = 160, 96, "yuv420p"
+        stream.options = {"preset": "ultrafast", "tune": "zerolatency"}
+        for number in range(2):
+            frame = av.VideoFrame(160, 96, "yuv420p")
+            for plane in frame.planes:
+                plane.update(b"\x80" * plane.buffer_size)
+            frame.pts = number
+            for packet in stream.encode(frame):
+                packet.time_base, packet.pts, packet.dts = Fraction(1), number * 3600, number * 3600
+                container.mux(packet)
+    lin, act, _, begun = await an_act(app)
+    await sealed(app, lin, path.read_bytes(), started_at=begun, ended_at=begun + timedelta(seconds=20))
+    assert (await seconds(lin, act))["proved"] <= 10
+
+
+async def test_footage_that_ended_earlier_than_it_claimed_opens_the_gap(app: Litestar, ten_seconds: bytes) -> None:
+    """Declared without an end it claimed the act; completed, it had ended before."""
+    lin, act, _, begun = await an_act(app)
+    upload = (await declare_while_recording(lin, started_at=begun - timedelta(minutes=20)))["id"]
+    assert {"claimed": 20, "proved": 0, "unrecorded": 0} == await seconds(lin, act)
+    (part,) = (await parts_of(lin, upload))["missing"][:1]
+    assert 200 == await asyncio.to_thread(put, part, ten_seconds)
+    ended = begun - timedelta(minutes=15)
+    told = {"bytes": len(ten_seconds), "sha256": sha256_of(ten_seconds), "ended_at": ended}
+    assert "received" == await completed(lin, upload, **told)
+    assert 20 == (await seconds(lin, act))["unrecorded"]
     assert "unrecorded" in await found(act)
 
 

@@ -131,7 +131,9 @@ def test_it_says_in_which_cases_and_with_which_equipment(tmp_path: Path) -> None
 
 def test_what_it_leaves_out_is_as_built_in(tmp_path: Path) -> None:
     """A province that keeps footage for a year says that, and nothing else."""
-    theirs = laid_over(tmp_path, terms='[footage_retention]\ndays = 366\nsource = "its own circular"\nversion = "2020"\n')
+    theirs = laid_over(
+        tmp_path, terms='[footage_retention]\ndays = 366\nsource = "its own circular"\nversion = "2020"\n'
+    )
     assert timedelta(days=366) == theirs.span("footage_retention")
     assert law().span("live_window") == theirs.span("live_window")
     assert (law().works, law().messages) == (theirs.works, theirs.messages)
@@ -140,7 +142,9 @@ def test_what_it_leaves_out_is_as_built_in(tmp_path: Path) -> None:
 
 def test_a_term_is_replaced_as_a_whole(tmp_path: Path) -> None:
     """Another unit takes the place of the first, and the source is its own."""
-    theirs = laid_over(tmp_path, terms='[footage_retention]\nhours = 9000\nsource = "its own circular"\nversion = "2020"\n')
+    theirs = laid_over(
+        tmp_path, terms='[footage_retention]\nhours = 9000\nsource = "its own circular"\nversion = "2020"\n'
+    )
     assert {"hours": 9000} == theirs.terms["footage_retention"].units()
 
 
