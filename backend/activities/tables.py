@@ -38,6 +38,7 @@ class ActivityTelling(Table, db=DB):
     activity = ForeignKey(Activity, null=False, on_delete=OnDelete.restrict, default=None)
     verb = Text(null=False, default=None)
     at = Timestamptz(null=False, default=None)
+    live = Boolean(null=False, default=None)
     started_at = Timestamptz(null=True, default=None)
     ended_at = Timestamptz(null=True, default=None)
     work = Text(null=True, default=None)

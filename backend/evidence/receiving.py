@@ -121,6 +121,8 @@ async def _open(store: EvidenceStore, row: Record, now: datetime) -> tuple[Recor
             opened = await store.open_upload(row["object_key"], row["media_type"])
             if rows_touched(await execute(OPENED, row["id"], opened, now)) == 0:
                 await store.abort_upload(row["object_key"], opened)
+            elif row["state"] in ("abandoned", "mismatch"):
+                await _claims_again(row, now)
             row = await _again(row)
         if row["store_upload"] is None:
             break
@@ -132,6 +134,13 @@ async def _open(store: EvidenceStore, row: Record, now: datetime) -> tuple[Recor
             await execute(FORGOTTEN, row["id"], row["store_upload"])
             row = await _again(row)
     raise Refusal("upload_busy", retry_after=1)
+
+
+async def _claims_again(row: Record, now: datetime) -> None:
+    """What claimed nothing for a while claims its time anew."""
+    async with tx():
+        await lock_concerned(row["owner"], [row["id"]])
+        await look_again(row["id"], now)
 
 
 async def _again(row: Record) -> Record:

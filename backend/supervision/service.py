@@ -42,6 +42,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 ANSWER = """
 INSERT INTO supervision_answer (id, supervision, answer, at, leads_from, place) VALUES ($1, $2, $3, $4, $5, $6)
 """
+BOTH_ANSWERS = "SELECT count(DISTINCT answer) > 1 FROM supervision_answer WHERE supervision = $1"
 ANSWERED = """
 UPDATE supervision s SET answer = a.answer, answered_at = a.at, leads_from = a.leads_from
 FROM (SELECT * FROM supervision_answer WHERE supervision = $1 ORDER BY at, id LIMIT 1) a
@@ -147,6 +148,7 @@ async def _answer(
         standing["started_at"], standing["answered_at"], occasion.law.span("confirmation_target")
     )
     await _flag_late(standing, late)
+    await _flag_contradiction(standing)
     outcome = await _settled(standing)
     if not late:
         return outcome
@@ -178,6 +180,17 @@ async def _flag_late(row: Record, late: bool) -> None:
             started_at=row["started_at"], ended_at=row["answered_at"],
         )
     )  # fmt: skip
+
+
+async def _flag_contradiction(row: Record) -> None:
+    """An officer who said both yes and no: the earliest answer counts, and a person looks at it."""
+    if await value(BOTH_ANSWERS, row["id"]):
+        await findings.stand(
+            Finding(
+                kind="answered_twice", subject=row["id"], organ=row["organ"], person=row["officer"],
+                started_at=row["started_at"], ended_at=row["answered_at"],
+            )
+        )  # fmt: skip
 
 
 async def _put_end(occasion: Occasion, entry_id: UUID, row: Record) -> None:

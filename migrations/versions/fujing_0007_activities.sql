@@ -39,6 +39,7 @@ CREATE TABLE activity_telling (
     activity uuid NOT NULL REFERENCES activity ON DELETE RESTRICT DEFERRABLE INITIALLY DEFERRED,
     verb text NOT NULL CHECK (verb IN ('start', 'finish', 'amend')),
     at timestamptz NOT NULL,
+    live boolean NOT NULL,
     started_at timestamptz,
     ended_at timestamptz,
     work text,
@@ -122,11 +123,12 @@ CREATE FUNCTION wide(spans tstzmultirange, width interval) RETURNS tstzmultirang
 $$;
 
 -- What everything told of an activity amounts to. The last finish ends it, so that nobody can make it shorter by another
--- one told later; an amendment of its times adds a stretch. Public notice is told by start or finish.
+-- one told later; an amendment of its times adds a stretch. Public notice is told by start or finish, or live meanwhile.
 CREATE FUNCTION settle_activity(which uuid) RETURNS activity LANGUAGE sql AS $$
     WITH told AS (SELECT * FROM activity_telling WHERE activity = which),
     base AS (
-        SELECT min(started_at) FILTER (WHERE verb = 'start') AS starts, max(ended_at) FILTER (WHERE verb = 'finish') AS ends
+        SELECT min(started_at) FILTER (WHERE verb = 'start') AS starts, max(ended_at) FILTER (WHERE verb = 'finish') AS ends,
+            min(ended_at) FILTER (WHERE verb = 'finish') AS first_end
         FROM told
     ),
     latest AS (
@@ -160,7 +162,8 @@ CREATE FUNCTION settle_activity(which uuid) RETURNS activity LANGUAGE sql AS $$
             CASE WHEN t.verb = 'amend' THEN t.ended_at END, b.ends))) FROM told t WHERE t.verb <> 'finish'),
         needs_leading = l.needs_leading, needs_recording = l.needs_recording, legality = coalesce(l.legality, false),
         notice_owed = l.notice_owed,
-        notice_given = EXISTS (SELECT FROM told t WHERE t.notice_given AND t.verb = 'start')
+        notice_given = EXISTS (SELECT FROM told t WHERE t.notice_given
+                AND (t.verb = 'start' OR t.verb = 'amend' AND t.live AND coalesce(t.at <= b.first_end, true)))
             OR (SELECT coalesce(bool_and(t.notice_given), false) FROM told t WHERE t.verb = 'finish'),
         needs_insurance = l.needs_insurance, equipment = l.equipment
     FROM latest l, base b, shown s WHERE a.id = which RETURNING a.*
@@ -193,7 +196,7 @@ CREATE FUNCTION acted(a activity) RETURNS tstzrange LANGUAGE sql STABLE AS $$
     ), '[]') END
 $$;
 
--- What a person's footage covers, recording by recording. Declared: claimed; one without an end, no further than its
+-- What a person's footage covers, recording by recording. Declared: claimed, unless what came was something else; one without an end, no further than its
 -- shift and `open_ceiling`. Sealed: proved, for at most what the file holds; then nothing more is claimed either.
 CREATE FUNCTION filmed(who uuid, within tstzrange, open_ceiling interval)
 RETURNS TABLE (recording uuid, claimed tstzrange, proved tstzrange) LANGUAGE sql STABLE AS $$
@@ -206,7 +209,7 @@ RETURNS TABLE (recording uuid, claimed tstzrange, proved tstzrange) LANGUAGE sql
     ))) AS ends) o
     CROSS JOIN LATERAL (SELECT CASE WHEN r.probed_ms IS NULL THEN 'empty'::tstzrange ELSE
         tstzrange(r.started_at, least(r.ended_at, r.started_at + r.probed_ms * interval '1 millisecond')) END AS span) p
-    WHERE r.wearer = who AND r.during && within AND u.state NOT IN ('same_as', 'abandoned')
+    WHERE r.wearer = who AND r.during && within AND u.state NOT IN ('same_as', 'abandoned', 'mismatch')
 $$;
 
 -- Full process (R.10, R.32): of each activity the time that was led, claimed and proved, and the gaps that are wider

@@ -333,6 +333,20 @@ async def test_public_notice_is_owed_while_led(app: Litestar) -> None:
     assert "no_public_notice" not in await kinds(alone, commanded)
 
 
+async def test_public_notice_told_live_meanwhile_counts_and_afterwards_does_not(app: Litestar) -> None:
+    """The phone may tell it while the act lasts; nobody tells it the day after."""
+    lin, _, _ = await a_patrol(app, minutes=60)
+    meanwhile = recorded(await lin.starts("9.3", at=ago(minutes=2)))["id"]
+    recorded(await lin.amends(meanwhile, public_notice=NOTICE))
+    recorded(await lin.finishes(meanwhile))
+    assert "no_public_notice" not in await kinds(lin, meanwhile)
+    afterwards = recorded(await lin.starts("9.3", at=ago(minutes=30)))["id"]
+    recorded(await lin.finishes(afterwards, at=ago(minutes=20)))
+    recorded(await lin.amends(afterwards, at=ago(minutes=25), public_notice=NOTICE))
+    recorded(await lin.finishes(afterwards, at=ago(minutes=24), public_notice=NOTICE))
+    assert "no_public_notice" in await kinds(lin, afterwards)
+
+
 async def test_a_drunk_person_is_bound_by_belt_watched_and_released(app: Litestar) -> None:
     """程序规定 58."""
     lin, zhao, _ = await a_patrol(app, minutes=60)

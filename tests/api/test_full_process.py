@@ -32,7 +32,18 @@ from tests.builders import (
     recorded,
     trained,
 )
-from tests.devices import completed, declare_while_recording, parts_of, put, sealed, sha256_of, some_bytes
+from tests.devices import (
+    completed,
+    declare,
+    declare_while_recording,
+    parts_of,
+    put,
+    run_seal,
+    sealed,
+    send_missing,
+    sha256_of,
+    some_bytes,
+)
 
 HOUR = 60
 Minutes = set[int]
@@ -254,6 +265,20 @@ async def test_footage_that_ended_earlier_than_it_claimed_opens_the_gap(app: Lit
     assert "received" == await completed(lin, upload, **told)
     assert 20 == (await seconds(lin, act))["unrecorded"]
     assert "unrecorded" in await found(act)
+
+
+async def test_what_came_as_something_else_claims_nothing(app: Litestar, ten_seconds: bytes) -> None:
+    """The bytes were not those declared: the claim is gone until they are sent again."""
+    lin, act, _, begun = await an_act(app)
+    told = {"started_at": begun, "ended_at": begun + timedelta(seconds=20)}
+    upload = (await declare(lin, ten_seconds, **told))["id"]
+    await send_missing(lin, upload, bytes(len(ten_seconds)))
+    assert "received" == await completed(lin, upload)
+    assert "unrecorded" not in await found(act)
+    await run_seal(app, upload)
+    assert "unrecorded" in await found(act)
+    await parts_of(lin, upload)
+    assert "unrecorded" not in await found(act)
 
 
 async def test_what_is_no_media_proves_nothing(app: Litestar) -> None:

@@ -404,3 +404,14 @@ async def test_every_order_of_arrival_ends_in_the_same_rows(app: Litestar) -> No
     assert 1 == len(seen)
     first_naming = next(iter(seen))[0]
     assert (since, since + 5 * MINUTE, "next", True, "confirmed", since + 2 * MINUTE, since + MINUTE) == first_naming
+
+
+async def test_an_officer_who_said_no_and_yes_is_found(app: Litestar) -> None:
+    """The earlier answer counts; that there were two is not forgotten."""
+    lin, zhao = await a_duty_auxiliary(app), await an_officer(app)
+    recorded(await lin.check_in(at=ago(hours=2)))
+    naming = recorded(await lin.names(zhao, at=ago(minutes=90)))["id"]
+    recorded(await zhao.answer("decline", naming, at=ago(minutes=80)))
+    recorded(await zhao.answer("confirm", naming, at=ago(minutes=89)))
+    found = (await zhao.get("/v1/findings", kind="answered_twice")).json()["items"]
+    assert [naming] == [one["subject"] for one in found]
