@@ -21,8 +21,9 @@ from granian.server import Server
 from backend import settings
 from backend.database import SESSION
 from backend.entries import EARLIER, KEEP, LOCK
-from backend.findings import STAND
+from backend.findings import REFRESH, STAND, tolerances
 from backend.keys import ALGORITHM, KeyRing
+from backend.law.catalogue import law
 from backend.officers import OFFICERS
 from backend.people.sessions import ACTOR, ISSUER
 from backend.settings import Settings
@@ -37,6 +38,8 @@ CALL = sent(VERB)
 DECODER = msgspec.json.Decoder(CALL)
 HEADERS = [(b"content-type", b"application/json")]
 
+HANDING_OVER = law().span("handing_over")
+
 
 async def check_in(pool: asyncpg.Pool, session: UUID, call: Any) -> dict[str, Any]:
     """One check-in, with everything that it sends to the database."""
@@ -47,8 +50,9 @@ async def check_in(pool: asyncpg.Pool, session: UUID, call: Any) -> dict[str, An
     async with pool.acquire() as connection, connection.transaction():
         await connection.fetch(LOCK, [int.from_bytes(person.bytes[:8], signed=True)])
         await connection.fetchrow(EARLIER, call.id)
-        await connection.fetch(OFFICERS, [call.ordered_by])
-        for row in await connection.fetch(NEIGHBOURS, person, at):
+        await connection.fetch(OFFICERS, [call.ordered_by], at)
+        closed = await connection.fetch(NEIGHBOURS, person, at)
+        for row in closed:
             await connection.execute(UPDATE, [row["id"]], [at], ["next"], [True])
             await connection.execute(STAND, "not_checked_out", row["id"], organ, person, False, row["started_at"], at)
         await connection.execute(
@@ -56,6 +60,8 @@ async def check_in(pool: asyncpg.Pool, session: UUID, call: Any) -> dict[str, An
             call.id_card_carried, call.equipment, call.vehicle, call.ordered_by, call.roster_post,
             msgspec.json.encode(call.place).decode(),
         )  # fmt: skip
+        for row in closed:
+            await connection.fetch(REFRESH, [person], row["started_at"], None, received, *tolerances(), HANDING_OVER)
         shift = {"id": call.id, "started_at": at, "ended_at": None, "in_force": True}
         content, salt = msgspec.json.encode(call, order="sorted"), os.urandom(16)
         facts = {
