@@ -35,9 +35,7 @@ OPEN = """
 SELECT count(*) AS uploads, coalesce(sum(bytes), 0) AS bytes FROM upload
 WHERE owner = $1 AND state IN ('declared', 'receiving', 'received', 'mismatch')
 """
-LED = """
-SELECT DISTINCT auxiliary FROM led WHERE officer = $1 AND named && tstzrange($2, $3) AND during && tstzrange($2, $3)
-"""
+LED = "SELECT DISTINCT auxiliary FROM supervision WHERE officer = $1 AND during && tstzrange($2, $3)"
 
 
 class Owner(msgspec.Struct, frozen=True):
@@ -48,7 +46,10 @@ class Owner(msgspec.Struct, frozen=True):
 
 
 async def the_wearer(actor: Actor, entry: DeclareRecording) -> Iterable[UUID]:
-    """Whom a declaration concerns: the actor, the wearer, and whom the wearer leads while the camera runs."""
+    """Whom a declaration concerns: the actor, the wearer, and who named the wearer as leading while the camera ran.
+
+    Not only whom they led: a shift that arrives at this very moment may make it so.
+    """
     wearer = entry.wearer if actor.kind == DOCK and entry.wearer is not None else actor.person
     if actor.kind not in (DOCK, "officer") or not _in_order(entry):
         return {actor.person, wearer}

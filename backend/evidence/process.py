@@ -11,14 +11,13 @@ from backend.findings import Touched
 from backend.law.catalogue import law
 
 LED = """
-SELECT DISTINCT l.auxiliary FROM recording r
-JOIN led l ON l.officer = r.wearer AND l.named && r.during AND l.during && r.during
+SELECT DISTINCT s.auxiliary FROM recording r JOIN supervision s ON s.officer = r.wearer AND s.during && r.during
 """
 SPAN = "SELECT wearer, started_at, ended_at FROM recording WHERE id = $1"
 
 
 async def lock_concerned(owner: UUID, uploads: Sequence[UUID]) -> None:
-    """Hold the owner of these bytes and whom they led while the camera ran, until the transaction ends."""
+    """Hold the owner of these bytes, and who named them as leading while the camera ran, until the transaction ends."""
     led = await fetch(f"{LED} WHERE r.id = ANY ($1)", list(uploads))
     await lock_persons([owner, *(row["auxiliary"] for row in led)])
 

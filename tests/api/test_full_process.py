@@ -4,6 +4,7 @@ child would find by crossing out minutes."""
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from fractions import Fraction
 from functools import partial
@@ -19,6 +20,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from litestar import Litestar
 
+from backend import findings
 from backend.database import fetch
 from backend.oversight.finding import look_again
 from mobile_api.footage import film
@@ -332,3 +334,29 @@ async def test_an_open_act_is_looked_at_again(app: Litestar) -> None:
     await trained(lin, "pre_job_training,,2024-03-01,", "accident_insurance,,2024-03-01,")
     await look_again(now() + timedelta(minutes=2))
     assert "uninsured" not in await found(act)
+
+
+async def test_the_officers_footage_and_a_late_check_in_at_once_leave_no_stale_gap(
+    app: Litestar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whom they led turns out only with the shift: whoever comes second waits, and sees the first."""
+    lin, zhao = await a_duty_auxiliary(app), await an_officer(app)
+    naming = recorded(await lin.names(zhao, at=ago(minutes=59)))["id"]
+    recorded(await zhao.answer("confirm", naming, at=ago(minutes=58)))
+    act = recorded(await lin.starts("10.3.question", at=ago(minutes=30)))["id"]
+    recorded(await lin.finishes(act, at=ago(minutes=20)))
+    refresh, both = findings.refresh, asyncio.Barrier(2)
+
+    async def together(touched: findings.Touched, at: datetime) -> dict[UUID, list[str]]:
+        """Neither commits before the other has looked, unless one must wait for the other."""
+        standing = await refresh(touched, at)
+        with suppress(TimeoutError, asyncio.BrokenBarrierError):
+            await asyncio.wait_for(both.wait(), 1)
+        return standing
+
+    monkeypatch.setattr(findings, "refresh", together)
+    declared = zhao.declare(started_at=ago(minutes=55), ended_at=ago(minutes=5))
+    for answer in await asyncio.gather(lin.check_in(at=ago(minutes=60)), declared):
+        recorded(answer)
+    assert {"claimed": pytest.approx(600, abs=2), "proved": 0, "unrecorded": 0} == await seconds(lin, act)
+    assert "unrecorded" not in await found(act)
