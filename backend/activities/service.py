@@ -24,7 +24,7 @@ from backend.activities.entries import (
     Told,
 )
 from backend.database import Record, execute, fetch, first, value
-from backend.entries import Actor, Occasion, Outcome, as_json
+from backend.entries import Actor, Entry, Occasion, Outcome, as_json
 from backend.findings import Touched, tolerances
 from backend.journal import utc
 from backend.law.catalogue import Law, Work
@@ -203,8 +203,7 @@ def _consistent(case_kind: str, case_ref: str | None) -> None:
 
 
 def _amends(entry: AmendActivity) -> bool:
-    said = {"id", "occurred_at", "device_seq", "boot_id", "uptime_ms", "despite", "activity", "why", "sent_at"}
-    return bool(msgspec.to_builtins(entry).keys() - said)
+    return bool(msgspec.to_builtins(entry).keys() - {*Entry.__struct_fields__, "sent_at", "activity", "why"})
 
 
 async def _mine(occasion: Occasion, activity: UUID) -> Record:

@@ -5,18 +5,15 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
-from mobile_api import cli
 from mobile_api.drawing import KIND, LEGEND, Gap, Scale, draw, lanes, plain, scale_of, ticks
 from mobile_api.svg import LEFT, RIGHT, WIDTH, svg
 
@@ -363,49 +360,3 @@ def test_a_gap_as_short_as_nothing_is_still_seen() -> None:
     """One column at least, also at the very end."""
     scale = Scale(EIGHT, EIGHT + timedelta(hours=9))
     assert (49, 50) == scale.cells(Gap(scale.end, scale.end, "leading", False), 50)
-
-
-@pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """A shift that the command finds instead of asking a database."""
-    shift = a_full_shift()
-    monkeypatch.setattr(cli, "in_database", lambda *_: shift)
-    return shift
-
-
-def fujing(*arguments: str) -> Any:
-    return CliRunner().invoke(cli.main, ["timeline", *arguments])
-
-
-SHIFT = "019c8f2e-7f6a-7c3e-9d0a-5b1e2f3a4c5d"
-
-
-def test_the_command_writes_for_its_owner_alone(told: dict[str, Any], tmp_path: Path) -> None:
-    """A timeline names people: nobody else on the machine reads it, whoever made the file before."""
-    picture, raw = tmp_path / "shift.svg", tmp_path / "shift.json"
-    picture.write_text("older and longer" * 9000)
-    picture.chmod(0o644)
-    assert 0 == fujing(SHIFT, "--svg", str(picture), "--json", str(raw)).exit_code
-    assert [0o600, 0o600] == [file.stat().st_mode & 0o777 for file in (picture, raw)]
-    assert told == json.loads(raw.read_text())
-    assert elements(picture.read_text()).tag == f"{SVG}svg"
-
-
-def test_the_command_prints_a_picture_and_nothing_else(told: dict[str, Any]) -> None:
-    """`fujing timeline SHIFT --svg - > file` is a picture."""
-    assert elements(fujing(SHIFT, "--svg", "-").stdout).tag == f"{SVG}svg"
-    assert told == json.loads(fujing(SHIFT, "--json", "-").stdout)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "code", "words"),
-    [
-        ((SHIFT, "--svg", "-", "--json", "-"), 2, "Only one"),
-        (("not-a-shift",), 2, "not a valid UUID"),
-        ((SHIFT, "--svg", "/nowhere/shift.svg"), 1, "cannot be written"),
-    ],
-)
-def test_the_command_says_what_is_wrong(told: dict[str, Any], arguments: tuple, code: int, words: str) -> None:
-    """A sentence and an exit code, never a stack."""
-    answer = fujing(*arguments)
-    assert (code, True) == (answer.exit_code, words in " ".join(answer.output.split()))

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from mobile_api.client import Client, Problem
-from tests.houses import CHEN, ZHAO, Serving
+from tests.houses import CHEN, ZHAO, Serving, succeeded
 
+SVG = "{http://www.w3.org/2000/svg}svg"
 NOTICE = {"id_shown": True, "told": "向被盘查人表明身份，说明依据", "recusal_right_told": True}
 
 
@@ -69,6 +70,44 @@ def test_a_shift_that_nobody_has_is_a_sentence(running: Serving) -> None:
     done = running.place.run("timeline", "0192f0c1-5d2e-7a31-8a5e-6f0e4f6f0001")
     assert 1 == done.returncode
     assert "no such shift" in done.stderr
+
+
+def test_the_command_writes_for_its_owner_alone(running: Serving, passwords: dict[str, str], tmp_path: Path) -> None:
+    """A timeline names people: nobody else on the machine reads it, whoever made the file before."""
+    chen, shift, _ = a_duty(running, passwords)
+    picture, raw = tmp_path / "shift.svg", tmp_path / "shift.json"
+    picture.write_text("older and longer" * 9000)
+    picture.chmod(0o644)
+    succeeded(running.place.run("timeline", shift, "--svg", str(picture), "--json", str(raw)))
+    assert [0o600, 0o600] == [file.stat().st_mode & 0o777 for file in (picture, raw)]
+    assert chen.get(f"/v1/shifts/{shift}")["shift"] == json.loads(raw.read_text())["shift"]
+    assert SVG == ElementTree.fromstring(picture.read_text(encoding="utf-8")).tag  # noqa: S314 - our own picture
+
+
+def test_the_command_prints_one_thing_and_nothing_else(running: Serving, passwords: dict[str, str]) -> None:
+    """`fujing timeline SHIFT --svg - > file` is a picture."""
+    _, shift, _ = a_duty(running, passwords)
+    picture = succeeded(running.place.run("timeline", shift, "--svg", "-"))
+    assert SVG == ElementTree.fromstring(picture).tag  # noqa: S314 - our own picture
+    assert shift == json.loads(succeeded(running.place.run("timeline", shift, "--json", "-")))["shift"]["id"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("{shift}", "--svg", "-", "--json", "-"), 2, "Only one"),
+        (("not-a-shift",), 2, "not a valid UUID"),
+        (("{shift}", "--svg", "/nowhere/shift.svg"), 1, "cannot be written"),
+    ],
+)
+def test_the_command_says_what_is_wrong(
+    running: Serving, passwords: dict[str, str], arguments: tuple[str, ...], code: int, words: str
+) -> None:
+    """A sentence and an exit code, never a stack."""
+    _, shift, _ = a_duty(running, passwords)
+    done = running.place.run("timeline", *(word.format(shift=shift) for word in arguments))
+    told = " ".join((done.stdout + done.stderr).split())
+    assert (code, True, False) == (done.returncode, words in told, "Traceback" in told), told
 
 
 def test_a_live_stop_without_a_leader_is_refused_with_its_articles(running: Serving, passwords: dict[str, str]) -> None:
