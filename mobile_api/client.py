@@ -14,6 +14,7 @@ from base64 import b64encode
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,27 +28,49 @@ ALGORITHM = "EdDSA"
 RECEIPT_TYPE = "fujing-receipt+jwt"
 ATTEMPTS = 8
 LONGEST_PAUSE = 20.0
+ROUNDS = 2  # parts of each lane before the lanes are weighed again
 BLOCK = 4 * 1024 * 1024
 RETRIED = {502, 503, 504}
 Sent = Callable[[int], None]
 
 
 class Problem(Exception):
-    """The server said no, and why. `code` is stable; `told` is the whole problem."""
+    """The server said no, and why. `code` is stable; `told` is the whole problem; `retry_after`: seconds, if asked."""
 
-    def __init__(self, told: dict[str, Any]) -> None:
+    def __init__(self, told: dict[str, Any], retry_after: float | None = None) -> None:
         super().__init__(f"{told.get('code')}: {told.get('detail')}")
-        self.told = told
+        self.told, self.retry_after = told, retry_after
         self.code = str(told.get("code"))
         self.status = int(told.get("status", 0))
 
 
 class Unreachable(Exception):
-    """No answer after every attempt; what was to be sent is still on the device."""
+    """No answer after every attempt; what was to be sent is still on the device. `retry_after`: seconds, if asked."""
+
+    def __init__(self, what: str, retry_after: float | None = None) -> None:
+        super().__init__(what)
+        self.retry_after = retry_after
 
 
 class NotVerified(Exception):
     """A receipt that does not prove what it should. Keep the file."""
+
+
+class Lanes:
+    """How many parts to send at once: one more while that is faster, half as many when something breaks."""
+
+    def __init__(self, most: int = 6) -> None:
+        self.now, self._most, self._best = 2, most, 0.0
+
+    def heard(self, sent: int, seconds: float, *, broke: bool) -> None:
+        """Bytes that arrived in a round of so many seconds, and whether any part did not."""
+        rate = sent / max(seconds, 1e-6)
+        if broke:
+            self.now, self._best = max(1, self.now // 2), rate
+        elif rate > self._best * 1.05 and self.now < self._most:
+            self.now, self._best = self.now + 1, rate
+        elif rate < self._best * 0.7:
+            self.now, self._best = max(1, self.now - 1), rate
 
 
 class Client:
@@ -99,7 +122,7 @@ class Client:
         answer = self.entry(verb, file_name=file.name, bytes=size, sha256=sha256, **told)
         return UUID(answer["id"])
 
-    def upload(self, upload: UUID, file: Path, *, lanes: int = 3, sent: Sent = lambda _: None) -> int:
+    def upload(self, upload: UUID, file: Path, *, lanes: int | Lanes = 3, sent: Sent = lambda _: None) -> int:
         """Send what the store has not, in `lanes` at once; `sent` is told the bytes of each part that arrived.
 
         Returns how many parts were there already. Raises Unreachable after rounds in which nothing arrived.
@@ -107,16 +130,28 @@ class Client:
         told = self.get(f"/v1/uploads/{upload}/parts")
         there = sum(last - first + 1 for first, last in told["have"])
         failures = 0
-        with file.open("rb") as source, ThreadPoolExecutor(lanes) as pool:
+        with file.open("rb") as source:
             while told["missing"]:
-                send = partial(self._send, source.fileno(), sent)
-                failures = 0 if any(list(pool.map(send, told["missing"]))) else failures + 1
+                arrived = self._send_round(source.fileno(), told["missing"], lanes, sent)
+                failures = 0 if arrived else failures + 1
                 if failures >= ATTEMPTS:
                     raise Unreachable(f"no part of {file.name} arrived")
                 if failures:
                     self._pause(failures)
                 told = self.get(f"/v1/uploads/{upload}/parts")
         return there
+
+    def _send_round(self, source: int, parts: list[dict[str, Any]], lanes: int | Lanes, sent: Sent) -> int:
+        """Send these parts, a few rounds of the lanes at once where the lanes learn. The bytes that arrived."""
+        if isinstance(lanes, Lanes):
+            parts = parts[: lanes.now * ROUNDS]
+        begun = time.monotonic()
+        with ThreadPoolExecutor(lanes.now if isinstance(lanes, Lanes) else lanes) as pool:
+            went = list(pool.map(partial(self._send, source, sent), parts))
+        arrived = sum(part["bytes"] for part, well in zip(parts, went, strict=True) if well)
+        if isinstance(lanes, Lanes):
+            lanes.heard(arrived, time.monotonic() - begun, broke=not all(went))
+        return arrived
 
     def complete(self, upload: UUID, **told: Any) -> str:
         """Say that every part was sent. Returns the state. Raises Problem `parts_missing` and others."""
@@ -182,9 +217,10 @@ class Client:
                     self._renew(token)
                     continue
                 raise problem
-            if attempt >= ATTEMPTS:
-                raise Unreachable(f"{method} {path}")
-            self._pause(attempt, answer)
+            asked = _asked_pause(answer)
+            if attempt >= ATTEMPTS or (asked or 0) > LONGEST_PAUSE:
+                raise Unreachable(f"{method} {path}", asked)
+            self._pause(attempt, asked)
 
     def _attempt(
         self, method: str, path: str, body: Any, query: dict[str, Any] | None, token: str | None
@@ -211,10 +247,10 @@ class Client:
     def _keep(self, tokens: dict[str, Any]) -> None:
         self._access, self._refresh = tokens["access_token"], tokens["refresh_token"]
 
-    def _pause(self, attempt: int, answer: urllib3.BaseHTTPResponse | None = None) -> None:
-        asked = answer.headers.get("Retry-After", "") if answer is not None else ""
-        pause = float(asked) if asked.isdigit() else 0.2 * 2**attempt
-        time.sleep(min(pause, LONGEST_PAUSE) * random.uniform(0.7, 1.0))  # noqa: S311 - no secret
+    def _pause(self, attempt: int, asked: float | None = None) -> None:
+        """Never shorter than the server asked; otherwise longer each time, and not all phones at once."""
+        jitter = random.uniform(0.7, 1.0)  # noqa: S311 - no secret
+        time.sleep(asked * (2 - jitter) if asked is not None else min(0.2 * 2**attempt, LONGEST_PAUSE) * jitter)
 
 
 def digest_of(file: Path) -> tuple[int, str]:
@@ -240,9 +276,24 @@ def read_receipt(receipt: str, keys: Iterable[dict[str, str]]) -> dict[str, Any]
     return claims
 
 
+def _asked_pause(answer: urllib3.BaseHTTPResponse | None) -> float | None:
+    """The seconds of Retry-After, whose other form is a date by the server's clock."""
+    if answer is None or "Retry-After" not in answer.headers:
+        return None
+    told = answer.headers["Retry-After"]
+    if told.isdigit():
+        return float(told)
+    try:
+        until, now = (parsedate_to_datetime(text) for text in (told, answer.headers["Date"]))
+        return max(0.0, (until - now).total_seconds())
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
 def _problem(answer: urllib3.BaseHTTPResponse) -> Problem:
     try:
         told = msgspec.json.decode(answer.data)
     except msgspec.DecodeError:
         told = {"code": "not_an_answer", "detail": f"the server answered {answer.status} without a problem"}
-    return Problem({"status": answer.status, **told} if isinstance(told, dict) else {"status": answer.status})
+    told = {"status": answer.status, **told} if isinstance(told, dict) else {"status": answer.status}
+    return Problem(told, _asked_pause(answer))

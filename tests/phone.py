@@ -1,0 +1,100 @@
+"""A handheld in a process of its own, for the stories: `python -m tests.phone PLAN`, where PLAN is a JSON file.
+
+It lives through the plan's acts in order, keeps each in its outbox before it goes on, carries them in the background, and
+ends with 0 when nothing is left. Killed at any line and started again, it goes on where it was.
+"""
+
+import random
+import sys
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from mobile_api.client import Client, Problem, Unreachable
+from mobile_api.outbox import Outbox, carry
+
+
+class Act(msgspec.Struct, frozen=True):
+    """One entry, or a file when `size` is given: its id, when it happened, and what it tells."""
+
+    id: UUID
+    at: datetime
+    verb: str
+    told: dict[str, Any]
+    size: int = 0
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """`ahead`: seconds by which the device's clock is wrong; `pace`: real seconds between acts."""
+
+    url: str
+    badge: str
+    password: str
+    home: Path
+    acts: list[Act]
+    code: str
+    ahead: float = 0.0
+    pace: float = 0.2
+
+
+def some_bytes(act: Act) -> bytes:
+    """What the camera recorded: the same bytes whenever the act is played again."""
+    return random.Random(act.id.int).randbytes(act.size)  # noqa: S311 - no secret
+
+
+def live(plan: Plan) -> None:
+    """Play the plan to its end."""
+    ahead = timedelta(seconds=plan.ahead)
+
+    def clock() -> datetime:
+        return datetime.now(UTC) + ahead
+
+    outbox = Outbox(plan.home / "outbox.db", clock=clock)
+    person, client = sign_in(plan, clock)
+    stop, worker = threading.Event(), None
+    for act in plan.acts:
+        if not outbox.knows(act.id):
+            play(outbox, person, plan.home, act, ahead)
+            time.sleep(plan.pace)
+        if worker is None:
+            worker = threading.Thread(target=carry, args=(outbox, client, person, stop), daemon=True)
+            worker.start()
+    while outbox.left(person):
+        if worker is not None and not worker.is_alive():
+            raise SystemExit("the carrier ended")
+        time.sleep(0.1)
+    stop.set()
+
+
+def play(outbox: Outbox, person: str, home: Path, act: Act, ahead: timedelta) -> None:
+    """One act by the device's clock, into the outbox."""
+    when = act.at + ahead
+    if not act.size:
+        outbox.add(person, act.verb, id=act.id, occurred_at=when, **act.told)
+        return
+    taken = home / f"{act.id}.mp4"
+    taken.write_bytes(some_bytes(act))
+    told = {name: _shifted(what, ahead) for name, what in act.told.items()}
+    outbox.add_file(person, taken, act.verb, id=act.id, occurred_at=when, **told)
+
+
+def _shifted(what: Any, ahead: timedelta) -> Any:
+    """Times that the plan tells by the true clock, as the device would tell them."""
+    try:
+        return datetime.fromisoformat(what) + ahead
+    except (TypeError, ValueError):
+        return what
+
+
+def main() -> None:
+    plan = msgspec.json.decode(Path(sys.argv[1]).read_bytes(), type=Plan)
+    live(plan)
+
+
+if __name__ == "__main__":
+    main()
