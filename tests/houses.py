@@ -26,6 +26,7 @@ person,P2002,钱进,officer,{STATION},2016-07-01,
 person,DOCK-01,采集工作站,dock,{STATION},2026-01-01,
 device,HH-0001,手持终端,handheld,{STATION},,
 device,HH-0002,手持终端,handheld,{STATION},,
+device,HH-0003,手持终端,handheld,{STATION},,
 """
 LIN, CHEN, ZHAO, QIAN, DOCK = "FJ1001", "FJ1002", "P2001", "P2002", "DOCK-01"
 

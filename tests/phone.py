@@ -15,7 +15,6 @@ from uuid import UUID
 
 import msgspec
 
-from mobile_api.client import Client, Problem, Unreachable
 from mobile_api.outbox import Outbox, carry
 
 
