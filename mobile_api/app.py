@@ -13,6 +13,7 @@ from litestar.plugins.prometheus import PrometheusController
 from backend import database, settings
 from backend.keys import Keys
 from backend.law.catalogue import use
+from backend.people.proofs import ProofReader
 from backend.people.sessions import TokenReader
 from backend.settings import Settings
 from mobile_api import descriptions, duty, entries, handovers, lookups, openapi, operations, people, sessions, uploads
@@ -41,6 +42,7 @@ def build(chosen: Settings) -> Litestar:
     keys = Keys(chosen.secrets_dir)
     app = assemble([_connected])
     app.state.settings, app.state.key_rings, app.state.tokens = chosen, keys, TokenReader(keys)
+    app.state.proofs = ProofReader(keys.nonce, chosen.public_url)
     return app
 
 

@@ -206,7 +206,7 @@ async def _set_password(badge: str, password: str) -> None:
 
 
 @main.command("rotate-keys")
-@click.argument("purpose", type=click.Choice(["session", "evidence", "refresh"]))
+@click.argument("purpose", type=click.Choice(["session", "evidence", "refresh", "nonce"]))
 def rotate_keys(purpose: str) -> None:
     """Make a new key that signs from now on; old ones still verify, so nobody is logged out."""
     with told_in_one_sentence():

@@ -16,6 +16,7 @@ LABELS = ("method", "path", "status")
 REQUESTS = Counter("fujing_requests", "Requests answered", LABELS)
 SECONDS = Histogram("fujing_request_seconds", "From the first byte in to the last byte out", LABELS)
 RAW = [(name.lower().encode(), text.encode()) for name, text in HEADERS.items()]
+FRESH_NONCE = "fujing.fresh_nonce"  # in the scope: what the answer's DPoP-Nonce says
 _children: dict[tuple[str, str, int], tuple[Any, Any]] = {}
 
 
@@ -37,6 +38,9 @@ class Edge:
                 status = message["status"]
                 there = {name for name, _ in message["headers"]}
                 message["headers"] = [*message["headers"], *(raw for raw in RAW if raw[0] not in there)]
+                if FRESH_NONCE in scope:
+                    nonce = scope[FRESH_NONCE].encode()  # type: ignore[literal-required]
+                    message["headers"] += [(b"dpop-nonce", nonce)]  # type: ignore[operator]
             await send(message)
 
         try:
