@@ -16,7 +16,19 @@ from backend.law.catalogue import use
 from backend.people.proofs import ProofReader
 from backend.people.sessions import TokenReader
 from backend.settings import Settings
-from mobile_api import descriptions, duty, entries, handovers, lookups, openapi, operations, people, sessions, uploads
+from mobile_api import (
+    descriptions,
+    devices,
+    duty,
+    entries,
+    handovers,
+    lookups,
+    openapi,
+    operations,
+    people,
+    sessions,
+    uploads,
+)
 from mobile_api.auth import PUBLIC, SessionMiddleware
 from mobile_api.edge import Edge
 from mobile_api.logs import configure
@@ -64,6 +76,7 @@ def assemble(lifespan: list[Any]) -> Litestar:
         "/v1",
         route_handlers=[
             *sessions.ROUTES,
+            *devices.ROUTES,
             *people.ROUTES,
             *duty.ROUTES,
             *entries.ROUTES,

@@ -15,7 +15,7 @@ from backend.entries import Actor
 from backend.people.proofs import Proof
 from backend.people.sessions import actor_of
 from backend.refusals import Refusal
-from mobile_api.edge import FRESH_NONCE
+from mobile_api.problems import FRESH_NONCE
 
 PUBLIC = {"public": True}
 QUARANTINED = {"quarantined": True}
@@ -55,16 +55,17 @@ def read_proof(connection: Connection, token: str | None = None, missing: str = 
         raise Refusal(missing)
     if len(sent) > 1:
         raise Refusal("proof_invalid")
-    now, reader, scope = datetime.now(UTC), connection.app.state.proofs, connection.scope
+    now, reader = datetime.now(UTC), connection.app.state.proofs
+    scope: Any = connection.scope
     try:
         proof: Proof = reader.read(sent[0], scope["method"], scope["path"], now, token)
     except Refusal as refusal:
         if refusal.code == "use_dpop_nonce":
-            scope[FRESH_NONCE] = reader.nonces.fresh(now)  # type: ignore[literal-required]
+            scope[FRESH_NONCE] = reader.nonces.fresh(now)
         raise
     if proof.aging:
-        scope[FRESH_NONCE] = reader.nonces.fresh(now)  # type: ignore[literal-required]
-    scope[PROOF] = proof  # type: ignore[literal-required]
+        scope[FRESH_NONCE] = reader.nonces.fresh(now)
+    scope[PROOF] = proof
     return proof
 
 

@@ -29,6 +29,7 @@ CHALLENGES = {
     "use_dpop_nonce": "use_dpop_nonce", "proof": "invalid_dpop_proof", "key_differs": "invalid_dpop_proof",
     "token_invalid": "invalid_token", "token_expired": "invalid_token", "session_ended": "invalid_token",
 }  # fmt: skip
+FRESH_NONCE = "fujing.fresh_nonce"  # in the scope: what the answer's DPoP-Nonce says
 HEADERS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}  # on every answer
 BY_SQLSTATE = {
     "23505": "conflict",
@@ -83,6 +84,8 @@ def answer(request: Request[Any, Any, Any], refusal: Refusal) -> Response[dict[s
         headers["Retry-After"] = str(refusal.retry_after or RETRY_SOON)
     if refusal.status == 401:
         headers["WWW-Authenticate"] = _challenge(refusal.code)
+    if FRESH_NONCE in request.scope:  # what was refused before the edge saw it
+        headers["DPoP-Nonce"] = request.scope[FRESH_NONCE]  # type: ignore[literal-required]
     told = problem(refusal, language, request.url.path)
     return Response(told, status_code=refusal.status, media_type=PROBLEM_JSON, headers=headers)
 

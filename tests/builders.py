@@ -63,7 +63,7 @@ class Client:
         self.http = httpx.AsyncClient(transport=transport, base_url="http://fujing.test", trust_env=False)
 
     async def ask(self, method: str, path: str, *, english: bool = False, **options: Any) -> httpx.Response:
-        headers = dict(options.pop("headers", {}))
+        headers = httpx.Headers(options.pop("headers", {}))
         if self.token is not None:
             headers.setdefault("Authorization", f"DPoP {self.token}")
         if english:
@@ -259,6 +259,15 @@ async def a_device(serial: str | None = None) -> str:
     serial = serial or f"HH-{uuid4().hex[:12]}"
     await roster.bring_in([a_row(record="device", code=serial, name="手持终端", kind="handheld", organ=STATION)])
     return serial
+
+
+async def a_phone(app: Litestar) -> Client:
+    """An enrolled device in a stranger's hand."""
+    return Client(app, key=await an_enrolled_key())
+
+
+async def an_administrator_of(app: Litestar, organ: str, name: str = "管理员") -> Someone:
+    return await somebody(app, "staff", organ, name, roles=[("administrator", organ)])
 
 
 async def an_enrolled_key(serial: str | None = None, organ: str = STATION) -> DeviceKey:
