@@ -78,7 +78,10 @@ class Role(msgspec.Struct, frozen=True):
 
 
 class Actor(msgspec.Struct, frozen=True, kw_only=True):
-    """The person of a session: who acts, from which device, with which roles at this moment."""
+    """The person of a session: who acts, from which device, with which roles at this moment.
+
+    `quarantined`: the device was revoked; what it still holds is taken by sync alone, for a person to decide.
+    """
 
     person: UUID
     badge: str
@@ -87,6 +90,7 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True):
     session: UUID
     device: UUID | None = None
     roles: tuple[Role, ...] = ()
+    quarantined: bool = False
 
 
 class Timing(msgspec.Struct, frozen=True):
@@ -206,6 +210,7 @@ class Verb(msgspec.Struct, frozen=True, kw_only=True):
     summary: str
     example: dict[str, Any]
     concerned: Concerned = only_the_actor
+    field: bool = True  # made from a device in the street; a decision (False) may come from a desk too
 
 
 def timing(occurred_at: datetime, sent_at: datetime, received_at: datetime, law: Law) -> Timing:
@@ -256,6 +261,8 @@ async def _record_or_replay(
 ) -> Recorded:
     if actor.kind not in verb.may:
         raise Refusal("not_for_your_role")
+    if verb.field and actor.device is None:
+        raise Refusal("device_needed")
     async with tx():
         await lock_persons(await verb.concerned(actor, entry))
         earlier = await first(EARLIER, entry.id)

@@ -14,7 +14,8 @@ import msgspec
 
 PREFIX = "FUJING_"
 PORTS = 65535
-OF_A_STATION = {"FUJING_URL", "FUJING_DOCK", "FUJING_DOCK_PASSWORD"}  # `fujing ingest` is a client and reads these
+# `fujing ingest` and `enrol-station` are clients and read these
+OF_A_STATION = {"FUJING_URL", "FUJING_DOCK", "FUJING_DOCK_PASSWORD", "FUJING_DOCK_KEY"}
 SECRET = {"database_url", "migrate_url", "s3_access_key", "s3_secret_key"}
 S3_REQUIRED = ("s3_endpoint", "s3_access_key", "s3_secret_key", "s3_bucket")
 
@@ -28,9 +29,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     Either both services are embedded (no URL given) or each is named: PostgreSQL by `database_url` (the application's
     role, which owns no table) and `migrate_url` (the owner's), the store by `s3_*`.
+    `public_url` is the one address by which devices call; where it is set, their proofs must name it.
     """
 
     data_dir: Path = Path("fujing-data")
+    public_url: str | None = None
     listen: Annotated[str, msgspec.Meta(pattern=r"^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):\d{1,5}$")] | None = None
     workers: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
     pool_size: Annotated[int, msgspec.Meta(ge=2, le=200)] = 16
@@ -111,5 +114,7 @@ def _check_together(settings: Settings) -> None:
         raise SettingsError(f"{variable(missing[0])} is not set, but FUJING_S3_ENDPOINT is.")
     if settings.s3_endpoint is not None and "/" in settings.s3_endpoint:
         raise SettingsError("FUJING_S3_ENDPOINT takes host:port without a scheme; FUJING_S3_SECURE chooses TLS.")
-    if settings.s3_public_url is not None and _scheme(settings.s3_public_url) not in ("http", "https"):
-        raise SettingsError("FUJING_S3_PUBLIC_URL must begin with http:// or https://.")
+    for name in ("public_url", "s3_public_url"):
+        url = getattr(settings, name)
+        if url is not None and _scheme(url) not in ("http", "https"):
+            raise SettingsError(f"{variable(name)} must begin with http:// or https://.")

@@ -64,6 +64,10 @@ def build(connection: asyncpg.Connection, store: EvidenceStore, keys: Keys) -> P
     async def forget_attempts(_: Schedule) -> None:
         await execute("DELETE FROM sign_in_attempt WHERE at < now() - $1::interval", 2 * law().span("sign_in_window"))
 
+    @queue.schedule("forget_proofs", "*/5 * * * *")
+    async def forget_proofs(_: Schedule) -> None:
+        await execute("DELETE FROM proof_seen WHERE at < now() - $1::interval", 3 * law().span("proof_nonce_life"))
+
     return queue
 
 

@@ -13,9 +13,22 @@ from litestar.plugins.prometheus import PrometheusController
 from backend import database, settings
 from backend.keys import Keys
 from backend.law.catalogue import use
+from backend.people.proofs import ProofReader
 from backend.people.sessions import TokenReader
 from backend.settings import Settings
-from mobile_api import descriptions, duty, entries, handovers, lookups, openapi, operations, people, sessions, uploads
+from mobile_api import (
+    descriptions,
+    devices,
+    duty,
+    entries,
+    handovers,
+    lookups,
+    openapi,
+    operations,
+    people,
+    sessions,
+    uploads,
+)
 from mobile_api.auth import PUBLIC, SessionMiddleware
 from mobile_api.edge import Edge
 from mobile_api.logs import configure
@@ -41,6 +54,7 @@ def build(chosen: Settings) -> Litestar:
     keys = Keys(chosen.secrets_dir)
     app = assemble([_connected])
     app.state.settings, app.state.key_rings, app.state.tokens = chosen, keys, TokenReader(keys)
+    app.state.proofs = ProofReader(keys.nonce, chosen.public_url)
     return app
 
 
@@ -62,6 +76,7 @@ def assemble(lifespan: list[Any]) -> Litestar:
         "/v1",
         route_handlers=[
             *sessions.ROUTES,
+            *devices.ROUTES,
             *people.ROUTES,
             *duty.ROUTES,
             *entries.ROUTES,

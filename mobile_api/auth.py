@@ -1,6 +1,8 @@
-"""Who asks: the access token is read, then the session is looked up, on every request that is not public.
+"""Who asks: the access token and the device's proof are read, then the session is looked up, on every request that is
+not public.
 
-A route is public by `opt={"public": True}`, never by a pattern on its path.
+A route is public by `opt={"public": True}`, never by a pattern on its path; `opt={"quarantined": True}` lets in whom
+a revoked device still serves.
 """
 
 from datetime import UTC, datetime
@@ -9,18 +11,65 @@ from typing import Any
 from litestar.connection import ASGIConnection
 from litestar.middleware import AbstractAuthenticationMiddleware, AuthenticationResult
 
+from backend.entries import Actor
+from backend.people.proofs import Proof
 from backend.people.sessions import actor_of
 from backend.refusals import Refusal
+from mobile_api.problems import FRESH_NONCE
 
 PUBLIC = {"public": True}
+QUARANTINED = {"quarantined": True}
+SCHEME = "dpop"
+PROOF = "fujing.proof"  # in the scope, for bodies.read
+Connection = ASGIConnection[Any, Any, Any, Any]
 
 
 class SessionMiddleware(AbstractAuthenticationMiddleware):
-    """Puts the Actor into `request.user`. Raises Refusal 401 with what to do."""
+    """Puts the Actor into `request.user`. Raises Refusal 401 with what to do, or 403 `device_revoked`."""
 
-    async def authenticate_request(self, connection: ASGIConnection[Any, Any, Any, Any]) -> AuthenticationResult:
-        scheme, _, token = connection.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not token:
-            raise Refusal("token_missing")
-        claims = connection.app.state.tokens.read(token, datetime.now(UTC))
-        return AuthenticationResult(user=await actor_of(claims.session), auth=claims)
+    async def authenticate_request(self, connection: Connection) -> AuthenticationResult:
+        result = await by_device(connection)
+        only_quarantined(connection, result.user)
+        return result
+
+
+async def by_device(connection: Connection) -> AuthenticationResult:
+    """The person of the access token, proved by the key that the token is bound to."""
+    scheme, _, token = connection.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != SCHEME or not token:
+        raise Refusal("token_missing")
+    claims = connection.app.state.tokens.read(token, datetime.now(UTC))
+    proof = read_proof(connection, token)
+    if proof.jkt != claims.jkt:
+        raise Refusal("key_differs")
+    return AuthenticationResult(user=await actor_of(claims.session, proof), auth=claims)
+
+
+def read_proof(connection: Connection, token: str | None = None, missing: str = "proof_missing") -> Proof:
+    """The proof of this request, checked but not spent; the body is compared with it where it is read.
+
+    Raises Refusal 401 `missing`, and what `ProofReader.read` raises.
+    """
+    sent = connection.headers.getall("dpop", [])
+    if not sent:
+        raise Refusal(missing)
+    if len(sent) > 1:
+        raise Refusal("proof_invalid")
+    now, reader = datetime.now(UTC), connection.app.state.proofs
+    scope: Any = connection.scope
+    try:
+        proof: Proof = reader.read(sent[0], scope["method"], scope["path"], now, token)
+    except Refusal as refusal:
+        if refusal.code == "use_dpop_nonce":
+            scope[FRESH_NONCE] = reader.nonces.fresh(now)
+        raise
+    if proof.aging:
+        scope[FRESH_NONCE] = reader.nonces.fresh(now)
+    scope[PROOF] = proof
+    return proof
+
+
+def only_quarantined(connection: Connection, actor: Actor) -> None:
+    """Raises Refusal `device_revoked` where a revoked device asks for what is not left to it."""
+    if actor.quarantined and not connection.scope["route_handler"].opt.get("quarantined"):
+        raise Refusal("device_revoked")

@@ -10,7 +10,9 @@ from typing import Any, TypeVar
 import msgspec
 from litestar import Request
 
+from backend.people.proofs import Proof
 from backend.refusals import Refusal
+from mobile_api.auth import PROOF
 
 T = TypeVar("T")
 POINTER = re.compile(r" - at `\$\.?(.*)`$")
@@ -25,11 +27,17 @@ def takes(kind: Any) -> dict[str, Any]:
 
 
 async def read(request: Request[Any, Any, Any], kind: type[T]) -> T:
-    """The body as `kind`. Raises Refusal `not_json`, `malformed_json`, `invalid` with a pointer to each field."""
+    """The body as `kind`, and as the proof says it was sent.
+
+    Raises Refusal `not_json`, `proof_elsewhere`, `malformed_json`, `invalid` with a pointer to each field.
+    """
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise Refusal("not_json")
     decoder = DECODERS.get(kind) or DECODERS.setdefault(kind, msgspec.json.Decoder(kind))
     body = await request.body()
+    proof: Proof | None = request.scope.get(PROOF)  # type: ignore[assignment]
+    if proof is not None:
+        proof.covers(body)
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:

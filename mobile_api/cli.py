@@ -16,6 +16,7 @@ from uuid import UUID
 
 import msgspec
 import rich_click as click
+import segno
 from rich.console import Console
 from rich.table import Table
 
@@ -25,7 +26,7 @@ from backend.evidence.entries import DAY_MS
 from backend.keys import Keys
 from backend.law.catalogue import LawError, law, use
 from backend.oversight import expiring, reads
-from backend.people import roster, sessions
+from backend.people import devices, roster, sessions
 from backend.refusals import Refusal, problem
 from backend.settings import Settings, SettingsError
 from migrations.apply import MigrationError
@@ -37,6 +38,14 @@ from storage.evidence_store import StoreUnavailable
 
 OFFSET = 36500 * DAY_MS
 FILE, DASH = click.Path(dir_okay=False, path_type=Path), Path("-")
+STATION_KEY = click.option(
+    "--key", envvar="FUJING_DOCK_KEY", type=FILE, show_default=True,
+    default=Path.home() / ".local" / "share" / "fujing" / "dock-key.pem", help="The station's key; never on a card.",
+)  # fmt: skip
+NOT_ENROLLED = (
+    "fujing: this station has no key at {key}: have the administrator make a code with `fujing enrol SERIAL`, then run "
+    "`fujing enrol-station CODE` here."
+)
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
 
@@ -206,7 +215,7 @@ async def _set_password(badge: str, password: str) -> None:
 
 
 @main.command("rotate-keys")
-@click.argument("purpose", type=click.Choice(["session", "evidence", "refresh"]))
+@click.argument("purpose", type=click.Choice(["session", "evidence", "refresh", "nonce"]))
 def rotate_keys(purpose: str) -> None:
     """Make a new key that signs from now on; old ones still verify, so nobody is logged out."""
     with told_in_one_sentence():
@@ -298,6 +307,55 @@ def show_settings() -> None:
 
 
 @main.command()
+@click.argument("serial")
+def enrol(serial: str) -> None:
+    """Print a single-use code for a device, and as a QR for its camera. Ten minutes."""
+    with told_in_one_sentence():
+        settings = _settings()
+        made = in_database(settings, lambda: devices.make_code(serial, datetime.now(UTC)))
+        url = settings.public_url or f"http://{settings.listen or '127.0.0.1:8080'}"
+        uri = devices.uri_of(url, made.code)
+        if sys.stdout.isatty():
+            segno.make(uri, error="m").terminal(compact=True)
+        console.print(f"{made.code}   {serial}, until {made.expires_at.astimezone():%H:%M:%S}, once", soft_wrap=True)
+        console.print(uri, markup=False, soft_wrap=True)
+
+
+@main.command()
+@click.argument("serial")
+def revoke(serial: str) -> None:
+    """A device was lost: from the next request on it opens nothing; what it still holds goes into quarantine."""
+    with told_in_one_sentence():
+        in_database(_settings(), lambda: devices.revoke(serial, datetime.now(UTC)))
+        console.print(f"{serial} is revoked")
+
+
+@main.command()
+@click.argument("serial")
+def reinstate(serial: str) -> None:
+    """A lost device was found: it may be enrolled anew; its former key and sessions end."""
+    with told_in_one_sentence():
+        in_database(_settings(), lambda: devices.reinstate(serial, datetime.now(UTC)))
+        console.print(f"{serial} may be enrolled anew: fujing enrol {serial}")
+
+
+@main.command("enrol-station")
+@click.argument("code")
+@click.option("--url", envvar="FUJING_URL", default="http://127.0.0.1:8080", show_default=True, help="The API.")
+@STATION_KEY
+def enrol_station(code: str, url: str, key: Path) -> None:
+    """Enrol this docking station by a code of its administrator; its new key is kept in a file for its owner alone."""
+    from mobile_api.client import Problem, Unreachable
+    from mobile_api.ingest import enrol
+
+    try:
+        console.print(f"{enrol(url, code, key)['serial']} is enrolled; its key: {key}", markup=False, soft_wrap=True)
+    except (Problem, Unreachable, OSError, ValueError) as error:
+        errors.print(f"fujing: {error}", markup=False, soft_wrap=True)
+        sys.exit(1)
+
+
+@main.command()
 @click.argument("folder", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--camera", required=True, help="Serial number of the recorder that the files come from.")
 @click.option("--wearer", required=True, help="Badge number of whoever wore it.")
@@ -310,16 +368,22 @@ def show_settings() -> None:
     help="The recorder's clock minus this station's, in milliseconds.",
 )
 @click.option("--lanes", type=click.IntRange(1, 16), default=3, show_default=True, help="Parts sent at once.")
-def ingest(folder: Path, camera: str, wearer: str, url: str, dock: str, offset_ms: int, lanes: int) -> None:
+@STATION_KEY
+def ingest(folder: Path, camera: str, wearer: str, url: str, dock: str, offset_ms: int, lanes: int, key: Path) -> None:
     """Bring in every video of a folder, as a docking station; run again, it goes on where it was.
 
-    The station's password: FUJING_DOCK_PASSWORD, a prompt, or a line on standard input. Exit code 0 only if every file
-    is sealed and its receipt verified.
+    The station is enrolled once with `fujing enrol-station`. Its password: FUJING_DOCK_PASSWORD, a prompt, or a line on
+    standard input. Exit code 0 only if every file is sealed and its receipt verified.
     """
     from mobile_api.ingest import Order, bring_in
 
     password = os.environ.get("FUJING_DOCK_PASSWORD") or _password()
-    order = Order(folder=folder, camera=camera, wearer=wearer, url=url, dock=dock, offset_ms=offset_ms, lanes=lanes)
+    order = Order(
+        folder=folder, camera=camera, wearer=wearer, url=url, dock=dock, offset_ms=offset_ms, lanes=lanes, key=key
+    )  # fmt: skip
+    if not key.exists():
+        errors.print(NOT_ENROLLED.format(key=key), markup=False, soft_wrap=True)
+        sys.exit(1)
     sys.exit(bring_in(order, password, console, errors))
 
 

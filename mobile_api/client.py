@@ -1,7 +1,8 @@
 """A client for the public API, as a handheld or a docking station would use it; demo, tests and figures do.
 
 Guarantees: an entry is retried with the same id until it is answered, so it is recorded once; an upload goes on from
-what the store has, whoever began it; `receipt` returns only what was verified with the server's published keys.
+what the store has, whoever began it; `receipt` returns only what was verified with the server's published keys; every
+attempt carries a proof of its own by the device's key, with the server's last nonce.
 """
 
 import hashlib
@@ -24,6 +25,8 @@ import jwt
 import msgspec
 import urllib3
 
+from mobile_api.device_key import DeviceKey
+
 ALGORITHM = "EdDSA"
 RECEIPT_TYPE = "fujing-receipt+jwt"
 ATTEMPTS = 8
@@ -31,6 +34,7 @@ LONGEST_PAUSE = 20.0
 ROUNDS = 2  # parts of each lane before the lanes are weighed again
 BLOCK = 4 * 1024 * 1024
 RETRIED = {502, 503, 504}
+PROVED_ANEW = {"use_dpop_nonce", "proof_replayed"}  # the network may have brought the same request twice
 Sent = Callable[[int], None]
 
 
@@ -74,29 +78,32 @@ class Lanes:
 
 
 class Client:
-    """One person on one device. Safe to use from several threads. `clock` is the device's own."""
+    """One person on one device, whose key it holds. Safe to use from several threads. `clock` is the device's own."""
 
     def __init__(
         self,
         url: str,
         *,
-        device: str | None = None,
+        key: DeviceKey | None = None,
         language: str = "zh",
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self.url, self.device, self.clock = url.rstrip("/"), device, clock
+        self.url, self.key, self.clock = url.rstrip("/"), key or DeviceKey(), clock
         self._language = language
         self._http = urllib3.PoolManager(
             maxsize=16, retries=False, timeout=urllib3.Timeout(connect=5, read=60), block=False
         )
-        self._access = self._refresh = ""
+        self._access = self._refresh = self._nonce = ""
         self._renewing = threading.Lock()
         self._sequence = itertools.count(1)
 
     def sign_in(self, badge: str, password: str) -> None:
         """Open a session. Raises Problem."""
-        told = {"badge": badge, "password": password, **({"device": self.device} if self.device else {})}
-        self._keep(self._call("POST", "/v1/sessions", told, signed_in=False))
+        self._keep(self._call("POST", "/v1/sessions", {"badge": badge, "password": password}, signed_in=False))
+
+    def enrol(self, code: str) -> Any:
+        """Register this device's key by a code. Retried with the same key. Returns the device. Raises Problem."""
+        return self._call("POST", "/v1/devices/enrol", {"code": code, "jwk": self.key.jwk}, signed_in=False)["device"]
 
     def sign_out(self) -> None:
         """End the session on the server."""
@@ -216,6 +223,8 @@ class Client:
                 if problem.code == "token_expired" and signed_in and attempt < ATTEMPTS:
                     self._renew(token)
                     continue
+                if problem.code in PROVED_ANEW and attempt < ATTEMPTS:
+                    continue
                 raise problem
             asked = _asked_pause(answer)
             if attempt >= ATTEMPTS or (asked or 0) > LONGEST_PAUSE:
@@ -227,15 +236,20 @@ class Client:
     ) -> urllib3.BaseHTTPResponse | None:
         headers = {"Accept-Language": self._language}
         if token is not None:
-            headers["Authorization"] = f"Bearer {token}"
+            headers["Authorization"] = f"DPoP {token}"
         content = None
         if body is not None:
             headers["Content-Type"] = "application/json"
             content = msgspec.json.encode({"sent_at": self.clock(), **body})
+        headers["DPoP"] = self.key.proof(
+            method, self.url + path, nonce=self._nonce, token=token, body=content, at=self.clock()
+        )
         try:
-            return self._http.request(method, self.url + path, fields=query, body=content, headers=headers)
+            answer = self._http.request(method, self.url + path, fields=query, body=content, headers=headers)
         except urllib3.exceptions.HTTPError:
             return None
+        self._nonce = answer.headers.get("DPoP-Nonce", self._nonce)
+        return answer
 
     def _renew(self, spent: str) -> None:
         """Spend the refresh token, once for all threads."""

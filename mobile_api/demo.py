@@ -2,7 +2,7 @@
 
 Exit code 0 only if the law refused what it must, every file is sealed, every receipt verified, the leading confirmed,
 the gap found and explained, and the killed upload went on from what the store had.
-`python -m mobile_api.demo URL BADGE UPLOAD FILE PAUSE`, password on standard input, is the phone that is killed.
+`python -m mobile_api.demo URL BADGE KEY UPLOAD FILE PAUSE`, password on standard input, is the phone that is killed.
 """
 
 import asyncio
@@ -25,10 +25,11 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColum
 
 from backend import database
 from backend.law.catalogue import law
-from backend.people import roster, sessions
+from backend.people import devices, roster, sessions
 from backend.settings import Settings
 from mobile_api import serving
 from mobile_api.client import Client, Problem, digest_of
+from mobile_api.device_key import DeviceKey
 from mobile_api.drawing import draw
 from mobile_api.footage import Film, film
 from mobile_api.serving import Ended, House, ServingError
@@ -46,7 +47,9 @@ qualification,FJ1001,,yearly_training,,2026-01-10,2036-12-31
 qualification,FJ1001,,accident_insurance,,2024-03-01,
 device,HH-0001,手持终端,handheld,990100510000,,
 device,HH-0002,手持终端,handheld,990100510000,,
+device,HH-0003,手持终端,handheld,990100000000,,
 """
+DEVICES = ("HH-0001", "HH-0002", "HH-0003")
 PASSWORD = "fujing-demo-2026"  # noqa: S105 - of people who live for a minute in a temporary directory
 PEOPLE = {"FJ1001": "辅警 auxiliary", "100234": "带班民警 officer", "100007": "督察 inspector"}
 NOTICE = {"id_shown": True, "told": "向被盘查人表明身份，说明依据", "recusal_right_told": True}
@@ -97,7 +100,9 @@ async def _roster(house: House) -> None:
 
 
 def _patrol(house: House, home: Path) -> bool:
-    lin, zhao = Client(house.url, device="HH-0001"), Client(house.url, device="HH-0002")
+    codes = asyncio.run(_codes(house))
+    lin, zhao, inspector = (_handheld(house, code, home / f"{serial}.pem") for serial, code in codes.items())
+    _say(f"{len(codes)} devices enrolled, each with a key of its own, by codes that work once")
     lin.sign_in("FJ1001", PASSWORD)
     zhao.sign_in("100234", PASSWORD)
     officer = zhao.get("/v1/me")["id"]
@@ -128,7 +133,6 @@ def _patrol(house: House, home: Path) -> bool:
     console.print()
     words = {code: message.sentence("zh") for code, message in law().messages.items()}
     console.print(draw(timeline, words, console.width))
-    inspector = Client(house.url)
     inspector.sign_in("100007", PASSWORD)
     listed = inspector.get("/v1/findings")["items"]
     return _all_true(
@@ -142,6 +146,19 @@ def _patrol(house: House, home: Path) -> bool:
             "the inspector sees that gap, and nothing else": [found["kind"] for found in listed] == ["unrecorded"],
         },
     )
+
+
+async def _codes(house: House) -> dict[str, str]:
+    """A code for each device, as `fujing enrol` makes it."""
+    async with database.opened(str(house.settings.database_url)):
+        return {serial: (await devices.make_code(serial, datetime.now(UTC))).code for serial in DEVICES}
+
+
+def _handheld(house: House, code: str, key: Path) -> Client:
+    """A device that enrols itself; a phone would keep its key in hardware."""
+    client = Client(house.url, key=DeviceKey.kept_in(key))
+    client.enrol(code)
+    return client
 
 
 def _refused(lin: Client) -> bool:
@@ -230,7 +247,17 @@ def _upload(house: House, lin: Client, films: list[Film]) -> bool:
 def _killed_in_the_middle(house: House, lin: Client, upload: UUID, path: Path) -> None:
     """A phone begins on a bad connection, and is killed once the store has three parts."""
     phone = subprocess.Popen(  # noqa: S603 - this very program
-        [sys.executable, "-m", "mobile_api.demo", house.url, "FJ1001", str(upload), str(path), str(SLOW)],
+        [
+            sys.executable,
+            "-m",
+            "mobile_api.demo",
+            house.url,
+            "FJ1001",
+            str(path.with_name("HH-0001.pem")),
+            str(upload),
+            str(path),
+            str(SLOW),
+        ],
         stdin=subprocess.PIPE,
     )
     try:
@@ -248,9 +275,9 @@ def _killed_in_the_middle(house: House, lin: Client, upload: UUID, path: Path) -
     _say("the phone that was sending was killed in the middle (kill -9)")
 
 
-def _phone(url: str, badge: str, upload: str, path: str, pause: str) -> None:
+def _phone(url: str, badge: str, key: str, upload: str, path: str, pause: str) -> None:
     """The phone that is killed: one lane, and a pause after each part."""
-    client = Client(url, device="HH-0001")
+    client = Client(url, key=DeviceKey.kept_in(Path(key)))
     client.sign_in(badge, sys.stdin.readline().strip())
     client.upload(UUID(upload), Path(path), lanes=1, sent=lambda _: time.sleep(float(pause)))
 

@@ -7,10 +7,10 @@ from time import perf_counter
 from typing import Any
 
 from litestar.enums import ScopeType
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.types import ASGIApp, Receive, Send
 from prometheus_client import Counter, Histogram
 
-from mobile_api.problems import HEADERS
+from mobile_api.problems import FRESH_NONCE, HEADERS
 
 LABELS = ("method", "path", "status")
 REQUESTS = Counter("fujing_requests", "Requests answered", LABELS)
@@ -25,18 +25,20 @@ class Edge:
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP:
             await self.app(scope, receive, send)
             return
         begun, status = perf_counter(), 500
 
-        async def seen(message: Message) -> None:
+        async def seen(message: Any) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 there = {name for name, _ in message["headers"]}
                 message["headers"] = [*message["headers"], *(raw for raw in RAW if raw[0] not in there)]
+                if FRESH_NONCE in scope and b"dpop-nonce" not in there:
+                    message["headers"].append((b"dpop-nonce", scope[FRESH_NONCE].encode()))
             await send(message)
 
         try:

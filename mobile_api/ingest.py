@@ -25,6 +25,7 @@ from backend.law.catalogue import law
 from mobile_api import camera_files
 from mobile_api.camera_files import CHINA, Seen, Start
 from mobile_api.client import Client, NotVerified, Problem, Unreachable, digest_of
+from mobile_api.device_key import DeviceKey
 
 Fate = Literal["sealed", "sealed_before", "not_sealed", "failed"]
 FATES: dict[Fate, tuple[str, str]] = {
@@ -51,6 +52,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     dock: str
     offset_ms: int = 0
     lanes: int = 3
+    key: Path
 
 
 class Footage(msgspec.Struct, kw_only=True):
@@ -84,12 +86,24 @@ def bring_in(order: Order, password: str, console: Console, errors: Console) -> 
         return 1
 
 
+def enrol(url: str, code: str, path: Path) -> dict[str, Any]:
+    """Enrol this station by a code with a new key, which is put to `path` once the server has it. Returns the device.
+
+    The new key is kept beside it before it is sent, so that the same code can be tried again after a lost answer.
+    Raises Problem, Unreachable, OSError.
+    """
+    draft = path.with_name(f"{path.name}.new")
+    device: dict[str, Any] = Client(url, key=DeviceKey.kept_in(draft)).enrol(code)
+    draft.replace(path)
+    return device
+
+
 class Station:
     """A docking station at work on one order."""
 
     def __init__(self, order: Order, console: Console) -> None:
         self._order, self._console = order, console
-        self._client = Client(order.url)
+        self._client = Client(order.url, key=DeviceKey.kept_in(order.key))
         self._away = False  # the server stopped answering: what is left waits for the next run
 
     def run(self, password: str) -> int:

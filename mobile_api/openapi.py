@@ -23,7 +23,7 @@ clock at this attempt; the server corrects `occurred_at` by the difference. Ever
 `code` and a sentence in Chinese or English (Accept-Language). File bytes go straight to the store by signed part URLs.
 """
 FIELDS = {
-    "access_token": "for the Authorization header: `Bearer …`; Ed25519, checked with /.well-known/jwks.json",
+    "access_token": "for the Authorization header: `DPoP …`; Ed25519 (/.well-known/jwks.json), bound to a key",
     "advice": "what to do now, in the reader's language",
     "answer": "what the officer said; null while unanswered",
     "article": "of the regulation",
@@ -42,7 +42,7 @@ FIELDS = {
     "despite": "sent again after a refusal: recorded with its findings; no authorisation",
     "described": "the description as it was kept",
     "detail": "a sentence the reader can act on",
-    "device": "the registered device, by serial when signing in",
+    "device": "the registered device",
     "device_seq": "rises by one with each entry of this device",
     "accuracy_m": "the receiver's own accuracy, in metres",
     "datum": "of the coordinates; never converted or compared",
@@ -54,6 +54,8 @@ FIELDS = {
     "en": "in English",
     "ended_at": "when it ended; null while it has not",
     "ended_by": "what ended it: a check-out, or the next check-in",
+    "enrolled_at": "since when the key in force is",
+    "expires_at": "until then it can be used",
     "equipment": "what is carried (R.11)",
     "errors": "each field at fault: pointer and message",
     "expires_in": "seconds until the access token expires",
@@ -68,6 +70,8 @@ FIELDS = {
     "instance": "the address asked",
     "items": "newest first",
     "key_mark": "重点标记",
+    "jkt": "the key's thumbprint (RFC 7638); null while none is in force",
+    "jwk": "this device's public key, P-256",
     "keys": "JSON Web Keys",
     "kind": "of person: officer, duty_auxiliary, civilian_auxiliary, staff, dock; or of finding",
     "leading": "who led, stretch by stretch",
@@ -94,6 +98,10 @@ FIELDS = {
     "pointer": "which field, as a JSON pointer; empty for the whole body",
     "place": "where; the datum is kept, never converted",
     "probed_ms": "what the file itself holds, in milliseconds, once sealed",
+    "qr": "the same as an SVG picture",
+    "revoked_at": "when it was revoked; null while it is in service",
+    "serial": "the device's serial number",
+    "uri": "what the QR holds: `fujing://enrol?url=…&code=…`",
     "qualifications": "with validity, both days included",
     "receipt": "a JWS over id, sha256, bytes and time; keep the file until you have verified it",
     "received_at": "when the server had it, by its clock",
@@ -117,7 +125,7 @@ FIELDS = {
     "supervision": "the naming, by its id, or as it stands",
     "time_source": "where the start was read: clock, metadata, file_name, file_time; kept, not trusted",
     "title": "short form; of a document, what it is",
-    "token_type": "always Bearer",
+    "token_type": "always DPoP",
     "type": "an address that explains the code",
     "unmet": "each rule not met",
     "uptime_ms": "milliseconds since the device started",
@@ -177,12 +185,22 @@ FIELDS = {
     "zh": "in Chinese",
 }
 COMMON = ("malformed_json", "not_json", "invalid", "body_too_large")
-SIGNED_IN = ("token_missing", "token_invalid", "token_expired", "session_ended")
-ENTRY = ("not_for_your_role", "id_reused", "time_ahead", "time_out_of_range", "conflict", "constraint")
+PROVED = ("proof_missing", "proof_invalid", "proof_elsewhere", "proof_replayed", "use_dpop_nonce")
+SIGNED_IN = (
+    "token_missing", "token_invalid", "token_expired", "session_ended", *PROVED, "key_differs", "device_revoked",
+)  # fmt: skip
+ENTRY = ("device_needed", "not_for_your_role", "id_reused", "time_ahead", "time_out_of_range", "conflict", "constraint")
 ALWAYS = ("database_unavailable", "internal")
 OF_OPERATION = {
-    "sessions_open": ("sign_in_refused", "too_many_attempts", "unknown_device"),
-    "sessions_refresh": ("token_invalid", "session_ended", "token_reused"),
+    "sessions_open": (
+        "device_key_required", *PROVED[1:], "device_revoked", "sign_in_refused", "too_many_attempts",
+    ),
+    "sessions_refresh": ("token_invalid", "session_ended", "token_reused", *PROVED),
+    "devices_codes": ("not_for_your_role", "unknown_device", "reinstate_first"),
+    "devices_enrol": ("code_refused", "key_unfit", "key_differs", "key_taken", *PROVED),
+    "devices": ("not_for_your_role",),
+    "device_revoke": ("not_for_your_role", "unknown_device"),
+    "device_reinstate": ("not_for_your_role", "unknown_device"),
     "me_password": ("sign_in_refused", "too_many_attempts", "password_too_short"),
     "duty_verdict": ("unknown_work",),
     "shift": ("unknown_shift",),
@@ -241,13 +259,36 @@ SUCCESS = {
     "201": ("Made", "Recorded"),
     "204": ("Done", "Done"),
 }
-UNSIGNED = {"sessions_open", "sessions_refresh", "health_live", "health_ready", "jwks", "problem"}
+BY_KEY = {"sessions_open", "sessions_refresh", "devices_enrol"}  # no token, but a proof
+UNSIGNED = BY_KEY | {"health_live", "health_ready", "jwks", "problem"}
 REF = "#/components/schemas/{name}"
 SENT_AT = "2026-03-01T08:00:01+08:00"
+JWK = {
+    "kty": "EC", "crv": "P-256", "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+    "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0",
+}  # fmt: skip
+DPOP = {
+    "name": "DPoP", "in": "header", "required": True, "schema": {"type": "string"},
+    "description": "A proof by the device's key (RFC 9449): a JWS with `typ: dpop+jwt`, `alg: ES256` and the public "
+    "`jwk`; claims `htm`, `htu`, `iat` (any clock), `jti`, `nonce` (of the last DPoP-Nonce), `ath` where a token is "
+    "sent, and `body_sha256`: base64url of the SHA-256 of the body's bytes as sent, absent without a body.",
+}  # fmt: skip
+NONCE = {
+    "DPoP-Nonce": {
+        "description": "With `use_dpop_nonce`: put it into a new proof and send again. Any answer may bring a fresh "
+        "one when that of the proof gets old.",
+        "schema": {"type": "string"},
+    },
+    "WWW-Authenticate": {"description": '`DPoP error=…, algs="ES256"`', "schema": {"type": "string"}},
+}
 ENTRIES = {verb.name.replace("/", "_").replace("-", "_"): verb.example for verb in VERBS}
 EXAMPLES = ENTRIES | {
-    "sessions_open": {"sent_at": SENT_AT, "badge": "FJ1001", "password": "…", "device": "HH-0001"},
+    "sessions_open": {"sent_at": SENT_AT, "badge": "FJ1001", "password": "…"},
     "sessions_refresh": {"sent_at": SENT_AT, "refresh_token": "refresh-20260301T000000000000-1a2b3c.….1.…"},
+    "devices_codes": {"sent_at": SENT_AT, "serial": "HH-0001"},
+    "devices_enrol": {"sent_at": SENT_AT, "code": "7YQ2-M4XK-0C9T-WHR3", "jwk": JWK},
+    "device_revoke": {"sent_at": SENT_AT},
+    "device_reinstate": {"sent_at": SENT_AT},
     "me_password": {"sent_at": SENT_AT, "current": "…", "new": "…"},
     "upload_complete": {"sent_at": SENT_AT, "bytes": 433586176, "sha256": SHA256, "ended_at": SENT_AT},
 }
@@ -276,6 +317,10 @@ class Problem(msgspec.Struct, omit_defaults=True, kw_only=True):
     state: str | None = None
 
 
+SCHEME = (
+    "`Authorization: DPoP <access token>` (RFC 9449), always with the header `DPoP`: a token opens nothing without a "
+    "proof by the key that it is bound to (`cnf.jkt`)."
+)
 CONFIG = OpenAPIConfig(
     title="辅警 Fujing",
     version="1",
@@ -283,9 +328,7 @@ CONFIG = OpenAPIConfig(
     path="/openapi",
     render_plugins=[],
     enabled_endpoints=set(),
-    components=Components(
-        security_schemes={"session": SecurityScheme(type="http", scheme="bearer", bearer_format="JWT")}
-    ),
+    components=Components(security_schemes={"session": SecurityScheme(type="http", scheme="DPoP", description=SCHEME)}),
     security=[{"session": []}],
 )
 
@@ -358,7 +401,10 @@ def _complete(operation: dict[str, Any], body: Any) -> None:
             responses[good]["description"] = words[entry]
     for bad in [status for status in responses if int(status) >= 400]:
         del responses[bad]
-    for status, codes in _problems(operation, entry).items():
+    problems = _problems(operation, entry)
+    if name not in UNSIGNED or name in BY_KEY:
+        operation["parameters"] = [*operation.get("parameters", ()), DPOP]
+    for status, codes in problems.items():
         listed = {code: {"value": _sample(code)} for code in codes}
         responses[str(status)] = {
             "description": " · ".join(f"`{code}`" for code in codes),
@@ -366,6 +412,8 @@ def _complete(operation: dict[str, Any], body: Any) -> None:
                 "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": listed}
             },
         }
+        if "use_dpop_nonce" in codes:
+            responses[str(status)]["headers"] = NONCE
 
 
 def _problems(operation: dict[str, Any], entry: bool) -> dict[int, list[str]]:

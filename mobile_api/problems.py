@@ -25,6 +25,11 @@ PROBLEM_JSON = "application/problem+json"
 RETRY_SOON = 3
 SPELT = {"start": "from", "end": "to"}  # parameters that Python could not name as the address does
 ABSENT = re.compile(r"Missing required query parameter '(\w+)'")
+CHALLENGES = {
+    "use_dpop_nonce": "use_dpop_nonce", "proof": "invalid_dpop_proof", "key_differs": "invalid_dpop_proof",
+    "token_invalid": "invalid_token", "token_expired": "invalid_token", "session_ended": "invalid_token",
+}  # fmt: skip
+FRESH_NONCE = "fujing.fresh_nonce"  # in the scope: what the answer's DPoP-Nonce says
 HEADERS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}  # on every answer
 BY_SQLSTATE = {
     "23505": "conflict",
@@ -78,9 +83,17 @@ def answer(request: Request[Any, Any, Any], refusal: Refusal) -> Response[dict[s
     if refusal.retry_after is not None or refusal.status == 503:
         headers["Retry-After"] = str(refusal.retry_after or RETRY_SOON)
     if refusal.status == 401:
-        headers["WWW-Authenticate"] = "Bearer"
+        headers["WWW-Authenticate"] = _challenge(refusal.code)
+    if FRESH_NONCE in request.scope:  # what was refused before the edge saw it
+        headers["DPoP-Nonce"] = request.scope[FRESH_NONCE]  # type: ignore[literal-required]
     told = problem(refusal, language, request.url.path)
     return Response(told, status_code=refusal.status, media_type=PROBLEM_JSON, headers=headers)
+
+
+def _challenge(code: str) -> str:
+    """RFC 9449 §7.1 and 9: which scheme, and in its own words what was wrong."""
+    kind = CHALLENGES.get(code) or CHALLENGES.get(code.partition("_")[0])
+    return f'DPoP error="{kind}", algs="ES256"' if kind else 'DPoP algs="ES256"'
 
 
 def on_refusal(request: Request[Any, Any, Any], refusal: Refusal) -> Response[dict[str, Any]]:

@@ -9,7 +9,7 @@ from litestar import Request, Response, delete, post
 from backend.entries import WHOLE, Moment
 from backend.people import sessions
 from backend.people.sessions import Tokens
-from mobile_api.auth import PUBLIC
+from mobile_api.auth import PUBLIC, QUARANTINED, read_proof
 from mobile_api.bodies import read, takes
 
 TAGS = ["Sessions · 会话"]
@@ -19,15 +19,11 @@ Secret = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 
 
 class SignIn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A badge number and a password, and the device it happens on."""
+    """A badge number and a password; the device is known by the key of its proof."""
 
     sent_at: Moment
     badge: Annotated[str, msgspec.Meta(min_length=1, max_length=20, pattern=r"^[A-Za-z0-9-]+" + WHOLE)]
     password: Secret
-    device: (
-        Annotated[str, msgspec.Meta(max_length=40, pattern=r"^[A-Za-z0-9._-]+" + WHOLE, description="its serial")]
-        | None
-    ) = None
 
 
 class Refresh(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -59,10 +55,12 @@ def address_of(request: Request[Any, Any, Any]) -> str:
     request_max_body_size=BODY_LIMIT,
 )  # fmt: skip
 async def sign_in(request: Request[Any, Any, Any]) -> Response[Tokens]:
-    """Open a session with badge number and password. Too many failures, by account or address, are 429."""
+    """Open a session with badge number and password on an enrolled device. Too many failures, by account or address,
+    are 429."""
+    proof = read_proof(request, missing="device_key_required")
     data = await read(request, SignIn)
     tokens = await sessions.sign_in(
-        request.app.state.key_rings, data.badge, data.password, data.device, address_of(request), datetime.now(UTC)
+        request.app.state.key_rings, proof, data.badge, data.password, address_of(request), datetime.now(UTC)
     )
     return Response(tokens, headers=NO_STORE)
 
@@ -72,13 +70,15 @@ async def sign_in(request: Request[Any, Any, Any]) -> Response[Tokens]:
     operation_id="sessions_refresh", request_max_body_size=BODY_LIMIT,
 )  # fmt: skip
 async def refresh(request: Request[Any, Any, Any]) -> Response[Tokens]:
-    """Spend a refresh token. Using one that was spent before ends the session."""
+    """Spend a refresh token, with a proof by the device's key. One that was spent before, or another key, ends the
+    session."""
+    proof = read_proof(request)
     data = await read(request, Refresh)
-    tokens = await sessions.refresh(request.app.state.key_rings, data.refresh_token, datetime.now(UTC))
+    tokens = await sessions.refresh(request.app.state.key_rings, proof, data.refresh_token, datetime.now(UTC))
     return Response(tokens, headers=NO_STORE)
 
 
-@delete("/sessions/current", summary="Sign out · 退出", tags=TAGS, operation_id="sessions_close")
+@delete("/sessions/current", opt=QUARANTINED, summary="Sign out · 退出", tags=TAGS, operation_id="sessions_close")
 async def sign_out(request: Request[Any, Any, Any]) -> None:
     """End this session at once, on every server."""
     await sessions.sign_out(request.user, datetime.now(UTC))

@@ -17,8 +17,10 @@ import msgspec
 from argon2 import PasswordHasher
 from litestar import Litestar
 
+from backend.database import execute, value
 from backend.people import roster, sessions
 from backend.people.roster import Row
+from mobile_api.device_key import DeviceKey
 
 CITY, DISTRICT, OTHER_DISTRICT = "330100000000", "330102000000", "330106000000"
 STATION, SIBLING, ELSEWHERE = "330102010000", "330102020000", "330106010000"
@@ -36,6 +38,12 @@ IN_SERVICE = date(2020, 1, 1)
 PLACE = {"lat": 30.2741, "lon": 120.1551, "accuracy_m": 8.0, "datum": "WGS84"}
 SURNAMES = "林赵吴陈周徐孙马朱胡"
 ROSTER_HEADER = "record,code,name,kind,organ,from,until\n"
+ENDED = """
+WITH ended AS (UPDATE device_key SET ended_at = now(), end_reason = 're_enrolled'
+    WHERE device = $1 AND ended_at IS NULL RETURNING id)
+UPDATE session SET ended_at = now(), end_reason = 're_enrolled'
+WHERE ended_at IS NULL AND device_key IN (SELECT id FROM ended)
+"""
 MET: set[tuple[str, str, int, str]] = set()
 _numbers = itertools.count(1001)
 
@@ -47,6 +55,7 @@ class Client:
     app: Litestar
     address: str = "127.0.0.1"
     token: str | None = None
+    key: DeviceKey | None = None  # of the device in their hand
     http: httpx.AsyncClient = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -54,15 +63,25 @@ class Client:
         self.http = httpx.AsyncClient(transport=transport, base_url="http://fujing.test", trust_env=False)
 
     async def ask(self, method: str, path: str, *, english: bool = False, **options: Any) -> httpx.Response:
-        headers = dict(options.pop("headers", {}))
+        headers = httpx.Headers(options.pop("headers", {}))
         if self.token is not None:
-            headers.setdefault("Authorization", f"Bearer {self.token}")
+            headers.setdefault("Authorization", f"DPoP {self.token}")
         if english:
             headers["Accept-Language"] = "en"
-        answer = await self.http.request(method, path, headers=headers, **options)
+        request = self.http.build_request(method, path, headers=headers, **options)
+        if self.key is not None and "DPoP" not in headers:
+            request.headers["DPoP"] = self.proof(method, str(request.url), request.headers, request.read())
+        answer = await self.http.send(request)
         if answer.headers.get("content-type", "").startswith("application/problem+json"):
             MET.add((method, path.partition("?")[0], answer.status_code, answer.json()["code"]))
         return answer
+
+    def proof(self, method: str, url: str, headers: Mapping[str, str] = {}, body: bytes = b"", **claims: Any) -> str:
+        """A proof by the device's key, with the server's nonce, for the token in these headers."""
+        assert self.key is not None
+        token = headers.get("Authorization", "").partition(" ")[2] or None
+        claims = {"nonce": self.app.state.proofs.nonces.fresh(now())} | claims
+        return self.key.proof(method, url, token=token, body=body, **claims)
 
     async def get(self, path: str, *, english: bool = False, **query: Any) -> httpx.Response:
         return await self.ask("GET", path, english=english, params=query)
@@ -77,6 +96,10 @@ class Client:
         return await self.send(path, {"sent_at": now()} | fields, english=english)
 
     async def sign_in(self, badge: str, password: str = PASSWORD, **fields: Any) -> httpx.Response:
+        """On the device in hand; on a new one where there is none, or on the one whose serial number is given."""
+        serial = fields.pop("device", None)
+        if serial is not None or self.key is None:
+            self.key = await an_enrolled_key(serial)
         return await self.tell("/v1/sessions", badge=badge, password=password, **fields)
 
     async def refresh(self, token: str) -> httpx.Response:
@@ -236,6 +259,29 @@ async def a_device(serial: str | None = None) -> str:
     serial = serial or f"HH-{uuid4().hex[:12]}"
     await roster.bring_in([a_row(record="device", code=serial, name="手持终端", kind="handheld", organ=STATION)])
     return serial
+
+
+async def a_phone(app: Litestar) -> Client:
+    """An enrolled device in a stranger's hand."""
+    return Client(app, key=await an_enrolled_key())
+
+
+async def an_administrator_of(app: Litestar, organ: str, name: str = "管理员") -> Someone:
+    return await somebody(app, "staff", organ, name, roles=[("administrator", organ)])
+
+
+async def an_enrolled_key(serial: str | None = None, organ: str = STATION) -> DeviceKey:
+    """A key in force on this device, or on a new one, straight into the database; an earlier one ends."""
+    key, device = DeviceKey(), "SELECT id FROM device WHERE serial = $1"
+    if serial is None:
+        device = "INSERT INTO device (serial, name, kind, organ) VALUES ($1, '手持终端', 'handheld', $2) RETURNING id"
+    found = await value(device, *([f"HH-{uuid4().hex[:12]}", organ] if serial is None else [serial]))
+    await execute(ENDED, found)
+    await execute(
+        "INSERT INTO device_key (device, jkt, jwk, enrolled_at) VALUES ($1, $2, $3, now())",
+        found, key.jkt, msgspec.json.encode(key.jwk).decode(),
+    )  # fmt: skip
+    return key
 
 
 async def trained(someone: Someone, *rows: str) -> None:

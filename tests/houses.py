@@ -12,8 +12,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import psutil
+
+from mobile_api.client import Client
+from mobile_api.device_key import DeviceKey
 
 STATION = "330102010000"
 ROSTER = f"""record,code,name,kind,organ,from,until
@@ -27,6 +31,7 @@ person,DOCK-01,采集工作站,dock,{STATION},2026-01-01,
 device,HH-0001,手持终端,handheld,{STATION},,
 device,HH-0002,手持终端,handheld,{STATION},,
 device,HH-0003,手持终端,handheld,{STATION},,
+device,CJ-0001,采集工作站,dock,{STATION},,
 """
 LIN, CHEN, ZHAO, QIAN, DOCK = "FJ1001", "FJ1002", "P2001", "P2002", "DOCK-01"
 
@@ -37,6 +42,7 @@ class Place:
 
     home: Path
     settings: dict[str, str] = field(default_factory=dict)
+    keys: dict[str, DeviceKey] = field(default_factory=dict)  # of the devices that were enrolled, by serial
 
     def __post_init__(self) -> None:
         self.home.mkdir(parents=True, exist_ok=True)
@@ -53,6 +59,7 @@ class Place:
     def environment(self) -> dict[str, str]:
         kept = {name: text for name, text in os.environ.items() if not name.startswith(("FUJING_", "XDG_"))}
         own = {"FUJING_DATA_DIR": str(self.data), "FUJING_LISTEN": "127.0.0.1:0", "TMPDIR": str(self.temporary)}
+        own |= {"FUJING_DOCK_KEY": str(self.home / "dock-key.pem")}
         return kept | own | {"PYTHONUNBUFFERED": "1"} | self.settings
 
     def run(self, *words: str, given: str = "", seconds: float = 60) -> subprocess.CompletedProcess[str]:
@@ -68,6 +75,10 @@ class Place:
         file.write_text(ROSTER)
         succeeded(self.run("import-roster", str(file), "--passwords", str(passwords)))
         return dict(line.split(",", 1) for line in passwords.read_text().splitlines()[1:])
+
+    def code_for(self, serial: str) -> str:
+        """A code that enrols this device, once."""
+        return succeeded(self.run("enrol", serial)).split()[0]
 
     def processes(self) -> list[psutil.Process]:
         """Living processes whose command line names the data directory."""
@@ -115,6 +126,21 @@ class Serving:
     @property
     def url(self) -> str:
         return next(word for word in self.said().split() if word.startswith("http")).removesuffix("/docs")
+
+    def handheld(self, serial: str = "HH-0001", **more: Any) -> Client:
+        """A client on this device, which is enrolled when it is first asked for."""
+        keys = self.place.keys
+        if serial not in keys:
+            keys[serial] = DeviceKey()
+            Client(self.url, key=keys[serial]).enrol(self.place.code_for(serial))
+        return Client(self.url, key=keys[serial], **more)
+
+    def enrol_station(self) -> None:
+        """Give the docking station its key, once."""
+        if "CJ-0001" not in self.place.keys:
+            code = self.place.code_for("CJ-0001")
+            assert "CJ-0001" in succeeded(self.place.run("enrol-station", code, "--url", self.url))
+            self.place.keys["CJ-0001"] = DeviceKey.kept_in(self.place.home / "dock-key.pem")
 
     def said(self) -> str:
         return self._said.read_text()

@@ -2,7 +2,9 @@
 
 Guarantees: a guess counts before it is looked at; an unknown badge costs as much time as a wrong password; the
 successor of a refresh token is derived, so an honest retry gets the same one until it is used, and the use of a spent
-token ends the family. Binding a session to a device's key will add one check to `actor_of` and nothing else.
+token, or of anybody's by another key than its own, ends the family. A session on a device is opened, used and renewed
+with proofs by the device's key (proofs.py) and nothing else; a proof is taken once, whichever worker it reaches.
+Revoking a device ends no session: it is quarantined from the next request on. See docs/adr/0015.
 """
 
 import asyncio
@@ -18,11 +20,12 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from backend import journal
-from backend.database import execute, first, tx, value
+from backend.database import Record, execute, first, tx, value
 from backend.entries import Actor, Role
 from backend.keys import ALGORITHM, Keys
 from backend.law.catalogue import law
 from backend.officers import TODAY
+from backend.people.proofs import Proof
 from backend.refusals import Refusal
 
 ISSUER = "fujing"
@@ -40,7 +43,7 @@ class Tokens(msgspec.Struct, frozen=True, kw_only=True):
     refresh_token: str
     expires_in: int
     session_ends_at: datetime
-    token_type: str = "Bearer"  # noqa: S105
+    token_type: str = "DPoP"  # noqa: S105
 
 
 class Claims(msgspec.Struct, frozen=True):
@@ -48,59 +51,90 @@ class Claims(msgspec.Struct, frozen=True):
 
     session: UUID
     expires_at: float
+    jkt: str
 
 
 OPEN = f"""
 SELECT p.id, p.organ, c.password_hash FROM person p JOIN credential c ON c.person = p.id
 WHERE p.badge = $1 AND p.serves_from <= {TODAY} AND coalesce(p.serves_until >= {TODAY}, true)
 """  # noqa: S608
-DEVICE = "SELECT id FROM device WHERE serial = $1 AND revoked_at IS NULL"
+KEY = """
+SELECT k.id, k.device, d.revoked_at FROM device_key k JOIN device d ON d.id = k.device
+WHERE k.jkt = $1 AND k.ended_at IS NULL
+"""
+SPEND = "INSERT INTO proof_seen (id) VALUES ($1) ON CONFLICT DO NOTHING RETURNING id"
 ACTOR = f"""
-SELECT p.id, p.badge, p.kind, p.organ, s.device, ARRAY(
+SELECT p.id, p.badge, p.kind, p.organ, s.device, k.jkt, d.revoked_at IS NOT NULL AS quarantined, ARRAY(
     SELECT g.role || ' ' || g.organ FROM role_grant g
     WHERE g.person = p.id AND g.valid_from <= {TODAY} AND coalesce(g.valid_until >= {TODAY}, true)
 ) AS roles
-FROM session s JOIN person p ON p.id = s.person LEFT JOIN device d ON d.id = s.device
-WHERE s.id = $1 AND s.ended_at IS NULL AND s.ends_at > now() AND d.revoked_at IS NULL
+FROM session s JOIN person p ON p.id = s.person
+LEFT JOIN device d ON d.id = s.device LEFT JOIN device_key k ON k.id = s.device_key
+WHERE s.id = $1 AND s.ended_at IS NULL AND s.ends_at > now() AND k.ended_at IS NULL
     AND p.serves_from <= {TODAY} AND coalesce(p.serves_until >= {TODAY}, true)
 """  # noqa: S608
+# The proof is spent by the statement that looks the actor up: one round trip, whatever the number of workers.
+ACTING = f"""
+WITH spent AS ({SPEND.replace("$1", "$2")}), actor AS ({ACTOR})
+SELECT actor.*, EXISTS (SELECT FROM spent) AS fresh FROM actor
+"""  # noqa: S608
+RENEWED = """
+SELECT s.*, p.organ, k.jkt FROM session s JOIN person p ON p.id = s.person LEFT JOIN device_key k ON k.id = s.device_key
+WHERE s.id = $1 FOR UPDATE OF s
+"""
 FAILURES = """
 SELECT count(*) FILTER (WHERE badge = $1) AS account, count(*) FILTER (WHERE address = $2) AS address
 FROM sign_in_attempt WHERE at > now() - $3::interval AND (badge = $1 OR address = $2)
 """
 
 
-async def sign_in(keys: Keys, badge: str, password: str, serial: str | None, address: str, now: datetime) -> Tokens:
-    """Open a session. Raises Refusal `sign_in_refused`, `too_many_attempts`, `unknown_device`."""
+async def spend(proof: Proof) -> None:
+    """Take a proof where no actor is looked up. Raises Refusal `proof_replayed`."""
+    if await value(SPEND, proof.id) is None:
+        raise Refusal("proof_replayed")
+
+
+async def sign_in(keys: Keys, proof: Proof, badge: str, password: str, address: str, now: datetime) -> Tokens:
+    """Open a session on the device whose key made the proof.
+
+    Raises Refusal `device_key_required`, `device_revoked`, `sign_in_refused`, `too_many_attempts`.
+    """
+    await spend(proof)
+    _in_use(await first(KEY, proof.jkt))
     await _count_attempt(badge, address, now)
     person = await first(OPEN, badge)
     if not await _matches(person["password_hash"] if person else NOBODY, password) or person is None:
         raise Refusal("sign_in_refused")
     await execute("DELETE FROM sign_in_attempt WHERE badge = $1", badge)
-    device = await value(DEVICE, serial) if serial is not None else None
-    if serial is not None and device is None:
-        raise Refusal("unknown_device")
     session, ends_at = uuid4(), now + law().span("session_life")
     async with tx():
+        key = _in_use(await first(f"{KEY} FOR SHARE OF k, d", proof.jkt))  # neither ends before this session stands
+        device = key["device"]
         await execute(
-            "INSERT INTO session (id, person, device, opened_at, ends_at) VALUES ($1, $2, $3, $4, $5)",
-            session, person["id"], device, now, ends_at,
+            "INSERT INTO session (id, person, device, device_key, opened_at, ends_at) VALUES ($1, $2, $3, $4, $5, $6)",
+            session, person["id"], device, key["id"], now, ends_at,
         )  # fmt: skip
         await _tell(now, "sessions/open", person["id"], person["organ"], device, session)
-    return _tokens(keys, session, person["id"], device, 1, ends_at, now)
+    return _tokens(keys, session, person["id"], device, proof.jkt, 1, ends_at, now)
 
 
-async def refresh(keys: Keys, token: str, now: datetime) -> Tokens:
+def _in_use(key: Record | None) -> Record:
+    if key is None:
+        raise Refusal("device_key_required")
+    if key["revoked_at"] is not None:
+        raise Refusal("device_revoked")
+    return key
+
+
+async def refresh(keys: Keys, proof: Proof, token: str, now: datetime) -> Tokens:
     """Spend a refresh token, or retry the one spent last. Raises Refusal `session_ended`, `token_reused`."""
+    await spend(proof)
     session, generation = _read_refresh(keys, token)
     async with tx():
-        row = await first(
-            "SELECT s.*, p.organ FROM session s JOIN person p ON p.id = s.person WHERE s.id = $1 FOR UPDATE OF s",
-            session,
-        )
+        row = await first(RENEWED, session)
         if row is None or await first(ACTOR, session) is None:
             raise Refusal("session_ended")
-        reused = generation not in (row["used"], row["used"] + 1)
+        reused = row["jkt"] != proof.jkt or generation not in (row["used"], row["used"] + 1)
         if reused:
             await _end(session, "token_reused", now)
             await _tell(now, "sessions/reused", row["person"], row["organ"], row["device"], session)
@@ -108,7 +142,7 @@ async def refresh(keys: Keys, token: str, now: datetime) -> Tokens:
             await execute("UPDATE session SET used = $2 WHERE id = $1", session, generation)
     if reused:
         raise Refusal("token_reused")
-    return _tokens(keys, session, row["person"], row["device"], generation + 1, row["ends_at"], now)
+    return _tokens(keys, session, row["person"], row["device"], proof.jkt, generation + 1, row["ends_at"], now)
 
 
 async def sign_out(actor: Actor, now: datetime) -> None:
@@ -152,15 +186,24 @@ async def hash_password(password: str) -> str:
         return await asyncio.to_thread(HASHER.hash, password)
 
 
-async def actor_of(session: UUID) -> Actor:
-    """Who acts in this session now. Raises Refusal `session_ended` where it, the service or the device has ended."""
-    row = await first(ACTOR, session)
+async def actor_of(session: UUID, proof: Proof | None = None) -> Actor:
+    """Who acts in this session now; on a device the proof is spent.
+
+    Raises Refusal `session_ended` where it or the service has ended, `proof_missing`, `proof_replayed`, `key_differs`.
+    """
+    row = await (first(ACTOR, session) if proof is None else first(ACTING, session, proof.id))
     if row is None:
         raise Refusal("session_ended")
+    if proof is None and row["jkt"] is not None:
+        raise Refusal("proof_missing")
+    if proof is not None and not row["fresh"]:
+        raise Refusal("proof_replayed")
+    if proof is not None and row["jkt"] != proof.jkt:
+        raise Refusal("key_differs")
     roles = tuple(Role(*granted.split(" ", 1)) for granted in row["roles"])
     return Actor(
         person=row["id"], badge=row["badge"], kind=row["kind"], organ=row["organ"], session=session,
-        device=row["device"], roles=roles,
+        device=row["device"], roles=roles, quarantined=row["quarantined"],
     )  # fmt: skip
 
 
@@ -192,21 +235,21 @@ class TokenReader:
                 raise Refusal("token_invalid")
             told = jwt.decode(
                 token, key.public_key(), algorithms=[ALGORITHM], audience=ISSUER, issuer=ISSUER,
-                options={"verify_exp": False, "require": ["exp", "sid", "sub"]},
+                options={"verify_exp": False, "require": ["exp", "sid", "sub", "cnf"]},
             )  # fmt: skip
-            return Claims(UUID(told["sid"]), float(told["exp"]))
-        except (jwt.PyJWTError, ValueError, TypeError, AttributeError) as error:
+            return Claims(UUID(told["sid"]), float(told["exp"]), str(told["cnf"]["jkt"]))
+        except (jwt.PyJWTError, ValueError, TypeError, AttributeError, KeyError) as error:
             raise Refusal("token_invalid") from error
 
 
 def _tokens(
-    keys: Keys, session: UUID, person: UUID, device: UUID | None, generation: int, ends_at: datetime, now: datetime
+    keys: Keys, session: UUID, person: UUID, device: UUID, jkt: str, generation: int, ends_at: datetime, now: datetime
 ) -> Tokens:
     life = law().span("access_token_life")
     expires = min(now + life, ends_at)
-    claims = {"iss": ISSUER, "aud": ISSUER, "sub": str(person), "sid": str(session)}
-    if device is not None:
-        claims["did"] = str(device)
+    claims = {
+        "iss": ISSUER, "aud": ISSUER, "sub": str(person), "sid": str(session), "did": str(device), "cnf": {"jkt": jkt},
+    }  # fmt: skip
     signed = keys.session.sign(
         {**claims, "iat": int(now.timestamp()), "exp": int(expires.timestamp()), "jti": uuid4().hex}, "at+jwt"
     )

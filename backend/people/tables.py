@@ -1,8 +1,8 @@
-"""Who there is. The constraints stand in migrations/versions/fujing_0001_people.sql."""
+"""Who there is. The constraints stand in migrations/versions/fujing_0001_people.sql and 0010."""
 
 from typing import Any
 
-from piccolo.columns import UUID, Date, ForeignKey, Integer, OnDelete, SmallInt, Text, Timestamptz
+from piccolo.columns import JSONB, UUID, Date, ForeignKey, Integer, OnDelete, SmallInt, Text, Timestamptz
 from piccolo.columns.defaults.uuid import UUID4
 from piccolo.table import Table
 
@@ -70,12 +70,43 @@ class Device(Table, db=DB):
     revoked_at = Timestamptz(null=True, default=None)
 
 
+class DeviceKey(Table, db=DB):
+    """A P-256 key of a device by its RFC 7638 thumbprint; one is in force, the others are kept for what they signed."""
+
+    id = UUID(primary_key=True, default=UUID4())
+    device = ForeignKey(Device, null=False, on_delete=OnDelete.restrict, default=None)
+    jkt = Text(null=False, default=None)
+    jwk = JSONB(null=False, default=None)
+    enrolled_at = Timestamptz(null=False, default=None)
+    ended_at = Timestamptz(null=True, default=None)
+    end_reason = Text(null=True, default=None)
+
+
+class EnrolmentCode(Table, db=DB):
+    """A single-use code for one device, by its digest; `made_by` is nobody where the server's operator made it."""
+
+    digest = Text(primary_key=True, default=None)
+    device = ForeignKey(Device, null=False, on_delete=OnDelete.restrict, default=None)
+    made_by = ForeignKey(Person, null=True, on_delete=OnDelete.restrict, default=None)
+    made_at = Timestamptz(null=False, default=None)
+    expires_at = Timestamptz(null=False, default=None)
+    used_at = Timestamptz(null=True, default=None)
+
+
+class ProofSeen(Table, db=DB):
+    """A proof that was seen, by a digest of its key and jti."""
+
+    id = UUID(primary_key=True, default=UUID4())
+    at = Timestamptz(null=False, default=None)
+
+
 class Session(Table, db=DB):
     """A family of refresh tokens; `used` is the highest generation that was ever spent."""
 
     id = UUID(primary_key=True, default=UUID4())
     person = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)
     device = ForeignKey(Device, null=True, on_delete=OnDelete.restrict, default=None)
+    device_key = ForeignKey(DeviceKey, null=True, on_delete=OnDelete.restrict, default=None)
     used = Integer(null=False, default=0)
     opened_at = Timestamptz(null=False, default=None)
     ends_at = Timestamptz(null=False, default=None)

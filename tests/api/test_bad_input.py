@@ -17,6 +17,7 @@ from tests.builders import (
     a_check_in,
     a_duty_auxiliary,
     a_led_patrol,
+    a_phone,
     ago,
     an_officer,
     now,
@@ -349,15 +350,17 @@ async def nobody_signed_in(app: Litestar) -> tuple[Client, Asked]:
 
 
 async def a_password_that_is_a_number(app: Litestar) -> tuple[Client, Asked]:
-    return Client(app), as_asked("/v1/sessions", {"sent_at": now(), "badge": "FJ1", "password": 1})
+    return await a_phone(app), as_asked("/v1/sessions", {"sent_at": now(), "badge": "FJ1", "password": 1})
 
 
 async def a_password_that_is_a_book(app: Litestar) -> tuple[Client, Asked]:
-    return Client(app), as_asked("/v1/sessions", {"sent_at": now(), "badge": "FJ1", "password": "x" * 257})
+    return await a_phone(app), as_asked("/v1/sessions", {"sent_at": now(), "badge": "FJ1", "password": "x" * 257})
 
 
 async def a_badge_with_an_injection(app: Litestar) -> tuple[Client, Asked]:
-    return Client(app), as_asked("/v1/sessions", {"sent_at": now(), "badge": "' OR 1=1 --", "password": PASSWORD})
+    return await a_phone(app), as_asked(
+        "/v1/sessions", {"sent_at": now(), "badge": "' OR 1=1 --", "password": PASSWORD}
+    )
 
 
 SITUATIONS: dict[Situation, tuple[int, str]] = {

@@ -54,8 +54,8 @@ def ready(url: str) -> tuple[int, bytes]:
     return answer.status, answer.data
 
 
-def lin_at(url: str) -> Client:
-    client = Client(url)
+def lin_at(house: Serving) -> Client:
+    client = house.handheld()
     client.sign_in(LIN, PASSWORD)
     return client
 
@@ -74,7 +74,7 @@ def complaint(done: subprocess.CompletedProcess[str]) -> str:
 
 def test_what_was_made_while_nothing_ran_is_there(served: Serving) -> None:
     """`import-roster` and `set-password` start what they need, and end it."""
-    assert LIN == lin_at(served.url).get("/v1/me")["badge"]
+    assert LIN == lin_at(served).get("/v1/me")["badge"]
 
 
 def test_it_is_ready_and_says_so(served: Serving) -> None:
@@ -100,7 +100,7 @@ def test_the_roster_and_a_password_come_in_while_it_serves(served: Serving) -> N
     file.write_text(ROSTER + "person,FJ1009,陈文静,civilian_auxiliary,330102010000,2025-01-01,\n")
     assert "1 person" in succeeded(served.place.run("import-roster", str(file)))
     succeeded(served.place.run("set-password", "FJ1009", given=PASSWORD + "\n"))
-    chen = Client(served.url)
+    chen = served.handheld("HH-0002")
     chen.sign_in("FJ1009", PASSWORD)
     assert "陈文静" == chen.get("/v1/me")["name"]
     assert served.process.poll() is None
@@ -117,10 +117,10 @@ def test_two_houses_stand_side_by_side(served: Serving, neighbour: Serving) -> N
     """Each has its own ports, people and keys; what one knows, the other does not."""
     assert served.url != neighbour.url
     assert {200} == {ready(served.url)[0], ready(neighbour.url)[0]}
-    assert LIN == lin_at(served.url).get("/v1/me")["badge"]
+    assert LIN == lin_at(served).get("/v1/me")["badge"]
     with pytest.raises(Problem) as refusal:
-        lin_at(neighbour.url)
-    assert 401 == refusal.value.status
+        Client(neighbour.url, key=served.place.keys["HH-0001"]).sign_in(LIN, PASSWORD)
+    assert "device_key_required" == refusal.value.code
     keys = [{key["kid"] for key in Client(house.url).published_keys()} for house in (served, neighbour)]
     assert keys[0].isdisjoint(keys[1])
 
@@ -144,12 +144,12 @@ def test_killed_it_comes_back_with_everything_that_was_answered(station: Place, 
 
     SIGTERM then ends that one within 5 s and leaves no process, no socket, no file outside its data directory.
     """
-    shift = lin_at(served.url).entry("shifts/check-in", **CHECK_IN)["id"]
+    shift = lin_at(served).entry("shifts/check-in", **CHECK_IN)["id"]
     killed = served.family()
     served.kill()
     house = Serving(station)
     served.ready_after = min(served.ready_after, house.wait_ready())
-    kept = lin_at(house.url).get(f"/v1/shifts/{shift}")["shift"]
+    kept = lin_at(house).get(f"/v1/shifts/{shift}")["shift"]
     assert (shift, None) == (kept["id"], kept["ended_at"])
     assert [] == gone(killed, 1)
     family, sockets = house.family(), station.sockets()
@@ -228,8 +228,9 @@ def test_services_that_are_named_are_used_and_none_is_started(
     place = Place(tmp_path / "county", _named(elsewhere, "county-evidence"))
     with serving(place) as house:
         assert 200 == ready(house.url)[0]
-        zhao = Client(house.url)
-        zhao.sign_in(ZHAO, place.bring_in_people()[ZHAO])
+        passwords = place.bring_in_people()
+        zhao = house.handheld("HH-0002")
+        zhao.sign_in(ZHAO, passwords[ZHAO])
         assert "officer" == zhao.get("/v1/me")["kind"]
         assert not {"postgres", "weed"} & {each.name() for each in house.family()}
         assert {"lock", "logs", "secrets"} == {path.name for path in place.data.iterdir()}

@@ -15,6 +15,7 @@ from backend.database import execute, fetch, value
 from backend.keys import Keys
 from backend.people import roster
 from backend.people.sessions import ISSUER
+from mobile_api.device_key import DeviceKey
 from tests.builders import (
     CITY,
     PASSWORD,
@@ -24,6 +25,7 @@ from tests.builders import (
     a_badge,
     a_device,
     a_duty_auxiliary,
+    an_enrolled_key,
     an_officer,
     now,
     refused,
@@ -40,7 +42,7 @@ def a_stranger(app: Litestar) -> Client:
 
 
 async def is_signed_in(someone: Client, token: str | None = None) -> bool:
-    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    headers = {} if token is None else {"Authorization": f"DPoP {token}"}
     answer = await someone.ask("GET", "/v1/me", headers=headers)
     assert answer.status_code in (200, 401)
     return answer.status_code == 200
@@ -55,7 +57,7 @@ async def test_signing_in_opens_a_session(app: Litestar) -> None:
     lin = await a_duty_auxiliary(app)
     answer = await lin.sign_in(lin.badge)
     told = answer.json()
-    assert (201, "Bearer", 900) == (answer.status_code, told["token_type"], told["expires_in"])
+    assert (201, "DPoP", 900) == (answer.status_code, told["token_type"], told["expires_in"])
     assert "no-store" == answer.headers["cache-control"]
     assert (str(lin.id), 900) == (
         claims_of(told["access_token"])["sub"],
@@ -141,6 +143,7 @@ async def test_a_forwarded_address_is_believed_of_a_trusted_proxy_only(app: Lite
     stranger, badge = a_stranger(app), a_badge("X")
     headers = {"X-Forwarded-For": "1.2.3.4", "Content-Type": "application/json"}
     body = json.dumps({"sent_at": now().isoformat(), "badge": badge, "password": "a guess at it"})
+    stranger.key = await an_enrolled_key()
     await stranger.ask("POST", "/v1/sessions", content=body, headers=headers)
     assert [stranger.address] == [
         row["address"] for row in await fetch("SELECT address FROM sign_in_attempt WHERE badge = $1", badge)
@@ -276,7 +279,7 @@ SPOILT = [
 async def test_an_access_token_that_is_not_ours_is_refused(app: Litestar, how: str) -> None:
     """Altered, unsigned, or signed by somebody else: it opens nothing."""
     lin = await a_duty_auxiliary(app)
-    headers = {"Authorization": f"Bearer {spoilt(app, lin, how)}".encode("latin-1")}
+    headers = {"Authorization": f"DPoP {spoilt(app, lin, how)}".encode("latin-1")}
     refused(await lin.ask("GET", "/v1/me", headers=headers), 401, "token_invalid")
 
 
@@ -285,7 +288,7 @@ async def test_an_expired_token_says_that_it_expired(app: Litestar) -> None:
     lin = await a_duty_auxiliary(app)
     moment = now().timestamp()
     stale, fresh = signed(app, lin, exp=moment - 6), signed(app, lin, exp=moment - 1)
-    refused(await lin.ask("GET", "/v1/me", headers={"Authorization": f"Bearer {stale}"}), 401, "token_expired")
+    refused(await lin.ask("GET", "/v1/me", headers={"Authorization": f"DPoP {stale}"}), 401, "token_expired")
     assert await is_signed_in(lin, fresh)
     assert ISSUER == claims_of(fresh)["iss"]
 
@@ -293,16 +296,16 @@ async def test_an_expired_token_says_that_it_expired(app: Litestar) -> None:
 async def test_a_token_of_a_session_that_never_was_is_refused(app: Litestar) -> None:
     """A key that leaked opens no session by itself."""
     lin = await a_duty_auxiliary(app)
-    headers = {"Authorization": f"Bearer {signed(app, lin, sid=str(uuid4()))}"}
+    headers = {"Authorization": f"DPoP {signed(app, lin, sid=str(uuid4()))}"}
     refused(await lin.ask("GET", "/v1/me", headers=headers), 401, "session_ended")
 
 
-@pytest.mark.parametrize("header", ["", "Basic eDp5", "Bearer", "Bearer ", "token"])
+@pytest.mark.parametrize("header", ["", "Basic eDp5", "Bearer x", "DPoP", "DPoP ", "token"])
 async def test_without_a_token_one_is_told_to_sign_in(app: Litestar, header: str) -> None:
     """And the answer says how."""
     answer = await Client(app).ask("GET", "/v1/me", headers={"Authorization": header} if header else {})
     refused(answer, 401, "token_missing")
-    assert "Bearer" == answer.headers["www-authenticate"]
+    assert 'DPoP algs="ES256"' == answer.headers["www-authenticate"]
 
 
 async def test_the_end_of_service_ends_the_session(app: Litestar) -> None:
@@ -323,24 +326,15 @@ async def test_whoever_begins_next_week_cannot_sign_in_today(app: Litestar) -> N
     refused(await lin.get("/v1/me"), 401, "session_ended")
 
 
-async def test_a_revoked_device_ends_its_sessions(app: Litestar) -> None:
-    """A handheld that was lost opens nothing; the same person goes on at another."""
-    lin, serial = await a_duty_auxiliary(app), await a_device()
-    elsewhere = str(lin.token)
-    await lin.open(device=serial)
-    assert await is_signed_in(lin)
-    await execute("UPDATE device SET revoked_at = now() WHERE serial = $1", serial)
-    refused(await lin.get("/v1/me"), 401, "session_ended")
-    refused(await lin.refresh(lin.refresh_token), 401, "session_ended")
-    refused(await lin.sign_in(lin.badge, device=serial), 422, "unknown_device")
-    assert await is_signed_in(lin, elsewhere)
-
-
-async def test_a_device_that_nobody_registered_is_refused(app: Litestar) -> None:
-    """And whoever does not know the password does not learn which devices there are."""
+async def test_without_an_enrolled_device_one_is_told_what_to_do(app: Litestar) -> None:
+    """With no proof, or by a key that nobody enrolled, whether or not the password is right."""
     lin, stranger = await a_duty_auxiliary(app), a_stranger(app)
-    refused(await stranger.sign_in(lin.badge, device="HH-unknown"), 422, "unknown_device")
-    refused(await stranger.sign_in(lin.badge, "a guess at it", device="HH-unknown"), 401, "sign_in_refused")
+    for key in (None, DeviceKey()):
+        stranger.key = key
+        for password in (PASSWORD, "a guess at it"):
+            answer = await stranger.tell("/v1/sessions", badge=lin.badge, password=password)
+            refused(answer, 401, "device_key_required")
+    assert 0 == await value("SELECT count(*) FROM sign_in_attempt WHERE badge = $1", lin.badge)
 
 
 async def test_a_role_ends_with_its_last_day(app: Litestar) -> None:

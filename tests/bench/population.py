@@ -3,14 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from argon2 import PasswordHasher
 
 from backend.keys import Keys
-from backend.people import roster, sessions
+from backend.people import devices, roster, sessions
+from backend.people.proofs import Jwk, Proof
 from backend.people.roster import Row
 from backend.settings import Settings
+from mobile_api.device_key import DeviceKey
 
 STATION = "990100510000"
 OFFICER = "B-LEADS"
@@ -24,6 +26,7 @@ class Person:
 
     id: UUID
     token: str
+    key: DeviceKey
 
 
 def badge(number: int) -> str:
@@ -42,12 +45,27 @@ async def bring_in(count: int) -> UUID:
 async def sign_in(settings: Settings, numbers: Sequence[int]) -> list[Person]:
     """A session each, opened by the password as through the API; the token lives 15 minutes."""
     keys = Keys(settings.secrets_dir)
-    return [Person(await roster.person_of(badge(number)), await _token(keys, badge(number))) for number in numbers]
+    return [await _signed_in(keys, badge(number)) for number in numbers]
 
 
-async def _token(keys: Keys, code: str) -> str:
-    opened = await sessions.sign_in(keys, code, PASSWORD, None, "127.0.0.1", datetime.now(UTC))
-    return opened.access_token
+async def enrolled(serial: str) -> DeviceKey:
+    """A new key on this device, by a code as any other."""
+    await roster.bring_in([_row("device", serial, "handheld", STATION)])
+    key, now = DeviceKey(), datetime.now(UTC)
+    code = (await devices.make_code(serial, now)).code
+    await devices.enrol(proof_by(key), code, Jwk(**key.jwk), now)
+    return key
+
+
+def proof_by(key: DeviceKey) -> Proof:
+    """A proof as it is once it was read."""
+    return Proof(jkt=key.jkt, jti=uuid4().hex, body_sha256=None, aging=False)
+
+
+async def _signed_in(keys: Keys, code: str) -> Person:
+    key = await enrolled(f"HH-{code}")
+    opened = await sessions.sign_in(keys, proof_by(key), code, PASSWORD, "127.0.0.1", datetime.now(UTC))
+    return Person(await roster.person_of(code), opened.access_token, key)
 
 
 def _row(record: str, code: str, kind: str = "", organ: str = "") -> Row:

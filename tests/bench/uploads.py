@@ -22,6 +22,7 @@ from backend import database
 from backend.law.catalogue import law
 from backend.settings import Settings
 from mobile_api.client import Client, digest_of
+from mobile_api.device_key import DeviceKey
 from mobile_api.serving import House
 
 LANES = 3
@@ -53,8 +54,7 @@ def upload_figures(house: House, home: Path, rounds: int, mib: int) -> Iterator[
 
 def signed_in(house: House) -> Client:
     """An auxiliary who may declare footage."""
-    asyncio.run(_bring_in(house.settings))
-    client = Client(house.url)
+    client = Client(house.url, key=asyncio.run(_bring_in(house.settings)))
     client.sign_in(population.badge(0), population.PASSWORD)
     return client
 
@@ -67,9 +67,10 @@ def sdk_of(settings: Settings) -> Minio:
     )  # fmt: skip
 
 
-async def _bring_in(settings: Settings) -> None:
+async def _bring_in(settings: Settings) -> DeviceKey:
     async with database.opened(str(settings.database_url), size=1):
         await population.bring_in(1)
+        return await population.enrolled("HH-uploads")
 
 
 def _ours(lin: Client, file: Path, api: object) -> tuple[float, float]:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import psutil
 
-from mobile_api.client import Client, digest_of
+from mobile_api.client import digest_of
 from tests.devices import MIB, some_bytes
 from tests.houses import LIN, Serving
 
@@ -50,7 +50,7 @@ def test_the_api_holds_no_bytes_while_a_gibibyte_goes_up(
     size, sha256 = digest_of(footage)
     times = {"started_at": datetime.now(UTC) - timedelta(hours=1), "ended_at": datetime.now(UTC)}
     told = {"camera_serial": "DSJ-0042", "media_type": "video/mp4", **times}
-    lin = Client(running.url)
+    lin = running.handheld()
     lin.sign_in(LIN, passwords[LIN])
     lin.send(warm_up, **told)
     with Scales(running) as scales:

@@ -27,7 +27,7 @@ PLACE = {"lat": 30.2592, "lon": 120.1640, "accuracy_m": 6.0, "datum": "WGS84"}
 @pytest.fixture
 def chen(running: Serving, passwords: dict[str, str]) -> Client:
     """Their phone, signed in."""
-    phone = Client(running.url, device="HH-0001")
+    phone = running.handheld()
     phone.sign_in(CHEN, passwords[CHEN])
     return phone
 
@@ -59,6 +59,7 @@ def a_card(folder: Path) -> tuple[Path, Path]:
 
 
 def words(running: Serving, folder: Path, *more: str) -> list[str]:
+    running.enrol_station()
     told = ["--camera", CAMERA, "--wearer", CHEN, "--dock", DOCK, "--url", running.url, *more]
     return ["ingest", str(folder), *told]
 
@@ -181,7 +182,9 @@ def test_a_server_that_does_not_answer_is_one_sentence(tmp_path: Path, monkeypat
     """After every attempt; what is on the card is still on the card."""
     monkeypatch.setattr(client, "ATTEMPTS", 1)
     said, wrong = Console(file=io.StringIO()), Console(file=io.StringIO())
-    order = Order(folder=tmp_path, camera=CAMERA, wearer=CHEN, dock=DOCK, url="http://127.0.0.1:1")
+    order = Order(
+        folder=tmp_path, camera=CAMERA, wearer=CHEN, dock=DOCK, url="http://127.0.0.1:1", key=tmp_path / "key.pem"
+    )
     assert 1 == bring_in(order, "nobody hears it", said, wrong)
     assert 1 == len(wrong.file.getvalue().splitlines())
     assert "run it again" in wrong.file.getvalue()

@@ -16,7 +16,7 @@ NOTICE = {"id_shown": True, "told": "向被盘查人表明身份，说明依据"
 
 def a_duty(running: Serving, passwords: dict[str, str]) -> tuple[Client, str, str]:
     """Chen's patrol an hour ago, with a stop of ten minutes of which three were not filmed: phone, shift, stop."""
-    chen, zhao = Client(running.url), Client(running.url)
+    chen, zhao = running.handheld("HH-0001"), running.handheld("HH-0002")
     chen.sign_in(CHEN, passwords[CHEN])
     zhao.sign_in(ZHAO, passwords[ZHAO])
     officer = zhao.get("/v1/me")["id"]
@@ -112,7 +112,7 @@ def test_the_command_says_what_is_wrong(
 
 def test_a_live_stop_without_a_leader_is_refused_with_its_articles(running: Serving, passwords: dict[str, str]) -> None:
     """The phone shows what is missing before anybody is stopped."""
-    chen = Client(running.url)
+    chen = running.handheld()
     chen.sign_in(CHEN, passwords[CHEN])
     with pytest.raises(Problem) as refusal:
         chen.entry("activities/start", work="10.3.question")

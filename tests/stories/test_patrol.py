@@ -16,6 +16,7 @@ from uuid import UUID, uuid4
 
 import msgspec
 
+from backend.keys import write_private
 from mobile_api.client import Client, digest_of, read_receipt
 from mobile_api.footage import film
 from tests.houses import LIN, QIAN, ZHAO, Serving
@@ -49,8 +50,8 @@ class Patrol(msgspec.Struct):
 
 def phones(running: Serving, passwords: dict[str, str], ahead: timedelta = timedelta()) -> Phones:
     """`ahead`: how wrong Lin's clock is."""
-    lin = Client(running.url, device="HH-0001", clock=lambda: datetime.now(UTC) + ahead)
-    zhao, qian = Client(running.url, device="HH-0002"), Client(running.url)
+    lin = running.handheld("HH-0001", clock=lambda: datetime.now(UTC) + ahead)
+    zhao, qian = running.handheld("HH-0002"), running.handheld("HH-0003")
     for client, badge in ((lin, LIN), (zhao, ZHAO), (qian, QIAN)):
         client.sign_in(badge, passwords[badge])
     return Phones(lin=lin, zhao=zhao, qian=qian)
@@ -154,8 +155,11 @@ def test_a_patrol_from_check_in_to_sealed_receipts(running: Serving, passwords: 
 
 def killed_while_sending(running: Serving, password: str, upload: str, path: Path, lin: Client) -> None:
     """A process of Lin's phone sends slowly, and is killed once the store has a part."""
+    key = path.with_name("key.pem")
+    write_private(key, lin.key.pem())
     phone = subprocess.Popen(
-        [sys.executable, "-m", "mobile_api.demo", running.url, LIN, upload, str(path), "0.4"], stdin=subprocess.PIPE
+        [sys.executable, "-m", "mobile_api.demo", running.url, LIN, str(key), upload, str(path), "0.4"],
+        stdin=subprocess.PIPE,
     )
     try:
         phone.stdin.write(password.encode() + b"\n")

@@ -1,0 +1,362 @@
+"""Enrolling, revoking and reinstating devices: who may, what a code is good for, and what it is not."""
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+from litestar import Litestar
+
+from backend.database import execute, fetch, value
+from backend.entries import Actor, record
+from backend.refusals import Refusal
+from backend.verbs import VERBS
+from mobile_api.auth import QUARANTINED
+from mobile_api.device_key import DeviceKey
+from tests.builders import (
+    DISTRICT,
+    ELSEWHERE,
+    OTHER_DISTRICT,
+    STATION,
+    Client,
+    Someone,
+    a_check_in,
+    a_device,
+    a_duty_auxiliary,
+    a_phone,
+    an_administrator_of,
+    an_enrolled_key,
+    an_inspector_of,
+    now,
+    recorded,
+    refused,
+    somebody,
+)
+
+
+@pytest.fixture
+async def admin(app: Litestar) -> Someone:
+    """Of the station's district."""
+    return await an_administrator_of(app, DISTRICT)
+
+
+def a_new_phone(app: Litestar) -> Client:
+    """Out of the box, with a key that nobody knows."""
+    return Client(app, key=DeviceKey())
+
+
+async def a_code(admin: Someone, serial: str) -> str:
+    answer = await admin.tell("/v1/devices/codes", serial=serial)
+    assert 201 == answer.status_code, answer.text
+    return answer.json()["code"]
+
+
+async def enrols(phone: Client, code: str, **fields: Any) -> httpx.Response:
+    assert phone.key is not None
+    return await phone.tell("/v1/devices/enrol", **({"code": code, "jwk": phone.key.jwk} | fields))
+
+
+async def told_of(serial: str) -> list[tuple[str, str]]:
+    """What the journal says of a device."""
+    of = "SELECT id FROM device WHERE serial = $1"
+    sql = f"SELECT verb, outcome FROM journal WHERE ({of}) = ANY (subjects) ORDER BY seq"  # noqa: S608
+    return [(row["verb"], row["outcome"]) for row in await fetch(sql, serial)]
+
+
+async def signs_in(phone: Client, someone: Someone) -> str:
+    """The person on this phone; the access token, which the phone keeps."""
+    answer = await phone.sign_in(someone.badge)
+    assert 201 == answer.status_code, answer.text
+    phone.token = answer.json()["access_token"]
+    return answer.json()["refresh_token"]
+
+
+async def test_a_device_is_enrolled_once_by_a_code(app: Litestar, admin: Someone) -> None:
+    """The administrator's screen shows a QR, the phone registers its key, a person signs in on it."""
+    serial, phone, lin = await a_device(), a_new_phone(app), await a_duty_auxiliary(app)
+    answer = await admin.tell("/v1/devices/codes", serial=serial)
+    told = answer.json()
+    assert (201, "no-store") == (answer.status_code, answer.headers["cache-control"])
+    assert told["qr"].startswith("<svg")
+    assert told["uri"] == f"fujing://enrol?url=http%3A%2F%2Ffujing.test&code={told['code']}"
+    life = datetime.fromisoformat(told["expires_at"]) - now()
+    assert timedelta(minutes=9) < life <= timedelta(minutes=10)
+
+    answer = await enrols(phone, told["code"].lower().replace("-", " ").replace("1", "l").replace("0", "o"))
+    assert 200 == answer.status_code, answer.text
+    enrolled = answer.json()
+    assert (serial, STATION, phone.key.jkt) == (
+        enrolled["device"]["serial"], enrolled["device"]["organ"], enrolled["jkt"],
+    )  # fmt: skip
+    await signs_in(phone, lin)
+    assert enrolled["device"]["id"] == (await phone.get("/v1/me")).json()["device"]
+    assert [("devices/code", "done"), ("devices/enrol", "done")] == await told_of(serial)
+
+
+async def test_no_code_is_kept_as_it_is(app: Litestar, admin: Someone) -> None:
+    """Neither in the table nor in the journal."""
+    code = await a_code(admin, await a_device())
+    kept = [str(dict(row)) for row in await fetch("SELECT * FROM enrolment_code")]
+    kept += [
+        bytes(row["entry"]).decode() for row in await fetch("SELECT entry FROM journal WHERE verb LIKE 'devices/%'")
+    ]
+    assert not any(code in text or code.replace("-", "") in text for text in kept)
+
+
+async def test_a_code_whose_answer_was_lost_may_be_sent_again(app: Litestar, admin: Someone) -> None:
+    """The same key gets the same answer while the code lives, and nothing happens twice."""
+    serial, phone = await a_device(), a_new_phone(app)
+    code = await a_code(admin, serial)
+    first, again = await enrols(phone, code), await enrols(phone, code)
+    assert (200, 200) == (first.status_code, again.status_code)
+    assert first.json() == again.json()
+    assert [("devices/code", "done"), ("devices/enrol", "done")] == await told_of(serial)
+    await execute(
+        "UPDATE enrolment_code SET made_at = made_at - interval '1 hour', expires_at = now() WHERE used_at IS NOT NULL"
+    )
+    refused(await enrols(phone, code), 422, "code_refused")
+
+
+async def test_used_late_and_unknown_codes_get_the_same_answer(app: Litestar, admin: Someone) -> None:
+    """Whoever tries codes learns nothing; whoever holds a real one is in the journal."""
+    serial, late = await a_device(), await a_device()
+    used, over = await a_code(admin, serial), await a_code(admin, late)
+    assert 200 == (await enrols(a_new_phone(app), used)).status_code
+    await execute(
+        "UPDATE enrolment_code SET made_at = now() - interval '11 minutes', expires_at = now() - interval '1 second' "
+        "WHERE device = (SELECT id FROM device WHERE serial = $1)",
+        late,
+    )
+    answers = [await enrols(a_new_phone(app), code) for code in (used, over, "0000-0000-0000-0000", "nonsense")]
+    assert {422} == {answer.status_code for answer in answers}
+    assert 1 == len({answer.text for answer in answers})
+    assert ("devices/enrol", "denied") == (await told_of(serial))[-1] == (await told_of(late))[-1]
+
+
+async def test_two_devices_with_one_code_at_once(app: Litestar, admin: Someone) -> None:
+    """Somebody looked over a shoulder: exactly one wins, and it is the device's key."""
+    serial = await a_device()
+    code, phones = await a_code(admin, serial), [a_new_phone(app) for _ in range(6)]
+    answers = await asyncio.gather(*(enrols(phone, code) for phone in phones))
+    assert [200] + [422] * 5 == sorted(answer.status_code for answer in answers)
+    (won,) = (answer.json()["jkt"] for answer in answers if answer.status_code == 200)
+    assert [won] == [
+        row["jkt"]
+        for row in await fetch(
+            "SELECT jkt FROM device_key k JOIN device d ON d.id = k.device WHERE serial = $1", serial
+        )
+    ]
+
+
+async def test_a_new_code_replaces_the_one_before(app: Litestar, admin: Someone) -> None:
+    """A slip of paper that was left lying is worth nothing."""
+    serial = await a_device()
+    first, second = await a_code(admin, serial), await a_code(admin, serial)
+    refused(await enrols(a_new_phone(app), first), 422, "code_refused")
+    assert 200 == (await enrols(a_new_phone(app), second)).status_code
+
+
+async def test_enrolling_again_ends_the_former_key_and_its_sessions(app: Litestar, admin: Someone) -> None:
+    """The old installation opens nothing; its key is kept, for what it signed."""
+    serial, old, new, lin = await a_device(), a_new_phone(app), a_new_phone(app), await a_duty_auxiliary(app)
+    assert 200 == (await enrols(old, await a_code(admin, serial))).status_code
+    spent = await signs_in(old, lin)
+    assert 200 == (await enrols(new, await a_code(admin, serial))).status_code
+    refused(await old.get("/v1/me"), 401, "session_ended")
+    refused(await old.refresh(spent), 401, "session_ended")
+    refused(await old.sign_in(lin.badge), 401, "device_key_required")
+    await signs_in(new, lin)
+    assert 200 == (await new.get("/v1/me")).status_code
+    assert 200 == (await lin.get("/v1/me")).status_code, "another device of the same person goes on"
+    kept = await fetch("SELECT jkt, end_reason FROM device_key WHERE jkt = ANY ($1)", [old.key.jkt, new.key.jkt])
+    assert {(old.key.jkt, "re_enrolled"), (new.key.jkt, None)} == {tuple(row) for row in kept}
+    assert "re_enrolled" == await value(
+        "SELECT s.end_reason FROM session s JOIN device_key k ON k.id = s.device_key WHERE k.jkt = $1", old.key.jkt
+    )
+
+
+async def test_one_key_is_never_two_devices(app: Litestar, admin: Someone) -> None:
+    """Nor the same one again: what it signed must name one device, for ever. The code stays good for another key."""
+    first, second, phone = await a_device(), await a_device(), a_new_phone(app)
+    assert 200 == (await enrols(phone, await a_code(admin, first))).status_code
+    code = await a_code(admin, second)
+    refused(await enrols(phone, code), 409, "key_taken")
+    refused(await enrols(phone, await a_code(admin, first)), 409, "key_taken")
+    assert 200 == (await enrols(a_new_phone(app), code)).status_code
+
+
+async def test_one_key_and_two_codes_at_once(app: Litestar, admin: Someone) -> None:
+    """Exactly one device has it."""
+    phone, codes = a_new_phone(app), [await a_code(admin, await a_device()) for _ in range(4)]
+    answers = await asyncio.gather(*(enrols(phone, code) for code in codes))
+    assert [200] + [409] * 3 == sorted(answer.status_code for answer in answers)
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"crv": "P-384"}, "key_unfit"), ({"kty": "RSA"}, "key_unfit"), ({"d": "c2VjcmV0"}, "key_unfit"),
+        ({"y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}, "key_unfit"), ({"x": "AA"}, "key_unfit"),
+        ({"x": "A" * 200}, "invalid"), ({"crv": "P" * 5000}, "invalid"), ({"x": 7}, "invalid"),
+    ],
+)  # fmt: skip
+async def test_a_key_that_is_not_fit_is_refused(app: Litestar, admin: Someone, change: Any, code: str) -> None:
+    """Another curve, a private key, a point that is not on the curve, a huge value."""
+    phone, made = a_new_phone(app), await a_code(admin, await a_device())
+    refused(await enrols(phone, made, jwk=phone.key.jwk | change), 422, code)
+    assert 200 == (await enrols(phone, made, jwk=phone.key.jwk | {"kid": "mine", "use": "sig"})).status_code
+
+
+async def test_a_key_bomb_is_too_large(app: Litestar, admin: Someone) -> None:
+    """A hundred kilobytes of a coordinate are not read."""
+    phone, made = a_new_phone(app), await a_code(admin, await a_device())
+    refused(await enrols(phone, made, jwk=phone.key.jwk | {"x": "A" * 100_000}), 413, "body_too_large")
+
+
+async def test_enrolling_is_signed_by_the_key_enrolled(app: Litestar, admin: Someone) -> None:
+    """Nobody enrols a key that they do not hold."""
+    made = await a_code(admin, await a_device())
+    phone = a_new_phone(app)
+    refused(await enrols(phone, made, jwk=DeviceKey().jwk), 401, "key_differs")
+    bare = Client(app)
+    refused(await bare.tell("/v1/devices/enrol", code=made, jwk=phone.key.jwk), 401, "proof_missing")
+
+
+async def test_codes_are_made_by_administrators_of_the_organ(app: Litestar, admin: Someone) -> None:
+    """Another role may not (403); another organ's device is not there (404)."""
+    serial = await a_device()
+    inspector = await an_inspector_of(app, DISTRICT)
+    elsewhere = await an_administrator_of(app, OTHER_DISTRICT)
+    for path, body in (
+        ("/v1/devices/codes", {"serial": serial}),
+        (f"/v1/devices/{serial}/revoke", {}),
+        (f"/v1/devices/{serial}/reinstate", {}),
+    ):
+        refused(await inspector.tell(path, **body), 403, "not_for_your_role")
+        refused(await elsewhere.tell(path, **body), 404, "unknown_device")
+    refused(await admin.tell("/v1/devices/codes", serial="HH-nobody"), 404, "unknown_device")
+    refused(await inspector.get("/v1/devices"), 403, "not_for_your_role")
+    assert [] == await told_of(serial)
+
+
+async def test_the_list_shows_the_devices_of_ones_organs(app: Litestar) -> None:
+    """In pages, by serial number, with the key in force; nobody else's."""
+    admin = await an_administrator_of(app, ELSEWHERE)
+    keys = [await an_enrolled_key(organ=ELSEWHERE) for _ in range(5)]
+    met: list[dict[str, Any]] = []
+    cursor: str | None = None
+    while True:
+        page = (await admin.get("/v1/devices", limit=2, **({"cursor": cursor} if cursor else {}))).json()
+        assert len(page["items"]) <= 2
+        met += page["items"]
+        cursor = page["next"]
+        if cursor is None:
+            break
+    assert {ELSEWHERE} == {row["organ"] for row in met}
+    assert {key.jkt for key in keys} <= {row["jkt"] for row in met}
+    assert sorted(row["serial"] for row in met) == [row["serial"] for row in met]
+    assert len({row["id"] for row in met}) == len(met)
+
+
+# A device that was lost
+
+
+async def test_a_revoked_device_is_quarantined_from_the_next_request_on(app: Litestar, admin: Someone) -> None:
+    """It opens nothing, but its session stands: what it still holds can be sent, and it may sign out."""
+    serial, phone, lin = await a_device(), a_new_phone(app), await a_duty_auxiliary(app)
+    await enrols(phone, await a_code(admin, serial))
+    spent = await signs_in(phone, lin)
+    code = await a_code(admin, serial)
+    answer = await admin.tell(f"/v1/devices/{serial}/revoke")
+    assert (200, True) == (answer.status_code, answer.json()["revoked_at"] is not None)
+    refused(await phone.get("/v1/me"), 403, "device_revoked")
+    refused(await phone.tell("/v1/shifts/check-in", **lin.entry(**a_check_in())), 403, "device_revoked")
+    told = (await phone.refresh(spent)).json()
+    phone.token = told["access_token"]
+    refused(await phone.get("/v1/me"), 403, "device_revoked")
+    refused(await phone.sign_in(lin.badge), 403, "device_revoked")
+    refused(await enrols(a_new_phone(app), code), 422, "code_refused")
+    refused(await admin.tell("/v1/devices/codes", serial=serial), 409, "reinstate_first")
+    assert 200 == (await lin.get("/v1/me")).status_code, "the same person goes on at another device"
+    assert 204 == (await phone.ask("DELETE", "/v1/sessions/current")).status_code
+    refused(await phone.get("/v1/me"), 401, "session_ended")
+
+
+def test_quarantine_lets_in_only_what_says_so(app: Litestar) -> None:
+    """Sync and signing out (refreshing needs no session); a route that forgets to say so is closed."""
+    open_ = {
+        handler.operation_id
+        for route in app.routes
+        for handler in getattr(route, "route_handlers", ())
+        if handler.opt.get("quarantined")
+    }
+    assert open_ - {"sync"} == {"sessions_close"}
+    assert {"quarantined": True} == QUARANTINED
+
+
+async def test_revoking_twice_is_once(app: Litestar, admin: Someone) -> None:
+    """An impatient administrator changes nothing more."""
+    serial = await a_device()
+    rows = [(await admin.tell(f"/v1/devices/{serial}/revoke")).json() for _ in range(2)]
+    assert rows[0] == rows[1]
+    assert [("devices/revoke", "done")] == await told_of(serial)
+
+
+async def test_a_device_that_was_found_is_enrolled_anew(app: Litestar, admin: Someone) -> None:
+    """Nobody knows who had it: its key and sessions end, and a code may be made again."""
+    serial, phone, lin = await a_device(), a_new_phone(app), await a_duty_auxiliary(app)
+    await enrols(phone, await a_code(admin, serial))
+    await signs_in(phone, lin)
+    await admin.tell(f"/v1/devices/{serial}/revoke")
+    rows = [(await admin.tell(f"/v1/devices/{serial}/reinstate")).json() for _ in range(2)]
+    assert rows[0] == rows[1]
+    assert (None, None) == (rows[0]["revoked_at"], rows[0]["jkt"])
+    refused(await phone.get("/v1/me"), 401, "session_ended")
+    refused(await phone.sign_in(lin.badge), 401, "device_key_required")
+    phone.key = DeviceKey()
+    assert 200 == (await enrols(phone, await a_code(admin, serial))).status_code
+    assert ["devices/revoke", "devices/reinstate"] == [verb for verb, _ in await told_of(serial)][2:4]
+
+
+async def test_an_old_key_is_never_altered(application_role: Any, app: Litestar) -> None:
+    """The application may end a key, and neither change nor remove one."""
+    key = await an_enrolled_key()
+    for sql in ("UPDATE device_key SET jwk = '{}' WHERE jkt = $1", "DELETE FROM device_key WHERE jkt = $1"):
+        with pytest.raises(Exception, match="permission denied"):
+            await application_role.execute(sql, key.jkt)
+
+
+# Field verbs
+
+
+async def test_a_field_entry_needs_a_device(app: Litestar) -> None:
+    """A session without one (a desk's) is told so, and the journal holds it."""
+    lin = await a_duty_auxiliary(app)
+    actor = Actor(person=lin.id, badge=lin.badge, kind="duty_auxiliary", organ=STATION, session=lin.id)
+    (verb,) = (verb for verb in VERBS if verb.name == "shifts/check-in")
+    entry = verb.entry(id=UUID(int=lin.id.int ^ 1), occurred_at=now(), device_seq=1, **a_check_in())
+    with pytest.raises(Refusal, match="device_needed"):
+        await record(verb, actor, entry, now(), now())
+    assert "denied" == await value("SELECT outcome FROM journal WHERE entry_id = $1", entry.id)
+    assert all(verb.field for verb in VERBS if verb.name.split("/")[0] in ("shifts", "supervisions", "activities"))
+
+
+async def test_several_people_share_one_handheld(app: Litestar) -> None:
+    """Each entry is its person's, on the same device."""
+    phone, lin, chen = await a_phone(app), await a_duty_auxiliary(app), await somebody(app, "duty_auxiliary")
+    tokens = {}
+    for someone in (lin, chen):
+        await signs_in(phone, someone)
+        tokens[someone.badge] = phone.token
+    for someone in (lin, chen):
+        phone.token = tokens[someone.badge]
+        shift = recorded(await phone.send("/v1/shifts/check-in", someone.entry(**a_check_in())))["id"]
+        told = await value("SELECT actor FROM journal WHERE entry_id = $1", UUID(shift))
+        assert someone.id == told
+        assert someone.badge == (await phone.get("/v1/me")).json()["badge"]
+    assert 1 == await value(
+        "SELECT count(DISTINCT device) FROM session WHERE person = ANY ($1) AND device_key = "
+        "(SELECT id FROM device_key WHERE jkt = $2)", [lin.id, chen.id], phone.key.jkt,
+    )  # fmt: skip
