@@ -7,7 +7,7 @@ is sent when the engine is constructed. SQL that reasons about intervals goes th
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -35,6 +35,7 @@ class Database(PostgresEngine):
 
 
 DB = Database(config={})
+AFTER_COMMIT: list[Callable[[], None]] = []  # called after each outermost commit of a transaction that may have written
 
 
 async def _keep(connection: asyncpg.Connection) -> None:
@@ -95,6 +96,9 @@ class tx:
             await (self._inner.commit() if kind is None else self._inner.rollback())
         finally:
             await self._release()
+        if kind is None and self._token is not None and not self._options.get("readonly"):
+            for told in AFTER_COMMIT:
+                told()
 
     async def _release(self) -> None:
         if self._acquired is not None:

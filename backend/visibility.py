@@ -14,7 +14,7 @@ OVERSEEING = frozenset({"commander", "inspector"})
 
 def visible_to(*, own: Iterable[str], organ: str, led: str) -> str:
     """A condition: `own` are columns that name a person; `led` relates a row to the view `led`."""
-    mine = " OR ".join(f"{column} = $1" for column in own)
+    mine = " OR ".join(f"{column} = $1" for column in own) or "false"
     return f"""(
         {mine}
         OR {organ} IN (SELECT organs_under($2::text[]))

@@ -15,7 +15,7 @@ from pgqueuer import PgQueuer, RetryRequested
 from pgqueuer.executors import EntrypointExecutor
 from pgqueuer.models import Context, Job, Schedule
 
-from backend import jobs
+from backend import feed, jobs
 from backend.database import SESSION, execute, opened
 from backend.evidence import sealing
 from backend.keys import Keys
@@ -73,7 +73,7 @@ def build(connection: asyncpg.Connection, store: EvidenceStore, keys: Keys) -> P
 
 async def work(url: str, store: EvidenceStore, keys: Keys, stop: asyncio.Event) -> None:
     """Run until `stop`. A lost connection ends it with an error; whoever started it starts it again."""
-    async with opened(url, size=6):
+    async with opened(url, size=6), feed.ringing(url):
         connection = await asyncpg.connect(url, server_settings=SESSION | {"application_name": "fujing-worker"})
         try:
             queue = build(connection, store, keys)

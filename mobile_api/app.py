@@ -10,17 +10,19 @@ from litestar import Litestar, Router
 from litestar.middleware import DefineMiddleware
 from litestar.plugins.prometheus import PrometheusController
 
-from backend import database, settings
+from backend import database, feed, settings
 from backend.keys import Keys
 from backend.law.catalogue import use
 from backend.people.proofs import ProofReader
 from backend.people.sessions import TokenReader
 from backend.settings import Settings
 from mobile_api import (
+    changes,
     descriptions,
     devices,
     duty,
     entries,
+    events,
     handovers,
     lookups,
     openapi,
@@ -63,8 +65,10 @@ async def _connected(app: Litestar) -> AsyncIterator[None]:
     chosen = app.state.settings
     await database.connect(str(chosen.database_url), chosen.pool_size)
     app.state.store = store_of(chosen)
+    app.state.hub = events.Hub(str(chosen.database_url))
     try:
-        yield
+        async with feed.ringing(str(chosen.database_url)), app.state.hub.running():
+            yield
     finally:
         app.state.store.close()
         await database.disconnect()
@@ -84,6 +88,8 @@ def assemble(lifespan: list[Any]) -> Litestar:
             *descriptions.ROUTES,
             *uploads.ROUTES,
             *handovers.ROUTES,
+            *changes.ROUTES,
+            *events.ROUTES,
         ],
     )
     return Litestar(
