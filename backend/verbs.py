@@ -33,6 +33,7 @@ from backend.supervision.entries import (
     EndLeading,
     HandOverLeading,
     NameOfficer,
+    ProveLeading,
     SupervisionReceipt,
 )
 
@@ -73,6 +74,11 @@ VERBS: tuple[Verb, ...] = (
         name="supervisions/confirm", entry=ConfirmLeading, receipt=SupervisionReceipt, record=supervision.confirm,
         may=OFFICERS, concerned=supervision.the_led, summary="Confirm that you lead · 确认带班",
         example=_example(supervision=OTHER),
+    ),
+    Verb(
+        name="supervisions/prove", entry=ProveLeading, receipt=SupervisionReceipt, record=supervision.prove, may=FIELD,
+        concerned=supervision.the_led, summary="Bring home a signed leading · 上报离线确认",
+        example=_example(supervision=OTHER, signature="eyJhbGciOiJFUzI1NiJ9.eyJuYW1pbmciOiIwMTkyIn0.c2lnbmVk"),
     ),
     Verb(
         name="supervisions/decline", entry=DeclineLeading, receipt=SupervisionReceipt, record=supervision.decline,

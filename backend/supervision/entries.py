@@ -5,7 +5,7 @@ from uuid import UUID
 
 import msgspec
 
-from backend.entries import Entry, Moment, Place, Receipt
+from backend.entries import WHOLE, Entry, Moment, Place, Receipt
 
 
 class NameOfficer(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -22,6 +22,25 @@ class ConfirmLeading(Entry, frozen=True, kw_only=True, omit_defaults=True, forbi
     leads_from: (
         Annotated[Moment, msgspec.Meta(description="by the device's clock; not before the naming, not ahead")] | None
     ) = None
+    place: Place | None = None
+
+
+class ProveLeading(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Without a network the officer confirmed by signing the naming with the key of the device they were signed in on.
+
+    Either of the two brings it home; it counts as the officer's own confirmation.
+    """
+
+    supervision: UUID
+    signature: Annotated[
+        str,
+        msgspec.Meta(
+            max_length=2000,
+            pattern=r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+" + WHOLE,
+            description="a compact JWS (ES256, `typ` fujing-leading+jwt, `kid` the key's thumbprint) over `naming`, "
+            "`auxiliary`, `officer`, `occurred_at` of the naming and `sid`, the officer's session",
+        ),
+    ]
     place: Place | None = None
 
 

@@ -20,8 +20,15 @@ from backend.journal import utc
 from backend.officers import officers_among
 from backend.refusals import Refusal
 from backend.standing import Claim, Standing
-from backend.supervision import rules
-from backend.supervision.entries import ConfirmLeading, DeclineLeading, EndLeading, HandOverLeading, NameOfficer
+from backend.supervision import rules, signing
+from backend.supervision.entries import (
+    ConfirmLeading,
+    DeclineLeading,
+    EndLeading,
+    HandOverLeading,
+    NameOfficer,
+    ProveLeading,
+)
 
 SUPERVISIONS = Intervals(
     table="supervision",
@@ -40,7 +47,14 @@ INSERT INTO supervision (id, auxiliary, officer, organ, handed_over_from, starte
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 """
 ANSWER = """
-INSERT INTO supervision_answer (id, supervision, answer, at, leads_from, place) VALUES ($1, $2, $3, $4, $5, $6)
+INSERT INTO supervision_answer (id, supervision, answer, at, leads_from, place, proved_by)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
+"""
+SIGNER = """
+SELECT k.jwk, j.entry FROM device_key k
+JOIN session s ON s.device_key = k.id
+JOIN journal j ON j.entry_id = $5 AND j.outcome = 'recorded'
+WHERE k.jkt = $1 AND s.id = $2 AND s.person = $3 AND s.opened_at <= $4 AND $4 < coalesce(s.ended_at, s.ends_at)
 """
 BOTH_ANSWERS = "SELECT count(DISTINCT answer) > 1 FROM supervision_answer WHERE supervision = $1"
 ANSWERED = """
@@ -80,6 +94,21 @@ async def confirm(occasion: Occasion, entry: ConfirmLeading) -> Outcome:
     if not await _from_afar(occasion, entry, row):
         return outcome
     return msgspec.structs.replace(outcome, findings=[*outcome.findings, "led_from_afar"])
+
+
+async def prove(occasion: Occasion, entry: ProveLeading) -> Outcome:
+    """The officer confirmed by a signature. Raises Refusal `leading_not_proved`, `unknown_supervision`, live
+    `already_answered`."""
+    row = await _known(entry.supervision, occasion.actor.person)
+    signed = signing.read(entry.signature)
+    told = signed.leading
+    if (told.naming, told.auxiliary, told.officer) != (row["id"], row["auxiliary"], row["officer"]):
+        raise Refusal("leading_not_proved")
+    signer = await first(SIGNER, signed.jkt, told.sid, told.officer, occasion.at, row["id"])
+    if signer is None or msgspec.json.decode(signer["entry"])["facts"]["device_time"] != utc(told.occurred_at):
+        raise Refusal("leading_not_proved")
+    signing.verify(signed, msgspec.json.decode(signer["jwk"]))
+    return await _answer(occasion, entry.id, row, "confirmed", row["started_at"], entry.place, signed.jkt)
 
 
 async def decline(occasion: Occasion, entry: DeclineLeading) -> Outcome:
@@ -136,11 +165,12 @@ async def _answer(
     answer: str,
     leads_from: datetime | None,
     place: Place | None = None,
+    proved_by: str | None = None,
 ) -> Outcome:
     at = occasion.not_before(row["started_at"], "answered_before_naming")
     occasion.require_live_state(row["answer"] is None, "already_answered")
     occasion.require_live_state(row["ended_at"] is None or answer == "confirmed", "already_ended")
-    await execute(ANSWER, entry_id, row["id"], answer, at, leads_from, as_json(place))
+    await execute(ANSWER, entry_id, row["id"], answer, at, leads_from, as_json(place), proved_by)
     standing = await first(ANSWERED, row["id"])
     if standing is None:
         raise Refusal("unknown_supervision")

@@ -36,6 +36,7 @@ class SupervisionAnswer(Table, db=DB):
     at = Timestamptz(null=False, default=None)
     leads_from = Timestamptz(null=True, default=None)
     place = JSONB(null=True, default=None)
+    proved_by = Text(null=True, default=None)
 
 
 class SupervisionEnd(Table, db=DB):
