@@ -5,6 +5,7 @@ what the store has, whoever began it; `receipt` returns only what was verified w
 attempt carries a proof of its own by the device's key, with the server's last nonce.
 """
 
+import gzip
 import hashlib
 import itertools
 import os
@@ -123,6 +124,15 @@ class Client:
         }
         return self._call("POST", f"/v1/{verb}", body)
 
+    def sync(self, entries: list[Any], cursor: str | None = None, boot: tuple[UUID, int] | None = None) -> Any:
+        """Hand in entries told offline, each with its `verb`, and hear what is new since `cursor`. Raises Problem."""
+        told: dict[str, Any] = {"entries": entries}
+        if cursor is not None:
+            told["cursor"] = cursor
+        if boot is not None:
+            told |= {"boot_id": boot[0], "uptime_ms": boot[1]}
+        return self._call("POST", "/v1/sync", told, packed=True)
+
     def declare(self, file: Path, verb: str = "recordings/declare", **told: Any) -> UUID:
         """Declare a file with its size and digest. Returns the upload's id. Raises Problem."""
         size, sha256 = digest_of(file)
@@ -210,12 +220,19 @@ class Client:
         return answer.status == 200
 
     def _call(
-        self, method: str, path: str, body: Any = None, *, query: dict[str, Any] | None = None, signed_in: bool = True
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        query: dict[str, Any] | None = None,
+        signed_in: bool = True,
+        packed: bool = False,
     ) -> Any:
         """One answer, through retries: the network, a server that is away, an access token that expired."""
         for attempt in itertools.count(1):
             token = self._access
-            answer = self._attempt(method, path, body, query, token if signed_in else None)
+            answer = self._attempt(method, path, body, query, token if signed_in else None, packed)
             if answer is not None and answer.status < 400:
                 return msgspec.json.decode(answer.data) if answer.data else None
             if answer is not None and answer.status not in RETRIED:
@@ -232,7 +249,7 @@ class Client:
             self._pause(attempt, asked)
 
     def _attempt(
-        self, method: str, path: str, body: Any, query: dict[str, Any] | None, token: str | None
+        self, method: str, path: str, body: Any, query: dict[str, Any] | None, token: str | None, packed: bool
     ) -> urllib3.BaseHTTPResponse | None:
         headers = {"Accept-Language": self._language}
         if token is not None:
@@ -241,6 +258,9 @@ class Client:
         if body is not None:
             headers["Content-Type"] = "application/json"
             content = msgspec.json.encode({"sent_at": self.clock(), **body})
+        if content is not None and packed:
+            headers["Content-Encoding"] = "gzip"
+            content = gzip.compress(content, 6)
         headers["DPoP"] = self.key.proof(
             method, self.url + path, nonce=self._nonce, token=token, body=content, at=self.clock()
         )

@@ -8,7 +8,7 @@ import hashlib
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import jwt
 import msgspec
@@ -69,3 +69,13 @@ class DeviceKey:
             claims["body_sha256"] = digest(body)
         told = {name: claim for name, claim in (claims | other).items() if claim is not None}
         return jwt.encode(told, self.private, ALGORITHM, headers={"typ": "dpop+jwt", "jwk": self.jwk})
+
+    def leading(
+        self, *, naming: UUID, auxiliary: UUID, officer: UUID, occurred_at: datetime, session: UUID, **other: Any
+    ) -> str:
+        """The officer's yes to a naming without a network, for `supervisions/prove`; `occurred_at` is the naming's."""
+        told = {"naming": naming, "auxiliary": auxiliary, "officer": officer, "sid": session}
+        claims = {name: str(id) for name, id in told.items()} | {"occurred_at": occurred_at.isoformat()}
+        return jwt.encode(
+            claims | other, self.private, ALGORITHM, headers={"typ": "fujing-leading+jwt", "kid": self.jkt}
+        )

@@ -1,13 +1,14 @@
 """A handheld in a process of its own, for the stories: `python -m tests.phone PLAN`, where PLAN is a JSON file.
 
-It lives through the plan's acts in order, keeps each in its outbox before it goes on, carries them in the background, and
-ends with 0 when nothing is left. Killed at any line and started again, it goes on where it was.
+It lives through the plan's acts in order, keeps each in its outbox before it goes on, carries them in the background,
+and ends with 0 when nothing is left. Killed at any line and started again, it goes on where it was.
 """
 
 import random
 import sys
 import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from uuid import UUID
 
 import msgspec
 
+from mobile_api.client import Client, Unreachable
+from mobile_api.device_key import DeviceKey
 from mobile_api.outbox import Outbox, carry
 
 
@@ -55,19 +58,30 @@ def live(plan: Plan) -> None:
 
     outbox = Outbox(plan.home / "outbox.db", clock=clock)
     person, client = sign_in(plan, clock)
-    stop, worker = threading.Event(), None
+    stop = threading.Event()
+    worker = threading.Thread(target=carry, args=(outbox, client, person, stop), daemon=True)
+    worker.start()
     for act in plan.acts:
         if not outbox.knows(act.id):
             play(outbox, person, plan.home, act, ahead)
             time.sleep(plan.pace)
-        if worker is None:
-            worker = threading.Thread(target=carry, args=(outbox, client, person, stop), daemon=True)
-            worker.start()
     while outbox.left(person):
-        if worker is not None and not worker.is_alive():
+        if not worker.is_alive():
             raise SystemExit("the carrier ended")
         time.sleep(0.1)
     stop.set()
+
+
+def sign_in(plan: Plan, clock: Callable[[], datetime]) -> tuple[str, Client]:
+    """Enrol this device, which may be said again, and sign in; as often as the network asks for it."""
+    client = Client(plan.url, key=DeviceKey.kept_in(plan.home / "key.pem"), clock=clock)
+    while True:
+        try:
+            client.enrol(plan.code)
+            client.sign_in(plan.badge, plan.password)
+            return str(client.get("/v1/me")["id"]), client
+        except Unreachable:
+            continue
 
 
 def play(outbox: Outbox, person: str, home: Path, act: Act, ahead: timedelta) -> None:

@@ -4,7 +4,7 @@ from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 
 from migrations.script import migration
 
-ID = "2026-11-24T00:00:10:000010"
+ID = "2026-11-23T00:00:10:000010"
 VERSION = "1.38.0"
 DESCRIPTION = "Device keys, enrolment codes, and the proofs that were seen"
 

@@ -11,7 +11,6 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -25,7 +24,7 @@ import pytest
 
 from mobile_api.client import read_receipt
 from tests.bad_network import BadNetwork, bad_network
-from tests.houses import CHEN, LIN, ZHAO, Place, Serving, succeeded
+from tests.houses import CHEN, LIN, ZHAO, Place, Serving
 from tests.phone import Act, Plan, some_bytes
 
 SEED = 20260301
@@ -141,13 +140,9 @@ class Phone:
         self.there |= now
 
 
-def enrolment_code(place: Place, serial: str) -> str:
-    return json.loads(succeeded(place.run("enrol", serial, "--json")))["code"]
-
-
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
-    yield Place(tmp_path / "house")
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path / "house")
 
 
 def store_port(place: Place) -> int:
@@ -186,7 +181,7 @@ def a_phone(place: Place, tmp_path: Path, api: BadNetwork, badge: str, password:
     home.mkdir()
     plan = Plan(
         url=f"http://127.0.0.1:{api.port}", badge=badge, password=password, home=home, acts=day.acts[badge],
-        code=enrolment_code(place, serial), ahead=ahead,
+        code=place.code_for(serial), ahead=ahead,
     )  # fmt: skip
     return Phone(plan)
 
