@@ -16,7 +16,7 @@ from litestar import Litestar
 
 from backend import feed, journal
 from backend.activities.asking import catalogue
-from backend.database import fetch, first, tx
+from backend.database import fetch, tx
 from backend.feed import Cursor
 from backend.people import roster
 from backend.settings import Settings
