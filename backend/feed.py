@@ -55,8 +55,9 @@ FACTS = frozenset(
 )  # fmt: skip - of the canonical bytes; the rest (digests, the device's clock) is for proving, not for telling
 
 CHANNEL = "fujing_feed"
-SCAN = 10_000  # lines looked at in one call, whoever asks
+SCAN = 5_000  # lines looked at in one call, whoever asks
 COALESCE = 0.1  # seconds: a process rings once in so long
+PAUSE = 1.0  # seconds until it tries again to ring
 log = structlog.get_logger()
 
 
@@ -365,6 +366,8 @@ async def _ring(url: str, asked: asyncio.Event) -> None:
                 if connection is not None:
                     connection.terminate()
                     connection = None
+                asked.set()  # again, once it can be reached
+                await asyncio.sleep(PAUSE)
             await asyncio.sleep(COALESCE)
     finally:
         if connection is not None:
