@@ -23,7 +23,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-Purpose = Literal["session", "evidence", "refresh"]
+Purpose = Literal["session", "evidence", "refresh", "factor"]
+PLAIN = ("refresh", "factor")  # secrets of 32 bytes, no key pairs
 ALGORITHM = "EdDSA"
 LOOK_AGAIN = 1.0  # seconds between looks at the directory
 
@@ -60,7 +61,7 @@ def secret(path: Path) -> str:
 
 
 class KeyRing:
-    """The keys of one purpose: Ed25519 key pairs, or plain secrets for `refresh`.
+    """The keys of one purpose: Ed25519 key pairs, or plain secrets for the purposes of PLAIN.
 
     `directory`/{purpose}/{kid}: the kid begins with the time it was made, so that the last by name is the newest.
     """
@@ -106,7 +107,7 @@ class KeyRing:
         return [_jwk(kid, self._keys[kid]) for kid in sorted(self._keys, reverse=True)]
 
     def _fresh(self) -> bytes:
-        if self.purpose == "refresh":
+        if self.purpose in PLAIN:
             return secrets.token_bytes(32)
         key = Ed25519PrivateKey.generate()
         return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
@@ -116,7 +117,7 @@ class KeyRing:
         for path in self.directory.iterdir():
             if path.name.startswith(f"{self.purpose}-") and path.name not in self._keys:
                 content = path.read_bytes()
-                self._keys[path.name] = content if self.purpose == "refresh" else load_pem_private_key(content, None)
+                self._keys[path.name] = content if self.purpose in PLAIN else load_pem_private_key(content, None)
 
 
 def _jwk(kid: str, key: Ed25519PrivateKey) -> dict[str, str]:
@@ -126,9 +127,12 @@ def _jwk(kid: str, key: Ed25519PrivateKey) -> dict[str, str]:
 
 
 class Keys:
-    """Every key ring: session keys sign tokens, evidence keys sign receipts, refresh secrets derive refresh tokens."""
+    """Every key ring: session keys sign tokens, evidence keys sign receipts, refresh secrets derive refresh tokens,
+    factor secrets keep second factors unreadable in the database.
+    """
 
     def __init__(self, secrets_dir: Path) -> None:
         self.session = KeyRing(secrets_dir, "session")
         self.evidence = KeyRing(secrets_dir, "evidence")
         self.refresh = KeyRing(secrets_dir, "refresh")
+        self.factor = KeyRing(secrets_dir, "factor")

@@ -18,7 +18,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from backend import journal
-from backend.database import execute, first, tx, value
+from backend.database import Record, execute, first, tx, value
 from backend.entries import Actor, Role
 from backend.keys import ALGORITHM, Keys
 from backend.law.catalogue import law
@@ -55,15 +55,16 @@ SELECT p.id, p.organ, c.password_hash FROM person p JOIN credential c ON c.perso
 WHERE p.badge = $1 AND p.serves_from <= {TODAY} AND coalesce(p.serves_until >= {TODAY}, true)
 """  # noqa: S608
 DEVICE = "SELECT id FROM device WHERE serial = $1 AND revoked_at IS NULL"
-ACTOR = f"""
+ACTING = f"""
 SELECT p.id, p.badge, p.kind, p.organ, s.device, ARRAY(
     SELECT g.role || ' ' || g.organ FROM role_grant g
     WHERE g.person = p.id AND g.valid_from <= {TODAY} AND coalesce(g.valid_until >= {TODAY}, true)
 ) AS roles
 FROM session s JOIN person p ON p.id = s.person LEFT JOIN device d ON d.id = s.device
-WHERE s.id = $1 AND s.ended_at IS NULL AND s.ends_at > now() AND d.revoked_at IS NULL
+WHERE s.id = {{session}} AND s.ended_at IS NULL AND s.ends_at > now() AND d.revoked_at IS NULL
     AND p.serves_from <= {TODAY} AND coalesce(p.serves_until >= {TODAY}, true)
 """  # noqa: S608
+ACTOR = ACTING.format(session="$1")
 FAILURES = """
 SELECT count(*) FILTER (WHERE badge = $1) AS account, count(*) FILTER (WHERE address = $2) AS address
 FROM sign_in_attempt WHERE at > now() - $3::interval AND (badge = $1 OR address = $2)
@@ -72,10 +73,7 @@ FROM sign_in_attempt WHERE at > now() - $3::interval AND (badge = $1 OR address 
 
 async def sign_in(keys: Keys, badge: str, password: str, serial: str | None, address: str, now: datetime) -> Tokens:
     """Open a session. Raises Refusal `sign_in_refused`, `too_many_attempts`, `unknown_device`."""
-    await _count_attempt(badge, address, now)
-    person = await first(OPEN, badge)
-    if not await _matches(person["password_hash"] if person else NOBODY, password) or person is None:
-        raise Refusal("sign_in_refused")
+    person = await prove(badge, password, address, now)
     await execute("DELETE FROM sign_in_attempt WHERE badge = $1", badge)
     device = await value(DEVICE, serial) if serial is not None else None
     if serial is not None and device is None:
@@ -88,6 +86,26 @@ async def sign_in(keys: Keys, badge: str, password: str, serial: str | None, add
         )  # fmt: skip
         await _tell(now, "sessions/open", person["id"], person["organ"], device, session)
     return _tokens(keys, session, person["id"], device, 1, ends_at, now)
+
+
+async def prove(badge: str, password: str, address: str, now: datetime) -> Record:
+    """Id and organ of whoever has this badge and password. Raises Refusal `sign_in_refused`, `too_many_attempts`.
+
+    The attempt stays counted: whoever calls takes the account's away once everything that was asked for is right.
+    """
+    await count_attempt(badge, address, now)
+    person = await first(OPEN, badge)
+    if not await _matches(person["password_hash"] if person else NOBODY, password) or person is None:
+        raise Refusal("sign_in_refused")
+    return person
+
+
+async def prove_again(actor: Actor, password: str, now: datetime) -> None:
+    """The password of whoever is signed in. Raises Refusal `sign_in_refused`, `too_many_attempts`."""
+    await count_attempt(actor.badge, f"session {actor.session}", now)
+    kept = await value("SELECT password_hash FROM credential WHERE person = $1", actor.person)
+    if kept is None or not await _matches(kept, password):
+        raise Refusal("sign_in_refused")
 
 
 async def refresh(keys: Keys, token: str, now: datetime) -> Tokens:
@@ -119,10 +137,7 @@ async def sign_out(actor: Actor, now: datetime) -> None:
 
 async def change_password(actor: Actor, current: str, new: str, now: datetime) -> None:
     """Set one's own password and end every other session. Raises Refusal `sign_in_refused`, `too_many_attempts`."""
-    await _count_attempt(actor.badge, f"session {actor.session}", now)
-    kept = await value("SELECT password_hash FROM credential WHERE person = $1", actor.person)
-    if kept is None or not await _matches(kept, current):
-        raise Refusal("sign_in_refused")
+    await prove_again(actor, current, now)
     hashed = await hash_password(new)
     async with tx():
         await execute("DELETE FROM sign_in_attempt WHERE badge = $1", actor.badge)
@@ -154,7 +169,11 @@ async def hash_password(password: str) -> str:
 
 async def actor_of(session: UUID) -> Actor:
     """Who acts in this session now. Raises Refusal `session_ended` where it, the service or the device has ended."""
-    row = await first(ACTOR, session)
+    return as_actor(await first(ACTOR, session), session)
+
+
+def as_actor(row: Record | None, session: UUID) -> Actor:
+    """The actor of a row of ACTING. Raises Refusal `session_ended` where there is none."""
     if row is None:
         raise Refusal("session_ended")
     roles = tuple(Role(*granted.split(" ", 1)) for granted in row["roles"])
@@ -235,7 +254,8 @@ def _read_refresh(keys: Keys, token: str) -> tuple[UUID, int]:
     return session, generation
 
 
-async def _count_attempt(badge: str, address: str, now: datetime) -> None:
+async def count_attempt(badge: str, address: str, now: datetime) -> None:
+    """Count an attempt before anything is looked at. Raises Refusal `too_many_attempts`."""
     window = law().span("sign_in_window")
     async with tx():
         for number, key in ((1, badge), (2, address)):
