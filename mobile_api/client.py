@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
+from http.cookies import SimpleCookie
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -190,16 +191,20 @@ class Client:
         self, method: str, path: str, body: Any, query: dict[str, Any] | None, token: str | None
     ) -> urllib3.BaseHTTPResponse | None:
         headers = {"Accept-Language": self._language}
-        if token is not None:
-            headers["Authorization"] = f"Bearer {token}"
         content = None
         if body is not None:
             headers["Content-Type"] = "application/json"
             content = msgspec.json.encode({"sent_at": self.clock(), **body})
+        if token is not None:
+            headers |= self._credentials(token)
         try:
             return self._http.request(method, self.url + path, fields=query, body=content, headers=headers)
         except urllib3.exceptions.HTTPError:
             return None
+
+    def _credentials(self, token: str) -> dict[str, str]:
+        """The headers that say who asks."""
+        return {"Authorization": f"Bearer {token}"}
 
     def _renew(self, spent: str) -> None:
         """Spend the refresh token, once for all threads."""
@@ -215,6 +220,44 @@ class Client:
         asked = answer.headers.get("Retry-After", "") if answer is not None else ""
         pause = float(asked) if asked.isdigit() else 0.2 * 2**attempt
         time.sleep(min(pause, LONGEST_PAUSE) * random.uniform(0.7, 1.0))  # noqa: S311 - no secret
+
+
+class DeskClient(Client):
+    """One person at a desk: no device, a cookie and its CSRF token. It reads and decides; it makes no field entry."""
+
+    def __init__(self, url: str, *, language: str = "zh") -> None:
+        super().__init__(url, language=language)
+        self._cookies: dict[str, str] = {}
+        self.session: dict[str, Any] = {}
+
+    def sign_in(self, badge: str, password: str, code: str | None = None) -> None:
+        """Open a session; `session` is what the server said of it. Raises Problem, `code_needed` among others."""
+        told = {"badge": badge, "password": password, **({"code": code} if code else {})}
+        self.session = self._call("POST", "/v1/desk/sessions", told, signed_in=False)
+
+    def tell(self, path: str, **told: Any) -> Any:
+        """A call that is no entry and no reading: a decision, a setting. Raises Problem, Unreachable."""
+        return self._call("POST", path, told)
+
+    def set_up_factor(self, password: str) -> str:
+        """A new second factor: its otpauth address. `confirm_factor` makes it count. Raises Problem."""
+        return str(self.tell("/v1/me/totp", password=password)["otpauth_uri"])
+
+    def confirm_factor(self, code: str) -> None:
+        """The first code that the authenticator shows. Raises Problem."""
+        self.tell("/v1/me/totp/confirm", code=code)
+
+    def _attempt(
+        self, method: str, path: str, body: Any, query: dict[str, Any] | None, token: str | None
+    ) -> urllib3.BaseHTTPResponse | None:
+        answer = super()._attempt(method, path, body, query, token)
+        for line in answer.headers.getlist("Set-Cookie") if answer is not None else ():
+            self._cookies |= {name: crumb.value for name, crumb in SimpleCookie(line).items()}
+        return answer
+
+    def _credentials(self, token: str) -> dict[str, str]:
+        told = "; ".join(f"{name}={text}" for name, text in self._cookies.items() if text)
+        return {"Cookie": told, "X-CSRF-Token": self.session.get("csrf_token", "")}
 
 
 def digest_of(file: Path) -> tuple[int, str]:

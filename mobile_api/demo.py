@@ -19,6 +19,7 @@ from functools import partial
 from pathlib import Path
 from uuid import UUID
 
+import pyotp
 from rich.console import Console
 from rich.panel import Panel
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
@@ -28,7 +29,7 @@ from backend.law.catalogue import law
 from backend.people import roster, sessions
 from backend.settings import Settings
 from mobile_api import serving
-from mobile_api.client import Client, Problem, digest_of
+from mobile_api.client import Client, DeskClient, Problem, digest_of
 from mobile_api.drawing import draw
 from mobile_api.footage import Film, film
 from mobile_api.serving import Ended, House, ServingError
@@ -49,6 +50,7 @@ device,HH-0002,手持终端,handheld,990100510000,,
 """
 PASSWORD = "fujing-demo-2026"  # noqa: S105 - of people who live for a minute in a temporary directory
 PEOPLE = {"FJ1001": "辅警 auxiliary", "100234": "带班民警 officer", "100007": "督察 inspector"}
+FACTORS: dict[str, str] = {}  # otpauth addresses of those who set one up
 NOTICE = {"id_shown": True, "told": "向被盘查人表明身份，说明依据", "recusal_right_told": True}
 BATTERY = 7.0  # seconds in which the recorder is off: more than the tolerance
 AFTER_THE_BATTERY = "DSJ0042_FJ1001_0003.mp4"
@@ -128,8 +130,7 @@ def _patrol(house: House, home: Path) -> bool:
     console.print()
     words = {code: message.sentence("zh") for code, message in law().messages.items()}
     console.print(draw(timeline, words, console.width))
-    inspector = Client(house.url)
-    inspector.sign_in("100007", PASSWORD)
+    inspector = _inspector(house)
     listed = inspector.get("/v1/findings")["items"]
     return _all_true(
         timeline,
@@ -142,6 +143,17 @@ def _patrol(house: House, home: Path) -> bool:
             "the inspector sees that gap, and nothing else": [found["kind"] for found in listed] == ["unrecorded"],
         },
     )
+
+
+def _inspector(house: House) -> DeskClient:
+    """Signed in at a desk for the first time: a second factor is set up before anything can be seen."""
+    inspector = DeskClient(house.url)
+    inspector.sign_in("100007", PASSWORD)
+    uri = inspector.set_up_factor(PASSWORD)
+    inspector.confirm_factor(pyotp.TOTP(pyotp.parse_uri(uri).secret).now())
+    FACTORS["100007"] = uri
+    _say("吴敏 signed in at a desk and set up the second factor that inspectors need")
+    return inspector
 
 
 def _refused(lin: Client) -> bool:
@@ -258,6 +270,7 @@ def _phone(url: str, badge: str, upload: str, path: str, pause: str) -> None:
 def _tell_where(house: House, keep: bool) -> None:
     until = "Ctrl-C ends it" if keep else "ended now; `fujing demo --keep` leaves it running"
     logins = "\n".join(f"  {badge}  {who}" for badge, who in PEOPLE.items())
+    logins += "".join(f"\n  {badge} at a desk, for an authenticator app: {uri}" for badge, uri in FACTORS.items())
     where = f"API in a browser: {house.url}/docs\npassword of all: {PASSWORD}\n{logins}\n{until}"
     console.print(Panel(where, expand=False))
 
