@@ -19,6 +19,7 @@ from backend.settings import Settings
 from mobile_api import (
     changes,
     descriptions,
+    desk,
     devices,
     duty,
     entries,
@@ -81,6 +82,7 @@ def assemble(lifespan: list[Any]) -> Litestar:
         route_handlers=[
             *sessions.ROUTES,
             *devices.ROUTES,
+            *desk.ROUTES,
             *people.ROUTES,
             *duty.ROUTES,
             *entries.ROUTES,

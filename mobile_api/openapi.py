@@ -15,6 +15,7 @@ from backend.entries import Note
 from backend.law.catalogue import law
 from backend.verbs import SHA256, VERBS
 from mobile_api.auth import PUBLIC
+from mobile_api.cookies import CSRF_HEADER, PLAIN, SECURE
 
 DESCRIPTION = """辅警现场应用后端。The back end of a field app for police auxiliaries.
 
@@ -37,6 +38,7 @@ FIELDS = {
     "code": "stable code",
     "codec": "of the first stream, as probed",
     "confirmed": "whether the officer said that they lead",
+    "csrf_token": "for the X-CSRF-Token header of every call that is no GET",
     "current": "the password until now",
     "database": "ok or away",
     "despite": "sent again after a refusal: recorded with its findings; no authorisation",
@@ -65,6 +67,7 @@ FIELDS = {
     "handed_over_from": "the naming before it",
     "have": "runs of part numbers that the store has, both ends included",
     "id": "made by the client for what it creates; UUID",
+    "idle_seconds": "after so long without a call the session ends",
     "id_card_carried": "whether the work ID is carried (R.32)",
     "in_force": "false: it overlaps an earlier one, and counts for nothing until a person resolves it",
     "instance": "the address asked",
@@ -86,6 +89,7 @@ FIELDS = {
     "number": "part number, from 1",
     "messages": "every sentence by its code",
     "officer": "the officer named",
+    "otpauth_uri": "the secret as authenticator apps read it; told this once",
     "outcome": "allowed; conditional: once what is unmet is put right; forbidden",
     "officer_name": "the officer's name",
     "offset": "where the part begins in the file, in bytes",
@@ -102,6 +106,7 @@ FIELDS = {
     "revoked_at": "when it was revoked; null while it is in service",
     "serial": "the device's serial number",
     "uri": "what the QR holds: `fujing://enrol?url=…&code=…`",
+    "qr_svg": "the same as a QR code, an SVG element",
     "qualifications": "with validity, both days included",
     "receipt": "a JWS over id, sha256, bytes and time; keep the file until you have verified it",
     "received_at": "when the server had it, by its clock",
@@ -111,6 +116,7 @@ FIELDS = {
     "roles": "each on an organ and all below it",
     "roster_post": "the post of the roster that this duty fills",
     "sealed_at": "when it was locked and signed for",
+    "second_factor": "given; not_needed; or to_set_up: until then one can do nothing else",
     "second": "the one that began second",
     "sent_at": "the device's clock when this attempt was sent; RFC 3339 with offset",
     "session_ends_at": "sign in again by then",
@@ -201,9 +207,11 @@ FIELDS = {
     "zh": "in Chinese",
 }
 COMMON = ("malformed_json", "not_json", "invalid", "body_too_large")
+AT_DESK = ("csrf_refused", "second_factor_needed", "desk_reads_only")
 PROVED = ("proof_missing", "proof_invalid", "proof_elsewhere", "proof_replayed", "use_dpop_nonce")
 SIGNED_IN = (
     "token_missing", "token_invalid", "token_expired", "session_ended", *PROVED, "key_differs", "device_revoked",
+    *AT_DESK,
 )  # fmt: skip
 ENTRY = ("device_needed", "not_for_your_role", "id_reused", "time_ahead", "time_out_of_range", "conflict", "constraint")
 ALWAYS = ("database_unavailable", "internal")
@@ -213,11 +221,19 @@ OF_OPERATION = {
     ),
     "sessions_refresh": ("token_invalid", "session_ended", "token_reused", *PROVED),
     "devices_codes": ("not_for_your_role", "unknown_device", "reinstate_first"),
-    "devices_enrol": ("code_refused", "key_unfit", "key_differs", "key_taken", *PROVED),
+    "devices_enrol": ("enrolment_refused", "key_unfit", "key_differs", "key_taken", *PROVED),
     "devices": ("not_for_your_role",),
     "device_revoke": ("not_for_your_role", "unknown_device"),
     "device_reinstate": ("not_for_your_role", "unknown_device"),
     "me_password": ("sign_in_refused", "too_many_attempts", "password_too_short"),
+    "desk_open": (
+        "sign_in_refused", "too_many_attempts", "code_needed", "code_refused", "not_for_your_role", "csrf_refused",
+        "https_needed",
+    ),
+    "desk_session": ("not_found",),
+    "me_totp": ("sign_in_refused", "too_many_attempts", "factor_stands"),
+    "me_totp_confirm": ("too_many_attempts", "no_factor_begun", "factor_stands", "code_refused"),
+    "person_totp_reset": ("not_for_your_role", "own_matter", "unknown_person"),
     "duty_verdict": ("unknown_work",),
     "shift": ("unknown_shift",),
     "recording": ("unknown_recording",),
@@ -276,7 +292,7 @@ SUCCESS = {
     "204": ("Done", "Done"),
 }
 BY_KEY = {"sessions_open", "sessions_refresh", "devices_enrol"}  # no token, but a proof
-UNSIGNED = BY_KEY | {"health_live", "health_ready", "jwks", "problem"}
+UNSIGNED = BY_KEY | {"desk_open", "health_live", "health_ready", "jwks", "problem"}
 REF = "#/components/schemas/{name}"
 SENT_AT = "2026-03-01T08:00:01+08:00"
 JWK = {
@@ -305,6 +321,10 @@ EXAMPLES = ENTRIES | {
     "devices_enrol": {"sent_at": SENT_AT, "code": "7YQ2-M4XK-0C9T-WHR3", "jwk": JWK},
     "device_revoke": {"sent_at": SENT_AT},
     "device_reinstate": {"sent_at": SENT_AT},
+    "desk_open": {"sent_at": SENT_AT, "badge": "P2001", "password": "…", "code": "492039"},
+    "me_totp": {"sent_at": SENT_AT, "password": "…"},
+    "me_totp_confirm": {"sent_at": SENT_AT, "code": "492039"},
+    "person_totp_reset": {"sent_at": SENT_AT},
     "me_password": {"sent_at": SENT_AT, "current": "…", "new": "…"},
     "upload_complete": {"sent_at": SENT_AT, "bytes": 433586176, "sha256": SHA256, "ended_at": SENT_AT},
 }
@@ -344,8 +364,24 @@ CONFIG = OpenAPIConfig(
     path="/openapi",
     render_plugins=[],
     enabled_endpoints=set(),
-    components=Components(security_schemes={"session": SecurityScheme(type="http", scheme="DPoP", description=SCHEME)}),
-    security=[{"session": []}],
+    components=Components(
+        security_schemes={
+            "session": SecurityScheme(type="http", scheme="DPoP", description=SCHEME),
+            "desk": SecurityScheme(
+                type="apiKey",
+                name=SECURE,
+                security_scheme_in="cookie",
+                description=f"set by POST /v1/desk/sessions; `{PLAIN}` over plain HTTP on this machine's own loopback",
+            ),
+            "csrf": SecurityScheme(
+                type="apiKey",
+                name=CSRF_HEADER,
+                security_scheme_in="header",
+                description="`csrf_token`, beside the cookie on every call that is no GET; this page adds it by itself",
+            ),
+        }
+    ),
+    security=[{"session": []}, {"desk": [], "csrf": []}],
 )
 
 
