@@ -33,7 +33,8 @@ from backend.visibility import viewer, visible_to
 # Which lines travel at all. A verb that stands in none of the three is told to nobody: whoever adds one decides.
 TOLD = frozenset({  # to the persons concerned, those above them, and whoever may read the fact because they led it
     "shifts/check-in", "shifts/check-out",
-    "supervisions/name", "supervisions/confirm", "supervisions/decline", "supervisions/end", "supervisions/hand-over",
+    "supervisions/name", "supervisions/confirm", "supervisions/prove", "supervisions/decline", "supervisions/end",
+    "supervisions/hand-over",
     "activities/start", "activities/finish", "activities/amend",
     "recordings/declare", "recordings/explain", "recordings/cover", "recordings/describe",
     "uploads/complete", "evidence/seal", "evidence/mismatch", "evidence/abandon",

@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
+import jwt
 import msgspec
 from argon2 import PasswordHasher
 from litestar import Litestar
@@ -298,6 +299,19 @@ async def a_led_patrol(app: Litestar, **span: float) -> tuple[Someone, Someone, 
     naming = recorded(await lin.names(zhao, at=since + timedelta(minutes=1)))["id"]
     recorded(await zhao.answer("confirm", naming, at=since + timedelta(minutes=2)))
     return lin, zhao, shift, naming
+
+
+def session_of(someone: Someone) -> UUID:
+    """The id of the session that is open on their device, as the token says it."""
+    return UUID(jwt.decode(someone.token or "", options={"verify_signature": False})["sid"])
+
+
+def a_yes(officer: Someone, auxiliary: Someone, naming: Any, at: datetime) -> str:
+    """The officer's device signs a naming made at `at`."""
+    assert officer.key is not None
+    return officer.key.leading(
+        naming=naming, auxiliary=auxiliary.id, officer=officer.id, occurred_at=at, session=session_of(officer)
+    )
 
 
 def recorded(answer: httpx.Response) -> dict[str, Any]:

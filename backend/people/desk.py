@@ -29,10 +29,10 @@ READERS = frozenset({"duty_auxiliary", "civilian_auxiliary"})
 SecondFactor = Literal["given", "not_needed", "to_set_up"]
 
 AT_DESK = f"""
-SELECT a.*, k.session, k.factor_given, k.seen_at < now() - $3::interval AS stale,
-    (SELECT ends_at FROM session WHERE id = k.session) AS ends_at
-FROM desk_session k, LATERAL ({ACTING.format(session="k.session")}) a
-WHERE k.cookie_sha256 = $1 AND k.seen_at > now() - $2::interval AND a.device IS NULL
+SELECT a.*, w.session, w.factor_given, w.seen_at < now() - $3::interval AS stale,
+    (SELECT ends_at FROM session WHERE id = w.session) AS ends_at
+FROM desk_session w, LATERAL ({ACTING.format(session="w.session")}) a
+WHERE w.cookie_sha256 = $1 AND w.seen_at > now() - $2::interval AND a.device IS NULL
 """  # noqa: S608 - constants
 OPEN = "INSERT INTO session (id, person, opened_at, ends_at) VALUES ($1, $2, $3, $4)"
 OPEN_DESK = "INSERT INTO desk_session (session, cookie_sha256, factor_given, seen_at) VALUES ($1, $2, $3, now())"

@@ -23,8 +23,9 @@ from tests.builders import (
     ELSEWHERE,
     PASSWORD,
     STATION,
+    Client,
     a_badge,
-    a_device,
+    an_enrolled_key,
     now,
     refused,
     rows_of,
@@ -169,7 +170,8 @@ async def test_guesses_at_desks_and_on_handhelds_are_counted_together(app: Lites
     """Five in all, side by side or not, and the account is closed for a while."""
     sun = await at_desk(app)
     guesses = [Desk(app).sign_in(sun.badge, f"guess {n}") for n in range(3)]
-    guesses += [Desk(app).tell("/v1/sessions", badge=sun.badge, password="a guess at it") for _ in range(4)]
+    handheld = Client(app, address="10.8.0.1", key=await an_enrolled_key())
+    guesses += [handheld.sign_in(sun.badge, "a guess at it") for _ in range(4)]
     answers = await asyncio.gather(*guesses)
     assert [401] * 5 + [429] * 2 == sorted(answer.status_code for answer in answers)
     refused(await Desk(app).sign_in(sun.badge), 429, "too_many_attempts")
@@ -207,7 +209,7 @@ async def test_an_auxiliary_reads_at_a_desk_and_no_more(app: Litestar, kind: str
 async def test_an_authorization_header_puts_the_cookie_aside(app: Litestar) -> None:
     """What was said in so many words counts, also where it is wrong: one caller, one way to be known."""
     sun = await at_desk(app)
-    refused(await sun.ask("GET", "/v1/me", headers={"Authorization": "Bearer nonsense"}), 401, "token_invalid")
+    refused(await sun.ask("GET", "/v1/me", headers={"Authorization": "DPoP nonsense"}), 401, "token_invalid")
     refused(await sun.ask("GET", "/v1/me", headers={"Authorization": "Basic eDp5"}), 401, "token_missing")
     assert 200 == (await sun.get("/v1/me")).status_code
 
@@ -312,10 +314,10 @@ async def test_a_new_password_ends_the_other_desks(app: Litestar) -> None:
 async def test_a_session_with_a_device_is_no_desk_session(app: Litestar) -> None:
     """A cookie opens what has no device, and nothing else, whatever the rows say."""
     sun = await at_desk(app)
-    serial = await a_device()
+    key = await an_enrolled_key()
     await execute(
-        "UPDATE session SET device = d.id FROM device d WHERE d.serial = $2 AND session.id = $1",
-        await session_of(sun), serial,
+        "UPDATE session SET device = k.device, device_key = k.id FROM device_key k "
+        "WHERE k.jkt = $2 AND session.id = $1", await session_of(sun), key.jkt,
     )  # fmt: skip
     refused(await sun.get("/v1/me"), 401, "session_ended")
 
