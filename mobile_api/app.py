@@ -15,7 +15,19 @@ from backend.keys import Keys
 from backend.law.catalogue import use
 from backend.people.sessions import TokenReader
 from backend.settings import Settings
-from mobile_api import descriptions, duty, entries, handovers, lookups, openapi, operations, people, sessions, uploads
+from mobile_api import (
+    descriptions,
+    duty,
+    entries,
+    handovers,
+    lookups,
+    openapi,
+    operations,
+    people,
+    sessions,
+    sync,
+    uploads,
+)
 from mobile_api.auth import PUBLIC, SessionMiddleware
 from mobile_api.edge import Edge
 from mobile_api.logs import configure
@@ -69,6 +81,7 @@ def assemble(lifespan: list[Any]) -> Litestar:
             *descriptions.ROUTES,
             *uploads.ROUTES,
             *handovers.ROUTES,
+            *sync.ROUTES,
         ],
     )
     return Litestar(

@@ -173,12 +173,29 @@ FIELDS = {
     "at": "when it was told",
     "notice_given": "the public notice was whole: ID shown, right to recusal told",
     "notice_told": "who was told what",
+    "content": "the entry as it came; null once it is recorded",
+    "cursor": "where the changes known to the device end",
+    "decided_at": "when a person decided",
+    "decided_by": "who decided",
+    "entries": "up to 1,000, each as its own route takes it, with `verb` and without `sent_at`",
+    "held": "the entry that is held, or how it stands with it",
+    "occurred_at": "when it happened, by the server's clock",
+    "problem": "why it was refused, or what went wrong",
+    "reason": "unknown_reference: what it refers to has not come; device_revoked: a person decides",
+    "results": "one for each entry, in the order of the call",
+    "until": "after that a person looks at it; it goes on waiting",
+    "waiting_for": "what it refers to and has not come",
     "works": "every item of the regulation by its code",
     "zh": "in Chinese",
 }
-COMMON = ("malformed_json", "not_json", "invalid", "body_too_large")
+COMMON = (
+    "malformed_json", "not_json", "invalid", "body_too_large", "encoding_not_supported", "malformed_body",
+)  # fmt: skip
 SIGNED_IN = ("token_missing", "token_invalid", "token_expired", "session_ended")
-ENTRY = ("not_for_your_role", "id_reused", "time_ahead", "time_out_of_range", "conflict", "constraint")
+ENTRY = (
+    "not_for_your_role", "id_reused", "held", "held_refused", "time_ahead", "time_out_of_range", "conflict",
+    "constraint",
+)  # fmt: skip
 ALWAYS = ("database_unavailable", "internal")
 OF_OPERATION = {
     "sessions_open": ("sign_in_refused", "too_many_attempts", "unknown_device"),
@@ -235,6 +252,8 @@ OF_OPERATION = {
     "recording_descriptions": ("unknown_recording",),
     "recording_index": ("unknown_recording",),
     "documents_declare": ("file_too_large", "too_many_uploads"),
+    "held_admit": ("unknown_held", "own_matter", "already_decided"),
+    "held_refuse": ("unknown_held", "own_matter", "already_decided"),
 }  # fmt: skip
 SUCCESS = {
     "200": ("The answer", "The same entry again: nothing changed"),
@@ -249,6 +268,13 @@ EXAMPLES = ENTRIES | {
     "sessions_open": {"sent_at": SENT_AT, "badge": "FJ1001", "password": "…", "device": "HH-0001"},
     "sessions_refresh": {"sent_at": SENT_AT, "refresh_token": "refresh-20260301T000000000000-1a2b3c.….1.…"},
     "me_password": {"sent_at": SENT_AT, "current": "…", "new": "…"},
+    "sync": {
+        "sent_at": SENT_AT,
+        "entries": [
+            {"verb": verb.name} | {name: told for name, told in verb.example.items() if name != "sent_at"}
+            for verb in VERBS[:2]
+        ],
+    },
     "upload_complete": {"sent_at": SENT_AT, "bytes": 433586176, "sha256": SHA256, "ended_at": SENT_AT},
 }
 
@@ -305,6 +331,7 @@ def contract(app: Any) -> dict[str, Any]:
     schemas = told["components"]["schemas"] = _schemas(app)
     for schema in schemas.values():
         _describe(schema)
+    _tell_unions(schemas)
     bodies = {handler.operation_id: _body(handler) for handler in _handlers(app)}
     for path in told["paths"].values():
         for operation in path.values():
@@ -317,6 +344,17 @@ def _schemas(app: Any) -> dict[str, Any]:
     found = [kind for handler in _handlers(app) for kind in (*_answers(handler), *filter(None, [_body(handler)]))]
     _, schemas = msgspec.json.schema_components([*found, Problem], ref_template=REF)
     return schemas
+
+
+def _tell_unions(schemas: dict[str, Any]) -> None:
+    """An entry among others is exactly one verb's, told by `verb`; its receipt is that of the verb's own route."""
+    items = schemas["SyncCall"]["properties"]["entries"]["items"]
+    items["oneOf"] = items.pop("anyOf")
+    receipts = sorted({verb.receipt.__name__ for verb in VERBS if verb.field})
+    schemas["EntryResult"]["properties"]["receipt"] = {
+        "description": "as the verb's own route answers",
+        "anyOf": [{"$ref": REF.format(name=name)} for name in receipts],
+    }
 
 
 def _handlers(app: Any) -> list[Any]:
