@@ -297,8 +297,9 @@ async def _record_or_replay(arrival: Arrival) -> Recorded:
         raise Refusal("not_for_your_role")
     async with tx():
         await lock_persons([entry.id, *await verb.concerned(actor, entry)])
-        earlier = await first(EARLIER, entry.id)
-        if earlier is not None and earlier["outcome"] is not None:
+        earlier: Any = await first(EARLIER, entry.id)
+        again = earlier["outcome"] is not None
+        if again:
             if not _same_content(earlier, verb, actor, entry):
                 raise Refusal("id_reused")
             if earlier["outcome"] == "recorded":
@@ -307,7 +308,7 @@ async def _record_or_replay(arrival: Arrival) -> Recorded:
                 raise _AsBefore(_as_refused(earlier))
             if earlier["salt"] is None:  # its content was erased: a new attempt takes a new id
                 raise Refusal("id_reused")
-        held = earlier is not None and earlier["state"] is not None
+        held = earlier["state"] is not None
         timed = _timed_as_held(arrival, earlier) if held else timing(
             entry.occurred_at, arrival.sent_at, arrival.received_at, law()
         )  # fmt: skip
@@ -319,7 +320,6 @@ async def _record_or_replay(arrival: Arrival) -> Recorded:
         outcome = await verb.record(Occasion(actor, timed, law(), entry.despite), entry)
         noted = await _noted(entry, actor, timed, outcome)
         line = _line(verb, actor, entry, outcome, timed, noted)
-        again = earlier is not None and earlier["outcome"] is not None
         salt = earlier["salt"] if again else secrets.token_bytes(16)
         kept = await _write(arrival, line, salt, booted_at(entry, timed), again=again)
         if kept["reused"]:
@@ -513,8 +513,8 @@ async def _remember(verb: Verb, actor: Actor, entry: Entry, received_at: datetim
     async with tx():
         if by_rules:
             await lock_persons([entry.id, actor.person])
-            earlier = await first(EARLIER, entry.id)
-            if earlier is None or (earlier["outcome"], earlier["state"]) == (None, None):
+            earlier: Any = await first(EARLIER, entry.id)
+            if (earlier["outcome"], earlier["state"]) == (None, None):
                 arrival = Arrival(verb, actor, entry, received_at, received_at)
                 await _write(arrival, line, secrets.token_bytes(16), None, again=False)
         else:
@@ -522,10 +522,9 @@ async def _remember(verb: Verb, actor: Actor, entry: Entry, received_at: datetim
             await seen(actor, entry, received_at)
 
 
-async def seen(actor: Actor, entry: Entry, received_at: datetime, timed: Timing | None = None) -> None:
+async def seen(actor: Actor, entry: Entry, received_at: datetime, booted: datetime | None = None) -> None:
     """What a device numbered has come, whatever becomes of it."""
     if actor.device is not None:
-        booted = None if timed is None else booted_at(entry, timed)
         await execute(
             SEEN_ALONE, received_at, actor.person, actor.device, entry.id, actor.organ, entry.device_seq,
             entry.boot_id, entry.uptime_ms, booted,

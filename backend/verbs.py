@@ -24,7 +24,8 @@ from backend.evidence.entries import (
     DescriptionReceipt,
     UploadReceipt,
 )
-from backend.oversight import held
+from backend.oversight import contests, held
+from backend.oversight.contests import ResolveContest, RulingReceipt
 from backend.oversight.held import AdmitHeld, HeldReceipt, RefuseHeld
 from backend.shifts import service as shifts
 from backend.shifts.entries import CheckIn, CheckOut, ShiftReceipt
@@ -137,6 +138,11 @@ VERBS: tuple[Verb, ...] = (
         may=FIELD, summary="Declare a paper or photo · 申报文书或照片",
         example=_example(title="诊断证明", file_name="diagnosis.pdf", media_type="application/pdf", bytes=18234,
                          sha256=SHA256),
+    ),
+    Verb(
+        name="contests/resolve", entry=ResolveContest, receipt=RulingReceipt, record=contests.resolve, may=DECIDERS,
+        field=False, concerned=contests.whose_contest, summary="Find which of two stories is true · 认定冲突记录",
+        example=_example(contested=OTHER, stands="contested", why="调取门岗监控，以该次签到为准"),
     ),
     Verb(
         name="held/admit", entry=AdmitHeld, receipt=HeldReceipt, record=held.admit, may=DECIDERS, field=False,

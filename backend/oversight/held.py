@@ -34,7 +34,7 @@ from backend.findings import Finding
 from backend.law.catalogue import law
 from backend.oversight.reads import Page
 from backend.refusals import Refusal
-from backend.visibility import OVERSEEING
+from backend.visibility import OVERSEEING, reaches
 
 Reason = Literal["unknown_reference", "device_revoked"]
 State = Literal["waiting", "admitted", "refused", "unfit", "recorded"]
@@ -118,7 +118,6 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 'waiti
 ON CONFLICT (id) DO NOTHING RETURNING id
 """
 RECORDED = "SELECT count(*) > 0 FROM journal WHERE entry_id = $1 AND outcome = 'recorded'"
-MAY_DECIDE = "SELECT $1 IN (SELECT organs_under($2::text[]))"
 DECIDE = """
 UPDATE held_entry SET state = $2, decided_by = $3, decided_at = $4, why = $5, wakes = wakes || id WHERE id = $1
 """
@@ -215,12 +214,6 @@ async def _decide(occasion: Occasion, held: UUID, state: State, why: str) -> Out
     return Outcome(
         subject={"held": {"id": str(held), "state": state}}, subjects=[held, row["actor"]], organ=row["organ"]
     )
-
-
-async def reaches(actor: Actor, organ: str) -> bool:
-    """Whether a role of commander or inspector reaches this organ."""
-    organs = [role.organ for role in actor.roles if role.role in OVERSEEING]
-    return bool(await value(MAY_DECIDE, organ, organs))
 
 
 async def in_vain(now: datetime) -> int:
