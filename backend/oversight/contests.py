@@ -11,7 +11,7 @@ from uuid import UUID
 
 import msgspec
 
-from backend.database import Record, execute, fetch, first
+from backend.database import Record, execute, fetch, first, value
 from backend.entries import Actor, Entry, Moment, Occasion, Outcome, Receipt, Words
 from backend.findings import Touched
 from backend.intervals import Intervals, put_in_order
@@ -68,7 +68,7 @@ SELECT 'supervision', id, auxiliary, officer, organ, started_at, in_force FROM s
 """
 BEFORE = "SELECT other FROM ruling WHERE contested = $1 ORDER BY at, id LIMIT 1"
 AGAINST = """
-SELECT t.id, t.started_at FROM {table} t WHERE t.{owner} = $1 AND t.in_force AND t.id <> $2 AND t.started_at <= $3
+SELECT t.id FROM {table} t WHERE t.{owner} = $1 AND t.in_force AND t.id <> $2 AND t.started_at <= $3
 ORDER BY t.started_at DESC LIMIT 1
 """
 RULE = "INSERT INTO ruling (id, contested, other, stands, by_person, at, why) VALUES ($1, $2, $3, $4, $5, $6, $7)"
@@ -93,10 +93,10 @@ async def resolve(occasion: Occasion, entry: ResolveContest) -> Outcome:
     row = await first(ROW, entry.contested)
     if row is None or not await reaches(actor, row["organ"]):
         raise Refusal("unknown_contest")
-    if actor.person in (row["owner"], row["also"]):
-        raise Refusal("own_matter")
     kind = KINDS[row["kind"]]
     other = await _other(kind, row)
+    if actor.person in (row["owner"], row["also"], other["also"]):
+        raise Refusal("own_matter")
     await execute(RULE, entry.id, entry.contested, other["id"], entry.stands, actor.person, occasion.at, entry.why)
     earlier = min((row, other), key=lambda each: (each["started_at"], each["id"]))
     this = Claim(earlier["id"], earlier["started_at"])
@@ -119,14 +119,11 @@ async def resolve(occasion: Occasion, entry: ResolveContest) -> Outcome:
 
 async def _other(kind: Intervals, row: Record) -> Record:
     """What the contested row contradicts: as ruled before, else the one in force when it began."""
-    ruled = await first(BEFORE, row["id"])
-    if ruled is not None:
-        found = await first(f"SELECT id, started_at FROM {kind.table} WHERE id = $1", ruled["other"])  # noqa: S608
-    elif row["in_force"]:
-        raise Refusal("not_contested")
-    else:
-        sql = AGAINST.format(table=kind.table, owner=kind.owner)
-        found = await first(sql, row["owner"], row["id"], row["started_at"])
+    other = await value(BEFORE, row["id"])
+    if other is None and not row["in_force"]:
+        against = AGAINST.format(table=kind.table, owner=kind.owner)
+        other = await value(against, row["owner"], row["id"], row["started_at"])
+    found = None if other is None else await first(ROW, other)
     if found is None:
         raise Refusal("not_contested")
     return found
