@@ -37,6 +37,7 @@ TOLD = frozenset({  # to the persons concerned, those above them, and whoever ma
     "supervisions/hand-over",
     "activities/start", "activities/finish", "activities/amend",
     "recordings/declare", "recordings/explain", "recordings/cover", "recordings/describe",
+    "contests/resolve", "held/admit", "held/refuse",
     "uploads/complete", "evidence/seal", "evidence/mismatch", "evidence/abandon",
 })  # fmt: skip
 CONCERNED = frozenset({"documents/declare"})  # to the persons concerned: a paper may be a diagnosis

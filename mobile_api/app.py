@@ -30,6 +30,7 @@ from mobile_api import (
     operations,
     people,
     sessions,
+    sync,
     uploads,
 )
 from mobile_api.auth import PUBLIC, SessionMiddleware
@@ -92,6 +93,7 @@ def assemble(lifespan: list[Any]) -> Litestar:
             *handovers.ROUTES,
             *changes.ROUTES,
             *events.ROUTES,
+            *sync.ROUTES,
         ],
     )
     return Litestar(

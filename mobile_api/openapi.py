@@ -187,8 +187,26 @@ FIELDS = {
     "at": "when it was told",
     "notice_given": "the public notice was whole: ID shown, right to recusal told",
     "notice_told": "who was told what",
+    "by_name": "who found it",
+    "contested": "the shift or naming that contradicts one in force",
+    "other": "the row that the contested one contradicts",
+    "ruling": "what was found, and how the contested row stands now",
+    "rulings": "what people found where two stories contradict each other",
+    "stands": "which is true: the one in_force when it was contested, or the contested one",
+    "content": "the entry as it came; null once it is recorded",
+    "decided_at": "when a person decided",
+    "decided_by": "who decided",
+    "entries": "up to 1,000, each as its own route takes it, with `verb` and without `sent_at`",
+    "held": "the entry that is held, or how it stands with it",
+    "occurred_at": "when it happened, by the server's clock",
+    "problem": "why it was refused, or what went wrong",
+    "reason": "unknown_reference: what it refers to has not come; device_revoked: a person decides",
+    "results": "one for each entry, in the order of the call",
+    "until": "after that a person looks at it; it goes on waiting",
+    "waiting_for": "what it refers to and has not come",
     "actor": "who did it",
     "bundle": "the start of a shift, where one begins anew",
+    "changes": "what is new since the cursor, in order",
     "cases": "cases that one works on or worked on lately",
     "cursor": "how far one has come: `after` of the next call",
     "facts": "what became of it: codes, ids, times and digests",
@@ -206,14 +224,19 @@ FIELDS = {
     "works": "every item of the regulation by its code",
     "zh": "in Chinese",
 }
-COMMON = ("malformed_json", "not_json", "invalid", "body_too_large")
+COMMON = (
+    "malformed_json", "not_json", "invalid", "body_too_large", "encoding_not_supported", "malformed_body",
+)  # fmt: skip
 AT_DESK = ("csrf_refused", "second_factor_needed", "desk_reads_only")
 PROVED = ("proof_missing", "proof_invalid", "proof_elsewhere", "proof_replayed", "use_dpop_nonce")
 SIGNED_IN = (
     "token_missing", "token_invalid", "token_expired", "session_ended", *PROVED, "key_differs", "device_revoked",
     *AT_DESK,
 )  # fmt: skip
-ENTRY = ("device_needed", "not_for_your_role", "id_reused", "time_ahead", "time_out_of_range", "conflict", "constraint")
+ENTRY = (
+    "device_needed", "not_for_your_role", "id_reused", "held", "held_refused", "time_ahead", "time_out_of_range",
+    "conflict", "constraint",
+)  # fmt: skip
 ALWAYS = ("database_unavailable", "internal")
 OF_OPERATION = {
     "sessions_open": (
@@ -285,6 +308,9 @@ OF_OPERATION = {
     "recording_descriptions": ("unknown_recording",),
     "recording_index": ("unknown_recording",),
     "documents_declare": ("file_too_large", "too_many_uploads"),
+    "contests_resolve": ("unknown_contest", "own_matter", "not_contested"),
+    "held_admit": ("unknown_held", "own_matter", "already_decided"),
+    "held_refuse": ("unknown_held", "own_matter", "already_decided"),
 }  # fmt: skip
 SUCCESS = {
     "200": ("The answer", "The same entry again: nothing changed"),
@@ -326,6 +352,13 @@ EXAMPLES = ENTRIES | {
     "me_totp_confirm": {"sent_at": SENT_AT, "code": "492039"},
     "person_totp_reset": {"sent_at": SENT_AT},
     "me_password": {"sent_at": SENT_AT, "current": "…", "new": "…"},
+    "sync": {
+        "sent_at": SENT_AT,
+        "entries": [
+            {"verb": verb.name} | {name: told for name, told in verb.example.items() if name != "sent_at"}
+            for verb in VERBS[:2]
+        ],
+    },
     "upload_complete": {"sent_at": SENT_AT, "bytes": 433586176, "sha256": SHA256, "ended_at": SENT_AT},
 }
 
@@ -400,6 +433,7 @@ def contract(app: Any) -> dict[str, Any]:
     schemas = told["components"]["schemas"] = _schemas(app)
     for schema in schemas.values():
         _describe(schema)
+    _tell_unions(schemas)
     bodies = {handler.operation_id: _body(handler) for handler in _handlers(app)}
     for path in told["paths"].values():
         for operation in path.values():
@@ -412,6 +446,17 @@ def _schemas(app: Any) -> dict[str, Any]:
     found = [kind for handler in _handlers(app) for kind in (*_answers(handler), *filter(None, [_body(handler)]))]
     _, schemas = msgspec.json.schema_components([*found, Problem], ref_template=REF)
     return schemas
+
+
+def _tell_unions(schemas: dict[str, Any]) -> None:
+    """An entry among others is exactly one verb's, told by `verb`; its receipt is that of the verb's own route."""
+    items = schemas["SyncCall"]["properties"]["entries"]["items"]
+    items["oneOf"] = items.pop("anyOf")
+    receipts = sorted({verb.receipt.__name__ for verb in VERBS if verb.field})
+    schemas["EntryResult"]["properties"]["receipt"] = {
+        "description": "as the verb's own route answers",
+        "anyOf": [{"$ref": REF.format(name=name)} for name in receipts],
+    }
 
 
 def _handlers(app: Any) -> list[Any]:

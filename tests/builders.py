@@ -128,6 +128,18 @@ class Someone(Client):
         """An entry."""
         return await self.send(path, self.entry(**fields), english=english)
 
+    def item(self, verb: str, **fields: Any) -> dict[str, Any]:
+        """An entry among others."""
+        told = self.entry(**fields) | {"verb": verb}
+        del told["sent_at"]
+        return told
+
+    async def sync(self, *items: Mapping[str, Any], english: bool = False, **fields: Any) -> list[dict[str, Any]]:
+        """What became of each of these entries."""
+        answer = await self.tell("/v1/sync", english=english, **({"entries": items} | fields))
+        assert 200 == answer.status_code, answer.text
+        return answer.json()["results"]
+
     async def check_in(self, *, english: bool = False, **fields: Any) -> httpx.Response:
         return await self.post("/v1/shifts/check-in", english=english, **(a_check_in() | fields))
 

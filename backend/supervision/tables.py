@@ -21,6 +21,7 @@ class Supervision(Table, db=DB):
     ended_at = Timestamptz(null=True, default=None)
     ended_by = Text(null=True, default=None)
     in_force = Boolean(null=False, default=None)
+    set_aside = Boolean(null=False, default=False)
     answer = Text(null=True, default=None)
     answered_at = Timestamptz(null=True, default=None)
     leads_from = Timestamptz(null=True, default=None)

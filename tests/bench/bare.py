@@ -57,12 +57,12 @@ async def check_in(pool: asyncpg.Pool, session: UUID, proof: UUID, call: Any) ->
     person, organ = actor["id"], actor["organ"]
     at = min(call.occurred_at.astimezone(UTC), received)
     async with pool.acquire() as connection, connection.transaction():
-        await connection.fetch(LOCK, [int.from_bytes(person.bytes[:8], signed=True)])
+        await connection.fetch(LOCK, sorted(int.from_bytes(each.bytes[:8], signed=True) for each in (call.id, person)))
         await connection.fetchrow(EARLIER, call.id)
         await connection.fetch(OFFICERS, [call.ordered_by], at)
         closed = await connection.fetch(NEIGHBOURS, person, at)
         for row in closed:
-            await connection.execute(UPDATE, [row["id"]], [at], ["next"], [True])
+            await connection.execute(UPDATE, [row["id"]], [at], ["next"], [True], [False])
             await connection.execute(STAND, "not_checked_out", row["id"], organ, person, False, row["started_at"], at)
         await connection.execute(
             INSERT, call.id, person, organ, call.duty_type, at, None, None, True, call.dress, call.dress_reason,
@@ -82,9 +82,9 @@ async def check_in(pool: asyncpg.Pool, session: UUID, proof: UUID, call: Any) ->
             "actor": person, "at": received, "facts": facts, "id": call.id, "organ": organ, "outcome": "recorded",
             "subjects": [call.id, person], "v": 1, "verb": VERB.name,
         }  # fmt: skip
-        await connection.execute(
+        await connection.fetchrow(
             KEEP, received, person, actor["device"], VERB.name, "recorded", call.id, [call.id, person], organ,
-            msgspec.json.encode(line), salt, content, None,
+            msgspec.json.encode(line), salt, content, None, call.device_seq, None, None, None,
         )  # fmt: skip
     return {"id": call.id, "status": "recorded", "received_at": received, "findings": [], "shift": shift}
 
