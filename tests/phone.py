@@ -37,7 +37,7 @@ class Plan(msgspec.Struct, frozen=True):
     url: str
     badge: str
     password: str
-    home: Path
+    home: str
     acts: list[Act]
     code: str
     ahead: float = 0.0
@@ -56,14 +56,14 @@ def live(plan: Plan) -> None:
     def clock() -> datetime:
         return datetime.now(UTC) + ahead
 
-    outbox = Outbox(plan.home / "outbox.db", clock=clock)
+    outbox = Outbox(Path(plan.home) / "outbox.db", clock=clock)
     person, client = sign_in(plan, clock)
     stop = threading.Event()
     worker = threading.Thread(target=carry, args=(outbox, client, person, stop), daemon=True)
     worker.start()
     for act in plan.acts:
         if not outbox.knows(act.id):
-            play(outbox, person, plan.home, act, ahead)
+            play(outbox, person, Path(plan.home), act, ahead)
             time.sleep(plan.pace)
     while outbox.left(person):
         if not worker.is_alive():
@@ -74,7 +74,7 @@ def live(plan: Plan) -> None:
 
 def sign_in(plan: Plan, clock: Callable[[], datetime]) -> tuple[str, Client]:
     """Enrol this device, which may be said again, and sign in; as often as the network asks for it."""
-    client = Client(plan.url, key=DeviceKey.kept_in(plan.home / "key.pem"), clock=clock)
+    client = Client(plan.url, key=DeviceKey.kept_in(Path(plan.home) / "key.pem"), clock=clock)
     while True:
         try:
             client.enrol(plan.code)
