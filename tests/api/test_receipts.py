@@ -1,6 +1,7 @@
 """What the contract says that an entry is answered with is what it is answered with."""
 
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import msgspec
@@ -8,7 +9,18 @@ import pytest
 from litestar import Litestar
 
 from backend.verbs import VERBS
-from tests.builders import Someone, a_duty_auxiliary, a_led_patrol, a_yes, ago, an_officer, now, recorded
+from tests.builders import (
+    STATION,
+    Someone,
+    a_commander_of,
+    a_duty_auxiliary,
+    a_led_patrol,
+    a_yes,
+    ago,
+    an_officer,
+    now,
+    recorded,
+)
 
 STRICT = {verb.name: msgspec.defstruct(f"Strict{verb.receipt.__name__}", [], bases=(verb.receipt,), kw_only=True,
           forbid_unknown_fields=True) for verb in VERBS}  # fmt: skip
@@ -38,6 +50,15 @@ async def answers(app: Litestar) -> dict[str, httpx.Response]:
     footage = recorded(told["recordings/declare"])["id"]
     content = [{"from_ms": 0, "to_ms": 1000, "words": "到达现场"}]
     told["recordings/describe"] = await lin.post("/v1/recordings/describe", recording=footage, content=content)
+    sun, zhu, at = await a_commander_of(app, STATION), await a_duty_auxiliary(app), ago(minutes=5)
+    _, contested = [recorded(await zhu.check_in(at=at, id=each))["id"] for each in sorted([uuid4(), uuid4()])]
+    told["contests/resolve"] = await sun.post(
+        "/v1/contests/resolve", contested=contested, stands="in_force", why="以门岗监控为准"
+    )
+    for verb in ("admit", "refuse"):
+        waits = chen.item("shifts/check-out", shift=uuid4(), at=ago(minutes=1))
+        await chen.sync(waits)
+        told[f"held/{verb}"] = await sun.post(f"/v1/held/{verb}", held=waits["id"], why="经核实")
     told["documents/declare"] = await lin.post("/v1/documents/declare", **PAPER)
     return told
 

@@ -71,7 +71,12 @@ def _one(draw: random.Random, acts: list[Act], refers: dict[str, list[int]], who
     if kind == "name":
         return tell("supervisions/name", officer=draw.choice(("zhao", "qian")))
     if kind == "start":
-        return tell("activities/start", work=draw.choice(("10.4", "9.4", "10.1")), case_kind="none")
+        return tell(
+            "activities/start",
+            work=draw.choice(("10.4", "9.4", "10.1")),
+            case_kind="none",
+            officers_present=draw.randrange(3),
+        )
     if kind == "declare":
         began = minute - draw.randrange(1, 9)
         return tell("recordings/declare", camera_serial="C1", file_name="a.mp4", media_type="video/mp4",

@@ -1,5 +1,6 @@
 """Which of a person's intervals is in force: a property of the facts, never of their order of arrival (ADR 12)."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -142,3 +143,14 @@ def test_the_next_naming_closes_even_one_that_has_an_end() -> None:
     first, second = in_order(a_claim(1, 8, 18), a_claim(2, 12), next_ends_all=True)
     assert (at(12), NEXT, True) == (first.end, first.ended_by, first.in_force)
     assert second.in_force
+
+
+@given(claims(), st.booleans(), st.sets(st.integers(0, 8)))
+def test_what_was_set_aside_counts_for_nothing(told: list[Claim], next_ends_all: bool, aside: set[int]) -> None:
+    """The others stand as if it had never been told; it is kept, and not in force."""
+    ruled = [replace(claim, set_aside=claim.id.int in aside) for claim in told]
+    settled = settle(ruled, next_ends_all=next_ends_all)
+    kept = [claim for claim in told if claim.id.int not in aside]
+    assert settle(kept, next_ends_all=next_ends_all) == [each for each in settled if not each.set_aside]
+    assert len(told) == len(settled)
+    assert not any(each.in_force for each in settled if each.set_aside)
