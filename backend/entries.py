@@ -18,11 +18,11 @@ import asyncpg
 import msgspec
 
 from backend import findings, journal
-from backend.database import execute, fetch, first, tx
+from backend.database import execute, fetch, first, tx, value
 from backend.findings import Touched
 from backend.law.catalogue import Law, law
 from backend.officers import officers_among
-from backend.refusals import Refusal, RuleRefusal
+from backend.refusals import Refusal, RuleRefusal, Unknown
 
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]  # RFC 3339 with its offset; a naive time is refused
 WHOLE = r"$(?!\n)"  # the end: `$` alone would let a closing line feed pass
@@ -94,12 +94,21 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Timing(msgspec.Struct, frozen=True):
-    """When an entry happened by the server's clock, and how it came. `skew` is server minus device."""
+    """When an entry happened by the server's clock, and how it came. `skew` is server minus device.
+
+    `held_until`: of an entry that was held since it was received, when it is recorded after all.
+    """
 
     occurred_at: datetime
     received_at: datetime
     skew: timedelta
     late: bool
+    held_until: datetime | None = None
+
+    @property
+    def as_of(self) -> datetime:
+        """By when what only time brings is judged: now."""
+        return self.held_until or self.received_at
 
 
 class Occasion(msgspec.Struct, frozen=True):
@@ -165,13 +174,14 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Recorded(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer to an entry, before it is put into words."""
+    """The answer to an entry, before it is put into words. `wakes`: entries held that may be recorded now."""
 
     id: UUID
     received_at: datetime
     findings: Sequence[str]
     subject: dict[str, Any]
     replayed: bool
+    wakes: Sequence[UUID] = ()
 
 
 class Note(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -232,21 +242,49 @@ def timing(occurred_at: datetime, sent_at: datetime, received_at: datetime, law:
     return Timing(corrected, received_at, skew, received_at - corrected > law.span("live_window"))
 
 
-async def record(verb: Verb, actor: Actor, entry: Entry, sent_at: datetime, received_at: datetime) -> Recorded:
+class Held(Exception):
+    """Not recorded and not refused: it waits for what it refers to, or for a person's decision."""
+
+    def __init__(self, reason: str, unknown: Unknown | None = None) -> None:
+        super().__init__(reason)
+        self.reason, self.unknown = reason, unknown
+
+
+async def record(
+    verb: Verb, actor: Actor, entry: Entry, sent_at: datetime, received_at: datetime, *, holding: bool = False,
+    freed: bool = False,
+) -> Recorded:  # fmt: skip
     """Record one entry, once. Raises Refusal, which the journal holds before it is raised.
 
-    Source: DESIGN §4. Safe to call again at any time with the same entry.
+    Where `holding` (by sync): raises Held instead, where it refers to something unknown, or its device is revoked by
+    now. `freed`: it was held, and the server itself tries it again. Source: DESIGN §4. Safe to call again at any time
+    with the same entry.
     """
+    arrival = Arrival(verb, actor, entry, sent_at, received_at, holding, freed)
     try:
         try:
-            return await _record_or_replay(verb, actor, entry, sent_at, received_at)
+            return await _record_or_replay(arrival)
         except asyncpg.UniqueViolationError:  # the same id came twice at once, from persons locked apart
-            return await _record_or_replay(verb, actor, entry, sent_at, received_at)
+            return await _record_or_replay(arrival)
     except _AsBefore as again:
         raise again.refusal from None
     except Refusal as refusal:
+        if holding and isinstance(refusal, Unknown):
+            raise Held("unknown_reference", refusal) from None
         await _remember(verb, actor, entry, received_at, refusal)
         raise
+
+
+class Arrival(msgspec.Struct, frozen=True):
+    """One entry as it came. `holding` and `freed` as in `record`."""
+
+    verb: Verb
+    actor: Actor
+    entry: Entry
+    sent_at: datetime
+    received_at: datetime
+    holding: bool = False
+    freed: bool = False
 
 
 class _AsBefore(Exception):
@@ -256,17 +294,17 @@ class _AsBefore(Exception):
         self.refusal = refusal
 
 
-async def _record_or_replay(
-    verb: Verb, actor: Actor, entry: Entry, sent_at: datetime, received_at: datetime
-) -> Recorded:
+async def _record_or_replay(arrival: Arrival) -> Recorded:
+    verb, actor, entry = arrival.verb, arrival.actor, arrival.entry
     if actor.kind not in verb.may:
         raise Refusal("not_for_your_role")
     if verb.field and actor.device is None:
         raise Refusal("device_needed")
     async with tx():
-        await lock_persons(await verb.concerned(actor, entry))
-        earlier = await first(EARLIER, entry.id)
-        if earlier is not None:
+        await lock_persons([entry.id, *await verb.concerned(actor, entry)])
+        earlier: Any = await first(EARLIER, entry.id)
+        again = earlier["outcome"] is not None
+        if again:
             if not _same_content(earlier, verb, actor, entry):
                 raise Refusal("id_reused")
             if earlier["outcome"] == "recorded":
@@ -275,33 +313,102 @@ async def _record_or_replay(
                 raise _AsBefore(_as_refused(earlier))
             if earlier["salt"] is None:  # its content was erased: a new attempt takes a new id
                 raise Refusal("id_reused")
-        timed = timing(entry.occurred_at, sent_at, received_at, law())
+        held = earlier["state"] is not None
+        timed = _timed_as_held(arrival, earlier) if held else timing(
+            entry.occurred_at, arrival.sent_at, arrival.received_at, law()
+        )  # fmt: skip
+        unasked = not arrival.holding or arrival.freed or (held and earlier["state"] == "admitted")
+        if not unasked and await is_revoked(actor):
+            raise Held("device_revoked")
         if entry.despite is not None and entry.despite.ordered_by is not None:
             await officers_among([entry.despite.ordered_by], timed.occurred_at)
         outcome = await verb.record(Occasion(actor, timed, law(), entry.despite), entry)
         noted = await _noted(entry, actor, timed, outcome)
         line = _line(verb, actor, entry, outcome, timed, noted)
-        salt = earlier["salt"] if earlier else secrets.token_bytes(16)
-        await _write(verb, actor, entry, line, salt, again=earlier is not None)
-    return Recorded(id=entry.id, received_at=received_at, findings=noted, subject=outcome.subject, replayed=False)
+        salt = earlier["salt"] if again else secrets.token_bytes(16)
+        kept = await _write(arrival, line, salt, booted_at(entry, timed), again=again)
+        if kept["reused"]:
+            await _stand_reused(Numbered(entry.id, actor.person, outcome.organ), kept["reused"])
+        if held:
+            await findings.withdraw("waits_in_vain", entry.id)
+    return Recorded(
+        id=entry.id, received_at=timed.received_at, findings=noted, subject=outcome.subject, replayed=False,
+        wakes=kept["wakes"],
+    )  # fmt: skip
 
 
+def _timed_as_held(arrival: Arrival, held: Any) -> Timing:
+    """The timing of an entry that waited: that of its first arrival, and late: the act is over.
+
+    Raises Refusal `id_reused`, and as before where a person refused it; by sync Held, alone `held`, while one must
+    decide.
+    """
+    entry = arrival.entry
+    if held["held_content"] != content_of(arrival.verb, arrival.actor, entry).decode():
+        raise Refusal("id_reused")
+    if held["state"] == "refused":
+        raise _AsBefore(Refusal("held_refused"))
+    if held["state"] == "waiting" and held["reason"] == "device_revoked":
+        raise Held("device_revoked") if arrival.holding else _AsBefore(Refusal("held"))
+    timed = timing(entry.occurred_at, held["held_sent_at"], held["held_received_at"], law())
+    return msgspec.structs.replace(timed, late=True, held_until=max(arrival.received_at, timed.received_at))
+
+
+async def is_revoked(actor: Actor) -> bool:
+    """Whether the device was revoked by now; while the transaction lasts, nobody revokes it."""
+    return actor.quarantined or (actor.device is not None and bool(await value(REVOKED, actor.device)))
+
+
+REVOKED = "SELECT revoked_at IS NOT NULL FROM device WHERE id = $1 FOR SHARE"
 EARLIER = """
-SELECT e.salt, e.actor, e.verb, j.outcome, j.at, j.entry
-FROM entry e JOIN journal j ON j.entry_id = e.id AND j.outcome IN ('recorded', 'refused')
-WHERE e.id = $1 ORDER BY j.seq DESC LIMIT 1
+SELECT e.salt, e.actor, e.verb, j.outcome, j.at, j.entry, h.state, h.reason, h.content AS held_content,
+    h.sent_at AS held_sent_at, h.received_at AS held_received_at
+FROM (SELECT $1::uuid AS id) x
+LEFT JOIN (entry e JOIN journal j ON j.entry_id = e.id AND j.outcome IN ('recorded', 'refused')) ON e.id = x.id
+LEFT JOIN held_entry h ON h.id = x.id
+ORDER BY j.seq DESC NULLS LAST LIMIT 1
 """
+SEEN = """
+INSERT INTO device_entry (device, seq, entry, person, organ, seen_at, boot_id, uptime_ms, booted_at)
+SELECT $3, $13::bigint, $6, $2, $8, $1, $14::uuid, $15::bigint, $16::timestamptz
+WHERE $3::uuid IS NOT NULL AND $8::text IS NOT NULL
+ON CONFLICT DO NOTHING
+"""
+TRY_AT_ONCE = 100
+KEPT = f"""
+journaled AS ({journal.APPEND}),
+seen AS ({SEEN}),
+released AS (UPDATE held_entry SET state = 'recorded', content = NULL, despite = NULL
+    WHERE id = $6 AND state <> 'recorded' AND $5 = 'recorded')
+SELECT ARRAY(SELECT h.id FROM held_entry h WHERE h.wakes && $7 AND h.id <> $6 AND h.state IN ('waiting', 'admitted')
+    ORDER BY h.received_at, h.id LIMIT {TRY_AT_ONCE}) AS wakes,
+    (SELECT jsonb_agg(jsonb_build_object('id', d.entry, 'person', d.person, 'organ', d.organ))
+    FROM device_entry d WHERE d.device = $3 AND d.seq = $13 AND d.entry <> $6) AS reused
+"""  # noqa: S608
 KEEP = f"""
-WITH kept AS (INSERT INTO entry (id, actor, verb, salt, content, despite) VALUES ($6, $2, $4, $10, $11, $12))
-{journal.APPEND}"""  # noqa: S608
+WITH kept AS (INSERT INTO entry (id, actor, verb, salt, content, despite) VALUES ($6, $2, $4, $10, $11, $12)),
+{KEPT}"""  # noqa: S608
 KEEP_DESPITE = f"""
-WITH kept AS (UPDATE entry SET despite = $12 WHERE id = $6 AND salt = $10 AND content = $11)
-{journal.APPEND}"""  # noqa: S608
+WITH kept AS (UPDATE entry SET despite = $12 WHERE id = $6 AND salt = $10 AND content = $11),
+{KEPT}"""  # noqa: S608
 LOCK = "SELECT pg_advisory_xact_lock(key) FROM unnest($1::bigint[]) AS key"
 
 
+def booted_at(entry: Entry, timed: Timing) -> datetime | None:
+    """When the device had started, by what this entry tells; none where it tells nothing that can be."""
+    if entry.boot_id is None or entry.uptime_ms is None:
+        return None
+    try:
+        return timed.occurred_at - timedelta(milliseconds=entry.uptime_ms)
+    except OverflowError:
+        return None
+
+
 async def lock_persons(persons: Iterable[UUID]) -> None:
-    """Hold these persons until the transaction ends, in one order for everybody, so that nobody waits in a circle."""
+    """Hold these persons until the transaction ends, in one order for everybody, so that nobody waits in a circle.
+
+    Entries are held by their id in the same way: who waits for one and who brings it never miss each other.
+    """
     keys = sorted({int.from_bytes(person.bytes[:8], signed=True) for person in persons})
     await fetch(LOCK, keys)
 
@@ -346,15 +453,16 @@ async def _noted(entry: Entry, actor: Actor, timed: Timing, outcome: Outcome) ->
     """The codes of every finding known now of the facts that the entry is about."""
     noted = [*outcome.findings, *await _stand(entry, actor, timed, outcome)]
     if outcome.touches is not None:
-        standing = await findings.refresh(outcome.touches, timed.received_at)
+        standing = await findings.refresh(outcome.touches, timed.as_of)
         noted += [code for subject in outcome.subjects for code in standing.get(subject, ())]
     return list(dict.fromkeys(noted))
 
 
 async def _stand(entry: Entry, actor: Actor, timed: Timing, outcome: Outcome) -> list[str]:
-    """What is wrong with the entry itself stands beside it: rules left unmet, a clock that is far off."""
+    """What is wrong with the entry itself stands beside it: rules left unmet, a clock far off, told after days."""
     far_off = abs(timed.skew) > law().span("clock_skew_tolerance")
-    codes = [*outcome.unmet, *(["clock_skew"] if far_off else [])]
+    told_late = timed.received_at - timed.occurred_at > law().span("telling_late")
+    codes = [*outcome.unmet, *(["clock_skew"] if far_off else []), *(["told_late"] if told_late else [])]
     for code in codes:
         await findings.stand(
             findings.Finding(
@@ -362,6 +470,22 @@ async def _stand(entry: Entry, actor: Actor, timed: Timing, outcome: Outcome) ->
             )
         )
     return codes
+
+
+async def _stand_reused(this: "Numbered", others: str) -> None:
+    """Two entries of one device have one number: it stands beside both."""
+    for each in (this, *msgspec.json.decode(others, type=list[Numbered])):
+        await findings.stand(
+            findings.Finding(kind="sequence_reused", subject=each.id, organ=each.organ, person=each.person)
+        )
+
+
+class Numbered(msgspec.Struct, frozen=True):
+    """An entry that its device numbered, and whose it is."""
+
+    id: UUID
+    person: UUID
+    organ: str
 
 
 def _line(
@@ -376,6 +500,8 @@ def _line(
         "findings": noted,
         "subject": outcome.subject,
     }
+    if timed.held_until is not None:
+        facts["held_until"] = journal.utc(timed.held_until)
     return journal.Line(
         at=timed.received_at, verb=verb.name, outcome="recorded", organ=outcome.organ, actor=actor.person,
         device=actor.device, id=entry.id, subjects=outcome.subjects, facts=facts,
@@ -391,15 +517,35 @@ async def _remember(verb: Verb, actor: Actor, entry: Entry, received_at: datetim
     )  # fmt: skip
     async with tx():
         if by_rules:
-            await lock_persons([actor.person])
-            if await first(EARLIER, entry.id) is None:
-                await _write(verb, actor, entry, line, secrets.token_bytes(16), again=False)
+            await lock_persons([entry.id, actor.person])
+            earlier: Any = await first(EARLIER, entry.id)
+            if (earlier["outcome"], earlier["state"]) == (None, None):
+                arrival = Arrival(verb, actor, entry, received_at, received_at)
+                await _write(arrival, line, secrets.token_bytes(16), None, again=False)
         else:
             await journal.append(line)
+            await seen(actor, entry, received_at)
 
 
-async def _write(verb: Verb, actor: Actor, entry: Entry, line: journal.Line, salt: bytes, again: bool) -> None:
-    content = content_of(verb, actor, entry)
+async def seen(actor: Actor, entry: Entry, received_at: datetime, booted: datetime | None = None) -> None:
+    """What a device numbered has come, whatever becomes of it."""
+    if actor.device is not None:
+        await execute(
+            SEEN_ALONE, received_at, actor.person, actor.device, entry.id, actor.organ, entry.device_seq,
+            entry.boot_id, entry.uptime_ms, booted,
+        )  # fmt: skip
+
+
+SEEN_ALONE = """
+INSERT INTO device_entry (device, seq, entry, person, organ, seen_at, boot_id, uptime_ms, booted_at)
+VALUES ($3, $6, $4, $2, $5, $1, $7, $8, $9) ON CONFLICT DO NOTHING
+"""
+
+
+async def _write(arrival: Arrival, line: journal.Line, salt: bytes, booted: datetime | None, again: bool) -> Any:
+    """Keep the entry, its line and its number; which entries held may follow now, and who had its number before."""
+    entry = arrival.entry
+    content = content_of(arrival.verb, arrival.actor, entry)
     sealed = {"content": digest(salt, content)}
     despite = None
     if entry.despite is not None and line.outcome == "recorded":
@@ -408,4 +554,7 @@ async def _write(verb: Verb, actor: Actor, entry: Entry, line: journal.Line, sal
         if entry.despite.ordered_by is not None:
             sealed |= {"ordered_by": str(entry.despite.ordered_by)}
     line = msgspec.structs.replace(line, facts={**line.facts, **sealed})
-    await execute(KEEP_DESPITE if again else KEEP, *journal.columns(line), salt, content, despite)
+    return await first(
+        KEEP_DESPITE if again else KEEP, *journal.columns(line), salt, content, despite, entry.device_seq,
+        entry.boot_id, entry.uptime_ms, booted,
+    )  # fmt: skip

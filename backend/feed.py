@@ -33,9 +33,11 @@ from backend.visibility import viewer, visible_to
 # Which lines travel at all. A verb that stands in none of the three is told to nobody: whoever adds one decides.
 TOLD = frozenset({  # to the persons concerned, those above them, and whoever may read the fact because they led it
     "shifts/check-in", "shifts/check-out",
-    "supervisions/name", "supervisions/confirm", "supervisions/decline", "supervisions/end", "supervisions/hand-over",
+    "supervisions/name", "supervisions/confirm", "supervisions/prove", "supervisions/decline", "supervisions/end",
+    "supervisions/hand-over",
     "activities/start", "activities/finish", "activities/amend",
     "recordings/declare", "recordings/explain", "recordings/cover", "recordings/describe",
+    "contests/resolve", "held/admit", "held/refuse",
     "uploads/complete", "evidence/seal", "evidence/mismatch", "evidence/abandon",
 })  # fmt: skip
 CONCERNED = frozenset({"documents/declare"})  # to the persons concerned: a paper may be a diagnosis
@@ -55,8 +57,9 @@ FACTS = frozenset(
 )  # fmt: skip - of the canonical bytes; the rest (digests, the device's clock) is for proving, not for telling
 
 CHANNEL = "fujing_feed"
-SCAN = 10_000  # lines looked at in one call, whoever asks
+SCAN = 5_000  # lines looked at in one call, whoever asks
 COALESCE = 0.1  # seconds: a process rings once in so long
+PAUSE = 1.0  # seconds until it tries again to ring
 log = structlog.get_logger()
 
 
@@ -365,6 +368,8 @@ async def _ring(url: str, asked: asyncio.Event) -> None:
                 if connection is not None:
                     connection.terminate()
                     connection = None
+                asked.set()  # again, once it can be reached
+                await asyncio.sleep(PAUSE)
             await asyncio.sleep(COALESCE)
     finally:
         if connection is not None:

@@ -6,7 +6,7 @@ whatever their order of arrival; the table's EXCLUDE constraint is the guard. Th
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -23,7 +23,7 @@ class Intervals(msgspec.Struct, frozen=True, kw_only=True):
     """One table of intervals. `own_end`: SQL for a row `t`, giving (at, ended_by) of the fact that ended it, or none.
 
     `forgotten`: the finding for one that only the next one closed. Columns asked for: id, `owner`, started_at,
-    ended_at, ended_by, in_force.
+    ended_at, ended_by, in_force, set_aside.
     """
 
     table: str
@@ -36,7 +36,8 @@ class Intervals(msgspec.Struct, frozen=True, kw_only=True):
     def neighbours(self) -> str:
         """From the one in force at that moment onward: what came before cannot change."""
         return f"""
-        SELECT t.id, t.started_at, t.ended_at, t.ended_by, t.in_force, o.at AS own_end, o.ended_by AS own_ended_by
+        SELECT t.id, t.started_at, t.ended_at, t.ended_by, t.in_force, t.set_aside, set_aside(t.id) AS ruled_out,
+            o.at AS own_end, o.ended_by AS own_ended_by
         FROM {self.table} t LEFT JOIN LATERAL ({self.own_end}) o ON true
         WHERE t.{self.owner} = $1 AND t.started_at >= coalesce((SELECT max(b.started_at) FROM {self.table} b
             WHERE b.{self.owner} = $1 AND b.in_force AND b.started_at <= $2), $2)"""  # noqa: S608
@@ -45,20 +46,27 @@ class Intervals(msgspec.Struct, frozen=True, kw_only=True):
     def update(self) -> str:
         """One statement for all rows, so that the constraint sees only the end of it."""
         return f"""
-        UPDATE {self.table} t SET ended_at = n.ended_at, ended_by = n.ended_by, in_force = n.in_force
-        FROM unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::bool[]) AS n(id, ended_at, ended_by, in_force)
+        UPDATE {self.table} t SET ended_at = n.ended_at, ended_by = n.ended_by, in_force = n.in_force,
+            set_aside = n.set_aside
+        FROM unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::bool[], $5::bool[])
+            AS n(id, ended_at, ended_by, in_force, set_aside)
         WHERE t.id = n.id"""  # noqa: S608
 
 
 async def put_in_order(
-    kind: Intervals, owner: UUID, organ: str, this: Claim, *, new: bool = False
+    kind: Intervals, owner: UUID, organ: str, this: Claim, *, new: bool = False, ruled: bool = False
 ) -> tuple[Standing, list[str], datetime]:
-    """Settle the owner's intervals around `this`; where `new`, its row is not there yet and the caller inserts it.
+    """Settle the owner's intervals around `this`. Where `new`, its row is not there yet and the caller inserts it;
+    where `ruled`, it may count no longer, and what it closed goes on.
 
     Returns its standing, the codes of the findings that stand for it, and from when on anything changed.
     """
-    rows = {row["id"]: row for row in await fetch(kind.neighbours, owner, this.start)}
-    claims = [Claim(row["id"], row["started_at"], row["own_end"], row["own_ended_by"]) for row in rows.values()]
+    since = this.start - timedelta(microseconds=1) if ruled else this.start
+    rows = {row["id"]: row for row in await fetch(kind.neighbours, owner, since)}
+    claims = [
+        Claim(row["id"], row["started_at"], row["own_end"], row["own_ended_by"], row["ruled_out"])
+        for row in rows.values()
+    ]
     standings = settle([*claims, this] if new else claims, next_ends_all=kind.next_ends_all)
     changed = [
         (_before(rows[standing.id]), standing)
@@ -84,14 +92,14 @@ def told(standing: Standing) -> dict[str, Any]:
 
 def _before(row: Any) -> Standing:
     """A row as it stands."""
-    return Standing(row["id"], row["started_at"], row["ended_at"], row["ended_by"], row["in_force"])
+    return Standing(row["id"], row["started_at"], row["ended_at"], row["ended_by"], row["in_force"], row["set_aside"])
 
 
 async def _write(kind: Intervals, changed: Sequence[tuple[Standing, Standing]], owner: UUID, organ: str) -> None:
     """Write each row's new standing, and let its findings follow."""
     if not changed:
         return
-    columns = zip(*((s.id, s.end, s.ended_by, s.in_force) for _, s in changed), strict=True)
+    columns = zip(*((s.id, s.end, s.ended_by, s.in_force, s.set_aside) for _, s in changed), strict=True)
     await execute(kind.update, *(list(column) for column in columns))
     for before, standing in changed:
         for code in set(_wrong(kind, before)) - set(_wrong(kind, standing)):
@@ -101,7 +109,7 @@ async def _write(kind: Intervals, changed: Sequence[tuple[Standing, Standing]], 
 
 def _wrong(kind: Intervals, standing: Standing) -> list[str]:
     if not standing.in_force:
-        return ["contested"]
+        return [] if standing.set_aside else ["contested"]
     return [kind.forgotten] if kind.forgotten and standing.ended_by == NEXT else []
 
 

@@ -23,8 +23,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-Purpose = Literal["session", "evidence", "refresh", "nonce"]
-PLAIN = {"refresh", "nonce"}  # secrets for HMAC; the others are key pairs
+Purpose = Literal["session", "evidence", "refresh", "nonce", "factor"]
+PLAIN = {"refresh", "nonce", "factor"}  # secrets of 32 bytes; the others are key pairs
 ALGORITHM = "EdDSA"
 LOOK_AGAIN = 1.0  # seconds between looks at the directory
 
@@ -61,7 +61,7 @@ def secret(path: Path) -> str:
 
 
 class KeyRing:
-    """The keys of one purpose: Ed25519 key pairs, or plain secrets for `refresh` and `nonce`.
+    """The keys of one purpose: Ed25519 key pairs, or plain secrets for the purposes of PLAIN.
 
     `directory`/{purpose}/{kid}: the kid begins with the time it was made, so that the last by name is the newest.
     """
@@ -128,10 +128,12 @@ def _jwk(kid: str, key: Ed25519PrivateKey) -> dict[str, str]:
 
 class Keys:
     """Every key ring: session keys sign tokens, evidence keys sign receipts, refresh secrets derive refresh tokens,
-    nonce secrets the nonces of proofs."""
+    nonce secrets the nonces of proofs; factor secrets keep second factors unreadable in the database.
+    """
 
     def __init__(self, secrets_dir: Path) -> None:
         self.session = KeyRing(secrets_dir, "session")
         self.evidence = KeyRing(secrets_dir, "evidence")
         self.refresh = KeyRing(secrets_dir, "refresh")
         self.nonce = KeyRing(secrets_dir, "nonce")
+        self.factor = KeyRing(secrets_dir, "factor")

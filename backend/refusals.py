@@ -6,6 +6,7 @@ act on all of them at once.
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 from backend.law.catalogue import Language, law
 
@@ -22,6 +23,14 @@ class Refusal(Exception):
     @property
     def status(self) -> int:
         return law().messages[self.code].status or 500
+
+
+class Unknown(Refusal):
+    """What an entry refers to is not there, or not for this person: the same answer. By sync it is awaited."""
+
+    def __init__(self, code: str, reference: UUID) -> None:
+        super().__init__(code)
+        self.reference = reference
 
 
 class RuleRefusal(Refusal):

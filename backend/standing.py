@@ -4,7 +4,7 @@ arrive cannot matter. See docs/adr/0012.
 Facts are sorted by (corrected start, id). An interval that nobody ended is closed by the next one. One that was ended
 keeps its end, and what begins inside it is contested: kept, flagged, counting for nothing until a person resolves it.
 Where `next_ends_all`, the next one closes even an interval with an end of its own: naming another leading officer
-says that the first no longer leads.
+says that the first no longer leads. What a person set aside is kept and never counts.
 """
 
 from collections.abc import Iterable
@@ -23,6 +23,7 @@ class Claim:
     start: datetime
     end: datetime | None = None
     ended_by: str | None = None
+    set_aside: bool = False
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Standing:
     end: datetime | None
     ended_by: str | None
     in_force: bool
+    set_aside: bool = False
 
 
 def settle(claims: Iterable[Claim], *, next_ends_all: bool = False) -> list[Standing]:
@@ -41,7 +43,7 @@ def settle(claims: Iterable[Claim], *, next_ends_all: bool = False) -> list[Stan
     settled: list[Standing] = []
     current: Claim | None = None
     for claim in sorted(claims, key=lambda claim: (claim.start, claim.id)):
-        if current is not None and _contests(claim, current, next_ends_all):
+        if claim.set_aside or (current is not None and _contests(claim, current, next_ends_all)):
             settled.append(_stand(claim, in_force=False))
             continue
         if current is not None:
@@ -65,4 +67,4 @@ def _closed(claim: Claim, by: datetime) -> Claim:
 
 
 def _stand(claim: Claim, *, in_force: bool) -> Standing:
-    return Standing(claim.id, claim.start, claim.end, claim.ended_by, in_force)
+    return Standing(claim.id, claim.start, claim.end, claim.ended_by, in_force, claim.set_aside)

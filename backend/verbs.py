@@ -1,6 +1,6 @@
 """The one list of verbs: what it is called, its struct on the wire, the function that records it, and who may.
 
-Routes, documentation and (later) the sync union are made from it.
+Routes, documentation and the sync union are made from it.
 """
 
 from typing import Any
@@ -24,6 +24,9 @@ from backend.evidence.entries import (
     DescriptionReceipt,
     UploadReceipt,
 )
+from backend.oversight import contests, held
+from backend.oversight.contests import ResolveContest, RulingReceipt
+from backend.oversight.held import AdmitHeld, HeldReceipt, RefuseHeld
 from backend.shifts import service as shifts
 from backend.shifts.entries import CheckIn, CheckOut, ShiftReceipt
 from backend.supervision import service as supervision
@@ -41,6 +44,7 @@ AUXILIARIES = frozenset({"duty_auxiliary", "civilian_auxiliary"})
 OFFICERS = frozenset({"officer"})
 FIELD = AUXILIARIES | OFFICERS
 DOCKS = frozenset({"dock"})
+DECIDERS = OFFICERS | {"staff"}  # who decides also needs the role, on the organ concerned
 
 ID = "0192f0c1-5d2e-7a31-8a5e-6f0e4f6f0001"
 OTHER = "0192f0c1-5d2e-7a31-8a5e-6f0e4f6f0002"
@@ -140,5 +144,20 @@ VERBS: tuple[Verb, ...] = (
         may=FIELD, summary="Declare a paper or photo · 申报文书或照片",
         example=_example(title="诊断证明", file_name="diagnosis.pdf", media_type="application/pdf", bytes=18234,
                          sha256=SHA256),
+    ),
+    Verb(
+        name="contests/resolve", entry=ResolveContest, receipt=RulingReceipt, record=contests.resolve, may=DECIDERS,
+        field=False, concerned=contests.whose_contest, summary="Find which of two stories is true · 认定冲突记录",
+        example=_example(contested=OTHER, stands="contested", why="调取门岗监控，以该次签到为准"),
+    ),
+    Verb(
+        name="held/admit", entry=AdmitHeld, receipt=HeldReceipt, record=held.admit, may=DECIDERS, field=False,
+        concerned=held.the_held, summary="Admit an entry that is held · 准予入库",
+        example=_example(held=OTHER, why="设备丢失前的记录，经本人核实"),
+    ),
+    Verb(
+        name="held/refuse", entry=RefuseHeld, receipt=HeldReceipt, record=held.refuse, may=DECIDERS, field=False,
+        concerned=held.the_held, summary="Refuse an entry that is held · 不予入库",
+        example=_example(held=OTHER, why="设备丢失后由他人录入"),
     ),
 )  # fmt: skip

@@ -7,6 +7,7 @@ takes the actor's id as $1 and the organs of their roles as $2.
 from collections.abc import Iterable
 from typing import Any
 
+from backend.database import value
 from backend.entries import Actor
 
 OVERSEEING = frozenset({"commander", "inspector"})
@@ -30,3 +31,9 @@ def while_led(auxiliary: str, span: str) -> str:
 def viewer(actor: Actor) -> tuple[Any, Any]:
     """The values for $1 and $2."""
     return actor.person, [role.organ for role in actor.roles if role.role in OVERSEEING]
+
+
+async def reaches(actor: Actor, organ: str) -> bool:
+    """Whether a role of commander or inspector reaches this organ."""
+    organs = [role.organ for role in actor.roles if role.role in OVERSEEING]
+    return bool(await value("SELECT $1 IN (SELECT organs_under($2::text[]))", organ, organs))

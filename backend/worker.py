@@ -15,12 +15,12 @@ from pgqueuer import PgQueuer, RetryRequested
 from pgqueuer.executors import EntrypointExecutor
 from pgqueuer.models import Context, Job, Schedule
 
-from backend import feed, jobs
+from backend import feed, jobs, sync
 from backend.database import SESSION, execute, opened
 from backend.evidence import sealing
 from backend.keys import Keys
 from backend.law.catalogue import law
-from backend.oversight import finding
+from backend.oversight import finding, sequence
 from storage.evidence_store import EvidenceStore
 
 SEALING_LANES = 2
@@ -59,6 +59,11 @@ def build(connection: asyncpg.Connection, store: EvidenceStore, keys: Keys) -> P
     @queue.schedule("find", "*/5 * * * *")
     async def find(_: Schedule) -> None:
         log.info("found", persons=await finding.look_again(datetime.now(UTC)))
+
+    @queue.schedule("release", "* * * * *")
+    async def release(_: Schedule) -> None:
+        now = datetime.now(UTC)
+        log.info("released", **await sync.sweep(now), numbers=await sequence.look(now))
 
     @queue.schedule("forget_attempts", "17 3 * * *")
     async def forget_attempts(_: Schedule) -> None:

@@ -28,7 +28,7 @@ GRANT USAGE ON SCHEMA public TO {role};
 GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA public TO {role};
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {role};
 GRANT DELETE ON pgqueuer, pgqueuer_log, pgqueuer_schedules, pgqueuer_statistics, sign_in_attempt, proof_seen TO {role};
-REVOKE UPDATE ON journal, journal_epoch FROM {role};
+REVOKE UPDATE ON journal, journal_epoch, ruling FROM {role};
 REVOKE INSERT ON journal_epoch FROM {role};
 REVOKE UPDATE ON device_key FROM {role};
 GRANT UPDATE (ended_at, end_reason) ON device_key TO {role};

@@ -19,6 +19,7 @@ from backend.settings import Settings
 from mobile_api import (
     changes,
     descriptions,
+    desk,
     devices,
     duty,
     entries,
@@ -29,6 +30,7 @@ from mobile_api import (
     operations,
     people,
     sessions,
+    sync,
     uploads,
 )
 from mobile_api.auth import PUBLIC, SessionMiddleware
@@ -81,6 +83,7 @@ def assemble(lifespan: list[Any]) -> Litestar:
         route_handlers=[
             *sessions.ROUTES,
             *devices.ROUTES,
+            *desk.ROUTES,
             *people.ROUTES,
             *duty.ROUTES,
             *entries.ROUTES,
@@ -90,6 +93,7 @@ def assemble(lifespan: list[Any]) -> Litestar:
             *handovers.ROUTES,
             *changes.ROUTES,
             *events.ROUTES,
+            *sync.ROUTES,
         ],
     )
     return Litestar(

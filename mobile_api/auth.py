@@ -3,6 +3,7 @@ not public.
 
 A route is public by `opt={"public": True}`, never by a pattern on its path; `opt={"quarantined": True}` lets in whom
 a revoked device still serves.
+A desk session comes by its cookie; beside an Authorization header no cookie counts.
 """
 
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from backend.entries import Actor
 from backend.people.proofs import Proof
 from backend.people.sessions import actor_of
 from backend.refusals import Refusal
+from mobile_api import cookies
 from mobile_api.problems import FRESH_NONCE
 
 PUBLIC = {"public": True}
@@ -28,6 +30,9 @@ class SessionMiddleware(AbstractAuthenticationMiddleware):
     """Puts the Actor into `request.user`. Raises Refusal 401 with what to do, or 403 `device_revoked`."""
 
     async def authenticate_request(self, connection: Connection) -> AuthenticationResult:
+        secret = cookies.secret_of(connection)
+        if secret is not None:
+            return AuthenticationResult(user=await cookies.actor_of(connection, secret), auth=None)
         result = await by_device(connection)
         only_quarantined(connection, result.user)
         return result

@@ -5,6 +5,7 @@ read it with `read`; the contract finds it there too.
 """
 
 import re
+import zlib
 from typing import Any, TypeVar
 
 import msgspec
@@ -18,6 +19,8 @@ T = TypeVar("T")
 POINTER = re.compile(r" - at `\$\.?(.*)`$")
 NAMED = re.compile(r"^Object (?:missing required|contains unknown) field `(.*?)`")
 BROKEN = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+GZIP = 31  # what zlib calls a gzip header and no other
+DEFAULT_BOUND = 1024 * 1024
 DECODERS: dict[Any, msgspec.json.Decoder[Any]] = {}
 
 
@@ -27,17 +30,22 @@ def takes(kind: Any) -> dict[str, Any]:
 
 
 async def read(request: Request[Any, Any, Any], kind: type[T]) -> T:
-    """The body as `kind`, and as the proof says it was sent.
+    """The body as `kind`, and as the proof says it was sent, before anything is inflated.
 
-    Raises Refusal `not_json`, `proof_elsewhere`, `malformed_json`, `invalid` with a pointer to each field.
+    Raises Refusal `not_json`, `proof_elsewhere`, and what `inflated` and `decode` raise.
     """
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise Refusal("not_json")
-    decoder = DECODERS.get(kind) or DECODERS.setdefault(kind, msgspec.json.Decoder(kind))
     body = await request.body()
     proof: Proof | None = request.scope.get(PROOF)  # type: ignore[assignment]
     if proof is not None:
         proof.covers(body)
+    return decode(inflated(request, body), kind)
+
+
+def decode(body: bytes | msgspec.Raw, kind: Any) -> Any:
+    """These bytes as `kind`. Raises Refusal `malformed_json`, `invalid` with a pointer to each field."""
+    decoder = DECODERS.get(kind) or DECODERS.setdefault(kind, msgspec.json.Decoder(kind))
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
@@ -47,7 +55,30 @@ async def read(request: Request[Any, Any, Any], kind: type[T]) -> T:
         raise Refusal("malformed_json") from error
 
 
-def _well_formed(body: bytes) -> None:
+def inflated(request: Request[Any, Any, Any], body: bytes) -> bytes:
+    """The body without its compression, never more than the handler takes, compressed or not.
+
+    Raises Refusal `encoding_not_supported`, `body_too_large`, `malformed_body`.
+    """
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding in ("identity", ""):
+        return body
+    if encoding not in ("gzip", "x-gzip"):
+        raise Refusal("encoding_not_supported")
+    bound = request.route_handler.resolve_request_max_body_size() or DEFAULT_BOUND
+    reader = zlib.decompressobj(GZIP)
+    try:
+        told = reader.decompress(body, bound + 1)
+    except zlib.error as error:
+        raise Refusal("malformed_body") from error
+    if len(told) > bound:
+        raise Refusal("body_too_large")
+    if not reader.eof or reader.unused_data:
+        raise Refusal("malformed_body")
+    return told
+
+
+def _well_formed(body: bytes | msgspec.Raw) -> None:
     try:
         msgspec.json.decode(body)
     except BROKEN as error:

@@ -26,7 +26,7 @@ from backend.evidence.entries import DAY_MS
 from backend.keys import Keys
 from backend.law.catalogue import LawError, law, use
 from backend.oversight import expiring, reads
-from backend.people import devices, roster, sessions
+from backend.people import devices, factor, roster, sessions
 from backend.refusals import Refusal, problem
 from backend.settings import Settings, SettingsError
 from migrations.apply import MigrationError
@@ -214,8 +214,24 @@ async def _set_password(badge: str, password: str) -> None:
         await sessions.set_hash(person, hashed, datetime.now(UTC))
 
 
+@main.command("reset-totp")
+@click.argument("badge")
+def reset_totp(badge: str) -> None:
+    """Take the second factor from somebody who lost it; they set up another at their next sign-in at a desk."""
+    with told_in_one_sentence():
+        in_database(_settings(), lambda: _reset_totp(badge))
+        console.print(f"second factor of {badge} reset; their desk sessions ended")
+
+
+async def _reset_totp(badge: str) -> None:
+    person = await database.first("SELECT id, organ FROM person WHERE badge = $1", badge)
+    if person is None:
+        raise ServingError(f"Nobody has the badge number {badge}: import the roster first.")
+    await factor.take_away(person["id"], person["organ"], datetime.now(UTC))
+
+
 @main.command("rotate-keys")
-@click.argument("purpose", type=click.Choice(["session", "evidence", "refresh", "nonce"]))
+@click.argument("purpose", type=click.Choice(["session", "evidence", "refresh", "nonce", "factor"]))
 def rotate_keys(purpose: str) -> None:
     """Make a new key that signs from now on; old ones still verify, so nobody is logged out."""
     with told_in_one_sentence():

@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import partial
+from http.cookies import SimpleCookie
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -252,8 +253,6 @@ class Client:
         self, method: str, path: str, body: Any, query: dict[str, Any] | None, token: str | None, packed: bool
     ) -> urllib3.BaseHTTPResponse | None:
         headers = {"Accept-Language": self._language}
-        if token is not None:
-            headers["Authorization"] = f"DPoP {token}"
         content = None
         if body is not None:
             headers["Content-Type"] = "application/json"
@@ -261,15 +260,18 @@ class Client:
         if content is not None and packed:
             headers["Content-Encoding"] = "gzip"
             content = gzip.compress(content, 6)
-        headers["DPoP"] = self.key.proof(
-            method, self.url + path, nonce=self._nonce, token=token, body=content, at=self.clock()
-        )
+        headers |= self._credentials(method, path, token, content)
         try:
             answer = self._http.request(method, self.url + path, fields=query, body=content, headers=headers)
         except urllib3.exceptions.HTTPError:
             return None
         self._nonce = answer.headers.get("DPoP-Nonce", self._nonce)
         return answer
+
+    def _credentials(self, method: str, path: str, token: str | None, content: bytes | None) -> dict[str, str]:
+        """The headers that say who asks: a proof for this very request, and the token that it goes with."""
+        proof = self.key.proof(method, self.url + path, nonce=self._nonce, token=token, body=content, at=self.clock())
+        return {"DPoP": proof, **({"Authorization": f"DPoP {token}"} if token is not None else {})}
 
     def _renew(self, spent: str) -> None:
         """Spend the refresh token, once for all threads."""
@@ -285,6 +287,46 @@ class Client:
         """Never shorter than the server asked; otherwise longer each time, and not all phones at once."""
         jitter = random.uniform(0.7, 1.0)  # noqa: S311 - no secret
         time.sleep(asked * (2 - jitter) if asked is not None else min(0.2 * 2**attempt, LONGEST_PAUSE) * jitter)
+
+
+class DeskClient(Client):
+    """One person at a desk: no device, a cookie and its CSRF token. It reads and decides; it makes no field entry."""
+
+    def __init__(self, url: str, *, language: str = "zh") -> None:
+        super().__init__(url, language=language)
+        self._cookies: dict[str, str] = {}
+        self.session: dict[str, Any] = {}
+
+    def sign_in(self, badge: str, password: str, code: str | None = None) -> None:
+        """Open a session; `session` is what the server said of it. Raises Problem, `code_needed` among others."""
+        told = {"badge": badge, "password": password, **({"code": code} if code else {})}
+        self.session = self._call("POST", "/v1/desk/sessions", told, signed_in=False)
+
+    def tell(self, path: str, **told: Any) -> Any:
+        """A call that is no entry and no reading: a decision, a setting. Raises Problem, Unreachable."""
+        return self._call("POST", path, told)
+
+    def set_up_factor(self, password: str) -> str:
+        """A new second factor: its otpauth address. `confirm_factor` makes it count. Raises Problem."""
+        return str(self.tell("/v1/me/totp", password=password)["otpauth_uri"])
+
+    def confirm_factor(self, code: str) -> None:
+        """The first code that the authenticator shows. Raises Problem."""
+        self.tell("/v1/me/totp/confirm", code=code)
+
+    def _attempt(
+        self, method: str, path: str, body: Any, query: dict[str, Any] | None, token: str | None, packed: bool
+    ) -> urllib3.BaseHTTPResponse | None:
+        answer = super()._attempt(method, path, body, query, token, packed)
+        for line in answer.headers.getlist("Set-Cookie") if answer is not None else ():
+            self._cookies |= {name: crumb.value for name, crumb in SimpleCookie(line).items()}
+        return answer
+
+    def _credentials(self, method: str, path: str, token: str | None, content: bytes | None) -> dict[str, str]:
+        if token is None:
+            return {}
+        told = "; ".join(f"{name}={text}" for name, text in self._cookies.items() if text)
+        return {"Cookie": told, "X-CSRF-Token": self.session.get("csrf_token", "")}
 
 
 def digest_of(file: Path) -> tuple[int, str]:

@@ -19,6 +19,7 @@ from functools import partial
 from pathlib import Path
 from uuid import UUID
 
+import pyotp
 from rich.console import Console
 from rich.panel import Panel
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
@@ -28,7 +29,7 @@ from backend.law.catalogue import law
 from backend.people import devices, roster, sessions
 from backend.settings import Settings
 from mobile_api import serving
-from mobile_api.client import Client, Problem, digest_of
+from mobile_api.client import Client, DeskClient, Problem, digest_of
 from mobile_api.device_key import DeviceKey
 from mobile_api.drawing import draw
 from mobile_api.footage import Film, film
@@ -47,11 +48,11 @@ qualification,FJ1001,,yearly_training,,2026-01-10,2036-12-31
 qualification,FJ1001,,accident_insurance,,2024-03-01,
 device,HH-0001,手持终端,handheld,990100510000,,
 device,HH-0002,手持终端,handheld,990100510000,,
-device,HH-0003,手持终端,handheld,990100000000,,
 """
-DEVICES = ("HH-0001", "HH-0002", "HH-0003")
+DEVICES = ("HH-0001", "HH-0002")
 PASSWORD = "fujing-demo-2026"  # noqa: S105 - of people who live for a minute in a temporary directory
 PEOPLE = {"FJ1001": "辅警 auxiliary", "100234": "带班民警 officer", "100007": "督察 inspector"}
+FACTORS: dict[str, str] = {}  # otpauth addresses of those who set one up
 NOTICE = {"id_shown": True, "told": "向被盘查人表明身份，说明依据", "recusal_right_told": True}
 BATTERY = 7.0  # seconds in which the recorder is off: more than the tolerance
 AFTER_THE_BATTERY = "DSJ0042_FJ1001_0003.mp4"
@@ -101,7 +102,7 @@ async def _roster(house: House) -> None:
 
 def _patrol(house: House, home: Path) -> bool:
     codes = asyncio.run(_codes(house))
-    lin, zhao, inspector = (_handheld(house, code, home / f"{serial}.pem") for serial, code in codes.items())
+    lin, zhao = (_handheld(house, code, home / f"{serial}.pem") for serial, code in codes.items())
     _say(f"{len(codes)} devices enrolled, each with a key of its own, by codes that work once")
     lin.sign_in("FJ1001", PASSWORD)
     zhao.sign_in("100234", PASSWORD)
@@ -133,7 +134,7 @@ def _patrol(house: House, home: Path) -> bool:
     console.print()
     words = {code: message.sentence("zh") for code, message in law().messages.items()}
     console.print(draw(timeline, words, console.width))
-    inspector.sign_in("100007", PASSWORD)
+    inspector = _inspector(house)
     listed = inspector.get("/v1/findings")["items"]
     return _all_true(
         timeline,
@@ -159,6 +160,17 @@ def _handheld(house: House, code: str, key: Path) -> Client:
     client = Client(house.url, key=DeviceKey.kept_in(key))
     client.enrol(code)
     return client
+
+
+def _inspector(house: House) -> DeskClient:
+    """Signed in at a desk for the first time: a second factor is set up before anything can be seen."""
+    inspector = DeskClient(house.url)
+    inspector.sign_in("100007", PASSWORD)
+    uri = inspector.set_up_factor(PASSWORD)
+    inspector.confirm_factor(pyotp.TOTP(pyotp.parse_uri(uri).secret).now())
+    FACTORS["100007"] = uri
+    _say("吴敏 signed in at a desk and set up the second factor that inspectors need")
+    return inspector
 
 
 def _refused(lin: Client) -> bool:
@@ -285,6 +297,7 @@ def _phone(url: str, badge: str, key: str, upload: str, path: str, pause: str) -
 def _tell_where(house: House, keep: bool) -> None:
     until = "Ctrl-C ends it" if keep else "ended now; `fujing demo --keep` leaves it running"
     logins = "\n".join(f"  {badge}  {who}" for badge, who in PEOPLE.items())
+    logins += "".join(f"\n  {badge} at a desk, for an authenticator app: {uri}" for badge, uri in FACTORS.items())
     where = f"API in a browser: {house.url}/docs\npassword of all: {PASSWORD}\n{logins}\n{until}"
     console.print(Panel(where, expand=False))
 

@@ -8,9 +8,10 @@ from litestar import MediaType, Request, Response, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
 
-from backend.entries import Moment, Recorded, Verb, record
+from backend.entries import Moment, Recorded, Verb
 from backend.law.catalogue import Language
 from backend.refusals import noted
+from backend.sync import take
 from backend.verbs import VERBS
 from mobile_api.bodies import read, takes
 from mobile_api.problems import language_of
@@ -21,6 +22,8 @@ TAGS = {
     "supervisions": "Leading · 带班",
     "activities": "Activities · 工作",
     "recordings": "Evidence · 视音频资料",
+    "held": "Sync · 同步",
+    "contests": "Oversight · 监督",
 }
 
 
@@ -45,7 +48,7 @@ def route(verb: Verb) -> HTTPRouteHandler:
 
     async def handle(request: Request[Any, Any, Any]) -> Any:
         data = await read(request, call)
-        recorded = await record(verb, request.user, data, data.sent_at, datetime.now(UTC))
+        recorded = await take(verb, request.user, data, data.sent_at, datetime.now(UTC))
         status = 200 if recorded.replayed else 201
         return Response(receipt(recorded, language_of(request)), status_code=status, media_type=MediaType.JSON)
 

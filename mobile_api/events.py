@@ -31,7 +31,7 @@ from backend.database import SESSION, fetch
 from backend.entries import Actor
 from backend.feed import Cursor, Line
 from backend.law.catalogue import law
-from backend.people.sessions import actor_of
+from backend.people.sessions import still_acting
 from backend.refusals import Refusal
 from backend.visibility import viewer
 from mobile_api.changes import AFTER
@@ -324,7 +324,7 @@ class Told(Response[bytes]):
         stream = self._stream
         stream.doubted = False
         try:
-            actor, organs, led = await actor_of(stream.actor.session), stream.organs, stream.led
+            actor, organs, led = await still_acting(stream.actor.session), stream.organs, stream.led
             stream.actor, before = actor, stream.actor
             await self._hub.place(stream)
         except Refusal:

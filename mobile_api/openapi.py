@@ -15,6 +15,7 @@ from backend.entries import Note
 from backend.law.catalogue import law
 from backend.verbs import SHA256, VERBS
 from mobile_api.auth import PUBLIC
+from mobile_api.cookies import CSRF_HEADER, PLAIN, SECURE
 
 DESCRIPTION = """辅警现场应用后端。The back end of a field app for police auxiliaries.
 
@@ -37,6 +38,7 @@ FIELDS = {
     "code": "stable code",
     "codec": "of the first stream, as probed",
     "confirmed": "whether the officer said that they lead",
+    "csrf_token": "for the X-CSRF-Token header of every call that is no GET",
     "current": "the password until now",
     "database": "ok or away",
     "despite": "sent again after a refusal: recorded with its findings; no authorisation",
@@ -65,10 +67,11 @@ FIELDS = {
     "handed_over_from": "the naming before it",
     "have": "runs of part numbers that the store has, both ends included",
     "id": "made by the client for what it creates; UUID",
+    "idle_seconds": "after so long without a call the session ends",
     "id_card_carried": "whether the work ID is carried (R.32)",
     "in_force": "false: it overlaps an earlier one, and counts for nothing until a person resolves it",
     "instance": "the address asked",
-    "items": "newest first",
+    "items": "newest first; changes: in the order of the journal",
     "key_mark": "重点标记",
     "jkt": "the key's thumbprint (RFC 7638); null while none is in force",
     "jwk": "this device's public key, P-256",
@@ -86,6 +89,7 @@ FIELDS = {
     "number": "part number, from 1",
     "messages": "every sentence by its code",
     "officer": "the officer named",
+    "otpauth_uri": "the secret as authenticator apps read it; told this once",
     "outcome": "allowed; conditional: once what is unmet is put right; forbidden",
     "officer_name": "the officer's name",
     "offset": "where the part begins in the file, in bytes",
@@ -102,6 +106,7 @@ FIELDS = {
     "revoked_at": "when it was revoked; null while it is in service",
     "serial": "the device's serial number",
     "uri": "what the QR holds: `fujing://enrol?url=…&code=…`",
+    "qr_svg": "the same as a QR code, an SVG element",
     "qualifications": "with validity, both days included",
     "receipt": "a JWS over id, sha256, bytes and time; keep the file until you have verified it",
     "received_at": "when the server had it, by its clock",
@@ -111,6 +116,7 @@ FIELDS = {
     "roles": "each on an organ and all below it",
     "roster_post": "the post of the roster that this duty fills",
     "sealed_at": "when it was locked and signed for",
+    "second_factor": "given; not_needed; or to_set_up: until then one can do nothing else",
     "second": "the one that began second",
     "sent_at": "the device's clock when this attempt was sent; RFC 3339 with offset",
     "session_ends_at": "sign in again by then",
@@ -181,15 +187,56 @@ FIELDS = {
     "at": "when it was told",
     "notice_given": "the public notice was whole: ID shown, right to recusal told",
     "notice_told": "who was told what",
+    "by_name": "who found it",
+    "contested": "the shift or naming that contradicts one in force",
+    "other": "the row that the contested one contradicts",
+    "ruling": "what was found, and how the contested row stands now",
+    "rulings": "what people found where two stories contradict each other",
+    "stands": "which is true: the one in_force when it was contested, or the contested one",
+    "content": "the entry as it came; null once it is recorded",
+    "decided_at": "when a person decided",
+    "decided_by": "who decided",
+    "entries": "up to 1,000, each as its own route takes it, with `verb` and without `sent_at`",
+    "held": "the entry that is held, or how it stands with it",
+    "occurred_at": "when it happened, by the server's clock",
+    "problem": "why it was refused, or what went wrong",
+    "reason": "unknown_reference: what it refers to has not come; device_revoked: a person decides",
+    "results": "one for each entry, in the order of the call",
+    "until": "after that a person looks at it; it goes on waiting",
+    "waiting_for": "what it refers to and has not come",
+    "actor": "who did it",
+    "bundle": "the start of a shift, where one begins anew",
+    "changes": "what is new since the cursor, in order",
+    "cases": "cases that one works on or worked on lately",
+    "cursor": "how far one has come: `after` of the next call",
+    "facts": "what became of it: codes, ids, times and digests",
+    "finished": "whether the work has ended",
+    "leads": "whether they lead somebody at this moment",
+    "more": "there is more: ask again with the cursor",
+    "officers": "officers in service in one's organ and those above it",
+    "own": "oneself, as on the roster",
+    "reset": "what was told before no longer holds: forget it and begin with the bundle",
+    "server_time": "the server's clock",
+    "since": "from when on",
+    "subjects": "the facts and persons that it is about",
+    "uploads": "one's own that are not sealed yet",
+    "works_etag": "of the catalogue in force: `works` of the next call",
     "works": "every item of the regulation by its code",
     "zh": "in Chinese",
 }
-COMMON = ("malformed_json", "not_json", "invalid", "body_too_large")
+COMMON = (
+    "malformed_json", "not_json", "invalid", "body_too_large", "encoding_not_supported", "malformed_body",
+)  # fmt: skip
+AT_DESK = ("csrf_refused", "second_factor_needed", "desk_reads_only")
 PROVED = ("proof_missing", "proof_invalid", "proof_elsewhere", "proof_replayed", "use_dpop_nonce")
 SIGNED_IN = (
     "token_missing", "token_invalid", "token_expired", "session_ended", *PROVED, "key_differs", "device_revoked",
+    *AT_DESK,
 )  # fmt: skip
-ENTRY = ("device_needed", "not_for_your_role", "id_reused", "time_ahead", "time_out_of_range", "conflict", "constraint")
+ENTRY = (
+    "device_needed", "not_for_your_role", "id_reused", "held", "held_refused", "time_ahead", "time_out_of_range",
+    "conflict", "constraint",
+)  # fmt: skip
 ALWAYS = ("database_unavailable", "internal")
 OF_OPERATION = {
     "sessions_open": (
@@ -197,11 +244,19 @@ OF_OPERATION = {
     ),
     "sessions_refresh": ("token_invalid", "session_ended", "token_reused", *PROVED),
     "devices_codes": ("not_for_your_role", "unknown_device", "reinstate_first"),
-    "devices_enrol": ("code_refused", "key_unfit", "key_differs", "key_taken", *PROVED),
+    "devices_enrol": ("enrolment_refused", "key_unfit", "key_differs", "key_taken", *PROVED),
     "devices": ("not_for_your_role",),
     "device_revoke": ("not_for_your_role", "unknown_device"),
     "device_reinstate": ("not_for_your_role", "unknown_device"),
     "me_password": ("sign_in_refused", "too_many_attempts", "password_too_short"),
+    "desk_open": (
+        "sign_in_refused", "too_many_attempts", "code_needed", "code_refused", "not_for_your_role", "csrf_refused",
+        "https_needed",
+    ),
+    "desk_session": ("not_found",),
+    "me_totp": ("sign_in_refused", "too_many_attempts", "factor_stands"),
+    "me_totp_confirm": ("too_many_attempts", "no_factor_begun", "factor_stands", "code_refused"),
+    "person_totp_reset": ("not_for_your_role", "own_matter", "unknown_person"),
     "duty_verdict": ("unknown_work",),
     "shift": ("unknown_shift",),
     "recording": ("unknown_recording",),
@@ -253,6 +308,9 @@ OF_OPERATION = {
     "recording_descriptions": ("unknown_recording",),
     "recording_index": ("unknown_recording",),
     "documents_declare": ("file_too_large", "too_many_uploads"),
+    "contests_resolve": ("unknown_contest", "own_matter", "not_contested"),
+    "held_admit": ("unknown_held", "own_matter", "already_decided"),
+    "held_refuse": ("unknown_held", "own_matter", "already_decided"),
 }  # fmt: skip
 SUCCESS = {
     "200": ("The answer", "The same entry again: nothing changed"),
@@ -260,7 +318,7 @@ SUCCESS = {
     "204": ("Done", "Done"),
 }
 BY_KEY = {"sessions_open", "sessions_refresh", "devices_enrol"}  # no token, but a proof
-UNSIGNED = BY_KEY | {"health_live", "health_ready", "jwks", "problem"}
+UNSIGNED = BY_KEY | {"desk_open", "health_live", "health_ready", "jwks", "problem"}
 REF = "#/components/schemas/{name}"
 SENT_AT = "2026-03-01T08:00:01+08:00"
 JWK = {
@@ -289,7 +347,18 @@ EXAMPLES = ENTRIES | {
     "devices_enrol": {"sent_at": SENT_AT, "code": "7YQ2-M4XK-0C9T-WHR3", "jwk": JWK},
     "device_revoke": {"sent_at": SENT_AT},
     "device_reinstate": {"sent_at": SENT_AT},
+    "desk_open": {"sent_at": SENT_AT, "badge": "P2001", "password": "…", "code": "492039"},
+    "me_totp": {"sent_at": SENT_AT, "password": "…"},
+    "me_totp_confirm": {"sent_at": SENT_AT, "code": "492039"},
+    "person_totp_reset": {"sent_at": SENT_AT},
     "me_password": {"sent_at": SENT_AT, "current": "…", "new": "…"},
+    "sync": {
+        "sent_at": SENT_AT,
+        "entries": [
+            {"verb": verb.name} | {name: told for name, told in verb.example.items() if name != "sent_at"}
+            for verb in VERBS[:2]
+        ],
+    },
     "upload_complete": {"sent_at": SENT_AT, "bytes": 433586176, "sha256": SHA256, "ended_at": SENT_AT},
 }
 
@@ -328,8 +397,24 @@ CONFIG = OpenAPIConfig(
     path="/openapi",
     render_plugins=[],
     enabled_endpoints=set(),
-    components=Components(security_schemes={"session": SecurityScheme(type="http", scheme="DPoP", description=SCHEME)}),
-    security=[{"session": []}],
+    components=Components(
+        security_schemes={
+            "session": SecurityScheme(type="http", scheme="DPoP", description=SCHEME),
+            "desk": SecurityScheme(
+                type="apiKey",
+                name=SECURE,
+                security_scheme_in="cookie",
+                description=f"set by POST /v1/desk/sessions; `{PLAIN}` over plain HTTP on this machine's own loopback",
+            ),
+            "csrf": SecurityScheme(
+                type="apiKey",
+                name=CSRF_HEADER,
+                security_scheme_in="header",
+                description="`csrf_token`, beside the cookie on every call that is no GET; this page adds it by itself",
+            ),
+        }
+    ),
+    security=[{"session": []}, {"desk": [], "csrf": []}],
 )
 
 
@@ -348,6 +433,7 @@ def contract(app: Any) -> dict[str, Any]:
     schemas = told["components"]["schemas"] = _schemas(app)
     for schema in schemas.values():
         _describe(schema)
+    _tell_unions(schemas)
     _bound_tuples(schemas)
     bodies = {handler.operation_id: _body(handler) for handler in _handlers(app)}
     for path in told["paths"].values():
@@ -361,6 +447,17 @@ def _schemas(app: Any) -> dict[str, Any]:
     found = [kind for handler in _handlers(app) for kind in (*_answers(handler), *filter(None, [_body(handler)]))]
     _, schemas = msgspec.json.schema_components([*found, Problem], ref_template=REF)
     return schemas
+
+
+def _tell_unions(schemas: dict[str, Any]) -> None:
+    """An entry among others is exactly one verb's, told by `verb`; its receipt is that of the verb's own route."""
+    items = schemas["SyncCall"]["properties"]["entries"]["items"]
+    items["oneOf"] = items.pop("anyOf")
+    receipts = sorted({verb.receipt.__name__ for verb in VERBS if verb.field})
+    schemas["EntryResult"]["properties"]["receipt"] = {
+        "description": "as the verb's own route answers",
+        "anyOf": [{"$ref": REF.format(name=name)} for name in receipts],
+    }
 
 
 def _handlers(app: Any) -> list[Any]:

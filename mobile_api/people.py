@@ -8,6 +8,7 @@ import msgspec
 from litestar import Request, get
 
 from backend.people import directory
+from mobile_api.cookies import OWN_ACCOUNT
 
 
 class OrganName(msgspec.Struct, frozen=True):
@@ -55,7 +56,7 @@ class Me(msgspec.Struct, frozen=True, kw_only=True):
     device: UUID | None
 
 
-@get("/me", summary="Who am I · 本人信息", tags=["Sessions · 会话"], operation_id="me")
+@get("/me", opt=OWN_ACCOUNT, summary="Who am I · 本人信息", tags=["Sessions · 会话"], operation_id="me")
 async def me(request: Request[Any, Any, Any]) -> Me:
     """The person of this session, with organ, roles and qualifications."""
     return msgspec.convert(await directory.me(request.user), Me)

@@ -135,15 +135,19 @@ def on_store_away(request: Request[Any, Any, Any], error: StoreUnavailable) -> R
 
 
 def on_anything(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, Any]]:
+    return answer(request, read_failure(error, request.url.path))
+
+
+def read_failure(error: BaseException, path: str) -> Refusal:
     """The database's refusals by their kind; everything else is ours to mend."""
     if isinstance(error, asyncpg.PostgresError) and error.sqlstate in BY_SQLSTATE:
         log.warning("database refused", sqlstate=error.sqlstate, constraint=getattr(error, "constraint_name", None))
-        return answer(request, Refusal(BY_SQLSTATE[error.sqlstate]))
+        return Refusal(BY_SQLSTATE[error.sqlstate])
     if isinstance(error, AWAY):
         log.warning("database unavailable", kind=type(error).__name__)
-        return answer(request, Refusal("database_unavailable"))
-    log.error("failed", path=request.url.path, exc_info=error)
-    return answer(request, Refusal("internal"))
+        return Refusal("database_unavailable")
+    log.error("failed", path=path, exc_info=error)
+    return Refusal("internal")
 
 
 HANDLERS: dict[Any, Any] = {

@@ -11,18 +11,20 @@ from backend.people import sessions
 from backend.people.sessions import Tokens
 from mobile_api.auth import PUBLIC, QUARANTINED, read_proof
 from mobile_api.bodies import read, takes
+from mobile_api.cookies import OWN_ACCOUNT, forgotten
 
 TAGS = ["Sessions · 会话"]
 BODY_LIMIT = 16 * 1024
 NO_STORE = {"Cache-Control": "no-store"}
 Secret = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+Badge = Annotated[str, msgspec.Meta(min_length=1, max_length=20, pattern=r"^[A-Za-z0-9-]+" + WHOLE)]
 
 
 class SignIn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A badge number and a password; the device is known by the key of its proof."""
 
     sent_at: Moment
-    badge: Annotated[str, msgspec.Meta(min_length=1, max_length=20, pattern=r"^[A-Za-z0-9-]+" + WHOLE)]
+    badge: Badge
     password: Secret
 
 
@@ -78,15 +80,22 @@ async def refresh(request: Request[Any, Any, Any]) -> Response[Tokens]:
     return Response(tokens, headers=NO_STORE)
 
 
-@delete("/sessions/current", opt=QUARANTINED, summary="Sign out · 退出", tags=TAGS, operation_id="sessions_close")
-async def sign_out(request: Request[Any, Any, Any]) -> None:
+@delete(
+    "/sessions/current",
+    opt=QUARANTINED | OWN_ACCOUNT,
+    summary="Sign out · 退出",
+    tags=TAGS,
+    operation_id="sessions_close",
+)
+async def sign_out(request: Request[Any, Any, Any]) -> Response[None]:
     """End this session at once, on every server."""
     await sessions.sign_out(request.user, datetime.now(UTC))
+    return Response(None, status_code=204, cookies=forgotten(request))
 
 
 @post(
-    "/me/password", opt=takes(NewPassword), status_code=204, summary="Change one's password · 修改口令", tags=TAGS,
-    operation_id="me_password", request_max_body_size=BODY_LIMIT,
+    "/me/password", opt=OWN_ACCOUNT | takes(NewPassword), status_code=204, summary="Change one's password · 修改口令",
+    tags=TAGS, operation_id="me_password", request_max_body_size=BODY_LIMIT,
 )  # fmt: skip
 async def change_password(request: Request[Any, Any, Any]) -> None:
     """Set one's own password; every other session ends."""

@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
+import jwt
 import msgspec
 from argon2 import PasswordHasher
 from litestar import Litestar
@@ -126,6 +127,18 @@ class Someone(Client):
     async def post(self, path: str, *, english: bool = False, **fields: Any) -> httpx.Response:
         """An entry."""
         return await self.send(path, self.entry(**fields), english=english)
+
+    def item(self, verb: str, **fields: Any) -> dict[str, Any]:
+        """An entry among others."""
+        told = self.entry(**fields) | {"verb": verb}
+        del told["sent_at"]
+        return told
+
+    async def sync(self, *items: Mapping[str, Any], english: bool = False, **fields: Any) -> list[dict[str, Any]]:
+        """What became of each of these entries."""
+        answer = await self.tell("/v1/sync", english=english, **({"entries": items} | fields))
+        assert 200 == answer.status_code, answer.text
+        return answer.json()["results"]
 
     async def check_in(self, *, english: bool = False, **fields: Any) -> httpx.Response:
         return await self.post("/v1/shifts/check-in", english=english, **(a_check_in() | fields))
@@ -298,6 +311,19 @@ async def a_led_patrol(app: Litestar, **span: float) -> tuple[Someone, Someone, 
     naming = recorded(await lin.names(zhao, at=since + timedelta(minutes=1)))["id"]
     recorded(await zhao.answer("confirm", naming, at=since + timedelta(minutes=2)))
     return lin, zhao, shift, naming
+
+
+def session_of(someone: Someone) -> UUID:
+    """The id of the session that is open on their device, as the token says it."""
+    return UUID(jwt.decode(someone.token or "", options={"verify_signature": False})["sid"])
+
+
+def a_yes(officer: Someone, auxiliary: Someone, naming: Any, at: datetime) -> str:
+    """The officer's device signs a naming made at `at`."""
+    assert officer.key is not None
+    return officer.key.leading(
+        naming=naming, auxiliary=auxiliary.id, officer=officer.id, occurred_at=at, session=session_of(officer)
+    )
 
 
 def recorded(answer: httpx.Response) -> dict[str, Any]:

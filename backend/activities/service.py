@@ -30,7 +30,7 @@ from backend.journal import utc
 from backend.law.catalogue import Law, Work
 from backend.law.verdict import Facts, Verdict, verdict
 from backend.officers import officers_among
-from backend.refusals import Refusal
+from backend.refusals import Refusal, Unknown
 
 BEGIN = """
 INSERT INTO activity (id, person, organ, work, case_kind, case_ref, emergency, started_at, finished, spans,
@@ -209,7 +209,7 @@ def _amends(entry: AmendActivity) -> bool:
 async def _mine(occasion: Occasion, activity: UUID) -> Record:
     row = await first(MINE, activity, occasion.actor.person)
     if row is None:
-        raise Refusal("unknown_activity")
+        raise Unknown("unknown_activity", activity)
     return row
 
 
@@ -306,10 +306,10 @@ async def _gap(
 ) -> tuple[Record, Span]:
     """The activity, and the time answered for: the whole of it where nothing is said."""
     span = _span(occasion, started_at, ended_at)
-    person, received = occasion.actor.person, occasion.timing.received_at
-    row = await first(ANSWERABLE, activity, person, gap, span.started_at, span.ended_at, received, *tolerances())
+    person, now = occasion.actor.person, occasion.timing.as_of
+    row = await first(ANSWERABLE, activity, person, gap, span.started_at, span.ended_at, now, *tolerances())
     if row is None:
-        raise Refusal("unknown_activity")
+        raise Unknown("unknown_activity", activity)
     span = Span(span.started_at or row["begun"], span.ended_at or row["until"])
     _in_order(span.started_at, span.ended_at)
     if span.started_at == span.ended_at:

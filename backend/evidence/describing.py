@@ -17,7 +17,7 @@ from backend.database import Record, execute, first, value
 from backend.entries import Actor, Occasion, Outcome
 from backend.evidence.entries import DescribeRecording
 from backend.law.catalogue import Law
-from backend.refusals import Refusal
+from backend.refusals import Refusal, Unknown
 
 KEPT = "SELECT coalesce(same_as, id) FROM upload WHERE id = $1"
 WORN = f"SELECT wearer FROM recording WHERE id = ({KEPT})"  # noqa: S608
@@ -48,7 +48,7 @@ async def describe(occasion: Occasion, entry: DescribeRecording) -> Outcome:
     actor = occasion.actor
     row = await first(MAY, entry.recording, actor.person)
     if row is None:
-        raise Refusal("unknown_recording")
+        raise Unknown("unknown_recording", entry.recording)
     _check_spans(entry, _length(row), occasion.law)
     content = entry.content
     await execute(

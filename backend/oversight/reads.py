@@ -16,6 +16,7 @@ from backend.database import Record, fetch, first
 from backend.entries import Actor, Moment
 from backend.findings import tolerances
 from backend.law.catalogue import Language, law
+from backend.oversight.contests import RulingRow, rulings_of
 from backend.refusals import Refusal
 from backend.visibility import viewer, visible_to, while_led
 
@@ -231,6 +232,7 @@ class Timeline(msgspec.Struct, frozen=True, kw_only=True):
     activities: list[ActivityRow]
     recordings: list[RecordingRow]
     findings: list[FindingRow]
+    rulings: list[RulingRow]
 
 
 class Shifts(msgspec.Struct, frozen=True, kw_only=True):
@@ -383,6 +385,7 @@ async def timeline_of(shift: UUID, language: Language = "zh") -> Timeline:
         activities=await _activities(OF_SHIFT, shift),
         recordings=[_as(RecordingRow, filmed) for filmed in await fetch(FILMED, shift)],
         findings=[_finding(found, language) for found in await fetch(FOUND, shift)],
+        rulings=await rulings_of(shift),
     )
 
 

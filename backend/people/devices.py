@@ -139,11 +139,11 @@ async def enrol(proof: Proof, code: str, jwk: Jwk, now: datetime) -> Enrolled:
     await spend(proof)
     kept = read_code(code)
     if kept is None:
-        raise Refusal("code_refused")
+        raise Refusal("enrolment_refused")
     async with tx():
         found = await first("SELECT * FROM enrolment_code WHERE digest = $1 FOR UPDATE", _digest(kept))
         if found is None:
-            raise Refusal("code_refused")
+            raise Refusal("enrolment_refused")
         await first("SELECT id FROM device WHERE id = $1 FOR UPDATE", found["device"])
         (device,) = await fetch(f"{DEVICES} WHERE d.id = $1", found["device"])
         usable = _usable(found, device, proof.jkt, now)
@@ -153,7 +153,7 @@ async def enrol(proof: Proof, code: str, jwk: Jwk, now: datetime) -> Enrolled:
             await _tell(now, "devices/enrol", device, None, jkt=proof.jkt)
     if not usable:  # a known code that is over: somebody keeps old codes, or looked over a shoulder
         await _tell(now, "devices/enrol", device, None, outcome="denied", jkt=proof.jkt)
-        raise Refusal("code_refused")
+        raise Refusal("enrolment_refused")
     row = {name: device[name] for name in EnrolledDevice.__struct_fields__}
     return Enrolled(device=EnrolledDevice(**row), jkt=proof.jkt)
 

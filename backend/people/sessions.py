@@ -63,18 +63,19 @@ SELECT k.id, k.device, d.revoked_at FROM device_key k JOIN device d ON d.id = k.
 WHERE k.jkt = $1 AND k.ended_at IS NULL
 """
 SPEND = "INSERT INTO proof_seen (id) VALUES ($1) ON CONFLICT DO NOTHING RETURNING id"
-ACTOR = f"""
+ACTING = f"""
 SELECT p.id, p.badge, p.kind, p.organ, s.device, k.jkt, d.revoked_at IS NOT NULL AS quarantined, ARRAY(
     SELECT g.role || ' ' || g.organ FROM role_grant g
     WHERE g.person = p.id AND g.valid_from <= {TODAY} AND coalesce(g.valid_until >= {TODAY}, true)
 ) AS roles
 FROM session s JOIN person p ON p.id = s.person
 LEFT JOIN device d ON d.id = s.device LEFT JOIN device_key k ON k.id = s.device_key
-WHERE s.id = $1 AND s.ended_at IS NULL AND s.ends_at > now() AND k.ended_at IS NULL
+WHERE s.id = {{session}} AND s.ended_at IS NULL AND s.ends_at > now() AND k.ended_at IS NULL
     AND p.serves_from <= {TODAY} AND coalesce(p.serves_until >= {TODAY}, true)
 """  # noqa: S608
+ACTOR = ACTING.format(session="$1")
 # The proof is spent by the statement that looks the actor up: one round trip, whatever the number of workers.
-ACTING = f"""
+SPENDING = f"""
 WITH spent AS ({SPEND.replace("$1", "$2")}), actor AS ({ACTOR})
 SELECT actor.*, EXISTS (SELECT FROM spent) AS fresh FROM actor
 """  # noqa: S608
@@ -101,10 +102,7 @@ async def sign_in(keys: Keys, proof: Proof, badge: str, password: str, address: 
     """
     await spend(proof)
     _in_use(await first(KEY, proof.jkt))
-    await _count_attempt(badge, address, now)
-    person = await first(OPEN, badge)
-    if not await _matches(person["password_hash"] if person else NOBODY, password) or person is None:
-        raise Refusal("sign_in_refused")
+    person = await prove(badge, password, address, now)
     await execute("DELETE FROM sign_in_attempt WHERE badge = $1", badge)
     session, ends_at = uuid4(), now + law().span("session_life")
     async with tx():
@@ -124,6 +122,26 @@ def _in_use(key: Record | None) -> Record:
     if key["revoked_at"] is not None:
         raise Refusal("device_revoked")
     return key
+
+
+async def prove(badge: str, password: str, address: str, now: datetime) -> Record:
+    """Id and organ of whoever has this badge and password. Raises Refusal `sign_in_refused`, `too_many_attempts`.
+
+    The attempt stays counted: whoever calls takes the account's away once everything that was asked for is right.
+    """
+    await count_attempt(badge, address, now)
+    person = await first(OPEN, badge)
+    if not await _matches(person["password_hash"] if person else NOBODY, password) or person is None:
+        raise Refusal("sign_in_refused")
+    return person
+
+
+async def prove_again(actor: Actor, password: str, now: datetime) -> None:
+    """The password of whoever is signed in. Raises Refusal `sign_in_refused`, `too_many_attempts`."""
+    await count_attempt(actor.badge, f"session {actor.session}", now)
+    kept = await value("SELECT password_hash FROM credential WHERE person = $1", actor.person)
+    if kept is None or not await _matches(kept, password):
+        raise Refusal("sign_in_refused")
 
 
 async def refresh(keys: Keys, proof: Proof, token: str, now: datetime) -> Tokens:
@@ -153,10 +171,7 @@ async def sign_out(actor: Actor, now: datetime) -> None:
 
 async def change_password(actor: Actor, current: str, new: str, now: datetime) -> None:
     """Set one's own password and end every other session. Raises Refusal `sign_in_refused`, `too_many_attempts`."""
-    await _count_attempt(actor.badge, f"session {actor.session}", now)
-    kept = await value("SELECT password_hash FROM credential WHERE person = $1", actor.person)
-    if kept is None or not await _matches(kept, current):
-        raise Refusal("sign_in_refused")
+    await prove_again(actor, current, now)
     hashed = await hash_password(new)
     async with tx():
         await execute("DELETE FROM sign_in_attempt WHERE badge = $1", actor.badge)
@@ -186,20 +201,29 @@ async def hash_password(password: str) -> str:
         return await asyncio.to_thread(HASHER.hash, password)
 
 
-async def actor_of(session: UUID, proof: Proof | None = None) -> Actor:
-    """Who acts in this session now; on a device the proof is spent.
+async def actor_of(session: UUID, proof: Proof) -> Actor:
+    """Who acts in this session on a device now; the proof is spent.
 
-    Raises Refusal `session_ended` where it or the service has ended, `proof_missing`, `proof_replayed`, `key_differs`.
+    Raises Refusal `session_ended` where it or the service has ended, `proof_replayed`, `key_differs`.
     """
-    row = await (first(ACTOR, session) if proof is None else first(ACTING, session, proof.id))
+    row = await first(SPENDING, session, proof.id)
+    actor = as_actor(row, session)
+    if row is not None and not row["fresh"]:
+        raise Refusal("proof_replayed")
+    if row is not None and row["jkt"] != proof.jkt:
+        raise Refusal("key_differs")
+    return actor
+
+
+async def still_acting(session: UUID) -> Actor:
+    """Who acts in a session that was proved before. Raises Refusal `session_ended`."""
+    return as_actor(await first(ACTOR, session), session)
+
+
+def as_actor(row: Record | None, session: UUID) -> Actor:
+    """The actor of a row of ACTING. Raises Refusal `session_ended` where there is none."""
     if row is None:
         raise Refusal("session_ended")
-    if proof is None and row["jkt"] is not None:
-        raise Refusal("proof_missing")
-    if proof is not None and not row["fresh"]:
-        raise Refusal("proof_replayed")
-    if proof is not None and row["jkt"] != proof.jkt:
-        raise Refusal("key_differs")
     roles = tuple(Role(*granted.split(" ", 1)) for granted in row["roles"])
     return Actor(
         person=row["id"], badge=row["badge"], kind=row["kind"], organ=row["organ"], session=session,
@@ -278,7 +302,8 @@ def _read_refresh(keys: Keys, token: str) -> tuple[UUID, int]:
     return session, generation
 
 
-async def _count_attempt(badge: str, address: str, now: datetime) -> None:
+async def count_attempt(badge: str, address: str, now: datetime) -> None:
+    """Count an attempt before anything is looked at. Raises Refusal `too_many_attempts`."""
     window = law().span("sign_in_window")
     async with tx():
         for number, key in ((1, badge), (2, address)):

@@ -2,7 +2,20 @@
 
 from typing import Any
 
-from piccolo.columns import JSONB, UUID, Date, ForeignKey, Integer, OnDelete, SmallInt, Text, Timestamptz
+from piccolo.columns import (
+    JSONB,
+    UUID,
+    BigInt,
+    Boolean,
+    Bytea,
+    Date,
+    ForeignKey,
+    Integer,
+    OnDelete,
+    SmallInt,
+    Text,
+    Timestamptz,
+)
 from piccolo.columns.defaults.uuid import UUID4
 from piccolo.table import Table
 
@@ -120,3 +133,22 @@ class SignInAttempt(Table, db=DB):
     badge = Text(null=False, default=None)
     address = Text(null=False, default=None)
     at = Timestamptz(null=False, default=None)
+
+
+class DeskSession(Table, db=DB):
+    """What a session at a desk has besides: the digest of its cookie, and when it was last heard of."""
+
+    session = ForeignKey(Session, primary_key=True, null=False, on_delete=OnDelete.restrict, default=None)
+    cookie_sha256 = Bytea(null=False, default=None)
+    factor_given = Boolean(null=False, default=None)
+    seen_at = Timestamptz(null=False, default=None)
+
+
+class SecondFactor(Table, db=DB):
+    """A person's TOTP secret, encrypted by the key `kid`; `last_step` is the last time step whose code was taken."""
+
+    person = ForeignKey(Person, primary_key=True, null=False, on_delete=OnDelete.restrict, default=None)
+    kid = Text(null=True, default=None)
+    secret = Bytea(null=True, default=None, secret=True)
+    confirmed_at = Timestamptz(null=True, default=None)
+    last_step = BigInt(null=True, default=None)

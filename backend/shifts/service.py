@@ -12,7 +12,7 @@ from backend.entries import Occasion, Outcome, as_json
 from backend.findings import Touched
 from backend.intervals import Intervals, put_in_order, told
 from backend.officers import officers_among
-from backend.refusals import Refusal
+from backend.refusals import Refusal, Unknown
 from backend.shifts import rules
 from backend.shifts.entries import CheckIn, CheckOut
 from backend.standing import Claim, Standing
@@ -60,7 +60,7 @@ async def check_out(occasion: Occasion, entry: CheckOut) -> Outcome:
     """End a shift. Raises Refusal `unknown_shift`, `end_before_start`, and live `already_checked_out`."""
     shift = await first("SELECT * FROM shift WHERE id = $1 AND person = $2", entry.shift, occasion.actor.person)
     if shift is None:
-        raise Refusal("unknown_shift")
+        raise Unknown("unknown_shift", entry.shift)
     at = occasion.not_before(shift["started_at"], "end_before_start")
     occasion.require_live_state(shift["ended_at"] is None, "already_checked_out")
     await execute(
@@ -79,7 +79,7 @@ async def check_out(occasion: Occasion, entry: CheckOut) -> Outcome:
 
 
 def _told_afterwards(occasion: Occasion) -> bool:
-    return occasion.timing.received_at - occasion.at > occasion.law.span("skew_floor")
+    return occasion.timing.as_of - occasion.at > occasion.law.span("skew_floor")
 
 
 def _columns(occasion: Occasion, entry: CheckIn, mine: Standing) -> tuple[Any, ...]:

@@ -18,6 +18,7 @@ class Shift(Table, db=DB):
     ended_at = Timestamptz(null=True, default=None)
     ended_by = Text(null=True, default=None)
     in_force = Boolean(null=False, default=None)
+    set_aside = Boolean(null=False, default=False)
     dress = Text(null=False, default=None)
     dress_reason = Text(null=True, default=None)
     id_card_carried = Boolean(null=False, default=None)

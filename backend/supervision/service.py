@@ -18,7 +18,7 @@ from backend.findings import Finding, Touched
 from backend.intervals import Intervals, put_in_order, told
 from backend.journal import utc
 from backend.officers import officers_among
-from backend.refusals import Refusal
+from backend.refusals import Refusal, Unknown
 from backend.standing import Claim, Standing
 from backend.supervision import rules, signing
 from backend.supervision.entries import (
@@ -241,16 +241,16 @@ async def _settled(row: Record) -> Outcome:
 async def _known(supervision: UUID, person: UUID) -> Record:
     row = await first("SELECT * FROM supervision WHERE id = $1 AND $2 IN (officer, auxiliary)", supervision, person)
     if row is None:
-        raise Refusal("unknown_supervision")
+        raise Unknown("unknown_supervision", supervision)
     return row
 
 
 async def _of_officer(occasion: Occasion, supervision: UUID) -> Record:
     row = await first("SELECT * FROM supervision WHERE id = $1", supervision)
     if row is None:
-        raise Refusal("unknown_supervision")
+        raise Unknown("unknown_supervision", supervision)
     if row["officer"] != occasion.actor.person:
-        raise Refusal("not_the_named_officer")
+        raise Unknown("not_the_named_officer", supervision)
     return row
 
 

@@ -6,7 +6,7 @@ from piccolo.columns import JSONB, UUID, Boolean, ForeignKey, OnDelete, Text, Ti
 from piccolo.table import Table
 
 from backend.database import DB
-from backend.people.tables import Organ, Person
+from backend.people.tables import DeviceKey, Organ, Person
 
 
 class Supervision(Table, db=DB):
@@ -21,6 +21,7 @@ class Supervision(Table, db=DB):
     ended_at = Timestamptz(null=True, default=None)
     ended_by = Text(null=True, default=None)
     in_force = Boolean(null=False, default=None)
+    set_aside = Boolean(null=False, default=False)
     answer = Text(null=True, default=None)
     answered_at = Timestamptz(null=True, default=None)
     leads_from = Timestamptz(null=True, default=None)
@@ -36,7 +37,7 @@ class SupervisionAnswer(Table, db=DB):
     at = Timestamptz(null=False, default=None)
     leads_from = Timestamptz(null=True, default=None)
     place = JSONB(null=True, default=None)
-    proved_by = Text(null=True, default=None)
+    proved_by = ForeignKey(DeviceKey, target_column=DeviceKey.jkt, null=True, on_delete=OnDelete.restrict, default=None)
 
 
 class SupervisionEnd(Table, db=DB):

@@ -198,7 +198,7 @@ class Phone(private val url: String, folder: File) {
                 entry.put("state", if (status == "again" || away) "queued" else status) // nothing became of it
                 entry.put("answer", result)
             }
-            for (name in listOf("cursor", "bundle")) if (answer.has(name)) box.put(name, answer.get(name))
+            for (name in listOf("cursor", "bundle")) if (!answer.isNull(name)) box.put(name, answer.get(name))
             save() // with `reset`, what was told before is forgotten here
             after = batch.lastOrNull()?.getInt("seq") ?: after
             more = answer.optBoolean("more")

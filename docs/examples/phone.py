@@ -159,7 +159,7 @@ class Phone:
                     "UPDATE entry SET state = ?, answer = ? WHERE seq = ?", (status, json.dumps(result), seq)
                 )
             for name in ("cursor", "bundle"):  # with `reset`, what was told before is forgotten here
-                if name in answer:
+                if answer.get(name):
                     kept = answer[name] if name == "cursor" else json.dumps(answer[name])
                     self.box.execute("INSERT OR REPLACE INTO kept VALUES (?, ?)", (name, kept))
             self.box.execute("COMMIT")

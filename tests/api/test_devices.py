@@ -116,7 +116,7 @@ async def test_a_code_whose_answer_was_lost_may_be_sent_again(app: Litestar, adm
     await execute(
         "UPDATE enrolment_code SET made_at = made_at - interval '1 hour', expires_at = now() WHERE used_at IS NOT NULL"
     )
-    refused(await enrols(phone, code), 422, "code_refused")
+    refused(await enrols(phone, code), 422, "enrolment_refused")
 
 
 async def test_used_late_and_unknown_codes_get_the_same_answer(app: Litestar, admin: Someone) -> None:
@@ -154,7 +154,7 @@ async def test_a_new_code_replaces_the_one_before(app: Litestar, admin: Someone)
     """A slip of paper that was left lying is worth nothing."""
     serial = await a_device()
     first, second = await a_code(admin, serial), await a_code(admin, serial)
-    refused(await enrols(a_new_phone(app), first), 422, "code_refused")
+    refused(await enrols(a_new_phone(app), first), 422, "enrolment_refused")
     assert 200 == (await enrols(a_new_phone(app), second)).status_code
 
 
@@ -277,7 +277,7 @@ async def test_a_revoked_device_is_quarantined_from_the_next_request_on(app: Lit
     phone.token = told["access_token"]
     refused(await phone.get("/v1/me"), 403, "device_revoked")
     refused(await phone.sign_in(lin.badge), 403, "device_revoked")
-    refused(await enrols(a_new_phone(app), code), 422, "code_refused")
+    refused(await enrols(a_new_phone(app), code), 422, "enrolment_refused")
     refused(await admin.tell("/v1/devices/codes", serial=serial), 409, "reinstate_first")
     assert 200 == (await lin.get("/v1/me")).status_code, "the same person goes on at another device"
     assert 204 == (await phone.ask("DELETE", "/v1/sessions/current")).status_code

@@ -10,7 +10,16 @@ from litestar import Litestar
 
 from backend.database import execute, value
 from mobile_api.device_key import DeviceKey
-from tests.builders import Someone, a_duty_auxiliary, an_enrolled_key, an_officer, now, recorded, refused
+from tests.builders import (
+    Someone,
+    a_duty_auxiliary,
+    an_enrolled_key,
+    an_officer,
+    now,
+    recorded,
+    refused,
+    session_of,
+)
 
 PROVE = "/v1/supervisions/prove"
 
@@ -27,10 +36,6 @@ class Named:
         by = key or self.zhao.key
         assert by is not None
         return by.leading(**told)
-
-
-def session_of(someone: Someone) -> UUID:
-    return UUID(jwt.decode(someone.token or "", options={"verify_signature": False})["sid"])
 
 
 async def named(app: Litestar) -> Named:

@@ -8,7 +8,7 @@ import pytest
 from litestar import Litestar
 
 from backend.verbs import VERBS
-from tests.builders import a_duty_auxiliary, a_led_patrol, ago, an_officer, recorded
+from tests.builders import Someone, a_duty_auxiliary, a_led_patrol, a_yes, ago, an_officer, now, recorded
 
 STRICT = {verb.name: msgspec.defstruct(f"Strict{verb.receipt.__name__}", [], bases=(verb.receipt,), kw_only=True,
           forbid_unknown_fields=True) for verb in VERBS}  # fmt: skip
@@ -25,6 +25,7 @@ async def answers(app: Litestar) -> dict[str, httpx.Response]:
     told["supervisions/end"] = await lin.answer("end", handed)
     told["supervisions/name"] = await lin.names(zhao)
     told["supervisions/decline"] = await zhao.answer("decline", recorded(told["supervisions/name"])["id"])
+    told["supervisions/prove"] = await proved(lin, qian)
     told["shifts/check-in"] = await chen.check_in(at=ago(minutes=5))
     told["activities/start"] = await lin.starts("10.4", at=ago(minutes=20))
     activity = recorded(told["activities/start"])["id"]
@@ -39,6 +40,12 @@ async def answers(app: Litestar) -> dict[str, httpx.Response]:
     told["recordings/describe"] = await lin.post("/v1/recordings/describe", recording=footage, content=content)
     told["documents/declare"] = await lin.post("/v1/documents/declare", **PAPER)
     return told
+
+
+async def proved(lin: Someone, officer: Someone) -> httpx.Response:
+    at = now()
+    naming = recorded(await lin.names(officer, at=at))["id"]
+    return await lin.post("/v1/supervisions/prove", supervision=naming, signature=a_yes(officer, lin, naming, at))
 
 
 async def test_every_verb_is_answered_as_the_contract_says(app: Litestar) -> None:

@@ -36,6 +36,7 @@ WHERE c.contype = 'f' AND t.relname = $1
 TYPES = {
     "uuid": "UUID", "text": "TEXT", "boolean": "BOOLEAN", "date": "DATE", "integer": "INTEGER", "bigint": "BIGINT",
     "smallint": "SMALLINT", "timestamp with time zone": "TIMESTAMPTZ", "jsonb": "JSONB", "ARRAY": "TEXT[]",
+    "bytea": "BYTEA",
 }  # fmt: skip
 AS_ONE = {"SERIAL": "INTEGER", "BIGSERIAL": "BIGINT"}
 

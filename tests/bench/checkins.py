@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import asyncpg
 import bare
@@ -32,6 +32,8 @@ from figures import BenchError, Figure, median_figure, say
 
 from backend import database
 from backend.entries import record
+from backend.keys import Keys
+from backend.people.proofs import Nonces
 from backend.people.sessions import actor_of
 from backend.settings import Settings
 from mobile_api.serving import House, environment
@@ -50,6 +52,7 @@ def checkin_vs_bare(house: House, rounds: int, seconds: float) -> Iterator[Figur
     with _bare(house.settings) as (port, process):
         for number in range(rounds):
             say(f"checkin round {number + 1} of {rounds}")
+            order["nonce"] = Nonces(Keys(house.settings.secrets_dir).nonce).fresh(datetime.now(UTC))
             ours = _rate(url, order, urlsplit(house.url).port, api)
             theirs = _rate(url, order, port, process)
             ratios.append(ours["rate"] / theirs["rate"])
@@ -67,7 +70,8 @@ async def _prepared(settings: Settings) -> dict[str, Any]:
         officer = await population.bring_in(CONNECTIONS)
         people = await population.sign_in(settings, range(CONNECTIONS))
         await _compare(people[0], str(officer))
-    return {"tokens": [person.token for person in people], "officer": str(officer)}
+    phones = [{"token": person.token, "key": person.key.pem().decode()} for person in people]
+    return {"people": phones, "officer": str(officer)}
 
 
 async def _compare(person: population.Person, officer: str) -> None:
@@ -77,10 +81,11 @@ async def _compare(person: population.Person, officer: str) -> None:
 
     async def product() -> None:
         call = bare.DECODER.decode(load.filled(body, 1))
-        await record(bare.VERB, await actor_of(session), call, call.sent_at, datetime.now(UTC))
+        actor = await actor_of(session, population.proof_by(person.key))
+        await record(bare.VERB, actor, call, call.sent_at, datetime.now(UTC))
 
     async def minimal() -> None:
-        await bare.check_in(database.pool(), session, bare.DECODER.decode(load.filled(body, 2)))
+        await bare.check_in(database.pool(), session, uuid4(), bare.DECODER.decode(load.filled(body, 2)))
 
     for _ in range(2):  # the first closes no shift; the second has asyncpg look up the types it meets
         await product()

@@ -13,10 +13,19 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from backend.people.proofs import decoded
+from mobile_api.device_key import DeviceKey, digest, encoded
+
 WARM = 1.0  # seconds before the measured ones
+PATH = "/v1/shifts/check-in"
 REQUEST = (
-    "POST /v1/shifts/check-in HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n"
-    "Content-Type: application/json\r\nContent-Length: "
+    f"POST {PATH} HTTP/1.1\r\nHost: {{host}}\r\nAuthorization: DPoP {{token}}\r\n"
+    "Content-Type: application/json\r\nDPoP: "
 )
 BODY = (
     '{{"sent_at":"%s","occurred_at":"%s","id":"%s","device_seq":%d,"duty_type":"patrol","dress":"uniform",'
@@ -34,6 +43,24 @@ def filled(body: str, number: int) -> bytes:
     """The body of one check-in that happens now."""
     now = datetime.now(UTC).isoformat()
     return (body % (now, now, uuid4(), number)).encode()
+
+
+class Phone:
+    """A device's key and token; proofs as `DeviceKey.proof` makes them, with what never changes made once."""
+
+    def __init__(self, pem: str, token: str, nonce: str, host: str) -> None:
+        key = DeviceKey(load_pem_private_key(pem.encode(), None))
+        self._private, self.head = key.private, REQUEST.format(host=host, token=token).encode()
+        header, payload, _ = key.proof("POST", f"http://{host}{PATH}", nonce=nonce, token=token).split(".")
+        self._header = f"{header}.".encode()
+        self._claims = json.loads(decoded(payload))
+
+    def proof(self, body: bytes) -> bytes:
+        """A proof for one body; the nonce of the order outlives the run."""
+        claims = self._claims | {"jti": uuid4().hex, "body_sha256": digest(body), "iat": int(time.time())}
+        signed = self._header + encoded(json.dumps(claims).encode()).encode()
+        r, s = decode_dss_signature(self._private.sign(signed, ECDSA(SHA256())))
+        return signed + b"." + encoded(r.to_bytes(32) + s.to_bytes(32)).encode()
 
 
 class Tally:
@@ -55,8 +82,8 @@ class Tally:
 class Connection(asyncio.Protocol):
     """One person's phone: the next check-in goes out when the last was answered."""
 
-    def __init__(self, head: bytes, body: str, tally: Tally) -> None:
-        self._head, self._body, self._tally = head, body, tally
+    def __init__(self, phone: Phone, body: str, tally: Tally) -> None:
+        self._phone, self._body, self._tally = phone, body, tally
         self._came, self._number = b"", 0
         self.ended = asyncio.get_running_loop().create_future()
 
@@ -91,17 +118,18 @@ class Connection(asyncio.Protocol):
             return
         self._number += 1
         body = filled(self._body, self._number)
-        self._transport.write(b"%b%d\r\n\r\n%b" % (self._head, len(body), body))
+        head = b"%b%b\r\nContent-Length: %d\r\n\r\n" % (self._phone.head, self._phone.proof(body), len(body))
+        self._transport.write(head + body)
 
 
 async def run(order: dict[str, Any]) -> dict[str, Any]:
     """Warm up, count for so many seconds, then let every connection end with an answer."""
     loop, tally, body = asyncio.get_running_loop(), Tally(), body_for(order["officer"])
     host = f"{order['host']}:{order['port']}"
-    heads = [REQUEST.format(host=host, token=token).encode() for token in order["tokens"]]
+    phones = [Phone(person["key"], person["token"], order["nonce"], host) for person in order["people"]]
     connections = [
-        (await loop.create_connection(lambda head=head: Connection(head, body, tally), order["host"], order["port"]))[1]
-        for head in heads
+        (await loop.create_connection(lambda one=phone: Connection(one, body, tally), order["host"], order["port"]))[1]
+        for phone in phones
     ]
     await asyncio.sleep(WARM)
     before, begun = tally.created, time.perf_counter()

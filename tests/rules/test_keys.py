@@ -19,7 +19,8 @@ def verified(ring: KeyRing, token: str) -> dict[str, object]:
 def test_the_first_start_makes_a_key_of_each_purpose(tmp_path: Path) -> None:
     """Secrets are never defaults in code."""
     keys = Keys(tmp_path / "secrets")
-    assert ["evidence", "nonce", "refresh", "session"] == sorted(each.name for each in (tmp_path / "secrets").iterdir())
+    made = sorted(each.name for each in (tmp_path / "secrets").iterdir())
+    assert ["evidence", "factor", "nonce", "refresh", "session"] == made
     assert keys.session.newest()[0].startswith("session-")
 
 

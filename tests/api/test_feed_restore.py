@@ -1,0 +1,102 @@
+"""A dump of the database is restored into another cluster, and the feed goes on."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import pytest
+
+from mobile_api.client import Client
+from storage.embedded import PostgresAddress
+from storage.embedded.postgres import postgres_binaries
+from tests.api.storage_support import a_postgres
+from tests.houses import LIN, Place, serving
+
+CHECK_IN = {"duty_type": "patrol", "dress": "uniform", "id_card_carried": True, "roster_post": "南门岗亭"}
+
+
+@pytest.fixture
+def clusters(tmp_path: Path) -> Iterator[tuple[PostgresAddress, PostgresAddress]]:
+    """The one that was, and the one that will be."""
+    old, new = a_postgres(tmp_path / "old"), a_postgres(tmp_path / "new")
+    try:
+        yield old.start(), new.start()
+    finally:
+        old.stop()
+        new.stop()
+
+
+def run(program: str, url: str, *words: str) -> None:
+    """A program of PostgreSQL against this database."""
+    parts = urlsplit(url)
+    told = {name: values[0] for name, values in parse_qs(parts.query).items()}
+    where = {"PGHOST": told["host"], "PGPORT": told.get("port", "5432"), "PGUSER": unquote(parts.username or "")}
+    secret = {"PGPASSWORD": unquote(parts.password or told.get("password", "")), "PGDATABASE": parts.path[1:]}
+    done = subprocess.run(
+        [str(postgres_binaries() / program), *words], env=os.environ | where | secret, capture_output=True, text=True
+    )
+    assert 0 == done.returncode, done.stderr
+
+
+def follow(who: Client, cursor: str) -> tuple[list[str], str]:
+    """The ids of what is new, none of it a reset, and the next cursor."""
+    found: list[str] = []
+    while True:
+        page = who.get("/v1/changes", after=cursor)
+        assert not page["reset"]
+        found += [item["id"] for item in page["items"]]
+        cursor = page["cursor"]
+        if not page["more"]:
+            return found, cursor
+
+
+def named(address: PostgresAddress) -> dict[str, str]:
+    return {"FUJING_DATABASE_URL": address.app_url, "FUJING_MIGRATE_URL": address.owner_url}
+
+
+def test_the_feed_goes_on_after_a_restore(clusters: tuple[PostgresAddress, PostgresAddress], tmp_path: Path) -> None:
+    """What the dump holds is told to whoever had not come so far; who had come further begins anew; then new lines.
+
+    The new cluster's transactions are numbered lower than the restored ones: only the epoch tells them apart.
+    """
+    old, new = clusters
+    place = Place(tmp_path / "house", named(old))
+    password = place.bring_in_people()[LIN]
+    lin = Client("")
+    with serving(place) as house:
+        lin.url = house.url
+        lin.sign_in(LIN, password)
+        begun = lin.get("/v1/changes")["cursor"]
+        shift = lin.entry("shifts/check-in", **CHECK_IN)["id"]
+        seen, behind = follow(lin, begun)
+        assert [shift] == seen
+        film = lin.entry("recordings/declare", **footage("a.mp4"))["id"]
+    run("pg_dump", old.owner_url, "--no-comments", "--file", str(tmp_path / "dump.sql"))
+    with serving(place) as house:
+        lin.url = house.url
+        _, upto = follow(lin, behind)
+        lost = lin.entry("recordings/declare", **footage("lost.mp4"))["id"]
+        seen, beyond = follow(lin, upto)
+        assert [lost] == seen
+    run("psql", new.owner_url, "-v", "ON_ERROR_STOP=1", "-q", "-X", "-f", str(tmp_path / "dump.sql"))
+    place.settings.update(named(new))
+    with serving(place) as house:
+        lin.url = house.url
+        again = lin.get("/v1/changes", after=beyond)
+        assert (True, []) == (again["reset"], again["items"])
+        assert shift == again["bundle"]["shift"]["id"]
+        assert ([film], [shift, film]) == (follow(lin, behind)[0], follow(lin, begun)[0])
+        came, after = follow(lin, upto)
+        assert [] == came
+        fresh = lin.entry("recordings/declare", **footage("fresh.mp4"))["id"]
+        assert [[fresh]] * 2 == [follow(lin, after)[0], follow(lin, again["cursor"])[0]]
+        assert [shift, film, fresh] == follow(lin, begun)[0]
+        assert lin.get("/v1/changes", after=beyond)["reset"]
+
+
+def footage(name: str) -> dict[str, Any]:
+    times = {"started_at": "2026-03-01T08:00:00+08:00", "ended_at": "2026-03-01T08:05:00+08:00"}
+    return {"camera_serial": "DSJ-0042", "file_name": name, "media_type": "video/mp4"} | times

@@ -1,0 +1,562 @@
+"""POST /v1/sync: each entry for itself, in any order, however often; what waits is recorded when its time comes."""
+
+import asyncio
+import gzip
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import httpx
+import msgspec
+import pytest
+from litestar import Litestar
+
+from backend import sync
+from backend.database import fetch, first, value
+from backend.law.catalogue import law
+from backend.oversight import sequence
+from tests.builders import (
+    STATION,
+    Someone,
+    a_check_in,
+    a_device,
+    a_duty_auxiliary,
+    ago,
+    an_inspector_of,
+    an_officer,
+    now,
+    recorded,
+    refused,
+)
+
+JSON = {"Content-Type": "application/json"}
+GZIP = JSON | {"Content-Encoding": "gzip"}
+
+
+def statuses(results: list[dict[str, Any]]) -> list[str]:
+    return [result["status"] for result in results]
+
+
+def of(results: list[dict[str, Any]]) -> list[str]:
+    """The codes of the problems."""
+    return [result["problem"]["code"] for result in results]
+
+
+async def standing(subject: Any) -> list[str]:
+    """The kinds of finding that stand beside an entry."""
+    sql = "SELECT kind FROM finding WHERE subject = $1 AND withdrawn_at IS NULL"
+    return sorted(row["kind"] for row in await fetch(sql, UUID(str(subject))))
+
+
+async def state_of(entry: Any) -> str | None:
+    return await value("SELECT state FROM held_entry WHERE id = $1", UUID(str(entry)))
+
+
+async def with_a_handheld(app: Litestar) -> Someone:
+    """Lin, signed in on a device."""
+    lin = await a_duty_auxiliary(app)
+    await lin.open(device=await a_device())
+    return lin
+
+
+def a_shift(lin: Someone, **span: float) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A check-in so long ago, and its check-out an hour later."""
+    begun = ago(**(span or {"hours": 5}))
+    first = lin.item("shifts/check-in", at=begun, **a_check_in())
+    return first, lin.item("shifts/check-out", shift=first["id"], at=begun + timedelta(hours=1))
+
+
+# Results
+
+
+async def test_each_entry_has_its_result_in_its_place(app: Litestar) -> None:
+    """Recorded, refused, malformed and replayed side by side; none keeps another from its own."""
+    lin = await a_duty_auxiliary(app)
+    come, go = a_shift(lin)
+    forbidden = lin.item("shifts/check-in", **{**a_check_in(), "roster_post": None})
+    unread = lin.item("shifts/check-in", **(a_check_in() | {"dress": "pyjamas"}))
+    results = await lin.sync(come, unread, 7, {"verb": "no/such", "id": uuid4()}, forbidden, go, come)
+    assert ["recorded", "refused", "refused", "refused", "refused", "recorded", "replayed"] == statuses(results)
+    assert ["invalid", "invalid", "invalid", "not_ordered"] == of(results[1:5])
+    assert [str(come["id"]), str(unread["id"]), None] == [result["id"] for result in results[:3]]
+    assert "/dress" == results[1]["problem"]["errors"][0]["pointer"]
+    assert results[0]["receipt"] | {"status": "replayed"} == results[6]["receipt"]
+
+
+async def test_a_single_post_and_sync_are_one_way_in(app: Litestar) -> None:
+    """The same entry by either route is the same entry, and its receipt the same."""
+    lin = await a_duty_auxiliary(app)
+    come, _ = a_shift(lin)
+    (by_sync,) = await lin.sync(come)
+    alone = {name: told for name, told in come.items() if name != "verb"} | {"sent_at": now()}
+    answer = await lin.send("/v1/shifts/check-in", alone)
+    assert (200, by_sync["receipt"] | {"status": "replayed"}) == (answer.status_code, answer.json())
+    refused(await lin.send("/v1/shifts/check-in", alone | {"dress": "plain"}), 409, "id_reused")
+
+
+async def test_the_order_within_a_call_does_not_matter(app: Litestar) -> None:
+    """A phone that tells its night backwards tells the same night, and nothing waits."""
+    lin = await a_duty_auxiliary(app)
+    come, go = a_shift(lin)
+    assert ["recorded", "recorded"] == statuses(await lin.sync(go, come))
+
+
+async def test_an_entry_that_claims_anothers_act_is_not_theirs(app: Litestar) -> None:
+    """Another's shift looks exactly like one that nobody knows."""
+    lin, zhu, wu = await a_duty_auxiliary(app), await a_duty_auxiliary(app), await an_officer(app)
+    shift = recorded(await lin.check_in(at=ago(hours=3)))["id"]
+    naming = recorded(await lin.names(await an_officer(app), at=ago(hours=2)))["id"]
+    for someone, verb, field, real in (
+        (zhu, "shifts/check-out", "shift", shift),
+        (wu, "supervisions/confirm", "supervision", naming),
+    ):
+        results = await someone.sync(
+            someone.item(verb, **{field: real}, at=ago(hours=1)),
+            someone.item(verb, **{field: uuid4()}, at=ago(hours=1)),
+        )
+        same = [{name: told for name, told in each.items() if name not in ("id", "waiting_for")} for each in results]
+        assert same[0] == same[1]
+        assert ["waiting", "waiting"] == statuses(results)
+
+
+# Waiting
+
+
+async def test_what_refers_to_something_on_its_way_waits(app: Litestar) -> None:
+    """It says for what and until when; sent again it still waits; once the shift comes, it is recorded by itself."""
+    lin = await a_duty_auxiliary(app)
+    come, go = a_shift(lin)
+    (waits,) = await lin.sync(go)
+    assert ("waiting", "unknown_reference", [str(come["id"])]) == (
+        waits["status"],
+        waits["reason"],
+        waits["waiting_for"],
+    )
+    assert [waits] == await lin.sync(go)
+    (reused,) = await lin.sync(go | {"device_seq": 99})
+    assert ("refused", "id_reused") == (reused["status"], reused["problem"]["code"])
+    assert ["recorded"] == statuses(await lin.sync(come))
+    assert "recorded" == await state_of(go["id"])
+    assert ["replayed"] == statuses(await lin.sync(go))
+    shift = await first("SELECT * FROM shift WHERE id = $1", come["id"])
+    assert (go["occurred_at"], "check_out") == (shift["ended_at"], shift["ended_by"])
+
+
+async def test_what_waited_keeps_the_clock_of_its_first_arrival(app: Litestar) -> None:
+    """Its phone was ten minutes wrong when it sent it, and is right when the shift comes."""
+    lin = await a_duty_auxiliary(app)
+    wrong = timedelta(minutes=10)
+    come, go = a_shift(lin)
+    raw = go["occurred_at"]
+    await lin.sync(go | {"occurred_at": raw - wrong}, sent_at=now() - wrong)
+    await asyncio.sleep(0.05)
+    await lin.sync(go | {"occurred_at": raw - wrong}, sent_at=now())
+    await lin.check_in(**{name: told for name, told in come.items() if name != "verb"})
+    ended = await value("SELECT ended_at FROM shift WHERE id = $1", come["id"])
+    assert abs(ended - raw) < timedelta(seconds=2)
+
+
+async def test_a_chain_is_recorded_by_its_first_link(app: Litestar) -> None:
+    """Hand-over waits for the naming, the confirmation for the hand-over, across three phones."""
+    lin, zhao, qian = await a_duty_auxiliary(app), await an_officer(app), await an_officer(app)
+    recorded(await lin.check_in(at=ago(hours=5)))
+    naming = lin.entry(officer=zhao.id, at=ago(hours=4))
+    over = zhao.item("supervisions/hand-over", supervision=naming["id"], officer=qian.id, at=ago(hours=3))
+    yes = qian.item("supervisions/confirm", supervision=over["id"], at=ago(hours=3))
+    end = lin.item("supervisions/end", supervision=over["id"], at=ago(hours=2))
+    assert ["waiting"] * 3 == [*statuses(await qian.sync(yes)), *statuses(await lin.sync(end)),
+                               *statuses(await zhao.sync(over))]  # fmt: skip
+    recorded(await lin.send("/v1/supervisions/name", naming))
+    assert ["recorded"] * 3 == [await state_of(each["id"]) for each in (over, yes, end)]
+    row = await first("SELECT * FROM supervision WHERE id = $1", over["id"])
+    assert ("confirmed", "end") == (row["answer"], row["ended_by"])
+
+
+async def test_an_officers_explanation_waits_for_what_makes_it_theirs(app: Litestar) -> None:
+    """The activity is there, that they led it is not yet known: the naming and the yes bring it."""
+    lin, zhao = await a_duty_auxiliary(app), await an_officer(app)
+    recorded(await lin.check_in(at=ago(hours=5)))
+    act = recorded(await lin.starts("10.4", at=ago(hours=4)))["id"]
+    recorded(await lin.finishes(act, at=ago(hours=3)))
+    why = zhao.item("recordings/explain", activity=act, cause="battery", words="电池耗尽", at=ago(hours=2),
+                    started_at=ago(hours=4), ended_at=ago(hours=3))  # fmt: skip
+    assert ["waiting"] == statuses(await zhao.sync(why))
+    naming = recorded(await lin.names(zhao, at=ago(hours=4, minutes=30)))["id"]
+    recorded(await zhao.answer("confirm", naming, at=ago(hours=4, minutes=20)))
+    assert "recorded" == await state_of(why["id"])
+
+
+async def test_its_own_route_refuses_and_later_records_what_waits(app: Litestar) -> None:
+    """404 at once as ever; when the shift is there, the single post and the waiting entry are one."""
+    lin = await a_duty_auxiliary(app)
+    come, go = a_shift(lin)
+    await lin.sync(go)
+    alone = {name: told for name, told in go.items() if name != "verb"} | {"sent_at": now()}
+    refused(await lin.send("/v1/shifts/check-out", alone), 404, "unknown_shift")
+    assert "waiting" == await state_of(go["id"])
+    await lin.sync(come)
+    assert 200 == (await lin.send("/v1/shifts/check-out", alone)).status_code
+    assert 1 == await value("SELECT count(*) FROM check_out WHERE shift = $1", come["id"])
+
+
+async def test_what_no_call_woke_the_sweep_records(app: Litestar, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed between the commit and the look for what waits: the worker finds it."""
+    lin = await a_duty_auxiliary(app)
+    come, go = a_shift(lin)
+    await lin.sync(go)
+
+    async def killed(ids: Any) -> dict[UUID, Any]:
+        return {}
+
+    with monkeypatch.context() as cut:
+        cut.setattr(sync, "wake", killed)
+        assert ["recorded"] == statuses(await lin.sync(come))
+    assert "waiting" == await state_of(go["id"])
+    await sync.sweep(now())
+    assert "recorded" == await state_of(go["id"])
+
+
+async def test_reference_and_what_waits_cannot_miss_each_other(app: Litestar) -> None:
+    """Both arrive at the same moment, twenty times over, each twice: always recorded, always once."""
+    lin = await a_duty_auxiliary(app)
+    for hours in range(40, 60):
+        come, go = a_shift(lin, hours=hours * 2)
+        await asyncio.gather(lin.sync(go), lin.sync(come), lin.sync(go), lin.sync(come))
+        assert 1 == await value("SELECT count(*) FROM check_out WHERE shift = $1", come["id"])
+        assert await state_of(go["id"]) in (None, "recorded")
+
+
+async def test_what_waits_in_vain_goes_to_a_person(app: Litestar) -> None:
+    """After its term a finding stands, and is withdrawn when the reference comes after all."""
+    lin = await a_duty_auxiliary(app)
+    come, go = a_shift(lin)
+    await lin.sync(go)
+    await sync.sweep(now())
+    assert [] == await standing(go["id"])
+    await sync.sweep(now() + law().span("waiting_ceiling") + timedelta(minutes=1))
+    assert ["waits_in_vain"] == await standing(go["id"])
+    inspector = await an_inspector_of(app, STATION)
+    listed = (await inspector.get("/v1/held", reason="unknown_reference", limit=200)).json()["items"]
+    assert str(go["id"]) in [row["id"] for row in listed]
+    await lin.sync(come)
+    assert ([], "recorded") == (await standing(go["id"]), await state_of(go["id"]))
+
+
+async def test_what_came_and_does_not_fit_is_refused(app: Litestar) -> None:
+    """A check-out before its check-in: kept as unfit, and its phone is told why."""
+    lin = await a_duty_auxiliary(app)
+    come, go = a_shift(lin)
+    early = go | {"occurred_at": come["occurred_at"] - timedelta(hours=1)}
+    await lin.sync(early)
+    await lin.sync(come)
+    assert "unfit" == await state_of(go["id"])
+    (told,) = await lin.sync(early)
+    assert ("refused", "end_before_start") == (told["status"], told["problem"]["code"])
+
+
+async def test_nobody_fills_the_house_with_what_never_comes(app: Litestar, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More than a handheld can hold is kept on the handheld."""
+    lin = await a_duty_auxiliary(app)
+    monkeypatch.setitem(
+        law().terms, "waiting_at_once", msgspec.structs.replace(law().terms["waiting_at_once"], count=1)
+    )
+    items = [lin.item("shifts/check-out", shift=uuid4(), at=ago(hours=hours)) for hours in (2, 1)]
+    results = await lin.sync(*items)
+    assert (["waiting", "again"], "too_many_waiting") == (statuses(results), results[1]["problem"]["code"])
+
+
+# What befalls a call
+
+
+@asynccontextmanager
+async def held_up(owner: asyncpg.Connection, person: Someone) -> AsyncIterator[None]:
+    """Whatever concerns this person stands still meanwhile."""
+    key = int.from_bytes(person.id.bytes[:8], signed=True)
+    await owner.execute("SELECT pg_advisory_lock($1)", key)
+    try:
+        yield
+    finally:
+        await owner.execute("SELECT pg_advisory_unlock($1)", key)
+
+
+async def until(holds: Any) -> None:
+    for _ in range(200):
+        if await holds():
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("never came about")
+
+
+async def test_a_device_revoked_during_a_sync(app: Litestar, owner: asyncpg.Connection) -> None:
+    """What was recorded stays; from the next entry on everything is held for a person."""
+    lin, zhu, zhao = await a_duty_auxiliary(app), await a_duty_auxiliary(app), await an_officer(app)
+    serial = await a_device()
+    await zhao.open(device=serial)
+    namings = [recorded(await each.names(zhao, at=ago(hours=3)))["id"] for each in (lin, zhu, lin)]
+    items = [zhao.item("supervisions/confirm", supervision=naming, at=ago(hours=2, minutes=-minutes))
+             for minutes, naming in enumerate(namings)]  # fmt: skip
+    async with held_up(owner, zhu):
+        asking = asyncio.create_task(zhao.sync(*items))
+        await until(lambda: value("SELECT count(*) > 0 FROM entry WHERE id = $1", items[0]["id"]))
+        await owner.execute("UPDATE device SET revoked_at = now() WHERE serial = $1", serial)
+    results = await asking
+    assert ["recorded", "waiting", "waiting"] == statuses(results)
+    assert ["device_revoked"] * 2 == [result["reason"] for result in results[1:]]
+
+
+async def test_a_revocation_under_way_is_waited_for(app: Litestar, house: Any, owner: asyncpg.Connection) -> None:
+    """The entry asks inside its own transaction: a revocation that commits first counts."""
+    lin = await with_a_handheld(app)
+    device = await value("SELECT device FROM session WHERE person = $1 AND device IS NOT NULL", lin.id)
+    revoking = owner.transaction()
+    await revoking.start()
+    await owner.execute("UPDATE device SET revoked_at = now() WHERE id = $1", device)
+    asking = asyncio.create_task(sync.take_all(*await _call(lin)))
+    await asyncio.sleep(0.2)
+    assert not asking.done()
+    await revoking.commit()
+    (result,) = await asking
+    assert ("waiting", "device_revoked") == (result.status, result.wait.reason)
+
+
+async def _call(lin: Someone) -> tuple[Any, ...]:
+    """One check-in as the route hands it over."""
+    from backend.entries import Actor
+    from mobile_api.sync import _item
+
+    row = await first("SELECT id, device FROM session WHERE person = $1 AND device IS NOT NULL", lin.id)
+    actor = Actor(person=lin.id, badge=lin.badge, kind="duty_auxiliary", organ=lin.organ, session=row["id"],
+                  device=row["device"])  # fmt: skip
+    raw = msgspec.Raw(msgspec.json.encode(lin.item("shifts/check-in", **a_check_in())))
+    return actor, [_item(raw)], now(), now()
+
+
+WAITING = """SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"""
+
+
+async def test_a_terminated_backend_is_a_hiccup(
+    app: Litestar, owner: asyncpg.Connection, application_role: asyncpg.Connection
+) -> None:
+    """The entry under way is tried again, and nothing is recorded twice."""
+    lin = await a_duty_auxiliary(app)
+    come, go = a_shift(lin)
+    async with held_up(owner, lin):
+        asking = asyncio.create_task(lin.sync(come, go))
+        await until(lambda: owner.fetchval(WAITING))
+        pid = await owner.fetchval(WAITING)
+        assert await application_role.fetchval("SELECT pg_terminate_backend($1)", pid)
+    assert ["recorded", "recorded"] == statuses(await asking)
+
+
+async def test_an_unforeseen_failure_of_one_is_told_as_such(app: Litestar, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`again`: neither recorded nor refused; the phone keeps it, and the others are recorded."""
+    lin = await a_duty_auxiliary(app)
+    come, go = a_shift(lin)
+    real = sync.record
+
+    async def broken(verb: Any, *rest: Any, **more: Any) -> Any:
+        if verb.name == "shifts/check-in":
+            raise ZeroDivisionError
+        return await real(verb, *rest, **more)
+
+    with monkeypatch.context() as cut:
+        cut.setattr(sync, "record", broken)
+        results = await lin.sync(come, go)
+    assert (["again", "waiting"], 500) == (statuses(results), results[0]["problem"]["status"])
+    assert ["recorded", "replayed"] == statuses(await lin.sync(come, go))
+
+
+async def test_a_call_answers_in_time(app: Litestar, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it did not reach is told so, and comes with the next one."""
+    lin = await a_duty_auxiliary(app)
+    come, go = a_shift(lin)
+    with monkeypatch.context() as short:
+        short.setitem(law().terms, "sync_time", msgspec.structs.replace(law().terms["sync_time"], seconds=0))
+        results = await lin.sync(come, go)
+    assert (["again", "again"], ["not_reached"] * 2) == (statuses(results), of(results))
+    assert ["recorded", "recorded"] == statuses(await lin.sync(come, go))
+
+
+# Enemies
+
+
+async def posted(someone: Someone, content: bytes, headers: Mapping[str, str] = JSON) -> httpx.Response:
+    return await someone.ask("POST", "/v1/sync", content=content, headers=dict(headers))
+
+
+SENT = b'{"sent_at": "2026-03-01T08:00:01+08:00", "entries": '
+
+
+@pytest.mark.parametrize(
+    ("content", "headers", "status", "code"),
+    [
+        (gzip.compress(b" " * 600_000_000, 1), GZIP, 413, "body_too_large"),
+        (b"[" * 8_000_000, JSON, 400, "malformed_json"),
+        (SENT + b"[" * 100_000 + b"]" * 100_000 + b"}", JSON, 400, "malformed_json"),
+        (gzip.compress(SENT + b"[" * 7_000_000), GZIP, 400, "malformed_json"),
+        (SENT + b"[" + b"1," * 3_999_000 + b"1]}", JSON, 422, "invalid"),
+        (SENT + b"[" + b"1," * 1_000 + b"1]}", JSON, 422, "invalid"),
+        (b" " * 9_000_000, JSON, 413, "body_too_large"),
+        (gzip.compress(SENT + b"[]}")[:-4], GZIP, 400, "malformed_body"),
+        (gzip.compress(SENT + b"[]}") + b"more", GZIP, 400, "malformed_body"),
+        (b"no gzip", GZIP, 400, "malformed_body"),
+        (b"{}", JSON | {"Content-Encoding": "br"}, 415, "encoding_not_supported"),
+        (b"{}", JSON | {"Content-Encoding": "gzip, gzip"}, 415, "encoding_not_supported"),
+    ],
+    ids=range(12),
+)  # fmt: skip
+async def test_bombs_are_refused_and_cheap(
+    app: Litestar, content: bytes, headers: dict[str, str], status: int, code: str
+) -> None:
+    """Inflated size, depth, a million items: a clean no, within the time of a breath."""
+    lin = await a_duty_auxiliary(app)
+    began = time.perf_counter()
+    refused(await posted(lin, content, headers), status, code)
+    assert time.perf_counter() - began < 2
+
+
+async def test_a_deep_item_within_bounds_is_refused_alone(app: Litestar) -> None:
+    """It can be framed, so it harms nobody else."""
+    lin = await a_duty_auxiliary(app)
+    come, _ = a_shift(lin)
+    deep: Any = []
+    for _ in range(100):
+        deep = [deep]
+    assert ["refused", "recorded"] == statuses(await lin.sync(come | {"id": uuid4(), "place": deep}, come))
+
+
+async def test_gzip_is_welcome_on_every_route(app: Litestar) -> None:
+    """And the bound is the route's own."""
+    lin = await a_duty_auxiliary(app)
+    told = gzip.compress(msgspec.json.encode(lin.entry(**a_check_in())))
+    recorded(await lin.ask("POST", "/v1/shifts/check-in", content=told, headers=GZIP))
+    large = gzip.compress(b" " * 300_000)
+    refused(await lin.ask("POST", "/v1/shifts/check-in", content=large, headers=GZIP), 413, "body_too_large")
+
+
+@pytest.mark.parametrize("days", [-366, 366])
+async def test_a_clock_a_year_off(app: Litestar, days: int) -> None:
+    """Corrected by the call's own sent_at, with a finding."""
+    lin = await a_duty_auxiliary(app)
+    off = timedelta(days=days)
+    come, go = a_shift(lin)
+    begun = come["occurred_at"]
+    items = [each | {"occurred_at": each["occurred_at"] + off} for each in (come, go)]
+    assert ["recorded", "recorded"] == statuses(await lin.sync(*items, sent_at=now() + off))
+    started = await value("SELECT started_at FROM shift WHERE id = $1", come["id"])
+    assert abs(started - begun) < timedelta(seconds=2)
+    assert ["clock_skew"] == await standing(come["id"])
+
+
+# Late is not wrong
+
+
+async def test_told_after_more_than_a_day(app: Litestar) -> None:
+    """It stands, with a finding that says so."""
+    lin = await a_duty_auxiliary(app)
+    soon, late = a_shift(lin, hours=20)[0], a_shift(lin, hours=30)[0]
+    assert ["recorded", "recorded"] == statuses(await lin.sync(soon, late))
+    assert "told_late" not in await standing(soon["id"])
+    assert "told_late" in await standing(late["id"])
+
+
+async def numbered(lin: Someone, *numbers: int) -> dict[int, Any]:
+    """Entries with these numbers, sent in this order; their ids."""
+    ids = {}
+    for number in numbers:
+        told = lin.item("documents/declare", title="证明", file_name="a.pdf", media_type="application/pdf",
+                        device_seq=number, at=ago(hours=3))  # fmt: skip
+        assert ["recorded"] == statuses(await lin.sync(told))
+        ids[number] = told["id"]
+    return ids
+
+
+@pytest.mark.parametrize("order", [(1, 2, 5, 6), (6, 5, 2, 1)])
+async def test_numbers_that_never_came(app: Litestar, order: tuple[int, ...]) -> None:
+    """After a term the entry after the hole says so, until they come."""
+    lin = await with_a_handheld(app)
+    ids = await numbered(lin, *order)
+    await sequence.look(now())
+    assert [[]] * 4 == [await standing(entry) for entry in ids.values()]
+    later = now() + law().span("sequence_awaited") + timedelta(minutes=1)
+    await sequence.look(later)
+    assert {1: [], 2: [], 5: ["sequence_missing"], 6: []} == {n: await standing(entry) for n, entry in ids.items()}
+    ids |= await numbered(lin, 3, 4)
+    await sequence.look(later)
+    assert [[]] * 6 == [await standing(entry) for entry in ids.values()]
+
+
+async def test_refused_and_unreadable_entries_are_not_missing(app: Litestar) -> None:
+    """They came, whatever became of them."""
+    lin = await with_a_handheld(app)
+    (come,) = (await numbered(lin, 1)).values()
+    forbidden = lin.item("shifts/check-in", **(a_check_in() | {"roster_post": None, "device_seq": 2}))
+    denied = lin.item("shifts/check-in", **(a_check_in() | {"ordered_by": uuid4(), "device_seq": 3}))
+    unread = lin.item("shifts/check-in", device_seq=4)
+    waits = lin.item("shifts/check-out", shift=uuid4(), device_seq=5, at=ago(hours=1))
+    assert ["refused"] * 3 + ["waiting"] == statuses(await lin.sync(forbidden, denied, unread, waits))
+    ids = await numbered(lin, 6)
+    await sequence.look(now() + timedelta(days=2))
+    assert [[], []] == [await standing(entry) for entry in (come, ids[6])]
+
+
+async def test_a_sequence_that_began_anew(app: Litestar) -> None:
+    """Two entries with one number: both say so."""
+    lin = await with_a_handheld(app)
+    one, other = (await numbered(lin, 7))[7], (await numbered(lin, 7))[7]
+    assert [["sequence_reused"]] * 2 == [await standing(entry) for entry in (one, other)]
+
+
+@pytest.mark.parametrize("anchored", [True, False])
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
+async def test_an_entry_backdated_within_a_boot(app: Litestar, order: tuple[int, ...], anchored: bool) -> None:
+    """Its uptime says when it was made; the clock was set back for it and set right again."""
+    lin = await with_a_handheld(app)
+    boot, booted = uuid4(), ago(hours=6)
+    items = [
+        lin.item("documents/declare", title="证明", file_name="a.pdf", media_type="application/pdf", boot_id=boot,
+                 uptime_ms=hours * 3_600_000, at=booted + timedelta(hours=hours) - back)
+        for hours, back in ((1, timedelta()), (2, timedelta(hours=1, minutes=30)), (5, timedelta()))
+    ]  # fmt: skip
+    for index in order:
+        proof = {"boot_id": boot, "uptime_ms": round((now() - booted) / timedelta(milliseconds=1))} if anchored else {}
+        assert ["recorded"] == statuses(await lin.sync(items[index], **proof))
+    await sequence.look(now())
+    assert [[], ["clock_moved"], []] == [await standing(each["id"]) for each in items]
+
+
+async def test_a_call_s_own_uptime_is_the_strongest_witness(app: Litestar) -> None:
+    """Even against entries that agree among themselves."""
+    lin = await with_a_handheld(app)
+    boot, booted = uuid4(), ago(hours=6)
+    told = lin.item("documents/declare", title="证明", file_name="a.pdf", media_type="application/pdf", boot_id=boot,
+                    uptime_ms=18_000_000, at=booted + timedelta(hours=2))  # fmt: skip
+    await lin.sync(told)
+    await sequence.look(now())
+    assert [] == await standing(told["id"])
+    await lin.sync(boot_id=boot, uptime_ms=round((now() - booted) / timedelta(milliseconds=1)))
+    assert ["clock_moved"] == await standing(told["id"])
+
+
+async def test_uptimes_that_cannot_be_harm_nobody(app: Litestar) -> None:
+    """The largest number there is."""
+    lin = await with_a_handheld(app)
+    told = lin.item("shifts/check-in", **a_check_in(), boot_id=uuid4(), uptime_ms=2**63 - 1)
+    assert ["recorded"] == statuses(await lin.sync(told, boot_id=uuid4(), uptime_ms=2**63 - 1))
+
+
+async def test_the_union_has_every_field_verb_and_no_other(app: Litestar) -> None:
+    """oneOf with a discriminator, made from verbs.py."""
+    from backend.verbs import VERBS
+
+    told = (await (await a_duty_auxiliary(app)).get("/openapi.json")).json()["components"]["schemas"]
+    items = told["SyncCall"]["properties"]["entries"]["items"]
+    assert "verb" == items["discriminator"]["propertyName"]
+    mapping = items["discriminator"]["mapping"]
+    assert {verb.name for verb in VERBS if verb.field} == set(mapping)
+    assert sorted(mapping.values()) == sorted(each["$ref"] for each in items["oneOf"])
+    assert 1000 == told["SyncCall"]["properties"]["entries"]["maxItems"]

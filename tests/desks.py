@@ -1,0 +1,92 @@
+"""Desks of the tests: a browser or a script over HTTPS, with its cookies and, once signed in, its CSRF token."""
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import pyotp
+from litestar import Litestar
+
+from backend.people import roster, sessions
+from backend.people.factor import STEP
+from tests.builders import CHEAP, PASSWORD, STATION, Client, a_badge, now, rows_of
+
+HTTPS = "https://desk.fujing.test"
+ADDRESSES = iter(f"10.7.{block}.{number}" for block in range(4) for number in range(1, 250))
+
+
+@dataclass
+class Desk(Client):
+    """A browser at a desk, at an address of its own. `host` is what its address bar says."""
+
+    address: str = field(default_factory=lambda: next(ADDRESSES))
+    host: str = HTTPS
+    csrf: str | None = None
+
+    def __post_init__(self) -> None:
+        transport = httpx.ASGITransport(app=self.app, client=(self.address, 40000))
+        self.http = httpx.AsyncClient(transport=transport, base_url=self.host, trust_env=False)
+
+    async def ask(self, method: str, path: str, **options: Any) -> httpx.Response:
+        headers = {"X-CSRF-Token": self.csrf} if self.csrf is not None else {}
+        headers |= options.pop("headers", {})
+        return await super().ask(method, path, headers=headers, **options)
+
+    async def sign_in(self, badge: str, password: str = PASSWORD, **fields: Any) -> httpx.Response:
+        answer = await self.tell("/v1/desk/sessions", badge=badge, password=password, **fields)
+        if answer.status_code == 201:
+            self.csrf = answer.json()["csrf_token"]
+        return answer
+
+    @property
+    def cookie(self) -> str:
+        """The secret that the browser keeps."""
+        (secret,) = [cookie.value for cookie in self.http.cookies.jar]
+        return str(secret)
+
+
+@dataclass
+class AtDesk(Desk):
+    """A person of the roster, signed in at a desk."""
+
+    id: UUID = field(default_factory=uuid4)
+    badge: str = ""
+    name: str = ""
+    secret: str = ""  # of the second factor
+
+    async def sets_up(self) -> None:
+        """A second factor, confirmed by the code of a time step that is over, so that the next ones are free."""
+        left = STEP - now().timestamp() % STEP
+        await asyncio.sleep(left if left < 2 else 0)  # no step begins while a test counts them
+        told = (await self.tell("/v1/me/totp", password=PASSWORD)).json()
+        self.secret = pyotp.parse_uri(told["otpauth_uri"]).secret
+        answer = await self.tell("/v1/me/totp/confirm", code=self.code(-1))
+        assert 204 == answer.status_code, answer.text
+
+    def code(self, steps: int = 0) -> str:
+        """What the authenticator shows, so many steps of 30 s from now."""
+        return pyotp.TOTP(self.secret).generate_otp(int(now().timestamp()) // STEP + steps)
+
+
+async def at_desk(
+    app: Litestar, kind: str = "officer", organ: str = STATION, roles: Iterable[tuple[str, str]] = ()
+) -> AtDesk:
+    """A fresh person of this kind with a password, signed in at a desk, with no second factor."""
+    badge = a_badge("D")
+    await roster.bring_in(rows_of(badge, "钱某", kind, organ, roles))
+    person = await roster.person_of(badge)
+    await sessions.set_hash(person, CHEAP, now())
+    someone = AtDesk(app, id=person, badge=badge, name="钱某")
+    answer = await someone.sign_in(badge)
+    assert 201 == answer.status_code, answer.text
+    return someone
+
+
+async def with_factor(app: Litestar, role: str = "inspector", organ: str = STATION) -> AtDesk:
+    """An inspector or administrator who has set up a second factor."""
+    someone = await at_desk(app, organ=organ, roles=[(role, organ)])
+    await someone.sets_up()
+    return someone
