@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Generator
+from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -123,6 +124,32 @@ async def test_a_refusal_is_a_problem_of_the_contract(made: Made, app: Litestar)
     assert ["not_ordered"] == [note.code for note in told.unmet]
 
 
+async def test_a_sync_with_each_result_as_its_own_type(made: Made, app: Litestar) -> None:
+    """One entry is recorded, one refused, one waits for what nobody has told."""
+    lin, models, ago = await a_duty_auxiliary(app), made.models, timedelta(hours=2)
+    plain = a_check_in(made, models.CheckInItem, verb=models.CheckInItemVerb.SHIFTSCHECK_IN, occurred_at=now() - ago)
+    ahead = a_check_in(made, models.CheckInItem, verb=plain.verb, device_seq=2, occurred_at=now() + ago)
+    lost = models.CheckOutItem(
+        verb=models.CheckOutItemVerb.SHIFTSCHECK_OUT, id=uuid4(), occurred_at=now() - ago, device_seq=3, shift=uuid4()
+    )
+    body = models.SyncCall(sent_at=now(), entries=[plain, ahead, lost])
+    told = await asked(made, app, lin, "sync", body=body)
+    assert [plain.id, ahead.id, lost.id] == [result.id for result in told.results]
+    recorded, refused, waiting = told.results
+    assert ("recorded", plain.id) == (recorded.status, recorded.receipt.shift.id)
+    assert isinstance(recorded.receipt, models.ShiftReceipt)
+    assert ("refused", "time_ahead") == (refused.status, refused.problem.code)
+    assert isinstance(refused.problem, models.Problem)
+    assert ("waiting", [lost.shift]) == (waiting.status, waiting.waiting_for)
+    assert told.reset
+    assert told.cursor
+    assert lin.badge == told.bundle.own.badge
+    again = await asked(
+        made, app, lin, "sync", body=models.SyncCall(sent_at=now(), entries=[plain], cursor=told.cursor)
+    )
+    assert ["replayed"] == [result.status for result in again.results]
+
+
 async def asked(made: Made, app: Litestar, someone: Someone, name: str, *, signed_in: bool = True, **told: Any) -> Any:
     """What the generated function of this operation makes of the answer."""
     assert someone.key is not None
@@ -130,9 +157,13 @@ async def asked(made: Made, app: Litestar, someone: Someone, name: str, *, signe
         return await made.operation(name).asyncio(client=client, d_po_p=UNSAID, **told)
 
 
-def a_check_in(made: Made, *, ordered: bool = True) -> Any:
-    models, order = made.models, {"roster_post": "南门岗亭"} if ordered else {}
-    return models.CheckInCall(
-        sent_at=now(), id=uuid4(), occurred_at=now(), device_seq=1, id_card_carried=True,
-        duty_type=models.CheckInCallDutyType.PATROL, dress=models.CheckInCallDress.UNIFORM, **order,
-    )  # fmt: skip
+def a_check_in(made: Made, kind: Any = None, *, ordered: bool = True, **told: Any) -> Any:
+    """As the call of its own route, or as `kind`, whose choices are named after it."""
+    kind = kind or made.models.CheckInCall
+    chosen = {name: getattr(made.models, f"{kind.__name__}{name}") for name in ("DutyType", "Dress")}
+    common = {"id": uuid4(), "occurred_at": now(), "device_seq": 1, "id_card_carried": True}
+    common |= {"duty_type": chosen["DutyType"].PATROL, "dress": chosen["Dress"].UNIFORM}
+    common |= {"roster_post": "南门岗亭"} if ordered else {}
+    if kind is made.models.CheckInCall:
+        common["sent_at"] = now()
+    return kind(**common | told)

@@ -14,15 +14,12 @@ import pytest
 from mobile_api.client import digest_of
 from tests.houses import STATION, Serving, succeeded
 
-FILES = ("phone.py", "phone.ts", "Phone.kt")
 RUNS = {"phone.py": ("FJ1901", "HH-1901"), "phone.ts": ("FJ1902", "HH-1902")}
 ROSTER = "record,code,name,kind,organ,from,until\n" + "".join(
     f"person,{badge},何小舟,duty_auxiliary,{STATION},2024-03-01,\ndevice,{serial},手持终端,handheld,{STATION},,\n"
     for badge, serial in RUNS.values()
 )
 CONTENT = bytes(range(256)) * 512
-QUOTED = re.compile(r"<!-- (\S+) \[([a-z-]+)\] -->\n```[a-z]+\n(.*?)```", re.DOTALL)
-MARK = re.compile(r"^ *(?:#|//) \[(/?)([a-z-]+)\] *$")
 
 
 @pytest.fixture(scope="module")
@@ -102,56 +99,3 @@ def test_the_typescript_phone(
     shutil.rmtree(here / "node_modules")  # nothing of it is needed to run
     said = played(running, "phone.ts", [node, str(here / "phone.js")], first_passwords, tmp_path)
     assert_told(running, "phone.ts", said, first_passwords["FJ1902"], tmp_path / "again.mp4")
-
-
-def test_the_typescript_lock_names_no_address(examples: Path) -> None:
-    """Whoever installs takes the packages from the registry that they have, and the digests hold wherever that is."""
-    lock = (examples / "package-lock.json").read_text()
-    assert '"integrity": "sha512-' in lock
-    assert "resolved" not in lock
-    assert "://" not in lock
-    for name, version in re.findall(r'"(@types/node|typescript)": "(.*?)"', (examples / "package.json").read_text()):
-        assert re.fullmatch(r"\d+\.\d+\.\d+", version), name
-
-
-def sections_of(source: str) -> dict[str, str]:
-    """What stands between `# [name]` and `# [/name]`, without its common indentation or the marks inside."""
-    found: dict[str, list[str]] = {}
-    open_now: list[str] = []
-    for line in source.splitlines():
-        if (mark := MARK.match(line)) is None:
-            for name in open_now:
-                found[name].append(line)
-        elif mark[1]:
-            open_now.remove(mark[2])
-        else:
-            open_now.append(mark[2])
-            assert mark[2] not in found
-            found[mark[2]] = []
-    assert not open_now
-    return {name: dedented(lines) for name, lines in found.items()}
-
-
-def dedented(lines: list[str]) -> str:
-    told = "\n".join(lines).strip("\n").splitlines()
-    margin = min((len(line) - len(line.lstrip()) for line in told if line.strip()), default=0)
-    return "".join(f"{line[margin:]}\n" for line in told)
-
-
-@pytest.mark.parametrize("name", FILES)
-def test_the_page_quotes_the_examples_word_for_word(name: str, examples: Path) -> None:
-    quoted = [(section, text) for file, section, text in QUOTED.findall(page(examples)) if file == name]
-    sections = sections_of((examples / name).read_text())
-    assert quoted, f"docs/mobile.md quotes nothing of {name}"
-    for section, text in quoted:
-        assert sections[section] == text, f"{name} [{section}]"
-
-
-def test_every_code_on_the_page_is_quoted_from_a_file(examples: Path) -> None:
-    """No Python, Kotlin or TypeScript that no test has seen."""
-    blocks = re.findall(r"^```(?:python|kotlin|typescript|ts)\n", page(examples), re.MULTILINE)
-    assert len(QUOTED.findall(page(examples))) == len(blocks)
-
-
-def page(examples: Path) -> str:
-    return (examples.parent / "mobile.md").read_text()
