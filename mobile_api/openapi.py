@@ -434,6 +434,7 @@ def contract(app: Any) -> dict[str, Any]:
     for schema in schemas.values():
         _describe(schema)
     _tell_unions(schemas)
+    _bound_tuples(schemas)
     bodies = {handler.operation_id: _body(handler) for handler in _handlers(app)}
     for path in told["paths"].values():
         for operation in path.values():
@@ -483,6 +484,18 @@ def _describe(schema: dict[str, Any]) -> None:
     for name, field in schema.get("properties", {}).items():
         if "description" not in field and name in FIELDS:
             field["description"] = FIELDS[name]
+
+
+def _bound_tuples(node: Any) -> None:
+    """A tuple is as long as its items. msgspec says so by `items: false`, which makers of clients cannot read."""
+    if isinstance(node, dict):
+        if "prefixItems" in node and node.get("items") is False:
+            del node["items"]
+            node |= {"minItems": len(node["prefixItems"]), "maxItems": len(node["prefixItems"])}
+        node = list(node.values())
+    if isinstance(node, list):
+        for inner in node:
+            _bound_tuples(inner)
 
 
 def _complete(operation: dict[str, Any], body: Any) -> None:

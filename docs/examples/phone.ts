@@ -1,0 +1,230 @@
+// A phone that speaks to Fujing, Node 20 or newer, no dependency at run time. See docs/mobile.md.
+//
+//   FUJING_URL=… FUJING_CODE=… FUJING_BADGE=… FUJING_PASSWORD=… node phone.js FOLDER FILE
+//
+// FOLDER is the phone's memory: its key and its outbox. FILE is brought into the store and deleted once its receipt is
+// verified. Here one person uses the phone; on a shared one each entry is kept with its person and sent under theirs.
+import { createHash, randomUUID, type webcrypto } from "node:crypto";
+import { existsSync } from "node:fs";
+import { open, readFile, rename, stat, unlink } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { gzipSync } from "node:zlib";
+
+type Told = Record<string, any>;
+type Kept = { seq: number; told: Told; state: string; answer?: Told };
+const { subtle } = globalThis.crypto;
+const P256 = { name: "ECDSA", namedCurve: "P-256" };
+const encoded = (content: Uint8Array | string) => Buffer.from(content).toString("base64url");
+const digest = (content: Uint8Array | string) => createHash("sha256").update(content).digest("base64url");
+const ago = (hours: number) => new Date(Date.now() - hours * 3_600_000).toISOString();
+
+class Problem extends Error {
+  constructor(readonly told: Told) {
+    super(`${told.code}: ${told.detail}`);
+  }
+}
+
+class Phone {
+  private nonce = "";
+  private access = "";
+  private refresh = "";
+  private key!: webcrypto.CryptoKey;
+  private jwk!: Told;
+  box: { seq: number; entries: Kept[]; cursor?: string; bundle?: Told; receipts: Told } = {
+    seq: 0, entries: [], receipts: {},
+  };
+
+  constructor(private readonly url: string, private readonly folder: string) {}
+
+  // [key]
+  async wake(): Promise<void> {
+    const file = join(this.folder, "key.json"); // in a browser: a key that cannot be taken out, in IndexedDB
+    if (!existsSync(file)) {
+      const pair = await subtle.generateKey(P256, true, ["sign", "verify"]);
+      await written(file, JSON.stringify(await subtle.exportKey("jwk", pair.privateKey)));
+    }
+    const kept = JSON.parse(await readFile(file, "utf8"));
+    this.key = await subtle.importKey("jwk", kept, P256, false, ["sign"]);
+    this.jwk = { kty: "EC", crv: "P-256", x: kept.x, y: kept.y };
+    const box = join(this.folder, "outbox.json");
+    if (existsSync(box)) this.box = JSON.parse(await readFile(box, "utf8"));
+  }
+  // [/key]
+
+  // [proof]
+  async proof(method: string, path: string, body?: Uint8Array, token?: string): Promise<string> {
+    const header = { typ: "dpop+jwt", alg: "ES256", jwk: this.jwk };
+    const claims: Told = { htm: method, htu: this.url + path, jti: randomUUID(), iat: Math.floor(Date.now() / 1000) };
+    claims.nonce = this.nonce; // of the last DPoP-Nonce header; empty the first time
+    if (token) claims.ath = digest(token);
+    if (body) claims.body_sha256 = digest(body); // the bytes as they are sent: of gzip, the compressed ones
+    const signed = `${encoded(JSON.stringify(header))}.${encoded(JSON.stringify(claims))}`;
+    const signature = await subtle.sign({ name: "ECDSA", hash: "SHA-256" }, this.key, Buffer.from(signed));
+    return `${signed}.${encoded(new Uint8Array(signature))}`; // WebCrypto gives r and s, 64 bytes, as JWS has it
+  }
+  // [/proof]
+
+  // [call]
+  async call(method: string, path: string, told?: Told, signedIn = true): Promise<any> {
+    for (let attempt = 0; attempt < 8; attempt++) {
+      const token = signedIn ? this.access : undefined;
+      const headers: Record<string, string> = { "Accept-Language": "en" };
+      let body: Uint8Array<ArrayBuffer> | undefined;
+      if (told) {
+        // sent_at is the clock at this very attempt
+        body = Uint8Array.from(gzipSync(JSON.stringify({ ...told, sent_at: ago(0) })));
+        Object.assign(headers, { "Content-Type": "application/json", "Content-Encoding": "gzip" });
+      }
+      if (token) headers.Authorization = `DPoP ${token}`;
+      headers.DPoP = await this.proof(method, path, body, token);
+      let pause = 200 * 2 ** attempt;
+      const timeout = AbortSignal.timeout(60_000);
+      const [answer, text] = await fetch(this.url + path, { method, headers, body, signal: timeout })
+        .then(async (answer) => [answer, await answer.text()] as const)
+        .catch(() => [undefined, ""] as const); // no answer, or half of one
+      if (!answer) {
+        await sleep(pause);
+        continue;
+      }
+      this.nonce = answer.headers.get("DPoP-Nonce") ?? this.nonce;
+      if (answer.ok) return text ? JSON.parse(text) : undefined;
+      const problem = answer.headers.get("Content-Type")?.startsWith("application/problem+json");
+      const toldBack: Told = problem ? JSON.parse(text) : { code: `http_${answer.status}` };
+      if (["use_dpop_nonce", "proof_replayed"].includes(toldBack.code)) continue; // a new proof is all that it takes
+      if (toldBack.code === "token_expired") {
+        this.keep(await this.call("POST", "/v1/sessions/refresh", { refresh_token: this.refresh }, false));
+        continue;
+      }
+      pause = 1000 * Number(answer.headers.get("Retry-After") ?? pause / 1000);
+      if (!(answer.status === 429 || answer.status >= 500) || pause > 30_000) throw new Problem(toldBack);
+      await sleep(pause);
+    }
+    throw new Error(`no answer to ${method} ${path}; nothing is lost`);
+  }
+  // [/call]
+
+  // [sign-in]
+  async enrol(code: string): Promise<Told> {
+    return (await this.call("POST", "/v1/devices/enrol", { code, jwk: this.jwk }, false)).device;
+  }
+
+  async signIn(badge: string, password: string): Promise<void> {
+    this.keep(await this.call("POST", "/v1/sessions", { badge, password }, false));
+  }
+
+  private keep(tokens: Told): void {
+    this.access = tokens.access_token;
+    this.refresh = tokens.refresh_token;
+  }
+  // [/sign-in]
+
+  // [outbox]
+  /** Keep an entry. When this returns it is on the disk, with its id and its number, for ever the same. */
+  async add(verb: string, occurred_at: string, told: Told): Promise<string> {
+    const id = randomUUID();
+    const seq = ++this.box.seq;
+    this.box.entries.push({ seq, told: { verb, id, occurred_at, device_seq: seq, ...told }, state: "queued" });
+    await this.save();
+    return id;
+  }
+
+  save = () => written(join(this.folder, "outbox.json"), JSON.stringify(this.box)); // whole or not at all
+  // [/outbox]
+
+  // [sync]
+  /** Send what is queued or waiting, and hear what is new, until there is neither. */
+  async sync(): Promise<void> {
+    for (let after = 0, more = true; ; ) {
+      const open = this.box.entries.filter(({ state, seq }) => /^(queued|waiting)$/.test(state) && seq > after);
+      const batch = open.slice(0, 1000);
+      if (!batch.length && !more) return;
+      const { cursor } = this.box;
+      const answer = await this.call("POST", "/v1/sync", { entries: batch.map(({ told }) => told), cursor });
+      batch.forEach((entry, index) => {
+        const result = answer.results[index];
+        const unsettled = result.status === "again" || (result.problem?.status ?? 0) >= 500;
+        entry.state = unsettled ? "queued" : result.status; // nothing became of it: send it again
+        entry.answer = result;
+      });
+      this.box.cursor = answer.cursor ?? cursor;
+      this.box.bundle = answer.bundle ?? this.box.bundle; // with `reset`, what was told before is forgotten here
+      await this.save();
+      after = batch.at(-1)?.seq ?? after;
+      more = answer.more ?? false;
+    }
+  }
+  // [/sync]
+
+  // [upload]
+  /** Ask what is missing, send exactly that, until the store has it all. Tomorrow's process can go on with it. */
+  async upload(id: string, file: string): Promise<void> {
+    for (let failures = 0; ; ) {
+      const { missing } = await this.call("GET", `/v1/uploads/${id}/parts`);
+      if (!missing.length) break;
+      const source = await open(file);
+      for (const part of missing) {
+        const { buffer } = await source.read(Buffer.alloc(part.bytes), 0, part.bytes, part.offset);
+        const headers = { "Content-MD5": createHash("md5").update(buffer).digest("base64") }; // the URL is signed
+        const arrived = await fetch(part.url, { method: "PUT", headers, body: buffer }).catch(() => undefined);
+        failures = arrived?.status === 200 ? 0 : failures + 1;
+        if (failures > 8) throw new Error("no part arrives; nothing is lost");
+      }
+      await source.close();
+    }
+    await this.call("POST", `/v1/uploads/${id}/complete`, {});
+  }
+  // [/upload]
+
+  // [receipt]
+  /** The receipt, once it is there and proves these very bytes. Keep it; only then may the file go. */
+  async receipt(id: string, file: string): Promise<string> {
+    let told: Told;
+    while ((told = await this.call("GET", `/v1/uploads/${id}/receipt`)).state === "received") await sleep(500);
+    if (told.state !== "sealed") throw new Error(told.advice); // mismatch, abandoned: upload it again
+    const { keys } = await this.call("GET", "/.well-known/jwks.json", undefined, false);
+    const [head, body, signature] = told.receipt.split(".");
+    const [header, claims] = [head, body].map((part) => JSON.parse(Buffer.from(part, "base64url").toString()));
+    const jwk = keys.find(({ kid }: Told) => kid === header.kid && kid.startsWith("evidence-"));
+    const key = await subtle.importKey("jwk", jwk, "Ed25519", false, ["verify"]);
+    const held = await subtle.verify("Ed25519", key, Buffer.from(signature, "base64url"), Buffer.from(`${head}.${body}`));
+    const mine = createHash("sha256").update(await readFile(file)).digest("hex");
+    const right = header.typ === "fujing-receipt+jwt" && claims.sha256 === mine && claims.id === told.id;
+    if (!held || !right) throw new Error("this receipt proves something else: keep the file");
+    this.box.receipts[id] = told.receipt;
+    await this.save();
+    return told.receipt;
+  }
+  // [/receipt]
+}
+
+/** Written beside it and to the disk, then put in its place. */
+async function written(file: string, text: string): Promise<void> {
+  const beside = await open(`${file}.new`, "w", 0o600);
+  await beside.writeFile(text);
+  await beside.sync();
+  await beside.close();
+  await rename(`${file}.new`, file);
+}
+
+const [folder, file] = process.argv.slice(2);
+const { FUJING_URL, FUJING_CODE, FUJING_BADGE, FUJING_PASSWORD } = process.env as Record<string, string>;
+const phone = new Phone(FUJING_URL.replace(/\/$/, ""), folder);
+await phone.wake();
+console.log("enrolled as", (await phone.enrol(FUJING_CODE)).serial);
+await phone.signIn(FUJING_BADGE, FUJING_PASSWORD);
+
+const dressed = { duty_type: "patrol", dress: "uniform", id_card_carried: true, roster_post: "西门岗亭" };
+const shift = await phone.add("shifts/check-in", ago(5), dressed);
+await phone.add("shifts/check-out", ago(1), { shift });
+const upload = await phone.add("recordings/declare", ago(1), {
+  camera_serial: "DSJ-0043", media_type: "video/mp4", file_name: basename(file), bytes: (await stat(file)).size,
+  sha256: createHash("sha256").update(await readFile(file)).digest("hex"), started_at: ago(3), ended_at: ago(2),
+});
+await phone.sync();
+for (const { told, state, answer } of phone.box.entries) console.log(answer?.receipt?.received_at, told.id, state);
+
+await phone.upload(upload, file);
+const receipt = await phone.receipt(upload, file);
+await unlink(file); // in this order: verified, kept, deleted
+console.log("sealed", upload, receipt);
