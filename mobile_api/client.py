@@ -13,7 +13,7 @@ import random
 import threading
 import time
 from base64 import b64encode
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -87,6 +87,7 @@ class Client:
         url: str,
         *,
         key: DeviceKey | None = None,
+        numbers: Iterator[int] | None = None,
         language: str = "zh",
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -97,7 +98,7 @@ class Client:
         )
         self._access = self._refresh = self._nonce = ""
         self._renewing = threading.Lock()
-        self._sequence = itertools.count(1)
+        self._numbers = numbers or itertools.count(1)  # of this device, which uses none twice
 
     def sign_in(self, badge: str, password: str) -> None:
         """Open a session. Raises Problem."""
@@ -117,13 +118,12 @@ class Client:
 
     def entry(self, verb: str, *, occurred_at: datetime | None = None, id: UUID | None = None, **told: Any) -> Any:
         """Record an entry now, or one that happened at `occurred_at`. Retried with the same id. Raises Problem."""
-        body = {
-            "id": id or uuid4(),
-            "occurred_at": occurred_at or self.clock(),
-            "device_seq": next(self._sequence),
-            **told,
-        }
-        return self._call("POST", f"/v1/{verb}", body)
+        return self._call("POST", f"/v1/{verb}", self.told(occurred_at=occurred_at, id=id, **told))
+
+    def told(self, *, occurred_at: datetime | None = None, id: UUID | None = None, **told: Any) -> dict[str, Any]:
+        """What an entry carries, numbered."""
+        common = {"id": id or uuid4(), "occurred_at": occurred_at or self.clock(), "device_seq": next(self._numbers)}
+        return common | told
 
     def sync(self, entries: list[Any], cursor: str | None = None, boot: tuple[UUID, int] | None = None) -> Any:
         """Hand in entries told offline, each with its `verb`, and hear what is new since `cursor`. Raises Problem."""

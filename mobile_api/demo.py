@@ -14,9 +14,10 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 from uuid import UUID
 
 import pyotp
@@ -33,6 +34,7 @@ from mobile_api.client import Client, DeskClient, Problem, digest_of
 from mobile_api.device_key import DeviceKey
 from mobile_api.drawing import draw
 from mobile_api.footage import Film, film
+from mobile_api.outbox import Outbox
 from mobile_api.serving import Ended, House, ServingError
 
 ROSTER = """record,code,name,kind,organ,from,until
@@ -40,18 +42,28 @@ organ,990000000000,示范市公安局,,,,
 organ,990100000000,示范区公安分局,,990000000000,,
 organ,990100510000,湖滨派出所,,990100000000,,
 person,FJ1001,林小雨,duty_auxiliary,990100510000,2024-03-01,
+person,FJ1002,陈文静,duty_auxiliary,990100510000,2024-03-01,
 person,100234,赵建国,officer,990100510000,2015-07-01,
 person,100007,吴敏,officer,990100000000,2008-07-01,
 role,100007,,inspector,990100000000,2026-01-01,
 qualification,FJ1001,,pre_job_training,,2024-03-01,
 qualification,FJ1001,,yearly_training,,2026-01-10,2036-12-31
 qualification,FJ1001,,accident_insurance,,2024-03-01,
+qualification,FJ1002,,pre_job_training,,2024-03-01,
+qualification,FJ1002,,yearly_training,,2026-01-10,2036-12-31
+qualification,FJ1002,,accident_insurance,,2024-03-01,
 device,HH-0001,手持终端,handheld,990100510000,,
 device,HH-0002,手持终端,handheld,990100510000,,
+device,HH-0003,手持终端,handheld,990100510000,,
 """
-DEVICES = ("HH-0001", "HH-0002")
+DEVICES = ("HH-0001", "HH-0002", "HH-0003")
 PASSWORD = "fujing-demo-2026"  # noqa: S105 - of people who live for a minute in a temporary directory
-PEOPLE = {"FJ1001": "辅警 auxiliary", "100234": "带班民警 officer", "100007": "督察 inspector"}
+PEOPLE = {
+    "FJ1001": "辅警 auxiliary",
+    "FJ1002": "辅警 auxiliary",
+    "100234": "带班民警 officer",
+    "100007": "督察 inspector",
+}
 FACTORS: dict[str, str] = {}  # otpauth addresses of those who set one up
 NOTICE = {"id_shown": True, "told": "向被盘查人表明身份，说明依据", "recusal_right_told": True}
 BATTERY = 7.0  # seconds in which the recorder is off: more than the tolerance
@@ -102,12 +114,47 @@ async def _roster(house: House) -> None:
 
 def _patrol(house: House, home: Path) -> bool:
     codes = asyncio.run(_codes(house))
-    lin, zhao = (_handheld(house, code, home / f"{serial}.pem") for serial, code in codes.items())
+    lin, zhao, chen = (_handheld(house, code, home / f"{serial}.pem") for serial, code in codes.items())
     _say(f"{len(codes)} devices enrolled, each with a key of its own, by codes that work once")
     lin.sign_in("FJ1001", PASSWORD)
     zhao.sign_in("100234", PASSWORD)
     officer = zhao.get("/v1/me")["id"]
     _say("林小雨 and 赵建国 signed in on their handhelds")
+    shift, confirmed = _begin(lin, zhao, officer)
+    told = _work(house, home, lin)
+    lin.entry("shifts/check-out", shift=shift)
+    _say("林小雨 checked out")
+    timeline = lin.get(f"/v1/shifts/{shift}")
+    console.print()
+    words = {code: message.sentence("zh") for code, message in law().messages.items()}
+    console.print(draw(timeline, words, console.width))
+    offline = _offline(chen, zhao, officer, home / "HH-0003.db")
+    listed = _inspector(house).get("/v1/findings")["items"]
+    return _all_true(
+        timeline,
+        told.films,
+        {
+            "the stop-and-question was refused with its article until it was as the law asks": told.refused,
+            "the officer confirmed that they lead": confirmed and any(led["confirmed"] for led in timeline["leading"]),
+            "the killed upload went on from what the store had": told.resumed,
+            "the gap in the footage was found, and is explained": told.explained,
+            "two hours without a network arrived whole, each fact once, when it happened": offline,
+            "the inspector sees that gap, and nothing else": [found["kind"] for found in listed] == ["unrecorded"],
+        },
+    )
+
+
+class Worked(NamedTuple):
+    """What became of the work in the middle of the patrol."""
+
+    refused: bool
+    resumed: bool
+    explained: bool
+    films: list[Film]
+
+
+def _begin(lin: Client, zhao: Client, officer: str) -> tuple[str, bool]:
+    """Checked in, and led: the shift, and whether the officer's yes counted."""
     shift = lin.entry(
         "shifts/check-in", duty_type="patrol", dress="uniform", id_card_carried=True, ordered_by=officer,
         equipment=["执法记录仪", "防刺背心", "对讲机"],
@@ -117,6 +164,11 @@ def _patrol(house: House, home: Path) -> bool:
     _say("林小雨 checked in to a patrol and named 赵建国 as leading officer")
     confirmed = zhao.entry("supervisions/confirm", supervision=named)["supervision"]["answer"] == "confirmed"
     _say("赵建国 confirmed that they lead")
+    return shift, confirmed
+
+
+def _work(house: House, home: Path, lin: Client) -> Worked:
+    """A patrol with a stop in it, filmed with a gap, sent and explained."""
     patrol = lin.entry("activities/start", work="9.6")["id"]
     _say("9.6 巡逻 patrol begun: at the organ's command, no more is asked")
     refused = _refused(lin)
@@ -126,27 +178,40 @@ def _patrol(house: House, home: Path) -> bool:
     lin.entry("activities/finish", activity=stop["id"])
     lin.entry("activities/finish", activity=patrol)
     _say("both finished")
-    resumed = _upload(house, lin, films)
-    explained = _explained(lin, stop["id"])
-    lin.entry("shifts/check-out", shift=shift)
-    _say("林小雨 checked out")
-    timeline = lin.get(f"/v1/shifts/{shift}")
-    console.print()
-    words = {code: message.sentence("zh") for code, message in law().messages.items()}
-    console.print(draw(timeline, words, console.width))
-    inspector = _inspector(house)
-    listed = inspector.get("/v1/findings")["items"]
-    return _all_true(
-        timeline,
-        films,
-        {
-            "the stop-and-question was refused with its article until it was as the law asks": refused,
-            "the officer confirmed that they lead": confirmed and any(led["confirmed"] for led in timeline["leading"]),
-            "the killed upload went on from what the store had": resumed,
-            "the gap in the footage was found, and is explained": explained,
-            "the inspector sees that gap, and nothing else": [found["kind"] for found in listed] == ["unrecorded"],
-        },
-    )
+    return Worked(refused, _upload(house, lin, films), _explained(lin, stop["id"]), films)
+
+
+def _offline(chen: Client, zhao: Client, officer: str, path: Path) -> bool:
+    """Two hours without a network, and the sync that follows; the officer's phone sees the network first."""
+    began = datetime.now(UTC) - timedelta(hours=2)
+    chen.sign_in("FJ1002", PASSWORD)
+    person, outbox = chen.get("/v1/me")["id"], Outbox(path)
+
+    def at(minute: float) -> datetime:
+        return began + timedelta(minutes=minute)
+
+    shift = outbox.add(
+        person, "shifts/check-in", occurred_at=at(0), duty_type="patrol", dress="uniform", id_card_carried=True,
+        ordered_by=officer,
+    )  # fmt: skip
+    named = outbox.add(person, "supervisions/name", occurred_at=at(1), officer=officer)
+    patrol = outbox.add(person, "activities/start", occurred_at=at(5), work="9.6")
+    outbox.add(person, "activities/finish", occurred_at=at(100), activity=patrol)
+    outbox.add(person, "shifts/check-out", occurred_at=at(110), shift=shift)
+    kept = outbox.left(person).entries
+    _say(f"陈文静 patrolled for two hours without a network: {kept} entries in the outbox of her handheld")
+    yes = {"verb": "supervisions/confirm", **zhao.told(occurred_at=at(2), supervision=named)}
+    waited = zhao.sync([yes])["results"][0]["status"]
+    _say(f"赵建国's phone sees the network first; his yes to her naming: {waited}, for the naming is on its way")
+    outbox.sync(chen, person)
+    left = outbox.left(person).entries
+    outbox.close()
+    told = chen.get(f"/v1/shifts/{shift}")
+    led = [leading["confirmed"] for leading in told["leading"]]
+    _say(f"陈文静 synced: {left} entries left, led and confirmed from {told['leading'][0]['started_at'][11:19]} UTC on")
+    far = abs(datetime.fromisoformat(told["shift"]["started_at"]) - began)
+    again = zhao.sync([yes])["results"][0]["status"]
+    return (kept, waited, left, led, again) == (5, "waiting", 0, [True], "replayed") and far < timedelta(seconds=5)
 
 
 async def _codes(house: House) -> dict[str, str]:

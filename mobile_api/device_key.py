@@ -4,7 +4,10 @@ A phone keeps its key in the hardware's key store; a station keeps it in a file 
 """
 
 import base64
+import fcntl
 import hashlib
+import os
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,6 +30,27 @@ def encoded(content: bytes) -> str:
 
 def digest(content: bytes) -> str:
     return encoded(hashlib.sha256(content).digest())
+
+
+class Numbers:
+    """A device's numbers for its entries: each given once, whichever of its programs asks, kept in a file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __iter__(self) -> Iterator[int]:
+        return self
+
+    def __next__(self) -> int:
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        with os.fdopen(descriptor, "r+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            number = int(file.read() or 0) + 1
+            file.seek(0)
+            file.write(str(number))
+            file.flush()
+            os.fsync(file.fileno())
+        return number
 
 
 class DeviceKey:
