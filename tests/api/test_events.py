@@ -43,7 +43,9 @@ class Listening:
     """An open stream, read as it comes."""
 
     def __init__(self, app: Litestar, who: Someone, query: str = "", **headers: str) -> None:
-        told = {"authorization": f"Bearer {who.token}", "host": "fujing.test"} | headers
+        told = {"authorization": f"DPoP {who.token}", "host": "fujing.test"} | headers
+        if who.token is not None:
+            told["dpop"] = who.proof("GET", f"http://fujing.test{EVENTS}", {"Authorization": told["authorization"]})
         scope: Any = {
             "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "GET", "scheme": "http",
             "path": EVENTS, "raw_path": EVENTS.encode(), "query_string": query.encode(), "root_path": "",
@@ -392,7 +394,7 @@ def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Serving, Cl
     place = Place(home / "house", {"FUJING_LAW_DIR": str(law_dir)})
     password = place.bring_in_people()[LIN]
     with serving(place) as house:
-        lin = Client(house.url)
+        lin = house.handheld("HH-0001")
         lin.sign_in(LIN, password)
         yield house, lin
 
@@ -400,7 +402,9 @@ def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Serving, Cl
 async def opened(house: Serving, lin: Client) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     host, port = house.url.removeprefix("http://").rsplit(":", 1)
     reader, writer = await asyncio.open_connection(host, int(port))
-    writer.write(f"GET {EVENTS} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {lin._access}\r\n\r\n".encode())
+    shown = lin._credentials("GET", EVENTS, lin._access, None)
+    told = "".join(f"{name}: {text}\r\n" for name, text in shown.items())
+    writer.write(f"GET {EVENTS} HTTP/1.1\r\nHost: {host}\r\n{told}\r\n".encode())
     head = await reader.readuntil(b": hello\n\n")
     assert head.startswith(b"HTTP/1.1 200"), head
     return reader, writer

@@ -65,9 +65,8 @@ def test_the_feed_goes_on_after_a_restore(clusters: tuple[PostgresAddress, Postg
     old, new = clusters
     place = Place(tmp_path / "house", named(old))
     password = place.bring_in_people()[LIN]
-    lin = Client("")
     with serving(place) as house:
-        lin.url = house.url
+        lin = house.handheld("HH-0001")
         lin.sign_in(LIN, password)
         begun = lin.get("/v1/changes")["cursor"]
         shift = lin.entry("shifts/check-in", **CHECK_IN)["id"]
