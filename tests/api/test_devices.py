@@ -150,6 +150,27 @@ async def test_two_devices_with_one_code_at_once(app: Litestar, admin: Someone) 
     ]
 
 
+async def test_a_device_revoked_while_it_is_enrolled_is_not(app: Litestar, admin: Someone, owner: Any) -> None:
+    """The code was typed while the administrator revoked: the key does not come into force behind their back."""
+    serial, phone = await a_device(), a_new_phone(app)
+    code, transaction = await a_code(admin, serial), owner.transaction()
+    await transaction.start()
+    await owner.execute("UPDATE device SET revoked_at = now() WHERE serial = $1", serial)
+    enrolling = asyncio.create_task(enrols(phone, code))
+    await asyncio.sleep(0.3)
+    await transaction.commit()
+    refused(await enrolling, 422, "code_refused")
+    assert 0 == await value("SELECT count(*) FROM device_key WHERE jkt = $1", phone.key.jkt)
+
+
+async def test_a_key_that_ended_opens_nothing(app: Litestar) -> None:
+    """Even where a session was left open beside it."""
+    lin = await a_duty_auxiliary(app)
+    ended = "UPDATE device_key SET ended_at = now(), end_reason = 're_enrolled' WHERE jkt = $1"
+    await execute(ended, lin.key.jkt)
+    refused(await lin.get("/v1/me"), 401, "session_ended")
+
+
 async def test_a_new_code_replaces_the_one_before(app: Litestar, admin: Someone) -> None:
     """A slip of paper that was left lying is worth nothing."""
     serial = await a_device()

@@ -71,13 +71,23 @@ async def test_a_token_of_another_device_opens_nothing(app: Litestar, lin: Someo
     refused(await enemy.post(CHECK_IN, **a_check_in()), 401, "key_differs")
 
 
-async def test_a_session_is_bound_by_the_database_too(app: Litestar, lin: Someone) -> None:
-    """A signing key that leaked could bind Lin's session to another key: the session itself knows better."""
-    enemy = await a_phone(app)
+def bound(app: Litestar, token: str | None, jkt: str) -> str:
+    """The token, bound to another key by somebody who has a signing key of ours."""
     kid, key = app.state.key_rings.session.newest()
-    told = jwt.decode(lin.token, options={"verify_signature": False}) | {"cnf": {"jkt": enemy.key.jkt}}
-    enemy.token = jwt.encode(told, key, algorithm="EdDSA", headers={"kid": kid})
+    told = jwt.decode(str(token), options={"verify_signature": False}) | {"cnf": {"jkt": jkt}}
+    return jwt.encode(told, key, algorithm="EdDSA", headers={"kid": kid})
+
+
+async def test_token_and_session_are_both_bound(app: Litestar, lin: Someone) -> None:
+    """A signing key that leaked could bind Lin's session to another key: the session itself knows better. Nor is a
+    token for another key good for one's own session."""
+    enemy = await a_duty_auxiliary(app)
+    own, enemy.token = enemy.token, bound(app, lin.token, enemy.key.jkt)
     refused(await enemy.get(ME), 401, "key_differs")
+    enemy.token = bound(app, own, lin.key.jkt)
+    refused(await enemy.get(ME), 401, "key_differs")
+    enemy.token = bound(app, own, enemy.key.jkt)
+    assert 200 == (await enemy.get(ME)).status_code
 
 
 async def test_a_proof_is_taken_once(app: Litestar, neighbour: Litestar, lin: Someone) -> None:

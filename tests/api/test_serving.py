@@ -106,6 +106,22 @@ def test_the_roster_and_a_password_come_in_while_it_serves(served: Serving) -> N
     assert served.process.poll() is None
 
 
+def test_a_lost_handheld_is_revoked_and_a_found_one_enrolled_anew(served: Serving) -> None:
+    """By the operator, while it serves; what cannot be done is a sentence."""
+    phone = served.handheld("HH-0003")
+    phone.sign_in(LIN, PASSWORD)
+    succeeded(served.place.run("revoke", "HH-0003"))
+    with pytest.raises(Problem, match="device_revoked"):
+        phone.get("/v1/me")
+    assert "reinstate" in complaint(served.place.run("enrol", "HH-0003"))
+    succeeded(served.place.run("reinstate", "HH-0003"))
+    del served.place.keys["HH-0003"]
+    again = served.handheld("HH-0003")
+    again.sign_in(LIN, PASSWORD)
+    assert LIN == again.get("/v1/me")["badge"]
+    assert "HH-9999" not in complaint(served.place.run("revoke", "HH-9999"))
+
+
 def test_a_password_for_nobody_is_a_sentence(served: Serving) -> None:
     """It names the badge number and what to do."""
     done = served.place.run("set-password", "FJ9999", given=PASSWORD + "\n")

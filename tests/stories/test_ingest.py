@@ -178,6 +178,18 @@ def test_what_stops_it_before_it_begins_is_one_sentence(
     assert done.stderr.startswith("fujing: ")
 
 
+def test_a_station_without_a_key_is_told_how_to_get_one(
+    running: Serving, passwords: dict[str, str], tmp_path: Path
+) -> None:
+    """And a code that is none leaves no key behind that would pass for one."""
+    key = tmp_path / "no-key.pem"
+    done = ingest(running, passwords, tmp_path, "--key", str(key))
+    assert (1, True) == (done.returncode, "enrol-station" in done.stderr), done.stderr
+    wrong = running.place.run("enrol-station", "0000-0000-0000-0000", "--url", running.url, "--key", str(key))
+    assert (1, True) == (wrong.returncode, wrong.stderr.startswith("fujing: code_refused")), wrong.stderr
+    assert not key.exists()
+
+
 def test_a_server_that_does_not_answer_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After every attempt; what is on the card is still on the card."""
     monkeypatch.setattr(client, "ATTEMPTS", 1)
