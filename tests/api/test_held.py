@@ -79,6 +79,18 @@ async def test_what_is_admitted_is_recorded_as_it_was_told(app: Litestar) -> Non
     assert (None, None) == tuple(await first("SELECT content, despite FROM held_entry WHERE id = $1", come["id"]))
 
 
+async def test_what_is_admitted_is_never_refused_by_rules(app: Litestar) -> None:
+    """It came within the minute, and the act is over when a person decides: recorded, with its findings."""
+    lin, sun = await a_duty_auxiliary(app), await a_commander_of(app, STATION)
+    await revoke(lin)
+    told = lin.item("shifts/check-in", **(a_check_in() | {"roster_post": None}))
+    await lin.sync(told)
+    recorded(await decide(sun, "admit", told["id"]))
+    assert "recorded" == await state_of(told["id"])
+    sql = "SELECT kind FROM finding WHERE subject = $1 AND withdrawn_at IS NULL"
+    assert "not_ordered" == await value(sql, told["id"])
+
+
 async def test_what_is_refused_is_kept_and_its_phone_told(app: Litestar) -> None:
     """For ever, by either route; nothing of it is recorded."""
     lin, come, _ = await held_shift(app)

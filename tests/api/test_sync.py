@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import time
+import tracemalloc
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -16,7 +17,7 @@ import pytest
 from litestar import Litestar
 
 from backend import sync
-from backend.database import fetch, first, value
+from backend.database import execute, fetch, first, value
 from backend.law.catalogue import law
 from backend.oversight import sequence
 from tests.builders import (
@@ -153,7 +154,9 @@ async def test_what_waited_keeps_the_clock_of_its_first_arrival(app: Litestar) -
     come, go = a_shift(lin)
     raw = go["occurred_at"]
     await lin.sync(go | {"occurred_at": raw - wrong}, sent_at=now() - wrong)
-    await asyncio.sleep(0.05)
+    sql = """UPDATE held_entry SET received_at = received_at - interval '1 hour', sent_at = sent_at - interval '1 hour',
+        occurred_at = occurred_at - interval '1 hour' WHERE id = $1"""
+    await execute(sql, go["id"])  # as if an hour had passed since
     await lin.sync(go | {"occurred_at": raw - wrong}, sent_at=now())
     await lin.check_in(**{name: told for name, told in come.items() if name != "verb"})
     ended = await value("SELECT ended_at FROM shift WHERE id = $1", come["id"])
@@ -230,6 +233,22 @@ async def test_reference_and_what_waits_cannot_miss_each_other(app: Litestar) ->
         assert await state_of(go["id"]) in (None, "recorded")
 
 
+async def test_who_brings_a_reference_and_who_waits_for_it_take_turns(app: Litestar, owner: asyncpg.Connection) -> None:
+    """They are two people on two phones: what keeps them apart is the reference itself."""
+    lin, zhao = await a_duty_auxiliary(app), await an_officer(app)
+    recorded(await lin.check_in(at=ago(hours=5)))
+    naming = lin.entry(officer=zhao.id, at=ago(hours=4))
+    yes = zhao.item("supervisions/confirm", supervision=naming["id"], at=ago(hours=3))
+    async with held_up(owner, naming["id"]):
+        both = [asyncio.create_task(lin.send("/v1/supervisions/name", naming)), asyncio.create_task(zhao.sync(yes))]
+        done, _ = await asyncio.wait(both, timeout=0.5)
+        assert not done
+    recorded(await both[0])
+    await both[1]
+    assert await state_of(yes["id"]) in (None, "recorded")
+    assert "confirmed" == await value("SELECT answer FROM supervision WHERE id = $1", naming["id"])
+
+
 async def test_what_waits_in_vain_goes_to_a_person(app: Litestar) -> None:
     """After its term a finding stands, and is withdrawn when the reference comes after all."""
     lin = await a_duty_auxiliary(app)
@@ -273,9 +292,9 @@ async def test_nobody_fills_the_house_with_what_never_comes(app: Litestar, monke
 
 
 @asynccontextmanager
-async def held_up(owner: asyncpg.Connection, person: Someone) -> AsyncIterator[None]:
-    """Whatever concerns this person stands still meanwhile."""
-    key = int.from_bytes(person.id.bytes[:8], signed=True)
+async def held_up(owner: asyncpg.Connection, held: UUID) -> AsyncIterator[None]:
+    """Whatever concerns this person or entry stands still meanwhile."""
+    key = int.from_bytes(held.bytes[:8], signed=True)
     await owner.execute("SELECT pg_advisory_lock($1)", key)
     try:
         yield
@@ -299,7 +318,7 @@ async def test_a_device_revoked_during_a_sync(app: Litestar, owner: asyncpg.Conn
     namings = [recorded(await each.names(zhao, at=ago(hours=3)))["id"] for each in (lin, zhu, lin)]
     items = [zhao.item("supervisions/confirm", supervision=naming, at=ago(hours=2, minutes=-minutes))
              for minutes, naming in enumerate(namings)]  # fmt: skip
-    async with held_up(owner, zhu):
+    async with held_up(owner, zhu.id):
         asking = asyncio.create_task(zhao.sync(*items))
         await until(lambda: value("SELECT count(*) > 0 FROM entry WHERE id = $1", items[0]["id"]))
         await owner.execute("UPDATE device SET revoked_at = now() WHERE serial = $1", serial)
@@ -344,7 +363,7 @@ async def test_a_terminated_backend_is_a_hiccup(
     """The entry under way is tried again, and nothing is recorded twice."""
     lin = await a_duty_auxiliary(app)
     come, go = a_shift(lin)
-    async with held_up(owner, lin):
+    async with held_up(owner, lin.id):
         asking = asyncio.create_task(lin.sync(come, go))
         await until(lambda: owner.fetchval(WAITING))
         pid = await owner.fetchval(WAITING)
@@ -414,9 +433,13 @@ async def test_bombs_are_refused_and_cheap(
 ) -> None:
     """Inflated size, depth, a million items: a clean no, within the time of a breath."""
     lin = await a_duty_auxiliary(app)
+    tracemalloc.start()
     began = time.perf_counter()
     refused(await posted(lin, content, headers), status, code)
-    assert time.perf_counter() - began < 2
+    took, (_, peak) = time.perf_counter() - began, tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert took < 3
+    assert peak < 64 * 1024 * 1024
 
 
 async def test_a_deep_item_within_bounds_is_refused_alone(app: Litestar) -> None:
