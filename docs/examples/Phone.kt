@@ -1,4 +1,4 @@
-// A phone that speaks to Fujing: Kotlin for Android 8 (API 26) and later, with OkHttp 4 or 5 and the org.json of Android.
+// A phone that speaks to Fujing: Kotlin for Android 8 (API 26) and later, OkHttp 4 or 5, and the org.json of Android.
 // See docs/mobile.md. Call it off the main thread. `folder` is the app's own: Context.filesDir.
 //
 // Here one person uses the phone; on a shared one each entry is kept with its person and sent under theirs.
@@ -45,7 +45,8 @@ private fun hex(content: ByteArray): String = content.joinToString("") { "%02x".
 private fun toldOf(vararg fields: Pair<String, Any?>) = JSONObject(fields.toMap())
 
 class Phone(private val url: String, folder: File) {
-    private val http = OkHttpClient.Builder().connectTimeout(Duration.ofSeconds(5)).readTimeout(Duration.ofSeconds(60)).build()
+    private val http =
+        OkHttpClient.Builder().connectTimeout(Duration.ofSeconds(5)).readTimeout(Duration.ofSeconds(60)).build()
     private val json = "application/json".toMediaType()
     private var nonce = ""
     private var access = ""
@@ -160,46 +161,53 @@ class Phone(private val url: String, folder: File) {
     val entries: JSONArray = box.optJSONArray("entries") ?: JSONArray().also { box.put("entries", it) }
 
     /** Keep an entry. When this returns it is on the disk, with its id and its number, for ever the same. */
-    @Synchronized
-    fun add(verb: String, occurredAt: Instant, vararg told: Pair<String, Any?>): String {
+    fun add(verb: String, occurredAt: Instant, vararg told: Pair<String, Any?>): String = synchronized(box) {
         val id = UUID.randomUUID().toString()
         val seq = box.getInt("seq") + 1
         val entry = toldOf("verb" to verb, "id" to id, "occurred_at" to occurredAt.toString(), "device_seq" to seq, *told)
         entries.put(toldOf("seq" to seq, "told" to entry, "state" to "queued"))
         box.put("seq", seq)
         save()
-        return id
+        id
     }
 
     private fun save() { // whole or not at all
         val out = file.startWrite()
-        out.write(box.toString().toByteArray())
-        file.finishWrite(out)
+        try {
+            out.write(box.toString().toByteArray())
+            file.finishWrite(out)
+        } catch (broken: IOException) {
+            file.failWrite(out)
+            throw broken
+        }
     }
     // [/outbox]
 
     // [sync]
-    /** Send what is queued or waiting, and hear what is new, until there is neither. */
-    @Synchronized
+    /** Send what is queued or waiting, and hear what is new, until there is neither. `add` never waits for it. */
     fun sync() {
         var after = 0
         var more = true
         while (true) {
-            val batch = (0 until entries.length()).map(entries::getJSONObject)
-                .filter { it.getString("state") in setOf("queued", "waiting") && it.getInt("seq") > after }.take(1000)
-            if (batch.isEmpty() && !more) return
-            val told = toldOf("entries" to JSONArray(batch.map { it.getJSONObject("told") }))
-            if (box.has("cursor")) told.put("cursor", box.getString("cursor"))
-            val answer = call("POST", "/v1/sync", told)
-            batch.forEachIndexed { index, entry ->
-                val result = answer.getJSONArray("results").getJSONObject(index)
-                val away = (result.optJSONObject("problem")?.optInt("status") ?: 0) >= 500
-                val status = result.getString("status")
-                entry.put("state", if (status == "again" || away) "queued" else status) // nothing became of it
-                entry.put("answer", result)
+            val told = JSONObject()
+            val batch = synchronized(box) {
+                if (box.has("cursor")) told.put("cursor", box.getString("cursor"))
+                (0 until entries.length()).map(entries::getJSONObject)
+                    .filter { it.getString("state") in setOf("queued", "waiting") && it.getInt("seq") > after }.take(1000)
             }
-            for (name in listOf("cursor", "bundle")) if (!answer.isNull(name)) box.put(name, answer.get(name))
-            save() // with `reset`, what was told before is forgotten here
+            if (batch.isEmpty() && !more) return
+            val answer = call("POST", "/v1/sync", told.put("entries", JSONArray(batch.map { it.getJSONObject("told") })))
+            synchronized(box) { // one answer is kept whole or not at all
+                batch.forEachIndexed { index, entry ->
+                    val result = answer.getJSONArray("results").getJSONObject(index)
+                    val away = (result.optJSONObject("problem")?.optInt("status") ?: 0) >= 500
+                    val status = result.getString("status")
+                    entry.put("state", if (status == "again" || away) "queued" else status) // nothing became of it
+                    entry.put("answer", result)
+                }
+                for (name in listOf("cursor", "bundle")) if (!answer.isNull(name)) box.put(name, answer.get(name))
+                save() // with `reset`, what was told before is forgotten here
+            }
             after = batch.lastOrNull()?.getInt("seq") ?: after
             more = answer.optBoolean("more")
         }
@@ -255,8 +263,10 @@ class Phone(private val url: String, folder: File) {
         val right = header.getString("typ") == "fujing-receipt+jwt" && claims.getString("id") == told.getString("id") &&
             claims.getString("sha256") == hex(sha256(taken.readBytes()))
         check(held && right) { "this receipt proves something else: keep the file" }
-        box.put("receipt $id", receipt)
-        save()
+        synchronized(box) {
+            box.put("receipt $id", receipt)
+            save()
+        }
         return receipt
     }
     // [/receipt]

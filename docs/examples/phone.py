@@ -155,9 +155,8 @@ class Phone:
                 status, problem = result["status"], result.get("problem", {})
                 if status == "again" or problem.get("status", 0) >= 500:
                     status = "queued"  # nothing became of it: send it again
-                self.box.execute(
-                    "UPDATE entry SET state = ?, answer = ? WHERE seq = ?", (status, json.dumps(result), seq)
-                )
+                told_of = (status, json.dumps(result), seq)
+                self.box.execute("UPDATE entry SET state = ?, answer = ? WHERE seq = ?", told_of)
             for name in ("cursor", "bundle"):  # with `reset`, what was told before is forgotten here
                 if answer.get(name):
                     kept = answer[name] if name == "cursor" else json.dumps(answer[name])

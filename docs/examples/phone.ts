@@ -31,6 +31,7 @@ class Phone {
   private refresh = "";
   private key!: webcrypto.CryptoKey;
   private jwk!: Told;
+  private saved = Promise.resolve();
   box: { seq: number; entries: Kept[]; cursor?: string; bundle?: Told; receipts: Told } = {
     seq: 0, entries: [], receipts: {},
   };
@@ -129,7 +130,11 @@ class Phone {
     return id;
   }
 
-  save = () => written(join(this.folder, "outbox.json"), JSON.stringify(this.box)); // whole or not at all
+  /** The whole box or nothing of it, one after the other. */
+  save(): Promise<void> {
+    const write = () => written(join(this.folder, "outbox.json"), JSON.stringify(this.box));
+    return (this.saved = this.saved.then(write, write));
+  }
   // [/outbox]
 
   // [sync]
