@@ -143,7 +143,8 @@ async def _news(actor: Actor, cursor: str | None) -> dict[str, Any]:
     except Refusal:
         new = await feed.changes(actor, None, reads.page_limit(None))
     told = msgspec.structs.asdict(new)
-    return {"changes": told.pop("items"), **told}
+    begun = {"bundle": told.pop("bundle")} if new.bundle is not None else {}
+    return {"changes": told.pop("items"), **told, **begun}
 
 
 def _item(raw: msgspec.Raw) -> Item:
