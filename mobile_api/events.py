@@ -20,7 +20,7 @@ from uuid import UUID
 
 import asyncpg
 import structlog
-from asyncpg_listen import ListenPolicy, NotificationListener
+from asyncpg_listen import ListenPolicy, Notification, NotificationListener, NotificationOrTimeout
 from litestar import Request, Response, get
 from litestar.params import HeaderParameter
 from litestar.types import Receive, Scope, Send
@@ -169,8 +169,9 @@ class Hub:
             self._woken.set()  # who rang meanwhile was not heard
             return self._listening
 
-        async def heard(_: Any) -> None:
-            self._woken.set()
+        async def heard(told: NotificationOrTimeout) -> None:
+            if isinstance(told, Notification):
+                self._woken.set()
 
         poll = law().span("feed_poll").total_seconds()
         listener = NotificationListener(connect, reconnect_delay=0.5)
