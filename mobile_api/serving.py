@@ -34,6 +34,10 @@ from storage.evidence_store import LockNotKept
 READY_SECONDS = 30.0
 POLL = 0.2
 PREFERRED_PORT = 8080
+OF_ANOTHER_CLUSTER = """
+SELECT c.system_identifier IS DISTINCT FROM (SELECT system_identifier FROM journal_epoch ORDER BY epoch DESC LIMIT 1)
+FROM pg_control_system() c
+"""
 
 
 class ServingError(Exception):
@@ -159,6 +163,11 @@ async def _check_role(settings: Settings) -> None:
         if await database.value("SELECT to_regclass('journal')") is None:
             raise ServingError(
                 "The database has no schema yet: set FUJING_MIGRATE_URL, or run `fujing migrate` as owner."
+            )
+        if await database.value(OF_ANOTHER_CLUSTER):
+            raise ServingError(
+                "The database was restored into another cluster: set FUJING_MIGRATE_URL, or run `fujing migrate` as "
+                "owner, so that what it holds is told again."
             )
         if await database.value("SELECT has_table_privilege('journal', 'UPDATE, DELETE, TRUNCATE')"):
             raise ServingError(

@@ -15,6 +15,7 @@ from storage.embedded.postgres import postgres_binaries
 from tests.api.storage_support import a_postgres
 from tests.houses import LIN, Place, serving
 
+AGED = "DO $$ BEGIN FOR i IN 1..20000 LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END $$"
 CHECK_IN = {"duty_type": "patrol", "dress": "uniform", "id_card_carried": True, "roster_post": "南门岗亭"}
 
 
@@ -65,6 +66,7 @@ def test_the_feed_goes_on_after_a_restore(clusters: tuple[PostgresAddress, Postg
     old, new = clusters
     place = Place(tmp_path / "house", named(old))
     password = place.bring_in_people()[LIN]
+    run("psql", old.owner_url, "-q", "-X", "-c", AGED)  # it has counted further than the new one will
     with serving(place) as house:
         lin = house.handheld("HH-0001")
         lin.sign_in(LIN, password)
@@ -81,6 +83,10 @@ def test_the_feed_goes_on_after_a_restore(clusters: tuple[PostgresAddress, Postg
         seen, beyond = follow(lin, upto)
         assert [lost] == seen
     run("psql", new.owner_url, "-v", "ON_ERROR_STOP=1", "-q", "-X", "-f", str(tmp_path / "dump.sql"))
+    place.settings.update({"FUJING_DATABASE_URL": new.app_url})
+    del place.settings["FUJING_MIGRATE_URL"]
+    refused = place.run("serve", seconds=30)
+    assert (1, True) == (refused.returncode, "restored into another cluster" in refused.stderr)
     place.settings.update(named(new))
     with serving(place) as house:
         lin.url = house.url
