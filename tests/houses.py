@@ -1,6 +1,7 @@
 """A whole Fujing as its operator runs it: the command `fujing`, in processes of its own, over a data directory."""
 
 import contextlib
+import itertools
 import json
 import os
 import signal
@@ -43,6 +44,7 @@ class Place:
     home: Path
     settings: dict[str, str] = field(default_factory=dict)
     keys: dict[str, DeviceKey] = field(default_factory=dict)  # of the devices that were enrolled, by serial
+    numbers: dict[str, Iterator[int]] = field(default_factory=dict)  # what each of them counts on with
 
     def __post_init__(self) -> None:
         self.home.mkdir(parents=True, exist_ok=True)
@@ -133,7 +135,8 @@ class Serving:
         if serial not in keys:
             keys[serial] = DeviceKey()
             Client(self.url, key=keys[serial]).enrol(self.place.code_for(serial))
-        return Client(self.url, key=keys[serial], **more)
+        numbers = self.place.numbers.setdefault(serial, itertools.count(1))
+        return Client(self.url, key=keys[serial], numbers=numbers, **more)
 
     def enrol_station(self) -> None:
         """Give the docking station its key, once."""

@@ -208,4 +208,4 @@ def test_the_same_patrol_with_a_phone_that_was_offline_for_two_days(
         assert verified(lin, upload, path)
         assert read_receipt(lin.get(f"/v1/uploads/{upload}/receipt")["receipt"], zhao.published_keys())
     assert facts_of(lin, shift, patrol) == FACTS
-    assert {"clock_skew", "handed_over_late"} == findings_of(lin, shift)
+    assert {"clock_skew", "handed_over_late", "told_late"} == findings_of(lin, shift)
