@@ -186,7 +186,7 @@ def test_a_station_without_a_key_is_told_how_to_get_one(
     done = ingest(running, passwords, tmp_path, "--key", str(key))
     assert (1, True) == (done.returncode, "enrol-station" in done.stderr), done.stderr
     wrong = running.place.run("enrol-station", "0000-0000-0000-0000", "--url", running.url, "--key", str(key))
-    assert (1, True) == (wrong.returncode, wrong.stderr.startswith("fujing: code_refused")), wrong.stderr
+    assert (1, True) == (wrong.returncode, wrong.stderr.startswith("fujing: enrolment_refused")), wrong.stderr
     assert not key.exists()
 
 
