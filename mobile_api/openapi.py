@@ -293,6 +293,9 @@ OF_OPERATION = {
         "unknown_supervision", "not_the_named_officer", "leads_from_out_of_range", "already_answered",
         "answered_before_naming",
     ),
+    "supervisions_prove": (
+        "unknown_supervision", "leading_not_proved", "answered_before_naming", "already_answered", "already_ended",
+    ),
     "supervisions_decline": (
         "unknown_supervision", "not_the_named_officer", "already_answered", "already_ended", "answered_before_naming",
     ),

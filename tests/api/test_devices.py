@@ -159,7 +159,7 @@ async def test_a_device_revoked_while_it_is_enrolled_is_not(app: Litestar, admin
     enrolling = asyncio.create_task(enrols(phone, code))
     await asyncio.sleep(0.3)
     await transaction.commit()
-    refused(await enrolling, 422, "code_refused")
+    refused(await enrolling, 422, "enrolment_refused")
     assert 0 == await value("SELECT count(*) FROM device_key WHERE jkt = $1", phone.key.jkt)
 
 
