@@ -266,7 +266,7 @@ class Client:
         except urllib3.exceptions.HTTPError:
             return None
         self._nonce = answer.headers.get("DPoP-Nonce", self._nonce)
-        return answer
+        return answer if _arrived_whole(answer) else None
 
     def _credentials(self, method: str, path: str, token: str | None, content: bytes | None) -> dict[str, str]:
         """The headers that say who asks: a proof for this very request, and the token that it goes with."""
@@ -364,6 +364,12 @@ def _asked_pause(answer: urllib3.BaseHTTPResponse | None) -> float | None:
         return max(0.0, (until - now).total_seconds())
     except (KeyError, TypeError, ValueError):
         return None
+
+
+def _arrived_whole(answer: urllib3.BaseHTTPResponse) -> bool:
+    """Whether the head said where the body ends. Python takes a head that was cut off for a whole one with no body."""
+    ends = answer.headers.get("Content-Length", "").isdigit() or answer.headers.get("Transfer-Encoding") == "chunked"
+    return ends or answer.status == 204
 
 
 def _problem(answer: urllib3.BaseHTTPResponse) -> Problem:
