@@ -36,8 +36,8 @@ def make_private(directory: Path) -> Path:
     return directory
 
 
-def write_private(path: Path, content: bytes) -> None:
-    """Write a file for its owner only; where another process was first, its file stands."""
+def write_private(path: Path, content: bytes, *, replace: bool = False) -> None:
+    """Write a file for its owner only, whole or not at all; one that is there stands, unless it is to be replaced."""
     make_private(path.parent)
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -45,12 +45,15 @@ def write_private(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
+    if replace:
+        return os.replace(draft, path)
     try:
         os.link(draft, path)
     except FileExistsError:
         pass
     finally:
         draft.unlink()
+    return None
 
 
 def secret(path: Path) -> str:

@@ -2,7 +2,8 @@
 
 Guarantees: an entry is retried with the same id until it is answered, so it is recorded once; an upload goes on from
 what the store has, whoever began it; `receipt` returns only what was verified with the server's published keys; every
-attempt carries a proof of its own by the device's key, with the server's last nonce.
+attempt carries a proof of its own by the device's key, with the server's last nonce; what a cut connection or
+another server on the way says is no answer.
 """
 
 import gzip
@@ -27,6 +28,7 @@ import jwt
 import msgspec
 import urllib3
 
+from backend.keys import write_private
 from mobile_api.device_key import DeviceKey
 
 ALGORITHM = "EdDSA"
@@ -36,6 +38,7 @@ LONGEST_PAUSE = 20.0
 ROUNDS = 2  # parts of each lane before the lanes are weighed again
 BLOCK = 4 * 1024 * 1024
 RETRIED = {502, 503, 504}
+UNWORDED = RETRIED | {204, 413}  # a gateway may say these for the server, in words of its own
 PROVED_ANEW = {"use_dpop_nonce", "proof_replayed"}  # the network may have brought the same request twice
 Sent = Callable[[int], None]
 
@@ -80,13 +83,17 @@ class Lanes:
 
 
 class Client:
-    """One person on one device, whose key it holds. Safe to use from several threads. `clock` is the device's own."""
+    """One person on one device, whose key it holds. Safe to use from several threads. `clock` is the device's own.
+
+    `session`: a file of the owner's alone that keeps the tokens, so that a session outlives this process.
+    """
 
     def __init__(
         self,
         url: str,
         *,
         key: DeviceKey | None = None,
+        session: Path | None = None,
         numbers: Iterator[int] | None = None,
         language: str = "zh",
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -97,8 +104,16 @@ class Client:
             maxsize=16, retries=False, timeout=urllib3.Timeout(connect=5, read=60), block=False
         )
         self._access = self._refresh = self._nonce = ""
+        self._session = session
+        if session is not None and session.exists():
+            self._access, self._refresh = session.read_text().split()
         self._renewing = threading.Lock()
         self._numbers = numbers or itertools.count(1)  # of this device, which uses none twice
+
+    @property
+    def signed_in(self) -> bool:
+        """Whether it holds a session's tokens; the server may have ended it since."""
+        return bool(self._refresh)
 
     def sign_in(self, badge: str, password: str) -> None:
         """Open a session. Raises Problem."""
@@ -109,8 +124,11 @@ class Client:
         return self._call("POST", "/v1/devices/enrol", {"code": code, "jwk": self.key.jwk}, signed_in=False)["device"]
 
     def sign_out(self) -> None:
-        """End the session on the server."""
+        """End the session on the server, and forget it here."""
         self._call("DELETE", "/v1/sessions/current")
+        self._access = self._refresh = ""
+        if self._session is not None:
+            self._session.unlink(missing_ok=True)
 
     def get(self, path: str, **query: Any) -> Any:
         """Read. Raises Problem, Unreachable."""
@@ -266,7 +284,7 @@ class Client:
         except urllib3.exceptions.HTTPError:
             return None
         self._nonce = answer.headers.get("DPoP-Nonce", self._nonce)
-        return answer if _arrived_whole(answer) else None
+        return answer if _is_answer(answer) else None
 
     def _credentials(self, method: str, path: str, token: str | None, content: bytes | None) -> dict[str, str]:
         """The headers that say who asks: a proof for this very request, and the token that it goes with."""
@@ -281,6 +299,10 @@ class Client:
                 self._keep(self._call("POST", "/v1/sessions/refresh", told, signed_in=False))
 
     def _keep(self, tokens: dict[str, Any]) -> None:
+        """On the disk before they are used: until then the server gives the same successor again."""
+        if self._session is not None:
+            kept = f"{tokens['access_token']} {tokens['refresh_token']}"
+            write_private(self._session, kept.encode(), replace=True)
         self._access, self._refresh = tokens["access_token"], tokens["refresh_token"]
 
     def _pause(self, attempt: int, asked: float | None = None) -> None:
@@ -366,16 +388,19 @@ def _asked_pause(answer: urllib3.BaseHTTPResponse | None) -> float | None:
         return None
 
 
-def _arrived_whole(answer: urllib3.BaseHTTPResponse) -> bool:
-    """Whether the head said where the body ends. Python takes a head that was cut off for a whole one with no body."""
+def _is_answer(answer: urllib3.BaseHTTPResponse) -> bool:
+    """Whether it is the server's word, and whole: not a page that another server on the way put in its place, nor a
+    head without its end, which Python's HTTP takes for a whole one with no body."""
+    if answer.status in UNWORDED:
+        return True
     ends = answer.headers.get("Content-Length", "").isdigit() or answer.headers.get("Transfer-Encoding") == "chunked"
-    return ends or answer.status == 204
+    return ends and answer.headers.get("Content-Type", "").partition(";")[0].endswith("json")
 
 
 def _problem(answer: urllib3.BaseHTTPResponse) -> Problem:
     try:
-        told = msgspec.json.decode(answer.data)
+        told = msgspec.json.decode(answer.data, type=dict[str, Any])
     except msgspec.DecodeError:
-        told = {"code": "not_an_answer", "detail": f"the server answered {answer.status} without a problem"}
-    told = {"status": answer.status, **told} if isinstance(told, dict) else {"status": answer.status}
-    return Problem(told, _asked_pause(answer))
+        code = "body_too_large" if answer.status == 413 else "not_an_answer"
+        told = {"code": code, "detail": f"the server answered {answer.status} without a problem"}
+    return Problem({"status": answer.status, **told}, _asked_pause(answer))

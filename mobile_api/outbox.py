@@ -56,6 +56,7 @@ CREATE TABLE IF NOT EXISTS news (
 """
 AT_ONCE = 1000  # entries in one call; the server's bound
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 300.0  # seconds between attempts while nothing goes through
+CHANGED = "the file is not as it was declared"
 LOOK_AGAIN = 30.0  # seconds between looks for receipts and for what waits, while all went well
 
 
@@ -198,14 +199,14 @@ class Outbox:
             try:
                 answer = client.sync([_item(row) for row in rows], self._cursor(person), self._boot())
             except Problem as problem:
-                if problem.code != "body_too_large" or size == 1:
+                if problem.code != "body_too_large" or not rows:
                     raise
-                size //= 2
-                continue
+                if len(rows) > 1:
+                    size = len(rows) // 2
+                    continue
+                answer = {"results": [{"status": "refused", "problem": problem.told}], "more": True}
             self._keep(person, rows, answer)
             sent, more = max((row["seq"] for row in rows), default=sent), bool(answer.get("more"))
-            if not rows and not more:
-                return
 
     def carry_files(self, client: Client, person: str, lanes: Lanes | None = None) -> None:
         """Bring each declared file into the store, one after the other, and delete those whose receipt is here.
@@ -227,7 +228,7 @@ class Outbox:
         """Upload and complete one file. A file that is not what was declared is never sent half."""
         path = Path(row["path"])
         if path.stat().st_size != row["bytes"]:
-            raise OSError("the file is not as it was declared")
+            raise OSError(CHANGED)
         client.upload(UUID(row["id"]), path, lanes=lanes)
         client.complete(UUID(row["id"]))
         self._file_is(row["id"], "sent")
@@ -235,6 +236,8 @@ class Outbox:
     def _ask_receipt(self, client: Client, row: sqlite3.Row, keys: Iterable[dict[str, str]]) -> None:
         """Keep the receipt once it is there and proves this file."""
         told = client.get(f"/v1/uploads/{row['id']}/receipt")
+        if told["state"] == "mismatch" and digest_of(Path(row["path"])) != (row["bytes"], row["sha256"]):
+            raise OSError(CHANGED)
         if told["state"] in ("mismatch", "abandoned", "declared", "receiving"):
             self._file_is(row["id"], "kept")
         elif told["state"] == "sealed":

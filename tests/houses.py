@@ -71,10 +71,10 @@ class Place:
             env=self.environment(), input=given, capture_output=True, text=True, timeout=seconds,
         )  # fmt: skip
 
-    def bring_in_people(self) -> dict[str, str]:
-        """The roster; everybody's first password by badge number."""
+    def bring_in_people(self, roster: str = ROSTER) -> dict[str, str]:
+        """Those of a roster; everybody's first password by badge number."""
         file, passwords = self.home / "roster.csv", self.home / f"passwords-{time.monotonic_ns()}.csv"
-        file.write_text(ROSTER)
+        file.write_text(roster)
         succeeded(self.run("import-roster", str(file), "--passwords", str(passwords)))
         return dict(line.split(",", 1) for line in passwords.read_text().splitlines()[1:])
 

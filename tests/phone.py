@@ -73,12 +73,15 @@ def live(plan: Plan) -> None:
 
 
 def sign_in(plan: Plan, clock: Callable[[], datetime]) -> tuple[str, Client]:
-    """Enrol this device, which may be said again, and sign in; as often as the network asks for it."""
-    client = Client(plan.url, key=DeviceKey.kept_in(Path(plan.home) / "key.pem"), clock=clock)
+    """Enrol this device, which may be said again, and sign in, unless its session outlived the last process; as often
+    as the network asks for it."""
+    home = Path(plan.home)
+    client = Client(plan.url, key=DeviceKey.kept_in(home / "key.pem"), session=home / "session", clock=clock)
     while True:
         try:
-            client.enrol(plan.code)
-            client.sign_in(plan.badge, plan.password)
+            if not client.signed_in:
+                client.enrol(plan.code)
+                client.sign_in(plan.badge, plan.password)
             return str(client.get("/v1/me")["id"]), client
         except Unreachable:
             continue

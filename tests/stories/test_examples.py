@@ -25,10 +25,7 @@ CONTENT = bytes(range(256)) * 512
 @pytest.fixture(scope="module")
 def first_passwords(running: Serving, passwords: dict[str, str]) -> dict[str, str]:
     """Two more people and their handhelds, for nobody else: by badge number."""
-    roster, kept = running.place.home / "examples.csv", running.place.home / "examples-passwords.csv"
-    roster.write_text(ROSTER)
-    succeeded(running.place.run("import-roster", str(roster), "--passwords", str(kept)))
-    return dict(line.split(",", 1) for line in kept.read_text().splitlines()[1:])
+    return running.place.bring_in_people(ROSTER)
 
 
 @pytest.fixture

@@ -1,0 +1,296 @@
+"""The outbox of a handheld against a server that runs: what it keeps, what it lets go, and when."""
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from mobile_api import outbox as outboxes
+from mobile_api.client import Client, Problem
+from mobile_api.device_key import DeviceKey
+from mobile_api.outbox import Outbox, carry
+from tests.houses import STATION, Serving
+
+HE, LUO, SERIAL = "FJ1911", "FJ1912", "HH-1911"
+ROSTER = f"""record,code,name,kind,organ,from,until
+person,{HE},何小舟,duty_auxiliary,{STATION},2024-03-01,
+person,{LUO},罗一鸣,duty_auxiliary,{STATION},2024-03-01,
+device,{SERIAL},手持终端,handheld,{STATION},,
+"""
+CHECK_IN = {"duty_type": "post", "dress": "uniform", "id_card_carried": True, "roster_post": "东门岗"}
+TOO_MUCH = "字" * (3 * 1024 * 1024)  # more than one call may hold, inflated
+
+
+@pytest.fixture(scope="module")
+def first_passwords(running: Serving, passwords: dict[str, str]) -> dict[str, str]:
+    """Two people of these stories alone, who share one handheld."""
+    return running.place.bring_in_people(ROSTER)
+
+
+@pytest.fixture
+def he(running: Serving, first_passwords: dict[str, str]) -> Client:
+    """Her client, signed in."""
+    client = running.handheld(SERIAL)
+    client.sign_in(HE, first_passwords[HE])
+    return client
+
+
+@pytest.fixture
+def person(he: Client) -> str:
+    return str(he.get("/v1/me")["id"])
+
+
+@pytest.fixture
+def box(tmp_path: Path) -> Iterator[Outbox]:
+    """A new one, as after the app was installed again."""
+    with closing(Outbox(tmp_path / "outbox.db")) as made:
+        yield made
+
+
+def film(folder: Path, name: str = "a.mp4", content: bytes = b"film" * 5000) -> tuple[Path, dict[str, Any]]:
+    """A finished file, and what is told of it."""
+    taken, now = folder / name, datetime.now(UTC)
+    taken.write_bytes(uuid4().bytes + content)
+    times = {"started_at": now - timedelta(minutes=2), "ended_at": now - timedelta(minutes=1)}
+    return taken, {"camera_serial": "DSJ-1911", "media_type": "video/mp4"} | times
+
+
+def carried(box: Outbox, client: Client, person: str, seconds: float = 20) -> None:
+    """In the background, until nothing is left that goes through by itself."""
+    stop, ended = threading.Event(), threading.Event()
+    worker = threading.Thread(target=lambda: (carry(box, client, person, stop), ended.set()), daemon=True)
+    worker.start()
+    for _ in range(int(seconds * 20)):
+        if not box.left(person).files and not box.left(person).entries:
+            break
+        stop.wait(0.05)
+    stop.set()
+    worker.join(10)
+    assert ended.is_set()
+
+
+# -- entries
+
+
+def test_what_was_added_is_on_the_disk_before_it_is_sent(box: Outbox, person: str, tmp_path: Path) -> None:
+    """Another process reads it, numbered."""
+    first, second = (box.add(person, "shifts/check-in", **CHECK_IN) for _ in range(2))
+    with closing(sqlite3.connect(f"file:{tmp_path / 'outbox.db'}?mode=ro", uri=True)) as seen:
+        (one, a), (two, b) = seen.execute("SELECT id, seq FROM entry ORDER BY seq").fetchall()
+    assert ([str(first), str(second)], 1) == ([one, two], b - a)
+    assert 2 == box.left(person).entries
+    assert 0o600 == (tmp_path / "outbox.db").stat().st_mode & 0o777
+
+
+def test_a_number_is_never_used_twice(box: Outbox, he: Client, person: str, tmp_path: Path) -> None:
+    """By whoever has the device, before and after a restart."""
+    shift = box.add(person, "shifts/check-in", **CHECK_IN)
+    box.add(str(uuid4()), "shifts/check-in", **CHECK_IN)
+    with closing(Outbox(tmp_path / "outbox.db")) as again:
+        again.add(person, "shifts/check-out", shift=shift)
+        again.sync(he, person)
+        numbers = [row[0] for row in again._all("SELECT seq FROM entry ORDER BY seq")]
+        assert 0 == again.left(person).entries
+    assert numbers == list(range(numbers[0], numbers[0] + 3))
+
+
+def test_one_persons_entries_go_under_that_persons_session_only(
+    running: Serving, first_passwords: dict[str, str], box: Outbox, he: Client, person: str
+) -> None:
+    """Handhelds are shared."""
+    luo = running.handheld(SERIAL)
+    luo.sign_in(LUO, first_passwords[LUO])
+    other = luo.get("/v1/me")["id"]
+    mine, theirs = (box.add(who, "shifts/check-in", **CHECK_IN) for who in (person, other))
+    box.sync(he, person)
+    assert (0, 1) == (box.left(person).entries, box.left(other).entries)
+    box.sync(luo, other)
+    assert 0 == box.left(other).entries
+    for client, who, shift in ((he, person, mine), (luo, other, theirs)):
+        assert str(shift) in [row["id"] for row in client.get("/v1/shifts")["items"]], who
+
+
+def test_a_refused_entry_stays_until_it_was_seen(box: Outbox, he: Client, person: str) -> None:
+    """And holds up nothing behind it."""
+    out = box.add(person, "shifts/check-out", shift=uuid4(), ended="bad")
+    shift = box.add(person, "shifts/check-in", **CHECK_IN)
+    box.sync(he, person)
+    (refused,) = box.refused(person)
+    assert (out, "shifts/check-out") == (refused.id, refused.verb)
+    assert refused.problem["code"] == "invalid"
+    assert he.get(f"/v1/shifts/{shift}")
+    assert 1 == box.left(person).entries
+    box.seen(out)
+    assert ([], 0) == (box.refused(person), box.left(person).entries)
+
+
+def test_a_refused_entry_goes_all_the_same_with_its_reason(box: Outbox, he: Client, person: str) -> None:
+    """With the same id, and what stands against it is told."""
+    stop = box.add(person, "activities/start", work="10.3.question", officers_present=0)
+    box.sync(he, person)
+    assert [stop] == [refused.id for refused in box.refused(person)]
+    box.despite(stop, "警情紧急，民警正在赶来")
+    box.sync(he, person)
+    assert ([], 0) == (box.refused(person), box.left(person).entries)
+    assert he.get(f"/v1/activities/{stop}")
+    with pytest.raises(KeyError):
+        box.despite(stop, "它已经记录")
+
+
+def test_an_entry_too_large_for_any_call_holds_up_no_other(box: Outbox, he: Client, person: str) -> None:
+    """It is refused, and stays on the device for a person to see."""
+    before = [box.add(person, "shifts/check-in", **CHECK_IN) for _ in range(3)]
+    large = box.add(person, "activities/start", work="9.6", notes=TOO_MUCH)
+    after = [box.add(person, "shifts/check-out", shift=before[-1])]
+    box.sync(he, person)
+    assert [(large, "body_too_large")] == [(no.id, no.problem["code"]) for no in box.refused(person)]
+    assert 1 == box.left(person).entries
+    states = dict(box._all("SELECT id, state FROM entry"))
+    assert {"recorded"} == {states[str(entry)] for entry in before + after}
+    assert box.bundle(person) is not None
+
+
+def test_what_is_waited_for_is_recorded_when_it_comes(
+    running: Serving, passwords: dict[str, str], box: Outbox, he: Client, person: str
+) -> None:
+    """The officer's yes is here before the naming that it answers."""
+    zhao = running.handheld("HH-0003")
+    zhao.sign_in("P2001", passwords["P2001"])
+    officer, naming = zhao.get("/v1/me")["id"], uuid4()
+    box.add(officer, "supervisions/confirm", supervision=naming)
+    box.sync(zhao, officer)
+    assert 1 == box.left(officer).entries
+    he.entry("shifts/check-in", **CHECK_IN)
+    he.entry("supervisions/name", id=naming, officer=officer)
+    box.sync(zhao, officer)
+    assert 0 == box.left(officer).entries
+
+
+def test_news_are_heard_once_and_from_where_one_was(box: Outbox, he: Client, person: str, tmp_path: Path) -> None:
+    """The bundle comes with the first call; a restart goes on."""
+    box.sync(he, person)
+    assert box.bundle(person) is not None
+    list(box.news(person))
+    shift = str(he.entry("shifts/check-in", **CHECK_IN)["id"])
+    with closing(Outbox(tmp_path / "outbox.db")) as again:
+        again.sync(he, person)
+        again.sync(he, person)
+        assert [shift] == [item["id"] for item in again.news(person) if item["verb"] == "shifts/check-in"]
+        assert [] == list(again.news(person))
+
+
+# -- files
+
+
+def test_a_file_is_deleted_only_after_its_receipt(box: Outbox, he: Client, person: str, tmp_path: Path) -> None:
+    """The receipt is kept."""
+    taken, told = film(tmp_path)
+    upload = box.add_file(person, taken, **told)
+    box.carry_files(he, person)
+    assert taken.exists()  # it was not declared yet
+    carried(box, he, person)
+    assert (False, not taken.exists()) == (bool(box.left(person)), True)
+    (row,) = box._all("SELECT state, receipt FROM file WHERE id = ?", str(upload))
+    assert ("gone", he.get(f"/v1/uploads/{upload}/receipt")["receipt"]) == tuple(row)
+
+
+def test_killed_before_the_deletion_it_is_deleted_by_the_next_start(
+    box: Outbox, he: Client, person: str, tmp_path: Path
+) -> None:
+    """What is on the disk at that line: sealed, and the file still there."""
+    taken, told = film(tmp_path)
+    content = taken.read_bytes()
+    upload = box.add_file(person, taken, **told)
+    carried(box, he, person)
+    taken.write_bytes(content)
+    box._run("UPDATE file SET state = 'sealed' WHERE id = ?", str(upload))
+    box.carry_files(he, person)
+    assert (False, 0) == (taken.exists(), box.left(person).files)
+
+
+def test_a_file_that_changed_is_kept_and_told_and_holds_up_no_other(
+    box: Outbox, he: Client, person: str, tmp_path: Path
+) -> None:
+    """Longer, or of the same length: the server's digest is not the declared one. Put right, it goes on."""
+    longer, other, good = (film(tmp_path, f"{name}.mp4") for name in ("longer", "other", "good"))
+    content = longer[0].read_bytes()
+    first, second, third = (box.add_file(person, taken, **told) for taken, told in (longer, other, good))
+    longer[0].write_bytes(content + b"!")
+    other[0].write_bytes(b"?" * len(other[0].read_bytes()))
+    carried(box, he, person)
+    assert {first, second} == {upload for upload, _, why in box.stuck(person) if why == outboxes.CHANGED}
+    assert (True, True, False) == (longer[0].exists(), other[0].exists(), good[0].exists())
+    assert 2 == box.left(person).stuck
+    longer[0].write_bytes(content)
+    box.try_again(first)
+    carried(box, he, person)
+    assert (False, [second]) == (longer[0].exists(), [upload for upload, _, _ in box.stuck(person)])
+    assert third
+
+
+def test_a_receipt_that_proves_nothing_deletes_nothing(
+    running: Serving, box: Outbox, he: Client, person: str, tmp_path: Path
+) -> None:
+    """Signed by no key that the server publishes."""
+
+    class Misled(Client):
+        def published_keys(self) -> list[dict[str, str]]:
+            return [key | {"kid": str(uuid4())} for key in super().published_keys()]
+
+    taken, told = film(tmp_path)
+    box.add_file(person, taken, **told)
+    misled = Misled(running.url, key=he.key)
+    misled._access, misled._refresh = he._access, he._refresh
+    carried(box, misled, person)
+    assert (True, 1) == (taken.exists(), box.left(person).stuck)
+
+
+def test_one_file_is_finished_before_the_next(box: Outbox, he: Client, person: str, tmp_path: Path) -> None:
+    """In the order in which they were taken."""
+    order: list[str] = []
+
+    class Watched(Client):
+        def upload(self, upload: UUID, file: Path, **more: Any) -> int:
+            order.append(f"send {file.name}")
+            return super().upload(upload, file, **more)
+
+        def complete(self, upload: UUID, **told: Any) -> str:
+            order.append("done")
+            return super().complete(upload, **told)
+
+    watched = Watched(he.url, key=he.key)
+    watched._access, watched._refresh = he._access, he._refresh
+    for name in ("1.mp4", "2.mp4", "3.mp4"):
+        taken, told = film(tmp_path, name)
+        box.add_file(person, taken, **told)
+    carried(box, watched, person)
+    assert ["send 1.mp4", "done", "send 2.mp4", "done", "send 3.mp4", "done"] == order
+
+
+# -- the session
+
+
+def test_a_session_outlives_the_process(running: Serving, first_passwords: dict[str, str], tmp_path: Path) -> None:
+    """Renewed tokens too; the file is for its owner alone, and gone after signing out."""
+    running.handheld(SERIAL)
+    kept, key = tmp_path / "phone" / "session", running.place.keys[SERIAL]
+    first = Client(running.url, key=key, session=kept)
+    assert not first.signed_in
+    first.sign_in(HE, first_passwords[HE])
+    first._renew(first._access)
+    assert 0o600 == kept.stat().st_mode & 0o777
+    second = Client(running.url, key=key, session=kept)
+    assert (True, HE) == (second.signed_in, second.get("/v1/me")["badge"])
+    second._renew(second._access)
+    third = Client(running.url, key=key, session=kept)
+    third.sign_out()
+    assert (False, False) == (third.signed_in, kept.exists())
+    with pytest.raises(Problem, match="session_ended"):
+        second.get("/v1/me")
+    assert not Client(running.url, key=DeviceKey(), session=kept).signed_in
