@@ -120,9 +120,9 @@ class Phone(private val url: String, folder: File) {
                 continue
             }
             nonce = headers["DPoP-Nonce"] ?: nonce
-            if (status < 400) return if (text.isEmpty()) JSONObject() else JSONObject(text)
-            val problem = headers["Content-Type"].orEmpty().startsWith("application/problem+json")
-            val toldBack = if (problem) JSONObject(text) else toldOf("code" to "http_$status")
+            val ours = text.isNotEmpty() && "json" in headers["Content-Type"].orEmpty() // not cut, no portal's page
+            if (status == 204 || (ours && status < 400)) return if (ours) JSONObject(text) else JSONObject()
+            val toldBack = if (ours) JSONObject(text) else toldOf("code" to "http_$status")
             when (toldBack.optString("code")) {
                 "use_dpop_nonce", "proof_replayed" -> continue // a new proof is all that it takes
                 "token_expired" -> {
@@ -131,7 +131,7 @@ class Phone(private val url: String, folder: File) {
                 }
             }
             pause = headers["Retry-After"]?.toLongOrNull()?.times(1000) ?: pause
-            if (!(status == 429 || status >= 500) || pause > 30_000) throw Problem(toldBack)
+            if ((ours && status != 429 && status < 500) || pause > 30_000) throw Problem(toldBack)
             Thread.sleep(pause)
         }
         throw IOException("no answer to $method $path; nothing is lost")

@@ -99,17 +99,17 @@ class Phone:
                 time.sleep(pause)
                 continue
             self.nonce = answer.headers.get("DPoP-Nonce", self.nonce)
-            if answer.status < 400:
-                return answer.json() if answer.data else None
-            problem = answer.headers.get("Content-Type", "").startswith("application/problem+json")
-            told_back = answer.json() if problem else {"code": f"http_{answer.status}"}
+            ours = answer.data and "json" in answer.headers.get("Content-Type", "")  # not cut, no portal's page
+            if answer.status == 204 or (ours and answer.status < 400):
+                return answer.json() if ours else None
+            told_back = answer.json() if ours else {"code": f"http_{answer.status}"}
             if told_back["code"] in ("use_dpop_nonce", "proof_replayed"):
                 continue  # a new proof is all that it takes
             if told_back["code"] == "token_expired":
                 self.keep(self.call("POST", "/v1/sessions/refresh", {"refresh_token": self.refresh}, False))
                 continue
             pause = float(answer.headers.get("Retry-After", pause))
-            if not (answer.status == 429 or answer.status >= 500) or pause > 30:
+            if (ours and answer.status != 429 and answer.status < 500) or pause > 30:
                 raise Problem(told_back)
             time.sleep(pause)
         raise ConnectionError(f"no answer to {method} {path}; nothing is lost")

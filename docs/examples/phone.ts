@@ -89,16 +89,16 @@ class Phone {
         continue;
       }
       this.nonce = answer.headers.get("DPoP-Nonce") ?? this.nonce;
-      if (answer.ok) return text ? JSON.parse(text) : undefined;
-      const problem = answer.headers.get("Content-Type")?.startsWith("application/problem+json");
-      const toldBack: Told = problem ? JSON.parse(text) : { code: `http_${answer.status}` };
+      const ours = text && answer.headers.get("Content-Type")?.includes("json"); // not cut, no portal's page
+      if (answer.status === 204 || (ours && answer.ok)) return ours ? JSON.parse(text) : undefined;
+      const toldBack: Told = ours ? JSON.parse(text) : { code: `http_${answer.status}` };
       if (["use_dpop_nonce", "proof_replayed"].includes(toldBack.code)) continue; // a new proof is all that it takes
       if (toldBack.code === "token_expired") {
         this.keep(await this.call("POST", "/v1/sessions/refresh", { refresh_token: this.refresh }, false));
         continue;
       }
       pause = 1000 * Number(answer.headers.get("Retry-After") ?? pause / 1000);
-      if (!(answer.status === 429 || answer.status >= 500) || pause > 30_000) throw new Problem(toldBack);
+      if ((ours && answer.status !== 429 && answer.status < 500) || pause > 30_000) throw new Problem(toldBack);
       await sleep(pause);
     }
     throw new Error(`no answer to ${method} ${path}; nothing is lost`);
