@@ -185,7 +185,7 @@ async def _bring_in(rows: list[roster.Row], with_passwords: bool) -> tuple[dict[
 def _write_passwords(path: Path, given: list[tuple[str, str]]) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", newline="") as file:
-        csv.writer(file).writerows([("badge", "password"), *given])
+        csv.writer(file, lineterminator="\n").writerows([("badge", "password"), *given])
     console.print(f"{len(given)} first passwords in {path}: hand them out, then delete the file")
 
 

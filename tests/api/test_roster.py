@@ -145,6 +145,7 @@ async def test_the_command_imports_a_file_and_hands_out_first_passwords(
     assert 0 == done.returncode, done.stderr
     assert "1 person" in done.stdout
     assert 0o600 == passwords.stat().st_mode & 0o777
+    assert b"\r" not in passwords.read_bytes()  # cut, awk and a spreadsheet read the same password
     given = dict(csv.reader(passwords.open(encoding="utf-8")))
     from tests.builders import Client
 

@@ -1,5 +1,8 @@
 """Reading a roster: each kind of bad line is named with its number and a reason."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from backend.people.roster import COLUMNS, RosterError, read
@@ -85,3 +88,14 @@ def test_a_line_that_is_no_csv_is_named() -> None:
     """What is no CSV is a bad line, not a failure."""
     good = "organ,330106010000,灵隐派出所,,,,"
     assert [3] == lines_refused(f'{HEADER}\n{good}\norgan,330106020000,"灵隐"派出所,,,,\n{good}\n')
+
+
+def test_the_roster_that_comes_with_the_project_has_whom_the_readme_names() -> None:
+    """So that its commands work in their order."""
+    tests = Path(__file__).parents[1]
+    there = {row.code for row in read((tests / "data" / "roster.csv").read_text(encoding="utf-8"))}
+    page = (tests.parent / "README.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"fujing enrol ([A-Z]+-\d+)", page)) | set(re.findall(r"FUJING_DOCK=(\S+)", page))
+    named |= set(re.findall(r"--wearer (\w+)", page)) | set(re.findall(r'sign_in\("(\w+)"', page))
+    assert len(named) >= 4
+    assert named <= there
