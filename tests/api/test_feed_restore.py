@@ -75,19 +75,12 @@ def test_the_feed_goes_on_after_a_restore(clusters: tuple[PostgresAddress, Postg
         seen, behind = follow(lin, begun)
         assert [shift] == seen
         film = lin.entry("recordings/declare", **footage("a.mp4"))["id"]
-    run("pg_dump", old.owner_url, "--no-comments", "--file", str(tmp_path / "dump.sql"))
-    with serving(place) as house:
-        lin.url = house.url
+        run("pg_dump", old.owner_url, "--no-comments", "--file", str(tmp_path / "dump.sql"))
         _, upto = follow(lin, behind)
         lost = lin.entry("recordings/declare", **footage("lost.mp4"))["id"]
         seen, beyond = follow(lin, upto)
         assert [lost] == seen
-    run("psql", new.owner_url, "-v", "ON_ERROR_STOP=1", "-q", "-X", "-f", str(tmp_path / "dump.sql"))
-    place.settings.update({"FUJING_DATABASE_URL": new.app_url})
-    del place.settings["FUJING_MIGRATE_URL"]
-    refused = place.run("serve", seconds=30)
-    assert (1, True) == (refused.returncode, "restored into another cluster" in refused.stderr)
-    place.settings.update(named(new))
+    restore(place, new, tmp_path / "dump.sql")
     with serving(place) as house:
         lin.url = house.url
         again = lin.get("/v1/changes", after=beyond)
@@ -100,6 +93,16 @@ def test_the_feed_goes_on_after_a_restore(clusters: tuple[PostgresAddress, Postg
         assert [[fresh]] * 2 == [follow(lin, after)[0], follow(lin, again["cursor"])[0]]
         assert [shift, film, fresh] == follow(lin, begun)[0]
         assert lin.get("/v1/changes", after=beyond)["reset"]
+
+
+def restore(place: Place, new: PostgresAddress, dump: Path) -> None:
+    """Load the dump, and name its cluster; without a migration nothing serves from it."""
+    run("psql", new.owner_url, "-v", "ON_ERROR_STOP=1", "-q", "-X", "-f", str(dump))
+    place.settings["FUJING_DATABASE_URL"] = new.app_url
+    del place.settings["FUJING_MIGRATE_URL"]
+    refused = place.run("serve", seconds=30)
+    assert (1, True) == (refused.returncode, "restored into another cluster" in refused.stderr)
+    place.settings |= named(new)
 
 
 def footage(name: str) -> dict[str, Any]:

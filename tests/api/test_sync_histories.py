@@ -58,54 +58,60 @@ def a_night(seed: int, size: int) -> list[Act]:
     return acts
 
 
-def _one(draw: random.Random, acts: list[Act], refers: dict[str, list[int]], who: str, minute: int) -> None:
-    def tell(verb: str, teller: str = who, about: int | None = None, **fields: Any) -> None:
-        if verb in refers or verb == "supervisions/hand-over":
-            refers["supervisions/name" if verb == "supervisions/hand-over" else verb].append(len(acts))
-        acts.append(Act(teller, verb, minute, about, tuple(fields.items())))
+KINDS = ("in", "in", "out", "name", "name", "answer", "end", "over", "start", "start", "finish", "amend", "explain",
+         "declare", "describe")  # fmt: skip
+NEEDED = {"out": "shifts/check-in", "answer": "supervisions/name", "end": "supervisions/name",
+          "over": "supervisions/name", "finish": "activities/start", "amend": "activities/start",
+          "explain": "activities/start", "describe": "recordings/declare"}  # fmt: skip
 
-    kind = draw.choice(("in", "in", "out", "name", "name", "answer", "end", "over", "start", "start", "finish", "amend",
-                        "explain", "declare", "describe"))  # fmt: skip
+
+def _one(draw: random.Random, acts: list[Act], refers: dict[str, list[int]], who: str, minute: int) -> None:
+    """One more act, unless it is about something that has not happened."""
+    kind, about = draw.choice(KINDS), None
+    if kind in NEEDED:
+        known = refers[NEEDED[kind]]
+        known = [index for index in known if kind != "over" or acts[index].verb == "supervisions/name"]
+        if not known:
+            return
+        about = draw.choice(known)
+        who, verb, fields = _after(draw, kind, acts[about], minute)
+    else:
+        verb, fields = _begin(draw, kind, minute)
+    if verb in refers or verb == "supervisions/hand-over":
+        refers["supervisions/name" if verb == "supervisions/hand-over" else verb].append(len(acts))
+    acts.append(Act(who, verb, minute, about, tuple(fields.items())))
+
+
+def _begin(draw: random.Random, kind: str, minute: int) -> tuple[str, dict[str, Any]]:
+    """What needs nothing before it: its verb and what is told."""
     if kind == "in":
-        return tell("shifts/check-in", **a_check_in())
+        return "shifts/check-in", a_check_in()
     if kind == "name":
-        return tell("supervisions/name", officer=draw.choice(("zhao", "qian")))
+        return "supervisions/name", {"officer": draw.choice(("zhao", "qian"))}
     if kind == "start":
-        return tell(
-            "activities/start",
-            work=draw.choice(("10.4", "9.4", "10.1")),
-            case_kind="none",
-            officers_present=draw.randrange(3),
-        )
-    if kind == "declare":
-        began = minute - draw.randrange(1, 9)
-        return tell("recordings/declare", camera_serial="C1", file_name="a.mp4", media_type="video/mp4",
-                    started_at=began, ended_at=minute)  # fmt: skip
-    needed = {"out": "shifts/check-in", "answer": "supervisions/name", "end": "supervisions/name",
-              "over": "supervisions/name", "finish": "activities/start", "amend": "activities/start",
-              "explain": "activities/start", "describe": "recordings/declare"}[kind]  # fmt: skip
-    known = [index for index in refers[needed] if kind != "over" or acts[index].verb == "supervisions/name"]
-    if not known:
-        return None
-    about = draw.choice(known)
-    act = acts[about]
+        work = draw.choice(("10.4", "9.4", "10.1"))
+        return "activities/start", {"work": work, "case_kind": "none", "officers_present": draw.randrange(3)}
+    times = {"started_at": minute - draw.randrange(1, 9), "ended_at": minute}
+    return "recordings/declare", {"camera_serial": "C1", "file_name": "a.mp4", "media_type": "video/mp4"} | times
+
+
+def _after(draw: random.Random, kind: str, act: Act, minute: int) -> tuple[str, str, dict[str, Any]]:
+    """What is told about an earlier act: by whom, its verb and what."""
     if kind == "out":
-        return tell("shifts/check-out", act.who, about)
+        return act.who, "shifts/check-out", {}
     if kind in ("finish", "amend"):
-        more = {"why": "补正", "notes": f"第{minute}分"} if kind == "amend" else {}
-        return tell(f"activities/{kind}", act.who, about, **more)
+        return act.who, f"activities/{kind}", {"why": "补正", "notes": f"第{minute}分"} if kind == "amend" else {}
     if kind == "describe":
-        content = [{"from_ms": 0, "to_ms": 1000, "words": "到场"}]
-        return tell("recordings/describe", act.who, about, content=content)
+        return act.who, "recordings/describe", {"content": [{"from_ms": 0, "to_ms": 1000, "words": "到场"}]}
     if kind == "explain":
-        return tell("recordings/explain", act.who, about, cause="battery", words="电池", started_at=act.minute,
-                    ended_at=minute + 1 if minute <= act.minute else minute)  # fmt: skip
+        times = {"started_at": act.minute, "ended_at": max(minute, act.minute + 1)}
+        return act.who, "recordings/explain", {"cause": "battery", "words": "电池"} | times
     officer = dict(act.fields)["officer"]
     if kind == "answer":
-        return tell(f"supervisions/{draw.choice(('confirm', 'confirm', 'decline'))}", officer, about)
+        return officer, f"supervisions/{draw.choice(('confirm', 'confirm', 'decline'))}", {}
     if kind == "over":
-        return tell("supervisions/hand-over", officer, about, officer="qian" if officer == "zhao" else "zhao")
-    return tell("supervisions/end", officer, about)
+        return officer, "supervisions/hand-over", {"officer": "qian" if officer == "zhao" else "zhao"}
+    return officer, "supervisions/end", {}
 
 
 TIMES = ("started_at", "ended_at")

@@ -257,42 +257,44 @@ def test_every_mistake_is_named_by_file_and_line(tmp_path: Path) -> None:
     ] == mistakes(tmp_path, works=WRONG_WORKS, terms=WRONG_TERMS, messages=WRONG_MESSAGES)
 
 
+CONTRADICTIONS = """
+["10.4"]
+text = "接报案"
+gloss = "Take reports"
+kind = "duty"
+leadership = "led"
+officers = 1
+recording = "not"
+recording_source = "its Article 10"
+legality = true
+enforcement = true
+restraints = ["rope"]
+qualification = "clerk"
+cases = ["criminal", "criminal"]
+equipment = ["radio", "radio"]
+
+["10.4.x"]
+part_of = "10.4"
+text = "巡逻"
+gloss = "Patrol"
+kind = "none"
+
+["10.6"]
+text = "值守"
+gloss = "Post"
+kind = "duty"
+leadership = "command"
+officers = 0
+officers_source = "its Article 10"
+recording = "not"
+recording_source = "its Article 10"
+cases = []
+cases_source = "its Article 10"
+"""
+
+
 def test_conditions_that_contradict_each_other_are_mistakes(tmp_path: Path) -> None:
     """What is read well and means nothing is told too."""
-    works = """
-        ["10.4"]
-        text = "接报案"
-        gloss = "Take reports"
-        kind = "duty"
-        leadership = "led"
-        officers = 1
-        recording = "not"
-        recording_source = "its Article 10"
-        legality = true
-        enforcement = true
-        restraints = ["rope"]
-        qualification = "clerk"
-        cases = ["criminal", "criminal"]
-        equipment = ["radio", "radio"]
-
-        ["10.4.x"]
-        part_of = "10.4"
-        text = "巡逻"
-        gloss = "Patrol"
-        kind = "none"
-
-        ["10.6"]
-        text = "值守"
-        gloss = "Post"
-        kind = "duty"
-        leadership = "command"
-        officers = 0
-        officers_source = "its Article 10"
-        recording = "not"
-        recording_source = "its Article 10"
-        cases = []
-        cases_source = "its Article 10"
-    """
     assert [
         "works.toml:1: [10.4] officers_source is missing",
         "works.toml:1: [10.4] enforcement_source is missing",
@@ -306,7 +308,7 @@ def test_conditions_that_contradict_each_other_are_mistakes(tmp_path: Path) -> N
         "works.toml:14: [10.4] equipment names one twice",
         "works.toml:17: [10.4.x] its text does not stand in the text of [10.4]",
         "works.toml:31: [10.6] cases is empty: a work is done in some case or in none",
-    ] == mistakes(tmp_path, works=works)
+    ] == mistakes(tmp_path, works=CONTRADICTIONS)
 
 
 @pytest.mark.parametrize(
