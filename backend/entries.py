@@ -375,6 +375,7 @@ WHERE $3::uuid IS NOT NULL AND $8::text IS NOT NULL
 ON CONFLICT DO NOTHING
 """
 TRY_AT_ONCE = 100
+REUSED_TOLD = 2  # where there are more with one number, it stands beside them already
 KEPT = f"""
 journaled AS ({journal.APPEND}),
 seen AS ({SEEN}),
@@ -382,8 +383,9 @@ released AS (UPDATE held_entry SET state = 'recorded', content = NULL, despite =
     WHERE id = $6 AND state <> 'recorded' AND $5 = 'recorded')
 SELECT ARRAY(SELECT h.id FROM held_entry h WHERE h.wakes && $7 AND h.id <> $6 AND h.state IN ('waiting', 'admitted')
     ORDER BY h.received_at, h.id LIMIT {TRY_AT_ONCE}) AS wakes,
-    (SELECT jsonb_agg(jsonb_build_object('id', d.entry, 'person', d.person, 'organ', d.organ))
-    FROM device_entry d WHERE d.device = $3 AND d.seq = $13 AND d.entry <> $6) AS reused
+    (SELECT jsonb_agg(jsonb_build_object('id', d.entry, 'person', d.person, 'organ', d.organ)) FROM (
+        SELECT * FROM device_entry o WHERE o.device = $3 AND o.seq = $13 AND o.entry <> $6 LIMIT {REUSED_TOLD}
+    ) d) AS reused
 """  # noqa: S608
 KEEP = f"""
 WITH kept AS (INSERT INTO entry (id, actor, verb, salt, content, despite) VALUES ($6, $2, $4, $10, $11, $12)),
@@ -473,7 +475,7 @@ async def _stand(entry: Entry, actor: Actor, timed: Timing, outcome: Outcome) ->
 
 
 async def _stand_reused(this: "Numbered", others: str) -> None:
-    """Two entries of one device have one number: it stands beside both."""
+    """Several entries of one device have one number: it stands beside each."""
     for each in (this, *msgspec.json.decode(others, type=list[Numbered])):
         await findings.stand(
             findings.Finding(kind="sequence_reused", subject=each.id, organ=each.organ, person=each.person)

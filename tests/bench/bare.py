@@ -30,7 +30,7 @@ from backend.keys import ALGORITHM, KeyRing
 from backend.law.catalogue import law
 from backend.officers import OFFICERS
 from backend.people.proofs import Jwk, Nonces, decoded
-from backend.people.sessions import ACTING, ISSUER
+from backend.people.sessions import ISSUER, SPENDING
 from backend.settings import Settings
 from backend.shifts.service import INSERT, SHIFTS
 from backend.verbs import VERBS
@@ -51,7 +51,7 @@ HANDING_OVER = law().span("handing_over")
 async def check_in(pool: asyncpg.Pool, session: UUID, proof: UUID, call: Any) -> dict[str, Any]:
     """One check-in, with everything that it sends to the database."""
     received = datetime.now(UTC)
-    actor = await pool.fetchrow(ACTING, session, proof)
+    actor = await pool.fetchrow(SPENDING, session, proof)
     if not actor["fresh"]:
         raise PermissionError
     person, organ = actor["id"], actor["organ"]

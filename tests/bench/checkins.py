@@ -7,6 +7,7 @@ tables hold exactly as many rows more.
 
 import asyncio
 import difflib
+import itertools
 import json
 import signal
 import socket
@@ -77,15 +78,15 @@ async def _prepared(settings: Settings) -> dict[str, Any]:
 async def _compare(person: population.Person, officer: str) -> None:
     """Raises BenchError where the product's second check-in of a person and the bare one's differ."""
     session = UUID(jwt.decode(person.token, options={"verify_signature": False})["sid"])
-    body = load.body_for(officer)
+    body, numbers = load.body_for(officer), itertools.count(1)
 
     async def product() -> None:
-        call = bare.DECODER.decode(load.filled(body, 1))
+        call = bare.DECODER.decode(load.filled(body, next(numbers)))
         actor = await actor_of(session, population.proof_by(person.key))
         await record(bare.VERB, actor, call, call.sent_at, datetime.now(UTC))
 
     async def minimal() -> None:
-        await bare.check_in(database.pool(), session, uuid4(), bare.DECODER.decode(load.filled(body, 2)))
+        await bare.check_in(database.pool(), session, uuid4(), bare.DECODER.decode(load.filled(body, next(numbers))))
 
     for _ in range(2):  # the first closes no shift; the second has asyncpg look up the types it meets
         await product()

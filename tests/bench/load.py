@@ -84,7 +84,7 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, phone: Phone, body: str, tally: Tally) -> None:
         self._phone, self._body, self._tally = phone, body, tally
-        self._came, self._number = b"", 0
+        self._came, self._number = b"", time.time_ns() // 1_000_000  # above every number of an earlier run
         self.ended = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: Any) -> None:

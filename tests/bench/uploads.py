@@ -6,6 +6,7 @@ lanes. Whatever was sent is sealed, and what is dirty written to disk, before th
 """
 
 import asyncio
+import itertools
 import os
 import time
 from collections.abc import Iterator
@@ -27,6 +28,7 @@ from mobile_api.serving import House
 
 LANES = 3
 SEALING_SECONDS = 300
+NUMBERS = itertools.count(1)  # of the one device, enrolled anew for each figure
 
 
 def upload_figures(house: House, home: Path, rounds: int, mib: int) -> Iterator[Figure]:
@@ -54,7 +56,7 @@ def upload_figures(house: House, home: Path, rounds: int, mib: int) -> Iterator[
 
 def signed_in(house: House) -> Client:
     """An auxiliary who may declare footage."""
-    client = Client(house.url, key=asyncio.run(_bring_in(house.settings)))
+    client = Client(house.url, key=asyncio.run(_bring_in(house.settings)), numbers=NUMBERS)
     client.sign_in(population.badge(0), population.PASSWORD)
     return client
 

@@ -1,0 +1,19 @@
+"""The commands behind the README's figures still run; what they measure in so short a time is no figure."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+FIGURES = ("checkin_vs_bare", "upload_vs_sdk", "upload_api_cpu", "seal_vs_read")
+
+
+def test_every_figure_is_measured(repository: Path) -> None:
+    """Each is a line with its value; check-ins are compared with the bare ones, statement by statement, before."""
+    done = subprocess.run(
+        [sys.executable, "tests/bench/run.py", "--rounds", "1", "--seconds", "0.2", "--mib", "16", "--no-json"],
+        cwd=repository, capture_output=True, text=True, timeout=110,
+    )  # fmt: skip
+    assert 0 == done.returncode, done.stderr[-4000:]
+    told = {line.split()[1]: float(line.split()[2]) for line in done.stdout.splitlines() if line.startswith("bench ")}
+    assert set(FIGURES) == set(told)
+    assert all(value > 0 for value in told.values())
