@@ -260,10 +260,10 @@ OF_OPERATION = {
     "duty_verdict": ("unknown_work",),
     "shift": ("unknown_shift",),
     "recording": ("unknown_recording",),
-    "upload_parts": ("unknown_upload", "part_out_of_range", "upload_busy", "store_unavailable"),
+    "upload_parts": ("device_needed", "unknown_upload", "part_out_of_range", "upload_busy", "store_unavailable"),
     "upload_complete": (
-        "unknown_upload", "parts_missing", "digest_missing", "digest_differs", "file_too_large", "end_before_start",
-        "time_ahead", "store_unavailable",
+        "device_needed", "unknown_upload", "parts_missing", "digest_missing", "digest_differs", "file_too_large",
+        "end_before_start", "time_ahead", "store_unavailable",
     ),
     "upload_receipt": ("unknown_upload",),
     "person": ("unknown_person",),

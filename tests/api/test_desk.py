@@ -5,7 +5,7 @@ import re
 from base64 import b32decode
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import asyncpg
 import pyotp
@@ -24,9 +24,13 @@ from tests.builders import (
     PASSWORD,
     STATION,
     Client,
+    Someone,
     a_badge,
+    a_duty_auxiliary,
+    ago,
     an_enrolled_key,
     now,
+    recorded,
     refused,
     rows_of,
 )
@@ -204,6 +208,31 @@ async def test_an_auxiliary_reads_at_a_desk_and_no_more(app: Litestar, kind: str
     refused(await lin.tell(f"/v1/uploads/{lin.id}/complete"), 403, "desk_reads_only")
     assert 204 == (await lin.tell("/v1/me/password", **PASSWORDS)).status_code
     assert 204 == (await lin.ask("DELETE", "/v1/sessions/current")).status_code
+
+
+async def test_a_desk_makes_no_field_entry(app: Litestar) -> None:
+    """An officer may write at a desk, and yet what happens in the street is told from a device: by its own route or
+    among others, nothing comes of it."""
+    zhao, lin = await at_desk(app), await a_duty_auxiliary(app)
+    naming = UUID(recorded(await lin.post("/v1/supervisions/name", officer=zhao.id, at=ago(hours=1)))["id"])
+    entry = {"id": uuid4(), "occurred_at": now(), "device_seq": 1, "supervision": naming}
+    refused(await zhao.tell("/v1/supervisions/confirm", **entry), 403, "device_needed")
+    item = entry | {"id": uuid4(), "verb": "supervisions/confirm"}
+    (result,) = (await zhao.tell("/v1/sync", entries=[item])).json()["results"]
+    assert ("refused", "device_needed") == (result["status"], result["problem"]["code"])
+    assert await value("SELECT answer IS NULL FROM supervision WHERE id = $1", naming)
+
+
+async def test_a_desk_carries_no_upload(app: Litestar) -> None:
+    """Nobody's browser says that a phone's footage is all there, nor opens it in the store; its state is read."""
+    zhao = await at_desk(app)
+    phone = Someone(app, id=zhao.id, badge=zhao.badge)
+    await phone.open()
+    upload = recorded(await phone.declare(bytes=3, sha256="0" * 64))["id"]
+    refused(await zhao.get(f"/v1/uploads/{upload}/parts"), 403, "device_needed")
+    refused(await zhao.tell(f"/v1/uploads/{upload}/complete"), 403, "device_needed")
+    assert "declared" == (await zhao.get(f"/v1/uploads/{upload}/receipt")).json()["state"]
+    assert 200 == (await phone.get(f"/v1/uploads/{upload}/parts")).status_code
 
 
 async def test_an_authorization_header_puts_the_cookie_aside(app: Litestar) -> None:
