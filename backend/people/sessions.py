@@ -106,7 +106,7 @@ async def sign_in(keys: Keys, proof: Proof, badge: str, password: str, address: 
     await execute("DELETE FROM sign_in_attempt WHERE badge = $1", badge)
     session, ends_at = uuid4(), now + law().span("session_life")
     async with tx():
-        key = _in_use(await first(f"{KEY} FOR SHARE OF k, d", proof.jkt))  # neither ends before this session stands
+        key = _in_use(await first(f"{KEY} FOR SHARE OF d, k", proof.jkt))  # neither ends before this session stands
         device = key["device"]
         await execute(
             "INSERT INTO session (id, person, device, device_key, opened_at, ends_at) VALUES ($1, $2, $3, $4, $5, $6)",
