@@ -640,3 +640,29 @@ def test_a_code_that_two_steps_share_is_taken_for_the_later_one() -> None:
     secret = "AAAAAAAAAAAAAAAAAAAAAAAAAAAA55BI"  # its steps 1 and 2 have one code
     assert 2 == factor.matching_step(secret, "830892", 30, 1, None)
     assert factor.matching_step(secret, "830892", 60, 1, 2) is None
+
+
+async def test_the_right_password_elsewhere_gives_no_more_guesses_of_the_code(app: Litestar) -> None:
+    """Whoever knows the password of an inspector and has a handheld: signing in there, or changing the password
+    there to what it is, opens that session and forgets none of the codes that were guessed at desks."""
+    wu = await with_factor(app)
+    handheld = Client(app, key=await an_enrolled_key(), address="10.8.0.2")
+    wrong = f"{(int(wu.code()) + 1) % 10**6:06}"
+    for _ in range(4):
+        refused(await Desk(app).sign_in(wu.badge, code=wrong), 401, "code_refused")
+    for _ in range(3):
+        answer = await handheld.sign_in(wu.badge)
+        assert 201 == answer.status_code, "the right password is no failure"
+    handheld.token = answer.json()["access_token"]
+    assert 204 == (await handheld.tell("/v1/me/password", current=PASSWORD, new=PASSWORD)).status_code
+    refused(await Desk(app).sign_in(wu.badge, code=wrong), 401, "code_refused")
+    refused(await Desk(app).sign_in(wu.badge, code=wu.code()), 429, "too_many_attempts")
+
+
+async def test_the_right_code_forgets_what_was_mistyped(app: Litestar) -> None:
+    """Four slips, then in: the next slip is the first again."""
+    wu = await with_factor(app)
+    for _ in range(4):
+        refused(await Desk(app).sign_in(wu.badge, code="000000"), 401, "code_refused")
+    assert 201 == (await Desk(app).sign_in(wu.badge, code=wu.code())).status_code
+    assert 0 == await value("SELECT count(*) FROM sign_in_attempt WHERE badge = $1", wu.badge)
