@@ -74,6 +74,9 @@ WHERE s.id = {{session}} AND s.ended_at IS NULL AND s.ends_at > now() AND k.ende
     AND p.serves_from <= {TODAY} AND coalesce(p.serves_until >= {TODAY}, true)
 """  # noqa: S608
 ACTOR = ACTING.format(session="$1")
+STILL = f"""
+{ACTOR} AND NOT EXISTS (SELECT FROM desk_session w WHERE w.session = s.id AND w.seen_at <= now() - $2::interval)
+"""
 # The proof is spent by the statement that looks the actor up: one round trip, whatever the number of workers.
 SPENDING = f"""
 WITH spent AS ({SPEND.replace("$1", "$2")}), actor AS ({ACTOR})
@@ -252,8 +255,14 @@ async def actor_of(session: UUID, proof: Proof) -> Actor:
 
 
 async def still_acting(session: UUID) -> Actor:
-    """Who acts in a session that was proved before. Raises Refusal `session_ended`."""
-    return as_actor(await first(ACTOR, session), session)
+    """Who acts in a session that was proved before, and may still be told something.
+
+    Raises Refusal `session_ended`, also of a desk that was idle too long; `device_revoked`.
+    """
+    actor = as_actor(await first(STILL, session, law().span("desk_idle")), session)
+    if actor.quarantined:
+        raise Refusal("device_revoked")
+    return actor
 
 
 def as_actor(row: Record | None, session: UUID) -> Actor:

@@ -15,6 +15,8 @@ from litestar import Litestar
 from backend.database import execute, fetch, value
 from backend.keys import Keys
 from backend.people import factor, roster
+from backend.people.sessions import still_acting
+from backend.refusals import Refusal
 from mobile_api import cli
 from mobile_api.serving import ServingError
 from tests.builders import (
@@ -285,6 +287,17 @@ async def test_an_idle_session_ends(app: Litestar) -> None:
     refused(await sun.get("/v1/me"), 401, "session_ended")
     refused(await change(sun), 401, "session_ended")
     refused(await sun.get("/v1/desk/sessions/current"), 401, "session_ended")
+
+
+async def test_an_open_stream_keeps_no_desk_awake(app: Litestar) -> None:
+    """GET /v1/events looks again and again whether its session stands: after half an hour without a call it ends."""
+    sun = await at_desk(app)
+    session = await session_of(sun)
+    await execute("UPDATE desk_session SET seen_at = now() - interval '29 minutes' WHERE session = $1", session)
+    assert sun.id == (await still_acting(session)).person
+    await execute("UPDATE desk_session SET seen_at = now() - interval '31 minutes' WHERE session = $1", session)
+    with pytest.raises(Refusal, match="session_ended"):
+        await still_acting(session)
 
 
 async def test_being_heard_of_is_written_once_a_minute(app: Litestar) -> None:
