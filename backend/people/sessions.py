@@ -363,6 +363,16 @@ async def count_attempt(badge: str, address: str) -> int:
         return int(await value(COUNTED, badge, address))
 
 
+async def forget_attempts() -> None:
+    """Attempts that no longer count for anything."""
+    await execute("DELETE FROM sign_in_attempt WHERE at < now() - $1::interval", 2 * law().span("sign_in_window"))
+
+
+async def forget_proofs() -> None:
+    """Proofs whose nonce is over by now, whichever server gave it: at the latest after one life and a half."""
+    await execute("DELETE FROM proof_seen WHERE at < now() - $1::interval", 3 * law().span("proof_nonce_life"))
+
+
 async def _matches(hashed: str, password: str) -> bool:
     async with AT_ONCE:
         try:
