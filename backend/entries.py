@@ -22,7 +22,7 @@ from backend.database import execute, fetch, first, tx, value
 from backend.findings import Touched
 from backend.law.catalogue import Law, law
 from backend.officers import officers_among
-from backend.refusals import Refusal, RuleRefusal, Unknown
+from backend.refusals import Doubtful, Refusal, RuleRefusal, Unknown
 
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]  # RFC 3339 with its offset; a naive time is refused
 WHOLE = r"$(?!\n)"  # the end: `$` alone would let a closing line feed pass
@@ -112,12 +112,16 @@ class Timing(msgspec.Struct, frozen=True):
 
 
 class Occasion(msgspec.Struct, frozen=True):
-    """One arrival of one entry: what a verb's function may know besides the entry itself."""
+    """One arrival of one entry: what a verb's function may know besides the entry itself.
+
+    `admitted`: a person decided that it be recorded, although a revoked device sent or signed it.
+    """
 
     actor: Actor
     timing: Timing
     law: Law
     despite: Despite | None
+    admitted: bool = False
 
     @property
     def at(self) -> datetime:
@@ -256,9 +260,9 @@ async def record(
 ) -> Recorded:  # fmt: skip
     """Record one entry, once. Raises Refusal, which the journal holds before it is raised.
 
-    Where `holding` (by sync): raises Held instead, where it refers to something unknown, or its device is revoked by
-    now. `freed`: it was held, and the server itself tries it again. Source: DESIGN §4. Safe to call again at any time
-    with the same entry.
+    Where `holding` (by sync): raises Held instead, where it refers to something unknown, or the device that sent or
+    signed it is revoked by now. `freed`: it was held, and the server itself tries it again. Source: DESIGN §4. Safe to
+    call again at any time with the same entry.
     """
     arrival = Arrival(verb, actor, entry, sent_at, received_at, holding, freed)
     try:
@@ -271,6 +275,8 @@ async def record(
     except Refusal as refusal:
         if holding and isinstance(refusal, Unknown):
             raise Held("unknown_reference", refusal) from None
+        if holding and isinstance(refusal, Doubtful):
+            raise Held("device_revoked") from None
         await _remember(verb, actor, entry, received_at, refusal)
         raise
 
@@ -304,25 +310,19 @@ async def _record_or_replay(arrival: Arrival) -> Recorded:
         await lock_persons([entry.id, *await verb.concerned(actor, entry)])
         earlier: Any = await first(EARLIER, entry.id)
         again = earlier["outcome"] is not None
-        if again:
-            if not _same_content(earlier, verb, actor, entry):
-                raise Refusal("id_reused")
-            if earlier["outcome"] == "recorded":
-                return _as_recorded(earlier)
-            if entry.despite is None:
-                raise _AsBefore(_as_refused(earlier))
-            if earlier["salt"] is None:  # its content was erased: a new attempt takes a new id
-                raise Refusal("id_reused")
+        if again and (recorded := _recorded_before(arrival, earlier)) is not None:
+            return recorded
         held = earlier["state"] is not None
         timed = _timed_as_held(arrival, earlier) if held else timing(
             entry.occurred_at, arrival.sent_at, arrival.received_at, law()
         )  # fmt: skip
-        unasked = not arrival.holding or arrival.freed or (held and earlier["state"] == "admitted")
+        admitted = held and earlier["state"] == "admitted"
+        unasked = not arrival.holding or arrival.freed or admitted
         if not unasked and await is_revoked(actor):
             raise Held("device_revoked")
         if entry.despite is not None and entry.despite.ordered_by is not None:
             await officers_among([entry.despite.ordered_by], timed.occurred_at)
-        outcome = await verb.record(Occasion(actor, timed, law(), entry.despite), entry)
+        outcome = await verb.record(Occasion(actor, timed, law(), entry.despite, admitted), entry)
         noted = await _noted(entry, actor, timed, outcome)
         line = _line(verb, actor, entry, outcome, timed, noted)
         salt = earlier["salt"] if again else secrets.token_bytes(16)
@@ -335,6 +335,22 @@ async def _record_or_replay(arrival: Arrival) -> Recorded:
         id=entry.id, received_at=timed.received_at, findings=noted, subject=outcome.subject, replayed=False,
         wakes=kept["wakes"],
     )  # fmt: skip
+
+
+def _recorded_before(arrival: Arrival, earlier: Any) -> Recorded | None:
+    """What an entry that came before is answered with; None where it was refused and comes again `despite`.
+
+    Raises Refusal `id_reused`, and as before.
+    """
+    if not _same_content(earlier, arrival.verb, arrival.actor, arrival.entry):
+        raise Refusal("id_reused")
+    if earlier["outcome"] == "recorded":
+        return _as_recorded(earlier)
+    if arrival.entry.despite is None:
+        raise _AsBefore(_as_refused(earlier))
+    if earlier["salt"] is None:  # its content was erased: a new attempt takes a new id
+        raise Refusal("id_reused")
+    return None
 
 
 def _timed_as_held(arrival: Arrival, held: Any) -> Timing:

@@ -33,6 +33,10 @@ class Unknown(Refusal):
         self.reference = reference
 
 
+class Doubtful(Refusal):
+    """An entry that hangs on the word of a device that was revoked. By sync it is held for a person to decide."""
+
+
 class RuleRefusal(Refusal):
     """A live entry that the rules forbid: given once, remembered for its id, and open to `despite`."""
 

@@ -98,6 +98,16 @@ def _scheme(url: str) -> str:
         return ""
 
 
+def _is_origin(url: str) -> bool:
+    """Whether there is a host, and nothing after it: a proof names address and path, and the path is ours."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return False
+    return bool(host) and "@" not in parts.netloc and parts._replace(scheme="", netloc="").geturl() in ("", "/")
+
+
 def _check_together(settings: Settings) -> None:
     for name in ("database_url", "migrate_url"):
         url = getattr(settings, name)
@@ -118,3 +128,5 @@ def _check_together(settings: Settings) -> None:
         url = getattr(settings, name)
         if url is not None and _scheme(url) not in ("http", "https"):
             raise SettingsError(f"{variable(name)} must begin with http:// or https://.")
+    if settings.public_url is not None and not _is_origin(settings.public_url):
+        raise SettingsError("FUJING_PUBLIC_URL takes scheme, host and perhaps a port, as https://fujing.example:8443.")

@@ -16,11 +16,11 @@ from pgqueuer.executors import EntrypointExecutor
 from pgqueuer.models import Context, Job, Schedule
 
 from backend import feed, jobs, sync
-from backend.database import SESSION, execute, opened
+from backend.database import SESSION, opened
 from backend.evidence import sealing
 from backend.keys import Keys
-from backend.law.catalogue import law
 from backend.oversight import finding, sequence
+from backend.people import sessions
 from storage.evidence_store import EvidenceStore
 
 SEALING_LANES = 2
@@ -67,11 +67,11 @@ def build(connection: asyncpg.Connection, store: EvidenceStore, keys: Keys) -> P
 
     @queue.schedule("forget_attempts", "17 3 * * *")
     async def forget_attempts(_: Schedule) -> None:
-        await execute("DELETE FROM sign_in_attempt WHERE at < now() - $1::interval", 2 * law().span("sign_in_window"))
+        await sessions.forget_attempts()
 
     @queue.schedule("forget_proofs", "*/5 * * * *")
     async def forget_proofs(_: Schedule) -> None:
-        await execute("DELETE FROM proof_seen WHERE at < now() - $1::interval", 3 * law().span("proof_nonce_life"))
+        await sessions.forget_proofs()
 
     return queue
 

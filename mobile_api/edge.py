@@ -1,4 +1,5 @@
-"""What every request passes first: counted, timed, and answered with the headers that browsers heed.
+"""What every request passes first: counted, timed, and answered with the headers that browsers heed. What is refused
+before a handler is reached, for who asks, is answered here, so that it is counted as what it is.
 
 Counts are by method, path template and status, never by a path itself: an id is nobody's label.
 """
@@ -6,11 +7,12 @@ Counts are by method, path template and status, never by a path itself: an id is
 from time import perf_counter
 from typing import Any
 
+from litestar import Request
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Receive, Send
 from prometheus_client import Counter, Histogram
 
-from mobile_api.problems import FRESH_NONCE, HEADERS
+from mobile_api.problems import FRESH_NONCE, HEADERS, answer_to
 
 LABELS = ("method", "path", "status")
 REQUESTS = Counter("fujing_requests", "Requests answered", LABELS)
@@ -29,10 +31,11 @@ class Edge:
         if scope["type"] != ScopeType.HTTP:
             await self.app(scope, receive, send)
             return
-        begun, status = perf_counter(), 500
+        begun, status, answered = perf_counter(), 500, False
 
         async def seen(message: Any) -> None:
-            nonlocal status
+            nonlocal status, answered
+            answered = True
             if message["type"] == "http.response.start":
                 status = message["status"]
                 there = {name for name, _ in message["headers"]}
@@ -43,6 +46,11 @@ class Edge:
 
         try:
             await self.app(scope, receive, seen)
+        except Exception as error:
+            if answered:
+                raise
+            request: Request[Any, Any, Any] = Request(scope, receive)
+            await answer_to(request, error).to_asgi_response(app=None, request=request)(scope, receive, seen)
         finally:
             _count(scope, status, perf_counter() - begun)
 

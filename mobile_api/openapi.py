@@ -200,7 +200,8 @@ FIELDS = {
     "held": "the entry that is held, or how it stands with it",
     "occurred_at": "when it happened, by the server's clock",
     "problem": "why it was refused, or what went wrong",
-    "reason": "unknown_reference: what it refers to has not come; device_revoked: a person decides",
+    "reason": "unknown_reference: what it refers to has not come; device_revoked: that of who sent or signed it; "
+    "a person decides",
     "results": "one for each entry, in the order of the call",
     "until": "after that a person looks at it; it goes on waiting",
     "waiting_for": "what it refers to and has not come",
@@ -260,10 +261,10 @@ OF_OPERATION = {
     "duty_verdict": ("unknown_work",),
     "shift": ("unknown_shift",),
     "recording": ("unknown_recording",),
-    "upload_parts": ("unknown_upload", "part_out_of_range", "upload_busy", "store_unavailable"),
+    "upload_parts": ("device_needed", "unknown_upload", "part_out_of_range", "upload_busy", "store_unavailable"),
     "upload_complete": (
-        "unknown_upload", "parts_missing", "digest_missing", "digest_differs", "file_too_large", "end_before_start",
-        "time_ahead", "store_unavailable",
+        "device_needed", "unknown_upload", "parts_missing", "digest_missing", "digest_differs", "file_too_large",
+        "end_before_start", "time_ahead", "store_unavailable",
     ),
     "upload_receipt": ("unknown_upload",),
     "person": ("unknown_person",),
@@ -294,7 +295,8 @@ OF_OPERATION = {
         "answered_before_naming",
     ),
     "supervisions_prove": (
-        "unknown_supervision", "leading_not_proved", "answered_before_naming", "already_answered", "already_ended",
+        "unknown_supervision", "leading_not_proved", "signer_revoked", "answered_before_naming", "already_answered",
+        "already_ended",
     ),
     "supervisions_decline": (
         "unknown_supervision", "not_the_named_officer", "already_answered", "already_ended", "answered_before_naming",

@@ -84,8 +84,6 @@ def answer(request: Request[Any, Any, Any], refusal: Refusal) -> Response[dict[s
         headers["Retry-After"] = str(refusal.retry_after or RETRY_SOON)
     if refusal.status == 401:
         headers["WWW-Authenticate"] = _challenge(refusal.code)
-    if FRESH_NONCE in request.scope:  # what was refused before the edge saw it
-        headers["DPoP-Nonce"] = request.scope[FRESH_NONCE]  # type: ignore[literal-required]
     told = problem(refusal, language, request.url.path)
     return Response(told, status_code=refusal.status, media_type=PROBLEM_JSON, headers=headers)
 
@@ -156,3 +154,11 @@ HANDLERS: dict[Any, Any] = {
     StoreUnavailable: on_store_away,
     Exception: on_anything,
 }
+
+
+def answer_to(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, Any]]:
+    """What the first handler that is for it makes of an error."""
+    told: Response[dict[str, Any]] = next(
+        handler(request, error) for kind, handler in HANDLERS.items() if isinstance(error, kind)
+    )
+    return told

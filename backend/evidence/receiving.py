@@ -57,12 +57,23 @@ async def mine(upload: UUID, actor: Actor) -> Record:
     return row
 
 
+async def carried(upload: UUID, actor: Actor) -> Record:
+    """As `mine`, for the device that carries it: a desk's session only reads how it stands.
+
+    Raises Refusal `device_needed`, `unknown_upload`.
+    """
+    if actor.device is None:
+        raise Refusal("device_needed")
+    return await mine(upload, actor)
+
+
 async def parts(store: EvidenceStore, actor: Actor, upload: UUID, now: datetime, start: int, limit: int) -> Parts:
     """What the store has of an upload, and signed URLs for the first parts from `start` on that it has not.
 
-    Opens the upload in the store where needed. Raises Refusal `part_out_of_range`, `unknown_upload`, `upload_busy`.
+    Opens the upload in the store where needed. Raises Refusal `part_out_of_range`, `unknown_upload`, `upload_busy`,
+    `device_needed`.
     """
-    row = await mine(upload, actor)
+    row = await carried(upload, actor)
     if row["state"] in HELD:
         return _all_there(upload, row)
     if row["bytes"] is not None and (start - 1) * row["part_size"] >= row["bytes"]:
@@ -86,9 +97,10 @@ async def parts(store: EvidenceStore, actor: Actor, upload: UUID, now: datetime,
 async def complete(store: EvidenceStore, actor: Actor, upload: UUID, told: Complete, now: datetime) -> State:
     """Every part is there: have the store join them, and a job seal them. Returns the state.
 
-    Raises Refusal `parts_missing` with their numbers, `digest_missing`, `digest_differs`, `end_before_start`.
+    Raises Refusal `parts_missing` with their numbers, `digest_missing`, `digest_differs`, `end_before_start`,
+    `device_needed`.
     """
-    row = await mine(upload, actor)
+    row = await carried(upload, actor)
     size, sha256 = _agreed(row, told)
     if row["state"] in HELD:
         return row["state"]  # type: ignore[no-any-return]

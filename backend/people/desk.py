@@ -21,7 +21,7 @@ from backend.keys import Keys
 from backend.law.catalogue import law
 from backend.people import factor
 from backend.people.directory import DOCK
-from backend.people.sessions import ACTING, as_actor, prove, sign_out
+from backend.people.sessions import ACTING, as_actor, prove, sign_out, still_right
 from backend.refusals import Refusal
 
 SEEN_AGAIN = timedelta(minutes=1)  # between two writes of when a session was last heard of
@@ -56,19 +56,20 @@ async def sign_in(
     Raises Refusal `sign_in_refused`, `too_many_attempts`, `code_needed`, `code_refused`, and `not_for_your_role` for a
     docking station.
     """
-    person = await prove(badge, password, address, now)
+    proven = await prove(badge, password, address)
     secret, session = secrets.token_urlsafe(32), uuid4()
     async with tx():
-        given = await factor.take(keys, person["id"], code, now)
+        await still_right(proven)
+        given = await factor.take(keys, proven.person, code, now)
         await execute("DELETE FROM sign_in_attempt WHERE badge = $1", badge)
-        await execute(OPEN, session, person["id"], now, now + law().span("desk_session_life"))
+        await execute(OPEN, session, proven.person, now, now + law().span("desk_session_life"))
         await execute(OPEN_DESK, session, _digest(secret), given)
         opened = await standing(secret)
         if opened.actor.kind == DOCK:
             raise Refusal("not_for_your_role")
         await journal.append(
             journal.Line(
-                at=now, verb="sessions/open", outcome="done", organ=person["organ"], actor=person["id"],
+                at=now, verb="sessions/open", outcome="done", organ=proven.organ, actor=proven.person,
                 subjects=[session],
             )
         )  # fmt: skip

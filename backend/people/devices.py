@@ -38,6 +38,8 @@ FROM device d LEFT JOIN device_key k ON k.device = d.id AND k.ended_at IS NULL
 BY_SERIAL = f"{DEVICES} WHERE d.serial = $1"
 REACHED = "d.organ IN (SELECT organs_under($2::text[]))"
 LISTED = f"{DEVICES} WHERE {REACHED} AND ($1::text IS NULL OR d.serial > $1) ORDER BY d.serial LIMIT $3"
+# The device before its codes, as whoever makes one or revokes the device locks them.
+CODES_DEVICE = "SELECT d.id FROM device d JOIN enrolment_code c ON c.device = d.id WHERE c.digest = $1 FOR UPDATE OF d"
 REPLACED = "UPDATE enrolment_code SET expires_at = $2 WHERE device = $1 AND used_at IS NULL AND expires_at > $2"
 END_KEY = """
 WITH ended AS (
@@ -141,10 +143,9 @@ async def enrol(proof: Proof, code: str, jwk: Jwk, now: datetime) -> Enrolled:
     if kept is None:
         raise Refusal("enrolment_refused")
     async with tx():
-        found = await first("SELECT * FROM enrolment_code WHERE digest = $1 FOR UPDATE", _digest(kept))
-        if found is None:
+        if await first(CODES_DEVICE, _digest(kept)) is None:
             raise Refusal("enrolment_refused")
-        await first("SELECT id FROM device WHERE id = $1 FOR UPDATE", found["device"])
+        (found,) = await fetch("SELECT * FROM enrolment_code WHERE digest = $1 FOR UPDATE", _digest(kept))
         (device,) = await fetch(f"{DEVICES} WHERE d.id = $1", found["device"])
         usable = _usable(found, device, proof.jkt, now)
         if usable and found["used_at"] is None:

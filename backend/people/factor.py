@@ -65,7 +65,7 @@ async def begin(keys: Keys, actor: Actor, password: str, now: datetime) -> NewFa
 
     Raises Refusal `sign_in_refused`, `too_many_attempts`, `factor_stands`.
     """
-    await prove_again(actor, password, now)
+    await prove_again(actor, password)
     secret = pyotp.random_base32()
     kid, sealed = _encrypted(keys, actor.person, secret)
     async with tx():
@@ -82,7 +82,7 @@ async def confirm(keys: Keys, actor: Actor, code: str, now: datetime) -> None:
 
     Raises Refusal `too_many_attempts`, `no_factor_begun`, `factor_stands`, `code_refused`.
     """
-    await count_attempt(actor.badge, f"session {actor.session}", now)
+    await count_attempt(actor.badge, f"session {actor.session}")
     async with tx():
         kept = await first(KEPT, actor.person)
         if kept is None:

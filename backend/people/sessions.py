@@ -74,6 +74,9 @@ WHERE s.id = {{session}} AND s.ended_at IS NULL AND s.ends_at > now() AND k.ende
     AND p.serves_from <= {TODAY} AND coalesce(p.serves_until >= {TODAY}, true)
 """  # noqa: S608
 ACTOR = ACTING.format(session="$1")
+STILL = f"""
+{ACTOR} AND NOT EXISTS (SELECT FROM desk_session w WHERE w.session = s.id AND w.seen_at <= now() - $2::interval)
+"""
 # The proof is spent by the statement that looks the actor up: one round trip, whatever the number of workers.
 SPENDING = f"""
 WITH spent AS ({SPEND.replace("$1", "$2")}), actor AS ({ACTOR})
@@ -87,6 +90,23 @@ FAILURES = """
 SELECT count(*) FILTER (WHERE badge = $1) AS account, count(*) FILTER (WHERE address = $2) AS address
 FROM sign_in_attempt WHERE at > now() - $3::interval AND (badge = $1 OR address = $2)
 """
+COUNTED = "INSERT INTO sign_in_attempt (badge, address, at) VALUES ($1, $2, now()) RETURNING id"
+# Who has a second factor may have guessed codes among the failures: only the right code forgets those.
+FORGIVEN = """
+DELETE FROM sign_in_attempt a WHERE a.id = $2 OR a.badge = $1 AND NOT EXISTS (
+    SELECT FROM second_factor f JOIN person p ON p.id = f.person WHERE p.badge = a.badge AND f.confirmed_at IS NOT NULL)
+"""
+UNCHANGED = "SELECT person FROM credential WHERE person = $1 AND password_hash = $2 FOR UPDATE"
+
+
+class Proven(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody whose password was right a moment ago, and the attempt that stays counted until it is forgiven."""
+
+    person: UUID
+    badge: str
+    organ: str
+    password_hash: str
+    attempt: int
 
 
 async def spend(proof: Proof) -> None:
@@ -102,18 +122,19 @@ async def sign_in(keys: Keys, proof: Proof, badge: str, password: str, address: 
     """
     await spend(proof)
     _in_use(await first(KEY, proof.jkt))
-    person = await prove(badge, password, address, now)
-    await execute("DELETE FROM sign_in_attempt WHERE badge = $1", badge)
+    person = await prove(badge, password, address)
     session, ends_at = uuid4(), now + law().span("session_life")
     async with tx():
-        key = _in_use(await first(f"{KEY} FOR SHARE OF k, d", proof.jkt))  # neither ends before this session stands
+        key = _in_use(await first(f"{KEY} FOR SHARE OF d, k", proof.jkt))  # neither ends before this session stands
         device = key["device"]
+        await still_right(person)
+        await forgive(person)
         await execute(
             "INSERT INTO session (id, person, device, device_key, opened_at, ends_at) VALUES ($1, $2, $3, $4, $5, $6)",
-            session, person["id"], device, key["id"], now, ends_at,
+            session, person.person, device, key["id"], now, ends_at,
         )  # fmt: skip
-        await _tell(now, "sessions/open", person["id"], person["organ"], device, session)
-    return _tokens(keys, session, person["id"], device, proof.jkt, 1, ends_at, now)
+        await _tell(now, "sessions/open", person.person, person.organ, device, session)
+    return _tokens(keys, session, person.person, device, proof.jkt, 1, ends_at, now)
 
 
 def _in_use(key: Record | None) -> Record:
@@ -124,24 +145,41 @@ def _in_use(key: Record | None) -> Record:
     return key
 
 
-async def prove(badge: str, password: str, address: str, now: datetime) -> Record:
-    """Id and organ of whoever has this badge and password. Raises Refusal `sign_in_refused`, `too_many_attempts`.
+async def prove(badge: str, password: str, address: str) -> Proven:
+    """Whoever has this badge and password. Raises Refusal `sign_in_refused`, `too_many_attempts`.
 
-    The attempt stays counted: whoever calls takes the account's away once everything that was asked for is right.
+    The attempt stays counted: whoever calls takes it away once everything that was asked for is right.
     """
-    await count_attempt(badge, address, now)
+    attempt = await count_attempt(badge, address)
     person = await first(OPEN, badge)
     if not await _matches(person["password_hash"] if person else NOBODY, password) or person is None:
         raise Refusal("sign_in_refused")
-    return person
+    return Proven(
+        person=person["id"], badge=badge, organ=person["organ"], password_hash=person["password_hash"], attempt=attempt
+    )
 
 
-async def prove_again(actor: Actor, password: str, now: datetime) -> None:
+async def prove_again(actor: Actor, password: str) -> Proven:
     """The password of whoever is signed in. Raises Refusal `sign_in_refused`, `too_many_attempts`."""
-    await count_attempt(actor.badge, f"session {actor.session}", now)
+    attempt = await count_attempt(actor.badge, f"session {actor.session}")
     kept = await value("SELECT password_hash FROM credential WHERE person = $1", actor.person)
     if kept is None or not await _matches(kept, password):
         raise Refusal("sign_in_refused")
+    return Proven(person=actor.person, badge=actor.badge, organ=actor.organ, password_hash=kept, attempt=attempt)
+
+
+async def still_right(proven: Proven) -> None:
+    """That the password was not changed meanwhile; nobody changes it before this transaction ends.
+
+    Raises Refusal `sign_in_refused`.
+    """
+    if await first(UNCHANGED, proven.person, proven.password_hash) is None:
+        raise Refusal("sign_in_refused")
+
+
+async def forgive(proven: Proven) -> None:
+    """The password was right, so this attempt was no failure."""
+    await execute(FORGIVEN, proven.badge, proven.attempt)
 
 
 async def refresh(keys: Keys, proof: Proof, token: str, now: datetime) -> Tokens:
@@ -171,10 +209,11 @@ async def sign_out(actor: Actor, now: datetime) -> None:
 
 async def change_password(actor: Actor, current: str, new: str, now: datetime) -> None:
     """Set one's own password and end every other session. Raises Refusal `sign_in_refused`, `too_many_attempts`."""
-    await prove_again(actor, current, now)
+    proven = await prove_again(actor, current)
     hashed = await hash_password(new)
     async with tx():
-        await execute("DELETE FROM sign_in_attempt WHERE badge = $1", actor.badge)
+        await still_right(proven)
+        await forgive(proven)
         await set_hash(actor.person, hashed, now, keep=actor.session)
         await _tell(now, "sessions/password", actor.person, actor.organ, actor.device, actor.session)
 
@@ -216,8 +255,14 @@ async def actor_of(session: UUID, proof: Proof) -> Actor:
 
 
 async def still_acting(session: UUID) -> Actor:
-    """Who acts in a session that was proved before. Raises Refusal `session_ended`."""
-    return as_actor(await first(ACTOR, session), session)
+    """Who acts in a session that was proved before, and may still be told something.
+
+    Raises Refusal `session_ended`, also of a desk that was idle too long; `device_revoked`.
+    """
+    actor = as_actor(await first(STILL, session, law().span("desk_idle")), session)
+    if actor.quarantined:
+        raise Refusal("device_revoked")
+    return actor
 
 
 def as_actor(row: Record | None, session: UUID) -> Actor:
@@ -302,8 +347,11 @@ def _read_refresh(keys: Keys, token: str) -> tuple[UUID, int]:
     return session, generation
 
 
-async def count_attempt(badge: str, address: str, now: datetime) -> None:
-    """Count an attempt before anything is looked at. Raises Refusal `too_many_attempts`."""
+async def count_attempt(badge: str, address: str) -> int:
+    """Count an attempt before anything is looked at, by the database's clock; its number.
+
+    Raises Refusal `too_many_attempts`.
+    """
     window = law().span("sign_in_window")
     async with tx():
         for number, key in ((1, badge), (2, address)):
@@ -312,7 +360,17 @@ async def count_attempt(badge: str, address: str, now: datetime) -> None:
         ceilings = (law().count("sign_in_failures_per_account"), law().count("sign_in_failures_per_address"))
         if failures is None or failures["account"] >= ceilings[0] or failures["address"] >= ceilings[1]:
             raise Refusal("too_many_attempts", retry_after=int(window.total_seconds()))
-        await execute("INSERT INTO sign_in_attempt (badge, address, at) VALUES ($1, $2, $3)", badge, address, now)
+        return int(await value(COUNTED, badge, address))
+
+
+async def forget_attempts() -> None:
+    """Attempts that no longer count for anything."""
+    await execute("DELETE FROM sign_in_attempt WHERE at < now() - $1::interval", 2 * law().span("sign_in_window"))
+
+
+async def forget_proofs() -> None:
+    """Proofs whose nonce is over by now, whichever server gave it: at the latest after one life and a half."""
+    await execute("DELETE FROM proof_seen WHERE at < now() - $1::interval", 3 * law().span("proof_nonce_life"))
 
 
 async def _matches(hashed: str, password: str) -> bool:

@@ -18,7 +18,7 @@ from backend.findings import Finding, Touched
 from backend.intervals import Intervals, put_in_order, told
 from backend.journal import utc
 from backend.officers import officers_among
-from backend.refusals import Refusal, Unknown
+from backend.refusals import Doubtful, Refusal, Unknown
 from backend.standing import Claim, Standing
 from backend.supervision import rules, signing
 from backend.supervision.entries import (
@@ -51,10 +51,12 @@ INSERT INTO supervision_answer (id, supervision, answer, at, leads_from, place, 
 VALUES ($1, $2, $3, $4, $5, $6, $7)
 """
 SIGNER = """
-SELECT k.jwk, j.entry FROM device_key k
+SELECT k.jwk, j.entry, k.end_reason = 'reinstated' OR coalesce(d.revoked_at <= $6, false) AS doubtful FROM device_key k
+JOIN device d ON d.id = k.device
 JOIN session s ON s.device_key = k.id
 JOIN journal j ON j.entry_id = $5 AND j.outcome = 'recorded'
 WHERE k.jkt = $1 AND s.id = $2 AND s.person = $3 AND s.opened_at <= $4 AND $4 < coalesce(s.ended_at, s.ends_at)
+FOR SHARE OF d
 """
 BOTH_ANSWERS = "SELECT count(DISTINCT answer) > 1 FROM supervision_answer WHERE supervision = $1"
 ANSWERED = """
@@ -98,16 +100,19 @@ async def confirm(occasion: Occasion, entry: ConfirmLeading) -> Outcome:
 
 async def prove(occasion: Occasion, entry: ProveLeading) -> Outcome:
     """The officer confirmed by a signature. Raises Refusal `leading_not_proved`, `unknown_supervision`, live
-    `already_answered`."""
+    `already_answered`; Doubtful `signer_revoked` where the device that signed was revoked before this came."""
     row = await _known(entry.supervision, occasion.actor.person)
     signed = signing.read(entry.signature)
     told = signed.leading
     if (told.naming, told.auxiliary, told.officer) != (row["id"], row["auxiliary"], row["officer"]):
         raise Refusal("leading_not_proved")
-    signer = await first(SIGNER, signed.jkt, told.sid, told.officer, occasion.at, row["id"])
+    came = occasion.timing.received_at
+    signer = await first(SIGNER, signed.jkt, told.sid, told.officer, occasion.at, row["id"], came)
     if signer is None or msgspec.json.decode(signer["entry"])["facts"]["device_time"] != utc(told.occurred_at):
         raise Refusal("leading_not_proved")
     signing.verify(signed, msgspec.json.decode(signer["jwk"]))
+    if signer["doubtful"] and not occasion.admitted:
+        raise Doubtful("signer_revoked")
     return await _answer(occasion, entry.id, row, "confirmed", row["started_at"], entry.place, signed.jkt)
 
 

@@ -14,9 +14,10 @@ from backend.entries import Verb
 from backend.law.catalogue import law
 from backend.verbs import VERBS
 from mobile_api.app import assemble
+from mobile_api.edge import REQUESTS
 from mobile_api.entries import sent
 from mobile_api.openapi import contract
-from tests.builders import MET, Client, a_duty_auxiliary, matches
+from tests.builders import MET, Client, a_duty_auxiliary, matches, refused
 
 DOCUMENT = contract(assemble([]))
 OPERATIONS = {
@@ -195,6 +196,33 @@ async def test_it_counts_by_route_and_never_by_person(app: Litestar) -> None:
     assert 200 == figures.status_code
     assert "fujing_requests" in figures.text
     assert str(lin.id) not in figures.text
+
+
+def counted(path: str) -> dict[int, float]:
+    """How often each status was answered on this route, as /metrics tells it."""
+    return {
+        int(sample.labels["status"]): sample.value
+        for family in REQUESTS.collect()
+        for sample in family.samples
+        if sample.name.endswith("_total") and sample.labels["path"] == path
+    }
+
+
+async def test_what_is_refused_at_the_door_is_counted_as_what_it_is(app: Litestar) -> None:
+    """A wave of 401s is seen as such, and pages nobody as a fault of the server's."""
+    lin = await a_duty_auxiliary(app)
+    before = counted("/v1/me")
+    for _ in range(3):
+        answer = await Client(app).get("/v1/me")
+        refused(answer, 401, "token_missing")
+        assert ("nosniff", "no-referrer") == (
+            answer.headers["x-content-type-options"], answer.headers["referrer-policy"],
+        )  # fmt: skip
+    stale = lin.proof("GET", "http://fujing.test/v1/me", {"Authorization": f"DPoP {lin.token}"}, nonce="stale")
+    answer = await lin.ask("GET", "/v1/me", headers={"DPoP": stale})
+    assert 1 == len(answer.headers.get_list("dpop-nonce"))
+    grown = {status: count - before.get(status, 0) for status, count in counted("/v1/me").items()}
+    assert {401: 4} == {status: count for status, count in grown.items() if count}
 
 
 @pytest.mark.parametrize("code", sorted(law().messages))

@@ -5,7 +5,7 @@ import re
 from base64 import b32decode
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import asyncpg
 import pyotp
@@ -15,6 +15,8 @@ from litestar import Litestar
 from backend.database import execute, fetch, value
 from backend.keys import Keys
 from backend.people import factor, roster
+from backend.people.sessions import still_acting
+from backend.refusals import Refusal
 from mobile_api import cli
 from mobile_api.serving import ServingError
 from tests.builders import (
@@ -24,9 +26,13 @@ from tests.builders import (
     PASSWORD,
     STATION,
     Client,
+    Someone,
     a_badge,
+    a_duty_auxiliary,
+    ago,
     an_enrolled_key,
     now,
+    recorded,
     refused,
     rows_of,
 )
@@ -206,6 +212,31 @@ async def test_an_auxiliary_reads_at_a_desk_and_no_more(app: Litestar, kind: str
     assert 204 == (await lin.ask("DELETE", "/v1/sessions/current")).status_code
 
 
+async def test_a_desk_makes_no_field_entry(app: Litestar) -> None:
+    """An officer may write at a desk, and yet what happens in the street is told from a device: by its own route or
+    among others, nothing comes of it."""
+    zhao, lin = await at_desk(app), await a_duty_auxiliary(app)
+    naming = UUID(recorded(await lin.post("/v1/supervisions/name", officer=zhao.id, at=ago(hours=1)))["id"])
+    entry = {"id": uuid4(), "occurred_at": now(), "device_seq": 1, "supervision": naming}
+    refused(await zhao.tell("/v1/supervisions/confirm", **entry), 403, "device_needed")
+    item = entry | {"id": uuid4(), "verb": "supervisions/confirm"}
+    (result,) = (await zhao.tell("/v1/sync", entries=[item])).json()["results"]
+    assert ("refused", "device_needed") == (result["status"], result["problem"]["code"])
+    assert await value("SELECT answer IS NULL FROM supervision WHERE id = $1", naming)
+
+
+async def test_a_desk_carries_no_upload(app: Litestar) -> None:
+    """Nobody's browser says that a phone's footage is all there, nor opens it in the store; its state is read."""
+    zhao = await at_desk(app)
+    phone = Someone(app, id=zhao.id, badge=zhao.badge)
+    await phone.open()
+    upload = recorded(await phone.declare(bytes=3, sha256="0" * 64))["id"]
+    refused(await zhao.get(f"/v1/uploads/{upload}/parts"), 403, "device_needed")
+    refused(await zhao.tell(f"/v1/uploads/{upload}/complete"), 403, "device_needed")
+    assert "declared" == (await zhao.get(f"/v1/uploads/{upload}/receipt")).json()["state"]
+    assert 200 == (await phone.get(f"/v1/uploads/{upload}/parts")).status_code
+
+
 async def test_an_authorization_header_puts_the_cookie_aside(app: Litestar) -> None:
     """What was said in so many words counts, also where it is wrong: one caller, one way to be known."""
     sun = await at_desk(app)
@@ -256,6 +287,17 @@ async def test_an_idle_session_ends(app: Litestar) -> None:
     refused(await sun.get("/v1/me"), 401, "session_ended")
     refused(await change(sun), 401, "session_ended")
     refused(await sun.get("/v1/desk/sessions/current"), 401, "session_ended")
+
+
+async def test_an_open_stream_keeps_no_desk_awake(app: Litestar) -> None:
+    """GET /v1/events looks again and again whether its session stands: after half an hour without a call it ends."""
+    sun = await at_desk(app)
+    session = await session_of(sun)
+    await execute("UPDATE desk_session SET seen_at = now() - interval '29 minutes' WHERE session = $1", session)
+    assert sun.id == (await still_acting(session)).person
+    await execute("UPDATE desk_session SET seen_at = now() - interval '31 minutes' WHERE session = $1", session)
+    with pytest.raises(Refusal, match="session_ended"):
+        await still_acting(session)
 
 
 async def test_being_heard_of_is_written_once_a_minute(app: Litestar) -> None:
@@ -611,3 +653,29 @@ def test_a_code_that_two_steps_share_is_taken_for_the_later_one() -> None:
     secret = "AAAAAAAAAAAAAAAAAAAAAAAAAAAA55BI"  # its steps 1 and 2 have one code
     assert 2 == factor.matching_step(secret, "830892", 30, 1, None)
     assert factor.matching_step(secret, "830892", 60, 1, 2) is None
+
+
+async def test_the_right_password_elsewhere_gives_no_more_guesses_of_the_code(app: Litestar) -> None:
+    """Whoever knows the password of an inspector and has a handheld: signing in there, or changing the password
+    there to what it is, opens that session and forgets none of the codes that were guessed at desks."""
+    wu = await with_factor(app)
+    handheld = Client(app, key=await an_enrolled_key(), address="10.8.0.2")
+    wrong = f"{(int(wu.code()) + 1) % 10**6:06}"
+    for _ in range(4):
+        refused(await Desk(app).sign_in(wu.badge, code=wrong), 401, "code_refused")
+    for _ in range(3):
+        answer = await handheld.sign_in(wu.badge)
+        assert 201 == answer.status_code, "the right password is no failure"
+    handheld.token = answer.json()["access_token"]
+    assert 204 == (await handheld.tell("/v1/me/password", current=PASSWORD, new=PASSWORD)).status_code
+    refused(await Desk(app).sign_in(wu.badge, code=wrong), 401, "code_refused")
+    refused(await Desk(app).sign_in(wu.badge, code=wu.code()), 429, "too_many_attempts")
+
+
+async def test_the_right_code_forgets_what_was_mistyped(app: Litestar) -> None:
+    """Four slips, then in: the next slip is the first again."""
+    wu = await with_factor(app)
+    for _ in range(4):
+        refused(await Desk(app).sign_in(wu.badge, code="000000"), 401, "code_refused")
+    assert 201 == (await Desk(app).sign_in(wu.badge, code=wu.code())).status_code
+    assert 0 == await value("SELECT count(*) FROM sign_in_attempt WHERE badge = $1", wu.badge)

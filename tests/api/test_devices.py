@@ -163,6 +163,35 @@ async def test_a_device_revoked_while_it_is_enrolled_is_not(app: Litestar, admin
     assert 0 == await value("SELECT count(*) FROM device_key WHERE jkt = $1", phone.key.jkt)
 
 
+async def test_revoking_is_never_what_gives_way(app: Litestar, admin: Someone, owner: Any) -> None:
+    """Enrolling and revoking lock the device first and its codes after: neither waits for the other in a circle, of
+    which the database would end one with a `conflict`, and be it the revocation."""
+    serial, phone = await a_device(), a_new_phone(app)
+    code, transaction = await a_code(admin, serial), owner.transaction()
+    await transaction.start()
+    device = await owner.fetchval("UPDATE device SET revoked_at = now() WHERE serial = $1 RETURNING id", serial)
+    enrolling = asyncio.create_task(enrols(phone, code))
+    await asyncio.sleep(0.3)
+    await owner.execute("UPDATE enrolment_code SET expires_at = now() WHERE device = $1 AND used_at IS NULL", device)
+    await transaction.commit()
+    refused(await enrolling, 422, "enrolment_refused")
+
+
+async def test_signing_in_while_the_device_is_enrolled_anew(app: Litestar, owner: Any) -> None:
+    """It waits for the device before the key, as enrolling does, and then has no key in force."""
+    phone, lin = await a_phone(app), await a_duty_auxiliary(app)
+    transaction = owner.transaction()
+    await transaction.start()
+    device = await owner.fetchval("SELECT device FROM device_key WHERE jkt = $1", phone.key.jkt)
+    await owner.execute("SELECT FROM device WHERE id = $1 FOR UPDATE", device)
+    signing_in = asyncio.create_task(phone.sign_in(lin.badge))
+    await asyncio.sleep(0.5)
+    ended = "UPDATE device_key SET ended_at = now(), end_reason = 're_enrolled' WHERE jkt = $1"
+    await owner.execute(ended, phone.key.jkt)
+    await transaction.commit()
+    refused(await signing_in, 401, "device_key_required")
+
+
 async def test_a_key_that_ended_opens_nothing(app: Litestar) -> None:
     """Even where a session was left open beside it."""
     lin = await a_duty_auxiliary(app)

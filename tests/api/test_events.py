@@ -23,10 +23,12 @@ from tests.builders import (
     STATION,
     Someone,
     a_commander_of,
+    a_device,
     a_duty_auxiliary,
     a_led_patrol,
     a_row,
     ago,
+    an_administrator_of,
     an_inspector_of,
     an_officer,
     now,
@@ -261,6 +263,18 @@ async def test_it_ends_with_the_session(app: Litestar) -> None:
         assert token == lin.token
         assert 204 == (await lin.ask("DELETE", "/v1/sessions/current")).status_code
         assert await second.over()
+
+
+async def test_it_ends_when_the_device_is_revoked(app: Litestar) -> None:
+    """Whoever found the phone is not told when something happens, though its session stands for what it holds."""
+    lin, zhao, admin = await a_duty_auxiliary(app), await an_officer(app), await an_administrator_of(app, STATION)
+    serial = await a_device()
+    await lin.open(device=serial)
+    async with listening(app, lin) as lost, listening(app, zhao) as other:
+        assert 200 == (await admin.tell(f"/v1/devices/{serial}/revoke")).status_code
+        assert await lost.over()
+        assert not other.task.done()
+    refused(await lin.get(EVENTS), 403, "device_revoked")
 
 
 async def test_without_a_word_in_the_journal_the_heartbeat_finds_it(

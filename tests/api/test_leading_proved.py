@@ -11,8 +11,11 @@ from litestar import Litestar
 from backend.database import execute, value
 from mobile_api.device_key import DeviceKey
 from tests.builders import (
+    STATION,
     Someone,
+    a_commander_of,
     a_duty_auxiliary,
+    a_yes,
     an_enrolled_key,
     an_officer,
     now,
@@ -36,6 +39,16 @@ class Named:
         by = key or self.zhao.key
         assert by is not None
         return by.leading(**told)
+
+
+async def revoke(someone: Someone) -> None:
+    """The phone that signed was lost."""
+    of = "SELECT device FROM device_key WHERE jkt = $1"
+    await execute(f"UPDATE device SET revoked_at = now() WHERE id = ({of})", someone.key.jkt)  # noqa: S608
+
+
+def answer_to(naming: UUID) -> Any:
+    return value("SELECT answer FROM supervision WHERE id = $1", naming)
 
 
 async def named(app: Litestar) -> Named:
@@ -135,3 +148,50 @@ async def test_a_late_forgery_is_refused_too(app: Litestar) -> None:
         PROVE, supervision=told.naming, signature=told.signed(told.lin.key), at=now() - timedelta(minutes=5)
     )
     refused(answer, 422, "leading_not_proved")
+
+
+# A device that was lost goes on signing: its officer's session still stands there.
+
+
+async def test_what_a_revoked_device_signed_is_held_for_a_person(app: Litestar) -> None:
+    """Nobody knows who held it: neither does it count by itself, nor is an honest yes from before lost."""
+    told, sun = await named(app), await a_commander_of(app, STATION)
+    await revoke(told.zhao)
+    fields = {"supervision": told.naming, "signature": told.signed()}
+    refused(await told.lin.post(PROVE, **fields), 409, "signer_revoked")
+    item = told.lin.item("supervisions/prove", **fields)
+    for _ in range(2):
+        (result,) = await told.lin.sync(item)
+        assert ("waiting", "device_revoked") == (result["status"], result["reason"])
+    assert await answer_to(told.naming) is None
+    recorded(await sun.post("/v1/held/admit", held=item["id"], why="经该民警当面核实"))
+    assert "confirmed" == await answer_to(told.naming)
+    assert ["replayed"] == [each["status"] for each in await told.lin.sync(item)]
+
+
+async def test_a_key_that_ended_because_its_device_was_lost_says_as_little(app: Litestar) -> None:
+    """Found again, the device is no longer revoked; what its former key signed meanwhile is as doubtful as before."""
+    told = await named(app)
+    await execute("UPDATE device_key SET ended_at = now(), end_reason = 'reinstated' WHERE jkt = $1", told.zhao.key.jkt)
+    (result,) = await told.lin.sync(
+        told.lin.item("supervisions/prove", supervision=told.naming, signature=told.signed())
+    )
+    assert ("waiting", "device_revoked") == (result["status"], result["reason"])
+
+
+@pytest.mark.parametrize(("revoked", "answer"), [("before it came", None), ("while it waited", "confirmed")])
+async def test_what_waits_for_its_naming_is_no_way_around(app: Litestar, revoked: str, answer: str | None) -> None:
+    """By when it came it is judged: what came before the revocation and only waits needs nobody's yes."""
+    lin, zhao = await a_duty_auxiliary(app), await an_officer(app)
+    recorded(await lin.check_in())
+    at = now()
+    naming = lin.item("supervisions/name", officer=zhao.id, at=at)
+    yes = lin.item("supervisions/prove", supervision=naming["id"], signature=a_yes(zhao, lin, naming["id"], at))
+    if revoked == "before it came":
+        await revoke(zhao)
+    (result,) = await lin.sync(yes)
+    assert ("waiting", "unknown_reference") == (result["status"], result["reason"])
+    if revoked == "while it waited":
+        await revoke(zhao)
+    assert ["recorded"] == [each["status"] for each in await lin.sync(naming)]
+    assert answer == await answer_to(naming["id"])

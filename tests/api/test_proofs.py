@@ -3,6 +3,7 @@
 import asyncio
 from datetime import timedelta
 from typing import Any
+from uuid import UUID, uuid4
 
 import httpx
 import jwt
@@ -10,17 +11,22 @@ import msgspec
 import pytest
 from litestar import Litestar
 
-from backend.database import value
+from backend import worker
+from backend.database import execute, fetch, value
+from backend.people import sessions
 from backend.settings import Settings
 from mobile_api.app import build
 from mobile_api.device_key import DeviceKey
 from tests.builders import (
     PASSWORD,
+    STATION,
     Client,
     Someone,
     a_check_in,
+    a_device,
     a_duty_auxiliary,
     a_phone,
+    an_administrator_of,
     an_enrolled_key,
     now,
     recorded,
@@ -217,3 +223,50 @@ async def test_what_is_no_proof_is_refused_with_a_sentence(lin: Someone, proof: 
     refused(answer, 401, "proof_invalid")
     assert 'DPoP error="invalid_dpop_proof", algs="ES256"' == answer.headers["www-authenticate"]
     assert len(answer.content) < 1000
+
+
+async def test_where_the_public_address_is_told_a_proof_must_name_it(
+    house: Settings, app: Litestar, lin: Someone
+) -> None:
+    """Whoever lures a phone to another name, or to plain HTTP, cannot pass its requests on; the QR names it too."""
+    public = "https://fujing.example.cn"
+    behind = build(msgspec.structs.replace(house, public_url=f"{public}/"))
+    phone = Client(behind, token=lin.token, key=lin.key)
+    for good in (f"{public}{ME}", f"{public}:443{ME}", f"https://FUJING.example.cn{ME}"):
+        assert 200 == (await asks_me(phone, proof_of(phone, url=good))).status_code
+    for bad in (URL, f"http://fujing.example.cn{ME}", f"{public}:8443{ME}", f"{public}.evil.test{ME}", f"https://{ME}"):
+        refused(await asks_me(phone, proof_of(phone, url=bad)), 401, "proof_elsewhere")
+    admin = await an_administrator_of(app, STATION)
+    there, path = Client(behind, token=admin.token, key=admin.key), "/v1/devices/codes"
+    body = msgspec.json.encode({"sent_at": now(), "serial": await a_device()})
+    proof = proof_of(there, "POST", f"{public}{path}", body=body)
+    headers = bearing(there, proof, **{"Content-Type": "application/json"})
+    told = (await there.ask("POST", path, content=body, headers=headers)).json()
+    assert told["uri"].startswith("fujing://enrol?url=https%3A%2F%2Ffujing.example.cn&code=")
+
+
+async def test_what_is_old_is_forgotten_and_nothing_else(app: Litestar, lin: Someone) -> None:
+    """A proof that could still be used is kept; the table does not grow for ever. Attempts to sign in likewise."""
+    proof = proof_of(lin)
+    assert 200 == (await asks_me(lin, proof)).status_code
+    ages = {uuid4(): minutes for minutes in (1, 8, 14, 16, 60, 60 * 24)}
+    for seen, minutes in ages.items():
+        await execute("INSERT INTO proof_seen (id, at) VALUES ($1, now() - $2 * interval '1 minute')", seen, minutes)
+        await execute(
+            "INSERT INTO sign_in_attempt (badge, address, at) VALUES ($1, 'x', now() - $2 * interval '1 minute')",
+            str(seen), minutes,
+        )  # fmt: skip
+    await sessions.forget_proofs()
+    await sessions.forget_attempts()
+    kept = await fetch("SELECT id FROM proof_seen WHERE id = ANY ($1)", list(ages))
+    assert {1, 8, 14} == {ages[row["id"]] for row in kept}
+    kept = await fetch("SELECT badge FROM sign_in_attempt WHERE badge = ANY ($1)", list(map(str, ages)))
+    assert {1, 8, 14, 16} == {ages[UUID(row["badge"])] for row in kept}
+    refused(await asks_me(lin, proof), 401, "proof_replayed")
+
+
+async def test_the_worker_forgets(app: Litestar, owner: Any) -> None:
+    """By its own schedule, every five minutes and every night."""
+    queue = worker.build(owner, app.state.store, app.state.key_rings)
+    due = {key.entrypoint: key.expression for key in queue.sm.registry}
+    assert ("*/5 * * * *", "17 3 * * *") == (due["forget_proofs"], due["forget_attempts"])

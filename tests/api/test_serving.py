@@ -7,6 +7,7 @@ import stat
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -14,6 +15,7 @@ import urllib3
 from minio import Minio
 
 from mobile_api.client import Client, Problem
+from mobile_api.device_key import DeviceKey
 from storage.embedded import PostgresAddress, S3Address
 from tests.api.storage_support import a_postgres, an_s3
 from tests.houses import LIN, ROSTER, ZHAO, Place, Serving, gone, serving, succeeded
@@ -104,6 +106,35 @@ def test_the_roster_and_a_password_come_in_while_it_serves(served: Serving) -> N
     chen.sign_in("FJ1009", PASSWORD)
     assert "陈文静" == chen.get("/v1/me")["name"]
     assert served.process.poll() is None
+
+
+class Repeating(DeviceKey):
+    """A device whose network, once, brings a request that was answered already in the place of the next."""
+
+    used: str | None = None
+    again = False
+
+    def proof(self, *about: Any, **more: Any) -> str:
+        proof = self.used if self.again and self.used else super().proof(*about, **more)
+        self.used, self.again = proof, False
+        return proof
+
+
+def test_a_client_proves_anew_what_was_taken_or_is_too_old(served: Serving) -> None:
+    """`proof_replayed` and `use_dpop_nonce` are not for a person: a new proof, and it goes on, in a read as in an
+    entry, which is recorded once."""
+    lin = lin_at(served)
+    key = Repeating(lin.key.private)
+    phone = Client(served.url, key=key)
+    phone.sign_in(LIN, PASSWORD)  # without any nonce yet
+    assert LIN == phone.get("/v1/me")["badge"]
+    taken, key.again = key.used, True
+    assert LIN == phone.get("/v1/me")["badge"]
+    assert taken != key.used
+    phone._nonce = "of another day"
+    shift = phone.entry("shifts/check-in", **CHECK_IN)
+    assert "recorded" == shift["status"]
+    assert "recorded" == phone.entry("shifts/check-out", shift=shift["id"])["status"]
 
 
 def test_a_lost_handheld_is_revoked_and_a_found_one_enrolled_anew(served: Serving) -> None:

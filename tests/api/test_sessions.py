@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 import jwt
 import pytest
+from argon2 import PasswordHasher
 from litestar import Litestar
 
 from backend.database import execute, fetch, value
@@ -32,7 +33,9 @@ from tests.builders import (
     rows_of,
     somebody,
 )
+from tests.desks import Desk
 
+CHEAP_NEW = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash("a better one 更好")
 ADDRESSES = iter(f"10.9.0.{number}" for number in range(1, 250))
 
 
@@ -391,3 +394,34 @@ async def test_another_server_reads_the_same_tokens(app: Litestar) -> None:
     """Servers share the keys by the secrets directory, and nothing else."""
     lin = await a_duty_auxiliary(app)
     assert Keys(app.state.settings.secrets_dir).session.get(jwt.get_unverified_header(lin.token)["kid"]) is not None
+
+
+@pytest.mark.parametrize("at", ["handheld", "desk"])
+async def test_an_old_password_opens_nothing_while_it_is_changed(app: Litestar, owner: Any, at: str) -> None:
+    """It was looked at just before the new one came into force: the session would outlive the change."""
+    lin = await a_duty_auxiliary(app)
+    stranger = a_stranger(app) if at == "handheld" else Desk(app)
+    changing = owner.transaction()
+    await changing.start()
+    await owner.execute("UPDATE credential SET password_hash = $2 WHERE person = $1", lin.id, CHEAP_NEW)
+    signing_in = asyncio.create_task(stranger.sign_in(lin.badge))
+    await asyncio.sleep(0.5)
+    await owner.execute(
+        "UPDATE session SET ended_at = now(), end_reason = 'password_changed' WHERE person = $1", lin.id
+    )
+    await changing.commit()
+    refused(await signing_in, 401, "sign_in_refused")
+    assert 0 == await value("SELECT count(*) FROM session WHERE person = $1 AND ended_at IS NULL", lin.id)
+
+
+async def test_of_two_changes_of_a_password_one_counts(app: Litestar, owner: Any) -> None:
+    """Whoever knows the old one changes nothing any more once the new one is in force, be it at the same moment."""
+    lin = await a_duty_auxiliary(app)
+    changing = owner.transaction()
+    await changing.start()
+    await owner.execute("UPDATE credential SET password_hash = $2 WHERE person = $1", lin.id, CHEAP_NEW)
+    other = asyncio.create_task(lin.tell("/v1/me/password", current=PASSWORD, new="what the enemy chose"))
+    await asyncio.sleep(0.5)
+    await changing.commit()
+    refused(await other, 401, "sign_in_refused")
+    assert CHEAP_NEW == await value("SELECT password_hash FROM credential WHERE person = $1", lin.id)

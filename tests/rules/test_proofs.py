@@ -10,6 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from backend.keys import KeyRing
+from backend.law.catalogue import law
 from backend.people.devices import LETTERS, new_code, read_code, uri_of
 from backend.people.proofs import Jwk, Nonces, ProofReader
 from backend.refusals import Refusal
@@ -207,6 +208,18 @@ def test_a_nonce_lives_for_minutes(ring: KeyRing) -> None:
     kid, window, mac = nonce.split(".")
     for spoilt in (f"{kid}.{int(window) + 1}.{mac}", f"x.{window}.{mac}", f"{kid}.{window}.{mac[:-1]}", "", ".."):
         assert nonces.age(spoilt, NOW) is None
+
+
+@pytest.mark.parametrize(("ahead", "least", "most"), [(0, 150, 300), (150, 300, 450), (-150, 0, 150)])
+def test_how_long_a_nonce_lives_is_as_the_record_says(ring: KeyRing, ahead: int, least: int, most: int) -> None:
+    """ADR 15: up to five minutes, and seven and a half where the clock of the server that gave it was ahead."""
+    nonces, lives = Nonces(ring), []
+    for given in range(0, 150, 10):
+        nonce = nonces.fresh(NOW + timedelta(seconds=given + ahead))
+        lived = [age for age in range(600) if nonces.age(nonce, NOW + timedelta(seconds=given + age)) is not None]
+        lives.append(len(lived))
+    assert (least, most) == (min(lives) - min(lives) % 150, max(lives))
+    assert most < 3 * law().span("proof_nonce_life").total_seconds(), "no proof is forgotten while it could be used"
 
 
 def test_another_server_knows_the_nonce_and_a_new_secret_does_not_end_it(ring: KeyRing) -> None:
