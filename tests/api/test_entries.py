@@ -340,6 +340,25 @@ async def test_a_connection_that_dies_half_way_leaves_nothing(
     recorded(await lin.send(CHECK_IN, told))
 
 
+async def test_a_database_that_ends_its_connections_is_away(
+    app: Litestar, application_role: asyncpg.Connection
+) -> None:
+    """Whatever the driver makes of its last word: never a fault of the server's own, and soon it is there again."""
+    lin, told = await a_duty_auxiliary(app), []
+    for _ in range(30):
+        await asyncio.gather(*(lin.get("/v1/me") for _ in range(6)))
+        await application_role.execute(ENDED)
+        told += await asyncio.gather(*(lin.get("/v1/shifts") for _ in range(6)))
+    assert {(503, "database_unavailable")} >= {(one.status_code, one.json()["code"]) for one in told if one.is_error}
+    assert 200 == (await lin.get("/v1/shifts")).status_code
+
+
+ENDED = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE application_name = 'fujing' AND pid <> pg_backend_pid()
+"""
+
+
 async def _any(connection: asyncpg.Connection) -> bool:
     return await connection.fetchval(WAITING) is not None
 
