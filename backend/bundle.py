@@ -91,6 +91,16 @@ class OwnCase(msgspec.Struct, frozen=True, kw_only=True):
     finished: bool
 
 
+class OwnRecusal(msgspec.Struct, frozen=True, kw_only=True):
+    """A case from which one is recused, stands aside, or in which it is not decided yet."""
+
+    recusal: UUID
+    case_ref: str
+    case_kind: CaseKind
+    standing: Literal["pending", "standing_aside", "granted"]
+    since: Moment
+
+
 class OwnUpload(msgspec.Struct, frozen=True, kw_only=True):
     """Footage or a paper of one's own that is not sealed yet."""
 
@@ -114,6 +124,7 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     leading: list[LeadingNow]
     officers: list[OfficerInService]
     cases: list[OwnCase]
+    recusals: list[OwnRecusal]
     uploads: list[OwnUpload]
 
 
@@ -144,6 +155,10 @@ SELECT * FROM (
     ORDER BY case_ref, finished, started_at DESC
 ) latest ORDER BY started_at DESC, case_ref
 """
+RECUSED = """
+SELECT recusal, case_ref, case_kind, standing, lower(during) AS since FROM recused
+WHERE person = $1 AND during @> $2::timestamptz ORDER BY 5, 1
+"""
 UNSEALED = """
 SELECT id, file_name, media_type, state, bytes, sha256 FROM upload
 WHERE owner = $1 AND state IN ('declared', 'receiving', 'received', 'mismatch') ORDER BY declared_at DESC, id LIMIT $2
@@ -166,6 +181,7 @@ async def of(actor: Actor, works: str | None, now: datetime) -> Bundle:
         leading=[_as(LeadingNow, row) for row in await fetch(LEADING, actor.person, now)],
         officers=[_as(OfficerInService, row) for row in await fetch(SERVING, actor.organ, now, OFFICERS)],
         cases=[_as(OwnCase, row) for row in await fetch(CASES, actor.person, recent)],
+        recusals=[_as(OwnRecusal, row) for row in await fetch(RECUSED, actor.person, now)],
         uploads=[_as(OwnUpload, row) for row in await fetch(UNSEALED, actor.person, UPLOADS)],
     )
 

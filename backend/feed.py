@@ -37,6 +37,8 @@ TOLD = frozenset({  # to the persons concerned, those above them, and whoever ma
     "supervisions/hand-over",
     "activities/start", "activities/finish", "activities/amend",
     "recordings/declare", "recordings/explain", "recordings/cover", "recordings/describe",
+    "recusals/declare", "recusals/apply", "recusals/stand-aside", "recusals/decide", "recusals/pass-on",
+    "recusals/reconsider", "recusals/tell", "recusals/judge",
     "contests/resolve", "held/admit", "held/refuse",
     "uploads/complete", "evidence/seal", "evidence/mismatch", "evidence/abandon",
 })  # fmt: skip
@@ -172,6 +174,10 @@ LEFT JOIN journal j ON j.entry_id = s.id AND j.outcome = 'recorded'
 WHERE s.officer = $1 AND s.started_at > $2 ORDER BY l.supervision
 """
 ORGANS = "SELECT organs_under($1::text[]) AS code ORDER BY 1"
+OUT_OF = """
+SELECT DISTINCT case_ref FROM recused
+WHERE person = $1 AND standing IN ('standing_aside', 'granted') AND during @> now() ORDER BY 1
+"""
 
 
 async def changes(actor: Actor, after: str | None, limit: int, works: str | None = None) -> Changes:
@@ -217,7 +223,8 @@ async def _news(actor: Actor, position: Position, most: int) -> Sequence[Record]
 class Sight:
     """What a person may see at this moment, of which a cursor carries the print.
 
-    Organ, kind, the organs that their roles reach, and when they led whom. A print is taken at a cursor: namings that
+    Organ, kind, the organs that their roles reach, the cases they are out of, and when they led whom. A print is taken
+    at a cursor: namings that
     were written after it are no part of it, nor is what happened after it was made. So a new naming changes no print,
     and neither does a leading that ends now; one that was declined, contested, or ended earlier than was known does.
     """
@@ -229,7 +236,9 @@ class Sight:
     async def of(cls, actor: Actor, cursor: Cursor | None) -> "Sight":
         now = datetime.now(UTC)
         reach = await fetch(ORGANS, viewer(actor)[1])
+        out_of = await fetch(OUT_OF, actor.person)
         constant = [str(actor.person), actor.kind, actor.organ, *(row["code"] for row in reach)]
+        constant += [f"out of {row['case_ref']}" for row in out_of]
         since = min(now, cursor.at) if cursor else now
         return cls(now, constant, await fetch(LEADINGS, actor.person, since - law().span("leading_looked_back")))
 

@@ -27,6 +27,18 @@ from backend.evidence.entries import (
 from backend.oversight import contests, held
 from backend.oversight.contests import ResolveContest, RulingReceipt
 from backend.oversight.held import AdmitHeld, HeldReceipt, RefuseHeld
+from backend.recusals import service as recusals
+from backend.recusals.entries import (
+    ApplyForRecusal,
+    DecideRecusal,
+    DeclareRecusal,
+    JudgeActs,
+    PassOnRecusal,
+    ReconsiderRecusal,
+    RecusalReceipt,
+    StandAside,
+    TellApplicant,
+)
 from backend.shifts import service as shifts
 from backend.shifts.entries import CheckIn, CheckOut, ShiftReceipt
 from backend.supervision import service as supervision
@@ -49,6 +61,7 @@ DECIDERS = OFFICERS | {"staff"}  # who decides also needs the role, on the organ
 ID = "0192f0c1-5d2e-7a31-8a5e-6f0e4f6f0001"
 OTHER = "0192f0c1-5d2e-7a31-8a5e-6f0e4f6f0002"
 OFFICER = "0192f0c1-5d2e-7a31-8a5e-6f0e4f6f0003"
+CASE = "A3301022026030001"
 PLACE = {"lat": 30.2741, "lon": 120.1551, "accuracy_m": 8.0, "datum": "WGS84"}
 NOTICE = {"id_shown": True, "told": "向被盘查人说明身份和依据", "recusal_right_told": True}
 SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
@@ -144,6 +157,48 @@ VERBS: tuple[Verb, ...] = (
         may=FIELD, summary="Declare a paper or photo · 申报文书或照片",
         example=_example(title="诊断证明", file_name="diagnosis.pdf", media_type="application/pdf", bytes=18234,
                          sha256=SHA256),
+    ),
+    Verb(
+        name="recusals/declare", entry=DeclareRecusal, receipt=RecusalReceipt, record=recusals.declare,
+        may=AUXILIARIES, summary="Declare that you must step aside · 自行回避",
+        example=_example(case_ref=CASE, case_kind="administrative", ground="party_or_relative",
+                         words="当事人是我表弟"),
+    ),
+    Verb(
+        name="recusals/apply", entry=ApplyForRecusal, receipt=RecusalReceipt, record=recusals.apply, may=OFFICERS,
+        concerned=recusals.the_person, summary="Take down a party's application · 记录回避申请",
+        example=_example(person=OTHER, case_ref=CASE, case_kind="administrative", applicant="王某", capacity="party",
+                         ground="interest", words="称该辅警与对方经营同一店铺", oral=True),
+    ),
+    Verb(
+        name="recusals/stand-aside", entry=StandAside, receipt=RecusalReceipt, record=recusals.stand_aside,
+        may=DECIDERS, field=False, concerned=recusals.the_person, summary="Stand aside until decided · 决定前暂停参与",
+        example=_example(recusal=OTHER, version=1, why="关系明确，先行暂停参与"),
+    ),
+    Verb(
+        name="recusals/decide", entry=DecideRecusal, receipt=RecusalReceipt, record=recusals.decide, may=DECIDERS,
+        field=False, concerned=recusals.the_person, summary="Decide on a recusal · 决定是否回避",
+        example=_example(recusal=OTHER, version=2, outcome="granted", why="系当事人近亲属"),
+    ),
+    Verb(
+        name="recusals/pass-on", entry=PassOnRecusal, receipt=RecusalReceipt, record=recusals.pass_on, may=DECIDERS,
+        field=False, concerned=recusals.the_person, summary="Leave it to the organ above · 报上级机关决定",
+        example=_example(recusal=OTHER, version=1, why="本人与当事人有利害关系"),
+    ),
+    Verb(
+        name="recusals/reconsider", entry=ReconsiderRecusal, receipt=RecusalReceipt, record=recusals.reconsider,
+        may=FIELD, concerned=recusals.the_person, summary="Ask for reconsideration · 申请复议",
+        example=_example(recusal=OTHER, version=3, words="不服驳回决定，补充亲属关系证明"),
+    ),
+    Verb(
+        name="recusals/tell", entry=TellApplicant, receipt=RecusalReceipt, record=recusals.tell, may=DECIDERS,
+        field=False, concerned=recusals.the_person, summary="The applicant was told · 告知申请人",
+        example=_example(recusal=OTHER, version=3, how="in_person", words="已告知决定及理由"),
+    ),
+    Verb(
+        name="recusals/judge", entry=JudgeActs, receipt=RecusalReceipt, record=recusals.judge, may=DECIDERS,
+        field=False, concerned=recusals.the_person, summary="Whether earlier acts stand · 认定此前行为效力",
+        example=_example(recusal=OTHER, version=3, acts=[{"activity": OTHER, "stands": True, "why": "仅维持秩序"}]),
     ),
     Verb(
         name="contests/resolve", entry=ResolveContest, receipt=RulingReceipt, record=contests.resolve, may=DECIDERS,

@@ -11,6 +11,7 @@ from backend.database import value
 from backend.entries import Actor
 
 OVERSEEING = frozenset({"commander", "inspector"})
+COMMANDING = frozenset({"commander"})
 
 
 def visible_to(*, own: Iterable[str], organ: str, led: str) -> str:
@@ -33,7 +34,7 @@ def viewer(actor: Actor) -> tuple[Any, Any]:
     return actor.person, [role.organ for role in actor.roles if role.role in OVERSEEING]
 
 
-async def reaches(actor: Actor, organ: str) -> bool:
-    """Whether a role of commander or inspector reaches this organ."""
-    organs = [role.organ for role in actor.roles if role.role in OVERSEEING]
+async def reaches(actor: Actor, organ: str, roles: frozenset[str] = OVERSEEING) -> bool:
+    """Whether one of these roles reaches this organ: commander or inspector, unless said otherwise."""
+    organs = [role.organ for role in actor.roles if role.role in roles]
     return bool(await value("SELECT $1 IN (SELECT organs_under($2::text[]))", organ, organs))

@@ -21,6 +21,7 @@ from backend.evidence import sealing
 from backend.keys import Keys
 from backend.oversight import finding, sequence
 from backend.people import sessions
+from backend.recusals import service as recusals
 from storage.evidence_store import EvidenceStore
 
 SEALING_LANES = 2
@@ -59,6 +60,10 @@ def build(connection: asyncpg.Connection, store: EvidenceStore, keys: Keys) -> P
     @queue.schedule("find", "*/5 * * * *")
     async def find(_: Schedule) -> None:
         log.info("found", persons=await finding.look_again(datetime.now(UTC)))
+
+    @queue.schedule("overdue", "*/5 * * * *")
+    async def overdue(_: Schedule) -> None:
+        log.info("overdue", recusals=await recusals.look(datetime.now(UTC)))
 
     @queue.schedule("release", "* * * * *")
     async def release(_: Schedule) -> None:

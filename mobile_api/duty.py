@@ -60,9 +60,12 @@ async def verdict(
         int | None,
         QueryParameter(name="officers", ge=0, le=OFFICERS_CEILING, description="present, with the one who leads"),
     ] = None,
+    case_ref: Annotated[
+        str | None, QueryParameter(name="case_ref", max_length=120, description="number of the case, where it has one")
+    ] = None,
 ) -> Answer:
     """The server's word on a work at this moment, with every rule that is not met and its article."""
-    asked = Asked(emergency=emergency, recording=recording, officers=officers)
+    asked = Asked(emergency=emergency, recording=recording, officers=officers, case_ref=case_ref)
     told = await asking.ask(request.user, work, asked, datetime.now(UTC))
     language = language_of(request)
     return Answer(

@@ -24,6 +24,7 @@ TAGS = {
     "recordings": "Evidence · 视音频资料",
     "held": "Sync · 同步",
     "contests": "Oversight · 监督",
+    "recusals": "Recusal · 回避",
 }
 
 

@@ -205,6 +205,7 @@ FIELDS = {
     "results": "one for each entry, in the order of the call",
     "until": "after that a person looks at it; it goes on waiting",
     "waiting_for": "what it refers to and has not come",
+    "acts": "what the person did on the case, and whether it stands",
     "actor": "who did it",
     "bundle": "the start of a shift, where one begins anew",
     "changes": "what is new since the cursor, in order",
@@ -223,6 +224,23 @@ FIELDS = {
     "uploads": "one's own that are not sealed yet",
     "works_etag": "of the catalogue in force: `works` of the next call",
     "works": "every item of the regulation by its code",
+    "capacity": "as what: oneself, a party 当事人, a legal representative 法定代理人",
+    "applicant": "who asked; null where one asked oneself, and for the person concerned",
+    "decided_in": "the organ whose commander decides",
+    "due_at": "until when it should be decided; null once it is",
+    "standing_aside": "whether the person stands aside until it is decided",
+    "told_at": "when the applicant was told of the decision",
+    "taken_by": "who wrote it down",
+    "version": "rises with each step; a decision names the one that it was made on",
+    "recusal": "the recusal",
+    "recusals": "cases that one is out of, or in which it is not decided yet",
+    "asked_at": "when it was declared or applied for",
+    "oral": "it was said, and written down",
+    "step": "what was done",
+    "standing": "pending 未决定, standing_aside 暂停参与, granted 回避",
+    "steps": "what was decided and done about it, in order",
+    "how": "how the applicant was told",
+    "ground": "on which ground",
     "zh": "in Chinese",
 }
 COMMON = (
@@ -239,6 +257,7 @@ ENTRY = (
     "conflict", "constraint",
 )  # fmt: skip
 ALWAYS = ("database_unavailable", "internal")
+ON_RECUSAL = ("unknown_recusal", "stale")
 OF_OPERATION = {
     "sessions_open": (
         "device_key_required", *PROVED[1:], "device_revoked", "sign_in_refused", "too_many_attempts",
@@ -272,7 +291,7 @@ OF_OPERATION = {
     "problem": ("not_found",),
     "activities_start": (
         "unknown_work", "case_ref_without_case", "case_kind_unfit", "forbidden_work", "not_your_kind", "untrained",
-        "unqualified", "not_on_shift", "not_led", "too_few_officers", "no_emergency", "not_recording",
+        "unqualified", "recused", "not_on_shift", "not_led", "too_few_officers", "no_emergency", "not_recording",
         "restraint_not_allowed", "no_watcher", "not_an_officer", "unknown_person", "end_before_start",
     ),
     "activities_finish": (
@@ -281,7 +300,7 @@ OF_OPERATION = {
     ),
     "activities_amend": (
         "unknown_activity", "nothing_amended", "end_before_start", "unknown_work", "case_ref_without_case",
-        "case_kind_unfit", "forbidden_work", "not_your_kind", "untrained", "unqualified", "too_few_officers",
+        "case_kind_unfit", "forbidden_work", "not_your_kind", "untrained", "unqualified", "recused", "too_few_officers",
         "no_emergency", "restraint_not_allowed", "no_watcher", "not_an_officer", "unknown_person",
     ),
     "recordings_explain": ("unknown_activity", "end_before_start", "not_an_officer", "no_gap"),
@@ -313,6 +332,18 @@ OF_OPERATION = {
     "recording_descriptions": ("unknown_recording",),
     "recording_index": ("unknown_recording",),
     "documents_declare": ("file_too_large", "too_many_uploads"),
+    "recusals_declare": (),
+    "recusals_apply": ("not_an_auxiliary",),
+    "recusals_stand_aside": (*ON_RECUSAL, "recusal_decided", "not_the_decider", "own_matter"),
+    "recusals_decide": (*ON_RECUSAL, "recusal_decided", "not_the_decider", "own_matter"),
+    "recusals_pass_on": (*ON_RECUSAL, "recusal_decided", "not_the_decider", "no_higher_organ"),
+    "recusals_reconsider": (
+        *ON_RECUSAL, "not_the_applicant", "recusal_not_refused", "reconsideration_criminal_only", "reconsidered_before",
+        "reconsideration_too_late",
+    ),
+    "recusals_tell": (*ON_RECUSAL, "not_the_decider", "nobody_to_tell", "recusal_not_decided"),
+    "recusals_judge": (*ON_RECUSAL, "not_the_decider", "own_matter", "recusal_not_granted", "unknown_activity"),
+    "recusal": ("unknown_recusal",),
     "contests_resolve": ("unknown_contest", "own_matter", "not_contested"),
     "held_admit": ("unknown_held", "own_matter", "already_decided"),
     "held_refuse": ("unknown_held", "own_matter", "already_decided"),

@@ -14,7 +14,7 @@ import msgspec
 from backend.database import first
 from backend.entries import Actor
 from backend.law.catalogue import Law, Work, law
-from backend.law.verdict import Facts, Verdict, verdict
+from backend.law.verdict import Facts, Recusal, Verdict, verdict
 from backend.refusals import Refusal
 
 PRE_JOB, YEARLY = "pre_job_training", "yearly_training"
@@ -26,18 +26,23 @@ SELECT
     ARRAY(SELECT q.code FROM qualification q, day WHERE q.person = $1
         AND q.valid_from <= day.is AND coalesce(q.valid_until >= day.is, true)) AS valid,
     EXISTS (SELECT FROM qualification q, day WHERE q.person = $1 AND q.code = ANY ($3)
-        AND q.valid_from > day.is - $4::interval AND q.valid_from <= day.is) AS trained_lately
+        AND q.valid_from > day.is - $4::interval AND q.valid_from <= day.is) AS trained_lately,
+    ARRAY(SELECT standing FROM recused
+        WHERE person = $1 AND case_ref = $5 AND during @> $2::timestamptz) AS standings
 FROM (SELECT 1) AS one
 """
+STRICTEST: tuple[Recusal, ...] = ("granted", "standing_aside", "pending")
 DAY = "WITH day AS (SELECT ($2::timestamptz AT TIME ZONE 'Asia/Shanghai')::date AS is)"
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """What the asker says of the scene. `officers`: present, with the one who leads; that one alone, if left out."""
+    """What the asker says of the scene. `officers`: present, with the one who leads; that one alone, if left out.
+    `case_ref`: in which case."""
 
     emergency: bool = False
     recording: bool = False
     officers: int | None = None
+    case_ref: str | None = None
 
 
 def work_of(code: str) -> Work:
@@ -55,7 +60,7 @@ async def ask(actor: Actor, code: str, asked: Asked, at: datetime) -> Verdict:
 async def facts_at(actor: Actor, asked: Asked, at: datetime) -> Facts:
     """What the tables and the asker know of a person at a moment."""
     period = law().span("yearly_training_period")
-    row = await first(f"{DAY} {FACTS}", actor.person, at, [PRE_JOB, YEARLY], period)
+    row = await first(f"{DAY} {FACTS}", actor.person, at, [PRE_JOB, YEARLY], period, asked.case_ref)
     if row is None:
         raise Refusal("session_ended")
     named = row["confirmed"] is not None
@@ -67,6 +72,7 @@ async def facts_at(actor: Actor, asked: Asked, at: datetime) -> Facts:
         qualifications=frozenset(row["valid"]),
         leader=("confirmed" if row["confirmed"] else "named") if named else "none",
         officers_present=int(named) if asked.officers is None else asked.officers,
+        recusal=next((each for each in STRICTEST if each in row["standings"]), "none"),
         emergency=asked.emergency,
         recording=asked.recording,
     )

@@ -91,7 +91,9 @@ async def start(occasion: Occasion, entry: StartActivity) -> Outcome:
     _consistent(entry.case_kind, entry.case_ref)
     work = _work(occasion, entry.work)
     restraints = await _restraints(occasion, entry.restraints)
-    asked = Asked(emergency=entry.emergency, recording=entry.recording, officers=entry.officers_present)
+    asked = Asked(
+        emergency=entry.emergency, recording=entry.recording, officers=entry.officers_present, case_ref=entry.case_ref
+    )  # fmt: skip
     facts = await asking.facts_at(actor, asked, at)
     told = _judged(work, facts)
     unmet = occasion.require([*told.unmet, *_unmet(work, entry.case_kind, entry.restraints)])
@@ -192,7 +194,8 @@ async def _unmet_by_amendment(occasion: Occasion, entry: AmendActivity, row: Rec
         return _unmet(occasion.law.works.get(row["work"]), entry.case_kind, entry.restraints)
     emergency = row["emergency"] if entry.emergency is None else entry.emergency
     officers = row["officers_present"] if entry.officers_present is None else entry.officers_present
-    facts = await asking.facts_at(occasion.actor, Asked(emergency=emergency, officers=officers), row["begun"])
+    asked = Asked(emergency=emergency, officers=officers, case_ref=entry.case_ref or row["case_ref"])
+    facts = await asking.facts_at(occasion.actor, asked, row["begun"])
     facts = msgspec.structs.replace(facts, on_shift=True, leader="confirmed", recording=True)
     return [*_judged(work, facts).unmet, *_unmet(work, case_kind, entry.restraints)]
 

@@ -32,10 +32,13 @@ FINDING = visible_to(
         "tstzrange(coalesce(f.started_at, f.found_at), coalesce(f.ended_at, f.started_at, f.found_at), '[]')",
     ),
 )
-RECORDING = visible_to(
-    own=["r.wearer"],
-    organ="r.organ",
-    led=while_led("r.wearer", "tstzrange(r.started_at, coalesce(r.ended_at, r.started_at), '[]')"),
+RECORDING = (
+    visible_to(
+        own=["r.wearer"],
+        organ="r.organ",
+        led=while_led("r.wearer", "tstzrange(r.started_at, coalesce(r.ended_at, r.started_at), '[]')"),
+    )
+    + " AND (NOT EXISTS (SELECT FROM recusal x WHERE x.person = $1) OR NOT hidden_from($1, r.wearer, r.during))"
 )
 
 
@@ -319,6 +322,7 @@ FILMED = (
     RECORDINGS
     + """
 JOIN shift s ON s.person = r.wearer AND s.during && r.during WHERE s.id = $1 AND u.state <> 'same_as'
+    AND NOT hidden_from($2, r.wearer, r.during)
 ORDER BY r.started_at, r.id
 """
 )
@@ -342,18 +346,18 @@ ORDER BY r.restraint, t.at DESC, t.id DESC
 
 
 async def shifts(actor: Actor, cursor: str | None, limit: int) -> Shifts:
-    rows = await _page(SHIFTS, SHIFT, "s", actor, cursor, limit)
-    return Shifts(items=[_as(ShiftRow, row) for row in rows[:limit]], next=_next(rows, limit))
+    rows = await rows_of_page(SHIFTS, SHIFT, "s", actor, cursor, limit)
+    return Shifts(items=[as_row(ShiftRow, row) for row in rows[:limit]], next=next_page(rows, limit))
 
 
 async def supervisions(actor: Actor, status: Status, cursor: str | None, limit: int) -> Supervisions:
-    rows = await _page(SUPERVISIONS, f"{SUPERVISION} AND {STATUSES[status]}", "v", actor, cursor, limit)
-    return Supervisions(items=[_as(SupervisionRow, row) for row in rows[:limit]], next=_next(rows, limit))
+    rows = await rows_of_page(SUPERVISIONS, f"{SUPERVISION} AND {STATUSES[status]}", "v", actor, cursor, limit)
+    return Supervisions(items=[as_row(SupervisionRow, row) for row in rows[:limit]], next=next_page(rows, limit))
 
 
 async def recordings(actor: Actor, cursor: str | None, limit: int) -> Recordings:
-    rows = await _page(RECORDINGS, f"{RECORDING} AND u.state <> 'same_as'", "r", actor, cursor, limit)
-    return Recordings(items=[_as(RecordingRow, row) for row in rows[:limit]], next=_next(rows, limit))
+    rows = await rows_of_page(RECORDINGS, f"{RECORDING} AND u.state <> 'same_as'", "r", actor, cursor, limit)
+    return Recordings(items=[as_row(RecordingRow, row) for row in rows[:limit]], next=next_page(rows, limit))
 
 
 async def recording(actor: Actor, asked: UUID) -> RecordingRow:
@@ -364,26 +368,26 @@ async def recording(actor: Actor, asked: UUID) -> RecordingRow:
     )  # fmt: skip
     if row is None:
         raise Refusal("unknown_recording")
-    return _as(RecordingRow, row)
+    return as_row(RecordingRow, row)
 
 
 async def timeline(actor: Actor, shift: UUID, language: Language) -> Timeline:
     """One shift with who led, what was done and recorded, and what is wrong. Raises Refusal `unknown_shift`."""
     if await first(f"{SHIFTS} WHERE s.id = $3 AND {SHIFT}", *viewer(actor), shift) is None:
         raise Refusal("unknown_shift")
-    return await timeline_of(shift, language)
+    return await timeline_of(shift, language, actor.person)
 
 
-async def timeline_of(shift: UUID, language: Language = "zh") -> Timeline:
+async def timeline_of(shift: UUID, language: Language = "zh", viewed_by: UUID | None = None) -> Timeline:
     """The same for whoever runs the server. Raises Refusal `unknown_shift`."""
     row = await first(f"{SHIFTS} WHERE s.id = $1", shift)
     if row is None:
         raise Refusal("unknown_shift")
     return Timeline(
-        shift=_as(ShiftRow, row),
-        leading=[_as(Leading, led) for led in await fetch(LED, shift)],
+        shift=as_row(ShiftRow, row),
+        leading=[as_row(Leading, led) for led in await fetch(LED, shift)],
         activities=await _activities(OF_SHIFT, shift),
-        recordings=[_as(RecordingRow, filmed) for filmed in await fetch(FILMED, shift)],
+        recordings=[as_row(RecordingRow, filmed) for filmed in await fetch(FILMED, shift, viewed_by)],
         findings=[_finding(found, language) for found in await fetch(FOUND, shift)],
         rulings=await rulings_of(shift),
     )
@@ -398,9 +402,9 @@ async def activity(actor: Actor, asked: UUID, language: Language) -> ActivityDet
     accounts = await fetch("SELECT * FROM gap_account WHERE activity = $1 ORDER BY started_at, id", asked)
     return ActivityDetail(
         activity=row,
-        tellings=[_as(Telling, told) for told in tellings],
-        restraints=[_as(Restrained, told) for told in await fetch(RESTRAINTS, asked)],
-        accounts=[_as(Account, told) for told in accounts],
+        tellings=[as_row(Telling, told) for told in tellings],
+        restraints=[as_row(Restrained, told) for told in await fetch(RESTRAINTS, asked)],
+        accounts=[as_row(Account, told) for told in accounts],
         findings=[_finding(found, language) for found in await fetch(FOUND_OF_ACTIVITY, asked)],
     )
 
@@ -411,8 +415,8 @@ async def findings(actor: Actor, sought: Sought, language: Language, cursor: str
     since = None if sought.since is None else asked_moment("from", sought.since)
     until = None if sought.until is None else asked_moment("to", sought.until)
     more = (sought.organ, sought.kind, sought.person, since, until)
-    rows = await _page("SELECT f.* FROM finding f", condition, "f", actor, cursor, limit, *more, by="found_at")
-    return Findings(items=[_finding(row, language) for row in rows[:limit]], next=_next(rows, limit, "found_at"))
+    rows = await rows_of_page("SELECT f.* FROM finding f", condition, "f", actor, cursor, limit, *more, by="found_at")
+    return Findings(items=[_finding(row, language) for row in rows[:limit]], next=next_page(rows, limit, "found_at"))
 
 
 async def _activities(which: str, asked: UUID) -> list[ActivityRow]:
@@ -462,7 +466,7 @@ def _finding(row: Any, language: Language) -> FindingRow:
     return FindingRow(**told, message=message.sentence(language), article=message.article)
 
 
-async def _page(
+async def rows_of_page(
     select: str, condition: str, table: str, actor: Actor, cursor: str | None, limit: int, *more: Any,
     by: str = "started_at",
 ) -> Sequence[Record]:  # fmt: skip
@@ -472,11 +476,11 @@ async def _page(
     return await fetch(sql, *viewer(actor), page and page.at, page and page.id, limit + 1, *more)
 
 
-def _next(rows: Sequence[Record], limit: int, by: str = "started_at") -> str | None:
+def next_page(rows: Sequence[Record], limit: int, by: str = "started_at") -> str | None:
     return Page(rows[limit - 1][by], rows[limit - 1]["id"]).cursor() if len(rows) > limit else None
 
 
-def _as(kind: type[T], row: Any) -> T:
+def as_row(kind: type[T], row: Any) -> T:
     return kind(**{field: row[field] for field in kind.__struct_fields__})
 
 

@@ -10,6 +10,8 @@ from litestar import Litestar
 
 from backend.verbs import VERBS
 from tests.builders import (
+    CITY,
+    DISTRICT,
     STATION,
     Someone,
     a_commander_of,
@@ -60,7 +62,34 @@ async def answers(app: Litestar) -> dict[str, httpx.Response]:
         await chen.sync(waits)
         told[f"held/{verb}"] = await sun.post(f"/v1/held/{verb}", held=waits["id"], why="经核实")
     told["documents/declare"] = await lin.post("/v1/documents/declare", **PAPER)
+    return told | await on_recusals(app)
+
+
+async def on_recusals(app: Litestar) -> dict[str, httpx.Response]:
+    lin, zhao, chief = await a_duty_auxiliary(app), await an_officer(app), await a_commander_of(app, CITY)
+    case = {"case_ref": "A3301022026030001", "case_kind": "criminal", "ground": "interest", "words": "有利害关系"}
+    told = {"recusals/declare": await lin.post("/v1/recusals/declare", **case)}
+    asked = {"person": lin.id, "applicant": "王某", "capacity": "party"}
+    told["recusals/apply"] = await zhao.post("/v1/recusals/apply", **case, **asked)
+    recusal = recorded(told["recusals/apply"])["id"]
+    steps: list[tuple[str, Someone, dict[str, Any]]] = [
+        ("pass-on", await a_commander_of(app, DISTRICT), {"why": "本人与当事人相识"}),
+        ("stand-aside", chief, {"why": "先行暂停"}),
+        ("decide", chief, {"outcome": "refused", "why": "关系不影响公正"}),
+        ("tell", zhao, {"how": "telephone", "words": "已告知"}),
+        ("reconsider", zhao, {"words": "不服"}),
+        ("decide", chief, {"outcome": "granted", "why": "复议查明属实"}),
+        ("judge", chief, {"acts": [{"activity": await an_act(lin), "stands": True, "why": "仅维持秩序"}]}),
+    ]
+    for version, (verb, who, fields) in enumerate(steps, 1):
+        told[f"recusals/{verb}"] = await who.post(f"/v1/recusals/{verb}", recusal=recusal, version=version, **fields)
+        recorded(told[f"recusals/{verb}"])
     return told
+
+
+async def an_act(lin: Someone) -> str:
+    act = await lin.starts("9.6", at=ago(days=2), case_kind="criminal", case_ref="A3301022026030001")
+    return str(recorded(act)["id"])
 
 
 async def proved(lin: Someone, officer: Someone) -> httpx.Response:

@@ -1,0 +1,1 @@
+"""Stepping aside where impartiality is in doubt (R.33)."""

@@ -1,0 +1,288 @@
+"""What happens when recusal is declared, applied for, decided and told: one transaction each.
+
+Guarantees: each step is a row of its own on the version before it, so two who decide on the same version cannot both;
+who may not work on a case when follows from the steps alone (the view `recused`); nobody decides in their own matter.
+What was done on a case meanwhile is found by refresh_findings. Source: R.33, DOMAIN §4; docs/adr/0020.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from backend import findings
+from backend.database import Record, execute, fetch, first, tx, value
+from backend.entries import Actor, Occasion, Outcome
+from backend.findings import Finding, Touched
+from backend.journal import utc
+from backend.recusals import rules
+from backend.recusals.entries import (
+    ApplyForRecusal,
+    DecideRecusal,
+    DeclareRecusal,
+    JudgeActs,
+    OnRecusal,
+    PassOnRecusal,
+    ReconsiderRecusal,
+    StandAside,
+    TellApplicant,
+)
+from backend.refusals import Refusal, Unknown
+from backend.visibility import COMMANDING, reaches, viewer, visible_to
+
+ASK = """
+INSERT INTO recusal (id, person, organ, case_ref, case_kind, capacity, applicant, oral, ground, words, taken_by,
+    asked_at, decided_in, state, due_at, version)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, deciding_organ($3), 'pending', $13, 1)
+RETURNING *, false AS standing_aside
+"""
+STEP = """
+INSERT INTO recusal_step (id, recusal, version, step, by_person, at, words, how, organ)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+"""
+MOVE = "UPDATE recusal SET version = $2, state = $3, due_at = $4, decided_in = $5 WHERE id = $1 RETURNING *"
+JUDGE = "INSERT INTO recusal_act (step, activity, stands, words) VALUES ($1, $2, $3, $4)"
+OF_THE_CASE = """
+SELECT count(DISTINCT t.activity) FROM activity_telling t JOIN activity a ON a.id = t.activity
+WHERE t.activity = ANY ($1) AND a.person = $2 AND t.case_ref = $3
+"""
+SEEN = visible_to(own=["r.person", "r.taken_by"], organ="r.organ", led="false")
+RECUSALS = """
+SELECT r.*, p.badge, p.name, coalesce(l.step = 'stand_aside', false) AS standing_aside,
+    coalesce(x.at, r.asked_at) AS latest,
+    (SELECT max(at) FROM recusal_step t WHERE t.recusal = r.id AND t.step = 'tell') AS told_at
+FROM recusal r JOIN person p ON p.id = r.person
+LEFT JOIN LATERAL (SELECT step FROM recusal_step t WHERE t.recusal = r.id
+    AND t.step IN ('stand_aside', 'go_on', 'grant', 'refuse', 'reconsider') ORDER BY version DESC LIMIT 1) l ON true
+LEFT JOIN LATERAL (SELECT at FROM recusal_step t WHERE t.recusal = r.id ORDER BY version DESC LIMIT 1) x ON true
+"""
+ROW = f"{RECUSALS} WHERE r.id = $3 AND {SEEN}"
+RECONSIDERED = "SELECT count(*) > 0 FROM recusal_step WHERE recusal = $1 AND step = 'reconsider'"
+LED_THEM = """
+SELECT count(*) > 0 FROM activity_telling t JOIN activity a ON a.id = t.activity JOIN led l ON l.auxiliary = a.person
+WHERE t.case_ref = $3 AND a.person = $2 AND l.officer = $1 AND l.named && acted(a) AND l.during && acted(a)
+"""
+AUXILIARY = "SELECT organ FROM person WHERE id = $1 AND kind IN ('duty_auxiliary', 'civilian_auxiliary')"
+
+
+class Asking(NamedTuple):
+    """Who is to step aside, who asks for it, and who wrote it down."""
+
+    person: UUID
+    organ: str
+    capacity: str
+    applicant: str | None
+    oral: bool
+
+
+async def declare(occasion: Occasion, entry: DeclareRecusal) -> Outcome:
+    """An auxiliary declares it themselves."""
+    actor = occasion.actor
+    return await _ask(occasion, entry, Asking(actor.person, actor.organ, "self", None, False))
+
+
+async def apply(occasion: Occasion, entry: ApplyForRecusal) -> Outcome:
+    """An officer takes down what a party asks. Raises Refusal `not_an_auxiliary`."""
+    organ = await value(AUXILIARY, entry.person)
+    if organ is None:
+        raise Refusal("not_an_auxiliary")
+    return await _ask(occasion, entry, Asking(entry.person, organ, entry.capacity, entry.applicant, entry.oral))
+
+
+async def stand_aside(occasion: Occasion, entry: StandAside) -> Outcome:
+    """Until it is decided, stand aside or go on. Raises Refusal as `decide` does."""
+    row = await _of_decider(occasion, entry)
+    step = Step("stand_aside" if entry.aside else "go_on", entry.why)
+    return await _take(occasion, entry, row, step)
+
+
+async def decide(occasion: Occasion, entry: DecideRecusal) -> Outcome:
+    """Grant or refuse. Raises Refusal `unknown_recusal`, `stale`, `recusal_decided`, `not_the_decider`,
+    `own_matter`."""
+    row = await _of_decider(occasion, entry)
+    step = "grant" if entry.outcome == "granted" else "refuse"
+    outcome = await _take(occasion, entry, row, Step(step, entry.why, state=entry.outcome))
+    if occasion.at <= row["due_at"]:
+        await findings.withdraw("recusal_overdue", row["id"])
+    return outcome
+
+
+async def pass_on(occasion: Occasion, entry: PassOnRecusal) -> Outcome:
+    """A conflicted commander leaves it to the organ above. Raises Refusal as `decide` does, but for one's own matter;
+    `no_higher_organ`."""
+    row = await _pending(occasion, entry)
+    await _must_command(occasion.actor, row)
+    above = await value("SELECT parent FROM organ WHERE code = $1", row["decided_in"])
+    if above is None:
+        raise Refusal("no_higher_organ")
+    return await _take(occasion, entry, row, Step("pass_on", entry.why, organ=above))
+
+
+async def reconsider(occasion: Occasion, entry: ReconsiderRecusal) -> Outcome:
+    """It is decided once more. Raises Refusal `unknown_recusal`, `stale`, `not_the_applicant`,
+    `recusal_not_refused`, `reconsideration_criminal_only`, `reconsidered_before`; live `reconsideration_too_late`."""
+    row = await _known(occasion, entry)
+    own = row["capacity"] == "self"
+    if (occasion.actor.person != row["person"]) if own else (occasion.actor.kind != "officer"):
+        raise Refusal("not_the_applicant")
+    if row["state"] != "refused":
+        raise Refusal("recusal_not_refused")
+    if row["case_kind"] != "criminal":
+        raise Refusal("reconsideration_criminal_only")
+    if await value(RECONSIDERED, row["id"]):
+        raise Refusal("reconsidered_before")
+    term = occasion.law.span("reconsideration_asked")
+    unmet = occasion.require(rules.too_late(occasion.at, row["told_at"], term))
+    step = Step("reconsider", entry.words, state="pending", due_at=occasion.at + occasion.law.span("reconsideration"))
+    return await _take(occasion, entry, row, step, unmet)
+
+
+async def tell(occasion: Occasion, entry: TellApplicant) -> Outcome:
+    """The applicant was told. Raises Refusal `unknown_recusal`, `stale`, `recusal_not_decided`, `nobody_to_tell`,
+    `not_the_decider` unless one decides there or took it down."""
+    row = await _known(occasion, entry)
+    if occasion.actor.person != row["taken_by"]:
+        await _must_command(occasion.actor, row)
+    if row["capacity"] == "self":
+        raise Refusal("nobody_to_tell")
+    if row["state"] == "pending":
+        raise Refusal("recusal_not_decided")
+    return await _take(occasion, entry, row, Step("tell", entry.words, how=entry.how))
+
+
+async def judge(occasion: Occasion, entry: JudgeActs) -> Outcome:
+    """Whether earlier acts on the case stand. Raises Refusal as `decide` does, `recusal_not_granted`,
+    `unknown_activity` for an act that is not theirs on this case."""
+    row = await _known(occasion, entry)
+    await _must_decide(occasion.actor, row)
+    if row["state"] != "granted":
+        raise Refusal("recusal_not_granted")
+    acts = {each.activity: each for each in entry.acts}
+    if await value(OF_THE_CASE, list(acts), row["person"], row["case_ref"]) < len(entry.acts):
+        raise Refusal("unknown_activity")
+    outcome = await _take(occasion, entry, row, Step("judge", "-"))
+    for each in entry.acts:
+        await execute(JUDGE, entry.id, each.activity, each.stands, each.why)
+    return outcome
+
+
+async def the_person(actor: Actor, entry: Any) -> Iterable[UUID]:
+    """Whom an entry about a recusal concerns: the actor, and who is to step aside, who never changes."""
+    person = entry.person if isinstance(entry, ApplyForRecusal) else None
+    if person is None:
+        person = await value("SELECT person FROM recusal WHERE id = $1", entry.recusal)
+    return [actor.person] if person is None else [actor.person, person]
+
+
+class Step(NamedTuple):
+    """What a step is, and what it changes; none: as before."""
+
+    step: str
+    words: str
+    how: str | None = None
+    organ: str | None = None
+    state: str | None = None
+    due_at: datetime | None = None
+
+
+async def _ask(occasion: Occasion, entry: DeclareRecusal | ApplyForRecusal, asking: Asking) -> Outcome:
+    law, criminal = occasion.law, entry.case_kind == "criminal"
+    due = rules.due(occasion.at, criminal, law.span("recusal_decision"), law.span("recusal_decision_criminal"))
+    row = await first(
+        ASK, entry.id, asking.person, asking.organ, entry.case_ref, entry.case_kind, asking.capacity, asking.applicant,
+        asking.oral, entry.ground, entry.words, occasion.actor.person, occasion.at, due,
+    )  # fmt: skip
+    return _outcome(row, aside=False, since=occasion.at)
+
+
+async def _take(occasion: Occasion, entry: OnRecusal, row: Record, step: Step, unmet: Iterable[str] = ()) -> Outcome:
+    """Keep a step, and how the recusal stands after it."""
+    at = max(occasion.at, row["latest"])
+    version, state = row["version"] + 1, step.state or row["state"]
+    due = step.due_at or row["due_at"] if state == "pending" else None
+    await execute(
+        STEP, entry.id, row["id"], version, step.step, occasion.actor.person, at, step.words, step.how, step.organ
+    )
+    moved = await first(MOVE, row["id"], version, state, due, step.organ or row["decided_in"])
+    asides = {"stand_aside": True, "go_on": False, "grant": False, "refuse": False, "reconsider": False}
+    return _outcome(moved, aside=asides.get(step.step, row["standing_aside"]), since=at, unmet=unmet)
+
+
+async def _known(occasion: Occasion, entry: OnRecusal) -> Record:
+    """The recusal, if one may see it. Raises Refusal `unknown_recusal`; `stale` with how it stands."""
+    row = await first(ROW, *viewer(occasion.actor), entry.recusal)
+    if row is None:
+        raise Unknown("unknown_recusal", entry.recusal)
+    if row["version"] != entry.version:
+        raise Refusal("stale", extra={"current": _standing(row, row["standing_aside"])})
+    return row
+
+
+async def _pending(occasion: Occasion, entry: OnRecusal) -> Record:
+    row = await _known(occasion, entry)
+    if row["state"] != "pending":
+        raise Refusal("recusal_decided")
+    return row
+
+
+async def _of_decider(occasion: Occasion, entry: OnRecusal) -> Record:
+    row = await _pending(occasion, entry)
+    await _must_decide(occasion.actor, row)
+    return row
+
+
+async def _must_command(actor: Actor, row: Record) -> None:
+    if not await reaches(actor, row["decided_in"], COMMANDING):
+        raise Refusal("not_the_decider")
+
+
+async def _must_decide(actor: Actor, row: Record) -> None:
+    """Raises Refusal `not_the_decider`; `own_matter` for who asked, is concerned, or led them on that very case."""
+    await _must_command(actor, row)
+    if actor.person in (row["person"], row["taken_by"]) or await value(
+        LED_THEM, actor.person, row["person"], row["case_ref"]
+    ):
+        raise Refusal("own_matter")
+
+
+def _standing(row: Any, aside: bool) -> dict[str, Any]:
+    return {
+        "id": str(row["id"]),
+        "person": str(row["person"]),
+        "state": row["state"],
+        "standing_aside": aside,
+        "decided_in": row["decided_in"],
+        "due_at": row["due_at"] and utc(row["due_at"]),
+        "version": row["version"],
+    }
+
+
+def _outcome(row: Any, *, aside: bool, since: datetime, unmet: Iterable[str] = ()) -> Outcome:
+    return Outcome(
+        subject={"recusal": _standing(row, aside)},
+        subjects=[row["id"], row["person"], row["taken_by"]],
+        organ=row["organ"],
+        unmet=list(unmet),
+        touches=Touched([row["person"]], since),
+    )
+
+
+OVERDUE = """
+SELECT id, decided_in, due_at FROM recusal r WHERE state = 'pending' AND due_at < $1
+AND NOT EXISTS (SELECT FROM finding f WHERE f.kind = 'recusal_overdue' AND f.subject = r.id AND f.withdrawn_at IS NULL)
+ORDER BY due_at LIMIT 1000
+"""
+
+
+async def look(now: datetime) -> int:
+    """Undecided after its term: a finding against the organ that decides. How many were found now."""
+    async with tx():
+        rows = await fetch(OVERDUE, now)
+        for row in rows:
+            await findings.stand(
+                Finding(
+                    kind="recusal_overdue", subject=row["id"], organ=row["decided_in"], against_organ=True,
+                    started_at=row["due_at"],
+                )
+            )  # fmt: skip
+    return len(rows)

@@ -1,0 +1,53 @@
+"""Recusals and their steps. The constraints stand in migrations/versions/fujing_0015_recusals.sql."""
+
+from piccolo.columns import UUID, Boolean, ForeignKey, Integer, OnDelete, Text, Timestamptz
+from piccolo.table import Table
+
+from backend.activities.tables import Activity
+from backend.database import DB
+from backend.people.tables import Organ, Person
+
+
+class Recusal(Table, db=DB):
+    """Somebody may not be impartial in a case; as it stands by its steps."""
+
+    id = UUID(primary_key=True, default=None)
+    person = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)
+    organ = ForeignKey(Organ, null=False, on_delete=OnDelete.restrict, default=None)
+    case_ref = Text(null=False, default=None)
+    case_kind = Text(null=False, default=None)
+    capacity = Text(null=False, default=None)
+    applicant = Text(null=True, default=None)
+    oral = Boolean(null=False, default=None)
+    ground = Text(null=False, default=None)
+    words = Text(null=False, default=None)
+    taken_by = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)
+    asked_at = Timestamptz(null=False, default=None)
+    decided_in = ForeignKey(Organ, null=False, on_delete=OnDelete.restrict, default=None)
+    state = Text(null=False, default=None)
+    due_at = Timestamptz(null=True, default=None)
+    version = Integer(null=False, default=None)
+
+
+class RecusalStep(Table, db=DB):
+    """What was decided or done about it, on the version before."""
+
+    id = UUID(primary_key=True, default=None)
+    recusal = ForeignKey(Recusal, null=False, on_delete=OnDelete.restrict, default=None)
+    version = Integer(null=False, default=None)
+    step = Text(null=False, default=None)
+    by_person = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)
+    at = Timestamptz(null=False, default=None)
+    words = Text(null=False, default=None)
+    how = Text(null=True, default=None)
+    organ = ForeignKey(Organ, null=True, on_delete=OnDelete.restrict, default=None)
+
+
+class RecusalAct(Table, db=DB):
+    """Whether an earlier act on the case stands."""
+
+    id = UUID(primary_key=True, default=None)
+    step = ForeignKey(RecusalStep, null=False, on_delete=OnDelete.restrict, default=None)
+    activity = ForeignKey(Activity, null=False, on_delete=OnDelete.restrict, default=None)
+    stands = Boolean(null=False, default=None)
+    words = Text(null=False, default=None)

@@ -1,0 +1,87 @@
+"""The party is a cousin: declared in the street without a network, decided at the bureau; what becomes of the case."""
+
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mobile_api.client import DeskClient, Problem
+from mobile_api.outbox import Outbox
+from tests.houses import STATION, ZHAO, Serving
+
+SHEN, CHIEF, SERIAL, CASE = "FJ1921", "P2921", "HH-1921", "A3301022026110021"
+ROSTER = f"""record,code,name,kind,organ,from,until
+person,{SHEN},沈一帆,duty_auxiliary,{STATION},2024-03-01,
+qualification,{SHEN},,pre_job_training,,2024-03-01,
+person,{CHIEF},郑局,officer,330102000000,2010-07-01,
+role,{CHIEF},,commander,330102000000,2026-01-01,
+device,{SERIAL},手持终端,handheld,{STATION},,
+"""
+
+
+@pytest.fixture(scope="module")
+def first_passwords(running: Serving, passwords: dict[str, str]) -> dict[str, str]:
+    return passwords | running.place.bring_in_people(ROSTER)
+
+
+def test_the_party_is_a_cousin(running: Serving, first_passwords: dict[str, str], tmp_path: Path) -> None:
+    """Two hours without a network, then the bureau."""
+    shen, zhao = running.handheld(SERIAL), running.handheld("HH-0002")
+    shen.sign_in(SHEN, first_passwords[SHEN])
+    zhao.sign_in(ZHAO, first_passwords[ZHAO])
+    me, officer = shen.get("/v1/me")["id"], zhao.get("/v1/me")["id"]
+    began = datetime.now(UTC) - timedelta(hours=2)
+
+    def at(minute: float) -> datetime:
+        return began + timedelta(minutes=minute)
+
+    with closing(Outbox(tmp_path / "outbox.db")) as box:
+        told = {"duty_type": "patrol", "dress": "uniform", "id_card_carried": True, "ordered_by": officer}
+        box.add(me, "shifts/check-in", occurred_at=at(0), **told)
+        box.add(me, "supervisions/name", occurred_at=at(1), officer=officer)
+        case = {"case_ref": CASE, "case_kind": "administrative"}
+        act = box.add(me, "activities/start", occurred_at=at(10), work="9.6", **case)
+        recusal = box.add(
+            me, "recusals/declare", occurred_at=at(15), ground="party_or_relative", words="当事人是我表弟", **case
+        )
+        box.add(me, "activities/finish", occurred_at=at(40), activity=act)
+        box.sync(shen, me)
+        assert not box.left(me), box.refused(me)
+        assert [(CASE, "pending")] == recusals_in(box, shen, me)
+        assert "recusal_pending" in codes(shen.get("/v1/duty/verdict", work="9.6", case_ref=CASE)["warnings"])
+
+        chief = DeskClient(running.url)
+        chief.sign_in(CHIEF, first_passwords[CHIEF])
+        decides(chief, "stand-aside", recusal=recusal, version=1, why="关系明确，先行暂停参与")
+        assert [(CASE, "standing_aside")] == recusals_in(box, shen, me)
+        with pytest.raises(Problem, match="recused"):
+            shen.entry("activities/start", work="9.6", **case)
+        with pytest.raises(Problem, match="stale"):
+            decides(chief, "decide", recusal=recusal, version=1, outcome="granted", why="系近亲属")
+        decides(chief, "decide", recusal=recusal, version=2, outcome="granted", why="系当事人近亲属")
+        acts = [{"activity": act, "stands": True, "why": "仅维持秩序"}]
+        decides(chief, "judge", recusal=recusal, version=3, acts=acts)
+        box.sync(shen, me)
+        heard = [item["facts"]["subject"]["recusal"]["state"] for item in box.news(me) if "recusals/" in item["verb"]]
+        assert ["granted", "granted"] == heard[-2:]
+    told = shen.get(f"/v1/recusals/{recusal}")
+    assert ["stand_aside", "grant", "judge"] == [step["step"] for step in told["steps"]]
+    assert [(str(act), True)] == [(one["activity"], one["stands"]) for one in told["acts"]]
+
+
+def decides(chief: DeskClient, verb: str, **told: Any) -> None:
+    chief.entry(f"recusals/{verb}", **told)
+
+
+def codes(notes: list[dict[str, Any]]) -> list[str]:
+    return [note["code"] for note in notes]
+
+
+def recusals_in(box: Outbox, client: Any, person: str) -> list[tuple[str, str]]:
+    """As the phone knows them without a network, once it has asked."""
+    box.sync(client, person)
+    bundle = box.bundle(person)
+    assert bundle is not None
+    return [(one["case_ref"], one["standing"]) for one in bundle["recusals"]]
