@@ -51,14 +51,19 @@ WHERE ended_at IS NULL AND device_key IN (SELECT id FROM ended)
 """
 
 
-class DeviceRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A device as administrators see it."""
+class EnrolledDevice(msgspec.Struct, frozen=True, kw_only=True):
+    """A device of the roster."""
 
     id: Annotated[UUID, msgspec.Meta(description="the device's id")]
     serial: str
     name: Annotated[str, msgspec.Meta(description="what kind of device, as on the roster")]
     kind: Annotated[str, msgspec.Meta(description="handheld, desk or dock")]
     organ: str
+
+
+class DeviceRow(EnrolledDevice, frozen=True, kw_only=True):
+    """A device as administrators see it."""
+
     jkt: str | None
     enrolled_at: Moment | None
     revoked_at: Moment | None
@@ -76,16 +81,6 @@ class Code(msgspec.Struct, frozen=True, kw_only=True):
 
     code: str
     expires_at: datetime
-
-
-class EnrolledDevice(msgspec.Struct, frozen=True, kw_only=True):
-    """The device that a key stands for from now on."""
-
-    id: Annotated[UUID, msgspec.Meta(description="the device's id")]
-    serial: str
-    name: Annotated[str, msgspec.Meta(description="what kind of device, as on the roster")]
-    kind: Annotated[str, msgspec.Meta(description="handheld, desk or dock")]
-    organ: str
 
 
 class Enrolled(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
+import msgspec
 import pyotp
 import pytest
 from litestar import Litestar
@@ -152,10 +153,7 @@ async def test_a_forwarded_scheme_is_believed_of_a_trusted_proxy_only(
     proxied.http.headers["X-Forwarded-Proto"] = "https"
     refused(await proxied.sign_in(sun.badge), 403, "https_needed")
 
-    class Trusting:
-        trust_proxy = True
-
-    monkeypatch.setattr(app.state, "settings", Trusting)
+    monkeypatch.setattr(app.state, "settings", msgspec.structs.replace(app.state.settings, trust_proxy=True))
     answer = await proxied.tell("/v1/desk/sessions", badge=sun.badge, password=PASSWORD)
     assert answer.headers["set-cookie"].startswith("__Host-fujing=")
     proxied.http.headers["X-Forwarded-Proto"] = "https, http"
