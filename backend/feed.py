@@ -39,6 +39,7 @@ TOLD = frozenset({  # to the persons concerned, those above them, and whoever ma
     "recordings/declare", "recordings/explain", "recordings/cover", "recordings/describe",
     "recusals/declare", "recusals/apply", "recusals/stand-aside", "recusals/decide", "recusals/pass-on",
     "recusals/reconsider", "recusals/tell", "recusals/judge",
+    "assistance/call", "assistance/acknowledge", "assistance/arrive", "assistance/close", "assistance/escalate",
     "contests/resolve", "held/admit", "held/refuse",
     "uploads/complete", "evidence/seal", "evidence/mismatch", "evidence/abandon",
 })  # fmt: skip

@@ -15,6 +15,8 @@ from backend.activities.entries import (
     GapReceipt,
     StartActivity,
 )
+from backend.assistance import service as assistance
+from backend.assistance.entries import AcknowledgeCall, ArriveAtCall, CallForHelp, CallReceipt, CloseCall
 from backend.entries import Verb
 from backend.evidence import declaring, describing
 from backend.evidence.entries import (
@@ -199,6 +201,24 @@ VERBS: tuple[Verb, ...] = (
         name="recusals/judge", entry=JudgeActs, receipt=RecusalReceipt, record=recusals.judge, may=DECIDERS,
         field=False, concerned=recusals.the_person, summary="Whether earlier acts stand · 认定此前行为效力",
         example=_example(recusal=OTHER, version=3, acts=[{"activity": OTHER, "stands": True, "why": "仅维持秩序"}]),
+    ),
+    Verb(
+        name="assistance/call", entry=CallForHelp, receipt=CallReceipt, record=assistance.call, may=FIELD,
+        summary="Call for help · 请求支援",
+        example=_example(kind="violence", words="一人持械，需要增援", place=PLACE),
+    ),
+    Verb(
+        name="assistance/acknowledge", entry=AcknowledgeCall, receipt=CallReceipt, record=assistance.acknowledge,
+        may=OFFICERS, concerned=assistance.whose_call, summary="Take a call · 接警响应", example=_example(call=OTHER),
+    ),
+    Verb(
+        name="assistance/arrive", entry=ArriveAtCall, receipt=CallReceipt, record=assistance.arrive, may=FIELD,
+        concerned=assistance.whose_call, summary="Somebody is there · 到达现场", example=_example(call=OTHER),
+    ),
+    Verb(
+        name="assistance/close", entry=CloseCall, receipt=CallReceipt, record=assistance.close, may=FIELD,
+        concerned=assistance.whose_call, summary="It is over · 结束求助",
+        example=_example(call=OTHER, words="两人被控制，无人受伤"),
     ),
     Verb(
         name="contests/resolve", entry=ResolveContest, receipt=RulingReceipt, record=contests.resolve, may=DECIDERS,

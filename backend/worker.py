@@ -16,6 +16,7 @@ from pgqueuer.executors import EntrypointExecutor
 from pgqueuer.models import Context, Job, Schedule
 
 from backend import feed, jobs, sync
+from backend.assistance import service as assistance
 from backend.database import SESSION, opened
 from backend.evidence import sealing
 from backend.keys import Keys
@@ -64,6 +65,10 @@ def build(connection: asyncpg.Connection, store: EvidenceStore, keys: Keys) -> P
     @queue.schedule("overdue", "*/5 * * * *")
     async def overdue(_: Schedule) -> None:
         log.info("overdue", recusals=await recusals.look(datetime.now(UTC)))
+
+    @queue.schedule("unanswered", "* * * * *")
+    async def unanswered(_: Schedule) -> None:
+        log.info("unanswered", calls=await assistance.look(datetime.now(UTC)))
 
     @queue.schedule("release", "* * * * *")
     async def release(_: Schedule) -> None:

@@ -15,6 +15,7 @@ APP_CONFIG = AppConfig(
             "backend.evidence.tables",
             "backend.activities.tables",
             "backend.recusals.tables",
+            "backend.assistance.tables",
             "backend.oversight.tables",
         ]
     ),

@@ -17,6 +17,7 @@ from backend.people.proofs import ProofReader
 from backend.people.sessions import TokenReader
 from backend.settings import Settings
 from mobile_api import (
+    assistance,
     changes,
     descriptions,
     desk,
@@ -93,6 +94,7 @@ def assemble(lifespan: list[Any]) -> Litestar:
             *uploads.ROUTES,
             *handovers.ROUTES,
             *recusals.ROUTES,
+            *assistance.ROUTES,
             *changes.ROUTES,
             *events.ROUTES,
             *sync.ROUTES,

@@ -25,6 +25,7 @@ TAGS = {
     "held": "Sync · 同步",
     "contests": "Oversight · 监督",
     "recusals": "Recusal · 回避",
+    "assistance": "Help · 求助",
 }
 
 

@@ -54,6 +54,7 @@ CREATE TABLE IF NOT EXISTS news (
     item BLOB NOT NULL
 );
 """
+URGENT = "assistance/call"  # goes before anything else, in a call of its own
 AT_ONCE = 1000  # entries in one call; the server's bound
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 300.0  # seconds between attempts while nothing goes through
 CHANGED = "the file is not as it was declared"
@@ -187,13 +188,17 @@ class Outbox:
     # What the phone does by itself.
 
     def sync(self, client: Client, person: str) -> None:
-        """Send what this person told and hear what is new, until nothing is left to send or to hear.
+        """Send what this person told, calls for help first, and hear what is new, until nothing is left to do.
 
         Raises Unreachable, Problem (the session). What was answered before that stays answered.
         """
-        size, sent, more = AT_ONCE, 0, True
+        self._sync(client, person, URGENT, more=False)
+        self._sync(client, person, None, more=True)
+
+    def _sync(self, client: Client, person: str, verb: str | None, *, more: bool) -> None:
+        size, sent = AT_ONCE, 0
         while True:
-            rows = self._open(person, sent, size)
+            rows = self._open(person, sent, size, verb)
             if not rows and not more:
                 return
             try:
@@ -298,10 +303,11 @@ class Outbox:
         self.stirred.set()
         return id
 
-    def _open(self, person: str, after: int, limit: int) -> list[sqlite3.Row]:
+    def _open(self, person: str, after: int, limit: int, verb: str | None) -> list[sqlite3.Row]:
         return self._all(
-            "SELECT * FROM entry WHERE person = ? AND state IN ('queued', 'waiting') AND seq > ? ORDER BY seq LIMIT ?",
-            person, after, limit,
+            "SELECT * FROM entry WHERE person = ? AND state IN ('queued', 'waiting') AND seq > ? "
+            "AND verb = ifnull(?, verb) ORDER BY seq LIMIT ?",
+            person, after, verb, limit,
         )  # fmt: skip
 
     def _files(self, person: str, state: str) -> list[sqlite3.Row]:

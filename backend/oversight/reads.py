@@ -12,10 +12,13 @@ from uuid import UUID
 import msgspec
 
 from backend.activities.entries import CaseKind, Gap
+from backend.assistance.service import CALLS
+from backend.assistance.service import SEEN as CALLED
 from backend.database import Record, fetch, first
 from backend.entries import Actor, Moment
 from backend.findings import tolerances
 from backend.law.catalogue import Language, law
+from backend.oversight.calls import CallRow, call_row, calls_of
 from backend.oversight.contests import RulingRow, rulings_of
 from backend.refusals import Refusal
 from backend.visibility import viewer, visible_to, while_led
@@ -236,6 +239,7 @@ class Timeline(msgspec.Struct, frozen=True, kw_only=True):
     recordings: list[RecordingRow]
     findings: list[FindingRow]
     rulings: list[RulingRow]
+    calls: list[CallRow]
 
 
 class Shifts(msgspec.Struct, frozen=True, kw_only=True):
@@ -250,6 +254,13 @@ class Supervisions(msgspec.Struct, frozen=True, kw_only=True):
 
 class Recordings(msgspec.Struct, frozen=True, kw_only=True):
     items: list[RecordingRow]
+    next: str | None
+
+
+class Calls(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of calls for help."""
+
+    items: list[CallRow]
     next: str | None
 
 
@@ -287,6 +298,12 @@ STATUSES = {
     "confirmed": "v.answer = 'confirmed'",
     "declined": "v.answer = 'declined'",
     "contested": "NOT v.in_force",
+    "all": "true",
+}
+CallStatus = Literal["open", "unanswered", "all"]
+CALL_STATUSES = {
+    "open": "close.at IS NULL",
+    "unanswered": "acknowledge.at IS NULL AND close.at IS NULL",
     "all": "true",
 }
 Status = Literal["open", "unanswered", "confirmed", "declined", "contested", "all"]
@@ -355,6 +372,20 @@ async def supervisions(actor: Actor, status: Status, cursor: str | None, limit: 
     return Supervisions(items=[as_row(SupervisionRow, row) for row in rows[:limit]], next=next_page(rows, limit))
 
 
+async def calls(actor: Actor, status: CallStatus, cursor: str | None, limit: int) -> Calls:
+    """One's own calls for help, those one was called to, and those of the organs that one oversees."""
+    rows = await rows_of_page(CALLS, f"{CALLED} AND {CALL_STATUSES[status]}", "h", actor, cursor, limit, by="called_at")
+    return Calls(items=[call_row(row) for row in rows[:limit]], next=next_page(rows, limit, "called_at"))
+
+
+async def call(actor: Actor, asked: UUID) -> CallRow:
+    """Raises Refusal `unknown_call`."""
+    row = await first(f"{CALLS} WHERE h.id = $3 AND {CALLED}", *viewer(actor), asked)
+    if row is None:
+        raise Refusal("unknown_call")
+    return call_row(row)
+
+
 async def recordings(actor: Actor, cursor: str | None, limit: int) -> Recordings:
     rows = await rows_of_page(RECORDINGS, f"{RECORDING} AND u.state <> 'same_as'", "r", actor, cursor, limit)
     return Recordings(items=[as_row(RecordingRow, row) for row in rows[:limit]], next=next_page(rows, limit))
@@ -390,6 +421,7 @@ async def timeline_of(shift: UUID, language: Language = "zh", viewed_by: UUID | 
         recordings=[as_row(RecordingRow, filmed) for filmed in await fetch(FILMED, shift, viewed_by)],
         findings=[_finding(found, language) for found in await fetch(FOUND, shift)],
         rulings=await rulings_of(shift),
+        calls=await calls_of(shift),
     )
 
 

@@ -26,6 +26,7 @@ from tests.builders import (
 
 STRICT = {verb.name: msgspec.defstruct(f"Strict{verb.receipt.__name__}", [], bases=(verb.receipt,), kw_only=True,
           forbid_unknown_fields=True) for verb in VERBS}  # fmt: skip
+PLACE = {"lat": 30.2741, "lon": 120.1551, "accuracy_m": 8.0, "datum": "WGS84"}
 PAPER = {"title": "诊断证明", "file_name": "a.pdf", "media_type": "application/pdf"}
 
 
@@ -62,6 +63,10 @@ async def answers(app: Litestar) -> dict[str, httpx.Response]:
         await chen.sync(waits)
         told[f"held/{verb}"] = await sun.post(f"/v1/held/{verb}", held=waits["id"], why="经核实")
     told["documents/declare"] = await lin.post("/v1/documents/declare", **PAPER)
+    told["assistance/call"] = await lin.post("/v1/assistance/call", kind="violence", place=PLACE)
+    call = recorded(told["assistance/call"])["id"]
+    for verb, fields in (("acknowledge", {}), ("arrive", {}), ("close", {"words": "已控制"})):
+        told[f"assistance/{verb}"] = await zhao.post(f"/v1/assistance/{verb}", call=call, **fields)
     return told | await on_recusals(app)
 
 

@@ -294,3 +294,21 @@ def test_a_session_outlives_the_process(running: Serving, first_passwords: dict[
     with pytest.raises(Problem, match="session_ended"):
         second.get("/v1/me")
     assert not Client(running.url, key=DeviceKey(), session=kept).signed_in
+
+
+def test_a_call_for_help_goes_first(running: Serving, box: Outbox, he: Client, person: str) -> None:
+    """Before what was told hours ago, in a call of its own."""
+    sent: list[list[str]] = []
+
+    class Watched(Client):
+        def sync(self, entries: list[Any], *told: Any) -> Any:
+            sent.append([entry["verb"] for entry in entries])
+            return super().sync(entries, *told)
+
+    watched = Watched(running.url, key=he.key)
+    watched._access, watched._refresh = he._access, he._refresh
+    box.add(person, "shifts/check-in", **CHECK_IN)
+    call = box.add(person, "assistance/call", kind="violence")
+    box.sync(watched, person)
+    assert [["assistance/call"], ["shifts/check-in"]] == [verbs for verbs in sent if verbs][:2]
+    assert str(call) in [row["id"] for row in he.get("/v1/assistance")["items"]]

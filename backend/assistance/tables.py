@@ -1,0 +1,41 @@
+"""Calls for help and what was done about them; constraints in migrations/versions/fujing_0017_assistance.sql."""
+
+from piccolo.columns import JSONB, UUID, ForeignKey, OnDelete, Text, Timestamptz
+from piccolo.table import Table
+
+from backend.database import DB
+from backend.people.tables import Organ, Person
+
+
+class Assistance(Table, db=DB):
+    """Somebody called for help; `asked_in`: whose officers were called last."""
+
+    id = UUID(primary_key=True, default=None)
+    person = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)
+    organ = ForeignKey(Organ, null=False, on_delete=OnDelete.restrict, default=None)
+    kind = Text(null=False, default=None)
+    words = Text(null=True, default=None)
+    place = JSONB(null=True, default=None)
+    called_at = Timestamptz(null=False, default=None)
+    asked_in = ForeignKey(Organ, null=False, on_delete=OnDelete.restrict, default=None)
+    ask_again_at = Timestamptz(null=True, default=None)
+
+
+class AssistanceStep(Table, db=DB):
+    """Somebody acknowledged, arrived or closed it."""
+
+    id = UUID(primary_key=True, default=None)
+    call = ForeignKey(Assistance, null=False, on_delete=OnDelete.restrict, default=None)
+    step = Text(null=False, default=None)
+    by_person = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)
+    at = Timestamptz(null=False, default=None)
+    words = Text(null=True, default=None)
+
+
+class AssistanceCalled(Table, db=DB):
+    """Who got notice of it."""
+
+    id = UUID(primary_key=True, default=None)
+    call = ForeignKey(Assistance, null=False, on_delete=OnDelete.restrict, default=None)
+    person = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)
+    at = Timestamptz(null=False, default=None)
