@@ -9,12 +9,13 @@ import pytest
 
 from mobile_api.client import DeskClient, Problem
 from mobile_api.outbox import Outbox
-from tests.houses import STATION, ZHAO, Serving
+from tests.houses import STATION, Serving
 
-SHEN, CHIEF, SERIAL, CASE = "FJ1921", "P2921", "HH-1921", "A3301022026110021"
+SHEN, OFFICER, CHIEF, SERIAL, CASE = "FJ1921", "P2922", "P2921", "HH-1921", "A3301022026110021"
 ROSTER = f"""record,code,name,kind,organ,from,until
 person,{SHEN},沈一帆,duty_auxiliary,{STATION},2024-03-01,
 qualification,{SHEN},,pre_job_training,,2024-03-01,
+person,{OFFICER},贺立,officer,{STATION},2012-07-01,
 person,{CHIEF},郑局,officer,330102000000,2010-07-01,
 role,{CHIEF},,commander,330102000000,2026-01-01,
 device,{SERIAL},手持终端,handheld,{STATION},,
@@ -28,10 +29,9 @@ def first_passwords(running: Serving, passwords: dict[str, str]) -> dict[str, st
 
 def test_the_party_is_a_cousin(running: Serving, first_passwords: dict[str, str], tmp_path: Path) -> None:
     """Two hours without a network, then the bureau."""
-    shen, zhao = running.handheld(SERIAL), running.handheld("HH-0002")
+    shen = running.handheld(SERIAL)
     shen.sign_in(SHEN, first_passwords[SHEN])
-    zhao.sign_in(ZHAO, first_passwords[ZHAO])
-    me, officer = shen.get("/v1/me")["id"], zhao.get("/v1/me")["id"]
+    me, officer = shen.get("/v1/me")["id"], shen.get(f"/v1/people/{OFFICER}")["id"]
     began = datetime.now(UTC) - timedelta(hours=2)
 
     def at(minute: float) -> datetime:

@@ -17,10 +17,12 @@ from mobile_api.device_key import DeviceKey
 from mobile_api.outbox import Outbox, carry
 from tests.houses import STATION, Serving
 
-HE, LUO, SERIAL = "FJ1911", "FJ1912", "HH-1911"
+HE, LUO, OFFICER, SERIAL, OFFICERS = "FJ1911", "FJ1912", "P2911", "HH-1911", "HH-1912"
 ROSTER = f"""record,code,name,kind,organ,from,until
 person,{HE},何小舟,duty_auxiliary,{STATION},2024-03-01,
 person,{LUO},罗一鸣,duty_auxiliary,{STATION},2024-03-01,
+person,{OFFICER},贺明,officer,{STATION},2012-07-01,
+device,{OFFICERS},手持终端,handheld,{STATION},,
 device,{SERIAL},手持终端,handheld,{STATION},,
 """
 CHECK_IN = {"duty_type": "post", "dress": "uniform", "id_card_carried": True, "roster_post": "东门岗"}
@@ -157,11 +159,11 @@ def test_an_entry_too_large_for_any_call_holds_up_no_other(box: Outbox, he: Clie
 
 
 def test_what_is_waited_for_is_recorded_when_it_comes(
-    running: Serving, passwords: dict[str, str], box: Outbox, he: Client, person: str
+    running: Serving, first_passwords: dict[str, str], box: Outbox, he: Client, person: str
 ) -> None:
     """The officer's yes is here before the naming that it answers."""
-    zhao = running.handheld("HH-0003")
-    zhao.sign_in("P2001", passwords["P2001"])
+    zhao = running.handheld(OFFICERS)
+    zhao.sign_in(OFFICER, first_passwords[OFFICER])
     officer, naming = zhao.get("/v1/me")["id"], uuid4()
     box.add(officer, "supervisions/confirm", supervision=naming)
     box.sync(zhao, officer)
