@@ -1,1 +1,1 @@
-"""Help in the street: called, acknowledged, arrived, closed (R.27, R.39)."""
+"""Help in the street: called, acknowledged, arrived, closed."""

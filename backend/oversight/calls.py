@@ -10,7 +10,6 @@ from backend.assistance.service import CALLS
 from backend.database import fetch
 from backend.entries import Moment, Place
 
-
 OF_SHIFT = f"""
 {CALLS} JOIN shift w ON w.person = h.person AND w.during @> h.called_at
 WHERE w.id = $1 ORDER BY h.called_at, h.id
