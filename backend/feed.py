@@ -176,7 +176,7 @@ WHERE s.officer = $1 AND s.started_at > $2 ORDER BY l.supervision
 """
 ORGANS = "SELECT organs_under($1::text[]) AS code ORDER BY 1"
 OUT_OF = """
-SELECT DISTINCT case_ref FROM recused
+SELECT DISTINCT case_key FROM recused
 WHERE person = $1 AND standing IN ('standing_aside', 'granted') AND during @> now() ORDER BY 1
 """
 
@@ -239,7 +239,7 @@ class Sight:
         reach = await fetch(ORGANS, viewer(actor)[1])
         out_of = await fetch(OUT_OF, actor.person)
         constant = [str(actor.person), actor.kind, actor.organ, *(row["code"] for row in reach)]
-        constant += [f"out of {row['case_ref']}" for row in out_of]
+        constant += [f"out of {row['case_key']}" for row in out_of]
         since = min(now, cursor.at) if cursor else now
         return cls(now, constant, await fetch(LEADINGS, actor.person, since - law().span("leading_looked_back")))
 

@@ -28,7 +28,7 @@ SELECT
     EXISTS (SELECT FROM qualification q, day WHERE q.person = $1 AND q.code = ANY ($3)
         AND q.valid_from > day.is - $4::interval AND q.valid_from <= day.is) AS trained_lately,
     ARRAY(SELECT standing FROM recused
-        WHERE person = $1 AND case_ref = $5 AND during @> $2::timestamptz) AS standings
+        WHERE person = $1 AND case_key = case_key($5) AND during @> $2::timestamptz) AS standings
 FROM (SELECT 1) AS one
 """
 STRICTEST: tuple[Recusal, ...] = ("granted", "standing_aside", "pending")

@@ -37,7 +37,7 @@ LEFT JOIN LATERAL (
     SELECT c.stands, c.words FROM recusal_act c JOIN recusal_step s ON s.id = c.step
     WHERE c.activity = a.id AND s.recusal = $1 ORDER BY s.version DESC LIMIT 1
 ) j ON true
-WHERE a.person = $2 AND a.id IN (SELECT t.activity FROM activity_telling t WHERE t.case_ref = $3)
+WHERE a.person = $2 AND a.id IN (SELECT t.activity FROM activity_telling t WHERE case_key(t.case_ref) = case_key($3))
 ORDER BY a.started_at, a.id
 """
 

@@ -44,7 +44,7 @@ MOVE = "UPDATE recusal SET version = $2, state = $3, due_at = $4, decided_in = $
 JUDGE = "INSERT INTO recusal_act (step, activity, stands, words) VALUES ($1, $2, $3, $4)"
 OF_THE_CASE = """
 SELECT count(DISTINCT t.activity) FROM activity_telling t JOIN activity a ON a.id = t.activity
-WHERE t.activity = ANY ($1) AND a.person = $2 AND t.case_ref = $3
+WHERE t.activity = ANY ($1) AND a.person = $2 AND case_key(t.case_ref) = case_key($3)
 """
 SEEN = visible_to(own=["r.person", "r.taken_by"], organ="r.organ", led="false")
 RECUSALS = """
@@ -60,7 +60,8 @@ ROW = f"{RECUSALS} WHERE r.id = $3 AND {SEEN}"
 RECONSIDERED = "SELECT count(*) > 0 FROM recusal_step WHERE recusal = $1 AND step = 'reconsider'"
 LED_THEM = """
 SELECT count(*) > 0 FROM activity_telling t JOIN activity a ON a.id = t.activity JOIN led l ON l.auxiliary = a.person
-WHERE t.case_ref = $3 AND a.person = $2 AND l.officer = $1 AND l.named && acted(a) AND l.during && acted(a)
+WHERE case_key(t.case_ref) = case_key($3) AND a.person = $2 AND l.officer = $1
+    AND l.named && acted(a) AND l.during && acted(a)
 """
 AUXILIARY = "SELECT organ FROM person WHERE id = $1 AND kind IN ('duty_auxiliary', 'civilian_auxiliary')"
 

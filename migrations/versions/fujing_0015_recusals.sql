@@ -1,5 +1,10 @@
 -- Stepping aside where impartiality is in doubt. R.33.
 
+-- One case, however its number is typed: full-width letters, blanks and small letters are alike.
+CREATE FUNCTION case_key(case_ref text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+    SELECT lower(regexp_replace(normalize(case_ref, NFKC), '\s', '', 'g'))
+$$;
+
 -- Asked for, and as it stands by its steps. `decided_in`: the organ whose commander decides. `version` rises with each
 -- step, so that nobody decides on what they have not seen. Names and words are for erasing when their term is over.
 CREATE TABLE recusal (
@@ -23,7 +28,7 @@ CREATE TABLE recusal (
     CHECK ((capacity = 'self') = (taken_by = person)),
     CHECK ((state = 'pending') = (due_at IS NOT NULL))
 );
-CREATE INDEX recusal_person ON recusal (person, case_ref);
+CREATE INDEX recusal_person ON recusal (person);
 CREATE INDEX recusal_organ ON recusal (organ, asked_at);
 CREATE INDEX recusal_due ON recusal (due_at) WHERE state = 'pending';
 
@@ -53,13 +58,13 @@ CREATE TABLE recusal_act (
     words text NOT NULL,
     UNIQUE (step, activity)
 );
-CREATE INDEX activity_telling_case ON activity_telling (case_ref) WHERE case_ref IS NOT NULL;
+CREATE INDEX activity_telling_case ON activity_telling (case_key(case_ref)) WHERE case_ref IS NOT NULL;
 
 -- From when to when who was how far out of which case.
 CREATE VIEW recused AS
-SELECT recusal, person, case_ref, case_kind, standing, during FROM (
+SELECT recusal, person, case_ref, case_key(case_ref) AS case_key, case_kind, standing, during FROM (
     SELECT r.id AS recusal, r.person, r.case_ref, r.case_kind, s.standing,
-        tstzrange(s.at, lead(s.at) OVER (PARTITION BY r.person, r.case_ref, r.id ORDER BY s.version)) AS during
+        tstzrange(s.at, lead(s.at) OVER (PARTITION BY r.person, r.id ORDER BY s.version)) AS during
     FROM recusal r JOIN LATERAL (
         SELECT 1 AS version, r.asked_at AS at, 'pending' AS standing
         UNION ALL
@@ -73,7 +78,7 @@ SELECT recusal, person, case_ref, case_kind, standing, during FROM (
 -- Footage of a case from which the viewer is recused now, or stands aside: whoever wore the camera.
 CREATE FUNCTION hidden_from(viewer uuid, wearer uuid, span tstzrange) RETURNS boolean LANGUAGE sql STABLE AS $$
     SELECT EXISTS (
-        SELECT FROM recused c JOIN activity_telling t ON t.case_ref = c.case_ref JOIN activity a ON a.id = t.activity
+        SELECT FROM recused c JOIN activity_telling t ON case_key(t.case_ref) = c.case_key JOIN activity a ON a.id = t.activity
         WHERE c.person = viewer AND c.standing IN ('standing_aside', 'granted') AND c.during @> now()
             AND acted(a) && span AND (a.person = wearer OR EXISTS (
                 SELECT FROM led l WHERE l.auxiliary = a.person AND l.officer = wearer
@@ -168,8 +173,8 @@ CREATE OR REPLACE FUNCTION refresh_findings(
         SELECT 'recused', j.activity, j.organ, j.person, false, lower(x.spans), upper(x.spans), x.spans, false
         FROM judged j CROSS JOIN LATERAL (
             SELECT coalesce(range_agg(c.during), '{}') * j.spans AS spans FROM recused c
-            WHERE c.person = j.person AND c.standing IN ('standing_aside', 'granted') AND c.case_ref IN (
-                SELECT t.case_ref FROM activity_telling t WHERE t.activity = j.activity)
+            WHERE c.person = j.person AND c.standing IN ('standing_aside', 'granted') AND c.case_key IN (
+                SELECT case_key(t.case_ref) FROM activity_telling t WHERE t.activity = j.activity)
         ) x WHERE NOT isempty(x.spans)
         UNION ALL
         SELECT 'handed_over_late', id, organ, wearer, false, started_at, ended_at, NULL, false FROM footage WHERE late

@@ -137,6 +137,34 @@ async def test_the_decision_may_arrive_after_what_it_forbids(app: Litestar) -> N
     assert await stands("recused", act)
 
 
+@pytest.mark.parametrize("spelt", ["{} ", " a{1:}", "Ａ{1:}", "A {1:}"])
+async def test_a_case_is_the_same_however_its_number_is_typed(app: Litestar, spelt: str) -> None:
+    """Blanks, small and full-width letters open no way round a recusal."""
+    lin, chief, case = await a_duty_auxiliary(app), await a_commander_of(app, DISTRICT), a_case()
+    await trained(lin)
+    recorded(await lin.check_in())
+    other = spelt.replace("{1:}", case[1:]).replace("{}", case)
+    assert other != case
+    act = recorded(await an_act_on(lin, other, at=ago(minutes=30)))["id"]
+    recusal = await declared(lin, case)
+    recorded(await decides(chief, recusal, 1))
+    refused(await an_act_on(lin, other), 409, "recused")
+    assert await stands("recused", act)
+    assert [act] == [each["activity"] for each in (await chief.get(f"/v1/recusals/{recusal}")).json()["acts"]]
+
+
+async def test_of_several_recusals_the_strictest_counts(app: Litestar) -> None:
+    """One refused and one pending beside one granted."""
+    lin, chief, case = await a_duty_auxiliary(app), await a_commander_of(app, DISTRICT), a_case()
+    await trained(lin)
+    recorded(await lin.check_in())
+    first_, second, _ = [await declared(lin, case) for _ in range(3)]
+    recorded(await decides(chief, first_, 1, "refused"))
+    assert "allowed" == (await may_do(lin, case))[0]
+    recorded(await decides(chief, second, 1))
+    assert ["recused"] == (await may_do(lin, case))[1]
+
+
 async def test_the_footage_of_the_case_is_hidden(app: Litestar) -> None:
     """One's own too, and the leading officer's; in the list, by its id, in the timeline, and the feed begins anew."""
     lin, zhao, shift, _ = await a_led_patrol(app, hours=3)
