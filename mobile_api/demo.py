@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import pyotp
@@ -45,7 +45,9 @@ person,FJ1001,林小雨,duty_auxiliary,990100510000,2024-03-01,
 person,FJ1002,陈文静,duty_auxiliary,990100510000,2024-03-01,
 person,100234,赵建国,officer,990100510000,2015-07-01,
 person,100007,吴敏,officer,990100000000,2008-07-01,
+person,100001,孙立,officer,990100000000,2005-07-01,
 role,100007,,inspector,990100000000,2026-01-01,
+role,100001,,commander,990100000000,2026-01-01,
 qualification,FJ1001,,pre_job_training,,2024-03-01,
 qualification,FJ1001,,yearly_training,,2026-01-10,2036-12-31
 qualification,FJ1001,,accident_insurance,,2024-03-01,
@@ -63,6 +65,7 @@ PEOPLE = {
     "FJ1002": "辅警 auxiliary",
     "100234": "带班民警 officer",
     "100007": "督察 inspector",
+    "100001": "负责人 commander",
 }
 FACTORS: dict[str, str] = {}  # otpauth addresses of those who set one up
 NOTICE = {"id_shown": True, "told": "向被盘查人表明身份，说明依据", "recusal_right_told": True}
@@ -129,6 +132,7 @@ def _patrol(house: House, home: Path) -> bool:
     words = {code: message.sentence("zh") for code, message in law().messages.items()}
     console.print(draw(timeline, words, console.width))
     offline = _offline(chen, zhao, officer, home / "HH-0003.db")
+    helped, aside = _helped(lin, zhao), _stepped_aside(house, lin)
     listed = _inspector(house).get("/v1/findings")["items"]
     return _all_true(
         timeline,
@@ -139,6 +143,8 @@ def _patrol(house: House, home: Path) -> bool:
             "the killed upload went on from what the store had": told.resumed,
             "the gap in the footage was found, and is explained": told.explained,
             "two hours without a network arrived whole, each fact once, when it happened": offline,
+            "a call for help was heard at once, taken and closed": helped,
+            "who stepped aside may not work on that case, but on any other": aside,
             "the inspector sees that gap, and nothing else": [found["kind"] for found in listed] == ["unrecorded"],
         },
     )
@@ -212,6 +218,33 @@ def _offline(chen: Client, zhao: Client, officer: str, path: Path) -> bool:
     far = abs(datetime.fromisoformat(told["shift"]["started_at"]) - began)
     again = zhao.sync([yes])["results"][0]["status"]
     return (kept, waited, left, led, again) == (5, "waiting", 0, [True], "replayed") and far < timedelta(seconds=5)
+
+
+def _helped(lin: Client, zhao: Client) -> bool:
+    """Called in the street, heard by the officers of the station, taken by one, closed in words."""
+    call = lin.entry("assistance/call", kind="violence", words="一人持械，需要增援")["id"]
+    heard = call in [each["id"] for each in zhao.get("/v1/assistance")["items"]]
+    zhao.entry("assistance/acknowledge", call=call)
+    zhao.entry("assistance/arrive", call=call)
+    closed = lin.entry("assistance/close", call=call, words="已控制，无人受伤")["call"]["closed_at"]
+    _say("林小雨 called for help; 赵建国 took the call, arrived, and it was closed")
+    return heard and closed is not None
+
+
+def _stepped_aside(house: House, lin: Client) -> bool:
+    """The party is a cousin: declared, decided at the bureau, and what it means for that case and for another."""
+    case: dict[str, Any] = {"case_ref": "A9901005120260001", "case_kind": "administrative"}
+    told = lin.entry("recusals/declare", ground="party_or_relative", words="当事人是我表弟", **case)
+    chief = DeskClient(house.url)
+    chief.sign_in("100001", PASSWORD)
+    decision: dict[str, Any] = {"recusal": told["id"], "version": 1, "outcome": "granted", "why": "系当事人近亲属"}
+    chief.entry("recusals/decide", **decision)
+    unmet, other = (
+        [rule["code"] for rule in lin.get("/v1/duty/verdict", work="9.6", case_ref=ref)["unmet"]]
+        for ref in (case["case_ref"], "A9901005120260002")
+    )
+    _say("林小雨 declared that a party is her cousin; 孙立 granted it: no work on that case, and its footage is hidden")
+    return "recused" in unmet and "recused" not in other
 
 
 async def _codes(house: House) -> dict[str, str]:
