@@ -158,7 +158,7 @@ def import_roster(file: Path, passwords: Path | None) -> None:
     with told_in_one_sentence():
         try:
             rows = roster.read(file.read_text(encoding="utf-8-sig"))
-            changed, given = in_database(_settings(), lambda: _bring_in(rows, passwords is not None))
+            changed, given = in_database(_settings(), lambda: _bring_in(rows, passwords))
         except UnicodeDecodeError as error:
             errors.print(f"{file}: not UTF-8 at byte {error.start}; save it as UTF-8 and try again", markup=False)
             sys.exit(1)
@@ -169,24 +169,32 @@ def import_roster(file: Path, passwords: Path | None) -> None:
             sys.exit(1)
         console.print(", ".join(f"{count} {record}" for record, count in changed.items()) + " changed")
         if passwords is not None:
-            _write_passwords(passwords, given)
+            console.print(f"{given} first passwords in {passwords}: hand them out, then delete the file")
 
 
-async def _bring_in(rows: list[roster.Row], with_passwords: bool) -> tuple[dict[str, int], list[tuple[str, str]]]:
+async def _bring_in(rows: list[roster.Row], passwords: Path | None) -> tuple[dict[str, int], int]:
+    """What changed, and how many first passwords were given."""
     changed = await roster.bring_in(rows)
-    given = []
-    for badge in await roster.without_password() if with_passwords else []:
-        password = secrets.token_urlsafe(9)
-        await _set_password(badge, password)
-        given.append((badge, password))
-    return changed, given
+    return changed, 0 if passwords is None else await _hand_out(passwords)
+
+
+async def _hand_out(path: Path) -> int:
+    """First passwords for whoever has none: on the disk before they hold, and all of them or none."""
+    given = [(badge, secrets.token_urlsafe(9)) for badge in await roster.without_password()]
+    hashed = await asyncio.gather(*(sessions.hash_password(password) for _, password in given))
+    _write_passwords(path, given)
+    async with database.tx():
+        for (badge, _), one in zip(given, hashed, strict=True):
+            await sessions.set_hash(await roster.person_of(badge), one, datetime.now(UTC))
+    return len(given)
 
 
 def _write_passwords(path: Path, given: list[tuple[str, str]]) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows([("badge", "password"), *given])
-    console.print(f"{len(given)} first passwords in {path}: hand them out, then delete the file")
+        file.flush()
+        os.fsync(file.fileno())
 
 
 @main.command("set-password")

@@ -11,10 +11,10 @@ import pytest
 from litestar import Litestar
 
 from backend.database import fetch, value
-from backend.people import roster
+from backend.people import roster, sessions
 from backend.people.roster import COLUMNS, RosterError, read
 from backend.settings import Settings
-from tests.builders import CITY, DISTRICT, STATION, a_badge, a_row, organ_row, rows_of
+from tests.builders import CHEAP, CITY, DISTRICT, STATION, a_badge, a_row, now, organ_row, rows_of
 
 NUMBERS = itertools.count(990000000000)
 
@@ -141,9 +141,16 @@ async def test_the_command_imports_a_file_and_hands_out_first_passwords(
     organ, badge = a_code(), a_badge()
     file, passwords = tmp_path / "名册.csv", tmp_path / "passwords.csv"
     file.write_text("\ufeff" + a_roster(organ, badge, f"HH-{organ}"), encoding="utf-8")
+    for other in await roster.without_password():  # of other tests
+        await sessions.set_hash(await roster.person_of(other), CHEAP, now())
+    passwords.write_text("handed out last year\n")
+    done = fujing(house, "import-roster", str(file), "--passwords", str(passwords))
+    assert (1, "handed out last year\n") == (done.returncode, passwords.read_text())
+    assert [badge] == await roster.without_password()  # nobody has a password that nobody knows
+    passwords.unlink()
     done = fujing(house, "import-roster", str(file), "--passwords", str(passwords))
     assert 0 == done.returncode, done.stderr
-    assert "1 person" in done.stdout
+    assert "1 first passwords" in done.stdout
     assert 0o600 == passwords.stat().st_mode & 0o777
     assert b"\r" not in passwords.read_bytes()  # cut, awk and a spreadsheet read the same password
     given = dict(csv.reader(passwords.open(encoding="utf-8")))
