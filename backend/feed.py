@@ -43,8 +43,12 @@ TOLD = frozenset({  # to the persons concerned, those above them, and whoever ma
     "contests/resolve", "held/admit", "held/refuse",
     "uploads/complete", "evidence/seal", "evidence/mismatch", "evidence/abandon",
 })  # fmt: skip
-CONCERNED = frozenset({"documents/declare"})  # to the persons concerned: a paper may be a diagnosis
+# To the persons concerned: a paper may be a diagnosis; whose second factor was reset must hear of it, for they may not
+# have asked for it.
+CONCERNED = frozenset({"documents/declare", "people/totp-reset"})
 ACTOR = frozenset({"sessions/open", "sessions/close", "sessions/reused", "sessions/password"})  # to who did it
+# To nobody: devices/* (who administers them reads their list; a stolen one is told nothing), held/keep (the phone
+# that sent it has its answer, and who decides reads /v1/held).
 FACTS = frozenset(
     {
         "occurred_at",

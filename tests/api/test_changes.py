@@ -17,7 +17,7 @@ from backend import feed, journal
 from backend.activities.asking import catalogue
 from backend.database import fetch, tx
 from backend.feed import Cursor
-from backend.people import roster
+from backend.people import factor, roster
 from backend.settings import Settings
 from backend.verbs import VERBS
 from tests.builders import (
@@ -169,6 +169,14 @@ async def test_sessions_are_told_to_oneself_alone(app: Litestar) -> None:
     await lin.open()
     assert ["sessions/open"] == await verbs(lin, mine)
     assert "sessions/open" not in await verbs(chief, above)
+
+
+async def test_whose_second_factor_was_reset_hears_of_it(app: Litestar) -> None:
+    """They may not have asked for it; those above them are told nothing."""
+    wu, chief = await an_inspector_of(app, STATION), await a_commander_of(app, STATION)
+    cursors = [await begun(wu), await begun(chief)]
+    await factor.take_away(wu.id, STATION, now())
+    assert (["people/totp-reset"], []) == (await verbs(wu, cursors[0]), await verbs(chief, cursors[1]))
 
 
 async def test_a_paper_is_told_to_the_person_it_is_about(app: Litestar) -> None:

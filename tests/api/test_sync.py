@@ -534,6 +534,17 @@ async def test_a_sequence_that_began_anew(app: Litestar) -> None:
     assert [["sequence_reused"]] * 5 == [await standing(entry) for entry in reused]
 
 
+@pytest.mark.parametrize("of_whom", ["nobody", "another"])
+async def test_a_cursor_that_is_none_of_ours_keeps_no_entry_from_its_result(app: Litestar, of_whom: str) -> None:
+    """What a phone forgot or garbled is its place in the news alone: it begins anew, and loses nothing."""
+    lin, zhao = await with_a_handheld(app), await an_officer(app)
+    foreign = (await zhao.get("/v1/changes")).json()["cursor"] if of_whom == "another" else "garbled"
+    item = lin.item("shifts/check-in", **a_check_in())
+    answer = (await lin.tell("/v1/sync", entries=[item], cursor=foreign)).json()
+    assert (["recorded"], True) == (statuses(answer["results"]), answer["reset"])
+    assert str(item["id"]) == answer["bundle"]["shift"]["id"]
+
+
 @pytest.mark.parametrize("anchored", [True, False])
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
 async def test_an_entry_backdated_within_a_boot(app: Litestar, order: tuple[int, ...], anchored: bool) -> None:
