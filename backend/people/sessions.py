@@ -96,14 +96,21 @@ FORGIVEN = """
 DELETE FROM sign_in_attempt a WHERE a.id = $2 OR a.badge = $1 AND NOT EXISTS (
     SELECT FROM second_factor f JOIN person p ON p.id = f.person WHERE p.badge = a.badge AND f.confirmed_at IS NOT NULL)
 """
+FAMILIAR = """
+SELECT count(*) > 0 FROM session s JOIN person p ON p.id = s.person
+WHERE p.badge = $1 AND s.device_key = $2 AND s.opened_at > now() - $3::interval
+"""
 UNCHANGED = "SELECT person FROM credential WHERE person = $1 AND password_hash = $2 FOR UPDATE"
 
 
 class Proven(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody whose password was right a moment ago, and the attempt that stays counted until it is forgiven."""
+    """Somebody whose password was right a moment ago, and the attempt that stays counted until it is forgiven.
+
+    `account`: what it counts for; the badge number, or that of one device.
+    """
 
     person: UUID
-    badge: str
+    account: str
     organ: str
     password_hash: str
     attempt: int
@@ -121,8 +128,9 @@ async def sign_in(keys: Keys, proof: Proof, badge: str, password: str, address: 
     Raises Refusal `device_key_required`, `device_revoked`, `sign_in_refused`, `too_many_attempts`.
     """
     await spend(proof)
-    _in_use(await first(KEY, proof.jkt))
-    person = await prove(badge, password, address)
+    key = _in_use(await first(KEY, proof.jkt))
+    home = key["id"] if await value(FAMILIAR, badge, key["id"], law().span("session_life")) else None
+    person = await prove(badge, password, address, home)
     session, ends_at = uuid4(), now + law().span("session_life")
     async with tx():
         key = _in_use(await first(f"{KEY} FOR SHARE OF d, k", proof.jkt))  # neither ends before this session stands
@@ -145,18 +153,22 @@ def _in_use(key: Record | None) -> Record:
     return key
 
 
-async def prove(badge: str, password: str, address: str) -> Proven:
+async def prove(badge: str, password: str, address: str, home: UUID | None = None) -> Proven:
     """Whoever has this badge and password. Raises Refusal `sign_in_refused`, `too_many_attempts`.
 
-    The attempt stays counted: whoever calls takes it away once everything that was asked for is right.
+    The attempt stays counted: whoever calls takes it away once everything that was asked for is right. `home`: the key
+    of a device on which they signed in before; there attempts count for themselves, so that nobody who guesses
+    elsewhere closes them out of it.
     """
-    attempt = await count_attempt(badge, address)
+    account, address = (badge, address) if home is None else (f"{badge} {home}", f"key {home} {badge}")
+    attempt = await count_attempt(account, address)
     person = await first(OPEN, badge)
     if not await _matches(person["password_hash"] if person else NOBODY, password) or person is None:
         raise Refusal("sign_in_refused")
     return Proven(
-        person=person["id"], badge=badge, organ=person["organ"], password_hash=person["password_hash"], attempt=attempt
-    )
+        person=person["id"], account=account, organ=person["organ"], password_hash=person["password_hash"],
+        attempt=attempt,
+    )  # fmt: skip
 
 
 async def prove_again(actor: Actor, password: str) -> Proven:
@@ -165,7 +177,7 @@ async def prove_again(actor: Actor, password: str) -> Proven:
     kept = await value("SELECT password_hash FROM credential WHERE person = $1", actor.person)
     if kept is None or not await _matches(kept, password):
         raise Refusal("sign_in_refused")
-    return Proven(person=actor.person, badge=actor.badge, organ=actor.organ, password_hash=kept, attempt=attempt)
+    return Proven(person=actor.person, account=actor.badge, organ=actor.organ, password_hash=kept, attempt=attempt)
 
 
 async def still_right(proven: Proven) -> None:
@@ -179,7 +191,7 @@ async def still_right(proven: Proven) -> None:
 
 async def forgive(proven: Proven) -> None:
     """The password was right, so this attempt was no failure."""
-    await execute(FORGIVEN, proven.badge, proven.attempt)
+    await execute(FORGIVEN, proven.account, proven.attempt)
 
 
 async def refresh(keys: Keys, proof: Proof, token: str, now: datetime) -> Tokens:

@@ -425,3 +425,45 @@ async def test_of_two_changes_of_a_password_one_counts(app: Litestar, owner: Any
     await changing.commit()
     refused(await other, 401, "sign_in_refused")
     assert CHEAP_NEW == await value("SELECT password_hash FROM credential WHERE person = $1", lin.id)
+
+
+async def test_who_guesses_closes_nobody_out_of_the_phone_they_use(app: Litestar) -> None:
+    """A badge number is worn for all to see: whoever types it wrongly at some desk five times, or sixty others from the
+    station's one address, keeps nobody from signing in where they signed in before."""
+    lin = await a_duty_auxiliary(app)
+    for _ in range(5):
+        await Desk(app).sign_in(lin.badge, "a guess at it")
+    await execute(
+        "INSERT INTO sign_in_attempt (badge, address, at) SELECT 'Y' || n, $1, now() FROM generate_series(1, 60) n",
+        "10.9.2.1",
+    )
+    lin.address = "10.9.2.1"
+    lin.__post_init__()
+    refused(await a_stranger(app).sign_in(lin.badge), 429, "too_many_attempts")
+    assert 201 == (await lin.sign_in(lin.badge)).status_code
+    refused(await Desk(app).sign_in(lin.badge), 429, "too_many_attempts")
+
+
+async def test_guesses_on_the_phone_that_one_uses_are_counted_there(app: Litestar) -> None:
+    """A colleague with the shared handheld has five as well, by themselves; a right one forgets them."""
+    lin = await a_duty_auxiliary(app)
+    for _ in range(4):
+        refused(await lin.sign_in(lin.badge, "a guess at it"), 401, "sign_in_refused")
+    assert 201 == (await lin.sign_in(lin.badge)).status_code
+    answers = await asyncio.gather(*(lin.sign_in(lin.badge, f"guess {n}") for n in range(7)))
+    assert [401] * 5 + [429] * 2 == sorted(answer.status_code for answer in answers)
+    refused(await lin.sign_in(lin.badge), 429, "too_many_attempts")
+    assert 201 == (await a_stranger(app).sign_in(lin.badge)).status_code
+
+
+async def test_a_phone_that_one_used_long_ago_or_another_used_is_any_phone(app: Litestar) -> None:
+    """Neither a device enrolled anew nor a colleague's gives more guesses."""
+    lin, chen = await a_duty_auxiliary(app), await a_duty_auxiliary(app)
+    for _ in range(5):
+        await Desk(app).sign_in(lin.badge, "a guess at it")
+    refused(await chen.sign_in(lin.badge), 429, "too_many_attempts")
+    await execute(
+        "UPDATE session SET opened_at = opened_at - interval '31 days', ended_at = opened_at - interval '31 days', "
+        "end_reason = 'signed_out' WHERE person = $1", lin.id,
+    )  # fmt: skip
+    refused(await lin.sign_in(lin.badge), 429, "too_many_attempts")
