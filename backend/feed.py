@@ -47,8 +47,10 @@ TOLD = frozenset({  # to the persons concerned, those above them, and whoever ma
 # have asked for it.
 CONCERNED = frozenset({"documents/declare", "people/totp-reset"})
 ACTOR = frozenset({"sessions/open", "sessions/close", "sessions/reused", "sessions/password"})  # to who did it
-# To nobody: devices/* (who administers them reads their list; a stolen one is told nothing), held/keep (the phone
-# that sent it has its answer, and who decides reads /v1/held).
+# To nobody: whom it concerns may be the person complained of; inspectors read /v1/holds.
+SILENT = frozenset({"holds/place", "holds/release", "evidence/hold"})
+# Nor devices/* (who administers them reads their list; a stolen one is told nothing) and held/keep (the phone that
+# sent it has its answer, and who decides reads /v1/held).
 FACTS = frozenset(
     {
         "occurred_at",

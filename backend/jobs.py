@@ -11,6 +11,7 @@ from pgqueuer.queries import Queries
 from backend.database import DB
 
 SEAL = "seal"
+HOLD = "hold"
 
 
 async def enqueue(entrypoint: str, subject: UUID) -> None:

@@ -18,12 +18,15 @@ from backend.activities.entries import (
 from backend.assistance import service as assistance
 from backend.assistance.entries import AcknowledgeCall, ArriveAtCall, CallForHelp, CallReceipt, CloseCall
 from backend.entries import Verb
-from backend.evidence import declaring, describing
+from backend.evidence import declaring, describing, holding
 from backend.evidence.entries import (
     DeclareDocument,
     DeclareRecording,
     DescribeRecording,
     DescriptionReceipt,
+    HoldReceipt,
+    PlaceHold,
+    ReleaseHold,
     UploadReceipt,
 )
 from backend.oversight import contests, held
@@ -159,6 +162,17 @@ VERBS: tuple[Verb, ...] = (
         may=FIELD, summary="Declare a paper or photo · 申报文书或照片",
         example=_example(title="诊断证明", file_name="diagnosis.pdf", media_type="application/pdf", bytes=18234,
                          sha256=SHA256),
+    ),
+    Verb(
+        name="holds/place", entry=PlaceHold, receipt=HoldReceipt, record=holding.place, may=DECIDERS, field=False,
+        summary="Keep footage · 保全资料",
+        example=_example(number="督〔2026〕17号", reason="投诉涉及当日盘查", person=OTHER,
+                         started_at="2026-03-01T08:00:00+08:00", ended_at="2026-03-01T12:00:00+08:00"),
+    ),
+    Verb(
+        name="holds/release", entry=ReleaseHold, receipt=HoldReceipt, record=holding.release, may=DECIDERS,
+        field=False, concerned=holding.whose_hold, summary="Let it go · 解除保全",
+        example=_example(hold=OTHER, why="核查办结，无需继续保存"),
     ),
     Verb(
         name="recusals/declare", entry=DeclareRecusal, receipt=RecusalReceipt, record=recusals.declare,

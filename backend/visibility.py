@@ -12,6 +12,7 @@ from backend.entries import Actor
 
 OVERSEEING = frozenset({"commander", "inspector"})
 COMMANDING = frozenset({"commander"})
+INSPECTING = frozenset({"inspector"})
 
 
 def visible_to(*, own: Iterable[str], organ: str, led: str) -> str:

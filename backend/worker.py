@@ -18,7 +18,7 @@ from pgqueuer.models import Context, Job, Schedule
 from backend import feed, jobs, sync
 from backend.assistance import service as assistance
 from backend.database import SESSION, opened
-from backend.evidence import sealing
+from backend.evidence import holding, sealing
 from backend.keys import Keys
 from backend.oversight import finding, sequence
 from backend.people import sessions
@@ -54,9 +54,13 @@ def build(connection: asyncpg.Connection, store: EvidenceStore, keys: Keys) -> P
     async def seal(job: Job) -> None:
         await sealing.seal(store, keys, jobs.subject_of(job.payload))
 
+    @queue.entrypoint(jobs.HOLD, concurrency_limit=1, on_failure="hold", executor_factory=Patient)
+    async def hold(_: Job) -> None:
+        await holding.follow(store)
+
     @queue.schedule("sweep", "*/5 * * * *")
     async def sweep(_: Schedule) -> None:
-        log.info("swept", **await sealing.sweep(store, datetime.now(UTC)))
+        log.info("swept", **await sealing.sweep(store, datetime.now(UTC)), holds=await holding.follow(store))
 
     @queue.schedule("find", "*/5 * * * *")
     async def find(_: Schedule) -> None:

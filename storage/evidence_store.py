@@ -252,6 +252,10 @@ class EvidenceStore:
         change = self._client.enable_object_legal_hold if on else self._client.disable_object_legal_hold
         await self._call(lambda: change(self._bucket, key, version))
 
+    async def is_held(self, key: str, version: str) -> bool:
+        """Whether the legal hold is on."""
+        return await self._call(lambda: self._is_held(key, version))
+
     async def remove(self, key: str, version: str) -> None:
         """Removes the version for good; idempotent. Raises ObjectLocked while it is locked or held."""
         await self._call(lambda: self._remove(key, version))
@@ -419,7 +423,15 @@ class EvidenceStore:
         kept = self._locked_until(key, version)
         if kept is not None and kept > datetime.now(UTC):
             return True
-        return self._client.is_object_legal_hold_enabled(self._bucket, key, version)
+        return self._is_held(key, version)
+
+    def _is_held(self, key: str, version: str) -> bool:
+        try:
+            return self._client.is_object_legal_hold_enabled(self._bucket, key, version)
+        except S3Error as error:
+            if error.code == "NoSuchObjectLegalHold":  # SeaweedFS, of what never had one
+                return False
+            raise
 
 
 def _pool(lanes: int) -> urllib3.PoolManager:

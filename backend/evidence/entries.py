@@ -5,7 +5,7 @@ from uuid import UUID
 
 import msgspec
 
-from backend.entries import BIGINT, WHOLE, Entry, Moment, Name, Receipt, Words
+from backend.entries import BIGINT, WHOLE, Entry, Moment, Name, Place, Receipt, Words
 
 State = Literal["declared", "receiving", "received", "sealed", "mismatch", "abandoned"]
 TimeSource = Literal["clock", "metadata", "file_name", "file_time"]
@@ -146,3 +146,48 @@ class Sealed(msgspec.Struct, frozen=True, kw_only=True):
     state: State
     receipt: str | None
     advice: Annotated[str, msgspec.Meta(description="what to do now, in the reader's language")]
+
+
+Radius = Annotated[int, msgspec.Meta(ge=1, le=20_000, description="metres around the place")]
+
+
+class PlaceHold(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What this covers must stay: one of `person`, `place`, `recording`. Its id is the hold's id.
+
+    A person: their footage in this time, and that of whoever they named as leading; a place: footage of the organ and
+    those below it that may show it. What is declared later is covered when it comes.
+    """
+
+    number: Annotated[Name, msgspec.Meta(description="of the case or task that asks for it")]
+    reason: Words
+    person: UUID | None = None
+    place: Place | None = None
+    radius_m: Radius | None = None
+    recording: UUID | None = None
+    started_at: Annotated[Moment, msgspec.Meta(description="with `person` and `place`: from when")] | None = None
+    ended_at: Annotated[Moment, msgspec.Meta(description="and until when; none: without an end")] | None = None
+    permanent: Annotated[bool, msgspec.Meta(description="for ever: it is released only as a mistake")] = False
+
+
+class ReleaseHold(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """It is needed no more. Other holds on the same footage stay."""
+
+    hold: UUID
+    why: Words
+    mistaken: Annotated[bool, msgspec.Meta(description="it should never have been permanent")] = False
+
+
+class HoldStanding(msgspec.Struct, frozen=True, kw_only=True):
+    """A hold as it stands."""
+
+    id: UUID
+    organ: str
+    placed_at: Moment
+    permanent: bool
+    released_at: Moment | None
+
+
+class HoldReceipt(Receipt, kw_only=True):
+    """The answer to placing or releasing a hold."""
+
+    hold: HoldStanding

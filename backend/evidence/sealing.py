@@ -22,7 +22,7 @@ import structlog
 
 from backend import findings, jobs, journal
 from backend.database import Record, execute, fetch, first, rows_touched, tx
-from backend.evidence import rules
+from backend.evidence import holding, rules
 from backend.evidence.process import lock_concerned, look_again
 from backend.findings import Finding
 from backend.keys import Keys
@@ -118,6 +118,8 @@ async def _lock_and_sign(
             return
         await _note(row, seen)
         await look_again(row["id"], now)
+        if await holding.covers(row["id"]):
+            await jobs.enqueue(jobs.HOLD, row["id"])
         facts = {
             "sha256": row["sha256"],
             "bytes": row["bytes"],

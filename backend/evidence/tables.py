@@ -1,11 +1,11 @@
 """Uploads and what they show. The constraints stand in migrations/versions/fujing_0005_evidence.sql.
 
-Those of descriptions stand in fujing_0009_descriptions.sql.
+Those of descriptions stand in fujing_0009_descriptions.sql, those of holds in fujing_0019_holds.sql.
 """
 
 from typing import Any
 
-from piccolo.columns import UUID, BigInt, Boolean, ForeignKey, Integer, OnDelete, Text, Timestamptz
+from piccolo.columns import JSONB, UUID, BigInt, Boolean, ForeignKey, Integer, OnDelete, Text, Timestamptz
 from piccolo.columns.reference import LazyTableReference
 from piccolo.table import Table
 
@@ -39,6 +39,7 @@ class Upload(Table, db=DB):
     sealed_at = Timestamptz(null=True, default=None)
     locked_until = Timestamptz(null=True, default=None)
     receipt = Text(null=True, default=None)
+    legal_hold = Boolean(null=False, default=None)
 
 
 class Recording(Table, db=DB):
@@ -87,3 +88,27 @@ class RecordingKeyContent(Table, db=DB):
     from_ms = BigInt(null=False, default=None)
     to_ms = BigInt(null=False, default=None)
     words = Text(null=False, default=None)
+
+
+class Hold(Table, db=DB):
+    """What must stay, whatever its term, and why. Exactly one of `person`, `place`, `upload`, with an interval."""
+
+    id = UUID(primary_key=True, default=None)
+    organ = ForeignKey(Organ, null=False, on_delete=OnDelete.restrict, default=None)
+    origin = Text(null=False, default=None)
+    about = UUID(null=True, default=None)
+    person = ForeignKey(Person, null=True, on_delete=OnDelete.restrict, default=None)
+    place = JSONB(null=True, default=None)
+    radius_m = Integer(null=True, default=None)
+    datums_m = Integer(null=True, default=None)
+    upload = ForeignKey(Upload, null=True, on_delete=OnDelete.restrict, default=None)
+    started_at = Timestamptz(null=True, default=None)
+    ended_at = Timestamptz(null=True, default=None)
+    permanent = Boolean(null=False, default=None)
+    number = Text(null=True, default=None)
+    reason = Text(null=False, default=None)
+    placed_by = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)
+    placed_at = Timestamptz(null=False, default=None)
+    released_by = ForeignKey(Person, null=True, on_delete=OnDelete.restrict, default=None)
+    released_at = Timestamptz(null=True, default=None)
+    released_why = Text(null=True, default=None)

@@ -19,6 +19,7 @@ from tests.builders import (
     a_led_patrol,
     a_yes,
     ago,
+    an_inspector_of,
     an_officer,
     now,
     recorded,
@@ -67,7 +68,15 @@ async def answers(app: Litestar) -> dict[str, httpx.Response]:
     call = recorded(told["assistance/call"])["id"]
     for verb, fields in (("acknowledge", {}), ("arrive", {}), ("close", {"words": "已控制"})):
         told[f"assistance/{verb}"] = await zhao.post(f"/v1/assistance/{verb}", call=call, **fields)
-    return told | await on_recusals(app)
+    return told | await on_recusals(app) | await on_holds(app)
+
+
+async def on_holds(app: Litestar) -> dict[str, httpx.Response]:
+    lin, wu = await a_duty_auxiliary(app), await an_inspector_of(app, DISTRICT)
+    why = {"number": "督〔2026〕17号", "reason": "核查"}
+    told = {"holds/place": await wu.post("/v1/holds/place", **why, person=lin.id, started_at=ago(hours=1))}
+    placed = recorded(told["holds/place"])["id"]
+    return told | {"holds/release": await wu.post("/v1/holds/release", hold=placed, why="办结")}
 
 
 async def on_recusals(app: Litestar) -> dict[str, httpx.Response]:

@@ -1,0 +1,33 @@
+"""Holds, read."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from litestar import Request, get
+from litestar.params import QueryParameter
+
+from backend.oversight import holds, reads
+from backend.oversight.holds import HoldDetail, Holds, HoldStatus
+from mobile_api.lookups import Cursor, Limit
+
+TAGS = ["Holds · 保全"]
+
+
+@get("/holds", summary="Holds · 保全列表", tags=TAGS, operation_id="holds")
+async def listed(
+    request: Request[Any, Any, Any],
+    status: Annotated[HoldStatus, QueryParameter(name="status", description="standing: not released")] = "standing",
+    cursor: Cursor = None,
+    limit: Limit = None,
+) -> Holds:
+    """Those of the organs that one oversees, newest first; never those about oneself."""
+    return await holds.holds(request.user, status, cursor, reads.page_limit(limit))
+
+
+@get("/holds/{hold:uuid}", summary="One hold · 一项保全", tags=TAGS, operation_id="hold")
+async def one(request: Request[Any, Any, Any], hold: UUID) -> HoldDetail:
+    """Why it was placed, and what it covers by now."""
+    return await holds.hold(request.user, hold)
+
+
+ROUTES = [listed, one]
