@@ -261,8 +261,6 @@ FIELDS = {
     "radius_m": "metres around the place",
     "origin": "placed by hand, or with an injury, complaint or matter",
     "about": "the injury, complaint or matter that it serves",
-    "number": "of the case or task that asked for it",
-    "reason": "why",
     "legal_hold": "the store keeps it whatever the date",
     "owner": "whose it is",
     "zh": "in Chinese",
