@@ -43,9 +43,13 @@ TOLD = frozenset({  # to the persons concerned, those above them, and whoever ma
     "contests/resolve", "held/admit", "held/refuse",
     "uploads/complete", "evidence/seal", "evidence/mismatch", "evidence/abandon",
 })  # fmt: skip
-# To the persons concerned: a paper may be a diagnosis; whose second factor was reset must hear of it, for they may not
-# have asked for it.
-CONCERNED = frozenset({"documents/declare", "people/totp-reset"})
+# To the persons concerned: a paper may be a diagnosis, and an injury is for those who handle it; whose second factor
+# was reset must hear of it, for they may not have asked for it.
+CONCERNED = frozenset({
+    "documents/declare", "people/totp-reset",
+    "injuries/report", "injuries/attach", "injuries/recognition", "injuries/survivors",
+    "advances/request", "advances/approve", "advances/refuse", "advances/pay", "advances/settle", "advances/dispose",
+})  # fmt: skip
 ACTOR = frozenset({"sessions/open", "sessions/close", "sessions/reused", "sessions/password"})  # to who did it
 # To nobody: whom it concerns may be the person complained of; inspectors read /v1/holds.
 SILENT = frozenset({"holds/place", "holds/release", "evidence/hold"})

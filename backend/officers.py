@@ -1,10 +1,10 @@
-"""Who is an officer in service, at the moment an entry tells of: asked wherever one names an officer."""
+"""Who is an officer in service at the moment an entry tells of, and who is an auxiliary: asked where one is named."""
 
 from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from backend.database import Record, fetch
+from backend.database import Record, fetch, value
 from backend.refusals import Refusal
 
 TODAY = "(now() AT TIME ZONE 'Asia/Shanghai')::date"  # China has one legal time
@@ -20,3 +20,14 @@ async def officers_among(persons: Sequence[UUID], at: datetime) -> dict[UUID, Re
     if len(found) < len(set(persons)):
         raise Refusal("not_an_officer")
     return found
+
+
+AUXILIARY = "SELECT organ FROM person WHERE id = $1 AND kind IN ('duty_auxiliary', 'civilian_auxiliary')"
+
+
+async def organ_of_auxiliary(person: UUID) -> str:
+    """The organ of an auxiliary. Raises Refusal `not_an_auxiliary`."""
+    organ = await value(AUXILIARY, person)
+    if organ is None:
+        raise Refusal("not_an_auxiliary")
+    return str(organ)

@@ -29,6 +29,22 @@ from backend.evidence.entries import (
     ReleaseHold,
     UploadReceipt,
 )
+from backend.injuries import advances
+from backend.injuries import service as injuries
+from backend.injuries.entries import (
+    AdvanceReceipt,
+    ApproveAdvance,
+    AttachPapers,
+    CareForSurvivors,
+    DisposeAdvance,
+    InjuryReceipt,
+    PayAdvance,
+    RefuseAdvance,
+    ReportInjury,
+    RequestAdvance,
+    SettleAdvance,
+    StepRecognition,
+)
 from backend.oversight import contests, held
 from backend.oversight.contests import ResolveContest, RulingReceipt
 from backend.oversight.held import AdmitHeld, HeldReceipt, RefuseHeld
@@ -159,7 +175,7 @@ VERBS: tuple[Verb, ...] = (
     ),
     Verb(
         name="documents/declare", entry=DeclareDocument, receipt=UploadReceipt, record=declaring.declare_document,
-        may=FIELD, summary="Declare a paper or photo · 申报文书或照片",
+        may=FIELD | DECIDERS, summary="Declare a paper or photo · 申报文书或照片",
         example=_example(title="诊断证明", file_name="diagnosis.pdf", media_type="application/pdf", bytes=18234,
                          sha256=SHA256),
     ),
@@ -233,6 +249,58 @@ VERBS: tuple[Verb, ...] = (
         name="assistance/close", entry=CloseCall, receipt=CallReceipt, record=assistance.close, may=FIELD,
         concerned=assistance.whose_call, summary="It is over · 结束求助",
         example=_example(call=OTHER, words="两人被控制，无人受伤"),
+    ),
+    Verb(
+        name="injuries/report", entry=ReportInjury, receipt=InjuryReceipt, record=injuries.report, may=FIELD,
+        concerned=injuries.the_injured, summary="Report an injury · 报告负伤",
+        example=_example(injured_at="2026-03-01T07:58:00+08:00", how="制止斗殴时被推倒", doing="巡逻中处置纠纷",
+                         body_part="右前臂", severity="serious", hospital="市第一人民医院", place=PLACE,
+                         witnesses=[OTHER], costs=[{"kind": "medical", "fen": 500_000, "words": "急诊押金"}]),
+    ),
+    Verb(
+        name="injuries/attach", entry=AttachPapers, receipt=InjuryReceipt, record=injuries.attach, may=DECIDERS | FIELD,
+        concerned=injuries.the_injured, summary="Papers that came later · 补充材料",
+        example=_example(injury=OTHER, papers=[OTHER]),
+    ),
+    Verb(
+        name="injuries/recognition", entry=StepRecognition, receipt=InjuryReceipt, record=injuries.step, may=DECIDERS,
+        field=False, concerned=injuries.the_injured, summary="A step towards recognition · 工伤认定进展",
+        example=_example(injury=OTHER, version=1, step="apply", on_day="2026-03-05", words="已向人社部门提交申请"),
+    ),
+    Verb(
+        name="injuries/survivors", entry=CareForSurvivors, receipt=InjuryReceipt, record=injuries.care, may=DECIDERS,
+        field=False, concerned=injuries.the_injured, summary="Something was done for survivors · 遗属事项",
+        example=_example(injury=OTHER, item="orphan_support", words="子女已纳入孤儿保障"),
+    ),
+    Verb(
+        name="advances/request", entry=RequestAdvance, receipt=AdvanceReceipt, record=advances.request, may=FIELD,
+        concerned=injuries.the_injured, summary="Ask that a cost be advanced · 申请垫付",
+        example=_example(injury=OTHER, kind="medical", fen=1_200_000, words="手术押金"),
+    ),
+    Verb(
+        name="advances/approve", entry=ApproveAdvance, receipt=AdvanceReceipt, record=advances.approve, may=DECIDERS,
+        field=False, concerned=advances.whose_item, summary="Approve a cost · 批准垫付",
+        example=_example(item=OTHER, version=2, fen=1_000_000, why="按医院预估费用批准"),
+    ),
+    Verb(
+        name="advances/refuse", entry=RefuseAdvance, receipt=AdvanceReceipt, record=advances.refuse, may=DECIDERS,
+        field=False, concerned=advances.whose_item, summary="Refuse a cost · 不予垫付",
+        example=_example(item=OTHER, version=2, why="与本次负伤无关"),
+    ),
+    Verb(
+        name="advances/pay", entry=PayAdvance, receipt=AdvanceReceipt, record=advances.pay, may=DECIDERS, field=False,
+        concerned=advances.whose_item, summary="A cost was paid · 登记支付",
+        example=_example(item=OTHER, version=3, fen=1_000_000, receipt=OTHER, words="转账至医院"),
+    ),
+    Verb(
+        name="advances/settle", entry=SettleAdvance, receipt=AdvanceReceipt, record=advances.settle, may=DECIDERS,
+        field=False, concerned=advances.whose_item, summary="Who bears it · 登记结算",
+        example=_example(item=OTHER, version=4, payer="fund", fen=800_000, words="工伤保险基金拨付"),
+    ),
+    Verb(
+        name="advances/dispose", entry=DisposeAdvance, receipt=AdvanceReceipt, record=advances.dispose, may=DECIDERS,
+        field=False, concerned=advances.whose_item, summary="Not recognised: what happens to it · 未认定费用处置",
+        example=_example(item=OTHER, version=4, then_what="employer", why="因公受伤，由单位承担"),
     ),
     Verb(
         name="contests/resolve", entry=ResolveContest, receipt=RulingReceipt, record=contests.resolve, may=DECIDERS,

@@ -13,6 +13,8 @@ from backend.entries import Actor
 OVERSEEING = frozenset({"commander", "inspector"})
 COMMANDING = frozenset({"commander"})
 INSPECTING = frozenset({"inspector"})
+PAYING = frozenset({"treasurer"})
+HANDLING = COMMANDING | PAYING  # of injuries: medical details are for nobody else
 
 
 def visible_to(*, own: Iterable[str], organ: str, led: str) -> str:
@@ -30,9 +32,9 @@ def while_led(auxiliary: str, span: str) -> str:
     return f"l.auxiliary = {auxiliary} AND l.named && {span} AND l.during && {span}"
 
 
-def viewer(actor: Actor) -> tuple[Any, Any]:
+def viewer(actor: Actor, roles: frozenset[str] = OVERSEEING) -> tuple[Any, Any]:
     """The values for $1 and $2."""
-    return actor.person, [role.organ for role in actor.roles if role.role in OVERSEEING]
+    return actor.person, [role.organ for role in actor.roles if role.role in roles]
 
 
 async def reaches(actor: Actor, organ: str, roles: frozenset[str] = OVERSEEING) -> bool:

@@ -19,6 +19,7 @@ from backend import feed, jobs, sync
 from backend.assistance import service as assistance
 from backend.database import SESSION, opened
 from backend.evidence import holding, sealing
+from backend.injuries import service as injuries
 from backend.keys import Keys
 from backend.oversight import finding, sequence
 from backend.people import sessions
@@ -68,7 +69,8 @@ def build(connection: asyncpg.Connection, store: EvidenceStore, keys: Keys) -> P
 
     @queue.schedule("overdue", "*/5 * * * *")
     async def overdue(_: Schedule) -> None:
-        log.info("overdue", recusals=await recusals.look(datetime.now(UTC)))
+        now = datetime.now(UTC)
+        log.info("overdue", recusals=await recusals.look(now), injuries=await injuries.look(now))
 
     @queue.schedule("unanswered", "* * * * *")
     async def unanswered(_: Schedule) -> None:

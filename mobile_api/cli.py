@@ -25,12 +25,12 @@ from backend import settings as configuration
 from backend.evidence.entries import DAY_MS
 from backend.keys import Keys
 from backend.law.catalogue import LawError, law, use
-from backend.oversight import expiring, reads
+from backend.oversight import expiring, injured, reads
 from backend.people import devices, factor, roster, sessions
 from backend.refusals import Refusal, problem
 from backend.settings import Settings, SettingsError
 from migrations.apply import MigrationError
-from mobile_api import serving
+from mobile_api import reports, serving
 from mobile_api.logs import configure
 from mobile_api.serving import Ended, ServingError
 from storage.embedded.processes import EmbeddedError
@@ -295,6 +295,12 @@ def _write(path: Path, text: str) -> None:
         raise ServingError(f"{path} cannot be written: {error.strerror}.") from error
 
 
+ORGAN = click.option("--organ", metavar="CODE", help="Only this organ and all below it.")
+CSV = click.option(
+    "--csv", "table", type=FILE, help="Write it as CSV for a spreadsheet to this file (0600); - for stdout."
+)
+
+
 @main.group()
 def report() -> None:
     """Lists for whoever manages people."""
@@ -302,22 +308,34 @@ def report() -> None:
 
 @report.command("expiring")
 @click.option("--days", type=click.IntRange(0, 3650), help="So many days ahead; left out: as terms.toml says.")
-@click.option("--organ", metavar="CODE", help="Only this organ and all below it.")
-@click.option("--csv", "table", type=FILE, help="Write it as CSV for a spreadsheet to this file (0600); - for stdout.")
+@ORGAN
+@CSV
 def report_expiring(days: int | None, organ: str | None, table: Path | None) -> None:
     """Trainings, qualifications and insurance that expire soon, have expired or are missing (R.8, 24, 30)."""
-    from mobile_api import reports
-
     with told_in_one_sentence():
         settings = _settings()
         ahead = expiring.notice_days() if days is None else days
         rows = in_database(settings, lambda: expiring.expiring(datetime.now(UTC), ahead, organ))
-        if table is not None:
-            _write(table, reports.expiring_csv(rows))
-        elif rows:
-            console.print(reports.expiring_table(rows))
-        if table != DASH:
-            console.print(reports.expiring_sentence(rows, ahead))
+        _show(reports.of_expiring(rows, ahead), table)
+
+
+@report.command("advances")
+@ORGAN
+@CSV
+def report_advances(organ: str | None, table: Path | None) -> None:
+    """Costs of injuries: asked for, approved, paid, and what is not settled yet (R.26)."""
+    with told_in_one_sentence():
+        _show(reports.of_advances(in_database(_settings(), lambda: injured.outstanding(organ))), table)
+
+
+def _show(told: reports.Report, table: Path | None) -> None:
+    """On the terminal, or as CSV to a file or stdout."""
+    if table is not None:
+        _write(table, told.csv())
+    elif told.rows:
+        console.print(told.table())
+    if table != DASH:
+        console.print(told.sentence)
 
 
 @main.command("settings")

@@ -6,42 +6,53 @@ terminal.
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from rich.table import Table
 from rich.text import Text
 
 from backend.oversight.expiring import Expiring
+from backend.oversight.injured import Outstanding
+from mobile_api.printing import BEIJING
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 BOM = "\ufeff"  # by which spreadsheets know UTF-8
 STATES = {"expires": "即将到期", "expired": "已过期", "missing": "没有记录"}
-COLUMNS = ("organ", "badge", "name", "what", "valid until", "state")
+EXPIRING = ("organ", "badge", "name", "what", "valid until", "state")
+ADVANCES = (
+    "organ", "badge", "name", "cost", "state", "recognition", "requested", "approved", "paid", "settled", "open",
+    "paid since", "injury",
+)  # fmt: skip
+COSTS = {"medical": "医疗", "transport": "交通", "nursing": "护理", "other": "其他"}
+ITEM_STATES = {
+    "requested": "待审批", "refused": "不予垫付", "approved": "已批准", "paid": "已支付", "settling": "结算中",
+    "settled": "已结清",
+}  # fmt: skip
 
 
-def expiring_table(rows: Sequence[Expiring]) -> Table:
-    """One row each, Chinese over English, in full however narrow the terminal is."""
-    table = Table(box=None)
-    for column in COLUMNS:
-        table.add_column(column, overflow="fold")
-    for cells in _cells(rows, "\n"):
-        table.add_row(*map(Text, cells))
-    return table
+class Report(NamedTuple):
+    """What a report says: its columns, its cells (a line feed parts Chinese from English), and one line of it."""
 
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    sentence: str
 
-def expiring_csv(rows: Sequence[Expiring]) -> str:
-    """The same for a spreadsheet: UTF-8 with its mark."""
-    told = io.StringIO(newline="")
-    csv.writer(told).writerows([map(as_text, cells) for cells in (COLUMNS, *_cells(rows, " "))])
-    return BOM + told.getvalue()
+    def table(self) -> Table:
+        """One row each, Chinese over English, in full however narrow the terminal is."""
+        table = Table(box=None)
+        for column in self.columns:
+            table.add_column(column, overflow="fold")
+        for cells in self.rows:
+            table.add_row(*map(Text, cells))
+        return table
 
-
-def expiring_sentence(rows: Sequence[Expiring], days: int) -> str:
-    """What the report says in one line."""
-    if not rows:
-        return f"Nothing expires within {days} days, has expired or is missing."
-    counts = {state: sum(row.state == state for row in rows) for state in STATES}
-    return f"{counts['expires']} expire within {days} days, {counts['expired']} expired, {counts['missing']} missing"
+    def csv(self) -> str:
+        """The same for a spreadsheet: UTF-8 with its mark."""
+        told = io.StringIO(newline="")
+        lines = ([as_text(cell.replace("\n", " ")) for cell in cells] for cells in (self.columns, *self.rows))
+        csv.writer(told).writerows(lines)
+        return BOM + told.getvalue()
 
 
 def as_text(cell: str) -> str:
@@ -49,8 +60,36 @@ def as_text(cell: str) -> str:
     return f"'{cell}" if cell.startswith(FORMULA) else cell
 
 
-def _cells(rows: Iterable[Expiring], between: str) -> Iterable[tuple[str, ...]]:
-    for row in rows:
-        until = "" if row.valid_until is None else row.valid_until.isoformat()
-        organ, state = f"{row.organ_name}{between}{row.organ}", f"{STATES[row.state]}{between}{row.state}"
-        yield organ, row.badge, row.name, between.join(row.words()), until, state
+def of_expiring(rows: Sequence[Expiring], days: int) -> Report:
+    """What expires, has expired or is missing."""
+    counts = {state: sum(row.state == state for row in rows) for state in STATES}
+    told = f"{counts['expires']} expire within {days} days, {counts['expired']} expired, {counts['missing']} missing"
+    none = f"Nothing expires within {days} days, has expired or is missing."
+    return Report(EXPIRING, [_expiring(row) for row in rows], told if rows else none)
+
+
+def of_advances(rows: Sequence[Outstanding]) -> Report:
+    """What was asked for, approved, paid and settled, in yuan."""
+    open_fen = sum(row.outstanding_fen for row in rows)
+    told = f"{len(rows)} costs, {yuan(sum(row.paid_fen for row in rows))} yuan paid, {yuan(open_fen)} not settled yet"
+    return Report(ADVANCES, [_advance(row) for row in rows], told if rows else "No cost of an injury was asked for.")
+
+
+def yuan(fen: int | None) -> str:
+    """An amount as it is written: 1234 fen are 12.34 yuan."""
+    return "" if fen is None else f"{fen // 100}.{fen % 100:02}"
+
+
+def _expiring(row: Expiring) -> tuple[str, ...]:
+    until = "" if row.valid_until is None else row.valid_until.isoformat()
+    organ, state = f"{row.organ_name}\n{row.organ}", f"{STATES[row.state]}\n{row.state}"
+    return organ, row.badge, row.name, "\n".join(row.words()), until, state
+
+
+def _advance(row: Outstanding) -> tuple[str, ...]:
+    amounts = (row.requested_fen, row.approved_fen, row.paid_fen, row.settled_fen, row.outstanding_fen)
+    paid = "" if row.first_paid_at is None else f"{row.first_paid_at.astimezone(BEIJING):%Y-%m-%d}"
+    return (
+        f"{row.organ_name}\n{row.organ}", row.badge, row.name, f"{COSTS[row.kind]}\n{row.kind}",
+        f"{ITEM_STATES[row.state]}\n{row.state}", row.recognition, *map(yuan, amounts), paid, str(row.injury),
+    )  # fmt: skip

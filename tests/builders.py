@@ -262,6 +262,10 @@ async def an_inspector_of(app: Litestar, organ: str, name: str = "吴督察") ->
     return await somebody(app, "officer", organ, name, roles=[("inspector", organ)])
 
 
+async def a_treasurer_of(app: Litestar, organ: str, name: str = "钱会计") -> Someone:
+    return await somebody(app, "staff", organ, name, roles=[("treasurer", organ)])
+
+
 async def a_dock(app: Litestar, organ: str = STATION, name: str = "采集工作站") -> Someone:
     """A docking station, which is a principal like any person."""
     return await somebody(app, "dock", organ, name)

@@ -21,7 +21,7 @@ from backend.law.catalogue import Language, law
 from backend.oversight.calls import CallRow, call_row, calls_of
 from backend.oversight.contests import RulingRow, rulings_of
 from backend.refusals import Refusal
-from backend.visibility import viewer, visible_to, while_led
+from backend.visibility import OVERSEEING, viewer, visible_to, while_led
 
 T = TypeVar("T", bound=msgspec.Struct)
 SHIFT = visible_to(own=["s.person"], organ="s.organ", led=while_led("s.person", "s.during"))
@@ -500,12 +500,12 @@ def _finding(row: Any, language: Language) -> FindingRow:
 
 async def rows_of_page(
     select: str, condition: str, table: str, actor: Actor, cursor: str | None, limit: int, *more: Any,
-    by: str = "started_at",
+    by: str = "started_at", roles: frozenset[str] = OVERSEEING,
 ) -> Sequence[Record]:  # fmt: skip
     """One row more than asked for, which tells whether there is a next page."""
     page = Page.after(cursor)
     sql = select + " WHERE " + condition + PAGED.format(t=f"{table}.{by}", id=f"{table}.id")
-    return await fetch(sql, *viewer(actor), page and page.at, page and page.id, limit + 1, *more)
+    return await fetch(sql, *viewer(actor, roles), page and page.at, page and page.id, limit + 1, *more)
 
 
 def next_page(rows: Sequence[Record], limit: int, by: str = "started_at") -> str | None:

@@ -15,6 +15,7 @@ from backend.database import Record, execute, fetch, first, tx, value
 from backend.entries import Actor, Occasion, Outcome
 from backend.findings import Finding, Touched
 from backend.journal import utc
+from backend.officers import organ_of_auxiliary
 from backend.recusals import rules
 from backend.recusals.entries import (
     ApplyForRecusal,
@@ -63,7 +64,6 @@ SELECT count(*) > 0 FROM activity_telling t JOIN activity a ON a.id = t.activity
 WHERE case_key(t.case_ref) = case_key($3) AND a.person = $2 AND l.officer = $1
     AND l.named && acted(a) AND l.during && acted(a)
 """
-AUXILIARY = "SELECT organ FROM person WHERE id = $1 AND kind IN ('duty_auxiliary', 'civilian_auxiliary')"
 
 
 class Asking(NamedTuple):
@@ -84,9 +84,7 @@ async def declare(occasion: Occasion, entry: DeclareRecusal) -> Outcome:
 
 async def apply(occasion: Occasion, entry: ApplyForRecusal) -> Outcome:
     """An officer takes down what a party asks. Raises Refusal `not_an_auxiliary`."""
-    organ = await value(AUXILIARY, entry.person)
-    if organ is None:
-        raise Refusal("not_an_auxiliary")
+    organ = await organ_of_auxiliary(entry.person)
     return await _ask(occasion, entry, Asking(entry.person, organ, entry.capacity, entry.applicant, entry.oral))
 
 

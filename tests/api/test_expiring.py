@@ -19,7 +19,7 @@ from backend.law.catalogue import law, use
 from backend.oversight.expiring import Expiring, expiring, notice_days
 from backend.people import roster
 from backend.refusals import Refusal
-from mobile_api.reports import as_text, expiring_csv, expiring_sentence, expiring_table
+from mobile_api.reports import as_text, of_expiring
 from tests.builders import DISTRICT, OTHER_DISTRICT, SIBLING, STATION, a_badge, a_row, now, rows_of
 from tests.houses import LIN, Place, succeeded
 
@@ -190,14 +190,14 @@ def a_line(**fields: object) -> Expiring:
 @pytest.mark.parametrize("cell", ["=1+1", "+86", "-1", "@SUM(A1)", "\t=1", "\r=1", "＝1"])
 def test_a_spreadsheet_computes_nothing_of_a_name(cell: str) -> None:
     """A roster may hold anything."""
-    (_, row) = csv.reader(io.StringIO(expiring_csv([a_line(name=cell)]).removeprefix("\ufeff"), newline=""))
+    (_, row) = csv.reader(io.StringIO(of_expiring([a_line(name=cell)], 30).csv().removeprefix("\ufeff"), newline=""))
     assert f"'{cell}" == row[2] == as_text(cell)
     assert "林小川" == as_text("林小川")
 
 
 def test_a_spreadsheet_reads_chinese(app: Litestar) -> None:
     """UTF-8 with its mark; six columns; what is missing has no date."""
-    text = expiring_csv([a_line(), a_line(state="missing", valid_until=None, code="pre_job_training")])
+    text = of_expiring([a_line(), a_line(state="missing", valid_until=None, code="pre_job_training")], 30).csv()
     assert text.startswith("\ufeff")
     head, held, missing = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""))
     assert ["organ", "badge", "name", "what", "valid until", "state"] == head
@@ -209,14 +209,14 @@ def test_a_spreadsheet_reads_chinese(app: Litestar) -> None:
 def test_a_name_is_no_markup_of_the_terminal() -> None:
     """What stands on the roster stands in the table."""
     console = Console(width=200, file=io.StringIO())
-    console.print(expiring_table([a_line(name="[red]林[/] [/nothing]")]))
+    console.print(of_expiring([a_line(name="[red]林[/] [/nothing]")], 30).table())
     assert "[red]林[/] [/nothing]" in console.file.getvalue()  # type: ignore[attr-defined]
 
 
 def test_a_narrow_terminal_hides_nothing() -> None:
     """Cells are folded, not cut."""
     console = Console(width=60, file=io.StringIO())
-    console.print(expiring_table([a_line(code="accident_insurance")]))
+    console.print(of_expiring([a_line(code="accident_insurance")], 30).table())
     text = console.file.getvalue()  # type: ignore[attr-defined]
     assert "…" not in text
     assert all(word in text for word in ("林小川", "FJ1001", "Accident", "insurance", "expires"))
@@ -224,8 +224,8 @@ def test_a_narrow_terminal_hides_nothing() -> None:
 
 def test_nothing_to_tell_is_a_sentence() -> None:
     """An empty screen is no answer."""
-    assert "Nothing expires within 30 days, has expired or is missing." == expiring_sentence([], 30)
-    counted = expiring_sentence([a_line(), a_line(state="expired"), a_line(state="missing")], 7)
+    assert "Nothing expires within 30 days, has expired or is missing." == of_expiring([], 30).sentence
+    counted = of_expiring([a_line(), a_line(state="expired"), a_line(state="missing")], 7).sentence
     assert "1 expire within 7 days, 1 expired, 1 missing" == counted
 
 
@@ -238,5 +238,6 @@ def test_the_command_tells_and_writes(tmp_path: Path) -> None:
     rows = list(csv.reader(io.StringIO(file.read_text(encoding="utf-8-sig"), newline="")))
     assert f"0 expire within 30 days, 0 expired, {len(rows) - 1} missing" in told
     assert (3, 0o600) == ([row[1] for row in rows].count(LIN), file.stat().st_mode & 0o777)
+    assert "No cost of an injury" in succeeded(place.run("report", "advances"))
     wrong = place.run("report", "expiring", "--organ", "999999999999")
     assert (1, True) == (wrong.returncode, "No organ has this code" in wrong.stderr)

@@ -1,13 +1,14 @@
 """What the contract says that an entry is answered with is what it is answered with."""
 
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import msgspec
 import pytest
 from litestar import Litestar
 
+from backend.database import value
 from backend.verbs import VERBS
 from tests.builders import (
     CITY,
@@ -17,6 +18,7 @@ from tests.builders import (
     a_commander_of,
     a_duty_auxiliary,
     a_led_patrol,
+    a_treasurer_of,
     a_yes,
     ago,
     an_inspector_of,
@@ -68,7 +70,38 @@ async def answers(app: Litestar) -> dict[str, httpx.Response]:
     call = recorded(told["assistance/call"])["id"]
     for verb, fields in (("acknowledge", {}), ("arrive", {}), ("close", {"words": "已控制"})):
         told[f"assistance/{verb}"] = await zhao.post(f"/v1/assistance/{verb}", call=call, **fields)
-    return told | await on_recusals(app) | await on_holds(app)
+    return told | await on_recusals(app) | await on_holds(app) | await on_injuries(app)
+
+
+async def on_injuries(app: Litestar) -> dict[str, httpx.Response]:
+    lin, chief, payer = (
+        await a_duty_auxiliary(app), await a_commander_of(app, DISTRICT), await a_treasurer_of(app, DISTRICT),
+    )  # fmt: skip
+    what = {"how": "被推倒", "doing": "巡逻", "body_part": "右前臂", "severity": "fatal", "injured_at": now()}
+    told = {"injuries/report": await lin.post("/v1/injuries/report", **what)}
+    injury = recorded(told["injuries/report"])["injury"]
+    paper = [recorded(await lin.post("/v1/documents/declare", **PAPER))["id"]]
+    told["injuries/attach"] = await lin.post("/v1/injuries/attach", injury=injury["id"], papers=paper)
+    care = {"injury": injury["id"], "item": "orphan_support", "words": "已纳入"}
+    told["injuries/survivors"] = await chief.post("/v1/injuries/survivors", **care)
+    for version, step in enumerate(("apply", "accept", "not_recognise"), injury["version"]):
+        taken = {"injury": injury["id"], "version": version, "step": step, "on_day": "2026-11-01", "words": "已收"}
+        told["injuries/recognition"] = await chief.post("/v1/injuries/recognition", **taken)
+    cost = {"injury": injury["id"], "fen": 100, "words": "押金"}
+    refused = recorded(await lin.post("/v1/advances/request", kind="other", **cost))["item"]
+    told["advances/request"] = await lin.post("/v1/advances/request", kind="medical", **cost)
+    item, receipt = recorded(told["advances/request"])["item"], (await payer.post("/v1/documents/declare", **PAPER))
+    steps: list[tuple[Someone, str, dict[str, Any], dict[str, Any]]] = [
+        (chief, "refuse", refused, {"why": "无关"}),
+        (chief, "approve", item, {"fen": 100, "why": "同意"}),
+        (payer, "pay", item, {"fen": 100, "receipt": recorded(receipt)["id"], "words": "转账"}),
+        (chief, "dispose", item, {"then_what": "employer", "why": "单位承担"}),
+        (payer, "settle", item, {"fen": 100, "payer": "employer", "words": "列支"}),
+    ]
+    for who, verb, of, fields in steps:
+        version = await value("SELECT version FROM advance_item WHERE id = $1", UUID(of["id"]))
+        told[f"advances/{verb}"] = await who.post(f"/v1/advances/{verb}", item=of["id"], version=version, **fields)
+    return told
 
 
 async def on_holds(app: Litestar) -> dict[str, httpx.Response]:

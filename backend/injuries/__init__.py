@@ -1,0 +1,1 @@
+"""Hurt on duty: reported, recognised, and the costs advanced."""

@@ -1,0 +1,84 @@
+"""Pages that are printed and signed for a file: HTML that holds everything it shows.
+
+Guarantees: the page asks no other address for anything; no text of a person is markup on it; no script runs on it,
+whatever was written.
+"""
+
+import hashlib
+from base64 import b64encode
+from collections.abc import Iterable
+from datetime import datetime, timedelta, timezone
+from html import escape
+
+from backend.law.catalogue import law
+
+BEIJING = timezone(timedelta(hours=8))  # China has one legal time
+STYLE = """
+body { font: 11pt/1.5 "Noto Sans CJK SC", "Source Han Sans SC", "Microsoft YaHei", SimSun, sans-serif;
+  max-width: 180mm; margin: 12mm auto; padding: 0 4mm; color: #000; background: #fff; }
+h1 { font-size: 15pt; margin: 0; } h1 small { display: block; font-size: 10pt; font-weight: normal; }
+p.basis { margin: 2mm 0 5mm; font-size: 9pt; }
+p.none { border: 2px solid #000; padding: 3mm; font-weight: bold; }
+table { border-collapse: collapse; width: 100%; margin: 0 0 6mm; }
+th, td { border: 1px solid #000; padding: 1.5mm 2mm; text-align: left; vertical-align: top; overflow-wrap: anywhere; }
+th { font-weight: normal; background: #f2f2f2; } th small, thead small { display: block; font-size: 8pt; }
+table.facts th { width: 38mm; } td.time { white-space: nowrap; width: 1%; font-variant-numeric: tabular-nums; }
+td.words { white-space: pre-wrap; unicode-bidi: isolate; } td.digest { font-family: monospace; font-size: 9pt; }
+thead { display: table-header-group; } tr { break-inside: avoid; }
+div.signed { display: flex; gap: 12mm; margin-top: 12mm; break-inside: avoid; }
+div.signed p { flex: 1; border-bottom: 1px solid #000; padding-bottom: 9mm; margin: 0; }
+@page { size: A4; margin: 15mm; }
+@media print { body { margin: 0; padding: 0; max-width: none; } }
+"""
+HASH = b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
+HEADERS = {
+    "Content-Security-Policy": (
+        f"default-src 'none'; style-src 'sha256-{HASH}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "Cache-Control": "no-store",
+}
+PAGE = """<!doctype html>
+<html lang="zh-CN">
+<head><meta charset="utf-8"><title>{title}</title><style>{style}</style></head>
+<body>
+<h1>{title}<small>{title_en}</small></h1>
+<p class="basis">{basis}</p>
+<table class="facts">
+{facts}
+</table>
+{content}
+<div class="signed">
+{signed}
+</div>
+</body>
+</html>
+"""
+FACT = "<tr><th>{zh}<small>{en}</small></th><td{kind}><bdi>{text}</bdi></td></tr>"
+
+
+def printed(message: str, facts: Iterable[str], content: str, signed: Iterable[str]) -> str:
+    """A page headed by a message of the law: its facts, what it says, and who signs it."""
+    words = law().messages[message]
+    return PAGE.format(
+        title=escape(words.title_zh),
+        title_en=escape(words.title_en),
+        style=STYLE,
+        basis=escape(f"{words.zh} {words.en} ({words.article})" if words.article else f"{words.zh} {words.en}"),
+        facts="\n".join(facts),
+        content=content,
+        signed="".join(f"<p>{escape(who)}</p>" for who in signed),
+    )
+
+
+def fact(zh: str, en: str, text: str, kind: str = "") -> str:
+    return FACT.format(zh=zh, en=en, text=escape(text), kind=kind)
+
+
+def missing(message: str) -> str:
+    """That there is nothing to print, so that nobody takes the page for something."""
+    none = law().messages[message]
+    return f'<p class="none">{escape(none.zh)}<br>{escape(none.en)}</p>'
+
+
+def clock(at: datetime) -> str:
+    return f"{at.astimezone(BEIJING):%Y-%m-%d %H:%M:%S}"

@@ -1,0 +1,455 @@
+"""Hurt on duty (R.26): reported once by whoever saw it, recognised step by step, and every fen accounted for."""
+
+import asyncio
+from datetime import date, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+from litestar import Litestar
+
+from backend.database import execute, fetch, value
+from backend.evidence import holding
+from backend.injuries import rules, service
+from backend.oversight import injured
+from backend.people import roster
+from mobile_api.reports import of_advances
+from tests.builders import (
+    CITY,
+    DISTRICT,
+    OTHER_DISTRICT,
+    PLACE,
+    STATION,
+    Someone,
+    a_commander_of,
+    a_duty_auxiliary,
+    a_led_patrol,
+    a_treasurer_of,
+    ago,
+    an_inspector_of,
+    an_officer,
+    now,
+    organ_row,
+    recorded,
+    refused,
+)
+from tests.devices import row_of, sealed, some_bytes
+
+STANDS = "SELECT count(*) FROM finding WHERE kind = $1 AND subject = $2 AND withdrawn_at IS NULL"
+TODAY = date.today()
+
+
+def an_injury(**fields: Any) -> dict[str, Any]:
+    told = {
+        "injured_at": ago(minutes=10), "how": "制止斗殴时被推倒", "doing": "巡逻", "body_part": "右前臂",
+        "severity": "serious", "hospital": "市第一人民医院", "place": PLACE,
+    }  # fmt: skip
+    return told | fields
+
+
+async def reports(who: Someone, **fields: Any) -> dict[str, Any]:
+    return dict(recorded(await who.post("/v1/injuries/report", **an_injury(**fields)))["injury"])
+
+
+async def a_paper(who: Someone, title: str = "发票") -> str:
+    name = f"{uuid4().hex}.pdf"
+    told = {"title": title, "file_name": name, "media_type": "application/pdf"}
+    return str(recorded(await who.post("/v1/documents/declare", **told))["id"])
+
+
+async def asks(who: Someone, injury: Any, fen: int = 100_000, kind: str = "medical") -> dict[str, Any]:
+    answer = await who.post("/v1/advances/request", injury=injury, kind=kind, fen=fen, words="住院押金")
+    return dict(recorded(answer)["item"])
+
+
+async def on_item(who: Someone, verb: str, item: dict[str, Any], **fields: Any) -> httpx.Response:
+    told: dict[str, Any] = {"item": item["id"], "version": item["version"]}
+    told |= {"approve": {"fen": 100_000, "why": "同意"}, "refuse": {"why": "无关"}}.get(
+        verb, {} if verb == "dispose" else {"words": "已办"}
+    )
+    return await who.post(f"/v1/advances/{verb}", **(told | fields))
+
+
+async def pays(who: Someone, item: dict[str, Any], fen: int, **fields: Any) -> httpx.Response:
+    return await on_item(who, "pay", item, fen=fen, **({"receipt": await a_paper(who)} | fields))
+
+
+async def settles(who: Someone, item: dict[str, Any], payer: str, fen: int) -> httpx.Response:
+    return await on_item(who, "settle", item, payer=payer, fen=fen)
+
+
+async def recognition(who: Someone, injury: dict[str, Any], step: str, **fields: Any) -> httpx.Response:
+    told = {"injury": injury["id"], "version": injury["version"], "step": step, "on_day": TODAY.isoformat()}
+    return await who.post("/v1/injuries/recognition", **(told | {"words": "文书已收"} | fields))
+
+
+async def goes(who: Someone, injury: dict[str, Any], *steps: str) -> dict[str, Any]:
+    for step in steps:
+        injury = recorded(await recognition(who, injury, step))["injury"]
+    return injury
+
+
+def item_of(answer: httpx.Response) -> dict[str, Any]:
+    return dict(recorded(answer)["item"])
+
+
+# -- reported
+
+
+async def test_a_report_opens_the_advance_holds_the_footage_and_tells_who_handles_it(app: Litestar) -> None:
+    """All of it in one transaction: items, holds, the clock, commander and treasurer."""
+    lin, zhao, _, _ = await a_led_patrol(app, hours=1)
+    chief, payer, other = (
+        await a_commander_of(app, DISTRICT),
+        await a_treasurer_of(app, DISTRICT),
+        await an_officer(app),
+    )
+    cursors = {who.badge: (await who.get("/v1/changes")).json()["cursor"] for who in (lin, chief, payer, zhao, other)}
+    cost = {"kind": "medical", "fen": 500_000, "words": "急诊押金"}
+    injury = await reports(zhao, person=lin.id, costs=[cost])
+    assert (str(lin.id), DISTRICT, "reported", False) == (
+        injury["person"], injury["handled_in"], injury["recognition"], injury["fatal"],
+    )  # fmt: skip
+    ledger = (await chief.get(f"/v1/advances/{injury['id']}")).json()
+    costs = [(item["kind"], item["state"], item["requested_fen"]) for item in ledger["items"]]
+    still_open = [(kind, "open", None) for kind in ("nursing", "other", "transport")]
+    assert [("medical", "requested", 500_000), *still_open] == costs
+    for who, hears in ((lin, True), (chief, True), (payer, True), (zhao, True), (other, False)):
+        news = (await who.get("/v1/changes", after=cursors[who.badge])).json()["items"]
+        assert hears == (injury["id"] in [subject for item in news for subject in item.get("subjects", ())]), who.name
+    kept = {row["person"] for row in await fetch("SELECT person FROM hold WHERE about = $1", UUID(injury["id"]))}
+    assert {lin.id, zhao.id} == kept
+    assert injury["apply_by"][:10] == (ago(minutes=10) + timedelta(days=30)).date().isoformat()
+
+
+async def test_footage_declared_a_week_later_is_held(app: Litestar) -> None:
+    """Of the injured, of the officer who led, of the witness; and of nobody else."""
+    lin, zhao, _, _ = await a_led_patrol(app, hours=1)
+    chen, other = await a_duty_auxiliary(app), await a_duty_auxiliary(app)
+    injury = await reports(lin, witnesses=[chen.id])
+    films = [
+        await sealed(app, who, some_bytes(20_000, str(uuid4())), started_at=ago(minutes=20), ended_at=ago(minutes=5))
+        for who in (lin, zhao, chen, other)
+    ]
+    await holding.follow(app.state.store)
+    assert [True, True, True, False] == [(await row_of(film))["legal_hold"] for film in films]
+    hold = await value("SELECT id FROM hold WHERE about = $1 LIMIT 1", UUID(injury["id"]))
+    wu = await an_inspector_of(app, DISTRICT)
+    refused(await wu.post("/v1/holds/release", hold=hold, why="不再需要"), 409, "hold_needed")
+
+
+async def test_one_accident_is_one_case_however_many_report_it(app: Litestar) -> None:
+    """In any order, at once, and by sync two days late; another accident says so."""
+    lin, zhao, chen = await a_duty_auxiliary(app), await an_officer(app), await a_duty_auxiliary(app)
+    told = await asyncio.gather(reports(lin), reports(zhao, person=lin.id), reports(chen, person=lin.id))
+    assert 1 == len({injury["id"] for injury in told})
+    (late,) = await chen.sync(
+        chen.item("injuries/report", person=lin.id, at=ago(days=2), **an_injury(injured_at=ago(days=2)))
+    )
+    assert "recorded" == late["status"]
+    assert late["receipt"]["injury"]["id"] != told[0]["id"]
+    again = await reports(lin, separate=True)
+    assert again["id"] != told[0]["id"]
+    detail = (await lin.get(f"/v1/injuries/{told[0]['id']}")).json()
+    assert 3 == len(detail["reports"])
+    assert 4 == await value("SELECT count(*) FROM advance_item WHERE injury = $1", UUID(told[0]["id"]))
+
+
+async def test_medical_details_are_for_who_handles_it(app: Litestar) -> None:
+    """A colleague reads what they told; inspector, other organ and officer nothing; the journal holds no word."""
+    lin, chen, zhao = await a_duty_auxiliary(app), await a_duty_auxiliary(app), await an_officer(app)
+    chief, payer = await a_commander_of(app, DISTRICT), await a_treasurer_of(app, CITY)
+    wu, far = await an_inspector_of(app, DISTRICT), await a_commander_of(app, OTHER_DISTRICT)
+    injury = await reports(lin, body_part="左膝韧带")
+    await reports(chen, person=lin.id, body_part="膝")
+    seen = {
+        who.badge: await who.get(f"/v1/injuries/{injury['id']}") for who in (lin, chief, payer, chen, wu, far, zhao)
+    }
+    assert [200, 200, 200, 200, 404, 404, 404] == [answer.status_code for answer in seen.values()]
+    parts = [[told["body_part"] for told in seen[who.badge].json()["reports"]] for who in (lin, chief, payer, chen)]
+    assert [["左膝韧带", "膝"]] * 3 + [["膝"]] == parts
+    refused(await chen.get(f"/v1/advances/{injury['id']}"), 404, "unknown_injury")
+    lines = await fetch(
+        "SELECT convert_from(entry, 'UTF8') AS line FROM journal WHERE $1 = ANY (subjects)", UUID(injury["id"])
+    )
+    assert not [row for row in lines if "膝" in row["line"] or "serious" in row["line"] or "医院" in row["line"]]
+
+
+async def test_who_may_report_whom(app: Litestar) -> None:
+    lin, zhao, chief = await a_duty_auxiliary(app), await an_officer(app), await a_commander_of(app, DISTRICT)
+    refused(await zhao.post("/v1/injuries/report", **an_injury()), 422, "not_an_auxiliary")
+    refused(await zhao.post("/v1/injuries/report", **an_injury(person=chief.id)), 422, "not_an_auxiliary")
+    refused(await lin.post("/v1/injuries/report", **an_injury(witnesses=[uuid4()])), 404, "unknown_person")
+    refused(await lin.post("/v1/injuries/report", **an_injury(papers=[await a_paper(zhao)])), 404, "unknown_document")
+    refused(await lin.post("/v1/injuries/report", **an_injury(activity=uuid4())), 404, "unknown_activity")
+    refused(
+        await lin.post("/v1/injuries/report", **an_injury(injured_at=now() + timedelta(hours=1))), 422, "time_ahead"
+    )
+
+
+async def test_papers_come_with_it_and_later_and_are_held(app: Litestar) -> None:
+    lin, chen = await a_duty_auxiliary(app), await a_duty_auxiliary(app)
+    injury = await reports(lin, papers=[await a_paper(lin, "现场照片")])
+    later = await a_paper(lin, "诊断证明")
+    recorded(await lin.post("/v1/injuries/attach", injury=injury["id"], papers=[later]))
+    titles = [paper["title"] for paper in (await lin.get(f"/v1/injuries/{injury['id']}")).json()["papers"]]
+    assert ["现场照片", "诊断证明"] == titles
+    covers = "SELECT count(*) FROM held k JOIN hold h ON h.id = k.hold WHERE h.about = $1 AND k.upload = $2"
+    assert 1 == await value(covers, UUID(injury["id"]), UUID(later))
+    refused(await chen.post("/v1/injuries/attach", injury=injury["id"], papers=[later]), 404, "unknown_injury")
+    refused(await lin.post("/v1/injuries/attach", injury=injury["id"], papers=[uuid4()]), 404, "unknown_document")
+
+
+async def test_a_death_opens_the_survivors_list_and_keeps_the_footage_for_ever(app: Litestar) -> None:
+    """Also where the injury was reported as a lesser one before."""
+    lin, zhao, chief = await a_duty_auxiliary(app), await an_officer(app), await a_commander_of(app, DISTRICT)
+    injury = await reports(zhao, person=lin.id)
+    care = {"injury": injury["id"], "item": "orphan_support", "words": "子女已纳入"}
+    refused(await chief.post("/v1/injuries/survivors", **care), 409, "not_fatal")
+    assert (await reports(zhao, person=lin.id, severity="fatal"))["fatal"]
+    survivors = (await chief.get(f"/v1/injuries/{injury['id']}")).json()["survivors"]
+    assert sorted(rules.SURVIVORS) == [each["item"] for each in survivors]
+    recorded(await chief.post("/v1/injuries/survivors", **care))
+    refused(await chief.post("/v1/injuries/survivors", **care), 409, "survivor_item_done")
+    refused(await zhao.post("/v1/injuries/survivors", **care), 403, "not_the_handler")
+    assert [True] == await value("SELECT array_agg(DISTINCT permanent) FROM hold WHERE about = $1", UUID(injury["id"]))
+
+
+# -- recognised
+
+
+async def test_recognition_goes_step_by_step(app: Litestar) -> None:
+    lin, chief = await a_duty_auxiliary(app), await a_commander_of(app, DISTRICT)
+    injury = await reports(lin)
+    refused(await recognition(chief, injury, "recognise"), 409, "recognition_out_of_order")
+    done = await goes(chief, injury, "apply", "papers_missing", "accept", "suspend", "resume", "recognise", "review")
+    assert "in_review" == done["recognition"]
+    stale = refused(await recognition(chief, injury, "accept"), 409, "stale")
+    assert ("in_review", 8) == (stale["current"]["recognition"], stale["current"]["version"])
+    done = await goes(chief, done, "not_recognise")
+    steps = (await lin.get(f"/v1/injuries/{injury['id']}")).json()["steps"]
+    assert ["review", "not_recognise"] == [each["step"] for each in steps][-2:]
+
+
+async def test_who_may_not_take_a_step(app: Litestar) -> None:
+    lin, zhao = await a_duty_auxiliary(app), await an_officer(app)
+    local, payer = await a_commander_of(app, STATION), await a_treasurer_of(app, DISTRICT)
+    injury = await reports(zhao, person=lin.id)
+    for who in (zhao, local):
+        refused(await recognition(who, injury, "apply"), 403, "not_the_handler")
+    refused(await recognition(await a_commander_of(app, OTHER_DISTRICT), injury, "apply"), 404, "unknown_injury")
+    refused(await recognition(lin, injury, "apply"), 403, "not_for_your_role")
+    tomorrow = (TODAY + timedelta(days=2)).isoformat()
+    refused(await recognition(payer, injury, "apply", on_day=tomorrow), 422, "time_ahead")
+    assert "applied" == (await goes(payer, injury, "apply"))["recognition"]
+
+
+async def test_the_thirty_days_can_be_extended_and_when_they_pass_it_is_found(app: Litestar) -> None:
+    """Against the organ; withdrawn by the extension, or when it turns out that one applied in time."""
+    lin, chief = await a_duty_auxiliary(app), await a_commander_of(app, DISTRICT)
+    injury = await reports(lin)
+    refused(await recognition(chief, injury, "extend"), 422, "not_an_extension")
+    refused(await recognition(chief, injury, "extend", until_day=TODAY.isoformat()), 422, "not_an_extension")
+    refused(await recognition(chief, injury, "apply", until_day="2030-01-01"), 422, "not_an_extension")
+    await service.look(now() + timedelta(days=31))
+    assert 1 == await value(STANDS, "recognition_not_applied", UUID(injury["id"]))
+    far = (TODAY + timedelta(days=60)).isoformat()
+    injury = recorded(await recognition(chief, injury, "extend", until_day=far))["injury"]
+    assert 0 == await value(STANDS, "recognition_not_applied", UUID(injury["id"]))
+    await service.look(now() + timedelta(days=31))
+    assert 0 == await value(STANDS, "recognition_not_applied", UUID(injury["id"]))
+    await service.look(now() + timedelta(days=62))
+    assert 1 == await value(STANDS, "recognition_not_applied", UUID(injury["id"]))
+    await goes(chief, injury, "apply")
+    assert 0 == await value(STANDS, "recognition_not_applied", UUID(injury["id"]))
+
+
+@given(some.lists(some.sampled_from(sorted(rules.STEPS)), max_size=12))
+def test_no_way_leads_past_the_application(steps: list[str]) -> None:
+    """Whatever is tried: nothing is recognised that was not applied for and accepted, and every state has a way on."""
+    state, taken = "reported", []
+    for step in steps:
+        then = rules.after(state, step)
+        if then is not None:
+            state, taken = then, [*taken, step]
+    if state in ("recognised", "treated_as", "not_recognised"):
+        assert "apply" in taken
+        assert {"accept", "not_accept"} & set(taken)
+    assert any(rules.after(state, step) for step in rules.STEPS)
+
+
+# -- advanced
+
+
+async def test_from_request_to_settlement_the_ledger_adds_up(app: Litestar) -> None:
+    lin, chief, payer = (
+        await a_duty_auxiliary(app),
+        await a_commander_of(app, DISTRICT),
+        await a_treasurer_of(app, DISTRICT),
+    )
+    injury = await reports(lin)
+    item = await asks(lin, injury["id"], 150_000)
+    nursing = await asks(lin, injury["id"], 30_000, "nursing")
+    refused(await on_item(chief, "approve", item, fen=150_001), 422, "beyond_requested")
+    approved = item_of(await on_item(chief, "approve", item, fen=120_000))
+    assert ("approved", 120_000) == (approved["state"], approved["approved_fen"])
+    assert "refused" == item_of(await on_item(chief, "refuse", nursing))["state"]
+    paid = item_of(await pays(payer, approved, 100_000))
+    refused(await pays(payer, paid, 20_001), 422, "beyond_approved")
+    paid = item_of(await pays(payer, paid, 20_000))
+    refused(await settles(payer, paid, "fund", 1), 409, "not_recognised_yet")
+    await goes(chief, injury, "apply", "accept", "recognise")
+    part = item_of(await settles(payer, paid, "fund", 80_000))
+    refused(await settles(payer, part, "employer", 40_001), 422, "beyond_paid")
+    part = item_of(await settles(payer, part, "third_party", 15_000))
+    done = item_of(await settles(payer, part, "employer", 25_000))
+    assert "settled" == done["state"]
+    sums = (await lin.get(f"/v1/advances/{injury['id']}")).json()["sums"]
+    assert {"requested_fen": 180_000, "approved_fen": 120_000, "paid_fen": 120_000, "fund_fen": 80_000,
+            "employer_fen": 25_000, "accident_insurer_fen": 0, "third_party_fen": 15_000, "recovered_fen": 0,
+            "outstanding_fen": 0} == sums  # fmt: skip
+
+
+async def test_two_who_pay_at_once_pay_once(app: Litestar) -> None:
+    """On one version one of them; with one receipt nobody twice, on whatever item."""
+    lin, chief = await a_duty_auxiliary(app), await a_commander_of(app, DISTRICT)
+    payer, other = await a_treasurer_of(app, DISTRICT), await a_treasurer_of(app, CITY)
+    injury = await reports(lin)
+    item = item_of(await on_item(chief, "approve", await asks(lin, injury["id"])))
+    answers = await asyncio.gather(pays(payer, item, 60_000), pays(other, item, 60_000))
+    assert [201, 409] == sorted(answer.status_code for answer in answers)
+    (stale,) = [answer.json() for answer in answers if answer.status_code == 409]
+    assert ("stale", 60_000) == (stale["code"], stale["current"]["paid_fen"])
+    used = await value("SELECT receipt FROM advance_payment WHERE item = $1", UUID(item["id"]))
+    recorded(await lin.post("/v1/injuries/attach", injury=injury["id"], papers=[await a_paper(lin)]))
+    holder = payer if answers[0].status_code == 201 else other
+    refused(await pays(holder, stale["current"], 1_000, receipt=used), 409, "receipt_used")
+    refused(await pays(holder, stale["current"], 1_000, receipt=uuid4()), 404, "unknown_document")
+
+
+async def test_nobody_decides_for_themselves(app: Litestar) -> None:
+    """Not who asked, not who approved, not the injured, not another organ; nor twice."""
+    lin, chief = await a_duty_auxiliary(app), await a_commander_of(app, DISTRICT)
+    boss, payer = await a_commander_of(app, CITY), await a_treasurer_of(app, DISTRICT)
+    injury = await reports(lin)
+    item = await asks(chief, injury["id"])
+    refused(await on_item(chief, "approve", item), 403, "own_matter")
+    refused(await on_item(payer, "approve", item), 403, "not_the_handler")
+    refused(await on_item(lin, "approve", item), 403, "not_for_your_role")
+    refused(await on_item(await a_commander_of(app, OTHER_DISTRICT), "approve", item), 404, "unknown_item")
+    refused(await on_item(await a_commander_of(app, STATION), "approve", item), 403, "not_the_handler")
+    refused(await pays(payer, item, 1), 409, "not_approved")
+    await execute(
+        "INSERT INTO role_grant (person, role, organ, valid_from) VALUES ($1, 'treasurer', $2, '2026-01-01')",
+        boss.id,
+        CITY,
+    )
+    await boss.open()
+    item = item_of(await on_item(boss, "approve", item))
+    refused(await on_item(boss, "approve", item), 409, "item_decided")
+    refused(await pays(boss, item, 1), 403, "own_matter")
+    for verb in ("approve", "refuse"):
+        refused(await on_item(boss, verb, item), 409, "item_decided")
+
+
+async def test_not_recognised_asks_what_happens_to_each_cost(app: Litestar) -> None:
+    lin, chief, payer = (
+        await a_duty_auxiliary(app),
+        await a_commander_of(app, DISTRICT),
+        await a_treasurer_of(app, DISTRICT),
+    )
+    injury = await reports(lin)
+    item = item_of(await on_item(chief, "approve", await asks(lin, injury["id"])))
+    item = item_of(await pays(payer, item, 100_000))
+    what = {"then_what": "recover", "why": "不属于工伤"}
+    refused(await on_item(chief, "dispose", item, **what), 409, "not_refused_recognition")
+    await goes(chief, injury, "apply", "accept", "not_recognise")
+    assert 1 == await value(STANDS, "advance_undecided", UUID(item["id"]))
+    refused(await on_item(payer, "dispose", item, **what), 403, "not_the_handler")
+    item = item_of(await on_item(chief, "dispose", item, **what))
+    assert 0 == await value(STANDS, "advance_undecided", UUID(item["id"]))
+    assert "settled" == item_of(await settles(payer, item, "recovered", 100_000))["state"]
+
+
+async def test_a_second_cost_of_a_kind_is_another_item(app: Litestar) -> None:
+    """The first takes the place that stood open; asked by sync before the report came, it waits for that."""
+    lin, injury = await a_duty_auxiliary(app), uuid4()
+    cost = {"injury": injury, "kind": "transport", "fen": 5_000, "words": "救护车"}
+    request, report = lin.item("advances/request", **cost), lin.item("injuries/report", id=injury, **an_injury())
+    results = await lin.sync(request, report)
+    assert ["waiting", "recorded"] == [result["status"] for result in results]
+    second = await asks(lin, injury, 8_000, "transport")
+    items = (await lin.get(f"/v1/advances/{injury}")).json()["items"]
+    assert [5_000, 8_000] == [each["requested_fen"] for each in items if each["kind"] == "transport"]
+    assert 5 == len(items)
+    assert second["id"] in [each["id"] for each in items]
+
+
+async def test_the_database_itself_keeps_every_balance(app: Litestar, owner: asyncpg.Connection) -> None:
+    """Whoever writes, the owner of the tables too."""
+    lin, chief, payer = (
+        await a_duty_auxiliary(app),
+        await a_commander_of(app, DISTRICT),
+        await a_treasurer_of(app, DISTRICT),
+    )
+    injury = await reports(lin)
+    item = item_of(await on_item(chief, "approve", await asks(lin, injury["id"])))
+    await pays(payer, item, 70_000)
+    asked, paper = UUID(item["id"]), UUID(await a_paper(payer))
+    pay = """
+    INSERT INTO advance_payment (id, item, fen, receipt, by_person, at, words) VALUES ($1, $2, $3, $4, $5, now(), '-')
+    """
+    wrong: list[tuple[str, list[Any]]] = [
+        (pay, [uuid4(), asked, 30_001, paper, payer.id]),
+        ("UPDATE advance_item SET paid_fen = 100001 WHERE id = $1", [asked]),
+        ("UPDATE advance_item SET settled_fen = 70001 WHERE id = $1", [asked]),
+        ("UPDATE advance_item SET approved_fen = 100001 WHERE id = $1", [asked]),
+        ("UPDATE advance_item SET approved_fen = 69999 WHERE id = $1", [asked]),
+        ("UPDATE advance_payment SET fen = 1 WHERE item = $1", [asked]),
+        ("DELETE FROM advance_payment WHERE item = $1", [asked]),
+    ]
+    for sql, values in wrong:
+        with pytest.raises(asyncpg.IntegrityConstraintViolationError):
+            await owner.execute(sql, *values)
+    await owner.execute(pay, uuid4(), asked, 30_000, paper, payer.id)
+    assert 100_000 == await value("SELECT paid_fen FROM advance_item WHERE id = $1", asked)
+
+
+async def test_the_undertaking_promises_what_is_approved(app: Litestar) -> None:
+    """And nothing before; nothing medical; for whoever stands at the counter, and nobody else."""
+    lin, zhao, chief = (
+        await a_duty_auxiliary(app, name="林<b>川"),
+        await an_officer(app),
+        await a_commander_of(app, DISTRICT),
+    )
+    injury = await reports(zhao, person=lin.id)
+    page = f"/v1/advances/{injury['id']}/undertaking"
+    assert "不构成承诺" in (await zhao.get(page)).text
+    await on_item(chief, "approve", await asks(zhao, injury["id"], 123_456), fen=123_456)
+    told = (await zhao.get(page)).text
+    assert "1234.56" in told
+    assert "林&lt;b&gt;川" in told
+    assert "市第一人民医院" in told
+    assert "右前臂" not in told
+    refused(await (await an_officer(app)).get(page), 404, "unknown_injury")
+
+
+async def test_the_report_counts_what_is_open(app: Litestar) -> None:
+    """In yuan; nothing medical."""
+    organ = f"33{uuid4().int % 10**10:010}"
+    await roster.bring_in([organ_row(organ, "报表分局", CITY)])
+    lin, chief = await a_duty_auxiliary(app, organ=organ), await a_commander_of(app, CITY)
+    injury = await reports(lin)
+    await on_item(chief, "approve", await asks(lin, injury["id"], 123_456), fen=123_456)
+    told = of_advances(await injured.outstanding(organ))
+    (row,) = told.rows
+    line = dict(zip(told.columns, row, strict=True))
+    assert ("1234.56", "1234.56", "0.00", "已批准\napproved") == tuple(
+        line[name] for name in ("requested", "approved", "paid", "state")
+    )
+    assert "右前臂" not in told.csv()
+    assert "1 costs, 0.00 yuan paid, 0.00 not settled yet" == told.sentence
