@@ -225,6 +225,7 @@ class Verb(msgspec.Struct, frozen=True, kw_only=True):
     example: dict[str, Any]
     concerned: Concerned = only_the_actor
     field: bool = True  # made from a device in the street; a decision (False) may come from a desk too
+    desk: bool = False  # of the field, and taken down at a desk too
 
 
 def timing(occurred_at: datetime, sent_at: datetime, received_at: datetime, law: Law) -> Timing:
@@ -304,7 +305,7 @@ async def _record_or_replay(arrival: Arrival) -> Recorded:
     verb, actor, entry = arrival.verb, arrival.actor, arrival.entry
     if actor.kind not in verb.may:
         raise Refusal("not_for_your_role")
-    if verb.field and actor.device is None:
+    if verb.field and not verb.desk and actor.device is None:
         raise Refusal("device_needed")
     async with tx():
         await lock_persons([entry.id, *await verb.concerned(actor, entry)])

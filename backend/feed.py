@@ -48,11 +48,17 @@ TOLD = frozenset({  # to the persons concerned, those above them, and whoever ma
 CONCERNED = frozenset({
     "documents/declare", "people/totp-reset",
     "injuries/report", "injuries/attach", "injuries/recognition", "injuries/survivors",
+    "matters/raise", "matters/link", "matters/answer",
     "advances/request", "advances/approve", "advances/refuse", "advances/pay", "advances/settle", "advances/dispose",
 })  # fmt: skip
 ACTOR = frozenset({"sessions/open", "sessions/close", "sessions/reused", "sessions/password"})  # to who did it
-# To nobody: whom it concerns may be the person complained of; inspectors read /v1/holds.
-SILENT = frozenset({"holds/place", "holds/release", "evidence/hold"})
+# To nobody: whom it concerns may be the person complained of; inspectors read /v1/holds and
+# /v1/complaints.
+SILENT = frozenset({
+    "holds/place", "holds/release", "evidence/hold",
+    "complaints/receive", "complaints/notify", "complaints/identify", "complaints/step-aside", "complaints/extend",
+    "complaints/conclude", "complaints/feed-back",
+})  # fmt: skip
 # Nor devices/* (who administers them reads their list; a stolen one is told nothing) and held/keep (the phone that
 # sent it has its answer, and who decides reads /v1/held).
 FACTS = frozenset(

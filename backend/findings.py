@@ -5,13 +5,13 @@ never deleted. Written in the transaction that makes it true. What follows from 
 late) the database finds itself, by `refresh`; the SQL stands in migrations/versions/fujing_0007_activities.sql.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from uuid import UUID
 
 import msgspec
 
-from backend.database import execute, fetch
+from backend.database import execute, fetch, tx
 from backend.law.catalogue import law
 
 STAND = """
@@ -42,6 +42,37 @@ async def stand(found: Finding) -> None:
 async def withdraw(kind: str, subject: UUID) -> None:
     """The finding no longer holds: a fact that came later explains it away."""
     await execute(WITHDRAW, kind, subject)
+
+
+class Overdue(msgspec.Struct, frozen=True, kw_only=True):
+    """What becomes wrong by time alone, against the organ. `due`: SQL of (id, organ, since) that are over at $1."""
+
+    kind: str
+    due: str
+
+
+UNFOUND = """
+SELECT d.id, d.organ, d.since FROM ({due}) d
+WHERE NOT EXISTS (SELECT FROM finding f WHERE f.kind = $2 AND f.subject = d.id AND f.withdrawn_at IS NULL)
+ORDER BY d.since LIMIT 1000
+"""
+
+
+async def look(now: datetime, terms: Iterable[Overdue]) -> int:
+    """Find what was not done in its term. How many were found now."""
+    found = 0
+    async with tx():
+        for term in terms:
+            rows = await fetch(UNFOUND.format(due=term.due), now, term.kind)
+            for row in rows:
+                await stand(
+                    Finding(
+                        kind=term.kind, subject=row["id"], organ=row["organ"], against_organ=True,
+                        started_at=row["since"],
+                    )
+                )  # fmt: skip
+            found += len(rows)
+    return found
 
 
 class Touched(msgspec.Struct, frozen=True):

@@ -17,6 +17,22 @@ from backend.activities.entries import (
 )
 from backend.assistance import service as assistance
 from backend.assistance.entries import AcknowledgeCall, ArriveAtCall, CallForHelp, CallReceipt, CloseCall
+from backend.complaints import matters
+from backend.complaints import service as complaints
+from backend.complaints.entries import (
+    AnswerMatter,
+    ComplaintReceipt,
+    ConcludeComplaint,
+    ExtendComplaint,
+    FeedBack,
+    IdentifyPerson,
+    LinkFootage,
+    MatterReceipt,
+    NotifyComplainant,
+    RaiseMatter,
+    ReceiveComplaint,
+    StepAsideFromComplaint,
+)
 from backend.entries import Verb
 from backend.evidence import declaring, describing, holding
 from backend.evidence.entries import (
@@ -259,6 +275,7 @@ VERBS: tuple[Verb, ...] = (
     ),
     Verb(
         name="injuries/attach", entry=AttachPapers, receipt=InjuryReceipt, record=injuries.attach, may=DECIDERS | FIELD,
+        desk=True,
         concerned=injuries.the_injured, summary="Papers that came later · 补充材料",
         example=_example(injury=OTHER, papers=[OTHER]),
     ),
@@ -301,6 +318,57 @@ VERBS: tuple[Verb, ...] = (
         name="advances/dispose", entry=DisposeAdvance, receipt=AdvanceReceipt, record=advances.dispose, may=DECIDERS,
         field=False, concerned=advances.whose_item, summary="Not recognised: what happens to it · 未认定费用处置",
         example=_example(item=OTHER, version=4, then_what="employer", why="因公受伤，由单位承担"),
+    ),
+    Verb(
+        name="complaints/receive", entry=ReceiveComplaint, receipt=ComplaintReceipt, record=complaints.receive,
+        may=DECIDERS, desk=True, summary="Take down a complaint · 受理投诉举报",
+        example=_example(channel="hotline_12389", words="反映巡逻辅警态度粗暴", complainant="王某",
+                         contact="13800000000", person=OTHER, started_at="2026-02-28T10:00:00+08:00"),
+    ),
+    Verb(
+        name="complaints/notify", entry=NotifyComplainant, receipt=ComplaintReceipt, record=complaints.notify,
+        may=DECIDERS, field=False, concerned=complaints.which, summary="It is taken up · 告知受理",
+        example=_example(complaint=OTHER, version=1, how="telephone", words="已受理，六十日内办结"),
+    ),
+    Verb(
+        name="complaints/identify", entry=IdentifyPerson, receipt=ComplaintReceipt, record=complaints.identify,
+        may=DECIDERS, field=False, concerned=complaints.which, summary="Whom it is about · 查明被投诉人",
+        example=_example(complaint=OTHER, version=1, person=OTHER, words="经比对班次查明"),
+    ),
+    Verb(
+        name="complaints/step-aside", entry=StepAsideFromComplaint, receipt=ComplaintReceipt,
+        record=complaints.step_aside, may=DECIDERS, field=False, concerned=complaints.which,
+        summary="Handle it no more · 办理人回避", example=_example(complaint=OTHER, version=1, words="与投诉人相识"),
+    ),
+    Verb(
+        name="complaints/extend", entry=ExtendComplaint, receipt=ComplaintReceipt, record=complaints.extend,
+        may=DECIDERS, field=False, concerned=complaints.which, summary="It takes longer · 延期办理",
+        example=_example(complaint=OTHER, version=2, until="2026-05-20T18:00:00+08:00", words="需调取外省资料"),
+    ),
+    Verb(
+        name="complaints/conclude", entry=ConcludeComplaint, receipt=ComplaintReceipt, record=complaints.conclude,
+        may=DECIDERS, field=False, concerned=complaints.which, summary="Conclude it · 办结",
+        example=_example(complaint=OTHER, version=3, outcome="partly", words="态度生硬属实，无粗暴行为"),
+    ),
+    Verb(
+        name="complaints/feed-back", entry=FeedBack, receipt=ComplaintReceipt, record=complaints.feed_back,
+        may=DECIDERS, field=False, concerned=complaints.which, summary="The complainant was told · 反馈",
+        example=_example(complaint=OTHER, version=4, how="telephone", words="已告知处理结果"),
+    ),
+    Verb(
+        name="matters/raise", entry=RaiseMatter, receipt=MatterReceipt, record=matters.bring_up, may=FIELD,
+        summary="Raise a matter · 提出意见、申诉或报告侵扰",
+        example=_example(kind="harassment", words="下班后被当事人尾随辱骂", recordings=[OTHER]),
+    ),
+    Verb(
+        name="matters/link", entry=LinkFootage, receipt=MatterReceipt, record=matters.link, may=FIELD,
+        concerned=matters.which, summary="Footage that shows it · 补充视音频",
+        example=_example(matter=OTHER, recordings=[OTHER]),
+    ),
+    Verb(
+        name="matters/answer", entry=AnswerMatter, receipt=MatterReceipt, record=matters.answer, may=DECIDERS,
+        field=False, concerned=matters.which, summary="Answer it · 答复",
+        example=_example(matter=OTHER, words="已依法处理侵扰人"),
     ),
     Verb(
         name="contests/resolve", entry=ResolveContest, receipt=RulingReceipt, record=contests.resolve, may=DECIDERS,

@@ -15,8 +15,10 @@ from pgqueuer import PgQueuer, RetryRequested
 from pgqueuer.executors import EntrypointExecutor
 from pgqueuer.models import Context, Job, Schedule
 
-from backend import feed, jobs, sync
+from backend import feed, findings, jobs, sync
 from backend.assistance import service as assistance
+from backend.complaints import matters
+from backend.complaints import service as complaints
 from backend.database import SESSION, opened
 from backend.evidence import holding, sealing
 from backend.injuries import service as injuries
@@ -30,6 +32,7 @@ SEALING_LANES = 2
 MOST_ATTEMPTS = 300
 LONGEST_PAUSE = 300.0  # seconds
 HEARTBEAT = timedelta(seconds=10)
+TERMS = (*recusals.OVERDUE, *injuries.OVERDUE, *complaints.OVERDUE, *matters.OVERDUE)
 log = structlog.get_logger()
 
 
@@ -69,8 +72,7 @@ def build(connection: asyncpg.Connection, store: EvidenceStore, keys: Keys) -> P
 
     @queue.schedule("overdue", "*/5 * * * *")
     async def overdue(_: Schedule) -> None:
-        now = datetime.now(UTC)
-        log.info("overdue", recusals=await recusals.look(now), injuries=await injuries.look(now))
+        log.info("overdue", found=await findings.look(datetime.now(UTC), TERMS))
 
     @queue.schedule("unanswered", "* * * * *")
     async def unanswered(_: Schedule) -> None:

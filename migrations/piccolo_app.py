@@ -14,6 +14,7 @@ APP_CONFIG = AppConfig(
             "backend.supervision.tables",
             "backend.evidence.tables",
             "backend.activities.tables",
+            "backend.complaints.tables",
             "backend.injuries.tables",
             "backend.recusals.tables",
             "backend.assistance.tables",

@@ -19,6 +19,7 @@ from backend.settings import Settings
 from mobile_api import (
     assistance,
     changes,
+    complaints,
     descriptions,
     desk,
     devices,
@@ -96,6 +97,7 @@ def assemble(lifespan: list[Any]) -> Litestar:
             *uploads.ROUTES,
             *handovers.ROUTES,
             *holds.ROUTES,
+            *complaints.ROUTES,
             *injuries.ROUTES,
             *recusals.ROUTES,
             *assistance.ROUTES,

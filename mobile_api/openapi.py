@@ -305,6 +305,34 @@ FIELDS = {
     "done_by": "who saw to it",
     "on_day": "the date of the paper",
     "until_day": "until when the term was extended",
+    "complaint": "the complaint",
+    "persons": "the auxiliaries whom it is about, as far as they are known",
+    "in_full": "whether one may read who complained and what they said",
+    "channel": "how it came in; null where not in full",
+    "anonymous": "the complainant gave no name",
+    "complainant": "who complained; null where not in full, or anonymous",
+    "contact": "how to reach them; null where not in full",
+    "notice_by": "until when the complainant is told that it is taken up",
+    "noticed_at": "when they were told; null until then",
+    "end_by": "until when it is to be concluded",
+    "until_at": "until when it was extended",
+    "concluded_at": "when it was concluded; null until then",
+    "fed_back_at": "when the complainant was told the result; null until then",
+    "received": "how many were received",
+    "open": "how many are not concluded",
+    "overdue": "how many of these are over their term",
+    "founded": "how many were founded 属实",
+    "partly": "how many were founded in part 部分属实",
+    "unfounded": "how many were not founded 不属实",
+    "withdrawn": "how many were withdrawn 撤回",
+    "organ_name": "the organ's name",
+    "matter": "the matter",
+    "against": "whose act is appealed against",
+    "of_relative": "a close relative is harassed",
+    "raised_at": "when it was raised",
+    "answer_by": "until when it is to be answered",
+    "answered_at": "when it was answered; null until then",
+    "answered_by": "who answered",
     "zh": "in Chinese",
 }
 COMMON = (
@@ -322,6 +350,7 @@ ENTRY = (
 )  # fmt: skip
 ALWAYS = ("database_unavailable", "internal")
 ON_RECUSAL = ("unknown_recusal", "stale")
+ON_COMPLAINT = ("unknown_complaint", "own_matter", "stale")
 ON_INJURY = ("unknown_injury", "not_the_handler", "own_matter")
 ON_ITEM = ("unknown_item", "stale", "not_the_handler", "own_matter")
 OF_OPERATION = {
@@ -435,6 +464,20 @@ OF_OPERATION = {
     "advances_dispose": (*ON_ITEM, "not_refused_recognition"),
     "advance": ("unknown_injury",),
     "advance_undertaking": ("unknown_injury",),
+    "complaints_receive": (
+        "complaint_about_one", "contact_without_name", "not_an_auxiliary", "unknown_shift", "end_before_start",
+    ),
+    "complaints_notify": (*ON_COMPLAINT, "anonymous"),
+    "complaints_identify": (*ON_COMPLAINT, "complaint_concluded", "not_an_auxiliary", "identified_before"),
+    "complaints_step_aside": ON_COMPLAINT,
+    "complaints_extend": (*ON_COMPLAINT, "complaint_concluded", "extended_before", "extension_out_of_range"),
+    "complaints_conclude": (*ON_COMPLAINT, "complaint_concluded"),
+    "complaints_feed_back": (*ON_COMPLAINT, "anonymous", "complaint_not_concluded"),
+    "complaint": ("unknown_complaint",),
+    "matters_raise": ("unknown_person", "own_matter", "relative_of_harassment", "unknown_recording"),
+    "matters_link": ("unknown_matter", "unknown_recording"),
+    "matters_answer": ("unknown_matter", "own_matter", "matter_answered"),
+    "matter": ("unknown_matter",),
     "contests_resolve": ("unknown_contest", "own_matter", "not_contested"),
     "held_admit": ("unknown_held", "own_matter", "already_decided"),
     "held_refuse": ("unknown_held", "own_matter", "already_decided"),

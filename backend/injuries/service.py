@@ -12,11 +12,11 @@ from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
 from backend import findings
-from backend.database import Record, execute, fetch, first, tx, value
+from backend.database import Record, execute, fetch, first, value
 from backend.entries import Actor, Occasion, Outcome, as_json
 from backend.evidence import holding
 from backend.evidence.holding import Hold
-from backend.findings import Finding
+from backend.findings import Finding, Overdue
 from backend.injuries import rules
 from backend.injuries.entries import (
     AttachPapers,
@@ -296,22 +296,9 @@ async def _note(row: Record, entry: StepRecognition, until: datetime | None) -> 
             )
 
 
-OVERDUE = """
-SELECT id, organ, apply_by FROM injury i WHERE recognition = 'reported' AND apply_by < $1 AND NOT EXISTS (
-    SELECT FROM finding f WHERE f.kind = 'recognition_not_applied' AND f.subject = i.id AND f.withdrawn_at IS NULL)
-ORDER BY apply_by LIMIT 1000
-"""
-
-
-async def look(now: datetime) -> int:
-    """Nobody applied for recognition in time: a finding against the organ. How many were found now."""
-    async with tx():
-        rows = await fetch(OVERDUE, now)
-        for row in rows:
-            await findings.stand(
-                Finding(
-                    kind="recognition_not_applied", subject=row["id"], organ=row["organ"], against_organ=True,
-                    started_at=row["apply_by"],
-                )
-            )  # fmt: skip
-    return len(rows)
+OVERDUE = (
+    Overdue(
+        kind="recognition_not_applied",
+        due="SELECT id, organ, apply_by AS since FROM injury WHERE recognition = 'reported' AND apply_by < $1",
+    ),
+)

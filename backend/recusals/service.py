@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from backend import findings
-from backend.database import Record, execute, fetch, first, tx, value
+from backend.database import Record, execute, first, value
 from backend.entries import Actor, Occasion, Outcome
-from backend.findings import Finding, Touched
+from backend.findings import Overdue, Touched
 from backend.journal import utc
 from backend.officers import organ_of_auxiliary
 from backend.recusals import rules
@@ -266,22 +266,9 @@ def _outcome(row: Any, *, aside: bool, since: datetime, unmet: Iterable[str] = (
     )
 
 
-OVERDUE = """
-SELECT id, decided_in, due_at FROM recusal r WHERE state = 'pending' AND due_at < $1
-AND NOT EXISTS (SELECT FROM finding f WHERE f.kind = 'recusal_overdue' AND f.subject = r.id AND f.withdrawn_at IS NULL)
-ORDER BY due_at LIMIT 1000
-"""
-
-
-async def look(now: datetime) -> int:
-    """Undecided after its term: a finding against the organ that decides. How many were found now."""
-    async with tx():
-        rows = await fetch(OVERDUE, now)
-        for row in rows:
-            await findings.stand(
-                Finding(
-                    kind="recusal_overdue", subject=row["id"], organ=row["decided_in"], against_organ=True,
-                    started_at=row["due_at"],
-                )
-            )  # fmt: skip
-    return len(rows)
+OVERDUE = (
+    Overdue(
+        kind="recusal_overdue",
+        due="SELECT id, decided_in AS organ, due_at AS since FROM recusal WHERE state = 'pending' AND due_at < $1",
+    ),
+)

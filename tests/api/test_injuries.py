@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 from litestar import Litestar
 
+from backend import findings
 from backend.database import execute, fetch, value
 from backend.evidence import holding
 from backend.injuries import rules, service
@@ -136,7 +137,9 @@ async def test_footage_declared_a_week_later_is_held(app: Litestar) -> None:
         for who in (lin, zhao, chen, other)
     ]
     await holding.follow(app.state.store)
-    assert [True, True, True, False] == [(await row_of(film))["legal_hold"] for film in films]
+    assert [True, True, True] == [(await row_of(film))["legal_hold"] for film in films[:3]]
+    covers = "SELECT array_agg(DISTINCT k.upload::text) FROM held k JOIN hold h ON h.id = k.hold WHERE h.about = $1"
+    assert {*films[:3]} == {*await value(covers, UUID(injury["id"]))}
     hold = await value("SELECT id FROM hold WHERE about = $1 LIMIT 1", UUID(injury["id"]))
     wu = await an_inspector_of(app, DISTRICT)
     refused(await wu.post("/v1/holds/release", hold=hold, why="不再需要"), 409, "hold_needed")
@@ -255,14 +258,14 @@ async def test_the_thirty_days_can_be_extended_and_when_they_pass_it_is_found(ap
     refused(await recognition(chief, injury, "extend"), 422, "not_an_extension")
     refused(await recognition(chief, injury, "extend", until_day=TODAY.isoformat()), 422, "not_an_extension")
     refused(await recognition(chief, injury, "apply", until_day="2030-01-01"), 422, "not_an_extension")
-    await service.look(now() + timedelta(days=31))
+    await findings.look(now() + timedelta(days=31), service.OVERDUE)
     assert 1 == await value(STANDS, "recognition_not_applied", UUID(injury["id"]))
     far = (TODAY + timedelta(days=60)).isoformat()
     injury = recorded(await recognition(chief, injury, "extend", until_day=far))["injury"]
     assert 0 == await value(STANDS, "recognition_not_applied", UUID(injury["id"]))
-    await service.look(now() + timedelta(days=31))
+    await findings.look(now() + timedelta(days=31), service.OVERDUE)
     assert 0 == await value(STANDS, "recognition_not_applied", UUID(injury["id"]))
-    await service.look(now() + timedelta(days=62))
+    await findings.look(now() + timedelta(days=62), service.OVERDUE)
     assert 1 == await value(STANDS, "recognition_not_applied", UUID(injury["id"]))
     await goes(chief, injury, "apply")
     assert 0 == await value(STANDS, "recognition_not_applied", UUID(injury["id"]))

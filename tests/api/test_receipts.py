@@ -1,5 +1,6 @@
 """What the contract says that an entry is answered with is what it is answered with."""
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -70,7 +71,7 @@ async def answers(app: Litestar) -> dict[str, httpx.Response]:
     call = recorded(told["assistance/call"])["id"]
     for verb, fields in (("acknowledge", {}), ("arrive", {}), ("close", {"words": "已控制"})):
         told[f"assistance/{verb}"] = await zhao.post(f"/v1/assistance/{verb}", call=call, **fields)
-    return told | await on_recusals(app) | await on_holds(app) | await on_injuries(app)
+    return told | await on_recusals(app) | await on_holds(app) | await on_injuries(app) | await on_complaints(app)
 
 
 async def on_injuries(app: Litestar) -> dict[str, httpx.Response]:
@@ -101,6 +102,36 @@ async def on_injuries(app: Litestar) -> dict[str, httpx.Response]:
     for who, verb, of, fields in steps:
         version = await value("SELECT version FROM advance_item WHERE id = $1", UUID(of["id"]))
         told[f"advances/{verb}"] = await who.post(f"/v1/advances/{verb}", item=of["id"], version=version, **fields)
+    return told
+
+
+async def on_complaints(app: Litestar) -> dict[str, httpx.Response]:
+    lin, zhao, wu = await a_duty_auxiliary(app), await an_officer(app), await an_inspector_of(app, DISTRICT)
+    what = {
+        "channel": "phone",
+        "words": "态度粗暴",
+        "complainant": "王某",
+        "person": lin.id,
+        "started_at": ago(hours=2),
+    }
+    told = {"complaints/receive": await zhao.post("/v1/complaints/receive", **what)}
+    complaint = recorded(told["complaints/receive"])["complaint"]
+    steps: list[tuple[Someone, str, dict[str, Any]]] = [
+        (wu, "notify", {"how": "telephone"}),
+        (wu, "identify", {"person": (await a_duty_auxiliary(app)).id}),
+        (wu, "extend", {"until": now() + timedelta(days=80)}),
+        (await an_inspector_of(app, CITY), "step-aside", {}),
+        (wu, "conclude", {"outcome": "unfounded"}),
+        (wu, "feed-back", {"how": "letter"}),
+    ]
+    for version, (who, verb, fields) in enumerate(steps, 1):
+        asked = {"complaint": complaint["id"], "version": version, "words": "已办"}
+        told[f"complaints/{verb}"] = await who.post(f"/v1/complaints/{verb}", **asked, **fields)
+    told["matters/raise"] = await lin.post("/v1/matters/raise", kind="suggestion", words="增加夜间照明")
+    matter = recorded(told["matters/raise"])["id"]
+    footage = recorded(await lin.declare())["id"]
+    told["matters/link"] = await lin.post("/v1/matters/link", matter=matter, recordings=[footage])
+    told["matters/answer"] = await wu.post("/v1/matters/answer", matter=matter, words="已采纳")
     return told
 
 

@@ -69,7 +69,7 @@ def finding_kinds() -> set[str]:
     told = set(found_in_sql())
     for _, call, name in calls():
         for keyword in call.keywords:
-            if (name, keyword.arg) in (("Finding", "kind"), ("Intervals", "forgotten")):
+            if (name, keyword.arg) in (("Finding", "kind"), ("Intervals", "forgotten"), ("Overdue", "kind")):
                 told |= words_of(keyword.value)
     return told
 

@@ -1,0 +1,1 @@
+"""Complaints about auxiliaries, and what auxiliaries raise themselves."""

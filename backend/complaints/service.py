@@ -1,0 +1,228 @@
+"""What happens to a complaint: one transaction each.
+
+Guarantees: the footage around it is held in the transaction that takes it down; each step is made on the version that
+was seen; whom it is about, whoever led them then and whoever must step aside never handles it, and learns of the
+complainant nowhere. Source: R.34; 信访工作条例; 人民警察法 46.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+from uuid import UUID, uuid4
+
+from backend import findings
+from backend.complaints import rules
+from backend.complaints.entries import (
+    ConcludeComplaint,
+    ExtendComplaint,
+    FeedBack,
+    IdentifyPerson,
+    NotifyComplainant,
+    OnComplaint,
+    ReceiveComplaint,
+    StepAsideFromComplaint,
+)
+from backend.database import Record, execute, first, value
+from backend.entries import Actor, Occasion, Outcome, as_json
+from backend.evidence import holding
+from backend.evidence.holding import Hold
+from backend.findings import Overdue
+from backend.journal import utc
+from backend.officers import organ_of_auxiliary
+from backend.refusals import Refusal, Unknown
+from backend.visibility import INSPECTING, reaches
+
+INSERT = """
+INSERT INTO complaint (id, organ, channel, anonymous, complainant, contact, words, case_ref, shift, place, radius_m,
+    started_at, ended_at, taken_by, received_at, notice_by, end_by, version)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, 1)
+"""
+ABOUT = "INSERT INTO complaint_person (complaint, person) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING person"
+STEP = """
+INSERT INTO complaint_step (id, complaint, version, step, by_person, at, words, how, until_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+"""
+MOVE = """
+UPDATE complaint SET version = version + 1, noticed_at = coalesce(noticed_at, $2), end_by = coalesce($3, end_by),
+    outcome = coalesce(outcome, $4), concluded_at = coalesce(concluded_at, $5), fed_back_at = coalesce(fed_back_at, $6)
+WHERE id = $1
+"""
+SHIFT = "SELECT person, organ, started_at, coalesce(ended_at, $2) AS ended_at FROM shift WHERE id = $1"
+ROW = "SELECT c.*, may_not_handle(c.id, $2) AS conflicted FROM complaint c WHERE c.id = $1"
+EXTENDED = "SELECT count(*) > 0 FROM complaint_step WHERE complaint = $1 AND step = 'extend'"
+
+
+class About(NamedTuple):
+    """Whom or where it is about, in which organ, and from when to when."""
+
+    organ: str
+    started_at: datetime
+    ended_at: datetime
+    person: UUID | None = None
+
+
+async def receive(occasion: Occasion, entry: ReceiveComplaint) -> Outcome:
+    """Raises Refusal `complaint_about_one`, `not_an_auxiliary`, `unknown_shift`, `time_ahead`, `end_before_start`,
+    `contact_without_name`."""
+    if entry.contact is not None and entry.complainant is None:
+        raise Refusal("contact_without_name")
+    about, law, at = await _about(occasion, entry), occasion.law, occasion.at
+    await execute(
+        INSERT, entry.id, about.organ, entry.channel, entry.complainant is None, entry.complainant, entry.contact,
+        entry.words, entry.case_ref, entry.shift, as_json(entry.place), entry.radius_m, about.started_at,
+        about.ended_at, occasion.actor.person, at, at + law.span("complaint_notice"), at + law.span("complaint_end"),
+    )  # fmt: skip
+    if about.person is not None:
+        await execute(ABOUT, entry.id, about.person)
+    await _keep(occasion, entry.id, about, as_json(entry.place), entry.radius_m)
+    return await _outcome(entry.id)
+
+
+async def notify(occasion: Occasion, entry: NotifyComplainant) -> Outcome:
+    """Raises Refusal as `_step`, and `anonymous`."""
+    row = await _handled(occasion, entry)
+    if row["anonymous"]:
+        raise Refusal("anonymous")
+    if occasion.at <= row["notice_by"]:
+        await findings.withdraw("complaint_not_noticed", row["id"])
+    return await _step(occasion, entry, "notify", how=entry.how, noticed=occasion.at)
+
+
+async def identify(occasion: Occasion, entry: IdentifyPerson) -> Outcome:
+    """Raises Refusal as `_step`, and `not_an_auxiliary`, `complaint_concluded`, `identified_before`."""
+    row = await _open(occasion, entry)
+    await organ_of_auxiliary(entry.person)
+    if await first(ABOUT, row["id"], entry.person) is None:
+        raise Refusal("identified_before")
+    about = About(row["organ"], row["started_at"], row["ended_at"], entry.person)
+    await _keep(occasion, row["id"], about, None, None)
+    return await _step(occasion, entry, "identify")
+
+
+async def step_aside(occasion: Occasion, entry: StepAsideFromComplaint) -> Outcome:
+    """Raises Refusal as `_step`."""
+    await _handled(occasion, entry)
+    return await _step(occasion, entry, "step_aside")
+
+
+async def extend(occasion: Occasion, entry: ExtendComplaint) -> Outcome:
+    """Raises Refusal as `_step`, and `complaint_concluded`, `extended_before`, `extension_out_of_range`."""
+    row = await _open(occasion, entry)
+    if await value(EXTENDED, row["id"]):
+        raise Refusal("extended_before")
+    if not rules.extension(entry.until, row["end_by"], occasion.law.span("complaint_extension")):
+        raise Refusal("extension_out_of_range")
+    await findings.withdraw("complaint_overdue", row["id"])
+    return await _step(occasion, entry, "extend", until=entry.until)
+
+
+async def conclude(occasion: Occasion, entry: ConcludeComplaint) -> Outcome:
+    """Raises Refusal as `_step`, and `complaint_concluded`."""
+    row = await _open(occasion, entry)
+    if occasion.at <= row["end_by"]:
+        await findings.withdraw("complaint_overdue", row["id"])
+    return await _step(occasion, entry, "conclude", outcome=entry.outcome, concluded=occasion.at)
+
+
+async def feed_back(occasion: Occasion, entry: FeedBack) -> Outcome:
+    """Raises Refusal as `_step`, and `anonymous`, `complaint_not_concluded`."""
+    row = await _handled(occasion, entry)
+    if row["anonymous"]:
+        raise Refusal("anonymous")
+    if row["outcome"] is None:
+        raise Refusal("complaint_not_concluded")
+    return await _step(occasion, entry, "feed_back", how=entry.how, fed_back=occasion.at)
+
+
+async def which(actor: Actor, entry: OnComplaint) -> Iterable[UUID]:
+    """The complaint itself, about which one step is taken at a time."""
+    return (actor.person, entry.complaint)
+
+
+async def _about(occasion: Occasion, entry: ReceiveComplaint) -> About:
+    """Whom, when and where; the footage of a complaint about a short moment is held around it."""
+    told = [each for each in (entry.person, entry.shift, entry.place) if each is not None]
+    timed = entry.started_at is not None
+    if len(told) != 1 or (entry.place is None) != (entry.radius_m is None) or timed == (entry.shift is not None):
+        raise Refusal("complaint_about_one")
+    if entry.shift is not None:
+        row = await first(SHIFT, entry.shift, occasion.at)
+        if row is None or entry.ended_at is not None:
+            raise Unknown("unknown_shift", entry.shift)
+        return About(row["organ"], row["started_at"], max(row["started_at"], row["ended_at"]), row["person"])
+    started = occasion.past(entry.started_at or occasion.at)
+    ended = started if entry.ended_at is None else occasion.past(entry.ended_at)
+    if ended < started:
+        raise Refusal("end_before_start")
+    organ = occasion.actor.organ if entry.person is None else await organ_of_auxiliary(entry.person)
+    return About(organ, started, ended, entry.person)
+
+
+async def _keep(occasion: Occasion, asked: UUID, about: About, place: str | None, radius_m: int | None) -> None:
+    law = occasion.law
+    around: timedelta = law.span("complaint_hold_around")
+    await holding.hold(
+        Hold(
+            uuid4(), about.organ, law.messages["hold_of_complaint"].zh, occasion.actor.person, occasion.timing.as_of,
+            "complaint", asked, about.person, place, radius_m, None if place is None else law.count("datums_apart"),
+            since=about.started_at - around, until=about.ended_at + around,
+        )
+    )  # fmt: skip
+
+
+async def _handled(occasion: Occasion, entry: OnComplaint) -> Record:
+    """The complaint, for an inspector above who is not in conflict. Raises Refusal `unknown_complaint`, `own_matter`,
+    `stale`."""
+    row = await first(ROW, entry.complaint, occasion.actor.person)
+    if row is None or not await reaches(occasion.actor, row["organ"], INSPECTING):
+        raise Unknown("unknown_complaint", entry.complaint)
+    if row["conflicted"]:
+        raise Refusal("own_matter")
+    if row["version"] != entry.version:
+        raise Refusal("stale", extra={"current": _standing(row)})
+    return row
+
+
+async def _open(occasion: Occasion, entry: OnComplaint) -> Record:
+    row = await _handled(occasion, entry)
+    if row["outcome"] is not None:
+        raise Refusal("complaint_concluded")
+    return row
+
+
+async def _step(
+    occasion: Occasion, entry: OnComplaint, step: str, *, how: str | None = None, until: datetime | None = None,
+    noticed: datetime | None = None, outcome: str | None = None, concluded: datetime | None = None,
+    fed_back: datetime | None = None,
+) -> Outcome:  # fmt: skip
+    """Keep a step, and how the complaint stands after it."""
+    await execute(
+        STEP, entry.id, entry.complaint, entry.version + 1, step, occasion.actor.person, occasion.at, entry.words, how,
+        until,
+    )  # fmt: skip
+    await execute(MOVE, entry.complaint, noticed, until, outcome, concluded, fed_back)
+    return await _outcome(entry.complaint)
+
+
+async def _outcome(asked: UUID) -> Outcome:
+    row: Any = await first("SELECT * FROM complaint WHERE id = $1", asked)
+    return Outcome(subject={"complaint": _standing(row)}, subjects=[asked], organ=row["organ"])
+
+
+def _standing(row: Any) -> dict[str, Any]:
+    times = ("notice_by", "end_by", "noticed_at", "concluded_at", "fed_back_at")
+    told = {name: row[name] and utc(row[name]) for name in times}
+    return {"id": str(row["id"]), "organ": row["organ"], "outcome": row["outcome"], "version": row["version"], **told}
+
+
+OVERDUE = (
+    Overdue(
+        kind="complaint_overdue",
+        due="SELECT id, organ, end_by AS since FROM complaint WHERE outcome IS NULL AND end_by < $1",
+    ),
+    Overdue(
+        kind="complaint_not_noticed",
+        due="""SELECT id, organ, notice_by AS since FROM complaint
+            WHERE noticed_at IS NULL AND outcome IS NULL AND NOT anonymous AND notice_by < $1""",
+    ),
+)

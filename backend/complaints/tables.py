@@ -1,0 +1,85 @@
+"""Complaints and matters; the constraints stand in migrations/versions/fujing_0021_complaints.sql."""
+
+from typing import Any
+
+from piccolo.columns import JSONB, UUID, Boolean, ForeignKey, Integer, OnDelete, Text, Timestamptz
+from piccolo.table import Table
+
+from backend.database import DB
+from backend.evidence.tables import Upload
+from backend.people.tables import Organ, Person
+from backend.shifts.tables import Shift
+
+
+class Complaint(Table, db=DB):
+    """A complaint or report (投诉举报) about an auxiliary, a shift, or a place and time."""
+
+    id = UUID(primary_key=True, default=None)
+    organ = ForeignKey(Organ, null=False, on_delete=OnDelete.restrict, default=None)
+    channel = Text(null=False, default=None)
+    anonymous = Boolean(null=False, default=None)
+    complainant = Text(null=True, default=None)
+    contact = Text(null=True, default=None)
+    words = Text(null=False, default=None)
+    case_ref = Text(null=True, default=None)
+    shift: ForeignKey[Any] = ForeignKey(Shift, null=True, on_delete=OnDelete.restrict, default=None)
+    place = JSONB(null=True, default=None)
+    radius_m = Integer(null=True, default=None)
+    started_at = Timestamptz(null=False, default=None)
+    ended_at = Timestamptz(null=False, default=None)
+    taken_by = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)
+    received_at = Timestamptz(null=False, default=None)
+    notice_by = Timestamptz(null=False, default=None)
+    end_by = Timestamptz(null=False, default=None)
+    noticed_at = Timestamptz(null=True, default=None)
+    outcome = Text(null=True, default=None)
+    concluded_at = Timestamptz(null=True, default=None)
+    fed_back_at = Timestamptz(null=True, default=None)
+    version = Integer(null=False, default=None)
+
+
+class ComplaintPerson(Table, db=DB):
+    """Whom it is about."""
+
+    id = UUID(primary_key=True, default=None)
+    complaint = ForeignKey(Complaint, null=False, on_delete=OnDelete.restrict, default=None)
+    person = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)
+
+
+class ComplaintStep(Table, db=DB):
+    """What was done about it."""
+
+    id = UUID(primary_key=True, default=None)
+    complaint = ForeignKey(Complaint, null=False, on_delete=OnDelete.restrict, default=None)
+    version = Integer(null=False, default=None)
+    step = Text(null=False, default=None)
+    by_person = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)
+    at = Timestamptz(null=False, default=None)
+    words = Text(null=False, default=None)
+    how = Text(null=True, default=None)
+    until_at = Timestamptz(null=True, default=None)
+
+
+class Matter(Table, db=DB):
+    """A suggestion, an appeal, or harassment, raised by whom it concerns."""
+
+    id = UUID(primary_key=True, default=None)
+    person = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)
+    organ = ForeignKey(Organ, null=False, on_delete=OnDelete.restrict, default=None)
+    kind = Text(null=False, default=None)
+    against = ForeignKey(Person, null=True, on_delete=OnDelete.restrict, default=None)
+    of_relative = Boolean(null=False, default=None)
+    words = Text(null=False, default=None)
+    raised_at = Timestamptz(null=False, default=None)
+    answer_by = Timestamptz(null=False, default=None)
+    answered_by = ForeignKey(Person, null=True, on_delete=OnDelete.restrict, default=None)
+    answered_at = Timestamptz(null=True, default=None)
+    answer = Text(null=True, default=None)
+
+
+class MatterRecording(Table, db=DB):
+    """Footage that shows it."""
+
+    id = UUID(primary_key=True, default=None)
+    matter = ForeignKey(Matter, null=False, on_delete=OnDelete.restrict, default=None)
+    recording: ForeignKey[Any] = ForeignKey(Upload, null=False, on_delete=OnDelete.restrict, default=None)

@@ -1,0 +1,276 @@
+"""Complaints about auxiliaries (R.34): received, handled by nobody concerned, concluded, told; and the complainant kept
+from whom it is about."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+from litestar import Litestar
+
+from backend import findings
+from backend.complaints import matters, service
+from backend.database import execute, fetch, value
+from backend.people import roster
+from tests.builders import (
+    CITY,
+    DISTRICT,
+    OTHER_DISTRICT,
+    PLACE,
+    STATION,
+    Someone,
+    a_clerk,
+    a_commander_of,
+    a_duty_auxiliary,
+    a_led_patrol,
+    ago,
+    an_inspector_of,
+    an_officer,
+    now,
+    organ_row,
+    recorded,
+    refused,
+)
+
+STANDS = "SELECT count(*) FROM finding WHERE kind = $1 AND subject = $2 AND withdrawn_at IS NULL"
+INSPECTS = "INSERT INTO role_grant (person, role, organ, valid_from) VALUES ($1, 'inspector', $2, '2026-01-01')"
+HELD = "SELECT person, started_at, ended_at, place FROM hold WHERE about = $1 ORDER BY placed_at"
+
+
+async def received(who: Someone, **about: Any) -> dict[str, Any]:
+    told = {"channel": "hotline_12389", "words": "态度粗暴", "complainant": "王某", "contact": "13800000000"}
+    return dict(recorded(await who.post("/v1/complaints/receive", **(told | about)))["complaint"])
+
+
+async def step(who: Someone, verb: str, complaint: dict[str, Any], **fields: Any) -> httpx.Response:
+    told = {"complaint": complaint["id"], "version": complaint["version"], "words": "已办"}
+    how = {"how": "telephone"} if verb in ("notify", "feed-back") else {}
+    return await who.post(f"/v1/complaints/{verb}", **(told | how | fields))
+
+
+async def done(who: Someone, verb: str, complaint: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    return dict(recorded(await step(who, verb, complaint, **fields))["complaint"])
+
+
+async def test_from_receipt_to_feedback(app: Litestar) -> None:
+    """The footage around it is held at once, and let go only when the complainant was told."""
+    lin, zhou, wu = await a_duty_auxiliary(app), await a_clerk(app), await an_inspector_of(app, DISTRICT)
+    complaint = await received(zhou, person=lin.id, started_at=ago(hours=5))
+    (held,) = await fetch(HELD, UUID(complaint["id"]))
+    assert lin.id == held["person"]
+    assert held["started_at"] < ago(hours=6.9)
+    assert held["ended_at"] > ago(hours=3.1)
+    hold = await value("SELECT id FROM hold WHERE about = $1", UUID(complaint["id"]))
+    complaint = await done(wu, "notify", complaint)
+    refused(await step(wu, "feed-back", complaint), 409, "complaint_not_concluded")
+    complaint = await done(wu, "conclude", complaint, outcome="partly")
+    refused(await step(wu, "conclude", complaint, outcome="founded"), 409, "complaint_concluded")
+    refused(await step(wu, "identify", complaint, person=lin.id), 409, "complaint_concluded")
+    refused(await wu.post("/v1/holds/release", hold=hold, why="办结"), 409, "hold_needed")
+    complaint = await done(wu, "feed-back", complaint)
+    assert complaint["fed_back_at"] is not None
+    recorded(await wu.post("/v1/holds/release", hold=hold, why="办结"))
+    steps = (await wu.get(f"/v1/complaints/{complaint['id']}")).json()["steps"]
+    assert ["notify", "conclude", "feed_back"] == [each["step"] for each in steps]
+
+
+async def test_the_complainant_is_hidden_from_the_person_and_their_chain(app: Litestar) -> None:
+    """Not in their lists, changes or findings, nor the commander's; the journal holds no word of it."""
+    lin, zhao, _, _ = await a_led_patrol(app, hours=3)
+    chief, zhou, wu = await a_commander_of(app, STATION), await a_clerk(app), await an_inspector_of(app, DISTRICT)
+    await execute(INSPECTS, zhao.id, STATION)
+    await zhao.open()
+    cursor = (await lin.get("/v1/changes")).json()["cursor"]
+    complaint = await received(zhou, person=lin.id, started_at=ago(hours=2))
+    one = f"/v1/complaints/{complaint['id']}"
+    refused(await lin.get(one), 404, "unknown_complaint")
+    assert [] == (await lin.get("/v1/changes", after=cursor)).json()["items"]
+    for who in (chief, zhao):
+        row = (await who.get(one)).json()["complaint"]
+        assert (False, None, None, None) == (row["in_full"], row["complainant"], row["contact"], row["words"])
+    for who in (wu, zhou):
+        assert "王某" == (await who.get(one)).json()["complaint"]["complainant"]
+    refused(await (await an_officer(app)).get(one), 404, "unknown_complaint")
+    await done(wu, "conclude", complaint, outcome="unfounded", words="调取资料核实")
+    told = (await lin.get(one)).json()
+    assert ("unfounded", None, None) == tuple(told["complaint"][key] for key in ("outcome", "complainant", "words"))
+    assert ["调取资料核实"] == [each["words"] for each in told["steps"]]
+    lines = await fetch(
+        "SELECT convert_from(entry, 'UTF8') AS line FROM journal WHERE $1 = ANY (subjects)", UUID(complaint["id"])
+    )
+    assert not [row for row in lines if "王某" in row["line"] or str(lin.id) in row["line"] or "1380" in row["line"]]
+
+
+async def test_nobody_concerned_handles_it(app: Litestar) -> None:
+    """Not who led them, not who stepped aside, not another organ's inspector, not a commander; the one above does."""
+    lin, zhao, _, _ = await a_led_patrol(app, hours=3)
+    li, boss = await an_inspector_of(app, DISTRICT), await an_inspector_of(app, CITY)
+    await execute(INSPECTS, zhao.id, DISTRICT)
+    await zhao.open()
+    complaint = await received(await a_clerk(app), person=lin.id, started_at=ago(hours=2))
+    refused(await step(zhao, "conclude", complaint, outcome="unfounded"), 403, "own_matter")
+    refused(await step(lin, "conclude", complaint, outcome="unfounded"), 403, "not_for_your_role")
+    for who in (await an_inspector_of(app, OTHER_DISTRICT), await a_commander_of(app, DISTRICT), await an_officer(app)):
+        refused(await step(who, "conclude", complaint, outcome="unfounded"), 404, "unknown_complaint")
+    complaint = await done(li, "step-aside", complaint)
+    refused(await step(li, "conclude", complaint, outcome="unfounded"), 403, "own_matter")
+    assert (await li.get(f"/v1/complaints/{complaint['id']}")).json()["complaint"]["complainant"] is None
+    await done(boss, "conclude", complaint, outcome="withdrawn")
+
+
+async def test_of_a_place_it_turns_out_whom_it_is_about(app: Litestar) -> None:
+    """Then their footage is held too, and whoever led them is in conflict."""
+    lin, zhao, _, _ = await a_led_patrol(app, hours=3)
+    wu = await an_inspector_of(app, DISTRICT)
+    await execute(INSPECTS, zhao.id, DISTRICT)
+    await zhao.open()
+    zhou = await a_clerk(app)
+    complaint = await received(zhou, place=PLACE, radius_m=300, started_at=ago(hours=2), ended_at=ago(hours=1))
+    complaint = await done(wu, "identify", complaint, person=lin.id)
+    refused(await step(wu, "identify", complaint, person=lin.id), 409, "identified_before")
+    refused(await step(wu, "identify", complaint, person=zhao.id), 422, "not_an_auxiliary")
+    assert [(None, True), (lin.id, False)] == [
+        (row["person"], row["place"] is not None) for row in await fetch(HELD, UUID(complaint["id"]))
+    ]
+    refused(await step(zhao, "conclude", complaint, outcome="founded"), 403, "own_matter")
+
+
+async def test_of_a_shift_its_time_and_person_are_known(app: Litestar) -> None:
+    lin, _, shift, _ = await a_led_patrol(app, hours=3)
+    complaint = await received(await a_clerk(app), shift=shift)
+    (held,) = await fetch(HELD, UUID(complaint["id"]))
+    assert lin.id == held["person"]
+    refused(
+        await (await a_clerk(app)).post("/v1/complaints/receive", channel="desk", words="-", shift=uuid4()),
+        404, "unknown_shift",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("about", "code"),
+    [
+        ({}, "complaint_about_one"),
+        ({"person": str(uuid4())}, "complaint_about_one"),
+        ({"place": PLACE, "started_at": ago(hours=1)}, "complaint_about_one"),
+        ({"shift": str(uuid4()), "started_at": ago(hours=1)}, "complaint_about_one"),
+        ({"person": str(uuid4()), "shift": str(uuid4())}, "complaint_about_one"),
+        ({"person": str(uuid4()), "started_at": ago(hours=1)}, "not_an_auxiliary"),
+        ({"place": PLACE, "radius_m": 9, "started_at": ago(hours=1), "ended_at": ago(hours=2)}, "end_before_start"),
+        ({"place": PLACE, "radius_m": 9, "started_at": ago(hours=-1)}, "time_ahead"),
+        ({"complainant": None, "contact": "138", "shift": str(uuid4())}, "contact_without_name"),
+    ],
+)
+async def test_what_makes_no_sense_is_refused(app: Litestar, about: dict[str, Any], code: str) -> None:
+    told = {"channel": "desk", "words": "态度粗暴", "complainant": "王某"} | about
+    told = {key: each for key, each in told.items() if each is not None}
+    refused(await (await a_clerk(app)).post("/v1/complaints/receive", **told), 422, code)
+
+
+async def test_an_anonymous_one_is_concluded_and_nobody_told(app: Litestar) -> None:
+    lin, wu = await a_duty_auxiliary(app), await an_inspector_of(app, DISTRICT)
+    told = {"channel": "letter", "words": "收受财物", "person": lin.id, "started_at": ago(hours=5)}
+    complaint = recorded(await wu.post("/v1/complaints/receive", **told))["complaint"]
+    refused(await step(wu, "notify", complaint), 409, "anonymous")
+    complaint = await done(wu, "conclude", complaint, outcome="unfounded")
+    refused(await step(wu, "feed-back", complaint), 409, "anonymous")
+    hold = await value("SELECT id FROM hold WHERE about = $1", UUID(complaint["id"]))
+    recorded(await wu.post("/v1/holds/release", hold=hold, why="办结"))
+
+
+async def test_terms_are_found_when_they_pass_and_extended_once(app: Litestar) -> None:
+    lin, wu = await a_duty_auxiliary(app), await an_inspector_of(app, DISTRICT)
+    complaint = await received(wu, person=lin.id, started_at=ago(hours=5))
+    asked = UUID(complaint["id"])
+    await findings.look(now() + timedelta(days=16), service.OVERDUE)
+    assert [1, 0] == [await value(STANDS, kind, asked) for kind in ("complaint_not_noticed", "complaint_overdue")]
+    complaint = await done(wu, "notify", complaint)
+    await findings.look(now() + timedelta(days=61), service.OVERDUE)
+    assert [0, 1] == [await value(STANDS, kind, asked) for kind in ("complaint_not_noticed", "complaint_overdue")]
+    for days in (59, 91):
+        refused(await step(wu, "extend", complaint, until=now() + timedelta(days=days)), 422, "extension_out_of_range")
+    complaint = await done(wu, "extend", complaint, until=now() + timedelta(days=89))
+    assert 0 == await value(STANDS, "complaint_overdue", asked)
+    refused(await step(wu, "extend", complaint, until=now() + timedelta(days=95)), 409, "extended_before")
+    await findings.look(now() + timedelta(days=88), service.OVERDUE)
+    assert 0 == await value(STANDS, "complaint_overdue", asked)
+
+
+async def test_a_stale_version_is_told_how_it_stands(app: Litestar) -> None:
+    lin, wu, li = await a_duty_auxiliary(app), await an_inspector_of(app, DISTRICT), await an_inspector_of(app, CITY)
+    complaint = await received(wu, person=lin.id, started_at=ago(hours=5))
+    answers = await asyncio.gather(*(step(who, "conclude", complaint, outcome="founded") for who in (wu, li)))
+    assert [201, 409] == sorted(answer.status_code for answer in answers)
+    (stale,) = [answer.json() for answer in answers if answer.status_code == 409]
+    assert ("stale", "founded", 2) == (stale["code"], stale["current"]["outcome"], stale["current"]["version"])
+
+
+async def test_counts_by_organ_name_nobody(app: Litestar) -> None:
+    organ = f"33{uuid4().int % 10**10:010}"
+    await roster.bring_in([organ_row(organ, "统计分局", CITY)])
+    lin, wu = await a_duty_auxiliary(app, organ=organ), await an_inspector_of(app, organ)
+    for outcome in ("founded", "unfounded", None):
+        complaint = await received(wu, person=lin.id, started_at=ago(hours=5))
+        if outcome:
+            await done(wu, "conclude", complaint, outcome=outcome)
+    answer = await wu.get("/v1/complaints/counts", **{"from": ago(hours=1).isoformat()})
+    (row,) = answer.json()["items"]
+    assert (3, 1, 0, 1, 0, 1, 0) == tuple(
+        row[key] for key in ("received", "open", "overdue", "founded", "partly", "unfounded", "withdrawn")
+    )
+    assert str(lin.id) not in answer.text
+    assert [] == (await lin.get("/v1/complaints/counts")).json()["items"]
+
+
+# -- what auxiliaries raise themselves
+
+
+async def raises(who: Someone, **fields: Any) -> str:
+    told = {"kind": "appeal", "words": "考核扣分与事实不符"}
+    return str(recorded(await who.post("/v1/matters/raise", **(told | fields)))["id"])
+
+
+async def test_an_appeal_is_answered_by_somebody_else(app: Litestar) -> None:
+    """Not by the one appealed against, who does not even see it; once; the auxiliary hears."""
+    lin, chief, other = (
+        await a_duty_auxiliary(app),
+        await a_commander_of(app, STATION),
+        await a_commander_of(app, DISTRICT),
+    )
+    matter = await raises(lin, against=chief.id)
+    cursor = (await lin.get("/v1/changes")).json()["cursor"]
+    refused(await chief.get(f"/v1/matters/{matter}"), 404, "unknown_matter")
+    refused(await chief.post("/v1/matters/answer", matter=matter, words="驳回"), 404, "unknown_matter")
+    refused(await lin.post("/v1/matters/answer", matter=matter, words="自答"), 403, "not_for_your_role")
+    for who in (await an_officer(app), await a_commander_of(app, OTHER_DISTRICT)):
+        refused(await who.post("/v1/matters/answer", matter=matter, words="-"), 404, "unknown_matter")
+    answers = await asyncio.gather(*(other.post("/v1/matters/answer", matter=matter, words="已更正") for _ in range(2)))
+    assert [201, 409] == sorted(answer.status_code for answer in answers)
+    assert "已更正" == (await lin.get(f"/v1/matters/{matter}")).json()["answer"]
+    assert "matters/answer" in [item["verb"] for item in (await lin.get("/v1/changes", after=cursor)).json()["items"]]
+
+
+async def test_harassment_is_linked_to_footage_which_is_held(app: Litestar) -> None:
+    lin, chen, wu = await a_duty_auxiliary(app), await a_duty_auxiliary(app), await an_inspector_of(app, STATION)
+    film, later, not_mine = [recorded(await who.declare())["id"] for who in (lin, lin, chen)]
+    matter = await raises(lin, kind="harassment", of_relative=True, recordings=[film])
+    recorded(await lin.post("/v1/matters/link", matter=matter, recordings=[later, film]))
+    held = "SELECT array_agg(upload::text ORDER BY upload) FROM hold WHERE about = $1"
+    assert sorted([film, later]) == await value(held, UUID(matter))
+    refused(await lin.post("/v1/matters/link", matter=matter, recordings=[not_mine]), 404, "unknown_recording")
+    refused(await chen.post("/v1/matters/link", matter=matter, recordings=[not_mine]), 404, "unknown_matter")
+    told = {"words": "-", "of_relative": True}
+    refused(await lin.post("/v1/matters/raise", kind="appeal", **told), 422, "relative_of_harassment")
+    refused(await lin.post("/v1/matters/raise", kind="appeal", words="-", against=lin.id), 403, "own_matter")
+    refused(await lin.post("/v1/matters/raise", kind="appeal", words="-", against=uuid4()), 404, "unknown_person")
+    assert matter in [row["id"] for row in (await wu.get("/v1/matters")).json()["items"]]
+
+
+async def test_a_matter_nobody_answers_is_found(app: Litestar) -> None:
+    lin, wu = await a_duty_auxiliary(app), await an_inspector_of(app, STATION)
+    matter = await raises(lin)
+    await findings.look(now() + timedelta(days=61), matters.OVERDUE)
+    assert 1 == await value(STANDS, "matter_overdue", UUID(matter))
+    recorded(await wu.post("/v1/matters/answer", matter=matter, words="已答复"))
+    assert 0 == await value(STANDS, "matter_overdue", UUID(matter))
