@@ -45,6 +45,8 @@ from backend.evidence.entries import (
     ReleaseHold,
     UploadReceipt,
 )
+from backend.hours import service as hours
+from backend.hours.entries import TakeTimeOff, TimeOffReceipt, WithdrawTimeOff
 from backend.injuries import advances
 from backend.injuries import service as injuries
 from backend.injuries.entries import (
@@ -369,6 +371,16 @@ VERBS: tuple[Verb, ...] = (
         name="matters/answer", entry=AnswerMatter, receipt=MatterReceipt, record=matters.answer, may=DECIDERS,
         field=False, concerned=matters.which, summary="Answer it · 答复",
         example=_example(matter=OTHER, words="已依法处理侵扰人"),
+    ),
+    Verb(
+        name="hours/take-off", entry=TakeTimeOff, receipt=TimeOffReceipt, record=hours.take, may=DECIDERS, field=False,
+        concerned=hours.whose, summary="Time off in lieu · 安排补休",
+        example=_example(person=OTHER, month="2026-02", on_day="2026-03-04", minutes=480, words="补春节值守"),
+    ),
+    Verb(
+        name="hours/withdraw", entry=WithdrawTimeOff, receipt=TimeOffReceipt, record=hours.withdraw, may=DECIDERS,
+        field=False, concerned=hours.whose, summary="It was not taken · 撤回补休",
+        example=_example(time_off=OTHER, why="当日临时任务，未能补休"),
     ),
     Verb(
         name="contests/resolve", entry=ResolveContest, receipt=RulingReceipt, record=contests.resolve, may=DECIDERS,

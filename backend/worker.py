@@ -21,6 +21,7 @@ from backend.complaints import matters
 from backend.complaints import service as complaints
 from backend.database import SESSION, opened
 from backend.evidence import holding, sealing
+from backend.hours import service as hours
 from backend.injuries import service as injuries
 from backend.keys import Keys
 from backend.oversight import finding, sequence
@@ -73,6 +74,10 @@ def build(connection: asyncpg.Connection, store: EvidenceStore, keys: Keys) -> P
     @queue.schedule("overdue", "*/5 * * * *")
     async def overdue(_: Schedule) -> None:
         log.info("overdue", found=await findings.look(datetime.now(UTC), TERMS))
+
+    @queue.schedule("overtime", "47 2 * * *")
+    async def overtime(_: Schedule) -> None:
+        log.info("overtime", persons=await hours.look(datetime.now(UTC)))
 
     @queue.schedule("unanswered", "* * * * *")
     async def unanswered(_: Schedule) -> None:

@@ -15,6 +15,7 @@ APP_CONFIG = AppConfig(
             "backend.evidence.tables",
             "backend.activities.tables",
             "backend.complaints.tables",
+            "backend.hours.tables",
             "backend.injuries.tables",
             "backend.recusals.tables",
             "backend.assistance.tables",

@@ -4,6 +4,7 @@ import asyncio
 import csv
 import json
 import os
+import re
 import secrets
 import stat
 import sys
@@ -25,7 +26,7 @@ from backend import settings as configuration
 from backend.evidence.entries import DAY_MS
 from backend.keys import Keys
 from backend.law.catalogue import LawError, law, use
-from backend.oversight import expiring, injured, reads
+from backend.oversight import expiring, injured, reads, worked
 from backend.people import devices, factor, roster, sessions
 from backend.refusals import Refusal, problem
 from backend.settings import Settings, SettingsError
@@ -301,6 +302,12 @@ CSV = click.option(
 )
 
 
+def _month(_context: click.Context, _option: click.Parameter, told: str) -> str:
+    if re.fullmatch("2[0-9]{3}-(0[1-9]|1[0-2])", told) is None:
+        raise click.BadParameter("a year and month, such as 2026-03")
+    return told
+
+
 @main.group()
 def report() -> None:
     """Lists for whoever manages people."""
@@ -326,6 +333,17 @@ def report_advances(organ: str | None, table: Path | None) -> None:
     """Costs of injuries: asked for, approved, paid, and what is not settled yet (R.26)."""
     with told_in_one_sentence():
         _show(reports.of_advances(in_database(_settings(), lambda: injured.outstanding(organ))), table)
+
+
+@report.command("hours")
+@click.option("--month", required=True, metavar="YYYY-MM", callback=_month, help="Which month.")
+@ORGAN
+@CSV
+def report_hours(month: str, organ: str | None, table: Path | None) -> None:
+    """Hours worked, overtime, and time off owed and taken (R.25)."""
+    with told_in_one_sentence():
+        rows = in_database(_settings(), lambda: worked.report(month, organ))
+        _show(reports.of_hours(rows, month), table)
 
 
 def _show(told: reports.Report, table: Path | None) -> None:

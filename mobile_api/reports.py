@@ -14,6 +14,7 @@ from rich.text import Text
 
 from backend.oversight.expiring import Expiring
 from backend.oversight.injured import Outstanding
+from backend.oversight.worked import PersonHours
 from mobile_api.printing import BEIJING
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
@@ -23,6 +24,10 @@ EXPIRING = ("organ", "badge", "name", "what", "valid until", "state")
 ADVANCES = (
     "organ", "badge", "name", "cost", "state", "recognition", "requested", "approved", "paid", "settled", "open",
     "paid since", "injury",
+)  # fmt: skip
+HOURS = (
+    "organ", "badge", "name", "worked", "watch", "standby", "beyond day", "beyond week", "rest day", "holiday",
+    "overtime", "time off taken", "owed", "",
 )  # fmt: skip
 COSTS = {"medical": "医疗", "transport": "交通", "nursing": "护理", "other": "其他"}
 ITEM_STATES = {
@@ -75,6 +80,12 @@ def of_advances(rows: Sequence[Outstanding]) -> Report:
     return Report(ADVANCES, [_advance(row) for row in rows], told if rows else "No cost of an injury was asked for.")
 
 
+def of_hours(rows: Sequence[PersonHours], month: str) -> Report:
+    """What everybody worked in a month, in hours."""
+    over = sum(row.overtime_min > row.limit_min for row in rows)
+    return Report(HOURS, [_hours(row) for row in rows], f"{month}: {len(rows)} auxiliaries, {over} over the limit")
+
+
 def yuan(fen: int | None) -> str:
     """An amount as it is written: 1234 fen are 12.34 yuan."""
     return "" if fen is None else f"{fen // 100}.{fen % 100:02}"
@@ -84,6 +95,17 @@ def _expiring(row: Expiring) -> tuple[str, ...]:
     until = "" if row.valid_until is None else row.valid_until.isoformat()
     organ, state = f"{row.organ_name}\n{row.organ}", f"{STATES[row.state]}\n{row.state}"
     return organ, row.badge, row.name, "\n".join(row.words()), until, state
+
+
+def _hours(row: PersonHours) -> tuple[str, ...]:
+    spans = (
+        row.worked_min, row.watch_min, row.standby_min, row.beyond_day_min, row.beyond_week_min, row.rest_day_min,
+        row.holiday_min, row.overtime_min, row.taken_min, row.owed_min,
+    )  # fmt: skip
+    marks = ["超限 over the limit"] if row.overtime_min > row.limit_min else []
+    marks += ["未签退 unfinished"] if row.unfinished else []
+    marks += [f"有争议 contested: {row.contested_shifts}"] if row.contested_shifts else []
+    return row.organ, row.badge, row.name, *(f"{span / 60:.2f}" for span in spans), "; ".join(marks)
 
 
 def _advance(row: Outstanding) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The law as data: works (what may be done), terms (periods, deadlines, thresholds), messages (every sentence).
+"""The law as data: works (what may be done), terms (periods, thresholds), messages (every sentence), calendar.
 
 Guarantees: a file that is wrong is refused when it is loaded, with every mistake by file and line; a term is asked
 for by name and unit, so a period can never be taken for a count. Nothing here knows the number of an Article: codes
@@ -6,7 +6,8 @@ and articles come from the files, and another regulation is another directory.
 
 Another directory says what differs from the built-in law. Its works.toml takes the place of the built-in one as a
 whole, since another regulation numbers otherwise; a term is replaced as a whole; of a message the fields given are
-replaced, so that renumbering an article repeats no sentence. What it leaves out is as built in.
+replaced, so that renumbering an article repeats no sentence; a year of the calendar is replaced as a whole, or added.
+What it leaves out is as built in.
 """
 
 import re
@@ -18,6 +19,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
+from backend.law.calendar import Year
 from backend.law.reading import LawError, Sheet, entries, sheet
 
 __all__ = [
@@ -39,7 +41,7 @@ __all__ = [
 T = TypeVar("T", bound=msgspec.Struct)
 HERE = Path(__file__).parent
 SPANS = ("seconds", "minutes", "hours", "days")
-FILES = ("works.toml", "terms.toml", "messages.toml")
+FILES = ("works.toml", "terms.toml", "messages.toml", "calendar.toml")
 CODE = re.compile(r"[0-9A-Za-z]+(\.[0-9A-Za-z_]+)+")
 
 NAMED = ("qualifications", "equipment")  # tables of works.toml that are no works: a work names what stands in them
@@ -145,6 +147,7 @@ class Law(msgspec.Struct, frozen=True):
     works: dict[str, Work] = {}
     qualifications: dict[str, Qualification] = {}
     equipment: dict[str, Equipment] = {}
+    calendar: dict[str, Year] = {}
 
     def span(self, name: str) -> timedelta:
         unit, value = self._unit(name)
@@ -185,10 +188,13 @@ def load(directory: Path = HERE, over: Law | None = None) -> Law:
     works, qualifications, equipment = _works(sheets["works.toml"], over)
     terms = _terms(sheets["terms.toml"], over)
     messages = _messages(sheets["messages.toml"], over)
+    years = _calendar(sheets["calendar.toml"], over)
     mistakes = [told for read in sheets.values() for told in read.told()] + _misplaced(directory, over)
     if mistakes:
         raise LawError("\n".join(mistakes))
-    return Law(terms=terms, messages=messages, works=works, qualifications=qualifications, equipment=equipment)
+    return Law(
+        terms=terms, messages=messages, works=works, qualifications=qualifications, equipment=equipment, calendar=years
+    )
 
 
 def _sheet(path: Path, over: Law | None) -> Sheet:
@@ -214,6 +220,18 @@ def _terms(read: Sheet, over: Law | None) -> dict[str, Term]:
         return given
     _check_known(read, given, over.terms, "term")
     return over.terms | given
+
+
+def _calendar(read: Sheet, over: Law | None) -> dict[str, Year]:
+    given = entries(read, read.tables, Year)
+    for name, year in given.items():
+        if (year.rest is None) != (year.work is None):
+            read.wrong((name,), "gives rest and work together, or neither")
+        for field in ("statutory", "rest", "work"):
+            strange = [day for day in getattr(year, field) or () if str(day.year) != name]
+            if strange:
+                read.wrong((name,), f"{field} names {strange[0]}, a day of another year", field=field)
+    return given if over is None else over.calendar | given
 
 
 def _messages(read: Sheet, over: Law | None) -> dict[str, Message]:

@@ -1,6 +1,6 @@
 """What the contract says that an entry is answered with is what it is answered with."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -71,7 +71,14 @@ async def answers(app: Litestar) -> dict[str, httpx.Response]:
     call = recorded(told["assistance/call"])["id"]
     for verb, fields in (("acknowledge", {}), ("arrive", {}), ("close", {"words": "已控制"})):
         told[f"assistance/{verb}"] = await zhao.post(f"/v1/assistance/{verb}", call=call, **fields)
-    return told | await on_recusals(app) | await on_holds(app) | await on_injuries(app) | await on_complaints(app)
+    return (
+        told
+        | await on_recusals(app)
+        | await on_holds(app)
+        | await on_injuries(app)
+        | await on_complaints(app)
+        | await on_hours(app)
+    )
 
 
 async def on_injuries(app: Litestar) -> dict[str, httpx.Response]:
@@ -133,6 +140,17 @@ async def on_complaints(app: Litestar) -> dict[str, httpx.Response]:
     told["matters/link"] = await lin.post("/v1/matters/link", matter=matter, recordings=[footage])
     told["matters/answer"] = await wu.post("/v1/matters/answer", matter=matter, words="已采纳")
     return told
+
+
+async def on_hours(app: Litestar) -> dict[str, httpx.Response]:
+    lin, chief = await a_duty_auxiliary(app), await a_commander_of(app, DISTRICT)
+    sunday = datetime(2026, 11, 15, 9, tzinfo=timezone(timedelta(hours=8)))
+    shift = recorded(await lin.check_in(at=sunday))["id"]
+    recorded(await lin.check_out(shift, at=sunday + timedelta(hours=8)))
+    off = {"person": lin.id, "month": "2026-11", "on_day": "2026-11-20", "minutes": 60, "words": "补休"}
+    told = {"hours/take-off": await chief.post("/v1/hours/take-off", **off)}
+    asked = recorded(told["hours/take-off"])["id"]
+    return told | {"hours/withdraw": await chief.post("/v1/hours/withdraw", time_off=asked, why="未休")}
 
 
 async def on_holds(app: Litestar) -> dict[str, httpx.Response]:

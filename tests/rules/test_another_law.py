@@ -350,16 +350,18 @@ def test_a_directory_that_would_silently_change_nothing_is_refused(tmp_path: Pat
         use(tmp_path / "nowhere")
     with pytest.raises(LawError, match="holds none of"):
         use(tmp_path)
-    assert ["work.toml: is no file of the law, which are works.toml, terms.toml, messages.toml"] == mistakes(
-        tmp_path, work=ANOTHER
-    )
+    assert [
+        "work.toml: is no file of the law, which are works.toml, terms.toml, messages.toml, calendar.toml"
+    ] == mistakes(tmp_path, work=ANOTHER)
 
 
 def test_a_whole_law_lacks_no_file(tmp_path: Path) -> None:
     """Without a law to lay it over, each file must be there."""
     with pytest.raises(LawError) as caught:
         load(a_law(tmp_path, works=ANOTHER))
-    assert ["terms.toml", "messages.toml"] == [line.split(":")[0] for line in str(caught.value).split("\n")]
+    assert ["terms.toml", "messages.toml", "calendar.toml"] == [
+        line.split(":")[0] for line in str(caught.value).split("\n")
+    ]
 
 
 def test_no_code_knows_the_number_of_an_article() -> None:

@@ -1,0 +1,1 @@
+"""Hours worked, and time off for them."""

@@ -1,0 +1,181 @@
+"""Hours from check-ins (R.25): late corrections included, contested and unfinished said, time off never twice."""
+
+import asyncio
+from datetime import datetime, timedelta, timezone
+from typing import Any
+from uuid import uuid4, uuid5
+
+import httpx
+import pytest
+from litestar import Litestar
+
+from backend.database import value
+from backend.hours import service
+from backend.oversight import worked
+from backend.people import roster
+from backend.refusals import Refusal
+from mobile_api.reports import of_hours
+from tests.builders import (
+    CITY,
+    DISTRICT,
+    OTHER_DISTRICT,
+    STATION,
+    Someone,
+    a_commander_of,
+    a_duty_auxiliary,
+    a_treasurer_of,
+    an_inspector_of,
+    an_officer,
+    organ_row,
+    recorded,
+    refused,
+)
+
+BEIJING = timezone(timedelta(hours=8))
+SUNDAY = datetime(2026, 10, 18, 9, tzinfo=BEIJING)  # an ordinary one
+MONTH = "2026-10"
+STANDS = "SELECT count(*) FROM finding WHERE kind = 'overtime_limit' AND subject = $1 AND withdrawn_at IS NULL"
+
+
+async def works(who: Someone, start: datetime, hours: float, duty_type: str = "patrol") -> str:
+    shift = str(recorded(await who.check_in(at=start, duty_type=duty_type))["id"])
+    recorded(await who.check_out(shift, at=start + timedelta(hours=hours)))
+    return shift
+
+
+async def month_of(reader: Someone, who: Someone, month: str = MONTH) -> dict[str, Any]:
+    answer = await reader.get("/v1/hours", month=month, person=who.id)
+    assert 200 == answer.status_code, answer.text
+    (told,) = answer.json()["items"]
+    return dict(told)
+
+
+async def takes(chief: Someone, who: Someone, minutes: int, day: int = 26, **fields: Any) -> httpx.Response:
+    told = {"person": who.id, "month": MONTH, "on_day": f"2026-10-{day}", "minutes": minutes, "words": "补休"}
+    return await chief.post("/v1/hours/take-off", **(told | fields))
+
+
+async def test_a_month_as_it_was_worked(app: Litestar) -> None:
+    """A long Monday, a rest day, a night of watch, a night across midnight, National Day; by oneself and by day."""
+    lin = await a_duty_auxiliary(app)
+    await works(lin, datetime(2026, 10, 1, 8, tzinfo=BEIJING), 6)
+    await works(lin, datetime(2026, 10, 12, 8, tzinfo=BEIJING), 11)
+    await works(lin, datetime(2026, 10, 14, 20, tzinfo=BEIJING), 8, "watch")
+    await works(lin, SUNDAY, 5)
+    await works(lin, datetime(2026, 10, 31, 22, tzinfo=BEIJING), 4)
+    told = await month_of(lin, lin)
+    minutes = {name: told[f"{name}_min"] for name in (*worked.SUMS, "overtime", "owed", "taken")}
+    assert {"worked": 24 * 60, "watch": 480, "standby": 0, "beyond_day": 180, "beyond_week": 0, "rest_day": 420,
+            "holiday": 360, "overtime": 960, "owed": 420, "taken": 0} == minutes  # fmt: skip
+    assert 120 == (await month_of(lin, lin, "2026-11"))["rest_day_min"]  # what is past midnight is November's
+    days = {day["day"]: day for day in told["days"]}
+    assert 31 == len(days)
+    assert ("holiday", 360) == (days["2026-10-01"]["kind"], days["2026-10-01"]["worked_min"])
+    assert [240, 240] == [days[f"2026-10-{day}"]["watch_min"] for day in (14, 15)]
+
+
+async def test_a_late_correction_is_in_the_next_answer(app: Litestar) -> None:
+    """The check-out that came offline two weeks later, and what it means for a shift that nobody ended."""
+    lin = await a_duty_auxiliary(app)
+    shift = recorded(await lin.check_in(at=SUNDAY))["id"]
+    told = await month_of(lin, lin)
+    assert (True, 24 * 60) == (told["unfinished"], told["worked_min"])  # no longer than the ceiling
+    await lin.sync(lin.item("shifts/check-out", shift=shift, at=SUNDAY + timedelta(hours=3)))
+    told = await month_of(lin, lin)
+    assert (False, 180, 180) == (told["unfinished"], told["worked_min"], told["rest_day_min"])
+
+
+async def test_a_contested_shift_counts_for_nothing_and_is_said(app: Litestar) -> None:
+    lin = await a_duty_auxiliary(app)
+    await works(lin, SUNDAY, 5)
+    recorded(await lin.check_in(at=SUNDAY + timedelta(hours=1)))
+    told = await month_of(lin, lin)
+    assert (300, 1) == (told["worked_min"], told["contested_shifts"])
+
+
+async def test_who_reads_whose(app: Litestar) -> None:
+    lin, chen = await a_duty_auxiliary(app), await a_duty_auxiliary(app)
+    chief, wu = await a_commander_of(app, STATION), await an_inspector_of(app, DISTRICT)
+    far = await a_commander_of(app, OTHER_DISTRICT)
+    for who in (lin, chief, wu):
+        assert str(lin.id) == (await month_of(who, lin))["person"]
+    for who in (chen, far, await an_officer(app), await a_treasurer_of(app, DISTRICT)):
+        refused(await who.get("/v1/hours", month=MONTH, person=lin.id), 404, "unknown_person")
+    refused(await far.get("/v1/hours", month=MONTH, organ=STATION), 404, "unknown_organ")
+    assert [] == (await chen.get("/v1/hours", month=MONTH, organ="all")).json()["items"]
+    for month in ("2026-13", "26-10", "2026-1"):
+        assert 422 == (await lin.get("/v1/hours", month=month)).status_code
+    assert 2031 == refused(await lin.get("/v1/hours", month="2031-05"), 409, "calendar_unknown")["year"]
+
+
+async def test_an_organ_page_by_page(app: Litestar) -> None:
+    organ = f"33{uuid4().int % 10**10:010}"
+    await roster.bring_in([organ_row(organ, "工时分局", CITY)])
+    people = [await a_duty_auxiliary(app, organ=organ) for _ in range(3)]
+    await works(people[0], SUNDAY, 2)
+    chief = await a_commander_of(app, organ)
+    first = (await chief.get("/v1/hours", month=MONTH, organ=organ, limit=2)).json()
+    rest = (await chief.get("/v1/hours", month=MONTH, organ=organ, limit=2, cursor=first["next"])).json()
+    badges = [row["badge"] for page in (first, rest) for row in page["items"]]
+    assert sorted(who.badge for who in people) == badges
+    assert [] == first["items"][0]["days"]
+    assert None is rest["next"]
+    refused(await chief.get("/v1/hours", month=MONTH, organ=organ, cursor="§"), 422, "invalid")
+    told = of_hours(await worked.report(MONTH, organ), MONTH)
+    assert f"{MONTH}: 3 auxiliaries, 0 over the limit" == told.sentence
+    line = next(row for row in told.rows if row[1] == people[0].badge)
+    assert "2.00" == dict(zip(told.columns, line, strict=True))["rest day"]
+
+
+async def test_time_off_is_never_more_than_is_owed(app: Litestar) -> None:
+    """Twice at once, twice a day, of another month, and after it was withdrawn."""
+    lin, chief = await a_duty_auxiliary(app), await a_commander_of(app, DISTRICT)
+    await works(lin, SUNDAY, 5)
+    assert 300 == refused(await takes(chief, lin, 301), 409, "time_off_not_owed")["owed_min"]
+    refused(await takes(chief, lin, 1, month="2026-09"), 409, "time_off_not_owed")
+    answers = await asyncio.gather(takes(chief, lin, 200), takes(chief, lin, 200, 27))
+    assert [201, 409] == sorted(answer.status_code for answer in answers)
+    taken = next(answer.json()["time_off"] for answer in answers if answer.status_code == 201)
+    assert 100 == taken["owed_min"]
+    day = int(taken["on_day"][-2:])
+    refused(await takes(chief, lin, 50, day), 409, "time_off_that_day")
+    told = await month_of(lin, lin)
+    assert (200, 100, 100) == (told["taken_min"], told["owed_min"], told["overtime_min"])
+    gone = recorded(await chief.post("/v1/hours/withdraw", time_off=taken["id"], why="临时任务"))["time_off"]
+    assert (True, 300) == (gone["withdrawn"], gone["owed_min"])
+    refused(await chief.post("/v1/hours/withdraw", time_off=taken["id"], why="再次"), 409, "time_off_withdrawn")
+    recorded(await takes(chief, lin, 300, day))
+
+
+async def test_who_may_give_time_off(app: Litestar) -> None:
+    lin, chief = await a_duty_auxiliary(app), await a_commander_of(app, DISTRICT)
+    await works(lin, SUNDAY, 5)
+    refused(await takes(lin, lin, 60), 403, "not_for_your_role")
+    for who in (await a_commander_of(app, OTHER_DISTRICT), await an_inspector_of(app, DISTRICT), await an_officer(app)):
+        refused(await takes(who, lin, 60), 404, "unknown_person")
+    refused(await takes(chief, chief, 60), 403, "own_matter")
+    given = recorded(await takes(chief, lin, 60))["id"]
+    other = await a_commander_of(app, OTHER_DISTRICT)
+    refused(await other.post("/v1/hours/withdraw", time_off=given, why="-"), 404, "unknown_time_off")
+
+
+async def test_over_the_limit_is_found_against_the_organ_and_withdrawn(app: Litestar) -> None:
+    """When time off brings it below; by the worker, for this month and the one before."""
+    lin, chief = await a_duty_auxiliary(app), await a_commander_of(app, DISTRICT)
+    for day in (11, 17, 18, 24):  # rest days
+        await works(lin, datetime(2026, 10, day, 8, tzinfo=BEIJING), 10)
+    name = uuid5(service.MONTHS, f"{lin.id}/{MONTH}")
+    later = datetime(2026, 11, 24, tzinfo=BEIJING)
+    await service.look(later)
+    assert 1 == await value(STANDS, name)
+    sql = "SELECT against_organ AND person = $2 AND organ = $3 FROM finding WHERE subject = $1"
+    assert await value(sql, name, lin.id, lin.organ)
+    recorded(await takes(chief, lin, 300))
+    await service.look(later)
+    assert 0 == await value(STANDS, name)
+
+
+async def test_a_year_without_a_calendar_stops_nothing_else(app: Litestar) -> None:
+    await service.look(datetime(2031, 5, 4, tzinfo=BEIJING))
+    with pytest.raises(Refusal, match="calendar_unknown"):
+        await worked.report("2031-05", None)
