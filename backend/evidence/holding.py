@@ -10,14 +10,15 @@ from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
-from backend import jobs, journal
-from backend.database import execute, fetch, first, rows_touched, tx, value
+from backend import findings, jobs, journal
+from backend.database import Record, execute, fetch, first, rows_touched, tx, value
 from backend.entries import Actor, Occasion, Outcome, as_json
 from backend.evidence.entries import PlaceHold, ReleaseHold
+from backend.findings import Finding
 from backend.journal import utc
 from backend.refusals import Refusal, Unknown
 from backend.visibility import INSPECTING, reaches
-from storage.evidence_store import EvidenceStore
+from storage.evidence_store import EvidenceStore, ObjectUnknown
 
 INSERT = """
 INSERT INTO hold (id, organ, origin, about, person, place, radius_m, datums_m, upload, started_at, ended_at, permanent,
@@ -32,11 +33,13 @@ SELECT $2 = (SELECT owner FROM upload WHERE id = h.upload) OR $2 = h.person
 FROM hold h WHERE h.id = $1
 """
 NEEDED = "SELECT count(*) > 0 FROM open_matter m JOIN hold h ON h.about = m.id WHERE h.id = $1"
+# But for what the store has lost, which is found already.
 OUT_OF_LINE = """
 WITH kept AS MATERIALIZED (SELECT DISTINCT upload FROM held)
 SELECT u.id, u.owner, u.organ, u.object_key, u.version, NOT u.legal_hold AS keep FROM upload u
-WHERE u.state = 'sealed' AND (
+WHERE u.state = 'sealed' AND ($1::uuid IS NULL OR u.id > $1) AND (
     NOT u.legal_hold AND u.id IN (SELECT upload FROM kept) OR u.legal_hold AND u.id NOT IN (SELECT upload FROM kept))
+AND NOT EXISTS (SELECT FROM finding f WHERE f.kind = 'evidence_missing' AND f.subject = u.id AND f.withdrawn_at IS NULL)
 ORDER BY u.id LIMIT 500
 """
 TOLD = "UPDATE upload SET legal_hold = $2 WHERE id = $1 AND legal_hold <> $2 AND version = $3"
@@ -130,21 +133,39 @@ async def covers(upload: UUID) -> bool:
 
 
 async def follow(store: EvidenceStore) -> int:
-    """Bring the store's legal holds in line with the holds. How many changed. Raises StoreUnavailable."""
-    changed = 0
-    while rows := await fetch(OUT_OF_LINE):
+    """Bring the store's legal holds in line with the holds. How many changed. Raises StoreUnavailable.
+
+    Sealed bytes that the store no longer has are found, and hinder no other.
+    """
+    changed, last = 0, None
+    while rows := await fetch(OUT_OF_LINE, last):
+        last = rows[-1]["id"]
         for row in rows:
-            await store.hold(row["object_key"], row["version"], row["keep"])
-            async with tx():
-                if rows_touched(await execute(TOLD, row["id"], row["keep"], row["version"])):
-                    changed += 1
-                    await journal.append(
-                        journal.Line(
-                            at=datetime.now(UTC), verb="evidence/hold", outcome="done", organ=row["organ"],
-                            subjects=[row["id"]], facts={"keep": row["keep"]},
-                        )
-                    )  # fmt: skip
+            try:
+                await store.hold(row["object_key"], row["version"], row["keep"])
+            except ObjectUnknown:
+                await findings.stand(Finding(kind="evidence_missing", subject=row["id"], organ=row["organ"]))
+            else:
+                changed += await _told(row)
     return changed
+
+
+async def _told(row: Record) -> int:
+    """Keep that the store was told so; nothing where somebody else did."""
+    async with tx():
+        if not rows_touched(await execute(TOLD, row["id"], row["keep"], row["version"])):
+            return 0
+        await journal.append(
+            journal.Line(
+                at=datetime.now(UTC),
+                verb="evidence/hold",
+                outcome="done",
+                organ=row["organ"],
+                subjects=[row["id"]],
+                facts={"keep": row["keep"]},
+            )
+        )
+    return 1
 
 
 def _in_order(entry: PlaceHold) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from litestar import Litestar
@@ -225,3 +225,14 @@ async def test_two_who_release_at_once_release_once(app: Litestar) -> None:
     hold = await keeps(wu, person=lin.id, started_at=ago(hours=3), ended_at=now() + timedelta(hours=1))
     answers = await asyncio.gather(let_go(wu, hold), let_go(li, hold))
     assert [201, 409] == sorted(answer.status_code for answer in answers)
+
+
+async def test_what_the_store_has_lost_is_found_and_hinders_no_other(app: Litestar) -> None:
+    """As where somebody with the disk in their hands removed it."""
+    lin, wu = await a_duty_auxiliary(app), await an_inspector_of(app, DISTRICT)
+    lost, there = await footage(app, lin), await footage(app, lin)
+    await execute("UPDATE upload SET object_key = $2 WHERE id = $1", UUID(lost), f"recording/gone/{lost}")
+    await keeps(wu, person=lin.id, started_at=ago(hours=3), ended_at=now())
+    assert [True] == await stands_in_store(app, there)
+    missing = "SELECT count(*) FROM finding WHERE kind = 'evidence_missing' AND subject = $1 AND withdrawn_at IS NULL"
+    assert [1, 0] == [await value(missing, UUID(each)) for each in (lost, there)]
