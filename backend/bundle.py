@@ -19,7 +19,7 @@ from backend.people import directory
 from backend.people.directory import IN_SERVICE
 
 T = TypeVar("T", bound=msgspec.Struct)
-SHIFTS, UPLOADS, OFFICERS = 5, 200, 1000  # the most of each
+SHIFTS, UPLOADS, OFFICERS, PLANS = 5, 200, 1000, 50  # the most of each
 
 
 class Organ(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,6 +101,17 @@ class OwnRecusal(msgspec.Struct, frozen=True, kw_only=True):
     since: Moment
 
 
+class OwnPlanned(msgspec.Struct, frozen=True, kw_only=True):
+    """A shift for which one is planned in the next days."""
+
+    id: UUID
+    post: str
+    officer: UUID | None
+    duty_type: str
+    starts_at: Moment
+    ends_at: Moment
+
+
 class OwnUpload(msgspec.Struct, frozen=True, kw_only=True):
     """Footage or a paper of one's own that is not sealed yet."""
 
@@ -126,6 +137,7 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     cases: list[OwnCase]
     recusals: list[OwnRecusal]
     uploads: list[OwnUpload]
+    planned: list[OwnPlanned]
 
 
 LATEST = "SELECT * FROM shift WHERE person = $1 ORDER BY started_at DESC, id DESC LIMIT $2"
@@ -159,6 +171,10 @@ RECUSED = """
 SELECT recusal, case_ref, case_kind, standing, lower(during) AS since FROM recused
 WHERE person = $1 AND during @> $2::timestamptz ORDER BY 5, 1
 """
+PLANNED = """
+SELECT id, post, officer, duty_type, starts_at, ends_at FROM planned_shift
+WHERE person = $1 AND withdrawn_at IS NULL AND during && tstzrange($2, $3) ORDER BY starts_at LIMIT $4
+"""
 UNSEALED = """
 SELECT id, file_name, media_type, state, bytes, sha256 FROM upload
 WHERE owner = $1 AND state IN ('declared', 'receiving', 'received', 'mismatch') ORDER BY declared_at DESC, id LIMIT $2
@@ -170,7 +186,7 @@ async def of(actor: Actor, works: str | None, now: datetime) -> Bundle:
     kept = asking.catalogue()
     same = works is not None and works.strip('"') == kept.etag.strip('"')
     current = await first(NOW, actor.person, now)
-    recent = now - law().span("case_recent")
+    recent, ahead = now - law().span("case_recent"), now + law().span("planned_ahead")
     return Bundle(
         server_time=now,
         works_etag=kept.etag,
@@ -183,6 +199,7 @@ async def of(actor: Actor, works: str | None, now: datetime) -> Bundle:
         cases=[_as(OwnCase, row) for row in await fetch(CASES, actor.person, recent)],
         recusals=[_as(OwnRecusal, row) for row in await fetch(RECUSED, actor.person, now)],
         uploads=[_as(OwnUpload, row) for row in await fetch(UNSEALED, actor.person, UPLOADS)],
+        planned=[_as(OwnPlanned, row) for row in await fetch(PLANNED, actor.person, now, ahead, PLANS)],
     )
 
 

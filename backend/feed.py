@@ -40,7 +40,7 @@ TOLD = frozenset({  # to the persons concerned, those above them, and whoever ma
     "recusals/declare", "recusals/apply", "recusals/stand-aside", "recusals/decide", "recusals/pass-on",
     "recusals/reconsider", "recusals/tell", "recusals/judge",
     "assistance/call", "assistance/acknowledge", "assistance/arrive", "assistance/close", "assistance/escalate",
-    "hours/take-off", "hours/withdraw",
+    "hours/take-off", "hours/withdraw", "rosters/plan", "rosters/withdraw",
     "contests/resolve", "held/admit", "held/refuse",
     "uploads/complete", "evidence/seal", "evidence/mismatch", "evidence/abandon",
 })  # fmt: skip

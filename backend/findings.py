@@ -101,3 +101,15 @@ async def refresh(touched: Touched, at: datetime) -> dict[UUID, list[str]]:
 def tolerances() -> tuple[object, object]:
     """What full_process takes besides activities and time: the least gap, and how far an open recording reaches."""
     return law().span("gap_tolerance"), law().span("open_recording_ceiling")
+
+
+ROSTER = "SELECT kind, subject FROM judge_roster($1, tstzrange($2, $3, '[]'), $3, $4, $5)"
+
+
+async def judge_roster(since: datetime, at: datetime, persons: Sequence[UUID] | None = None) -> dict[UUID, list[str]]:
+    """Find anew who did not come, or not in time or place, to what was planned since then; none: everybody."""
+    rows = await fetch(ROSTER, persons, since, at, law().span("check_in_grace"), law().span("absent_after"))
+    standing: dict[UUID, list[str]] = {}
+    for row in rows:
+        standing.setdefault(row["subject"], []).append(row["kind"])
+    return standing

@@ -78,6 +78,8 @@ from backend.recusals.entries import (
     StandAside,
     TellApplicant,
 )
+from backend.rosters import service as rosters
+from backend.rosters.entries import PlanReceipt, PlanShifts, WithdrawPlanned
 from backend.shifts import service as shifts
 from backend.shifts.entries import CheckIn, CheckOut, ShiftReceipt
 from backend.supervision import service as supervision
@@ -381,6 +383,18 @@ VERBS: tuple[Verb, ...] = (
         name="hours/withdraw", entry=WithdrawTimeOff, receipt=TimeOffReceipt, record=hours.withdraw, may=DECIDERS,
         field=False, concerned=hours.whose, summary="It was not taken · 撤回补休",
         example=_example(time_off=OTHER, why="当日临时任务，未能补休"),
+    ),
+    Verb(
+        name="rosters/plan", entry=PlanShifts, receipt=PlanReceipt, record=rosters.plan, may=DECIDERS, field=False,
+        concerned=rosters.the_planned, summary="Plan shifts · 排班",
+        example=_example(shifts=[{"id": OTHER, "person": OTHER, "post": "南门", "duty_type": "post", "officer": OFFICER,
+                                  "starts_at": "2026-03-02T08:00:00+08:00", "ends_at": "2026-03-02T16:00:00+08:00",
+                                  "place": PLACE, "radius_m": 200}]),
+    ),
+    Verb(
+        name="rosters/withdraw", entry=WithdrawPlanned, receipt=PlanReceipt, record=rosters.withdraw, may=DECIDERS,
+        field=False, concerned=rosters.the_planned, summary="Withdraw a planned shift · 撤回排班",
+        example=_example(planned=OTHER, why="人员调整"),
     ),
     Verb(
         name="contests/resolve", entry=ResolveContest, receipt=RulingReceipt, record=contests.resolve, may=DECIDERS,

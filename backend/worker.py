@@ -27,6 +27,7 @@ from backend.keys import Keys
 from backend.oversight import finding, sequence
 from backend.people import sessions
 from backend.recusals import service as recusals
+from backend.rosters import service as rosters
 from storage.evidence_store import EvidenceStore
 
 SEALING_LANES = 2
@@ -69,7 +70,8 @@ def build(connection: asyncpg.Connection, store: EvidenceStore, keys: Keys) -> P
 
     @queue.schedule("find", "*/5 * * * *")
     async def find(_: Schedule) -> None:
-        log.info("found", persons=await finding.look_again(datetime.now(UTC)))
+        now = datetime.now(UTC)
+        log.info("found", persons=await finding.look_again(now), roster=await rosters.look(now))
 
     @queue.schedule("overdue", "*/5 * * * *")
     async def overdue(_: Schedule) -> None:

@@ -19,6 +19,7 @@ APP_CONFIG = AppConfig(
             "backend.injuries.tables",
             "backend.recusals.tables",
             "backend.assistance.tables",
+            "backend.rosters.tables",
             "backend.oversight.tables",
         ]
     ),

@@ -29,6 +29,7 @@ from backend.law.catalogue import LawError, law, use
 from backend.oversight import expiring, injured, reads, worked
 from backend.people import devices, factor, roster, sessions
 from backend.refusals import Refusal, problem
+from backend.rosters import service as rosters
 from backend.settings import Settings, SettingsError
 from migrations.apply import MigrationError
 from mobile_api import reports, serving
@@ -156,21 +157,37 @@ def migrate() -> None:
 )
 def import_roster(file: Path, passwords: Path | None) -> None:
     """Bring organs, people, roles, qualifications and devices in line with a CSV file: all of it or nothing."""
-    with told_in_one_sentence():
-        try:
-            rows = roster.read(file.read_text(encoding="utf-8-sig"))
-            changed, given = in_database(_settings(), lambda: _bring_in(rows, passwords))
-        except UnicodeDecodeError as error:
-            errors.print(f"{file}: not UTF-8 at byte {error.start}; save it as UTF-8 and try again", markup=False)
-            sys.exit(1)
-        except roster.RosterError as error:
-            for line, reason in error.lines:
-                errors.print(f"{file}:{line}: {reason}", markup=False, soft_wrap=True)
-            errors.print(f"{error}", markup=False)
-            sys.exit(1)
+    with told_in_one_sentence(), told_by_line(file):
+        rows = roster.read(file.read_text(encoding="utf-8-sig"))
+        changed, given = in_database(_settings(), lambda: _bring_in(rows, passwords))
         console.print(", ".join(f"{count} {record}" for record, count in changed.items()) + " changed")
         if passwords is not None:
             console.print(f"{given} first passwords in {passwords}: hand them out, then delete the file")
+
+
+@main.command("import-plan")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def import_plan(file: Path) -> None:
+    """Plan the shifts of a CSV file: all of them or none; the same file again plans nothing."""
+    with told_in_one_sentence(), told_by_line(file):
+        lines = rosters.read(file.read_text(encoding="utf-8-sig"))
+        made = in_database(_settings(), lambda: rosters.bring_in(lines))
+        console.print(f"{made} shifts planned, {len(lines) - made} were planned already")
+
+
+@contextmanager
+def told_by_line(file: Path) -> Iterator[None]:
+    """Every bad line of a file, each with its reason."""
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        errors.print(f"{file}: not UTF-8 at byte {error.start}; save it as UTF-8 and try again", markup=False)
+        sys.exit(1)
+    except roster.RosterError as error:
+        for line, reason in error.lines:
+            errors.print(f"{file}:{line}: {reason}", markup=False, soft_wrap=True)
+        errors.print(f"{error}", markup=False)
+        sys.exit(1)
 
 
 async def _bring_in(rows: list[roster.Row], passwords: Path | None) -> tuple[dict[str, int], int]:

@@ -351,6 +351,11 @@ FIELDS = {
     "contested_shifts": "how many shifts count for nothing until somebody resolves them",
     "time_off": "time off in lieu 补休",
     "minutes": "how long, in minutes",
+    "planned": "planned shifts",
+    "post": "the post",
+    "starts_at": "when it is to begin",
+    "ends_at": "when it is to end",
+    "checked_in_at": "when they checked in for it; null while nobody did",
     "zh": "in Chinese",
 }
 COMMON = (
@@ -501,6 +506,10 @@ OF_OPERATION = {
         "unknown_person", "own_matter", "calendar_unknown", "time_off_that_day", "time_off_not_owed",
     ),
     "hours_withdraw": ("unknown_time_off", "own_matter", "time_off_withdrawn"),
+    "rosters_plan": (
+        "unknown_person", "not_an_officer", "end_before_start", "post_without_radius", "planned_already",
+    ),
+    "rosters_withdraw": ("unknown_planned", "planned_withdrawn", "planned_began"),
     "contests_resolve": ("unknown_contest", "own_matter", "not_contested"),
     "held_admit": ("unknown_held", "own_matter", "already_decided"),
     "held_refuse": ("unknown_held", "own_matter", "already_decided"),

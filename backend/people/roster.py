@@ -19,14 +19,15 @@ nothing.
 import csv
 import io
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from backend.database import execute, fetch, tx, value
 
+T = TypeVar("T")
 COLUMNS = ["record", "code", "name", "kind", "organ", "from", "until"]
 BADGE = re.compile(r"[A-Za-z0-9-]{1,20}")
 ORGAN = re.compile(r"[0-9]{12}")
@@ -67,13 +68,32 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
 def read(text: str) -> list[Row]:
     """The rows of a roster. Raises RosterError with every line that does not read well."""
+    seen: dict[tuple[str, ...], int] = {}
+
+    def once(line: int, told: dict[str, str]) -> Row:
+        row = _row(line, told)
+        _once(row, seen)
+        return row
+
+    return rows_of(text, COLUMNS, once)
+
+
+def rows_of(text: str, columns: list[str], row_of: Callable[[int, dict[str, str]], T]) -> list[T]:
+    """Each line of a CSV file as `row_of` reads it, which raises ValueError with a reason.
+
+    Raises RosterError with every line that does not read well.
+    """
     reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")), strict=True)
-    rows: list[Row] = []
+    rows: list[T] = []
     bad: list[tuple[int, str]] = []
     try:
-        if reader.fieldnames != COLUMNS:
-            raise RosterError([(1, f"the first line must be {','.join(COLUMNS)}")])
-        _take(reader, rows, bad)
+        if reader.fieldnames != columns:
+            raise RosterError([(1, f"the first line must be {','.join(columns)}")])
+        for cells in reader:
+            try:
+                rows.append(row_of(reader.line_num, _told(cells, columns)))
+            except ValueError as error:
+                bad.append((reader.line_num, str(error)))
     except csv.Error as error:
         bad.append((reader.line_num + 1, f"not CSV: {error}"))
     if bad:
@@ -81,23 +101,13 @@ def read(text: str) -> list[Row]:
     return rows
 
 
-def _take(reader: Iterable[dict[Any, Any]], rows: list[Row], bad: list[tuple[int, str]]) -> None:
-    """Each line into the rows, or with its reason among the bad ones."""
-    seen: dict[tuple[str, ...], int] = {}
-    for cells in reader:
-        line = reader.line_num  # type: ignore[attr-defined]
-        try:
-            row = _row(line, cells)
-            _once(row, seen)
-            rows.append(row)
-        except ValueError as error:
-            bad.append((line, str(error)))
-
-
-def _row(line: int, cells: dict[Any, Any]) -> Row:
+def _told(cells: dict[Any, Any], columns: list[str]) -> dict[str, str]:
     if None in cells or None in cells.values():
-        raise ValueError(f"needs {len(COLUMNS)} columns")
-    told = {column: cells[column].strip() for column in COLUMNS}
+        raise ValueError(f"needs {len(columns)} columns")
+    return {column: cells[column].strip() for column in columns}
+
+
+def _row(line: int, told: dict[str, str]) -> Row:
     record = told["record"]
     if record not in CODES:
         raise ValueError(f"record must be one of {', '.join(CODES)}")

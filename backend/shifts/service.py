@@ -2,12 +2,14 @@
 
 Guarantees: at most one shift of a person is in force at any moment, whatever the order of arrival; a check-out that
 was forgotten is closed by the next check-in, with a finding that disappears when the check-out arrives after all. A
-live check-in that changes nothing before it can open or close no gap, and asks for none.
+live check-in that changes nothing before it can open or close no gap, and asks for none. What was planned for then is
+compared, and blocks nothing.
 """
 
 from typing import Any
 
-from backend.database import execute, first
+from backend import findings
+from backend.database import execute, first, value
 from backend.entries import Occasion, Outcome, as_json
 from backend.findings import Touched
 from backend.intervals import Intervals, put_in_order, told
@@ -23,10 +25,13 @@ SHIFTS = Intervals(
     own_end="SELECT c.at, 'check_out' AS ended_by FROM check_out c WHERE c.shift = t.id ORDER BY c.at, c.id LIMIT 1",
     forgotten="not_checked_out",
 )
+# Says besides whether anything was planned for this person in that time.
 INSERT = """
-INSERT INTO shift (id, person, organ, duty_type, started_at, ended_at, ended_by, in_force, dress, dress_reason,
-    id_card_carried, equipment, vehicle, ordered_by, roster_post, place)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+WITH made AS (INSERT INTO shift (id, person, organ, duty_type, started_at, ended_at, ended_by, in_force, dress,
+    dress_reason, id_card_carried, equipment, vehicle, ordered_by, roster_post, place)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16))
+SELECT EXISTS (
+    SELECT FROM planned_shift p WHERE p.person = $2 AND p.withdrawn_at IS NULL AND p.during && tstzrange($5, $6))
 """
 
 
@@ -45,7 +50,9 @@ async def check_in(occasion: Occasion, entry: CheckIn) -> Outcome:
     )
     actor = occasion.actor
     mine, noted, since = await put_in_order(SHIFTS, actor.person, actor.organ, Claim(entry.id, occasion.at), new=True)
-    await execute(INSERT, *_columns(occasion, entry, mine))
+    if await value(INSERT, *_columns(occasion, entry, mine)):
+        compared = await findings.judge_roster(mine.start, occasion.timing.as_of, [actor.person])
+        noted = [*noted, *(kind for kinds in compared.values() for kind in kinds)]
     return Outcome(
         subject={"shift": told(mine)},
         subjects=[entry.id, actor.person],

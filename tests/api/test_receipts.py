@@ -78,6 +78,7 @@ async def answers(app: Litestar) -> dict[str, httpx.Response]:
         | await on_injuries(app)
         | await on_complaints(app)
         | await on_hours(app)
+        | await on_rosters(app)
     )
 
 
@@ -151,6 +152,15 @@ async def on_hours(app: Litestar) -> dict[str, httpx.Response]:
     told = {"hours/take-off": await chief.post("/v1/hours/take-off", **off)}
     asked = recorded(told["hours/take-off"])["id"]
     return told | {"hours/withdraw": await chief.post("/v1/hours/withdraw", time_off=asked, why="未休")}
+
+
+async def on_rosters(app: Litestar) -> dict[str, httpx.Response]:
+    lin, chief = await a_duty_auxiliary(app), await a_commander_of(app, DISTRICT)
+    span = {"starts_at": now() + timedelta(hours=1), "ends_at": now() + timedelta(hours=9)}
+    shift = {"id": uuid4(), "person": lin.id, "post": "南门", "duty_type": "post", **span}
+    told = {"rosters/plan": await chief.post("/v1/rosters/plan", shifts=[shift])}
+    asked = recorded(told["rosters/plan"])["planned"][0]
+    return told | {"rosters/withdraw": await chief.post("/v1/rosters/withdraw", planned=asked, why="人员调整")}
 
 
 async def on_holds(app: Litestar) -> dict[str, httpx.Response]:

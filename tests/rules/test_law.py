@@ -60,9 +60,11 @@ def said_anywhere() -> set[str]:
 @cache
 def found_in_sql() -> set[str]:
     """The kinds of finding that the database opens by itself: each first in its SELECT of `due`."""
-    sql = (ROOT / "migrations/versions/fujing_0007_activities.sql").read_text(encoding="utf-8")
-    due = sql[sql.index("due (kind,") : sql.index("stood AS")]
-    return set(re.findall(r"(?:SELECT |ARRAY\[|THEN )'([a-z_]+)'", due))
+    told: set[str] = set()
+    for path in sorted((ROOT / "migrations/versions").glob("*.sql")):
+        for due in re.findall(r"due \(kind,.*?stood AS", path.read_text(encoding="utf-8"), re.DOTALL):
+            told |= set(re.findall(r"(?:SELECT |ARRAY\[|THEN )'([a-z_]+)'", due))
+    return told
 
 
 def finding_kinds() -> set[str]:

@@ -1,0 +1,26 @@
+"""Planned shifts; the constraints stand in migrations/versions/fujing_0023_rosters.sql."""
+
+from piccolo.columns import JSONB, UUID, ForeignKey, Integer, OnDelete, Text, Timestamptz
+from piccolo.table import Table
+
+from backend.database import DB
+from backend.people.tables import Organ, Person
+
+
+class PlannedShift(Table, db=DB):
+    """When somebody is to be on duty, at which post, led by whom."""
+
+    id = UUID(primary_key=True, default=None)
+    person = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)
+    organ = ForeignKey(Organ, null=False, on_delete=OnDelete.restrict, default=None)
+    post = Text(null=False, default=None)
+    officer = ForeignKey(Person, null=True, on_delete=OnDelete.restrict, default=None)
+    duty_type = Text(null=False, default=None)
+    starts_at = Timestamptz(null=False, default=None)
+    ends_at = Timestamptz(null=False, default=None)
+    place = JSONB(null=True, default=None)
+    radius_m = Integer(null=True, default=None)
+    planned_by = ForeignKey(Person, null=True, on_delete=OnDelete.restrict, default=None)
+    withdrawn_by = ForeignKey(Person, null=True, on_delete=OnDelete.restrict, default=None)
+    withdrawn_at = Timestamptz(null=True, default=None)
+    withdrawn_why = Text(null=True, default=None)

@@ -1,0 +1,26 @@
+"""Planned shifts, read."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from litestar import Request, get
+from litestar.params import QueryParameter
+
+from backend.oversight import planned, reads
+from backend.oversight.planned import Rosters
+from mobile_api.lookups import Cursor, Limit
+
+
+@get("/rosters", summary="Planned shifts · 排班", tags=["Rosters · 排班"], operation_id="rosters")
+async def listed(
+    request: Request[Any, Any, Any],
+    since: Annotated[datetime | None, QueryParameter(name="from", description="that end after then")] = None,
+    until: Annotated[datetime | None, QueryParameter(name="to", description="and begin before then")] = None,
+    cursor: Cursor = None,
+    limit: Limit = None,
+) -> Rosters:
+    """One's own, those one is to lead, and those of the organs that one oversees, the earliest first."""
+    return await planned.rosters(request.user, since, until, cursor, reads.page_limit(limit))
+
+
+ROUTES = [listed]
