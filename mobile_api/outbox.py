@@ -115,14 +115,14 @@ class Outbox:
     # What the person does.
 
     def add(
-        self, person: str, verb: str, *, occurred_at: datetime | None = None, id: UUID | None = None, **told: Any
+        self, person: str, verb: str, /, *, occurred_at: datetime | None = None, id: UUID | None = None, **told: Any
     ) -> UUID:
         """Keep an entry; it is on the disk when this returns. Its id is the id of what it creates."""
         with self._transaction():
             return self._add(person, verb, occurred_at, id, told)
 
     def add_file(
-        self, person: str, file: Path, verb: str = "recordings/declare", *, occurred_at: datetime | None = None,
+        self, person: str, file: Path, verb: str = "recordings/declare", /, *, occurred_at: datetime | None = None,
         id: UUID | None = None, **told: Any,
     ) -> UUID:  # fmt: skip
         """Keep a finished file, and the entry that declares it with its size and digest. Returns the upload's id."""

@@ -1,0 +1,141 @@
+"""A colleague reports an injury offline, two days late; the camera of the injured comes by dock later, and is held.
+
+From there to the settlement: approved, paid, recognised, borne by who has to bear it.
+"""
+
+import time
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyotp
+import pytest
+
+from mobile_api.client import Client, DeskClient, digest_of
+from mobile_api.footage import film
+from mobile_api.outbox import Outbox
+from tests.houses import DOCK, STATION, Serving
+
+HAN, KONG, OFFICER, CHIEF, PAYER, INSPECTOR, SERIAL = "FJ1941", "FJ1942", "P2942", "P2941", "P2943", "P2944", "HH-1941"
+BUREAU, TWO_DAYS = "330102000000", 2 * 86_400
+ROSTER = f"""record,code,name,kind,organ,from,until
+person,{HAN},韩松,duty_auxiliary,{STATION},2024-03-01,
+person,{KONG},孔一鸣,duty_auxiliary,{STATION},2024-03-01,
+person,{OFFICER},贺立,officer,{STATION},2012-07-01,
+person,{CHIEF},郑局,officer,{BUREAU},2010-07-01,
+person,{PAYER},钱会计,staff,{BUREAU},2018-07-01,
+person,{INSPECTOR},吴督察,officer,{BUREAU},2011-07-01,
+role,{CHIEF},,commander,{BUREAU},2026-01-01,
+role,{PAYER},,treasurer,{BUREAU},2026-01-01,
+role,{INSPECTOR},,inspector,{BUREAU},2026-01-01,
+device,{SERIAL},手持终端,handheld,{STATION},,
+"""
+
+
+@pytest.fixture(scope="module")
+def first_passwords(running: Serving, passwords: dict[str, str]) -> dict[str, str]:
+    return passwords | running.place.bring_in_people(ROSTER)
+
+
+def at_desk(running: Serving, badge: str, password: str) -> DeskClient:
+    desk = DeskClient(running.url)
+    desk.sign_in(badge, password)
+    return desk
+
+
+def an_inspector(running: Serving, password: str) -> DeskClient:
+    desk = at_desk(running, INSPECTOR, password)
+    desk.confirm_factor(pyotp.TOTP(pyotp.parse_uri(desk.set_up_factor(password)).secret).now())
+    return desk
+
+
+def reported(running: Serving, phone: Client, injured: str, me: str, path: Path) -> str:
+    """Kong saw it; his phone had no network for two days. The hospital's bill came with the report."""
+    happened = datetime.now(UTC) - timedelta(seconds=TWO_DAYS)
+    bill = path / "bill.txt"
+    bill.write_text("急诊押金 5000.00 元\n" * 20)
+    with closing(Outbox(path / "outbox.db")) as box:
+        paper = box.add_file(me, bill, "documents/declare", title="急诊票据", media_type="text/plain")
+        box.add(
+            me, "injuries/report", occurred_at=happened + timedelta(minutes=5), person=injured, injured_at=happened,
+            how="制止斗殴时被推倒", doing="巡逻", body_part="右前臂", severity="serious", hospital="市第一人民医院",
+            papers=[paper], costs=[{"kind": "medical", "fen": 500_000, "words": "急诊押金"}],
+        )  # fmt: skip
+        box.sync(phone, me)  # the report happened before the bill was kept, so it waits for it
+        box.carry_files(phone, me)
+        box.sync(phone, me)
+        assert not box.left(me).entries, box.refused(me)
+    (told,) = phone.get("/v1/injuries")["items"]
+    return str(told["id"])
+
+
+def brought_in(running: Serving, password: str, card: Path) -> str:
+    """The card of the injured, read by the docking station when it comes back; the file's digest."""
+    card.mkdir()
+    taken = film(card / "0001.mp4", seconds=3, width=160, height=96, ago=TWO_DAYS + 2).path
+    running.enrol_station()
+    words = ["--camera", "DSJ-1941", "--wearer", HAN, "--dock", DOCK, "--url", running.url]
+    done = running.place.run("ingest", str(card), *words, given=password + "\n", seconds=120)
+    assert 0 == done.returncode, done.stdout + done.stderr
+    return digest_of(taken)[1]
+
+
+def decides(desk: DeskClient, verb: str, item: dict[str, Any], **told: Any) -> dict[str, Any]:
+    return dict(desk.entry(f"advances/{verb}", item=item["id"], version=item["version"], **told)["item"])
+
+
+def test_reported_two_days_late_held_and_settled(
+    running: Serving, first_passwords: dict[str, str], tmp_path: Path
+) -> None:
+    phone = running.handheld(SERIAL)
+    phone.sign_in(HAN, first_passwords[HAN])
+    injured = phone.get("/v1/me")["id"]
+    phone.sign_out()
+    phone.sign_in(KONG, first_passwords[KONG])
+    injury = reported(running, phone, injured, phone.get("/v1/me")["id"], tmp_path)
+    inspector = an_inspector(running, first_passwords[INSPECTOR])
+    digest = brought_in(running, first_passwords[DOCK], tmp_path / "卡")
+    assert {"recording", "document"} == held(inspector, injury, digest)
+    ledger = settled(running, first_passwords, injury)
+    sums = ledger["sums"]
+    assert (500_000, 400_000, 400_000, 0) == tuple(
+        sums[name] for name in ("requested_fen", "approved_fen", "paid_fen", "outstanding_fen")
+    )
+    assert sums["paid_fen"] == sum(sums[f"{payer}_fen"] for payer in ("fund", "employer", "third_party", "recovered"))
+    (item,) = [item for item in ledger["items"] if item["kind"] == "medical"]
+    assert "settled" == item["state"]
+    report = running.place.run("report", "advances", "--organ", STATION)
+    assert (0, True) == (report.returncode, "韩松" in report.stdout), report.stderr
+
+
+def held(inspector: DeskClient, injury: str, digest: str) -> set[str]:
+    """What the store keeps for this injury: the footage of the injured, and the bill that came with the report."""
+    deadline = time.monotonic() + 20
+    recordings = {row["sha256"]: row["id"] for row in inspector.get("/v1/recordings")["items"]}
+    kinds: set[str] = set()
+    while len(kinds) < 2 and time.monotonic() < deadline:
+        holds = [row["id"] for row in inspector.get("/v1/holds")["items"] if row["about"] == injury]
+        covers = [each for hold in holds for each in inspector.get(f"/v1/holds/{hold}")["covers"]]
+        kinds = {each["kind"] for each in covers if each["legal_hold"]}
+        assert recordings[digest] in [each["id"] for each in covers]
+    return kinds
+
+
+def settled(running: Serving, passwords: dict[str, str], injury: str) -> dict[str, Any]:
+    """Approved for less, paid on the hospital's bill, recognised, borne by the fund and the employer: the ledger."""
+    chief, payer = at_desk(running, CHIEF, passwords[CHIEF]), at_desk(running, PAYER, passwords[PAYER])
+    told = chief.get(f"/v1/injuries/{injury}")
+    (item,) = [item for item in chief.get(f"/v1/advances/{injury}")["items"] if item["state"] == "requested"]
+    item = decides(chief, "approve", item, fen=400_000, why="按押金批准")
+    item = decides(payer, "pay", item, fen=400_000, receipt=told["papers"][0]["id"], words="转账至医院")
+    version = told["injury"]["version"]
+    for step in ("apply", "accept", "recognise"):
+        day = datetime.now(UTC).date().isoformat()
+        answer = payer.entry(
+            "injuries/recognition", injury=injury, version=version, step=step, on_day=day, words="文书已收"
+        )
+        version = answer["injury"]["version"]
+    item = decides(payer, "settle", item, payer="fund", fen=320_000, words="基金拨付")
+    decides(payer, "settle", item, payer="employer", fen=80_000, words="目录外费用由单位承担")
+    return dict(payer.get(f"/v1/advances/{injury}"))
