@@ -1,7 +1,8 @@
-"""`fujing demo`: a patrol from sign-in to sealed receipt, played through the public API with real video.
+"""`fujing demo`: a patrol from sign-in to sealed receipt, a recusal, an injury to its settlement; with real video.
 
-Exit code 0 only if the law refused what it must, every file is sealed, every receipt verified, the leading confirmed,
-the gap found and explained, and the killed upload went on from what the store had.
+Through the public API alone. Exit code 0 only if the law refused what it must, every file is sealed, every receipt
+verified, the leading confirmed, the gap found and explained, the killed upload went on from what the store had, the
+footage around the injury is held, and the ledger adds up.
 `python -m mobile_api.demo URL BADGE KEY UPLOAD FILE PAUSE`, password on standard input, is the phone that is killed.
 """
 
@@ -24,12 +25,13 @@ import pyotp
 from rich.console import Console
 from rich.panel import Panel
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
+from rich.table import Table
 
 from backend import database
 from backend.law.catalogue import law
 from backend.people import devices, roster, sessions
 from backend.settings import Settings
-from mobile_api import serving
+from mobile_api import printing, reports, serving
 from mobile_api.client import Client, DeskClient, Problem, digest_of
 from mobile_api.device_key import DeviceKey
 from mobile_api.drawing import draw
@@ -46,8 +48,10 @@ person,FJ1002,陈文静,duty_auxiliary,990100510000,2024-03-01,
 person,100234,赵建国,officer,990100510000,2015-07-01,
 person,100007,吴敏,officer,990100000000,2008-07-01,
 person,100001,孙立,officer,990100000000,2005-07-01,
+person,100009,钱会计,staff,990100000000,2010-07-01,
 role,100007,,inspector,990100000000,2026-01-01,
 role,100001,,commander,990100000000,2026-01-01,
+role,100009,,treasurer,990100000000,2026-01-01,
 qualification,FJ1001,,pre_job_training,,2024-03-01,
 qualification,FJ1001,,yearly_training,,2026-01-10,2036-12-31
 qualification,FJ1001,,accident_insurance,,2024-03-01,
@@ -66,6 +70,7 @@ PEOPLE = {
     "100234": "带班民警 officer",
     "100007": "督察 inspector",
     "100001": "负责人 commander",
+    "100009": "财务 treasurer",
 }
 FACTORS: dict[str, str] = {}  # otpauth addresses of those who set one up
 NOTICE = {"id_shown": True, "told": "向被盘查人表明身份，说明依据", "recusal_right_told": True}
@@ -73,6 +78,7 @@ BATTERY = 7.0  # seconds in which the recorder is off: more than the tolerance
 AFTER_THE_BATTERY = "DSJ0042_FJ1001_0003.mp4"
 SLOW = 0.35  # seconds between parts on the bad connection
 BIG = 64 * 1024**2
+BROUGHT = 3  # films of the patrol: the holds cover them, and the bill besides
 console = Console(highlight=False)
 
 
@@ -133,7 +139,9 @@ def _patrol(house: House, home: Path) -> bool:
     console.print(draw(timeline, words, console.width))
     offline = _offline(chen, zhao, officer, home / "HH-0003.db")
     helped, aside = _helped(lin, zhao), _stepped_aside(house, lin)
-    listed = _inspector(house).get("/v1/findings")["items"]
+    inspector = _inspector(house)
+    hurt = _hurt(house, home, Hurt(lin, zhao, inspector))
+    listed = inspector.get("/v1/findings")["items"]
     return _all_true(
         timeline,
         told.films,
@@ -145,6 +153,8 @@ def _patrol(house: House, home: Path) -> bool:
             "two hours without a network arrived whole, each fact once, when it happened": offline,
             "a call for help was heard at once, taken and closed": helped,
             "who stepped aside may not work on that case, but on any other": aside,
+            "an injury was reported by the leading officer, and the footage around it is held": hurt.held,
+            "its costs were approved, paid and settled, and the ledger adds up": hurt.adds_up,
             "the inspector sees that gap, and nothing else": [found["kind"] for found in listed] == ["unrecorded"],
         },
     )
@@ -245,6 +255,89 @@ def _stepped_aside(house: House, lin: Client) -> bool:
     )
     _say("林小雨 declared that a party is her cousin; 孙立 granted it: no work on that case, and its footage is hidden")
     return "recused" in unmet and "recused" not in other
+
+
+class Hurt(NamedTuple):
+    """Who was hurt, who reported it, and who looks at the footage."""
+
+    lin: Client
+    zhao: Client
+    inspector: DeskClient
+
+
+class Settled(NamedTuple):
+    """Whether the footage is held, and the ledger adds up."""
+
+    held: bool
+    adds_up: bool
+
+
+def _hurt(house: House, home: Path, who: Hurt) -> Settled:
+    """From the injury to the settlement: reported, held, approved, paid, recognised, borne by fund and employer."""
+    injury = who.zhao.entry(
+        "injuries/report", person=who.lin.get("/v1/me")["id"], injured_at=datetime.now(UTC), severity="serious",
+        how="制止斗殴时被推倒", doing="巡逻", body_part="右前臂", hospital="市第一人民医院",
+        costs=[{"kind": "medical", "fen": 500_000, "words": "急诊押金"}],
+    )["injury"]  # fmt: skip
+    _say("赵建国 reported that 林小雨 was hurt: the advance is open, the footage around it held, 30 days to apply")
+    bill = _bill(who.lin, home, injury["id"])
+    chief, payer = DeskClient(house.url), DeskClient(house.url)
+    chief.sign_in("100001", PASSWORD)
+    payer.sign_in("100009", PASSWORD)
+    (item,) = [each for each in chief.get(f"/v1/advances/{injury['id']}")["items"] if each["state"] == "requested"]
+    item = _booked(chief, "approve", item, fen=400_000, why="按押金批准")
+    _say("孙立 approved 4000.00 yuan of 5000.00; the undertaking for the hospital can be printed")
+    item = _booked(payer, "pay", item, fen=400_000, receipt=bill, words="转账至医院")
+    version = injury["version"]
+    for step in ("apply", "accept", "recognise"):
+        today = datetime.now(printing.BEIJING).date().isoformat()
+        told = {"injury": injury["id"], "version": version, "step": step, "on_day": today, "words": "文书已收"}
+        version = chief.entry("injuries/recognition", **told)["injury"]["version"]
+    item = _booked(payer, "settle", item, payer="fund", fen=320_000, words="工伤保险基金拨付")
+    _booked(payer, "settle", item, payer="employer", fen=80_000, words="目录外费用由单位承担")
+    _say("钱会计 paid on the hospital's bill; recognised as a work injury; the fund bore 3200.00, the employer 800.00")
+    return Settled(_is_held(who.inspector, injury["id"]), _adds_up(payer.get(f"/v1/advances/{injury['id']}")))
+
+
+def _bill(lin: Client, home: Path, injury: str) -> str:
+    """The hospital's bill, declared, sent and sealed as footage is, and attached to the injury."""
+    file = home / "bill.txt"
+    file.write_text("市第一人民医院 急诊押金 5000.00 元\n" * 10, encoding="utf-8")
+    paper = lin.declare(file, "documents/declare", title="急诊票据", media_type="text/plain")
+    lin.upload(paper, file)
+    lin.complete(paper)
+    lin.entry("injuries/attach", injury=injury, papers=[str(paper)])
+    return str(paper)
+
+
+def _booked(desk: DeskClient, verb: str, item: dict[str, Any], **told: Any) -> dict[str, Any]:
+    """One decision about a cost, on its version as it was seen."""
+    asked: dict[str, Any] = {"item": item["id"], "version": item["version"]}
+    return desk.entry(f"advances/{verb}", **asked, **told)["item"]
+
+
+def _is_held(inspector: DeskClient, injury: str) -> bool:
+    """The worker tells the store; within seconds all that the holds cover stays whatever its date."""
+    deadline = time.monotonic() + 20
+    while True:
+        holds = [hold["id"] for hold in inspector.get("/v1/holds")["items"] if hold["about"] == injury]
+        covers = {each["id"]: each for hold in holds for each in inspector.get(f"/v1/holds/{hold}")["covers"]}
+        kept = [each["legal_hold"] for each in covers.values()]
+        if (len(kept) > BROUGHT and all(kept)) or time.monotonic() > deadline:
+            _say(f"the store keeps {sum(kept)} of {len(kept)} files for it, whatever their date")
+            return len(kept) > BROUGHT and all(kept)
+        time.sleep(0.2)
+
+
+def _adds_up(ledger: dict[str, Any]) -> bool:
+    """The ledger in yuan, and whether what was paid is what everybody bore."""
+    sums = ledger["sums"]
+    told = Table("费用 cost", "申请 asked", "批准 approved", "支付 paid", "基金 fund", "单位 employer", "未结 open")
+    names = ("requested", "approved", "paid", "fund", "employer", "outstanding")
+    told.add_row("医疗 medical", *(reports.yuan(sums[f"{name}_fen"]) for name in names))
+    console.print(told)
+    bore = sum(sums[f"{payer}_fen"] for payer in ("fund", "employer", "accident_insurer", "third_party", "recovered"))
+    return sums["paid_fen"] == bore + sums["outstanding_fen"] == 400_000 and sums["outstanding_fen"] == 0
 
 
 async def _codes(house: House) -> dict[str, str]:
