@@ -276,3 +276,22 @@ async def test_a_matter_nobody_answers_is_found(app: Litestar) -> None:
     assert 1 == await value(STANDS, "matter_overdue", UUID(matter))
     recorded(await wu.post("/v1/matters/answer", matter=matter, words="已答复"))
     assert 0 == await value(STANDS, "matter_overdue", UUID(matter))
+
+
+async def test_concluded_and_answered_after_the_term_the_findings_stand(app: Litestar) -> None:
+    """It is done all the same."""
+    lin, wu = await a_duty_auxiliary(app), await an_inspector_of(app, DISTRICT)
+    complaint, matter = await received(wu, person=lin.id, started_at=ago(hours=5)), await raises(lin)
+    late = "notice_by = now() - interval '55 days', end_by = now() - interval '10 days'"
+    await execute(f"UPDATE complaint SET {late} WHERE id = $1", UUID(complaint["id"]))
+    await execute("UPDATE matter SET answer_by = now() - interval '10 days' WHERE id = $1", UUID(matter))
+    await findings.look(now(), (*service.OVERDUE, *matters.OVERDUE))
+    complaint = await done(wu, "notify", complaint)
+    await done(wu, "conclude", complaint, outcome="founded")
+    recorded(await wu.post("/v1/matters/answer", matter=matter, words="已答复"))
+    kinds = [
+        ("complaint_overdue", complaint["id"]),
+        ("complaint_not_noticed", complaint["id"]),
+        ("matter_overdue", matter),
+    ]
+    assert [1, 1, 1] == [await value(STANDS, kind, UUID(subject)) for kind, subject in kinds]

@@ -456,3 +456,14 @@ async def test_the_report_counts_what_is_open(app: Litestar) -> None:
     )
     assert "右前臂" not in told.csv()
     assert "1 costs, 0.00 yuan paid, 0.00 not settled yet" == told.sentence
+
+
+async def test_applied_for_after_the_term_it_stands_and_so_does_the_finding(app: Litestar) -> None:
+    """Late is recorded: the organ bears the costs meanwhile, and a person sees it."""
+    lin, chief = await a_duty_auxiliary(app), await a_commander_of(app, DISTRICT)
+    injury = await reports(lin)
+    late = "injured_at = now() - interval '40 days', apply_by = now() - interval '10 days'"
+    await execute(f"UPDATE injury SET {late} WHERE id = $1", UUID(injury["id"]))
+    await findings.look(now(), service.OVERDUE)
+    assert "applied" == (await goes(chief, injury, "apply"))["recognition"]
+    assert 1 == await value(STANDS, "recognition_not_applied", UUID(injury["id"]))

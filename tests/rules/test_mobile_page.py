@@ -21,6 +21,7 @@ ADDRESSES = sorted(set(re.findall(r"\b(GET|POST|DELETE) (/[\w./-]+)", PAGE)))
 OF_A_PHONE = {
     "sessions_open", "sessions_refresh", "sessions_close", "devices_enrol", "me", "sync", "changes", "events",
     "upload_parts", "upload_complete", "upload_receipt", "recordings_declare", "documents_declare",
+    "injuries_report", "injuries_attach", "advances_request", "matters_raise", "matters_link", "assistance_call",
 }  # fmt: skip
 OF_A_DOCK = {"not_the_wearer", "wearer_missing", "unknown_wearer"}
 DOCUMENT = contract(assemble([]))
