@@ -23,7 +23,7 @@ from backend.injuries.entries import (
     RequestAdvance,
     SettleAdvance,
 )
-from backend.injuries.service import SEEN, asked, attached, concerned, known, must_own
+from backend.injuries.service import SEEN, asked, attached, concerned, known, own_papers
 from backend.refusals import Refusal, Unknown
 from backend.visibility import COMMANDING, HANDLING, PAYING, reaches, viewer
 
@@ -41,9 +41,13 @@ INSERT INTO advance_settlement (id, item, fen, payer, by_person, at, words) VALU
 """
 DISPOSE = "UPDATE advance_item SET then_what = $2, then_why = $3, version = version + 1 WHERE id = $1"
 RECEIPT = """
-SELECT count(*) FROM document d WHERE d.id = $1 AND (d.person = $2 OR EXISTS (
-    SELECT FROM injury_paper p WHERE p.document = d.id AND p.injury = $3))
+SELECT d.id FROM upload u JOIN document d ON d.id = coalesce(u.same_as, u.id)
+WHERE u.id = $1 AND (u.owner = $2 OR EXISTS (SELECT FROM injury_paper p WHERE p.document = d.id AND p.injury = $3))
 """
+USED = """
+SELECT count(*) FROM advance_payment p JOIN upload paid ON paid.id = p.receipt JOIN upload told ON told.id = $1
+WHERE paid.id = told.id OR paid.sha256 = told.sha256
+"""  # the same bytes are the same bill, whoever declared them
 RECOGNISED = ("recognised", "treated_as")
 REFUSED = ("not_recognised", "not_accepted")
 
@@ -51,8 +55,7 @@ REFUSED = ("not_recognised", "not_accepted")
 async def request(occasion: Occasion, entry: RequestAdvance) -> Outcome:
     """Raises Refusal `unknown_injury`, `unknown_document`."""
     row = await known(occasion.actor, entry.injury)
-    await must_own(occasion.actor, entry.papers)
-    await attached(occasion, row["id"], entry.id, entry.papers)
+    await attached(occasion, row["id"], entry.id, await own_papers(occasion.actor, entry.papers))
     cost = Cost(kind=entry.kind, fen=entry.fen, words=entry.words)
     return await _outcome(await asked(occasion, row["id"], entry.id, cost))
 
@@ -83,13 +86,12 @@ async def pay(occasion: Occasion, entry: PayAdvance) -> Outcome:
         raise Refusal("not_approved")
     if entry.fen > rules.payable(row["approved_fen"], row["paid_fen"]):
         raise Refusal("beyond_approved")
-    if not await value(RECEIPT, entry.receipt, occasion.actor.person, row["injury"]):
+    receipt = await value(RECEIPT, entry.receipt, occasion.actor.person, row["injury"])
+    if receipt is None:
         raise Unknown("unknown_document", entry.receipt)
-    if await value("SELECT count(*) FROM advance_payment WHERE receipt = $1", entry.receipt):
+    if await value(USED, receipt):
         raise Refusal("receipt_used")
-    await execute(
-        PAY, entry.id, row["id"], entry.fen, entry.receipt, occasion.actor.person, occasion.at, entry.words
-    )  # fmt: skip
+    await execute(PAY, entry.id, row["id"], entry.fen, receipt, occasion.actor.person, occasion.at, entry.words)
     return await _outcome(row["id"])
 
 

@@ -50,7 +50,10 @@ PAPERS = """
 INSERT INTO injury_paper (injury, document, entry, by_person, at) SELECT $1, unnest($2::uuid[]), $3, $4, $5
 ON CONFLICT DO NOTHING
 """
-OWN_PAPER = "SELECT d.id FROM document d WHERE d.id = ANY ($1) AND d.person = $2"
+OWN_PAPERS = """
+SELECT u.id AS told, coalesce(u.same_as, u.id) AS id FROM upload u
+WHERE u.id = ANY ($1) AND u.owner = $2 AND u.kind = 'document'
+"""
 ITEM = """
 INSERT INTO advance_item (id, injury, kind, requested_by, requested_at, requested_fen, words)
 VALUES ($1, $2, $3, $4, $5, $6, $7)
@@ -101,7 +104,8 @@ async def report(occasion: Occasion, entry: ReportInjury) -> Outcome:
     actor, person = occasion.actor, entry.person or occasion.actor.person
     organ = await organ_of_auxiliary(person)
     injured_at = occasion.past(entry.injured_at)
-    await _must_be_known(occasion, entry, person)
+    await _must_be_known(entry, person)
+    papers = await own_papers(actor, entry.papers)
     near = occasion.law.span("same_accident")
     injury = None if entry.separate else await value(SAME, person, injured_at, near)
     if injury is None:
@@ -112,7 +116,7 @@ async def report(occasion: Occasion, entry: ReportInjury) -> Outcome:
         entry.activity, entry.body_part, entry.severity, entry.hospital, entry.outsiders,
     )  # fmt: skip
     await execute(WITNESSES, entry.id, list(dict.fromkeys(entry.witnesses)))
-    await attached(occasion, injury, entry.id, entry.papers)
+    await attached(occasion, injury, entry.id, papers)
     for cost in entry.costs:
         await asked(occasion, injury, uuid4(), cost)
     await _keep(occasion, injury, organ, injured_at, {person, actor.person, *entry.witnesses})
@@ -124,8 +128,7 @@ async def report(occasion: Occasion, entry: ReportInjury) -> Outcome:
 async def attach(occasion: Occasion, entry: AttachPapers) -> Outcome:
     """Raises Refusal `unknown_injury`, `unknown_document`."""
     row = await known(occasion.actor, entry.injury)
-    await must_own(occasion.actor, entry.papers)
-    await attached(occasion, row["id"], entry.id, entry.papers)
+    await attached(occasion, row["id"], entry.id, await own_papers(occasion.actor, entry.papers))
     return await outcome(row["id"])
 
 
@@ -143,8 +146,7 @@ async def step(occasion: Occasion, entry: StepRecognition) -> Outcome:
     until = None if entry.until_day is None else ends(entry.until_day)
     if (entry.step == "extend") != (until is not None) or (until is not None and until <= row["apply_by"]):
         raise Refusal("not_an_extension")
-    await must_own(occasion.actor, entry.papers)
-    await attached(occasion, row["id"], entry.id, entry.papers)
+    await attached(occasion, row["id"], entry.id, await own_papers(occasion.actor, entry.papers))
     version = row["version"] + 1
     decides = ends(entry.on_day) + occasion.law.span("recognition_decision") if state == "accepted" else None
     await execute(
@@ -203,12 +205,13 @@ async def concerned(injury: UUID) -> list[UUID]:
     return [row["person"] for row in await fetch(CONCERNED, injury)]
 
 
-async def must_own(actor: Actor, papers: Sequence[UUID]) -> None:
-    """One attaches one's own papers. Raises Refusal `unknown_document`."""
-    own = {row["id"] for row in await fetch(OWN_PAPER, list(papers), actor.person)}
+async def own_papers(actor: Actor, papers: Sequence[UUID]) -> list[UUID]:
+    """One attaches one's own papers; known bytes go by the id they had first. Raises Refusal `unknown_document`."""
+    own = {row["told"]: row["id"] for row in await fetch(OWN_PAPERS, list(papers), actor.person)}
     for paper in papers:
         if paper not in own:
             raise Unknown("unknown_document", paper)
+    return [own[paper] for paper in papers]
 
 
 async def outcome(injury: UUID) -> Outcome:
@@ -245,15 +248,14 @@ async def _handled(actor: Actor, injury: UUID) -> Record:
     return row
 
 
-async def _must_be_known(occasion: Occasion, entry: ReportInjury, person: UUID) -> None:
-    """Raises Refusal `unknown_person`, `unknown_activity`, `unknown_document`."""
+async def _must_be_known(entry: ReportInjury, person: UUID) -> None:
+    """Raises Refusal `unknown_person`, `unknown_activity`."""
     witnesses = set(entry.witnesses)
     if await value("SELECT count(*) FROM person WHERE id = ANY ($1)", list(witnesses)) < len(witnesses):
         raise Refusal("unknown_person")
     theirs = "SELECT count(*) FROM activity WHERE id = $1 AND person = $2"
     if entry.activity is not None and not await value(theirs, entry.activity, person):
         raise Unknown("unknown_activity", entry.activity)
-    await must_own(occasion.actor, entry.papers)
 
 
 async def _open(occasion: Occasion, entry: ReportInjury, person: UUID, organ: str, injured_at: datetime) -> None:

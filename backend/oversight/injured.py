@@ -47,6 +47,10 @@ SELECT y.* FROM advance_payment y JOIN advance_item x ON x.id = y.item WHERE x.i
 SETTLEMENTS = """
 SELECT y.* FROM advance_settlement y JOIN advance_item x ON x.id = y.item WHERE x.injury = $1 ORDER BY y.at, y.id
 """
+HOSPITAL = """
+SELECT hospital FROM injury_report
+WHERE injury = $1 AND hospital IS NOT NULL AND ($2::uuid IS NULL OR by_person = $2) ORDER BY at DESC, id LIMIT 1
+"""
 HANDLED = visible_to(own=["i.person"], organ="i.organ", led="false")
 OUTSTANDING = """
 SELECT i.organ, o.name AS organ_name, p.badge, p.name, i.id AS injury, x.kind, x.state, i.recognition, x.requested_fen,
@@ -269,12 +273,13 @@ async def advance(actor: Actor, asked: UUID) -> Advance:
 async def promised(actor: Actor, asked: UUID) -> tuple[Advance, str, str | None]:
     """What the undertaking for the hospital says: the ledger, the organ's name, the hospital told last.
 
-    For whoever reported it too: they stand at the counter. Raises Refusal `unknown_injury`.
+    For whoever reported it too, who stand at the counter, with the hospital that they told themselves. Raises Refusal
+    `unknown_injury`.
     """
     row = await _seen(actor, asked)
     organ = await value("SELECT name FROM organ WHERE code = $1", row["handled_in"])
-    told = "SELECT hospital FROM injury_report WHERE injury = $1 AND hospital IS NOT NULL ORDER BY at DESC, id LIMIT 1"
-    return await _advance(row), organ, await value(told, asked)
+    teller = None if await _handles(actor, row) else actor.person
+    return await _advance(row), organ, await value(HOSPITAL, asked, teller)
 
 
 async def outstanding(organ: str | None = None) -> list[Outstanding]:

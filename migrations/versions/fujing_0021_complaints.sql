@@ -62,12 +62,13 @@ CREATE TABLE complaint_step (
 );
 CREATE UNIQUE INDEX complaint_extended_once ON complaint_step (complaint) WHERE step = 'extend';
 
--- Who may not handle it: whom it is about, whoever they named as leading then, whoever is recused from its case or
+-- Who may not handle it: whom it is about, whoever they named as leading then (unless they said no), whoever is recused from its case or
 -- said that they must step aside.
 CREATE FUNCTION may_not_handle(asked uuid, who uuid) RETURNS boolean LANGUAGE sql STABLE AS $$
     SELECT EXISTS (SELECT FROM complaint_person p WHERE p.complaint = asked AND p.person = who)
     OR EXISTS (SELECT FROM complaint c JOIN complaint_person p ON p.complaint = c.id
-        JOIN supervision s ON s.auxiliary = p.person AND s.during && c.during WHERE c.id = asked AND s.officer = who)
+        JOIN supervision s ON s.auxiliary = p.person AND s.during && c.during
+        WHERE c.id = asked AND s.officer = who AND s.answer IS DISTINCT FROM 'declined')
     OR EXISTS (SELECT FROM complaint_step s WHERE s.complaint = asked AND s.step = 'step_aside' AND s.by_person = who)
     OR EXISTS (SELECT FROM complaint c JOIN recused r ON r.case_key = case_key(c.case_ref) WHERE c.id = asked
         AND r.person = who AND r.standing IN ('standing_aside', 'granted') AND r.during @> now())

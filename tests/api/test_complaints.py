@@ -120,6 +120,17 @@ async def test_nobody_concerned_handles_it(app: Litestar) -> None:
     await done(boss, "conclude", complaint, outcome="withdrawn")
 
 
+async def test_who_said_that_they_did_not_lead_may_handle_it(app: Litestar) -> None:
+    """Or whom it is about could name each inspector, and nobody could handle it."""
+    lin, wu = await a_duty_auxiliary(app), await an_inspector_of(app, DISTRICT)
+    recorded(await lin.check_in(at=ago(hours=3)))
+    complaint = await received(await a_clerk(app), person=lin.id, started_at=ago(hours=2))
+    naming = recorded(await lin.names(wu, at=ago(hours=2.5)))["id"]
+    refused(await step(wu, "conclude", complaint, outcome="founded"), 403, "own_matter")
+    recorded(await wu.answer("decline", naming))
+    await done(wu, "conclude", complaint, outcome="founded")
+
+
 async def test_of_a_place_it_turns_out_whom_it_is_about(app: Litestar) -> None:
     """Then their footage is held too, and whoever led them is in conflict."""
     lin, zhao, _, _ = await a_led_patrol(app, hours=3)
@@ -283,7 +294,7 @@ async def test_concluded_and_answered_after_the_term_the_findings_stand(app: Lit
     lin, wu = await a_duty_auxiliary(app), await an_inspector_of(app, DISTRICT)
     complaint, matter = await received(wu, person=lin.id, started_at=ago(hours=5)), await raises(lin)
     late = "notice_by = now() - interval '55 days', end_by = now() - interval '10 days'"
-    await execute(f"UPDATE complaint SET {late} WHERE id = $1", UUID(complaint["id"]))
+    await execute(f"UPDATE complaint SET {late} WHERE id = $1", UUID(complaint["id"]))  # noqa: S608
     await execute("UPDATE matter SET answer_by = now() - interval '10 days' WHERE id = $1", UUID(matter))
     await findings.look(now(), (*service.OVERDUE, *matters.OVERDUE))
     complaint = await done(wu, "notify", complaint)

@@ -168,7 +168,7 @@ async def test_medical_details_are_for_who_handles_it(app: Litestar) -> None:
     chief, payer = await a_commander_of(app, DISTRICT), await a_treasurer_of(app, CITY)
     wu, far = await an_inspector_of(app, DISTRICT), await a_commander_of(app, OTHER_DISTRICT)
     injury = await reports(lin, body_part="左膝韧带")
-    await reports(chen, person=lin.id, body_part="膝")
+    await reports(chen, person=lin.id, body_part="膝", hospital="区医院")
     seen = {
         who.badge: await who.get(f"/v1/injuries/{injury['id']}") for who in (lin, chief, payer, chen, wu, far, zhao)
     }
@@ -176,6 +176,7 @@ async def test_medical_details_are_for_who_handles_it(app: Litestar) -> None:
     parts = [[told["body_part"] for told in seen[who.badge].json()["reports"]] for who in (lin, chief, payer, chen)]
     assert [["左膝韧带", "膝"]] * 3 + [["膝"]] == parts
     refused(await chen.get(f"/v1/advances/{injury['id']}"), 404, "unknown_injury")
+    assert "市第一人民医院" not in (await chen.get(f"/v1/advances/{injury['id']}/undertaking")).text
     lines = await fetch(
         "SELECT convert_from(entry, 'UTF8') AS line FROM journal WHERE $1 = ANY (subjects)", UUID(injury["id"])
     )
@@ -334,6 +335,29 @@ async def test_two_who_pay_at_once_pay_once(app: Litestar) -> None:
     refused(await pays(holder, stale["current"], 1_000, receipt=uuid4()), 404, "unknown_document")
 
 
+async def test_one_bill_under_two_numbers_is_paid_once(app: Litestar) -> None:
+    """Declared again, by the same person or another: the bytes are the same."""
+    lin, chen = await a_duty_auxiliary(app), await a_duty_auxiliary(app)
+    chief, payer = await a_commander_of(app, DISTRICT), await a_treasurer_of(app, DISTRICT)
+    injury = await reports(lin)
+    await reports(chen, person=lin.id)
+    item = item_of(await on_item(chief, "approve", await asks(lin, injury["id"])))
+    bill = {
+        "title": "发票",
+        "file_name": "1.pdf",
+        "media_type": "application/pdf",
+        "bytes": 9,
+        "sha256": uuid4().hex * 2,
+    }
+    papers = []
+    for who in (lin, lin, chen):
+        papers.append(recorded(await who.post("/v1/documents/declare", **bill))["id"])
+        recorded(await who.post("/v1/injuries/attach", injury=injury["id"], papers=papers[-1:]))
+    item = item_of(await pays(payer, item, 10_000, receipt=papers[1]))
+    for paper in papers:
+        refused(await pays(payer, item, 10_000, receipt=paper), 409, "receipt_used")
+
+
 async def test_nobody_decides_for_themselves(app: Litestar) -> None:
     """Not who asked, not who approved, not the injured, not another organ; nor twice."""
     lin, chief = await a_duty_auxiliary(app), await a_commander_of(app, DISTRICT)
@@ -463,7 +487,7 @@ async def test_applied_for_after_the_term_it_stands_and_so_does_the_finding(app:
     lin, chief = await a_duty_auxiliary(app), await a_commander_of(app, DISTRICT)
     injury = await reports(lin)
     late = "injured_at = now() - interval '40 days', apply_by = now() - interval '10 days'"
-    await execute(f"UPDATE injury SET {late} WHERE id = $1", UUID(injury["id"]))
+    await execute(f"UPDATE injury SET {late} WHERE id = $1", UUID(injury["id"]))  # noqa: S608
     await findings.look(now(), service.OVERDUE)
     assert "applied" == (await goes(chief, injury, "apply"))["recognition"]
     assert 1 == await value(STANDS, "recognition_not_applied", UUID(injury["id"]))
