@@ -65,7 +65,10 @@ RETURNING id
 """
 KINDS = ("medical", "transport", "nursing", "other")
 FATAL = "UPDATE injury SET fatal = true, version = version + 1 WHERE id = $1 AND NOT fatal"
-FOR_EVER = "UPDATE hold SET permanent = true WHERE about = $1 AND released_at IS NULL"
+FOR_EVER = """
+UPDATE hold SET permanent = true
+WHERE about = $1 AND released_at IS NULL AND (SELECT fatal FROM injury WHERE id = $1)
+"""
 OWED = "INSERT INTO survivor_item (injury, item) SELECT $1, unnest($2::text[]) ON CONFLICT DO NOTHING"
 KEPT = "SELECT count(*) > 0 FROM hold WHERE about = $1 AND person = $2 AND during @> tstzrange($3, $4, '[]')"
 SEEN = f"""({visible_to(own=["i.person"], organ="i.organ", led="false")}
@@ -122,6 +125,7 @@ async def report(occasion: Occasion, entry: ReportInjury) -> Outcome:
     await _keep(occasion, injury, organ, injured_at, {person, actor.person, *entry.witnesses})
     if entry.severity == "fatal":
         await _died(injury)
+    await execute(FOR_EVER, injury)
     return await outcome(injury)
 
 
@@ -269,21 +273,23 @@ async def _open(occasion: Occasion, entry: ReportInjury, person: UUID, organ: st
 
 
 async def _keep(occasion: Occasion, injury: UUID, organ: str, at: datetime, persons: set[UUID]) -> None:
-    """Footage around it: of the injured and whoever they named as leading, of witnesses, of who reported it."""
+    """Footage around it: of the injured and whoever they named as leading, of witnesses, of who reported it.
+
+    Where several tell of it minutes apart, a hold that stands and reaches half as far is enough.
+    """
     around = occasion.law.span("injury_hold_around")
     since, until = at - around, at + around
     reason, by = occasion.law.messages["hold_of_injury"].zh, occasion.actor.person
     for person in sorted(persons):
-        if not await value(KEPT, injury, person, since, until):
+        if not await value(KEPT, injury, person, at - around / 2, at + around / 2):
             what = Hold(uuid4(), organ, reason, by, occasion.timing.as_of, "injury", injury, person)
             await holding.hold(what._replace(since=since, until=until))
 
 
 async def _died(injury: UUID) -> None:
-    """What survivors are owed is opened, and the footage stays for ever."""
+    """What survivors are owed is opened."""
     await execute(FATAL, injury)
     await execute(OWED, injury, list(rules.SURVIVORS))
-    await execute(FOR_EVER, injury)
 
 
 async def _note(row: Record, entry: StepRecognition, until: datetime | None) -> None:

@@ -220,6 +220,8 @@ async def test_a_death_opens_the_survivors_list_and_keeps_the_footage_for_ever(a
     recorded(await chief.post("/v1/injuries/survivors", **care))
     refused(await chief.post("/v1/injuries/survivors", **care), 409, "survivor_item_done")
     refused(await zhao.post("/v1/injuries/survivors", **care), 403, "not_the_handler")
+    await reports(await a_duty_auxiliary(app), person=lin.id)  # whose footage is held from now on, for ever too
+    assert 3 == await value("SELECT count(*) FROM hold WHERE about = $1", UUID(injury["id"]))
     assert [True] == await value("SELECT array_agg(DISTINCT permanent) FROM hold WHERE about = $1", UUID(injury["id"]))
 
 
