@@ -230,7 +230,7 @@ def test_nothing_to_tell_is_a_sentence() -> None:
 
 
 def test_the_command_tells_and_writes(tmp_path: Path) -> None:
-    """`fujing report expiring`, `hours` and `advances`, as an operator runs them."""
+    """`fujing report expiring`, as an operator runs it."""
     place = Place(tmp_path / "whole")
     place.bring_in_people()
     file = tmp_path / "到期.csv"
@@ -238,11 +238,5 @@ def test_the_command_tells_and_writes(tmp_path: Path) -> None:
     rows = list(csv.reader(io.StringIO(file.read_text(encoding="utf-8-sig"), newline="")))
     assert f"0 expire within 30 days, 0 expired, {len(rows) - 1} missing" in told
     assert (3, 0o600) == ([row[1] for row in rows].count(LIN), file.stat().st_mode & 0o777)
-    hours = tmp_path / "工时.csv"
-    assert "0 over the limit" in succeeded(place.run("report", "hours", "--month", "2026-10", "--csv", str(hours)))
-    assert hours.read_text(encoding="utf-8-sig").startswith("organ,badge,name,worked")
-    assert 2 == place.run("report", "hours", "--month", "2026-13").returncode
-    assert "calendar.toml" in place.run("report", "hours", "--month", "2031-05").stderr
-    assert "No cost of an injury" in succeeded(place.run("report", "advances"))
     wrong = place.run("report", "expiring", "--organ", "999999999999")
     assert (1, True) == (wrong.returncode, "No organ has this code" in wrong.stderr)

@@ -105,8 +105,18 @@ def test_reported_two_days_late_held_and_settled(
     assert sums["paid_fen"] == sum(sums[f"{payer}_fen"] for payer in ("fund", "employer", "third_party", "recovered"))
     (item,) = [item for item in ledger["items"] if item["kind"] == "medical"]
     assert "settled" == item["state"]
-    report = running.place.run("report", "advances", "--organ", STATION)
-    assert (0, True) == (report.returncode, "韩松" in report.stdout), report.stderr
+    the_operator_reports(running, tmp_path / "工时.csv")
+
+
+def the_operator_reports(running: Serving, file: Path) -> None:
+    """As a table, as CSV, and what is wrong as a sentence."""
+    advances = running.place.run("report", "advances", "--organ", STATION)
+    assert (0, True) == (advances.returncode, "韩松" in advances.stdout), advances.stderr
+    hours = running.place.run("report", "hours", "--month", "2026-10", "--csv", str(file))
+    assert (0, True) == (hours.returncode, "0 over the limit" in hours.stdout), hours.stderr
+    assert file.read_text(encoding="utf-8-sig").startswith("organ,badge,name,worked")
+    assert 2 == running.place.run("report", "hours", "--month", "2026-13").returncode
+    assert "calendar.toml" in running.place.run("report", "hours", "--month", "2031-05").stderr
 
 
 def held(inspector: DeskClient, injury: str, digest: str) -> set[str]:
@@ -139,3 +149,18 @@ def settled(running: Serving, passwords: dict[str, str], injury: str) -> dict[st
     item = decides(payer, "settle", item, payer="fund", fen=320_000, words="基金拨付")
     decides(payer, "settle", item, payer="employer", fen=80_000, words="目录外费用由单位承担")
     return dict(payer.get(f"/v1/advances/{injury}"))
+
+
+def test_the_operator_plans_shifts_from_a_file(
+    running: Serving, first_passwords: dict[str, str], tmp_path: Path
+) -> None:
+    """Every mistake by its line and nothing planned; then all of it; then nothing new."""
+    head = "badge,post,officer,duty_type,starts_at,ends_at,lat,lon,datum,radius_m\n"
+    line = f"{KONG},南门,{OFFICER},post,2027-03-01T08:00:00+08:00,2027-03-01T16:00:00+08:00,,,,\n"
+    bad, good = tmp_path / "bad.csv", tmp_path / "排班.csv"
+    bad.write_text(head + line + line.replace("2027-03-01T16", "2027-03-01T06"))
+    good.write_text(head + line)
+    wrong = running.place.run("import-plan", str(bad))
+    assert (1, True) == (wrong.returncode, f"{bad}:3:" in wrong.stderr), wrong.stderr
+    assert "1 shifts planned, 0 were planned already" in running.place.run("import-plan", str(good)).stdout
+    assert "0 shifts planned, 1 were planned already" in running.place.run("import-plan", str(good)).stdout
