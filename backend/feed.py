@@ -26,6 +26,7 @@ from backend import bundle, database
 from backend.bundle import Bundle
 from backend.database import SESSION, Record, fetch, first, tx
 from backend.entries import Actor, Moment
+from backend.journal import SAFE
 from backend.law.catalogue import law
 from backend.oversight import reads
 from backend.visibility import viewer, visible_to
@@ -43,6 +44,7 @@ TOLD = frozenset({  # to the persons concerned, those above them, and whoever ma
     "hours/take-off", "hours/withdraw", "rosters/plan", "rosters/withdraw",
     "contests/resolve", "held/admit", "held/refuse",
     "uploads/complete", "evidence/seal", "evidence/mismatch", "evidence/abandon",
+    "evidence/dispose",
 })  # fmt: skip
 # To the persons concerned: a paper may be a diagnosis, and an injury is for those who handle it; whose second factor
 # was reset must hear of it, for they may not have asked for it.
@@ -56,7 +58,7 @@ ACTOR = frozenset({"sessions/open", "sessions/close", "sessions/reused", "sessio
 # To nobody: whom it concerns may be the person complained of; inspectors read /v1/holds and
 # /v1/complaints.
 SILENT = frozenset({
-    "holds/place", "holds/release", "evidence/hold",
+    "holds/place", "holds/release", "evidence/hold", "evidence/remove", "evidence/repair",
     "complaints/receive", "complaints/notify", "complaints/identify", "complaints/step-aside", "complaints/extend",
     "complaints/conclude", "complaints/feed-back",
 })  # fmt: skip
@@ -147,7 +149,6 @@ LARGEST = 2**63 - 1
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NOBODY = bytes(12)  # the print of a cursor that only says where: as `after` it asks for a reset
 
-SAFE = "({j}.epoch, {j}.xid) < (current_epoch(), pg_snapshot_xmin(pg_current_snapshot()))"
 HEAD = f"""
 SELECT j.epoch, j.xid, j.seq, j.entry FROM journal j WHERE {SAFE.format(j="j")}
 ORDER BY j.epoch DESC, j.xid DESC, j.seq DESC LIMIT 1

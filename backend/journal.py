@@ -15,6 +15,8 @@ import msgspec
 from backend.database import execute
 
 VERSION = 1
+# Rows whose place in the order of (epoch, xid, seq) nothing can come before any more. `{j}`: the journal's alias.
+SAFE = "({j}.epoch, {j}.xid) < (current_epoch(), pg_snapshot_xmin(pg_current_snapshot()))"
 APPEND = """
 INSERT INTO journal (at, actor, device, verb, outcome, entry_id, subjects, organ, entry)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)

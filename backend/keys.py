@@ -2,10 +2,12 @@
 
 Guarantees: a key is written whole or not at all; the newest of a purpose signs and all of them verify, so a new key
 logs nobody out and an old receipt stays verifiable for ever. Another process's new key is seen within a second of its
-first use.
+first use. A new evidence key and the one before it sign each other, so that who trusts one may trust both.
 """
 
 import base64
+import hashlib
+import json
 import os
 import secrets
 import time
@@ -26,6 +28,8 @@ from cryptography.hazmat.primitives.serialization import (
 Purpose = Literal["session", "evidence", "refresh", "nonce", "factor"]
 PLAIN = {"refresh", "nonce", "factor"}  # secrets of 32 bytes; the others are key pairs
 ALGORITHM = "EdDSA"
+ENDORSEMENT_TYPE = "fujing-key+jwt"
+ENDORSED = "endorsed-"
 LOOK_AGAIN = 1.0  # seconds between looks at the directory
 
 
@@ -82,7 +86,10 @@ class KeyRing:
         """Make a new key; from now on it signs. Returns its kid."""
         made = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
         kid = f"{self.purpose}-{made}-{secrets.token_hex(3)}"
-        write_private(self.directory / kid, self._fresh())
+        fresh = self._fresh()
+        if self.purpose == "evidence" and self._keys:  # before the key: one that signs is never without it
+            write_private(self.directory / f"{ENDORSED}{kid}", self._endorsed(kid, fresh))
+        write_private(self.directory / kid, fresh)
         self._look()
         return kid
 
@@ -109,6 +116,21 @@ class KeyRing:
         self._look()
         return [_jwk(kid, self._keys[kid]) for kid in sorted(self._keys, reverse=True)]
 
+    def endorsements(self) -> list[str]:
+        """By which keys vouch for each other: compact JWS whose claim `keys` are the thumbprints of two."""
+        files = sorted(self.directory.glob(f"{ENDORSED}*"))
+        return [line for file in files for line in file.read_text().splitlines()]
+
+    def _endorsed(self, kid: str, fresh: bytes) -> bytes:
+        """The newest key and the one to come, each signing that both are ours."""
+        pairs = {**dict([self.newest()]), kid: load_pem_private_key(fresh, None)}
+        claims = {"keys": [fingerprint(_jwk(name, key)) for name, key in pairs.items()]}
+        signed = [
+            jwt.encode(claims, key, algorithm=ALGORITHM, headers={"kid": name, "typ": ENDORSEMENT_TYPE})
+            for name, key in pairs.items()
+        ]
+        return "\n".join(signed).encode()
+
     def _fresh(self) -> bytes:
         if self.purpose in PLAIN:
             return secrets.token_bytes(32)
@@ -121,6 +143,12 @@ class KeyRing:
             if path.name.startswith(f"{self.purpose}-") and path.name not in self._keys:
                 content = path.read_bytes()
                 self._keys[path.name] = content if self.purpose in PLAIN else load_pem_private_key(content, None)
+
+
+def fingerprint(jwk: dict[str, str]) -> str:
+    """The thumbprint of a public key (RFC 7638, SHA-256) in hex: 64 letters that name it and nothing else."""
+    told = json.dumps({name: jwk[name] for name in ("crv", "kty", "x")}, separators=(",", ":"), sort_keys=True)
+    return hashlib.sha256(told.encode()).hexdigest()
 
 
 def _jwk(kid: str, key: Ed25519PrivateKey) -> dict[str, str]:

@@ -20,12 +20,13 @@ from backend.assistance import service as assistance
 from backend.complaints import matters
 from backend.complaints import service as complaints
 from backend.database import SESSION, opened
-from backend.evidence import holding, sealing
+from backend.evidence import agreeing, disposing, holding, sealing
 from backend.hours import service as hours
 from backend.injuries import service as injuries
 from backend.keys import Keys
 from backend.oversight import finding, sequence
 from backend.people import sessions
+from backend.proof import checkpoints
 from backend.recusals import service as recusals
 from backend.rosters import service as rosters
 from storage.evidence_store import EvidenceStore
@@ -89,6 +90,18 @@ def build(connection: asyncpg.Connection, store: EvidenceStore, keys: Keys) -> P
     async def release(_: Schedule) -> None:
         now = datetime.now(UTC)
         log.info("released", **await sync.sweep(now), numbers=await sequence.look(now))
+
+    @queue.schedule("checkpoint", "* * * * *")
+    async def checkpoint(_: Schedule) -> None:
+        log.info("checkpoint", rows=await checkpoints.make(store, keys.evidence, datetime.now(UTC)))
+
+    @queue.schedule("agree", "11 1 * * *")
+    async def agree(_: Schedule) -> None:
+        log.info("agreed", **await agreeing.agree(store, datetime.now(UTC)))
+
+    @queue.schedule("dispose", "31 3 * * *")
+    async def dispose(_: Schedule) -> None:
+        log.info("disposed", **(await disposing.dispose(store, datetime.now(UTC)))._asdict())
 
     @queue.schedule("forget_attempts", "17 3 * * *")
     async def forget_attempts(_: Schedule) -> None:

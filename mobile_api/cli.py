@@ -24,7 +24,7 @@ from rich.table import Table
 from backend import database
 from backend import settings as configuration
 from backend.evidence.entries import DAY_MS
-from backend.keys import Keys
+from backend.keys import Keys, fingerprint
 from backend.law.catalogue import LawError, law, use
 from backend.oversight import expiring, injured, reads, worked
 from backend.people import devices, factor, roster, sessions
@@ -76,11 +76,16 @@ def told_in_one_sentence() -> Iterator[None]:
 
 def in_database(settings: Settings, work: Callable[[], Any]) -> Any:
     """Run an async piece of work with the services of these settings and the schema in place."""
+    return in_services(settings, lambda _: work())
+
+
+def in_services(settings: Settings, work: Callable[[Settings], Any]) -> Any:
+    """The same, for work that needs the store too."""
 
     async def main(full: Settings) -> Any:
         await serving.prepare(full)
         async with database.opened(str(full.database_url)):
-            return await work()
+            return await work(full)
 
     with serving.until_signalled(), serving.services(settings) as full:
         return asyncio.run(main(full))
@@ -263,6 +268,49 @@ def rotate_keys(purpose: str) -> None:
     with told_in_one_sentence():
         ring = getattr(Keys(_settings().secrets_dir), purpose)
         console.print(ring.rotate())
+
+
+@main.command("fingerprint")
+def show_fingerprint() -> None:
+    """Print what names the evidence keys, newest first: write one down outside this machine, for `--trust`."""
+    with told_in_one_sentence():
+        for key in Keys(_settings().secrets_dir).evidence.public():
+            console.print(fingerprint(key), key["kid"], soft_wrap=True)
+
+
+TRUST = click.option(
+    "--trust", multiple=True, metavar="FINGERPRINT",
+    help="A key that you trust, as you wrote it down; keys that it vouches for count too.",
+)  # fmt: skip
+
+
+@main.command("verify")
+@TRUST
+@click.option("--deep", is_flag=True, help="Read every sealed file and compare its digest, too.")
+def verify_journal(trust: tuple[str, ...], deep: bool) -> None:
+    """Look whether the journal, its checkpoints and what was sealed are as they were written. Changes nothing.
+
+    Exit code 0 only if nothing is wrong. Without --trust it says that the signer is unverified.
+    """
+    from mobile_api.verifying import look
+
+    with told_in_one_sentence():
+        settings = _settings()
+        sys.exit(in_services(settings, lambda full: look(full, trust, deep, console)))
+
+
+@main.command()
+@click.option("--for-real", is_flag=True, help="Do it; left out, it is only told what would go.")
+@click.option("--recording", type=click.UUID, help="Only this one; refused while it is held or within its term.")
+def dispose(for_real: bool, recording: UUID | None) -> None:
+    """Dispose of footage that is past its term and that nothing holds, one by one, each in the journal."""
+    from mobile_api.disposing import dispose_of, show_due
+
+    with told_in_one_sentence():
+        if for_real:
+            in_services(_settings(), lambda full: dispose_of(full, recording, console))
+        else:
+            in_database(_settings(), lambda: show_due(recording, console))
 
 
 @main.command()

@@ -11,6 +11,7 @@ from litestar.response import File
 
 from backend.database import value
 from backend.law.catalogue import law
+from backend.proof.trust import KeySet
 from backend.refusals import Refusal
 from mobile_api.auth import PUBLIC
 
@@ -57,12 +58,6 @@ class Health(msgspec.Struct, frozen=True):
     store: str = "ok"
 
 
-class KeySet(msgspec.Struct, frozen=True):
-    """Public keys (RFC 7517): `session-…` check access tokens, `evidence-…` check receipts, for ever."""
-
-    keys: list[dict[str, str]]
-
-
 class ProblemWords(msgspec.Struct, frozen=True, kw_only=True):
     """One problem's code in words."""
 
@@ -104,9 +99,9 @@ async def _well(asked: Any) -> str:
 
 @get("/.well-known/jwks.json", opt=PUBLIC, summary="Public keys · 公钥", tags=["Operations"], operation_id="jwks")
 async def jwks(request: Request[Any, Any, Any]) -> KeySet:
-    """The keys that verify receipts and tokens."""
+    """Public keys (RFC 7517), for ever: `session-…` check tokens, `evidence-…` receipts and checkpoints."""
     keys = request.app.state.key_rings
-    return KeySet(keys.evidence.public() + keys.session.public())
+    return KeySet(keys=keys.evidence.public() + keys.session.public(), endorsements=keys.evidence.endorsements())
 
 
 @get(

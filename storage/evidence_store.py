@@ -86,6 +86,16 @@ class StoredObject:
     bytes: int
 
 
+@dataclass(frozen=True)
+class StoredVersion:
+    """One version in a list: whether it is the newest of its key, and whether it is a deletion."""
+
+    key: str
+    version: str
+    newest: bool
+    deletion: bool
+
+
 class StoreUnavailable(Exception):
     """The store did not answer, or answered with a failure of its own: try again later."""
 
@@ -226,6 +236,14 @@ class EvidenceStore:
             return await self._call(lambda: self._digest(key, version, progress, given_up), self._readers)
         finally:
             given_up.set()
+
+    async def read(self, key: str, version: str) -> bytes:
+        """A small object whole. Raises ObjectUnknown."""
+        return await self._call(lambda: self._read(key, version))
+
+    async def versions(self, prefix: str) -> list[StoredVersion]:
+        """Every version of every object whose key begins so, deletions too, in the order of keys."""
+        return await self._call(lambda: self._versions(prefix))
 
     def sign_read(self, key: str, version: str, expires: timedelta) -> str:
         """A URL on the internal address that reads this version; Range works. Signs only, no I/O."""
@@ -368,6 +386,21 @@ class EvidenceStore:
     def _find(self, key: str) -> StoredObject:
         newest = self._client.stat_object(self._bucket, key)
         return StoredObject(key, newest.version_id or "", newest.size or 0)
+
+    def _read(self, key: str, version: str) -> bytes:
+        response = self._client.get_object(self._bucket, key, version_id=version or None)
+        try:
+            return bytes(response.read())
+        finally:
+            response.close()
+            response.release_conn()
+
+    def _versions(self, prefix: str) -> list[StoredVersion]:
+        listed = self._client.list_objects(self._bucket, prefix=prefix, recursive=True, include_version=True)
+        return [
+            StoredVersion(str(each.object_name), each.version_id or "", bool(each.is_latest), each.is_delete_marker)
+            for each in listed
+        ]
 
     def _digest(
         self, key: str, version: str, progress: Callable[[int], None] | None, given_up: threading.Event

@@ -151,6 +151,15 @@ class Sealed(msgspec.Struct, frozen=True, kw_only=True):
 Radius = Annotated[int, msgspec.Meta(ge=1, le=20_000, description="metres around the place")]
 
 
+HoldCategory = Annotated[
+    Literal["case_evidence", "obstruction", "major_incident", "other_major"],
+    msgspec.Meta(
+        description="公通字〔2016〕14号: case_evidence 案件证据, obstruction 阻碍执行职务, "
+        "major_incident 重大或群体性事件, other_major 其他重大疑难复杂警情"
+    ),
+]
+
+
 class PlaceHold(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """What this covers must stay: one of `person`, `place`, `recording`. Its id is the hold's id.
 
@@ -167,6 +176,9 @@ class PlaceHold(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unk
     started_at: Annotated[Moment, msgspec.Meta(description="with `person` and `place`: from when")] | None = None
     ended_at: Annotated[Moment, msgspec.Meta(description="and until when; none: without an end")] | None = None
     permanent: Annotated[bool, msgspec.Meta(description="for ever: it is released only as a mistake")] = False
+    category: (
+        Annotated[HoldCategory, msgspec.Meta(description="why it is kept for ever; with it, it is permanent")] | None
+    ) = None
 
 
 class ReleaseHold(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):

@@ -20,10 +20,14 @@ from backend.refusals import Refusal, Unknown
 from backend.visibility import INSPECTING, reaches
 from storage.evidence_store import EvidenceStore, ObjectUnknown
 
+# Disposal takes it alone, whoever places a hold beside others: each sees what the other did.
+LOCK = "hashtext('fujing holds')"
+LOCK_OUT_DISPOSAL = f"SELECT pg_advisory_xact_lock_shared({LOCK})"
+LOCK_OUT_HOLDS = f"SELECT pg_advisory_xact_lock({LOCK})"
 INSERT = """
 INSERT INTO hold (id, organ, origin, about, person, place, radius_m, datums_m, upload, started_at, ended_at, permanent,
-    number, reason, placed_by, placed_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+    number, reason, placed_by, placed_at, category)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
 """
 RECORDING = "SELECT coalesce(u.same_as, u.id) AS id, u.organ FROM upload u WHERE u.id = $1 AND u.kind = 'recording'"
 RELEASE = "UPDATE hold SET released_by = $2, released_at = $3, released_why = $4 WHERE id = $1"
@@ -37,7 +41,7 @@ NEEDED = "SELECT count(*) > 0 FROM open_matter m JOIN hold h ON h.about = m.id W
 OUT_OF_LINE = """
 WITH kept AS MATERIALIZED (SELECT DISTINCT upload FROM held)
 SELECT u.id, u.owner, u.organ, u.object_key, u.version, NOT u.legal_hold AS keep FROM upload u
-WHERE u.state = 'sealed' AND ($1::uuid IS NULL OR u.id > $1) AND (
+WHERE u.state = 'sealed' AND u.disposed_at IS NULL AND ($1::uuid IS NULL OR u.id > $1) AND (
     NOT u.legal_hold AND u.id IN (SELECT upload FROM kept) OR u.legal_hold AND u.id NOT IN (SELECT upload FROM kept))
 AND NOT EXISTS (SELECT FROM finding f WHERE f.kind = 'evidence_missing' AND f.subject = u.id AND f.withdrawn_at IS NULL)
 ORDER BY u.id LIMIT 500
@@ -65,13 +69,16 @@ class Hold(NamedTuple):
     until: datetime | None = None
     permanent: bool = False
     number: str | None = None
+    category: str | None = None
 
 
 async def hold(what: Hold) -> None:
     """Keep it from now on. Must be called inside `database.tx`."""
+    await execute(LOCK_OUT_DISPOSAL)
     await execute(
         INSERT, what.id, what.organ, what.origin, what.about, what.person, what.place, what.radius_m, what.datums_m,
         what.upload, what.since, what.until, what.permanent, what.number, what.reason, what.by, what.at,
+        what.category,
     )  # fmt: skip
     await jobs.enqueue(jobs.HOLD, what.id)
 
@@ -98,7 +105,8 @@ async def place(occasion: Occasion, entry: PlaceHold) -> Outcome:
         Hold(
             entry.id, organ, entry.reason, actor.person, occasion.timing.as_of, person=entry.person,
             place=as_json(entry.place), radius_m=entry.radius_m, datums_m=datums, upload=upload,
-            since=entry.started_at, until=entry.ended_at, permanent=entry.permanent, number=entry.number,
+            since=entry.started_at, until=entry.ended_at, number=entry.number, category=entry.category,
+            permanent=entry.permanent or entry.category is not None,
         )
     )  # fmt: skip
     return await _outcome(entry.id)

@@ -40,6 +40,8 @@ class Upload(Table, db=DB):
     locked_until = Timestamptz(null=True, default=None)
     receipt = Text(null=True, default=None)
     legal_hold = Boolean(null=False, default=None)
+    disposed_at = Timestamptz(null=True, default=None)
+    removed_at = Timestamptz(null=True, default=None)
 
 
 class Recording(Table, db=DB):
@@ -112,3 +114,4 @@ class Hold(Table, db=DB):
     released_by = ForeignKey(Person, null=True, on_delete=OnDelete.restrict, default=None)
     released_at = Timestamptz(null=True, default=None)
     released_why = Text(null=True, default=None)
+    category = Text(null=True, default=None)

@@ -10,6 +10,7 @@ import msgspec
 
 from backend.database import Record, fetch, first
 from backend.entries import Actor, Moment, Place
+from backend.evidence.entries import HoldCategory
 from backend.oversight.reads import as_row, next_page, rows_of_page
 from backend.refusals import Refusal
 from backend.visibility import viewer, visible_to
@@ -45,6 +46,7 @@ class HoldRow(msgspec.Struct, frozen=True, kw_only=True):
     started_at: Moment | None
     ended_at: Moment | None
     permanent: bool
+    category: HoldCategory | None
     number: str | None
     reason: str
     placed_by: UUID

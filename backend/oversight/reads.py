@@ -117,6 +117,7 @@ class RecordingRow(msgspec.Struct, frozen=True, kw_only=True):
     codec: str | None
     sealed_at: Moment | None
     locked_until: Moment | None
+    disposed_at: Moment | None
 
 
 class Span(msgspec.Struct, frozen=True, kw_only=True):
@@ -288,7 +289,8 @@ SELECT v.*, a.name AS auxiliary_name, o.name AS officer_name FROM supervision v
 JOIN person a ON a.id = v.auxiliary JOIN person o ON o.id = v.officer
 """
 RECORDINGS = """
-SELECT r.*, p.badge, u.file_name, u.media_type, u.state, u.bytes, u.sha256, u.sealed_at, u.locked_until
+SELECT r.*, p.badge, u.file_name, u.media_type, u.state, u.bytes, u.sha256, u.sealed_at, u.locked_until,
+    u.disposed_at
 FROM recording r JOIN upload u ON u.id = r.id JOIN person p ON p.id = r.wearer
 """
 PAGED = " AND ($3::timestamptz IS NULL OR ({t}, {id}) < ($3, $4)) ORDER BY {t} DESC, {id} DESC LIMIT $5"

@@ -85,7 +85,7 @@ async def test_every_table_has_a_reader_in_the_code(app: Litestar) -> None:
     """A table that no class describes is the journal's, the queue's or the migrations'."""
     sql = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public' AND table_type = 'BASE TABLE'"
     others = {row["table_name"] for row in await fetch(sql)} - {name_of(table) for table in TABLES}
-    assert {"journal", "journal_epoch", "entry", "finding", "migration"} == {
+    assert {"journal", "journal_epoch", "checkpoint", "entry", "finding", "migration"} == {
         name for name in others if not name.startswith("pgqueuer")
     }
 

@@ -1,0 +1,1 @@
+"""That the journal is as it was written: trees, checkpoints in locked storage, verification by whoever doubts it."""

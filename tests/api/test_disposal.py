@@ -1,0 +1,258 @@
+"""What is past its term goes, one by one, and nothing that is held ever does; locks and holds agree with the store."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import pytest
+from litestar import Litestar
+
+from backend.database import execute, first, value
+from backend.evidence import agreeing, auditing, disposing, holding
+from backend.keys import fingerprint
+from backend.law.catalogue import use
+from backend.proof.trust import KeySet
+from backend.refusals import Refusal
+from storage.evidence_store import ObjectLocked, ObjectUnknown
+from tests.api.test_holds import content, keeps, let_go
+from tests.builders import DISTRICT, Someone, a_duty_auxiliary, ago, an_inspector_of, now, recorded, refused
+from tests.devices import declare, row_of, sealed, standing_of
+
+SHORT = """[sealed_retention_floor]
+seconds = 1
+source = "a test"
+version = "1"
+"""
+LINES = "SELECT array_agg(verb ORDER BY seq) FROM journal WHERE $1 = ANY (subjects) AND verb LIKE 'evidence/%'"
+STANDING = "SELECT array_agg(kind) FROM finding WHERE subject = $1 AND kind <> 'not_media' AND withdrawn_at IS NULL"
+
+
+@pytest.fixture
+def short_floor(tmp_path: Path) -> Iterator[None]:
+    """What comes in after its term is kept for a second or two."""
+    (tmp_path / "terms.toml").write_text(SHORT)
+    use(tmp_path)
+    yield
+    use(None)
+
+
+async def old(app: Litestar, who: Someone, **fields: Any) -> str:
+    """Footage of a year ago, sealed now."""
+    times = {"started_at": ago(days=365, hours=1), "ended_at": ago(days=365)}
+    return await sealed(app, who, content(), **(times | fields))
+
+
+async def past_its_term(upload: str) -> Any:
+    row = await row_of(upload)
+    await asyncio.sleep(max(0.0, (row["locked_until"] - now()).total_seconds()) + 1.2)
+    return row
+
+
+async def test_what_is_past_its_term_goes_and_leaves_its_proof(app: Litestar, short_floor: None) -> None:
+    """The bytes are gone; receipt, digest and the journal stay; once more does nothing."""
+    lin = await a_duty_auxiliary(app)
+    gone, stays = await old(app, lin), await sealed(app, lin, content())
+    row = await past_its_term(gone)
+    assert {UUID(gone)} <= {each["id"] for each in await disposing.due(now())}
+    assert UUID(stays) not in {each["id"] for each in await disposing.due(now())}
+    assert 1 <= (await disposing.dispose(app.state.store, now())).decided
+    with pytest.raises(ObjectUnknown):
+        await app.state.store.digest(row["object_key"], row["version"])
+    assert ["evidence/seal", "evidence/dispose", "evidence/remove"] == await value(LINES, UUID(gone))
+    assert "sealed" == (await standing_of(lin, gone))["state"]
+    told = (await lin.get(f"/v1/recordings/{gone}")).json()
+    assert told["disposed_at"]
+    assert (0, 0) == (await disposing.dispose(app.state.store, now()))[::2]
+    await app.state.store.digest((await row_of(stays))["object_key"], (await row_of(stays))["version"])
+
+
+async def test_nothing_held_goes_even_when_asked_to(app: Litestar, short_floor: None) -> None:
+    """Whether the store was told of the hold already or not; the database itself refuses too."""
+    lin, wu = await a_duty_auxiliary(app), await an_inspector_of(app, DISTRICT)
+    film = await old(app, lin)
+    hold = await keeps(wu, recording=film, category="case_evidence")
+    row = await past_its_term(film)
+    assert UUID(film) not in {each["id"] for each in await disposing.due(now())}
+    with pytest.raises(Refusal) as held:
+        await disposing.dispose_one(app.state.store, UUID(film), now())
+    assert "still_held" == held.value.code
+    assert not await disposing._decide(UUID(film), now())
+    await holding.follow(app.state.store)
+    with pytest.raises(asyncpg.CheckViolationError):
+        await execute("UPDATE upload SET disposed_at = now() WHERE id = $1", UUID(film))
+    with pytest.raises(ObjectLocked):
+        await app.state.store.remove(row["object_key"], row["version"])
+    refused(await let_go(wu, hold), 409, "hold_permanent")
+    recorded(await let_go(wu, hold, mistaken=True))
+    await holding.follow(app.state.store)
+    await disposing.dispose_one(app.state.store, UUID(film), now())
+    assert (await row_of(film))["removed_at"]
+    with pytest.raises(Refusal) as again:
+        await disposing.dispose_one(app.state.store, UUID(film), now())
+    assert "disposed" == again.value.code
+
+
+async def test_one_of_the_four_categories_is_for_ever(app: Litestar) -> None:
+    lin, wu = await a_duty_auxiliary(app), await an_inspector_of(app, DISTRICT)
+    hold = await keeps(wu, recording=await sealed(app, lin, content()), category="obstruction")
+    told = (await wu.get(f"/v1/holds/{hold}")).json()["hold"]
+    assert ("obstruction", True) == (told["category"], told["permanent"])
+
+
+async def test_nothing_goes_within_its_term(app: Litestar) -> None:
+    film = await sealed(app, await a_duty_auxiliary(app), content())
+    with pytest.raises(Refusal) as refusal:
+        await disposing.dispose_one(app.state.store, UUID(film), now())
+    assert "within_term" == refusal.value.code
+    with pytest.raises(asyncpg.CheckViolationError):
+        await execute("UPDATE upload SET disposed_at = now() WHERE id = $1", UUID(film))
+
+
+async def test_a_hold_placed_at_the_same_moment(app: Litestar, short_floor: None, house: Any) -> None:
+    """Disposal waits for whoever is placing a hold, and then sees it."""
+    lin, wu = await a_duty_auxiliary(app), await an_inspector_of(app, DISTRICT)
+    film = await old(app, lin)
+    await past_its_term(film)
+    placing = await asyncpg.connect(house.database_url)
+    try:
+        transaction = placing.transaction()
+        await transaction.start()
+        await placing.execute(holding.LOCK_OUT_DISPOSAL)
+        deciding = asyncio.create_task(disposing._decide(UUID(film), now()))
+        await asyncio.sleep(0.2)
+        assert not deciding.done()
+        await placing.execute(
+            "INSERT INTO hold (id, organ, origin, upload, permanent, reason, placed_by, placed_at) "
+            "SELECT gen_random_uuid(), organ, 'placed', id, false, 'x', $2, now() FROM upload WHERE id = $1",
+            UUID(film), wu.id,
+        )  # fmt: skip
+        await transaction.commit()
+        assert not await deciding
+    finally:
+        await placing.close()
+
+
+async def test_killed_between_the_decision_and_the_store(app: Litestar, short_floor: None) -> None:
+    """The next run removes it; declared again by a phone that woke up late, it is answered by its receipt."""
+    lin, same = await a_duty_auxiliary(app), content()
+    film = await sealed(app, lin, same, started_at=ago(days=365, hours=1), ended_at=ago(days=365))
+    await past_its_term(film)
+    assert await disposing._decide(UUID(film), now())
+    assert (await row_of(film))["removed_at"] is None
+    assert 1 <= await disposing.follow(app.state.store, now())
+    assert (await row_of(film))["removed_at"]
+    again = await declare(lin, same)
+    assert ("sealed", film) == (again["state"], again["same_as"])
+
+
+async def test_what_the_store_keeps_longer_is_found(app: Litestar, short_floor: None) -> None:
+    """Somebody locked it further in the store: it is told, tried again, and told no more once it went."""
+    film = await old(app, await a_duty_auxiliary(app))
+    row = await past_its_term(film)
+    await app.state.store.hold(row["object_key"], row["version"], True)
+    assert await disposing._decide(UUID(film), now())
+    await disposing.follow(app.state.store, now())
+    assert "disposal_kept" in await value(STANDING, UUID(film))
+    await app.state.store.hold(row["object_key"], row["version"], False)
+    await disposing.follow(app.state.store, now())
+    assert "disposal_kept" not in (await value(STANDING, UUID(film)) or [])
+    assert (await row_of(film))["removed_at"]
+
+
+async def test_locks_and_holds_that_differ_are_put_right(app: Litestar) -> None:
+    """Somebody with keys to the store took the hold away, and told the database of a longer term."""
+    lin, wu = await a_duty_auxiliary(app), await an_inspector_of(app, DISTRICT)
+    film = await sealed(app, lin, content())
+    await keeps(wu, recording=film)
+    await holding.follow(app.state.store)
+    row = await row_of(film)
+    await app.state.store.hold(row["object_key"], row["version"], False)
+    await execute("UPDATE upload SET locked_until = locked_until + interval '5 days' WHERE id = $1", UUID(film))
+    told = await agreeing.agree(app.state.store, now(), UUID(film))
+    assert 2 <= told["repaired"]
+    assert await app.state.store.is_held(row["object_key"], row["version"])
+    assert (await row_of(film))["locked_until"] == await app.state.store.locked_until(row["object_key"], row["version"])
+    repaired = await first(
+        "SELECT entry FROM journal WHERE verb = 'evidence/repair' AND $1 = ANY (subjects)", UUID(film)
+    )
+    assert b'"repaired":["lock","hold"]' in repaired["entry"]
+    assert 0 == (await agreeing.agree(app.state.store, now(), UUID(film)))["repaired"]
+
+
+async def flaws(app: Litestar, upload: str, *, deep: bool = False) -> list[str]:
+    ring = app.state.key_rings.evidence
+    known = KeySet(keys=ring.public(), endorsements=ring.endorsements())
+    found = await auditing.audit(
+        app.state.store,
+        known,
+        [fingerprint(ring.public()[-1])],
+        deep=deep,
+        progress=lambda done, total: None,
+        only=UUID(upload),
+    )
+    return [flaw.code for flaw in found if flaw.what == upload]
+
+
+async def test_an_object_replaced_by_a_new_version(app: Litestar) -> None:
+    """The original is locked beneath it; the audit and the nightly comparison say so, until it is taken away."""
+    film = await sealed(app, await a_duty_auxiliary(app), content())
+    row = await row_of(film)
+    assert [] == await flaws(app, film, deep=True)
+    over = await app.state.store.put(row["object_key"], b"another film", "video/mp4")
+    assert ["object_covered"] == await flaws(app, film)
+    assert 1 <= (await agreeing.agree(app.state.store, now(), UUID(film)))["covered"]
+    assert "evidence_covered" in await value(STANDING, UUID(film))
+    assert (row["sha256"], row["bytes"]) == await app.state.store.digest(row["object_key"], row["version"])
+    await app.state.store.remove(row["object_key"], over.version)
+    await agreeing.agree(app.state.store, now(), UUID(film))
+    assert [] == (await value(STANDING, UUID(film)) or [])
+
+
+async def test_a_deletion_over_an_object(app: Litestar) -> None:
+    film = await sealed(app, await a_duty_auxiliary(app), content())
+    row = await row_of(film)
+    await app.state.store.remove(row["object_key"], "")
+    assert ["object_covered"] == await flaws(app, film)
+
+
+ALTERED = {
+    "another receipt": ("receipt = (SELECT receipt FROM upload WHERE state = 'sealed' AND id <> $1 LIMIT 1)",
+        ["receipt_differs"]),
+    "another digest": ("sha256 = repeat('0', 64)", ["seal_columns", "receipt_differs"]),
+    "another version": ("version = 'gone'", ["seal_columns", "object_missing"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("way", ALTERED)
+async def test_a_row_of_an_upload_altered(app: Litestar, way: str) -> None:
+    """A receipt for other bytes, a digest, a version: each differs from what the journal says."""
+    lin = await a_duty_auxiliary(app)
+    film, _ = await sealed(app, lin, content()), await sealed(app, lin, content())
+    before = await row_of(film)
+    change, expected = ALTERED[way]
+    await execute(f"UPDATE upload SET {change} WHERE id = $1", UUID(film))  # noqa: S608
+    try:
+        assert expected == await flaws(app, film)
+    finally:
+        await execute(
+            "UPDATE upload SET receipt = $2, sha256 = $3, version = $4 WHERE id = $1", UUID(film), before["receipt"],
+            before["sha256"], before["version"],
+        )  # fmt: skip
+
+
+async def test_other_bytes_in_the_place_of_the_sealed_ones(app: Litestar) -> None:
+    """As the deep look finds: of the same length, and nothing else differs."""
+    film = await sealed(app, await a_duty_auxiliary(app), content())
+    row = await row_of(film)
+    whole = bytearray(await app.state.store.read(row["object_key"], row["version"]))
+    whole[1000] ^= 1
+    other = await app.state.store.put(f"{row['object_key']}-flipped", bytes(whole), "video/mp4")
+    there = "UPDATE upload SET object_key = $2, version = $3 WHERE id = $1"
+    await execute(there, UUID(film), other.key, other.version)
+    try:
+        assert ["seal_columns", "object_differs"] == await flaws(app, film, deep=True)
+    finally:
+        await execute(there, UUID(film), row["object_key"], row["version"])
