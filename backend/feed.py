@@ -42,6 +42,7 @@ TOLD = frozenset({  # to the persons concerned, those above them, and whoever ma
     "recusals/reconsider", "recusals/tell", "recusals/judge",
     "assistance/call", "assistance/acknowledge", "assistance/arrive", "assistance/close", "assistance/escalate",
     "hours/take-off", "hours/withdraw", "rosters/plan", "rosters/withdraw",
+    "recordings/restrict", "recordings/lift", "findings/reply",
     "contests/resolve", "held/admit", "held/refuse",
     "uploads/complete", "evidence/seal", "evidence/mismatch", "evidence/abandon",
     "evidence/dispose",
@@ -58,6 +59,8 @@ ACTOR = frozenset({"sessions/open", "sessions/close", "sessions/reused", "sessio
 # To nobody: whom it concerns may be the person complained of; inspectors read /v1/holds and
 # /v1/complaints.
 SILENT = frozenset({
+    "reviews/open", "reviews/approve", "reviews/refuse", "reviews/note", "reviews/close", "recordings/view",
+    "recordings/viewed", "spot-checks/draw",
     "holds/place", "holds/release", "evidence/hold", "evidence/remove", "evidence/repair",
     "complaints/receive", "complaints/notify", "complaints/identify", "complaints/step-aside", "complaints/extend",
     "complaints/conclude", "complaints/feed-back",

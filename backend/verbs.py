@@ -78,6 +78,20 @@ from backend.recusals.entries import (
     StandAside,
     TellApplicant,
 )
+from backend.reviews import service as reviews
+from backend.reviews.entries import (
+    ApproveReview,
+    CloseReview,
+    LiftRestriction,
+    NoteInReview,
+    OpenReview,
+    RefuseReview,
+    ReplyReceipt,
+    ReplyToFinding,
+    RestrictFootage,
+    RestrictionReceipt,
+    ReviewReceipt,
+)
 from backend.rosters import service as rosters
 from backend.rosters.entries import PlanReceipt, PlanShifts, WithdrawPlanned
 from backend.shifts import service as shifts
@@ -209,6 +223,46 @@ VERBS: tuple[Verb, ...] = (
         name="holds/release", entry=ReleaseHold, receipt=HoldReceipt, record=holding.release, may=DECIDERS,
         field=False, concerned=holding.whose_hold, summary="Let it go · 解除保全",
         example=_example(hold=OTHER, why="核查办结，无需继续保存"),
+    ),
+    Verb(
+        name="reviews/open", entry=OpenReview, receipt=ReviewReceipt, record=reviews.open_one, may=DECIDERS,
+        field=False, summary="Ask to watch footage · 申请调阅",
+        example=_example(recording=OTHER, purpose="case", number="杭公（城）受案字〔2026〕118号"),
+    ),
+    Verb(
+        name="reviews/approve", entry=ApproveReview, receipt=ReviewReceipt, record=reviews.approve, may=DECIDERS,
+        field=False, concerned=reviews.which, summary="Let them watch it · 同意调阅",
+        example=_example(review=OTHER, why="办案需要"),
+    ),
+    Verb(
+        name="reviews/refuse", entry=RefuseReview, receipt=ReviewReceipt, record=reviews.refuse, may=DECIDERS,
+        field=False, concerned=reviews.which, summary="Do not · 不同意调阅",
+        example=_example(review=OTHER, why="与所述案件无关"),
+    ),
+    Verb(
+        name="reviews/note", entry=NoteInReview, receipt=ReviewReceipt, record=reviews.note, may=DECIDERS, field=False,
+        concerned=reviews.which, summary="A note at a moment · 记录所见",
+        example=_example(review=OTHER, at_ms=92000, words="画面中断约两分钟"),
+    ),
+    Verb(
+        name="reviews/close", entry=CloseReview, receipt=ReviewReceipt, record=reviews.close, may=DECIDERS, field=False,
+        concerned=reviews.which_spot_check, summary="Close with what was found · 办结调阅",
+        example=_example(review=OTHER, found=["interrupted"], words="中断两分钟，已核实为更换电池"),
+    ),
+    Verb(
+        name="recordings/restrict", entry=RestrictFootage, receipt=RestrictionReceipt, record=reviews.restrict,
+        may=FIELD | DECIDERS, desk=True, summary="Mark as restricted · 标记限制调阅",
+        example=_example(recording=OTHER, category="minor"),
+    ),
+    Verb(
+        name="recordings/lift", entry=LiftRestriction, receipt=RestrictionReceipt, record=reviews.lift, may=DECIDERS,
+        field=False, concerned=reviews.which_restriction, summary="Lift a restriction · 解除限制调阅",
+        example=_example(restriction=OTHER, why="经核实不涉及未成年人"),
+    ),
+    Verb(
+        name="findings/reply", entry=ReplyToFinding, receipt=ReplyReceipt, record=reviews.reply, may=FIELD | DECIDERS,
+        desk=True, summary="Reply to a finding · 说明情况",
+        example=_example(finding=OTHER, words="当时更换电池，已口头说明"),
     ),
     Verb(
         name="recusals/declare", entry=DeclareRecusal, receipt=RecusalReceipt, record=recusals.declare,

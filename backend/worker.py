@@ -28,6 +28,7 @@ from backend.oversight import finding, sequence
 from backend.people import sessions
 from backend.proof import checkpoints
 from backend.recusals import service as recusals
+from backend.reviews import spot_checks
 from backend.rosters import service as rosters
 from storage.evidence_store import EvidenceStore
 
@@ -35,7 +36,7 @@ SEALING_LANES = 2
 MOST_ATTEMPTS = 300
 LONGEST_PAUSE = 300.0  # seconds
 HEARTBEAT = timedelta(seconds=10)
-TERMS = (*recusals.OVERDUE, *injuries.OVERDUE, *complaints.OVERDUE, *matters.OVERDUE)
+TERMS = (*recusals.OVERDUE, *injuries.OVERDUE, *complaints.OVERDUE, *matters.OVERDUE, *spot_checks.OVERDUE)
 log = structlog.get_logger()
 
 
@@ -102,6 +103,10 @@ def build(connection: asyncpg.Connection, store: EvidenceStore, keys: Keys) -> P
     @queue.schedule("dispose", "31 3 * * *")
     async def dispose(_: Schedule) -> None:
         log.info("disposed", **(await disposing.dispose(store, datetime.now(UTC)))._asdict())
+
+    @queue.schedule("draw", "7 0 * * *")
+    async def draw(_: Schedule) -> None:
+        log.info("drawn", spot_checks=await spot_checks.draw(datetime.now(UTC)))
 
     @queue.schedule("forget_attempts", "17 3 * * *")
     async def forget_attempts(_: Schedule) -> None:

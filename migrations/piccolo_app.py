@@ -21,6 +21,7 @@ APP_CONFIG = AppConfig(
             "backend.assistance.tables",
             "backend.rosters.tables",
             "backend.oversight.tables",
+            "backend.reviews.tables",
         ]
     ),
 )

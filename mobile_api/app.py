@@ -15,6 +15,7 @@ from backend.keys import Keys
 from backend.law.catalogue import use
 from backend.people.proofs import ProofReader
 from backend.people.sessions import TokenReader
+from backend.reviews.watching import ENDINGS
 from backend.settings import Settings
 from mobile_api import (
     assistance,
@@ -35,6 +36,7 @@ from mobile_api import (
     operations,
     people,
     recusals,
+    reviews,
     rosters,
     sessions,
     sync,
@@ -79,6 +81,7 @@ async def _connected(app: Litestar) -> AsyncIterator[None]:
         async with feed.ringing(str(chosen.database_url)), app.state.hub.running():
             yield
     finally:
+        await ENDINGS.wait()
         app.state.store.close()
         await database.disconnect()
 
@@ -100,6 +103,7 @@ def assemble(lifespan: list[Any]) -> Litestar:
             *handovers.ROUTES,
             *rosters.ROUTES,
             *holds.ROUTES,
+            *reviews.ROUTES,
             *hours.ROUTES,
             *complaints.ROUTES,
             *injuries.ROUTES,

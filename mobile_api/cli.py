@@ -10,7 +10,7 @@ import stat
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -29,6 +29,7 @@ from backend.law.catalogue import LawError, law, use
 from backend.oversight import expiring, injured, reads, worked
 from backend.people import devices, factor, roster, sessions
 from backend.refusals import Refusal, problem
+from backend.reviews import spot_checks
 from backend.rosters import service as rosters
 from backend.settings import Settings, SettingsError
 from migrations.apply import MigrationError
@@ -409,6 +410,19 @@ def report_hours(month: str, organ: str | None, table: Path | None) -> None:
     with told_in_one_sentence():
         rows = in_database(_settings(), lambda: worked.report(month, organ))
         _show(reports.of_hours(rows, month), table)
+
+
+@report.command("spot-checks")
+@click.option("--month", required=True, metavar="YYYY-MM", callback=_month, help="Of the weeks that begin in it.")
+@ORGAN
+@CSV
+def report_spot_checks(month: str, organ: str | None, table: Path | None) -> None:
+    """How many spot checks were drawn, due and done, and in how many something was found."""
+    first = date.fromisoformat(f"{month}-01")
+    until = (first + timedelta(days=31)).replace(day=1)
+    with told_in_one_sentence():
+        rows = in_database(_settings(), lambda: spot_checks.report(first, until, organ))
+        _show(reports.of_spot_checks(rows, month), table)
 
 
 def _show(told: reports.Report, table: Path | None) -> None:

@@ -26,6 +26,8 @@ TAGS = {
     "contests": "Oversight · 监督",
     "recusals": "Recusal · 回避",
     "assistance": "Help · 求助",
+    "reviews": "Reviews · 调阅",
+    "findings": "Oversight · 监督",
 }
 
 

@@ -15,12 +15,14 @@ from rich.text import Text
 from backend.oversight.expiring import Expiring
 from backend.oversight.injured import Outstanding
 from backend.oversight.worked import PersonHours
+from backend.reviews.spot_checks import SpotCheckCount
 from mobile_api.printing import BEIJING
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 BOM = "\ufeff"  # by which spreadsheets know UTF-8
 STATES = {"expires": "即将到期", "expired": "已过期", "missing": "没有记录"}
 EXPIRING = ("organ", "badge", "name", "what", "valid until", "state")
+SPOT_CHECKS = ("organ", "drawn", "due", "done", "overdue", "with findings")
 ADVANCES = (
     "organ", "badge", "name", "cost", "state", "recognition", "requested", "approved", "paid", "settled", "open",
     "paid since", "injury",
@@ -84,6 +86,17 @@ def of_hours(rows: Sequence[PersonHours], month: str) -> Report:
     """What everybody worked in a month, in hours."""
     over = sum(row.overtime_min > row.limit_min for row in rows)
     return Report(HOURS, [_hours(row) for row in rows], f"{month}: {len(rows)} auxiliaries, {over} over the limit")
+
+
+def of_spot_checks(rows: Sequence[SpotCheckCount], month: str) -> Report:
+    """How many spot checks were due and done, of the weeks that begin in a month."""
+    cells = [(f"{row.organ_name}\n{row.organ}", *(str(row_of) for row_of in _numbers(row))) for row in rows]
+    due, done = sum(row.due for row in rows), sum(row.done for row in rows)
+    return Report(SPOT_CHECKS, cells, f"{month}: {due} due, {done} done, {sum(row.overdue for row in rows)} overdue")
+
+
+def _numbers(row: SpotCheckCount) -> tuple[int, ...]:
+    return row.drawn, row.due, row.done, row.overdue, row.with_findings
 
 
 def yuan(fen: int | None) -> str:

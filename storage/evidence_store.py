@@ -16,7 +16,7 @@ import io
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -241,6 +241,28 @@ class EvidenceStore:
         """A small object whole. Raises ObjectUnknown."""
         return await self._call(lambda: self._read(key, version))
 
+    async def stream(self, key: str, version: str, offset: int, length: int, block: int) -> AsyncIterator[bytes]:
+        """`length` bytes from `offset`, in blocks of at most `block`. Raises ObjectUnknown before the first.
+
+        A reader who stops holds nothing: the connection is let go of when the iterator is closed.
+        """
+        response = await self._call(lambda: self._open(key, version, offset, length))
+        left = length
+
+        def read() -> bytes:
+            return bytes(response.read(min(block, left)))
+
+        try:
+            while left > 0:
+                piece = await self._call(read, self._readers)
+                if not piece:
+                    raise StoreUnavailable(f"The store ended {key} {left} bytes too early.")
+                left -= len(piece)
+                yield piece
+        finally:
+            response.close()
+            response.release_conn()
+
     async def versions(self, prefix: str) -> list[StoredVersion]:
         """Every version of every object whose key begins so, deletions too, in the order of keys."""
         return await self._call(lambda: self._versions(prefix))
@@ -394,6 +416,9 @@ class EvidenceStore:
         finally:
             response.close()
             response.release_conn()
+
+    def _open(self, key: str, version: str, offset: int, length: int) -> Any:
+        return self._client.get_object(self._bucket, key, offset, length, version_id=version or None)
 
     def _versions(self, prefix: str) -> list[StoredVersion]:
         listed = self._client.list_objects(self._bucket, prefix=prefix, recursive=True, include_version=True)

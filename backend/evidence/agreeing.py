@@ -24,7 +24,7 @@ ORDER BY u.id LIMIT $2
 
 
 async def agree(store: EvidenceStore, now: datetime, only: UUID | None = None) -> dict[str, int]:
-    """Compare every sealed upload, or `only` one, with the store. How many were looked at and repaired, and are missing or covered."""
+    """Compare every sealed upload, or `only` one, with the store. How many of each there were."""
     told = {"seen": 0, "repaired": 0, "missing": 0, "covered": 0}
     last: UUID | None = None
     while rows := await fetch(KEPT, last, PAGE, only):

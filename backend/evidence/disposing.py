@@ -12,6 +12,7 @@ from uuid import UUID
 from backend import findings, journal
 from backend.database import Record, execute, fetch, first, rows_touched, tx
 from backend.evidence.holding import LOCK_OUT_HOLDS
+from backend.evidence.sealing import poster_key
 from backend.findings import Finding
 from backend.journal import utc
 from backend.refusals import Refusal, Unknown
@@ -19,6 +20,7 @@ from storage.evidence_store import EvidenceStore, ObjectLocked
 
 PAST_TERM = """
 u.kind = 'recording' AND u.state = 'sealed' AND u.disposed_at IS NULL AND u.locked_until < $1 AND NOT u.legal_hold
+AND NOT EXISTS (SELECT FROM under_review w WHERE w.recording = u.id)
 """
 DUE = f"""
 SELECT u.id, u.owner, u.organ, u.bytes, u.sha256, u.locked_until, p.badge, r.started_at
@@ -30,9 +32,10 @@ UPDATE upload u SET disposed_at = $1
 WHERE u.id = $2 AND {PAST_TERM} AND NOT EXISTS (SELECT FROM held h WHERE h.upload = $2)
 RETURNING u.id, u.owner, u.organ, u.sha256, u.bytes
 """  # noqa: S608
-TO_REMOVE = (
-    "SELECT id, owner, organ, object_key, version FROM upload WHERE disposed_at IS NOT NULL AND removed_at IS NULL"
-)
+TO_REMOVE = """
+SELECT u.id, u.owner, u.organ, u.object_key, u.version, r.poster_version FROM upload u JOIN recording r ON r.id = u.id
+WHERE u.disposed_at IS NOT NULL AND u.removed_at IS NULL
+"""
 REMOVED = "UPDATE upload SET removed_at = $2 WHERE id = $1 AND removed_at IS NULL"
 ASKED = """
 SELECT u.disposed_at IS NOT NULL AS gone, u.locked_until >= $2 AS in_term,
@@ -101,6 +104,8 @@ async def follow(store: EvidenceStore, now: datetime) -> int:
     removed = 0
     for row in await fetch(TO_REMOVE):
         try:
+            if row["poster_version"] is not None:
+                await store.remove(poster_key(row["id"]), row["poster_version"])
             await store.remove(row["object_key"], row["version"])
         except ObjectLocked:
             await findings.stand(Finding(kind="disposal_kept", subject=row["id"], organ=row["organ"], started_at=now))

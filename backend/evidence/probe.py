@@ -6,11 +6,13 @@ Duration is what the packets say, not the header: the index lists every packet w
 believed only as far as the file has bytes; otherwise every packet is read (WebM, TS).
 """
 
+import base64
 import io
 import json
 import os
 import resource
 import sys
+from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
@@ -20,6 +22,8 @@ import urllib3
 MEMORY = 2 * 1024**3
 CPU_SECONDS = 300
 BLOCK = 1024 * 1024
+POSTER_WIDTH = 480
+POSTER_BYTES = 200_000
 
 
 class RangeFile(io.RawIOBase):
@@ -65,7 +69,7 @@ class RangeFile(io.RawIOBase):
 
 
 def probe(file: Any, size: int, longest: float) -> dict[str, Any]:
-    """{"media": bool, "duration_ms", "codec"} of the longest audio or video stream.
+    """{"media": bool, "duration_ms", "codec", "poster"} of the longest audio or video stream.
 
     `longest`: seconds that one frame can show; of a longer pause between two frames no more is counted, so that two
     frames an hour apart prove no hour.
@@ -79,9 +83,29 @@ def probe(file: Any, size: int, longest: float) -> dict[str, Any]:
             if not spans:
                 return {"media": False}
             codec = (container.streams.video or container.streams.audio)[0].codec_context.name
-            return {"media": True, "duration_ms": round(max(spans) * 1000), "codec": codec}
+            seen = {"media": True, "duration_ms": round(max(spans) * 1000), "codec": codec}
+            return seen | _poster(container)
     except (av.error.FFmpegError, ValueError, OverflowError):
         return {"media": False}
+
+
+def _poster(container: Any) -> dict[str, str]:
+    """{"poster"}: the first frame that can be shown, as a JPEG in base64; nothing where there is none."""
+    try:
+        if not container.streams.video:
+            return {}
+        container.seek(0)
+        frame = next(container.decode(container.streams.video[0]))
+        width = min(POSTER_WIDTH, frame.width) // 2 * 2
+        height = max(2, frame.height * width // frame.width // 2 * 2)
+        encoder = av.CodecContext.create("mjpeg", "w")
+        encoder.width, encoder.height, encoder.pix_fmt, encoder.time_base = width, height, "yuvj420p", Fraction(1, 25)
+        small = frame.reformat(width, height, "yuvj420p", dst_color_range="JPEG")
+        small.pts = 0
+        jpeg = b"".join(bytes(packet) for packet in [*encoder.encode(small), *encoder.encode(None)])
+    except (av.error.FFmpegError, StopIteration, ValueError, OverflowError, ZeroDivisionError, TypeError):
+        return {}
+    return {"poster": base64.b64encode(jpeg).decode()} if len(jpeg) <= POSTER_BYTES else {}
 
 
 def _by_index(streams: list[Any], size: int, longest: float) -> list[float]:
@@ -139,7 +163,9 @@ def _answer(order: dict[str, Any]) -> None:
 
 
 def _tell(seen: dict[str, Any]) -> None:
-    os.write(sys.stdout.fileno(), json.dumps(seen).encode() + b"\n")
+    line = memoryview(json.dumps(seen).encode() + b"\n")
+    while line:
+        line = line[os.write(sys.stdout.fileno(), line) :]
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ bytes are what was sent. Source: DESIGN §7; retention: 公通字〔2016〕14号
 """
 
 import asyncio
+import base64
 import json
 import os
 import select
@@ -68,6 +69,7 @@ class Probe(msgspec.Struct, frozen=True):
     media: bool
     duration_ms: Annotated[int, msgspec.Meta(ge=0, le=LONGEST_FILM_MS)] | None = None
     codec: str | None = None
+    poster: str | None = None  # a JPEG in base64
 
 
 async def seal(store: EvidenceStore, keys: Keys, upload: UUID) -> None:
@@ -102,6 +104,7 @@ async def _lock_and_sign(
     until = rules.locked_until(ended, now, law().span("footage_retention"), law().span("sealed_retention_floor"))
     until = until.replace(microsecond=0) + timedelta(seconds=1)
     await store.lock(found.key, found.version, until)
+    poster = await _keep_poster(store, row["id"], until, seen)
     signed = keys.evidence.sign(
         {
             "iss": ISSUER,
@@ -116,7 +119,7 @@ async def _lock_and_sign(
         await lock_concerned(row["owner"], [row["id"]])
         if rows_touched(await execute(SEALED, row["id"], found.version, now, until, signed)) == 0:
             return
-        await _note(row, seen)
+        await _note(row, seen, poster)
         await look_again(row["id"], now)
         if await holding.covers(row["id"]):
             await jobs.enqueue(jobs.HOLD, row["id"])
@@ -139,13 +142,27 @@ async def _refuse(row: Record, found: str) -> None:
             await _tell(row, "evidence/mismatch", datetime.now(UTC), facts)
 
 
-async def _note(row: Record, seen: Probe | None) -> None:
+def poster_key(upload: UUID) -> str:
+    return f"poster/{upload}"
+
+
+async def _keep_poster(store: EvidenceStore, upload: UUID, until: datetime, seen: Probe | None) -> str | None:
+    """A still frame beside the footage, locked as long; its version, or none where there is none."""
+    if seen is None or seen.poster is None:
+        return None
+    put = await store.put(poster_key(upload), base64.b64decode(seen.poster), "image/jpeg")
+    await store.lock(put.key, put.version, until)
+    return put.version
+
+
+async def _note(row: Record, seen: Probe | None, poster: str | None) -> None:
     """What the probe saw beside what was claimed."""
     if row["kind"] != "recording" or seen is None:
         return
     await execute(
-        "UPDATE recording SET probed_ms = $2, codec = $3 WHERE id = $1", row["id"], seen.duration_ms, seen.codec
-    )
+        "UPDATE recording SET probed_ms = $2, codec = $3, poster_version = $4 WHERE id = $1", row["id"],
+        seen.duration_ms, seen.codec, poster,
+    )  # fmt: skip
     kind = _wrong(row, seen)
     if kind is not None:
         await findings.stand(

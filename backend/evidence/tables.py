@@ -60,6 +60,7 @@ class Recording(Table, db=DB):
     probed_ms = BigInt(null=True, default=None)
     codec = Text(null=True, default=None)
     time_source = Text(null=False, default="clock")
+    poster_version = Text(null=True, default=None)
 
 
 class Document(Table, db=DB):

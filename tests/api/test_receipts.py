@@ -14,6 +14,7 @@ from backend.verbs import VERBS
 from tests.builders import (
     CITY,
     DISTRICT,
+    OTHER_DISTRICT,
     STATION,
     Someone,
     a_commander_of,
@@ -75,6 +76,7 @@ async def answers(app: Litestar) -> dict[str, httpx.Response]:
         told
         | await on_recusals(app)
         | await on_holds(app)
+        | await on_reviews(app)
         | await on_injuries(app)
         | await on_complaints(app)
         | await on_hours(app)
@@ -161,6 +163,31 @@ async def on_rosters(app: Litestar) -> dict[str, httpx.Response]:
     told = {"rosters/plan": await chief.post("/v1/rosters/plan", shifts=[shift])}
     asked = recorded(told["rosters/plan"])["planned"][0]
     return told | {"rosters/withdraw": await chief.post("/v1/rosters/withdraw", planned=asked, why="人员调整")}
+
+
+async def on_reviews(app: Litestar) -> dict[str, httpx.Response]:
+    lin, sun = await a_duty_auxiliary(app), await a_commander_of(app, STATION)
+    wu, far = await an_inspector_of(app, DISTRICT), await an_inspector_of(app, OTHER_DISTRICT)
+    footage = recorded(await lin.declare())["id"]
+    asked = {"recording": footage, "purpose": "case", "number": "受案〔2026〕1号"}
+    told = {"reviews/open": await wu.post("/v1/reviews/open", **asked)}
+    review = recorded(told["reviews/open"])["id"]
+    waiting = [recorded(await far.post("/v1/reviews/open", **asked))["id"] for _ in range(2)]
+    told["reviews/approve"] = await sun.post("/v1/reviews/approve", review=waiting[0], why="同意")
+    told["reviews/refuse"] = await sun.post("/v1/reviews/refuse", review=waiting[1], why="无关")
+    told["reviews/note"] = await wu.post("/v1/reviews/note", review=review, at_ms=1, words="所见")
+    told["reviews/close"] = await wu.post("/v1/reviews/close", review=review, found=["other"], words="办结")
+    told["recordings/restrict"] = await lin.post("/v1/recordings/restrict", recording=footage, category="home")
+    marked = recorded(told["recordings/restrict"])["id"]
+    told["recordings/lift"] = await sun.post("/v1/recordings/lift", restriction=marked, why="不涉及")
+    told["findings/reply"] = await lin.post("/v1/findings/reply", finding=await a_finding_about(lin), words="说明")
+    return told
+
+
+async def a_finding_about(who: Someone) -> Any:
+    recorded(await who.check_in(at=ago(minutes=1), dress="plain", dress_reason="便衣蹲守", id_card_carried=False,
+        despite={"why": "证件遗失"}))  # fmt: skip
+    return await value("SELECT id FROM finding WHERE person = $1 LIMIT 1", who.id)
 
 
 async def on_holds(app: Litestar) -> dict[str, httpx.Response]:

@@ -1,0 +1,1 @@
+"""Watching footage: never without a purpose, never unseen."""

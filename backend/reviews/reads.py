@@ -1,0 +1,236 @@
+"""Reviews as they are read, and what is kept about oneself.
+
+Guarantees: who was watched reads who watched, when, how much and what for; of a complaint only once it is concluded,
+for until then nobody is told of it, and never its number.
+"""
+
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+import msgspec
+
+from backend.database import fetch, first
+from backend.entries import Actor, Moment
+from backend.law.catalogue import Language, law
+from backend.oversight.reads import Page, as_row, next_page, rows_of_page
+from backend.refusals import Refusal
+from backend.reviews.entries import Found, Purpose, RestrictionCategory
+from backend.reviews.watching import What
+from backend.visibility import viewer, visible_to
+
+ReviewStatus = Literal["open", "to_decide", "closed", "all"]
+STATUSES: dict[ReviewStatus, str] = {
+    "open": "v.closed_at IS NULL AND v.over_at > now()",
+    "to_decide": "v.needs_approval AND v.allowed IS NULL AND v.closed_at IS NULL AND $1 NOT IN (v.reviewer, v.wearer)",
+    "closed": "v.closed_at IS NOT NULL",
+    "all": "true",
+}
+REVIEWS = """
+SELECT v.*, p.badge AS reviewer_badge, p.name AS reviewer_name, ARRAY(
+    SELECT category FROM restriction x WHERE x.recording = v.recording AND x.lifted_at IS NULL ORDER BY 1
+) AS restricted FROM review v JOIN person p ON p.id = v.reviewer
+"""
+SEEN = f"""({visible_to(own=["v.reviewer"], organ="v.organ", led="false")} AND v.wearer <> $1
+    AND (v.purpose <> 'complaint' OR v.reviewer = $1 OR NOT may_not_handle(v.about, $1)) OR v.reviewer = $1)"""
+NOTES = "SELECT id, at_ms, words, by_person, at FROM review_note WHERE review = $1 ORDER BY at_ms, at, id"
+VIEWINGS = """
+SELECT id, what, first_byte, last_byte, served, began_at, ended_at FROM viewing WHERE review = $1 ORDER BY began_at, id
+"""
+RESTRICTIONS = """
+SELECT x.id, x.category, x.words, x.marked_by, x.marked_at, x.lifted_at FROM restriction x
+WHERE x.recording = $1 ORDER BY x.marked_at, x.id
+"""
+KEPT = """
+SELECT count(*) AS recordings, count(*) FILTER (WHERE u.disposed_at IS NOT NULL) AS disposed,
+    count(*) FILTER (WHERE u.legal_hold) AS held, min(r.started_at) AS first_at, max(r.started_at) AS last_at,
+    max(u.locked_until) AS kept_until
+FROM recording r JOIN upload u ON u.id = r.id WHERE r.wearer = $1 AND u.state <> 'same_as'
+"""
+# Of a complaint one hears when it is concluded.
+WATCHED = """
+SELECT w.id, w.what, v.recording, v.purpose, v.organ, w.began_at, w.first_byte, w.last_byte, w.served,
+    u.bytes AS of_bytes, p.badge AS reviewer_badge, p.name AS reviewer_name
+FROM viewing w JOIN review v ON v.id = w.review JOIN person p ON p.id = v.reviewer JOIN upload u ON u.id = v.recording
+WHERE v.wearer = $1 AND v.reviewer <> $1
+    AND (v.purpose <> 'complaint' OR EXISTS (SELECT FROM complaint c WHERE c.id = v.about AND c.outcome IS NOT NULL))
+    AND ($2::timestamptz IS NULL OR (w.began_at, w.id) < ($2, $3))
+ORDER BY w.began_at DESC, w.id DESC LIMIT $4
+"""
+REPLIES = """
+SELECT f.id, f.kind, f.started_at, f.ended_at, f.found_at, f.explained, coalesce((
+    SELECT jsonb_agg(jsonb_build_object('id', y.id, 'at', y.at, 'words', y.words) ORDER BY y.at)
+    FROM finding_reply y WHERE y.finding = f.id AND y.by_person = $1), '[]') AS replies
+FROM finding f WHERE f.person = $1 AND f.withdrawn_at IS NULL ORDER BY f.found_at DESC, f.id DESC LIMIT 200
+"""
+
+
+class ReviewRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A review in a list. `restricted`: why its footage is restricted now."""
+
+    id: UUID
+    recording: UUID
+    wearer: UUID
+    organ: str
+    reviewer: UUID
+    reviewer_badge: str
+    reviewer_name: str
+    purpose: Purpose
+    number: str
+    tasked: bool
+    restricted: list[RestrictionCategory]
+    opened_at: Moment
+    over_at: Moment
+    needs_approval: bool
+    decided_by: UUID | None
+    decided_at: Moment | None
+    allowed: bool | None
+    decided_why: str | None
+    closed_at: Moment | None
+    found: list[Found] | None
+    words: str | None
+
+
+class ReviewNoteRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A note at a moment of the footage."""
+
+    id: UUID
+    at_ms: int
+    words: str
+    by_person: UUID
+    at: Moment
+
+
+class ViewingRow(msgspec.Struct, frozen=True, kw_only=True):
+    """Bytes that were asked for, first to last, and how many went out; null: it was not told, so perhaps all."""
+
+    id: UUID
+    what: What
+    first_byte: int
+    last_byte: int
+    served: int | None
+    began_at: Moment
+    ended_at: Moment | None
+
+
+class RestrictionRow(msgspec.Struct, frozen=True, kw_only=True):
+    """Why footage is, or was, restricted."""
+
+    id: UUID
+    category: RestrictionCategory
+    words: str | None
+    marked_by: UUID
+    marked_at: Moment
+    lifted_at: Moment | None
+
+
+class ReviewDetail(msgspec.Struct, frozen=True, kw_only=True):
+    """A review with everything seen, said and served under it."""
+
+    review: ReviewRow
+    notes: list[ReviewNoteRow]
+    viewings: list[ViewingRow]
+    restrictions: list[RestrictionRow]
+
+
+class Reviews(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of reviews."""
+
+    items: list[ReviewRow]
+    next: str | None
+
+
+class KeptOfMe(msgspec.Struct, frozen=True, kw_only=True):
+    """One's own footage in numbers. `kept_until`: when the last of it may go, unless something holds it."""
+
+    recordings: int
+    disposed: int
+    held: int
+    first_at: Moment | None
+    last_at: Moment | None
+    kept_until: Moment | None
+
+
+class WatchedMe(msgspec.Struct, frozen=True, kw_only=True):
+    """Who watched one's own footage, and what for."""
+
+    id: UUID
+    recording: UUID
+    what: What
+    purpose: Purpose
+    organ: str
+    reviewer_badge: str
+    reviewer_name: str
+    began_at: Moment
+    first_byte: int
+    last_byte: int
+    served: int | None
+    of_bytes: int
+
+
+class Said(msgspec.Struct, frozen=True):
+    """A reply of one's own."""
+
+    id: UUID
+    at: datetime
+    words: str
+
+
+class MyFinding(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found about oneself, and what one said to it."""
+
+    id: UUID
+    kind: str
+    message: str
+    started_at: Moment | None
+    ended_at: Moment | None
+    found_at: Moment
+    explained: bool
+    replies: list[Said]
+
+
+class MyRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """What is kept about oneself: footage, who watched it, findings. `next`: of the viewings."""
+
+    kept: KeptOfMe
+    viewings: list[WatchedMe]
+    findings: list[MyFinding]
+    next: str | None
+
+
+async def reviews(actor: Actor, status: ReviewStatus, cursor: str | None, limit: int) -> Reviews:
+    """One's own, and those of footage of the organs that one oversees, unless one wears the camera; newest first."""
+    rows = await rows_of_page(REVIEWS, f"{SEEN} AND {STATUSES[status]}", "v", actor, cursor, limit, by="opened_at")
+    return Reviews(items=[as_row(ReviewRow, row) for row in rows[:limit]], next=next_page(rows, limit, "opened_at"))
+
+
+async def review(actor: Actor, asked: UUID) -> ReviewDetail:
+    """Raises Refusal `unknown_review`."""
+    row = await first(f"{REVIEWS} WHERE v.id = $3 AND {SEEN}", *viewer(actor), asked)
+    if row is None:
+        raise Refusal("unknown_review")
+    return ReviewDetail(
+        review=as_row(ReviewRow, row),
+        notes=[as_row(ReviewNoteRow, each) for each in await fetch(NOTES, asked)],
+        viewings=[as_row(ViewingRow, each) for each in await fetch(VIEWINGS, asked)],
+        restrictions=[as_row(RestrictionRow, each) for each in await fetch(RESTRICTIONS, row["recording"])],
+    )
+
+
+async def my_record(actor: Actor, language: Language, cursor: str | None, limit: int) -> MyRecord:
+    """What is kept about who asks. Raises Refusal `invalid`."""
+    page = Page.after(cursor)
+    kept: Any = await first(KEPT, actor.person)
+    rows = await fetch(WATCHED, actor.person, page and page.at, page and page.id, limit + 1)
+    return MyRecord(
+        kept=as_row(KeptOfMe, kept),
+        viewings=[as_row(WatchedMe, row) for row in rows[:limit]],
+        findings=[_mine(row, language) for row in await fetch(REPLIES, actor.person)],
+        next=next_page(rows, limit, "began_at"),
+    )
+
+
+def _mine(row: Any, language: Language) -> MyFinding:
+    told = {name: row[name] for name in ("id", "kind", "started_at", "ended_at", "found_at", "explained")}
+    replies = msgspec.json.decode(row["replies"], type=list[Said])
+    return MyFinding(**told, message=law().messages[row["kind"]].sentence(language), replies=replies)

@@ -1,0 +1,97 @@
+"""Reviews. The constraints stand in migrations/versions/fujing_0028_reviews.sql."""
+
+from typing import Any
+
+from piccolo.columns import UUID, Array, BigInt, Boolean, Date, ForeignKey, OnDelete, Text, Timestamptz
+from piccolo.table import Table
+
+from backend.database import DB
+from backend.evidence.tables import RECORDING
+from backend.people.tables import Organ, Person
+
+
+class Restriction(Table, db=DB):
+    """Footage that is watched only with the commander's yes, and why."""
+
+    id = UUID(primary_key=True, default=None)
+    recording: ForeignKey[Any] = ForeignKey(RECORDING, null=False, on_delete=OnDelete.restrict, default=None)
+    category = Text(null=False, default=None)
+    words = Text(null=True, default=None)
+    marked_by = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)
+    marked_at = Timestamptz(null=False, default=None)
+    lifted_by = ForeignKey(Person, null=True, on_delete=OnDelete.restrict, default=None)
+    lifted_at = Timestamptz(null=True, default=None)
+    lifted_why = Text(null=True, default=None)
+
+
+class SpotCheck(Table, db=DB):
+    """Footage drawn at random for somebody to look at."""
+
+    id = UUID(primary_key=True, default=None)
+    recording: ForeignKey[Any] = ForeignKey(RECORDING, null=False, on_delete=OnDelete.restrict, default=None)
+    organ = ForeignKey(Organ, null=False, on_delete=OnDelete.restrict, default=None)
+    week = Date(null=False, default=None)
+    drawn_at = Timestamptz(null=False, default=None)
+    due_at = Timestamptz(null=False, default=None)
+    done_at = Timestamptz(null=True, default=None)
+    done_by = ForeignKey(Person, null=True, on_delete=OnDelete.restrict, default=None)
+    found = Array(Text(), null=True, default=None)
+
+
+class Review(Table, db=DB):
+    """Why somebody watches one recording, who allowed it, and what they found."""
+
+    id = UUID(primary_key=True, default=None)
+    recording: ForeignKey[Any] = ForeignKey(RECORDING, null=False, on_delete=OnDelete.restrict, default=None)
+    wearer = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)
+    organ = ForeignKey(Organ, null=False, on_delete=OnDelete.restrict, default=None)
+    reviewer = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)
+    purpose = Text(null=False, default=None)
+    number = Text(null=False, default=None)
+    about = UUID(null=True, default=None)
+    tasked = Boolean(null=False, default=None)
+    opened_at = Timestamptz(null=False, default=None)
+    over_at = Timestamptz(null=False, default=None)
+    needs_approval = Boolean(null=False, default=None)
+    decided_by = ForeignKey(Person, null=True, on_delete=OnDelete.restrict, default=None)
+    decided_at = Timestamptz(null=True, default=None)
+    allowed = Boolean(null=True, default=None)
+    decided_why = Text(null=True, default=None)
+    closed_at = Timestamptz(null=True, default=None)
+    found = Array(Text(), null=True, default=None)
+    words = Text(null=True, default=None)
+
+
+class ReviewNote(Table, db=DB):
+    """What the reviewer saw at a moment of the footage, in milliseconds from its start."""
+
+    id = UUID(primary_key=True, default=None)
+    review = ForeignKey(Review, null=False, on_delete=OnDelete.restrict, default=None)
+    at_ms = BigInt(null=False, default=None)
+    words = Text(null=False, default=None)
+    by_person = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)
+    at = Timestamptz(null=False, default=None)
+
+
+class Viewing(Table, db=DB):
+    """A range of bytes that was asked for, and how much of it went out."""
+
+    id = UUID(primary_key=True, default=None)
+    review = ForeignKey(Review, null=False, on_delete=OnDelete.restrict, default=None)
+    what = Text(null=False, default=None)
+    first_byte = BigInt(null=False, default=None)
+    last_byte = BigInt(null=False, default=None)
+    served = BigInt(null=True, default=None)
+    began_at = Timestamptz(null=False, default=None)
+    ended_at = Timestamptz(null=True, default=None)
+    address = Text(null=True, default=None)
+
+
+class FindingReply(Table, db=DB):
+    """What somebody says to a finding about them."""
+
+    id = UUID(primary_key=True, default=None)
+    finding = UUID(null=False, default=None)
+    by_person = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)
+    words = Text(null=False, default=None)
+    at = Timestamptz(null=False, default=None)
