@@ -39,7 +39,7 @@ ifneq "$(shell $(BIN)/python -c '' 2>/dev/null && cat $(INSTALLED) 2>/dev/null)"
 .PHONY: $(INSTALLED)
 endif
 
-$(INSTALLED): requirements.lock pyproject.toml
+$(INSTALLED): requirements.lock requirements-source.lock pyproject.toml
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { printf '%s\n' \
 	  '需要 Python 3.11 或更高版本，而 $(PYTHON) 不存在或版本过低。请安装后重试，或指定：make PYTHON=python3.12' \
 	  'Fujing needs Python 3.11 or newer; $(PYTHON) is missing or older. Install one, or name it: make PYTHON=python3.12' \
@@ -53,6 +53,8 @@ $(INSTALLED): requirements.lock pyproject.toml
 	  || "$(PYTHON)" -m venv --clear .venv
 	@echo 'Installing into .venv what requirements.lock names (once; some 130 MB)'
 	@$(PIP) install --only-binary :all: --require-hashes --requirement requirements.lock
+	@SETUPTOOLS_SCM_PRETEND_VERSION=1.9.0 $(PIP) install --no-build-isolation --no-deps --require-hashes \
+	  --requirement requirements-source.lock
 	@$(PIP) install --no-index --no-deps --no-build-isolation --editable .
 	@$(PIP) check
 	@pwd -P > $(INSTALLED)

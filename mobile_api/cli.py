@@ -291,13 +291,26 @@ TRUST = click.option(
 def verify_journal(trust: tuple[str, ...], deep: bool) -> None:
     """Look whether the journal, its checkpoints and what was sealed are as they were written. Changes nothing.
 
-    Exit code 0 only if nothing is wrong. Without --trust it says that the signer is unverified.
+    Exit code 0: nothing, by keys that you trust; 1: something was altered; 3: signer unverified.
     """
     from mobile_api.verifying import look
 
     with told_in_one_sentence():
         settings = _settings()
         sys.exit(in_services(settings, lambda full: look(full, trust, deep, console)))
+
+
+@main.command("verify-package")
+@TRUST
+@click.argument("path", type=click.Path(exists=True, path_type=Path))
+def verify_package(trust: tuple[str, ...], path: Path) -> None:
+    """Say what a package proves: a zip or its folder. Needs neither server nor network.
+
+    Exit code 0: all of it, by a key that you trust; 1: something was altered; 3: signer unverified.
+    """
+    from mobile_api.checking import check
+
+    sys.exit(check(path, trust, console))
 
 
 @main.command()

@@ -519,6 +519,8 @@ OF_OPERATION = {
     "review": ("unknown_review",),
     "review_watch": ("unknown_review",),
     "recording_content": WATCHING,
+    "recording_package": WATCHING[:-1],
+    "packages": ("not_for_your_role", "unknown_task", "nothing_to_pack", "package_needs_reviews"),
     "recording_poster": (*WATCHING, "no_poster"),
     "holds_release": ("unknown_hold", "own_matter", "hold_released", "hold_needed", "hold_permanent"),
     "hold": ("unknown_hold",),
@@ -628,6 +630,7 @@ EXAMPLES = ENTRIES | {
             for verb in VERBS[:2]
         ],
     },
+    "packages": {"sent_at": SENT_AT, "kind": "case", "number": "杭公（城）受案字〔2026〕118号"},
     "upload_complete": {"sent_at": SENT_AT, "bytes": 433586176, "sha256": SHA256, "ended_at": SENT_AT},
 }
 

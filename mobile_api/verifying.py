@@ -11,6 +11,7 @@ from backend.keys import Keys
 from backend.proof.trust import KeySet
 from backend.proof.verifying import Flaw, Verified, verify
 from backend.settings import Settings
+from mobile_api.checking import UNVERIFIED
 from mobile_api.stores import store_of
 from storage.evidence_store import EvidenceStore
 
@@ -22,7 +23,7 @@ UNTRUSTED = (
 
 
 async def look(settings: Settings, trust: Sequence[str], deep: bool, console: Console) -> int:
-    """Look at everything and say what was found: 0 where nothing is wrong."""
+    """Look at everything and say what was found: 0 where nothing is wrong, 1 where something is, 3 without trust."""
     evidence = Keys(settings.secrets_dir).evidence
     known = KeySet(keys=evidence.public(), endorsements=evidence.endorsements())
     with opened_store(settings) as store, bars(console) as progress:
@@ -34,7 +35,7 @@ async def look(settings: Settings, trust: Sequence[str], deep: bool, console: Co
             progress=lambda done, total: progress.update(files, completed=done, total=total),
         )  # fmt: skip
     _say(console, seen, [*seen.flaws, *flaws])
-    return 1 if seen.flaws or flaws else 0
+    return 1 if seen.flaws or flaws else 0 if seen.trusted else UNVERIFIED
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from backend.visibility import INSPECTING, reaches
 from storage.evidence_store import EvidenceStore
 
 What = Literal["content", "poster"]
+Use = Literal["content", "poster", "package"]
 BLOCK = 256 * 1024
 ROW = """
 SELECT v.*, hidden_from($2, r.wearer, r.during) AS hidden, u.object_key, u.version, u.bytes, u.media_type, u.sha256,
@@ -43,7 +44,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     actor: Actor
     recording: UUID
     review: UUID | None
-    what: What
+    what: Use
     address: str
 
 
@@ -92,7 +93,7 @@ async def _allowed(store: EvidenceStore, asked: Asked) -> Source:
     return await _source(store, row, asked.what)
 
 
-async def _source(store: EvidenceStore, row: Any, what: What) -> Source:
+async def _source(store: EvidenceStore, row: Any, what: Use) -> Source:
     key, version, size, media = row["object_key"], row["version"], row["bytes"], row["media_type"]
     if what == "poster":
         if row["poster_version"] is None:

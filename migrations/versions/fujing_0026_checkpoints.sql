@@ -15,6 +15,7 @@ CREATE TABLE checkpoint (
     CHECK (num_nonnulls(version, leaves_version) IN (0, 2)),
     CHECK ((leaves IS NULL) = (version IS NOT NULL))
 );
+CREATE INDEX checkpoint_order ON checkpoint (epoch, xid, seq);
 CREATE INDEX checkpoint_pending ON checkpoint (number) WHERE version IS NULL;
 
 CREATE FUNCTION checkpoint_stands() RETURNS trigger LANGUAGE plpgsql AS $$

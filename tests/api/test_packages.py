@@ -1,0 +1,356 @@
+"""Packages: what they prove, to whom, and that whatever is changed inside is found."""
+
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import bagit
+import jwt
+import pytest
+from litestar import Litestar
+from litestar.exceptions import LitestarException
+from rich.console import Console
+
+from backend.database import execute, fetch, value
+from backend.keys import ALGORITHM, KeyRing, fingerprint
+from backend.proof import checkpoints
+from backend.proof.package import PAYLOAD, SIGNED, TAGS, Checked, opened, verify
+from backend.reviews import watching
+from mobile_api.checking import check
+from tests.api.test_holds import content
+from tests.api.test_reviews import a_complaint_about, watch
+from tests.api.test_reviews import opened as reviewed
+from tests.builders import (
+    DISTRICT,
+    OTHER_DISTRICT,
+    STATION,
+    Someone,
+    a_commander_of,
+    a_duty_auxiliary,
+    a_led_patrol,
+    ago,
+    an_inspector_of,
+    an_officer,
+    recorded,
+    refused,
+)
+from tests.devices import row_of, sealed
+
+Files = dict[str, bytes]
+
+
+def ours(app: Litestar) -> str:
+    return fingerprint(app.state.key_rings.evidence.public()[-1])
+
+
+def unzipped(whole: bytes) -> Files:
+    """The bag's files, without their folder."""
+    with zipfile.ZipFile(io.BytesIO(whole)) as archive:
+        assert archive.testzip() is None
+        return {name.split("/", 1)[1]: archive.read(name) for name in archive.namelist()}
+
+
+def zipped(files: Files, path: Path) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, told in files.items():
+            archive.writestr(f"bag/{name}", told)
+    return path
+
+
+def rebagged(files: Files) -> Files:
+    """With manifests that agree with the files, as whoever changes one makes them."""
+    files = {name: told for name, told in files.items() if name != TAGS}
+    for manifest, data in ((PAYLOAD, True), (TAGS, False)):
+        lines = [
+            f"{hashlib.sha256(told).hexdigest()}  {name}\n"
+            for name, told in files.items()
+            if name.startswith("data/") == data and name != manifest
+        ]
+        files[manifest] = "".join(lines).encode()
+    return files
+
+
+def judged(files: Files, path: Path, *trust: str) -> Checked:
+    with opened(zipped(files, path / "package.zip")) as bag:
+        return verify(bag, trust)
+
+
+def said(checked: Checked) -> str:
+    return " | ".join(flaw.en for flaw in checked.flaws)
+
+
+@pytest.fixture(scope="module")
+async def package(app: Litestar) -> tuple[Files, bytes, str, Someone]:
+    """Of one recording that an inspector watched: its files, the footage, its id, and the inspector."""
+    lin, wu, whole = await a_duty_auxiliary(app), await an_inspector_of(app, DISTRICT), content()
+    footage = await sealed(app, lin, whole)
+    review = (await reviewed(wu, footage))["id"]
+    assert 206 == (await watch(wu, footage, review, "bytes=0-99")).status_code
+    await watching.ENDINGS.wait()
+    answer = await wu.get(f"/v1/recordings/{footage}/package", review=review)
+    assert (200, "application/zip") == (answer.status_code, answer.headers["content-type"])
+    return unzipped(answer.content), whole, footage, wu
+
+
+async def test_it_proves_the_bytes_the_device_and_who_watched(
+    package: tuple[Files, bytes, str, Someone], app: Litestar, tmp_path: Path
+) -> None:
+    """In words; without trust the signer is unverified."""
+    files, whole, footage, wu = package
+    seen = judged(files, tmp_path, ours(app))
+    assert [] == seen.flaws, said(seen)
+    assert seen.signer
+    words = " | ".join(sentence.en for sentence in seen.proved)
+    assert f"{footage}: 50,000 bytes, SHA-256 {hashlib.sha256(whole).hexdigest()}" in words
+    assert "unaltered since" in words
+    assert f"watched by {wu.name} ({wu.badge}) 1 times" in words
+    assert "DSJ-" in words
+    assert "declared on device" in words
+    assert files[f"data/originals/{footage}.mp4"] == whole
+    assert footage.encode() in files[f"data/index/{footage}.html"]
+    assert "核验说明" in files["data/HOW-TO-CHECK.html"].decode()
+    untrusted = judged(files, tmp_path)
+    assert ([], False) == (untrusted.flaws, untrusted.signer)
+
+
+async def test_an_unpacked_one_verifies_too(
+    package: tuple[Files, bytes, str, Someone], app: Litestar, tmp_path: Path
+) -> None:
+    for name, told in package[0].items():
+        path = tmp_path / "bag" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(told)
+    with opened(tmp_path / "bag") as bag:
+        assert [] == verify(bag, [ours(app)]).flaws
+
+
+async def test_the_library_of_congress_takes_it_for_a_bag(
+    package: tuple[Files, bytes, str, Someone], tmp_path: Path
+) -> None:
+    """Their own library judges: complete, valid, with the right Oxum."""
+    for name, told in package[0].items():
+        path = tmp_path / "bag" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(told)
+    bag = bagit.Bag(str(tmp_path / "bag"))
+    assert bag.validate()
+    assert bag.is_valid(fast=True)
+
+
+def flipped(name: str) -> Callable[[Files], None]:
+    def change(files: Files) -> None:
+        whole = bytearray(files[name])
+        whole[len(whole) // 2] ^= 1
+        files[name] = bytes(whole)
+
+    return change
+
+
+FLIPPED = ["data/rows.jsonl", "data/keys.json", "data/people.json", "data/package.json", SIGNED, PAYLOAD, TAGS,
+    "bag-info.txt", "bagit.txt", "data/HOW-TO-CHECK.html"]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [*FLIPPED, "original", "checkpoint", "declared", "index"])
+async def test_a_byte_flipped_anywhere_is_found(
+    package: tuple[Files, bytes, str, Someone], app: Litestar, tmp_path: Path, name: str
+) -> None:
+    files = dict(package[0])
+    folder = {"original": "data/originals/", "checkpoint": "data/checkpoints/", "declared": "data/declared/",
+        "index": "data/index/"}  # fmt: skip
+    which = next(each for each in files if each.startswith(folder.get(name, name)))
+    flipped(which)(files)
+    assert judged(files, tmp_path, ours(app)).flaws
+
+
+async def test_a_byte_flipped_in_the_zip_itself(
+    package: tuple[Files, bytes, str, Someone], app: Litestar, tmp_path: Path
+) -> None:
+    """As on a disk that lies: the zip's own checksum differs."""
+    path = zipped(package[0], tmp_path / "package.zip")
+    whole = bytearray(path.read_bytes())
+    at = whole.index(package[1][20_000:20_050])
+    whole[at] ^= 1
+    path.write_bytes(bytes(whole))
+    with opened(path) as bag:
+        seen = verify(bag, [ours(app)])
+    assert "was altered" in said(seen)
+
+
+@pytest.mark.parametrize("name", ["original", "data/rows.jsonl", SIGNED, "data/keys.json", PAYLOAD])
+async def test_a_file_taken_away_or_added_is_found(
+    package: tuple[Files, bytes, str, Someone], app: Litestar, tmp_path: Path, name: str
+) -> None:
+    files = dict(package[0])
+    del files[next(each for each in files if each.startswith("data/originals/" if name == "original" else name))]
+    assert judged(files, tmp_path, ours(app)).flaws
+    added = package[0] | {"data/originals/more.mp4": b"more"}
+    assert "is in no manifest" in said(judged(added, tmp_path, ours(app)))
+
+
+def signed_again(files: Files, ring: KeyRing) -> Files:
+    """Manifests and statement made anew with this key."""
+    claims = jwt.decode(files[SIGNED], options={"verify_signature": False})
+    files = rebagged(files)
+    claims["manifest"] = hashlib.sha256(files[PAYLOAD]).hexdigest()
+    kid, key = ring.newest()
+    files[SIGNED] = jwt.encode(
+        claims, key, algorithm=ALGORITHM, headers={"kid": kid, "typ": "fujing-package+jwt"}
+    ).encode()
+    return rebagged(files)
+
+
+def resigned(token: bytes | str, ring: KeyRing, **changed: Any) -> str:
+    kid, key = ring.newest()
+    claims = jwt.decode(token, options={"verify_signature": False}) | changed
+    headers = {"kid": kid, "typ": jwt.get_unverified_header(token)["typ"]}
+    return jwt.encode(claims, key, algorithm=ALGORITHM, headers=headers)
+
+
+async def test_keys_swapped_inside(package: tuple[Files, bytes, str, Someone], app: Litestar, tmp_path: Path) -> None:
+    """Everything signed anew by a forger with their own keys: it agrees with itself, and nobody trusts it."""
+    ring, files = KeyRing(tmp_path / "theirs", "evidence"), dict(package[0])
+    files["data/keys.json"] = json.dumps({"keys": ring.public(), "endorsements": []}).encode()
+    for name in [name for name in files if name.startswith("data/checkpoints/")]:
+        files[name] = resigned(files[name], ring).encode()
+    about = json.loads(files["data/package.json"])
+    for upload in about["uploads"]:
+        upload["receipt"] = resigned(upload["receipt"], ring)
+    files["data/package.json"] = json.dumps(about).encode()
+    files = signed_again(files, ring)
+    alone = judged(files, tmp_path)
+    assert ([], False) == (alone.flaws, alone.signer), said(alone)
+    trusted = judged(files, tmp_path, ours(app))
+    assert "no key in the package has the fingerprint" in said(trusted)
+
+
+async def test_other_footage_under_a_receipt_for_other_bytes(
+    package: tuple[Files, bytes, str, Someone], app: Litestar, tmp_path: Path
+) -> None:
+    """Whoever even has our key to sign the bag: receipt and journal are of other bytes."""
+    files, ring = dict(package[0]), app.state.key_rings.evidence
+    flipped(f"data/originals/{package[2]}.mp4")(files)
+    told = said(judged(signed_again(files, ring), tmp_path, ours(app)))
+    assert "is for other bytes" in told
+    assert "other bytes of" in told
+
+
+async def test_a_row_altered_under_our_own_signature(
+    package: tuple[Files, bytes, str, Someone], app: Litestar, tmp_path: Path
+) -> None:
+    files, ring = dict(package[0]), app.state.key_rings.evidence
+    files["data/rows.jsonl"] = files["data/rows.jsonl"].replace(b"evidence/seal", b"evidence/sealX", 1)
+    assert "is not under its checkpoint" in said(judged(signed_again(files, ring), tmp_path, ours(app)))
+
+
+async def test_what_was_declared_altered_under_our_own_signature(
+    package: tuple[Files, bytes, str, Someone], app: Litestar, tmp_path: Path
+) -> None:
+    """Another camera: the digest in the journal does not agree."""
+    files, ring = dict(package[0]), app.state.key_rings.evidence
+    name = f"data/declared/{package[2]}.json"
+    declared = json.loads(files[name])
+    declared["content"] = bytes.fromhex(declared["content"]).replace(b"DSJ-", b"DSX-").hex()
+    files[name] = json.dumps(declared).encode()
+    assert "what was declared of" in said(judged(signed_again(files, ring), tmp_path, ours(app)))
+
+
+@pytest.mark.parametrize("garbage", [b"", b"PK", b"x" * 1000])
+async def test_what_is_no_package_is_told(garbage: bytes, app: Litestar, tmp_path: Path) -> None:
+    path = tmp_path / "x.zip"
+    path.write_bytes(garbage)
+    assert 1 == check(path, [ours(app)], Console(file=io.StringIO()))
+    (tmp_path / "empty").mkdir()
+    assert 1 == check(tmp_path / "empty", [ours(app)], Console(file=io.StringIO()))
+
+
+async def ask(who: Someone, kind: str, number: Any) -> Any:
+    return await who.tell("/v1/packages", kind=kind, number=str(number))
+
+
+async def test_a_case_with_all_its_footage(app: Litestar, tmp_path: Path) -> None:
+    """Of whoever recorded its acts; restricted footage needs the commander's yes; others are told of nothing."""
+    lin, zhao, _, _ = await a_led_patrol(app)
+    wu, sun, case = (
+        await an_inspector_of(app, DISTRICT),
+        await a_commander_of(app, STATION),
+        f"受案〔2026〕{uuid4().hex}",
+    )
+    times = {"started_at": ago(minutes=3), "ended_at": ago(minutes=1)}
+    mine, officers = await sealed(app, lin, content(), **times), await sealed(app, zhao, content(), **times)
+    recorded(await lin.starts("10.4", at=ago(minutes=2), case_ref=case, case_kind="administrative", officers_present=1,
+        recording=True, despite={"why": "补报"}))  # fmt: skip
+    answer = await ask(wu, "case", case)
+    files = unzipped(answer.content)
+    assert {mine, officers} == {
+        name.split("/")[-1].split(".")[0] for name in files if name.startswith("data/originals")
+    }
+    seen = judged(files, tmp_path, ours(app))
+    assert [] == seen.flaws, said(seen)
+    recorded(await zhao.post("/v1/recordings/restrict", recording=officers, category="minor"))
+    told = refused(await ask(wu, "case", case), 403, "package_needs_reviews")
+    assert [officers] == told["recordings"]
+    review = (await reviewed(wu, officers, number=case))["id"]
+    recorded(await sun.post("/v1/reviews/approve", review=review, why="同意"))
+    assert 200 == (await ask(wu, "case", case)).status_code
+    refused(await ask(await an_officer(app), "case", case), 404, "nothing_to_pack")
+    far = await an_inspector_of(app, OTHER_DISTRICT)
+    refused(await ask(far, "case", case), 403, "package_needs_reviews")
+    refused(await ask(lin, "case", case), 403, "not_for_your_role")
+
+
+async def test_a_complaint_without_the_complainant(app: Litestar, tmp_path: Path) -> None:
+    lin, wu = await a_duty_auxiliary(app), await an_inspector_of(app, DISTRICT)
+    footage = await sealed(app, lin, content(), started_at=ago(hours=1.5), ended_at=ago(hours=1))
+    complaint = await a_complaint_about(app, lin)
+    answer = await ask(wu, "complaint", complaint)
+    files = unzipped(answer.content)
+    assert f"data/originals/{footage}.mp4" in files
+    assert not any("王某".encode() in told or "王某".encode().hex().encode() in told for told in files.values())
+    assert [] == judged(files, tmp_path, ours(app)).flaws
+    refused(await ask(wu, "complaint", uuid4()), 404, "unknown_task")
+    refused(await ask(wu, "injury", "x"), 404, "unknown_task")
+
+
+async def test_the_journal_has_who_took_it(app: Litestar) -> None:
+    """Before the first byte, and that all of it went; a denial too."""
+    lin, wu = await a_duty_auxiliary(app), await an_inspector_of(app, DISTRICT)
+    footage = await sealed(app, lin, content())
+    refused(await wu.get(f"/v1/recordings/{footage}/package"), 403, "review_needed")
+    review = (await reviewed(wu, footage))["id"]
+    assert 200 == (await wu.get(f"/v1/recordings/{footage}/package", review=review)).status_code
+    await watching.ENDINGS.wait()
+    sql = "SELECT verb, outcome FROM journal WHERE $1 = ANY (subjects) AND actor = $2 AND entry_id IS NULL ORDER BY seq"
+    told = [tuple(row) for row in await fetch(sql, UUID(footage), wu.id)]
+    assert [("recordings/view", "denied"), ("packages/export", "done"), ("packages/exported", "done")] == told
+
+
+async def test_bytes_that_are_not_those_sealed_break_it_off(app: Litestar) -> None:
+    """Nobody gets a whole package of them."""
+    lin, wu = await a_duty_auxiliary(app), await an_inspector_of(app, DISTRICT)
+    footage = await sealed(app, lin, content())
+    review = (await reviewed(wu, footage))["id"]
+    row = await row_of(footage)
+    other = await app.state.store.put(f"{row['object_key']}-x", b"y" * row["bytes"], "video/mp4")
+    change = "UPDATE upload SET object_key = $2, version = $3 WHERE id = $1"
+    await execute(change, UUID(footage), other.key, other.version)
+    try:
+        with pytest.raises(LitestarException):
+            await wu.get(f"/v1/recordings/{footage}/package", review=review)
+    finally:
+        await execute(change, UUID(footage), row["object_key"], row["version"])
+    await watching.ENDINGS.wait()
+    whole = "SELECT convert_from(entry, 'UTF8')::json->'facts'->>'whole' FROM journal WHERE verb = 'packages/exported' AND $1 = ANY (subjects)"  # noqa: E501
+    assert "false" == await value(whole, UUID(footage))
+
+
+async def test_what_is_not_proved_yet_is_put_under_a_checkpoint(app: Litestar) -> None:
+    """A package made a second after the facts needs no five minutes."""
+    before = await value("SELECT coalesce(max(number), 0) FROM checkpoint")
+    await checkpoints.make(app.state.store, app.state.key_rings.evidence, datetime.now(UTC), at_once=True)
+    assert before <= await value("SELECT max(number) FROM checkpoint")
