@@ -61,6 +61,7 @@ ACTOR = frozenset({"sessions/open", "sessions/close", "sessions/reused", "sessio
 SILENT = frozenset({
     "reviews/open", "reviews/approve", "reviews/refuse", "reviews/note", "reviews/close", "recordings/view",
     "recordings/viewed", "spot-checks/draw", "packages/export", "packages/exported",
+    "erasure/erase",
     "holds/place", "holds/release", "evidence/hold", "evidence/remove", "evidence/repair",
     "complaints/receive", "complaints/notify", "complaints/identify", "complaints/step-aside", "complaints/extend",
     "complaints/conclude", "complaints/feed-back",

@@ -15,7 +15,7 @@ from pgqueuer import PgQueuer, RetryRequested
 from pgqueuer.executors import EntrypointExecutor
 from pgqueuer.models import Context, Job, Schedule
 
-from backend import feed, findings, jobs, sync
+from backend import erasing, feed, findings, jobs, sync
 from backend.assistance import service as assistance
 from backend.complaints import matters
 from backend.complaints import service as complaints
@@ -107,6 +107,10 @@ def build(connection: asyncpg.Connection, store: EvidenceStore, keys: Keys) -> P
     @queue.schedule("draw", "7 0 * * *")
     async def draw(_: Schedule) -> None:
         log.info("drawn", spot_checks=await spot_checks.draw(datetime.now(UTC)))
+
+    @queue.schedule("erase", "51 3 * * *")
+    async def erase(_: Schedule) -> None:
+        log.info("erased", rows=sum((await erasing.erase(datetime.now(UTC))).values()))
 
     @queue.schedule("forget_attempts", "17 3 * * *")
     async def forget_attempts(_: Schedule) -> None:

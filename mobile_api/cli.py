@@ -21,7 +21,7 @@ import segno
 from rich.console import Console
 from rich.table import Table
 
-from backend import database
+from backend import database, erasing
 from backend import settings as configuration
 from backend.evidence.entries import DAY_MS
 from backend.keys import Keys, fingerprint
@@ -325,6 +325,23 @@ def dispose(for_real: bool, recording: UUID | None) -> None:
             in_services(_settings(), lambda full: dispose_of(full, recording, console))
         else:
             in_database(_settings(), lambda: show_due(recording, console))
+
+
+@main.command()
+@click.option("--for-real", is_flag=True, help="Do it; left out, it is only told what would be emptied.")
+def erase(for_real: bool) -> None:
+    """Empty free text, outsiders' names and places whose term is over; the journal verifies afterwards."""
+    with told_in_one_sentence():
+        now = datetime.now(UTC)
+        rows = in_database(_settings(), lambda: erasing.erase(now) if for_real else erasing.due(now))
+        for what, count in rows.items():
+            console.print(f"{count:>8}  {what}", soft_wrap=True)
+        told = (
+            "已清空 emptied"
+            if for_real
+            else "到期，未做任何改动，加 --for-real 执行 due; nothing was done: --for-real does it"
+        )
+        console.print(f"{sum(rows.values())} {told}", soft_wrap=True)
 
 
 @main.command()

@@ -16,7 +16,7 @@ import jwt
 import pytest
 from litestar import Litestar
 
-from backend import database, journal
+from backend import database, erasing, journal
 from backend.database import DB
 from backend.keys import ALGORITHM, KeyRing, fingerprint
 from backend.proof import checkpoints
@@ -338,6 +338,29 @@ async def test_a_worker_killed_before_the_store_had_it(apart: Witness) -> None:
         assert 1 == await checkpoints.follow(apart.store, datetime.now(UTC))
         assert 0 == await checkpoints.follow(apart.store, datetime.now(UTC))
     assert [] == (await apart.look()).flaws
+
+
+async def test_the_journal_verifies_after_erasure(apart: Witness) -> None:
+    """What was said is gone with its salt, and every row is proved as before."""
+    said = uuid4()
+    async with instead(str(apart.settings.database_url)):
+        await database.execute("INSERT INTO organ (code, name, depth) VALUES ('330102010000', '城关', 0)")
+        person = await database.value(
+            "INSERT INTO person (badge, name, kind, organ, serves_from) "
+            "VALUES ('FJ1', '林', 'duty_auxiliary', '330102010000', '2020-01-01') RETURNING id"
+        )
+        line = journal.Line(at=datetime.now(UTC), verb="shifts/check-in", outcome="recorded", id=said, actor=person)
+        await database.execute(journal.APPEND, *journal.columns(line))
+        await database.execute(
+            "INSERT INTO entry (id, actor, verb, salt, content) VALUES ($1, $2, 'shifts/check-in', $3, 'words')",
+            said, person, bytes(16),
+        )  # fmt: skip
+        await checkpoints.make(apart.store, apart.ring, datetime.now(UTC), at_once=True)
+        assert {"entry: salt, content, despite": 1} == await erasing.erase(datetime.now(UTC) + timedelta(days=1100))
+        assert await database.value("SELECT salt IS NULL AND content IS NULL FROM entry WHERE id = $1", said)
+        await checkpoints.make(apart.store, apart.ring, datetime.now(UTC), at_once=True)
+    seen = await apart.look()
+    assert ([], ROWS + 4, 0) == (seen.flaws, seen.proved, seen.unproved)
 
 
 async def test_the_application_cannot_alter_a_checkpoint(witness: Witness) -> None:

@@ -1,0 +1,166 @@
+"""What the law wants erased goes when its term ends; what is still needed stays, and the journal with everything."""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from litestar import Litestar
+
+from backend import erasing
+from backend.database import execute, fetch, first, tx, value
+from backend.erasing import CATALOGUE, ERASED, Erasure
+from tests.api.test_holds import keeps
+from tests.builders import (
+    DISTRICT,
+    PLACE,
+    Someone,
+    a_duty_auxiliary,
+    a_led_patrol,
+    ago,
+    an_inspector_of,
+    an_officer,
+    now,
+    recorded,
+)
+
+PAGE = (Path(__file__).parents[2] / "docs" / "privacy.md").read_text(encoding="utf-8")
+COLUMNS = """
+SELECT table_name, column_name FROM information_schema.columns c JOIN information_schema.tables t
+    USING (table_schema, table_name)
+WHERE table_schema = 'public' AND table_type = 'BASE TABLE' AND table_name NOT LIKE 'pgqueuer%' ORDER BY 1, 2
+"""
+ROW = re.compile(r"^\| `(\w+)` \| ((?:`\w+`(?:, )?)+) \| ([^|]+) \| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", re.M)
+LATER = timedelta(days=5000)
+
+
+class Undone(Exception):
+    """Everything of the block is taken back."""
+
+
+@asynccontextmanager
+async def undone() -> AsyncIterator[None]:
+    """A transaction that leaves nothing: the house of the other tests stays as it is."""
+    try:
+        async with tx():
+            yield
+            raise Undone
+    except Undone:
+        pass
+
+
+def described() -> dict[tuple[str, str], tuple[str, ...]]:
+    """Every column of the page, with its purpose, article, readers and term."""
+    return {
+        (table, column): tuple(cell.strip() for cell in cells)
+        for table, columns, *cells in ROW.findall(PAGE)
+        for column in re.findall(r"\w+", columns)
+    }
+
+
+async def test_every_column_is_on_the_page(app: Litestar) -> None:
+    """A column that nobody described is kept by nobody's decision."""
+    there = {(row["table_name"], row["column_name"]) for row in await fetch(COLUMNS)}
+    told = described()
+    assert (set(), set()) == (there - set(told), set(told) - there)
+    assert len(told) == sum(len(re.findall(r"`\w+`", columns)) for _, columns, *_ in ROW.findall(PAGE)), "told twice"
+    assert all(cell for cells in told.values() for cell in cells)
+
+
+async def test_the_page_and_the_catalogue_name_the_same_columns(app: Litestar) -> None:
+    """Whatever says that it is erased after a term is erased by it, and nothing else is."""
+    erased = {(rule.table, column): rule.term for rule in CATALOGUE for column in rule.columns}
+    told = {where: cells[3].split()[0].strip("`") for where, cells in described().items() if "`erase_" in cells[3]}
+    assert erased == told
+
+
+@pytest.mark.parametrize("rule", CATALOGUE, ids=lambda rule: f"{rule.table} {','.join(rule.columns)}")
+async def test_every_rule_runs_and_leaves_nothing_due(app: Litestar, rule: Erasure, monkeypatch: Any) -> None:
+    """Over whatever the other tests left, years later; no constraint forbids it, and a second run finds nothing."""
+    monkeypatch.setattr(erasing, "CATALOGUE", (rule,))
+    async with undone():
+        at = now() + LATER
+        due = await erasing.due(at)
+        assert due == await erasing.erase(at)
+        assert {} == await erasing.erase(at)
+
+
+async def test_words_and_places_go_and_ids_codes_and_times_stay(app: Litestar) -> None:
+    """And the journal has which rows, and is as it was."""
+    lin, _, _, _ = await a_led_patrol(app)
+    told = recorded(
+        await lin.starts("10.1", at=ago(minutes=1), place=PLACE, notes="南门外有人聚集", despite={"why": "x"})
+    )
+    act = UUID(told["id"])
+    before = await first("SELECT entry FROM journal WHERE entry_id = $1 AND outcome = 'recorded'", act)
+    async with undone():
+        await erasing.erase(now() + LATER)
+        row: Any = await first("SELECT * FROM activity_telling WHERE id = $1", act)
+        assert (None, None, "10.1") == (row["place"], row["notes"], row["work"])
+        kept: Any = await first("SELECT * FROM entry WHERE id = $1", act)
+        assert (None, None, None) == (kept["salt"], kept["content"], kept["despite"])
+        assert before == await first("SELECT entry FROM journal WHERE entry_id = $1 AND outcome = 'recorded'", act)
+        line = await first("SELECT * FROM journal WHERE verb = 'erasure/erase' AND $1 = ANY (subjects)", act)
+        assert b'"columns":["' in line["entry"]
+        assert "南门".encode() not in line["entry"]
+    assert "南门外有人聚集" == await value("SELECT notes FROM activity_telling WHERE id = $1", act)
+
+
+async def test_nothing_goes_before_its_term(app: Litestar) -> None:
+    lin, _, shift, _ = await a_led_patrol(app)
+    async with undone():
+        await erasing.erase(now() + timedelta(days=365))
+        assert await value("SELECT count(*) FROM entry WHERE id = $1 AND salt IS NOT NULL", UUID(shift))
+    assert lin
+
+
+async def test_what_a_hold_is_about_stays(app: Litestar) -> None:
+    """Until it is released: who asks later must find what was said."""
+    lin, _, _, _ = await a_led_patrol(app)
+    wu = await an_inspector_of(app, DISTRICT)
+    act = UUID(
+        recorded(await lin.starts("10.1", at=ago(minutes=1), place=PLACE, notes="x", despite={"why": "y"}))["id"]
+    )
+    await keeps(wu, person=lin.id, started_at=ago(hours=1), ended_at=now())
+    async with undone():
+        await erasing.erase(now() + LATER)
+        assert "x" == await value("SELECT notes FROM activity_telling WHERE id = $1", act)
+
+
+async def a_complaint(app: Litestar, zhao: Someone) -> UUID:
+    lin = await a_duty_auxiliary(app)
+    told = {"channel": "phone", "words": "推搡", "complainant": "王某", "contact": "138", "person": lin.id}
+    return UUID(recorded(await zhao.post("/v1/complaints/receive", **told, started_at=ago(hours=2)))["id"])
+
+
+async def test_an_open_complaint_keeps_its_complainant_and_an_ended_one_does_not(app: Litestar) -> None:
+    zhao, wu = await an_officer(app), await an_inspector_of(app, DISTRICT)
+    goes_on, ended = await a_complaint(app, zhao), await a_complaint(app, zhao)
+    step = {"complaint": ended, "words": "不属实"}
+    recorded(await wu.post("/v1/complaints/conclude", version=1, outcome="unfounded", **step))
+    recorded(await wu.post("/v1/complaints/feed-back", version=2, how="telephone", **step))
+    async with undone():
+        await erasing.erase(now() + LATER)
+        sql = "SELECT complainant, contact, words FROM complaint WHERE id = $1"
+        assert ("王某", "138", "推搡") == tuple(await first(sql, goes_on) or ())
+        assert (ERASED, None, ERASED) == tuple(await first(sql, ended) or ())
+        assert await value("SELECT salt IS NOT NULL FROM entry WHERE id = $1", goes_on)
+        assert await value("SELECT salt IS NULL FROM entry WHERE id = $1", ended)
+
+
+async def test_an_erased_entry_sent_again_is_known_by_its_id(app: Litestar) -> None:
+    """A phone that comes home after years: nothing is recorded twice."""
+    lin = await a_duty_auxiliary(app)
+    entry = lin.entry(duty_type="patrol", dress="uniform", id_card_carried=True, roster_post="南门")
+    recorded(await lin.send("/v1/shifts/check-in", entry))
+    await execute("UPDATE entry SET salt = NULL, content = NULL WHERE id = $1", entry["id"])
+    assert "replayed" == recorded_again(await lin.send("/v1/shifts/check-in", entry))
+
+
+def recorded_again(answer: Any) -> str:
+    assert 200 == answer.status_code, answer.text
+    return str(answer.json()["status"])
