@@ -1,12 +1,14 @@
-"""`fujing demo`: a patrol from sign-in to sealed receipt, a recusal, an injury to its settlement; with real video.
+"""`fujing demo`: a patrol from sign-in to sealed receipt, a recusal, an injury to its settlement, a review; real video.
 
 Through the public API alone. Exit code 0 only if the law refused what it must, every file is sealed, every receipt
 verified, the leading confirmed, the gap found and explained, the killed upload went on from what the store had, the
-footage around the injury is held, and the ledger adds up.
+footage around the injury is held, the ledger adds up, the journal verifies, and the exported package proves itself
+until a byte is changed.
 `python -m mobile_api.demo URL BADGE KEY UPLOAD FILE PAUSE`, password on standard input, is the phone that is killed.
 """
 
 import asyncio
+import os
 import shutil
 import signal
 import subprocess
@@ -28,6 +30,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColum
 from rich.table import Table
 
 from backend import database
+from backend.keys import Keys, fingerprint
 from backend.law.catalogue import law
 from backend.people import devices, roster, sessions
 from backend.settings import Settings
@@ -141,6 +144,7 @@ def _patrol(house: House, home: Path) -> bool:
     helped, aside = _helped(lin, zhao), _stepped_aside(house, lin)
     inspector = _inspector(house)
     hurt = _hurt(house, home, Hurt(lin, zhao, inspector))
+    looked = _looked_into(house, home, Hurt(lin, zhao, inspector), hurt.injury)
     listed = inspector.get("/v1/findings")["items"]
     return _all_true(
         timeline,
@@ -156,6 +160,9 @@ def _patrol(house: House, home: Path) -> bool:
             "an injury was reported by the leading officer, and the footage around it is held": hurt.held,
             "its costs were approved, paid and settled, and the ledger adds up": hurt.adds_up,
             "the inspector sees that gap, and nothing else": [found["kind"] for found in listed] == ["unrecorded"],
+            "what the inspector watched is in the journal, and the one watched may read it": looked.told,
+            "the journal verifies against the fingerprint of the evidence key": looked.journal,
+            "the exported package proves itself; with one byte changed it is refused": looked.package,
         },
     )
 
@@ -270,6 +277,7 @@ class Settled(NamedTuple):
 
     held: bool
     adds_up: bool
+    injury: str
 
 
 def _hurt(house: House, home: Path, who: Hurt) -> Settled:
@@ -296,7 +304,8 @@ def _hurt(house: House, home: Path, who: Hurt) -> Settled:
     item = _booked(payer, "settle", item, payer="fund", fen=320_000, words="工伤保险基金拨付")
     _booked(payer, "settle", item, payer="employer", fen=80_000, words="目录外费用由单位承担")
     _say("钱会计 paid on the hospital's bill; recognised as a work injury; the fund bore 3200.00, the employer 800.00")
-    return Settled(_is_held(who.inspector, injury["id"]), _adds_up(payer.get(f"/v1/advances/{injury['id']}")))
+    adds_up = _adds_up(payer.get(f"/v1/advances/{injury['id']}"))
+    return Settled(_is_held(who.inspector, injury["id"]), adds_up, injury["id"])
 
 
 def _bill(lin: Client, home: Path, injury: str) -> str:
@@ -327,6 +336,57 @@ def _is_held(inspector: DeskClient, injury: str) -> bool:
             _say(f"the store keeps {sum(kept)} of {len(kept)} files for it, whatever their date")
             return len(kept) > BROUGHT and all(kept)
         time.sleep(0.2)
+
+
+class Looked(NamedTuple):
+    """Whether the watched may read who watched, the journal verifies, and the package does until it is altered."""
+
+    told: bool
+    journal: bool
+    package: bool
+
+
+def _looked_into(house: House, home: Path, who: Hurt, injury: str) -> Looked:
+    """An inspector finds the gap, opens a review, watches a range, places a hold, exports a package; it is checked."""
+    inspector = who.inspector
+    (gap,) = (found for found in inspector.get("/v1/findings")["items"] if found["kind"] == "unrecorded")
+    _say(f"吴敏 finds the gap of {gap['started_at'][11:19]} UTC, and looks at the footage after it")
+    recording = inspector.get("/v1/recordings")["items"][0]
+    review = inspector.entry("reviews/open", recording=recording["id"], purpose="injury", number=injury)["id"]
+    watched, span = home / "watched.bin", (0, 999_999)
+    size = inspector.download(f"/v1/recordings/{recording['id']}/content", watched, span=span, review=review)
+    inspector.entry("reviews/note", review=review, at_ms=1000, words="恢复录制，已说明更换电池")
+    inspector.entry(
+        "holds/place", recording=recording["id"], number="督〔2026〕17号", reason="核查中断", category="case_evidence"
+    )
+    _say(f"a review opened with its purpose, {size:,} bytes watched, a note at 0:01, a permanent hold placed")
+    package = home / "package.zip"
+    inspector.download(f"/v1/recordings/{recording['id']}/package", package, review=review)
+    inspector.entry("reviews/close", review=review, found=["interrupted"], words="更换电池，已说明")
+    served = [each["served"] for each in who.lin.get("/v1/me/record")["viewings"]]
+    trust = ["--trust", fingerprint(Keys(house.settings.secrets_dir).evidence.public()[-1])]
+    journal = _fujing(house, "verify", *trust)
+    proved = _fujing(house, "verify-package", *trust, str(package))
+    with package.open("r+b") as file:
+        file.seek(package.stat().st_size // 2)
+        changed = bytes([file.read(1)[0] ^ 1])
+        file.seek(-1, 1)
+        file.write(changed)
+    _say("one byte of the package is changed:")
+    refused = _fujing(house, "verify-package", *trust, str(package))
+    return Looked(served == [size] == [1_000_000], journal == 0, (proved, refused) == (0, 1))
+
+
+def _fujing(house: House, *words: str) -> int:
+    """A command as anybody runs it; its exit code."""
+    _say("fujing " + " ".join(word if len(word) < 40 else f"{word[:8]}…" for word in words))
+    done = subprocess.run(  # noqa: S603 - this very program
+        [sys.executable, "-m", "mobile_api.cli", *words],
+        env=os.environ | {"FUJING_DATA_DIR": str(house.settings.data_dir)}, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    for line in done.stdout.splitlines()[-8:]:
+        console.print(f"    {line}", markup=False, soft_wrap=True)
+    return done.returncode
 
 
 def _adds_up(ledger: dict[str, Any]) -> bool:

@@ -610,6 +610,12 @@ NONCE = {
     },
     "WWW-Authenticate": {"description": '`DPoP error=…, algs="ES256"`', "schema": {"type": "string"}},
 }
+FILES = {"application/octet-stream", "application/zip", "image/jpeg"}
+RANGED = {"recording_content", "recording_poster"}
+RANGE = {
+    "name": "Range", "in": "header", "required": False, "schema": {"type": "string"},
+    "description": "One range, as `bytes=0-1048575`; several, or none that can be read, are answered with the whole.",
+}  # fmt: skip
 ENTRIES = {verb.name.replace("/", "_").replace("-", "_"): verb.example for verb in VERBS}
 EXAMPLES = ENTRIES | {
     "sessions_open": {"sent_at": SENT_AT, "badge": "FJ1001", "password": "…"},
@@ -770,6 +776,17 @@ def _bound_tuples(node: Any) -> None:
             _bound_tuples(inner)
 
 
+def _tell_files(name: str, operation: dict[str, Any], responses: dict[str, Any]) -> None:
+    """An answer that is a file is bytes; of footage a range can be asked for."""
+    for answer in responses.values():
+        for kind, content in answer.get("content", {}).items():
+            if kind in FILES:
+                content["schema"] = {"type": "string", "format": "binary"}
+    if name in RANGED:
+        operation["parameters"] = [*operation.get("parameters", ()), RANGE]
+        responses["206"] = {**responses["200"], "description": "The bytes of the range; Content-Range says which"}
+
+
 def _complete(operation: dict[str, Any], body: Any) -> None:
     name = operation["operationId"]
     if name in UNSIGNED:
@@ -777,6 +794,7 @@ def _complete(operation: dict[str, Any], body: Any) -> None:
     if body is not None:
         operation["requestBody"] = _request_body(body, name)
     responses = operation["responses"]
+    _tell_files(name, operation, responses)
     entry = name in ENTRIES
     for good, words in SUCCESS.items():
         if good in responses:

@@ -200,11 +200,11 @@ def verify(bag: Bag, fingerprints: Collection[str]) -> Checked:
     return seen
 
 
-def _manifests(bag: Bag, seen: Checked) -> dict[str, str]:
-    """The digest of every file as it is; whatever a manifest says otherwise is a flaw."""
+def _manifests(bag: Bag, seen: Checked) -> dict[str, tuple[str, int]]:
+    """Digest and size of every file as it is; whatever a manifest says otherwise is a flaw."""
     if bag.whole("bagit.txt").decode() != BAGIT:
         seen.flaw("file_altered", "bagit.txt")
-    found: dict[str, str] = {}
+    found: dict[str, tuple[str, int]] = {}
     for manifest, belongs in ((PAYLOAD, True), (TAGS, False)):
         listed = _listed(bag.whole(manifest))
         there = {name for name in bag.names if name.startswith("data/") == belongs and name != TAGS}
@@ -215,7 +215,7 @@ def _manifests(bag: Bag, seen: Checked) -> dict[str, str]:
                 seen.flaw("file_missing", name)
                 continue
             found[name] = _digest(bag, name)
-            if found[name] != digest:
+            if found[name][0] != digest:
                 seen.flaw("file_altered", name)
     if len(set(bag.names)) != len(bag.names):
         seen.flaw("file_unlisted", next(name for name in bag.names if bag.names.count(name) > 1))
@@ -227,15 +227,16 @@ def _listed(content: bytes) -> dict[str, str]:
     return {name: digest for digest, name in lines}
 
 
-def _digest(bag: Bag, name: str) -> str:
-    whole = hashlib.sha256()
+def _digest(bag: Bag, name: str) -> tuple[str, int]:
+    whole, size = hashlib.sha256(), 0
     try:
         with bag.open(name) as file:
             while block := file.read(BLOCK):
                 whole.update(block)
+                size += len(block)
     except zipfile.BadZipFile:  # its own checksum differs too
-        return ""
-    return whole.hexdigest()
+        return "", size
+    return whole.hexdigest(), size
 
 
 def _statement(bag: Bag, keys: Mapping[str, Jwk], about: About, seen: Checked) -> None:
@@ -289,7 +290,7 @@ def _head(bag: Bag, number: int, keys: Mapping[str, Jwk], seen: Checked) -> Clai
 
 def _upload(
     bag: Bag, upload: Packed, keys: Mapping[str, Jwk], rows: list[tuple[Row, Line]], people: Mapping[str, Person],
-    digests: Mapping[str, str], seen: Checked,
+    digests: Mapping[str, tuple[str, int]], seen: Checked,
 ) -> None:  # fmt: skip
     """That these bytes were declared, sealed and kept; and who watched them."""
     flaws = len(seen.flaws)
@@ -297,9 +298,8 @@ def _upload(
         claims = read(upload.receipt, keys, RECEIPT_TYPE)
     except BadSignature:
         claims = {}
-    with bag.open(upload.path) as file:
-        size = sum(len(block) for block in iter(lambda: file.read(BLOCK), b""))
-    actual = (upload.id, digests.get(upload.path), size)
+    digest, size = digests.get(upload.path, ("", 0))
+    actual = (upload.id, digest, size)
     if (claims.get("id"), claims.get("sha256"), claims.get("bytes")) != actual:
         seen.flaw("receipt_differs", upload.id)
     own = [(row, line) for row, line in rows if upload.id in line.subjects]
@@ -355,7 +355,7 @@ def _watched(upload: Packed, own: list[tuple[Row, Line]], people: Mapping[str, P
         who, times = people.get(actor, Person()), [line.at for line in views if line.actor == actor]
         seen.prove(
             f"{upload.id}：{who.name}（{who.badge}）调阅 {len(times)} 次，{times[0]} 至 {times[-1]}",
-            f"{upload.id}: watched by {who.name} ({who.badge}) {len(times)} times, {times[0]} to {times[-1]}",
+            f"{upload.id}: watched by {who.name} ({who.badge}), {len(times)} views, {times[0]} to {times[-1]}",
         )
     if not views:
         seen.prove(f"{upload.id}：打包前无人调阅", f"{upload.id}: watched by nobody before this package")

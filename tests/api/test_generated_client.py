@@ -24,7 +24,8 @@ from mobile_api.openapi import contract
 from tests.builders import Someone, a_duty_auxiliary, now
 
 PACKAGE = "fujing_generated"
-CONFIG = {"package_name_override": PACKAGE, "post_hooks": []}
+FILES = {"application/zip": "application/octet-stream", "image/jpeg": "application/octet-stream"}  # bytes to the maker
+CONFIG = {"package_name_override": PACKAGE, "post_hooks": [], "content_type_overrides": FILES}
 UNSAID = "the auth says it"  # the DPoP header, which the document requires
 
 

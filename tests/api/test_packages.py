@@ -109,7 +109,7 @@ async def test_it_proves_the_bytes_the_device_and_who_watched(
     words = " | ".join(sentence.en for sentence in seen.proved)
     assert f"{footage}: 50,000 bytes, SHA-256 {hashlib.sha256(whole).hexdigest()}" in words
     assert "unaltered since" in words
-    assert f"watched by {wu.name} ({wu.badge}) 1 times" in words
+    assert f"watched by {wu.name} ({wu.badge}), 1 views" in words
     assert "DSJ-" in words
     assert "declared on device" in words
     assert files[f"data/originals/{footage}.mp4"] == whole
