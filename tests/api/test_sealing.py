@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import io
+import os
 import random
 import signal
 import struct
@@ -529,3 +530,81 @@ async def test_a_store_that_is_away_for_hours_loses_no_job(app: Litestar, house:
                     UUID(upload).bytes)  # fmt: skip
         job = await first(JOB, UUID(upload).bytes)
         assert ("queued", 101) == (job["status"], job["attempts"])
+
+
+NURSERY = """
+import os, sys
+from pathlib import Path
+from backend import settings
+from mobile_api import serving
+full = settings.load()
+for _ in sys.stdin:
+    child = os.fork()
+    if child == 0:
+        sys.stdin.close()
+        os.close(0)
+        os.open(os.devnull, os.O_RDONLY)
+        serving.run_worker(full)
+        os._exit(0)
+    print(child, flush=True)
+    os.waitpid(child, 0)
+    print("ended", flush=True)
+"""
+
+
+class Nursery:
+    """Workers forked from a process that has everything imported."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+
+    def begin(self) -> int:
+        """A new worker; its pid."""
+        assert self._process.stdin is not None
+        self._process.stdin.write("\n")
+        return int(self._said())
+
+    def kill(self, worker: int) -> None:
+        os.kill(worker, signal.SIGKILL)
+        assert "ended" == self._said()
+
+    def _said(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline().strip()
+
+
+@contextlib.contextmanager
+def a_nursery(house: Settings) -> Iterator[Nursery]:
+    with (house.data_dir / "workers-of-a-test.log").open("ab") as said:
+        process = subprocess.Popen(
+            [sys.executable, "-c", NURSERY], env=environment(house), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=said, text=True, bufsize=1,
+        )  # fmt: skip
+    with process:
+        yield Nursery(process)
+
+
+async def test_killed_twenty_times_at_any_moment_every_upload_is_sealed_once(
+    app: Litestar, house: Settings, ten_seconds: bytes
+) -> None:
+    """kill -9 of the worker while it reads, probes, locks, signs or says so: one line of the journal, one receipt."""
+    dice, lin = random.Random(20261124), await a_duty_auxiliary(app)  # noqa: S311 - no secret
+    await execute("DELETE FROM pgqueuer")
+    uploads = [UUID(await received(lin, ten_seconds + bytes([number]) * 40_000)) for number in range(30)]
+    with a_nursery(house) as nursery:
+        for _ in range(20):
+            worker = await asyncio.to_thread(nursery.begin)
+            await until("SELECT count(*) FROM pgqueuer WHERE status = 'picked'")
+            await asyncio.sleep(dice.uniform(0, 0.35))
+            await asyncio.to_thread(nursery.kill, worker)
+            await execute("UPDATE pgqueuer SET heartbeat = now() - interval '1 minute'")  # time passes
+            if await value("SELECT count(*) < 4 FROM upload WHERE id = ANY ($1) AND state = 'received'", uploads):
+                uploads += [UUID(await received(lin, ten_seconds + os.urandom(30_000))) for _ in range(6)]
+    async with a_worker(house):
+        await until("SELECT NOT EXISTS (SELECT FROM upload WHERE id = ANY ($1) AND state <> 'sealed')", uploads)
+    for upload in uploads:
+        assert 1 == await value(LINES, upload, "evidence/seal")
+        row = await row_of(upload)
+        claims = read_receipt(row["receipt"], app.state.key_rings.evidence.public())
+        assert (str(upload), row["sha256"], row["bytes"]) == (claims["id"], claims["sha256"], claims["bytes"])
+        assert row["locked_until"] <= await app.state.store.locked_until(row["object_key"], row["version"])
