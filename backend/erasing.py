@@ -92,7 +92,6 @@ CATALOGUE = (
     Erasure(table="review", term=WORDS, since="t.closed_at", to_words=("words", "decided_why")),
     Erasure(table="review_note", term=WORDS, since="(SELECT v.closed_at FROM review v WHERE v.id = t.review)",
             to_words=("words",)),
-    Erasure(table="viewing", term=PLACES, since="t.began_at", to_null=("address",)),
     Erasure(table="finding_reply", term=WORDS, since="t.at", to_words=("words",)),
     Erasure(table="time_off", term=WORDS, since="t.at", to_words=("words", "withdrawn_why")),
 )  # fmt: skip

@@ -258,7 +258,6 @@ class Client:
                         size = _written(answer, draft)
                         os.replace(draft, file)
                         return size
-                    answer.read()
                     problem = _problem(answer)
             except (urllib3.exceptions.HTTPError, OSError) as error:
                 draft.unlink(missing_ok=True)

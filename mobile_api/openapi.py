@@ -379,6 +379,7 @@ FIELDS = {
     "reviewer_name": "their name",
     "decided_why": "why so",
     "restricted": "why its footage is restricted now",
+    "exports": "who took a package with one's own footage in it",
     "viewings": "every range of bytes that was served",
     "restrictions": "every restriction of the footage",
     "at_ms": "milliseconds from the start of the footage",

@@ -42,7 +42,7 @@ async def of_recording(request: Request[Any, Any, Any], recording: UUID, review:
     state, actor = request.app.state, request.user
     asked = Asked(actor=actor, recording=recording, review=review, what="package", address=address_of(request))
     source = await watching.allowed(state.store, asked)
-    return _sent(request, await exporting.of_recording(state.store, state.key_rings.evidence, actor, source))
+    return _sent(request, await exporting.of_recording(state.store, state.key_rings.evidence, asked, source))
 
 
 @post(
@@ -55,7 +55,7 @@ async def of_matter(request: Request[Any, Any, Any]) -> Stream:
     if request.user.kind not in ("officer", "staff"):
         raise Refusal("not_for_your_role")
     about = None if asked.kind == "case" else _id(asked.number)
-    order = Order(actor=request.user, kind=asked.kind, number=asked.number, about=about)
+    order = Order(actor=request.user, kind=asked.kind, number=asked.number, address=address_of(request), about=about)
     return _sent(request, await exporting.of_matter(state.store, state.key_rings.evidence, order))
 
 

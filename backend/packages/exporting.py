@@ -36,7 +36,7 @@ from backend.proof.tree import inclusion
 from backend.proof.trust import KeySet
 from backend.refusals import Refusal, Unknown
 from backend.reviews.service import TASKS
-from backend.reviews.watching import BLOCK, ENDINGS, Source
+from backend.reviews.watching import BLOCK, ENDINGS, Asked, Source
 from backend.visibility import INSPECTING, viewer
 from storage.evidence_store import EvidenceStore
 
@@ -60,7 +60,7 @@ WHERE case_key(t.case_ref) = case_key($1)
 """
 OF_MATTER = """
 SELECT k.upload AS id FROM held k JOIN hold h ON h.id = k.hold JOIN recording r ON r.id = k.upload WHERE h.about = $1
-UNION SELECT v.recording FROM review v WHERE v.about = $1
+UNION SELECT v.recording FROM review v WHERE v.about = $1 AND v.tasked
 UNION SELECT m.recording FROM matter_recording m WHERE m.matter = $1
 """
 LINES = f"""
@@ -86,7 +86,9 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     actor: Actor
     kind: Kind
     number: str
+    address: str
     about: UUID | None = None
+    review: UUID | None = None
 
 
 class Package(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,9 +105,11 @@ class Package(msgspec.Struct, frozen=True, kw_only=True):
     entries: Sequence[Record]
 
 
-async def of_recording(store: EvidenceStore, ring: KeyRing, actor: Actor, source: Source) -> Package:
+async def of_recording(store: EvidenceStore, ring: KeyRing, asked: Asked, source: Source) -> Package:
     """Of one recording, which the review lets them watch."""
-    order = Order(actor=actor, kind="recording", number=str(source.recording))
+    actor = asked.actor
+    order = Order(actor=actor, kind="recording", number=str(source.recording), address=asked.address,
+                  review=source.review)  # fmt: skip
     uploads = await fetch(MAY, actor.person, viewer(actor, INSPECTING)[1], [source.recording])
     return await _made(store, ring, order, uploads)
 
@@ -117,7 +121,8 @@ async def of_matter(store: EvidenceStore, ring: KeyRing, order: Order) -> Packag
         return await _made(store, ring, order, await _taken(order))
     except Refusal as refusal:
         about = [order.about] if order.about else []
-        await _tell(order.actor, "packages/export", "denied", order.actor.organ, about, {"code": refusal.code})
+        told = {"code": refusal.code, "kind": order.kind, "from": order.address}
+        await _tell(order.actor, "packages/export", "denied", order.actor.organ, about, told)
         raise
 
 
@@ -146,10 +151,10 @@ async def _made(store: EvidenceStore, ring: KeyRing, order: Order, uploads: Sequ
     inside = [row for row in uploads if row["state"] == "sealed" and not row["disposed"]]
     left_out = {str(row["id"]): "disposed" if row["disposed"] else row["state"] for row in uploads if row not in inside}
     ids = [row["id"] for row in uploads] + ([order.about] if order.about else [])
-    package = uuid4()
-    facts = {"package": str(package), "kind": order.kind, "files": len(inside)}
+    package, under = uuid4(), [order.review] if order.review else []
+    facts = {"package": str(package), "kind": order.kind, "files": len(inside), "from": order.address}
     organ = order.actor.organ
-    await _tell(order.actor, "packages/export", "done", organ, [package, *ids, *_wearers(uploads)], facts)
+    await _tell(order.actor, "packages/export", "done", organ, [package, *under, *ids, *_wearers(uploads)], facts)
     await checkpoints.make(store, ring, now, at_once=True)
     lines = await fetch(LINES, ids)
     rows, signed = await _proved(store, lines)

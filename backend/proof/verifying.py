@@ -148,13 +148,14 @@ async def verify(
     """
     keys = trusted(known, fingerprints) if fingerprints else by_kid(known.keys)
     seen = Verified(trusted=bool(fingerprints), flaws=[])
-    listed = await _listed(store)
     async with tx(isolation="repeatable_read", readonly=True):
         rows = await fetch("SELECT * FROM checkpoint ORDER BY number")
         counted: Any = await first("SELECT count(*) AS rows FROM journal")
-        _copies(rows, listed, seen)
+        listed = await _listed(store)
+        unknown = _copies(rows, listed, seen)
         stretches = _stretches(store, rows, keys, listed, seen)
         await _walk(_batches(), stretches, seen, lambda done: progress(done, counted["rows"]))
+    await _unknown(unknown, seen)
     seen.flaws.sort(key=lambda flaw: flaw.seq is None)  # rows first: the sort keeps their order
     return seen
 
@@ -166,19 +167,32 @@ async def _listed(store: EvidenceStore) -> dict[str, list[StoredVersion]]:
     return found
 
 
-def _copies(rows: Sequence[Record], listed: Mapping[str, list[StoredVersion]], seen: Verified) -> None:
-    """Every checkpoint of the store is one of the database, under its own name, and nothing lies over it."""
+async def _unknown(keys: Sequence[str], seen: Verified) -> None:
+    """What the store has and the database had not when the look began; made since then, it is none."""
+    if not keys:
+        return
+    numbers = [int(key.removeprefix(FOLDER).partition("-")[0]) for key in keys]
+    rows = await fetch("SELECT number, signed FROM checkpoint WHERE number = ANY ($1)", numbers)
+    made = {key_of(row["number"], row["signed"], SIGNED) for row in rows}
+    for key, number in zip(keys, numbers, strict=True):
+        if key not in made:
+            seen.flaw("copy_unknown", number=number)
+
+
+def _copies(rows: Sequence[Record], listed: Mapping[str, list[StoredVersion]], seen: Verified) -> list[str]:
+    """That every checkpoint has its copy, and nothing lies over it. Returns what the database does not know."""
+    unknown = []
     named = {key_of(row["number"], row["signed"], ending): row for row in rows for ending in (SIGNED, LEAVES)}
     for key, versions in listed.items():
         row = named.get(key)
-        number = int(key.removeprefix(FOLDER).partition("-")[0]) if row is None else row["number"]
-        if row is None and key.endswith(SIGNED):
-            seen.flaw("copy_unknown", number=number)
+        if row is None:
+            unknown += [key] if key.endswith(SIGNED) else []
         elif any(each.newest and each.deletion for each in versions):
-            seen.flaw("copy_covered", number=number)
+            seen.flaw("copy_covered", number=row["number"])
     for row in rows:
         if row["version"] is not None and key_of(row["number"], row["signed"], SIGNED) not in listed:
             seen.flaw("copy_missing", number=row["number"])
+    return unknown
 
 
 async def _stretches(

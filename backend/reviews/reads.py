@@ -57,6 +57,13 @@ WHERE v.wearer = $1 AND v.reviewer <> $1
     AND ($2::timestamptz IS NULL OR (w.began_at, w.id) < ($2, $3))
 ORDER BY w.began_at DESC, w.id DESC LIMIT $4
 """
+EXPORTED = """
+SELECT j.at, j.entry, p.badge AS reviewer_badge, p.name AS reviewer_name FROM journal j JOIN person p ON p.id = j.actor
+WHERE j.subjects @> ARRAY[$1::uuid] AND j.verb = 'packages/export' AND j.outcome = 'done' AND j.actor <> $1
+    AND NOT EXISTS (SELECT FROM complaint c WHERE c.outcome IS NULL AND (c.id = ANY (j.subjects) OR EXISTS (
+        SELECT FROM review v WHERE v.id = ANY (j.subjects) AND v.about = c.id)))
+ORDER BY j.seq DESC LIMIT 200
+"""
 REPLIES = """
 SELECT f.id, f.kind, f.started_at, f.ended_at, f.found_at, f.explained, coalesce((
     SELECT jsonb_agg(jsonb_build_object('id', y.id, 'at', y.at, 'words', y.words) ORDER BY y.at)
@@ -189,11 +196,21 @@ class MyFinding(msgspec.Struct, frozen=True, kw_only=True):
     replies: list[Said]
 
 
+class ExportedMe(msgspec.Struct, frozen=True, kw_only=True):
+    """Who took a package with one's own footage in it, and of what."""
+
+    at: Moment
+    kind: Literal["recording", "case", "complaint", "injury", "matter"]
+    reviewer_badge: str
+    reviewer_name: str
+
+
 class MyRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """What is kept about oneself: footage, who watched it, findings. `next`: of the viewings."""
+    """What is kept about oneself: footage, who watched it or took it along, findings. `next`: of the viewings."""
 
     kept: KeptOfMe
     viewings: list[WatchedMe]
+    exports: list[ExportedMe]
     findings: list[MyFinding]
     next: str | None
 
@@ -225,9 +242,15 @@ async def my_record(actor: Actor, language: Language, cursor: str | None, limit:
     return MyRecord(
         kept=as_row(KeptOfMe, kept),
         viewings=[as_row(WatchedMe, row) for row in rows[:limit]],
+        exports=[_export(row) for row in await fetch(EXPORTED, actor.person)],
         findings=[_mine(row, language) for row in await fetch(REPLIES, actor.person)],
         next=next_page(rows, limit, "began_at"),
     )
+
+
+def _export(row: Any) -> ExportedMe:
+    told = {name: row[name] for name in ("at", "reviewer_badge", "reviewer_name")}
+    return ExportedMe(**told, kind=msgspec.json.decode(row["entry"])["facts"]["kind"])
 
 
 def _mine(row: Any, language: Language) -> MyFinding:

@@ -84,7 +84,6 @@ class Viewing(Table, db=DB):
     served = BigInt(null=True, default=None)
     began_at = Timestamptz(null=False, default=None)
     ended_at = Timestamptz(null=True, default=None)
-    address = Text(null=True, default=None)
 
 
 class FindingReply(Table, db=DB):

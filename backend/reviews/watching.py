@@ -32,7 +32,7 @@ FROM review v JOIN recording r ON r.id = v.recording JOIN upload u ON u.id = r.i
 WHERE v.id = $1 AND v.reviewer = $2 AND v.recording = (SELECT coalesce(same_as, id) FROM upload WHERE id = $3)
 """
 BEGIN = """
-INSERT INTO viewing (id, review, what, first_byte, last_byte, began_at, address) VALUES ($1, $2, $3, $4, $5, $6, $7)
+INSERT INTO viewing (id, review, what, first_byte, last_byte, began_at) VALUES ($1, $2, $3, $4, $5, $6)
 """
 log = structlog.get_logger()
 END = "UPDATE viewing SET served = $2, ended_at = $3 WHERE id = $1 AND ended_at IS NULL"
@@ -69,7 +69,8 @@ async def allowed(store: EvidenceStore, asked: Asked) -> Source:
         return await _allowed(store, asked)
     except Refusal as refusal:
         subjects = [asked.recording] if asked.review is None else [asked.review, asked.recording]
-        await _tell(asked.actor, "recordings/view", "denied", asked.actor.organ, subjects, {"code": refusal.code})
+        told = {"code": refusal.code, "what": asked.what, "from": asked.address}
+        await _tell(asked.actor, "recordings/view", "denied", asked.actor.organ, subjects, told)
         raise
 
 
@@ -110,8 +111,14 @@ async def begin(asked: Asked, source: Source, span: tuple[int, int]) -> UUID:
     """Put into the journal what is about to be shown; the id of the viewing."""
     viewing, now = uuid4(), datetime.now(UTC)
     async with tx():
-        await execute(BEGIN, viewing, source.review, asked.what, *span, now, asked.address)
-        facts = {"viewing": str(viewing), "what": asked.what, "asked": list(span), "of": source.bytes}
+        await execute(BEGIN, viewing, source.review, asked.what, *span, now)
+        facts = {
+            "viewing": str(viewing),
+            "what": asked.what,
+            "asked": list(span),
+            "of": source.bytes,
+            "from": asked.address,
+        }
         subjects = [source.review, source.recording, source.wearer]
         await _tell(asked.actor, "recordings/view", "done", source.organ, subjects, facts)
     return viewing

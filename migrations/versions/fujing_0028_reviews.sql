@@ -90,7 +90,6 @@ CREATE TABLE viewing (
     served bigint CHECK (served BETWEEN 0 AND last_byte - first_byte + 1),
     began_at timestamptz NOT NULL,
     ended_at timestamptz,
-    address text,
     CHECK ((served IS NULL) = (ended_at IS NULL))
 );
 CREATE INDEX viewing_review ON viewing (review, began_at);

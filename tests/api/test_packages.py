@@ -328,6 +328,23 @@ async def test_the_journal_has_who_took_it(app: Litestar) -> None:
     sql = "SELECT verb, outcome FROM journal WHERE $1 = ANY (subjects) AND actor = $2 AND entry_id IS NULL ORDER BY seq"
     told = [tuple(row) for row in await fetch(sql, UUID(footage), wu.id)]
     assert [("recordings/view", "denied"), ("packages/export", "done"), ("packages/exported", "done")] == told
+    (export,) = (await lin.get("/v1/me/record")).json()["exports"]
+    assert ("recording", wu.badge) == (export["kind"], export["reviewer_badge"])
+
+
+async def test_a_package_of_a_complaint_is_told_once_it_is_concluded(app: Litestar) -> None:
+    """To the one complained of, under whichever name it was taken."""
+    lin, wu = await a_duty_auxiliary(app), await an_inspector_of(app, DISTRICT)
+    footage = await sealed(app, lin, content(), started_at=ago(hours=1.5), ended_at=ago(hours=1))
+    complaint = await a_complaint_about(app, lin)
+    assert 200 == (await ask(wu, "complaint", complaint)).status_code
+    review = (await reviewed(wu, footage, purpose="complaint", number=complaint))["id"]
+    assert 200 == (await wu.get(f"/v1/recordings/{footage}/package", review=review)).status_code
+    assert [] == (await lin.get("/v1/me/record")).json()["exports"]
+    ended = {"complaint": complaint, "version": 1, "words": "不属实", "outcome": "unfounded"}
+    recorded(await wu.post("/v1/complaints/conclude", **ended))
+    told = (await lin.get("/v1/me/record")).json()["exports"]
+    assert ["recording", "complaint"] == [each["kind"] for each in told]
 
 
 async def test_bytes_that_are_not_those_sealed_break_it_off(app: Litestar) -> None:

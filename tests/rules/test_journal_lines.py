@@ -1,6 +1,7 @@
 """The bytes that stand for a journal row for ever: a change here breaks every proof made before."""
 
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 from uuid import UUID
 
 import msgspec
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from backend.entries import digest
 from backend.journal import Line, canonical, utc
+from backend.proof.tree import leaf
 
 AT = datetime(2026, 3, 1, 0, 0, 1, 500000, tzinfo=UTC)
 LIN = UUID("0192f0c1-5d2e-7a31-8a5e-6f0e4f6f0001")
@@ -51,6 +53,16 @@ def test_a_line_has_always_had_these_bytes(name: str) -> None:
     """Version 1 is JSON with sorted keys, without spaces, without what is not there."""
     line, expected = VECTORS[name]
     assert expected == canonical(line)
+
+
+def test_a_leaf_has_always_been_this() -> None:
+    """The hash of the least row under a checkpoint, as docs/journal.md tells strangers."""
+    page = (Path(__file__).parents[2] / "docs" / "journal.md").read_text(encoding="utf-8")
+    line, told = VECTORS["the least"]
+    hashed = leaf(canonical(line)).hex()
+    assert "40d0a16b7e42d4c30939525de92fe9e95d06f0d2ac3c58a56b0a087a5bde2296" == hashed
+    assert told.decode() in page
+    assert hashed in page
 
 
 def test_a_digest_has_always_been_this() -> None:
