@@ -15,7 +15,7 @@ def check(path: Path, trust: Sequence[str], console: Console) -> int:
     try:
         with opened(path) as bag:
             seen = verify(bag, trust)
-    except (NotABag, OSError) as error:
+    except (NotABag, OSError, RuntimeError) as error:
         console.print(f"✗ 这不是一个数据包 this is no package: {error}", style="red", markup=False, soft_wrap=True)
         return 1
     for sentence in seen.flaws:

@@ -402,6 +402,9 @@ FIELDS = {
     "kept_until": "when the last of it may go, unless something holds it",
     "of_bytes": "of so many bytes in all",
     "replies": "what one said to it",
+    "checkpoint": "the number of the checkpoint under which it is proved; null: not proved yet",
+    "seq": "its number in the journal",
+    "actor_badge": "badge number of who did it; null: the server",
 }
 COMMON = (
     "malformed_json", "not_json", "invalid", "body_too_large", "encoding_not_supported", "malformed_body",
@@ -520,6 +523,7 @@ OF_OPERATION = {
     "review": ("unknown_review",),
     "review_watch": ("unknown_review",),
     "recording_content": WATCHING,
+    "recording_journal": ("unknown_recording",),
     "recording_package": WATCHING[:-1],
     "packages": ("not_for_your_role", "unknown_task", "nothing_to_pack", "package_needs_reviews"),
     "recording_poster": (*WATCHING, "no_poster"),

@@ -15,7 +15,7 @@ from litestar.response import Stream
 from backend.oversight.reads import page_limit, wrong
 from backend.refusals import Refusal
 from backend.reviews import reads, spot_checks, watching
-from backend.reviews.reads import MyRecord, ReviewDetail, Reviews, ReviewStatus
+from backend.reviews.reads import History, MyRecord, ReviewDetail, Reviews, ReviewStatus
 from backend.reviews.spot_checks import SpotCheckCount, SpotChecks, SpotCheckStatus
 from backend.reviews.watching import Asked, Source, What
 from mobile_api.lookups import Cursor, Limit
@@ -120,6 +120,17 @@ def _headers(source: Source, span: tuple[int, int], partial: bool, etag: str) ->
     return told | ({"Content-Range": f"bytes {span[0]}-{span[1]}/{source.bytes}"} if partial else {})
 
 
+@get(
+    "/recordings/{recording:uuid}/journal", summary="What was done with it · 资料日志", tags=TAGS,
+    operation_id="recording_journal",
+)  # fmt: skip
+async def journal(
+    request: Request[Any, Any, Any], recording: UUID, cursor: Cursor = None, limit: Limit = None
+) -> History:
+    """Declared, sealed, held, watched, refused, exported: by whom, when, from where, under which checkpoint."""
+    return await reads.history(request.user, recording, cursor, page_limit(limit))
+
+
 @get("/reviews", summary="Reviews · 调阅列表", tags=TAGS, operation_id="reviews")
 async def listed(
     request: Request[Any, Any, Any],
@@ -195,4 +206,4 @@ async def my_record(request: Request[Any, Any, Any], cursor: Cursor = None, limi
     return await reads.my_record(request.user, language_of(request), cursor, page_limit(limit))
 
 
-ROUTES = [content, poster, listed, one, watch, checks, check_counts, my_record]
+ROUTES = [content, poster, journal, listed, one, watch, checks, check_counts, my_record]

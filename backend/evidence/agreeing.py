@@ -7,12 +7,15 @@ from datetime import datetime
 from uuid import UUID
 
 from backend import findings, journal
-from backend.database import Record, fetch
+from backend.database import Record, fetch, value
 from backend.evidence.auditing import is_newest
 from backend.findings import Finding
 from storage.evidence_store import EvidenceStore, ObjectUnknown
 
 PAGE = 200
+TRIES = 3
+WANTED = "SELECT legal_hold FROM upload WHERE id = $1"
+GONE = "SELECT disposed_at IS NOT NULL FROM upload WHERE id = $1"
 KEPT = """
 SELECT u.id, u.organ, u.object_key, u.version, u.locked_until, u.legal_hold, ARRAY(
     SELECT f.kind FROM finding f WHERE f.subject = u.id AND f.withdrawn_at IS NULL
@@ -38,8 +41,9 @@ async def agree(store: EvidenceStore, now: datetime, only: UUID | None = None) -
                 await _stands("evidence_covered", row, covered)
                 await _stands("evidence_missing", row, False)
             except ObjectUnknown:
-                told["missing"] += 1
-                await _stands("evidence_missing", row, True)
+                if not await value(GONE, row["id"]):  # not disposed of meanwhile
+                    told["missing"] += 1
+                    await _stands("evidence_missing", row, True)
     return told
 
 
@@ -50,8 +54,11 @@ async def _repaired(store: EvidenceStore, row: Record, now: datetime) -> int:
     if row["locked_until"] > now and (kept is None or kept < row["locked_until"]):
         await store.lock(key, version, row["locked_until"])
         repaired.append("lock")
-    if await store.is_held(key, version) != row["legal_hold"]:
-        await store.hold(key, version, row["legal_hold"])
+    for _ in range(TRIES):  # what the database wants may change while the store is told
+        wanted = bool(await value(WANTED, row["id"]))
+        if await store.is_held(key, version) == wanted:
+            break
+        await store.hold(key, version, wanted)
         repaired.append("hold")
     if repaired:
         await journal.append(

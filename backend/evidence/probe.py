@@ -69,7 +69,7 @@ class RangeFile(io.RawIOBase):
 
 
 def probe(file: Any, size: int, longest: float) -> dict[str, Any]:
-    """{"media": bool, "duration_ms", "codec", "poster"} of the longest audio or video stream.
+    """{"media": bool, "duration_ms", "codec"} of the longest audio or video stream.
 
     `longest`: seconds that one frame can show; of a longer pause between two frames no more is counted, so that two
     frames an hour apart prove no hour.
@@ -83,19 +83,18 @@ def probe(file: Any, size: int, longest: float) -> dict[str, Any]:
             if not spans:
                 return {"media": False}
             codec = (container.streams.video or container.streams.audio)[0].codec_context.name
-            seen = {"media": True, "duration_ms": round(max(spans) * 1000), "codec": codec}
-            return seen | _poster(container)
+            return {"media": True, "duration_ms": round(max(spans) * 1000), "codec": codec}
     except (av.error.FFmpegError, ValueError, OverflowError):
         return {"media": False}
 
 
-def _poster(container: Any) -> dict[str, str]:
+def poster(file: Any) -> dict[str, str]:
     """{"poster"}: the first frame that can be shown, as a JPEG in base64; nothing where there is none."""
     try:
-        if not container.streams.video:
-            return {}
-        container.seek(0)
-        frame = next(container.decode(container.streams.video[0]))
+        with av.open(file, metadata_errors="ignore") as container:
+            if not container.streams.video:
+                return {}
+            frame = next(container.decode(container.streams.video[0]))
         width = min(POSTER_WIDTH, frame.width) // 2 * 2
         height = max(2, frame.height * width // frame.width // 2 * 2)
         encoder = av.CodecContext.create("mjpeg", "w")
@@ -156,7 +155,8 @@ def _answer(order: dict[str, Any]) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
-        _tell(probe(RangeFile(order["url"], order["bytes"]), order["bytes"], order["longest_frame"]))
+        file = RangeFile(order["url"], order["bytes"])
+        _tell(poster(file) if order["poster"] else probe(file, order["bytes"], order["longest_frame"]))
     except BaseException:
         os._exit(1)
     os._exit(0)

@@ -15,7 +15,7 @@ import subprocess
 import sys
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -60,6 +60,7 @@ WITH old AS (
 UPDATE upload u SET state = 'abandoned', store_upload = NULL FROM old WHERE u.id = old.id
 RETURNING u.id, u.owner, u.organ, old.object_key, old.store_upload
 """
+T = TypeVar("T", "Probe", "Poster")
 log = structlog.get_logger()
 
 
@@ -69,7 +70,12 @@ class Probe(msgspec.Struct, frozen=True):
     media: bool
     duration_ms: Annotated[int, msgspec.Meta(ge=0, le=LONGEST_FILM_MS)] | None = None
     codec: str | None = None
-    poster: str | None = None  # a JPEG in base64
+
+
+class Poster(msgspec.Struct, frozen=True):
+    """A still frame as the child made it: a JPEG in base64, or none."""
+
+    poster: str | None = None
 
 
 async def seal(store: EvidenceStore, keys: Keys, upload: UUID) -> None:
@@ -104,7 +110,7 @@ async def _lock_and_sign(
     until = rules.locked_until(ended, now, law().span("footage_retention"), law().span("sealed_retention_floor"))
     until = until.replace(microsecond=0) + timedelta(seconds=1)
     await store.lock(found.key, found.version, until)
-    poster = await _keep_poster(store, row["id"], until, seen)
+    poster = await _keep_poster(store, row["id"], until, found) if seen is not None and seen.media else None
     signed = keys.evidence.sign(
         {
             "iss": ISSUER,
@@ -146,11 +152,12 @@ def poster_key(upload: UUID) -> str:
     return f"poster/{upload}"
 
 
-async def _keep_poster(store: EvidenceStore, upload: UUID, until: datetime, seen: Probe | None) -> str | None:
+async def _keep_poster(store: EvidenceStore, upload: UUID, until: datetime, found: StoredObject) -> str | None:
     """A still frame beside the footage, locked as long; its version, or none where there is none."""
-    if seen is None or seen.poster is None:
+    picture = (await _poster(store, found)).poster
+    if picture is None:
         return None
-    put = await store.put(poster_key(upload), base64.b64decode(seen.poster), "image/jpeg")
+    put = await store.put(poster_key(upload), base64.b64decode(picture), "image/jpeg")
     await store.lock(put.key, put.version, until)
     return put.version
 
@@ -188,7 +195,13 @@ async def _probe(store: EvidenceStore, found: StoredObject, row: Record) -> Prob
     if row["kind"] != "recording":
         return None
     url = store.sign_read(found.key, found.version, timedelta(seconds=PROBE_SECONDS))
-    return await asyncio.to_thread(PROBERS.ask, url, found.bytes)
+    return await asyncio.to_thread(PROBERS.ask, url, found.bytes, Probe(media=False))
+
+
+async def _poster(store: EvidenceStore, found: StoredObject) -> Poster:
+    """Ask another child: what the first has said stands, whatever decoding a picture does to this one."""
+    url = store.sign_read(found.key, found.version, timedelta(seconds=PROBE_SECONDS))
+    return await asyncio.to_thread(PROBERS.ask, url, found.bytes, Poster())
 
 
 class Probers:
@@ -197,18 +210,22 @@ class Probers:
     def __init__(self) -> None:
         self._idle: list[subprocess.Popen[bytes]] = []
 
-    def ask(self, url: str, size: int) -> Probe:
-        """What a server's child saw. A server that dies or is silent for too long is replaced, once for a file."""
+    def ask(self, url: str, size: int, otherwise: T) -> T:
+        """What a server's child saw, or `otherwise` where none comes back.
+
+        A server that dies or is silent for too long is replaced, once for a file.
+        """
         longest = law().span("longest_frame").total_seconds()
-        order = json.dumps({"url": url, "bytes": size, "longest_frame": longest}).encode() + b"\n"
+        poster = isinstance(otherwise, Poster)
+        order = json.dumps({"url": url, "bytes": size, "longest_frame": longest, "poster": poster}).encode() + b"\n"
         for choose in (self._take, _start_prober):
             server = choose()
-            seen = _asked(server, order)
+            seen = _asked(server, order, type(otherwise))
             if seen is not None:
                 self._idle.append(server)
                 return seen
             _end(server)
-        return Probe(media=False)
+        return otherwise
 
     def _take(self) -> subprocess.Popen[bytes]:
         return self._idle.pop() if self._idle else _start_prober()
@@ -230,14 +247,14 @@ def _end(server: subprocess.Popen[bytes]) -> None:
     server.wait()
 
 
-def _asked(server: subprocess.Popen[bytes], order: bytes) -> Probe | None:
+def _asked(server: subprocess.Popen[bytes], order: bytes, kind: type[T]) -> T | None:
     if server.stdin is None or server.stdout is None:
         return None
     try:
         server.stdin.write(order)
         if not select.select([server.stdout], [], [], PROBE_SECONDS)[0]:
             return None
-        return msgspec.json.decode(server.stdout.readline(), type=Probe)
+        return msgspec.json.decode(server.stdout.readline(), type=kind)
     except (OSError, msgspec.DecodeError):
         return None
 

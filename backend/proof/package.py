@@ -8,6 +8,7 @@ that is not signed, and nothing is written to the disk while it is checked. docs
 import hashlib
 import hmac
 import zipfile
+import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,11 @@ from backend.proof.checkpoints import Claims
 from backend.proof.tree import head_of, leaf
 from backend.proof.trust import BadSignature, Jwk, KeySet, read, trusted
 
+
+class NotABag(Exception):
+    """Nothing can be checked: what is missing or cannot be read."""
+
+
 VERSION = 1
 PACKAGE_TYPE = "fujing-package+jwt"
 RECEIPT_TYPE = "fujing-receipt+jwt"
@@ -30,6 +36,10 @@ SIGNED = "package.jwt"
 BLOCK = 1024 * 1024
 SMALL = 64 * 1024 * 1024  # what is read whole: lists, never footage
 
+UNREADABLE = (  # whatever a forger may put there
+    NotABag, msgspec.MsgspecError, zipfile.BadZipFile, zlib.error, OSError, ValueError, LookupError, EOFError,
+    TypeError, AttributeError, RuntimeError,
+)  # fmt: skip
 WORDS = {
     "not_a_bag": ("这不是一个数据包：{what}", "this is no package: {what}"),
     "file_missing": ("缺少文件 {what}", "the file {what} is missing"),
@@ -150,10 +160,6 @@ class Bag:
         return content
 
 
-class NotABag(Exception):
-    """Nothing can be checked: what is missing or cannot be read."""
-
-
 @contextmanager
 def opened(path: Path) -> Iterator[Bag]:
     """Raises NotABag, OSError."""
@@ -195,8 +201,8 @@ def verify(bag: Bag, fingerprints: Collection[str]) -> Checked:
         people = msgspec.json.decode(bag.whole(PEOPLE), type=dict[str, Person])
         for upload in about.uploads:
             _upload(bag, upload, keys, rows, people, digests, seen)
-    except (NotABag, msgspec.MsgspecError, zipfile.BadZipFile, OSError, ValueError, KeyError, EOFError) as error:
-        seen.flaw("not_a_bag", error)
+    except UNREADABLE as error:
+        seen.flaw("not_a_bag", f"{type(error).__name__}: {error}")
     return seen
 
 

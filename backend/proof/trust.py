@@ -32,7 +32,7 @@ def read(token: str, keys: Mapping[str, Jwk], typ: str) -> dict[str, Any]:
         claims: dict[str, Any] = jwt.decode(token, jwt.PyJWK(key).key, algorithms=[ALGORITHM])
     except KeyError as error:
         raise BadSignature("signed by a key that is not known") from error
-    except (jwt.PyJWTError, ValueError) as error:
+    except (jwt.PyJWTError, ValueError, TypeError) as error:
         raise BadSignature(f"the signature does not verify: {error}") from error
     return claims
 

@@ -11,13 +11,13 @@ from uuid import UUID
 import msgspec
 
 from backend.database import fetch, first
-from backend.entries import Actor, Moment
+from backend.entries import BIGINT, Actor, Moment
 from backend.law.catalogue import Language, law
-from backend.oversight.reads import Page, as_row, next_page, rows_of_page
+from backend.oversight.reads import Page, as_row, next_page, rows_of_page, wrong
 from backend.refusals import Refusal
 from backend.reviews.entries import Found, Purpose, RestrictionCategory
 from backend.reviews.watching import What
-from backend.visibility import viewer, visible_to
+from backend.visibility import INSPECTING, viewer, visible_to
 
 ReviewStatus = Literal["open", "to_decide", "closed", "all"]
 STATUSES: dict[ReviewStatus, str] = {
@@ -63,6 +63,20 @@ WHERE j.subjects @> ARRAY[$1::uuid] AND j.verb = 'packages/export' AND j.outcome
     AND NOT EXISTS (SELECT FROM complaint c WHERE c.outcome IS NULL AND (c.id = ANY (j.subjects) OR EXISTS (
         SELECT FROM review v WHERE v.id = ANY (j.subjects) AND v.about = c.id)))
 ORDER BY j.seq DESC LIMIT 200
+"""
+HISTORY_OF = """
+SELECT r.id FROM recording r WHERE r.id = (SELECT coalesce(same_as, id) FROM upload WHERE id = $2)
+    AND r.organ IN (SELECT organs_under($1::text[])) AND r.wearer <> $3 AND NOT hidden_from($3, r.wearer, r.during)
+"""
+HISTORY = """
+SELECT j.seq, j.at, j.verb, j.outcome, j.entry, p.badge AS actor_badge, d.serial, (
+    SELECT c.number FROM checkpoint c WHERE (c.epoch, c.xid, c.seq) >= (j.epoch, j.xid, j.seq)
+    ORDER BY c.epoch, c.xid, c.seq LIMIT 1) AS checkpoint
+FROM journal j LEFT JOIN person p ON p.id = j.actor LEFT JOIN device d ON d.id = j.device
+WHERE j.subjects @> ARRAY[$1::uuid] AND ($3::timestamptz IS NULL OR (j.at, j.seq) < ($3, $4))
+    AND NOT EXISTS (SELECT FROM complaint c WHERE may_not_handle(c.id, $2) AND (c.id = ANY (j.subjects) OR EXISTS (
+        SELECT FROM review v WHERE v.id = ANY (j.subjects) AND v.about = c.id)))
+ORDER BY j.at DESC, j.seq DESC LIMIT $5
 """
 REPLIES = """
 SELECT f.id, f.kind, f.started_at, f.ended_at, f.found_at, f.explained, coalesce((
@@ -215,6 +229,26 @@ class MyRecord(msgspec.Struct, frozen=True, kw_only=True):
     next: str | None
 
 
+class HistoryLine(msgspec.Struct, frozen=True, kw_only=True):
+    """A line of the journal about footage. `checkpoint`: under which it is proved; null: not proved yet."""
+
+    seq: int
+    at: Moment
+    verb: str
+    outcome: str
+    actor_badge: str | None
+    serial: str | None
+    facts: dict[str, Any]
+    checkpoint: int | None
+
+
+class History(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of what was done with one recording."""
+
+    items: list[HistoryLine]
+    next: str | None
+
+
 async def reviews(actor: Actor, status: ReviewStatus, cursor: str | None, limit: int) -> Reviews:
     """One's own, and those of footage of the organs that one oversees, unless one wears the camera; newest first."""
     rows = await rows_of_page(REVIEWS, f"{SEEN} AND {STATUSES[status]}", "v", actor, cursor, limit, by="opened_at")
@@ -257,3 +291,28 @@ def _mine(row: Any, language: Language) -> MyFinding:
     told = {name: row[name] for name in ("id", "kind", "started_at", "ended_at", "found_at", "explained")}
     replies = msgspec.json.decode(row["replies"], type=list[Said])
     return MyFinding(**told, message=law().messages[row["kind"]].sentence(language), replies=replies)
+
+
+async def history(actor: Actor, recording: UUID, cursor: str | None, limit: int) -> History:
+    """Everything that was done with one recording, newest first. Raises Refusal `unknown_recording`, `invalid`.
+
+    For inspectors of its organ, never for who wore the camera; of a complaint that they may not handle, nothing.
+    """
+    page = Page.after(cursor)
+    if page is not None and page.id.int > BIGINT:
+        raise wrong("cursor", "not one of ours")
+    row = await first(HISTORY_OF, viewer(actor, INSPECTING)[1], recording, actor.person)
+    if row is None:
+        raise Refusal("unknown_recording")
+    rows = await fetch(HISTORY, row["id"], actor.person, page and page.at, page and page.id.int, limit + 1)
+    last = rows[limit - 1] if len(rows) > limit else None
+    return History(
+        items=[_line(each) for each in rows[:limit]],
+        next=last and Page(last["at"], UUID(int=last["seq"])).cursor(),
+    )
+
+
+def _line(row: Any) -> HistoryLine:
+    facts = msgspec.json.decode(row["entry"]).get("facts", {})
+    told = {name: row[name] for name in HistoryLine.__struct_fields__ if name != "facts"}
+    return HistoryLine(**told, facts=facts)

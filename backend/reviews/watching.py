@@ -25,7 +25,8 @@ What = Literal["content", "poster"]
 Use = Literal["content", "poster", "package"]
 BLOCK = 256 * 1024
 ROW = """
-SELECT v.*, hidden_from($2, r.wearer, r.during) AS hidden, u.object_key, u.version, u.bytes, u.media_type, u.sha256,
+SELECT v.*, hidden_from($2, r.wearer, r.during) OR v.purpose = 'complaint' AND may_not_handle(v.about, $2) AS hidden,
+    u.object_key, u.version, u.bytes, u.media_type, u.sha256,
     u.state, u.disposed_at, r.poster_version, EXISTS (
         SELECT FROM restriction x WHERE x.recording = r.id AND x.lifted_at IS NULL) AS restricted
 FROM review v JOIN recording r ON r.id = v.recording JOIN upload u ON u.id = r.id

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import random
 import zipfile
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -371,3 +372,25 @@ async def test_what_is_not_proved_yet_is_put_under_a_checkpoint(app: Litestar) -
     before = await value("SELECT coalesce(max(number), 0) FROM checkpoint")
     await checkpoints.make(app.state.store, app.state.key_rings.evidence, datetime.now(UTC), at_once=True)
     assert before <= await value("SELECT max(number) FROM checkpoint")
+
+
+async def test_whatever_a_forger_puts_there_is_told_and_never_breaks_it(
+    package: tuple[Files, bytes, str, Someone], app: Litestar, tmp_path: Path
+) -> None:
+    """Pieces of every file cut, doubled and turned, under manifests that agree: a sentence each time."""
+    dice, names = random.Random(20261124), [name for name in package[0] if "originals" not in name]  # noqa: S311
+    for _ in range(300):
+        files, name = dict(package[0]), dice.choice(names)
+        told = bytearray(files[name])
+        for _ in range(dice.randrange(1, 4)):
+            at = dice.randrange(len(told) + 1)
+            piece = dice.choice(
+                [b"", b"[]", b"null", b"{}", b'"\xff"', b"[" * 5000, b"9" * 50, bytes([dice.randrange(256)])]
+            )
+            told[at : at + dice.randrange(9)] = piece
+        files[name] = bytes(told)
+        if name not in (PAYLOAD, TAGS) and dice.random() < 0.8:
+            files = rebagged(files)
+        for trust in ([ours(app)], []):
+            seen = judged(files, tmp_path, *trust)
+            assert seen.flaws or not trust or files == package[0], name

@@ -309,6 +309,39 @@ async def test_spot_checks_are_drawn_and_done(app: Litestar) -> None:
     assert [] == [each for each in (await lin.get("/v1/spot-checks")).json()["items"] if each["organ"] == organ]
 
 
+async def test_the_journal_of_one_recording(app: Litestar) -> None:
+    """Everything that was done with it, for inspectors; of a complaint that one may not handle, nothing."""
+    lin, wu, li = (
+        await a_duty_auxiliary(app),
+        await an_inspector_of(app, DISTRICT),
+        await an_inspector_of(app, DISTRICT),
+    )
+    footage = await sealed(app, lin, content(), started_at=ago(hours=1.5), ended_at=ago(hours=1))
+    complaint = await a_complaint_about(app, lin)
+    review = (await opened(wu, footage, purpose="complaint", number=complaint))["id"]
+    refused(await watch(wu, footage), 403, "review_needed")
+    assert 206 == (await watch(wu, footage, review, "bytes=0-9")).status_code
+    await watching.ENDINGS.wait()
+    told = (await wu.get(f"/v1/recordings/{footage}/journal", limit=3)).json()
+    more = (await wu.get(f"/v1/recordings/{footage}/journal", cursor=told["next"])).json()
+    verbs = [(line["verb"], line["outcome"]) for line in [*told["items"], *more["items"]]]
+    expected = ["recordings/viewed done", "recordings/view done", "recordings/view denied", "reviews/open recorded",
+        "evidence/seal done", "uploads/complete done", "recordings/declare recorded"]  # fmt: skip
+    assert expected == [" ".join(each) for each in verbs]
+    assert ("127.0.0.1", wu.badge) == (told["items"][1]["facts"]["from"], told["items"][1]["actor_badge"])
+    aside = {"complaint": complaint, "version": 1, "words": "与当事人相识"}
+    recorded(await li.post("/v1/complaints/step-aside", **aside))
+    hidden = [line["verb"] for line in (await li.get(f"/v1/recordings/{footage}/journal")).json()["items"]]
+    assert "reviews/open" not in hidden
+    assert "evidence/seal" in hidden
+    recorded(await wu.post("/v1/complaints/step-aside", **(aside | {"version": 2})))
+    refused(await watch(wu, footage, review), 404, "unknown_review")
+    bad = (await wu.get("/v1/recordings", limit=1)).json()["next"]
+    refused(await wu.get(f"/v1/recordings/{footage}/journal", cursor=bad), 422, "invalid")
+    for who in (lin, await an_officer(app), await an_inspector_of(app, OTHER_DISTRICT)):
+        refused(await who.get(f"/v1/recordings/{footage}/journal"), 404, "unknown_recording")
+
+
 async def test_what_is_kept_about_me_and_what_i_say_to_it(app: Litestar) -> None:
     lin, chen = await a_duty_auxiliary(app), await a_duty_auxiliary(app)
     footage = await sealed(app, lin, content())
