@@ -318,6 +318,22 @@ async def test_a_complaint_without_the_complainant(app: Litestar, tmp_path: Path
     refused(await ask(wu, "injury", "x"), 404, "unknown_task")
 
 
+async def test_harassment_and_an_injury_with_the_footage_that_shows_it(app: Litestar, tmp_path: Path) -> None:
+    """What is linked, and what is held around it."""
+    lin, wu = await a_duty_auxiliary(app), await an_inspector_of(app, DISTRICT)
+    times = {"started_at": ago(minutes=40), "ended_at": ago(minutes=20)}
+    footage, other = await sealed(app, lin, content(), **times), await sealed(app, lin, content())
+    raised = {"kind": "harassment", "words": "跟踪辱骂", "recordings": [footage]}
+    matter = recorded(await lin.post("/v1/matters/raise", **raised))["id"]
+    hurt = {"how": "被推倒", "doing": "巡逻", "body_part": "右前臂", "severity": "minor", "injured_at": ago(minutes=30)}
+    injury = recorded(await lin.post("/v1/injuries/report", **hurt))["injury"]["id"]
+    for kind, number, inside in (("matter", matter, {footage}), ("injury", injury, {footage, other})):
+        files = unzipped((await ask(wu, kind, number)).content)
+        assert inside == {name.split("/")[-1].split(".")[0] for name in files if name.startswith("data/originals")}
+        assert [] == judged(files, tmp_path, ours(app)).flaws
+        assert not any("右前臂".encode() in told or "跟踪".encode() in told for told in files.values())
+
+
 async def test_the_journal_has_who_took_it(app: Litestar) -> None:
     """Before the first byte, and that all of it went; a denial too."""
     lin, wu = await a_duty_auxiliary(app), await an_inspector_of(app, DISTRICT)

@@ -19,6 +19,7 @@ from checkins import checkin_vs_bare
 from figures import BenchError, Figure, say
 from sealing import seal_vs_read
 from uploads import upload_figures
+from verifying import verify_rows
 
 from backend.settings import Settings
 from mobile_api import serving
@@ -27,7 +28,7 @@ from mobile_api.serving import Ended, House, ServingError
 from storage.embedded.processes import EmbeddedError
 from storage.evidence_store import StoreUnavailable
 
-NAMES = ("checkin_vs_bare", "upload_vs_sdk", "upload_api_cpu", "seal_vs_read")
+NAMES = ("checkin_vs_bare", "upload_vs_sdk", "upload_api_cpu", "verify_rows", "seal_vs_read")
 RESULTS = Path("bench-results.json")
 WRONG = (
     BenchError, ServingError, EmbeddedError, StoreUnavailable, Problem, Unreachable, NotVerified, OSError,
@@ -39,6 +40,7 @@ def asked() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5, help="A B pairs for each figure (%(default)s)")
     parser.add_argument("--mib", type=int, default=512, help="size of what is uploaded and sealed (%(default)s)")
     parser.add_argument("--seconds", type=float, default=5, help="of each run of check-ins (%(default)s)")
+    parser.add_argument("--rows", type=int, default=200_000, help="of the journal that is verified (%(default)s)")
     parser.add_argument("--only", choices=NAMES, action="append", help="this figure; may be given again")
     parser.add_argument("--no-json", action="store_true", help=f"do not write {RESULTS}")
     return parser.parse_args()
@@ -50,6 +52,8 @@ def figures(house: House, home: Path, options: argparse.Namespace, wanted: set[s
         yield from checkin_vs_bare(house, options.rounds, options.seconds)
     if wanted & {"upload_vs_sdk", "upload_api_cpu"}:
         yield from upload_figures(house, home, options.rounds, options.mib)
+    if "verify_rows" in wanted:
+        yield from verify_rows(house, options.rounds, options.rows)
     if "seal_vs_read" in wanted:
         yield from seal_vs_read(house, home, options.rounds, options.mib)
 

@@ -4,13 +4,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-FIGURES = ("checkin_vs_bare", "upload_vs_sdk", "upload_api_cpu", "seal_vs_read")
+FIGURES = ("checkin_vs_bare", "upload_vs_sdk", "upload_api_cpu", "verify_rows", "seal_vs_read")
+
+SHORT = ("--rounds", "1", "--seconds", "0.2", "--mib", "16", "--rows", "500")
 
 
 def test_every_figure_is_measured(repository: Path) -> None:
     """Each is a line with its value; check-ins are compared with the bare ones, statement by statement, before."""
     done = subprocess.run(
-        [sys.executable, "tests/bench/run.py", "--rounds", "1", "--seconds", "0.2", "--mib", "16", "--no-json"],
+        [sys.executable, "tests/bench/run.py", *SHORT, "--no-json"],
         cwd=repository, capture_output=True, text=True, timeout=110,
     )  # fmt: skip
     assert 0 == done.returncode, done.stderr[-4000:]
