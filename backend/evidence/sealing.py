@@ -70,6 +70,7 @@ class Probe(msgspec.Struct, frozen=True):
     media: bool
     duration_ms: Annotated[int, msgspec.Meta(ge=0, le=LONGEST_FILM_MS)] | None = None
     codec: str | None = None
+    poster: str | None = None  # as another child made it
 
 
 class Poster(msgspec.Struct, frozen=True):
@@ -110,7 +111,7 @@ async def _lock_and_sign(
     until = rules.locked_until(ended, now, law().span("footage_retention"), law().span("sealed_retention_floor"))
     until = until.replace(microsecond=0) + timedelta(seconds=1)
     await store.lock(found.key, found.version, until)
-    poster = await _keep_poster(store, row["id"], until, found) if seen is not None and seen.media else None
+    poster = await _keep_poster(store, row["id"], until, seen)
     signed = keys.evidence.sign(
         {
             "iss": ISSUER,
@@ -152,12 +153,11 @@ def poster_key(upload: UUID) -> str:
     return f"poster/{upload}"
 
 
-async def _keep_poster(store: EvidenceStore, upload: UUID, until: datetime, found: StoredObject) -> str | None:
+async def _keep_poster(store: EvidenceStore, upload: UUID, until: datetime, seen: Probe | None) -> str | None:
     """A still frame beside the footage, locked as long; its version, or none where there is none."""
-    picture = (await _poster(store, found)).poster
-    if picture is None:
+    if seen is None or seen.poster is None:
         return None
-    put = await store.put(poster_key(upload), base64.b64decode(picture), "image/jpeg")
+    put = await store.put(poster_key(upload), base64.b64decode(seen.poster), "image/jpeg")
     await store.lock(put.key, put.version, until)
     return put.version
 
@@ -195,13 +195,12 @@ async def _probe(store: EvidenceStore, found: StoredObject, row: Record) -> Prob
     if row["kind"] != "recording":
         return None
     url = store.sign_read(found.key, found.version, timedelta(seconds=PROBE_SECONDS))
-    return await asyncio.to_thread(PROBERS.ask, url, found.bytes, Probe(media=False))
-
-
-async def _poster(store: EvidenceStore, found: StoredObject) -> Poster:
-    """Ask another child: what the first has said stands, whatever decoding a picture does to this one."""
-    url = store.sign_read(found.key, found.version, timedelta(seconds=PROBE_SECONDS))
-    return await asyncio.to_thread(PROBERS.ask, url, found.bytes, Poster())
+    seen = await asyncio.to_thread(PROBERS.ask, url, found.bytes, Probe(media=False))
+    if not seen.media:
+        return seen
+    # Another child: what the first has said stands, whatever decoding a picture does to this one.
+    made = await asyncio.to_thread(PROBERS.ask, url, found.bytes, Poster())
+    return msgspec.structs.replace(seen, poster=made.poster)
 
 
 class Probers:
