@@ -63,11 +63,15 @@ SELECT k.upload AS id FROM held k JOIN hold h ON h.id = k.hold JOIN recording r 
 UNION SELECT v.recording FROM review v WHERE v.about = $1 AND v.tasked
 UNION SELECT m.recording FROM matter_recording m WHERE m.matter = $1
 """
+# Who watched stands in lines of its own; that it was for a complaint is not told to who may not handle it.
 LINES = f"""
 SELECT j.epoch, j.xid, j.seq, j.actor, j.device, j.entry, c.number FROM journal j LEFT JOIN LATERAL (
     SELECT c.number FROM checkpoint c WHERE (c.epoch, c.xid, c.seq) >= (j.epoch, j.xid, j.seq)
     ORDER BY c.epoch, c.xid, c.seq LIMIT 1
-) c ON true WHERE j.subjects && $1 AND {journal.SAFE.format(j="j")} ORDER BY j.epoch, j.xid, j.seq
+) c ON true WHERE j.subjects && $1 AND {journal.SAFE.format(j="j")} AND NOT (
+    j.verb LIKE 'reviews/%' AND EXISTS (SELECT FROM review v WHERE v.id = ANY (j.subjects)
+        AND v.purpose = 'complaint' AND may_not_handle(v.about, $2))
+) ORDER BY j.epoch, j.xid, j.seq
 """  # noqa: S608
 CHECKPOINTS = "SELECT number, signed, leaves, leaves_version FROM checkpoint WHERE number = ANY ($1) ORDER BY number"
 # Of the footage alone: the entry of a complaint names who complained.
@@ -156,7 +160,7 @@ async def _made(store: EvidenceStore, ring: KeyRing, order: Order, uploads: Sequ
     organ = order.actor.organ
     await _tell(order.actor, "packages/export", "done", organ, [package, *under, *ids, *_wearers(uploads)], facts)
     await checkpoints.make(store, ring, now, at_once=True)
-    lines = await fetch(LINES, ids)
+    lines = await fetch(LINES, ids, order.actor.person)
     rows, signed = await _proved(store, lines)
     named = {who for line in lines for who in (line["actor"], line["device"]) if who} | set(_wearers(uploads))
     people = {str(row["id"]): _person(row) for row in await fetch(NAMES, list(named))}

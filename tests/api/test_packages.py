@@ -334,6 +334,29 @@ async def test_harassment_and_an_injury_with_the_footage_that_shows_it(app: Lite
         assert not any("右前臂".encode() in told or "跟踪".encode() in told for told in files.values())
 
 
+async def test_a_case_does_not_tell_of_a_complaint_to_who_may_not_handle_it(app: Litestar, tmp_path: Path) -> None:
+    """That somebody watched is proved all the same."""
+    lin, _, _, _ = await a_led_patrol(app)
+    wu, li, case = (
+        await an_inspector_of(app, DISTRICT),
+        await an_inspector_of(app, DISTRICT),
+        f"受案〔2026〕{uuid4().hex}",
+    )
+    footage = await sealed(app, lin, content(), started_at=ago(minutes=3), ended_at=ago(minutes=1))
+    recorded(await lin.starts("10.4", at=ago(minutes=2), case_ref=case, case_kind="administrative", officers_present=1,
+        recording=True, despite={"why": "补报"}))  # fmt: skip
+    complaint = await a_complaint_about(app, lin)
+    review = (await reviewed(wu, footage, purpose="complaint", number=complaint))["id"]
+    assert 200 == (await watch(wu, footage, review)).status_code
+    recorded(await li.post("/v1/complaints/step-aside", complaint=complaint, version=1, words="与当事人相识"))
+    for who, tells in ((wu, True), (li, False)):
+        files = unzipped((await ask(who, "case", case)).content)
+        assert tells == (b"reviews/open" in files["data/rows.jsonl"])
+        seen = judged(files, tmp_path, ours(app))
+        assert [] == seen.flaws
+        assert any("watched by" in sentence.en for sentence in seen.proved)
+
+
 async def test_the_journal_has_who_took_it(app: Litestar) -> None:
     """Before the first byte, and that all of it went; a denial too."""
     lin, wu = await a_duty_auxiliary(app), await an_inspector_of(app, DISTRICT)

@@ -250,6 +250,13 @@ async def test_a_checkpoint_taken_away_is_in_the_store_still(witness: Witness) -
     assert ["copy_unknown"] == [flaw.code for flaw in (await witness.look()).flaws]
 
 
+async def test_a_checkpoint_taken_out_of_the_middle(witness: Witness) -> None:
+    """The next one does not follow the one before it, and the store still has what is missing."""
+    await witness.as_owner(ALTER_CHECKPOINTS, "DELETE FROM checkpoint WHERE number = 2")
+    codes = [flaw.code for flaw in (await witness.look()).flaws]
+    assert {"checkpoint_chain", "copy_unknown", "row_inserted"} == set(codes)
+
+
 async def test_a_checkpoint_altered(witness: Witness) -> None:
     await witness.as_owner(ALTER_CHECKPOINTS, "UPDATE checkpoint SET total = 99 WHERE number = 2")
     assert ["checkpoint_columns"] == [flaw.code for flaw in (await witness.look()).flaws]
