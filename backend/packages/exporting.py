@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 import msgspec
 
 from backend import journal
-from backend.database import Record, fetch, value
+from backend.database import Record, execute, fetch, tx, value
 from backend.entries import Actor
 from backend.keys import KeyRing
 from backend.packages.bags import BagWriter
@@ -79,6 +79,9 @@ ENTRIES = "SELECT id, salt, content FROM entry WHERE id = ANY ($1) AND salt IS N
 NAMES = """
 SELECT id, badge, name, NULL AS serial FROM person WHERE id = ANY ($1)
 UNION ALL SELECT id, NULL, NULL, serial FROM device WHERE id = ANY ($1)
+"""
+TAKEN = """
+INSERT INTO package (id, kind, number, review, by_person, made_at, files) VALUES ($1, $2, $3, $4, $5, $6, $7)
 """
 HOW_TO_CHECK = Path(__file__).parent / "how_to_check.html"
 ENDINGS_OF = {"video/mp4": ".mp4", "video/webm": ".webm", "video/quicktime": ".mov", "video/mp2t": ".ts"}
@@ -158,7 +161,10 @@ async def _made(store: EvidenceStore, ring: KeyRing, order: Order, uploads: Sequ
     package, under = uuid4(), [order.review] if order.review else []
     facts = {"package": str(package), "kind": order.kind, "files": len(inside), "from": order.address}
     organ = order.actor.organ
-    await _tell(order.actor, "packages/export", "done", organ, [package, *under, *ids, *_wearers(uploads)], facts)
+    kept = (package, order.kind, order.number, order.review, order.actor.person, now, len(inside))
+    async with tx():
+        await execute(TAKEN, *kept)
+        await _tell(order.actor, "packages/export", "done", organ, [package, *under, *ids, *_wearers(uploads)], facts)
     await checkpoints.make(store, ring, now, at_once=True)
     lines = await fetch(LINES, ids, order.actor.person)
     rows, signed = await _proved(store, lines)
@@ -222,9 +228,15 @@ async def stream(store: EvidenceStore, ring: KeyRing, package: Package, index: I
         whole = True
     finally:
         ids = [package.id, *(row["id"] for row in package.uploads)]
-        ENDINGS.begin(
-            _tell(package.order.actor, "packages/exported", "done", package.order.actor.organ, ids, {"whole": whole})
-        )
+        ENDINGS.begin(_end(package, ids, whole))
+
+
+async def _end(package: Package, ids: Sequence[UUID], whole: bool) -> None:
+    """Whether all of it went out."""
+    actor = package.order.actor
+    async with tx():
+        await execute("UPDATE package SET whole = $2 WHERE id = $1", package.id, whole)
+        await _tell(actor, "packages/exported", "done", actor.organ, ids, {"whole": whole})
 
 
 class Altered(Exception):

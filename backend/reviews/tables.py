@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from piccolo.columns import UUID, Array, BigInt, Boolean, Date, ForeignKey, OnDelete, Text, Timestamptz
+from piccolo.columns import UUID, Array, BigInt, Boolean, Date, ForeignKey, Integer, OnDelete, Text, Timestamptz
 from piccolo.table import Table
 
 from backend.database import DB
@@ -84,6 +84,19 @@ class Viewing(Table, db=DB):
     served = BigInt(null=True, default=None)
     began_at = Timestamptz(null=False, default=None)
     ended_at = Timestamptz(null=True, default=None)
+
+
+class Package(Table, db=DB):
+    """What was taken out of the house, by whom and what for."""
+
+    id = UUID(primary_key=True, default=None)
+    kind = Text(null=False, default=None)
+    number = Text(null=False, default=None)
+    review = ForeignKey(Review, null=True, on_delete=OnDelete.restrict, default=None)
+    by_person = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)
+    made_at = Timestamptz(null=False, default=None)
+    files = Integer(null=False, default=None)
+    whole = Boolean(null=True, default=None)
 
 
 class FindingReply(Table, db=DB):

@@ -94,6 +94,20 @@ CREATE TABLE viewing (
 );
 CREATE INDEX viewing_review ON viewing (review, began_at);
 
+-- What was taken out of the house, by whom and what for. `whole` none: it goes on, or the process was killed.
+CREATE TABLE package (
+    id uuid PRIMARY KEY,
+    kind text NOT NULL CHECK (kind IN ('recording', 'case', 'complaint', 'injury', 'matter')),
+    number text NOT NULL,
+    review uuid REFERENCES review ON DELETE RESTRICT,
+    by_person uuid NOT NULL REFERENCES person ON DELETE RESTRICT,
+    made_at timestamptz NOT NULL,
+    files integer NOT NULL CHECK (files >= 0),
+    whole boolean,
+    CHECK ((kind = 'recording') = (review IS NOT NULL))
+);
+CREATE INDEX package_by ON package (by_person, made_at);
+
 -- What somebody says to a finding about them.
 CREATE TABLE finding_reply (
     id uuid PRIMARY KEY,

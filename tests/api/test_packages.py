@@ -368,6 +368,8 @@ async def test_the_journal_has_who_took_it(app: Litestar) -> None:
     sql = "SELECT verb, outcome FROM journal WHERE $1 = ANY (subjects) AND actor = $2 AND entry_id IS NULL ORDER BY seq"
     told = [tuple(row) for row in await fetch(sql, UUID(footage), wu.id)]
     assert [("recordings/view", "denied"), ("packages/export", "done"), ("packages/exported", "done")] == told
+    taken = await fetch("SELECT kind, number, review, whole FROM package WHERE by_person = $1", wu.id)
+    assert [("recording", footage, UUID(review), True)] == [tuple(row) for row in taken]
     (export,) = (await lin.get("/v1/me/record")).json()["exports"]
     assert ("recording", wu.badge) == (export["kind"], export["reviewer_badge"])
 
