@@ -361,6 +361,8 @@ def _timed_as_held(arrival: Arrival, held: Any) -> Timing:
     decide.
     """
     entry = arrival.entry
+    if held["held_content"] is None and held["state"] == "refused":  # erased since: its id alone tells
+        raise _AsBefore(Refusal("held_refused"))
     if held["held_content"] != content_of(arrival.verb, arrival.actor, entry).decode():
         raise Refusal("id_reused")
     if held["state"] == "refused":

@@ -6,7 +6,7 @@ says that it was erased. The catalogue here and docs/privacy.md name the same co
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -51,7 +51,7 @@ SAID = "(SELECT max(j.at) FROM journal j WHERE j.entry_id = t.id)"
 OPEN = "t.{} IN (SELECT id FROM open_matter)"
 CATALOGUE = (
     Erasure(table="entry", term=WORDS, since=SAID, to_null=("salt", "content", "despite"), while_needed=OPEN_ENTRY),
-    Erasure(table="held_entry", term=WORDS, since="t.received_at", to_null=("content", "despite", "why"),
+    Erasure(table="held_entry", term=WORDS, since="t.received_at", to_null=("content", "despite"), to_words=("why",),
             while_needed="t.state IN ('waiting', 'admitted')"),
     Erasure(table="shift", term=PLACES, since="t.started_at", to_null=("place",),
             while_needed="kept_about(t.person, t.started_at)"),
@@ -63,18 +63,18 @@ CATALOGUE = (
     Erasure(table="supervision_answer", term=PLACES, since="t.at", to_null=("place",)),
     Erasure(table="activity_telling", term=PLACES, since="t.at", to_null=("place",), while_needed=HELD_ACTIVITY),
     Erasure(table="activity_telling", term=WORDS, since="t.at", to_null=("notes",), while_needed=HELD_ACTIVITY),
-    Erasure(table="gap_account", term=WORDS, since="t.at", to_null=("words",), while_needed=HELD_ACTIVITY),
+    Erasure(table="gap_account", term=WORDS, since="t.at", to_words=("words",), while_needed=HELD_ACTIVITY),
     Erasure(table="assistance", term=PLACES, since="t.called_at", to_null=("place",),
             while_needed="kept_about(t.person, t.called_at)"),
     Erasure(table="assistance", term=WORDS, since="t.called_at", to_null=("words",),
             while_needed="kept_about(t.person, t.called_at)"),
-    Erasure(table="assistance_step", term=WORDS, since="t.at", to_null=("words",)),
+    Erasure(table="assistance_step", term=WORDS, since="t.at", to_words=("words",)),
     Erasure(table="recording_key_content", term=WORDS, since=GONE, to_words=("words",)),
     Erasure(table="complaint", term=OUTSIDERS, since="t.concluded_at", to_null=("contact", "place", "radius_m"),
             to_words=("complainant", "words"), while_needed=OPEN.format("id")),
     Erasure(table="complaint_step", term=OUTSIDERS, since="t.at", to_words=("words",),
             while_needed=OPEN.format("complaint")),
-    Erasure(table="matter", term=OUTSIDERS, since="t.answered_at", to_null=("answer",), to_words=("words",),
+    Erasure(table="matter", term=OUTSIDERS, since="t.answered_at", to_words=("answer", "words"),
             while_needed=OPEN.format("id")),
     Erasure(table="recusal", term=OUTSIDERS, since="t.asked_at", to_words=("applicant", "words"),
             while_needed="t.state = 'pending'"),
@@ -102,6 +102,16 @@ RETURNING x.id::text
 """
 
 
+def _span(term: str) -> timedelta:
+    law_in_force = law()
+    spans = {
+        PLACES: law_in_force.span("erase_places"),
+        WORDS: law_in_force.span("erase_words"),
+        OUTSIDERS: law_in_force.span("erase_outsiders"),
+    }
+    return spans[term]
+
+
 def _due(rule: Erasure) -> str:
     filled = [f"t.{name} IS NOT NULL" for name in rule.to_null]
     filled += [f"t.{name} <> '{ERASED}'" for name in rule.to_words]
@@ -121,7 +131,7 @@ async def due(now: datetime) -> dict[str, int]:
     found: dict[str, int] = {}
     for rule in CATALOGUE:
         sql = f"SELECT count(*) FROM {rule.table} t WHERE {_due(rule)}"  # noqa: S608 - of the catalogue
-        count = await value(sql, now, law().span(rule.term))
+        count = await value(sql, now, _span(rule.term))
         if count:
             found[f"{rule.table}: {', '.join(rule.columns)}"] = count
     return found
@@ -134,7 +144,7 @@ async def erase(now: datetime) -> dict[str, int]:
         sql = ERASE.format(table=rule.table, emptied=_emptied(rule), due=_due(rule), batch=BATCH)
         while True:
             async with tx():
-                rows = await fetch(sql, now, law().span(rule.term))
+                rows = await fetch(sql, now, _span(rule.term))
                 if rows:
                     await _tell(rule, [row["id"] for row in rows], now)
             if not rows:

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from litestar import Litestar
@@ -18,7 +18,9 @@ from tests.api.test_holds import keeps
 from tests.builders import (
     DISTRICT,
     PLACE,
+    STATION,
     Someone,
+    a_commander_of,
     a_duty_auxiliary,
     a_led_patrol,
     ago,
@@ -159,6 +161,17 @@ async def test_an_erased_entry_sent_again_is_known_by_its_id(app: Litestar) -> N
     recorded(await lin.send("/v1/shifts/check-in", entry))
     await execute("UPDATE entry SET salt = NULL, content = NULL WHERE id = $1", entry["id"])
     assert "replayed" == recorded_again(await lin.send("/v1/shifts/check-in", entry))
+
+
+async def test_an_erased_refusal_stays_a_refusal(app: Litestar) -> None:
+    """What a person refused is not let in because its words are gone."""
+    chen, sun = await a_duty_auxiliary(app), await a_commander_of(app, STATION)
+    waits = chen.item("shifts/check-out", shift=uuid4(), at=ago(minutes=1))
+    await chen.sync(waits)
+    recorded(await sun.post("/v1/held/refuse", held=waits["id"], why="无此班次"))
+    await execute("UPDATE held_entry SET content = NULL, despite = NULL WHERE id = $1", waits["id"])
+    (told,) = await chen.sync(waits)
+    assert ("refused", "held_refused") == (told["status"], told["problem"]["code"])
 
 
 def recorded_again(answer: Any) -> str:
