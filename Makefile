@@ -52,7 +52,7 @@ $(INSTALLED): requirements.lock requirements-source.lock pyproject.toml
 	  && $(BIN)/python -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	  || "$(PYTHON)" -m venv --clear .venv
 	@echo 'Installing into .venv what requirements.lock names (once; some 130 MB)'
-	@$(PIP) install --only-binary :all: --require-hashes --requirement requirements.lock
+	@$(PIP) install --only-binary :all: --no-deps --require-hashes --requirement requirements.lock
 	@SETUPTOOLS_SCM_PRETEND_VERSION=1.9.0 $(PIP) install --no-build-isolation --no-deps --require-hashes \
 	  --requirement requirements-source.lock
 	@$(PIP) install --no-index --no-deps --no-build-isolation --editable .

@@ -598,7 +598,7 @@ async def test_killed_twenty_times_at_any_moment_every_upload_is_sealed_once(
             await asyncio.sleep(dice.uniform(0, 0.35))
             await asyncio.to_thread(nursery.kill, worker)
             await execute("UPDATE pgqueuer SET heartbeat = now() - interval '1 minute'")  # time passes
-            if await value("SELECT count(*) < 4 FROM upload WHERE id = ANY ($1) AND state = 'received'", uploads):
+            if await value("SELECT count(*) < 8 FROM upload WHERE id = ANY ($1) AND state = 'received'", uploads):
                 uploads += [UUID(await received(lin, ten_seconds + os.urandom(30_000))) for _ in range(6)]
     async with a_worker(house):
         await until("SELECT NOT EXISTS (SELECT FROM upload WHERE id = ANY ($1) AND state <> 'sealed')", uploads)
