@@ -52,7 +52,8 @@ PAGE = """<!doctype html>
 <head><meta charset="utf-8"><title>调阅 Review</title><style>{style}</style></head>
 <body>
 <figure>
-<video controls controlslist="nodownload nofullscreen" disablepictureinpicture preload="metadata" poster="/v1/recordings/{recording}/poster?review={review}"
+<video controls controlslist="nodownload nofullscreen" disablepictureinpicture preload="metadata"
+ poster="/v1/recordings/{recording}/poster?review={review}"
  src="/v1/recordings/{recording}/content?review={review}"></video>
 <figcaption>{marks}</figcaption>
 </figure>
