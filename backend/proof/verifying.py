@@ -156,7 +156,7 @@ async def verify(
         stretches = _stretches(store, rows, keys, listed, seen)
         await _walk(_batches(), stretches, seen, lambda done: progress(done, counted["rows"]))
     await _unknown(unknown, seen)
-    seen.flaws.sort(key=lambda flaw: flaw.seq is None)  # rows first: the sort keeps their order
+    seen.flaws.sort(key=lambda flaw: (flaw.seq is None, flaw.seq or 0))  # rows first, the first of them first
     return seen
 
 
