@@ -57,6 +57,15 @@ class Patient(EntrypointExecutor):
 def build(connection: asyncpg.Connection, store: EvidenceStore, keys: Keys) -> PgQueuer:
     """The queue with every job of the house."""
     queue = PgQueuer.from_asyncpg_connection(connection)
+    _asked_for(queue, store, keys)
+    _every_minute(queue, store, keys)
+    _every_few_minutes(queue, store)
+    _every_night(queue, store)
+    return queue
+
+
+def _asked_for(queue: PgQueuer, store: EvidenceStore, keys: Keys) -> None:
+    """What transactions ask for."""
 
     @queue.entrypoint(jobs.SEAL, concurrency_limit=SEALING_LANES, on_failure="hold", executor_factory=Patient)
     async def seal(job: Job) -> None:
@@ -66,23 +75,8 @@ def build(connection: asyncpg.Connection, store: EvidenceStore, keys: Keys) -> P
     async def hold(_: Job) -> None:
         await holding.follow(store)
 
-    @queue.schedule("sweep", "*/5 * * * *")
-    async def sweep(_: Schedule) -> None:
-        log.info("swept", **await sealing.sweep(store, datetime.now(UTC)), holds=await holding.follow(store))
 
-    @queue.schedule("find", "*/5 * * * *")
-    async def find(_: Schedule) -> None:
-        now = datetime.now(UTC)
-        log.info("found", persons=await finding.look_again(now), roster=await rosters.look(now))
-
-    @queue.schedule("overdue", "*/5 * * * *")
-    async def overdue(_: Schedule) -> None:
-        log.info("overdue", found=await findings.look(datetime.now(UTC), TERMS))
-
-    @queue.schedule("overtime", "47 2 * * *")
-    async def overtime(_: Schedule) -> None:
-        log.info("overtime", persons=await hours.look(datetime.now(UTC)))
-
+def _every_minute(queue: PgQueuer, store: EvidenceStore, keys: Keys) -> None:
     @queue.schedule("unanswered", "* * * * *")
     async def unanswered(_: Schedule) -> None:
         log.info("unanswered", calls=await assistance.look(datetime.now(UTC)))
@@ -96,31 +90,50 @@ def build(connection: asyncpg.Connection, store: EvidenceStore, keys: Keys) -> P
     async def checkpoint(_: Schedule) -> None:
         log.info("checkpoint", rows=await checkpoints.make(store, keys.evidence, datetime.now(UTC)))
 
-    @queue.schedule("agree", "11 1 * * *")
-    async def agree(_: Schedule) -> None:
-        log.info("agreed", **await agreeing.agree(store, datetime.now(UTC)))
 
-    @queue.schedule("dispose", "31 3 * * *")
-    async def dispose(_: Schedule) -> None:
-        log.info("disposed", **(await disposing.dispose(store, datetime.now(UTC)))._asdict())
+def _every_few_minutes(queue: PgQueuer, store: EvidenceStore) -> None:
+    @queue.schedule("sweep", "*/5 * * * *")
+    async def sweep(_: Schedule) -> None:
+        log.info("swept", **await sealing.sweep(store, datetime.now(UTC)), holds=await holding.follow(store))
 
-    @queue.schedule("draw", "7 0 * * *")
-    async def draw(_: Schedule) -> None:
-        log.info("drawn", spot_checks=await spot_checks.draw(datetime.now(UTC)))
+    @queue.schedule("find", "*/5 * * * *")
+    async def find(_: Schedule) -> None:
+        now = datetime.now(UTC)
+        log.info("found", persons=await finding.look_again(now), roster=await rosters.look(now))
 
-    @queue.schedule("erase", "51 3 * * *")
-    async def erase(_: Schedule) -> None:
-        log.info("erased", rows=sum((await erasing.erase(datetime.now(UTC))).values()))
-
-    @queue.schedule("forget_attempts", "17 3 * * *")
-    async def forget_attempts(_: Schedule) -> None:
-        await sessions.forget_attempts()
+    @queue.schedule("overdue", "*/5 * * * *")
+    async def overdue(_: Schedule) -> None:
+        log.info("overdue", found=await findings.look(datetime.now(UTC), TERMS))
 
     @queue.schedule("forget_proofs", "*/5 * * * *")
     async def forget_proofs(_: Schedule) -> None:
         await sessions.forget_proofs()
 
-    return queue
+
+def _every_night(queue: PgQueuer, store: EvidenceStore) -> None:
+    @queue.schedule("draw", "7 0 * * *")
+    async def draw(_: Schedule) -> None:
+        log.info("drawn", spot_checks=await spot_checks.draw(datetime.now(UTC)))
+
+    @queue.schedule("agree", "11 1 * * *")
+    async def agree(_: Schedule) -> None:
+        log.info("agreed", **await agreeing.agree(store, datetime.now(UTC)))
+
+    @queue.schedule("overtime", "47 2 * * *")
+    async def overtime(_: Schedule) -> None:
+        log.info("overtime", persons=await hours.look(datetime.now(UTC)))
+
+    @queue.schedule("forget_attempts", "17 3 * * *")
+    async def forget_attempts(_: Schedule) -> None:
+        await sessions.forget_attempts()
+
+    @queue.schedule("dispose", "31 3 * * *")
+    async def dispose(_: Schedule) -> None:
+        log.info("disposed", **(await disposing.dispose(store, datetime.now(UTC)))._asdict())
+
+    @queue.schedule("erase", "51 3 * * *")
+    async def erase(_: Schedule) -> None:
+        log.info("erased", rows=sum((await erasing.erase(datetime.now(UTC))).values()))
 
 
 async def work(url: str, store: EvidenceStore, keys: Keys, stop: asyncio.Event) -> None:

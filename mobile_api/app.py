@@ -51,6 +51,11 @@ from mobile_api.stores import store_of
 
 BODY_LIMIT = 1024 * 1024
 GARBAGE_LOOKS = 10_000  # new objects between looks for garbage; 700 suits scripts
+FEATURES: tuple[Any, ...] = (
+    sessions, devices, desk, people, duty, entries, lookups, descriptions,
+    uploads, handovers, rosters, holds, reviews, packages, hours, complaints,
+    injuries, recusals, assistance, changes, events, sync,
+)  # fmt: skip
 log = structlog.get_logger()
 
 
@@ -89,33 +94,7 @@ async def _connected(app: Litestar) -> AsyncIterator[None]:
 
 def assemble(lifespan: list[Any]) -> Litestar:
     """The routes and what stands before them, with nothing opened."""
-    v1 = Router(
-        "/v1",
-        route_handlers=[
-            *sessions.ROUTES,
-            *devices.ROUTES,
-            *desk.ROUTES,
-            *people.ROUTES,
-            *duty.ROUTES,
-            *entries.ROUTES,
-            *lookups.ROUTES,
-            *descriptions.ROUTES,
-            *uploads.ROUTES,
-            *handovers.ROUTES,
-            *rosters.ROUTES,
-            *holds.ROUTES,
-            *reviews.ROUTES,
-            *packages.ROUTES,
-            *hours.ROUTES,
-            *complaints.ROUTES,
-            *injuries.ROUTES,
-            *recusals.ROUTES,
-            *assistance.ROUTES,
-            *changes.ROUTES,
-            *events.ROUTES,
-            *sync.ROUTES,
-        ],
-    )
+    v1 = Router("/v1", route_handlers=[route for feature in FEATURES for route in feature.ROUTES])
     return Litestar(
         route_handlers=[v1, *operations.ROUTES, openapi.document, Metrics],
         middleware=[
