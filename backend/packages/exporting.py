@@ -36,7 +36,7 @@ from backend.proof.tree import inclusion
 from backend.proof.trust import KeySet
 from backend.refusals import Refusal, Unknown
 from backend.reviews.service import TASKS
-from backend.reviews.watching import BLOCK, ENDINGS, Asked, Source
+from backend.reviews.watching import BLOCK, ENDINGS, Asked, Source, tell
 from backend.visibility import INSPECTING, viewer
 from storage.evidence_store import EvidenceStore
 
@@ -129,7 +129,7 @@ async def of_matter(store: EvidenceStore, ring: KeyRing, order: Order) -> Packag
     except Refusal as refusal:
         about = [order.about] if order.about else []
         told = {"code": refusal.code, "kind": order.kind, "from": order.address}
-        await _tell(order.actor, "packages/export", "denied", order.actor.organ, about, told)
+        await tell(order.actor, "packages/export", "denied", order.actor.organ, about, told)
         raise
 
 
@@ -164,7 +164,7 @@ async def _made(store: EvidenceStore, ring: KeyRing, order: Order, uploads: Sequ
     kept = (package, order.kind, order.number, order.review, order.actor.person, now, len(inside))
     async with tx():
         await execute(TAKEN, *kept)
-        await _tell(order.actor, "packages/export", "done", organ, [package, *under, *ids, *_wearers(uploads)], facts)
+        await tell(order.actor, "packages/export", "done", organ, [package, *under, *ids, *_wearers(uploads)], facts)
     await checkpoints.make(store, ring, now, at_once=True)
     lines = await fetch(LINES, ids, order.actor.person)
     rows, signed = await _proved(store, lines)
@@ -236,7 +236,7 @@ async def _end(package: Package, ids: Sequence[UUID], whole: bool) -> None:
     actor = package.order.actor
     async with tx():
         await execute("UPDATE package SET whole = $2 WHERE id = $1", package.id, whole)
-        await _tell(actor, "packages/exported", "done", actor.organ, ids, {"whole": whole})
+        await tell(actor, "packages/exported", "done", actor.organ, ids, {"whole": whole})
 
 
 class Altered(Exception):
@@ -290,14 +290,3 @@ def _statement(ring: KeyRing, package: Package, manifest: str) -> str:
         "manifest": manifest,
     }
     return ring.sign(claims, PACKAGE_TYPE)
-
-
-async def _tell(
-    actor: Actor, verb: str, outcome: str, organ: str, subjects: Sequence[UUID], facts: dict[str, Any]
-) -> None:
-    await journal.append(
-        journal.Line(
-            at=datetime.now(UTC), verb=verb, outcome=outcome, organ=organ, actor=actor.person, device=actor.device,
-            subjects=subjects, facts=facts,
-        )
-    )  # fmt: skip

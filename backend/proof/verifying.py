@@ -121,8 +121,6 @@ class Verified(msgspec.Struct, kw_only=True):
     proved: int = 0
     unproved: int = 0
     checkpoints: int = 0
-    first_at: datetime | None = None
-    last_at: datetime | None = None
     proved_until: datetime | None = None
     trusted: bool = False
     flaws: list[Flaw] = []
@@ -311,8 +309,6 @@ async def _walk(
         under += hashed[begin:]
         done += len(batch)
         progress(done)
-        seen.first_at = seen.first_at or batch[0]["at"]
-        seen.last_at = batch[-1]["at"]
         await asyncio.sleep(0)
     while stretch is not None:
         _judge(stretch, under, seen)

@@ -5,7 +5,7 @@ killed; how much went out stands beside it when it ended; a refusal is in the jo
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 from uuid import UUID, uuid4
@@ -71,7 +71,7 @@ async def allowed(store: EvidenceStore, asked: Asked) -> Source:
     except Refusal as refusal:
         subjects = [asked.recording] if asked.review is None else [asked.review, asked.recording]
         told = {"code": refusal.code, "what": asked.what, "from": asked.address}
-        await _tell(asked.actor, "recordings/view", "denied", asked.actor.organ, subjects, told)
+        await tell(asked.actor, "recordings/view", "denied", asked.actor.organ, subjects, told)
         raise
 
 
@@ -121,7 +121,7 @@ async def begin(asked: Asked, source: Source, span: tuple[int, int]) -> UUID:
             "from": asked.address,
         }
         subjects = [source.review, source.recording, source.wearer]
-        await _tell(asked.actor, "recordings/view", "done", source.organ, subjects, facts)
+        await tell(asked.actor, "recordings/view", "done", source.organ, subjects, facts)
     return viewing
 
 
@@ -144,10 +144,13 @@ async def _end(asked: Asked, source: Source, viewing: UUID, served: int) -> None
         if rows_touched(await execute(END, viewing, served, datetime.now(UTC))):
             facts = {"viewing": str(viewing), "served": served}
             subjects = [source.review, source.recording, source.wearer]
-            await _tell(asked.actor, "recordings/viewed", "done", source.organ, subjects, facts)
+            await tell(asked.actor, "recordings/viewed", "done", source.organ, subjects, facts)
 
 
-async def _tell(actor: Actor, verb: str, outcome: str, organ: str, subjects: list[UUID], facts: dict[str, Any]) -> None:
+async def tell(
+    actor: Actor, verb: str, outcome: str, organ: str, subjects: Sequence[UUID], facts: dict[str, Any]
+) -> None:
+    """A line of the journal about what somebody watched or took along."""
     await journal.append(
         journal.Line(
             at=datetime.now(UTC), verb=verb, outcome=outcome, organ=organ, actor=actor.person, device=actor.device,
