@@ -29,6 +29,7 @@ from backend.supervision.entries import (
     NameOfficer,
     ProveLeading,
 )
+from backend.visibility import reaches
 
 SUPERVISIONS = Intervals(
     table="supervision",
@@ -252,10 +253,9 @@ async def _known(supervision: UUID, person: UUID) -> Record:
 
 async def _of_officer(occasion: Occasion, supervision: UUID) -> Record:
     row = await first("SELECT * FROM supervision WHERE id = $1", supervision)
-    if row is None:
-        raise Unknown("unknown_supervision", supervision)
-    if row["officer"] != occasion.actor.person:
-        raise Unknown("not_the_named_officer", supervision)
+    if row is None or row["officer"] != occasion.actor.person:
+        known = row is not None and await reaches(occasion.actor, row["organ"])
+        raise Unknown("not_the_named_officer" if known else "unknown_supervision", supervision)
     return row
 
 

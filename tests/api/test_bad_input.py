@@ -12,9 +12,11 @@ from litestar import Litestar
 from backend.database import fetch
 from tests.builders import (
     PASSWORD,
+    STATION,
     Client,
     Someone,
     a_check_in,
+    a_commander_of,
     a_duty_auxiliary,
     a_led_patrol,
     a_phone,
@@ -252,8 +254,8 @@ async def somebody_elses_shift(app: Litestar) -> tuple[Client, Asked]:
 
 async def confirming_for_another(app: Litestar) -> tuple[Client, Asked]:
     *_, naming = await a_led_patrol(app)
-    wu = await an_officer(app)
-    return wu, as_asked("/v1/supervisions/confirm", wu.entry(supervision=naming))
+    sun = await a_commander_of(app, STATION)
+    return sun, as_asked("/v1/supervisions/confirm", sun.entry(supervision=naming))
 
 
 async def naming_a_colleague(app: Litestar) -> tuple[Client, Asked]:

@@ -100,7 +100,9 @@ async def test_the_complainant_is_hidden_from_the_person_and_their_chain(app: Li
     lines = await fetch(
         "SELECT convert_from(entry, 'UTF8') AS line FROM journal WHERE $1 = ANY (subjects)", UUID(complaint["id"])
     )
-    assert not [row for row in lines if "王某" in row["line"] or str(lin.id) in row["line"] or "13800000000" in row["line"]]
+    assert not [
+        row for row in lines if "王某" in row["line"] or str(lin.id) in row["line"] or "13800000000" in row["line"]
+    ]
 
 
 async def test_nobody_concerned_handles_it(app: Litestar) -> None:

@@ -198,7 +198,7 @@ async def test_despite_lets_nobody_do_what_is_not_theirs(app: Litestar) -> None:
     """Authorisation and live state do not yield to it."""
     lin, zhao, _, naming = await a_led_patrol(app)
     wu = await an_officer(app, name="吴警官")
-    refused(await wu.answer("confirm", naming, despite={"why": "我在场"}), 403, "not_the_named_officer")
+    refused(await wu.answer("confirm", naming, despite={"why": "我在场"}), 404, "unknown_supervision")
     refused(await wu.check_in(despite={"why": "我也上岗"}), 403, "not_for_your_role")
     refused(await zhao.answer("confirm", naming, despite={"why": "再来一次"}), 409, "already_answered")
     assert lin.id

@@ -14,6 +14,7 @@ from tests.builders import (
     STATION,
     Someone,
     a_clerk,
+    a_commander_of,
     a_duty_auxiliary,
     a_led_patrol,
     ago,
@@ -239,12 +240,14 @@ async def test_leading_is_handed_to_another_officer_only(app: Litestar) -> None:
 async def test_only_the_named_officer_answers(app: Litestar) -> None:
     """Confirming for another officer is refused, whatever the reason."""
     lin, zhao, since = await on_shift(app)
-    wu = await an_officer(app)
+    wu, sun = await an_officer(app), await a_commander_of(app, STATION)
     naming = recorded(await lin.names(zhao, at=since))["id"]
     for verb in ("confirm", "decline"):
-        refused(await wu.answer(verb, naming), 403, "not_the_named_officer")
+        refused(await wu.answer(verb, naming), 404, "unknown_supervision")
+        refused(await sun.answer(verb, naming), 403, "not_the_named_officer")
         refused(await lin.answer(verb, naming), 403, "not_for_your_role")
-    refused(await wu.hand_over(naming, wu), 403, "not_the_named_officer")
+    refused(await wu.hand_over(naming, wu), 404, "unknown_supervision")
+    refused(await sun.hand_over(naming, wu), 403, "not_the_named_officer")
     refused(await wu.answer("end", naming), 404, "unknown_supervision")
     assert (await row_of(naming))["answer"] is None
 
