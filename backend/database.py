@@ -90,9 +90,9 @@ class tx:
         return transaction
 
     async def __aexit__(self, kind: Any, error: Any, trace: Any) -> None:
-        if self._token is not None:
-            DB.current_transaction.reset(self._token)
         try:
+            if self._token is not None:
+                DB.current_transaction.reset(self._token)
             await (self._inner.commit() if kind is None else self._inner.rollback())
         finally:
             await self._release()
@@ -106,17 +106,19 @@ class tx:
 
 
 class _Acquired:
-    """A connection of the pool, waited for with patience and no longer. Raises TimeoutError."""
+    """A connection of the pool, waited for with patience and no longer. Raises TimeoutError. It goes back to the pool
+    that it came from, even where another took its place."""
 
-    __slots__ = ("_connection",)
+    __slots__ = ("_connection", "_pool")
 
     async def __aenter__(self) -> asyncpg.Connection:
+        self._pool = pool()
         async with asyncio.timeout(PATIENCE):
-            self._connection = await pool().acquire()
+            self._connection = await self._pool.acquire()
         return self._connection
 
     async def __aexit__(self, *_: Any) -> None:
-        await pool().release(self._connection)
+        await self._pool.release(self._connection)
 
 
 def pool() -> asyncpg.Pool:
