@@ -68,6 +68,7 @@ test: env
 check: env
 	$(BIN)/python -m ruff check
 	$(BIN)/python -m ruff format --check
+	$(BIN)/python -m bandit --quiet --recursive --configfile pyproject.toml backend mobile_api storage migrations
 	$(BIN)/python -m mypy
 	$(BIN)/lint-imports
 
