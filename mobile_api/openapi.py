@@ -804,6 +804,7 @@ def _complete(operation: dict[str, Any], body: Any) -> None:
     for good, words in SUCCESS.items():
         if good in responses:
             responses[good]["description"] = words[entry]
+    responses.get("204", {}).pop("content", None)  # the framework says JSON of an answer that has no body
     for bad in [status for status in responses if int(status) >= 400]:
         del responses[bad]
     problems = _problems(operation, entry)

@@ -1,13 +1,16 @@
 """Every verb once, each by whom it is for, with everything that has to come before it."""
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta, timezone
 from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
+import pytest
 from litestar import Litestar
 
-from backend.database import value
+from backend.database import tx, value
+from backend.verbs import VERBS
 from tests.builders import (
     CITY,
     DISTRICT,
@@ -26,8 +29,46 @@ from tests.builders import (
     recorded,
 )
 
+PATHS = frozenset(f"/v1/{verb.name}" for verb in VERBS)
 PLACE = {"lat": 30.2741, "lon": 120.1551, "accuracy_m": 8.0, "datum": "WGS84"}
 PAPER = {"title": "诊断证明", "file_name": "a.pdf", "media_type": "application/pdf"}
+
+
+Before = Callable[[Someone, str, dict[str, Any]], Awaitable[None]]
+
+
+class Undone(Exception):
+    """What was tried is taken back."""
+
+
+async def undone(who: Someone, path: str, content: bytes) -> tuple[httpx.Response, bytes | None]:
+    """How an entry is answered and what is kept of it, in a transaction of which nothing stays."""
+    answer: httpx.Response | None = None
+    kept: bytes | None = None
+    try:
+        async with tx():
+            answer = await who.ask("POST", path, content=content, headers={"Content-Type": "application/json"})
+            if answer.status_code == 201 and path in PATHS:
+                kept = await value("SELECT content FROM entry WHERE id = $1", UUID(answer.json()["id"]))
+            raise Undone
+    except Undone:
+        assert answer is not None
+        return answer, kept
+
+
+async def answers_after(app: Litestar, before: Before) -> dict[str, httpx.Response]:
+    """The same, and of each verb `before` is told first: who will send it, where to, and the body."""
+    send, seen = Someone.send, set[str]()
+
+    async def told_first(self: Someone, path: str, body: Any, **options: Any) -> httpx.Response:
+        if path in PATHS - seen:
+            seen.add(path)
+            await before(self, path, dict(body))
+        return await send(self, path, body, **options)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Someone, "send", told_first)
+        return await answers(app)
 
 
 async def answers(app: Litestar) -> dict[str, httpx.Response]:

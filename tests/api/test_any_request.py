@@ -1,0 +1,82 @@
+"""Whatever the contract allows, and what it does not, asked of every operation by every role: answered as it says.
+
+No failure of ours, each status and each body as the contract describes it, and the headers that every answer bears.
+"""
+
+import contextlib
+import itertools
+from typing import Any
+
+import pytest
+import requests
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.errors import Unsatisfiable
+from litestar import Litestar
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.core.failures import FailureGroup
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from mobile_api.app import assemble
+from mobile_api.openapi import contract
+from mobile_api.problems import HEADERS
+from tests.builders import STATION, Someone, somebody
+
+SCHEMA = schemathesis.openapi.from_dict(contract(assemble([])))
+OPERATIONS = {found.ok().label: found.ok() for found in SCHEMA.get_all_operations()}
+ENDLESS = {"GET /v1/events"}  # its answer has no end: tests/api/test_events.py
+CHECKS = [
+    not_a_server_error, status_code_conformance, content_type_conformance, response_headers_conformance,
+    response_schema_conformance,
+]  # fmt: skip
+OURS = {"authorization", "dpop", "cookie", "x-csrf-token"}  # who asks is not left to chance
+KINDS = ("duty_auxiliary", "civilian_auxiliary", "officer", "staff", "dock")
+ROLES = ("commander", "inspector", "treasurer", "administrator")
+
+
+@pytest.fixture(scope="module")
+async def everybody(app: Litestar) -> list[Someone]:
+    """One of each kind and role, signed in."""
+    plain = [await somebody(app, kind) for kind in KINDS]
+    return plain + [await somebody(app, "officer", roles=[(role, STATION)]) for role in ROLES]
+
+
+def some_of(operation: str) -> list[Any]:
+    """Requests of this operation, valid and broken, the same ones each time."""
+    drawn: list[Any] = []
+    modes = [GenerationMode.POSITIVE, GenerationMode.NEGATIVE]
+    for mode, count in zip(modes, (12, 5), strict=True):
+
+        @settings(
+            max_examples=count, deadline=None, derandomize=True, database=None, phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )  # fmt: skip
+        @given(case=OPERATIONS[operation].as_strategy(generation_mode=mode))
+        def draw(case: Any) -> None:
+            drawn.append(case)
+
+        with contextlib.suppress(Unsatisfiable):  # an operation that takes nothing cannot be asked wrongly
+            draw()
+    return drawn
+
+
+@pytest.mark.parametrize("operation", sorted(OPERATIONS.keys() - ENDLESS))
+async def test_it_is_answered_as_the_contract_says(everybody: list[Someone], operation: str) -> None:
+    """Each request by another one of them."""
+    for case, who in zip(some_of(operation), itertools.cycle(everybody), strict=False):
+        told = requests.Request(**case.as_transport_kwargs(base_url="http://fujing.test")).prepare()
+        headers = {name: text for name, text in told.headers.items() if name.lower() not in OURS}
+        answer = await who.ask(told.method, told.url, content=told.body or b"", headers=headers)
+        try:
+            case.validate_response(answer, checks=CHECKS)
+        except FailureGroup as failures:  # a group would end the event loop that all tests share
+            raise AssertionError("\n".join(map(str, failures.exceptions))) from None
+        assert {name.lower() for name in HEADERS} <= set(answer.headers)
+        if operation.startswith("DELETE"):
+            await who.open()
