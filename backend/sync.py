@@ -16,6 +16,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 import structlog
+from structlog.contextvars import bind_contextvars
 
 from backend.database import execute, fetch, tx
 from backend.entries import Actor, Arrival, Entry, Held, Recorded, Verb, lock_persons, record
@@ -101,6 +102,7 @@ async def _settled(actor: Actor, item: Item, sent_at: datetime, received_at: dat
             await sequence.seen_unread(actor, item.id, item.device_seq, received_at)
         return Result(id=item.id, status="refused", refusal=item.refusal)
     arrival = Arrival(item.verb, actor, item.entry, sent_at, received_at, True)
+    bind_contextvars(entry=str(item.entry.id))
     for attempt in range(1, ATTEMPTS + 1):
         try:
             return await _take_or_hold(arrival)

@@ -8,7 +8,6 @@ from typing import Any
 import structlog
 from litestar import Litestar, Router
 from litestar.middleware import DefineMiddleware
-from litestar.plugins.prometheus import PrometheusController
 
 from backend import database, feed, settings
 from backend.keys import Keys
@@ -32,6 +31,7 @@ from mobile_api import (
     hours,
     injuries,
     lookups,
+    metrics,
     openapi,
     operations,
     packages,
@@ -43,7 +43,7 @@ from mobile_api import (
     sync,
     uploads,
 )
-from mobile_api.auth import PUBLIC, SessionMiddleware
+from mobile_api.auth import SessionMiddleware
 from mobile_api.edge import Edge
 from mobile_api.logs import configure
 from mobile_api.problems import HANDLERS
@@ -57,15 +57,6 @@ FEATURES: tuple[Any, ...] = (
     injuries, recusals, assistance, changes, events, sync,
 )  # fmt: skip
 log = structlog.get_logger()
-
-
-class Metrics(PrometheusController):
-    """/metrics, in the format that Prometheus reads."""
-
-    path = "/metrics"
-    opt = PUBLIC
-    include_in_schema = False
-    openmetrics_format = True
 
 
 def build(chosen: Settings) -> Litestar:
@@ -96,7 +87,7 @@ def assemble(lifespan: list[Any]) -> Litestar:
     """The routes and what stands before them, with nothing opened."""
     v1 = Router("/v1", route_handlers=[route for feature in FEATURES for route in feature.ROUTES])
     return Litestar(
-        route_handlers=[v1, *operations.ROUTES, openapi.document, Metrics],
+        route_handlers=[v1, *operations.ROUTES, *metrics.ROUTES, openapi.document],
         middleware=[
             Edge,
             DefineMiddleware(SessionMiddleware, exclude_from_auth_key="public"),

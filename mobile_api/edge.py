@@ -1,12 +1,17 @@
 """What every request passes first: counted, timed, and answered with the headers that browsers heed. What is refused
 before a handler is reached, for who asks, is answered here, so that it is counted as what it is.
 
+Each request has an id, its sender's or a new one: it is in the answer, and in every line that is logged meanwhile.
+
 Counts are by method, path template and status, never by a path itself: an id is nobody's label.
 """
 
+import re
+from secrets import token_hex
 from time import perf_counter
 from typing import Any
 
+import structlog
 from litestar import Request
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Receive, Send
@@ -17,6 +22,10 @@ from mobile_api.problems import FRESH_NONCE, HEADERS, answer_to
 LABELS = ("method", "path", "status")
 REQUESTS = Counter("fujing_requests", "Requests answered", LABELS)
 SECONDS = Histogram("fujing_request_seconds", "From the first byte in to the last byte out", LABELS)
+REQUEST_ID = b"x-request-id"
+WELL_FORMED = re.compile(rb"[A-Za-z0-9-]{8,64}")
+SLOW = 2.0  # seconds
+log = structlog.get_logger()
 RAW = [(name.lower().encode(), text.encode()) for name, text in HEADERS.items()]
 _children: dict[tuple[str, str, int], tuple[Any, Any]] = {}
 
@@ -32,6 +41,9 @@ class Edge:
             await self.app(scope, receive, send)
             return
         begun, status, answered = perf_counter(), 500, False
+        name = _request_id(scope)
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request=name.decode())
 
         async def seen(message: Any) -> None:
             nonlocal status, answered
@@ -39,7 +51,9 @@ class Edge:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 there = {name for name, _ in message["headers"]}
-                message["headers"] = [*message["headers"], *(raw for raw in RAW if raw[0] not in there)]
+                message["headers"] = [
+                    *message["headers"], (REQUEST_ID, name), *(raw for raw in RAW if raw[0] not in there),
+                ]  # fmt: skip
                 if FRESH_NONCE in scope and b"dpop-nonce" not in there:
                     message["headers"].append((b"dpop-nonce", scope[FRESH_NONCE].encode()))
             await send(message)
@@ -62,3 +76,12 @@ def _count(scope: Any, status: int, seconds: float) -> None:
         children = _children[key] = (REQUESTS.labels(*map(str, key)), SECONDS.labels(*map(str, key)))
     children[0].inc()
     children[1].observe(seconds)
+    if status >= 500 or seconds > SLOW:
+        log.warning("answered", method=key[0], path=key[1], status=status, ms=round(1000 * seconds))
+    elif status >= 400:
+        log.info("answered", method=key[0], path=key[1], status=status, ms=round(1000 * seconds))
+
+
+def _request_id(scope: Any) -> bytes:
+    told: bytes = next((text for name, text in scope["headers"] if name == REQUEST_ID), b"")
+    return told if WELL_FORMED.fullmatch(told) else token_hex(8).encode()

@@ -7,13 +7,15 @@ import msgspec
 from litestar import MediaType, Request, Response, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
+from structlog.contextvars import bind_contextvars
 
 from backend.entries import Moment, Recorded, Verb
 from backend.law.catalogue import Language
-from backend.refusals import noted
+from backend.refusals import Refusal, noted
 from backend.sync import take
 from backend.verbs import VERBS
 from mobile_api.bodies import read, takes
+from mobile_api.metrics import ENTRIES
 from mobile_api.problems import language_of
 
 BODY_LIMIT = 256 * 1024
@@ -52,7 +54,13 @@ def route(verb: Verb) -> HTTPRouteHandler:
 
     async def handle(request: Request[Any, Any, Any]) -> Any:
         data = await read(request, call)
-        recorded = await take(verb, request.user, data, data.sent_at, datetime.now(UTC))
+        bind_contextvars(entry=str(data.id))
+        try:
+            recorded = await take(verb, request.user, data, data.sent_at, datetime.now(UTC))
+        except Refusal:
+            ENTRIES.labels(verb.name, "refused").inc()
+            raise
+        ENTRIES.labels(verb.name, "replayed" if recorded.replayed else "recorded").inc()
         status = 200 if recorded.replayed else 201
         return Response(receipt(recorded, language_of(request)), status_code=status, media_type=MediaType.JSON)
 

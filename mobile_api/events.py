@@ -39,8 +39,11 @@ from mobile_api.problems import AWAY
 
 AT_ONCE = 1000  # lines read at once
 GAP = 0.05  # seconds between two looks at the journal
-LAG = Gauge("fujing_feed_lag_seconds", "How long the oldest running transaction has kept newer lines from the feed")
-STREAMS = Gauge("fujing_feed_streams", "Open streams of /v1/events")
+LAG = Gauge(
+    "fujing_feed_lag_seconds", "How long the oldest running transaction has kept newer lines from the feed",
+    multiprocess_mode="livemax",
+)  # fmt: skip
+STREAMS = Gauge("fujing_feed_streams", "Open streams of /v1/events", multiprocess_mode="livesum")
 HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-store"),

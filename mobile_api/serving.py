@@ -19,6 +19,7 @@ from pathlib import Path
 from types import FrameType
 
 import msgspec
+import structlog
 import urllib3
 from granian.constants import HTTPModes, Interfaces
 from granian.server import Server
@@ -31,6 +32,7 @@ from mobile_api.stores import store_of
 from storage.embedded.processes import ServedDirectory, ServerProcess, free_port, is_free
 from storage.evidence_store import LockNotKept
 
+log = structlog.get_logger()
 READY_SECONDS = 30.0
 POLL = 0.2
 PREFERRED_PORT = 8080
@@ -280,6 +282,11 @@ def until_signalled() -> Iterator[None]:
 def run_api(settings: Settings) -> None:
     """The API in this process and its workers, until SIGTERM."""
     host, port = _address(settings)
+    if settings.workers > 1:
+        counts = make_private(settings.data_dir / "metrics")
+        for left in counts.glob("*.db"):
+            left.unlink()
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(counts)  # before a worker imports what counts
     Server(
         "mobile_api.app:create",
         address=host,
@@ -311,7 +318,7 @@ def run_worker(settings: Settings) -> None:
             try:
                 await work(str(settings.database_url), store, keys, stop)
             except Exception as error:  # the database went away: wait and begin again
-                print(f"worker: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
+                log.error("worker begins again", exc_info=error)
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(stop.wait(), 1)
         store.close()

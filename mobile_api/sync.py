@@ -27,6 +27,7 @@ from mobile_api.bodies import decode, read, takes
 from mobile_api.changes import packed
 from mobile_api.entries import receipt
 from mobile_api.lookups import Cursor, Limit
+from mobile_api.metrics import ENTRIES
 from mobile_api.openapi import Problem
 from mobile_api.problems import language_of, read_failure
 
@@ -128,6 +129,8 @@ async def synced(request: Request[Any, Any, Any]) -> Response[SyncAnswer]:
     received_at = datetime.now(UTC)
     items = [_item(raw) for raw in msgspec.structs.astuple(call.entries) if raw is not NOTHING]
     results = await sync.take_all(request.user, items, call.sent_at, received_at)
+    for item, result in zip(items, results, strict=True):
+        ENTRIES.labels(item.verb.name if item.verb else "none", result.status).inc()
     await sequence.anchor(request.user, call.boot_id, call.uptime_ms, received_at)
     language = language_of(request)
     told = {"results": [_told(result, language) for result in results], **await _news(request.user, call.cursor)}

@@ -34,6 +34,7 @@ device,HH-0002,手持终端,handheld,{STATION},,
 device,HH-0003,手持终端,handheld,{STATION},,
 device,CJ-0001,采集工作站,dock,{STATION},,
 """
+BANNERS = {"-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----"}
 LIN, CHEN, ZHAO, QIAN, DOCK = "FJ1001", "FJ1002", "P2001", "P2002", "DOCK-01"
 
 
@@ -45,6 +46,7 @@ class Place:
     settings: dict[str, str] = field(default_factory=dict)
     keys: dict[str, DeviceKey] = field(default_factory=dict)  # of the devices that were enrolled, by serial
     numbers: dict[str, Iterator[int]] = field(default_factory=dict)  # what each of them counts on with
+    secrets: set[str] = field(default_factory=set)  # passwords, and words that somebody said
 
     def __post_init__(self) -> None:
         self.home.mkdir(parents=True, exist_ok=True)
@@ -76,7 +78,9 @@ class Place:
         file, passwords = self.home / "roster.csv", self.home / f"passwords-{time.monotonic_ns()}.csv"
         file.write_text(roster)
         succeeded(self.run("import-roster", str(file), "--passwords", str(passwords)))
-        return dict(line.split(",", 1) for line in passwords.read_text().splitlines()[1:])
+        given = dict(line.split(",", 1) for line in passwords.read_text().splitlines()[1:])
+        self.secrets |= set(given.values())
+        return given
 
     def code_for(self, serial: str) -> str:
         """A code that enrols this device, once."""
@@ -97,6 +101,17 @@ class Place:
             ports = json.loads((self.data / "s3" / "ports.json").read_text()).values()
             return [path for port in ports for path in Path("/tmp").glob(f"seaweedfs-*-{port}.sock")]  # noqa: S108
         return []
+
+    def betrayed(self) -> list[str]:
+        """Where a log or what was said holds a token, a key, a password or somebody's words."""
+        kept = [path for path in (self.data / "secrets").rglob("*") if path.is_file()]
+        lines = {line for path in kept for line in path.read_text(errors="replace").splitlines() if len(line) > 16}
+        logs = [path for path in [*self.data.rglob("*.log*"), *self.home.glob("*.log")] if path.is_file()]
+        found = []
+        for path in logs:
+            text = path.read_text(errors="replace")
+            found += [f"{path.name}: {each[:8]}…" for each in {"eyJ", *lines, *self.secrets} - BANNERS if each in text]
+        return found
 
     def left_in_temporary(self) -> list[str]:
         return sorted(path.name for path in self.temporary.iterdir())
@@ -183,6 +198,7 @@ def serving(place: Place) -> Iterator[Serving]:
     finally:
         if house.process.poll() is None:
             house.end()
+        assert [] == place.betrayed()
 
 
 def gone(processes: list[psutil.Process], seconds: float = 5) -> list[psutil.Process]:

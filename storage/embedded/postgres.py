@@ -41,6 +41,8 @@ _SETTINGS = {
     "password_encryption": "scram-sha-256",
     "timezone": "UTC",
     "log_timezone": "UTC",
+    "log_error_verbosity": "terse",  # the details of an error quote rows
+    "log_min_error_statement": "panic",
 }
 _ROLES = """
 SET log_min_error_statement = panic;

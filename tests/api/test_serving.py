@@ -71,6 +71,29 @@ def complaint(done: subprocess.CompletedProcess[str]) -> str:
     return said
 
 
+def test_what_it_logs_betrays_nobody(served: Serving) -> None:
+    """Neither what was typed, nor a token, nor a key, in whatever it and its servers log, refusals and failures too."""
+    place, words = served.place, "只有本人知道的一句话"
+    place.secrets |= {PASSWORD, words, "not-my-password"}
+    phone = served.handheld()
+    with pytest.raises(Problem):
+        phone.sign_in(LIN, "not-my-password")
+    lin = lin_at(served)
+    with pytest.raises(Problem):
+        lin.entry("shifts/check-in", **CHECK_IN | {"roster_post": words, "dress": words})
+    with pytest.raises(Problem):
+        lin.get(f"/v1/people/{words}")
+    lin.entry("shifts/check-in", **CHECK_IN | {"roster_post": words})
+    logs = (place.data / "logs" / "api.log").read_text()
+    assert '"event": "answered"' in logs
+    assert '"request": "' in logs
+    assert list(place.data.rglob("*postgres*.log*"))
+    assert [] == place.betrayed()
+    (place.data / "logs" / "api.log").open("a").write(words)
+    assert 1 == len(place.betrayed()), "this test's own test"
+    (place.data / "logs" / "api.log").write_text(logs)
+
+
 # -- one house
 
 

@@ -1,0 +1,105 @@
+"""What an operator sees: figures, alerts that name them, logs that can be followed and betray nothing."""
+
+import io
+import json
+import re
+from contextlib import redirect_stderr
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+import structlog
+import yaml
+from litestar import Litestar
+
+from backend.law.catalogue import law
+from mobile_api import metrics
+from mobile_api.logs import configure, told
+from tests.builders import Client, a_check_in, a_duty_auxiliary, recorded, refused, some_footage
+
+SECRET = "a row's value 林小川"
+
+
+async def figures(app: Litestar) -> dict[str, float]:
+    """Every sample of /metrics by its name and labels, asked anew."""
+    metrics.MEASURED._at = 0.0
+    text = (await Client(app).get("/metrics")).text
+    assert text.endswith("# EOF\n")
+    lines = (line.rpartition(" ") for line in text.splitlines() if not line.startswith("#"))
+    return {name: float(number) for name, _, number in lines}
+
+
+async def test_the_house_tells_what_waits(app: Litestar) -> None:
+    """Entries by verb and result, what is unfinished, how old the oldest is, the pool."""
+    lin, before = await a_duty_auxiliary(app), await figures(app)
+    told = lin.entry(**a_check_in())
+    recorded(await lin.send("/v1/shifts/check-in", told))
+    await lin.send("/v1/shifts/check-in", told)
+    refused(await lin.check_out(lin.id), 404, "unknown_shift")
+    recorded(await lin.post("/v1/recordings/declare", **some_footage(), bytes=10, sha256="0" * 64))
+    after = await figures(app)
+
+    def grown(name: str) -> float:
+        return after[name] - before.get(name, 0)
+
+    assert 1 == grown('fujing_entries_total{result="recorded",verb="shifts/check-in"}')
+    assert 1 == grown('fujing_entries_total{result="replayed",verb="shifts/check-in"}')
+    assert 1 == grown('fujing_entries_total{result="refused",verb="shifts/check-out"}')
+    assert 1 == grown("fujing_unfinished_uploads")
+    assert after["fujing_database_up"] == 1
+    assert after["fujing_checkpoint_age_seconds"] >= 0
+    assert after["fujing_database_bytes"] > 1_000_000
+    assert 16 == sum(number for name, number in after.items() if name.startswith("fujing_pool_connections"))
+
+
+async def test_every_alert_names_what_the_server_tells(app: Litestar, repository: Path) -> None:
+    """A rule over a figure that nobody tells would never fire; each says what to do, and every kind is a finding's."""
+    known = {name.partition("{")[0] for name in await figures(app)} | {"fujing_findings"}
+    rules = yaml.safe_load((repository / "deploy" / "alerts.yml").read_text())["groups"][0]["rules"]
+    assert len(rules) >= 8
+    for rule in rules:
+        assert set(re.findall(r"fujing_\w+", rule["expr"])) <= known, rule["alert"]
+        assert re.search("[一-鿿]", rule["annotations"]["summary"])
+        for kinds in re.findall(r'kind=~"([^"]+)"', rule["expr"]):
+            assert set(kinds.split("|")) <= set(law().messages), rule["alert"]
+
+
+async def test_each_answer_says_which_request_it_was(app: Litestar) -> None:
+    """Its sender's id where that is one, a new one otherwise: nothing that is sent there gets into a log."""
+    stranger = Client(app)
+    theirs = await stranger.ask("GET", "/health/live", headers={"X-Request-Id": "gate-7-00000001"})
+    assert "gate-7-00000001" == theirs.headers["x-request-id"]
+    ours = await stranger.ask("GET", "/health/live", headers={"X-Request-Id": 'x" injected="y'})
+    assert re.fullmatch("[0-9a-f]{16}", ours.headers["x-request-id"])
+
+
+@pytest.fixture
+def logged(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """What is logged in a block, as objects."""
+    kept = structlog.get_config()
+    yield
+    structlog.configure(**kept)
+
+
+def an_error() -> BaseException:
+    try:
+        try:
+            raise asyncpg.UniqueViolationError(SECRET)
+        except asyncpg.PostgresError:
+            raise ValueError(SECRET) from KeyError(SECRET)
+    except ValueError as error:
+        return error
+
+
+def test_an_error_is_logged_without_its_words(logged: None) -> None:
+    """Its kind, its causes, and where it was raised."""
+    said = io.StringIO()
+    with redirect_stderr(said):
+        configure("info")
+        structlog.get_logger().error("failed", exc_info=an_error())
+    line = json.loads(said.getvalue())
+    assert ("failed", "error") == (line["event"], line["level"])
+    assert line["error"].startswith("ValueError < KeyError")
+    assert SECRET not in said.getvalue()
+    assert "23505" == told(asyncpg.UniqueViolationError(SECRET))["sqlstate"]
