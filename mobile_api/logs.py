@@ -7,6 +7,7 @@ database's quote rows and a library's quote what they were given.
 import logging
 import sys
 import traceback
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 import structlog
@@ -33,12 +34,12 @@ def configure(level: str) -> None:
     )
 
 
-def without_words(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
+def without_words(_: Any, __: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
     """An error that is told with `exc_info`, by its kind and its stack."""
     error = event.pop("exc_info", None)
     if error is True:
         error = sys.exc_info()[1]
-    return event | told(error) if isinstance(error, BaseException) else event
+    return {**event, **told(error)} if isinstance(error, BaseException) else event
 
 
 def told(error: BaseException) -> dict[str, Any]:
