@@ -4,6 +4,8 @@
 PYTHON ?= python3
 UV ?= uv
 ARGS ?=
+FOR ?= 300
+SEED ?=
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed-in
@@ -11,7 +13,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 CODE := backend mobile_api storage migrations tests
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test check bench fmt lock clean
+.PHONY: help env demo test check soak bench fmt lock clean
 
 help:
 	@printf '%s\n' \
@@ -20,6 +22,7 @@ help:
 	  '  demo    a whole duty, from sign-in to sealed receipts, on a PostgreSQL and an S3 server of its own' \
 	  '  test    every test, on real PostgreSQL and real S3' \
 	  '  check   style, types and the rule that imports run downward' \
+	  '  soak    servers killed, frozen and cut off at random, for FOR=300 seconds, by a SEED' \
 	  '  bench   the figures, one line each: bench NAME VALUE UNIT' \
 	  '  fmt     format the code and put the imports in order' \
 	  '' \
@@ -71,6 +74,9 @@ check: env
 	$(BIN)/python -m bandit --quiet --recursive --configfile pyproject.toml backend mobile_api storage migrations
 	$(BIN)/python -m mypy
 	$(BIN)/lint-imports
+
+soak: env
+	@FOR=$(FOR) SEED=$(SEED) $(BIN)/python -m pytest -s tests/faults $(ARGS)
 
 bench: env
 	@$(BIN)/python tests/bench/run.py $(ARGS)

@@ -63,6 +63,7 @@ SILENT = frozenset({
     "recordings/viewed", "spot-checks/draw", "packages/export", "packages/exported",
     "erasure/erase",
     "holds/place", "holds/release", "evidence/hold", "evidence/remove", "evidence/repair",
+    "evidence/restore",
     "complaints/receive", "complaints/notify", "complaints/identify", "complaints/step-aside", "complaints/extend",
     "complaints/conclude", "complaints/feed-back",
 })  # fmt: skip

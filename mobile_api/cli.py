@@ -23,6 +23,7 @@ from rich.table import Table
 
 from backend import database, erasing
 from backend import settings as configuration
+from backend.backup import BackupError
 from backend.evidence.entries import DAY_MS
 from backend.keys import Keys, fingerprint
 from backend.law.catalogue import LawError, law, use
@@ -65,7 +66,7 @@ def told_in_one_sentence() -> Iterator[None]:
     except Refusal as refusal:
         errors.print(f"[red]fujing:[/] {problem(refusal, 'en', 'cli')['detail']}", soft_wrap=True)
         sys.exit(1)
-    except (ServingError, MigrationError, EmbeddedError, StoreUnavailable) as error:
+    except (ServingError, MigrationError, EmbeddedError, StoreUnavailable, BackupError) as error:
         errors.print("fujing: ", style="red", end="")
         errors.print(str(error), markup=False, soft_wrap=True)
         sys.exit(1)
@@ -298,6 +299,32 @@ def verify_journal(trust: tuple[str, ...], deep: bool) -> None:
     with told_in_one_sentence():
         settings = _settings()
         sys.exit(in_services(settings, lambda full: look(full, trust, deep, console)))
+
+
+@main.command("backup")
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+def back_up(folder: Path) -> None:
+    """Copy the database, the keys and every sealed file into FOLDER; into the same one again, what is new.
+
+    Exit code 1: a file that was sealed is missing in the store, and named.
+    """
+    from mobile_api import backing_up
+
+    with told_in_one_sentence():
+        sys.exit(in_services(_settings(), lambda full: backing_up.back_up(full, folder, console)))
+
+
+@main.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+def restore(folder: Path) -> None:
+    """Bring a backup back into an empty place: a new database, a new bucket, an empty data directory.
+
+    Exit code 1: a file is missing in the backup, and named; everything else is back.
+    """
+    from mobile_api import backing_up
+
+    with told_in_one_sentence(), serving.until_signalled(), serving.services(_settings()) as full:
+        sys.exit(asyncio.run(backing_up.restore(full, folder, console)))
 
 
 @main.command("verify-package")

@@ -20,7 +20,10 @@ PAGE = 200
 SEALED = """
 SELECT u.id, u.object_key, u.version, u.sha256, u.bytes, u.receipt, u.removed_at, (
     SELECT j.entry FROM journal j WHERE j.subjects @> ARRAY[u.id] AND j.verb = 'evidence/seal' ORDER BY j.seq LIMIT 1
-) AS entry FROM upload u WHERE u.state = 'sealed' AND ($1::uuid IS NULL OR u.id > $1)
+) AS entry, (
+    SELECT j.entry FROM journal j WHERE j.subjects @> ARRAY[u.id] AND j.verb = 'evidence/restore'
+    ORDER BY j.epoch DESC, j.seq DESC LIMIT 1
+) AS restored FROM upload u WHERE u.state = 'sealed' AND ($1::uuid IS NULL OR u.id > $1)
     AND ($3::uuid IS NULL OR u.id = $3) ORDER BY u.id LIMIT $2
 """
 GONE = """
@@ -60,7 +63,7 @@ def _on_paper(row: Record, keys: Mapping[str, Jwk]) -> list[Flaw]:
     told, flaws = str(row["id"]), []
     if row["entry"] is None:
         flaws.append(Flaw(code="seal_missing", what=told))
-    elif _seal_of(row["entry"]) != Seal(row["sha256"], row["bytes"], row["version"]):
+    elif _seal_of(row) != Seal(row["sha256"], row["bytes"], row["version"]):
         flaws.append(Flaw(code="seal_columns", what=told))
     try:
         claims = read(row["receipt"], keys, RECEIPT_TYPE)
@@ -71,7 +74,16 @@ def _on_paper(row: Record, keys: Mapping[str, Jwk]) -> list[Flaw]:
     return flaws
 
 
-def _seal_of(entry: bytes) -> Seal | None:
+def _seal_of(row: Record) -> Seal | None:
+    """What was sealed; where it was restored from a backup, under the version that it got then."""
+    sealed = _told(row["entry"])
+    restored = _told(row["restored"]) if row["restored"] is not None else sealed
+    if sealed is None or restored is None or (sealed.sha256, sealed.bytes) != (restored.sha256, restored.bytes):
+        return None
+    return restored
+
+
+def _told(entry: bytes) -> Seal | None:
     try:
         line: dict[str, Any] = msgspec.json.decode(entry)
         return msgspec.convert(line["facts"], Seal)

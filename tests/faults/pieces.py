@@ -1,0 +1,236 @@
+"""A house in pieces, as a deployment runs it: PostgreSQL, a store, two API processes, two workers.
+
+Each piece can be killed, frozen and started again, while handhelds go on through a proxy that picks an API.
+"""
+
+import asyncio
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import asyncpg
+import psutil
+import urllib3
+
+from backend.keys import make_private, secret
+from storage.embedded import EmbeddedPostgres, EmbeddedS3
+from storage.embedded.processes import free_port
+from tests.houses import Place
+
+KINDS = ("api", "worker")
+READY_SECONDS = 40.0
+
+
+@dataclass
+class Piece:
+    """`fujing api` or `fujing worker`, alone."""
+
+    kind: str
+    place: Place
+    settings: dict[str, str]
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        log = self.place.home / f"{self.kind}-{self.settings.get('FUJING_LISTEN', 'worker').replace(':', '-')}.log"
+        with log.open("ab") as said:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "mobile_api.cli", self.kind],
+                env=self.place.environment() | self.settings, stdout=said, stderr=said, start_new_session=True,
+            )  # fmt: skip
+
+    def end(self, number: signal.Signals = signal.SIGKILL) -> None:
+        """Kill it with everything that it started; or ask it to end."""
+        if self.process is not None:
+            family = [psutil.Process(self.process.pid)] if psutil.pid_exists(self.process.pid) else []
+            family = [each for one in family for each in (one, *one.children(recursive=True))]
+            for each in family if number == signal.SIGKILL else family[:1]:
+                _send(each, number)
+            self.process.wait(20)
+            psutil.wait_procs(family, 5)
+
+
+def _send(process: psutil.Process, number: signal.Signals) -> None:
+    try:
+        process.send_signal(number)
+    except psutil.NoSuchProcess:
+        return
+
+
+@dataclass
+class Pieces:
+    """All of it. Every method is for the main thread."""
+
+    place: Place
+    apis: list[Piece] = field(default_factory=list)
+    workers: list[Piece] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        data = make_private(self.place.data)
+        secrets = data / "secrets"
+        words = [secret(secrets / name) for name in ("postgres-owner", "postgres-app", "s3-access", "s3-secret")]
+        self.postgres = EmbeddedPostgres(data / "postgres", *words[:2])
+        self.store = EmbeddedS3(data / "s3", words[2][:20], words[3])
+
+    def start(self) -> None:
+        address, s3 = self.postgres.start(), self.store.start()
+        self.place.settings |= {
+            "FUJING_DATABASE_URL": address.app_url, "FUJING_MIGRATE_URL": address.owner_url,
+            "FUJING_S3_ENDPOINT": s3.endpoint, "FUJING_S3_ACCESS_KEY": s3.access_key,
+            "FUJING_S3_SECRET_KEY": s3.secret_key, "FUJING_S3_SECURE": "false",
+        }  # fmt: skip
+        self.superuser = address.owner_url, (self.place.data / "postgres" / "superuser.password").read_text()
+
+    def serve(self) -> None:
+        """Two of each, over a schema that is there."""
+        for _ in range(2):
+            self.apis.append(Piece("api", self.place, {"FUJING_LISTEN": f"127.0.0.1:{free_port()}"}))
+            self.workers.append(Piece("worker", self.place, {}))
+        for piece in (*self.apis, *self.workers):
+            piece.start()
+        self.wait(lambda: all(self.ready(port) == 200 for port in self.ports))
+
+    @property
+    def ports(self) -> list[int]:
+        return [int(piece.settings["FUJING_LISTEN"].rpartition(":")[2]) for piece in self.apis]
+
+    @property
+    def database(self) -> str:
+        return self.place.settings["FUJING_DATABASE_URL"]
+
+    def ready(self, port: int) -> int:
+        """The status of /health/ready, 0 where nobody answers."""
+        return self.health(port)[0]
+
+    def health(self, port: int) -> tuple[int, dict[str, str]]:
+        try:
+            answer = urllib3.request("GET", f"http://127.0.0.1:{port}/health/ready", timeout=8, retries=False)
+            return answer.status, answer.json()
+        except (urllib3.exceptions.HTTPError, ValueError):
+            return 0, {}
+
+    def wait(self, holds: Callable[[], bool], seconds: float = READY_SECONDS) -> float:
+        """Until it holds; the seconds that it took."""
+        begun = time.monotonic()
+        while not holds():
+            assert time.monotonic() < begun + seconds, "it did not recover"
+            time.sleep(0.1)
+        return time.monotonic() - begun
+
+    def as_superuser(self, sql: str) -> None:
+        """Run this while the server stands."""
+        url, password = self.superuser
+
+        async def run() -> None:
+            connection = await asyncpg.connect(url, user="postgres", password=password)
+            try:
+                await connection.execute(sql)
+            finally:
+                await connection.close()
+
+        asyncio.run(run())
+
+    # -- what may happen to it
+
+    def kill_an_api(self, chance: random.Random) -> None:
+        piece = chance.choice(self.apis)
+        piece.end()
+        piece.start()
+
+    def kill_a_worker(self, chance: random.Random) -> None:
+        piece = chance.choice(self.workers)
+        piece.end()
+        piece.start()
+
+    def kill_postgres(self, chance: random.Random, away: float = 0.0) -> None:
+        self._kill(self.postgres.process)
+        time.sleep(away)
+        self.postgres.stop()
+        assert self.database == self.postgres.start().app_url
+
+    def kill_the_store(self, chance: random.Random, away: float = 0.0) -> None:
+        before = self.place.settings["FUJING_S3_ENDPOINT"]
+        self._kill(self.store.process)
+        time.sleep(away)
+        self.store.stop()
+        assert before == self.store.start().endpoint
+
+    def cut_every_connection(self, chance: random.Random) -> None:
+        self.as_superuser("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename LIKE 'fujing%'")
+
+    def slow_store(self, chance: random.Random) -> None:
+        """It stands still for a while: whoever waits for it waits."""
+        self._freeze(self.store.process, chance.uniform(0.5, 3))
+
+    def slow_postgres(self, chance: random.Random) -> None:
+        self._freeze(self.postgres.process, chance.uniform(0.3, 2))
+
+    def _family(self, server: object) -> list[psutil.Process]:
+        child = server._child  # type: ignore[attr-defined]
+        parent = psutil.Process(child.pid)
+        return [parent, *parent.children(recursive=True)]
+
+    def _kill(self, server: object) -> None:
+        for each in self._family(server):
+            _send(each, signal.SIGKILL)
+
+    def _freeze(self, server: object, seconds: float) -> None:
+        family = self._family(server)
+        try:
+            for each in family:
+                _send(each, signal.SIGSTOP)
+            time.sleep(seconds)
+        finally:
+            for each in family:
+                _send(each, signal.SIGCONT)
+
+    def end(self) -> None:
+        for piece in (*self.apis, *self.workers):
+            piece.end(signal.SIGTERM)
+        self.store.stop()
+        self.postgres.stop()
+
+
+@contextmanager
+def in_pieces(roster: str) -> Iterator[tuple[Pieces, dict[str, str]]]:
+    """Running, with the people of a roster; their passwords by badge. Nothing is left, and no log betrays anybody.
+
+    Its path is short, so that PostgreSQL's socket lies beside its files and is where it was after each start.
+    """
+    with tempfile.TemporaryDirectory(prefix="fj-") as home:
+        place = Place(Path(home))
+        pieces = Pieces(place)
+        try:
+            pieces.start()
+            passwords = place.bring_in_people(roster)
+            pieces.serve()
+            yield pieces, passwords
+        finally:
+            pieces.end()
+        for wrong in (failed(place.home), place.processes(), place.betrayed()):
+            assert not wrong, "\n".join(map(str, wrong[:5]))
+
+
+def failed(place: Path) -> list[str]:
+    """Lines about what nobody had foreseen, in whatever the pieces logged."""
+    told = []
+    for log in place.glob("*.log"):
+        for line in log.read_text(errors="replace").splitlines():
+            if line.startswith("{") and json.loads(line).get("event") == "failed":
+                told.append(line)
+            elif "Traceback" in line or "panicked" in line:
+                told.append(f"{log.name}: {line}")
+    return told
+
+
+def soaking() -> float:
+    """Seconds of mishaps: FOR of `make soak`, or a short while."""
+    return float(os.environ.get("FOR") or 12)

@@ -1,0 +1,134 @@
+"""A house is lost, and comes back from its backup in another place: everything there, proved, and locked as before."""
+
+import asyncio
+import json
+import shutil
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from minio import Minio
+from minio.error import S3Error
+
+from backend import database
+from backend.keys import Keys
+from backend.proof import checkpoints
+from backend.settings import Settings
+from mobile_api.client import Client
+from mobile_api.footage import film
+from mobile_api.stores import store_of
+from tests.handhelds import rows
+from tests.houses import LIN, Place, serving, succeeded
+
+
+@pytest.fixture(scope="module")
+def lived(tmp_path_factory: pytest.TempPathFactory) -> tuple[Place, str, Path, dict[str, Any]]:
+    """A house with a duty, two sealed films and signed checkpoints, its fingerprint, and a backup made in two goes."""
+    place, folder = Place(tmp_path_factory.mktemp("lived")), tmp_path_factory.mktemp("backup") / "备份 one"
+    with serving(place) as house:
+        passwords = place.bring_in_people()
+        lin = house.handheld()
+        lin.sign_in(LIN, passwords[LIN])
+        shift = lin.entry(
+            "shifts/check-in", duty_type="patrol", dress="uniform", id_card_carried=True, roster_post="南门"
+        )
+        told = {"passwords": passwords, "shift": shift["id"], "receipts": [filmed(lin, place.home, 1)]}
+        fingerprint = succeeded(place.run("fingerprint")).split()[0]
+        asyncio.run(signed(place))
+        assert "3 of them new" not in succeeded(place.run("backup", str(folder)))
+        told["receipts"].append(filmed(lin, place.home, 2))
+        lin.declare(film(place.home / "open.mp4", seconds=1, width=160, height=96).path, **claimed())
+        asyncio.run(signed(place))
+        said = succeeded(place.run("backup", str(folder)))
+        assert "4 of them new" in said, said  # the film, its poster, and a checkpoint in two files
+        assert "1 uploads were not sealed" in said
+    return place, fingerprint, folder, told
+
+
+def claimed() -> dict[str, Any]:
+    now = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime())
+    return {"camera_serial": "DSJ-0042", "media_type": "video/mp4", "started_at": now, "ended_at": now}
+
+
+def filmed(lin: Client, home: Path, number: int) -> dict[str, Any]:
+    made = film(home / f"film-{number}.mp4", seconds=number, width=160, height=96)
+    return lin.send(made.path, **claimed() | {"started_at": made.started_at, "ended_at": made.ended_at})
+
+
+def services(place: Place) -> dict[str, str]:
+    return json.loads((place.data / "services.json").read_text())
+
+
+async def signed(place: Place) -> None:
+    """A checkpoint now, as the worker makes one each minute where there is something."""
+    chosen = Settings(data_dir=place.data, s3_secure=False, **services(place))
+    store = store_of(chosen)
+    async with database.opened(str(chosen.database_url)):
+        await checkpoints.make(store, Keys(chosen.secrets_dir).evidence, datetime.now(UTC), at_once=True)
+    store.close()
+
+
+def objects(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "objects.jsonl").read_text().splitlines()]
+
+
+def test_it_comes_back_in_another_place(lived: tuple[Any, ...], tmp_path: Path) -> None:
+    """Passwords, devices, shifts, receipts, proofs; nobody can remove what was locked, and the phones go on."""
+    before, fingerprint, folder, told = lived
+    place = Place(tmp_path / "elsewhere", keys=dict(before.keys), numbers=dict(before.numbers))
+    assert "files are back" in succeeded(place.run("restore", str(folder)))
+    assert "not empty" in place.run("restore", str(folder)).stderr
+    with serving(place) as house:
+        assert fingerprint == succeeded(place.run("fingerprint")).split()[0]
+        lin = house.handheld()
+        lin.sign_in(LIN, told["passwords"][LIN])
+        assert told["shift"] == lin.get(f"/v1/shifts/{told['shift']}")["shift"]["id"]
+        for receipt in told["receipts"]:
+            assert (
+                receipt["sha256"]
+                == lin.receipt(receipt["id"], bytes=receipt["bytes"], sha256=receipt["sha256"])["sha256"]
+            )
+        succeeded(place.run("verify", "--trust", fingerprint, "--deep"))
+        nobody_removes(place, folder)
+        again = filmed(lin, place.home, 3)
+        assert "sealed" == lin.get(f"/v1/uploads/{again['id']}/receipt")["state"]
+        asyncio.run(signed(place))
+        succeeded(place.run("verify", "--trust", fingerprint, "--deep"))
+        two = asyncio.run(rows(services(place)["database_url"], "SELECT count(*) FROM journal_epoch"))
+        assert 2 == two[0][0]
+    assert [] == place.betrayed()
+
+
+def nobody_removes(place: Place, folder: Path) -> None:
+    told = services(place)
+    sdk = Minio(told["s3_endpoint"], told["s3_access_key"], told["s3_secret_key"], secure=False, region="us-east-1")
+    for key in (each["key"] for each in objects(folder) if each["of"] in ("upload", "poster")):
+        (kept,) = sdk.list_objects("fujing-evidence", prefix=key, include_version=True)
+        with pytest.raises(S3Error):
+            sdk.remove_object("fujing-evidence", key, kept.version_id)
+
+
+def test_what_is_missing_is_told(lived: tuple[Any, ...], tmp_path: Path) -> None:
+    """One file gone from the backup, another one cut off: both are named, everything else is back, and verify knows."""
+    _, fingerprint, folder, _ = lived
+    broken = tmp_path / "broken"
+    shutil.copytree(folder, broken)
+    films = [each["key"] for each in objects(folder) if each["of"] == "upload"]
+    (broken / "objects" / films[0]).unlink()
+    (broken / "objects" / films[1]).write_bytes(b"cut off")
+    place = Place(tmp_path / "elsewhere")
+    done = place.run("restore", str(broken))
+    assert 1 == done.returncode
+    assert 2 == done.stdout.count("✗ missing"), done.stdout
+    assert all(key in done.stdout for key in films)
+    verified = place.run("verify", "--trust", fingerprint)
+    assert 1 == verified.returncode
+    assert "no longer has the bytes" in verified.stdout
+
+
+def test_a_folder_that_is_no_backup_is_a_sentence(tmp_path: Path) -> None:
+    done = Place(tmp_path / "elsewhere").run("restore", str(tmp_path))
+    assert 1 == done.returncode
+    assert "no whole backup" in done.stderr
