@@ -278,20 +278,26 @@ class Client:
         signed_in: bool = True,
         packed: bool = False,
     ) -> Any:
-        """One answer, through retries: the network, a server that is away, an access token that expired."""
-        for attempt in itertools.count(1):
+        """One answer, through retries: the network, a server that is away, an access token that expired.
+
+        What only asks for another proof or token is counted apart: it may come after the last failure of the network,
+        and is nothing that a person could mend.
+        """
+        attempt = anew = 0
+        while True:
             token = self._access
             answer = self._attempt(method, path, body, query, token if signed_in else None, packed)
             if answer is not None and answer.status < 400:
                 return msgspec.json.decode(answer.data) if answer.data else None
             if answer is not None and answer.status not in RETRIED:
                 problem = _problem(answer)
-                if problem.code == "token_expired" and signed_in and attempt < ATTEMPTS:
+                expired, anew = problem.code == "token_expired" and signed_in, anew + 1
+                if anew >= ATTEMPTS or not (expired or problem.code in PROVED_ANEW):
+                    raise problem
+                if expired:
                     self._renew(token)
-                    continue
-                if problem.code in PROVED_ANEW and attempt < ATTEMPTS:
-                    continue
-                raise problem
+                continue
+            attempt += 1
             asked = _asked_pause(answer)
             if attempt >= ATTEMPTS or (asked or 0) > LONGEST_PAUSE:
                 raise Unreachable(f"{method} {path}", asked)

@@ -43,6 +43,10 @@ BY_SQLSTATE = {
     "22001": "constraint",
     "22021": "constraint",
     "57014": "database_unavailable",
+    "53000": "database_unavailable",  # it lacks something: disk, memory
+    "53100": "database_unavailable",
+    "53200": "database_unavailable",
+    "58030": "database_unavailable",
 }
 AWAY = (
     asyncpg.PostgresConnectionError,

@@ -1,6 +1,7 @@
 """The Python client among others than its server: what did not arrive whole, and what a page on the way says, is no
 answer; and when a pause is asked for, it is kept."""
 
+import itertools
 import socket
 import threading
 from collections.abc import Iterator
@@ -18,8 +19,10 @@ HEAD = b"content-type: application/problem+json\r\ndpop-nonce: n\r\ncontent-leng
 
 
 @contextmanager
-def answering(answer: bytes, asked: list[bytes] | None = None) -> Iterator[str]:
-    """A server that says these bytes to whoever asks, and hangs up. Its address; `asked` gathers the requests."""
+def answering(*answers: bytes, asked: list[bytes] | None = None) -> Iterator[str]:
+    """A server that says these bytes to whoever asks, one after the other and the last for ever, and hangs up. Its
+    address; `asked` gathers the requests."""
+    turns = itertools.chain(answers, itertools.repeat(answers[-1]))
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def serve() -> None:
@@ -32,7 +35,7 @@ def answering(answer: bytes, asked: list[bytes] | None = None) -> Iterator[str]:
                     request = one.recv(65536)
                     if asked is not None:
                         asked.append(request)
-                    one.sendall(answer)
+                    one.sendall(next(turns))
 
         threading.Thread(target=serve, daemon=True).start()
         yield f"http://127.0.0.1:{server.getsockname()[1]}"
@@ -87,7 +90,7 @@ def test_the_outbox_keeps_to_the_pause_that_is_asked_for(status: bytes, tmp_path
     """However much there is to send, and whatever is added meanwhile."""
     asked: list[bytes] = []
     pause = b"HTTP/1.1 " + status + b"\r\nretry-after: 60\r\n" + HEAD + BODY
-    with answering(pause, asked) as url, closing(Outbox(tmp_path / "outbox.db")) as box:
+    with answering(pause, asked=asked) as url, closing(Outbox(tmp_path / "outbox.db")) as box:
         stop = threading.Event()
         carrier = threading.Thread(target=carry, args=(box, Client(url), "lin", stop), daemon=True)
         carrier.start()
@@ -97,3 +100,17 @@ def test_the_outbox_keeps_to_the_pause_that_is_asked_for(status: bytes, tmp_path
         stop.set()
         carrier.join(5)
         assert (1, 8) == (len(asked), box.left("lin").entries)
+
+
+def test_a_proof_asked_for_anew_after_a_long_absence_is_no_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server was away for all but the last try, and began again with other nonces: the phone goes on by itself."""
+    monkeypatch.setattr(client, "ATTEMPTS", 3)
+    monkeypatch.setattr(Client, "_pause", lambda *_: None)
+    away = b"HTTP/1.1 503 Service Unavailable\r\n" + HEAD.replace(b"%d", b"0") + BODY
+    told = b'{"code":"use_dpop_nonce","detail":"again"}'
+    anew = b"HTTP/1.1 401 Unauthorized\r\n" + HEAD.replace(str(len(BODY)).encode(), str(len(told)).encode()) + told
+    good = b"HTTP/1.1 200 OK\r\n" + HEAD + BODY
+    with answering(away, away, anew, good) as url:
+        assert Client(url).get("/v1/me")["code"] == "token_invalid"
+    with answering(anew) as url, pytest.raises(Problem, match="use_dpop_nonce"):
+        Client(url).get("/v1/me")
