@@ -1,13 +1,9 @@
 """The schema: tables as the code believes them to be, migrations that any number of processes may start, and grants."""
 
-import os
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
 from uuid import uuid4
 
 import asyncpg
@@ -20,6 +16,7 @@ from backend.database import fetch
 from backend.settings import Settings
 from migrations.apply import MigrationError, migrate, role_of
 from migrations.piccolo_app import APP_CONFIG
+from tests.databases import an_empty_database, migrating
 
 TABLES = APP_CONFIG.table_classes
 VERSIONS = list(Path(APP_CONFIG.migrations_folder_path).glob("fujing_*.py"))
@@ -130,33 +127,11 @@ async def test_the_database_itself_keeps_people_apart(app: Litestar, owner: asyn
 # Migrations
 
 
-def superuser_url(house: Settings, database: str) -> str:
-    password = (house.data_dir / "postgres" / "superuser.password").read_text(encoding="utf-8")
-    return f"postgresql://postgres:{quote(password, safe='')}@/{database}?{urlsplit(str(house.migrate_url)).query}"
-
-
 @pytest.fixture
 async def empty(house: Settings, app: Litestar) -> AsyncIterator[str]:
     """The owner's URL of a database with nothing in it."""
-    name = f"empty_{uuid4().hex}"
-    root = await asyncpg.connect(superuser_url(house, "postgres"))
-    await root.execute(f"CREATE DATABASE {name} OWNER fujing_owner")
-    inside = await asyncpg.connect(superuser_url(house, name))
-    await inside.execute("CREATE EXTENSION btree_gist")
-    await inside.close()
-    yield str(house.migrate_url).replace("@/fujing?", f"@/{name}?")
-    await root.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    await root.close()
-
-
-MIGRATE = "import asyncio, sys; from migrations.apply import migrate; asyncio.run(migrate(*sys.argv[1:]))"
-
-
-def migrating(url: str, role: str = "fujing_app") -> subprocess.Popen[str]:
-    ours = {key: text for key, text in os.environ.items() if not key.startswith("FUJING_")}
-    return subprocess.Popen(
-        [sys.executable, "-c", MIGRATE, url, role], env=ours, stderr=subprocess.PIPE, text=True
-    )  # fmt: skip
+    async with an_empty_database(house) as url:
+        yield url
 
 
 async def test_four_processes_migrate_at_once(empty: str) -> None:

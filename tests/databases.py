@@ -1,0 +1,59 @@
+"""Databases of the tests beside the house's own: empty ones, and what brings them up to date."""
+
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
+from uuid import uuid4
+
+import asyncpg
+
+from backend.settings import Settings
+from storage.embedded.postgres import postgres_binaries
+
+
+def superuser_url(house: Settings, database: str) -> str:
+    password = (house.data_dir / "postgres" / "superuser.password").read_text(encoding="utf-8")
+    return f"postgresql://postgres:{quote(password, safe='')}@/{database}?{urlsplit(str(house.migrate_url)).query}"
+
+
+@asynccontextmanager
+async def an_empty_database(house: Settings) -> AsyncIterator[str]:
+    """The owner's URL of a database with nothing in it."""
+    name = f"empty_{uuid4().hex}"
+    root = await asyncpg.connect(superuser_url(house, "postgres"))
+    await root.execute(f"CREATE DATABASE {name} OWNER fujing_owner")
+    inside = await asyncpg.connect(superuser_url(house, name))
+    await inside.execute("CREATE EXTENSION btree_gist")
+    await inside.close()
+    yield str(house.migrate_url).replace("@/fujing?", f"@/{name}?")
+    await root.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    await root.close()
+
+
+MIGRATE = "import asyncio, sys; from migrations.apply import migrate; asyncio.run(migrate(*sys.argv[1:]))"
+
+
+def migrating(url: str, role: str = "fujing_app") -> subprocess.Popen[str]:
+    ours = {key: text for key, text in os.environ.items() if not key.startswith("FUJING_")}
+    return subprocess.Popen(
+        [sys.executable, "-c", MIGRATE, url, role], env=ours, stderr=subprocess.PIPE, text=True
+    )  # fmt: skip
+
+
+def client(name: str, url: str, *words: str, given: bytes = b"") -> bytes:
+    """What one of PostgreSQL's own programs says; the password is in its environment."""
+    parts = urlsplit(url)
+    address = urlunsplit(parts._replace(netloc=parts.netloc.replace(f":{parts.password}@", "@", 1)))
+    return subprocess.run(
+        [str(postgres_binaries() / name), f"--dbname={address}", *words], input=given, capture_output=True, check=True,
+        env={**os.environ, "PGPASSWORD": unquote(parts.password or "")},
+    ).stdout  # fmt: skip
+
+
+def dumped(url: str, *words: str) -> bytes:
+    """The database as SQL, the same bytes for the same database."""
+    said = client("pg_dump", url, "--no-owner", "--no-privileges", "--no-comments", *words)
+    return b"".join(line for line in said.splitlines(True) if not line.startswith((b"\\restrict", b"\\unrestrict")))

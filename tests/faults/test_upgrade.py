@@ -1,0 +1,71 @@
+"""Yesterday's data under today's program: each schema that was released comes up to date with every row."""
+
+import gzip
+from pathlib import Path
+
+import asyncpg
+import pytest
+from litestar import Litestar
+
+from backend.settings import Settings
+from tests.databases import an_empty_database, client, dumped, migrating
+
+KEPT = {
+    path.name.partition(".")[0]: gzip.decompress(path.read_bytes())
+    for path in (Path(__file__).parents[1] / "data" / "schemas").glob("*.sql.gz")
+}
+TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1"
+JOURNAL = "SELECT md5(string_agg(entry::text, '' ORDER BY epoch, xid, seq)) FROM journal"
+
+
+async def counted(url: str) -> dict[str, int]:
+    connection = await asyncpg.connect(url)
+    tables = [row["tablename"] for row in await connection.fetch(TABLES)]
+    found = {table: await connection.fetchval(f'SELECT count(*) FROM "{table}"') for table in tables}  # noqa: S608
+    await connection.close()
+    return found
+
+
+async def journal_of(url: str) -> str:
+    connection = await asyncpg.connect(url)
+    told = await connection.fetchval(JOURNAL)
+    await connection.close()
+    return str(told)
+
+
+def migrated(url: str, processes: int) -> None:
+    """By so many processes at once."""
+    started = [migrating(url) for _ in range(processes)]
+    told = [process.communicate(timeout=60)[1] for process in started]
+    assert [0] * processes == [process.returncode for process in started], told
+
+
+def test_schemas_were_kept() -> None:
+    assert len(KEPT) >= 2
+
+
+@pytest.mark.parametrize(
+    "kept",
+    sorted(KEPT),
+)
+async def test_a_released_schema_comes_up_to_date(app: Litestar, house: Settings, kept: str) -> None:
+    """Four processes at once over its rows: no row is lost, no line of the journal changed, and the schema is the very
+    one that an empty database gets."""
+    async with an_empty_database(house) as fresh, an_empty_database(house) as old:
+        migrated(fresh, 1)
+        client("psql", old, "--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1", given=KEPT[kept])
+        rows, lines = await counted(old), await journal_of(old)
+        assert rows["journal"] > 50
+        migrated(old, 4)
+        now = await counted(old)
+        same = rows.keys() - {"migration", "journal_epoch"}
+        assert {table: rows[table] for table in same} == {table: now[table] for table in same}
+        assert now["journal_epoch"] == rows["journal_epoch"] + 1, "it was restored into another cluster"
+        assert lines == await journal_of(old)
+        assert schema(fresh) == schema(old)
+
+
+def schema(url: str) -> list[str]:
+    """The schema as statements, in no order: columns that came later stand at a table's end."""
+    text = dumped(url, "--schema-only").decode()
+    return sorted(line.strip().rstrip(",") for line in text.splitlines() if line and not line.startswith("--"))
