@@ -13,7 +13,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 CODE := backend mobile_api storage migrations tests
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test check soak bench fmt lock clean
+.PHONY: help env demo test check soak bench bundle fmt lock clean
 
 help:
 	@printf '%s\n' \
@@ -24,6 +24,7 @@ help:
 	  '  check   style, types and the rule that imports run downward' \
 	  '  soak    servers killed, frozen and cut off at random, for FOR=300 seconds, by a SEED' \
 	  '  bench   the figures, one line each: bench NAME VALUE UNIT' \
+	  '  bundle  a folder of wheels that installs on a closed network, tried at once' \
 	  '  fmt     format the code and put the imports in order' \
 	  '' \
 	  '  env     make .venv as requirements.lock says (the others do it by themselves, once)' \
@@ -65,8 +66,9 @@ $(INSTALLED): requirements.lock requirements-source.lock pyproject.toml
 demo: env
 	@$(BIN)/fujing demo $(ARGS)
 
+# Two processes, each with a PostgreSQL and a store of its own; a file's tests stay together.
 test: env
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile $(ARGS)
 
 check: env
 	$(BIN)/python -m ruff check
@@ -80,6 +82,13 @@ soak: env
 
 bench: env
 	@$(BIN)/python tests/bench/run.py $(ARGS)
+
+# What it made is tried at once: installed where nothing can be fetched, and asked for its settings.
+bundle: env
+	@$(BIN)/python deploy/bundle.py
+	@tried=$$(mktemp -d) && trap 'rm -rf "$$tried"' EXIT \
+	  && PYTHON="$(CURDIR)/$(BIN)/python" PIP_QUIET=1 sh dist/fujing-bundle/install.sh "$$tried/venv" >/dev/null \
+	  && cd "$$tried" && venv/bin/fujing settings >/dev/null && echo 'it installs with nothing fetched'
 
 fmt: env
 	@$(BIN)/python -m ruff check --fix-only
@@ -97,7 +106,7 @@ lock:
 	@! grep -n '://' requirements.lock || { echo 'requirements.lock names an address' >&2; exit 1; }
 
 clean:
-	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build fujing.egg-info
+	@rm -rf .venv dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build fujing.egg-info
 	@for folder in $(CODE); do \
 	  [ ! -d "$$folder" ] || find "$$folder" -name __pycache__ -type d -prune -exec rm -rf {} +; \
 	done

@@ -4,6 +4,7 @@ The framework's own reading is lenient (a 1 for a true, a "7" for a 7), so handl
 read it with `read`; the contract finds it there too.
 """
 
+import asyncio
 import re
 import zlib
 from typing import Any, TypeVar
@@ -21,6 +22,7 @@ NAMED = re.compile(r"^Object (?:missing required|contains unknown) field `(.*?)`
 BROKEN = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 GZIP = 31  # what zlib calls a gzip header and no other
 DEFAULT_BOUND = 1024 * 1024
+SECONDS = 120.0  # for a body: a whole sync over 2G; who sends a byte now and then holds nothing for longer
 DECODERS: dict[Any, msgspec.json.Decoder[Any]] = {}
 
 
@@ -32,11 +34,15 @@ def takes(kind: Any) -> dict[str, Any]:
 async def read(request: Request[Any, Any, Any], kind: type[T]) -> T:
     """The body as `kind`, and as the proof says it was sent, before anything is inflated.
 
-    Raises Refusal `not_json`, `proof_elsewhere`, and what `inflated` and `decode` raise.
+    Raises Refusal `not_json`, `body_too_slow`, `proof_elsewhere`, and what `inflated` and `decode` raise.
     """
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise Refusal("not_json")
-    body = await request.body()
+    try:
+        async with asyncio.timeout(SECONDS):
+            body = await request.body()
+    except TimeoutError:
+        raise Refusal("body_too_slow") from None
     proof: Proof | None = request.scope.get(PROOF)  # type: ignore[assignment]
     if proof is not None:
         proof.covers(body)

@@ -10,6 +10,7 @@ import stat
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -325,6 +326,29 @@ def restore(folder: Path) -> None:
 
     with told_in_one_sentence(), serving.until_signalled(), serving.services(_settings()) as full:
         sys.exit(asyncio.run(backing_up.restore(full, folder, console)))
+
+
+def _assumed(command: Callable[..., None]) -> Callable[..., None]:
+    """An option for each assumption."""
+    from mobile_api.sizing import SOURCES, Assumed
+
+    for field in reversed(fields(Assumed)):
+        option = f"--{field.name.replace('_', '-')}"
+        command = click.option(
+            option, type=type(field.default), default=field.default, show_default=True, help=SOURCES[field.name]
+        )(command)
+    return command
+
+
+@main.command()
+@_assumed
+def sizing(**told: Any) -> None:
+    """Disk, database and bandwidth for so many people, from assumptions that it prints and that you may change."""
+    from mobile_api.sizing import Assumed, show
+
+    with told_in_one_sentence():
+        _settings()
+        show(Assumed(**told), console)
 
 
 @main.command("verify-package")

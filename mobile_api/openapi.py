@@ -407,7 +407,8 @@ FIELDS = {
     "actor_badge": "badge number of who did it; null: the server",
 }
 COMMON = (
-    "malformed_json", "not_json", "invalid", "body_too_large", "encoding_not_supported", "malformed_body",
+    "malformed_json", "not_json", "invalid", "body_too_large", "body_too_slow", "encoding_not_supported",
+    "malformed_body",
 )  # fmt: skip
 AT_DESK = ("csrf_refused", "second_factor_needed", "desk_reads_only")
 PROVED = ("proof_missing", "proof_invalid", "proof_elsewhere", "proof_replayed", "use_dpop_nonce")

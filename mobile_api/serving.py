@@ -22,6 +22,7 @@ import msgspec
 import structlog
 import urllib3
 from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
 from granian.server import Server
 
 from backend import database
@@ -33,6 +34,7 @@ from storage.embedded.processes import ServedDirectory, ServerProcess, free_port
 from storage.evidence_store import LockNotKept
 
 log = structlog.get_logger()
+HEADERS_MS = 10_000  # for a request's head: a phone sends it in one piece
 READY_SECONDS = 30.0
 POLL = 0.2
 PREFERRED_PORT = 8080
@@ -295,6 +297,7 @@ def run_api(settings: Settings) -> None:
         factory=True,
         workers=settings.workers,
         http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(header_read_timeout=HEADERS_MS),
         websockets=False,
         workers_kill_timeout=3,
         log_access=False,

@@ -20,18 +20,12 @@ from backend.people import roster
 from backend.settings import Settings
 from mobile_api import serving
 from mobile_api.app import build
-from tests.builders import ORGANS, organ_row
-
-LAST = "test_every_problem_that_the_tests_met_is_in_the_contract"
+from tests.builders import MET, ORGANS, organ_row
+from tests.met import unlisted
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("filterwarnings", "ignore::litestar.exceptions.LitestarDeprecationWarning")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What looks back over the whole run comes last."""
-    items.sort(key=lambda item: item.name == LAST)
 
 
 @pytest.fixture(scope="session")
@@ -57,6 +51,7 @@ async def app(house: Settings) -> AsyncIterator[Litestar]:
     async with application.lifespan():
         await roster.bring_in([organ_row(*organ) for organ in ORGANS])
         yield application
+    assert set() == unlisted(MET), "a test was answered a problem that the contract does not list"
 
 
 @pytest.fixture(scope="session")

@@ -3,8 +3,9 @@
 import asyncio
 import json
 import shutil
+import subprocess
+import sys
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,8 @@ import pytest
 from minio import Minio
 from minio.error import S3Error
 
-from backend import database
-from backend.keys import Keys
-from backend.proof import checkpoints
-from backend.settings import Settings
 from mobile_api.client import Client
 from mobile_api.footage import film
-from mobile_api.stores import store_of
 from tests.handhelds import rows
 from tests.houses import LIN, Place, serving, succeeded
 
@@ -36,11 +32,11 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> tuple[Place, str, Path, d
         )
         told = {"passwords": passwords, "shift": shift["id"], "receipts": [filmed(lin, place.home, 1)]}
         fingerprint = succeeded(place.run("fingerprint")).split()[0]
-        asyncio.run(signed(place))
+        sign(place)
         assert "3 of them new" not in succeeded(place.run("backup", str(folder)))
         told["receipts"].append(filmed(lin, place.home, 2))
         lin.declare(film(place.home / "open.mp4", seconds=1, width=160, height=96).path, **claimed())
-        asyncio.run(signed(place))
+        sign(place)
         said = succeeded(place.run("backup", str(folder)))
         assert "4 of them new" in said, said  # the film, its poster, and a checkpoint in two files
         assert "1 uploads were not sealed" in said
@@ -61,13 +57,29 @@ def services(place: Place) -> dict[str, str]:
     return json.loads((place.data / "services.json").read_text())
 
 
-async def signed(place: Place) -> None:
+SIGN = """
+import asyncio, sys
+from datetime import UTC, datetime
+from pathlib import Path
+from backend import database
+from backend.keys import Keys
+from backend.proof import checkpoints
+from backend.settings import Settings
+from mobile_api.serving import services
+from mobile_api.stores import store_of
+
+async def main(full):
+    async with database.opened(str(full.database_url)):
+        await checkpoints.make(store_of(full), Keys(full.secrets_dir).evidence, datetime.now(UTC), at_once=True)
+
+with services(Settings(data_dir=Path(sys.argv[1]))) as full:
+    asyncio.run(main(full))
+"""
+
+
+def sign(place: Place) -> None:
     """A checkpoint now, as the worker makes one each minute where there is something."""
-    chosen = Settings(data_dir=place.data, s3_secure=False, **services(place))
-    store = store_of(chosen)
-    async with database.opened(str(chosen.database_url)):
-        await checkpoints.make(store, Keys(chosen.secrets_dir).evidence, datetime.now(UTC), at_once=True)
-    store.close()
+    subprocess.run([sys.executable, "-c", SIGN, str(place.data)], check=True)
 
 
 def objects(folder: Path) -> list[dict[str, Any]]:
@@ -94,7 +106,7 @@ def test_it_comes_back_in_another_place(lived: tuple[Any, ...], tmp_path: Path) 
         nobody_removes(place, folder)
         again = filmed(lin, place.home, 3)
         assert "sealed" == lin.get(f"/v1/uploads/{again['id']}/receipt")["state"]
-        asyncio.run(signed(place))
+        sign(place)
         succeeded(place.run("verify", "--trust", fingerprint, "--deep"))
         two = asyncio.run(rows(services(place)["database_url"], "SELECT count(*) FROM journal_epoch"))
         assert 2 == two[0][0]

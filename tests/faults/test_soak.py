@@ -74,8 +74,6 @@ def phones_of(place: Place, home: Path, port: int, passwords: dict[str, str], da
 def live_through(pieces: Pieces, phones: list[Phone], chance: random.Random) -> list[str]:
     """Mishap after mishap for as long as is asked, then peace until every phone has nothing left; what happened."""
     happened, begun = [], time.monotonic()
-    for phone in phones:
-        phone.start()
     while time.monotonic() < begun + FOR:
         time.sleep(chance.uniform(0.3, 1.5))
         (mishap,) = chance.choices([each for each, _ in MISHAPS], [weight for _, weight in MISHAPS])
@@ -106,8 +104,15 @@ def test_nothing_is_lost_nothing_doubled(tmp_path: Path) -> None:
             network.quiet = True
             phones = phones_of(place, tmp_path, network.port, passwords, day)
             fingerprint = succeeded(place.run("fingerprint")).split()[0]
-            happened = live_through(pieces, phones, chance)
+            try:
+                for phone in phones:
+                    phone.start()
+                happened = live_through(pieces, phones, chance)
+            finally:
+                for phone in phones:
+                    phone.kill()
         print(f"seed {SEED}, {FOR:.0f} s, {len(day.all())} entries: {' '.join(happened)}", file=sys.stderr)
+        pieces.wait(lambda: all(pieces.ready(port) == 200 for port in pieces.ports))
         asyncio.run(compare(pieces.database, day))
         for phone in phones:
             nothing_left(phone, f"http://127.0.0.1:{pieces.ports[0]}")

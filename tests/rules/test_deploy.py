@@ -1,0 +1,104 @@
+"""What stands beside the program and is run by nobody here: compose file, units, proxy, guide, threat model."""
+
+import configparser
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from backend.law.catalogue import law
+from backend.settings import Settings, variable
+from mobile_api.sizing import SOURCES, Assumed, size_of
+
+OURS = {variable(name) for name in Settings.__struct_fields__}
+UNITS = ("fujing-api.service", "fujing-worker.service")
+NAMED = re.compile(r"`(test_\w+)`")
+
+
+def test_every_test_that_security_names_is_there(repository: Path) -> None:
+    """A threat model whose proof was renamed away proves nothing."""
+    there = {
+        name
+        for file in (repository / "tests").rglob("test_*.py")
+        for name in re.findall(r"^(?:async )?def (test_\w+)", file.read_text(), re.MULTILINE)
+    }
+    named = set(NAMED.findall((repository / "SECURITY.md").read_text()))
+    assert len(named) > 25
+    assert set() == named - there
+
+
+def test_the_environment_names_settings_that_there_are(repository: Path) -> None:
+    """In the example and in the compose file; and no secret but a placeholder."""
+    lines = (repository / "deploy" / "fujing.env").read_text().splitlines()
+    told = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+    assert set(told) <= OURS
+    assert "FUJING_MIGRATE_URL" not in told
+    compose = yaml.safe_load((repository / "deploy" / "compose.yaml").read_text())
+    for service in compose["services"].values():
+        ours = {name for name in service.get("environment", {}) if name.startswith("FUJING_")}
+        assert ours <= OURS
+        assert not set(service.get("networks", [])) - set(compose["networks"])
+    assert {"migrate", "api", "worker", "postgres", "store", "proxy"} == set(compose["services"])
+
+
+def test_unfinished_uploads_outlive_the_house_in_the_store(repository: Path) -> None:
+    """The store may drop parts only after the house has given the upload up."""
+    compose = yaml.safe_load((repository / "deploy" / "compose.yaml").read_text())
+    kept = compose["services"]["store"]["environment"]["MINIO_API_STALE_UPLOADS_EXPIRY"]
+    assert int(kept.removesuffix("h")) / 24 > law().span("upload_abandoned_after").days
+
+
+def test_the_compose_file_is_one(repository: Path) -> None:
+    """By docker's own reading, where it is installed."""
+    docker = shutil.which("docker")
+    if docker is None or subprocess.run([docker, "compose", "version"], capture_output=True).returncode:
+        pytest.skip("docker compose is not installed")
+    told = {"STORE_IMAGE": "store", "FUJING_MIGRATE_URL": "postgresql://x", "PATH": "/usr/bin:/bin:/usr/local/bin"}
+    done = subprocess.run(
+        [docker, "compose", "--file", "compose.yaml", "config", "--quiet"], cwd=repository / "deploy", env=told,
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert 0 == done.returncode, done.stderr
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_a_unit_reads_well(repository: Path, name: str) -> None:
+    """It runs a command that there is, as nobody in particular, and comes back when it ends."""
+    unit = configparser.ConfigParser(strict=False, interpolation=None)
+    unit.optionxform = str  # type: ignore[assignment,method-assign]
+    unit.read(repository / "deploy" / name)
+    service = dict(unit["Service"])
+    assert name.removeprefix("fujing-").removesuffix(".service") == service["ExecStart"].split()[-1]
+    assert ("fujing", "always", "strict") == (service["User"], service["Restart"], service["ProtectSystem"])
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_a_unit_is_one(repository: Path, name: str, tmp_path: Path) -> None:
+    """By systemd's own reading, where it is installed."""
+    analyze = shutil.which("systemd-analyze")
+    if analyze is None:
+        pytest.skip("systemd is not installed")
+    text = (repository / "deploy" / name).read_text()
+    here = tmp_path / name
+    here.write_text(re.sub(r"ExecStart=\S+", "ExecStart=/bin/true", text).replace("User=fujing", "User=root"))
+    done = subprocess.run([analyze, "verify", "--man=no", str(here)], capture_output=True, text=True)
+    assert not [line for line in done.stderr.splitlines() if name in line], done.stderr
+
+
+def test_the_proxy_keeps_figures_inside(repository: Path) -> None:
+    told = (repository / "deploy" / "Caddyfile").read_text()
+    assert "path /metrics /health/ready" in told
+    assert told.count("{") == told.count("}")
+
+
+def test_sizing_says_what_follows_from_what() -> None:
+    """Twice the people need twice of everything; every assumption has its source."""
+    one, two = size_of(Assumed(people=600)), size_of(Assumed(people=1200))
+    for name in ("footage_a_day", "footage_kept", "disk", "database_a_year", "uplink_mbit", "entries_a_second"):
+        assert getattr(two, name) == pytest.approx(2 * getattr(one, name))
+    assert set(SOURCES) == set(Assumed.__dataclass_fields__)
+    assert one.footage_a_day == pytest.approx(600 * 0.4 * 3 * 3600 * 4e6 / 8)
+    assert one.footage_kept > one.footage_a_day * law().span("footage_retention").days
