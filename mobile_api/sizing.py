@@ -24,7 +24,7 @@ class Assumed:
     mbit: float = 4.0  # 1080p, H.264 at 25 frames/s, as recorders come set
     kept_longer: float = 0.05  # share of footage that holds and terms keep five times as long
     entries: float = 40.0  # a person a day on duty: shift, leading, acts, footage, sync
-    entry_bytes: float = 6_000.0  # tables, indexes and journal of one entry, measured
+    entry_bytes: float = 4_000.0  # three lines of the journal with what hangs on them: `line_bytes` of make bench
     docks: int = 10  # stations that upload at the end of a shift
     peak_hours: float = 3.0  # in which a day's footage comes in, at three changes of shift of an hour each
     copies: float = 1.5  # what the store needs for a byte: erasure coding 8+4

@@ -1,6 +1,6 @@
 """`checkin_vs_bare`: check-ins a second of the real API ÷ those of bare.py, on the same server and database.
 
-Both have one granian worker and the same pool; 32 people check in again and again, each on a connection of their own,
+Both have one granian worker and the same pool; 64 people check in again and again, each on a connection of their own,
 from a third process. Every check-in closes the shift before it. Nothing counts unless every answer was 201 and the
 tables hold exactly as many rows more.
 """
@@ -41,21 +41,21 @@ from mobile_api.serving import House, environment
 from storage.embedded.processes import ServerProcess, free_port
 
 HERE = Path(__file__).parent
-CONNECTIONS = 32
+CONNECTIONS = 64
 READY_SECONDS = 30.0
 ROWS = "SELECT (SELECT count(*) FROM shift) AS shift, (SELECT count(*) FROM journal) AS journal"
 
 
 def checkin_vs_bare(house: House, rounds: int, seconds: float) -> Iterator[Figure]:
     """Raises BenchError where the two do not do the same."""
-    order = asyncio.run(_prepared(house.settings)) | {"seconds": seconds}
+    order = asyncio.run(prepared(house.settings)) | {"seconds": seconds}
     url, api, ratios, rates = house.settings.database_url, child("api"), [], []
     with _bare(house.settings) as (port, process):
         for number in range(rounds):
             say(f"checkin round {number + 1} of {rounds}")
             order["nonce"] = Nonces(Keys(house.settings.secrets_dir).nonce).fresh(datetime.now(UTC))
-            ours = _rate(url, order, urlsplit(house.url).port, api)
-            theirs = _rate(url, order, port, process)
+            ours = rate(url, order, urlsplit(house.url).port, api)
+            theirs = rate(url, order, port, process)
             ratios.append(ours["rate"] / theirs["rate"])
             rates.append({"ours": ours, "bare": theirs})
             say(
@@ -65,7 +65,7 @@ def checkin_vs_bare(house: House, rounds: int, seconds: float) -> Iterator[Figur
     yield median_figure("checkin_vs_bare", ratios, "ratio", ">= 0.7", connections=CONNECTIONS, rounds=rates)
 
 
-async def _prepared(settings: Settings) -> dict[str, Any]:
+async def prepared(settings: Settings) -> dict[str, Any]:
     """The people, and the proof that both send the same statements."""
     async with database.opened(str(settings.database_url), size=1):
         officer = await population.bring_in(CONNECTIONS)
@@ -117,20 +117,20 @@ def _bare(settings: Settings) -> Iterator[tuple[int, psutil.Process]]:
     server = ServerProcess("bare", settings.data_dir / "logs", signal.SIGTERM)
     try:
         server.start([sys.executable, str(HERE / "bare.py")], told)
-        server.wait_until(lambda: _listens(port), READY_SECONDS)
+        server.wait_until(lambda: listens(port), READY_SECONDS)
         (process,) = (each for each in psutil.Process().children() if "bare.py" in each.cmdline()[-1])
         yield port, process
     finally:
         server.stop(5)
 
 
-def _listens(port: int) -> bool:
+def listens(port: int) -> bool:
     with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
         return True
     return False
 
 
-def _rate(url: str | None, order: dict[str, Any], port: int | None, server: psutil.Process) -> dict[str, float]:
+def rate(url: str | None, order: dict[str, Any], port: int | None, server: psutil.Process) -> dict[str, float]:
     """Check-ins a second, and the server's CPU for each. Raises BenchError where one was not recorded."""
     before, spent = asyncio.run(_rows(url)), cpu_seconds(server)
     told = _load(order | {"host": "127.0.0.1", "port": port})

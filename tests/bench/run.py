@@ -17,7 +17,11 @@ from pathlib import Path
 
 from checkins import checkin_vs_bare
 from figures import BenchError, Figure, say
+from growth import NAMES as GROWTH
+from growth import growth
+from scaling import workers_scaling
 from sealing import seal_vs_read
+from syncing import sync_vs_single
 from uploads import upload_figures
 from verifying import verify_rows
 
@@ -28,7 +32,10 @@ from mobile_api.serving import Ended, House, ServingError
 from storage.embedded.processes import EmbeddedError
 from storage.evidence_store import StoreUnavailable
 
-NAMES = ("verify_rows", "checkin_vs_bare", "upload_vs_sdk", "upload_api_cpu", "seal_vs_read")
+NAMES = (
+    "verify_rows", "checkin_vs_bare", "sync_vs_single", "workers_scaling", "upload_vs_sdk", "upload_api_cpu",
+    "seal_vs_read", *GROWTH, "line_bytes",
+)  # fmt: skip
 RESULTS = Path("bench-results.json")
 WRONG = (
     BenchError, ServingError, EmbeddedError, StoreUnavailable, Problem, Unreachable, NotVerified, OSError,
@@ -38,9 +45,11 @@ WRONG = (
 def asked() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Measure Fujing against what it stands on.")
     parser.add_argument("--rounds", type=int, default=5, help="A B pairs for each figure (%(default)s)")
-    parser.add_argument("--mib", type=int, default=512, help="size of what is uploaded and sealed (%(default)s)")
+    parser.add_argument("--mib", type=int, default=1024, help="size of what is uploaded and sealed (%(default)s)")
     parser.add_argument("--seconds", type=float, default=5, help="of each run of check-ins (%(default)s)")
     parser.add_argument("--rows", type=int, default=200_000, help="of the journal that is verified (%(default)s)")
+    parser.add_argument("--entries", type=int, default=500, help="in one call of sync (%(default)s)")
+    parser.add_argument("--recordings", type=int, default=1_000_000, help="that the house grows to (%(default)s)")
     parser.add_argument("--only", choices=NAMES, action="append", help="this figure; may be given again")
     parser.add_argument("--no-json", action="store_true", help=f"do not write {RESULTS}")
     return parser.parse_args()
@@ -53,10 +62,16 @@ def figures(house: House, home: Path, options: argparse.Namespace, wanted: set[s
         yield from verify_rows(house, options.rounds, options.rows)
     if "checkin_vs_bare" in wanted:
         yield from checkin_vs_bare(house, options.rounds, options.seconds)
+    if "workers_scaling" in wanted:
+        yield from workers_scaling(house, options.rounds, options.seconds)
+    if "sync_vs_single" in wanted:
+        yield from sync_vs_single(house, options.rounds, options.entries)
     if wanted & {"upload_vs_sdk", "upload_api_cpu"}:
         yield from upload_figures(house, home, options.rounds, options.mib)
     if "seal_vs_read" in wanted:
         yield from seal_vs_read(house, home, options.rounds, options.mib)
+    if wanted & {*GROWTH, "line_bytes"}:
+        yield from growth(house, options.rounds, options.recordings)
 
 
 def measure(home: Path, options: argparse.Namespace) -> list[Figure]:

@@ -4,9 +4,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-FIGURES = ("checkin_vs_bare", "upload_vs_sdk", "upload_api_cpu", "verify_rows", "seal_vs_read")
-
-SHORT = ("--rounds", "1", "--seconds", "0.2", "--mib", "16", "--rows", "500")
+FIGURES = (
+    "checkin_vs_bare", "upload_vs_sdk", "upload_api_cpu", "verify_rows", "seal_vs_read", "sync_vs_single",
+    "workers_scaling", "timeline_growth", "findings_growth", "verdict_growth", "changes_growth", "line_bytes",
+)  # fmt: skip
+SHORT = (
+    "--rounds", "1", "--seconds", "0.2", "--mib", "16", "--rows", "500", "--entries", "20", "--recordings", "1000",
+)  # fmt: skip
 
 
 def test_every_figure_is_measured(repository: Path) -> None:

@@ -1,0 +1,224 @@
+"""`timeline_growth`, `findings_growth`, `verdict_growth`, `changes_growth`: latency in a large house ÷ in a small one.
+
+The same four questions are put to the same API, one at a time, before and after the house has grown: ten times as many
+people and ten times as much footage of each. The rows are written by SQL as entries leave them; what is asked about, a
+led duty of today with its footage, came through the API. Nothing else runs meanwhile: the worker has ended.
+"""
+
+import asyncio
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import asyncpg
+import children
+import population
+from figures import BenchError, Figure, say
+
+from backend import database
+from backend.people import roster, sessions
+from backend.people.roster import Row
+from backend.settings import Settings
+from mobile_api.client import Client
+from mobile_api.serving import House
+
+NAMES = ("timeline_growth", "findings_growth", "verdict_growth", "changes_growth")
+ASKED = 150  # times each question is put in a round
+STATIONS = 25  # people in each
+LINES = 3  # of the journal, for each recording
+BATCH = 50_000  # recordings a transaction
+DAYS = 184
+PEOPLE = """
+INSERT INTO person (id, badge, name, kind, organ, serves_from)
+SELECT gen_random_uuid(), 'N-' || n, '林某', 'duty_auxiliary', '9901006' || lpad((n / $2)::text, 5, '0'), '2020-01-01'
+FROM generate_series($1::int, $3::int - 1) n
+"""
+ORGANS = """
+INSERT INTO organ (code, name, parent, depth)
+SELECT '9901006' || lpad(n::text, 5, '0'), '派出所', $1, o.depth + 1
+FROM generate_series($2::int, $3::int - 1) n, organ o WHERE o.code = $1
+"""
+# Recording `n` of each of these people, from `$1` to `$2`, spread over the days before today.
+RECORDINGS = """
+WITH made AS MATERIALIZED (
+    SELECT gen_random_uuid() AS id, p.id AS person, p.organ, n,
+        now() - make_interval(secs => 86400 + ((n * 7919 + p.number * 31) % 100000) * 159.0) AS at
+    FROM (SELECT id, organ, substr(badge, 3)::int AS number FROM person WHERE badge LIKE 'N-%'
+        AND substr(badge, 3)::int BETWEEN $3 AND $4 - 1) p, generate_series($1::int, $2::int - 1) n
+), u AS (
+    INSERT INTO upload (id, kind, owner, organ, declared_by, file_name, media_type, state, bytes, digest_declared,
+        sha256, part_size, object_key, version, declared_at, touched_at, received_at, sealed_at, locked_until, receipt)
+    SELECT id, 'recording', person, organ, person, 'DSJ0042_0001.mp4', 'video/mp4', 'sealed', 180000000, true,
+        encode(sha256(uuid_send(id)), 'hex'), 8388608, 'g/' || id, 'v', at, at, at, at, at + interval '184 days',
+        repeat('x', 400) FROM made
+), r AS (
+    INSERT INTO recording (id, wearer, organ, camera_serial, camera_offset_ms, correction_ms, camera_started_at,
+        started_at, ended_at, key_mark, probed_ms, codec)
+    SELECT id, person, organ, 'DSJ-0042', 0, 0, at - interval '6 minutes', at - interval '6 minutes',
+        at - interval '1 minute', false, 300000, 'h264' FROM made
+), f AS (
+    INSERT INTO finding (kind, subject, organ, person, started_at, ended_at, found_at)
+    SELECT 'handed_over_late', id, organ, person, at - interval '6 minutes', at, at FROM made WHERE n % 20 = 0
+)
+INSERT INTO journal (at, actor, device, verb, outcome, entry_id, subjects, organ, entry)
+SELECT at, CASE WHEN line = 0 THEN person END, NULL,
+    (ARRAY['recordings/declare', 'uploads/complete', 'evidence/seal'])[line + 1],
+    CASE WHEN line = 0 THEN 'recorded' ELSE 'done' END, CASE WHEN line = 0 THEN id END, ARRAY[id, person], organ,
+    convert_to(json_build_object('at', at, 'id', id, 'organ', organ, 'subjects', ARRAY[id, person],
+        'facts', repeat('f', 250))::text, 'UTF8')
+FROM made, generate_series(0, 2) line ORDER BY at
+"""
+DROPPED = ("journal_subjects", "recording_during")  # made anew when the rows are there: that is quicker
+
+
+def growth(house: House, rounds: int, recordings: int) -> Iterator[Figure]:
+    """Ends the worker. Raises BenchError where a question is not answered as it should be."""
+    children.end("worker")
+    small, url = max(100, recordings // 100), str(house.settings.migrate_url)
+    people = max(2, int((recordings / 1000) or 2))
+    few = max(1, people // 10)
+    asyncio.run(_prepare(house.settings))
+    asked, something_new = _questions(house)
+    say(f"growing to {small:,} recordings")
+    asyncio.run(_grow(url, people=(0, few), each=(0, small // few)))
+    something_new()
+    before = {name: [_latency(ask) for _ in range(rounds)] for name, ask in asked.items()}
+    say(f"growing to {recordings:,} recordings and {recordings * LINES:,} lines of the journal")
+    asyncio.run(_grow(url, people=(0, few), each=(small // few, recordings // people)))
+    asyncio.run(_grow(url, people=(few, people), each=(0, recordings // people)))
+    something_new()
+    after = {name: [_latency(ask) for _ in range(rounds)] for name, ask in asked.items()}
+    sizes = asyncio.run(_sizes(url))
+    for name in NAMES:
+        ratios = [large / small for large, small in zip(after[name], before[name], strict=True)]
+        told = {"small_ms": before[name], "large_ms": after[name], **sizes}
+        say(f"{name}: {statistics.median(before[name]):.2f} ms, then {statistics.median(after[name]):.2f} ms")
+        yield Figure(name, statistics.median(ratios), "ratio", "<= 1.5", ratios, told)
+    yield Figure("line_bytes", sizes["bytes_a_line"], "bytes", "as sizing assumes", [sizes["bytes_a_line"]], sizes)
+
+
+async def _prepare(settings: Settings) -> None:
+    """Lin, who patrols; Zhao, who leads; Sun, who commands the station; and the organ that grows."""
+    async with database.opened(str(settings.database_url), size=1):
+        await population.bring_in(1)
+        for code, kind, role in (("G-LEADS", "officer", ""), ("G-SUN", "officer", "commander")):
+            rows = [_row("person", code, kind, population.STATION)]
+            rows += [_row("role", code, role, population.STATION)] if role else []
+            await roster.bring_in(rows)
+            await sessions.set_hash(await roster.person_of(code), population.CHEAP, datetime.now(UTC))
+
+
+def _row(record: str, code: str, kind: str, organ: str) -> Row:
+    return Row(
+        line=2, record=record, code=code, name="测速", kind=kind, organ=organ,
+        valid_from=datetime(2020, 1, 1).date(), valid_until=None,
+    )  # fmt: skip
+
+
+def _questions(house: House) -> tuple[dict[str, Callable[[], None]], Callable[[], None]]:
+    """What is asked, by figure, each checking its answer; and what makes something new to tell."""
+    lin, zhao, sun = (_client(house, badge) for badge in (population.badge(0), "G-LEADS", "G-SUN"))
+    now = datetime.now(UTC)
+    began = now - timedelta(hours=2)
+    shift = lin.entry(
+        "shifts/check-in", occurred_at=began, duty_type="patrol", dress="uniform", id_card_carried=True,
+        roster_post="南门",
+    )["id"]  # fmt: skip
+    naming = lin.entry("supervisions/name", occurred_at=began, officer=zhao.get("/v1/me")["id"])["id"]
+    zhao.entry("supervisions/confirm", occurred_at=began + timedelta(minutes=1), supervision=naming)
+    lin.entry("activities/start", occurred_at=began + timedelta(minutes=5), work="9.6")
+    for number in range(10):
+        start = began + timedelta(minutes=6 + 10 * number)
+        lin.entry(
+            "recordings/declare", camera_serial="DSJ-0042", file_name="a.mp4", media_type="video/mp4", started_at=start,
+            ended_at=start + timedelta(minutes=9), bytes=10, sha256=f"{number:064x}",
+        )  # fmt: skip
+
+    def timeline() -> None:
+        _must(lin.get(f"/v1/shifts/{shift}")["shift"]["id"] == shift)
+
+    def found() -> None:
+        _must("items" in sun.get("/v1/findings"))
+
+    def verdict() -> None:
+        _must(lin.get("/v1/duty/verdict", work="9.6")["outcome"] in ("allowed", "conditional", "forbidden"))
+
+    def changes() -> None:
+        _must(bool(lin.get("/v1/changes", after=cursors[-1])["items"]))
+
+    def something_new() -> None:
+        """The cursor of a phone that heard of everything, and one entry since."""
+        cursors.append(lin.get("/v1/changes")["cursor"])
+        lin.entry("activities/start", occurred_at=datetime.now(UTC) - timedelta(minutes=2), work="9.6")
+
+    cursors: list[str] = []
+    return dict(zip(NAMES, (timeline, found, verdict, changes), strict=True)), something_new
+
+
+def _must(holds: bool) -> None:
+    if not holds:
+        raise BenchError("a question of the growing house was not answered as it should be")
+
+
+def _client(house: House, badge: str) -> Client:
+    async def enrolled() -> Any:
+        async with database.opened(str(house.settings.database_url), size=1):
+            return await population.enrolled(f"HH-{badge}")
+
+    client = Client(house.url, key=asyncio.run(enrolled()))
+    client.sign_in(badge, population.PASSWORD)
+    return client
+
+
+def _latency(ask: Callable[[], Any]) -> float:
+    """Median milliseconds of one question, asked again and again."""
+    for _ in range(10):
+        ask()
+    seen = []
+    for _ in range(ASKED):
+        begun = time.perf_counter()
+        ask()
+        seen.append(1000 * (time.perf_counter() - begun))
+    return statistics.median(seen)
+
+
+async def _grow(url: str, people: tuple[int, int], each: tuple[int, int]) -> None:
+    """Recordings `each` (from, to) of the people (from, to), with all that hangs on them."""
+    connection = await asyncpg.connect(url, command_timeout=3600)
+    try:
+        await connection.execute(
+            "SET synchronous_commit = off; SET maintenance_work_mem = '512MB'; SET work_mem = '64MB'"
+        )
+        await _people(connection, *people)
+        made = {name: await connection.fetchval("SELECT pg_get_indexdef($1::regclass)", name) for name in DROPPED}
+        for name in DROPPED:
+            await connection.execute(f"DROP INDEX {name}")
+        step = max(1, BATCH // max(1, people[1] - people[0]))
+        for begin in range(each[0], each[1], step):
+            await connection.execute(RECORDINGS, begin, min(begin + step, each[1]), *people)
+        for definition in made.values():
+            await connection.execute(definition)
+        await connection.execute("VACUUM ANALYZE")
+    finally:
+        await connection.close()
+
+
+async def _people(connection: asyncpg.Connection, begin: int, end: int) -> None:
+    there = await connection.fetchval("SELECT count(*) FROM person WHERE badge ~ '^N-[0-9]+$'")
+    if there < end:
+        stations = await connection.fetchval("SELECT count(*) FROM organ WHERE code LIKE '9901006%'")
+        await connection.execute(ORGANS, population.STATION, stations, max(stations, -(-end // STATIONS)))
+        await connection.execute(PEOPLE, there, STATIONS, end)
+
+
+async def _sizes(url: str) -> dict[str, Any]:
+    connection = await asyncpg.connect(url)
+    counted = await connection.fetchrow(
+        "SELECT (SELECT count(*) FROM recording) AS recordings, (SELECT count(*) FROM journal) AS lines,"
+        " pg_total_relation_size('journal') + pg_total_relation_size('upload') + pg_total_relation_size('recording')"
+        " AS bytes"
+    )
+    await connection.close()
+    return {**dict(counted), "bytes_a_line": counted["bytes"] / counted["lines"]}

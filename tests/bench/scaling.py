@@ -1,0 +1,61 @@
+"""`workers_scaling`: check-ins a second with two API workers ÷ with one, over the same database, load and machine.
+
+Each is a `fujing api` of its own beside the house's, with as many connections to the database in all.
+"""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+
+import checkins
+import msgspec
+import psutil
+from figures import Figure, median_figure, say
+
+from backend.keys import Keys
+from backend.people.proofs import Nonces
+from backend.settings import Settings
+from mobile_api.serving import House, environment
+from storage.embedded.processes import ServerProcess, free_port
+
+POOL = 16
+
+
+def workers_scaling(house: House, rounds: int, seconds: float) -> Iterator[Figure]:
+    """Raises BenchError where a check-in was not recorded."""
+    order = asyncio.run(checkins.prepared(house.settings)) | {"seconds": seconds}
+    url, ratios, rates = house.settings.database_url, [], []
+    with ExitStack() as stack:
+        servers = {count: stack.enter_context(_api(house.settings, count)) for count in (1, 2)}
+        for number in range(rounds):
+            say(f"workers round {number + 1} of {rounds}")
+            order["nonce"] = Nonces(Keys(house.settings.secrets_dir).nonce).fresh(datetime.now(UTC))
+            told = {count: checkins.rate(url, order, port, process) for count, (port, process) in servers.items()}
+            ratios.append(told[2]["rate"] / told[1]["rate"])
+            rates.append({"one": told[1], "two": told[2]})
+            say(f"one {told[1]['rate']:.0f}/s, two {told[2]['rate']:.0f}/s, ratio {ratios[-1]:.3f}")
+    yield median_figure("workers_scaling", ratios, "ratio", "as the cores allow", rounds=rates)
+
+
+@contextmanager
+def _api(settings: Settings, workers: int) -> Iterator[tuple[int, psutil.Process]]:
+    port = free_port()
+    told = environment(
+        msgspec.structs.replace(
+            settings, listen=f"127.0.0.1:{port}", workers=workers, pool_size=POOL // workers,
+            data_dir=settings.data_dir,
+        )
+    )  # fmt: skip
+    server = ServerProcess(f"api-{workers}", settings.data_dir / "logs", signal.SIGTERM)
+    try:
+        server.start([sys.executable, "-m", "mobile_api.cli", "api"], told)
+        server.wait_until(lambda: checkins.listens(port), checkins.READY_SECONDS)
+        (process,) = (
+            each for each in psutil.Process().children() if each.environ().get("FUJING_LISTEN") == f"127.0.0.1:{port}"
+        )
+        yield port, process
+    finally:
+        server.stop(5)
