@@ -80,7 +80,9 @@ check: env
 soak: env
 	@FOR=$(FOR) SEED=$(SEED) $(BIN)/python -m pytest -s tests/faults $(ARGS)
 
+# What is compared with is installed for this alone.
 bench: env
+	@$(PIP) install --quiet --only-binary :all: --no-deps --require-hashes --requirement requirements-bench.lock
 	@$(BIN)/python tests/bench/run.py $(ARGS)
 
 # What it made is tried at once: installed where nothing can be fetched, and asked for its settings.
@@ -103,7 +105,11 @@ lock:
 	  --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
 	  --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' --quiet \
 	  $(if $(UPGRADE),--upgrade) --output-file requirements.lock
-	@! grep -n '://' requirements.lock || { echo 'requirements.lock names an address' >&2; exit 1; }
+	@"$(UV)" pip compile pyproject.toml --group bench --constraint requirements.lock \
+	  --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
+	  --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' --quiet \
+	  $(if $(UPGRADE),--upgrade) --output-file requirements-bench.lock
+	@! grep -n '://' requirements.lock requirements-bench.lock || { echo 'a lock names an address' >&2; exit 1; }
 
 clean:
 	@rm -rf .venv dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build fujing.egg-info

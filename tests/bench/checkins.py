@@ -7,12 +7,14 @@ tables hold exactly as many rows more.
 
 import asyncio
 import difflib
+import importlib.util
 import itertools
 import json
 import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -48,21 +50,34 @@ ROWS = "SELECT (SELECT count(*) FROM shift) AS shift, (SELECT count(*) FROM jour
 
 def checkin_vs_bare(house: House, rounds: int, seconds: float) -> Iterator[Figure]:
     """Raises BenchError where the two do not do the same."""
+    yield _compared(house, rounds, seconds, "checkin_vs_bare", "bare", ">= 0.7")
+
+
+def checkin_vs_fastapi(house: House, rounds: int, seconds: float) -> Iterator[Figure]:
+    """Says so where FastAPI or SQLAlchemy is not installed."""
+    if not all(importlib.util.find_spec(name) for name in ("fastapi", "sqlalchemy")):
+        say("checkin_vs_fastapi: FastAPI and SQLAlchemy are not installed; `make bench` installs them")
+        return
+    yield _compared(house, rounds, seconds, "checkin_vs_fastapi", "conventional", ">= 3")
+
+
+def _compared(house: House, rounds: int, seconds: float, name: str, other: str, wish: str) -> Figure:
+    """Ours ÷ theirs, a server of `other`.py, round by round."""
     order = asyncio.run(prepared(house.settings)) | {"seconds": seconds}
     url, api, ratios, rates = house.settings.database_url, child("api"), [], []
-    with _bare(house.settings) as (port, process):
+    with _serving(house.settings, other) as (port, process):
         for number in range(rounds):
-            say(f"checkin round {number + 1} of {rounds}")
+            say(f"{name} round {number + 1} of {rounds}")
             order["nonce"] = Nonces(Keys(house.settings.secrets_dir).nonce).fresh(datetime.now(UTC))
             ours = rate(url, order, urlsplit(house.url).port, api)
             theirs = rate(url, order, port, process)
             ratios.append(ours["rate"] / theirs["rate"])
-            rates.append({"ours": ours, "bare": theirs})
+            rates.append({"ours": ours, other: theirs})
             say(
                 f"ours {ours['rate']:.0f}/s ({ours['cpu_ms']:.2f} ms CPU each), "
-                f"bare {theirs['rate']:.0f}/s ({theirs['cpu_ms']:.2f} ms), ratio {ratios[-1]:.3f}"
+                f"{other} {theirs['rate']:.0f}/s ({theirs['cpu_ms']:.2f} ms), ratio {ratios[-1]:.3f}"
             )
-    yield median_figure("checkin_vs_bare", ratios, "ratio", ">= 0.7", connections=CONNECTIONS, rounds=rates)
+    return median_figure(name, ratios, "ratio", wish, connections=CONNECTIONS, rounds=rates)
 
 
 async def prepared(settings: Settings) -> dict[str, Any]:
@@ -78,7 +93,7 @@ async def prepared(settings: Settings) -> dict[str, Any]:
 async def _compare(person: population.Person, officer: str) -> None:
     """Raises BenchError where the product's second check-in of a person and the bare one's differ."""
     session = UUID(jwt.decode(person.token, options={"verify_signature": False})["sid"])
-    body, numbers = load.body_for(officer), itertools.count(1)
+    body, numbers = load.body_for(officer), itertools.count(time.time_ns() // 1_000_000)  # none that was told before
 
     async def product() -> None:
         call = bare.DECODER.decode(load.filled(body, next(numbers)))
@@ -110,16 +125,19 @@ async def _statements(work: Callable[[], Awaitable[None]]) -> list[str]:
 
 
 @contextmanager
-def _bare(settings: Settings) -> Iterator[tuple[int, psutil.Process]]:
-    """bare.py serving, as a child like `fujing api`."""
+def _serving(settings: Settings, other: str) -> Iterator[tuple[int, psutil.Process]]:
+    """That program serving, as a child like `fujing api`."""
     port = free_port()
     told = environment(msgspec.structs.replace(settings, listen=f"127.0.0.1:{port}"))
-    server = ServerProcess("bare", settings.data_dir / "logs", signal.SIGTERM)
+    server = ServerProcess(other, settings.data_dir / "logs", signal.SIGTERM)
     try:
-        server.start([sys.executable, str(HERE / "bare.py")], told)
+        server.start([sys.executable, str(HERE / f"{other}.py")], told)
         server.wait_until(lambda: listens(port), READY_SECONDS)
-        (process,) = (each for each in psutil.Process().children() if "bare.py" in each.cmdline()[-1])
+        (process,) = (each for each in psutil.Process().children() if f"{other}.py" in each.cmdline()[-1])
         yield port, process
+    except BenchError:
+        say(server.last_words())
+        raise
     finally:
         server.stop(5)
 

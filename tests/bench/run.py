@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from checkins import checkin_vs_bare
+from checkins import checkin_vs_bare, checkin_vs_fastapi
 from figures import BenchError, Figure, say
 from growth import NAMES as GROWTH
 from growth import growth
@@ -33,8 +33,8 @@ from storage.embedded.processes import EmbeddedError
 from storage.evidence_store import StoreUnavailable
 
 NAMES = (
-    "verify_rows", "checkin_vs_bare", "sync_vs_single", "workers_scaling", "upload_vs_sdk", "upload_api_cpu",
-    "seal_vs_read", *GROWTH, "line_bytes",
+    "verify_rows", "checkin_vs_bare", "checkin_vs_fastapi", "sync_vs_single", "workers_scaling", "upload_vs_sdk",
+    "upload_api_cpu", "seal_vs_read", *GROWTH, "line_bytes",
 )  # fmt: skip
 RESULTS = Path("bench-results.json")
 WRONG = (
@@ -62,6 +62,8 @@ def figures(house: House, home: Path, options: argparse.Namespace, wanted: set[s
         yield from verify_rows(house, options.rounds, options.rows)
     if "checkin_vs_bare" in wanted:
         yield from checkin_vs_bare(house, options.rounds, options.seconds)
+    if "checkin_vs_fastapi" in wanted:
+        yield from checkin_vs_fastapi(house, options.rounds, options.seconds)
     if "workers_scaling" in wanted:
         yield from workers_scaling(house, options.rounds, options.seconds)
     if "sync_vs_single" in wanted:
