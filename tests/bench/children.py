@@ -19,7 +19,10 @@ def cpu_seconds(process: psutil.Process) -> float:
 
 
 def end(name: str) -> None:
-    """End that child, as a deployment would; it does not come back."""
-    process = child(name)
+    """End that child, as a deployment would, unless an earlier figure did; it does not come back."""
+    try:
+        process = child(name)
+    except BenchError:
+        return
     process.terminate()
     process.wait(10)
