@@ -120,6 +120,27 @@ def test_only_its_owner_can_read_what_it_keeps(served: Serving) -> None:
     assert 5 <= sum(path.is_file() for path in modes)
 
 
+def test_who_dribbles_holds_nobody_up(served: Serving) -> None:
+    """Two hundred heads that never end, and bodies sent byte by byte: the others are answered at once, and whoever does
+    not finish a head is cut off."""
+    host, port = "127.0.0.1", urlsplit(served.url).port
+    heads = [socket.create_connection((host, port), 5) for _ in range(200)]
+    for each in heads[:100]:
+        each.sendall(b"GET /v1/me HTTP/1.1\r\nHost: x\r\nX-Slow: ")
+    for each in heads[100:]:
+        each.sendall(b"POST /v1/sessions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n")
+        each.sendall(b"Content-Length: 5000\r\n\r\n{")
+    begun = time.monotonic()
+    assert 200 == ready(served.url)[0]
+    assert "recorded" == lin_at(served).entry("shifts/check-in", **CHECK_IN)["status"]
+    assert time.monotonic() < begun + 3
+    heads[0].settimeout(15)
+    heads[0].recv(4096)  # an answer that says so, or the end: no waiting for ever
+    assert 5 < time.monotonic() - begun < 15
+    for each in heads:
+        each.close()
+
+
 def test_the_roster_and_a_password_come_in_while_it_serves(served: Serving) -> None:
     """An administrator stops nothing: the commands find the services that run."""
     file = served.place.home / "more.csv"
@@ -232,27 +253,6 @@ def test_killed_it_comes_back_with_everything_that_was_answered(station: Place, 
     assert [] == [path for path in sockets if path.exists()]
     assert [] == station.left_in_temporary()
     assert not (station.data / "services.json").exists()
-
-
-def test_who_dribbles_holds_nobody_up(served: Serving) -> None:
-    """Two hundred heads that never end, and bodies sent byte by byte: the others are answered at once, and whoever does
-    not finish a head is cut off."""
-    host, port = "127.0.0.1", urlsplit(served.url).port
-    heads = [socket.create_connection((host, port), 5) for _ in range(200)]
-    for each in heads[:100]:
-        each.sendall(b"GET /v1/me HTTP/1.1\r\nHost: x\r\nX-Slow: ")
-    for each in heads[100:]:
-        each.sendall(b"POST /v1/sessions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n")
-        each.sendall(b"Content-Length: 5000\r\n\r\n{")
-    begun = time.monotonic()
-    assert 200 == ready(served.url)[0]
-    assert "recorded" == lin_at(served).entry("shifts/check-in", **CHECK_IN)["status"]
-    assert time.monotonic() < begun + 3
-    heads[0].settimeout(15)
-    heads[0].recv(4096)  # an answer that says so, or the end: no waiting for ever
-    assert 5 < time.monotonic() - begun < 15
-    for each in heads:
-        each.close()
 
 
 def test_it_is_ready_within_eight_seconds(served: Serving) -> None:

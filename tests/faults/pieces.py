@@ -120,9 +120,16 @@ class Pieces:
         """Until it holds; the seconds that it took."""
         begun = time.monotonic()
         while not holds():
+            self.tend()
             assert time.monotonic() < begun + seconds, "it did not recover"
             time.sleep(0.1)
         return time.monotonic() - begun
+
+    def tend(self) -> None:
+        """What ended by itself begins again, as systemd has it: an API that starts while the database is away ends."""
+        for piece in (*self.apis, *self.workers):
+            if piece.process is not None and piece.process.poll() is not None:
+                piece.start()
 
     def as_superuser(self, sql: str) -> None:
         """Run this while the server stands."""

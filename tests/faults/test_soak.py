@@ -84,12 +84,14 @@ def live_through(pieces: Pieces, phones: list[Phone], chance: random.Random) -> 
             if not phone.done():
                 phone.kill()
                 phone.start()
+        pieces.tend()
         for phone in phones:
             phone.watch()
     while not all(phone.done() for phone in phones):
         assert time.monotonic() < begun + FOR + PATIENCE, [
             phone.rows("SELECT verb, state FROM entry WHERE state <> 'recorded'") for phone in phones
         ]
+        pieces.tend()
         time.sleep(0.1)
     return happened
 
