@@ -21,7 +21,6 @@ from backend.settings import Settings
 from mobile_api import serving
 from mobile_api.app import build
 from tests.builders import MET, ORGANS, organ_row
-from tests.met import unlisted
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -56,6 +55,8 @@ async def app(house: Settings) -> AsyncIterator[Litestar]:
     async with application.lifespan():
         await roster.bring_in([organ_row(*organ) for organ in ORGANS])
         yield application
+    from tests.met import unlisted  # it assembles the application, of whose warnings pytest is not told before
+
     assert set() == unlisted(MET), "a test was answered a problem that the contract does not list"
 
 
