@@ -5,11 +5,11 @@ signed for, or is told as missing; a backup made again into the same folder copi
 killed leaves the one before it usable. Restored, each file is locked again as long as before, and its new place in the
 store stands in the journal. What was not sealed is in no backup: whoever recorded it still has it (R.14, ADR 9).
 
-    manifest.json    when, of which schema, how much
-    database.dump    pg_dump's own format
-    objects.jsonl    each file: its key in the store, SHA-256, size, lock, hold
-    objects/KEY      its bytes
-    secrets/         the keys: whoever has them signs as this house
+    manifest.json           when, of which schema, how much, what was missing; written last, it names the other two
+    database-MOMENT.dump    pg_dump's own format
+    objects-MOMENT.jsonl    each file: its key in the store, SHA-256, size, lock, hold
+    objects/KEY             its bytes
+    secrets/                the keys: whoever has them signs as this house
 """
 
 import asyncio
@@ -36,6 +36,7 @@ from storage.embedded.processes import EmbeddedError
 from storage.evidence_store import EvidenceStore, ObjectUnknown
 
 FORMAT = 1
+MANIFEST, DUMP, LISTED = "manifest.json", "database-{}.dump", "objects-{}.jsonl"
 BLOCK = 1024 * 1024
 LANES = 4
 SEALED = """
@@ -72,10 +73,13 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """What a backup holds."""
+    """What a backup holds. `dump` and `listed` are names of files; `missing` the keys that the store did not have."""
 
     format: int
     at: datetime
+    dump: str
+    listed: str
+    missing: list[str]
     schema: str
     files: int
     bytes: int
@@ -101,7 +105,8 @@ async def back_up(settings: Settings, store: EvidenceStore, folder: Path, progre
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             snapshot = await connection.fetchval("SELECT pg_export_snapshot()")
             at = datetime.now(UTC)
-            await _dump(_owner(settings), folder / "database.dump", snapshot)
+            dump, listed = (name.format(at.strftime("%Y%m%dT%H%M%S%f")) for name in (DUMP, LISTED))
+            await _dump(_owner(settings), folder / dump, snapshot)
             wanted = list(_uploads(await connection.fetch(SEALED))) + list(
                 _checkpoints(await connection.fetch(CHECKPOINTS))
             )
@@ -110,14 +115,16 @@ async def back_up(settings: Settings, store: EvidenceStore, folder: Path, progre
     finally:
         await connection.close()
     _copy_keys(settings.secrets_dir, folder / "secrets")
-    known = {each.key: each for each in _listed(folder)}
+    before = _manifest(folder) if (folder / MANIFEST).exists() else None
+    known = {each.key: each for each in (_listed(folder, before) if before is not None else ())}
     kept, copied, missing = await _copied_out(store, folder, wanted, known, progress)
-    _write(folder / "objects.jsonl", b"".join(msgspec.json.encode(each) + b"\n" for each in kept))
+    _write(folder / listed, b"".join(msgspec.json.encode(each) + b"\n" for each in kept))
     manifest = Manifest(
-        format=FORMAT, at=at, schema=schema, files=len(kept), bytes=sum(each.bytes for each in kept), unsealed=unsealed
-    )
-    (folder / "database.dump.new").replace(folder / "database.dump")
-    _write(folder / "manifest.json", msgspec.json.format(msgspec.json.encode(manifest), indent=2))
+        format=FORMAT, at=at, dump=dump, listed=listed, missing=missing, schema=schema, files=len(kept),
+        bytes=sum(each.bytes for each in kept), unsealed=unsealed,
+    )  # fmt: skip
+    _write(folder / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest), indent=2))
+    _forget_others(folder, manifest)
     return Done(manifest=manifest, copied=copied, missing=missing)
 
 
@@ -200,16 +207,16 @@ async def restore(
     await _must_be_empty(owner, settings.secrets_dir)
     await store.prepare()
     await store.prove_lock()
-    placed, missing = await _put_back(store, folder, _listed(folder), progress)
+    placed, missing = await _put_back(store, folder, _listed(folder, manifest), progress)
     _copy_keys(folder / "secrets", settings.secrets_dir)
-    await _load(owner, folder / "database.dump")
+    await _load(owner, folder / manifest.dump)
     await migrate()
     async with opened(owner, size=1), tx():
         await execute("ALTER TABLE checkpoint DISABLE TRIGGER checkpoint_no_change")
         for each in placed:
             await _note(each)
         await execute("ALTER TABLE checkpoint ENABLE TRIGGER checkpoint_no_change")
-    return Done(manifest=manifest, copied=len(placed), missing=missing)
+    return Done(manifest=manifest, copied=len(placed), missing=sorted([*missing, *manifest.missing]))
 
 
 async def _put_back(
@@ -283,22 +290,26 @@ def place_of(folder: Path, each: Kept) -> Path:
     return folder / "objects" / each.key
 
 
-def _listed(folder: Path) -> list[Kept]:
-    try:
-        lines = (folder / "objects.jsonl").read_bytes().splitlines()
-    except FileNotFoundError:
-        return []
+def _listed(folder: Path, manifest: Manifest) -> list[Kept]:
+    lines = (folder / manifest.listed).read_bytes().splitlines()
     return [msgspec.json.decode(line, type=Kept) for line in lines]
 
 
 def _manifest(folder: Path) -> Manifest:
     try:
-        manifest = msgspec.json.decode((folder / "manifest.json").read_bytes(), type=Manifest)
+        manifest = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
     except (OSError, msgspec.MsgspecError):
         raise BackupError(f"{folder} holds no whole backup: it has no manifest.json that can be read.") from None
     if manifest.format != FORMAT:
         raise BackupError(f"{folder} is of format {manifest.format}; this program reads format {FORMAT}.")
     return manifest
+
+
+def _forget_others(folder: Path, manifest: Manifest) -> None:
+    """Dumps and lists of backups before, and of ones that were killed."""
+    for path in (*folder.glob(DUMP.format("*")), *folder.glob(LISTED.format("*"))):
+        if path.name not in (manifest.dump, manifest.listed):
+            path.unlink()
 
 
 def _copy_keys(source: Path, target: Path) -> None:
@@ -343,11 +354,9 @@ def _owner(settings: Settings) -> str:
 
 
 async def _dump(url: str, path: Path, snapshot: str) -> None:
-    draft = path.with_name(f"{path.name}.new")
-    draft.unlink(missing_ok=True)
     await _run(
         "pg_dump", url, "--format=custom", "--no-owner", "--no-privileges", "--no-comments", f"--snapshot={snapshot}",
-        f"--file={draft}",
+        f"--file={path}",
     )  # fmt: skip
 
 

@@ -94,6 +94,27 @@ async def answers(app: Litestar) -> dict[str, httpx.Response]:
     footage = recorded(told["recordings/declare"])["id"]
     content = [{"from_ms": 0, "to_ms": 1000, "words": "到达现场"}]
     told["recordings/describe"] = await lin.post("/v1/recordings/describe", recording=footage, content=content)
+    told["documents/declare"] = await lin.post("/v1/documents/declare", **PAPER)
+    told["assistance/call"] = await lin.post("/v1/assistance/call", kind="violence", place=PLACE)
+    call = recorded(told["assistance/call"])["id"]
+    for verb, fields in (("acknowledge", {}), ("arrive", {}), ("close", {"words": "已控制"})):
+        told[f"assistance/{verb}"] = await zhao.post(f"/v1/assistance/{verb}", call=call, **fields)
+    return (
+        told
+        | await on_decisions(app, chen)
+        | await on_recusals(app)
+        | await on_holds(app)
+        | await on_reviews(app)
+        | await on_injuries(app)
+        | await on_complaints(app)
+        | await on_hours(app)
+        | await on_rosters(app)
+    )
+
+
+async def on_decisions(app: Litestar, chen: Someone) -> dict[str, httpx.Response]:
+    """What a person decides: of two shifts, and of what waits."""
+    told = {}
     sun, zhu, at = await a_commander_of(app, STATION), await a_duty_auxiliary(app), ago(minutes=5)
     _, contested = [recorded(await zhu.check_in(at=at, id=each))["id"] for each in sorted([uuid4(), uuid4()])]
     told["contests/resolve"] = await sun.post(
@@ -103,21 +124,7 @@ async def answers(app: Litestar) -> dict[str, httpx.Response]:
         waits = chen.item("shifts/check-out", shift=uuid4(), at=ago(minutes=1))
         await chen.sync(waits)
         told[f"held/{verb}"] = await sun.post(f"/v1/held/{verb}", held=waits["id"], why="经核实")
-    told["documents/declare"] = await lin.post("/v1/documents/declare", **PAPER)
-    told["assistance/call"] = await lin.post("/v1/assistance/call", kind="violence", place=PLACE)
-    call = recorded(told["assistance/call"])["id"]
-    for verb, fields in (("acknowledge", {}), ("arrive", {}), ("close", {"words": "已控制"})):
-        told[f"assistance/{verb}"] = await zhao.post(f"/v1/assistance/{verb}", call=call, **fields)
-    return (
-        told
-        | await on_recusals(app)
-        | await on_holds(app)
-        | await on_reviews(app)
-        | await on_injuries(app)
-        | await on_complaints(app)
-        | await on_hours(app)
-        | await on_rosters(app)
-    )
+    return told
 
 
 async def on_injuries(app: Litestar) -> dict[str, httpx.Response]:

@@ -311,32 +311,16 @@ async def check_in(
             await session.execute(update(Shift).where(Shift.id == shift.id).values(ended_at=at, ended_by="next"))
             await _stand("not_checked_out", shift, at, session)
         await session.execute(text(PLANNED), {"who": actor.person, "at": at})
-        session.add(
-            Shift(
-                id=call.id,
-                person=actor.person,
-                organ=actor.organ,
-                duty_type=call.duty_type,
-                started_at=at,
-                in_force=True,
-                dress=call.dress,
-                dress_reason=call.dress_reason,
-                id_card_carried=call.id_card_carried,
-                equipment=call.equipment,
-                vehicle=call.vehicle,
-                ordered_by=call.ordered_by,
-                roster_post=call.roster_post,
-                place=call.place.model_dump() if call.place else None,
-            )
-        )
+        told = call.model_dump(exclude={"sent_at", "occurred_at", "device_seq"})
+        session.add(Shift(person=actor.person, organ=actor.organ, started_at=at, in_force=True, **told))
         await session.flush()
         for shift in before:
             long, short = tolerances()
             since = {"who": [actor.person], "since": shift.started_at, "at": received}
             await session.execute(text(REFRESH), since | {"a": long, "b": short, "c": HANDING_OVER})
-        told = ShiftTold(id=call.id, started_at=at, ended_at=None, in_force=True)
-        await _keep(call, actor, received, told, session)
-    return Receipt(id=call.id, status="recorded", received_at=received, findings=[], shift=told)
+        shown = ShiftTold(id=call.id, started_at=at, ended_at=None, in_force=True)
+        await _keep(call, actor, received, shown, session)
+    return Receipt(id=call.id, status="recorded", received_at=received, findings=[], shift=shown)
 
 
 async def _stand(kind: str, shift: Shift, at: datetime, session: AsyncSession) -> None:

@@ -83,7 +83,8 @@ def sign(place: Place) -> None:
 
 
 def objects(folder: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (folder / "objects.jsonl").read_text().splitlines()]
+    (listed,) = folder.glob("objects-*.jsonl")
+    return [json.loads(line) for line in listed.read_text().splitlines()]
 
 
 def test_it_comes_back_in_another_place(lived: tuple[Any, ...], tmp_path: Path) -> None:
@@ -123,11 +124,14 @@ def nobody_removes(place: Place, folder: Path) -> None:
 
 
 def test_what_is_missing_is_told(lived: tuple[Any, ...], tmp_path: Path) -> None:
-    """One file gone from the backup, another one cut off: both are named, everything else is back, and verify knows."""
+    """One file gone from the backup, another one cut off: both are named, everything else is back, and verify knows.
+    What a later backup that was killed left beside it changes nothing."""
     _, fingerprint, folder, _ = lived
     broken = tmp_path / "broken"
     shutil.copytree(folder, broken)
     films = [each["key"] for each in objects(folder) if each["of"] == "upload"]
+    (broken / "database-20990101T000000000000.dump").write_bytes(b"of a backup that was killed")
+    (broken / "objects-20990101T000000000000.jsonl").write_bytes(b'{"of": "upload"')
     (broken / "objects" / films[0]).unlink()
     (broken / "objects" / films[1]).write_bytes(b"cut off")
     place = Place(tmp_path / "elsewhere")
