@@ -10,13 +10,11 @@ import difflib
 import importlib.util
 import itertools
 import json
-import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -30,7 +28,7 @@ import load
 import msgspec
 import population
 import psutil
-from children import child, cpu_seconds
+from children import child, cpu_seconds, serving
 from figures import BenchError, Figure, median_figure, say
 
 from backend import database
@@ -40,11 +38,10 @@ from backend.people.proofs import Nonces
 from backend.people.sessions import actor_of
 from backend.settings import Settings
 from mobile_api.serving import House, environment
-from storage.embedded.processes import ServerProcess, free_port
+from storage.embedded.processes import free_port
 
 HERE = Path(__file__).parent
 CONNECTIONS = 64
-READY_SECONDS = 30.0
 ROWS = "SELECT (SELECT count(*) FROM shift) AS shift, (SELECT count(*) FROM journal) AS journal"
 
 
@@ -129,23 +126,8 @@ def _serving(settings: Settings, other: str) -> Iterator[tuple[int, psutil.Proce
     """That program serving, as a child like `fujing api`."""
     port = free_port()
     told = environment(msgspec.structs.replace(settings, listen=f"127.0.0.1:{port}"))
-    server = ServerProcess(other, settings.data_dir / "logs", signal.SIGTERM)
-    try:
-        server.start([sys.executable, str(HERE / f"{other}.py")], told)
-        server.wait_until(lambda: listens(port), READY_SECONDS)
-        (process,) = (each for each in psutil.Process().children() if f"{other}.py" in each.cmdline()[-1])
+    with serving(settings, other, [sys.executable, str(HERE / f"{other}.py")], told, port) as process:
         yield port, process
-    except BenchError:
-        say(server.last_words())
-        raise
-    finally:
-        server.stop(5)
-
-
-def listens(port: int) -> bool:
-    with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-        return True
-    return False
 
 
 def rate(url: str | None, order: dict[str, Any], port: int | None, server: psutil.Process) -> dict[str, float]:

@@ -1,7 +1,17 @@
-"""The house's own processes, found by what they were started as: their CPU time, and the worker's end."""
+"""The house's own processes, found by what they were started as, and servers beside them: CPU time, start and end."""
+
+import signal
+import socket
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 
 import psutil
-from figures import BenchError
+from figures import BenchError, say
+
+from backend.settings import Settings
+from storage.embedded.processes import ServerProcess
+
+READY_SECONDS = 30.0
 
 
 def child(name: str) -> psutil.Process:
@@ -16,6 +26,30 @@ def cpu_seconds(process: psutil.Process) -> float:
     """User and system time so far of the process and what it started."""
     times = [each.cpu_times() for each in (process, *process.children(recursive=True))]
     return sum(time.user + time.system for time in times)
+
+
+@contextmanager
+def serving(
+    settings: Settings, name: str, argv: Sequence[str], told: Mapping[str, str], port: int
+) -> Iterator[psutil.Process]:
+    """A server beside the house's, a child as `fujing api` is, from when it listens on that port of loopback."""
+    server, before = ServerProcess(name, settings.data_dir / "logs", signal.SIGTERM), psutil.Process().children()
+    try:
+        server.start(argv, told)
+        (process,) = (each for each in psutil.Process().children() if each not in before)
+        server.wait_until(lambda: _listens(port), READY_SECONDS)
+        yield process
+    except BenchError:
+        say(server.last_words())
+        raise
+    finally:
+        server.stop(5)
+
+
+def _listens(port: int) -> bool:
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
 
 
 def end(name: str) -> None:

@@ -4,7 +4,6 @@ Each is a `fujing api` of its own beside the house's, with as many connections t
 """
 
 import asyncio
-import signal
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -13,13 +12,14 @@ from datetime import UTC, datetime
 import checkins
 import msgspec
 import psutil
+from children import serving
 from figures import Figure, median_figure, say
 
 from backend.keys import Keys
 from backend.people.proofs import Nonces
 from backend.settings import Settings
 from mobile_api.serving import House, environment
-from storage.embedded.processes import ServerProcess, free_port
+from storage.embedded.processes import free_port
 
 POOL = 16
 
@@ -49,13 +49,6 @@ def _api(settings: Settings, workers: int) -> Iterator[tuple[int, psutil.Process
             data_dir=settings.data_dir,
         )
     )  # fmt: skip
-    server = ServerProcess(f"api-{workers}", settings.data_dir / "logs", signal.SIGTERM)
-    try:
-        server.start([sys.executable, "-m", "mobile_api.cli", "api"], told)
-        server.wait_until(lambda: checkins.listens(port), checkins.READY_SECONDS)
-        (process,) = (
-            each for each in psutil.Process().children() if each.environ().get("FUJING_LISTEN") == f"127.0.0.1:{port}"
-        )
+    argv = [sys.executable, "-m", "mobile_api.cli", "api"]
+    with serving(settings, f"api-{workers}", argv, told, port) as process:
         yield port, process
-    finally:
-        server.stop(5)
