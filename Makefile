@@ -83,6 +83,9 @@ soak: env
 # What is compared with is installed for this alone.
 bench: env
 	@$(PIP) install --quiet --only-binary :all: --no-deps --require-hashes --requirement requirements-bench.lock
+	@! command -v npm >/dev/null \
+	  || npm ci --prefix tests/bench/tus --silent --no-audit --no-fund --ignore-scripts \
+	  || echo 'npm could not install tests/bench/tus (Node 20.19 or newer?): without it there is no upload_vs_tus' >&2
 	@$(BIN)/python tests/bench/run.py $(ARGS)
 
 # What it made is tried at once: installed where nothing can be fetched, and asked for its settings.
@@ -112,7 +115,7 @@ lock:
 	@! grep -n '://' requirements.lock requirements-bench.lock || { echo 'a lock names an address' >&2; exit 1; }
 
 clean:
-	@rm -rf .venv dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build fujing.egg-info
+	@rm -rf .venv dist tests/bench/tus/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build fujing.egg-info
 	@for folder in $(CODE); do \
 	  [ ! -d "$$folder" ] || find "$$folder" -name __pycache__ -type d -prune -exec rm -rf {} +; \
 	done

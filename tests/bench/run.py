@@ -22,6 +22,7 @@ from growth import growth
 from scaling import workers_scaling
 from sealing import seal_vs_read
 from syncing import sync_vs_single
+from tus_uploads import upload_vs_tus
 from uploads import upload_figures
 from verifying import verify_rows
 
@@ -34,7 +35,7 @@ from storage.evidence_store import StoreUnavailable
 
 NAMES = (
     "verify_rows", "checkin_vs_bare", "checkin_vs_fastapi", "sync_vs_single", "workers_scaling", "upload_vs_sdk",
-    "upload_api_cpu", "seal_vs_read", *GROWTH, "line_bytes",
+    "upload_api_cpu", "upload_vs_tus", "seal_vs_read", *GROWTH, "line_bytes",
 )  # fmt: skip
 RESULTS = Path("bench-results.json")
 WRONG = (
@@ -70,6 +71,8 @@ def figures(house: House, home: Path, options: argparse.Namespace, wanted: set[s
         yield from sync_vs_single(house, options.rounds, options.entries)
     if wanted & {"upload_vs_sdk", "upload_api_cpu"}:
         yield from upload_figures(house, home, options.rounds, options.mib)
+    if "upload_vs_tus" in wanted:
+        yield from upload_vs_tus(house, home, options.rounds, options.mib)
     if "seal_vs_read" in wanted:
         yield from seal_vs_read(house, home, options.rounds, options.mib)
     if wanted & {*GROWTH, "line_bytes"}:

@@ -7,7 +7,6 @@ the transaction. The film is a real one, so that the probe has an index of thous
 """
 
 import asyncio
-import hashlib
 import os
 import time
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ import children
 import content
 from figures import BenchError, Figure, median_figure, say
 from minio import Minio
-from uploads import LANES, sdk_of, signed_in
+from uploads import LANES, digest_in_store, sdk_of, signed_in
 
 from backend import database
 from backend.evidence.sealing import seal
@@ -84,14 +83,7 @@ async def _round(settings: Settings, upload: UUID) -> tuple[float, float]:
 
 
 def _read(sdk: Minio, bucket: str, key: str) -> float:
-    """Seconds to read the object and digest it, a MiB at a time: the quickest way of the SDK."""
-    begun, digest = time.perf_counter(), hashlib.sha256()
-    answer = sdk.get_object(bucket, key)
-    try:
-        for block in answer.stream(content.MIB):
-            digest.update(block)
-    finally:
-        answer.close()
-        answer.release_conn()
-    digest.hexdigest()
+    """Seconds to read the object and digest it."""
+    begun = time.perf_counter()
+    digest_in_store(sdk, bucket, key)
     return time.perf_counter() - begun
