@@ -3,10 +3,13 @@ before a handler is reached, for who asks, is answered here, so that it is count
 
 Each request has an id, its sender's or a new one: it is in the answer, and in every line that is logged meanwhile.
 
+When a request was received is when its head came: what it waited for in this house says nothing of a phone's clock.
+
 Counts are by method, path template and status, never by a path itself: an id is nobody's label.
 """
 
 import re
+from datetime import UTC, datetime
 from secrets import token_hex
 from time import perf_counter
 from typing import Any
@@ -23,6 +26,7 @@ LABELS = ("method", "path", "status")
 REQUESTS = Counter("fujing_requests", "Requests answered", LABELS)
 SECONDS = Histogram("fujing_request_seconds", "From the first byte in to the last byte out", LABELS)
 REQUEST_ID = b"x-request-id"
+RECEIVED = "fujing.received"  # in the scope
 WELL_FORMED = re.compile(rb"[A-Za-z0-9-]{8,64}")
 SLOW = 2.0  # seconds
 log = structlog.get_logger()
@@ -40,6 +44,7 @@ class Edge:
         if scope["type"] != ScopeType.HTTP:
             await self.app(scope, receive, send)
             return
+        scope[RECEIVED] = datetime.now(UTC)
         begun, status, answered = perf_counter(), 500, False
         name = _request_id(scope)
         structlog.contextvars.clear_contextvars()
@@ -67,6 +72,13 @@ class Edge:
             await answer_to(request, error).to_asgi_response(app=None, request=request)(scope, receive, seen)
         finally:
             _count(scope, status, perf_counter() - begun)
+
+
+def received_at(request: Request[Any, Any, Any]) -> datetime:
+    """When the request's head came. The body was signed before that, and so was the time at which it was sent."""
+    scope: Any = request.scope
+    at: datetime = scope[RECEIVED]
+    return at
 
 
 def _count(scope: Any, status: int, seconds: float) -> None:

@@ -1,6 +1,5 @@
 """One route for each verb of backend/verbs.py: decode the struct, record it, put the answer into words."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -15,6 +14,7 @@ from backend.refusals import Refusal, noted
 from backend.sync import take
 from backend.verbs import VERBS
 from mobile_api.bodies import read, takes
+from mobile_api.edge import received_at
 from mobile_api.metrics import ENTRIES
 from mobile_api.problems import language_of
 
@@ -56,7 +56,7 @@ def route(verb: Verb) -> HTTPRouteHandler:
         data = await read(request, call)
         bind_contextvars(entry=str(data.id))
         try:
-            recorded = await take(verb, request.user, data, data.sent_at, datetime.now(UTC))
+            recorded = await take(verb, request.user, data, data.sent_at, received_at(request))
         except Refusal:
             ENTRIES.labels(verb.name, "refused").inc()
             raise

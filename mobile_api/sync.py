@@ -4,7 +4,6 @@ The union of the field verbs is made from backend/verbs.py. The list itself is r
 million items cost no more than a thousand.
 """
 
-from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Union
 from uuid import UUID
 
@@ -25,6 +24,7 @@ from backend.sync import Item, Result
 from backend.verbs import VERBS
 from mobile_api.bodies import decode, read, takes
 from mobile_api.changes import packed
+from mobile_api.edge import received_at
 from mobile_api.entries import receipt
 from mobile_api.lookups import Cursor, Limit
 from mobile_api.metrics import ENTRIES
@@ -126,12 +126,12 @@ class Number(msgspec.Struct, frozen=True):
 async def synced(request: Request[Any, Any, Any]) -> Response[SyncAnswer]:
     """Up to 1,000 entries, gzip welcome. Each is recorded, refused or kept waiting for itself, as by its own route."""
     call: Any = await read(request, Envelope)
-    received_at = datetime.now(UTC)
+    at = received_at(request)
     items = [_item(raw) for raw in msgspec.structs.astuple(call.entries) if raw is not NOTHING]
-    results = await sync.take_all(request.user, items, call.sent_at, received_at)
+    results = await sync.take_all(request.user, items, call.sent_at, at)
     for item, result in zip(items, results, strict=True):
         ENTRIES.labels(item.verb.name if item.verb else "none", result.status).inc()
-    await sequence.anchor(request.user, call.boot_id, call.uptime_ms, received_at)
+    await sequence.anchor(request.user, call.boot_id, call.uptime_ms, at)
     language = language_of(request)
     told = {"results": [_told(result, language) for result in results], **await _news(request.user, call.cursor)}
     return packed(request, msgspec.json.encode(told))

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -13,8 +13,9 @@ import msgspec
 import pytest
 from litestar import Litestar
 
-from backend.database import fetch, first, value
+from backend.database import fetch, first, pool, value
 from backend.entries import digest
+from backend.law.catalogue import law
 from backend.settings import Settings
 from tests.builders import (
     PLACE,
@@ -236,6 +237,18 @@ async def test_a_clock_a_minute_off_is_corrected_in_silence(app: Litestar) -> No
     receipt = recorded(await lin.check_in(at=behind, sent_at=behind))
     assert [] == receipt["findings"]
     assert not (await lines_of(receipt["id"]))[0]["facts"]["late"]
+
+
+async def test_a_busy_server_is_no_wrong_clock(app: Litestar) -> None:
+    """Everybody checks in at eight: who waited for the database began when they said."""
+    lin = await a_duty_auxiliary(app)
+    async with AsyncExitStack() as every:
+        for _ in range(pool().get_max_size()):
+            await every.enter_async_context(pool().acquire())
+        checking_in = asyncio.create_task(lin.check_in())
+        await asyncio.sleep(law().span("skew_floor").total_seconds() + 0.3)
+    receipt = recorded(await checking_in)
+    assert 0 == (await lines_of(receipt["id"]))[0]["facts"]["skew_ms"]
 
 
 async def test_a_clock_at_the_beginning_of_time_is_corrected(app: Litestar) -> None:
