@@ -1,5 +1,6 @@
-"""Who is measured: auxiliaries of one station and the officer who orders their duty, with open sessions."""
+"""Who is measured: auxiliaries and the officers who order their duty, with open sessions on devices of their own."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -18,6 +19,17 @@ STATION = "990100510000"
 OFFICER = "B-LEADS"
 PASSWORD = "fujing-bench-2026"
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)  # argon2id, and quick to check
+TRAINED = ("pre_job_training", "yearly_training", "accident_insurance")
+AT_ONCE = 8  # people who sign in
+
+
+@dataclass(frozen=True)
+class Post:
+    """Who serves where: a line of the roster."""
+
+    badge: str
+    kind: str
+    organ: str
 
 
 @dataclass(frozen=True)
@@ -48,9 +60,33 @@ async def sign_in(settings: Settings, numbers: Sequence[int]) -> list[Person]:
     return [await _signed_in(keys, badge(number)) for number in numbers]
 
 
+async def arrive(settings: Settings, posts: Sequence[Post]) -> list[Person]:
+    """All of them in one roster, then each with a password, a device of their own and a session. Needs a pool."""
+    keys, turns = Keys(settings.secrets_dir), asyncio.Semaphore(AT_ONCE)
+    await roster.bring_in(
+        [
+            *(_row("organ", organ) for organ in {post.organ for post in posts}),
+            *(_row("person", post.badge, post.kind, post.organ) for post in posts),
+            *(_row("qualification", post.badge, each) for post in posts for each in TRAINED),
+            *(_row("device", f"HH-{post.badge}", "handheld", post.organ) for post in posts),
+        ]
+    )
+
+    async def arrived(post: Post) -> Person:
+        async with turns:
+            await sessions.set_hash(await roster.person_of(post.badge), CHEAP, datetime.now(UTC))
+            return await _opened(keys, post.badge, await _keyed(f"HH-{post.badge}"))
+
+    return await asyncio.gather(*(arrived(post) for post in posts))
+
+
 async def enrolled(serial: str) -> DeviceKey:
     """A new key on this device, by a code as any other."""
     await roster.bring_in([_row("device", serial, "handheld", STATION)])
+    return await _keyed(serial)
+
+
+async def _keyed(serial: str) -> DeviceKey:
     key, now = DeviceKey(), datetime.now(UTC)
     code = (await devices.make_code(serial, now)).code
     await devices.enrol(proof_by(key), code, Jwk(**key.jwk), now)
@@ -63,13 +99,16 @@ def proof_by(key: DeviceKey) -> Proof:
 
 
 async def _signed_in(keys: Keys, code: str) -> Person:
-    key = await enrolled(f"HH-{code}")
+    return await _opened(keys, code, await enrolled(f"HH-{code}"))
+
+
+async def _opened(keys: Keys, code: str, key: DeviceKey) -> Person:
     opened = await sessions.sign_in(keys, proof_by(key), code, PASSWORD, "127.0.0.1", datetime.now(UTC))
     return Person(await roster.person_of(code), opened.access_token, key)
 
 
 def _row(record: str, code: str, kind: str = "", organ: str = "") -> Row:
-    since = date(2020, 1, 1) if record == "person" else None
+    since = date(2020, 1, 1) if record in roster.DATED else None
     return Row(
         line=2, record=record, code=code, name="测速", kind=kind, organ=organ, valid_from=since, valid_until=None
     )

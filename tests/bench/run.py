@@ -17,6 +17,8 @@ from pathlib import Path
 
 from checkins import checkin_vs_bare, checkin_vs_fastapi
 from figures import BenchError, Figure, say
+from fleet import NAMES as FLEET
+from fleet import fleet
 from growth import NAMES as GROWTH
 from growth import growth
 from scaling import workers_scaling
@@ -34,8 +36,8 @@ from storage.embedded.processes import EmbeddedError
 from storage.evidence_store import StoreUnavailable
 
 NAMES = (
-    "verify_rows", "checkin_vs_bare", "checkin_vs_fastapi", "sync_vs_single", "workers_scaling", "upload_vs_sdk",
-    "upload_api_cpu", "upload_vs_tus", "seal_vs_read", *GROWTH, "line_bytes",
+    *FLEET, "verify_rows", "checkin_vs_bare", "checkin_vs_fastapi", "sync_vs_single", "workers_scaling",
+    "upload_vs_sdk", "upload_api_cpu", "upload_vs_tus", "seal_vs_read", *GROWTH, "line_bytes",
 )  # fmt: skip
 RESULTS = Path("bench-results.json")
 WRONG = (
@@ -51,14 +53,18 @@ def asked() -> argparse.Namespace:
     parser.add_argument("--rows", type=int, default=200_000, help="of the journal that is verified (%(default)s)")
     parser.add_argument("--entries", type=int, default=500, help="in one call of sync (%(default)s)")
     parser.add_argument("--recordings", type=int, default=1_000_000, help="that the house grows to (%(default)s)")
-    parser.add_argument("--only", choices=NAMES, action="append", help="this figure; may be given again")
+    parser.add_argument("--phones", type=int, default=1000, help="handhelds of the fleet (%(default)s)")
+    parser.add_argument("--fleet-seconds", type=float, default=120, help="in which its day is played (%(default)s)")
+    parser.add_argument("--only", choices=("fleet", *NAMES), action="append", help="this figure; may be given again")
     parser.add_argument("--no-json", action="store_true", help=f"do not write {RESULTS}")
     return parser.parse_args()
 
 
 def figures(house: House, home: Path, options: argparse.Namespace, wanted: set[str]) -> Iterator[Figure]:
-    """Every figure asked for. Verifying comes first, for what the bare app writes is no journal of ours; sealing last,
-    for it ends the worker."""
+    """Every figure asked for. The fleet comes first, for its memory is looked at; verifying next, for what the bare app
+    writes is no journal of ours; sealing last, for it ends the worker."""
+    if wanted & {*FLEET}:
+        yield from fleet(house, home, options.phones, options.fleet_seconds)
     if "verify_rows" in wanted:
         yield from verify_rows(house, options.rounds, options.rows)
     if "checkin_vs_bare" in wanted:
@@ -82,6 +88,7 @@ def figures(house: House, home: Path, options: argparse.Namespace, wanted: set[s
 def measure(home: Path, options: argparse.Namespace) -> list[Figure]:
     """Start the house, and tell each figure as soon as it is known."""
     wanted, found = set(options.only or NAMES), []
+    wanted |= {*FLEET} if "fleet" in wanted else set()
     with serving.house(Settings(data_dir=home / "data", listen="127.0.0.1:0")) as house:
         say(f"measuring at {house.url}, everything in {home}")
         for figure in figures(house, home, options, wanted):
