@@ -23,7 +23,7 @@ help:
 	  '  test    every test, on real PostgreSQL and real S3' \
 	  '  check   style, types and the rule that imports run downward' \
 	  '  soak    servers killed, frozen and cut off at random, for FOR=300 seconds, by a SEED' \
-	  '  bench   the figures, one line each: bench NAME VALUE UNIT' \
+	  '  bench   the figures, one line each: bench NAME VALUE UNIT; a picture of them in bench-results.png' \
 	  '  bundle  a folder of wheels that installs on a closed network, tried at once' \
 	  '  fmt     format the code and put the imports in order' \
 	  '' \

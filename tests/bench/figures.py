@@ -9,14 +9,42 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+SIGNS = {">=": 1, "<=": -1}
+
 
 class BenchError(Exception):
     """What was measured is not what should be: there is no figure."""
 
 
 @dataclass(frozen=True)
+class Wish:
+    """What the project asks of a figure: `bound` to be reached, or not to be exceeded."""
+
+    sign: str
+    bound: float
+
+    @classmethod
+    def read(cls, words: str) -> "Wish | None":
+        """None where the words ask for no number."""
+        sign, _, bound = words.partition(" ")
+        return cls(sign, float(bound)) if sign in SIGNS else None
+
+    def reach(self, value: float) -> float:
+        """1 where the value is just what is asked for, more where it is better, less where it is worse.
+
+        Nothing wrong where nothing may be is just that, and anything wrong is far from it.
+        """
+        if not self.bound or not value:
+            return 1.0 if value == self.bound else 0.0
+        return (value / self.bound) ** SIGNS[self.sign]
+
+
+@dataclass(frozen=True)
 class Figure:
-    """One figure; `wish` is what the project asks for, `seen` what each round gave, `details` how it came about."""
+    """One figure; `wish` is what the project asks for, `seen` what each round gave, `details` how it came about.
+
+    A wish reads `>= 0.95` or `<= 1.5`; other words, or none, ask for no number.
+    """
 
     name: str
     value: float
@@ -31,9 +59,8 @@ class Figure:
 
     @property
     def spread(self) -> str:
-        return (
-            f"{self.name}: min {min(self.seen):.3f} max {max(self.seen):.3f} over {len(self.seen)} (wish {self.wish})"
-        )
+        wish = f" (wish {self.wish})" if self.wish else ""
+        return f"{self.name}: min {min(self.seen):.3f} max {max(self.seen):.3f} over {len(self.seen)}{wish}"
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self) | {"min": min(self.seen), "max": max(self.seen)}

@@ -1,7 +1,8 @@
 """The figures of issue "First figures", on real services in a temporary directory: `bench NAME VALUE UNIT`, one a line.
 
 Standard output holds the figures and nothing else; progress and spreads go to standard error, everything to
-bench-results.json. Fails only where something is wrong, never because the machine is slow.
+bench-results.json, and as a picture to bench-results.png. Fails only where something is wrong, never because the
+machine is slow.
 """
 
 import argparse
@@ -15,6 +16,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import chart
 from checkins import checkin_vs_bare, checkin_vs_fastapi
 from figures import BenchError, Figure, say
 from fleet import NAMES as FLEET
@@ -56,7 +58,7 @@ def asked() -> argparse.Namespace:
     parser.add_argument("--phones", type=int, default=1000, help="handhelds of the fleet (%(default)s)")
     parser.add_argument("--fleet-seconds", type=float, default=120, help="in which its day is played (%(default)s)")
     parser.add_argument("--only", choices=("fleet", *NAMES), action="append", help="this figure; may be given again")
-    parser.add_argument("--no-json", action="store_true", help=f"do not write {RESULTS}")
+    parser.add_argument("--no-json", action="store_true", help=f"write no {RESULTS} and no picture")
     return parser.parse_args()
 
 
@@ -124,6 +126,7 @@ def main() -> int:
         shutil.rmtree(home, ignore_errors=True)
     if not options.no_json:
         write(found)
+        chart.draw(RESULTS)
     return 0
 
 
