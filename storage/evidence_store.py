@@ -526,11 +526,10 @@ def _client(settings: StoreSettings, endpoint: str, secure: bool, http: urllib3.
     )
 
 
-def _blocks(response: Any) -> Iterator[memoryview]:
-    """The body in blocks, into one buffer."""
-    buffer = memoryview(bytearray(_BLOCK))
-    while count := response.readinto(buffer):
-        yield buffer[:count]
+def _blocks(response: Any) -> Iterator[bytes]:
+    """The body in blocks. Read, not read into: urllib3 copies each block once more into a buffer of ours."""
+    while block := response.read(_BLOCK):
+        yield block
 
 
 def _each_once(listed: Iterator[SdkPart]) -> list[Part]:

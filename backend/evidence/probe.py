@@ -1,7 +1,8 @@
 """Looks into media files, each in a child with bounded memory and time: a hostile file can only kill that child.
 
 `python -m backend.evidence.probe` serves: an order (signed URL, size, longest frame) a line comes in, an answer a line
-goes out, and each file is looked into by a fork of its own, so that only starting the server costs the imports.
+goes out, and each file is looked into by a fork of its own, so that only starting the server costs the imports. The
+fork tells how long it lasts before it decodes a picture, and what it told stands, whatever decoding does to it.
 Duration is what the packets say, not the header: the index lists every packet where there is one (MP4), and is
 believed only as far as the file has bytes; otherwise every packet is read (WebM, TS).
 """
@@ -12,6 +13,7 @@ import json
 import os
 import resource
 import sys
+from collections import deque
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any
@@ -22,17 +24,20 @@ import urllib3
 MEMORY = 2 * 1024**3
 CPU_SECONDS = 300
 BLOCK = 1024 * 1024
+KEPT = 4  # blocks
 POSTER_WIDTH = 480
 POSTER_BYTES = 200_000
+TOLD_CEILING = 1024 * 1024
 
 
 class RangeFile(io.RawIOBase):
-    """A stored object as a seekable file: reads by range, a block at a time, keeping the last one."""
+    """A stored object as a seekable file: reads by range, a block at a time, keeping the last few: a film is looked at
+    in front, at its end where its index is, and in front again."""
 
     def __init__(self, url: str, size: int) -> None:
         self._url, self._size, self._at = url, size, 0
         self._pool = urllib3.PoolManager(timeout=urllib3.Timeout(connect=5, read=30), retries=2)
-        self._block, self._start = b"", 0
+        self._blocks: deque[tuple[int, bytes]] = deque(maxlen=KEPT)
 
     def readable(self) -> bool:
         return True
@@ -53,19 +58,21 @@ class RangeFile(io.RawIOBase):
         wanted = left if wanted < 0 else min(wanted, left)
         if wanted <= 0:
             return b""
-        if not self._start <= self._at < self._start + len(self._block):
-            self._fetch(max(wanted, BLOCK))
-        begin = self._at - self._start
-        piece = self._block[begin : begin + wanted]
+        start, block = self._kept() or self._fetched(max(wanted, BLOCK))
+        piece = block[self._at - start : self._at - start + wanted]
         self._at += len(piece)
         return piece
 
-    def _fetch(self, length: int) -> None:
+    def _kept(self) -> tuple[int, bytes] | None:
+        return next((kept for kept in self._blocks if kept[0] <= self._at < kept[0] + len(kept[1])), None)
+
+    def _fetched(self, length: int) -> tuple[int, bytes]:
         last = min(self._at + length, self._size) - 1
         answer = self._pool.request("GET", self._url, headers={"Range": f"bytes={self._at}-{last}"})
         if answer.status not in (200, 206):
             raise OSError(f"the store answered {answer.status}")
-        self._block, self._start = answer.data, self._at if answer.status == 206 else 0
+        self._blocks.appendleft((self._at if answer.status == 206 else 0, answer.data))
+        return self._blocks[0]
 
 
 def probe(file: Any, size: int, longest: float) -> dict[str, Any]:
@@ -142,30 +149,55 @@ def serve() -> None:
     """Answer orders until standard input closes, which it does when whoever started this ends."""
     av.logging.set_level(av.logging.PANIC)
     for line in sys.stdin.buffer:
+        reading, writing = os.pipe()
         child = os.fork()
         if child == 0:
-            _answer(json.loads(line))
-        if os.waitpid(child, 0)[1] != 0:
-            _tell({"media": False})
+            os.close(reading)
+            _look(json.loads(line), writing)
+        os.close(writing)
+        seen = understood(_told(reading))
+        os.waitpid(child, 0)
+        _write(sys.stdout.fileno(), seen)
 
 
-def _answer(order: dict[str, Any]) -> None:
-    """In the child: look, tell, end; whatever kills it, the server tells."""
+def _look(order: dict[str, Any], writing: int) -> None:
+    """In the child: look, tell, end."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
         file = RangeFile(order["url"], order["bytes"])
-        _tell(poster(file) if order["poster"] else probe(file, order["bytes"], order["longest_frame"]))
-    except BaseException:
-        os._exit(1)
-    os._exit(0)
+        seen = probe(file, order["bytes"], order["longest_frame"])
+        _write(writing, seen)
+        if seen["media"]:
+            file.seek(0)
+            _write(writing, poster(file))
+    finally:
+        os._exit(0)
 
 
-def _tell(seen: dict[str, Any]) -> None:
+def _told(reading: int) -> bytes:
+    """What the child wrote until it ended, or until it wrote too much."""
+    told = b""
+    while len(told) < TOLD_CEILING and (piece := os.read(reading, TOLD_CEILING)):
+        told += piece
+    os.close(reading)
+    return told
+
+
+def understood(told: bytes) -> dict[str, Any]:
+    """The lines that came whole, as one answer, where the first has the last word; no media without it."""
+    lines = [json.loads(line) for line in told.splitlines(keepends=True)[:2] if line.endswith(b"\n")]
+    seen: dict[str, Any] = {"media": False}
+    for line in reversed(lines):
+        seen |= line
+    return seen
+
+
+def _write(to: int, seen: dict[str, Any]) -> None:
     line = memoryview(json.dumps(seen).encode() + b"\n")
     while line:
-        line = line[os.write(sys.stdout.fileno(), line) :]
+        line = line[os.write(to, line) :]
 
 
 if __name__ == "__main__":

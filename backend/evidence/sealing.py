@@ -15,7 +15,7 @@ import subprocess
 import sys
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, TypeVar
+from typing import Annotated
 from uuid import UUID
 
 import msgspec
@@ -60,7 +60,6 @@ WITH old AS (
 UPDATE upload u SET state = 'abandoned', store_upload = NULL FROM old WHERE u.id = old.id
 RETURNING u.id, u.owner, u.organ, old.object_key, old.store_upload
 """
-T = TypeVar("T", "Probe", "Poster")
 log = structlog.get_logger()
 
 
@@ -70,13 +69,7 @@ class Probe(msgspec.Struct, frozen=True):
     media: bool
     duration_ms: Annotated[int, msgspec.Meta(ge=0, le=LONGEST_FILM_MS)] | None = None
     codec: str | None = None
-    poster: str | None = None  # as another child made it
-
-
-class Poster(msgspec.Struct, frozen=True):
-    """A still frame as the child made it: a JPEG in base64, or none."""
-
-    poster: str | None = None
+    poster: str | None = None  # a still frame: a JPEG in base64
 
 
 async def seal(store: EvidenceStore, keys: Keys, upload: UUID) -> None:
@@ -89,18 +82,12 @@ async def seal(store: EvidenceStore, keys: Keys, upload: UUID) -> None:
     except ObjectUnknown:
         await _refuse(row, "nothing")
         return
-    probing = asyncio.create_task(_probe(store, found, row))
-    try:
-        sha256, size = await store.digest(found.key, found.version)
-        if (sha256, size) != (row["sha256"], row["bytes"]):
-            await store.remove(found.key, found.version)
-            await _refuse(row, sha256)
-            return
-        await _lock_and_sign(store, keys, row, found, await probing)
-    finally:
-        probing.cancel()
-        with suppress(asyncio.CancelledError):
-            await probing
+    sha256, size = await store.digest(found.key, found.version)
+    if (sha256, size) != (row["sha256"], row["bytes"]):
+        await store.remove(found.key, found.version)
+        await _refuse(row, sha256)
+        return
+    await _lock_and_sign(store, keys, row, found, await _probe(store, found, row))
 
 
 async def _lock_and_sign(
@@ -195,12 +182,7 @@ async def _probe(store: EvidenceStore, found: StoredObject, row: Record) -> Prob
     if row["kind"] != "recording":
         return None
     url = store.sign_read(found.key, found.version, timedelta(seconds=PROBE_SECONDS))
-    seen = await asyncio.to_thread(PROBERS.ask, url, found.bytes, Probe(media=False))
-    if not seen.media:
-        return seen
-    # Another child: what the first has said stands, whatever decoding a picture does to this one.
-    made = await asyncio.to_thread(PROBERS.ask, url, found.bytes, Poster())
-    return msgspec.structs.replace(seen, poster=made.poster)
+    return await asyncio.to_thread(PROBERS.ask, url, found.bytes)
 
 
 class Probers:
@@ -209,22 +191,21 @@ class Probers:
     def __init__(self) -> None:
         self._idle: list[subprocess.Popen[bytes]] = []
 
-    def ask(self, url: str, size: int, otherwise: T) -> T:
-        """What a server's child saw, or `otherwise` where none comes back.
+    def ask(self, url: str, size: int) -> Probe:
+        """What a server's child saw; no media where none comes back.
 
         A server that dies or is silent for too long is replaced, once for a file.
         """
         longest = law().span("longest_frame").total_seconds()
-        poster = isinstance(otherwise, Poster)
-        order = json.dumps({"url": url, "bytes": size, "longest_frame": longest, "poster": poster}).encode() + b"\n"
+        order = json.dumps({"url": url, "bytes": size, "longest_frame": longest}).encode() + b"\n"
         for choose in (self._take, _start_prober):
             server = choose()
-            seen = _asked(server, order, type(otherwise))
+            seen = _asked(server, order)
             if seen is not None:
                 self._idle.append(server)
                 return seen
             _end(server)
-        return otherwise
+        return Probe(media=False)
 
     def _take(self) -> subprocess.Popen[bytes]:
         return self._idle.pop() if self._idle else _start_prober()
@@ -246,14 +227,14 @@ def _end(server: subprocess.Popen[bytes]) -> None:
     server.wait()
 
 
-def _asked(server: subprocess.Popen[bytes], order: bytes, kind: type[T]) -> T | None:
+def _asked(server: subprocess.Popen[bytes], order: bytes) -> Probe | None:
     if server.stdin is None or server.stdout is None:
         return None
     try:
         server.stdin.write(order)
         if not select.select([server.stdout], [], [], PROBE_SECONDS)[0]:
             return None
-        return msgspec.json.decode(server.stdout.readline(), type=kind)
+        return msgspec.json.decode(server.stdout.readline(), type=Probe)
     except (OSError, msgspec.DecodeError):
         return None
 
