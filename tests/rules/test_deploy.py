@@ -11,6 +11,7 @@ import yaml
 
 from backend.law.catalogue import law
 from backend.settings import Settings, variable
+from mobile_api.serving import HEADERS_MS
 from mobile_api.sizing import SOURCES, Assumed, size_of
 
 OURS = {variable(name) for name in Settings.__struct_fields__}
@@ -102,3 +103,10 @@ def test_sizing_says_what_follows_from_what() -> None:
     assert set(SOURCES) == set(Assumed.__dataclass_fields__)
     assert one.footage_a_day == pytest.approx(600 * 0.4 * 3 * 3600 * 4e6 / 8)
     assert one.footage_kept > one.footage_a_day * law().span("footage_retention").days
+
+
+def test_the_proxy_lets_go_of_a_connection_before_the_api_does(repository: Path) -> None:
+    """A call sent into a connection that is just being closed is one that nobody can say was taken."""
+    kept = re.search(r"keepalive (\d+)s", (repository / "deploy" / "Caddyfile").read_text())
+    assert kept is not None
+    assert 1000 * int(kept.group(1)) < HEADERS_MS
