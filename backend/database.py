@@ -21,6 +21,7 @@ SESSION = {
     "application_name": "fujing",
     "statement_timeout": "30s",
     "idle_in_transaction_session_timeout": "60s",
+    "jit": "off",  # statements are many and short: compiling one costs more than running it
 }
 
 
