@@ -124,8 +124,8 @@ def nobody_removes(place: Place, folder: Path) -> None:
 
 
 def test_what_is_missing_is_told(lived: tuple[Any, ...], tmp_path: Path) -> None:
-    """One file gone from the backup, another one cut off: both are named, everything else is back, and verify knows.
-    What a later backup that was killed left beside it changes nothing."""
+    """One file gone from the backup, another one cut off, a third one that the store had lost before: all are named,
+    everything else is back, and verify knows. What a later backup that was killed left beside it changes nothing."""
     _, fingerprint, folder, _ = lived
     broken = tmp_path / "broken"
     shutil.copytree(folder, broken)
@@ -134,11 +134,13 @@ def test_what_is_missing_is_told(lived: tuple[Any, ...], tmp_path: Path) -> None
     (broken / "objects-20990101T000000000000.jsonl").write_bytes(b'{"of": "upload"')
     (broken / "objects" / films[0]).unlink()
     (broken / "objects" / films[1]).write_bytes(b"cut off")
+    manifest = json.loads((broken / "manifest.json").read_text())
+    (broken / "manifest.json").write_text(json.dumps(manifest | {"missing": ["recording/2026/lost-before"]}))
     place = Place(tmp_path / "elsewhere")
     done = place.run("restore", str(broken))
     assert 1 == done.returncode
-    assert 2 == done.stdout.count("✗ missing"), done.stdout
-    assert all(key in done.stdout for key in films)
+    assert 3 == done.stdout.count("✗ missing"), done.stdout
+    assert all(key in done.stdout for key in (*films, "recording/2026/lost-before"))
     verified = place.run("verify", "--trust", fingerprint)
     assert 1 == verified.returncode
     assert "no longer has the bytes" in verified.stdout
