@@ -326,10 +326,12 @@ class Line(NamedTuple):
     organ: str | None
 
 
+# `waiting` asks the newest line alone: this runs at every notice, and EXISTS was planned as a reading of every line.
 STATE = f"""
-SELECT h.*, s.xmin, s.xmin < s.xmax AS running, EXISTS (
-    SELECT FROM journal j WHERE (j.epoch, j.xid) >= (current_epoch(), s.xmin)
-) AS waiting
+SELECT h.*, s.xmin, s.xmin < s.xmax AS running, coalesce((
+    SELECT (j.epoch, j.xid) >= (current_epoch(), s.xmin) FROM journal j
+    ORDER BY j.epoch DESC, j.xid DESC, j.seq DESC LIMIT 1
+), false) AS waiting
 FROM (SELECT pg_snapshot_xmin(x) AS xmin, pg_snapshot_xmax(x) AS xmax FROM pg_current_snapshot() x) s
 LEFT JOIN LATERAL ({HEAD}) h ON true
 """  # noqa: S608
