@@ -330,7 +330,11 @@ SELECT a.*, p.spans AS told, p.claimed, p.proved, wide(p.led_gaps - p.led_answer
 FROM full_process(ARRAY({which}), now(), $2, $3) p JOIN activity a ON a.id = p.activity
 ORDER BY a.started_at, a.id
 """
-OF_SHIFT = "SELECT w.id FROM activity w JOIN shift s ON s.person = w.person AND acted(w) && s.during WHERE s.id = $1"
+# What was acted lies within `reach`, which an index finds.
+OF_SHIFT = """
+SELECT w.id FROM activity w JOIN shift s ON s.person = w.person AND w.reach && s.during AND acted(w) && s.during
+WHERE s.id = $1
+"""
 LED = """
 SELECT l.supervision, l.officer, o.name AS officer_name, l.confirmed, lower(x) AS started_at, upper(x) AS ended_at
 FROM shift s JOIN led l ON l.auxiliary = s.person AND l.named && s.during AND l.during && s.during
@@ -345,16 +349,19 @@ JOIN shift s ON s.person = r.wearer AND s.during && r.during WHERE s.id = $1 AND
 ORDER BY r.started_at, r.id
 """
 )
+# Each branch by an index of its own: of one condition with OR nothing comes but a reading of the whole table.
 FOUND = f"""
-SELECT f.* FROM finding f JOIN shift s ON s.id = $1
-WHERE f.withdrawn_at IS NULL AND (
-    f.subject = s.id OR f.subject IN ({OF_SHIFT})
-    OR f.person = s.person AND tstzrange(f.started_at, coalesce(f.ended_at, f.started_at), '[]') && s.during
-) ORDER BY f.started_at, f.kind, f.id
+SELECT f.* FROM finding f WHERE f.withdrawn_at IS NULL AND f.id = ANY (ARRAY(
+    SELECT x.id FROM finding x WHERE x.subject = ANY (ARRAY({OF_SHIFT}) || $1::uuid)
+    UNION
+    SELECT x.id FROM finding x JOIN shift s ON s.person = x.person
+        AND tstzrange(x.started_at, coalesce(x.ended_at, x.started_at), '[]') && s.during
+    WHERE s.id = $1
+)) ORDER BY f.started_at, f.kind, f.id
 """  # noqa: S608
 FOUND_OF_ACTIVITY = """
 SELECT f.* FROM finding f WHERE f.withdrawn_at IS NULL
-    AND (f.subject = $1 OR f.subject IN (SELECT id FROM activity_telling WHERE activity = $1))
+    AND f.subject = ANY (ARRAY(SELECT id FROM activity_telling WHERE activity = $1) || $1::uuid)
 ORDER BY f.started_at, f.kind, f.id
 """
 RESTRAINTS = """
