@@ -29,6 +29,7 @@ from backend.entries import Actor, Moment
 from backend.journal import SAFE
 from backend.law.catalogue import law
 from backend.oversight import reads
+from backend.oversight.paging import wrong
 from backend.visibility import viewer, visible_to
 
 # Which lines travel at all. A verb that stands in none of the three is told to nobody: whoever adds one decides.
@@ -145,7 +146,7 @@ class Cursor(NamedTuple):
                 raise ValueError(version)
             return cls(Position(epoch, xid, seq), check, EPOCH + timedelta(microseconds=micros), seen)
         except (ValueError, OverflowError, struct.error):
-            raise reads.wrong("after", "not one of ours") from None
+            raise wrong("after", "not one of ours") from None
 
 
 VERSION = 1
@@ -160,9 +161,9 @@ ORDER BY j.epoch DESC, j.xid DESC, j.seq DESC LIMIT 1
 """  # noqa: S608 - constants, here and below
 LINE = f"SELECT j.entry FROM journal j WHERE j.seq = $3 AND (j.epoch, j.xid) = ($1, $2::xid8) AND {SAFE.format(j='j')}"  # noqa: S608
 READABLE = f"""
-    EXISTS (SELECT FROM shift s WHERE s.id = ANY (w.subjects) AND {reads.SHIFT})
-    OR EXISTS (SELECT FROM activity a WHERE a.id = ANY (w.subjects) AND {reads.ACTIVITY})
-    OR EXISTS (SELECT FROM recording r WHERE r.id = ANY (w.subjects) AND {reads.RECORDING})
+    EXISTS (SELECT FROM shift s WHERE s.id = ANY (w.subjects) AND {reads.SHIFT.condition})
+    OR EXISTS (SELECT FROM activity a WHERE a.id = ANY (w.subjects) AND {reads.ACTIVITY.condition})
+    OR EXISTS (SELECT FROM recording r WHERE r.id = ANY (w.subjects) AND {reads.RECORDING.condition})
 """  # noqa: S608
 PAPER = "EXISTS (SELECT FROM upload u WHERE u.id = ANY (w.subjects) AND u.kind = 'document')"
 VISIBLE = f"""
@@ -170,7 +171,7 @@ VISIBLE = f"""
     OR w.outcome IN ('recorded', 'done') AND (
         $1 = ANY (w.subjects) AND w.verb = ANY ($8)
         OR w.verb = ANY ($9) AND (
-            {visible_to(own=[], organ="w.organ", led="false")} AND NOT {PAPER}
+            {visible_to(own=[], organ="w.organ").condition} AND NOT {PAPER}
             OR w.subjects && (SELECT coalesce(array_agg(DISTINCT v.auxiliary), '{{}}') FROM supervision v
                 WHERE v.officer = $1) AND ({READABLE})
         )

@@ -1,11 +1,11 @@
 """Who sees what (DESIGN §9): one's own; whom one led, while one led; and the subtree of one's roles.
 
-Each feature's `visible_to` is made here from the columns that say whose a row is, in which organ, and when. The SQL
-takes the actor's id as $1 and the organs of their roles as $2.
+Each feature's `Sight` is made here from the columns that say whose a row is, in which organ, and when. The SQL takes
+the actor's id as $1 and the organs of their roles as $2.
 """
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 from backend.database import value
 from backend.entries import Actor
@@ -17,19 +17,52 @@ PAYING = frozenset({"treasurer"})
 HANDLING = COMMANDING | PAYING  # of injuries: medical details are for nobody else
 
 
-def visible_to(*, own: Iterable[str], organ: str, led: str) -> str:
-    """A condition: `own` are columns that name a person; `led` relates a row to the view `led`."""
-    mine = " OR ".join(f"{column} = $1" for column in own) or "false"
-    return f"""(
-        {mine}
-        OR {organ} IN (SELECT organs_under($2::text[]))
-        OR EXISTS (SELECT FROM led l WHERE l.officer = $1 AND {led})
-    )"""  # noqa: S608
+ME = "SELECT $1::uuid AS value"
+OVERSEEN = "SELECT organs_under($2::text[]) AS value"
+WHOM_ONE_LED = """
+SELECT DISTINCT v.auxiliary AS value FROM supervision v
+WHERE v.officer = $1 AND v.in_force AND v.answer IS DISTINCT FROM 'declined'
+"""
 
 
-def while_led(auxiliary: str, span: str) -> str:
-    """That the naming `l` of the view `led` led this auxiliary at some time of this span; the index goes by `named`."""
-    return f"l.auxiliary = {auxiliary} AND l.named && {span} AND l.during && {span}"
+class Way(NamedTuple):
+    """A column, and SQL of those of its `value`s, each once, behind which there may be something to see."""
+
+    column: str
+    values: str
+
+
+class Sight(NamedTuple):
+    """What somebody sees of a table. `condition` decides, row by row; on `ways` lies every row that fulfils it, and
+    others: they spare a list to read the whole table, and open nothing."""
+
+    condition: str
+    ways: tuple[Way, ...]
+
+    def only(self, condition: str) -> "Sight":
+        """Less: what fulfils this too."""
+        return Sight(f"({self.condition} AND {condition})", self.ways)
+
+    def also(self, condition: str, way: Way) -> "Sight":
+        """More: what fulfils this, found on that way."""
+        return Sight(f"({self.condition} OR {condition})", (*self.ways, way))
+
+
+def visible_to(*, own: Iterable[str], organ: str) -> Sight:
+    """`own` are columns that name a person."""
+    return Sight(
+        "(" + "".join(f"{column} = $1 OR " for column in own) + f"{organ} IN (SELECT organs_under($2::text[])))",
+        (*(Way(column, ME) for column in own), Way(organ, OVERSEEN)),
+    )
+
+
+def visible_while_led(*, auxiliary: str, organ: str, span: str) -> Sight:
+    """To that auxiliary too, and to who led them at some time of this span; the index goes by `named`."""
+    return visible_to(own=[auxiliary], organ=organ).also(
+        f"""EXISTS (SELECT FROM led l WHERE l.officer = $1
+        AND l.auxiliary = {auxiliary} AND l.named && {span} AND l.during && {span})""",
+        Way(auxiliary, WHOM_ONE_LED),
+    )
 
 
 def viewer(actor: Actor, roles: frozenset[str] = OVERSEEING) -> tuple[Any, Any]:

@@ -8,6 +8,7 @@ from litestar.params import QueryParameter
 
 from backend.oversight import reads
 from backend.oversight.calls import CallRow
+from backend.oversight.paging import page_limit
 from backend.oversight.reads import Calls, CallStatus
 from mobile_api.lookups import Cursor, Limit
 
@@ -22,7 +23,7 @@ async def listed(
     limit: Limit = None,
 ) -> Calls:
     """One's own, those one was called to, and those of the organs that one oversees, newest first."""
-    return await reads.calls(request.user, status, cursor, reads.page_limit(limit))
+    return await reads.calls(request.user, status, cursor, page_limit(limit))
 
 
 @get("/assistance/{call:uuid}", summary="One call for help · 一次求助", tags=TAGS, operation_id="assistance_call_one")

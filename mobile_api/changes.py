@@ -9,7 +9,7 @@ from litestar.params import QueryParameter
 
 from backend import feed
 from backend.feed import Changes
-from backend.oversight.reads import page_limit
+from backend.oversight.paging import page_limit
 from mobile_api.lookups import Limit
 
 WORTH_PACKING = 1024  # bytes

@@ -7,7 +7,7 @@ from uuid import UUID
 from litestar import Request, get
 from litestar.params import QueryParameter
 
-from backend.oversight import complaining, reads
+from backend.oversight import complaining
 from backend.oversight.complaining import (
     ComplaintCounts,
     ComplaintDetail,
@@ -17,6 +17,7 @@ from backend.oversight.complaining import (
     Matters,
     MatterStatus,
 )
+from backend.oversight.paging import page_limit
 from mobile_api.lookups import Cursor, Limit
 
 TAGS = ["Complaints · 投诉举报"]
@@ -33,7 +34,7 @@ async def listed(
     limit: Limit = None,
 ) -> Complaints:
     """Those of the organs that one oversees, newest first; the complainant only for who may handle it."""
-    return await complaining.complaints(request.user, status, cursor, reads.page_limit(limit))
+    return await complaining.complaints(request.user, status, cursor, page_limit(limit))
 
 
 @get("/complaints/{complaint:uuid}", summary="One complaint · 一件投诉", tags=TAGS, operation_id="complaint")
@@ -62,7 +63,7 @@ async def matters(
     limit: Limit = None,
 ) -> Matters:
     """One's own, and those of the organs that one oversees, newest first; none against oneself."""
-    return await complaining.matters(request.user, status, cursor, reads.page_limit(limit))
+    return await complaining.matters(request.user, status, cursor, page_limit(limit))
 
 
 @get("/matters/{matter:uuid}", summary="One matter · 一件意见申诉", tags=HEARD, operation_id="matter")

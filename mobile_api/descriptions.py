@@ -14,8 +14,8 @@ from litestar import MediaType, Request, Response, get
 
 from backend.evidence.entries import KeyContent
 from backend.oversight import descriptions as described
-from backend.oversight import reads
 from backend.oversight.descriptions import Description, Descriptions, Index
+from backend.oversight.paging import page_limit
 from mobile_api.lookups import Cursor, Limit
 from mobile_api.printing import HEADERS, clock, fact, missing, printed
 
@@ -44,7 +44,7 @@ async def descriptions(
     request: Request[Any, Any, Any], recording: UUID, cursor: Cursor = None, limit: Limit = None
 ) -> Descriptions:
     """Every description of one recording, newest first; the newest stands."""
-    return await described.descriptions(request.user, recording, cursor, reads.page_limit(limit))
+    return await described.descriptions(request.user, recording, cursor, page_limit(limit))
 
 
 @get(

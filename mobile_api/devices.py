@@ -10,7 +10,7 @@ from litestar import Request, Response, get, post
 from litestar.params import QueryParameter
 
 from backend.entries import WHOLE, Moment
-from backend.oversight import reads
+from backend.oversight.paging import page_limit
 from backend.people import devices
 from backend.people.devices import DeviceRow, Devices, Enrolled
 from backend.people.proofs import Jwk
@@ -119,7 +119,7 @@ async def reinstate(request: Request[Any, Any, Any], serial: str) -> DeviceRow:
 @get("/devices", summary="Devices · 设备列表", tags=TAGS, operation_id="devices")
 async def listed(request: Request[Any, Any, Any], cursor: After = None, limit: Limit = None) -> Devices:
     """The devices of the organs that one administers, by serial number, with the key in force."""
-    return await devices.listed(request.user, cursor, reads.page_limit(limit))
+    return await devices.listed(request.user, cursor, page_limit(limit))
 
 
 ROUTES = [make_code, enrol, revoke, reinstate, listed]

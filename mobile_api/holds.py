@@ -6,8 +6,9 @@ from uuid import UUID
 from litestar import Request, get
 from litestar.params import QueryParameter
 
-from backend.oversight import holds, reads
+from backend.oversight import holds
 from backend.oversight.holds import HoldDetail, Holds, HoldStatus
+from backend.oversight.paging import page_limit
 from mobile_api.lookups import Cursor, Limit
 
 TAGS = ["Holds · 保全"]
@@ -21,7 +22,7 @@ async def listed(
     limit: Limit = None,
 ) -> Holds:
     """Those of the organs that one oversees, newest first; never those about oneself."""
-    return await holds.holds(request.user, status, cursor, reads.page_limit(limit))
+    return await holds.holds(request.user, status, cursor, page_limit(limit))
 
 
 @get("/holds/{hold:uuid}", summary="One hold · 一项保全", tags=TAGS, operation_id="hold")

@@ -6,7 +6,8 @@ from uuid import UUID
 from litestar import Request, get
 from litestar.params import QueryParameter
 
-from backend.oversight import reads, worked
+from backend.oversight import worked
+from backend.oversight.paging import page_limit
 from backend.oversight.worked import Hours
 from mobile_api.lookups import Cursor, Limit
 
@@ -32,7 +33,7 @@ async def hours(
     if organ is None:
         return await worked.of_person(request.user, month, person or request.user.person)
     of = None if organ == "all" else organ
-    return await worked.of_organ(request.user, month, of, cursor, reads.page_limit(limit))
+    return await worked.of_organ(request.user, month, of, cursor, page_limit(limit))
 
 
 ROUTES = [hours]

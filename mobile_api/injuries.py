@@ -7,8 +7,9 @@ from uuid import UUID
 from litestar import MediaType, Request, Response, get
 from litestar.params import QueryParameter
 
-from backend.oversight import injured, reads
+from backend.oversight import injured
 from backend.oversight.injured import Advance, Injuries, InjuryDetail, InjuryStatus, Item
+from backend.oversight.paging import page_limit
 from mobile_api.lookups import Cursor, Limit
 from mobile_api.printing import HEADERS, clock, fact, missing, printed
 from mobile_api.problems import language_of
@@ -38,7 +39,7 @@ async def listed(
     limit: Limit = None,
 ) -> Injuries:
     """One's own, those one reported, and those of the organs for which one decides or pays, newest first."""
-    return await injured.injuries(request.user, status, cursor, reads.page_limit(limit))
+    return await injured.injuries(request.user, status, cursor, page_limit(limit))
 
 
 @get("/injuries/{injury:uuid}", summary="One injury · 一项工伤", tags=TAGS, operation_id="injury")

@@ -9,6 +9,7 @@ from litestar.params import QueryParameter
 
 from backend.law.catalogue import law
 from backend.oversight import reads
+from backend.oversight.paging import page_limit
 from backend.oversight.reads import (
     ActivityDetail,
     Findings,
@@ -31,7 +32,7 @@ Limit = Annotated[int | None, QueryParameter(name="limit", ge=1, le=PAGE_CEILING
 @get("/shifts", summary="Shifts · 班次列表", tags=["Shifts · 班次"], operation_id="shifts")
 async def shifts(request: Request[Any, Any, Any], cursor: Cursor = None, limit: Limit = None) -> Shifts:
     """The shifts that one may see, newest first."""
-    return await reads.shifts(request.user, cursor, reads.page_limit(limit))
+    return await reads.shifts(request.user, cursor, page_limit(limit))
 
 
 @get("/shifts/{shift:uuid}", summary="Timeline · 班次时间线", tags=["Shifts · 班次"], operation_id="shift")
@@ -48,13 +49,13 @@ async def supervisions(
     limit: Limit = None,
 ) -> Supervisions:
     """The namings that one may see, newest first."""
-    return await reads.supervisions(request.user, status, cursor, reads.page_limit(limit))
+    return await reads.supervisions(request.user, status, cursor, page_limit(limit))
 
 
 @get("/recordings", summary="Footage · 视音频资料列表", tags=["Evidence · 视音频资料"], operation_id="recordings")
 async def recordings(request: Request[Any, Any, Any], cursor: Cursor = None, limit: Limit = None) -> Recordings:
     """The footage whose description one may see, newest first."""
-    return await reads.recordings(request.user, cursor, reads.page_limit(limit))
+    return await reads.recordings(request.user, cursor, page_limit(limit))
 
 
 @get(
@@ -98,7 +99,7 @@ async def findings(
 ) -> Findings:
     """What was found wrong, the newest first: one's own, of whom one led, and of the organs that one oversees."""
     sought = Sought(organ=organ, kind=kind, person=person, since=since, until=until, standing=status)
-    return await reads.findings(request.user, sought, language_of(request), cursor, reads.page_limit(limit))
+    return await reads.findings(request.user, sought, language_of(request), cursor, page_limit(limit))
 
 
 ROUTES = [shifts, shift, supervisions, activity, recordings, recording, findings]

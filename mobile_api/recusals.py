@@ -6,7 +6,8 @@ from uuid import UUID
 from litestar import Request, get
 from litestar.params import QueryParameter
 
-from backend.oversight import reads, stepping_aside
+from backend.oversight import stepping_aside
+from backend.oversight.paging import page_limit
 from backend.oversight.stepping_aside import RecusalDetail, Recusals, Sort
 from mobile_api.lookups import Cursor, Limit
 
@@ -24,7 +25,7 @@ async def listed(
     limit: Limit = None,
 ) -> Recusals:
     """One's own, those one took down, and those of the organs that one oversees, newest first."""
-    return await stepping_aside.recusals(request.user, status, cursor, reads.page_limit(limit))
+    return await stepping_aside.recusals(request.user, status, cursor, page_limit(limit))
 
 
 @get("/recusals/{recusal:uuid}", summary="One recusal · 一项回避", tags=TAGS, operation_id="recusal")

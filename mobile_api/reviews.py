@@ -12,7 +12,7 @@ from litestar import MediaType, Request, Response, get
 from litestar.params import QueryParameter
 from litestar.response import Stream
 
-from backend.oversight.reads import page_limit, wrong
+from backend.oversight.paging import page_limit, wrong
 from backend.refusals import Refusal
 from backend.reviews import reads, spot_checks, watching
 from backend.reviews.reads import History, MyRecord, ReviewDetail, Reviews, ReviewStatus

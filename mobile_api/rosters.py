@@ -6,7 +6,8 @@ from typing import Annotated, Any
 from litestar import Request, get
 from litestar.params import QueryParameter
 
-from backend.oversight import planned, reads
+from backend.oversight import planned
+from backend.oversight.paging import page_limit
 from backend.oversight.planned import Rosters
 from mobile_api.lookups import Cursor, Limit
 
@@ -20,7 +21,7 @@ async def listed(
     limit: Limit = None,
 ) -> Rosters:
     """One's own, those one is to lead, and those of the organs that one oversees, the earliest first."""
-    return await planned.rosters(request.user, since, until, cursor, reads.page_limit(limit))
+    return await planned.rosters(request.user, since, until, cursor, page_limit(limit))
 
 
 ROUTES = [listed]

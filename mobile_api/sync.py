@@ -17,8 +17,9 @@ from backend.entries import Actor, Count, Entry, Moment, Verb
 from backend.feed import Change
 from backend.law.catalogue import Language
 from backend.oversight import held as holding
-from backend.oversight import reads, sequence
+from backend.oversight import sequence
 from backend.oversight.held import HeldList, Reason, State
+from backend.oversight.paging import page_limit
 from backend.refusals import Refusal, problem
 from backend.sync import Item, Result
 from backend.verbs import VERBS
@@ -142,9 +143,9 @@ async def _news(actor: Actor, cursor: str | None) -> dict[str, Any]:
     if actor.quarantined:
         return {}
     try:
-        new = await feed.changes(actor, cursor, reads.page_limit(None))
+        new = await feed.changes(actor, cursor, page_limit(None))
     except Refusal:
-        new = await feed.changes(actor, None, reads.page_limit(None))
+        new = await feed.changes(actor, None, page_limit(None))
     told = msgspec.structs.asdict(new)
     begun = {"bundle": told.pop("bundle")} if new.bundle is not None else {}
     return {"changes": told.pop("items"), **told, **begun}
@@ -196,7 +197,7 @@ async def held(
     limit: Limit = None,
 ) -> HeldList:
     """What came by sync and is not recorded yet, newest first, for those who command, inspect or administer."""
-    return await holding.held(request.user, standing, reason, cursor, reads.page_limit(limit))
+    return await holding.held(request.user, standing, reason, cursor, page_limit(limit))
 
 
 ROUTES = [synced, held]

@@ -21,7 +21,7 @@ from backend.journal import utc
 from backend.law.catalogue import law
 from backend.officers import TODAY
 from backend.refusals import Refusal, Unknown
-from backend.visibility import viewer, visible_to
+from backend.visibility import Way, viewer, visible_to
 
 STEPS = ("acknowledge", "arrive", "close")
 FIRST = """
@@ -33,9 +33,11 @@ SELECT h.*, p.badge, p.name, acknowledge.by_person AS acknowledged_by, acknowled
     arrive.at AS arrived_at, close.at AS closed_at, close.by_person AS closed_by, close.words AS outcome
 FROM assistance h JOIN person p ON p.id = h.person{"".join(FIRST.format(step=step) for step in STEPS)}
 """  # noqa: S608 - constants
-SEEN = f"""({visible_to(own=["h.person"], organ="h.organ", led="false")}
-    OR EXISTS (SELECT FROM assistance_called x WHERE x.call = h.id AND x.person = $1))"""
-ROW = f"{CALLS} WHERE h.id = $3 AND {SEEN}"
+SEEN = visible_to(own=["h.person"], organ="h.organ").also(
+    "EXISTS (SELECT FROM assistance_called x WHERE x.call = h.id AND x.person = $1)",
+    Way("h.id", "SELECT x.call AS value FROM assistance_called x WHERE x.person = $1"),
+)
+ROW = f"{CALLS} WHERE h.id = $3 AND {SEEN.condition}"
 ASK = """
 INSERT INTO assistance (id, person, organ, kind, words, place, called_at, asked_in, ask_again_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $3, $8)

@@ -29,7 +29,7 @@ from backend.visibility import COMMANDING, HANDLING, PAYING, reaches, viewer
 
 ROW = f"""
 SELECT x.*, i.person, i.organ, i.handled_in, i.recognition FROM advance_item x JOIN injury i ON i.id = x.injury
-WHERE x.id = $3 AND {SEEN}
+WHERE x.id = $3 AND {SEEN.condition}
 """  # noqa: S608 - constants
 DECIDE = """
 UPDATE advance_item SET decided_by = $2, decided_at = $3, approved_fen = $4, decision = $5, version = version + 1

@@ -14,9 +14,10 @@ from backend.complaints.entries import Channel, ComplaintOutcome, How, MatterKin
 from backend.complaints.matters import SEEN as MATTER
 from backend.database import Record, fetch, first
 from backend.entries import Actor, Moment, Place
-from backend.oversight.reads import as_row, asked_moment, next_page, rows_of_page
+from backend.oversight.paging import Listed, asked_moment, next_page, rows_of_page
+from backend.oversight.reads import as_row
 from backend.refusals import Refusal
-from backend.visibility import INSPECTING, viewer, visible_to
+from backend.visibility import INSPECTING, Way, viewer, visible_to
 
 ComplaintStatus = Literal["open", "overdue", "untold", "all"]
 COMPLAINT_STATUSES: dict[ComplaintStatus, str] = {
@@ -34,9 +35,15 @@ SELECT c.*, (c.taken_by = $1 OR c.organ IN (SELECT organs_under({inspects}::text
     AS in_full, ARRAY(SELECT person FROM complaint_person p WHERE p.complaint = c.id ORDER BY 1) AS persons
 FROM complaint c
 """
-SEEN = f"""({visible_to(own=["c.taken_by"], organ="c.organ", led="false")}
-    AND NOT EXISTS (SELECT FROM complaint_person p WHERE p.complaint = c.id AND p.person = $1)
-    OR c.outcome IS NOT NULL AND EXISTS (SELECT FROM complaint_person p WHERE p.complaint = c.id AND p.person = $1))"""  # noqa: S608
+ABOUT_ME = "EXISTS (SELECT FROM complaint_person p WHERE p.complaint = c.id AND p.person = $1)"
+SEEN = (
+    visible_to(own=["c.taken_by"], organ="c.organ")
+    .only(f"NOT {ABOUT_ME}")
+    .also(
+        f"c.outcome IS NOT NULL AND {ABOUT_ME}",
+        Way("c.id", "SELECT p.complaint AS value FROM complaint_person p WHERE p.person = $1"),
+    )
+)
 STEPS = """
 SELECT s.step, s.by_person, s.at, s.words, s.how, s.until_at FROM complaint_step s WHERE s.complaint = $1
 ORDER BY s.version
@@ -159,16 +166,15 @@ class Matters(msgspec.Struct, frozen=True, kw_only=True):
 
 async def complaints(actor: Actor, status: ComplaintStatus, cursor: str | None, limit: int) -> Complaints:
     """Of the organs that one oversees, those one took down, and those about oneself that ended, newest first."""
-    rows = await rows_of_page(
-        COMPLAINTS.format(inspects="$6"), f"{SEEN} AND {COMPLAINT_STATUSES[status]}", "c", actor, cursor, limit,
-        _inspects(actor), by="received_at",
-    )  # fmt: skip
+    select = COMPLAINTS.format(inspects="$3")
+    listed = Listed(select, "complaint c", SEEN, COMPLAINT_STATUSES[status], by="received_at")
+    rows = await rows_of_page(listed, actor, cursor, limit, _inspects(actor))
     return Complaints(items=[_complaint(row) for row in rows[:limit]], next=next_page(rows, limit, "received_at"))
 
 
 async def complaint(actor: Actor, asked: UUID) -> ComplaintDetail:
     """Raises Refusal `unknown_complaint`."""
-    sql = f"{COMPLAINTS.format(inspects='$4')} WHERE c.id = $3 AND {SEEN}"
+    sql = f"{COMPLAINTS.format(inspects='$4')} WHERE c.id = $3 AND {SEEN.condition}"
     row = await first(sql, *viewer(actor), asked, _inspects(actor))
     if row is None:
         raise Refusal("unknown_complaint")
@@ -187,14 +193,14 @@ async def counts(actor: Actor, since: datetime | None, until: datetime | None) -
 
 async def matters(actor: Actor, status: MatterStatus, cursor: str | None, limit: int) -> Matters:
     """One's own, and those of the organs that one oversees unless one is appealed against, newest first."""
-    condition = f"{MATTER} AND {MATTER_STATUSES[status]}"
-    rows = await rows_of_page(MATTERS, condition, "m", actor, cursor, limit, by="raised_at")
+    listed = Listed(MATTERS, "matter m", MATTER, MATTER_STATUSES[status], by="raised_at")
+    rows = await rows_of_page(listed, actor, cursor, limit)
     return Matters(items=[as_row(MatterRow, row) for row in rows[:limit]], next=next_page(rows, limit, "raised_at"))
 
 
 async def matter(actor: Actor, asked: UUID) -> MatterRow:
     """Raises Refusal `unknown_matter`."""
-    row = await first(f"{MATTERS} WHERE m.id = $3 AND {MATTER}", *viewer(actor), asked)
+    row = await first(f"{MATTERS} WHERE m.id = $3 AND {MATTER.condition}", *viewer(actor), asked)
     if row is None:
         raise Refusal("unknown_matter")
     return as_row(MatterRow, row)

@@ -14,7 +14,8 @@ from backend.database import Record, fetch, first
 from backend.entries import Actor, Moment
 from backend.evidence.entries import KeyContent
 from backend.oversight import reads
-from backend.oversight.reads import Page, RecordingRow
+from backend.oversight.paging import Page
+from backend.oversight.reads import RecordingRow
 
 DESCRIPTIONS = """
 SELECT d.id, d.by_person, p.badge, p.name, d.at, c.froms, c.tos, c.words

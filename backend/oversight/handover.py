@@ -16,7 +16,7 @@ from backend.database import fetch, first, tx
 from backend.entries import Actor, Moment
 from backend.evidence.entries import TimeSource
 from backend.law.catalogue import law
-from backend.oversight.reads import asked_moment, wrong
+from backend.oversight.paging import asked_moment, wrong
 from backend.people.directory import docked_under
 from backend.refusals import Refusal
 from backend.visibility import viewer

@@ -32,7 +32,7 @@ from backend.entries import (
 )
 from backend.findings import Finding
 from backend.law.catalogue import law
-from backend.oversight.reads import Page
+from backend.oversight.paging import Page
 from backend.refusals import Refusal
 from backend.visibility import OVERSEEING, reaches
 

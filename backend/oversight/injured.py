@@ -15,7 +15,8 @@ from backend.entries import Actor, Moment, Place
 from backend.injuries.entries import ItemState, Kind, Payer, Recognition, RecognitionStep, Severity, SurvivorCode
 from backend.injuries.service import SEEN
 from backend.law.catalogue import Language, law
-from backend.oversight.reads import as_row, next_page, rows_of_page
+from backend.oversight.paging import Listed, next_page, rows_of_page
+from backend.oversight.reads import as_row
 from backend.refusals import Refusal
 from backend.visibility import HANDLING, reaches, viewer, visible_to
 
@@ -51,7 +52,7 @@ HOSPITAL = """
 SELECT hospital FROM injury_report
 WHERE injury = $1 AND hospital IS NOT NULL AND ($2::uuid IS NULL OR by_person = $2) ORDER BY at DESC, id LIMIT 1
 """
-HANDLED = visible_to(own=["i.person"], organ="i.organ", led="false")
+HANDLED = visible_to(own=["i.person"], organ="i.organ")
 OUTSTANDING = """
 SELECT i.organ, o.name AS organ_name, p.badge, p.name, i.id AS injury, x.kind, x.state, i.recognition, x.requested_fen,
     x.approved_fen, x.paid_fen, x.settled_fen, x.paid_fen - x.settled_fen AS outstanding_fen,
@@ -240,8 +241,8 @@ class Outstanding(msgspec.Struct, frozen=True, kw_only=True):
 
 async def injuries(actor: Actor, status: InjuryStatus, cursor: str | None, limit: int) -> Injuries:
     """One's own, those one reported, and those of the organs for which one decides or pays, newest first."""
-    condition = f"{SEEN} AND {STATUSES[status]}"
-    rows = await rows_of_page(INJURIES, condition, "i", actor, cursor, limit, by="reported_at", roles=HANDLING)
+    listed = Listed(INJURIES, "injury i", SEEN, STATUSES[status], by="reported_at")
+    rows = await rows_of_page(listed, actor, cursor, limit, roles=HANDLING)
     return Injuries(items=[as_row(InjuryRow, row) for row in rows[:limit]], next=next_page(rows, limit, "reported_at"))
 
 
@@ -264,7 +265,7 @@ async def injury(actor: Actor, asked: UUID, language: Language) -> InjuryDetail:
 
 async def advance(actor: Actor, asked: UUID) -> Advance:
     """The ledger, for the injured and those who handle it. Raises Refusal `unknown_injury`."""
-    row = await first(f"{INJURIES} WHERE i.id = $3 AND {HANDLED}", *viewer(actor, HANDLING), asked)
+    row = await first(f"{INJURIES} WHERE i.id = $3 AND {HANDLED.condition}", *viewer(actor, HANDLING), asked)
     if row is None:
         raise Refusal("unknown_injury")
     return await _advance(row)
@@ -290,7 +291,7 @@ async def outstanding(organ: str | None = None) -> list[Outstanding]:
 
 
 async def _seen(actor: Actor, asked: UUID) -> Record:
-    row = await first(f"{INJURIES} WHERE i.id = $3 AND {SEEN}", *viewer(actor, HANDLING), asked)
+    row = await first(f"{INJURIES} WHERE i.id = $3 AND {SEEN.condition}", *viewer(actor, HANDLING), asked)
     if row is None:
         raise Refusal("unknown_injury")
     return row

@@ -8,7 +8,7 @@ import msgspec
 
 from backend.database import fetch
 from backend.entries import Actor, Moment, Place
-from backend.oversight.reads import Page, asked_moment, next_page
+from backend.oversight.paging import Page, asked_moment, next_page
 from backend.shifts.entries import DutyType
 from backend.visibility import viewer, visible_to
 
@@ -16,7 +16,7 @@ PLANNED = f"""
 SELECT p.*, w.badge, w.name, a.shift, a.started_at AS checked_in_at
 FROM planned_shift p JOIN person w ON w.id = p.person
 LEFT JOIN planned_answer a ON a.planned = p.id
-WHERE {visible_to(own=["p.person", "p.officer"], organ="p.organ", led="false")} AND p.withdrawn_at IS NULL
+WHERE {visible_to(own=["p.person", "p.officer"], organ="p.organ").condition} AND p.withdrawn_at IS NULL
     AND p.during && tstzrange($3, $4) AND ($5::timestamptz IS NULL OR (p.starts_at, p.id) > ($5, $6::uuid))
 ORDER BY p.starts_at, p.id LIMIT $7
 """  # noqa: S608 - constants

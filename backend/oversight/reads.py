@@ -3,9 +3,7 @@
 Guarantees: what one may not see is not there (404); a page is bounded; the order is newest first and stable.
 """
 
-import base64
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal, TypeVar
 from uuid import UUID
 
@@ -14,56 +12,27 @@ import msgspec
 from backend.activities.entries import CaseKind, Gap
 from backend.assistance.service import CALLS
 from backend.assistance.service import SEEN as CALLED
-from backend.database import Record, fetch, first
+from backend.database import fetch, first
 from backend.entries import Actor, Moment
 from backend.findings import tolerances
 from backend.law.catalogue import Language, law
 from backend.oversight.calls import CallRow, call_row, calls_of
 from backend.oversight.contests import RulingRow, rulings_of
+from backend.oversight.paging import Listed, asked_moment, next_page, rows_of_page
 from backend.refusals import Refusal
-from backend.visibility import OVERSEEING, viewer, visible_to, while_led
+from backend.visibility import OVERSEEN, Sight, Way, viewer, visible_to, visible_while_led
 
 T = TypeVar("T", bound=msgspec.Struct)
-SHIFT = visible_to(own=["s.person"], organ="s.organ", led=while_led("s.person", "s.during"))
-SUPERVISION = visible_to(own=["v.auxiliary", "v.officer"], organ="v.organ", led="false")
-ACTIVITY = visible_to(own=["a.person"], organ="a.organ", led=while_led("a.person", "acted(a)"))
-FINDING = visible_to(
-    own=["f.person"],
-    organ="f.organ",
-    led=while_led(
-        "f.person",
-        "tstzrange(coalesce(f.started_at, f.found_at), coalesce(f.ended_at, f.started_at, f.found_at), '[]')",
-    ),
-)
-RECORDING = (
-    visible_to(
-        own=["r.wearer"],
-        organ="r.organ",
-        led=while_led("r.wearer", "tstzrange(r.started_at, coalesce(r.ended_at, r.started_at), '[]')"),
-    )
-    + " AND (NOT EXISTS (SELECT FROM recusal x WHERE x.person = $1) OR NOT hidden_from($1, r.wearer, r.during))"
-)
-
-
-class Page(msgspec.Struct, frozen=True):
-    """How far a reader has come: the last row's time and id."""
-
-    at: datetime
-    id: UUID
-
-    def cursor(self) -> str:
-        return base64.urlsafe_b64encode(msgspec.json.encode(self)).decode()
-
-    @classmethod
-    def after(cls, cursor: str | None) -> "Page | None":
-        if cursor is None:
-            return None
-        try:
-            page = msgspec.json.decode(base64.urlsafe_b64decode(cursor), type=cls)
-            asked_moment("cursor", page.at)
-            return page
-        except (ValueError, OverflowError, msgspec.MsgspecError):
-            raise wrong("cursor", "not one of ours") from None
+SHIFT = visible_while_led(auxiliary="s.person", organ="s.organ", span="s.during")
+SUPERVISION = visible_to(own=["v.auxiliary", "v.officer"], organ="v.organ")
+ACTIVITY = visible_while_led(auxiliary="a.person", organ="a.organ", span="acted(a)")
+FINDING = visible_while_led(
+    auxiliary="f.person", organ="f.organ",
+    span="tstzrange(coalesce(f.started_at, f.found_at), coalesce(f.ended_at, f.started_at, f.found_at), '[]')",
+)  # fmt: skip
+RECORDING = visible_while_led(
+    auxiliary="r.wearer", organ="r.organ", span="tstzrange(r.started_at, coalesce(r.ended_at, r.started_at), '[]')"
+).only("(NOT EXISTS (SELECT FROM recusal x WHERE x.person = $1) OR NOT hidden_from($1, r.wearer, r.during))")
 
 
 class ShiftRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -283,6 +252,7 @@ class Sought(msgspec.Struct, frozen=True, kw_only=True):
     standing: "FindingStatus" = "standing"
 
 
+FINDS = "SELECT f.* FROM finding f"
 SHIFTS = "SELECT s.*, p.badge, p.name FROM shift s JOIN person p ON p.id = s.person"
 SUPERVISIONS = """
 SELECT v.*, a.name AS auxiliary_name, o.name AS officer_name FROM supervision v
@@ -293,7 +263,6 @@ SELECT r.*, p.badge, u.file_name, u.media_type, u.state, u.bytes, u.sha256, u.se
     u.disposed_at
 FROM recording r JOIN upload u ON u.id = r.id JOIN person p ON p.id = r.wearer
 """
-PAGED = " AND ($3::timestamptz IS NULL OR ({t}, {id}) < ($3, $4)) ORDER BY {t} DESC, {id} DESC LIMIT $5"
 STATUSES = {
     "open": "v.ended_at IS NULL AND v.in_force",
     "unanswered": "v.answer IS NULL AND v.in_force",
@@ -302,10 +271,12 @@ STATUSES = {
     "contested": "NOT v.in_force",
     "all": "true",
 }
+ITSELF = "NOT EXISTS (SELECT FROM upload x WHERE x.id = r.id AND x.state = 'same_as')"
 CallStatus = Literal["open", "unanswered", "all"]
+NO_STEP = "NOT EXISTS (SELECT FROM assistance_step x WHERE x.call = h.id AND x.step IN ({steps}))"
 CALL_STATUSES = {
-    "open": "close.at IS NULL",
-    "unanswered": "acknowledge.at IS NULL AND close.at IS NULL",
+    "open": NO_STEP.format(steps="'close'"),
+    "unanswered": NO_STEP.format(steps="'acknowledge', 'close'"),
     "all": "true",
 }
 Status = Literal["open", "unanswered", "confirmed", "declined", "contested", "all"]
@@ -317,12 +288,13 @@ FINDING_STATUSES = {
     "withdrawn": "f.withdrawn_at IS NOT NULL",
     "all": "true",
 }
-SOUGHT = """
-($6::text IS NULL OR f.organ IN (SELECT organs_under(ARRAY[$6])))
-AND ($7::text IS NULL OR f.kind = $7) AND ($8::uuid IS NULL OR f.person = $8)
-AND ($9::timestamptz IS NULL OR coalesce(f.ended_at, f.started_at, f.found_at) >= $9)
-AND ($10::timestamptz IS NULL OR coalesce(f.started_at, f.found_at) < $10)
-"""
+SOUGHT = {
+    "organ": "f.organ IN (SELECT organs_under(ARRAY[{value}::text]))",
+    "kind": "f.kind = {value}::text",
+    "person": "f.person = {value}::uuid",
+    "since": "coalesce(f.ended_at, f.started_at, f.found_at) >= {value}::timestamptz",
+    "until": "coalesce(f.started_at, f.found_at) < {value}::timestamptz",
+}
 ACTIVITIES = """
 SELECT a.*, p.spans AS told, p.claimed, p.proved, wide(p.led_gaps - p.led_answered, $2) AS led_open,
     p.led_gaps * p.led_answered AS led_explained, wide(p.unrecorded_gaps - p.recording_answered, $2) AS recording_open,
@@ -372,38 +344,40 @@ ORDER BY r.restraint, t.at DESC, t.id DESC
 
 
 async def shifts(actor: Actor, cursor: str | None, limit: int) -> Shifts:
-    rows = await rows_of_page(SHIFTS, SHIFT, "s", actor, cursor, limit)
+    rows = await rows_of_page(Listed(SHIFTS, "shift s", SHIFT), actor, cursor, limit)
     return Shifts(items=[as_row(ShiftRow, row) for row in rows[:limit]], next=next_page(rows, limit))
 
 
 async def supervisions(actor: Actor, status: Status, cursor: str | None, limit: int) -> Supervisions:
-    rows = await rows_of_page(SUPERVISIONS, f"{SUPERVISION} AND {STATUSES[status]}", "v", actor, cursor, limit)
+    listed = Listed(SUPERVISIONS, "supervision v", SUPERVISION, STATUSES[status])
+    rows = await rows_of_page(listed, actor, cursor, limit)
     return Supervisions(items=[as_row(SupervisionRow, row) for row in rows[:limit]], next=next_page(rows, limit))
 
 
 async def calls(actor: Actor, status: CallStatus, cursor: str | None, limit: int) -> Calls:
     """One's own calls for help, those one was called to, and those of the organs that one oversees."""
-    rows = await rows_of_page(CALLS, f"{CALLED} AND {CALL_STATUSES[status]}", "h", actor, cursor, limit, by="called_at")
+    listed = Listed(CALLS, "assistance h", CALLED, CALL_STATUSES[status], by="called_at")
+    rows = await rows_of_page(listed, actor, cursor, limit)
     return Calls(items=[call_row(row) for row in rows[:limit]], next=next_page(rows, limit, "called_at"))
 
 
 async def call(actor: Actor, asked: UUID) -> CallRow:
     """Raises Refusal `unknown_call`."""
-    row = await first(f"{CALLS} WHERE h.id = $3 AND {CALLED}", *viewer(actor), asked)
+    row = await first(f"{CALLS} WHERE h.id = $3 AND {CALLED.condition}", *viewer(actor), asked)
     if row is None:
         raise Refusal("unknown_call")
     return call_row(row)
 
 
 async def recordings(actor: Actor, cursor: str | None, limit: int) -> Recordings:
-    rows = await rows_of_page(RECORDINGS, f"{RECORDING} AND u.state <> 'same_as'", "r", actor, cursor, limit)
+    rows = await rows_of_page(Listed(RECORDINGS, "recording r", RECORDING, ITSELF), actor, cursor, limit)
     return Recordings(items=[as_row(RecordingRow, row) for row in rows[:limit]], next=next_page(rows, limit))
 
 
 async def recording(actor: Actor, asked: UUID) -> RecordingRow:
     """Raises Refusal `unknown_recording`. An id whose bytes are kept under another id shows that one."""
     row = await first(
-        f"{RECORDINGS} WHERE r.id = (SELECT coalesce(same_as, id) FROM upload WHERE id = $3) AND {RECORDING}",  # noqa: S608
+        f"{RECORDINGS} WHERE r.id = (SELECT coalesce(same_as, id) FROM upload WHERE id = $3) AND {RECORDING.condition}",  # noqa: S608
         *viewer(actor), asked,
     )  # fmt: skip
     if row is None:
@@ -413,7 +387,7 @@ async def recording(actor: Actor, asked: UUID) -> RecordingRow:
 
 async def timeline(actor: Actor, shift: UUID, language: Language) -> Timeline:
     """One shift with who led, what was done and recorded, and what is wrong. Raises Refusal `unknown_shift`."""
-    if await first(f"{SHIFTS} WHERE s.id = $3 AND {SHIFT}", *viewer(actor), shift) is None:
+    if await first(f"{SHIFTS} WHERE s.id = $3 AND {SHIFT.condition}", *viewer(actor), shift) is None:
         raise Refusal("unknown_shift")
     return await timeline_of(shift, language, actor.person)
 
@@ -436,7 +410,7 @@ async def timeline_of(shift: UUID, language: Language = "zh", viewed_by: UUID | 
 
 async def activity(actor: Actor, asked: UUID, language: Language) -> ActivityDetail:
     """One activity with everything told of it. Raises Refusal `unknown_activity`."""
-    if await first(f"SELECT FROM activity a WHERE a.id = $3 AND {ACTIVITY}", *viewer(actor), asked) is None:
+    if await first(f"SELECT FROM activity a WHERE a.id = $3 AND {ACTIVITY.condition}", *viewer(actor), asked) is None:
         raise Refusal("unknown_activity")
     (row,) = await _activities("SELECT $1::uuid", asked)
     tellings = await fetch("SELECT * FROM activity_telling WHERE activity = $1 ORDER BY at, id", asked)
@@ -452,12 +426,29 @@ async def activity(actor: Actor, asked: UUID, language: Language) -> ActivityDet
 
 async def findings(actor: Actor, sought: Sought, language: Language, cursor: str | None, limit: int) -> Findings:
     """What was found, the newest first, as far as one may see it."""
-    condition = f"{FINDING} AND {FINDING_STATUSES[sought.standing]} AND {SOUGHT}"
-    since = None if sought.since is None else asked_moment("from", sought.since)
-    until = None if sought.until is None else asked_moment("to", sought.until)
-    more = (sought.organ, sought.kind, sought.person, since, until)
-    rows = await rows_of_page("SELECT f.* FROM finding f", condition, "f", actor, cursor, limit, *more, by="found_at")
+    values = _values(sought)
+    asked = {name: f"${number}" for number, name in enumerate(values, 3)}
+    conditions = [FINDING_STATUSES[sought.standing], *(SOUGHT[name].format(value=asked[name]) for name in asked)]
+    listed = Listed(FINDS, "finding f", _narrowed(asked), " AND ".join(conditions), by="found_at")
+    rows = await rows_of_page(listed, actor, cursor, limit, *values.values())
     return Findings(items=[_finding(row, language) for row in rows[:limit]], next=next_page(rows, limit, "found_at"))
+
+
+def _values(sought: Sought) -> dict[str, Any]:
+    """What was asked for, by name. Raises Refusal `invalid`."""
+    values = {name: getattr(sought, name) for name in SOUGHT if getattr(sought, name) is not None}
+    moments = {"since": "from", "until": "to"}
+    return values | {name: asked_moment(moments[name], values[name]) for name in moments if name in values}
+
+
+def _narrowed(asked: dict[str, str]) -> Sight:
+    """The ways to the person or into the organs asked for, so that no other is read to the end for nothing."""
+    if "person" in asked:
+        return FINDING._replace(ways=(Way("f.person", f"SELECT {asked['person']}::uuid AS value"),))
+    if "organ" in asked:
+        within = Way("f.organ", f"{OVERSEEN} INTERSECT SELECT organs_under(ARRAY[{asked['organ']}::text])")
+        return FINDING._replace(ways=tuple(within if way.column == within.column else way for way in FINDING.ways))
+    return FINDING
 
 
 async def _activities(which: str, asked: UUID) -> list[ActivityRow]:
@@ -507,37 +498,5 @@ def _finding(row: Any, language: Language) -> FindingRow:
     return FindingRow(**told, message=message.sentence(language), article=message.article)
 
 
-async def rows_of_page(
-    select: str, condition: str, table: str, actor: Actor, cursor: str | None, limit: int, *more: Any,
-    by: str = "started_at", roles: frozenset[str] = OVERSEEING,
-) -> Sequence[Record]:  # fmt: skip
-    """One row more than asked for, which tells whether there is a next page."""
-    page = Page.after(cursor)
-    sql = select + " WHERE " + condition + PAGED.format(t=f"{table}.{by}", id=f"{table}.id")
-    return await fetch(sql, *viewer(actor, roles), page and page.at, page and page.id, limit + 1, *more)
-
-
-def next_page(rows: Sequence[Record], limit: int, by: str = "started_at") -> str | None:
-    return Page(rows[limit - 1][by], rows[limit - 1]["id"]).cursor() if len(rows) > limit else None
-
-
 def as_row(kind: type[T], row: Any) -> T:
     return kind(**{field: row[field] for field in kind.__struct_fields__})
-
-
-def asked_moment(name: str, moment: datetime) -> datetime:
-    """A moment of a query, in UTC. Raises Refusal `invalid` where it is naive or at the edge of the calendar."""
-    if moment.tzinfo is None:
-        raise wrong(name, "needs its offset, such as +08:00")
-    if not 1900 <= moment.year < 9000:
-        raise wrong(name, "out of range")
-    return moment.astimezone(UTC)
-
-
-def wrong(name: str, why: str) -> Refusal:
-    """A parameter of the query that is not as it should be."""
-    return Refusal("invalid", extra={"errors": [{"pointer": f"?{name}", "message": why}]})
-
-
-def page_limit(asked: int | None) -> int:
-    return law().count("page_size") if asked is None else asked

@@ -12,11 +12,11 @@ from backend.entries import Actor
 from backend.hours.rules import DayKind
 from backend.hours.service import Month, first_of, minutes, months
 from backend.law.catalogue import law
-from backend.oversight.reads import wrong
+from backend.oversight.paging import wrong
 from backend.refusals import Refusal
 from backend.visibility import viewer, visible_to
 
-PERSON = visible_to(own=["p.id"], organ="p.organ", led="false")
+PERSON = visible_to(own=["p.id"], organ="p.organ").condition
 ONE = f"SELECT p.id, p.badge, p.name, p.organ FROM person p WHERE p.id = $3 AND {PERSON}"  # noqa: S608 - constants
 AUXILIARIES = "p.kind IN ('duty_auxiliary', 'civilian_auxiliary')"
 OF_ORGANS = f"""

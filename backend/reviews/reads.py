@@ -13,11 +13,12 @@ import msgspec
 from backend.database import fetch, first
 from backend.entries import BIGINT, Actor, Moment
 from backend.law.catalogue import Language, law
-from backend.oversight.reads import Page, as_row, next_page, rows_of_page, wrong
+from backend.oversight.paging import Listed, Page, next_page, rows_of_page, wrong
+from backend.oversight.reads import as_row
 from backend.refusals import Refusal
 from backend.reviews.entries import Found, Purpose, RestrictionCategory
 from backend.reviews.watching import What
-from backend.visibility import INSPECTING, viewer, visible_to
+from backend.visibility import INSPECTING, ME, Way, viewer, visible_to
 
 ReviewStatus = Literal["open", "to_decide", "closed", "all"]
 STATUSES: dict[ReviewStatus, str] = {
@@ -31,8 +32,11 @@ SELECT v.*, p.badge AS reviewer_badge, p.name AS reviewer_name, ARRAY(
     SELECT category FROM restriction x WHERE x.recording = v.recording AND x.lifted_at IS NULL ORDER BY 1
 ) AS restricted FROM review v JOIN person p ON p.id = v.reviewer
 """
-SEEN = f"""({visible_to(own=["v.reviewer"], organ="v.organ", led="false")} AND v.wearer <> $1
-    AND (v.purpose <> 'complaint' OR v.reviewer = $1 OR NOT may_not_handle(v.about, $1)) OR v.reviewer = $1)"""
+SEEN = (
+    visible_to(own=[], organ="v.organ")
+    .only("v.wearer <> $1 AND (v.purpose <> 'complaint' OR NOT may_not_handle(v.about, $1))")
+    .also("v.reviewer = $1", Way("v.reviewer", ME))
+)
 NOTES = "SELECT id, at_ms, words, by_person, at FROM review_note WHERE review = $1 ORDER BY at_ms, at, id"
 VIEWINGS = """
 SELECT id, what, first_byte, last_byte, served, began_at, ended_at FROM viewing WHERE review = $1 ORDER BY began_at, id
@@ -251,13 +255,14 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
 
 async def reviews(actor: Actor, status: ReviewStatus, cursor: str | None, limit: int) -> Reviews:
     """One's own, and those of footage of the organs that one oversees, unless one wears the camera; newest first."""
-    rows = await rows_of_page(REVIEWS, f"{SEEN} AND {STATUSES[status]}", "v", actor, cursor, limit, by="opened_at")
+    listed = Listed(REVIEWS, "review v", SEEN, STATUSES[status], by="opened_at")
+    rows = await rows_of_page(listed, actor, cursor, limit)
     return Reviews(items=[as_row(ReviewRow, row) for row in rows[:limit]], next=next_page(rows, limit, "opened_at"))
 
 
 async def review(actor: Actor, asked: UUID) -> ReviewDetail:
     """Raises Refusal `unknown_review`."""
-    row = await first(f"{REVIEWS} WHERE v.id = $3 AND {SEEN}", *viewer(actor), asked)
+    row = await first(f"{REVIEWS} WHERE v.id = $3 AND {SEEN.condition}", *viewer(actor), asked)
     if row is None:
         raise Refusal("unknown_review")
     return ReviewDetail(

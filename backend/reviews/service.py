@@ -39,7 +39,7 @@ FOOTAGE = f"""
 SELECT r.id, r.wearer, r.organ, EXISTS (
     SELECT FROM restriction x WHERE x.recording = r.id AND x.lifted_at IS NULL) AS restricted
 FROM recording r WHERE r.id = (SELECT coalesce(same_as, id) FROM upload WHERE id = $3)
-    AND NOT hidden_from($1, r.wearer, r.during) AND ($4 OR ({RECORDING}))
+    AND NOT hidden_from($1, r.wearer, r.during) AND ($4 OR ({RECORDING.condition}))
 """  # noqa: S608
 TASKS = {
     "complaint": "SELECT EXISTS (SELECT FROM complaint WHERE id = $1) AND NOT may_not_handle($1, $2)",
@@ -63,7 +63,7 @@ ON CONFLICT DO NOTHING RETURNING id
 """
 SEEN = f"""
 SELECT r.id, r.organ FROM recording r
-WHERE r.id = (SELECT coalesce(same_as, id) FROM upload WHERE id = $3) AND {RECORDING}
+WHERE r.id = (SELECT coalesce(same_as, id) FROM upload WHERE id = $3) AND {RECORDING.condition}
 """  # noqa: S608
 LIFT = "UPDATE restriction SET lifted_by = $2, lifted_at = $3, lifted_why = $4 WHERE id = $1"
 REPLY = "INSERT INTO finding_reply (id, finding, by_person, words, at) VALUES ($1, $2, $3, $4, $5)"
@@ -162,7 +162,7 @@ async def lift(occasion: Occasion, entry: LiftRestriction) -> Outcome:
 
 async def reply(occasion: Occasion, entry: ReplyToFinding) -> Outcome:
     """Raises Refusal `unknown_finding`, `not_about_you`."""
-    sql = f"SELECT f.person, f.organ FROM finding f WHERE f.id = $3 AND {FINDING}"  # noqa: S608
+    sql = f"SELECT f.person, f.organ FROM finding f WHERE f.id = $3 AND {FINDING.condition}"  # noqa: S608
     row = await first(sql, *viewer(occasion.actor), entry.finding)
     if row is None:
         raise Unknown("unknown_finding", entry.finding)

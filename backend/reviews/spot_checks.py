@@ -15,7 +15,8 @@ from backend.database import Record, execute, fetch, tx
 from backend.entries import Actor, Moment
 from backend.findings import Overdue
 from backend.law.catalogue import law
-from backend.oversight.reads import as_row, next_page, rows_of_page
+from backend.oversight.paging import Listed, next_page, rows_of_page
+from backend.oversight.reads import as_row
 from backend.reviews.entries import Found
 from backend.visibility import INSPECTING, viewer, visible_to
 
@@ -36,7 +37,9 @@ SPOT_CHECKS = """
 SELECT s.id, s.recording, s.organ, s.week, s.drawn_at, s.due_at, s.done_at, s.found, p.badge AS wearer_badge
 FROM spot_check s JOIN recording r ON r.id = s.recording JOIN person p ON p.id = r.wearer
 """
-SEEN = f"({visible_to(own=[], organ='s.organ', led='false')} AND r.wearer <> $1)"
+SEEN = visible_to(own=[], organ="s.organ").only(
+    "EXISTS (SELECT FROM recording x WHERE x.id = s.recording AND x.wearer <> $1)"
+)
 SpotCheckStatus = Literal["open", "overdue", "done", "all"]
 STATUSES: dict[SpotCheckStatus, str] = {
     "open": "s.done_at IS NULL",
@@ -105,8 +108,8 @@ async def draw(now: datetime) -> int:
 
 async def spot_checks(actor: Actor, status: SpotCheckStatus, cursor: str | None, limit: int) -> SpotChecks:
     """Of the organs that one inspects, newest first; never of one's own footage."""
-    condition = f"{SEEN} AND {STATUSES[status]}"
-    rows = await rows_of_page(SPOT_CHECKS, condition, "s", actor, cursor, limit, by="drawn_at", roles=INSPECTING)
+    listed = Listed(SPOT_CHECKS, "spot_check s", SEEN, STATUSES[status], by="drawn_at")
+    rows = await rows_of_page(listed, actor, cursor, limit, roles=INSPECTING)
     items = [as_row(SpotCheckRow, row) for row in rows[:limit]]
     return SpotChecks(items=items, next=next_page(rows, limit, "drawn_at"))
 

@@ -1,0 +1,442 @@
+"""Lists by index and the plain predicate agree, for populations at random: all pages, put together, are the rows of the
+whole table that one may see, each once, the newest first, those of one moment by id. Nobody sees a row more or less."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from random import Random
+from typing import Any
+from uuid import UUID
+
+import pytest
+from litestar import Litestar
+
+from backend.database import execute, fetch, tx
+from backend.entries import Actor, Role
+from backend.oversight import complaining, holds, injured, paging, reads, stepping_aside
+from backend.oversight.paging import Listed
+from backend.reviews import reads as reviews
+from backend.reviews import spot_checks
+from backend.visibility import HANDLING, INSPECTING, OVERSEEING, viewer
+
+SLOTS = [datetime(2026, 3, 1, 8, tzinfo=UTC) + timedelta(hours=7 * number) for number in range(9)]
+KINDS = ("not_led", "unrecorded", "handed_over_late", "uninsured")
+CASES = ("杭公(西)行罚〔2026〕1号", "杭公(西)行罚〔2026〕2号")
+ROLES = ("commander", "inspector", "treasurer", "administrator")
+
+
+def seen(*own: str, organ: str, led: tuple[str, str] | None = None) -> str:
+    """Who sees a row, in one sentence (DESIGN §9); `led`: an auxiliary, and the time in which they had to be led."""
+    arms = [f"{column} = $1" for column in own] + [f"{organ} IN (SELECT organs_under($2::text[]))"]
+    if led is not None:
+        arms.append(
+            f"EXISTS (SELECT FROM led l WHERE l.officer = $1 AND l.auxiliary = {led[0]} AND l.during && {led[1]})"
+        )
+    return "(" + " OR ".join(arms) + ")"
+
+
+FILMED = "tstzrange(r.started_at, coalesce(r.ended_at, r.started_at), '[]')"
+HAPPENED = "tstzrange(coalesce(f.started_at, f.found_at), coalesce(f.ended_at, f.started_at, f.found_at), '[]')"
+FINDING = seen("f.person", organ="f.organ", led=("f.person", HAPPENED))
+ABOUT_ME = "EXISTS (SELECT FROM complaint_person p WHERE p.complaint = c.id AND p.person = $1)"
+STEP = "EXISTS (SELECT FROM assistance_step x WHERE x.call = h.id AND x.step = '{}')"
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A list, asked page by page; and the same in plain SQL."""
+
+    name: str
+    ask: Callable[..., Awaitable[Any]]
+    table: str
+    by: str
+    plain: str
+    roles: frozenset[str] = OVERSEEING
+    asked: tuple[Any, ...] = ()  # between the actor and the cursor
+
+
+LISTS = (
+    Listing(
+        "shifts", reads.shifts, "shift s", "s.started_at",
+        seen("s.person", organ="s.organ", led=("s.person", "s.during")),
+    ),
+    Listing(
+        "supervisions", reads.supervisions, "supervision v", "v.started_at",
+        seen("v.auxiliary", "v.officer", organ="v.organ") + " AND v.answer IS NULL AND v.in_force",
+        asked=("unanswered",),
+    ),
+    Listing(
+        "recordings", reads.recordings, "recording r JOIN upload u ON u.id = r.id", "r.started_at",
+        seen("r.wearer", organ="r.organ", led=("r.wearer", FILMED))
+        + " AND NOT hidden_from($1, r.wearer, r.during) AND u.state <> 'same_as'",
+    ),
+    Listing(
+        "calls", reads.calls, "assistance h", "h.called_at",
+        f"({seen('h.person', organ='h.organ')}"
+        " OR EXISTS (SELECT FROM assistance_called x WHERE x.call = h.id AND x.person = $1))"
+        f" AND NOT {STEP.format('acknowledge')} AND NOT {STEP.format('close')}", asked=("unanswered",),
+    ),
+    Listing(
+        "open calls", reads.calls, "assistance h", "h.called_at",
+        f"({seen('h.person', organ='h.organ')}"
+        " OR EXISTS (SELECT FROM assistance_called x WHERE x.call = h.id AND x.person = $1))"
+        f" AND NOT {STEP.format('close')}", asked=("open",),
+    ),
+    Listing(
+        "recusals", stepping_aside.recusals, "recusal r", "r.asked_at", seen("r.person", "r.taken_by", organ="r.organ"),
+        asked=("all",),
+    ),
+    Listing(
+        "complaints", complaining.complaints, "complaint c", "c.received_at",
+        f"({seen('c.taken_by', organ='c.organ')} AND NOT {ABOUT_ME} OR c.outcome IS NOT NULL AND {ABOUT_ME})",
+        asked=("all",),
+    ),
+    Listing(
+        "matters", complaining.matters, "matter m", "m.raised_at",
+        seen("m.person", organ="m.organ") + " AND m.against IS DISTINCT FROM $1", asked=("all",),
+    ),
+    Listing(
+        "holds", holds.holds, "hold h", "h.placed_at", seen(organ="h.organ") + " AND h.person IS DISTINCT FROM $1",
+        asked=("standing",),
+    ),
+    Listing(
+        "injuries", injured.injuries, "injury i", "i.reported_at",
+        f"({seen('i.person', organ='i.organ')}"
+        " OR EXISTS (SELECT FROM injury_report x WHERE x.injury = i.id AND x.by_person = $1))",
+        roles=HANDLING, asked=("all",),
+    ),
+    Listing(
+        "reviews", reviews.reviews, "review v", "v.opened_at",
+        f"({seen('v.reviewer', organ='v.organ')} AND v.wearer <> $1"
+        " AND (v.purpose <> 'complaint' OR v.reviewer = $1 OR NOT may_not_handle(v.about, $1)) OR v.reviewer = $1)",
+        asked=("all",),
+    ),
+    Listing(
+        "spot checks", spot_checks.spot_checks, "spot_check s JOIN recording r ON r.id = s.recording", "s.drawn_at",
+        seen(organ="s.organ") + " AND r.wearer <> $1", roles=INSPECTING, asked=("all",),
+    ),
+)  # fmt: skip
+
+
+@dataclass
+class Population:
+    """People of a tree of organs, and what they left, in a transaction that is undone."""
+
+    chance: Random
+    organs: list[str] = field(default_factory=list)
+    auxiliaries: list[UUID] = field(default_factory=list)
+    officers: list[UUID] = field(default_factory=list)
+    recordings: list[tuple[UUID, UUID]] = field(default_factory=list)
+
+    def id(self) -> UUID:
+        return UUID(int=self.chance.getrandbits(128), version=4)
+
+    def one_of(self, some: Sequence[Any]) -> Any:
+        return self.chance.choice(some)
+
+    def at(self) -> datetime:
+        """One of few moments, so that many rows share one."""
+        return self.one_of(SLOTS) + timedelta(minutes=self.one_of((0, 10, 20)))
+
+    def maybe(self, value: Any, likely: float = 0.5) -> Any:
+        return value if self.chance.random() < likely else None
+
+    async def put(self, table: str, **columns: Any) -> UUID:
+        row = {"id": self.id(), **columns}
+        values = ", ".join(f"${number}" for number in range(1, len(row) + 1))
+        await execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({values})", *row.values())  # noqa: S608
+        return row["id"]
+
+    def actor(self, person: UUID, *roles: Role) -> Actor:
+        return Actor(person=person, badge="X", kind="officer", organ=self.organs[0], session=person, roles=roles)
+
+    def viewers(self) -> list[Actor]:
+        """Auxiliaries, officers, and whoever has a role on one organ or several, above and below each other."""
+        told = [self.actor(person) for person in (*self.auxiliaries[:2], *self.officers[:3])]
+        for role in (*ROLES, "commander", "inspector", "commander"):
+            organs = self.chance.sample(self.organs, self.one_of((1, 1, 2)))
+            told.append(self.actor(self.one_of(self.auxiliaries + self.officers), *(Role(role, one) for one in organs)))
+        return [
+            *told,
+            self.actor(self.officers[0], Role("commander", self.organs[0]), Role("treasurer", self.organs[0])),
+        ]
+
+
+async def grown(seed: int) -> Population:
+    here = Population(Random(seed))  # noqa: S311 - the same again for a seed
+    await organs(here, seed)
+    await people(here)
+    for number, slot in enumerate(SLOTS):
+        for auxiliary in here.auxiliaries:
+            await duty(here, auxiliary, slot + timedelta(minutes=number % 2))
+    for _ in range(50):
+        await finding(here)
+        await call_for_help(here)
+        await complaint(here)
+        await matter_and_hold(here)
+        await injury(here)
+        await review(here)
+    for recording, _ in here.recordings[::3]:
+        await spot_check(here, recording)
+    for person in here.officers + here.auxiliaries:
+        await recusal(here, person)
+    return here
+
+
+async def organs(here: Population, seed: int) -> None:
+    """A tree: each stands under one that was there before."""
+    depths: dict[str, int] = {}
+    for number in range(9):
+        code, parent = f"8801{seed:02}{number:06}", here.maybe(here.one_of(here.organs or [None]), 0.9)
+        depths[code] = 0 if parent is None else depths[parent] + 1
+        await execute(
+            "INSERT INTO organ (code, name, parent, depth) VALUES ($1, '所', $2, $3)", code, parent, depths[code]
+        )
+        here.organs.append(code)
+
+
+async def people(here: Population) -> None:
+    for number in range(13):
+        kind, some = ("officer", here.officers) if number % 3 == 0 else ("duty_auxiliary", here.auxiliaries)
+        badge = f"L-{here.organs[0][4:6]}-{number}"
+        person = await here.put(
+            "person", badge=badge, name="林", kind=kind, organ=here.one_of(here.organs), serves_from=SLOTS[0].date()
+        )
+        some.append(person)
+
+
+async def duty(here: Population, auxiliary: UUID, began: datetime) -> None:
+    """A shift, who led meanwhile, what was filmed, and an act: in an organ, which need not be the one of the last."""
+    organ, ended = here.one_of(here.organs), here.maybe(began + timedelta(hours=5), 0.9)
+    in_force = here.chance.random() < 0.9 and ended is not None
+    await here.put(
+        "shift", person=auxiliary, organ=organ, duty_type="patrol", started_at=began, ended_at=ended,
+        ended_by=ended and "check_out", in_force=in_force, dress="uniform", id_card_carried=True, equipment=[],
+    )  # fmt: skip
+    await naming(here, auxiliary, organ, began)
+    for minutes in (0, 60, 200):
+        await footage(here, auxiliary, organ, began + timedelta(minutes=minutes))
+    await act(here, auxiliary, organ, began)
+
+
+async def naming(here: Population, auxiliary: UUID, organ: str, began: datetime) -> None:
+    """For half an hour or three, answered or not."""
+    answer = here.one_of(("confirmed", "confirmed", "declined", None))
+    ended = began + timedelta(minutes=here.one_of((30, 180)))
+    await here.put(
+        "supervision", auxiliary=auxiliary, officer=here.one_of(here.officers), organ=organ, started_at=began,
+        ended_at=ended, ended_by="end", in_force=here.chance.random() < 0.8, answer=answer,
+        answered_at=answer and began, leads_from=began if answer == "confirmed" else None,
+    )  # fmt: skip
+
+
+async def footage(here: Population, auxiliary: UUID, organ: str, began: datetime) -> None:
+    same_as = (here.recordings and here.maybe(here.recordings[-1][0], 0.1)) or None
+    ended = here.maybe(began + timedelta(minutes=here.one_of((0, 9))), 0.8)
+    recording = await here.put(
+        "upload", kind="recording", owner=auxiliary, organ=organ, declared_by=auxiliary, file_name="a.mp4",
+        media_type="video/mp4", state="same_as" if same_as else "declared", same_as=same_as, part_size=8388608,
+        object_key=f"l/{here.id()}", declared_at=began, touched_at=began,
+    )  # fmt: skip
+    await here.put(
+        "recording", id=recording, wearer=auxiliary, organ=organ, camera_serial="D", camera_offset_ms=0,
+        correction_ms=0, camera_started_at=began, started_at=began, ended_at=ended, key_mark=False,
+    )  # fmt: skip
+    here.recordings.append((recording, auxiliary))
+
+
+async def act(here: Population, auxiliary: UUID, organ: str, began: datetime) -> None:
+    case_ref, ended = here.maybe(here.one_of(CASES)), began + timedelta(minutes=90)
+    needs = {"needs_leading": True, "needs_recording": True, "legality": False, "notice_owed": False}
+    told = {"work": "9.6", "started_at": began, "case_ref": case_ref, "needs_insurance": False, "equipment": []}
+    activity = here.id()
+    await execute(
+        "INSERT INTO activity (id, person, organ, work, case_kind, case_ref, emergency, started_at, ended_at, finished,"
+        " spans, needs_leading, needs_recording, legality, notice_owed, notice_given, needs_insurance, equipment)"
+        " SELECT $1, $2, $3, '9.6', 'administrative', $4, false, $5::timestamptz, $6::timestamptz, true,"
+        " tstzmultirange(tstzrange($5, $6)), true, true, false, false, false, false, '{}'",
+        activity, auxiliary, organ, case_ref, began, ended,
+    )  # fmt: skip
+    await here.put(
+        "activity_telling", id=activity, activity=activity, verb="start", at=began, live=True, notice_given=False,
+        case_kind="administrative", **needs, **told,
+    )  # fmt: skip
+
+
+async def recusal(here: Population, person: UUID) -> None:
+    """Half of them are out of one of the cases, so that its footage is hidden from them."""
+    state, at = here.one_of(("pending", "granted")), here.at()
+    asked = await here.put(
+        "recusal", person=person, organ=here.one_of(here.organs), case_ref=here.one_of(CASES), words="认识",
+        case_kind="administrative", capacity="party", applicant="王某", oral=False, ground="other_relation",
+        taken_by=here.one_of([one for one in here.officers if one != person]), asked_at=at, state=state,
+        decided_in=here.organs[0], due_at=None if state == "granted" else at, version=2,
+    )  # fmt: skip
+    if state == "granted":
+        step = {"recusal": asked, "version": 2, "step": "grant", "by_person": here.officers[0], "at": at, "words": "准"}
+        await here.put("recusal_step", **step)
+
+
+async def finding(here: Population) -> None:
+    began = here.maybe(here.at(), 0.8)
+    await here.put(
+        "finding", kind=here.one_of(KINDS), subject=here.id(), organ=here.one_of(here.organs), found_at=here.at(),
+        person=here.maybe(here.one_of(here.auxiliaries), 0.8), started_at=began, withdrawn_at=here.maybe(SLOTS[-1]),
+        ended_at=began and here.maybe(began + timedelta(minutes=40)), explained=here.chance.random() < 0.3,
+    )  # fmt: skip
+
+
+async def call_for_help(here: Population) -> None:
+    call = await here.put(
+        "assistance", person=here.one_of(here.auxiliaries), organ=here.one_of(here.organs), kind="crowd",
+        called_at=here.at(), asked_in=here.organs[0],
+    )  # fmt: skip
+    await here.put("assistance_called", call=call, person=here.one_of(here.officers), at=SLOTS[0])
+    if step := here.maybe(here.one_of(("acknowledge", "close"))):
+        words = "散了" if step == "close" else None
+        by = here.one_of(here.officers)
+        await here.put("assistance_step", call=call, step=step, by_person=by, at=SLOTS[0], words=words)
+
+
+async def complaint(here: Population) -> None:
+    at, outcome = here.at(), here.maybe("partly")
+    made = await here.put(
+        "complaint", organ=here.one_of(here.organs), channel="desk", anonymous=True, words="态度", started_at=at,
+        ended_at=at, taken_by=here.one_of(here.officers), received_at=at, notice_by=at, end_by=at, outcome=outcome,
+        concluded_at=outcome and at, version=1,
+    )  # fmt: skip
+    for person in here.chance.sample(here.auxiliaries + here.officers, 2):
+        await here.put("complaint_person", complaint=made, person=person)
+
+
+async def matter_and_hold(here: Population) -> None:
+    person, against = here.chance.sample(here.auxiliaries + here.officers, 2)
+    await here.put(
+        "matter", person=person, organ=here.one_of(here.organs), kind="appeal", against=here.maybe(against),
+        of_relative=False, words="申诉", raised_at=here.at(), answer_by=SLOTS[-1],
+    )  # fmt: skip
+    await here.put(
+        "hold", organ=here.one_of(here.organs), origin="placed", person=person, started_at=here.at(), permanent=False,
+        reason="留存", placed_by=against, placed_at=here.at(),
+    )  # fmt: skip
+
+
+async def injury(here: Population) -> None:
+    person, organ, at = here.one_of(here.auxiliaries), here.one_of(here.organs), here.at()
+    later = at + timedelta(days=30)
+    hurt = await here.put(
+        "injury", person=person, organ=organ, handled_in=organ, injured_at=at, reported_at=at, fatal=False,
+        recognition="reported", apply_by=later, window_until=later, version=1,
+    )  # fmt: skip
+    for _ in range(2):
+        await here.put(
+            "injury_report", injury=hurt, by_person=here.one_of(here.auxiliaries + here.officers), at=at, how="摔",
+            injured_at=at, doing="巡逻", body_part="手", severity="minor",
+        )  # fmt: skip
+
+
+async def review(here: Population) -> None:
+    recording, wearer = here.one_of(here.recordings)
+    purpose, at = here.one_of(("case", "complaint")), here.at()
+    complaints = await fetch("SELECT id FROM complaint WHERE organ = ANY ($1) ORDER BY id", here.organs)
+    await here.put(
+        "review", recording=recording, wearer=wearer, organ=here.one_of(here.organs), purpose=purpose, number="1",
+        reviewer=here.one_of(here.officers + here.auxiliaries), tasked=True, opened_at=at, over_at=at,
+        about=here.one_of(complaints)["id"] if purpose == "complaint" else None, needs_approval=False,
+    )  # fmt: skip
+
+
+async def spot_check(here: Population, recording: UUID) -> None:
+    organ, at = here.one_of(here.organs), here.at()
+    await here.put("spot_check", recording=recording, organ=organ, week=at.date(), drawn_at=at, due_at=at)
+
+
+class Undone(Exception):
+    """The population goes: other tests look at everything there is."""
+
+
+@asynccontextmanager
+async def a_population(seed: int) -> AsyncIterator[Population]:
+    with suppress(Undone):
+        async with tx():
+            yield await grown(seed)
+            raise Undone
+
+
+async def paged(ask: Callable[[str | None, int], Awaitable[Any]], limit: int) -> list[UUID]:
+    """All pages of a list, put together."""
+    page = await ask(None, limit)
+    ids = [item.id for item in page.items]
+    while page.next is not None:
+        assert limit == len(page.items)
+        page = await ask(page.next, limit)
+        ids += [item.id for item in page.items]
+        assert len(set(ids)) == len(ids)
+    return ids
+
+
+async def plainly(table: str, condition: str, by: str, *values: Any) -> list[UUID]:
+    """The whole table, row by row."""
+    id = f"{by.partition('.')[0]}.id"
+    sql = f"SELECT {id} FROM {table} WHERE {condition} ORDER BY {by} DESC, {id} DESC"  # noqa: S608
+    return [row["id"] for row in await fetch(sql, *values)]
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_all_pages_together_are_the_plain_list(app: Litestar, seed: int) -> None:
+    """For every list, whoever looks, whatever the size of a page."""
+    told = dict.fromkeys((listing.name for listing in LISTS), 0)
+    async with a_population(seed) as here:
+        for listing in LISTS:
+            for actor in here.viewers():
+                limit = here.one_of((1, 4, 7, 50, 200)) if listing.table.startswith("shift") else here.one_of((7, 50))
+                pages = await paged(partial(listing.ask, actor, *listing.asked), limit)
+                plain = await plainly(listing.table, listing.plain, listing.by, *viewer(actor, listing.roles))
+                assert plain == pages, (listing.name, actor, limit)
+                told[listing.name] += len(pages)
+    assert all(told.values()), told
+
+
+SOUGHT = """
+($3::text IS NULL OR f.organ IN (SELECT organs_under(ARRAY[$3])))
+AND ($4::text IS NULL OR f.kind = $4) AND ($5::uuid IS NULL OR f.person = $5)
+AND ($6::timestamptz IS NULL OR coalesce(f.ended_at, f.started_at, f.found_at) >= $6)
+AND ($7::timestamptz IS NULL OR coalesce(f.started_at, f.found_at) < $7)
+"""
+STANDING: dict[reads.FindingStatus, str] = {
+    "standing": "f.withdrawn_at IS NULL", "open": "f.withdrawn_at IS NULL AND NOT f.explained",
+    "explained": "f.withdrawn_at IS NULL AND f.explained", "withdrawn": "f.withdrawn_at IS NOT NULL", "all": "true",
+}  # fmt: skip
+
+
+def something_sought(here: Population) -> reads.Sought:
+    """Any of the filters together, of organs and people one sees and of others."""
+    return reads.Sought(
+        organ=here.maybe(here.one_of(here.organs), 0.4), kind=here.maybe(here.one_of(KINDS), 0.3),
+        person=here.maybe(here.one_of(here.auxiliaries), 0.3), since=here.maybe(here.at(), 0.3),
+        until=here.maybe(here.at(), 0.3), standing=here.one_of(list(STANDING)),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_findings_sought_are_those_of_the_plain_list(app: Litestar, seed: int) -> None:
+    """Filters narrow what one sees, and open nothing."""
+    told = 0
+    async with a_population(seed) as here:
+        for actor in here.viewers() * 6:
+            sought, limit = something_sought(here), here.one_of((1, 3, 50))
+            pages = await paged(lambda *page: reads.findings(actor, sought, "zh", *page), limit)  # noqa: B023 - awaited here
+            values = (sought.organ, sought.kind, sought.person, sought.since, sought.until)
+            condition = f"{FINDING} AND {STANDING[sought.standing]} AND {SOUGHT}"
+            plain = await plainly("finding f", condition, "f.found_at", *viewer(actor), *values)
+            assert plain == pages, (actor, sought, limit)
+            told += len(pages)
+    assert told > 100
+
+
+def test_a_statement_of_a_list_is_short_enough_to_be_prepared_once() -> None:
+    """asyncpg keeps no longer ones, and would have them planned anew at every call."""
+    listed = Listed(reads.RECORDINGS, "recording r", reads.RECORDING, reads.ITSELF)
+    assert len(paging._page(listed, 201)) < 15_000
