@@ -1,6 +1,7 @@
-"""`timeline_growth`, `findings_growth`, `verdict_growth`, `changes_growth`: latency in a large house ÷ in a small one.
+"""`timeline_growth`, `findings_growth`, `recordings_growth`, `verdict_growth`, `changes_growth`: latency in a large
+house ÷ in a small one.
 
-The same four questions are put to the same API, one at a time, before and after the house has grown: ten times as many
+The same questions are put to the same API, one at a time, before and after the house has grown: ten times as many
 people and ten times as much footage of each. The rows are written by SQL as entries leave them; what is asked about, a
 led duty of today with its footage, came through the API. Nothing else runs meanwhile: the worker has ended.
 """
@@ -24,7 +25,7 @@ from backend.settings import Settings
 from mobile_api.client import Client
 from mobile_api.serving import House
 
-NAMES = ("timeline_growth", "findings_growth", "verdict_growth", "changes_growth")
+NAMES = ("timeline_growth", "findings_growth", "recordings_growth", "verdict_growth", "changes_growth")
 ASKED = 150  # times each question is put in a round
 STATIONS = 25  # people in each
 LINES = 3  # of the journal, for each recording
@@ -142,6 +143,9 @@ def _questions(house: House) -> tuple[dict[str, Callable[[], None]], Callable[[]
     def found() -> None:
         _must("items" in sun.get("/v1/findings"))
 
+    def filmed() -> None:
+        _must(bool(sun.get("/v1/recordings")["items"]))
+
     def verdict() -> None:
         _must(lin.get("/v1/duty/verdict", work="9.6")["outcome"] in ("allowed", "conditional", "forbidden"))
 
@@ -154,7 +158,7 @@ def _questions(house: House) -> tuple[dict[str, Callable[[], None]], Callable[[]
         lin.entry("activities/start", occurred_at=datetime.now(UTC) - timedelta(minutes=2), work="9.6")
 
     cursors: list[str] = []
-    return dict(zip(NAMES, (timeline, found, verdict, changes), strict=True)), something_new
+    return dict(zip(NAMES, (timeline, found, filmed, verdict, changes), strict=True)), something_new
 
 
 def _must(holds: bool) -> None:
