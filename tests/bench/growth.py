@@ -1,5 +1,5 @@
-"""`timeline_growth`, `findings_growth`, `recordings_growth`, `verdict_growth`, `changes_growth`: latency in a large
-house ÷ in a small one.
+"""`timeline_growth`, `findings_growth`, `recordings_growth`, `verdict_growth`, `changes_growth`, `entry_growth`:
+latency in a large house ÷ in a small one.
 
 The same questions are put to the same API, one at a time, before and after the house has grown: ten times as many
 people and ten times as much footage of each. The rows are written by SQL as entries leave them; what is asked about, a
@@ -25,7 +25,9 @@ from backend.settings import Settings
 from mobile_api.client import Client
 from mobile_api.serving import House
 
-NAMES = ("timeline_growth", "findings_growth", "recordings_growth", "verdict_growth", "changes_growth")
+NAMES = (
+    "timeline_growth", "findings_growth", "recordings_growth", "verdict_growth", "changes_growth", "entry_growth",
+)  # fmt: skip
 ASKED = 150  # times each question is put in a round
 STATIONS = 25  # people in each
 LINES = 3  # of the journal, for each recording
@@ -101,9 +103,9 @@ def growth(house: House, rounds: int, recordings: int) -> Iterator[Figure]:
 
 
 async def _prepare(settings: Settings) -> None:
-    """Lin, who patrols; Zhao, who leads; Sun, who commands the station; and the organ that grows."""
+    """Lin and Wang, who patrol; Zhao, who leads; Sun, who commands the station; and the organ that grows."""
     async with database.opened(str(settings.database_url), size=1):
-        await population.bring_in(1)
+        await population.bring_in(2)
         for code, kind, role in (("G-LEADS", "officer", ""), ("G-SUN", "officer", "commander")):
             rows = [_row("person", code, kind, population.STATION)]
             rows += [_row("role", code, role, population.STATION)] if role else []
@@ -120,13 +122,18 @@ def _row(record: str, code: str, kind: str, organ: str) -> Row:
 
 def _questions(house: House) -> tuple[dict[str, Callable[[], None]], Callable[[], None]]:
     """What is asked, by figure, each checking its answer; and what makes something new to tell."""
-    lin, zhao, sun = (_client(house, badge) for badge in (population.badge(0), "G-LEADS", "G-SUN"))
+    lin, wang, zhao, sun = (
+        _client(house, badge) for badge in (population.badge(0), population.badge(1), "G-LEADS", "G-SUN")
+    )
     now = datetime.now(UTC)
     began = now - timedelta(hours=2)
-    shift = lin.entry(
-        "shifts/check-in", occurred_at=began, duty_type="patrol", dress="uniform", id_card_carried=True,
-        roster_post="南门",
-    )["id"]  # fmt: skip
+    shift, _ = (
+        each.entry(
+            "shifts/check-in", occurred_at=began, duty_type="patrol", dress="uniform", id_card_carried=True,
+            roster_post="南门",
+        )["id"]
+        for each in (lin, wang)
+    )  # fmt: skip
     naming = lin.entry("supervisions/name", occurred_at=began, officer=zhao.get("/v1/me")["id"])["id"]
     zhao.entry("supervisions/confirm", occurred_at=began + timedelta(minutes=1), supervision=naming)
     lin.entry("activities/start", occurred_at=began + timedelta(minutes=5), work="9.6")
@@ -152,13 +159,19 @@ def _questions(house: House) -> tuple[dict[str, Callable[[], None]], Callable[[]
     def changes() -> None:
         _must(bool(lin.get("/v1/changes", after=cursors[-1])["items"]))
 
+    def entry() -> None:
+        """An act told after its end: what is wrong with it is found twice."""
+        ended = datetime.now(UTC) - timedelta(minutes=2)
+        act = wang.entry("activities/start", occurred_at=ended - timedelta(seconds=1), work="9.6")["id"]
+        _must(wang.entry("activities/finish", occurred_at=ended, activity=act)["status"] == "recorded")
+
     def something_new() -> None:
         """The cursor of a phone that heard of everything, and one entry since."""
         cursors.append(lin.get("/v1/changes")["cursor"])
         lin.entry("activities/start", occurred_at=datetime.now(UTC) - timedelta(minutes=2), work="9.6")
 
     cursors: list[str] = []
-    return dict(zip(NAMES, (timeline, found, filmed, verdict, changes), strict=True)), something_new
+    return dict(zip(NAMES, (timeline, found, filmed, verdict, changes, entry), strict=True)), something_new
 
 
 def _must(holds: bool) -> None:
