@@ -5,7 +5,8 @@ a page costs does not grow with the table, but for what else is asked of a row a
 """
 
 import base64
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -18,8 +19,7 @@ from backend.law.catalogue import law
 from backend.refusals import Refusal
 from backend.visibility import ME, OVERSEEING, Sight, Way, viewer
 
-# Planning such a statement takes longer than running it, and its plan is the same for everybody.
-PLANNED_ONCE = "SET LOCAL plan_cache_mode = force_generic_plan"
+KEPT = "SET LOCAL plan_cache_mode = force_generic_plan"
 FIRST = 4  # rows of each value of a way
 
 
@@ -75,9 +75,16 @@ async def rows_of_page(
     if page is not None:
         after = f"({listed.at}, {listed.id}) < (${len(values) + 1}::timestamptz, ${len(values) + 2}::uuid)"
         listed, values = listed._replace(where=f"{listed.where} AND {after}"), (*values, page.at, page.id)
-    async with tx(readonly=True):
-        await execute(PLANNED_ONCE)
+    async with planned_once():
         return await fetch(_page(listed, limit + 1), *values)
+
+
+@asynccontextmanager
+async def planned_once() -> AsyncIterator[None]:
+    """For statements that take longer to plan than to run, and whose plan is the same for everybody."""
+    async with tx(readonly=True):
+        await execute(KEPT)
+        yield
 
 
 def _page(listed: Listed, limit: int) -> str:

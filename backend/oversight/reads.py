@@ -18,7 +18,7 @@ from backend.findings import tolerances
 from backend.law.catalogue import Language, law
 from backend.oversight.calls import CallRow, call_row, calls_of
 from backend.oversight.contests import RulingRow, rulings_of
-from backend.oversight.paging import Listed, asked_moment, next_page, rows_of_page
+from backend.oversight.paging import Listed, asked_moment, next_page, planned_once, rows_of_page
 from backend.refusals import Refusal
 from backend.visibility import OVERSEEN, Sight, Way, viewer, visible_to, visible_while_led
 
@@ -30,9 +30,13 @@ FINDING = visible_while_led(
     auxiliary="f.person", organ="f.organ",
     span="tstzrange(coalesce(f.started_at, f.found_at), coalesce(f.ended_at, f.started_at, f.found_at), '[]')",
 )  # fmt: skip
+# Whoever was never asked to step aside, which is nearly everybody, is asked after once, not with every recording.
+NOT_HIDDEN = (
+    "(NOT EXISTS (SELECT FROM recusal x WHERE x.person = {viewer}) OR NOT hidden_from({viewer}, r.wearer, r.during))"
+)
 RECORDING = visible_while_led(
     auxiliary="r.wearer", organ="r.organ", span="tstzrange(r.started_at, coalesce(r.ended_at, r.started_at), '[]')"
-).only("(NOT EXISTS (SELECT FROM recusal x WHERE x.person = $1) OR NOT hidden_from($1, r.wearer, r.during))")
+).only(NOT_HIDDEN.format(viewer="$1"))
 
 
 class ShiftRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -313,14 +317,10 @@ FROM shift s JOIN led l ON l.auxiliary = s.person AND l.named && s.during AND l.
 JOIN person o ON o.id = l.officer CROSS JOIN LATERAL unnest(l.during * tstzmultirange(s.during)) AS x
 WHERE s.id = $1 ORDER BY 5
 """
-FILMED = (
-    RECORDINGS
-    + """
-JOIN shift s ON s.person = r.wearer AND s.during && r.during WHERE s.id = $1 AND u.state <> 'same_as'
-    AND NOT hidden_from($2, r.wearer, r.during)
-ORDER BY r.started_at, r.id
+FILMED = f"""
+{RECORDINGS} JOIN shift s ON s.person = r.wearer AND s.during && r.during
+WHERE s.id = $1 AND u.state <> 'same_as' AND {NOT_HIDDEN.format(viewer="$2")} ORDER BY r.started_at, r.id
 """
-)
 # Each branch by an index of its own: of one condition with OR nothing comes but a reading of the whole table.
 FOUND = f"""
 SELECT f.* FROM finding f WHERE f.withdrawn_at IS NULL AND f.id = ANY (ARRAY(
@@ -387,9 +387,10 @@ async def recording(actor: Actor, asked: UUID) -> RecordingRow:
 
 async def timeline(actor: Actor, shift: UUID, language: Language) -> Timeline:
     """One shift with who led, what was done and recorded, and what is wrong. Raises Refusal `unknown_shift`."""
-    if await first(f"{SHIFTS} WHERE s.id = $3 AND {SHIFT.condition}", *viewer(actor), shift) is None:
-        raise Refusal("unknown_shift")
-    return await timeline_of(shift, language, actor.person)
+    async with planned_once():
+        if await first(f"{SHIFTS} WHERE s.id = $3 AND {SHIFT.condition}", *viewer(actor), shift) is None:
+            raise Refusal("unknown_shift")
+        return await timeline_of(shift, language, actor.person)
 
 
 async def timeline_of(shift: UUID, language: Language = "zh", viewed_by: UUID | None = None) -> Timeline:
