@@ -41,7 +41,7 @@ from mobile_api.serving import House, environment
 from storage.embedded.processes import free_port
 
 HERE = Path(__file__).parent
-CONNECTIONS = 64
+CONNECTIONS = population.CROWD
 ROWS = "SELECT (SELECT count(*) FROM shift) AS shift, (SELECT count(*) FROM journal) AS journal"
 
 

@@ -105,7 +105,7 @@ def growth(house: House, rounds: int, recordings: int) -> Iterator[Figure]:
 async def _prepare(settings: Settings) -> None:
     """Lin and Wang, who patrol; Zhao, who leads; Sun, who commands the station; and the organ that grows."""
     async with database.opened(str(settings.database_url), size=1):
-        await population.bring_in(2)
+        await population.bring_in(population.BESIDE + 1)
         for code, kind, role in (("G-LEADS", "officer", ""), ("G-SUN", "officer", "commander")):
             rows = [_row("person", code, kind, population.STATION)]
             rows += [_row("role", code, role, population.STATION)] if role else []
@@ -123,7 +123,8 @@ def _row(record: str, code: str, kind: str, organ: str) -> Row:
 def _questions(house: House) -> tuple[dict[str, Callable[[], None]], Callable[[], None]]:
     """What is asked, by figure, each checking its answer; and what makes something new to tell."""
     lin, wang, zhao, sun = (
-        _client(house, badge) for badge in (population.badge(0), population.badge(1), "G-LEADS", "G-SUN")
+        _client(house, badge)
+        for badge in (population.badge(population.PATROLLING), population.badge(population.BESIDE), "G-LEADS", "G-SUN")
     )
     now = datetime.now(UTC)
     began = now - timedelta(hours=2)

@@ -58,7 +58,7 @@ def upload_figures(house: House, home: Path, rounds: int, mib: int) -> Iterator[
 def signed_in(house: House) -> Client:
     """An auxiliary who may declare footage."""
     client = Client(house.url, key=asyncio.run(_bring_in(house.settings)), numbers=NUMBERS)
-    client.sign_in(population.badge(0), population.PASSWORD)
+    client.sign_in(population.badge(population.FILMING), population.PASSWORD)
     return client
 
 
@@ -86,7 +86,7 @@ def digest_in_store(sdk: Minio, bucket: str, key: str) -> tuple[int, str]:
 
 async def _bring_in(settings: Settings) -> DeviceKey:
     async with database.opened(str(settings.database_url), size=1):
-        await population.bring_in(1)
+        await population.bring_in(population.FILMING + 1)
         return await population.enrolled("HH-uploads")
 
 
