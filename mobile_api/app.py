@@ -1,10 +1,12 @@
 """The application: routes, who may pass, how failures are told. Pools and keys open with it and close with it."""
 
+import asyncio
 import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import asyncpg
 import structlog
 from litestar import Litestar, Router
 from litestar.middleware import DefineMiddleware
@@ -56,6 +58,8 @@ FEATURES: tuple[Any, ...] = (
     uploads, handovers, rosters, holds, reviews, packages, hours, complaints,
     injuries, recusals, assistance, changes, events, sync,
 )  # fmt: skip
+WAITS = 20  # seconds that an API which starts waits for a database that is away
+AWAY = (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError)
 log = structlog.get_logger()
 
 
@@ -71,7 +75,7 @@ def build(chosen: Settings) -> Litestar:
 @asynccontextmanager
 async def _connected(app: Litestar) -> AsyncIterator[None]:
     chosen = app.state.settings
-    await database.connect(str(chosen.database_url), chosen.pool_size)
+    await _wait_for_the_database(chosen)
     app.state.store = store_of(chosen)
     app.state.hub = events.Hub(str(chosen.database_url))
     try:
@@ -81,6 +85,18 @@ async def _connected(app: Litestar) -> AsyncIterator[None]:
         await ENDINGS.wait()
         app.state.store.close()
         await database.disconnect()
+
+
+async def _wait_for_the_database(chosen: Settings) -> None:
+    """Its crash and ours may be one and the same. Raises what asyncpg raises where it stays away."""
+    for waited in range(WAITS + 1):
+        try:
+            return await database.connect(str(chosen.database_url), chosen.pool_size)
+        except AWAY as error:
+            if waited == WAITS:
+                raise
+            log.warning("the database is away", error=type(error).__name__)
+            await asyncio.sleep(1)
 
 
 def assemble(lifespan: list[Any]) -> Litestar:

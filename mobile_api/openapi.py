@@ -461,7 +461,7 @@ OF_OPERATION = {
     "upload_parts": ("device_needed", "unknown_upload", "part_out_of_range", "upload_busy", "store_unavailable"),
     "upload_complete": (
         "device_needed", "unknown_upload", "parts_missing", "digest_missing", "digest_differs", "file_too_large",
-        "end_before_start", "time_ahead", "store_unavailable",
+        "end_before_start", "time_ahead", "upload_busy", "store_unavailable",
     ),
     "upload_receipt": ("unknown_upload",),
     "person": ("unknown_person",),

@@ -98,7 +98,7 @@ async def complete(store: EvidenceStore, actor: Actor, upload: UUID, told: Compl
     """Every part is there: have the store join them, and a job seal them. Returns the state.
 
     Raises Refusal `parts_missing` with their numbers, `digest_missing`, `digest_differs`, `end_before_start`,
-    `device_needed`.
+    `device_needed`, `upload_busy`.
     """
     row = await carried(upload, actor)
     size, sha256 = _agreed(row, told)
@@ -109,10 +109,12 @@ async def complete(store: EvidenceStore, actor: Actor, upload: UUID, told: Compl
         raise Refusal("parts_missing", extra={"missing": _numbers(size, row["part_size"]), "state": row["state"]})
     try:
         await _join(store, row, size)
-    except Refusal:
-        again = await mine(upload, actor)  # another call may have completed it meanwhile
+    except (Refusal, UploadUnknown) as error:
+        again = await mine(upload, actor)  # another call may have completed it meanwhile, and dropped its bytes
         if again["state"] in HELD:
             return again["state"]  # type: ignore[no-any-return]
+        if isinstance(error, UploadUnknown):
+            raise Refusal("upload_busy", retry_after=1) from None
         raise
     if await _received(row, actor, size, sha256, ended_at, now) == "same_as":
         await _drop(store, row["object_key"])

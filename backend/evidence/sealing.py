@@ -72,6 +72,13 @@ class Probe(msgspec.Struct, frozen=True):
     poster: str | None = None  # a still frame: a JPEG in base64
 
 
+class Seen(msgspec.Struct, frozen=True):
+    """What the probe saw, and the version of the still that stands in the store, not locked yet."""
+
+    probe: Probe
+    poster: str | None = None
+
+
 async def seal(store: EvidenceStore, keys: Keys, upload: UUID) -> None:
     """Seal one received upload. Raises StoreUnavailable, upon which the job is tried again."""
     row = await first(ROW, upload)
@@ -82,23 +89,29 @@ async def seal(store: EvidenceStore, keys: Keys, upload: UUID) -> None:
     except ObjectUnknown:
         await _refuse(row, "nothing")
         return
-    sha256, size = await store.digest(found.key, found.version)
-    if (sha256, size) != (row["sha256"], row["bytes"]):
-        await store.remove(found.key, found.version)
-        await _refuse(row, sha256)
+    looking = asyncio.create_task(_look(store, found, row))
+    try:
+        sha256, size = await store.digest(found.key, found.version)
+        seen = await looking
+    finally:
+        looking.cancel()
+    if (sha256, size) == (row["sha256"], row["bytes"]):
+        await _lock_and_sign(store, keys, row, found, seen)
         return
-    await _lock_and_sign(store, keys, row, found, await _probe(store, found, row))
+    await store.remove(found.key, found.version)
+    if seen is not None and seen.poster is not None:
+        await store.remove(poster_key(row["id"]), seen.poster)
+    await _refuse(row, sha256)
 
 
-async def _lock_and_sign(
-    store: EvidenceStore, keys: Keys, row: Record, found: StoredObject, seen: Probe | None
-) -> None:
+async def _lock_and_sign(store: EvidenceStore, keys: Keys, row: Record, found: StoredObject, seen: Seen | None) -> None:
     now = datetime.now(UTC)
     ended = row["ended_at"] or row["started_at"] or row["declared_at"]
     until = rules.locked_until(ended, now, law().span("footage_retention"), law().span("sealed_retention_floor"))
     until = until.replace(microsecond=0) + timedelta(seconds=1)
     await store.lock(found.key, found.version, until)
-    poster = await _keep_poster(store, row["id"], until, seen)
+    if seen is not None and seen.poster is not None:
+        await store.lock(poster_key(row["id"]), seen.poster, until)
     signed = keys.evidence.sign(
         {
             "iss": ISSUER,
@@ -113,7 +126,7 @@ async def _lock_and_sign(
         await lock_concerned(row["owner"], [row["id"]])
         if rows_touched(await execute(SEALED, row["id"], found.version, now, until, signed)) == 0:
             return
-        await _note(row, seen, poster)
+        await _note(row, seen)
         await look_again(row["id"], now)
         if await holding.covers(row["id"]):
             await jobs.enqueue(jobs.HOLD, row["id"])
@@ -140,24 +153,15 @@ def poster_key(upload: UUID) -> str:
     return f"poster/{upload}"
 
 
-async def _keep_poster(store: EvidenceStore, upload: UUID, until: datetime, seen: Probe | None) -> str | None:
-    """A still frame beside the footage, locked as long; its version, or none where there is none."""
-    if seen is None or seen.poster is None:
-        return None
-    put = await store.put(poster_key(upload), base64.b64decode(seen.poster), "image/jpeg")
-    await store.lock(put.key, put.version, until)
-    return put.version
-
-
-async def _note(row: Record, seen: Probe | None, poster: str | None) -> None:
+async def _note(row: Record, seen: Seen | None) -> None:
     """What the probe saw beside what was claimed."""
-    if row["kind"] != "recording" or seen is None:
+    if seen is None:
         return
     await execute(
         "UPDATE recording SET probed_ms = $2, codec = $3, poster_version = $4 WHERE id = $1", row["id"],
-        seen.duration_ms, seen.codec, poster,
+        seen.probe.duration_ms, seen.probe.codec, seen.poster,
     )  # fmt: skip
-    kind = _wrong(row, seen)
+    kind = _wrong(row, seen.probe)
     if kind is not None:
         await findings.stand(
             Finding(
@@ -177,12 +181,16 @@ def _wrong(row: Record, seen: Probe) -> str | None:
     return "duration_disagrees" if rules.durations_disagree(claimed, probed, tolerance, share) else None
 
 
-async def _probe(store: EvidenceStore, found: StoredObject, row: Record) -> Probe | None:
-    """Ask the child; a paper is not asked about."""
+async def _look(store: EvidenceStore, found: StoredObject, row: Record) -> Seen | None:
+    """Ask the child, while the digest is read, and keep the still that it made; a paper is not looked into."""
     if row["kind"] != "recording":
         return None
     url = store.sign_read(found.key, found.version, timedelta(seconds=PROBE_SECONDS))
-    return await asyncio.to_thread(PROBERS.ask, url, found.bytes)
+    probe = await asyncio.to_thread(PROBERS.ask, url, found.bytes)
+    if probe.poster is None:
+        return Seen(probe)
+    put = await store.put(poster_key(row["id"]), base64.b64decode(probe.poster), "image/jpeg")
+    return Seen(probe, put.version)
 
 
 class Probers:

@@ -61,6 +61,11 @@ def test_servers_that_go_away_come_back_by_themselves() -> None:
             status, headers = asked(lin, lin.told(**CHECK_IN))
             assert 503 == status
             assert int({name.lower(): text for name, text in headers.items()}["retry-after"]) >= 1
+        pieces.apis[1].end()
+        pieces.apis[1].start()
+        time.sleep(2)
+        assert pieces.apis[1].process is not None
+        assert pieces.apis[1].process.poll() is None, "it waits, and tells nobody's stack"
         pieces.postgres.stop()
         pieces.postgres.start()
         pieces.wait(lambda: all(pieces.ready(each) == 200 for each in pieces.ports), 15)
