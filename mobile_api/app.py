@@ -59,7 +59,10 @@ FEATURES: tuple[Any, ...] = (
     injuries, recusals, assistance, changes, events, sync,
 )  # fmt: skip
 WAITS = 20  # seconds that an API which starts waits for a database that is away
-AWAY = (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError)
+AWAY = (
+    OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError, asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)  # fmt: skip
 log = structlog.get_logger()
 
 
