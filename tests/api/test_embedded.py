@@ -39,6 +39,7 @@ from tests.api.storage_support import (
     running,
     station,
 )
+from tests.houses import gone
 
 __all__ = ["anyio_backend", "open_place", "station"]
 SECRET = b"footage of a patrol " * 400
@@ -271,7 +272,7 @@ async def test_after_kill_9_the_next_start_finds_everything(tmp_path: Path) -> N
         assert await ask(address.owner_url, "SELECT id FROM patrol") == 7
     try:
         assert SECRET == a_client(s3.wait_ready()).get_object("evidence", "patrol-7").read()
-        assert not any(each.is_running() for each in orphans)
+        assert [] == gone(orphans)
     finally:
         s3.stop()
 

@@ -544,6 +544,7 @@ for _ in sys.stdin:
         sys.stdin.close()
         os.close(0)
         os.open(os.devnull, os.O_RDONLY)
+        os.dup2(2, 1)  # what the worker logs is not what the nursery answers
         serving.run_worker(full)
         os._exit(0)
     print(child, flush=True)
