@@ -126,24 +126,8 @@ def _questions(house: House) -> tuple[dict[str, Callable[[], None]], Callable[[]
         _client(house, badge)
         for badge in (population.badge(population.PATROLLING), population.badge(population.BESIDE), "G-LEADS", "G-SUN")
     )
-    now = datetime.now(UTC)
-    began = now - timedelta(hours=2)
-    shift, _ = (
-        each.entry(
-            "shifts/check-in", occurred_at=began, duty_type="patrol", dress="uniform", id_card_carried=True,
-            roster_post="南门",
-        )["id"]
-        for each in (lin, wang)
-    )  # fmt: skip
-    naming = lin.entry("supervisions/name", occurred_at=began, officer=zhao.get("/v1/me")["id"])["id"]
-    zhao.entry("supervisions/confirm", occurred_at=began + timedelta(minutes=1), supervision=naming)
-    lin.entry("activities/start", occurred_at=began + timedelta(minutes=5), work="9.6")
-    for number in range(10):
-        start = began + timedelta(minutes=6 + 10 * number)
-        lin.entry(
-            "recordings/declare", camera_serial="DSJ-0042", file_name="a.mp4", media_type="video/mp4", started_at=start,
-            ended_at=start + timedelta(minutes=9), bytes=10, sha256=f"{number:064x}",
-        )  # fmt: skip
+    shift = _a_duty(lin, wang, zhao)
+    cursors: list[str] = []
 
     def timeline() -> None:
         _must(lin.get(f"/v1/shifts/{shift}")["shift"]["id"] == shift)
@@ -171,8 +155,29 @@ def _questions(house: House) -> tuple[dict[str, Callable[[], None]], Callable[[]
         cursors.append(lin.get("/v1/changes")["cursor"])
         lin.entry("activities/start", occurred_at=datetime.now(UTC) - timedelta(minutes=2), work="9.6")
 
-    cursors: list[str] = []
     return dict(zip(NAMES, (timeline, found, filmed, verdict, changes, entry), strict=True)), something_new
+
+
+def _a_duty(lin: Client, wang: Client, zhao: Client) -> str:
+    """Lin's shift since two hours ago, which Zhao leads, with ten recordings; Wang's, without either."""
+    began = datetime.now(UTC) - timedelta(hours=2)
+    shift, _ = (
+        each.entry(
+            "shifts/check-in", occurred_at=began, duty_type="patrol", dress="uniform", id_card_carried=True,
+            roster_post="南门",
+        )["id"]
+        for each in (lin, wang)
+    )  # fmt: skip
+    naming = lin.entry("supervisions/name", occurred_at=began, officer=zhao.get("/v1/me")["id"])["id"]
+    zhao.entry("supervisions/confirm", occurred_at=began + timedelta(minutes=1), supervision=naming)
+    lin.entry("activities/start", occurred_at=began + timedelta(minutes=5), work="9.6")
+    for number in range(10):
+        start = began + timedelta(minutes=6 + 10 * number)
+        lin.entry(
+            "recordings/declare", camera_serial="DSJ-0042", file_name="a.mp4", media_type="video/mp4", started_at=start,
+            ended_at=start + timedelta(minutes=9), bytes=10, sha256=f"{number:064x}",
+        )  # fmt: skip
+    return str(shift)
 
 
 def _must(holds: bool) -> None:

@@ -27,6 +27,7 @@ from tests.houses import Place
 
 KINDS = ("api", "worker")
 READY_SECONDS = 40.0
+STACK = 80  # lines of a log that tell one
 
 
 @dataclass
@@ -126,7 +127,7 @@ class Pieces:
         return time.monotonic() - begun
 
     def tend(self) -> None:
-        """What ended by itself begins again, as systemd has it: an API that starts while the database is away ends."""
+        """What ended by itself begins again, as systemd has it: an API that waited too long for its database ends."""
         for piece in (*self.apis, *self.workers):
             if piece.process is not None and piece.process.poll() is not None:
                 piece.start()
@@ -226,14 +227,15 @@ def in_pieces(roster: str) -> Iterator[tuple[Pieces, dict[str, str]]]:
 
 
 def failed(place: Path) -> list[str]:
-    """Lines about what nobody had foreseen, in whatever the pieces logged."""
+    """What nobody had foreseen, in whatever the pieces logged; a stack with the lines that follow it."""
     told = []
     for log in place.glob("*.log"):
-        for line in log.read_text(errors="replace").splitlines():
+        lines = log.read_text(errors="replace").splitlines()
+        for number, line in enumerate(lines):
             if '"event": "failed"' in line:
                 told.append(line)
             elif "Traceback" in line or "panicked" in line:
-                told.append(f"{log.name}: {line}")
+                told.append("\n".join([f"{log.name}:", *lines[number : number + STACK]]))
     return told
 
 
