@@ -12,7 +12,7 @@ from uuid import UUID
 from backend import findings, journal
 from backend.database import Record, execute, fetch, first, rows_touched, tx
 from backend.evidence.holding import LOCK_OUT_HOLDS
-from backend.evidence.sealing import poster_key
+from backend.evidence.sealing import remove_stills
 from backend.findings import Finding
 from backend.journal import utc
 from backend.refusals import Refusal, Unknown
@@ -33,7 +33,7 @@ WHERE u.id = $2 AND {PAST_TERM} AND NOT EXISTS (SELECT FROM held h WHERE h.uploa
 RETURNING u.id, u.owner, u.organ, u.sha256, u.bytes
 """  # noqa: S608
 TO_REMOVE = """
-SELECT u.id, u.owner, u.organ, u.object_key, u.version, r.poster_version FROM upload u JOIN recording r ON r.id = u.id
+SELECT u.id, u.owner, u.organ, u.object_key, u.version FROM upload u JOIN recording r ON r.id = u.id
 WHERE u.disposed_at IS NOT NULL AND u.removed_at IS NULL
 """
 REMOVED = "UPDATE upload SET removed_at = $2 WHERE id = $1 AND removed_at IS NULL"
@@ -104,8 +104,7 @@ async def follow(store: EvidenceStore, now: datetime) -> int:
     removed = 0
     for row in await fetch(TO_REMOVE):
         try:
-            if row["poster_version"] is not None:
-                await store.remove(poster_key(row["id"]), row["poster_version"])
+            await remove_stills(store, row["id"])
             await store.remove(row["object_key"], row["version"])
         except ObjectLocked:
             await findings.stand(Finding(kind="disposal_kept", subject=row["id"], organ=row["organ"], started_at=now))

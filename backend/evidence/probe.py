@@ -2,7 +2,8 @@
 
 `python -m backend.evidence.probe` serves: an order (signed URL, size, longest frame) a line comes in, an answer a line
 goes out, and each file is looked into by a fork of its own, so that only starting the server costs the imports. The
-fork tells how long it lasts before it decodes a picture, and what it told stands, whatever decoding does to it.
+fork tells how long it lasts before it decodes a picture, and what it told stands, whatever decoding does to it: it has
+a minute, no way to the caller but through the server, and of what it says then only a picture counts.
 Duration is what the packets say, not the header: the index lists every packet where there is one (MP4), and is
 believed only as far as the file has bytes; otherwise every packet is read (WebM, TS).
 """
@@ -12,10 +13,13 @@ import io
 import json
 import os
 import resource
+import select
+import signal
 import sys
 from collections import deque
 from fractions import Fraction
 from itertools import pairwise
+from time import monotonic
 from typing import Any
 
 import av
@@ -27,6 +31,7 @@ BLOCK = 1024 * 1024
 KEPT = 4  # blocks
 POSTER_WIDTH = 480
 POSTER_BYTES = 200_000
+PICTURE_SECONDS = 60
 TOLD_CEILING = 1024 * 1024
 
 
@@ -155,9 +160,11 @@ def serve() -> None:
             os.close(reading)
             _look(json.loads(line), writing)
         os.close(writing)
-        seen = understood(_told(reading))
+        told = _told(reading)
+        os.close(reading)
+        os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
-        _write(sys.stdout.fileno(), seen)
+        _write(sys.stdout.fileno(), understood(told))
 
 
 def _look(order: dict[str, Any], writing: int) -> None:
@@ -166,6 +173,9 @@ def _look(order: dict[str, Any], writing: int) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
+        nothing = os.open(os.devnull, os.O_RDWR)
+        for inherited in (sys.stdin.fileno(), sys.stdout.fileno()):
+            os.dup2(nothing, inherited)
         file = RangeFile(order["url"], order["bytes"])
         seen = probe(file, order["bytes"], order["longest_frame"])
         _write(writing, seen)
@@ -177,21 +187,40 @@ def _look(order: dict[str, Any], writing: int) -> None:
 
 
 def _told(reading: int) -> bytes:
-    """What the child wrote until it ended, or until it wrote too much."""
-    told = b""
-    while len(told) < TOLD_CEILING and (piece := os.read(reading, TOLD_CEILING)):
+    """What the child wrote until it ended, wrote too much, or took too long over the picture."""
+    told, ends = b"", None
+    while len(told) < TOLD_CEILING:
+        if not select.select([reading], [], [], None if ends is None else max(0.0, ends - monotonic()))[0]:
+            break
+        if not (piece := os.read(reading, TOLD_CEILING)):
+            break
         told += piece
-    os.close(reading)
+        if ends is None and b"\n" in told:
+            ends = monotonic() + PICTURE_SECONDS
     return told
 
 
 def understood(told: bytes) -> dict[str, Any]:
-    """The lines that came whole, as one answer, where the first has the last word; no media without it."""
-    lines = [json.loads(line) for line in told.splitlines(keepends=True)[:2] if line.endswith(b"\n")]
-    seen: dict[str, Any] = {"media": False}
-    for line in reversed(lines):
-        seen |= line
-    return seen
+    """The first line, and the picture of the second, where they came whole; no media without the first."""
+    first, second, *_ = [*(line for line in told.splitlines(keepends=True) if line.endswith(b"\n")), b"", b""]
+    seen, picture = _object(first), _object(second).get("poster")
+    return {"media": False, **seen, **({"poster": picture} if _is_base64(picture) else {})}
+
+
+def _object(line: bytes) -> dict[str, Any]:
+    """Empty where the line is none."""
+    try:
+        told = json.loads(line)
+    except (ValueError, RecursionError):
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _is_base64(text: object) -> bool:
+    try:
+        return isinstance(text, str) and bool(base64.b64decode(text, validate=True))
+    except ValueError:
+        return False
 
 
 def _write(to: int, seen: dict[str, Any]) -> None:

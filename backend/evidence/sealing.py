@@ -2,11 +2,10 @@
 
 Guarantees: it may run twice and commits once; a version whose bytes do not match is never locked and the device is
 told to send again; a file that is no media, or whose duration disagrees, is a finding and is sealed all the same: the
-bytes are what was sent. Source: DESIGN §7; retention: 公通字〔2016〕14号.
+bytes are what was sent; of bytes that are refused no still is left. Source: DESIGN §7; retention: 公通字〔2016〕14号.
 """
 
 import asyncio
-import base64
 import json
 import os
 import select
@@ -69,7 +68,7 @@ class Probe(msgspec.Struct, frozen=True):
     media: bool
     duration_ms: Annotated[int, msgspec.Meta(ge=0, le=LONGEST_FILM_MS)] | None = None
     codec: str | None = None
-    poster: str | None = None  # a still frame: a JPEG in base64
+    poster: bytes | None = None  # a still frame: a JPEG
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -87,6 +86,7 @@ async def seal(store: EvidenceStore, keys: Keys, upload: UUID) -> None:
     try:
         found = await store.find(row["object_key"])
     except ObjectUnknown:
+        await remove_stills(store, upload)
         await _refuse(row, "nothing")
         return
     looking = asyncio.create_task(_look(store, found, row))
@@ -98,9 +98,8 @@ async def seal(store: EvidenceStore, keys: Keys, upload: UUID) -> None:
     if (sha256, size) == (row["sha256"], row["bytes"]):
         await _lock_and_sign(store, keys, row, found, seen)
         return
+    await remove_stills(store, upload)  # first: while the file is there, a killed worker's job is done again
     await store.remove(found.key, found.version)
-    if seen is not None and seen.poster is not None:
-        await store.remove(poster_key(row["id"]), seen.poster)
     await _refuse(row, sha256)
 
 
@@ -153,6 +152,15 @@ def poster_key(upload: UUID) -> str:
     return f"poster/{upload}"
 
 
+async def remove_stills(store: EvidenceStore, upload: UUID) -> None:
+    """All of them: a worker that was killed before it could say so has left one that no row knows.
+
+    Raises ObjectLocked where one is still kept.
+    """
+    for still in await store.versions(poster_key(upload)):
+        await store.remove(still.key, still.version)
+
+
 async def _note(row: Record, seen: Seen | None) -> None:
     """What the probe saw beside what was claimed."""
     if seen is None:
@@ -185,11 +193,11 @@ async def _look(store: EvidenceStore, found: StoredObject, row: Record) -> Seen 
     """Ask the child, while the digest is read, and keep the still that it made; a paper is not looked into."""
     if row["kind"] != "recording":
         return None
-    url = store.sign_read(found.key, found.version, timedelta(seconds=PROBE_SECONDS))
+    url = store.sign_read(found.key, found.version, timedelta(seconds=2 * PROBE_SECONDS))  # one may take over
     probe = await asyncio.to_thread(PROBERS.ask, url, found.bytes)
     if probe.poster is None:
         return Seen(probe)
-    put = await store.put(poster_key(row["id"]), base64.b64decode(probe.poster), "image/jpeg")
+    put = await store.put(poster_key(row["id"]), probe.poster, "image/jpeg")
     return Seen(probe, put.version)
 
 

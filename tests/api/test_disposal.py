@@ -11,7 +11,7 @@ import pytest
 from litestar import Litestar
 
 from backend.database import execute, first, value
-from backend.evidence import agreeing, auditing, disposing, holding
+from backend.evidence import agreeing, auditing, disposing, holding, sealing
 from backend.keys import fingerprint
 from backend.law.catalogue import use
 from backend.proof.trust import KeySet
@@ -67,6 +67,17 @@ async def test_what_is_past_its_term_goes_and_leaves_its_proof(app: Litestar, sh
     assert told["disposed_at"]
     assert (0, 0) == (await disposing.dispose(app.state.store, now()))[::2]
     await app.state.store.digest((await row_of(stays))["object_key"], (await row_of(stays))["version"])
+
+
+async def test_no_still_outlives_its_film(app: Litestar, short_floor: None) -> None:
+    """Nor one that no row knows."""
+    lin = await a_duty_auxiliary(app)
+    upload = await old(app, lin)
+    still = sealing.poster_key(UUID(upload))
+    await app.state.store.put(still, b"a still of a killed worker", "image/jpeg")
+    await past_its_term(upload)
+    await disposing.dispose(app.state.store, now())
+    assert [] == await app.state.store.versions(still)
 
 
 async def test_nothing_held_goes_even_when_asked_to(app: Litestar, short_floor: None) -> None:

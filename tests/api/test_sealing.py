@@ -159,6 +159,20 @@ async def test_other_bytes_than_declared_are_told_to_be_sent_again(app: Litestar
     assert "sealed" == (await standing_of(lin, upload))["state"]
 
 
+async def test_of_bytes_that_are_refused_no_still_is_left(app: Litestar, ten_seconds: bytes) -> None:
+    """Nor of an attempt that was killed before it could say what it had put."""
+    lin = await a_duty_auxiliary(app)
+    upload = (await declare(lin, ten_seconds[:-1] + b"?"))["id"]
+    await send_missing(lin, upload, ten_seconds)
+    assert "received" == await completed(lin, upload)
+    for file in ("another", "none"):
+        await app.state.store.put(sealing.poster_key(UUID(upload)), b"a still of a killed worker", "image/jpeg")
+        await execute("UPDATE upload SET state = 'received' WHERE id = $1", UUID(upload))
+        await run_seal(app, upload)  # the second time there is no file
+        assert "mismatch" == (await standing_of(lin, upload))["state"], file
+        assert [] == await app.state.store.versions(sealing.poster_key(UUID(upload))), file
+
+
 async def test_a_file_that_is_gone_from_the_store_is_told_to_be_sent_again(app: Litestar) -> None:
     """The device still holds it, because it has no receipt yet."""
     lin = await a_duty_auxiliary(app)
