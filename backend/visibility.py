@@ -20,16 +20,18 @@ HANDLING = COMMANDING | PAYING  # of injuries: medical details are for nobody el
 ME = "SELECT $1::uuid AS value"
 OVERSEEN = "SELECT organs_under($2::text[]) AS value"
 WHOM_ONE_LED = """
-SELECT DISTINCT v.auxiliary AS value FROM supervision v
-WHERE v.officer = $1 AND v.in_force AND v.answer IS DISTINCT FROM 'declined'
+SELECT v.auxiliary AS value, max(coalesce(upper(v.during), 'infinity')) AS until FROM supervision v
+WHERE v.officer = $1 AND v.in_force AND v.answer IS DISTINCT FROM 'declined' GROUP BY v.auxiliary
 """
 
 
 class Way(NamedTuple):
-    """A column, and SQL of those of its `value`s, each once, behind which there may be something to see."""
+    """A column, and SQL of those of its `value`s, each once, behind which there may be something to see; of the rows
+    behind one, none but those `within` it (`w` is the value's row)."""
 
     column: str
     values: str
+    within: str = "true"
 
 
 class Sight(NamedTuple):
@@ -56,12 +58,13 @@ def visible_to(*, own: Iterable[str], organ: str) -> Sight:
     )
 
 
-def visible_while_led(*, auxiliary: str, organ: str, span: str) -> Sight:
-    """To that auxiliary too, and to who led them at some time of this span; the index goes by `named`."""
+def visible_while_led(*, auxiliary: str, organ: str, span: str, began: str) -> Sight:
+    """To that auxiliary too, and to who led them at some time of this span, which `began` then; the index goes by
+    `named`."""
     return visible_to(own=[auxiliary], organ=organ).also(
         f"""EXISTS (SELECT FROM led l WHERE l.officer = $1
         AND l.auxiliary = {auxiliary} AND l.named && {span} AND l.during && {span})""",
-        Way(auxiliary, WHOM_ONE_LED),
+        Way(auxiliary, WHOM_ONE_LED, f"{began} <= w.until"),
     )
 
 

@@ -4,6 +4,7 @@ import asyncio
 import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from time import monotonic
 from typing import Any
 
 import asyncpg
@@ -48,7 +49,7 @@ from mobile_api import (
 from mobile_api.auth import SessionMiddleware
 from mobile_api.edge import Edge
 from mobile_api.logs import configure
-from mobile_api.problems import HANDLERS
+from mobile_api.problems import AWAY, HANDLERS
 from mobile_api.stores import store_of
 
 BODY_LIMIT = 1024 * 1024
@@ -59,10 +60,6 @@ FEATURES: tuple[Any, ...] = (
     injuries, recusals, assistance, changes, events, sync,
 )  # fmt: skip
 WAITS = 20  # seconds that an API which starts waits for a database that is away
-AWAY = (
-    OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError, asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-)  # fmt: skip
 log = structlog.get_logger()
 
 
@@ -91,14 +88,17 @@ async def _connected(app: Litestar) -> AsyncIterator[None]:
 
 
 async def _wait_for_the_database(chosen: Settings) -> None:
-    """Its crash and ours may be one and the same. Raises what asyncpg raises where it stays away."""
-    for waited in range(WAITS + 1):
+    """Its crash and ours may be one. Raises what asyncpg raises where it stays away, or is named wrongly."""
+    ends = monotonic() + WAITS
+    while True:
         try:
             return await database.connect(str(chosen.database_url), chosen.pool_size)
-        except AWAY as error:
-            if waited == WAITS:
+        except asyncpg.ClientConfigurationError:
+            raise
+        except (*AWAY, OSError) as error:
+            if monotonic() > ends:
                 raise
-            log.warning("the database is away", error=type(error).__name__)
+            log.warning("the database is away", error=type(error).__name__, words=str(error))
             await asyncio.sleep(1)
 
 

@@ -1,7 +1,8 @@
 """Lists in pages, of what one may see, the newest first; and what a query asks.
 
 Guarantees: a page is bounded; all pages together are the whole list, each row once, in an order that is stable; what
-a page costs does not grow with the table, but for what else is asked of a row and few rows fulfil.
+a page costs does not grow with the table, but for what else is asked of a row and few rows fulfil. Each way has an
+index on its column and the list's time.
 """
 
 import base64
@@ -74,9 +75,10 @@ async def rows_of_page(
     page, values = Page.after(cursor), (*viewer(actor, roles), *more)
     if page is not None:
         after = f"({listed.at}, {listed.id}) < (${len(values) + 1}::timestamptz, ${len(values) + 2}::uuid)"
-        listed, values = listed._replace(where=f"{listed.where} AND {after}"), (*values, page.at, page.id)
+        listed, values = listed._replace(where=f"({listed.where}) AND {after}"), (*values, page.at, page.id)
     async with planned_once():
-        return await fetch(_page(listed, limit + 1), *values)
+        rows = await fetch(_page(listed, _read(limit) + 1), *values)
+    return rows[: limit + 1]
 
 
 @asynccontextmanager
@@ -85,6 +87,12 @@ async def planned_once() -> AsyncIterator[None]:
     async with tx(readonly=True):
         await execute(KEPT)
         yield
+
+
+def _read(limit: int) -> int:
+    """How many rows are read: each number is a statement that connections keep, and a caller may ask for any."""
+    usual = law().count("page_size")
+    return usual if limit <= usual else law().count("page_ceiling")
 
 
 def _page(listed: Listed, limit: int) -> str:
@@ -100,7 +108,7 @@ def _page(listed: Listed, limit: int) -> str:
 def _way(listed: Listed, way: Way, limit: int) -> str:
     """The newest rows on this way."""
     if way.values != ME:
-        listed = listed._replace(where=f"{listed.where} AND {listed.at} >= {_floor(listed, way, limit)}")
+        listed = listed._replace(where=f"({listed.where}) AND {listed.at} >= {_floor(listed, way, limit)}")
     newest = _newest(listed, way, limit)
     return f"(SELECT f.at, f.id FROM {newest} ORDER BY f.at DESC, f.id DESC LIMIT {limit})"  # noqa: S608
 
@@ -117,7 +125,7 @@ def _newest(listed: Listed, way: Way, limit: int) -> str:
     """So many rows of each value, in the order of the index on the way's column and the time."""
     return f"""({way.values}) w CROSS JOIN LATERAL (
         SELECT {listed.at} AS at, {listed.id} AS id FROM {listed.table}
-        WHERE {way.column} = w.value AND {listed.seen.condition} AND {listed.where}
+        WHERE {way.column} = w.value AND {way.within} AND {listed.seen.condition} AND ({listed.where})
         ORDER BY {listed.at} DESC, {listed.id} DESC LIMIT {limit}
     ) f"""  # noqa: S608
 

@@ -23,11 +23,11 @@ from backend.refusals import Refusal
 from backend.visibility import OVERSEEN, Sight, Way, viewer, visible_to, visible_while_led
 
 T = TypeVar("T", bound=msgspec.Struct)
-SHIFT = visible_while_led(auxiliary="s.person", organ="s.organ", span="s.during")
+SHIFT = visible_while_led(auxiliary="s.person", organ="s.organ", span="s.during", began="s.started_at")
 SUPERVISION = visible_to(own=["v.auxiliary", "v.officer"], organ="v.organ")
-ACTIVITY = visible_while_led(auxiliary="a.person", organ="a.organ", span="acted(a)")
+ACTIVITY = visible_while_led(auxiliary="a.person", organ="a.organ", span="acted(a)", began="lower(a.reach)")
 FINDING = visible_while_led(
-    auxiliary="f.person", organ="f.organ",
+    auxiliary="f.person", organ="f.organ", began="coalesce(f.started_at, f.found_at)",
     span="tstzrange(coalesce(f.started_at, f.found_at), coalesce(f.ended_at, f.started_at, f.found_at), '[]')",
 )  # fmt: skip
 # Whoever was never asked to step aside, which is nearly everybody, is asked after once, not with every recording.
@@ -35,7 +35,10 @@ NOT_HIDDEN = (
     "(NOT EXISTS (SELECT FROM recusal x WHERE x.person = {viewer}) OR NOT hidden_from({viewer}, r.wearer, r.during))"
 )
 RECORDING = visible_while_led(
-    auxiliary="r.wearer", organ="r.organ", span="tstzrange(r.started_at, coalesce(r.ended_at, r.started_at), '[]')"
+    auxiliary="r.wearer",
+    organ="r.organ",
+    began="r.started_at",
+    span="tstzrange(r.started_at, coalesce(r.ended_at, r.started_at), '[]')",
 ).only(NOT_HIDDEN.format(viewer="$1"))
 
 

@@ -8,18 +8,18 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from random import Random
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from litestar import Litestar
 
-from backend.database import execute, fetch, tx
+from backend.database import execute, fetch, tx, value
 from backend.entries import Actor, Role
 from backend.oversight import complaining, holds, injured, paging, reads, stepping_aside
 from backend.oversight.paging import Listed
 from backend.reviews import reads as reviews
 from backend.reviews import spot_checks
-from backend.visibility import HANDLING, INSPECTING, OVERSEEING, viewer
+from backend.visibility import HANDLING, INSPECTING, OVERSEEING, Way, viewer
 
 SLOTS = [datetime(2026, 3, 1, 8, tzinfo=UTC) + timedelta(hours=7 * number) for number in range(9)]
 KINDS = ("not_led", "unrecorded", "handed_over_late", "uninsured")
@@ -385,8 +385,10 @@ async def plainly(table: str, condition: str, by: str, *values: Any) -> list[UUI
 
 
 @pytest.mark.parametrize("seed", range(4))
-async def test_all_pages_together_are_the_plain_list(app: Litestar, seed: int) -> None:
-    """For every list, whoever looks, whatever the size of a page."""
+async def test_all_pages_together_are_the_plain_list(app: Litestar, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For every list, whoever looks, whatever the size of a page, and however many rows are read for one."""
+    if seed % 2:
+        monkeypatch.setattr(paging, "_read", lambda limit: limit)
     told = dict.fromkeys((listing.name for listing in LISTS), 0)
     async with a_population(seed) as here:
         for listing in LISTS:
@@ -434,6 +436,30 @@ async def test_findings_sought_are_those_of_the_plain_list(app: Litestar, seed: 
             assert plain == pages, (actor, sought, limit)
             told += len(pages)
     assert told > 100
+
+
+INDEXED = """
+SELECT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = $1::regclass AND i.indpred IS NULL
+    AND pg_get_indexdef(i.indexrelid, 1, true) = $2 AND pg_get_indexdef(i.indexrelid, 2, true) = $3)
+"""
+
+
+async def test_each_way_to_a_list_has_its_index(app: Litestar, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the way's column and the list's time, so that a page costs the same in a house of any size."""
+    ways: set[tuple[str, str, str]] = set()
+
+    def noted(listed: Listed, way: Way, limit: int) -> str:
+        ways.add((listed.table.split()[0], way.column.partition(".")[2], listed.by))
+        return written(listed, way, limit)
+
+    written, anybody = paging._way, Actor(person=uuid4(), badge="X", kind="officer", organ="X", session=uuid4())
+    monkeypatch.setattr(paging, "_way", noted)
+    for listing in LISTS:
+        await listing.ask(anybody, *listing.asked, None, 50)
+    await reads.findings(anybody, reads.Sought(), "zh", None, 50)
+    assert len(ways) > 20
+    for way in sorted(ways):
+        assert way[1] == "id" or await value(INDEXED, *way), way
 
 
 def test_a_statement_of_a_list_is_short_enough_to_be_prepared_once() -> None:
