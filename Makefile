@@ -84,6 +84,7 @@ soak: env
 bench: env
 	@$(PIP) install --quiet --only-binary :all: --no-deps --require-hashes --requirement requirements-bench.lock
 	@! command -v npm >/dev/null \
+	  || [ tests/bench/tus/node_modules/.package-lock.json -nt tests/bench/tus/package-lock.json ] \
 	  || npm ci --prefix tests/bench/tus --silent --no-audit --no-fund --ignore-scripts \
 	  || echo 'npm could not install tests/bench/tus (Node 20.19 or newer?): without it there is no upload_vs_tus' >&2
 	@$(BIN)/python tests/bench/run.py $(ARGS)

@@ -20,6 +20,7 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Receive, Send
 from prometheus_client import Counter, Histogram
 
+from backend.law.catalogue import law
 from mobile_api.problems import FRESH_NONCE, HEADERS, answer_to
 
 LABELS = ("method", "path", "status")
@@ -75,10 +76,11 @@ class Edge:
 
 
 def received_at(request: Request[Any, Any, Any]) -> datetime:
-    """When the request's head came. The body was signed before that, and so was the time at which it was sent."""
+    """When the request's head came, for a device signs its body before that; or when its body had come, where that took
+    longer than a live entry may be on its way."""
     scope: Any = request.scope
-    at: datetime = scope[RECEIVED]
-    return at
+    head, now = scope[RECEIVED], datetime.now(UTC)
+    return head if now - head <= law().span("live_window") else now
 
 
 def _count(scope: Any, status: int, seconds: float) -> None:

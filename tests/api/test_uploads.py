@@ -165,6 +165,22 @@ async def test_a_part_damaged_on_the_way_is_refused_and_still_missing(app: Lites
     assert ([], [1, 2, 3]) == (after["have"], [part["number"] for part in after["missing"]])
 
 
+async def test_two_parts_in_each_others_place_are_found_at_sealing(app: Litestar) -> None:
+    """Each is whole by its own digest; the file is not, and is sent again."""
+    lin = await a_duty_auxiliary(app)
+    upload = (await declare(lin, BIG))["id"]
+    one, two, last = (await parts_of(lin, upload))["missing"]
+    for part, piece in ((one, two), (two, one), (last, last)):
+        assert 200 == put(part, piece_of(BIG, piece))
+    assert "received" == await completed(lin, upload)
+    await run_seal(app, upload)
+    assert "mismatch" == (await standing_of(lin, upload))["state"]
+    assert 3 == await send_missing(lin, upload, BIG)
+    assert "received" == await completed(lin, upload)
+    await run_seal(app, upload)
+    assert "sealed" == (await standing_of(lin, upload))["state"]
+
+
 async def test_a_part_of_the_wrong_size_is_still_missing(app: Litestar) -> None:
     """A part cut short is no part; sent again whole, the file is whole."""
     lin = await a_duty_auxiliary(app)

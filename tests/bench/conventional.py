@@ -32,6 +32,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_asyn
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from backend import settings
+from backend.database import SESSION
 from backend.findings import tolerances
 from backend.keys import ALGORITHM, KeyRing
 from backend.law.catalogue import law
@@ -222,7 +223,7 @@ CHOSEN = settings.load()
 SESSION_KEYS, NONCES = KeyRing(CHOSEN.secrets_dir, "session"), Nonces(KeyRing(CHOSEN.secrets_dir, "nonce"))
 ENGINE = create_async_engine(
     str(CHOSEN.database_url).replace("postgresql://", "postgresql+asyncpg://").replace("&port=5432", ""),
-    pool_size=CHOSEN.pool_size, max_overflow=0,
+    pool_size=CHOSEN.pool_size, max_overflow=0, connect_args={"server_settings": SESSION},
 )  # fmt: skip
 SESSIONS = async_sessionmaker(ENGINE, expire_on_commit=False)
 

@@ -43,11 +43,12 @@ class Wish:
 class Figure:
     """One figure; `wish` is what the project asks for, `seen` what each round gave, `details` how it came about.
 
-    A wish reads `>= 0.95` or `<= 1.5`; other words, or none, ask for no number.
+    A wish reads `>= 0.95` or `<= 1.5`; other words, or none, ask for no number. `value` is None where it could not be
+    measured here; `details` say why.
     """
 
     name: str
-    value: float
+    value: float | None
     unit: str
     wish: str
     seen: Sequence[float] = ()
@@ -55,20 +56,29 @@ class Figure:
 
     @property
     def line(self) -> str:
+        if self.value is None:
+            return f"bench {self.name} - {self.details['why']}"
         return f"bench {self.name} {self.value:.3f} {self.unit}"
 
     @property
     def spread(self) -> str:
+        if not self.seen:
+            return f"{self.name}: {self.details['why']}"
         wish = f" (wish {self.wish})" if self.wish else ""
         return f"{self.name}: min {min(self.seen):.3f} max {max(self.seen):.3f} over {len(self.seen)}{wish}"
 
     def as_json(self) -> dict[str, Any]:
-        return asdict(self) | {"min": min(self.seen), "max": max(self.seen)}
+        return asdict(self) | {"min": min(self.seen, default=None), "max": max(self.seen, default=None)}
 
 
 def median_figure(name: str, seen: Sequence[float], unit: str, wish: str, **details: Any) -> Figure:
     """The median of the rounds."""
     return Figure(name, statistics.median(seen), unit, wish, list(seen), details)
+
+
+def unmeasured(name: str, wish: str, why: str) -> Figure:
+    """What it takes is not installed: a line that says so."""
+    return Figure(name, None, "", wish, details={"why": why})
 
 
 def say(sentence: str) -> None:

@@ -24,6 +24,7 @@ from mobile_api.device_key import DeviceKey
 ATTEMPTS = 4
 PAUSE = 1.0  # seconds before an attempt is made again
 TIMEOUT = 30.0  # seconds for one answer, as a phone would wait
+IDLE = 9.0  # seconds after which a server may end a connection, just when it is used again
 RECORDED = (201, 200)  # 200: an earlier attempt's answer was lost, and this is it
 
 
@@ -61,7 +62,7 @@ class Answer:
 
 
 class Stale(Exception):
-    """A connection that was used before had ended before anything was answered: send it again, over another."""
+    """A connection that lay idle for long had ended before anything was answered: send it again, over another."""
 
 
 class Wire:
@@ -72,20 +73,21 @@ class Wire:
         self._address, self._seen = (parts.hostname, parts.port), seen
         self._reader: Any = None
         self._writer: Any = None
+        self._used_at = 0.0
 
     async def ask(self, head: Sequence[str], body: bytes) -> Answer:
         """Raises Stale, and OSError where no answer came; the connection is closed then."""
-        used = False
+        idle = False
         try:
             async with asyncio.timeout(TIMEOUT):
-                used = await self._open()
+                idle = await self._open() and time.monotonic() > self._used_at + IDLE
                 host = f"Host: {self._address[0]}:{self._address[1]}"
                 lines = [head[0], host, f"Content-Length: {len(body)}", *head[1:], "", ""]
                 self._writer.write("\r\n".join(lines).encode() + body)
                 return await self._answer()
         except (OSError, EOFError) as error:  # TimeoutError is an OSError
             self.close()
-            if used and not isinstance(error, TimeoutError) and not getattr(error, "partial", b""):
+            if idle and not isinstance(error, TimeoutError) and not getattr(error, "partial", b""):
                 raise Stale from error
             raise OSError(type(error).__name__) from error
 
@@ -103,6 +105,7 @@ class Wire:
         pairs = (line.partition(":") for line in head[1:] if line)
         headers = {name.lower(): text.strip() for name, _, text in pairs}
         body = await self._reader.readexactly(int(headers.get("content-length", 0)))
+        self._used_at = time.monotonic()
         if headers.get("connection") == "close":
             self.close()
         return Answer(int(head[0].split()[1]), headers, body)
@@ -162,7 +165,7 @@ class Handheld:
     async def _attempt(self, what: str, method: str, path: str, told: Any) -> Answer | None:
         """One answer, or nothing where the network gave none; a nonce that is too old is no answer yet.
 
-        A connection that the server ended while it was idle is no failure: HTTP libraries open another, too.
+        A connection that the server ended after it lay idle is no failure: HTTP libraries open another, too.
         """
         while True:
             body = b"" if told is None else msgspec.json.encode({"sent_at": datetime.now(UTC), **told})

@@ -1,4 +1,4 @@
-"""The figures of issue "First figures", on real services in a temporary directory: `bench NAME VALUE UNIT`, one a line.
+"""The figures of issue "Proof", on real services in a temporary directory: `bench NAME VALUE UNIT`, one a line.
 
 Standard output holds the figures and nothing else; progress and spreads go to standard error, everything to
 bench-results.json, and as a picture to bench-results.png. Fails only where something is wrong, never because the
@@ -10,9 +10,11 @@ import json
 import os
 import platform
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -44,6 +46,7 @@ NAMES = (
 RESULTS = Path("bench-results.json")
 WRONG = (
     BenchError, ServingError, EmbeddedError, StoreUnavailable, Problem, Unreachable, NotVerified, OSError,
+    subprocess.TimeoutExpired,
 )  # fmt: skip
 
 
@@ -55,6 +58,7 @@ def asked() -> argparse.Namespace:
     parser.add_argument("--rows", type=int, default=200_000, help="of the journal that is verified (%(default)s)")
     parser.add_argument("--entries", type=int, default=500, help="in one call of sync (%(default)s)")
     parser.add_argument("--recordings", type=int, default=1_000_000, help="that the house grows to (%(default)s)")
+    parser.add_argument("--asked", type=int, default=150, help="times each question of a house that grows is put")
     parser.add_argument("--phones", type=int, default=1000, help="handhelds of the fleet (%(default)s)")
     parser.add_argument("--fleet-seconds", type=float, default=120, help="in which its day is played (%(default)s)")
     parser.add_argument("--only", choices=("fleet", *NAMES), action="append", help="this figure; may be given again")
@@ -63,7 +67,7 @@ def asked() -> argparse.Namespace:
 
 
 def figures(house: House, home: Path, options: argparse.Namespace, wanted: set[str]) -> Iterator[Figure]:
-    """Every figure asked for. The fleet comes first, for its memory is looked at; verifying next, for what the bare app
+    """Those of one house. The fleet comes first, for its memory is looked at; verifying next, for what the bare app
     writes is no journal of ours; sealing last, for it ends the worker."""
     if wanted & {*FLEET}:
         yield from fleet(house, home, options.phones, options.fleet_seconds)
@@ -83,22 +87,26 @@ def figures(house: House, home: Path, options: argparse.Namespace, wanted: set[s
         yield from upload_vs_tus(house, home, options.rounds, options.mib)
     if "seal_vs_read" in wanted:
         yield from seal_vs_read(house, home, options.rounds, options.mib)
-    if wanted & {*GROWTH, "line_bytes"}:
-        yield from growth(house, options.rounds, options.recordings)
 
 
-def measure(home: Path, options: argparse.Namespace) -> list[Figure]:
-    """Start the house, and tell each figure as soon as it is known."""
-    wanted, found = set(options.only or NAMES), []
+def measured(home: Path, options: argparse.Namespace) -> Iterator[Figure]:
+    """Each figure asked for, as soon as it is known."""
+    wanted, growing = set(options.only or NAMES), {*GROWTH, "line_bytes"}
     wanted |= {*FLEET} if "fleet" in wanted else set()
-    with serving.house(Settings(data_dir=home / "data", listen="127.0.0.1:0")) as house:
-        say(f"measuring at {house.url}, everything in {home}")
-        for figure in figures(house, home, options, wanted):
-            if figure.name in wanted:
-                print(figure.line, flush=True)
-                say(figure.spread)
-                found.append(figure)
-    return found
+    if wanted - growing:
+        with a_house(home / "data") as house:
+            yield from (figure for figure in figures(house, home, options, wanted) if figure.name in wanted)
+    if wanted & growing:  # in a house of its own: it begins small
+        with a_house(home / "growing") as house:
+            told = growth(house, options.rounds, options.recordings, options.asked)
+            yield from (figure for figure in told if figure.name in wanted)
+
+
+@contextmanager
+def a_house(place: Path) -> Iterator[House]:
+    with serving.house(Settings(data_dir=place, listen="127.0.0.1:0")) as house:
+        say(f"measuring at {house.url}, everything in {place}")
+        yield house
 
 
 def write(found: list[Figure]) -> None:
@@ -111,23 +119,26 @@ def write(found: list[Figure]) -> None:
 
 
 def main() -> int:
-    options = asked()
+    options, found, code = asked(), [], 0
     home = Path(tempfile.mkdtemp(prefix="fujing-bench-"))
     try:
         with serving.until_signalled():
-            found = measure(home, options)
+            for figure in measured(home, options):
+                print(figure.line, flush=True)
+                say(figure.spread)
+                found.append(figure)
     except Ended:
         say("ended")
-        return 130
+        code = 130
     except WRONG as error:
-        say(f"no figure: {error}")
-        return 1
+        say(f"no further figure: {error}")
+        code = 1
     finally:
         shutil.rmtree(home, ignore_errors=True)
-    if not options.no_json:
+    if found and not options.no_json:
         write(found)
         chart.draw(RESULTS)
-    return 0
+    return code
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -39,9 +39,12 @@ class Piece:
     settings: dict[str, str]
     process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def log(self) -> Path:
+        return self.place.home / f"{self.kind}-{self.settings.get('FUJING_LISTEN', 'worker').replace(':', '-')}.log"
+
     def start(self) -> None:
-        log = self.place.home / f"{self.kind}-{self.settings.get('FUJING_LISTEN', 'worker').replace(':', '-')}.log"
-        with log.open("ab") as said:
+        with self.log.open("ab") as said:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "mobile_api.cli", self.kind],
                 env=self.place.environment() | self.settings, stdout=said, stderr=said, start_new_session=True,
@@ -54,7 +57,11 @@ class Piece:
             family = [each for one in family for each in (one, *one.children(recursive=True))]
             for each in family if number == signal.SIGKILL else family[:1]:
                 _send(each, number)
-            self.process.wait(20)
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.end()  # with all that stands: nothing of a test is left
+                raise
             psutil.wait_procs(family, 5)
 
 
@@ -180,8 +187,17 @@ class Pieces:
     def slow_postgres(self, chance: random.Random) -> None:
         self._freeze(self.postgres.process, chance.uniform(0.3, 2))
 
+    def slow_api(self, chance: random.Random) -> None:
+        self._freeze(chance.choice(self.apis), chance.uniform(0.5, 3))
+
+    def slow_worker(self, chance: random.Random) -> None:
+        """Another may take its job meanwhile, and it goes on as if nothing had been."""
+        self._freeze(chance.choice(self.workers), chance.uniform(0.5, 3))
+
     def _family(self, server: object) -> list[psutil.Process]:
-        child = server._child  # type: ignore[attr-defined]
+        child = server.process if isinstance(server, Piece) else server._child  # type: ignore[attr-defined]
+        if child is None or not psutil.pid_exists(child.pid):
+            return []
         parent = psutil.Process(child.pid)
         return [parent, *parent.children(recursive=True)]
 
@@ -200,10 +216,11 @@ class Pieces:
                 _send(each, signal.SIGCONT)
 
     def end(self) -> None:
-        for piece in (*self.apis, *self.workers):
-            piece.end(signal.SIGTERM)
-        self.store.stop()
-        self.postgres.stop()
+        with ExitStack() as last:
+            for server in (self.postgres, self.store):
+                last.callback(server.stop)
+            for piece in (*self.apis, *self.workers):
+                last.callback(piece.end, signal.SIGTERM)
 
 
 @contextmanager

@@ -33,12 +33,13 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> tuple[Place, str, Path, d
         told = {"passwords": passwords, "shift": shift["id"], "receipts": [filmed(lin, place.home, 1)]}
         fingerprint = succeeded(place.run("fingerprint")).split()[0]
         sign(place)
-        assert "3 of them new" not in succeeded(place.run("backup", str(folder)))
+        said = succeeded(place.run("backup", str(folder)))
+        assert "4 of them new" in said, said  # the film, its still, and a checkpoint in two files
         told["receipts"].append(filmed(lin, place.home, 2))
         lin.declare(film(place.home / "open.mp4", seconds=1, width=160, height=96).path, **claimed())
         sign(place)
         said = succeeded(place.run("backup", str(folder)))
-        assert "4 of them new" in said, said  # the film, its poster, and a checkpoint in two files
+        assert "4 of them new" in said, said  # the second film, its still, and another checkpoint
         assert "1 uploads were not sealed" in said
     return place, fingerprint, folder, told
 
