@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -17,6 +17,7 @@ from backend.database import fetch, first, pool, value
 from backend.entries import digest
 from backend.law.catalogue import law
 from backend.settings import Settings
+from mobile_api import edge
 from tests.builders import (
     PLACE,
     Someone,
@@ -249,6 +250,21 @@ async def test_a_busy_server_is_no_wrong_clock(app: Litestar) -> None:
         await asyncio.sleep(law().span("skew_floor").total_seconds() + 0.3)
     receipt = recorded(await checking_in)
     assert 0 == (await lines_of(receipt["id"]))[0]["facts"]["skew_ms"]
+
+
+async def test_a_body_that_dribbles_turns_no_clock_back(app: Litestar, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who opens a request and ends it a minute and a half later does not say when it was: by that clock it is now."""
+    lin, began = await a_duty_auxiliary(app), ago(seconds=90)
+
+    class Then(datetime):
+        @classmethod
+        def now(cls, zone: Any = None) -> datetime:
+            monkeypatch.undo()
+            return began
+
+    monkeypatch.setattr(edge, "datetime", Then)
+    receipt = recorded(await lin.check_in(occurred_at=began, sent_at=began))
+    assert (await lines_of(receipt["id"]))[0]["facts"]["skew_ms"] >= 90_000
 
 
 async def test_a_clock_at_the_beginning_of_time_is_corrected(app: Litestar) -> None:
