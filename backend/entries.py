@@ -18,7 +18,7 @@ import asyncpg
 import msgspec
 
 from backend import findings, journal
-from backend.database import execute, fetch, first, tx, value
+from backend.database import execute, fetch, first, tx
 from backend.findings import Touched
 from backend.law.catalogue import Law, law
 from backend.officers import officers_among
@@ -309,7 +309,7 @@ async def _record_or_replay(arrival: Arrival) -> Recorded:
         raise Refusal("device_needed")
     async with tx():
         await lock_persons([entry.id, *await verb.concerned(actor, entry)])
-        earlier: Any = await first(EARLIER, entry.id)
+        earlier: Any = await first(*((EARLIER_BY, entry.id, actor.device) if arrival.holding else (EARLIER, entry.id)))
         again = earlier["outcome"] is not None
         if again and (recorded := _recorded_before(arrival, earlier)) is not None:
             return recorded
@@ -319,7 +319,7 @@ async def _record_or_replay(arrival: Arrival) -> Recorded:
         )  # fmt: skip
         admitted = held and earlier["state"] == "admitted"
         unasked = not arrival.holding or arrival.freed or admitted
-        if not unasked and await is_revoked(actor):
+        if not unasked and (actor.quarantined or earlier["revoked"]):
             raise Held("device_revoked")
         if entry.despite is not None and entry.despite.ordered_by is not None:
             await officers_among([entry.despite.ordered_by], timed.occurred_at)
@@ -373,12 +373,6 @@ def _timed_as_held(arrival: Arrival, held: Any) -> Timing:
     return msgspec.structs.replace(timed, late=True, held_until=max(arrival.received_at, timed.received_at))
 
 
-async def is_revoked(actor: Actor) -> bool:
-    """Whether the device was revoked by now; while the transaction lasts, nobody revokes it."""
-    return actor.quarantined or (actor.device is not None and bool(await value(REVOKED, actor.device)))
-
-
-REVOKED = "SELECT revoked_at IS NOT NULL FROM device WHERE id = $1 FOR SHARE"
 EARLIER = """
 SELECT e.salt, e.actor, e.verb, j.outcome, j.at, j.entry, h.state, h.reason, h.content AS held_content,
     h.sent_at AS held_sent_at, h.received_at AS held_received_at
@@ -387,6 +381,9 @@ LEFT JOIN (entry e JOIN journal j ON j.entry_id = e.id AND j.outcome IN ('record
 LEFT JOIN held_entry h ON h.id = x.id
 ORDER BY j.seq DESC NULLS LAST LIMIT 1
 """
+# And whether the device was revoked by now; while the transaction lasts, nobody revokes it.
+REVOKED = "(SELECT d.revoked_at IS NOT NULL FROM device d WHERE d.id = $2 FOR SHARE)"
+EARLIER_BY = EARLIER.replace("\nFROM", f", {REVOKED} AS revoked\nFROM", 1)
 SEEN = """
 INSERT INTO device_entry (device, seq, entry, person, organ, seen_at, boot_id, uptime_ms, booted_at)
 SELECT $3, $13::bigint, $6, $2, $8, $1, $14::uuid, $15::bigint, $16::timestamptz

@@ -108,9 +108,10 @@ async def _lock_and_sign(store: EvidenceStore, keys: Keys, row: Record, found: S
     ended = row["ended_at"] or row["started_at"] or row["declared_at"]
     until = rules.locked_until(ended, now, law().span("footage_retention"), law().span("sealed_retention_floor"))
     until = until.replace(microsecond=0) + timedelta(seconds=1)
-    await store.lock(found.key, found.version, until)
+    kept = [(found.key, found.version)]
     if seen is not None and seen.poster is not None:
-        await store.lock(poster_key(row["id"]), seen.poster, until)
+        kept.append((poster_key(row["id"]), seen.poster))
+    await asyncio.gather(*(store.lock(key, version, until) for key, version in kept))
     signed = keys.evidence.sign(
         {
             "iss": ISSUER,
