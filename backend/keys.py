@@ -163,6 +163,7 @@ class Keys:
     """
 
     def __init__(self, secrets_dir: Path) -> None:
+        make_private(secrets_dir)
         self.session = KeyRing(secrets_dir, "session")
         self.evidence = KeyRing(secrets_dir, "evidence")
         self.refresh = KeyRing(secrets_dir, "refresh")

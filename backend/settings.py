@@ -87,7 +87,8 @@ def _read(key: str, name: str, value: str) -> Any:
     try:
         return msgspec.convert(value, kind, strict=False)
     except msgspec.ValidationError as error:
-        raise SettingsError(f"{key} is not usable: {str(error).lower()}.") from error
+        words = "it takes host:port" if name == "listen" else str(error).lower()
+        raise SettingsError(f"{key} is not usable: {words}.") from error
 
 
 def _scheme(url: str) -> str:

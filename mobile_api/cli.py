@@ -135,6 +135,16 @@ def _settings() -> Settings:
     return settings
 
 
+def _house() -> Settings:
+    """The settings of a house that has been started before: nothing is made in a place where there is none."""
+    settings = _settings()
+    if not settings.secrets_dir.is_dir():
+        raise ServingError(
+            f"There is no Fujing in {settings.data_dir}: FUJING_DATA_DIR names where it is; `fujing serve` begins one."
+        )
+    return settings
+
+
 def _external() -> Settings:
     settings = _settings()
     for name in ("database_url", "s3_endpoint"):
@@ -167,6 +177,8 @@ def import_roster(file: Path, passwords: Path | None) -> None:
     """Bring organs, people, roles, qualifications and devices in line with a CSV file: all of it or nothing."""
     with told_in_one_sentence(), told_by_line(file):
         rows = roster.read(file.read_text(encoding="utf-8-sig"))
+        if passwords is not None and (passwords.exists() or not passwords.absolute().parent.is_dir()):
+            raise ServingError(f"{passwords} must be a new file in a directory that is there; nothing was imported.")
         changed, given = in_database(_settings(), lambda: _bring_in(rows, passwords))
         console.print(", ".join(f"{count} {record}" for record, count in changed.items()) + " changed")
         if passwords is not None:
@@ -179,7 +191,7 @@ def import_plan(file: Path) -> None:
     """Plan the shifts of a CSV file: all of them or none; the same file again plans nothing."""
     with told_in_one_sentence(), told_by_line(file):
         lines = rosters.read(file.read_text(encoding="utf-8-sig"))
-        made = in_database(_settings(), lambda: rosters.bring_in(lines))
+        made = in_database(_house(), lambda: rosters.bring_in(lines))
         console.print(f"{made} shifts planned, {len(lines) - made} were planned already")
 
 
@@ -228,7 +240,7 @@ def _write_passwords(path: Path, given: list[tuple[str, str]]) -> None:
 def set_password(badge: str) -> None:
     """Set a person's password from standard input (or a prompt); their sessions end."""
     with told_in_one_sentence():
-        settings = _settings()
+        settings = _house()
         password = _password()
         in_database(settings, lambda: _set_password(badge, password))
         console.print(f"password of {badge} set")
@@ -253,7 +265,7 @@ async def _set_password(badge: str, password: str) -> None:
 def reset_totp(badge: str) -> None:
     """Take the second factor from somebody who lost it; they set up another at their next sign-in at a desk."""
     with told_in_one_sentence():
-        in_database(_settings(), lambda: _reset_totp(badge))
+        in_database(_house(), lambda: _reset_totp(badge))
         console.print(f"second factor of {badge} reset; their desk sessions ended")
 
 
@@ -269,7 +281,7 @@ async def _reset_totp(badge: str) -> None:
 def rotate_keys(purpose: str) -> None:
     """Make a new key that signs from now on; old ones still verify, so nobody is logged out."""
     with told_in_one_sentence():
-        ring = getattr(Keys(_settings().secrets_dir), purpose)
+        ring = getattr(Keys(_house().secrets_dir), purpose)
         console.print(ring.rotate())
 
 
@@ -277,12 +289,19 @@ def rotate_keys(purpose: str) -> None:
 def show_fingerprint() -> None:
     """Print what names the evidence keys, newest first: write one down outside this machine, for `--trust`."""
     with told_in_one_sentence():
-        for key in Keys(_settings().secrets_dir).evidence.public():
+        for key in Keys(_house().secrets_dir).evidence.public():
             console.print(fingerprint(key), key["kid"], soft_wrap=True)
 
 
+def _fingerprints(_context: click.Context, _option: click.Parameter, told: tuple[str, ...]) -> tuple[str, ...]:
+    for each in told:
+        if not re.fullmatch("[0-9a-f]{64}", each):
+            raise click.BadParameter(f"{each} is no fingerprint: it has 64 letters from 0-9 and a-f")
+    return told
+
+
 TRUST = click.option(
-    "--trust", multiple=True, metavar="FINGERPRINT",
+    "--trust", multiple=True, metavar="FINGERPRINT", callback=_fingerprints,
     help="A key that you trust, as you wrote it down; keys that it vouches for count too.",
 )  # fmt: skip
 
@@ -298,7 +317,7 @@ def verify_journal(trust: tuple[str, ...], deep: bool) -> None:
     from mobile_api.verifying import look
 
     with told_in_one_sentence():
-        settings = _settings()
+        settings = _house()
         sys.exit(in_services(settings, lambda full: look(full, trust, deep, console)))
 
 
@@ -312,7 +331,7 @@ def back_up(folder: Path) -> None:
     from mobile_api import backing_up
 
     with told_in_one_sentence():
-        sys.exit(in_services(_settings(), lambda full: backing_up.back_up(full, folder, console)))
+        sys.exit(in_services(_house(), lambda full: backing_up.back_up(full, folder, console)))
 
 
 @main.command()
@@ -373,9 +392,9 @@ def dispose(for_real: bool, recording: UUID | None) -> None:
 
     with told_in_one_sentence():
         if for_real:
-            in_services(_settings(), lambda full: dispose_of(full, recording, console))
+            in_services(_house(), lambda full: dispose_of(full, recording, console))
         else:
-            in_database(_settings(), lambda: show_due(recording, console))
+            in_database(_house(), lambda: show_due(recording, console))
 
 
 @main.command()
@@ -384,7 +403,7 @@ def erase(for_real: bool) -> None:
     """Empty free text, outsiders' names and places whose term is over; the journal verifies afterwards."""
     with told_in_one_sentence():
         now = datetime.now(UTC)
-        rows = in_database(_settings(), lambda: erasing.erase(now) if for_real else erasing.due(now))
+        rows = in_database(_house(), lambda: erasing.erase(now) if for_real else erasing.due(now))
         for what, count in rows.items():
             console.print(f"{count:>8}  {what}", soft_wrap=True)
         told = (
@@ -418,7 +437,7 @@ def timeline(shift: UUID, picture: Path | None, raw: Path | None) -> None:
     if picture == raw == DASH:
         raise click.UsageError("Only one of --svg and --json can be -.")
     with told_in_one_sentence():
-        told = msgspec.to_builtins(in_database(_settings(), lambda: reads.timeline_of(shift)))
+        told = msgspec.to_builtins(in_database(_house(), lambda: reads.timeline_of(shift)))
         names = {code: message.sentence("zh") for code, message in law().messages.items()}
         if raw is not None:
             _write(raw, json.dumps(told, ensure_ascii=False, indent=2) + "\n")
@@ -467,7 +486,7 @@ def report() -> None:
 def report_expiring(days: int | None, organ: str | None, table: Path | None) -> None:
     """Trainings, qualifications and insurance that expire soon, have expired or are missing (R.8, 24, 30)."""
     with told_in_one_sentence():
-        settings = _settings()
+        settings = _house()
         ahead = expiring.notice_days() if days is None else days
         rows = in_database(settings, lambda: expiring.expiring(datetime.now(UTC), ahead, organ))
         _show(reports.of_expiring(rows, ahead), table)
@@ -479,7 +498,7 @@ def report_expiring(days: int | None, organ: str | None, table: Path | None) -> 
 def report_advances(organ: str | None, table: Path | None) -> None:
     """Costs of injuries: asked for, approved, paid, and what is not settled yet (R.26)."""
     with told_in_one_sentence():
-        _show(reports.of_advances(in_database(_settings(), lambda: injured.outstanding(organ))), table)
+        _show(reports.of_advances(in_database(_house(), lambda: injured.outstanding(organ))), table)
 
 
 @report.command("hours")
@@ -489,7 +508,7 @@ def report_advances(organ: str | None, table: Path | None) -> None:
 def report_hours(month: str, organ: str | None, table: Path | None) -> None:
     """Hours worked, overtime, and time off owed and taken (R.25)."""
     with told_in_one_sentence():
-        rows = in_database(_settings(), lambda: worked.report(month, organ))
+        rows = in_database(_house(), lambda: worked.report(month, organ))
         _show(reports.of_hours(rows, month), table)
 
 
@@ -502,7 +521,7 @@ def report_spot_checks(month: str, organ: str | None, table: Path | None) -> Non
     first = date.fromisoformat(f"{month}-01")
     until = (first + timedelta(days=31)).replace(day=1)
     with told_in_one_sentence():
-        rows = in_database(_settings(), lambda: spot_checks.report(first, until, organ))
+        rows = in_database(_house(), lambda: spot_checks.report(first, until, organ))
         _show(reports.of_spot_checks(rows, month), table)
 
 
@@ -531,7 +550,7 @@ def show_settings() -> None:
 def enrol(serial: str) -> None:
     """Print a single-use code for a device, and as a QR for its camera. Ten minutes."""
     with told_in_one_sentence():
-        settings = _settings()
+        settings = _house()
         made = in_database(settings, lambda: devices.make_code(serial, datetime.now(UTC)))
         url = settings.public_url or f"http://{settings.listen or '127.0.0.1:8080'}"
         uri = devices.uri_of(url, made.code)
@@ -546,7 +565,7 @@ def enrol(serial: str) -> None:
 def revoke(serial: str) -> None:
     """A device was lost: from the next request on it opens nothing; what it still holds goes into quarantine."""
     with told_in_one_sentence():
-        in_database(_settings(), lambda: devices.revoke(serial, datetime.now(UTC)))
+        in_database(_house(), lambda: devices.revoke(serial, datetime.now(UTC)))
         console.print(f"{serial} is revoked")
 
 
@@ -555,7 +574,7 @@ def revoke(serial: str) -> None:
 def reinstate(serial: str) -> None:
     """A lost device was found: it may be enrolled anew; its former key and sessions end."""
     with told_in_one_sentence():
-        in_database(_settings(), lambda: devices.reinstate(serial, datetime.now(UTC)))
+        in_database(_house(), lambda: devices.reinstate(serial, datetime.now(UTC)))
         console.print(f"{serial} may be enrolled anew: fujing enrol {serial}")
 
 

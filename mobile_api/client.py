@@ -8,7 +8,6 @@ another server on the way says is no answer.
 
 import gzip
 import hashlib
-import itertools
 import os
 import random
 import threading
@@ -108,7 +107,7 @@ class Client:
         if session is not None and session.exists():
             self._access, self._refresh = session.read_text().split()
         self._renewing = threading.Lock()
-        self._numbers = numbers or itertools.count(1)  # of this device, which uses none twice
+        self._numbers = numbers or self.key.numbers
 
     @property
     def signed_in(self) -> bool:

@@ -6,6 +6,7 @@ A phone keeps its key in the hardware's key store; a station keeps it in a file 
 import base64
 import fcntl
 import hashlib
+import itertools
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -54,23 +55,29 @@ class Numbers:
 
 
 class DeviceKey:
-    """A P-256 key pair; new, unless one is given."""
+    """A P-256 key pair; new, unless one is given. `numbers` are those of its device's entries: none is given twice."""
 
     def __init__(self, private: ec.EllipticCurvePrivateKey | None = None) -> None:
         self.private = private or ec.generate_private_key(ec.SECP256R1())
         numbers = self.private.public_key().public_numbers()
         x, y = (encoded(number.to_bytes(32)) for number in (numbers.x, numbers.y))
         self.jwk = {"crv": "P-256", "kty": "EC", "x": x, "y": y}
+        self.numbers: Iterator[int] = itertools.count(1)
 
     @classmethod
     def kept_in(cls, path: Path) -> "DeviceKey":
-        """The key in this file, made now if there is none. Raises OSError, ValueError where it is no such key."""
+        """The key in this file, made now if there is none; its numbers are kept beside it, in FILE.numbers.
+
+        Raises OSError, ValueError where it is no such key.
+        """
         if not path.exists():
             write_private(path, cls().pem())
         private = load_pem_private_key(path.read_bytes(), None)
         if not isinstance(private, ec.EllipticCurvePrivateKey):
             raise ValueError(f"{path} holds no P-256 key")
-        return cls(private)
+        kept = cls(private)
+        kept.numbers = Numbers(path.with_name(f"{path.name}.numbers"))
+        return kept
 
     def pem(self) -> bytes:
         return self.private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())

@@ -69,7 +69,7 @@ MARKS = {  # of a stretch: its character, and its colour
 STANDING = {frozenset({"leading"}): "X", frozenset({"recording"}): "O", frozenset(GAPS): "#"}
 DIMMED = {frozenset({"leading"}): "x", frozenset({"recording"}): "o", frozenset(GAPS): "+"}
 LEGEND = {
-    "█": "已确认、已封存 confirmed, sealed",
+    "█": "在岗在办、已确认、已封存 on duty, at work, confirmed, sealed",
     "░": "未答复、不作数 unanswered, not in force",
     "▓": "已收到 received",
     "▒": "仅申报 claimed",

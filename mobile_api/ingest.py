@@ -25,7 +25,7 @@ from backend.law.catalogue import law
 from mobile_api import camera_files
 from mobile_api.camera_files import CHINA, Seen, Start
 from mobile_api.client import Client, NotVerified, Problem, Unreachable, digest_of
-from mobile_api.device_key import DeviceKey, Numbers
+from mobile_api.device_key import DeviceKey
 
 Fate = Literal["sealed", "sealed_before", "not_sealed", "failed"]
 FATES: dict[Fate, tuple[str, str]] = {
@@ -103,8 +103,7 @@ class Station:
 
     def __init__(self, order: Order, console: Console) -> None:
         self._order, self._console = order, console
-        numbers = Numbers(order.key.with_name(f"{order.key.name}.numbers"))
-        self._client = Client(order.url, key=DeviceKey.kept_in(order.key), numbers=numbers)
+        self._client = Client(order.url, key=DeviceKey.kept_in(order.key))
         self._away = False  # the server stopped answering: what is left waits for the next run
 
     def run(self, password: str) -> int:

@@ -19,7 +19,7 @@ from mobile_api.client import Client, Problem
 from mobile_api.device_key import DeviceKey
 from storage.embedded import PostgresAddress, S3Address
 from tests.api.storage_support import a_postgres, an_s3
-from tests.houses import LIN, ROSTER, ZHAO, Place, Serving, gone, serving, succeeded
+from tests.houses import LIN, ROSTER, STATION, ZHAO, Place, Serving, gone, serving, succeeded
 
 PASSWORD = "a password of the street 口令"
 CHECK_IN = {"duty_type": "patrol", "dress": "uniform", "id_card_carried": True, "roster_post": "南门岗亭"}
@@ -203,6 +203,31 @@ def test_a_password_for_nobody_is_a_sentence(served: Serving) -> None:
     done = served.place.run("set-password", "FJ9999", given=PASSWORD + "\n")
     assert 1 == done.returncode
     assert "FJ9999" in complaint(done)
+
+
+@pytest.mark.parametrize("words", ["verify", "fingerprint", "rotate-keys session", "report expiring", "enrol HH-0001"])
+def test_where_there_is_no_house_none_is_made(tmp_path: Path, words: str) -> None:
+    """A fingerprint of a key that was made just now, or a journal without a line that verifies, would deceive."""
+    place = Place(tmp_path)
+    assert "There is no Fujing in" in complaint(place.run(*words.split()))
+    assert not place.data.exists()
+
+
+def test_passwords_go_into_a_new_file_or_nobody_comes_in(station: Place) -> None:
+    """The command of the README, given again."""
+    file, there = station.home / "again.csv", station.home / "there.csv"
+    file.write_text(ROSTER + f"person,FJ7777,新来的,duty_auxiliary,{STATION},2026-01-01,\n")
+    there.write_text("kept")
+    assert "nothing was imported" in complaint(station.run("import-roster", str(file), "--passwords", str(there)))
+    assert "kept" == there.read_text()
+    assert "Nobody has the badge number FJ7777" in complaint(station.run("set-password", "FJ7777", given="x" * 12))
+
+
+def test_half_a_fingerprint_accuses_nobody(station: Place) -> None:
+    """It is no fingerprint, and says nothing of the journal."""
+    done = station.run("verify", "--trust", "ec52b837")
+    assert (2, "") == (done.returncode, done.stdout)
+    assert "is no fingerprint" in done.stderr
 
 
 def test_two_houses_stand_side_by_side(served: Serving, neighbour: Serving) -> None:

@@ -14,6 +14,7 @@ from backend.law.catalogue import law
 from backend.people.devices import LETTERS, new_code, read_code, uri_of
 from backend.people.proofs import Jwk, Nonces, ProofReader
 from backend.refusals import Refusal
+from mobile_api.client import Client
 from mobile_api.device_key import DeviceKey, encoded
 
 METHOD, PATH, URL, TOKEN = "POST", "/v1/shifts/check-in", "https://fujing.test/v1/shifts/check-in", "a.b.c"
@@ -273,3 +274,10 @@ def test_a_key_is_kept_for_its_owner_alone(tmp_path: Path) -> None:
     path = tmp_path / "inner" / "dock-key.pem"
     first, again = DeviceKey.kept_in(path), DeviceKey.kept_in(path)
     assert (first.jkt, 0o600) == (again.jkt, path.stat().st_mode & 0o777)
+
+
+def test_no_program_of_a_device_gives_a_number_twice(tmp_path: Path) -> None:
+    """Numbers are kept with the key: a second script goes on where the first one ended."""
+    path = tmp_path / "dock-key.pem"
+    phones = [Client("http://127.0.0.1:1", key=DeviceKey.kept_in(path)) for _ in range(2)]
+    assert [1, 2, 3] == [phones[number % 2].told()["device_seq"] for number in range(3)]
