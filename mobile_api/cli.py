@@ -556,7 +556,10 @@ def enrol(serial: str) -> None:
         uri = devices.uri_of(url, made.code)
         if sys.stdout.isatty():
             segno.make(uri, error="m").terminal(compact=True)
-        console.print(f"{made.code}   {serial}, until {made.expires_at.astimezone():%H:%M:%S}, once", soft_wrap=True)
+        console.print(
+            f"{made.code}   {serial}, until {made.expires_at.astimezone().isoformat(' ', 'seconds')}, once",
+            soft_wrap=True,
+        )
         console.print(uri, markup=False, soft_wrap=True)
 
 

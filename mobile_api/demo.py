@@ -37,7 +37,7 @@ from backend.settings import Settings
 from mobile_api import printing, reports, serving
 from mobile_api.client import Client, DeskClient, Problem, digest_of
 from mobile_api.device_key import DeviceKey
-from mobile_api.drawing import draw
+from mobile_api.drawing import ZONE, draw
 from mobile_api.footage import Film, film
 from mobile_api.outbox import Outbox
 from mobile_api.serving import Ended, House, ServingError
@@ -231,7 +231,7 @@ def _offline(chen: Client, zhao: Client, officer: str, path: Path) -> bool:
     outbox.close()
     told = chen.get(f"/v1/shifts/{shift}")
     led = [leading["confirmed"] for leading in told["leading"]]
-    _say(f"陈文静 synced: {left} entries left, led and confirmed from {told['leading'][0]['started_at'][11:19]} UTC on")
+    _say(f"陈文静 synced: {left} entries left, led and confirmed from {_clock(told['leading'][0]['started_at'])} on")
     far = abs(datetime.fromisoformat(told["shift"]["started_at"]) - began)
     again = zhao.sync([yes])["results"][0]["status"]
     return (kept, waited, left, led, again) == (5, "waiting", 0, [True], "replayed") and far < timedelta(seconds=5)
@@ -350,7 +350,7 @@ def _looked_into(house: House, home: Path, who: Hurt, injury: str) -> Looked:
     """An inspector finds the gap, opens a review, watches a range, places a hold, exports a package; it is checked."""
     inspector = who.inspector
     (gap,) = (found for found in inspector.get("/v1/findings")["items"] if found["kind"] == "unrecorded")
-    _say(f"吴敏 finds the gap of {gap['started_at'][11:19]} UTC, and looks at the footage after it")
+    _say(f"吴敏 finds the gap of {_clock(gap['started_at'])}, and looks at the footage after it")
     recording = inspector.get("/v1/recordings")["items"][0]
     review = inspector.entry("reviews/open", recording=recording["id"], purpose="injury", number=injury)["id"]
     watched, span = home / "watched.bin", (0, 999_999)
@@ -424,6 +424,11 @@ def _inspector(house: House) -> DeskClient:
     return inspector
 
 
+def _clock(moment: str) -> str:
+    """In Beijing time, as the drawing has it."""
+    return f"{datetime.fromisoformat(moment).astimezone(ZONE):%H:%M:%S}"
+
+
 def _refused(lin: Client) -> bool:
     """Before anything is as it should be: asked, and then tried all the same."""
     outcome = lin.get("/v1/duty/verdict", work="10.3.question")["outcome"]
@@ -443,7 +448,7 @@ def _explained(lin: Client, activity: str) -> bool:
     """The gap that the change of battery left: found by the server, answered for by the auxiliary."""
     gaps = lin.get(f"/v1/activities/{activity}")["activity"]["gaps"]
     for gap in gaps:
-        _say(f"not recorded from {gap['started_at'][11:19]} to {gap['ended_at'][11:19]} UTC: found by the server")
+        _say(f"not recorded from {_clock(gap['started_at'])} to {_clock(gap['ended_at'])}: found by the server")
     lin.entry("recordings/explain", activity=activity, cause="battery", words="更换电池，恢复后已说明", spoken=True)
     _say("林小雨 explained it: 更换电池 (battery); it stands, explained")
     after = lin.get(f"/v1/activities/{activity}")["activity"]["gaps"]
