@@ -19,7 +19,7 @@ from mobile_api.client import Client, Problem
 from mobile_api.device_key import DeviceKey
 from storage.embedded import PostgresAddress, S3Address
 from tests.api.storage_support import a_postgres, an_s3
-from tests.houses import LIN, ROSTER, STATION, ZHAO, Place, Serving, gone, serving, succeeded
+from tests.houses import LIN, ROSTER, ZHAO, Place, Serving, gone, serving, succeeded
 
 PASSWORD = "a password of the street 口令"
 CHECK_IN = {"duty_type": "patrol", "dress": "uniform", "id_card_carried": True, "roster_post": "南门岗亭"}
@@ -211,16 +211,6 @@ def test_where_there_is_no_house_none_is_made(tmp_path: Path, words: str) -> Non
     place = Place(tmp_path)
     assert "There is no Fujing in" in complaint(place.run(*words.split()))
     assert not place.data.exists()
-
-
-def test_passwords_go_into_a_new_file_or_nobody_comes_in(station: Place) -> None:
-    """The command of the README, given again."""
-    file, there = station.home / "again.csv", station.home / "there.csv"
-    file.write_text(ROSTER + f"person,FJ7777,新来的,duty_auxiliary,{STATION},2026-01-01,\n")
-    there.write_text("kept")
-    assert "nothing was imported" in complaint(station.run("import-roster", str(file), "--passwords", str(there)))
-    assert "kept" == there.read_text()
-    assert "Nobody has the badge number FJ7777" in complaint(station.run("set-password", "FJ7777", given="x" * 12))
 
 
 def test_half_a_fingerprint_accuses_nobody(station: Place) -> None:
