@@ -88,6 +88,7 @@ CHANNEL = "fujing_feed"
 SCAN = 5_000  # lines looked at in one call, whoever asks
 COALESCE = 0.1  # seconds: a process rings once in so long
 PAUSE = 1.0  # seconds until it tries again to ring
+CUT = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)  # as a lost connection says
 log = structlog.get_logger()
 
 
@@ -399,7 +400,7 @@ async def _ring(url: str, asked: asyncio.Event) -> None:
                         url, timeout=5, server_settings=SESSION | {"application_name": "fujing-bell"}
                     )
                 await connection.execute(f"NOTIFY {CHANNEL}", timeout=5)
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+            except CUT as error:
                 log.info("nobody was told of a commit", error=type(error).__name__)
                 if connection is not None:
                     connection.terminate()

@@ -16,6 +16,7 @@ from backend import feed, journal
 from backend.database import execute, fetch, tx, value
 from backend.law.catalogue import law
 from backend.people import roster
+from backend.settings import Settings
 from mobile_api.client import Client
 from mobile_api.events import LAG, Hub
 from tests.builders import (
@@ -294,6 +295,30 @@ async def test_without_a_word_in_the_journal_the_heartbeat_finds_it(
         assert above.events()
         await execute("UPDATE session SET ended_at = now(), end_reason = 'revoked' WHERE person = $1", lin.id)
         assert await own.over()
+
+
+async def test_the_bell_rings_on_whatever_its_connection_says(
+    app: Litestar, house: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that ends in the middle leaves asyncpg with words of its own: who rings asks for another connection."""
+    left, heard = [asyncpg.InternalClientError("another operation is in progress")] * 3, asyncio.Event()
+    execute_it = asyncpg.Connection.execute
+
+    async def execute_or_fail(self: Any, query: str, *values: Any, **told: Any) -> Any:
+        if query.startswith("NOTIFY") and left:
+            raise left.pop()
+        return await execute_it(self, query, *values, **told)
+
+    monkeypatch.setattr(asyncpg.Connection, "execute", execute_or_fail)
+    monkeypatch.setattr(feed, "PAUSE", 0.05)
+    listening = await asyncpg.connect(str(house.database_url))
+    await listening.add_listener(feed.CHANNEL, lambda *_: heard.set())
+    async with feed.ringing(str(house.database_url)):
+        async with tx():
+            await fetch("SELECT 1")
+        await asyncio.wait_for(heard.wait(), SOON)
+    await listening.close()
+    assert not left
 
 
 async def test_one_person_holds_so_many_and_the_oldest_gives_way(app: Litestar, hub: Hub) -> None:
