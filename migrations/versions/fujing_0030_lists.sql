@@ -12,12 +12,3 @@ ALTER TABLE finding DROP CONSTRAINT finding_kind_subject_key, ADD UNIQUE (subjec
 
 -- A role reaches some organs, not a thousand: plans reckoned with as many readings of each list.
 ALTER FUNCTION organs_under(text[]) ROWS 20;
-
--- Whose a row is, and when: one for each way to a list.
-DROP INDEX recusal_person, complaint_taken;
-CREATE INDEX recusal_person ON recusal (person, asked_at);
-CREATE INDEX recusal_taken ON recusal (taken_by, asked_at);
-CREATE INDEX complaint_taken ON complaint (taken_by, received_at);
-CREATE INDEX injury_reported ON injury (person, reported_at);
-CREATE INDEX spot_check_drawn ON spot_check (organ, drawn_at);
-CREATE INDEX review_opened ON review (reviewer, opened_at);

@@ -1,8 +1,7 @@
 -- What is wrong with these persons' acts and footage in this time, or with those whom they led: as in 0015, word for word,
 -- but where nothing happened in it nothing is looked for, and its long statement is planned once a connection instead of
--- each time: planning it took four fifths of its time. Each part finds its rows by person and time, or by subject, through
--- an index, so that one plan is right for everybody; sequential scans, which a plan made over empty tables would keep, are
--- left out.
+-- each time: planning it took four fifths of its time. Each part finds its rows by person and time through an index, so
+-- that one plan is right for everybody; sequential scans, which a plan made over empty tables would keep, are left out.
 CREATE OR REPLACE FUNCTION refresh_findings(
     persons uuid[], within tstzrange, at timestamptz, tolerance interval, open_ceiling interval, handing_over interval
 ) RETURNS TABLE (kind text, subject uuid) LANGUAGE plpgsql
@@ -103,9 +102,8 @@ BEGIN
     ),
     gone AS (
         UPDATE finding f SET withdrawn_at = at
-        WHERE f.subject = ANY (acts || ARRAY(SELECT id FROM namings) || ARRAY(SELECT id FROM footage))
-            AND f.withdrawn_at IS NULL
-            AND (f.subject = ANY (acts) AND f.kind IN ('led_gap', 'unrecorded', 'legality_defect',
+        WHERE f.withdrawn_at IS NULL
+            AND (f.subject IN (SELECT activity FROM judged) AND f.kind IN ('led_gap', 'unrecorded', 'legality_defect',
                     'no_public_notice', 'not_released', 'not_on_shift', 'not_led', 'uninsured', 'unequipped', 'recused')
                 OR f.subject IN (SELECT id FROM namings) AND f.kind = 'not_on_shift'
                 OR f.subject IN (SELECT id FROM footage) AND f.kind = 'handed_over_late')
