@@ -26,12 +26,12 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from backend import journal
-from backend.database import execute, opened, tx, value
+from backend.core import journal
+from backend.core.database import execute, opened, tx, value
+from backend.core.keys import Purpose, make_private, write_private
+from backend.core.settings import Settings
 from backend.evidence.sealing import poster_key
-from backend.keys import Purpose, make_private, write_private
 from backend.proof.checkpoints import LEAVES, SIGNED, key_of
-from backend.settings import Settings
 from storage.embedded.processes import EmbeddedError
 from storage.evidence_store import EvidenceStore, ObjectUnknown
 

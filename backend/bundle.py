@@ -10,10 +10,10 @@ from uuid import UUID
 
 import msgspec
 
-from backend.activities import asking
-from backend.activities.entries import CaseKind
-from backend.database import fetch, first
-from backend.entries import Actor, Moment, Role
+from backend.activities import duty_check
+from backend.activities.schemas import CaseKind
+from backend.core.database import fetch, first
+from backend.core.write_path import Actor, Moment, Role
 from backend.law.catalogue import law
 from backend.people import directory
 from backend.people.directory import IN_SERVICE
@@ -183,7 +183,7 @@ WHERE owner = $1 AND state IN ('declared', 'receiving', 'received', 'mismatch') 
 
 async def of(actor: Actor, works: str | None, now: datetime) -> Bundle:
     """The bundle of this person at this moment; `works`: the ETag of the catalogue they have."""
-    kept = asking.catalogue()
+    kept = duty_check.catalogue()
     same = works is not None and works.strip('"') == kept.etag.strip('"')
     current = await first(NOW, actor.person, now)
     recent, ahead = now - law().span("case_recent"), now + law().span("planned_ahead")

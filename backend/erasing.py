@@ -12,8 +12,8 @@ from uuid import UUID
 
 import msgspec
 
-from backend import journal
-from backend.database import fetch, tx, value
+from backend.core import journal
+from backend.core.database import fetch, tx, value
 from backend.law.catalogue import law
 
 BATCH = 500

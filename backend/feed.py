@@ -22,15 +22,16 @@ import asyncpg
 import msgspec
 import structlog
 
-from backend import bundle, database
+from backend import bundle
 from backend.bundle import Bundle
-from backend.database import SESSION, Record, fetch, first, tx
-from backend.entries import Actor, Moment
-from backend.journal import SAFE
+from backend.core import database
+from backend.core.database import SESSION, Record, fetch, first, tx
+from backend.core.journal import SAFE
+from backend.core.paging import wrong
+from backend.core.visibility import viewer, visible_to
+from backend.core.write_path import Actor, Moment
 from backend.law.catalogue import law
-from backend.oversight import reads
-from backend.oversight.paging import wrong
-from backend.visibility import viewer, visible_to
+from backend.oversight import timeline
 
 # Which lines travel at all. A verb that stands in none of the three is told to nobody: whoever adds one decides.
 TOLD = frozenset({  # to the persons concerned, those above them, and whoever may read the fact because they led it
@@ -162,9 +163,9 @@ ORDER BY j.epoch DESC, j.xid DESC, j.seq DESC LIMIT 1
 """  # noqa: S608 - constants, here and below
 LINE = f"SELECT j.entry FROM journal j WHERE j.seq = $3 AND (j.epoch, j.xid) = ($1, $2::xid8) AND {SAFE.format(j='j')}"  # noqa: S608
 READABLE = f"""
-    EXISTS (SELECT FROM shift s WHERE s.id = ANY (w.subjects) AND {reads.SHIFT.condition})
-    OR EXISTS (SELECT FROM activity a WHERE a.id = ANY (w.subjects) AND {reads.ACTIVITY.condition})
-    OR EXISTS (SELECT FROM recording r WHERE r.id = ANY (w.subjects) AND {reads.RECORDING.condition})
+    EXISTS (SELECT FROM shift s WHERE s.id = ANY (w.subjects) AND {timeline.SHIFT.condition})
+    OR EXISTS (SELECT FROM activity a WHERE a.id = ANY (w.subjects) AND {timeline.ACTIVITY.condition})
+    OR EXISTS (SELECT FROM recording r WHERE r.id = ANY (w.subjects) AND {timeline.RECORDING.condition})
 """  # noqa: S608
 PAPER = "EXISTS (SELECT FROM upload u WHERE u.id = ANY (w.subjects) AND u.kind = 'document')"
 VISIBLE = f"""

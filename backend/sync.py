@@ -18,14 +18,14 @@ import msgspec
 import structlog
 from structlog.contextvars import bind_contextvars
 
-from backend.database import execute, fetch, tx
-from backend.entries import Actor, Arrival, Entry, Held, Recorded, Verb, lock_persons, record
+from backend.core.database import execute, fetch, tx
+from backend.core.refusals import Refusal
+from backend.core.write_path import Actor, Arrival, Entry, Held, Recorded, Verb, lock_persons, record
+from backend.held import device_sequence
+from backend.held import service as holding
+from backend.held.service import Wait
 from backend.law.catalogue import law
-from backend.oversight import held as holding
-from backend.oversight import sequence
-from backend.oversight.held import Wait
-from backend.refusals import Refusal
-from backend.verbs import VERBS
+from backend.registry import VERBS
 
 BY_NAME = {verb.name: verb for verb in VERBS}
 ATTEMPTS = 4
@@ -99,7 +99,7 @@ def _moment(item: Item) -> tuple[datetime, int, str]:
 async def _settled(actor: Actor, item: Item, sent_at: datetime, received_at: datetime) -> Result:
     if item.entry is None or item.verb is None:
         if item.id is not None and item.device_seq is not None:
-            await sequence.seen_unread(actor, item.id, item.device_seq, received_at)
+            await device_sequence.seen_unread(actor, item.id, item.device_seq, received_at)
         return Result(id=item.id, status="refused", refusal=item.refusal)
     arrival = Arrival(item.verb, actor, item.entry, sent_at, received_at, True)
     bind_contextvars(entry=str(item.entry.id))

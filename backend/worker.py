@@ -15,16 +15,19 @@ from pgqueuer import PgQueuer, RetryRequested
 from pgqueuer.executors import EntrypointExecutor
 from pgqueuer.models import Context, Job, Schedule
 
-from backend import erasing, feed, findings, jobs, sync
+from backend import erasing, feed, sync
 from backend.assistance import service as assistance
 from backend.complaints import matters
 from backend.complaints import service as complaints
-from backend.database import SESSION, opened
-from backend.evidence import agreeing, disposing, holding, sealing
+from backend.core import findings, jobs
+from backend.core.database import SESSION, opened
+from backend.core.keys import Keys
+from backend.evidence import sealing
+from backend.evidence.retention import disposal, legal_holds, reconcile
+from backend.held import device_sequence
 from backend.hours import service as hours
 from backend.injuries import service as injuries
-from backend.keys import Keys
-from backend.oversight import finding, sequence
+from backend.oversight import overdue_findings
 from backend.people import sessions
 from backend.proof import checkpoints
 from backend.recusals import service as recusals
@@ -73,7 +76,7 @@ def _asked_for(queue: PgQueuer, store: EvidenceStore, keys: Keys) -> None:
 
     @queue.entrypoint(jobs.HOLD, concurrency_limit=1, on_failure="hold", executor_factory=Patient)
     async def hold(_: Job) -> None:
-        await holding.follow(store)
+        await legal_holds.follow(store)
 
 
 def _every_minute(queue: PgQueuer, store: EvidenceStore, keys: Keys) -> None:
@@ -84,7 +87,7 @@ def _every_minute(queue: PgQueuer, store: EvidenceStore, keys: Keys) -> None:
     @queue.schedule("release", "* * * * *")
     async def release(_: Schedule) -> None:
         now = datetime.now(UTC)
-        log.info("released", **await sync.sweep(now), numbers=await sequence.look(now))
+        log.info("released", **await sync.sweep(now), numbers=await device_sequence.look(now))
 
     @queue.schedule("checkpoint", "* * * * *")
     async def checkpoint(_: Schedule) -> None:
@@ -94,12 +97,12 @@ def _every_minute(queue: PgQueuer, store: EvidenceStore, keys: Keys) -> None:
 def _every_few_minutes(queue: PgQueuer, store: EvidenceStore) -> None:
     @queue.schedule("sweep", "*/5 * * * *")
     async def sweep(_: Schedule) -> None:
-        log.info("swept", **await sealing.sweep(store, datetime.now(UTC)), holds=await holding.follow(store))
+        log.info("swept", **await sealing.sweep(store, datetime.now(UTC)), holds=await legal_holds.follow(store))
 
     @queue.schedule("find", "*/5 * * * *")
     async def find(_: Schedule) -> None:
         now = datetime.now(UTC)
-        log.info("found", persons=await finding.look_again(now), roster=await rosters.look(now))
+        log.info("found", persons=await overdue_findings.look_again(now), roster=await rosters.look(now))
 
     @queue.schedule("overdue", "*/5 * * * *")
     async def overdue(_: Schedule) -> None:
@@ -117,7 +120,7 @@ def _every_night(queue: PgQueuer, store: EvidenceStore) -> None:
 
     @queue.schedule("agree", "11 1 * * *")
     async def agree(_: Schedule) -> None:
-        log.info("agreed", **await agreeing.agree(store, datetime.now(UTC)))
+        log.info("agreed", **await reconcile.agree(store, datetime.now(UTC)))
 
     @queue.schedule("overtime", "47 2 * * *")
     async def overtime(_: Schedule) -> None:
@@ -129,7 +132,7 @@ def _every_night(queue: PgQueuer, store: EvidenceStore) -> None:
 
     @queue.schedule("dispose", "31 3 * * *")
     async def dispose(_: Schedule) -> None:
-        log.info("disposed", **(await disposing.dispose(store, datetime.now(UTC)))._asdict())
+        log.info("disposed", **(await disposal.dispose(store, datetime.now(UTC)))._asdict())
 
     @queue.schedule("erase", "51 3 * * *")
     async def erase(_: Schedule) -> None:

@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 import asyncpg
 from piccolo.apps.migrations.commands.forwards import ForwardsMigrationManager
 
-from backend.database import execute, opened, tx, value
+from backend.core.database import execute, opened, tx, value
 
 LOCK = "SELECT pg_advisory_xact_lock(hashtext('fujing migrations'))"
 OLDEST_SERVER = 150_000

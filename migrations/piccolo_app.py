@@ -20,7 +20,7 @@ APP_CONFIG = AppConfig(
             "backend.recusals.tables",
             "backend.assistance.tables",
             "backend.rosters.tables",
-            "backend.oversight.tables",
+            "backend.held.tables",
             "backend.reviews.tables",
         ]
     ),

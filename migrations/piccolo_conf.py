@@ -2,7 +2,7 @@
 
 from piccolo.conf.apps import AppRegistry
 
-from backend.database import DB
+from backend.core.database import DB
 
 APP_REGISTRY = AppRegistry(apps=["migrations.piccolo_app"])
 __all__ = ["APP_REGISTRY", "DB"]

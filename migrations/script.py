@@ -4,7 +4,7 @@ from pathlib import Path
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 
-from backend.database import execute
+from backend.core.database import execute
 
 VERSIONS = Path(__file__).parent / "versions"
 

@@ -12,30 +12,32 @@ import structlog
 from litestar import Litestar, Router
 from litestar.middleware import DefineMiddleware
 
-from backend import database, feed, settings
-from backend.keys import Keys
+from backend import feed
+from backend.core import database, settings
+from backend.core.keys import Keys
+from backend.core.settings import Settings
 from backend.law.catalogue import use
 from backend.people.proofs import ProofReader
 from backend.people.sessions import TokenReader
 from backend.reviews.watching import ENDINGS
-from backend.settings import Settings
-from mobile_api import (
+from mobile_api import metrics, openapi
+from mobile_api.auth import SessionMiddleware
+from mobile_api.logs import configure
+from mobile_api.problems import AWAY, HANDLERS
+from mobile_api.request_middleware import Edge
+from mobile_api.routes import (
     assistance,
     changes,
     complaints,
     descriptions,
     desk,
     devices,
-    duty,
-    entries,
     events,
     handovers,
     holds,
     hours,
     injuries,
     lookups,
-    metrics,
-    openapi,
     operations,
     packages,
     people,
@@ -45,17 +47,15 @@ from mobile_api import (
     sessions,
     sync,
     uploads,
+    verbs,
+    verdict,
 )
-from mobile_api.auth import SessionMiddleware
-from mobile_api.edge import Edge
-from mobile_api.logs import configure
-from mobile_api.problems import AWAY, HANDLERS
 from mobile_api.stores import store_of
 
 BODY_LIMIT = 1024 * 1024
 GARBAGE_LOOKS = 10_000  # new objects between looks for garbage; 700 suits scripts
 FEATURES: tuple[Any, ...] = (
-    sessions, devices, desk, people, duty, entries, lookups, descriptions,
+    sessions, devices, desk, people, verdict, verbs, lookups, descriptions,
     uploads, handovers, rosters, holds, reviews, packages, hours, complaints,
     injuries, recusals, assistance, changes, events, sync,
 )  # fmt: skip

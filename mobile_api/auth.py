@@ -12,10 +12,10 @@ from typing import Any
 from litestar.connection import ASGIConnection
 from litestar.middleware import AbstractAuthenticationMiddleware, AuthenticationResult
 
-from backend.entries import Actor
+from backend.core.refusals import Refusal
+from backend.core.write_path import Actor
 from backend.people.proofs import Proof
 from backend.people.sessions import actor_of
-from backend.refusals import Refusal
 from mobile_api import cookies
 from mobile_api.problems import FRESH_NONCE
 

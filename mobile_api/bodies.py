@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 import msgspec
 from litestar import Request
 
+from backend.core.refusals import Refusal
 from backend.people.proofs import Proof
-from backend.refusals import Refusal
 from mobile_api.auth import PROOF
 
 T = TypeVar("T")

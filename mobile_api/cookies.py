@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 from litestar.connection import ASGIConnection
 from litestar.datastructures import Cookie
 
-from backend.entries import Actor
+from backend.core.refusals import Refusal
+from backend.core.write_path import Actor
 from backend.people import desk
-from backend.refusals import Refusal
 
 Connection = ASGIConnection[Any, Any, Any, Any]
 SECURE, PLAIN = "__Host-fujing", "fujing"

@@ -15,9 +15,9 @@ from prometheus_client import REGISTRY, CollectorRegistry, Counter, multiprocess
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-from backend.database import pool
-from backend.oversight import measuring
-from backend.oversight.measuring import House
+from backend.core.database import pool
+from backend.oversight import gauges
+from backend.oversight.gauges import House
 from mobile_api.auth import PUBLIC
 
 SHARED = "PROMETHEUS_MULTIPROC_DIR"  # where several processes keep their counts; chosen before this is imported
@@ -58,7 +58,7 @@ class Measured:
                 return
             self._house = None
             try:
-                self._house = await asyncio.wait_for(measuring.look(), PATIENCE)
+                self._house = await asyncio.wait_for(gauges.look(), PATIENCE)
             except Exception:  # whatever it is, the database did not answer; the other figures are there
                 return
             self._at = monotonic()

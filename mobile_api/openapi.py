@@ -11,9 +11,9 @@ from litestar import MediaType, Request, Response, get
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
 
-from backend.entries import Note
+from backend.core.write_path import Note
 from backend.law.catalogue import law
-from backend.verbs import SHA256, VERBS
+from backend.registry import SHA256, VERBS
 from mobile_api.auth import PUBLIC
 from mobile_api.cookies import CSRF_HEADER, PLAIN, SECURE
 

@@ -17,8 +17,8 @@ from litestar.exceptions import (
     ValidationException,
 )
 
+from backend.core.refusals import Refusal, problem
 from backend.law.catalogue import Language
-from backend.refusals import Refusal, problem
 from storage.evidence_store import StoreUnavailable
 
 PROBLEM_JSON = "application/problem+json"

@@ -1,6 +1,6 @@
 """The evidence store that the settings name."""
 
-from backend.settings import Settings
+from backend.core.settings import Settings
 from storage.evidence_store import EvidenceStore, StoreSettings
 
 

@@ -18,10 +18,10 @@ import msgspec
 from argon2 import PasswordHasher
 from litestar import Litestar
 
-from backend.database import execute, value
+from backend.core.database import execute, value
 from backend.people import roster, sessions
 from backend.people.roster import Row
-from mobile_api.device_key import DeviceKey
+from mobile_api.client.device_key import DeviceKey
 
 CITY, DISTRICT, OTHER_DISTRICT = "330100000000", "330102000000", "330106000000"
 STATION, SIBLING, ELSEWHERE = "330102010000", "330102020000", "330106010000"

@@ -13,13 +13,13 @@ import asyncpg
 import pytest
 from litestar import Litestar
 
-from backend import settings
-from backend.database import fetch
+from backend.core import settings
+from backend.core.database import fetch
+from backend.core.settings import Settings
 from backend.evidence.sealing import seal
 from backend.people import roster
-from backend.settings import Settings
-from mobile_api import serving
 from mobile_api.app import build
+from mobile_api.cli import serving
 from tests.builders import MET, ORGANS, organ_row
 
 
@@ -55,7 +55,9 @@ async def app(house: Settings) -> AsyncIterator[Litestar]:
     async with application.lifespan():
         await roster.bring_in([organ_row(*organ) for organ in ORGANS])
         yield application
-    from tests.met import unlisted  # it assembles the application, of whose warnings pytest is not told before
+    from tests.contract_problems import (
+        unlisted,  # it assembles the application, of whose warnings pytest is not told before
+    )
 
     assert set() == unlisted(MET), "a test was answered a problem that the contract does not list"
 

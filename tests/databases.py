@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import asyncpg
 
-from backend.settings import Settings
+from backend.core.settings import Settings
 from storage.embedded.postgres import postgres_binaries
 
 

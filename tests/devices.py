@@ -14,7 +14,7 @@ import httpx
 import urllib3
 from litestar import Litestar
 
-from backend.database import first
+from backend.core.database import first
 from backend.evidence.sealing import seal
 from tests.builders import Someone, now, recorded, some_footage
 

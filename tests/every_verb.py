@@ -9,8 +9,8 @@ import httpx
 import pytest
 from litestar import Litestar
 
-from backend.database import tx, value
-from backend.verbs import VERBS
+from backend.core.database import tx, value
+from backend.registry import VERBS
 from tests.builders import (
     CITY,
     DISTRICT,

@@ -18,7 +18,7 @@ import asyncpg
 import msgspec
 import urllib3
 
-from mobile_api.client import read_receipt
+from mobile_api.client.api import read_receipt
 from tests.phone import Act, Plan, some_bytes
 
 SPACE = UUID("0192f0c1-5d2e-7a31-8a5e-6f0e4f6f00ff")

@@ -17,8 +17,8 @@ from typing import Any
 
 import psutil
 
-from mobile_api.client import Client
-from mobile_api.device_key import DeviceKey
+from mobile_api.client.api import Client
+from mobile_api.client.device_key import DeviceKey
 
 STATION = "330102010000"
 ROSTER = f"""record,code,name,kind,organ,from,until

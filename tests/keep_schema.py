@@ -9,11 +9,11 @@ import gzip
 import tempfile
 from pathlib import Path
 
-from backend import settings
+from backend.core import settings
+from backend.core.settings import Settings
 from backend.people import roster
-from backend.settings import Settings
-from mobile_api import serving
 from mobile_api.app import build
+from mobile_api.cli import serving
 from tests.builders import ORGANS, organ_row
 from tests.databases import dumped
 from tests.every_verb import answers

@@ -16,9 +16,9 @@ from uuid import UUID
 
 import msgspec
 
-from mobile_api.client import Client, Unreachable
-from mobile_api.device_key import DeviceKey
-from mobile_api.outbox import Outbox, carry
+from mobile_api.client.api import Client, Unreachable
+from mobile_api.client.device_key import DeviceKey
+from mobile_api.client.outbox import Outbox, carry
 
 
 class Act(msgspec.Struct, frozen=True):

@@ -12,9 +12,9 @@ from uuid import UUID
 
 import msgspec
 
-from backend.activities import asking, rules
-from backend.activities.asking import Asked
-from backend.activities.entries import (
+from backend.activities import duty_check, rules
+from backend.activities.duty_check import Asked
+from backend.activities.schemas import (
     AmendActivity,
     CoverGap,
     ExplainGap,
@@ -23,14 +23,14 @@ from backend.activities.entries import (
     StartActivity,
     Told,
 )
-from backend.database import Record, execute, fetch, first, value
-from backend.entries import Actor, Entry, Occasion, Outcome, as_json
-from backend.findings import Touched, tolerances
-from backend.journal import utc
+from backend.core.database import Record, execute, fetch, first, value
+from backend.core.findings import Touched, tolerances
+from backend.core.journal import utc
+from backend.core.officers import officers_among
+from backend.core.refusals import Refusal, Unknown
+from backend.core.write_path import Actor, Entry, Occasion, Outcome, as_json
 from backend.law.catalogue import Law, Work
 from backend.law.verdict import Facts, Verdict, verdict
-from backend.officers import officers_among
-from backend.refusals import Refusal, Unknown
 
 BEGIN = """
 INSERT INTO activity (id, person, organ, work, case_kind, case_ref, emergency, started_at, finished, spans,
@@ -94,7 +94,7 @@ async def start(occasion: Occasion, entry: StartActivity) -> Outcome:
     asked = Asked(
         emergency=entry.emergency, recording=entry.recording, officers=entry.officers_present, case_ref=entry.case_ref
     )  # fmt: skip
-    facts = await asking.facts_at(actor, asked, at)
+    facts = await duty_check.facts_at(actor, asked, at)
     told = _judged(work, facts)
     unmet = occasion.require([*told.unmet, *_unmet(work, entry.case_kind, entry.restraints)])
     await execute(
@@ -195,7 +195,7 @@ async def _unmet_by_amendment(occasion: Occasion, entry: AmendActivity, row: Rec
     emergency = row["emergency"] if entry.emergency is None else entry.emergency
     officers = row["officers_present"] if entry.officers_present is None else entry.officers_present
     asked = Asked(emergency=emergency, officers=officers, case_ref=entry.case_ref or row["case_ref"])
-    facts = await asking.facts_at(occasion.actor, asked, row["begun"])
+    facts = await duty_check.facts_at(occasion.actor, asked, row["begun"])
     facts = msgspec.structs.replace(facts, on_shift=True, leader="confirmed", recording=True)
     return [*_judged(work, facts).unmet, *_unmet(work, case_kind, entry.restraints)]
 

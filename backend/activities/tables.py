@@ -4,7 +4,7 @@ migrations/versions/fujing_0007_activities.sql."""
 from piccolo.columns import JSONB, UUID, Array, Boolean, ForeignKey, Integer, OnDelete, SmallInt, Text, Timestamptz
 from piccolo.table import Table
 
-from backend.database import DB
+from backend.core.database import DB
 from backend.people.tables import Organ, Person
 
 

@@ -12,16 +12,16 @@ from uuid import UUID
 
 import structlog
 
-from backend import findings, journal
-from backend.assistance.entries import AcknowledgeCall, ArriveAtCall, CallForHelp, CloseCall, OnCall
-from backend.database import Record, execute, fetch, first, tx, value
-from backend.entries import Actor, Occasion, Outcome, as_json, lock_persons
-from backend.findings import Finding
-from backend.journal import utc
+from backend.assistance.schemas import AcknowledgeCall, ArriveAtCall, CallForHelp, CloseCall, OnCall
+from backend.core import findings, journal
+from backend.core.database import Record, execute, fetch, first, tx, value
+from backend.core.findings import Finding
+from backend.core.journal import utc
+from backend.core.officers import TODAY
+from backend.core.refusals import Refusal, Unknown
+from backend.core.visibility import Way, viewer, visible_to
+from backend.core.write_path import Actor, Occasion, Outcome, as_json, lock_persons
 from backend.law.catalogue import law
-from backend.officers import TODAY
-from backend.refusals import Refusal, Unknown
-from backend.visibility import Way, viewer, visible_to
 
 STEPS = ("acknowledge", "arrive", "close")
 FIRST = """

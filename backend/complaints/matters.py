@@ -8,16 +8,16 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
-from backend import findings
-from backend.complaints.entries import AnswerMatter, LinkFootage, RaiseMatter
-from backend.database import Record, execute, fetch, first, value
-from backend.entries import Actor, Occasion, Outcome
-from backend.evidence import holding
-from backend.evidence.holding import Hold
-from backend.findings import Overdue
-from backend.journal import utc
-from backend.refusals import Refusal, Unknown
-from backend.visibility import OVERSEEING, reaches, viewer, visible_to
+from backend.complaints.schemas import AnswerMatter, LinkFootage, RaiseMatter
+from backend.core import findings
+from backend.core.database import Record, execute, fetch, first, value
+from backend.core.findings import Overdue
+from backend.core.journal import utc
+from backend.core.refusals import Refusal, Unknown
+from backend.core.visibility import OVERSEEING, reaches, viewer, visible_to
+from backend.core.write_path import Actor, Occasion, Outcome
+from backend.evidence.retention import legal_holds
+from backend.evidence.retention.legal_holds import Hold
 
 INSERT = """
 INSERT INTO matter (id, person, organ, kind, against, of_relative, words, raised_at, answer_by)
@@ -95,7 +95,7 @@ async def _link(occasion: Occasion, matter: UUID, organ: str, recordings: Sequen
         if await first(LINK, matter, own[told]) is not None:
             reason, by = occasion.law.messages["hold_of_matter"].zh, occasion.actor.person
             kept = Hold(uuid4(), organ, reason, by, occasion.timing.as_of, "matter", matter, upload=own[told])
-            await holding.hold(kept)
+            await legal_holds.hold(kept)
 
 
 async def _outcome(asked: UUID) -> Outcome:

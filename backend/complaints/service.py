@@ -10,9 +10,8 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
-from backend import findings
 from backend.complaints import rules
-from backend.complaints.entries import (
+from backend.complaints.schemas import (
     ConcludeComplaint,
     ExtendComplaint,
     FeedBack,
@@ -22,15 +21,16 @@ from backend.complaints.entries import (
     ReceiveComplaint,
     StepAsideFromComplaint,
 )
-from backend.database import Record, execute, first, value
-from backend.entries import Actor, Occasion, Outcome, as_json
-from backend.evidence import holding
-from backend.evidence.holding import Hold
-from backend.findings import Overdue
-from backend.journal import utc
-from backend.officers import organ_of_auxiliary
-from backend.refusals import Refusal, Unknown
-from backend.visibility import INSPECTING, reaches
+from backend.core import findings
+from backend.core.database import Record, execute, first, value
+from backend.core.findings import Overdue
+from backend.core.journal import utc
+from backend.core.officers import organ_of_auxiliary
+from backend.core.refusals import Refusal, Unknown
+from backend.core.visibility import INSPECTING, reaches
+from backend.core.write_path import Actor, Occasion, Outcome, as_json
+from backend.evidence.retention import legal_holds
+from backend.evidence.retention.legal_holds import Hold
 
 INSERT = """
 INSERT INTO complaint (id, organ, channel, anonymous, complainant, contact, words, case_ref, shift, place, radius_m,
@@ -161,7 +161,7 @@ async def _about(occasion: Occasion, entry: ReceiveComplaint) -> About:
 async def _keep(occasion: Occasion, asked: UUID, about: About, place: str | None, radius_m: int | None) -> None:
     law = occasion.law
     around: timedelta = law.span("complaint_hold_around")
-    await holding.hold(
+    await legal_holds.hold(
         Hold(
             uuid4(), about.organ, law.messages["hold_of_complaint"].zh, occasion.actor.person, occasion.timing.as_of,
             "complaint", asked, about.person, place, radius_m, None if place is None else law.count("datums_apart"),

@@ -5,7 +5,7 @@ from typing import Any
 from piccolo.columns import JSONB, UUID, Boolean, ForeignKey, Integer, OnDelete, Text, Timestamptz
 from piccolo.table import Table
 
-from backend.database import DB
+from backend.core.database import DB
 from backend.evidence.tables import Upload
 from backend.people.tables import Organ, Person
 from backend.shifts.tables import Shift

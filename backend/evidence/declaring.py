@@ -12,13 +12,13 @@ from uuid import UUID
 
 import msgspec
 
-from backend.database import execute, fetch, first
-from backend.entries import Actor, Occasion, Outcome
+from backend.core.database import execute, fetch, first
+from backend.core.findings import Touched
+from backend.core.refusals import Refusal
+from backend.core.write_path import Actor, Occasion, Outcome
 from backend.evidence import rules
-from backend.evidence.entries import DeclareDocument, DeclareRecording
-from backend.findings import Touched
+from backend.evidence.schemas import DeclareDocument, DeclareRecording
 from backend.people.directory import DOCK, wearer_under
-from backend.refusals import Refusal
 
 UPLOAD = """
 INSERT INTO upload (id, kind, owner, organ, declared_by, device, file_name, media_type, state, bytes, sha256,

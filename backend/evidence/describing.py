@@ -13,11 +13,11 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from backend.database import Record, execute, first, value
-from backend.entries import Actor, Occasion, Outcome
-from backend.evidence.entries import DescribeRecording
+from backend.core.database import Record, execute, first, value
+from backend.core.refusals import Refusal, Unknown
+from backend.core.write_path import Actor, Occasion, Outcome
+from backend.evidence.schemas import DescribeRecording
 from backend.law.catalogue import Law
-from backend.refusals import Refusal, Unknown
 
 KEPT = "SELECT coalesce(same_as, id) FROM upload WHERE id = $1"
 WORN = f"SELECT wearer FROM recording WHERE id = ({KEPT})"  # noqa: S608

@@ -20,12 +20,13 @@ from uuid import UUID
 import msgspec
 import structlog
 
-from backend import findings, jobs, journal
-from backend.database import Record, execute, fetch, first, rows_touched, tx
-from backend.evidence import holding, rules
-from backend.evidence.process import lock_concerned, look_again
-from backend.findings import Finding
-from backend.keys import Keys
+from backend.core import findings, jobs, journal
+from backend.core.database import Record, execute, fetch, first, rows_touched, tx
+from backend.core.findings import Finding
+from backend.core.keys import Keys
+from backend.evidence import rules
+from backend.evidence.refresh import lock_concerned, look_again
+from backend.evidence.retention import legal_holds
 from backend.law.catalogue import law
 from storage.evidence_store import EvidenceStore, ObjectUnknown, StoredObject
 
@@ -128,7 +129,7 @@ async def _lock_and_sign(store: EvidenceStore, keys: Keys, row: Record, found: S
             return
         await _note(row, seen)
         await look_again(row["id"], now)
-        if await holding.covers(row["id"]):
+        if await legal_holds.covers(row["id"]):
             await jobs.enqueue(jobs.HOLD, row["id"])
         facts = {
             "sha256": row["sha256"],

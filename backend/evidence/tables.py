@@ -9,7 +9,7 @@ from piccolo.columns import JSONB, UUID, BigInt, Boolean, ForeignKey, Integer, O
 from piccolo.columns.reference import LazyTableReference
 from piccolo.table import Table
 
-from backend.database import DB
+from backend.core.database import DB
 from backend.people.tables import Device, Organ, Person
 
 

@@ -12,17 +12,17 @@ from uuid import UUID, uuid5
 
 import structlog
 
-from backend import findings
-from backend.database import Record, execute, fetch, first, tx, value
-from backend.entries import Actor, Occasion, Outcome
-from backend.findings import Finding
+from backend.core import findings
+from backend.core.database import Record, execute, fetch, first, tx, value
+from backend.core.findings import Finding
+from backend.core.refusals import Refusal, Unknown
+from backend.core.visibility import COMMANDING, reaches
+from backend.core.write_path import Actor, Occasion, Outcome
 from backend.hours import rules
-from backend.hours.entries import TakeTimeOff, WithdrawTimeOff
 from backend.hours.rules import A_DAY, NONE, Day, Norms, Span
+from backend.hours.schemas import TakeTimeOff, WithdrawTimeOff
 from backend.law.calendar import CalendarUnknown, kind_of
 from backend.law.catalogue import law
-from backend.refusals import Refusal, Unknown
-from backend.visibility import COMMANDING, reaches
 
 MONTHS = UUID("6f1f6c0e-5b5c-5e0a-9d2f-0f4a4e5d8c11")  # names a person's month: uuid5 of "person/2026-03"
 SHIFTS = """

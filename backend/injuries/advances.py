@@ -9,11 +9,13 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
-from backend import findings
-from backend.database import Record, execute, first, value
-from backend.entries import Actor, Occasion, Outcome
+from backend.core import findings
+from backend.core.database import Record, execute, first, value
+from backend.core.refusals import Refusal, Unknown
+from backend.core.visibility import COMMANDING, HANDLING, PAYING, reaches, viewer
+from backend.core.write_path import Actor, Occasion, Outcome
 from backend.injuries import rules
-from backend.injuries.entries import (
+from backend.injuries.schemas import (
     ApproveAdvance,
     Cost,
     DisposeAdvance,
@@ -24,8 +26,6 @@ from backend.injuries.entries import (
     SettleAdvance,
 )
 from backend.injuries.service import SEEN, asked, attached, concerned, known, own_papers
-from backend.refusals import Refusal, Unknown
-from backend.visibility import COMMANDING, HANDLING, PAYING, reaches, viewer
 
 ROW = f"""
 SELECT x.*, i.person, i.organ, i.handled_in, i.recognition FROM advance_item x JOIN injury i ON i.id = x.injury

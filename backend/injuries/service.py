@@ -11,24 +11,18 @@ from typing import Any
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
-from backend import findings
-from backend.database import Record, execute, fetch, first, value
-from backend.entries import Actor, Occasion, Outcome, as_json
-from backend.evidence import holding
-from backend.evidence.holding import Hold
-from backend.findings import Finding, Overdue
+from backend.core import findings
+from backend.core.database import Record, execute, fetch, first, value
+from backend.core.findings import Finding, Overdue
+from backend.core.journal import utc
+from backend.core.officers import TODAY, organ_of_auxiliary
+from backend.core.refusals import Refusal, Unknown
+from backend.core.visibility import HANDLING, Way, reaches, viewer, visible_to
+from backend.core.write_path import Actor, Occasion, Outcome, as_json
+from backend.evidence.retention import legal_holds
+from backend.evidence.retention.legal_holds import Hold
 from backend.injuries import rules
-from backend.injuries.entries import (
-    AttachPapers,
-    CareForSurvivors,
-    Cost,
-    ReportInjury,
-    StepRecognition,
-)
-from backend.journal import utc
-from backend.officers import TODAY, organ_of_auxiliary
-from backend.refusals import Refusal, Unknown
-from backend.visibility import HANDLING, Way, reaches, viewer, visible_to
+from backend.injuries.schemas import AttachPapers, CareForSurvivors, Cost, ReportInjury, StepRecognition
 
 CHINA = ZoneInfo("Asia/Shanghai")  # China has one legal time
 INSERT = """
@@ -285,7 +279,7 @@ async def _keep(occasion: Occasion, injury: UUID, organ: str, at: datetime, pers
     for person in sorted(persons):
         if not await value(KEPT, injury, person, at - around / 2, at + around / 2):
             what = Hold(uuid4(), organ, reason, by, occasion.timing.as_of, "injury", injury, person)
-            await holding.hold(what._replace(since=since, until=until))
+            await legal_holds.hold(what._replace(since=since, until=until))
 
 
 async def _died(injury: UUID) -> None:

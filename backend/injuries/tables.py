@@ -7,7 +7,7 @@ from piccolo.columns.reference import LazyTableReference
 from piccolo.table import Table
 
 from backend.activities.tables import Activity
-from backend.database import DB
+from backend.core.database import DB
 from backend.people.tables import Organ, Person
 
 DOCUMENT = LazyTableReference("Document", module_path="backend.evidence.tables")

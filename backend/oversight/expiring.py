@@ -12,11 +12,11 @@ from typing import Literal
 
 import msgspec
 
-from backend.activities.asking import PRE_JOB, YEARLY
-from backend.database import fetch, value
+from backend.activities.duty_check import PRE_JOB, YEARLY
+from backend.core.database import fetch, value
+from backend.core.refusals import Refusal
 from backend.law.catalogue import Law, law
 from backend.law.verdict import WHOSE_WORK
-from backend.refusals import Refusal
 
 INSURANCE = "accident_insurance"  # the roster's code of the insurance of R.24
 WORDS = {

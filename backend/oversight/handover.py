@@ -12,14 +12,14 @@ from uuid import UUID
 
 import msgspec
 
-from backend.database import fetch, first, tx
-from backend.entries import Actor, Moment
-from backend.evidence.entries import TimeSource
+from backend.core.database import fetch, first, tx
+from backend.core.paging import asked_moment, wrong
+from backend.core.refusals import Refusal
+from backend.core.visibility import viewer
+from backend.core.write_path import Actor, Moment
+from backend.evidence.schemas import TimeSource
 from backend.law.catalogue import law
-from backend.oversight.paging import asked_moment, wrong
 from backend.people.directory import docked_under
-from backend.refusals import Refusal
-from backend.visibility import viewer
 
 
 class DutyHandedOver(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,10 +13,12 @@ from uuid import UUID, uuid4
 
 import msgspec
 
-from backend import journal
-from backend.database import Record, execute, fetch, tx, value
-from backend.entries import Actor
-from backend.keys import KeyRing
+from backend.core import journal
+from backend.core.database import Record, execute, fetch, tx, value
+from backend.core.keys import KeyRing
+from backend.core.refusals import Refusal, Unknown
+from backend.core.visibility import INSPECTING, viewer
+from backend.core.write_path import Actor
 from backend.packages.bags import BagWriter
 from backend.proof import checkpoints
 from backend.proof.package import (
@@ -34,10 +36,8 @@ from backend.proof.package import (
 )
 from backend.proof.tree import inclusion
 from backend.proof.trust import KeySet
-from backend.refusals import Refusal, Unknown
 from backend.reviews.service import TASKS
 from backend.reviews.watching import BLOCK, ENDINGS, Asked, Source, tell
-from backend.visibility import INSPECTING, viewer
 from storage.evidence_store import EvidenceStore
 
 Kind = Literal["recording", "case", "complaint", "injury", "matter"]

@@ -14,15 +14,15 @@ from uuid import uuid4
 
 import msgspec
 
-from backend import journal
-from backend.database import execute, first, tx
-from backend.entries import Actor
-from backend.keys import Keys
+from backend.core import journal
+from backend.core.database import execute, first, tx
+from backend.core.keys import Keys
+from backend.core.refusals import Refusal
+from backend.core.write_path import Actor
 from backend.law.catalogue import law
 from backend.people import factor
 from backend.people.directory import DOCK
 from backend.people.sessions import ACTING, as_actor, prove, sign_out, still_right
-from backend.refusals import Refusal
 
 SEEN_AGAIN = timedelta(minutes=1)  # between two writes of when a session was last heard of
 READERS = frozenset({"duty_auxiliary", "civilian_auxiliary"})

@@ -16,13 +16,13 @@ from uuid import UUID
 
 import msgspec
 
-from backend import journal
-from backend.database import Record, execute, fetch, first, tx
-from backend.entries import Actor, Moment
+from backend.core import journal
+from backend.core.database import Record, execute, fetch, first, tx
+from backend.core.refusals import Refusal
+from backend.core.write_path import Actor, Moment
 from backend.law.catalogue import law
 from backend.people.proofs import Jwk, Proof
 from backend.people.sessions import spend
-from backend.refusals import Refusal
 
 ADMINISTRATOR = "administrator"
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's: no I, L, O, U

@@ -8,11 +8,11 @@ looked up is answered as if there were nobody.
 from typing import Any
 from uuid import UUID
 
-from backend.database import Record, fetch, first
-from backend.entries import Actor
-from backend.officers import TODAY
+from backend.core.database import Record, fetch, first
+from backend.core.officers import TODAY
+from backend.core.refusals import Refusal
+from backend.core.write_path import Actor
 from backend.people.roster import BADGE
-from backend.refusals import Refusal
 
 DOCK = "dock"
 IN_SERVICE = f"p.serves_from <= {TODAY} AND coalesce(p.serves_until >= {TODAY}, true)"

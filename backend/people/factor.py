@@ -18,13 +18,13 @@ import structlog
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from backend import journal
-from backend.database import execute, first, rows_touched, tx
-from backend.entries import Actor
-from backend.keys import Keys
+from backend.core import journal
+from backend.core.database import execute, first, rows_touched, tx
+from backend.core.keys import Keys
+from backend.core.refusals import Refusal
+from backend.core.write_path import Actor
 from backend.law.catalogue import law
 from backend.people.sessions import count_attempt, prove_again
-from backend.refusals import Refusal
 
 ASKED_OF = frozenset({"inspector", "administrator"})
 STEP = 30  # seconds, and six digits: RFC 6238's own values, the only ones that every authenticator app knows

@@ -22,9 +22,9 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
 
-from backend.keys import KeyRing
+from backend.core.keys import KeyRing
+from backend.core.refusals import Refusal
 from backend.law.catalogue import law
-from backend.refusals import Refusal
 
 ALGORITHM, TYPE, CURVE, KTY = "ES256", "dpop+jwt", "P-256", "EC"
 PROOF_CEILING = 4096  # characters

@@ -25,7 +25,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from backend.database import execute, fetch, tx, value
+from backend.core.database import execute, fetch, tx, value
 
 T = TypeVar("T")
 COLUMNS = ["record", "code", "name", "kind", "organ", "from", "until"]

@@ -19,14 +19,14 @@ import msgspec
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from backend import journal
-from backend.database import Record, execute, first, tx, value
-from backend.entries import Actor, Role
-from backend.keys import ALGORITHM, Keys
+from backend.core import journal
+from backend.core.database import Record, execute, first, tx, value
+from backend.core.keys import ALGORITHM, Keys
+from backend.core.officers import TODAY
+from backend.core.refusals import Refusal
+from backend.core.write_path import Actor, Role
 from backend.law.catalogue import law
-from backend.officers import TODAY
 from backend.people.proofs import Proof
-from backend.refusals import Refusal
 
 ISSUER = "fujing"
 HASHER = PasswordHasher()

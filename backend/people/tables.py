@@ -19,7 +19,7 @@ from piccolo.columns import (
 from piccolo.columns.defaults.uuid import UUID4
 from piccolo.table import Table
 
-from backend.database import DB
+from backend.core.database import DB
 
 
 class Organ(Table, db=DB):

@@ -13,9 +13,9 @@ from typing import Any
 
 import msgspec
 
-from backend import journal
-from backend.database import Record, execute, fetch, first, tx
-from backend.keys import KeyRing
+from backend.core import journal
+from backend.core.database import Record, execute, fetch, first, tx
+from backend.core.keys import KeyRing
 from backend.law.catalogue import law
 from backend.proof.tree import leaf, root
 from storage.evidence_store import EvidenceStore

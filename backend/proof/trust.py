@@ -6,7 +6,7 @@ from typing import Any
 import jwt
 import msgspec
 
-from backend.keys import ALGORITHM, ENDORSEMENT_TYPE, fingerprint
+from backend.core.keys import ALGORITHM, ENDORSEMENT_TYPE, fingerprint
 
 Jwk = dict[str, str]
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from backend.database import DB, Record, fetch, first, tx
+from backend.core.database import DB, Record, fetch, first, tx
 from backend.proof.checkpoints import (
     FOLDER,
     LEAVES,

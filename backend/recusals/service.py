@@ -10,14 +10,16 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from backend import findings
-from backend.database import Record, execute, first, value
-from backend.entries import Actor, Occasion, Outcome
-from backend.findings import Overdue, Touched
-from backend.journal import utc
-from backend.officers import organ_of_auxiliary
+from backend.core import findings
+from backend.core.database import Record, execute, first, value
+from backend.core.findings import Overdue, Touched
+from backend.core.journal import utc
+from backend.core.officers import organ_of_auxiliary
+from backend.core.refusals import Refusal, Unknown
+from backend.core.visibility import COMMANDING, reaches, viewer, visible_to
+from backend.core.write_path import Actor, Occasion, Outcome
 from backend.recusals import rules
-from backend.recusals.entries import (
+from backend.recusals.schemas import (
     ApplyForRecusal,
     DecideRecusal,
     DeclareRecusal,
@@ -28,8 +30,6 @@ from backend.recusals.entries import (
     StandAside,
     TellApplicant,
 )
-from backend.refusals import Refusal, Unknown
-from backend.visibility import COMMANDING, reaches, viewer, visible_to
 
 ASK = """
 INSERT INTO recusal (id, person, organ, case_ref, case_kind, capacity, applicant, oral, ground, words, taken_by,

@@ -4,7 +4,7 @@ from piccolo.columns import UUID, Boolean, ForeignKey, Integer, OnDelete, Text, 
 from piccolo.table import Table
 
 from backend.activities.tables import Activity
-from backend.database import DB
+from backend.core.database import DB
 from backend.people.tables import Organ, Person
 
 

@@ -10,15 +10,15 @@ from uuid import UUID
 
 import msgspec
 
-from backend.database import fetch, first
-from backend.entries import BIGINT, Actor, Moment
+from backend.core.database import fetch, first
+from backend.core.paging import Listed, Page, next_page, rows_of_page, wrong
+from backend.core.refusals import Refusal
+from backend.core.visibility import INSPECTING, ME, Way, viewer, visible_to
+from backend.core.write_path import BIGINT, Actor, Moment
 from backend.law.catalogue import Language, law
-from backend.oversight.paging import Listed, Page, next_page, rows_of_page, wrong
-from backend.oversight.reads import as_row
-from backend.refusals import Refusal
-from backend.reviews.entries import Found, Purpose, RestrictionCategory
+from backend.oversight.timeline import as_row
+from backend.reviews.schemas import Found, Purpose, RestrictionCategory
 from backend.reviews.watching import What
-from backend.visibility import INSPECTING, ME, Way, viewer, visible_to
 
 ReviewStatus = Literal["open", "to_decide", "closed", "all"]
 STATUSES: dict[ReviewStatus, str] = {

@@ -11,12 +11,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from backend.database import Record, execute, first, value
-from backend.entries import Actor, Occasion, Outcome
-from backend.journal import utc
-from backend.oversight.reads import FINDING, RECORDING
-from backend.refusals import Refusal, Unknown
-from backend.reviews.entries import (
+from backend.core.database import Record, execute, first, value
+from backend.core.journal import utc
+from backend.core.refusals import Refusal, Unknown
+from backend.core.visibility import COMMANDING, INSPECTING, reaches, viewer
+from backend.core.write_path import Actor, Occasion, Outcome
+from backend.oversight.timeline import FINDING, RECORDING
+from backend.reviews.schemas import (
     ApproveReview,
     CloseReview,
     LiftRestriction,
@@ -27,7 +28,6 @@ from backend.reviews.entries import (
     ReplyToFinding,
     RestrictFootage,
 )
-from backend.visibility import COMMANDING, INSPECTING, reaches, viewer
 
 INSERT = """
 INSERT INTO review (id, recording, wearer, organ, reviewer, purpose, number, about, tasked, opened_at, over_at,

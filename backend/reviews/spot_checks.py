@@ -10,15 +10,15 @@ from uuid import UUID
 
 import msgspec
 
-from backend import journal
-from backend.database import Record, execute, fetch, tx
-from backend.entries import Actor, Moment
-from backend.findings import Overdue
+from backend.core import journal
+from backend.core.database import Record, execute, fetch, tx
+from backend.core.findings import Overdue
+from backend.core.paging import Listed, next_page, rows_of_page
+from backend.core.visibility import INSPECTING, viewer, visible_to
+from backend.core.write_path import Actor, Moment
 from backend.law.catalogue import law
-from backend.oversight.paging import Listed, next_page, rows_of_page
-from backend.oversight.reads import as_row
-from backend.reviews.entries import Found
-from backend.visibility import INSPECTING, viewer, visible_to
+from backend.oversight.timeline import as_row
+from backend.reviews.schemas import Found
 
 LOCK = "SELECT pg_advisory_xact_lock(hashtext('fujing spot checks'))"
 DRAW = """

@@ -13,12 +13,12 @@ from uuid import UUID, uuid4
 import msgspec
 import structlog
 
-from backend import journal
-from backend.database import execute, first, rows_touched, tx
-from backend.entries import Actor
+from backend.core import journal
+from backend.core.database import execute, first, rows_touched, tx
+from backend.core.refusals import Refusal
+from backend.core.visibility import INSPECTING, reaches
+from backend.core.write_path import Actor
 from backend.evidence.sealing import poster_key
-from backend.refusals import Refusal
-from backend.visibility import INSPECTING, reaches
 from storage.evidence_store import EvidenceStore
 
 What = Literal["content", "poster"]

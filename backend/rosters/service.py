@@ -12,15 +12,15 @@ from uuid import UUID, uuid5
 import asyncpg
 import msgspec
 
-from backend import findings
-from backend.database import Record, execute, fetch, first, tx
-from backend.entries import Actor, Occasion, Outcome, Place, as_json
+from backend.core import findings
+from backend.core.database import Record, execute, fetch, first, tx
+from backend.core.officers import officers_among
+from backend.core.refusals import Refusal, Unknown
+from backend.core.visibility import COMMANDING, reaches, viewer
+from backend.core.write_path import Actor, Occasion, Outcome, Place, as_json
 from backend.law.catalogue import law
-from backend.officers import officers_among
 from backend.people.roster import RosterError, rows_of
-from backend.refusals import Refusal, Unknown
-from backend.rosters.entries import Planned, PlanShifts, WithdrawPlanned
-from backend.visibility import COMMANDING, reaches, viewer
+from backend.rosters.schemas import Planned, PlanShifts, WithdrawPlanned
 
 INSERT = """
 INSERT INTO planned_shift (id, person, organ, post, officer, duty_type, starts_at, ends_at, place, radius_m, planned_by)

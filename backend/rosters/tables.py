@@ -3,7 +3,7 @@
 from piccolo.columns import JSONB, UUID, ForeignKey, Integer, OnDelete, Text, Timestamptz
 from piccolo.table import Table
 
-from backend.database import DB
+from backend.core.database import DB
 from backend.people.tables import Organ, Person
 
 

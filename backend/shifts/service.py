@@ -8,16 +8,16 @@ compared, and blocks nothing.
 
 from typing import Any
 
-from backend import findings
-from backend.database import execute, first, value
-from backend.entries import Occasion, Outcome, as_json
-from backend.findings import Touched
-from backend.intervals import Intervals, put_in_order, told
-from backend.officers import officers_among
-from backend.refusals import Refusal, Unknown
+from backend.core import findings
+from backend.core.database import execute, first, value
+from backend.core.findings import Touched
+from backend.core.intervals import Intervals, put_in_order, told
+from backend.core.officers import officers_among
+from backend.core.refusals import Refusal, Unknown
+from backend.core.standing import Claim, Standing
+from backend.core.write_path import Occasion, Outcome, as_json
 from backend.shifts import rules
-from backend.shifts.entries import CheckIn, CheckOut
-from backend.standing import Claim, Standing
+from backend.shifts.schemas import CheckIn, CheckOut
 
 SHIFTS = Intervals(
     table="shift",

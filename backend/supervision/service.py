@@ -11,17 +11,18 @@ from uuid import UUID
 
 import msgspec
 
-from backend import findings
-from backend.database import Record, execute, first, value
-from backend.entries import Actor, Occasion, Outcome, Place, as_json
-from backend.findings import Finding, Touched
-from backend.intervals import Intervals, put_in_order, told
-from backend.journal import utc
-from backend.officers import officers_among
-from backend.refusals import Doubtful, Refusal, Unknown
-from backend.standing import Claim, Standing
+from backend.core import findings
+from backend.core.database import Record, execute, first, value
+from backend.core.findings import Finding, Touched
+from backend.core.intervals import Intervals, put_in_order, told
+from backend.core.journal import utc
+from backend.core.officers import officers_among
+from backend.core.refusals import Doubtful, Refusal, Unknown
+from backend.core.standing import Claim, Standing
+from backend.core.visibility import reaches
+from backend.core.write_path import Actor, Occasion, Outcome, Place, as_json
 from backend.supervision import rules, signing
-from backend.supervision.entries import (
+from backend.supervision.schemas import (
     ConfirmLeading,
     DeclineLeading,
     EndLeading,
@@ -29,7 +30,6 @@ from backend.supervision.entries import (
     NameOfficer,
     ProveLeading,
 )
-from backend.visibility import reaches
 
 SUPERVISIONS = Intervals(
     table="supervision",

@@ -10,8 +10,8 @@ from uuid import UUID
 import jwt
 import msgspec
 
-from backend.entries import Moment
-from backend.refusals import Refusal
+from backend.core.refusals import Refusal
+from backend.core.write_path import Moment
 
 ALGORITHM, TYPE = "ES256", "fujing-leading+jwt"
 

@@ -3,7 +3,7 @@
 from pgqueuer.adapters.persistence.qb import QueryBuilderEnvironment
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 
-from backend.database import execute
+from backend.core.database import execute
 
 ID = "2026-11-23T00:00:06:000006"
 VERSION = "1.38.0"

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from litestar import Litestar
 
-from backend.database import execute
+from backend.core.database import execute
 from tests.builders import (
     DISTRICT,
     ELSEWHERE,

@@ -9,7 +9,7 @@ import httpx
 from litestar import Litestar
 
 from backend.assistance import service
-from backend.database import value
+from backend.core.database import value
 from tests.api.test_events import listening
 from tests.builders import (
     CITY,

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from litestar import Litestar
 
-from backend.database import fetch
+from backend.core.database import fetch
 from tests.builders import (
     PASSWORD,
     STATION,

@@ -13,13 +13,14 @@ import msgspec
 import pytest
 from litestar import Litestar
 
-from backend import feed, journal
-from backend.activities.asking import catalogue
-from backend.database import fetch, tx
+from backend import feed
+from backend.activities.duty_check import catalogue
+from backend.core import journal
+from backend.core.database import fetch, tx
+from backend.core.settings import Settings
 from backend.feed import Cursor
 from backend.people import factor, roster
-from backend.settings import Settings
-from backend.verbs import VERBS
+from backend.registry import VERBS
 from tests.builders import (
     DISTRICT,
     ELSEWHERE,

@@ -10,9 +10,9 @@ import httpx
 import pytest
 from litestar import Litestar
 
-from backend import findings
 from backend.complaints import matters, service
-from backend.database import execute, fetch, value
+from backend.core import findings
+from backend.core.database import execute, fetch, value
 from backend.people import roster
 from tests.builders import (
     CITY,

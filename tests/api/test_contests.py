@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 from litestar import Litestar
 
-from backend.database import fetch, value
+from backend.core.database import fetch, value
 from tests.builders import (
     OTHER_DISTRICT,
     STATION,

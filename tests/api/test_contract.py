@@ -10,13 +10,13 @@ import msgspec
 import pytest
 from litestar import Litestar
 
-from backend.entries import Verb
+from backend.core.write_path import Verb
 from backend.law.catalogue import law
-from backend.verbs import VERBS
-from mobile_api.edge import REQUESTS
-from mobile_api.entries import sent
+from backend.registry import VERBS
+from mobile_api.request_middleware import REQUESTS
+from mobile_api.routes.verbs import sent
 from tests.builders import Client, a_duty_auxiliary, refused
-from tests.met import DOCUMENT, OPERATIONS, PROBLEM_JSON, unlisted
+from tests.contract_problems import DOCUMENT, OPERATIONS, PROBLEM_JSON, unlisted
 
 
 def properties(schema: Any, where: str) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from litestar import Litestar
 
-from backend.database import execute, value
+from backend.core.database import execute, value
 from backend.law.catalogue import law
 from tests.builders import (
     SIBLING,

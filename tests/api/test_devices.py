@@ -9,12 +9,12 @@ import httpx
 import pytest
 from litestar import Litestar
 
-from backend.database import execute, fetch, value
-from backend.entries import Actor, record
-from backend.refusals import Refusal
-from backend.verbs import VERBS
+from backend.core.database import execute, fetch, value
+from backend.core.refusals import Refusal
+from backend.core.write_path import Actor, record
+from backend.registry import VERBS
 from mobile_api.auth import QUARANTINED
-from mobile_api.device_key import DeviceKey
+from mobile_api.client.device_key import DeviceKey
 from tests.builders import (
     DISTRICT,
     ELSEWHERE,

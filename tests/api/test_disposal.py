@@ -10,12 +10,13 @@ import asyncpg
 import pytest
 from litestar import Litestar
 
-from backend.database import execute, first, value
-from backend.evidence import agreeing, auditing, disposing, holding, sealing
-from backend.keys import fingerprint
+from backend.core.database import execute, first, value
+from backend.core.keys import fingerprint
+from backend.core.refusals import Refusal
+from backend.evidence import sealing
+from backend.evidence.retention import disposal, integrity_audit, legal_holds, reconcile
 from backend.law.catalogue import use
 from backend.proof.trust import KeySet
-from backend.refusals import Refusal
 from storage.evidence_store import ObjectLocked, ObjectUnknown
 from tests.api.test_holds import content, keeps, let_go
 from tests.builders import DISTRICT, Someone, a_duty_auxiliary, ago, an_inspector_of, now, recorded, refused
@@ -56,16 +57,16 @@ async def test_what_is_past_its_term_goes_and_leaves_its_proof(app: Litestar, sh
     lin = await a_duty_auxiliary(app)
     gone, stays = await old(app, lin), await sealed(app, lin, content())
     row = await past_its_term(gone)
-    assert {UUID(gone)} <= {each["id"] for each in await disposing.due(now())}
-    assert UUID(stays) not in {each["id"] for each in await disposing.due(now())}
-    assert 1 <= (await disposing.dispose(app.state.store, now())).decided
+    assert {UUID(gone)} <= {each["id"] for each in await disposal.due(now())}
+    assert UUID(stays) not in {each["id"] for each in await disposal.due(now())}
+    assert 1 <= (await disposal.dispose(app.state.store, now())).decided
     with pytest.raises(ObjectUnknown):
         await app.state.store.digest(row["object_key"], row["version"])
     assert ["evidence/seal", "evidence/dispose", "evidence/remove"] == await value(LINES, UUID(gone))
     assert "sealed" == (await standing_of(lin, gone))["state"]
     told = (await lin.get(f"/v1/recordings/{gone}")).json()
     assert told["disposed_at"]
-    assert (0, 0) == (await disposing.dispose(app.state.store, now()))[::2]
+    assert (0, 0) == (await disposal.dispose(app.state.store, now()))[::2]
     await app.state.store.digest((await row_of(stays))["object_key"], (await row_of(stays))["version"])
 
 
@@ -76,7 +77,7 @@ async def test_no_still_outlives_its_film(app: Litestar, short_floor: None) -> N
     still = sealing.poster_key(UUID(upload))
     await app.state.store.put(still, b"a still of a killed worker", "image/jpeg")
     await past_its_term(upload)
-    await disposing.dispose(app.state.store, now())
+    await disposal.dispose(app.state.store, now())
     assert [] == await app.state.store.versions(still)
 
 
@@ -86,23 +87,23 @@ async def test_nothing_held_goes_even_when_asked_to(app: Litestar, short_floor: 
     film = await old(app, lin)
     hold = await keeps(wu, recording=film, category="case_evidence")
     row = await past_its_term(film)
-    assert UUID(film) not in {each["id"] for each in await disposing.due(now())}
+    assert UUID(film) not in {each["id"] for each in await disposal.due(now())}
     with pytest.raises(Refusal) as held:
-        await disposing.dispose_one(app.state.store, UUID(film), now())
+        await disposal.dispose_one(app.state.store, UUID(film), now())
     assert "still_held" == held.value.code
-    assert not await disposing._decide(UUID(film), now())
-    await holding.follow(app.state.store)
+    assert not await disposal._decide(UUID(film), now())
+    await legal_holds.follow(app.state.store)
     with pytest.raises(asyncpg.CheckViolationError):
         await execute("UPDATE upload SET disposed_at = now() WHERE id = $1", UUID(film))
     with pytest.raises(ObjectLocked):
         await app.state.store.remove(row["object_key"], row["version"])
     refused(await let_go(wu, hold), 409, "hold_permanent")
     recorded(await let_go(wu, hold, mistaken=True))
-    await holding.follow(app.state.store)
-    await disposing.dispose_one(app.state.store, UUID(film), now())
+    await legal_holds.follow(app.state.store)
+    await disposal.dispose_one(app.state.store, UUID(film), now())
     assert (await row_of(film))["removed_at"]
     with pytest.raises(Refusal) as again:
-        await disposing.dispose_one(app.state.store, UUID(film), now())
+        await disposal.dispose_one(app.state.store, UUID(film), now())
     assert "disposed" == again.value.code
 
 
@@ -116,7 +117,7 @@ async def test_one_of_the_four_categories_is_for_ever(app: Litestar) -> None:
 async def test_nothing_goes_within_its_term(app: Litestar) -> None:
     film = await sealed(app, await a_duty_auxiliary(app), content())
     with pytest.raises(Refusal) as refusal:
-        await disposing.dispose_one(app.state.store, UUID(film), now())
+        await disposal.dispose_one(app.state.store, UUID(film), now())
     assert "within_term" == refusal.value.code
     with pytest.raises(asyncpg.CheckViolationError):
         await execute("UPDATE upload SET disposed_at = now() WHERE id = $1", UUID(film))
@@ -131,8 +132,8 @@ async def test_a_hold_placed_at_the_same_moment(app: Litestar, short_floor: None
     try:
         transaction = placing.transaction()
         await transaction.start()
-        await placing.execute(holding.LOCK_OUT_DISPOSAL)
-        deciding = asyncio.create_task(disposing._decide(UUID(film), now()))
+        await placing.execute(legal_holds.LOCK_OUT_DISPOSAL)
+        deciding = asyncio.create_task(disposal._decide(UUID(film), now()))
         await asyncio.sleep(0.2)
         assert not deciding.done()
         await placing.execute(
@@ -151,9 +152,9 @@ async def test_killed_between_the_decision_and_the_store(app: Litestar, short_fl
     lin, same = await a_duty_auxiliary(app), content()
     film = await sealed(app, lin, same, started_at=ago(days=365, hours=1), ended_at=ago(days=365))
     await past_its_term(film)
-    assert await disposing._decide(UUID(film), now())
+    assert await disposal._decide(UUID(film), now())
     assert (await row_of(film))["removed_at"] is None
-    assert 1 <= await disposing.follow(app.state.store, now())
+    assert 1 <= await disposal.follow(app.state.store, now())
     assert (await row_of(film))["removed_at"]
     again = await declare(lin, same)
     assert ("sealed", film) == (again["state"], again["same_as"])
@@ -164,11 +165,11 @@ async def test_what_the_store_keeps_longer_is_found(app: Litestar, short_floor: 
     film = await old(app, await a_duty_auxiliary(app))
     row = await past_its_term(film)
     await app.state.store.hold(row["object_key"], row["version"], True)
-    assert await disposing._decide(UUID(film), now())
-    await disposing.follow(app.state.store, now())
+    assert await disposal._decide(UUID(film), now())
+    await disposal.follow(app.state.store, now())
     assert "disposal_kept" in await value(STANDING, UUID(film))
     await app.state.store.hold(row["object_key"], row["version"], False)
-    await disposing.follow(app.state.store, now())
+    await disposal.follow(app.state.store, now())
     assert "disposal_kept" not in (await value(STANDING, UUID(film)) or [])
     assert (await row_of(film))["removed_at"]
 
@@ -178,11 +179,11 @@ async def test_locks_and_holds_that_differ_are_put_right(app: Litestar) -> None:
     lin, wu = await a_duty_auxiliary(app), await an_inspector_of(app, DISTRICT)
     film = await sealed(app, lin, content())
     await keeps(wu, recording=film)
-    await holding.follow(app.state.store)
+    await legal_holds.follow(app.state.store)
     row = await row_of(film)
     await app.state.store.hold(row["object_key"], row["version"], False)
     await execute("UPDATE upload SET locked_until = locked_until + interval '5 days' WHERE id = $1", UUID(film))
-    told = await agreeing.agree(app.state.store, now(), UUID(film))
+    told = await reconcile.agree(app.state.store, now(), UUID(film))
     assert 2 <= told["repaired"]
     assert await app.state.store.is_held(row["object_key"], row["version"])
     assert (await row_of(film))["locked_until"] == await app.state.store.locked_until(row["object_key"], row["version"])
@@ -190,13 +191,13 @@ async def test_locks_and_holds_that_differ_are_put_right(app: Litestar) -> None:
         "SELECT entry FROM journal WHERE verb = 'evidence/repair' AND $1 = ANY (subjects)", UUID(film)
     )
     assert b'"repaired":["lock","hold"]' in repaired["entry"]
-    assert 0 == (await agreeing.agree(app.state.store, now(), UUID(film)))["repaired"]
+    assert 0 == (await reconcile.agree(app.state.store, now(), UUID(film)))["repaired"]
 
 
 async def flaws(app: Litestar, upload: str, *, deep: bool = False) -> list[str]:
     ring = app.state.key_rings.evidence
     known = KeySet(keys=ring.public(), endorsements=ring.endorsements())
-    found = await auditing.audit(
+    found = await integrity_audit.audit(
         app.state.store,
         known,
         [fingerprint(ring.public()[-1])],
@@ -214,11 +215,11 @@ async def test_an_object_replaced_by_a_new_version(app: Litestar) -> None:
     assert [] == await flaws(app, film, deep=True)
     over = await app.state.store.put(row["object_key"], b"another film", "video/mp4")
     assert ["object_covered"] == await flaws(app, film)
-    assert 1 <= (await agreeing.agree(app.state.store, now(), UUID(film)))["covered"]
+    assert 1 <= (await reconcile.agree(app.state.store, now(), UUID(film)))["covered"]
     assert "evidence_covered" in await value(STANDING, UUID(film))
     assert (row["sha256"], row["bytes"]) == await app.state.store.digest(row["object_key"], row["version"])
     await app.state.store.remove(row["object_key"], over.version)
-    await agreeing.agree(app.state.store, now(), UUID(film))
+    await reconcile.agree(app.state.store, now(), UUID(film))
     assert [] == (await value(STANDING, UUID(film)) or [])
 
 

@@ -9,14 +9,14 @@ from uuid import UUID, uuid4
 import pytest
 from litestar import Litestar
 
-from backend.database import execute, fetch, first, value
-from backend.entries import Actor
+from backend.core.database import execute, fetch, first, value
+from backend.core.write_path import Actor
 from backend.evidence import declaring
-from backend.evidence.entries import DeclareRecording
+from backend.evidence.schemas import DeclareRecording
 from backend.law.catalogue import law
 from backend.people import roster
-from mobile_api.client import read_receipt
-from mobile_api.footage import film
+from mobile_api.cli.demo_film import film
+from mobile_api.client.api import read_receipt
 from tests.builders import (
     CITY,
     DISTRICT,

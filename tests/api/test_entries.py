@@ -13,11 +13,11 @@ import msgspec
 import pytest
 from litestar import Litestar
 
-from backend.database import fetch, first, pool, value
-from backend.entries import digest
+from backend.core.database import fetch, first, pool, value
+from backend.core.settings import Settings
+from backend.core.write_path import digest
 from backend.law.catalogue import law
-from backend.settings import Settings
-from mobile_api import edge
+from mobile_api import request_middleware
 from tests.builders import (
     PLACE,
     Someone,
@@ -262,7 +262,7 @@ async def test_a_body_that_dribbles_turns_no_clock_back(app: Litestar, monkeypat
             monkeypatch.undo()
             return began
 
-    monkeypatch.setattr(edge, "datetime", Then)
+    monkeypatch.setattr(request_middleware, "datetime", Then)
     receipt = recorded(await lin.check_in(occurred_at=began, sent_at=began))
     assert (await lines_of(receipt["id"]))[0]["facts"]["skew_ms"] >= 90_000
 

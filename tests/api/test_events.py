@@ -12,13 +12,14 @@ import asyncpg
 import pytest
 from litestar import Litestar
 
-from backend import feed, journal
-from backend.database import execute, fetch, tx, value
+from backend import feed
+from backend.core import journal
+from backend.core.database import execute, fetch, tx, value
+from backend.core.settings import Settings
 from backend.law.catalogue import law
 from backend.people import roster
-from backend.settings import Settings
-from mobile_api.client import Client
-from mobile_api.events import LAG, Hub
+from mobile_api.client.api import Client
+from mobile_api.routes.events import LAG, Hub
 from tests.builders import (
     SIBLING,
     STATION,

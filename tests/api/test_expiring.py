@@ -12,14 +12,14 @@ import pytest
 from litestar import Litestar
 from rich.console import Console
 
-from backend.activities import asking
-from backend.activities.asking import Asked
-from backend.entries import Actor
+from backend.activities import duty_check
+from backend.activities.duty_check import Asked
+from backend.core.refusals import Refusal
+from backend.core.write_path import Actor
 from backend.law.catalogue import law, use
 from backend.oversight.expiring import Expiring, expiring, notice_days
 from backend.people import roster
-from backend.refusals import Refusal
-from mobile_api.reports import as_text, of_expiring
+from mobile_api.cli.reports import as_text, of_expiring
 from tests.builders import DISTRICT, OTHER_DISTRICT, SIBLING, STATION, a_badge, a_row, now, rows_of
 from tests.houses import LIN, Place, succeeded
 
@@ -105,7 +105,7 @@ async def test_yearly_training_is_judged_as_the_verdict_judges_it(
     person = await roster.person_of(badge)
     assert person is not None
     actor = Actor(person=person, badge=badge, kind="duty_auxiliary", organ=STATION, session=uuid4())
-    facts = await asking.facts_at(actor, Asked(), NOW)
+    facts = await duty_check.facts_at(actor, Asked(), NOW)
     found = await told(badge, days=0)
     lapsed = {code for code, (state, _) in found.items() if state != "expires"}
     assert facts.yearly_training_expired == ("yearly_training" in lapsed)

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
-from mobile_api.client import Client
+from mobile_api.client.api import Client
 from storage.embedded import PostgresAddress
 from storage.embedded.postgres import postgres_binaries
 from tests.api.storage_support import a_postgres

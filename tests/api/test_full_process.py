@@ -20,10 +20,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from litestar import Litestar
 
-from backend import findings
-from backend.database import fetch
-from backend.oversight.finding import look_again
-from mobile_api.footage import film
+from backend.core import findings
+from backend.core.database import fetch
+from backend.oversight.overdue_findings import look_again
+from mobile_api.cli.demo_film import film
 from tests.builders import (
     Someone,
     a_duty_auxiliary,

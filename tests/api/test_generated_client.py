@@ -19,7 +19,7 @@ import pytest
 from litestar import Litestar
 
 from mobile_api.app import assemble
-from mobile_api.device_key import DeviceKey
+from mobile_api.client.device_key import DeviceKey
 from mobile_api.openapi import contract
 from tests.builders import Someone, a_duty_auxiliary, now
 

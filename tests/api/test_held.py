@@ -7,7 +7,7 @@ import pytest
 from litestar import Litestar
 
 from backend import sync
-from backend.database import execute, first, value
+from backend.core.database import execute, first, value
 from tests.builders import (
     DISTRICT,
     OTHER_DISTRICT,

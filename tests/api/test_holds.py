@@ -8,9 +8,9 @@ from uuid import UUID, uuid4
 import pytest
 from litestar import Litestar
 
-from backend import jobs
-from backend.database import execute, value
-from backend.evidence import holding
+from backend.core import jobs
+from backend.core.database import execute, value
+from backend.evidence.retention import legal_holds
 from storage.evidence_store import ObjectLocked
 from tests.builders import (
     DISTRICT,
@@ -65,7 +65,7 @@ async def in_store(app: Litestar, upload: str) -> bool:
 
 
 async def stands_in_store(app: Litestar, *uploads: str) -> list[bool]:
-    await holding.follow(app.state.store)
+    await legal_holds.follow(app.state.store)
     return [await in_store(app, each) for each in uploads]
 
 

@@ -9,12 +9,12 @@ import httpx
 import pytest
 from litestar import Litestar
 
-from backend.database import value
+from backend.core.database import value
+from backend.core.refusals import Refusal
+from backend.hours import reads as hours_reads
 from backend.hours import service
-from backend.oversight import worked
 from backend.people import roster
-from backend.refusals import Refusal
-from mobile_api.reports import of_hours
+from mobile_api.cli.reports import of_hours
 from tests.builders import (
     CITY,
     DISTRICT,
@@ -64,7 +64,7 @@ async def test_a_month_as_it_was_worked(app: Litestar) -> None:
     await works(lin, SUNDAY, 5)
     await works(lin, datetime(2026, 10, 31, 22, tzinfo=BEIJING), 4)
     told = await month_of(lin, lin)
-    minutes = {name: told[f"{name}_min"] for name in (*worked.SUMS, "overtime", "owed", "taken")}
+    minutes = {name: told[f"{name}_min"] for name in (*hours_reads.SUMS, "overtime", "owed", "taken")}
     assert {"worked": 24 * 60, "watch": 480, "standby": 0, "beyond_day": 180, "beyond_week": 0, "rest_day": 420,
             "holiday": 360, "overtime": 960, "owed": 420, "taken": 0} == minutes  # fmt: skip
     assert 120 == (await month_of(lin, lin, "2026-11"))["rest_day_min"]  # what is past midnight is November's
@@ -121,7 +121,7 @@ async def test_an_organ_page_by_page(app: Litestar) -> None:
     assert [] == first["items"][0]["days"]
     assert None is rest["next"]
     refused(await chief.get("/v1/hours", month=MONTH, organ=organ, cursor="§"), 422, "invalid")
-    told = of_hours(await worked.report(MONTH, organ), MONTH)
+    told = of_hours(await hours_reads.report(MONTH, organ), MONTH)
     assert f"{MONTH}: 3 auxiliaries, 0 over the limit" == told.sentence
     line = next(row for row in told.rows if row[1] == people[0].badge)
     assert "2.00" == dict(zip(told.columns, line, strict=True))["rest day"]
@@ -178,4 +178,4 @@ async def test_over_the_limit_is_found_against_the_organ_and_withdrawn(app: Lite
 async def test_a_year_without_a_calendar_stops_nothing_else(app: Litestar) -> None:
     await service.look(datetime(2031, 5, 4, tzinfo=BEIJING))
     with pytest.raises(Refusal, match="calendar_unknown"):
-        await worked.report("2031-05", None)
+        await hours_reads.report("2031-05", None)

@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as some
 from litestar import Litestar
 
-from backend import findings
-from backend.database import execute, fetch, value
-from backend.evidence import holding
+from backend.core import findings
+from backend.core.database import execute, fetch, value
+from backend.evidence.retention import legal_holds
+from backend.injuries import reads as injury_reads
 from backend.injuries import rules, service
-from backend.oversight import injured
 from backend.people import roster
-from mobile_api.reports import of_advances
+from mobile_api.cli.reports import of_advances
 from tests.builders import (
     CITY,
     DISTRICT,
@@ -136,7 +136,7 @@ async def test_footage_declared_a_week_later_is_held(app: Litestar) -> None:
         await sealed(app, who, some_bytes(20_000, str(uuid4())), started_at=ago(minutes=20), ended_at=ago(minutes=5))
         for who in (lin, zhao, chen, other)
     ]
-    await holding.follow(app.state.store)
+    await legal_holds.follow(app.state.store)
     assert [True, True, True] == [(await row_of(film))["legal_hold"] for film in films[:3]]
     covers = "SELECT array_agg(DISTINCT k.upload::text) FROM held k JOIN hold h ON h.id = k.hold WHERE h.about = $1"
     assert {*films[:3]} == {*await value(covers, UUID(injury["id"]))}
@@ -474,7 +474,7 @@ async def test_the_report_counts_what_is_open(app: Litestar) -> None:
     lin, chief = await a_duty_auxiliary(app, organ=organ), await a_commander_of(app, CITY)
     injury = await reports(lin)
     await on_item(chief, "approve", await asks(lin, injury["id"], 123_456), fen=123_456)
-    told = of_advances(await injured.outstanding(organ))
+    told = of_advances(await injury_reads.outstanding(organ))
     (row,) = told.rows
     line = dict(zip(told.columns, row, strict=True))
     assert ("1234.56", "1234.56", "0.00", "已批准\napproved") == tuple(

@@ -8,8 +8,8 @@ import jwt
 import pytest
 from litestar import Litestar
 
-from backend.database import execute, value
-from mobile_api.device_key import DeviceKey
+from backend.core.database import execute, value
+from mobile_api.client.device_key import DeviceKey
 from tests.builders import (
     STATION,
     Someone,

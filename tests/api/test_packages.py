@@ -18,12 +18,12 @@ from litestar import Litestar
 from litestar.exceptions import LitestarException
 from rich.console import Console
 
-from backend.database import execute, fetch, value
-from backend.keys import ALGORITHM, KeyRing, fingerprint
+from backend.core.database import execute, fetch, value
+from backend.core.keys import ALGORITHM, KeyRing, fingerprint
 from backend.proof import checkpoints
 from backend.proof.package import PAYLOAD, SIGNED, TAGS, Checked, opened, verify
 from backend.reviews import watching
-from mobile_api.checking import check
+from mobile_api.cli.verify_package import check
 from tests.api.test_holds import content
 from tests.api.test_reviews import a_complaint_about, watch
 from tests.api.test_reviews import opened as reviewed

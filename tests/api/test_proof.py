@@ -16,13 +16,14 @@ import jwt
 import pytest
 from litestar import Litestar
 
-from backend import database, erasing, journal
-from backend.database import DB
-from backend.keys import ALGORITHM, KeyRing, fingerprint
+from backend import erasing
+from backend.core import database, journal
+from backend.core.database import DB
+from backend.core.keys import ALGORITHM, KeyRing, fingerprint
+from backend.core.settings import Settings
 from backend.proof import checkpoints
 from backend.proof.trust import KeySet
 from backend.proof.verifying import Verified, verify
-from backend.settings import Settings
 from migrations.apply import migrate
 from mobile_api.stores import store_of
 from storage.evidence_store import EvidenceStore, ObjectLocked

@@ -12,11 +12,11 @@ import pytest
 from litestar import Litestar
 
 from backend import worker
-from backend.database import execute, fetch, value
+from backend.core.database import execute, fetch, value
+from backend.core.settings import Settings
 from backend.people import sessions
-from backend.settings import Settings
 from mobile_api.app import build
-from mobile_api.device_key import DeviceKey
+from mobile_api.client.device_key import DeviceKey
 from tests.builders import (
     PASSWORD,
     STATION,

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from litestar import Litestar
 
-from backend.verbs import VERBS
+from backend.registry import VERBS
 from tests.builders import a_duty_auxiliary, recorded
 from tests.every_verb import answers
 

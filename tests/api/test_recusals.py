@@ -10,8 +10,8 @@ import httpx
 import pytest
 from litestar import Litestar
 
-from backend import findings
-from backend.database import execute, value
+from backend.core import findings
+from backend.core.database import execute, value
 from backend.recusals import service
 from tests.builders import (
     CITY,

@@ -10,9 +10,9 @@ import msgspec
 import pytest
 from litestar import Litestar
 
-from backend.database import execute, fetch, first, value
+from backend.core.database import execute, fetch, first, value
 from backend.reviews import spot_checks, watching
-from mobile_api.footage import film
+from mobile_api.cli.demo_film import film
 from tests.api.test_holds import content
 from tests.builders import (
     CITY,

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from litestar import Litestar
 
-from backend.database import fetch, value
+from backend.core.database import fetch, value
+from backend.core.settings import Settings
 from backend.people import roster, sessions
 from backend.people.roster import COLUMNS, RosterError, read
-from backend.settings import Settings
 from tests.builders import CHEAP, CITY, DISTRICT, STATION, a_badge, a_row, now, organ_row, rows_of
 
 NUMBERS = itertools.count(990000000000)

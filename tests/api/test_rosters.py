@@ -9,7 +9,7 @@ import httpx
 import pytest
 from litestar import Litestar
 
-from backend.database import fetch
+from backend.core.database import fetch
 from backend.people.roster import RosterError
 from backend.rosters import service
 from tests.builders import (

@@ -12,8 +12,8 @@ from litestar import Litestar
 from piccolo.columns import ForeignKey
 from piccolo.table import Table
 
-from backend.database import fetch
-from backend.settings import Settings
+from backend.core.database import fetch
+from backend.core.settings import Settings
 from migrations.apply import MigrationError, migrate, role_of
 from migrations.piccolo_app import APP_CONFIG
 from tests.databases import an_empty_database, migrating

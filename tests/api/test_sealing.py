@@ -21,14 +21,14 @@ import psutil
 import pytest
 from litestar import Litestar
 
-from backend import jobs
-from backend.database import execute, fetch, first, tx, value
+from backend.core import jobs
+from backend.core.database import execute, fetch, first, tx, value
+from backend.core.settings import Settings
 from backend.evidence import sealing
 from backend.law.catalogue import law
-from backend.settings import Settings
-from mobile_api.client import read_receipt
-from mobile_api.footage import film
-from mobile_api.serving import environment
+from mobile_api.cli.demo_film import film
+from mobile_api.cli.serving import environment
+from mobile_api.client.api import read_receipt
 from storage.evidence_store import ObjectLocked, ObjectUnknown
 from tests.builders import Someone, a_duty_auxiliary, ago, now, refused
 from tests.devices import (

@@ -15,8 +15,8 @@ import pytest
 import urllib3
 from minio import Minio
 
-from mobile_api.client import Client, Problem
-from mobile_api.device_key import DeviceKey
+from mobile_api.client.api import Client, Problem
+from mobile_api.client.device_key import DeviceKey
 from storage.embedded import PostgresAddress, S3Address
 from tests.api.storage_support import a_postgres, an_s3
 from tests.houses import LIN, ROSTER, ZHAO, Place, Serving, gone, serving, succeeded

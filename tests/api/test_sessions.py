@@ -12,11 +12,11 @@ import pytest
 from argon2 import PasswordHasher
 from litestar import Litestar
 
-from backend.database import execute, fetch, value
-from backend.keys import Keys
+from backend.core.database import execute, fetch, value
+from backend.core.keys import Keys
 from backend.people import roster
 from backend.people.sessions import ISSUER
-from mobile_api.device_key import DeviceKey
+from mobile_api.client.device_key import DeviceKey
 from tests.builders import (
     CITY,
     PASSWORD,

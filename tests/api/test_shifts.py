@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from litestar import Litestar
 
-from backend.database import fetch, value
-from backend.standing import Claim, Standing, settle
+from backend.core.database import fetch, value
+from backend.core.standing import Claim, Standing, settle
 from tests.builders import (
     Someone,
     a_civilian_auxiliary,

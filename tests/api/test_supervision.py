@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from litestar import Litestar
 
-from backend.database import fetch, first, value
+from backend.core.database import fetch, first, value
 from tests.builders import (
     STATION,
     Someone,

@@ -17,9 +17,9 @@ import pytest
 from litestar import Litestar
 
 from backend import sync
-from backend.database import execute, fetch, first, value
+from backend.core.database import execute, fetch, first, value
+from backend.held import device_sequence
 from backend.law.catalogue import law
-from backend.oversight import sequence
 from tests.builders import (
     STATION,
     Someone,
@@ -344,8 +344,8 @@ async def test_a_revocation_under_way_is_waited_for(app: Litestar, house: Any, o
 
 async def _call(lin: Someone) -> tuple[Any, ...]:
     """One check-in as the route hands it over."""
-    from backend.entries import Actor
-    from mobile_api.sync import _item
+    from backend.core.write_path import Actor
+    from mobile_api.routes.sync import _item
 
     row = await first("SELECT id, device FROM session WHERE person = $1 AND device IS NOT NULL", lin.id)
     actor = Actor(person=lin.id, badge=lin.badge, kind="duty_auxiliary", organ=lin.organ, session=row["id"],
@@ -503,13 +503,13 @@ async def test_numbers_that_never_came(app: Litestar, order: tuple[int, ...]) ->
     """After a term the entry after the hole says so, until they come."""
     lin = await with_a_handheld(app)
     ids = await numbered(lin, *order)
-    await sequence.look(now())
+    await device_sequence.look(now())
     assert [[]] * 4 == [await standing(entry) for entry in ids.values()]
     later = now() + law().span("sequence_awaited") + timedelta(minutes=1)
-    await sequence.look(later)
+    await device_sequence.look(later)
     assert {1: [], 2: [], 5: ["sequence_missing"], 6: []} == {n: await standing(entry) for n, entry in ids.items()}
     ids |= await numbered(lin, 3, 4)
-    await sequence.look(later)
+    await device_sequence.look(later)
     assert [[]] * 6 == [await standing(entry) for entry in ids.values()]
 
 
@@ -523,7 +523,7 @@ async def test_refused_and_unreadable_entries_are_not_missing(app: Litestar) -> 
     waits = lin.item("shifts/check-out", shift=uuid4(), device_seq=5, at=ago(hours=1))
     assert ["refused"] * 3 + ["waiting"] == statuses(await lin.sync(forbidden, denied, unread, waits))
     ids = await numbered(lin, 6)
-    await sequence.look(now() + timedelta(days=2))
+    await device_sequence.look(now() + timedelta(days=2))
     assert [[], []] == [await standing(entry) for entry in (come, ids[6])]
 
 
@@ -559,7 +559,7 @@ async def test_an_entry_backdated_within_a_boot(app: Litestar, order: tuple[int,
     for index in order:
         proof = {"boot_id": boot, "uptime_ms": round((now() - booted) / timedelta(milliseconds=1))} if anchored else {}
         assert ["recorded"] == statuses(await lin.sync(items[index], **proof))
-    await sequence.look(now())
+    await device_sequence.look(now())
     assert [[], ["clock_moved"], []] == [await standing(each["id"]) for each in items]
 
 
@@ -570,7 +570,7 @@ async def test_a_call_s_own_uptime_is_the_strongest_witness(app: Litestar) -> No
     told = lin.item("documents/declare", title="证明", file_name="a.pdf", media_type="application/pdf", boot_id=boot,
                     uptime_ms=18_000_000, at=booted + timedelta(hours=2))  # fmt: skip
     await lin.sync(told)
-    await sequence.look(now())
+    await device_sequence.look(now())
     assert [] == await standing(told["id"])
     await lin.sync(boot_id=boot, uptime_ms=round((now() - booted) / timedelta(milliseconds=1)))
     assert ["clock_moved"] == await standing(told["id"])
@@ -585,7 +585,7 @@ async def test_uptimes_that_cannot_be_harm_nobody(app: Litestar) -> None:
 
 async def test_the_union_has_every_field_verb_and_no_other(app: Litestar) -> None:
     """oneOf with a discriminator, made from verbs.py."""
-    from backend.verbs import VERBS
+    from backend.registry import VERBS
 
     told = (await (await a_duty_auxiliary(app)).get("/openapi.json")).json()["components"]["schemas"]
     items = told["SyncCall"]["properties"]["entries"]["items"]

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from litestar import Litestar
 
-from backend.database import fetch
+from backend.core.database import fetch
 from tests.builders import Someone, a_check_in, a_duty_auxiliary, ago, an_officer, now
 
 MINUTE = timedelta(minutes=1)

@@ -12,7 +12,7 @@ import pytest
 from litestar import Litestar
 
 from backend import erasing
-from backend.database import execute, fetch, first, tx, value
+from backend.core.database import execute, fetch, first, tx, value
 from backend.erasing import CATALOGUE, ERASED, Erasure
 from tests.api.test_holds import keeps
 from tests.builders import (

@@ -7,10 +7,10 @@ from uuid import UUID, uuid4
 import pytest
 from litestar import Litestar
 
-from backend.database import execute, fetch, first, value
-from backend.evidence import receiving
+from backend.core.database import execute, fetch, first, value
+from backend.evidence import multipart
 from backend.law.catalogue import law
-from mobile_api.client import read_receipt
+from mobile_api.client.api import read_receipt
 from storage.evidence_store import ObjectUnknown
 from tests.builders import Someone, a_duty_auxiliary, ago, now, recorded, refused, some_footage
 from tests.devices import (
@@ -463,7 +463,7 @@ async def test_killed_between_the_stores_join_and_our_own_word(app: Litestar, as
     for part in (await parts_of(lin, upload, limit=3))["missing"]:
         assert 200 == put(part, piece_of(BIG, part))
     row, store = await row_of(upload), app.state.store
-    await execute(receiving.SIZED, row["id"], len(BIG))
+    await execute(multipart.SIZED, row["id"], len(BIG))
     await store.complete_upload(
         row["object_key"], row["store_upload"], await store.parts(row["object_key"], row["store_upload"])
     )

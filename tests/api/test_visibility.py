@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 from litestar import Litestar
 
-from backend.database import fetch
+from backend.core.database import fetch
 from backend.people import roster
 from tests.builders import (
     CITY,

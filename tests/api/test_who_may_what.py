@@ -17,7 +17,7 @@ from litestar import Litestar
 
 from backend.people import roster
 from mobile_api.app import assemble
-from mobile_api.footage import film
+from mobile_api.cli.demo_film import film
 from tests import every_verb
 from tests.builders import (
     DISTRICT,

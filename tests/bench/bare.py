@@ -22,20 +22,20 @@ import msgspec
 from granian.server import Server
 from jwt.algorithms import ECAlgorithm
 
-from backend import settings
-from backend.database import SESSION
-from backend.entries import EARLIER, KEEP, LOCK
-from backend.findings import REFRESH, STAND, tolerances
-from backend.keys import ALGORITHM, KeyRing
+from backend.core import settings
+from backend.core.database import SESSION
+from backend.core.findings import REFRESH, STAND, tolerances
+from backend.core.keys import ALGORITHM, KeyRing
+from backend.core.officers import OFFICERS
+from backend.core.settings import Settings
+from backend.core.write_path import EARLIER, KEEP, LOCK
 from backend.law.catalogue import law
-from backend.officers import OFFICERS
 from backend.people.proofs import Jwk, Nonces, decoded
 from backend.people.sessions import ISSUER, SPENDING
-from backend.settings import Settings
+from backend.registry import VERBS
 from backend.shifts.service import INSERT, SHIFTS
-from backend.verbs import VERBS
-from mobile_api import serving
-from mobile_api.entries import sent
+from mobile_api.cli import serving
+from mobile_api.routes.verbs import sent
 
 NEIGHBOURS, UPDATE = SHIFTS.neighbours, SHIFTS.update
 VERB = next(verb for verb in VERBS if verb.name == "shifts/check-in")

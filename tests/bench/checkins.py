@@ -31,13 +31,13 @@ import psutil
 from children import child, cpu_seconds, serving
 from figures import BenchError, Figure, median_figure, say, unmeasured
 
-from backend import database
-from backend.entries import record
-from backend.keys import Keys
+from backend.core import database
+from backend.core.keys import Keys
+from backend.core.settings import Settings
+from backend.core.write_path import record
 from backend.people.proofs import Nonces
 from backend.people.sessions import actor_of
-from backend.settings import Settings
-from mobile_api.serving import House, environment
+from mobile_api.cli.serving import House, environment
 from storage.embedded.processes import free_port
 
 HERE = Path(__file__).parent

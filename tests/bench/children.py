@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 import psutil
 from figures import BenchError, say
 
-from backend.settings import Settings
+from backend.core.settings import Settings
 from storage.embedded.processes import ServerProcess
 
 READY_SECONDS = 30.0

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import av
 
-from mobile_api.footage import Film, film
+from mobile_api.cli.demo_film import Film, film
 
 MIB = 1024 * 1024
 FREE = (16).to_bytes(4) + b"free"  # a box of 16 bytes that every player passes over

@@ -31,14 +31,14 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from backend import settings
-from backend.database import SESSION
-from backend.findings import tolerances
-from backend.keys import ALGORITHM, KeyRing
+from backend.core import settings
+from backend.core.database import SESSION
+from backend.core.findings import tolerances
+from backend.core.keys import ALGORITHM, KeyRing
 from backend.law.catalogue import law
 from backend.people.proofs import Nonces
 from backend.people.sessions import ISSUER
-from mobile_api import serving
+from mobile_api.cli import serving
 
 Moment = Annotated[datetime, mapped_column(DateTime(timezone=True))]
 PLANNED = """

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 from handheld import Handheld, Seen, Wire
 
-from mobile_api.client import NotVerified, read_receipt
+from mobile_api.client.api import NotVerified, read_receipt
 
 # Moments, as shares of the day.
 ARRIVING, LEAVING = (0.02, 0.23), (0.86, 0.98)

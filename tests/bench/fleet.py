@@ -27,11 +27,11 @@ import psutil
 from children import child
 from figures import BenchError, Figure, say
 
-from backend import database
-from backend.keys import Keys
-from backend.settings import Settings
-from mobile_api.footage import film
-from mobile_api.serving import House
+from backend.core import database
+from backend.core.keys import Keys
+from backend.core.settings import Settings
+from mobile_api.cli.demo_film import film
+from mobile_api.cli.serving import House
 
 NAMES = ("fleet_p50", "fleet_p99", "fleet_errors", "fleet_rss_growth")
 HERE = Path(__file__).parent

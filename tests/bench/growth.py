@@ -19,12 +19,12 @@ import children
 import population
 from figures import BenchError, Figure, say
 
-from backend import database
+from backend.core import database
+from backend.core.settings import Settings
 from backend.people import roster, sessions
 from backend.people.roster import Row
-from backend.settings import Settings
-from mobile_api.client import Client
-from mobile_api.serving import House
+from mobile_api.cli.serving import House
+from mobile_api.client.api import Client
 
 NAMES = (
     "timeline_growth", "findings_growth", "recordings_growth", "verdict_growth", "changes_growth", "entry_growth",

@@ -19,7 +19,7 @@ from uuid import uuid4
 import msgspec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from mobile_api.device_key import DeviceKey
+from mobile_api.client.device_key import DeviceKey
 
 ATTEMPTS = 4
 PAUSE = 1.0  # seconds before an attempt is made again

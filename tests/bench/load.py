@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from backend.people.proofs import decoded
-from mobile_api.device_key import DeviceKey, digest, encoded
+from mobile_api.client.device_key import DeviceKey, digest, encoded
 
 WARM = 1.0  # seconds before the measured ones
 PATH = "/v1/shifts/check-in"

@@ -8,12 +8,12 @@ from uuid import UUID, uuid4
 
 from argon2 import PasswordHasher
 
-from backend.keys import Keys
+from backend.core.keys import Keys
+from backend.core.settings import Settings
 from backend.people import devices, roster, sessions
 from backend.people.proofs import Jwk, Proof
 from backend.people.roster import Row
-from backend.settings import Settings
-from mobile_api.device_key import DeviceKey
+from mobile_api.client.device_key import DeviceKey
 
 STATION = "990100510000"
 OFFICER = "B-LEADS"

@@ -32,10 +32,10 @@ from tus_uploads import upload_vs_tus
 from uploads import upload_figures
 from verifying import verify_rows
 
-from backend.settings import Settings
-from mobile_api import serving
-from mobile_api.client import NotVerified, Problem, Unreachable
-from mobile_api.serving import Ended, House, ServingError
+from backend.core.settings import Settings
+from mobile_api.cli import serving
+from mobile_api.cli.serving import Ended, House, ServingError
+from mobile_api.client.api import NotVerified, Problem, Unreachable
 from storage.embedded.processes import EmbeddedError
 from storage.evidence_store import StoreUnavailable
 

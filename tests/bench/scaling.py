@@ -15,10 +15,10 @@ import psutil
 from children import serving
 from figures import Figure, median_figure, say
 
-from backend.keys import Keys
+from backend.core.keys import Keys
+from backend.core.settings import Settings
 from backend.people.proofs import Nonces
-from backend.settings import Settings
-from mobile_api.serving import House, environment
+from mobile_api.cli.serving import House, environment
 from storage.embedded.processes import free_port
 
 POOL = 16

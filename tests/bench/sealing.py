@@ -19,13 +19,13 @@ from figures import BenchError, Figure, median_figure, say
 from minio import Minio
 from uploads import LANES, digest_in_store, sdk_of, signed_in
 
-from backend import database
+from backend.core import database
+from backend.core.keys import Keys
+from backend.core.settings import Settings
 from backend.evidence.sealing import seal
-from backend.keys import Keys
-from backend.settings import Settings
-from mobile_api.client import Client, digest_of
-from mobile_api.footage import Film
-from mobile_api.serving import House
+from mobile_api.cli.demo_film import Film
+from mobile_api.cli.serving import House
+from mobile_api.client.api import Client, digest_of
 from mobile_api.stores import store_of
 
 ROW = "SELECT u.object_key, u.state, r.probed_ms FROM upload u JOIN recording r ON r.id = u.id WHERE u.id = $1"

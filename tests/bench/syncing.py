@@ -13,8 +13,8 @@ from uuid import uuid4
 from figures import BenchError, Figure, median_figure, say
 from uploads import signed_in
 
-from mobile_api.client import Client
-from mobile_api.serving import House
+from mobile_api.cli.serving import House
+from mobile_api.client.api import Client
 
 AT_ONCE = 500
 

@@ -21,10 +21,10 @@ from figures import BenchError, Figure, median_figure, say, unmeasured
 from minio import Minio
 from uploads import LANES, digest_in_store, ours, sdk_of, signed_in
 
+from backend.core.settings import Settings
 from backend.law.catalogue import law
-from backend.settings import Settings
-from mobile_api.client import digest_of
-from mobile_api.serving import House
+from mobile_api.cli.serving import House
+from mobile_api.client.api import digest_of
 from storage.embedded.processes import free_port
 
 HERE = Path(__file__).parent / "tus"

@@ -20,12 +20,12 @@ from children import child, cpu_seconds
 from figures import BenchError, Figure, median_figure, say
 from minio import Minio
 
-from backend import database
+from backend.core import database
+from backend.core.settings import Settings
 from backend.law.catalogue import law
-from backend.settings import Settings
-from mobile_api.client import Client, digest_of
-from mobile_api.device_key import DeviceKey
-from mobile_api.serving import House
+from mobile_api.cli.serving import House
+from mobile_api.client.api import Client, digest_of
+from mobile_api.client.device_key import DeviceKey
 
 LANES = 3
 SEALING_SECONDS = 300

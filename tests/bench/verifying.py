@@ -8,13 +8,13 @@ from uuid import uuid4
 
 from figures import BenchError, Figure, median_figure, say
 
-from backend import database, journal
-from backend.keys import Keys
+from backend.core import database, journal
+from backend.core.keys import Keys
+from backend.core.settings import Settings
 from backend.proof import checkpoints
 from backend.proof.trust import KeySet
 from backend.proof.verifying import verify
-from backend.settings import Settings
-from mobile_api.serving import House
+from mobile_api.cli.serving import House
 from mobile_api.stores import store_of
 
 BATCH = 10_000

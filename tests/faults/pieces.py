@@ -20,7 +20,7 @@ import asyncpg
 import psutil
 import urllib3
 
-from backend.keys import make_private, secret
+from backend.core.keys import make_private, secret
 from storage.embedded import EmbeddedPostgres, EmbeddedS3
 from storage.embedded.processes import free_port
 from tests.houses import Place

@@ -14,20 +14,20 @@ from uuid import uuid4
 import pytest
 from litestar import Litestar
 
-from backend import database
-from backend.database import fetch, pool, value
-from backend.keys import Keys
+from backend.core import database
+from backend.core.database import fetch, pool, value
+from backend.core.keys import Keys
+from backend.core.settings import Settings
 from backend.people.proofs import Proof
 from backend.people.sessions import actor_of
 from backend.proof import checkpoints
 from backend.proof.trust import KeySet
 from backend.proof.verifying import verify
-from backend.settings import Settings
-from backend.shifts.entries import CheckIn
+from backend.registry import VERBS
+from backend.shifts.schemas import CheckIn
 from backend.sync import take
-from backend.verbs import VERBS
-from mobile_api.client import Client
-from mobile_api.device_key import DeviceKey
+from mobile_api.client.api import Client
+from mobile_api.client.device_key import DeviceKey
 from tests.builders import a_check_in, a_duty_auxiliary, now, recorded, refused, session_of
 from tests.faults.pieces import Pieces, in_pieces, soaking
 from tests.houses import LIN, ROSTER, Place, Serving

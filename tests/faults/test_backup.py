@@ -13,8 +13,8 @@ import pytest
 from minio import Minio
 from minio.error import S3Error
 
-from mobile_api.client import Client
-from mobile_api.footage import film
+from mobile_api.cli.demo_film import film
+from mobile_api.client.api import Client
 from tests.handhelds import rows
 from tests.houses import LIN, Place, serving, succeeded
 

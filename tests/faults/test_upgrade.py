@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 from litestar import Litestar
 
-from backend.settings import Settings
+from backend.core.settings import Settings
 from tests.databases import an_empty_database, client, dumped, migrating
 
 KEPT = {

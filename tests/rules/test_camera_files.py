@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.entries import EARLIEST
-from mobile_api.camera_files import CHINA, Seen, Start, start_of, told_name
-from mobile_api.ingest import LONGEST_REPORT, periods
+from backend.core.write_path import EARLIEST
+from mobile_api.client.camera_files import CHINA, Seen, Start, start_of, told_name
+from mobile_api.client.ingest import LONGEST_REPORT, periods
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MODIFIED = datetime(2026, 3, 1, 4, tzinfo=UTC)

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from mobile_api import client
-from mobile_api.client import Client, Problem, Unreachable
-from mobile_api.outbox import Outbox, carry
+from mobile_api.client import api
+from mobile_api.client.api import Client, Problem, Unreachable
+from mobile_api.client.outbox import Outbox, carry
 
 BODY = b'{"code":"token_invalid","detail":"no"}'
 HEAD = b"content-type: application/problem+json\r\ndpop-nonce: n\r\ncontent-length: %d\r\n\r\n" % len(BODY)
@@ -45,7 +45,7 @@ def answering(*answers: bytes, asked: list[bytes] | None = None) -> Iterator[str
 @pytest.fixture(autouse=True)
 def _asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bytes that never change need no second try."""
-    monkeypatch.setattr(client, "ATTEMPTS", 1)
+    monkeypatch.setattr(api, "ATTEMPTS", 1)
 
 
 @pytest.mark.parametrize("status", [b"200 OK", b"401 Unauthorized"])
@@ -104,7 +104,7 @@ def test_the_outbox_keeps_to_the_pause_that_is_asked_for(status: bytes, tmp_path
 
 def test_a_proof_asked_for_anew_after_a_long_absence_is_no_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
     """The server was away for all but the last try, and began again with other nonces: the phone goes on by itself."""
-    monkeypatch.setattr(client, "ATTEMPTS", 3)
+    monkeypatch.setattr(api, "ATTEMPTS", 3)
     monkeypatch.setattr(Client, "_pause", lambda *_: None)
     away = b"HTTP/1.1 503 Service Unavailable\r\n" + HEAD.replace(b"%d", b"0") + BODY
     told = b'{"code":"use_dpop_nonce","detail":"again"}'

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from backend.core.settings import Settings, variable
 from backend.law.catalogue import law
-from backend.settings import Settings, variable
-from mobile_api.serving import HEADERS_MS
-from mobile_api.sizing import SOURCES, Assumed, size_of
+from mobile_api.cli.serving import HEADERS_MS
+from mobile_api.cli.sizing import SOURCES, Assumed, size_of
 
 OURS = {variable(name) for name in Settings.__struct_fields__}
 UNITS = ("fujing-api.service", "fujing-worker.service")

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
-from mobile_api.drawing import KIND, LEGEND, Gap, Scale, draw, lanes, plain, scale_of, ticks
-from mobile_api.svg import LEFT, RIGHT, WIDTH, svg
+from mobile_api.cli.drawing import KIND, LEGEND, Gap, Scale, draw, lanes, plain, scale_of, ticks
+from mobile_api.cli.svg import LEFT, RIGHT, WIDTH, svg
 
 EIGHT = datetime(2026, 3, 1, 0, 0, tzinfo=UTC)  # in Beijing
 NAMES = {"unled": "没有民警带领（第十条）。", "unequipped": "单位没有配备装备（第十三条）。"}

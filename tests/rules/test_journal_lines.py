@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.entries import digest
-from backend.journal import Line, canonical, utc
+from backend.core.journal import Line, canonical, utc
+from backend.core.write_path import digest
 from backend.proof.tree import leaf
 
 AT = datetime(2026, 3, 1, 0, 0, 1, 500000, tzinfo=UTC)

@@ -4,7 +4,7 @@ import urllib3
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mobile_api.client import Lanes, _asked_pause
+from mobile_api.client.api import Lanes, _asked_pause
 
 rounds = st.lists(st.tuples(st.integers(0, 10**9), st.floats(0.001, 600), st.booleans()), max_size=60)
 

@@ -10,9 +10,9 @@ from typing import get_args
 
 import pytest
 
-from backend.evidence.entries import State
+from backend.evidence.schemas import State
 from backend.law.catalogue import HERE, LawError, law, load
-from backend.verbs import VERBS
+from backend.registry import VERBS
 
 ROOT = Path(__file__).parents[2]
 MENTIONS_ONLY = {"openapi.py"}  # the contract lists problems; it raises none

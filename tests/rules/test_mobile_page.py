@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from backend.law.catalogue import law
-from backend.verbs import VERBS
+from backend.registry import VERBS
 from mobile_api.app import assemble
 from mobile_api.openapi import contract
 

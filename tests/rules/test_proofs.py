@@ -9,13 +9,13 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from backend.keys import KeyRing
+from backend.core.keys import KeyRing
+from backend.core.refusals import Refusal
 from backend.law.catalogue import law
 from backend.people.devices import LETTERS, new_code, read_code, uri_of
 from backend.people.proofs import Jwk, Nonces, ProofReader
-from backend.refusals import Refusal
-from mobile_api.client import Client
-from mobile_api.device_key import DeviceKey, encoded
+from mobile_api.client.api import Client
+from mobile_api.client.device_key import DeviceKey, encoded
 
 METHOD, PATH, URL, TOKEN = "POST", "/v1/shifts/check-in", "https://fujing.test/v1/shifts/check-in", "a.b.c"
 NOW = datetime(2026, 3, 1, tzinfo=UTC)

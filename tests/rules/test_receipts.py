@@ -5,8 +5,8 @@ from pathlib import Path
 import jwt
 import pytest
 
-from backend.keys import KeyRing
-from mobile_api.client import RECEIPT_TYPE, NotVerified, read_receipt
+from backend.core.keys import KeyRing
+from mobile_api.client.api import RECEIPT_TYPE, NotVerified, read_receipt
 
 CLAIMS = {"iss": "fujing", "id": "0192f0c1-5d2e-7a31-8a5e-6f0e4f6f0001", "sha256": "0" * 64, "bytes": 7}
 

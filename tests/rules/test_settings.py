@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from backend.settings import SettingsError, load
-from mobile_api.serving import chosen_address
+from backend.core.settings import SettingsError, load
+from mobile_api.cli.serving import chosen_address
 
 URL = "postgresql://fujing_app:geheim@db.example/fujing"
 STORE = {

@@ -7,7 +7,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.standing import NEXT, Claim, Standing, settle
+from backend.core.standing import NEXT, Claim, Standing, settle
 
 DAWN = datetime(2026, 3, 1, tzinfo=UTC)
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.entries import EARLIEST, timing
+from backend.core.refusals import Refusal
+from backend.core.write_path import EARLIEST, timing
 from backend.law.catalogue import law
-from backend.refusals import Refusal
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)

@@ -8,8 +8,8 @@ from typing import Any
 import pyotp
 import pytest
 
-from mobile_api.client import Client, DeskClient, Problem
-from mobile_api.footage import film
+from mobile_api.cli.demo_film import film
+from mobile_api.client.api import Client, DeskClient, Problem
 from tests.houses import STATION, Serving
 
 DING, OFFICER, CLERK, INSPECTOR, SERIAL = "FJ1951", "P2952", "P2953", "P2954", "HH-1951"

@@ -8,8 +8,8 @@ from uuid import UUID
 
 import pytest
 
-from mobile_api.client import DeskClient, Problem
-from mobile_api.outbox import Outbox
+from mobile_api.client.api import DeskClient, Problem
+from mobile_api.client.outbox import Outbox
 from tests.houses import STATION, Serving
 
 SHEN, OFFICER, CHIEF, SERIAL, CASE = "FJ1921", "P2922", "P2921", "HH-1921", "A3301022026110021"

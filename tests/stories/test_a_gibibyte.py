@@ -7,7 +7,7 @@ from uuid import UUID
 
 import psutil
 
-from mobile_api.client import digest_of
+from mobile_api.client.api import digest_of
 from tests.devices import MIB, some_bytes
 from tests.houses import LIN, Serving
 

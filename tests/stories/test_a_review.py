@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pyotp
 import pytest
 
-from mobile_api.client import DeskClient, Problem, digest_of
+from mobile_api.client.api import DeskClient, Problem, digest_of
 from tests.houses import STATION, Serving, succeeded
 
 ROSTER = f"""record,code,name,kind,organ,from,until

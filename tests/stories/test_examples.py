@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from mobile_api.client import digest_of
+from mobile_api.client.api import digest_of
 from tests.houses import STATION, Serving, succeeded
 
 RUNS = {"phone.py": ("FJ1901", "HH-1901"), "phone.ts": ("FJ1902", "HH-1902")}

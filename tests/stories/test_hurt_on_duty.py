@@ -12,9 +12,9 @@ from typing import Any
 import pyotp
 import pytest
 
-from mobile_api.client import Client, DeskClient, digest_of
-from mobile_api.footage import film
-from mobile_api.outbox import Outbox
+from mobile_api.cli.demo_film import film
+from mobile_api.client.api import Client, DeskClient, digest_of
+from mobile_api.client.outbox import Outbox
 from tests.houses import DOCK, STATION, Serving
 
 HAN, KONG, OFFICER, CHIEF, PAYER, INSPECTOR, SERIAL = "FJ1941", "FJ1942", "P2942", "P2941", "P2943", "P2944", "HH-1941"

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from mobile_api import client
-from mobile_api.client import Client, digest_of
-from mobile_api.footage import film
-from mobile_api.ingest import Order, bring_in
+from mobile_api.cli.demo_film import film
+from mobile_api.client import api
+from mobile_api.client.api import Client, digest_of
+from mobile_api.client.ingest import Order, bring_in
 from tests.devices import MIB
 from tests.houses import CHEN, DOCK, Serving
 
@@ -192,7 +192,7 @@ def test_a_station_without_a_key_is_told_how_to_get_one(
 
 def test_a_server_that_does_not_answer_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After every attempt; what is on the card is still on the card."""
-    monkeypatch.setattr(client, "ATTEMPTS", 1)
+    monkeypatch.setattr(api, "ATTEMPTS", 1)
     said, wrong = Console(file=io.StringIO()), Console(file=io.StringIO())
     order = Order(
         folder=tmp_path, camera=CAMERA, wearer=CHEN, dock=DOCK, url="http://127.0.0.1:1", key=tmp_path / "key.pem"

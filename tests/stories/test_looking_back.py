@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mobile_api.client import Client, Problem
+from mobile_api.client.api import Client, Problem
 from tests.houses import CHEN, ZHAO, Serving, succeeded
 
 SVG = "{http://www.w3.org/2000/svg}svg"

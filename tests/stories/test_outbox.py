@@ -11,10 +11,10 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from mobile_api import outbox as outboxes
-from mobile_api.client import Client, Problem
-from mobile_api.device_key import DeviceKey
-from mobile_api.outbox import Outbox, carry
+from mobile_api.client import outbox as outboxes
+from mobile_api.client.api import Client, Problem
+from mobile_api.client.device_key import DeviceKey
+from mobile_api.client.outbox import Outbox, carry
 from tests.houses import STATION, Serving
 
 HE, LUO, OFFICER, SERIAL, OFFICERS = "FJ1911", "FJ1912", "P2911", "HH-1911", "HH-1912"

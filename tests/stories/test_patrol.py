@@ -16,9 +16,9 @@ from uuid import UUID, uuid4
 
 import msgspec
 
-from backend.keys import write_private
-from mobile_api.client import Client, digest_of, read_receipt
-from mobile_api.footage import film
+from backend.core.keys import write_private
+from mobile_api.cli.demo_film import film
+from mobile_api.client.api import Client, digest_of, read_receipt
 from tests.houses import LIN, QIAN, ZHAO, Serving
 
 PLACE = {"lat": 30.2592, "lon": 120.1640, "accuracy_m": 6.0, "datum": "WGS84"}
@@ -158,7 +158,7 @@ def killed_while_sending(running: Serving, password: str, upload: str, path: Pat
     key = path.with_name("key.pem")
     write_private(key, lin.key.pem())
     phone = subprocess.Popen(
-        [sys.executable, "-m", "mobile_api.demo", running.url, LIN, str(key), upload, str(path), "0.4"],
+        [sys.executable, "-m", "mobile_api.cli.demo", running.url, LIN, str(key), upload, str(path), "0.4"],
         stdin=subprocess.PIPE,
     )
     try:

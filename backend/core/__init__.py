@@ -1,0 +1,1 @@
+"""What every feature stands on: database, journal, the write path, findings, visibility, paging."""

@@ -1,0 +1,33 @@
+"""Who is an officer in service at the moment an entry tells of, and who is an auxiliary: asked where one is named."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from backend.core.database import Record, fetch, value
+from backend.core.refusals import Refusal
+
+TODAY = "(now() AT TIME ZONE 'Asia/Shanghai')::date"  # China has one legal time
+OFFICERS = """
+SELECT id, organ FROM person, (SELECT ($2::timestamptz AT TIME ZONE 'Asia/Shanghai')::date AS is) AS day
+WHERE id = ANY ($1) AND kind = 'officer' AND serves_from <= day.is AND coalesce(serves_until >= day.is, true)
+"""
+
+
+async def officers_among(persons: Sequence[UUID], at: datetime) -> dict[UUID, Record]:
+    """The officers with these ids. Raises Refusal `not_an_officer` unless every one was an officer in service then."""
+    found = {row["id"]: row for row in await fetch(OFFICERS, list(persons), at)}
+    if len(found) < len(set(persons)):
+        raise Refusal("not_an_officer")
+    return found
+
+
+AUXILIARY = "SELECT organ FROM person WHERE id = $1 AND kind IN ('duty_auxiliary', 'civilian_auxiliary')"
+
+
+async def organ_of_auxiliary(person: UUID) -> str:
+    """The organ of an auxiliary. Raises Refusal `not_an_auxiliary`."""
+    organ = await value(AUXILIARY, person)
+    if organ is None:
+        raise Refusal("not_an_auxiliary")
+    return str(organ)

@@ -1,0 +1,113 @@
+"""Whether what was sealed is still what the journal says, under its receipt, and the newest of its name in the store.
+
+Reads only. Words and flaws are those of backend.proof.verifying.
+"""
+
+import asyncio
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from backend.core.database import Record, fetch, value
+from backend.evidence.sealing import RECEIPT_TYPE
+from backend.proof.trust import BadSignature, Jwk, KeySet, by_kid, read, trusted
+from backend.proof.verifying import Flaw
+from storage.evidence_store import EvidenceStore, ObjectUnknown
+
+PAGE = 200
+SEALED = """
+SELECT u.id, u.object_key, u.version, u.sha256, u.bytes, u.receipt, u.removed_at, (
+    SELECT j.entry FROM journal j WHERE j.subjects @> ARRAY[u.id] AND j.verb = 'evidence/seal' ORDER BY j.seq LIMIT 1
+) AS entry, (
+    SELECT j.entry FROM journal j WHERE j.subjects @> ARRAY[u.id] AND j.verb = 'evidence/restore'
+    ORDER BY j.epoch DESC, j.seq DESC LIMIT 1
+) AS restored FROM upload u WHERE u.state = 'sealed' AND ($1::uuid IS NULL OR u.id > $1)
+    AND ($3::uuid IS NULL OR u.id = $3) ORDER BY u.id LIMIT $2
+"""
+GONE = """
+SELECT j.seq, j.subjects[1] AS id FROM journal j WHERE j.verb = 'evidence/seal'
+    AND NOT EXISTS (SELECT FROM upload u WHERE u.id = j.subjects[1] AND u.state = 'sealed') ORDER BY j.seq LIMIT $1
+"""
+
+
+class Seal(msgspec.Struct, frozen=True):
+    """What a row of the journal says was sealed."""
+
+    sha256: str
+    bytes: int
+    version: str
+
+
+async def audit(
+    store: EvidenceStore, known: KeySet, fingerprints: Collection[str], *, deep: bool,
+    progress: Callable[[int, int], None], only: UUID | None = None,
+) -> list[Flaw]:  # fmt: skip
+    """Every sealed upload, or `only` one. `deep`: its bytes are read and compared too. Raises StoreUnavailable."""
+    keys = trusted(known, fingerprints) if fingerprints else by_kid(known.keys)
+    flaws = [Flaw(code="upload_missing", seq=row["seq"], what=str(row["id"])) for row in await fetch(GONE, PAGE)]
+    total, done = await value("SELECT count(*) FROM upload WHERE state = 'sealed'"), 0
+    last: UUID | None = None
+    while rows := await fetch(SEALED, last, PAGE, only):
+        for row in rows:
+            flaws += _on_paper(row, keys)
+        for found in await asyncio.gather(*(_in_store(store, row, deep) for row in rows)):
+            flaws += found
+        last, done = rows[-1]["id"], done + len(rows)
+        progress(done, total)
+    return flaws
+
+
+def _on_paper(row: Record, keys: Mapping[str, Jwk]) -> list[Flaw]:
+    told, flaws = str(row["id"]), []
+    if row["entry"] is None:
+        flaws.append(Flaw(code="seal_missing", what=told))
+    elif _seal_of(row) != Seal(row["sha256"], row["bytes"], row["version"]):
+        flaws.append(Flaw(code="seal_columns", what=told))
+    try:
+        claims = read(row["receipt"], keys, RECEIPT_TYPE)
+    except BadSignature:
+        claims = {}
+    if [claims.get(name) for name in ("id", "sha256", "bytes")] != [told, row["sha256"], row["bytes"]]:
+        flaws.append(Flaw(code="receipt_differs", what=told))
+    return flaws
+
+
+def _seal_of(row: Record) -> Seal | None:
+    """What was sealed; where it was restored from a backup, under the version that it got then."""
+    sealed = _told(row["entry"])
+    restored = _told(row["restored"]) if row["restored"] is not None else sealed
+    if sealed is None or restored is None or (sealed.sha256, sealed.bytes) != (restored.sha256, restored.bytes):
+        return None
+    return restored
+
+
+def _told(entry: bytes) -> Seal | None:
+    try:
+        line: dict[str, Any] = msgspec.json.decode(entry)
+        return msgspec.convert(line["facts"], Seal)
+    except (msgspec.MsgspecError, KeyError, TypeError):
+        return None
+
+
+async def _in_store(store: EvidenceStore, row: Record, deep: bool) -> list[Flaw]:
+    if row["removed_at"] is not None:
+        return []
+    told = str(row["id"])
+    try:
+        if deep and await store.digest(row["object_key"], row["version"]) != (row["sha256"], row["bytes"]):
+            return [Flaw(code="object_differs", what=told)]
+        if not deep:
+            await store.locked_until(row["object_key"], row["version"])
+    except ObjectUnknown:
+        return [Flaw(code="object_missing", what=told)]
+    return [] if await is_newest(store, row["object_key"], row["version"]) else [Flaw(code="object_covered", what=told)]
+
+
+async def is_newest(store: EvidenceStore, key: str, version: str) -> bool:
+    """Whether nothing lies over this version: another one, or a deletion."""
+    try:
+        return (await store.find(key)).version == version
+    except ObjectUnknown:
+        return False

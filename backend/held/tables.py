@@ -1,0 +1,67 @@
+"""What waits, what devices number, and rulings. The constraints stand in migrations/versions/fujing_0011_sync.sql."""
+
+from piccolo.columns import UUID, Array, BigInt, Boolean, ForeignKey, OnDelete, Text, Timestamptz
+from piccolo.table import Table
+
+from backend.core.database import DB
+from backend.people.tables import Organ, Person
+
+
+class HeldEntry(Table, db=DB):
+    """An entry that came and is not recorded yet, kept whole; emptied when it is recorded."""
+
+    id = UUID(primary_key=True, default=None)
+    actor = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)
+    organ = ForeignKey(Organ, null=False, on_delete=OnDelete.restrict, default=None)
+    session = UUID(null=False, default=None)
+    device = UUID(null=True, default=None)
+    verb = Text(null=False, default=None)
+    content = Text(null=True, default=None)
+    despite = Text(null=True, default=None)
+    occurred_at = Timestamptz(null=True, default=None)
+    sent_at = Timestamptz(null=False, default=None)
+    received_at = Timestamptz(null=False, default=None)
+    reason = Text(null=False, default=None)
+    waiting_for = Array(UUID(), null=False, default=None)
+    wakes = Array(UUID(), null=False, default=None)
+    until = Timestamptz(null=True, default=None)
+    state = Text(null=False, default=None)
+    code = Text(null=True, default=None)
+    decided_by = ForeignKey(Person, null=True, on_delete=OnDelete.restrict, default=None)
+    decided_at = Timestamptz(null=True, default=None)
+    why = Text(null=True, default=None)
+
+
+class DeviceEntry(Table, db=DB):
+    """A number that a device gave to an entry, and when the device had started by that entry."""
+
+    device = UUID(null=False, default=None)
+    seq = BigInt(null=False, default=None)
+    entry = UUID(null=False, default=None)
+    person = UUID(null=False, default=None)
+    organ = Text(null=False, default=None)
+    seen_at = Timestamptz(null=False, default=None)
+    boot_id = UUID(null=True, default=None)
+    uptime_ms = BigInt(null=True, default=None)
+    booted_at = Timestamptz(null=True, default=None)
+    judged = Boolean(null=False, default=False)
+
+
+class DeviceBoot(Table, db=DB):
+    """When a device started, by the server's clock."""
+
+    device = UUID(null=False, default=None)
+    boot_id = UUID(null=False, default=None)
+    booted_at = Timestamptz(null=False, default=None)
+
+
+class Ruling(Table, db=DB):
+    """Which of two rows a person found to be true."""
+
+    id = UUID(primary_key=True, default=None)
+    contested = UUID(null=False, default=None)
+    other = UUID(null=False, default=None)
+    stands = Text(null=False, default=None)
+    by_person = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)
+    at = Timestamptz(null=False, default=None)
+    why = Text(null=False, default=None)

@@ -1,0 +1,44 @@
+"""What an operator watches, asked of the database: whether anything waits that should have moved on.
+
+A few indexed looks; ages are seconds, 0 where nothing waits. The rules that alarm are in deploy/alerts.yml.
+"""
+
+from typing import NamedTuple
+
+from backend.core import journal
+from backend.core.database import fetch, first
+
+WAITING = f"""
+SELECT
+    (SELECT extract(epoch FROM now() - min(received_at)) FROM upload WHERE state = 'received') AS sealing_lag,
+    (SELECT count(*) FROM upload WHERE state = 'received') AS to_seal,
+    (SELECT extract(epoch FROM now() - min(touched_at)) FROM upload
+        WHERE state IN ('declared', 'receiving', 'mismatch')) AS parts_age,
+    (SELECT count(*) FROM upload WHERE state IN ('declared', 'receiving', 'mismatch')) AS unfinished,
+    (SELECT extract(epoch FROM now() - j.at) FROM journal j WHERE (j.epoch, j.xid, j.seq) > (
+        SELECT epoch, xid, seq FROM checkpoint
+        UNION ALL SELECT 0, '0'::xid8, 0 ORDER BY 1 DESC, 2 DESC, 3 DESC LIMIT 1
+    ) AND {journal.SAFE.format(j="j")} ORDER BY j.epoch, j.xid, j.seq LIMIT 1) AS checkpoint_age,
+    (SELECT count(*) FROM held_entry WHERE state = 'waiting') AS held,
+    (SELECT count(*) FROM pgqueuer) AS jobs,
+    (SELECT count(*) FROM pgqueuer WHERE status = 'failed') AS jobs_given_up,
+    (SELECT extract(epoch FROM now() - min(created)) FROM pgqueuer WHERE status = 'queued') AS oldest_job,
+    pg_database_size(current_database()) AS database_bytes
+"""  # noqa: S608
+FINDINGS = "SELECT kind, count(*) FROM finding WHERE withdrawn_at IS NULL GROUP BY kind ORDER BY kind"
+
+
+class House(NamedTuple):
+    """What waits, by name; and the findings that stand, by kind."""
+
+    waiting: dict[str, float]
+    findings: dict[str, int]
+
+
+async def look() -> House:
+    """As of now."""
+    row = await first(WAITING)
+    if row is None:
+        raise RuntimeError("a SELECT without FROM has a row")
+    counted = await fetch(FINDINGS)
+    return House({name: float(told or 0) for name, told in row.items()}, {row["kind"]: row["count"] for row in counted})

@@ -1,0 +1,1 @@
+"""The command line `fujing`: serving, reports, drawing, verification, the demonstration."""

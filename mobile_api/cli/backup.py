@@ -1,0 +1,65 @@
+"""`fujing backup` and `fujing restore`, on a terminal."""
+
+from pathlib import Path
+
+from rich.console import Console
+
+from backend import backup
+from backend.backup import Done
+from backend.core.settings import Settings
+from migrations.apply import migrate, role_of
+from mobile_api.cli.verify import bars, opened_store
+
+SHOWN = 20  # of what is missing
+
+
+async def back_up(settings: Settings, folder: Path, console: Console) -> int:
+    """Everything into a folder. 0 where all of it is there, 1 where a file is missing."""
+    with opened_store(settings) as store, bars(console) as progress:
+        files = progress.add_task("files 文件", total=None)
+        done = await backup.back_up(
+            settings, store, folder, lambda count, total: progress.update(files, completed=count, total=total)
+        )
+    manifest = done.manifest
+    console.print(
+        f"{manifest.files} files, {manifest.bytes / 2**30:.2f} GiB, {done.copied} of them new; the database as of "
+        f"{manifest.at.astimezone().isoformat(' ', 'seconds')}\n"
+        f"共 {manifest.files} 个文件，其中新增 {done.copied} 个；数据库与文件为同一时刻",
+        soft_wrap=True,
+    )
+    if manifest.unsealed:
+        console.print(
+            f"{manifest.unsealed} uploads were not sealed yet and are in no backup: who recorded them still has them\n"
+            f"{manifest.unsealed} 个上传尚未封存，不在备份中，原始文件仍在采集者处",
+            style="yellow", soft_wrap=True,
+        )  # fmt: skip
+    console.print(f"{folder} holds the keys of this house: keep it as you keep them 备份内含密钥，请妥善保管")
+    return _missing(done, "in the store", console)
+
+
+async def restore(settings: Settings, folder: Path, console: Console) -> int:
+    """Everything out of a folder into an empty place. 0 where all of it is there, 1 where a file is missing."""
+
+    async def up_to_date() -> None:
+        await migrate(str(settings.migrate_url), role_of(str(settings.database_url)))
+
+    with opened_store(settings) as store, bars(console) as progress:
+        files = progress.add_task("files 文件", total=None)
+        done = await backup.restore(
+            settings, store, folder, up_to_date,
+            lambda count, total: progress.update(files, completed=count, total=total),
+        )  # fmt: skip
+    console.print(
+        f"{done.copied} of {done.manifest.files} files are back and locked as before; now run `fujing verify --trust`\n"
+        f"{done.copied} 个文件已恢复并重新锁定；请运行 fujing verify --trust 核验",
+        soft_wrap=True,
+    )
+    return _missing(done, "in the backup", console)
+
+
+def _missing(done: Done, where: str, console: Console) -> int:
+    for key in done.missing[:SHOWN]:
+        console.print(f"✗ missing {where}, or not whole: {key} 缺失或不完整", style="red", markup=False, soft_wrap=True)
+    if len(done.missing) > SHOWN:
+        console.print(f"  … {len(done.missing) - SHOWN} more", style="red")
+    return 1 if done.missing else 0

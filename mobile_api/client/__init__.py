@@ -1,0 +1,1 @@
+"""The client of a device: calls, its key, its outbox, a docking station's ingest."""

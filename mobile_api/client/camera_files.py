@@ -1,0 +1,162 @@
+"""What a recorder's files tell of themselves: which are footage, how long they play, and when they began.
+
+Guarantees: every file is looked into by a child with bounded memory and time, so a broken or hostile one can only end
+that child; a start says where it was read, and is kept, not trusted. `start_of` is pure: no I/O, no clock.
+"""
+
+import multiprocessing
+import os
+import re
+import resource
+import signal
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta, timezone
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import av
+import msgspec
+
+from backend.core.write_path import EARLIEST
+from backend.evidence.probe import probe
+from backend.evidence.schemas import TimeSource
+from backend.law.catalogue import law
+
+MEDIA_TYPES = {
+    ".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/quicktime", ".avi": "video/x-msvideo",
+    ".mkv": "video/x-matroska", ".webm": "video/webm", ".ts": "video/mp2t", ".mts": "video/mp2t",
+    ".m2ts": "video/mp2t", ".mpg": "video/mpeg", ".mpeg": "video/mpeg", ".3gp": "video/3gpp", ".asf": "video/x-ms-asf",
+    ".wmv": "video/x-ms-wmv", ".flv": "video/x-flv", ".m4a": "audio/mp4", ".mp3": "audio/mpeg", ".aac": "audio/aac",
+    ".wav": "audio/wav", ".amr": "audio/amr", ".ogg": "audio/ogg", ".flac": "audio/flac",
+}  # fmt: skip
+CHINA = timezone(timedelta(hours=8))  # the one legal time, which a file's name tells
+IN_NAME = re.compile(r"(?<!\d)\d{14}(?!\d)")  # GA/T 947: serial_officer_YYYYMMDDHHMMSS_number
+NOT_IN_A_NAME = re.compile(r"[/\\\x00-\x1f\x7f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+MEMORY = 4 * 1024**3
+CPU_SECONDS = 300
+LOOKING_SECONDS = 600
+CHILDREN = multiprocessing.get_context("fork")
+
+
+class Found(msgspec.Struct, frozen=True):
+    """What is in a folder: candidates in order, folders that could not be read, and how many other files."""
+
+    files: list[Path]
+    unreadable: list[str]
+    others: int
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """What a file holds: how long it plays by its packets, and when it says that it was made."""
+
+    duration_ms: int
+    created: str | None = None
+
+
+class Start(msgspec.Struct, frozen=True):
+    """When a recording began by its camera's clock, and where that was read."""
+
+    at: datetime
+    source: TimeSource
+
+
+def find(folder: Path) -> Found:
+    """Every file below `folder` whose name is one of footage; nothing hidden, nothing that a link leads out to."""
+    root, files, unreadable, others = folder.resolve(), [], [], 0
+    for place, inner, names in os.walk(root, onerror=lambda error: unreadable.append(str(error))):
+        inner[:] = sorted(name for name in inner if not name.startswith("."))
+        for name in sorted(name for name in names if not name.startswith(".")):
+            path = Path(place, name)
+            if path.suffix.lower() in MEDIA_TYPES and path.is_file() and path.resolve().is_relative_to(root):
+                files.append(path)
+            else:
+                others += 1
+    return Found(files, unreadable, others)
+
+
+def media_type_of(path: Path) -> str:
+    return MEDIA_TYPES[path.suffix.lower()]
+
+
+def told_name(name: str) -> str:
+    """The file's name as it may be told: without what a terminal or a page could misread."""
+    return NOT_IN_A_NAME.sub("_", name)[-255:]
+
+
+def look(path: Path) -> Seen | None:
+    """What the file holds; nothing where it is no video or audio that can be read."""
+    here, there = CHILDREN.Pipe(duplex=False)
+    longest = law().span("longest_frame").total_seconds()
+    child = CHILDREN.Process(target=_look, args=(path, longest, there), daemon=True)
+    child.start()
+    there.close()
+    try:
+        return msgspec.json.decode(here.recv_bytes(), type=Seen | None) if here.poll(LOOKING_SECONDS) else None
+    except (EOFError, OSError, msgspec.MsgspecError):
+        return None
+    finally:
+        child.kill()
+        child.join()
+        here.close()
+
+
+def _look(path: Path, longest: float, there: Connection) -> None:
+    """In the child: look, tell, end."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    av.logging.set_level(av.logging.PANIC)
+    there.send_bytes(msgspec.json.encode(_seen(path, longest)))
+
+
+def _seen(path: Path, longest: float) -> Seen | None:
+    with path.open("rb") as file:
+        told = probe(file, path.stat().st_size, longest)
+        if not told["media"]:
+            return None
+        file.seek(0)
+        with av.open(file, metadata_errors="ignore") as container:
+            metadata = [container.metadata, *(stream.metadata for stream in container.streams)]
+    created = next((each["creation_time"] for each in metadata if each.get("creation_time")), None)
+    return Seen(told["duration_ms"], created)
+
+
+def start_of(seen: Seen, name: str, modified: float, *, offset: timedelta, latest: datetime) -> Start | None:
+    """When it began: by its metadata, else by its name in China's time, else by its modification time. Pure.
+
+    A time is passed over where, corrected by the camera's `offset`, it lies before 2000 or the recording would end
+    after `latest`. Nothing where no time is left.
+    """
+    duration = timedelta(milliseconds=seen.duration_ms)
+    for start in _told(seen, name, modified, duration):
+        try:
+            if start.at - offset >= EARLIEST and start.at + duration - offset <= latest:
+                return start
+        except OverflowError:
+            continue
+    return None
+
+
+def _told(seen: Seen, name: str, modified: float, duration: timedelta) -> Iterator[Start]:
+    """What the file tells of its start, the best first."""
+    if seen.created is not None and (created := _metadata_time(seen.created)) is not None:
+        yield Start(created, "metadata")
+    for digits in IN_NAME.findall(name):
+        try:
+            yield Start(datetime.strptime(digits, "%Y%m%d%H%M%S").replace(tzinfo=CHINA), "file_name")
+        except ValueError:
+            continue
+    try:
+        yield Start(datetime.fromtimestamp(modified, UTC) - duration, "file_time")
+    except (OverflowError, ValueError, OSError):
+        return
+
+
+def _metadata_time(text: str) -> datetime | None:
+    """A container's creation time, which is UTC unless it says otherwise."""
+    try:
+        told = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return told if told.tzinfo is not None else told.replace(tzinfo=UTC)

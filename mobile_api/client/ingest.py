@@ -1,0 +1,324 @@
+"""`fujing ingest`: a docking station's job. Every video of a folder goes up, and each is waited for until it is sealed.
+
+Guarantees: a file that is sealed already is not sent again, and one that was half sent is gone on with, whoever began
+it; a file that cannot be taken is told and stops no other; exit code 0 only if a verified receipt is held for every
+file. Nothing is deleted here: that is for whoever reads the table. It speaks the public API as any device does.
+"""
+
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import quote
+from uuid import UUID
+
+import msgspec
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
+from rich.table import Table
+from rich.text import Text
+
+from backend.law.catalogue import law
+from mobile_api.client import camera_files
+from mobile_api.client.api import Client, NotVerified, Problem, Unreachable, digest_of
+from mobile_api.client.camera_files import CHINA, Seen, Start
+from mobile_api.client.device_key import DeviceKey
+
+Fate = Literal["sealed", "sealed_before", "not_sealed", "failed"]
+FATES: dict[Fate, tuple[str, str]] = {
+    "sealed": ("已封存 sealed", "green"),
+    "sealed_before": ("此前已封存，跳过 already sealed, skipped", "green"),
+    "not_sealed": ("尚未封存 not sealed yet", "yellow"),
+    "failed": ("未采集 not taken", "red"),
+}
+SENT: dict[Fate, str] = {"not_sealed": "已送达 sent", "sealed_before": FATES["sealed_before"][0]}
+PATIENCE = 120.0  # seconds to wait for the seals, besides what the size asks for
+SEALED_A_SECOND = 10 * 1024**2  # bytes; a slow store
+IN_A_LOG = 400  # columns: a line for a file
+LONGEST_REPORT = timedelta(days=31)
+DAY = timedelta(days=1)
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """Which folder, of whose camera, sent where and as whom. `offset_ms`: the camera's clock minus this station's."""
+
+    folder: Path
+    camera: str
+    wearer: str
+    url: str
+    dock: str
+    offset_ms: int = 0
+    lanes: int = 3
+    key: Path
+
+
+class Footage(msgspec.Struct, kw_only=True):
+    """One file and what becomes of it. `words`: why, where it was not sealed."""
+
+    path: Path
+    label: str
+    bytes: int = 0
+    sha256: str = ""
+    seen: Seen | None = None
+    start: Start | None = None
+    upload: UUID | None = None
+    fate: Fate = "failed"
+    words: str = ""
+
+    @property
+    def ended_at(self) -> datetime | None:
+        if self.start is None or self.seen is None:
+            return None
+        return self.start.at + timedelta(milliseconds=self.seen.duration_ms)
+
+
+def bring_in(order: Order, password: str, console: Console, errors: Console) -> int:
+    """Do the station's job. Returns the exit code; what stops it before it begins is one sentence."""
+    if not console.is_terminal:
+        console.width = IN_A_LOG
+    try:
+        return Station(order, console).run(password)
+    except (Problem, Unreachable) as error:
+        errors.print(Text(f"fujing: {_in_words(error)}"), soft_wrap=True)
+        return 1
+
+
+def enrol(url: str, code: str, path: Path) -> dict[str, Any]:
+    """Enrol this station by a code with a new key, which is put to `path` once the server has it. Returns the device.
+
+    The new key is kept beside it before it is sent, so that the same code can be tried again after a lost answer.
+    Raises Problem, Unreachable, OSError.
+    """
+    draft = path.with_name(f"{path.name}.new")
+    device: dict[str, Any] = Client(url, key=DeviceKey.kept_in(draft)).enrol(code)
+    draft.replace(path)
+    return device
+
+
+class Station:
+    """A docking station at work on one order."""
+
+    def __init__(self, order: Order, console: Console) -> None:
+        self._order, self._console = order, console
+        self._client = Client(order.url, key=DeviceKey.kept_in(order.key))
+        self._away = False  # the server stopped answering: what is left waits for the next run
+
+    def run(self, password: str) -> int:
+        """The whole job. Returns the exit code; raises Problem or Unreachable where it cannot even begin."""
+        self._client.sign_in(self._order.dock, password)
+        wearer = self._client.get(f"/v1/people/{quote(self._order.wearer, safe='')}")
+        self._say(f"{wearer['name']} {wearer['badge']} · {self._order.camera} · {self._order.folder}")
+        taken, all_read = self._survey()
+        self._send_all(taken, wearer["id"])
+        self._wait_for_seals(taken)
+        self._console.print(_table(taken))
+        self._report(taken, wearer["id"])
+        self._end()
+        return 0 if all_read and all(file.fate in ("sealed", "sealed_before") for file in taken) else 1
+
+    def _survey(self) -> tuple[list[Footage], bool]:
+        """Every candidate, looked into; and whether every folder could be read."""
+        found = camera_files.find(self._order.folder)
+        for words in found.unreadable:
+            self._say(f"无法读取 cannot be read: {words}")
+        root = self._order.folder.resolve()
+        taken = [Footage(path=path, label=_label(path, root)) for path in found.files]
+        for file in taken:
+            self._look(file)
+        self._say(f"视音频 footage: {len(taken)}   其他文件 other files: {found.others}")
+        return taken, not found.unreadable
+
+    def _look(self, file: Footage) -> None:
+        """What the file is and when it began."""
+        try:
+            status = file.path.stat()
+        except OSError as error:
+            file.words = _in_words(error)
+            return
+        file.bytes, file.seen = status.st_size, camera_files.look(file.path)
+        if file.seen is None:
+            file.words = "不是可读的视音频 no video or audio that can be read"
+            return
+        file.start = camera_files.start_of(
+            file.seen, file.path.name, status.st_mtime, offset=timedelta(milliseconds=self._order.offset_ms),
+            latest=datetime.now(UTC) + law().span("clock_skew_tolerance"),
+        )  # fmt: skip
+        if file.start is None:
+            file.words = "起始时间均不可信，请用 --offset-ms 校正 no start time can be right: use --offset-ms"
+
+    def _send_all(self, taken: list[Footage], wearer: str) -> None:
+        """One file after the other; what goes wrong with one is written beside it."""
+        wanted = [file for file in taken if file.start is not None]
+        with self._bars() as bars:
+            whole = bars.add_task("合计 all", total=sum(file.bytes for file in wanted))
+            for file in wanted:
+                bar = bars.add_task(file.label, total=None)
+                with self._noted(file):
+                    self._send(file, wearer, bars, (bar, whole))
+                bars.remove_task(bar)
+                bars.console.print(Text(f"  {file.label}  {file.words or SENT[file.fate]}"), soft_wrap=True)
+
+    def _send(self, file: Footage, wearer: str, bars: Progress, both: tuple[TaskID, TaskID]) -> None:
+        """Declare it, and send what the store has not."""
+        if self._away:
+            raise Unreachable("the server")
+        file.bytes, file.sha256 = digest_of(file.path)
+        bars.update(both[0], total=file.bytes)
+        answer = self._client.entry("recordings/declare", **self._declaration(file, wearer))
+        file.upload, state = UUID(answer["id"]), answer["upload"]["state"]
+        if state in ("sealed", "received"):
+            file.fate = "sealed_before" if state == "sealed" else "not_sealed"
+            _reach(bars, both, file.bytes)
+            return
+        file.fate = "not_sealed"
+        _reach(bars, both, self._there(file.upload, file.bytes))
+        self._client.upload(file.upload, file.path, lanes=self._order.lanes, sent=partial(_reach, bars, both))
+        self._client.complete(file.upload)
+
+    def _declaration(self, file: Footage, wearer: str) -> dict[str, Any]:
+        assert file.start is not None  # noqa: S101 - for the type checker
+        return {
+            "wearer": wearer,
+            "camera_serial": self._order.camera,
+            "camera_offset_ms": self._order.offset_ms,
+            "file_name": camera_files.told_name(file.path.name),
+            "media_type": camera_files.media_type_of(file.path),
+            "started_at": file.start.at,
+            "ended_at": file.ended_at,
+            "time_source": file.start.source,
+            "bytes": file.bytes,
+            "sha256": file.sha256,
+        }
+
+    def _there(self, upload: UUID, size: int) -> int:
+        """The bytes that the store has already."""
+        told = self._client.get(f"/v1/uploads/{upload}/parts")
+        return min(size, sum(last - first + 1 for first, last in told["have"]) * told["part_size"])
+
+    def _wait_for_seals(self, taken: list[Footage]) -> None:
+        """The verified receipt of every file that was sent, or was sealed before."""
+        waiting = [file for file in taken if file.fate in ("not_sealed", "sealed_before")]
+        patience = PATIENCE + sum(file.bytes for file in waiting) / SEALED_A_SECOND
+        deadline = time.monotonic() + patience
+        with Progress(TextColumn("  {task.description}"), BarColumn(), console=self._console) as bars:
+            for file in bars.track(waiting, description="等待封存 waiting for the seals"):
+                if not file.words:
+                    with self._noted(file):
+                        self._verify(file, max(0.0, deadline - time.monotonic()))
+
+    def _verify(self, file: Footage, wait: float) -> None:
+        assert file.upload is not None  # noqa: S101 - for the type checker
+        before, file.fate = file.fate, "not_sealed"
+        self._client.receipt(file.upload, bytes=file.bytes, sha256=file.sha256, wait=wait)
+        file.fate = "sealed_before" if before == "sealed_before" else "sealed"
+
+    @contextmanager
+    def _noted(self, file: Footage) -> Iterator[None]:
+        """Whatever goes wrong with a file is written beside it, and the next one is taken."""
+        try:
+            yield
+        except (Problem, Unreachable, NotVerified, TimeoutError, OSError) as error:
+            self._away = self._away or isinstance(error, Unreachable)
+            file.words = _in_words(error)
+
+    def _report(self, taken: list[Footage], wearer: str) -> None:
+        """What the server knows of the days on which the footage lies, against the wearer's shifts."""
+        offset = timedelta(milliseconds=self._order.offset_ms)
+        there = [(file.start, file.ended_at) for file in taken if file.upload is not None]
+        spans = [(start.at - offset, end - offset) for start, end in there if start is not None and end is not None]
+        try:
+            for start, end in periods(spans):
+                asked = {"wearer": wearer, "from": start.isoformat(), "to": end.isoformat()}
+                self._tell(self._client.get("/v1/handovers", **asked))
+        except (Problem, Unreachable) as error:
+            self._say(f"没有移交清单 no handover report: {_in_words(error)}")
+
+    def _tell(self, told: dict[str, Any]) -> None:
+        names = {row["id"]: row["file_name"] for row in told["recordings"]}
+        duties = {row["id"]: row for row in told["shifts"]}
+        pairs = ((names[row["first"]], names[row["second"]], _span(row)) for row in told["overlaps"])
+        lines = [f"重叠 overlap  {first} ↔ {second}  {span}" for first, second, span in pairs]
+        lines += [f"缺少 missing  {_span(row)}  班次 shift {_span(duties[row['shift']])}" for row in told["missing"]]
+        lines += [f"不在班次内 in no shift  {names[row]}" for row in told["outside"]]
+        counted = f"班次 shifts: {len(duties)}   资料 recordings: {len(names)}"
+        for line in [counted, *(lines or ["没有重叠，没有缺失 nothing overlaps, nothing is missing"])]:
+            self._say(line)
+
+    def _bars(self) -> Progress:
+        name = TextColumn("  {task.description}", markup=False)
+        return Progress(name, BarColumn(), DownloadColumn(), TransferSpeedColumn(), console=self._console)
+
+    def _end(self) -> None:
+        """The session ends with the job; one that cannot be ended ends by itself."""
+        if not self._away:
+            try:
+                self._client.sign_out()
+            except (Problem, Unreachable):
+                return
+
+    def _say(self, sentence: str) -> None:
+        self._console.print(Text(f"  {sentence}"), soft_wrap=True)
+
+
+def periods(spans: Iterable[tuple[datetime, datetime]]) -> list[tuple[datetime, datetime]]:
+    """The days in China on which these lie, as runs of days on end, none longer than one report may be. Pure."""
+    days = sorted({day for start, end in spans for day in _days(start, end)})
+    runs: list[tuple[datetime, datetime]] = []
+    for day in days:
+        if runs and runs[-1][1] == day and day + DAY - runs[-1][0] <= LONGEST_REPORT:
+            runs[-1] = (runs[-1][0], day + DAY)
+        else:
+            runs.append((day, day + DAY))
+    return runs
+
+
+def _days(start: datetime, end: datetime) -> Iterator[datetime]:
+    day = start.astimezone(CHINA).replace(hour=0, minute=0, second=0, microsecond=0)
+    while day <= end:
+        yield day
+        day += DAY
+
+
+def _table(taken: list[Footage]) -> Table:
+    table = Table("文件 file", "开始 began", "依据 read from", "结果 what became of it", box=None)
+    for file in taken:
+        words, colour = FATES[file.fate]
+        began = f"{file.start.at.astimezone(CHINA):%Y-%m-%d %H:%M:%S}" if file.start else ""
+        fate = Text(words if not file.words else f"{words}: {file.words}", style=colour)
+        table.add_row(Text(file.label), began, file.start.source if file.start else "", fate)
+    return table
+
+
+def _span(row: dict[str, Any]) -> str:
+    """From when to when, in China's time."""
+    return f"{_clock(row['started_at'])} – {_clock(row['ended_at'])}"
+
+
+def _clock(moment: str | None) -> str:
+    return f"{datetime.fromisoformat(moment).astimezone(CHINA):%m-%d %H:%M:%S}" if moment is not None else "…"
+
+
+def _label(path: Path, root: Path) -> str:
+    """Where the file lies in the folder, fit for a terminal."""
+    return "/".join(camera_files.told_name(part) for part in path.relative_to(root).parts)
+
+
+def _in_words(error: Exception) -> str:
+    if isinstance(error, Problem):
+        faults = ", ".join(f"{each['pointer']}: {each['message']}" for each in error.told.get("errors", []))
+        return f"{error.told.get('detail') or error} {faults}".rstrip()
+    if isinstance(error, Unreachable):
+        return "服务器没有应答，请稍后重新运行 the server does not answer: run it again later"
+    if isinstance(error, TimeoutError) and error.args:
+        return str(error)
+    if isinstance(error, OSError):
+        return f"无法读取 cannot be read: {error.strerror or error}"
+    return str(error)
+
+
+def _reach(bars: Progress, both: tuple[TaskID, TaskID], count: int) -> None:
+    for bar in both:
+        bars.advance(bar, count)

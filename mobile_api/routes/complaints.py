@@ -1,0 +1,75 @@
+"""Complaints and matters, read."""
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from litestar import Request, get
+from litestar.params import QueryParameter
+
+from backend.complaints import reads as complaint_reads
+from backend.complaints.reads import (
+    ComplaintCounts,
+    ComplaintDetail,
+    Complaints,
+    ComplaintStatus,
+    MatterRow,
+    Matters,
+    MatterStatus,
+)
+from backend.core.paging import page_limit
+from mobile_api.routes.lookups import Cursor, Limit
+
+TAGS = ["Complaints · 投诉举报"]
+HEARD = ["Being heard · 意见与申诉"]
+
+
+@get("/complaints", summary="Complaints · 投诉举报列表", tags=TAGS, operation_id="complaints")
+async def listed(
+    request: Request[Any, Any, Any],
+    status: Annotated[
+        ComplaintStatus, QueryParameter(name="status", description="untold: concluded, the complainant not told")
+    ] = "open",
+    cursor: Cursor = None,
+    limit: Limit = None,
+) -> Complaints:
+    """Those of the organs that one oversees, newest first; the complainant only for who may handle it."""
+    return await complaint_reads.complaints(request.user, status, cursor, page_limit(limit))
+
+
+@get("/complaints/{complaint:uuid}", summary="One complaint · 一件投诉", tags=TAGS, operation_id="complaint")
+async def one(request: Request[Any, Any, Any], complaint: UUID) -> ComplaintDetail:
+    """What was done about it."""
+    return await complaint_reads.complaint(request.user, complaint)
+
+
+@get("/complaints/counts", summary="Complaints by organ · 投诉统计", tags=TAGS, operation_id="complaint_counts")
+async def counts(
+    request: Request[Any, Any, Any],
+    since: Annotated[datetime | None, QueryParameter(name="from", description="received from then on")] = None,
+    until: Annotated[datetime | None, QueryParameter(name="to", description="and before then")] = None,
+) -> ComplaintCounts:
+    """How many, and how they ended, by organ; no names."""
+    return await complaint_reads.counts(request.user, since, until)
+
+
+@get("/matters", summary="Matters · 意见申诉列表", tags=HEARD, operation_id="matters")
+async def matters(
+    request: Request[Any, Any, Any],
+    status: Annotated[
+        MatterStatus, QueryParameter(name="status", description="overdue: not answered in time")
+    ] = "open",
+    cursor: Cursor = None,
+    limit: Limit = None,
+) -> Matters:
+    """One's own, and those of the organs that one oversees, newest first; none against oneself."""
+    return await complaint_reads.matters(request.user, status, cursor, page_limit(limit))
+
+
+@get("/matters/{matter:uuid}", summary="One matter · 一件意见申诉", tags=HEARD, operation_id="matter")
+async def matter(request: Request[Any, Any, Any], matter: UUID) -> MatterRow:
+    """What was raised, and the answer."""
+    return await complaint_reads.matter(request.user, matter)
+
+
+ROUTES = [listed, counts, one, matters, matter]

@@ -1,0 +1,115 @@
+"""The key content of footage: every description as JSON, and an index that is printed for the file of a case.
+
+Guarantees: the page holds everything it shows and asks no other address for anything; no text of a person is markup
+on it; no script runs on it, whatever was written.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from html import escape
+from typing import Any
+from uuid import UUID
+
+from litestar import MediaType, Request, Response, get
+
+from backend.core.paging import page_limit
+from backend.evidence import description_reads as described
+from backend.evidence.description_reads import Description, Descriptions, Index
+from backend.evidence.schemas import KeyContent
+from mobile_api.printing import HEADERS, clock, fact, missing, printed
+from mobile_api.routes.lookups import Cursor, Limit
+
+TAGS = ["Evidence · 视音频资料"]
+SIGNED = ("带班民警 Leading officer", "辅警 Auxiliary", "日期 Date")
+SECOND, MILLISECOND = timedelta(seconds=1), timedelta(milliseconds=1)
+CONTENT = """<table>
+<thead><tr><th>序号<small>No.</small></th><th>时间<small>Clock time</small></th><th>位置<small>Offset</small></th>
+<th>重点内容<small>Key content</small></th></tr></thead>
+<tbody>
+{rows}
+</tbody>
+</table>
+<p>说明人 Described by: <bdi>{name}</bdi> ({badge})　说明时间 at: {at}</p>"""
+ROW = (
+    '<tr><td class="time">{number}</td><td class="time">{clock}</td><td class="time">{offset}</td>'
+    '<td class="words">{words}</td></tr>'
+)
+
+
+@get(
+    "/recordings/{recording:uuid}/descriptions", summary="Key content · 重点内容", tags=TAGS,
+    operation_id="recording_descriptions",
+)  # fmt: skip
+async def descriptions(
+    request: Request[Any, Any, Any], recording: UUID, cursor: Cursor = None, limit: Limit = None
+) -> Descriptions:
+    """Every description of one recording, newest first; the newest stands."""
+    return await described.descriptions(request.user, recording, cursor, page_limit(limit))
+
+
+@get(
+    "/recordings/{recording:uuid}/index", summary="Printable index · 可打印索引", tags=TAGS,
+    operation_id="recording_index", media_type=MediaType.HTML,
+)  # fmt: skip
+async def index(request: Request[Any, Any, Any], recording: UUID) -> Response[str]:
+    """The description that stands as a page to print and sign: what the footage shows, and when."""
+    return Response(page(await described.index(request.user, recording)), media_type=MediaType.HTML, headers=HEADERS)
+
+
+def page(told: Index) -> str:
+    """The index as HTML, in Beijing time."""
+    content = (
+        missing("not_described") if told.described is None else _content(told.described, told.recording.started_at)
+    )
+    return printed("footage_index", _facts(told), content, SIGNED)
+
+
+def _facts(told: Index) -> Iterable[str]:
+    """What is known of the footage itself."""
+    row = told.recording
+    yield fact("公安机关", "Organ", f"{told.organ} ({row.organ})")
+    yield fact("佩戴人", "Wearer", told.wearer)
+    yield fact("警号/辅警编号", "Badge number", row.badge)
+    yield fact("执法记录仪编号", "Camera serial number", row.camera_serial)
+    yield fact("文件名", "File name", row.file_name)
+    yield fact("资料编号", "Recording", str(row.id))
+    yield fact("SHA-256", "Digest of the file", row.sha256 or "尚未申报 not declared yet", ' class="digest"')
+    yield fact("大小", "Size", f"{row.bytes:,} 字节 bytes" if row.bytes else "尚未申报 not declared yet")
+    yield fact("封存时间", "Sealed at", clock(row.sealed_at) if row.sealed_at else "尚未封存 not sealed yet")
+    yield fact("开始", "Start", clock(row.started_at))
+    yield fact("结束", "End", clock(row.ended_at) if row.ended_at else "没有申报 not declared")
+    probed = "尚未检测 not probed yet" if row.probed_ms is None else _offset(row.probed_ms * MILLISECOND)
+    yield fact("检测时长", "Duration as probed", probed)
+
+
+def _content(told: Description, started_at: datetime) -> str:
+    """In the order of the footage, whatever the order in which it was told."""
+    pieces = enumerate(sorted(told.content, key=lambda piece: (piece.from_ms, piece.to_ms)), start=1)
+    return CONTENT.format(
+        rows="\n".join(_row(number, piece, started_at) for number, piece in pieces),
+        name=escape(told.name),
+        badge=escape(told.badge),
+        at=clock(told.at),
+    )
+
+
+def _row(number: int, piece: KeyContent, started_at: datetime) -> str:
+    """A stretch in whole seconds, which hold all of it."""
+    begins, ends = piece.from_ms // 1000 * SECOND, -(-piece.to_ms // 1000) * SECOND
+    starts, stops = started_at + piece.from_ms * MILLISECOND, _up(started_at + piece.to_ms * MILLISECOND)
+    times = f"{clock(starts)}–{clock(stops).removeprefix(f'{clock(starts):.11}')}"
+    offset = f"{_offset(begins)}–{_offset(ends)}"
+    return ROW.format(number=number, clock=times, offset=offset, words=escape(piece.words))
+
+
+def _up(at: datetime) -> datetime:
+    """The next whole second, unless it is one."""
+    return at if at.microsecond == 0 else at.replace(microsecond=0) + SECOND
+
+
+def _offset(span: timedelta) -> str:
+    seconds = span // SECOND
+    return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+
+
+ROUTES = [descriptions, index]

@@ -1,0 +1,384 @@
+"""There is something new: one open stream for each reader, and one hub in each process that knows when.
+
+Guarantees: a stream says only that there is something new, never what; it holds no connection of the pool; a reader
+that does not read is not waited for, and is told once what was told many times; a stream ends with its session, with
+what the person may see, and with the process. Nothing depends on a notice: what is not rung for, the poll finds.
+"""
+
+import asyncio
+import contextlib
+import random
+import signal
+import threading
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from time import monotonic
+from typing import Annotated, Any
+from uuid import UUID
+
+import asyncpg
+import structlog
+from asyncpg_listen import ListenPolicy, Notification, NotificationListener, NotificationOrTimeout
+from litestar import Request, Response, get
+from litestar.params import HeaderParameter
+from litestar.types import Receive, Scope, Send
+from prometheus_client import Gauge
+
+from backend import feed
+from backend.core.database import SESSION, fetch
+from backend.core.refusals import Refusal
+from backend.core.visibility import viewer
+from backend.core.write_path import Actor
+from backend.feed import Cursor, Line
+from backend.law.catalogue import law
+from backend.people.sessions import still_acting
+from mobile_api.problems import AWAY
+from mobile_api.routes.changes import AFTER
+
+AT_ONCE = 1000  # lines read at once
+GAP = 0.05  # seconds between two looks at the journal
+LAG = Gauge(
+    "fujing_feed_lag_seconds", "How long the oldest running transaction has kept newer lines from the feed",
+    multiprocess_mode="livemax",
+)  # fmt: skip
+STREAMS = Gauge("fujing_feed_streams", "Open streams of /v1/events", multiprocess_mode="livesum")
+HEADERS = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-store"),
+    (b"x-accel-buffering", b"no"),  # proxies that would wait for more
+]
+UNREACHABLE = (*AWAY, asyncpg.PostgresError)
+LED_NOW = "SELECT l.auxiliary FROM led l WHERE l.officer = $1 AND l.named @> now() AND l.during @> now()"
+log = structlog.get_logger()
+
+
+class Stream:
+    """One reader: who it is, what concerns them at this moment, and the one notice that waits to be sent."""
+
+    def __init__(self, actor: Actor) -> None:
+        self.actor = actor
+        self.organs: frozenset[str] = frozenset()
+        self.led: frozenset[UUID] = frozenset()
+        self.notice: str | None = None
+        self.doubted = self.ended = False
+        self.stirred = asyncio.Event()
+
+    def notify(self, cursor: Cursor) -> None:
+        self.notice = cursor.text()
+        self.stirred.set()
+
+    def doubt(self) -> None:
+        """The session, or whom they lead, is to be looked at again."""
+        self.doubted = True
+        self.stirred.set()
+
+    def end(self) -> None:
+        self.ended = True
+        self.stirred.set()
+
+
+class Hub:
+    """The streams of this process and the place up to which the journal was looked at for them."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._by_person: dict[UUID, list[Stream]] = defaultdict(list)
+        self._by_led: dict[UUID, set[Stream]] = defaultdict(set)
+        self._by_organ: dict[str, set[Stream]] = defaultdict(set)
+        self._at: Cursor | None = None
+        self._woken = asyncio.Event()
+        self._since: tuple[int | None, float] = (None, 0.0)
+        self._closed = False
+        self._listening: asyncpg.Connection | None = None
+
+    # -- streams
+
+    async def join(self, actor: Actor) -> Stream:
+        """A new stream of this person; the oldest one of too many ends."""
+        stream = Stream(actor)
+        theirs = self._by_person[actor.person]
+        theirs.append(stream)
+        STREAMS.inc()
+        if self._closed:
+            stream.end()
+        for each in theirs[: -law().count("streams_per_person")]:
+            each.end()
+        try:
+            await self.place(stream)
+        except BaseException:
+            self.leave(stream)
+            raise
+        return stream
+
+    async def place(self, stream: Stream) -> None:
+        """Look up what concerns them now."""
+        organs = await fetch(feed.ORGANS, viewer(stream.actor)[1])
+        led = await fetch(LED_NOW, stream.actor.person)
+        self._put(stream, frozenset(row["code"] for row in organs), frozenset(row["auxiliary"] for row in led))
+
+    def _put(self, stream: Stream, organs: frozenset[str], led: frozenset[UUID]) -> None:
+        sides: Any = ((self._by_organ, stream.organs, organs), (self._by_led, stream.led, led))
+        for index, before, after in sides:
+            for key in before - after:
+                index[key].discard(stream)
+                if not index[key]:
+                    del index[key]
+            for key in after - before:
+                index[key].add(stream)
+        stream.organs, stream.led = organs, led
+
+    def leave(self, stream: Stream) -> None:
+        self._put(stream, frozenset(), frozenset())
+        theirs = self._by_person[stream.actor.person]
+        theirs.remove(stream)
+        if not theirs:
+            del self._by_person[stream.actor.person]
+        STREAMS.dec()
+
+    def _all(self) -> list[Stream]:
+        return [stream for theirs in self._by_person.values() for stream in theirs]
+
+    def close(self) -> None:
+        """End every stream, and every one that would begin: the process is going."""
+        self._closed = True
+        for stream in self._all():
+            stream.end()
+
+    # -- the journal
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Follow the journal for the length of the block."""
+        tasks = [asyncio.create_task(self._follow()), asyncio.create_task(self._listen())]
+        try:
+            with _ending(self.close):
+                yield
+        finally:
+            self.close()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            if self._listening is not None:
+                self._listening.terminate()
+
+    async def _listen(self) -> None:
+        """Be woken by whoever rings; a lost connection is made again, and until then there is the poll."""
+
+        async def connect() -> asyncpg.Connection:
+            settings = SESSION | {"application_name": "fujing-listen"}
+            self._listening = await asyncpg.connect(self._url, timeout=5, server_settings=settings)
+            self._woken.set()  # who rang meanwhile was not heard
+            return self._listening
+
+        async def heard(told: NotificationOrTimeout) -> None:
+            if isinstance(told, Notification):
+                self._woken.set()
+
+        poll = law().span("feed_poll").total_seconds()
+        listener = NotificationListener(connect, reconnect_delay=0.5)
+        await listener.run({feed.CHANNEL: heard}, policy=ListenPolicy.LAST, notification_timeout=poll)
+
+    async def _follow(self) -> None:
+        poll = pause = law().span("feed_poll").total_seconds()
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._woken.wait()
+                    pause = GAP
+            self._woken.clear()
+            try:
+                waiting = await self.look()
+                pause = min(pause * 2, poll) if waiting else poll
+            except UNREACHABLE as error:
+                log.info("the journal was not looked at", error=type(error).__name__)
+                pause = poll
+            except Exception as error:
+                log.error("the journal was not looked at", exc_info=error)
+                pause = poll
+            await asyncio.sleep(GAP)
+
+    async def look(self) -> bool:
+        """Tell the streams what came; whether lines wait for an older transaction."""
+        state = await feed.state()
+        self._measure(state.oldest)
+        if self._at is None or state.head.position < self._at.position:  # another database than before: ask anew
+            for stream in self._all() if self._at is not None else ():
+                stream.notify(state.head)
+            self._at = state.head
+        while self._at.position < state.head.position and self._by_person:
+            came = await feed.lines(self._at.position, AT_ONCE)
+            if not came:
+                break
+            self._tell(came)
+            self._at = came[-1].cursor
+        if not self._by_person:
+            self._at = state.head
+        return state.waiting
+
+    def _measure(self, oldest: int | None) -> None:
+        now = monotonic()
+        if oldest is None or oldest != self._since[0]:
+            self._since = (oldest, now)
+        LAG.set(now - self._since[1])
+
+    def _tell(self, came: Iterable[Line]) -> None:
+        for line in came:
+            for stream in self._concerned(line):
+                stream.notify(line.cursor)
+
+    def _concerned(self, line: Line) -> set[Stream]:
+        """Whom a line may concern, by what they were a moment ago; what they may see of it, `changes` says."""
+        persons = {*line.subjects, *([line.actor] if line.actor is not None else ())}
+        theirs = {stream for person in persons if person in self._by_person for stream in self._by_person[person]}
+        noun = line.verb.partition("/")[0]
+        if noun in ("sessions", "devices", "supervisions", "shifts"):
+            for stream in theirs.union(*(self._by_led.get(person, set()) for person in persons)):
+                stream.doubt()
+        if noun in ("sessions", "devices"):  # of whatever line, a session or a device may be the subject
+            for stream in self._all():
+                if {stream.actor.session, stream.actor.device} & persons:
+                    stream.doubt()
+        if line.verb not in feed.TOLD | feed.CONCERNED | feed.ACTOR:
+            return set()
+        if line.outcome in ("refused", "denied") or line.verb in feed.ACTOR:
+            return {stream for stream in theirs if stream.actor.person == line.actor}
+        if line.verb in feed.CONCERNED:
+            return theirs
+        above = self._by_organ.get(line.organ, set()) if line.organ is not None else set()
+        return theirs.union(above, *(self._by_led.get(person, set()) for person in persons))
+
+
+@contextlib.contextmanager
+def _ending(close: Any) -> Any:
+    """Hear SIGTERM and Ctrl-C beside whoever handles them: open streams would hold the server back from ending."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+
+    def end(number: int, frame: Any) -> Any:
+        loop.call_soon_threadsafe(close)
+        earlier = before[signal.Signals(number)]
+        if callable(earlier):
+            return earlier(number, frame)
+        if earlier == signal.SIG_DFL:
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+        return None
+
+    for number in before:
+        signal.signal(number, end)
+        signal.siginterrupt(number, False)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class Told(Response[bytes]):
+    """The answer that stays open."""
+
+    def __init__(self, hub: Hub, stream: Stream) -> None:
+        super().__init__(b"", media_type="text/event-stream")
+        self._hub, self._stream = hub, stream
+
+    def to_asgi_response(self, *_: Any, **__: Any) -> Any:
+        return self._serve
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        telling, leaving = asyncio.create_task(self._send(send)), asyncio.create_task(_gone(receive))
+        try:
+            await asyncio.wait((telling, leaving), return_when=asyncio.FIRST_COMPLETED)
+            if telling.done() and telling.exception() is not None:
+                log.info("a stream broke off", error=type(telling.exception()).__name__)
+        finally:
+            for task in (telling, leaving):
+                task.cancel()
+            await asyncio.gather(telling, leaving, return_exceptions=True)
+            self._hub.leave(self._stream)
+
+    async def _send(self, send: Send) -> None:
+        stream, beat = self._stream, law().span("heartbeat") / timedelta(seconds=1)
+        await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
+        await send(_body(b": hello\n\n"))
+        due = monotonic() + beat * random.uniform(0.5, 1)  # noqa: S311 - so that those begun together do not look at once
+        while not stream.ended:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(max(0.0, due - monotonic())):
+                    await stream.stirred.wait()
+            stream.stirred.clear()
+            beating = monotonic() >= due
+            if beating or stream.doubted:
+                await self._look_again()
+            if (notice := stream.notice) is not None:
+                stream.notice = None
+                await send(_body(f"event: changes\nid: {notice}\ndata: {notice}\n\n".encode()))
+            elif beating:
+                await send(_body(b": beat\n\n"))
+            if beating:
+                due = monotonic() + beat
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _look_again(self) -> None:
+        """End where the session has, or where the person may see other things; else learn whom they lead now."""
+        stream = self._stream
+        stream.doubted = False
+        try:
+            actor, organs, led = await still_acting(stream.actor.session), stream.organs, stream.led
+            stream.actor, before = actor, stream.actor
+            await self._hub.place(stream)
+        except Refusal:
+            stream.end()
+            return
+        except UNREACHABLE:
+            return
+        moved = (before.organ, before.kind, before.roles, organs) != (
+            actor.organ, actor.kind, actor.roles, stream.organs,
+        )  # fmt: skip
+        if moved or led - stream.led:
+            stream.notice = stream.notice or feed.NOWHERE.text()
+        if moved:
+            stream.end()
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _body(content: bytes) -> Any:
+    return {"type": "http.response.body", "body": content, "more_body": True}
+
+
+@get(
+    "/events", summary="There is something new · 有新变化", tags=["Offline · 离线"], operation_id="events",
+    media_type="text/event-stream",
+)  # fmt: skip
+async def events(
+    request: Request[Any, Any, Any],
+    after: Annotated[str | None, AFTER] = None,
+    seen: Annotated[
+        str | None, HeaderParameter(name="Last-Event-ID", max_length=200, description="`id` of the last event had")
+    ] = None,
+) -> Response[bytes]:
+    """Server-sent events: `event: changes` says that `GET /v1/changes` has something to tell; `id` and `data` say only
+    up to where. Comment lines say that the stream lives. With `after` or Last-Event-ID, what came since is told at
+    once. The stream ends with the session; connect again, and ask for the changes anyway."""
+    told = after or seen
+    cursor = None if told is None else Cursor.read(told)
+    hub: Hub = request.app.state.hub
+    stream = await hub.join(request.user)
+    try:
+        if cursor is not None and await feed.news_since(request.user, cursor):
+            stream.notify((await feed.state()).head)
+    except BaseException:
+        hub.leave(stream)
+        raise
+    return Told(hub, stream)
+
+
+ROUTES = [events]

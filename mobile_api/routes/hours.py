@@ -1,0 +1,39 @@
+"""Hours, read."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from litestar import Request, get
+from litestar.params import QueryParameter
+
+from backend.core.paging import page_limit
+from backend.hours import reads as hours_reads
+from backend.hours.reads import Hours
+from mobile_api.routes.lookups import Cursor, Limit
+
+Month = Annotated[
+    str,
+    QueryParameter(name="month", pattern=r"^2[0-9]{3}-(0[1-9]|1[0-2])$", description="year and month, such as 2026-03"),
+]
+
+
+@get("/hours", summary="Hours of a month · 工时", tags=["Hours · 工时"], operation_id="hours")
+async def hours(
+    request: Request[Any, Any, Any],
+    month: Month,
+    person: Annotated[UUID | None, QueryParameter(name="person", description="whose; none: one's own")] = None,
+    organ: Annotated[
+        str | None,
+        QueryParameter(name="organ", max_length=12, description="of everybody in it and below; all: whom one oversees"),
+    ] = None,
+    cursor: Cursor = None,
+    limit: Limit = None,
+) -> Hours:
+    """Worked, watch and standby, what is beyond the norm, time off owed and taken; late corrections included."""
+    if organ is None:
+        return await hours_reads.of_person(request.user, month, person or request.user.person)
+    of = None if organ == "all" else organ
+    return await hours_reads.of_organ(request.user, month, of, cursor, page_limit(limit))
+
+
+ROUTES = [hours]

@@ -1,0 +1,91 @@
+"""Injuries and advances, read; and the undertaking that is handed to a hospital."""
+
+from collections.abc import Iterable
+from typing import Annotated, Any
+from uuid import UUID
+
+from litestar import MediaType, Request, Response, get
+from litestar.params import QueryParameter
+
+from backend.core.paging import page_limit
+from backend.injuries import reads as injury_reads
+from backend.injuries.reads import Advance, Injuries, InjuryDetail, InjuryStatus, Item
+from mobile_api.cli.reports import COSTS, yuan
+from mobile_api.printing import HEADERS, clock, fact, missing, printed
+from mobile_api.problems import language_of
+from mobile_api.routes.lookups import Cursor, Limit
+
+TAGS = ["Injury · 工伤与垫付"]
+PROMISED = """<table>
+<thead><tr><th>费用<small>Cost</small></th><th>批准金额（元）<small>Approved, yuan</small></th>
+<th>已支付（元）<small>Paid, yuan</small></th></tr></thead>
+<tbody>
+{rows}
+</tbody>
+</table>"""
+ROW = '<tr><td>{kind}</td><td class="time">{approved}</td><td class="time">{paid}</td></tr>'
+
+
+@get("/injuries", summary="Injuries · 工伤列表", tags=TAGS, operation_id="injuries")
+async def listed(
+    request: Request[Any, Any, Any],
+    status: Annotated[
+        InjuryStatus,
+        QueryParameter(
+            name="status", description="open: anything is left to do; to_apply: not applied for; overdue: nor in time"
+        ),
+    ] = "open",
+    cursor: Cursor = None,
+    limit: Limit = None,
+) -> Injuries:
+    """One's own, those one reported, and those of the organs for which one decides or pays, newest first."""
+    return await injury_reads.injuries(request.user, status, cursor, page_limit(limit))
+
+
+@get("/injuries/{injury:uuid}", summary="One injury · 一项工伤", tags=TAGS, operation_id="injury")
+async def one(request: Request[Any, Any, Any], injury: UUID) -> InjuryDetail:
+    """What was told of it, its papers and how recognition stands; medical details for those who handle it."""
+    return await injury_reads.injury(request.user, injury, language_of(request))
+
+
+@get("/advances/{injury:uuid}", summary="The ledger · 垫付台账", tags=TAGS, operation_id="advance")
+async def ledger(request: Request[Any, Any, Any], injury: UUID) -> Advance:
+    """Every cost of one injury, what was booked on it, and the sums."""
+    return await injury_reads.advance(request.user, injury)
+
+
+@get(
+    "/advances/{injury:uuid}/undertaking", summary="For the hospital · 垫付承诺书", tags=TAGS,
+    operation_id="advance_undertaking", media_type=MediaType.HTML,
+)  # fmt: skip
+async def undertaking(request: Request[Any, Any, Any], injury: UUID) -> Response[str]:
+    """What the organ advances, as a page to print, sign and hand over."""
+    page = _page(*await injury_reads.promised(request.user, injury))
+    return Response(page, media_type=MediaType.HTML, headers=HEADERS)
+
+
+def _page(told: Advance, organ: str, hospital: str | None) -> str:
+    approved = [item for item in told.items if item.approved_fen]
+    rows = "\n".join(_row(item) for item in approved)
+    content = PROMISED.format(rows=rows) if approved else missing("nothing_approved")
+    return printed("undertaking", _facts(told, organ, hospital), content, ("单位（盖章） Organ, seal", "日期 Date"))
+
+
+def _facts(told: Advance, organ: str, hospital: str | None) -> Iterable[str]:
+    row = told.injury
+    yield fact("致", "To", hospital or "__________")
+    yield fact("公安机关", "Organ", f"{organ} ({row.handled_in})")
+    yield fact("伤者", "Injured", row.name)
+    yield fact("辅警编号", "Badge number", row.badge)
+    yield fact("负伤时间", "Injured at", clock(row.injured_at))
+    yield fact("编号", "Number", str(row.id))
+    yield fact("批准合计（元）", "Approved in all, yuan", yuan(told.sums.approved_fen))
+
+
+def _row(item: Item) -> str:
+    return ROW.format(
+        kind=f"{COSTS[item.kind]} {item.kind}", approved=yuan(item.approved_fen or 0), paid=yuan(item.paid_fen)
+    )
+
+
+ROUTES = [listed, one, ledger, undertaking]

@@ -1,0 +1,139 @@
+"""For those who run it: alive, ready, keys, problems in words, and the documentation with everything it needs."""
+
+import asyncio
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from litestar import MediaType, Request, Response, get
+from litestar.response import File
+
+from backend.core.database import value
+from backend.core.refusals import Refusal
+from backend.law.catalogue import law
+from backend.proof.trust import KeySet
+from mobile_api.auth import PUBLIC
+
+READY_SECONDS = 3.0
+UI = Path(str(files("swagger_ui"))) / "static"
+ASSETS = {"swagger-ui.css": "text/css", "swagger-ui-bundle.js": "text/javascript", "favicon-32x32.png": "image/png"}
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'"
+)
+PAGE = """<!doctype html>
+<html lang="zh">
+<head>
+<meta charset="utf-8">
+<title>辅警 Fujing · API</title>
+<link rel="icon" href="/docs/assets/favicon-32x32.png">
+<link rel="stylesheet" href="/docs/assets/swagger-ui.css">
+</head>
+<body>
+<div id="docs"></div>
+<script src="/docs/assets/swagger-ui-bundle.js"></script>
+<script src="/docs/assets/start.js"></script>
+</body>
+</html>
+"""
+START = """SwaggerUIBundle({
+  url: "/openapi.json", dom_id: "#docs", deepLinking: true, validatorUrl: null,
+  defaultModelsExpandDepth: 0, docExpansion: "list", displayRequestDuration: true,
+  requestInterceptor: async (request) => {  // signed in at this desk: what proves that this page asks
+    if (!request.loadSpec && request.method !== "GET" && !request.headers.Authorization) {
+      const desk = await fetch("/v1/desk/sessions/current");
+      if (desk.ok) request.headers["X-CSRF-Token"] = (await desk.json()).csrf_token;
+    }
+    return request;
+  }
+});
+"""
+
+
+class Health(msgspec.Struct, frozen=True):
+    """`ok`, or which dependency is away."""
+
+    status: str
+    database: str = "ok"
+    store: str = "ok"
+
+
+class ProblemWords(msgspec.Struct, frozen=True, kw_only=True):
+    """One problem's code in words."""
+
+    code: str
+    status: int | None
+    article: str | None
+    zh: str
+    en: str
+
+
+@get(
+    "/health/live",
+    opt=PUBLIC,
+    summary="The process runs",
+    tags=["Operations"],
+    operation_id="health_live",
+    sync_to_thread=False,
+)
+def live() -> Health:
+    """Answers as long as the process does."""
+    return Health("ok")
+
+
+@get("/health/ready", opt=PUBLIC, summary="It can serve", tags=["Operations"], operation_id="health_ready")
+async def ready(request: Request[Any, Any, Any]) -> Response[Health]:
+    """503 with the name of the dependency that is away."""
+    database, store = await asyncio.gather(_well(value("SELECT 1")), _well(request.app.state.store.alive()))
+    well = database == store == "ok"
+    return Response(Health("ok" if well else "away", database, store), status_code=200 if well else 503)
+
+
+async def _well(asked: Any) -> str:
+    try:
+        await asyncio.wait_for(asked, READY_SECONDS)
+    except Exception:  # whatever it is, the dependency does not answer
+        return "away"
+    return "ok"
+
+
+@get("/.well-known/jwks.json", opt=PUBLIC, summary="Public keys · 公钥", tags=["Operations"], operation_id="jwks")
+async def jwks(request: Request[Any, Any, Any]) -> KeySet:
+    """Public keys (RFC 7517), for ever: `session-…` check tokens, `evidence-…` receipts and checkpoints."""
+    keys = request.app.state.key_rings
+    return KeySet(keys=keys.evidence.public() + keys.session.public(), endorsements=keys.evidence.endorsements())
+
+
+@get(
+    "/problems/{code:str}",
+    opt=PUBLIC,
+    summary="A problem in words · 问题说明",
+    tags=["Operations"],
+    operation_id="problem",
+)
+async def words(code: str) -> ProblemWords:
+    """What the `type` of a problem points to."""
+    message = law().messages.get(code)
+    if message is None:
+        raise Refusal("not_found")
+    return ProblemWords(code=code, status=message.status, article=message.article, zh=message.zh, en=message.en)
+
+
+@get("/docs", opt=PUBLIC, media_type=MediaType.HTML, include_in_schema=False, sync_to_thread=False)
+def docs() -> Response[str]:
+    """The API in a browser; everything it shows comes from this server."""
+    return Response(PAGE, media_type=MediaType.HTML, headers={"Content-Security-Policy": POLICY})
+
+
+@get("/docs/assets/{name:str}", opt=PUBLIC, include_in_schema=False, sync_to_thread=False)
+def asset(name: str) -> Response[Any]:
+    """The documentation's own files, out of a wheel."""
+    if name == "start.js":
+        return Response(START, media_type="text/javascript")
+    if name not in ASSETS:
+        raise Refusal("not_found")
+    headers = {"Cache-Control": "no-cache"}
+    return File(UI / name, media_type=ASSETS[name], content_disposition_type="inline", headers=headers)
+
+
+ROUTES = [live, ready, jwks, words, docs, asset]

@@ -1,0 +1,27 @@
+"""Planned shifts, read."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from litestar import Request, get
+from litestar.params import QueryParameter
+
+from backend.core.paging import page_limit
+from backend.rosters import reads as roster_reads
+from backend.rosters.reads import Rosters
+from mobile_api.routes.lookups import Cursor, Limit
+
+
+@get("/rosters", summary="Planned shifts · 排班", tags=["Rosters · 排班"], operation_id="rosters")
+async def listed(
+    request: Request[Any, Any, Any],
+    since: Annotated[datetime | None, QueryParameter(name="from", description="that end after then")] = None,
+    until: Annotated[datetime | None, QueryParameter(name="to", description="and begin before then")] = None,
+    cursor: Cursor = None,
+    limit: Limit = None,
+) -> Rosters:
+    """One's own, those one is to lead, and those of the organs that one oversees, the earliest first."""
+    return await roster_reads.rosters(request.user, since, until, cursor, page_limit(limit))
+
+
+ROUTES = [listed]

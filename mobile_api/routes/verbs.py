@@ -1,0 +1,99 @@
+"""One route for each verb of backend/registry.py: decode the struct, record it, put the answer into words."""
+
+from typing import Any
+
+import msgspec
+from litestar import MediaType, Request, Response, post
+from litestar.handlers import HTTPRouteHandler
+from litestar.openapi.datastructures import ResponseSpec
+from structlog.contextvars import bind_contextvars
+
+from backend.core.refusals import Refusal, noted
+from backend.core.write_path import Moment, Recorded, Verb
+from backend.law.catalogue import Language
+from backend.registry import VERBS
+from backend.sync import take
+from mobile_api.bodies import read, takes
+from mobile_api.metrics import ENTRIES
+from mobile_api.problems import language_of
+from mobile_api.request_middleware import received_at
+
+BODY_LIMIT = 256 * 1024
+TAGS = {
+    "shifts": "Shifts · 班次",
+    "supervisions": "Leading · 带班",
+    "activities": "Activities · 工作",
+    "recordings": "Evidence · 视音频资料",
+    "held": "Sync · 同步",
+    "contests": "Oversight · 监督",
+    "recusals": "Recusal · 回避",
+    "assistance": "Help · 求助",
+    "reviews": "Reviews · 调阅",
+    "findings": "Oversight · 监督",
+}
+
+
+def sent(verb: Verb) -> type[Any]:
+    """The verb's struct as it travels alone: with `sent_at`, the device's clock when this attempt was sent."""
+    return msgspec.defstruct(
+        f"{verb.entry.__name__}Call",
+        [("sent_at", Moment)],
+        bases=(verb.entry,),
+        namespace={"__doc__": verb.entry.__doc__},
+        frozen=True,
+        kw_only=True,
+        omit_defaults=True,
+        forbid_unknown_fields=True,
+    )
+
+
+def route(verb: Verb) -> HTTPRouteHandler:
+    """The handler of one verb."""
+
+    call = sent(verb)
+
+    async def handle(request: Request[Any, Any, Any]) -> Any:
+        data = await read(request, call)
+        bind_contextvars(entry=str(data.id))
+        try:
+            recorded = await take(verb, request.user, data, data.sent_at, received_at(request))
+        except Refusal:
+            ENTRIES.labels(verb.name, "refused").inc()
+            raise
+        ENTRIES.labels(verb.name, "replayed" if recorded.replayed else "recorded").inc()
+        status = 200 if recorded.replayed else 201
+        return Response(receipt(recorded, language_of(request)), status_code=status, media_type=MediaType.JSON)
+
+    handle.__annotations__ |= {"return": Response[verb.receipt]}  # type: ignore[name-defined]
+    handle.__name__ = verb.name.replace("/", "_").replace("-", "_")
+    return post(
+        f"/{verb.name}",
+        summary=verb.summary,
+        description=(verb.entry.__doc__ or "").strip(),
+        operation_id=handle.__name__,
+        tags=[TAGS.get(verb.name.split("/")[0], "Evidence · 视音频资料")],
+        opt=takes(call),
+        request_max_body_size=BODY_LIMIT,
+        responses={
+            200: ResponseSpec(
+                verb.receipt, description="The same entry again: nothing changed", generate_examples=False
+            )
+        },
+    )(handle)
+
+
+def receipt(recorded: Recorded, language: Language) -> bytes:
+    """The answer to an entry in the reader's language, as the verb's receipt struct describes it."""
+    told: dict[str, Any] = {
+        "id": recorded.id,
+        "status": "replayed" if recorded.replayed else "recorded",
+        "received_at": recorded.received_at,
+        "findings": noted(recorded.findings, language),
+        **recorded.subject,
+    }
+    if "warnings" in told:
+        told["warnings"] = noted(told["warnings"], language)
+    return msgspec.json.encode(told, order="sorted")
+
+
+ROUTES = [route(verb) for verb in VERBS]
