@@ -28,12 +28,13 @@ import msgspec
 
 from backend.core import journal
 from backend.core.database import execute, opened, tx, value
-from backend.core.keys import Purpose, make_private, write_private
+from backend.core.keys import Purpose
 from backend.core.settings import Settings
 from backend.evidence.sealing import poster_key
 from backend.proof.checkpoints import LEAVES, SIGNED, key_of
 from storage.embedded.processes import EmbeddedError
 from storage.evidence_store import EvidenceStore, ObjectUnknown
+from storage.private_files import make_private, write_private
 
 FORMAT = 1
 MANIFEST, DUMP, LISTED = "manifest.json", "database-{}.dump", "objects-{}.jsonl"

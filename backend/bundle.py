@@ -13,7 +13,8 @@ import msgspec
 from backend.activities import duty_check
 from backend.activities.schemas import CaseKind
 from backend.core.database import fetch, first
-from backend.core.write_path import Actor, Moment, Role
+from backend.core.verb import Actor, Role
+from backend.core.wire import Moment
 from backend.law.catalogue import law
 from backend.people import directory
 from backend.people.directory import IN_SERVICE

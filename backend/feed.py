@@ -23,15 +23,18 @@ import msgspec
 import structlog
 
 from backend import bundle
+from backend.activities.reads import ACTIVITY
 from backend.bundle import Bundle
 from backend.core import database
 from backend.core.database import SESSION, Record, fetch, first, tx
 from backend.core.journal import SAFE
 from backend.core.paging import wrong
+from backend.core.verb import Actor
 from backend.core.visibility import viewer, visible_to
-from backend.core.write_path import Actor, Moment
+from backend.core.wire import Moment
+from backend.evidence.reads import RECORDING
 from backend.law.catalogue import law
-from backend.oversight import timeline
+from backend.shifts.reads import SHIFT
 
 # Which lines travel at all. A verb that stands in none of the three is told to nobody: whoever adds one decides.
 TOLD = frozenset({  # to the persons concerned, those above them, and whoever may read the fact because they led it
@@ -163,9 +166,9 @@ ORDER BY j.epoch DESC, j.xid DESC, j.seq DESC LIMIT 1
 """  # noqa: S608 - constants, here and below
 LINE = f"SELECT j.entry FROM journal j WHERE j.seq = $3 AND (j.epoch, j.xid) = ($1, $2::xid8) AND {SAFE.format(j='j')}"  # noqa: S608
 READABLE = f"""
-    EXISTS (SELECT FROM shift s WHERE s.id = ANY (w.subjects) AND {timeline.SHIFT.condition})
-    OR EXISTS (SELECT FROM activity a WHERE a.id = ANY (w.subjects) AND {timeline.ACTIVITY.condition})
-    OR EXISTS (SELECT FROM recording r WHERE r.id = ANY (w.subjects) AND {timeline.RECORDING.condition})
+    EXISTS (SELECT FROM shift s WHERE s.id = ANY (w.subjects) AND {SHIFT.condition})
+    OR EXISTS (SELECT FROM activity a WHERE a.id = ANY (w.subjects) AND {ACTIVITY.condition})
+    OR EXISTS (SELECT FROM recording r WHERE r.id = ANY (w.subjects) AND {RECORDING.condition})
 """  # noqa: S608
 PAPER = "EXISTS (SELECT FROM upload u WHERE u.id = ANY (w.subjects) AND u.kind = 'document')"
 VISIBLE = f"""
@@ -201,10 +204,18 @@ LEFT JOIN journal j ON j.entry_id = s.id AND j.outcome = 'recorded'
 WHERE s.officer = $1 AND s.started_at > $2 ORDER BY l.supervision
 """
 ORGANS = "SELECT organs_under($1::text[]) AS code ORDER BY 1"
+LED_NOW = "SELECT l.auxiliary FROM led l WHERE l.officer = $1 AND l.named @> now() AND l.during @> now()"
 OUT_OF = """
 SELECT DISTINCT case_key FROM recused
 WHERE person = $1 AND standing IN ('standing_aside', 'granted') AND during @> now() ORDER BY 1
 """
+
+
+async def concerns(actor: Actor) -> tuple[frozenset[str], frozenset[UUID]]:
+    """The organs that the actor oversees now, and the auxiliaries whom they lead now."""
+    organs = await fetch(ORGANS, viewer(actor)[1])
+    led = await fetch(LED_NOW, actor.person)
+    return frozenset(row["code"] for row in organs), frozenset(row["auxiliary"] for row in led)
 
 
 async def changes(actor: Actor, after: str | None, limit: int, works: str | None = None) -> Changes:

@@ -33,7 +33,7 @@ from backend.complaints.schemas import (
     ReceiveComplaint,
     StepAsideFromComplaint,
 )
-from backend.core.write_path import Verb
+from backend.core.verb import Verb
 from backend.evidence import declaring, describing
 from backend.evidence.retention import legal_holds
 from backend.evidence.schemas import (

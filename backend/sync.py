@@ -20,7 +20,9 @@ from structlog.contextvars import bind_contextvars
 
 from backend.core.database import execute, fetch, tx
 from backend.core.refusals import Refusal
-from backend.core.write_path import Actor, Arrival, Entry, Held, Recorded, Verb, lock_persons, record
+from backend.core.verb import Actor, Recorded, Verb
+from backend.core.wire import Entry
+from backend.core.write_path import Arrival, Held, lock_persons, record
 from backend.held import device_sequence
 from backend.held import service as holding
 from backend.held.service import Wait

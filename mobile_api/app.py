@@ -26,6 +26,7 @@ from mobile_api.logs import configure
 from mobile_api.problems import AWAY, HANDLERS
 from mobile_api.request_middleware import Edge
 from mobile_api.routes import (
+    activities,
     assistance,
     changes,
     complaints,
@@ -33,18 +34,21 @@ from mobile_api.routes import (
     desk,
     devices,
     events,
+    findings,
     handovers,
     holds,
     hours,
     injuries,
-    lookups,
     operations,
     packages,
     people,
+    recordings,
     recusals,
     reviews,
     rosters,
     sessions,
+    shifts,
+    supervision,
     sync,
     uploads,
     verbs,
@@ -55,7 +59,8 @@ from mobile_api.stores import store_of
 BODY_LIMIT = 1024 * 1024
 GARBAGE_LOOKS = 10_000  # new objects between looks for garbage; 700 suits scripts
 FEATURES: tuple[Any, ...] = (
-    sessions, devices, desk, people, verdict, verbs, lookups, descriptions,
+    sessions, devices, desk, people, verdict, verbs, shifts, supervision, activities, recordings, findings,
+    descriptions,
     uploads, handovers, rosters, holds, reviews, packages, hours, complaints,
     injuries, recusals, assistance, changes, events, sync,
 )  # fmt: skip

@@ -13,7 +13,7 @@ from litestar.connection import ASGIConnection
 from litestar.middleware import AbstractAuthenticationMiddleware, AuthenticationResult
 
 from backend.core.refusals import Refusal
-from backend.core.write_path import Actor
+from backend.core.verb import Actor
 from backend.people.proofs import Proof
 from backend.people.sessions import actor_of
 from mobile_api import cookies

@@ -11,7 +11,7 @@ from litestar import MediaType, Request, Response, get
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
 
-from backend.core.write_path import Note
+from backend.core.wire import Note
 from backend.law.catalogue import law
 from backend.registry import SHA256, VERBS
 from mobile_api.auth import PUBLIC

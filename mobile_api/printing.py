@@ -54,6 +54,7 @@ PAGE = """<!doctype html>
 </html>
 """
 FACT = "<tr><th>{zh}<small>{en}</small></th><td{kind}><bdi>{text}</bdi></td></tr>"
+COSTS = {"medical": "医疗", "transport": "交通", "nursing": "护理", "other": "其他"}
 
 
 def printed(message: str, facts: Iterable[str], content: str, signed: Iterable[str]) -> str:
@@ -82,3 +83,8 @@ def missing(message: str) -> str:
 
 def clock(at: datetime) -> str:
     return f"{at.astimezone(BEIJING):%Y-%m-%d %H:%M:%S}"
+
+
+def yuan(fen: int | None) -> str:
+    """An amount as it is written: 1234 fen are 12.34 yuan."""
+    return "" if fen is None else f"{fen // 100}.{fen % 100:02}"

@@ -13,7 +13,7 @@ import msgspec
 
 from backend.core.database import first
 from backend.core.refusals import Refusal
-from backend.core.write_path import Actor
+from backend.core.verb import Actor
 from backend.law.catalogue import Law, Work, law
 from backend.law.verdict import Facts, Recusal, Verdict, verdict
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import msgspec
 
-from backend.core.write_path import WHOLE, Entry, Moment, Name, Note, Place, Receipt, Words
+from backend.core.wire import WHOLE, Entry, Moment, Name, Note, Place, Receipt, Words
 
 CaseKind = Literal["administrative", "criminal", "none"]
 WorkCode = Annotated[str, msgspec.Meta(max_length=40, pattern=r"^[0-9A-Za-z]+(\.[0-9A-Za-z_]+)+" + WHOLE)]

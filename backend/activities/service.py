@@ -28,7 +28,8 @@ from backend.core.findings import Touched, tolerances
 from backend.core.journal import utc
 from backend.core.officers import officers_among
 from backend.core.refusals import Refusal, Unknown
-from backend.core.write_path import Actor, Entry, Occasion, Outcome, as_json
+from backend.core.verb import Actor, Occasion, Outcome
+from backend.core.wire import Entry, as_json
 from backend.law.catalogue import Law, Work
 from backend.law.verdict import Facts, Verdict, verdict
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import msgspec
 
-from backend.core.write_path import Entry, Moment, Place, Receipt, Words
+from backend.core.wire import Entry, Moment, Place, Receipt, Words
 
 Kind = Annotated[
     Literal["violence", "injury", "pursuit", "crowd", "medical", "other"],

@@ -19,8 +19,10 @@ from backend.core.findings import Finding
 from backend.core.journal import utc
 from backend.core.officers import TODAY
 from backend.core.refusals import Refusal, Unknown
+from backend.core.verb import Actor, Occasion, Outcome
 from backend.core.visibility import Way, viewer, visible_to
-from backend.core.write_path import Actor, Occasion, Outcome, as_json, lock_persons
+from backend.core.wire import as_json
+from backend.core.write_path import lock_persons
 from backend.law.catalogue import law
 
 STEPS = ("acknowledge", "arrive", "close")

@@ -14,8 +14,8 @@ from backend.core.database import Record, execute, fetch, first, value
 from backend.core.findings import Overdue
 from backend.core.journal import utc
 from backend.core.refusals import Refusal, Unknown
+from backend.core.verb import Actor, Occasion, Outcome
 from backend.core.visibility import OVERSEEING, reaches, viewer, visible_to
-from backend.core.write_path import Actor, Occasion, Outcome
 from backend.evidence.retention import legal_holds
 from backend.evidence.retention.legal_holds import Hold
 

@@ -13,11 +13,11 @@ import msgspec
 from backend.complaints.matters import SEEN as MATTER
 from backend.complaints.schemas import Channel, ComplaintOutcome, How, MatterKind
 from backend.core.database import Record, fetch, first
-from backend.core.paging import Listed, asked_moment, next_page, rows_of_page
+from backend.core.paging import Listed, as_row, asked_moment, next_page, rows_of_page
 from backend.core.refusals import Refusal
+from backend.core.verb import Actor
 from backend.core.visibility import INSPECTING, Way, viewer, visible_to
-from backend.core.write_path import Actor, Moment, Place
-from backend.oversight.timeline import as_row
+from backend.core.wire import Moment, Place
 
 ComplaintStatus = Literal["open", "overdue", "untold", "all"]
 COMPLAINT_STATUSES: dict[ComplaintStatus, str] = {

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import msgspec
 
-from backend.core.write_path import Entry, Moment, Name, Place, Receipt, Words
+from backend.core.wire import Entry, Moment, Name, Place, Receipt, Words
 from backend.evidence.schemas import Radius
 
 Channel = Annotated[

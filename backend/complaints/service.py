@@ -27,8 +27,9 @@ from backend.core.findings import Overdue
 from backend.core.journal import utc
 from backend.core.officers import organ_of_auxiliary
 from backend.core.refusals import Refusal, Unknown
+from backend.core.verb import Actor, Occasion, Outcome
 from backend.core.visibility import INSPECTING, reaches
-from backend.core.write_path import Actor, Occasion, Outcome, as_json
+from backend.core.wire import as_json
 from backend.evidence.retention import legal_holds
 from backend.evidence.retention.legal_holds import Hold
 

@@ -147,6 +147,11 @@ async def value(sql: str, *values: Any) -> Any:
     return None if row is None else row[0]
 
 
+async def answers() -> bool:
+    """Whether the database answers; raises what the driver raises where it does not."""
+    return bool(await value("SELECT 1"))
+
+
 async def execute(sql: str, *values: Any) -> str:
     if (transaction := DB.current_transaction.get()) is not None:
         return str(await transaction.connection.execute(sql, *values))

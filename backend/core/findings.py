@@ -7,12 +7,14 @@ late) the database finds itself, by `refresh`; the SQL stands in migrations/vers
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import msgspec
 
 from backend.core.database import execute, fetch, tx
-from backend.law.catalogue import law
+from backend.core.wire import Moment
+from backend.law.catalogue import Language, law
 
 STAND = """
 INSERT INTO finding (kind, subject, organ, person, against_organ, started_at, ended_at)
@@ -113,3 +115,27 @@ async def judge_roster(since: datetime, at: datetime, persons: Sequence[UUID] | 
     for row in rows:
         standing.setdefault(row["subject"], []).append(row["kind"])
     return standing
+
+
+class FindingRow(msgspec.Struct, frozen=True, kw_only=True):
+    """What is wrong with a fact, in the reader's language; the fact stands."""
+
+    id: UUID
+    kind: str
+    message: str
+    article: str | None
+    subject: UUID
+    organ: str
+    person: UUID | None
+    against_organ: bool
+    started_at: Moment | None
+    ended_at: Moment | None
+    explained: bool
+    found_at: Moment
+    withdrawn_at: Moment | None
+
+
+def finding_row(row: Any, language: Language) -> FindingRow:
+    message = law().messages[row["kind"]]
+    told = {field: row[field] for field in FindingRow.__struct_fields__ if field not in ("message", "article")}
+    return FindingRow(**told, message=message.sentence(language), article=message.article)

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import msgspec
 
-from backend.core.database import execute
+from backend.core.database import execute, value
 
 VERSION = 1
 # Rows whose place in the order of (epoch, xid, seq) nothing can come before any more. `{j}`: the journal's alias.
@@ -63,3 +63,24 @@ def columns(line: Line) -> tuple[Any, ...]:
 async def append(line: Line) -> None:
     """Write one row in the transaction in force."""
     await execute(APPEND, *columns(line))
+
+
+OF_ANOTHER_CLUSTER = """
+SELECT c.system_identifier IS DISTINCT FROM (SELECT system_identifier FROM journal_epoch ORDER BY epoch DESC LIMIT 1)
+FROM pg_control_system() c
+"""
+
+
+async def is_there() -> bool:
+    """Whether the schema has been made."""
+    return await value("SELECT to_regclass('journal')") is not None
+
+
+async def is_of_another_cluster() -> bool:
+    """Whether this database was restored into another cluster since its epoch began; migrating begins a new epoch."""
+    return bool(await value(OF_ANOTHER_CLUSTER))
+
+
+async def could_be_altered() -> bool:
+    """Whether the role that asks may change or delete rows of the journal."""
+    return bool(await value("SELECT has_table_privilege('journal', 'UPDATE, DELETE, TRUNCATE')"))

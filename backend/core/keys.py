@@ -8,7 +8,6 @@ first use. A new evidence key and the one before it sign each other, so that who
 import base64
 import hashlib
 import json
-import os
 import secrets
 import time
 from datetime import UTC, datetime
@@ -25,39 +24,14 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from storage.private_files import make_private, write_private
+
 Purpose = Literal["session", "evidence", "refresh", "nonce", "factor"]
 PLAIN = {"refresh", "nonce", "factor"}  # secrets of 32 bytes; the others are key pairs
 ALGORITHM = "EdDSA"
 ENDORSEMENT_TYPE = "fujing-key+jwt"
 ENDORSED = "endorsed-"
 LOOK_AGAIN = 1.0  # seconds between looks at the directory
-
-
-def make_private(directory: Path) -> Path:
-    """The directory, for its owner only."""
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    directory.chmod(0o700)
-    return directory
-
-
-def write_private(path: Path, content: bytes, *, replace: bool = False) -> None:
-    """Write a file for its owner only, whole or not at all; one that is there stands, unless it is to be replaced."""
-    make_private(path.parent)
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    if replace:
-        return os.replace(draft, path)
-    try:
-        os.link(draft, path)
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink()
-    return None
 
 
 def secret(path: Path) -> str:

@@ -9,18 +9,19 @@ import base64
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 import msgspec
 
 from backend.core.database import Record, execute, fetch, tx
 from backend.core.refusals import Refusal
+from backend.core.verb import Actor
 from backend.core.visibility import ME, OVERSEEING, Sight, Way, viewer
-from backend.core.write_path import Actor
 from backend.law.catalogue import law
 
 KEPT = "SET LOCAL plan_cache_mode = force_generic_plan"
+T = TypeVar("T", bound=msgspec.Struct)
 FIRST = 4  # rows of each value of a way
 
 
@@ -150,3 +151,7 @@ def wrong(name: str, why: str) -> Refusal:
 
 def page_limit(asked: int | None) -> int:
     return law().count("page_size") if asked is None else asked
+
+
+def as_row(kind: type[T], row: Any) -> T:
+    return kind(**{field: row[field] for field in kind.__struct_fields__})

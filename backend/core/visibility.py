@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from backend.core.database import value
-from backend.core.write_path import Actor
+from backend.core.verb import Actor
 
 OVERSEEING = frozenset({"commander", "inspector"})
 COMMANDING = frozenset({"commander"})

@@ -15,7 +15,7 @@ import msgspec
 from backend.core.database import execute, fetch, first
 from backend.core.findings import Touched
 from backend.core.refusals import Refusal
-from backend.core.write_path import Actor, Occasion, Outcome
+from backend.core.verb import Actor, Occasion, Outcome
 from backend.evidence import rules
 from backend.evidence.schemas import DeclareDocument, DeclareRecording
 from backend.people.directory import DOCK, wearer_under

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from backend.core.database import Record, execute, first, value
 from backend.core.refusals import Refusal, Unknown
-from backend.core.write_path import Actor, Occasion, Outcome
+from backend.core.verb import Actor, Occasion, Outcome
 from backend.evidence.schemas import DescribeRecording
 from backend.law.catalogue import Law
 

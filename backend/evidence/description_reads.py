@@ -12,10 +12,11 @@ import msgspec
 
 from backend.core.database import Record, fetch, first
 from backend.core.paging import Page
-from backend.core.write_path import Actor, Moment
+from backend.core.verb import Actor
+from backend.core.wire import Moment
+from backend.evidence import reads
+from backend.evidence.reads import RecordingRow
 from backend.evidence.schemas import KeyContent
-from backend.oversight import timeline
-from backend.oversight.timeline import RecordingRow
 
 DESCRIPTIONS = """
 SELECT d.id, d.by_person, p.badge, p.name, d.at, c.froms, c.tos, c.words
@@ -65,7 +66,7 @@ class Index(msgspec.Struct, frozen=True, kw_only=True):
 async def descriptions(actor: Actor, recording: UUID, cursor: str | None, limit: int) -> Descriptions:
     """Newest first. Raises Refusal `unknown_recording`; `invalid` for a cursor that is not ours."""
     page = Page.after(cursor)
-    kept = await timeline.recording(actor, recording)
+    kept = await reads.recording(actor, recording)
     rows = await fetch(DESCRIPTIONS, kept.id, page and page.at, page and page.id, limit + 1)
     last = rows[limit - 1] if len(rows) > limit else None
     return Descriptions(
@@ -75,7 +76,7 @@ async def descriptions(actor: Actor, recording: UUID, cursor: str | None, limit:
 
 async def index(actor: Actor, recording: UUID) -> Index:
     """The index of one recording. Raises Refusal `unknown_recording`."""
-    kept = await timeline.recording(actor, recording)
+    kept = await reads.recording(actor, recording)
     names: Any = await first(NAMES, kept.id)
     newest = await first(DESCRIPTIONS, kept.id, None, None, 1)
     return Index(

@@ -13,7 +13,7 @@ from uuid import UUID
 from backend.core import findings, jobs, journal
 from backend.core.database import Record, execute, first, rows_touched, tx
 from backend.core.refusals import Refusal
-from backend.core.write_path import Actor
+from backend.core.verb import Actor
 from backend.evidence import rules
 from backend.evidence.declaring import corrected
 from backend.evidence.refresh import lock_concerned, look_again

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import msgspec
 
-from backend.core.write_path import BIGINT, WHOLE, Entry, Moment, Name, Place, Receipt, Words
+from backend.core.wire import BIGINT, WHOLE, Entry, Moment, Name, Place, Receipt, Words
 
 State = Literal["declared", "receiving", "received", "sealed", "mismatch", "abandoned"]
 TimeSource = Literal["clock", "metadata", "file_name", "file_time"]

@@ -234,7 +234,7 @@ PROBERS = Probers()
 
 def _start_prober() -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-m", "backend.evidence.probe"],
+        [sys.executable, "-m", "storage.probe"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0, start_new_session=True,
     )  # fmt: skip
 

@@ -16,8 +16,9 @@ from backend.core.findings import Touched
 from backend.core.intervals import Intervals, put_in_order
 from backend.core.refusals import Refusal
 from backend.core.standing import Claim
+from backend.core.verb import Actor, Occasion, Outcome
 from backend.core.visibility import reaches
-from backend.core.write_path import Actor, Entry, Moment, Occasion, Outcome, Receipt, Words
+from backend.core.wire import Entry, Moment, Receipt, Words
 from backend.shifts.service import SHIFTS
 from backend.supervision.service import SUPERVISIONS
 

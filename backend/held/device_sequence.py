@@ -12,7 +12,7 @@ from uuid import UUID
 from backend.core import findings
 from backend.core.database import execute, fetch, tx
 from backend.core.findings import Finding
-from backend.core.write_path import Actor
+from backend.core.verb import Actor
 from backend.law.catalogue import law
 
 ANCHOR = """

@@ -17,23 +17,10 @@ from backend.core.database import Record, execute, fetch, first, tx, value
 from backend.core.findings import Finding
 from backend.core.paging import Page
 from backend.core.refusals import Refusal
+from backend.core.verb import Actor, Occasion, Outcome, timing
 from backend.core.visibility import OVERSEEING, reaches
-from backend.core.write_path import (
-    Actor,
-    Arrival,
-    Entry,
-    Held,
-    Moment,
-    Occasion,
-    Outcome,
-    Receipt,
-    Words,
-    booted_at,
-    content_of,
-    lock_persons,
-    seen,
-    timing,
-)
+from backend.core.wire import Entry, Moment, Receipt, Words
+from backend.core.write_path import Arrival, Held, booted_at, content_of, lock_persons, seen
 from backend.law.catalogue import law
 
 Reason = Literal["unknown_reference", "device_revoked"]

@@ -10,8 +10,8 @@ import msgspec
 from backend.core.database import fetch, first
 from backend.core.paging import wrong
 from backend.core.refusals import Refusal
+from backend.core.verb import Actor
 from backend.core.visibility import viewer, visible_to
-from backend.core.write_path import Actor
 from backend.hours.rules import DayKind
 from backend.hours.service import Month, first_of, minutes, months
 from backend.law.catalogue import law

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from backend.core.write_path import WHOLE, Entry, Receipt, Words
+from backend.core.wire import WHOLE, Entry, Receipt, Words
 
 Month = Annotated[
     str, msgspec.Meta(pattern="^2[0-9]{3}-(0[1-9]|1[0-2])" + WHOLE, description="year and month, such as 2026-03")

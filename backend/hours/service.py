@@ -16,8 +16,8 @@ from backend.core import findings
 from backend.core.database import Record, execute, fetch, first, tx, value
 from backend.core.findings import Finding
 from backend.core.refusals import Refusal, Unknown
+from backend.core.verb import Actor, Occasion, Outcome
 from backend.core.visibility import COMMANDING, reaches
-from backend.core.write_path import Actor, Occasion, Outcome
 from backend.hours import rules
 from backend.hours.rules import A_DAY, NONE, Day, Norms, Span
 from backend.hours.schemas import TakeTimeOff, WithdrawTimeOff

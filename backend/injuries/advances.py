@@ -12,8 +12,8 @@ from uuid import UUID
 from backend.core import findings
 from backend.core.database import Record, execute, first, value
 from backend.core.refusals import Refusal, Unknown
+from backend.core.verb import Actor, Occasion, Outcome
 from backend.core.visibility import COMMANDING, HANDLING, PAYING, reaches, viewer
-from backend.core.write_path import Actor, Occasion, Outcome
 from backend.injuries import rules
 from backend.injuries.schemas import (
     ApproveAdvance,

@@ -11,14 +11,14 @@ from uuid import UUID
 import msgspec
 
 from backend.core.database import Record, fetch, first, value
-from backend.core.paging import Listed, next_page, rows_of_page
+from backend.core.paging import Listed, as_row, next_page, rows_of_page
 from backend.core.refusals import Refusal
+from backend.core.verb import Actor
 from backend.core.visibility import HANDLING, reaches, viewer, visible_to
-from backend.core.write_path import Actor, Moment, Place
+from backend.core.wire import Moment, Place
 from backend.injuries.schemas import ItemState, Kind, Payer, Recognition, RecognitionStep, Severity, SurvivorCode
 from backend.injuries.service import SEEN
 from backend.law.catalogue import Language, law
-from backend.oversight.timeline import as_row
 
 InjuryStatus = Literal["open", "to_apply", "overdue", "all"]
 STATUSES: dict[InjuryStatus, str] = {

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from backend.core.write_path import Entry, Moment, Name, Place, Receipt, Words
+from backend.core.wire import Entry, Moment, Name, Place, Receipt, Words
 
 Severity = Annotated[
     Literal["minor", "serious", "critical", "fatal"],

@@ -17,8 +17,9 @@ from backend.core.findings import Finding, Overdue
 from backend.core.journal import utc
 from backend.core.officers import TODAY, organ_of_auxiliary
 from backend.core.refusals import Refusal, Unknown
+from backend.core.verb import Actor, Occasion, Outcome
 from backend.core.visibility import HANDLING, Way, reaches, viewer, visible_to
-from backend.core.write_path import Actor, Occasion, Outcome, as_json
+from backend.core.wire import as_json
 from backend.evidence.retention import legal_holds
 from backend.evidence.retention.legal_holds import Hold
 from backend.injuries import rules

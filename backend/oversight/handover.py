@@ -15,8 +15,9 @@ import msgspec
 from backend.core.database import fetch, first, tx
 from backend.core.paging import asked_moment, wrong
 from backend.core.refusals import Refusal
+from backend.core.verb import Actor
 from backend.core.visibility import viewer
-from backend.core.write_path import Actor, Moment
+from backend.core.wire import Moment
 from backend.evidence.schemas import TimeSource
 from backend.law.catalogue import law
 from backend.people.directory import docked_under

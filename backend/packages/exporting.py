@@ -17,8 +17,8 @@ from backend.core import journal
 from backend.core.database import Record, execute, fetch, tx, value
 from backend.core.keys import KeyRing
 from backend.core.refusals import Refusal, Unknown
+from backend.core.verb import Actor
 from backend.core.visibility import INSPECTING, viewer
-from backend.core.write_path import Actor
 from backend.packages.bags import BagWriter
 from backend.proof import checkpoints
 from backend.proof.package import (

@@ -18,7 +18,7 @@ from backend.core import journal
 from backend.core.database import execute, first, tx
 from backend.core.keys import Keys
 from backend.core.refusals import Refusal
-from backend.core.write_path import Actor
+from backend.core.verb import Actor
 from backend.law.catalogue import law
 from backend.people import factor
 from backend.people.directory import DOCK

@@ -19,7 +19,8 @@ import msgspec
 from backend.core import journal
 from backend.core.database import Record, execute, fetch, first, tx
 from backend.core.refusals import Refusal
-from backend.core.write_path import Actor, Moment
+from backend.core.verb import Actor
+from backend.core.wire import Moment
 from backend.law.catalogue import law
 from backend.people.proofs import Jwk, Proof
 from backend.people.sessions import spend

@@ -11,7 +11,7 @@ from uuid import UUID
 from backend.core.database import Record, fetch, first
 from backend.core.officers import TODAY
 from backend.core.refusals import Refusal
-from backend.core.write_path import Actor
+from backend.core.verb import Actor
 from backend.people.roster import BADGE
 
 DOCK = "dock"

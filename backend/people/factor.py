@@ -22,7 +22,7 @@ from backend.core import journal
 from backend.core.database import execute, first, rows_touched, tx
 from backend.core.keys import Keys
 from backend.core.refusals import Refusal
-from backend.core.write_path import Actor
+from backend.core.verb import Actor
 from backend.law.catalogue import law
 from backend.people.sessions import count_attempt, prove_again
 

@@ -25,7 +25,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from backend.core.database import execute, fetch, tx, value
+from backend.core.database import execute, fetch, first, tx, value
 
 T = TypeVar("T")
 COLUMNS = ["record", "code", "name", "kind", "organ", "from", "until"]
@@ -284,3 +284,8 @@ async def without_password() -> list[str]:
 async def person_of(badge: str) -> Any:
     """The id of the person with this badge, or None."""
     return await value("SELECT id FROM person WHERE badge = $1", badge)
+
+
+async def row_of(badge: str) -> Any:
+    """The person with this badge, their id and organ, or None."""
+    return await first("SELECT id, organ FROM person WHERE badge = $1", badge)

@@ -24,7 +24,7 @@ from backend.core.database import Record, execute, first, tx, value
 from backend.core.keys import ALGORITHM, Keys
 from backend.core.officers import TODAY
 from backend.core.refusals import Refusal
-from backend.core.write_path import Actor, Role
+from backend.core.verb import Actor, Role
 from backend.law.catalogue import law
 from backend.people.proofs import Proof
 

@@ -9,11 +9,11 @@ from uuid import UUID
 import msgspec
 
 from backend.core.database import Record, fetch, first
-from backend.core.paging import Listed, next_page, rows_of_page
+from backend.core.paging import Listed, as_row, next_page, rows_of_page
 from backend.core.refusals import Refusal
+from backend.core.verb import Actor
 from backend.core.visibility import viewer
-from backend.core.write_path import Actor, Moment
-from backend.oversight.timeline import as_row
+from backend.core.wire import Moment
 from backend.recusals.schemas import CaseKind, Ground, State
 from backend.recusals.service import RECUSALS, SEEN
 

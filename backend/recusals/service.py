@@ -16,8 +16,8 @@ from backend.core.findings import Overdue, Touched
 from backend.core.journal import utc
 from backend.core.officers import organ_of_auxiliary
 from backend.core.refusals import Refusal, Unknown
+from backend.core.verb import Actor, Occasion, Outcome
 from backend.core.visibility import COMMANDING, reaches, viewer, visible_to
-from backend.core.write_path import Actor, Occasion, Outcome
 from backend.recusals import rules
 from backend.recusals.schemas import (
     ApplyForRecusal,

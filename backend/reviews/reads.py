@@ -11,12 +11,12 @@ from uuid import UUID
 import msgspec
 
 from backend.core.database import fetch, first
-from backend.core.paging import Listed, Page, next_page, rows_of_page, wrong
+from backend.core.paging import Listed, Page, as_row, next_page, rows_of_page, wrong
 from backend.core.refusals import Refusal
+from backend.core.verb import Actor
 from backend.core.visibility import INSPECTING, ME, Way, viewer, visible_to
-from backend.core.write_path import BIGINT, Actor, Moment
+from backend.core.wire import BIGINT, Moment
 from backend.law.catalogue import Language, law
-from backend.oversight.timeline import as_row
 from backend.reviews.schemas import Found, Purpose, RestrictionCategory
 from backend.reviews.watching import What
 

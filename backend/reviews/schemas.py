@@ -5,7 +5,7 @@ from uuid import UUID
 
 import msgspec
 
-from backend.core.write_path import Entry, Moment, Name, Receipt, Words
+from backend.core.wire import Entry, Moment, Name, Receipt, Words
 
 Purpose = Annotated[
     Literal["complaint", "case", "spot_check", "injury", "matter"],

@@ -14,9 +14,10 @@ from uuid import UUID
 from backend.core.database import Record, execute, first, value
 from backend.core.journal import utc
 from backend.core.refusals import Refusal, Unknown
+from backend.core.verb import Actor, Occasion, Outcome
 from backend.core.visibility import COMMANDING, INSPECTING, reaches, viewer
-from backend.core.write_path import Actor, Occasion, Outcome
-from backend.oversight.timeline import FINDING, RECORDING
+from backend.evidence.reads import RECORDING
+from backend.oversight.findings_lists import FINDING
 from backend.reviews.schemas import (
     ApproveReview,
     CloseReview,

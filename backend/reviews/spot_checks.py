@@ -13,11 +13,11 @@ import msgspec
 from backend.core import journal
 from backend.core.database import Record, execute, fetch, tx
 from backend.core.findings import Overdue
-from backend.core.paging import Listed, next_page, rows_of_page
+from backend.core.paging import Listed, as_row, next_page, rows_of_page
+from backend.core.verb import Actor
 from backend.core.visibility import INSPECTING, viewer, visible_to
-from backend.core.write_path import Actor, Moment
+from backend.core.wire import Moment
 from backend.law.catalogue import law
-from backend.oversight.timeline import as_row
 from backend.reviews.schemas import Found
 
 LOCK = "SELECT pg_advisory_xact_lock(hashtext('fujing spot checks'))"

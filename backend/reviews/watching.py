@@ -16,8 +16,8 @@ import structlog
 from backend.core import journal
 from backend.core.database import execute, first, rows_touched, tx
 from backend.core.refusals import Refusal
+from backend.core.verb import Actor
 from backend.core.visibility import INSPECTING, reaches
-from backend.core.write_path import Actor
 from backend.evidence.sealing import poster_key
 from storage.evidence_store import EvidenceStore
 

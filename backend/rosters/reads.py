@@ -8,8 +8,9 @@ import msgspec
 
 from backend.core.database import fetch
 from backend.core.paging import Page, asked_moment, next_page
+from backend.core.verb import Actor
 from backend.core.visibility import viewer, visible_to
-from backend.core.write_path import Actor, Moment, Place
+from backend.core.wire import Moment, Place
 from backend.shifts.schemas import DutyType
 
 PLANNED = f"""

@@ -16,8 +16,9 @@ from backend.core import findings
 from backend.core.database import Record, execute, fetch, first, tx
 from backend.core.officers import officers_among
 from backend.core.refusals import Refusal, Unknown
+from backend.core.verb import Actor, Occasion, Outcome
 from backend.core.visibility import COMMANDING, reaches, viewer
-from backend.core.write_path import Actor, Occasion, Outcome, Place, as_json
+from backend.core.wire import Place, as_json
 from backend.law.catalogue import law
 from backend.people.roster import RosterError, rows_of
 from backend.rosters.schemas import Planned, PlanShifts, WithdrawPlanned

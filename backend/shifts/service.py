@@ -15,7 +15,8 @@ from backend.core.intervals import Intervals, put_in_order, told
 from backend.core.officers import officers_among
 from backend.core.refusals import Refusal, Unknown
 from backend.core.standing import Claim, Standing
-from backend.core.write_path import Occasion, Outcome, as_json
+from backend.core.verb import Occasion, Outcome
+from backend.core.wire import as_json
 from backend.shifts import rules
 from backend.shifts.schemas import CheckIn, CheckOut
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import msgspec
 
-from backend.core.write_path import WHOLE, Entry, Moment, Place, Receipt
+from backend.core.wire import WHOLE, Entry, Moment, Place, Receipt
 
 
 class NameOfficer(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):

@@ -19,8 +19,9 @@ from backend.core.journal import utc
 from backend.core.officers import officers_among
 from backend.core.refusals import Doubtful, Refusal, Unknown
 from backend.core.standing import Claim, Standing
+from backend.core.verb import Actor, Occasion, Outcome
 from backend.core.visibility import reaches
-from backend.core.write_path import Actor, Occasion, Outcome, Place, as_json
+from backend.core.wire import Place, as_json
 from backend.supervision import rules, signing
 from backend.supervision.schemas import (
     ConfirmLeading,

@@ -11,7 +11,7 @@ import jwt
 import msgspec
 
 from backend.core.refusals import Refusal
-from backend.core.write_path import Moment
+from backend.core.wire import Moment
 
 ALGORITHM, TYPE = "ES256", "fujing-leading+jwt"
 

@@ -395,7 +395,7 @@ def _adds_up(ledger: dict[str, Any]) -> bool:
     sums = ledger["sums"]
     told = Table("费用 cost", "申请 asked", "批准 approved", "支付 paid", "基金 fund", "单位 employer", "未结 open")
     names = ("requested", "approved", "paid", "fund", "employer", "outstanding")
-    told.add_row("医疗 medical", *(reports.yuan(sums[f"{name}_fen"]) for name in names))
+    told.add_row("医疗 medical", *(printing.yuan(sums[f"{name}_fen"]) for name in names))
     console.print(told)
     bore = sum(sums[f"{payer}_fen"] for payer in ("fund", "employer", "accident_insurer", "third_party", "recovered"))
     return sums["paid_fen"] == bore + sums["outstanding_fen"] == 400_000 and sums["outstanding_fen"] == 0

@@ -274,7 +274,7 @@ def reset_totp(badge: str) -> None:
 
 
 async def _reset_totp(badge: str) -> None:
-    person = await database.first("SELECT id, organ FROM person WHERE badge = $1", badge)
+    person = await roster.row_of(badge)
     if person is None:
         raise ServingError(f"Nobody has the badge number {badge}: import the roster first.")
     await factor.take_away(person["id"], person["organ"], datetime.now(UTC))
@@ -625,7 +625,8 @@ def ingest(folder: Path, camera: str, wearer: str, url: str, dock: str, offset_m
 
     password = os.environ.get("FUJING_DOCK_PASSWORD") or _password()
     order = Order(
-        folder=folder, camera=camera, wearer=wearer, url=url, dock=dock, offset_ms=offset_ms, lanes=lanes, key=key
+        folder=folder, camera=camera, wearer=wearer, url=url, dock=dock, offset_ms=offset_ms, lanes=lanes, key=key,
+        longest_frame=law().span("longest_frame"), clock_skew_tolerance=law().span("clock_skew_tolerance"),
     )  # fmt: skip
     if not key.exists():
         errors.print(NOT_ENROLLED.format(key=key), markup=False, soft_wrap=True)

@@ -16,7 +16,7 @@ from backend.hours.reads import PersonHours
 from backend.injuries.reads import Outstanding
 from backend.oversight.expiring import Expiring
 from backend.reviews.spot_checks import SpotCheckCount
-from mobile_api.printing import BEIJING
+from mobile_api.printing import BEIJING, COSTS, yuan
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 BOM = "\ufeff"  # by which spreadsheets know UTF-8
@@ -31,7 +31,6 @@ HOURS = (
     "organ", "badge", "name", "worked", "watch", "standby", "beyond day", "beyond week", "rest day", "holiday",
     "overtime", "time off taken", "owed", "",
 )  # fmt: skip
-COSTS = {"medical": "医疗", "transport": "交通", "nursing": "护理", "other": "其他"}
 ITEM_STATES = {
     "requested": "待审批", "refused": "不予垫付", "approved": "已批准", "paid": "已支付", "settling": "结算中",
     "settled": "已结清",
@@ -97,11 +96,6 @@ def of_spot_checks(rows: Sequence[SpotCheckCount], month: str) -> Report:
 
 def _numbers(row: SpotCheckCount) -> tuple[int, ...]:
     return row.drawn, row.due, row.done, row.overdue, row.with_findings
-
-
-def yuan(fen: int | None) -> str:
-    """An amount as it is written: 1234 fen are 12.34 yuan."""
-    return "" if fen is None else f"{fen // 100}.{fen % 100:02}"
 
 
 def _expiring(row: Expiring) -> tuple[str, ...]:

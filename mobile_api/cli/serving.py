@@ -25,23 +25,20 @@ from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.server import Server
 
-from backend.core import database
-from backend.core.keys import Keys, make_private, secret
+from backend.core import database, journal
+from backend.core.keys import Keys, secret
 from backend.core.settings import Settings, SettingsError, variable
 from migrations.apply import migrate, role_of
 from mobile_api.stores import store_of
 from storage.embedded.processes import ServedDirectory, ServerProcess, free_port, is_free
 from storage.evidence_store import LockNotKept
+from storage.private_files import make_private
 
 log = structlog.get_logger()
 HEADERS_MS = 10_000  # for a request's head: a phone sends it in one piece
 READY_SECONDS = 30.0
 POLL = 0.2
 PREFERRED_PORT = 8080
-OF_ANOTHER_CLUSTER = """
-SELECT c.system_identifier IS DISTINCT FROM (SELECT system_identifier FROM journal_epoch ORDER BY epoch DESC LIMIT 1)
-FROM pg_control_system() c
-"""
 
 
 class ServingError(Exception):
@@ -164,16 +161,16 @@ async def prepare(settings: Settings) -> None:
 async def _check_role(settings: Settings) -> None:
     """The application's role must find the schema, and must not be able to alter the journal."""
     async with database.opened(str(settings.database_url), size=1):
-        if await database.value("SELECT to_regclass('journal')") is None:
+        if not await journal.is_there():
             raise ServingError(
                 "The database has no schema yet: set FUJING_MIGRATE_URL, or run `fujing migrate` as owner."
             )
-        if await database.value(OF_ANOTHER_CLUSTER):
+        if await journal.is_of_another_cluster():
             raise ServingError(
                 "The database was restored into another cluster: set FUJING_MIGRATE_URL, or run `fujing migrate` as "
                 "owner, so that what it holds is told again."
             )
-        if await database.value("SELECT has_table_privilege('journal', 'UPDATE, DELETE, TRUNCATE')"):
+        if await journal.could_be_altered():
             raise ServingError(
                 "FUJING_DATABASE_URL signs in as a role that could alter the journal: use a role that owns no table."
             )

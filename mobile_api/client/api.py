@@ -27,8 +27,8 @@ import jwt
 import msgspec
 import urllib3
 
-from backend.core.keys import write_private
 from mobile_api.client.device_key import DeviceKey
+from storage.private_files import write_private
 
 ALGORITHM = "EdDSA"
 RECEIPT_TYPE = "fujing-receipt+jwt"

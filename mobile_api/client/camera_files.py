@@ -17,10 +17,9 @@ from pathlib import Path
 import av
 import msgspec
 
-from backend.core.write_path import EARLIEST
-from backend.evidence.probe import probe
+from backend.core.wire import EARLIEST
 from backend.evidence.schemas import TimeSource
-from backend.law.catalogue import law
+from storage.probe import probe
 
 MEDIA_TYPES = {
     ".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/quicktime", ".avi": "video/x-msvideo",
@@ -83,11 +82,13 @@ def told_name(name: str) -> str:
     return NOT_IN_A_NAME.sub("_", name)[-255:]
 
 
-def look(path: Path) -> Seen | None:
-    """What the file holds; nothing where it is no video or audio that can be read."""
+def look(path: Path, longest_frame: timedelta) -> Seen | None:
+    """What the file holds; nothing where it is no video or audio that can be read.
+
+    `longest_frame`: a packet that says it lasts longer counts as no longer (terms.toml).
+    """
     here, there = CHILDREN.Pipe(duplex=False)
-    longest = law().span("longest_frame").total_seconds()
-    child = CHILDREN.Process(target=_look, args=(path, longest, there), daemon=True)
+    child = CHILDREN.Process(target=_look, args=(path, longest_frame.total_seconds(), there), daemon=True)
     child.start()
     there.close()
     try:

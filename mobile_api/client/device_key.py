@@ -19,7 +19,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
-from backend.core.keys import write_private
+from storage.private_files import write_private
 
 ALGORITHM = "ES256"
 

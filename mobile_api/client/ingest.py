@@ -21,7 +21,6 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColum
 from rich.table import Table
 from rich.text import Text
 
-from backend.law.catalogue import law
 from mobile_api.client import camera_files
 from mobile_api.client.api import Client, NotVerified, Problem, Unreachable, digest_of
 from mobile_api.client.camera_files import CHINA, Seen, Start
@@ -43,7 +42,10 @@ DAY = timedelta(days=1)
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """Which folder, of whose camera, sent where and as whom. `offset_ms`: the camera's clock minus this station's."""
+    """Which folder, of whose camera, sent where and as whom. `offset_ms`: the camera's clock minus this station's.
+
+    The last two are terms of the law in force: terms.toml says what they mean.
+    """
 
     folder: Path
     camera: str
@@ -53,6 +55,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     offset_ms: int = 0
     lanes: int = 3
     key: Path
+    longest_frame: timedelta
+    clock_skew_tolerance: timedelta
 
 
 class Footage(msgspec.Struct, kw_only=True):
@@ -138,13 +142,13 @@ class Station:
         except OSError as error:
             file.words = _in_words(error)
             return
-        file.bytes, file.seen = status.st_size, camera_files.look(file.path)
+        file.bytes, file.seen = status.st_size, camera_files.look(file.path, self._order.longest_frame)
         if file.seen is None:
             file.words = "不是可读的视音频 no video or audio that can be read"
             return
         file.start = camera_files.start_of(
             file.seen, file.path.name, status.st_mtime, offset=timedelta(milliseconds=self._order.offset_ms),
-            latest=datetime.now(UTC) + law().span("clock_skew_tolerance"),
+            latest=datetime.now(UTC) + self._order.clock_skew_tolerance,
         )  # fmt: skip
         if file.start is None:
             file.words = "起始时间均不可信，请用 --offset-ms 校正 no start time can be right: use --offset-ms"

@@ -6,11 +6,10 @@ from uuid import UUID
 from litestar import Request, get
 from litestar.params import QueryParameter
 
-from backend.assistance.reads import CallRow
+from backend.assistance import reads
+from backend.assistance.reads import CallRow, Calls, CallStatus
 from backend.core.paging import page_limit
-from backend.oversight import timeline
-from backend.oversight.timeline import Calls, CallStatus
-from mobile_api.routes.lookups import Cursor, Limit
+from mobile_api.paging import Cursor, Limit
 
 TAGS = ["Help · 求助"]
 
@@ -23,13 +22,13 @@ async def listed(
     limit: Limit = None,
 ) -> Calls:
     """One's own, those one was called to, and those of the organs that one oversees, newest first."""
-    return await timeline.calls(request.user, status, cursor, page_limit(limit))
+    return await reads.calls(request.user, status, cursor, page_limit(limit))
 
 
 @get("/assistance/{call:uuid}", summary="One call for help · 一次求助", tags=TAGS, operation_id="assistance_call_one")
 async def one(request: Request[Any, Any, Any], call: UUID) -> CallRow:
     """Who called, where, and how it stands."""
-    return await timeline.call(request.user, call)
+    return await reads.call(request.user, call)
 
 
 ROUTES = [listed, one]

@@ -10,7 +10,7 @@ from litestar.params import QueryParameter
 from backend import feed
 from backend.core.paging import page_limit
 from backend.feed import Changes
-from mobile_api.routes.lookups import Limit
+from mobile_api.paging import Limit
 
 WORTH_PACKING = 1024  # bytes
 AFTER = QueryParameter(name="after", max_length=200, description="`cursor` of the answer before; none: begin anew")

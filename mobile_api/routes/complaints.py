@@ -18,7 +18,7 @@ from backend.complaints.reads import (
     MatterStatus,
 )
 from backend.core.paging import page_limit
-from mobile_api.routes.lookups import Cursor, Limit
+from mobile_api.paging import Cursor, Limit
 
 TAGS = ["Complaints · 投诉举报"]
 HEARD = ["Being heard · 意见与申诉"]

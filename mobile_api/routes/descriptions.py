@@ -16,8 +16,8 @@ from backend.core.paging import page_limit
 from backend.evidence import description_reads as described
 from backend.evidence.description_reads import Description, Descriptions, Index
 from backend.evidence.schemas import KeyContent
+from mobile_api.paging import Cursor, Limit
 from mobile_api.printing import HEADERS, clock, fact, missing, printed
-from mobile_api.routes.lookups import Cursor, Limit
 
 TAGS = ["Evidence · 视音频资料"]
 SIGNED = ("带班民警 Leading officer", "辅警 Auxiliary", "日期 Date")

@@ -7,7 +7,7 @@ import msgspec
 from litestar import Request, Response, get, post
 
 from backend.core.refusals import Refusal
-from backend.core.write_path import WHOLE, Moment
+from backend.core.wire import WHOLE, Moment
 from backend.law.catalogue import law
 from backend.people import desk, directory, factor
 from backend.people.desk import SecondFactor

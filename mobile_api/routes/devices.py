@@ -10,13 +10,13 @@ from litestar import Request, Response, get, post
 from litestar.params import QueryParameter
 
 from backend.core.paging import page_limit
-from backend.core.write_path import WHOLE, Moment
+from backend.core.wire import WHOLE, Moment
 from backend.people import devices
 from backend.people.devices import DeviceRow, Devices, Enrolled
 from backend.people.proofs import Jwk
 from mobile_api.auth import PUBLIC, read_proof
 from mobile_api.bodies import read, takes
-from mobile_api.routes.lookups import Limit
+from mobile_api.paging import Limit
 
 TAGS = ["Devices · 设备"]
 BODY_LIMIT = 16 * 1024

@@ -27,10 +27,9 @@ from litestar.types import Receive, Scope, Send
 from prometheus_client import Gauge
 
 from backend import feed
-from backend.core.database import SESSION, fetch
+from backend.core.database import SESSION
 from backend.core.refusals import Refusal
-from backend.core.visibility import viewer
-from backend.core.write_path import Actor
+from backend.core.verb import Actor
 from backend.feed import Cursor, Line
 from backend.law.catalogue import law
 from backend.people.sessions import still_acting
@@ -50,7 +49,6 @@ HEADERS = [
     (b"x-accel-buffering", b"no"),  # proxies that would wait for more
 ]
 UNREACHABLE = (*AWAY, asyncpg.PostgresError)
-LED_NOW = "SELECT l.auxiliary FROM led l WHERE l.officer = $1 AND l.named @> now() AND l.during @> now()"
 log = structlog.get_logger()
 
 
@@ -114,9 +112,8 @@ class Hub:
 
     async def place(self, stream: Stream) -> None:
         """Look up what concerns them now."""
-        organs = await fetch(feed.ORGANS, viewer(stream.actor)[1])
-        led = await fetch(LED_NOW, stream.actor.person)
-        self._put(stream, frozenset(row["code"] for row in organs), frozenset(row["auxiliary"] for row in led))
+        organs, led = await feed.concerns(stream.actor)
+        self._put(stream, organs, led)
 
     def _put(self, stream: Stream, organs: frozenset[str], led: frozenset[UUID]) -> None:
         sides: Any = ((self._by_organ, stream.organs, organs), (self._by_led, stream.led, led))

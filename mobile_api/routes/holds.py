@@ -9,7 +9,7 @@ from litestar.params import QueryParameter
 from backend.core.paging import page_limit
 from backend.evidence.retention import hold_reads
 from backend.evidence.retention.hold_reads import HoldDetail, Holds, HoldStatus
-from mobile_api.routes.lookups import Cursor, Limit
+from mobile_api.paging import Cursor, Limit
 
 TAGS = ["Holds · 保全"]
 

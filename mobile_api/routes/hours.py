@@ -9,7 +9,7 @@ from litestar.params import QueryParameter
 from backend.core.paging import page_limit
 from backend.hours import reads as hours_reads
 from backend.hours.reads import Hours
-from mobile_api.routes.lookups import Cursor, Limit
+from mobile_api.paging import Cursor, Limit
 
 Month = Annotated[
     str,

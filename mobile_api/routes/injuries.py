@@ -10,10 +10,9 @@ from litestar.params import QueryParameter
 from backend.core.paging import page_limit
 from backend.injuries import reads as injury_reads
 from backend.injuries.reads import Advance, Injuries, InjuryDetail, InjuryStatus, Item
-from mobile_api.cli.reports import COSTS, yuan
-from mobile_api.printing import HEADERS, clock, fact, missing, printed
+from mobile_api.paging import Cursor, Limit
+from mobile_api.printing import COSTS, HEADERS, clock, fact, missing, printed, yuan
 from mobile_api.problems import language_of
-from mobile_api.routes.lookups import Cursor, Limit
 
 TAGS = ["Injury · 工伤与垫付"]
 PROMISED = """<table>

@@ -8,7 +8,7 @@ from litestar import Request, get, post
 from litestar.response import Stream
 
 from backend.core.refusals import Refusal
-from backend.core.write_path import Moment, Name
+from backend.core.wire import Moment, Name
 from backend.evidence import description_reads as described
 from backend.packages import exporting
 from backend.packages.exporting import Order, Package

@@ -9,7 +9,7 @@ from litestar.params import QueryParameter
 from backend.core.paging import page_limit
 from backend.recusals import reads as recusal_reads
 from backend.recusals.reads import RecusalDetail, Recusals, Sort
-from mobile_api.routes.lookups import Cursor, Limit
+from mobile_api.paging import Cursor, Limit
 
 TAGS = ["Recusal · 回避"]
 

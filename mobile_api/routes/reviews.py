@@ -18,10 +18,10 @@ from backend.reviews import reads, spot_checks, watching
 from backend.reviews.reads import History, MyRecord, ReviewDetail, Reviews, ReviewStatus
 from backend.reviews.spot_checks import SpotCheckCount, SpotChecks, SpotCheckStatus
 from backend.reviews.watching import Asked, Source, What
+from mobile_api.paging import Cursor, Limit
 from mobile_api.printing import clock
 from mobile_api.problems import language_of
 from mobile_api.ranges import Unsatisfiable, span_of
-from mobile_api.routes.lookups import Cursor, Limit
 from mobile_api.routes.sessions import address_of
 
 TAGS = ["Reviews · 调阅"]

@@ -9,7 +9,7 @@ from litestar.params import QueryParameter
 from backend.core.paging import page_limit
 from backend.rosters import reads as roster_reads
 from backend.rosters.reads import Rosters
-from mobile_api.routes.lookups import Cursor, Limit
+from mobile_api.paging import Cursor, Limit
 
 
 @get("/rosters", summary="Planned shifts · 排班", tags=["Rosters · 排班"], operation_id="rosters")

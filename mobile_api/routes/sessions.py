@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import msgspec
 from litestar import Request, Response, delete, post
 
-from backend.core.write_path import WHOLE, Moment
+from backend.core.wire import WHOLE, Moment
 from backend.people import sessions
 from backend.people.sessions import Tokens
 from mobile_api.auth import PUBLIC, QUARANTINED, read_proof

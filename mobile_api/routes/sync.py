@@ -15,7 +15,8 @@ from backend import feed, sync
 from backend.bundle import Bundle
 from backend.core.paging import page_limit
 from backend.core.refusals import Refusal, problem
-from backend.core.write_path import Actor, Count, Entry, Moment, Verb
+from backend.core.verb import Actor, Verb
+from backend.core.wire import Count, Entry, Moment
 from backend.feed import Change
 from backend.held import device_sequence
 from backend.held import service as holding
@@ -26,10 +27,10 @@ from backend.sync import Item, Result
 from mobile_api.bodies import decode, read, takes
 from mobile_api.metrics import ENTRIES
 from mobile_api.openapi import Problem
+from mobile_api.paging import Cursor, Limit
 from mobile_api.problems import language_of, read_failure
 from mobile_api.request_middleware import received_at
 from mobile_api.routes.changes import packed
-from mobile_api.routes.lookups import Cursor, Limit
 from mobile_api.routes.verbs import receipt
 
 ENTRIES_CEILING = 1000

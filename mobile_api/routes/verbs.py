@@ -9,7 +9,8 @@ from litestar.openapi.datastructures import ResponseSpec
 from structlog.contextvars import bind_contextvars
 
 from backend.core.refusals import Refusal, noted
-from backend.core.write_path import Moment, Recorded, Verb
+from backend.core.verb import Recorded, Verb
+from backend.core.wire import Moment
 from backend.law.catalogue import Language
 from backend.registry import VERBS
 from backend.sync import take

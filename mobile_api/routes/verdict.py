@@ -10,7 +10,7 @@ from litestar.params import QueryParameter
 from backend.activities import duty_check
 from backend.activities.duty_check import Asked
 from backend.core.refusals import noted
-from backend.core.write_path import Note
+from backend.core.wire import Note
 from mobile_api.problems import language_of
 
 TAGS = ["Duty · 职责"]

@@ -24,9 +24,8 @@ from storage.embedded.processes import (
     ServedDirectory,
     ServerProcess,
     SocketDirectory,
-    private_directory,
-    write_private,
 )
+from storage.private_files import make_private, write_private
 
 _PORT = 5432  # only the socket file's name: nothing listens on TCP
 _READY_SECONDS = 60.0  # crash recovery replays the log first
@@ -93,7 +92,7 @@ class EmbeddedPostgres:
     def launch(self) -> None:
         """Starts the process; the first time in a directory, makes the cluster too (about a second)."""
         binaries = postgres_binaries()
-        private_directory(self._directory)
+        make_private(self._directory)
         self._claim.claim()
         try:
             self._server.end_left_over(_STOP_SECONDS)
@@ -135,7 +134,7 @@ class EmbeddedPostgres:
         unfinished = self._directory / "cluster.unfinished"
         shutil.rmtree(unfinished, ignore_errors=True)
         password = self._directory / "superuser.password"
-        write_private(password, secrets.token_urlsafe(32))
+        write_private(password, secrets.token_urlsafe(32).encode(), replace=True)
         os.chown(password, account.owner, account.group)
         command = [
             str(binaries / "initdb"),

@@ -25,6 +25,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
+from storage.private_files import make_private, write_private
+
 _PR_SET_PDEATHSIG = 1
 _LOG_LIMIT = 8 * 1024 * 1024
 _POLL_SECONDS = 0.03
@@ -48,23 +50,6 @@ def psutil() -> Any:
             f"psutil is not installed: {INSTALL}, or name external services in the settings."
         ) from error
     return module
-
-
-def write_private(path: Path, text: str) -> None:
-    """Replaces the file whole, readable by its owner only."""
-    unfinished = path.with_name(path.name + ".new")
-    unfinished.unlink(missing_ok=True)
-    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-    unfinished.replace(path)
-
-
-def private_directory(path: Path) -> Path:
-    """The directory, made when missing, 0700."""
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path.chmod(0o700)
-    return path
 
 
 def end_with_parent(parent: int, death_signal: signal.Signals) -> None:
@@ -115,9 +100,9 @@ class SocketDirectory:
         """The directory, empty."""
         self.remove()
         if len(os.fsencode(self._near / self._longest_name)) <= _LONGEST_SOCKET_PATH:
-            return private_directory(self._near)
+            return make_private(self._near)
         elsewhere = Path(tempfile.mkdtemp(prefix="fujing-", dir=self._short_base()))
-        write_private(self._record, str(elsewhere))
+        write_private(self._record, str(elsewhere).encode(), replace=True)
         return elsewhere
 
     def _short_base(self) -> str:
@@ -274,7 +259,9 @@ class ServerProcess:
     def _remember(self, pid: int) -> None:
         process = psutil_process(pid)
         if process is not None:
-            write_private(self._pid_file, json.dumps({"pid": pid, "created": process.create_time()}))
+            write_private(
+                self._pid_file, json.dumps({"pid": pid, "created": process.create_time()}).encode(), replace=True
+            )
 
     def _end(self, process: Any, grace: float) -> None:
         """Signal, wait, then kill: descendants too, which may have made groups of their own."""

@@ -34,9 +34,8 @@ from storage.embedded.processes import (
     free_port,
     is_free,
     owned_by,
-    private_directory,
-    write_private,
 )
+from storage.private_files import make_private, write_private
 
 _REGION = "us-east-1"
 _READY_SECONDS = 20.0
@@ -87,7 +86,7 @@ class EmbeddedS3:
     def launch(self) -> None:
         """Starts the process, with the ports of last time where they are free."""
         binary = weed_binary()
-        private_directory(self._directory)
+        make_private(self._directory)
         self._claim.claim()
         try:
             self._server.end_left_over(_STOP_SECONDS)
@@ -126,7 +125,7 @@ class EmbeddedS3:
     def _run(self, binary: Path, ports: dict[str, int]) -> None:
         self._remove_sockets()
         self._ports = ports
-        write_private(self._directory / "ports.json", json.dumps(ports))
+        write_private(self._directory / "ports.json", json.dumps(ports).encode(), replace=True)
         self._server.start(self._command(binary, ports), self._environment())
 
     def _await_answer(self) -> S3Address:
@@ -145,8 +144,8 @@ class EmbeddedS3:
 
     def _command(self, binary: Path, ports: dict[str, int]) -> list[str]:
         sockets = self._sockets.make()
-        objects = private_directory(self._directory / "objects")
-        logs = private_directory(self._directory / "log")  # its default is /tmp, readable by all
+        objects = make_private(self._directory / "objects")
+        logs = make_private(self._directory / "log")  # its default is /tmp, readable by all
         return [
             str(binary),
             f"-logdir={logs}",
@@ -203,9 +202,9 @@ class EmbeddedS3:
             .sign(key, hashes.SHA256())
         )
         paths = self._directory / "inner.crt", self._directory / "inner.key"
-        write_private(paths[0], certificate.public_bytes(serialization.Encoding.PEM).decode())
+        write_private(paths[0], certificate.public_bytes(serialization.Encoding.PEM), replace=True)
         plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        write_private(paths[1], key.private_bytes(serialization.Encoding.PEM, *plain).decode())
+        write_private(paths[1], key.private_bytes(serialization.Encoding.PEM, *plain), replace=True)
         return paths
 
     def _remove_sockets(self) -> None:

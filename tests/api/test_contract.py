@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from litestar import Litestar
 
-from backend.core.write_path import Verb
+from backend.core.verb import Verb
 from backend.law.catalogue import law
 from backend.registry import VERBS
 from mobile_api.request_middleware import REQUESTS

@@ -11,7 +11,8 @@ from litestar import Litestar
 
 from backend.core.database import execute, fetch, value
 from backend.core.refusals import Refusal
-from backend.core.write_path import Actor, record
+from backend.core.verb import Actor
+from backend.core.write_path import record
 from backend.registry import VERBS
 from mobile_api.auth import QUARANTINED
 from mobile_api.client.device_key import DeviceKey

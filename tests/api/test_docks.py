@@ -10,7 +10,7 @@ import pytest
 from litestar import Litestar
 
 from backend.core.database import execute, fetch, first, value
-from backend.core.write_path import Actor
+from backend.core.verb import Actor
 from backend.evidence import declaring
 from backend.evidence.schemas import DeclareRecording
 from backend.law.catalogue import law

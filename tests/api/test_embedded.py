@@ -25,7 +25,8 @@ from minio import Minio
 from storage.embedded import EmbeddedError, S3Address
 from storage.embedded.accounts import AsRoot, account_for
 from storage.embedded.postgres import postgres_binaries
-from storage.embedded.processes import ServerProcess, psutil_process, write_private
+from storage.embedded.processes import ServerProcess, psutil_process
+from storage.private_files import write_private
 from tests.api.storage_support import (
     AS_ROOT,
     NEEDS_ROOT,
@@ -329,7 +330,7 @@ def test_a_left_over_of_ours_is_ended_and_a_stranger_with_its_pid_is_not(tmp_pat
         born = psutil.Process(sleeper.pid).create_time()
         server = ServerProcess("postgres", tmp_path, signal.SIGTERM)
         for created, ends in ((born - 100, False), (born, True)):
-            write_private(tmp_path / "postgres.pid", f'{{"pid": {sleeper.pid}, "created": {created}}}')
+            write_private(tmp_path / "postgres.pid", f'{{"pid": {sleeper.pid}, "created": {created}}}'.encode())
             server.end_left_over(grace=5)
             time.sleep(0.05)
             assert (sleeper.poll() is not None) == ends

@@ -15,7 +15,7 @@ from rich.console import Console
 from backend.activities import duty_check
 from backend.activities.duty_check import Asked
 from backend.core.refusals import Refusal
-from backend.core.write_path import Actor
+from backend.core.verb import Actor
 from backend.law.catalogue import law, use
 from backend.oversight.expiring import Expiring, expiring, notice_days
 from backend.people import roster

@@ -13,18 +13,22 @@ from uuid import UUID, uuid4
 import pytest
 from litestar import Litestar
 
+from backend.assistance import reads as assistance_reads
 from backend.complaints import reads as complaint_reads
 from backend.core import paging
 from backend.core.database import execute, fetch, tx, value
 from backend.core.paging import Listed
+from backend.core.verb import Actor, Role
 from backend.core.visibility import HANDLING, INSPECTING, OVERSEEING, Way, viewer
-from backend.core.write_path import Actor, Role
+from backend.evidence import reads as evidence_reads
 from backend.evidence.retention import hold_reads
 from backend.injuries import reads as injury_reads
-from backend.oversight import timeline
+from backend.oversight import findings_lists
 from backend.recusals import reads as recusal_reads
 from backend.reviews import reads as reviews
 from backend.reviews import spot_checks
+from backend.shifts import reads as shift_reads
+from backend.supervision import reads as supervision_reads
 
 SLOTS = [datetime(2026, 3, 1, 8, tzinfo=UTC) + timedelta(hours=7 * number) for number in range(9)]
 KINDS = ("not_led", "unrecorded", "handed_over_late", "uninsured")
@@ -64,27 +68,27 @@ class Listing:
 
 LISTS = (
     Listing(
-        "shifts", timeline.shifts, "shift s", "s.started_at",
+        "shifts", shift_reads.shifts, "shift s", "s.started_at",
         seen("s.person", organ="s.organ", led=("s.person", "s.during")),
     ),
     Listing(
-        "supervisions", timeline.supervisions, "supervision v", "v.started_at",
+        "supervisions", supervision_reads.supervisions, "supervision v", "v.started_at",
         seen("v.auxiliary", "v.officer", organ="v.organ") + " AND v.answer IS NULL AND v.in_force",
         asked=("unanswered",),
     ),
     Listing(
-        "recordings", timeline.recordings, "recording r JOIN upload u ON u.id = r.id", "r.started_at",
+        "recordings", evidence_reads.recordings, "recording r JOIN upload u ON u.id = r.id", "r.started_at",
         seen("r.wearer", organ="r.organ", led=("r.wearer", FILMED))
         + " AND NOT hidden_from($1, r.wearer, r.during) AND u.state <> 'same_as'",
     ),
     Listing(
-        "calls", timeline.calls, "assistance h", "h.called_at",
+        "calls", assistance_reads.calls, "assistance h", "h.called_at",
         f"({seen('h.person', organ='h.organ')}"
         " OR EXISTS (SELECT FROM assistance_called x WHERE x.call = h.id AND x.person = $1))"
         f" AND NOT {STEP.format('acknowledge')} AND NOT {STEP.format('close')}", asked=("unanswered",),
     ),
     Listing(
-        "open calls", timeline.calls, "assistance h", "h.called_at",
+        "open calls", assistance_reads.calls, "assistance h", "h.called_at",
         f"({seen('h.person', organ='h.organ')}"
         " OR EXISTS (SELECT FROM assistance_called x WHERE x.call = h.id AND x.person = $1))"
         f" AND NOT {STEP.format('close')}", asked=("open",),
@@ -412,15 +416,15 @@ AND ($4::text IS NULL OR f.kind = $4) AND ($5::uuid IS NULL OR f.person = $5)
 AND ($6::timestamptz IS NULL OR coalesce(f.ended_at, f.started_at, f.found_at) >= $6)
 AND ($7::timestamptz IS NULL OR coalesce(f.started_at, f.found_at) < $7)
 """
-STANDING: dict[timeline.FindingStatus, str] = {
+STANDING: dict[findings_lists.FindingStatus, str] = {
     "standing": "f.withdrawn_at IS NULL", "open": "f.withdrawn_at IS NULL AND NOT f.explained",
     "explained": "f.withdrawn_at IS NULL AND f.explained", "withdrawn": "f.withdrawn_at IS NOT NULL", "all": "true",
 }  # fmt: skip
 
 
-def something_sought(here: Population) -> timeline.Sought:
+def something_sought(here: Population) -> findings_lists.Sought:
     """Any of the filters together, of organs and people one sees and of others."""
-    return timeline.Sought(
+    return findings_lists.Sought(
         organ=here.maybe(here.one_of(here.organs), 0.4), kind=here.maybe(here.one_of(KINDS), 0.3),
         person=here.maybe(here.one_of(here.auxiliaries), 0.3), since=here.maybe(here.at(), 0.3),
         until=here.maybe(here.at(), 0.3), standing=here.one_of(list(STANDING)),
@@ -434,7 +438,7 @@ async def test_findings_sought_are_those_of_the_plain_list(app: Litestar, seed: 
     async with a_population(seed) as here:
         for actor in here.viewers() * 6:
             sought, limit = something_sought(here), here.one_of((1, 3, 50))
-            pages = await paged(lambda *page: timeline.findings(actor, sought, "zh", *page), limit)  # noqa: B023 - awaited here
+            pages = await paged(lambda *page: findings_lists.findings(actor, sought, "zh", *page), limit)  # noqa: B023 - awaited here
             values = (sought.organ, sought.kind, sought.person, sought.since, sought.until)
             condition = f"{FINDING} AND {STANDING[sought.standing]} AND {SOUGHT}"
             plain = await plainly("finding f", condition, "f.found_at", *viewer(actor), *values)
@@ -461,7 +465,7 @@ async def test_each_way_to_a_list_has_its_index(app: Litestar, monkeypatch: pyte
     monkeypatch.setattr(paging, "_way", noted)
     for listing in LISTS:
         await listing.ask(anybody, *listing.asked, None, 50)
-    await timeline.findings(anybody, timeline.Sought(), "zh", None, 50)
+    await findings_lists.findings(anybody, findings_lists.Sought(), "zh", None, 50)
     assert len(ways) > 20
     for way in sorted(ways):
         assert way[1] == "id" or await value(INDEXED, *way), way
@@ -469,5 +473,5 @@ async def test_each_way_to_a_list_has_its_index(app: Litestar, monkeypatch: pyte
 
 def test_a_statement_of_a_list_is_short_enough_to_be_prepared_once() -> None:
     """asyncpg keeps no longer ones, and would have them planned anew at every call."""
-    listed = Listed(timeline.RECORDINGS, "recording r", timeline.RECORDING, timeline.ITSELF)
+    listed = Listed(evidence_reads.RECORDINGS, "recording r", evidence_reads.RECORDING, evidence_reads.ITSELF)
     assert len(paging._page(listed, 201)) < 15_000

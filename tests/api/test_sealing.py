@@ -335,7 +335,7 @@ async def _kill_the_probe() -> None:
     while True:
         for child in psutil.Process().children():
             with contextlib.suppress(psutil.Error):
-                if "backend.evidence.probe" in child.cmdline():
+                if "storage.probe" in child.cmdline():
                     child.kill()
                     return
         await asyncio.sleep(0.005)

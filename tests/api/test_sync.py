@@ -344,7 +344,7 @@ async def test_a_revocation_under_way_is_waited_for(app: Litestar, house: Any, o
 
 async def _call(lin: Someone) -> tuple[Any, ...]:
     """One check-in as the route hands it over."""
-    from backend.core.write_path import Actor
+    from backend.core.verb import Actor
     from mobile_api.routes.sync import _item
 
     row = await first("SELECT id, device FROM session WHERE person = $1 AND device IS NOT NULL", lin.id)

@@ -20,9 +20,10 @@ import asyncpg
 import psutil
 import urllib3
 
-from backend.core.keys import make_private, secret
+from backend.core.keys import secret
 from storage.embedded import EmbeddedPostgres, EmbeddedS3
 from storage.embedded.processes import free_port
+from storage.private_files import make_private
 from tests.houses import Place
 
 KINDS = ("api", "worker")

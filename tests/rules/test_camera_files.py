@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.core.write_path import EARLIEST
+from backend.core.wire import EARLIEST
 from mobile_api.client.camera_files import CHINA, Seen, Start, start_of, told_name
 from mobile_api.client.ingest import LONGEST_REPORT, periods
 

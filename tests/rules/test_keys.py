@@ -8,7 +8,8 @@ from pathlib import Path
 import jwt
 import pytest
 
-from backend.core.keys import ALGORITHM, KeyRing, Keys, secret, write_private
+from backend.core.keys import ALGORITHM, KeyRing, Keys, secret
+from storage.private_files import write_private
 
 
 def verified(ring: KeyRing, token: str) -> dict[str, object]:

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from backend.evidence import probe
-from backend.evidence.probe import understood
+from storage.probe import understood
 
 FILM = b'{"media": true, "duration_ms": 10000, "codec": "h264"}\n'
 

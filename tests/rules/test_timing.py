@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.core.refusals import Refusal
-from backend.core.write_path import EARLIEST, timing
+from backend.core.verb import timing
+from backend.core.wire import EARLIEST
 from backend.law.catalogue import law
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

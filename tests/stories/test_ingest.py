@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from backend.law.catalogue import law
 from mobile_api.cli.demo_film import film
 from mobile_api.client import api
 from mobile_api.client.api import Client, digest_of
@@ -195,7 +196,14 @@ def test_a_server_that_does_not_answer_is_one_sentence(tmp_path: Path, monkeypat
     monkeypatch.setattr(api, "ATTEMPTS", 1)
     said, wrong = Console(file=io.StringIO()), Console(file=io.StringIO())
     order = Order(
-        folder=tmp_path, camera=CAMERA, wearer=CHEN, dock=DOCK, url="http://127.0.0.1:1", key=tmp_path / "key.pem"
+        folder=tmp_path,
+        camera=CAMERA,
+        wearer=CHEN,
+        dock=DOCK,
+        url="http://127.0.0.1:1",
+        key=tmp_path / "key.pem",
+        longest_frame=law().span("longest_frame"),
+        clock_skew_tolerance=law().span("clock_skew_tolerance"),
     )
     assert 1 == bring_in(order, "nobody hears it", said, wrong)
     assert 1 == len(wrong.file.getvalue().splitlines())

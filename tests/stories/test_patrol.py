@@ -16,9 +16,9 @@ from uuid import UUID, uuid4
 
 import msgspec
 
-from backend.core.keys import write_private
 from mobile_api.cli.demo_film import film
 from mobile_api.client.api import Client, digest_of, read_receipt
+from storage.private_files import write_private
 from tests.houses import LIN, QIAN, ZHAO, Serving
 
 PLACE = {"lat": 30.2592, "lon": 120.1640, "accuracy_m": 6.0, "datum": "WGS84"}

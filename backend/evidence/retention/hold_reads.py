@@ -9,12 +9,12 @@ from uuid import UUID
 import msgspec
 
 from backend.core.database import Record, fetch, first
-from backend.core.paging import Listed, next_page, rows_of_page
+from backend.core.paging import Listed, as_row, next_page, rows_of_page
 from backend.core.refusals import Refusal
+from backend.core.verb import Actor
 from backend.core.visibility import viewer, visible_to
-from backend.core.write_path import Actor, Moment, Place
+from backend.core.wire import Moment, Place
 from backend.evidence.schemas import HoldCategory
-from backend.oversight.timeline import as_row
 
 HoldStatus = Literal["standing", "released", "all"]
 STATUSES: dict[HoldStatus, str] = {

@@ -15,8 +15,9 @@ from backend.core.database import Record, execute, fetch, first, rows_touched, t
 from backend.core.findings import Finding
 from backend.core.journal import utc
 from backend.core.refusals import Refusal, Unknown
+from backend.core.verb import Actor, Occasion, Outcome
 from backend.core.visibility import INSPECTING, reaches
-from backend.core.write_path import Actor, Occasion, Outcome, as_json
+from backend.core.wire import as_json
 from backend.evidence.schemas import PlaceHold, ReleaseHold
 from storage.evidence_store import EvidenceStore, ObjectUnknown
 

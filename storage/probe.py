@@ -1,6 +1,6 @@
 """Looks into media files, each in a child with bounded memory and time: a hostile file can only kill that child.
 
-`python -m backend.evidence.probe` serves: an order (signed URL, size, longest frame) a line comes in, an answer a line
+`python -m storage.probe` serves: an order (signed URL, size, longest frame) a line comes in, an answer a line
 goes out, and each file is looked into by a fork of its own, so that only starting the server costs the imports. The
 fork tells how long it lasts before it decodes a picture, and what it told stands, whatever decoding does to it: it has
 a minute, no way to the caller but through the server, and of what it says then only a picture counts.

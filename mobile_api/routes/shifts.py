@@ -1,0 +1,29 @@
+"""Shifts, read."""
+
+from typing import Any
+from uuid import UUID
+
+from litestar import Request, get
+
+from backend.core.paging import page_limit
+from backend.oversight import timeline
+from backend.oversight.timeline import Timeline
+from backend.shifts import reads
+from backend.shifts.reads import Shifts
+from mobile_api.paging import Cursor, Limit
+from mobile_api.problems import language_of
+
+
+@get("/shifts", summary="Shifts · 班次列表", tags=["Shifts · 班次"], operation_id="shifts")
+async def shifts(request: Request[Any, Any, Any], cursor: Cursor = None, limit: Limit = None) -> Shifts:
+    """The shifts that one may see, newest first."""
+    return await reads.shifts(request.user, cursor, page_limit(limit))
+
+
+@get("/shifts/{shift:uuid}", summary="Timeline · 班次时间线", tags=["Shifts · 班次"], operation_id="shift")
+async def shift(request: Request[Any, Any, Any], shift: UUID) -> Timeline:
+    """One shift: who led, what was done, where it was not led or not recorded, the footage, what is wrong."""
+    return await timeline.timeline(request.user, shift, language_of(request))
+
+
+ROUTES = [shifts, shift]

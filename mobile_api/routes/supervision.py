@@ -1,0 +1,25 @@
+"""Namings of leading officers, read."""
+
+from typing import Annotated, Any
+
+from litestar import Request, get
+from litestar.params import QueryParameter
+
+from backend.core.paging import page_limit
+from backend.supervision import reads
+from backend.supervision.reads import Status, Supervisions
+from mobile_api.paging import Cursor, Limit
+
+
+@get("/supervisions", summary="Namings · 带班列表", tags=["Leading · 带班"], operation_id="supervisions")
+async def supervisions(
+    request: Request[Any, Any, Any],
+    status: Annotated[Status, QueryParameter(name="status", description="which namings")] = "all",
+    cursor: Cursor = None,
+    limit: Limit = None,
+) -> Supervisions:
+    """The namings that one may see, newest first."""
+    return await reads.supervisions(request.user, status, cursor, page_limit(limit))
+
+
+ROUTES = [supervisions]
