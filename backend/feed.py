@@ -34,46 +34,13 @@ from backend.core.visibility import viewer, visible_to
 from backend.core.wire import Moment
 from backend.evidence.reads import RECORDING
 from backend.law.catalogue import law
+from backend.registry import TOLD_TO
 from backend.shifts.reads import SHIFT
 
-# Which lines travel at all. A verb that stands in none of the three is told to nobody: whoever adds one decides.
-TOLD = frozenset({  # to the persons concerned, those above them, and whoever may read the fact because they led it
-    "shifts/check-in", "shifts/check-out",
-    "supervisions/name", "supervisions/confirm", "supervisions/prove", "supervisions/decline", "supervisions/end",
-    "supervisions/hand-over",
-    "activities/start", "activities/finish", "activities/amend",
-    "recordings/declare", "recordings/explain", "recordings/cover", "recordings/describe",
-    "recusals/declare", "recusals/apply", "recusals/stand-aside", "recusals/decide", "recusals/pass-on",
-    "recusals/reconsider", "recusals/tell", "recusals/judge",
-    "assistance/call", "assistance/acknowledge", "assistance/arrive", "assistance/close", "assistance/escalate",
-    "hours/take-off", "hours/withdraw", "rosters/plan", "rosters/withdraw",
-    "recordings/restrict", "recordings/lift", "findings/reply",
-    "contests/resolve", "held/admit", "held/refuse",
-    "uploads/complete", "evidence/seal", "evidence/mismatch", "evidence/abandon",
-    "evidence/dispose",
-})  # fmt: skip
-# To the persons concerned: a paper may be a diagnosis, and an injury is for those who handle it; whose second factor
-# was reset must hear of it, for they may not have asked for it.
-CONCERNED = frozenset({
-    "documents/declare", "people/totp-reset",
-    "injuries/report", "injuries/attach", "injuries/recognition", "injuries/survivors",
-    "matters/raise", "matters/link", "matters/answer",
-    "advances/request", "advances/approve", "advances/refuse", "advances/pay", "advances/settle", "advances/dispose",
-})  # fmt: skip
-ACTOR = frozenset({"sessions/open", "sessions/close", "sessions/reused", "sessions/password"})  # to who did it
-# To nobody: whom it concerns may be the person complained of; inspectors read /v1/holds and
-# /v1/complaints.
-SILENT = frozenset({
-    "reviews/open", "reviews/approve", "reviews/refuse", "reviews/note", "reviews/close", "recordings/view",
-    "recordings/viewed", "spot-checks/draw", "packages/export", "packages/exported",
-    "erasure/erase",
-    "holds/place", "holds/release", "evidence/hold", "evidence/remove", "evidence/repair",
-    "evidence/restore",
-    "complaints/receive", "complaints/notify", "complaints/identify", "complaints/step-aside", "complaints/extend",
-    "complaints/conclude", "complaints/feed-back",
-})  # fmt: skip
-# Nor devices/* (who administers them reads their list; a stolen one is told nothing) and held/keep (the phone that
-# sent it has its answer, and who decides reads /v1/held).
+READERS, CONCERNED, ACTOR = (
+    frozenset(name for name, told_to in TOLD_TO.items() if told_to == audience)
+    for audience in ("readers", "concerned", "actor")
+)
 FACTS = frozenset(
     {
         "occurred_at",
@@ -254,7 +221,7 @@ async def news_since(actor: Actor, cursor: Cursor) -> bool:
 
 async def _news(actor: Actor, position: Position, most: int) -> Sequence[Record]:
     """The visible lines after a position, `told`, and the last one that was looked at."""
-    lists = (list(TOLD | CONCERNED | ACTOR), list(TOLD | CONCERNED), list(TOLD))
+    lists = (list(READERS | CONCERNED | ACTOR), list(READERS | CONCERNED), list(READERS))
     return await fetch(NEWS, *viewer(actor), *position, SCAN, *lists, most)
 
 

@@ -27,9 +27,8 @@ from backend.held import device_sequence
 from backend.held import service as holding
 from backend.held.service import Wait
 from backend.law.catalogue import law
-from backend.registry import VERBS
+from backend.registry import BY_NAME
 
-BY_NAME = {verb.name: verb for verb in VERBS}
 ATTEMPTS = 4
 PAUSE = 0.05  # seconds, longer each time
 AGAIN = (

@@ -11,9 +11,10 @@ from litestar import MediaType, Request, Response, get
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
 
+from backend.core.examples import SHA256
 from backend.core.wire import Note
 from backend.law.catalogue import law
-from backend.registry import SHA256, VERBS
+from backend.registry import VERBS
 from mobile_api.auth import PUBLIC
 from mobile_api.cookies import CSRF_HEADER, PLAIN, SECURE
 
@@ -421,10 +422,6 @@ ENTRY = (
     "conflict", "constraint",
 )  # fmt: skip
 ALWAYS = ("database_unavailable", "internal")
-ON_RECUSAL = ("unknown_recusal", "stale")
-ON_COMPLAINT = ("unknown_complaint", "own_matter", "stale")
-ON_INJURY = ("unknown_injury", "not_the_handler", "own_matter")
-ON_REVIEW = ("unknown_review", "own_matter", "review_decided", "review_closed")
 WATCHING = (
     "review_needed",
     "unknown_review",
@@ -435,7 +432,6 @@ WATCHING = (
     "disposed",
     "range_not_satisfiable",
 )
-ON_ITEM = ("unknown_item", "stale", "not_the_handler", "own_matter")
 OF_OPERATION = {
     "sessions_open": (
         "device_key_required", *PROVED[1:], "device_revoked", "sign_in_refused", "too_many_attempts",
@@ -467,60 +463,9 @@ OF_OPERATION = {
     "person": ("unknown_person",),
     "handovers": ("unknown_wearer",),
     "problem": ("not_found",),
-    "activities_start": (
-        "unknown_work", "case_ref_without_case", "case_kind_unfit", "forbidden_work", "not_your_kind", "untrained",
-        "unqualified", "recused", "not_on_shift", "not_led", "too_few_officers", "no_emergency", "not_recording",
-        "restraint_not_allowed", "no_watcher", "not_an_officer", "unknown_person", "end_before_start",
-    ),
-    "activities_finish": (
-        "unknown_activity", "end_before_start", "already_finished", "not_released", "restraint_not_allowed",
-        "no_watcher", "not_an_officer", "unknown_person",
-    ),
-    "activities_amend": (
-        "unknown_activity", "nothing_amended", "end_before_start", "unknown_work", "case_ref_without_case",
-        "case_kind_unfit", "forbidden_work", "not_your_kind", "untrained", "unqualified", "recused", "too_few_officers",
-        "no_emergency", "restraint_not_allowed", "no_watcher", "not_an_officer", "unknown_person",
-    ),
-    "recordings_explain": ("unknown_activity", "end_before_start", "not_an_officer", "no_gap"),
-    "recordings_cover": ("unknown_activity", "end_before_start", "unknown_person", "colleague_unfit", "no_gap"),
     "activity": ("unknown_activity",),
-    "shifts_check_in": ("dress_reason_missing", "plain_without_id_card", "not_ordered", "not_an_officer"),
-    "shifts_check_out": ("unknown_shift", "end_before_start", "already_checked_out"),
-    "supervisions_name": ("not_an_officer", "not_on_shift"),
-    "supervisions_confirm": (
-        "unknown_supervision", "not_the_named_officer", "leads_from_out_of_range", "already_answered",
-        "answered_before_naming",
-    ),
-    "supervisions_prove": (
-        "unknown_supervision", "leading_not_proved", "signer_revoked", "answered_before_naming", "already_answered",
-        "already_ended",
-    ),
-    "supervisions_decline": (
-        "unknown_supervision", "not_the_named_officer", "already_answered", "already_ended", "answered_before_naming",
-    ),
-    "supervisions_end": ("unknown_supervision", "end_before_start", "already_ended"),
-    "supervisions_hand_over": (
-        "unknown_supervision", "not_the_named_officer", "not_an_officer", "handed_to_oneself", "end_before_start",
-        "already_ended",
-    ),
-    "recordings_declare": (
-        "not_the_wearer", "wearer_missing", "unknown_wearer", "end_before_start", "file_too_large", "too_many_uploads",
-    ),
-    "recordings_describe": ("unknown_recording", "end_before_start", "beyond_the_footage"),
     "recording_descriptions": ("unknown_recording",),
     "recording_index": ("unknown_recording",),
-    "documents_declare": ("file_too_large", "too_many_uploads"),
-    "holds_place": (
-        "hold_of_one_thing", "end_before_start", "unknown_person", "unknown_recording",
-    ),
-    "reviews_open": ("unknown_recording", "unknown_task"),
-    "reviews_approve": ON_REVIEW,
-    "reviews_refuse": ON_REVIEW,
-    "reviews_note": ("unknown_review", "review_closed", "review_unapproved"),
-    "reviews_close": ("unknown_review", "review_closed", "found_alone", "not_watched"),
-    "recordings_restrict": ("unknown_recording", "restricted_already"),
-    "recordings_lift": ("unknown_restriction", "own_matter", "restriction_lifted"),
-    "findings_reply": ("unknown_finding", "not_about_you"),
     "review": ("unknown_review",),
     "review_watch": ("unknown_review",),
     "recording_content": WATCHING,
@@ -528,66 +473,15 @@ OF_OPERATION = {
     "recording_package": WATCHING[:-1],
     "packages": ("not_for_your_role", "unknown_task", "nothing_to_pack", "package_needs_reviews"),
     "recording_poster": (*WATCHING, "no_poster"),
-    "holds_release": ("unknown_hold", "own_matter", "hold_released", "hold_needed", "hold_permanent"),
     "hold": ("unknown_hold",),
-    "recusals_declare": (),
-    "recusals_apply": ("not_an_auxiliary",),
-    "recusals_stand_aside": (*ON_RECUSAL, "recusal_decided", "not_the_decider", "own_matter"),
-    "recusals_decide": (*ON_RECUSAL, "recusal_decided", "not_the_decider", "own_matter"),
-    "recusals_pass_on": (*ON_RECUSAL, "recusal_decided", "not_the_decider", "no_higher_organ"),
-    "recusals_reconsider": (
-        *ON_RECUSAL, "not_the_applicant", "recusal_not_refused", "reconsideration_criminal_only", "reconsidered_before",
-        "reconsideration_too_late",
-    ),
-    "recusals_tell": (*ON_RECUSAL, "not_the_decider", "nobody_to_tell", "recusal_not_decided"),
-    "recusals_judge": (*ON_RECUSAL, "not_the_decider", "own_matter", "recusal_not_granted", "unknown_activity"),
     "recusal": ("unknown_recusal",),
-    "assistance_call": (),
-    "assistance_acknowledge": ("unknown_call", "own_matter", "call_acknowledged", "call_closed"),
-    "assistance_arrive": ("unknown_call", "call_closed"),
-    "assistance_close": ("unknown_call", "call_closed"),
     "assistance_call_one": ("unknown_call",),
-    "injuries_report": ("not_an_auxiliary", "unknown_person", "unknown_activity", "unknown_document"),
-    "injuries_attach": ("unknown_injury", "unknown_document"),
-    "injuries_recognition": (
-        *ON_INJURY, "stale", "recognition_out_of_order", "not_an_extension", "unknown_document",
-    ),
-    "injuries_survivors": (*ON_INJURY, "not_fatal", "survivor_item_done"),
     "injury": ("unknown_injury",),
-    "advances_request": ("unknown_injury", "unknown_document"),
-    "advances_approve": (*ON_ITEM, "item_decided", "beyond_requested"),
-    "advances_refuse": (*ON_ITEM, "item_decided"),
-    "advances_pay": (*ON_ITEM, "not_approved", "beyond_approved", "unknown_document", "receipt_used"),
-    "advances_settle": (*ON_ITEM, "beyond_paid", "not_recognised_yet"),
-    "advances_dispose": (*ON_ITEM, "not_refused_recognition"),
     "advance": ("unknown_injury",),
     "advance_undertaking": ("unknown_injury",),
-    "complaints_receive": (
-        "complaint_about_one", "contact_without_name", "not_an_auxiliary", "unknown_shift", "end_before_start",
-    ),
-    "complaints_notify": (*ON_COMPLAINT, "anonymous"),
-    "complaints_identify": (*ON_COMPLAINT, "complaint_concluded", "not_an_auxiliary", "identified_before"),
-    "complaints_step_aside": ON_COMPLAINT,
-    "complaints_extend": (*ON_COMPLAINT, "complaint_concluded", "extended_before", "extension_out_of_range"),
-    "complaints_conclude": (*ON_COMPLAINT, "complaint_concluded"),
-    "complaints_feed_back": (*ON_COMPLAINT, "anonymous", "complaint_not_concluded"),
     "complaint": ("unknown_complaint",),
-    "matters_raise": ("unknown_person", "own_matter", "relative_of_harassment", "unknown_recording"),
-    "matters_link": ("unknown_matter", "unknown_recording"),
-    "matters_answer": ("unknown_matter", "own_matter", "matter_answered"),
     "matter": ("unknown_matter",),
     "hours": ("unknown_person", "unknown_organ", "calendar_unknown"),
-    "hours_take_off": (
-        "unknown_person", "own_matter", "calendar_unknown", "time_off_that_day", "time_off_not_owed",
-    ),
-    "hours_withdraw": ("unknown_time_off", "own_matter", "time_off_withdrawn"),
-    "rosters_plan": (
-        "unknown_person", "not_an_officer", "end_before_start", "post_without_radius", "planned_already",
-    ),
-    "rosters_withdraw": ("unknown_planned", "planned_withdrawn", "planned_began"),
-    "contests_resolve": ("unknown_contest", "own_matter", "not_contested"),
-    "held_admit": ("unknown_held", "own_matter", "already_decided"),
-    "held_refuse": ("unknown_held", "own_matter", "already_decided"),
 }  # fmt: skip
 SUCCESS = {
     "200": ("The answer", "The same entry again: nothing changed"),
@@ -622,7 +516,8 @@ RANGE = {
     "name": "Range", "in": "header", "required": False, "schema": {"type": "string"},
     "description": "One range, as `bytes=0-1048575`; several, or none that can be read, are answered with the whole.",
 }  # fmt: skip
-ENTRIES = {verb.name.replace("/", "_").replace("-", "_"): verb.example for verb in VERBS}
+ENTRY_VERBS = {verb.operation: verb for verb in VERBS}
+ENTRIES = {name: verb.example for name, verb in ENTRY_VERBS.items()}
 EXAMPLES = ENTRIES | {
     "sessions_open": {"sent_at": SENT_AT, "badge": "FJ1001", "password": "…"},
     "sessions_refresh": {"sent_at": SENT_AT, "refresh_token": "refresh-20260301T000000000000-1a2b3c.….1.…"},
@@ -825,7 +720,8 @@ def _complete(operation: dict[str, Any], body: Any) -> None:
 
 def _problems(operation: dict[str, Any], entry: bool) -> dict[int, list[str]]:
     name = operation["operationId"]
-    codes = [*OF_OPERATION.get(name, ()), *ALWAYS]
+    verb = ENTRY_VERBS.get(name)
+    codes = [*(verb.codes if verb else OF_OPERATION.get(name, ())), *ALWAYS]
     codes += COMMON if "requestBody" in operation else ()
     codes += ["invalid"] if "parameters" in operation and "requestBody" not in operation else ()
     codes += SIGNED_IN if name not in UNSIGNED else ()

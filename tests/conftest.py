@@ -18,9 +18,12 @@ from backend.core.database import fetch
 from backend.core.settings import Settings
 from backend.evidence.sealing import seal
 from backend.people import roster
+from backend.registry import TOLD_TO
 from mobile_api.app import build
 from mobile_api.cli import serving
 from tests.builders import MET, ORGANS, organ_row
+
+MADE_UP = {"views/open", "x"}  # lines that tests write themselves
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -55,6 +58,8 @@ async def app(house: Settings) -> AsyncIterator[Litestar]:
     async with application.lifespan():
         await roster.bring_in([organ_row(*organ) for organ in ORGANS])
         yield application
+        written = {row["verb"] for row in await fetch("SELECT DISTINCT verb FROM journal")}
+    assert set() == written - set(TOLD_TO) - MADE_UP, "the journal holds lines that the registry does not list"
     from tests.contract_problems import (
         unlisted,  # it assembles the application, of whose warnings pytest is not told before
     )

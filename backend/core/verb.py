@@ -5,7 +5,7 @@ Pure: no database and no clock of its own.
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
@@ -142,19 +142,59 @@ async def only_the_actor(actor: Actor, entry: Any) -> Iterable[UUID]:
     return (actor.person,)
 
 
+# Whom the feed tells of a line of the journal.
+# readers: the persons concerned, those above them, and whoever may read the fact because they led it.
+# concerned: the persons concerned alone; a paper may be a diagnosis. actor: who did it.
+# nobody: whom it concerns may be the person complained of, or lists of their own show it.
+ToldTo = Literal["readers", "concerned", "actor", "nobody"]
+
+AUXILIARIES = frozenset({"duty_auxiliary", "civilian_auxiliary"})
+OFFICERS = frozenset({"officer"})
+FIELD = AUXILIARIES | OFFICERS
+DOCKS = frozenset({"dock"})
+DECIDERS = OFFICERS | {"staff"}  # who decides also needs the role, on the organ concerned
+
+
 class Verb(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of the list in verbs.py: the struct on the wire, the function that records it, and who may."""
+    """One kind of entry, and all that is said of it anywhere.
+
+    `name`: its path under /v1. `entry`, `receipt`: its structs on the wire. `record`: the function that records it.
+    `may`: the kinds of person who may. `concerned`: whose facts it may change; they are locked. `field`: made from a
+    device in the street; a decision (False) may come from a desk too. `desk`: of the field, but taken down at a desk
+    too. `codes`: its own refusals, besides those of every entry. `told_to`: whom the feed tells. `tag`, `zh`, `en`:
+    what people call it. `example`: its body, in the contract.
+    """
 
     name: str
     entry: type[Entry]
     receipt: type[Receipt]
     record: Record
     may: frozenset[str]
-    summary: str
+    told_to: ToldTo
+    tag: str
+    zh: str
+    en: str
+    codes: tuple[str, ...]
     example: dict[str, Any]
     concerned: Concerned = only_the_actor
-    field: bool = True  # made from a device in the street; a decision (False) may come from a desk too
-    desk: bool = False  # of the field, and taken down at a desk too
+    field: bool = True
+    desk: bool = False
+
+    @property
+    def summary(self) -> str:
+        return f"{self.en} · {self.zh}"
+
+    @property
+    def operation(self) -> str:
+        """Its operation id in the contract."""
+        return self.name.replace("/", "_").replace("-", "_")
+
+
+class Event(msgspec.Struct, frozen=True):
+    """A line of the journal that no entry makes; `told_to`: whom the feed tells."""
+
+    name: str
+    told_to: ToldTo
 
 
 def timing(occurred_at: datetime, sent_at: datetime, received_at: datetime, law: Law) -> Timing:

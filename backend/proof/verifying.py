@@ -87,7 +87,7 @@ WORDS = {
 
 
 class Told(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a row's bytes say; see backend.journal.Line."""
+    """What a row's bytes say; see backend.core.journal.Line."""
 
     v: int
     at: datetime

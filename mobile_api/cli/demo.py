@@ -4,7 +4,8 @@ Through the public API alone. Exit code 0 only if the law refused what it must, 
 verified, the leading confirmed, the gap found and explained, the killed upload went on from what the store had, the
 footage around the injury is held, the ledger adds up, the journal verifies, and the exported package proves itself
 until a byte is changed.
-`python -m mobile_api.demo URL BADGE KEY UPLOAD FILE PAUSE`, password on standard input, is the phone that is killed.
+`python -m mobile_api.cli.demo URL BADGE KEY UPLOAD FILE PAUSE`, password on standard input, is the phone that is
+killed.
 """
 
 import asyncio
@@ -35,7 +36,7 @@ from backend.core.settings import Settings
 from backend.law.catalogue import law
 from backend.people import devices, roster, sessions
 from mobile_api import printing
-from mobile_api.cli import reports, serving
+from mobile_api.cli import serving
 from mobile_api.cli.demo_film import Film, film
 from mobile_api.cli.drawing import ZONE, draw
 from mobile_api.cli.serving import Ended, House, ServingError

@@ -237,7 +237,7 @@ class Hub:
             for stream in self._all():
                 if {stream.actor.session, stream.actor.device} & persons:
                     stream.doubt()
-        if line.verb not in feed.TOLD | feed.CONCERNED | feed.ACTOR:
+        if line.verb not in feed.READERS | feed.CONCERNED | feed.ACTOR:
             return set()
         if line.outcome in ("refused", "denied") or line.verb in feed.ACTOR:
             return {stream for stream in theirs if stream.actor.person == line.actor}

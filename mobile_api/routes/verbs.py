@@ -20,18 +20,6 @@ from mobile_api.problems import language_of
 from mobile_api.request_middleware import received_at
 
 BODY_LIMIT = 256 * 1024
-TAGS = {
-    "shifts": "Shifts · 班次",
-    "supervisions": "Leading · 带班",
-    "activities": "Activities · 工作",
-    "recordings": "Evidence · 视音频资料",
-    "held": "Sync · 同步",
-    "contests": "Oversight · 监督",
-    "recusals": "Recusal · 回避",
-    "assistance": "Help · 求助",
-    "reviews": "Reviews · 调阅",
-    "findings": "Oversight · 监督",
-}
 
 
 def sent(verb: Verb) -> type[Any]:
@@ -66,13 +54,13 @@ def route(verb: Verb) -> HTTPRouteHandler:
         return Response(receipt(recorded, language_of(request)), status_code=status, media_type=MediaType.JSON)
 
     handle.__annotations__ |= {"return": Response[verb.receipt]}  # type: ignore[name-defined]
-    handle.__name__ = verb.name.replace("/", "_").replace("-", "_")
+    handle.__name__ = verb.operation
     return post(
         f"/{verb.name}",
         summary=verb.summary,
         description=(verb.entry.__doc__ or "").strip(),
         operation_id=handle.__name__,
-        tags=[TAGS.get(verb.name.split("/")[0], "Evidence · 视音频资料")],
+        tags=[verb.tag],
         opt=takes(call),
         request_max_body_size=BODY_LIMIT,
         responses={

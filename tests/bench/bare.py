@@ -158,7 +158,7 @@ def _device(header: str) -> tuple[Any, str]:
 
 
 async def _keep(_: Any) -> None:
-    """As in backend.database: releasing a connection costs no round trip."""
+    """As in backend.core.database: releasing a connection costs no round trip."""
 
 
 def create() -> Bare:

@@ -63,10 +63,10 @@ import asyncio, sys
 from datetime import UTC, datetime
 from pathlib import Path
 from backend import database
-from backend.keys import Keys
+from backend.core.keys import Keys
 from backend.proof import checkpoints
-from backend.settings import Settings
-from mobile_api.serving import services
+from backend.core.settings import Settings
+from mobile_api.cli.serving import services
 from mobile_api.stores import store_of
 
 async def main(full):

@@ -82,7 +82,7 @@ def test_of_two_that_write_one_secret_the_first_stands(tmp_path: Path) -> None:
 def test_four_processes_that_start_at_once_agree(tmp_path: Path) -> None:
     """Workers of one server start together on an empty directory: each must verify what any of them signs."""
     script = (
-        "import json, sys; from pathlib import Path; from backend.keys import Keys, secret\n"
+        "import json, sys; from pathlib import Path; from backend.core.keys import Keys, secret\n"
         "keys = Keys(Path(sys.argv[1])); told = secret(Path(sys.argv[1]) / 'shared')\n"
         "print(json.dumps([keys.session.sign({}, 'x'), told]))"
     )

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from backend.evidence import probe
+from storage import probe
 from storage.probe import understood
 
 FILM = b'{"media": true, "duration_ms": 10000, "codec": "h264"}\n'

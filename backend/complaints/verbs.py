@@ -1,0 +1,102 @@
+"""The verbs of complaints: what each is called, records, refuses, and whom the feed tells."""
+
+from backend.complaints import matters
+from backend.complaints import service as complaints
+from backend.complaints.schemas import (
+    AnswerMatter,
+    ComplaintReceipt,
+    ConcludeComplaint,
+    ExtendComplaint,
+    FeedBack,
+    IdentifyPerson,
+    LinkFootage,
+    MatterReceipt,
+    NotifyComplainant,
+    RaiseMatter,
+    ReceiveComplaint,
+    StepAsideFromComplaint,
+)
+from backend.core.examples import OTHER, example
+from backend.core.verb import DECIDERS, FIELD, Verb
+
+VERBS = (
+    Verb(
+        name="complaints/receive", entry=ReceiveComplaint, receipt=ComplaintReceipt, record=complaints.receive,
+        may=DECIDERS, desk=True, told_to="nobody",
+        tag="Complaints · 投诉举报", zh="受理投诉举报", en="Receive a complaint",
+        codes=(
+            "complaint_about_one", "contact_without_name", "not_an_auxiliary", "unknown_shift", "end_before_start",
+        ),
+        example=example(channel="hotline_12389", words="反映巡逻辅警态度粗暴", complainant="王某",
+                         contact="13800000000", person=OTHER, started_at="2026-02-28T10:00:00+08:00"),
+    ),
+    Verb(
+        name="complaints/notify", entry=NotifyComplainant, receipt=ComplaintReceipt, record=complaints.notify,
+        may=DECIDERS, concerned=complaints.which, field=False, told_to="nobody",
+        tag="Complaints · 投诉举报", zh="告知受理", en="Record that the complainant was notified",
+        codes=("unknown_complaint", "own_matter", "stale", "anonymous"),
+        example=example(complaint=OTHER, version=1, how="telephone", words="已受理，六十日内办结"),
+    ),
+    Verb(
+        name="complaints/identify", entry=IdentifyPerson, receipt=ComplaintReceipt, record=complaints.identify,
+        may=DECIDERS, concerned=complaints.which, field=False, told_to="nobody",
+        tag="Complaints · 投诉举报", zh="查明被投诉人", en="Identify the person complained of",
+        codes=(
+            "unknown_complaint", "own_matter", "stale", "complaint_concluded", "not_an_auxiliary",
+            "identified_before",
+        ),
+        example=example(complaint=OTHER, version=1, person=OTHER, words="经比对班次查明"),
+    ),
+    Verb(
+        name="complaints/step-aside", entry=StepAsideFromComplaint, receipt=ComplaintReceipt,
+        record=complaints.step_aside, may=DECIDERS, concerned=complaints.which, field=False, told_to="nobody",
+        tag="Complaints · 投诉举报", zh="办理人回避", en="Step aside from handling a complaint",
+        codes=("unknown_complaint", "own_matter", "stale"),
+        example=example(complaint=OTHER, version=1, words="与投诉人相识"),
+    ),
+    Verb(
+        name="complaints/extend", entry=ExtendComplaint, receipt=ComplaintReceipt, record=complaints.extend,
+        may=DECIDERS, concerned=complaints.which, field=False, told_to="nobody",
+        tag="Complaints · 投诉举报", zh="延期办理", en="Extend the time for a complaint",
+        codes=(
+            "unknown_complaint", "own_matter", "stale", "complaint_concluded", "extended_before",
+            "extension_out_of_range",
+        ),
+        example=example(complaint=OTHER, version=2, until="2026-05-20T18:00:00+08:00", words="需调取外省资料"),
+    ),
+    Verb(
+        name="complaints/conclude", entry=ConcludeComplaint, receipt=ComplaintReceipt, record=complaints.conclude,
+        may=DECIDERS, concerned=complaints.which, field=False, told_to="nobody",
+        tag="Complaints · 投诉举报", zh="办结", en="Conclude a complaint",
+        codes=("unknown_complaint", "own_matter", "stale", "complaint_concluded"),
+        example=example(complaint=OTHER, version=3, outcome="partly", words="态度生硬属实，无粗暴行为"),
+    ),
+    Verb(
+        name="complaints/feed-back", entry=FeedBack, receipt=ComplaintReceipt, record=complaints.feed_back,
+        may=DECIDERS, concerned=complaints.which, field=False, told_to="nobody",
+        tag="Complaints · 投诉举报", zh="反馈", en="Record the feedback to the complainant",
+        codes=("unknown_complaint", "own_matter", "stale", "anonymous", "complaint_not_concluded"),
+        example=example(complaint=OTHER, version=4, how="telephone", words="已告知处理结果"),
+    ),
+    Verb(
+        name="matters/raise", entry=RaiseMatter, receipt=MatterReceipt, record=matters.bring_up, may=FIELD,
+        told_to="concerned",
+        tag="Complaints · 投诉举报", zh="提出意见、申诉或报告侵扰", en="Raise a suggestion, an appeal or harassment",
+        codes=("unknown_person", "own_matter", "relative_of_harassment", "unknown_recording"),
+        example=example(kind="harassment", words="下班后被当事人尾随辱骂", recordings=[OTHER]),
+    ),
+    Verb(
+        name="matters/link", entry=LinkFootage, receipt=MatterReceipt, record=matters.link, may=FIELD,
+        concerned=matters.which, told_to="concerned",
+        tag="Complaints · 投诉举报", zh="补充视音频", en="Link footage to a matter",
+        codes=("unknown_matter", "unknown_recording"),
+        example=example(matter=OTHER, recordings=[OTHER]),
+    ),
+    Verb(
+        name="matters/answer", entry=AnswerMatter, receipt=MatterReceipt, record=matters.answer, may=DECIDERS,
+        concerned=matters.which, field=False, told_to="concerned",
+        tag="Complaints · 投诉举报", zh="答复", en="Answer a matter",
+        codes=("unknown_matter", "own_matter", "matter_answered"),
+        example=example(matter=OTHER, words="已依法处理侵扰人"),
+    ),
+)  # fmt: skip

@@ -1,0 +1,75 @@
+"""The verbs of evidence: what each is called, records, refuses, and whom the feed tells."""
+
+from backend.core.examples import OTHER, SHA256, example
+from backend.core.verb import DECIDERS, DOCKS, FIELD, Event, Verb
+from backend.evidence import declaring, describing
+from backend.evidence.retention import legal_holds
+from backend.evidence.schemas import (
+    DeclareDocument,
+    DeclareRecording,
+    DescribeRecording,
+    DescriptionReceipt,
+    HoldReceipt,
+    PlaceHold,
+    ReleaseHold,
+    UploadReceipt,
+)
+
+VERBS = (
+    Verb(
+        name="recordings/declare", entry=DeclareRecording, receipt=UploadReceipt, record=declaring.declare_recording,
+        may=FIELD | DOCKS, concerned=declaring.the_wearer, told_to="readers",
+        tag="Evidence · 视音频资料", zh="申报视音频资料", en="Declare footage",
+        codes=(
+            "not_the_wearer", "wearer_missing", "unknown_wearer", "end_before_start", "file_too_large",
+            "too_many_uploads",
+        ),
+        example=example(camera_serial="DSJ-0042", file_name="DSJ0042_FJ1001_20260301080000_0001.mp4",
+                         media_type="video/mp4", started_at="2026-03-01T07:50:00+08:00",
+                         ended_at="2026-03-01T08:00:00+08:00", bytes=433586176, sha256=SHA256),
+    ),
+    Verb(
+        name="recordings/describe", entry=DescribeRecording, receipt=DescriptionReceipt, record=describing.describe,
+        may=FIELD, concerned=describing.the_wearer, told_to="readers",
+        tag="Evidence · 视音频资料", zh="说明重点内容", en="Describe key content of footage",
+        codes=("unknown_recording", "end_before_start", "beyond_the_footage"),
+        example=example(recording=OTHER, content=[
+            {"from_ms": 0, "to_ms": 95_000, "words": "到场，表明身份，说明依据"},
+            {"from_ms": 95_000, "to_ms": 412_000, "words": "当事人陈述经过，出示身份证件"},
+        ]),
+    ),
+    Verb(
+        name="documents/declare", entry=DeclareDocument, receipt=UploadReceipt, record=declaring.declare_document,
+        may=FIELD | DECIDERS, told_to="concerned",
+        tag="Evidence · 视音频资料", zh="申报文书或照片", en="Declare a paper or photo",
+        codes=("file_too_large", "too_many_uploads"),
+        example=example(title="诊断证明", file_name="diagnosis.pdf", media_type="application/pdf", bytes=18234,
+                         sha256=SHA256),
+    ),
+    Verb(
+        name="holds/place", entry=PlaceHold, receipt=HoldReceipt, record=legal_holds.place, may=DECIDERS, field=False,
+        told_to="nobody",
+        tag="Holds · 保全", zh="保全资料", en="Place a hold on footage",
+        codes=("hold_of_one_thing", "end_before_start", "unknown_person", "unknown_recording"),
+        example=example(number="督〔2026〕17号", reason="投诉涉及当日盘查", person=OTHER,
+                         started_at="2026-03-01T08:00:00+08:00", ended_at="2026-03-01T12:00:00+08:00"),
+    ),
+    Verb(
+        name="holds/release", entry=ReleaseHold, receipt=HoldReceipt, record=legal_holds.release, may=DECIDERS,
+        concerned=legal_holds.whose_hold, field=False, told_to="nobody",
+        tag="Holds · 保全", zh="解除保全", en="Release a hold",
+        codes=("unknown_hold", "own_matter", "hold_released", "hold_needed", "hold_permanent"),
+        example=example(hold=OTHER, why="核查办结，无需继续保存"),
+    ),
+)  # fmt: skip
+EVENTS = (
+    Event("uploads/complete", told_to="readers"),
+    Event("evidence/seal", told_to="readers"),
+    Event("evidence/mismatch", told_to="readers"),
+    Event("evidence/abandon", told_to="readers"),
+    Event("evidence/dispose", told_to="readers"),
+    Event("evidence/hold", told_to="nobody"),
+    Event("evidence/remove", told_to="nobody"),
+    Event("evidence/repair", told_to="nobody"),
+    Event("evidence/restore", told_to="nobody"),
+)

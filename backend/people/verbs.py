@@ -1,0 +1,15 @@
+"""The verbs of people: what each is called, records, refuses, and whom the feed tells."""
+
+from backend.core.verb import Event
+
+EVENTS = (
+    Event("devices/code", told_to="nobody"),
+    Event("devices/enrol", told_to="nobody"),
+    Event("devices/revoke", told_to="nobody"),
+    Event("devices/reinstate", told_to="nobody"),
+    Event("people/totp-reset", told_to="concerned"),
+    Event("sessions/open", told_to="actor"),
+    Event("sessions/close", told_to="actor"),
+    Event("sessions/reused", told_to="actor"),
+    Event("sessions/password", told_to="actor"),
+)

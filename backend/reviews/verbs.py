@@ -1,0 +1,82 @@
+"""The verbs of reviews: what each is called, records, refuses, and whom the feed tells."""
+
+from backend.core.examples import OTHER, example
+from backend.core.verb import DECIDERS, FIELD, Event, Verb
+from backend.reviews import service as reviews
+from backend.reviews.schemas import (
+    ApproveReview,
+    CloseReview,
+    LiftRestriction,
+    NoteInReview,
+    OpenReview,
+    RefuseReview,
+    ReplyReceipt,
+    ReplyToFinding,
+    RestrictFootage,
+    RestrictionReceipt,
+    ReviewReceipt,
+)
+
+VERBS = (
+    Verb(
+        name="reviews/open", entry=OpenReview, receipt=ReviewReceipt, record=reviews.open_one, may=DECIDERS,
+        field=False, told_to="nobody",
+        tag="Reviews · 调阅", zh="申请调阅", en="Request to view footage",
+        codes=("unknown_recording", "unknown_task"),
+        example=example(recording=OTHER, purpose="case", number="杭公（城）受案字〔2026〕118号"),
+    ),
+    Verb(
+        name="reviews/approve", entry=ApproveReview, receipt=ReviewReceipt, record=reviews.approve, may=DECIDERS,
+        concerned=reviews.which, field=False, told_to="nobody",
+        tag="Reviews · 调阅", zh="同意调阅", en="Approve a viewing request",
+        codes=("unknown_review", "own_matter", "review_decided", "review_closed"),
+        example=example(review=OTHER, why="办案需要"),
+    ),
+    Verb(
+        name="reviews/refuse", entry=RefuseReview, receipt=ReviewReceipt, record=reviews.refuse, may=DECIDERS,
+        concerned=reviews.which, field=False, told_to="nobody",
+        tag="Reviews · 调阅", zh="不同意调阅", en="Refuse a viewing request",
+        codes=("unknown_review", "own_matter", "review_decided", "review_closed"),
+        example=example(review=OTHER, why="与所述案件无关"),
+    ),
+    Verb(
+        name="reviews/note", entry=NoteInReview, receipt=ReviewReceipt, record=reviews.note, may=DECIDERS,
+        concerned=reviews.which, field=False, told_to="nobody",
+        tag="Reviews · 调阅", zh="记录所见", en="Note what was seen at a moment",
+        codes=("unknown_review", "review_closed", "review_unapproved"),
+        example=example(review=OTHER, at_ms=92000, words="画面中断约两分钟"),
+    ),
+    Verb(
+        name="reviews/close", entry=CloseReview, receipt=ReviewReceipt, record=reviews.close, may=DECIDERS,
+        concerned=reviews.which_spot_check, field=False, told_to="nobody",
+        tag="Reviews · 调阅", zh="办结调阅", en="Close a review with its result",
+        codes=("unknown_review", "review_closed", "found_alone", "not_watched"),
+        example=example(review=OTHER, found=["interrupted"], words="中断两分钟，已核实为更换电池"),
+    ),
+    Verb(
+        name="recordings/restrict", entry=RestrictFootage, receipt=RestrictionReceipt, record=reviews.restrict,
+        may=FIELD | DECIDERS, desk=True, told_to="readers",
+        tag="Evidence · 视音频资料", zh="标记限制调阅", en="Restrict the viewing of footage",
+        codes=("unknown_recording", "restricted_already"),
+        example=example(recording=OTHER, category="minor"),
+    ),
+    Verb(
+        name="recordings/lift", entry=LiftRestriction, receipt=RestrictionReceipt, record=reviews.lift, may=DECIDERS,
+        concerned=reviews.which_restriction, field=False, told_to="readers",
+        tag="Evidence · 视音频资料", zh="解除限制调阅", en="Lift a viewing restriction",
+        codes=("unknown_restriction", "own_matter", "restriction_lifted"),
+        example=example(restriction=OTHER, why="经核实不涉及未成年人"),
+    ),
+    Verb(
+        name="findings/reply", entry=ReplyToFinding, receipt=ReplyReceipt, record=reviews.reply, may=FIELD | DECIDERS,
+        desk=True, told_to="readers",
+        tag="Oversight · 监督", zh="说明情况", en="Reply to a finding",
+        codes=("unknown_finding", "not_about_you"),
+        example=example(finding=OTHER, words="当时更换电池，已口头说明"),
+    ),
+)  # fmt: skip
+EVENTS = (
+    Event("recordings/view", told_to="nobody"),
+    Event("recordings/viewed", told_to="nobody"),
+    Event("spot-checks/draw", told_to="nobody"),
+)

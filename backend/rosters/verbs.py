@@ -1,0 +1,25 @@
+"""The verbs of rosters: what each is called, records, refuses, and whom the feed tells."""
+
+from backend.core.examples import OFFICER, OTHER, PLACE, example
+from backend.core.verb import DECIDERS, Verb
+from backend.rosters import service as rosters
+from backend.rosters.schemas import PlanReceipt, PlanShifts, WithdrawPlanned
+
+VERBS = (
+    Verb(
+        name="rosters/plan", entry=PlanShifts, receipt=PlanReceipt, record=rosters.plan, may=DECIDERS,
+        concerned=rosters.the_planned, field=False, told_to="readers",
+        tag="Rosters · 排班", zh="排班", en="Plan shifts",
+        codes=("unknown_person", "not_an_officer", "end_before_start", "post_without_radius", "planned_already"),
+        example=example(shifts=[{"id": OTHER, "person": OTHER, "post": "南门", "duty_type": "post", "officer": OFFICER,
+                                  "starts_at": "2026-03-02T08:00:00+08:00", "ends_at": "2026-03-02T16:00:00+08:00",
+                                  "place": PLACE, "radius_m": 200}]),
+    ),
+    Verb(
+        name="rosters/withdraw", entry=WithdrawPlanned, receipt=PlanReceipt, record=rosters.withdraw, may=DECIDERS,
+        concerned=rosters.the_planned, field=False, told_to="readers",
+        tag="Rosters · 排班", zh="撤回排班", en="Withdraw a planned shift",
+        codes=("unknown_planned", "planned_withdrawn", "planned_began"),
+        example=example(planned=OTHER, why="人员调整"),
+    ),
+)  # fmt: skip

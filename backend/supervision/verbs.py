@@ -1,0 +1,71 @@
+"""The verbs of supervision: what each is called, records, refuses, and whom the feed tells."""
+
+from backend.core.examples import OFFICER, OTHER, example
+from backend.core.verb import AUXILIARIES, FIELD, OFFICERS, Verb
+from backend.supervision import service as supervision
+from backend.supervision.schemas import (
+    ConfirmLeading,
+    DeclineLeading,
+    EndLeading,
+    HandOverLeading,
+    NameOfficer,
+    ProveLeading,
+    SupervisionReceipt,
+)
+
+VERBS = (
+    Verb(
+        name="supervisions/name", entry=NameOfficer, receipt=SupervisionReceipt, record=supervision.name,
+        may=AUXILIARIES, told_to="readers",
+        tag="Leading · 带班", zh="指定带班民警", en="Name the leading officer",
+        codes=("not_an_officer", "not_on_shift"),
+        example=example(officer=OFFICER),
+    ),
+    Verb(
+        name="supervisions/confirm", entry=ConfirmLeading, receipt=SupervisionReceipt, record=supervision.confirm,
+        may=OFFICERS, concerned=supervision.the_led, told_to="readers",
+        tag="Leading · 带班", zh="确认带班", en="Confirm that you lead",
+        codes=(
+            "unknown_supervision", "not_the_named_officer", "leads_from_out_of_range", "already_answered",
+            "answered_before_naming",
+        ),
+        example=example(supervision=OTHER),
+    ),
+    Verb(
+        name="supervisions/prove", entry=ProveLeading, receipt=SupervisionReceipt, record=supervision.prove,
+        may=FIELD, concerned=supervision.the_led, told_to="readers",
+        tag="Leading · 带班", zh="上报离线确认", en="Submit an offline confirmation of leading",
+        codes=(
+            "unknown_supervision", "leading_not_proved", "signer_revoked", "answered_before_naming",
+            "already_answered", "already_ended",
+        ),
+        example=example(supervision=OTHER, signature="eyJhbGciOiJFUzI1NiJ9.eyJuYW1pbmciOiIwMTkyIn0.c2lnbmVk"),
+    ),
+    Verb(
+        name="supervisions/decline", entry=DeclineLeading, receipt=SupervisionReceipt, record=supervision.decline,
+        may=OFFICERS, concerned=supervision.the_led, told_to="readers",
+        tag="Leading · 带班", zh="否认带班", en="Decline to lead",
+        codes=(
+            "unknown_supervision", "not_the_named_officer", "already_answered", "already_ended",
+            "answered_before_naming",
+        ),
+        example=example(supervision=OTHER),
+    ),
+    Verb(
+        name="supervisions/end", entry=EndLeading, receipt=SupervisionReceipt, record=supervision.end, may=FIELD,
+        concerned=supervision.the_led, told_to="readers",
+        tag="Leading · 带班", zh="结束带班", en="End the leading",
+        codes=("unknown_supervision", "end_before_start", "already_ended"),
+        example=example(supervision=OTHER),
+    ),
+    Verb(
+        name="supervisions/hand-over", entry=HandOverLeading, receipt=SupervisionReceipt,
+        record=supervision.hand_over, may=OFFICERS, concerned=supervision.the_led, told_to="readers",
+        tag="Leading · 带班", zh="移交带班", en="Hand the leading over to another officer",
+        codes=(
+            "unknown_supervision", "not_the_named_officer", "not_an_officer", "handed_to_oneself", "end_before_start",
+            "already_ended",
+        ),
+        example=example(supervision=OTHER, officer=OFFICER),
+    ),
+)  # fmt: skip
