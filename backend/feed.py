@@ -192,18 +192,18 @@ async def changes(actor: Actor, after: str | None, limit: int, works: str | None
     """
     cursor = None if after is None else Cursor.read(after)
     async with tx(isolation="repeatable_read", readonly=True):
-        sight = await Sight.of(actor, cursor)
-        if cursor is None or not await _stands(cursor, sight):
+        scope = await ViewerScope.of(actor, cursor)
+        if cursor is None or not await _stands(cursor, scope):
             row = await first(HEAD)
-            fresh = await bundle.of(actor, works, sight.now)
-            return Changes(items=[], cursor=_cursor_at(row, sight).text(), more=False, reset=True, bundle=fresh)
+            fresh = await bundle.of(actor, works, scope.now)
+            return Changes(items=[], cursor=_cursor_at(row, scope).text(), more=False, reset=True, bundle=fresh)
         rows = await _news(actor, cursor.position, limit + 1)
         told = [row for row in rows if row["told"]]
         cut = len(told) > limit
         last = told[limit - 1] if cut else rows[-1] if rows else None
         return Changes(
             items=[_change(row) for row in told[:limit]],
-            cursor=(cursor if last is None else _cursor_at(last, sight)).text(),
+            cursor=(cursor if last is None else _cursor_at(last, scope)).text(),
             more=cut or (bool(rows) and rows[0]["scanned"] >= SCAN),
             reset=False,
         )
@@ -213,7 +213,7 @@ async def news_since(actor: Actor, cursor: Cursor) -> bool:
     """Whether `changes` would tell anything after this cursor. One that only says where is judged by its place."""
     async with tx(isolation="repeatable_read", readonly=True):
         known = await _known(cursor)
-        if not known or (cursor.seen != NOBODY and not await _stands(cursor, await Sight.of(actor, cursor))):
+        if not known or (cursor.seen != NOBODY and not await _stands(cursor, await ViewerScope.of(actor, cursor))):
             return True
         rows = await _news(actor, cursor.position, 1)
         return bool(rows) and (any(row["told"] for row in rows) or rows[0]["scanned"] >= SCAN)
@@ -225,7 +225,7 @@ async def _news(actor: Actor, position: Position, most: int) -> Sequence[Record]
     return await fetch(NEWS, *viewer(actor), *position, SCAN, *lists, most)
 
 
-class Sight:
+class ViewerScope:
     """What a person may see at this moment, of which a cursor carries the print.
 
     Organ, kind, the organs that their roles reach, the cases they are out of, and when they led whom. A print is taken
@@ -238,7 +238,7 @@ class Sight:
         self.now, self._constant, self._leadings = now, constant, leadings
 
     @classmethod
-    async def of(cls, actor: Actor, cursor: Cursor | None) -> "Sight":
+    async def of(cls, actor: Actor, cursor: Cursor | None) -> "ViewerScope":
         now = datetime.now(UTC)
         reach = await fetch(ORGANS, viewer(actor)[1])
         out_of = await fetch(OUT_OF, actor.person)
@@ -258,9 +258,9 @@ class Sight:
         return told.digest()[:12]
 
 
-async def _stands(cursor: Cursor, sight: Sight) -> bool:
+async def _stands(cursor: Cursor, scope: ViewerScope) -> bool:
     """Whether it can be followed: a line of this database, and the same to be seen as then."""
-    return cursor.seen == sight.print_at(cursor.position, cursor.at) and await _known(cursor)
+    return cursor.seen == scope.print_at(cursor.position, cursor.at) and await _known(cursor)
 
 
 async def _known(cursor: Cursor) -> bool:
@@ -275,11 +275,11 @@ def _position(row: Record) -> Position:
     return Position(row["epoch"], row["xid"], row["seq"])
 
 
-def _cursor_at(row: Record | None, sight: Sight) -> Cursor:
+def _cursor_at(row: Record | None, scope: ViewerScope) -> Cursor:
     if row is None:
-        return Cursor(Position(), 0, sight.now, sight.print_at(Position(), sight.now))
+        return Cursor(Position(), 0, scope.now, scope.print_at(Position(), scope.now))
     position = _position(row)
-    return Cursor(position, zlib.crc32(row["entry"]), sight.now, sight.print_at(position, sight.now))
+    return Cursor(position, zlib.crc32(row["entry"]), scope.now, scope.print_at(position, scope.now))
 
 
 def _change(row: Record) -> Change:

@@ -35,7 +35,7 @@ STRICTEST: tuple[Recusal, ...] = ("granted", "standing_aside", "pending")
 DAY = "WITH day AS (SELECT ($2::timestamptz AT TIME ZONE 'Asia/Shanghai')::date AS is)"
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
+class DutyQuestion(msgspec.Struct, frozen=True, kw_only=True):
     """What the asker says of the scene. `officers`: present, with the one who leads; that one alone, if left out.
     `case_ref`: in which case."""
 
@@ -52,12 +52,12 @@ def work_of(code: str) -> Work:
     return law().works[code]
 
 
-async def ask(actor: Actor, code: str, asked: Asked, at: datetime) -> Verdict:
+async def ask(actor: Actor, code: str, asked: DutyQuestion, at: datetime) -> Verdict:
     """May this person do this work now? Raises Refusal `unknown_work`."""
     return verdict(work_of(code), await facts_at(actor, asked, at))
 
 
-async def facts_at(actor: Actor, asked: Asked, at: datetime) -> Facts:
+async def facts_at(actor: Actor, asked: DutyQuestion, at: datetime) -> Facts:
     """What the tables and the asker know of a person at a moment."""
     period = law().span("yearly_training_period")
     row = await first(f"{DAY} {FACTS}", actor.person, at, [PRE_JOB, YEARLY], period, asked.case_ref)

@@ -34,7 +34,7 @@ class Restraint(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
 Restraints = Annotated[list[Restraint], msgspec.Meta(max_length=20)]
 
 
-class Told(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+class ActivityEntry(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """What start, finish and amendment may tell."""
 
     place: Place | None = None
@@ -44,7 +44,7 @@ class Told(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_
     restraints: Restraints = msgspec.field(default_factory=list)
 
 
-class StartActivity(Told, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+class StartActivity(ActivityEntry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """An auxiliary begins a work. The activity's id is this entry's id."""
 
     work: WorkCode
@@ -54,13 +54,13 @@ class StartActivity(Told, frozen=True, kw_only=True, omit_defaults=True, forbid_
     recording: Annotated[bool, msgspec.Meta(description="a recorder is running")] = False
 
 
-class FinishActivity(Told, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+class FinishActivity(ActivityEntry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """An auxiliary ends a work."""
 
     activity: UUID
 
 
-class AmendActivity(Told, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+class AmendActivity(ActivityEntry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """What was told of an activity is corrected: a new row beside it, which never removes a gap or a finding."""
 
     activity: UUID

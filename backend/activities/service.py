@@ -13,15 +13,15 @@ from uuid import UUID
 import msgspec
 
 from backend.activities import duty_check, rules
-from backend.activities.duty_check import Asked
+from backend.activities.duty_check import DutyQuestion
 from backend.activities.schemas import (
+    ActivityEntry,
     AmendActivity,
     CoverGap,
     ExplainGap,
     FinishActivity,
     Restraint,
     StartActivity,
-    Told,
 )
 from backend.core.database import Record, execute, fetch, first, value
 from backend.core.findings import Touched, tolerances
@@ -92,7 +92,7 @@ async def start(occasion: Occasion, entry: StartActivity) -> Outcome:
     _consistent(entry.case_kind, entry.case_ref)
     work = _work(occasion, entry.work)
     restraints = await _restraints(occasion, entry.restraints)
-    asked = Asked(
+    asked = DutyQuestion(
         emergency=entry.emergency, recording=entry.recording, officers=entry.officers_present, case_ref=entry.case_ref
     )  # fmt: skip
     facts = await duty_check.facts_at(actor, asked, at)
@@ -195,7 +195,7 @@ async def _unmet_by_amendment(occasion: Occasion, entry: AmendActivity, row: Rec
         return _unmet(occasion.law.works.get(row["work"]), entry.case_kind, entry.restraints)
     emergency = row["emergency"] if entry.emergency is None else entry.emergency
     officers = row["officers_present"] if entry.officers_present is None else entry.officers_present
-    asked = Asked(emergency=emergency, officers=officers, case_ref=entry.case_ref or row["case_ref"])
+    asked = DutyQuestion(emergency=emergency, officers=officers, case_ref=entry.case_ref or row["case_ref"])
     facts = await duty_check.facts_at(occasion.actor, asked, row["begun"])
     facts = msgspec.structs.replace(facts, on_shift=True, leader="confirmed", recording=True)
     return [*_judged(work, facts).unmet, *_unmet(work, case_kind, entry.restraints)]
@@ -263,7 +263,7 @@ def asks(work: Work | None, law: Law) -> Asks:
 
 
 async def _tell(
-    occasion: Occasion, entry: Told, activity: UUID, verb: str, span: Span, work: Work | None,
+    occasion: Occasion, entry: ActivityEntry, activity: UUID, verb: str, span: Span, work: Work | None,
     restraints: Sequence[Restraint],
 ) -> Record:  # fmt: skip
     """Keep one telling, and settle what all of them amount to."""

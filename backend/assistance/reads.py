@@ -6,8 +6,7 @@ from uuid import UUID
 import msgspec
 
 from backend.assistance.schemas import Kind
-from backend.assistance.service import CALLS
-from backend.assistance.service import SEEN as CALLED
+from backend.assistance.service import CALLS, VISIBLE
 from backend.core.database import fetch, first
 from backend.core.paging import Listed, next_page, rows_of_page
 from backend.core.refusals import Refusal
@@ -69,14 +68,14 @@ class Calls(msgspec.Struct, frozen=True, kw_only=True):
 
 async def calls(actor: Actor, status: CallStatus, cursor: str | None, limit: int) -> Calls:
     """One's own calls for help, those one was called to, and those of the organs that one oversees."""
-    listed = Listed(CALLS, "assistance h", CALLED, CALL_STATUSES[status], by="called_at")
+    listed = Listed(CALLS, "assistance h", VISIBLE, CALL_STATUSES[status], by="called_at")
     rows = await rows_of_page(listed, actor, cursor, limit)
     return Calls(items=[call_row(row) for row in rows[:limit]], next=next_page(rows, limit, "called_at"))
 
 
 async def call(actor: Actor, asked: UUID) -> CallRow:
     """Raises Refusal `unknown_call`."""
-    row = await first(f"{CALLS} WHERE h.id = $3 AND {CALLED.condition}", *viewer(actor), asked)
+    row = await first(f"{CALLS} WHERE h.id = $3 AND {VISIBLE.condition}", *viewer(actor), asked)
     if row is None:
         raise Refusal("unknown_call")
     return call_row(row)

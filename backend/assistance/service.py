@@ -20,7 +20,7 @@ from backend.core.journal import utc
 from backend.core.officers import TODAY
 from backend.core.refusals import Refusal, Unknown
 from backend.core.verb import Actor, Occasion, Outcome
-from backend.core.visibility import Way, viewer, visible_to
+from backend.core.visibility import IndexPath, viewer, visible_to
 from backend.core.wire import as_json
 from backend.core.write_path import lock_persons
 from backend.law.catalogue import law
@@ -35,11 +35,11 @@ SELECT h.*, p.badge, p.name, acknowledge.by_person AS acknowledged_by, acknowled
     arrive.at AS arrived_at, close.at AS closed_at, close.by_person AS closed_by, close.words AS outcome
 FROM assistance h JOIN person p ON p.id = h.person{"".join(FIRST.format(step=step) for step in STEPS)}
 """  # noqa: S608 - constants
-SEEN = visible_to(own=["h.person"], organ="h.organ").also(
+VISIBLE = visible_to(own=["h.person"], organ="h.organ").also(
     "EXISTS (SELECT FROM assistance_called x WHERE x.call = h.id AND x.person = $1)",
-    Way("h.id", "SELECT x.call AS value FROM assistance_called x WHERE x.person = $1"),
+    IndexPath("h.id", "SELECT x.call AS value FROM assistance_called x WHERE x.person = $1"),
 )
-ROW = f"{CALLS} WHERE h.id = $3 AND {SEEN.condition}"
+ROW = f"{CALLS} WHERE h.id = $3 AND {VISIBLE.condition}"
 ASK = """
 INSERT INTO assistance (id, person, organ, kind, words, place, called_at, asked_in, ask_again_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $3, $8)

@@ -29,8 +29,8 @@ OWN = """
 SELECT u.id AS told, coalesce(u.same_as, u.id) AS id FROM upload u
 WHERE u.id = ANY ($1) AND u.owner = $2 AND u.kind = 'recording'
 """
-SEEN = visible_to(own=["m.person"], organ="m.organ").only("m.against IS DISTINCT FROM $1")
-ROW = f"SELECT m.* FROM matter m WHERE m.id = $3 AND {SEEN.condition}"  # noqa: S608 - constants
+VISIBLE = visible_to(own=["m.person"], organ="m.organ").only("m.against IS DISTINCT FROM $1")
+ROW = f"SELECT m.* FROM matter m WHERE m.id = $3 AND {VISIBLE.condition}"  # noqa: S608 - constants
 
 
 async def bring_up(occasion: Occasion, entry: RaiseMatter) -> Outcome:

@@ -10,13 +10,13 @@ from uuid import UUID
 
 import msgspec
 
-from backend.complaints.matters import SEEN as MATTER
+from backend.complaints.matters import VISIBLE as MATTER
 from backend.complaints.schemas import Channel, ComplaintOutcome, How, MatterKind
 from backend.core.database import Record, fetch, first
 from backend.core.paging import Listed, as_row, asked_moment, next_page, rows_of_page
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor
-from backend.core.visibility import INSPECTING, Way, viewer, visible_to
+from backend.core.visibility import INSPECTING, IndexPath, viewer, visible_to
 from backend.core.wire import Moment, Place
 
 ComplaintStatus = Literal["open", "overdue", "untold", "all"]
@@ -36,12 +36,12 @@ SELECT c.*, (c.taken_by = $1 OR c.organ IN (SELECT organs_under({inspects}::text
 FROM complaint c
 """
 ABOUT_ME = "EXISTS (SELECT FROM complaint_person p WHERE p.complaint = c.id AND p.person = $1)"
-SEEN = (
+VISIBLE = (
     visible_to(own=["c.taken_by"], organ="c.organ")
     .only(f"NOT {ABOUT_ME}")
     .also(
         f"c.outcome IS NOT NULL AND {ABOUT_ME}",
-        Way("c.id", "SELECT p.complaint AS value FROM complaint_person p WHERE p.person = $1"),
+        IndexPath("c.id", "SELECT p.complaint AS value FROM complaint_person p WHERE p.person = $1"),
     )
 )
 STEPS = """
@@ -167,14 +167,14 @@ class Matters(msgspec.Struct, frozen=True, kw_only=True):
 async def complaints(actor: Actor, status: ComplaintStatus, cursor: str | None, limit: int) -> Complaints:
     """Of the organs that one oversees, those one took down, and those about oneself that ended, newest first."""
     select = COMPLAINTS.format(inspects="$3")
-    listed = Listed(select, "complaint c", SEEN, COMPLAINT_STATUSES[status], by="received_at")
+    listed = Listed(select, "complaint c", VISIBLE, COMPLAINT_STATUSES[status], by="received_at")
     rows = await rows_of_page(listed, actor, cursor, limit, _inspects(actor))
     return Complaints(items=[_complaint(row) for row in rows[:limit]], next=next_page(rows, limit, "received_at"))
 
 
 async def complaint(actor: Actor, asked: UUID) -> ComplaintDetail:
     """Raises Refusal `unknown_complaint`."""
-    sql = f"{COMPLAINTS.format(inspects='$4')} WHERE c.id = $3 AND {SEEN.condition}"
+    sql = f"{COMPLAINTS.format(inspects='$4')} WHERE c.id = $3 AND {VISIBLE.condition}"
     row = await first(sql, *viewer(actor), asked, _inspects(actor))
     if row is None:
         raise Refusal("unknown_complaint")

@@ -17,7 +17,7 @@ import msgspec
 from backend.core.database import Record, execute, fetch, tx
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor
-from backend.core.visibility import ME, OVERSEEING, Sight, Way, viewer
+from backend.core.visibility import ME, OVERSEEING, AccessFilter, IndexPath, viewer
 from backend.law.catalogue import law
 
 KEPT = "SET LOCAL plan_cache_mode = force_generic_plan"
@@ -52,7 +52,7 @@ class Listed(NamedTuple):
 
     select: str
     table: str
-    seen: Sight
+    visible: AccessFilter
     where: str = "true"
     by: str = "started_at"
 
@@ -99,34 +99,34 @@ def _read(limit: int) -> int:
 def _page(listed: Listed, limit: int) -> str:
     """Why `limit` is no parameter: a plan kept for later would reckon with a tenth of the table. Why the array: it is
     reckoned with as ten keys, whatever is thought of the ways."""
-    ways = " UNION ".join(_way(listed, way, limit) for way in listed.seen.ways)
+    paths = " UNION ".join(_rows_on(listed, path, limit) for path in listed.visible.paths)
     return f"""
     {listed.select} WHERE {listed.id} = ANY (ARRAY(
-        SELECT x.id FROM ({ways}) x ORDER BY x.at DESC, x.id DESC LIMIT {limit}
+        SELECT x.id FROM ({paths}) x ORDER BY x.at DESC, x.id DESC LIMIT {limit}
     )) ORDER BY {listed.at} DESC, {listed.id} DESC"""  # noqa: S608 - constants and a number, here and below
 
 
-def _way(listed: Listed, way: Way, limit: int) -> str:
-    """The newest rows on this way."""
-    if way.values != ME:
-        listed = listed._replace(where=f"({listed.where}) AND {listed.at} >= {_floor(listed, way, limit)}")
-    newest = _newest(listed, way, limit)
+def _rows_on(listed: Listed, path: IndexPath, limit: int) -> str:
+    """The newest rows on this path."""
+    if path.values != ME:
+        listed = listed._replace(where=f"({listed.where}) AND {listed.at} >= {_floor(listed, path, limit)}")
+    newest = _newest(listed, path, limit)
     return f"(SELECT f.at, f.id FROM {newest} ORDER BY f.at DESC, f.id DESC LIMIT {limit})"  # noqa: S608
 
 
-def _floor(listed: Listed, way: Way, limit: int) -> str:
+def _floor(listed: Listed, path: IndexPath, limit: int) -> str:
     """How far back a page reaches at most, from the first few rows of each value: where they fill one, no older row is
     in it. So forty organs cost some two hundred rows, not forty pages."""
-    first = _newest(listed, way, FIRST)
+    first = _newest(listed, path, FIRST)
     oldest = f"SELECT f.at FROM {first} ORDER BY f.at DESC OFFSET {limit - 1} LIMIT 1"  # noqa: S608
     return f"coalesce(({oldest}), '-infinity')"
 
 
-def _newest(listed: Listed, way: Way, limit: int) -> str:
+def _newest(listed: Listed, path: IndexPath, limit: int) -> str:
     """So many rows of each value, in the order of the index on the way's column and the time."""
-    return f"""({way.values}) w CROSS JOIN LATERAL (
+    return f"""({path.values}) w CROSS JOIN LATERAL (
         SELECT {listed.at} AS at, {listed.id} AS id FROM {listed.table}
-        WHERE {way.column} = w.value AND {way.within} AND {listed.seen.condition} AND ({listed.where})
+        WHERE {path.column} = w.value AND {path.within} AND {listed.visible.condition} AND ({listed.where})
         ORDER BY {listed.at} DESC, {listed.id} DESC LIMIT {limit}
     ) f"""  # noqa: S608
 

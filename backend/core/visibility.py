@@ -1,7 +1,7 @@
 """Who sees what (DESIGN §9): one's own; whom one led, while one led; and the subtree of one's roles.
 
-Each feature's `Sight` is made here from the columns that say whose a row is, in which organ, and when. The SQL takes
-the actor's id as $1 and the organs of their roles as $2.
+Each feature makes its `AccessFilter` here from the columns that say whose a row is, in which organ, and when.
+The SQL takes the actor's id as $1 and the organs of their roles as $2.
 """
 
 from collections.abc import Iterable
@@ -25,46 +25,53 @@ WHERE v.officer = $1 AND v.in_force AND v.answer IS DISTINCT FROM 'declined' GRO
 """
 
 
-class Way(NamedTuple):
-    """A column, and SQL of those of its `value`s, each once, behind which there may be something to see; of the rows
-    behind one, none but those `within` it (`w` is the value's row)."""
+class IndexPath(NamedTuple):
+    """A column with an index, and the distinct key values of it that this viewer may search.
+
+    `values`: SQL that gives them as `value`. `within`: what a row must fulfil besides; `w` is the row of the value.
+    """
 
     column: str
     values: str
     within: str = "true"
 
 
-class Sight(NamedTuple):
-    """What somebody sees of a table. `condition` decides, row by row; on `ways` lies every row that fulfils it, and
-    others: they spare a list to read the whole table, and open nothing."""
+class AccessFilter(NamedTuple):
+    """Which rows of a table a viewer may see.
+
+    `condition` decides, row by row. `paths` find every such row by an index, and perhaps others: they make a list
+    fast and allow nothing.
+    """
 
     condition: str
-    ways: tuple[Way, ...]
+    paths: tuple[IndexPath, ...]
 
-    def only(self, condition: str) -> "Sight":
-        """Less: what fulfils this too."""
-        return Sight(f"({self.condition} AND {condition})", self.ways)
+    def only(self, condition: str) -> "AccessFilter":
+        """Only the rows that fulfil this condition too."""
+        return AccessFilter(f"({self.condition} AND {condition})", self.paths)
 
-    def also(self, condition: str, way: Way) -> "Sight":
-        """More: what fulfils this, found on that way."""
-        return Sight(f"({self.condition} OR {condition})", (*self.ways, way))
+    def also(self, condition: str, path: IndexPath) -> "AccessFilter":
+        """Also the rows that fulfil this condition; `path` finds them."""
+        return AccessFilter(f"({self.condition} OR {condition})", (*self.paths, path))
 
 
-def visible_to(*, own: Iterable[str], organ: str) -> Sight:
+def visible_to(*, own: Iterable[str], organ: str) -> AccessFilter:
     """`own` are columns that name a person."""
-    return Sight(
+    return AccessFilter(
         "(" + "".join(f"{column} = $1 OR " for column in own) + f"{organ} IN (SELECT organs_under($2::text[])))",
-        (*(Way(column, ME) for column in own), Way(organ, OVERSEEN)),
+        (*(IndexPath(column, ME) for column in own), IndexPath(organ, OVERSEEN)),
     )
 
 
-def visible_while_led(*, auxiliary: str, organ: str, span: str, began: str) -> Sight:
-    """To that auxiliary too, and to who led them at some time of this span, which `began` then; the index goes by
-    `named`."""
+def visible_while_led(*, auxiliary: str, organ: str, span: str, began: str) -> AccessFilter:
+    """Visible to the auxiliary, to their organ's overseers, and to the officer who led them at some time of `span`.
+
+    `began`: the column of the span's start, by which the index is ordered.
+    """
     return visible_to(own=[auxiliary], organ=organ).also(
         f"""EXISTS (SELECT FROM led l WHERE l.officer = $1
         AND l.auxiliary = {auxiliary} AND l.named && {span} AND l.during && {span})""",
-        Way(auxiliary, WHOM_ONE_LED, f"{began} <= w.until"),
+        IndexPath(auxiliary, WHOM_ONE_LED, f"{began} <= w.until"),
     )
 
 

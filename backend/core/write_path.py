@@ -163,7 +163,7 @@ ORDER BY j.seq DESC NULLS LAST LIMIT 1
 # And whether the device was revoked by now; while the transaction lasts, nobody revokes it.
 REVOKED = "(SELECT d.revoked_at IS NOT NULL FROM device d WHERE d.id = $2 FOR SHARE)"
 EARLIER_BY = EARLIER.replace("\nFROM", f", {REVOKED} AS revoked\nFROM", 1)
-SEEN = """
+KEEP_NUMBER = """
 INSERT INTO device_entry (device, seq, entry, person, organ, seen_at, boot_id, uptime_ms, booted_at)
 SELECT $3, $13::bigint, $6, $2, $8, $1, $14::uuid, $15::bigint, $16::timestamptz
 WHERE $3::uuid IS NOT NULL AND $8::text IS NOT NULL
@@ -173,7 +173,7 @@ TRY_AT_ONCE = 100
 REUSED_TOLD = 2  # where there are more with one number, it stands beside them already
 KEPT = f"""
 journaled AS ({journal.APPEND}),
-seen AS ({SEEN}),
+seen AS ({KEEP_NUMBER}),
 released AS (UPDATE held_entry SET state = 'recorded', content = NULL, despite = NULL
     WHERE id = $6 AND state <> 'recorded' AND $5 = 'recorded')
 SELECT ARRAY(SELECT h.id FROM held_entry h WHERE h.wakes && $7 AND h.id <> $6 AND h.state IN ('waiting', 'admitted')
@@ -328,12 +328,12 @@ async def seen(actor: Actor, entry: Entry, received_at: datetime, booted: dateti
     """What a device numbered has come, whatever becomes of it."""
     if actor.device is not None:
         await execute(
-            SEEN_ALONE, received_at, actor.person, actor.device, entry.id, actor.organ, entry.device_seq,
+            KEEP_NUMBER_ALONE, received_at, actor.person, actor.device, entry.id, actor.organ, entry.device_seq,
             entry.boot_id, entry.uptime_ms, booted,
         )  # fmt: skip
 
 
-SEEN_ALONE = """
+KEEP_NUMBER_ALONE = """
 INSERT INTO device_entry (device, seq, entry, person, organ, seen_at, boot_id, uptime_ms, booted_at)
 VALUES ($3, $6, $4, $2, $5, $1, $7, $8, $9) ON CONFLICT DO NOTHING
 """

@@ -72,7 +72,7 @@ class Probe(msgspec.Struct, frozen=True):
     poster: bytes | None = None  # a still frame: a JPEG
 
 
-class Seen(msgspec.Struct, frozen=True):
+class ProbedFile(msgspec.Struct, frozen=True):
     """What the probe saw, and the version of the still that stands in the store, not locked yet."""
 
     probe: Probe
@@ -104,7 +104,9 @@ async def seal(store: EvidenceStore, keys: Keys, upload: UUID) -> None:
     await _refuse(row, sha256)
 
 
-async def _lock_and_sign(store: EvidenceStore, keys: Keys, row: Record, found: StoredObject, seen: Seen | None) -> None:
+async def _lock_and_sign(
+    store: EvidenceStore, keys: Keys, row: Record, found: StoredObject, seen: ProbedFile | None
+) -> None:
     now = datetime.now(UTC)
     ended = row["ended_at"] or row["started_at"] or row["declared_at"]
     until = rules.locked_until(ended, now, law().span("footage_retention"), law().span("sealed_retention_floor"))
@@ -163,7 +165,7 @@ async def remove_stills(store: EvidenceStore, upload: UUID) -> None:
         await store.remove(still.key, still.version)
 
 
-async def _note(row: Record, seen: Seen | None) -> None:
+async def _note(row: Record, seen: ProbedFile | None) -> None:
     """What the probe saw beside what was claimed."""
     if seen is None:
         return
@@ -191,16 +193,16 @@ def _wrong(row: Record, seen: Probe) -> str | None:
     return "duration_disagrees" if rules.durations_disagree(claimed, probed, tolerance, share) else None
 
 
-async def _look(store: EvidenceStore, found: StoredObject, row: Record) -> Seen | None:
+async def _look(store: EvidenceStore, found: StoredObject, row: Record) -> ProbedFile | None:
     """Ask the child, while the digest is read, and keep the still that it made; a paper is not looked into."""
     if row["kind"] != "recording":
         return None
     url = store.sign_read(found.key, found.version, timedelta(seconds=2 * PROBE_SECONDS))  # one may take over
     probe = await asyncio.to_thread(PROBERS.ask, url, found.bytes)
     if probe.poster is None:
-        return Seen(probe)
+        return ProbedFile(probe)
     put = await store.put(poster_key(row["id"]), probe.poster, "image/jpeg")
-    return Seen(probe, put.version)
+    return ProbedFile(probe, put.version)
 
 
 class Probers:

@@ -25,11 +25,11 @@ from backend.injuries.schemas import (
     RequestAdvance,
     SettleAdvance,
 )
-from backend.injuries.service import SEEN, asked, attached, concerned, known, own_papers
+from backend.injuries.service import VISIBLE, asked, attached, concerned, known, own_papers
 
 ROW = f"""
 SELECT x.*, i.person, i.organ, i.handled_in, i.recognition FROM advance_item x JOIN injury i ON i.id = x.injury
-WHERE x.id = $3 AND {SEEN.condition}
+WHERE x.id = $3 AND {VISIBLE.condition}
 """  # noqa: S608 - constants
 DECIDE = """
 UPDATE advance_item SET decided_by = $2, decided_at = $3, approved_fen = $4, decision = $5, version = version + 1

@@ -17,7 +17,7 @@ from backend.core.verb import Actor
 from backend.core.visibility import HANDLING, reaches, viewer, visible_to
 from backend.core.wire import Moment, Place
 from backend.injuries.schemas import ItemState, Kind, Payer, Recognition, RecognitionStep, Severity, SurvivorCode
-from backend.injuries.service import SEEN
+from backend.injuries.service import VISIBLE
 from backend.law.catalogue import Language, law
 
 InjuryStatus = Literal["open", "to_apply", "overdue", "all"]
@@ -241,7 +241,7 @@ class Outstanding(msgspec.Struct, frozen=True, kw_only=True):
 
 async def injuries(actor: Actor, status: InjuryStatus, cursor: str | None, limit: int) -> Injuries:
     """One's own, those one reported, and those of the organs for which one decides or pays, newest first."""
-    listed = Listed(INJURIES, "injury i", SEEN, STATUSES[status], by="reported_at")
+    listed = Listed(INJURIES, "injury i", VISIBLE, STATUSES[status], by="reported_at")
     rows = await rows_of_page(listed, actor, cursor, limit, roles=HANDLING)
     return Injuries(items=[as_row(InjuryRow, row) for row in rows[:limit]], next=next_page(rows, limit, "reported_at"))
 
@@ -291,7 +291,7 @@ async def outstanding(organ: str | None = None) -> list[Outstanding]:
 
 
 async def _seen(actor: Actor, asked: UUID) -> Record:
-    row = await first(f"{INJURIES} WHERE i.id = $3 AND {SEEN.condition}", *viewer(actor, HANDLING), asked)
+    row = await first(f"{INJURIES} WHERE i.id = $3 AND {VISIBLE.condition}", *viewer(actor, HANDLING), asked)
     if row is None:
         raise Refusal("unknown_injury")
     return row

@@ -18,7 +18,7 @@ from backend.core.journal import utc
 from backend.core.officers import TODAY, organ_of_auxiliary
 from backend.core.refusals import Refusal, Unknown
 from backend.core.verb import Actor, Occasion, Outcome
-from backend.core.visibility import HANDLING, Way, reaches, viewer, visible_to
+from backend.core.visibility import HANDLING, IndexPath, reaches, viewer, visible_to
 from backend.core.wire import as_json
 from backend.evidence.retention import legal_holds
 from backend.evidence.retention.legal_holds import Hold
@@ -66,11 +66,11 @@ WHERE about = $1 AND released_at IS NULL AND (SELECT fatal FROM injury WHERE id 
 """
 OWED = "INSERT INTO survivor_item (injury, item) SELECT $1, unnest($2::text[]) ON CONFLICT DO NOTHING"
 KEPT = "SELECT count(*) > 0 FROM hold WHERE about = $1 AND person = $2 AND during @> tstzrange($3, $4, '[]')"
-SEEN = visible_to(own=["i.person"], organ="i.organ").also(
+VISIBLE = visible_to(own=["i.person"], organ="i.organ").also(
     "EXISTS (SELECT FROM injury_report x WHERE x.injury = i.id AND x.by_person = $1)",
-    Way("i.id", "SELECT DISTINCT x.injury AS value FROM injury_report x WHERE x.by_person = $1"),
+    IndexPath("i.id", "SELECT DISTINCT x.injury AS value FROM injury_report x WHERE x.by_person = $1"),
 )
-ROW = f"SELECT i.* FROM injury i WHERE i.id = $3 AND {SEEN.condition}"  # noqa: S608 - constants, here and below
+ROW = f"SELECT i.* FROM injury i WHERE i.id = $3 AND {VISIBLE.condition}"  # noqa: S608 - constants, here and below
 # Who reported it, and who decides and pays for the organ, from its own up to the one that decides.
 CONCERNED = f"""
 WITH RECURSIVE up AS (

@@ -9,7 +9,7 @@ import msgspec
 from backend.core.findings import FindingRow, finding_row
 from backend.core.paging import Listed, asked_moment, next_page, rows_of_page
 from backend.core.verb import Actor
-from backend.core.visibility import OVERSEEN, Sight, Way, visible_while_led
+from backend.core.visibility import OVERSEEN, AccessFilter, IndexPath, visible_while_led
 from backend.law.catalogue import Language
 
 FINDING = visible_while_led(
@@ -69,11 +69,11 @@ def _values(sought: Sought) -> dict[str, Any]:
     return values | {name: asked_moment(moments[name], values[name]) for name in moments if name in values}
 
 
-def _narrowed(asked: dict[str, str]) -> Sight:
+def _narrowed(asked: dict[str, str]) -> AccessFilter:
     """The ways to the person or into the organs asked for, so that no other is read to the end for nothing."""
     if "person" in asked:
-        return FINDING._replace(ways=(Way("f.person", f"SELECT {asked['person']}::uuid AS value"),))
+        return FINDING._replace(paths=(IndexPath("f.person", f"SELECT {asked['person']}::uuid AS value"),))
     if "organ" in asked:
-        within = Way("f.organ", f"{OVERSEEN} INTERSECT SELECT organs_under(ARRAY[{asked['organ']}::text])")
-        return FINDING._replace(ways=tuple(within if way.column == within.column else way for way in FINDING.ways))
+        within = IndexPath("f.organ", f"{OVERSEEN} INTERSECT SELECT organs_under(ARRAY[{asked['organ']}::text])")
+        return FINDING._replace(paths=tuple(within if path.column == within.column else path for path in FINDING.paths))
     return FINDING

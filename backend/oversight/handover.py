@@ -72,7 +72,7 @@ class Handover(msgspec.Struct, frozen=True, kw_only=True):
 
 
 WEARER = "SELECT organ FROM person WHERE id = $1 AND (id = $2 OR organ IN (SELECT organs_under($3::text[])))"
-SEEN = "($5::text[] IS NULL OR {organ} IN (SELECT organs_under($5)))"
+WITHIN_ORGANS = "($5::text[] IS NULL OR {organ} IN (SELECT organs_under($5)))"
 # $1 wearer, $2 and $3 the period, $4 how far beyond it a shift is looked at, $5 the organs that one may see (null: all)
 SCOPE = f"""
 WITH duty AS (
@@ -80,7 +80,7 @@ WITH duty AS (
         s.during * tstzrange($2::timestamptz - $4::interval, $3::timestamptz + $4) * tstzrange(NULL, now()) AS during
     FROM shift s
     WHERE s.person = $1 AND s.in_force AND s.during && tstzrange($2, $3) * tstzrange(NULL, now(), '[]')
-        AND {SEEN.format(organ="s.organ")}
+        AND {WITHIN_ORGANS.format(organ="s.organ")}
 ),
 reach AS (
     SELECT range_agg(span) AS spans FROM (SELECT during AS span FROM duty UNION ALL SELECT tstzrange($2, $3)) x
@@ -93,7 +93,7 @@ footage AS MATERIALIZED (
             THEN least(r.ended_at, r.started_at + coalesce(r.probed_ms, 0) * interval '1 millisecond')
             ELSE coalesce(r.ended_at, r.started_at) END AS ends
     ) e
-    WHERE r.wearer = $1 AND u.state <> 'same_as' AND r.started_at < $3 + $4 AND {SEEN.format(organ="r.organ")}
+    WHERE r.wearer = $1 AND u.state <> 'same_as' AND r.started_at < $3 + $4 AND {WITHIN_ORGANS.format(organ="r.organ")}
         AND tstzrange(r.started_at, e.ends, '[]') && reach.spans
 )
 """  # noqa: S608 - constants

@@ -37,7 +37,7 @@ from backend.proof.package import (
 from backend.proof.tree import inclusion
 from backend.proof.trust import KeySet
 from backend.reviews.service import TASKS
-from backend.reviews.watching import BLOCK, ENDINGS, Asked, Source, tell
+from backend.reviews.watching import BLOCK, ENDINGS, Source, ViewingRequest, tell
 from storage.evidence_store import EvidenceStore
 
 Kind = Literal["recording", "case", "complaint", "injury", "matter"]
@@ -112,7 +112,7 @@ class Package(msgspec.Struct, frozen=True, kw_only=True):
     entries: Sequence[Record]
 
 
-async def of_recording(store: EvidenceStore, ring: KeyRing, asked: Asked, source: Source) -> Package:
+async def of_recording(store: EvidenceStore, ring: KeyRing, asked: ViewingRequest, source: Source) -> Package:
     """Of one recording, which the review lets them watch."""
     actor = asked.actor
     order = Order(actor=actor, kind="recording", number=str(source.recording), address=asked.address,

@@ -24,7 +24,7 @@ from backend.people import factor
 from backend.people.directory import DOCK
 from backend.people.sessions import ACTING, as_actor, prove, sign_out, still_right
 
-SEEN_AGAIN = timedelta(minutes=1)  # between two writes of when a session was last heard of
+TOUCH_AGAIN_AFTER = timedelta(minutes=1)  # between two writes of when a session was last heard of
 READERS = frozenset({"duty_auxiliary", "civilian_auxiliary"})
 SecondFactor = Literal["given", "not_needed", "to_set_up"]
 
@@ -36,7 +36,7 @@ WHERE w.cookie_sha256 = $1 AND w.seen_at > now() - $2::interval AND a.device IS 
 """  # noqa: S608 - constants
 OPEN = "INSERT INTO session (id, person, opened_at, ends_at) VALUES ($1, $2, $3, $4)"
 OPEN_DESK = "INSERT INTO desk_session (session, cookie_sha256, factor_given, seen_at) VALUES ($1, $2, $3, now())"
-SEEN = "UPDATE desk_session SET seen_at = now() WHERE session = $1 AND seen_at < now() - $2::interval"
+TOUCH = "UPDATE desk_session SET seen_at = now() WHERE session = $1 AND seen_at < now() - $2::interval"
 
 
 class AtDesk(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,7 +81,7 @@ async def sign_in(
 
 async def standing(secret: str) -> AtDesk:
     """The session of this cookie. Raises Refusal `session_ended`."""
-    row = await first(AT_DESK, _digest(secret), law().span("desk_idle"), SEEN_AGAIN)
+    row = await first(AT_DESK, _digest(secret), law().span("desk_idle"), TOUCH_AGAIN_AFTER)
     if row is None:
         raise Refusal("session_ended")
     actor = as_actor(row, row["session"])
@@ -105,7 +105,7 @@ async def acting(secret: str, *, reads: bool, own_account: bool) -> Actor:
     if not own_account and not reads and found.actor.kind in READERS:
         raise Refusal("desk_reads_only")
     if found.stale:
-        await execute(SEEN, found.actor.session, SEEN_AGAIN)
+        await execute(TOUCH, found.actor.session, TOUCH_AGAIN_AFTER)
     return found.actor
 
 

@@ -86,7 +86,7 @@ WORDS = {
 }  # fmt: skip
 
 
-class Told(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class JournalEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a row's bytes say; see backend.core.journal.Line."""
 
     v: int
@@ -318,7 +318,7 @@ async def _walk(
 
 def _hashed(batch: Sequence[Record], seen: Verified) -> list[tuple[int, bytes]]:
     """Each row's seq and leaf; its columns are compared with its bytes on the way."""
-    decode, sha256 = msgspec.json.Decoder(Told).decode, hashlib.sha256
+    decode, sha256 = msgspec.json.Decoder(JournalEntry).decode, hashlib.sha256
     found = []
     for _, _, seq, *columns, entry in batch:
         try:

@@ -15,7 +15,7 @@ from backend.core.verb import Actor
 from backend.core.visibility import viewer
 from backend.core.wire import Moment
 from backend.recusals.schemas import CaseKind, Ground, State
-from backend.recusals.service import RECUSALS, SEEN
+from backend.recusals.service import RECUSALS, VISIBLE
 
 Sort = Literal["pending", "overdue", "granted", "refused", "untold", "all"]
 SORTS = {
@@ -107,14 +107,14 @@ class Recusals(msgspec.Struct, frozen=True, kw_only=True):
 
 async def recusals(actor: Actor, sort: Sort, cursor: str | None, limit: int) -> Recusals:
     """Those one may see, newest first: one's own, those one took down, those of the organs one oversees."""
-    listed = Listed(RECUSALS, "recusal r", SEEN, SORTS[sort], by="asked_at")
+    listed = Listed(RECUSALS, "recusal r", VISIBLE, SORTS[sort], by="asked_at")
     rows = await rows_of_page(listed, actor, cursor, limit)
     return Recusals(items=[_row(actor, row) for row in rows[:limit]], next=next_page(rows, limit, "asked_at"))
 
 
 async def recusal(actor: Actor, asked: UUID) -> RecusalDetail:
     """Raises Refusal `unknown_recusal`."""
-    row = await first(f"{RECUSALS} WHERE r.id = $3 AND {SEEN.condition}", *viewer(actor), asked)
+    row = await first(f"{RECUSALS} WHERE r.id = $3 AND {VISIBLE.condition}", *viewer(actor), asked)
     if row is None:
         raise Refusal("unknown_recusal")
     steps = [as_row(RecusalStepRow, step) for step in await fetch(STEPS, asked)]

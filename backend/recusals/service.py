@@ -47,7 +47,7 @@ OF_THE_CASE = """
 SELECT count(DISTINCT t.activity) FROM activity_telling t JOIN activity a ON a.id = t.activity
 WHERE t.activity = ANY ($1) AND a.person = $2 AND case_key(t.case_ref) = case_key($3)
 """
-SEEN = visible_to(own=["r.person", "r.taken_by"], organ="r.organ")
+VISIBLE = visible_to(own=["r.person", "r.taken_by"], organ="r.organ")
 RECUSALS = """
 SELECT r.*, p.badge, p.name, coalesce(l.step = 'stand_aside', false) AS standing_aside,
     coalesce(x.at, r.asked_at) AS latest,
@@ -57,7 +57,7 @@ LEFT JOIN LATERAL (SELECT step FROM recusal_step t WHERE t.recusal = r.id
     AND t.step IN ('stand_aside', 'go_on', 'grant', 'refuse', 'reconsider') ORDER BY version DESC LIMIT 1) l ON true
 LEFT JOIN LATERAL (SELECT at FROM recusal_step t WHERE t.recusal = r.id ORDER BY version DESC LIMIT 1) x ON true
 """
-ROW = f"{RECUSALS} WHERE r.id = $3 AND {SEEN.condition}"
+ROW = f"{RECUSALS} WHERE r.id = $3 AND {VISIBLE.condition}"
 RECONSIDERED = "SELECT count(*) > 0 FROM recusal_step WHERE recusal = $1 AND step = 'reconsider'"
 LED_THEM = """
 SELECT count(*) > 0 FROM activity_telling t JOIN activity a ON a.id = t.activity JOIN led l ON l.auxiliary = a.person

@@ -14,7 +14,7 @@ from backend.core.database import fetch, first
 from backend.core.paging import Listed, Page, as_row, next_page, rows_of_page, wrong
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor
-from backend.core.visibility import INSPECTING, ME, Way, viewer, visible_to
+from backend.core.visibility import INSPECTING, ME, IndexPath, viewer, visible_to
 from backend.core.wire import BIGINT, Moment
 from backend.law.catalogue import Language, law
 from backend.reviews.schemas import Found, Purpose, RestrictionCategory
@@ -32,10 +32,10 @@ SELECT v.*, p.badge AS reviewer_badge, p.name AS reviewer_name, ARRAY(
     SELECT category FROM restriction x WHERE x.recording = v.recording AND x.lifted_at IS NULL ORDER BY 1
 ) AS restricted FROM review v JOIN person p ON p.id = v.reviewer
 """
-SEEN = (
+VISIBLE = (
     visible_to(own=[], organ="v.organ")
     .only("v.wearer <> $1 AND (v.purpose <> 'complaint' OR NOT may_not_handle(v.about, $1))")
-    .also("v.reviewer = $1", Way("v.reviewer", ME))
+    .also("v.reviewer = $1", IndexPath("v.reviewer", ME))
 )
 NOTES = "SELECT id, at_ms, words, by_person, at FROM review_note WHERE review = $1 ORDER BY at_ms, at, id"
 VIEWINGS = """
@@ -255,14 +255,14 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
 
 async def reviews(actor: Actor, status: ReviewStatus, cursor: str | None, limit: int) -> Reviews:
     """One's own, and those of footage of the organs that one oversees, unless one wears the camera; newest first."""
-    listed = Listed(REVIEWS, "review v", SEEN, STATUSES[status], by="opened_at")
+    listed = Listed(REVIEWS, "review v", VISIBLE, STATUSES[status], by="opened_at")
     rows = await rows_of_page(listed, actor, cursor, limit)
     return Reviews(items=[as_row(ReviewRow, row) for row in rows[:limit]], next=next_page(rows, limit, "opened_at"))
 
 
 async def review(actor: Actor, asked: UUID) -> ReviewDetail:
     """Raises Refusal `unknown_review`."""
-    row = await first(f"{REVIEWS} WHERE v.id = $3 AND {SEEN.condition}", *viewer(actor), asked)
+    row = await first(f"{REVIEWS} WHERE v.id = $3 AND {VISIBLE.condition}", *viewer(actor), asked)
     if row is None:
         raise Refusal("unknown_review")
     return ReviewDetail(

@@ -62,7 +62,7 @@ RESTRICT = """
 INSERT INTO restriction (id, recording, category, words, marked_by, marked_at) VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT DO NOTHING RETURNING id
 """
-SEEN = f"""
+VISIBLE_RECORDING = f"""
 SELECT r.id, r.organ FROM recording r
 WHERE r.id = (SELECT coalesce(same_as, id) FROM upload WHERE id = $3) AND {RECORDING.condition}
 """  # noqa: S608
@@ -137,7 +137,7 @@ async def close(occasion: Occasion, entry: CloseReview) -> Outcome:
 
 async def restrict(occasion: Occasion, entry: RestrictFootage) -> Outcome:
     """Raises Refusal `unknown_recording`, `restricted_already`."""
-    row = await first(SEEN, *viewer(occasion.actor), entry.recording)
+    row = await first(VISIBLE_RECORDING, *viewer(occasion.actor), entry.recording)
     if row is None:
         raise Unknown("unknown_recording", entry.recording)
     at = occasion.timing.as_of

@@ -37,7 +37,7 @@ SPOT_CHECKS = """
 SELECT s.id, s.recording, s.organ, s.week, s.drawn_at, s.due_at, s.done_at, s.found, p.badge AS wearer_badge
 FROM spot_check s JOIN recording r ON r.id = s.recording JOIN person p ON p.id = r.wearer
 """
-SEEN = visible_to(own=[], organ="s.organ").only(
+VISIBLE = visible_to(own=[], organ="s.organ").only(
     "EXISTS (SELECT FROM recording x WHERE x.id = s.recording AND x.wearer <> $1)"
 )
 SpotCheckStatus = Literal["open", "overdue", "done", "all"]
@@ -108,7 +108,7 @@ async def draw(now: datetime) -> int:
 
 async def spot_checks(actor: Actor, status: SpotCheckStatus, cursor: str | None, limit: int) -> SpotChecks:
     """Of the organs that one inspects, newest first; never of one's own footage."""
-    listed = Listed(SPOT_CHECKS, "spot_check s", SEEN, STATUSES[status], by="drawn_at")
+    listed = Listed(SPOT_CHECKS, "spot_check s", VISIBLE, STATUSES[status], by="drawn_at")
     rows = await rows_of_page(listed, actor, cursor, limit, roles=INSPECTING)
     items = [as_row(SpotCheckRow, row) for row in rows[:limit]]
     return SpotChecks(items=items, next=next_page(rows, limit, "drawn_at"))

@@ -39,7 +39,7 @@ log = structlog.get_logger()
 END = "UPDATE viewing SET served = $2, ended_at = $3 WHERE id = $1 AND ended_at IS NULL"
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
+class ViewingRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What somebody asks to see, and from where."""
 
     actor: Actor
@@ -63,7 +63,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str
 
 
-async def allowed(store: EvidenceStore, asked: Asked) -> Source:
+async def allowed(store: EvidenceStore, asked: ViewingRequest) -> Source:
     """Whether they may see it now. Raises Refusal `review_needed`, `unknown_review`, `review_closed`, `review_over`,
     `review_unapproved`, `not_sealed`, `disposed`, `no_poster`, which the journal holds before it is raised."""
     try:
@@ -75,7 +75,7 @@ async def allowed(store: EvidenceStore, asked: Asked) -> Source:
         raise
 
 
-async def _allowed(store: EvidenceStore, asked: Asked) -> Source:
+async def _allowed(store: EvidenceStore, asked: ViewingRequest) -> Source:
     if asked.review is None:
         raise Refusal("review_needed")
     row = await first(ROW, asked.review, asked.actor.person, asked.recording)
@@ -108,7 +108,7 @@ async def _source(store: EvidenceStore, row: Any, what: Use) -> Source:
     )  # fmt: skip
 
 
-async def begin(asked: Asked, source: Source, span: tuple[int, int]) -> UUID:
+async def begin(asked: ViewingRequest, source: Source, span: tuple[int, int]) -> UUID:
     """Put into the journal what is about to be shown; the id of the viewing."""
     viewing, now = uuid4(), datetime.now(UTC)
     async with tx():
@@ -126,7 +126,7 @@ async def begin(asked: Asked, source: Source, span: tuple[int, int]) -> UUID:
 
 
 async def serve(
-    store: EvidenceStore, asked: Asked, source: Source, viewing: UUID, span: tuple[int, int]
+    store: EvidenceStore, asked: ViewingRequest, source: Source, viewing: UUID, span: tuple[int, int]
 ) -> AsyncIterator[bytes]:
     """The bytes from the first to the last, block by block. Raises StoreUnavailable."""
     served = 0
@@ -138,7 +138,7 @@ async def serve(
         ENDINGS.begin(_end(asked, source, viewing, served))
 
 
-async def _end(asked: Asked, source: Source, viewing: UUID, served: int) -> None:
+async def _end(asked: ViewingRequest, source: Source, viewing: UUID, served: int) -> None:
     """How much went out. Beside what was asked for, in the journal too."""
     async with tx():
         if rows_touched(await execute(END, viewing, served, datetime.now(UTC))):

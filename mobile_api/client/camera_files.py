@@ -45,7 +45,7 @@ class Found(msgspec.Struct, frozen=True):
     others: int
 
 
-class Seen(msgspec.Struct, frozen=True):
+class MediaFile(msgspec.Struct, frozen=True):
     """What a file holds: how long it plays by its packets, and when it says that it was made."""
 
     duration_ms: int
@@ -82,7 +82,7 @@ def told_name(name: str) -> str:
     return NOT_IN_A_NAME.sub("_", name)[-255:]
 
 
-def look(path: Path, longest_frame: timedelta) -> Seen | None:
+def look(path: Path, longest_frame: timedelta) -> MediaFile | None:
     """What the file holds; nothing where it is no video or audio that can be read.
 
     `longest_frame`: a packet that says it lasts longer counts as no longer (terms.toml).
@@ -92,7 +92,7 @@ def look(path: Path, longest_frame: timedelta) -> Seen | None:
     child.start()
     there.close()
     try:
-        return msgspec.json.decode(here.recv_bytes(), type=Seen | None) if here.poll(LOOKING_SECONDS) else None
+        return msgspec.json.decode(here.recv_bytes(), type=MediaFile | None) if here.poll(LOOKING_SECONDS) else None
     except (EOFError, OSError, msgspec.MsgspecError):
         return None
     finally:
@@ -111,7 +111,7 @@ def _look(path: Path, longest: float, there: Connection) -> None:
     there.send_bytes(msgspec.json.encode(_seen(path, longest)))
 
 
-def _seen(path: Path, longest: float) -> Seen | None:
+def _seen(path: Path, longest: float) -> MediaFile | None:
     with path.open("rb") as file:
         told = probe(file, path.stat().st_size, longest)
         if not told["media"]:
@@ -120,10 +120,10 @@ def _seen(path: Path, longest: float) -> Seen | None:
         with av.open(file, metadata_errors="ignore") as container:
             metadata = [container.metadata, *(stream.metadata for stream in container.streams)]
     created = next((each["creation_time"] for each in metadata if each.get("creation_time")), None)
-    return Seen(told["duration_ms"], created)
+    return MediaFile(told["duration_ms"], created)
 
 
-def start_of(seen: Seen, name: str, modified: float, *, offset: timedelta, latest: datetime) -> Start | None:
+def start_of(seen: MediaFile, name: str, modified: float, *, offset: timedelta, latest: datetime) -> Start | None:
     """When it began: by its metadata, else by its name in China's time, else by its modification time. Pure.
 
     A time is passed over where, corrected by the camera's `offset`, it lies before 2000 or the recording would end
@@ -139,7 +139,7 @@ def start_of(seen: Seen, name: str, modified: float, *, offset: timedelta, lates
     return None
 
 
-def _told(seen: Seen, name: str, modified: float, duration: timedelta) -> Iterator[Start]:
+def _told(seen: MediaFile, name: str, modified: float, duration: timedelta) -> Iterator[Start]:
     """What the file tells of its start, the best first."""
     if seen.created is not None and (created := _metadata_time(seen.created)) is not None:
         yield Start(created, "metadata")

@@ -23,7 +23,7 @@ from rich.text import Text
 
 from mobile_api.client import camera_files
 from mobile_api.client.api import Client, NotVerified, Problem, Unreachable, digest_of
-from mobile_api.client.camera_files import CHINA, Seen, Start
+from mobile_api.client.camera_files import CHINA, MediaFile, Start
 from mobile_api.client.device_key import DeviceKey
 
 Fate = Literal["sealed", "sealed_before", "not_sealed", "failed"]
@@ -66,7 +66,7 @@ class Footage(msgspec.Struct, kw_only=True):
     label: str
     bytes: int = 0
     sha256: str = ""
-    seen: Seen | None = None
+    seen: MediaFile | None = None
     start: Start | None = None
     upload: UUID | None = None
     fate: Fate = "failed"

@@ -276,7 +276,7 @@ def _ending(close: Any) -> Any:
             signal.signal(number, handler)
 
 
-class Told(Response[bytes]):
+class EventStream(Response[bytes]):
     """The answer that stays open."""
 
     def __init__(self, hub: Hub, stream: Stream) -> None:
@@ -375,7 +375,7 @@ async def events(
     except BaseException:
         hub.leave(stream)
         raise
-    return Told(hub, stream)
+    return EventStream(hub, stream)
 
 
 ROUTES = [events]

@@ -13,7 +13,7 @@ from backend.evidence import description_reads as described
 from backend.packages import exporting
 from backend.packages.exporting import Order, Package
 from backend.reviews import watching
-from backend.reviews.watching import Asked
+from backend.reviews.watching import ViewingRequest
 from mobile_api.bodies import read, takes
 from mobile_api.routes.descriptions import page
 from mobile_api.routes.reviews import TAGS, ReviewId
@@ -40,7 +40,7 @@ class PackageCall(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 async def of_recording(request: Request[Any, Any, Any], recording: UUID, review: ReviewId = None) -> Stream:
     """One recording with all that proves it, under a review, as a BagIt bag in a zip."""
     state, actor = request.app.state, request.user
-    asked = Asked(actor=actor, recording=recording, review=review, what="package", address=address_of(request))
+    asked = ViewingRequest(actor=actor, recording=recording, review=review, what="package", address=address_of(request))
     source = await watching.allowed(state.store, asked)
     return _sent(request, await exporting.of_recording(state.store, state.key_rings.evidence, asked, source))
 

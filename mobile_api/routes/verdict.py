@@ -8,7 +8,7 @@ from litestar import MediaType, Request, Response, get
 from litestar.params import QueryParameter
 
 from backend.activities import duty_check
-from backend.activities.duty_check import Asked
+from backend.activities.duty_check import DutyQuestion
 from backend.core.refusals import noted
 from backend.core.wire import Note
 from mobile_api.problems import language_of
@@ -65,7 +65,7 @@ async def verdict(
     ] = None,
 ) -> Answer:
     """The server's word on a work at this moment, with every rule that is not met and its article."""
-    asked = Asked(emergency=emergency, recording=recording, officers=officers, case_ref=case_ref)
+    asked = DutyQuestion(emergency=emergency, recording=recording, officers=officers, case_ref=case_ref)
     told = await duty_check.ask(request.user, work, asked, datetime.now(UTC))
     language = language_of(request)
     return Answer(

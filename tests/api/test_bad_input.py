@@ -31,7 +31,7 @@ TABLES = ("shift", "check_out", "supervision", "supervision_answer", "supervisio
           "document", "entry", "finding", "pgqueuer")  # fmt: skip
 CHECK_IN, DECLARE, DOCUMENT = "/v1/shifts/check-in", "/v1/recordings/declare", "/v1/documents/declare"
 JSON = {"Content-Type": "application/json"}
-Asked = tuple[str, str, bytes, dict[str, str]]
+BadRequest = tuple[str, str, bytes, dict[str, str]]
 
 
 async def rows() -> dict[str, int]:
@@ -39,7 +39,7 @@ async def rows() -> dict[str, int]:
     return {row["name"]: row["n"] for row in await fetch(sql)}
 
 
-async def answered(someone: Client, asked: Asked, status: int, code: str) -> dict[str, Any]:
+async def answered(someone: Client, asked: BadRequest, status: int, code: str) -> dict[str, Any]:
     """The problem, in Chinese; it was English where English was asked for, and nothing was written either time."""
     method, path, body, headers = asked
     before = await rows()
@@ -60,7 +60,7 @@ async def answered(someone: Client, asked: Asked, status: int, code: str) -> dic
     return here
 
 
-def as_asked(path: str, told: Any, **headers: str) -> Asked:
+def as_asked(path: str, told: Any, **headers: str) -> BadRequest:
     text = json.dumps(told, default=str).encode()
     return "POST", path, text, JSON | headers
 
@@ -236,35 +236,35 @@ async def test_an_error_points_at_its_field(lin: Someone) -> None:
 
 # What is another's, or was before
 
-Situation = Callable[[Litestar], Awaitable[tuple[Client, Asked]]]
+Situation = Callable[[Litestar], Awaitable[tuple[Client, BadRequest]]]
 
 
-async def a_reused_id(app: Litestar) -> tuple[Client, Asked]:
+async def a_reused_id(app: Litestar) -> tuple[Client, BadRequest]:
     lin = await a_duty_auxiliary(app)
     told = lin.entry(**a_check_in())
     recorded(await lin.send(CHECK_IN, told))
     return lin, as_asked(CHECK_IN, told | {"duty_type": "post"})
 
 
-async def somebody_elses_shift(app: Litestar) -> tuple[Client, Asked]:
+async def somebody_elses_shift(app: Litestar) -> tuple[Client, BadRequest]:
     lin, zhu = await a_duty_auxiliary(app), await a_duty_auxiliary(app, name="朱新")
     shift = recorded(await lin.check_in())["id"]
     return zhu, as_asked("/v1/shifts/check-out", zhu.entry(shift=shift))
 
 
-async def confirming_for_another(app: Litestar) -> tuple[Client, Asked]:
+async def confirming_for_another(app: Litestar) -> tuple[Client, BadRequest]:
     *_, naming = await a_led_patrol(app)
     sun = await a_commander_of(app, STATION)
     return sun, as_asked("/v1/supervisions/confirm", sun.entry(supervision=naming))
 
 
-async def naming_a_colleague(app: Litestar) -> tuple[Client, Asked]:
+async def naming_a_colleague(app: Litestar) -> tuple[Client, BadRequest]:
     lin, zhu = await a_duty_auxiliary(app), await a_duty_auxiliary(app, name="朱新")
     recorded(await lin.check_in())
     return lin, as_asked("/v1/supervisions/name", lin.entry(officer=zhu.id))
 
 
-async def an_officer_who_checks_in(app: Litestar) -> tuple[Client, Asked]:
+async def an_officer_who_checks_in(app: Litestar) -> tuple[Client, BadRequest]:
     zhao = await an_officer(app)
     return zhao, as_asked(CHECK_IN, zhao.entry(**a_check_in()))
 
@@ -275,91 +275,91 @@ async def an_upload(app: Litestar) -> tuple[Someone, str]:
     return lin, recorded(await lin.declare(**told))["id"]
 
 
-async def completing_with_everything_missing(app: Litestar) -> tuple[Client, Asked]:
+async def completing_with_everything_missing(app: Litestar) -> tuple[Client, BadRequest]:
     lin, upload = await an_upload(app)
     return lin, as_asked(f"/v1/uploads/{upload}/complete", {"sent_at": now()})
 
 
-async def completing_somebody_elses(app: Litestar) -> tuple[Client, Asked]:
+async def completing_somebody_elses(app: Litestar) -> tuple[Client, BadRequest]:
     _, upload = await an_upload(app)
     zhu = await a_duty_auxiliary(app, name="朱新")
     return zhu, as_asked(f"/v1/uploads/{upload}/complete", {"sent_at": now()})
 
 
-async def completing_what_is_not_there(app: Litestar) -> tuple[Client, Asked]:
+async def completing_what_is_not_there(app: Litestar) -> tuple[Client, BadRequest]:
     lin, _ = await an_upload(app)
     return lin, as_asked(f"/v1/uploads/{uuid4()}/complete", {"sent_at": now()})
 
 
-async def completing_without_a_digest(app: Litestar) -> tuple[Client, Asked]:
+async def completing_without_a_digest(app: Litestar) -> tuple[Client, BadRequest]:
     lin = await a_duty_auxiliary(app)
     upload = recorded(await lin.declare())["id"]
     return lin, as_asked(f"/v1/uploads/{upload}/complete", {"sent_at": now(), "bytes": 5})
 
 
-async def completing_another_file(app: Litestar) -> tuple[Client, Asked]:
+async def completing_another_file(app: Litestar) -> tuple[Client, BadRequest]:
     lin, upload = await an_upload(app)
     return lin, as_asked(f"/v1/uploads/{upload}/complete", {"sent_at": now(), "bytes": 5, "sha256": "0" * 64})
 
 
-async def completing_with_a_naive_time(app: Litestar) -> tuple[Client, Asked]:
+async def completing_with_a_naive_time(app: Litestar) -> tuple[Client, BadRequest]:
     lin, upload = await an_upload(app)
     return lin, as_asked(f"/v1/uploads/{upload}/complete", {"sent_at": "2026-03-01T08:00:00"})
 
 
-async def a_part_beyond_the_file(app: Litestar) -> tuple[Client, Asked]:
+async def a_part_beyond_the_file(app: Litestar) -> tuple[Client, BadRequest]:
     lin, upload = await an_upload(app)
     return lin, ("GET", f"/v1/uploads/{upload}/parts?from=4", b"", {})
 
 
-async def a_part_below_the_first(app: Litestar) -> tuple[Client, Asked]:
+async def a_part_below_the_first(app: Litestar) -> tuple[Client, BadRequest]:
     lin, upload = await an_upload(app)
     return lin, ("GET", f"/v1/uploads/{upload}/parts?from=0", b"", {})
 
 
-async def a_part_beyond_what_the_store_takes(app: Litestar) -> tuple[Client, Asked]:
+async def a_part_beyond_what_the_store_takes(app: Litestar) -> tuple[Client, BadRequest]:
     lin, upload = await an_upload(app)
     return lin, ("GET", f"/v1/uploads/{upload}/parts?from=10001", b"", {})
 
 
-async def a_shift_that_is_no_id(app: Litestar) -> tuple[Client, Asked]:
+async def a_shift_that_is_no_id(app: Litestar) -> tuple[Client, BadRequest]:
     return await a_duty_auxiliary(app), ("GET", "/v1/shifts/1", b"", {})
 
 
-async def a_shift_that_is_not_there(app: Litestar) -> tuple[Client, Asked]:
+async def a_shift_that_is_not_there(app: Litestar) -> tuple[Client, BadRequest]:
     return await a_duty_auxiliary(app), ("GET", f"/v1/shifts/{uuid4()}", b"", {})
 
 
-async def an_address_that_is_not_there(app: Litestar) -> tuple[Client, Asked]:
+async def an_address_that_is_not_there(app: Litestar) -> tuple[Client, BadRequest]:
     return await a_duty_auxiliary(app), ("GET", "/v1/nowhere", b"", {})
 
 
-async def an_address_that_is_not_there_for_a_stranger(app: Litestar) -> tuple[Client, Asked]:
+async def an_address_that_is_not_there_for_a_stranger(app: Litestar) -> tuple[Client, BadRequest]:
     return Client(app), ("GET", "/nowhere", b"", {})
 
 
-async def a_method_that_does_not_fit(app: Litestar) -> tuple[Client, Asked]:
+async def a_method_that_does_not_fit(app: Litestar) -> tuple[Client, BadRequest]:
     return await a_duty_auxiliary(app), ("PUT", CHECK_IN, b"{}", JSON)
 
 
-async def a_status_nobody_knows(app: Litestar) -> tuple[Client, Asked]:
+async def a_status_nobody_knows(app: Litestar) -> tuple[Client, BadRequest]:
     return await a_duty_auxiliary(app), ("GET", "/v1/supervisions?status=lost", b"", {})
 
 
-async def nobody_signed_in(app: Litestar) -> tuple[Client, Asked]:
+async def nobody_signed_in(app: Litestar) -> tuple[Client, BadRequest]:
     lin = await a_duty_auxiliary(app)
     return Client(app), as_asked(CHECK_IN, lin.entry(**a_check_in()))
 
 
-async def a_password_that_is_a_number(app: Litestar) -> tuple[Client, Asked]:
+async def a_password_that_is_a_number(app: Litestar) -> tuple[Client, BadRequest]:
     return await a_phone(app), as_asked("/v1/sessions", {"sent_at": now(), "badge": "FJ1", "password": 1})
 
 
-async def a_password_that_is_a_book(app: Litestar) -> tuple[Client, Asked]:
+async def a_password_that_is_a_book(app: Litestar) -> tuple[Client, BadRequest]:
     return await a_phone(app), as_asked("/v1/sessions", {"sent_at": now(), "badge": "FJ1", "password": "x" * 257})
 
 
-async def a_badge_with_an_injection(app: Litestar) -> tuple[Client, Asked]:
+async def a_badge_with_an_injection(app: Litestar) -> tuple[Client, BadRequest]:
     return await a_phone(app), as_asked(
         "/v1/sessions", {"sent_at": now(), "badge": "' OR 1=1 --", "password": PASSWORD}
     )

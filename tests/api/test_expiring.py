@@ -13,7 +13,7 @@ from litestar import Litestar
 from rich.console import Console
 
 from backend.activities import duty_check
-from backend.activities.duty_check import Asked
+from backend.activities.duty_check import DutyQuestion
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor
 from backend.law.catalogue import law, use
@@ -105,7 +105,7 @@ async def test_yearly_training_is_judged_as_the_verdict_judges_it(
     person = await roster.person_of(badge)
     assert person is not None
     actor = Actor(person=person, badge=badge, kind="duty_auxiliary", organ=STATION, session=uuid4())
-    facts = await duty_check.facts_at(actor, Asked(), NOW)
+    facts = await duty_check.facts_at(actor, DutyQuestion(), NOW)
     found = await told(badge, days=0)
     lapsed = {code for code, (state, _) in found.items() if state != "expires"}
     assert facts.yearly_training_expired == ("yearly_training" in lapsed)

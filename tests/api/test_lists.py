@@ -19,7 +19,7 @@ from backend.core import paging
 from backend.core.database import execute, fetch, tx, value
 from backend.core.paging import Listed
 from backend.core.verb import Actor, Role
-from backend.core.visibility import HANDLING, INSPECTING, OVERSEEING, Way, viewer
+from backend.core.visibility import HANDLING, INSPECTING, OVERSEEING, IndexPath, viewer
 from backend.evidence import reads as evidence_reads
 from backend.evidence.retention import hold_reads
 from backend.injuries import reads as injury_reads
@@ -453,22 +453,22 @@ SELECT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = $1::regclass AND i.indp
 """
 
 
-async def test_each_way_to_a_list_has_its_index(app: Litestar, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On the way's column and the list's time, so that a page costs the same in a house of any size."""
-    ways: set[tuple[str, str, str]] = set()
+async def test_each_index_path_of_a_list_has_its_index(app: Litestar, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the column of the path and the list's time, so that a page costs the same in a house of any size."""
+    paths: set[tuple[str, str, str]] = set()
 
-    def noted(listed: Listed, way: Way, limit: int) -> str:
-        ways.add((listed.table.split()[0], way.column.partition(".")[2], listed.by))
-        return written(listed, way, limit)
+    def noted(listed: Listed, path: IndexPath, limit: int) -> str:
+        paths.add((listed.table.split()[0], path.column.partition(".")[2], listed.by))
+        return written(listed, path, limit)
 
-    written, anybody = paging._way, Actor(person=uuid4(), badge="X", kind="officer", organ="X", session=uuid4())
-    monkeypatch.setattr(paging, "_way", noted)
+    written, anybody = paging._rows_on, Actor(person=uuid4(), badge="X", kind="officer", organ="X", session=uuid4())
+    monkeypatch.setattr(paging, "_rows_on", noted)
     for listing in LISTS:
         await listing.ask(anybody, *listing.asked, None, 50)
     await findings_lists.findings(anybody, findings_lists.Sought(), "zh", None, 50)
-    assert len(ways) > 20
-    for way in sorted(ways):
-        assert way[1] == "id" or await value(INDEXED, *way), way
+    assert len(paths) > 20
+    for path in sorted(paths):
+        assert path[1] == "id" or await value(INDEXED, *path), path
 
 
 def test_a_statement_of_a_list_is_short_enough_to_be_prepared_once() -> None:

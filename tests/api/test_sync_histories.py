@@ -38,7 +38,7 @@ class Act:
 
 
 @dataclass
-class Told:
+class Cast:
     """The acts as entries of one cast, with ids made once."""
 
     cast: dict[str, Someone]
@@ -117,7 +117,7 @@ def _after(draw: random.Random, kind: str, act: Act, minute: int) -> tuple[str, 
 TIMES = ("started_at", "ended_at")
 
 
-def entry_of(told: Told, acts: list[Act], index: int, off: timedelta) -> dict[str, Any]:
+def entry_of(told: Cast, acts: list[Act], index: int, off: timedelta) -> dict[str, Any]:
     """The act as its phone tells it, whose clock is so far off."""
     act = acts[index]
     at = told.dawn + act.minute * MINUTE
@@ -139,19 +139,19 @@ REFERS = {
 }  # fmt: skip
 
 
-async def a_cast(app: Litestar) -> Told:
+async def a_cast(app: Litestar) -> Cast:
     makers = {"lin": a_duty_auxiliary, "chen": a_duty_auxiliary, "zhao": an_officer, "qian": an_officer}
-    return Told({name: await make(app) for name, make in makers.items()}, ago(hours=20).replace(microsecond=0))
+    return Cast({name: await make(app) for name, make in makers.items()}, ago(hours=20).replace(microsecond=0))
 
 
-async def in_order(told: Told, acts: list[Act]) -> None:
+async def in_order(told: Cast, acts: list[Act]) -> None:
     """The ideal: everybody tells everything once, at once one after the other."""
     for index, act in enumerate(acts):
         (result,) = await told.cast[act.who].sync(entry_of(told, acts, index, timedelta()))
         assert "recorded" == result["status"], (act, result)
 
 
-async def as_it_comes(told: Told, acts: list[Act], seed: int) -> None:
+async def as_it_comes(told: Cast, acts: list[Act], seed: int) -> None:
     """Repeated, reordered, split, mixed with single posts, by phones whose clocks are off."""
     draw = random.Random(seed)  # noqa: S311 - a story, no secret
     clocks = {who: timedelta(seconds=draw.choice((0, -90_000, 7200, 31_536_000))) for who in told.cast}
@@ -173,7 +173,7 @@ async def as_it_comes(told: Told, acts: list[Act], seed: int) -> None:
         assert {"recorded", "replayed", "waiting"} >= {result["status"] for result in results}, results
 
 
-async def _alone(told: Told, acts: list[Act], index: int, off: timedelta) -> bool:
+async def _alone(told: Cast, acts: list[Act], index: int, off: timedelta) -> bool:
     """By its own route; False where it must come again."""
     entry = entry_of(told, acts, index, off)
     verb = entry.pop("verb")
@@ -206,7 +206,7 @@ STATE = {
 }  # fmt: skip
 
 
-def plain(told: Told, cell: Any) -> Any:
+def plain(told: Cast, cell: Any) -> Any:
     """Ids by their number, persons by their part, times in whole seconds since dawn: one night like another."""
     if isinstance(cell, UUID):
         names = {person.id: name for name, person in told.cast.items()}
@@ -216,7 +216,7 @@ def plain(told: Told, cell: Any) -> Any:
     return cell
 
 
-async def state_of(told: Told) -> dict[str, list[Any]]:
+async def state_of(told: Cast) -> dict[str, list[Any]]:
     """What the house holds of this night."""
     persons = [person.id for person in told.cast.values()]
     state = {}

@@ -19,7 +19,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from handheld import Handheld, Seen, Wire
+from handheld import Handheld, Measured, Wire
 
 from mobile_api.client.api import NotVerified, read_receipt
 
@@ -51,7 +51,7 @@ class Day(NamedTuple):
 class Auxiliary:
     """One auxiliary's duty, from check-in to check-out."""
 
-    def __init__(self, phone: Handheld, officer: Handheld, day: Day, seen: Seen, chance: random.Random) -> None:
+    def __init__(self, phone: Handheld, officer: Handheld, day: Day, seen: Measured, chance: random.Random) -> None:
         self._phone, self._officer, self._day, self._seen, self._chance = phone, officer, day, seen, chance
         self._shift: str | None = None
         self._confirming: asyncio.Task[None] | None = None
@@ -132,7 +132,7 @@ class Auxiliary:
 class Upload:
     """One film of one auxiliary, from its declaration to the receipt, beside what they do otherwise."""
 
-    def __init__(self, phone: Handheld, film: bytes, seconds: float, keys: list[Any], seen: Seen) -> None:
+    def __init__(self, phone: Handheld, film: bytes, seconds: float, keys: list[Any], seen: Measured) -> None:
         self._phone, self._content, self._keys, self._seen = phone, film, keys, seen
         self._seconds, self._sha256 = seconds, hashlib.sha256(film).hexdigest()
 
@@ -210,7 +210,7 @@ def other_bytes(film: bytes, chance: random.Random) -> bytes:
     return film + size.to_bytes(4) + b"free" + os.urandom(size - 8)
 
 
-async def _officers_day(phone: Handheld, day: Day, seen: Seen, chance: random.Random) -> None:
+async def _officers_day(phone: Handheld, day: Day, seen: Measured, chance: random.Random) -> None:
     for due in sorted(day.at(chance.random()) for _ in range(OFFICERS_CHANGES)):
         await seen.until(due)
         await phone.news(due)
@@ -218,7 +218,7 @@ async def _officers_day(phone: Handheld, day: Day, seen: Seen, chance: random.Ra
 
 async def play(order: dict[str, Any]) -> dict[str, Any]:
     """The whole day, until the last receipt."""
-    seen, chance = Seen(), random.Random(order["seed"])  # noqa: S311 - when somebody begins is no secret
+    seen, chance = Measured(), random.Random(order["seed"])  # noqa: S311 - when somebody begins is no secret
     officers = [Handheld(order["url"], person, seen) for person in order["officers"]]
     phones = [Handheld(order["url"], person, seen) for person in order["auxiliaries"]]
     film, bearers = base64.b64decode(order["film"]), chance.sample(phones, order["uploads"])

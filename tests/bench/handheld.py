@@ -29,7 +29,7 @@ RECORDED = (201, 200)  # 200: an earlier attempt's answer was lost, and this is 
 
 
 @dataclass
-class Seen:
+class Measured:
     """What all handhelds saw. Seconds by `time.monotonic`, which every process of the machine shares."""
 
     calls: list[tuple[str, float, float]] = field(default_factory=list)  # what, when it was due, until its answer
@@ -68,7 +68,7 @@ class Stale(Exception):
 class Wire:
     """A connection to one address: opened when it is needed, and anew where the other side ended it."""
 
-    def __init__(self, url: str, seen: Seen) -> None:
+    def __init__(self, url: str, seen: Measured) -> None:
         parts = urlsplit(url)
         self._address, self._seen = (parts.hostname, parts.port), seen
         self._reader: Any = None
@@ -119,7 +119,7 @@ class Wire:
 class Handheld:
     """One person's device. A call counts from the moment at which it was due, whatever kept it from being sent."""
 
-    def __init__(self, url: str, person: dict[str, str], seen: Seen) -> None:
+    def __init__(self, url: str, person: dict[str, str], seen: Measured) -> None:
         self.id, self._token, self._url, self._seen = person["id"], person["token"], url, seen
         self._key = DeviceKey(load_pem_private_key(person["key"].encode(), None))
         self._nonce, self._cursor, self._numbers = "", "", itertools.count(1)

@@ -62,7 +62,7 @@ SIGN = """
 import asyncio, sys
 from datetime import UTC, datetime
 from pathlib import Path
-from backend import database
+from backend.core import database
 from backend.core.keys import Keys
 from backend.proof import checkpoints
 from backend.core.settings import Settings

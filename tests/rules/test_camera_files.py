@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.core.wire import EARLIEST
-from mobile_api.client.camera_files import CHINA, Seen, Start, start_of, told_name
+from mobile_api.client.camera_files import CHINA, MediaFile, Start, start_of, told_name
 from mobile_api.client.ingest import LONGEST_REPORT, periods
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -23,7 +23,7 @@ def start(
 ) -> Start | None:
     """Of a file of ten minutes."""
     at = MODIFIED.timestamp() if modified is None else modified
-    return start_of(Seen(TEN_MINUTES, created), name, at, offset=offset, latest=NOW)
+    return start_of(MediaFile(TEN_MINUTES, created), name, at, offset=offset, latest=NOW)
 
 
 BY_FILE_TIME = Start(MODIFIED - timedelta(minutes=10), "file_time")

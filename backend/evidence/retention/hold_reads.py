@@ -22,7 +22,7 @@ STATUSES: dict[HoldStatus, str] = {
     "released": "h.released_at IS NOT NULL",
     "all": "true",
 }
-SEEN = visible_to(own=[], organ="h.organ").only("h.person IS DISTINCT FROM $1")
+VISIBLE = visible_to(own=[], organ="h.organ").only("h.person IS DISTINCT FROM $1")
 HOLDS = """
 SELECT h.*, h.upload AS recording FROM hold h
 """
@@ -85,14 +85,14 @@ class Holds(msgspec.Struct, frozen=True, kw_only=True):
 
 async def holds(actor: Actor, status: HoldStatus, cursor: str | None, limit: int) -> Holds:
     """Those of the organs that one oversees, newest first."""
-    listed = Listed(HOLDS, "hold h", SEEN, STATUSES[status], by="placed_at")
+    listed = Listed(HOLDS, "hold h", VISIBLE, STATUSES[status], by="placed_at")
     rows = await rows_of_page(listed, actor, cursor, limit)
     return Holds(items=[_row(row) for row in rows[:limit]], next=next_page(rows, limit, "placed_at"))
 
 
 async def hold(actor: Actor, asked: UUID) -> HoldDetail:
     """Raises Refusal `unknown_hold`."""
-    row = await first(f"{HOLDS} WHERE h.id = $3 AND {SEEN.condition}", *viewer(actor), asked)
+    row = await first(f"{HOLDS} WHERE h.id = $3 AND {VISIBLE.condition}", *viewer(actor), asked)
     if row is None:
         raise Refusal("unknown_hold")
     return HoldDetail(hold=_row(row), covers=[as_row(Covered, each) for each in await fetch(COVERED, asked)])
