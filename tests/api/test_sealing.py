@@ -549,8 +549,8 @@ async def test_a_store_that_is_away_for_hours_loses_no_job(app: Litestar, house:
 NURSERY = """
 import os, sys
 from pathlib import Path
-from backend import settings
-from mobile_api import serving
+from backend.core import settings
+from mobile_api.cli import serving
 full = settings.load()
 for _ in sys.stdin:
     child = os.fork()
