@@ -6,6 +6,7 @@ journal can be read and added to, and nothing else, by the role that serves requ
 
 import contextlib
 import io
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -14,6 +15,7 @@ from piccolo.apps.migrations.commands.forwards import ForwardsMigrationManager
 
 from backend.core.database import execute, opened, tx, value
 
+CURRENT = Path(__file__).parent / "current"
 LOCK = "SELECT pg_advisory_xact_lock(hashtext('fujing migrations'))"
 OLDEST_SERVER = 150_000
 EXTENSION = "CREATE EXTENSION IF NOT EXISTS btree_gist"
@@ -57,6 +59,7 @@ async def migrate(owner_url: str, app_role: str) -> None:
         await execute(LOCK)
         await _check_server()
         await _run_versions()
+        await _run_current()
         await execute(EPOCH)
         await execute(GRANTS.format(role=_quoted(app_role)))
 
@@ -79,6 +82,12 @@ async def _run_versions() -> None:
         result: Any = await ForwardsMigrationManager(app_name="fujing").run()
     if not result.success:
         raise MigrationError(f"A migration failed: {result.message}")
+
+
+async def _run_current() -> None:
+    """Put functions in their current form: each stands once, in current/, however often migrations replaced it."""
+    for script in sorted(CURRENT.glob("*.sql")):
+        await execute(script.read_text(encoding="utf-8"))
 
 
 def _quoted(name: str) -> str:

@@ -1,5 +1,7 @@
 """The schema: tables as the code believes them to be, migrations that any number of processes may start, and grants."""
 
+import asyncio
+import re
 from collections.abc import AsyncIterator
 from datetime import date, datetime
 from pathlib import Path
@@ -20,6 +22,8 @@ from tests.databases import an_empty_database, migrating
 
 TABLES = APP_CONFIG.table_classes
 VERSIONS = list(Path(APP_CONFIG.migrations_folder_path).glob("fujing_*.py"))
+VERSIONS_SQL = sorted(Path(APP_CONFIG.migrations_folder_path).glob("fujing_*.sql"))
+BODY = "SELECT pg_get_functiondef(oid) FROM pg_proc WHERE proname = 'refresh_findings'"
 COLUMNS = """
 SELECT column_name, data_type, is_nullable = 'YES' AS nullable, is_generated = 'ALWAYS' AS generated
 FROM information_schema.columns WHERE table_schema = 'public' AND table_name = $1
@@ -171,3 +175,26 @@ async def test_the_role_of_a_url_is_read_whatever_its_letters(house: Settings) -
     """Names may hold what a URL must escape."""
     assert ("fujing_app", "fujing_owner") == (role_of(str(house.database_url)), role_of(str(house.migrate_url)))
     assert "辅警@station" == role_of("postgresql://%E8%BE%85%E8%AD%A6%40station:x@db/fujing")
+
+
+def test_a_function_that_migrations_replaced_stands_once_in_its_current_form() -> None:
+    """Whoever changes it edits current/; a migration never replaces it again."""
+    made: dict[str, int] = {}
+    for script in VERSIONS_SQL:
+        for name in re.findall(r"CREATE (?:OR REPLACE )?FUNCTION (\w+)", script.read_text(encoding="utf-8")):
+            made[name] = made.get(name, 0) + 1
+    current = {path.stem for path in (Path(APP_CONFIG.migrations_folder_path).parent / "current").glob("*.sql")}
+    assert {name for name, times in made.items() if times > 1} == current
+    assert {"refresh_findings": 4} == {name: made[name] for name in current}
+
+
+async def test_migrating_puts_the_current_form_in_place(house: Settings, app: Litestar) -> None:
+    """Whatever form a migration left behind, and again at every start."""
+    async with an_empty_database(house) as url:
+        await asyncio.to_thread(lambda: migrating(url).communicate(timeout=60))
+        owner = await asyncpg.connect(url)
+        current = await owner.fetchval(BODY)
+        await owner.execute("DROP FUNCTION refresh_findings")
+        await asyncio.to_thread(lambda: migrating(url).communicate(timeout=60))
+        assert current == await owner.fetchval(BODY)
+        await owner.close()
