@@ -1,4 +1,4 @@
-"""Where things are kept: the object store for footage, and the servers that come in wheels.
+"""Storage: the object store for footage, and the servers that come in wheels.
 
-Guarantees: nothing in here knows a feature. It moves bytes, locks them and proves that the lock holds.
+Guarantees: nothing in here knows a feature. It moves bytes, locks them, and proves that the lock holds.
 """

@@ -1,10 +1,10 @@
-"""The one module that talks S3: footage in parts, one version fixed, read back, locked, only then believed.
+"""The client of the S3 store, and the only module that talks to it: upload in parts, read back, lock, remove.
 
-Guarantees: no exception of the SDK leaves it; every call has a bound in time; a version locked here cannot be
-removed before its date by anybody, this program included, or `prove_lock` says so before we serve. The store
-is asked, never trusted: an ETag is never taken for the digest of a file.
+Guarantees: no exception of the SDK leaves this module; every call has a time limit; nobody, this program included, can
+remove a locked version before its date: `prove_lock` tests that before we serve. An ETag is never taken for the
+digest of a file.
 
-Calls block in threads of their own, so that a slow store cannot use up the threads of the application.
+Calls run in threads of their own, so a slow store cannot use up the threads of the application.
 """
 
 from __future__ import annotations
@@ -40,25 +40,25 @@ _READ_SECONDS = 30.0
 _BLOCK = 1024 * 1024
 _FILE_PART = 64 * 1024 * 1024  # times 10,000 parts: 625 GiB, more than any recorder holds
 _PROBE_KEY = "probe/object-lock"
-_PROBE_LOCK = timedelta(minutes=1)  # shorter, and a store whose clock runs ahead refuses it as past
-_STARTING_SECONDS = 10.0
+_PROBE_LOCK = timedelta(minutes=1)  # a shorter one is already past for a store whose clock runs ahead
+_START_SECONDS = 10.0
 _NO_LOCK = (
     "The object store does not keep locked footage: {why}. Name a bucket made with object lock, on a server "
     "that enforces COMPLIANCE retention; Fujing does not run without it."
 )
-# 405 is what S3 answers about a delete marker.
+# MethodNotAllowed (405) is what S3 answers for a delete marker.
 _UNKNOWN_OBJECT = {"NoSuchKey", "NoSuchVersion", "ResourceNotFound", "MethodNotAllowed"}
-_NOT_RETAINED = {"NoSuchObjectLockConfiguration", "ObjectLockConfigurationNotFoundError", "InvalidRequest"}
+_NO_RETENTION = {"NoSuchObjectLockConfiguration", "ObjectLockConfigurationNotFoundError", "InvalidRequest"}
 _REFUSED = {"AccessDenied", "ObjectLocked", "InvalidRequest", "MethodNotAllowed"}
-_BUCKET_IS_THERE = {"BucketAlreadyOwnedByYou", "BucketAlreadyExists", "OperationAborted"}
+_BUCKET_EXISTS = {"BucketAlreadyOwnedByYou", "BucketAlreadyExists", "OperationAborted"}
 
 
 @dataclass(frozen=True)
 class StoreSettings:
-    """Where the store is. `endpoint` is host[:port]; `region` is always given, so that nothing is looked up.
+    """Address and keys of the store. `endpoint` is host[:port]. `region` is required: without it, signing makes a call.
 
-    `public_url` (scheme://host[:port]) is the address devices use, when it differs: URLs for them are signed
-    with it; None signs with `endpoint`.
+    `public_url` (scheme://host[:port]): the address for devices, where it differs; URLs for them are signed with it.
+    None: devices use `endpoint`.
     """
 
     endpoint: str
@@ -72,7 +72,7 @@ class StoreSettings:
 
 @dataclass(frozen=True)
 class Part:
-    """One part of an upload: its number (1 to 10,000), its size, and the tag the store needs to join it."""
+    """One part of an upload: its number (1 to 10,000), its size in bytes, and the ETag by which it is joined."""
 
     number: int
     bytes: int
@@ -81,7 +81,7 @@ class Part:
 
 @dataclass(frozen=True)
 class StoredObject:
-    """One version of one object. `version` is empty on a bucket without versioning."""
+    """One version of one object. `version` is empty in a bucket without versioning."""
 
     key: str
     version: str
@@ -90,7 +90,7 @@ class StoredObject:
 
 @dataclass(frozen=True)
 class StoredVersion:
-    """One version in a list: whether it is the newest of its key, and whether it is a deletion."""
+    """One version in a list. `newest`: of its key; `deletion`: a delete marker."""
 
     key: str
     version: str
@@ -99,15 +99,15 @@ class StoredVersion:
 
 
 class StoreUnavailable(Exception):
-    """The store did not answer, or answered with a failure of its own: try again later."""
+    """The store did not answer, or it failed: try again later."""
 
 
 class StoreRefused(StoreUnavailable):
-    """The store answered no, and trying again will not help: keys, rights, or the bucket are wrong."""
+    """The store refused, and trying again will not help: keys, rights or the bucket are wrong."""
 
 
 class UploadUnknown(Exception):
-    """The store no longer knows this upload: it was completed, aborted, or swept."""
+    """The store does not know this upload: it was completed, aborted or swept."""
 
 
 class ObjectUnknown(Exception):
@@ -115,11 +115,11 @@ class ObjectUnknown(Exception):
 
 
 class ObjectLocked(Exception):
-    """The version is under retention or hold, and stays."""
+    """The version is under retention or legal hold, so it cannot be removed."""
 
 
 class LockNotKept(Exception):
-    """The store does not keep what it is told to lock; the text says what to do."""
+    """The store does not enforce locks; the text says what to do."""
 
 
 _NO_ANSWER = (MinioException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, ParseError)
@@ -128,8 +128,8 @@ _NO_ANSWER = (MinioException, urllib3.exceptions.HTTPError, http.client.HTTPExce
 class EvidenceStore:
     """One bucket. Safe to use from many tasks; not shared across processes.
 
-    `lanes` is how many calls run at the same time; the ones beyond wait. Every method but the two that sign
-    may raise StoreUnavailable; what else it raises stands in its docstring.
+    `lanes`: how many calls run at the same time; others wait. Every method but `sign_part` and `sign_read` may raise
+    StoreUnavailable; a docstring names what else is raised.
     """
 
     parts_per_page = 1000  # the most S3 allows
@@ -143,114 +143,114 @@ class EvidenceStore:
             public = urlsplit(settings.public_url)
             self._signer = _client(settings, public.netloc, public.scheme == "https", self._http)
         self._lanes = ThreadPoolExecutor(lanes, thread_name_prefix="store")
-        self._readers = ThreadPoolExecutor(lanes, thread_name_prefix="digest")  # minutes long: apart
+        self._long_lanes = ThreadPoolExecutor(lanes, thread_name_prefix="digest")  # for calls that last minutes
 
     # -- before serving
 
     async def prepare(self) -> None:
-        """Makes the bucket, with object lock and so with versioning, when it is missing.
+        """Make the bucket, with object lock and versioning, if it does not exist.
 
-        Any number of processes may call it at once and again. Waits up to 10 s for a store that is just
-        starting. An existing bucket is left as it is: `prove_lock` tells whether it will do.
+        Safe to call again, and from several processes at once. Waits up to 10 s for a store that is starting.
+        An existing bucket is not changed: `prove_lock` tests it.
         """
         await self._call(self._prepare)
 
     async def prove_lock(self) -> None:
-        """Puts a small object, locks that version for a minute, and tries to remove it.
+        """Put a small object, lock that version for a minute, and try to remove it.
 
-        Raises LockNotKept when the retention cannot be set or read back, or the removal succeeds. Probes of
+        Raises LockNotKept where the retention cannot be set or read back, or the removal succeeds. Probe objects of
         earlier runs are removed once their minute is over.
         """
         await self._call(self._prove_lock)
 
     async def alive(self) -> None:
-        """Returns when the store answers for the bucket; one small request."""
+        """Check with one small request that the store answers and the bucket exists."""
         if not await self._call(lambda: self._client.bucket_exists(self._bucket)):
             raise StoreUnavailable(f"The bucket {self._bucket} does not exist.")
 
     def close(self) -> None:
-        """Lets go of threads and connections. Calls under way end by themselves."""
+        """Release threads and connections. Calls in progress end by themselves."""
         self._lanes.shutdown(wait=False, cancel_futures=True)
-        self._readers.shutdown(wait=False, cancel_futures=True)
+        self._long_lanes.shutdown(wait=False, cancel_futures=True)
         self._http.clear()
 
-    # -- receiving
+    # -- uploading
 
     async def open_upload(self, key: str, media_type: str) -> str:
-        """Opens an upload in parts; returns its id, which the caller keeps. Opened twice, there are two."""
+        """Open an upload in parts and return its id, which the caller stores. Each call opens another one."""
         return await self._call(
             lambda: self._client._create_multipart_upload(self._bucket, key, {"Content-Type": media_type})
         )
 
     async def parts(self, key: str, upload_id: str) -> list[Part]:
-        """All parts the store has, each number once, in order. Raises UploadUnknown.
+        """All parts that the store has, each number once, in order. Raises UploadUnknown.
 
-        A number sent twice counts as sent last; where the store's clock cannot tell which that was and the
-        bytes differ, it counts as missing, and is sent again.
+        Of a part sent twice, the later one counts. Where the store's clock cannot tell which is later and the bytes
+        differ, the part counts as missing, and the device sends it again.
         """
-        return await self._call(lambda: _each_once(self._parts(key, upload_id)))
+        return await self._call(lambda: _newest_of_each(self._parts(key, upload_id)))
 
     def sign_part(self, key: str, upload_id: str, number: int, expires: timedelta) -> str:
-        """A URL a device may PUT this part to, for at most 7 days. Signs only, no I/O.
+        """A URL to which a device may PUT this part, for at most 7 days. Signs only, no I/O.
 
-        The caller sees to it that parts other than the last are 5 MiB or larger, and at most 10,000.
-        A Content-MD5 header on the PUT is checked by the store (400); x-amz-checksum-* is refused (403).
+        The caller ensures that all parts but the last are 5 MiB or larger, and that there are at most 10,000.
+        The store checks a Content-MD5 header of the PUT (400), and refuses x-amz-checksum-* (403).
         """
         query: dict[str, Any] = {"uploadId": upload_id, "partNumber": str(number)}
         return self._signer.get_presigned_url("PUT", self._bucket, key, expires, extra_query_params=query)
 
     async def complete_upload(self, key: str, upload_id: str, parts: list[Part]) -> StoredObject:
-        """Joins the parts into one version. `parts` is what `parts()` returned, in order.
+        """Join the parts into one version. `parts` is what `parts()` returned, in order.
 
-        Idempotent: where the store no longer knows the upload but its newest object is made of exactly these
-        parts, that version is the answer; otherwise raises UploadUnknown.
+        Idempotent: where the store no longer knows the upload, but the newest version of the key is made of exactly
+        these parts, that version is returned; otherwise raises UploadUnknown.
         """
         return await self._call(lambda: self._complete(key, upload_id, parts))
 
     async def abort_upload(self, key: str, upload_id: str) -> None:
-        """Drops the upload and its parts. An upload the store does not know is dropped already."""
+        """Drop the upload and its parts. Idempotent: an unknown upload is dropped already."""
         try:
             await self._call(lambda: self._client._abort_multipart_upload(self._bucket, key, upload_id))
         except UploadUnknown:
             return
 
     async def open_uploads(self, older_than: datetime) -> list[tuple[str, str]]:
-        """(key, upload id) of every upload opened before the moment, for the sweep."""
+        """(key, upload id) of every open upload that was opened before this time, for the sweep."""
         return await self._call(lambda: list(self._open_uploads(older_than)))
 
     async def put(self, key: str, content: bytes, media_type: str) -> StoredObject:
-        """Stores a small object whole (a checkpoint, a receipt): a new version each time."""
+        """Store a small object (a checkpoint, a receipt) as a new version."""
         return await self._call(lambda: self._put(key, content, media_type))
 
     async def put_file(self, key: str, path: Path, media_type: str) -> StoredObject:
-        """Stores a file whole, however large: a new version each time."""
-        return await self._call(lambda: self._put_file(key, path, media_type), self._readers)
+        """Store a file of any size as a new version."""
+        return await self._call(lambda: self._put_file(key, path, media_type), self._long_lanes)
 
     # -- reading
 
     async def find(self, key: str) -> StoredObject:
-        """The newest version. Raises ObjectUnknown, also when the newest is a deletion."""
+        """The newest version. Raises ObjectUnknown, also where the newest is a delete marker."""
         return await self._call(lambda: self._find(key))
 
     async def digest(self, key: str, version: str, progress: Callable[[int], None] | None = None) -> tuple[str, int]:
-        """SHA-256 (hex) and size of exactly this version, in 1 MiB of memory. Raises ObjectUnknown.
+        """SHA-256 (hex) and size in bytes of exactly this version, read in blocks of 1 MiB. Raises ObjectUnknown.
 
-        `progress` is called in the reading thread with the bytes read so far. A cancelled caller stops it.
+        `progress` is called in the reading thread with the bytes read so far. Cancelling the caller stops the reading.
         """
-        given_up = threading.Event()
+        cancelled = threading.Event()
         try:
-            return await self._call(lambda: self._digest(key, version, progress, given_up), self._readers)
+            return await self._call(lambda: self._digest(key, version, progress, cancelled), self._long_lanes)
         finally:
-            given_up.set()
+            cancelled.set()
 
     async def read(self, key: str, version: str) -> bytes:
-        """A small object whole. Raises ObjectUnknown."""
+        """The bytes of a small object. Raises ObjectUnknown."""
         return await self._call(lambda: self._read(key, version))
 
     async def stream(self, key: str, version: str, offset: int, length: int, block: int) -> AsyncIterator[bytes]:
-        """`length` bytes from `offset`, in blocks of at most `block`. Raises ObjectUnknown before the first.
+        """`length` bytes from `offset`, in blocks of `block` bytes at most. Raises ObjectUnknown before the first.
 
-        A reader who stops holds nothing: the connection is let go of when the iterator is closed.
+        Closing the iterator releases the connection.
         """
         response = await self._call(lambda: self._open(key, version, offset, length))
         left = length
@@ -260,7 +260,7 @@ class EvidenceStore:
 
         try:
             while left > 0:
-                piece = await self._call(read, self._readers)
+                piece = await self._call(read, self._long_lanes)
                 if not piece:
                     raise StoreUnavailable(f"The store ended {key} {left} bytes too early.")
                 left -= len(piece)
@@ -270,56 +270,56 @@ class EvidenceStore:
             response.release_conn()
 
     async def versions(self, prefix: str) -> list[StoredVersion]:
-        """Every version of every object whose key begins so, deletions too, in the order of keys."""
+        """Every version of every object whose key begins with `prefix`, delete markers too, in key order."""
         return await self._call(lambda: self._versions(prefix))
 
     def sign_read(self, key: str, version: str, expires: timedelta) -> str:
         """A URL on the internal address that reads this version; Range works. Signs only, no I/O."""
         return self._client.get_presigned_url("GET", self._bucket, key, expires, version_id=version or None)
 
-    # -- keeping
+    # -- locking and removing
 
     async def lock(self, key: str, version: str, until: datetime) -> None:
-        """Keeps the version until `until` (aware, in the future, rounded up to whole seconds), in COMPLIANCE.
+        """Lock the version in COMPLIANCE mode until `until` (aware, in the future, rounded up to whole seconds).
 
-        Never shortens: a longer lock stays as it is. Raises ObjectUnknown, and LockNotKept when the store
-        does not read back what it was told.
+        Never shortens a lock: a longer one stays. Raises ObjectUnknown, and LockNotKept where the lock that is read
+        back ends earlier.
         """
         if until.tzinfo is None:
             raise ValueError("until must be aware")
-        await self._call(lambda: self._lock(key, version, _whole_seconds(until)))
+        await self._call(lambda: self._lock(key, version, _round_up_to_second(until)))
 
     async def locked_until(self, key: str, version: str) -> datetime | None:
-        """Until when COMPLIANCE keeps the version, past dates too; None when it is not kept."""
+        """When the COMPLIANCE lock of the version ends, past dates too; None where it has no lock."""
         return await self._call(lambda: self._locked_until(key, version))
 
     async def hold(self, key: str, version: str, on: bool) -> None:
-        """Places or lifts the legal hold, which keeps the version whatever the date. Idempotent."""
+        """Place or lift the legal hold, which protects the version without an end date. Idempotent."""
         change = self._client.enable_object_legal_hold if on else self._client.disable_object_legal_hold
         await self._call(lambda: change(self._bucket, key, version))
 
     async def is_held(self, key: str, version: str) -> bool:
-        """Whether the legal hold is on."""
+        """Whether the version is under legal hold."""
         return await self._call(lambda: self._is_held(key, version))
 
     async def remove(self, key: str, version: str) -> None:
-        """Removes the version for good; idempotent. Raises ObjectLocked while it is locked or held."""
+        """Remove the version for good. Idempotent. Raises ObjectLocked while it is locked or held."""
         await self._call(lambda: self._remove(key, version))
 
     # -- in a thread
 
     async def _call(self, work: Callable[[], _T], lanes: ThreadPoolExecutor | None = None) -> _T:
-        def translated() -> _T:
-            with _no_sdk_exceptions():
+        def guarded() -> _T:
+            with _sdk_errors_translated():
                 return work()
 
-        return await asyncio.get_running_loop().run_in_executor(lanes or self._lanes, translated)
+        return await asyncio.get_running_loop().run_in_executor(lanes or self._lanes, guarded)
 
     def _prepare(self) -> None:
-        deadline = time.monotonic() + _STARTING_SECONDS
+        deadline = time.monotonic() + _START_SECONDS
         while True:
             try:
-                with _no_sdk_exceptions():
+                with _sdk_errors_translated():
                     return self._make_bucket()
             except StoreUnavailable as error:
                 if time.monotonic() > deadline or isinstance(error, StoreRefused):
@@ -332,7 +332,7 @@ class EvidenceStore:
         try:
             self._client.make_bucket(self._bucket, object_lock=True)
         except S3Error as error:
-            if error.code not in _BUCKET_IS_THERE:  # another process was quicker
+            if error.code not in _BUCKET_EXISTS:  # another process was quicker
                 raise
 
     def _prove_lock(self) -> None:
@@ -341,7 +341,7 @@ class EvidenceStore:
         if not probe.version:
             raise LockNotKept(_NO_LOCK.format(why="the bucket keeps no versions"))
         try:
-            self._lock(probe.key, probe.version, _whole_seconds(datetime.now(UTC) + _PROBE_LOCK))
+            self._lock(probe.key, probe.version, _round_up_to_second(datetime.now(UTC) + _PROBE_LOCK))
         except S3Error as error:
             raise LockNotKept(_NO_LOCK.format(why=f"it refused to lock ({error.code})")) from error
         try:
@@ -354,11 +354,11 @@ class EvidenceStore:
         self._client.stat_object(self._bucket, probe.key, version_id=probe.version)
 
     def _remove_old_probes(self) -> None:
-        for old in list(self._client.list_objects(self._bucket, prefix=_PROBE_KEY, include_version=True)):
+        for probe in list(self._client.list_objects(self._bucket, prefix=_PROBE_KEY, include_version=True)):
             try:
-                self._client.remove_object(self._bucket, str(old.object_name), old.version_id)
+                self._client.remove_object(self._bucket, str(probe.object_name), probe.version_id)
             except S3Error as error:
-                if error.code not in _REFUSED:  # refused: its minute is not over
+                if error.code not in _REFUSED:  # refused: it is still locked
                     raise
 
     def _put(self, key: str, content: bytes, media_type: str) -> StoredObject:
@@ -394,7 +394,7 @@ class EvidenceStore:
         return StoredObject(key, done.version_id, size) if done.version_id else self._find(key)
 
     def _completed_before(self, key: str, upload_id: str, parts: list[Part]) -> StoredObject:
-        """The object these very parts were joined into: its tag is a digest over the tags of the parts."""
+        """The object that exactly these parts were joined into: its ETag is a digest over the ETags of the parts."""
         try:
             newest = self._client.stat_object(self._bucket, key)
         except S3Error as error:
@@ -435,47 +435,49 @@ class EvidenceStore:
     def _versions(self, prefix: str) -> list[StoredVersion]:
         listed = self._client.list_objects(self._bucket, prefix=prefix, recursive=True, include_version=True)
         return [
-            StoredVersion(str(each.object_name), each.version_id or "", bool(each.is_latest), each.is_delete_marker)
-            for each in listed
+            StoredVersion(str(item.object_name), item.version_id or "", bool(item.is_latest), item.is_delete_marker)
+            for item in listed
         ]
 
     def _digest(
-        self, key: str, version: str, progress: Callable[[int], None] | None, given_up: threading.Event
+        self, key: str, version: str, progress: Callable[[int], None] | None, cancelled: threading.Event
     ) -> tuple[str, int]:
         response = self._client.get_object(self._bucket, key, version_id=version or None)
-        whole, size = hashlib.sha256(), 0
+        sha256, size = hashlib.sha256(), 0
         try:
             for block in _blocks(response):
-                whole.update(block)
+                sha256.update(block)
                 size += len(block)
-                if given_up.is_set():
+                if cancelled.is_set():
                     break
                 if progress is not None:
                     progress(size)
         finally:
             response.close()
             response.release_conn()
-        return whole.hexdigest(), size
+        return sha256.hexdigest(), size
 
     def _lock(self, key: str, version: str, until: datetime) -> None:
-        kept = self._locked_until(key, version)
-        if kept is not None and kept >= until:
+        if self._is_locked(key, version, until):
             return
         try:
             self._client.set_object_retention(self._bucket, key, Retention(COMPLIANCE, until), version)
         except S3Error:
-            kept = self._locked_until(key, version)  # refused, because another call locked it for longer?
-            if kept is None or kept < until:
+            if not self._is_locked(key, version, until):  # another call may have locked it for longer
                 raise
-        kept = self._locked_until(key, version)
-        if kept is None or kept < until:
-            raise LockNotKept(_NO_LOCK.format(why=f"told to keep {key} until {until}, it says {kept}"))
+        locked_until = self._locked_until(key, version)
+        if locked_until is None or locked_until < until:
+            raise LockNotKept(_NO_LOCK.format(why=f"told to keep {key} until {until}, it says {locked_until}"))
+
+    def _is_locked(self, key: str, version: str, until: datetime) -> bool:
+        locked_until = self._locked_until(key, version)
+        return locked_until is not None and locked_until >= until
 
     def _locked_until(self, key: str, version: str) -> datetime | None:
         try:
             retention = self._client.get_object_retention(self._bucket, key, version)
         except S3Error as error:
-            if error.code in _NOT_RETAINED:
+            if error.code in _NO_RETENTION:
                 return None
             raise
         return retention.retain_until_date if retention and retention.mode == COMPLIANCE else None
@@ -484,14 +486,14 @@ class EvidenceStore:
         try:
             self._client.remove_object(self._bucket, key, version)
         except S3Error as error:
-            if error.code in _REFUSED and self._is_kept(key, version):
+            if error.code in _REFUSED and self._is_protected(key, version):
                 raise ObjectLocked(f"{key} version {version} is locked or held.") from error
             if error.code not in _UNKNOWN_OBJECT - _REFUSED:
                 raise
 
-    def _is_kept(self, key: str, version: str) -> bool:
-        kept = self._locked_until(key, version)
-        if kept is not None and kept > datetime.now(UTC):
+    def _is_protected(self, key: str, version: str) -> bool:
+        locked_until = self._locked_until(key, version)
+        if locked_until is not None and locked_until > datetime.now(UTC):
             return True
         return self._is_held(key, version)
 
@@ -499,14 +501,14 @@ class EvidenceStore:
         try:
             return self._client.is_object_legal_hold_enabled(self._bucket, key, version)
         except S3Error as error:
-            if error.code == "NoSuchObjectLegalHold":  # SeaweedFS, of what never had one
+            if error.code == "NoSuchObjectLegalHold":  # SeaweedFS answers this for a version that never had a hold
                 return False
             raise
 
 
 def _pool(lanes: int) -> urllib3.PoolManager:
-    """Connections with bounds; the SDK's own wait five minutes, five times over."""
-    # Every call made here may be repeated, POST too: a second opened upload is swept.
+    """A connection pool with short timeouts; the SDK's own waits five minutes, five times."""
+    # Every call is safe to repeat, POST too: an upload that was opened twice is swept.
     retries = urllib3.Retry(
         total=2, connect=1, read=1, backoff_factor=0.1, allowed_methods=None, status_forcelist=(500, 502, 503, 504)
     )
@@ -527,33 +529,33 @@ def _client(settings: StoreSettings, endpoint: str, secure: bool, http: urllib3.
 
 
 def _blocks(response: Any) -> Iterator[bytes]:
-    """The body in blocks. Read, not read into: urllib3 copies each block once more into a buffer of ours."""
+    """The body in blocks. By `read`: with `readinto`, urllib3 copies each block once more."""
     while block := response.read(_BLOCK):
         yield block
 
 
-def _each_once(listed: Iterator[SdkPart]) -> list[Part]:
-    """SeaweedFS lists a part sent twice twice, in no order, with times in whole seconds."""
-    sendings: dict[int, list[SdkPart]] = {}
+def _newest_of_each(listed: Iterator[SdkPart]) -> list[Part]:
+    """Each part once. SeaweedFS lists a part that was sent twice as two, unordered, with times in whole seconds."""
+    by_number: dict[int, list[SdkPart]] = {}
     for part in listed:
-        sendings.setdefault(part.part_number, []).append(part)
-    settled = []
-    for number, same in sorted(sendings.items()):
+        by_number.setdefault(part.part_number, []).append(part)
+    newest = []
+    for number, same in sorted(by_number.items()):
         times = [part.last_modified or datetime.min.replace(tzinfo=UTC) for part in same]
         last = [part for part, sent in zip(same, times, strict=True) if sent == max(times)]
         if len({part.etag for part in last}) == 1:
-            settled.append(Part(number, last[0].size or 0, last[0].etag))
-    return settled
+            newest.append(Part(number, last[0].size or 0, last[0].etag))
+    return newest
 
 
-def _whole_seconds(moment: datetime) -> datetime:
-    """Up, never down: nothing is kept for less than was asked."""
+def _round_up_to_second(moment: datetime) -> datetime:
+    """Round up, never down: no lock is shorter than asked."""
     rounded = moment.astimezone(UTC).replace(microsecond=0)
     return rounded if rounded == moment else rounded + timedelta(seconds=1)
 
 
 def _joined_etag(parts: list[Part]) -> str:
-    """Empty where the tags are no digests, as in an encrypting store: then nothing can be recognised."""
+    """The ETag of these parts joined; empty where their own are no digests, as in an encrypting store."""
     try:
         tags = b"".join(bytes.fromhex(part.etag) for part in parts)
     except ValueError:
@@ -562,8 +564,8 @@ def _joined_etag(parts: list[Part]) -> str:
 
 
 @contextmanager
-def _no_sdk_exceptions() -> Iterator[None]:
-    """Turns what the SDK and the network raise into what this module promises."""
+def _sdk_errors_translated() -> Iterator[None]:
+    """Raise the exceptions of this module in place of those of the SDK and the network."""
     try:
         yield
     except S3Error as error:

@@ -1,4 +1,4 @@
-"""Files and directories for their owner alone: secrets, keys, and what says which process runs where."""
+"""Files and directories that only their owner can read: secrets, keys, and the pid and port files of servers."""
 
 import os
 import secrets
@@ -6,14 +6,14 @@ from pathlib import Path
 
 
 def make_private(directory: Path) -> Path:
-    """The directory, for its owner only."""
+    """Make the directory, readable by its owner only (0700)."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     directory.chmod(0o700)
     return directory
 
 
 def write_private(path: Path, content: bytes, *, replace: bool = False) -> None:
-    """Write a file for its owner only, whole or not at all; one that is there stands, unless it is to be replaced."""
+    """Write a file for its owner only (0600), whole or not at all; an existing file stays unless `replace`."""
     make_private(path.parent)
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

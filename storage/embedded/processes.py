@@ -1,8 +1,8 @@
-"""One child process that serves us: started, watched, ended.
+"""Start, watch and end one server as a child process.
 
-Guarantees: the child ends with its parent, even after `kill -9`; a left-over of an earlier run is recognised
-by pid *and* birth time, so a stranger that reuses the pid is never touched; one directory serves one parent
-at a time; every failure is an EmbeddedError, a sentence a person can act on with the last log lines.
+Guarantees: the child ends with its parent, even after `kill -9`; a process left over from an earlier run is recognised
+by pid *and* start time, so another process that reuses the pid is never touched; one directory serves one parent at a
+time; every failure is an EmbeddedError that says what to do and quotes the last log lines.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 class EmbeddedError(Exception):
-    """An embedded server could not do its work; the text says what to do about it."""
+    """An embedded server does not work; the text says what to do."""
 
 
 def psutil() -> Any:
-    """The psutil module, which the extra brings. Raises EmbeddedError when it is not installed."""
+    """The psutil module, which comes with the extra `embedded`. Raises EmbeddedError where it is not installed."""
     try:
         import psutil as module  # type: ignore[import-untyped,unused-ignore]
     except ImportError as error:
@@ -53,7 +53,7 @@ def psutil() -> Any:
 
 
 def end_with_parent(parent: int, death_signal: signal.Signals) -> None:
-    """In the child, after any change of account (which clears it): die when the parent does."""
+    """In the child: have the kernel end it when its parent ends. Call after a change of account, which clears this."""
     if hasattr(_LIBC, "prctl"):
         _LIBC.prctl(_PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0)
         if os.getppid() != parent:  # the parent died before the line above
@@ -61,9 +61,9 @@ def end_with_parent(parent: int, death_signal: signal.Signals) -> None:
 
 
 def free_port(low: int = 20_000, high: int = 32_000, above: int = 0) -> int:
-    """A port nobody listens on at loopback, and the one `above` it neither.
+    """A free loopback port whose neighbour `above` it is free too.
 
-    Below 32,768, where outgoing connections of the machine take theirs.
+    Below 32,768, where the ports for outgoing connections begin.
     """
     for _ in range(200):
         port = random.randrange(low, high)  # noqa: S311 - no secret
@@ -86,35 +86,34 @@ def is_free(port: int) -> bool:
 class SocketDirectory:
     """A 0700 directory for Unix sockets whose path is short enough for the kernel (107 bytes).
 
-    `<directory>/run` when that is short enough; otherwise a fresh one in XDG_RUNTIME_DIR or the temp
-    directory, recorded inside `directory` so that it is removed at `remove()`, or by the next `make()` after
-    a crash.
+    It is `<directory>/run` where that is short enough, otherwise a new one in XDG_RUNTIME_DIR or the temporary
+    directory. A file in `directory` records it, so `remove()`, or the next `make()` after a crash, removes it.
     """
 
     def __init__(self, directory: Path, longest_name: str) -> None:
-        self._near = directory / "run"
+        self._inside = directory / "run"
         self._record = directory / "sockets-elsewhere"
         self._longest_name = longest_name
 
     def make(self) -> Path:
-        """The directory, empty."""
+        """Make the directory, empty."""
         self.remove()
-        if len(os.fsencode(self._near / self._longest_name)) <= _LONGEST_SOCKET_PATH:
-            return make_private(self._near)
+        if len(os.fsencode(self._inside / self._longest_name)) <= _LONGEST_SOCKET_PATH:
+            return make_private(self._inside)
         elsewhere = Path(tempfile.mkdtemp(prefix="fujing-", dir=self._short_base()))
         write_private(self._record, str(elsewhere).encode(), replace=True)
         return elsewhere
 
     def _short_base(self) -> str:
-        """The first directory for such things whose paths are short enough."""
+        """The first directory for temporary files whose path is short enough."""
         bases = [os.environ.get("XDG_RUNTIME_DIR", ""), tempfile.gettempdir(), "/tmp"]  # noqa: S108 - mkdtemp, 0700
         longest = _LONGEST_SOCKET_PATH - len("/fujing-12345678/" + self._longest_name)
-        fits = [base for base in bases if os.path.isdir(base) and len(os.fsencode(base)) <= longest]
-        return fits[0] if fits else bases[-1]
+        fitting = [base for base in bases if os.path.isdir(base) and len(os.fsencode(base)) <= longest]
+        return fitting[0] if fitting else bases[-1]
 
     def remove(self) -> None:
-        """Removes it, whichever it was. Nothing but a `fujing-…` directory of our own making is removed."""
-        shutil.rmtree(self._near, ignore_errors=True)
+        """Remove it, wherever it is. Elsewhere, only a directory named `fujing-…` is removed."""
+        shutil.rmtree(self._inside, ignore_errors=True)
         with contextlib.suppress(FileNotFoundError):
             recorded = Path(self._record.read_text(encoding="utf-8"))
             if recorded.name.startswith("fujing-") and not recorded.is_symlink():
@@ -123,14 +122,14 @@ class SocketDirectory:
 
 
 class ServedDirectory:
-    """Our claim on a directory, so that two parents never run servers over the same files."""
+    """A lock on a directory, so two parents never run servers over the same files."""
 
     def __init__(self, directory: Path) -> None:
         self._path = directory / "lock"
         self._file: IO[str] | None = None
 
     def claim(self) -> None:
-        """Raises EmbeddedError when another living process has it."""
+        """Take the lock. Raises EmbeddedError where another living process has it."""
         if self._file is not None:
             raise EmbeddedError(f"{self._path.parent} is served by this process already: stop() it first.")
         file = os.fdopen(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600), "w")
@@ -145,20 +144,20 @@ class ServedDirectory:
 
     @property
     def held(self) -> bool:
-        """Whether it is ours now."""
+        """Whether this object holds the lock."""
         return self._file is not None
 
     def release(self) -> None:
-        """Gives it back; does nothing when it was not claimed."""
+        """Release the lock. Does nothing where it is not held."""
         if self._file is not None:
             self._file.close()
             self._file = None
 
 
 class ServerProcess:
-    """A server as our child. `end_signal` is what it understands as: finish, quickly and cleanly.
+    """A server as our child. `end_signal` asks it to finish, quickly and cleanly.
 
-    `orphan_signal` ends it when the parent was killed, where that one is too slow to be sure of.
+    `orphan_signal`: sent by the kernel when the parent was killed, for a server that `end_signal` ends too slowly.
     """
 
     def __init__(
@@ -180,9 +179,9 @@ class ServerProcess:
     def start(
         self, argv: Sequence[str], environment: Mapping[str, str], become: Callable[[], None] | None = None
     ) -> None:
-        """Starts the child; `become` runs in it before exec, to change its account.
+        """Start the child; `become` runs in it before exec, to change its account.
 
-        Main thread only: the kernel's "parent died" means the *thread* that started the child.
+        Main thread only: for the kernel, the parent of the child is the *thread* that started it.
         """
         if threading.current_thread() is not threading.main_thread():
             raise EmbeddedError(f"{self.name} must be started from the main thread, with which it ends.")
@@ -208,14 +207,14 @@ class ServerProcess:
                 )
             except (OSError, subprocess.SubprocessError) as error:
                 raise EmbeddedError(f"{self.name} could not be started from {argv[0]}: {error}") from error
-        self._remember(self._child.pid)
+        self._write_pid_file(self._child.pid)
 
     def exited(self) -> bool:
-        """Whether the child has ended by itself."""
+        """Whether the child has ended by itself, or was never started."""
         return self._child is None or self._child.poll() is not None
 
     def wait_until(self, ready: Callable[[], bool], seconds: float) -> None:
-        """Returns when `ready()` is true. Raises EmbeddedError when the child ends first or time runs out."""
+        """Wait until `ready()` is true. Raises EmbeddedError where the child ends first or the time is over."""
         deadline = time.monotonic() + seconds
         while not ready():
             if self.exited():
@@ -225,7 +224,7 @@ class ServerProcess:
             time.sleep(_POLL_SECONDS)
 
     def last_words(self, lines: int = 12) -> str:
-        """The last lines this child wrote, with where to read more."""
+        """The last log lines of this child, with the path of the log."""
         with contextlib.suppress(OSError), self._log.open("rb") as log:
             log.seek(max(self._log_start, log.seek(0, os.SEEK_END) - 8192))
             tail = log.read().decode("utf-8", "replace").splitlines()[-lines:]
@@ -233,14 +232,14 @@ class ServerProcess:
         return ""
 
     def signal_end(self) -> None:
-        """Asks the child to end without waiting, so that several can end side by side; `stop` follows."""
+        """Ask the child to end, without waiting, so several children end at the same time; then call `stop`."""
         process = psutil_process(self._child.pid) if self._child is not None else None
         if process is not None:
             with contextlib.suppress(psutil().NoSuchProcess):
                 process.send_signal(self._end_signal)
 
     def stop(self, grace: float) -> None:
-        """Ends the child and all its descendants, by force after `grace` seconds. Safe to call twice."""
+        """End the child and all its descendants, by force after `grace` seconds. Safe to call twice."""
         if self._child is not None:
             self._end(psutil_process(self._child.pid), grace)
             self._child.wait()
@@ -248,15 +247,15 @@ class ServerProcess:
             self._pid_file.unlink(missing_ok=True)
 
     def end_left_over(self, grace: float) -> None:
-        """Ends what an earlier parent left behind here, and nothing else."""
+        """End the process that an earlier parent left running here, and no other."""
         with contextlib.suppress(FileNotFoundError, ValueError, KeyError, TypeError):
-            noted = json.loads(self._pid_file.read_text(encoding="utf-8"))
-            process = psutil_process(noted["pid"])
-            if process is not None and abs(process.create_time() - noted["created"]) < 0.1:
+            recorded = json.loads(self._pid_file.read_text(encoding="utf-8"))
+            process = psutil_process(recorded["pid"])
+            if process is not None and abs(process.create_time() - recorded["created"]) < 0.1:
                 self._end(process, grace)
         self._pid_file.unlink(missing_ok=True)
 
-    def _remember(self, pid: int) -> None:
+    def _write_pid_file(self, pid: int) -> None:
         process = psutil_process(pid)
         if process is not None:
             write_private(
@@ -264,7 +263,7 @@ class ServerProcess:
             )
 
     def _end(self, process: Any, grace: float) -> None:
-        """Signal, wait, then kill: descendants too, which may have made groups of their own."""
+        """Signal, wait, then kill; also the descendants, which may have left the process group."""
         if process is None:
             return
         family: list[Any] = []
@@ -282,7 +281,7 @@ class ServerProcess:
 
     @contextlib.contextmanager
     def _open_log(self) -> Iterator[IO[bytes]]:
-        """The log to append to, 0600; a long one is kept once as `.1`."""
+        """Open the log for appending (0600); a long one is renamed to `.1` first."""
         if self._log.exists() and self._log.stat().st_size > _LOG_LIMIT:
             self._log.replace(self._log.with_name(self._log.name + ".1"))
         descriptor = os.open(self._log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -292,7 +291,7 @@ class ServerProcess:
 
 
 def psutil_process(pid: int) -> Any:
-    """The living process, or None; one that has ended and waits to be reaped counts as none."""
+    """The living process, or None; a zombie counts as none."""
     try:
         process = psutil().Process(pid)
         return None if process.status() == psutil().STATUS_ZOMBIE else process
@@ -301,5 +300,5 @@ def psutil_process(pid: int) -> Any:
 
 
 def owned_by(path: Path) -> int:
-    """The uid the path belongs to, links not followed."""
+    """The uid that owns the path; links are not followed."""
     return os.lstat(path)[stat.ST_UID]

