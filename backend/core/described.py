@@ -16,6 +16,8 @@ NextPage = Annotated[str | None, msgspec.Meta(description="cursor of the next pa
 OrganCode = Annotated[str, msgspec.Meta(description="code of the organ, twelve digits")]
 OrganName = Annotated[str, msgspec.Meta(description="name of the organ")]
 PersonName = Annotated[str, msgspec.Meta(description="the person's name")]
+Radius = Annotated[int, msgspec.Meta(ge=1, le=20_000, description="radius around the place, in metres")]
+SentAt = Annotated[Moment, msgspec.Meta(description="the device's clock when this attempt was sent")]
 PersonId = Annotated[UUID, msgspec.Meta(description="id of the person")]
 Version = Annotated[int, msgspec.Meta(description="rises with each change; a decision names the version it saw")]
 BeganAt = Annotated[Moment, msgspec.Meta(description="start, in corrected time")]

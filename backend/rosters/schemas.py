@@ -5,8 +5,8 @@ from uuid import UUID
 
 import msgspec
 
+from backend.core.described import Radius
 from backend.core.wire import Entry, Moment, Name, Place, Receipt, Words
-from backend.evidence.schemas import Radius
 from backend.shifts.schemas import DutyType
 
 
