@@ -32,7 +32,7 @@ from backend.core.paging import wrong
 from backend.core.verb import Actor
 from backend.core.visibility import viewer, visible_to
 from backend.core.wire import Moment
-from backend.evidence.reads import RECORDING
+from backend.evidence.reads import RECORDING_FILTER
 from backend.law.catalogue import law
 from backend.registry import TOLD_TO
 from backend.shifts.reads import SHIFT
@@ -135,7 +135,7 @@ LINE = f"SELECT j.entry FROM journal j WHERE j.seq = $3 AND (j.epoch, j.xid) = (
 READABLE = f"""
     EXISTS (SELECT FROM shift s WHERE s.id = ANY (w.subjects) AND {SHIFT.condition})
     OR EXISTS (SELECT FROM activity a WHERE a.id = ANY (w.subjects) AND {ACTIVITY.condition})
-    OR EXISTS (SELECT FROM recording r WHERE r.id = ANY (w.subjects) AND {RECORDING.condition})
+    OR EXISTS (SELECT FROM recording r WHERE r.id = ANY (w.subjects) AND {RECORDING_FILTER.condition})
 """  # noqa: S608
 PAPER = "EXISTS (SELECT FROM upload u WHERE u.id = ANY (w.subjects) AND u.kind = 'document')"
 VISIBLE = f"""

@@ -76,7 +76,7 @@ def _asked_for(queue: PgQueuer, store: EvidenceStore, keys: Keys) -> None:
 
     @queue.entrypoint(jobs.HOLD, concurrency_limit=1, on_failure="hold", executor_factory=Patient)
     async def hold(_: Job) -> None:
-        await legal_holds.follow(store)
+        await legal_holds.update_store(store)
 
 
 def _every_minute(queue: PgQueuer, store: EvidenceStore, keys: Keys) -> None:
@@ -97,7 +97,7 @@ def _every_minute(queue: PgQueuer, store: EvidenceStore, keys: Keys) -> None:
 def _every_few_minutes(queue: PgQueuer, store: EvidenceStore) -> None:
     @queue.schedule("sweep", "*/5 * * * *")
     async def sweep(_: Schedule) -> None:
-        log.info("swept", **await sealing.sweep(store, datetime.now(UTC)), holds=await legal_holds.follow(store))
+        log.info("swept", **await sealing.sweep(store, datetime.now(UTC)), holds=await legal_holds.update_store(store))
 
     @queue.schedule("find", "*/5 * * * *")
     async def find(_: Schedule) -> None:
@@ -120,7 +120,7 @@ def _every_night(queue: PgQueuer, store: EvidenceStore) -> None:
 
     @queue.schedule("agree", "11 1 * * *")
     async def agree(_: Schedule) -> None:
-        log.info("agreed", **await reconcile.agree(store, datetime.now(UTC)))
+        log.info("agreed", **await reconcile.reconcile(store, datetime.now(UTC)))
 
     @queue.schedule("overtime", "47 2 * * *")
     async def overtime(_: Schedule) -> None:

@@ -17,7 +17,7 @@ from backend.core.refusals import Refusal, Unknown
 from backend.core.verb import Actor, Occasion, Outcome
 from backend.core.visibility import OVERSEEING, reaches, viewer, visible_to
 from backend.evidence.retention import legal_holds
-from backend.evidence.retention.legal_holds import Hold
+from backend.evidence.retention.legal_holds import NewHold
 
 INSERT = """
 INSERT INTO matter (id, person, organ, kind, against, of_relative, words, raised_at, answer_by)
@@ -94,8 +94,8 @@ async def _link(occasion: Occasion, matter: UUID, organ: str, recordings: Sequen
             raise Unknown("unknown_recording", told)
         if await first(LINK, matter, own[told]) is not None:
             reason, by = occasion.law.messages["hold_of_matter"].zh, occasion.actor.person
-            kept = Hold(uuid4(), organ, reason, by, occasion.timing.as_of, "matter", matter, upload=own[told])
-            await legal_holds.hold(kept)
+            kept = NewHold(uuid4(), organ, reason, by, occasion.timing.as_of, "matter", matter, upload=own[told])
+            await legal_holds.insert_hold(kept)
 
 
 async def _outcome(asked: UUID) -> Outcome:

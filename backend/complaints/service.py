@@ -31,7 +31,7 @@ from backend.core.verb import Actor, Occasion, Outcome
 from backend.core.visibility import INSPECTING, reaches
 from backend.core.wire import as_json
 from backend.evidence.retention import legal_holds
-from backend.evidence.retention.legal_holds import Hold
+from backend.evidence.retention.legal_holds import NewHold
 
 INSERT = """
 INSERT INTO complaint (id, organ, channel, anonymous, complainant, contact, words, case_ref, shift, place, radius_m,
@@ -162,11 +162,11 @@ async def _about(occasion: Occasion, entry: ReceiveComplaint) -> About:
 async def _keep(occasion: Occasion, asked: UUID, about: About, place: str | None, radius_m: int | None) -> None:
     law = occasion.law
     around: timedelta = law.span("complaint_hold_around")
-    await legal_holds.hold(
-        Hold(
+    await legal_holds.insert_hold(
+        NewHold(
             uuid4(), about.organ, law.messages["hold_of_complaint"].zh, occasion.actor.person, occasion.timing.as_of,
             "complaint", asked, about.person, place, radius_m, None if place is None else law.count("datums_apart"),
-            since=about.started_at - around, until=about.ended_at + around,
+            started_at=about.started_at - around, ended_at=about.ended_at + around,
         )
     )  # fmt: skip
 

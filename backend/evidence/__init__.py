@@ -1,1 +1,1 @@
-"""Footage and papers: declared, received in parts by the store itself, sealed, and receipted (R.32)."""
+"""Footage and papers: declare them, upload them in parts to the store, seal them and sign a receipt (R.32)."""

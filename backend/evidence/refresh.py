@@ -1,4 +1,4 @@
-"""What footage changes about acts: whoever wore the camera, and whom they led, may have fewer gaps, or more."""
+"""Refresh the findings that footage changes: acts of the wearer and of those they led gain or lose gaps."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -13,18 +13,21 @@ from backend.law.catalogue import law
 LED = """
 SELECT DISTINCT s.auxiliary FROM recording r JOIN supervision s ON s.officer = r.wearer AND s.during && r.during
 """
-SPAN = "SELECT wearer, started_at, ended_at FROM recording WHERE id = $1"
+TIMES = "SELECT wearer, started_at, ended_at FROM recording WHERE id = $1"
 
 
 async def lock_concerned(owner: UUID, uploads: Sequence[UUID]) -> None:
-    """Hold the owner of these bytes, and who named them as leading while the camera ran, until the transaction ends."""
+    """Lock, for this transaction, the owner and the auxiliaries who named them as leading while the camera ran."""
     led = await fetch(f"{LED} WHERE r.id = ANY ($1)", list(uploads))
     await lock_persons([owner, *(row["auxiliary"] for row in led)])
 
 
-async def look_again(upload: UUID, at: datetime) -> None:
-    """Find anew what is wrong in the time that this footage covers or, without an end, claimed; a paper has none."""
-    row = await first(SPAN, upload)
+async def refresh_findings(upload: UUID, at: datetime) -> None:
+    """Refresh the findings of the time that this footage covers, or claimed while its end was not known.
+
+    Does nothing for a paper.
+    """
+    row = await first(TIMES, upload)
     if row is not None:
         reach = row["started_at"] + law().span("open_recording_ceiling")
         until = max(row["ended_at"] or reach, reach)

@@ -1,13 +1,22 @@
-"""Declaring, completing and asking about uploads on the wire."""
+"""Wire structs of uploads, descriptions and holds: entries, calls and their answers."""
 
 from typing import Annotated, Literal
 from uuid import UUID
 
 import msgspec
 
+from backend.core.described import OrganCode, Radius, SentAt
 from backend.core.wire import BIGINT, WHOLE, Entry, Moment, Name, Place, Receipt, Words
 
 State = Literal["declared", "receiving", "received", "sealed", "mismatch", "abandoned"]
+UploadState = Annotated[
+    State,
+    msgspec.Meta(
+        description="declared: no part was asked for yet; receiving: parts arrive; received: complete, being sealed; "
+        "sealed: locked and signed for; mismatch: other bytes arrived than declared, send the file again; "
+        "abandoned: nobody went on with it, it may be taken up again"
+    ),
+]
 TimeSource = Literal["clock", "metadata", "file_name", "file_time"]
 FileName = Annotated[
     str,
@@ -15,191 +24,251 @@ FileName = Annotated[
         min_length=1,
         max_length=255,
         pattern=r"^(?!\.{1,2}$)[^/\\\x00-\x1f\x7f\u202a-\u202e\u2066-\u2069\ud800-\udfff]+" + WHOLE,
-        description="a name, not a path; kept, never trusted",
+        description="name of the file, without a path; stored, never trusted",
     ),
 ]
 Sha256 = Annotated[
     str, msgspec.Meta(pattern="^[0-9a-f]{64}" + WHOLE, description="SHA-256 of the file, lower-case hex")
 ]
-Bytes = Annotated[int, msgspec.Meta(ge=1, le=BIGINT, description="size of the file")]
+Bytes = Annotated[int, msgspec.Meta(ge=1, le=BIGINT, description="size of the file in bytes")]
+DeclaredBytes = Annotated[
+    Bytes | None, msgspec.Meta(description="size of the file in bytes; null: follows when the upload is completed")
+]
 Serial = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._-]{1,40}" + WHOLE)]
 FootageType = Annotated[str, msgspec.Meta(max_length=80, pattern=r"^(video|audio)/[a-z0-9][a-z0-9.+-]*" + WHOLE)]
 PaperType = Annotated[
     str,
     msgspec.Meta(max_length=80, pattern=r"^((image|audio|video|text)/[a-z0-9][a-z0-9.+-]*|application/pdf)" + WHOLE),
 ]
+DeclaredSha256 = Annotated[
+    Sha256 | None,
+    msgspec.Meta(description="SHA-256 of the file, lower-case hex; null: follows when the upload is completed"),
+]
 DAY_MS = 86_400_000
-Offset = Annotated[int, msgspec.Meta(ge=0, le=366 * DAY_MS, description="milliseconds from the start of the footage")]
+Offset = Annotated[int, msgspec.Meta(ge=0, le=366 * DAY_MS)]
 
 
 class DeclareRecording(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """There is footage of the wearer. Its id is the upload's id. Size, digest and end may follow at complete."""
+    """Declare footage. Its id is the upload's id. Size, digest and end may follow when the upload is completed."""
 
-    camera_serial: Serial
+    camera_serial: Annotated[Serial, msgspec.Meta(description="serial number of the camera")]
     file_name: FileName
-    media_type: FootageType
-    started_at: Annotated[Moment, msgspec.Meta(description="by the camera's clock")]
-    ended_at: Annotated[Moment, msgspec.Meta(description="by the camera's clock")] | None = None
+    media_type: Annotated[FootageType, msgspec.Meta(description="media type of the file, such as video/mp4")]
+    started_at: Annotated[Moment, msgspec.Meta(description="start of the footage, by the camera's clock")]
+    ended_at: Annotated[
+        Moment | None,
+        msgspec.Meta(
+            description="end of the footage, by the camera's clock; null: follows when the upload is completed"
+        ),
+    ] = None
     camera_offset_ms: Annotated[
-        int, msgspec.Meta(ge=-36500 * DAY_MS, le=36500 * DAY_MS, description="camera's clock minus this device's")
+        int,
+        msgspec.Meta(
+            ge=-36500 * DAY_MS, le=36500 * DAY_MS, description="camera's clock minus this device's, in milliseconds"
+        ),
     ] = 0
-    wearer: (
-        Annotated[UUID, msgspec.Meta(description="oneself, if left out; a docking station names the wearer")] | None
-    ) = None
+    wearer: Annotated[
+        UUID | None,
+        msgspec.Meta(description="id of the person who wore the camera; null: oneself; a docking station must name it"),
+    ] = None
     time_source: Annotated[
-        TimeSource, msgspec.Meta(description="where started_at was read: the camera's clock, or the file itself")
+        TimeSource,
+        msgspec.Meta(
+            description="where started_at was read: clock: the camera's clock; metadata: inside the file; file_name: "
+            "its name; file_time: its date in the file system. Stored, not trusted"
+        ),
     ] = "clock"
-    key_mark: Annotated[bool, msgspec.Meta(description="重点标记")] = False
-    bytes: Bytes | None = None
-    sha256: Sha256 | None = None
+    key_mark: Annotated[bool, msgspec.Meta(description="the wearer marked it as important (重点标记)")] = False
+    bytes: DeclaredBytes = None
+    sha256: DeclaredSha256 = None
 
 
 class DeclareDocument(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """There is a paper or photo. Its id is the upload's id."""
+    """Declare a paper or photo. Its id is the upload's id."""
 
-    title: Name
+    title: Annotated[Name, msgspec.Meta(description="what the paper or photo is")]
     file_name: FileName
-    media_type: PaperType
-    bytes: Bytes | None = None
-    sha256: Sha256 | None = None
+    media_type: Annotated[PaperType, msgspec.Meta(description="media type of the file, such as application/pdf")]
+    bytes: DeclaredBytes = None
+    sha256: DeclaredSha256 = None
 
 
 class KeyContent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What one stretch of footage shows. Milliseconds from the start of the footage."""
+    """What one stretch of footage shows."""
 
-    from_ms: Offset
-    to_ms: Offset
+    from_ms: Annotated[
+        Offset, msgspec.Meta(description="start of the stretch, in milliseconds from the start of the footage")
+    ]
+    to_ms: Annotated[
+        Offset, msgspec.Meta(description="end of the stretch, in milliseconds from the start of the footage")
+    ]
     words: Annotated[Words, msgspec.Meta(description="what is seen and heard there")]
 
 
 class DescribeRecording(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """The key content of footage with its time spans. A later description stands, earlier ones stay readable."""
+    """Describe the key content of footage with its time spans. The latest one stands; earlier ones stay readable."""
 
-    recording: Annotated[UUID, msgspec.Meta(description="the footage, by its id")]
+    recording: Annotated[UUID, msgspec.Meta(description="id of the recording that is described")]
     content: Annotated[
-        tuple[KeyContent, ...], msgspec.Meta(min_length=1, max_length=200, description="stretch by stretch")
+        tuple[KeyContent, ...], msgspec.Meta(min_length=1, max_length=200, description="the stretches described")
     ]
 
 
 class Described(msgspec.Struct, frozen=True, kw_only=True):
-    """A description as it was kept. `recording`: the id under which the bytes are kept."""
+    """A description as it was stored."""
 
-    recording: Annotated[UUID, msgspec.Meta(description="the id under which the bytes are kept")]
-    stretches: Annotated[int, msgspec.Meta(description="how many stretches it describes")]
+    recording: Annotated[UUID, msgspec.Meta(description="id under which the bytes of the recording are kept")]
+    stretches: Annotated[int, msgspec.Meta(description="number of stretches it describes")]
 
 
 class DescriptionReceipt(Receipt, kw_only=True):
     """The answer to a description."""
 
-    described: Described
+    described: Annotated[Described, msgspec.Meta(description="the description as it was stored")]
+
+
+PartSize = Annotated[int, msgspec.Meta(description="size of every part but the last, in bytes")]
+UploadId = Annotated[UUID, msgspec.Meta(description="id of the upload, as asked for")]
 
 
 class UploadStanding(msgspec.Struct, frozen=True, kw_only=True):
-    """An upload as it stands. `same_as`: these bytes are already kept under that id, whose state this is."""
+    """An upload as it stands. Where `same_as` is set, state and part size are those of that upload."""
 
-    id: UUID
-    state: State
-    part_size: Annotated[int, msgspec.Meta(description="bytes of every part but the last")]
-    same_as: UUID | None
+    id: Annotated[UUID, msgspec.Meta(description="id of the declared upload")]
+    state: UploadState
+    part_size: PartSize
+    same_as: Annotated[
+        UUID | None,
+        msgspec.Meta(description="id of the upload under which the same bytes are kept already; null: they are new"),
+    ]
 
 
 class UploadReceipt(Receipt, kw_only=True):
     """The answer to a declaration."""
 
-    upload: UploadStanding
+    upload: Annotated[UploadStanding, msgspec.Meta(description="the upload as it stands")]
 
 
-class Complete(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Every part has been sent. What the declaration left out comes now; what it said must agree."""
-
-    sent_at: Moment
-    bytes: Bytes | None = None
-    sha256: Sha256 | None = None
-    ended_at: Annotated[Moment, msgspec.Meta(description="of a recording, by the camera's clock")] | None = None
-
-
-class PartToSend(msgspec.Struct, frozen=True, kw_only=True):
-    """One part the store does not have: PUT exactly these bytes of the file to `url`, with Content-MD5."""
-
-    number: int
-    offset: int
-    bytes: Annotated[int, msgspec.Meta(description="fewer in the last part of a file whose size is not known yet")]
-    url: str
-    url_expires_at: Moment
-
-
-class Parts(msgspec.Struct, frozen=True, kw_only=True):
-    """What the store has, and signed URLs for the first parts that it has not."""
-
-    id: UUID
-    state: State
-    part_size: int
-    parts: Annotated[int, msgspec.Meta(description="how many parts the file makes")] | None
-    have: Annotated[list[tuple[int, int]], msgspec.Meta(description="runs of part numbers, both ends included")]
-    missing: list[PartToSend]
-
-
-class Sealed(msgspec.Struct, frozen=True, kw_only=True):
-    """`receipt`: a JWS over id, sha256, bytes and time; keep the file until you hold it and have verified it."""
-
-    id: UUID
-    state: State
-    receipt: str | None
-    advice: Annotated[str, msgspec.Meta(description="what to do now, in the reader's language")]
-
-
-Radius = Annotated[int, msgspec.Meta(ge=1, le=20_000, description="metres around the place")]
-
-
-HoldCategory = Annotated[
-    Literal["case_evidence", "obstruction", "major_incident", "other_major"],
-    msgspec.Meta(
-        description="公通字〔2016〕14号: case_evidence 案件证据, obstruction 阻碍执行职务, "
-        "major_incident 重大或群体性事件, other_major 其他重大疑难复杂警情"
-    ),
+CompletedBytes = Annotated[Bytes | None, msgspec.Meta(description="size of the file in bytes; null: as declared")]
+CompletedSha256 = Annotated[
+    Sha256 | None, msgspec.Meta(description="SHA-256 of the file, lower-case hex; null: as declared")
 ]
 
 
-class PlaceHold(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """What this covers must stay: one of `person`, `place`, `recording`. Its id is the hold's id.
+class Complete(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Every part was sent. Says what the declaration left out; what it repeats must agree with the declaration."""
 
-    A person: their footage in this time, and that of whoever they named as leading; a place: footage of the organ and
-    those below it that may show it. What is declared later is covered when it comes.
+    sent_at: SentAt
+    bytes: CompletedBytes = None
+    sha256: CompletedSha256 = None
+    ended_at: Annotated[
+        Moment | None,
+        msgspec.Meta(description="end of the footage, by the camera's clock; null: as declared, or not known"),
+    ] = None
+
+
+class PartToSend(msgspec.Struct, frozen=True, kw_only=True):
+    """One part that the store does not have: PUT exactly these bytes of the file to `url`, with Content-MD5."""
+
+    number: Annotated[int, msgspec.Meta(description="number of the part, from 1")]
+    offset: Annotated[int, msgspec.Meta(description="where the part begins in the file, in bytes")]
+    bytes: Annotated[
+        int,
+        msgspec.Meta(
+            description="size of the part in bytes; the last part may be smaller while the file's size is not known"
+        ),
+    ]
+    url: Annotated[str, msgspec.Meta(description="PUT the bytes to this URL, with Content-MD5")]
+    url_expires_at: Annotated[
+        Moment, msgspec.Meta(description="the URL is valid until then; after that, ask for the parts again")
+    ]
+
+
+class Parts(msgspec.Struct, frozen=True, kw_only=True):
+    """The parts that the store has, and signed URLs for the first parts that it does not have."""
+
+    id: UploadId
+    state: UploadState
+    part_size: PartSize
+    parts: Annotated[
+        int | None, msgspec.Meta(description="number of parts of the file; null: its size is not known yet")
+    ]
+    have: Annotated[
+        list[tuple[int, int]],
+        msgspec.Meta(description="parts that the store has, as runs [first, last] of part numbers, both included"),
+    ]
+    missing: Annotated[
+        list[PartToSend],
+        msgspec.Meta(description="the first parts that the store does not have; ask again for more once they are sent"),
+    ]
+
+
+class Sealed(msgspec.Struct, frozen=True, kw_only=True):
+    """State of an upload and its receipt. Keep the file until you have the receipt and have verified it."""
+
+    id: UploadId
+    state: UploadState
+    receipt: Annotated[
+        str | None, msgspec.Meta(description="a JWS over id, sha256, bytes and time of sealing; null: not sealed yet")
+    ]
+    advice: Annotated[str, msgspec.Meta(description="what to do now, in the reader's language")]
+
+
+HoldCategory = Literal["case_evidence", "obstruction", "major_incident", "other_major"]
+CategoryOrNone = Annotated[
+    HoldCategory | None,
+    msgspec.Meta(
+        description="kind of footage that is kept for ever (公通字〔2016〕14号): case_evidence 案件证据, "
+        "obstruction 阻碍执行职务, major_incident 重大或群体性事件, other_major 其他重大疑难复杂警情; "
+        "a hold with a category is permanent; null: none of them"
+    ),
+]
+Permanent = Annotated[bool, msgspec.Meta(description="without an end: it is released only as a mistake")]
+
+
+class PlaceHold(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Place a hold on exactly one of `person`, `place`, `recording`. Its id is the hold's id.
+
+    A hold on a person covers their footage in this time, and that of the officers they named as leading. A hold on a
+    place covers footage of the organ, and those below it, that may show the place. Footage declared later is covered
+    too.
     """
 
-    number: Annotated[Name, msgspec.Meta(description="of the case or task that asks for it")]
-    reason: Words
-    person: UUID | None = None
-    place: Place | None = None
-    radius_m: Radius | None = None
-    recording: UUID | None = None
-    started_at: Annotated[Moment, msgspec.Meta(description="with `person` and `place`: from when")] | None = None
-    ended_at: Annotated[Moment, msgspec.Meta(description="and until when; none: without an end")] | None = None
-    permanent: Annotated[bool, msgspec.Meta(description="for ever: it is released only as a mistake")] = False
-    category: (
-        Annotated[HoldCategory, msgspec.Meta(description="why it is kept for ever; with it, it is permanent")] | None
-    ) = None
+    number: Annotated[Name, msgspec.Meta(description="number of the case or task that needs the hold")]
+    reason: Annotated[Words, msgspec.Meta(description="why the footage must be kept")]
+    person: Annotated[UUID | None, msgspec.Meta(description="id of the person whose footage is held")] = None
+    place: Annotated[Place | None, msgspec.Meta(description="footage that may show this place is held")] = None
+    radius_m: Annotated[
+        Radius | None, msgspec.Meta(description="radius around `place`, in metres; given with `place` only")
+    ] = None
+    recording: Annotated[UUID | None, msgspec.Meta(description="id of the recording that is held")] = None
+    started_at: Annotated[
+        Moment | None, msgspec.Meta(description="start of the time covered; given with `person` and `place` only")
+    ] = None
+    ended_at: Annotated[Moment | None, msgspec.Meta(description="end of the time covered; null: without an end")] = None
+    permanent: Permanent = False
+    category: CategoryOrNone = None
 
 
 class ReleaseHold(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """It is needed no more. Other holds on the same footage stay."""
+    """Release a hold that is needed no more. Other holds on the same footage stay."""
 
-    hold: UUID
-    why: Words
-    mistaken: Annotated[bool, msgspec.Meta(description="it should never have been permanent")] = False
+    hold: Annotated[UUID, msgspec.Meta(description="id of the hold")]
+    why: Annotated[Words, msgspec.Meta(description="why it is needed no more")]
+    mistaken: Annotated[bool, msgspec.Meta(description="the hold should never have been permanent")] = False
 
 
 class HoldStanding(msgspec.Struct, frozen=True, kw_only=True):
     """A hold as it stands."""
 
-    id: UUID
-    organ: str
-    placed_at: Moment
-    permanent: bool
-    released_at: Moment | None
+    id: Annotated[UUID, msgspec.Meta(description="id of the hold")]
+    organ: OrganCode
+    placed_at: Annotated[Moment, msgspec.Meta(description="when the hold was placed")]
+    permanent: Permanent
+    released_at: Annotated[Moment | None, msgspec.Meta(description="when the hold was released; null: it stands")]
 
 
 class HoldReceipt(Receipt, kw_only=True):
     """The answer to placing or releasing a hold."""
 
-    hold: HoldStanding
+    hold: Annotated[HoldStanding, msgspec.Meta(description="the hold as it stands")]

@@ -1,8 +1,10 @@
-"""Sealing: the server re-reads every byte, compares the digest, locks the version, then signs.
+"""Sealing: read every byte back, compare the digest, lock the version, then sign the receipt.
 
-Guarantees: it may run twice and commits once; a version whose bytes do not match is never locked and the device is
-told to send again; a file that is no media, or whose duration disagrees, is a finding and is sealed all the same: the
-bytes are what was sent; of bytes that are refused no still is left. Source: DESIGN §7; retention: 公通字〔2016〕14号.
+Guarantees: a job may run twice and commits once. A version whose bytes do not match is never locked: it is removed,
+with its poster, and the device must send the file again. A file that is no media, or whose duration disagrees, gets a
+finding and is sealed all the same: these are the bytes that were sent.
+
+Source: DESIGN §7; retention: 公通字〔2016〕14号.
 """
 
 import asyncio
@@ -25,34 +27,35 @@ from backend.core.database import Record, execute, fetch, first, rows_touched, t
 from backend.core.findings import Finding
 from backend.core.keys import Keys
 from backend.evidence import rules
-from backend.evidence.refresh import lock_concerned, look_again
+from backend.evidence.refresh import lock_concerned, refresh_findings
 from backend.evidence.retention import legal_holds
+from backend.evidence.tables import Upload
 from backend.law.catalogue import law
 from storage.evidence_store import EvidenceStore, ObjectUnknown, StoredObject
 
 PROBE_SECONDS = 600
-LONGEST_FILM_MS = 366 * 86_400_000  # what claims more is a file made to deceive
+LONGEST_FILM_MS = 366 * 86_400_000  # a file that claims more was made to deceive
 ISSUER = "fujing"
 RECEIPT_TYPE = "fujing-receipt+jwt"
-ROW = """
+SELECT_RECEIVED = """
 SELECT u.*, r.started_at, r.ended_at FROM upload u LEFT JOIN recording r ON r.id = u.id
 WHERE u.id = $1 AND u.state = 'received'
 """
-MISMATCH = """
+SET_MISMATCH = """
 UPDATE upload SET state = 'mismatch', store_upload = NULL, sha256 = CASE WHEN digest_declared THEN sha256 END
 WHERE id = $1 AND state = 'received'
-"""  # a digest told only at complete may be told anew
-SEALED = """
+"""  # a digest that was not declared may be another one at the next completion
+SET_SEALED = """
 UPDATE upload SET state = 'sealed', version = $2, sealed_at = $3, locked_until = $4, receipt = $5
 WHERE id = $1 AND state = 'received'
 """
-ASK_AGAIN = """
+WITHOUT_JOB = """
 UPDATE upload SET touched_at = $2 WHERE state = 'received' AND touched_at < $1 AND NOT EXISTS (
     SELECT FROM pgqueuer q WHERE q.entrypoint = 'seal' AND q.payload = uuid_send(upload.id)
         AND q.status IN ('queued', 'picked')
 ) RETURNING id
 """
-ABANDON = """
+SET_ABANDONED = """
 WITH old AS (
     SELECT id, object_key, store_upload FROM upload
     WHERE state IN ('declared', 'receiving', 'mismatch') AND touched_at < $1 FOR UPDATE SKIP LOCKED
@@ -64,116 +67,121 @@ log = structlog.get_logger()
 
 
 class Probe(msgspec.Struct, frozen=True):
-    """What the bounded child saw; `media` is false for what is none, and for what made the child fail."""
+    """Answer of the probing child. `media` is false for a file that is none, or that made the child fail."""
 
     media: bool
     duration_ms: Annotated[int, msgspec.Meta(ge=0, le=LONGEST_FILM_MS)] | None = None
     codec: str | None = None
-    poster: bytes | None = None  # a still frame: a JPEG
+    poster: bytes | None = None  # the first frame, as a JPEG
 
 
 class ProbedFile(msgspec.Struct, frozen=True):
-    """What the probe saw, and the version of the still that stands in the store, not locked yet."""
+    """The answer of the probe, and the version of the poster in the store, not locked yet."""
 
     probe: Probe
     poster: str | None = None
 
 
 async def seal(store: EvidenceStore, keys: Keys, upload: UUID) -> None:
-    """Seal one received upload. Raises StoreUnavailable, upon which the job is tried again."""
-    row = await first(ROW, upload)
+    """Seal one received upload. Raises StoreUnavailable; the job is tried again then."""
+    row = await first(SELECT_RECEIVED, upload)
     if row is None:
         return
     try:
-        found = await store.find(row["object_key"])
+        stored = await store.find(row["object_key"])
     except ObjectUnknown:
-        await remove_stills(store, upload)
-        await _refuse(row, "nothing")
+        await remove_posters(store, upload)
+        await _set_mismatch(row, "nothing")
         return
-    looking = asyncio.create_task(_look(store, found, row))
+    probing = asyncio.create_task(_probe(store, stored, row))
     try:
-        sha256, size = await store.digest(found.key, found.version)
-        seen = await looking
+        sha256, size = await store.digest(stored.key, stored.version)
+        probed = await probing
     finally:
-        looking.cancel()
+        probing.cancel()
     if (sha256, size) == (row["sha256"], row["bytes"]):
-        await _lock_and_sign(store, keys, row, found, seen)
+        await _lock_and_sign(store, keys, row, stored, probed)
         return
-    await remove_stills(store, upload)  # first: while the file is there, a killed worker's job is done again
-    await store.remove(found.key, found.version)
-    await _refuse(row, sha256)
+    await remove_posters(store, upload)  # first: as long as the file is there, a killed worker's job is repeated
+    await store.remove(stored.key, stored.version)
+    await _set_mismatch(row, sha256)
 
 
 async def _lock_and_sign(
-    store: EvidenceStore, keys: Keys, row: Record, found: StoredObject, seen: ProbedFile | None
+    store: EvidenceStore, keys: Keys, row: Record, stored: StoredObject, probed: ProbedFile | None
 ) -> None:
+    """Lock the file and its poster, sign the receipt, and record both in one transaction."""
     now = datetime.now(UTC)
     ended = row["ended_at"] or row["started_at"] or row["declared_at"]
     until = rules.locked_until(ended, now, law().span("footage_retention"), law().span("sealed_retention_floor"))
     until = until.replace(microsecond=0) + timedelta(seconds=1)
-    kept = [(found.key, found.version)]
-    if seen is not None and seen.poster is not None:
-        kept.append((poster_key(row["id"]), seen.poster))
-    await asyncio.gather(*(store.lock(key, version, until) for key, version in kept))
-    signed = keys.evidence.sign(
-        {
-            "iss": ISSUER,
-            "id": str(row["id"]),
-            "sha256": row["sha256"],
-            "bytes": row["bytes"],
-            "sealed_at": journal.utc(now),
-        },
-        RECEIPT_TYPE,
-    )
+    versions = [(stored.key, stored.version)]
+    if probed is not None and probed.poster is not None:
+        versions.append((poster_key(row["id"]), probed.poster))
+    await asyncio.gather(*(store.lock(key, version, until) for key, version in versions))
+    receipt = _signed_receipt(keys, row, now)
     async with tx():
         await lock_concerned(row["owner"], [row["id"]])
-        if rows_touched(await execute(SEALED, row["id"], found.version, now, until, signed)) == 0:
+        if rows_touched(await execute(SET_SEALED, row["id"], stored.version, now, until, receipt)) == 0:
             return
-        await _note(row, seen)
-        await look_again(row["id"], now)
-        if await legal_holds.covers(row["id"]):
+        await _save_probe(row, probed)
+        await refresh_findings(row["id"], now)
+        if await legal_holds.is_held(row["id"]):
             await jobs.enqueue(jobs.HOLD, row["id"])
         facts = {
             "sha256": row["sha256"],
             "bytes": row["bytes"],
-            "version": found.version,
+            "version": stored.version,
             "locked_until": journal.utc(until),
         }
-        await _tell(row, "evidence/seal", now, facts)
+        await append_line(row, "evidence/seal", now, facts)
 
 
-async def _refuse(row: Record, found: str) -> None:
-    """The bytes are not what was declared: nothing was locked, and the device is told to send again."""
+def _signed_receipt(keys: Keys, row: Record, now: datetime) -> str:
+    """The receipt: a JWS over id, digest, size and time of sealing."""
+    claims = {
+        "iss": ISSUER,
+        "id": str(row["id"]),
+        "sha256": row["sha256"],
+        "bytes": row["bytes"],
+        "sealed_at": journal.utc(now),
+    }
+    return keys.evidence.sign(claims, RECEIPT_TYPE)
+
+
+async def _set_mismatch(row: Record, sha256: str) -> None:
+    """Record that other bytes were stored than declared: nothing was locked, and the device must send them again."""
     async with tx():
         await lock_concerned(row["owner"], [row["id"]])
-        if rows_touched(await execute(MISMATCH, row["id"])) == 1:
-            await look_again(row["id"], datetime.now(UTC))
-            facts = {"declared": row["sha256"], "found": found}
-            await _tell(row, "evidence/mismatch", datetime.now(UTC), facts)
+        if rows_touched(await execute(SET_MISMATCH, row["id"])) == 1:
+            await refresh_findings(row["id"], datetime.now(UTC))
+            facts = {"declared": row["sha256"], "found": sha256}
+            await append_line(row, "evidence/mismatch", datetime.now(UTC), facts)
 
 
 def poster_key(upload: UUID) -> str:
+    """The key of the poster: the first frame of a recording, as a JPEG."""
     return f"poster/{upload}"
 
 
-async def remove_stills(store: EvidenceStore, upload: UUID) -> None:
-    """All of them: a worker that was killed before it could say so has left one that no row knows.
+async def remove_posters(store: EvidenceStore, upload: UUID) -> None:
+    """Remove every version of the poster, also one that a killed worker put and no row names.
 
-    Raises ObjectLocked where one is still kept.
+    Raises ObjectLocked where one is still locked.
     """
-    for still in await store.versions(poster_key(upload)):
-        await store.remove(still.key, still.version)
+    for poster in await store.versions(poster_key(upload)):
+        await store.remove(poster.key, poster.version)
 
 
-async def _note(row: Record, seen: ProbedFile | None) -> None:
-    """What the probe saw beside what was claimed."""
-    if seen is None:
+async def _save_probe(row: Record, probed: ProbedFile | None) -> None:
+    """Record the answer of the probe, and a finding where it contradicts the declaration."""
+    if probed is None:
         return
     await execute(
         "UPDATE recording SET probed_ms = $2, codec = $3, poster_version = $4 WHERE id = $1", row["id"],
-        seen.probe.duration_ms, seen.probe.codec, seen.poster,
+        probed.probe.duration_ms, probed.probe.codec, probed.poster,
     )  # fmt: skip
-    kind = _wrong(row, seen.probe)
+    kind = _finding_kind(row, probed.probe)
     if kind is not None:
         await findings.stand(
             Finding(
@@ -183,22 +191,23 @@ async def _note(row: Record, seen: ProbedFile | None) -> None:
         )  # fmt: skip
 
 
-def _wrong(row: Record, seen: Probe) -> str | None:
-    if not seen.media or seen.duration_ms is None:
+def _finding_kind(row: Record, probe: Probe) -> str | None:
+    """The finding that the probe gives rise to, if any."""
+    if not probe.media or probe.duration_ms is None:
         return "not_media"
     if row["ended_at"] is None:
         return "end_unknown"
-    claimed, probed = row["ended_at"] - row["started_at"], timedelta(milliseconds=seen.duration_ms)
+    claimed, probed = row["ended_at"] - row["started_at"], timedelta(milliseconds=probe.duration_ms)
     tolerance, share = law().span("duration_tolerance"), law().count("duration_tolerance_share")
     return "duration_disagrees" if rules.durations_disagree(claimed, probed, tolerance, share) else None
 
 
-async def _look(store: EvidenceStore, found: StoredObject, row: Record) -> ProbedFile | None:
-    """Ask the child, while the digest is read, and keep the still that it made; a paper is not looked into."""
+async def _probe(store: EvidenceStore, stored: StoredObject, row: Record) -> ProbedFile | None:
+    """Probe a recording in a child process and store its poster. None for a paper, which is not probed."""
     if row["kind"] != "recording":
         return None
-    url = store.sign_read(found.key, found.version, timedelta(seconds=2 * PROBE_SECONDS))  # one may take over
-    probe = await asyncio.to_thread(PROBERS.ask, url, found.bytes)
+    url = store.sign_read(stored.key, stored.version, timedelta(seconds=2 * PROBE_SECONDS))  # for two attempts
+    probe = await asyncio.to_thread(PROBERS.probe, url, stored.bytes)
     if probe.poster is None:
         return ProbedFile(probe)
     put = await store.put(poster_key(row["id"]), probe.poster, "image/jpeg")
@@ -206,24 +215,24 @@ async def _look(store: EvidenceStore, found: StoredObject, row: Record) -> Probe
 
 
 class Probers:
-    """Probing servers that wait for a file; one more is started where all are busy. They end with this process."""
+    """Idle probing servers; another one is started where all are busy. They end with this process."""
 
     def __init__(self) -> None:
         self._idle: list[subprocess.Popen[bytes]] = []
 
-    def ask(self, url: str, size: int) -> Probe:
-        """What a server's child saw; no media where none comes back.
+    def probe(self, url: str, size: int) -> Probe:
+        """Probe the file at this URL. Answers "no media" where two servers give no answer.
 
-        A server that dies or is silent for too long is replaced, once for a file.
+        A server that dies, or does not answer in time, is replaced once for each file.
         """
         longest = law().span("longest_frame").total_seconds()
         order = json.dumps({"url": url, "bytes": size, "longest_frame": longest}).encode() + b"\n"
         for choose in (self._take, _start_prober):
             server = choose()
-            seen = _asked(server, order)
-            if seen is not None:
+            probe = _send_order(server, order)
+            if probe is not None:
                 self._idle.append(server)
-                return seen
+                return probe
             _end(server)
         return Probe(media=False)
 
@@ -247,7 +256,8 @@ def _end(server: subprocess.Popen[bytes]) -> None:
     server.wait()
 
 
-def _asked(server: subprocess.Popen[bytes], order: bytes) -> Probe | None:
+def _send_order(server: subprocess.Popen[bytes], order: bytes) -> Probe | None:
+    """The answer of the server to the order; None where it dies or is silent for too long."""
     if server.stdin is None or server.stdout is None:
         return None
     try:
@@ -259,7 +269,8 @@ def _asked(server: subprocess.Popen[bytes], order: bytes) -> Probe | None:
         return None
 
 
-async def _tell(row: Record, verb: str, now: datetime, facts: dict[str, object]) -> None:
+async def append_line(row: Record, verb: str, now: datetime, facts: dict[str, object]) -> None:
+    """Append to the journal what the server did with an upload. `row`: its id, owner and organ."""
     await journal.append(
         journal.Line(
             at=now, verb=verb, outcome="done", organ=row["organ"], subjects=[row["id"], row["owner"]], facts=facts
@@ -268,42 +279,43 @@ async def _tell(row: Record, verb: str, now: datetime, facts: dict[str, object])
 
 
 async def sweep(store: EvidenceStore, now: datetime) -> dict[str, int]:
-    """What only time brings: abandon what nobody continues, seal again what no job took, drop what nobody knows."""
+    """Abandon uploads that nobody continues, enqueue lost jobs again, drop unknown uploads from the store.
+
+    Returns how many of each.
+    """
     return {
         "abandoned": await _abandon(store, now),
-        "asked_again": await _ask_again(now),
+        "enqueued_again": await _enqueue_again(now),
         "dropped": await _drop_unknown(store, now),
     }
 
 
 async def _abandon(store: EvidenceStore, now: datetime) -> int:
     async with tx():
-        rows = await fetch(ABANDON, now - law().span("upload_abandoned_after"))
+        rows = await fetch(SET_ABANDONED, now - law().span("upload_abandoned_after"))
         for row in rows:
-            await _tell(row, "evidence/abandon", now, {})
-            await look_again(row["id"], now)
+            await append_line(row, "evidence/abandon", now, {})
+            await refresh_findings(row["id"], now)
     for row in rows:
         if row["store_upload"] is not None:
             await store.abort_upload(row["object_key"], row["store_upload"])
     return len(rows)
 
 
-async def _ask_again(now: datetime) -> int:
+async def _enqueue_again(now: datetime) -> int:
+    """Enqueue the sealing of received uploads whose job was lost."""
     async with tx():
-        rows = await fetch(
-            ASK_AGAIN,
-            now - law().span("seal_again_after"), now,
-        )  # fmt: skip
+        rows = await fetch(WITHOUT_JOB, now - law().span("seal_again_after"), now)
         for row in rows:
             await jobs.enqueue(jobs.SEAL, row["id"])
     return len(rows)
 
 
 async def _drop_unknown(store: EvidenceStore, now: datetime) -> int:
-    """Uploads open in the store that no row knows: a process was killed between opening and saying so."""
+    """Abort uploads that are open in the store but in no row: a process was killed between the two steps."""
     dropped = 0
-    for key, opened in await store.open_uploads(now - law().span("upload_abandoned_after")):
-        if await first("SELECT 1 FROM upload WHERE store_upload = $1", opened) is None:
-            await store.abort_upload(key, opened)
+    for key, store_upload in await store.open_uploads(now - law().span("upload_abandoned_after")):
+        if not await Upload.exists().where(Upload.store_upload == store_upload):
+            await store.abort_upload(key, store_upload)
             dropped += 1
     return dropped

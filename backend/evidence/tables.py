@@ -1,6 +1,7 @@
-"""Uploads and what they show. The constraints stand in migrations/versions/fujing_0005_evidence.sql.
+"""Tables of uploads, recordings, papers, descriptions and holds.
 
-Those of descriptions stand in fujing_0009_descriptions.sql, those of holds in fujing_0019_holds.sql.
+Their constraints are in migrations/versions: fujing_0005_evidence.sql, fujing_0009_descriptions.sql and
+fujing_0019_holds.sql.
 """
 
 from typing import Any
@@ -14,7 +15,7 @@ from backend.people.tables import Device, Organ, Person
 
 
 class Upload(Table, db=DB):
-    """Bytes on their way into the locked store. `sha256` is hex; `version` the store's version that was sealed."""
+    """A file that is uploaded and sealed. `sha256` is hex; `version` is the version in the store that was sealed."""
 
     id = UUID(primary_key=True, default=None)
     kind = Text(null=False, default=None)
@@ -45,7 +46,7 @@ class Upload(Table, db=DB):
 
 
 class Recording(Table, db=DB):
-    """Footage (现场执法视音频资料). `started_at` is the camera's time corrected; `camera_started_at` as it was told."""
+    """Footage (现场执法视音频资料). `started_at` is `camera_started_at`, corrected to the server's clock."""
 
     id = ForeignKey(Upload, primary_key=True, null=False, on_delete=OnDelete.restrict, default=None)
     wearer = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)
@@ -71,11 +72,11 @@ class Document(Table, db=DB):
     title = Text(null=False, default=None)
 
 
-RECORDING = LazyTableReference("Recording", module_path=__name__)  # by name: its key is a reference itself
+RECORDING = LazyTableReference("Recording", module_path=__name__)  # by name, because its key is a foreign key itself
 
 
 class RecordingDescription(Table, db=DB):
-    """Who described the key content of footage, and when. Never altered: a correction is another one."""
+    """Who described the key content of footage, and when. Never altered: a correction is another description."""
 
     id = UUID(primary_key=True, default=None)
     recording: ForeignKey[Any] = ForeignKey(RECORDING, null=False, on_delete=OnDelete.restrict, default=None)
@@ -84,7 +85,7 @@ class RecordingDescription(Table, db=DB):
 
 
 class RecordingKeyContent(Table, db=DB):
-    """One stretch of a description, in milliseconds from the start of the footage; `position` from 1."""
+    """One stretch of a description. Times in milliseconds from the start of the footage; `position` from 1."""
 
     description = ForeignKey(RecordingDescription, null=False, on_delete=OnDelete.restrict, default=None)
     position = Integer(null=False, default=None)
@@ -94,7 +95,7 @@ class RecordingKeyContent(Table, db=DB):
 
 
 class Hold(Table, db=DB):
-    """What must stay, whatever its term, and why. Exactly one of `person`, `place`, `upload`, with an interval."""
+    """What must be kept beyond its term, and why. One of `person` and `place`, with a time, or `upload`."""
 
     id = UUID(primary_key=True, default=None)
     organ = ForeignKey(Organ, null=False, on_delete=OnDelete.restrict, default=None)

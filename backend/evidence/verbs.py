@@ -1,8 +1,8 @@
-"""The verbs of evidence: what each is called, records, refuses, and whom the feed tells."""
+"""The verbs of evidence: for each, its name, entry, function, refusals, and whom the feed informs."""
 
 from backend.core.examples import OTHER, SHA256, example
 from backend.core.verb import DECIDERS, DOCKS, FIELD, Event, Verb
-from backend.evidence import declaring, describing
+from backend.evidence import service
 from backend.evidence.retention import legal_holds
 from backend.evidence.schemas import (
     DeclareDocument,
@@ -17,8 +17,8 @@ from backend.evidence.schemas import (
 
 VERBS = (
     Verb(
-        name="recordings/declare", entry=DeclareRecording, receipt=UploadReceipt, record=declaring.declare_recording,
-        may=FIELD | DOCKS, concerned=declaring.the_wearer, told_to="readers",
+        name="recordings/declare", entry=DeclareRecording, receipt=UploadReceipt, record=service.declare_recording,
+        may=FIELD | DOCKS, concerned=service.concerned_by_declaring, told_to="readers",
         tag="Evidence · 视音频资料", zh="申报视音频资料", en="Declare footage",
         codes=(
             "not_the_wearer", "wearer_missing", "unknown_wearer", "end_before_start", "file_too_large",
@@ -29,8 +29,8 @@ VERBS = (
                          ended_at="2026-03-01T08:00:00+08:00", bytes=433586176, sha256=SHA256),
     ),
     Verb(
-        name="recordings/describe", entry=DescribeRecording, receipt=DescriptionReceipt, record=describing.describe,
-        may=FIELD, concerned=describing.the_wearer, told_to="readers",
+        name="recordings/describe", entry=DescribeRecording, receipt=DescriptionReceipt, record=service.describe,
+        may=FIELD, concerned=service.concerned_by_describing, told_to="readers",
         tag="Evidence · 视音频资料", zh="说明重点内容", en="Describe key content of footage",
         codes=("unknown_recording", "end_before_start", "beyond_the_footage"),
         example=example(recording=OTHER, content=[
@@ -39,7 +39,7 @@ VERBS = (
         ]),
     ),
     Verb(
-        name="documents/declare", entry=DeclareDocument, receipt=UploadReceipt, record=declaring.declare_document,
+        name="documents/declare", entry=DeclareDocument, receipt=UploadReceipt, record=service.declare_document,
         may=FIELD | DECIDERS, told_to="concerned",
         tag="Evidence · 视音频资料", zh="申报文书或照片", en="Declare a paper or photo",
         codes=("file_too_large", "too_many_uploads"),
@@ -56,7 +56,7 @@ VERBS = (
     ),
     Verb(
         name="holds/release", entry=ReleaseHold, receipt=HoldReceipt, record=legal_holds.release, may=DECIDERS,
-        concerned=legal_holds.whose_hold, field=False, told_to="nobody",
+        concerned=legal_holds.concerned_by_release, field=False, told_to="nobody",
         tag="Holds · 保全", zh="解除保全", en="Release a hold",
         codes=("unknown_hold", "own_matter", "hold_released", "hold_needed", "hold_permanent"),
         example=example(hold=OTHER, why="核查办结，无需继续保存"),

@@ -21,7 +21,7 @@ from backend.core.verb import Actor, Occasion, Outcome
 from backend.core.visibility import HANDLING, IndexPath, reaches, viewer, visible_to
 from backend.core.wire import as_json
 from backend.evidence.retention import legal_holds
-from backend.evidence.retention.legal_holds import Hold
+from backend.evidence.retention.legal_holds import NewHold
 from backend.injuries import rules
 from backend.injuries.schemas import AttachPapers, CareForSurvivors, Cost, ReportInjury, StepRecognition
 
@@ -279,8 +279,8 @@ async def _keep(occasion: Occasion, injury: UUID, organ: str, at: datetime, pers
     reason, by = occasion.law.messages["hold_of_injury"].zh, occasion.actor.person
     for person in sorted(persons):
         if not await value(KEPT, injury, person, at - around / 2, at + around / 2):
-            what = Hold(uuid4(), organ, reason, by, occasion.timing.as_of, "injury", injury, person)
-            await legal_holds.hold(what._replace(since=since, until=until))
+            what = NewHold(uuid4(), organ, reason, by, occasion.timing.as_of, "injury", injury, person)
+            await legal_holds.insert_hold(what._replace(started_at=since, ended_at=until))
 
 
 async def _died(injury: UUID) -> None:

@@ -15,7 +15,7 @@ from backend.core.paging import as_row, planned_once
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor
 from backend.core.visibility import viewer
-from backend.evidence.reads import NOT_HIDDEN, RECORDINGS, RecordingRow
+from backend.evidence.reads import NOT_HIDDEN, SELECT_RECORDINGS, RecordingRow
 from backend.held.contests import RulingRow, rulings_of
 from backend.law.catalogue import Language
 from backend.shifts.reads import SHIFT, SHIFTS, ShiftRow
@@ -32,7 +32,7 @@ JOIN person o ON o.id = l.officer CROSS JOIN LATERAL unnest(l.during * tstzmulti
 WHERE s.id = $1 ORDER BY 5
 """
 FILMED = f"""
-{RECORDINGS} JOIN shift s ON s.person = r.wearer AND s.during && r.during
+{SELECT_RECORDINGS} JOIN shift s ON s.person = r.wearer AND s.during && r.during
 WHERE s.id = $1 AND u.state <> 'same_as' AND {NOT_HIDDEN.format(viewer="$2")} ORDER BY r.started_at, r.id
 """
 # Each branch by an index of its own: of one condition with OR nothing comes but a reading of the whole table.

@@ -16,7 +16,7 @@ from backend.core.journal import utc
 from backend.core.refusals import Refusal, Unknown
 from backend.core.verb import Actor, Occasion, Outcome
 from backend.core.visibility import COMMANDING, INSPECTING, reaches, viewer
-from backend.evidence.reads import RECORDING
+from backend.evidence.reads import RECORDING_FILTER
 from backend.oversight.findings_lists import FINDING
 from backend.reviews.schemas import (
     ApproveReview,
@@ -40,7 +40,7 @@ FOOTAGE = f"""
 SELECT r.id, r.wearer, r.organ, EXISTS (
     SELECT FROM restriction x WHERE x.recording = r.id AND x.lifted_at IS NULL) AS restricted
 FROM recording r WHERE r.id = (SELECT coalesce(same_as, id) FROM upload WHERE id = $3)
-    AND NOT hidden_from($1, r.wearer, r.during) AND ($4 OR ({RECORDING.condition}))
+    AND NOT hidden_from($1, r.wearer, r.during) AND ($4 OR ({RECORDING_FILTER.condition}))
 """  # noqa: S608
 TASKS = {
     "complaint": "SELECT EXISTS (SELECT FROM complaint WHERE id = $1) AND NOT may_not_handle($1, $2)",
@@ -64,7 +64,7 @@ ON CONFLICT DO NOTHING RETURNING id
 """
 VISIBLE_RECORDING = f"""
 SELECT r.id, r.organ FROM recording r
-WHERE r.id = (SELECT coalesce(same_as, id) FROM upload WHERE id = $3) AND {RECORDING.condition}
+WHERE r.id = (SELECT coalesce(same_as, id) FROM upload WHERE id = $3) AND {RECORDING_FILTER.condition}
 """  # noqa: S608
 LIFT = "UPDATE restriction SET lifted_by = $2, lifted_at = $3, lifted_why = $4 WHERE id = $1"
 REPLY = "INSERT INTO finding_reply (id, finding, by_person, words, at) VALUES ($1, $2, $3, $4, $5)"

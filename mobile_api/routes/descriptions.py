@@ -13,8 +13,8 @@ from uuid import UUID
 from litestar import MediaType, Request, Response, get
 
 from backend.core.paging import page_limit
-from backend.evidence import description_reads as described
-from backend.evidence.description_reads import Description, Descriptions, Index
+from backend.evidence import reads
+from backend.evidence.reads import Description, Descriptions, FootageIndex
 from backend.evidence.schemas import KeyContent
 from mobile_api.paging import Cursor, Limit
 from mobile_api.printing import HEADERS, clock, fact, missing, printed
@@ -44,7 +44,7 @@ async def descriptions(
     request: Request[Any, Any, Any], recording: UUID, cursor: Cursor = None, limit: Limit = None
 ) -> Descriptions:
     """Every description of one recording, newest first; the newest stands."""
-    return await described.descriptions(request.user, recording, cursor, page_limit(limit))
+    return await reads.descriptions(request.user, recording, cursor, page_limit(limit))
 
 
 @get(
@@ -53,22 +53,23 @@ async def descriptions(
 )  # fmt: skip
 async def index(request: Request[Any, Any, Any], recording: UUID) -> Response[str]:
     """The description that stands as a page to print and sign: what the footage shows, and when."""
-    return Response(page(await described.index(request.user, recording)), media_type=MediaType.HTML, headers=HEADERS)
-
-
-def page(told: Index) -> str:
-    """The index as HTML, in Beijing time."""
-    content = (
-        missing("not_described") if told.described is None else _content(told.described, told.recording.started_at)
+    return Response(
+        page(await reads.footage_index(request.user, recording)), media_type=MediaType.HTML, headers=HEADERS
     )
-    return printed("footage_index", _facts(told), content, SIGNED)
 
 
-def _facts(told: Index) -> Iterable[str]:
+def page(index: FootageIndex) -> str:
+    """The index as HTML, in Beijing time."""
+    started_at, description = index.recording.started_at, index.description
+    content = missing("not_described") if description is None else _content(description, started_at)
+    return printed("footage_index", _facts(index), content, SIGNED)
+
+
+def _facts(index: FootageIndex) -> Iterable[str]:
     """What is known of the footage itself."""
-    row = told.recording
-    yield fact("公安机关", "Organ", f"{told.organ} ({row.organ})")
-    yield fact("佩戴人", "Wearer", told.wearer)
+    row = index.recording
+    yield fact("公安机关", "Organ", f"{index.organ} ({row.organ})")
+    yield fact("佩戴人", "Wearer", index.wearer)
     yield fact("警号/辅警编号", "Badge number", row.badge)
     yield fact("执法记录仪编号", "Camera serial number", row.camera_serial)
     yield fact("文件名", "File name", row.file_name)

@@ -9,7 +9,7 @@ from litestar.response import Stream
 
 from backend.core.refusals import Refusal
 from backend.core.wire import Moment, Name
-from backend.evidence import description_reads as described
+from backend.evidence import reads
 from backend.packages import exporting
 from backend.packages.exporting import Order, Package
 from backend.reviews import watching
@@ -69,7 +69,7 @@ def _id(number: str) -> UUID:
 def _sent(request: Request[Any, Any, Any], package: Package) -> Stream:
     async def index(recording: UUID) -> str | None:
         try:
-            return page(await described.index(request.user, recording))
+            return page(await reads.footage_index(request.user, recording))
         except Refusal:  # they may watch it, and not read its description
             return None
 

@@ -1,4 +1,4 @@
-"""Real servers for the tests of storage: started here, stopped here, on loopback and private sockets only."""
+"""Start and stop real servers for the tests of storage, on loopback and private sockets only."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NEEDS_ROOT = pytest.mark.skipif(not AS_ROOT, reason="only root can become somebo
 
 @dataclass(frozen=True)
 class Station:
-    """A station's two servers, in a directory with a space and Chinese in its name."""
+    """The two servers of a station, in a directory whose name has a space and Chinese characters."""
 
     directory: Path
     postgres: PostgresAddress
@@ -52,7 +52,7 @@ def station(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Station]:
 
 @pytest.fixture
 def open_place() -> Iterator[Path]:
-    """A directory every user may enter, unlike pytest's own."""
+    """A directory that every user may enter, unlike pytest's own."""
     place = Path(tempfile.mkdtemp(prefix="open place "))
     place.chmod(0o755)
     yield place
@@ -84,7 +84,7 @@ def running(server: EmbeddedPostgres) -> Iterator[PostgresAddress]:
 
 
 async def ask(url: str, *statements: str) -> object:
-    """Runs the statements; the first value of the last one."""
+    """Run the statements; the first value of the last one."""
     connection = await asyncpg.connect(url, timeout=10)
     try:
         for statement in statements[:-1]:
@@ -95,24 +95,24 @@ async def ask(url: str, *statements: str) -> object:
 
 
 def as_daemon(work: Callable[[], object]) -> str:
-    """What `work` returns, or raises, in a process of the local user `daemon`."""
+    """Run `work` in a process of the local user `daemon`; its result, or its traceback."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
-        said = ""
+        output = ""
         try:
             entry = pwd.getpwnam("daemon")
             os.setgroups([])
             os.setgid(entry.pw_gid)
             os.setuid(entry.pw_uid)
-            said = str(work())
+            output = str(work())
         except BaseException:
-            said = traceback.format_exc()
+            output = traceback.format_exc()
         finally:
-            os.write(writer, said.encode()[-8000:])
+            os.write(writer, output.encode()[-8000:])
             os._exit(0)
     os.close(writer)
     with os.fdopen(reader) as answer:
-        said = answer.read()
+        output = answer.read()
     os.waitpid(child, 0)
-    return said
+    return output

@@ -49,8 +49,8 @@ async def read(who: Someone, recording: Any, **query: Any) -> dict[str, Any]:
     return answer.json()
 
 
-async def versions(who: Someone, recording: Any) -> list[list[str]]:
-    """What each version says, newest first."""
+async def words_of_all(who: Someone, recording: Any) -> list[list[str]]:
+    """The words of each description, newest first."""
     return [[piece["words"] for piece in item["content"]] for item in (await read(who, recording))["items"]]
 
 
@@ -60,50 +60,50 @@ async def printed(who: Someone, recording: Any) -> str:
     return answer.text
 
 
-# -- the way it goes
+# -- describe and read
 
 
 async def test_the_wearer_describes_and_the_leading_officer_describes_again(app: Litestar) -> None:
-    """Every version stays readable, the newest stands first, and each says who and when."""
+    """Every description stays readable, newest first, with its author and time."""
     lin, zhao, *_ = await a_led_patrol(app)
     footage = await footage_of(lin)
-    told = recorded(await describe(lin, footage, ARRIVAL, STATEMENT, at=ago(seconds=40)))
-    assert ({"recording": footage, "stretches": 2}, []) == (told["described"], told["findings"])
+    receipt = recorded(await describe(lin, footage, ARRIVAL, STATEMENT, at=ago(seconds=40)))
+    assert ({"recording": footage, "stretches": 2}, []) == (receipt["described"], receipt["findings"])
     again = recorded(await describe(zhao, footage, STATEMENT))
     newest, oldest = (await read(zhao, footage))["items"]
     assert (again["id"], str(zhao.id), zhao.badge, zhao.name) == tuple(
         newest[name] for name in ("id", "by_person", "badge", "name")
     )
-    assert (told["id"], lin.badge, [ARRIVAL, STATEMENT]) == (oldest["id"], oldest["badge"], oldest["content"])
+    assert (receipt["id"], lin.badge, [ARRIVAL, STATEMENT]) == (oldest["id"], oldest["badge"], oldest["content"])
     assert datetime.fromisoformat(oldest["at"]) < datetime.fromisoformat(newest["at"])
 
 
-async def test_versions_are_read_in_pages(app: Litestar) -> None:
-    """One answer is bounded, however often somebody corrects themselves."""
+async def test_descriptions_are_read_in_pages(app: Litestar) -> None:
+    """An answer has a limit, however often somebody corrects a description."""
     lin = await a_duty_auxiliary(app)
     footage = await footage_of(lin)
     for words in ("一", "二", "三"):
         recorded(await describe(lin, footage, ARRIVAL | {"words": words}))
     first = await read(lin, footage, limit=2)
     rest = await read(lin, footage, limit=2, cursor=first["next"])
-    told = [item["content"][0]["words"] for item in (*first["items"], *rest["items"])]
-    assert (["三", "二", "一"], None) == (told, rest["next"])
+    words = [item["content"][0]["words"] for item in (*first["items"], *rest["items"])]
+    assert (["三", "二", "一"], None) == (words, rest["next"])
     refused(await lin.get(f"/v1/recordings/{footage}/descriptions", cursor="nonsense"), 422, "invalid")
 
 
 async def test_the_same_description_again_is_the_same(app: Litestar) -> None:
-    """A phone that heard no answer sends it once more; other content under the id is refused."""
+    """A phone that got no answer sends it again; other content under the same id is refused."""
     lin = await a_duty_auxiliary(app)
     entry = lin.entry(recording=await footage_of(lin), content=[ARRIVAL])
     recorded(await lin.send("/v1/recordings/describe", entry))
     again = await lin.send("/v1/recordings/describe", entry)
     assert (200, "replayed") == (again.status_code, again.json()["status"])
-    assert [[ARRIVAL["words"]]] == await versions(lin, entry["recording"])
+    assert [[ARRIVAL["words"]]] == await words_of_all(lin, entry["recording"])
     refused(await lin.send("/v1/recordings/describe", entry | {"content": [STATEMENT]}), 409, "id_reused")
 
 
 async def test_footage_that_is_still_running_can_be_described(app: Litestar) -> None:
-    """Nobody knows its end yet."""
+    """Its end is not known yet."""
     lin = await a_duty_auxiliary(app)
     footage = (await declare_while_recording(lin))["id"]
     recorded(await describe(lin, footage, {"from_ms": 0, "to_ms": 36_000_000, "words": "持续看护"}))
@@ -118,13 +118,12 @@ async def test_bytes_under_two_ids_have_one_description(app: Litestar) -> None:
         kept
         == recorded(await lin.declare(id=other, bytes=len(content), sha256=sha256_of(content)))["upload"]["same_as"]
     )
-    told = recorded(await describe(lin, other, ARRIVAL))["described"]
-    assert kept == told["recording"]
-    assert [[ARRIVAL["words"]]] == await versions(lin, kept) == await versions(lin, other)
+    assert kept == recorded(await describe(lin, other, ARRIVAL))["described"]["recording"]
+    assert [[ARRIVAL["words"]]] == await words_of_all(lin, kept) == await words_of_all(lin, other)
 
 
-async def test_a_description_outlives_the_id_that_it_was_given_to(app: Litestar) -> None:
-    """Only at complete does it show that these bytes are kept under another id: nothing that was said is lost."""
+async def test_a_description_of_a_duplicate_is_read_with_the_kept_recording(app: Litestar) -> None:
+    """Only the completion shows that the bytes are kept under another id; no description is lost."""
     lin = await a_duty_auxiliary(app)
     content = some_bytes(300_000, "described before it turned out to be known")
     kept = await received(lin, content)
@@ -133,7 +132,7 @@ async def test_a_description_outlives_the_id_that_it_was_given_to(app: Litestar)
     await send_missing_of_unknown_size(lin, running, content)
     await completed(lin, running, bytes=len(content), sha256=sha256_of(content))
     assert UUID(kept) == await value("SELECT same_as FROM upload WHERE id = $1", UUID(running))
-    assert [[ARRIVAL["words"]]] == await versions(lin, kept) == await versions(lin, running)
+    assert [[ARRIVAL["words"]]] == await words_of_all(lin, kept) == await words_of_all(lin, running)
     assert ARRIVAL["words"] in await printed(lin, kept)
 
 
@@ -144,11 +143,11 @@ async def send_missing_of_unknown_size(who: Someone, upload: str, content: bytes
 
 
 async def test_words_stay_out_of_the_journal(app: Litestar) -> None:
-    """They can be erased when the law wants it; the journal holds ids, a count and a salted digest."""
+    """They can be erased when the law requires it; the journal holds ids, a count and a salted digest."""
     lin = await a_duty_auxiliary(app)
     footage = await footage_of(lin)
-    told = recorded(await describe(lin, footage, ARRIVAL))
-    line = await value("SELECT entry FROM journal WHERE entry_id = $1", UUID(told["id"]))
+    receipt = recorded(await describe(lin, footage, ARRIVAL))
+    line = await value("SELECT entry FROM journal WHERE entry_id = $1", UUID(receipt["id"]))
     assert footage.encode() in line
     assert ARRIVAL["words"].encode() not in line
     assert "words" not in line.decode()
@@ -178,13 +177,13 @@ async def test_words_stay_out_of_the_journal(app: Litestar) -> None:
     ],
     ids=range(15),
 )
-async def test_content_that_cannot_be_read_is_refused_with_its_place(app: Litestar, content: Any) -> None:
+async def test_content_that_is_invalid_is_refused_with_its_pointer(app: Litestar, content: Any) -> None:
     """And nothing is written."""
     lin = await a_duty_auxiliary(app)
     footage = await footage_of(lin)
-    told = refused(await lin.post("/v1/recordings/describe", recording=footage, content=content), 422, "invalid")
-    assert told["errors"][0]["pointer"].startswith("/content")
-    assert [] == await versions(lin, footage)
+    problem = refused(await lin.post("/v1/recordings/describe", recording=footage, content=content), 422, "invalid")
+    assert problem["errors"][0]["pointer"].startswith("/content")
+    assert [] == await words_of_all(lin, footage)
 
 
 @pytest.mark.parametrize("late", [False, True], ids=["live", "late"])
@@ -196,16 +195,16 @@ async def test_content_that_cannot_be_read_is_refused_with_its_place(app: Litest
         ({"from_ms": 0, "to_ms": 300_001 + TOLERANCE_MS}, "beyond_the_footage"),
     ],
 )
-async def test_a_span_that_cannot_be_is_refused_however_late(
+async def test_an_impossible_span_is_refused_however_late(
     app: Litestar, span: dict[str, int], code: str, late: bool
 ) -> None:
-    """What no footage can show is no matter of a rule: despite changes nothing."""
+    """It breaks no rule that `despite` could override: no footage can show it."""
     lin = await a_duty_auxiliary(app)
     footage, at = await footage_of(lin), ago(minutes=4) if late else None
     wrong = ARRIVAL | span
     refused(await describe(lin, footage, ARRIVAL, wrong, at=at), 422, code)
     refused(await describe(lin, footage, wrong, at=at, despite={"why": "仍要提交"}), 422, code)
-    assert [] == await versions(lin, footage)
+    assert [] == await words_of_all(lin, footage)
 
 
 async def test_the_ends_of_a_file_may_move_a_little(app: Litestar) -> None:
@@ -215,8 +214,8 @@ async def test_the_ends_of_a_file_may_move_a_little(app: Litestar) -> None:
     recorded(await describe(lin, footage, ARRIVAL | {"to_ms": 300_000 + TOLERANCE_MS}))
 
 
-async def test_what_the_file_holds_counts_more_than_what_was_declared(app: Litestar) -> None:
-    """Once it was probed, a claim of five minutes does not make two minutes longer."""
+async def test_the_probed_duration_counts_more_than_the_declared_one(app: Litestar) -> None:
+    """Five minutes were declared, two were probed: nothing after two minutes can be described."""
     lin = await a_duty_auxiliary(app)
     footage = await footage_of(lin)
     await execute("UPDATE recording SET probed_ms = 120000 WHERE id = $1", UUID(footage))
@@ -228,7 +227,7 @@ async def test_what_the_file_holds_counts_more_than_what_was_declared(app: Lites
 
 
 async def test_nobody_describes_who_was_not_there(app: Litestar) -> None:
-    """Not a colleague, not the chief who may see it, not an officer who led at another time, not a clerk."""
+    """Not a colleague, nor the chief who may see it, nor an officer who led at another time, nor a clerk."""
     lin, zhao, *_ = await a_led_patrol(app, minutes=30)
     footage = await footage_of(lin)
     later = await an_officer(app, name="钱进")
@@ -244,14 +243,14 @@ async def test_nobody_describes_who_was_not_there(app: Litestar) -> None:
 async def test_a_paper_is_no_footage(app: Litestar) -> None:
     """It has no time spans."""
     lin = await a_duty_auxiliary(app)
-    told = {"title": "诊断证明", "file_name": "a.pdf", "media_type": "application/pdf"}
-    paper = recorded(await lin.post("/v1/documents/declare", **told))["upload"]["id"]
+    document = {"title": "诊断证明", "file_name": "a.pdf", "media_type": "application/pdf"}
+    paper = recorded(await lin.post("/v1/documents/declare", **document))["upload"]["id"]
     refused(await describe(lin, paper, ARRIVAL), 404, "unknown_recording")
 
 
 @pytest.mark.parametrize("page", ["descriptions", "index"])
 async def test_whoever_may_see_the_recording_may_read_its_descriptions(app: Litestar, page: str) -> None:
-    """The wearer, who led, who oversees; nobody else learns that it exists."""
+    """The wearer, the officer who led, those who oversee the organ; nobody else learns that it exists."""
     lin, zhao, *_ = await a_led_patrol(app)
     footage = await footage_of(lin)
     recorded(await describe(lin, footage, ARRIVAL))
@@ -267,16 +266,16 @@ async def test_whoever_may_see_the_recording_may_read_its_descriptions(app: Lite
 
 
 async def test_the_page_says_whose_footage_it_is_and_what_it_shows_when(app: Litestar) -> None:
-    """Clock time in Beijing over midnight, whole seconds that hold the stretch, in the order of the footage."""
+    """Clock time of Beijing across midnight, in whole seconds that contain the stretch, in the order of the footage."""
     lin, _zhao, *_ = await a_led_patrol(app)
     footage = await footage_of(lin, started_at=STARTED, ended_at=STARTED + timedelta(minutes=5), bytes=433_586_176)
     recorded(await describe(lin, footage, STATEMENT, ARRIVAL | {"from_ms": 900}))
     page = await printed(lin, footage)
-    for told in (
+    for text in (
         "城关派出所", STATION, lin.name, lin.badge, "DSJ-0042", "DSJ0042_0001.mp4", footage, "433,586,176",
         "尚未封存", "2025-03-01 23:59:30", "2025-03-02 00:04:30", "尚未检测", "带班民警", "程序规定 55, 86",
     ):  # fmt: skip
-        assert told in page
+        assert text in page
     rows = re.findall(r'<tr><td class="time">(.*?)</td></tr>', page)
     cells = [re.sub(r"</td><td[^>]*>", "|", row) for row in rows]
     assert [
@@ -286,7 +285,7 @@ async def test_the_page_says_whose_footage_it_is_and_what_it_shows_when(app: Lit
 
 
 async def test_the_page_shows_digest_sealing_and_duration_once_they_are_known(app: Litestar) -> None:
-    """What proves that the footage is the one described."""
+    """They prove that this footage is the one described."""
     lin = await a_duty_auxiliary(app)
     footage = await footage_of(lin, bytes=5, sha256=(digest := sha256_of(uuid4().bytes)))
     await execute("UPDATE recording SET probed_ms = 3725999 WHERE id = $1", UUID(footage))
@@ -296,20 +295,20 @@ async def test_the_page_shows_digest_sealing_and_duration_once_they_are_known(ap
         UUID(footage), STARTED + timedelta(hours=1),
     )  # fmt: skip
     page = await printed(lin, footage)
-    for told in (digest, "2025-03-02 00:59:30", "01:02:05"):
-        assert told in page
+    for text in (digest, "2025-03-02 00:59:30", "01:02:05"):
+        assert text in page
 
 
 async def test_a_page_of_footage_that_nobody_described_says_so(app: Litestar) -> None:
-    """A printed page without content must not look like a whole one."""
+    """A printed page without content must not look like a complete one."""
     lin = await a_duty_auxiliary(app)
     page = await printed(lin, await footage_of(lin))
     assert law().messages["not_described"].zh in page
     assert "<tbody>" not in page
 
 
-async def test_what_a_person_wrote_is_never_markup(app: Litestar) -> None:
-    """Words and file names come from people: on the page they are text, and nothing of them runs."""
+async def test_text_from_people_is_never_markup(app: Litestar) -> None:
+    """Descriptions and file names are text on the page, and nothing in them runs."""
     lin = await a_duty_auxiliary(app)
     footage = await footage_of(lin, file_name='<img src=x onerror="alert(1)">.mp4')
     words = "</td><script>alert(\"x\")</script>{title} &amp; '引号'"
@@ -321,8 +320,8 @@ async def test_what_a_person_wrote_is_never_markup(app: Litestar) -> None:
     assert "&lt;img src=x onerror=&quot;alert(1)&quot;&gt;.mp4" in page
 
 
-async def test_the_page_asks_nobody_else_for_anything(app: Litestar) -> None:
-    """A closed network, and no script: its policy allows its own style, by digest, and nothing more."""
+async def test_the_page_loads_nothing_from_elsewhere(app: Litestar) -> None:
+    """The network is closed: the page's policy allows its own style, by digest, and nothing else."""
     lin = await a_duty_auxiliary(app)
     answer = await lin.get(f"/v1/recordings/{await footage_of(lin)}/index")
     (style,) = re.findall(r"<style>(.*?)</style>", answer.text, re.DOTALL)

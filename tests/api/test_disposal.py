@@ -1,4 +1,4 @@
-"""What is past its term goes, one by one, and nothing that is held ever does; locks and holds agree with the store."""
+"""Disposal after the term, never of what is held; and the comparison of locks and holds with the store."""
 
 import asyncio
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from backend.evidence.retention import disposal, integrity_audit, legal_holds, r
 from backend.law.catalogue import use
 from backend.proof.trust import KeySet
 from storage.evidence_store import ObjectLocked, ObjectUnknown
-from tests.api.test_holds import content, keeps, let_go
+from tests.api.test_holds import content, place_hold, release
 from tests.builders import DISTRICT, Someone, a_duty_auxiliary, ago, an_inspector_of, now, recorded, refused
 from tests.devices import declare, row_of, sealed, standing_of
 
@@ -33,7 +33,7 @@ STANDING = "SELECT array_agg(kind) FROM finding WHERE subject = $1 AND kind <> '
 
 @pytest.fixture
 def short_floor(tmp_path: Path) -> Iterator[None]:
-    """What comes in after its term is kept for a second or two."""
+    """Footage that arrives after its term is locked for a second or two."""
     (tmp_path / "terms.toml").write_text(SHORT)
     use(tmp_path)
     yield
@@ -52,54 +52,53 @@ async def past_its_term(upload: str) -> Any:
     return row
 
 
-async def test_what_is_past_its_term_goes_and_leaves_its_proof(app: Litestar, short_floor: None) -> None:
-    """The bytes are gone; receipt, digest and the journal stay; once more does nothing."""
+async def test_footage_past_its_term_is_removed_and_its_proof_stays(app: Litestar, short_floor: None) -> None:
+    """The bytes are removed; receipt, digest and the journal stay; a second run does nothing."""
     lin = await a_duty_auxiliary(app)
     gone, stays = await old(app, lin), await sealed(app, lin, content())
     row = await past_its_term(gone)
-    assert {UUID(gone)} <= {each["id"] for each in await disposal.due(now())}
-    assert UUID(stays) not in {each["id"] for each in await disposal.due(now())}
+    assert {UUID(gone)} <= {row["id"] for row in await disposal.due(now())}
+    assert UUID(stays) not in {row["id"] for row in await disposal.due(now())}
     assert 1 <= (await disposal.dispose(app.state.store, now())).decided
     with pytest.raises(ObjectUnknown):
         await app.state.store.digest(row["object_key"], row["version"])
     assert ["evidence/seal", "evidence/dispose", "evidence/remove"] == await value(LINES, UUID(gone))
     assert "sealed" == (await standing_of(lin, gone))["state"]
-    told = (await lin.get(f"/v1/recordings/{gone}")).json()
-    assert told["disposed_at"]
+    assert (await lin.get(f"/v1/recordings/{gone}")).json()["disposed_at"]
     assert (0, 0) == (await disposal.dispose(app.state.store, now()))[::2]
     await app.state.store.digest((await row_of(stays))["object_key"], (await row_of(stays))["version"])
 
 
-async def test_no_still_outlives_its_film(app: Litestar, short_floor: None) -> None:
-    """Nor one that no row knows."""
+async def test_the_poster_is_removed_with_its_film(app: Litestar, short_floor: None) -> None:
+    """Also one that no row names."""
     lin = await a_duty_auxiliary(app)
     upload = await old(app, lin)
-    still = sealing.poster_key(UUID(upload))
-    await app.state.store.put(still, b"a still of a killed worker", "image/jpeg")
+    poster = sealing.poster_key(UUID(upload))
+    await app.state.store.put(poster, b"a poster of a killed worker", "image/jpeg")
     await past_its_term(upload)
     await disposal.dispose(app.state.store, now())
-    assert [] == await app.state.store.versions(still)
+    assert [] == await app.state.store.versions(poster)
 
 
-async def test_nothing_held_goes_even_when_asked_to(app: Litestar, short_floor: None) -> None:
-    """Whether the store was told of the hold already or not; the database itself refuses too."""
+async def test_nothing_held_is_disposed_of_even_by_name(app: Litestar, short_floor: None) -> None:
+    """Whether the store has the legal hold yet or not; the database refuses too."""
     lin, wu = await a_duty_auxiliary(app), await an_inspector_of(app, DISTRICT)
     film = await old(app, lin)
-    hold = await keeps(wu, recording=film, category="case_evidence")
+    hold = await place_hold(wu, recording=film, category="case_evidence")
     row = await past_its_term(film)
-    assert UUID(film) not in {each["id"] for each in await disposal.due(now())}
+    assert UUID(film) not in {row["id"] for row in await disposal.due(now())}
     with pytest.raises(Refusal) as held:
         await disposal.dispose_one(app.state.store, UUID(film), now())
     assert "still_held" == held.value.code
-    assert not await disposal._decide(UUID(film), now())
-    await legal_holds.follow(app.state.store)
+    assert not await disposal._set_disposed(UUID(film), now())
+    await legal_holds.update_store(app.state.store)
     with pytest.raises(asyncpg.CheckViolationError):
         await execute("UPDATE upload SET disposed_at = now() WHERE id = $1", UUID(film))
     with pytest.raises(ObjectLocked):
         await app.state.store.remove(row["object_key"], row["version"])
-    refused(await let_go(wu, hold), 409, "hold_permanent")
-    recorded(await let_go(wu, hold, mistaken=True))
-    await legal_holds.follow(app.state.store)
+    refused(await release(wu, hold), 409, "hold_permanent")
+    recorded(await release(wu, hold, mistaken=True))
+    await legal_holds.update_store(app.state.store)
     await disposal.dispose_one(app.state.store, UUID(film), now())
     assert (await row_of(film))["removed_at"]
     with pytest.raises(Refusal) as again:
@@ -107,14 +106,16 @@ async def test_nothing_held_goes_even_when_asked_to(app: Litestar, short_floor: 
     assert "disposed" == again.value.code
 
 
-async def test_one_of_the_four_categories_is_for_ever(app: Litestar) -> None:
+async def test_a_hold_with_a_category_is_permanent(app: Litestar) -> None:
+    """公通字〔2016〕14号: four kinds of footage are kept for ever."""
     lin, wu = await a_duty_auxiliary(app), await an_inspector_of(app, DISTRICT)
-    hold = await keeps(wu, recording=await sealed(app, lin, content()), category="obstruction")
-    told = (await wu.get(f"/v1/holds/{hold}")).json()["hold"]
-    assert ("obstruction", True) == (told["category"], told["permanent"])
+    hold = await place_hold(wu, recording=await sealed(app, lin, content()), category="obstruction")
+    row = (await wu.get(f"/v1/holds/{hold}")).json()["hold"]
+    assert ("obstruction", True) == (row["category"], row["permanent"])
 
 
-async def test_nothing_goes_within_its_term(app: Litestar) -> None:
+async def test_nothing_is_disposed_of_within_its_term(app: Litestar) -> None:
+    """The program refuses, and so does the database."""
     film = await sealed(app, await a_duty_auxiliary(app), content())
     with pytest.raises(Refusal) as refusal:
         await disposal.dispose_one(app.state.store, UUID(film), now())
@@ -124,7 +125,7 @@ async def test_nothing_goes_within_its_term(app: Litestar) -> None:
 
 
 async def test_a_hold_placed_at_the_same_moment(app: Litestar, short_floor: None, house: Any) -> None:
-    """Disposal waits for whoever is placing a hold, and then sees it."""
+    """Disposal waits for the transaction that places a hold, and then sees the hold."""
     lin, wu = await a_duty_auxiliary(app), await an_inspector_of(app, DISTRICT)
     film = await old(app, lin)
     await past_its_term(film)
@@ -133,7 +134,7 @@ async def test_a_hold_placed_at_the_same_moment(app: Litestar, short_floor: None
         transaction = placing.transaction()
         await transaction.start()
         await placing.execute(legal_holds.LOCK_OUT_DISPOSAL)
-        deciding = asyncio.create_task(disposal._decide(UUID(film), now()))
+        deciding = asyncio.create_task(disposal._set_disposed(UUID(film), now()))
         await asyncio.sleep(0.2)
         assert not deciding.done()
         await placing.execute(
@@ -147,57 +148,57 @@ async def test_a_hold_placed_at_the_same_moment(app: Litestar, short_floor: None
         await placing.close()
 
 
-async def test_killed_between_the_decision_and_the_store(app: Litestar, short_floor: None) -> None:
-    """The next run removes it; declared again by a phone that woke up late, it is answered by its receipt."""
+async def test_a_run_killed_between_the_decision_and_the_removal(app: Litestar, short_floor: None) -> None:
+    """The next run removes the bytes. A phone that declares them again later is answered with the sealed upload."""
     lin, same = await a_duty_auxiliary(app), content()
     film = await sealed(app, lin, same, started_at=ago(days=365, hours=1), ended_at=ago(days=365))
     await past_its_term(film)
-    assert await disposal._decide(UUID(film), now())
+    assert await disposal._set_disposed(UUID(film), now())
     assert (await row_of(film))["removed_at"] is None
-    assert 1 <= await disposal.follow(app.state.store, now())
+    assert 1 <= await disposal.remove_disposed(app.state.store, now())
     assert (await row_of(film))["removed_at"]
     again = await declare(lin, same)
     assert ("sealed", film) == (again["state"], again["same_as"])
 
 
-async def test_what_the_store_keeps_longer_is_found(app: Litestar, short_floor: None) -> None:
-    """Somebody locked it further in the store: it is told, tried again, and told no more once it went."""
+async def test_what_the_store_keeps_longer_gets_a_finding(app: Litestar, short_floor: None) -> None:
+    """Somebody placed a legal hold in the store: a finding stands until the removal succeeds."""
     film = await old(app, await a_duty_auxiliary(app))
     row = await past_its_term(film)
     await app.state.store.hold(row["object_key"], row["version"], True)
-    assert await disposal._decide(UUID(film), now())
-    await disposal.follow(app.state.store, now())
+    assert await disposal._set_disposed(UUID(film), now())
+    await disposal.remove_disposed(app.state.store, now())
     assert "disposal_kept" in await value(STANDING, UUID(film))
     await app.state.store.hold(row["object_key"], row["version"], False)
-    await disposal.follow(app.state.store, now())
+    await disposal.remove_disposed(app.state.store, now())
     assert "disposal_kept" not in (await value(STANDING, UUID(film)) or [])
     assert (await row_of(film))["removed_at"]
 
 
-async def test_locks_and_holds_that_differ_are_put_right(app: Litestar) -> None:
-    """Somebody with keys to the store took the hold away, and told the database of a longer term."""
+async def test_locks_and_holds_that_differ_are_repaired(app: Litestar) -> None:
+    """Somebody with keys to the store lifted the hold, and the database has a longer term."""
     lin, wu = await a_duty_auxiliary(app), await an_inspector_of(app, DISTRICT)
     film = await sealed(app, lin, content())
-    await keeps(wu, recording=film)
-    await legal_holds.follow(app.state.store)
+    await place_hold(wu, recording=film)
+    await legal_holds.update_store(app.state.store)
     row = await row_of(film)
     await app.state.store.hold(row["object_key"], row["version"], False)
     await execute("UPDATE upload SET locked_until = locked_until + interval '5 days' WHERE id = $1", UUID(film))
-    told = await reconcile.agree(app.state.store, now(), UUID(film))
-    assert 2 <= told["repaired"]
+    counts = await reconcile.reconcile(app.state.store, now(), UUID(film))
+    assert 2 <= counts["repaired"]
     assert await app.state.store.is_held(row["object_key"], row["version"])
     assert (await row_of(film))["locked_until"] == await app.state.store.locked_until(row["object_key"], row["version"])
     repaired = await first(
         "SELECT entry FROM journal WHERE verb = 'evidence/repair' AND $1 = ANY (subjects)", UUID(film)
     )
     assert b'"repaired":["lock","hold"]' in repaired["entry"]
-    assert 0 == (await reconcile.agree(app.state.store, now(), UUID(film)))["repaired"]
+    assert 0 == (await reconcile.reconcile(app.state.store, now(), UUID(film)))["repaired"]
 
 
 async def flaws(app: Litestar, upload: str, *, deep: bool = False) -> list[str]:
     ring = app.state.key_rings.evidence
     known = KeySet(keys=ring.public(), endorsements=ring.endorsements())
-    found = await integrity_audit.audit(
+    all_flaws = await integrity_audit.audit(
         app.state.store,
         known,
         [fingerprint(ring.public()[-1])],
@@ -205,25 +206,26 @@ async def flaws(app: Litestar, upload: str, *, deep: bool = False) -> list[str]:
         progress=lambda done, total: None,
         only=UUID(upload),
     )
-    return [flaw.code for flaw in found if flaw.what == upload]
+    return [flaw.code for flaw in all_flaws if flaw.what == upload]
 
 
 async def test_an_object_replaced_by_a_new_version(app: Litestar) -> None:
-    """The original is locked beneath it; the audit and the nightly comparison say so, until it is taken away."""
+    """The original is locked beneath it; the audit and the nightly comparison report it until it is removed."""
     film = await sealed(app, await a_duty_auxiliary(app), content())
     row = await row_of(film)
     assert [] == await flaws(app, film, deep=True)
     over = await app.state.store.put(row["object_key"], b"another film", "video/mp4")
     assert ["object_covered"] == await flaws(app, film)
-    assert 1 <= (await reconcile.agree(app.state.store, now(), UUID(film)))["covered"]
+    assert 1 <= (await reconcile.reconcile(app.state.store, now(), UUID(film)))["covered"]
     assert "evidence_covered" in await value(STANDING, UUID(film))
     assert (row["sha256"], row["bytes"]) == await app.state.store.digest(row["object_key"], row["version"])
     await app.state.store.remove(row["object_key"], over.version)
-    await reconcile.agree(app.state.store, now(), UUID(film))
+    await reconcile.reconcile(app.state.store, now(), UUID(film))
     assert [] == (await value(STANDING, UUID(film)) or [])
 
 
 async def test_a_deletion_over_an_object(app: Litestar) -> None:
+    """The sealed version is still there, under a delete marker."""
     film = await sealed(app, await a_duty_auxiliary(app), content())
     row = await row_of(film)
     await app.state.store.remove(row["object_key"], "")
@@ -238,14 +240,14 @@ ALTERED = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("way", ALTERED)
-async def test_a_row_of_an_upload_altered(app: Litestar, way: str) -> None:
-    """A receipt for other bytes, a digest, a version: each differs from what the journal says."""
+@pytest.mark.parametrize("change", ALTERED)
+async def test_a_row_of_an_upload_altered(app: Litestar, change: str) -> None:
+    """Another receipt, digest or version differs from what the journal says."""
     lin = await a_duty_auxiliary(app)
     film, _ = await sealed(app, lin, content()), await sealed(app, lin, content())
     before = await row_of(film)
-    change, expected = ALTERED[way]
-    await execute(f"UPDATE upload SET {change} WHERE id = $1", UUID(film))  # noqa: S608
+    assignment, expected = ALTERED[change]
+    await execute(f"UPDATE upload SET {assignment} WHERE id = $1", UUID(film))  # noqa: S608
     try:
         assert expected == await flaws(app, film)
     finally:
@@ -256,15 +258,15 @@ async def test_a_row_of_an_upload_altered(app: Litestar, way: str) -> None:
 
 
 async def test_other_bytes_in_the_place_of_the_sealed_ones(app: Litestar) -> None:
-    """As the deep look finds: of the same length, and nothing else differs."""
+    """The deep audit finds them, although length and all else are the same."""
     film = await sealed(app, await a_duty_auxiliary(app), content())
     row = await row_of(film)
-    whole = bytearray(await app.state.store.read(row["object_key"], row["version"]))
-    whole[1000] ^= 1
-    other = await app.state.store.put(f"{row['object_key']}-flipped", bytes(whole), "video/mp4")
-    there = "UPDATE upload SET object_key = $2, version = $3 WHERE id = $1"
-    await execute(there, UUID(film), other.key, other.version)
+    altered = bytearray(await app.state.store.read(row["object_key"], row["version"]))
+    altered[1000] ^= 1
+    other = await app.state.store.put(f"{row['object_key']}-flipped", bytes(altered), "video/mp4")
+    move = "UPDATE upload SET object_key = $2, version = $3 WHERE id = $1"
+    await execute(move, UUID(film), other.key, other.version)
     try:
         assert ["seal_columns", "object_differs"] == await flaws(app, film, deep=True)
     finally:
-        await execute(there, UUID(film), row["object_key"], row["version"])
+        await execute(move, UUID(film), row["object_key"], row["version"])

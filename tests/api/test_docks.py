@@ -11,7 +11,7 @@ from litestar import Litestar
 
 from backend.core.database import execute, fetch, first, value
 from backend.core.verb import Actor
-from backend.evidence import declaring
+from backend.evidence import service as evidence
 from backend.evidence.schemas import DeclareRecording
 from backend.law.catalogue import law
 from backend.people import roster
@@ -196,7 +196,7 @@ async def concerned(who: Someone, kind: str, **fields: Any) -> set[UUID]:
     """The persons who are locked while this is declared."""
     actor = Actor(person=who.id, badge=who.badge, kind=kind, organ=who.organ, session=uuid4())
     told = {"id": uuid4(), "occurred_at": ago(seconds=0), "device_seq": 1} | some_footage() | fields
-    return set(await declaring.the_wearer(actor, DeclareRecording(**told)))
+    return set(await evidence.concerned_by_declaring(actor, DeclareRecording(**told)))
 
 
 async def test_a_declaration_concerns_the_wearer_and_whom_they_lead_while_the_camera_runs(app: Litestar) -> None:

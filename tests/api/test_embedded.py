@@ -1,4 +1,4 @@
-"""The servers in wheels: they start anywhere, answer only us, and end with us."""
+"""The servers from wheels: they start anywhere, answer only us, and end with us."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ SECRET = b"footage of a patrol " * 400
 def servers_under(directory: Path) -> list[psutil.Process]:
     """Processes whose command line names the directory."""
     return [
-        each
-        for each in psutil.process_iter(["cmdline"])
-        if any(str(directory) in word for word in each.info["cmdline"] or [])
+        process
+        for process in psutil.process_iter(["cmdline"])
+        if any(str(directory) in word for word in process.info["cmdline"] or [])
     ]
 
 
 def modes_open_to_others(directory: Path) -> list[Path]:
-    """What anybody but the owner could reach: the directories themselves are closed."""
+    """Paths that others than the owner could read."""
     return [path for path in [directory, *directory.iterdir()] if path.lstat().st_mode & 0o077]
 
 
@@ -78,14 +78,14 @@ def socket_directory(url: str) -> Path:
 
 @pytest.mark.anyio
 async def test_a_path_with_spaces_and_chinese_serves_both(station: Station) -> None:
-    """A station's computer has the directories it has."""
+    """The directories of a station's computer have such names."""
     assert await ask(station.postgres.owner_url, "SELECT 1") == 1
     assert a_client(station.s3).list_buckets() is not None
 
 
 @pytest.mark.anyio
 async def test_the_owner_owns_the_database_and_the_application_may_only_connect(station: Station) -> None:
-    """What the application may do is granted by the migrations, nothing before them."""
+    """The migrations grant what the application may do; before them it may do nothing."""
     owned = "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = 'fujing'"
     assert await ask(station.postgres.app_url, owned) == "fujing_owner"
     assert await ask(station.postgres.owner_url, "SELECT 1 FROM pg_extension WHERE extname = 'btree_gist'")
@@ -99,7 +99,7 @@ async def test_the_owner_owns_the_database_and_the_application_may_only_connect(
 @pytest.mark.anyio
 @pytest.mark.parametrize("role", ["fujing_owner", "fujing_app", "postgres"])
 async def test_a_wrong_password_is_refused(station: Station, role: str) -> None:
-    """Nobody is trusted for being local, the superuser neither."""
+    """Local users need a password too, and so does the superuser."""
     url = f"postgresql://{role}:wrong@/fujing?{urlsplit(station.postgres.owner_url).query}"
     with pytest.raises(asyncpg.InvalidPasswordError):
         await ask(url, "SELECT 1")
@@ -107,7 +107,7 @@ async def test_a_wrong_password_is_refused(station: Station, role: str) -> None:
 
 @NEEDS_ROOT
 def test_another_local_user_reaches_neither_socket_nor_files(open_place: Path) -> None:
-    """Even with the right password, even `nobody`'s kind: the directory is closed."""
+    """Even with the right password: the directory is closed."""
     directory = open_place / "postgres"
     with running(a_postgres(directory)) as address:
         assert "PermissionError" in as_daemon(lambda: asyncio.run(ask(address.owner_url, "SELECT 1")))
@@ -115,13 +115,13 @@ def test_another_local_user_reaches_neither_socket_nor_files(open_place: Path) -
 
 
 def test_files_are_open_to_their_owner_only(station: Station) -> None:
-    """Footage and passwords lie in them."""
+    """They contain footage and passwords."""
     for server in ("postgres", "s3"):
         assert [] == modes_open_to_others(station.directory / server)
 
 
 def test_the_s3_server_listens_on_loopback_only_and_keeps_objects_to_the_key(station: Station) -> None:
-    """Its inner servers would hand every object to any local user if they were let."""
+    """Otherwise its inner servers would give every object to any local user."""
     client = a_client(station.s3)
     client.make_bucket("evidence", object_lock=True)
     footage(client, 1)
@@ -204,14 +204,14 @@ async def test_root_runs_it_as_an_account_then_in_a_namespace_over_the_same_file
 
 @NEEDS_ROOT
 def test_a_directory_the_account_cannot_enter_is_named(tmp_path: Path) -> None:
-    """/root is closed to everybody: the sentence says where to go instead."""
+    """/root is closed to other users: the error says which directories to use instead."""
     tmp_path.chmod(0o700)
     with pytest.raises(EmbeddedError, match="FUJING_DATA_DIR"):
         a_postgres(tmp_path / "postgres", "user").start()
 
 
 @pytest.mark.anyio
-async def test_an_initdb_cut_short_is_done_again(tmp_path: Path) -> None:
+async def test_an_interrupted_initdb_is_run_again(tmp_path: Path) -> None:
     """Somebody pressed Ctrl+C during the first start."""
     half = tmp_path / "postgres" / "cluster.unfinished"
     half.mkdir(parents=True)
@@ -222,7 +222,7 @@ async def test_an_initdb_cut_short_is_done_again(tmp_path: Path) -> None:
 
 
 def test_one_directory_serves_one_parent(station: Station) -> None:
-    """A second one says so, and leaves the first alone."""
+    """A second one is refused, and does not disturb the first."""
     for second in (a_postgres(station.directory / "postgres"), an_s3(station.directory / "s3")):
         with pytest.raises(EmbeddedError, match="in use by another fujing"):
             second.start()
@@ -264,7 +264,7 @@ def orphans_of_a_killed_parent(directory: Path) -> list[psutil.Process]:
 
 @pytest.mark.anyio
 async def test_after_kill_9_the_next_start_finds_everything(tmp_path: Path) -> None:
-    """Servers end with their parent, and what was committed is there."""
+    """Servers end with their parent, and committed data is there."""
     orphans = orphans_of_a_killed_parent(tmp_path)
     assert len(orphans) >= 2
     s3, postgres = an_s3(tmp_path / "s3"), a_postgres(tmp_path / "postgres")
@@ -279,7 +279,7 @@ async def test_after_kill_9_the_next_start_finds_everything(tmp_path: Path) -> N
 
 
 def test_ports_taken_meanwhile_are_replaced_and_the_objects_stay(tmp_path: Path) -> None:
-    """Ports are remembered for people's sake; the data do not hang on them."""
+    """The ports are kept for convenience; the data does not depend on them."""
     server = an_s3(tmp_path)
     client = a_client(first := server.start())
     client.make_bucket("evidence", object_lock=True)
@@ -289,7 +289,7 @@ def test_ports_taken_meanwhile_are_replaced_and_the_objects_stay(tmp_path: Path)
     assert [] == [
         path
         for port in json.loads((tmp_path / "ports.json").read_text()).values()
-        for path in Path("/tmp").glob(  # noqa: S108 - where it puts them
+        for path in Path("/tmp").glob(  # noqa: S108 - the server puts them there
             f"seaweedfs-*-{port}.sock"
         )
     ]
@@ -304,7 +304,7 @@ def test_ports_taken_meanwhile_are_replaced_and_the_objects_stay(tmp_path: Path)
 
 @pytest.mark.parametrize("as_root", ["namespace", "user"] if AS_ROOT else [None])
 def test_a_child_ends_with_its_parent(open_place: Path, as_root: AsRoot | None) -> None:
-    """By the kernel's hand, whatever account it changed to: nobody is left to tell it."""
+    """The kernel ends it, whatever account it changed to: no other process is left that could."""
     reader, writer = os.pipe()
     parent = os.fork()
     if parent == 0:
@@ -315,8 +315,8 @@ def test_a_child_ends_with_its_parent(open_place: Path, as_root: AsRoot | None) 
             os.write(writer, (open_place / "sleeper.pid").read_bytes())
         os.kill(os.getpid(), signal.SIGKILL)
     os.close(writer)
-    with os.fdopen(reader) as told:
-        pid = json.loads(told.read())["pid"]
+    with os.fdopen(reader) as pid_file:
+        pid = json.loads(pid_file.read())["pid"]
     os.waitpid(parent, 0)
     deadline = time.monotonic() + 5
     while psutil_process(pid) is not None and time.monotonic() < deadline:
@@ -324,8 +324,8 @@ def test_a_child_ends_with_its_parent(open_place: Path, as_root: AsRoot | None) 
     assert psutil_process(pid) is None
 
 
-def test_a_left_over_of_ours_is_ended_and_a_stranger_with_its_pid_is_not(tmp_path: Path) -> None:
-    """Pids are reused: birth time tells them apart."""
+def test_our_left_over_process_is_ended_and_another_with_its_pid_is_not(tmp_path: Path) -> None:
+    """Pids are reused: the start time tells processes apart."""
     with subprocess.Popen(["sleep", "60"]) as sleeper:
         born = psutil.Process(sleeper.pid).create_time()
         server = ServerProcess("postgres", tmp_path, signal.SIGTERM)
@@ -337,7 +337,7 @@ def test_a_left_over_of_ours_is_ended_and_a_stranger_with_its_pid_is_not(tmp_pat
 
 
 def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
-    """The last log lines are in the sentence."""
+    """The error quotes the last log lines."""
     server = a_postgres(tmp_path)
     server.start()
     server.stop()

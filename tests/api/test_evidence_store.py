@@ -55,7 +55,7 @@ async def store(s3: S3Address) -> AsyncIterator[EvidenceStore]:
 
 
 def send(url: str, content: bytes, md5_of: bytes | None = None) -> int:
-    """What a device does with the URL it was given."""
+    """PUT a part to its signed URL, as a device does; the store's status."""
     headers = (
         {}
         if md5_of is None
@@ -80,19 +80,19 @@ async def a_recording(store: EvidenceStore, content: bytes = b"a patrol of two h
     return await store.put(a_key(), content, "video/webm")
 
 
-async def test_the_bucket_is_made_once_however_many_ask(s3: S3Address) -> None:
+async def test_the_bucket_is_made_once_by_many_at_once(s3: S3Address) -> None:
     """Every worker prepares the store when it starts."""
     stores = [a_store(s3, "asked-for-by-many") for _ in range(4)]
-    await asyncio.gather(*(each.prepare() for each in stores))
+    await asyncio.gather(*(store.prepare() for store in stores))
     await stores[0].prepare()
     await stores[0].alive()
     await stores[0].prove_lock()
-    for each in stores:
-        each.close()
+    for store in stores:
+        store.close()
 
 
 async def test_a_bucket_that_does_not_exist_is_not_alive(s3: S3Address) -> None:
-    """Readiness is asked of the bucket, not of the port."""
+    """The store is ready when the bucket answers, not when the port is open."""
     store = a_store(s3, "never-made")
     with pytest.raises(StoreUnavailable, match="never-made"):
         await store.alive()
@@ -100,13 +100,13 @@ async def test_a_bucket_that_does_not_exist_is_not_alive(s3: S3Address) -> None:
 
 
 async def test_the_lock_is_proved_again_and_again(store: EvidenceStore) -> None:
-    """A worker that restarts within the minute meets the probe of the run before."""
+    """A worker that restarts within a minute finds the probe object of the run before."""
     await store.prove_lock()
     await store.prove_lock()
 
 
 async def test_a_bucket_without_object_lock_is_refused(s3: S3Address) -> None:
-    """Object lock is not taken on trust."""
+    """Object lock is tested, not trusted."""
     store = a_store(s3, "unlocked")
     store._client.make_bucket("unlocked")
     with pytest.raises(LockNotKept, match="object lock"):
@@ -115,7 +115,7 @@ async def test_a_bucket_without_object_lock_is_refused(s3: S3Address) -> None:
 
 
 async def test_a_bucket_with_versions_but_no_lock_is_refused(s3: S3Address) -> None:
-    """Versions alone keep nothing."""
+    """Versions alone protect nothing."""
     from minio.versioningconfig import ENABLED, VersioningConfig
 
     store = a_store(s3, "versioned")
@@ -157,8 +157,8 @@ async def test_a_part_sent_twice_counts_once(store: EvidenceStore) -> None:
     await store.abort_upload(key, upload)
 
 
-async def test_a_part_sent_anew_with_other_bytes_counts_as_sent_last(store: EvidenceStore) -> None:
-    """The file was cut anew; the store tells times to the second."""
+async def test_of_a_part_sent_twice_with_different_bytes_the_last_counts(store: EvidenceStore) -> None:
+    """The file changed in between. The times in the store are whole seconds."""
     key = a_key()
     upload, _ = await an_upload(store, key, b"as first sent")
     await asyncio.sleep(1.1)
@@ -197,7 +197,7 @@ async def test_completing_twice_answers_the_same_version(store: EvidenceStore) -
 
 
 async def test_an_upload_the_store_does_not_know_cannot_be_completed(store: EvidenceStore) -> None:
-    """Swept, aborted, or of other parts than the object that is there."""
+    """It was swept or aborted, or the object that is there was made of other parts."""
     key = a_key()
     upload, parts = await an_upload(store, key, b"swept")
     await store.abort_upload(key, upload)
@@ -219,7 +219,7 @@ async def test_aborting_twice_is_aborting_once(store: EvidenceStore) -> None:
 
 
 async def test_the_sweep_finds_uploads_left_open(store: EvidenceStore) -> None:
-    """Parts of an upload nobody completes take room for ever otherwise."""
+    """The parts of an upload that nobody completes would take up space for ever."""
     key = a_key()
     upload, _ = await an_upload(store, key, b"forgotten")
     now = datetime.now(UTC)
@@ -230,7 +230,7 @@ async def test_the_sweep_finds_uploads_left_open(store: EvidenceStore) -> None:
 
 
 async def test_a_url_for_devices_names_the_public_host(s3: S3Address) -> None:
-    """Devices reach the store by another name than the server does; URLs for the server keep its own."""
+    """Devices reach the store under another name than the server does; the server's own URLs keep its name."""
     store = a_store(s3, public_url="https://evidence.example.cn:8443")
     url = store.sign_part("recordings/a", "upload", 3, MINUTE)
     assert url.startswith("https://evidence.example.cn:8443/evidence/recordings/a?")
@@ -246,13 +246,13 @@ async def test_the_digest_is_of_exactly_that_version(store: EvidenceStore) -> No
     assert (hashlib.sha256(b"as recorded").hexdigest(), 11) == await store.digest(old.key, old.version)
 
 
-async def test_the_digest_tells_how_far_it_is(store: EvidenceStore) -> None:
-    """Progress counts up to the whole."""
-    told: list[int] = []
+async def test_the_digest_reports_its_progress(store: EvidenceStore) -> None:
+    """The number of bytes read rises up to the size."""
+    progress: list[int] = []
     recording = await a_recording(store, FIRST)
-    await store.digest(recording.key, recording.version, told.append)
-    assert told == sorted(told)
-    assert len(FIRST) == told[-1]
+    await store.digest(recording.key, recording.version, progress.append)
+    assert progress == sorted(progress)
+    assert len(FIRST) == progress[-1]
 
 
 async def test_the_signed_read_is_of_that_version_and_takes_ranges(store: EvidenceStore) -> None:
@@ -277,7 +277,7 @@ async def test_what_is_not_there_is_unknown(store: EvidenceStore) -> None:
 
 
 async def test_a_locked_version_cannot_be_removed_and_still_reads(store: EvidenceStore) -> None:
-    """Not by us either; nor does writing over the key touch it."""
+    """We cannot either; and writing over the key does not change it."""
     recording = await a_recording(store, b"sealed")
     until = datetime.now(UTC) + timedelta(hours=1)
     await store.lock(recording.key, recording.version, until)
@@ -293,13 +293,13 @@ async def test_a_locked_version_cannot_be_removed_and_still_reads(store: Evidenc
 async def test_a_lock_grows_and_never_shrinks(store: EvidenceStore) -> None:
     """Sealing may run twice; a longer term may follow a shorter one."""
     recording = await a_recording(store)
-    hour, day = (datetime.now(UTC).replace(microsecond=0) + timedelta(hours=each) for each in (1, 24))
+    hour, day = (datetime.now(UTC).replace(microsecond=0) + timedelta(hours=hours) for hours in (1, 24))
     for asked, kept in ((hour, hour), (day, day), (hour, day)):
         await store.lock(recording.key, recording.version, asked)
         assert kept == await store.locked_until(recording.key, recording.version)
 
 
-async def test_a_version_never_locked_is_kept_until_no_date(store: EvidenceStore) -> None:
+async def test_a_version_that_was_never_locked_has_no_end_of_lock(store: EvidenceStore) -> None:
     """None is the answer, not an error."""
     recording = await a_recording(store)
     assert await store.locked_until(recording.key, recording.version) is None
@@ -308,7 +308,7 @@ async def test_a_version_never_locked_is_kept_until_no_date(store: EvidenceStore
 
 
 async def test_a_held_version_stays_until_the_hold_is_lifted(store: EvidenceStore) -> None:
-    """Permanence is a hold, which a person can correct."""
+    """What is kept for ever is under a hold, which a person can correct; a lock has an end."""
     recording = await a_recording(store)
     await store.hold(recording.key, recording.version, on=True)
     await store.hold(recording.key, recording.version, on=True)
@@ -320,7 +320,7 @@ async def test_a_held_version_stays_until_the_hold_is_lifted(store: EvidenceStor
         await store.find(recording.key)
 
 
-async def test_removing_takes_that_version_only_and_may_be_said_twice(store: EvidenceStore) -> None:
+async def test_removing_removes_that_version_only_and_may_be_repeated(store: EvidenceStore) -> None:
     """Disposal removes one version, and may run again."""
     old = await a_recording(store, b"mismatch")
     new = await store.put(old.key, b"as it should be", "video/webm")
@@ -332,7 +332,7 @@ async def test_removing_takes_that_version_only_and_may_be_said_twice(store: Evi
 
 
 async def test_a_store_that_does_not_answer_is_unavailable() -> None:
-    """And says so within seconds; nothing of the SDK's leaves the module."""
+    """The error comes within seconds, and no exception of the SDK leaves the module."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         endpoint = f"127.0.0.1:{taken.getsockname()[1]}"

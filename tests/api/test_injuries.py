@@ -136,7 +136,7 @@ async def test_footage_declared_a_week_later_is_held(app: Litestar) -> None:
         await sealed(app, who, some_bytes(20_000, str(uuid4())), started_at=ago(minutes=20), ended_at=ago(minutes=5))
         for who in (lin, zhao, chen, other)
     ]
-    await legal_holds.follow(app.state.store)
+    await legal_holds.update_store(app.state.store)
     assert [True, True, True] == [(await row_of(film))["legal_hold"] for film in films[:3]]
     covers = "SELECT array_agg(DISTINCT k.upload::text) FROM held k JOIN hold h ON h.id = k.hold WHERE h.about = $1"
     assert {*films[:3]} == {*await value(covers, UUID(injury["id"]))}

@@ -21,7 +21,7 @@ from backend.core.paging import Listed
 from backend.core.verb import Actor, Role
 from backend.core.visibility import HANDLING, INSPECTING, OVERSEEING, IndexPath, viewer
 from backend.evidence import reads as evidence_reads
-from backend.evidence.retention import hold_reads
+from backend.evidence.retention import reads as hold_reads
 from backend.injuries import reads as injury_reads
 from backend.oversight import findings_lists
 from backend.recusals import reads as recusal_reads
@@ -473,5 +473,7 @@ async def test_each_index_path_of_a_list_has_its_index(app: Litestar, monkeypatc
 
 def test_a_statement_of_a_list_is_short_enough_to_be_prepared_once() -> None:
     """asyncpg keeps no longer ones, and would have them planned anew at every call."""
-    listed = Listed(evidence_reads.RECORDINGS, "recording r", evidence_reads.RECORDING, evidence_reads.ITSELF)
+    listed = Listed(
+        evidence_reads.SELECT_RECORDINGS, "recording r", evidence_reads.RECORDING_FILTER, evidence_reads.NO_DUPLICATE
+    )
     assert len(paging._page(listed, 201)) < 15_000

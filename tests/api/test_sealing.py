@@ -1,4 +1,4 @@
-"""Sealing: every byte read again, the digest compared, the version locked, then signed; once, whatever dies."""
+"""Sealing: every byte is read back, the digest compared, the version locked, the receipt signed; all once."""
 
 import asyncio
 import contextlib
@@ -52,7 +52,7 @@ from tests.devices import (
 from tests.wire import Wire
 
 SMALL = some_bytes(200_000, "sealing")
-FOUND = "SELECT kind FROM finding WHERE subject = $1 AND withdrawn_at IS NULL"
+FINDINGS = "SELECT kind FROM finding WHERE subject = $1 AND withdrawn_at IS NULL"
 LINES = "SELECT count(*) FROM journal WHERE verb = $2 AND $1 = ANY(subjects)"
 JOB = "SELECT id, status::text, attempts FROM pgqueuer WHERE payload = $1"
 
@@ -85,7 +85,7 @@ def ten_seconds_index_first(films: Path, ten_seconds: bytes) -> bytes:
 
 
 class OneWay(io.RawIOBase):
-    """What a live stream is written to: nobody can go back and fill in the duration."""
+    """A sink for a live stream: the muxer cannot go back and fill in the duration."""
 
     def __init__(self) -> None:
         self.content = bytearray()
@@ -126,19 +126,19 @@ async def recorded_for(app: Litestar, someone: Someone, content: bytes, seconds:
 
 
 async def findings_of(upload: str) -> list[str]:
-    return sorted(row["kind"] for row in await fetch(FOUND, UUID(upload)))
+    return sorted(row["kind"] for row in await fetch(FINDINGS, UUID(upload)))
 
 
 async def probed(upload: str) -> float:
-    """The seconds that the file itself holds."""
+    """The probed duration in seconds."""
     return await value("SELECT probed_ms FROM recording WHERE id = $1", UUID(upload)) / 1000
 
 
 # -- the bytes
 
 
-async def test_other_bytes_than_declared_are_told_to_be_sent_again(app: Litestar) -> None:
-    """Nothing was locked, the wrong version is gone; the right bytes, sent after, are sealed."""
+async def test_after_other_bytes_than_declared_the_device_must_send_again(app: Litestar) -> None:
+    """Nothing was locked and the wrong version is removed; the right bytes, sent later, are sealed."""
     lin = await a_duty_auxiliary(app)
     upload = (await declare(lin, SMALL))["id"]
     await send_missing(lin, upload, SMALL[::-1])
@@ -146,9 +146,9 @@ async def test_other_bytes_than_declared_are_told_to_be_sent_again(app: Litestar
     key = (await row_of(upload))["object_key"]
     wrong = await app.state.store.find(key)
     await run_seal(app, upload)
-    told = await standing_of(lin, upload, english=True)
-    assert ("mismatch", None) == (told["state"], told["receipt"])
-    assert law().messages["upload_mismatch"].en == told["advice"]
+    standing = await standing_of(lin, upload, english=True)
+    assert ("mismatch", None) == (standing["state"], standing["receipt"])
+    assert law().messages["upload_mismatch"].en == standing["advice"]
     with pytest.raises(ObjectUnknown):
         await app.state.store.digest(key, wrong.version)
     assert 1 == await value(LINES, UUID(upload), "evidence/mismatch")
@@ -159,26 +159,26 @@ async def test_other_bytes_than_declared_are_told_to_be_sent_again(app: Litestar
     assert "sealed" == (await standing_of(lin, upload))["state"]
 
 
-async def test_of_bytes_that_are_refused_no_still_is_left(app: Litestar, ten_seconds: bytes) -> None:
-    """Nor of an attempt that was killed before it could say what it had put."""
+async def test_of_bytes_that_do_not_match_no_poster_is_left(app: Litestar, ten_seconds: bytes) -> None:
+    """Nor of an attempt that was killed before it recorded the poster that it had put."""
     lin = await a_duty_auxiliary(app)
     upload = (await declare(lin, ten_seconds[:-1] + b"?"))["id"]
     await send_missing(lin, upload, ten_seconds)
     assert "received" == await completed(lin, upload)
     for file in ("another", "none"):
-        await app.state.store.put(sealing.poster_key(UUID(upload)), b"a still of a killed worker", "image/jpeg")
+        await app.state.store.put(sealing.poster_key(UUID(upload)), b"a poster of a killed worker", "image/jpeg")
         await execute("UPDATE upload SET state = 'received' WHERE id = $1", UUID(upload))
         await run_seal(app, upload)  # the second time there is no file
         assert "mismatch" == (await standing_of(lin, upload))["state"], file
         assert [] == await app.state.store.versions(sealing.poster_key(UUID(upload))), file
 
 
-async def test_a_file_that_is_gone_from_the_store_is_told_to_be_sent_again(app: Litestar) -> None:
+async def test_after_a_file_is_gone_from_the_store_the_device_must_send_again(app: Litestar) -> None:
     """The device still holds it, because it has no receipt yet."""
     lin = await a_duty_auxiliary(app)
     upload = await received(lin, SMALL)
-    found = await app.state.store.find((await row_of(upload))["object_key"])
-    await app.state.store.remove(found.key, found.version)
+    stored = await app.state.store.find((await row_of(upload))["object_key"])
+    await app.state.store.remove(stored.key, stored.version)
     await run_seal(app, upload)
     assert "mismatch" == (await standing_of(lin, upload))["state"]
 
@@ -195,20 +195,20 @@ async def test_sealing_twice_at_once_and_again_seals_once(app: Litestar) -> None
 
 
 async def test_finding_a_mismatch_twice_at_once_is_finding_it_once(app: Litestar) -> None:
-    """And neither of the two fails."""
+    """No job fails for good."""
     lin = await a_duty_auxiliary(app)
     upload = (await declare(lin, SMALL))["id"]
     await send_missing(lin, upload, SMALL[::-1])
     assert "received" == await completed(lin, upload)
-    done = await asyncio.gather(*(run_seal(app, upload) for _ in range(3)), return_exceptions=True)
-    assert {None, ObjectUnknown} >= {type(one) if one else None for one in done}  # the job is tried again and ends
+    errors = await asyncio.gather(*(run_seal(app, upload) for _ in range(3)), return_exceptions=True)
+    assert {None, ObjectUnknown} >= {type(error) if error else None for error in errors}  # the worker would try again
     await run_seal(app, upload)
     assert "mismatch" == (await standing_of(lin, upload))["state"]
     assert 1 == await value(LINES, UUID(upload), "evidence/mismatch")
 
 
 async def test_a_receipt_says_the_same_as_the_journal(app: Litestar) -> None:
-    """What the device holds and what the journal says are one fact."""
+    """The receipt of the device and the line of the journal have the same content."""
     lin = await a_duty_auxiliary(app)
     upload = await sealed(app, lin, SMALL)
     keys = (await lin.get("/.well-known/jwks.json")).json()["keys"]
@@ -233,17 +233,18 @@ async def test_nobody_can_remove_sealed_footage_before_its_term(app: Litestar) -
     row, store = await row_of(upload), app.state.store
     with pytest.raises(ObjectLocked):
         await store.remove(row["object_key"], row["version"])
-    kept = await store.locked_until(row["object_key"], row["version"])
-    assert ended + timedelta(days=184) <= kept <= ended + timedelta(days=184, minutes=1)
-    assert kept == row["locked_until"]
+    locked_until = await store.locked_until(row["object_key"], row["version"])
+    assert ended + timedelta(days=184) <= locked_until <= ended + timedelta(days=184, minutes=1)
+    assert locked_until == row["locked_until"]
 
 
 async def test_footage_that_arrives_after_its_term_is_kept_for_a_month(app: Litestar) -> None:
-    """A recorder found in a drawer: long enough to be reviewed."""
+    """A recorder was found in a drawer; a month is long enough for a review."""
     lin = await a_duty_auxiliary(app)
     upload = await sealed(app, lin, SMALL, at=ago(days=400), started_at=ago(days=400), ended_at=ago(days=399))
-    kept = await app.state.store.locked_until((await row_of(upload))["object_key"], (await row_of(upload))["version"])
-    assert timedelta(days=29, hours=23) < kept - now() < timedelta(days=30, minutes=1)
+    row = await row_of(upload)
+    locked_until = await app.state.store.locked_until(row["object_key"], row["version"])
+    assert timedelta(days=29, hours=23) < locked_until - now() < timedelta(days=30, minutes=1)
 
 
 # -- the film
@@ -258,21 +259,21 @@ async def test_a_film_as_long_as_claimed_has_nothing_wrong(app: Litestar, ten_se
     assert "h264" == await value("SELECT codec FROM recording WHERE id = $1", UUID(upload))
 
 
-async def test_what_is_no_media_is_sealed_and_found(app: Litestar) -> None:
-    """Random bytes called video/mp4: kept as they were sent, and they prove nothing (R.32)."""
+async def test_what_is_no_media_is_sealed_with_a_finding(app: Litestar) -> None:
+    """Random bytes declared as video/mp4 are kept as they were sent, and prove nothing (R.32)."""
     upload = await recorded_for(app, await a_duty_auxiliary(app), SMALL, 10)
     assert ["not_media"] == await findings_of(upload)
 
 
-async def test_a_film_shorter_than_claimed_is_found(app: Litestar, ten_seconds: bytes) -> None:
-    """An hour claimed, ten seconds there: sealed, with a finding."""
+async def test_a_film_shorter_than_claimed_gets_a_finding(app: Litestar, ten_seconds: bytes) -> None:
+    """A minute claimed, ten seconds there: sealed, with a finding."""
     upload = await recorded_for(app, await a_duty_auxiliary(app), ten_seconds, 60)
     assert ["duration_disagrees"] == await findings_of(upload)
     assert pytest.approx(10, abs=0.2) == await probed(upload)
 
 
 async def test_a_film_cut_off_lasts_as_long_as_its_frames(app: Litestar, ten_seconds_index_first: bytes) -> None:
-    """Its header still says ten seconds; only what has bytes counts."""
+    """Its header still says ten seconds; only frames whose bytes are there count."""
     half = ten_seconds_index_first[: len(ten_seconds_index_first) // 2]
     upload = await recorded_for(app, await a_duty_auxiliary(app), half, 10.5)
     assert 3 < await probed(upload) < 7
@@ -281,7 +282,7 @@ async def test_a_film_cut_off_lasts_as_long_as_its_frames(app: Litestar, ten_sec
 
 
 async def test_a_film_cut_off_before_its_index_is_no_media(app: Litestar, ten_seconds: bytes) -> None:
-    """A recorder whose battery fell out: nobody can play it, and it is kept."""
+    """The battery of the recorder fell out: nobody can play the file, and it is kept."""
     upload = await recorded_for(app, await a_duty_auxiliary(app), ten_seconds[: len(ten_seconds) // 2], 10)
     assert ["not_media"] == await findings_of(upload)
 
@@ -326,7 +327,7 @@ def _hostile() -> dict[str, bytes]:
 
 @pytest.mark.parametrize("name", sorted(_hostile()))
 async def test_a_hostile_file_is_only_no_media(app: Litestar, name: str) -> None:
-    """Whatever its header says, the worst it does is to be found."""
+    """Whatever its header says, it is sealed with a finding, and nothing else happens."""
     upload = await recorded_for(app, await a_duty_auxiliary(app), _hostile()[name], 10)
     assert ["not_media"] == await findings_of(upload)
 
@@ -341,8 +342,8 @@ async def _kill_the_probe() -> None:
         await asyncio.sleep(0.005)
 
 
-async def test_a_reader_that_dies_is_replaced(app: Litestar, ten_seconds: bytes) -> None:
-    """Whatever killed the server that looks into files, an innocent file is looked into all the same."""
+async def test_a_probing_server_that_dies_is_replaced(app: Litestar, ten_seconds: bytes) -> None:
+    """Whatever killed the probing server, a good file is probed all the same."""
     lin = await a_duty_auxiliary(app)
     upload = await received(lin, ten_seconds)
     killing = asyncio.create_task(_kill_the_probe())
@@ -353,28 +354,28 @@ async def test_a_reader_that_dies_is_replaced(app: Litestar, ten_seconds: bytes)
 
 
 @pytest.mark.parametrize(
-    "told",
+    "fields",
     [{"bytes": 0}, {"sha256": ""}, {"sha256": "A" * 64}, {"sha256": "0" * 63}, {"sha256": "g" * 64}, {"bytes": -1}],
     ids=["no-bytes", "no-digest", "upper-case", "short", "not-hex", "negative"],
 )
-async def test_a_digest_is_sixty_four_hex_digits_of_something(app: Litestar, told: dict[str, object]) -> None:
-    """At the declaration and at complete alike."""
+async def test_a_digest_is_sixty_four_hex_digits_of_something(app: Litestar, fields: dict[str, object]) -> None:
+    """At the declaration and at completion alike."""
     lin = await a_duty_auxiliary(app)
-    refused(await lin.declare(**({"bytes": 5, "sha256": sha256_of(b"hello")} | told)), 422, "invalid")
+    refused(await lin.declare(**({"bytes": 5, "sha256": sha256_of(b"hello")} | fields)), 422, "invalid")
     upload = (await declare_while_recording(lin))["id"]
-    refused(await complete(lin, upload, **({"bytes": 5, "sha256": sha256_of(b"hello")} | told)), 422, "invalid")
+    refused(await complete(lin, upload, **({"bytes": 5, "sha256": sha256_of(b"hello")} | fields)), 422, "invalid")
     assert "declared" == (await row_of(upload))["state"]
 
 
-# -- what only time brings
+# -- the sweep
 
 
 async def _touched(upload: str, **span: float) -> None:
     await execute("UPDATE upload SET touched_at = $2 WHERE id = $1", UUID(upload), ago(**span))
 
 
-async def test_what_nobody_continues_is_abandoned_and_may_be_taken_up_again(app: Litestar) -> None:
-    """After thirty days the store's parts are dropped; a phone found under a seat still brings its file home."""
+async def test_an_upload_that_nobody_continues_is_abandoned_and_may_be_taken_up_again(app: Litestar) -> None:
+    """After thirty days its parts are removed from the store; a phone that is found later can still send its file."""
     lin = await a_duty_auxiliary(app)
     forgotten, recent, silent = [(await declare(lin, some_bytes(9 * MIB, name)))["id"] for name in "abc"]
     for upload in (forgotten, recent):
@@ -397,8 +398,8 @@ async def test_what_nobody_continues_is_abandoned_and_may_be_taken_up_again(app:
     assert "sealed" == (await standing_of(lin, forgotten))["state"]
 
 
-async def test_a_received_file_without_a_job_is_asked_for_again(app: Litestar) -> None:
-    """Somebody emptied the queue: a quarter of an hour later the sweep asks again, once."""
+async def test_a_received_file_without_a_job_gets_one_again(app: Litestar) -> None:
+    """Somebody emptied the queue: a quarter of an hour later the sweep enqueues the job again, once."""
     lin = await a_duty_auxiliary(app)
     upload = await received(lin, SMALL)
     await execute("DELETE FROM pgqueuer WHERE payload = $1", UUID(upload).bytes)
@@ -411,14 +412,14 @@ async def test_a_received_file_without_a_job_is_asked_for_again(app: Litestar) -
 
 
 async def test_an_upload_that_no_row_knows_is_dropped_from_the_store(app: Litestar) -> None:
-    """A process was killed between opening it and saying so; the others stay."""
+    """A process was killed between opening it and recording it; other open uploads stay."""
     lin = await a_duty_auxiliary(app)
     known = (await declare(lin, SMALL))["id"]
     await parts_of(lin, known)
     nobody = uuid4()
     await app.state.store.open_upload(f"recording/2026/11/{nobody}", "video/mp4")
     await sealing.sweep(app.state.store, now())
-    assert 1 == len(await opened_in_store(app, nobody))  # young: somebody may be about to say so
+    assert 1 == len(await opened_in_store(app, nobody))  # young: a process may be about to record it
     await execute("UPDATE upload SET touched_at = touched_at + interval '40 days' WHERE state <> 'sealed'")
     try:
         swept = await sealing.sweep(app.state.store, now() + timedelta(days=31))
@@ -428,34 +429,34 @@ async def test_an_upload_that_no_row_knows_is_dropped_from_the_store(app: Litest
     assert ([], 1) == (await opened_in_store(app, nobody), len(await opened_in_store(app, known)))
 
 
-# -- the jobs, and those who do them
+# -- jobs and workers
 
 
-async def test_a_job_stands_or_falls_with_its_transaction(app: Litestar) -> None:
-    """What was rolled back asks for nothing; what was committed does; outside of one, nobody may ask."""
-    fallen, standing = uuid4(), uuid4()
+async def test_a_job_exists_only_if_its_transaction_commits(app: Litestar) -> None:
+    """After a rollback there is no job; outside a transaction none can be enqueued."""
+    rolled_back, committed = uuid4(), uuid4()
     with contextlib.suppress(ZeroDivisionError):
         async with tx():
-            await jobs.enqueue(jobs.SEAL, fallen)
+            await jobs.enqueue(jobs.SEAL, rolled_back)
             raise ZeroDivisionError
     async with tx():
-        await jobs.enqueue(jobs.SEAL, standing)
-    assert (0, 1) == (len(await fetch(JOB, fallen.bytes)), len(await fetch(JOB, standing.bytes)))
+        await jobs.enqueue(jobs.SEAL, committed)
+    assert (0, 1) == (len(await fetch(JOB, rolled_back.bytes)), len(await fetch(JOB, committed.bytes)))
     with pytest.raises(RuntimeError):
-        await jobs.enqueue(jobs.SEAL, fallen)
-    await execute("DELETE FROM pgqueuer WHERE payload = $1", standing.bytes)
+        await jobs.enqueue(jobs.SEAL, rolled_back)
+    await execute("DELETE FROM pgqueuer WHERE payload = $1", committed.bytes)
 
 
 @pytest.fixture
 def wire(house: Settings) -> Iterator[Wire]:
-    """The worker's way to the store."""
+    """The connection of the worker to the store, which a test can cut."""
     with Wire(str(house.s3_endpoint)) as wire:
         yield wire
 
 
 @asynccontextmanager
 async def a_worker(house: Settings, endpoint: str | None = None) -> AsyncIterator[subprocess.Popen[bytes]]:
-    """`fujing worker`, a process of its own, which nothing but this test's job occupies."""
+    """Run `fujing worker` as a process; it has no job but the one of this test."""
     settings = msgspec.structs.replace(house, s3_endpoint=endpoint or house.s3_endpoint)
     log = house.data_dir / "worker-of-a-test.log"
     with log.open("ab") as said:
@@ -479,7 +480,7 @@ async def a_job(lin: Someone, content: bytes = SMALL) -> str:
 
 
 async def until(sql: str, *values: object, seconds: float = 20) -> object:
-    """The value of this query as soon as it is true."""
+    """Wait until the value of this query is true, and return it."""
     for _ in range(int(seconds / 0.05)):
         if found := await value(sql, *values):
             return found
@@ -492,7 +493,7 @@ PICKED = "SELECT 1 FROM pgqueuer WHERE payload = $1 AND status = 'picked'"
 
 
 async def test_the_worker_seals_what_was_received(app: Litestar, house: Settings) -> None:
-    """Nobody calls it: the transaction that marked it received asked for it."""
+    """The transaction that set the state to received enqueued the job."""
     lin = await a_duty_auxiliary(app)
     upload = await a_job(lin)
     async with a_worker(house):
@@ -505,7 +506,7 @@ async def test_the_worker_seals_what_was_received(app: Litestar, house: Settings
 async def test_a_worker_killed_in_the_middle_leaves_the_job_to_the_next(
     app: Litestar, house: Settings, wire: Wire
 ) -> None:
-    """kill -9 while it reads: the next worker finds the job stale and seals it, once."""
+    """kill -9 while it reads: the next worker takes over the stale job and seals the file, once."""
     lin = await a_duty_auxiliary(app)
     upload = await a_job(lin)
     wire.hold()
@@ -522,7 +523,7 @@ async def test_a_worker_killed_in_the_middle_leaves_the_job_to_the_next(
 
 
 async def test_a_store_that_is_away_for_a_while_loses_no_job(app: Litestar, house: Settings, wire: Wire) -> None:
-    """The job waits and is tried again, with growing pauses, until the store is back."""
+    """The job is tried again, with growing pauses, until the store is back."""
     lin = await a_duty_auxiliary(app)
     upload = await a_job(lin)
     wire.cut()
@@ -535,7 +536,7 @@ async def test_a_store_that_is_away_for_a_while_loses_no_job(app: Litestar, hous
 
 
 async def test_a_store_that_is_away_for_hours_loses_no_job(app: Litestar, house: Settings, wire: Wire) -> None:
-    """After a night of attempts the job still waits for the next one; it is not given up before a day."""
+    """After a night of attempts the job still waits for the next one; it is given up only after a day."""
     upload = await a_job(await a_duty_auxiliary(app))
     wire.cut()
     await execute("UPDATE pgqueuer SET attempts = 100 WHERE payload = $1", UUID(upload).bytes)
@@ -558,7 +559,7 @@ for _ in sys.stdin:
         sys.stdin.close()
         os.close(0)
         os.open(os.devnull, os.O_RDONLY)
-        os.dup2(2, 1)  # what the worker logs is not what the nursery answers
+        os.dup2(2, 1)  # the log of the worker must not mix with the answers of the nursery
         serving.run_worker(full)
         os._exit(0)
     print(child, flush=True)
@@ -602,7 +603,7 @@ def a_nursery(house: Settings) -> Iterator[Nursery]:
 async def test_killed_twenty_times_at_any_moment_every_upload_is_sealed_once(
     app: Litestar, house: Settings, ten_seconds: bytes
 ) -> None:
-    """kill -9 of the worker while it reads, probes, locks, signs or says so: one line of the journal, one receipt."""
+    """kill -9 of the worker at any step of sealing: one line of the journal, one receipt."""
     dice, lin = random.Random(20261124), await a_duty_auxiliary(app)  # noqa: S311 - no secret
     await execute("DELETE FROM pgqueuer")
     uploads = [UUID(await received(lin, ten_seconds + bytes([number]) * 40_000)) for number in range(30)]

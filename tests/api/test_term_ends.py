@@ -14,7 +14,7 @@ from litestar import Litestar
 from backend import erasing
 from backend.core.database import execute, fetch, first, tx, value
 from backend.erasing import CATALOGUE, ERASED, Erasure
-from tests.api.test_holds import keeps
+from tests.api.test_holds import place_hold
 from tests.builders import (
     DISTRICT,
     PLACE,
@@ -127,7 +127,7 @@ async def test_what_a_hold_is_about_stays(app: Litestar) -> None:
     act = UUID(
         recorded(await lin.starts("10.1", at=ago(minutes=1), place=PLACE, notes="x", despite={"why": "y"}))["id"]
     )
-    await keeps(wu, person=lin.id, started_at=ago(hours=1), ended_at=now())
+    await place_hold(wu, person=lin.id, started_at=ago(hours=1), ended_at=now())
     async with undone():
         await erasing.erase(now() + LATER)
         assert "x" == await value("SELECT notes FROM activity_telling WHERE id = $1", act)

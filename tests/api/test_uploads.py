@@ -1,4 +1,4 @@
-"""Footage on its way: parts straight to the store, asked for as often as it takes, joined once, receipted."""
+"""Uploads: parts go straight to the store, are joined once, and the device gets a receipt."""
 
 import asyncio
 from datetime import datetime, timedelta
@@ -38,19 +38,19 @@ BIG = some_bytes(20 * MIB, "a patrol in three parts")
 SMALL = some_bytes(300_000, "a patrol in one part")
 
 
-# -- the way it goes
+# -- from the declaration to the receipt
 
 
 async def test_footage_goes_up_in_parts_and_comes_back_as_a_receipt(app: Litestar) -> None:
     """Declare, send the parts to the store, complete, seal: the device holds a receipt that anybody can verify."""
     lin = await a_duty_auxiliary(app)
-    standing = await declare(lin, BIG)
-    upload = standing["id"]
-    assert ("declared", PART, None) == (standing["state"], standing["part_size"], standing["same_as"])
-    asked = await parts_of(lin, upload)
-    assert ([], 3) == (asked["have"], asked["parts"])
+    declared = await declare(lin, BIG)
+    upload = declared["id"]
+    assert ("declared", PART, None) == (declared["state"], declared["part_size"], declared["same_as"])
+    parts = await parts_of(lin, upload)
+    assert ([], 3) == (parts["have"], parts["parts"])
     assert [(1, 0, PART), (2, PART, PART), (3, 2 * PART, 4 * MIB)] == [
-        (part["number"], part["offset"], part["bytes"]) for part in asked["missing"]
+        (part["number"], part["offset"], part["bytes"]) for part in parts["missing"]
     ]
     assert 3 == await send_missing(lin, upload, BIG)
     there = await parts_of(lin, upload)
@@ -59,9 +59,9 @@ async def test_footage_goes_up_in_parts_and_comes_back_as_a_receipt(app: Litesta
     waiting = await standing_of(lin, upload)
     assert ("received", None) == (waiting["state"], waiting["receipt"])
     await run_seal(app, upload)
-    told = await standing_of(lin, upload)
+    standing = await standing_of(lin, upload)
     keys = (await lin.get("/.well-known/jwks.json")).json()["keys"]
-    claims = read_receipt(told["receipt"], keys)
+    claims = read_receipt(standing["receipt"], keys)
     assert {"iss", "id", "sha256", "bytes", "sealed_at"} == set(claims)
     assert (upload, sha256_of(BIG), len(BIG)) == (claims["id"], claims["sha256"], claims["bytes"])
     assert timedelta() <= now() - datetime.fromisoformat(claims["sealed_at"]) < timedelta(seconds=30)
@@ -74,13 +74,13 @@ async def test_the_stored_version_holds_exactly_the_bytes_that_were_sent(app: Li
     for part in reversed((await parts_of(lin, upload))["missing"]):
         assert 200 == put(part, piece_of(BIG, part))
     assert "received" == await completed(lin, upload)
-    kept = await row_of(upload)
-    found = await app.state.store.find(kept["object_key"])
-    assert (sha256_of(BIG), len(BIG)) == await app.state.store.digest(found.key, found.version)
+    row = await row_of(upload)
+    stored = await app.state.store.find(row["object_key"])
+    assert (sha256_of(BIG), len(BIG)) == await app.state.store.digest(stored.key, stored.version)
 
 
 async def test_a_camera_app_uploads_while_it_records(app: Litestar) -> None:
-    """Size, digest and end are told at complete; parts are asked for before anybody knows them."""
+    """Size, digest and end come at completion; parts are asked for before they are known."""
     lin = await a_duty_auxiliary(app)
     upload = (await declare_while_recording(lin))["id"]
     first_two = await parts_of(lin, upload, limit=2)
@@ -99,7 +99,7 @@ async def test_a_camera_app_uploads_while_it_records(app: Litestar) -> None:
 
 
 async def test_a_recording_that_never_said_when_it_ended_is_sealed_with_a_finding(app: Litestar) -> None:
-    """Nobody can say then how much of the act it shows."""
+    """It is not known then how much of the act it shows."""
     lin = await a_duty_auxiliary(app)
     upload = (await declare_while_recording(lin))["id"]
     part = (await parts_of(lin, upload))["missing"][0]
@@ -111,11 +111,11 @@ async def test_a_recording_that_never_said_when_it_ended_is_sealed_with_a_findin
 
 
 async def test_a_paper_goes_the_same_way(app: Litestar) -> None:
-    """A photographed paper is sealed and receipted too; nobody asks how long it plays."""
+    """A photographed paper is sealed and gets a receipt too; it has no duration to check."""
     lin = await a_duty_auxiliary(app)
-    told = {"title": "现场勘查照片", "file_name": "现场 01.jpg", "media_type": "image/jpeg"}
+    paper = {"title": "现场勘查照片", "file_name": "现场 01.jpg", "media_type": "image/jpeg"}
     known = {"bytes": len(SMALL), "sha256": sha256_of(SMALL)}
-    upload = recorded(await lin.post("/v1/documents/declare", **told, **known))["id"]
+    upload = recorded(await lin.post("/v1/documents/declare", **paper, **known))["id"]
     await send_missing(lin, upload, SMALL)
     assert "received" == await completed(lin, upload)
     await run_seal(app, upload)
@@ -128,12 +128,12 @@ async def test_a_paper_goes_the_same_way(app: Litestar) -> None:
 
 
 async def test_asking_again_gives_fresh_urls_and_what_is_there(app: Litestar) -> None:
-    """Nothing expires on a device: it asks again, and each URL lives an hour from then."""
+    """Nothing expires on a device: it asks again, and the new URLs are valid for an hour."""
     lin = await a_duty_auxiliary(app)
     upload = (await declare(lin, BIG))["id"]
     before = (await parts_of(lin, upload))["missing"]
     assert 200 == put(before[1], piece_of(BIG, before[1]))
-    await asyncio.sleep(1.1)  # a signature tells whole seconds
+    await asyncio.sleep(1.1)  # the time in a signature is in whole seconds
     after = await parts_of(lin, upload)
     assert ([[2, 2]], [1, 3]) == (after["have"], [part["number"] for part in after["missing"]])
     assert before[0]["url"] != after["missing"][0]["url"]
@@ -143,7 +143,7 @@ async def test_asking_again_gives_fresh_urls_and_what_is_there(app: Litestar) ->
 
 
 async def test_another_process_of_the_same_person_goes_on(app: Litestar) -> None:
-    """The phone died: the same person's next one asks what is missing and sends only that."""
+    """The phone died: the same person's next one asks for the missing parts and sends only these."""
     lin = await a_duty_auxiliary(app)
     upload = (await declare(lin, BIG))["id"]
     begun = (await parts_of(lin, upload))["missing"]
@@ -155,7 +155,7 @@ async def test_another_process_of_the_same_person_goes_on(app: Litestar) -> None
 
 
 async def test_a_part_damaged_on_the_way_is_refused_and_still_missing(app: Litestar) -> None:
-    """The store checks Content-MD5, so a flipped bit is sent again at once and not found out at sealing."""
+    """The store checks Content-MD5, so a damaged part is sent again at once, not only after sealing."""
     lin = await a_duty_auxiliary(app)
     upload = (await declare(lin, BIG))["id"]
     part = (await parts_of(lin, upload))["missing"][0]
@@ -165,8 +165,8 @@ async def test_a_part_damaged_on_the_way_is_refused_and_still_missing(app: Lites
     assert ([], [1, 2, 3]) == (after["have"], [part["number"] for part in after["missing"]])
 
 
-async def test_two_parts_in_each_others_place_are_found_at_sealing(app: Litestar) -> None:
-    """Each is whole by its own digest; the file is not, and is sent again."""
+async def test_two_parts_that_were_swapped_are_found_at_sealing(app: Litestar) -> None:
+    """Each part has its right digest, but the file has not, and is sent again."""
     lin = await a_duty_auxiliary(app)
     upload = (await declare(lin, BIG))["id"]
     one, two, last = (await parts_of(lin, upload))["missing"]
@@ -182,7 +182,7 @@ async def test_two_parts_in_each_others_place_are_found_at_sealing(app: Litestar
 
 
 async def test_a_part_of_the_wrong_size_is_still_missing(app: Litestar) -> None:
-    """A part cut short is no part; sent again whole, the file is whole."""
+    """A part that was cut short does not count; sent again in full, the file is complete."""
     lin = await a_duty_auxiliary(app)
     upload = (await declare(lin, BIG))["id"]
     first_part, second_part, _ = (await parts_of(lin, upload))["missing"]
@@ -190,7 +190,7 @@ async def test_a_part_of_the_wrong_size_is_still_missing(app: Litestar) -> None:
     assert 200 == put(second_part, piece_of(BIG, second_part))
     after = await parts_of(lin, upload)
     assert ([[2, 2]], [1, 3]) == (after["have"], [part["number"] for part in after["missing"]])
-    await asyncio.sleep(1.1)  # the store tells sendings apart by whole seconds
+    await asyncio.sleep(1.1)  # the times of parts in the store are whole seconds
     await send_missing(lin, upload, BIG)
     assert "received" == await completed(lin, upload)
     await run_seal(app, upload)
@@ -198,7 +198,7 @@ async def test_a_part_of_the_wrong_size_is_still_missing(app: Litestar) -> None:
 
 
 async def test_completing_with_parts_missing_lists_them(app: Litestar) -> None:
-    """The device learns the numbers and sends those; nothing else changed."""
+    """The device learns the numbers and sends these parts; nothing else changed."""
     lin = await a_duty_auxiliary(app)
     upload = (await declare(lin, BIG))["id"]
     assert [1, 2, 3] == refused(await complete(lin, upload), 409, "parts_missing")["missing"]
@@ -220,36 +220,36 @@ async def test_completing_with_parts_missing_lists_them(app: Litestar) -> None:
         pytest.param({"limit": 0}, "invalid", id="none-at-all"),
     ],
 )
-async def test_a_part_number_out_of_range_is_told(app: Litestar, query: dict[str, object], code: str) -> None:
+async def test_a_part_number_out_of_range_is_refused(app: Litestar, query: dict[str, object], code: str) -> None:
     """A file of three parts has no fourth."""
     lin = await a_duty_auxiliary(app)
     upload = (await declare(lin, BIG))["id"]
     refused(await lin.get(f"/v1/uploads/{upload}/parts", **query), 422, code)
 
 
-async def test_parts_are_told_from_a_number_on(app: Litestar) -> None:
-    """Several lanes may each take a stretch of the file."""
+async def test_parts_can_be_asked_for_from_a_number_on(app: Litestar) -> None:
+    """Several lanes may each send another stretch of the file."""
     lin = await a_duty_auxiliary(app)
     upload = (await declare(lin, BIG))["id"]
-    asked = await parts_of(lin, upload, **{"from": 2, "limit": 1})
-    assert [2] == [part["number"] for part in asked["missing"]]
+    parts = await parts_of(lin, upload, **{"from": 2, "limit": 1})
+    assert [2] == [part["number"] for part in parts["missing"]]
 
 
-async def test_a_long_file_is_told_in_pieces(app: Litestar) -> None:
+async def test_the_parts_of_a_long_file_come_in_several_answers(app: Litestar) -> None:
     """An hour in 1080p is some 330 parts; no answer carries more URLs than the term allows."""
     lin = await a_duty_auxiliary(app)
     upload = recorded(await lin.declare(bytes=int(2.6e9), sha256=sha256_of(b"an hour")))["id"]
-    asked = await parts_of(lin, upload)
-    assert (310, law().count("part_urls_at_once")) == (asked["parts"], len(asked["missing"]))
+    parts = await parts_of(lin, upload)
+    assert (310, law().count("part_urls_at_once")) == (parts["parts"], len(parts["missing"]))
     last = await parts_of(lin, upload, **{"from": 310})
     assert [310] == [part["number"] for part in last["missing"]]
 
 
-# -- whose, and what
+# -- whose upload, and which bytes
 
 
-async def test_somebody_elses_upload_is_not_there(app: Litestar) -> None:
-    """Not allowed to see is 404: parts, complete and receipt alike."""
+async def test_an_upload_of_another_person_is_unknown(app: Litestar) -> None:
+    """What a person may not see is 404: parts, completion and receipt alike."""
     lin, chen = await a_duty_auxiliary(app), await a_duty_auxiliary(app, name="陈文静")
     upload = (await declare(lin, SMALL))["id"]
     await send_missing(lin, upload, SMALL)
@@ -261,8 +261,8 @@ async def test_somebody_elses_upload_is_not_there(app: Litestar) -> None:
 
 
 @pytest.mark.parametrize("other", [{"sha256": sha256_of(b"other")}, {"bytes": len(SMALL) + 1}], ids=["digest", "size"])
-async def test_what_complete_says_must_agree_with_the_declaration(app: Litestar, other: dict[str, object]) -> None:
-    """A device that tells two stories is told so, before anything is joined."""
+async def test_the_completion_must_agree_with_the_declaration(app: Litestar, other: dict[str, object]) -> None:
+    """A device that contradicts itself is refused before anything is joined."""
     lin = await a_duty_auxiliary(app)
     upload = (await declare(lin, SMALL))["id"]
     await send_missing(lin, upload, SMALL)
@@ -271,22 +271,22 @@ async def test_what_complete_says_must_agree_with_the_declaration(app: Litestar,
     assert "received" == await completed(lin, upload)
 
 
-@pytest.mark.parametrize("told", [{}, {"bytes": 5}, {"sha256": sha256_of(b"x")}], ids=["neither", "size", "digest"])
-async def test_nothing_is_received_without_size_and_digest(app: Litestar, told: dict[str, object]) -> None:
-    """Without a digest nobody could tell whether the right bytes arrived."""
+@pytest.mark.parametrize("fields", [{}, {"bytes": 5}, {"sha256": sha256_of(b"x")}], ids=["neither", "size", "digest"])
+async def test_nothing_is_received_without_size_and_digest(app: Litestar, fields: dict[str, object]) -> None:
+    """Without a digest it could not be checked whether the right bytes arrived."""
     lin = await a_duty_auxiliary(app)
     upload = (await declare_while_recording(lin))["id"]
-    refused(await complete(lin, upload, **told), 422, "digest_missing")
+    refused(await complete(lin, upload, **fields), 422, "digest_missing")
 
 
-async def test_an_end_before_the_start_is_refused_at_complete(app: Litestar) -> None:
-    """As it would be at the declaration."""
+async def test_an_end_before_the_start_is_refused_at_completion(app: Litestar) -> None:
+    """As it is at the declaration."""
     lin = await a_duty_auxiliary(app)
     upload = (await declare_while_recording(lin, started_at=ago(minutes=10)))["id"]
     assert 200 == put((await parts_of(lin, upload))["missing"][0], SMALL)
-    told = {"bytes": len(SMALL), "sha256": sha256_of(SMALL)}
-    refused(await complete(lin, upload, **told, ended_at=ago(minutes=11)), 422, "end_before_start")
-    assert "received" == await completed(lin, upload, **told, ended_at=ago(minutes=9))
+    known = {"bytes": len(SMALL), "sha256": sha256_of(SMALL)}
+    refused(await complete(lin, upload, **known, ended_at=ago(minutes=11)), 422, "end_before_start")
+    assert "received" == await completed(lin, upload, **known, ended_at=ago(minutes=9))
 
 
 @pytest.mark.parametrize(
@@ -295,7 +295,7 @@ async def test_an_end_before_the_start_is_refused_at_complete(app: Litestar) -> 
     ids=["chinese", "dot", "255", "punctuation", "spaces"],
 )
 async def test_a_file_name_may_be_what_a_recorder_or_a_person_gives(app: Litestar, name: str) -> None:
-    """It is kept as it came, and nothing is ever opened by it."""
+    """It is stored as given, and no file is ever opened by it."""
     lin = await a_duty_auxiliary(app)
     upload = (await declare(lin, SMALL, file_name=name))["id"]
     assert (name, True) == ((await row_of(upload))["file_name"], (await row_of(upload))["object_key"].isascii())
@@ -307,17 +307,17 @@ async def test_a_file_name_may_be_what_a_recorder_or_a_person_gives(app: Litesta
     ids=["path", "backslash", "up", "here", "empty", "256", "nul", "newline", "turned-around"],
 )
 async def test_a_file_name_is_no_path_and_hides_nothing(app: Litestar, name: str) -> None:
-    """Slashes, control characters and writing turned around are refused; nothing is half-written."""
+    """Slashes, control characters and marks that reverse the text are refused, and nothing is stored."""
     lin = await a_duty_auxiliary(app)
     refused(await lin.declare(file_name=name), 422, "invalid")
     assert 0 == await value("SELECT count(*) FROM upload WHERE owner = $1", lin.id)
 
 
-# -- once
+# -- the same again
 
 
-async def test_completing_twice_is_the_same_answer(app: Litestar) -> None:
-    """The answer was lost on the way: the device says it again, before and after the sealing."""
+async def test_completing_twice_gives_the_same_answer(app: Litestar) -> None:
+    """The answer was lost: the device sends it again, before and after the sealing."""
     lin = await a_duty_auxiliary(app)
     upload = await received(lin, SMALL)
     assert "received" == await completed(lin, upload)
@@ -329,7 +329,7 @@ async def test_completing_twice_is_the_same_answer(app: Litestar) -> None:
 
 
 async def test_completing_five_times_at_once_is_completing_once(app: Litestar) -> None:
-    """Phone, dock and their retries may all say it at the same moment."""
+    """Phone, dock and their retries may all complete it at the same moment."""
     lin = await a_duty_auxiliary(app)
     upload = (await declare(lin, BIG))["id"]
     await send_missing(lin, upload, BIG)
@@ -343,7 +343,7 @@ async def test_completing_five_times_at_once_is_completing_once(app: Litestar) -
 
 
 async def test_the_same_bytes_of_the_same_wearer_are_one_recording(app: Litestar) -> None:
-    """Phone and dock both bring the file: the second is answered at once with what is sealed already."""
+    """Phone and dock both bring the file: the second is answered at once with the sealed one."""
     lin = await a_duty_auxiliary(app)
     kept = await sealed(app, lin, SMALL)
     again = await declare(lin, SMALL)
@@ -355,8 +355,8 @@ async def test_the_same_bytes_of_the_same_wearer_are_one_recording(app: Litestar
     assert [kept] == [row["id"] for row in listed]
 
 
-async def test_the_same_bytes_declared_again_before_they_are_sealed_go_on_together(app: Litestar) -> None:
-    """Two ids, one upload: what one sent, the other need not send."""
+async def test_the_same_bytes_declared_again_before_sealing_share_one_upload(app: Litestar) -> None:
+    """Two ids, one upload: parts that one sent, the other need not send."""
     lin = await a_duty_auxiliary(app)
     begun = (await declare(lin, BIG))["id"]
     part = (await parts_of(lin, begun))["missing"][0]
@@ -370,19 +370,19 @@ async def test_the_same_bytes_declared_again_before_they_are_sealed_go_on_togeth
 
 
 async def _sent_but_undeclared(someone: Someone, content: bytes) -> tuple[str, dict[str, object]]:
-    """An upload whose parts are there and whose size and digest nobody told yet, and what complete will tell."""
+    """An upload whose parts were sent but not its size and digest; and the fields of its completion."""
     upload = (await declare_while_recording(someone))["id"]
     assert 200 == put((await parts_of(someone, upload))["missing"][0], content)
     return upload, {"bytes": len(content), "sha256": sha256_of(content), "ended_at": ago(minutes=1)}
 
 
-async def test_a_digest_known_only_at_complete_finds_the_same_bytes(app: Litestar) -> None:
-    """What is kept already is answered with its receipt, and the second copy leaves the store."""
+async def test_a_digest_that_comes_at_completion_finds_the_same_bytes(app: Litestar) -> None:
+    """The answer is the receipt of the bytes that are kept already; the second copy is removed from the store."""
     lin = await a_duty_auxiliary(app)
     kept = await sealed(app, lin, SMALL)
-    upload, told = await _sent_but_undeclared(lin, SMALL)
+    upload, fields = await _sent_but_undeclared(lin, SMALL)
     key = (await row_of(upload))["object_key"]
-    assert "sealed" == await completed(lin, upload, **told)
+    assert "sealed" == await completed(lin, upload, **fields)
     assert (await standing_of(lin, kept))["receipt"] == (await standing_of(lin, upload))["receipt"]
     assert UUID(kept) == (await row_of(upload))["same_as"]
     assert [] == await opened_in_store(app, upload)
@@ -391,20 +391,20 @@ async def test_a_digest_known_only_at_complete_finds_the_same_bytes(app: Litesta
 
 
 async def test_the_same_bytes_completed_twice_at_once_under_a_second_id(app: Litestar) -> None:
-    """Even then each call is answered with the recording that is kept."""
+    """Each call is answered with the recording that is kept."""
     lin = await a_duty_auxiliary(app)
     await sealed(app, lin, SMALL)
-    upload, told = await _sent_but_undeclared(lin, SMALL)
-    answers = await asyncio.gather(*(complete(lin, upload, **told) for _ in range(4)))
+    upload, fields = await _sent_but_undeclared(lin, SMALL)
+    answers = await asyncio.gather(*(complete(lin, upload, **fields) for _ in range(4)))
     assert [(200, "sealed")] * 4 == [(answer.status_code, answer.json().get("state")) for answer in answers]
 
 
-async def test_a_digest_known_only_at_complete_takes_over_an_unfinished_twin(app: Litestar) -> None:
-    """The dock declared the file and has sent nothing yet; the phone is quicker: its bytes count for both."""
+async def test_a_digest_that_comes_at_completion_finds_an_unfinished_upload(app: Litestar) -> None:
+    """The dock declared the file and sent nothing yet; the phone is quicker, and its bytes count for both."""
     lin = await a_duty_auxiliary(app)
     waiting = (await declare(lin, SMALL))["id"]
-    upload, told = await _sent_but_undeclared(lin, SMALL)
-    assert "received" == await completed(lin, upload, **told)
+    upload, fields = await _sent_but_undeclared(lin, SMALL)
+    assert "received" == await completed(lin, upload, **fields)
     assert UUID(upload) == (await row_of(waiting))["same_as"]
     await run_seal(app, upload)
     assert "sealed" == await completed(lin, waiting)
@@ -412,7 +412,7 @@ async def test_a_digest_known_only_at_complete_takes_over_an_unfinished_twin(app
 
 
 async def test_another_persons_same_bytes_are_their_own_recording(app: Litestar) -> None:
-    """Whether somebody else has these bytes is nobody's business."""
+    """Nobody learns whether another person has the same bytes."""
     lin, chen = await a_duty_auxiliary(app), await a_duty_auxiliary(app, name="陈文静")
     kept = await sealed(app, lin, SMALL)
     own = await declare(chen, SMALL)
@@ -424,23 +424,23 @@ async def test_another_persons_same_bytes_are_their_own_recording(app: Litestar)
     assert 2 == len(receipts)
 
 
-# -- two at once, killed, forgotten
+# -- two processes at once, or one that was killed
 
 
 async def test_two_processes_that_open_an_upload_at_once_open_one(app: Litestar) -> None:
-    """Whoever opens it second uses the first one's, and leaves nothing open in the store."""
+    """The second one uses what the first opened, and leaves nothing else open in the store."""
     lin = await a_duty_auxiliary(app)
     upload = (await declare(lin, BIG))["id"]
-    asked = await asyncio.gather(*(parts_of(lin, upload) for _ in range(6)))
-    assert [3] * 6 == [len(one["missing"]) for one in asked]
+    answers = await asyncio.gather(*(parts_of(lin, upload) for _ in range(6)))
+    assert [3] * 6 == [len(answer["missing"]) for answer in answers]
     assert [(await row_of(upload))["store_upload"]] == await opened_in_store(app, upload)
-    for number, one in enumerate(asked[:3]):  # the URLs of each lead into the same upload
-        assert 200 == put(one["missing"][number], piece_of(BIG, one["missing"][number]))
+    for number, answer in enumerate(answers[:3]):  # the URLs of each answer are of the same upload
+        assert 200 == put(answer["missing"][number], piece_of(BIG, answer["missing"][number]))
     assert "received" == await completed(lin, upload)
 
 
 async def test_an_upload_that_the_store_forgot_starts_over(app: Litestar) -> None:
-    """Somebody's clean-up of the store costs the device time, and nothing is stuck."""
+    """Somebody cleaned up the store: the device sends the parts again, and nothing is stuck."""
     lin = await a_duty_auxiliary(app)
     upload = (await declare(lin, BIG))["id"]
     part = (await parts_of(lin, upload))["missing"][0]
@@ -456,22 +456,22 @@ async def test_an_upload_that_the_store_forgot_starts_over(app: Litestar) -> Non
 
 @pytest.mark.parametrize("asks_first", [True, False], ids=["asks-for-parts", "completes-again"])
 @pytest.mark.parametrize("known", [True, False], ids=["declared-digest", "digest-at-complete"])
-async def test_killed_between_the_stores_join_and_our_own_word(app: Litestar, asks_first: bool, known: bool) -> None:
-    """The store joined the parts and the process died before it could say so: the next call goes on from there."""
+async def test_a_process_killed_after_the_store_joined_the_parts(app: Litestar, asks_first: bool, known: bool) -> None:
+    """It died before it recorded that; the next call goes on from there."""
     lin = await a_duty_auxiliary(app)
     upload = (await declare(lin, BIG) if known else await declare_while_recording(lin))["id"]
     for part in (await parts_of(lin, upload, limit=3))["missing"]:
         assert 200 == put(part, piece_of(BIG, part))
     row, store = await row_of(upload), app.state.store
-    await execute(multipart.SIZED, row["id"], len(BIG))
+    await execute(multipart.SET_SIZE, row["id"], len(BIG))
     await store.complete_upload(
         row["object_key"], row["store_upload"], await store.parts(row["object_key"], row["store_upload"])
     )
     if asks_first:
         there = await parts_of(lin, upload)
         assert ([[1, 3]], []) == (there["have"], there["missing"])
-    told = {} if known else {"bytes": len(BIG), "sha256": sha256_of(BIG), "ended_at": ago(minutes=1)}
-    assert "received" == await completed(lin, upload, **told)
+    fields = {} if known else {"bytes": len(BIG), "sha256": sha256_of(BIG), "ended_at": ago(minutes=1)}
+    assert "received" == await completed(lin, upload, **fields)
     await run_seal(app, upload)
     assert "sealed" == (await standing_of(lin, upload))["state"]
 
@@ -479,8 +479,8 @@ async def test_killed_between_the_stores_join_and_our_own_word(app: Litestar, as
 # -- bounds
 
 
-async def test_a_person_may_not_hoard_open_uploads(app: Litestar) -> None:
-    """More files than a handheld offline for weeks could have is a fault or an attack; nothing is locked for it."""
+async def test_a_person_may_not_have_too_many_open_uploads(app: Litestar) -> None:
+    """More files than a handheld collects in weeks offline are a fault or an attack; none of them is locked."""
     lin = await a_duty_auxiliary(app)
     await execute(
         """
@@ -497,8 +497,8 @@ async def test_a_person_may_not_hoard_open_uploads(app: Litestar) -> None:
     recorded(await lin.declare(bytes=5, sha256=sha256_of(b"there is room again")))
 
 
-async def test_a_person_may_not_hoard_unsealed_bytes(app: Litestar) -> None:
-    """Three weeks of footage wait at most; a file that is known already takes no room."""
+async def test_a_person_may_not_have_too_many_unsealed_bytes(app: Litestar) -> None:
+    """At most three weeks of footage wait; a file that is known already does not count."""
     lin = await a_duty_auxiliary(app)
     whole_day = law().count("file_ceiling")
     for number in range(law().count("unsealed_bytes_ceiling") // whole_day):
@@ -508,17 +508,17 @@ async def test_a_person_may_not_hoard_unsealed_bytes(app: Litestar) -> None:
 
 
 async def test_a_file_larger_than_a_whole_day_is_refused(app: Litestar) -> None:
-    """At the declaration, and at complete where it is told only then."""
+    """At the declaration, and at completion where the size comes only then."""
     lin = await a_duty_auxiliary(app)
     too_large = law().count("file_ceiling") + 1
     refused(await lin.declare(bytes=too_large), 422, "file_too_large")
     upload = (await declare_while_recording(lin))["id"]
-    told = {"bytes": too_large, "sha256": sha256_of(b"large"), "ended_at": some_footage()["ended_at"]}
-    refused(await complete(lin, upload, **told), 422, "file_too_large")
+    fields = {"bytes": too_large, "sha256": sha256_of(b"large"), "ended_at": some_footage()["ended_at"]}
+    refused(await complete(lin, upload, **fields), 422, "file_too_large")
 
 
-async def test_what_was_asked_stands_in_the_journal_without_a_file_name(app: Litestar) -> None:
-    """The journal's bytes hold ids, codes, times and digests only: a file name is free text."""
+async def test_the_journal_has_the_upload_but_no_file_name(app: Litestar) -> None:
+    """The journal holds ids, codes, times and digests only; a file name is free text."""
     lin = await a_duty_auxiliary(app)
     upload = await received(lin, SMALL, file_name="张三家门口.mp4")
     rows = await fetch("SELECT entry FROM journal WHERE $1 = ANY(subjects)", UUID(upload))

@@ -1,4 +1,4 @@
-"""Parts, periods and durations of footage."""
+"""Rules of parts, retention periods and durations of footage."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -50,8 +50,8 @@ def test_parts_partition_the_file(size: int, part: int) -> None:
 
 
 @given(SMALL, st.integers(1, 300), st.data())
-def test_what_is_missing_is_what_is_not_there_whole(size: int, part: int, data: st.DataObject) -> None:
-    """A part of the wrong size is as good as none; a part too many is no part of the file."""
+def test_a_part_is_missing_unless_it_is_there_with_its_full_size(size: int, part: int, data: st.DataObject) -> None:
+    """A part of the wrong size counts as missing; a part beyond the last does not count."""
     parts = expected_parts(size, part)
     there = data.draw(st.sets(st.sampled_from(sorted(parts))))
     broken = data.draw(st.sets(st.sampled_from(sorted(parts))))
@@ -60,15 +60,15 @@ def test_what_is_missing_is_what_is_not_there_whole(size: int, part: int, data: 
 
 
 @given(st.sets(st.integers(1, 60)))
-def test_runs_say_the_same_numbers_in_fewer_words(numbers: set[int]) -> None:
-    """Runs are disjoint, apart from one another, in order, and hold exactly the numbers."""
-    told = runs(numbers)
-    assert sorted(numbers) == [number for first, last in told for number in range(first, last + 1)]
-    assert all(earlier[1] + 1 < later[0] for earlier, later in pairwise(told))
+def test_runs_contain_exactly_the_given_numbers(numbers: set[int]) -> None:
+    """Runs are in order, and there is a gap between any two."""
+    result = runs(numbers)
+    assert sorted(numbers) == [number for first, last in result for number in range(first, last + 1)]
+    assert all(earlier[1] + 1 < later[0] for earlier, later in pairwise(result))
 
 
 def test_runs_of_an_example() -> None:
-    """1, 2, 3 and 7 are a run of three and one alone."""
+    """1, 2, 3 and 7 are one run of three and one of one."""
     assert [(1, 3), (7, 7)] == runs([3, 1, 2, 7])
 
 
@@ -109,6 +109,6 @@ def test_no_lock_is_shorter_than_either_period(before: timedelta) -> None:
     ],
 )
 def test_a_file_that_is_shorter_or_longer_than_claimed_disagrees(claimed: int, probed: float, disagree: bool) -> None:
-    """Five seconds or two percent, whichever is more, is what recorders are off by."""
+    """Recorders are off by up to five seconds or two percent, whichever is more."""
     spans = timedelta(seconds=claimed), timedelta(seconds=probed)
     assert disagree == durations_disagree(*spans, law().span("duration_tolerance"), 2)

@@ -1,1 +1,1 @@
-"""How long footage is kept: holds, disposal, and whether the store still has what the database says."""
+"""How long footage is kept: holds, disposal, and the comparison of the store with the database."""

@@ -1,6 +1,6 @@
-"""Whether what was sealed is still what the journal says, under its receipt, and the newest of its name in the store.
+"""Audit sealed uploads: journal, row, receipt and stored object agree, and nothing lies over the sealed version.
 
-Reads only. Words and flaws are those of backend.proof.verifying.
+Reads only. A `Flaw` is that of backend.proof.verifying.
 """
 
 import asyncio
@@ -26,14 +26,14 @@ SELECT u.id, u.object_key, u.version, u.sha256, u.bytes, u.receipt, u.removed_at
 ) AS restored FROM upload u WHERE u.state = 'sealed' AND ($1::uuid IS NULL OR u.id > $1)
     AND ($3::uuid IS NULL OR u.id = $3) ORDER BY u.id LIMIT $2
 """
-GONE = """
+WITHOUT_ROW = """
 SELECT j.seq, j.subjects[1] AS id FROM journal j WHERE j.verb = 'evidence/seal'
     AND NOT EXISTS (SELECT FROM upload u WHERE u.id = j.subjects[1] AND u.state = 'sealed') ORDER BY j.seq LIMIT $1
 """
 
 
 class Seal(msgspec.Struct, frozen=True):
-    """What a row of the journal says was sealed."""
+    """What a line of the journal says was sealed."""
 
     sha256: str
     bytes: int
@@ -44,46 +44,51 @@ async def audit(
     store: EvidenceStore, known: KeySet, fingerprints: Collection[str], *, deep: bool,
     progress: Callable[[int, int], None], only: UUID | None = None,
 ) -> list[Flaw]:  # fmt: skip
-    """Every sealed upload, or `only` one. `deep`: its bytes are read and compared too. Raises StoreUnavailable."""
+    """Audit every sealed upload, or `only` one. `deep`: read the bytes and compare them too. Raises StoreUnavailable.
+
+    `progress` is called with the number done and the total.
+    """
     keys = trusted(known, fingerprints) if fingerprints else by_kid(known.keys)
-    flaws = [Flaw(code="upload_missing", seq=row["seq"], what=str(row["id"])) for row in await fetch(GONE, PAGE)]
+    flaws = [Flaw(code="upload_missing", seq=row["seq"], what=str(row["id"])) for row in await fetch(WITHOUT_ROW, PAGE)]
     total, done = await value("SELECT count(*) FROM upload WHERE state = 'sealed'"), 0
     last: UUID | None = None
     while rows := await fetch(SEALED, last, PAGE, only):
         for row in rows:
-            flaws += _on_paper(row, keys)
-        for found in await asyncio.gather(*(_in_store(store, row, deep) for row in rows)):
-            flaws += found
+            flaws += _flaws_of_row(row, keys)
+        for stored in await asyncio.gather(*(_flaws_in_store(store, row, deep) for row in rows)):
+            flaws += stored
         last, done = rows[-1]["id"], done + len(rows)
         progress(done, total)
     return flaws
 
 
-def _on_paper(row: Record, keys: Mapping[str, Jwk]) -> list[Flaw]:
-    told, flaws = str(row["id"]), []
+def _flaws_of_row(row: Record, keys: Mapping[str, Jwk]) -> list[Flaw]:
+    """Where the row differs from the journal or from its receipt."""
+    upload, flaws = str(row["id"]), []
     if row["entry"] is None:
-        flaws.append(Flaw(code="seal_missing", what=told))
+        flaws.append(Flaw(code="seal_missing", what=upload))
     elif _seal_of(row) != Seal(row["sha256"], row["bytes"], row["version"]):
-        flaws.append(Flaw(code="seal_columns", what=told))
+        flaws.append(Flaw(code="seal_columns", what=upload))
     try:
         claims = read(row["receipt"], keys, RECEIPT_TYPE)
     except BadSignature:
         claims = {}
-    if [claims.get(name) for name in ("id", "sha256", "bytes")] != [told, row["sha256"], row["bytes"]]:
-        flaws.append(Flaw(code="receipt_differs", what=told))
+    if [claims.get(name) for name in ("id", "sha256", "bytes")] != [upload, row["sha256"], row["bytes"]]:
+        flaws.append(Flaw(code="receipt_differs", what=upload))
     return flaws
 
 
 def _seal_of(row: Record) -> Seal | None:
-    """What was sealed; where it was restored from a backup, under the version that it got then."""
-    sealed = _told(row["entry"])
-    restored = _told(row["restored"]) if row["restored"] is not None else sealed
+    """What was sealed, by the journal; after a restore from a backup, with its new version. None where these differ."""
+    sealed = _facts_of(row["entry"])
+    restored = _facts_of(row["restored"]) if row["restored"] is not None else sealed
     if sealed is None or restored is None or (sealed.sha256, sealed.bytes) != (restored.sha256, restored.bytes):
         return None
     return restored
 
 
-def _told(entry: bytes) -> Seal | None:
+def _facts_of(entry: bytes) -> Seal | None:
+    """The facts of a line of the journal; None where they are no seal."""
     try:
         line: dict[str, Any] = msgspec.json.decode(entry)
         return msgspec.convert(line["facts"], Seal)
@@ -91,22 +96,24 @@ def _told(entry: bytes) -> Seal | None:
         return None
 
 
-async def _in_store(store: EvidenceStore, row: Record, deep: bool) -> list[Flaw]:
+async def _flaws_in_store(store: EvidenceStore, row: Record, deep: bool) -> list[Flaw]:
+    """Where the stored object is missing, differs or is covered; of one that was disposed of, nothing."""
     if row["removed_at"] is not None:
         return []
-    told = str(row["id"])
+    upload = str(row["id"])
     try:
         if deep and await store.digest(row["object_key"], row["version"]) != (row["sha256"], row["bytes"]):
-            return [Flaw(code="object_differs", what=told)]
+            return [Flaw(code="object_differs", what=upload)]
         if not deep:
             await store.locked_until(row["object_key"], row["version"])
     except ObjectUnknown:
-        return [Flaw(code="object_missing", what=told)]
-    return [] if await is_newest(store, row["object_key"], row["version"]) else [Flaw(code="object_covered", what=told)]
+        return [Flaw(code="object_missing", what=upload)]
+    is_covered = not await is_newest(store, row["object_key"], row["version"])
+    return [Flaw(code="object_covered", what=upload)] if is_covered else []
 
 
 async def is_newest(store: EvidenceStore, key: str, version: str) -> bool:
-    """Whether nothing lies over this version: another one, or a deletion."""
+    """Whether neither a later version nor a delete marker lies over this version."""
     try:
         return (await store.find(key)).version == version
     except ObjectUnknown:

@@ -1,8 +1,8 @@
-"""Holds: what must stay whatever its term, and the store's legal hold that follows them.
+"""Place and release holds, which keep footage beyond its term, and set the store's legal hold accordingly.
 
-Guarantees: a hold is a predicate, so it covers what is declared after it; several stand beside each other, and what
-one releases another still keeps; the store follows within a job, and by a sweep whatever was missed. No transaction
-spans a call to the store. Source: DESIGN §7; 公通字〔2016〕14号.
+Guarantees: a hold is a condition, so it also covers footage declared after it; several holds may cover the same
+footage, and it stays until the last one is released; a job updates the store after each change, and a sweep repeats
+what was missed. No transaction spans a call to the store. Source: DESIGN §7; 公通字〔2016〕14号.
 """
 
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 from backend.core import findings, jobs, journal
-from backend.core.database import Record, execute, fetch, first, rows_touched, tx, value
+from backend.core.database import Record, execute, fetch, rows_touched, tx, value
 from backend.core.findings import Finding
 from backend.core.journal import utc
 from backend.core.refusals import Refusal, Unknown
@@ -19,46 +19,42 @@ from backend.core.verb import Actor, Occasion, Outcome
 from backend.core.visibility import INSPECTING, reaches
 from backend.core.wire import as_json
 from backend.evidence.schemas import PlaceHold, ReleaseHold
+from backend.evidence.tables import Hold, Upload
+from backend.people.tables import Person
 from storage.evidence_store import EvidenceStore, ObjectUnknown
 
-# Disposal takes it alone, whoever places a hold beside others: each sees what the other did.
+# Disposal takes this lock exclusively, placing a hold takes it shared: each sees the result of the other.
 LOCK = "hashtext('fujing holds')"
 LOCK_OUT_DISPOSAL = f"SELECT pg_advisory_xact_lock_shared({LOCK})"
 LOCK_OUT_HOLDS = f"SELECT pg_advisory_xact_lock({LOCK})"
-INSERT = """
-INSERT INTO hold (id, organ, origin, about, person, place, radius_m, datums_m, upload, started_at, ended_at, permanent,
-    number, reason, placed_by, placed_at, category)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
-"""
-RECORDING = "SELECT coalesce(u.same_as, u.id) AS id, u.organ FROM upload u WHERE u.id = $1 AND u.kind = 'recording'"
-RELEASE = "UPDATE hold SET released_by = $2, released_at = $3, released_why = $4 WHERE id = $1"
-OWN = """
+IS_ABOUT_ACTOR = """
 SELECT $2 = (SELECT owner FROM upload WHERE id = h.upload) OR $2 = h.person
     OR EXISTS (SELECT FROM supervision s WHERE s.auxiliary = h.person AND s.officer = $2 AND s.during && h.during)
 FROM hold h WHERE h.id = $1
 """
-NEEDED = "SELECT count(*) > 0 FROM open_matter m JOIN hold h ON h.about = m.id WHERE h.id = $1"
-# But for what the store has lost, which is found already.
-OUT_OF_LINE = """
-WITH kept AS MATERIALIZED (SELECT DISTINCT upload FROM held)
+IS_NEEDED = "SELECT count(*) > 0 FROM open_matter m JOIN hold h ON h.about = m.id WHERE h.id = $1"
+# Sealed uploads whose legal hold in the store is not what the holds ask for; without those that the store has lost.
+OUT_OF_DATE = """
+WITH covered AS MATERIALIZED (SELECT DISTINCT upload FROM held)
 SELECT u.id, u.owner, u.organ, u.object_key, u.version, NOT u.legal_hold AS keep FROM upload u
 WHERE u.state = 'sealed' AND u.disposed_at IS NULL AND ($1::uuid IS NULL OR u.id > $1) AND (
-    NOT u.legal_hold AND u.id IN (SELECT upload FROM kept) OR u.legal_hold AND u.id NOT IN (SELECT upload FROM kept))
+    NOT u.legal_hold AND u.id IN (SELECT upload FROM covered)
+    OR u.legal_hold AND u.id NOT IN (SELECT upload FROM covered))
 AND NOT EXISTS (SELECT FROM finding f WHERE f.kind = 'evidence_missing' AND f.subject = u.id AND f.withdrawn_at IS NULL)
 ORDER BY u.id LIMIT 500
 """
-TOLD = "UPDATE upload SET legal_hold = $2 WHERE id = $1 AND legal_hold <> $2 AND version = $3"
-COVERED = "SELECT count(*) > 0 FROM held WHERE upload = $1"
+SET_LEGAL_HOLD = "UPDATE upload SET legal_hold = $2 WHERE id = $1 AND legal_hold <> $2 AND version = $3"
+IS_COVERED = "SELECT count(*) > 0 FROM held WHERE upload = $1"
 
 
-class Hold(NamedTuple):
-    """What to keep. One of `person`, `place` with its radius, `upload`."""
+class NewHold(NamedTuple):
+    """A hold to be placed: its columns. One of `person`, `place` with its radius, `upload`."""
 
     id: UUID
     organ: str
     reason: str
-    by: UUID
-    at: datetime
+    placed_by: UUID
+    placed_at: datetime
     origin: Literal["placed", "injury", "complaint", "matter"] = "placed"
     about: UUID | None = None
     person: UUID | None = None
@@ -66,88 +62,102 @@ class Hold(NamedTuple):
     radius_m: int | None = None
     datums_m: int | None = None
     upload: UUID | None = None
-    since: datetime | None = None
-    until: datetime | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
     permanent: bool = False
     number: str | None = None
     category: str | None = None
 
 
-async def hold(what: Hold) -> None:
-    """Keep it from now on. Must be called inside `database.tx`."""
+async def insert_hold(hold: NewHold) -> None:
+    """Insert a hold, in force from now on. Must be called inside `database.tx`."""
     await execute(LOCK_OUT_DISPOSAL)
-    await execute(
-        INSERT, what.id, what.organ, what.origin, what.about, what.person, what.place, what.radius_m, what.datums_m,
-        what.upload, what.since, what.until, what.permanent, what.number, what.reason, what.by, what.at,
-        what.category,
-    )  # fmt: skip
-    await jobs.enqueue(jobs.HOLD, what.id)
+    await Hold.insert(Hold(**hold._asdict()))
+    await jobs.enqueue(jobs.HOLD, hold.id)
 
 
 async def place(occasion: Occasion, entry: PlaceHold) -> Outcome:
-    """An inspector keeps something. Raises Refusal `hold_of_one_thing`, `end_before_start`, `time_out_of_range`,
-    `not_for_your_role`, `unknown_person`, `unknown_recording`."""
-    _in_order(entry)
-    actor = occasion.actor
-    upload, organ = None, actor.organ
-    if entry.person is not None:
-        organ = await _reached(actor, await value("SELECT organ FROM person WHERE id = $1", entry.person)) or ""
-        if not organ:
-            raise Unknown("unknown_person", entry.person)
-    elif entry.recording is not None:
-        row = await first(RECORDING, entry.recording)
-        if row is None or await _reached(actor, row["organ"]) is None:
-            raise Unknown("unknown_recording", entry.recording)
-        upload, organ = row["id"], row["organ"]
-    elif await _reached(actor, organ) is None:
-        raise Refusal("not_for_your_role")
+    """Place a hold, by an inspector.
+
+    Raises Refusal `hold_of_one_thing`, `end_before_start`, `time_out_of_range`, `not_for_your_role`, `unknown_person`,
+    `unknown_recording`.
+    """
+    _check_fields(entry)
+    organ, upload = await _organ_and_upload(occasion.actor, entry)
     datums = None if entry.place is None else occasion.law.count("datums_apart")
-    await hold(
-        Hold(
-            entry.id, organ, entry.reason, actor.person, occasion.timing.as_of, person=entry.person,
+    await insert_hold(
+        NewHold(
+            entry.id, organ, entry.reason, occasion.actor.person, occasion.timing.as_of, person=entry.person,
             place=as_json(entry.place), radius_m=entry.radius_m, datums_m=datums, upload=upload,
-            since=entry.started_at, until=entry.ended_at, number=entry.number, category=entry.category,
+            started_at=entry.started_at, ended_at=entry.ended_at, number=entry.number, category=entry.category,
             permanent=entry.permanent or entry.category is not None,
         )
     )  # fmt: skip
     return await _outcome(entry.id)
 
 
+async def _organ_and_upload(actor: Actor, entry: PlaceHold) -> tuple[str, UUID | None]:
+    """The organ of what is held, and the upload of a recording. Raises Refusal where the actor does not inspect it."""
+    if entry.person is not None:
+        person = await Person.select(Person.organ).where(Person.id == entry.person).first()
+        if person is None or not await _may_hold(actor, person["organ"]):
+            raise Unknown("unknown_person", entry.person)
+        return person["organ"], None
+    if entry.recording is not None:
+        of_recording = (Upload.id == entry.recording) & (Upload.kind == "recording")
+        row = await Upload.select(Upload.id, Upload.same_as, Upload.organ).where(of_recording).first()
+        if row is None or not await _may_hold(actor, row["organ"]):
+            raise Unknown("unknown_recording", entry.recording)
+        return row["organ"], row["same_as"] or row["id"]
+    if not await _may_hold(actor, actor.organ):
+        raise Refusal("not_for_your_role")
+    return actor.organ, None
+
+
 async def release(occasion: Occasion, entry: ReleaseHold) -> Outcome:
-    """Let it go. Raises Refusal `unknown_hold`, `own_matter`, `hold_released`, `hold_needed`, `hold_permanent`."""
-    row = await first("SELECT * FROM hold WHERE id = $1", entry.hold)
-    if row is None or await _reached(occasion.actor, row["organ"]) is None:
+    """Release a hold, by an inspector.
+
+    Raises Refusal `unknown_hold`, `own_matter`, `hold_released`, `hold_needed`, `hold_permanent`.
+    """
+    row = await Hold.select().where(Hold.id == entry.hold).first()
+    if row is None or not await _may_hold(occasion.actor, row["organ"]):
         raise Unknown("unknown_hold", entry.hold)
-    if await value(OWN, entry.hold, occasion.actor.person):
+    if await value(IS_ABOUT_ACTOR, entry.hold, occasion.actor.person):
         raise Refusal("own_matter")
     if row["released_at"] is not None:
         raise Refusal("hold_released")
-    if await value(NEEDED, entry.hold):
+    if await value(IS_NEEDED, entry.hold):
         raise Refusal("hold_needed")
     if row["permanent"] and not entry.mistaken:
         raise Refusal("hold_permanent")
-    await execute(RELEASE, entry.hold, occasion.actor.person, occasion.timing.as_of, entry.why)
+    await Hold.update(
+        {
+            Hold.released_by: occasion.actor.person,
+            Hold.released_at: occasion.timing.as_of,
+            Hold.released_why: entry.why,
+        }
+    ).where(Hold.id == entry.hold)
     await jobs.enqueue(jobs.HOLD, entry.hold)
     return await _outcome(entry.hold)
 
 
-async def whose_hold(actor: Actor, entry: ReleaseHold) -> Iterable[UUID]:
-    """The hold itself, so that it is released once."""
+async def concerned_by_release(actor: Actor, entry: ReleaseHold) -> Iterable[UUID]:
+    """The actor and the hold itself: it is locked, so it is released once."""
     return (actor.person, entry.hold)
 
 
-async def covers(upload: UUID) -> bool:
-    """Whether something keeps it now."""
-    return bool(await value(COVERED, upload))
+async def is_held(upload: UUID) -> bool:
+    """Whether a hold that stands covers the upload."""
+    return bool(await value(IS_COVERED, upload))
 
 
-async def follow(store: EvidenceStore) -> int:
-    """Bring the store's legal holds in line with the holds. How many changed. Raises StoreUnavailable.
+async def update_store(store: EvidenceStore) -> int:
+    """Set and lift the store's legal holds as the holds ask for. Returns how many changed. Raises StoreUnavailable.
 
-    Sealed bytes that the store no longer has are found, and hinder no other.
+    Where the store has lost sealed bytes, there is a finding, and the others are updated all the same.
     """
     changed, last = 0, None
-    while rows := await fetch(OUT_OF_LINE, last):
+    while rows := await fetch(OUT_OF_DATE, last):
         last = rows[-1]["id"]
         for row in rows:
             try:
@@ -155,14 +165,14 @@ async def follow(store: EvidenceStore) -> int:
             except ObjectUnknown:
                 await findings.stand(Finding(kind="evidence_missing", subject=row["id"], organ=row["organ"]))
             else:
-                changed += await _told(row)
+                changed += await _set_legal_hold(row)
     return changed
 
 
-async def _told(row: Record) -> int:
-    """Keep that the store was told so; nothing where somebody else did."""
+async def _set_legal_hold(row: Record) -> int:
+    """Record what the store was told. Returns 1, or 0 where another process recorded it already."""
     async with tx():
-        if not rows_touched(await execute(TOLD, row["id"], row["keep"], row["version"])):
+        if not rows_touched(await execute(SET_LEGAL_HOLD, row["id"], row["keep"], row["version"])):
             return 0
         await journal.append(
             journal.Line(
@@ -177,9 +187,10 @@ async def _told(row: Record) -> int:
     return 1
 
 
-def _in_order(entry: PlaceHold) -> None:
-    what = [each for each in (entry.person, entry.place, entry.recording) if each is not None]
-    if len(what) != 1 or (entry.place is None) != (entry.radius_m is None):
+def _check_fields(entry: PlaceHold) -> None:
+    """Raises Refusal unless it names one thing, with its time and radius, and the times can be."""
+    things = [thing for thing in (entry.person, entry.place, entry.recording) if thing is not None]
+    if len(things) != 1 or (entry.place is None) != (entry.radius_m is None):
         raise Refusal("hold_of_one_thing")
     if (entry.started_at is None) != (entry.recording is not None):
         raise Refusal("hold_of_one_thing")
@@ -194,17 +205,18 @@ def _in_order(entry: PlaceHold) -> None:
         raise Refusal("end_before_start")
 
 
-async def _reached(actor: Actor, organ: str | None) -> str | None:
-    return organ if organ is not None and await reaches(actor, organ, INSPECTING) else None
+async def _may_hold(actor: Actor, organ: str) -> bool:
+    """Whether the actor inspects this organ."""
+    return await reaches(actor, organ, INSPECTING)
 
 
-async def _outcome(asked: UUID) -> Outcome:
-    row: Any = await first("SELECT * FROM hold WHERE id = $1", asked)
+async def _outcome(hold: UUID) -> Outcome:
+    row: Any = await Hold.select().where(Hold.id == hold).first()
     standing = {
-        "id": str(asked),
+        "id": str(hold),
         "organ": row["organ"],
         "placed_at": utc(row["placed_at"]),
         "permanent": row["permanent"],
         "released_at": row["released_at"] and utc(row["released_at"]),
     }
-    return Outcome(subject={"hold": standing}, subjects=[asked], organ=row["organ"])
+    return Outcome(subject={"hold": standing}, subjects=[hold], organ=row["organ"])

@@ -1,61 +1,60 @@
-"""That the store's locks and holds agree with the database: what differs is repaired, and what cannot be is found.
+"""Compare the locks and legal holds of the store with the database: repair differences, or record a finding.
 
-Guarantees: a lock is never shortened; what was repaired is in the journal, for somebody altered it behind our back.
+Guarantees: a lock is never shortened; each repair is in the journal, because somebody changed the store without us.
 """
 
 from datetime import datetime
 from uuid import UUID
 
 from backend.core import findings, journal
-from backend.core.database import Record, fetch, value
+from backend.core.database import Record, fetch
 from backend.core.findings import Finding
 from backend.evidence.retention.integrity_audit import is_newest
+from backend.evidence.tables import Upload
 from storage.evidence_store import EvidenceStore, ObjectUnknown
 
 PAGE = 200
 TRIES = 3
-WANTED = "SELECT legal_hold FROM upload WHERE id = $1"
-GONE = "SELECT disposed_at IS NOT NULL FROM upload WHERE id = $1"
-KEPT = """
+SEALED = """
 SELECT u.id, u.organ, u.object_key, u.version, u.locked_until, u.legal_hold, ARRAY(
     SELECT f.kind FROM finding f WHERE f.subject = u.id AND f.withdrawn_at IS NULL
-) AS standing FROM upload u
+) AS findings FROM upload u
 WHERE u.state = 'sealed' AND u.disposed_at IS NULL AND ($1::uuid IS NULL OR u.id > $1)
     AND ($3::uuid IS NULL OR u.id = $3)
 ORDER BY u.id LIMIT $2
 """
 
 
-async def agree(store: EvidenceStore, now: datetime, only: UUID | None = None) -> dict[str, int]:
-    """Compare every sealed upload, or `only` one, with the store. How many of each there were."""
-    told = {"seen": 0, "repaired": 0, "missing": 0, "covered": 0}
+async def reconcile(store: EvidenceStore, now: datetime, only: UUID | None = None) -> dict[str, int]:
+    """Compare every sealed upload, or `only` one, with the store. Returns counts. Raises StoreUnavailable."""
+    counts = {"checked": 0, "repaired": 0, "missing": 0, "covered": 0}
     last: UUID | None = None
-    while rows := await fetch(KEPT, last, PAGE, only):
+    while rows := await fetch(SEALED, last, PAGE, only):
         last = rows[-1]["id"]
         for row in rows:
-            told["seen"] += 1
+            counts["checked"] += 1
             try:
-                told["repaired"] += await _repaired(store, row, now)
+                counts["repaired"] += await _repair(store, row, now)
                 covered = not await is_newest(store, row["object_key"], row["version"])
-                told["covered"] += covered
-                await _stands("evidence_covered", row, covered)
-                await _stands("evidence_missing", row, False)
+                counts["covered"] += covered
+                await _set_finding("evidence_covered", row, covered)
+                await _set_finding("evidence_missing", row, False)
             except ObjectUnknown:
-                if not await value(GONE, row["id"]):  # not disposed of meanwhile
-                    told["missing"] += 1
-                    await _stands("evidence_missing", row, True)
-    return told
+                if not await _is_disposed(row["id"]):  # it may have been since the rows were read
+                    counts["missing"] += 1
+                    await _set_finding("evidence_missing", row, True)
+    return counts
 
 
-async def _repaired(store: EvidenceStore, row: Record, now: datetime) -> int:
-    """How much was put right: the lock, the hold."""
+async def _repair(store: EvidenceStore, row: Record, now: datetime) -> int:
+    """Repair the lock and the legal hold of one version. Returns how many repairs were made."""
     key, version, repaired = row["object_key"], row["version"], []
-    kept = await store.locked_until(key, version)
-    if row["locked_until"] > now and (kept is None or kept < row["locked_until"]):
+    locked_until = await store.locked_until(key, version)
+    if row["locked_until"] > now and (locked_until is None or locked_until < row["locked_until"]):
         await store.lock(key, version, row["locked_until"])
         repaired.append("lock")
-    for _ in range(TRIES):  # what the database wants may change while the store is told
-        wanted = bool(await value(WANTED, row["id"]))
+    for _ in range(TRIES):  # a hold may be placed or released while the store is called
+        wanted = await Upload.exists().where(Upload.id == row["id"], Upload.legal_hold.eq(True))
         if await store.is_held(key, version) == wanted:
             break
         await store.hold(key, version, wanted)
@@ -70,8 +69,13 @@ async def _repaired(store: EvidenceStore, row: Record, now: datetime) -> int:
     return len(repaired)
 
 
-async def _stands(kind: str, row: Record, wrong: bool) -> None:
-    if wrong:
+async def _is_disposed(upload: UUID) -> bool:
+    return await Upload.exists().where(Upload.id == upload, Upload.disposed_at.is_not_null())
+
+
+async def _set_finding(kind: str, row: Record, holds: bool) -> None:
+    """Record the finding where it holds, withdraw it where it does not."""
+    if holds:
         await findings.stand(Finding(kind=kind, subject=row["id"], organ=row["organ"]))
-    elif kind in row["standing"]:
+    elif kind in row["findings"]:
         await findings.withdraw(kind, row["id"])

@@ -1,0 +1,121 @@
+"""Read holds: for those who oversee the organ, never for the person whose footage is held.
+
+A hold may serve a complaint that this person does not know of.
+"""
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+import msgspec
+
+from backend.core.database import Record, fetch, first
+from backend.core.described import NextPage, OrganCode
+from backend.core.paging import Listed, as_row, next_page, rows_of_page
+from backend.core.refusals import Refusal
+from backend.core.verb import Actor
+from backend.core.visibility import viewer, visible_to
+from backend.core.wire import Moment, Place
+from backend.evidence.schemas import CategoryOrNone, Permanent
+
+HoldStatus = Literal["standing", "released", "all"]
+CONDITIONS: dict[HoldStatus, str] = {
+    "standing": "h.released_at IS NULL",
+    "released": "h.released_at IS NOT NULL",
+    "all": "true",
+}
+HOLD_FILTER = visible_to(own=[], organ="h.organ").only("h.person IS DISTINCT FROM $1")
+SELECT_HOLDS = """
+SELECT h.*, h.upload AS recording FROM hold h
+"""
+COVERED = """
+SELECT u.id, u.kind, u.owner, u.state, u.locked_until, u.legal_hold, r.started_at FROM held k
+JOIN upload u ON u.id = k.upload LEFT JOIN recording r ON r.id = u.id
+WHERE k.hold = $1 ORDER BY r.started_at, u.id LIMIT 1000
+"""
+
+
+class HoldRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A hold. Exactly one of `person`, `place` and `recording` is not null."""
+
+    id: Annotated[UUID, msgspec.Meta(description="id of the hold")]
+    organ: OrganCode
+    origin: Annotated[
+        Literal["placed", "injury", "complaint", "matter"],
+        msgspec.Meta(description="placed: by hand, by an inspector; injury, complaint, matter: with one of these"),
+    ]
+    about: Annotated[
+        UUID | None, msgspec.Meta(description="id of the injury, complaint or matter that it serves; null: by hand")
+    ]
+    person: Annotated[UUID | None, msgspec.Meta(description="id of the person whose footage is held")]
+    place: Annotated[Place | None, msgspec.Meta(description="footage that may show this place is held")]
+    radius_m: Annotated[int | None, msgspec.Meta(description="radius around `place`, in metres; null without a place")]
+    recording: Annotated[UUID | None, msgspec.Meta(description="id of the recording that is held")]
+    started_at: Annotated[Moment | None, msgspec.Meta(description="start of the time covered; null for a recording")]
+    ended_at: Annotated[Moment | None, msgspec.Meta(description="end of the time covered; null: without an end")]
+    permanent: Permanent
+    category: CategoryOrNone
+    number: Annotated[
+        str | None, msgspec.Meta(description="number of the case or task that needs the hold; null: not by hand")
+    ]
+    reason: Annotated[str, msgspec.Meta(description="why the footage must be kept")]
+    placed_by: Annotated[UUID, msgspec.Meta(description="id of the person who placed it, or whose entry did")]
+    placed_at: Annotated[Moment, msgspec.Meta(description="when the hold was placed")]
+    released_by: Annotated[UUID | None, msgspec.Meta(description="id of the person who released it; null: it stands")]
+    released_at: Annotated[Moment | None, msgspec.Meta(description="when the hold was released; null: it stands")]
+    released_why: Annotated[str | None, msgspec.Meta(description="why the hold was released; null: it stands")]
+
+
+class Covered(msgspec.Struct, frozen=True, kw_only=True):
+    """An upload that a hold covers."""
+
+    id: Annotated[UUID, msgspec.Meta(description="id of the upload")]
+    kind: Annotated[
+        Literal["recording", "document"], msgspec.Meta(description="recording: footage; document: a paper or photo")
+    ]
+    owner: Annotated[UUID, msgspec.Meta(description="id of the person whose footage or paper it is")]
+    state: Annotated[str, msgspec.Meta(description="state of the upload, as the route of its receipt says it")]
+    started_at: Annotated[
+        Moment | None, msgspec.Meta(description="start of the footage, in corrected time; null: a paper or photo")
+    ]
+    locked_until: Annotated[
+        Moment | None, msgspec.Meta(description="nobody can delete it before this time; null: not sealed")
+    ]
+    legal_hold: Annotated[
+        bool, msgspec.Meta(description="the store has a legal hold on it: it stays, whatever locked_until says")
+    ]
+
+
+class HoldDetail(msgspec.Struct, frozen=True, kw_only=True):
+    """One hold, and up to 1,000 uploads that it covers."""
+
+    hold: Annotated[HoldRow, msgspec.Meta(description="the hold")]
+    covers: Annotated[
+        list[Covered], msgspec.Meta(description="the uploads that it covers by now, oldest first; at most 1,000")
+    ]
+
+
+class Holds(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of holds."""
+
+    items: Annotated[list[HoldRow], msgspec.Meta(description="the holds, newest first")]
+    next: NextPage
+
+
+async def holds(actor: Actor, status: HoldStatus, cursor: str | None, limit: int) -> Holds:
+    """The holds of the organs that the actor oversees, newest first."""
+    listed = Listed(SELECT_HOLDS, "hold h", HOLD_FILTER, CONDITIONS[status], by="placed_at")
+    rows = await rows_of_page(listed, actor, cursor, limit)
+    return Holds(items=[_row(row) for row in rows[:limit]], next=next_page(rows, limit, "placed_at"))
+
+
+async def hold(actor: Actor, hold_id: UUID) -> HoldDetail:
+    """One hold and what it covers. Raises Refusal `unknown_hold`."""
+    row = await first(f"{SELECT_HOLDS} WHERE h.id = $3 AND {HOLD_FILTER.condition}", *viewer(actor), hold_id)
+    if row is None:
+        raise Refusal("unknown_hold")
+    return HoldDetail(hold=_row(row), covers=[as_row(Covered, upload) for upload in await fetch(COVERED, hold_id)])
+
+
+def _row(row: Record) -> HoldRow:
+    place = None if row["place"] is None else msgspec.json.decode(row["place"], type=Place)
+    return HoldRow(**{field: row[field] for field in HoldRow.__struct_fields__ if field != "place"}, place=place)

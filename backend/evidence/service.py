@@ -1,0 +1,232 @@
+"""Declare footage and papers, and describe the key content of footage. Each verb is one transaction.
+
+Guarantees: the same bytes of one person are one recording, whatever device brings them; a file that is known already
+is answered at once; quotas are checked before any byte is received. Nobody declares footage of another person but a
+docking station, for wearers of its organ and those below it; that footage is the wearer's, and of the wearer's organ.
+
+Only the wearer and the officers who led the wearer while the camera ran describe footage. No stretch lies beyond the
+footage, as far as its end is known. A description is never altered; a later one stands beside it. Its words are in
+their table only; the journal holds a salted digest of them.
+
+Source: 公安机关办理行政案件程序规定 55, 86: footage may replace a written record if its key content and time spans are
+described.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from backend.core.database import Record, fetch, first, value
+from backend.core.findings import Touched
+from backend.core.refusals import Refusal, Unknown
+from backend.core.verb import Actor, Occasion, Outcome
+from backend.evidence import rules
+from backend.evidence.schemas import DeclareDocument, DeclareRecording, DescribeRecording
+from backend.evidence.tables import Document, Recording, RecordingDescription, RecordingKeyContent, Upload
+from backend.law.catalogue import Law
+from backend.people.directory import DOCK, wearer_under
+
+# In SQL, because without a digest it must find nothing; Piccolo turns `== None` into IS NULL.
+SAME_BYTES = (
+    "SELECT id, state, part_size FROM upload WHERE owner = $1 AND kind = $2 AND sha256 = $3 AND same_as IS NULL"
+)
+OPEN_UPLOADS = """
+SELECT count(*) AS uploads, coalesce(sum(bytes), 0) AS bytes FROM upload
+WHERE owner = $1 AND state IN ('declared', 'receiving', 'received', 'mismatch')
+"""
+LED = "SELECT DISTINCT auxiliary FROM supervision WHERE officer = $1 AND during && tstzrange($2, $3)"
+STORED_UNDER = "SELECT coalesce(same_as, id) FROM upload WHERE id = $1"
+WEARER = f"SELECT wearer FROM recording WHERE id = ({STORED_UNDER})"  # noqa: S608
+DESCRIBABLE = f"""
+SELECT r.* FROM recording r,
+    LATERAL (SELECT tstzrange(r.started_at, coalesce(r.ended_at, r.started_at), '[]') AS during) f
+WHERE r.id = ({STORED_UNDER}) AND (r.wearer = $2 OR EXISTS (
+    SELECT FROM led l WHERE l.auxiliary = r.wearer AND l.officer = $2
+        AND l.named && f.during AND l.during && f.during
+))
+"""  # noqa: S608
+
+
+class Owner(msgspec.Struct, frozen=True):
+    """The person whose bytes these are, and the organ that answers for them."""
+
+    person: UUID
+    organ: str
+
+
+# -- declare
+
+
+async def concerned_by_declaring(actor: Actor, entry: DeclareRecording) -> Iterable[UUID]:
+    """The actor, the wearer, and the auxiliaries who named the wearer as leading while the camera ran.
+
+    All who named them, not only those whom they led: a shift that arrives at the same time may change that.
+    """
+    wearer = entry.wearer if actor.kind == DOCK and entry.wearer is not None else actor.person
+    if actor.kind not in (DOCK, "officer") or not _is_interval(entry):
+        return {actor.person, wearer}
+    led = await fetch(LED, wearer, entry.started_at, entry.ended_at)
+    return {actor.person, wearer, *(row["auxiliary"] for row in led)}
+
+
+async def declare_recording(occasion: Occasion, entry: DeclareRecording) -> Outcome:
+    """Record that there is footage. Its id is the upload's id.
+
+    Raises Refusal `not_the_wearer`, of a dock `wearer_missing`, `unknown_wearer`; `end_before_start`, `time_ahead`,
+    `time_out_of_range`, `file_too_large`, `too_many_uploads`.
+    """
+    owner = await _owner_of_footage(occasion.actor, entry.wearer)
+    correction = occasion.timing.skew - timedelta(milliseconds=entry.camera_offset_ms)
+    latest = occasion.timing.received_at + occasion.law.span("clock_skew_tolerance")
+    started = corrected(entry.started_at, correction, latest)
+    ended = None if entry.ended_at is None else corrected(entry.ended_at, correction, latest)
+    if ended is not None and ended < started:
+        raise Refusal("end_before_start")
+    outcome, is_new = await _declare(occasion, entry, "recording", owner)
+    if not is_new:
+        return outcome
+    await Recording.insert(
+        Recording(
+            id=entry.id, wearer=owner.person, organ=owner.organ, camera_serial=entry.camera_serial,
+            camera_offset_ms=entry.camera_offset_ms, correction_ms=round(correction / timedelta(milliseconds=1)),
+            camera_started_at=entry.started_at, started_at=started, ended_at=ended, key_mark=entry.key_mark,
+            time_source=entry.time_source,
+        )
+    )  # fmt: skip
+    return msgspec.structs.replace(outcome, touches=Touched([owner.person], started, ended))
+
+
+async def declare_document(occasion: Occasion, entry: DeclareDocument) -> Outcome:
+    """Record that there is a paper or photo. Raises Refusal `file_too_large`, `too_many_uploads`."""
+    owner = Owner(occasion.actor.person, occasion.actor.organ)
+    outcome, is_new = await _declare(occasion, entry, "document", owner)
+    if is_new:
+        await Document.insert(Document(id=entry.id, person=owner.person, title=entry.title))
+    return outcome
+
+
+async def _owner_of_footage(actor: Actor, wearer: UUID | None) -> Owner:
+    """The actor, or the wearer that a docking station names. Raises Refusal."""
+    if actor.kind != DOCK:
+        if wearer not in (None, actor.person):
+            raise Refusal("not_the_wearer")
+        return Owner(actor.person, actor.organ)
+    if wearer is None:
+        raise Refusal("wearer_missing")
+    person = await wearer_under(actor.organ, wearer)
+    if person is None:
+        raise Refusal("unknown_wearer")
+    return Owner(person["id"], person["organ"])
+
+
+def _is_interval(entry: DeclareRecording) -> bool:
+    """Whether the times make an interval that PostgreSQL accepts; other times are refused later."""
+    started, ended = entry.started_at, entry.ended_at or entry.started_at
+    return 1900 <= started.year <= ended.year < 9000 and started <= ended
+
+
+async def _declare(
+    occasion: Occasion, entry: DeclareRecording | DeclareDocument, kind: str, owner: Owner
+) -> tuple[Outcome, bool]:
+    """Insert the upload. The second value: whether these bytes are new."""
+    law, actor, received = occasion.law, occasion.actor, occasion.timing.received_at
+    if entry.bytes is not None and entry.bytes > law.count("file_ceiling"):
+        raise Refusal("file_too_large")
+    known = await first(SAME_BYTES, owner.person, kind, entry.sha256)
+    if known is None:
+        await _check_quota(occasion, owner.person, entry.bytes or 0)
+    part_size = rules.part_size(entry.bytes, law.count("part_floor"), law.count("parts_ceiling"))
+    await Upload.insert(
+        Upload(
+            id=entry.id, kind=kind, owner=owner.person, organ=owner.organ, declared_by=actor.person,
+            device=actor.device, file_name=entry.file_name, media_type=entry.media_type,
+            state="same_as" if known else "declared", bytes=entry.bytes, digest_declared=entry.sha256 is not None,
+            sha256=entry.sha256, part_size=part_size, object_key=f"{kind}/{received:%Y/%m}/{entry.id}",
+            same_as=known and known["id"], declared_at=received, touched_at=received, legal_hold=False,
+        )
+    )  # fmt: skip
+    upload = {
+        "id": str(entry.id),
+        "state": known["state"] if known else "declared",
+        "part_size": known["part_size"] if known else part_size,
+        "same_as": str(known["id"]) if known else None,
+    }
+    subjects = [entry.id, owner.person, *([known["id"]] if known else [])]
+    return Outcome(subject={"upload": upload}, subjects=subjects, organ=owner.organ), known is None
+
+
+async def _check_quota(occasion: Occasion, owner: UUID, size: int) -> None:
+    """Raises Refusal `too_many_uploads` where another file of `size` bytes exceeds the owner's quota."""
+    row: Any = await first(OPEN_UPLOADS, owner)
+    law = occasion.law
+    too_many = row["uploads"] >= law.count("open_uploads_ceiling")
+    if too_many or row["bytes"] + size > law.count("unsealed_bytes_ceiling"):
+        raise Refusal("too_many_uploads")
+
+
+def corrected(camera_time: datetime, correction: timedelta, latest: datetime) -> datetime:
+    """A camera's time by the server's clock. Raises Refusal `time_ahead`, `time_out_of_range`."""
+    try:
+        at = camera_time + correction
+        ahead = at > latest
+    except OverflowError:
+        raise Refusal("time_out_of_range") from None
+    if ahead:
+        raise Refusal("time_ahead")
+    if at.year < 2000:
+        raise Refusal("time_out_of_range")
+    return at
+
+
+# -- describe
+
+
+async def concerned_by_describing(actor: Actor, entry: DescribeRecording) -> Iterable[UUID]:
+    """The actor and the wearer, who never changes."""
+    wearer = await value(WEARER, entry.recording)
+    return [actor.person] if wearer is None else [actor.person, wearer]
+
+
+async def describe(occasion: Occasion, entry: DescribeRecording) -> Outcome:
+    """Record a description. Raises Refusal `unknown_recording`, `end_before_start`, `beyond_the_footage`, also for a
+    late entry.
+    """
+    actor = occasion.actor
+    recording = await first(DESCRIBABLE, entry.recording, actor.person)
+    if recording is None:
+        raise Unknown("unknown_recording", entry.recording)
+    _check_spans(entry, _length(recording), occasion.law)
+    await RecordingDescription.insert(
+        RecordingDescription(id=entry.id, recording=recording["id"], by_person=actor.person, at=occasion.at)
+    )
+    await RecordingKeyContent.insert(
+        *(
+            RecordingKeyContent(
+                description=entry.id, position=position, from_ms=piece.from_ms, to_ms=piece.to_ms, words=piece.words
+            )
+            for position, piece in enumerate(entry.content, start=1)
+        )
+    )
+    described = {"recording": str(recording["id"]), "stretches": len(entry.content)}
+    subjects = list(dict.fromkeys([entry.id, recording["id"], recording["wearer"]]))
+    return Outcome(subject={"described": described}, subjects=subjects, organ=recording["organ"])
+
+
+def _check_spans(entry: DescribeRecording, length: timedelta | None, law: Law) -> None:
+    if any(piece.to_ms <= piece.from_ms for piece in entry.content):
+        raise Refusal("end_before_start")
+    if length is None:
+        return
+    last = timedelta(milliseconds=max(piece.to_ms for piece in entry.content))
+    if last > length + law.span("duration_tolerance"):
+        raise Refusal("beyond_the_footage")
+
+
+def _length(recording: Record) -> timedelta | None:
+    """The duration of the file itself, else the declared one; None while neither is known."""
+    if recording["probed_ms"] is not None:
+        return timedelta(milliseconds=recording["probed_ms"])
+    return None if recording["ended_at"] is None else recording["ended_at"] - recording["started_at"]
