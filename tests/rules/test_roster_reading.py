@@ -90,11 +90,12 @@ def test_a_line_that_is_no_csv_is_named() -> None:
     assert [3] == lines_refused(f'{HEADER}\n{good}\norgan,330106020000,"灵隐"派出所,,,,\n{good}\n')
 
 
-def test_the_roster_that_comes_with_the_project_has_whom_the_readme_names() -> None:
+def test_the_roster_that_comes_with_the_project_has_whom_the_pages_name() -> None:
     """So that its commands work in their order."""
     tests = Path(__file__).parents[1]
     there = {row.code for row in read((tests / "data" / "roster.csv").read_text(encoding="utf-8"))}
-    page = (tests.parent / "README.md").read_text(encoding="utf-8")
+    pages = ("README.md", "docs/operating.md")
+    page = "".join((tests.parent / page).read_text(encoding="utf-8") for page in pages)
     named = set(re.findall(r"fujing enrol ([A-Z]+-\d+)", page)) | set(re.findall(r"FUJING_DOCK=(\S+)", page))
     named |= set(re.findall(r"--wearer (\w+)", page)) | set(re.findall(r'sign_in\("(\w+)"', page))
     assert len(named) >= 4

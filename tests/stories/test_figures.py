@@ -1,4 +1,4 @@
-"""The commands behind the README's figures still run; what they measure in so short a time is no figure."""
+"""The commands behind the figures still run; what they measure in so short a time is no figure."""
 
 import subprocess
 import sys
