@@ -28,7 +28,7 @@ from backend.bundle import Bundle
 from backend.core import database
 from backend.core.database import SESSION, Record, fetch, first, tx
 from backend.core.journal import SAFE
-from backend.core.paging import wrong
+from backend.core.paging import invalid_parameter
 from backend.core.verb import Actor
 from backend.core.visibility import viewer, visible_to
 from backend.core.wire import Moment
@@ -118,7 +118,7 @@ class Cursor(NamedTuple):
                 raise ValueError(version)
             return cls(Position(epoch, xid, seq), check, EPOCH + timedelta(microseconds=micros), seen)
         except (ValueError, OverflowError, struct.error):
-            raise wrong("after", "not one of ours") from None
+            raise invalid_parameter("after", "not one of ours") from None
 
 
 VERSION = 1

@@ -42,7 +42,7 @@ AGAIN = (
     asyncpg.CrashShutdownError,
     asyncpg.CannotConnectNowError,
     ConnectionError,
-    holding.Raced,
+    holding.RecordedMeanwhile,
 )
 log = structlog.get_logger()
 Status = Literal["recorded", "replayed", "refused", "waiting", "again"]
@@ -100,7 +100,7 @@ def _moment(item: Item) -> tuple[datetime, int, str]:
 async def _settled(actor: Actor, item: Item, sent_at: datetime, received_at: datetime) -> Result:
     if item.entry is None or item.verb is None:
         if item.id is not None and item.device_seq is not None:
-            await device_sequence.seen_unread(actor, item.id, item.device_seq, received_at)
+            await device_sequence.keep_unread_number(actor, item.id, item.device_seq, received_at)
         return Result(id=item.id, status="refused", refusal=item.refusal)
     arrival = Arrival(item.verb, actor, item.entry, sent_at, received_at, True)
     bind_contextvars(entry=str(item.entry.id))
@@ -149,7 +149,7 @@ async def wake(ids: Sequence[UUID]) -> dict[UUID, Recorded]:
     tries: dict[UUID, int] = {}
     while queue:
         try:
-            rows = await holding.still_held(list(queue.popleft()))
+            rows = await holding.entries_to_retry(list(queue.popleft()))
         except Exception as error:
             log.warning("held entries not looked at", error=type(error).__name__)
             continue
@@ -173,7 +173,7 @@ async def wake(ids: Sequence[UUID]) -> dict[UUID, Recorded]:
 async def _release(row: Any) -> tuple[Recorded | None, bool]:
     """Try to record one held entry by its own actor; and whether it must be tried once more."""
     verb = BY_NAME[row["verb"]]
-    entry = msgspec.convert(holding.content_as_told(row), verb.entry)
+    entry = msgspec.convert(holding.original_content(row), verb.entry)
     actor = Actor(
         person=row["actor"], badge=row["badge"], kind=row["kind"], organ=row["organ"], session=row["session"],
         device=row["device"],
@@ -185,7 +185,7 @@ async def _release(row: Any) -> tuple[Recorded | None, bool]:
     except Held as why:
         if why.unknown is None:
             return None, False
-        wakes = await holding.awaited(arrival, why)
+        wakes = await holding.waits_for(arrival, why)
         async with tx():
             await lock_persons([row["id"], *wakes])
             grown = await fetch(
@@ -224,4 +224,4 @@ async def sweep(now: datetime) -> dict[str, int]:
     """Record what a process that died left waiting; hand to people what waited too long."""
     rows = await fetch(TO_SWEEP, now)
     recorded = await wake([row["id"] for row in rows])
-    return {"released": len(recorded), "in_vain": await holding.in_vain(now)}
+    return {"released": len(recorded), "in_vain": await holding.flag_overdue_waits(now)}

@@ -87,7 +87,7 @@ def _every_minute(queue: PgQueuer, store: EvidenceStore, keys: Keys) -> None:
     @queue.schedule("release", "* * * * *")
     async def release(_: Schedule) -> None:
         now = datetime.now(UTC)
-        log.info("released", **await sync.sweep(now), numbers=await device_sequence.look(now))
+        log.info("released", **await sync.sweep(now), numbers=await device_sequence.check_numbers(now))
 
     @queue.schedule("checkpoint", "* * * * *")
     async def checkpoint(_: Schedule) -> None:
@@ -106,7 +106,7 @@ def _every_few_minutes(queue: PgQueuer, store: EvidenceStore) -> None:
 
     @queue.schedule("overdue", "*/5 * * * *")
     async def overdue(_: Schedule) -> None:
-        log.info("overdue", found=await findings.look(datetime.now(UTC), TERMS))
+        log.info("overdue", found=await findings.find_overdue(datetime.now(UTC), TERMS))
 
     @queue.schedule("forget_proofs", "*/5 * * * *")
     async def forget_proofs(_: Schedule) -> None:

@@ -20,7 +20,7 @@ from litestar import Litestar
 
 from backend.core.database import execute, value
 from backend.people import roster, sessions
-from backend.people.roster import Row
+from backend.people.roster import RosterRow
 from mobile_api.client.device_key import DeviceKey
 
 CITY, DISTRICT, OTHER_DISTRICT = "330100000000", "330102000000", "330106000000"
@@ -209,16 +209,18 @@ def a_badge(letters: str = "FJ") -> str:
     return f"{letters}{next(_numbers)}"
 
 
-def organ_row(code: str, name: str, parent: str = "") -> Row:
+def organ_row(code: str, name: str, parent: str = "") -> RosterRow:
     return a_row(record="organ", code=code, name=name, organ=parent, valid_from=None)
 
 
-def a_row(**cells: Any) -> Row:
+def a_row(**cells: Any) -> RosterRow:
     common = {"line": 2, "name": "", "kind": "", "organ": "", "valid_from": IN_SERVICE, "valid_until": None}
-    return Row(**(common | cells))
+    return RosterRow(**(common | cells))
 
 
-def rows_of(badge: str, name: str, kind: str, organ: str, roles: Iterable[tuple[str, str]], **dates: Any) -> list[Row]:
+def rows_of(
+    badge: str, name: str, kind: str, organ: str, roles: Iterable[tuple[str, str]], **dates: Any
+) -> list[RosterRow]:
     """A person and their roles as a roster tells them."""
     person = a_row(record="person", code=badge, name=name, kind=kind, organ=organ, **dates)
     return [person, *(a_row(record="role", code=badge, kind=role, organ=on) for role, on in roles)]
@@ -231,7 +233,7 @@ async def somebody(
     badge = a_badge("P" if kind == "officer" else "FJ")
     name = name or f"{SURNAMES[int(badge[-1])]}某"
     await roster.bring_in(rows_of(badge, name, kind, organ, roles, **dates))
-    person = await roster.person_of(badge)
+    person = await roster.person_id_of(badge)
     await sessions.set_hash(person, CHEAP, now())
     someone = Someone(app, id=person, badge=badge, name=name, organ=organ)
     await someone.open()

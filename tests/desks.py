@@ -77,7 +77,7 @@ async def at_desk(
     """A fresh person of this kind with a password, signed in at a desk, with no second factor."""
     badge = a_badge("D")
     await roster.bring_in(rows_of(badge, "钱某", kind, organ, roles))
-    person = await roster.person_of(badge)
+    person = await roster.person_id_of(badge)
     await sessions.set_hash(person, CHEAP, now())
     someone = AtDesk(app, id=person, badge=badge, name="钱某")
     answer = await someone.sign_in(badge)

@@ -15,7 +15,7 @@ from backend.core.database import first
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor
 from backend.law.catalogue import Law, Work, law
-from backend.law.verdict import Facts, Recusal, Verdict, verdict
+from backend.law.verdict import Facts, RecusalStatus, Verdict, verdict
 
 PRE_JOB, YEARLY = "pre_job_training", "yearly_training"
 FACTS = """
@@ -31,7 +31,7 @@ SELECT
         WHERE person = $1 AND case_key = case_key($5) AND during @> $2::timestamptz) AS standings
 FROM (SELECT 1) AS one
 """
-STRICTEST: tuple[Recusal, ...] = ("granted", "standing_aside", "pending")
+STRICTEST: tuple[RecusalStatus, ...] = ("granted", "standing_aside", "pending")
 DAY = "WITH day AS (SELECT ($2::timestamptz AT TIME ZONE 'Asia/Shanghai')::date AS is)"
 
 

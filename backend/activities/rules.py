@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 from uuid import UUID
 
-from backend.law.catalogue import Equipment, Work
+from backend.law.catalogue import EquipmentKind, Work
 
 
 class Restraint(Protocol):
@@ -41,6 +41,6 @@ def unmet_at_finish(*, restrained: bool) -> list[str]:
     return ["not_released"] if restrained else []
 
 
-def names_of(equipment: Sequence[str], known: dict[str, Equipment]) -> list[str]:
+def names_of(equipment: Sequence[str], known: dict[str, EquipmentKind]) -> list[str]:
     """Each item with every name it goes by at a check-in, parted by |."""
     return ["|".join((code, known[code].zh, known[code].en)) for code in equipment]

@@ -218,7 +218,7 @@ async def _mine(occasion: Occasion, activity: UUID) -> Record:
 
 
 def _span(occasion: Occasion, started_at: datetime | None, ended_at: datetime | None) -> Span:
-    started, ended = (None if told is None else occasion.past(told) for told in (started_at, ended_at))
+    started, ended = (None if told is None else occasion.corrected(told) for told in (started_at, ended_at))
     _in_order(started, ended)
     return Span(started, ended)
 

@@ -8,7 +8,7 @@ import msgspec
 from backend.assistance.schemas import Kind
 from backend.assistance.service import CALLS, VISIBLE
 from backend.core.database import fetch, first
-from backend.core.paging import Listed, next_page, rows_of_page
+from backend.core.paging import ListQuery, next_page, rows_of_page
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor
 from backend.core.visibility import viewer
@@ -68,7 +68,7 @@ class Calls(msgspec.Struct, frozen=True, kw_only=True):
 
 async def calls(actor: Actor, status: CallStatus, cursor: str | None, limit: int) -> Calls:
     """One's own calls for help, those one was called to, and those of the organs that one oversees."""
-    listed = Listed(CALLS, "assistance h", VISIBLE, CALL_STATUSES[status], by="called_at")
+    listed = ListQuery(CALLS, "assistance h", VISIBLE, CALL_STATUSES[status], by="called_at")
     rows = await rows_of_page(listed, actor, cursor, limit)
     return Calls(items=[call_row(row) for row in rows[:limit]], next=next_page(rows, limit, "called_at"))
 

@@ -140,7 +140,7 @@ async def _go_up(asked: UUID, now: datetime) -> bool:
     row = await first("SELECT * FROM assistance WHERE id = $1 AND ask_again_at < $2", asked, now)
     if row is None:
         return False
-    await findings.stand(
+    await findings.flag(
         Finding(
             kind="call_unanswered",
             subject=asked,

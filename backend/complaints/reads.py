@@ -13,7 +13,7 @@ import msgspec
 from backend.complaints.matters import VISIBLE as MATTER
 from backend.complaints.schemas import Channel, ComplaintOutcome, How, MatterKind
 from backend.core.database import Record, fetch, first
-from backend.core.paging import Listed, as_row, asked_moment, next_page, rows_of_page
+from backend.core.paging import ListQuery, as_row, moment_parameter, next_page, rows_of_page
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor
 from backend.core.visibility import INSPECTING, IndexPath, viewer, visible_to
@@ -167,7 +167,7 @@ class Matters(msgspec.Struct, frozen=True, kw_only=True):
 async def complaints(actor: Actor, status: ComplaintStatus, cursor: str | None, limit: int) -> Complaints:
     """Of the organs that one oversees, those one took down, and those about oneself that ended, newest first."""
     select = COMPLAINTS.format(inspects="$3")
-    listed = Listed(select, "complaint c", VISIBLE, COMPLAINT_STATUSES[status], by="received_at")
+    listed = ListQuery(select, "complaint c", VISIBLE, COMPLAINT_STATUSES[status], by="received_at")
     rows = await rows_of_page(listed, actor, cursor, limit, _inspects(actor))
     return Complaints(items=[_complaint(row) for row in rows[:limit]], next=next_page(rows, limit, "received_at"))
 
@@ -186,14 +186,14 @@ async def complaint(actor: Actor, asked: UUID) -> ComplaintDetail:
 
 async def counts(actor: Actor, since: datetime | None, until: datetime | None) -> ComplaintCounts:
     """By organ, of those received from `since` and before `until`. Raises Refusal `invalid`."""
-    span = (since and asked_moment("from", since), until and asked_moment("to", until))
+    span = (since and moment_parameter("from", since), until and moment_parameter("to", until))
     rows = await fetch(COUNTS, viewer(actor)[1], *span)
     return ComplaintCounts(items=[as_row(ComplaintCount, row) for row in rows])
 
 
 async def matters(actor: Actor, status: MatterStatus, cursor: str | None, limit: int) -> Matters:
     """One's own, and those of the organs that one oversees unless one is appealed against, newest first."""
-    listed = Listed(MATTERS, "matter m", MATTER, MATTER_STATUSES[status], by="raised_at")
+    listed = ListQuery(MATTERS, "matter m", MATTER, MATTER_STATUSES[status], by="raised_at")
     rows = await rows_of_page(listed, actor, cursor, limit)
     return Matters(items=[as_row(MatterRow, row) for row in rows[:limit]], next=next_page(rows, limit, "raised_at"))
 

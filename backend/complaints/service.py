@@ -151,8 +151,8 @@ async def _about(occasion: Occasion, entry: ReceiveComplaint) -> About:
         if row is None or entry.ended_at is not None:
             raise Unknown("unknown_shift", entry.shift)
         return About(row["organ"], row["started_at"], max(row["started_at"], row["ended_at"]), row["person"])
-    started = occasion.past(entry.started_at or occasion.at)
-    ended = started if entry.ended_at is None else occasion.past(entry.ended_at)
+    started = occasion.corrected(entry.started_at or occasion.at)
+    ended = started if entry.ended_at is None else occasion.corrected(entry.ended_at)
     if ended < started:
         raise Refusal("end_before_start")
     organ = occasion.actor.organ if entry.person is None else await organ_of_auxiliary(entry.person)

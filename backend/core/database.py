@@ -147,7 +147,7 @@ async def value(sql: str, *values: Any) -> Any:
     return None if row is None else row[0]
 
 
-async def answers() -> bool:
+async def is_reachable() -> bool:
     """Whether the database answers; raises what the driver raises where it does not."""
     return bool(await value("SELECT 1"))
 

@@ -37,8 +37,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     ended_at: datetime | None = None
 
 
-async def stand(found: Finding) -> None:
-    await execute(STAND, *msgspec.structs.astuple(found))
+async def flag(finding: Finding) -> None:
+    await execute(STAND, *msgspec.structs.astuple(finding))
 
 
 async def withdraw(kind: str, subject: UUID) -> None:
@@ -60,14 +60,14 @@ ORDER BY d.since LIMIT 1000
 """
 
 
-async def look(now: datetime, terms: Iterable[Overdue]) -> int:
+async def find_overdue(now: datetime, terms: Iterable[Overdue]) -> int:
     """Find what was not done in its term. How many were found now."""
     found = 0
     async with tx():
         for term in terms:
             rows = await fetch(UNFOUND.format(due=term.due), now, term.kind)
             for row in rows:
-                await stand(
+                await flag(
                     Finding(
                         kind=term.kind, subject=row["id"], organ=row["organ"], against_organ=True,
                         started_at=row["since"],

@@ -80,7 +80,7 @@ async def put_in_order(
     return mine, _wrong(kind, mine), min([mine.start, *(standing.start for _, standing in changed)])
 
 
-def told(standing: Standing) -> dict[str, Any]:
+def interval_payload(standing: Standing) -> dict[str, Any]:
     """An interval as receipts and the journal tell it."""
     return {
         "id": str(standing.id),
@@ -115,7 +115,7 @@ def _wrong(kind: Intervals, standing: Standing) -> list[str]:
 
 async def _flag(kind: Intervals, standing: Standing, owner: UUID, organ: str) -> None:
     for code in _wrong(kind, standing):
-        await findings.stand(
+        await findings.flag(
             Finding(
                 kind=code, subject=standing.id, organ=organ, person=owner,
                 started_at=standing.start, ended_at=standing.end,

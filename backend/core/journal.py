@@ -71,7 +71,7 @@ FROM pg_control_system() c
 """
 
 
-async def is_there() -> bool:
+async def schema_exists() -> bool:
     """Whether the schema has been made."""
     return await value("SELECT to_regclass('journal')") is not None
 

@@ -25,7 +25,7 @@ T = TypeVar("T", bound=msgspec.Struct)
 FIRST = 4  # rows of each value of a way
 
 
-class Page(msgspec.Struct, frozen=True):
+class PageCursor(msgspec.Struct, frozen=True):
     """How far a reader has come: the last row's time and id."""
 
     at: datetime
@@ -35,18 +35,18 @@ class Page(msgspec.Struct, frozen=True):
         return base64.urlsafe_b64encode(msgspec.json.encode(self)).decode()
 
     @classmethod
-    def after(cls, cursor: str | None) -> "Page | None":
+    def after(cls, cursor: str | None) -> "PageCursor | None":
         if cursor is None:
             return None
         try:
             page = msgspec.json.decode(base64.urlsafe_b64decode(cursor), type=cls)
-            asked_moment("cursor", page.at)
+            moment_parameter("cursor", page.at)
             return page
         except (ValueError, OverflowError, msgspec.MsgspecError):
-            raise wrong("cursor", "not one of ours") from None
+            raise invalid_parameter("cursor", "not one of ours") from None
 
 
-class Listed(NamedTuple):
+class ListQuery(NamedTuple):
     """A list: `select` up to its WHERE; the table and its alias; who sees what; what else is asked of a row; and its
     time. Conditions speak of that table alone. What they ask of more than the viewer stands from $3 on."""
 
@@ -70,20 +70,20 @@ class Listed(NamedTuple):
 
 
 async def rows_of_page(
-    listed: Listed, actor: Actor, cursor: str | None, limit: int, *more: Any, roles: frozenset[str] = OVERSEEING
+    listed: ListQuery, actor: Actor, cursor: str | None, limit: int, *more: Any, roles: frozenset[str] = OVERSEEING
 ) -> Sequence[Record]:
     """One row more than asked for, which tells whether there is a next page."""
-    page, values = Page.after(cursor), (*viewer(actor, roles), *more)
+    page, values = PageCursor.after(cursor), (*viewer(actor, roles), *more)
     if page is not None:
         after = f"({listed.at}, {listed.id}) < (${len(values) + 1}::timestamptz, ${len(values) + 2}::uuid)"
         listed, values = listed._replace(where=f"({listed.where}) AND {after}"), (*values, page.at, page.id)
-    async with planned_once():
+    async with generic_plan():
         rows = await fetch(_page(listed, _read(limit) + 1), *values)
     return rows[: limit + 1]
 
 
 @asynccontextmanager
-async def planned_once() -> AsyncIterator[None]:
+async def generic_plan() -> AsyncIterator[None]:
     """For statements that take longer to plan than to run, and whose plan is the same for everybody."""
     async with tx(readonly=True):
         await execute(KEPT)
@@ -96,7 +96,7 @@ def _read(limit: int) -> int:
     return usual if limit <= usual else law().count("page_ceiling")
 
 
-def _page(listed: Listed, limit: int) -> str:
+def _page(listed: ListQuery, limit: int) -> str:
     """Why `limit` is no parameter: a plan kept for later would reckon with a tenth of the table. Why the array: it is
     reckoned with as ten keys, whatever is thought of the ways."""
     paths = " UNION ".join(_rows_on(listed, path, limit) for path in listed.visible.paths)
@@ -106,7 +106,7 @@ def _page(listed: Listed, limit: int) -> str:
     )) ORDER BY {listed.at} DESC, {listed.id} DESC"""  # noqa: S608 - constants and a number, here and below
 
 
-def _rows_on(listed: Listed, path: IndexPath, limit: int) -> str:
+def _rows_on(listed: ListQuery, path: IndexPath, limit: int) -> str:
     """The newest rows on this path."""
     if path.values != ME:
         listed = listed._replace(where=f"({listed.where}) AND {listed.at} >= {_floor(listed, path, limit)}")
@@ -114,7 +114,7 @@ def _rows_on(listed: Listed, path: IndexPath, limit: int) -> str:
     return f"(SELECT f.at, f.id FROM {newest} ORDER BY f.at DESC, f.id DESC LIMIT {limit})"  # noqa: S608
 
 
-def _floor(listed: Listed, path: IndexPath, limit: int) -> str:
+def _floor(listed: ListQuery, path: IndexPath, limit: int) -> str:
     """How far back a page reaches at most, from the first few rows of each value: where they fill one, no older row is
     in it. So forty organs cost some two hundred rows, not forty pages."""
     first = _newest(listed, path, FIRST)
@@ -122,7 +122,7 @@ def _floor(listed: Listed, path: IndexPath, limit: int) -> str:
     return f"coalesce(({oldest}), '-infinity')"
 
 
-def _newest(listed: Listed, path: IndexPath, limit: int) -> str:
+def _newest(listed: ListQuery, path: IndexPath, limit: int) -> str:
     """So many rows of each value, in the order of the index on the way's column and the time."""
     return f"""({path.values}) w CROSS JOIN LATERAL (
         SELECT {listed.at} AS at, {listed.id} AS id FROM {listed.table}
@@ -132,19 +132,19 @@ def _newest(listed: Listed, path: IndexPath, limit: int) -> str:
 
 
 def next_page(rows: Sequence[Record], limit: int, by: str = "started_at") -> str | None:
-    return Page(rows[limit - 1][by], rows[limit - 1]["id"]).cursor() if len(rows) > limit else None
+    return PageCursor(rows[limit - 1][by], rows[limit - 1]["id"]).cursor() if len(rows) > limit else None
 
 
-def asked_moment(name: str, moment: datetime) -> datetime:
+def moment_parameter(name: str, moment: datetime) -> datetime:
     """A moment of a query, in UTC. Raises Refusal `invalid` where it is naive or at the edge of the calendar."""
     if moment.tzinfo is None:
-        raise wrong(name, "needs its offset, such as +08:00")
+        raise invalid_parameter(name, "needs its offset, such as +08:00")
     if not 1900 <= moment.year < 9000:
-        raise wrong(name, "out of range")
+        raise invalid_parameter(name, "out of range")
     return moment.astimezone(UTC)
 
 
-def wrong(name: str, why: str) -> Refusal:
+def invalid_parameter(name: str, why: str) -> Refusal:
     """A parameter of the query that is not as it should be."""
     return Refusal("invalid", extra={"errors": [{"pointer": f"?{name}", "message": why}]})
 

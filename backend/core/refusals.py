@@ -33,7 +33,7 @@ class Unknown(Refusal):
         self.reference = reference
 
 
-class Doubtful(Refusal):
+class DependsOnRevokedDevice(Refusal):
     """An entry that hangs on the word of a device that was revoked. By sync it is held for a person to decide."""
 
 
@@ -58,11 +58,11 @@ def problem(refusal: Refusal, language: Language, instance: str) -> dict[str, An
     if message.article:
         told["article"] = message.article
     if refusal.unmet:
-        told["unmet"] = noted(refusal.unmet, language)
+        told["unmet"] = notes(refusal.unmet, language)
     return told | refusal.extra
 
 
-def noted(codes: Sequence[str], language: Language) -> list[dict[str, str]]:
+def notes(codes: Sequence[str], language: Language) -> list[dict[str, str]]:
     """Codes of rules or findings with their article and sentence."""
     told = []
     for code in codes:

@@ -85,7 +85,7 @@ class Occasion(msgspec.Struct, frozen=True):
             raise Refusal(code)
         return max(self.at, moment)
 
-    def past(self, told: datetime) -> datetime:
+    def corrected(self, told: datetime) -> datetime:
         """A moment that the device tells of, by the server's clock, never after the entry itself.
 
         Raises Refusal `time_ahead`, `time_out_of_range`.

@@ -20,7 +20,7 @@ import msgspec
 from backend.core import findings, journal
 from backend.core.database import execute, fetch, first, tx
 from backend.core.officers import officers_among
-from backend.core.refusals import Doubtful, Refusal, RuleRefusal, Unknown
+from backend.core.refusals import DependsOnRevokedDevice, Refusal, RuleRefusal, Unknown
 from backend.core.verb import Actor, Occasion, Outcome, Recorded, Timing, Verb, timing
 from backend.core.wire import Entry
 from backend.law.catalogue import law
@@ -55,7 +55,7 @@ async def record(
     except Refusal as refusal:
         if holding and isinstance(refusal, Unknown):
             raise Held("unknown_reference", refusal) from None
-        if holding and isinstance(refusal, Doubtful):
+        if holding and isinstance(refusal, DependsOnRevokedDevice):
             raise Held("device_revoked") from None
         await _remember(verb, actor, entry, received_at, refusal)
         raise
@@ -261,7 +261,7 @@ async def _stand(entry: Entry, actor: Actor, timed: Timing, outcome: Outcome) ->
     told_late = timed.received_at - timed.occurred_at > law().span("telling_late")
     codes = [*outcome.unmet, *(["clock_skew"] if far_off else []), *(["told_late"] if told_late else [])]
     for code in codes:
-        await findings.stand(
+        await findings.flag(
             findings.Finding(
                 kind=code, subject=entry.id, organ=outcome.organ, person=actor.person, started_at=timed.occurred_at
             )
@@ -272,7 +272,7 @@ async def _stand(entry: Entry, actor: Actor, timed: Timing, outcome: Outcome) ->
 async def _stand_reused(this: "Numbered", others: str) -> None:
     """Several entries of one device have one number: it stands beside each."""
     for each in (this, *msgspec.json.decode(others, type=list[Numbered])):
-        await findings.stand(
+        await findings.flag(
             findings.Finding(kind="sequence_reused", subject=each.id, organ=each.organ, person=each.person)
         )
 
@@ -321,10 +321,10 @@ async def _remember(verb: Verb, actor: Actor, entry: Entry, received_at: datetim
                 await _write(arrival, line, secrets.token_bytes(16), None, again=False)
         else:
             await journal.append(line)
-            await seen(actor, entry, received_at)
+            await keep_device_number(actor, entry, received_at)
 
 
-async def seen(actor: Actor, entry: Entry, received_at: datetime, booted: datetime | None = None) -> None:
+async def keep_device_number(actor: Actor, entry: Entry, received_at: datetime, booted: datetime | None = None) -> None:
     """What a device numbered has come, whatever becomes of it."""
     if actor.device is not None:
         await execute(

@@ -15,7 +15,7 @@ import msgspec
 
 from backend.core.database import Record, fetch, first
 from backend.core.described import BeganAt, NextPage, OrganCode
-from backend.core.paging import Listed, Page, as_row, next_page, rows_of_page
+from backend.core.paging import ListQuery, PageCursor, as_row, next_page, rows_of_page
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor
 from backend.core.visibility import viewer, visible_while_led
@@ -131,7 +131,7 @@ class FootageIndex(msgspec.Struct, frozen=True, kw_only=True):
 
 async def recordings(actor: Actor, cursor: str | None, limit: int) -> Recordings:
     """The recordings that the actor may see, newest first. Raises Refusal `invalid` for a bad cursor."""
-    listed = Listed(SELECT_RECORDINGS, "recording r", RECORDING_FILTER, NO_DUPLICATE)
+    listed = ListQuery(SELECT_RECORDINGS, "recording r", RECORDING_FILTER, NO_DUPLICATE)
     rows = await rows_of_page(listed, actor, cursor, limit)
     return Recordings(items=[as_row(RecordingRow, row) for row in rows[:limit]], next=next_page(rows, limit))
 
@@ -150,7 +150,7 @@ async def recording(actor: Actor, recording_id: UUID) -> RecordingRow:
 
 async def descriptions(actor: Actor, recording_id: UUID, cursor: str | None, limit: int) -> Descriptions:
     """The descriptions of one recording, newest first. Raises Refusal `unknown_recording`; `invalid`: a bad cursor."""
-    page = Page.after(cursor)
+    page = PageCursor.after(cursor)
     row = await recording(actor, recording_id)
     rows = await fetch(DESCRIPTIONS, row.id, page and page.at, page and page.id, limit + 1)
     return Descriptions(items=[_description(row) for row in rows[:limit]], next=next_page(rows, limit, "at"))

@@ -183,7 +183,7 @@ async def _save_probe(row: Record, probed: ProbedFile | None) -> None:
     )  # fmt: skip
     kind = _finding_kind(row, probed.probe)
     if kind is not None:
-        await findings.stand(
+        await findings.flag(
             Finding(
                 kind=kind, subject=row["id"], organ=row["organ"], person=row["owner"],
                 started_at=row["started_at"], ended_at=row["ended_at"],

@@ -55,13 +55,13 @@ SELECT f.subject FROM finding f WHERE f.kind = 'sequence_missing' AND f.withdraw
 """
 
 
-async def seen_unread(actor: Actor, entry: UUID, seq: int, at: datetime) -> None:
+async def keep_unread_number(actor: Actor, entry: UUID, seq: int, at: datetime) -> None:
     """A number came with an entry that could not be read: it is not missing."""
     if actor.device is not None:
         await execute(UNREAD, actor.device, seq, entry, actor.person, actor.organ, at)
 
 
-async def anchor(actor: Actor, boot_id: UUID | None, uptime_ms: int | None, received_at: datetime) -> None:
+async def keep_boot_time(actor: Actor, boot_id: UUID | None, uptime_ms: int | None, received_at: datetime) -> None:
     """A call tells how long its device has been up: the strongest witness of when it started."""
     if actor.device is None or boot_id is None or uptime_ms is None:
         return
@@ -70,15 +70,15 @@ async def anchor(actor: Actor, boot_id: UUID | None, uptime_ms: int | None, rece
     except OverflowError:
         return
     await execute(ANCHOR, actor.device, boot_id, booted_at)
-    await judge_clock(actor.device, boot_id)
+    await check_clock(actor.device, boot_id)
 
 
-async def judge_clock(device: UUID, boot_id: UUID) -> None:
+async def check_clock(device: UUID, boot_id: UUID) -> None:
     """Which entries of this boot were told by a clock that was moved; those that were not lose the finding."""
     async with tx():
         for row in await fetch(MOVED, device, boot_id, law().span("clock_moved_tolerance")):
             if row["moved"]:
-                await findings.stand(
+                await findings.flag(
                     Finding(
                         kind="clock_moved", subject=row["entry"], organ=row["organ"], person=row["person"],
                         started_at=row["at"],
@@ -88,18 +88,18 @@ async def judge_clock(device: UUID, boot_id: UUID) -> None:
                 await findings.withdraw("clock_moved", row["entry"])
 
 
-async def look(now: datetime) -> int:
+async def check_numbers(now: datetime) -> int:
     """What only time tells: clocks of calls that came alone, numbers awaited long enough. How many were looked at."""
     for boot in await fetch(BOOTS, now, law().span("look_again_within")):
-        await judge_clock(boot["device"], boot["boot_id"])
+        await check_clock(boot["device"], boot["boot_id"])
     rows = await fetch(DUE, now, law().span("sequence_awaited"))
     for row in rows:
         async with tx():
             told = {"subject": row["entry"], "organ": row["organ"], "person": row["person"], "started_at": row["at"]}
             if row["missing"]:
-                await findings.stand(Finding(kind="sequence_missing", **told))
+                await findings.flag(Finding(kind="sequence_missing", **told))
             if row["reused"]:
-                await findings.stand(Finding(kind="sequence_reused", **told))
+                await findings.flag(Finding(kind="sequence_reused", **told))
             await execute("UPDATE device_entry SET judged = true WHERE id = $1", row["id"])
     for row in await fetch(CAME):
         await findings.withdraw("sequence_missing", row["subject"])

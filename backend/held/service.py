@@ -15,12 +15,12 @@ import msgspec
 from backend.core import findings, journal
 from backend.core.database import Record, execute, fetch, first, tx, value
 from backend.core.findings import Finding
-from backend.core.paging import Page
+from backend.core.paging import PageCursor
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor, Occasion, Outcome, timing
 from backend.core.visibility import OVERSEEING, reaches
 from backend.core.wire import Entry, Moment, Receipt, Words
-from backend.core.write_path import Arrival, Held, booted_at, content_of, lock_persons, seen
+from backend.core.write_path import Arrival, Held, booted_at, content_of, keep_device_number, lock_persons
 from backend.law.catalogue import law
 
 Reason = Literal["unknown_reference", "device_revoked"]
@@ -85,7 +85,7 @@ class HeldList(msgspec.Struct, frozen=True, kw_only=True):
     next: str | None
 
 
-class Raced(Exception):
+class RecordedMeanwhile(Exception):
     """The same entry was recorded meanwhile: take it again."""
 
 
@@ -119,14 +119,16 @@ WAITING = "SELECT count(*) FROM held_entry WHERE actor = $1 AND state IN ('waiti
 
 
 async def hold(arrival: Arrival, why: Held) -> Wait:
-    """Keep an entry until it can be recorded. Raises Refusal `id_reused`, `time_ahead`, `too_many_waiting`; Raced.
+    """Keep an entry until it can be recorded.
+
+    Raises Refusal `id_reused`, `time_ahead`, `too_many_waiting`; RecordedMeanwhile.
 
     Whoever brings what it waits for holds the same locks: either they see it, or the caller, who looks again after
     this commit, sees what they brought.
     """
     actor, entry, received_at = arrival.actor, arrival.entry, arrival.received_at
     timed = timing(entry.occurred_at, arrival.sent_at, received_at, law())
-    wakes = [] if why.unknown is None else await awaited(arrival, why)
+    wakes = [] if why.unknown is None else await waits_for(arrival, why)
     until = None if why.unknown is None else received_at + law().span("waiting_ceiling")
     awaits = [] if why.unknown is None else [why.unknown.reference]
     despite = None if entry.despite is None else msgspec.json.encode(entry.despite).decode()
@@ -139,14 +141,14 @@ async def hold(arrival: Arrival, why: Held) -> Wait:
                 raise Refusal("id_reused")
             return _wait(kept, new=False)
         if await value(RECORDED, entry.id):
-            raise Raced
+            raise RecordedMeanwhile
         if await value(WAITING, actor.person) >= law().count("waiting_at_once"):
             raise Refusal("too_many_waiting")
         await execute(
             HOLD, entry.id, actor.person, actor.organ, actor.session, actor.device, arrival.verb.name, content,
             despite, timed.occurred_at, arrival.sent_at, received_at, why.reason, awaits, wakes, until,
         )  # fmt: skip
-        await seen(actor, entry, received_at, booted_at(entry, timed))
+        await keep_device_number(actor, entry, received_at, booted_at(entry, timed))
         await journal.append(
             journal.Line(
                 at=received_at, verb="held/keep", outcome="done", organ=actor.organ, actor=actor.person,
@@ -157,7 +159,7 @@ async def hold(arrival: Arrival, why: Held) -> Wait:
     return Wait(reason=_reason(why.reason), waiting_for=awaits, until=until, new=True)
 
 
-async def awaited(arrival: Arrival, why: Held) -> list[UUID]:
+async def waits_for(arrival: Arrival, why: Held) -> list[UUID]:
     """Whose arrival is a reason to try again: what it refers to, and everybody else whom that concerns by now."""
     assert why.unknown is not None  # noqa: S101 - for the type checker
     concerned = set(await arrival.verb.concerned(arrival.actor, arrival.entry)) - {arrival.actor.person}
@@ -172,7 +174,7 @@ def _reason(reason: str) -> Reason:
     return "unknown_reference" if reason == "unknown_reference" else "device_revoked"
 
 
-async def the_held(actor: Actor, entry: Any) -> Iterable[UUID]:
+async def whose_decision(actor: Actor, entry: Any) -> Iterable[UUID]:
     """Whom a decision concerns: who decides, and the entry, which nobody records meanwhile."""
     return (actor.person, entry.held)
 
@@ -203,7 +205,7 @@ async def _decide(occasion: Occasion, held: UUID, state: State, why: str) -> Out
     )
 
 
-async def in_vain(now: datetime) -> int:
+async def flag_overdue_waits(now: datetime) -> int:
     """What waited longer than its term goes to a person: a finding stands until it is decided or recorded."""
     rows = await fetch(
         """SELECT h.id, h.organ, h.actor, h.occurred_at FROM held_entry h WHERE h.state = 'waiting' AND h.until < $1
@@ -215,7 +217,7 @@ async def in_vain(now: datetime) -> int:
         async with tx():
             await lock_persons([row["id"]])
             if await value("SELECT state = 'waiting' FROM held_entry WHERE id = $1", row["id"]):
-                await findings.stand(
+                await findings.flag(
                     Finding(
                         kind="waits_in_vain", subject=row["id"], organ=row["organ"], person=row["actor"],
                         started_at=row["occurred_at"],
@@ -224,12 +226,14 @@ async def in_vain(now: datetime) -> int:
     return len(rows)
 
 
-async def held(actor: Actor, state: State | None, reason: Reason | None, cursor: str | None, limit: int) -> HeldList:
+async def held_entries(
+    actor: Actor, state: State | None, reason: Reason | None, cursor: str | None, limit: int
+) -> HeldList:
     """What is held or was, the newest first, in the organs that one commands, inspects or administers."""
     organs = [role.organ for role in actor.roles if role.role in READERS]
-    page = Page.after(cursor)
+    page = PageCursor.after(cursor)
     rows = await fetch(LISTED, organs, page and page.at, page and page.id, state, reason, limit + 1)
-    more = Page(rows[limit - 1]["received_at"], rows[limit - 1]["id"]).cursor() if len(rows) > limit else None
+    more = PageCursor(rows[limit - 1]["received_at"], rows[limit - 1]["id"]).cursor() if len(rows) > limit else None
     return HeldList(items=[_row(row) for row in rows[:limit]], next=more)
 
 
@@ -241,7 +245,7 @@ def _row(row: Record) -> HeldRow:
     return HeldRow(**told, content=content)
 
 
-def content_as_told(row: Record) -> dict[str, Any]:
+def original_content(row: Record) -> dict[str, Any]:
     """The entry's fields as they came."""
     told: dict[str, Any] = msgspec.json.decode(row["content"])["entry"]
     if row["despite"] is not None:
@@ -249,7 +253,7 @@ def content_as_told(row: Record) -> dict[str, Any]:
     return told
 
 
-async def still_held(ids: Sequence[UUID]) -> Sequence[Record]:
+async def entries_to_retry(ids: Sequence[UUID]) -> Sequence[Record]:
     """Those of these entries that may be tried now, with their persons."""
     return await fetch(
         """SELECT h.*, p.badge, p.kind FROM held_entry h JOIN person p ON p.id = h.actor

@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 
 from backend.core.database import fetch, first
-from backend.core.paging import wrong
+from backend.core.paging import invalid_parameter
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor
 from backend.core.visibility import viewer, visible_to
@@ -132,4 +132,4 @@ def _badge(cursor: str | None) -> str | None:
     try:
         return None if cursor is None else base64.urlsafe_b64decode(cursor).decode()
     except ValueError:
-        raise wrong("cursor", "not one of ours") from None
+        raise invalid_parameter("cursor", "not one of ours") from None

@@ -185,7 +185,7 @@ async def _judge(month: date, now: datetime) -> int:
             await findings.withdraw("overtime_limit", name)
             continue
         over += 1
-        await findings.stand(
+        await findings.flag(
             Finding(
                 kind="overtime_limit", subject=name, organ=organs[person], person=person, against_organ=True,
                 started_at=since, ended_at=until,

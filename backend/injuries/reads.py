@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 
 from backend.core.database import Record, fetch, first, value
-from backend.core.paging import Listed, as_row, next_page, rows_of_page
+from backend.core.paging import ListQuery, as_row, next_page, rows_of_page
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor
 from backend.core.visibility import HANDLING, reaches, viewer, visible_to
@@ -241,7 +241,7 @@ class Outstanding(msgspec.Struct, frozen=True, kw_only=True):
 
 async def injuries(actor: Actor, status: InjuryStatus, cursor: str | None, limit: int) -> Injuries:
     """One's own, those one reported, and those of the organs for which one decides or pays, newest first."""
-    listed = Listed(INJURIES, "injury i", VISIBLE, STATUSES[status], by="reported_at")
+    listed = ListQuery(INJURIES, "injury i", VISIBLE, STATUSES[status], by="reported_at")
     rows = await rows_of_page(listed, actor, cursor, limit, roles=HANDLING)
     return Injuries(items=[as_row(InjuryRow, row) for row in rows[:limit]], next=next_page(rows, limit, "reported_at"))
 

@@ -103,7 +103,7 @@ async def report(occasion: Occasion, entry: ReportInjury) -> Outcome:
     `time_out_of_range`."""
     actor, person = occasion.actor, entry.person or occasion.actor.person
     organ = await organ_of_auxiliary(person)
-    injured_at = occasion.past(entry.injured_at)
+    injured_at = occasion.corrected(entry.injured_at)
     await _must_be_known(entry, person)
     papers = await own_papers(actor, entry.papers)
     near = occasion.law.span("same_accident")
@@ -296,7 +296,7 @@ async def _note(row: Record, entry: StepRecognition, until: datetime | None) -> 
         await findings.withdraw("recognition_not_applied", row["id"])
     if entry.step in rules.ASKS:
         for item in await fetch(UNDECIDED, row["id"]):
-            await findings.stand(
+            await findings.flag(
                 Finding(kind="advance_undecided", subject=item["id"], organ=row["organ"], against_organ=True)
             )
 

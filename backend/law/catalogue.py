@@ -25,12 +25,12 @@ from backend.law.reading import LawError, Sheet, entries, sheet
 __all__ = [
     "HERE",
     "Case",
-    "Equipment",
+    "EquipmentKind",
     "Language",
     "Law",
     "LawError",
     "Message",
-    "Qualification",
+    "QualificationKind",
     "Term",
     "Work",
     "law",
@@ -88,7 +88,7 @@ class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         return self.title_zh if language == "zh" else self.title_en
 
 
-class Qualification(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class QualificationKind(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A professional qualification that some work asks for; its code is the one in the roster."""
 
     zh: Text
@@ -96,7 +96,7 @@ class Qualification(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     source: Text
 
 
-class Equipment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class EquipmentKind(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A piece of equipment that the organ owes to whoever does some work (R.11, R.13)."""
 
     zh: Text
@@ -145,8 +145,8 @@ class Law(msgspec.Struct, frozen=True):
     terms: dict[str, Term]
     messages: dict[str, Message]
     works: dict[str, Work] = {}
-    qualifications: dict[str, Qualification] = {}
-    equipment: dict[str, Equipment] = {}
+    qualifications: dict[str, QualificationKind] = {}
+    equipment: dict[str, EquipmentKind] = {}
     calendar: dict[str, Year] = {}
 
     def span(self, name: str) -> timedelta:
@@ -256,11 +256,16 @@ def _check_known(read: Sheet, given: Iterable[str], known: Iterable[str], noun: 
             read.wrong((name,), f"is no {noun} of the built-in law")
 
 
-def _works(read: Sheet, over: Law | None) -> tuple[dict[str, Work], dict[str, Qualification], dict[str, Equipment]]:
+def _works(
+    read: Sheet, over: Law | None
+) -> tuple[dict[str, Work], dict[str, QualificationKind], dict[str, EquipmentKind]]:
     if over is not None and not read.present:
         return over.works, over.qualifications, over.equipment
     tables = {code: table for code, table in read.tables.items() if code not in NAMED}
-    qualifications, equipment = _named(read, "qualifications", Qualification), _named(read, "equipment", Equipment)
+    qualifications, equipment = (
+        _named(read, "qualifications", QualificationKind),
+        _named(read, "equipment", EquipmentKind),
+    )
     works = entries(read, {code: table for code, table in tables.items() if _quoted(read, code, table)}, Work)
     if not tables and not read.mistakes:
         read.wrong(("works",), "there is no work in this file")

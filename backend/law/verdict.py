@@ -14,10 +14,10 @@ import msgspec
 
 from backend.law.catalogue import Work
 
-Kind = Literal["duty_auxiliary", "civilian_auxiliary", "officer", "staff", "dock"]
+PersonKind = Literal["duty_auxiliary", "civilian_auxiliary", "officer", "staff", "dock"]
 Leader = Literal["none", "named", "confirmed"]
-Recusal = Literal["none", "pending", "standing_aside", "granted"]
-Outcome = Literal["allowed", "conditional", "forbidden"]
+RecusalStatus = Literal["none", "pending", "standing_aside", "granted"]
+VerdictOutcome = Literal["allowed", "conditional", "forbidden"]
 
 WHOSE_WORK = {"duty": "duty_auxiliary", "civilian": "civilian_auxiliary"}
 
@@ -30,14 +30,14 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     `recusal`: on the case in question. `recording`: the auxiliary's recorder or the leading officer's is running.
     """
 
-    kind: Kind
+    kind: PersonKind
     on_shift: bool
     trained: bool
     yearly_training_expired: bool = False
     qualifications: frozenset[str] = frozenset()
     leader: Leader = "none"
     officers_present: int = 0
-    recusal: Recusal = "none"
+    recusal: RecusalStatus = "none"
     emergency: bool = False
     recording: bool = False
 
@@ -45,7 +45,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 class Verdict(msgspec.Struct, frozen=True):
     """`unmet`: every rule that is not met, those that forbid first; `warnings` refuse nothing. In the order below."""
 
-    outcome: Outcome
+    outcome: VerdictOutcome
     unmet: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -59,7 +59,7 @@ def verdict(work: Work, facts: Facts) -> Verdict:
     if work.never_waits_for_leader:
         lacking_lead, warnings = [], [*lacking_lead, *warnings]
     missing = [*_lacking_shift(facts), *lacking_lead, *_lacking_circumstance(work, facts)]
-    outcome: Outcome = "forbidden" if forbidding else "conditional" if missing else "allowed"
+    outcome: VerdictOutcome = "forbidden" if forbidding else "conditional" if missing else "allowed"
     return Verdict(outcome, (*forbidding, *missing), tuple(warnings))
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 
 from backend.core.findings import FindingRow, finding_row
-from backend.core.paging import Listed, asked_moment, next_page, rows_of_page
+from backend.core.paging import ListQuery, moment_parameter, next_page, rows_of_page
 from backend.core.verb import Actor
 from backend.core.visibility import OVERSEEN, AccessFilter, IndexPath, visible_while_led
 from backend.law.catalogue import Language
@@ -57,7 +57,7 @@ async def findings(actor: Actor, sought: Sought, language: Language, cursor: str
     values = _values(sought)
     asked = {name: f"${number}" for number, name in enumerate(values, 3)}
     conditions = [FINDING_STATUSES[sought.standing], *(SOUGHT[name].format(value=asked[name]) for name in asked)]
-    listed = Listed(FINDS, "finding f", _narrowed(asked), " AND ".join(conditions), by="found_at")
+    listed = ListQuery(FINDS, "finding f", _narrowed(asked), " AND ".join(conditions), by="found_at")
     rows = await rows_of_page(listed, actor, cursor, limit, *values.values())
     return Findings(items=[finding_row(row, language) for row in rows[:limit]], next=next_page(rows, limit, "found_at"))
 
@@ -66,7 +66,7 @@ def _values(sought: Sought) -> dict[str, Any]:
     """What was asked for, by name. Raises Refusal `invalid`."""
     values = {name: getattr(sought, name) for name in SOUGHT if getattr(sought, name) is not None}
     moments = {"since": "from", "until": "to"}
-    return values | {name: asked_moment(moments[name], values[name]) for name in moments if name in values}
+    return values | {name: moment_parameter(moments[name], values[name]) for name in moments if name in values}
 
 
 def _narrowed(asked: dict[str, str]) -> AccessFilter:

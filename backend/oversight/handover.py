@@ -13,7 +13,7 @@ from uuid import UUID
 import msgspec
 
 from backend.core.database import fetch, first, tx
-from backend.core.paging import asked_moment, wrong
+from backend.core.paging import invalid_parameter, moment_parameter
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor
 from backend.core.visibility import viewer
@@ -147,9 +147,9 @@ def _footage(row: object) -> FootageHandedOver:
 
 def _period(start: datetime, end: datetime) -> tuple[datetime, datetime]:
     """In UTC. Raises Refusal `invalid` where it is naive, out of order, too long or at the edge of the calendar."""
-    start, end = asked_moment("from", start), asked_moment("to", end)
+    start, end = moment_parameter("from", start), moment_parameter("to", end)
     if not start < end:
-        raise wrong("to", "must be after from")
+        raise invalid_parameter("to", "must be after from")
     if end - start > law().span("handover_ceiling"):
-        raise wrong("to", f"at most {law().span('handover_ceiling').days} days after from")
+        raise invalid_parameter("to", f"at most {law().span('handover_ceiling').days} days after from")
     return start, end

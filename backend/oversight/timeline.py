@@ -11,7 +11,7 @@ from backend.activities.reads import ActivityRow, Span, activities_of
 from backend.assistance.reads import CallRow, calls_of
 from backend.core.database import fetch, first
 from backend.core.findings import FindingRow, finding_row
-from backend.core.paging import as_row, planned_once
+from backend.core.paging import as_row, generic_plan
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor
 from backend.core.visibility import viewer
@@ -70,7 +70,7 @@ class Timeline(msgspec.Struct, frozen=True, kw_only=True):
 
 async def timeline(actor: Actor, shift: UUID, language: Language) -> Timeline:
     """One shift with who led, what was done and recorded, and what is wrong. Raises Refusal `unknown_shift`."""
-    async with planned_once():
+    async with generic_plan():
         if await first(f"{SHIFTS} WHERE s.id = $3 AND {SHIFT.condition}", *viewer(actor), shift) is None:
             raise Refusal("unknown_shift")
         return await timeline_of(shift, language, actor.person)

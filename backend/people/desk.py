@@ -26,7 +26,7 @@ from backend.people.sessions import ACTING, as_actor, prove, sign_out, still_rig
 
 TOUCH_AGAIN_AFTER = timedelta(minutes=1)  # between two writes of when a session was last heard of
 READERS = frozenset({"duty_auxiliary", "civilian_auxiliary"})
-SecondFactor = Literal["given", "not_needed", "to_set_up"]
+SecondFactorStatus = Literal["given", "not_needed", "to_set_up"]
 
 AT_DESK = f"""
 SELECT a.*, w.session, w.factor_given, w.seen_at < now() - $3::interval AS stale,
@@ -44,7 +44,7 @@ class AtDesk(msgspec.Struct, frozen=True, kw_only=True):
 
     actor: Actor
     ends_at: datetime
-    second_factor: SecondFactor
+    second_factor: SecondFactorStatus
     stale: bool
 
 
@@ -85,7 +85,7 @@ async def standing(secret: str) -> AtDesk:
     if row is None:
         raise Refusal("session_ended")
     actor = as_actor(row, row["session"])
-    owed: SecondFactor = "to_set_up" if factor.asked_of(actor) else "not_needed"
+    owed: SecondFactorStatus = "to_set_up" if factor.asked_of(actor) else "not_needed"
     return AtDesk(
         actor=actor,
         ends_at=row["ends_at"].astimezone(UTC),

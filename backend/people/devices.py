@@ -77,7 +77,7 @@ class Devices(msgspec.Struct, frozen=True, kw_only=True):
     next: str | None
 
 
-class Code(msgspec.Struct, frozen=True, kw_only=True):
+class IssuedCode(msgspec.Struct, frozen=True, kw_only=True):
     """A code and until when it can be used."""
 
     code: str
@@ -108,7 +108,7 @@ def uri_of(url: str, code: str) -> str:
     return "fujing://enrol?" + urlencode({"url": url, "code": code})
 
 
-async def make_code(serial: str, now: datetime, actor: Actor | None = None) -> Code:
+async def make_code(serial: str, now: datetime, actor: Actor | None = None) -> IssuedCode:
     """A new code for this device; an earlier one that was not used is over. Nobody as actor: the server's operator.
 
     Raises Refusal `not_for_your_role`, `unknown_device`, `reinstate_first`.
@@ -125,7 +125,7 @@ async def make_code(serial: str, now: datetime, actor: Actor | None = None) -> C
             _digest(code), device["id"], actor and actor.person, now, expires_at,
         )  # fmt: skip
         await _tell(now, "devices/code", device, actor)
-    return Code(code=code, expires_at=expires_at.astimezone(UTC))
+    return IssuedCode(code=code, expires_at=expires_at.astimezone(UTC))
 
 
 async def enrol(proof: Proof, code: str, jwk: Jwk, now: datetime) -> Enrolled:

@@ -53,7 +53,7 @@ class RosterError(Exception):
         self.lines = list(lines)
 
 
-class Row(msgspec.Struct, frozen=True, kw_only=True):
+class RosterRow(msgspec.Struct, frozen=True, kw_only=True):
     """One line that reads well by itself."""
 
     line: int
@@ -66,19 +66,19 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     valid_until: date | None
 
 
-def read(text: str) -> list[Row]:
+def read(text: str) -> list[RosterRow]:
     """The rows of a roster. Raises RosterError with every line that does not read well."""
     seen: dict[tuple[str, ...], int] = {}
 
-    def once(line: int, told: dict[str, str]) -> Row:
+    def once(line: int, told: dict[str, str]) -> RosterRow:
         row = _row(line, told)
         _once(row, seen)
         return row
 
-    return rows_of(text, COLUMNS, once)
+    return csv_rows(text, COLUMNS, once)
 
 
-def rows_of(text: str, columns: list[str], row_of: Callable[[int, dict[str, str]], T]) -> list[T]:
+def csv_rows(text: str, columns: list[str], row_of: Callable[[int, dict[str, str]], T]) -> list[T]:
     """Each line of a CSV file as `row_of` reads it, which raises ValueError with a reason.
 
     Raises RosterError with every line that does not read well.
@@ -107,7 +107,7 @@ def _told(cells: dict[Any, Any], columns: list[str]) -> dict[str, str]:
     return {column: cells[column].strip() for column in columns}
 
 
-def _row(line: int, told: dict[str, str]) -> Row:
+def _row(line: int, told: dict[str, str]) -> RosterRow:
     record = told["record"]
     if record not in CODES:
         raise ValueError(f"record must be one of {', '.join(CODES)}")
@@ -128,13 +128,13 @@ def _check_kind(record: str, kind: str) -> None:
         raise ValueError("kind of a qualification must be a code like first_aid")
 
 
-def _dated(line: int, record: str, told: dict[str, str]) -> Row:
+def _dated(line: int, record: str, told: dict[str, str]) -> RosterRow:
     start, end = (_date(told[column], column) for column in ("from", "until"))
     if record in DATED and start is None:
         raise ValueError("from is missing (YYYY-MM-DD)")
     if start is not None and end is not None and end < start:
         raise ValueError("until is before from")
-    return Row(
+    return RosterRow(
         line=line, record=record, code=told["code"], name=told["name"], kind=told["kind"], organ=told["organ"],
         valid_from=start, valid_until=end,
     )  # fmt: skip
@@ -149,7 +149,7 @@ def _date(text: str, column: str) -> date | None:
         raise ValueError(f"{column} must be a date like 2026-03-01") from None
 
 
-def _once(row: Row, seen: dict[tuple[str, ...], int]) -> None:
+def _once(row: RosterRow, seen: dict[tuple[str, ...], int]) -> None:
     key: tuple[str, ...] = (row.record, row.code)
     if row.record in ("role", "qualification"):
         key += (row.kind, row.organ, str(row.valid_from))
@@ -158,7 +158,7 @@ def _once(row: Row, seen: dict[tuple[str, ...], int]) -> None:
     seen[key] = row.line
 
 
-async def bring_in(rows: Sequence[Row]) -> dict[str, int]:
+async def bring_in(rows: Sequence[RosterRow]) -> dict[str, int]:
     """Bring the tables in line with the rows. Returns how many were changed, by record.
 
     Raises RosterError with every line that names an organ or person that is nowhere.
@@ -180,11 +180,11 @@ WHERE organ.code = d.code AND organ.depth <> d.depth
 """  # organs that moved along with one above them
 
 
-def _order(row: Row, depths: dict[str, int]) -> tuple[int, int]:
+def _order(row: RosterRow, depths: dict[str, int]) -> tuple[int, int]:
     return list(CODES).index(row.record), depths.get(row.code, 0)
 
 
-async def _check_references(rows: Sequence[Row]) -> dict[str, int]:
+async def _check_references(rows: Sequence[RosterRow]) -> dict[str, int]:
     """The depth of every organ, old and new."""
     parents = {row["code"]: row["parent"] for row in await fetch("SELECT code, parent FROM organ")}
     parents |= {row.code: row.organ or None for row in rows if row.record == "organ"}
@@ -217,10 +217,10 @@ def _depths(parents: dict[str, str | None]) -> dict[str, int]:
     return depths
 
 
-Put = Callable[[Row, dict[str, int]], tuple[Any, ...]]
+Put = Callable[[RosterRow, dict[str, int]], tuple[Any, ...]]
 
 
-def _put_organ(row: Row, depths: dict[str, int]) -> tuple[Any, ...]:
+def _put_organ(row: RosterRow, depths: dict[str, int]) -> tuple[Any, ...]:
     sql = """
     INSERT INTO organ (code, name, parent, depth) VALUES ($1, $2, $3, $4)
     ON CONFLICT (code) DO UPDATE SET name = excluded.name, parent = excluded.parent, depth = excluded.depth
@@ -228,7 +228,7 @@ def _put_organ(row: Row, depths: dict[str, int]) -> tuple[Any, ...]:
     return sql, row.code, row.name, row.organ or None, depths[row.code]
 
 
-def _put_person(row: Row, _: dict[str, int]) -> tuple[Any, ...]:
+def _put_person(row: RosterRow, _: dict[str, int]) -> tuple[Any, ...]:
     sql = """
     INSERT INTO person (badge, name, kind, organ, serves_from, serves_until) VALUES ($1, $2, $3, $4, $5, $6)
     ON CONFLICT (badge) DO UPDATE SET name = excluded.name, kind = excluded.kind, organ = excluded.organ,
@@ -238,7 +238,7 @@ def _put_person(row: Row, _: dict[str, int]) -> tuple[Any, ...]:
     return sql, row.code, row.name, row.kind, row.organ, row.valid_from, row.valid_until
 
 
-def _put_role(row: Row, _: dict[str, int]) -> tuple[Any, ...]:
+def _put_role(row: RosterRow, _: dict[str, int]) -> tuple[Any, ...]:
     sql = """
     INSERT INTO role_grant (person, role, organ, valid_from, valid_until)
     SELECT id, $2, $3, $4, $5 FROM person WHERE badge = $1
@@ -247,7 +247,7 @@ def _put_role(row: Row, _: dict[str, int]) -> tuple[Any, ...]:
     return sql, row.code, row.kind, row.organ, row.valid_from, row.valid_until
 
 
-def _put_qualification(row: Row, _: dict[str, int]) -> tuple[Any, ...]:
+def _put_qualification(row: RosterRow, _: dict[str, int]) -> tuple[Any, ...]:
     sql = """
     INSERT INTO qualification (person, code, valid_from, valid_until)
     SELECT id, $2, $3, $4 FROM person WHERE badge = $1
@@ -256,7 +256,7 @@ def _put_qualification(row: Row, _: dict[str, int]) -> tuple[Any, ...]:
     return sql, row.code, row.kind, row.valid_from, row.valid_until
 
 
-def _put_device(row: Row, _: dict[str, int]) -> tuple[Any, ...]:
+def _put_device(row: RosterRow, _: dict[str, int]) -> tuple[Any, ...]:
     sql = """
     INSERT INTO device (serial, name, kind, organ) VALUES ($1, $2, $3, $4)
     ON CONFLICT (serial) DO UPDATE SET name = excluded.name, kind = excluded.kind, organ = excluded.organ
@@ -281,11 +281,11 @@ async def without_password() -> list[str]:
     return [row["badge"] for row in rows]
 
 
-async def person_of(badge: str) -> Any:
+async def person_id_of(badge: str) -> Any:
     """The id of the person with this badge, or None."""
     return await value("SELECT id FROM person WHERE badge = $1", badge)
 
 
-async def row_of(badge: str) -> Any:
+async def person_row(badge: str) -> Any:
     """The person with this badge, their id and organ, or None."""
     return await first("SELECT id, organ FROM person WHERE badge = $1", badge)

@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 
 from backend.core.database import Record, fetch, first
-from backend.core.paging import Listed, as_row, next_page, rows_of_page
+from backend.core.paging import ListQuery, as_row, next_page, rows_of_page
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor
 from backend.core.visibility import viewer
@@ -107,7 +107,7 @@ class Recusals(msgspec.Struct, frozen=True, kw_only=True):
 
 async def recusals(actor: Actor, sort: Sort, cursor: str | None, limit: int) -> Recusals:
     """Those one may see, newest first: one's own, those one took down, those of the organs one oversees."""
-    listed = Listed(RECUSALS, "recusal r", VISIBLE, SORTS[sort], by="asked_at")
+    listed = ListQuery(RECUSALS, "recusal r", VISIBLE, SORTS[sort], by="asked_at")
     rows = await rows_of_page(listed, actor, cursor, limit)
     return Recusals(items=[_row(actor, row) for row in rows[:limit]], next=next_page(rows, limit, "asked_at"))
 

@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 
 from backend.core.database import fetch, first
-from backend.core.paging import Listed, Page, as_row, next_page, rows_of_page, wrong
+from backend.core.paging import ListQuery, PageCursor, as_row, invalid_parameter, next_page, rows_of_page
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor
 from backend.core.visibility import INSPECTING, ME, IndexPath, viewer, visible_to
@@ -255,7 +255,7 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
 
 async def reviews(actor: Actor, status: ReviewStatus, cursor: str | None, limit: int) -> Reviews:
     """One's own, and those of footage of the organs that one oversees, unless one wears the camera; newest first."""
-    listed = Listed(REVIEWS, "review v", VISIBLE, STATUSES[status], by="opened_at")
+    listed = ListQuery(REVIEWS, "review v", VISIBLE, STATUSES[status], by="opened_at")
     rows = await rows_of_page(listed, actor, cursor, limit)
     return Reviews(items=[as_row(ReviewRow, row) for row in rows[:limit]], next=next_page(rows, limit, "opened_at"))
 
@@ -275,7 +275,7 @@ async def review(actor: Actor, asked: UUID) -> ReviewDetail:
 
 async def my_record(actor: Actor, language: Language, cursor: str | None, limit: int) -> MyRecord:
     """What is kept about who asks. Raises Refusal `invalid`."""
-    page = Page.after(cursor)
+    page = PageCursor.after(cursor)
     kept: Any = await first(KEPT, actor.person)
     rows = await fetch(WATCHED, actor.person, page and page.at, page and page.id, limit + 1)
     return MyRecord(
@@ -303,9 +303,9 @@ async def history(actor: Actor, recording: UUID, cursor: str | None, limit: int)
 
     For inspectors of its organ, never for who wore the camera; of a complaint that they may not handle, nothing.
     """
-    page = Page.after(cursor)
+    page = PageCursor.after(cursor)
     if page is not None and page.id.int > BIGINT:
-        raise wrong("cursor", "not one of ours")
+        raise invalid_parameter("cursor", "not one of ours")
     row = await first(HISTORY_OF, viewer(actor, INSPECTING)[1], recording, actor.person)
     if row is None:
         raise Refusal("unknown_recording")
@@ -313,7 +313,7 @@ async def history(actor: Actor, recording: UUID, cursor: str | None, limit: int)
     last = rows[limit - 1] if len(rows) > limit else None
     return History(
         items=[_line(each) for each in rows[:limit]],
-        next=last and Page(last["at"], UUID(int=last["seq"])).cursor(),
+        next=last and PageCursor(last["at"], UUID(int=last["seq"])).cursor(),
     )
 
 

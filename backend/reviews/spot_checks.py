@@ -13,7 +13,7 @@ import msgspec
 from backend.core import journal
 from backend.core.database import Record, execute, fetch, tx
 from backend.core.findings import Overdue
-from backend.core.paging import Listed, as_row, next_page, rows_of_page
+from backend.core.paging import ListQuery, as_row, next_page, rows_of_page
 from backend.core.verb import Actor
 from backend.core.visibility import INSPECTING, viewer, visible_to
 from backend.core.wire import Moment
@@ -108,7 +108,7 @@ async def draw(now: datetime) -> int:
 
 async def spot_checks(actor: Actor, status: SpotCheckStatus, cursor: str | None, limit: int) -> SpotChecks:
     """Of the organs that one inspects, newest first; never of one's own footage."""
-    listed = Listed(SPOT_CHECKS, "spot_check s", VISIBLE, STATUSES[status], by="drawn_at")
+    listed = ListQuery(SPOT_CHECKS, "spot_check s", VISIBLE, STATUSES[status], by="drawn_at")
     rows = await rows_of_page(listed, actor, cursor, limit, roles=INSPECTING)
     items = [as_row(SpotCheckRow, row) for row in rows[:limit]]
     return SpotChecks(items=items, next=next_page(rows, limit, "drawn_at"))

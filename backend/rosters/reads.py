@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 
 from backend.core.database import fetch
-from backend.core.paging import Page, asked_moment, next_page
+from backend.core.paging import PageCursor, moment_parameter, next_page
 from backend.core.verb import Actor
 from backend.core.visibility import viewer, visible_to
 from backend.core.wire import Moment, Place
@@ -53,8 +53,8 @@ async def rosters(
     actor: Actor, since: datetime | None, until: datetime | None, cursor: str | None, limit: int
 ) -> Rosters:
     """One's own, those one is to lead, and those of the organs that one oversees, the earliest first."""
-    page = Page.after(cursor)
-    span = (since and asked_moment("from", since), until and asked_moment("to", until))
+    page = PageCursor.after(cursor)
+    span = (since and moment_parameter("from", since), until and moment_parameter("to", until))
     if None not in span and span[0] > span[1]:  # type: ignore[operator]
         return Rosters(items=[], next=None)
     rows = await fetch(PLANNED, *viewer(actor), *span, page and page.at, page and page.id, limit + 1)

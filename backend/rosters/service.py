@@ -20,7 +20,7 @@ from backend.core.verb import Actor, Occasion, Outcome
 from backend.core.visibility import COMMANDING, reaches, viewer
 from backend.core.wire import Place, as_json
 from backend.law.catalogue import law
-from backend.people.roster import RosterError, rows_of
+from backend.people.roster import RosterError, csv_rows
 from backend.rosters.schemas import Planned, PlanShifts, WithdrawPlanned
 
 INSERT = """
@@ -102,7 +102,7 @@ async def look(now: datetime) -> int:
 
 def read(text: str) -> list[Line]:
     """The lines of a plan. Raises RosterError with every line that does not read well."""
-    return rows_of(text, COLUMNS, _line)
+    return csv_rows(text, COLUMNS, _line)
 
 
 async def bring_in(lines: Sequence[Line]) -> int:

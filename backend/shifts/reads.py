@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 
-from backend.core.paging import Listed, as_row, next_page, rows_of_page
+from backend.core.paging import ListQuery, as_row, next_page, rows_of_page
 from backend.core.verb import Actor
 from backend.core.visibility import visible_while_led
 from backend.core.wire import Moment
@@ -38,5 +38,5 @@ class Shifts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def shifts(actor: Actor, cursor: str | None, limit: int) -> Shifts:
-    rows = await rows_of_page(Listed(SHIFTS, "shift s", SHIFT), actor, cursor, limit)
+    rows = await rows_of_page(ListQuery(SHIFTS, "shift s", SHIFT), actor, cursor, limit)
     return Shifts(items=[as_row(ShiftRow, row) for row in rows[:limit]], next=next_page(rows, limit))

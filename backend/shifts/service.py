@@ -11,7 +11,7 @@ from typing import Any
 from backend.core import findings
 from backend.core.database import execute, first, value
 from backend.core.findings import Touched
-from backend.core.intervals import Intervals, put_in_order, told
+from backend.core.intervals import Intervals, interval_payload, put_in_order
 from backend.core.officers import officers_among
 from backend.core.refusals import Refusal, Unknown
 from backend.core.standing import Claim, Standing
@@ -55,7 +55,7 @@ async def check_in(occasion: Occasion, entry: CheckIn) -> Outcome:
         compared = await findings.judge_roster(mine.start, occasion.timing.as_of, [actor.person])
         noted = [*noted, *(kind for kinds in compared.values() for kind in kinds)]
     return Outcome(
-        subject={"shift": told(mine)},
+        subject={"shift": interval_payload(mine)},
         subjects=[entry.id, actor.person],
         organ=actor.organ,
         unmet=unmet,
@@ -78,7 +78,7 @@ async def check_out(occasion: Occasion, entry: CheckOut) -> Outcome:
     this = Claim(entry.shift, shift["started_at"])
     mine, noted, since = await put_in_order(SHIFTS, shift["person"], shift["organ"], this)
     return Outcome(
-        subject={"shift": told(mine)},
+        subject={"shift": interval_payload(mine)},
         subjects=[entry.shift, shift["person"]],
         organ=shift["organ"],
         findings=noted,

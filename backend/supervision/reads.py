@@ -5,7 +5,7 @@ from uuid import UUID
 
 import msgspec
 
-from backend.core.paging import Listed, as_row, next_page, rows_of_page
+from backend.core.paging import ListQuery, as_row, next_page, rows_of_page
 from backend.core.verb import Actor
 from backend.core.visibility import visible_to
 from backend.core.wire import Moment
@@ -48,6 +48,6 @@ class Supervisions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def supervisions(actor: Actor, status: Status, cursor: str | None, limit: int) -> Supervisions:
-    listed = Listed(SUPERVISIONS, "supervision v", SUPERVISION, STATUSES[status])
+    listed = ListQuery(SUPERVISIONS, "supervision v", SUPERVISION, STATUSES[status])
     rows = await rows_of_page(listed, actor, cursor, limit)
     return Supervisions(items=[as_row(SupervisionRow, row) for row in rows[:limit]], next=next_page(rows, limit))

@@ -14,10 +14,10 @@ import msgspec
 from backend.core import findings
 from backend.core.database import Record, execute, first, value
 from backend.core.findings import Finding, Touched
-from backend.core.intervals import Intervals, put_in_order, told
+from backend.core.intervals import Intervals, interval_payload, put_in_order
 from backend.core.journal import utc
 from backend.core.officers import officers_among
-from backend.core.refusals import Doubtful, Refusal, Unknown
+from backend.core.refusals import DependsOnRevokedDevice, Refusal, Unknown
 from backend.core.standing import Claim, Standing
 from backend.core.verb import Actor, Occasion, Outcome
 from backend.core.visibility import reaches
@@ -102,7 +102,7 @@ async def confirm(occasion: Occasion, entry: ConfirmLeading) -> Outcome:
 
 async def prove(occasion: Occasion, entry: ProveLeading) -> Outcome:
     """The officer confirmed by a signature. Raises Refusal `leading_not_proved`, `unknown_supervision`, live
-    `already_answered`; Doubtful `signer_revoked` where the device that signed was revoked before this came."""
+    `already_answered`; DependsOnRevokedDevice `signer_revoked` where the signing device was revoked before."""
     row = await _known(entry.supervision, occasion.actor.person)
     signed = signing.read(entry.signature)
     told = signed.leading
@@ -114,7 +114,7 @@ async def prove(occasion: Occasion, entry: ProveLeading) -> Outcome:
         raise Refusal("leading_not_proved")
     signing.verify(signed, msgspec.json.decode(signer["jwk"]))
     if signer["doubtful"] and not occasion.admitted:
-        raise Doubtful("signer_revoked")
+        raise DependsOnRevokedDevice("signer_revoked")
     return await _answer(occasion, entry.id, row, "confirmed", row["started_at"], entry.place, signed.jkt)
 
 
@@ -198,7 +198,7 @@ async def _from_afar(occasion: Occasion, entry: ConfirmLeading, row: Record) -> 
     soon = not rules.answered_late(row["started_at"], occasion.at, occasion.law.span("confirmation_target"))
     if not soon or not rules.led_from_afar(named, entry.place, occasion.law.count("leading_distance")):
         return False
-    await findings.stand(
+    await findings.flag(
         Finding(
             kind="led_from_afar", subject=row["id"], organ=row["organ"], person=row["officer"],
             started_at=row["started_at"], ended_at=max(occasion.at, row["started_at"]),
@@ -211,7 +211,7 @@ async def _flag_late(row: Record, late: bool) -> None:
     if not late:
         await findings.withdraw("confirmed_late", row["id"])
         return
-    await findings.stand(
+    await findings.flag(
         Finding(
             kind="confirmed_late", subject=row["id"], organ=row["organ"], person=row["officer"],
             started_at=row["started_at"], ended_at=row["answered_at"],
@@ -222,7 +222,7 @@ async def _flag_late(row: Record, late: bool) -> None:
 async def _flag_contradiction(row: Record) -> None:
     """An officer who said both yes and no: the earliest answer counts, and a person looks at it."""
     if await value(BOTH_ANSWERS, row["id"]):
-        await findings.stand(
+        await findings.flag(
             Finding(
                 kind="answered_twice", subject=row["id"], organ=row["organ"], person=row["officer"],
                 started_at=row["started_at"], ended_at=row["answered_at"],
@@ -269,7 +269,7 @@ def _corrected(device_time: datetime, occasion: Occasion) -> datetime:
 
 def _outcome(standing: Standing, row: Any, noted: Iterable[str], since: datetime, unmet: Iterable[str] = ()) -> Outcome:
     leads_from = row["leads_from"]
-    subject = told(standing) | {
+    subject = interval_payload(standing) | {
         "auxiliary": str(row["auxiliary"]),
         "officer": str(row["officer"]),
         "answer": row["answer"],

@@ -121,7 +121,7 @@ async def _roster(house: House) -> None:
     async with database.opened(str(house.settings.database_url)):
         changed = await roster.bring_in(roster.read(ROSTER))
         for badge in await roster.without_password():
-            person = await roster.person_of(badge)
+            person = await roster.person_id_of(badge)
             await sessions.set_hash(person, await sessions.hash_password(PASSWORD), datetime.now(UTC))
     _say("roster: " + ", ".join(f"{count} {record}" for record, count in changed.items()))
 

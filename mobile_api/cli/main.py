@@ -214,7 +214,7 @@ def told_by_line(file: Path) -> Iterator[None]:
         sys.exit(1)
 
 
-async def _bring_in(rows: list[roster.Row], passwords: Path | None) -> tuple[dict[str, int], int]:
+async def _bring_in(rows: list[roster.RosterRow], passwords: Path | None) -> tuple[dict[str, int], int]:
     """What changed, and how many first passwords were given."""
     changed = await roster.bring_in(rows)
     return changed, 0 if passwords is None else await _hand_out(passwords)
@@ -227,7 +227,7 @@ async def _hand_out(path: Path) -> int:
     _write_passwords(path, given)
     async with database.tx():
         for (badge, _), one in zip(given, hashed, strict=True):
-            await sessions.set_hash(await roster.person_of(badge), one, datetime.now(UTC))
+            await sessions.set_hash(await roster.person_id_of(badge), one, datetime.now(UTC))
     return len(given)
 
 
@@ -256,7 +256,7 @@ def _password() -> str:
 
 
 async def _set_password(badge: str, password: str) -> None:
-    person = await roster.person_of(badge)
+    person = await roster.person_id_of(badge)
     if person is None:
         raise ServingError(f"Nobody has the badge number {badge}: import the roster first.")
     hashed = await sessions.hash_password(password)
@@ -274,7 +274,7 @@ def reset_totp(badge: str) -> None:
 
 
 async def _reset_totp(badge: str) -> None:
-    person = await roster.row_of(badge)
+    person = await roster.person_row(badge)
     if person is None:
         raise ServingError(f"Nobody has the badge number {badge}: import the roster first.")
     await factor.take_away(person["id"], person["organ"], datetime.now(UTC))

@@ -161,7 +161,7 @@ async def prepare(settings: Settings) -> None:
 async def _check_role(settings: Settings) -> None:
     """The application's role must find the schema, and must not be able to alter the journal."""
     async with database.opened(str(settings.database_url), size=1):
-        if not await journal.is_there():
+        if not await journal.schema_exists():
             raise ServingError(
                 "The database has no schema yet: set FUJING_MIGRATE_URL, or run `fujing migrate` as owner."
             )

@@ -10,7 +10,7 @@ from backend.core.refusals import Refusal
 from backend.core.wire import WHOLE, Moment
 from backend.law.catalogue import law
 from backend.people import desk, directory, factor
-from backend.people.desk import SecondFactor
+from backend.people.desk import SecondFactorStatus
 from backend.people.factor import NewFactor
 from mobile_api import cookies
 from mobile_api.auth import PUBLIC
@@ -39,7 +39,7 @@ class DeskOpened(msgspec.Struct, frozen=True, kw_only=True):
 
     csrf_token: str
     person: Annotated[Me, msgspec.Meta(description="who is signed in")]
-    second_factor: SecondFactor
+    second_factor: SecondFactorStatus
     idle_seconds: int
     session_ends_at: datetime
 

@@ -9,7 +9,7 @@ import msgspec
 from litestar import MediaType, Request, Response, get
 from litestar.response import File
 
-from backend.core.database import answers
+from backend.core.database import is_reachable
 from backend.core.refusals import Refusal
 from backend.law.catalogue import law
 from backend.proof.trust import KeySet
@@ -84,7 +84,7 @@ def live() -> Health:
 @get("/health/ready", opt=PUBLIC, summary="It can serve", tags=["Operations"], operation_id="health_ready")
 async def ready(request: Request[Any, Any, Any]) -> Response[Health]:
     """503 with the name of the dependency that is away."""
-    database, store = await asyncio.gather(_well(answers()), _well(request.app.state.store.alive()))
+    database, store = await asyncio.gather(_well(is_reachable()), _well(request.app.state.store.alive()))
     well = database == store == "ok"
     return Response(Health("ok" if well else "away", database, store), status_code=200 if well else 503)
 

@@ -12,7 +12,7 @@ from litestar import MediaType, Request, Response, get
 from litestar.params import QueryParameter
 from litestar.response import Stream
 
-from backend.core.paging import page_limit, wrong
+from backend.core.paging import invalid_parameter, page_limit
 from backend.core.refusals import Refusal
 from backend.reviews import reads, spot_checks, watching
 from backend.reviews.reads import History, MyRecord, ReviewDetail, Reviews, ReviewStatus
@@ -197,7 +197,7 @@ async def check_counts(
 ) -> SpotCheckCounts:
     """How many were drawn, due and done, by organ."""
     if not 1900 <= since.year <= until.year < 9000:
-        raise wrong("from", "out of range")
+        raise invalid_parameter("from", "out of range")
     return SpotCheckCounts(items=await spot_checks.counts(request.user, since, until))
 
 

@@ -133,7 +133,7 @@ async def synced(request: Request[Any, Any, Any]) -> Response[SyncAnswer]:
     results = await sync.take_all(request.user, items, call.sent_at, at)
     for item, result in zip(items, results, strict=True):
         ENTRIES.labels(item.verb.name if item.verb else "none", result.status).inc()
-    await device_sequence.anchor(request.user, call.boot_id, call.uptime_ms, at)
+    await device_sequence.keep_boot_time(request.user, call.boot_id, call.uptime_ms, at)
     language = language_of(request)
     told = {"results": [_told(result, language) for result in results], **await _news(request.user, call.cursor)}
     return packed(request, msgspec.json.encode(told))
@@ -198,7 +198,7 @@ async def held(
     limit: Limit = None,
 ) -> HeldList:
     """What came by sync and is not recorded yet, newest first, for those who command, inspect or administer."""
-    return await holding.held(request.user, standing, reason, cursor, page_limit(limit))
+    return await holding.held_entries(request.user, standing, reason, cursor, page_limit(limit))
 
 
 ROUTES = [synced, held]

@@ -8,7 +8,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
 from structlog.contextvars import bind_contextvars
 
-from backend.core.refusals import Refusal, noted
+from backend.core.refusals import Refusal, notes
 from backend.core.verb import Recorded, Verb
 from backend.core.wire import Moment
 from backend.law.catalogue import Language
@@ -77,11 +77,11 @@ def receipt(recorded: Recorded, language: Language) -> bytes:
         "id": recorded.id,
         "status": "replayed" if recorded.replayed else "recorded",
         "received_at": recorded.received_at,
-        "findings": noted(recorded.findings, language),
+        "findings": notes(recorded.findings, language),
         **recorded.subject,
     }
     if "warnings" in told:
-        told["warnings"] = noted(told["warnings"], language)
+        told["warnings"] = notes(told["warnings"], language)
     return msgspec.json.encode(told, order="sorted")
 
 

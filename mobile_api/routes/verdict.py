@@ -9,7 +9,7 @@ from litestar.params import QueryParameter
 
 from backend.activities import duty_check
 from backend.activities.duty_check import DutyQuestion
-from backend.core.refusals import noted
+from backend.core.refusals import notes
 from backend.core.wire import Note
 from mobile_api.problems import language_of
 
@@ -71,8 +71,8 @@ async def verdict(
     return Answer(
         work=work,
         outcome=told.outcome,
-        unmet=msgspec.convert(noted(told.unmet, language), list[Note]),
-        warnings=msgspec.convert(noted(told.warnings, language), list[Note]),
+        unmet=msgspec.convert(notes(told.unmet, language), list[Note]),
+        warnings=msgspec.convert(notes(told.warnings, language), list[Note]),
     )
 
 

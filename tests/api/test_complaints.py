@@ -198,17 +198,17 @@ async def test_terms_are_found_when_they_pass_and_extended_once(app: Litestar) -
     lin, wu = await a_duty_auxiliary(app), await an_inspector_of(app, DISTRICT)
     complaint = await received(wu, person=lin.id, started_at=ago(hours=5))
     asked = UUID(complaint["id"])
-    await findings.look(now() + timedelta(days=16), service.OVERDUE)
+    await findings.find_overdue(now() + timedelta(days=16), service.OVERDUE)
     assert [1, 0] == [await value(STANDS, kind, asked) for kind in ("complaint_not_noticed", "complaint_overdue")]
     complaint = await done(wu, "notify", complaint)
-    await findings.look(now() + timedelta(days=61), service.OVERDUE)
+    await findings.find_overdue(now() + timedelta(days=61), service.OVERDUE)
     assert [0, 1] == [await value(STANDS, kind, asked) for kind in ("complaint_not_noticed", "complaint_overdue")]
     for days in (59, 91):
         refused(await step(wu, "extend", complaint, until=now() + timedelta(days=days)), 422, "extension_out_of_range")
     complaint = await done(wu, "extend", complaint, until=now() + timedelta(days=89))
     assert 0 == await value(STANDS, "complaint_overdue", asked)
     refused(await step(wu, "extend", complaint, until=now() + timedelta(days=95)), 409, "extended_before")
-    await findings.look(now() + timedelta(days=88), service.OVERDUE)
+    await findings.find_overdue(now() + timedelta(days=88), service.OVERDUE)
     assert 0 == await value(STANDS, "complaint_overdue", asked)
 
 
@@ -285,7 +285,7 @@ async def test_harassment_is_linked_to_footage_which_is_held(app: Litestar) -> N
 async def test_a_matter_nobody_answers_is_found(app: Litestar) -> None:
     lin, wu = await a_duty_auxiliary(app), await an_inspector_of(app, STATION)
     matter = await raises(lin)
-    await findings.look(now() + timedelta(days=61), matters.OVERDUE)
+    await findings.find_overdue(now() + timedelta(days=61), matters.OVERDUE)
     assert 1 == await value(STANDS, "matter_overdue", UUID(matter))
     recorded(await wu.post("/v1/matters/answer", matter=matter, words="已答复"))
     assert 0 == await value(STANDS, "matter_overdue", UUID(matter))
@@ -298,7 +298,7 @@ async def test_concluded_and_answered_after_the_term_the_findings_stand(app: Lit
     late = "notice_by = now() - interval '55 days', end_by = now() - interval '10 days'"
     await execute(f"UPDATE complaint SET {late} WHERE id = $1", UUID(complaint["id"]))  # noqa: S608
     await execute("UPDATE matter SET answer_by = now() - interval '10 days' WHERE id = $1", UUID(matter))
-    await findings.look(now(), (*service.OVERDUE, *matters.OVERDUE))
+    await findings.find_overdue(now(), (*service.OVERDUE, *matters.OVERDUE))
     complaint = await done(wu, "notify", complaint)
     await done(wu, "conclude", complaint, outcome="founded")
     recorded(await wu.post("/v1/matters/answer", matter=matter, words="已答复"))

@@ -102,7 +102,7 @@ async def test_yearly_training_is_judged_as_the_verdict_judges_it(
 ) -> None:
     """R.30: nobody is in order for the report and out of order in the street."""
     badge = await somebody_with(**held)
-    person = await roster.person_of(badge)
+    person = await roster.person_id_of(badge)
     assert person is not None
     actor = Actor(person=person, badge=badge, kind="duty_auxiliary", organ=STATION, session=uuid4())
     facts = await duty_check.facts_at(actor, DutyQuestion(), NOW)

@@ -261,14 +261,14 @@ async def test_the_thirty_days_can_be_extended_and_when_they_pass_it_is_found(ap
     refused(await recognition(chief, injury, "extend"), 422, "not_an_extension")
     refused(await recognition(chief, injury, "extend", until_day=TODAY.isoformat()), 422, "not_an_extension")
     refused(await recognition(chief, injury, "apply", until_day="2030-01-01"), 422, "not_an_extension")
-    await findings.look(now() + timedelta(days=31), service.OVERDUE)
+    await findings.find_overdue(now() + timedelta(days=31), service.OVERDUE)
     assert 1 == await value(STANDS, "recognition_not_applied", UUID(injury["id"]))
     far = (TODAY + timedelta(days=60)).isoformat()
     injury = recorded(await recognition(chief, injury, "extend", until_day=far))["injury"]
     assert 0 == await value(STANDS, "recognition_not_applied", UUID(injury["id"]))
-    await findings.look(now() + timedelta(days=31), service.OVERDUE)
+    await findings.find_overdue(now() + timedelta(days=31), service.OVERDUE)
     assert 0 == await value(STANDS, "recognition_not_applied", UUID(injury["id"]))
-    await findings.look(now() + timedelta(days=62), service.OVERDUE)
+    await findings.find_overdue(now() + timedelta(days=62), service.OVERDUE)
     assert 1 == await value(STANDS, "recognition_not_applied", UUID(injury["id"]))
     await goes(chief, injury, "apply")
     assert 0 == await value(STANDS, "recognition_not_applied", UUID(injury["id"]))
@@ -490,6 +490,6 @@ async def test_applied_for_after_the_term_it_stands_and_so_does_the_finding(app:
     injury = await reports(lin)
     late = "injured_at = now() - interval '40 days', apply_by = now() - interval '10 days'"
     await execute(f"UPDATE injury SET {late} WHERE id = $1", UUID(injury["id"]))  # noqa: S608
-    await findings.look(now(), service.OVERDUE)
+    await findings.find_overdue(now(), service.OVERDUE)
     assert "applied" == (await goes(chief, injury, "apply"))["recognition"]
     assert 1 == await value(STANDS, "recognition_not_applied", UUID(injury["id"]))

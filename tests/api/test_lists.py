@@ -17,7 +17,7 @@ from backend.assistance import reads as assistance_reads
 from backend.complaints import reads as complaint_reads
 from backend.core import paging
 from backend.core.database import execute, fetch, tx, value
-from backend.core.paging import Listed
+from backend.core.paging import ListQuery
 from backend.core.verb import Actor, Role
 from backend.core.visibility import HANDLING, INSPECTING, OVERSEEING, IndexPath, viewer
 from backend.evidence import reads as evidence_reads
@@ -457,7 +457,7 @@ async def test_each_index_path_of_a_list_has_its_index(app: Litestar, monkeypatc
     """On the column of the path and the list's time, so that a page costs the same in a house of any size."""
     paths: set[tuple[str, str, str]] = set()
 
-    def noted(listed: Listed, path: IndexPath, limit: int) -> str:
+    def noted(listed: ListQuery, path: IndexPath, limit: int) -> str:
         paths.add((listed.table.split()[0], path.column.partition(".")[2], listed.by))
         return written(listed, path, limit)
 
@@ -473,7 +473,7 @@ async def test_each_index_path_of_a_list_has_its_index(app: Litestar, monkeypatc
 
 def test_a_statement_of_a_list_is_short_enough_to_be_prepared_once() -> None:
     """asyncpg keeps no longer ones, and would have them planned anew at every call."""
-    listed = Listed(
+    listed = ListQuery(
         evidence_reads.SELECT_RECORDINGS, "recording r", evidence_reads.RECORDING_FILTER, evidence_reads.NO_DUPLICATE
     )
     assert len(paging._page(listed, 201)) < 15_000

@@ -322,12 +322,12 @@ async def test_what_nobody_decides_in_time_is_listed_and_found(app: Litestar) ->
     intime = await declared(lin, a_case(), at=ago(days=3))
     assert {overdue, intime} == set(await listed(lin, "overdue"))
     assert criminal in await listed(lin, "pending")
-    assert await findings.look(now(), service.OVERDUE) >= 2
+    assert await findings.find_overdue(now(), service.OVERDUE) >= 2
     assert [True, False, True] == [await stands("recusal_overdue", each) for each in (overdue, criminal, intime)]
     recorded(await decides(chief, overdue, 1))
     recorded(await decides(chief, intime, 1, at=ago(days=2)))
     assert [True, False] == [await stands("recusal_overdue", each) for each in (overdue, intime)]
-    assert 0 == await findings.look(now(), service.OVERDUE)
+    assert 0 == await findings.find_overdue(now(), service.OVERDUE)
 
 
 async def test_earlier_acts_stand_or_do_not(app: Litestar) -> None:

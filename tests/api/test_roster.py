@@ -37,7 +37,7 @@ async def under(organ: str) -> list[str]:
     return sorted(row["code"] for row in await fetch("SELECT organs_under(ARRAY[$1]) AS code", organ))
 
 
-async def refused_lines(rows: list[roster.Row]) -> list[int]:
+async def refused_lines(rows: list[roster.RosterRow]) -> list[int]:
     with pytest.raises(RosterError) as told:
         await roster.bring_in(rows)
     return [line for line, _ in told.value.lines]
@@ -66,11 +66,11 @@ async def test_only_what_differs_is_changed(app: Litestar) -> None:
     organ, badge = a_code(), a_badge()
     rows = read(a_roster(organ, badge, f"HH-{organ}"))
     await roster.bring_in(rows)
-    before = await roster.person_of(badge)
+    before = await roster.person_id_of(badge)
     again = read(a_roster(organ, badge, f"HH-{organ}").replace("林小川", "林晓川"))
     changed = await roster.bring_in(again)
     assert {"organ": 0, "person": 1, "role": 0, "qualification": 0, "device": 0} == changed
-    assert before == await roster.person_of(badge)
+    assert before == await roster.person_id_of(badge)
 
 
 async def test_one_bad_reference_and_nothing_is_imported(app: Litestar) -> None:
@@ -83,7 +83,7 @@ async def test_one_bad_reference_and_nothing_is_imported(app: Litestar) -> None:
         a_row(record="role", line=9, code=badge, kind="commander", organ=nowhere),
     ]
     assert [7, 8, 9] == await refused_lines([*good, *bad])
-    assert await roster.person_of(badge) is None
+    assert await roster.person_id_of(badge) is None
 
 
 async def test_an_organ_cannot_stand_under_itself(app: Litestar) -> None:
@@ -142,7 +142,7 @@ async def test_the_command_imports_a_file_and_hands_out_first_passwords(
     file, passwords = tmp_path / "名册.csv", tmp_path / "passwords.csv"
     file.write_text("\ufeff" + a_roster(organ, badge, f"HH-{organ}"), encoding="utf-8")
     for other in await roster.without_password():  # of other tests
-        await sessions.set_hash(await roster.person_of(other), CHEAP, now())
+        await sessions.set_hash(await roster.person_id_of(other), CHEAP, now())
     passwords.write_text("handed out last year\n")
     done = fujing(house, "import-roster", str(file), "--passwords", str(passwords))
     assert (1, "handed out last year\n") == (done.returncode, passwords.read_text())
@@ -169,7 +169,7 @@ async def test_the_command_names_every_bad_line(app: Litestar, house: Settings, 
     assert 1 == done.returncode
     assert [f"{file}:4:", f"{file}:6:"] == [line.split(" ")[0] for line in done.stderr.splitlines()[:2]]
     assert "Traceback" not in done.stderr
-    assert await roster.person_of(badge) is None
+    assert await roster.person_id_of(badge) is None
 
 
 def test_the_command_says_so_where_a_file_is_not_utf8(house: Settings, tmp_path: Path) -> None:

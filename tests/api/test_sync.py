@@ -503,13 +503,13 @@ async def test_numbers_that_never_came(app: Litestar, order: tuple[int, ...]) ->
     """After a term the entry after the hole says so, until they come."""
     lin = await with_a_handheld(app)
     ids = await numbered(lin, *order)
-    await device_sequence.look(now())
+    await device_sequence.check_numbers(now())
     assert [[]] * 4 == [await standing(entry) for entry in ids.values()]
     later = now() + law().span("sequence_awaited") + timedelta(minutes=1)
-    await device_sequence.look(later)
+    await device_sequence.check_numbers(later)
     assert {1: [], 2: [], 5: ["sequence_missing"], 6: []} == {n: await standing(entry) for n, entry in ids.items()}
     ids |= await numbered(lin, 3, 4)
-    await device_sequence.look(later)
+    await device_sequence.check_numbers(later)
     assert [[]] * 6 == [await standing(entry) for entry in ids.values()]
 
 
@@ -523,7 +523,7 @@ async def test_refused_and_unreadable_entries_are_not_missing(app: Litestar) -> 
     waits = lin.item("shifts/check-out", shift=uuid4(), device_seq=5, at=ago(hours=1))
     assert ["refused"] * 3 + ["waiting"] == statuses(await lin.sync(forbidden, denied, unread, waits))
     ids = await numbered(lin, 6)
-    await device_sequence.look(now() + timedelta(days=2))
+    await device_sequence.check_numbers(now() + timedelta(days=2))
     assert [[], []] == [await standing(entry) for entry in (come, ids[6])]
 
 
@@ -559,7 +559,7 @@ async def test_an_entry_backdated_within_a_boot(app: Litestar, order: tuple[int,
     for index in order:
         proof = {"boot_id": boot, "uptime_ms": round((now() - booted) / timedelta(milliseconds=1))} if anchored else {}
         assert ["recorded"] == statuses(await lin.sync(items[index], **proof))
-    await device_sequence.look(now())
+    await device_sequence.check_numbers(now())
     assert [[], ["clock_moved"], []] == [await standing(each["id"]) for each in items]
 
 
@@ -570,7 +570,7 @@ async def test_a_call_s_own_uptime_is_the_strongest_witness(app: Litestar) -> No
     told = lin.item("documents/declare", title="证明", file_name="a.pdf", media_type="application/pdf", boot_id=boot,
                     uptime_ms=18_000_000, at=booted + timedelta(hours=2))  # fmt: skip
     await lin.sync(told)
-    await device_sequence.look(now())
+    await device_sequence.check_numbers(now())
     assert [] == await standing(told["id"])
     await lin.sync(boot_id=boot, uptime_ms=round((now() - booted) / timedelta(milliseconds=1)))
     assert ["clock_moved"] == await standing(told["id"])

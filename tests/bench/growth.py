@@ -22,7 +22,7 @@ from figures import BenchError, Figure, say
 from backend.core import database
 from backend.core.settings import Settings
 from backend.people import roster, sessions
-from backend.people.roster import Row
+from backend.people.roster import RosterRow
 from mobile_api.cli.serving import House
 from mobile_api.client.api import Client
 
@@ -111,11 +111,11 @@ async def _prepare(settings: Settings) -> None:
             rows = [_row("person", code, kind, population.STATION)]
             rows += [_row("role", code, role, population.STATION)] if role else []
             await roster.bring_in(rows)
-            await sessions.set_hash(await roster.person_of(code), population.CHEAP, datetime.now(UTC))
+            await sessions.set_hash(await roster.person_id_of(code), population.CHEAP, datetime.now(UTC))
 
 
-def _row(record: str, code: str, kind: str, organ: str) -> Row:
-    return Row(
+def _row(record: str, code: str, kind: str, organ: str) -> RosterRow:
+    return RosterRow(
         line=2, record=record, code=code, name="测速", kind=kind, organ=organ,
         valid_from=datetime(2020, 1, 1).date(), valid_until=None,
     )  # fmt: skip

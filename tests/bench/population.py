@@ -12,7 +12,7 @@ from backend.core.keys import Keys
 from backend.core.settings import Settings
 from backend.people import devices, roster, sessions
 from backend.people.proofs import Jwk, Proof
-from backend.people.roster import Row
+from backend.people.roster import RosterRow
 from mobile_api.client.device_key import DeviceKey
 
 STATION = "990100510000"
@@ -52,8 +52,8 @@ async def bring_in(count: int) -> UUID:
     people = [(OFFICER, "officer"), *((badge(number), "duty_auxiliary") for number in range(count))]
     await roster.bring_in([_row("organ", STATION), *(_row("person", code, kind, STATION) for code, kind in people)])
     for code, _ in people[1:]:
-        await sessions.set_hash(await roster.person_of(code), CHEAP, datetime.now(UTC))
-    return await roster.person_of(OFFICER)
+        await sessions.set_hash(await roster.person_id_of(code), CHEAP, datetime.now(UTC))
+    return await roster.person_id_of(OFFICER)
 
 
 async def sign_in(settings: Settings, numbers: Sequence[int]) -> list[Person]:
@@ -76,7 +76,7 @@ async def arrive(settings: Settings, posts: Sequence[Post]) -> list[Person]:
 
     async def arrived(post: Post) -> Person:
         async with turns:
-            await sessions.set_hash(await roster.person_of(post.badge), CHEAP, datetime.now(UTC))
+            await sessions.set_hash(await roster.person_id_of(post.badge), CHEAP, datetime.now(UTC))
             return await _opened(keys, post.badge, await _keyed(f"HH-{post.badge}"))
 
     return await asyncio.gather(*(arrived(post) for post in posts))
@@ -106,11 +106,11 @@ async def _signed_in(keys: Keys, code: str) -> Person:
 
 async def _opened(keys: Keys, code: str, key: DeviceKey) -> Person:
     opened = await sessions.sign_in(keys, proof_by(key), code, PASSWORD, "127.0.0.1", datetime.now(UTC))
-    return Person(await roster.person_of(code), opened.access_token, key)
+    return Person(await roster.person_id_of(code), opened.access_token, key)
 
 
-def _row(record: str, code: str, kind: str = "", organ: str = "") -> Row:
+def _row(record: str, code: str, kind: str = "", organ: str = "") -> RosterRow:
     since = date(2020, 1, 1) if record in roster.DATED else None
-    return Row(
+    return RosterRow(
         line=2, record=record, code=code, name="测速", kind=kind, organ=organ, valid_from=since, valid_until=None
     )

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.law.catalogue import Work, law
-from backend.law.verdict import Facts, Kind, Leader, Recusal, Verdict, verdict
+from backend.law.verdict import Facts, Leader, PersonKind, RecusalStatus, Verdict, verdict
 
 RANKS = {"allowed": 0, "conditional": 1, "forbidden": 2}
 UNMET = (
@@ -53,7 +53,7 @@ qualifications = st.frozensets(st.sampled_from(sorted(law().qualifications)))
 @st.composite
 def any_facts(draw: st.DrawFn) -> Facts:
     chosen = {name: draw(st.sampled_from(values)) for name, values in WORSE.items()}
-    return Facts(kind=draw(st.sampled_from(get_args(Kind))), qualifications=draw(qualifications), **chosen)
+    return Facts(kind=draw(st.sampled_from(get_args(PersonKind))), qualifications=draw(qualifications), **chosen)
 
 
 @st.composite
@@ -216,5 +216,5 @@ def test_every_code_is_reached_by_some_work_of_the_regulation() -> None:
 def test_every_word_for_a_fact_has_its_place_in_the_order() -> None:
     """A new word for leading or recusal is placed, or the property above would not see it."""
     assert set(get_args(Leader)) == set(WORSE["leader"])
-    assert set(get_args(Recusal)) == set(WORSE["recusal"])
+    assert set(get_args(RecusalStatus)) == set(WORSE["recusal"])
     assert {*Facts.__struct_fields__} == {*WORSE, "kind", "qualifications"}

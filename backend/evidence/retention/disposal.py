@@ -107,7 +107,7 @@ async def remove_disposed(store: EvidenceStore, now: datetime) -> int:
             await remove_posters(store, row["id"])
             await store.remove(row["object_key"], row["version"])
         except ObjectLocked:
-            await findings.stand(Finding(kind="disposal_kept", subject=row["id"], organ=row["organ"], started_at=now))
+            await findings.flag(Finding(kind="disposal_kept", subject=row["id"], organ=row["organ"], started_at=now))
             continue
         async with tx():
             still_there = (Upload.id == row["id"]) & Upload.removed_at.is_null()

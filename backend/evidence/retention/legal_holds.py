@@ -163,7 +163,7 @@ async def update_store(store: EvidenceStore) -> int:
             try:
                 await store.hold(row["object_key"], row["version"], row["keep"])
             except ObjectUnknown:
-                await findings.stand(Finding(kind="evidence_missing", subject=row["id"], organ=row["organ"]))
+                await findings.flag(Finding(kind="evidence_missing", subject=row["id"], organ=row["organ"]))
             else:
                 changed += await _set_legal_hold(row)
     return changed

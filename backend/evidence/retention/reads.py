@@ -10,7 +10,7 @@ import msgspec
 
 from backend.core.database import Record, fetch, first
 from backend.core.described import NextPage, OrganCode
-from backend.core.paging import Listed, as_row, next_page, rows_of_page
+from backend.core.paging import ListQuery, as_row, next_page, rows_of_page
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor
 from backend.core.visibility import viewer, visible_to
@@ -103,7 +103,7 @@ class Holds(msgspec.Struct, frozen=True, kw_only=True):
 
 async def holds(actor: Actor, status: HoldStatus, cursor: str | None, limit: int) -> Holds:
     """The holds of the organs that the actor oversees, newest first."""
-    listed = Listed(SELECT_HOLDS, "hold h", HOLD_FILTER, CONDITIONS[status], by="placed_at")
+    listed = ListQuery(SELECT_HOLDS, "hold h", HOLD_FILTER, CONDITIONS[status], by="placed_at")
     rows = await rows_of_page(listed, actor, cursor, limit)
     return Holds(items=[_row(row) for row in rows[:limit]], next=next_page(rows, limit, "placed_at"))
 

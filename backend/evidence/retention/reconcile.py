@@ -76,6 +76,6 @@ async def _is_disposed(upload: UUID) -> bool:
 async def _set_finding(kind: str, row: Record, holds: bool) -> None:
     """Record the finding where it holds, withdraw it where it does not."""
     if holds:
-        await findings.stand(Finding(kind=kind, subject=row["id"], organ=row["organ"]))
+        await findings.flag(Finding(kind=kind, subject=row["id"], organ=row["organ"]))
     elif kind in row["findings"]:
         await findings.withdraw(kind, row["id"])
