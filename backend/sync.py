@@ -122,7 +122,7 @@ async def _settled(actor: Actor, item: Item, sent_at: datetime, received_at: dat
 async def _take_or_hold(arrival: Arrival) -> Result:
     entry = arrival.entry
     try:
-        recorded = await record(arrival.verb, arrival.actor, entry, arrival.sent_at, arrival.received_at, holding=True)
+        recorded = await record(arrival.verb, arrival.actor, entry, arrival.sent_at, arrival.received_at, may_hold=True)
     except Held as why:
         try:
             wait = await holding.hold(arrival, why)
@@ -181,7 +181,7 @@ async def _release(row: Any) -> tuple[Recorded | None, bool]:
     now = datetime.now(UTC)
     arrival = Arrival(verb, actor, entry, row["sent_at"], now, True)
     try:
-        return await record(verb, actor, entry, row["sent_at"], now, holding=True, freed=True), False
+        return await record(verb, actor, entry, row["sent_at"], now, may_hold=True, is_retry=True), False
     except Held as why:
         if why.unknown is None:
             return None, False

@@ -28,7 +28,7 @@ from backend.core.findings import REFRESH, STAND, tolerances
 from backend.core.keys import ALGORITHM, KeyRing
 from backend.core.officers import OFFICERS
 from backend.core.settings import Settings
-from backend.core.write_path import EARLIER, KEEP, LOCK
+from backend.core.write_path import EARLIER, INSERT_ENTRY, LOCK
 from backend.law.catalogue import law
 from backend.people.proofs import Jwk, Nonces, decoded
 from backend.people.sessions import ISSUER, SPENDING
@@ -83,7 +83,7 @@ async def check_in(pool: asyncpg.Pool, session: UUID, proof: UUID, call: Any) ->
             "subjects": [call.id, person], "v": 1, "verb": VERB.name,
         }  # fmt: skip
         await connection.fetchrow(
-            KEEP, received, person, actor["device"], VERB.name, "recorded", call.id, [call.id, person], organ,
+            INSERT_ENTRY, received, person, actor["device"], VERB.name, "recorded", call.id, [call.id, person], organ,
             msgspec.json.encode(line), salt, content, None, call.device_seq, None, None, None,
         )  # fmt: skip
     return {"id": call.id, "status": "recorded", "received_at": received, "findings": [], "shift": shift}
