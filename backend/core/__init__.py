@@ -1,1 +1,1 @@
-"""What every feature stands on: database, journal, the write path, findings, visibility, paging."""
+"""What every feature uses: database, journal, the write path, findings, visibility, paging."""

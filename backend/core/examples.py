@@ -1,4 +1,4 @@
-"""What the examples of the contract are made of: ids, a case number, a place, a notice, a digest."""
+"""Values for the examples in the OpenAPI document: ids, a case number, a place, a notice, a digest."""
 
 from typing import Any
 
@@ -12,6 +12,6 @@ SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 
 
 def example(**fields: Any) -> dict[str, Any]:
-    """An entry as it travels alone; `fields` are those of its verb."""
+    """An entry as it is sent to its own route. `fields`: the fields of its verb."""
     common = {"sent_at": "2026-03-01T08:00:01+08:00", "id": ID, "occurred_at": "2026-03-01T08:00:00+08:00"}
     return {**common, "device_seq": 17, **fields}

@@ -1,22 +1,24 @@
-"""Findings: what is wrong with a fact stands beside it, and the fact stays.
+"""Findings: what is wrong with a fact is kept beside it; the fact itself stays.
 
-Guarantees: one finding of a kind for one subject, however often it is found; one that no longer holds is withdrawn,
-never deleted. Written in the transaction that makes it true. What follows from intervals (gaps, what was handed over
-late) the database finds itself, by `refresh`; the SQL stands in migrations/versions/fujing_0007_activities.sql.
+Guarantees: a subject has at most one finding of each kind, however often it is found; a finding that no longer holds
+is withdrawn, never deleted; it is written in the transaction that makes it true.
+Findings about intervals (gaps in leading or recording, late handover) are computed by the database; `refresh` calls it.
+The SQL is in migrations/current/refresh_findings.sql.
 """
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
 
-from backend.core.database import execute, fetch, tx
+from backend.core.database import Record, execute, fetch, tx
+from backend.core.described import OrganCode
 from backend.core.wire import Moment
 from backend.law.catalogue import Language, law
 
-STAND = """
+FLAG = """
 INSERT INTO finding (kind, subject, organ, person, against_organ, started_at, ended_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7)
 ON CONFLICT (kind, subject) DO UPDATE
@@ -26,7 +28,10 @@ WITHDRAW = "UPDATE finding SET withdrawn_at = now() WHERE kind = $1 AND subject 
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """`kind` is a code of messages.toml; `subject` the id of the fact; `person` whom it concerns."""
+    """A finding to write. `kind`: a code of messages.toml. `subject`: the id of the fact. `person`: whom it concerns.
+
+    `against_organ`: the organ did not do its duty, not the person.
+    """
 
     kind: str
     subject: UUID
@@ -38,22 +43,26 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def flag(finding: Finding) -> None:
-    await execute(STAND, *msgspec.structs.astuple(finding))
+    """Write a finding. One of the same kind and subject gets the new times and holds again."""
+    await execute(FLAG, *msgspec.structs.astuple(finding))
 
 
 async def withdraw(kind: str, subject: UUID) -> None:
-    """The finding no longer holds: a fact that came later explains it away."""
+    """Mark a finding as no longer true, because of a fact that came later."""
     await execute(WITHDRAW, kind, subject)
 
 
 class Overdue(msgspec.Struct, frozen=True, kw_only=True):
-    """What becomes wrong by time alone, against the organ. `due`: SQL of (id, organ, since) that are over at $1."""
+    """A deadline whose passing is a finding against the organ.
+
+    `due`: SQL that gives (id, organ, since) of everything overdue at $1.
+    """
 
     kind: str
     due: str
 
 
-UNFOUND = """
+NEWLY_OVERDUE = """
 SELECT d.id, d.organ, d.since FROM ({due}) d
 WHERE NOT EXISTS (SELECT FROM finding f WHERE f.kind = $2 AND f.subject = d.id AND f.withdrawn_at IS NULL)
 ORDER BY d.since LIMIT 1000
@@ -61,11 +70,11 @@ ORDER BY d.since LIMIT 1000
 
 
 async def find_overdue(now: datetime, terms: Iterable[Overdue]) -> int:
-    """Find what was not done in its term. How many were found now."""
-    found = 0
+    """Flag everything whose deadline has passed. Returns the number of new findings."""
+    count = 0
     async with tx():
         for term in terms:
-            rows = await fetch(UNFOUND.format(due=term.due), now, term.kind)
+            rows = await fetch(NEWLY_OVERDUE.format(due=term.due), now, term.kind)
             for row in rows:
                 await flag(
                     Finding(
@@ -73,12 +82,12 @@ async def find_overdue(now: datetime, terms: Iterable[Overdue]) -> int:
                         started_at=row["since"],
                     )
                 )  # fmt: skip
-            found += len(rows)
-    return found
+            count += len(rows)
+    return count
 
 
 class Touched(msgspec.Struct, frozen=True):
-    """Whose facts changed, and in which time; `until` is none where there is no end to it."""
+    """Whose facts changed, and in which time. `until`: None where the time is open."""
 
     persons: Sequence[UUID]
     since: datetime
@@ -89,19 +98,27 @@ REFRESH = "SELECT kind, subject FROM refresh_findings($1, tstzrange($2, $3, '[]'
 
 
 async def refresh(touched: Touched, at: datetime) -> dict[UUID, list[str]]:
-    """Find anew what is wrong in the time touched, as of `at`; the persons are locked. What stands, by fact."""
+    """Compute again the findings about intervals in the time touched, as of `at`. The caller has locked the persons.
+
+    Returns the codes that hold now, by subject.
+    """
     until = touched.until and max(touched.until, touched.since)
     rows = await fetch(
         REFRESH, list(touched.persons), touched.since, until, at, *tolerances(), law().span("handing_over")
     )
-    standing: dict[UUID, list[str]] = {}
+    return _by_subject(rows)
+
+
+def _by_subject(rows: Iterable[Record]) -> dict[UUID, list[str]]:
+    codes: dict[UUID, list[str]] = {}
     for row in rows:
-        standing.setdefault(row["subject"], []).append(row["kind"])
-    return standing
+        codes.setdefault(row["subject"], []).append(row["kind"])
+    return codes
 
 
 def tolerances() -> tuple[object, object]:
-    """What full_process takes besides activities and time: the least gap, and how far an open recording reaches."""
+    """The last two values of the SQL function full_process: the shortest gap that counts, and the longest time that a
+    recording without an end can cover."""
     return law().span("gap_tolerance"), law().span("open_recording_ceiling")
 
 
@@ -109,33 +126,42 @@ ROSTER = "SELECT kind, subject FROM judge_roster($1, tstzrange($2, $3, '[]'), $3
 
 
 async def judge_roster(since: datetime, at: datetime, persons: Sequence[UUID] | None = None) -> dict[UUID, list[str]]:
-    """Find anew who did not come, or not in time or place, to what was planned since then; none: everybody."""
+    """Compute again who missed a planned shift since then, or came late or to another place. None: for everybody.
+
+    Returns the codes that hold now, by subject.
+    """
     rows = await fetch(ROSTER, persons, since, at, law().span("check_in_grace"), law().span("absent_after"))
-    standing: dict[UUID, list[str]] = {}
-    for row in rows:
-        standing.setdefault(row["subject"], []).append(row["kind"])
-    return standing
+    return _by_subject(rows)
 
 
 class FindingRow(msgspec.Struct, frozen=True, kw_only=True):
-    """What is wrong with a fact, in the reader's language; the fact stands."""
+    """What is wrong with a fact. The fact itself stays as it is."""
 
-    id: UUID
-    kind: str
-    message: str
-    article: str | None
-    subject: UUID
-    organ: str
-    person: UUID | None
-    against_organ: bool
-    started_at: Moment | None
-    ended_at: Moment | None
-    explained: bool
-    found_at: Moment
-    withdrawn_at: Moment | None
+    id: Annotated[UUID, msgspec.Meta(description="id of the finding")]
+    kind: Annotated[str, msgspec.Meta(description="code of the finding, such as `not_led`")]
+    message: Annotated[str, msgspec.Meta(description="what is wrong, in the reader's language")]
+    article: Annotated[str | None, msgspec.Meta(description="article that the finding rests on; null: none")]
+    subject: Annotated[UUID, msgspec.Meta(description="id of the fact that the finding is about")]
+    organ: OrganCode
+    person: Annotated[UUID | None, msgspec.Meta(description="whom the finding concerns; null: no single person")]
+    against_organ: Annotated[
+        bool, msgspec.Meta(description="true: the organ did not do its duty, not the person (R.11, 13, 24)")
+    ]
+    started_at: Annotated[
+        Moment | None, msgspec.Meta(description="start of the time in question; null: the finding has no time")
+    ]
+    ended_at: Annotated[Moment | None, msgspec.Meta(description="end of the time in question; null: open, or no time")]
+    explained: Annotated[
+        bool, msgspec.Meta(description="true: the whole gap was explained; the finding holds all the same")
+    ]
+    found_at: Annotated[Moment, msgspec.Meta(description="when the server first found it")]
+    withdrawn_at: Annotated[
+        Moment | None, msgspec.Meta(description="when a later fact made the finding untrue; null: it holds")
+    ]
 
 
 def finding_row(row: Any, language: Language) -> FindingRow:
+    """A row of the table `finding`, with its sentence in this language."""
     message = law().messages[row["kind"]]
-    told = {field: row[field] for field in FindingRow.__struct_fields__ if field not in ("message", "article")}
-    return FindingRow(**told, message=message.sentence(language), article=message.article)
+    fields = {field: row[field] for field in FindingRow.__struct_fields__ if field not in ("message", "article")}
+    return FindingRow(**fields, message=message.sentence(language), article=message.article)

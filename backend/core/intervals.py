@@ -1,8 +1,8 @@
-"""Keeps a table of a person's intervals as standing.py settles them.
+"""Keeps a table of a person's intervals in order, by the rule of standing.py.
 
-Guarantees: after `put_in_order`, every row of the owner holds the end and standing that follow from all facts known,
-whatever their order of arrival; the table's EXCLUDE constraint is the guard. The owner is locked by the caller
-(entries.record). The findings that follow stand, or are withdrawn, with it.
+Guarantees: after `put_in_order`, every row of the owner has the end and the standing that follow from all facts known,
+in whatever order they arrived. The table's EXCLUDE constraint checks it. The findings that follow are flagged or
+withdrawn in the same transaction. The caller has locked the owner (write_path.record).
 """
 
 from collections.abc import Sequence
@@ -20,10 +20,10 @@ from backend.core.standing import NEXT, Claim, Standing, settle
 
 
 class Intervals(msgspec.Struct, frozen=True, kw_only=True):
-    """One table of intervals. `own_end`: SQL for a row `t`, giving (at, ended_by) of the fact that ended it, or none.
+    """One table of intervals. It needs the columns id, `owner`, started_at, ended_at, ended_by, in_force, set_aside.
 
-    `forgotten`: the finding for one that only the next one closed. Columns asked for: id, `owner`, started_at,
-    ended_at, ended_by, in_force, set_aside.
+    `own_end`: SQL for a row `t` that gives (at, ended_by) of the fact that ended it, or no row. `forgotten`: code of
+    the finding for an interval that nobody ended, so that the next one closed it. `next_ends_all`: see standing.py.
     """
 
     table: str
@@ -34,7 +34,7 @@ class Intervals(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def neighbours(self) -> str:
-        """From the one in force at that moment onward: what came before cannot change."""
+        """SQL of the rows from the one in force at $2 onward. Earlier rows cannot change."""
         return f"""
         SELECT t.id, t.started_at, t.ended_at, t.ended_by, t.in_force, t.set_aside, set_aside(t.id) AS ruled_out,
             o.at AS own_end, o.ended_by AS own_ended_by
@@ -44,7 +44,7 @@ class Intervals(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def update(self) -> str:
-        """One statement for all rows, so that the constraint sees only the end of it."""
+        """SQL that updates all rows in one statement, because the constraint holds only for the final state."""
         return f"""
         UPDATE {self.table} t SET ended_at = n.ended_at, ended_by = n.ended_by, in_force = n.in_force,
             set_aside = n.set_aside
@@ -56,10 +56,11 @@ class Intervals(msgspec.Struct, frozen=True, kw_only=True):
 async def put_in_order(
     kind: Intervals, owner: UUID, organ: str, this: Claim, *, new: bool = False, ruled: bool = False
 ) -> tuple[Standing, list[str], datetime]:
-    """Settle the owner's intervals around `this`. Where `new`, its row is not there yet and the caller inserts it;
-    where `ruled`, it may count no longer, and what it closed goes on.
+    """Compute the standing of the owner's intervals around `this` again, and write what changed.
 
-    Returns its standing, the codes of the findings that stand for it, and from when on anything changed.
+    `new`: its row is not there yet; the caller inserts it. `ruled`: a person ruled on it; it may no longer count, and
+    then the interval that it closed goes on.
+    Returns its standing, the codes of its findings, and the start of the earliest interval that changed.
     """
     since = this.start - timedelta(microseconds=1) if ruled else this.start
     rows = {row["id"]: row for row in await fetch(kind.neighbours, owner, since)}
@@ -69,19 +70,19 @@ async def put_in_order(
     ]
     standings = settle([*claims, this] if new else claims, next_ends_all=kind.next_ends_all)
     changed = [
-        (_before(rows[standing.id]), standing)
+        (before, standing)
         for standing in standings
-        if standing.id in rows and _before(rows[standing.id]) != standing
+        if standing.id in rows and (before := _as_stored(rows[standing.id])) != standing
     ]
     await _write(kind, changed, owner, organ)
     (mine,) = (standing for standing in standings if standing.id == this.id)
     if new:
         await _flag(kind, mine, owner, organ)
-    return mine, _wrong(kind, mine), min([mine.start, *(standing.start for _, standing in changed)])
+    return mine, _codes(kind, mine), min([mine.start, *(standing.start for _, standing in changed)])
 
 
 def interval_payload(standing: Standing) -> dict[str, Any]:
-    """An interval as receipts and the journal tell it."""
+    """The interval as it goes into receipts and the journal."""
     return {
         "id": str(standing.id),
         "started_at": utc(standing.start),
@@ -90,31 +91,31 @@ def interval_payload(standing: Standing) -> dict[str, Any]:
     }
 
 
-def _before(row: Any) -> Standing:
-    """A row as it stands."""
+def _as_stored(row: Any) -> Standing:
     return Standing(row["id"], row["started_at"], row["ended_at"], row["ended_by"], row["in_force"], row["set_aside"])
 
 
 async def _write(kind: Intervals, changed: Sequence[tuple[Standing, Standing]], owner: UUID, organ: str) -> None:
-    """Write each row's new standing, and let its findings follow."""
+    """Write the new standings; flag and withdraw their findings. `changed`: pairs of (before, after)."""
     if not changed:
         return
     columns = zip(*((s.id, s.end, s.ended_by, s.in_force, s.set_aside) for _, s in changed), strict=True)
     await execute(kind.update, *(list(column) for column in columns))
     for before, standing in changed:
-        for code in set(_wrong(kind, before)) - set(_wrong(kind, standing)):
+        for code in set(_codes(kind, before)) - set(_codes(kind, standing)):
             await findings.withdraw(code, standing.id)
         await _flag(kind, standing, owner, organ)
 
 
-def _wrong(kind: Intervals, standing: Standing) -> list[str]:
+def _codes(kind: Intervals, standing: Standing) -> list[str]:
+    """The codes of the findings on this interval."""
     if not standing.in_force:
         return [] if standing.set_aside else ["contested"]
     return [kind.forgotten] if kind.forgotten and standing.ended_by == NEXT else []
 
 
 async def _flag(kind: Intervals, standing: Standing, owner: UUID, organ: str) -> None:
-    for code in _wrong(kind, standing):
+    for code in _codes(kind, standing):
         await findings.flag(
             Finding(
                 kind=code, subject=standing.id, organ=organ, person=owner,

@@ -1,6 +1,6 @@
-"""Jobs: enqueued in the transaction that makes them needed, run by the worker, kept when they fail.
+"""Background jobs: enqueued in the transaction that needs them, run by the worker, kept when they fail.
 
-Guarantees: a job that was committed is run at least once; what it does must be safe to do twice.
+Guarantees: a committed job runs at least once, so a job must be safe to run twice.
 """
 
 from uuid import UUID
@@ -15,7 +15,7 @@ HOLD = "hold"
 
 
 async def enqueue(entrypoint: str, subject: UUID) -> None:
-    """Ask for a job about `subject`. Must be called inside `database.tx`."""
+    """Enqueue a job about `subject`. Raises RuntimeError outside `database.tx`."""
     transaction = DB.current_transaction.get()
     if transaction is None:
         raise RuntimeError("a job is enqueued only inside a transaction")
@@ -23,4 +23,5 @@ async def enqueue(entrypoint: str, subject: UUID) -> None:
 
 
 def subject_of(payload: bytes | None) -> UUID:
+    """The subject of a job, from its payload."""
     return UUID(bytes=payload or b"")

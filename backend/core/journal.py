@@ -1,8 +1,8 @@
-"""The journal: one append-only row for every accepted entry, view, decision and authenticated refusal.
+"""The journal: an append-only table with one row for every entry, view, decision and refusal of a signed-in person.
 
-Guarantees: `entry` holds the canonical bytes, which are what will be hashed: sorted keys, UTC, no spaces, and only
-ids, codes, times and digests; the columns beside it repeat what the bytes say. Nobody updates or deletes a row: the
-database refuses it by trigger and by grants.
+Guarantees: `entry` holds the canonical bytes, which are hashed: sorted keys, UTC, no spaces, and only ids, codes, times
+and digests. The other columns repeat what these bytes say. Nobody updates or deletes a row: triggers and grants of the
+database prevent it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ import msgspec
 from backend.core.database import execute, value
 
 VERSION = 1
-# Rows whose place in the order of (epoch, xid, seq) nothing can come before any more. `{j}`: the journal's alias.
+# Rows that are final in the order of (epoch, xid, seq): no row can still commit before them. `{j}`: the table's alias.
 SAFE = "({j}.epoch, {j}.xid) < (current_epoch(), pg_snapshot_xmin(pg_current_snapshot()))"
 APPEND = """
 INSERT INTO journal (at, actor, device, verb, outcome, entry_id, subjects, organ, entry)
@@ -24,7 +24,10 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
-    """One row before it is written. `outcome`: recorded, refused (by rules, remembered for its id), denied, done."""
+    """A journal row before it is written.
+
+    `outcome`: recorded; refused (by rules, kept for the entry's id); denied (any other refusal); done (no entry).
+    """
 
     at: datetime
     verb: str
@@ -38,22 +41,23 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def canonical(line: Line) -> bytes:
-    """The bytes that stand for the row, for ever: version 1 is JSON with sorted keys and UTC times."""
-    told = msgspec.structs.asdict(line) | {"v": VERSION, "at": utc(line.at), "subjects": list(line.subjects)}
-    present = {key: value for key, value in told.items() if value not in (None, {}, [])}
+    """The bytes that are hashed. Version 1: JSON with sorted keys and UTC times, without empty fields."""
+    fields = msgspec.structs.asdict(line) | {"v": VERSION, "at": utc(line.at), "subjects": list(line.subjects)}
+    present = {key: value for key, value in fields.items() if value not in (None, {}, [])}
     return msgspec.json.encode(present, order="sorted")
 
 
 def utc(moment: datetime) -> str:
-    """RFC 3339 in UTC to the microsecond: one moment has one spelling."""
+    """RFC 3339 in UTC with microseconds, so that one moment has one spelling."""
     try:
         moment = moment.astimezone(UTC)
-    except OverflowError:  # a device's clock at the edge of the calendar: as it was told
+    except OverflowError:  # at the edge of the calendar: with its own offset
         return moment.isoformat(timespec="microseconds")
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def columns(line: Line) -> tuple[Any, ...]:
+    """The values for $1 to $9 of APPEND."""
     return (
         line.at, line.actor, line.device, line.verb, line.outcome, line.id,
         list(line.subjects), line.organ, canonical(line),
@@ -61,7 +65,7 @@ def columns(line: Line) -> tuple[Any, ...]:
 
 
 async def append(line: Line) -> None:
-    """Write one row in the transaction in force."""
+    """Write one row in the current transaction."""
     await execute(APPEND, *columns(line))
 
 
@@ -72,15 +76,15 @@ FROM pg_control_system() c
 
 
 async def schema_exists() -> bool:
-    """Whether the schema has been made."""
+    """Whether migrations have created the schema."""
     return await value("SELECT to_regclass('journal')") is not None
 
 
 async def is_of_another_cluster() -> bool:
-    """Whether this database was restored into another cluster since its epoch began; migrating begins a new epoch."""
+    """Whether the database was restored into another cluster since its epoch began. Migrating begins a new epoch."""
     return bool(await value(OF_ANOTHER_CLUSTER))
 
 
 async def could_be_altered() -> bool:
-    """Whether the role that asks may change or delete rows of the journal."""
+    """Whether the current database role may change or delete rows of the journal."""
     return bool(await value("SELECT has_table_privilege('journal', 'UPDATE, DELETE, TRUNCATE')"))

@@ -1,4 +1,4 @@
-"""Who is an officer in service at the moment an entry tells of, and who is an auxiliary: asked where one is named."""
+"""Checks of a named person: an officer in service at a given time, or an auxiliary."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -15,11 +15,14 @@ WHERE id = ANY ($1) AND kind = 'officer' AND serves_from <= day.is AND coalesce(
 
 
 async def officers_among(persons: Sequence[UUID], at: datetime) -> dict[UUID, Record]:
-    """The officers with these ids. Raises Refusal `not_an_officer` unless every one was an officer in service then."""
-    found = {row["id"]: row for row in await fetch(OFFICERS, list(persons), at)}
-    if len(found) < len(set(persons)):
+    """The rows (id, organ) of these officers, by id.
+
+    Raises Refusal `not_an_officer` unless every one was an officer in service at that time.
+    """
+    officers = {row["id"]: row for row in await fetch(OFFICERS, list(persons), at)}
+    if len(officers) < len(set(persons)):
         raise Refusal("not_an_officer")
-    return found
+    return officers
 
 
 AUXILIARY = "SELECT organ FROM person WHERE id = $1 AND kind IN ('duty_auxiliary', 'civilian_auxiliary')"

@@ -1,8 +1,8 @@
-"""Lists in pages, of what one may see, the newest first; and what a query asks.
+"""Lists in pages: the rows that the viewer may see, newest first. And parameters of a query.
 
-Guarantees: a page is bounded; all pages together are the whole list, each row once, in an order that is stable; what
-a page costs does not grow with the table, but for what else is asked of a row and few rows fulfil. Each way has an
-index on its column and the list's time.
+Guarantees: a page has a bounded size. All pages together are the whole list, each row once, in a stable order. The
+cost of a page does not grow with the table, unless another condition leaves few rows. Each index path needs an index on
+its column and the list's time. See docs/adr/0033.
 """
 
 import base64
@@ -20,22 +20,24 @@ from backend.core.verb import Actor
 from backend.core.visibility import ME, OVERSEEING, AccessFilter, IndexPath, viewer
 from backend.law.catalogue import law
 
-KEPT = "SET LOCAL plan_cache_mode = force_generic_plan"
+GENERIC_PLAN = "SET LOCAL plan_cache_mode = force_generic_plan"
 T = TypeVar("T", bound=msgspec.Struct)
-FIRST = 4  # rows of each value of a way
+SAMPLE = 4  # newest rows of each key value, read to find how far back a page reaches
 
 
 class PageCursor(msgspec.Struct, frozen=True):
-    """How far a reader has come: the last row's time and id."""
+    """The position after the last row of a page: its time and id."""
 
     at: datetime
     id: UUID
 
     def cursor(self) -> str:
+        """As text, for the client."""
         return base64.urlsafe_b64encode(msgspec.json.encode(self)).decode()
 
     @classmethod
     def after(cls, cursor: str | None) -> "PageCursor | None":
+        """Read a cursor from the client; None is the first page. Raises Refusal `invalid`."""
         if cursor is None:
             return None
         try:
@@ -47,8 +49,11 @@ class PageCursor(msgspec.Struct, frozen=True):
 
 
 class ListQuery(NamedTuple):
-    """A list: `select` up to its WHERE; the table and its alias; who sees what; what else is asked of a row; and its
-    time. Conditions speak of that table alone. What they ask of more than the viewer stands from $3 on."""
+    """The query of a list.
+
+    `select`: SQL up to its WHERE. `table`: table and alias. `visible`: who may see which rows. `where`: another
+    condition. `by`: the column of the row's time. Conditions use that table only; their own values begin at $3.
+    """
 
     select: str
     table: str
@@ -70,73 +75,83 @@ class ListQuery(NamedTuple):
 
 
 async def rows_of_page(
-    listed: ListQuery, actor: Actor, cursor: str | None, limit: int, *more: Any, roles: frozenset[str] = OVERSEEING
+    query: ListQuery, actor: Actor, cursor: str | None, limit: int, *more: Any, roles: frozenset[str] = OVERSEEING
 ) -> Sequence[Record]:
-    """One row more than asked for, which tells whether there is a next page."""
+    """The rows of one page, and one more where there is a next page. `more`: the values of `where`, from $3 on."""
     page, values = PageCursor.after(cursor), (*viewer(actor, roles), *more)
     if page is not None:
-        after = f"({listed.at}, {listed.id}) < (${len(values) + 1}::timestamptz, ${len(values) + 2}::uuid)"
-        listed, values = listed._replace(where=f"({listed.where}) AND {after}"), (*values, page.at, page.id)
+        after = f"({query.at}, {query.id}) < (${len(values) + 1}::timestamptz, ${len(values) + 2}::uuid)"
+        query, values = query._replace(where=f"({query.where}) AND {after}"), (*values, page.at, page.id)
     async with generic_plan():
-        rows = await fetch(_page(listed, _read(limit) + 1), *values)
+        rows = await fetch(_page(query, _rows_to_read(limit) + 1), *values)
     return rows[: limit + 1]
 
 
 @asynccontextmanager
 async def generic_plan() -> AsyncIterator[None]:
-    """For statements that take longer to plan than to run, and whose plan is the same for everybody."""
+    """Run statements with a plan that the connection keeps.
+
+    For statements that take longer to plan than to run, and whose plan is good for every value.
+    """
     async with tx(readonly=True):
-        await execute(KEPT)
+        await execute(GENERIC_PLAN)
         yield
 
 
-def _read(limit: int) -> int:
-    """How many rows are read: each number is a statement that connections keep, and a caller may ask for any."""
+def _rows_to_read(limit: int) -> int:
+    """One of two numbers: each number is a statement that connections keep, and a caller may ask for any limit."""
     usual = law().count("page_size")
     return usual if limit <= usual else law().count("page_ceiling")
 
 
-def _page(listed: ListQuery, limit: int) -> str:
-    """Why `limit` is no parameter: a plan kept for later would reckon with a tenth of the table. Why the array: it is
-    reckoned with as ten keys, whatever is thought of the ways."""
-    paths = " UNION ".join(_rows_on(listed, path, limit) for path in listed.visible.paths)
+def _page(query: ListQuery, limit: int) -> str:
+    """The SQL of one page.
+
+    `limit` is part of the text: as a parameter, the generic plan would assume a tenth of the table. The ids are an
+    array, because the planner assumes ten elements for an array, whatever it estimates for the paths.
+    """
+    paths = " UNION ".join(_rows_on(query, path, limit) for path in query.visible.paths)
     return f"""
-    {listed.select} WHERE {listed.id} = ANY (ARRAY(
+    {query.select} WHERE {query.id} = ANY (ARRAY(
         SELECT x.id FROM ({paths}) x ORDER BY x.at DESC, x.id DESC LIMIT {limit}
-    )) ORDER BY {listed.at} DESC, {listed.id} DESC"""  # noqa: S608 - constants and a number, here and below
+    )) ORDER BY {query.at} DESC, {query.id} DESC"""  # noqa: S608 - constants and a number, here and below
 
 
-def _rows_on(listed: ListQuery, path: IndexPath, limit: int) -> str:
-    """The newest rows on this path."""
+def _rows_on(query: ListQuery, path: IndexPath, limit: int) -> str:
+    """SQL of the newest rows on this path."""
     if path.values != ME:
-        listed = listed._replace(where=f"({listed.where}) AND {listed.at} >= {_floor(listed, path, limit)}")
-    newest = _newest(listed, path, limit)
+        query = query._replace(where=f"({query.where}) AND {query.at} >= {_oldest_time(query, path, limit)}")
+    newest = _newest(query, path, limit)
     return f"(SELECT f.at, f.id FROM {newest} ORDER BY f.at DESC, f.id DESC LIMIT {limit})"  # noqa: S608
 
 
-def _floor(listed: ListQuery, path: IndexPath, limit: int) -> str:
-    """How far back a page reaches at most, from the first few rows of each value: where they fill one, no older row is
-    in it. So forty organs cost some two hundred rows, not forty pages."""
-    first = _newest(listed, path, FIRST)
-    oldest = f"SELECT f.at FROM {first} ORDER BY f.at DESC OFFSET {limit - 1} LIMIT 1"  # noqa: S608
+def _oldest_time(query: ListQuery, path: IndexPath, limit: int) -> str:
+    """SQL of the oldest time that this page can reach.
+
+    Where the newest few rows of all key values fill a page, no older row is in it. So forty organs cost some two
+    hundred rows, not forty pages.
+    """
+    sample = _newest(query, path, SAMPLE)
+    oldest = f"SELECT f.at FROM {sample} ORDER BY f.at DESC OFFSET {limit - 1} LIMIT 1"  # noqa: S608
     return f"coalesce(({oldest}), '-infinity')"
 
 
-def _newest(listed: ListQuery, path: IndexPath, limit: int) -> str:
-    """So many rows of each value, in the order of the index on the way's column and the time."""
+def _newest(query: ListQuery, path: IndexPath, limit: int) -> str:
+    """SQL of the newest `limit` rows of each key value, in the order of the index on the path's column and the time."""
     return f"""({path.values}) w CROSS JOIN LATERAL (
-        SELECT {listed.at} AS at, {listed.id} AS id FROM {listed.table}
-        WHERE {path.column} = w.value AND {path.within} AND {listed.visible.condition} AND ({listed.where})
-        ORDER BY {listed.at} DESC, {listed.id} DESC LIMIT {limit}
+        SELECT {query.at} AS at, {query.id} AS id FROM {query.table}
+        WHERE {path.column} = w.value AND {path.within} AND {query.visible.condition} AND ({query.where})
+        ORDER BY {query.at} DESC, {query.id} DESC LIMIT {limit}
     ) f"""  # noqa: S608
 
 
 def next_page(rows: Sequence[Record], limit: int, by: str = "started_at") -> str | None:
+    """The cursor of the next page; None where `rows` are the last ones. `by`: the column of the row's time."""
     return PageCursor(rows[limit - 1][by], rows[limit - 1]["id"]).cursor() if len(rows) > limit else None
 
 
 def moment_parameter(name: str, moment: datetime) -> datetime:
-    """A moment of a query, in UTC. Raises Refusal `invalid` where it is naive or at the edge of the calendar."""
+    """A moment from the query, in UTC. Raises Refusal `invalid` where it has no offset or is at the calendar's edge."""
     if moment.tzinfo is None:
         raise invalid_parameter(name, "needs its offset, such as +08:00")
     if not 1900 <= moment.year < 9000:
@@ -145,13 +160,15 @@ def moment_parameter(name: str, moment: datetime) -> datetime:
 
 
 def invalid_parameter(name: str, why: str) -> Refusal:
-    """A parameter of the query that is not as it should be."""
+    """The refusal of a query parameter that is not usable."""
     return Refusal("invalid", extra={"errors": [{"pointer": f"?{name}", "message": why}]})
 
 
-def page_limit(asked: int | None) -> int:
-    return law().count("page_size") if asked is None else asked
+def page_limit(limit: int | None) -> int:
+    """The limit from the query, or the default page size."""
+    return law().count("page_size") if limit is None else limit
 
 
 def as_row(kind: type[T], row: Any) -> T:
+    """A database row as this struct; every field takes the column of its name."""
     return kind(**{field: row[field] for field in kind.__struct_fields__})

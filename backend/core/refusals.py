@@ -1,7 +1,7 @@
-"""Every "no" of the house: a stable code whose status, article and sentence stand in law/messages.toml.
+"""Refusals: a stable code, whose status, article and sentence are in law/messages.toml.
 
-Guarantees: a refusal never carries a row's value; `unmet` names each rule that was not met, so that its reader can
-act on all of them at once.
+Guarantees: a refusal never contains a value of a database row. `unmet` lists every rule that is not met, so that the
+reader can fix all of them at once.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from backend.law.catalogue import Language, law
 
 
 class Refusal(Exception):
-    """What the server will not do. `code` is in messages.toml; `extra` goes into the problem as it is."""
+    """The server refuses the request. `code` is in messages.toml; `extra` goes into the problem document as it is."""
 
     def __init__(
         self, code: str, *, unmet: Sequence[str] = (), retry_after: int | None = None, extra: Mapping[str, Any] = {}
@@ -26,7 +26,10 @@ class Refusal(Exception):
 
 
 class Unknown(Refusal):
-    """What an entry refers to is not there, or not for this person: the same answer. By sync it is awaited."""
+    """The entry refers to something that does not exist or that this person may not see; the answer is the same.
+
+    By sync the entry is held until the reference arrives.
+    """
 
     def __init__(self, code: str, reference: UUID) -> None:
         super().__init__(code)
@@ -34,20 +37,20 @@ class Unknown(Refusal):
 
 
 class DependsOnRevokedDevice(Refusal):
-    """An entry that hangs on the word of a device that was revoked. By sync it is held for a person to decide."""
+    """The entry rests on the signature of a revoked device. By sync it is held until a person decides."""
 
 
 class RuleRefusal(Refusal):
-    """A live entry that the rules forbid: given once, remembered for its id, and open to `despite`."""
+    """The rules forbid this live entry. The refusal is kept for the entry's id; `despite` overrides it."""
 
     def __init__(self, unmet: Sequence[str]) -> None:
         super().__init__(unmet[0], unmet=unmet)
 
 
 def problem(refusal: Refusal, language: Language, instance: str) -> dict[str, Any]:
-    """The refusal as RFC 9457 asks, in one language."""
+    """The problem document (RFC 9457) of a refusal, in one language."""
     message = law().messages[refusal.code]
-    told: dict[str, Any] = {
+    document: dict[str, Any] = {
         "type": f"/problems/{refusal.code}",
         "title": message.title(language),
         "status": refusal.status,
@@ -56,17 +59,17 @@ def problem(refusal: Refusal, language: Language, instance: str) -> dict[str, An
         "instance": instance,
     }
     if message.article:
-        told["article"] = message.article
+        document["article"] = message.article
     if refusal.unmet:
-        told["unmet"] = notes(refusal.unmet, language)
-    return told | refusal.extra
+        document["unmet"] = notes(refusal.unmet, language)
+    return document | refusal.extra
 
 
 def notes(codes: Sequence[str], language: Language) -> list[dict[str, str]]:
-    """Codes of rules or findings with their article and sentence."""
-    told = []
+    """A note for each code: code, article and sentence."""
+    result = []
     for code in codes:
         message = law().messages[code]
         article = {"article": message.article} if message.article else {}
-        told.append({"code": code, **article, "message": message.sentence(language)})
-    return told
+        result.append({"code": code, **article, "message": message.sentence(language)})
+    return result

@@ -1,7 +1,7 @@
-"""Settings: every one is an environment variable FUJING_*, typed, with a default that works on one machine.
+"""Settings: each is an environment variable FUJING_*, typed, with a default that works on one machine.
 
-Guarantees: a wrong or unknown variable is one sentence that names it (SettingsError); a secret is never a default in
-code and never printed.
+Guarantees: a wrong or unknown variable gives one sentence that names it (SettingsError); no secret has a default in
+the code, and none is printed.
 """
 
 import os
@@ -14,22 +14,22 @@ import msgspec
 
 PREFIX = "FUJING_"
 PORTS = 65535
-# `fujing ingest` and `enrol-station` are clients and read these
+# `fujing ingest` and `fujing enrol-station` are clients; they read these variables
 OF_A_STATION = {"FUJING_URL", "FUJING_DOCK", "FUJING_DOCK_PASSWORD", "FUJING_DOCK_KEY"}
 SECRET = {"database_url", "migrate_url", "s3_access_key", "s3_secret_key"}
 S3_REQUIRED = ("s3_endpoint", "s3_access_key", "s3_secret_key", "s3_bucket")
 
 
 class SettingsError(Exception):
-    """A setting that cannot be used; the text names the variable and what it takes."""
+    """A setting is not usable. The text names the variable and what it takes."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a deployment may choose; see `fujing settings`.
+    """The settings of a deployment; see `fujing settings`.
 
-    Either both services are embedded (no URL given) or each is named: PostgreSQL by `database_url` (the application's
-    role, which owns no table) and `migrate_url` (the owner's), the store by `s3_*`.
-    `public_url` is the one address by which devices call; where it is set, their proofs must name it.
+    A service without a URL is embedded. An external PostgreSQL has `database_url` (the application's role, which owns
+    no table) and `migrate_url` (the owner's role); an external store has `s3_*`.
+    `public_url`: the address that devices call; where it is set, their proofs must name it.
     """
 
     data_dir: Path = Path("fujing-data")
@@ -55,18 +55,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return self.data_dir / "secrets"
 
     def shown(self) -> dict[str, str]:
-        """Every setting by its variable's name, secrets hidden."""
+        """Every setting by the name of its variable; secrets are hidden."""
         hidden = {name: "(set, hidden)" for name in SECRET if getattr(self, name) is not None}
         values = {name: hidden.get(name, getattr(self, name)) for name in self.__struct_fields__}
         return {variable(name): "" if value is None else str(value) for name, value in values.items()}
 
 
 def variable(name: str) -> str:
+    """The environment variable of a setting."""
     return PREFIX + name.upper()
 
 
 def load(environment: Mapping[str, str] | None = None) -> Settings:
-    """The settings in `environment` (os.environ). Raises SettingsError with one sentence."""
+    """Read the settings from `environment` (default: os.environ). Raises SettingsError with one sentence."""
     environment = os.environ if environment is None else environment
     ours = {key: value for key, value in environment.items() if key.startswith(PREFIX) and key not in OF_A_STATION}
     given = {key: value for key, value in ours.items() if value != ""}
@@ -92,7 +93,7 @@ def _read(key: str, name: str, value: str) -> Any:
 
 
 def _scheme(url: str) -> str:
-    """The URL's scheme, or nothing where it is no URL."""
+    """The scheme of a URL; empty where it is no URL."""
     try:
         return urlsplit(url).scheme
     except ValueError:
@@ -100,7 +101,7 @@ def _scheme(url: str) -> str:
 
 
 def _is_origin(url: str) -> bool:
-    """Whether there is a host, and nothing after it: a proof names address and path, and the path is ours."""
+    """Whether the URL has a host and nothing after it: a proof names our own paths."""
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port

@@ -1,10 +1,14 @@
-"""Which of a person's overlapping intervals is in force: one pure rule over the facts, so that the order in which they
-arrive cannot matter. See docs/adr/0012.
+"""Decides which of a person's overlapping intervals is in force. Pure: the order of arrival cannot matter.
 
-Facts are sorted by (corrected start, id). An interval that nobody ended is closed by the next one. One that was ended
-keeps its end, and what begins inside it is contested: kept, flagged, counting for nothing until a person resolves it.
-Where `next_ends_all`, the next one closes even an interval with an end of its own: naming another leading officer
-says that the first no longer leads. What a person set aside is kept and never counts.
+Intervals are sorted by (corrected start, id).
+- An interval that nobody ended is closed by the next one.
+- An interval that was ended keeps its end. One that begins inside it is contested: it is kept and flagged, and counts
+  for nothing until a person decides.
+- With `next_ends_all`, the next interval closes even one with an end of its own: who names another leading officer
+  says that the first one no longer leads.
+- An interval that a person set aside is kept and never counts.
+
+See docs/adr/0012.
 """
 
 from collections.abc import Iterable
@@ -17,7 +21,7 @@ NEXT = "next"
 
 @dataclass(frozen=True)
 class Claim:
-    """An interval as its own facts tell it: from `start` to `end` (None: not ended), and what ended it."""
+    """An interval by its own facts alone. `end`: None while nobody ended it. `ended_by`: what ended it."""
 
     id: UUID
     start: datetime
@@ -28,7 +32,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Standing:
-    """What follows for one claim. `ended_by` is NEXT where its end is the start of the one after it."""
+    """The result for one claim. `ended_by`: NEXT where the next interval closed it."""
 
     id: UUID
     start: datetime
@@ -39,11 +43,11 @@ class Standing:
 
 
 def settle(claims: Iterable[Claim], *, next_ends_all: bool = False) -> list[Standing]:
-    """The standing of every claim, in order of (start, id). Intervals in force never overlap."""
+    """The standing of every claim, sorted by (start, id). Intervals in force never overlap."""
     settled: list[Standing] = []
     current: Claim | None = None
     for claim in sorted(claims, key=lambda claim: (claim.start, claim.id)):
-        if claim.set_aside or (current is not None and _contests(claim, current, next_ends_all)):
+        if claim.set_aside or (current is not None and _is_contested(claim, current, next_ends_all)):
             settled.append(_stand(claim, in_force=False))
             continue
         if current is not None:
@@ -54,7 +58,8 @@ def settle(claims: Iterable[Claim], *, next_ends_all: bool = False) -> list[Stan
     return sorted(settled, key=lambda standing: (standing.start, standing.id))
 
 
-def _contests(claim: Claim, current: Claim, next_ends_all: bool) -> bool:
+def _is_contested(claim: Claim, current: Claim, next_ends_all: bool) -> bool:
+    """Whether `claim` begins inside `current`."""
     if claim.start == current.start and current.end != current.start:
         return True
     return not next_ends_all and current.end is not None and claim.start < current.end

@@ -1,15 +1,16 @@
-"""A verb: one kind of entry, the function that records it and who may; and what that function is given and gives back.
+"""A verb: one kind of entry, who may send it, and the function that records it with its arguments and result.
 
-Pure: no database and no clock of its own.
+Pure: no database, and no clock of its own.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
 
+from backend.core.described import OrganCode
 from backend.core.findings import Touched
 from backend.core.refusals import Refusal, RuleRefusal
 from backend.core.wire import EARLIEST, Despite, Entry, Receipt
@@ -17,16 +18,16 @@ from backend.law.catalogue import Law
 
 
 class Role(msgspec.Struct, frozen=True):
-    """A role on an organ; it reaches the organ's subtree."""
+    """A role on an organ. It reaches all organs below it."""
 
-    role: str
-    organ: str
+    role: Annotated[str, msgspec.Meta(description="commander, treasurer, inspector or administrator")]
+    organ: OrganCode
 
 
 class Actor(msgspec.Struct, frozen=True, kw_only=True):
-    """The person of a session: who acts, from which device, with which roles at this moment.
+    """The person of a session, with the device and the roles of this moment.
 
-    `quarantined`: the device was revoked; what it still holds is taken by sync alone, for a person to decide.
+    `quarantined`: the device is revoked; its entries are taken by sync only, and held for a person to decide.
     """
 
     person: UUID
@@ -40,9 +41,9 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Timing(msgspec.Struct, frozen=True):
-    """When an entry happened by the server's clock, and how it came. `skew` is server minus device.
+    """When an entry happened by the server's clock, and when it came. `skew`: server's clock minus device's clock.
 
-    `held_until`: of an entry that was held since it was received, when it is recorded after all.
+    `held_until`: when an entry that was held is recorded at last; None for any other.
     """
 
     occurred_at: datetime
@@ -53,14 +54,14 @@ class Timing(msgspec.Struct, frozen=True):
 
     @property
     def as_of(self) -> datetime:
-        """By when what only time brings is judged: now."""
+        """Evaluation time of rules that depend on time: when the entry is recorded."""
         return self.held_until or self.received_at
 
 
 class Occasion(msgspec.Struct, frozen=True):
-    """One arrival of one entry: what a verb's function may know besides the entry itself.
+    """What a verb's function gets besides the entry: who sent it, when, the law, and `despite`.
 
-    `admitted`: a person decided that it be recorded, although a revoked device sent or signed it.
+    `admitted`: a person decided to record it, although a revoked device sent or signed it.
     """
 
     actor: Actor
@@ -71,27 +72,34 @@ class Occasion(msgspec.Struct, frozen=True):
 
     @property
     def at(self) -> datetime:
+        """When it happened, by the server's clock."""
         return self.timing.occurred_at
 
     def require(self, unmet: Sequence[str]) -> tuple[str, ...]:
-        """Refuse a live entry that leaves rules unmet; otherwise they stand beside it as findings. Before any write."""
+        """Check the rules, before any write. Returns the unmet ones, which become findings.
+
+        Raises RuleRefusal for a live entry without `despite`.
+        """
         if unmet and not self.timing.late and self.despite is None:
             raise RuleRefusal(unmet)
         return tuple(unmet)
 
     def not_before(self, moment: datetime, code: str) -> datetime:
-        """When it happened, told after `moment`: clocks that differ by less than the floor are no contradiction."""
+        """When it happened, but not before `moment`. Clocks may differ by less than `skew_floor`.
+
+        Raises Refusal `code` where it happened earlier than that.
+        """
         if self.at < moment - self.law.span("skew_floor"):
             raise Refusal(code)
         return max(self.at, moment)
 
-    def corrected(self, told: datetime) -> datetime:
-        """A moment that the device tells of, by the server's clock, never after the entry itself.
+    def corrected(self, moment: datetime) -> datetime:
+        """Correct a past moment from the device to the server's clock; never later than the entry itself.
 
         Raises Refusal `time_ahead`, `time_out_of_range`.
         """
         try:
-            at = (told + self.timing.skew).astimezone(UTC)
+            at = (moment + self.timing.skew).astimezone(UTC)
             ahead = at > self.at + self.law.span("skew_floor")
         except OverflowError:
             raise Refusal("time_out_of_range") from None
@@ -102,17 +110,22 @@ class Occasion(msgspec.Struct, frozen=True):
         return min(at, self.at)
 
     def require_live_state(self, holds: bool, code: str) -> bool:
-        """A live entry that conflicts with the state is refused, whatever the reason; a late one says so (True)."""
+        """Refuse a live entry that conflicts with the current state. Returns `holds`: whether there is no conflict.
+
+        Raises Refusal `code`, also for an entry with `despite`.
+        """
         if not holds and not self.timing.late:
             raise Refusal(code)
         return holds
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What a verb's function did. `subject`: ids, codes, times, digests only, for it enters the journal as it is.
+    """The result of a verb's function.
 
-    `unmet`: rules that the entry left unmet, to stand beside it; `findings`: codes that stand already; `touches`:
-    whose findings about intervals are to be found anew.
+    `subject`: the verb's part of the receipt; it goes into the journal, so it holds only ids, codes, times and digests.
+    `subjects`: ids of the facts and persons that the entry is about. `organ`: whose overseers may see it.
+    `unmet`: rules not met, to be flagged. `findings`: codes of findings already flagged. `touches`: whose findings
+    about intervals must be computed again.
     """
 
     subject: dict[str, Any]
@@ -124,7 +137,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Recorded(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer to an entry, before it is put into words. `wakes`: entries held that may be recorded now."""
+    """The answer to an entry, before translation. `wakes`: held entries that may be recorded now."""
 
     id: UUID
     received_at: datetime
@@ -139,30 +152,32 @@ Concerned = Callable[[Actor, Any], Awaitable[Iterable[UUID]]]
 
 
 async def only_the_actor(actor: Actor, entry: Any) -> Iterable[UUID]:
+    """The entry changes facts of nobody but the actor."""
     return (actor.person,)
 
 
-# Whom the feed tells of a line of the journal.
-# readers: the persons concerned, those above them, and whoever may read the fact because they led it.
-# concerned: the persons concerned alone; a paper may be a diagnosis. actor: who did it.
-# nobody: whom it concerns may be the person complained of, or lists of their own show it.
+# Who gets a journal row in the feed.
+# readers: the persons concerned, their overseers, and the officers who led at that time.
+# concerned: the persons concerned only, for example because a paper may be a diagnosis.
+# actor: who did it.
+# nobody: for example because the person concerned is complained of, or because a list shows it.
 ToldTo = Literal["readers", "concerned", "actor", "nobody"]
 
 AUXILIARIES = frozenset({"duty_auxiliary", "civilian_auxiliary"})
 OFFICERS = frozenset({"officer"})
 FIELD = AUXILIARIES | OFFICERS
 DOCKS = frozenset({"dock"})
-DECIDERS = OFFICERS | {"staff"}  # who decides also needs the role, on the organ concerned
+DECIDERS = OFFICERS | {"staff"}  # they also need the role on the organ concerned
 
 
 class Verb(msgspec.Struct, frozen=True, kw_only=True):
-    """One kind of entry, and all that is said of it anywhere.
+    """One kind of entry, and everything the house says about it.
 
-    `name`: its path under /v1. `entry`, `receipt`: its structs on the wire. `record`: the function that records it.
-    `may`: the kinds of person who may. `concerned`: whose facts it may change; they are locked. `field`: made from a
-    device in the street; a decision (False) may come from a desk too. `desk`: of the field, but taken down at a desk
-    too. `codes`: its own refusals, besides those of every entry. `told_to`: whom the feed tells. `tag`, `zh`, `en`:
-    what people call it. `example`: its body, in the contract.
+    `name`: its path under /v1. `entry`, `receipt`: its wire structs. `record`: the function that records it.
+    `may`: kinds of person who may send it. `concerned`: whose facts it may change; they are locked.
+    `field`: it is sent from a device; False: a decision, which may also come from a desk. `desk`: a field verb that
+    may also come from a desk. `codes`: its own refusals, besides those of every entry. `told_to`: who gets it in the
+    feed. `tag`, `zh`, `en`: its group and name for people. `example`: a body for the OpenAPI document.
     """
 
     name: str
@@ -186,21 +201,21 @@ class Verb(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def operation(self) -> str:
-        """Its operation id in the contract."""
+        """Its operation id in the OpenAPI document."""
         return self.name.replace("/", "_").replace("-", "_")
 
 
 class Event(msgspec.Struct, frozen=True):
-    """A line of the journal that no entry makes; `told_to`: whom the feed tells."""
+    """A kind of journal row that comes from no entry. `told_to`: who gets it in the feed."""
 
     name: str
     told_to: ToldTo
 
 
 def timing(occurred_at: datetime, sent_at: datetime, received_at: datetime, law: Law) -> Timing:
-    """Correct the device's clock by what its own `sent_at` shows, and tell live from late. Pure.
+    """Correct the device's clock by `sent_at`, and decide whether the entry is live or late. Pure.
 
-    Raises Refusal `time_ahead` where the device says that it happened after it was sent.
+    Raises Refusal `time_ahead` where it happened after it was sent; `time_out_of_range`.
     """
     try:
         if occurred_at > sent_at + law.span("skew_floor"):

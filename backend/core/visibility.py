@@ -1,7 +1,8 @@
-"""Who sees what (DESIGN §9): one's own; whom one led, while one led; and the subtree of one's roles.
+"""Who may see which rows (DESIGN §9).
 
-Each feature makes its `AccessFilter` here from the columns that say whose a row is, in which organ, and when.
-The SQL takes the actor's id as $1 and the organs of their roles as $2.
+A person sees their own rows; those of an auxiliary, of the time when they led them; and those of the organs below
+their roles. Each feature makes its `AccessFilter` here, from the columns that hold a row's person, organ and time.
+In the SQL, $1 is the actor's id and $2 the organs of the actor's roles.
 """
 
 from collections.abc import Iterable
@@ -14,7 +15,7 @@ OVERSEEING = frozenset({"commander", "inspector"})
 COMMANDING = frozenset({"commander"})
 INSPECTING = frozenset({"inspector"})
 PAYING = frozenset({"treasurer"})
-HANDLING = COMMANDING | PAYING  # of injuries: medical details are for nobody else
+HANDLING = COMMANDING | PAYING  # roles that handle injuries; nobody else sees medical details
 
 
 ME = "SELECT $1::uuid AS value"
@@ -26,9 +27,10 @@ WHERE v.officer = $1 AND v.in_force AND v.answer IS DISTINCT FROM 'declined' GRO
 
 
 class IndexPath(NamedTuple):
-    """A column with an index, and the distinct key values of it that this viewer may search.
+    """An indexed column, and the distinct key values of it that this viewer may search.
 
-    `values`: SQL that gives them as `value`. `within`: what a row must fulfil besides; `w` is the row of the value.
+    `values`: SQL that gives them in the column `value`. `within`: another condition on a row; `w` is the row of
+    `values`.
     """
 
     column: str
@@ -39,24 +41,24 @@ class IndexPath(NamedTuple):
 class AccessFilter(NamedTuple):
     """Which rows of a table a viewer may see.
 
-    `condition` decides, row by row. `paths` find every such row by an index, and perhaps others: they make a list
-    fast and allow nothing.
+    `condition` decides for each row. `paths` find all these rows by an index, and perhaps others: they make a list
+    fast, and grant no access.
     """
 
     condition: str
     paths: tuple[IndexPath, ...]
 
     def only(self, condition: str) -> "AccessFilter":
-        """Only the rows that fulfil this condition too."""
+        """The filter for rows that also fulfil this condition."""
         return AccessFilter(f"({self.condition} AND {condition})", self.paths)
 
     def also(self, condition: str, path: IndexPath) -> "AccessFilter":
-        """Also the rows that fulfil this condition; `path` finds them."""
+        """The filter for these rows and those that fulfil this condition; `path` finds them."""
         return AccessFilter(f"({self.condition} OR {condition})", (*self.paths, path))
 
 
 def visible_to(*, own: Iterable[str], organ: str) -> AccessFilter:
-    """`own` are columns that name a person."""
+    """Visible to the persons named in the columns `own`, and to the overseers of the organ."""
     return AccessFilter(
         "(" + "".join(f"{column} = $1 OR " for column in own) + f"{organ} IN (SELECT organs_under($2::text[])))",
         (*(IndexPath(column, ME) for column in own), IndexPath(organ, OVERSEEN)),
@@ -64,9 +66,9 @@ def visible_to(*, own: Iterable[str], organ: str) -> AccessFilter:
 
 
 def visible_while_led(*, auxiliary: str, organ: str, span: str, began: str) -> AccessFilter:
-    """Visible to the auxiliary, to their organ's overseers, and to the officer who led them at some time of `span`.
+    """Visible to the auxiliary, to the overseers of the organ, and to an officer who led them during `span`.
 
-    `began`: the column of the span's start, by which the index is ordered.
+    `began`: the column of the span's start; the index is sorted by it.
     """
     return visible_to(own=[auxiliary], organ=organ).also(
         f"""EXISTS (SELECT FROM led l WHERE l.officer = $1
@@ -76,11 +78,11 @@ def visible_while_led(*, auxiliary: str, organ: str, span: str, began: str) -> A
 
 
 def viewer(actor: Actor, roles: frozenset[str] = OVERSEEING) -> tuple[Any, Any]:
-    """The values for $1 and $2."""
+    """The values of $1 and $2."""
     return actor.person, [role.organ for role in actor.roles if role.role in roles]
 
 
 async def reaches(actor: Actor, organ: str, roles: frozenset[str] = OVERSEEING) -> bool:
-    """Whether one of these roles reaches this organ: commander or inspector, unless said otherwise."""
+    """Whether the actor has one of these roles on this organ or above it. Default: commander or inspector."""
     organs = [role.organ for role in actor.roles if role.role in roles]
     return bool(await value("SELECT $1 IN (SELECT organs_under($2::text[]))", organ, organs))

@@ -1,6 +1,6 @@
-"""What the wire is made of: moments, words, places, and the struct that every entry extends.
+"""The parts of every wire struct: moments, texts, places, and the struct that every entry extends.
 
-Source: RFC 3339, DESIGN section 4. Nothing here knows the database; a client may import it.
+Source: RFC 3339, DESIGN section 4. Nothing here knows the database: a client may import it.
 """
 
 from datetime import UTC, datetime
@@ -9,9 +9,9 @@ from uuid import UUID
 
 import msgspec
 
-Moment = Annotated[datetime, msgspec.Meta(tz=True)]  # RFC 3339 with its offset; a naive time is refused
-WHOLE = r"$(?!\n)"  # the end: `$` alone would let a closing line feed pass
-PRINTABLE = r"^(?=[\s\S]*\S)[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]*" + WHOLE  # and not only spaces
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]  # RFC 3339 with offset; a time without offset is refused
+WHOLE = r"$(?!\n)"  # the end of the text; `$` alone would let a line feed at the end pass
+PRINTABLE = r"^(?=[\s\S]*\S)[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]*" + WHOLE  # and something besides spaces
 Words = Annotated[str, msgspec.Meta(min_length=1, max_length=2000, pattern=PRINTABLE)]
 Name = Annotated[
     str, msgspec.Meta(min_length=1, max_length=120, pattern=r"^(?=.*\S)[^\x00-\x1f\x7f\ud800-\udfff]+" + WHOLE)
@@ -22,51 +22,63 @@ Count = Annotated[int, msgspec.Meta(ge=0, le=BIGINT)]
 
 
 class Place(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where: degrees, the receiver's own accuracy in metres, and the datum; datums are never converted or compared."""
+    """A place in degrees, with its accuracy and datum. Coordinates are never converted to another datum."""
 
-    lat: Annotated[float, msgspec.Meta(ge=-90, le=90)]
-    lon: Annotated[float, msgspec.Meta(ge=-180, le=180)]
-    accuracy_m: Annotated[float, msgspec.Meta(ge=0, le=100_000)]
-    datum: Literal["WGS84", "GCJ02"]
+    lat: Annotated[float, msgspec.Meta(ge=-90, le=90, description="latitude in degrees")]
+    lon: Annotated[float, msgspec.Meta(ge=-180, le=180, description="longitude in degrees")]
+    accuracy_m: Annotated[
+        float, msgspec.Meta(ge=0, le=100_000, description="accuracy as the receiver reports it, in metres")
+    ]
+    datum: Annotated[Literal["WGS84", "GCJ02"], msgspec.Meta(description="coordinate system: WGS84 or GCJ02")]
 
 
 def as_json(struct: msgspec.Struct | None) -> str | None:
-    """A struct as a jsonb column takes it."""
+    """A struct as JSON text, for a jsonb column."""
     return None if struct is None else msgspec.json.encode(struct).decode()
 
 
 class Despite(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Why it was done although the rules refused it, and the officer who ordered it and answers for it."""
+    """Why the act was done although the rules refused it."""
 
-    why: Words
-    ordered_by: UUID | None = None
+    why: Annotated[Words, msgspec.Meta(description="the reason, in words")]
+    ordered_by: Annotated[
+        UUID | None, msgspec.Meta(description="the officer who ordered it and answers for it; null: nobody")
+    ] = None
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """What every entry carries. `id` is made by the client and is the id of the thing that the entry creates."""
+    """The fields of every entry. `id` is made by the client, and is the id of what the entry creates."""
 
     id: Annotated[UUID, msgspec.Meta(description="made by the client; the same id again is the same entry")]
-    occurred_at: Annotated[Moment, msgspec.Meta(description="by the device's clock, when it happened")]
+    occurred_at: Annotated[Moment, msgspec.Meta(description="when it happened, by the device's clock")]
     device_seq: Annotated[Count, msgspec.Meta(description="rises by one with each entry of this device")]
-    boot_id: Annotated[UUID, msgspec.Meta(description="changes when the device restarts")] | None = None
-    uptime_ms: Annotated[Count, msgspec.Meta(description="milliseconds since that start")] | None = None
-    despite: (
-        Annotated[Despite, msgspec.Meta(description="sent again after a refusal: recorded with its findings")] | None
-    ) = None
+    boot_id: Annotated[UUID | None, msgspec.Meta(description="changes when the device restarts; null: not known")] = (
+        None
+    )
+    uptime_ms: Annotated[
+        Count | None, msgspec.Meta(description="milliseconds since the device started; null: not known")
+    ] = None
+    despite: Annotated[
+        Despite | None,
+        msgspec.Meta(description="why it was done all the same; only for an entry refused by rules, sent again"),
+    ] = None
 
 
 class Note(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A finding or unmet rule: its stable code, the article, and the sentence in the reader's language."""
+    """A finding or a rule that is not met."""
 
-    code: str
-    message: str
-    article: str | None = None
+    code: Annotated[str, msgspec.Meta(description="stable code of the finding or rule")]
+    message: Annotated[str, msgspec.Meta(description="the sentence of the code, in the reader's language")]
+    article: Annotated[str | None, msgspec.Meta(description="article that the code rests on; null: none")] = None
 
 
 class Receipt(msgspec.Struct, kw_only=True):
-    """What every entry is answered with; each verb adds what it made."""
+    """The answer to every entry; each verb adds what it created or changed."""
 
-    id: UUID
-    status: Literal["recorded", "replayed"]
-    received_at: Moment
-    findings: list[Note]
+    id: Annotated[UUID, msgspec.Meta(description="id of the entry")]
+    status: Annotated[
+        Literal["recorded", "replayed"],
+        msgspec.Meta(description="recorded: now; replayed: it was recorded before, and this is the first answer again"),
+    ]
+    received_at: Annotated[Moment, msgspec.Meta(description="when the server first received it, by its own clock")]
+    findings: Annotated[list[Note], msgspec.Meta(description="what is wrong with the fact; it is kept all the same")]

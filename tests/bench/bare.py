@@ -24,7 +24,7 @@ from jwt.algorithms import ECAlgorithm
 
 from backend.core import settings
 from backend.core.database import SESSION
-from backend.core.findings import REFRESH, STAND, tolerances
+from backend.core.findings import FLAG, REFRESH, tolerances
 from backend.core.keys import ALGORITHM, KeyRing
 from backend.core.officers import OFFICERS
 from backend.core.settings import Settings
@@ -63,7 +63,7 @@ async def check_in(pool: asyncpg.Pool, session: UUID, proof: UUID, call: Any) ->
         closed = await connection.fetch(NEIGHBOURS, person, at)
         for row in closed:
             await connection.execute(UPDATE, [row["id"]], [at], ["next"], [True], [False])
-            await connection.execute(STAND, "not_checked_out", row["id"], organ, person, False, row["started_at"], at)
+            await connection.execute(FLAG, "not_checked_out", row["id"], organ, person, False, row["started_at"], at)
         await connection.execute(
             INSERT, call.id, person, organ, call.duty_type, at, None, None, True, call.dress, call.dress_reason,
             call.id_card_carried, call.equipment, call.vehicle, call.ordered_by, call.roster_post,
