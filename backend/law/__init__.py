@@ -1,1 +1,1 @@
-"""The law as data and pure functions: no I/O but reading these files, no clock, no database."""
+"""The law as data, and pure functions over it. No database, no clock, no I/O except reading these files."""

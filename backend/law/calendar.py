@@ -1,7 +1,7 @@
-"""What kind of day it is in China: worked, rested, or a statutory holiday. Pure.
+"""Tells what kind of day a date is in China: working day, rest day or statutory holiday. Pure.
 
-Statutory holidays proper stand in calendar.toml; rest days and shifted working days come from there too where a year
-gives them, else from the `chinesecalendar` library. A year that neither knows is told, never guessed.
+Statutory holidays are in calendar.toml. Rest days and shifted working days come from there where the year gives them,
+else from the `chinesecalendar` library. A year that neither of them knows raises an error; nothing is guessed.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ SATURDAY = 5
 
 
 class Year(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One year of calendar.toml. `rest` and `work` are given together, or come from the library."""
+    """One year of calendar.toml. `rest` and `work` are both given, or both come from the library."""
 
     statutory: Annotated[list[date], msgspec.Meta(min_length=1)]
     source: Annotated[str, msgspec.Meta(min_length=1)]
@@ -25,7 +25,7 @@ class Year(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 
 
 class CalendarUnknown(Exception):
-    """Nobody has said yet which days of this year are worked."""
+    """The working days of this year are not known."""
 
     def __init__(self, year: int) -> None:
         super().__init__(str(year))
@@ -33,7 +33,7 @@ class CalendarUnknown(Exception):
 
 
 def kind_of(day: date, years: Mapping[str, Year]) -> DayKind:
-    """Raises CalendarUnknown."""
+    """The kind of this day. Raises CalendarUnknown."""
     year = years.get(str(day.year))
     if year is None:
         raise CalendarUnknown(day.year)

@@ -1,13 +1,14 @@
-"""The law as data: works (what may be done), terms (periods, thresholds), messages (every sentence), calendar.
+"""The law as data: works (what may be done), terms (periods and thresholds), messages (every sentence), calendar.
 
-Guarantees: a file that is wrong is refused when it is loaded, with every mistake by file and line; a term is asked
-for by name and unit, so a period can never be taken for a count. Nothing here knows the number of an Article: codes
-and articles come from the files, and another regulation is another directory.
+Guarantees: a wrong file is refused when it is loaded, with every mistake by file and line. A term is read by name and
+unit, so a period is never taken for a count. Nothing here knows the number of an article: codes and articles come from
+the files, and another regulation is another directory.
 
-Another directory says what differs from the built-in law. Its works.toml takes the place of the built-in one as a
-whole, since another regulation numbers otherwise; a term is replaced as a whole; of a message the fields given are
-replaced, so that renumbering an article repeats no sentence; a year of the calendar is replaced as a whole, or added.
-What it leaves out is as built in.
+Another directory holds only what differs from the built-in law:
+- its works.toml replaces the built-in one as a whole, because another regulation has other numbers;
+- a term replaces the built-in term as a whole;
+- a message replaces only the fields that it gives, so a renumbered article repeats no sentence;
+- a year of the calendar replaces the built-in year as a whole, or is added.
 """
 
 import re
@@ -20,7 +21,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 
 from backend.law.calendar import Year
-from backend.law.reading import LawError, Sheet, entries, sheet
+from backend.law.reading import LawError, Sheet, read_sheet, structs_of
 
 __all__ = [
     "HERE",
@@ -44,7 +45,7 @@ SPANS = ("seconds", "minutes", "hours", "days")
 FILES = ("works.toml", "terms.toml", "messages.toml", "calendar.toml")
 CODE = re.compile(r"[0-9A-Za-z]+(\.[0-9A-Za-z_]+)+")
 
-NAMED = ("qualifications", "equipment")  # tables of works.toml that are no works: a work names what stands in them
+NAMED = ("qualifications", "equipment")  # tables of works.toml that are no works; works refer to them
 
 Language = Literal["zh", "en"]
 Case = Literal["administrative", "criminal", "none"]
@@ -53,7 +54,7 @@ Number = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class Term(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One period, deadline or threshold: exactly one unit, and where it comes from, in which version."""
+    """One period, deadline or threshold: one value in one unit, its source and the version of the source."""
 
     source: str
     version: Text
@@ -67,12 +68,13 @@ class Term(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     metres: int | None = None
 
     def units(self) -> dict[str, int]:
+        """The units that are given, with their values. A valid term has exactly one."""
         fields = (*SPANS, "count", "bytes", "percent", "metres")
         return {unit: value for unit in fields if (value := getattr(self, unit)) is not None}
 
 
 class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One sentence in both languages; `title` is its short form, `status` the HTTP status of a refusal."""
+    """One sentence in both languages. `title`: its short form. `status`: the HTTP status of a refusal."""
 
     zh: str
     en: str
@@ -89,7 +91,7 @@ class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
 
 class QualificationKind(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A professional qualification that some work asks for; its code is the one in the roster."""
+    """A professional qualification that some work needs. The roster uses the same code."""
 
     zh: Text
     en: Text
@@ -97,7 +99,7 @@ class QualificationKind(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
 
 
 class EquipmentKind(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A piece of equipment that the organ owes to whoever does some work (R.11, R.13)."""
+    """A piece of equipment that the organ must give to whoever does some work (R.11, R.13)."""
 
     zh: Text
     en: Text
@@ -105,9 +107,9 @@ class EquipmentKind(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
 
 
 class Work(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One item of the regulation: what is done, by whom, and under which conditions. works.toml says what each means.
+    """One item of the regulation: what is done, by whom, on which conditions. works.toml explains each field.
 
-    A work of kind "none" is forbidden to every auxiliary and has no conditions; any other has `leadership`.
+    Kind "none": forbidden to every auxiliary, without conditions. Every other work has `leadership`.
     """
 
     text: Text
@@ -135,12 +137,12 @@ class Work(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     equipment_source: Text | None = None
 
 
-SAID_OF_EVERY_PERMITTED_WORK = ("leadership", "officers", "officers_source", "recording", "recording_source")
-SAID_OF_A_FORBIDDEN_WORK = {"text", "gloss", "kind", "part_of"}
+PERMITTED_WORK_NEEDS = ("leadership", "officers", "officers_source", "recording", "recording_source")
+FORBIDDEN_WORK_MAY_HAVE = {"text", "gloss", "kind", "part_of"}
 
 
 class Law(msgspec.Struct, frozen=True):
-    """The law in force. `span` and `count` raise LawError for a name or unit that is not there."""
+    """The law in force."""
 
     terms: dict[str, Term]
     messages: dict[str, Message]
@@ -150,12 +152,14 @@ class Law(msgspec.Struct, frozen=True):
     calendar: dict[str, Year] = {}
 
     def span(self, name: str) -> timedelta:
+        """A term that is a period. Raises LawError where there is none of this name."""
         unit, value = self._unit(name)
         if unit not in SPANS:
             raise LawError(f"terms.toml: [{name}] is a {unit}, not a period")
         return _timedelta(unit, value)
 
     def count(self, name: str) -> int:
+        """A term that is a number: count, bytes, percent, metres. Raises LawError where there is none of this name."""
         unit, value = self._unit(name)
         if unit in SPANS:
             raise LawError(f"terms.toml: [{name}] is a period, not a number")
@@ -169,7 +173,7 @@ class Law(msgspec.Struct, frozen=True):
 
 @cache
 def _measured(term: Term) -> tuple[str, int]:
-    """A term's one unit and number; asked several times an entry."""
+    """The one unit of a term and its value. Cached: it is read several times for each entry."""
     ((unit, value),) = term.units().items()
     return unit, value
 
@@ -180,16 +184,16 @@ def _timedelta(unit: str, value: int) -> timedelta:
 
 
 def load(directory: Path = HERE, over: Law | None = None) -> Law:
-    """The law in `directory`, whole; with `over`, what the directory leaves out is taken from there.
+    """Read the law in `directory`. What it leaves out comes from `over`; without `over` it must be complete.
 
-    Raises LawError with every mistake in it.
+    Raises LawError with every mistake.
     """
     sheets = {name: _sheet(directory / name, over) for name in FILES}
     works, qualifications, equipment = _works(sheets["works.toml"], over)
     terms = _terms(sheets["terms.toml"], over)
     messages = _messages(sheets["messages.toml"], over)
     years = _calendar(sheets["calendar.toml"], over)
-    mistakes = [told for read in sheets.values() for told in read.told()] + _misplaced(directory, over)
+    mistakes = [mistake for read in sheets.values() for mistake in read.sorted_mistakes()] + _misplaced(directory, over)
     if mistakes:
         raise LawError("\n".join(mistakes))
     return Law(
@@ -198,11 +202,11 @@ def load(directory: Path = HERE, over: Law | None = None) -> Law:
 
 
 def _sheet(path: Path, over: Law | None) -> Sheet:
-    return Sheet(path.name, present=False) if over and not path.exists() else sheet(path)
+    return Sheet(path.name, present=False) if over and not path.exists() else read_sheet(path)
 
 
 def _misplaced(directory: Path, over: Law | None) -> list[str]:
-    """A law that is laid over another and would silently change nothing: a wrong directory, a misspelt file."""
+    """Mistakes that would change nothing without a word: a wrong directory, a misspelt file name."""
     if over is None:
         return []
     found = {path.name for path in directory.glob("*.toml")}
@@ -212,7 +216,7 @@ def _misplaced(directory: Path, over: Law | None) -> list[str]:
 
 
 def _terms(read: Sheet, over: Law | None) -> dict[str, Term]:
-    given = entries(read, read.tables, Term)
+    given = structs_of(read, read.tables, Term)
     for name, term in given.items():
         if len(term.units()) != 1 or min(term.units().values()) < 0:
             read.wrong((name,), "needs exactly one unit, not negative")
@@ -223,7 +227,7 @@ def _terms(read: Sheet, over: Law | None) -> dict[str, Term]:
 
 
 def _calendar(read: Sheet, over: Law | None) -> dict[str, Year]:
-    given = entries(read, read.tables, Year)
+    given = structs_of(read, read.tables, Year)
     for name, year in given.items():
         if (year.rest is None) != (year.work is None):
             read.wrong((name,), "gives rest and work together, or neither")
@@ -236,15 +240,16 @@ def _calendar(read: Sheet, over: Law | None) -> dict[str, Year]:
 
 def _messages(read: Sheet, over: Law | None) -> dict[str, Message]:
     if over is None:
-        return entries(read, read.tables, Message)
+        return structs_of(read, read.tables, Message)
     _check_known(read, read.tables, over.messages, "message")
-    laid = {name: _laid_over(over.messages.get(name), table) for name, table in read.tables.items()}
-    return over.messages | entries(
-        read, {name: table for name, table in laid.items() if name in over.messages}, Message
+    merged = {name: _merged(over.messages.get(name), table) for name, table in read.tables.items()}
+    return over.messages | structs_of(
+        read, {name: table for name, table in merged.items() if name in over.messages}, Message
     )
 
 
-def _laid_over(message: Message | None, table: Any) -> Any:
+def _merged(message: Message | None, table: Any) -> Any:
+    """The built-in message with the fields that the table gives."""
     if message is None or not isinstance(table, dict):
         return table
     return {name: value for name, value in msgspec.structs.asdict(message).items() if value is not None} | table
@@ -266,7 +271,7 @@ def _works(
         _named(read, "qualifications", QualificationKind),
         _named(read, "equipment", EquipmentKind),
     )
-    works = entries(read, {code: table for code, table in tables.items() if _quoted(read, code, table)}, Work)
+    works = structs_of(read, {code: table for code, table in tables.items() if _quoted(read, code, table)}, Work)
     if not tables and not read.mistakes:
         read.wrong(("works",), "there is no work in this file")
     for code, work in works.items():
@@ -279,16 +284,16 @@ def _works(
 
 
 def _named(read: Sheet, name: str, kind: type[T]) -> dict[str, T]:
-    """The tables [name.CODE]."""
+    """The tables [name.CODE], by code."""
     named = read.tables.get(name, {})
     if isinstance(named, dict):
-        return entries(read, named, kind, under=(name,))
+        return structs_of(read, named, kind, under=(name,))
     read.wrong((name,), "must be a table")
     return {}
 
 
 def _quoted(read: Sheet, code: str, table: Any) -> bool:
-    """Whether the header was written ["10.3"]: without quotes TOML reads a table 3 in a table 10."""
+    """Whether the header has quotes, as in ["10.3"]: without them TOML reads a table 3 in a table 10."""
     if not isinstance(table, dict) or not table or not all(isinstance(value, dict) for value in table.values()):
         return True
     for inner in table:
@@ -297,14 +302,14 @@ def _quoted(read: Sheet, code: str, table: Any) -> bool:
 
 
 def _check_work(read: Sheet, code: str, work: Work, said: Iterable[str]) -> None:
-    """What one work must say, and must not, by its own fields."""
+    """Check which fields a work has and lacks. `said`: the names of its fields."""
     if not CODE.fullmatch(code):
         read.wrong((code,), "must be a code like 10.3: chapter.item")
     if work.kind == "none":
-        for name in sorted({*said} - SAID_OF_A_FORBIDDEN_WORK):
+        for name in sorted({*said} - FORBIDDEN_WORK_MAY_HAVE):
             read.wrong((code,), f"{name} is said of a forbidden work (kind none), which has no conditions", field=name)
         return
-    for name in SAID_OF_EVERY_PERMITTED_WORK:
+    for name in PERMITTED_WORK_NEEDS:
         if name not in said:
             read.wrong((code,), f"{name} is missing")
     if work.legality and work.recording == "not":
@@ -316,7 +321,7 @@ def _check_work(read: Sheet, code: str, work: Work, said: Iterable[str]) -> None
 
 
 def _check_cases(read: Sheet, code: str, work: Work, said: Iterable[str]) -> None:
-    """In which kinds of case, where that is narrower than all."""
+    """Check the kinds of case, where they are given."""
     if "cases" not in said or work.kind == "none":
         return
     if not work.cases:
@@ -350,7 +355,7 @@ def _is_named(read: Sheet, name: str, code: str) -> bool:
 
 
 def _check_whole(read: Sheet, code: str, work: Work) -> None:
-    """A part stands in the text of its item."""
+    """Check that the text of a part is in the text of its item."""
     if work.part_of is None:
         return
     whole = read.tables.get(work.part_of)
@@ -364,14 +369,14 @@ _in_force: Law | None = None
 
 
 def law() -> Law:
-    """The law this process works under: the built-in one, until `use` names another."""
+    """The law of this process: the built-in one, until `use` names another."""
     return use(None) if _in_force is None else _in_force
 
 
 def use(directory: Path | None) -> Law:
-    """Puts the law in `directory`, laid over the built-in one, in force; None: the built-in one.
+    """Put the law in `directory` into force, on top of the built-in one. None: the built-in law alone.
 
-    Raises LawError with every mistake and then changes nothing.
+    Raises LawError with every mistake; then nothing changes.
     """
     global _in_force
     built_in = load()

@@ -1,7 +1,7 @@
-"""Reads one law file into structs and lists every mistake in it, each with file and line.
+"""Reads one law file into structs, and lists every mistake in it with file and line.
 
-Guarantees: a file is read to its end, so whoever adapts the law is told all that is wrong at once; a key that is not
-known is a mistake. TOML's reader gives no line numbers: they are found again by scanning the text.
+Guarantees: the whole file is checked, so one run shows every mistake. An unknown key is a mistake.
+TOML's reader gives no line numbers; a scan of the text finds them.
 """
 
 import re
@@ -20,11 +20,11 @@ NAME = re.compile(rf"\s*(\[\s*)?({PART}(?:\s*\.\s*{PART})*)\s*(?(1)\]|=)")
 
 
 class LawError(Exception):
-    """A law that cannot be used; the text names each mistake with file, line and entry, one a line."""
+    """The law cannot be used. The text has one line for each mistake, with file, line and entry."""
 
 
 class Sheet(msgspec.Struct):
-    """One file as it was read: its tables, where each key stands, and the mistakes found so far."""
+    """One file: its tables, the line of each key, and the mistakes found so far."""
 
     name: str
     present: bool = True
@@ -33,18 +33,18 @@ class Sheet(msgspec.Struct):
     mistakes: list[tuple[int, str]] = []
 
     def wrong(self, key: Key, what: str, *, field: str | None = None) -> None:
-        """Notes a mistake in the entry `key`, at the line of its `field` where that stands in the file."""
+        """Add a mistake in the entry `key`, at the line of its `field` where the file has that."""
         at = self.lines.get((*key, field)) if field else None
         line = at or self.lines.get(key, 1)
         self.mistakes.append((line, f"{self.name}:{line}: [{'.'.join(key)}] {what}"))
 
-    def told(self) -> list[str]:
-        """The mistakes in order of line."""
+    def sorted_mistakes(self) -> list[str]:
+        """The mistakes by line number."""
         return [text for _, text in sorted(self.mistakes, key=lambda mistake: mistake[0])]
 
 
-def sheet(path: Path) -> Sheet:
-    """The file at `path`; one that cannot be read is a sheet without tables and with that mistake."""
+def read_sheet(path: Path) -> Sheet:
+    """Read the file at `path`. An unreadable file gives a sheet without tables, with that mistake."""
     read = Sheet(path.name)
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -62,19 +62,19 @@ def sheet(path: Path) -> Sheet:
     return read
 
 
-def entries(read: Sheet, tables: Mapping[str, Any], kind: type[T], under: Key = ()) -> dict[str, T]:
-    """Each table as `kind`. One that is wrong is left out and its mistakes are noted."""
+def structs_of(read: Sheet, tables: Mapping[str, Any], kind: type[T], under: Key = ()) -> dict[str, T]:
+    """Convert each table to `kind`. A wrong table is left out, and its mistakes are added to the sheet."""
     good = {}
     for name, table in tables.items():
         key = (*under, name)
         if not isinstance(table, dict):
             read.wrong(key, "must be a table")
-        elif (entry := _entry(read, key, table, kind)) is not None:
-            good[name] = entry
+        elif (struct := _struct(read, key, table, kind)) is not None:
+            good[name] = struct
     return good
 
 
-def _entry(read: Sheet, key: Key, table: dict[str, Any], kind: type[T]) -> T | None:
+def _struct(read: Sheet, key: Key, table: dict[str, Any], kind: type[T]) -> T | None:
     before = len(read.mistakes)
     fields = {field.name: field for field in msgspec.structs.fields(kind)}
     for name in sorted(table.keys() - fields.keys()):
@@ -97,21 +97,21 @@ def _check(read: Sheet, key: Key, name: str, value: Any, kind: Any) -> None:
 
 
 def _choices(kind: Any) -> list[str]:
-    """The words that a field may take; none where it takes any."""
+    """The values that a field may take; empty where it takes any."""
     if get_origin(kind) is Literal:
         return list(get_args(kind))
     return [choice for part in get_args(kind) for choice in _choices(part)]
 
 
 def _lines(text: str) -> Iterator[tuple[Key, int]]:
-    """Where each table and each key stands, by its whole path; lines count from 1."""
+    """The line of each table and key, by its whole path; lines count from 1."""
     table: Key = ()
     inside = ""
     for number, line in enumerate(text.split("\n"), start=1):
-        found = None if inside else NAME.match(line)
-        if found is not None:
-            path = _path(found[2])
-            if found[1]:
+        match = None if inside else NAME.match(line)
+        if match is not None:
+            path = _path(match[2])
+            if match[1]:
                 table = path
                 yield table, number
             else:
@@ -124,7 +124,7 @@ def _path(name: str) -> Key:
 
 
 def _still_inside(line: str, inside: str) -> str:
-    """The quotes of a text of several lines that is open at the end of this line."""
+    """The quotes of a multi-line text that is still open at the end of this line; empty where none is."""
     for mark in re.findall("\"\"\"|'''", line):
         if not inside:
             inside = mark

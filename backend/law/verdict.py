@@ -1,11 +1,11 @@
-"""May I do this work now, and what is missing? Pure: the same work and facts give the same answer.
+"""Decides whether a person may do a work now, and what is missing. Pure: the same work and facts give the same answer.
 
-R.12: what no auxiliary may do. R.8 to 11: whose work it is, whether command is enough or an officer must lead, and
-that an emergency is needed. R.30: training. R.33: recusal. 程序规定 52: officers present. R.32: full recording.
-Which of these a work asks for stands in works.toml; which article each names, in messages.toml.
+Sources: R.12, work that no auxiliary may do. R.8 to 11, whose work it is, whether the organ's command is enough or an
+officer must lead, and whether it needs an emergency. R.30, training. R.33, recusal. 程序规定 52, officers present.
+R.32, full recording. works.toml says which of these a work needs; messages.toml says which article each code rests on.
 
-Guarantees: a fact that gets worse never makes the outcome better nor takes a code out of `unmet`; work that never
-waits for a leader (rescue, stopping a crime under way) is told that an officer is missing and not refused for it.
+Guarantees: a fact that gets worse never makes the outcome better, and never takes a code out of `unmet`. For work that
+never waits for a leader (rescue, stopping a crime in progress), a missing officer is a warning and not a refusal.
 """
 
 from typing import Literal
@@ -23,11 +23,11 @@ WHOSE_WORK = {"duty": "duty_auxiliary", "civilian": "civilian_auxiliary"}
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a person at one moment.
+    """The facts about a person at one moment.
 
     `on_shift`: a shift is open, which is the command of R.7. `qualifications`: codes valid today. `trained`: pre-job
-    training is valid. `leader`: named and unanswered, or confirmed. `officers_present`: with the one who leads.
-    `recusal`: on the case in question. `recording`: the auxiliary's recorder or the leading officer's is running.
+    training is valid. `leader`: none, named without an answer, or confirmed. `officers_present`: with the leading one.
+    `recusal`: in the case of this work. `recording`: the recorder of the auxiliary or of the leading officer runs.
     """
 
     kind: PersonKind
@@ -43,7 +43,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """`unmet`: every rule that is not met, those that forbid first; `warnings` refuse nothing. In the order below."""
+    """The answer. `unmet`: every rule not met, the forbidding ones first. `warnings`: codes that refuse nothing."""
 
     outcome: VerdictOutcome
     unmet: tuple[str, ...] = ()
@@ -51,7 +51,7 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 def verdict(work: Work, facts: Facts) -> Verdict:
-    """Whether `facts` allow `work`. Conditional: it would be allowed once what is unmet is put right."""
+    """Decide whether `facts` allow `work`. Conditional: allowed as soon as the unmet rules are met."""
     if work.kind == "none":
         return Verdict("forbidden", ("forbidden_work",))
     forbidding, lacking_lead = _forbidding(work, facts), _lacking_lead(work, facts)
@@ -64,7 +64,7 @@ def verdict(work: Work, facts: Facts) -> Verdict:
 
 
 def _forbidding(work: Work, facts: Facts) -> list[str]:
-    """What this person cannot put right on the spot."""
+    """Rules that this person cannot meet on the spot."""
     return _broken(
         {
             "not_your_kind": facts.kind != WHOSE_WORK[work.kind],

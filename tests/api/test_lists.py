@@ -397,7 +397,7 @@ async def plainly(table: str, condition: str, by: str, *values: Any) -> list[UUI
 async def test_all_pages_together_are_the_plain_list(app: Litestar, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """For every list, whoever looks, whatever the size of a page, and however many rows are read for one."""
     if seed % 2:
-        monkeypatch.setattr(paging, "_read", lambda limit: limit)
+        monkeypatch.setattr(paging, "_rows_to_read", lambda limit: limit)
     told = dict.fromkeys((listing.name for listing in LISTS), 0)
     async with a_population(seed) as here:
         for listing in LISTS:
