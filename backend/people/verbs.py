@@ -1,4 +1,4 @@
-"""The verbs of people: what each is called, records, refuses, and whom the feed tells."""
+"""The journal rows of people that come from no entry, and who gets them in the feed."""
 
 from backend.core.verb import Event
 
