@@ -1,8 +1,8 @@
-"""Devices: enrolled once by a single-use code with a key of their own, revoked at once, reinstated to be enrolled anew.
+"""Devices: enrolled with a single-use code and a key of their own; revoked at once; reinstated to be enrolled again.
 
-Guarantees: a code enrols one key on one device within its life, whoever else holds it; the same code and key again gets
-the same answer, for an answer may be lost; one key never stands for two devices; a former key ends with its sessions
-and is kept for what it signed. Everything is in the journal. Codes are kept as digests.
+Guarantees: a code enrols one key on one device, within the code's life. The same code with the same key gets the same
+answer again, because an answer may be lost. A key belongs to one device. An old key ends with its sessions, and is kept
+to verify what it signed. Every step is in the journal. Codes are stored as digests.
 """
 
 import hashlib
@@ -18,12 +18,15 @@ import msgspec
 
 from backend.core import journal
 from backend.core.database import Record, execute, fetch, first, tx
+from backend.core.described import NextPage, OrganCode
+from backend.core.paging import as_row
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor
 from backend.core.wire import Moment
 from backend.law.catalogue import law
 from backend.people.proofs import Jwk, Proof
 from backend.people.sessions import spend
+from backend.people.tables import Device, DeviceKey, EnrolmentCode
 
 ADMINISTRATOR = "administrator"
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's: no I, L, O, U
@@ -39,9 +42,8 @@ FROM device d LEFT JOIN device_key k ON k.device = d.id AND k.ended_at IS NULL
 BY_SERIAL = f"{DEVICES} WHERE d.serial = $1"
 REACHED = "d.organ IN (SELECT organs_under($2::text[]))"
 LISTED = f"{DEVICES} WHERE {REACHED} AND ($1::text IS NULL OR d.serial > $1) ORDER BY d.serial LIMIT $3"
-# The device before its codes, as whoever makes one or revokes the device locks them.
+# Locks the device before its code: making a code and revoking the device lock in the same order.
 CODES_DEVICE = "SELECT d.id FROM device d JOIN enrolment_code c ON c.device = d.id WHERE c.digest = $1 FOR UPDATE OF d"
-REPLACED = "UPDATE enrolment_code SET expires_at = $2 WHERE device = $1 AND used_at IS NULL AND expires_at > $2"
 END_KEY = """
 WITH ended AS (
     UPDATE device_key SET ended_at = greatest($2, enrolled_at), end_reason = $3
@@ -55,40 +57,44 @@ WHERE ended_at IS NULL AND device_key IN (SELECT id FROM ended)
 class EnrolledDevice(msgspec.Struct, frozen=True, kw_only=True):
     """A device of the roster."""
 
-    id: Annotated[UUID, msgspec.Meta(description="the device's id")]
-    serial: str
-    name: Annotated[str, msgspec.Meta(description="what kind of device, as on the roster")]
+    id: Annotated[UUID, msgspec.Meta(description="id of the device")]
+    serial: Annotated[str, msgspec.Meta(description="serial number of the device")]
+    name: Annotated[str, msgspec.Meta(description="name of the device on the roster")]
     kind: Annotated[str, msgspec.Meta(description="handheld, desk or dock")]
-    organ: str
+    organ: OrganCode
 
 
 class DeviceRow(EnrolledDevice, frozen=True, kw_only=True):
     """A device as administrators see it."""
 
-    jkt: str | None
-    enrolled_at: Moment | None
-    revoked_at: Moment | None
+    jkt: Annotated[
+        str | None, msgspec.Meta(description="thumbprint (RFC 7638) of the key in force; null: not enrolled")
+    ]
+    enrolled_at: Annotated[
+        Moment | None, msgspec.Meta(description="when the key in force was enrolled; null: not enrolled")
+    ]
+    revoked_at: Annotated[Moment | None, msgspec.Meta(description="when the device was revoked; null: in service")]
 
 
 class Devices(msgspec.Struct, frozen=True, kw_only=True):
     """A page of devices."""
 
-    items: Annotated[list[DeviceRow], msgspec.Meta(description="by serial number")]
-    next: str | None
+    items: Annotated[list[DeviceRow], msgspec.Meta(description="sorted by serial number")]
+    next: NextPage
 
 
 class IssuedCode(msgspec.Struct, frozen=True, kw_only=True):
-    """A code and until when it can be used."""
+    """A new enrolment code and when it expires."""
 
     code: str
     expires_at: datetime
 
 
 class Enrolled(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer to a code that was taken."""
+    """The answer to an accepted code."""
 
-    device: EnrolledDevice
-    jkt: str
+    device: Annotated[EnrolledDevice, msgspec.Meta(description="the device that the code was made for")]
+    jkt: Annotated[str, msgspec.Meta(description="thumbprint (RFC 7638) of the key now in force")]
 
 
 def new_code() -> str:
@@ -98,18 +104,21 @@ def new_code() -> str:
 
 
 def read_code(text: str) -> str | None:
-    """The code's letters however a person typed them: case, dashes, spaces, O for 0, I and L for 1. Pure."""
+    """The letters of a code as a person typed it, or None. Pure.
+
+    Case, dashes and spaces do not matter; O is read as 0, I and L as 1.
+    """
     letters = text.upper().translate(ALIKE)
     return letters if CODE.fullmatch(letters) else None
 
 
 def uri_of(url: str, code: str) -> str:
-    """What the QR holds: where the server is, and the code."""
+    """The content of the QR code: the server's address and the enrolment code."""
     return "fujing://enrol?" + urlencode({"url": url, "code": code})
 
 
 async def make_code(serial: str, now: datetime, actor: Actor | None = None) -> IssuedCode:
-    """A new code for this device; an earlier one that was not used is over. Nobody as actor: the server's operator.
+    """Make a new code for this device; an unused earlier one expires. Without actor: the server's operator makes it.
 
     Raises Refusal `not_for_your_role`, `unknown_device`, `reinstate_first`.
     """
@@ -119,68 +128,76 @@ async def make_code(serial: str, now: datetime, actor: Actor | None = None) -> I
         if device["revoked_at"] is not None:
             raise Refusal("reinstate_first")
         expires_at = now + law().span("enrolment_code_life")
-        await execute(REPLACED, device["id"], now)
-        await execute(
-            "INSERT INTO enrolment_code (digest, device, made_by, made_at, expires_at) VALUES ($1, $2, $3, $4, $5)",
-            _digest(code), device["id"], actor and actor.person, now, expires_at,
+        await _expire_codes(device["id"], now)
+        await EnrolmentCode.insert(
+            EnrolmentCode(
+                digest=_digest(code), device=device["id"], made_by=actor and actor.person, made_at=now,
+                expires_at=expires_at,
+            )
         )  # fmt: skip
-        await _tell(now, "devices/code", device, actor)
+        await _journal(now, "devices/code", device, actor)
     return IssuedCode(code=code, expires_at=expires_at.astimezone(UTC))
 
 
 async def enrol(proof: Proof, code: str, jwk: Jwk, now: datetime) -> Enrolled:
-    """Put this key into force on the code's device. Raises Refusal `key_unfit`, `key_differs`, `code_refused`,
-    `key_taken`."""
+    """Put this key into force on the device of the code.
+
+    Raises Refusal `key_unfit`, `key_differs`, `proof_replayed`, `enrolment_refused`, `key_taken`.
+    """
     jwk.public_key()
     if jwk.thumbprint != proof.jkt:
         raise Refusal("key_differs")
     await spend(proof)
-    kept = read_code(code)
-    if kept is None:
+    letters = read_code(code)
+    if letters is None:
         raise Refusal("enrolment_refused")
     async with tx():
-        if await first(CODES_DEVICE, _digest(kept)) is None:
+        if await first(CODES_DEVICE, _digest(letters)) is None:
             raise Refusal("enrolment_refused")
-        (found,) = await fetch("SELECT * FROM enrolment_code WHERE digest = $1 FOR UPDATE", _digest(kept))
-        (device,) = await fetch(f"{DEVICES} WHERE d.id = $1", found["device"])
-        usable = _usable(found, device, proof.jkt, now)
-        if usable and found["used_at"] is None:
+        (code_row,) = await fetch("SELECT * FROM enrolment_code WHERE digest = $1 FOR UPDATE", _digest(letters))
+        (device,) = await fetch(f"{DEVICES} WHERE d.id = $1", code_row["device"])
+        usable = _usable(code_row, device, proof.jkt, now)
+        if usable and code_row["used_at"] is None:
             await _put_in_force(device, jwk, now)
-            await execute("UPDATE enrolment_code SET used_at = $2 WHERE digest = $1", found["digest"], now)
-            await _tell(now, "devices/enrol", device, None, jkt=proof.jkt)
-    if not usable:  # a known code that is over: somebody keeps old codes, or looked over a shoulder
-        await _tell(now, "devices/enrol", device, None, outcome="denied", jkt=proof.jkt)
+            await EnrolmentCode.update({EnrolmentCode.used_at: now}).where(EnrolmentCode.digest == code_row["digest"])
+            await _journal(now, "devices/enrol", device, None, jkt=proof.jkt)
+    if not usable:  # a known code that expired or was used: somebody may have copied it
+        await _journal(now, "devices/enrol", device, None, outcome="denied", jkt=proof.jkt)
         raise Refusal("enrolment_refused")
-    row = {name: device[name] for name in EnrolledDevice.__struct_fields__}
-    return Enrolled(device=EnrolledDevice(**row), jkt=proof.jkt)
+    return Enrolled(device=as_row(EnrolledDevice, device), jkt=proof.jkt)
 
 
 async def revoke(serial: str, now: datetime, actor: Actor | None = None) -> DeviceRow:
-    """From the next request on, everywhere, the device opens nothing; what it still holds can be synced into
-    quarantine. Again changes nothing. Raises Refusal `not_for_your_role`, `unknown_device`."""
+    """Revoke a device. From the next request on it can only sync its entries into quarantine.
+
+    Repeating it changes nothing. Raises Refusal `not_for_your_role`, `unknown_device`.
+    """
     async with tx():
         device = await _reached(serial, actor)
         if device["revoked_at"] is None:
-            await execute("UPDATE device SET revoked_at = $2 WHERE id = $1", device["id"], now)
-            await execute(REPLACED, device["id"], now)
-            await _tell(now, "devices/revoke", device, actor)
-    return await _as_it_stands(serial)
+            await Device.update({Device.revoked_at: now}).where(Device.id == device["id"])
+            await _expire_codes(device["id"], now)
+            await _journal(now, "devices/revoke", device, actor)
+    return await _device_row(serial)
 
 
 async def reinstate(serial: str, now: datetime, actor: Actor | None = None) -> DeviceRow:
-    """A lost device was found: it may be enrolled anew. Nobody knows who had it meanwhile, so its key ends, and with it
-    its sessions. Again changes nothing. Raises Refusal `not_for_your_role`, `unknown_device`."""
+    """Let a device that was lost and found be enrolled again.
+
+    Its key ends, with its sessions, because nobody knows who had it meanwhile. Repeating it changes nothing.
+    Raises Refusal `not_for_your_role`, `unknown_device`.
+    """
     async with tx():
         device = await _reached(serial, actor)
         if device["revoked_at"] is not None:
-            await execute("UPDATE device SET revoked_at = NULL WHERE id = $1", device["id"])
+            await Device.update({Device.revoked_at: None}).where(Device.id == device["id"])
             await execute(END_KEY, device["id"], now, "reinstated")
-            await _tell(now, "devices/reinstate", device, actor)
-    return await _as_it_stands(serial)
+            await _journal(now, "devices/reinstate", device, actor)
+    return await _device_row(serial)
 
 
 async def listed(actor: Actor, after: str | None, limit: int) -> Devices:
-    """The devices of the organs that the administrator reaches. Raises Refusal `not_for_your_role`."""
+    """A page of the devices in the administrator's organs. Raises Refusal `not_for_your_role`."""
     rows = await fetch(LISTED, after, _roots(actor), limit + 1)
     last = rows[limit - 1]["serial"] if len(rows) > limit else None
     return Devices(items=[DeviceRow(**row) for row in rows[:limit]], next=last)
@@ -195,7 +212,7 @@ def _roots(actor: Actor) -> Sequence[str]:
 
 
 async def _reached(serial: str, actor: Actor | None) -> Record:
-    """The device, locked, where the actor may administer it."""
+    """Lock a device that the actor may administer. Raises Refusal `not_for_your_role`, `unknown_device`."""
     reach = ("", ()) if actor is None else (f" AND {REACHED}", (_roots(actor),))
     device = await first(f"{BY_SERIAL}{reach[0]} FOR UPDATE OF d", serial, *reach[1])
     if device is None:
@@ -203,7 +220,7 @@ async def _reached(serial: str, actor: Actor | None) -> Record:
     return device
 
 
-async def _as_it_stands(serial: str) -> DeviceRow:
+async def _device_row(serial: str) -> DeviceRow:
     row = await first(BY_SERIAL, serial)
     if row is None:
         raise Refusal("unknown_device")
@@ -211,23 +228,29 @@ async def _as_it_stands(serial: str) -> DeviceRow:
 
 
 def _usable(code: Record, device: Record, jkt: str, now: datetime) -> bool:
-    """Whether the code enrols this key: in time, on a device in service, for the first time or the same key again."""
+    """Whether the code may enrol this key: not expired, device not revoked, and not used or used for the same key."""
     in_time = now < code["expires_at"] and device["revoked_at"] is None
     again = device["jkt"] == jkt and device["enrolled_at"] == code["used_at"]
     return in_time and (code["used_at"] is None or again)
 
 
 async def _put_in_force(device: Record, jwk: Jwk, now: datetime) -> None:
-    if await first("SELECT id FROM device_key WHERE jkt = $1", jwk.thumbprint) is not None:
+    """End the device's key and insert the new one. Raises Refusal `key_taken`."""
+    if await DeviceKey.exists().where(DeviceKey.jkt == jwk.thumbprint):
         raise Refusal("key_taken")
     await execute(END_KEY, device["id"], now, "re_enrolled")
-    put = await first(
-        "INSERT INTO device_key (device, jkt, jwk, enrolled_at) VALUES ($1, $2, $3, $4) "
-        "ON CONFLICT (jkt) DO NOTHING RETURNING id",
-        device["id"], jwk.thumbprint, msgspec.json.encode(jwk.public()).decode(), now,
-    )  # fmt: skip
-    if put is None:  # by another code, at this very moment
-        raise Refusal("key_taken")
+    key = DeviceKey(
+        device=device["id"], jkt=jwk.thumbprint, jwk=msgspec.json.encode(jwk.public()).decode(), enrolled_at=now
+    )
+    if not await DeviceKey.insert(key).on_conflict(target=DeviceKey.jkt, action="DO NOTHING"):
+        raise Refusal("key_taken")  # another code enrolled it at this moment
+
+
+async def _expire_codes(device: UUID, now: datetime) -> None:
+    """Unused codes of this device cannot be used any more."""
+    await EnrolmentCode.update({EnrolmentCode.expires_at: now}).where(
+        EnrolmentCode.device == device, EnrolmentCode.used_at.is_null(), EnrolmentCode.expires_at > now
+    )
 
 
 def _digest(code: str) -> str:
@@ -235,12 +258,12 @@ def _digest(code: str) -> str:
     return hashlib.sha256(letters.encode()).hexdigest()
 
 
-async def _tell(
+async def _journal(
     now: datetime, verb: str, device: Record, actor: Actor | None, outcome: str = "done", **facts: str
 ) -> None:
-    person, through = (None, None) if actor is None else (actor.person, actor.device)
+    person, own_device = (None, None) if actor is None else (actor.person, actor.device)
     line = journal.Line(
-        at=now, verb=verb, outcome=outcome, organ=device["organ"], actor=person, device=through,
+        at=now, verb=verb, outcome=outcome, organ=device["organ"], actor=person, device=own_device,
         subjects=[device["id"]], facts=facts,
     )  # fmt: skip
     await journal.append(line)

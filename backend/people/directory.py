@@ -1,18 +1,19 @@
-"""What one may know of oneself, and of others by badge number.
+"""What a person may know about themselves, and about others by badge number.
 
-Guarantees: an officer in service may be looked up by everybody who is signed in, since phones name the leading officer
-by badge (R.10); anybody else only by themselves and by a docking station of an organ above them. Whoever may not be
-looked up is answered as if there were nobody.
+Guarantees: everybody signed in may look up an officer in service, because phones name the leading officer by badge
+(R.10). Anybody else can be looked up only by themselves, and by a docking station of their organ or one above it.
+Whoever may not be looked up gets the same answer as an unknown badge.
 """
 
 from typing import Any
 from uuid import UUID
 
-from backend.core.database import Record, fetch, first
+from backend.core.database import Record, first
 from backend.core.officers import TODAY
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor
 from backend.people.roster import BADGE
+from backend.people.tables import Qualification
 
 DOCK = "dock"
 IN_SERVICE = f"p.serves_from <= {TODAY} AND coalesce(p.serves_until >= {TODAY}, true)"
@@ -28,14 +29,15 @@ SELECT p.id, p.organ FROM person p WHERE p.id = $2 AND p.kind IN ('officer', 'du
 
 
 async def me(actor: Actor) -> dict[str, Any]:
-    """What `GET /v1/me` tells: the person, organ, roles, qualifications and the device of this session."""
+    """The answer of `GET /v1/me`: person, organ, roles, qualifications and the device of this session."""
     person = await first(
         "SELECT p.name, o.name AS organ_name FROM person p JOIN organ o ON o.code = p.organ WHERE p.id = $1",
         actor.person,
     )
-    qualifications = await fetch(
-        "SELECT code, valid_from, valid_until FROM qualification WHERE person = $1 ORDER BY code, valid_from",
-        actor.person,
+    qualifications = (
+        await Qualification.select(Qualification.code, Qualification.valid_from, Qualification.valid_until)
+        .where(Qualification.person == actor.person)
+        .order_by(Qualification.code, Qualification.valid_from)
     )
     if person is None:
         raise Refusal("session_ended")
@@ -46,24 +48,24 @@ async def me(actor: Actor) -> dict[str, Any]:
         "kind": actor.kind,
         "organ": {"code": actor.organ, "name": person["organ_name"]},
         "roles": [{"role": role.role, "organ": role.organ} for role in actor.roles],
-        "qualifications": [dict(row) for row in qualifications],
+        "qualifications": qualifications,
         "device": actor.device,
     }
 
 
 async def person(actor: Actor, badge: str) -> dict[str, Any]:
-    """The person with this badge, as far as the actor may know them. Raises Refusal `unknown_person`."""
-    found = await first(PERSON, actor.person, badge, docked_under(actor)) if BADGE.fullmatch(badge) else None
-    if found is None:
+    """The person with this badge, if the actor may look them up. Raises Refusal `unknown_person`."""
+    row = await first(PERSON, actor.person, badge, docked_under(actor)) if BADGE.fullmatch(badge) else None
+    if row is None:
         raise Refusal("unknown_person")
-    return dict(found)
+    return dict(row)
 
 
 async def wearer_under(organ: str, person: UUID) -> Record | None:
-    """Id and organ of an auxiliary or officer in service in this organ or below it; nothing where they are not."""
+    """Id and organ of this auxiliary or officer, in service in this organ or below it; otherwise None."""
     return await first(WEARER, organ, person)
 
 
 def docked_under(actor: Actor) -> list[str]:
-    """The organ whose people a docking station serves, it and all below; nobody else has any."""
+    """The organ whose people a docking station serves, with all organs below; empty for anybody else."""
     return [actor.organ] if actor.kind == DOCK else []

@@ -1,14 +1,14 @@
-"""The second factor of inspectors and administrators: codes by time (TOTP, RFC 6238).
+"""The second factor of inspectors and administrators: time-based codes (TOTP, RFC 6238).
 
-Guarantees: a code is taken once, also when it comes twice at the same moment; one step of drift either way is
-forgiven; the secret lies encrypted, bound to its person, and is told once, while it is being set up; failures count
-like wrong passwords. Whoever has a factor gives a code at every desk sign-in, with or without the role that asked.
+Guarantees: a code is accepted once, also when it comes twice at the same moment. The clock may be one step off either
+way. The secret is stored encrypted and bound to its person, and shown once, during setup. Failures count like wrong
+passwords. Whoever has a factor gives a code at every desk sign-in, also after losing the role that requires it.
 """
 
 import hmac
 import os
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
@@ -24,10 +24,11 @@ from backend.core.keys import Keys
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor
 from backend.law.catalogue import law
-from backend.people.sessions import count_attempt, prove_again
+from backend.people.sessions import count_attempt, forget_failures, prove_again
+from backend.people.tables import DeskSession, SecondFactor
 
-ASKED_OF = frozenset({"inspector", "administrator"})
-STEP = 30  # seconds, and six digits: RFC 6238's own values, the only ones that every authenticator app knows
+REQUIRED_FOR = frozenset({"inspector", "administrator"})
+STEP = 30  # seconds; with six digits, the values of RFC 6238 that every authenticator app supports
 ISSUER = "Fujing"
 NONCE = 12
 log = structlog.get_logger()
@@ -36,7 +37,7 @@ BEGIN = """
 INSERT INTO second_factor AS f (person, kid, secret) VALUES ($1, $2, $3)
 ON CONFLICT (person) DO UPDATE SET kid = $2, secret = $3 WHERE f.confirmed_at IS NULL
 """
-KEPT = (
+FACTOR = (
     "SELECT kid, secret, confirmed_at, last_step FROM second_factor WHERE person = $1 AND secret IS NOT NULL FOR UPDATE"
 )
 END_OTHERS = """
@@ -49,19 +50,19 @@ SELECT p.id, p.organ FROM person p WHERE p.badge = $1 AND p.organ IN (SELECT org
 
 
 class NewFactor(msgspec.Struct, frozen=True):
-    """A secret for the authenticator app: the address to type or open, and the same as a QR code. Told this once."""
+    """A secret for the authenticator app. It is shown this once."""
 
-    otpauth_uri: str
-    qr_svg: str
+    otpauth_uri: Annotated[str, msgspec.Meta(description="the secret, as an address that authenticator apps open")]
+    qr_svg: Annotated[str, msgspec.Meta(description="the same address as a QR code: an SVG element")]
 
 
-def asked_of(actor: Actor) -> bool:
-    """Whether a role that this person holds today asks for a second factor."""
-    return any(role.role in ASKED_OF for role in actor.roles)
+def is_required(actor: Actor) -> bool:
+    """Whether a role that this person has today requires a second factor."""
+    return any(role.role in REQUIRED_FOR for role in actor.roles)
 
 
 async def begin(keys: Keys, actor: Actor, password: str, now: datetime) -> NewFactor:
-    """A new secret, which counts for nothing until it is confirmed; an earlier one not confirmed is forgotten.
+    """Make a new secret. It is not in use until it is confirmed, and replaces an unconfirmed one.
 
     Raises Refusal `sign_in_refused`, `too_many_attempts`, `factor_stands`.
     """
@@ -69,55 +70,55 @@ async def begin(keys: Keys, actor: Actor, password: str, now: datetime) -> NewFa
     secret = pyotp.random_base32()
     kid, sealed = _encrypted(keys, actor.person, secret)
     async with tx():
-        await execute("DELETE FROM sign_in_attempt WHERE badge = $1", actor.badge)
+        await forget_failures(actor.badge)
         if not rows_touched(await execute(BEGIN, actor.person, kid, sealed)):
             raise Refusal("factor_stands")
-        await _tell(now, "me/totp", actor, actor.person, actor.organ)
+        await _journal(now, "me/totp", actor, actor.person, actor.organ)
     uri = pyotp.TOTP(secret).provisioning_uri(name=actor.badge, issuer_name=ISSUER)
     return NewFactor(uri, segno.make(uri, error="m").svg_inline(scale=4))
 
 
 async def confirm(keys: Keys, actor: Actor, code: str, now: datetime) -> None:
-    """The first code: from now on the factor counts, this session has given it, and every other one at a desk ends.
+    """Take the first code. The factor is in use from now on; every other desk session of the person ends.
 
     Raises Refusal `too_many_attempts`, `no_factor_begun`, `factor_stands`, `code_refused`.
     """
     await count_attempt(actor.badge, f"session {actor.session}")
     async with tx():
-        kept = await first(KEPT, actor.person)
-        if kept is None:
+        row = await first(FACTOR, actor.person)
+        if row is None:
             raise Refusal("no_factor_begun")
-        if kept["confirmed_at"] is not None:
+        if row["confirmed_at"] is not None:
             raise Refusal("factor_stands")
-        step = _step_of(keys, actor.person, kept, code, now)
-        await execute(
-            "UPDATE second_factor SET confirmed_at = $2, last_step = $3 WHERE person = $1", actor.person, now, step
+        step = _step_of(keys, actor.person, row, code, now)
+        await SecondFactor.update({SecondFactor.confirmed_at: now, SecondFactor.last_step: step}).where(
+            SecondFactor.person == actor.person
         )
-        await execute("UPDATE desk_session SET factor_given = true WHERE session = $1", actor.session)
+        await DeskSession.update({DeskSession.factor_given: True}).where(DeskSession.session == actor.session)
         await execute(END_OTHERS, actor.person, now, actor.session)
-        await execute("DELETE FROM sign_in_attempt WHERE badge = $1", actor.badge)
-        await _tell(now, "me/totp-confirm", actor, actor.person, actor.organ)
+        await forget_failures(actor.badge)
+        await _journal(now, "me/totp-confirm", actor, actor.person, actor.organ)
 
 
 async def take(keys: Keys, person: UUID, code: str | None, now: datetime) -> bool:
-    """Take the code of a sign-in, in its transaction; False where this person has no factor to give.
+    """Check the code of a sign-in, in its transaction. Returns False where the person has no factor.
 
     Raises Refusal `code_needed`, `code_refused`.
     """
-    kept = await first(KEPT, person)
-    if kept is None or kept["confirmed_at"] is None:
+    row = await first(FACTOR, person)
+    if row is None or row["confirmed_at"] is None:
         return False
     if code is None:
         raise Refusal("code_needed")
-    step = _step_of(keys, person, kept, code, now)
-    await execute("UPDATE second_factor SET last_step = $2 WHERE person = $1", person, step)
+    step = _step_of(keys, person, row, code, now)
+    await SecondFactor.update({SecondFactor.last_step: step}).where(SecondFactor.person == person)
     return True
 
 
 async def reset(actor: Actor, badge: str, now: datetime) -> None:
-    """Take the factor from somebody who lost it; they set up another at their next sign-in.
+    """Remove the factor of a person who lost it. They set up another one at their next sign-in.
 
-    Raises Refusal `not_for_your_role`, `own_matter`, `unknown_person` where no role of the administrator reaches them.
+    Raises Refusal `not_for_your_role`, `own_matter`; `unknown_person`, also outside the administrator's organs.
     """
     reach = [role.organ for role in actor.roles if role.role == "administrator"]
     if not reach:
@@ -127,50 +128,55 @@ async def reset(actor: Actor, badge: str, now: datetime) -> None:
     person = await first(PERSON_UNDER, badge, reach)
     if person is None:
         raise Refusal("unknown_person")
-    await take_away(person["id"], person["organ"], now, actor)
+    await remove(person["id"], person["organ"], now, actor)
 
 
-async def take_away(person: UUID, organ: str, now: datetime, by: Actor | None = None) -> None:
-    """Empty the factor, and end every session that this person has at a desk. `by`: nobody, on the server itself."""
+async def remove(person: UUID, organ: str, now: datetime, by: Actor | None = None) -> None:
+    """Remove the factor, and end every desk session of this person. `by`: None on the server's command line."""
     async with tx():
-        await execute(
-            "UPDATE second_factor SET kid = NULL, secret = NULL, confirmed_at = NULL, last_step = NULL "
-            "WHERE person = $1", person,
-        )  # fmt: skip
+        await SecondFactor.update(
+            {
+                SecondFactor.kid: None,
+                SecondFactor.secret: None,
+                SecondFactor.confirmed_at: None,
+                SecondFactor.last_step: None,
+            }
+        ).where(SecondFactor.person == person)
         await execute(END_OTHERS, person, now, None)
-        await _tell(now, "people/totp-reset", by, person, organ)
+        await _journal(now, "people/totp-reset", by, person, organ)
 
 
 def matching_step(secret: str, code: str, at: float, drift: int, after: int | None) -> int | None:
-    """The time step whose code this is, no more than `drift` steps from now and later than `after`. Pure.
+    """The time step of this code: at most `drift` steps from now, and later than `after`. None: no such step. Pure.
 
-    Every step is compared whole, whichever matches.
+    Takes the same time whichever step matches.
     """
-    here, totp, found = int(at) // STEP, pyotp.TOTP(secret, interval=STEP), None
-    for step in range(here - drift, here + drift + 1):
+    current, totp, match = int(at) // STEP, pyotp.TOTP(secret, interval=STEP), None
+    for step in range(current - drift, current + drift + 1):
         same = hmac.compare_digest(totp.generate_otp(step).encode(), code.encode())
         if same and (after is None or step > after):
-            found = step
-    return found
+            match = step
+    return match
 
 
-def _step_of(keys: Keys, person: UUID, kept: Any, code: str, now: datetime) -> int:
-    secret = _decrypted(keys, person, kept["kid"], kept["secret"])
-    step = matching_step(secret, code, now.timestamp(), law().count("code_drift"), kept["last_step"])
+def _step_of(keys: Keys, person: UUID, row: Any, code: str, now: datetime) -> int:
+    """The time step of the code. Raises Refusal `code_refused`."""
+    secret = _decrypted(keys, person, row["kid"], row["secret"])
+    step = matching_step(secret, code, now.timestamp(), law().count("code_drift"), row["last_step"])
     if step is None:
         raise Refusal("code_refused")
     return step
 
 
 def _encrypted(keys: Keys, person: UUID, secret: str) -> tuple[str, bytes]:
-    """AES-256-GCM, with the person as associated data: copied to another person's row, it opens nothing."""
+    """AES-256-GCM with the person as associated data: it cannot be decrypted in another person's row."""
     kid, key = keys.factor.newest()
     nonce = os.urandom(NONCE)
     return kid, nonce + AESGCM(key).encrypt(nonce, secret.encode(), person.bytes)
 
 
 def _decrypted(keys: Keys, person: UUID, kid: str, sealed: bytes) -> str:
-    """Raises Refusal `code_refused` where the key is gone or the row was altered; only a reset helps then."""
+    """The secret. Raises Refusal `code_refused` where the key is lost or the row was altered: then reset the factor."""
     key = keys.factor.get(kid)
     try:
         if key is None:
@@ -181,7 +187,7 @@ def _decrypted(keys: Keys, person: UUID, kid: str, sealed: bytes) -> str:
         raise Refusal("code_refused") from None
 
 
-async def _tell(now: datetime, verb: str, by: Actor | None, person: UUID, organ: str) -> None:
+async def _journal(now: datetime, verb: str, by: Actor | None, person: UUID, organ: str) -> None:
     actor, device = (by.person, by.device) if by else (None, None)
     await journal.append(
         journal.Line(at=now, verb=verb, outcome="done", organ=organ, actor=actor, device=device, subjects=[person])

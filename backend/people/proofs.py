@@ -1,11 +1,11 @@
-"""What proves that a request comes from the device that it says: DPoP (RFC 9449) with a digest of the body.
+"""Proofs that a request comes from a certain device: DPoP (RFC 9449), with a digest of the body.
 
-Guarantees: ES256 by a public P-256 key and nothing else; a proof is good for one method, one path, one body and one
-token, once, and no longer than the server's nonce in it. The device's clock is never asked: `iat` must be there and may
-say anything. Reading a proof touches no database; that it is not used twice is for whoever looks the actor up.
+Guarantees: only ES256 with a public P-256 key. A proof is good for one method, one path, one body and one token, once,
+and not longer than the server's nonce in it. The device's clock is not trusted: `iat` must be present and may have any
+value. Reading a proof touches no database; whoever looks up the actor checks that it is used once.
 
-What of `htu` is compared: the path, always, for behind a proxy the server does not know by which name it was called;
-scheme and host too where the settings tell the public address. Query and fragment are not (RFC 9449 §4.3).
+Of `htu`, the path is always compared: behind a proxy the server does not know the name it was called by. Scheme and
+host are compared where the settings give the public address. Query and fragment are not compared (RFC 9449 §4.3).
 """
 
 import base64
@@ -36,16 +36,16 @@ Short = Annotated[str, msgspec.Meta(max_length=100)]
 
 
 class Jwk(msgspec.Struct, frozen=True, kw_only=True):
-    """A device's public key (RFC 7517): P-256. Other members are passed over."""
+    """A device's public key (RFC 7517), P-256. Other members are ignored."""
 
     kty: Annotated[str, msgspec.Meta(max_length=100, description="`EC`")]
     crv: Annotated[str, msgspec.Meta(max_length=100, description="`P-256`")]
-    x: Annotated[str, msgspec.Meta(max_length=100, description="32 bytes, base64url")]
-    y: Annotated[str, msgspec.Meta(max_length=100, description="32 bytes, base64url")]
-    d: Annotated[Any, msgspec.Meta(description="never: a private key is refused")] = None
+    x: Annotated[str, msgspec.Meta(max_length=100, description="x coordinate: 32 bytes, base64url")]
+    y: Annotated[str, msgspec.Meta(max_length=100, description="y coordinate: 32 bytes, base64url")]
+    d: Annotated[Any, msgspec.Meta(description="must be absent: a private key is refused")] = None
 
     def public_key(self) -> ec.EllipticCurvePublicKey:
-        """Raises Refusal `key_unfit` where it is private, of another curve, or no point of the curve."""
+        """The key. Raises Refusal `key_unfit` where it is private, of another curve, or no point on the curve."""
         if (self.kty, self.crv, self.d) != (KTY, CURVE, None):
             raise Refusal("key_unfit")
         try:
@@ -55,17 +55,17 @@ class Jwk(msgspec.Struct, frozen=True, kw_only=True):
             raise Refusal("key_unfit") from error
 
     def public(self) -> dict[str, str]:
-        """The members that make the key, and no others."""
+        """The members that define the key."""
         return {"crv": self.crv, "kty": self.kty, "x": self.x, "y": self.y}
 
     @property
     def thumbprint(self) -> str:
-        """RFC 7638: the digest of the members in order."""
+        """The thumbprint of the key (RFC 7638)."""
         return digest(msgspec.json.encode(self.public(), order="sorted"))
 
 
 class Proof(msgspec.Struct, frozen=True, kw_only=True):
-    """What a proof says, once it held. `aging`: its nonce will soon be too old, and the answer brings a fresh one."""
+    """The content of a valid proof. `aging`: its nonce expires soon, so the answer brings a new one."""
 
     jkt: str
     jti: str
@@ -74,11 +74,11 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def id(self) -> UUID:
-        """The same for the same key and jti."""
+        """A digest of key and jti."""
         return UUID(bytes=hashlib.sha256(f"{self.jkt} {self.jti}".encode()).digest()[:16])
 
     def covers(self, body: bytes) -> None:
-        """Raises Refusal `proof_elsewhere` where the body, as it was sent, is not what was signed."""
+        """Check the digest of the body as it was sent. Raises Refusal `proof_elsewhere`."""
         if self.body_sha256 != (digest(body) if body else None):
             raise Refusal("proof_elsewhere")
 
@@ -104,32 +104,33 @@ _headers, _claims = msgspec.json.Decoder(_Header), msgspec.json.Decoder(_Claims)
 
 
 class Nonces:
-    """The server's nonces: an HMAC over a window of time, the same on every worker, so that none is kept.
+    """The server's nonces: an HMAC of a time window, the same on every worker, so none is stored.
 
-    A window is half of the life; a nonce holds in its own and in the next, and in the one before, for another server's
-    clock may be ahead a little.
+    A window is half of a nonce's life. A nonce is valid in its own window, in the next one, and in the one before,
+    because another server's clock may be a little ahead.
     """
 
     def __init__(self, ring: KeyRing) -> None:
         self._ring = ring
 
     def fresh(self, now: datetime) -> str:
+        """The nonce of the current window."""
         kid, key = self._ring.newest()
         return _nonce(kid, key, _window(now))
 
     def age(self, nonce: str, now: datetime) -> int | None:
-        """How many windows ago it was made; None where it is not ours or too old."""
+        """How many windows ago the nonce was made; None where it is not ours or too old."""
         kid, _, rest = nonce.partition(".")
         key, (number, _, _) = self._ring.get(kid), rest.partition(".")
         if key is None or not (number.isascii() and number.isdigit() and len(number) < 20):
             return None
         age = _window(now) - int(number)
-        held = hmac.compare_digest(nonce.encode(), _nonce(kid, key, int(number)).encode())
-        return age if held and -1 <= age <= 1 else None
+        is_ours = hmac.compare_digest(nonce.encode(), _nonce(kid, key, int(number)).encode())
+        return age if is_ours and -1 <= age <= 1 else None
 
 
 class ProofReader:
-    """Checks proofs; a device's header is the same each time, so its key is imported once, in bounded memory."""
+    """Checks proofs. A device always sends the same header, so its key is imported once, in bounded memory."""
 
     def __init__(self, ring: KeyRing, public_url: str | None = None) -> None:
         self.nonces = Nonces(ring)
@@ -137,60 +138,64 @@ class ProofReader:
         self._known: dict[str, tuple[str, ec.EllipticCurvePublicKey]] = {}
 
     def read(self, proof: str, method: str, path: str, now: datetime, token: str | None = None) -> Proof:
-        """Raises Refusal `proof_invalid`, `proof_elsewhere`, `use_dpop_nonce`. `path` as the server decoded it."""
+        """Check a proof for this request. `path`: as the server decoded it.
+
+        Raises Refusal `proof_invalid`, `proof_elsewhere`, `use_dpop_nonce`.
+        """
         try:
             signed, _, signature = proof.rpartition(".")
             header, _, payload = signed.partition(".")
             if len(proof) > PROOF_CEILING:
                 raise Refusal("proof_invalid")
-            jkt, key = self._known.get(header) or self._learn(header)
+            jkt, key = self._known.get(header) or self._import(header)
             claims = _claims.decode(decoded(payload))
             age = self.nonces.age(claims.nonce, now)
             if age is None:
                 raise Refusal("use_dpop_nonce")
             if not ES256.verify(signed.encode(), key, decoded(signature)):
                 raise Refusal("proof_invalid")
-            scheme_host, asked = _split(claims.htu)
+            scheme_host, proof_path = _split(claims.htu)
         except (msgspec.MsgspecError, ValueError, jwt.PyJWTError) as error:
             raise Refusal("proof_invalid") from error
-        if claims.htm != method or asked != path or self._origin not in (None, scheme_host):
+        if claims.htm != method or proof_path != path or self._origin not in (None, scheme_host):
             raise Refusal("proof_elsewhere")
         if token is not None and not hmac.compare_digest(claims.ath.encode(), digest(token.encode()).encode()):
             raise Refusal("proof_invalid")
         return Proof(jkt=jkt, jti=claims.jti, body_sha256=claims.body_sha256, aging=age > 0)
 
-    def _learn(self, text: str) -> tuple[str, ec.EllipticCurvePublicKey]:
+    def _import(self, text: str) -> tuple[str, ec.EllipticCurvePublicKey]:
+        """Thumbprint and key of a header. Raises Refusal `proof_invalid`."""
         header = _headers.decode(decoded(text))
         if (header.typ, header.alg, header.crit) != (TYPE, ALGORITHM, None):
             raise Refusal("proof_invalid")
         try:
-            found = header.jwk.thumbprint, header.jwk.public_key()
+            imported = header.jwk.thumbprint, header.jwk.public_key()
         except Refusal as refusal:
             raise Refusal("proof_invalid") from refusal
         if len(self._known) >= HEADERS_CEILING:
             self._known.clear()
-        self._known[text] = found
-        return found
+        self._known[text] = imported
+        return imported
 
 
 def digest(content: bytes) -> str:
-    """SHA-256 in base64url, as thumbprints, `ath` and `body_sha256` have it."""
+    """SHA-256 in base64url, the form of thumbprints, `ath` and `body_sha256`."""
     return base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
 
 
 def decoded(text: str) -> bytes:
-    """Base64url without padding (RFC 7515), strictly. Raises ValueError."""
+    """Decode base64url without padding (RFC 7515), strictly. Raises ValueError."""
     if "=" in text or "+" in text or "/" in text:
         raise binascii.Error("not base64url")
     return base64.b64decode(text.encode("ascii") + b"=" * (-len(text) % 4), altchars=b"-_", validate=True)
 
 
 def _coordinate(text: str) -> bytes:
-    """32 bytes in the one spelling that base64url has for them: one key has one thumbprint. Raises ValueError."""
-    found = decoded(text)
-    if len(found) != COORDINATE or base64.urlsafe_b64encode(found).rstrip(b"=").decode() != text:
+    """Decode 32 bytes, in their only base64url spelling, so that a key has one thumbprint. Raises ValueError."""
+    coordinate = decoded(text)
+    if len(coordinate) != COORDINATE or base64.urlsafe_b64encode(coordinate).rstrip(b"=").decode() != text:
         raise ValueError("not a coordinate")
-    return found
+    return coordinate
 
 
 def _window(now: datetime) -> int:
@@ -203,7 +208,7 @@ def _nonce(kid: str, key: bytes, window: int) -> str:
 
 
 def _split(htu: str) -> tuple[tuple[str, str, int | None], str]:
-    """Scheme, host and port, and the path. Raises ValueError."""
+    """The origin (scheme, host, port) and the path. Raises ValueError."""
     return _origin(htu), unquote(urlsplit(htu).path, errors="strict")
 
 

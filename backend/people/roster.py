@@ -1,6 +1,6 @@
-"""Reads a roster from CSV and brings the tables in line with it.
+"""Imports a roster from CSV: reads the file, and brings the tables in line with it.
 
-One file holds five kinds of record, one a line, in the columns `record,code,name,kind,organ,from,until`:
+A file has five kinds of record, one for each line, in the columns `record,code,name,kind,organ,from,until`:
 
     organ          code (12 digits), name, organ = its parent
     person         code = badge, name, organ, from, until,
@@ -10,10 +10,10 @@ One file holds five kinds of record, one a line, in the columns `record,code,nam
     device         code = serial, name, kind (handheld, desk, dock), organ
 
 A docking station is a person of kind dock: `person,DOCK-01,采集工作站,dock,330102010000,2026-01-01,`. It signs in with
-a password like anybody and brings in footage for the wearers of its organ and those below it.
+a password and brings in footage for the wearers of its organ and those below it.
 
-Guarantees: all of it or nothing; every bad line is named with its number and a reason; the same file again changes
-nothing.
+Guarantees: everything is imported or nothing. Every bad line is reported with its number and a reason. Importing the
+same file again changes nothing.
 """
 
 import csv
@@ -25,7 +25,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from backend.core.database import execute, fetch, first, tx, value
+from backend.core.database import execute, fetch, rows_touched, tx
+from backend.people.tables import Organ, Person
 
 T = TypeVar("T")
 COLUMNS = ["record", "code", "name", "kind", "organ", "from", "until"]
@@ -39,14 +40,14 @@ KINDS = {
     "device": {"handheld", "desk", "dock"},
 }
 CODES = {"organ": ORGAN, "person": BADGE, "role": BADGE, "qualification": BADGE, "device": SERIAL}
-DEEPEST = 12  # as the table says
+DEEPEST = 12  # levels of organs; the table has the same limit
 DATED = {"person", "role", "qualification"}
 NAMED = {"organ", "person", "device"}
 IN_ORGAN = {"person", "role", "device"}
 
 
 class RosterError(Exception):
-    """A roster that was not taken. `lines`: (line number, reason), every bad one."""
+    """The roster was not imported. `lines`: (line number, reason) of every bad line."""
 
     def __init__(self, lines: Sequence[tuple[int, str]]) -> None:
         super().__init__(f"{len(lines)} bad lines; nothing was imported")
@@ -54,7 +55,7 @@ class RosterError(Exception):
 
 
 class RosterRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One line that reads well by itself."""
+    """One valid line."""
 
     line: int
     record: str
@@ -67,21 +68,21 @@ class RosterRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read(text: str) -> list[RosterRow]:
-    """The rows of a roster. Raises RosterError with every line that does not read well."""
+    """Read the rows of a roster. Raises RosterError with every bad line."""
     seen: dict[tuple[str, ...], int] = {}
 
-    def once(line: int, told: dict[str, str]) -> RosterRow:
-        row = _row(line, told)
-        _once(row, seen)
+    def read_row(line: int, cells: dict[str, str]) -> RosterRow:
+        row = _row(line, cells)
+        _check_unique(row, seen)
         return row
 
-    return csv_rows(text, COLUMNS, once)
+    return csv_rows(text, COLUMNS, read_row)
 
 
 def csv_rows(text: str, columns: list[str], row_of: Callable[[int, dict[str, str]], T]) -> list[T]:
-    """Each line of a CSV file as `row_of` reads it, which raises ValueError with a reason.
+    """Read each line of a CSV file by `row_of`, which raises ValueError with a reason for a bad line.
 
-    Raises RosterError with every line that does not read well.
+    Raises RosterError with every bad line.
     """
     reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")), strict=True)
     rows: list[T] = []
@@ -91,7 +92,7 @@ def csv_rows(text: str, columns: list[str], row_of: Callable[[int, dict[str, str
             raise RosterError([(1, f"the first line must be {','.join(columns)}")])
         for cells in reader:
             try:
-                rows.append(row_of(reader.line_num, _told(cells, columns)))
+                rows.append(row_of(reader.line_num, _stripped(cells, columns)))
             except ValueError as error:
                 bad.append((reader.line_num, str(error)))
     except csv.Error as error:
@@ -101,24 +102,24 @@ def csv_rows(text: str, columns: list[str], row_of: Callable[[int, dict[str, str
     return rows
 
 
-def _told(cells: dict[Any, Any], columns: list[str]) -> dict[str, str]:
+def _stripped(cells: dict[Any, Any], columns: list[str]) -> dict[str, str]:
     if None in cells or None in cells.values():
         raise ValueError(f"needs {len(columns)} columns")
     return {column: cells[column].strip() for column in columns}
 
 
-def _row(line: int, told: dict[str, str]) -> RosterRow:
-    record = told["record"]
+def _row(line: int, cells: dict[str, str]) -> RosterRow:
+    record = cells["record"]
     if record not in CODES:
         raise ValueError(f"record must be one of {', '.join(CODES)}")
-    if not CODES[record].fullmatch(told["code"]):
+    if not CODES[record].fullmatch(cells["code"]):
         raise ValueError(f"code of a {record} must match {CODES[record].pattern}")
-    if record in NAMED and not (0 < len(told["name"]) <= 120 and told["name"].isprintable()):
+    if record in NAMED and not (0 < len(cells["name"]) <= 120 and cells["name"].isprintable()):
         raise ValueError("name is missing, too long or has control characters")
-    _check_kind(record, told["kind"])
-    if (record in IN_ORGAN or told["organ"]) and not ORGAN.fullmatch(told["organ"]):
+    _check_kind(record, cells["kind"])
+    if (record in IN_ORGAN or cells["organ"]) and not ORGAN.fullmatch(cells["organ"]):
         raise ValueError("organ must be a code of 12 digits")
-    return _dated(line, record, told)
+    return _dated(line, record, cells)
 
 
 def _check_kind(record: str, kind: str) -> None:
@@ -128,14 +129,14 @@ def _check_kind(record: str, kind: str) -> None:
         raise ValueError("kind of a qualification must be a code like first_aid")
 
 
-def _dated(line: int, record: str, told: dict[str, str]) -> RosterRow:
-    start, end = (_date(told[column], column) for column in ("from", "until"))
+def _dated(line: int, record: str, cells: dict[str, str]) -> RosterRow:
+    start, end = (_date(cells[column], column) for column in ("from", "until"))
     if record in DATED and start is None:
         raise ValueError("from is missing (YYYY-MM-DD)")
     if start is not None and end is not None and end < start:
         raise ValueError("until is before from")
     return RosterRow(
-        line=line, record=record, code=told["code"], name=told["name"], kind=told["kind"], organ=told["organ"],
+        line=line, record=record, code=cells["code"], name=cells["name"], kind=cells["kind"], organ=cells["organ"],
         valid_from=start, valid_until=end,
     )  # fmt: skip
 
@@ -149,7 +150,7 @@ def _date(text: str, column: str) -> date | None:
         raise ValueError(f"{column} must be a date like 2026-03-01") from None
 
 
-def _once(row: RosterRow, seen: dict[tuple[str, ...], int]) -> None:
+def _check_unique(row: RosterRow, seen: dict[tuple[str, ...], int]) -> None:
     key: tuple[str, ...] = (row.record, row.code)
     if row.record in ("role", "qualification"):
         key += (row.kind, row.organ, str(row.valid_from))
@@ -159,9 +160,9 @@ def _once(row: RosterRow, seen: dict[tuple[str, ...], int]) -> None:
 
 
 async def bring_in(rows: Sequence[RosterRow]) -> dict[str, int]:
-    """Bring the tables in line with the rows. Returns how many were changed, by record.
+    """Bring the tables in line with the rows. Returns the number of changes, by kind of record.
 
-    Raises RosterError with every line that names an organ or person that is nowhere.
+    Raises RosterError with every line that names an unknown organ or person.
     """
     async with tx():
         await execute("SELECT pg_advisory_xact_lock(hashtext('fujing roster'))")
@@ -169,15 +170,16 @@ async def bring_in(rows: Sequence[RosterRow]) -> dict[str, int]:
         changed = dict.fromkeys(CODES, 0)
         for row in sorted(rows, key=lambda row: _order(row, depths)):
             status = await execute(*PUT[row.record](row, depths))
-            changed[row.record] += int(status.rsplit(" ", 1)[-1])
-        await execute(DEEPEN, list(depths), list(depths.values()))
+            changed[row.record] += rows_touched(status)
+        await execute(UPDATE_DEPTHS, list(depths), list(depths.values()))
         return changed
 
 
-DEEPEN = """
+# Organs that moved because one above them moved.
+UPDATE_DEPTHS = """
 UPDATE organ SET depth = d.depth FROM unnest($1::text[], $2::int[]) AS d(code, depth)
 WHERE organ.code = d.code AND organ.depth <> d.depth
-"""  # organs that moved along with one above them
+"""
 
 
 def _order(row: RosterRow, depths: dict[str, int]) -> tuple[int, int]:
@@ -185,10 +187,10 @@ def _order(row: RosterRow, depths: dict[str, int]) -> tuple[int, int]:
 
 
 async def _check_references(rows: Sequence[RosterRow]) -> dict[str, int]:
-    """The depth of every organ, old and new."""
-    parents = {row["code"]: row["parent"] for row in await fetch("SELECT code, parent FROM organ")}
+    """The depth of every organ, known or new. Raises RosterError with every line that names an unknown one."""
+    parents = {row["code"]: row["parent"] for row in await Organ.select(Organ.code, Organ.parent)}
     parents |= {row.code: row.organ or None for row in rows if row.record == "organ"}
-    badges = {row["badge"] for row in await fetch("SELECT badge FROM person")}
+    badges = {row["badge"] for row in await Person.select(Person.badge)}
     badges |= {row.code for row in rows if row.record == "person"}
     depths, bad = _depths(parents), []
     for row in rows:
@@ -206,7 +208,7 @@ async def _check_references(rows: Sequence[RosterRow]) -> dict[str, int]:
 
 
 def _depths(parents: dict[str, str | None]) -> dict[str, int]:
-    """How deep each organ stands; one in a circle, or under one, has no depth."""
+    """The level of each organ. An organ in a circle, or under one, has no level."""
     depths: dict[str, int] = {}
     level = [code for code, parent in parents.items() if parent is None]
     depth = 0
@@ -217,7 +219,7 @@ def _depths(parents: dict[str, str | None]) -> dict[str, int]:
     return depths
 
 
-Put = Callable[[RosterRow, dict[str, int]], tuple[Any, ...]]
+Upsert = Callable[[RosterRow, dict[str, int]], tuple[Any, ...]]
 
 
 def _put_organ(row: RosterRow, depths: dict[str, int]) -> tuple[Any, ...]:
@@ -264,7 +266,7 @@ def _put_device(row: RosterRow, _: dict[str, int]) -> tuple[Any, ...]:
     return sql, row.code, row.name, row.kind, row.organ
 
 
-PUT: dict[str, Put] = {
+PUT: dict[str, Upsert] = {
     "organ": _put_organ,
     "person": _put_person,
     "role": _put_role,
@@ -274,7 +276,7 @@ PUT: dict[str, Put] = {
 
 
 async def without_password() -> list[str]:
-    """Badges of persons who cannot sign in yet."""
+    """Badges of persons who have no password yet."""
     rows = await fetch(
         "SELECT badge FROM person p WHERE NOT EXISTS (SELECT FROM credential c WHERE c.person = p.id) ORDER BY badge"
     )
@@ -283,9 +285,10 @@ async def without_password() -> list[str]:
 
 async def person_id_of(badge: str) -> Any:
     """The id of the person with this badge, or None."""
-    return await value("SELECT id FROM person WHERE badge = $1", badge)
+    row = await Person.select(Person.id).where(Person.badge == badge).first()
+    return row and row["id"]
 
 
 async def person_row(badge: str) -> Any:
-    """The person with this badge, their id and organ, or None."""
-    return await first("SELECT id, organ FROM person WHERE badge = $1", badge)
+    """Id and organ of the person with this badge, or None."""
+    return await Person.select(Person.id, Person.organ).where(Person.badge == badge).first()

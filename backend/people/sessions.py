@@ -1,10 +1,14 @@
-"""Sessions: who acts, proved by a password once and by tokens afterwards.
+"""Sessions: who acts, proved once by a password and then by tokens.
 
-Guarantees: a guess counts before it is looked at; an unknown badge costs as much time as a wrong password; the
-successor of a refresh token is derived, so an honest retry gets the same one until it is used, and the use of a spent
-token, or of anybody's by another key than its own, ends the family. A session on a device is opened, used and renewed
-with proofs by the device's key (proofs.py) and nothing else; a proof is taken once, whichever worker it reaches.
-Revoking a device ends no session: it is quarantined from the next request on. See docs/adr/0015.
+Guarantees:
+- An attempt is counted before the password is checked. An unknown badge takes as long as a wrong password.
+- The next refresh token is derived from the session and a number, so a retry gets the same token until it is used.
+- A used refresh token, or one sent with another key than its own, ends the session.
+- A session on a device is opened, used and renewed only with proofs by the device's key (proofs.py). A proof is
+  accepted once, whichever worker gets it.
+- Revoking a device ends no session: the session is quarantined from the next request on.
+
+See docs/adr/0015.
 """
 
 import asyncio
@@ -12,6 +16,7 @@ import hashlib
 import hmac
 import secrets
 from datetime import UTC, datetime
+from typing import Annotated
 from uuid import UUID, uuid4
 
 import jwt
@@ -27,38 +32,41 @@ from backend.core.refusals import Refusal
 from backend.core.verb import Actor, Role
 from backend.law.catalogue import law
 from backend.people.proofs import Proof
+from backend.people.tables import Credential, Session, SignInAttempt
 
 ISSUER = "fujing"
 HASHER = PasswordHasher()
-NOBODY = HASHER.hash(secrets.token_urlsafe())
-AT_ONCE = asyncio.Semaphore(4)  # each hash takes 64 MiB
+HASH_OF_NOBODY = HASHER.hash(secrets.token_urlsafe())
+HASHING = asyncio.Semaphore(4)  # hashes at the same time; each takes 64 MiB
 PASSWORD_FLOOR = 10
-KNOWN_CEILING = 20_000
+VERIFIED_CEILING = 20_000
 
 
 class Tokens(msgspec.Struct, frozen=True, kw_only=True):
-    """An access token for the Authorization header, and the refresh token for the next one."""
+    """An access token, and the refresh token for the next one."""
 
-    access_token: str
-    refresh_token: str
-    expires_in: int
-    session_ends_at: datetime
-    token_type: str = "DPoP"  # noqa: S105
+    access_token: Annotated[
+        str, msgspec.Meta(description="for the header `Authorization: DPoP …`; a JWT bound to the device's key")
+    ]
+    refresh_token: Annotated[str, msgspec.Meta(description="use it once for the next pair; a retry gets the same pair")]
+    expires_in: Annotated[int, msgspec.Meta(description="seconds until the access token expires")]
+    session_ends_at: Annotated[datetime, msgspec.Meta(description="when the session ends; then sign in again")]
+    token_type: Annotated[str, msgspec.Meta(description="always DPoP")] = "DPoP"  # noqa: S105
 
 
 class Claims(msgspec.Struct, frozen=True):
-    """What an access token says, once its signature held."""
+    """The claims of an access token whose signature is valid."""
 
     session: UUID
     expires_at: float
     jkt: str
 
 
-OPEN = f"""
+CREDENTIAL = f"""
 SELECT p.id, p.organ, c.password_hash FROM person p JOIN credential c ON c.person = p.id
 WHERE p.badge = $1 AND p.serves_from <= {TODAY} AND coalesce(p.serves_until >= {TODAY}, true)
 """  # noqa: S608
-KEY = """
+KEY_IN_FORCE = """
 SELECT k.id, k.device, d.revoked_at FROM device_key k JOIN device d ON d.id = k.device
 WHERE k.jkt = $1 AND k.ended_at IS NULL
 """
@@ -74,15 +82,15 @@ WHERE s.id = {{session}} AND s.ended_at IS NULL AND s.ends_at > now() AND k.ende
     AND p.serves_from <= {TODAY} AND coalesce(p.serves_until >= {TODAY}, true)
 """  # noqa: S608
 ACTOR = ACTING.format(session="$1")
-STILL = f"""
+STILL_ACTING = f"""
 {ACTOR} AND NOT EXISTS (SELECT FROM desk_session w WHERE w.session = s.id AND w.seen_at <= now() - $2::interval)
 """
-# The proof is spent by the statement that looks the actor up: one round trip, whatever the number of workers.
-SPENDING = f"""
+# One statement spends the proof and finds the actor: one round trip, and one acceptance among all workers.
+SPEND_AND_FIND_ACTOR = f"""
 WITH spent AS ({SPEND.replace("$1", "$2")}), actor AS ({ACTOR})
 SELECT actor.*, EXISTS (SELECT FROM spent) AS fresh FROM actor
 """  # noqa: S608
-RENEWED = """
+REFRESHED_SESSION = """
 SELECT s.*, p.organ, k.jkt FROM session s JOIN person p ON p.id = s.person LEFT JOIN device_key k ON k.id = s.device_key
 WHERE s.id = $1 FOR UPDATE OF s
 """
@@ -90,9 +98,9 @@ FAILURES = """
 SELECT count(*) FILTER (WHERE badge = $1) AS account, count(*) FILTER (WHERE address = $2) AS address
 FROM sign_in_attempt WHERE at > now() - $3::interval AND (badge = $1 OR address = $2)
 """
-COUNTED = "INSERT INTO sign_in_attempt (badge, address, at) VALUES ($1, $2, now()) RETURNING id"
-# Who has a second factor may have guessed codes among the failures: only the right code forgets those.
-FORGIVEN = """
+COUNT_ATTEMPT = "INSERT INTO sign_in_attempt (badge, address, at) VALUES ($1, $2, now()) RETURNING id"
+# For a person with a second factor only this attempt is deleted: the others may be guesses at the code.
+FORGET_ATTEMPT = """
 DELETE FROM sign_in_attempt a WHERE a.id = $2 OR a.badge = $1 AND NOT EXISTS (
     SELECT FROM second_factor f JOIN person p ON p.id = f.person WHERE p.badge = a.badge AND f.confirmed_at IS NOT NULL)
 """
@@ -100,13 +108,13 @@ FAMILIAR = """
 SELECT count(*) > 0 FROM session s JOIN person p ON p.id = s.person
 WHERE p.badge = $1 AND s.device_key = $2 AND s.opened_at > now() - $3::interval
 """
-UNCHANGED = "SELECT person FROM credential WHERE person = $1 AND password_hash = $2 FOR UPDATE"
+LOCK_CREDENTIAL = "SELECT person FROM credential WHERE person = $1 AND password_hash = $2 FOR UPDATE"
 
 
 class Proven(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody whose password was right a moment ago, and the attempt that stays counted until it is forgiven.
+    """A person whose password was right, and the attempt, which counts as a failure until it is forgotten.
 
-    `account`: what it counts for; the badge number, or that of one device.
+    `account`: what the attempt counts for: a badge, or a badge on one device.
     """
 
     person: UUID
@@ -117,7 +125,7 @@ class Proven(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def spend(proof: Proof) -> None:
-    """Take a proof where no actor is looked up. Raises Refusal `proof_replayed`."""
+    """Mark a proof as used, where no actor is looked up. Raises Refusal `proof_replayed`."""
     if await value(SPEND, proof.id) is None:
         raise Refusal("proof_replayed")
 
@@ -128,24 +136,27 @@ async def sign_in(keys: Keys, proof: Proof, badge: str, password: str, address: 
     Raises Refusal `device_key_required`, `device_revoked`, `sign_in_refused`, `too_many_attempts`.
     """
     await spend(proof)
-    key = _in_use(await first(KEY, proof.jkt))
-    home = key["id"] if await value(FAMILIAR, badge, key["id"], law().span("session_life")) else None
-    person = await prove(badge, password, address, home)
+    key = _usable(await first(KEY_IN_FORCE, proof.jkt))
+    familiar_key = key["id"] if await value(FAMILIAR, badge, key["id"], law().span("session_life")) else None
+    person = await prove(badge, password, address, familiar_key)
     session, ends_at = uuid4(), now + law().span("session_life")
     async with tx():
-        key = _in_use(await first(f"{KEY} FOR SHARE OF d, k", proof.jkt))  # neither ends before this session stands
+        # Locked: device and key stay in force until the commit.
+        key = _usable(await first(f"{KEY_IN_FORCE} FOR SHARE OF d, k", proof.jkt))
         device = key["device"]
-        await still_right(person)
-        await forgive(person)
-        await execute(
-            "INSERT INTO session (id, person, device, device_key, opened_at, ends_at) VALUES ($1, $2, $3, $4, $5, $6)",
-            session, person.person, device, key["id"], now, ends_at,
+        await lock_password(person)
+        await forget_attempt(person)
+        await Session.insert(
+            Session(
+                id=session, person=person.person, device=device, device_key=key["id"], opened_at=now, ends_at=ends_at
+            )
         )  # fmt: skip
-        await _tell(now, "sessions/open", person.person, person.organ, device, session)
+        await _journal(now, "sessions/open", person.person, person.organ, device, session)
     return _tokens(keys, session, person.person, device, proof.jkt, 1, ends_at, now)
 
 
-def _in_use(key: Record | None) -> Record:
+def _usable(key: Record | None) -> Record:
+    """Raises Refusal `device_key_required`, `device_revoked`."""
     if key is None:
         raise Refusal("device_key_required")
     if key["revoked_at"] is not None:
@@ -153,17 +164,17 @@ def _in_use(key: Record | None) -> Record:
     return key
 
 
-async def prove(badge: str, password: str, address: str, home: UUID | None = None) -> Proven:
-    """Whoever has this badge and password. Raises Refusal `sign_in_refused`, `too_many_attempts`.
+async def prove(badge: str, password: str, address: str, familiar_key: UUID | None = None) -> Proven:
+    """The person with this badge and password. Raises Refusal `sign_in_refused`, `too_many_attempts`.
 
-    The attempt stays counted: whoever calls takes it away once everything that was asked for is right. `home`: the key
-    of a device on which they signed in before; there attempts count for themselves, so that nobody who guesses
-    elsewhere closes them out of it.
+    The attempt stays counted until the caller forgets it. `familiar_key`: the key of a device on which this person
+    signed in before. Attempts there are counted apart, so that guesses made elsewhere do not lock the person out.
     """
-    account, address = (badge, address) if home is None else (f"{badge} {home}", f"key {home} {badge}")
+    account = badge if familiar_key is None else f"{badge} {familiar_key}"
+    address = address if familiar_key is None else f"key {familiar_key} {badge}"
     attempt = await count_attempt(account, address)
-    person = await first(OPEN, badge)
-    if not await _matches(person["password_hash"] if person else NOBODY, password) or person is None:
+    person = await first(CREDENTIAL, badge)
+    if not await _matches(person["password_hash"] if person else HASH_OF_NOBODY, password) or person is None:
         raise Refusal("sign_in_refused")
     return Proven(
         person=person["id"], account=account, organ=person["organ"], password_hash=person["password_hash"],
@@ -172,71 +183,76 @@ async def prove(badge: str, password: str, address: str, home: UUID | None = Non
 
 
 async def prove_again(actor: Actor, password: str) -> Proven:
-    """The password of whoever is signed in. Raises Refusal `sign_in_refused`, `too_many_attempts`."""
+    """Check the password of a signed-in person. Raises Refusal `sign_in_refused`, `too_many_attempts`."""
     attempt = await count_attempt(actor.badge, f"session {actor.session}")
-    kept = await value("SELECT password_hash FROM credential WHERE person = $1", actor.person)
-    if kept is None or not await _matches(kept, password):
+    row = await Credential.select(Credential.password_hash).where(Credential.person == actor.person).first()
+    if row is None or not await _matches(row["password_hash"], password):
         raise Refusal("sign_in_refused")
-    return Proven(person=actor.person, account=actor.badge, organ=actor.organ, password_hash=kept, attempt=attempt)
+    return Proven(
+        person=actor.person, account=actor.badge, organ=actor.organ, password_hash=row["password_hash"],
+        attempt=attempt,
+    )  # fmt: skip
 
 
-async def still_right(proven: Proven) -> None:
-    """That the password was not changed meanwhile; nobody changes it before this transaction ends.
-
-    Raises Refusal `sign_in_refused`.
-    """
-    if await first(UNCHANGED, proven.person, proven.password_hash) is None:
+async def lock_password(proven: Proven) -> None:
+    """Lock the password until the transaction ends. Raises Refusal `sign_in_refused` where it changed meanwhile."""
+    if await first(LOCK_CREDENTIAL, proven.person, proven.password_hash) is None:
         raise Refusal("sign_in_refused")
 
 
-async def forgive(proven: Proven) -> None:
-    """The password was right, so this attempt was no failure."""
-    await execute(FORGIVEN, proven.account, proven.attempt)
+async def forget_attempt(proven: Proven) -> None:
+    """Delete the attempt: the password was right. Without a second factor, delete the earlier failures too."""
+    await execute(FORGET_ATTEMPT, proven.account, proven.attempt)
 
 
 async def refresh(keys: Keys, proof: Proof, token: str, now: datetime) -> Tokens:
-    """Spend a refresh token, or retry the one spent last. Raises Refusal `session_ended`, `token_reused`."""
+    """Use a refresh token, or retry the one used last.
+
+    Raises Refusal `proof_replayed`, `token_invalid`, `session_ended`, `token_reused`.
+    """
     await spend(proof)
     session, generation = _read_refresh(keys, token)
     async with tx():
-        row = await first(RENEWED, session)
+        row = await first(REFRESHED_SESSION, session)
         if row is None or await first(ACTOR, session) is None:
             raise Refusal("session_ended")
         reused = row["jkt"] != proof.jkt or generation not in (row["used"], row["used"] + 1)
         if reused:
             await _end(session, "token_reused", now)
-            await _tell(now, "sessions/reused", row["person"], row["organ"], row["device"], session)
+            await _journal(now, "sessions/reused", row["person"], row["organ"], row["device"], session)
         elif generation > row["used"]:
-            await execute("UPDATE session SET used = $2 WHERE id = $1", session, generation)
+            await Session.update({Session.used: generation}).where(Session.id == session)
     if reused:
         raise Refusal("token_reused")
     return _tokens(keys, session, row["person"], row["device"], proof.jkt, generation + 1, row["ends_at"], now)
 
 
 async def sign_out(actor: Actor, now: datetime) -> None:
+    """End the actor's session."""
     async with tx():
         await _end(actor.session, "signed_out", now)
-        await _tell(now, "sessions/close", actor.person, actor.organ, actor.device, actor.session)
+        await _journal(now, "sessions/close", actor.person, actor.organ, actor.device, actor.session)
 
 
 async def change_password(actor: Actor, current: str, new: str, now: datetime) -> None:
-    """Set one's own password and end every other session. Raises Refusal `sign_in_refused`, `too_many_attempts`."""
+    """Change the actor's password, and end all their other sessions.
+
+    Raises Refusal `sign_in_refused`, `too_many_attempts`, `password_too_short`.
+    """
     proven = await prove_again(actor, current)
     hashed = await hash_password(new)
     async with tx():
-        await still_right(proven)
-        await forgive(proven)
+        await lock_password(proven)
+        await forget_attempt(proven)
         await set_hash(actor.person, hashed, now, keep=actor.session)
-        await _tell(now, "sessions/password", actor.person, actor.organ, actor.device, actor.session)
+        await _journal(now, "sessions/password", actor.person, actor.organ, actor.device, actor.session)
 
 
 async def set_hash(person: UUID, hashed: str, now: datetime, keep: UUID | None = None) -> None:
-    """Store a password's hash; sessions but `keep` end."""
-    await execute(
-        "INSERT INTO credential (person, password_hash, changed_at) VALUES ($1, $2, $3) "
-        "ON CONFLICT (person) DO UPDATE SET password_hash = $2, changed_at = $3",
-        person, hashed, now,
-    )  # fmt: skip
+    """Store a password hash. All sessions of the person end, except `keep`."""
+    await Credential.insert(Credential(person=person, password_hash=hashed, changed_at=now)).on_conflict(
+        target=Credential.person, action="DO UPDATE", values=[Credential.password_hash, Credential.changed_at]
+    )
     await execute(
         "UPDATE session SET ended_at = $2, end_reason = 'password_changed' "
         "WHERE person = $1 AND ended_at IS NULL AND id IS DISTINCT FROM $3",
@@ -245,19 +261,19 @@ async def set_hash(person: UUID, hashed: str, now: datetime, keep: UUID | None =
 
 
 async def hash_password(password: str) -> str:
-    """Raises Refusal `password_too_short`."""
+    """The argon2id hash of a new password. Raises Refusal `password_too_short`."""
     if len(password) < PASSWORD_FLOOR:
         raise Refusal("password_too_short")
-    async with AT_ONCE:
+    async with HASHING:
         return await asyncio.to_thread(HASHER.hash, password)
 
 
 async def actor_of(session: UUID, proof: Proof) -> Actor:
-    """Who acts in this session on a device now; the proof is spent.
+    """The actor of a session on a device. The proof is used up.
 
-    Raises Refusal `session_ended` where it or the service has ended, `proof_replayed`, `key_differs`.
+    Raises Refusal `session_ended` (also where the person's service ended), `proof_replayed`, `key_differs`.
     """
-    row = await first(SPENDING, session, proof.id)
+    row = await first(SPEND_AND_FIND_ACTOR, session, proof.id)
     actor = as_actor(row, session)
     if row is not None and not row["fresh"]:
         raise Refusal("proof_replayed")
@@ -267,18 +283,18 @@ async def actor_of(session: UUID, proof: Proof) -> Actor:
 
 
 async def still_acting(session: UUID) -> Actor:
-    """Who acts in a session that was proved before, and may still be told something.
+    """The actor of a session that was proved earlier, for an open stream.
 
-    Raises Refusal `session_ended`, also of a desk that was idle too long; `device_revoked`.
+    Raises Refusal `session_ended` (also where a desk was idle too long), `device_revoked`.
     """
-    actor = as_actor(await first(STILL, session, law().span("desk_idle")), session)
+    actor = as_actor(await first(STILL_ACTING, session, law().span("desk_idle")), session)
     if actor.quarantined:
         raise Refusal("device_revoked")
     return actor
 
 
 def as_actor(row: Record | None, session: UUID) -> Actor:
-    """The actor of a row of ACTING. Raises Refusal `session_ended` where there is none."""
+    """The actor in a row of ACTING. Raises Refusal `session_ended` where there is no row."""
     if row is None:
         raise Refusal("session_ended")
     roles = tuple(Role(*granted.split(" ", 1)) for granted in row["roles"])
@@ -289,22 +305,22 @@ def as_actor(row: Record | None, session: UUID) -> Actor:
 
 
 class TokenReader:
-    """Checks access tokens; a token that held is remembered until it expires, in bounded memory."""
+    """Checks access tokens. A valid token is remembered until it expires, in bounded memory."""
 
     def __init__(self, keys: Keys) -> None:
         self._keys = keys
-        self._known: dict[str, Claims] = {}
+        self._verified: dict[str, Claims] = {}
 
     def read(self, token: str, now: datetime) -> Claims:
-        """Raises Refusal `token_invalid` or `token_expired`."""
-        claims = self._known.get(token)
+        """The claims of a token. Raises Refusal `token_invalid`, `token_expired`."""
+        claims = self._verified.get(token)
         if claims is None:
             claims = self._verify(token)
-            if len(self._known) >= KNOWN_CEILING:
-                self._known.clear()
-            self._known[token] = claims
+            if len(self._verified) >= VERIFIED_CEILING:
+                self._verified.clear()
+            self._verified[token] = claims
         if now.timestamp() > claims.expires_at + law().span("token_leeway").total_seconds():
-            self._known.pop(token, None)
+            self._verified.pop(token, None)
             raise Refusal("token_expired")
         return claims
 
@@ -314,11 +330,11 @@ class TokenReader:
             key = self._keys.session.get(kid) if isinstance(kid, str) else None
             if key is None:
                 raise Refusal("token_invalid")
-            told = jwt.decode(
+            claims = jwt.decode(
                 token, key.public_key(), algorithms=[ALGORITHM], audience=ISSUER, issuer=ISSUER,
                 options={"verify_exp": False, "require": ["exp", "sid", "sub", "cnf"]},
             )  # fmt: skip
-            return Claims(UUID(told["sid"]), float(told["exp"]), str(told["cnf"]["jkt"]))
+            return Claims(UUID(claims["sid"]), float(claims["exp"]), str(claims["cnf"]["jkt"]))
         except (jwt.PyJWTError, ValueError, TypeError, AttributeError, KeyError) as error:
             raise Refusal("token_invalid") from error
 
@@ -348,6 +364,7 @@ def _mac(key: bytes, session: UUID, generation: int) -> str:
 
 
 def _read_refresh(keys: Keys, token: str) -> tuple[UUID, int]:
+    """Session and generation of a refresh token. Raises Refusal `token_invalid`."""
     try:
         kid, family, number, mac = token.split(".")
         session, generation = UUID(family), int(number)
@@ -360,7 +377,7 @@ def _read_refresh(keys: Keys, token: str) -> tuple[UUID, int]:
 
 
 async def count_attempt(badge: str, address: str) -> int:
-    """Count an attempt before anything is looked at, by the database's clock; its number.
+    """Count an attempt, before anything is checked, by the database's clock. Returns its id.
 
     Raises Refusal `too_many_attempts`.
     """
@@ -372,21 +389,26 @@ async def count_attempt(badge: str, address: str) -> int:
         ceilings = (law().count("sign_in_failures_per_account"), law().count("sign_in_failures_per_address"))
         if failures is None or failures["account"] >= ceilings[0] or failures["address"] >= ceilings[1]:
             raise Refusal("too_many_attempts", retry_after=int(window.total_seconds()))
-        return int(await value(COUNTED, badge, address))
+        return int(await value(COUNT_ATTEMPT, badge, address))
+
+
+async def forget_failures(badge: str) -> None:
+    """Delete all failed attempts of a badge."""
+    await SignInAttempt.delete().where(SignInAttempt.badge == badge)
 
 
 async def forget_attempts() -> None:
-    """Attempts that no longer count for anything."""
+    """Delete attempts that no longer count."""
     await execute("DELETE FROM sign_in_attempt WHERE at < now() - $1::interval", 2 * law().span("sign_in_window"))
 
 
 async def forget_proofs() -> None:
-    """Proofs whose nonce is over by now, whichever server gave it: at the latest after one life and a half."""
+    """Delete used proofs whose nonce has expired: on every server at the latest after one and a half lives."""
     await execute("DELETE FROM proof_seen WHERE at < now() - $1::interval", 3 * law().span("proof_nonce_life"))
 
 
 async def _matches(hashed: str, password: str) -> bool:
-    async with AT_ONCE:
+    async with HASHING:
         try:
             return await asyncio.to_thread(HASHER.verify, hashed, password)
         except (VerificationError, InvalidHashError):
@@ -394,12 +416,12 @@ async def _matches(hashed: str, password: str) -> bool:
 
 
 async def _end(session: UUID, reason: str, now: datetime) -> None:
-    await execute(
-        "UPDATE session SET ended_at = $2, end_reason = $3 WHERE id = $1 AND ended_at IS NULL", session, now, reason
+    await Session.update({Session.ended_at: now, Session.end_reason: reason}).where(
+        Session.id == session, Session.ended_at.is_null()
     )
 
 
-async def _tell(now: datetime, verb: str, person: UUID, organ: str, device: UUID | None, session: UUID) -> None:
+async def _journal(now: datetime, verb: str, person: UUID, organ: str, device: UUID | None, session: UUID) -> None:
     await journal.append(
         journal.Line(at=now, verb=verb, outcome="done", organ=organ, actor=person, device=device, subjects=[session])
     )

@@ -1,4 +1,7 @@
-"""Who there is. The constraints stand in migrations/versions/fujing_0001_people.sql and 0010."""
+"""Tables of people, organs, devices and sessions.
+
+Their constraints are in migrations/versions/fujing_0001_people.sql, 0010, 0013 and 0018.
+"""
 
 from typing import Any
 
@@ -23,7 +26,7 @@ from backend.core.database import DB
 
 
 class Organ(Table, db=DB):
-    """An organ (公安机关) in the tree, by its 12-digit code."""
+    """An organ (公安机关) in the tree of organs, by its 12-digit code."""
 
     code = Text(primary_key=True, default=None)
     name = Text(null=False, default=None)
@@ -44,7 +47,7 @@ class Person(Table, db=DB):
 
 
 class Credential(Table, db=DB):
-    """A person's password, argon2id."""
+    """A person's password hash (argon2id)."""
 
     person = ForeignKey(Person, primary_key=True, null=False, on_delete=OnDelete.restrict, default=None)
     password_hash = Text(null=False, default=None, secret=True)
@@ -52,7 +55,7 @@ class Credential(Table, db=DB):
 
 
 class RoleGrant(Table, db=DB):
-    """A role on an organ's subtree: commander, treasurer, inspector, administrator."""
+    """A role on an organ and all below it: commander, treasurer, inspector, administrator."""
 
     id = UUID(primary_key=True, default=UUID4())
     person = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)
@@ -63,7 +66,7 @@ class RoleGrant(Table, db=DB):
 
 
 class Qualification(Table, db=DB):
-    """A qualification or training with its validity (R.8, R.30)."""
+    """A qualification or training of a person, with its validity (R.8, R.30)."""
 
     id = UUID(primary_key=True, default=UUID4())
     person = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)
@@ -84,7 +87,7 @@ class Device(Table, db=DB):
 
 
 class DeviceKey(Table, db=DB):
-    """A P-256 key of a device by its RFC 7638 thumbprint; one is in force, the others are kept for what they signed."""
+    """A P-256 key of a device, by its RFC 7638 thumbprint. Old keys are kept to verify what they signed."""
 
     id = UUID(primary_key=True, default=UUID4())
     device = ForeignKey(Device, null=False, on_delete=OnDelete.restrict, default=None)
@@ -96,7 +99,7 @@ class DeviceKey(Table, db=DB):
 
 
 class EnrolmentCode(Table, db=DB):
-    """A single-use code for one device, by its digest; `made_by` is nobody where the server's operator made it."""
+    """A single-use enrolment code, by its digest. `made_by`: null where the server's operator made it."""
 
     digest = Text(primary_key=True, default=None)
     device = ForeignKey(Device, null=False, on_delete=OnDelete.restrict, default=None)
@@ -107,14 +110,14 @@ class EnrolmentCode(Table, db=DB):
 
 
 class ProofSeen(Table, db=DB):
-    """A proof that was seen, by a digest of its key and jti."""
+    """A used proof, by a digest of its key and jti."""
 
     id = UUID(primary_key=True, default=UUID4())
     at = Timestamptz(null=False, default=None)
 
 
 class Session(Table, db=DB):
-    """A family of refresh tokens; `used` is the highest generation that was ever spent."""
+    """A session. `used`: the highest generation of its refresh tokens that was used."""
 
     id = UUID(primary_key=True, default=UUID4())
     person = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)
@@ -128,7 +131,7 @@ class Session(Table, db=DB):
 
 
 class SignInAttempt(Table, db=DB):
-    """One attempt to sign in that has not succeeded, counted before the password is looked at."""
+    """An attempt to sign in, counted before the password is checked; deleted when it succeeds."""
 
     badge = Text(null=False, default=None)
     address = Text(null=False, default=None)
@@ -136,7 +139,7 @@ class SignInAttempt(Table, db=DB):
 
 
 class DeskSession(Table, db=DB):
-    """What a session at a desk has besides: the digest of its cookie, and when it was last heard of."""
+    """The desk part of a session: the digest of its cookie, and the time of its last request."""
 
     session = ForeignKey(Session, primary_key=True, null=False, on_delete=OnDelete.restrict, default=None)
     cookie_sha256 = Bytea(null=False, default=None)
@@ -145,7 +148,7 @@ class DeskSession(Table, db=DB):
 
 
 class SecondFactor(Table, db=DB):
-    """A person's TOTP secret, encrypted by the key `kid`; `last_step` is the last time step whose code was taken."""
+    """A person's TOTP secret, encrypted by the key `kid`. `last_step`: the time step of the last accepted code."""
 
     person = ForeignKey(Person, primary_key=True, null=False, on_delete=OnDelete.restrict, default=None)
     kid = Text(null=True, default=None)

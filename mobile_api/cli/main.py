@@ -277,7 +277,7 @@ async def _reset_totp(badge: str) -> None:
     person = await roster.person_row(badge)
     if person is None:
         raise ServingError(f"Nobody has the badge number {badge}: import the roster first.")
-    await factor.take_away(person["id"], person["organ"], datetime.now(UTC))
+    await factor.remove(person["id"], person["organ"], datetime.now(UTC))
 
 
 @main.command("rotate-keys")

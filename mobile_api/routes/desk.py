@@ -93,7 +93,7 @@ async def current(request: Request[Any, Any, Any]) -> Response[DeskOpened]:
     secret = cookies.secret_of(request)
     if secret is None:
         raise Refusal("not_found")
-    return Response(await _told(await desk.standing(secret), secret), headers=NO_STORE)
+    return Response(await _told(await desk.open_session(secret), secret), headers=NO_STORE)
 
 
 async def _told(session: desk.AtDesk, secret: str) -> DeskOpened:

@@ -176,7 +176,7 @@ async def test_whose_second_factor_was_reset_hears_of_it(app: Litestar) -> None:
     """They may not have asked for it; those above them are told nothing."""
     wu, chief = await an_inspector_of(app, STATION), await a_commander_of(app, STATION)
     cursors = [await begun(wu), await begun(chief)]
-    await factor.take_away(wu.id, STATION, now())
+    await factor.remove(wu.id, STATION, now())
     assert (["people/totp-reset"], []) == (await verbs(wu, cursors[0]), await verbs(chief, cursors[1]))
 
 
