@@ -1,1 +1,1 @@
-"""The schema, step by step: each version runs one SQL script through Piccolo's migrations."""
+"""The database schema, step by step: each version runs one SQL script through Piccolo's migrations."""

@@ -1,7 +1,7 @@
-"""Brings the schema up to date and gives the application's role exactly what it may do.
+"""Brings the schema up to date, and gives the application's role exactly the rights it needs.
 
-Guarantees: all of it or nothing, in one transaction under an advisory lock, however many processes start at once; the
-journal can be read and added to, and nothing else, by the role that serves requests.
+Guarantees: all steps run in one transaction under an advisory lock, or none does, however many processes start at once.
+The role that serves requests can read the journal and add to it, nothing else.
 """
 
 import contextlib
@@ -40,16 +40,16 @@ REVOKE UPDATE, INSERT ON migration FROM {role};
 
 
 class MigrationError(Exception):
-    """The schema could not be brought up to date; the text says what to do."""
+    """The schema cannot be brought up to date. The text says what to do."""
 
 
 def role_of(url: str) -> str:
-    """The role that a database URL signs in as."""
+    """The database role in a URL."""
     return unquote(urlsplit(url).username or "")
 
 
 async def migrate(owner_url: str, app_role: str) -> None:
-    """Run what has not run yet as the owner, and grant to `app_role`. Raises MigrationError."""
+    """Run all missing steps as the owner, and grant rights to `app_role`. Raises MigrationError."""
     if app_role in ("", role_of(owner_url)):
         raise MigrationError(
             "FUJING_DATABASE_URL and FUJING_MIGRATE_URL name the same role: give the application a role of its own, "
@@ -77,15 +77,14 @@ async def _check_server() -> None:
 
 
 async def _run_versions() -> None:
-    told = io.StringIO()
-    with contextlib.redirect_stdout(told):
+    with contextlib.redirect_stdout(io.StringIO()):  # Piccolo prints its progress
         result: Any = await ForwardsMigrationManager(app_name="fujing").run()
     if not result.success:
         raise MigrationError(f"A migration failed: {result.message}")
 
 
 async def _run_current() -> None:
-    """Put functions in their current form: each stands once, in current/, however often migrations replaced it."""
+    """Create database functions in their current form, each written once, in current/."""
     for script in sorted(CURRENT.glob("*.sql")):
         await execute(script.read_text(encoding="utf-8"))
 

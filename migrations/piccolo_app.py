@@ -1,4 +1,4 @@
-"""The one Piccolo app: every table of every feature."""
+"""The one Piccolo app, with all tables of all features."""
 
 from pathlib import Path
 

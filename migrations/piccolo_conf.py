@@ -1,4 +1,4 @@
-"""Where Piccolo's own commands find the engine and the one app."""
+"""Piccolo's configuration: its own commands find the engine and the app here."""
 
 from piccolo.conf.apps import AppRegistry
 

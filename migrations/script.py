@@ -1,4 +1,4 @@
-"""Turns a SQL script into a Piccolo migration: PostgreSQL's constraints are written in PostgreSQL's own words."""
+"""Turns an SQL script into a Piccolo migration, because only SQL can express PostgreSQL's constraints and triggers."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ VERSIONS = Path(__file__).parent / "versions"
 
 
 def migration(migration_id: str, script: str, description: str) -> MigrationManager:
-    """A migration that runs `versions/script` in the transaction in force."""
+    """A migration that runs `versions/script` in the current transaction."""
     manager = MigrationManager(migration_id=migration_id, app_name="fujing", description=description)
 
     async def run() -> None:

@@ -1,1 +1,1 @@
-"""Entries that wait or are quarantined, contradicting facts that a person rules on, and what device numbers tell."""
+"""Entries that wait or are in quarantine; contests between facts; findings from the numbers and clocks of devices."""

@@ -1,79 +1,82 @@
-"""Of two stories that contradict each other, a person finds which one is true.
+"""Contests: where two records contradict each other, a person decides which one is true.
 
-Guarantees: rulings are only added, and of several about one contested row the latest counts; the row that lost is kept
-and counts for nothing, whatever arrives later (standing.settle). Who rules commands or inspects the organ, and rules on
-nothing that concerns themselves. See docs/adr/0017.
+Guarantees: rulings are only added; the latest ruling on a contested row counts. The other row is kept and counts for
+nothing, whatever arrives later (standing.settle). Whoever rules commands or inspects the organ, and never rules in
+their own matter. See docs/adr/0017.
 """
 
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
 
-from backend.core.database import Record, execute, fetch, first, value
+from backend.core.database import Record, fetch, first, value
 from backend.core.findings import Touched
 from backend.core.intervals import Intervals, put_in_order
+from backend.core.paging import as_row
 from backend.core.refusals import Refusal
 from backend.core.standing import Claim
 from backend.core.verb import Actor, Occasion, Outcome
 from backend.core.visibility import reaches
 from backend.core.wire import Entry, Moment, Receipt, Words
+from backend.held.tables import Ruling
 from backend.shifts.service import SHIFTS
 from backend.supervision.service import SUPERVISIONS
 
 Stands = Literal["in_force", "contested"]
+Contested = Annotated[UUID, msgspec.Meta(description="id of the contested shift or supervision")]
+Other = Annotated[UUID, msgspec.Meta(description="id of the record that it contradicts")]
+Ruled = Annotated[Stands, msgspec.Meta(description="in_force: the other record is true; contested: the contested one")]
 
 
 class ResolveContest(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """A person finds which of two shifts or namings is true: the one in force, or the contested one."""
+    """A person decides which of two shifts or supervisions is true: the one in force, or the contested one."""
 
-    contested: UUID
-    stands: Stands
-    why: Words
+    contested: Contested
+    stands: Annotated[Stands, msgspec.Meta(description="which one is true")]
+    why: Annotated[Words, msgspec.Meta(description="reason of the decision")]
 
 
 class RulingStanding(msgspec.Struct, frozen=True, kw_only=True):
-    """A ruling, and how the contested row stands now."""
+    """A ruling, and its effect on the contested record."""
 
-    id: UUID
-    contested: UUID
-    other: UUID
-    stands: Stands
-    in_force: bool
+    id: Annotated[UUID, msgspec.Meta(description="id of the ruling")]
+    contested: Contested
+    other: Other
+    stands: Ruled
+    in_force: Annotated[bool, msgspec.Meta(description="whether the contested record counts now")]
 
 
 class RulingReceipt(Receipt, kw_only=True):
     """The answer to a ruling."""
 
-    ruling: RulingStanding
+    ruling: Annotated[RulingStanding, msgspec.Meta(description="the ruling and its effect")]
 
 
 class RulingRow(msgspec.Struct, frozen=True, kw_only=True):
-    """Who found what to be true, and why."""
+    """A ruling: who decided what, and why."""
 
-    id: UUID
-    contested: UUID
-    other: UUID
-    stands: Stands
-    by_person: UUID
-    by_name: str
-    at: Moment
-    why: str
+    id: Annotated[UUID, msgspec.Meta(description="id of the ruling")]
+    contested: Contested
+    other: Other
+    stands: Ruled
+    by_person: Annotated[UUID, msgspec.Meta(description="who decided")]
+    by_name: Annotated[str, msgspec.Meta(description="name of the person who decided")]
+    at: Annotated[Moment, msgspec.Meta(description="when it was decided")]
+    why: Annotated[str, msgspec.Meta(description="reason of the decision")]
 
 
-ROW = """
+CONTESTABLE = """
 SELECT 'shift' AS kind, id, person AS owner, person AS also, organ, started_at, in_force FROM shift WHERE id = $1
 UNION ALL
 SELECT 'supervision', id, auxiliary, officer, organ, started_at, in_force FROM supervision WHERE id = $1
 """
-BEFORE = "SELECT other FROM ruling WHERE contested = $1 ORDER BY at, id LIMIT 1"
-AGAINST = """
+IN_FORCE_AT = """
 SELECT t.id FROM {table} t WHERE t.{owner} = $1 AND t.in_force AND t.id <> $2 AND t.started_at <= $3
 ORDER BY t.started_at DESC LIMIT 1
 """
-RULE = "INSERT INTO ruling (id, contested, other, stands, by_person, at, why) VALUES ($1, $2, $3, $4, $5, $6, $7)"
-KINDS: dict[str, Intervals] = {"shift": SHIFTS, "supervision": SUPERVISIONS}
+TABLES: dict[str, Intervals] = {"shift": SHIFTS, "supervision": SUPERVISIONS}
 OF_SHIFT = """
 SELECT r.*, p.name AS by_name FROM ruling r JOIN person p ON p.id = r.by_person, shift s
 WHERE s.id = $1 AND (s.id IN (r.contested, r.other) OR EXISTS (
@@ -83,26 +86,31 @@ ORDER BY r.at, r.id
 
 
 async def whose_contest(actor: Actor, entry: Any) -> Iterable[UUID]:
-    """Whom a ruling concerns: who rules, and whose the contested row is."""
-    row = await first(ROW, entry.contested)
+    """The persons concerned: who rules, and the owner of the contested row."""
+    row = await first(CONTESTABLE, entry.contested)
     return [actor.person] if row is None else [actor.person, row["owner"]]
 
 
 async def resolve(occasion: Occasion, entry: ResolveContest) -> Outcome:
-    """Rule which one stands. Raises Refusal `unknown_contest`, `own_matter`, `not_contested`."""
+    """Rule which of two records is true. Raises Refusal `unknown_contest`, `own_matter`, `not_contested`."""
     actor = occasion.actor
-    row = await first(ROW, entry.contested)
+    row = await first(CONTESTABLE, entry.contested)
     if row is None or not await reaches(actor, row["organ"]):
         raise Refusal("unknown_contest")
-    kind = KINDS[row["kind"]]
+    kind = TABLES[row["kind"]]
     other = await _other(kind, row)
     if actor.person in (row["owner"], row["also"], other["also"]):
         raise Refusal("own_matter")
-    await execute(RULE, entry.id, entry.contested, other["id"], entry.stands, actor.person, occasion.at, entry.why)
-    earlier = min((row, other), key=lambda each: (each["started_at"], each["id"]))
-    this = Claim(earlier["id"], earlier["started_at"])
-    _, _, since = await put_in_order(kind, row["owner"], row["organ"], this, ruled=True)
-    settled = await first(ROW, entry.contested)
+    await Ruling.insert(
+        Ruling(
+            id=entry.id, contested=entry.contested, other=other["id"], stands=entry.stands, by_person=actor.person,
+            at=occasion.at, why=entry.why,
+        )
+    )  # fmt: skip
+    earlier = min((row, other), key=lambda record: (record["started_at"], record["id"]))
+    claim = Claim(earlier["id"], earlier["started_at"])
+    _, _, since = await put_in_order(kind, row["owner"], row["organ"], claim, ruled=True)
+    settled = await first(CONTESTABLE, entry.contested)
     standing = {
         "id": str(entry.id),
         "contested": str(entry.contested),
@@ -119,20 +127,22 @@ async def resolve(occasion: Occasion, entry: ResolveContest) -> Outcome:
 
 
 async def _other(kind: Intervals, row: Record) -> Record:
-    """What the contested row contradicts: as ruled before, else the one in force when it began."""
-    other = await value(BEFORE, row["id"])
+    """The row that the contested one contradicts: as in its first ruling, else the one in force when it began.
+
+    Raises Refusal `not_contested`.
+    """
+    rulings = Ruling.select(Ruling.other).where(Ruling.contested == row["id"])
+    first_ruling = await rulings.order_by(Ruling.at, Ruling.id).first()
+    other = None if first_ruling is None else first_ruling["other"]
     if other is None and not row["in_force"]:
-        against = AGAINST.format(table=kind.table, owner=kind.owner)
-        other = await value(against, row["owner"], row["id"], row["started_at"])
-    found = None if other is None else await first(ROW, other)
-    if found is None:
+        in_force = IN_FORCE_AT.format(table=kind.table, owner=kind.owner)
+        other = await value(in_force, row["owner"], row["id"], row["started_at"])
+    other_row = None if other is None else await first(CONTESTABLE, other)
+    if other_row is None:
         raise Refusal("not_contested")
-    return found
+    return other_row
 
 
 async def rulings_of(shift: UUID) -> list[RulingRow]:
-    """What was ruled about a shift, and about who led in it."""
-    return [
-        RulingRow(**{field: row[field] for field in RulingRow.__struct_fields__})
-        for row in await fetch(OF_SHIFT, shift)
-    ]
+    """The rulings on a shift, and on supervisions during it."""
+    return [as_row(RulingRow, row) for row in await fetch(OF_SHIFT, shift)]

@@ -1,96 +1,121 @@
-"""Entries that came and cannot be recorded yet: what they refer to is not known, or their device is revoked.
+"""Held entries: entries that cannot be recorded yet, because a reference is unknown or their device is revoked.
 
-Guarantees: an entry is kept whole from its first arrival, whose times stay its times; the same id with other content is
-refused; nobody decides in their own matter. A decision is journalled and only opens the way: backend/sync.py records
-what was admitted, after the commit or when it sweeps. See docs/adr/0017.
+Guarantees: an entry is kept whole from its first arrival, and keeps the times of that arrival. The same id with other
+content is refused. Nobody decides in their own matter. A decision is journalled and only opens the way: backend/sync.py
+records what was admitted, after the commit or in its sweep. See docs/adr/0017.
 """
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
 
 from backend.core import findings, journal
 from backend.core.database import Record, execute, fetch, first, tx, value
+from backend.core.described import Badge, NextPage, OrganCode, PersonName
 from backend.core.findings import Finding
-from backend.core.paging import PageCursor
+from backend.core.paging import PageCursor, next_page
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor, Occasion, Outcome, timing
 from backend.core.visibility import OVERSEEING, reaches
 from backend.core.wire import Entry, Moment, Receipt, Words
 from backend.core.write_path import Arrival, Held, booted_at, content_of, keep_device_number, lock_persons
+from backend.held.tables import HeldEntry
 from backend.law.catalogue import law
 
 Reason = Literal["unknown_reference", "device_revoked"]
 State = Literal["waiting", "admitted", "refused", "unfit", "recorded"]
 READERS = OVERSEEING | {"administrator"}
+HeldId = Annotated[UUID, msgspec.Meta(description="id of the held entry")]
+HeldState = Annotated[
+    State,
+    msgspec.Meta(
+        description="waiting; admitted or refused by a person; recorded; or unfit: its reference came, and it is"
+        " refused all the same"
+    ),
+]
 
 
 class AdmitHeld(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """A person admits an entry that is held: it is recorded as late, as soon as what it refers to is there."""
+    """A person admits a held entry: it is recorded as late, as soon as what it refers to is recorded."""
 
-    held: UUID
-    why: Words
+    held: HeldId
+    why: Annotated[Words, msgspec.Meta(description="reason for admitting it")]
 
 
 class RefuseHeld(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """A person refuses an entry that is held: it is kept, never recorded, and its phone is told so."""
+    """A person refuses a held entry: it is kept and never recorded, and its device gets this answer."""
 
-    held: UUID
-    why: Words
+    held: HeldId
+    why: Annotated[Words, msgspec.Meta(description="reason for refusing it")]
 
 
 class HeldStanding(msgspec.Struct, frozen=True, kw_only=True):
     """A held entry after the decision."""
 
-    id: UUID
-    state: State
+    id: HeldId
+    state: HeldState
 
 
 class HeldReceipt(Receipt, kw_only=True):
     """The answer to a decision about a held entry."""
 
-    held: HeldStanding
+    held: Annotated[HeldStanding, msgspec.Meta(description="the held entry after the decision")]
 
 
 class HeldRow(msgspec.Struct, frozen=True, kw_only=True):
-    """An entry that is held, or was. `content`: as it came; null once it is recorded."""
+    """An entry that is or was held."""
 
-    id: UUID
-    verb: str
-    person: UUID
-    badge: str
-    name: str
-    organ: str
-    device: UUID | None
-    occurred_at: Moment | None
-    received_at: Moment
-    reason: Reason
-    waiting_for: list[UUID]
-    until: Moment | None
-    state: State
-    code: str | None
-    decided_by: UUID | None
-    decided_at: Moment | None
-    why: str | None
-    content: dict[str, Any] | None
+    id: HeldId
+    verb: Annotated[str, msgspec.Meta(description="verb of the entry, such as `shifts/check-in`")]
+    person: Annotated[UUID, msgspec.Meta(description="who made the entry")]
+    badge: Badge
+    name: PersonName
+    organ: OrganCode
+    device: Annotated[UUID | None, msgspec.Meta(description="id of the device that sent it; null: sent from a desk")]
+    occurred_at: Annotated[
+        Moment | None, msgspec.Meta(description="when it happened, in corrected time; null: not known")
+    ]
+    received_at: Annotated[Moment, msgspec.Meta(description="when the server first received it")]
+    reason: Annotated[
+        Reason,
+        msgspec.Meta(
+            description="unknown_reference: what it refers to has not come; device_revoked: the device that sent or"
+            " signed it is revoked, and a person decides"
+        ),
+    ]
+    waiting_for: Annotated[list[UUID], msgspec.Meta(description="ids that it refers to and that have not come")]
+    until: Annotated[
+        Moment | None,
+        msgspec.Meta(
+            description="after this time a person looks at it, and it still waits; null: a person must decide"
+        ),
+    ]
+    state: HeldState
+    code: Annotated[str | None, msgspec.Meta(description="code of the refusal, where it is unfit; otherwise null")]
+    decided_by: Annotated[UUID | None, msgspec.Meta(description="who admitted or refused it; null: nobody yet")]
+    decided_at: Annotated[Moment | None, msgspec.Meta(description="when a person decided; null: not decided")]
+    why: Annotated[str | None, msgspec.Meta(description="reason of the decision; null: not decided")]
+    content: Annotated[
+        dict[str, Any] | None, msgspec.Meta(description="the entry as it came; null once recorded or erased")
+    ]
 
 
 class HeldList(msgspec.Struct, frozen=True, kw_only=True):
     """A page of held entries."""
 
-    items: list[HeldRow]
-    next: str | None
+    items: Annotated[list[HeldRow], msgspec.Meta(description="newest first")]
+    next: NextPage
 
 
 class RecordedMeanwhile(Exception):
-    """The same entry was recorded meanwhile: take it again."""
+    """The entry was recorded meanwhile: the caller must record it again, which replays it."""
 
 
 class Wait(msgspec.Struct, frozen=True, kw_only=True):
-    """How an entry waits, as its phone is told."""
+    """How an entry waits: part of the answer to its device. `new`: it is held since this call."""
 
     reason: Reason
     waiting_for: list[UUID]
@@ -98,24 +123,24 @@ class Wait(msgspec.Struct, frozen=True, kw_only=True):
     new: bool
 
 
-HOLD = """
+INSERT_HELD = """
 INSERT INTO held_entry (id, actor, organ, session, device, verb, content, despite, occurred_at, sent_at, received_at,
     reason, waiting_for, wakes, until, state)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 'waiting')
 ON CONFLICT (id) DO NOTHING RETURNING id
 """
-RECORDED = "SELECT count(*) > 0 FROM journal WHERE entry_id = $1 AND outcome = 'recorded'"
+IS_RECORDED = "SELECT count(*) > 0 FROM journal WHERE entry_id = $1 AND outcome = 'recorded'"
 DECIDE = """
 UPDATE held_entry SET state = $2, decided_by = $3, decided_at = $4, why = $5, wakes = wakes || id WHERE id = $1
 """
-LISTED = """
+PAGE = """
 SELECT h.*, h.actor AS person, p.badge, p.name FROM held_entry h JOIN person p ON p.id = h.actor
 WHERE h.organ IN (SELECT organs_under($1::text[]))
     AND ($4::text IS NULL OR h.state = $4) AND ($5::text IS NULL OR h.reason = $5)
     AND ($2::timestamptz IS NULL OR (h.received_at, h.id) < ($2, $3))
 ORDER BY h.received_at DESC, h.id DESC LIMIT $6
 """
-WAITING = "SELECT count(*) FROM held_entry WHERE actor = $1 AND state IN ('waiting', 'admitted')"
+COUNT_WAITING = "SELECT count(*) FROM held_entry WHERE actor = $1 AND state IN ('waiting', 'admitted')"
 
 
 async def hold(arrival: Arrival, why: Held) -> Wait:
@@ -123,8 +148,8 @@ async def hold(arrival: Arrival, why: Held) -> Wait:
 
     Raises Refusal `id_reused`, `time_ahead`, `too_many_waiting`; RecordedMeanwhile.
 
-    Whoever brings what it waits for holds the same locks: either they see it, or the caller, who looks again after
-    this commit, sees what they brought.
+    Whoever records what it waits for takes the same locks. So either they see this entry, or the caller, who tries
+    again after the commit, sees what they recorded.
     """
     actor, entry, received_at = arrival.actor, arrival.entry, arrival.received_at
     timed = timing(entry.occurred_at, arrival.sent_at, received_at, law())
@@ -140,12 +165,12 @@ async def hold(arrival: Arrival, why: Held) -> Wait:
             if kept["content"] != content:
                 raise Refusal("id_reused")
             return _wait(kept, new=False)
-        if await value(RECORDED, entry.id):
+        if await value(IS_RECORDED, entry.id):
             raise RecordedMeanwhile
-        if await value(WAITING, actor.person) >= law().count("waiting_at_once"):
+        if await value(COUNT_WAITING, actor.person) >= law().count("waiting_at_once"):
             raise Refusal("too_many_waiting")
         await execute(
-            HOLD, entry.id, actor.person, actor.organ, actor.session, actor.device, arrival.verb.name, content,
+            INSERT_HELD, entry.id, actor.person, actor.organ, actor.session, actor.device, arrival.verb.name, content,
             despite, timed.occurred_at, arrival.sent_at, received_at, why.reason, awaits, wakes, until,
         )  # fmt: skip
         await keep_device_number(actor, entry, received_at, booted_at(entry, timed))
@@ -160,7 +185,7 @@ async def hold(arrival: Arrival, why: Held) -> Wait:
 
 
 async def waits_for(arrival: Arrival, why: Held) -> list[UUID]:
-    """Whose arrival is a reason to try again: what it refers to, and everybody else whom that concerns by now."""
+    """The ids whose next entry is a reason to try this one again: its reference, and the other persons concerned."""
     assert why.unknown is not None  # noqa: S101 - for the type checker
     concerned = set(await arrival.verb.concerned(arrival.actor, arrival.entry)) - {arrival.actor.person}
     return [why.unknown.reference, *sorted(concerned)]
@@ -175,17 +200,17 @@ def _reason(reason: str) -> Reason:
 
 
 async def whose_decision(actor: Actor, entry: Any) -> Iterable[UUID]:
-    """Whom a decision concerns: who decides, and the entry, which nobody records meanwhile."""
+    """The ids to lock: who decides, and the held entry, so that nobody records it meanwhile."""
     return (actor.person, entry.held)
 
 
 async def admit(occasion: Occasion, entry: AdmitHeld) -> Outcome:
-    """Let it be recorded. Raises Refusal `unknown_held`, `own_matter`, `already_decided`."""
+    """Admit a held entry. Raises Refusal `unknown_held`, `own_matter`, `already_decided`."""
     return await _decide(occasion, entry.held, "admitted", entry.why)
 
 
 async def refuse(occasion: Occasion, entry: RefuseHeld) -> Outcome:
-    """Let it never be recorded. Raises Refusal `unknown_held`, `own_matter`, `already_decided`."""
+    """Refuse a held entry. Raises Refusal `unknown_held`, `own_matter`, `already_decided`."""
     return await _decide(occasion, entry.held, "refused", entry.why)
 
 
@@ -206,7 +231,7 @@ async def _decide(occasion: Occasion, held: UUID, state: State, why: str) -> Out
 
 
 async def flag_overdue_waits(now: datetime) -> int:
-    """What waited longer than its term goes to a person: a finding stands until it is decided or recorded."""
+    """Flag entries that waited longer than their term, for a person to decide. Returns how many."""
     rows = await fetch(
         """SELECT h.id, h.organ, h.actor, h.occurred_at FROM held_entry h WHERE h.state = 'waiting' AND h.until < $1
         AND NOT EXISTS (SELECT FROM finding f WHERE f.kind = 'waits_in_vain' AND f.subject = h.id
@@ -216,7 +241,7 @@ async def flag_overdue_waits(now: datetime) -> int:
     for row in rows:
         async with tx():
             await lock_persons([row["id"]])
-            if await value("SELECT state = 'waiting' FROM held_entry WHERE id = $1", row["id"]):
+            if await HeldEntry.exists().where(HeldEntry.id == row["id"], HeldEntry.state == "waiting"):
                 await findings.flag(
                     Finding(
                         kind="waits_in_vain", subject=row["id"], organ=row["organ"], person=row["actor"],
@@ -229,32 +254,29 @@ async def flag_overdue_waits(now: datetime) -> int:
 async def held_entries(
     actor: Actor, state: State | None, reason: Reason | None, cursor: str | None, limit: int
 ) -> HeldList:
-    """What is held or was, the newest first, in the organs that one commands, inspects or administers."""
+    """A page of held entries, newest first, of the organs that the actor commands, inspects or administers."""
     organs = [role.organ for role in actor.roles if role.role in READERS]
-    page = PageCursor.after(cursor)
-    rows = await fetch(LISTED, organs, page and page.at, page and page.id, state, reason, limit + 1)
-    more = PageCursor(rows[limit - 1]["received_at"], rows[limit - 1]["id"]).cursor() if len(rows) > limit else None
-    return HeldList(items=[_row(row) for row in rows[:limit]], next=more)
+    after = PageCursor.after(cursor)
+    rows = await fetch(PAGE, organs, after and after.at, after and after.id, state, reason, limit + 1)
+    return HeldList(items=[_row(row) for row in rows[:limit]], next=next_page(rows, limit, "received_at"))
 
 
 def _row(row: Record) -> HeldRow:
-    content = None if row["content"] is None else msgspec.json.decode(row["content"])["entry"]
-    if content is not None and row["despite"] is not None:
-        content["despite"] = msgspec.json.decode(row["despite"])
-    told = {field: row[field] for field in HeldRow.__struct_fields__ if field != "content"}
-    return HeldRow(**told, content=content)
+    content = None if row["content"] is None else original_content(row)
+    fields = {field: row[field] for field in HeldRow.__struct_fields__ if field != "content"}
+    return HeldRow(**fields, content=content)
 
 
 def original_content(row: Record) -> dict[str, Any]:
-    """The entry's fields as they came."""
-    told: dict[str, Any] = msgspec.json.decode(row["content"])["entry"]
+    """The fields of the entry as they came."""
+    fields: dict[str, Any] = msgspec.json.decode(row["content"])["entry"]
     if row["despite"] is not None:
-        told["despite"] = msgspec.json.decode(row["despite"])
-    return told
+        fields["despite"] = msgspec.json.decode(row["despite"])
+    return fields
 
 
 async def entries_to_retry(ids: Sequence[UUID]) -> Sequence[Record]:
-    """Those of these entries that may be tried now, with their persons."""
+    """Those of these held entries that may be recorded now, each with its person's badge and kind."""
     return await fetch(
         """SELECT h.*, p.badge, p.kind FROM held_entry h JOIN person p ON p.id = h.actor
         WHERE h.id = ANY ($1) AND (h.state = 'admitted' OR h.state = 'waiting' AND h.reason = 'unknown_reference')

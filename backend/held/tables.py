@@ -1,4 +1,7 @@
-"""What waits, what devices number, and rulings. The constraints stand in migrations/versions/fujing_0011_sync.sql."""
+"""Tables of held entries, device numbers and rulings.
+
+Their constraints are in migrations/versions/fujing_0011_sync.sql.
+"""
 
 from piccolo.columns import UUID, Array, BigInt, Boolean, ForeignKey, OnDelete, Text, Timestamptz
 from piccolo.table import Table
@@ -8,7 +11,7 @@ from backend.people.tables import Organ, Person
 
 
 class HeldEntry(Table, db=DB):
-    """An entry that came and is not recorded yet, kept whole; emptied when it is recorded."""
+    """An entry that is not recorded yet, with its whole content; the content is deleted when it is recorded."""
 
     id = UUID(primary_key=True, default=None)
     actor = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)
@@ -33,7 +36,7 @@ class HeldEntry(Table, db=DB):
 
 
 class DeviceEntry(Table, db=DB):
-    """A number that a device gave to an entry, and when the device had started by that entry."""
+    """The number that a device gave to an entry, and the device's boot moment by that entry."""
 
     device = UUID(null=False, default=None)
     seq = BigInt(null=False, default=None)
@@ -48,7 +51,7 @@ class DeviceEntry(Table, db=DB):
 
 
 class DeviceBoot(Table, db=DB):
-    """When a device started, by the server's clock."""
+    """The boot moment of a device, by the server's clock."""
 
     device = UUID(null=False, default=None)
     boot_id = UUID(null=False, default=None)
@@ -56,7 +59,7 @@ class DeviceBoot(Table, db=DB):
 
 
 class Ruling(Table, db=DB):
-    """Which of two rows a person found to be true."""
+    """A person's decision which of two rows is true."""
 
     id = UUID(primary_key=True, default=None)
     contested = UUID(null=False, default=None)

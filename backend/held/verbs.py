@@ -1,4 +1,4 @@
-"""The verbs of held: what each is called, records, refuses, and whom the feed tells."""
+"""The verbs of held: name, structs, function, refusals, and who gets each in the feed."""
 
 from backend.core.examples import OTHER, example
 from backend.core.verb import DECIDERS, Event, Verb
