@@ -130,9 +130,9 @@ class Someone(Client):
 
     def item(self, verb: str, **fields: Any) -> dict[str, Any]:
         """An entry among others."""
-        told = self.entry(**fields) | {"verb": verb}
-        del told["sent_at"]
-        return told
+        entry = self.entry(**fields) | {"verb": verb}
+        del entry["sent_at"]
+        return entry
 
     async def sync(self, *items: Mapping[str, Any], english: bool = False, **fields: Any) -> list[dict[str, Any]]:
         """What became of each of these entries."""
@@ -166,20 +166,20 @@ class Someone(Client):
         return await self.post("/v1/activities/amend", **({"activity": activity, "why": "补正"} | fields))
 
     async def explains(self, activity: Any, **fields: Any) -> httpx.Response:
-        told = {"activity": activity, "cause": "battery", "words": "电池耗尽，更换后继续"}
-        return await self.post("/v1/recordings/explain", **(told | fields))
+        explanation = {"activity": activity, "cause": "battery", "words": "电池耗尽，更换后继续"}
+        return await self.post("/v1/recordings/explain", **(explanation | fields))
 
     async def covers(self, activity: Any, **fields: Any) -> httpx.Response:
-        told = {"activity": activity, "covered_by": "fixed_camera", "source": "南门卡口 3 号球机"}
-        return await self.post("/v1/recordings/cover", **(told | fields))
+        cover = {"activity": activity, "covered_by": "fixed_camera", "source": "南门卡口 3 号球机"}
+        return await self.post("/v1/recordings/cover", **(cover | fields))
 
     async def declare(self, **fields: Any) -> httpx.Response:
         return await self.post("/v1/recordings/declare", **(some_footage() | fields))
 
     async def open(self, **fields: Any) -> None:
         """A new session of this person."""
-        told = (await self.sign_in(self.badge, **fields)).json()
-        self.token, self.refresh_token = told["access_token"], told["refresh_token"]
+        tokens = (await self.sign_in(self.badge, **fields)).json()
+        self.token, self.refresh_token = tokens["access_token"], tokens["refresh_token"]
 
 
 def now() -> datetime:

@@ -1,4 +1,4 @@
-"""Two stories that contradict each other: a person finds which is true, and both are kept."""
+"""Two records that contradict each other: a person decides which is true, and both are kept."""
 
 from datetime import timedelta
 from typing import Any
@@ -44,12 +44,12 @@ async def contested(*ids: UUID) -> list[bool]:
 
 
 async def resolve(someone: Someone, row: Any, stands: str, **fields: Any) -> Any:
-    told = {"contested": row, "stands": stands, "why": "调取门岗监控"}
-    return await someone.post("/v1/contests/resolve", **(told | fields))
+    entry = {"contested": row, "stands": stands, "why": "调取门岗监控"}
+    return await someone.post("/v1/contests/resolve", **(entry | fields))
 
 
 async def test_the_row_in_force_stands(app: Litestar) -> None:
-    """The other is set aside for good: kept, and no finding any more."""
+    """The other one is set aside for good: it is kept, and has no finding any more."""
     _, one, other = await two_stories(app)
     sun = await a_commander_of(app, STATION)
     assert [False, True] == await contested(one, other)
@@ -68,9 +68,9 @@ async def test_the_contested_row_stands(app: Litestar) -> None:
     recorded(await lin.check_in(at=ago(hours=1)))
     recorded(await lin.check_in(at=ago(hours=9)))
     assert [False, True] == await in_force(one, other)
-    (told,) = (await lin.get(f"/v1/shifts/{other}")).json()["rulings"]
-    assert (str(inspector.id), "调取门岗监控", "contested") == (told["by_person"], told["why"], told["stands"])
-    assert [told] == (await lin.get(f"/v1/shifts/{one}")).json()["rulings"]
+    (ruling,) = (await lin.get(f"/v1/shifts/{other}")).json()["rulings"]
+    assert (str(inspector.id), "调取门岗监控", "contested") == (ruling["by_person"], ruling["why"], ruling["stands"])
+    assert [ruling] == (await lin.get(f"/v1/shifts/{one}")).json()["rulings"]
 
 
 async def test_a_later_ruling_supersedes(app: Litestar) -> None:
@@ -87,8 +87,8 @@ async def test_a_later_ruling_supersedes(app: Litestar) -> None:
     assert 4 == await value("SELECT count(*) FROM ruling WHERE contested = $1", other)
 
 
-async def test_what_the_row_set_aside_had_closed_goes_on(app: Litestar) -> None:
-    """The forgotten shift before it runs until the one that stands."""
+async def test_the_shift_that_the_set_aside_one_had_closed_goes_on(app: Litestar) -> None:
+    """The open shift before it now runs until the one in force."""
     lin = await a_duty_auxiliary(app)
     before, one, other = [UUID(recorded(await lin.check_in(at=ago(hours=hours)))["id"]) for hours in (20, 8, 6)]
     recorded(await lin.check_out(one, at=ago(hours=4)))
@@ -102,7 +102,7 @@ async def test_what_the_row_set_aside_had_closed_goes_on(app: Litestar) -> None:
 
 
 async def test_gaps_follow_the_ruling(app: Litestar) -> None:
-    """A work in the time that only the contested shift covers was not on shift until it stands."""
+    """Work during the contested shift was not on shift until that shift is ruled to be true."""
     lin, _, other = await two_stories(app)
     act = UUID(recorded(await lin.starts("10.4", at=ago(hours=3)))["id"])
     recorded(await lin.finishes(act, at=ago(hours=2, minutes=30)))
@@ -126,7 +126,7 @@ async def test_a_naming_is_resolved_in_the_same_way(app: Litestar) -> None:
 
 
 async def test_who_may_resolve(app: Litestar) -> None:
-    """A commander or inspector of the organ, in nobody's matter but others'; there must be something to resolve."""
+    """A commander or inspector of the organ, not in their own matter; and there must be a contest."""
     lin, one, other = await two_stories(app)
     refused(await resolve(lin, other, "contested"), 403, "not_for_your_role")
     for someone in (await an_officer(app), await a_commander_of(app, OTHER_DISTRICT)):
@@ -156,7 +156,7 @@ async def test_sent_twice_it_is_one_ruling(app: Litestar) -> None:
     """As any entry."""
     _, _, other = await two_stories(app)
     sun = await a_commander_of(app, STATION)
-    told = sun.entry(contested=other, stands="contested", why="调取门岗监控", at=ago(seconds=1))
-    receipt = recorded(await sun.send("/v1/contests/resolve", told))
-    again = await sun.send("/v1/contests/resolve", told | {"sent_at": told["sent_at"] + timedelta(seconds=1)})
+    entry = sun.entry(contested=other, stands="contested", why="调取门岗监控", at=ago(seconds=1))
+    receipt = recorded(await sun.send("/v1/contests/resolve", entry))
+    again = await sun.send("/v1/contests/resolve", entry | {"sent_at": entry["sent_at"] + timedelta(seconds=1)})
     assert (200, receipt | {"status": "replayed"}) == (again.status_code, again.json())

@@ -68,7 +68,7 @@ def but(desk: Desk, **other: Any) -> Desk:
 
 
 async def change(desk: Desk, **headers: str) -> Any:
-    """An unsafe call that changes something of one's own, and may fail for its content only."""
+    """An unsafe call about one's own account, which can fail only for its content."""
     body = b'{"sent_at": "2026-03-01T08:00:01+08:00", "current": "wrong", "new": "long enough for it"}'
     return await desk.ask(
         "POST", "/v1/me/password", content=body, headers={"Content-Type": "application/json"} | headers
@@ -79,14 +79,14 @@ async def change(desk: Desk, **headers: str) -> Any:
 
 
 async def test_signing_in_at_a_desk(app: Litestar) -> None:
-    """Badge and password; the person, the token and the limits come back, and the cookie opens what they may see."""
+    """Badge and password give the person, the token and the limits; the cookie opens what they may see."""
     sun = await at_desk(app, roles=[("commander", CITY)])
-    told = (await sun.sign_in(sun.badge)).json()
+    opened = (await sun.sign_in(sun.badge)).json()
     assert (sun.badge, None, "not_needed", 1800) == (
-        told["person"]["badge"], told["person"]["device"], told["second_factor"], told["idle_seconds"],
+        opened["person"]["badge"], opened["person"]["device"], opened["second_factor"], opened["idle_seconds"],
     )  # fmt: skip
-    assert [{"role": "commander", "organ": CITY}] == told["person"]["roles"]
-    assert (await sun.get("/v1/me")).json() == told["person"]
+    assert [{"role": "commander", "organ": CITY}] == opened["person"]["roles"]
+    assert (await sun.get("/v1/me")).json() == opened["person"]
     assert 200 == (await sun.get("/v1/findings")).status_code
     session = await session_of(sun)
     assert (None, timedelta(hours=12)) == tuple(
@@ -123,7 +123,7 @@ async def test_every_sign_in_has_a_secret_of_its_own(app: Litestar) -> None:
 
 
 async def test_no_cookie_over_plain_http_from_another_machine(app: Litestar) -> None:
-    """Whoever listens there would have the session; the password is not even looked at."""
+    """An eavesdropper would get the session, so the password is not even checked."""
     sun = await at_desk(app)
     plain = Desk(app, host=OVER_HTTP)
     refused(await plain.sign_in(sun.badge), 403, "https_needed")
@@ -147,7 +147,7 @@ async def test_on_this_machine_itself_plain_http_will_do(app: Litestar) -> None:
 async def test_a_forwarded_scheme_is_believed_of_a_trusted_proxy_only(
     app: Litestar, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """TLS ends at the proxy; nobody else's word makes plain HTTP safe."""
+    """TLS ends at the proxy; nobody else can declare plain HTTP safe."""
     sun = await at_desk(app)
     proxied = Desk(app, host="http://desk.fujing.test")
     proxied.http.headers["X-Forwarded-Proto"] = "https"
@@ -183,7 +183,7 @@ async def test_guesses_at_desks_and_on_handhelds_are_counted_together(app: Lites
 
 
 async def test_a_docking_station_has_no_desk(app: Litestar) -> None:
-    """It brings in footage, and is nobody who reads."""
+    """It brings in footage and reads nothing."""
     dock = a_badge("DOCK-")
     await roster.bring_in(rows_of(dock, "采集工作站", "dock", STATION, []))
     sun = await at_desk(app)
@@ -211,8 +211,7 @@ async def test_an_auxiliary_reads_at_a_desk_and_no_more(app: Litestar, kind: str
 
 
 async def test_a_desk_makes_no_field_entry(app: Litestar) -> None:
-    """An officer may write at a desk, and yet what happens in the street is told from a device: by its own route or
-    among others, nothing comes of it."""
+    """An officer may write at a desk; but a field entry from a desk is refused, by its own route and by sync."""
     zhao, lin = await at_desk(app), await a_duty_auxiliary(app)
     naming = UUID(recorded(await lin.post("/v1/supervisions/name", officer=zhao.id, at=ago(hours=1)))["id"])
     entry = {"id": uuid4(), "occurred_at": now(), "device_seq": 1, "supervision": naming}
@@ -224,7 +223,7 @@ async def test_a_desk_makes_no_field_entry(app: Litestar) -> None:
 
 
 async def test_a_desk_carries_no_upload(app: Litestar) -> None:
-    """Nobody's browser says that a phone's footage is all there, nor opens it in the store; its state is read."""
+    """A browser cannot complete a phone's upload or get its part URLs; it can read its state."""
     zhao = await at_desk(app)
     phone = Someone(app, id=zhao.id, badge=zhao.badge)
     await phone.open()
@@ -236,7 +235,7 @@ async def test_a_desk_carries_no_upload(app: Litestar) -> None:
 
 
 async def test_an_authorization_header_puts_the_cookie_aside(app: Litestar) -> None:
-    """What was said in so many words counts, also where it is wrong: one caller, one way to be known."""
+    """An explicit header counts, also where it is wrong: a request has one way to authenticate."""
     sun = await at_desk(app)
     refused(await sun.ask("GET", "/v1/me", headers={"Authorization": "DPoP nonsense"}), 401, "token_invalid")
     refused(await sun.ask("GET", "/v1/me", headers={"Authorization": "Basic eDp5"}), 401, "token_missing")
@@ -261,9 +260,9 @@ async def test_signing_in_and_out_is_in_the_journal(app: Litestar) -> None:
 async def test_two_tabs_share_the_session_and_its_token(app: Litestar) -> None:
     """A page loaded anew asks for the token again; both tabs go on."""
     sun = await at_desk(app)
-    told = (await sun.get("/v1/desk/sessions/current")).json()
-    assert sun.csrf == told["csrf_token"]
-    tab = but(sun, csrf=told["csrf_token"])
+    current = (await sun.get("/v1/desk/sessions/current")).json()
+    assert sun.csrf == current["csrf_token"]
+    tab = but(sun, csrf=current["csrf_token"])
     answers = await asyncio.gather(change(sun), change(tab))
     assert [401, 401] == [answer.status_code for answer in answers]  # both were let in, and told a wrong password
     assert ["sign_in_refused"] * 2 == [answer.json()["code"] for answer in answers]
@@ -274,7 +273,7 @@ async def test_two_tabs_share_the_session_and_its_token(app: Litestar) -> None:
 
 
 async def test_an_idle_session_ends(app: Litestar) -> None:
-    """Half an hour without a call, and whoever comes to the desk finds it closed; asking again does not wake it."""
+    """After half an hour without a call the session is over; another call does not revive it."""
     sun = await at_desk(app)
     session = await session_of(sun)
     await execute("UPDATE desk_session SET seen_at = now() - interval '29 minutes' WHERE session = $1", session)
@@ -288,7 +287,7 @@ async def test_an_idle_session_ends(app: Litestar) -> None:
 
 
 async def test_an_open_stream_keeps_no_desk_awake(app: Litestar) -> None:
-    """GET /v1/events looks again and again whether its session stands: after half an hour without a call it ends."""
+    """GET /v1/events checks its session regularly: after half an hour without a call the stream ends."""
     sun = await at_desk(app)
     session = await session_of(sun)
     await execute("UPDATE desk_session SET seen_at = now() - interval '29 minutes' WHERE session = $1", session)
@@ -298,8 +297,8 @@ async def test_an_open_stream_keeps_no_desk_awake(app: Litestar) -> None:
         await still_acting(session)
 
 
-async def test_being_heard_of_is_written_once_a_minute(app: Litestar) -> None:
-    """A busy page is no stream of writes."""
+async def test_the_time_of_the_last_call_is_written_once_a_minute(app: Litestar) -> None:
+    """A busy page does not write at every call."""
     sun = await at_desk(app)
     session = await session_of(sun)
     seen = "SELECT seen_at FROM desk_session WHERE session = $1"
@@ -352,7 +351,7 @@ async def test_a_new_password_ends_the_other_desks(app: Litestar) -> None:
 
 
 async def test_a_session_with_a_device_is_no_desk_session(app: Litestar) -> None:
-    """A cookie opens what has no device, and nothing else, whatever the rows say."""
+    """A cookie opens only sessions without a device, whatever the rows say."""
     sun = await at_desk(app)
     key = await an_enrolled_key()
     await execute(
@@ -367,7 +366,7 @@ async def test_a_session_with_a_device_is_no_desk_session(app: Litestar) -> None
 
 @pytest.mark.parametrize("token", ["", "x", "é", "0" * 64])
 async def test_a_write_needs_the_token(app: Litestar, token: str) -> None:
-    """A page elsewhere can make the browser send the cookie at most, never this."""
+    """Another site can make the browser send the cookie, but never the token."""
     sun = await at_desk(app)
     assert 401 == (await change(sun)).status_code  # with it, only the password was wrong
     refused(await change(sun, **{"X-CSRF-Token": token.encode("latin-1")}), 403, "csrf_refused")
@@ -430,11 +429,11 @@ async def test_an_inspector_sets_up_a_second_factor_before_anything_else(app: Li
     refused(await wu.get(f"/v1/people/{wu.badge}"), 403, "second_factor_needed")
     refused(await wu.tell(f"/v1/people/{wu.badge}/totp/reset"), 403, "second_factor_needed")
     assert 200 == (await wu.get("/v1/me")).status_code
-    told = (await wu.tell("/v1/me/totp", password=PASSWORD)).json()
-    assert re.match(rf"otpauth://totp/Fujing:{wu.badge}\?secret=[A-Z2-7]{{32}}&issuer=Fujing$", told["otpauth_uri"])
-    assert told["qr_svg"].startswith("<svg")
-    assert "http" not in told["qr_svg"].replace("http://www.w3.org/2000/svg", "")
-    wu.secret = pyotp.parse_uri(told["otpauth_uri"]).secret
+    totp = (await wu.tell("/v1/me/totp", password=PASSWORD)).json()
+    assert re.match(rf"otpauth://totp/Fujing:{wu.badge}\?secret=[A-Z2-7]{{32}}&issuer=Fujing$", totp["otpauth_uri"])
+    assert totp["qr_svg"].startswith("<svg")
+    assert "http" not in totp["qr_svg"].replace("http://www.w3.org/2000/svg", "")
+    wu.secret = pyotp.parse_uri(totp["otpauth_uri"]).secret
     refused(await wu.get("/v1/findings"), 403, "second_factor_needed")
     assert 204 == (await wu.tell("/v1/me/totp/confirm", code=wu.code())).status_code
     assert 200 == (await wu.get("/v1/findings")).status_code
@@ -455,7 +454,7 @@ async def test_a_second_factor_is_asked_for_from_then_on(app: Litestar, role: st
 
 @pytest.mark.parametrize("role", ["commander", "treasurer"])
 async def test_others_may_have_a_second_factor(app: Litestar, role: str) -> None:
-    """Nobody asks it of them; whoever set one up gives its code."""
+    """It is not required of them; whoever set one up must give its code."""
     sun = await at_desk(app, roles=[(role, STATION)])
     assert 200 == (await sun.get("/v1/findings")).status_code
     await sun.sets_up()
@@ -464,7 +463,7 @@ async def test_others_may_have_a_second_factor(app: Litestar, role: str) -> None
 
 
 async def test_a_code_is_taken_once(app: Litestar) -> None:
-    """Whoever read it over a shoulder comes too late, at a sign-in as at the confirmation."""
+    """Somebody who saw the code cannot use it again, neither to sign in nor to confirm."""
     wu = await with_factor(app)
     refused(await Desk(app).sign_in(wu.badge, code=wu.code(-1)), 401, "code_refused")  # the one that confirmed
     code = wu.code()
@@ -473,7 +472,7 @@ async def test_a_code_is_taken_once(app: Litestar) -> None:
 
 
 async def test_of_many_sign_ins_with_one_code_one_succeeds(app: Litestar) -> None:
-    """At the same moment, on whichever server."""
+    """At the same moment, on any server."""
     wu = await with_factor(app)
     code = wu.code()
     answers = await asyncio.gather(*(Desk(app).sign_in(wu.badge, code=code) for _ in range(4)))
@@ -492,14 +491,14 @@ async def test_a_clock_may_be_one_step_off(app: Litestar, steps: int, status: in
 
 
 async def test_an_earlier_step_is_not_taken_after_a_later_one(app: Litestar) -> None:
-    """Nor does a clock that goes back open anything."""
+    """A clock that goes back does not make an old code valid."""
     wu = await with_factor(app)
     assert 201 == (await Desk(app).sign_in(wu.badge, code=wu.code(1))).status_code
     refused(await Desk(app).sign_in(wu.badge, code=wu.code()), 401, "code_refused")
 
 
-async def test_codes_are_guessed_as_often_as_passwords(app: Litestar) -> None:
-    """Five in a quarter of an hour, also for whoever knows the password."""
+async def test_wrong_codes_are_counted_like_wrong_passwords(app: Litestar) -> None:
+    """Five in a quarter of an hour, also for somebody who knows the password."""
     wu = await with_factor(app)
     wrong = f"{(int(wu.code()) + 1) % 10**6:06}"
     answers = await asyncio.gather(*(Desk(app).sign_in(wu.badge, code=wrong) for _ in range(7)))
@@ -507,7 +506,7 @@ async def test_codes_are_guessed_as_often_as_passwords(app: Litestar) -> None:
     refused(await Desk(app).sign_in(wu.badge, code=wu.code()), 429, "too_many_attempts")
 
 
-async def test_confirming_is_guessed_no_oftener(app: Litestar) -> None:
+async def test_wrong_codes_at_the_confirmation_are_counted_too(app: Litestar) -> None:
     """A desk that was left alone with a QR code on its screen."""
     wu = await at_desk(app, roles=[("inspector", STATION)])
     refused(await wu.tell("/v1/me/totp/confirm", code="000000"), 409, "no_factor_begun")
@@ -518,14 +517,14 @@ async def test_confirming_is_guessed_no_oftener(app: Litestar) -> None:
 
 
 async def test_a_code_is_six_digits(app: Litestar) -> None:
-    """Digits of other scripts are none."""
+    """Digits of other scripts do not count."""
     wu = await at_desk(app)
     for code in ("12345", "1234567", "12345a", "１２３４５６", "123456\n"):
         refused(await Desk(app).sign_in(wu.badge, code=code), 422, "invalid")
 
 
 async def test_a_second_factor_is_begun_with_the_password_and_stands_once_confirmed(app: Litestar) -> None:
-    """Nobody replaces it at a desk that was left alone; begun twice, the later secret counts."""
+    """Nobody can replace it at an unattended desk; of two begun, the later secret counts."""
     wu = await at_desk(app)
     refused(await wu.tell("/v1/me/totp", password="not the password"), 401, "sign_in_refused")
     first = pyotp.parse_uri((await wu.tell("/v1/me/totp", password=PASSWORD)).json()["otpauth_uri"]).secret
@@ -544,7 +543,7 @@ async def test_confirming_ends_the_other_desks(app: Litestar) -> None:
 
 
 async def test_a_role_gained_during_a_session_asks_at_the_next_request(app: Litestar) -> None:
-    """And where the role ends, so does the asking."""
+    """When the role ends, the second factor is no longer required."""
     sun = await at_desk(app)
     assert 200 == (await sun.get("/v1/findings")).status_code
     await roster.bring_in(rows_of(sun.badge, sun.name, "officer", STATION, [("inspector", STATION)]))
@@ -647,15 +646,15 @@ def test_codes_are_those_of_the_standard() -> None:
 
 
 def test_a_code_that_two_steps_share_is_taken_for_the_later_one() -> None:
-    """Else it could be taken twice."""
+    """Otherwise it could be used twice."""
     secret = "AAAAAAAAAAAAAAAAAAAAAAAAAAAA55BI"  # its steps 1 and 2 have one code
     assert 2 == factor.matching_step(secret, "830892", 30, 1, None)
     assert factor.matching_step(secret, "830892", 60, 1, 2) is None
 
 
 async def test_the_right_password_elsewhere_gives_no_more_guesses_of_the_code(app: Litestar) -> None:
-    """Whoever knows the password of an inspector and has a handheld: signing in there, or changing the password
-    there to what it is, opens that session and forgets none of the codes that were guessed at desks."""
+    """Somebody knows the password of an inspector and has a handheld. Signing in there, or changing the password to the
+    same one, does not clear the wrong codes that were counted at desks."""
     wu = await with_factor(app)
     handheld = Client(app, key=await an_enrolled_key(), address="10.8.0.2")
     wrong = f"{(int(wu.code()) + 1) % 10**6:06}"

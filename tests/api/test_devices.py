@@ -44,7 +44,7 @@ async def admin(app: Litestar) -> Someone:
 
 
 def a_new_phone(app: Litestar) -> Client:
-    """Out of the box, with a key that nobody knows."""
+    """New, with a key that the server does not know."""
     return Client(app, key=DeviceKey())
 
 
@@ -78,14 +78,14 @@ async def test_a_device_is_enrolled_once_by_a_code(app: Litestar, admin: Someone
     """The administrator's screen shows a QR, the phone registers its key, a person signs in on it."""
     serial, phone, lin = await a_device(), a_new_phone(app), await a_duty_auxiliary(app)
     answer = await admin.tell("/v1/devices/codes", serial=serial)
-    told = answer.json()
+    code = answer.json()
     assert (201, "no-store") == (answer.status_code, answer.headers["cache-control"])
-    assert told["qr"].startswith("<svg")
-    assert told["uri"] == f"fujing://enrol?url=http%3A%2F%2Ffujing.test&code={told['code']}"
-    life = datetime.fromisoformat(told["expires_at"]) - now()
+    assert code["qr"].startswith("<svg")
+    assert code["uri"] == f"fujing://enrol?url=http%3A%2F%2Ffujing.test&code={code['code']}"
+    life = datetime.fromisoformat(code["expires_at"]) - now()
     assert timedelta(minutes=9) < life <= timedelta(minutes=10)
 
-    answer = await enrols(phone, told["code"].lower().replace("-", " ").replace("1", "l").replace("0", "o"))
+    answer = await enrols(phone, code["code"].lower().replace("-", " ").replace("1", "l").replace("0", "o"))
     assert 200 == answer.status_code, answer.text
     enrolled = answer.json()
     assert (serial, STATION, phone.key.jkt) == (
@@ -121,7 +121,7 @@ async def test_a_code_whose_answer_was_lost_may_be_sent_again(app: Litestar, adm
 
 
 async def test_used_late_and_unknown_codes_get_the_same_answer(app: Litestar, admin: Someone) -> None:
-    """Whoever tries codes learns nothing; whoever holds a real one is in the journal."""
+    """Guessing codes reveals nothing; using a real code is in the journal."""
     serial, late = await a_device(), await a_device()
     used, over = await a_code(admin, serial), await a_code(admin, late)
     assert 200 == (await enrols(a_new_phone(app), used)).status_code
@@ -164,9 +164,9 @@ async def test_a_device_revoked_while_it_is_enrolled_is_not(app: Litestar, admin
     assert 0 == await value("SELECT count(*) FROM device_key WHERE jkt = $1", phone.key.jkt)
 
 
-async def test_revoking_is_never_what_gives_way(app: Litestar, admin: Someone, owner: Any) -> None:
-    """Enrolling and revoking lock the device first and its codes after: neither waits for the other in a circle, of
-    which the database would end one with a `conflict`, and be it the revocation."""
+async def test_revoking_never_ends_in_a_deadlock(app: Litestar, admin: Someone, owner: Any) -> None:
+    """Enrolling and revoking both lock the device first and its codes after, to avoid a deadlock, in which the database
+    could end the revocation with a `conflict`."""
     serial, phone = await a_device(), a_new_phone(app)
     code, transaction = await a_code(admin, serial), owner.transaction()
     await transaction.start()
@@ -202,7 +202,7 @@ async def test_a_key_that_ended_opens_nothing(app: Litestar) -> None:
 
 
 async def test_a_new_code_replaces_the_one_before(app: Litestar, admin: Someone) -> None:
-    """A slip of paper that was left lying is worth nothing."""
+    """An old code on a forgotten slip of paper is worth nothing."""
     serial = await a_device()
     first, second = await a_code(admin, serial), await a_code(admin, serial)
     refused(await enrols(a_new_phone(app), first), 422, "enrolment_refused")
@@ -229,7 +229,7 @@ async def test_enrolling_again_ends_the_former_key_and_its_sessions(app: Litesta
 
 
 async def test_one_key_is_never_two_devices(app: Litestar, admin: Someone) -> None:
-    """Nor the same one again: what it signed must name one device, for ever. The code stays good for another key."""
+    """Nor the same device again: a signature must name one device for ever. The code stays valid for another key."""
     first, second, phone = await a_device(), await a_device(), a_new_phone(app)
     assert 200 == (await enrols(phone, await a_code(admin, first))).status_code
     code = await a_code(admin, second)
@@ -276,7 +276,7 @@ async def test_enrolling_is_signed_by_the_key_enrolled(app: Litestar, admin: Som
 
 
 async def test_codes_are_made_by_administrators_of_the_organ(app: Litestar, admin: Someone) -> None:
-    """Another role may not (403); another organ's device is not there (404)."""
+    """Another role may not (403); a device of another organ is not found (404)."""
     serial = await a_device()
     inspector = await an_inspector_of(app, DISTRICT)
     elsewhere = await an_administrator_of(app, OTHER_DISTRICT)
@@ -315,7 +315,7 @@ async def test_the_list_shows_the_devices_of_ones_organs(app: Litestar) -> None:
 
 
 async def test_a_revoked_device_is_quarantined_from_the_next_request_on(app: Litestar, admin: Someone) -> None:
-    """It opens nothing, but its session stands: what it still holds can be sent, and it may sign out."""
+    """It opens nothing, but its session stays: the entries on it can be synced, and it may sign out."""
     serial, phone, lin = await a_device(), a_new_phone(app), await a_duty_auxiliary(app)
     await enrols(phone, await a_code(admin, serial))
     spent = await signs_in(phone, lin)
@@ -324,8 +324,8 @@ async def test_a_revoked_device_is_quarantined_from_the_next_request_on(app: Lit
     assert (200, True) == (answer.status_code, answer.json()["revoked_at"] is not None)
     refused(await phone.get("/v1/me"), 403, "device_revoked")
     refused(await phone.tell("/v1/shifts/check-in", **lin.entry(**a_check_in())), 403, "device_revoked")
-    told = (await phone.refresh(spent)).json()
-    phone.token = told["access_token"]
+    tokens = (await phone.refresh(spent)).json()
+    phone.token = tokens["access_token"]
     refused(await phone.get("/v1/me"), 403, "device_revoked")
     refused(await phone.sign_in(lin.badge), 403, "device_revoked")
     refused(await enrols(a_new_phone(app), code), 422, "enrolment_refused")
@@ -336,7 +336,7 @@ async def test_a_revoked_device_is_quarantined_from_the_next_request_on(app: Lit
 
 
 def test_quarantine_lets_in_only_what_says_so(app: Litestar) -> None:
-    """Sync and signing out (refreshing needs no session); a route that forgets to say so is closed."""
+    """Only sync and signing out (refreshing needs no session); every other route is closed by default."""
     open_ = {
         handler.operation_id
         for route in app.routes
@@ -347,7 +347,7 @@ def test_quarantine_lets_in_only_what_says_so(app: Litestar) -> None:
     assert {"quarantined": True} == QUARANTINED
 
 
-async def test_revoking_twice_is_once(app: Litestar, admin: Someone) -> None:
+async def test_revoking_twice_changes_nothing_more(app: Litestar, admin: Someone) -> None:
     """An impatient administrator changes nothing more."""
     serial = await a_device()
     rows = [(await admin.tell(f"/v1/devices/{serial}/revoke")).json() for _ in range(2)]
@@ -383,7 +383,7 @@ async def test_an_old_key_is_never_altered(application_role: Any, app: Litestar)
 
 
 async def test_a_field_entry_needs_a_device(app: Litestar) -> None:
-    """A session without one (a desk's) is told so, and the journal holds it."""
+    """A session without one (at a desk) is refused, and the journal has the refusal."""
     lin = await a_duty_auxiliary(app)
     actor = Actor(person=lin.id, badge=lin.badge, kind="duty_auxiliary", organ=STATION, session=lin.id)
     (verb,) = (verb for verb in VERBS if verb.name == "shifts/check-in")
@@ -404,8 +404,8 @@ async def test_several_people_share_one_handheld(app: Litestar) -> None:
     for someone in (lin, chen):
         phone.token = tokens[someone.badge]
         shift = recorded(await phone.send("/v1/shifts/check-in", someone.entry(**a_check_in())))["id"]
-        told = await value("SELECT actor FROM journal WHERE entry_id = $1", UUID(shift))
-        assert someone.id == told
+        actor = await value("SELECT actor FROM journal WHERE entry_id = $1", UUID(shift))
+        assert someone.id == actor
         assert someone.badge == (await phone.get("/v1/me")).json()["badge"]
     assert 1 == await value(
         "SELECT count(DISTINCT device) FROM session WHERE person = ANY ($1) AND device_key = "

@@ -40,7 +40,7 @@ async def shifts_of(person: Someone) -> int:
 
 
 async def lines_of(entry: Any) -> list[dict[str, Any]]:
-    """The journal's lines about an entry, as their bytes tell."""
+    """The journal rows of an entry, read from their canonical bytes."""
     rows = await fetch("SELECT entry FROM journal WHERE entry_id = $1 ORDER BY seq", UUID(str(entry)))
     return [msgspec.json.decode(row["entry"]) for row in rows]
 
@@ -56,11 +56,11 @@ async def until(holds: Callable[[], Awaitable[bool]]) -> None:
 
 
 async def test_an_entry_is_recorded_and_answered(app: Litestar) -> None:
-    """201 with the client's own id, what stands, and nothing found."""
+    """201 with the client's own id, the shift, and no findings."""
     lin = await a_duty_auxiliary(app)
-    told = lin.entry(**a_check_in())
-    receipt = recorded(await lin.send(CHECK_IN, told))
-    assert str(told["id"]) == receipt["id"] == receipt["shift"]["id"]
+    entry = lin.entry(**a_check_in())
+    receipt = recorded(await lin.send(CHECK_IN, entry))
+    assert str(entry["id"]) == receipt["id"] == receipt["shift"]["id"]
     assert [] == receipt["findings"]
     assert (True, None) == (receipt["shift"]["in_force"], receipt["shift"]["ended_at"])
 
@@ -68,37 +68,37 @@ async def test_an_entry_is_recorded_and_answered(app: Litestar) -> None:
 async def test_the_same_entry_again_is_answered_as_the_first_time(app: Litestar) -> None:
     """200, replayed, and every word of it the same."""
     lin = await a_duty_auxiliary(app)
-    told = lin.entry(**a_check_in())
-    first_answer = recorded(await lin.send(CHECK_IN, told))
-    again = await lin.send(CHECK_IN, told | {"sent_at": now() + timedelta(hours=1)})
+    entry = lin.entry(**a_check_in())
+    first_answer = recorded(await lin.send(CHECK_IN, entry))
+    again = await lin.send(CHECK_IN, entry | {"sent_at": now() + timedelta(hours=1)})
     assert (200, first_answer | {"status": "replayed"}) == (again.status_code, again.json())
-    assert (1, 1) == (await shifts_of(lin), len(await lines_of(told["id"])))
+    assert (1, 1) == (await shifts_of(lin), len(await lines_of(entry["id"])))
 
 
-async def test_a_replay_after_the_world_went_on_still_tells_what_it_told_then(app: Litestar) -> None:
+async def test_a_late_replay_gets_the_first_receipt(app: Litestar) -> None:
     """The shift has ended meanwhile; the receipt of its check-in is what it was."""
     lin = await a_duty_auxiliary(app)
-    told = lin.entry(**a_check_in(), at=ago(minutes=5))
-    receipt = recorded(await lin.send(CHECK_IN, told))
-    recorded(await lin.check_out(told["id"]))
-    assert receipt | {"status": "replayed"} == (await lin.send(CHECK_IN, told)).json()
+    entry = lin.entry(**a_check_in(), at=ago(minutes=5))
+    receipt = recorded(await lin.send(CHECK_IN, entry))
+    recorded(await lin.check_out(entry["id"]))
+    assert receipt | {"status": "replayed"} == (await lin.send(CHECK_IN, entry)).json()
 
 
 async def test_a_default_that_is_spelt_out_is_the_same_content(app: Litestar) -> None:
     """Entry structs gain optional fields, and old phones replay."""
     lin = await a_duty_auxiliary(app)
-    told = lin.entry(**a_check_in())
-    recorded(await lin.send(CHECK_IN, told))
-    assert 200 == (await lin.send(CHECK_IN, told | {"equipment": [], "vehicle": None})).status_code
+    entry = lin.entry(**a_check_in())
+    recorded(await lin.send(CHECK_IN, entry))
+    assert 200 == (await lin.send(CHECK_IN, entry | {"equipment": [], "vehicle": None})).status_code
 
 
 @pytest.mark.parametrize("change", [{"duty_type": "post"}, {"device_seq": 999}, {"vehicle": "浙A·1234警"}])
 async def test_the_same_id_with_other_content_is_refused(app: Litestar, change: dict[str, Any]) -> None:
     """409: an id stands for one entry."""
     lin = await a_duty_auxiliary(app)
-    told = lin.entry(**a_check_in())
-    recorded(await lin.send(CHECK_IN, told))
-    refused(await lin.send(CHECK_IN, told | change), 409, "id_reused")
+    entry = lin.entry(**a_check_in())
+    recorded(await lin.send(CHECK_IN, entry))
+    refused(await lin.send(CHECK_IN, entry | change), 409, "id_reused")
     assert 1 == await shifts_of(lin)
 
 
@@ -112,9 +112,9 @@ async def test_the_same_id_for_another_verb_is_refused(app: Litestar) -> None:
 async def test_the_same_id_by_another_person_is_refused(app: Litestar) -> None:
     """And they do not learn what it stands for."""
     lin, zhu = await a_duty_auxiliary(app), await a_duty_auxiliary(app, name="朱新")
-    told = lin.entry(**a_check_in())
-    recorded(await lin.send(CHECK_IN, told))
-    problem = refused(await zhu.send(CHECK_IN, told), 409, "id_reused")
+    entry = lin.entry(**a_check_in())
+    recorded(await lin.send(CHECK_IN, entry))
+    problem = refused(await zhu.send(CHECK_IN, entry), 409, "id_reused")
     assert str(lin.id) not in str(problem)
     assert 0 == await shifts_of(zhu)
 
@@ -123,15 +123,15 @@ async def test_the_same_id_by_another_person_is_refused(app: Litestar) -> None:
 
 
 async def test_a_refused_entry_gets_the_same_refusal_for_ever(app: Litestar) -> None:
-    """Live it was refused; sent again when it is late, it still is: a new attempt takes a new id."""
+    """It was refused while live; sent again late, it still is: a new attempt needs a new id."""
     lin = await a_duty_auxiliary(app)
-    told = lin.entry(**(a_check_in() | {"roster_post": None}))
-    problem = refused(await lin.send(CHECK_IN, told), 409, "not_ordered")
+    entry = lin.entry(**(a_check_in() | {"roster_post": None}))
+    problem = refused(await lin.send(CHECK_IN, entry), 409, "not_ordered")
     assert ["not_ordered"] == codes(problem["unmet"])
-    assert problem == refused(await lin.send(CHECK_IN, told), 409, "not_ordered")
-    later = told | {"sent_at": told["sent_at"] + timedelta(hours=1)}
+    assert problem == refused(await lin.send(CHECK_IN, entry), 409, "not_ordered")
+    later = entry | {"sent_at": entry["sent_at"] + timedelta(hours=1)}
     assert problem == refused(await lin.send(CHECK_IN, later), 409, "not_ordered")
-    assert (0, ["refused"]) == (await shifts_of(lin), [line["outcome"] for line in await lines_of(told["id"])])
+    assert (0, ["refused"]) == (await shifts_of(lin), [line["outcome"] for line in await lines_of(entry["id"])])
     recorded(await lin.check_in())
 
 
@@ -146,19 +146,19 @@ async def test_a_refusal_names_every_rule_that_was_not_met(app: Litestar) -> Non
 
 
 async def test_despite_records_what_was_refused_with_its_findings(app: Litestar) -> None:
-    """What happened is recorded; what is wrong with it stands beside it."""
+    """What happened is recorded, with findings on what is wrong with it."""
     lin, zhao = await a_duty_auxiliary(app), await an_officer(app)
-    told = lin.entry(**(a_check_in() | {"roster_post": None}))
-    refused(await lin.send(CHECK_IN, told), 409, "not_ordered")
+    entry = lin.entry(**(a_check_in() | {"roster_post": None}))
+    refused(await lin.send(CHECK_IN, entry), 409, "not_ordered")
     despite = {"why": "电台故障,先行出警", "ordered_by": zhao.id}
-    receipt = recorded(await lin.send(CHECK_IN, told | {"despite": despite}))
+    receipt = recorded(await lin.send(CHECK_IN, entry | {"despite": despite}))
     assert ["not_ordered"] == codes(receipt["findings"])
     assert (1, ["refused", "recorded"]) == (
         await shifts_of(lin),
-        [line["outcome"] for line in await lines_of(told["id"])],
+        [line["outcome"] for line in await lines_of(entry["id"])],
     )
-    assert str(zhao.id) == (await lines_of(told["id"]))[1]["facts"]["ordered_by"]
-    assert 200 == (await lin.send(CHECK_IN, told)).status_code, "without despite it is the same entry"
+    assert str(zhao.id) == (await lines_of(entry["id"]))[1]["facts"]["ordered_by"]
+    assert 200 == (await lin.send(CHECK_IN, entry)).status_code, "without despite it is the same entry"
 
 
 async def test_despite_at_once_needs_no_refusal_before(app: Litestar) -> None:
@@ -191,13 +191,13 @@ async def test_despite_names_an_officer_as_answering(app: Litestar) -> None:
     ],
 )
 async def test_despite_lifts_rules_only(app: Litestar, change: dict[str, Any], status: int, code: str) -> None:
-    """It is no authorisation, and validation never yields to it."""
+    """It is no permission, and validation is not changed by it."""
     lin = await a_duty_auxiliary(app)
     refused(await lin.check_in(**change, despite={"why": "必须"}), status, code)
 
 
 async def test_despite_lets_nobody_do_what_is_not_theirs(app: Litestar) -> None:
-    """Authorisation and live state do not yield to it."""
+    """It does not lift roles or conflicts with the live state."""
     lin, zhao, _, naming = await a_led_patrol(app)
     wu = await an_officer(app, name="吴警官")
     refused(await wu.answer("confirm", naming, despite={"why": "我在场"}), 404, "unknown_supervision")
@@ -217,7 +217,7 @@ async def test_a_late_entry_is_never_refused_for_its_content(app: Litestar) -> N
 # Clocks
 
 
-async def test_a_wrong_clock_is_corrected_and_found(app: Litestar) -> None:
+async def test_a_wrong_clock_is_corrected_and_flagged(app: Litestar) -> None:
     """The phone is three hours ahead: the shift begins when it began, and the raw time is kept."""
     lin = await a_duty_auxiliary(app)
     ahead = now() + timedelta(hours=3)
@@ -241,7 +241,7 @@ async def test_a_clock_a_minute_off_is_corrected_in_silence(app: Litestar) -> No
 
 
 async def test_a_busy_server_is_no_wrong_clock(app: Litestar) -> None:
-    """Everybody checks in at eight: who waited for the database began when they said."""
+    """Everybody checks in at eight: waiting for the database does not move the start."""
     lin = await a_duty_auxiliary(app)
     async with AsyncExitStack() as every:
         for _ in range(pool().get_max_size()):
@@ -253,7 +253,7 @@ async def test_a_busy_server_is_no_wrong_clock(app: Litestar) -> None:
 
 
 async def test_a_body_that_dribbles_turns_no_clock_back(app: Litestar, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who opens a request and ends it a minute and a half later does not say when it was: by that clock it is now."""
+    """A request that takes a minute and a half to arrive does not change the time of the entry."""
     lin, began = await a_duty_auxiliary(app), ago(seconds=90)
 
     class Then(datetime):
@@ -278,8 +278,8 @@ async def test_device_time_with_another_offset_is_the_same_moment(app: Litestar)
     """Urumqi's phones, and a replay with another spelling of the moment."""
     lin = await a_duty_auxiliary(app)
     moment = ago(minutes=30)
-    told = lin.entry(**a_check_in(), at=moment.isoformat())
-    receipt = recorded(await lin.send(CHECK_IN, told))
+    entry = lin.entry(**a_check_in(), at=moment.isoformat())
+    receipt = recorded(await lin.send(CHECK_IN, entry))
     assert moment == msgspec.convert(receipt["shift"]["started_at"], type(moment))
 
 
@@ -289,21 +289,21 @@ async def test_device_time_with_another_offset_is_the_same_moment(app: Litestar)
 async def test_ten_times_at_once_is_once(app: Litestar) -> None:
     """A phone that hammers records one shift and gets one answer."""
     lin = await a_duty_auxiliary(app)
-    told = lin.entry(**a_check_in())
-    answers = await asyncio.gather(*(lin.send(CHECK_IN, told) for _ in range(10)))
+    entry = lin.entry(**a_check_in())
+    answers = await asyncio.gather(*(lin.send(CHECK_IN, entry) for _ in range(10)))
     assert [200] * 9 + [201] == sorted(answer.status_code for answer in answers)
     first_answer = answers[0].json() | {"status": ""}
     assert [first_answer] * 10 == [answer.json() | {"status": ""} for answer in answers]
-    assert (1, 1) == (await shifts_of(lin), len(await lines_of(told["id"])))
+    assert (1, 1) == (await shifts_of(lin), len(await lines_of(entry["id"])))
 
 
 async def test_ten_refusals_at_once_are_one(app: Litestar) -> None:
     """A refusal is remembered once too."""
     lin = await a_duty_auxiliary(app)
-    told = lin.entry(**(a_check_in() | {"roster_post": None}))
-    answers = await asyncio.gather(*(lin.send(CHECK_IN, told) for _ in range(10)))
+    entry = lin.entry(**(a_check_in() | {"roster_post": None}))
+    answers = await asyncio.gather(*(lin.send(CHECK_IN, entry) for _ in range(10)))
     assert {(409, "not_ordered")} == {(answer.status_code, answer.json()["code"]) for answer in answers}
-    assert 1 == len(await lines_of(told["id"]))
+    assert 1 == len(await lines_of(entry["id"]))
 
 
 async def test_ten_check_ins_at_once_leave_one_in_force(app: Litestar) -> None:
@@ -318,8 +318,8 @@ async def test_ten_check_ins_at_once_leave_one_in_force(app: Litestar) -> None:
     assert (10, 0) == (await shifts_of(lin), await value(overlaps, lin.id))
 
 
-async def test_many_people_at_once_wait_in_no_circle(app: Litestar) -> None:
-    """Auxiliaries name, officers answer and hand over, all together: nobody is sent away."""
+async def test_many_people_at_once_cause_no_deadlock(app: Litestar) -> None:
+    """Auxiliaries name, officers answer and hand over, all at once: no deadlock refuses anybody."""
     zhao, wu = await an_officer(app), await an_officer(app, name="吴警官")
     patrol = [await a_duty_auxiliary(app) for _ in range(6)]
     for lin in patrol:
@@ -340,7 +340,7 @@ async def test_many_people_at_once_wait_in_no_circle(app: Litestar) -> None:
 
 @asynccontextmanager
 async def standing_still(owner: asyncpg.Connection) -> AsyncIterator[None]:
-    """Nobody appends to the journal while the block lasts: an entry under way waits with all its rows written."""
+    """Block the journal: an entry waits there, with all its other rows written."""
     async with owner.transaction():
         await owner.execute("LOCK TABLE journal IN SHARE MODE")
         yield
@@ -353,32 +353,32 @@ WAITING = """SELECT a.pid FROM pg_stat_activity a WHERE application_name = 'fuji
 async def test_a_connection_that_dies_half_way_leaves_nothing(
     app: Litestar, owner: asyncpg.Connection, application_role: asyncpg.Connection
 ) -> None:
-    """The database goes away between the shift and the journal: no half of it stays, and the phone is told to retry."""
+    """The connection dies between shift and journal: nothing of it stays, and the phone is asked to retry."""
     lin = await a_duty_auxiliary(app)
-    told = lin.entry(**a_check_in())
+    entry = lin.entry(**a_check_in())
     async with standing_still(owner):
-        asking = asyncio.create_task(lin.send(CHECK_IN, told))
+        asking = asyncio.create_task(lin.send(CHECK_IN, entry))
         await until(lambda: _any(application_role))
         pid = await application_role.fetchval(WAITING)
         assert await application_role.fetchval("SELECT pg_terminate_backend($1)", pid)
         problem = await asking
     refused(problem, 503, "database_unavailable")
     assert "retry-after" in problem.headers
-    assert (0, []) == (await shifts_of(lin), await lines_of(told["id"]))
-    assert await first("SELECT 1 FROM entry WHERE id = $1", told["id"]) is None
-    recorded(await lin.send(CHECK_IN, told))
+    assert (0, []) == (await shifts_of(lin), await lines_of(entry["id"]))
+    assert await first("SELECT 1 FROM entry WHERE id = $1", entry["id"]) is None
+    recorded(await lin.send(CHECK_IN, entry))
 
 
 async def test_a_database_that_ends_its_connections_is_away(
     app: Litestar, application_role: asyncpg.Connection
 ) -> None:
-    """Whatever the driver makes of its last word: never a fault of the server's own, and soon it is there again."""
-    lin, told = await a_duty_auxiliary(app), []
+    """Whatever error the driver raises, the answer is 503, and the server recovers by itself."""
+    lin, answers = await a_duty_auxiliary(app), []
     for _ in range(30):
         await asyncio.gather(*(lin.get("/v1/me") for _ in range(6)))
         await application_role.execute(ENDED)
-        told += await asyncio.gather(*(lin.get("/v1/shifts") for _ in range(6)))
-    assert {(503, "database_unavailable")} >= {(one.status_code, one.json()["code"]) for one in told if one.is_error}
+        answers += await asyncio.gather(*(lin.get("/v1/shifts") for _ in range(6)))
+    assert {(503, "database_unavailable")} >= {(one.status_code, one.json()["code"]) for one in answers if one.is_error}
     assert 200 == (await lin.get("/v1/shifts")).status_code
 
 
@@ -392,16 +392,16 @@ async def _any(connection: asyncpg.Connection) -> bool:
     return await connection.fetchval(WAITING) is not None
 
 
-async def test_two_people_who_made_the_same_id_at_once_are_told_apart(
+async def test_of_two_people_who_make_the_same_id_at_once_one_is_recorded(
     app: Litestar, owner: asyncpg.Connection, application_role: asyncpg.Connection
 ) -> None:
-    """Nobody holds a lock on an id: the second is told `id_reused`, whichever row meets first."""
+    """Nobody holds a lock on an id: the second gets `id_reused`, whichever row conflicts first."""
     lin, zhu = await a_duty_auxiliary(app), await a_duty_auxiliary(app, name="朱新")
-    told = lin.entry(**a_check_in())
+    entry = lin.entry(**a_check_in())
     async with standing_still(owner):
-        one = asyncio.create_task(lin.send(CHECK_IN, told))
+        one = asyncio.create_task(lin.send(CHECK_IN, entry))
         await until(lambda: _any(application_role))
-        other = asyncio.create_task(zhu.send(CHECK_IN, told))
+        other = asyncio.create_task(zhu.send(CHECK_IN, entry))
         await until(lambda: _waits_for_a_row(application_role))
     recorded(await one)
     refused(await other, 409, "id_reused")
@@ -427,14 +427,14 @@ async def test_the_journal_says_what_was_recorded(app: Litestar) -> None:
     assert receipt["shift"] == line["facts"]["subject"]["shift"]
 
 
-async def test_a_denial_is_told_and_bound_to_nothing(app: Litestar) -> None:
-    """What one may not do is in the journal, and the id stays free."""
+async def test_a_denial_is_journalled_and_leaves_the_id_free(app: Litestar) -> None:
+    """A denied entry is in the journal, and its id stays free."""
     wu = await an_officer(app)
-    told = wu.entry(**a_check_in())
+    entry = wu.entry(**a_check_in())
     for _ in range(2):
-        refused(await wu.send(CHECK_IN, told), 403, "not_for_your_role")
+        refused(await wu.send(CHECK_IN, entry), 403, "not_for_your_role")
     assert [("denied", "not_for_your_role")] * 2 == [
-        (line["outcome"], line["facts"]["code"]) for line in await lines_of(told["id"])
+        (line["outcome"], line["facts"]["code"]) for line in await lines_of(entry["id"])
     ]
 
 
@@ -442,7 +442,7 @@ SPOKEN = "张三在南门小卖部持刀"
 
 
 async def test_the_journal_holds_no_word_and_no_place(app: Litestar) -> None:
-    """What the law wants erased can be: free text, places and names lie beside the journal, never in it."""
+    """Free text, places and names are outside the journal, so they can be erased as the law asks."""
     lin = await a_duty_auxiliary(app)
     words = {
         "dress": "plain",
@@ -464,7 +464,7 @@ async def test_the_journal_holds_no_word_and_no_place(app: Litestar) -> None:
 
 
 async def test_content_and_salt_prove_the_journal_line(app: Litestar) -> None:
-    """Whoever is handed both recomputes the digest without any secret of the server (ADR 10)."""
+    """With both, anybody can recompute the digest without a secret of the server (ADR 10)."""
     lin = await a_duty_auxiliary(app)
     receipt = recorded(
         await lin.check_in(dress="plain", dress_reason=SPOKEN, id_card_carried=False, despite={"why": "急"})
@@ -474,19 +474,19 @@ async def test_content_and_salt_prove_the_journal_line(app: Litestar) -> None:
     assert digest(kept["salt"], kept["content"]) == line["facts"]["content"]
     assert digest(kept["salt"], kept["despite"]) == line["facts"]["despite"]
     assert digest(kept["salt"], kept["content"] + b" ") != line["facts"]["content"]
-    told = msgspec.json.decode(kept["content"])
-    assert (str(lin.id), "shifts/check-in", SPOKEN) == (told["actor"], told["verb"], told["entry"]["dress_reason"])
+    body = msgspec.json.decode(kept["content"])
+    assert (str(lin.id), "shifts/check-in", SPOKEN) == (body["actor"], body["verb"], body["entry"]["dress_reason"])
 
 
 async def test_after_erasure_a_replay_is_known_by_its_id(app: Litestar, owner: asyncpg.Connection) -> None:
     """Salt and content are gone; the journal line stands byte for byte, and the phone gets its answer."""
     lin = await a_duty_auxiliary(app)
-    told = lin.entry(**a_check_in())
-    receipt = recorded(await lin.send(CHECK_IN, told))
-    before = await lines_of(told["id"])
-    await owner.execute("UPDATE entry SET salt = NULL, content = NULL WHERE id = $1", told["id"])
-    assert receipt | {"status": "replayed"} == (await lin.send(CHECK_IN, told)).json()
-    assert before == await lines_of(told["id"])
+    entry = lin.entry(**a_check_in())
+    receipt = recorded(await lin.send(CHECK_IN, entry))
+    before = await lines_of(entry["id"])
+    await owner.execute("UPDATE entry SET salt = NULL, content = NULL WHERE id = $1", entry["id"])
+    assert receipt | {"status": "replayed"} == (await lin.send(CHECK_IN, entry)).json()
+    assert before == await lines_of(entry["id"])
 
 
 CHANGES = [
@@ -517,14 +517,14 @@ async def test_the_application_cannot_change_the_journal(
 async def test_the_application_cannot_choose_a_rows_number(
     app: Litestar, application_role: asyncpg.Connection, house: Settings
 ) -> None:
-    """`seq` is the database's; a row cannot be slipped in between others."""
+    """The database chooses `seq`; no row can be inserted between others."""
     with pytest.raises(asyncpg.GeneratedAlwaysError):
         await application_role.execute(
             "INSERT INTO journal (seq, at, verb, outcome, subjects, entry) VALUES (1, now(), 'x', 'done', '{}', 'x')"
         )
 
 
-async def test_no_answer_tells_what_the_journal_keeps(app: Litestar) -> None:
+async def test_no_refusal_reveals_what_the_journal_keeps(app: Litestar) -> None:
     """A refusal never carries a row's value or a stack."""
     lin, zhu = await a_duty_auxiliary(app), await a_duty_auxiliary(app, name="朱新")
     shift = recorded(await lin.check_in(vehicle="浙A·1234警"))["id"]

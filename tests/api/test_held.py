@@ -1,4 +1,4 @@
-"""What a revoked device sends, and what waits in vain: kept, listed, and decided by a person of the organ."""
+"""Entries of a revoked device, and entries that wait too long: kept, listed, and decided by a person of the organ."""
 
 from typing import Any
 from uuid import UUID, uuid4
@@ -60,8 +60,8 @@ async def state_of(entry: Any) -> str | None:
     return await value("SELECT state FROM held_entry WHERE id = $1", entry)
 
 
-async def test_what_is_admitted_is_recorded_as_it_was_told(app: Litestar) -> None:
-    """By its own actor, at its own time, as late; the check-out whose shift is not admitted yet waits for it."""
+async def test_what_is_admitted_is_recorded_as_it_came(app: Litestar) -> None:
+    """With its own actor and time, as late. A check-out waits until its shift is admitted."""
     lin, come, go = await held_shift(app)
     sun = await a_commander_of(app, STATION)
     assert 0 == await value("SELECT count(*) FROM shift WHERE person = $1", lin.id)
@@ -80,24 +80,24 @@ async def test_what_is_admitted_is_recorded_as_it_was_told(app: Litestar) -> Non
 
 
 async def test_what_is_admitted_is_never_refused_by_rules(app: Litestar) -> None:
-    """It came within the minute, and the act is over when a person decides: recorded, with its findings."""
+    """It came within the minute, but the act is over when a person decides: it is recorded with findings."""
     lin, sun = await a_duty_auxiliary(app), await a_commander_of(app, STATION)
     await revoke(lin)
-    told = lin.item("shifts/check-in", **(a_check_in() | {"roster_post": None}))
-    await lin.sync(told)
-    recorded(await decide(sun, "admit", told["id"]))
-    assert "recorded" == await state_of(told["id"])
+    entry = lin.item("shifts/check-in", **(a_check_in() | {"roster_post": None}))
+    await lin.sync(entry)
+    recorded(await decide(sun, "admit", entry["id"]))
+    assert "recorded" == await state_of(entry["id"])
     sql = "SELECT kind FROM finding WHERE subject = $1 AND withdrawn_at IS NULL"
-    assert "not_ordered" == await value(sql, told["id"])
+    assert "not_ordered" == await value(sql, entry["id"])
 
 
-async def test_what_is_refused_is_kept_and_its_phone_told(app: Litestar) -> None:
-    """For ever, by either route; nothing of it is recorded."""
+async def test_what_is_refused_is_kept_and_its_phone_gets_the_refusal(app: Litestar) -> None:
+    """For ever, by its own route and by sync; nothing of it is recorded."""
     lin, come, _ = await held_shift(app)
     inspector = await an_inspector_of(app, DISTRICT)
     recorded(await decide(inspector, "refuse", come["id"]))
-    (told,) = await lin.sync(come)
-    assert ("refused", "held_refused") == (told["status"], told["problem"]["code"])
+    (result,) = await lin.sync(come)
+    assert ("refused", "held_refused") == (result["status"], result["problem"]["code"])
     await give_back(lin)
     alone = {name: what for name, what in come.items() if name != "verb"} | {"sent_at": now()}
     refused(await lin.send("/v1/shifts/check-in", alone), 409, "held_refused")
@@ -120,7 +120,7 @@ async def test_what_is_held_by_its_own_route(app: Litestar) -> None:
 
 
 async def test_what_was_recorded_before_the_revocation_is_replayed(app: Litestar) -> None:
-    """The phone learns that it may forget it."""
+    """The phone gets the receipt, and may delete the entry."""
     lin = await a_duty_auxiliary(app)
     come = lin.item("shifts/check-in", at=ago(hours=3), **a_check_in())
     await lin.sync(come)
@@ -129,7 +129,7 @@ async def test_what_was_recorded_before_the_revocation_is_replayed(app: Litestar
 
 
 async def test_only_who_oversees_the_organ_decides(app: Litestar) -> None:
-    """Elsewhere it is not there; without the role nobody decides; the list follows."""
+    """In other organs it is not found; without the role nobody decides; the list has the same limits."""
     lin, come, _ = await held_shift(app)
     elsewhere = await a_commander_of(app, OTHER_DISTRICT)
     for someone in (elsewhere, await an_officer(app)):
@@ -149,14 +149,14 @@ async def test_nobody_decides_in_their_own_matter(app: Litestar) -> None:
     """A commander whose own device is revoked."""
     sun = await a_commander_of(app, STATION)
     await revoke(sun)
-    told = sun.item("documents/declare", title="证明", file_name="a.pdf", media_type="application/pdf")
-    assert ["waiting"] == [each["status"] for each in await sun.sync(told)]
+    entry = sun.item("documents/declare", title="证明", file_name="a.pdf", media_type="application/pdf")
+    assert ["waiting"] == [each["status"] for each in await sun.sync(entry)]
     await give_back(sun)
-    refused(await decide(sun, "admit", told["id"]), 403, "own_matter")
+    refused(await decide(sun, "admit", entry["id"]), 403, "own_matter")
 
 
-async def test_what_waits_in_vain_is_decided_too(app: Litestar) -> None:
-    """Admitted, it waits without a term; refused, it never comes."""
+async def test_a_person_also_decides_about_what_waits_too_long(app: Litestar) -> None:
+    """Admitted, it waits without a term; refused, it is never recorded."""
     lin, sun = await a_duty_auxiliary(app), await a_commander_of(app, STATION)
     come = lin.item("shifts/check-in", at=ago(hours=3), **a_check_in())
     go, other = (lin.item("shifts/check-out", shift=come["id"], at=ago(hours=2)) for _ in range(2))
@@ -168,7 +168,7 @@ async def test_what_waits_in_vain_is_decided_too(app: Litestar) -> None:
     assert 1 == await value("SELECT count(*) FROM check_out WHERE shift = $1", come["id"])
 
 
-async def test_an_admission_that_no_call_carried_out_the_sweep_does(
+async def test_the_sweep_records_an_admitted_entry_that_no_call_recorded(
     app: Litestar, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Killed right after the decision."""
@@ -186,8 +186,8 @@ async def test_an_admission_that_no_call_carried_out_the_sweep_does(
     assert "recorded" == await state_of(come["id"])
 
 
-async def test_an_entry_received_before_the_revocation_needs_nobodys_yes(app: Litestar) -> None:
-    """It waited for its reference only, and is recorded when that comes."""
+async def test_an_entry_received_before_the_revocation_needs_no_decision(app: Litestar) -> None:
+    """It waited only for its reference, and is recorded when that arrives."""
     lin = await a_duty_auxiliary(app)
     come = lin.item("shifts/check-in", at=ago(hours=3), **a_check_in())
     go = lin.item("shifts/check-out", shift=come["id"], at=ago(hours=2))

@@ -1,5 +1,5 @@
-"""Lists by index and the plain predicate agree, for populations at random: all pages, put together, are the rows of the
-whole table that one may see, each once, the newest first, those of one moment by id. Nobody sees a row more or less."""
+"""Lists by index agree with the plain condition, for random populations: all pages together are exactly the rows of the
+table that the viewer may see, each once, newest first, and by id within one moment."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -37,7 +37,7 @@ ROLES = ("commander", "inspector", "treasurer", "administrator")
 
 
 def seen(*own: str, organ: str, led: tuple[str, str] | None = None) -> str:
-    """Who sees a row, in one sentence (DESIGN §9); `led`: an auxiliary, and the time in which they had to be led."""
+    """SQL of who may see a row (DESIGN §9). `led`: the column of an auxiliary, and the time in which they were led."""
     arms = [f"{column} = $1" for column in own] + [f"{organ} IN (SELECT organs_under($2::text[]))"]
     if led is not None:
         arms.append(
@@ -55,7 +55,7 @@ STEP = "EXISTS (SELECT FROM assistance_step x WHERE x.call = h.id AND x.step = '
 
 @dataclass(frozen=True)
 class Listing:
-    """A list, asked page by page; and the same in plain SQL."""
+    """A list, and the same in plain SQL."""
 
     name: str
     ask: Callable[..., Awaitable[Any]]
@@ -131,7 +131,7 @@ LISTS = (
 
 @dataclass
 class Population:
-    """People of a tree of organs, and what they left, in a transaction that is undone."""
+    """People in a tree of organs, and their records, in a transaction that is rolled back."""
 
     chance: Random
     organs: list[str] = field(default_factory=list)
@@ -163,12 +163,13 @@ class Population:
 
     def viewers(self) -> list[Actor]:
         """Auxiliaries, officers, and whoever has a role on one organ or several, above and below each other."""
-        told = [self.actor(person) for person in (*self.auxiliaries[:2], *self.officers[:3])]
+        actors = [self.actor(person) for person in (*self.auxiliaries[:2], *self.officers[:3])]
         for role in (*ROLES, "commander", "inspector", "commander"):
             organs = self.chance.sample(self.organs, self.one_of((1, 1, 2)))
-            told.append(self.actor(self.one_of(self.auxiliaries + self.officers), *(Role(role, one) for one in organs)))
+            person = self.one_of(self.auxiliaries + self.officers)
+            actors.append(self.actor(person, *(Role(role, organ) for organ in organs)))
         return [
-            *told,
+            *actors,
             self.actor(self.officers[0], Role("commander", self.organs[0]), Role("treasurer", self.organs[0])),
         ]
 
@@ -259,7 +260,7 @@ async def footage(here: Population, auxiliary: UUID, organ: str, began: datetime
 async def act(here: Population, auxiliary: UUID, organ: str, began: datetime) -> None:
     case_ref, ended = here.maybe(here.one_of(CASES)), began + timedelta(minutes=90)
     needs = {"needs_leading": True, "needs_recording": True, "legality": False, "notice_owed": False}
-    told = {"work": "9.6", "started_at": began, "case_ref": case_ref, "needs_insurance": False, "equipment": []}
+    fields = {"work": "9.6", "started_at": began, "case_ref": case_ref, "needs_insurance": False, "equipment": []}
     activity = here.id()
     await execute(
         "INSERT INTO activity (id, person, organ, work, case_kind, case_ref, emergency, started_at, ended_at, finished,"
@@ -270,7 +271,7 @@ async def act(here: Population, auxiliary: UUID, organ: str, began: datetime) ->
     )  # fmt: skip
     await here.put(
         "activity_telling", id=activity, activity=activity, verb="start", at=began, live=True, notice_given=False,
-        case_kind="administrative", **needs, **told,
+        case_kind="administrative", **needs, **fields,
     )  # fmt: skip
 
 
@@ -363,7 +364,7 @@ async def spot_check(here: Population, recording: UUID) -> None:
 
 
 class Undone(Exception):
-    """The population goes: other tests look at everything there is."""
+    """Raised to roll the population back, because other tests read whole tables."""
 
 
 @asynccontextmanager
@@ -395,10 +396,10 @@ async def plainly(table: str, condition: str, by: str, *values: Any) -> list[UUI
 
 @pytest.mark.parametrize("seed", range(4))
 async def test_all_pages_together_are_the_plain_list(app: Litestar, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """For every list, whoever looks, whatever the size of a page, and however many rows are read for one."""
+    """For every list, every viewer and every page size."""
     if seed % 2:
         monkeypatch.setattr(paging, "_rows_to_read", lambda limit: limit)
-    told = dict.fromkeys((listing.name for listing in LISTS), 0)
+    rows_seen = dict.fromkeys((listing.name for listing in LISTS), 0)
     async with a_population(seed) as here:
         for listing in LISTS:
             for actor in here.viewers():
@@ -406,8 +407,8 @@ async def test_all_pages_together_are_the_plain_list(app: Litestar, seed: int, m
                 pages = await paged(partial(listing.ask, actor, *listing.asked), limit)
                 plain = await plainly(listing.table, listing.plain, listing.by, *viewer(actor, listing.roles))
                 assert plain == pages, (listing.name, actor, limit)
-                told[listing.name] += len(pages)
-    assert all(told.values()), told
+                rows_seen[listing.name] += len(pages)
+    assert all(rows_seen.values()), rows_seen
 
 
 SOUGHT = """
@@ -423,7 +424,7 @@ STANDING: dict[findings_lists.FindingStatus, str] = {
 
 
 def something_sought(here: Population) -> findings_lists.Sought:
-    """Any of the filters together, of organs and people one sees and of others."""
+    """Any combination of the filters, with organs and people that the viewer sees and others."""
     return findings_lists.Sought(
         organ=here.maybe(here.one_of(here.organs), 0.4), kind=here.maybe(here.one_of(KINDS), 0.3),
         person=here.maybe(here.one_of(here.auxiliaries), 0.3), since=here.maybe(here.at(), 0.3),
@@ -433,8 +434,8 @@ def something_sought(here: Population) -> findings_lists.Sought:
 
 @pytest.mark.parametrize("seed", range(4))
 async def test_findings_sought_are_those_of_the_plain_list(app: Litestar, seed: int) -> None:
-    """Filters narrow what one sees, and open nothing."""
-    told = 0
+    """Filters narrow what the viewer sees, and show nothing more."""
+    rows_seen = 0
     async with a_population(seed) as here:
         for actor in here.viewers() * 6:
             sought, limit = something_sought(here), here.one_of((1, 3, 50))
@@ -443,8 +444,8 @@ async def test_findings_sought_are_those_of_the_plain_list(app: Litestar, seed: 
             condition = f"{FINDING} AND {STANDING[sought.standing]} AND {SOUGHT}"
             plain = await plainly("finding f", condition, "f.found_at", *viewer(actor), *values)
             assert plain == pages, (actor, sought, limit)
-            told += len(pages)
-    assert told > 100
+            rows_seen += len(pages)
+    assert rows_seen > 100
 
 
 INDEXED = """
@@ -472,7 +473,7 @@ async def test_each_index_path_of_a_list_has_its_index(app: Litestar, monkeypatc
 
 
 def test_a_statement_of_a_list_is_short_enough_to_be_prepared_once() -> None:
-    """asyncpg keeps no longer ones, and would have them planned anew at every call."""
+    """asyncpg does not keep longer statements, and would plan them again at every call."""
     listed = ListQuery(
         evidence_reads.SELECT_RECORDINGS, "recording r", evidence_reads.RECORDING_FILTER, evidence_reads.NO_DUPLICATE
     )

@@ -1,4 +1,4 @@
-"""Proofs on the wire: an enemy with a valid token, a proof that was seen before, a phone whose clock is a year off."""
+"""Proofs in requests: an attacker with a valid token, a used proof, a phone whose clock is a year off."""
 
 import asyncio
 from datetime import timedelta
@@ -53,7 +53,7 @@ def bearing(someone: Client, proof: str, **more: str) -> dict[str, str]:
 
 
 def proof_of(someone: Client, method: str = "GET", url: str = URL, **claims: Any) -> str:
-    """A proof as this person's phone would make it, but for what a test says."""
+    """A proof as this person's phone makes it, with the changes of the test."""
     headers = {"Authorization": f"DPoP {someone.token}"}
     return someone.proof(method, url, headers, **claims)
 
@@ -80,13 +80,13 @@ async def test_a_token_of_another_device_opens_nothing(app: Litestar, lin: Someo
 def bound(app: Litestar, token: str | None, jkt: str) -> str:
     """The token, bound to another key by somebody who has a signing key of ours."""
     kid, key = app.state.key_rings.session.newest()
-    told = jwt.decode(str(token), options={"verify_signature": False}) | {"cnf": {"jkt": jkt}}
-    return jwt.encode(told, key, algorithm="EdDSA", headers={"kid": kid})
+    claims = jwt.decode(str(token), options={"verify_signature": False}) | {"cnf": {"jkt": jkt}}
+    return jwt.encode(claims, key, algorithm="EdDSA", headers={"kid": kid})
 
 
 async def test_token_and_session_are_both_bound(app: Litestar, lin: Someone) -> None:
-    """A signing key that leaked could bind Lin's session to another key: the session itself knows better. Nor is a
-    token for another key good for one's own session."""
+    """With a leaked signing key, a token could bind Lin's session to another key: the session's own key decides. Nor is
+    a token for another key valid for one's own session."""
     enemy = await a_duty_auxiliary(app)
     own, enemy.token = enemy.token, bound(app, lin.token, enemy.key.jkt)
     refused(await enemy.get(ME), 401, "key_differs")
@@ -139,7 +139,7 @@ async def test_a_proof_for_another_body_is_refused(lin: Someone) -> None:
     recorded(await lin.ask("POST", CHECK_IN, content=signed, headers=bearing(lin, proof, **json)))
 
 
-async def test_a_password_in_another_body_is_not_even_looked_at(app: Litestar, lin: Someone) -> None:
+async def test_a_password_in_another_body_is_not_checked(app: Litestar, lin: Someone) -> None:
     """The proof of signing in covers the body too."""
     phone, json = await a_phone(app), {"Content-Type": "application/json"}
     body = msgspec.json.encode({"sent_at": now(), "badge": lin.badge, "password": PASSWORD})
@@ -161,7 +161,7 @@ async def test_without_the_servers_nonce_one_is_given(lin: Someone, nonce: str |
 
 
 async def test_a_stale_nonce_is_refused_and_an_aging_one_renewed(lin: Someone) -> None:
-    """Freshness is the server's: after five minutes a proof that was caught is worth nothing, used or not."""
+    """The server's nonce limits a proof: after five minutes a stolen one is worth nothing, used or not."""
     nonces = lin.app.state.proofs.nonces
     stale, aging = (nonces.fresh(now() - timedelta(seconds=150 * windows)) for windows in (2, 1))
     refused(await asks_me(lin, proof_of(lin, nonce=stale)), 401, "use_dpop_nonce")
@@ -182,8 +182,8 @@ async def test_a_phone_whose_clock_is_a_year_off_works(app: Litestar, lin: Someo
     json = {"Content-Type": "application/json"}
     body = msgspec.json.encode({"sent_at": wrong, "badge": lin.badge, "password": PASSWORD})
     headers = json | {"DPoP": proof("POST", "/v1/sessions", body)}
-    told = (await phone.ask("POST", "/v1/sessions", content=body, headers=headers)).json()
-    phone.token = told["access_token"]
+    tokens = (await phone.ask("POST", "/v1/sessions", content=body, headers=headers)).json()
+    phone.token = tokens["access_token"]
     assert 200 == (await phone.ask("GET", ME, headers={"DPoP": proof("GET", ME)})).status_code
     entry = lin.entry(**a_check_in()) | {"sent_at": wrong, "occurred_at": wrong}
     body = msgspec.json.encode(entry)
@@ -209,7 +209,7 @@ async def test_refreshing_needs_a_proof(app: Litestar, lin: Someone) -> None:
     assert 200 == (await lin.refresh(lin.refresh_token)).status_code
 
 
-async def test_two_proofs_are_none(lin: Someone) -> None:
+async def test_two_proofs_are_refused(lin: Someone) -> None:
     """RFC 9449 §4.3: exactly one."""
     headers = [("Authorization", f"DPoP {lin.token}"), ("DPoP", proof_of(lin)), ("DPoP", proof_of(lin))]
     refused(await lin.ask("GET", ME, headers=httpx.Headers(headers)), 401, "proof_invalid")
@@ -225,10 +225,10 @@ async def test_what_is_no_proof_is_refused_with_a_sentence(lin: Someone, proof: 
     assert len(answer.content) < 1000
 
 
-async def test_where_the_public_address_is_told_a_proof_must_name_it(
+async def test_where_the_public_address_is_set_a_proof_must_name_it(
     house: Settings, app: Litestar, lin: Someone
 ) -> None:
-    """Whoever lures a phone to another name, or to plain HTTP, cannot pass its requests on; the QR names it too."""
+    """A false server under another name, or on plain HTTP, cannot pass requests on. The QR has the address too."""
     public = "https://fujing.example.cn"
     behind = build(msgspec.structs.replace(house, public_url=f"{public}/"))
     phone = Client(behind, token=lin.token, key=lin.key)
@@ -241,8 +241,8 @@ async def test_where_the_public_address_is_told_a_proof_must_name_it(
     body = msgspec.json.encode({"sent_at": now(), "serial": await a_device()})
     proof = proof_of(there, "POST", f"{public}{path}", body=body)
     headers = bearing(there, proof, **{"Content-Type": "application/json"})
-    told = (await there.ask("POST", path, content=body, headers=headers)).json()
-    assert told["uri"].startswith("fujing://enrol?url=https%3A%2F%2Ffujing.example.cn&code=")
+    code = (await there.ask("POST", path, content=body, headers=headers)).json()
+    assert code["uri"].startswith("fujing://enrol?url=https%3A%2F%2Ffujing.example.cn&code=")
 
 
 async def test_what_is_old_is_forgotten_and_nothing_else(app: Litestar, lin: Someone) -> None:

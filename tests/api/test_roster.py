@@ -38,9 +38,9 @@ async def under(organ: str) -> list[str]:
 
 
 async def refused_lines(rows: list[roster.RosterRow]) -> list[int]:
-    with pytest.raises(RosterError) as told:
+    with pytest.raises(RosterError) as error:
         await roster.bring_in(rows)
-    return [line for line, _ in told.value.lines]
+    return [line for line, _ in error.value.lines]
 
 
 async def test_a_roster_brings_in_five_kinds_of_record(app: Litestar) -> None:
@@ -74,7 +74,7 @@ async def test_only_what_differs_is_changed(app: Litestar) -> None:
 
 
 async def test_one_bad_reference_and_nothing_is_imported(app: Litestar) -> None:
-    """Every line that names an organ or person that is nowhere is told."""
+    """Every line that names an unknown organ or person is reported."""
     badge, nowhere = a_badge(), a_code()
     good = rows_of(badge, "林小川", "duty_auxiliary", STATION, [])
     bad = [
@@ -87,7 +87,7 @@ async def test_one_bad_reference_and_nothing_is_imported(app: Litestar) -> None:
 
 
 async def test_an_organ_cannot_stand_under_itself(app: Litestar) -> None:
-    """Neither directly nor around a corner."""
+    """Neither directly nor through another organ."""
     first, second, third = a_code(), a_code(), a_code()
     assert [2] == await refused_lines([organ_row(first, "甲", first)])
     circle = [organ_row(first, "甲", third), organ_row(second, "乙", first), organ_row(third, "丙", second)]
@@ -96,7 +96,7 @@ async def test_an_organ_cannot_stand_under_itself(app: Litestar) -> None:
 
 
 async def test_an_organ_that_is_known_cannot_move_under_its_own_child(app: Litestar) -> None:
-    """The circle closes over what the file does not name."""
+    """The circle includes organs that the file does not name."""
     parent, child = a_code(), a_code()
     await roster.bring_in([organ_row(parent, "甲", CITY), organ_row(child, "乙", parent)])
     assert [2] == await refused_lines([organ_row(parent, "甲", child)])

@@ -1,4 +1,4 @@
-"""Sessions: who acts, proved by a password once and by tokens afterwards."""
+"""Sessions: who acts, proved once by a password and then by tokens."""
 
 import asyncio
 import base64
@@ -59,14 +59,14 @@ async def test_signing_in_opens_a_session(app: Litestar) -> None:
     """Badge number and password, and an access token for a quarter of an hour comes back."""
     lin = await a_duty_auxiliary(app)
     answer = await lin.sign_in(lin.badge)
-    told = answer.json()
-    assert (201, "DPoP", 900) == (answer.status_code, told["token_type"], told["expires_in"])
+    tokens = answer.json()
+    assert (201, "DPoP", 900) == (answer.status_code, tokens["token_type"], tokens["expires_in"])
     assert "no-store" == answer.headers["cache-control"]
     assert (str(lin.id), 900) == (
-        claims_of(told["access_token"])["sub"],
-        claims_of(told["access_token"])["exp"] - claims_of(told["access_token"])["iat"],
+        claims_of(tokens["access_token"])["sub"],
+        claims_of(tokens["access_token"])["exp"] - claims_of(tokens["access_token"])["iat"],
     )
-    assert await is_signed_in(lin, told["access_token"])
+    assert await is_signed_in(lin, tokens["access_token"])
 
 
 async def test_me_tells_the_person_of_the_session(app: Litestar) -> None:
@@ -93,7 +93,7 @@ async def test_a_wrong_password_and_an_unknown_badge_get_the_same_answer(app: Li
 
 
 async def test_somebody_without_a_password_cannot_sign_in(app: Litestar) -> None:
-    """Whoever is on the roster and was given no password yet."""
+    """They are on the roster and have no password yet."""
     badge = a_badge()
     await roster.bring_in(rows_of(badge, "朱新", "duty_auxiliary", STATION, []))
     refused(await a_stranger(app).sign_in(badge), 401, "sign_in_refused")
@@ -111,7 +111,7 @@ async def test_five_wrong_passwords_close_the_account_for_a_while(app: Litestar)
 
 
 async def test_guesses_side_by_side_count_too(app: Litestar) -> None:
-    """A guess is counted before it is looked at."""
+    """An attempt is counted before the password is checked."""
     lin, stranger = await a_duty_auxiliary(app), a_stranger(app)
     answers = await asyncio.gather(*(stranger.sign_in(lin.badge, f"guess {n}") for n in range(12)))
     statuses = sorted(answer.status_code for answer in answers)
@@ -143,7 +143,7 @@ async def test_an_address_that_guesses_is_stopped(app: Litestar) -> None:
 
 
 async def test_a_forwarded_address_is_believed_of_a_trusted_proxy_only(app: Litestar) -> None:
-    """Otherwise whoever guesses would take a new address each time."""
+    """Otherwise an attacker would send a new address each time."""
     stranger, badge = a_stranger(app), a_badge("X")
     headers = {"X-Forwarded-For": "1.2.3.4", "Content-Type": "application/json"}
     body = json.dumps({"sent_at": now().isoformat(), "badge": badge, "password": "a guess at it"})
@@ -155,12 +155,12 @@ async def test_a_forwarded_address_is_believed_of_a_trusted_proxy_only(app: Lite
 
 
 async def test_refreshing_gives_a_new_pair(app: Litestar) -> None:
-    """Every refresh token is another, and the session is the same."""
+    """The refresh token is new, the session is the same."""
     lin = await a_duty_auxiliary(app)
-    told = (await lin.refresh(lin.refresh_token)).json()
-    assert lin.refresh_token != told["refresh_token"]
-    assert claims_of(str(lin.token))["sid"] == claims_of(told["access_token"])["sid"]
-    assert await is_signed_in(lin, told["access_token"])
+    tokens = (await lin.refresh(lin.refresh_token)).json()
+    assert lin.refresh_token != tokens["refresh_token"]
+    assert claims_of(str(lin.token))["sid"] == claims_of(tokens["access_token"])["sid"]
+    assert await is_signed_in(lin, tokens["access_token"])
 
 
 async def test_an_honest_retry_gets_the_same_successor(app: Litestar) -> None:
@@ -179,7 +179,7 @@ async def test_many_refreshes_at_once_give_one_successor(app: Litestar) -> None:
 
 
 async def test_using_a_spent_token_ends_the_session(app: Litestar) -> None:
-    """Somebody else has the token; nobody goes on with it."""
+    """Somebody else may have the token, so nobody can use the session any more."""
     lin = await a_duty_auxiliary(app)
     second = (await lin.refresh(lin.refresh_token)).json()
     third = (await lin.refresh(second["refresh_token"])).json()
@@ -228,26 +228,26 @@ async def test_rotating_keys_logs_nobody_out(app: Litestar, purpose: str) -> Non
     lin = await a_duty_auxiliary(app)
     kid = getattr(app.state.key_rings, purpose).rotate()
     assert await is_signed_in(lin)
-    told = (await lin.refresh(lin.refresh_token)).json()
-    assert await is_signed_in(lin, told["access_token"])
-    used = jwt.get_unverified_header(told["access_token"])["kid"], told["refresh_token"].split(".")[0]
+    tokens = (await lin.refresh(lin.refresh_token)).json()
+    assert await is_signed_in(lin, tokens["access_token"])
+    used = jwt.get_unverified_header(tokens["access_token"])["kid"], tokens["refresh_token"].split(".")[0]
     assert kid == used[purpose == "refresh"]
-    assert 200 == (await lin.refresh(told["refresh_token"])).status_code
+    assert 200 == (await lin.refresh(tokens["refresh_token"])).status_code
 
 
 def signed(app: Litestar, lin: Someone, **other: Any) -> str:
-    """A token as ours are, but for what the test says."""
-    told = claims_of(str(lin.token)) | {key: text for key, text in other.items() if key != "kid"}
-    told = {key: text for key, text in told.items() if text is not None}
+    """A token like ours, with the changes of the test."""
+    claims = claims_of(str(lin.token)) | {key: text for key, text in other.items() if key != "kid"}
+    claims = {key: text for key, text in claims.items() if text is not None}
     kid, key = app.state.key_rings.session.newest()
-    return jwt.encode(told, key, algorithm="EdDSA", headers={"kid": other.get("kid", kid)})
+    return jwt.encode(claims, key, algorithm="EdDSA", headers={"kid": other.get("kid", kid)})
 
 
 def spoilt(app: Litestar, lin: Someone, how: str) -> str:
     head, body, signature = str(lin.token).split(".")
     if how == "another payload":
-        told = claims_of(str(lin.token)) | {"sub": str(uuid4())}
-        return ".".join([head, base64.urlsafe_b64encode(json.dumps(told).encode()).decode().rstrip("="), signature])
+        claims = claims_of(str(lin.token)) | {"sub": str(uuid4())}
+        return ".".join([head, base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("="), signature])
     if how == "no algorithm":
         headers = {"kid": jwt.get_unverified_header(lin.token)["kid"]}
         return jwt.encode(claims_of(str(lin.token)), None, algorithm="none", headers=headers)
@@ -288,7 +288,7 @@ async def test_an_access_token_that_is_not_ours_is_refused(app: Litestar, how: s
 
 
 async def test_an_expired_token_says_that_it_expired(app: Litestar) -> None:
-    """The phone then spends its refresh token; five seconds are forgiven."""
+    """Then the phone uses its refresh token; five seconds of leeway are allowed."""
     lin = await a_duty_auxiliary(app)
     moment = now().timestamp()
     stale, fresh = signed(app, lin, exp=moment - 6), signed(app, lin, exp=moment - 1)
@@ -305,7 +305,7 @@ async def test_a_token_of_a_session_that_never_was_is_refused(app: Litestar) -> 
 
 
 @pytest.mark.parametrize("header", ["", "Basic eDp5", "Bearer x", "DPoP", "DPoP ", "token"])
-async def test_without_a_token_one_is_told_to_sign_in(app: Litestar, header: str) -> None:
+async def test_without_a_token_the_answer_is_to_sign_in(app: Litestar, header: str) -> None:
     """And the answer says how."""
     answer = await Client(app).ask("GET", "/v1/me", headers={"Authorization": header} if header else {})
     refused(answer, 401, "token_missing")
@@ -330,7 +330,7 @@ async def test_whoever_begins_next_week_cannot_sign_in_today(app: Litestar) -> N
     refused(await lin.get("/v1/me"), 401, "session_ended")
 
 
-async def test_without_an_enrolled_device_one_is_told_what_to_do(app: Litestar) -> None:
+async def test_without_an_enrolled_device_the_answer_says_what_to_do(app: Litestar) -> None:
     """With no proof, or by a key that nobody enrolled, whether or not the password is right."""
     lin, stranger = await a_duty_auxiliary(app), a_stranger(app)
     for key in (None, DeviceKey()):
@@ -355,7 +355,7 @@ def _cells(row: Any) -> dict[str, Any]:
 
 
 async def test_a_new_password_ends_the_other_sessions(app: Litestar) -> None:
-    """Whoever had the old one is out; the hand that changed it stays in."""
+    """Whoever had the old one is signed out; the session that changed it stays."""
     lin = await a_duty_auxiliary(app)
     other = (await lin.sign_in(lin.badge)).json()["access_token"]
     answer = await lin.tell("/v1/me/password", current=PASSWORD, new="a better one 更好")
@@ -383,7 +383,7 @@ async def test_no_password_is_kept_as_it_is(app: Litestar) -> None:
 
 
 async def test_signing_in_is_in_the_journal(app: Litestar) -> None:
-    """Opening and closing a session are told, with no secret."""
+    """Opening and closing a session are in the journal, without any secret."""
     lin = await an_officer(app)
     await lin.ask("DELETE", "/v1/sessions/current")
     rows = await fetch("SELECT verb, entry FROM journal WHERE actor = $1 ORDER BY seq", lin.id)
@@ -399,7 +399,7 @@ async def test_another_server_reads_the_same_tokens(app: Litestar) -> None:
 
 @pytest.mark.parametrize("at", ["handheld", "desk"])
 async def test_an_old_password_opens_nothing_while_it_is_changed(app: Litestar, owner: Any, at: str) -> None:
-    """It was looked at just before the new one came into force: the session would outlive the change."""
+    """The old password was checked just before the change; its session must not outlive the change."""
     lin = await a_duty_auxiliary(app)
     stranger = a_stranger(app) if at == "handheld" else Desk(app)
     changing = owner.transaction()
@@ -416,7 +416,7 @@ async def test_an_old_password_opens_nothing_while_it_is_changed(app: Litestar, 
 
 
 async def test_of_two_changes_of_a_password_one_counts(app: Litestar, owner: Any) -> None:
-    """Whoever knows the old one changes nothing any more once the new one is in force, be it at the same moment."""
+    """Two changes at the same moment with the same old password: only the first one counts."""
     lin = await a_duty_auxiliary(app)
     changing = owner.transaction()
     await changing.start()
@@ -428,9 +428,10 @@ async def test_of_two_changes_of_a_password_one_counts(app: Litestar, owner: Any
     assert CHEAP_NEW == await value("SELECT password_hash FROM credential WHERE person = $1", lin.id)
 
 
-async def test_who_guesses_closes_nobody_out_of_the_phone_they_use(app: Litestar) -> None:
-    """A badge number is worn for all to see: whoever types it wrongly at some desk five times, or sixty others from the
-    station's one address, keeps nobody from signing in where they signed in before."""
+async def test_guesses_elsewhere_do_not_lock_a_person_out_of_their_own_phone(app: Litestar) -> None:
+    """Everybody can read a badge number. Five wrong passwords at some desk, or sixty from the station's one address, do
+    not lock the person out of a device on which they signed in before.
+    """
     lin = await a_duty_auxiliary(app)
     for _ in range(5):
         await Desk(app).sign_in(lin.badge, "a guess at it")
@@ -445,8 +446,8 @@ async def test_who_guesses_closes_nobody_out_of_the_phone_they_use(app: Litestar
     refused(await Desk(app).sign_in(lin.badge), 429, "too_many_attempts")
 
 
-async def test_guesses_on_the_phone_that_one_uses_are_counted_there(app: Litestar) -> None:
-    """A colleague with the shared handheld has five as well, by themselves; a right one forgets them."""
+async def test_guesses_on_a_familiar_phone_are_counted_apart(app: Litestar) -> None:
+    """A colleague on the shared handheld also has five attempts of their own; a right password clears them."""
     lin = await a_duty_auxiliary(app)
     for _ in range(4):
         refused(await lin.sign_in(lin.badge, "a guess at it"), 401, "sign_in_refused")
@@ -457,8 +458,8 @@ async def test_guesses_on_the_phone_that_one_uses_are_counted_there(app: Litesta
     assert 201 == (await a_stranger(app).sign_in(lin.badge)).status_code
 
 
-async def test_a_phone_that_one_used_long_ago_or_another_used_is_any_phone(app: Litestar) -> None:
-    """Neither a device enrolled anew nor a colleague's gives more guesses."""
+async def test_a_phone_used_long_ago_or_by_another_person_is_not_familiar(app: Litestar) -> None:
+    """Neither a newly enrolled device nor a colleague's device gives more attempts."""
     lin, chen = await a_duty_auxiliary(app), await a_duty_auxiliary(app)
     for _ in range(5):
         await Desk(app).sign_in(lin.badge, "a guess at it")

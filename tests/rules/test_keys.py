@@ -1,4 +1,4 @@
-"""Keys: the newest signs, all of them verify, and nobody but their owner reads the files."""
+"""Keys: the newest signs, all verify, and only their owner reads the files."""
 
 import json
 import subprocess
@@ -51,7 +51,7 @@ def test_a_new_key_signs_and_the_old_one_still_verifies(tmp_path: Path) -> None:
 
 
 def test_a_key_made_by_another_process_is_found(tmp_path: Path) -> None:
-    """`fujing rotate-keys` runs beside a server that goes on."""
+    """`fujing rotate-keys` runs beside a running server."""
     server, command = KeyRing(tmp_path, "session"), KeyRing(tmp_path, "session")
     kid = command.rotate()
     assert kid in [key["kid"] for key in server.public()]

@@ -1,4 +1,4 @@
-"""The law's data files: every sentence and every term is there, in both languages, with its source, and is used."""
+"""The law's data files: every sentence in both languages, every term with its source, and all of them used."""
 
 import ast
 import re
@@ -42,14 +42,14 @@ def words_of(node: ast.AST) -> set[str]:
 
 
 def refused_codes() -> set[str]:
-    """What is said where a refusal is made; a comparison inside a choice says nothing."""
-    told = set()
+    """The codes where a refusal is raised; strings inside a comparison are no codes."""
+    codes = set()
     for _, call, name in calls():
         if name in REFUSING and len(call.args) > REFUSING[name]:
             argument = call.args[REFUSING[name]]
             choices = [argument.body, argument.orelse] if isinstance(argument, ast.IfExp) else [argument]
-            told |= {choice.value for choice in choices if isinstance(choice, ast.Constant)}
-    return told
+            codes |= {choice.value for choice in choices if isinstance(choice, ast.Constant)}
+    return codes
 
 
 def said_anywhere() -> set[str]:
@@ -59,40 +59,40 @@ def said_anywhere() -> set[str]:
 
 @cache
 def found_in_sql() -> set[str]:
-    """The kinds of finding that the database opens by itself: each first in its SELECT of `due`."""
-    told: set[str] = set()
+    """The kinds of finding that the database writes by itself: the first column of each SELECT in `due`."""
+    codes: set[str] = set()
     for path in sorted((ROOT / "migrations/versions").glob("*.sql")):
         for due in re.findall(r"due \(kind,.*?stood AS", path.read_text(encoding="utf-8"), re.DOTALL):
-            told |= set(re.findall(r"(?:SELECT |ARRAY\[|THEN )'([a-z_]+)'", due))
-    return told
+            codes |= set(re.findall(r"(?:SELECT |ARRAY\[|THEN )'([a-z_]+)'", due))
+    return codes
 
 
 def finding_kinds() -> set[str]:
-    told = set(found_in_sql())
+    codes = set(found_in_sql())
     for _, call, name in calls():
         for keyword in call.keywords:
             if (name, keyword.arg) in (("Finding", "kind"), ("Intervals", "forgotten"), ("Overdue", "kind")):
-                told |= words_of(keyword.value)
-    return told
+                codes |= words_of(keyword.value)
+    return codes
 
 
 def asked_terms(unit: str) -> set[str]:
     """Names given to `law().span(...)` or `law().count(...)`."""
     named = [call for _, call, name in calls() if name == unit and len(call.args) == 1]
-    told = {word for call in named for word in words_of(call.args[0])}
-    return {word for word in told if re.fullmatch("[a-z_]{2,}", word)}  # text.count("\n") asks no law
+    names = {word for call in named for word in words_of(call.args[0])}
+    return {word for word in names if re.fullmatch("[a-z_]{2,}", word)}  # text.count("\n") asks no law
 
 
 def test_every_refusal_in_the_code_has_its_sentence_and_status() -> None:
     """Nobody is refused without a word they can act on."""
-    told = refused_codes()
-    assert {"id_reused", "already_checked_out", "unknown_upload", "not_found"} <= told, "the code is no longer read"
-    assert set() == told - set(law().messages)
-    assert set() == {code for code in told if law().messages[code].status is None}
+    codes = refused_codes()
+    assert {"id_reused", "already_checked_out", "unknown_upload", "not_found"} <= codes, "the code is no longer read"
+    assert set() == codes - set(law().messages)
+    assert set() == {code for code in codes if law().messages[code].status is None}
 
 
 def test_every_finding_in_the_code_has_its_sentence() -> None:
-    """What stands beside a fact is told in words."""
+    """A finding is shown as a sentence."""
     assert {"confirmed_late", "not_checked_out"} <= finding_kinds(), "the code is no longer read"
     assert {"led_gap", "legality_defect", "handed_over_late"} <= found_in_sql(), "the SQL is no longer read"
     assert set() == finding_kinds() - set(law().messages)
@@ -122,7 +122,7 @@ def test_every_sentence_is_there_in_both_languages(code: str) -> None:
 
 
 def test_every_term_in_the_code_is_in_the_law_and_none_is_unused() -> None:
-    """A period nobody asks for is no law, and one that is missing fails here and not in the street."""
+    """A term that nothing reads is no law; a missing one must fail here and not in the street."""
     spans, counts = asked_terms("span"), asked_terms("count")
     assert set(law().terms) == spans | counts
     for name in spans:
@@ -170,7 +170,7 @@ GOOD_MESSAGE = 'zh = "一"\nen = "a"\ntitle_zh = "一"\ntitle_en = "a"\n'
     ],
 )
 def test_a_broken_term_is_refused_by_name(tmp_path: Path, terms: str) -> None:
-    """Whoever adapts the law to a province is told which entry is wrong."""
+    """The error names the wrong entry to whoever adapts the law to a province."""
     with pytest.raises(LawError, match=r"terms\.toml(:\d+)?: \[live_window\]"):
         load(a_law(tmp_path, terms=terms))
 

@@ -1,4 +1,4 @@
-"""A proof holds for one request by one key, and what is no proof is told apart, without a database."""
+"""A proof is valid for one request by one key; anything else is refused. No database."""
 
 import time
 from datetime import UTC, datetime, timedelta
@@ -42,19 +42,19 @@ def refusal_of(reader: ProofReader, proof: str, **other: Any) -> str | None:
 
 
 def made(reader: ProofReader, key: DeviceKey = KEY, **claims: Any) -> str:
-    told = {"nonce": reader.nonces.fresh(NOW), "token": TOKEN, "method": METHOD, "url": URL} | claims
-    return key.proof(told.pop("method"), told.pop("url"), **told)
+    fields = {"nonce": reader.nonces.fresh(NOW), "token": TOKEN, "method": METHOD, "url": URL} | claims
+    return key.proof(fields.pop("method"), fields.pop("url"), **fields)
 
 
 def signed(reader: ProofReader, header: dict[str, Any], key: Any = None, algorithm: str = "ES256") -> str:
-    """A proof whose header is what a test says."""
+    """A proof with the header of the test."""
     claims = jwt.decode(made(reader), options={"verify_signature": False})
-    told = {"typ": "dpop+jwt", "jwk": KEY.jwk} | header
-    return jwt.encode(claims, None if algorithm == "none" else key or KEY.private, algorithm, headers=told)
+    headers = {"typ": "dpop+jwt", "jwk": KEY.jwk} | header
+    return jwt.encode(claims, None if algorithm == "none" else key or KEY.private, algorithm, headers=headers)
 
 
 def test_a_proof_holds(reader: ProofReader) -> None:
-    """And says by which key (RFC 7638), for which body."""
+    """It names the key (RFC 7638) and the body."""
     proof = reader.read(made(reader, body=b"{}", jti="one"), METHOD, PATH, NOW, TOKEN)
     assert (KEY.jkt, "one", False) == (proof.jkt, proof.jti, proof.aging)
     proof.covers(b"{}")
@@ -64,13 +64,13 @@ def test_a_proof_holds(reader: ProofReader) -> None:
 
 def test_the_thumbprint_is_that_of_the_standard() -> None:
     """RFC 7638's way on the key of RFC 7515 A.3, computed by another library."""
-    told = {"kty": "EC", "crv": "P-256", "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+    members = {"kty": "EC", "crv": "P-256", "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
             "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}  # fmt: skip
-    assert "oKIywvGUpTVTyxMQ3bwIIeQUudfr_CkLMjCE19ECD-U" == Jwk(**told).thumbprint
+    assert "oKIywvGUpTVTyxMQ3bwIIeQUudfr_CkLMjCE19ECD-U" == Jwk(**members).thumbprint
 
 
 def test_no_body_and_a_digest_do_not_fit(reader: ProofReader) -> None:
-    """Nor a body and no digest: a proof for one is none for the other."""
+    """Nor a body without a digest."""
     bare = reader.read(made(reader), METHOD, PATH, NOW, TOKEN)
     bare.covers(b"")
     with pytest.raises(Refusal, match="proof_elsewhere"):
@@ -111,8 +111,8 @@ def test_a_proof_for_something_else_is_refused(reader: ProofReader, code: str, o
 
 
 @pytest.mark.parametrize("days", [-365, 365])
-def test_the_clock_of_the_device_is_not_asked(reader: ProofReader, days: int) -> None:
-    """A wrong clock locks nobody out; freshness is the nonce's."""
+def test_the_clock_of_the_device_does_not_matter(reader: ProofReader, days: int) -> None:
+    """A wrong clock locks nobody out; only the nonce limits the age."""
     assert refusal_of(reader, made(reader, at=NOW + timedelta(days=days))) is None
 
 
@@ -125,7 +125,7 @@ def test_the_query_and_the_host_are_not_compared(reader: ProofReader, ring: KeyR
     assert refusal_of(known, made(known, url="https://FUJING.test:443/v1/shifts/check-in")) is None
 
 
-def test_a_path_is_compared_as_it_is_meant(reader: ProofReader) -> None:
+def test_a_path_is_compared_decoded(reader: ProofReader) -> None:
     """Percent-encoded or not."""
     url = "https://fujing.test/v1/people/%E8%AD%A6-1"
     assert refusal_of(reader, made(reader, url=url), path="/v1/people/警-1") is None
@@ -232,7 +232,7 @@ def test_another_server_knows_the_nonce_and_a_new_secret_does_not_end_it(ring: K
     assert nonce != other.fresh(NOW)
 
 
-def test_an_aging_nonce_is_told(reader: ProofReader) -> None:
+def test_an_aging_nonce_is_reported(reader: ProofReader) -> None:
     """So that the answer brings the next one."""
     proof = made(reader)
     assert [False, True] == [
@@ -241,17 +241,17 @@ def test_an_aging_nonce_is_told(reader: ProofReader) -> None:
 
 
 @pytest.mark.parametrize(
-    "told",
+    "members",
     [
         KEY.jwk | {"crv": "P-384"}, KEY.jwk | {"kty": "RSA"}, KEY.jwk | {"d": "x"}, KEY.jwk | {"y": KEY.jwk["x"]},
         KEY.jwk | {"x": KEY.jwk["x"][:-1]}, KEY.jwk | {"x": KEY.jwk["x"] + "="}, KEY.jwk | {"x": "é" * 43},
         KEY.jwk | {"x": "A" * 43, "y": "A" * 43}, KEY.jwk | {"x": "_" * 42 + "8"},
     ],
 )  # fmt: skip
-def test_a_key_that_is_none_of_ours_is_unfit(told: dict[str, str]) -> None:
+def test_another_kind_of_key_is_unfit(members: dict[str, str]) -> None:
     """Another curve, a private key, a point that is not on the curve, a spelling that is not the one."""
     with pytest.raises(Refusal, match="key_unfit"):
-        Jwk(**told).public_key()
+        Jwk(**members).public_key()
 
 
 def test_a_code_is_read_as_people_type() -> None:

@@ -18,10 +18,10 @@ device,HH-1,手持终端,handheld,330102010000,,
 
 
 def lines_refused(text: str) -> list[int]:
-    with pytest.raises(RosterError) as told:
+    with pytest.raises(RosterError) as error:
         read(text)
-    assert all(reason for _, reason in told.value.lines)
-    return [line for line, _ in told.value.lines]
+    assert all(reason for _, reason in error.value.lines)
+    return [line for line, _ in error.value.lines]
 
 
 def test_a_good_roster_reads_whole() -> None:
@@ -68,7 +68,7 @@ def test_a_bad_line_is_named_with_its_number(line: str) -> None:
 
 
 def test_every_bad_line_is_named() -> None:
-    """Whoever mends the file mends it once."""
+    """So that the file can be corrected in one go."""
     assert [2, 4] == lines_refused(f"{HEADER}\npet,1,,,,,\norgan,330106010000,灵隐派出所,,,,\npet,2,,,,,\n")
 
 

@@ -61,10 +61,10 @@ def test_what_is_not_ours_is_left_alone() -> None:
     ],
 )
 def test_a_wrong_setting_is_one_sentence_that_names_it(name: str, text: str) -> None:
-    """Who starts it at night reads one line and knows what to change."""
-    with pytest.raises(SettingsError) as told:
+    """Whoever starts the server reads one line and knows what to change."""
+    with pytest.raises(SettingsError) as error:
         load({name: text})
-    sentence = str(told.value)
+    sentence = str(error.value)
     assert name.removesuffix("_ACCESS_KEY").removesuffix("_ENDPOINT") in sentence
     assert sentence.endswith(".")
     assert "\n" not in sentence

@@ -32,8 +32,8 @@ def claims(draw: st.DrawFn) -> list[Claim]:
     ]
 
 
-def in_order(*told: Claim, next_ends_all: bool = False) -> list[Standing]:
-    return sorted(settle(told, next_ends_all=next_ends_all), key=lambda standing: (standing.start, standing.id))
+def in_order(*facts: Claim, next_ends_all: bool = False) -> list[Standing]:
+    return sorted(settle(facts, next_ends_all=next_ends_all), key=lambda standing: (standing.start, standing.id))
 
 
 def overlapping(first: Standing, second: Standing) -> bool:
@@ -43,58 +43,58 @@ def overlapping(first: Standing, second: Standing) -> bool:
 
 
 @given(claims(), st.booleans())
-def test_intervals_in_force_never_overlap(told: list[Claim], next_ends_all: bool) -> None:
+def test_intervals_in_force_never_overlap(facts: list[Claim], next_ends_all: bool) -> None:
     """Nobody is on two shifts, or led by two officers, at one moment."""
-    in_force = [standing for standing in settle(told, next_ends_all=next_ends_all) if standing.in_force]
+    in_force = [standing for standing in settle(facts, next_ends_all=next_ends_all) if standing.in_force]
     for number, first in enumerate(in_force):
         for second in in_force[number + 1 :]:
             assert not overlapping(first, second)
 
 
 @given(claims(), st.booleans(), st.randoms())
-def test_the_order_of_arrival_changes_nothing(told: list[Claim], next_ends_all: bool, chance: object) -> None:
+def test_the_order_of_arrival_changes_nothing(facts: list[Claim], next_ends_all: bool, chance: object) -> None:
     """Which phone found a network first must not decide what counts."""
-    shuffled = list(told)
+    shuffled = list(facts)
     chance.shuffle(shuffled)
-    assert settle(told, next_ends_all=next_ends_all) == settle(shuffled, next_ends_all=next_ends_all)
+    assert settle(facts, next_ends_all=next_ends_all) == settle(shuffled, next_ends_all=next_ends_all)
 
 
 @given(claims(), st.booleans())
-def test_settling_what_is_settled_changes_nothing(told: list[Claim], next_ends_all: bool) -> None:
+def test_settling_what_is_settled_changes_nothing(facts: list[Claim], next_ends_all: bool) -> None:
     """The intervals in force, taken as facts, stand as they are."""
-    settled = [standing for standing in settle(told, next_ends_all=next_ends_all) if standing.in_force]
+    settled = [standing for standing in settle(facts, next_ends_all=next_ends_all) if standing.in_force]
     again = settle([Claim(s.id, s.start, s.end, s.ended_by) for s in settled], next_ends_all=next_ends_all)
     assert settled == [standing for standing in again if standing.in_force]
 
 
 @given(claims(), st.booleans())
-def test_every_fact_has_exactly_one_standing(told: list[Claim], next_ends_all: bool) -> None:
+def test_every_fact_has_exactly_one_standing(facts: list[Claim], next_ends_all: bool) -> None:
     """What is contested is kept."""
-    standings = settle(told, next_ends_all=next_ends_all)
-    assert sorted(claim.id for claim in told) == sorted(standing.id for standing in standings)
+    standings = settle(facts, next_ends_all=next_ends_all)
+    assert sorted(claim.id for claim in facts) == sorted(standing.id for standing in standings)
 
 
 @given(claims(), st.booleans())
-def test_an_interval_ends_where_its_own_fact_says_or_earlier(told: list[Claim], next_ends_all: bool) -> None:
+def test_an_interval_ends_where_its_own_fact_says_or_earlier(facts: list[Claim], next_ends_all: bool) -> None:
     """Settling may shorten an interval, and never makes one longer."""
-    by_id = {claim.id: claim for claim in told}
-    for standing in settle(told, next_ends_all=next_ends_all):
+    by_id = {claim.id: claim for claim in facts}
+    for standing in settle(facts, next_ends_all=next_ends_all):
         own = by_id[standing.id].end
         assert own is None or (standing.end is not None and standing.end <= own)
         assert standing.end is None or standing.start <= standing.end
 
 
 @given(claims(), st.booleans())
-def test_standings_come_in_order_of_start(told: list[Claim], next_ends_all: bool) -> None:
+def test_standings_come_in_order_of_start(facts: list[Claim], next_ends_all: bool) -> None:
     """As `settle` promises: by (start, id)."""
-    keys = [(standing.start, standing.id) for standing in settle(told, next_ends_all=next_ends_all)]
+    keys = [(standing.start, standing.id) for standing in settle(facts, next_ends_all=next_ends_all)]
     assert sorted(keys) == keys
 
 
 @given(claims())
-def test_where_the_next_ends_all_only_the_same_moment_contests(told: list[Claim]) -> None:
+def test_where_the_next_ends_all_only_the_same_moment_contests(facts: list[Claim]) -> None:
     """Naming another officer says that the first no longer leads."""
-    standings = settle(told, next_ends_all=True)
+    standings = settle(facts, next_ends_all=True)
     starts = {standing.start for standing in standings if standing.in_force}
     assert all(standing.start in starts for standing in standings if not standing.in_force)
 
@@ -139,18 +139,18 @@ def test_an_interval_of_no_length_contests_nothing() -> None:
 
 
 def test_the_next_naming_closes_even_one_that_has_an_end() -> None:
-    """Naming another leading officer ends the leading under way."""
+    """Naming another leading officer ends the current leading."""
     first, second = in_order(a_claim(1, 8, 18), a_claim(2, 12), next_ends_all=True)
     assert (at(12), NEXT, True) == (first.end, first.ended_by, first.in_force)
     assert second.in_force
 
 
 @given(claims(), st.booleans(), st.sets(st.integers(0, 8)))
-def test_what_was_set_aside_counts_for_nothing(told: list[Claim], next_ends_all: bool, aside: set[int]) -> None:
-    """The others stand as if it had never been told; it is kept, and not in force."""
-    ruled = [replace(claim, set_aside=claim.id.int in aside) for claim in told]
+def test_what_was_set_aside_counts_for_nothing(facts: list[Claim], next_ends_all: bool, aside: set[int]) -> None:
+    """The others stand as if it had never been recorded; it is kept, and not in force."""
+    ruled = [replace(claim, set_aside=claim.id.int in aside) for claim in facts]
     settled = settle(ruled, next_ends_all=next_ends_all)
-    kept = [claim for claim in told if claim.id.int not in aside]
+    kept = [claim for claim in facts if claim.id.int not in aside]
     assert settle(kept, next_ends_all=next_ends_all) == [each for each in settled if not each.set_aside]
-    assert len(told) == len(settled)
+    assert len(facts) == len(settled)
     assert not any(each.in_force for each in settled if each.set_aside)

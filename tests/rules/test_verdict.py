@@ -134,7 +134,7 @@ def any_work(draw: st.DrawFn) -> Work:
     ],
 )  # fmt: skip
 def test_what_the_regulation_says_of_a_case(code: str, facts: Facts, expected: Verdict) -> None:
-    """All that is unmet is told at once, what forbids before what is only missing."""
+    """All unmet rules are given at once, the forbidding ones before those that are only missing."""
     assert expected == verdict(law().works[code], facts)
 
 
@@ -156,18 +156,18 @@ def test_the_same_facts_give_the_same_answer(work: Work, facts: Facts) -> None:
 @given(any_work(), any_facts())
 def test_the_outcome_follows_from_what_is_unmet(work: Work, facts: Facts) -> None:
     """Allowed leaves nothing unmet; forbidden has a reason that forbids; warnings refuse nothing."""
-    told = verdict(work, facts)
-    expected = "forbidden" if FORBIDDING & set(told.unmet) else "conditional" if told.unmet else "allowed"
-    assert expected == told.outcome
-    assert not set(told.unmet) & set(told.warnings)
+    answer = verdict(work, facts)
+    expected = "forbidden" if FORBIDDING & set(answer.unmet) else "conditional" if answer.unmet else "allowed"
+    assert expected == answer.outcome
+    assert not set(answer.unmet) & set(answer.warnings)
 
 
 @given(any_work(), any_facts())
 def test_the_order_of_what_is_unmet_is_always_the_same(work: Work, facts: Facts) -> None:
     """The refusal of one day reads like that of the next; the first code names the problem."""
-    told = verdict(work, facts)
-    assert [code for code in UNMET if code in told.unmet] == list(told.unmet)
-    assert [code for code in WARNINGS if code in told.warnings] == list(told.warnings)
+    answer = verdict(work, facts)
+    assert [code for code in UNMET if code in answer.unmet] == list(answer.unmet)
+    assert [code for code in WARNINGS if code in answer.warnings] == list(answer.warnings)
 
 
 @given(st.sampled_from(["9.4", "9.7"]), any_facts())
@@ -179,8 +179,8 @@ def test_rescue_is_never_refused_for_want_of_a_leader(code: str, facts: Facts) -
     assert "allowed" == verdict(work, a_duty_auxiliary(officers_present=0)).outcome
 
 
-def test_a_leader_who_is_missing_at_a_rescue_is_told() -> None:
-    """Not refused is not the same as unseen."""
+def test_a_missing_leader_at_a_rescue_is_a_warning() -> None:
+    """It is not refused, but there is a warning."""
     led = msgspec.structs.replace(law().works["9.4"], leadership="led", officers=1)
     assert Verdict("allowed", (), ("not_led", "too_few_officers")) == verdict(led, a_duty_auxiliary())
 
@@ -188,7 +188,7 @@ def test_a_leader_who_is_missing_at_a_rescue_is_told() -> None:
 @pytest.mark.parametrize("code", sorted(code for code, work in law().works.items() if work.kind == "none"))
 @given(facts=any_facts())
 def test_nothing_of_article_12_is_ever_allowed(code: str, facts: Facts) -> None:
-    """R.12: whoever asks, whatever the circumstances."""
+    """R.12: to nobody, in no circumstances."""
     assert Verdict("forbidden", ("forbidden_work",)) == verdict(law().works[code], facts)
 
 
@@ -206,9 +206,9 @@ def test_every_code_is_reached_by_some_work_of_the_regulation() -> None:
     cases = [
         a_led_patrol(**{name: value}) for name, values in WORSE.items() for value in values
     ] + [a_civilian_auxiliary()]  # fmt: skip
-    told = [verdict(work, facts) for work in law().works.values() for facts in cases]
-    assert set(UNMET) == {code for one in told for code in one.unmet}
-    assert set(WARNINGS[2:]) == {code for one in told for code in one.warnings}
+    answers = [verdict(work, facts) for work in law().works.values() for facts in cases]
+    assert set(UNMET) == {code for one in answers for code in one.unmet}
+    assert set(WARNINGS[2:]) == {code for one in answers for code in one.warnings}
     assert all(law().messages[code].status == 409 for code in UNMET)
     assert all(law().messages[code].article for code in (*UNMET, *WARNINGS))
 
