@@ -28,7 +28,7 @@ import msgspec
 
 from backend.core import journal
 from backend.core.database import execute, opened, tx, value
-from backend.core.keys import Purpose
+from backend.core.keys import KeyPurpose
 from backend.core.settings import Settings
 from backend.evidence.sealing import poster_key
 from backend.proof.checkpoints import LEAVES, SIGNED, key_of
@@ -315,7 +315,7 @@ def _forget_others(folder: Path, manifest: Manifest) -> None:
 
 def _copy_keys(source: Path, target: Path) -> None:
     """The keys of every purpose; what the embedded servers know each other by is of their place, and stays."""
-    for purpose in get_args(Purpose):
+    for purpose in get_args(KeyPurpose):
         for path in sorted((source / purpose).iterdir()):
             write_private(target / purpose / path.name, path.read_bytes())
 

@@ -16,10 +16,10 @@ from piccolo.apps.migrations.commands.forwards import ForwardsMigrationManager
 from backend.core.database import execute, opened, tx, value
 
 CURRENT = Path(__file__).parent / "current"
-LOCK = "SELECT pg_advisory_xact_lock(hashtext('fujing migrations'))"
+LOCK_MIGRATIONS = "SELECT pg_advisory_xact_lock(hashtext('fujing migrations'))"
 OLDEST_SERVER = 150_000
 EXTENSION = "CREATE EXTENSION IF NOT EXISTS btree_gist"
-EPOCH = """
+NEW_EPOCH = """
 INSERT INTO journal_epoch (epoch, system_identifier)
 SELECT coalesce((SELECT max(epoch) FROM journal_epoch), 0) + 1, c.system_identifier FROM pg_control_system() c
 WHERE c.system_identifier IS DISTINCT FROM
@@ -56,11 +56,11 @@ async def migrate(owner_url: str, app_role: str) -> None:
             "so that it cannot alter the journal."
         )
     async with opened(owner_url, size=2), tx():
-        await execute(LOCK)
+        await execute(LOCK_MIGRATIONS)
         await _check_server()
         await _run_versions()
         await _run_current()
-        await execute(EPOCH)
+        await execute(NEW_EPOCH)
         await execute(GRANTS.format(role=_quoted(app_role)))
 
 

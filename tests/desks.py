@@ -11,7 +11,7 @@ import pyotp
 from litestar import Litestar
 
 from backend.people import roster, sessions
-from backend.people.factor import STEP
+from backend.people.factor import STEP_SECONDS
 from tests.builders import CHEAP, PASSWORD, STATION, Client, a_badge, now, rows_of
 
 HTTPS = "https://desk.fujing.test"
@@ -59,7 +59,7 @@ class AtDesk(Desk):
 
     async def sets_up(self) -> None:
         """A second factor, confirmed by the code of a time step that is over, so that the next ones are free."""
-        left = STEP - now().timestamp() % STEP
+        left = STEP_SECONDS - now().timestamp() % STEP_SECONDS
         await asyncio.sleep(left if left < 2 else 0)  # no step begins while a test counts them
         told = (await self.tell("/v1/me/totp", password=PASSWORD)).json()
         self.secret = pyotp.parse_uri(told["otpauth_uri"]).secret
@@ -68,7 +68,7 @@ class AtDesk(Desk):
 
     def code(self, steps: int = 0) -> str:
         """What the authenticator shows, so many steps of 30 s from now."""
-        return pyotp.TOTP(self.secret).generate_otp(int(now().timestamp()) // STEP + steps)
+        return pyotp.TOTP(self.secret).generate_otp(int(now().timestamp()) // STEP_SECONDS + steps)
 
 
 async def at_desk(

@@ -14,7 +14,7 @@ import msgspec
 
 from backend.core.database import execute, value
 
-VERSION = 1
+LINE_VERSION = 1
 # Rows that are final in the order of (epoch, xid, seq): no row can still commit before them. `{j}`: the table's alias.
 SAFE = "({j}.epoch, {j}.xid) < (current_epoch(), pg_snapshot_xmin(pg_current_snapshot()))"
 APPEND = """
@@ -42,7 +42,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
 
 def canonical(line: Line) -> bytes:
     """The bytes that are hashed. Version 1: JSON with sorted keys and UTC times, without empty fields."""
-    fields = msgspec.structs.asdict(line) | {"v": VERSION, "at": utc(line.at), "subjects": list(line.subjects)}
+    fields = msgspec.structs.asdict(line) | {"v": LINE_VERSION, "at": utc(line.at), "subjects": list(line.subjects)}
     present = {key: value for key, value in fields.items() if value not in (None, {}, [])}
     return msgspec.json.encode(present, order="sorted")
 

@@ -26,8 +26,8 @@ from cryptography.hazmat.primitives.serialization import (
 
 from storage.private_files import make_private, write_private
 
-Purpose = Literal["session", "evidence", "refresh", "nonce", "factor"]
-PLAIN = {"refresh", "nonce", "factor"}  # secrets of 32 bytes; the others are key pairs
+KeyPurpose = Literal["session", "evidence", "refresh", "nonce", "factor"]
+PLAIN_SECRETS = {"refresh", "nonce", "factor"}  # secrets of 32 bytes; the others are key pairs
 ALGORITHM = "EdDSA"
 ENDORSEMENT_TYPE = "fujing-key+jwt"
 ENDORSED = "endorsed-"
@@ -47,7 +47,7 @@ class KeyRing:
     Files: `directory`/{purpose}/{kid}. A kid contains the time of creation, so the last by name is the newest.
     """
 
-    def __init__(self, secrets_dir: Path, purpose: Purpose) -> None:
+    def __init__(self, secrets_dir: Path, purpose: KeyPurpose) -> None:
         self.purpose = purpose
         self.directory = make_private(secrets_dir / purpose)
         self._keys: dict[str, Any] = {}
@@ -106,7 +106,7 @@ class KeyRing:
         return "\n".join(signed).encode()
 
     def _generate(self) -> bytes:
-        if self.purpose in PLAIN:
+        if self.purpose in PLAIN_SECRETS:
             return secrets.token_bytes(32)
         key = Ed25519PrivateKey.generate()
         return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
@@ -116,7 +116,9 @@ class KeyRing:
         for path in self.directory.iterdir():
             if path.name.startswith(f"{self.purpose}-") and path.name not in self._keys:
                 content = path.read_bytes()
-                self._keys[path.name] = content if self.purpose in PLAIN else load_pem_private_key(content, None)
+                self._keys[path.name] = (
+                    content if self.purpose in PLAIN_SECRETS else load_pem_private_key(content, None)
+                )
 
 
 def fingerprint(jwk: dict[str, str]) -> str:

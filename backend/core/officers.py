@@ -8,7 +8,7 @@ from backend.core.database import Record, fetch, value
 from backend.core.refusals import Refusal
 
 TODAY = "(now() AT TIME ZONE 'Asia/Shanghai')::date"  # China has one legal time
-OFFICERS = """
+OFFICERS_IN_SERVICE = """
 SELECT id, organ FROM person, (SELECT ($2::timestamptz AT TIME ZONE 'Asia/Shanghai')::date AS is) AS day
 WHERE id = ANY ($1) AND kind = 'officer' AND serves_from <= day.is AND coalesce(serves_until >= day.is, true)
 """
@@ -19,7 +19,7 @@ async def officers_among(persons: Sequence[UUID], at: datetime) -> dict[UUID, Re
 
     Raises Refusal `not_an_officer` unless every one was an officer in service at that time.
     """
-    officers = {row["id"]: row for row in await fetch(OFFICERS, list(persons), at)}
+    officers = {row["id"]: row for row in await fetch(OFFICERS_IN_SERVICE, list(persons), at)}
     if len(officers) < len(set(persons)):
         raise Refusal("not_an_officer")
     return officers

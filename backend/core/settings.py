@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 PREFIX = "FUJING_"
-PORTS = 65535
+HIGHEST_PORT = 65535
 # `fujing ingest` and `fujing enrol-station` are clients; they read these variables
 OF_A_STATION = {"FUJING_URL", "FUJING_DOCK", "FUJING_DOCK_PASSWORD", "FUJING_DOCK_KEY"}
 SECRET = {"database_url", "migrate_url", "s3_access_key", "s3_secret_key"}
@@ -120,8 +120,8 @@ def _check_together(settings: Settings) -> None:
     missing = [name for name in S3_REQUIRED if getattr(settings, name) is None]
     if settings.s3_endpoint is None and (settings.s3_access_key or settings.s3_secret_key):
         raise SettingsError("FUJING_S3_ENDPOINT is not set, but an S3 key is: name the store too (host:port).")
-    if settings.listen is not None and int(settings.listen.rpartition(":")[2]) > PORTS:
-        raise SettingsError(f"FUJING_LISTEN takes host:port with a port from 0 to {PORTS}.")
+    if settings.listen is not None and int(settings.listen.rpartition(":")[2]) > HIGHEST_PORT:
+        raise SettingsError(f"FUJING_LISTEN takes host:port with a port from 0 to {HIGHEST_PORT}.")
     if settings.s3_endpoint is not None and missing:
         raise SettingsError(f"{variable(missing[0])} is not set, but FUJING_S3_ENDPOINT is.")
     if settings.s3_endpoint is not None and "/" in settings.s3_endpoint:

@@ -146,7 +146,7 @@ async def _check_ordering_officer(despite: Despite | None, timed: Timing) -> Non
 # Locks, and what came with this id before
 
 
-LOCK = "SELECT pg_advisory_xact_lock(key) FROM unnest($1::bigint[]) AS key"
+LOCK_KEYS = "SELECT pg_advisory_xact_lock(key) FROM unnest($1::bigint[]) AS key"
 
 
 async def lock_persons(persons: Iterable[UUID]) -> None:
@@ -156,7 +156,7 @@ async def lock_persons(persons: Iterable[UUID]) -> None:
     run at the same time.
     """
     keys = sorted({int.from_bytes(person.bytes[:8], signed=True) for person in persons})
-    await fetch(LOCK, keys)
+    await fetch(LOCK_KEYS, keys)
 
 
 # Always one row: the entry with this id, its journal row, and the held entry with this id; null where there is none.

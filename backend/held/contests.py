@@ -77,7 +77,7 @@ SELECT t.id FROM {table} t WHERE t.{owner} = $1 AND t.in_force AND t.id <> $2 AN
 ORDER BY t.started_at DESC LIMIT 1
 """
 TABLES: dict[str, Intervals] = {"shift": SHIFTS, "supervision": SUPERVISIONS}
-OF_SHIFT = """
+RULINGS_OF_SHIFT = """
 SELECT r.*, p.name AS by_name FROM ruling r JOIN person p ON p.id = r.by_person, shift s
 WHERE s.id = $1 AND (s.id IN (r.contested, r.other) OR EXISTS (
     SELECT FROM supervision v WHERE v.id IN (r.contested, r.other) AND v.auxiliary = s.person AND v.during && s.during))
@@ -145,4 +145,4 @@ async def _other(kind: Intervals, row: Record) -> Record:
 
 async def rulings_of(shift: UUID) -> list[RulingRow]:
     """The rulings on a shift, and on supervisions during it."""
-    return [as_row(RulingRow, row) for row in await fetch(OF_SHIFT, shift)]
+    return [as_row(RulingRow, row) for row in await fetch(RULINGS_OF_SHIFT, shift)]

@@ -25,12 +25,12 @@ from backend.core.write_path import Arrival, Held, booted_at, content_of, keep_d
 from backend.held.tables import HeldEntry
 from backend.law.catalogue import law
 
-Reason = Literal["unknown_reference", "device_revoked"]
-State = Literal["waiting", "admitted", "refused", "unfit", "recorded"]
-READERS = OVERSEEING | {"administrator"}
+HeldReason = Literal["unknown_reference", "device_revoked"]
+HeldState = Literal["waiting", "admitted", "refused", "unfit", "recorded"]
+HELD_READERS = OVERSEEING | {"administrator"}
 HeldId = Annotated[UUID, msgspec.Meta(description="id of the held entry")]
-HeldState = Annotated[
-    State,
+HeldStateField = Annotated[
+    HeldState,
     msgspec.Meta(
         description="waiting; admitted or refused by a person; recorded; or unfit: its reference came, and it is"
         " refused all the same"
@@ -56,7 +56,7 @@ class HeldStanding(msgspec.Struct, frozen=True, kw_only=True):
     """A held entry after the decision."""
 
     id: HeldId
-    state: HeldState
+    state: HeldStateField
 
 
 class HeldReceipt(Receipt, kw_only=True):
@@ -80,7 +80,7 @@ class HeldRow(msgspec.Struct, frozen=True, kw_only=True):
     ]
     received_at: Annotated[Moment, msgspec.Meta(description="when the server first received it")]
     reason: Annotated[
-        Reason,
+        HeldReason,
         msgspec.Meta(
             description="unknown_reference: what it refers to has not come; device_revoked: the device that sent or"
             " signed it is revoked, and a person decides"
@@ -93,7 +93,7 @@ class HeldRow(msgspec.Struct, frozen=True, kw_only=True):
             description="after this time a person looks at it, and it still waits; null: a person must decide"
         ),
     ]
-    state: HeldState
+    state: HeldStateField
     code: Annotated[str | None, msgspec.Meta(description="code of the refusal, where it is unfit; otherwise null")]
     decided_by: Annotated[UUID | None, msgspec.Meta(description="who admitted or refused it; null: nobody yet")]
     decided_at: Annotated[Moment | None, msgspec.Meta(description="when a person decided; null: not decided")]
@@ -117,7 +117,7 @@ class RecordedMeanwhile(Exception):
 class Wait(msgspec.Struct, frozen=True, kw_only=True):
     """How an entry waits: part of the answer to its device. `new`: it is held since this call."""
 
-    reason: Reason
+    reason: HeldReason
     waiting_for: list[UUID]
     until: datetime | None
     new: bool
@@ -130,10 +130,10 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 'waiti
 ON CONFLICT (id) DO NOTHING RETURNING id
 """
 IS_RECORDED = "SELECT count(*) > 0 FROM journal WHERE entry_id = $1 AND outcome = 'recorded'"
-DECIDE = """
+DECIDE_HELD = """
 UPDATE held_entry SET state = $2, decided_by = $3, decided_at = $4, why = $5, wakes = wakes || id WHERE id = $1
 """
-PAGE = """
+HELD_PAGE = """
 SELECT h.*, h.actor AS person, p.badge, p.name FROM held_entry h JOIN person p ON p.id = h.actor
 WHERE h.organ IN (SELECT organs_under($1::text[]))
     AND ($4::text IS NULL OR h.state = $4) AND ($5::text IS NULL OR h.reason = $5)
@@ -195,7 +195,7 @@ def _wait(row: Record, *, new: bool) -> Wait:
     return Wait(reason=row["reason"], waiting_for=row["waiting_for"], until=row["until"], new=new)
 
 
-def _reason(reason: str) -> Reason:
+def _reason(reason: str) -> HeldReason:
     return "unknown_reference" if reason == "unknown_reference" else "device_revoked"
 
 
@@ -214,7 +214,7 @@ async def refuse(occasion: Occasion, entry: RefuseHeld) -> Outcome:
     return await _decide(occasion, entry.held, "refused", entry.why)
 
 
-async def _decide(occasion: Occasion, held: UUID, state: State, why: str) -> Outcome:
+async def _decide(occasion: Occasion, held: UUID, state: HeldState, why: str) -> Outcome:
     actor = occasion.actor
     row = await first("SELECT * FROM held_entry WHERE id = $1 FOR UPDATE", held)
     if row is None or not await reaches(actor, row["organ"]):
@@ -223,7 +223,7 @@ async def _decide(occasion: Occasion, held: UUID, state: State, why: str) -> Out
         raise Refusal("own_matter")
     if row["state"] != "waiting":
         raise Refusal("already_decided")
-    await execute(DECIDE, held, state, actor.person, occasion.at, why)
+    await execute(DECIDE_HELD, held, state, actor.person, occasion.at, why)
     await findings.withdraw("waits_in_vain", held)
     return Outcome(
         subject={"held": {"id": str(held), "state": state}}, subjects=[held, row["actor"]], organ=row["organ"]
@@ -252,12 +252,12 @@ async def flag_overdue_waits(now: datetime) -> int:
 
 
 async def held_entries(
-    actor: Actor, state: State | None, reason: Reason | None, cursor: str | None, limit: int
+    actor: Actor, state: HeldState | None, reason: HeldReason | None, cursor: str | None, limit: int
 ) -> HeldList:
     """A page of held entries, newest first, of the organs that the actor commands, inspects or administers."""
-    organs = [role.organ for role in actor.roles if role.role in READERS]
+    organs = [role.organ for role in actor.roles if role.role in HELD_READERS]
     after = PageCursor.after(cursor)
-    rows = await fetch(PAGE, organs, after and after.at, after and after.id, state, reason, limit + 1)
+    rows = await fetch(HELD_PAGE, organs, after and after.at, after and after.id, state, reason, limit + 1)
     return HeldList(items=[_row(row) for row in rows[:limit]], next=next_page(rows, limit, "received_at"))
 
 

@@ -42,15 +42,15 @@ __all__ = [
 T = TypeVar("T", bound=msgspec.Struct)
 HERE = Path(__file__).parent
 SPANS = ("seconds", "minutes", "hours", "days")
-FILES = ("works.toml", "terms.toml", "messages.toml", "calendar.toml")
-CODE = re.compile(r"[0-9A-Za-z]+(\.[0-9A-Za-z_]+)+")
+LAW_FILES = ("works.toml", "terms.toml", "messages.toml", "calendar.toml")
+WORK_CODE = re.compile(r"[0-9A-Za-z]+(\.[0-9A-Za-z_]+)+")
 
-NAMED = ("qualifications", "equipment")  # tables of works.toml that are no works; works refer to them
+LISTS = ("qualifications", "equipment")  # tables of works.toml that are no works; works refer to them
 
 Language = Literal["zh", "en"]
 Case = Literal["administrative", "criminal", "none"]
 Text = Annotated[str, msgspec.Meta(min_length=1)]
-Number = Annotated[int, msgspec.Meta(ge=0)]
+NonNegative = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class Term(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -117,7 +117,7 @@ class Work(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     kind: Literal["civilian", "duty", "none"]
     part_of: Text | None = None
     leadership: Literal["command", "led"] | None = None
-    officers: Number = 0
+    officers: NonNegative = 0
     officers_source: Text | None = None
     recording: Literal["required", "not"] = "not"
     recording_source: Text | None = None
@@ -188,7 +188,7 @@ def load(directory: Path = HERE, over: Law | None = None) -> Law:
 
     Raises LawError with every mistake.
     """
-    sheets = {name: _sheet(directory / name, over) for name in FILES}
+    sheets = {name: _sheet(directory / name, over) for name in LAW_FILES}
     works, qualifications, equipment = _works(sheets["works.toml"], over)
     terms = _terms(sheets["terms.toml"], over)
     messages = _messages(sheets["messages.toml"], over)
@@ -211,8 +211,8 @@ def _misplaced(directory: Path, over: Law | None) -> list[str]:
         return []
     found = {path.name for path in directory.glob("*.toml")}
     if not found:
-        return [f"{directory}: holds none of {', '.join(FILES)}"]
-    return [f"{name}: is no file of the law, which are {', '.join(FILES)}" for name in sorted(found - {*FILES})]
+        return [f"{directory}: holds none of {', '.join(LAW_FILES)}"]
+    return [f"{name}: is no file of the law, which are {', '.join(LAW_FILES)}" for name in sorted(found - {*LAW_FILES})]
 
 
 def _terms(read: Sheet, over: Law | None) -> dict[str, Term]:
@@ -266,7 +266,7 @@ def _works(
 ) -> tuple[dict[str, Work], dict[str, QualificationKind], dict[str, EquipmentKind]]:
     if over is not None and not read.present:
         return over.works, over.qualifications, over.equipment
-    tables = {code: table for code, table in read.tables.items() if code not in NAMED}
+    tables = {code: table for code, table in read.tables.items() if code not in LISTS}
     qualifications, equipment = (
         _named(read, "qualifications", QualificationKind),
         _named(read, "equipment", EquipmentKind),
@@ -303,7 +303,7 @@ def _quoted(read: Sheet, code: str, table: Any) -> bool:
 
 def _check_work(read: Sheet, code: str, work: Work, said: Iterable[str]) -> None:
     """Check which fields a work has and lacks. `said`: the names of its fields."""
-    if not CODE.fullmatch(code):
+    if not WORK_CODE.fullmatch(code):
         read.wrong((code,), "must be a code like 10.3: chapter.item")
     if work.kind == "none":
         for name in sorted({*said} - FORBIDDEN_WORK_MAY_HAVE):

@@ -26,10 +26,10 @@ from backend.people.sessions import ACTING, as_actor, forget_failures, lock_pass
 from backend.people.tables import Session
 
 TOUCH_AGAIN_AFTER = timedelta(minutes=1)  # between two updates of `seen_at`
-READERS = frozenset({"duty_auxiliary", "civilian_auxiliary"})
+READ_ONLY_KINDS = frozenset({"duty_auxiliary", "civilian_auxiliary"})
 SecondFactorStatus = Literal["given", "not_needed", "to_set_up"]
 
-AT_DESK = f"""
+DESK_ACTOR = f"""
 SELECT a.*, w.session, w.factor_given, w.seen_at < now() - $3::interval AS stale,
     (SELECT ends_at FROM session WHERE id = w.session) AS ends_at
 FROM desk_session w, LATERAL ({ACTING.format(session="w.session")}) a
@@ -85,7 +85,7 @@ async def sign_in(
 
 async def open_session(secret: str) -> AtDesk:
     """The open session of this cookie. Raises Refusal `session_ended`."""
-    row = await first(AT_DESK, _digest(secret), law().span("desk_idle"), TOUCH_AGAIN_AFTER)
+    row = await first(DESK_ACTOR, _digest(secret), law().span("desk_idle"), TOUCH_AGAIN_AFTER)
     if row is None:
         raise Refusal("session_ended")
     actor = as_actor(row, row["session"])
@@ -107,7 +107,7 @@ async def acting(secret: str, *, reads: bool, own_account: bool) -> Actor:
     session = await open_session(secret)
     if not own_account and session.second_factor == "to_set_up":
         raise Refusal("second_factor_needed")
-    if not own_account and not reads and session.actor.kind in READERS:
+    if not own_account and not reads and session.actor.kind in READ_ONLY_KINDS:
         raise Refusal("desk_reads_only")
     if session.stale:
         await execute(TOUCH, session.actor.session, TOUCH_AGAIN_AFTER)

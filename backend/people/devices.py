@@ -33,15 +33,15 @@ ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's: no I, L, O, U
 ALIKE = str.maketrans("OIL", "011", "- ")
 CODE_BITS, LETTER_BITS, GROUP = 80, 5, 4
 LETTERS = CODE_BITS // LETTER_BITS
-CODE = re.compile(f"[{ALPHABET}]{{{LETTERS}}}")
+CODE_PATTERN = re.compile(f"[{ALPHABET}]{{{LETTERS}}}")
 
-DEVICES = """
+DEVICE_WITH_KEY = """
 SELECT d.id, d.serial, d.name, d.kind, d.organ, d.revoked_at, k.jkt, k.enrolled_at
 FROM device d LEFT JOIN device_key k ON k.device = d.id AND k.ended_at IS NULL
 """
-BY_SERIAL = f"{DEVICES} WHERE d.serial = $1"
+BY_SERIAL = f"{DEVICE_WITH_KEY} WHERE d.serial = $1"
 REACHED = "d.organ IN (SELECT organs_under($2::text[]))"
-LISTED = f"{DEVICES} WHERE {REACHED} AND ($1::text IS NULL OR d.serial > $1) ORDER BY d.serial LIMIT $3"
+DEVICES_PAGE = f"{DEVICE_WITH_KEY} WHERE {REACHED} AND ($1::text IS NULL OR d.serial > $1) ORDER BY d.serial LIMIT $3"
 # Locks the device before its code: making a code and revoking the device lock in the same order.
 CODES_DEVICE = "SELECT d.id FROM device d JOIN enrolment_code c ON c.device = d.id WHERE c.digest = $1 FOR UPDATE OF d"
 END_KEY = """
@@ -109,7 +109,7 @@ def read_code(text: str) -> str | None:
     Case, dashes and spaces do not matter; O is read as 0, I and L as 1.
     """
     letters = text.upper().translate(ALIKE)
-    return letters if CODE.fullmatch(letters) else None
+    return letters if CODE_PATTERN.fullmatch(letters) else None
 
 
 def uri_of(url: str, code: str) -> str:
@@ -155,7 +155,7 @@ async def enrol(proof: Proof, code: str, jwk: Jwk, now: datetime) -> Enrolled:
         if await first(CODES_DEVICE, _digest(letters)) is None:
             raise Refusal("enrolment_refused")
         (code_row,) = await fetch("SELECT * FROM enrolment_code WHERE digest = $1 FOR UPDATE", _digest(letters))
-        (device,) = await fetch(f"{DEVICES} WHERE d.id = $1", code_row["device"])
+        (device,) = await fetch(f"{DEVICE_WITH_KEY} WHERE d.id = $1", code_row["device"])
         usable = _usable(code_row, device, proof.jkt, now)
         if usable and code_row["used_at"] is None:
             await _put_in_force(device, jwk, now)
@@ -198,7 +198,7 @@ async def reinstate(serial: str, now: datetime, actor: Actor | None = None) -> D
 
 async def listed(actor: Actor, after: str | None, limit: int) -> Devices:
     """A page of the devices in the administrator's organs. Raises Refusal `not_for_your_role`."""
-    rows = await fetch(LISTED, after, _roots(actor), limit + 1)
+    rows = await fetch(DEVICES_PAGE, after, _roots(actor), limit + 1)
     last = rows[limit - 1]["serial"] if len(rows) > limit else None
     return Devices(items=[DeviceRow(**row) for row in rows[:limit]], next=last)
 

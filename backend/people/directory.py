@@ -17,12 +17,12 @@ from backend.people.tables import Qualification
 
 DOCK = "dock"
 IN_SERVICE = f"p.serves_from <= {TODAY} AND coalesce(p.serves_until >= {TODAY}, true)"
-PERSON = f"""
+FIND_PERSON = f"""
 SELECT p.id, p.badge, p.name, p.kind, p.organ FROM person p WHERE p.badge = $2 AND (
     p.id = $1 OR ({IN_SERVICE} AND (p.kind = 'officer' OR p.organ IN (SELECT organs_under($3::text[]))))
 )
 """  # noqa: S608 - constants
-WEARER = f"""
+FIND_WEARER = f"""
 SELECT p.id, p.organ FROM person p WHERE p.id = $2 AND p.kind IN ('officer', 'duty_auxiliary', 'civilian_auxiliary')
     AND {IN_SERVICE} AND p.organ IN (SELECT organs_under(ARRAY[$1::text]))
 """  # noqa: S608 - constants
@@ -55,7 +55,7 @@ async def me(actor: Actor) -> dict[str, Any]:
 
 async def person(actor: Actor, badge: str) -> dict[str, Any]:
     """The person with this badge, if the actor may look them up. Raises Refusal `unknown_person`."""
-    row = await first(PERSON, actor.person, badge, docked_under(actor)) if BADGE.fullmatch(badge) else None
+    row = await first(FIND_PERSON, actor.person, badge, docked_under(actor)) if BADGE.fullmatch(badge) else None
     if row is None:
         raise Refusal("unknown_person")
     return dict(row)
@@ -63,7 +63,7 @@ async def person(actor: Actor, badge: str) -> dict[str, Any]:
 
 async def wearer_under(organ: str, person: UUID) -> Record | None:
     """Id and organ of this auxiliary or officer, in service in this organ or below it; otherwise None."""
-    return await first(WEARER, organ, person)
+    return await first(FIND_WEARER, organ, person)
 
 
 def docked_under(actor: Actor) -> list[str]:

@@ -28,12 +28,12 @@ from backend.people.sessions import count_attempt, forget_failures, prove_again
 from backend.people.tables import DeskSession, SecondFactor
 
 REQUIRED_FOR = frozenset({"inspector", "administrator"})
-STEP = 30  # seconds; with six digits, the values of RFC 6238 that every authenticator app supports
+STEP_SECONDS = 30  # seconds; with six digits, the values of RFC 6238 that every authenticator app supports
 ISSUER = "Fujing"
-NONCE = 12
+NONCE_BYTES = 12
 log = structlog.get_logger()
 
-BEGIN = """
+BEGIN_FACTOR = """
 INSERT INTO second_factor AS f (person, kid, secret) VALUES ($1, $2, $3)
 ON CONFLICT (person) DO UPDATE SET kid = $2, secret = $3 WHERE f.confirmed_at IS NULL
 """
@@ -71,7 +71,7 @@ async def begin(keys: Keys, actor: Actor, password: str, now: datetime) -> NewFa
     kid, sealed = _encrypted(keys, actor.person, secret)
     async with tx():
         await forget_failures(actor.badge)
-        if not rows_touched(await execute(BEGIN, actor.person, kid, sealed)):
+        if not rows_touched(await execute(BEGIN_FACTOR, actor.person, kid, sealed)):
             raise Refusal("factor_stands")
         await _journal(now, "me/totp", actor, actor.person, actor.organ)
     uri = pyotp.TOTP(secret).provisioning_uri(name=actor.badge, issuer_name=ISSUER)
@@ -151,7 +151,7 @@ def matching_step(secret: str, code: str, at: float, drift: int, after: int | No
 
     Takes the same time whichever step matches.
     """
-    current, totp, match = int(at) // STEP, pyotp.TOTP(secret, interval=STEP), None
+    current, totp, match = int(at) // STEP_SECONDS, pyotp.TOTP(secret, interval=STEP_SECONDS), None
     for step in range(current - drift, current + drift + 1):
         same = hmac.compare_digest(totp.generate_otp(step).encode(), code.encode())
         if same and (after is None or step > after):
@@ -171,7 +171,7 @@ def _step_of(keys: Keys, person: UUID, row: Any, code: str, now: datetime) -> in
 def _encrypted(keys: Keys, person: UUID, secret: str) -> tuple[str, bytes]:
     """AES-256-GCM with the person as associated data: it cannot be decrypted in another person's row."""
     kid, key = keys.factor.newest()
-    nonce = os.urandom(NONCE)
+    nonce = os.urandom(NONCE_BYTES)
     return kid, nonce + AESGCM(key).encrypt(nonce, secret.encode(), person.bytes)
 
 
@@ -181,7 +181,7 @@ def _decrypted(keys: Keys, person: UUID, kid: str, sealed: bytes) -> str:
     try:
         if key is None:
             raise InvalidTag
-        return AESGCM(key).decrypt(sealed[:NONCE], sealed[NONCE:], person.bytes).decode()
+        return AESGCM(key).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], person.bytes).decode()
     except InvalidTag:
         log.error("second factor cannot be read", person=str(person), kid=kid)
         raise Refusal("code_refused") from None

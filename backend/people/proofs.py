@@ -26,11 +26,11 @@ from backend.core.keys import KeyRing
 from backend.core.refusals import Refusal
 from backend.law.catalogue import law
 
-ALGORITHM, TYPE, CURVE, KTY = "ES256", "dpop+jwt", "P-256", "EC"
+PROOF_ALGORITHM, PROOF_TYPE, CURVE, KTY = "ES256", "dpop+jwt", "P-256", "EC"
 PROOF_CEILING = 4096  # characters
 HEADERS_CEILING = 20_000  # devices remembered
 COORDINATE = 32  # bytes
-PORTS = {"http": 80, "https": 443}
+DEFAULT_PORTS = {"http": 80, "https": 443}
 ES256 = ECAlgorithm(ECAlgorithm.SHA256)
 Short = Annotated[str, msgspec.Meta(max_length=100)]
 
@@ -166,7 +166,7 @@ class ProofReader:
     def _import(self, text: str) -> tuple[str, ec.EllipticCurvePublicKey]:
         """Thumbprint and key of a header. Raises Refusal `proof_invalid`."""
         header = _headers.decode(decoded(text))
-        if (header.typ, header.alg, header.crit) != (TYPE, ALGORITHM, None):
+        if (header.typ, header.alg, header.crit) != (PROOF_TYPE, PROOF_ALGORITHM, None):
             raise Refusal("proof_invalid")
         try:
             imported = header.jwk.thumbprint, header.jwk.public_key()
@@ -214,4 +214,4 @@ def _split(htu: str) -> tuple[tuple[str, str, int | None], str]:
 
 def _origin(url: str) -> tuple[str, str, int | None]:
     parts = urlsplit(url)
-    return parts.scheme, parts.hostname or "", parts.port or PORTS.get(parts.scheme)
+    return parts.scheme, parts.hostname or "", parts.port or DEFAULT_PORTS.get(parts.scheme)

@@ -29,21 +29,21 @@ from backend.core.database import execute, fetch, rows_touched, tx
 from backend.people.tables import Organ, Person
 
 T = TypeVar("T")
-COLUMNS = ["record", "code", "name", "kind", "organ", "from", "until"]
+ROSTER_COLUMNS = ["record", "code", "name", "kind", "organ", "from", "until"]
 BADGE = re.compile(r"[A-Za-z0-9-]{1,20}")
-ORGAN = re.compile(r"[0-9]{12}")
-SERIAL = re.compile(r"[A-Za-z0-9._-]{1,40}")
+ORGAN_CODE = re.compile(r"[0-9]{12}")
+DEVICE_SERIAL = re.compile(r"[A-Za-z0-9._-]{1,40}")
 QUALIFICATION = re.compile(r"[a-z][a-z0-9_]{0,39}")
-KINDS = {
+KINDS_OF_RECORD = {
     "person": {"officer", "duty_auxiliary", "civilian_auxiliary", "staff", "dock"},
     "role": {"commander", "treasurer", "inspector", "administrator"},
     "device": {"handheld", "desk", "dock"},
 }
-CODES = {"organ": ORGAN, "person": BADGE, "role": BADGE, "qualification": BADGE, "device": SERIAL}
+CODES = {"organ": ORGAN_CODE, "person": BADGE, "role": BADGE, "qualification": BADGE, "device": DEVICE_SERIAL}
 DEEPEST = 12  # levels of organs; the table has the same limit
-DATED = {"person", "role", "qualification"}
-NAMED = {"organ", "person", "device"}
-IN_ORGAN = {"person", "role", "device"}
+WITH_DATES = {"person", "role", "qualification"}
+WITH_NAME = {"organ", "person", "device"}
+WITH_ORGAN = {"person", "role", "device"}
 
 
 class RosterError(Exception):
@@ -76,7 +76,7 @@ def read(text: str) -> list[RosterRow]:
         _check_unique(row, seen)
         return row
 
-    return csv_rows(text, COLUMNS, read_row)
+    return csv_rows(text, ROSTER_COLUMNS, read_row)
 
 
 def csv_rows(text: str, columns: list[str], row_of: Callable[[int, dict[str, str]], T]) -> list[T]:
@@ -114,24 +114,24 @@ def _row(line: int, cells: dict[str, str]) -> RosterRow:
         raise ValueError(f"record must be one of {', '.join(CODES)}")
     if not CODES[record].fullmatch(cells["code"]):
         raise ValueError(f"code of a {record} must match {CODES[record].pattern}")
-    if record in NAMED and not (0 < len(cells["name"]) <= 120 and cells["name"].isprintable()):
+    if record in WITH_NAME and not (0 < len(cells["name"]) <= 120 and cells["name"].isprintable()):
         raise ValueError("name is missing, too long or has control characters")
     _check_kind(record, cells["kind"])
-    if (record in IN_ORGAN or cells["organ"]) and not ORGAN.fullmatch(cells["organ"]):
+    if (record in WITH_ORGAN or cells["organ"]) and not ORGAN_CODE.fullmatch(cells["organ"]):
         raise ValueError("organ must be a code of 12 digits")
     return _dated(line, record, cells)
 
 
 def _check_kind(record: str, kind: str) -> None:
-    if record in KINDS and kind not in KINDS[record]:
-        raise ValueError(f"kind of a {record} must be one of {', '.join(sorted(KINDS[record]))}")
+    if record in KINDS_OF_RECORD and kind not in KINDS_OF_RECORD[record]:
+        raise ValueError(f"kind of a {record} must be one of {', '.join(sorted(KINDS_OF_RECORD[record]))}")
     if record == "qualification" and not QUALIFICATION.fullmatch(kind):
         raise ValueError("kind of a qualification must be a code like first_aid")
 
 
 def _dated(line: int, record: str, cells: dict[str, str]) -> RosterRow:
     start, end = (_date(cells[column], column) for column in ("from", "until"))
-    if record in DATED and start is None:
+    if record in WITH_DATES and start is None:
         raise ValueError("from is missing (YYYY-MM-DD)")
     if start is not None and end is not None and end < start:
         raise ValueError("until is before from")

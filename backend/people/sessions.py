@@ -54,7 +54,7 @@ class Tokens(msgspec.Struct, frozen=True, kw_only=True):
     token_type: Annotated[str, msgspec.Meta(description="always DPoP")] = "DPoP"  # noqa: S105
 
 
-class Claims(msgspec.Struct, frozen=True):
+class TokenClaims(msgspec.Struct, frozen=True):
     """The claims of an access token whose signature is valid."""
 
     session: UUID
@@ -81,13 +81,14 @@ LEFT JOIN device d ON d.id = s.device LEFT JOIN device_key k ON k.id = s.device_
 WHERE s.id = {{session}} AND s.ended_at IS NULL AND s.ends_at > now() AND k.ended_at IS NULL
     AND p.serves_from <= {TODAY} AND coalesce(p.serves_until >= {TODAY}, true)
 """  # noqa: S608
-ACTOR = ACTING.format(session="$1")
+ACTOR_OF_SESSION = ACTING.format(session="$1")
 STILL_ACTING = f"""
-{ACTOR} AND NOT EXISTS (SELECT FROM desk_session w WHERE w.session = s.id AND w.seen_at <= now() - $2::interval)
+{ACTOR_OF_SESSION} AND NOT EXISTS (
+    SELECT FROM desk_session w WHERE w.session = s.id AND w.seen_at <= now() - $2::interval)
 """
 # One statement spends the proof and finds the actor: one round trip, and one acceptance among all workers.
 SPEND_AND_FIND_ACTOR = f"""
-WITH spent AS ({SPEND.replace("$1", "$2")}), actor AS ({ACTOR})
+WITH spent AS ({SPEND.replace("$1", "$2")}), actor AS ({ACTOR_OF_SESSION})
 SELECT actor.*, EXISTS (SELECT FROM spent) AS fresh FROM actor
 """  # noqa: S608
 REFRESHED_SESSION = """
@@ -214,7 +215,7 @@ async def refresh(keys: Keys, proof: Proof, token: str, now: datetime) -> Tokens
     session, generation = _read_refresh(keys, token)
     async with tx():
         row = await first(REFRESHED_SESSION, session)
-        if row is None or await first(ACTOR, session) is None:
+        if row is None or await first(ACTOR_OF_SESSION, session) is None:
             raise Refusal("session_ended")
         reused = row["jkt"] != proof.jkt or generation not in (row["used"], row["used"] + 1)
         if reused:
@@ -309,9 +310,9 @@ class TokenReader:
 
     def __init__(self, keys: Keys) -> None:
         self._keys = keys
-        self._verified: dict[str, Claims] = {}
+        self._verified: dict[str, TokenClaims] = {}
 
-    def read(self, token: str, now: datetime) -> Claims:
+    def read(self, token: str, now: datetime) -> TokenClaims:
         """The claims of a token. Raises Refusal `token_invalid`, `token_expired`."""
         claims = self._verified.get(token)
         if claims is None:
@@ -324,7 +325,7 @@ class TokenReader:
             raise Refusal("token_expired")
         return claims
 
-    def _verify(self, token: str) -> Claims:
+    def _verify(self, token: str) -> TokenClaims:
         try:
             kid = jwt.get_unverified_header(token).get("kid")
             key = self._keys.session.get(kid) if isinstance(kid, str) else None
@@ -334,7 +335,7 @@ class TokenReader:
                 token, key.public_key(), algorithms=[ALGORITHM], audience=ISSUER, issuer=ISSUER,
                 options={"verify_exp": False, "require": ["exp", "sid", "sub", "cnf"]},
             )  # fmt: skip
-            return Claims(UUID(claims["sid"]), float(claims["exp"]), str(claims["cnf"]["jkt"]))
+            return TokenClaims(UUID(claims["sid"]), float(claims["exp"]), str(claims["cnf"]["jkt"]))
         except (jwt.PyJWTError, ValueError, TypeError, AttributeError, KeyError) as error:
             raise Refusal("token_invalid") from error
 

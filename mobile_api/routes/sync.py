@@ -20,7 +20,7 @@ from backend.core.wire import Count, Entry, Moment
 from backend.feed import Change
 from backend.held import device_sequence
 from backend.held import service as holding
-from backend.held.service import HeldList, Reason, State
+from backend.held.service import HeldList, HeldReason, HeldState
 from backend.law.catalogue import Language
 from backend.registry import VERBS
 from backend.sync import Item, Result
@@ -75,7 +75,7 @@ class EntryResult(msgspec.Struct, kw_only=True, omit_defaults=True):
     problem: Problem | None = None
     waiting_for: list[UUID] | None = None
     until: Moment | None = None
-    reason: Reason | None = None
+    reason: HeldReason | None = None
 
 
 class SyncAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -192,8 +192,8 @@ def _told(result: Result, language: Language) -> dict[str, Any]:
 @get("/held", summary="Entries that are held · 待处理记录", tags=[TAG], operation_id="held")
 async def held(
     request: Request[Any, Any, Any],
-    standing: Annotated[State | None, QueryParameter(name="state", description="how it stands with them")] = None,
-    reason: Annotated[Reason | None, QueryParameter(name="reason", description="why they are held")] = None,
+    standing: Annotated[HeldState | None, QueryParameter(name="state", description="how it stands with them")] = None,
+    reason: Annotated[HeldReason | None, QueryParameter(name="reason", description="why they are held")] = None,
     cursor: Cursor = None,
     limit: Limit = None,
 ) -> HeldList:

@@ -13,7 +13,7 @@ from litestar import Litestar
 from backend.core.database import fetch, value
 from backend.core.settings import Settings
 from backend.people import roster, sessions
-from backend.people.roster import COLUMNS, RosterError, read
+from backend.people.roster import ROSTER_COLUMNS, RosterError, read
 from tests.builders import CHEAP, CITY, DISTRICT, STATION, a_badge, a_row, now, organ_row, rows_of
 
 NUMBERS = itertools.count(990000000000)
@@ -24,7 +24,7 @@ def a_code() -> str:
 
 
 def a_roster(organ: str, badge: str, serial: str) -> str:
-    return f"""{",".join(COLUMNS)}
+    return f"""{",".join(ROSTER_COLUMNS)}
 person,{badge},林小川,duty_auxiliary,{organ},2024-01-01,
 organ,{organ},新设派出所,,{CITY},,
 role,{badge},,inspector,{organ},2024-01-01,2030-12-31

@@ -26,12 +26,12 @@ from backend.core import settings
 from backend.core.database import SESSION
 from backend.core.findings import FLAG, REFRESH, tolerances
 from backend.core.keys import ALGORITHM, KeyRing
-from backend.core.officers import OFFICERS
+from backend.core.officers import OFFICERS_IN_SERVICE
 from backend.core.settings import Settings
-from backend.core.write_path import EARLIER, INSERT_ENTRY, LOCK
+from backend.core.write_path import EARLIER, INSERT_ENTRY, LOCK_KEYS
 from backend.law.catalogue import law
 from backend.people.proofs import Jwk, Nonces, decoded
-from backend.people.sessions import ISSUER, SPENDING
+from backend.people.sessions import ISSUER, SPEND_AND_FIND_ACTOR
 from backend.registry import VERBS
 from backend.shifts.service import INSERT, SHIFTS
 from mobile_api.cli import serving
@@ -51,15 +51,17 @@ HANDING_OVER = law().span("handing_over")
 async def check_in(pool: asyncpg.Pool, session: UUID, proof: UUID, call: Any) -> dict[str, Any]:
     """One check-in, with everything that it sends to the database."""
     received = datetime.now(UTC)
-    actor = await pool.fetchrow(SPENDING, session, proof)
+    actor = await pool.fetchrow(SPEND_AND_FIND_ACTOR, session, proof)
     if not actor["fresh"]:
         raise PermissionError
     person, organ = actor["id"], actor["organ"]
     at = min(call.occurred_at.astimezone(UTC), received)
     async with pool.acquire() as connection, connection.transaction():
-        await connection.fetch(LOCK, sorted(int.from_bytes(each.bytes[:8], signed=True) for each in (call.id, person)))
+        await connection.fetch(
+            LOCK_KEYS, sorted(int.from_bytes(each.bytes[:8], signed=True) for each in (call.id, person))
+        )
         await connection.fetchrow(EARLIER, call.id)
-        await connection.fetch(OFFICERS, [call.ordered_by], at)
+        await connection.fetch(OFFICERS_IN_SERVICE, [call.ordered_by], at)
         closed = await connection.fetch(NEIGHBOURS, person, at)
         for row in closed:
             await connection.execute(UPDATE, [row["id"]], [at], ["next"], [True], [False])

@@ -110,7 +110,7 @@ async def _opened(keys: Keys, code: str, key: DeviceKey) -> Person:
 
 
 def _row(record: str, code: str, kind: str = "", organ: str = "") -> RosterRow:
-    since = date(2020, 1, 1) if record in roster.DATED else None
+    since = date(2020, 1, 1) if record in roster.WITH_DATES else None
     return RosterRow(
         line=2, record=record, code=code, name="测速", kind=kind, organ=organ, valid_from=since, valid_until=None
     )

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from backend.people.roster import COLUMNS, RosterError, read
+from backend.people.roster import ROSTER_COLUMNS, RosterError, read
 
-HEADER = ",".join(COLUMNS)
+HEADER = ",".join(ROSTER_COLUMNS)
 GOOD = f"""{HEADER}
 organ,330102010000,城关派出所,,,,
 person,FJ1001,林小川,duty_auxiliary,330102010000,2024-01-01,2027-12-31
