@@ -80,7 +80,7 @@ async def record(
     try:
         try:
             return await _record_or_replay(arrival)
-        except asyncpg.UniqueViolationError:  # two persons sent the same id at the same moment; now it is a replay
+        except asyncpg.UniqueViolationError:  # another arrival of this id was faster; now it is a replay
             return await _record_or_replay(arrival)
     except _RefusedBefore as before:
         raise before.refusal from None
