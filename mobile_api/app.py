@@ -19,7 +19,7 @@ from backend.core.settings import Settings
 from backend.law.catalogue import use
 from backend.people.proofs import ProofReader
 from backend.people.sessions import TokenReader
-from backend.reviews.watching import ENDINGS
+from backend.reviews.watching import LATE_WRITES
 from mobile_api import metrics, openapi
 from mobile_api.auth import SessionMiddleware
 from mobile_api.logs import configure
@@ -87,7 +87,7 @@ async def _connected(app: Litestar) -> AsyncIterator[None]:
         async with feed.ringing(str(chosen.database_url)), app.state.hub.running():
             yield
     finally:
-        await ENDINGS.wait()
+        await LATE_WRITES.wait()
         app.state.store.close()
         await database.disconnect()
 

@@ -7,7 +7,7 @@ database prevent it.
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -88,3 +88,15 @@ async def is_of_another_cluster() -> bool:
 async def could_be_altered() -> bool:
     """Whether the current database role may change or delete rows of the journal."""
     return bool(await value("SELECT has_table_privilege('journal', 'UPDATE, DELETE, TRUNCATE')"))
+
+
+class Position(NamedTuple):
+    """A row's place in the order of the journal. The checkpoints and the feed go in this order."""
+
+    epoch: int = 0
+    xid: int = 0
+    seq: int = 0
+
+
+def position(row: Any) -> Position:
+    return Position(row["epoch"], row["xid"], row["seq"])

@@ -1,1 +1,1 @@
-"""Packages: footage of a recording or a matter, with everything that proves it."""
+"""Packages: the footage of a recording or a matter, with everything that proves it."""

@@ -1,11 +1,11 @@
-"""What goes into a package, and who may take it.
+"""Decide who may take a package, collect its content, and send it as a zip.
 
-Guarantees: a package is taken by who may watch every piece of it, or not at all; the journal has who took what before
-the first byte goes out, and whether all of it went; the complainant is in none. What can be proved is put under a
-checkpoint before it is made.
+Guarantees: only a person who may view every recording in a package can take it. The journal says who took what before
+the first byte is sent, and afterwards whether all of it was sent. No package names a complainant. A checkpoint is made
+first, so that the journal lines in the package are proved.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 import msgspec
 
 from backend.core import journal
-from backend.core.database import Record, execute, fetch, tx, value
+from backend.core.database import Record, fetch, tx, value
 from backend.core.keys import KeyRing
 from backend.core.refusals import Refusal, Unknown
 from backend.core.verb import Actor
@@ -28,22 +28,23 @@ from backend.proof.package import (
     PEOPLE,
     ROWS,
     VERSION,
-    About,
-    Declared,
-    Packed,
-    Person,
-    Row,
+    DeclaredContent,
+    PackagedUpload,
+    PackageInfo,
+    PackagePerson,
+    PackageRow,
 )
-from backend.proof.tree import inclusion
+from backend.proof.tree import inclusion_path
 from backend.proof.trust import KeySet
 from backend.reviews.service import TASKS
-from backend.reviews.watching import BLOCK, ENDINGS, Source, ViewingRequest, tell
+from backend.reviews.tables import Package
+from backend.reviews.watching import BLOCK, LATE_WRITES, Source, ViewingRequest, append_to_journal
 from storage.evidence_store import EvidenceStore
 
-Kind = Literal["recording", "case", "complaint", "injury", "matter"]
-IndexPage = Callable[[UUID], Awaitable[str | None]]
-# $1 the person, $2 the organs that they inspect, $3 the recordings.
-MAY = """
+PackageKind = Literal["recording", "case", "complaint", "injury", "matter"]
+IndexPage = Callable[[UUID], Awaitable[str | None]]  # the printable index of a recording, or None
+# The footage, and whether the person may view it. $1 the person, $2 the organs that they inspect, $3 the recordings.
+UPLOADS = """
 SELECT r.id, u.state, u.disposed_at IS NOT NULL AS disposed, u.object_key, u.version, u.bytes, u.sha256, u.receipt,
     u.media_type, r.wearer, NOT hidden_from($1, r.wearer, r.during) AND (
         r.wearer <> $1 AND r.organ IN (SELECT organs_under($2::text[]))
@@ -63,8 +64,8 @@ SELECT k.upload AS id FROM held k JOIN hold h ON h.id = k.hold JOIN recording r 
 UNION SELECT v.recording FROM review v WHERE v.about = $1 AND v.tasked
 UNION SELECT m.recording FROM matter_recording m WHERE m.matter = $1
 """
-# Who watched stands in lines of its own; that it was for a complaint is not told to who may not handle it.
-LINES = f"""
+# Journal lines about these subjects ($1). A review for a complaint is left out if the person ($2) may not handle it.
+JOURNAL_LINES = f"""
 SELECT j.epoch, j.xid, j.seq, j.actor, j.device, j.entry, c.number FROM journal j LEFT JOIN LATERAL (
     SELECT c.number FROM checkpoint c WHERE (c.epoch, c.xid, c.seq) >= (j.epoch, j.xid, j.seq)
     ORDER BY c.epoch, c.xid, c.seq LIMIT 1
@@ -74,144 +75,176 @@ SELECT j.epoch, j.xid, j.seq, j.actor, j.device, j.entry, c.number FROM journal 
 ) ORDER BY j.epoch, j.xid, j.seq
 """  # noqa: S608
 CHECKPOINTS = "SELECT number, signed, leaves, leaves_version FROM checkpoint WHERE number = ANY ($1) ORDER BY number"
-# Of the footage alone: the entry of a complaint names who complained.
+# Only the entries that declared footage: the entry of a complaint names the complainant.
 ENTRIES = "SELECT id, salt, content FROM entry WHERE id = ANY ($1) AND salt IS NOT NULL"
 NAMES = """
 SELECT id, badge, name, NULL AS serial FROM person WHERE id = ANY ($1)
 UNION ALL SELECT id, NULL, NULL, serial FROM device WHERE id = ANY ($1)
 """
-TAKEN = """
-INSERT INTO package (id, kind, number, review, by_person, made_at, files) VALUES ($1, $2, $3, $4, $5, $6, $7)
-"""
 HOW_TO_CHECK = Path(__file__).parent / "how_to_check.html"
-ENDINGS_OF = {"video/mp4": ".mp4", "video/webm": ".webm", "video/quicktime": ".mov", "video/mp2t": ".ts"}
+SUFFIXES = {"video/mp4": ".mp4", "video/webm": ".webm", "video/quicktime": ".mov", "video/mp2t": ".ts"}
 
 
-class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """Who takes a package of what. `number` as it was typed."""
+class PackageRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Who asks for a package of what, from which address.
+
+    `number`: as the person typed it. `about`: the complaint, injury or matter. `review`: only for one recording.
+    """
 
     actor: Actor
-    kind: Kind
+    kind: PackageKind
     number: str
     address: str
     about: UUID | None = None
     review: UUID | None = None
 
 
-class Package(msgspec.Struct, frozen=True, kw_only=True):
-    """A package that may be taken, and everything small that goes into it."""
+class PreparedPackage(msgspec.Struct, frozen=True, kw_only=True):
+    """A package that may be sent: the rows of its footage, and all other content.
+
+    `left_out`: state of the footage that is not in it, by id. `checkpoints`: signed text by number.
+    """
 
     id: UUID
-    order: Order
+    request: PackageRequest
     made_at: datetime
     uploads: Sequence[Record]
     left_out: dict[str, str]
-    rows: list[Row]
+    rows: list[PackageRow]
     checkpoints: dict[int, str]
-    people: dict[str, Person]
+    people: dict[str, PackagePerson]
     entries: Sequence[Record]
 
 
-async def of_recording(store: EvidenceStore, ring: KeyRing, asked: ViewingRequest, source: Source) -> Package:
-    """Of one recording, which the review lets them watch."""
-    actor = asked.actor
-    order = Order(actor=actor, kind="recording", number=str(source.recording), address=asked.address,
-                  review=source.review)  # fmt: skip
-    uploads = await fetch(MAY, actor.person, viewer(actor, INSPECTING)[1], [source.recording])
-    return await _made(store, ring, order, uploads)
+async def of_recording(store: EvidenceStore, ring: KeyRing, viewing: ViewingRequest, source: Source) -> PreparedPackage:
+    """Prepare a package of one recording that the review of `source` allows the actor to view."""
+    actor = viewing.actor
+    request = PackageRequest(
+        actor=actor, kind="recording", number=str(source.recording), address=viewing.address, review=source.review
+    )
+    uploads = await fetch(UPLOADS, actor.person, viewer(actor, INSPECTING)[1], [source.recording])
+    return await _prepare(store, ring, request, uploads)
 
 
-async def of_matter(store: EvidenceStore, ring: KeyRing, order: Order) -> Package:
-    """Of a case, complaint, injury or matter. Raises Refusal `unknown_task`, `nothing_to_pack`,
-    `package_needs_reviews` with the recordings; the journal has it before it is raised."""
+async def of_matter(store: EvidenceStore, ring: KeyRing, request: PackageRequest) -> PreparedPackage:
+    """Prepare a package of a case, complaint, injury or matter.
+
+    Raises Refusal `unknown_task`, `nothing_to_pack`, `package_needs_reviews` with the recordings. The refusal is
+    written to the journal before it is raised.
+    """
     try:
-        return await _made(store, ring, order, await _taken(order))
+        return await _prepare(store, ring, request, await _uploads_of_matter(request))
     except Refusal as refusal:
-        about = [order.about] if order.about else []
-        told = {"code": refusal.code, "kind": order.kind, "from": order.address}
-        await tell(order.actor, "packages/export", "denied", order.actor.organ, about, told)
+        about = [request.about] if request.about else []
+        facts = {"code": refusal.code, "kind": request.kind, "from": request.address}
+        await append_to_journal(request.actor, "packages/export", "denied", request.actor.organ, about, facts)
         raise
 
 
-async def _taken(order: Order) -> Sequence[Record]:
-    actor = order.actor
-    if order.kind == "case":
-        found = await fetch(OF_CASE, order.number)
+async def _uploads_of_matter(request: PackageRequest) -> Sequence[Record]:
+    actor = request.actor
+    if request.kind == "case":
+        recordings = await fetch(OF_CASE, request.number)
     else:
-        if not await value(TASKS[order.kind], order.about, actor.person):
-            raise Unknown("unknown_task", order.about or UUID(int=0))
-        found = await fetch(OF_MATTER, order.about)
-    uploads = await fetch(MAY, actor.person, viewer(actor, INSPECTING)[1], [row["id"] for row in found])
+        if not await value(TASKS[request.kind], request.about, actor.person):
+            raise Unknown("unknown_task", request.about or UUID(int=0))
+        recordings = await fetch(OF_MATTER, request.about)
+    uploads = await fetch(UPLOADS, actor.person, viewer(actor, INSPECTING)[1], [row["id"] for row in recordings])
     if not uploads:
         raise Refusal("nothing_to_pack")
     missing = [str(row["id"]) for row in uploads if not row["may"]]
     if len(missing) == len(uploads) and not viewer(actor, INSPECTING)[1]:
-        raise Refusal("nothing_to_pack")  # of footage that they may not know of, nothing is told
+        raise Refusal("nothing_to_pack")  # do not reveal that there is footage they may not know of
     if missing:
         raise Refusal("package_needs_reviews", extra={"recordings": missing})
     return uploads
 
 
-async def _made(store: EvidenceStore, ring: KeyRing, order: Order, uploads: Sequence[Record]) -> Package:
-    """Everything small, from one moment on; and the journal says who takes it."""
+async def _prepare(
+    store: EvidenceStore, ring: KeyRing, request: PackageRequest, uploads: Sequence[Record]
+) -> PreparedPackage:
+    """Record who takes what, make a checkpoint, and collect all content but the footage."""
     now = datetime.now(UTC)
     inside = [row for row in uploads if row["state"] == "sealed" and not row["disposed"]]
     left_out = {str(row["id"]): "disposed" if row["disposed"] else row["state"] for row in uploads if row not in inside}
-    ids = [row["id"] for row in uploads] + ([order.about] if order.about else [])
-    package, under = uuid4(), [order.review] if order.review else []
-    facts = {"package": str(package), "kind": order.kind, "files": len(inside), "from": order.address}
-    organ = order.actor.organ
-    kept = (package, order.kind, order.number, order.review, order.actor.person, now, len(inside))
-    async with tx():
-        await execute(TAKEN, *kept)
-        await tell(order.actor, "packages/export", "done", organ, [package, *under, *ids, *_wearers(uploads)], facts)
+    subjects = [row["id"] for row in uploads] + ([request.about] if request.about else [])
+    package = await _record_taking(request, now, len(inside), [*subjects, *_wearers(uploads)])
     await checkpoints.make(store, ring, now, at_once=True)
-    lines = await fetch(LINES, ids, order.actor.person)
-    rows, signed = await _proved(store, lines)
-    named = {who for line in lines for who in (line["actor"], line["device"]) if who} | set(_wearers(uploads))
-    people = {str(row["id"]): _person(row) for row in await fetch(NAMES, list(named))}
-    return Package(
-        id=package, order=order, made_at=now, uploads=inside, left_out=left_out, rows=rows, checkpoints=signed,
+    lines = await fetch(JOURNAL_LINES, subjects, request.actor.person)
+    rows, signed = await _with_paths(store, lines)
+    actors = {id for line in lines for id in (line["actor"], line["device"]) if id} | set(_wearers(uploads))
+    people = {str(row["id"]): _person(row) for row in await fetch(NAMES, list(actors))}
+    return PreparedPackage(
+        id=package, request=request, made_at=now, uploads=inside, left_out=left_out, rows=rows, checkpoints=signed,
         people=people, entries=await fetch(ENTRIES, [row["id"] for row in inside]),
     )  # fmt: skip
 
 
-async def _proved(store: EvidenceStore, lines: Sequence[Record]) -> tuple[list[Row], dict[int, str]]:
-    """The rows with their way to a checkpoint's head, and the checkpoints as they were signed."""
+async def _record_taking(request: PackageRequest, now: datetime, files: int, subjects: Sequence[UUID]) -> UUID:
+    """Write the row and the journal line of a new package. Returns its id."""
+    package, review = uuid4(), [request.review] if request.review else []
+    facts = {"package": str(package), "kind": request.kind, "files": files, "from": request.address}
+    actor = request.actor
+    async with tx():
+        await Package.insert(
+            Package(
+                id=package, kind=request.kind, number=request.number, review=request.review, by_person=actor.person,
+                made_at=now, files=files,
+            )
+        )  # fmt: skip
+        await append_to_journal(actor, "packages/export", "done", actor.organ, [package, *review, *subjects], facts)
+    return package
+
+
+async def _with_paths(store: EvidenceStore, lines: Sequence[Record]) -> tuple[list[PackageRow], dict[int, str]]:
+    """The rows with their paths to the root of their checkpoint, and these checkpoints as signed, by number."""
     numbers = sorted({line["number"] for line in lines if line["number"] is not None})
     signed: dict[int, str] = {}
-    ways: dict[int, tuple[int, list[str]]] = {}
+    paths: dict[int, tuple[int, list[str]]] = {}
     for row in await fetch(CHECKPOINTS, numbers):
         signed[row["number"]] = row["signed"]
-        key = checkpoints.key_of(row["number"], row["signed"], checkpoints.LEAVES)
-        content = row["leaves"] or await store.read(key, row["leaves_version"])
-        leaves = checkpoints.unpacked(content)
-        places = {seq: index for index, (seq, _) in enumerate(leaves)}
-        hashes = [hashed for _, hashed in leaves]
-        for line in lines:
-            if line["number"] == row["number"] and line["seq"] in places:
-                index = places[line["seq"]]
-                ways[line["seq"]] = index, [node.hex() for node in inclusion(hashes, index)]
-    return [_row(line, ways.get(line["seq"])) for line in lines], signed
+        seqs = {line["seq"] for line in lines if line["number"] == row["number"]}
+        paths |= _paths(await _leaves(store, row), seqs)
+    return [_row(line, paths.get(line["seq"])) for line in lines], signed
 
 
-def _row(line: Record, way: tuple[int, list[str]] | None) -> Row:
-    told = line["entry"].decode()
-    if way is None:
-        return Row(seq=line["seq"], entry=told)
-    return Row(seq=line["seq"], entry=told, checkpoint=line["number"], index=way[0], path=way[1])
+async def _leaves(store: EvidenceStore, row: Record) -> list[tuple[int, bytes]]:
+    key = checkpoints.key_of(row["number"], row["signed"], checkpoints.LEAVES)
+    return checkpoints.unpack_leaves(row["leaves"] or await store.read(key, row["leaves_version"]))
+
+
+def _paths(leaves: list[tuple[int, bytes]], seqs: Collection[int]) -> dict[int, tuple[int, list[str]]]:
+    """For each of these rows its index in the tree and its inclusion path in hex, by seq."""
+    hashes = [leaf for _, leaf in leaves]
+    return {
+        seq: (index, [node.hex() for node in inclusion_path(hashes, index)])
+        for index, (seq, _) in enumerate(leaves)
+        if seq in seqs
+    }
+
+
+def _row(line: Record, path: tuple[int, list[str]] | None) -> PackageRow:
+    entry = line["entry"].decode()
+    if path is None:
+        return PackageRow(seq=line["seq"], entry=entry)
+    return PackageRow(seq=line["seq"], entry=entry, checkpoint=line["number"], index=path[0], path=path[1])
 
 
 def _wearers(uploads: Sequence[Record]) -> list[UUID]:
     return list({row["wearer"] for row in uploads})
 
 
-def _person(row: Record) -> Person:
-    return Person(badge=row["badge"] or "", name=row["name"] or "", serial=row["serial"] or "")
+def _person(row: Record) -> PackagePerson:
+    return PackagePerson(badge=row["badge"] or "", name=row["name"] or "", serial=row["serial"] or "")
 
 
-async def stream(store: EvidenceStore, ring: KeyRing, package: Package, index: IndexPage) -> AsyncIterator[bytes]:
-    """The bag as a zip, block by block. Raises StoreUnavailable, and Altered where the store has other bytes."""
+async def stream(
+    store: EvidenceStore, ring: KeyRing, package: PreparedPackage, index: IndexPage
+) -> AsyncIterator[bytes]:
+    """The bag as a zip, block by block.
+
+    Raises StoreUnavailable, and FootageAltered when the store returns other bytes than were sealed.
+    """
     writer, whole = BagWriter(f"fujing-{package.id}", package.made_at), False
     try:
         for row in package.uploads:
@@ -219,61 +252,66 @@ async def stream(store: EvidenceStore, ring: KeyRing, package: Package, index: I
             async for piece in writer.add(path_of(row), blocks):
                 yield piece
             if writer.digest_of(path_of(row)) != row["sha256"]:
-                raise Altered(str(row["id"]))
+                raise FootageAltered(str(row["id"]))
             page = await index(row["id"])
             if page is not None:
                 yield writer.put(f"data/index/{row['id']}.html", page.encode())
-        yield _small(writer, ring, package)
-        yield writer.finish(_info(package), lambda manifest: _statement(ring, package, manifest))
+        yield _add_documents(writer, ring, package)
+        yield writer.finish(_bag_info(package), lambda manifest: _statement(ring, package, manifest))
         whole = True
     finally:
         ids = [package.id, *(row["id"] for row in package.uploads)]
-        ENDINGS.begin(_end(package, ids, whole))
+        LATE_WRITES.start(_end(package, ids, whole))
 
 
-async def _end(package: Package, ids: Sequence[UUID], whole: bool) -> None:
-    """Whether all of it went out."""
-    actor = package.order.actor
+async def _end(package: PreparedPackage, ids: Sequence[UUID], whole: bool) -> None:
+    """Record whether all of the package was sent."""
+    actor = package.request.actor
     async with tx():
-        await execute("UPDATE package SET whole = $2 WHERE id = $1", package.id, whole)
-        await tell(actor, "packages/exported", "done", actor.organ, ids, {"whole": whole})
+        await Package.update(whole=whole).where(Package.id == package.id)
+        await append_to_journal(actor, "packages/exported", "done", actor.organ, ids, {"whole": whole})
 
 
-class Altered(Exception):
-    """The store has other bytes than were sealed: the package is broken off."""
+class FootageAltered(Exception):
+    """The store returned other bytes than were sealed. Sending stops, so the zip is incomplete."""
 
 
 def path_of(row: Record) -> str:
-    return f"data/originals/{row['id']}{ENDINGS_OF.get(row['media_type'], '.bin')}"
+    """Path of the footage inside the bag."""
+    return f"data/originals/{row['id']}{SUFFIXES.get(row['media_type'], '.bin')}"
 
 
-def _small(writer: BagWriter, ring: KeyRing, package: Package) -> bytes:
-    """Lists, keys, checkpoints, and how to check all of it."""
+def _add_documents(writer: BagWriter, ring: KeyRing, package: PreparedPackage) -> bytes:
+    """Add everything but the footage: checkpoints, declared content, keys, people, journal rows, how to check."""
     encode, pieces = msgspec.json.encode, []
     for number, signed in package.checkpoints.items():
         pieces.append(writer.put(f"data/checkpoints/{number:012}.jwt", signed.encode()))
     for row in package.entries:
-        declared = Declared(salt=row["salt"].hex(), content=row["content"].hex())
+        declared = DeclaredContent(salt=row["salt"].hex(), content=row["content"].hex())
         pieces.append(writer.put(f"data/declared/{row['id']}.json", encode(declared)))
-    known = KeySet(keys=ring.public(), endorsements=ring.endorsements())
-    about = About(
-        v=VERSION, id=str(package.id), kind=package.order.kind, number=package.order.number,
-        made_at=journal.utc(package.made_at), made_by=package.order.actor.badge, left_out=package.left_out,
-        uploads=[
-            Packed(
-                id=str(row["id"]), path=path_of(row), bytes=row["bytes"], sha256=row["sha256"], receipt=row["receipt"]
-            )
-            for row in package.uploads
-        ],
-    )  # fmt: skip
-    files: list[tuple[str, Any]] = [(KEYS, known), (PEOPLE, package.people), (ABOUT, about)]
+    keys = KeySet(keys=ring.public(), endorsements=ring.endorsements())
+    files: list[tuple[str, Any]] = [(KEYS, keys), (PEOPLE, package.people), (ABOUT, _package_info(package))]
     pieces += [writer.put(name, encode(content)) for name, content in files]
     pieces.append(writer.put(ROWS, b"".join(encode(row) + b"\n" for row in package.rows)))
     pieces.append(writer.put("data/HOW-TO-CHECK.html", HOW_TO_CHECK.read_bytes()))
     return b"".join(pieces)
 
 
-def _info(package: Package) -> dict[str, str]:
+def _package_info(package: PreparedPackage) -> PackageInfo:
+    request = package.request
+    uploads = [
+        PackagedUpload(
+            id=str(row["id"]), path=path_of(row), bytes=row["bytes"], sha256=row["sha256"], receipt=row["receipt"]
+        )
+        for row in package.uploads
+    ]
+    return PackageInfo(
+        v=VERSION, id=str(package.id), kind=request.kind, number=request.number, made_at=journal.utc(package.made_at),
+        made_by=request.actor.badge, left_out=package.left_out, uploads=uploads,
+    )  # fmt: skip
+
+
+def _bag_info(package: PreparedPackage) -> dict[str, str]:
     return {
         "Source-Organization": "Fujing 辅警",
         "External-Identifier": str(package.id),
@@ -282,7 +320,8 @@ def _info(package: Package) -> dict[str, str]:
     }
 
 
-def _statement(ring: KeyRing, package: Package, manifest: str) -> str:
+def _statement(ring: KeyRing, package: PreparedPackage, manifest: str) -> str:
+    """Sign the digest of the payload manifest."""
     claims = {
         "iss": checkpoints.ISSUER,
         "id": str(package.id),

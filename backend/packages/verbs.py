@@ -1,4 +1,4 @@
-"""The verbs of packages: what each is called, records, refuses, and whom the feed tells."""
+"""The journal events of packages. Taking a package is no entry, so there are no verbs."""
 
 from backend.core.verb import Event
 

@@ -1,1 +1,1 @@
-"""That the journal is as it was written: trees, checkpoints in locked storage, verification by whoever doubts it."""
+"""Proof that the journal was not altered: Merkle trees, checkpoints in locked storage, verification."""

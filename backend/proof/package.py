@@ -1,8 +1,8 @@
-"""A package: footage with everything that proves it, as a BagIt bag (RFC 8493), checked without server or network.
+"""Verify a package: footage and everything that proves it, as a BagIt bag (RFC 8493). Needs no server and no network.
 
-Guarantees: whoever trusts one fingerprint learns whether these bytes were declared then by that device, are unaltered
-since they were sealed, and who watched them; whatever was changed inside is named. Nothing of a package is believed
-that is not signed, and nothing is written to the disk while it is checked. docs/journal.md has the format.
+Guarantees: a reader who trusts one fingerprint learns which device declared these bytes and when, that they are
+unaltered since they were sealed, and who viewed them. Every change inside is named. Only what is signed is believed.
+Nothing is written to disk. docs/journal.md describes the format.
 """
 
 import hashlib
@@ -17,13 +17,13 @@ from typing import IO, Any
 import msgspec
 
 from backend.proof.checkpoints import TYPE as CHECKPOINT_TYPE
-from backend.proof.checkpoints import Claims
-from backend.proof.tree import head_of, leaf
-from backend.proof.trust import BadSignature, Jwk, KeySet, read, trusted
+from backend.proof.checkpoints import CheckpointClaims
+from backend.proof.tree import leaf_hash, root_from_path
+from backend.proof.trust import BadSignature, Jwk, KeySet, by_kid, claims_of, trusted_keys
 
 
 class NotABag(Exception):
-    """Nothing can be checked: what is missing or cannot be read."""
+    """This is no package. The text names the file that is missing or cannot be read."""
 
 
 VERSION = 1
@@ -34,9 +34,9 @@ PAYLOAD, TAGS = "manifest-sha256.txt", "tagmanifest-sha256.txt"
 ROWS, KEYS, ABOUT, PEOPLE = "data/rows.jsonl", "data/keys.json", "data/package.json", "data/people.json"
 SIGNED = "package.jwt"
 BLOCK = 1024 * 1024
-SMALL = 64 * 1024 * 1024  # what is read whole: lists, never footage
+SMALL = 64 * 1024 * 1024  # bytes: the largest file that is read into memory; footage never is
 
-UNREADABLE = (  # whatever a forger may put there
+UNREADABLE = (  # what content made by a forger may raise
     NotABag, msgspec.MsgspecError, zipfile.BadZipFile, zlib.error, OSError, ValueError, LookupError, EOFError,
     TypeError, AttributeError, RuntimeError,
 )  # fmt: skip
@@ -56,8 +56,11 @@ WORDS = {
 }  # fmt: skip
 
 
-class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A line of the journal as it was hashed, and how it hangs under a checkpoint; none where it is not proved yet."""
+class PackageRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A journal row as it was hashed, and its path in the tree of a checkpoint.
+
+    `checkpoint`: its number; none: the row is not proved yet. `index`: of the leaf. `path`: inclusion path, in hex.
+    """
 
     seq: int
     entry: str
@@ -66,7 +69,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     path: list[str] = []
 
 
-class Packed(msgspec.Struct, frozen=True, kw_only=True):
+class PackagedUpload(msgspec.Struct, frozen=True, kw_only=True):
     """One upload in a package."""
 
     id: str
@@ -76,16 +79,18 @@ class Packed(msgspec.Struct, frozen=True, kw_only=True):
     receipt: str
 
 
-class Declared(msgspec.Struct, frozen=True, kw_only=True):
-    """What the device told of an upload, and the salt of its digest in the journal, both in hex."""
+class DeclaredContent(msgspec.Struct, frozen=True, kw_only=True):
+    """The entry by which a device declared an upload, and the salt of its digest in the journal, both in hex."""
 
     salt: str
     content: str
 
 
-class About(msgspec.Struct, frozen=True, kw_only=True):
-    """What a package says of itself, checked by the signature over the manifest. `left_out`: footage that belongs to it
-    and is not in it, by its state."""
+class PackageInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """What a package says about itself; the signature over the manifest covers it.
+
+    `left_out`: footage that belongs to the matter but is not in the package: its state by id.
+    """
 
     v: int
     id: str
@@ -93,20 +98,20 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
     number: str
     made_at: str
     made_by: str
-    uploads: list[Packed]
+    uploads: list[PackagedUpload]
     left_out: dict[str, str] = {}
 
 
-class Person(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Who or which device an id of the journal is, as the server that made the package says."""
+class PackagePerson(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The person or device behind an id in the journal, as the server that made the package says."""
 
     badge: str = ""
     name: str = ""
     serial: str = ""
 
 
-class Line(msgspec.Struct, frozen=True):
-    """What is read of a row's bytes."""
+class RowContent(msgspec.Struct, frozen=True):
+    """The fields of a journal row that are used here, decoded from its bytes."""
 
     at: str
     verb: str
@@ -119,38 +124,35 @@ class Line(msgspec.Struct, frozen=True):
 
 
 class Sentence(msgspec.Struct, frozen=True):
-    """Something proved or wrong, in words."""
+    """Something that was proved or is wrong, in Chinese and English."""
 
     zh: str
     en: str
 
 
-class Checked(msgspec.Struct, kw_only=True):
-    """What was found. `signer`: whether a key that the reader trusts signed it."""
+class PackageReport(msgspec.Struct, kw_only=True):
+    """The result of verifying a package. `trusted`: it has a key that the reader trusts, or one endorsed by such."""
 
-    signer: bool = False
+    trusted: bool = False
     proved: list[Sentence] = []
     flaws: list[Sentence] = []
 
-    def flaw(self, code: str, what: object = "") -> None:
+    def add_flaw(self, code: str, what: object = "") -> None:
         zh, en = WORDS[code]
         self.flaws.append(Sentence(zh.format(what=what), en.format(what=what)))
 
-    def prove(self, zh: str, en: str) -> None:
+    def add_proof(self, zh: str, en: str) -> None:
         self.proved.append(Sentence(zh, en))
 
 
 class Bag:
-    """The files of a bag, in a zip or in a directory."""
+    """The files of a bag, from a zip or from a directory. `open_file` opens one by its name inside the bag."""
 
-    def __init__(self, names: Iterable[str], opened: Callable[[str], IO[bytes]]) -> None:
-        self.names, self._opened = list(names), opened
+    def __init__(self, names: Iterable[str], open_file: Callable[[str], IO[bytes]]) -> None:
+        self.names, self.open = list(names), open_file
 
-    def open(self, name: str) -> IO[bytes]:
-        return self._opened(name)
-
-    def whole(self, name: str) -> bytes:
-        """A small file. Raises NotABag."""
+    def read(self, name: str) -> bytes:
+        """The content of a small file. Raises NotABag."""
         if name not in self.names:
             raise NotABag(name)
         with self.open(name) as file:
@@ -161,8 +163,8 @@ class Bag:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Bag]:
-    """Raises NotABag, OSError."""
+def open_bag(path: Path) -> Iterator[Bag]:
+    """Open the package at this path, a zip or a directory. Raises NotABag, OSError."""
     if path.is_dir():
         files = [file for file in path.rglob("*") if file.is_file() and not file.is_symlink()]
         yield Bag((file.relative_to(path).as_posix() for file in files), lambda name: (path / name).open("rb"))
@@ -178,175 +180,183 @@ def opened(path: Path) -> Iterator[Bag]:
 
 
 def _top_of(names: list[str]) -> str:
-    """The folder that a zip's bag lies in."""
-    found = [name.removesuffix("bagit.txt") for name in names if name.split("/")[-1] == "bagit.txt"]
-    if not found:
+    """The folder inside the zip that holds the bag: the outermost one with a bagit.txt."""
+    folders = [name.removesuffix("bagit.txt") for name in names if name.split("/")[-1] == "bagit.txt"]
+    if not folders:
         raise NotABag("bagit.txt")
-    return min(found, key=len)
+    return min(folders, key=len)
 
 
-def verify(bag: Bag, fingerprints: Collection[str]) -> Checked:
-    """Everything that can be proved of it, and everything that is not as it was made."""
-    seen = Checked(proved=[], flaws=[])
+def verify(bag: Bag, fingerprints: Collection[str]) -> PackageReport:
+    """Verify a package: what it proves, and what was altered.
+
+    Without `fingerprints` every key in the package counts, and `trusted` of the report is false.
+    """
+    report = PackageReport(proved=[], flaws=[])
     try:
-        digests = _manifests(bag, seen)
-        known = msgspec.json.decode(bag.whole(KEYS), type=KeySet)
-        about = msgspec.json.decode(bag.whole(ABOUT), type=About)
-        keys = trusted(known, fingerprints) if fingerprints else {key["kid"]: key for key in known.keys}
-        seen.signer = bool(fingerprints) and bool(keys)
+        digests = _check_manifests(bag, report)
+        known = msgspec.json.decode(bag.read(KEYS), type=KeySet)
+        info = msgspec.json.decode(bag.read(ABOUT), type=PackageInfo)
+        keys = trusted_keys(known, fingerprints) if fingerprints else by_kid(known.keys)
+        report.trusted = bool(fingerprints) and bool(keys)
         if fingerprints and not keys:
-            seen.flaw("nobody_trusted")
-        _statement(bag, keys, about, seen)
-        rows = _rows(bag, keys, seen)
-        people = msgspec.json.decode(bag.whole(PEOPLE), type=dict[str, Person])
-        for upload in about.uploads:
-            _upload(bag, upload, keys, rows, people, digests, seen)
+            report.add_flaw("nobody_trusted")
+        _check_statement(bag, keys, info, report)
+        rows = _proved_rows(bag, keys, report)
+        people = msgspec.json.decode(bag.read(PEOPLE), type=dict[str, PackagePerson])
+        for upload in info.uploads:
+            _check_upload(bag, upload, keys, rows, people, digests, report)
     except UNREADABLE as error:
-        seen.flaw("not_a_bag", f"{type(error).__name__}: {error}")
-    return seen
+        report.add_flaw("not_a_bag", f"{type(error).__name__}: {error}")
+    return report
 
 
-def _manifests(bag: Bag, seen: Checked) -> dict[str, tuple[str, int]]:
-    """Digest and size of every file as it is; whatever a manifest says otherwise is a flaw."""
-    if bag.whole("bagit.txt").decode() != BAGIT:
-        seen.flaw("file_altered", "bagit.txt")
-    found: dict[str, tuple[str, int]] = {}
-    for manifest, belongs in ((PAYLOAD, True), (TAGS, False)):
-        listed = _listed(bag.whole(manifest))
-        there = {name for name in bag.names if name.startswith("data/") == belongs and name != TAGS}
+def _check_manifests(bag: Bag, report: PackageReport) -> dict[str, tuple[str, int]]:
+    """Compare every file with its manifest. Returns the real digest and size of each file, by name."""
+    if bag.read("bagit.txt").decode() != BAGIT:
+        report.add_flaw("file_altered", "bagit.txt")
+    digests: dict[str, tuple[str, int]] = {}
+    for manifest, is_payload in ((PAYLOAD, True), (TAGS, False)):
+        listed = _read_manifest(bag.read(manifest))
+        there = {name for name in bag.names if name.startswith("data/") == is_payload and name != TAGS}
         for name in sorted(there - set(listed)):
-            seen.flaw("file_unlisted", name)
+            report.add_flaw("file_unlisted", name)
         for name, digest in listed.items():
             if name not in there:
-                seen.flaw("file_missing", name)
+                report.add_flaw("file_missing", name)
                 continue
-            found[name] = _digest(bag, name)
-            if found[name][0] != digest:
-                seen.flaw("file_altered", name)
+            digests[name] = _digest(bag, name)
+            if digests[name][0] != digest:
+                report.add_flaw("file_altered", name)
     if len(set(bag.names)) != len(bag.names):
-        seen.flaw("file_unlisted", next(name for name in bag.names if bag.names.count(name) > 1))
-    return found
+        report.add_flaw("file_unlisted", next(name for name in bag.names if bag.names.count(name) > 1))
+    return digests
 
 
-def _listed(content: bytes) -> dict[str, str]:
+def _read_manifest(content: bytes) -> dict[str, str]:
     lines = [line.split(maxsplit=1) for line in content.decode().splitlines() if line]
     return {name: digest for digest, name in lines}
 
 
 def _digest(bag: Bag, name: str) -> tuple[str, int]:
-    whole, size = hashlib.sha256(), 0
+    """SHA-256 and size of a file; an empty digest if the zip itself says that the file is damaged."""
+    digest, size = hashlib.sha256(), 0
     try:
         with bag.open(name) as file:
             while block := file.read(BLOCK):
-                whole.update(block)
+                digest.update(block)
                 size += len(block)
-    except zipfile.BadZipFile:  # its own checksum differs too
+    except zipfile.BadZipFile:  # the checksum in the zip differs
         return "", size
-    return whole.hexdigest(), size
+    return digest.hexdigest(), size
 
 
-def _statement(bag: Bag, keys: Mapping[str, Jwk], about: About, seen: Checked) -> None:
+def _check_statement(bag: Bag, keys: Mapping[str, Jwk], info: PackageInfo, report: PackageReport) -> None:
     try:
-        claims = read(bag.whole(SIGNED).decode(), keys, PACKAGE_TYPE)
+        claims = claims_of(bag.read(SIGNED).decode(), keys, PACKAGE_TYPE)
     except BadSignature as error:
-        seen.flaw("package_signature", error)
+        report.add_flaw("package_signature", error)
         return
-    if (claims.get("id"), claims.get("manifest")) != (about.id, hashlib.sha256(bag.whole(PAYLOAD)).hexdigest()):
-        seen.flaw("package_signature", "it is of other files")
+    if (claims.get("id"), claims.get("manifest")) != (info.id, hashlib.sha256(bag.read(PAYLOAD)).hexdigest()):
+        report.add_flaw("package_signature", "it is of other files")
 
 
-def _rows(bag: Bag, keys: Mapping[str, Jwk], seen: Checked) -> list[tuple[Row, Line]]:
-    """The rows that hang under a checkpoint of a trusted key; those not proved yet are left out."""
-    heads: dict[int, Claims | None] = {}
-    proved: list[tuple[Row, Line]] = []
-    later = 0
-    for text in bag.whole(ROWS).splitlines():
-        row = msgspec.json.decode(text, type=Row)
+def _proved_rows(bag: Bag, keys: Mapping[str, Jwk], report: PackageReport) -> list[tuple[PackageRow, RowContent]]:
+    """The rows that a checkpoint signed by one of the keys proves. Rows that are not proved yet are left out."""
+    checkpoints: dict[int, CheckpointClaims | None] = {}
+    proved: list[tuple[PackageRow, RowContent]] = []
+    unproved = 0
+    for text in bag.read(ROWS).splitlines():
+        row = msgspec.json.decode(text, type=PackageRow)
         if row.checkpoint is None:
-            later += 1
+            unproved += 1
             continue
-        if row.checkpoint not in heads:
-            heads[row.checkpoint] = _head(bag, row.checkpoint, keys, seen)
-        claims = heads[row.checkpoint]
+        if row.checkpoint not in checkpoints:
+            checkpoints[row.checkpoint] = _checkpoint(bag, row.checkpoint, keys, report)
+        claims = checkpoints[row.checkpoint]
         if claims is None:
             continue
         path = [bytes.fromhex(node) for node in row.path]
-        head = head_of(leaf(row.entry.encode()), row.index, claims.rows, path)
-        if head is None or head.hex() != claims.root:
-            seen.flaw("row_not_proved", row.seq)
+        root = root_from_path(leaf_hash(row.entry.encode()), row.index, claims.rows, path)
+        if root is None or root.hex() != claims.root:
+            report.add_flaw("row_not_proved", row.seq)
             continue
-        proved.append((row, msgspec.json.decode(row.entry, type=Line)))
-    if later:
-        seen.prove(f"{later} 行日志在打包时尚未证明", f"{later} rows were not proved yet when it was made")
+        proved.append((row, msgspec.json.decode(row.entry, type=RowContent)))
+    if unproved:
+        report.add_proof(f"{unproved} 行日志在打包时尚未证明", f"{unproved} rows were not proved yet when it was made")
     return proved
 
 
-def _head(bag: Bag, number: int, keys: Mapping[str, Jwk], seen: Checked) -> Claims | None:
+def _checkpoint(bag: Bag, number: int, keys: Mapping[str, Jwk], report: PackageReport) -> CheckpointClaims | None:
     try:
-        token = bag.whole(f"data/checkpoints/{number:012}.jwt").decode()
-        claims = msgspec.convert(read(token, keys, CHECKPOINT_TYPE), Claims)
+        token = bag.read(f"data/checkpoints/{number:012}.jwt").decode()
+        claims = msgspec.convert(claims_of(token, keys, CHECKPOINT_TYPE), CheckpointClaims)
     except (BadSignature, NotABag, msgspec.ValidationError):
-        seen.flaw("checkpoint_signature", number)
+        report.add_flaw("checkpoint_signature", number)
         return None
     if claims.number != number:
-        seen.flaw("checkpoint_signature", number)
+        report.add_flaw("checkpoint_signature", number)
         return None
     return claims
 
 
-def _upload(
-    bag: Bag, upload: Packed, keys: Mapping[str, Jwk], rows: list[tuple[Row, Line]], people: Mapping[str, Person],
-    digests: Mapping[str, tuple[str, int]], seen: Checked,
+def _check_upload(
+    bag: Bag, upload: PackagedUpload, keys: Mapping[str, Jwk], rows: list[tuple[PackageRow, RowContent]],
+    people: Mapping[str, PackagePerson], digests: Mapping[str, tuple[str, int]], report: PackageReport,
 ) -> None:  # fmt: skip
-    """That these bytes were declared, sealed and kept; and who watched them."""
-    flaws = len(seen.flaws)
+    """Check that these bytes were declared and sealed and are unaltered, and say who viewed them."""
+    flaws = len(report.flaws)
     try:
-        claims = read(upload.receipt, keys, RECEIPT_TYPE)
+        claims = claims_of(upload.receipt, keys, RECEIPT_TYPE)
     except BadSignature:
         claims = {}
     digest, size = digests.get(upload.path, ("", 0))
     actual = (upload.id, digest, size)
     if (claims.get("id"), claims.get("sha256"), claims.get("bytes")) != actual:
-        seen.flaw("receipt_differs", upload.id)
-    own = [(row, line) for row, line in rows if upload.id in line.subjects]
-    sealing = [(row, line) for row, line in own if line.verb == "evidence/seal" and line.subjects[0] == upload.id]
+        report.add_flaw("receipt_differs", upload.id)
+    about_it = [(row, line) for row, line in rows if upload.id in line.subjects]
+    sealing = [(row, line) for row, line in about_it if line.verb == "evidence/seal" and line.subjects[0] == upload.id]
     if not sealing:
-        seen.flaw("seal_missing", upload.id)
+        report.add_flaw("seal_missing", upload.id)
         return
     row, line = sealing[0]
     if (line.facts.get("sha256"), line.facts.get("bytes")) != actual[1:]:
-        seen.flaw("seal_differs", upload.id)
-    told = _declared(bag, upload, own, people, seen)
-    if len(seen.flaws) > flaws:
+        report.add_flaw("seal_differs", upload.id)
+    lines = [line for _, line in about_it]
+    declared_zh, declared_en = _check_declared(bag, upload, lines, people, report)
+    if len(report.flaws) > flaws:
         return
-    seen.prove(
-        f"{upload.id}：{size:,} 字节，SHA-256 {actual[1]}；{told[0]}于 {line.at} 封存，日志第 {row.seq} 行由检查点 "
+    report.add_proof(
+        f"{upload.id}：{size:,} 字节，SHA-256 {actual[1]}；{declared_zh}于 {line.at} 封存，日志第 {row.seq} 行由检查点 "
         f"{row.checkpoint} 证明，此后未被改动",
-        f"{upload.id}: {size:,} bytes, SHA-256 {actual[1]}; {told[1]}sealed at {line.at}; row {row.seq} is under "
+        f"{upload.id}: {size:,} bytes, SHA-256 {actual[1]}; {declared_en}sealed at {line.at}; row {row.seq} is under "
         f"checkpoint {row.checkpoint}: unaltered since",
     )
-    _watched(upload, own, people, seen)
+    _report_viewings(upload, lines, people, report)
 
 
-def _declared(
-    bag: Bag, upload: Packed, own: list[tuple[Row, Line]], people: Mapping[str, Person], seen: Checked
-) -> tuple[str, str]:
-    """By which device, by whom and when it was declared, and for when; in words."""
+def _check_declared(
+    bag: Bag, upload: PackagedUpload, lines: list[RowContent], people: Mapping[str, PackagePerson],
+    report: PackageReport,
+) -> tuple[str, str]:  # fmt: skip
+    """Check the declared content against its digest in the journal.
+
+    Returns, in Chinese and English, on which device, by whom and when the footage was declared, and when it began.
+    """
     path = f"data/declared/{upload.id}.json"
-    rows = [line for _, line in own if line.id == upload.id and line.outcome == "recorded"]
-    if not rows:
+    line = next((line for line in lines if line.id == upload.id and line.outcome == "recorded"), None)
+    if line is None:
         return "", ""
-    line = rows[0]
-    device = people.get(line.device, Person()).serial or line.device
-    who = people.get(line.actor, Person())
+    device = people.get(line.device, PackagePerson()).serial or line.device
+    who = people.get(line.actor, PackagePerson())
     times = f"{line.facts.get('occurred_at')}"
     footage = ""
     if path in bag.names:
-        kept = msgspec.json.decode(bag.whole(path), type=Declared)
-        content = bytes.fromhex(kept.content)
-        made = hmac.digest(bytes.fromhex(kept.salt), content, hashlib.sha256).hex()
-        if not hmac.compare_digest(made, str(line.facts.get("content"))):
-            seen.flaw("declared_otherwise", upload.id)
+        declared = msgspec.json.decode(bag.read(path), type=DeclaredContent)
+        content = bytes.fromhex(declared.content)
+        digest = hmac.digest(bytes.fromhex(declared.salt), content, hashlib.sha256).hex()
+        if not hmac.compare_digest(digest, str(line.facts.get("content"))):
+            report.add_flaw("declared_otherwise", upload.id)
         entry = msgspec.json.decode(content, type=dict[str, Any])["entry"]
         footage = f"{entry.get('started_at', '')} {entry.get('camera_serial', '')}".strip()
     zh = f"设备 {device} 上由 {who.name}（{who.badge}）于 {times} 申报，记录始于 {footage}；"
@@ -354,18 +364,21 @@ def _declared(
     return zh, en
 
 
-def _watched(upload: Packed, own: list[tuple[Row, Line]], people: Mapping[str, Person], seen: Checked) -> None:
-    views = [line for _, line in own if line.verb == "recordings/view" and line.outcome == "done"]
-    denied = [line for _, line in own if line.verb == "recordings/view" and line.outcome == "denied"]
+def _report_viewings(
+    upload: PackagedUpload, lines: list[RowContent], people: Mapping[str, PackagePerson], report: PackageReport
+) -> None:
+    """Say who viewed the footage how often and when, and how many requests were denied."""
+    views = [line for line in lines if line.verb == "recordings/view" and line.outcome == "done"]
+    denied = [line for line in lines if line.verb == "recordings/view" and line.outcome == "denied"]
     for actor in dict.fromkeys(line.actor for line in views):
-        who, times = people.get(actor, Person()), [line.at for line in views if line.actor == actor]
-        seen.prove(
+        who, times = people.get(actor, PackagePerson()), [line.at for line in views if line.actor == actor]
+        report.add_proof(
             f"{upload.id}：{who.name}（{who.badge}）调阅 {len(times)} 次，{times[0]} 至 {times[-1]}",
             f"{upload.id}: watched by {who.name} ({who.badge}), {len(times)} views, {times[0]} to {times[-1]}",
         )
     if not views:
-        seen.prove(f"{upload.id}：打包前无人调阅", f"{upload.id}: watched by nobody before this package")
+        report.add_proof(f"{upload.id}：打包前无人调阅", f"{upload.id}: watched by nobody before this package")
     if denied:
-        seen.prove(
+        report.add_proof(
             f"{upload.id}：拒绝调阅 {len(denied)} 次", f"{upload.id}: {len(denied)} requests to watch were refused"
         )

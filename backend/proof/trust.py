@@ -1,7 +1,7 @@
-"""Whose signatures count: keys that the reader trusts by fingerprint, and those that these vouch for. Pure."""
+"""Decide whose signatures count: keys that the reader trusts by fingerprint, and the keys they endorse. Pure."""
 
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import jwt
 import msgspec
@@ -12,18 +12,24 @@ Jwk = dict[str, str]
 
 
 class KeySet(msgspec.Struct, frozen=True, kw_only=True):
-    """Public keys as JWKs (RFC 7517), and the endorsements by which they vouch for each other."""
+    """Public keys, and the endorsements by which one key vouches for another."""
 
-    keys: list[Jwk]
-    endorsements: list[str] = []
+    keys: Annotated[list[Jwk], msgspec.Meta(description="public keys as JSON Web Keys (RFC 7517)")]
+    endorsements: Annotated[
+        list[str],
+        msgspec.Meta(description="JWS in which an evidence key endorses others: who trusts one may trust these too"),
+    ] = []
 
 
 class BadSignature(Exception):
-    """Not signed by a key of the set, or not for this purpose."""
+    """The token is not signed by one of the keys, or is of another type."""
 
 
-def read(token: str, keys: Mapping[str, Jwk], typ: str) -> dict[str, Any]:
-    """The claims of a compact JWS of this type, by the key that it names. Raises BadSignature."""
+def claims_of(token: str, keys: Mapping[str, Jwk], typ: str) -> dict[str, Any]:
+    """The claims of a compact JWS of this type, after its signature was verified. Raises BadSignature.
+
+    `keys`: by kid; the header of the token names the kid.
+    """
     try:
         header = jwt.get_unverified_header(token)
         if header.get("typ") != typ:
@@ -41,21 +47,22 @@ def by_kid(keys: Iterable[Jwk]) -> dict[str, Jwk]:
     return {key["kid"]: key for key in keys}
 
 
-def trusted(known: KeySet, fingerprints: Collection[str]) -> dict[str, Jwk]:
-    """The keys that count, by kid: those with one of these fingerprints, and whom they vouch for in turn."""
+def trusted_keys(known: KeySet, fingerprints: Collection[str]) -> dict[str, Jwk]:
+    """The trusted keys by kid: those with one of these fingerprints, and the keys they endorse, directly or not."""
     keys = by_kid(known.keys)
-    prints = {kid: fingerprint(key) for kid, key in keys.items()}
-    counted = {kid for kid, own in prints.items() if own in fingerprints}
+    fingerprint_of = {kid: fingerprint(key) for kid, key in keys.items()}
+    trusted = {kid for kid, own in fingerprint_of.items() if own in fingerprints}
     while True:
-        vouched = {name for token in known.endorsements for name in _vouched(token, keys, counted)}
-        more = {kid for kid, own in prints.items() if own in vouched} - counted
+        endorsed = {each for token in known.endorsements for each in _endorsed(token, keys, trusted)}
+        more = {kid for kid, own in fingerprint_of.items() if own in endorsed} - trusted
         if not more:
-            return {kid: keys[kid] for kid in counted}
-        counted |= more
+            return {kid: keys[kid] for kid in trusted}
+        trusted |= more
 
 
-def _vouched(token: str, keys: Mapping[str, Jwk], counted: Collection[str]) -> list[str]:
+def _endorsed(token: str, keys: Mapping[str, Jwk], trusted: Collection[str]) -> list[str]:
+    """Fingerprints that this token endorses; none if no trusted key signed it."""
     try:
-        return list(read(token, {kid: keys[kid] for kid in counted}, ENDORSEMENT_TYPE)["keys"])
+        return list(claims_of(token, {kid: keys[kid] for kid in trusted}, ENDORSEMENT_TYPE)["keys"])
     except (BadSignature, KeyError, TypeError):
         return []

@@ -1,8 +1,8 @@
-"""Verification: every row against its columns, every tree, the chain, the signatures, and the copies in the store.
+"""Verify the journal: each row against its columns, the trees, the chain, the signatures, the copies in the store.
 
-Guarantees: nothing that the database says of itself is believed: what counts is signed by a key that the reader
-trusts, and lies in the locked store. The first row that was altered, removed, inserted or moved is named, and what no
-checkpoint covers yet is said to be not proved yet. Reads only.
+Guarantees: what the database says about itself is not believed. What counts is signed by a key that the reader trusts,
+and lies in the locked store. The first row that was altered, removed, inserted or moved is named. Rows that no
+checkpoint covers yet are counted as not proved yet. Nothing is written.
 """
 
 import asyncio
@@ -16,31 +16,30 @@ from typing import Any
 
 import msgspec
 
-from backend.core.database import DB, Record, fetch, first, tx
+from backend.core.database import DB, Record, fetch, tx, value
+from backend.core.journal import Position, position
 from backend.proof.checkpoints import (
     FOLDER,
     LEAVES,
     SIGNED,
     TYPE,
-    Claims,
-    Position,
+    CheckpointClaims,
     digest_of,
     key_of,
-    packed,
-    position,
-    unpacked,
+    pack_leaves,
+    unpack_leaves,
 )
 from backend.proof.tree import root
-from backend.proof.trust import BadSignature, Jwk, KeySet, by_kid, read, trusted
+from backend.proof.trust import BadSignature, Jwk, KeySet, by_kid, claims_of, trusted_keys
 from storage.evidence_store import EvidenceStore, ObjectUnknown, StoredVersion
 
-BATCH = 5_000
-AHEAD = 8  # checkpoints whose copies are fetched while rows are read
-MOST_TOLD = 100  # problems; the first is what matters
+BATCH = 5_000  # rows read at a time
+AHEAD = 8  # checkpoints whose copies are read from the store ahead of the rows
+MOST_FLAWS = 100  # kept in a report; the first is what matters
 ROWS = """
 SELECT epoch, xid, seq, at, actor::text, device::text, verb, outcome, entry_id::text, subjects::text, organ, entry
 FROM journal ORDER BY epoch, xid, seq
-"""  # ids as text: a row takes a quarter of the time
+"""  # ids as text: four times as fast
 WORDS = {
     "row_altered": ("第 {seq} 行被改动", "row {seq} was altered"),
     "row_columns": ("第 {seq} 行的 {what} 列与原文不符", "row {seq} was altered: its {what} is not what its bytes say"),
@@ -87,7 +86,7 @@ WORDS = {
 
 
 class JournalEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a row's bytes say; see backend.core.journal.Line."""
+    """A journal row decoded from its bytes; see backend.core.journal.Line."""
 
     v: int
     at: datetime
@@ -102,8 +101,11 @@ class JournalEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Flaw(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that is not as it was written. `seq`: the row; `number`: the checkpoint, or the one it is under;
-    `what`: the column, the upload, or the reason."""
+    """Something that is not as it was written.
+
+    `seq`: the row. `number`: the checkpoint, or the one that covers the row. `what`: the column, the upload or the
+    reason.
+    """
 
     code: str
     seq: int | None = None
@@ -111,12 +113,17 @@ class Flaw(msgspec.Struct, frozen=True, kw_only=True):
     what: str = ""
 
     def sentence(self, language: str) -> str:
+        """The flaw in words, in Chinese ("zh") or English."""
         words = WORDS[self.code][0 if language == "zh" else 1]
         return words.format(seq=self.seq, number=self.number, what=self.what)
 
 
-class Verified(msgspec.Struct, kw_only=True):
-    """What was looked at and what was found. `proved`: rows under a signed checkpoint, all in order."""
+class JournalReport(msgspec.Struct, kw_only=True):
+    """The result of verifying the journal.
+
+    `proved`: rows that signed checkpoints prove. `unproved`: rows that no checkpoint covers. `checkpoints`: those whose
+    signature is good. `proved_until`: time of the last good checkpoint. `trusted`: fingerprints were given.
+    """
 
     proved: int = 0
     unproved: int = 0
@@ -125,146 +132,160 @@ class Verified(msgspec.Struct, kw_only=True):
     trusted: bool = False
     flaws: list[Flaw] = []
 
-    def flaw(self, code: str, **told: Any) -> None:
-        if len(self.flaws) < MOST_TOLD:
-            self.flaws.append(Flaw(code=code, **told))
+    def add_flaw(self, code: str, **where: Any) -> None:
+        if len(self.flaws) < MOST_FLAWS:
+            self.flaws.append(Flaw(code=code, **where))
 
 
-class Stretch(msgspec.Struct, frozen=True):
-    """One checkpoint as it was signed, and what of it the store has."""
+class SignedCheckpoint(msgspec.Struct, frozen=True):
+    """One checkpoint as it was signed; `leaves`: the rows of its leaves file, None if no copy of that is intact."""
 
-    claims: Claims
+    claims: CheckpointClaims
     leaves: list[tuple[int, bytes]] | None
 
 
 async def verify(
     store: EvidenceStore, known: KeySet, fingerprints: Collection[str], progress: Callable[[int, int], None]
-) -> Verified:
-    """Look at everything. Without `fingerprints` any published key counts, and `trusted` is false.
+) -> JournalReport:
+    """Verify the whole journal. Without `fingerprints` every published key counts, and `trusted` is false.
 
-    `progress` is called with rows done and rows in all. Raises StoreUnavailable. Not inside another transaction.
+    `progress` is called with rows done and rows in all. Raises StoreUnavailable. Must not run inside another
+    transaction.
     """
-    keys = trusted(known, fingerprints) if fingerprints else by_kid(known.keys)
-    seen = Verified(trusted=bool(fingerprints), flaws=[])
+    keys = trusted_keys(known, fingerprints) if fingerprints else by_kid(known.keys)
+    report = JournalReport(trusted=bool(fingerprints), flaws=[])
     async with tx(isolation="repeatable_read", readonly=True):
         rows = await fetch("SELECT * FROM checkpoint ORDER BY number")
-        counted: Any = await first("SELECT count(*) AS rows FROM journal")
-        listed = await _listed(store)
-        unknown = _copies(rows, listed, seen)
-        stretches = _stretches(store, rows, keys, listed, seen)
-        await _walk(_batches(), stretches, seen, lambda done: progress(done, counted["rows"]))
-    await _unknown(unknown, seen)
-    seen.flaws.sort(key=lambda flaw: (flaw.seq is None, flaw.seq or 0))  # rows first, the first of them first
-    return seen
+        total = await value("SELECT count(*) FROM journal")
+        versions = await _versions_by_key(store)
+        unknown = _check_copies(rows, versions, report)
+        checkpoints = _checkpoints(store, rows, keys, versions, report)
+        await _check_rows(_batches(), checkpoints, report, lambda done: progress(done, total))
+    await _check_unknown(unknown, report)
+    report.flaws.sort(key=lambda flaw: (flaw.seq is None, flaw.seq or 0))  # rows first, in the order of the journal
+    return report
 
 
-async def _listed(store: EvidenceStore) -> dict[str, list[StoredVersion]]:
-    found: dict[str, list[StoredVersion]] = {}
-    for each in await store.versions(FOLDER):
-        found.setdefault(each.key, []).append(each)
-    return found
+async def _versions_by_key(store: EvidenceStore) -> dict[str, list[StoredVersion]]:
+    versions: dict[str, list[StoredVersion]] = {}
+    for version in await store.versions(FOLDER):
+        versions.setdefault(version.key, []).append(version)
+    return versions
 
 
-async def _unknown(keys: Sequence[str], seen: Verified) -> None:
-    """What the store has and the database had not when the look began; made since then, it is none."""
+async def _check_unknown(keys: Sequence[str], report: JournalReport) -> None:
+    """Report checkpoints that the store has and the database does not.
+
+    `keys` were unknown when the verification began. Checkpoints made since then are in the database by now.
+    """
     if not keys:
         return
     numbers = [int(key.removeprefix(FOLDER).partition("-")[0]) for key in keys]
     rows = await fetch("SELECT number, signed FROM checkpoint WHERE number = ANY ($1)", numbers)
-    made = {key_of(row["number"], row["signed"], SIGNED) for row in rows}
+    known = {key_of(row["number"], row["signed"], SIGNED) for row in rows}
     for key, number in zip(keys, numbers, strict=True):
-        if key not in made:
-            seen.flaw("copy_unknown", number=number)
+        if key not in known:
+            report.add_flaw("copy_unknown", number=number)
 
 
-def _copies(rows: Sequence[Record], listed: Mapping[str, list[StoredVersion]], seen: Verified) -> list[str]:
-    """That every checkpoint has its copy, and nothing lies over it. Returns what the database does not know."""
+def _check_copies(
+    rows: Sequence[Record], versions: Mapping[str, list[StoredVersion]], report: JournalReport
+) -> list[str]:
+    """Check that each checkpoint has a copy in the store that no deletion covers.
+
+    Returns the keys of checkpoints that the database does not know.
+    """
     unknown = []
-    named = {key_of(row["number"], row["signed"], ending): row for row in rows for ending in (SIGNED, LEAVES)}
-    for key, versions in listed.items():
-        row = named.get(key)
+    row_of = {key_of(row["number"], row["signed"], ending): row for row in rows for ending in (SIGNED, LEAVES)}
+    for key, stored in versions.items():
+        row = row_of.get(key)
         if row is None:
             unknown += [key] if key.endswith(SIGNED) else []
-        elif any(each.newest and each.deletion for each in versions):
-            seen.flaw("copy_covered", number=row["number"])
+        elif any(version.newest and version.deletion for version in stored):
+            report.add_flaw("copy_covered", number=row["number"])
     for row in rows:
-        if row["version"] is not None and key_of(row["number"], row["signed"], SIGNED) not in listed:
-            seen.flaw("copy_missing", number=row["number"])
+        if row["version"] is not None and key_of(row["number"], row["signed"], SIGNED) not in versions:
+            report.add_flaw("copy_missing", number=row["number"])
     return unknown
 
 
-async def _stretches(
+async def _checkpoints(
     store: EvidenceStore, rows: Sequence[Record], keys: Mapping[str, Jwk],
-    listed: Mapping[str, list[StoredVersion]], seen: Verified,
-) -> AsyncIterator[Stretch]:  # fmt: skip
-    """The checkpoints in order, each checked by itself and against the one before."""
-    waiting: list[asyncio.Task[dict[str, list[bytes]]]] = []
-    before: Stretch | None = None
+    versions: Mapping[str, list[StoredVersion]], report: JournalReport,
+) -> AsyncIterator[SignedCheckpoint]:  # fmt: skip
+    """The checkpoints in order, each checked by itself and against the one before. Those with a bad signature are
+    left out."""
+    reading: list[asyncio.Task[dict[str, list[bytes]]]] = []
+    before: SignedCheckpoint | None = None
     signed_before = ""
     try:
-        for at, row in enumerate(rows):
-            while len(waiting) < AHEAD and at + len(waiting) < len(rows):
-                waiting.append(asyncio.create_task(_read_copies(store, rows[at + len(waiting)], listed)))
-            copies = await waiting.pop(0)
-            stretch = _checked(row, keys, copies, seen)
-            if stretch is None:
+        for index, row in enumerate(rows):
+            while len(reading) < AHEAD and index + len(reading) < len(rows):
+                reading.append(asyncio.create_task(_read_copies(store, rows[index + len(reading)], versions)))
+            copies = await reading.pop(0)
+            checkpoint = _check_checkpoint(row, keys, copies, report)
+            if checkpoint is None:
                 signed_before = row["signed"]
                 continue
-            if not _follows(stretch.claims, before, signed_before):
-                seen.flaw("checkpoint_chain", number=row["number"])
-            before, signed_before = stretch, row["signed"]
-            yield stretch
+            if not _follows(checkpoint.claims, before, signed_before):
+                report.add_flaw("checkpoint_chain", number=row["number"])
+            before, signed_before = checkpoint, row["signed"]
+            yield checkpoint
     finally:
-        for task in waiting:
+        for task in reading:
             task.cancel()
 
 
 async def _read_copies(
-    store: EvidenceStore, row: Record, listed: Mapping[str, list[StoredVersion]]
+    store: EvidenceStore, row: Record, versions: Mapping[str, list[StoredVersion]]
 ) -> dict[str, list[bytes]]:
-    """What the store has of a checkpoint, every version."""
-    read: dict[str, list[bytes]] = {}
+    """The content of every version of a checkpoint's two files in the store, by file ending."""
+    copies: dict[str, list[bytes]] = {}
     for ending in (SIGNED, LEAVES):
         key = key_of(row["number"], row["signed"], ending)
-        read[ending] = []
-        for each in listed.get(key, ()):
-            if not each.deletion:
-                try:
-                    read[ending].append(await store.read(key, each.version))
-                except ObjectUnknown:
-                    continue
-    return read
+        copies[ending] = []
+        for version in versions.get(key, ()):
+            if not version.deletion:
+                with suppress(ObjectUnknown):
+                    copies[ending].append(await store.read(key, version.version))
+    return copies
 
 
-def _checked(row: Record, keys: Mapping[str, Jwk], copies: Mapping[str, list[bytes]], seen: Verified) -> Stretch | None:
-    """A checkpoint as it was signed, or None where nothing can be read of it."""
+def _check_checkpoint(
+    row: Record, keys: Mapping[str, Jwk], copies: Mapping[str, list[bytes]], report: JournalReport
+) -> SignedCheckpoint | None:
+    """Check a checkpoint's signature, columns and copies. None if its signature is bad."""
     number = row["number"]
     try:
-        claims = msgspec.convert(read(row["signed"], keys, TYPE), Claims)
+        claims = msgspec.convert(claims_of(row["signed"], keys, TYPE), CheckpointClaims)
     except (BadSignature, msgspec.ValidationError) as error:
-        seen.flaw("checkpoint_signature", number=number, what=str(error))
+        report.add_flaw("checkpoint_signature", number=number, what=str(error))
         return None
     columns = (row["number"], position(row), row["rows"], row["total"])
     if columns != (claims.number, claims.last, claims.rows, claims.total):
-        seen.flaw("checkpoint_columns", number=number)
+        report.add_flaw("checkpoint_columns", number=number)
     if any(copy != row["signed"].encode() for copy in copies[SIGNED]):
-        seen.flaw("copy_differs", number=number)
-    kept = copies[LEAVES] if row["version"] is not None else [row["leaves"] or b""]
-    whole = [copy for copy in kept if hashlib.sha256(copy).hexdigest() == claims.leaves]
-    if not whole or len(whole) < len(kept):
-        seen.flaw("copy_differs" if kept else "copy_missing", number=number)
-    seen.checkpoints += 1
-    return Stretch(claims, _leaves(whole[0]) if whole else None)
+        report.add_flaw("copy_differs", number=number)
+    leaves_files = copies[LEAVES] if row["version"] is not None else [row["leaves"] or b""]
+    intact = [content for content in leaves_files if hashlib.sha256(content).hexdigest() == claims.leaves]
+    if not intact or len(intact) < len(leaves_files):
+        report.add_flaw("copy_differs" if leaves_files else "copy_missing", number=number)
+    report.checkpoints += 1
+    return SignedCheckpoint(claims, _leaves(intact[0]) if intact else None)
 
 
 def _leaves(content: bytes) -> list[tuple[int, bytes]] | None:
     try:
-        return unpacked(content)
+        return unpack_leaves(content)
     except struct.error:
         return None
 
 
-def _follows(claims: Claims, before: Stretch | None, signed_before: str) -> bool:
+def _follows(claims: CheckpointClaims, before: SignedCheckpoint | None, signed_before: str) -> bool:
+    """Whether a checkpoint continues where the one before it ended.
+
+    `before`: None at the first one, and after one with a bad signature. `signed_before`: its signed text.
+    """
     if claims.previous != (digest_of(signed_before) if signed_before else ""):
         return False
     if before is None:
@@ -275,15 +296,16 @@ def _follows(claims: Claims, before: Stretch | None, signed_before: str) -> bool
 
 
 async def _batches() -> AsyncIterator[Sequence[Record]]:
+    """All rows of the journal in order. The next batch is fetched while the current one is checked."""
     transaction = DB.current_transaction.get()
     if transaction is None:
-        raise RuntimeError("rows are read inside a transaction")
+        raise RuntimeError("the rows must be read inside a transaction")
     cursor = await transaction.connection.cursor(ROWS)
     fetching = asyncio.ensure_future(cursor.fetch(BATCH))
     try:
         while batch := await fetching:
             fetching = asyncio.ensure_future(cursor.fetch(BATCH))
-            await asyncio.sleep(0)  # the server reads the next ones while these are looked at
+            await asyncio.sleep(0)  # let the fetch start before the rows are checked
             yield batch
     finally:
         fetching.cancel()
@@ -291,87 +313,93 @@ async def _batches() -> AsyncIterator[Sequence[Record]]:
             await fetching
 
 
-async def _walk(
-    batches: AsyncIterator[Sequence[Record]], stretches: AsyncIterator[Stretch], seen: Verified,
+async def _check_rows(
+    batches: AsyncIterator[Sequence[Record]], checkpoints: AsyncIterator[SignedCheckpoint], report: JournalReport,
     progress: Callable[[int], None],
 ) -> None:  # fmt: skip
-    """Every row once, in order, under the checkpoint that covers its place."""
-    stretch = await anext(stretches, None)
-    under: list[tuple[int, bytes]] = []
+    """Check every row once, in order, against the checkpoint that covers its position."""
+    checkpoint = await anext(checkpoints, None)
+    covered: list[tuple[int, bytes]] = []
     done = 0
     async for batch in batches:
-        hashed = _hashed(batch, seen)
+        leaves = _leaves_of(batch, report)
         begin = 0
-        while stretch is not None and position(batch[-1]) > stretch.claims.last:
-            end = bisect_right(batch, stretch.claims.last, lo=begin, key=position)
-            _judge(stretch, under + hashed[begin:end], seen)
-            begin, under, stretch = end, [], await anext(stretches, None)
-        under += hashed[begin:]
+        while checkpoint is not None and position(batch[-1]) > checkpoint.claims.last:
+            end = bisect_right(batch, checkpoint.claims.last, lo=begin, key=position)
+            _check_covered(checkpoint, covered + leaves[begin:end], report)
+            begin, covered, checkpoint = end, [], await anext(checkpoints, None)
+        covered += leaves[begin:]
         done += len(batch)
         progress(done)
         await asyncio.sleep(0)
-    while stretch is not None:
-        _judge(stretch, under, seen)
-        under, stretch = [], await anext(stretches, None)
-    seen.unproved = len(under)
+    while checkpoint is not None:
+        _check_covered(checkpoint, covered, report)
+        covered, checkpoint = [], await anext(checkpoints, None)
+    report.unproved = len(covered)
 
 
-def _hashed(batch: Sequence[Record], seen: Verified) -> list[tuple[int, bytes]]:
-    """Each row's seq and leaf; its columns are compared with its bytes on the way."""
+def _leaves_of(batch: Sequence[Record], report: JournalReport) -> list[tuple[int, bytes]]:
+    """The seq and leaf hash of each row. Also compares the columns of each row with its bytes."""
     decode, sha256 = msgspec.json.Decoder(JournalEntry).decode, hashlib.sha256
-    found = []
-    for _, _, seq, *columns, entry in batch:
+    leaves = []
+    for _, _, seq, *columns, content in batch:
         try:
-            told = decode(entry)
+            entry = decode(content)
         except msgspec.MsgspecError:
-            seen.flaw("row_unreadable", seq=seq)
+            report.add_flaw("row_unreadable", seq=seq)
         else:
-            subjects = "{" + ",".join(told.subjects) + "}"
-            said = [told.at, told.actor, told.device, told.verb, told.outcome, told.id, subjects, told.organ]
-            if said != columns:
-                seen.flaw("row_columns", seq=seq, what=_first_difference(said, columns))
-        found.append((seq, sha256(b"\x00" + entry).digest()))
-    return found
+            subjects = "{" + ",".join(entry.subjects) + "}"
+            expected = [
+                entry.at, entry.actor, entry.device, entry.verb, entry.outcome, entry.id, subjects, entry.organ,
+            ]  # fmt: skip
+            if expected != columns:
+                report.add_flaw("row_columns", seq=seq, what=_first_difference(expected, columns))
+        leaves.append((seq, sha256(b"\x00" + content).digest()))
+    return leaves
 
 
 COLUMNS = ("at", "actor", "device", "verb", "outcome", "entry_id", "subjects", "organ")
 
 
-def _first_difference(said: Sequence[Any], columns: Sequence[Any]) -> str:
-    return next(name for name, one, other in zip(COLUMNS, said, columns, strict=True) if one != other)
+def _first_difference(expected: Sequence[Any], columns: Sequence[Any]) -> str:
+    return next(name for name, one, other in zip(COLUMNS, expected, columns, strict=True) if one != other)
 
 
-def _judge(stretch: Stretch, under: Sequence[tuple[int, bytes]], seen: Verified) -> None:
-    """Whether these rows are those that the checkpoint was signed over; if not, which row is not."""
-    claims = stretch.claims
-    same = stretch.leaves == under if stretch.leaves is not None else _packed_digest(under) == claims.leaves
-    if same and len(under) == claims.rows and root([hashed for _, hashed in under]).hex() == claims.root:
-        seen.proved += len(under)
-        seen.proved_until = datetime.fromisoformat(claims.at)
+def _check_covered(checkpoint: SignedCheckpoint, rows: Sequence[tuple[int, bytes]], report: JournalReport) -> None:
+    """Check that these rows (seq and leaf hash) are those that were signed; if not, report each that differs."""
+    claims, signed = checkpoint.claims, checkpoint.leaves
+    same = signed == rows if signed is not None else _leaves_digest(rows) == claims.leaves
+    if same and len(rows) == claims.rows and root([leaf for _, leaf in rows]).hex() == claims.root:
+        report.proved += len(rows)
+        report.proved_until = datetime.fromisoformat(claims.at)
         return
-    flaws = [] if stretch.leaves is None else _differences(stretch.leaves, under)
+    flaws = [] if signed is None else _differences(signed, rows)
     for code, seq in flaws:
-        seen.flaw(code, seq=seq, number=claims.number)
+        report.add_flaw(code, seq=seq, number=claims.number)
     if not flaws:
-        seen.flaw("root_differs", number=claims.number)
+        report.add_flaw("root_differs", number=claims.number)
 
 
-def _packed_digest(under: Sequence[tuple[int, bytes]]) -> str:
-    return hashlib.sha256(packed(under)).hexdigest()
+def _leaves_digest(rows: Sequence[tuple[int, bytes]]) -> str:
+    return hashlib.sha256(pack_leaves(rows)).hexdigest()
 
 
-def _differences(signed: Sequence[tuple[int, bytes]], there: Sequence[tuple[int, bytes]]) -> list[tuple[str, int]]:
-    """(code, seq) of every row that is not as it was signed, in the order of the rows that were signed."""
-    was, now = dict(signed), dict(there)
-    were, are = set(was.values()), set(now.values())
-    found: list[tuple[str, int]] = []
-    for seq, hashed in signed:
-        if seq not in now:
-            found.append(("row_moved" if hashed in are else "row_removed", seq))
-        elif now[seq] != hashed:
-            found.append(("row_moved" if hashed in are and now[seq] in were else "row_altered", seq))
-    found += [("row_inserted", seq) for seq, hashed in there if seq not in was and hashed not in were]
-    if not found:  # the same rows in another order
-        order = [(one[0], other[0]) for one, other in zip(signed, there, strict=True) if one != other]
-        found = [("row_moved", order[0][0])] if order else []
-    return sorted(found, key=lambda flaw: flaw[1])
+def _differences(signed: Sequence[tuple[int, bytes]], present: Sequence[tuple[int, bytes]]) -> list[tuple[str, int]]:
+    """The flaw (code, seq) of every row that is not as it was signed, in the order of seq.
+
+    `signed` and `present`: seq and leaf hash of the rows that were signed and of those in the database now.
+    """
+    signed_leaf, present_leaf = dict(signed), dict(present)
+    signed_leaves, present_leaves = set(signed_leaf.values()), set(present_leaf.values())
+    flaws: list[tuple[str, int]] = []
+    for seq, leaf in signed:
+        if seq not in present_leaf:
+            flaws.append(("row_moved" if leaf in present_leaves else "row_removed", seq))
+        elif present_leaf[seq] != leaf:
+            moved = leaf in present_leaves and present_leaf[seq] in signed_leaves
+            flaws.append(("row_moved" if moved else "row_altered", seq))
+    flaws += [("row_inserted", seq) for seq, leaf in present if seq not in signed_leaf and leaf not in signed_leaves]
+    if not flaws:  # the same rows in another order
+        order = [(one[0], other[0]) for one, other in zip(signed, present, strict=True) if one != other]
+        flaws = [("row_moved", order[0][0])] if order else []
+    return sorted(flaws, key=lambda flaw: flaw[1])

@@ -1,1 +1,1 @@
-"""Watching footage: never without a purpose, never unseen."""
+"""Reviews: footage is viewed only for a stated purpose, and every viewing is in the journal."""

@@ -1,24 +1,41 @@
-"""Reviews as they are read, and what is kept about oneself.
+"""Queries about reviews, the journal of one recording, and a person's own record.
 
-Guarantees: who was watched reads who watched, when, how much and what for; of a complaint only once it is concluded,
-for until then nobody is told of it, and never its number.
+Guarantees: the wearer of footage can read who viewed it, when, how much and why. A viewing for a complaint appears only
+after the complaint is concluded, because before that the person complained of must not learn of it. The number of the
+complaint never appears.
 """
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
 
 from backend.core.database import fetch, first
+from backend.core.described import Badge, NextPage, OrganCode, PersonName, RecordingId
 from backend.core.paging import ListQuery, PageCursor, as_row, invalid_parameter, next_page, rows_of_page
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor
 from backend.core.visibility import INSPECTING, ME, IndexPath, viewer, visible_to
 from backend.core.wire import BIGINT, Moment
 from backend.law.catalogue import Language, law
-from backend.reviews.schemas import Found, Purpose, RestrictionCategory
-from backend.reviews.watching import What
+from backend.reviews.schemas import (
+    Approved,
+    ClosedAt,
+    LiftedAt,
+    MarkedAt,
+    NeedsApproval,
+    Observations,
+    OpenedAt,
+    OverAt,
+    RestrictionCategory,
+    RestrictionId,
+    ReviewId,
+    ReviewPurpose,
+    Tasked,
+)
+from backend.reviews.tables import Restriction, ReviewNote, Viewing
+from backend.reviews.watching import FootagePart
 
 ReviewStatus = Literal["open", "to_decide", "closed", "all"]
 STATUSES: dict[ReviewStatus, str] = {
@@ -37,22 +54,14 @@ VISIBLE = (
     .only("v.wearer <> $1 AND (v.purpose <> 'complaint' OR NOT may_not_handle(v.about, $1))")
     .also("v.reviewer = $1", IndexPath("v.reviewer", ME))
 )
-NOTES = "SELECT id, at_ms, words, by_person, at FROM review_note WHERE review = $1 ORDER BY at_ms, at, id"
-VIEWINGS = """
-SELECT id, what, first_byte, last_byte, served, began_at, ended_at FROM viewing WHERE review = $1 ORDER BY began_at, id
-"""
-RESTRICTIONS = """
-SELECT x.id, x.category, x.words, x.marked_by, x.marked_at, x.lifted_at FROM restriction x
-WHERE x.recording = $1 ORDER BY x.marked_at, x.id
-"""
-KEPT = """
+FOOTAGE_TOTALS = """
 SELECT count(*) AS recordings, count(*) FILTER (WHERE u.disposed_at IS NOT NULL) AS disposed,
     count(*) FILTER (WHERE u.legal_hold) AS held, min(r.started_at) AS first_at, max(r.started_at) AS last_at,
     max(u.locked_until) AS kept_until
 FROM recording r JOIN upload u ON u.id = r.id WHERE r.wearer = $1 AND u.state <> 'same_as'
 """
-# Of a complaint one hears when it is concluded.
-WATCHED = """
+# A viewing for a complaint appears once the complaint is concluded.
+VIEWINGS_OF_WEARER = """
 SELECT w.id, w.what, v.recording, v.purpose, v.organ, w.began_at, w.first_byte, w.last_byte, w.served,
     u.bytes AS of_bytes, p.badge AS reviewer_badge, p.name AS reviewer_name
 FROM viewing w JOIN review v ON v.id = w.review JOIN person p ON p.id = v.reviewer JOIN upload u ON u.id = v.recording
@@ -61,18 +70,18 @@ WHERE v.wearer = $1 AND v.reviewer <> $1
     AND ($2::timestamptz IS NULL OR (w.began_at, w.id) < ($2, $3))
 ORDER BY w.began_at DESC, w.id DESC LIMIT $4
 """
-EXPORTED = """
+EXPORTS_OF_WEARER = """
 SELECT j.at, j.entry, p.badge AS reviewer_badge, p.name AS reviewer_name FROM journal j JOIN person p ON p.id = j.actor
 WHERE j.subjects @> ARRAY[$1::uuid] AND j.verb = 'packages/export' AND j.outcome = 'done' AND j.actor <> $1
     AND NOT EXISTS (SELECT FROM complaint c WHERE c.outcome IS NULL AND (c.id = ANY (j.subjects) OR EXISTS (
         SELECT FROM review v WHERE v.id = ANY (j.subjects) AND v.about = c.id)))
 ORDER BY j.seq DESC LIMIT 200
 """
-HISTORY_OF = """
+READABLE_RECORDING = """
 SELECT r.id FROM recording r WHERE r.id = (SELECT coalesce(same_as, id) FROM upload WHERE id = $2)
     AND r.organ IN (SELECT organs_under($1::text[])) AND r.wearer <> $3 AND NOT hidden_from($3, r.wearer, r.during)
 """
-HISTORY = """
+RECORDING_HISTORY = """
 SELECT j.seq, j.at, j.verb, j.outcome, j.entry, p.badge AS actor_badge, d.serial, (
     SELECT c.number FROM checkpoint c WHERE (c.epoch, c.xid, c.seq) >= (j.epoch, j.xid, j.seq)
     ORDER BY c.epoch, c.xid, c.seq LIMIT 1) AS checkpoint
@@ -82,7 +91,7 @@ WHERE j.subjects @> ARRAY[$1::uuid] AND ($3::timestamptz IS NULL OR (j.at, j.seq
         SELECT FROM review v WHERE v.id = ANY (j.subjects) AND v.about = c.id)))
 ORDER BY j.at DESC, j.seq DESC LIMIT $5
 """
-REPLIES = """
+FINDINGS_WITH_REPLIES = """
 SELECT f.id, f.kind, f.started_at, f.ended_at, f.found_at, f.explained, coalesce((
     SELECT jsonb_agg(jsonb_build_object('id', y.id, 'at', y.at, 'words', y.words) ORDER BY y.at)
     FROM finding_reply y WHERE y.finding = f.id AND y.by_person = $1), '[]') AS replies
@@ -90,234 +99,277 @@ FROM finding f WHERE f.person = $1 AND f.withdrawn_at IS NULL ORDER BY f.found_a
 """
 
 
-class ReviewRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A review in a list. `restricted`: why its footage is restricted now."""
+FirstByte = Annotated[int, msgspec.Meta(description="first byte of the range, counted from 0")]
+LastByte = Annotated[int, msgspec.Meta(description="last byte of the range; it is part of the range")]
+Served = Annotated[
+    int | None, msgspec.Meta(description="bytes sent; null: not recorded, so all of the range may have been seen")
+]
+FootageName = Annotated[FootagePart, msgspec.Meta(description="content: the footage; poster: its still frame")]
 
-    id: UUID
-    recording: UUID
-    wearer: UUID
-    organ: str
-    reviewer: UUID
-    reviewer_badge: str
-    reviewer_name: str
-    purpose: Purpose
-    number: str
-    tasked: bool
-    restricted: list[RestrictionCategory]
-    opened_at: Moment
-    over_at: Moment
-    needs_approval: bool
-    decided_by: UUID | None
-    decided_at: Moment | None
-    allowed: bool | None
-    decided_why: str | None
-    closed_at: Moment | None
-    found: list[Found] | None
-    words: str | None
+
+class ReviewRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A review in a list."""
+
+    id: ReviewId
+    recording: RecordingId
+    wearer: Annotated[UUID, msgspec.Meta(description="id of the person who wore the camera")]
+    organ: OrganCode
+    reviewer: Annotated[UUID, msgspec.Meta(description="id of the person who asked to view the footage")]
+    reviewer_badge: Badge
+    reviewer_name: PersonName
+    purpose: ReviewPurpose
+    number: Annotated[str, msgspec.Meta(description="number given for the purpose: an id, or the case number")]
+    tasked: Tasked
+    restricted: Annotated[
+        list[RestrictionCategory], msgspec.Meta(description="why the footage is restricted now; empty: it is not")
+    ]
+    opened_at: OpenedAt
+    over_at: OverAt
+    needs_approval: NeedsApproval
+    decided_by: Annotated[
+        UUID | None, msgspec.Meta(description="id of the commander who approved or refused; null: nobody has")
+    ]
+    decided_at: Annotated[Moment | None, msgspec.Meta(description="when the commander decided; null: nobody has")]
+    allowed: Approved
+    decided_why: Annotated[
+        str | None, msgspec.Meta(description="why the commander decided so; null: nobody has decided")
+    ]
+    closed_at: ClosedAt
+    found: Observations
+    words: Annotated[str | None, msgspec.Meta(description="the result in words; null: not finished yet")]
 
 
 class ReviewNoteRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A note at a moment of the footage."""
+    """A note about one moment of the footage."""
 
-    id: UUID
-    at_ms: int
-    words: str
-    by_person: UUID
-    at: Moment
+    id: Annotated[UUID, msgspec.Meta(description="id of the note")]
+    at_ms: Annotated[int, msgspec.Meta(description="milliseconds from the start of the footage")]
+    words: Annotated[str, msgspec.Meta(description="what the footage shows at this moment")]
+    by_person: Annotated[UUID, msgspec.Meta(description="id of the person who wrote the note")]
+    at: Annotated[Moment, msgspec.Meta(description="when the note was written")]
 
 
 class ViewingRow(msgspec.Struct, frozen=True, kw_only=True):
-    """Bytes that were asked for, first to last, and how many went out; null: it was not told, so perhaps all."""
+    """One requested range of bytes, and how much of it was sent."""
 
-    id: UUID
-    what: What
-    first_byte: int
-    last_byte: int
-    served: int | None
-    began_at: Moment
-    ended_at: Moment | None
+    id: Annotated[UUID, msgspec.Meta(description="id of the viewing")]
+    what: FootageName
+    first_byte: FirstByte
+    last_byte: LastByte
+    served: Served
+    began_at: Annotated[Moment, msgspec.Meta(description="when sending began")]
+    ended_at: Annotated[Moment | None, msgspec.Meta(description="when sending ended; null: not recorded")]
 
 
 class RestrictionRow(msgspec.Struct, frozen=True, kw_only=True):
-    """Why footage is, or was, restricted."""
+    """A restriction of the footage, in force or lifted."""
 
-    id: UUID
+    id: RestrictionId
     category: RestrictionCategory
-    words: str | None
-    marked_by: UUID
-    marked_at: Moment
-    lifted_at: Moment | None
+    words: Annotated[str | None, msgspec.Meta(description="what the footage shows, in words; null: nothing was said")]
+    marked_by: Annotated[UUID, msgspec.Meta(description="id of the person who restricted the footage")]
+    marked_at: MarkedAt
+    lifted_at: LiftedAt
 
 
 class ReviewDetail(msgspec.Struct, frozen=True, kw_only=True):
-    """A review with everything seen, said and served under it."""
+    """A review with its notes, its viewings and the restrictions of the footage."""
 
-    review: ReviewRow
-    notes: list[ReviewNoteRow]
-    viewings: list[ViewingRow]
-    restrictions: list[RestrictionRow]
+    review: Annotated[ReviewRow, msgspec.Meta(description="the review itself")]
+    notes: Annotated[list[ReviewNoteRow], msgspec.Meta(description="notes in the order of the footage")]
+    viewings: Annotated[list[ViewingRow], msgspec.Meta(description="what was sent under this review, oldest first")]
+    restrictions: Annotated[
+        list[RestrictionRow], msgspec.Meta(description="restrictions of the footage, oldest first; lifted ones too")
+    ]
 
 
 class Reviews(msgspec.Struct, frozen=True, kw_only=True):
     """A page of reviews."""
 
-    items: list[ReviewRow]
-    next: str | None
+    items: Annotated[list[ReviewRow], msgspec.Meta(description="reviews, newest first")]
+    next: NextPage
 
 
-class KeptOfMe(msgspec.Struct, frozen=True, kw_only=True):
-    """One's own footage in numbers. `kept_until`: when the last of it may go, unless something holds it."""
+class FootageTotals(msgspec.Struct, frozen=True, kw_only=True):
+    """A person's own footage in numbers."""
 
-    recordings: int
-    disposed: int
-    held: int
-    first_at: Moment | None
-    last_at: Moment | None
-    kept_until: Moment | None
-
-
-class WatchedMe(msgspec.Struct, frozen=True, kw_only=True):
-    """Who watched one's own footage, and what for."""
-
-    id: UUID
-    recording: UUID
-    what: What
-    purpose: Purpose
-    organ: str
-    reviewer_badge: str
-    reviewer_name: str
-    began_at: Moment
-    first_byte: int
-    last_byte: int
-    served: int | None
-    of_bytes: int
+    recordings: Annotated[int, msgspec.Meta(description="number of recordings")]
+    disposed: Annotated[int, msgspec.Meta(description="number of these whose bytes were disposed of")]
+    held: Annotated[int, msgspec.Meta(description="number of these under a legal hold")]
+    first_at: Annotated[Moment | None, msgspec.Meta(description="start of the earliest; null: there are none")]
+    last_at: Annotated[Moment | None, msgspec.Meta(description="start of the latest; null: there are none")]
+    kept_until: Annotated[
+        Moment | None,
+        msgspec.Meta(description="latest end of retention among them; a hold keeps longer; null: none is locked"),
+    ]
 
 
-class Said(msgspec.Struct, frozen=True):
-    """A reply of one's own."""
+class ViewingOfMe(msgspec.Struct, frozen=True, kw_only=True):
+    """One viewing of a person's own footage by somebody else."""
 
-    id: UUID
-    at: datetime
-    words: str
+    id: Annotated[UUID, msgspec.Meta(description="id of the viewing")]
+    recording: RecordingId
+    what: FootageName
+    purpose: ReviewPurpose
+    organ: OrganCode
+    reviewer_badge: Badge
+    reviewer_name: PersonName
+    began_at: Annotated[Moment, msgspec.Meta(description="when sending began")]
+    first_byte: FirstByte
+    last_byte: LastByte
+    served: Served
+    of_bytes: Annotated[int, msgspec.Meta(description="size of the whole footage in bytes")]
+
+
+class MyReply(msgspec.Struct, frozen=True):
+    """A person's own reply to a finding."""
+
+    id: Annotated[UUID, msgspec.Meta(description="id of the reply")]
+    at: Annotated[datetime, msgspec.Meta(description="when the reply was recorded")]
+    words: Annotated[str, msgspec.Meta(description="the reply")]
 
 
 class MyFinding(msgspec.Struct, frozen=True, kw_only=True):
-    """What was found about oneself, and what one said to it."""
+    """A finding about a person, with their own replies."""
 
-    id: UUID
-    kind: str
-    message: str
-    started_at: Moment | None
-    ended_at: Moment | None
-    found_at: Moment
-    explained: bool
-    replies: list[Said]
+    id: Annotated[UUID, msgspec.Meta(description="id of the finding about oneself")]
+    kind: Annotated[str, msgspec.Meta(description="code of the finding, as in the catalogue")]
+    message: Annotated[str, msgspec.Meta(description="what was found, a sentence in the reader's language")]
+    started_at: Annotated[Moment | None, msgspec.Meta(description="start of the time it is about; null: no interval")]
+    ended_at: Annotated[Moment | None, msgspec.Meta(description="end of the time it is about; null: no interval")]
+    found_at: Annotated[Moment, msgspec.Meta(description="when the server found it")]
+    explained: Annotated[bool, msgspec.Meta(description="an explanation covers all of it; the finding stays")]
+    replies: Annotated[list[MyReply], msgspec.Meta(description="one's own replies, oldest first")]
 
 
-class ExportedMe(msgspec.Struct, frozen=True, kw_only=True):
-    """Who took a package with one's own footage in it, and of what."""
+class ExportOfMe(msgspec.Struct, frozen=True, kw_only=True):
+    """One package with a person's own footage in it that somebody else took."""
 
-    at: Moment
-    kind: Literal["recording", "case", "complaint", "injury", "matter"]
-    reviewer_badge: str
-    reviewer_name: str
+    at: Annotated[Moment, msgspec.Meta(description="when the package was made")]
+    kind: Annotated[
+        Literal["recording", "case", "complaint", "injury", "matter"],
+        msgspec.Meta(description="what the package is of: recording, case, complaint, injury or matter"),
+    ]
+    reviewer_badge: Badge
+    reviewer_name: PersonName
 
 
 class MyRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """What is kept about oneself: footage, who watched it or took it along, findings. `next`: of the viewings."""
+    """Everything that is kept about a person: footage, viewings and packages by others, findings."""
 
-    kept: KeptOfMe
-    viewings: list[WatchedMe]
-    exports: list[ExportedMe]
-    findings: list[MyFinding]
-    next: str | None
+    kept: Annotated[FootageTotals, msgspec.Meta(description="one's own footage in numbers")]
+    viewings: Annotated[list[ViewingOfMe], msgspec.Meta(description="viewings by others, newest first, in pages")]
+    exports: Annotated[
+        list[ExportOfMe], msgspec.Meta(description="packages taken by others, newest first, at most 200")
+    ]
+    findings: Annotated[list[MyFinding], msgspec.Meta(description="findings, newest first, at most 200")]
+    next: Annotated[str | None, msgspec.Meta(description="cursor of the next page of viewings; null on the last one")]
 
 
 class HistoryLine(msgspec.Struct, frozen=True, kw_only=True):
-    """A line of the journal about footage. `checkpoint`: under which it is proved; null: not proved yet."""
+    """A line of the journal about one recording."""
 
-    seq: int
-    at: Moment
-    verb: str
-    outcome: str
-    actor_badge: str | None
-    serial: str | None
-    facts: dict[str, Any]
-    checkpoint: int | None
+    seq: Annotated[int, msgspec.Meta(description="number of the line in the journal")]
+    at: Annotated[Moment, msgspec.Meta(description="when the line was written")]
+    verb: Annotated[str, msgspec.Meta(description="what was done, such as recordings/view or evidence/seal")]
+    outcome: Annotated[str, msgspec.Meta(description="recorded, done, denied or refused")]
+    actor_badge: Annotated[
+        str | None, msgspec.Meta(description="badge number of the person who did it; null: the server did")
+    ]
+    serial: Annotated[str | None, msgspec.Meta(description="serial number of the device; null: no device")]
+    facts: Annotated[dict[str, Any], msgspec.Meta(description="details: only ids, codes, times, numbers and digests")]
+    checkpoint: Annotated[
+        int | None, msgspec.Meta(description="number of the checkpoint that proves the line; null: not proved yet")
+    ]
 
 
 class History(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of what was done with one recording."""
+    """A page of the journal of one recording."""
 
-    items: list[HistoryLine]
-    next: str | None
+    items: Annotated[list[HistoryLine], msgspec.Meta(description="lines of the journal, newest first")]
+    next: NextPage
 
 
 async def reviews(actor: Actor, status: ReviewStatus, cursor: str | None, limit: int) -> Reviews:
-    """One's own, and those of footage of the organs that one oversees, unless one wears the camera; newest first."""
+    """List one's own reviews and those of footage of the organs that one oversees, newest first.
+
+    The reviews of one's own footage are left out, unless one opened them oneself.
+    """
     listed = ListQuery(REVIEWS, "review v", VISIBLE, STATUSES[status], by="opened_at")
     rows = await rows_of_page(listed, actor, cursor, limit)
     return Reviews(items=[as_row(ReviewRow, row) for row in rows[:limit]], next=next_page(rows, limit, "opened_at"))
 
 
-async def review(actor: Actor, asked: UUID) -> ReviewDetail:
-    """Raises Refusal `unknown_review`."""
-    row = await first(f"{REVIEWS} WHERE v.id = $3 AND {VISIBLE.condition}", *viewer(actor), asked)
+async def review(actor: Actor, id: UUID) -> ReviewDetail:
+    """Read one review with everything under it. Raises Refusal `unknown_review`."""
+    row = await first(f"{REVIEWS} WHERE v.id = $3 AND {VISIBLE.condition}", *viewer(actor), id)
     if row is None:
         raise Refusal("unknown_review")
+    notes = (
+        await ReviewNote.select()
+        .where(ReviewNote.review == id)
+        .order_by(ReviewNote.at_ms, ReviewNote.at, ReviewNote.id)
+    )
+    viewings = await Viewing.select().where(Viewing.review == id).order_by(Viewing.began_at, Viewing.id)
+    restrictions = (
+        await Restriction.select()
+        .where(Restriction.recording == row["recording"])
+        .order_by(Restriction.marked_at, Restriction.id)
+    )
     return ReviewDetail(
         review=as_row(ReviewRow, row),
-        notes=[as_row(ReviewNoteRow, each) for each in await fetch(NOTES, asked)],
-        viewings=[as_row(ViewingRow, each) for each in await fetch(VIEWINGS, asked)],
-        restrictions=[as_row(RestrictionRow, each) for each in await fetch(RESTRICTIONS, row["recording"])],
+        notes=[as_row(ReviewNoteRow, note) for note in notes],
+        viewings=[as_row(ViewingRow, viewing) for viewing in viewings],
+        restrictions=[as_row(RestrictionRow, restriction) for restriction in restrictions],
     )
 
 
 async def my_record(actor: Actor, language: Language, cursor: str | None, limit: int) -> MyRecord:
-    """What is kept about who asks. Raises Refusal `invalid`."""
+    """Read what is kept about the actor. Raises Refusal `invalid`."""
     page = PageCursor.after(cursor)
-    kept: Any = await first(KEPT, actor.person)
-    rows = await fetch(WATCHED, actor.person, page and page.at, page and page.id, limit + 1)
+    totals: Any = await first(FOOTAGE_TOTALS, actor.person)
+    rows = await fetch(VIEWINGS_OF_WEARER, actor.person, page and page.at, page and page.id, limit + 1)
     return MyRecord(
-        kept=as_row(KeptOfMe, kept),
-        viewings=[as_row(WatchedMe, row) for row in rows[:limit]],
-        exports=[_export(row) for row in await fetch(EXPORTED, actor.person)],
-        findings=[_mine(row, language) for row in await fetch(REPLIES, actor.person)],
+        kept=as_row(FootageTotals, totals),
+        viewings=[as_row(ViewingOfMe, row) for row in rows[:limit]],
+        exports=[_export(row) for row in await fetch(EXPORTS_OF_WEARER, actor.person)],
+        findings=[_my_finding(row, language) for row in await fetch(FINDINGS_WITH_REPLIES, actor.person)],
         next=next_page(rows, limit, "began_at"),
     )
 
 
-def _export(row: Any) -> ExportedMe:
-    told = {name: row[name] for name in ("at", "reviewer_badge", "reviewer_name")}
-    return ExportedMe(**told, kind=msgspec.json.decode(row["entry"])["facts"]["kind"])
+def _export(row: Any) -> ExportOfMe:
+    columns = {name: row[name] for name in ("at", "reviewer_badge", "reviewer_name")}
+    return ExportOfMe(**columns, kind=msgspec.json.decode(row["entry"])["facts"]["kind"])
 
 
-def _mine(row: Any, language: Language) -> MyFinding:
-    told = {name: row[name] for name in ("id", "kind", "started_at", "ended_at", "found_at", "explained")}
-    replies = msgspec.json.decode(row["replies"], type=list[Said])
-    return MyFinding(**told, message=law().messages[row["kind"]].sentence(language), replies=replies)
+def _my_finding(row: Any, language: Language) -> MyFinding:
+    columns = {name: row[name] for name in ("id", "kind", "started_at", "ended_at", "found_at", "explained")}
+    replies = msgspec.json.decode(row["replies"], type=list[MyReply])
+    return MyFinding(**columns, message=law().messages[row["kind"]].sentence(language), replies=replies)
 
 
 async def history(actor: Actor, recording: UUID, cursor: str | None, limit: int) -> History:
-    """Everything that was done with one recording, newest first. Raises Refusal `unknown_recording`, `invalid`.
+    """List the journal lines about one recording, newest first. Raises Refusal `unknown_recording`, `invalid`.
 
-    For inspectors of its organ, never for who wore the camera; of a complaint that they may not handle, nothing.
+    Only inspectors of the recording's organ may read it, and never the person who wore the camera. Lines about a
+    complaint that the inspector may not handle are left out.
     """
     page = PageCursor.after(cursor)
     if page is not None and page.id.int > BIGINT:
         raise invalid_parameter("cursor", "not one of ours")
-    row = await first(HISTORY_OF, viewer(actor, INSPECTING)[1], recording, actor.person)
+    row = await first(READABLE_RECORDING, viewer(actor, INSPECTING)[1], recording, actor.person)
     if row is None:
         raise Refusal("unknown_recording")
-    rows = await fetch(HISTORY, row["id"], actor.person, page and page.at, page and page.id.int, limit + 1)
+    rows = await fetch(RECORDING_HISTORY, row["id"], actor.person, page and page.at, page and page.id.int, limit + 1)
     last = rows[limit - 1] if len(rows) > limit else None
     return History(
-        items=[_line(each) for each in rows[:limit]],
+        items=[_history_line(line) for line in rows[:limit]],
         next=last and PageCursor(last["at"], UUID(int=last["seq"])).cursor(),
     )
 
 
-def _line(row: Any) -> HistoryLine:
+def _history_line(row: Any) -> HistoryLine:
     facts = msgspec.json.decode(row["entry"]).get("facts", {})
-    told = {name: row[name] for name in HistoryLine.__struct_fields__ if name != "facts"}
-    return HistoryLine(**told, facts=facts)
+    columns = {name: row[name] for name in HistoryLine.__struct_fields__ if name != "facts"}
+    return HistoryLine(**columns, facts=facts)

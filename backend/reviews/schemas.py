@@ -1,20 +1,21 @@
-"""Reviews, restrictions and replies on the wire."""
+"""Reviews, restrictions and replies to findings on the wire."""
 
 from typing import Annotated, Literal
 from uuid import UUID
 
 import msgspec
 
+from backend.core.described import OrganCode, RecordingId
 from backend.core.wire import Entry, Moment, Name, Receipt, Words
 
-Purpose = Annotated[
+ReviewPurpose = Annotated[
     Literal["complaint", "case", "spot_check", "injury", "matter"],
     msgspec.Meta(
-        description="complaint 投诉, case 案件, spot_check 抽查, injury 工伤, matter 申诉或侵扰; the number is of it: "
-        "an id, or for `case` the case's number"
+        description="why the footage is viewed: complaint 投诉, case 案件, spot_check 抽查, injury 工伤, "
+        "matter 申诉或侵扰; `number` is the id of it, or for `case` the case number"
     ),
 ]
-Found = Annotated[
+Observation = Annotated[
     Literal["nothing_found", "late_start", "early_stop", "interrupted", "late_handover", "other"],
     msgspec.Meta(
         description="nothing_found 未发现问题, late_start 开始过晚, early_stop 过早停止, interrupted 中断, "
@@ -27,121 +28,141 @@ RestrictionCategory = Annotated[
         description="minor 涉未成年人, sexual_offence 涉性侵害, medical 涉医疗隐私, home 住宅内, mistake 误录"
     ),
 ]
+ReviewId = Annotated[UUID, msgspec.Meta(description="id of the review")]
+RestrictionId = Annotated[UUID, msgspec.Meta(description="id of the restriction")]
+Tasked = Annotated[bool, msgspec.Meta(description="`number` names a task of ours, and the footage belongs to it")]
+OpenedAt = Annotated[Moment, msgspec.Meta(description="when the review was opened")]
+OverAt = Annotated[Moment, msgspec.Meta(description="the footage can be watched until then")]
+NeedsApproval = Annotated[bool, msgspec.Meta(description="a commander must approve before the footage can be watched")]
+Approved = Annotated[
+    bool | None, msgspec.Meta(description="the commander's answer; null: not answered, or none is needed")
+]
+ClosedAt = Annotated[Moment | None, msgspec.Meta(description="when the review was closed; null: it is open")]
+Observations = Annotated[
+    list[Observation] | None, msgspec.Meta(description="what the reviewer found; null: not finished yet")
+]
+MarkedAt = Annotated[Moment, msgspec.Meta(description="when the footage was marked as restricted")]
+LiftedAt = Annotated[Moment | None, msgspec.Meta(description="when the restriction was lifted; null: it is in force")]
 
 
 class OpenReview(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """Somebody wants to watch one recording, and says what for. Its id is the review's id.
+    """Ask to view one recording, and say why. The id of this entry is the id of the review.
 
-    Beyond one's rights, of one's own footage, and of what is restricted, the commander of the organ that collected it
-    answers first.
+    The commander of the organ that collected the footage must approve first when the reviewer has no right of their
+    own to it, when it is the reviewer's own footage, and when it is restricted.
     """
 
-    recording: UUID
-    purpose: Purpose
+    recording: RecordingId
+    purpose: ReviewPurpose
     number: Annotated[Name, msgspec.Meta(description="of the complaint, case, spot check, injury or matter")]
 
 
 class OnReview(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """What each step about a review carries."""
+    """What every later entry about a review has."""
 
-    review: UUID
+    review: ReviewId
 
 
 class ApproveReview(OnReview, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """The commander lets them watch it."""
+    """The commander approves the review."""
 
-    why: Words
+    why: Annotated[Words, msgspec.Meta(description="why the commander approves")]
 
 
 class RefuseReview(OnReview, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """The commander does not."""
+    """The commander refuses the review."""
 
-    why: Words
+    why: Annotated[Words, msgspec.Meta(description="why the commander refuses")]
 
 
 class NoteInReview(OnReview, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """What is seen at a moment of the footage."""
+    """The reviewer notes what the footage shows at one moment."""
 
     at_ms: Annotated[int, msgspec.Meta(ge=0, le=2**53, description="milliseconds from the start of the footage")]
-    words: Words
+    words: Annotated[Words, msgspec.Meta(description="what the footage shows at this moment")]
 
 
 class CloseReview(OnReview, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """What was found. A spot check is done with it."""
+    """The reviewer closes the review with its result. If it was for a spot check, that is done too."""
 
-    found: Annotated[list[Found], msgspec.Meta(min_length=1, max_length=6, description="`nothing_found` stands alone")]
-    words: Words
+    found: Annotated[
+        list[Observation], msgspec.Meta(min_length=1, max_length=6, description="`nothing_found` stands alone")
+    ]
+    words: Annotated[Words, msgspec.Meta(description="the result in words")]
 
 
 class RestrictFootage(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """It shows what is not for every reviewer: from now on the commander's yes is needed each time."""
+    """Mark footage that not every reviewer may see. From now on each viewing needs the commander's approval.
 
-    recording: UUID
+    The id of this entry is the id of the restriction.
+    """
+
+    recording: RecordingId
     category: RestrictionCategory
-    words: Words | None = None
+    words: Annotated[Words | None, msgspec.Meta(description="what the footage shows, in words")] = None
 
 
 class LiftRestriction(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """It was marked by mistake, or need not be any more."""
+    """End a restriction that was a mistake or is no longer needed."""
 
-    restriction: UUID
-    why: Words
+    restriction: RestrictionId
+    why: Annotated[Words, msgspec.Meta(description="why the restriction is lifted")]
 
 
 class ReplyToFinding(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """What the person it is about says to it. The finding stands."""
+    """The person whom a finding is about explains. The finding stays."""
 
-    finding: UUID
-    words: Words
+    finding: Annotated[UUID, msgspec.Meta(description="id of the finding that is replied to")]
+    words: Annotated[Words, msgspec.Meta(description="the reply")]
 
 
 class ReviewStanding(msgspec.Struct, frozen=True, kw_only=True):
-    """A review as it stands. `allowed` null: nobody has answered, or nobody needs to."""
+    """A review after the entry."""
 
-    id: UUID
-    recording: UUID
-    organ: str
-    purpose: Purpose
-    tasked: bool
-    opened_at: Moment
-    over_at: Moment
-    needs_approval: bool
-    allowed: bool | None
-    closed_at: Moment | None
-    found: list[Found] | None
+    id: ReviewId
+    recording: RecordingId
+    organ: OrganCode
+    purpose: ReviewPurpose
+    tasked: Tasked
+    opened_at: OpenedAt
+    over_at: OverAt
+    needs_approval: NeedsApproval
+    allowed: Approved
+    closed_at: ClosedAt
+    found: Observations
 
 
 class ReviewReceipt(Receipt, kw_only=True):
-    """The answer to each verb of a review."""
+    """The answer to every entry about a review."""
 
-    review: ReviewStanding
+    review: Annotated[ReviewStanding, msgspec.Meta(description="the review after this entry")]
 
 
 class RestrictionStanding(msgspec.Struct, frozen=True, kw_only=True):
-    """A restriction as it stands."""
+    """A restriction after the entry."""
 
-    id: UUID
-    recording: UUID
+    id: RestrictionId
+    recording: RecordingId
     category: RestrictionCategory
-    marked_at: Moment
-    lifted_at: Moment | None
+    marked_at: MarkedAt
+    lifted_at: LiftedAt
 
 
 class RestrictionReceipt(Receipt, kw_only=True):
-    """The answer to marking and lifting."""
+    """The answer when footage is restricted, and when a restriction is lifted."""
 
-    restriction: RestrictionStanding
+    restriction: Annotated[RestrictionStanding, msgspec.Meta(description="the restriction after this entry")]
 
 
 class ReplyStanding(msgspec.Struct, frozen=True, kw_only=True):
-    """A reply."""
+    """A reply as recorded."""
 
-    id: UUID
-    finding: UUID
-    at: Moment
+    id: Annotated[UUID, msgspec.Meta(description="id of the reply")]
+    finding: Annotated[UUID, msgspec.Meta(description="id of the finding that is replied to")]
+    at: Annotated[Moment, msgspec.Meta(description="when the reply was recorded")]
 
 
 class ReplyReceipt(Receipt, kw_only=True):
     """The answer to a reply."""
 
-    reply: ReplyStanding
+    reply: Annotated[ReplyStanding, msgspec.Meta(description="the reply as recorded")]

@@ -1,17 +1,18 @@
-"""Reviews: one transaction each.
+"""Record reviews, restrictions of footage and replies to findings.
 
-Guarantees: nobody opens footage without a purpose and the number of a task; beyond one's rights, of oneself, and of
-restricted footage, the commander of the collecting organ answers first, and never in their own matter; a recused person
-opens nothing of that case; who keeps opening one person's footage without a task is a finding. Source: DESIGN §7;
-公通字〔2016〕14号; R.33.
+Guarantees: nobody opens footage without a purpose and the number of a task. The commander of the organ that collected
+the footage must approve first when the reviewer has no right of their own to it, when it is the reviewer's own footage,
+and when it is restricted. Nobody decides in their own matter. A recused person opens nothing of that case. A reviewer
+who keeps opening one person's footage without a task becomes a finding.
+Source: DESIGN §7; 公通字〔2016〕14号; R.33.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from backend.core.database import Record, execute, first, value
+from backend.core.database import Record, first, value
 from backend.core.journal import utc
 from backend.core.refusals import Refusal, Unknown
 from backend.core.verb import Actor, Occasion, Outcome
@@ -29,19 +30,16 @@ from backend.reviews.schemas import (
     ReplyToFinding,
     RestrictFootage,
 )
+from backend.reviews.tables import FindingReply, Restriction, Review, ReviewNote, SpotCheck, Viewing
 
-INSERT = """
-INSERT INTO review (id, recording, wearer, organ, reviewer, purpose, number, about, tasked, opened_at, over_at,
-    needs_approval)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
-"""
-# $1 the person, $2 the organs of their roles, $3 the recording, $4 whether they inspect anywhere.
+# $1 the person, $2 the organs of their roles, $3 the recording, $4 whether they are an inspector anywhere.
 FOOTAGE = f"""
 SELECT r.id, r.wearer, r.organ, EXISTS (
     SELECT FROM restriction x WHERE x.recording = r.id AND x.lifted_at IS NULL) AS restricted
 FROM recording r WHERE r.id = (SELECT coalesce(same_as, id) FROM upload WHERE id = $3)
     AND NOT hidden_from($1, r.wearer, r.during) AND ($4 OR ({RECORDING_FILTER.condition}))
 """  # noqa: S608
+# Whether the task exists and this person may handle it. $1 the task, $2 the person.
 TASKS = {
     "complaint": "SELECT EXISTS (SELECT FROM complaint WHERE id = $1) AND NOT may_not_handle($1, $2)",
     "spot_check": "SELECT EXISTS (SELECT FROM spot_check WHERE id = $1 AND $2::uuid IS NOT NULL)",
@@ -52,117 +50,123 @@ UNTASKED = """
 SELECT count(*) FROM review WHERE reviewer = $1 AND wearer = $2 AND NOT tasked
     AND opened_at > $3::timestamptz - $4::interval
 """
-DECIDE = """
-UPDATE review SET decided_by = $2, decided_at = $3, allowed = $4, decided_why = $5, over_at = $6 WHERE id = $1
-"""
-CLOSE = "UPDATE review SET closed_at = $2, found = $3, words = $4 WHERE id = $1"
-DONE = "UPDATE spot_check SET done_at = $2, done_by = $3, found = $4 WHERE id = $1 AND done_at IS NULL"
-NOTE = "INSERT INTO review_note (id, review, at_ms, words, by_person, at) VALUES ($1, $2, $3, $4, $5, $6)"
-RESTRICT = """
-INSERT INTO restriction (id, recording, category, words, marked_by, marked_at) VALUES ($1, $2, $3, $4, $5, $6)
-ON CONFLICT DO NOTHING RETURNING id
-"""
 VISIBLE_RECORDING = f"""
 SELECT r.id, r.organ FROM recording r
 WHERE r.id = (SELECT coalesce(same_as, id) FROM upload WHERE id = $3) AND {RECORDING_FILTER.condition}
 """  # noqa: S608
-LIFT = "UPDATE restriction SET lifted_by = $2, lifted_at = $3, lifted_why = $4 WHERE id = $1"
-REPLY = "INSERT INTO finding_reply (id, finding, by_person, words, at) VALUES ($1, $2, $3, $4, $5)"
+RESTRICTION = """
+SELECT x.*, r.organ, r.wearer FROM restriction x JOIN recording r ON r.id = x.recording WHERE x.id = $1
+"""
 
 
 async def open_one(occasion: Occasion, entry: OpenReview) -> Outcome:
-    """Raises Refusal `unknown_recording`, `unknown_task`."""
+    """Open a review. Raises Refusal `unknown_recording`, `unknown_task`."""
     actor, at = occasion.actor, occasion.timing.as_of
     footage = await _footage(actor, entry.recording)
     about = await _task(actor, entry)
     tasked = bool(await value("SELECT belongs_to($1, $2, $3, $4)", footage["id"], entry.purpose, about, entry.number))
     own_right = await reaches(actor, footage["organ"], INSPECTING) and footage["wearer"] != actor.person
-    await execute(
-        INSERT, entry.id, footage["id"], footage["wearer"], footage["organ"], actor.person, entry.purpose, entry.number,
-        about, tasked, at, at + occasion.law.span("review_lasts"), footage["restricted"] or not own_right,
+    await Review.insert(
+        Review(
+            id=entry.id, recording=footage["id"], wearer=footage["wearer"], organ=footage["organ"],
+            reviewer=actor.person, purpose=entry.purpose, number=entry.number, about=about, tasked=tasked,
+            opened_at=at, over_at=at + occasion.law.span("review_lasts"),
+            needs_approval=footage["restricted"] or not own_right,
+        )
     )  # fmt: skip
     return await _outcome(entry.id, () if tasked else await _too_often(occasion, footage["wearer"]))
 
 
 async def approve(occasion: Occasion, entry: ApproveReview) -> Outcome:
-    """Raises Refusal `unknown_review`, `own_matter`, `not_for_your_role`, `review_decided`, `review_closed`."""
-    return await _decide(occasion, entry, True, entry.why)
+    """Approve a review. Raises Refusal `unknown_review`, `own_matter`, `review_decided`, `review_closed`."""
+    return await _decide(occasion, entry, allowed=True, why=entry.why)
 
 
 async def refuse(occasion: Occasion, entry: RefuseReview) -> Outcome:
-    """Raises as `approve`."""
-    return await _decide(occasion, entry, False, entry.why)
+    """Refuse a review. Raises as `approve`."""
+    return await _decide(occasion, entry, allowed=False, why=entry.why)
 
 
-async def _decide(occasion: Occasion, entry: OnReview, allowed: bool, why: str) -> Outcome:
+async def _decide(occasion: Occasion, entry: OnReview, *, allowed: bool, why: str) -> Outcome:
     actor, at = occasion.actor, occasion.timing.as_of
-    row = await first("SELECT * FROM review WHERE id = $1", entry.review)
+    row = await Review.select().where(Review.id == entry.review).first()
     if row is None or not (row["reviewer"] == actor.person or await reaches(actor, row["organ"], COMMANDING)):
         raise Unknown("unknown_review", entry.review)
     if actor.person in (row["reviewer"], row["wearer"]):
         raise Refusal("own_matter")
-    _still_open(row)
+    _require_open(row)
     if row["allowed"] is not None or not row["needs_approval"]:
         raise Refusal("review_decided")
-    over = at + occasion.law.span("review_lasts")
-    await execute(DECIDE, row["id"], actor.person, at, allowed, why, over)
+    await Review.update(
+        decided_by=actor.person, decided_at=at, allowed=allowed, decided_why=why,
+        over_at=at + occasion.law.span("review_lasts"),
+    ).where(Review.id == row["id"])  # fmt: skip
     return await _outcome(row["id"])
 
 
 async def note(occasion: Occasion, entry: NoteInReview) -> Outcome:
-    """Raises Refusal `unknown_review`, `review_closed`, `review_unapproved`."""
-    row = await _own(occasion.actor, entry.review)
+    """Record a note. Raises Refusal `unknown_review`, `review_closed`, `review_unapproved`."""
+    row = await _own_open_review(occasion.actor, entry.review)
     if row["needs_approval"] and not row["allowed"]:
         raise Refusal("review_unapproved")
-    at = occasion.timing.as_of
-    await execute(NOTE, entry.id, row["id"], entry.at_ms, entry.words, occasion.actor.person, at)
+    await ReviewNote.insert(
+        ReviewNote(
+            id=entry.id, review=row["id"], at_ms=entry.at_ms, words=entry.words, by_person=occasion.actor.person,
+            at=occasion.timing.as_of,
+        )
+    )  # fmt: skip
     return await _outcome(row["id"])
 
 
 async def close(occasion: Occasion, entry: CloseReview) -> Outcome:
-    """Raises Refusal `unknown_review`, `review_closed`, `found_alone`, `not_watched`."""
-    row = await _own(occasion.actor, entry.review)
+    """Close a review. Raises Refusal `unknown_review`, `review_closed`, `found_alone`, `not_watched`."""
+    row = await _own_open_review(occasion.actor, entry.review)
     found = sorted(set(entry.found))
     if "nothing_found" in found and len(found) > 1:
         raise Refusal("found_alone")
     at = occasion.timing.as_of
     if row["purpose"] == "spot_check":
-        if not await value("SELECT count(*) FROM viewing WHERE review = $1 AND what = 'content'", row["id"]):
+        if not await Viewing.exists().where(Viewing.review == row["id"], Viewing.what == "content"):
             raise Refusal("not_watched")
         if row["tasked"]:
-            await execute(DONE, row["about"], at, occasion.actor.person, found)
-    await execute(CLOSE, row["id"], at, found, entry.words)
+            await SpotCheck.update(done_at=at, done_by=occasion.actor.person, found=found).where(
+                SpotCheck.id == row["about"], SpotCheck.done_at.is_null()
+            )
+    await Review.update(closed_at=at, found=found, words=entry.words).where(Review.id == row["id"])
     return await _outcome(row["id"])
 
 
 async def restrict(occasion: Occasion, entry: RestrictFootage) -> Outcome:
-    """Raises Refusal `unknown_recording`, `restricted_already`."""
+    """Restrict footage. Raises Refusal `unknown_recording`, `restricted_already`."""
     row = await first(VISIBLE_RECORDING, *viewer(occasion.actor), entry.recording)
     if row is None:
         raise Unknown("unknown_recording", entry.recording)
-    at = occasion.timing.as_of
-    made = await first(RESTRICT, entry.id, row["id"], entry.category, entry.words, occasion.actor.person, at)
-    if made is None:
+    restriction = Restriction(
+        id=entry.id, recording=row["id"], category=entry.category, words=entry.words,
+        marked_by=occasion.actor.person, marked_at=occasion.timing.as_of,
+    )  # fmt: skip
+    if not await Restriction.insert(restriction).on_conflict(action="DO NOTHING").returning(Restriction.id):
         raise Refusal("restricted_already")
-    return await _restriction(entry.id)
+    return await _restriction_outcome(entry.id)
 
 
 async def lift(occasion: Occasion, entry: LiftRestriction) -> Outcome:
-    """Raises Refusal `unknown_restriction`, `own_matter`, `restriction_lifted`."""
-    sql = "SELECT x.*, r.organ, r.wearer FROM restriction x JOIN recording r ON r.id = x.recording WHERE x.id = $1"
-    row = await first(sql, entry.restriction)
+    """Lift a restriction. Raises Refusal `unknown_restriction`, `own_matter`, `restriction_lifted`."""
+    row = await first(RESTRICTION, entry.restriction)
     if row is None or not await reaches(occasion.actor, row["organ"], COMMANDING):
         raise Unknown("unknown_restriction", entry.restriction)
     if row["wearer"] == occasion.actor.person:
         raise Refusal("own_matter")
     if row["lifted_at"] is not None:
         raise Refusal("restriction_lifted")
-    await execute(LIFT, row["id"], occasion.actor.person, occasion.timing.as_of, entry.why)
-    return await _restriction(row["id"])
+    await Restriction.update(
+        lifted_by=occasion.actor.person, lifted_at=occasion.timing.as_of, lifted_why=entry.why
+    ).where(Restriction.id == row["id"])
+    return await _restriction_outcome(row["id"])
 
 
 async def reply(occasion: Occasion, entry: ReplyToFinding) -> Outcome:
-    """Raises Refusal `unknown_finding`, `not_about_you`."""
+    """Record a reply to a finding. Raises Refusal `unknown_finding`, `not_about_you`."""
     sql = f"SELECT f.person, f.organ FROM finding f WHERE f.id = $3 AND {FINDING.condition}"  # noqa: S608
     row = await first(sql, *viewer(occasion.actor), entry.finding)
     if row is None:
@@ -170,23 +174,26 @@ async def reply(occasion: Occasion, entry: ReplyToFinding) -> Outcome:
     if row["person"] != occasion.actor.person:
         raise Refusal("not_about_you")
     at = occasion.timing.as_of
-    await execute(REPLY, entry.id, entry.finding, occasion.actor.person, entry.words, at)
-    told = {"id": str(entry.id), "finding": str(entry.finding), "at": utc(at)}
-    return Outcome(subject={"reply": told}, subjects=[entry.finding, occasion.actor.person], organ=row["organ"])
+    await FindingReply.insert(
+        FindingReply(id=entry.id, finding=entry.finding, by_person=occasion.actor.person, words=entry.words, at=at)
+    )
+    reply = {"id": str(entry.id), "finding": str(entry.finding), "at": utc(at)}
+    return Outcome(subject={"reply": reply}, subjects=[entry.finding, occasion.actor.person], organ=row["organ"])
 
 
-async def which(actor: Actor, entry: OnReview) -> Iterable[UUID]:
-    """The review itself, which is decided and closed once."""
+async def lock_ids_of_review(actor: Actor, entry: OnReview) -> Iterable[UUID]:
+    """Lock the review: it is decided once and closed once."""
     return (actor.person, entry.review)
 
 
-async def which_spot_check(actor: Actor, entry: CloseReview) -> Iterable[UUID]:
-    """And the spot check, which is done once."""
-    row = await first("SELECT about FROM review WHERE id = $1", entry.review)
+async def lock_ids_of_closing(actor: Actor, entry: CloseReview) -> Iterable[UUID]:
+    """Lock the review, and the spot check that it is for: that is done once."""
+    row = await Review.select(Review.about).where(Review.id == entry.review).first()
     return (actor.person, entry.review, *([row["about"]] if row and row["about"] else []))
 
 
-async def which_restriction(actor: Actor, entry: LiftRestriction) -> Iterable[UUID]:
+async def lock_ids_of_restriction(actor: Actor, entry: LiftRestriction) -> Iterable[UUID]:
+    """Lock the restriction: it is lifted once."""
     return (actor.person, entry.restriction)
 
 
@@ -199,7 +206,7 @@ async def _footage(actor: Actor, recording: UUID) -> Record:
 
 
 async def _task(actor: Actor, entry: OpenReview) -> UUID | None:
-    """What the number names; a case's number names no row of ours."""
+    """The id that the number names; None for a case, which is no row of ours."""
     if entry.purpose == "case":
         return None
     try:
@@ -212,7 +219,7 @@ async def _task(actor: Actor, entry: OpenReview) -> UUID | None:
 
 
 async def _too_often(occasion: Occasion, wearer: UUID) -> tuple[str, ...]:
-    """Whether they keep opening this person's footage without a task: a finding about the reviewer."""
+    """The finding `opens_without_task` when the reviewer has opened this person's footage too often without a task."""
     law = occasion.law
     opened = await value(
         UNTASKED, occasion.actor.person, wearer, occasion.timing.as_of, law.span("review_untasked_window")
@@ -220,27 +227,27 @@ async def _too_often(occasion: Occasion, wearer: UUID) -> tuple[str, ...]:
     return ("opens_without_task",) if opened >= law.count("review_untasked_limit") else ()
 
 
-async def _own(actor: Actor, review: UUID) -> Record:
-    row = await first("SELECT * FROM review WHERE id = $1 AND reviewer = $2", review, actor.person)
+async def _own_open_review(actor: Actor, review: UUID) -> dict[str, Any]:
+    row = await Review.select().where(Review.id == review, Review.reviewer == actor.person).first()
     if row is None:
         raise Unknown("unknown_review", review)
-    _still_open(row)
+    _require_open(row)
     return row
 
 
-def _still_open(row: Record) -> None:
+def _require_open(row: Mapping[str, Any]) -> None:
     if row["closed_at"] is not None:
         raise Refusal("review_closed")
 
 
-def _utc(moment: datetime | None) -> str | None:
+def _utc_or_null(moment: datetime | None) -> str | None:
     return None if moment is None else utc(moment)
 
 
-async def _outcome(asked: UUID, unmet: tuple[str, ...] = ()) -> Outcome:
-    row: Any = await first("SELECT * FROM review WHERE id = $1", asked)
-    told = {
-        "id": str(asked),
+async def _outcome(review: UUID, unmet: tuple[str, ...] = ()) -> Outcome:
+    row: Any = await Review.select().where(Review.id == review).first()
+    subject = {
+        "id": str(review),
         "recording": str(row["recording"]),
         "organ": row["organ"],
         "purpose": row["purpose"],
@@ -249,21 +256,20 @@ async def _outcome(asked: UUID, unmet: tuple[str, ...] = ()) -> Outcome:
         "over_at": utc(row["over_at"]),
         "needs_approval": row["needs_approval"],
         "allowed": row["allowed"],
-        "closed_at": _utc(row["closed_at"]),
+        "closed_at": _utc_or_null(row["closed_at"]),
         "found": row["found"],
     }
-    subjects = [asked, row["recording"], row["wearer"], row["reviewer"]]
-    return Outcome(subject={"review": told}, subjects=subjects, organ=row["organ"], unmet=unmet)
+    subjects = [review, row["recording"], row["wearer"], row["reviewer"]]
+    return Outcome(subject={"review": subject}, subjects=subjects, organ=row["organ"], unmet=unmet)
 
 
-async def _restriction(asked: UUID) -> Outcome:
-    sql = "SELECT x.*, r.organ FROM restriction x JOIN recording r ON r.id = x.recording WHERE x.id = $1"
-    row: Any = await first(sql, asked)
-    told = {
-        "id": str(asked),
+async def _restriction_outcome(restriction: UUID) -> Outcome:
+    row: Any = await first(RESTRICTION, restriction)
+    subject = {
+        "id": str(restriction),
         "recording": str(row["recording"]),
         "category": row["category"],
         "marked_at": utc(row["marked_at"]),
-        "lifted_at": _utc(row["lifted_at"]),
+        "lifted_at": _utc_or_null(row["lifted_at"]),
     }
-    return Outcome(subject={"restriction": told}, subjects=[asked, row["recording"]], organ=row["organ"])
+    return Outcome(subject={"restriction": subject}, subjects=[restriction, row["recording"]], organ=row["organ"])

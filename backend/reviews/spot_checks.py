@@ -1,24 +1,25 @@
-"""Spot checks: the server draws what is looked at, so that nobody chooses, and says how many were due and done.
+"""Spot checks: the server draws recordings at random, so that nobody chooses them, and counts how many were done.
 
-Guarantees: of what an organ had sealed in a week, so many as terms.toml says, each at random and once; whoever runs the
-draw again draws nothing. Source: 公通字〔2016〕14号.
+Guarantees: for each organ and week the server draws as many of the sealed recordings as terms.toml says. A recording is
+drawn at most once. A second draw for the same week draws nothing. Source: 公通字〔2016〕14号.
 """
 
 from datetime import date, datetime
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 import msgspec
 
 from backend.core import journal
 from backend.core.database import Record, execute, fetch, tx
+from backend.core.described import Badge, NextPage, OrganCode, OrganName, RecordingId
 from backend.core.findings import Overdue
 from backend.core.paging import ListQuery, as_row, next_page, rows_of_page
 from backend.core.verb import Actor
 from backend.core.visibility import INSPECTING, viewer, visible_to
 from backend.core.wire import Moment
 from backend.law.catalogue import law
-from backend.reviews.schemas import Found
+from backend.reviews.schemas import Observations
 
 LOCK = "SELECT pg_advisory_xact_lock(hashtext('fujing spot checks'))"
 DRAW = """
@@ -64,50 +65,50 @@ OVERDUE = (
 
 
 class SpotCheckRow(msgspec.Struct, frozen=True, kw_only=True):
-    """Footage to look at. `week`: the Monday of the week in which it was sealed."""
+    """A recording to check."""
 
-    id: UUID
-    recording: UUID
-    organ: str
-    wearer_badge: str
-    week: date
-    drawn_at: Moment
-    due_at: Moment
-    done_at: Moment | None
-    found: list[Found] | None
+    id: Annotated[UUID, msgspec.Meta(description="id of the spot check: the `number` of its review")]
+    recording: RecordingId
+    organ: OrganCode
+    wearer_badge: Badge
+    week: Annotated[date, msgspec.Meta(description="Monday of the week in which the recording was sealed")]
+    drawn_at: Annotated[Moment, msgspec.Meta(description="when the server drew it")]
+    due_at: Annotated[Moment, msgspec.Meta(description="the spot check is overdue after this")]
+    done_at: Annotated[Moment | None, msgspec.Meta(description="when it was done; null: it is open")]
+    found: Observations
 
 
 class SpotChecks(msgspec.Struct, frozen=True, kw_only=True):
     """A page of spot checks."""
 
-    items: list[SpotCheckRow]
-    next: str | None
+    items: Annotated[list[SpotCheckRow], msgspec.Meta(description="spot checks, newest first")]
+    next: NextPage
 
 
 class SpotCheckCount(msgspec.Struct, frozen=True, kw_only=True):
-    """How many an organ had of the weeks asked for, and what became of them."""
+    """The spot checks of one organ in numbers, for the requested weeks."""
 
-    organ: str
-    organ_name: str
-    drawn: int
-    due: int
-    done: int
-    overdue: int
-    with_findings: int
+    organ: OrganCode
+    organ_name: OrganName
+    drawn: Annotated[int, msgspec.Meta(description="number drawn")]
+    due: Annotated[int, msgspec.Meta(description="number of these whose deadline has passed, done or not")]
+    done: Annotated[int, msgspec.Meta(description="number of these that were done")]
+    overdue: Annotated[int, msgspec.Meta(description="number of these whose deadline has passed and that are open")]
+    with_findings: Annotated[int, msgspec.Meta(description="number of these where something was found")]
 
 
 async def draw(now: datetime) -> int:
-    """Draw for last week, where nothing was drawn yet. How many."""
+    """Draw spot checks for last week, for each organ that has none of that week. Returns how many were drawn."""
     async with tx():
         await execute(LOCK)
         rows = await fetch(DRAW, now, law().span("spot_check_due"), law().count("spot_checks_week"))
         for row in rows:
-            await _tell(row, now)
+            await _append_to_journal(row, now)
     return len(rows)
 
 
 async def spot_checks(actor: Actor, status: SpotCheckStatus, cursor: str | None, limit: int) -> SpotChecks:
-    """Of the organs that one inspects, newest first; never of one's own footage."""
+    """List the spot checks of the organs that one inspects, newest first, without those of one's own footage."""
     listed = ListQuery(SPOT_CHECKS, "spot_check s", VISIBLE, STATUSES[status], by="drawn_at")
     rows = await rows_of_page(listed, actor, cursor, limit, roles=INSPECTING)
     items = [as_row(SpotCheckRow, row) for row in rows[:limit]]
@@ -115,12 +116,12 @@ async def spot_checks(actor: Actor, status: SpotCheckStatus, cursor: str | None,
 
 
 async def counts(actor: Actor, since: date, until: date) -> list[SpotCheckCount]:
-    """By organ, of those one inspects, of the weeks that begin from `since` and before `until`."""
+    """Count by organ, for the organs that one inspects, over the weeks whose Monday is in `since` <= day < `until`."""
     return await _counts(since, until, viewer(actor, INSPECTING)[1])
 
 
 async def report(since: date, until: date, organ: str | None) -> list[SpotCheckCount]:
-    """The same for whoever runs the server."""
+    """Count like `counts`, for the operator of the server: for `organ` and all below it, or for all organs."""
     return await _counts(since, until, None if organ is None else [organ])
 
 
@@ -128,7 +129,7 @@ async def _counts(since: date, until: date, organs: list[str] | None) -> list[Sp
     return [as_row(SpotCheckCount, row) for row in await fetch(COUNTS, since, until, organs)]
 
 
-async def _tell(row: Record, now: datetime) -> None:
+async def _append_to_journal(row: Record, now: datetime) -> None:
     await journal.append(
         journal.Line(
             at=now, verb="spot-checks/draw", outcome="done", organ=row["organ"], subjects=[row["id"], row["recording"]]

@@ -1,4 +1,4 @@
-"""Reviews. The constraints stand in migrations/versions/fujing_0028_reviews.sql."""
+"""The tables of reviews and packages. Constraints: migrations/versions/fujing_0028_reviews.sql."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from backend.people.tables import Organ, Person
 
 
 class Restriction(Table, db=DB):
-    """Footage that is watched only with the commander's yes, and why."""
+    """Why footage may be viewed only with the commander's approval."""
 
     id = UUID(primary_key=True, default=None)
     recording: ForeignKey[Any] = ForeignKey(RECORDING, null=False, on_delete=OnDelete.restrict, default=None)
@@ -25,7 +25,7 @@ class Restriction(Table, db=DB):
 
 
 class SpotCheck(Table, db=DB):
-    """Footage drawn at random for somebody to look at."""
+    """A recording that the server drew at random for a spot check."""
 
     id = UUID(primary_key=True, default=None)
     recording: ForeignKey[Any] = ForeignKey(RECORDING, null=False, on_delete=OnDelete.restrict, default=None)
@@ -39,7 +39,7 @@ class SpotCheck(Table, db=DB):
 
 
 class Review(Table, db=DB):
-    """Why somebody watches one recording, who allowed it, and what they found."""
+    """Who views one recording and why, who approved it, and the result."""
 
     id = UUID(primary_key=True, default=None)
     recording: ForeignKey[Any] = ForeignKey(RECORDING, null=False, on_delete=OnDelete.restrict, default=None)
@@ -63,7 +63,7 @@ class Review(Table, db=DB):
 
 
 class ReviewNote(Table, db=DB):
-    """What the reviewer saw at a moment of the footage, in milliseconds from its start."""
+    """A reviewer's note about one moment of the footage; `at_ms`: milliseconds from its start."""
 
     id = UUID(primary_key=True, default=None)
     review = ForeignKey(Review, null=False, on_delete=OnDelete.restrict, default=None)
@@ -74,7 +74,7 @@ class ReviewNote(Table, db=DB):
 
 
 class Viewing(Table, db=DB):
-    """A range of bytes that was asked for, and how much of it went out."""
+    """A requested range of bytes, and how much of it was sent."""
 
     id = UUID(primary_key=True, default=None)
     review = ForeignKey(Review, null=False, on_delete=OnDelete.restrict, default=None)
@@ -87,7 +87,7 @@ class Viewing(Table, db=DB):
 
 
 class Package(Table, db=DB):
-    """What was taken out of the house, by whom and what for."""
+    """A package that somebody took: what of, by whom, under which review."""
 
     id = UUID(primary_key=True, default=None)
     kind = Text(null=False, default=None)
@@ -100,7 +100,7 @@ class Package(Table, db=DB):
 
 
 class FindingReply(Table, db=DB):
-    """What somebody says to a finding about them."""
+    """A person's reply to a finding about them."""
 
     id = UUID(primary_key=True, default=None)
     finding = UUID(null=False, default=None)

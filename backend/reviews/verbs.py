@@ -1,4 +1,4 @@
-"""The verbs of reviews: what each is called, records, refuses, and whom the feed tells."""
+"""The verbs of reviews."""
 
 from backend.core.examples import OTHER, example
 from backend.core.verb import DECIDERS, FIELD, Event, Verb
@@ -27,28 +27,28 @@ VERBS = (
     ),
     Verb(
         name="reviews/approve", entry=ApproveReview, receipt=ReviewReceipt, record=reviews.approve, may=DECIDERS,
-        concerned=reviews.which, field=False, told_to="nobody",
+        concerned=reviews.lock_ids_of_review, field=False, told_to="nobody",
         tag="Reviews · 调阅", zh="同意调阅", en="Approve a viewing request",
         codes=("unknown_review", "own_matter", "review_decided", "review_closed"),
         example=example(review=OTHER, why="办案需要"),
     ),
     Verb(
         name="reviews/refuse", entry=RefuseReview, receipt=ReviewReceipt, record=reviews.refuse, may=DECIDERS,
-        concerned=reviews.which, field=False, told_to="nobody",
+        concerned=reviews.lock_ids_of_review, field=False, told_to="nobody",
         tag="Reviews · 调阅", zh="不同意调阅", en="Refuse a viewing request",
         codes=("unknown_review", "own_matter", "review_decided", "review_closed"),
         example=example(review=OTHER, why="与所述案件无关"),
     ),
     Verb(
         name="reviews/note", entry=NoteInReview, receipt=ReviewReceipt, record=reviews.note, may=DECIDERS,
-        concerned=reviews.which, field=False, told_to="nobody",
+        concerned=reviews.lock_ids_of_review, field=False, told_to="nobody",
         tag="Reviews · 调阅", zh="记录所见", en="Note what was seen at a moment",
         codes=("unknown_review", "review_closed", "review_unapproved"),
         example=example(review=OTHER, at_ms=92000, words="画面中断约两分钟"),
     ),
     Verb(
         name="reviews/close", entry=CloseReview, receipt=ReviewReceipt, record=reviews.close, may=DECIDERS,
-        concerned=reviews.which_spot_check, field=False, told_to="nobody",
+        concerned=reviews.lock_ids_of_closing, field=False, told_to="nobody",
         tag="Reviews · 调阅", zh="办结调阅", en="Close a review with its result",
         codes=("unknown_review", "review_closed", "found_alone", "not_watched"),
         example=example(review=OTHER, found=["interrupted"], words="中断两分钟，已核实为更换电池"),
@@ -62,7 +62,7 @@ VERBS = (
     ),
     Verb(
         name="recordings/lift", entry=LiftRestriction, receipt=RestrictionReceipt, record=reviews.lift, may=DECIDERS,
-        concerned=reviews.which_restriction, field=False, told_to="readers",
+        concerned=reviews.lock_ids_of_restriction, field=False, told_to="readers",
         tag="Evidence · 视音频资料", zh="解除限制调阅", en="Lift a viewing restriction",
         codes=("unknown_restriction", "own_matter", "restriction_lifted"),
         example=example(restriction=OTHER, why="经核实不涉及未成年人"),

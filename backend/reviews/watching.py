@@ -1,7 +1,7 @@
-"""The bytes of footage on their way to an eye: who, why, when, from where, and which of them.
+"""Serve footage to a reviewer, and record who viewed which bytes, when, why and from where.
 
-Guarantees: before the first byte goes out the journal has what was asked for, so nothing is seen unseen, whatever is
-killed; how much went out stands beside it when it ended; a refusal is in the journal too.
+Guarantees: the journal has the request before the first byte is sent, so no viewing goes unrecorded even if the process
+is killed. When sending ends, the journal also gets the number of bytes sent. Refusals are in the journal too.
 """
 
 import asyncio
@@ -14,17 +14,18 @@ import msgspec
 import structlog
 
 from backend.core import journal
-from backend.core.database import execute, first, rows_touched, tx
+from backend.core.database import first, tx
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor
 from backend.core.visibility import INSPECTING, reaches
 from backend.evidence.sealing import poster_key
+from backend.reviews.tables import Viewing
 from storage.evidence_store import EvidenceStore
 
-What = Literal["content", "poster"]
-Use = Literal["content", "poster", "package"]
-BLOCK = 256 * 1024
-ROW = """
+FootagePart = Literal["content", "poster"]
+ViewingKind = Literal["content", "poster", "package"]
+BLOCK = 256 * 1024  # bytes read from the store at a time
+REVIEW_AND_FOOTAGE = """
 SELECT v.*, hidden_from($2, r.wearer, r.during) OR v.purpose = 'complaint' AND may_not_handle(v.about, $2) AS hidden,
     u.object_key, u.version, u.bytes, u.media_type, u.sha256,
     u.state, u.disposed_at, r.poster_version, EXISTS (
@@ -32,25 +33,21 @@ SELECT v.*, hidden_from($2, r.wearer, r.during) OR v.purpose = 'complaint' AND m
 FROM review v JOIN recording r ON r.id = v.recording JOIN upload u ON u.id = r.id
 WHERE v.id = $1 AND v.reviewer = $2 AND v.recording = (SELECT coalesce(same_as, id) FROM upload WHERE id = $3)
 """
-BEGIN = """
-INSERT INTO viewing (id, review, what, first_byte, last_byte, began_at) VALUES ($1, $2, $3, $4, $5, $6)
-"""
 log = structlog.get_logger()
-END = "UPDATE viewing SET served = $2, ended_at = $3 WHERE id = $1 AND ended_at IS NULL"
 
 
 class ViewingRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What somebody asks to see, and from where."""
+    """What somebody asks to view, and from which address."""
 
     actor: Actor
     recording: UUID
     review: UUID | None
-    what: Use
+    what: ViewingKind
     address: str
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
-    """What may be shown: one version in the store, and the review under which it is."""
+    """One version of an object in the store that may be shown, and the review that allows it."""
 
     review: UUID
     recording: UUID
@@ -63,39 +60,42 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str
 
 
-async def allowed(store: EvidenceStore, asked: ViewingRequest) -> Source:
-    """Whether they may see it now. Raises Refusal `review_needed`, `unknown_review`, `review_closed`, `review_over`,
-    `review_unapproved`, `not_sealed`, `disposed`, `no_poster`, which the journal holds before it is raised."""
+async def allowed(store: EvidenceStore, request: ViewingRequest) -> Source:
+    """The footage to show, if the actor may view it now. A refusal is written to the journal before it is raised.
+
+    Raises Refusal `review_needed`, `unknown_review`, `review_closed`, `review_over`, `review_unapproved`,
+    `not_sealed`, `disposed`, `no_poster`.
+    """
     try:
-        return await _allowed(store, asked)
+        return await _allowed(store, request)
     except Refusal as refusal:
-        subjects = [asked.recording] if asked.review is None else [asked.review, asked.recording]
-        told = {"code": refusal.code, "what": asked.what, "from": asked.address}
-        await tell(asked.actor, "recordings/view", "denied", asked.actor.organ, subjects, told)
+        subjects = [request.recording] if request.review is None else [request.review, request.recording]
+        facts = {"code": refusal.code, "what": request.what, "from": request.address}
+        await append_to_journal(request.actor, "recordings/view", "denied", request.actor.organ, subjects, facts)
         raise
 
 
-async def _allowed(store: EvidenceStore, asked: ViewingRequest) -> Source:
-    if asked.review is None:
+async def _allowed(store: EvidenceStore, request: ViewingRequest) -> Source:
+    if request.review is None:
         raise Refusal("review_needed")
-    row = await first(ROW, asked.review, asked.actor.person, asked.recording)
+    row = await first(REVIEW_AND_FOOTAGE, request.review, request.actor.person, request.recording)
     if row is None or row["hidden"]:
         raise Refusal("unknown_review")
     if row["closed_at"] is not None:
         raise Refusal("review_closed")
     if row["over_at"] <= datetime.now(UTC):
         raise Refusal("review_over")
-    of_right = not row["needs_approval"] and await reaches(asked.actor, row["organ"], INSPECTING)
-    if not row["allowed"] and (row["restricted"] or not of_right):
+    own_right = not row["needs_approval"] and await reaches(request.actor, row["organ"], INSPECTING)
+    if not row["allowed"] and (row["restricted"] or not own_right):
         raise Refusal("review_unapproved")
     if row["disposed_at"] is not None:
         raise Refusal("disposed")
     if row["state"] != "sealed":
         raise Refusal("not_sealed")
-    return await _source(store, row, asked.what)
+    return await _source(store, row, request.what)
 
 
-async def _source(store: EvidenceStore, row: Any, what: Use) -> Source:
+async def _source(store: EvidenceStore, row: Any, what: ViewingKind) -> Source:
     key, version, size, media = row["object_key"], row["version"], row["bytes"], row["media_type"]
     if what == "poster":
         if row["poster_version"] is None:
@@ -108,49 +108,57 @@ async def _source(store: EvidenceStore, row: Any, what: Use) -> Source:
     )  # fmt: skip
 
 
-async def begin(asked: ViewingRequest, source: Source, span: tuple[int, int]) -> UUID:
-    """Put into the journal what is about to be shown; the id of the viewing."""
-    viewing, now = uuid4(), datetime.now(UTC)
+async def begin(request: ViewingRequest, source: Source, span: tuple[int, int]) -> UUID:
+    """Record what is about to be sent: bytes `span`, both ends included. Returns the id of the viewing."""
+    viewing, (first_byte, last_byte) = uuid4(), span
     async with tx():
-        await execute(BEGIN, viewing, source.review, asked.what, *span, now)
+        await Viewing.insert(
+            Viewing(
+                id=viewing, review=source.review, what=request.what, first_byte=first_byte, last_byte=last_byte,
+                began_at=datetime.now(UTC),
+            )
+        )  # fmt: skip
         facts = {
             "viewing": str(viewing),
-            "what": asked.what,
+            "what": request.what,
             "asked": list(span),
             "of": source.bytes,
-            "from": asked.address,
+            "from": request.address,
         }
         subjects = [source.review, source.recording, source.wearer]
-        await tell(asked.actor, "recordings/view", "done", source.organ, subjects, facts)
+        await append_to_journal(request.actor, "recordings/view", "done", source.organ, subjects, facts)
     return viewing
 
 
 async def serve(
-    store: EvidenceStore, asked: ViewingRequest, source: Source, viewing: UUID, span: tuple[int, int]
+    store: EvidenceStore, request: ViewingRequest, source: Source, viewing: UUID, span: tuple[int, int]
 ) -> AsyncIterator[bytes]:
-    """The bytes from the first to the last, block by block. Raises StoreUnavailable."""
+    """The bytes of `span`, block by block. Raises StoreUnavailable."""
     served = 0
     try:
         async for block in store.stream(source.key, source.version, span[0], span[1] - span[0] + 1, BLOCK):
             yield block
             served += len(block)
     finally:
-        ENDINGS.begin(_end(asked, source, viewing, served))
+        LATE_WRITES.start(_end(request, source, viewing, served))
 
 
-async def _end(asked: ViewingRequest, source: Source, viewing: UUID, served: int) -> None:
-    """How much went out. Beside what was asked for, in the journal too."""
+async def _end(request: ViewingRequest, source: Source, viewing: UUID, served: int) -> None:
+    """Record how many bytes were sent, in the viewing and in the journal."""
     async with tx():
-        if rows_touched(await execute(END, viewing, served, datetime.now(UTC))):
+        ended = await Viewing.update(served=served, ended_at=datetime.now(UTC)).where(
+            Viewing.id == viewing, Viewing.ended_at.is_null()
+        ).returning(Viewing.id)  # fmt: skip
+        if ended:
             facts = {"viewing": str(viewing), "served": served}
             subjects = [source.review, source.recording, source.wearer]
-            await tell(asked.actor, "recordings/viewed", "done", source.organ, subjects, facts)
+            await append_to_journal(request.actor, "recordings/viewed", "done", source.organ, subjects, facts)
 
 
-async def tell(
+async def append_to_journal(
     actor: Actor, verb: str, outcome: str, organ: str, subjects: Sequence[UUID], facts: dict[str, Any]
 ) -> None:
-    """A line of the journal about what somebody watched or took along."""
+    """Write a line about a viewing or a package to the journal."""
     await journal.append(
         journal.Line(
             at=datetime.now(UTC), verb=verb, outcome=outcome, organ=organ, actor=actor.person, device=actor.device,
@@ -159,26 +167,29 @@ async def tell(
     )  # fmt: skip
 
 
-class Endings:
-    """What is written when a viewer has gone: by tasks of their own, for the request's are cancelled with it."""
+class LateWrites:
+    """Writes to the database after a download has ended.
+
+    Each runs in a task of its own, because the tasks of the request are cancelled when the client goes away.
+    """
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def begin(self, ending: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(ending)
+    def start(self, write: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(write)
         self._tasks.add(task)
         task.add_done_callback(self._done)
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.warning("a viewing's end was not written", error=type(error).__name__)
+            log.warning("the end of a viewing was not recorded", error=type(error).__name__)
 
     async def wait(self) -> None:
-        """Until each was written, before the pool closes."""
+        """Wait until all are done. Call it before the database pool closes."""
         while self._tasks:
             await asyncio.wait(self._tasks, timeout=5)
 
 
-ENDINGS = Endings()
+LATE_WRITES = LateWrites()

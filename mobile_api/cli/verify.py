@@ -10,7 +10,7 @@ from backend.core.keys import Keys
 from backend.core.settings import Settings
 from backend.evidence.retention.integrity_audit import audit
 from backend.proof.trust import KeySet
-from backend.proof.verifying import Flaw, Verified, verify
+from backend.proof.verifying import Flaw, JournalReport, verify
 from mobile_api.cli.verify_package import UNVERIFIED
 from mobile_api.stores import store_of
 from storage.evidence_store import EvidenceStore
@@ -52,7 +52,7 @@ def bars(console: Console) -> Progress:
     return Progress(*columns, console=console, transient=not console.is_terminal)
 
 
-def _say(console: Console, seen: Verified, flaws: Sequence[Flaw]) -> None:
+def _say(console: Console, seen: JournalReport, flaws: Sequence[Flaw]) -> None:
     for flaw in flaws[:SHOWN]:
         console.print(f"✗ {flaw.sentence('zh')}\n  {flaw.sentence('en')}", style="red", markup=False, soft_wrap=True)
     if len(flaws) > SHOWN:

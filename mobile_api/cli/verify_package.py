@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from backend.proof.package import NotABag, opened, verify
+from backend.proof.package import NotABag, open_bag, verify
 
 UNVERIFIED = 3  # the exit code where all agrees and nobody says who signed it
 
@@ -13,7 +13,7 @@ UNVERIFIED = 3  # the exit code where all agrees and nobody says who signed it
 def check(path: Path, trust: Sequence[str], console: Console) -> int:
     """Say what a package proves: 0 where all of it does, 1 where something was altered, 3 where nobody is trusted."""
     try:
-        with opened(path) as bag:
+        with open_bag(path) as bag:
             seen = verify(bag, trust)
     except (NotABag, OSError, RuntimeError) as error:
         console.print(f"✗ 这不是一个数据包 this is no package: {error}", style="red", markup=False, soft_wrap=True)
@@ -25,7 +25,7 @@ def check(path: Path, trust: Sequence[str], console: Console) -> int:
     if seen.flaws:
         console.print("✗ 有改动，不能作为依据 altered: do not rely on it", style="red")
         return 1
-    if not seen.signer:
+    if not seen.trusted:
         console.print(
             "签名者未经核实：包内一致，但没有给出 --trust\n"
             "signer unverified: the package agrees with itself, and no --trust was given",

@@ -11,7 +11,7 @@ from backend.core.refusals import Refusal
 from backend.core.wire import Moment, Name
 from backend.evidence import reads
 from backend.packages import exporting
-from backend.packages.exporting import Order, Package
+from backend.packages.exporting import PackageRequest, PreparedPackage
 from backend.reviews import watching
 from backend.reviews.watching import ViewingRequest
 from mobile_api.bodies import read, takes
@@ -55,7 +55,9 @@ async def of_matter(request: Request[Any, Any, Any]) -> Stream:
     if request.user.kind not in ("officer", "staff"):
         raise Refusal("not_for_your_role")
     about = None if asked.kind == "case" else _id(asked.number)
-    order = Order(actor=request.user, kind=asked.kind, number=asked.number, address=address_of(request), about=about)
+    order = PackageRequest(
+        actor=request.user, kind=asked.kind, number=asked.number, address=address_of(request), about=about
+    )
     return _sent(request, await exporting.of_matter(state.store, state.key_rings.evidence, order))
 
 
@@ -66,7 +68,7 @@ def _id(number: str) -> UUID:
         raise Refusal("unknown_task") from None
 
 
-def _sent(request: Request[Any, Any, Any], package: Package) -> Stream:
+def _sent(request: Request[Any, Any, Any], package: PreparedPackage) -> Stream:
     async def index(recording: UUID) -> str | None:
         try:
             return page(await reads.footage_index(request.user, recording))

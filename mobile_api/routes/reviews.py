@@ -17,7 +17,7 @@ from backend.core.refusals import Refusal
 from backend.reviews import reads, spot_checks, watching
 from backend.reviews.reads import History, MyRecord, ReviewDetail, Reviews, ReviewStatus
 from backend.reviews.spot_checks import SpotCheckCount, SpotChecks, SpotCheckStatus
-from backend.reviews.watching import Source, ViewingRequest, What
+from backend.reviews.watching import FootagePart, Source, ViewingRequest
 from mobile_api.paging import Cursor, Limit
 from mobile_api.printing import clock
 from mobile_api.problems import language_of
@@ -89,7 +89,7 @@ async def poster(request: Request[Any, Any, Any], recording: UUID, review: Revie
     return await _served(request, recording, review, "poster")
 
 
-async def _served(request: Request[Any, Any, Any], recording: UUID, review: UUID | None, what: What) -> Stream:
+async def _served(request: Request[Any, Any, Any], recording: UUID, review: UUID | None, what: FootagePart) -> Stream:
     store, address = request.app.state.store, address_of(request)
     asked = ViewingRequest(actor=request.user, recording=recording, review=review, what=what, address=address)
     source = await watching.allowed(store, asked)

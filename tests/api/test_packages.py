@@ -21,7 +21,7 @@ from rich.console import Console
 from backend.core.database import execute, fetch, value
 from backend.core.keys import ALGORITHM, KeyRing, fingerprint
 from backend.proof import checkpoints
-from backend.proof.package import PAYLOAD, SIGNED, TAGS, Checked, opened, verify
+from backend.proof.package import PAYLOAD, SIGNED, TAGS, PackageReport, open_bag, verify
 from backend.reviews import watching
 from mobile_api.cli.verify_package import check
 from tests.api.test_holds import content
@@ -77,12 +77,12 @@ def rebagged(files: Files) -> Files:
     return files
 
 
-def judged(files: Files, path: Path, *trust: str) -> Checked:
-    with opened(zipped(files, path / "package.zip")) as bag:
+def judged(files: Files, path: Path, *trust: str) -> PackageReport:
+    with open_bag(zipped(files, path / "package.zip")) as bag:
         return verify(bag, trust)
 
 
-def said(checked: Checked) -> str:
+def said(checked: PackageReport) -> str:
     return " | ".join(flaw.en for flaw in checked.flaws)
 
 
@@ -93,7 +93,7 @@ async def package(app: Litestar) -> tuple[Files, bytes, str, Someone]:
     footage = await sealed(app, lin, whole)
     review = (await reviewed(wu, footage))["id"]
     assert 206 == (await watch(wu, footage, review, "bytes=0-99")).status_code
-    await watching.ENDINGS.wait()
+    await watching.LATE_WRITES.wait()
     answer = await wu.get(f"/v1/recordings/{footage}/package", review=review)
     assert (200, "application/zip") == (answer.status_code, answer.headers["content-type"])
     return unzipped(answer.content), whole, footage, wu
@@ -106,7 +106,7 @@ async def test_it_proves_the_bytes_the_device_and_who_watched(
     files, whole, footage, wu = package
     seen = judged(files, tmp_path, ours(app))
     assert [] == seen.flaws, said(seen)
-    assert seen.signer
+    assert seen.trusted
     words = " | ".join(sentence.en for sentence in seen.proved)
     assert f"{footage}: 50,000 bytes, SHA-256 {hashlib.sha256(whole).hexdigest()}" in words
     assert "unaltered since" in words
@@ -117,7 +117,7 @@ async def test_it_proves_the_bytes_the_device_and_who_watched(
     assert footage.encode() in files[f"data/index/{footage}.html"]
     assert "核验说明" in files["data/HOW-TO-CHECK.html"].decode()
     untrusted = judged(files, tmp_path)
-    assert ([], False) == (untrusted.flaws, untrusted.signer)
+    assert ([], False) == (untrusted.flaws, untrusted.trusted)
 
 
 async def test_an_unpacked_one_verifies_too(
@@ -127,7 +127,7 @@ async def test_an_unpacked_one_verifies_too(
         path = tmp_path / "bag" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(told)
-    with opened(tmp_path / "bag") as bag:
+    with open_bag(tmp_path / "bag") as bag:
         assert [] == verify(bag, [ours(app)]).flaws
 
 
@@ -178,7 +178,7 @@ async def test_a_byte_flipped_in_the_zip_itself(
     at = whole.index(package[1][20_000:20_050])
     whole[at] ^= 1
     path.write_bytes(bytes(whole))
-    with opened(path) as bag:
+    with open_bag(path) as bag:
         seen = verify(bag, [ours(app)])
     assert "was altered" in said(seen)
 
@@ -225,7 +225,7 @@ async def test_keys_swapped_inside(package: tuple[Files, bytes, str, Someone], a
     files["data/package.json"] = json.dumps(about).encode()
     files = signed_again(files, ring)
     alone = judged(files, tmp_path)
-    assert ([], False) == (alone.flaws, alone.signer), said(alone)
+    assert ([], False) == (alone.flaws, alone.trusted), said(alone)
     trusted = judged(files, tmp_path, ours(app))
     assert "no key in the package has the fingerprint" in said(trusted)
 
@@ -364,7 +364,7 @@ async def test_the_journal_has_who_took_it(app: Litestar) -> None:
     refused(await wu.get(f"/v1/recordings/{footage}/package"), 403, "review_needed")
     review = (await reviewed(wu, footage))["id"]
     assert 200 == (await wu.get(f"/v1/recordings/{footage}/package", review=review)).status_code
-    await watching.ENDINGS.wait()
+    await watching.LATE_WRITES.wait()
     sql = "SELECT verb, outcome FROM journal WHERE $1 = ANY (subjects) AND actor = $2 AND entry_id IS NULL ORDER BY seq"
     told = [tuple(row) for row in await fetch(sql, UUID(footage), wu.id)]
     assert [("recordings/view", "denied"), ("packages/export", "done"), ("packages/exported", "done")] == told
@@ -403,7 +403,7 @@ async def test_bytes_that_are_not_those_sealed_break_it_off(app: Litestar) -> No
             await wu.get(f"/v1/recordings/{footage}/package", review=review)
     finally:
         await execute(change, UUID(footage), row["object_key"], row["version"])
-    await watching.ENDINGS.wait()
+    await watching.LATE_WRITES.wait()
     whole = "SELECT convert_from(entry, 'UTF8')::json->'facts'->>'whole' FROM journal WHERE verb = 'packages/exported' AND $1 = ANY (subjects)"  # noqa: E501
     assert "false" == await value(whole, UUID(footage))
 

@@ -22,8 +22,9 @@ from backend.core.database import DB
 from backend.core.keys import ALGORITHM, KeyRing, fingerprint
 from backend.core.settings import Settings
 from backend.proof import checkpoints
+from backend.proof.tree import leaf_hash
 from backend.proof.trust import KeySet
-from backend.proof.verifying import Verified, verify
+from backend.proof.verifying import JournalReport, verify
 from migrations.apply import migrate
 from mobile_api.stores import store_of
 from storage.evidence_store import EvidenceStore, ObjectLocked
@@ -51,7 +52,7 @@ class Witness:
     def trust(self) -> str:
         return fingerprint(self.ring.public()[-1])
 
-    async def look(self, *trust: str) -> Verified:
+    async def look(self, *trust: str) -> JournalReport:
         async with instead(str(self.settings.database_url)):
             return await verify(self.store, self.known, trust or [self.trust], lambda done, total: None)
 
@@ -292,15 +293,15 @@ async def forge(witness: Witness, ring: KeyRing) -> None:
 
 async def forged(ring: KeyRing, until: int) -> None:
     last = await database.first(checkpoints.LAST)
-    after = checkpoints.position(last) if last else checkpoints.Position()
+    after = journal.position(last) if last else journal.Position()
     found = await database.fetch("SELECT * FROM journal WHERE seq > $1 AND seq <= $2 ORDER BY seq", after.seq, until)
-    leaves = [(row["seq"], checkpoints.leaf(row["entry"])) for row in found]
+    leaves = [(row["seq"], leaf_hash(row["entry"])) for row in found]
     now = datetime.now(UTC)
-    claims = checkpoints._claims(last, after, checkpoints.position(found[-1]), leaves, now)
+    claims = checkpoints._claims(last, after, journal.position(found[-1]), leaves, now)
     signed = ring.sign(checkpoints.msgspec.to_builtins(claims), checkpoints.TYPE)
     await database.execute(
-        checkpoints.DECIDE, claims.number, claims.last.epoch, claims.last.xid, claims.last.seq, claims.rows,
-        claims.total, now, signed, checkpoints.packed(leaves),
+        checkpoints.INSERT, claims.number, claims.last.epoch, claims.last.xid, claims.last.seq, claims.rows,
+        claims.total, now, signed, checkpoints.pack_leaves(leaves),
     )  # fmt: skip
 
 
@@ -339,12 +340,12 @@ async def test_a_checkpoint_is_due_by_time_or_by_number(apart: Witness) -> None:
 async def test_a_worker_killed_before_the_store_had_it(apart: Witness) -> None:
     """What was signed is taken there by the next one, and no second history is signed."""
     async with instead(str(apart.settings.database_url)):
-        assert 2 == await checkpoints._decide(apart.ring, datetime.now(UTC), True)
+        assert 2 == await checkpoints._sign_next(apart.ring, datetime.now(UTC), True)
     seen = await apart.look()
     assert ([], ROWS + 2) == (seen.flaws, seen.proved)
     async with instead(str(apart.settings.database_url)):
-        assert 1 == await checkpoints.follow(apart.store, datetime.now(UTC))
-        assert 0 == await checkpoints.follow(apart.store, datetime.now(UTC))
+        assert 1 == await checkpoints.copy_to_store(apart.store, datetime.now(UTC))
+        assert 0 == await checkpoints.copy_to_store(apart.store, datetime.now(UTC))
     assert [] == (await apart.look()).flaws
 
 
@@ -397,11 +398,11 @@ async def test_a_transaction_under_way_holds_later_rows_back(apart: Witness) -> 
 
 def test_an_endorsement_by_a_stranger_counts_for_nothing(tmp_path: Path) -> None:
     """A key set in which a stranger's key says that ours vouches for it."""
-    from backend.proof.trust import trusted
+    from backend.proof.trust import trusted_keys
 
     ours, theirs = KeyRing(tmp_path / "ours", "evidence"), KeyRing(tmp_path / "theirs", "evidence")
     claims = {"keys": [fingerprint(ours.public()[0]), fingerprint(theirs.public()[0])]}
     kid, key = theirs.newest()
     token = jwt.encode(claims, key, algorithm=ALGORITHM, headers={"kid": kid, "typ": "fujing-key+jwt"})
     known = KeySet(keys=[*ours.public(), *theirs.public()], endorsements=[token])
-    assert list(trusted(known, [fingerprint(ours.public()[0])])) == [ours.newest()[0]]
+    assert list(trusted_keys(known, [fingerprint(ours.public()[0])])) == [ours.newest()[0]]

@@ -51,7 +51,7 @@ SELECT gen_random_uuid(), $1, 2, 'grant', $2, now() - interval '1 second', 'x'
 
 async def lines(recording: Any) -> list[dict[str, Any]]:
     """What the journal has of views of this footage."""
-    await watching.ENDINGS.wait()
+    await watching.LATE_WRITES.wait()
     return [msgspec.json.decode(row["entry"]) for row in await fetch(VIEWS, UUID(str(recording)))]
 
 
@@ -239,7 +239,7 @@ async def test_a_view_for_a_complaint_is_told_once_it_is_concluded(app: Litestar
     review = await opened(wu, footage, purpose="complaint", number=complaint)
     assert review["tasked"]
     assert 200 == (await watch(wu, footage, review["id"])).status_code
-    await watching.ENDINGS.wait()
+    await watching.LATE_WRITES.wait()
     assert [] == (await lin.get("/v1/me/record")).json()["viewings"]
     ended = {"complaint": complaint, "version": 1, "words": "不属实", "outcome": "unfounded"}
     recorded(await wu.post("/v1/complaints/conclude", **ended))
@@ -321,7 +321,7 @@ async def test_the_journal_of_one_recording(app: Litestar) -> None:
     review = (await opened(wu, footage, purpose="complaint", number=complaint))["id"]
     refused(await watch(wu, footage), 403, "review_needed")
     assert 206 == (await watch(wu, footage, review, "bytes=0-9")).status_code
-    await watching.ENDINGS.wait()
+    await watching.LATE_WRITES.wait()
     told = (await wu.get(f"/v1/recordings/{footage}/journal", limit=3)).json()
     more = (await wu.get(f"/v1/recordings/{footage}/journal", cursor=told["next"])).json()
     verbs = [(line["verb"], line["outcome"]) for line in [*told["items"], *more["items"]]]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from backend.core.journal import Line, canonical, utc
 from backend.core.write_path import digest
-from backend.proof.tree import leaf
+from backend.proof.tree import leaf_hash
 
 AT = datetime(2026, 3, 1, 0, 0, 1, 500000, tzinfo=UTC)
 LIN = UUID("0192f0c1-5d2e-7a31-8a5e-6f0e4f6f0001")
@@ -59,7 +59,7 @@ def test_a_leaf_has_always_been_this() -> None:
     """The hash of the least row under a checkpoint, as docs/journal.md tells strangers."""
     page = (Path(__file__).parents[2] / "docs" / "journal.md").read_text(encoding="utf-8")
     line, told = VECTORS["the least"]
-    hashed = leaf(canonical(line)).hex()
+    hashed = leaf_hash(canonical(line)).hex()
     assert "40d0a16b7e42d4c30939525de92fe9e95d06f0d2ac3c58a56b0a087a5bde2296" == hashed
     assert told.decode() in page
     assert hashed in page

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.proof.tree import head_of, inclusion, leaf, root
+from backend.proof.tree import inclusion_path, leaf_hash, root, root_from_path
 
 # From the tests of certificate-transparency (google/certificate-transparency, merkletree).
 DATA = [bytes.fromhex(text) for text in (
@@ -36,7 +36,7 @@ def by_definition(data: list[bytes]) -> bytes:
 
 @pytest.mark.parametrize("size", range(1, 9))
 def test_heads_are_those_of_certificate_transparency(size: int) -> None:
-    assert HEADS[size - 1] == root([leaf(each) for each in DATA[:size]]).hex()
+    assert HEADS[size - 1] == root([leaf_hash(each) for each in DATA[:size]]).hex()
 
 
 def test_the_head_of_nothing() -> None:
@@ -45,21 +45,21 @@ def test_the_head_of_nothing() -> None:
 
 @given(st.lists(st.binary(max_size=3), max_size=70))
 def test_heads_are_as_defined(data: list[bytes]) -> None:
-    assert by_definition(data) == root([leaf(each) for each in data])
+    assert by_definition(data) == root([leaf_hash(each) for each in data])
 
 
 @given(st.integers(1, 70), st.data())
 def test_every_leaf_leads_to_the_head_and_no_other_does(size: int, data: st.DataObject) -> None:
-    leaves = [leaf(bytes([number])) for number in range(size)]
+    leaves = [leaf_hash(bytes([number])) for number in range(size)]
     index = data.draw(st.integers(0, size - 1))
-    path = inclusion(leaves, index)
-    assert root(leaves) == head_of(leaves[index], index, size, path)
-    assert root(leaves) != head_of(leaf(b"another"), index, size, path)
-    assert head_of(leaves[index], index, size, [*path, leaf(b"more")]) is None
-    assert size == 1 or head_of(leaves[index], index, size, path[1:]) is None
-    assert head_of(leaves[index], size, size, path) is None
+    path = inclusion_path(leaves, index)
+    assert root(leaves) == root_from_path(leaves[index], index, size, path)
+    assert root(leaves) != root_from_path(leaf_hash(b"another"), index, size, path)
+    assert root_from_path(leaves[index], index, size, [*path, leaf_hash(b"more")]) is None
+    assert size == 1 or root_from_path(leaves[index], index, size, path[1:]) is None
+    assert root_from_path(leaves[index], size, size, path) is None
 
 
 def test_a_leaf_that_is_not_there_has_no_way() -> None:
     with pytest.raises(IndexError):
-        inclusion([leaf(b"")], 1)
+        inclusion_path([leaf_hash(b"")], 1)

@@ -12,7 +12,7 @@ import msgspec
 
 from backend.core.database import Record, fetch, value
 from backend.evidence.sealing import RECEIPT_TYPE
-from backend.proof.trust import BadSignature, Jwk, KeySet, by_kid, read, trusted
+from backend.proof.trust import BadSignature, Jwk, KeySet, by_kid, claims_of, trusted_keys
 from backend.proof.verifying import Flaw
 from storage.evidence_store import EvidenceStore, ObjectUnknown
 
@@ -48,7 +48,7 @@ async def audit(
 
     `progress` is called with the number done and the total.
     """
-    keys = trusted(known, fingerprints) if fingerprints else by_kid(known.keys)
+    keys = trusted_keys(known, fingerprints) if fingerprints else by_kid(known.keys)
     flaws = [Flaw(code="upload_missing", seq=row["seq"], what=str(row["id"])) for row in await fetch(WITHOUT_ROW, PAGE)]
     total, done = await value("SELECT count(*) FROM upload WHERE state = 'sealed'"), 0
     last: UUID | None = None
@@ -70,7 +70,7 @@ def _flaws_of_row(row: Record, keys: Mapping[str, Jwk]) -> list[Flaw]:
     elif _seal_of(row) != Seal(row["sha256"], row["bytes"], row["version"]):
         flaws.append(Flaw(code="seal_columns", what=upload))
     try:
-        claims = read(row["receipt"], keys, RECEIPT_TYPE)
+        claims = claims_of(row["receipt"], keys, RECEIPT_TYPE)
     except BadSignature:
         claims = {}
     if [claims.get(name) for name in ("id", "sha256", "bytes")] != [upload, row["sha256"], row["bytes"]]:
