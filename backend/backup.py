@@ -1,15 +1,16 @@
-"""A whole house in a folder, and back: the database, the keys, and every sealed byte that it names.
+"""Back up the database, the keys and every sealed file into a folder, and restore them from it.
 
-Guarantees: the database and the files beside it are of one moment; a file is there whole, with the digest that was
-signed for, or is told as missing; a backup made again into the same folder copies only what is new, and one that is
-killed leaves the one before it usable. Restored, each file is locked again as long as before, and its new place in the
-store stands in the journal. What was not sealed is in no backup: whoever recorded it still has it (R.14, ADR 9).
+Guarantees: the list of files is of the same moment as the database. Each file in a backup is complete and has the
+digest that was signed for; otherwise it is listed as missing. A second backup into the same folder copies only what is
+new. A backup that is killed leaves the one before it usable. After a restore each file is locked until the same time as
+before, and its new version in the store is in the journal. Files that were not sealed are in no backup, because the
+devices keep them until they are sealed (R.14, ADR 9).
 
-    manifest.json           when, of which schema, how much, what was missing; written last, it names the other two
-    database-MOMENT.dump    pg_dump's own format
-    objects-MOMENT.jsonl    each file: its key in the store, SHA-256, size, lock, hold
-    objects/KEY             its bytes
-    secrets/                the keys: whoever has them signs as this house
+    manifest.json           time, schema, counts, what was missing; written last; names the next two files
+    database-MOMENT.dump    the database in pg_dump's custom format
+    objects-MOMENT.jsonl    one line for each file: its key in the store, SHA-256, size, lock, hold
+    objects/KEY             the bytes of the file
+    secrets/                the keys; whoever has them can sign as this server
 """
 
 import asyncio
@@ -19,7 +20,7 @@ import shutil
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import get_args
+from typing import NamedTuple, get_args
 from urllib.parse import unquote, urlsplit, urlunsplit
 from uuid import UUID
 
@@ -37,9 +38,9 @@ from storage.evidence_store import EvidenceStore, ObjectUnknown
 from storage.private_files import make_private, write_private
 
 FORMAT = 1
-MANIFEST, DUMP, LISTED = "manifest.json", "database-{}.dump", "objects-{}.jsonl"
-BLOCK = 1024 * 1024
-LANES = 4
+MANIFEST, DUMP, OBJECTS = "manifest.json", "database-{}.dump", "objects-{}.jsonl"
+BLOCK = 1024 * 1024  # bytes
+LANES = 4  # files copied at the same time
 SEALED = """
 SELECT u.id, u.object_key, u.version, u.sha256, u.bytes, u.media_type, u.locked_until, u.legal_hold, r.poster_version
 FROM upload u LEFT JOIN recording r ON r.id = u.id
@@ -47,7 +48,7 @@ WHERE u.state = 'sealed' AND u.disposed_at IS NULL ORDER BY u.id
 """
 CHECKPOINTS = "SELECT number, signed, version, leaves_version FROM checkpoint WHERE version IS NOT NULL ORDER BY number"
 UNSEALED = "SELECT count(*) FROM upload WHERE state IN ('declared', 'receiving', 'received', 'mismatch')"
-MOVED = {
+NEW_VERSION = {
     "upload": "UPDATE upload SET version = $2 WHERE id = $1 RETURNING organ",
     "poster": "UPDATE recording SET poster_version = $2 WHERE id = $1 RETURNING organ",
 }
@@ -55,12 +56,15 @@ Progress = Callable[[int, int], None]
 
 
 class BackupError(Exception):
-    """It cannot be done; the text says what to do."""
+    """The backup or restore is not possible. The text says what to do."""
 
 
-class Kept(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One file. `of`: upload, poster, or a checkpoint's signed or leaves; `id`: the upload's, or the checkpoint's
-    number. `version` is that of the store it came from."""
+class BackupFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One file of a backup.
+
+    `of`: upload, poster, signed or leaves; the last two are the files of a checkpoint. `id`: of the upload, or the
+    number of the checkpoint. `version`: in the store that it was copied from. `bytes`: -1 while it is not known.
+    """
 
     of: str
     id: str
@@ -74,7 +78,11 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """What a backup holds. `dump` and `listed` are names of files; `missing` the keys that the store did not have."""
+    """What a backup holds.
+
+    `dump`, `listed`: names of the two files beside it. `missing`: keys that the store did not have. `files`, `bytes`:
+    totals. `unsealed`: uploads that were not sealed yet.
+    """
 
     format: int
     at: datetime
@@ -87,190 +95,213 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     unsealed: int
 
 
-class Done(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of it. `missing`: the keys of files that are not there, or not whole; `copied`: how many were."""
+class BackupResult(msgspec.Struct, frozen=True, kw_only=True):
+    """The result of a backup or a restore. `copied`: number of files; `missing`: keys of absent or damaged files."""
 
     manifest: Manifest
     copied: int
     missing: list[str]
 
 
-# -- out
+# -- back up
 
 
-async def back_up(settings: Settings, store: EvidenceStore, folder: Path, progress: Progress) -> Done:
-    """The house of these settings into `folder`. Raises BackupError."""
+async def back_up(settings: Settings, store: EvidenceStore, folder: Path, progress: Progress) -> BackupResult:
+    """Back up into `folder`. `progress` is called with files done and files in all. Raises BackupError."""
     make_private(folder)
-    connection = await asyncpg.connect(_owner(settings))
-    try:
-        async with connection.transaction(isolation="repeatable_read", readonly=True):
-            snapshot = await connection.fetchval("SELECT pg_export_snapshot()")
-            at = datetime.now(UTC)
-            dump, listed = (name.format(at.strftime("%Y%m%dT%H%M%S%f")) for name in (DUMP, LISTED))
-            await _dump(_owner(settings), folder / dump, snapshot)
-            wanted = list(_uploads(await connection.fetch(SEALED))) + list(
-                _checkpoints(await connection.fetch(CHECKPOINTS))
-            )
-            unsealed = await connection.fetchval(UNSEALED)
-            schema = await connection.fetchval("SELECT max(name) FROM migration")
-    finally:
-        await connection.close()
+    at = datetime.now(UTC)
+    dump, listed = (name.format(at.strftime("%Y%m%dT%H%M%S%f")) for name in (DUMP, OBJECTS))
+    snapshot = await _dump_database(_owner(settings), folder / dump)
     _copy_keys(settings.secrets_dir, folder / "secrets")
-    before = _manifest(folder) if (folder / MANIFEST).exists() else None
-    known = {each.key: each for each in (_listed(folder, before) if before is not None else ())}
-    kept, copied, missing = await _copied_out(store, folder, wanted, known, progress)
-    _write(folder / listed, b"".join(msgspec.json.encode(each) + b"\n" for each in kept))
+    before = _read_manifest(folder) if (folder / MANIFEST).exists() else None
+    known = {file.key: file for file in (_read_list(folder, before) if before is not None else ())}
+    files, copied, missing = await _copy_files_out(store, folder, snapshot.files, known, progress)
+    _write(folder / listed, b"".join(msgspec.json.encode(file) + b"\n" for file in files))
     manifest = Manifest(
-        format=FORMAT, at=at, dump=dump, listed=listed, missing=missing, schema=schema, files=len(kept),
-        bytes=sum(each.bytes for each in kept), unsealed=unsealed,
+        format=FORMAT, at=at, dump=dump, listed=listed, missing=missing, schema=snapshot.schema, files=len(files),
+        bytes=sum(file.bytes for file in files), unsealed=snapshot.unsealed,
     )  # fmt: skip
     _write(folder / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest), indent=2))
-    _forget_others(folder, manifest)
-    return Done(manifest=manifest, copied=copied, missing=missing)
+    _remove_older(folder, manifest)
+    return BackupResult(manifest=manifest, copied=copied, missing=missing)
 
 
-def _uploads(rows: Iterable[asyncpg.Record]) -> Iterator[Kept]:
+class _Snapshot(NamedTuple):
+    """What the database says at the moment of the dump: the sealed files, the number of others, the schema."""
+
+    files: list[BackupFile]
+    unsealed: int
+    schema: str
+
+
+async def _dump_database(owner: str, path: Path) -> _Snapshot:
+    """Dump the database to `path`, and read at the same moment which files belong to it."""
+    connection = await asyncpg.connect(owner)
+    try:
+        async with connection.transaction(isolation="repeatable_read", readonly=True):
+            await _dump(owner, path, await connection.fetchval("SELECT pg_export_snapshot()"))
+            uploads, checkpoints = await connection.fetch(SEALED), await connection.fetch(CHECKPOINTS)
+            return _Snapshot(
+                files=[*_upload_files(uploads), *_checkpoint_files(checkpoints)],
+                unsealed=await connection.fetchval(UNSEALED),
+                schema=await connection.fetchval("SELECT max(name) FROM migration"),
+            )
+    finally:
+        await connection.close()
+
+
+def _upload_files(rows: Iterable[asyncpg.Record]) -> Iterator[BackupFile]:
     for row in rows:
         common = {"id": str(row["id"]), "locked_until": row["locked_until"]}
-        yield Kept(
+        yield BackupFile(
             of="upload", key=row["object_key"], version=row["version"], media_type=row["media_type"],
             sha256=row["sha256"], bytes=row["bytes"], hold=row["legal_hold"], **common,
         )  # fmt: skip
         if row["poster_version"] is not None:
             key, version = poster_key(row["id"]), row["poster_version"]
-            yield Kept(of="poster", key=key, version=version, media_type="image/jpeg", **common)
+            yield BackupFile(of="poster", key=key, version=version, media_type="image/jpeg", **common)
 
 
-def _checkpoints(rows: Iterable[asyncpg.Record]) -> Iterator[Kept]:
+def _checkpoint_files(rows: Iterable[asyncpg.Record]) -> Iterator[BackupFile]:
     for row in rows:
         for of, ending, version in (("signed", SIGNED, "version"), ("leaves", LEAVES, "leaves_version")):
-            yield Kept(
+            yield BackupFile(
                 of=of, id=str(row["number"]), key=key_of(row["number"], row["signed"], ending), version=row[version],
                 media_type="application/jwt" if of == "signed" else "application/octet-stream",
             )  # fmt: skip
 
 
-async def _copied_out(
-    store: EvidenceStore, folder: Path, wanted: list[Kept], known: dict[str, Kept], progress: Progress
-) -> tuple[list[Kept], int, list[str]]:
-    kept, missing, copied, done = [], [], 0, 0
+async def _copy_files_out(
+    store: EvidenceStore, folder: Path, wanted: list[BackupFile], known: dict[str, BackupFile], progress: Progress
+) -> tuple[list[BackupFile], int, list[str]]:
+    """Copy the wanted files from the store, except those that the folder has from the backup before (`known`).
 
-    async def copy(each: Kept) -> None:
+    Returns all files that the folder has now, how many were copied, and the keys of the missing ones.
+    """
+    present, missing, copied, done = [], [], 0, 0
+
+    async def copy(file: BackupFile) -> None:
         nonlocal copied, done
-        path, before = place_of(folder, each), known.get(each.key)
-        if before is not None and before.version == each.version and path.is_file() and _size(path) == before.bytes:
-            kept.append(msgspec.structs.replace(each, sha256=before.sha256, bytes=before.bytes))
+        path, before = path_of(folder, file), known.get(file.key)
+        if before is not None and before.version == file.version and path.is_file() and _size(path) == before.bytes:
+            present.append(msgspec.structs.replace(file, sha256=before.sha256, bytes=before.bytes))
         else:
             try:
-                kept.append(await _copy_out(store, each, path))
+                present.append(await _copy_out(store, file, path))
                 copied += 1
-            except (ObjectUnknown, _Differs):
-                missing.append(each.key)
+            except (ObjectUnknown, _DigestDiffers):
+                missing.append(file.key)
         done += 1
         progress(done, len(wanted))
 
-    await _each(wanted, copy)
-    return sorted(kept, key=lambda each: each.key), copied, sorted(missing)
+    await _in_lanes(wanted, copy)
+    return sorted(present, key=lambda file: file.key), copied, sorted(missing)
 
 
-class _Differs(Exception):
-    """The bytes are not those that were signed for."""
+class _DigestDiffers(Exception):
+    """The store returned other bytes than were signed for."""
 
 
-async def _copy_out(store: EvidenceStore, each: Kept, path: Path) -> Kept:
-    """The file whole, with its digest, under its own name only then."""
+async def _copy_out(store: EvidenceStore, source: BackupFile, path: Path) -> BackupFile:
+    """Copy one file from the store. It gets its final name only when it is complete and its digest is right."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    size = each.bytes if each.bytes >= 0 else len(await store.read(each.key, each.version))
+    size = source.bytes if source.bytes >= 0 else len(await store.read(source.key, source.version))
     draft, digest = path.with_name(f"{path.name}.part"), hashlib.sha256()
     with draft.open("wb") as file:
-        async for block in store.stream(each.key, each.version, 0, size, BLOCK):
+        async for block in store.stream(source.key, source.version, 0, size, BLOCK):
             digest.update(block)
             await asyncio.to_thread(file.write, block)
         file.flush()
         await asyncio.to_thread(os.fsync, file.fileno())
-    found = digest.hexdigest()
-    if each.sha256 not in ("", found):
+    sha256 = digest.hexdigest()
+    if source.sha256 not in ("", sha256):
         draft.unlink()
-        raise _Differs
+        raise _DigestDiffers
     draft.replace(path)
-    return msgspec.structs.replace(each, sha256=found, bytes=size)
+    return msgspec.structs.replace(source, sha256=sha256, bytes=size)
 
 
-# -- back
+# -- restore
 
 
 async def restore(
     settings: Settings, store: EvidenceStore, folder: Path, migrate: Callable[[], Awaitable[None]], progress: Progress
-) -> Done:
-    """The house of `folder` into an empty place. `migrate` brings the schema up to date. Raises BackupError."""
-    manifest = _manifest(folder)
+) -> BackupResult:
+    """Restore the backup in `folder` into an empty database. `migrate` updates its schema. Raises BackupError."""
+    manifest = _read_manifest(folder)
     owner = _owner(settings)
     await _must_be_empty(owner, settings.secrets_dir)
     await store.prepare()
     await store.prove_lock()
-    placed, missing = await _put_back(store, folder, _listed(folder, manifest), progress)
+    restored, missing = await _copy_files_back(store, folder, _read_list(folder, manifest), progress)
     _copy_keys(folder / "secrets", settings.secrets_dir)
     await _load(owner, folder / manifest.dump)
     await migrate()
     async with opened(owner, size=1), tx():
         await execute("ALTER TABLE checkpoint DISABLE TRIGGER checkpoint_no_change")
-        for each in placed:
-            await _note(each)
+        for file in restored:
+            await _record_version(file)
         await execute("ALTER TABLE checkpoint ENABLE TRIGGER checkpoint_no_change")
-    return Done(manifest=manifest, copied=len(placed), missing=sorted([*missing, *manifest.missing]))
+    return BackupResult(manifest=manifest, copied=len(restored), missing=sorted([*missing, *manifest.missing]))
 
 
-async def _put_back(
-    store: EvidenceStore, folder: Path, listed: list[Kept], progress: Progress
-) -> tuple[list[Kept], list[str]]:
-    placed, missing, done, now = [], [], 0, datetime.now(UTC)
+async def _copy_files_back(
+    store: EvidenceStore, folder: Path, listed: list[BackupFile], progress: Progress
+) -> tuple[list[BackupFile], list[str]]:
+    """Put the files into the store. Returns them with their new versions, and the keys of the missing ones."""
+    restored, missing, done = [], [], 0
 
-    async def put(each: Kept) -> None:
+    async def put(file: BackupFile) -> None:
         nonlocal done
-        path = place_of(folder, each)
-        if path.is_file() and await asyncio.to_thread(_digest, path) == (each.sha256, each.bytes):
-            version = (
-                await _there_already(store, each) or (await store.put_file(each.key, path, each.media_type)).version
-            )
-            if each.locked_until is not None and each.locked_until > now:
-                await store.lock(each.key, version, each.locked_until)
-            if each.hold:
-                await store.hold(each.key, version, True)
-            placed.append(msgspec.structs.replace(each, version=version))
+        path = path_of(folder, file)
+        if path.is_file() and await asyncio.to_thread(_digest, path) == (file.sha256, file.bytes):
+            restored.append(msgspec.structs.replace(file, version=await _put_back(store, file, path)))
         else:
-            missing.append(each.key)
+            missing.append(file.key)
         done += 1
         progress(done, len(listed))
 
-    await _each(listed, put)
-    return sorted(placed, key=lambda each: each.key), sorted(missing)
+    await _in_lanes(listed, put)
+    return sorted(restored, key=lambda file: file.key), sorted(missing)
 
 
-async def _there_already(store: EvidenceStore, each: Kept) -> str | None:
-    """The version that an earlier attempt put there."""
+async def _put_back(store: EvidenceStore, file: BackupFile, path: Path) -> str:
+    """Put one file into the store, lock it and hold it as before. Returns its version."""
+    version = await _version_of_earlier_attempt(store, file)
+    if version is None:
+        version = (await store.put_file(file.key, path, file.media_type)).version
+    if file.locked_until is not None and file.locked_until > datetime.now(UTC):
+        await store.lock(file.key, version, file.locked_until)
+    if file.hold:
+        await store.hold(file.key, version, True)
+    return version
+
+
+async def _version_of_earlier_attempt(store: EvidenceStore, file: BackupFile) -> str | None:
+    """The version that an earlier, interrupted restore put into the store; None if there is none."""
     try:
-        found = await store.find(each.key)
-        same = await store.digest(found.key, found.version) == (each.sha256, each.bytes)
+        newest = await store.find(file.key)
+        same = await store.digest(newest.key, newest.version) == (file.sha256, file.bytes)
     except ObjectUnknown:
         return None
-    return found.version if same else None
+    return newest.version if same else None
 
 
-async def _note(each: Kept) -> None:
-    """Where the store has it now."""
-    if each.of in MOVED:
-        organ = await value(MOVED[each.of], UUID(each.id), each.version)
-        if each.of == "upload":
-            facts = {"sha256": each.sha256, "bytes": each.bytes, "version": each.version}
+async def _record_version(file: BackupFile) -> None:
+    """Write the new version of a file into the database, and for an upload into the journal."""
+    if file.of in NEW_VERSION:
+        organ = await value(NEW_VERSION[file.of], UUID(file.id), file.version)
+        if file.of == "upload":
+            facts = {"sha256": file.sha256, "bytes": file.bytes, "version": file.version}
             await journal.append(
                 journal.Line(
                     at=datetime.now(UTC), verb="evidence/restore", outcome="done", organ=organ,
-                    subjects=[UUID(each.id)], facts=facts,
+                    subjects=[UUID(file.id)], facts=facts,
                 )
             )  # fmt: skip
         return
-    column = "version" if each.of == "signed" else "leaves_version"
-    await execute(f"UPDATE checkpoint SET {column} = $2 WHERE number = $1", int(each.id), each.version)  # noqa: S608
+    column = "version" if file.of == "signed" else "leaves_version"
+    await execute(f"UPDATE checkpoint SET {column} = $2 WHERE number = $1", int(file.id), file.version)  # noqa: S608
 
 
 async def _must_be_empty(owner: str, secrets: Path) -> None:
@@ -284,19 +315,20 @@ async def _must_be_empty(owner: str, secrets: Path) -> None:
         raise BackupError(f"{secrets} has evidence keys of its own: name an empty FUJING_DATA_DIR to restore into.")
 
 
-# -- pieces
+# -- shared
 
 
-def place_of(folder: Path, each: Kept) -> Path:
-    return folder / "objects" / each.key
+def path_of(folder: Path, file: BackupFile) -> Path:
+    """The path of a file inside a backup."""
+    return folder / "objects" / file.key
 
 
-def _listed(folder: Path, manifest: Manifest) -> list[Kept]:
+def _read_list(folder: Path, manifest: Manifest) -> list[BackupFile]:
     lines = (folder / manifest.listed).read_bytes().splitlines()
-    return [msgspec.json.decode(line, type=Kept) for line in lines]
+    return [msgspec.json.decode(line, type=BackupFile) for line in lines]
 
 
-def _manifest(folder: Path) -> Manifest:
+def _read_manifest(folder: Path) -> Manifest:
     try:
         manifest = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
     except (OSError, msgspec.MsgspecError):
@@ -306,21 +338,22 @@ def _manifest(folder: Path) -> Manifest:
     return manifest
 
 
-def _forget_others(folder: Path, manifest: Manifest) -> None:
-    """Dumps and lists of backups before, and of ones that were killed."""
-    for path in (*folder.glob(DUMP.format("*")), *folder.glob(LISTED.format("*"))):
+def _remove_older(folder: Path, manifest: Manifest) -> None:
+    """Remove the dumps and lists of earlier backups, and of backups that were killed."""
+    for path in (*folder.glob(DUMP.format("*")), *folder.glob(OBJECTS.format("*"))):
         if path.name not in (manifest.dump, manifest.listed):
             path.unlink()
 
 
 def _copy_keys(source: Path, target: Path) -> None:
-    """The keys of every purpose; what the embedded servers know each other by is of their place, and stays."""
+    """Copy the keys of every purpose. The passwords of the embedded servers are not copied: each server has its own."""
     for purpose in get_args(KeyPurpose):
         for path in sorted((source / purpose).iterdir()):
             write_private(target / purpose / path.name, path.read_bytes())
 
 
 def _write(path: Path, content: bytes) -> None:
+    """Write a file that has its final name only when it is complete."""
     draft = path.with_name(f"{path.name}.new")
     draft.write_bytes(content)
     draft.replace(path)
@@ -335,13 +368,13 @@ def _size(path: Path) -> int:
     return path.stat().st_size
 
 
-async def _each(items: Iterable[Kept], work: Callable[[Kept], Awaitable[None]]) -> None:
-    """A few at a time; the first failure ends it."""
-    waiting = iter(items)
+async def _in_lanes(files: Iterable[BackupFile], work: Callable[[BackupFile], Awaitable[None]]) -> None:
+    """Work on `LANES` files at a time. The first failure ends all."""
+    waiting = iter(files)
 
     async def lane() -> None:
-        for each in waiting:
-            await work(each)
+        for file in waiting:
+            await work(file)
 
     async with asyncio.TaskGroup() as lanes:
         for _ in range(LANES):
@@ -369,26 +402,26 @@ async def _load(url: str, path: Path) -> None:
 
 
 async def _run(name: str, url: str, *words: str) -> None:
-    """PostgreSQL's own program; the password is in its environment, where other users do not see it."""
+    """Run a program of PostgreSQL. The password goes into its environment, where other users cannot see it."""
     parts = urlsplit(url)
     address = urlunsplit(parts._replace(netloc=parts.netloc.replace(f":{parts.password}@", "@", 1)))
     process = await asyncio.create_subprocess_exec(
         _program(name), f"--dbname={address}", *words, stderr=asyncio.subprocess.PIPE,
         env={**os.environ, "PGPASSWORD": unquote(parts.password or "")},
     )  # fmt: skip
-    _, said = await process.communicate()
+    _, errors = await process.communicate()
     if process.returncode:
-        raise BackupError(f"{name} failed: {said.decode(errors='replace').strip()[:500]}")
+        raise BackupError(f"{name} failed: {errors.decode(errors='replace').strip()[:500]}")
 
 
 def _program(name: str) -> str:
-    """The embedded server's, which reads every older one; else the system's."""
+    """The path of a PostgreSQL program: the embedded one, which reads all older versions, else the system's."""
     from storage.embedded.postgres import postgres_binaries
 
     try:
         return str(postgres_binaries() / name)
     except EmbeddedError:
-        found = shutil.which(name)
-        if found is None:
+        path = shutil.which(name)
+        if path is None:
             raise BackupError(f"{name} is not installed: it comes with PostgreSQL's client programs.") from None
-        return found
+        return path

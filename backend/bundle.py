@@ -1,11 +1,12 @@
-"""What a phone needs at the start of a shift, in one answer.
+"""The start-of-shift bundle: what a phone needs at the start of a shift, in one answer.
 
-Guarantees: one's own record and nothing of others but what everybody signed in may know of officers (directory.py),
-and who leads or is led by oneself; bounded, and under 64 KB compressed for a station of 200.
+Guarantees: it holds the person's own data. Of others it holds only what everybody who is signed in may know of officers
+(people/directory.py), and who leads or is led by the person. Every list has an upper limit. For a station of 200 it is
+under 64 KB compressed.
 """
 
 from datetime import date, datetime
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Literal
 from uuid import UUID
 
 import msgspec
@@ -13,136 +14,183 @@ import msgspec
 from backend.activities import duty_check
 from backend.activities.schemas import CaseKind
 from backend.core.database import fetch, first
+from backend.core.described import (
+    Badge,
+    BeganAt,
+    EndedAt,
+    InForce,
+    OrganCode,
+    OrganName,
+    PersonId,
+    PersonName,
+)
+from backend.core.paging import as_row
 from backend.core.verb import Actor, Role
 from backend.core.wire import Moment
 from backend.law.catalogue import law
 from backend.people import directory
 from backend.people.directory import IN_SERVICE
 
-T = TypeVar("T", bound=msgspec.Struct)
-SHIFTS, UPLOADS, OFFICERS, PLANS = 5, 200, 1000, 50  # the most of each
+SHIFTS, UPLOADS, OFFICERS, PLANS = 5, 200, 1000, 50  # upper limits of the lists
 
 
-class Organ(msgspec.Struct, frozen=True, kw_only=True):
-    """An organ (公安机关) by code and name."""
+DutyTypeCode = Annotated[
+    str,
+    msgspec.Meta(
+        description="kind of duty: patrol 巡逻, post 值守, window 窗口, watch 值班, standby 备勤, event 活动安保"
+    ),
+]
+OwnCaseNumber = Annotated[str, msgspec.Meta(description="number of the case, as the person entered it")]
+OwnCaseKind = Annotated[CaseKind, msgspec.Meta(description="kind of the case, as the person entered it")]
 
-    code: str
-    name: str
+
+class OwnOrgan(msgspec.Struct, frozen=True, kw_only=True):
+    """The organ (公安机关) that the person belongs to."""
+
+    code: OrganCode
+    name: OrganName
 
 
-class Qualification(msgspec.Struct, frozen=True, kw_only=True):
-    """A qualification and its validity; both days included."""
+class OwnQualification(msgspec.Struct, frozen=True, kw_only=True):
+    """A qualification of the person. It is valid on its first and on its last day."""
 
-    code: str
-    valid_from: date
-    valid_until: date | None
+    code: Annotated[str, msgspec.Meta(description="code of the qualification")]
+    valid_from: Annotated[date, msgspec.Meta(description="first day on which the qualification is valid")]
+    valid_until: Annotated[
+        date | None, msgspec.Meta(description="last day on which the qualification is valid; null: no end")
+    ]
 
 
 class Own(msgspec.Struct, frozen=True, kw_only=True):
-    """Oneself, as on the roster."""
+    """The person, as on the roster."""
 
-    id: UUID
-    badge: str
-    name: str
-    kind: str
-    organ: Organ
-    roles: list[Role]
-    qualifications: list[Qualification]
+    id: PersonId
+    badge: Badge
+    name: PersonName
+    kind: Annotated[str, msgspec.Meta(description="officer, duty_auxiliary, civilian_auxiliary, staff or dock")]
+    organ: Annotated[OwnOrgan, msgspec.Meta(description="the organ that the person belongs to")]
+    roles: Annotated[
+        list[Role], msgspec.Meta(description="the person's roles; each covers its organ and all organs below")
+    ]
+    qualifications: Annotated[
+        list[OwnQualification], msgspec.Meta(description="the person's qualifications, expired ones too")
+    ]
 
 
 class OwnShift(msgspec.Struct, frozen=True, kw_only=True):
-    """One of one's own shifts; not ended where `ended_at` is null."""
+    """One of the person's own shifts."""
 
-    id: UUID
-    duty_type: str
-    started_at: Moment
-    ended_at: Moment | None
-    in_force: bool
+    id: Annotated[UUID, msgspec.Meta(description="id of the shift, which is the id of its check-in")]
+    duty_type: DutyTypeCode
+    started_at: BeganAt
+    ended_at: EndedAt
+    in_force: InForce
 
 
 class OfficerInService(msgspec.Struct, frozen=True, kw_only=True):
-    """An officer of one's organ or of those above it. `leads`: somebody, at this moment."""
+    """An officer in service in the person's organ or in an organ above it."""
 
-    id: UUID
-    badge: str
-    name: str
-    organ: str
-    leads: bool
+    id: PersonId
+    badge: Badge
+    name: PersonName
+    organ: OrganCode
+    leads: Annotated[bool, msgspec.Meta(description="whether the officer leads somebody at this moment")]
 
 
 class LeadingNow(msgspec.Struct, frozen=True, kw_only=True):
-    """Who leads whom at this moment, one of them being oneself."""
+    """Who leads whom at this moment; the person is one of the two."""
 
-    supervision: UUID
-    auxiliary: UUID
-    auxiliary_name: str
-    officer: UUID
-    officer_name: str
-    since: Moment
-    confirmed: bool
+    supervision: Annotated[UUID, msgspec.Meta(description="id of the supervision, which is the id of its naming")]
+    auxiliary: Annotated[UUID, msgspec.Meta(description="id of the auxiliary who is led")]
+    auxiliary_name: PersonName
+    officer: Annotated[UUID, msgspec.Meta(description="id of the officer who leads")]
+    officer_name: PersonName
+    since: Annotated[Moment, msgspec.Meta(description="since when the officer leads")]
+    confirmed: Annotated[bool, msgspec.Meta(description="whether the officer has confirmed it")]
 
 
 class OwnCase(msgspec.Struct, frozen=True, kw_only=True):
-    """A case that one worked on lately, or has not finished working on."""
+    """A case that the person worked on lately, or still works on."""
 
-    case_ref: str
-    case_kind: CaseKind
-    activity: UUID
-    started_at: Moment
-    finished: bool
+    case_ref: OwnCaseNumber
+    case_kind: OwnCaseKind
+    activity: Annotated[UUID, msgspec.Meta(description="id of the activity on the case that is open, else the latest")]
+    started_at: Annotated[Moment, msgspec.Meta(description="start of that activity, in corrected time")]
+    finished: Annotated[bool, msgspec.Meta(description="whether that activity is finished")]
 
 
 class OwnRecusal(msgspec.Struct, frozen=True, kw_only=True):
-    """A case from which one is recused, stands aside, or in which it is not decided yet."""
+    """A case from which the person is recused or stands aside, or where the recusal is not decided yet."""
 
-    recusal: UUID
-    case_ref: str
-    case_kind: CaseKind
-    standing: Literal["pending", "standing_aside", "granted"]
-    since: Moment
+    recusal: Annotated[UUID, msgspec.Meta(description="id of the recusal")]
+    case_ref: OwnCaseNumber
+    case_kind: OwnCaseKind
+    standing: Annotated[
+        Literal["pending", "standing_aside", "granted"],
+        msgspec.Meta(description="pending: not decided; standing_aside: not decided, but out of it; granted: recused"),
+    ]
+    since: Annotated[Moment, msgspec.Meta(description="since when it stands so")]
 
 
 class OwnPlanned(msgspec.Struct, frozen=True, kw_only=True):
-    """A shift for which one is planned in the next days."""
+    """A shift in the next days for which the roster names the person."""
 
-    id: UUID
-    post: str
-    officer: UUID | None
-    duty_type: str
-    starts_at: Moment
-    ends_at: Moment
+    id: Annotated[UUID, msgspec.Meta(description="id of the planned shift")]
+    post: Annotated[str, msgspec.Meta(description="post on the roster of duty")]
+    officer: Annotated[UUID | None, msgspec.Meta(description="id of the planned leading officer; null: none is named")]
+    duty_type: DutyTypeCode
+    starts_at: Annotated[Moment, msgspec.Meta(description="planned start")]
+    ends_at: Annotated[Moment, msgspec.Meta(description="planned end")]
 
 
 class OwnUpload(msgspec.Struct, frozen=True, kw_only=True):
-    """Footage or a paper of one's own that is not sealed yet."""
+    """A recording or document of the person that is not sealed yet."""
 
-    id: UUID
-    file_name: str
-    media_type: str
-    state: Literal["declared", "receiving", "received", "mismatch"]
-    bytes: int | None
-    sha256: str | None
+    id: Annotated[UUID, msgspec.Meta(description="id of the upload")]
+    file_name: Annotated[str, msgspec.Meta(description="name of the file on the device")]
+    media_type: Annotated[str, msgspec.Meta(description="media type of the file, such as video/mp4")]
+    state: Annotated[
+        Literal["declared", "receiving", "received", "mismatch"],
+        msgspec.Meta(
+            description="declared: nothing arrived; receiving: parts arrive; received: complete, being checked; "
+            "mismatch: the bytes were not those declared, send them again"
+        ),
+    ]
+    bytes: Annotated[int | None, msgspec.Meta(description="size of the file in bytes; null: not known yet")]
+    sha256: Annotated[str | None, msgspec.Meta(description="SHA-256 of the file in hex; null: not known yet")]
 
 
 class Bundle(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The start of a shift. `works`: as /v1/duty/works tells, unless one has what `works_etag` names."""
+    """The data for the start of a shift."""
 
-    server_time: Moment
-    works_etag: str
-    works: dict[str, msgspec.Raw] | None = None
-    own: Own
-    shift: OwnShift | None
-    shifts: list[OwnShift]
-    leading: list[LeadingNow]
-    officers: list[OfficerInService]
-    cases: list[OwnCase]
-    recusals: list[OwnRecusal]
-    uploads: list[OwnUpload]
-    planned: list[OwnPlanned]
+    server_time: Annotated[Moment, msgspec.Meta(description="the server's clock")]
+    works_etag: Annotated[
+        str, msgspec.Meta(description="ETag of the catalogue of works; send it as `works` in the next call")
+    ]
+    works: Annotated[
+        dict[str, msgspec.Raw] | None,
+        msgspec.Meta(description="the catalogue, as in GET /v1/duty/works; absent: `works` of the call is current"),
+    ] = None
+    own: Annotated[Own, msgspec.Meta(description="the person, as on the roster")]
+    shift: Annotated[OwnShift | None, msgspec.Meta(description="the person's shift now; null: not on duty")]
+    shifts: Annotated[list[OwnShift], msgspec.Meta(description="the person's last shifts, newest first")]
+    leading: Annotated[
+        list[LeadingNow], msgspec.Meta(description="who leads the person now, and whom the person leads")
+    ]
+    officers: Annotated[
+        list[OfficerInService],
+        msgspec.Meta(description="officers in service in the person's organ and the organs above, nearest first"),
+    ]
+    cases: Annotated[list[OwnCase], msgspec.Meta(description="the person's open and recent cases, newest first")]
+    recusals: Annotated[
+        list[OwnRecusal], msgspec.Meta(description="cases from which the person is or may become recused")
+    ]
+    uploads: Annotated[list[OwnUpload], msgspec.Meta(description="the person's uploads not sealed yet, newest first")]
+    planned: Annotated[list[OwnPlanned], msgspec.Meta(description="the person's planned shifts, earliest first")]
 
 
-LATEST = "SELECT * FROM shift WHERE person = $1 ORDER BY started_at DESC, id DESC LIMIT $2"
-NOW = "SELECT * FROM shift WHERE person = $1 AND in_force AND during @> $2::timestamptz"
+LAST_SHIFTS = "SELECT * FROM shift WHERE person = $1 ORDER BY started_at DESC, id DESC LIMIT $2"
+SHIFT_NOW = "SELECT * FROM shift WHERE person = $1 AND in_force AND during @> $2::timestamptz"
 SERVING = f"""
 WITH RECURSIVE above AS (
     SELECT code, parent, depth FROM organ WHERE code = $1
@@ -183,26 +231,22 @@ WHERE owner = $1 AND state IN ('declared', 'receiving', 'received', 'mismatch') 
 
 
 async def of(actor: Actor, works: str | None, now: datetime) -> Bundle:
-    """The bundle of this person at this moment; `works`: the ETag of the catalogue they have."""
-    kept = duty_check.catalogue()
-    same = works is not None and works.strip('"') == kept.etag.strip('"')
-    current = await first(NOW, actor.person, now)
+    """The bundle of this person at this moment. `works`: ETag of the catalogue that they have."""
+    catalogue = duty_check.catalogue()
+    same = works is not None and works.strip('"') == catalogue.etag.strip('"')
+    current = await first(SHIFT_NOW, actor.person, now)
     recent, ahead = now - law().span("case_recent"), now + law().span("planned_ahead")
     return Bundle(
         server_time=now,
-        works_etag=kept.etag,
-        works=None if same else msgspec.json.decode(kept.plain, type=dict[str, msgspec.Raw]),
+        works_etag=catalogue.etag,
+        works=None if same else msgspec.json.decode(catalogue.plain, type=dict[str, msgspec.Raw]),
         own=msgspec.convert(await directory.me(actor), Own, from_attributes=True),
-        shift=None if current is None else _as(OwnShift, current),
-        shifts=[_as(OwnShift, row) for row in await fetch(LATEST, actor.person, SHIFTS)],
-        leading=[_as(LeadingNow, row) for row in await fetch(LEADING, actor.person, now)],
-        officers=[_as(OfficerInService, row) for row in await fetch(SERVING, actor.organ, now, OFFICERS)],
-        cases=[_as(OwnCase, row) for row in await fetch(CASES, actor.person, recent)],
-        recusals=[_as(OwnRecusal, row) for row in await fetch(RECUSED, actor.person, now)],
-        uploads=[_as(OwnUpload, row) for row in await fetch(UNSEALED, actor.person, UPLOADS)],
-        planned=[_as(OwnPlanned, row) for row in await fetch(PLANNED, actor.person, now, ahead, PLANS)],
+        shift=None if current is None else as_row(OwnShift, current),
+        shifts=[as_row(OwnShift, row) for row in await fetch(LAST_SHIFTS, actor.person, SHIFTS)],
+        leading=[as_row(LeadingNow, row) for row in await fetch(LEADING, actor.person, now)],
+        officers=[as_row(OfficerInService, row) for row in await fetch(SERVING, actor.organ, now, OFFICERS)],
+        cases=[as_row(OwnCase, row) for row in await fetch(CASES, actor.person, recent)],
+        recusals=[as_row(OwnRecusal, row) for row in await fetch(RECUSED, actor.person, now)],
+        uploads=[as_row(OwnUpload, row) for row in await fetch(UNSEALED, actor.person, UPLOADS)],
+        planned=[as_row(OwnPlanned, row) for row in await fetch(PLANNED, actor.person, now, ahead, PLANS)],
     )
-
-
-def _as(kind: type[T], row: Any) -> T:
-    return kind(**{field: row[field] for field in kind.__struct_fields__})

@@ -1,12 +1,13 @@
-"""Erasure: free text, outsiders' names and places go when their term ends; ids, codes and times stay, and the journal.
+"""Erase free text, outsiders' names and places when their term ends. Ids, codes, times and the journal stay.
 
-Guarantees: what an open matter or a hold still needs stays; every row that was emptied is in the journal by its id; the
-journal verifies afterwards, for it holds digests with salts that go too (ADR 10). What must not be empty by the schema
-says that it was erased. The catalogue here and docs/privacy.md name the same columns. Source: PIPL 19, 47; DOMAIN §7.
+Guarantees: what an open matter or a hold still needs is kept. The journal lists every erased row by its id. The journal
+still verifies afterwards, because it holds only salted digests, and the salts are erased too (ADR 10). A text column
+that may not be null says that it was erased. CATALOGUE and docs/privacy.md name the same columns.
+Source: PIPL 19, 47; DOMAIN §7.
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -16,15 +17,17 @@ from backend.core import journal
 from backend.core.database import fetch, tx, value
 from backend.law.catalogue import law
 
-BATCH = 500
+ROWS_AT_ONCE = 500
 ERASED = "〔到期删除〕"
-NOWHERE = '{"lat": 0, "lon": 0, "accuracy_m": 100000, "datum": "WGS84"}'
+NO_PLACE = '{"lat": 0, "lon": 0, "accuracy_m": 100000, "datum": "WGS84"}'
 
 
 class Erasure(msgspec.Struct, frozen=True, kw_only=True):
-    """What is emptied in a table. `since`: SQL from when the term runs; `while_needed`: SQL that keeps it longer.
+    """Columns of a table that are erased after a term.
 
-    `to_null` becomes NULL, `to_words` says that it was erased, `to_nowhere` is a place that is none.
+    `term`: its code in terms.toml. `since`: SQL for the start of the term. `while_needed`: SQL condition under which
+    the row is kept longer. The columns in `to_null` become NULL, those in `to_words` the text ERASED, those in
+    `to_nowhere` the place NO_PLACE.
     """
 
     table: str
@@ -40,17 +43,19 @@ class Erasure(msgspec.Struct, frozen=True, kw_only=True):
         return (*self.to_null, *self.to_words, *self.to_nowhere)
 
 
+# Terms in terms.toml.
 PLACES, WORDS, OUTSIDERS = "erase_places", "erase_words", "erase_outsiders"
-HELD_ACTIVITY = "EXISTS (SELECT FROM activity a WHERE a.id = t.activity AND kept_about(a.person, t.at))"
-OPEN_ENTRY = """EXISTS (SELECT FROM journal j JOIN open_matter m ON m.id = ANY (j.subjects) WHERE j.entry_id = t.id)
+ACTIVITY_NEEDED = "EXISTS (SELECT FROM activity a WHERE a.id = t.activity AND kept_about(a.person, t.at))"
+ENTRY_NEEDED = """EXISTS (SELECT FROM journal j JOIN open_matter m ON m.id = ANY (j.subjects) WHERE j.entry_id = t.id)
     OR t.verb = 'recordings/declare' AND NOT EXISTS (
         SELECT FROM upload u WHERE u.id = t.id AND u.disposed_at IS NOT NULL)"""
-GONE = """(SELECT u.removed_at FROM upload u JOIN recording_description d ON d.recording = u.id
+FOOTAGE_REMOVED_AT = """(SELECT u.removed_at FROM upload u JOIN recording_description d ON d.recording = u.id
     WHERE d.id = t.description)"""
-SAID = "(SELECT max(j.at) FROM journal j WHERE j.entry_id = t.id)"
-OPEN = "t.{} IN (SELECT id FROM open_matter)"
+ENTRY_AT = "(SELECT max(j.at) FROM journal j WHERE j.entry_id = t.id)"
+IN_OPEN_MATTER = "t.{} IN (SELECT id FROM open_matter)"
 CATALOGUE = (
-    Erasure(table="entry", term=WORDS, since=SAID, to_null=("salt", "content", "despite"), while_needed=OPEN_ENTRY),
+    Erasure(table="entry", term=WORDS, since=ENTRY_AT, to_null=("salt", "content", "despite"),
+            while_needed=ENTRY_NEEDED),
     Erasure(table="held_entry", term=WORDS, since="t.received_at", to_null=("content", "despite"), to_words=("why",),
             while_needed="t.state IN ('waiting', 'admitted')"),
     Erasure(table="shift", term=PLACES, since="t.started_at", to_null=("place",),
@@ -61,31 +66,32 @@ CATALOGUE = (
     Erasure(table="supervision", term=PLACES, since="t.started_at", to_null=("place",),
             while_needed="kept_about(t.auxiliary, t.started_at)"),
     Erasure(table="supervision_answer", term=PLACES, since="t.at", to_null=("place",)),
-    Erasure(table="activity_telling", term=PLACES, since="t.at", to_null=("place",), while_needed=HELD_ACTIVITY),
-    Erasure(table="activity_telling", term=WORDS, since="t.at", to_null=("notes",), while_needed=HELD_ACTIVITY),
-    Erasure(table="gap_account", term=WORDS, since="t.at", to_words=("words",), while_needed=HELD_ACTIVITY),
+    Erasure(table="activity_telling", term=PLACES, since="t.at", to_null=("place",), while_needed=ACTIVITY_NEEDED),
+    Erasure(table="activity_telling", term=WORDS, since="t.at", to_null=("notes",), while_needed=ACTIVITY_NEEDED),
+    Erasure(table="gap_account", term=WORDS, since="t.at", to_words=("words",), while_needed=ACTIVITY_NEEDED),
     Erasure(table="assistance", term=PLACES, since="t.called_at", to_null=("place",),
             while_needed="kept_about(t.person, t.called_at)"),
     Erasure(table="assistance", term=WORDS, since="t.called_at", to_null=("words",),
             while_needed="kept_about(t.person, t.called_at)"),
     Erasure(table="assistance_step", term=WORDS, since="t.at", to_words=("words",)),
-    Erasure(table="recording_key_content", term=WORDS, since=GONE, to_words=("words",)),
+    Erasure(table="recording_key_content", term=WORDS, since=FOOTAGE_REMOVED_AT, to_words=("words",)),
     Erasure(table="complaint", term=OUTSIDERS, since="t.concluded_at", to_null=("contact", "place", "radius_m"),
-            to_words=("complainant", "words"), while_needed=OPEN.format("id")),
+            to_words=("complainant", "words"), while_needed=IN_OPEN_MATTER.format("id")),
     Erasure(table="complaint_step", term=OUTSIDERS, since="t.at", to_words=("words",),
-            while_needed=OPEN.format("complaint")),
+            while_needed=IN_OPEN_MATTER.format("complaint")),
     Erasure(table="matter", term=OUTSIDERS, since="t.answered_at", to_words=("answer", "words"),
-            while_needed=OPEN.format("id")),
+            while_needed=IN_OPEN_MATTER.format("id")),
     Erasure(table="recusal", term=OUTSIDERS, since="t.asked_at", to_words=("applicant", "words"),
             while_needed="t.state = 'pending'"),
     Erasure(table="recusal_step", term=OUTSIDERS, since="t.at", to_words=("words",)),
     Erasure(table="recusal_act", term=OUTSIDERS, to_words=("words",),
             since="(SELECT s.at FROM recusal_step s WHERE s.id = t.step)"),
     Erasure(table="injury_report", term=OUTSIDERS, since="t.at", to_null=("place", "hospital", "outsiders"),
-            to_words=("how", "doing", "body_part"), while_needed=OPEN.format("injury")),
-    Erasure(table="injury_step", term=OUTSIDERS, since="t.at", to_words=("words",), while_needed=OPEN.format("injury")),
+            to_words=("how", "doing", "body_part"), while_needed=IN_OPEN_MATTER.format("injury")),
+    Erasure(table="injury_step", term=OUTSIDERS, since="t.at", to_words=("words",),
+            while_needed=IN_OPEN_MATTER.format("injury")),
     Erasure(table="survivor_item", term=OUTSIDERS, since="t.done_at", to_null=(), to_words=("words",),
-            while_needed=OPEN.format("injury")),
+            while_needed=IN_OPEN_MATTER.format("injury")),
     Erasure(table="hold", term=OUTSIDERS, since="t.released_at", to_words=("reason", "released_why"),
             to_nowhere=("place",)),
     Erasure(table="restriction", term=WORDS, since="t.lifted_at", to_null=("words",), to_words=("lifted_why",)),
@@ -95,69 +101,59 @@ CATALOGUE = (
     Erasure(table="finding_reply", term=WORDS, since="t.at", to_words=("words",)),
     Erasure(table="time_off", term=WORDS, since="t.at", to_words=("words", "withdrawn_why")),
 )  # fmt: skip
-DUE = "coalesce({since} < $1::timestamptz - $2::interval, false) AND ({filled}) AND NOT coalesce(({needed}), false)"
+IS_DUE = "coalesce({since} < $1::timestamptz - $2::interval, false) AND ({filled}) AND NOT coalesce(({needed}), false)"
 ERASE = """
 UPDATE {table} x SET {emptied} WHERE x.id IN (SELECT t.id FROM {table} t WHERE {due} ORDER BY t.id LIMIT {batch})
 RETURNING x.id::text
 """
 
 
-def _span(term: str) -> timedelta:
-    law_in_force = law()
-    spans = {
-        PLACES: law_in_force.span("erase_places"),
-        WORDS: law_in_force.span("erase_words"),
-        OUTSIDERS: law_in_force.span("erase_outsiders"),
-    }
-    return spans[term]
-
-
 def _due(rule: Erasure) -> str:
     filled = [f"t.{name} IS NOT NULL" for name in rule.to_null]
     filled += [f"t.{name} <> '{ERASED}'" for name in rule.to_words]
-    filled += [f"t.{name} <> '{NOWHERE}'::jsonb" for name in rule.to_nowhere]
-    return DUE.format(since=rule.since, filled=" OR ".join(filled), needed=rule.while_needed)
+    filled += [f"t.{name} <> '{NO_PLACE}'::jsonb" for name in rule.to_nowhere]
+    return IS_DUE.format(since=rule.since, filled=" OR ".join(filled), needed=rule.while_needed)
 
 
 def _emptied(rule: Erasure) -> str:
     changes = [f"{name} = NULL" for name in rule.to_null]
     changes += [f"{name} = CASE WHEN x.{name} IS NOT NULL THEN '{ERASED}' END" for name in rule.to_words]
-    changes += [f"{name} = CASE WHEN x.{name} IS NOT NULL THEN '{NOWHERE}'::jsonb END" for name in rule.to_nowhere]
+    changes += [f"{name} = CASE WHEN x.{name} IS NOT NULL THEN '{NO_PLACE}'::jsonb END" for name in rule.to_nowhere]
     return ", ".join(changes)
 
 
 async def due(now: datetime) -> dict[str, int]:
-    """How many rows of which table hold something whose term is over: for a dry run."""
-    found: dict[str, int] = {}
+    """Count the rows that are due for erasure, by table and columns. Erases nothing."""
+    counts: dict[str, int] = {}
     for rule in CATALOGUE:
-        sql = f"SELECT count(*) FROM {rule.table} t WHERE {_due(rule)}"  # noqa: S608 - of the catalogue
-        count = await value(sql, now, _span(rule.term))
+        sql = f"SELECT count(*) FROM {rule.table} t WHERE {_due(rule)}"  # noqa: S608 - from the catalogue
+        count = await value(sql, now, law().span(rule.term))
         if count:
-            found[f"{rule.table}: {', '.join(rule.columns)}"] = count
-    return found
+            counts[f"{rule.table}: {', '.join(rule.columns)}"] = count
+    return counts
 
 
 async def erase(now: datetime) -> dict[str, int]:
-    """Empty what is due. How many rows of which table."""
-    done: dict[str, int] = {}
+    """Erase what is due. Returns the number of rows, by table and columns."""
+    counts: dict[str, int] = {}
     for rule in CATALOGUE:
-        sql = ERASE.format(table=rule.table, emptied=_emptied(rule), due=_due(rule), batch=BATCH)
+        sql = ERASE.format(table=rule.table, emptied=_emptied(rule), due=_due(rule), batch=ROWS_AT_ONCE)
         while True:
             async with tx():
-                rows = await fetch(sql, now, _span(rule.term))
+                rows = await fetch(sql, now, law().span(rule.term))
                 if rows:
-                    await _tell(rule, [row["id"] for row in rows], now)
+                    await _append_to_journal(rule, [row["id"] for row in rows], now)
             if not rows:
                 break
             key = f"{rule.table}: {', '.join(rule.columns)}"
-            done[key] = done.get(key, 0) + len(rows)
-    return done
+            counts[key] = counts.get(key, 0) + len(rows)
+    return counts
 
 
-async def _tell(rule: Erasure, ids: Sequence[Any], now: datetime) -> None:
-    """Which rows, by their ids; of a table without UUIDs the numbers stand in the facts."""
-    subjects = [UUID(each) for each in ids if "-" in each]
+async def _append_to_journal(rule: Erasure, ids: Sequence[Any], now: datetime) -> None:
+    """Write the ids of the erased rows to the journal. Ids that are numbers go into its facts."""
+    subjects = [UUID(id) for id in ids if "-" in id]
     facts: dict[str, Any] = {"table": rule.table, "columns": list(rule.columns), "term": rule.term}
     if not subjects:
-        facts["numbers"] = [int(each) for each in ids]
+        facts["numbers"] = [int(id) for id in ids]
     await journal.append(journal.Line(at=now, verb="erasure/erase", outcome="done", subjects=subjects, facts=facts))

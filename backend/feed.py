@@ -1,9 +1,9 @@
-"""What is new for one person: the lines of the journal that they may see, in the order of (epoch, xid, seq).
+"""The change feed: the journal lines that one person may see, in the order of (epoch, xid, seq).
 
-Guarantees: a line is told only when no older transaction can still commit before it, so a reader that follows its
-cursor is told each line once and misses none; nobody is told more than the ordinary reads show them; one call looks at
-a bounded number of lines. Where the cursor is not one that this database knows, or what the person may see is not what
-it was, the answer is `reset` with the start of the shift anew. Source: DESIGN §4, §8, §9; docs/adr/0018.
+Guarantees: a line is sent only when no older transaction can commit before it any more. So a reader who follows the
+cursor gets each line exactly once. The feed shows nobody more than the ordinary reads do. One call reads a bounded
+number of lines. The answer is `reset` with a new start-of-shift bundle when this database does not know the cursor, and
+when the person may see other things than before. Source: DESIGN §4, §8, §9; docs/adr/0018.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ import zlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -27,7 +27,7 @@ from backend.activities.reads import ACTIVITY
 from backend.bundle import Bundle
 from backend.core import database
 from backend.core.database import SESSION, Record, fetch, first, tx
-from backend.core.journal import SAFE
+from backend.core.journal import SAFE, Position, position
 from backend.core.paging import invalid_parameter
 from backend.core.verb import Actor
 from backend.core.visibility import viewer, visible_to
@@ -53,81 +53,85 @@ FACTS = frozenset(
         "sha256",
         "locked_until",
     }
-)  # fmt: skip - of the canonical bytes; the rest (digests, the device's clock) is for proving, not for telling
+)  # fmt: skip - the facts that the feed shows; the others (digests, the device's clock) only serve as proof
 
 CHANNEL = "fujing_feed"
-SCAN = 5_000  # lines looked at in one call, whoever asks
-COALESCE = 0.1  # seconds: a process rings once in so long
-PAUSE = 1.0  # seconds until it tries again to ring
-CUT = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)  # as a lost connection says
+SCAN = 5_000  # lines read in one call at most
+COALESCE = 0.1  # seconds: at most one notice of this process in this time
+PAUSE = 1.0  # seconds before a failed notice is sent again
+CONNECTION_ERRORS = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 log = structlog.get_logger()
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A line of the journal. `id`: of the entry; `facts`: when it happened, what became of it, codes, digests."""
+    """A line of the journal."""
 
-    at: Moment
-    verb: str
-    outcome: str
-    id: UUID | None = None
-    subjects: list[UUID] = []
-    actor: UUID | None = None
-    facts: dict[str, Any] = {}
+    at: Annotated[Moment, msgspec.Meta(description="when the server wrote the line")]
+    verb: Annotated[str, msgspec.Meta(description="what was done, such as shifts/check-in")]
+    outcome: Annotated[
+        str,
+        msgspec.Meta(
+            description="recorded; refused by the rules, for ever for this id; denied; done: no entry, but done"
+        ),
+    ]
+    id: Annotated[UUID | None, msgspec.Meta(description="id of the entry; absent: the line is of no entry")] = None
+    subjects: Annotated[list[UUID], msgspec.Meta(description="ids of the facts and persons that it is about")] = []
+    actor: Annotated[UUID | None, msgspec.Meta(description="id of the person who did it; absent: the server")] = None
+    facts: Annotated[
+        dict[str, Any],
+        msgspec.Meta(description="time, lateness, findings, codes, size and digest, and the subject as it then was"),
+    ] = {}
 
 
 class Changes(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What is new since a cursor. `reset`: forget what was told before, and begin with `bundle`."""
+    """What is new since a cursor."""
 
-    items: list[Change]
-    cursor: str
-    more: bool
-    reset: bool
-    bundle: Bundle | None = None
-
-
-class Position(NamedTuple):
-    """A place in the order of the journal."""
-
-    epoch: int = 0
-    xid: int = 0
-    seq: int = 0
+    items: Annotated[list[Change], msgspec.Meta(description="new lines in the order of the journal")]
+    cursor: Annotated[str, msgspec.Meta(description="send it as `after` in the next call")]
+    more: Annotated[bool, msgspec.Meta(description="there are more lines: call again at once")]
+    reset: Annotated[bool, msgspec.Meta(description="delete everything read before and start from `bundle`")]
+    bundle: Annotated[Bundle | None, msgspec.Meta(description="the start-of-shift data; only with `reset`")] = None
 
 
-class Cursor(NamedTuple):
-    """How far a reader has come: the line, its checksum, when that was, and the print of what they could see then.
+class FeedCursor(NamedTuple):
+    """How far a reader has come.
 
-    It opens nothing: what is told is judged anew on every call, so it needs no signature.
+    `position` and `check`: the last line read, and a checksum of its bytes. `at`: when it was read. `scope_print`: a
+    digest of what the reader could see then. A cursor gives no rights, because each call checks again what the person
+    may see. So it needs no signature.
     """
 
     position: Position
     check: int
     at: datetime
-    seen: bytes
+    scope_print: bytes
 
     def text(self) -> str:
         micros = (self.at - EPOCH) // timedelta(microseconds=1)
-        return base64.urlsafe_b64encode(PACKED.pack(VERSION, *self.position, self.check, micros, self.seen)).decode()
+        return base64.urlsafe_b64encode(
+            PACKED.pack(VERSION, *self.position, self.check, micros, self.scope_print)
+        ).decode()
 
     @classmethod
-    def read(cls, text: str) -> "Cursor":
-        """Raises Refusal `invalid`."""
+    def read(cls, text: str) -> "FeedCursor":
+        """Decode a cursor. Raises Refusal `invalid`."""
         try:
             raw = base64.b64decode(text.encode("ascii"), altchars=b"-_", validate=True)
-            version, epoch, xid, seq, check, micros, seen = PACKED.unpack(raw)
+            version, epoch, xid, seq, check, micros, scope_print = PACKED.unpack(raw)
             if version != VERSION or max(xid, seq) > LARGEST:
                 raise ValueError(version)
-            return cls(Position(epoch, xid, seq), check, EPOCH + timedelta(microseconds=micros), seen)
+            return cls(Position(epoch, xid, seq), check, EPOCH + timedelta(microseconds=micros), scope_print)
         except (ValueError, OverflowError, struct.error):
             raise invalid_parameter("after", "not one of ours") from None
 
 
 VERSION = 1
-PACKED = struct.Struct(">BIQQIQ12s")  # 45 bytes: 60 letters, no padding
+PACKED = struct.Struct(">BIQQIQ12s")  # 45 bytes, which are 60 base64 letters without padding
 LARGEST = 2**63 - 1
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-NOBODY = bytes(12)  # the print of a cursor that only says where: as `after` it asks for a reset
+NO_SCOPE = bytes(12)  # the print of a cursor that is only a position; sent as `after` it leads to a reset
 
-HEAD = f"""
+NEWEST = f"""
 SELECT j.epoch, j.xid, j.seq, j.entry FROM journal j WHERE {SAFE.format(j="j")}
 ORDER BY j.epoch DESC, j.xid DESC, j.seq DESC LIMIT 1
 """  # noqa: S608 - constants, here and below
@@ -155,7 +159,7 @@ WITH stretch AS MATERIALIZED (
     WHERE (j.epoch, j.xid, j.seq) > ($3, $4::xid8, $5) AND {SAFE.format(j="j")}
     ORDER BY j.epoch, j.xid, j.seq LIMIT $6
 )
-SELECT j.epoch, j.xid, j.seq, j.entry, v.seq IS NOT NULL AS told, (SELECT count(*) FROM stretch) AS scanned
+SELECT j.epoch, j.xid, j.seq, j.entry, v.seq IS NOT NULL AS visible, (SELECT count(*) FROM stretch) AS scanned
 FROM (
     (SELECT w.seq FROM stretch w WHERE {VISIBLE} ORDER BY w.epoch, w.xid, w.seq LIMIT $10)
 ) v FULL JOIN (
@@ -172,134 +176,138 @@ WHERE s.officer = $1 AND s.started_at > $2 ORDER BY l.supervision
 """
 ORGANS = "SELECT organs_under($1::text[]) AS code ORDER BY 1"
 LED_NOW = "SELECT l.auxiliary FROM led l WHERE l.officer = $1 AND l.named @> now() AND l.during @> now()"
-OUT_OF = """
+RECUSED_NOW = """
 SELECT DISTINCT case_key FROM recused
 WHERE person = $1 AND standing IN ('standing_aside', 'granted') AND during @> now() ORDER BY 1
 """
 
 
-async def concerns(actor: Actor) -> tuple[frozenset[str], frozenset[UUID]]:
-    """The organs that the actor oversees now, and the auxiliaries whom they lead now."""
+async def overseen(actor: Actor) -> tuple[frozenset[str], frozenset[UUID]]:
+    """The codes of the organs that the actor oversees now, and the ids of the auxiliaries whom they lead now."""
     organs = await fetch(ORGANS, viewer(actor)[1])
     led = await fetch(LED_NOW, actor.person)
     return frozenset(row["code"] for row in organs), frozenset(row["auxiliary"] for row in led)
 
 
 async def changes(actor: Actor, after: str | None, limit: int, works: str | None = None) -> Changes:
-    """What is new for this person since `after`; `works`: the ETag of the catalogue they have.
+    """The lines that this person may see since the cursor `after`. `works`: ETag of the catalogue they have.
 
-    Raises Refusal `invalid` for what is no cursor. Not inside another transaction.
+    Raises Refusal `invalid` if `after` is no cursor. Must not run inside another transaction.
     """
-    cursor = None if after is None else Cursor.read(after)
+    cursor = None if after is None else FeedCursor.read(after)
     async with tx(isolation="repeatable_read", readonly=True):
         scope = await ViewerScope.of(actor, cursor)
-        if cursor is None or not await _stands(cursor, scope):
-            row = await first(HEAD)
+        if cursor is None or not await _still_valid(cursor, scope):
+            newest = await first(NEWEST)
             fresh = await bundle.of(actor, works, scope.now)
-            return Changes(items=[], cursor=_cursor_at(row, scope).text(), more=False, reset=True, bundle=fresh)
-        rows = await _news(actor, cursor.position, limit + 1)
-        told = [row for row in rows if row["told"]]
-        cut = len(told) > limit
-        last = told[limit - 1] if cut else rows[-1] if rows else None
+            return Changes(items=[], cursor=_cursor_at(newest, scope).text(), more=False, reset=True, bundle=fresh)
+        rows = await _scan(actor, cursor.position, limit + 1)
+        visible = [row for row in rows if row["visible"]]
+        cut = len(visible) > limit
+        last = visible[limit - 1] if cut else rows[-1] if rows else None
         return Changes(
-            items=[_change(row) for row in told[:limit]],
+            items=[_change(row) for row in visible[:limit]],
             cursor=(cursor if last is None else _cursor_at(last, scope)).text(),
             more=cut or (bool(rows) and rows[0]["scanned"] >= SCAN),
             reset=False,
         )
 
 
-async def news_since(actor: Actor, cursor: Cursor) -> bool:
-    """Whether `changes` would tell anything after this cursor. One that only says where is judged by its place."""
+async def news_since(actor: Actor, cursor: FeedCursor) -> bool:
+    """Whether `changes` would return anything after this cursor. Of a cursor without scope only the position counts."""
     async with tx(isolation="repeatable_read", readonly=True):
         known = await _known(cursor)
-        if not known or (cursor.seen != NOBODY and not await _stands(cursor, await ViewerScope.of(actor, cursor))):
+        if not known or (
+            cursor.scope_print != NO_SCOPE and not await _still_valid(cursor, await ViewerScope.of(actor, cursor))
+        ):
             return True
-        rows = await _news(actor, cursor.position, 1)
-        return bool(rows) and (any(row["told"] for row in rows) or rows[0]["scanned"] >= SCAN)
+        rows = await _scan(actor, cursor.position, 1)
+        return bool(rows) and (any(row["visible"] for row in rows) or rows[0]["scanned"] >= SCAN)
 
 
-async def _news(actor: Actor, position: Position, most: int) -> Sequence[Record]:
-    """The visible lines after a position, `told`, and the last one that was looked at."""
+async def _scan(actor: Actor, after: Position, most: int) -> Sequence[Record]:
+    """At most `most` visible lines after a position, and the last line that was read, visible or not."""
     lists = (list(READERS | CONCERNED | ACTOR), list(READERS | CONCERNED), list(READERS))
-    return await fetch(NEWS, *viewer(actor), *position, SCAN, *lists, most)
+    return await fetch(NEWS, *viewer(actor), *after, SCAN, *lists, most)
 
 
 class ViewerScope:
-    """What a person may see at this moment, of which a cursor carries the print.
+    """What a person may see at this moment. A cursor carries a digest of it, the print.
 
-    Organ, kind, the organs that their roles reach, the cases they are out of, and when they led whom. A print is taken
-    at a cursor: namings that
-    were written after it are no part of it, nor is what happened after it was made. So a new naming changes no print,
-    and neither does a leading that ends now; one that was declined, contested, or ended earlier than was known does.
+    It is made of the person's organ and kind, the organs that their roles reach, the cases they are recused from, and
+    the times when they led somebody. A print at a cursor ignores namings that were written after the cursor's
+    position, and everything after the cursor's time. So these do not change it: a new naming, a leading that ends now.
+    These do: a naming that was declined or contested, a leading that ended earlier than was known.
     """
 
     def __init__(self, now: datetime, constant: list[str], leadings: Sequence[Record]) -> None:
         self.now, self._constant, self._leadings = now, constant, leadings
 
     @classmethod
-    async def of(cls, actor: Actor, cursor: Cursor | None) -> "ViewerScope":
+    async def of(cls, actor: Actor, cursor: FeedCursor | None) -> "ViewerScope":
         now = datetime.now(UTC)
-        reach = await fetch(ORGANS, viewer(actor)[1])
-        out_of = await fetch(OUT_OF, actor.person)
-        constant = [str(actor.person), actor.kind, actor.organ, *(row["code"] for row in reach)]
-        constant += [f"out of {row['case_key']}" for row in out_of]
+        organs = await fetch(ORGANS, viewer(actor)[1])
+        recused = await fetch(RECUSED_NOW, actor.person)
+        constant = [str(actor.person), actor.kind, actor.organ, *(row["code"] for row in organs)]
+        constant += [f"out of {row['case_key']}" for row in recused]
         since = min(now, cursor.at) if cursor else now
         return cls(now, constant, await fetch(LEADINGS, actor.person, since - law().span("leading_looked_back")))
 
-    def print_at(self, position: Position, at: datetime) -> bytes:
-        told = hashlib.sha256("\n".join(self._constant).encode())
+    def print_at(self, place: Position, at: datetime) -> bytes:
+        """The print for a cursor at this position and time, 12 bytes."""
+        digest = hashlib.sha256("\n".join(self._constant).encode())
         since = at - law().span("leading_looked_back")
         for row in self._leadings:
-            spans = [(max(each.lower, since), min(each.upper or at, at)) for each in row["during"]]
+            spans = [(max(led.lower, since), min(led.upper or at, at)) for led in row["during"]]
             spans = [span for span in spans if span[0] < span[1]]
-            if _position(row) <= position and spans:
-                told.update(row["supervision"].bytes + repr(spans).encode())
-        return told.digest()[:12]
+            if position(row) <= place and spans:
+                digest.update(row["supervision"].bytes + repr(spans).encode())
+        return digest.digest()[:12]
 
 
-async def _stands(cursor: Cursor, scope: ViewerScope) -> bool:
-    """Whether it can be followed: a line of this database, and the same to be seen as then."""
-    return cursor.seen == scope.print_at(cursor.position, cursor.at) and await _known(cursor)
+async def _still_valid(cursor: FeedCursor, scope: ViewerScope) -> bool:
+    """Whether the cursor is of this database, and the person may see the same things as then."""
+    return cursor.scope_print == scope.print_at(cursor.position, cursor.at) and await _known(cursor)
 
 
-async def _known(cursor: Cursor) -> bool:
-    """Whether the journal has this very line at this place: after a restore it may have another one, or none."""
+async def _known(cursor: FeedCursor) -> bool:
+    """Whether the journal has this very line at this position. After a restore it may have another one, or none."""
     if cursor.position == Position():
         return cursor.check == 0
     row = await first(LINE, *cursor.position)
     return row is not None and zlib.crc32(row["entry"]) == cursor.check
 
 
-def _position(row: Record) -> Position:
-    return Position(row["epoch"], row["xid"], row["seq"])
-
-
-def _cursor_at(row: Record | None, scope: ViewerScope) -> Cursor:
+def _cursor_at(row: Record | None, scope: ViewerScope) -> FeedCursor:
+    """A cursor at this line, or at the start of an empty journal."""
     if row is None:
-        return Cursor(Position(), 0, scope.now, scope.print_at(Position(), scope.now))
-    position = _position(row)
-    return Cursor(position, zlib.crc32(row["entry"]), scope.now, scope.print_at(position, scope.now))
+        return FeedCursor(Position(), 0, scope.now, scope.print_at(Position(), scope.now))
+    place = position(row)
+    return FeedCursor(place, zlib.crc32(row["entry"]), scope.now, scope.print_at(place, scope.now))
 
 
 def _change(row: Record) -> Change:
     line = msgspec.json.decode(row["entry"])
-    facts = {name: told for name, told in line.pop("facts", {}).items() if name in FACTS}
+    facts = {name: fact for name, fact in line.pop("facts", {}).items() if name in FACTS}
     return msgspec.convert(line | {"facts": facts}, Change)
 
 
-class State(NamedTuple):
-    """Where the feed stands: its last safe line, whether written ones wait, and which transaction they wait for."""
+class FeedState(NamedTuple):
+    """How far the feed can be read now.
 
-    head: Cursor
+    `head`: the newest safe line. `waiting`: newer lines were committed but are not safe yet. `oldest`: the oldest
+    running transaction, for which they wait; None: none is running.
+    """
+
+    head: FeedCursor
     waiting: bool
     oldest: int | None
 
 
-class Line(NamedTuple):
-    """What a notifier needs of a line: whose it is and where it stands."""
+class FeedLine(NamedTuple):
+    """What the notifier needs of a journal line, to decide whom it concerns."""
 
-    cursor: Cursor
+    cursor: FeedCursor
     actor: UUID | None
     verb: str
     outcome: str
@@ -307,14 +315,14 @@ class Line(NamedTuple):
     organ: str | None
 
 
-# `waiting` asks the newest line alone: this runs at every notice, and EXISTS was planned as a reading of every line.
+# `waiting` looks only at the newest line. This runs at every notice, and PostgreSQL planned EXISTS as a full scan.
 STATE = f"""
 SELECT h.*, s.xmin, s.xmin < s.xmax AS running, coalesce((
     SELECT (j.epoch, j.xid) >= (current_epoch(), s.xmin) FROM journal j
     ORDER BY j.epoch DESC, j.xid DESC, j.seq DESC LIMIT 1
 ), false) AS waiting
 FROM (SELECT pg_snapshot_xmin(x) AS xmin, pg_snapshot_xmax(x) AS xmax FROM pg_current_snapshot() x) s
-LEFT JOIN LATERAL ({HEAD}) h ON true
+LEFT JOIN LATERAL ({NEWEST}) h ON true
 """  # noqa: S608
 LINES = f"""
 SELECT j.epoch, j.xid, j.seq, j.entry, j.actor, j.verb, j.outcome, j.subjects, j.organ FROM journal j
@@ -323,68 +331,66 @@ ORDER BY j.epoch, j.xid, j.seq LIMIT $4
 """  # noqa: S608
 
 
-async def state() -> State:
-    """Where the feed stands now."""
+async def state() -> FeedState:
+    """How far the feed can be read now."""
     row = await first(STATE)
     if row is None or row["seq"] is None:
-        return State(_place(None), bool(row and row["waiting"]), row["xmin"] if row and row["running"] else None)
-    return State(_place(row), row["waiting"], row["xmin"] if row["running"] else None)
+        return FeedState(START, bool(row and row["waiting"]), row["xmin"] if row and row["running"] else None)
+    return FeedState(_cursor_without_scope(row), row["waiting"], row["xmin"] if row["running"] else None)
 
 
-async def lines(after: Position, limit: int) -> list[Line]:
-    """The safe lines after a position, whoever may see them."""
+async def lines(after: Position, limit: int) -> list[FeedLine]:
+    """The safe lines after a position, for all viewers."""
     return [
-        Line(_place(row), row["actor"], row["verb"], row["outcome"], row["subjects"], row["organ"])
+        FeedLine(_cursor_without_scope(row), row["actor"], row["verb"], row["outcome"], row["subjects"], row["organ"])
         for row in await fetch(LINES, *after, limit)
     ]
 
 
-NOWHERE = Cursor(Position(), 0, EPOCH, NOBODY)
+START = FeedCursor(Position(), 0, EPOCH, NO_SCOPE)  # before the first line
 
 
-def _place(row: Record | None) -> Cursor:
-    """A cursor that only says where."""
-    if row is None:
-        return NOWHERE
-    return Cursor(_position(row), zlib.crc32(row["entry"]), EPOCH, NOBODY)
+def _cursor_without_scope(row: Record) -> FeedCursor:
+    return FeedCursor(position(row), zlib.crc32(row["entry"]), EPOCH, NO_SCOPE)
 
 
 @asynccontextmanager
-async def ringing(url: str) -> AsyncIterator[None]:
-    """While the block lasts, commits of this process are told to every listener: once in `COALESCE`, after them.
+async def notifying(url: str) -> AsyncIterator[None]:
+    """Notify all listeners of commits of this process while the block runs, at most once in `COALESCE` seconds.
 
-    On a connection of its own, in no transaction of theirs. What is lost with a connection, the listeners' poll finds.
+    The notice is sent after the commit, on a connection of its own. If that connection is lost, listeners find the
+    change when they poll.
     """
-    asked = asyncio.Event()
-    ringer = asyncio.create_task(_ring(url, asked))
-    database.AFTER_COMMIT.append(asked.set)
+    committed = asyncio.Event()
+    notifier = asyncio.create_task(_notify(url, committed))
+    database.AFTER_COMMIT.append(committed.set)
     try:
         yield
     finally:
-        database.AFTER_COMMIT.remove(asked.set)
-        ringer.cancel()
+        database.AFTER_COMMIT.remove(committed.set)
+        notifier.cancel()
         with contextlib.suppress(asyncio.CancelledError):
-            await ringer
+            await notifier
 
 
-async def _ring(url: str, asked: asyncio.Event) -> None:
+async def _notify(url: str, committed: asyncio.Event) -> None:
     connection: asyncpg.Connection | None = None
     try:
         while True:
-            await asked.wait()
-            asked.clear()
+            await committed.wait()
+            committed.clear()
             try:
                 if connection is None:
                     connection = await asyncpg.connect(
                         url, timeout=5, server_settings=SESSION | {"application_name": "fujing-bell"}
                     )
                 await connection.execute(f"NOTIFY {CHANNEL}", timeout=5)
-            except CUT as error:
-                log.info("nobody was told of a commit", error=type(error).__name__)
+            except CONNECTION_ERRORS as error:
+                log.info("listeners were not notified of a commit", error=type(error).__name__)
                 if connection is not None:
                     connection.terminate()
                     connection = None
-                asked.set()  # again, once it can be reached
+                committed.set()  # send the notice again
                 await asyncio.sleep(PAUSE)
             await asyncio.sleep(COALESCE)
     finally:

@@ -1,6 +1,6 @@
-"""The one list of verbs and of events, made from the verbs.py of every feature.
+"""The one list of verbs and events, made from the verbs.py of every feature.
 
-Routes, the sync union, the contract, the feed and the tables of the documents are made from it. Adding a verb:
+The routes, the sync union, the contract, the feed and the tables in the documents are made from it. How to add a verb:
 CONTRIBUTING.md.
 """
 
@@ -24,7 +24,7 @@ VERBS: tuple[Verb, ...] = (
     *shifts.VERBS, *supervision.VERBS, *activities.VERBS, *evidence.VERBS, *reviews.VERBS, *recusals.VERBS,
     *assistance.VERBS, *injuries.VERBS, *complaints.VERBS, *hours.VERBS, *rosters.VERBS, *held.VERBS,
 )  # fmt: skip
-# Lines of the journal that the server writes itself.
+# Journal lines that no entry makes.
 EVENTS: tuple[Event, ...] = (
     *people.EVENTS, *evidence.EVENTS, *assistance.EVENTS, *reviews.EVENTS, *packages.EVENTS, *held.EVENTS,
     Event("erasure/erase", told_to="nobody"),

@@ -1,9 +1,9 @@
-"""Taking entries in, one or a thousand at a time, and recording what waited for them. See docs/adr/0017.
+"""Record entries, one or many in a call, and the held entries that waited for them. See docs/adr/0017.
 
-Guarantees: one function takes every entry, by its own route or by sync; each has a transaction of its own, and nothing
-that befalls one keeps the others waiting; they are taken in the order in which they happened, so that the order in
-which they lie in the call cannot matter. What waits is tried when what it waits for is recorded, by whomever, and by
-the worker's sweep where a process died in between.
+Guarantees: every entry goes through the same function, whether it comes by its own route or by sync. Each has its own
+transaction, so a failure of one does not stop the others. The entries of a call are recorded in the order in which they
+happened, so their order in the call does not matter. A held entry is tried again as soon as the entry that it refers to
+is recorded, whoever sent that. If a process dies in between, the sweep of the worker does it.
 """
 
 import asyncio
@@ -30,8 +30,8 @@ from backend.law.catalogue import law
 from backend.registry import BY_NAME
 
 ATTEMPTS = 4
-PAUSE = 0.05  # seconds, longer each time
-AGAIN = (
+PAUSE = 0.05  # seconds before the second attempt; longer before each further one
+RETRYABLE = (
     asyncpg.SerializationError,
     asyncpg.DeadlockDetectedError,
     asyncpg.LockNotAvailableError,
@@ -45,11 +45,14 @@ AGAIN = (
     holding.RecordedMeanwhile,
 )
 log = structlog.get_logger()
-Status = Literal["recorded", "replayed", "refused", "waiting", "again"]
+SyncStatus = Literal["recorded", "replayed", "refused", "waiting", "again"]
 
 
-class Item(msgspec.Struct, frozen=True):
-    """One entry of a call, as far as it could be read."""
+class SyncItem(msgspec.Struct, frozen=True):
+    """One entry of a call.
+
+    `refusal`: why it could not be decoded; then `id` and `device_seq` are what could be read of it.
+    """
 
     entry: Entry | None
     verb: Verb | None = None
@@ -58,11 +61,14 @@ class Item(msgspec.Struct, frozen=True):
     device_seq: int | None = None
 
 
-class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one entry. `again`: nothing did, through no fault of its own; `failure` says what happened."""
+class SyncResult(msgspec.Struct, frozen=True, kw_only=True):
+    """The result of one entry.
+
+    `again`: it was not recorded for a reason outside the entry, and must be sent again. `failure`: the error then.
+    """
 
     id: UUID | None
-    status: Status
+    status: SyncStatus
     recorded: Recorded | None = None
     refusal: Refusal | None = None
     wait: Wait | None = None
@@ -70,108 +76,119 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def take(verb: Verb, actor: Actor, entry: Entry, sent_at: datetime, received_at: datetime) -> Recorded:
-    """Record one entry by its own route, and what waited for it. Raises Refusal."""
+    """Record one entry from its own route, and the held entries that waited for it. Raises Refusal."""
     recorded = await record(verb, actor, entry, sent_at, received_at)
-    await wake(recorded.wakes)
+    await record_held(recorded.wakes)
     return recorded
 
 
-async def take_all(actor: Actor, items: Sequence[Item], sent_at: datetime, received_at: datetime) -> list[Result]:
-    """Take each in the order in which they happened; the results are in the order of the items."""
-    results: dict[int, Result] = {}
+async def take_all(
+    actor: Actor, items: Sequence[SyncItem], sent_at: datetime, received_at: datetime
+) -> list[SyncResult]:
+    """Record entries in the order in which they happened. The results are in the order of the items.
+
+    Entries that are not reached within the term `sync_time` get the status `again`.
+    """
+    results: dict[int, SyncResult] = {}
     clock = asyncio.get_running_loop().time
-    ends = clock() + law().span("sync_time").total_seconds()
-    for index in sorted(range(len(items)), key=lambda index: _moment(items[index])):
+    deadline = clock() + law().span("sync_time").total_seconds()
+    for index in sorted(range(len(items)), key=lambda index: _order(items[index])):
         item = items[index]
-        if clock() >= ends:
-            results[index] = Result(id=item.id, status="again", refusal=Refusal("not_reached"))
+        if clock() >= deadline:
+            results[index] = SyncResult(id=item.id, status="again", refusal=Refusal("not_reached"))
         else:
-            results[index] = await _settled(actor, item, sent_at, received_at)
+            results[index] = await _record_item(actor, item, sent_at, received_at)
     return [results[index] for index in range(len(items))]
 
 
-def _moment(item: Item) -> tuple[datetime, int, str]:
-    """When it happened by the device's clock, then by its number; what could not be read comes first."""
+def _order(item: SyncItem) -> tuple[datetime, int, str]:
+    """Sort key: the time by the device's clock, then the device's sequence number. Undecodable entries come first."""
     if item.entry is None:
         return datetime.min.replace(tzinfo=UTC), 0, ""
     return item.entry.occurred_at, item.entry.device_seq, str(item.entry.id)
 
 
-async def _settled(actor: Actor, item: Item, sent_at: datetime, received_at: datetime) -> Result:
+async def _record_item(actor: Actor, item: SyncItem, sent_at: datetime, received_at: datetime) -> SyncResult:
     if item.entry is None or item.verb is None:
         if item.id is not None and item.device_seq is not None:
             await device_sequence.keep_unread_number(actor, item.id, item.device_seq, received_at)
-        return Result(id=item.id, status="refused", refusal=item.refusal)
+        return SyncResult(id=item.id, status="refused", refusal=item.refusal)
     arrival = Arrival(item.verb, actor, item.entry, sent_at, received_at, True)
     bind_contextvars(entry=str(item.entry.id))
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            return await _take_or_hold(arrival)
+            return await _record_or_hold(arrival)
         except Refusal as refusal:
-            return Result(id=item.id, status="refused", refusal=refusal)
-        except AGAIN as error:
+            return SyncResult(id=item.id, status="refused", refusal=refusal)
+        except RETRYABLE as error:
             if attempt == ATTEMPTS:
-                return Result(id=item.id, status="again", failure=error)
+                return SyncResult(id=item.id, status="again", failure=error)
             await asyncio.sleep(PAUSE * attempt)
         except Exception as error:
-            log.error("entry not taken", verb=item.verb.name, error=type(error).__name__, exc_info=error)
-            return Result(id=item.id, status="again", failure=error)
+            log.error("entry not recorded", verb=item.verb.name, error=type(error).__name__, exc_info=error)
+            return SyncResult(id=item.id, status="again", failure=error)
     raise AssertionError("unreachable")
 
 
-async def _take_or_hold(arrival: Arrival) -> Result:
+async def _record_or_hold(arrival: Arrival) -> SyncResult:
     entry = arrival.entry
     try:
         recorded = await record(arrival.verb, arrival.actor, entry, arrival.sent_at, arrival.received_at, may_hold=True)
     except Held as why:
-        try:
-            wait = await holding.hold(arrival, why)
-        except Refusal as refusal:
-            if refusal.code == "too_many_waiting":
-                return Result(id=entry.id, status="again", refusal=refusal)
-            raise
-        if wait.new and wait.reason == "unknown_reference":
-            recorded_now = await wake([entry.id])
-            if entry.id in recorded_now:
-                return Result(id=entry.id, status="recorded", recorded=recorded_now[entry.id])
-        return Result(id=entry.id, status="waiting", wait=wait)
-    await wake(recorded.wakes)
-    return Result(id=entry.id, status="replayed" if recorded.replayed else "recorded", recorded=recorded)
+        return await _hold(arrival, why)
+    await record_held(recorded.wakes)
+    return SyncResult(id=entry.id, status="replayed" if recorded.replayed else "recorded", recorded=recorded)
 
 
-async def wake(ids: Sequence[UUID]) -> dict[UUID, Recorded]:
-    """Record those of these held entries that can be by now, and what waits for them. Never raises: the sweep is there.
+async def _hold(arrival: Arrival, why: Held) -> SyncResult:
+    """Hold an entry that refers to one that has not come, or that a person must decide on."""
+    entry = arrival.entry
+    try:
+        wait = await holding.hold(arrival, why)
+    except Refusal as refusal:
+        if refusal.code == "too_many_waiting":
+            return SyncResult(id=entry.id, status="again", refusal=refusal)
+        raise
+    if wait.new and wait.reason == "unknown_reference":
+        recorded = await record_held([entry.id])  # the other entry may have come in the meantime
+        if entry.id in recorded:
+            return SyncResult(id=entry.id, status="recorded", recorded=recorded[entry.id])
+    return SyncResult(id=entry.id, status="waiting", wait=wait)
 
-    What it recorded.
+
+async def record_held(ids: Sequence[UUID]) -> dict[UUID, Recorded]:
+    """Record those of these held entries that can be recorded now, and the entries that wait for them in turn.
+
+    Returns what was recorded. Never raises: what fails here is tried again by the sweep.
     """
-    told: dict[UUID, Recorded] = {}
+    recorded_entries: dict[UUID, Recorded] = {}
     queue = deque([ids] if ids else [])
     tries: dict[UUID, int] = {}
     while queue:
         try:
             rows = await holding.entries_to_retry(list(queue.popleft()))
         except Exception as error:
-            log.warning("held entries not looked at", error=type(error).__name__)
+            log.warning("held entries not read", error=type(error).__name__)
             continue
         for row in rows:
             tries[row["id"]] = tries.get(row["id"], 0) + 1
             if tries[row["id"]] > ATTEMPTS:
                 continue
             try:
-                recorded, once_more = await _release(row)
+                recorded, try_again = await _record_one_held(row)
             except Exception as error:
                 log.warning("held entry not recorded", verb=row["verb"], error=type(error).__name__)
                 continue
             if recorded is not None:
-                told[row["id"]] = recorded
+                recorded_entries[row["id"]] = recorded
                 queue.extend([recorded.wakes] if recorded.wakes else [])
-            elif once_more:
+            elif try_again:
                 queue.append([row["id"]])
-    return told
+    return recorded_entries
 
 
-async def _release(row: Any) -> tuple[Recorded | None, bool]:
-    """Try to record one held entry by its own actor; and whether it must be tried once more."""
+async def _record_one_held(row: Any) -> tuple[Recorded | None, bool]:
+    """Try to record one held entry as its own actor. The second value: whether to try again at once."""
     verb = BY_NAME[row["verb"]]
     entry = msgspec.convert(holding.original_content(row), verb.entry)
     actor = Actor(
@@ -194,12 +211,13 @@ async def _release(row: Any) -> tuple[Recorded | None, bool]:
             )  # fmt: skip
         return None, bool(grown)
     except Refusal as refusal:
-        await _unfit(row, refusal, now)
+        await _mark_unfit(row, refusal)
         return None, False
 
 
-async def _unfit(row: Any, refusal: Refusal, now: datetime) -> None:
-    """What it refers to came, and it cannot be recorded all the same: its phone is told when it asks again."""
+async def _mark_unfit(row: Any, refusal: Refusal) -> None:
+    """Mark a held entry that is refused although the entry it refers to has come. Its phone learns it when it sends
+    the entry again."""
     async with tx():
         await lock_persons([row["id"]])
         await execute(
@@ -221,7 +239,7 @@ ORDER BY h.received_at LIMIT 1000
 
 
 async def sweep(now: datetime) -> dict[str, int]:
-    """Record what a process that died left waiting; hand to people what waited too long."""
+    """Record held entries that a process left when it died, and make findings of those that wait too long."""
     rows = await fetch(TO_SWEEP, now)
-    recorded = await wake([row["id"] for row in rows])
+    recorded = await record_held([row["id"] for row in rows])
     return {"released": len(recorded), "in_vain": await holding.flag_overdue_waits(now)}

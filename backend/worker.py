@@ -1,8 +1,8 @@
-"""The worker: runs the jobs that transactions asked for, and what only time brings.
+"""The worker: runs queued jobs and scheduled jobs.
 
-Guarantees: a job whose store or database is away is tried again with growing pauses; one that fails for good is kept
-for a person to look at; SIGTERM lets the job under way finish within its grace, and an unfinished one is run again by
-the next worker.
+Guarantees: a job that fails, for example because the store or the database is away, is tried again with growing pauses.
+After the last attempt it is kept for a person to look at. On SIGTERM a running job may finish; a job that did not
+finish is run again by the next worker.
 """
 
 import asyncio
@@ -37,14 +37,14 @@ from storage.evidence_store import EvidenceStore
 
 SEALING_LANES = 2
 MOST_ATTEMPTS = 300
-LONGEST_PAUSE = 300.0  # seconds
+LONGEST_RETRY = 300.0  # seconds between two attempts at most
 HEARTBEAT = timedelta(seconds=10)
-TERMS = (*recusals.OVERDUE, *injuries.OVERDUE, *complaints.OVERDUE, *matters.OVERDUE, *spot_checks.OVERDUE)
+OVERDUE = (*recusals.OVERDUE, *injuries.OVERDUE, *complaints.OVERDUE, *matters.OVERDUE, *spot_checks.OVERDUE)
 log = structlog.get_logger()
 
 
-class Patient(EntrypointExecutor):
-    """Tries again with growing pauses, for about a day, before it gives a job up to a person."""
+class Retrying(EntrypointExecutor):
+    """Tries a job again with growing pauses for about a day, then leaves it to a person."""
 
     async def execute(self, job: Job, context: Context) -> None:
         try:
@@ -52,29 +52,29 @@ class Patient(EntrypointExecutor):
         except Exception as error:
             if job.attempts >= MOST_ATTEMPTS:
                 raise
-            pause = min(2.0 ** min(job.attempts, 10), LONGEST_PAUSE)
+            pause = min(2.0 ** min(job.attempts, 10), LONGEST_RETRY)
             log.warning("job will be tried again", job=job.entrypoint, attempt=job.attempts, error=type(error).__name__)
             raise RetryRequested(delay=timedelta(seconds=pause), reason=type(error).__name__) from error
 
 
 def build(connection: asyncpg.Connection, store: EvidenceStore, keys: Keys) -> PgQueuer:
-    """The queue with every job of the house."""
+    """The queue with all jobs."""
     queue = PgQueuer.from_asyncpg_connection(connection)
-    _asked_for(queue, store, keys)
+    _queued(queue, store, keys)
     _every_minute(queue, store, keys)
     _every_few_minutes(queue, store)
     _every_night(queue, store)
     return queue
 
 
-def _asked_for(queue: PgQueuer, store: EvidenceStore, keys: Keys) -> None:
-    """What transactions ask for."""
+def _queued(queue: PgQueuer, store: EvidenceStore, keys: Keys) -> None:
+    """Jobs that transactions put into the queue."""
 
-    @queue.entrypoint(jobs.SEAL, concurrency_limit=SEALING_LANES, on_failure="hold", executor_factory=Patient)
+    @queue.entrypoint(jobs.SEAL, concurrency_limit=SEALING_LANES, on_failure="hold", executor_factory=Retrying)
     async def seal(job: Job) -> None:
         await sealing.seal(store, keys, jobs.subject_of(job.payload))
 
-    @queue.entrypoint(jobs.HOLD, concurrency_limit=1, on_failure="hold", executor_factory=Patient)
+    @queue.entrypoint(jobs.HOLD, concurrency_limit=1, on_failure="hold", executor_factory=Retrying)
     async def hold(_: Job) -> None:
         await legal_holds.update_store(store)
 
@@ -106,7 +106,7 @@ def _every_few_minutes(queue: PgQueuer, store: EvidenceStore) -> None:
 
     @queue.schedule("overdue", "*/5 * * * *")
     async def overdue(_: Schedule) -> None:
-        log.info("overdue", found=await findings.find_overdue(datetime.now(UTC), TERMS))
+        log.info("overdue", found=await findings.find_overdue(datetime.now(UTC), OVERDUE))
 
     @queue.schedule("forget_proofs", "*/5 * * * *")
     async def forget_proofs(_: Schedule) -> None:
@@ -140,8 +140,8 @@ def _every_night(queue: PgQueuer, store: EvidenceStore) -> None:
 
 
 async def work(url: str, store: EvidenceStore, keys: Keys, stop: asyncio.Event) -> None:
-    """Run until `stop`. A lost connection ends it with an error; whoever started it starts it again."""
-    async with opened(url, size=6), feed.ringing(url):
+    """Run until `stop` is set. A lost connection ends it with an error; the supervising process must start it again."""
+    async with opened(url, size=6), feed.notifying(url):
         connection = await asyncpg.connect(url, server_settings=SESSION | {"application_name": "fujing-worker"})
         try:
             queue = build(connection, store, keys)
@@ -156,6 +156,7 @@ async def work(url: str, store: EvidenceStore, keys: Keys, stop: asyncio.Event) 
 
 
 def stop_on_signals() -> asyncio.Event:
+    """An event that SIGTERM and SIGINT set."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

@@ -84,7 +84,7 @@ async def _connected(app: Litestar) -> AsyncIterator[None]:
     app.state.store = store_of(chosen)
     app.state.hub = events.Hub(str(chosen.database_url))
     try:
-        async with feed.ringing(str(chosen.database_url)), app.state.hub.running():
+        async with feed.notifying(str(chosen.database_url)), app.state.hub.running():
             yield
     finally:
         await LATE_WRITES.wait()

@@ -5,7 +5,7 @@ from pathlib import Path
 from rich.console import Console
 
 from backend import backup
-from backend.backup import Done
+from backend.backup import BackupResult
 from backend.core.settings import Settings
 from migrations.apply import migrate, role_of
 from mobile_api.cli.verify import bars, opened_store
@@ -57,7 +57,7 @@ async def restore(settings: Settings, folder: Path, console: Console) -> int:
     return _missing(done, "in the backup", console)
 
 
-def _missing(done: Done, where: str, console: Console) -> int:
+def _missing(done: BackupResult, where: str, console: Console) -> int:
     for key in done.missing[:SHOWN]:
         console.print(f"✗ missing {where}, or not whole: {key} 缺失或不完整", style="red", markup=False, soft_wrap=True)
     if len(done.missing) > SHOWN:

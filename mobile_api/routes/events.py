@@ -30,7 +30,7 @@ from backend import feed
 from backend.core.database import SESSION
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor
-from backend.feed import Cursor, Line
+from backend.feed import FeedCursor, FeedLine
 from backend.law.catalogue import law
 from backend.people.sessions import still_acting
 from mobile_api.problems import AWAY
@@ -63,7 +63,7 @@ class Stream:
         self.doubted = self.ended = False
         self.stirred = asyncio.Event()
 
-    def notify(self, cursor: Cursor) -> None:
+    def notify(self, cursor: FeedCursor) -> None:
         self.notice = cursor.text()
         self.stirred.set()
 
@@ -85,7 +85,7 @@ class Hub:
         self._by_person: dict[UUID, list[Stream]] = defaultdict(list)
         self._by_led: dict[UUID, set[Stream]] = defaultdict(set)
         self._by_organ: dict[str, set[Stream]] = defaultdict(set)
-        self._at: Cursor | None = None
+        self._at: FeedCursor | None = None
         self._woken = asyncio.Event()
         self._since: tuple[int | None, float] = (None, 0.0)
         self._closed = False
@@ -112,7 +112,7 @@ class Hub:
 
     async def place(self, stream: Stream) -> None:
         """Look up what concerns them now."""
-        organs, led = await feed.concerns(stream.actor)
+        organs, led = await feed.overseen(stream.actor)
         self._put(stream, organs, led)
 
     def _put(self, stream: Stream, organs: frozenset[str], led: frozenset[UUID]) -> None:
@@ -220,12 +220,12 @@ class Hub:
             self._since = (oldest, now)
         LAG.set(now - self._since[1])
 
-    def _tell(self, came: Iterable[Line]) -> None:
+    def _tell(self, came: Iterable[FeedLine]) -> None:
         for line in came:
             for stream in self._concerned(line):
                 stream.notify(line.cursor)
 
-    def _concerned(self, line: Line) -> set[Stream]:
+    def _concerned(self, line: FeedLine) -> set[Stream]:
         """Whom a line may concern, by what they were a moment ago; what they may see of it, `changes` says."""
         persons = {*line.subjects, *([line.actor] if line.actor is not None else ())}
         theirs = {stream for person in persons if person in self._by_person for stream in self._by_person[person]}
@@ -337,7 +337,7 @@ class EventStream(Response[bytes]):
             actor.organ, actor.kind, actor.roles, stream.organs,
         )  # fmt: skip
         if moved or led - stream.led:
-            stream.notice = stream.notice or feed.NOWHERE.text()
+            stream.notice = stream.notice or feed.START.text()
         if moved:
             stream.end()
 
@@ -366,7 +366,7 @@ async def events(
     up to where. Comment lines say that the stream lives. With `after` or Last-Event-ID, what came since is told at
     once. The stream ends with the session; connect again, and ask for the changes anyway."""
     told = after or seen
-    cursor = None if told is None else Cursor.read(told)
+    cursor = None if told is None else FeedCursor.read(told)
     hub: Hub = request.app.state.hub
     stream = await hub.join(request.user)
     try:

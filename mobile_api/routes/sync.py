@@ -23,7 +23,7 @@ from backend.held import service as holding
 from backend.held.service import HeldList, HeldReason, HeldState
 from backend.law.catalogue import Language
 from backend.registry import VERBS
-from backend.sync import Item, Result
+from backend.sync import SyncItem, SyncResult
 from mobile_api.bodies import decode, read, takes
 from mobile_api.metrics import ENTRIES
 from mobile_api.openapi import Problem
@@ -152,14 +152,14 @@ async def _news(actor: Actor, cursor: str | None) -> dict[str, Any]:
     return {"changes": told.pop("items"), **told, **begun}
 
 
-def _item(raw: msgspec.Raw) -> Item:
+def _item(raw: msgspec.Raw) -> SyncItem:
     try:
         told = decode(raw, ANY_ENTRY)
     except Refusal as refusal:
         glimpse, number = _glimpse(raw, Glimpse), _glimpse(raw, Number)
-        return Item(None, refusal=refusal, id=glimpse and glimpse.id, device_seq=number and number.device_seq)
+        return SyncItem(None, refusal=refusal, id=glimpse and glimpse.id, device_seq=number and number.device_seq)
     verb = KINDS[type(told)]
-    return Item(_plain(verb.entry, told), verb, id=told.id)
+    return SyncItem(_plain(verb.entry, told), verb, id=told.id)
 
 
 def _plain(kind: type[Entry], told: Any) -> Entry:
@@ -174,7 +174,7 @@ def _glimpse(raw: msgspec.Raw, kind: Any) -> Any:
         return None
 
 
-def _told(result: Result, language: Language) -> dict[str, Any]:
+def _told(result: SyncResult, language: Language) -> dict[str, Any]:
     told: dict[str, Any] = {"id": result.id, "status": result.status}
     refusal = result.refusal
     if result.failure is not None:

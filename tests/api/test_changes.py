@@ -18,7 +18,7 @@ from backend.activities.duty_check import catalogue
 from backend.core import journal
 from backend.core.database import fetch, tx
 from backend.core.settings import Settings
-from backend.feed import Cursor
+from backend.feed import FeedCursor
 from backend.people import factor, roster
 from backend.registry import EVENTS, TOLD_TO, VERBS
 from tests.builders import (
@@ -243,7 +243,7 @@ async def test_a_place_that_this_database_does_not_know_begins_anew(
 ) -> None:
     """A dump that was restored knows less than the phone; so does another database."""
     lin = await a_duty_auxiliary(app)
-    cursor = Cursor.read(await begun(lin))
+    cursor = FeedCursor.read(await begun(lin))
     place = feed.Position(cursor.position.epoch + epoch, cursor.position.xid + xid, cursor.position.seq + seq)
     changed = cursor._replace(position=place)
     assert (place != cursor.position) == await is_reset(lin, changed.text())
@@ -252,7 +252,7 @@ async def test_a_place_that_this_database_does_not_know_begins_anew(
 async def test_another_line_at_the_same_place_begins_anew(app: Litestar) -> None:
     """After a restore the numbers are given again."""
     lin = await a_duty_auxiliary(app)
-    cursor = Cursor.read(await begun(lin))
+    cursor = FeedCursor.read(await begun(lin))
     assert await is_reset(lin, cursor._replace(check=cursor.check ^ 1).text())
 
 

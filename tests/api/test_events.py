@@ -184,7 +184,7 @@ async def test_a_hundred_commits_ring_a_few_times(app: Litestar) -> None:
         head = await value("SELECT max(seq) FROM journal WHERE $1 = ANY (subjects)", lin.id)
         took = time.monotonic() - begun
         async with asyncio.timeout(SOON):
-            while not stream.events() or feed.Cursor.read(stream.events()[-1]).position.seq < head:  # noqa: ASYNC110
+            while not stream.events() or feed.FeedCursor.read(stream.events()[-1]).position.seq < head:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         assert 1 <= len(heard) <= 3 + took / feed.COALESCE
         assert len(stream.events()) < 60
@@ -231,7 +231,7 @@ async def test_what_came_meanwhile_is_told_at_once(app: Litestar) -> None:
 async def test_a_place_that_is_not_known_is_news(app: Litestar) -> None:
     """The changes will say `reset`. What is no cursor is refused before the stream begins."""
     lin = await a_duty_auxiliary(app)
-    cursor = feed.Cursor.read((await lin.get("/v1/changes")).json()["cursor"])
+    cursor = feed.FeedCursor.read((await lin.get("/v1/changes")).json()["cursor"])
     stream = Listening(app, lin, f"after={cursor._replace(check=cursor.check ^ 1).text()}")
     assert 1 == len(await stream.until(1))
     await stream.leave()
@@ -314,7 +314,7 @@ async def test_the_bell_rings_on_whatever_its_connection_says(
     monkeypatch.setattr(feed, "PAUSE", 0.05)
     listening = await asyncpg.connect(str(house.database_url))
     await listening.add_listener(feed.CHANNEL, lambda *_: heard.set())
-    async with feed.ringing(str(house.database_url)):
+    async with feed.notifying(str(house.database_url)):
         async with tx():
             await fetch("SELECT 1")
         await asyncio.wait_for(heard.wait(), SOON)

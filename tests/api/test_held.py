@@ -179,7 +179,7 @@ async def test_the_sweep_records_an_admitted_entry_that_no_call_recorded(
         return {}
 
     with monkeypatch.context() as cut:
-        cut.setattr(sync, "wake", killed)
+        cut.setattr(sync, "record_held", killed)
         recorded(await decide(sun, "admit", come["id"]))
     assert "admitted" == await state_of(come["id"])
     await sync.sweep(now())

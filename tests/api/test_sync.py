@@ -216,7 +216,7 @@ async def test_what_no_call_woke_the_sweep_records(app: Litestar, monkeypatch: p
         return {}
 
     with monkeypatch.context() as cut:
-        cut.setattr(sync, "wake", killed)
+        cut.setattr(sync, "record_held", killed)
         assert ["recorded"] == statuses(await lin.sync(come))
     assert "waiting" == await state_of(go["id"])
     await sync.sweep(now())
