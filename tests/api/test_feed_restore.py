@@ -21,7 +21,7 @@ CHECK_IN = {"duty_type": "patrol", "dress": "uniform", "id_card_carried": True, 
 
 @pytest.fixture
 def clusters(tmp_path: Path) -> Iterator[tuple[PostgresAddress, PostgresAddress]]:
-    """The one that was, and the one that will be."""
+    """The cluster before the restore, and the one after it."""
     old, new = a_postgres(tmp_path / "old"), a_postgres(tmp_path / "new")
     try:
         yield old.start(), new.start()
@@ -31,11 +31,11 @@ def clusters(tmp_path: Path) -> Iterator[tuple[PostgresAddress, PostgresAddress]
 
 
 def run(program: str, url: str, *words: str) -> None:
-    """A program of PostgreSQL against this database."""
+    """Run a program of PostgreSQL against this database."""
     parts = urlsplit(url)
-    told = {name: values[0] for name, values in parse_qs(parts.query).items()}
-    where = {"PGHOST": told["host"], "PGPORT": told.get("port", "5432"), "PGUSER": unquote(parts.username or "")}
-    secret = {"PGPASSWORD": unquote(parts.password or told.get("password", "")), "PGDATABASE": parts.path[1:]}
+    options = {name: values[0] for name, values in parse_qs(parts.query).items()}
+    where = {"PGHOST": options["host"], "PGPORT": options.get("port", "5432"), "PGUSER": unquote(parts.username or "")}
+    secret = {"PGPASSWORD": unquote(parts.password or options.get("password", "")), "PGDATABASE": parts.path[1:]}
     done = subprocess.run(
         [str(postgres_binaries() / program), *words], env=os.environ | where | secret, capture_output=True, text=True
     )
@@ -43,15 +43,15 @@ def run(program: str, url: str, *words: str) -> None:
 
 
 def follow(who: Client, cursor: str) -> tuple[list[str], str]:
-    """The ids of what is new, none of it a reset, and the next cursor."""
-    found: list[str] = []
+    """The ids of the new lines, and the next cursor; no page may be a reset."""
+    ids: list[str] = []
     while True:
         page = who.get("/v1/changes", after=cursor)
         assert not page["reset"]
-        found += [item["id"] for item in page["items"]]
+        ids += [item["id"] for item in page["items"]]
         cursor = page["cursor"]
         if not page["more"]:
-            return found, cursor
+            return ids, cursor
 
 
 def named(address: PostgresAddress) -> dict[str, str]:
@@ -59,9 +59,9 @@ def named(address: PostgresAddress) -> dict[str, str]:
 
 
 def test_the_feed_goes_on_after_a_restore(clusters: tuple[PostgresAddress, PostgresAddress], tmp_path: Path) -> None:
-    """What the dump holds is told to whoever had not come so far; who had come further begins anew; then new lines.
+    """A reader behind the dump gets the lines of the dump; a reader beyond it gets a reset; both then get new lines.
 
-    The new cluster's transactions are numbered lower than the restored ones: only the epoch tells them apart.
+    The new cluster's transaction numbers are lower than the restored ones; only the epoch tells them apart.
     """
     old, new = clusters
     place = Place(tmp_path / "house", named(old))
@@ -72,14 +72,14 @@ def test_the_feed_goes_on_after_a_restore(clusters: tuple[PostgresAddress, Postg
         lin.sign_in(LIN, password)
         begun = lin.get("/v1/changes")["cursor"]
         shift = lin.entry("shifts/check-in", **CHECK_IN)["id"]
-        seen, behind = follow(lin, begun)
-        assert [shift] == seen
+        ids, behind = follow(lin, begun)
+        assert [shift] == ids
         film = lin.entry("recordings/declare", **footage("a.mp4"))["id"]
         run("pg_dump", old.owner_url, "--no-comments", "--file", str(tmp_path / "dump.sql"))
         _, upto = follow(lin, behind)
         lost = lin.entry("recordings/declare", **footage("lost.mp4"))["id"]
-        seen, beyond = follow(lin, upto)
-        assert [lost] == seen
+        ids, beyond = follow(lin, upto)
+        assert [lost] == ids
     restore(place, new, tmp_path / "dump.sql")
     with serving(place) as house:
         lin.url = house.url
@@ -96,7 +96,7 @@ def test_the_feed_goes_on_after_a_restore(clusters: tuple[PostgresAddress, Postg
 
 
 def restore(place: Place, new: PostgresAddress, dump: Path) -> None:
-    """Load the dump, and name its cluster; without a migration nothing serves from it."""
+    """Load the dump into the new cluster and configure it. Without a migration the server refuses to start."""
     run("psql", new.owner_url, "-v", "ON_ERROR_STOP=1", "-q", "-X", "-f", str(dump))
     place.settings["FUJING_DATABASE_URL"] = new.app_url
     del place.settings["FUJING_MIGRATE_URL"]

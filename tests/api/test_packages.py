@@ -1,4 +1,4 @@
-"""Packages: what they prove, to whom, and that whatever is changed inside is found."""
+"""Packages: what they prove, who may take them, and that every change inside is found."""
 
 import hashlib
 import io
@@ -51,7 +51,7 @@ def ours(app: Litestar) -> str:
 
 
 def unzipped(whole: bytes) -> Files:
-    """The bag's files, without their folder."""
+    """The files of the bag by name, without the top folder."""
     with zipfile.ZipFile(io.BytesIO(whole)) as archive:
         assert archive.testzip() is None
         return {name.split("/", 1)[1]: archive.read(name) for name in archive.namelist()}
@@ -59,36 +59,36 @@ def unzipped(whole: bytes) -> Files:
 
 def zipped(files: Files, path: Path) -> Path:
     with zipfile.ZipFile(path, "w") as archive:
-        for name, told in files.items():
-            archive.writestr(f"bag/{name}", told)
+        for name, file_bytes in files.items():
+            archive.writestr(f"bag/{name}", file_bytes)
     return path
 
 
 def rebagged(files: Files) -> Files:
-    """With manifests that agree with the files, as whoever changes one makes them."""
-    files = {name: told for name, told in files.items() if name != TAGS}
+    """The same files with new manifests, as a forger who changed one would write them."""
+    files = {name: file_bytes for name, file_bytes in files.items() if name != TAGS}
     for manifest, data in ((PAYLOAD, True), (TAGS, False)):
         lines = [
-            f"{hashlib.sha256(told).hexdigest()}  {name}\n"
-            for name, told in files.items()
+            f"{hashlib.sha256(file_bytes).hexdigest()}  {name}\n"
+            for name, file_bytes in files.items()
             if name.startswith("data/") == data and name != manifest
         ]
         files[manifest] = "".join(lines).encode()
     return files
 
 
-def judged(files: Files, path: Path, *trust: str) -> PackageReport:
+def verified(files: Files, path: Path, *trust: str) -> PackageReport:
     with open_bag(zipped(files, path / "package.zip")) as bag:
         return verify(bag, trust)
 
 
-def said(checked: PackageReport) -> str:
-    return " | ".join(flaw.en for flaw in checked.flaws)
+def flaws_of(report: PackageReport) -> str:
+    return " | ".join(flaw.en for flaw in report.flaws)
 
 
 @pytest.fixture(scope="module")
 async def package(app: Litestar) -> tuple[Files, bytes, str, Someone]:
-    """Of one recording that an inspector watched: its files, the footage, its id, and the inspector."""
+    """A package of one recording that an inspector viewed: its files, the footage, its id, and the inspector."""
     lin, wu, whole = await a_duty_auxiliary(app), await an_inspector_of(app, DISTRICT), content()
     footage = await sealed(app, lin, whole)
     review = (await reviewed(wu, footage))["id"]
@@ -102,12 +102,12 @@ async def package(app: Litestar) -> tuple[Files, bytes, str, Someone]:
 async def test_it_proves_the_bytes_the_device_and_who_watched(
     package: tuple[Files, bytes, str, Someone], app: Litestar, tmp_path: Path
 ) -> None:
-    """In words; without trust the signer is unverified."""
+    """It says so in words. Without a fingerprint the signer is unverified."""
     files, whole, footage, wu = package
-    seen = judged(files, tmp_path, ours(app))
-    assert [] == seen.flaws, said(seen)
-    assert seen.trusted
-    words = " | ".join(sentence.en for sentence in seen.proved)
+    report = verified(files, tmp_path, ours(app))
+    assert [] == report.flaws, flaws_of(report)
+    assert report.trusted
+    words = " | ".join(sentence.en for sentence in report.proved)
     assert f"{footage}: 50,000 bytes, SHA-256 {hashlib.sha256(whole).hexdigest()}" in words
     assert "unaltered since" in words
     assert f"watched by {wu.name} ({wu.badge}), 1 views" in words
@@ -116,17 +116,17 @@ async def test_it_proves_the_bytes_the_device_and_who_watched(
     assert files[f"data/originals/{footage}.mp4"] == whole
     assert footage.encode() in files[f"data/index/{footage}.html"]
     assert "核验说明" in files["data/HOW-TO-CHECK.html"].decode()
-    untrusted = judged(files, tmp_path)
+    untrusted = verified(files, tmp_path)
     assert ([], False) == (untrusted.flaws, untrusted.trusted)
 
 
 async def test_an_unpacked_one_verifies_too(
     package: tuple[Files, bytes, str, Someone], app: Litestar, tmp_path: Path
 ) -> None:
-    for name, told in package[0].items():
+    for name, file_bytes in package[0].items():
         path = tmp_path / "bag" / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(told)
+        path.write_bytes(file_bytes)
     with open_bag(tmp_path / "bag") as bag:
         assert [] == verify(bag, [ours(app)]).flaws
 
@@ -135,10 +135,10 @@ async def test_the_library_of_congress_takes_it_for_a_bag(
     package: tuple[Files, bytes, str, Someone], tmp_path: Path
 ) -> None:
     """Their own library judges: complete, valid, with the right Oxum."""
-    for name, told in package[0].items():
+    for name, file_bytes in package[0].items():
         path = tmp_path / "bag" / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(told)
+        path.write_bytes(file_bytes)
     bag = bagit.Bag(str(tmp_path / "bag"))
     assert bag.validate()
     assert bag.is_valid(fast=True)
@@ -164,23 +164,23 @@ async def test_a_byte_flipped_anywhere_is_found(
     files = dict(package[0])
     folder = {"original": "data/originals/", "checkpoint": "data/checkpoints/", "declared": "data/declared/",
         "index": "data/index/"}  # fmt: skip
-    which = next(each for each in files if each.startswith(folder.get(name, name)))
-    flipped(which)(files)
-    assert judged(files, tmp_path, ours(app)).flaws
+    target = next(each for each in files if each.startswith(folder.get(name, name)))
+    flipped(target)(files)
+    assert verified(files, tmp_path, ours(app)).flaws
 
 
 async def test_a_byte_flipped_in_the_zip_itself(
     package: tuple[Files, bytes, str, Someone], app: Litestar, tmp_path: Path
 ) -> None:
-    """As on a disk that lies: the zip's own checksum differs."""
+    """As on a damaged disk: the checksum in the zip differs."""
     path = zipped(package[0], tmp_path / "package.zip")
     whole = bytearray(path.read_bytes())
     at = whole.index(package[1][20_000:20_050])
     whole[at] ^= 1
     path.write_bytes(bytes(whole))
     with open_bag(path) as bag:
-        seen = verify(bag, [ours(app)])
-    assert "was altered" in said(seen)
+        report = verify(bag, [ours(app)])
+    assert "was altered" in flaws_of(report)
 
 
 @pytest.mark.parametrize("name", ["original", "data/rows.jsonl", SIGNED, "data/keys.json", PAYLOAD])
@@ -189,13 +189,13 @@ async def test_a_file_taken_away_or_added_is_found(
 ) -> None:
     files = dict(package[0])
     del files[next(each for each in files if each.startswith("data/originals/" if name == "original" else name))]
-    assert judged(files, tmp_path, ours(app)).flaws
+    assert verified(files, tmp_path, ours(app)).flaws
     added = package[0] | {"data/originals/more.mp4": b"more"}
-    assert "is in no manifest" in said(judged(added, tmp_path, ours(app)))
+    assert "is in no manifest" in flaws_of(verified(added, tmp_path, ours(app)))
 
 
 def signed_again(files: Files, ring: KeyRing) -> Files:
-    """Manifests and statement made anew with this key."""
+    """The same files with new manifests and a new statement, signed with this key."""
     claims = jwt.decode(files[SIGNED], options={"verify_signature": False})
     files = rebagged(files)
     claims["manifest"] = hashlib.sha256(files[PAYLOAD]).hexdigest()
@@ -214,7 +214,7 @@ def resigned(token: bytes | str, ring: KeyRing, **changed: Any) -> str:
 
 
 async def test_keys_swapped_inside(package: tuple[Files, bytes, str, Someone], app: Litestar, tmp_path: Path) -> None:
-    """Everything signed anew by a forger with their own keys: it agrees with itself, and nobody trusts it."""
+    """A forger signs everything again with their own keys: the package is consistent, but nobody trusts it."""
     ring, files = KeyRing(tmp_path / "theirs", "evidence"), dict(package[0])
     files["data/keys.json"] = json.dumps({"keys": ring.public(), "endorsements": []}).encode()
     for name in [name for name in files if name.startswith("data/checkpoints/")]:
@@ -224,21 +224,21 @@ async def test_keys_swapped_inside(package: tuple[Files, bytes, str, Someone], a
         upload["receipt"] = resigned(upload["receipt"], ring)
     files["data/package.json"] = json.dumps(about).encode()
     files = signed_again(files, ring)
-    alone = judged(files, tmp_path)
-    assert ([], False) == (alone.flaws, alone.trusted), said(alone)
-    trusted = judged(files, tmp_path, ours(app))
-    assert "no key in the package has the fingerprint" in said(trusted)
+    alone = verified(files, tmp_path)
+    assert ([], False) == (alone.flaws, alone.trusted), flaws_of(alone)
+    trusted = verified(files, tmp_path, ours(app))
+    assert "no key in the package has the fingerprint" in flaws_of(trusted)
 
 
 async def test_other_footage_under_a_receipt_for_other_bytes(
     package: tuple[Files, bytes, str, Someone], app: Litestar, tmp_path: Path
 ) -> None:
-    """Whoever even has our key to sign the bag: receipt and journal are of other bytes."""
+    """Even with our key for the bag: the receipt and the journal are for other bytes."""
     files, ring = dict(package[0]), app.state.key_rings.evidence
     flipped(f"data/originals/{package[2]}.mp4")(files)
-    told = said(judged(signed_again(files, ring), tmp_path, ours(app)))
-    assert "is for other bytes" in told
-    assert "other bytes of" in told
+    flaws = flaws_of(verified(signed_again(files, ring), tmp_path, ours(app)))
+    assert "is for other bytes" in flaws
+    assert "other bytes of" in flaws
 
 
 async def test_a_row_altered_under_our_own_signature(
@@ -246,23 +246,23 @@ async def test_a_row_altered_under_our_own_signature(
 ) -> None:
     files, ring = dict(package[0]), app.state.key_rings.evidence
     files["data/rows.jsonl"] = files["data/rows.jsonl"].replace(b"evidence/seal", b"evidence/sealX", 1)
-    assert "is not under its checkpoint" in said(judged(signed_again(files, ring), tmp_path, ours(app)))
+    assert "is not under its checkpoint" in flaws_of(verified(signed_again(files, ring), tmp_path, ours(app)))
 
 
 async def test_what_was_declared_altered_under_our_own_signature(
     package: tuple[Files, bytes, str, Someone], app: Litestar, tmp_path: Path
 ) -> None:
-    """Another camera: the digest in the journal does not agree."""
+    """Another camera is named: the digest in the journal differs."""
     files, ring = dict(package[0]), app.state.key_rings.evidence
     name = f"data/declared/{package[2]}.json"
     declared = json.loads(files[name])
     declared["content"] = bytes.fromhex(declared["content"]).replace(b"DSJ-", b"DSX-").hex()
     files[name] = json.dumps(declared).encode()
-    assert "what was declared of" in said(judged(signed_again(files, ring), tmp_path, ours(app)))
+    assert "what was declared of" in flaws_of(verified(signed_again(files, ring), tmp_path, ours(app)))
 
 
 @pytest.mark.parametrize("garbage", [b"", b"PK", b"x" * 1000])
-async def test_what_is_no_package_is_told(garbage: bytes, app: Litestar, tmp_path: Path) -> None:
+async def test_a_file_that_is_no_package_is_reported(garbage: bytes, app: Litestar, tmp_path: Path) -> None:
     path = tmp_path / "x.zip"
     path.write_bytes(garbage)
     assert 1 == check(path, [ours(app)], Console(file=io.StringIO()))
@@ -275,7 +275,8 @@ async def ask(who: Someone, kind: str, number: Any) -> Any:
 
 
 async def test_a_case_with_all_its_footage(app: Litestar, tmp_path: Path) -> None:
-    """Of whoever recorded its acts; restricted footage needs the commander's yes; others are told of nothing."""
+    """Footage of all who recorded work on the case. Restricted footage needs the commander's approval. People without
+    rights learn nothing."""
     lin, zhao, _, _ = await a_led_patrol(app)
     wu, sun, case = (
         await an_inspector_of(app, DISTRICT),
@@ -291,11 +292,11 @@ async def test_a_case_with_all_its_footage(app: Litestar, tmp_path: Path) -> Non
     assert {mine, officers} == {
         name.split("/")[-1].split(".")[0] for name in files if name.startswith("data/originals")
     }
-    seen = judged(files, tmp_path, ours(app))
-    assert [] == seen.flaws, said(seen)
+    report = verified(files, tmp_path, ours(app))
+    assert [] == report.flaws, flaws_of(report)
     recorded(await zhao.post("/v1/recordings/restrict", recording=officers, category="minor"))
-    told = refused(await ask(wu, "case", case), 403, "package_needs_reviews")
-    assert [officers] == told["recordings"]
+    problem = refused(await ask(wu, "case", case), 403, "package_needs_reviews")
+    assert [officers] == problem["recordings"]
     review = (await reviewed(wu, officers, number=case))["id"]
     recorded(await sun.post("/v1/reviews/approve", review=review, why="同意"))
     assert 200 == (await ask(wu, "case", case)).status_code
@@ -312,14 +313,16 @@ async def test_a_complaint_without_the_complainant(app: Litestar, tmp_path: Path
     answer = await ask(wu, "complaint", complaint)
     files = unzipped(answer.content)
     assert f"data/originals/{footage}.mp4" in files
-    assert not any("王某".encode() in told or "王某".encode().hex().encode() in told for told in files.values())
-    assert [] == judged(files, tmp_path, ours(app)).flaws
+    assert not any(
+        "王某".encode() in file_bytes or "王某".encode().hex().encode() in file_bytes for file_bytes in files.values()
+    )
+    assert [] == verified(files, tmp_path, ours(app)).flaws
     refused(await ask(wu, "complaint", uuid4()), 404, "unknown_task")
     refused(await ask(wu, "injury", "x"), 404, "unknown_task")
 
 
 async def test_harassment_and_an_injury_with_the_footage_that_shows_it(app: Litestar, tmp_path: Path) -> None:
-    """What is linked, and what is held around it."""
+    """The linked footage, and the footage held around the time."""
     lin, wu = await a_duty_auxiliary(app), await an_inspector_of(app, DISTRICT)
     times = {"started_at": ago(minutes=40), "ended_at": ago(minutes=20)}
     footage, other = await sealed(app, lin, content(), **times), await sealed(app, lin, content())
@@ -330,12 +333,16 @@ async def test_harassment_and_an_injury_with_the_footage_that_shows_it(app: Lite
     for kind, number, inside in (("matter", matter, {footage}), ("injury", injury, {footage, other})):
         files = unzipped((await ask(wu, kind, number)).content)
         assert inside == {name.split("/")[-1].split(".")[0] for name in files if name.startswith("data/originals")}
-        assert [] == judged(files, tmp_path, ours(app)).flaws
-        assert not any("右前臂".encode() in told or "跟踪".encode() in told for told in files.values())
+        assert [] == verified(files, tmp_path, ours(app)).flaws
+        assert not any(
+            "右前臂".encode() in file_bytes or "跟踪".encode() in file_bytes for file_bytes in files.values()
+        )
 
 
-async def test_a_case_does_not_tell_of_a_complaint_to_who_may_not_handle_it(app: Litestar, tmp_path: Path) -> None:
-    """That somebody watched is proved all the same."""
+async def test_a_package_of_a_case_hides_a_complaint_from_those_who_may_not_handle_it(
+    app: Litestar, tmp_path: Path
+) -> None:
+    """The viewing itself is still proved."""
     lin, _, _, _ = await a_led_patrol(app)
     wu, li, case = (
         await an_inspector_of(app, DISTRICT),
@@ -349,16 +356,16 @@ async def test_a_case_does_not_tell_of_a_complaint_to_who_may_not_handle_it(app:
     review = (await reviewed(wu, footage, purpose="complaint", number=complaint))["id"]
     assert 200 == (await watch(wu, footage, review)).status_code
     recorded(await li.post("/v1/complaints/step-aside", complaint=complaint, version=1, words="与当事人相识"))
-    for who, tells in ((wu, True), (li, False)):
+    for who, mentioned in ((wu, True), (li, False)):
         files = unzipped((await ask(who, "case", case)).content)
-        assert tells == (b"reviews/open" in files["data/rows.jsonl"])
-        seen = judged(files, tmp_path, ours(app))
-        assert [] == seen.flaws
-        assert any("watched by" in sentence.en for sentence in seen.proved)
+        assert mentioned == (b"reviews/open" in files["data/rows.jsonl"])
+        report = verified(files, tmp_path, ours(app))
+        assert [] == report.flaws
+        assert any("watched by" in sentence.en for sentence in report.proved)
 
 
 async def test_the_journal_has_who_took_it(app: Litestar) -> None:
-    """Before the first byte, and that all of it went; a denial too."""
+    """The journal says before the first byte who takes it, afterwards that all was sent, and every denial."""
     lin, wu = await a_duty_auxiliary(app), await an_inspector_of(app, DISTRICT)
     footage = await sealed(app, lin, content())
     refused(await wu.get(f"/v1/recordings/{footage}/package"), 403, "review_needed")
@@ -366,16 +373,16 @@ async def test_the_journal_has_who_took_it(app: Litestar) -> None:
     assert 200 == (await wu.get(f"/v1/recordings/{footage}/package", review=review)).status_code
     await watching.LATE_WRITES.wait()
     sql = "SELECT verb, outcome FROM journal WHERE $1 = ANY (subjects) AND actor = $2 AND entry_id IS NULL ORDER BY seq"
-    told = [tuple(row) for row in await fetch(sql, UUID(footage), wu.id)]
-    assert [("recordings/view", "denied"), ("packages/export", "done"), ("packages/exported", "done")] == told
+    lines = [tuple(row) for row in await fetch(sql, UUID(footage), wu.id)]
+    assert [("recordings/view", "denied"), ("packages/export", "done"), ("packages/exported", "done")] == lines
     taken = await fetch("SELECT kind, number, review, whole FROM package WHERE by_person = $1", wu.id)
     assert [("recording", footage, UUID(review), True)] == [tuple(row) for row in taken]
     (export,) = (await lin.get("/v1/me/record")).json()["exports"]
     assert ("recording", wu.badge) == (export["kind"], export["reviewer_badge"])
 
 
-async def test_a_package_of_a_complaint_is_told_once_it_is_concluded(app: Litestar) -> None:
-    """To the one complained of, under whichever name it was taken."""
+async def test_a_package_of_a_complaint_is_shown_once_the_complaint_is_concluded(app: Litestar) -> None:
+    """To the person complained of, whether it was taken of the complaint or of the recording."""
     lin, wu = await a_duty_auxiliary(app), await an_inspector_of(app, DISTRICT)
     footage = await sealed(app, lin, content(), started_at=ago(hours=1.5), ended_at=ago(hours=1))
     complaint = await a_complaint_about(app, lin)
@@ -385,12 +392,12 @@ async def test_a_package_of_a_complaint_is_told_once_it_is_concluded(app: Litest
     assert [] == (await lin.get("/v1/me/record")).json()["exports"]
     ended = {"complaint": complaint, "version": 1, "words": "不属实", "outcome": "unfounded"}
     recorded(await wu.post("/v1/complaints/conclude", **ended))
-    told = (await lin.get("/v1/me/record")).json()["exports"]
-    assert ["recording", "complaint"] == [each["kind"] for each in told]
+    exports = (await lin.get("/v1/me/record")).json()["exports"]
+    assert ["recording", "complaint"] == [each["kind"] for each in exports]
 
 
-async def test_bytes_that_are_not_those_sealed_break_it_off(app: Litestar) -> None:
-    """Nobody gets a whole package of them."""
+async def test_bytes_that_are_not_those_sealed_stop_the_package(app: Litestar) -> None:
+    """Nobody gets a complete package with them."""
     lin, wu = await a_duty_auxiliary(app), await an_inspector_of(app, DISTRICT)
     footage = await sealed(app, lin, content())
     review = (await reviewed(wu, footage))["id"]
@@ -409,29 +416,29 @@ async def test_bytes_that_are_not_those_sealed_break_it_off(app: Litestar) -> No
 
 
 async def test_what_is_not_proved_yet_is_put_under_a_checkpoint(app: Litestar) -> None:
-    """A package made a second after the facts needs no five minutes."""
+    """A package made one second after the facts does not wait for the next checkpoint."""
     before = await value("SELECT coalesce(max(number), 0) FROM checkpoint")
     await checkpoints.make(app.state.store, app.state.key_rings.evidence, datetime.now(UTC), at_once=True)
     assert before <= await value("SELECT max(number) FROM checkpoint")
 
 
-async def test_whatever_a_forger_puts_there_is_told_and_never_breaks_it(
+async def test_whatever_a_forger_writes_is_reported_and_raises_nothing(
     package: tuple[Files, bytes, str, Someone], app: Litestar, tmp_path: Path
 ) -> None:
-    """Pieces of every file cut, doubled and turned, under manifests that agree: a sentence each time."""
+    """Random changes in every file, with manifests that agree: each time there is a flaw in words."""
     dice, names = random.Random(20261124), [name for name in package[0] if "originals" not in name]  # noqa: S311
     for _ in range(120):
         files, name = dict(package[0]), dice.choice(names)
-        told = bytearray(files[name])
+        changed = bytearray(files[name])
         for _ in range(dice.randrange(1, 4)):
-            at = dice.randrange(len(told) + 1)
+            at = dice.randrange(len(changed) + 1)
             piece = dice.choice(
                 [b"", b"[]", b"null", b"{}", b'"\xff"', b"[" * 5000, b"9" * 50, bytes([dice.randrange(256)])]
             )
-            told[at : at + dice.randrange(9)] = piece
-        files[name] = bytes(told)
+            changed[at : at + dice.randrange(9)] = piece
+        files[name] = bytes(changed)
         if name not in (PAYLOAD, TAGS) and dice.random() < 0.8:
             files = rebagged(files)
         for trust in ([ours(app)], []):
-            seen = judged(files, tmp_path, *trust)
-            assert seen.flaws or not trust or files == package[0], name
+            report = verified(files, tmp_path, *trust)
+            assert report.flaws or not trust or files == package[0], name

@@ -1,4 +1,4 @@
-"""The journal proves itself: every way to alter it is found and named, and whoever owns the database cannot hide it."""
+"""Verifying the journal: every change is found and named, and the owner of the database cannot hide one."""
 
 import contextlib
 import itertools
@@ -67,7 +67,7 @@ class Witness:
 
 @asynccontextmanager
 async def instead(url: str) -> AsyncIterator[None]:
-    """Another database in place of the one of the run, for the length of a block."""
+    """Use another database instead of that of the test run, while the block runs."""
     pool, DB.pool = DB.pool, None
     try:
         async with database.opened(url, size=3):
@@ -92,7 +92,7 @@ def replace_settings(settings: Settings, **fields: Any) -> Settings:
 
 
 async def as_superuser(settings: Settings, name: str = "postgres") -> asyncpg.Connection:
-    """Whoever owns the whole server."""
+    """A connection as superuser of the whole server."""
     password = (settings.data_dir / "postgres" / "superuser.password").read_text()
     query = urlsplit(str(settings.migrate_url)).query
     return await asyncpg.connect(f"postgresql://postgres@/{name}?{query}", password=password)
@@ -111,8 +111,8 @@ async def rows(count: int) -> None:
 
 
 @pytest.fixture(scope="module")
-async def told_once(house: Settings, app: Litestar, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """The history, in a database that nobody is connected to: each test begins with a copy of it."""
+async def template(house: Settings, app: Litestar, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """A database with the history. Nobody is connected to it, because each test copies it."""
     server = await as_superuser(house)
     await server.execute("CREATE DATABASE proof OWNER fujing_owner")
     await server.close()
@@ -140,11 +140,11 @@ async def told_once(house: Settings, app: Litestar, tmp_path_factory: pytest.Tem
 
 
 @pytest.fixture
-async def witness(house: Settings, told_once: Settings) -> AsyncIterator[Witness]:
+async def witness(house: Settings, template: Settings) -> AsyncIterator[Witness]:
     name = f"proof_{next(NUMBERS)}"
     server = await as_superuser(house)
     await server.execute(f"CREATE DATABASE {name} TEMPLATE proof OWNER fujing_owner")
-    settings = replace_settings(renamed(told_once, name), s3_bucket=told_once.s3_bucket)
+    settings = replace_settings(renamed(template, name), s3_bucket=template.s3_bucket)
     store = store_of(settings)
     before = await store.versions("")
     yield Witness(settings, store, KeyRing(settings.secrets_dir, "evidence"))
@@ -160,7 +160,7 @@ async def witness(house: Settings, told_once: Settings) -> AsyncIterator[Witness
 
 @pytest.fixture
 async def apart(witness: Witness) -> AsyncIterator[Witness]:
-    """The same with a bucket of its own, for what is signed anew and stays locked there."""
+    """The same with its own bucket, for checkpoints that are signed in the test and stay locked there."""
     settings = replace_settings(witness.settings, s3_bucket=f"apart-{next(NUMBERS)}")
     store = store_of(settings)
     await store.prepare()
@@ -172,8 +172,8 @@ async def apart(witness: Witness) -> AsyncIterator[Witness]:
 
 async def test_a_journal_that_nobody_touched_verifies(witness: Witness) -> None:
     """Rows under checkpoints are proved, later ones are not proved yet, across two rotations of the key."""
-    seen = await witness.look()
-    assert ([], ROWS, 2, 3, True) == (seen.flaws, seen.proved, seen.unproved, seen.checkpoints, seen.trusted)
+    report = await witness.look()
+    assert ([], ROWS, 2, 3, True) == (report.flaws, report.proved, report.unproved, report.checkpoints, report.trusted)
 
 
 async def test_trust_in_the_newest_key_reaches_back(witness: Witness) -> None:
@@ -182,15 +182,15 @@ async def test_trust_in_the_newest_key_reaches_back(witness: Witness) -> None:
 
 async def test_a_key_that_nobody_vouches_for_is_not_trusted(witness: Witness, tmp_path: Path) -> None:
     other = KeyRing(tmp_path, "evidence")
-    seen = await witness.look(fingerprint(other.public()[0]))
-    assert ["checkpoint_signature"] * 3 == [flaw.code for flaw in seen.flaws]
-    assert (0, ROWS + 2) == (seen.proved, seen.unproved)
+    report = await witness.look(fingerprint(other.public()[0]))
+    assert ["checkpoint_signature"] * 3 == [flaw.code for flaw in report.flaws]
+    assert (0, ROWS + 2) == (report.proved, report.unproved)
 
 
 async def test_without_trust_the_signer_is_unverified(witness: Witness) -> None:
     async with instead(str(witness.settings.database_url)):
-        seen = await verify(witness.store, witness.known, [], lambda done, total: None)
-    assert (False, []) == (seen.trusted, seen.flaws)
+        report = await verify(witness.store, witness.known, [], lambda done, total: None)
+    assert (False, []) == (report.trusted, report.flaws)
 
 
 ENTRY = "convert_to(replace(convert_from(entry, 'UTF8'), '\"device_seq\":1', '\"device_seq\":7'), 'UTF8')"
@@ -238,8 +238,8 @@ async def test_a_row_that_was_tampered_with_is_named(witness: Witness, way: str)
 
 async def test_the_contents_of_two_rows_swapped(witness: Witness) -> None:
     await witness.as_owner(ALTER, "DROP INDEX journal_entry_once", SWAPPED)
-    seen = await witness.look()
-    assert {("row_moved", 5), ("row_moved", 6)} <= {(flaw.code, flaw.seq) for flaw in seen.flaws}
+    report = await witness.look()
+    assert {("row_moved", 5), ("row_moved", 6)} <= {(flaw.code, flaw.seq) for flaw in report.flaws}
 
 
 async def test_what_is_not_proved_yet_is_compared_with_its_columns(witness: Witness) -> None:
@@ -265,7 +265,7 @@ async def test_a_checkpoint_altered(witness: Witness) -> None:
 
 
 async def test_a_checkpoint_signed_by_another_key(witness: Witness, tmp_path: Path) -> None:
-    """Whoever writes another history and signs it with a key of their own."""
+    """Somebody writes another history and signs it with their own key."""
     await forge(witness, KeyRing(tmp_path, "evidence"))
     codes = [flaw.code for flaw in (await witness.look()).flaws]
     assert "checkpoint_signature" in codes
@@ -294,10 +294,10 @@ async def forge(witness: Witness, ring: KeyRing) -> None:
 async def forged(ring: KeyRing, until: int) -> None:
     last = await database.first(checkpoints.LAST)
     after = journal.position(last) if last else journal.Position()
-    found = await database.fetch("SELECT * FROM journal WHERE seq > $1 AND seq <= $2 ORDER BY seq", after.seq, until)
-    leaves = [(row["seq"], leaf_hash(row["entry"])) for row in found]
+    covered = await database.fetch("SELECT * FROM journal WHERE seq > $1 AND seq <= $2 ORDER BY seq", after.seq, until)
+    leaves = [(row["seq"], leaf_hash(row["entry"])) for row in covered]
     now = datetime.now(UTC)
-    claims = checkpoints._claims(last, after, journal.position(found[-1]), leaves, now)
+    claims = checkpoints._claims(last, after, journal.position(covered[-1]), leaves, now)
     signed = ring.sign(checkpoints.msgspec.to_builtins(claims), checkpoints.TYPE)
     await database.execute(
         checkpoints.INSERT, claims.number, claims.last.epoch, claims.last.xid, claims.last.seq, claims.rows,
@@ -341,8 +341,8 @@ async def test_a_worker_killed_before_the_store_had_it(apart: Witness) -> None:
     """What was signed is taken there by the next one, and no second history is signed."""
     async with instead(str(apart.settings.database_url)):
         assert 2 == await checkpoints._sign_next(apart.ring, datetime.now(UTC), True)
-    seen = await apart.look()
-    assert ([], ROWS + 2) == (seen.flaws, seen.proved)
+    report = await apart.look()
+    assert ([], ROWS + 2) == (report.flaws, report.proved)
     async with instead(str(apart.settings.database_url)):
         assert 1 == await checkpoints.copy_to_store(apart.store, datetime.now(UTC))
         assert 0 == await checkpoints.copy_to_store(apart.store, datetime.now(UTC))
@@ -350,26 +350,26 @@ async def test_a_worker_killed_before_the_store_had_it(apart: Witness) -> None:
 
 
 async def test_the_journal_verifies_after_erasure(apart: Witness) -> None:
-    """What was said is gone with its salt, and every row is proved as before."""
-    said = uuid4()
+    """The content of an entry is gone with its salt, and every row is proved as before."""
+    entry = uuid4()
     async with instead(str(apart.settings.database_url)):
         await database.execute("INSERT INTO organ (code, name, depth) VALUES ('330102010000', '城关', 0)")
         person = await database.value(
             "INSERT INTO person (badge, name, kind, organ, serves_from) "
             "VALUES ('FJ1', '林', 'duty_auxiliary', '330102010000', '2020-01-01') RETURNING id"
         )
-        line = journal.Line(at=datetime.now(UTC), verb="shifts/check-in", outcome="recorded", id=said, actor=person)
+        line = journal.Line(at=datetime.now(UTC), verb="shifts/check-in", outcome="recorded", id=entry, actor=person)
         await database.execute(journal.APPEND, *journal.columns(line))
         await database.execute(
             "INSERT INTO entry (id, actor, verb, salt, content) VALUES ($1, $2, 'shifts/check-in', $3, 'words')",
-            said, person, bytes(16),
+            entry, person, bytes(16),
         )  # fmt: skip
         await checkpoints.make(apart.store, apart.ring, datetime.now(UTC), at_once=True)
         assert {"entry: salt, content, despite": 1} == await erasing.erase(datetime.now(UTC) + timedelta(days=1100))
-        assert await database.value("SELECT salt IS NULL AND content IS NULL FROM entry WHERE id = $1", said)
+        assert await database.value("SELECT salt IS NULL AND content IS NULL FROM entry WHERE id = $1", entry)
         await checkpoints.make(apart.store, apart.ring, datetime.now(UTC), at_once=True)
-    seen = await apart.look()
-    assert ([], ROWS + 4, 0) == (seen.flaws, seen.proved, seen.unproved)
+    report = await apart.look()
+    assert ([], ROWS + 4, 0) == (report.flaws, report.proved, report.unproved)
 
 
 async def test_the_application_cannot_alter_a_checkpoint(witness: Witness) -> None:
@@ -392,8 +392,8 @@ async def test_a_transaction_under_way_holds_later_rows_back(apart: Witness) -> 
         await running.commit()
         await slow.close()
         assert 2 == await checkpoints.make(apart.store, apart.ring, datetime.now(UTC), at_once=True)
-    seen = await apart.look()
-    assert ([], ROWS + 4, 0) == (seen.flaws, seen.proved, seen.unproved)
+    report = await apart.look()
+    assert ([], ROWS + 4, 0) == (report.flaws, report.proved, report.unproved)
 
 
 def test_an_endorsement_by_a_stranger_counts_for_nothing(tmp_path: Path) -> None:

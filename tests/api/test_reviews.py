@@ -1,4 +1,4 @@
-"""Footage is watched under a review and never unseen: who, why, when, from where, and which bytes."""
+"""Reviews: footage is viewed only under a review, and the journal has who, why, when, from where and which bytes."""
 
 import asyncio
 from datetime import date, timedelta
@@ -40,7 +40,7 @@ VIEWS = "SELECT entry FROM journal WHERE verb LIKE 'recordings/view%' AND $1 = A
 
 
 RECUSED = """
-WITH asked AS (INSERT INTO recusal (id, person, organ, case_ref, case_kind, capacity, oral, ground, words, taken_by,
+WITH applied AS (INSERT INTO recusal (id, person, organ, case_ref, case_kind, capacity, oral, ground, words, taken_by,
     asked_at, decided_in, state, version)
     VALUES ($1, $2, $3, $4, 'administrative', 'self', false, 'interest', 'x', $2, now() - interval '1 minute', $3,
         'granted', 2))
@@ -50,7 +50,7 @@ SELECT gen_random_uuid(), $1, 2, 'grant', $2, now() - interval '1 second', 'x'
 
 
 async def lines(recording: Any) -> list[dict[str, Any]]:
-    """What the journal has of views of this footage."""
+    """The journal lines about viewings of this footage."""
     await watching.LATE_WRITES.wait()
     return [msgspec.json.decode(row["entry"]) for row in await fetch(VIEWS, UUID(str(recording)))]
 
@@ -68,7 +68,7 @@ async def watch(
 
 
 async def test_a_range_is_served_and_the_journal_has_it(app: Litestar) -> None:
-    """First what was asked for, then what went out; the detail tells it, and so may the person watched."""
+    """The journal has the request, then what was sent. The review and the wearer's own record show it."""
     lin, wu, whole = await a_duty_auxiliary(app), await an_inspector_of(app, DISTRICT), content()
     footage = await sealed(app, lin, whole)
     review = await opened(wu, footage)
@@ -78,13 +78,17 @@ async def test_a_range_is_served_and_the_journal_has_it(app: Litestar) -> None:
         answer.status_code, answer.content, answer.headers["content-range"],
     )  # fmt: skip
     assert "no-store" == answer.headers["cache-control"]
-    asked, went_out = await lines(footage)
-    assert (asked["verb"], asked["actor"], asked["facts"]["asked"]) == ("recordings/view", str(wu.id), [1000, 1999])
-    assert (went_out["verb"], went_out["facts"]["served"]) == ("recordings/viewed", 1000)
-    assert asked["subjects"] == [review["id"], footage, str(lin.id)]
+    request, sent = await lines(footage)
+    assert (request["verb"], request["actor"], request["facts"]["asked"]) == (
+        "recordings/view",
+        str(wu.id),
+        [1000, 1999],
+    )
+    assert (sent["verb"], sent["facts"]["served"]) == ("recordings/viewed", 1000)
+    assert request["subjects"] == [review["id"], footage, str(lin.id)]
     (viewing,) = (await wu.get(f"/v1/reviews/{review['id']}")).json()["viewings"]
     assert (1000, 1999, 1000) == (viewing["first_byte"], viewing["last_byte"], viewing["served"])
-    assert "127.0.0.1" == asked["facts"]["from"]
+    assert "127.0.0.1" == request["facts"]["from"]
     whole_answer = await watch(wu, footage, review["id"])
     assert (200, whole) == (whole_answer.status_code, whole_answer.content)
     refused(await watch(wu, footage, review["id"], "bytes=50000-"), 416, "range_not_satisfiable")
@@ -95,7 +99,7 @@ async def test_a_range_is_served_and_the_journal_has_it(app: Litestar) -> None:
 
 
 async def test_nothing_is_watched_without_a_review(app: Litestar) -> None:
-    """Nor under another's, of other footage, closed, or over; and every refusal is in the journal."""
+    """Nor under a review that is somebody else's, of other footage, closed or over. Every refusal is in the journal."""
     lin, wu, li = (
         await a_duty_auxiliary(app),
         await an_inspector_of(app, DISTRICT),
@@ -112,9 +116,9 @@ async def test_nothing_is_watched_without_a_review(app: Litestar) -> None:
     recorded(await wu.post("/v1/reviews/close", review=review, found=["nothing_found"], words="连续完整"))
     refused(await watch(wu, footage, review), 409, "review_closed")
     refused(await wu.post("/v1/reviews/note", review=review, at_ms=1, words="x"), 409, "review_closed")
-    told = [(line["outcome"], line["facts"]["code"]) for line in await lines(footage)]
+    denials = [(line["outcome"], line["facts"]["code"]) for line in await lines(footage)]
     assert [("denied", code) for code in ("review_needed", "unknown_review", "unknown_review", "review_over",
-        "review_closed")] == told  # fmt: skip
+        "review_closed")] == denials  # fmt: skip
 
 
 async def test_beyond_ones_rights_the_commander_of_the_collecting_organ_answers_first(app: Litestar) -> None:
@@ -212,8 +216,8 @@ async def test_a_note_at_a_moment_and_what_was_found(app: Litestar) -> None:
         await wu.post("/v1/reviews/close", review=review, found=["interrupted", "late_start"], words="已核")
     )
     assert ["interrupted", "late_start"] == closed["review"]["found"]
-    told = (await wu.get(f"/v1/reviews/{review}")).json()
-    assert (92_000, "已核") == (told["notes"][0]["at_ms"], told["review"]["words"])
+    detail = (await wu.get(f"/v1/reviews/{review}")).json()
+    assert (92_000, "已核") == (detail["notes"][0]["at_ms"], detail["review"]["words"])
 
 
 async def test_the_number_must_name_a_task(app: Litestar) -> None:
@@ -221,18 +225,18 @@ async def test_the_number_must_name_a_task(app: Litestar) -> None:
     footage = await sealed(app, lin, content())
     for purpose in ("complaint", "spot_check", "injury", "matter"):
         for number in (str(uuid4()), "督〔2026〕1号"):
-            asked = {"recording": footage, "purpose": purpose, "number": number}
-            refused(await wu.post("/v1/reviews/open", **asked), 404, "unknown_task")
+            opening = {"recording": footage, "purpose": purpose, "number": number}
+            refused(await wu.post("/v1/reviews/open", **opening), 404, "unknown_task")
 
 
 async def a_complaint_about(app: Litestar, lin: Someone) -> str:
     zhao = await an_officer(app)
-    told = {"channel": "phone", "words": "态度粗暴", "complainant": "王某", "person": lin.id}
-    return str(recorded(await zhao.post("/v1/complaints/receive", **told, started_at=ago(hours=2)))["id"])
+    complaint = {"channel": "phone", "words": "态度粗暴", "complainant": "王某", "person": lin.id}
+    return str(recorded(await zhao.post("/v1/complaints/receive", **complaint, started_at=ago(hours=2)))["id"])
 
 
-async def test_a_view_for_a_complaint_is_told_once_it_is_concluded(app: Litestar) -> None:
-    """Until then nobody tells the person complained of that there is one."""
+async def test_a_viewing_for_a_complaint_is_shown_once_the_complaint_is_concluded(app: Litestar) -> None:
+    """Until then the person complained of must not learn that there is one."""
     lin, wu = await a_duty_auxiliary(app), await an_inspector_of(app, DISTRICT)
     footage = await sealed(app, lin, content(), started_at=ago(hours=1.5), ended_at=ago(hours=1))
     complaint = await a_complaint_about(app, lin)
@@ -248,21 +252,21 @@ async def test_a_view_for_a_complaint_is_told_once_it_is_concluded(app: Litestar
 
 
 async def test_who_keeps_opening_one_persons_footage_without_a_task(app: Litestar) -> None:
-    """Three times in a month is a finding about the reviewer; with a task it is none."""
+    """Three times in a month is a finding about the reviewer; a review with a task does not count."""
     lin, chen = await a_duty_auxiliary(app), await a_duty_auxiliary(app)
     wu, footage = await an_inspector_of(app, DISTRICT), await sealed(app, lin, content())
     complaint = await a_complaint_about(app, lin)
     of_task = await sealed(app, lin, content(), started_at=ago(hours=1.5), ended_at=ago(hours=1))
     other = await sealed(app, chen, content())
-    told = []
+    receipts = []
     for recording in (footage, footage, other, footage):
-        told.append(recorded(await wu.post("/v1/reviews/open", recording=recording, **CASE)))
-    assert [False, False, False, True] == ["opens_without_task" in codes(each["findings"]) for each in told]
-    asked = {"recording": of_task, "purpose": "complaint", "number": complaint}
-    assert [] == recorded(await wu.post("/v1/reviews/open", **asked))["findings"]
+        receipts.append(recorded(await wu.post("/v1/reviews/open", recording=recording, **CASE)))
+    assert [False, False, False, True] == ["opens_without_task" in codes(each["findings"]) for each in receipts]
+    opening = {"recording": of_task, "purpose": "complaint", "number": complaint}
+    assert [] == recorded(await wu.post("/v1/reviews/open", **opening))["findings"]
     above = await an_inspector_of(app, CITY)
-    found = (await above.get("/v1/findings", kind="opens_without_task", person=wu.id)).json()["items"]
-    assert [told[-1]["id"]] == [each["subject"] for each in found]
+    findings = (await above.get("/v1/findings", kind="opens_without_task", person=wu.id)).json()["items"]
+    assert [receipts[-1]["id"]] == [each["subject"] for each in findings]
 
 
 async def test_a_case_whose_acts_the_footage_shows_is_a_task(app: Litestar) -> None:
@@ -276,7 +280,8 @@ async def test_a_case_whose_acts_the_footage_shows_is_a_task(app: Litestar) -> N
 
 
 async def test_spot_checks_are_drawn_and_done(app: Litestar) -> None:
-    """As many as the term says of last week's footage of an organ, once; closed unwatched it is not done."""
+    """The server draws as many of an organ's recordings of last week as the term says, and only once. A review that is
+    closed without a viewing is refused."""
     from backend.people import roster
 
     organ = f"3309{uuid4().int % 10**8:08}"
@@ -310,7 +315,7 @@ async def test_spot_checks_are_drawn_and_done(app: Litestar) -> None:
 
 
 async def test_the_journal_of_one_recording(app: Litestar) -> None:
-    """Everything that was done with it, for inspectors; of a complaint that one may not handle, nothing."""
+    """Inspectors see everything that was done with it, except lines of a complaint that they may not handle."""
     lin, wu, li = (
         await a_duty_auxiliary(app),
         await an_inspector_of(app, DISTRICT),
@@ -322,13 +327,13 @@ async def test_the_journal_of_one_recording(app: Litestar) -> None:
     refused(await watch(wu, footage), 403, "review_needed")
     assert 206 == (await watch(wu, footage, review, "bytes=0-9")).status_code
     await watching.LATE_WRITES.wait()
-    told = (await wu.get(f"/v1/recordings/{footage}/journal", limit=3)).json()
-    more = (await wu.get(f"/v1/recordings/{footage}/journal", cursor=told["next"])).json()
-    verbs = [(line["verb"], line["outcome"]) for line in [*told["items"], *more["items"]]]
+    page = (await wu.get(f"/v1/recordings/{footage}/journal", limit=3)).json()
+    more = (await wu.get(f"/v1/recordings/{footage}/journal", cursor=page["next"])).json()
+    verbs = [(line["verb"], line["outcome"]) for line in [*page["items"], *more["items"]]]
     expected = ["recordings/viewed done", "recordings/view done", "recordings/view denied", "reviews/open recorded",
         "evidence/seal done", "uploads/complete done", "recordings/declare recorded"]  # fmt: skip
     assert expected == [" ".join(each) for each in verbs]
-    assert ("127.0.0.1", wu.badge) == (told["items"][1]["facts"]["from"], told["items"][1]["actor_badge"])
+    assert ("127.0.0.1", wu.badge) == (page["items"][1]["facts"]["from"], page["items"][1]["actor_badge"])
     aside = {"complaint": complaint, "version": 1, "words": "与当事人相识"}
     recorded(await li.post("/v1/complaints/step-aside", **aside))
     hidden = [line["verb"] for line in (await li.get(f"/v1/recordings/{footage}/journal")).json()["items"]]
@@ -345,15 +350,15 @@ async def test_the_journal_of_one_recording(app: Litestar) -> None:
 async def test_what_is_kept_about_me_and_what_i_say_to_it(app: Litestar) -> None:
     lin, chen = await a_duty_auxiliary(app), await a_duty_auxiliary(app)
     footage = await sealed(app, lin, content())
-    told = (await lin.get("/v1/me/record")).json()
-    assert 1 == told["kept"]["recordings"]
-    (finding,) = [each for each in told["findings"] if each["kind"] == "not_media"]
+    record = (await lin.get("/v1/me/record")).json()
+    assert 1 == record["kept"]["recordings"]
+    (finding,) = [each for each in record["findings"] if each["kind"] == "not_media"]
     recorded(await lin.post("/v1/findings/reply", finding=finding["id"], words="设备故障，已送修"))
     refused(await chen.post("/v1/findings/reply", finding=finding["id"], words="x"), 404, "unknown_finding")
     sun = await a_commander_of(app, STATION)
     refused(await sun.post("/v1/findings/reply", finding=finding["id"], words="x"), 403, "not_about_you")
-    told = (await lin.get("/v1/me/record")).json()
-    (finding,) = [each for each in told["findings"] if each["kind"] == "not_media"]
+    record = (await lin.get("/v1/me/record")).json()
+    (finding,) = [each for each in record["findings"] if each["kind"] == "not_media"]
     assert ["设备故障，已送修"] == [each["words"] for each in finding["replies"]]
     assert footage
 
@@ -373,8 +378,8 @@ async def test_the_first_frame_is_kept_at_sealing_and_watched_like_the_rest(app:
     assert (200, "image/jpeg", b"\xff\xd8\xff") == (
         answer.status_code, answer.headers["content-type"], answer.content[:3],
     )  # fmt: skip
-    told = [(line["outcome"], line["facts"]["what"]) for line in await lines(footage) if "what" in line["facts"]]
-    assert [("denied", "poster"), ("done", "poster")] == told
+    outcomes = [(line["outcome"], line["facts"]["what"]) for line in await lines(footage) if "what" in line["facts"]]
+    assert [("denied", "poster"), ("done", "poster")] == outcomes
     none = await sealed(app, lin, content())
     refused(await watch(wu, none, (await opened(wu, none))["id"], what="poster"), 404, "no_poster")
 
@@ -397,7 +402,7 @@ async def test_at_a_desk_the_browser_watches_by_its_cookie(app: Litestar) -> Non
 
 
 async def test_the_database_keeps_reviews_straight(app: Litestar) -> None:
-    """Nobody allows their own, and what was found belongs to a closing."""
+    """Nobody approves their own review, and a result belongs to a closed review."""
     lin, wu = await a_duty_auxiliary(app), await an_inspector_of(app, DISTRICT)
     review = UUID((await opened(wu, await sealed(app, lin, content())))["id"])
     for change in (

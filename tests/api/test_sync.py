@@ -1,4 +1,4 @@
-"""POST /v1/sync: each entry for itself, in any order, however often; what waits is recorded when its time comes."""
+"""POST /v1/sync: each entry on its own, in any order, any number of times; held entries are recorded later."""
 
 import asyncio
 import gzip
@@ -75,7 +75,7 @@ def a_shift(lin: Someone, **span: float) -> tuple[dict[str, Any], dict[str, Any]
 
 
 async def test_each_entry_has_its_result_in_its_place(app: Litestar) -> None:
-    """Recorded, refused, malformed and replayed side by side; none keeps another from its own."""
+    """Recorded, refused, malformed and replayed side by side; none affects another."""
     lin = await a_duty_auxiliary(app)
     come, go = a_shift(lin)
     forbidden = lin.item("shifts/check-in", **{**a_check_in(), "roster_post": None})
@@ -88,26 +88,26 @@ async def test_each_entry_has_its_result_in_its_place(app: Litestar) -> None:
     assert results[0]["receipt"] | {"status": "replayed"} == results[6]["receipt"]
 
 
-async def test_a_single_post_and_sync_are_one_way_in(app: Litestar) -> None:
+async def test_a_single_post_and_sync_record_the_same_entry(app: Litestar) -> None:
     """The same entry by either route is the same entry, and its receipt the same."""
     lin = await a_duty_auxiliary(app)
     come, _ = a_shift(lin)
     (by_sync,) = await lin.sync(come)
-    alone = {name: told for name, told in come.items() if name != "verb"} | {"sent_at": now()}
+    alone = {name: field for name, field in come.items() if name != "verb"} | {"sent_at": now()}
     answer = await lin.send("/v1/shifts/check-in", alone)
     assert (200, by_sync["receipt"] | {"status": "replayed"}) == (answer.status_code, answer.json())
     refused(await lin.send("/v1/shifts/check-in", alone | {"dress": "plain"}), 409, "id_reused")
 
 
 async def test_the_order_within_a_call_does_not_matter(app: Litestar) -> None:
-    """A phone that tells its night backwards tells the same night, and nothing waits."""
+    """A phone sends its entries in reverse: they are recorded the same, and none is held."""
     lin = await a_duty_auxiliary(app)
     come, go = a_shift(lin)
     assert ["recorded", "recorded"] == statuses(await lin.sync(go, come))
 
 
 async def test_an_entry_that_claims_anothers_act_is_not_theirs(app: Litestar) -> None:
-    """Another's shift looks exactly like one that nobody knows."""
+    """Another person's shift looks exactly like an unknown one."""
     lin, zhu, wu = await a_duty_auxiliary(app), await a_duty_auxiliary(app), await an_officer(app)
     shift = recorded(await lin.check_in(at=ago(hours=3)))["id"]
     naming = recorded(await lin.names(await an_officer(app), at=ago(hours=2)))["id"]
@@ -119,7 +119,7 @@ async def test_an_entry_that_claims_anothers_act_is_not_theirs(app: Litestar) ->
             someone.item(verb, **{field: real}, at=ago(hours=1)),
             someone.item(verb, **{field: uuid4()}, at=ago(hours=1)),
         )
-        same = [{name: told for name, told in each.items() if name not in ("id", "waiting_for")} for each in results]
+        same = [{name: field for name, field in each.items() if name not in ("id", "waiting_for")} for each in results]
         assert same[0] == same[1]
         assert ["waiting", "waiting"] == statuses(results)
 
@@ -128,7 +128,7 @@ async def test_an_entry_that_claims_anothers_act_is_not_theirs(app: Litestar) ->
 
 
 async def test_what_refers_to_something_on_its_way_waits(app: Litestar) -> None:
-    """It says for what and until when; sent again it still waits; once the shift comes, it is recorded by itself."""
+    """It says for what it waits and until when. Sent again it still waits. Once the shift comes, it is recorded."""
     lin = await a_duty_auxiliary(app)
     come, go = a_shift(lin)
     (waits,) = await lin.sync(go)
@@ -148,7 +148,7 @@ async def test_what_refers_to_something_on_its_way_waits(app: Litestar) -> None:
 
 
 async def test_what_waited_keeps_the_clock_of_its_first_arrival(app: Litestar) -> None:
-    """Its phone was ten minutes wrong when it sent it, and is right when the shift comes."""
+    """The phone's clock was ten minutes wrong when it sent the entry, and is right when the shift comes."""
     lin = await a_duty_auxiliary(app)
     wrong = timedelta(minutes=10)
     come, go = a_shift(lin)
@@ -158,7 +158,7 @@ async def test_what_waited_keeps_the_clock_of_its_first_arrival(app: Litestar) -
         occurred_at = occurred_at - interval '1 hour' WHERE id = $1"""
     await execute(sql, go["id"])  # as if an hour had passed since
     await lin.sync(go | {"occurred_at": raw - wrong}, sent_at=now())
-    await lin.check_in(**{name: told for name, told in come.items() if name != "verb"})
+    await lin.check_in(**{name: field for name, field in come.items() if name != "verb"})
     ended = await value("SELECT ended_at FROM shift WHERE id = $1", come["id"])
     assert abs(ended - raw) < timedelta(seconds=2)
 
@@ -180,7 +180,7 @@ async def test_a_chain_is_recorded_by_its_first_link(app: Litestar) -> None:
 
 
 async def test_an_officers_explanation_waits_for_what_makes_it_theirs(app: Litestar) -> None:
-    """The activity is there, that they led it is not yet known: the naming and the yes bring it."""
+    """The activity is recorded, but not yet that they led it: the naming and the confirmation bring that."""
     lin, zhao = await a_duty_auxiliary(app), await an_officer(app)
     recorded(await lin.check_in(at=ago(hours=5)))
     act = recorded(await lin.starts("10.4", at=ago(hours=4)))["id"]
@@ -194,11 +194,11 @@ async def test_an_officers_explanation_waits_for_what_makes_it_theirs(app: Lites
 
 
 async def test_its_own_route_refuses_and_later_records_what_waits(app: Litestar) -> None:
-    """404 at once as ever; when the shift is there, the single post and the waiting entry are one."""
+    """404 at once as always; when the shift is there, the single post and the waiting entry are the same entry."""
     lin = await a_duty_auxiliary(app)
     come, go = a_shift(lin)
     await lin.sync(go)
-    alone = {name: told for name, told in go.items() if name != "verb"} | {"sent_at": now()}
+    alone = {name: field for name, field in go.items() if name != "verb"} | {"sent_at": now()}
     refused(await lin.send("/v1/shifts/check-out", alone), 404, "unknown_shift")
     assert "waiting" == await state_of(go["id"])
     await lin.sync(come)
@@ -206,8 +206,8 @@ async def test_its_own_route_refuses_and_later_records_what_waits(app: Litestar)
     assert 1 == await value("SELECT count(*) FROM check_out WHERE shift = $1", come["id"])
 
 
-async def test_what_no_call_woke_the_sweep_records(app: Litestar, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Killed between the commit and the look for what waits: the worker finds it."""
+async def test_the_sweep_records_held_entries_that_were_left(app: Litestar, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process is killed after the commit and before it looks for held entries: the worker's sweep finds them."""
     lin = await a_duty_auxiliary(app)
     come, go = a_shift(lin)
     await lin.sync(go)
@@ -223,7 +223,7 @@ async def test_what_no_call_woke_the_sweep_records(app: Litestar, monkeypatch: p
     assert "recorded" == await state_of(go["id"])
 
 
-async def test_reference_and_what_waits_cannot_miss_each_other(app: Litestar) -> None:
+async def test_a_reference_and_a_waiting_entry_cannot_miss_each_other(app: Litestar) -> None:
     """Both arrive at the same moment, twenty times over, each twice: always recorded, always once."""
     lin = await a_duty_auxiliary(app)
     for hours in range(40, 60):
@@ -233,8 +233,8 @@ async def test_reference_and_what_waits_cannot_miss_each_other(app: Litestar) ->
         assert await state_of(go["id"]) in (None, "recorded")
 
 
-async def test_who_brings_a_reference_and_who_waits_for_it_take_turns(app: Litestar, owner: asyncpg.Connection) -> None:
-    """They are two people on two phones: what keeps them apart is the reference itself."""
+async def test_an_entry_and_the_one_it_waits_for_take_turns(app: Litestar, owner: asyncpg.Connection) -> None:
+    """Two people on two phones: the lock on the reference makes one wait for the other."""
     lin, zhao = await a_duty_auxiliary(app), await an_officer(app)
     recorded(await lin.check_in(at=ago(hours=5)))
     naming = lin.entry(officer=zhao.id, at=ago(hours=4))
@@ -249,8 +249,8 @@ async def test_who_brings_a_reference_and_who_waits_for_it_take_turns(app: Lites
     assert "confirmed" == await value("SELECT answer FROM supervision WHERE id = $1", naming["id"])
 
 
-async def test_what_waits_in_vain_goes_to_a_person(app: Litestar) -> None:
-    """After its term a finding stands, and is withdrawn when the reference comes after all."""
+async def test_an_entry_that_waits_too_long_goes_to_a_person(app: Litestar) -> None:
+    """After the term there is a finding. It is withdrawn when the reference comes after all."""
     lin = await a_duty_auxiliary(app)
     come, go = a_shift(lin)
     await lin.sync(go)
@@ -265,20 +265,20 @@ async def test_what_waits_in_vain_goes_to_a_person(app: Litestar) -> None:
     assert ([], "recorded") == (await standing(go["id"]), await state_of(go["id"]))
 
 
-async def test_what_came_and_does_not_fit_is_refused(app: Litestar) -> None:
-    """A check-out before its check-in: kept as unfit, and its phone is told why."""
+async def test_a_held_entry_that_does_not_fit_is_refused(app: Litestar) -> None:
+    """A check-out before its check-in: it is kept as unfit, and its phone learns why."""
     lin = await a_duty_auxiliary(app)
     come, go = a_shift(lin)
     early = go | {"occurred_at": come["occurred_at"] - timedelta(hours=1)}
     await lin.sync(early)
     await lin.sync(come)
     assert "unfit" == await state_of(go["id"])
-    (told,) = await lin.sync(early)
-    assert ("refused", "end_before_start") == (told["status"], told["problem"]["code"])
+    (result,) = await lin.sync(early)
+    assert ("refused", "end_before_start") == (result["status"], result["problem"]["code"])
 
 
 async def test_nobody_fills_the_house_with_what_never_comes(app: Litestar, monkeypatch: pytest.MonkeyPatch) -> None:
-    """More than a handheld can hold is kept on the handheld."""
+    """The server holds a limited number of entries of one device; more stay on the device."""
     lin = await a_duty_auxiliary(app)
     monkeypatch.setitem(
         law().terms, "waiting_at_once", msgspec.structs.replace(law().terms["waiting_at_once"], count=1)
@@ -293,7 +293,7 @@ async def test_nobody_fills_the_house_with_what_never_comes(app: Litestar, monke
 
 @asynccontextmanager
 async def held_up(owner: asyncpg.Connection, held: UUID) -> AsyncIterator[None]:
-    """Whatever concerns this person or entry stands still meanwhile."""
+    """Hold the lock of this person or entry while the block runs."""
     key = int.from_bytes(held.bytes[:8], signed=True)
     await owner.execute("SELECT pg_advisory_lock($1)", key)
     try:
@@ -328,7 +328,7 @@ async def test_a_device_revoked_during_a_sync(app: Litestar, owner: asyncpg.Conn
 
 
 async def test_a_revocation_under_way_is_waited_for(app: Litestar, house: Any, owner: asyncpg.Connection) -> None:
-    """The entry asks inside its own transaction: a revocation that commits first counts."""
+    """The entry reads the device inside its own transaction: a revocation that commits first counts."""
     lin = await with_a_handheld(app)
     device = await value("SELECT device FROM session WHERE person = $1 AND device IS NOT NULL", lin.id)
     revoking = owner.transaction()
@@ -357,7 +357,7 @@ async def _call(lin: Someone) -> tuple[Any, ...]:
 WAITING = """SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"""
 
 
-async def test_a_terminated_backend_is_a_hiccup(
+async def test_a_terminated_backend_is_retried(
     app: Litestar, owner: asyncpg.Connection, application_role: asyncpg.Connection
 ) -> None:
     """The entry under way is tried again, and nothing is recorded twice."""
@@ -371,7 +371,9 @@ async def test_a_terminated_backend_is_a_hiccup(
     assert ["recorded", "recorded"] == statuses(await asking)
 
 
-async def test_an_unforeseen_failure_of_one_is_told_as_such(app: Litestar, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_unexpected_failure_of_one_entry_is_answered_with_again(
+    app: Litestar, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """`again`: neither recorded nor refused; the phone keeps it, and the others are recorded."""
     lin = await a_duty_auxiliary(app)
     come, go = a_shift(lin)
@@ -390,7 +392,7 @@ async def test_an_unforeseen_failure_of_one_is_told_as_such(app: Litestar, monke
 
 
 async def test_a_call_answers_in_time(app: Litestar, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What it did not reach is told so, and comes with the next one."""
+    """The result of an entry that was not reached says so; the next call records it."""
     lin = await a_duty_auxiliary(app)
     come, go = a_shift(lin)
     with monkeypatch.context() as short:
@@ -431,7 +433,7 @@ SENT = b'{"sent_at": "2026-03-01T08:00:01+08:00", "entries": '
 async def test_bombs_are_refused_and_cheap(
     app: Litestar, content: bytes, headers: dict[str, str], status: int, code: str
 ) -> None:
-    """Inflated size, depth, a million items: a clean no, within the time of a breath."""
+    """Inflated size, depth, a million items: a clean refusal within three seconds and 64 MiB."""
     lin = await a_duty_auxiliary(app)
     tracemalloc.start()
     began = time.perf_counter()
@@ -443,7 +445,7 @@ async def test_bombs_are_refused_and_cheap(
 
 
 async def test_a_deep_item_within_bounds_is_refused_alone(app: Litestar) -> None:
-    """It can be framed, so it harms nobody else."""
+    """Its bounds are known, so it affects no other item."""
     lin = await a_duty_auxiliary(app)
     come, _ = a_shift(lin)
     deep: Any = []
@@ -455,15 +457,15 @@ async def test_a_deep_item_within_bounds_is_refused_alone(app: Litestar) -> None
 async def test_gzip_is_welcome_on_every_route(app: Litestar) -> None:
     """And the bound is the route's own."""
     lin = await a_duty_auxiliary(app)
-    told = gzip.compress(msgspec.json.encode(lin.entry(**a_check_in())))
-    recorded(await lin.ask("POST", "/v1/shifts/check-in", content=told, headers=GZIP))
+    body = gzip.compress(msgspec.json.encode(lin.entry(**a_check_in())))
+    recorded(await lin.ask("POST", "/v1/shifts/check-in", content=body, headers=GZIP))
     large = gzip.compress(b" " * 300_000)
     refused(await lin.ask("POST", "/v1/shifts/check-in", content=large, headers=GZIP), 413, "body_too_large")
 
 
 @pytest.mark.parametrize("days", [-366, 366])
 async def test_a_clock_a_year_off(app: Litestar, days: int) -> None:
-    """Corrected by the call's own sent_at, with a finding."""
+    """The clock is corrected by the `sent_at` of the call, with a finding."""
     lin = await a_duty_auxiliary(app)
     off = timedelta(days=days)
     come, go = a_shift(lin)
@@ -475,11 +477,11 @@ async def test_a_clock_a_year_off(app: Litestar, days: int) -> None:
     assert ["clock_skew"] == await standing(come["id"])
 
 
-# Late is not wrong
+# Late is not invalid_parameter
 
 
-async def test_told_after_more_than_a_day(app: Litestar) -> None:
-    """It stands, with a finding that says so."""
+async def test_an_entry_sent_after_more_than_a_day(app: Litestar) -> None:
+    """It is recorded, with a finding that says so."""
     lin = await a_duty_auxiliary(app)
     soon, late = a_shift(lin, hours=20)[0], a_shift(lin, hours=30)[0]
     assert ["recorded", "recorded"] == statuses(await lin.sync(soon, late))
@@ -491,16 +493,16 @@ async def numbered(lin: Someone, *numbers: int) -> dict[int, Any]:
     """Entries with these numbers, sent in this order; their ids."""
     ids = {}
     for number in numbers:
-        told = lin.item("documents/declare", title="证明", file_name="a.pdf", media_type="application/pdf",
+        entry = lin.item("documents/declare", title="证明", file_name="a.pdf", media_type="application/pdf",
                         device_seq=number, at=ago(hours=3))  # fmt: skip
-        assert ["recorded"] == statuses(await lin.sync(told))
-        ids[number] = told["id"]
+        assert ["recorded"] == statuses(await lin.sync(entry))
+        ids[number] = entry["id"]
     return ids
 
 
 @pytest.mark.parametrize("order", [(1, 2, 5, 6), (6, 5, 2, 1)])
-async def test_numbers_that_never_came(app: Litestar, order: tuple[int, ...]) -> None:
-    """After a term the entry after the hole says so, until they come."""
+async def test_sequence_numbers_that_are_missing(app: Litestar, order: tuple[int, ...]) -> None:
+    """After a term the entry after the gap has a finding, until the missing numbers come."""
     lin = await with_a_handheld(app)
     ids = await numbered(lin, *order)
     await device_sequence.check_numbers(now())
@@ -514,7 +516,7 @@ async def test_numbers_that_never_came(app: Litestar, order: tuple[int, ...]) ->
 
 
 async def test_refused_and_unreadable_entries_are_not_missing(app: Litestar) -> None:
-    """They came, whatever became of them."""
+    """They arrived, whatever their result."""
     lin = await with_a_handheld(app)
     (come,) = (await numbered(lin, 1)).values()
     forbidden = lin.item("shifts/check-in", **(a_check_in() | {"roster_post": None, "device_seq": 2}))
@@ -528,15 +530,15 @@ async def test_refused_and_unreadable_entries_are_not_missing(app: Litestar) -> 
 
 
 async def test_a_sequence_that_began_anew(app: Litestar) -> None:
-    """Entries with one number, however many: each says so."""
+    """Several entries with the same number: each has a finding."""
     lin = await with_a_handheld(app)
     reused = [(await numbered(lin, 7))[7] for _ in range(5)]
     assert [["sequence_reused"]] * 5 == [await standing(entry) for entry in reused]
 
 
 @pytest.mark.parametrize("of_whom", ["nobody", "another"])
-async def test_a_cursor_that_is_none_of_ours_keeps_no_entry_from_its_result(app: Litestar, of_whom: str) -> None:
-    """What a phone forgot or garbled is its place in the news alone: it begins anew, and loses nothing."""
+async def test_a_bad_cursor_does_not_stop_the_entries(app: Litestar, of_whom: str) -> None:
+    """Only the phone's position in the feed is lost: there is a reset, and the entries are recorded."""
     lin, zhao = await with_a_handheld(app), await an_officer(app)
     foreign = (await zhao.get("/v1/changes")).json()["cursor"] if of_whom == "another" else "garbled"
     item = lin.item("shifts/check-in", **a_check_in())
@@ -548,7 +550,7 @@ async def test_a_cursor_that_is_none_of_ours_keeps_no_entry_from_its_result(app:
 @pytest.mark.parametrize("anchored", [True, False])
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
 async def test_an_entry_backdated_within_a_boot(app: Litestar, order: tuple[int, ...], anchored: bool) -> None:
-    """Its uptime says when it was made; the clock was set back for it and set right again."""
+    """The uptime says when an entry was made; the clock was set back for it and then set right again."""
     lin = await with_a_handheld(app)
     boot, booted = uuid4(), ago(hours=6)
     items = [
@@ -567,30 +569,30 @@ async def test_a_call_s_own_uptime_is_the_strongest_witness(app: Litestar) -> No
     """Even against entries that agree among themselves."""
     lin = await with_a_handheld(app)
     boot, booted = uuid4(), ago(hours=6)
-    told = lin.item("documents/declare", title="证明", file_name="a.pdf", media_type="application/pdf", boot_id=boot,
+    entry = lin.item("documents/declare", title="证明", file_name="a.pdf", media_type="application/pdf", boot_id=boot,
                     uptime_ms=18_000_000, at=booted + timedelta(hours=2))  # fmt: skip
-    await lin.sync(told)
+    await lin.sync(entry)
     await device_sequence.check_numbers(now())
-    assert [] == await standing(told["id"])
+    assert [] == await standing(entry["id"])
     await lin.sync(boot_id=boot, uptime_ms=round((now() - booted) / timedelta(milliseconds=1)))
-    assert ["clock_moved"] == await standing(told["id"])
+    assert ["clock_moved"] == await standing(entry["id"])
 
 
 async def test_uptimes_that_cannot_be_harm_nobody(app: Litestar) -> None:
-    """The largest number there is."""
+    """The largest number that is allowed."""
     lin = await with_a_handheld(app)
-    told = lin.item("shifts/check-in", **a_check_in(), boot_id=uuid4(), uptime_ms=2**63 - 1)
-    assert ["recorded"] == statuses(await lin.sync(told, boot_id=uuid4(), uptime_ms=2**63 - 1))
+    entry = lin.item("shifts/check-in", **a_check_in(), boot_id=uuid4(), uptime_ms=2**63 - 1)
+    assert ["recorded"] == statuses(await lin.sync(entry, boot_id=uuid4(), uptime_ms=2**63 - 1))
 
 
 async def test_the_union_has_every_field_verb_and_no_other(app: Litestar) -> None:
     """oneOf with a discriminator, made from verbs.py."""
     from backend.registry import VERBS
 
-    told = (await (await a_duty_auxiliary(app)).get("/openapi.json")).json()["components"]["schemas"]
-    items = told["SyncCall"]["properties"]["entries"]["items"]
+    schemas = (await (await a_duty_auxiliary(app)).get("/openapi.json")).json()["components"]["schemas"]
+    items = schemas["SyncCall"]["properties"]["entries"]["items"]
     assert "verb" == items["discriminator"]["propertyName"]
     mapping = items["discriminator"]["mapping"]
     assert {verb.name for verb in VERBS if verb.field} == set(mapping)
     assert sorted(mapping.values()) == sorted(each["$ref"] for each in items["oneOf"])
-    assert 1000 == told["SyncCall"]["properties"]["entries"]["maxItems"]
+    assert 1000 == schemas["SyncCall"]["properties"]["entries"]["maxItems"]

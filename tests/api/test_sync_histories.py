@@ -1,8 +1,8 @@
-"""However a night arrives, it is the same night.
+"""The entries of a night lead to the same rows, in whatever order and by whatever route they arrive.
 
-Hypothesis makes a night of two auxiliaries and two officers and a way for it to arrive: by several phones with clocks
-of their own, split into syncs, reordered, repeated, mixed with single posts that are told 404 and come again. It must
-end in the rows and findings that the same acts leave when each is told in the order in which it happened.
+Hypothesis makes a night of two auxiliaries and two officers, and a way in which its entries arrive: from several phones
+with clocks of their own, split into sync calls, reordered, repeated, mixed with single posts that get 404 and are sent
+again. The result must be the rows and findings that the same entries leave when each is sent in order.
 """
 
 import random
@@ -28,7 +28,7 @@ QUICK = settings(
 
 @dataclass(frozen=True)
 class Act:
-    """What somebody did in some minute of the night; `about`: the act that it refers to."""
+    """What somebody did in one minute of the night. `about`: index of the act that it refers to."""
 
     who: str
     verb: str
@@ -39,7 +39,7 @@ class Act:
 
 @dataclass
 class Cast:
-    """The acts as entries of one cast, with ids made once."""
+    """The people of one night, its start, and the ids of its entries."""
 
     cast: dict[str, Someone]
     dawn: datetime
@@ -83,7 +83,7 @@ def _one(draw: random.Random, acts: list[Act], refers: dict[str, list[int]], who
 
 
 def _begin(draw: random.Random, kind: str, minute: int) -> tuple[str, dict[str, Any]]:
-    """What needs nothing before it: its verb and what is told."""
+    """An act that refers to no other: its verb and fields."""
     if kind == "in":
         return "shifts/check-in", a_check_in()
     if kind == "name":
@@ -96,7 +96,7 @@ def _begin(draw: random.Random, kind: str, minute: int) -> tuple[str, dict[str, 
 
 
 def _after(draw: random.Random, kind: str, act: Act, minute: int) -> tuple[str, str, dict[str, Any]]:
-    """What is told about an earlier act: by whom, its verb and what."""
+    """An act that refers to an earlier one: who does it, its verb and fields."""
     if kind == "out":
         return act.who, "shifts/check-out", {}
     if kind in ("finish", "amend"):
@@ -117,19 +117,19 @@ def _after(draw: random.Random, kind: str, act: Act, minute: int) -> tuple[str, 
 TIMES = ("started_at", "ended_at")
 
 
-def entry_of(told: Cast, acts: list[Act], index: int, off: timedelta) -> dict[str, Any]:
-    """The act as its phone tells it, whose clock is so far off."""
+def entry_of(night: Cast, acts: list[Act], index: int, off: timedelta) -> dict[str, Any]:
+    """The act as an entry of a phone whose clock is off by `off`."""
     act = acts[index]
-    at = told.dawn + act.minute * MINUTE
+    at = night.dawn + act.minute * MINUTE
     fields = dict(act.fields)
     if "officer" in fields:
-        fields["officer"] = told.cast[fields["officer"]].id
+        fields["officer"] = night.cast[fields["officer"]].id
     for name in TIMES:
         if name in fields:
-            fields[name] = told.dawn + fields[name] * MINUTE + off
+            fields[name] = night.dawn + fields[name] * MINUTE + off
     if act.about is not None:
-        fields[REFERS[act.verb]] = told.ids[act.about]
-    return {"verb": act.verb, "id": told.ids[index], "occurred_at": at + off, "device_seq": index} | fields
+        fields[REFERS[act.verb]] = night.ids[act.about]
+    return {"verb": act.verb, "id": night.ids[index], "occurred_at": at + off, "device_seq": index} | fields
 
 
 REFERS = {
@@ -144,40 +144,40 @@ async def a_cast(app: Litestar) -> Cast:
     return Cast({name: await make(app) for name, make in makers.items()}, ago(hours=20).replace(microsecond=0))
 
 
-async def in_order(told: Cast, acts: list[Act]) -> None:
-    """The ideal: everybody tells everything once, at once one after the other."""
+async def in_order(night: Cast, acts: list[Act]) -> None:
+    """The ideal: each entry is sent once, in the order of the acts."""
     for index, act in enumerate(acts):
-        (result,) = await told.cast[act.who].sync(entry_of(told, acts, index, timedelta()))
+        (result,) = await night.cast[act.who].sync(entry_of(night, acts, index, timedelta()))
         assert "recorded" == result["status"], (act, result)
 
 
-async def as_it_comes(told: Cast, acts: list[Act], seed: int) -> None:
-    """Repeated, reordered, split, mixed with single posts, by phones whose clocks are off."""
+async def as_it_comes(night: Cast, acts: list[Act], seed: int) -> None:
+    """Send the entries repeated, reordered, split, mixed with single posts, from phones whose clocks are off."""
     draw = random.Random(seed)  # noqa: S311 - a story, no secret
-    clocks = {who: timedelta(seconds=draw.choice((0, -90_000, 7200, 31_536_000))) for who in told.cast}
+    clocks = {who: timedelta(seconds=draw.choice((0, -90_000, 7200, 31_536_000))) for who in night.cast}
     left = list(range(len(acts)))
     draw.shuffle(left)
-    left += draw.sample(left, len(left) // 3)  # told twice
+    left += draw.sample(left, len(left) // 3)  # night twice
     while left:
         who = acts[left[0]].who
         if draw.random() < 0.3:
             index = left.pop(0)
-            if not await _alone(told, acts, index, clocks[who]):
+            if not await _alone(night, acts, index, clocks[who]):
                 left.insert(draw.randrange(len(left)) + 1 if left else 0, index)
             continue
         mine = [index for index in left if acts[index].who == who][: draw.randrange(1, 6)]
         for index in mine:
             left.remove(index)
-        entries = [entry_of(told, acts, index, clocks[who]) for index in mine]
-        results = await told.cast[who].sync(*entries, sent_at=now() + clocks[who])
+        entries = [entry_of(night, acts, index, clocks[who]) for index in mine]
+        results = await night.cast[who].sync(*entries, sent_at=now() + clocks[who])
         assert {"recorded", "replayed", "waiting"} >= {result["status"] for result in results}, results
 
 
-async def _alone(told: Cast, acts: list[Act], index: int, off: timedelta) -> bool:
-    """By its own route; False where it must come again."""
-    entry = entry_of(told, acts, index, off)
+async def _alone(night: Cast, acts: list[Act], index: int, off: timedelta) -> bool:
+    """Send one entry by its own route. False: it must be sent again."""
+    entry = entry_of(night, acts, index, off)
     verb = entry.pop("verb")
-    answer = await told.cast[acts[index].who].send(f"/v1/{verb}", entry | {"sent_at": now() + off})
+    answer = await night.cast[acts[index].who].send(f"/v1/{verb}", entry | {"sent_at": now() + off})
     if answer.status_code in (200, 201):
         return True
     assert answer.json()["code"] in UNKNOWN, answer.text
@@ -206,38 +206,38 @@ STATE = {
 }  # fmt: skip
 
 
-def plain(told: Cast, cell: Any) -> Any:
-    """Ids by their number, persons by their part, times in whole seconds since dawn: one night like another."""
+def plain(night: Cast, cell: Any) -> Any:
+    """A value that can be compared between nights: ids as indexes, persons as names, times in seconds since dawn."""
     if isinstance(cell, UUID):
-        names = {person.id: name for name, person in told.cast.items()}
-        return names.get(cell) or told.ids.index(cell)
+        names = {person.id: name for name, person in night.cast.items()}
+        return names.get(cell) or night.ids.index(cell)
     if isinstance(cell, datetime):
-        return round((cell - told.dawn).total_seconds())
+        return round((cell - night.dawn).total_seconds())
     return cell
 
 
-async def state_of(told: Cast) -> dict[str, list[Any]]:
-    """What the house holds of this night."""
-    persons = [person.id for person in told.cast.values()]
+async def state_of(night: Cast) -> dict[str, list[Any]]:
+    """The rows of this night in the database, by table."""
+    persons = [person.id for person in night.cast.values()]
     state = {}
     for table, sql in STATE.items():
         rows = await fetch(sql, persons)
-        told_of = [tuple(plain(told, cell) for name, cell in row.items() if name != "spans") for row in rows]
-        state[table] = sorted(told_of, key=str)
+        cells = [tuple(plain(night, cell) for name, cell in row.items() if name != "spans") for row in rows]
+        state[table] = sorted(cells, key=str)
     return state
 
 
 @QUICK
 @given(seed=st.integers(0, 2**32), size=st.integers(4, 22))
 async def test_however_a_night_arrives_it_is_the_same_night(app: Litestar, seed: int, size: int) -> None:
-    """Each fact once, the same row in force, the same findings, nothing waiting."""
+    """Each fact once, the same rows in force, the same findings, no entry waiting."""
     acts = a_night(seed, size)
     states = []
-    for tell in (lambda told: in_order(told, acts), lambda told: as_it_comes(told, acts, seed)):
-        told = await a_cast(app)
-        told.ids = sorted(uuid4() for _ in acts)  # of two that begin at one moment the smaller id is in force
-        await tell(told)
-        states.append(await state_of(told))
+    for tell in (lambda night: in_order(night, acts), lambda night: as_it_comes(night, acts, seed)):
+        night = await a_cast(app)
+        night.ids = sorted(uuid4() for _ in acts)  # of two that begin at one moment the smaller id is in force
+        await tell(night)
+        states.append(await state_of(night))
     ideal, came = states
     for table in STATE:
         assert (table, ideal[table]) == (table, came[table]), acts

@@ -1,4 +1,4 @@
-"""What the law wants erased goes when its term ends; what is still needed stays, and the journal with everything."""
+"""Erasure: what the law wants erased goes when its term ends; what is still needed and the journal stay."""
 
 import re
 from collections.abc import AsyncIterator
@@ -41,12 +41,12 @@ LATER = timedelta(days=5000)
 
 
 class Undone(Exception):
-    """Everything of the block is taken back."""
+    """Raised to roll back the block."""
 
 
 @asynccontextmanager
 async def undone() -> AsyncIterator[None]:
-    """A transaction that leaves nothing: the house of the other tests stays as it is."""
+    """A transaction that is rolled back, so that the other tests find the database unchanged."""
     try:
         async with tx():
             yield
@@ -65,24 +65,26 @@ def described() -> dict[tuple[str, str], tuple[str, ...]]:
 
 
 async def test_every_column_is_on_the_page(app: Litestar) -> None:
-    """A column that nobody described is kept by nobody's decision."""
+    """Nobody decided to keep a column that is not described."""
     there = {(row["table_name"], row["column_name"]) for row in await fetch(COLUMNS)}
-    told = described()
-    assert (set(), set()) == (there - set(told), set(told) - there)
-    assert len(told) == sum(len(re.findall(r"`\w+`", columns)) for _, columns, *_ in ROW.findall(PAGE)), "told twice"
-    assert all(cell for cells in told.values() for cell in cells)
+    on_page = described()
+    assert (set(), set()) == (there - set(on_page), set(on_page) - there)
+    assert len(on_page) == sum(len(re.findall(r"`\w+`", columns)) for _, columns, *_ in ROW.findall(PAGE)), (
+        "described twice"
+    )
+    assert all(cell for cells in on_page.values() for cell in cells)
 
 
 async def test_the_page_and_the_catalogue_name_the_same_columns(app: Litestar) -> None:
-    """Whatever says that it is erased after a term is erased by it, and nothing else is."""
+    """Every column that the page says is erased after a term is in the catalogue with that term, and no other."""
     erased = {(rule.table, column): rule.term for rule in CATALOGUE for column in rule.columns}
-    told = {where: cells[3].split()[0].strip("`") for where, cells in described().items() if "`erase_" in cells[3]}
-    assert erased == told
+    on_page = {where: cells[3].split()[0].strip("`") for where, cells in described().items() if "`erase_" in cells[3]}
+    assert erased == on_page
 
 
 @pytest.mark.parametrize("rule", CATALOGUE, ids=lambda rule: f"{rule.table} {','.join(rule.columns)}")
 async def test_every_rule_runs_and_leaves_nothing_due(app: Litestar, rule: Erasure, monkeypatch: Any) -> None:
-    """Over whatever the other tests left, years later; no constraint forbids it, and a second run finds nothing."""
+    """Years later, on the rows of all other tests: no constraint is broken, and a second run erases nothing."""
     monkeypatch.setattr(erasing, "CATALOGUE", (rule,))
     async with undone():
         at = now() + LATER
@@ -92,19 +94,19 @@ async def test_every_rule_runs_and_leaves_nothing_due(app: Litestar, rule: Erasu
 
 
 async def test_words_and_places_go_and_ids_codes_and_times_stay(app: Litestar) -> None:
-    """And the journal has which rows, and is as it was."""
+    """The journal lists the rows, and its older lines are unchanged."""
     lin, _, _, _ = await a_led_patrol(app)
-    told = recorded(
+    start = recorded(
         await lin.starts("10.1", at=ago(minutes=1), place=PLACE, notes="南门外有人聚集", despite={"why": "x"})
     )
-    act = UUID(told["id"])
+    act = UUID(start["id"])
     before = await first("SELECT entry FROM journal WHERE entry_id = $1 AND outcome = 'recorded'", act)
     async with undone():
         await erasing.erase(now() + LATER)
         row: Any = await first("SELECT * FROM activity_telling WHERE id = $1", act)
         assert (None, None, "10.1") == (row["place"], row["notes"], row["work"])
-        kept: Any = await first("SELECT * FROM entry WHERE id = $1", act)
-        assert (None, None, None) == (kept["salt"], kept["content"], kept["despite"])
+        entry: Any = await first("SELECT * FROM entry WHERE id = $1", act)
+        assert (None, None, None) == (entry["salt"], entry["content"], entry["despite"])
         assert before == await first("SELECT entry FROM journal WHERE entry_id = $1 AND outcome = 'recorded'", act)
         line = await first("SELECT * FROM journal WHERE verb = 'erasure/erase' AND $1 = ANY (subjects)", act)
         assert b'"columns":["' in line["entry"]
@@ -121,7 +123,7 @@ async def test_nothing_goes_before_its_term(app: Litestar) -> None:
 
 
 async def test_what_a_hold_is_about_stays(app: Litestar) -> None:
-    """Until it is released: who asks later must find what was said."""
+    """Until the hold is released, because the words may still be needed."""
     lin, _, _, _ = await a_led_patrol(app)
     wu = await an_inspector_of(app, DISTRICT)
     act = UUID(
@@ -135,8 +137,8 @@ async def test_what_a_hold_is_about_stays(app: Litestar) -> None:
 
 async def a_complaint(app: Litestar, zhao: Someone) -> UUID:
     lin = await a_duty_auxiliary(app)
-    told = {"channel": "phone", "words": "推搡", "complainant": "王某", "contact": "138", "person": lin.id}
-    return UUID(recorded(await zhao.post("/v1/complaints/receive", **told, started_at=ago(hours=2)))["id"])
+    complaint = {"channel": "phone", "words": "推搡", "complainant": "王某", "contact": "138", "person": lin.id}
+    return UUID(recorded(await zhao.post("/v1/complaints/receive", **complaint, started_at=ago(hours=2)))["id"])
 
 
 async def test_an_open_complaint_keeps_its_complainant_and_an_ended_one_does_not(app: Litestar) -> None:
@@ -155,7 +157,7 @@ async def test_an_open_complaint_keeps_its_complainant_and_an_ended_one_does_not
 
 
 async def test_an_erased_entry_sent_again_is_known_by_its_id(app: Litestar) -> None:
-    """A phone that comes home after years: nothing is recorded twice."""
+    """A phone sends an entry again after years: it is not recorded twice."""
     lin = await a_duty_auxiliary(app)
     entry = lin.entry(duty_type="patrol", dress="uniform", id_card_carried=True, roster_post="南门")
     recorded(await lin.send("/v1/shifts/check-in", entry))
@@ -164,14 +166,14 @@ async def test_an_erased_entry_sent_again_is_known_by_its_id(app: Litestar) -> N
 
 
 async def test_an_erased_refusal_stays_a_refusal(app: Litestar) -> None:
-    """What a person refused is not let in because its words are gone."""
+    """An entry that a person refused stays refused after its words are erased."""
     chen, sun = await a_duty_auxiliary(app), await a_commander_of(app, STATION)
     waits = chen.item("shifts/check-out", shift=uuid4(), at=ago(minutes=1))
     await chen.sync(waits)
     recorded(await sun.post("/v1/held/refuse", held=waits["id"], why="无此班次"))
     await execute("UPDATE held_entry SET content = NULL, despite = NULL WHERE id = $1", waits["id"])
-    (told,) = await chen.sync(waits)
-    assert ("refused", "held_refused") == (told["status"], told["problem"]["code"])
+    (result,) = await chen.sync(waits)
+    assert ("refused", "held_refused") == (result["status"], result["problem"]["code"])
 
 
 def recorded_again(answer: Any) -> str:

@@ -1,4 +1,4 @@
-"""A house is lost, and comes back from its backup in another place: everything there, proved, and locked as before."""
+"""A server is lost and restored from its backup in another place: all there, proved, and locked as before."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ from tests.houses import LIN, Place, serving, succeeded
 
 @pytest.fixture(scope="module")
 def lived(tmp_path_factory: pytest.TempPathFactory) -> tuple[Place, str, Path, dict[str, Any]]:
-    """A house with a duty, two sealed films and signed checkpoints, its fingerprint, and a backup made in two goes."""
+    """A server with a shift, two sealed films and signed checkpoints; its fingerprint; a backup made in two runs."""
     place, folder = Place(tmp_path_factory.mktemp("lived")), tmp_path_factory.mktemp("backup") / "备份 one"
     with serving(place) as house:
         passwords = place.bring_in_people()
@@ -30,18 +30,18 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> tuple[Place, str, Path, d
         shift = lin.entry(
             "shifts/check-in", duty_type="patrol", dress="uniform", id_card_carried=True, roster_post="南门"
         )
-        told = {"passwords": passwords, "shift": shift["id"], "receipts": [filmed(lin, place.home, 1)]}
+        expected = {"passwords": passwords, "shift": shift["id"], "receipts": [filmed(lin, place.home, 1)]}
         fingerprint = succeeded(place.run("fingerprint")).split()[0]
         sign(place)
-        said = succeeded(place.run("backup", str(folder)))
-        assert "4 of them new" in said, said  # the film, its still, and a checkpoint in two files
-        told["receipts"].append(filmed(lin, place.home, 2))
+        output = succeeded(place.run("backup", str(folder)))
+        assert "4 of them new" in output, output  # the film, its still, and a checkpoint in two files
+        expected["receipts"].append(filmed(lin, place.home, 2))
         lin.declare(film(place.home / "open.mp4", seconds=1, width=160, height=96).path, **claimed())
         sign(place)
-        said = succeeded(place.run("backup", str(folder)))
-        assert "4 of them new" in said, said  # the second film, its still, and another checkpoint
-        assert "1 uploads were not sealed" in said
-    return place, fingerprint, folder, told
+        output = succeeded(place.run("backup", str(folder)))
+        assert "4 of them new" in output, output  # the second film, its still, and another checkpoint
+        assert "1 uploads were not sealed" in output
+    return place, fingerprint, folder, expected
 
 
 def claimed() -> dict[str, Any]:
@@ -79,7 +79,7 @@ with services(Settings(data_dir=Path(sys.argv[1]))) as full:
 
 
 def sign(place: Place) -> None:
-    """A checkpoint now, as the worker makes one each minute where there is something."""
+    """Make a checkpoint now, as the worker does every minute if there are new rows."""
     subprocess.run([sys.executable, "-c", SIGN, str(place.data)], check=True)
 
 
@@ -89,17 +89,17 @@ def objects(folder: Path) -> list[dict[str, Any]]:
 
 
 def test_it_comes_back_in_another_place(lived: tuple[Any, ...], tmp_path: Path) -> None:
-    """Passwords, devices, shifts, receipts, proofs; nobody can remove what was locked, and the phones go on."""
-    before, fingerprint, folder, told = lived
+    """Passwords, devices, shifts, receipts and proofs are back; locks hold; phones go on working."""
+    before, fingerprint, folder, expected = lived
     place = Place(tmp_path / "elsewhere", keys=dict(before.keys), numbers=dict(before.numbers))
     assert "files are back" in succeeded(place.run("restore", str(folder)))
     assert "not empty" in place.run("restore", str(folder)).stderr
     with serving(place) as house:
         assert fingerprint == succeeded(place.run("fingerprint")).split()[0]
         lin = house.handheld()
-        lin.sign_in(LIN, told["passwords"][LIN])
-        assert told["shift"] == lin.get(f"/v1/shifts/{told['shift']}")["shift"]["id"]
-        for receipt in told["receipts"]:
+        lin.sign_in(LIN, expected["passwords"][LIN])
+        assert expected["shift"] == lin.get(f"/v1/shifts/{expected['shift']}")["shift"]["id"]
+        for receipt in expected["receipts"]:
             assert (
                 receipt["sha256"]
                 == lin.receipt(receipt["id"], bytes=receipt["bytes"], sha256=receipt["sha256"])["sha256"]
@@ -116,17 +116,23 @@ def test_it_comes_back_in_another_place(lived: tuple[Any, ...], tmp_path: Path) 
 
 
 def nobody_removes(place: Place, folder: Path) -> None:
-    told = services(place)
-    sdk = Minio(told["s3_endpoint"], told["s3_access_key"], told["s3_secret_key"], secure=False, region="us-east-1")
+    addresses = services(place)
+    sdk = Minio(
+        addresses["s3_endpoint"],
+        addresses["s3_access_key"],
+        addresses["s3_secret_key"],
+        secure=False,
+        region="us-east-1",
+    )
     for key in (each["key"] for each in objects(folder) if each["of"] in ("upload", "poster")):
-        (kept,) = sdk.list_objects("fujing-evidence", prefix=key, include_version=True)
+        (version,) = sdk.list_objects("fujing-evidence", prefix=key, include_version=True)
         with pytest.raises(S3Error):
-            sdk.remove_object("fujing-evidence", key, kept.version_id)
+            sdk.remove_object("fujing-evidence", key, version.version_id)
 
 
-def test_what_is_missing_is_told(lived: tuple[Any, ...], tmp_path: Path) -> None:
-    """One file gone from the backup, another one cut off, a third one that the store had lost before: all are named,
-    everything else is back, and verify knows. What a later backup that was killed left beside it changes nothing."""
+def test_missing_files_are_named(lived: tuple[Any, ...], tmp_path: Path) -> None:
+    """One file is gone from the backup, one is cut off, one was lost in the store before: all are named, everything
+    else is restored, and `verify` finds them. Files left by a killed backup change nothing."""
     _, fingerprint, folder, _ = lived
     broken = tmp_path / "broken"
     shutil.copytree(folder, broken)
@@ -147,7 +153,8 @@ def test_what_is_missing_is_told(lived: tuple[Any, ...], tmp_path: Path) -> None
     assert "no longer has the bytes" in verified.stdout
 
 
-def test_a_folder_that_is_no_backup_is_a_sentence(tmp_path: Path) -> None:
+def test_a_folder_that_is_no_backup_is_refused(tmp_path: Path) -> None:
+    """With a sentence that says so."""
     done = Place(tmp_path / "elsewhere").run("restore", str(tmp_path))
     assert 1 == done.returncode
     assert "no whole backup" in done.stderr

@@ -1,4 +1,4 @@
-"""The bytes that stand for a journal row for ever: a change here breaks every proof made before."""
+"""The canonical bytes of a journal row. A change here breaks every proof made before."""
 
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -56,12 +56,12 @@ def test_a_line_has_always_had_these_bytes(name: str) -> None:
 
 
 def test_a_leaf_has_always_been_this() -> None:
-    """The hash of the least row under a checkpoint, as docs/journal.md tells strangers."""
+    """The leaf hash of the smallest row, as docs/journal.md shows it."""
     page = (Path(__file__).parents[2] / "docs" / "journal.md").read_text(encoding="utf-8")
-    line, told = VECTORS["the least"]
+    line, encoded = VECTORS["the least"]
     hashed = leaf_hash(canonical(line)).hex()
     assert "40d0a16b7e42d4c30939525de92fe9e95d06f0d2ac3c58a56b0a087a5bde2296" == hashed
-    assert told.decode() in page
+    assert encoded.decode() in page
     assert hashed in page
 
 
@@ -86,9 +86,9 @@ def test_one_moment_has_one_spelling(moment: datetime, spelling: str) -> None:
 
 @given(st.dictionaries(st.text(max_size=8), st.integers() | st.text(max_size=8) | st.none(), min_size=1), st.randoms())
 def test_the_order_of_the_facts_changes_no_byte(facts: dict[str, object], chance: object) -> None:
-    """Two servers that say the same write the same."""
+    """Two servers that record the same facts write the same bytes."""
     shuffled = list(facts.items())
     chance.shuffle(shuffled)
-    lines = [Line(at=AT, verb="x", outcome="done", facts=told) for told in (facts, dict(shuffled))]
+    lines = [Line(at=AT, verb="x", outcome="done", facts=order) for order in (facts, dict(shuffled))]
     assert canonical(lines[0]) == canonical(lines[1])
     assert list(msgspec.json.decode(canonical(lines[0]))) == sorted(msgspec.json.decode(canonical(lines[0])))

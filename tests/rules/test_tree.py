@@ -1,4 +1,4 @@
-"""Merkle trees as RFC 6962 has them: known heads, and every leaf's way to the head."""
+"""Merkle trees of RFC 6962: known roots, and the path of every leaf to the root."""
 
 import hashlib
 
@@ -12,7 +12,7 @@ from backend.proof.tree import inclusion_path, leaf_hash, root, root_from_path
 DATA = [bytes.fromhex(text) for text in (
     "", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f",
 )]  # fmt: skip
-HEADS = [
+ROOTS = [
     "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",
     "fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125",
     "aeb6bcfe274b70a14fb067a5e5578264db0fa9b51af5e0ba159158f329e06e77",
@@ -35,21 +35,21 @@ def by_definition(data: list[bytes]) -> bytes:
 
 
 @pytest.mark.parametrize("size", range(1, 9))
-def test_heads_are_those_of_certificate_transparency(size: int) -> None:
-    assert HEADS[size - 1] == root([leaf_hash(each) for each in DATA[:size]]).hex()
+def test_roots_are_those_of_certificate_transparency(size: int) -> None:
+    assert ROOTS[size - 1] == root([leaf_hash(each) for each in DATA[:size]]).hex()
 
 
-def test_the_head_of_nothing() -> None:
+def test_the_root_without_leaves() -> None:
     assert hashlib.sha256().digest() == root([])
 
 
 @given(st.lists(st.binary(max_size=3), max_size=70))
-def test_heads_are_as_defined(data: list[bytes]) -> None:
+def test_roots_are_as_defined(data: list[bytes]) -> None:
     assert by_definition(data) == root([leaf_hash(each) for each in data])
 
 
 @given(st.integers(1, 70), st.data())
-def test_every_leaf_leads_to_the_head_and_no_other_does(size: int, data: st.DataObject) -> None:
+def test_every_leaf_leads_to_the_root_and_no_other_does(size: int, data: st.DataObject) -> None:
     leaves = [leaf_hash(bytes([number])) for number in range(size)]
     index = data.draw(st.integers(0, size - 1))
     path = inclusion_path(leaves, index)
@@ -60,6 +60,6 @@ def test_every_leaf_leads_to_the_head_and_no_other_does(size: int, data: st.Data
     assert root_from_path(leaves[index], size, size, path) is None
 
 
-def test_a_leaf_that_is_not_there_has_no_way() -> None:
+def test_a_leaf_that_is_not_there_has_no_path() -> None:
     with pytest.raises(IndexError):
         inclusion_path([leaf_hash(b"")], 1)
