@@ -19,7 +19,7 @@ import msgspec
 from backend.proof.checkpoints import TYPE as CHECKPOINT_TYPE
 from backend.proof.checkpoints import CheckpointClaims
 from backend.proof.tree import leaf_hash, root_from_path
-from backend.proof.trust import BadSignature, Jwk, KeySet, by_kid, claims_of, trusted_keys
+from backend.proof.trust import BadSignature, KeySet, PublicJwk, by_kid, claims_of, trusted_keys
 
 
 class NotABag(Exception):
@@ -40,7 +40,7 @@ UNREADABLE = (  # what content made by a forger may raise
     NotABag, msgspec.MsgspecError, zipfile.BadZipFile, zlib.error, OSError, ValueError, LookupError, EOFError,
     TypeError, AttributeError, RuntimeError,
 )  # fmt: skip
-WORDS = {
+SENTENCES = {
     "not_a_bag": ("这不是一个数据包：{what}", "this is no package: {what}"),
     "file_missing": ("缺少文件 {what}", "the file {what} is missing"),
     "file_altered": ("文件 {what} 被改动", "the file {what} was altered"),
@@ -138,7 +138,7 @@ class PackageReport(msgspec.Struct, kw_only=True):
     flaws: list[Sentence] = []
 
     def add_flaw(self, code: str, what: object = "") -> None:
-        zh, en = WORDS[code]
+        zh, en = SENTENCES[code]
         self.flaws.append(Sentence(zh.format(what=what), en.format(what=what)))
 
     def add_proof(self, zh: str, en: str) -> None:
@@ -251,7 +251,7 @@ def _digest(bag: Bag, name: str) -> tuple[str, int]:
     return digest.hexdigest(), size
 
 
-def _check_statement(bag: Bag, keys: Mapping[str, Jwk], info: PackageInfo, report: PackageReport) -> None:
+def _check_statement(bag: Bag, keys: Mapping[str, PublicJwk], info: PackageInfo, report: PackageReport) -> None:
     try:
         claims = claims_of(bag.read(SIGNED).decode(), keys, PACKAGE_TYPE)
     except BadSignature as error:
@@ -261,7 +261,7 @@ def _check_statement(bag: Bag, keys: Mapping[str, Jwk], info: PackageInfo, repor
         report.add_flaw("package_signature", "it is of other files")
 
 
-def _proved_rows(bag: Bag, keys: Mapping[str, Jwk], report: PackageReport) -> list[tuple[PackageRow, RowContent]]:
+def _proved_rows(bag: Bag, keys: Mapping[str, PublicJwk], report: PackageReport) -> list[tuple[PackageRow, RowContent]]:
     """The rows that a checkpoint signed by one of the keys proves. Rows that are not proved yet are left out."""
     checkpoints: dict[int, CheckpointClaims | None] = {}
     proved: list[tuple[PackageRow, RowContent]] = []
@@ -287,7 +287,7 @@ def _proved_rows(bag: Bag, keys: Mapping[str, Jwk], report: PackageReport) -> li
     return proved
 
 
-def _checkpoint(bag: Bag, number: int, keys: Mapping[str, Jwk], report: PackageReport) -> CheckpointClaims | None:
+def _checkpoint(bag: Bag, number: int, keys: Mapping[str, PublicJwk], report: PackageReport) -> CheckpointClaims | None:
     try:
         token = bag.read(f"data/checkpoints/{number:012}.jwt").decode()
         claims = msgspec.convert(claims_of(token, keys, CHECKPOINT_TYPE), CheckpointClaims)
@@ -301,7 +301,7 @@ def _checkpoint(bag: Bag, number: int, keys: Mapping[str, Jwk], report: PackageR
 
 
 def _check_upload(
-    bag: Bag, upload: PackagedUpload, keys: Mapping[str, Jwk], rows: list[tuple[PackageRow, RowContent]],
+    bag: Bag, upload: PackagedUpload, keys: Mapping[str, PublicJwk], rows: list[tuple[PackageRow, RowContent]],
     people: Mapping[str, PackagePerson], digests: Mapping[str, tuple[str, int]], report: PackageReport,
 ) -> None:  # fmt: skip
     """Check that these bytes were declared and sealed and are unaltered, and say who viewed them."""

@@ -8,13 +8,13 @@ import msgspec
 
 from backend.core.keys import ALGORITHM, ENDORSEMENT_TYPE, fingerprint
 
-Jwk = dict[str, str]
+PublicJwk = dict[str, str]
 
 
 class KeySet(msgspec.Struct, frozen=True, kw_only=True):
     """Public keys, and the endorsements by which one key vouches for another."""
 
-    keys: Annotated[list[Jwk], msgspec.Meta(description="public keys as JSON Web Keys (RFC 7517)")]
+    keys: Annotated[list[PublicJwk], msgspec.Meta(description="public keys as JSON Web Keys (RFC 7517)")]
     endorsements: Annotated[
         list[str],
         msgspec.Meta(description="JWS in which an evidence key endorses others: who trusts one may trust these too"),
@@ -25,7 +25,7 @@ class BadSignature(Exception):
     """The token is not signed by one of the keys, or is of another type."""
 
 
-def claims_of(token: str, keys: Mapping[str, Jwk], typ: str) -> dict[str, Any]:
+def claims_of(token: str, keys: Mapping[str, PublicJwk], typ: str) -> dict[str, Any]:
     """The claims of a compact JWS of this type, after its signature was verified. Raises BadSignature.
 
     `keys`: by kid; the header of the token names the kid.
@@ -43,11 +43,11 @@ def claims_of(token: str, keys: Mapping[str, Jwk], typ: str) -> dict[str, Any]:
     return claims
 
 
-def by_kid(keys: Iterable[Jwk]) -> dict[str, Jwk]:
+def by_kid(keys: Iterable[PublicJwk]) -> dict[str, PublicJwk]:
     return {key["kid"]: key for key in keys}
 
 
-def trusted_keys(known: KeySet, fingerprints: Collection[str]) -> dict[str, Jwk]:
+def trusted_keys(known: KeySet, fingerprints: Collection[str]) -> dict[str, PublicJwk]:
     """The trusted keys by kid: those with one of these fingerprints, and the keys they endorse, directly or not."""
     keys = by_kid(known.keys)
     fingerprint_of = {kid: fingerprint(key) for kid, key in keys.items()}
@@ -60,7 +60,7 @@ def trusted_keys(known: KeySet, fingerprints: Collection[str]) -> dict[str, Jwk]
         trusted |= more
 
 
-def _endorsed(token: str, keys: Mapping[str, Jwk], trusted: Collection[str]) -> list[str]:
+def _endorsed(token: str, keys: Mapping[str, PublicJwk], trusted: Collection[str]) -> list[str]:
     """Fingerprints that this token endorses; none if no trusted key signed it."""
     try:
         return list(claims_of(token, {kid: keys[kid] for kid in trusted}, ENDORSEMENT_TYPE)["keys"])

@@ -30,7 +30,7 @@ from backend.proof.checkpoints import (
     unpack_leaves,
 )
 from backend.proof.tree import root
-from backend.proof.trust import BadSignature, Jwk, KeySet, by_kid, claims_of, trusted_keys
+from backend.proof.trust import BadSignature, KeySet, PublicJwk, by_kid, claims_of, trusted_keys
 from storage.evidence_store import EvidenceStore, ObjectUnknown, StoredVersion
 
 BATCH = 5_000  # rows read at a time
@@ -40,7 +40,7 @@ ROWS = """
 SELECT epoch, xid, seq, at, actor::text, device::text, verb, outcome, entry_id::text, subjects::text, organ, entry
 FROM journal ORDER BY epoch, xid, seq
 """  # ids as text: four times as fast
-WORDS = {
+SENTENCES = {
     "row_altered": ("第 {seq} 行被改动", "row {seq} was altered"),
     "row_columns": ("第 {seq} 行的 {what} 列与原文不符", "row {seq} was altered: its {what} is not what its bytes say"),
     "row_unreadable": ("第 {seq} 行的原文不是日志格式", "row {seq} was altered: its bytes are no line of the journal"),
@@ -114,7 +114,7 @@ class Flaw(msgspec.Struct, frozen=True, kw_only=True):
 
     def sentence(self, language: str) -> str:
         """The flaw in words, in Chinese ("zh") or English."""
-        words = WORDS[self.code][0 if language == "zh" else 1]
+        words = SENTENCES[self.code][0 if language == "zh" else 1]
         return words.format(seq=self.seq, number=self.number, what=self.what)
 
 
@@ -210,7 +210,7 @@ def _check_copies(
 
 
 async def _checkpoints(
-    store: EvidenceStore, rows: Sequence[Record], keys: Mapping[str, Jwk],
+    store: EvidenceStore, rows: Sequence[Record], keys: Mapping[str, PublicJwk],
     versions: Mapping[str, list[StoredVersion]], report: JournalReport,
 ) -> AsyncIterator[SignedCheckpoint]:  # fmt: skip
     """The checkpoints in order, each checked by itself and against the one before. Those with a bad signature are
@@ -252,7 +252,7 @@ async def _read_copies(
 
 
 def _check_checkpoint(
-    row: Record, keys: Mapping[str, Jwk], copies: Mapping[str, list[bytes]], report: JournalReport
+    row: Record, keys: Mapping[str, PublicJwk], copies: Mapping[str, list[bytes]], report: JournalReport
 ) -> SignedCheckpoint | None:
     """Check a checkpoint's signature, columns and copies. None if its signature is bad."""
     number = row["number"]

@@ -29,9 +29,9 @@ from backend.reviews.schemas import (
     OpenedAt,
     OverAt,
     RestrictionCategory,
-    RestrictionId,
-    ReviewId,
+    RestrictionRef,
     ReviewPurpose,
+    ReviewRef,
     Tasked,
 )
 from backend.reviews.tables import Restriction, ReviewNote, Viewing
@@ -110,7 +110,7 @@ FootageName = Annotated[FootagePart, msgspec.Meta(description="content: the foot
 class ReviewRow(msgspec.Struct, frozen=True, kw_only=True):
     """A review in a list."""
 
-    id: ReviewId
+    id: ReviewRef
     recording: RecordingId
     wearer: Annotated[UUID, msgspec.Meta(description="id of the person who wore the camera")]
     organ: OrganCode
@@ -164,7 +164,7 @@ class ViewingRow(msgspec.Struct, frozen=True, kw_only=True):
 class RestrictionRow(msgspec.Struct, frozen=True, kw_only=True):
     """A restriction of the footage, in force or lifted."""
 
-    id: RestrictionId
+    id: RestrictionRef
     category: RestrictionCategory
     words: Annotated[str | None, msgspec.Meta(description="what the footage shows, in words; null: nothing was said")]
     marked_by: Annotated[UUID, msgspec.Meta(description="id of the person who restricted the footage")]

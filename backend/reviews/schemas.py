@@ -28,8 +28,8 @@ RestrictionCategory = Annotated[
         description="minor 涉未成年人, sexual_offence 涉性侵害, medical 涉医疗隐私, home 住宅内, mistake 误录"
     ),
 ]
-ReviewId = Annotated[UUID, msgspec.Meta(description="id of the review")]
-RestrictionId = Annotated[UUID, msgspec.Meta(description="id of the restriction")]
+ReviewRef = Annotated[UUID, msgspec.Meta(description="id of the review")]
+RestrictionRef = Annotated[UUID, msgspec.Meta(description="id of the restriction")]
 Tasked = Annotated[bool, msgspec.Meta(description="`number` names a task of ours, and the footage belongs to it")]
 OpenedAt = Annotated[Moment, msgspec.Meta(description="when the review was opened")]
 OverAt = Annotated[Moment, msgspec.Meta(description="the footage can be watched until then")]
@@ -60,7 +60,7 @@ class OpenReview(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_un
 class OnReview(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """What every later entry about a review has."""
 
-    review: ReviewId
+    review: ReviewRef
 
 
 class ApproveReview(OnReview, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -105,7 +105,7 @@ class RestrictFootage(Entry, frozen=True, kw_only=True, omit_defaults=True, forb
 class LiftRestriction(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """End a restriction that was a mistake or is no longer needed."""
 
-    restriction: RestrictionId
+    restriction: RestrictionRef
     why: Annotated[Words, msgspec.Meta(description="why the restriction is lifted")]
 
 
@@ -119,7 +119,7 @@ class ReplyToFinding(Entry, frozen=True, kw_only=True, omit_defaults=True, forbi
 class ReviewStanding(msgspec.Struct, frozen=True, kw_only=True):
     """A review after the entry."""
 
-    id: ReviewId
+    id: ReviewRef
     recording: RecordingId
     organ: OrganCode
     purpose: ReviewPurpose
@@ -141,7 +141,7 @@ class ReviewReceipt(Receipt, kw_only=True):
 class RestrictionStanding(msgspec.Struct, frozen=True, kw_only=True):
     """A restriction after the entry."""
 
-    id: RestrictionId
+    id: RestrictionRef
     recording: RecordingId
     category: RestrictionCategory
     marked_at: MarkedAt

@@ -12,7 +12,7 @@ import msgspec
 
 from backend.core.database import Record, fetch, value
 from backend.evidence.sealing import RECEIPT_TYPE
-from backend.proof.trust import BadSignature, Jwk, KeySet, by_kid, claims_of, trusted_keys
+from backend.proof.trust import BadSignature, KeySet, PublicJwk, by_kid, claims_of, trusted_keys
 from backend.proof.verifying import Flaw
 from storage.evidence_store import EvidenceStore, ObjectUnknown
 
@@ -62,7 +62,7 @@ async def audit(
     return flaws
 
 
-def _flaws_of_row(row: Record, keys: Mapping[str, Jwk]) -> list[Flaw]:
+def _flaws_of_row(row: Record, keys: Mapping[str, PublicJwk]) -> list[Flaw]:
     """Where the row differs from the journal or from its receipt."""
     upload, flaws = str(row["id"]), []
     if row["entry"] is None:
