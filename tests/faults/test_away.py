@@ -1,6 +1,7 @@
 """PostgreSQL and the store go away and come back: who asks is told so and when to ask again, and all recover by
 themselves; a full pool, a full disk, a commit that fails and a clock that jumps leave nothing half done."""
 
+import asyncio
 import subprocess
 import time
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from backend.core.keys import Keys
 from backend.core.settings import Settings
 from backend.people.proofs import Proof
 from backend.people.sessions import actor_of
+from backend.people.tables import Organ
 from backend.proof import checkpoints
 from backend.proof.trust import KeySet
 from backend.proof.verifying import verify
@@ -28,7 +30,7 @@ from backend.shifts.schemas import CheckIn
 from backend.sync import take
 from mobile_api.client.api import Client
 from mobile_api.client.device_key import DeviceKey
-from tests.builders import a_check_in, a_duty_auxiliary, now, recorded, refused, session_of
+from tests.builders import STATION, a_check_in, a_duty_auxiliary, now, recorded, refused, session_of
 from tests.faults.pieces import Pieces, in_pieces, soaking
 from tests.houses import LIN, ROSTER, Place, Serving
 
@@ -96,6 +98,23 @@ async def test_a_full_pool_asks_to_come_again(app: Litestar, monkeypatch: pytest
     refused(answer, 503, "database_unavailable")
     assert "retry-after" in answer.headers
     recorded(await lin.check_in())
+
+
+async def test_a_query_of_the_builder_waits_no_longer_than_ours(app: Litestar, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every connection is out: a query of Piccolo's builder gives up too, and its connection comes back."""
+    monkeypatch.setattr(database, "PATIENCE", 0.2)
+    taken = [await pool().acquire() for _ in range(pool().get_max_size())]
+    try:
+        began = time.monotonic()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(5):
+                await Organ.exists().where(Organ.code == STATION)
+        assert time.monotonic() < began + 3
+    finally:
+        for connection in taken:
+            await pool().release(connection)
+    for _ in range(pool().get_max_size() + 1):
+        assert await Organ.exists().where(Organ.code == STATION)
 
 
 COMMIT_FAILS = """
