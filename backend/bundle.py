@@ -23,6 +23,7 @@ from backend.core.described import (
     OrganName,
     PersonId,
     PersonName,
+    UploadId,
 )
 from backend.core.paging import as_row
 from backend.core.verb import Actor, Role
@@ -146,9 +147,9 @@ class OwnPlanned(msgspec.Struct, frozen=True, kw_only=True):
 class OwnUpload(msgspec.Struct, frozen=True, kw_only=True):
     """A recording or document of the person that is not sealed yet."""
 
-    id: Annotated[UUID, msgspec.Meta(description="id of the upload")]
+    id: UploadId
     file_name: Annotated[str, msgspec.Meta(description="name of the file on the device")]
-    media_type: Annotated[str, msgspec.Meta(description="media type of the file, such as video/mp4")]
+    media_type: Annotated[str, msgspec.Meta(description="media type of the file as it was declared")]
     state: Annotated[
         Literal["declared", "receiving", "received", "mismatch"],
         msgspec.Meta(

@@ -14,7 +14,7 @@ from uuid import UUID
 import msgspec
 
 from backend.core.database import Record, fetch, first
-from backend.core.described import BeganAt, NextPage, OrganCode
+from backend.core.described import BeganAt, NextPage, OrganCode, WearerId
 from backend.core.paging import ListQuery, PageCursor, as_row, next_page, rows_of_page
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor
@@ -60,7 +60,7 @@ class RecordingRow(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of one recording."""
 
     id: Annotated[UUID, msgspec.Meta(description="id of the recording, which is that of its upload")]
-    wearer: Annotated[UUID, msgspec.Meta(description="id of the person who wore the camera")]
+    wearer: WearerId
     badge: Annotated[str, msgspec.Meta(description="badge number of the wearer")]
     organ: OrganCode
     camera_serial: Annotated[str, msgspec.Meta(description="serial number of the camera")]

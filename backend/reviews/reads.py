@@ -12,8 +12,8 @@ from uuid import UUID
 import msgspec
 
 from backend.core.database import fetch, first
-from backend.core.described import Badge, NextPage, OrganCode, PersonName, RecordingId
-from backend.core.paging import ListQuery, PageCursor, as_row, invalid_parameter, next_page, rows_of_page
+from backend.core.described import Badge, NextPage, OrganCode, PersonName, RecordingId, WearerId
+from backend.core.paging import ListQuery, PageCursor, as_row, next_page, rows_of_page, invalid_parameter
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor
 from backend.core.visibility import INSPECTING, ME, IndexPath, viewer, visible_to
@@ -112,7 +112,7 @@ class ReviewRow(msgspec.Struct, frozen=True, kw_only=True):
 
     id: ReviewRef
     recording: RecordingId
-    wearer: Annotated[UUID, msgspec.Meta(description="id of the person who wore the camera")]
+    wearer: WearerId
     organ: OrganCode
     reviewer: Annotated[UUID, msgspec.Meta(description="id of the person who asked to view the footage")]
     reviewer_badge: Badge

@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 
 from backend.core.database import Record, fetch, first
-from backend.core.described import NextPage, OrganCode
+from backend.core.described import NextPage, OrganCode, UploadId
 from backend.core.paging import ListQuery, as_row, next_page, rows_of_page
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor
@@ -68,7 +68,7 @@ class HoldRow(msgspec.Struct, frozen=True, kw_only=True):
 class Covered(msgspec.Struct, frozen=True, kw_only=True):
     """An upload that a hold covers."""
 
-    id: Annotated[UUID, msgspec.Meta(description="id of the upload")]
+    id: UploadId
     kind: Annotated[
         Literal["recording", "document"], msgspec.Meta(description="recording: footage; document: a paper or photo")
     ]
