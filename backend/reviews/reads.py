@@ -13,7 +13,7 @@ import msgspec
 
 from backend.core.database import fetch, first
 from backend.core.described import Badge, NextPage, OrganCode, PersonName, RecordingId, WearerId
-from backend.core.paging import ListQuery, PageCursor, as_row, next_page, rows_of_page, invalid_parameter
+from backend.core.paging import ListQuery, PageCursor, as_row, invalid_parameter, next_page, rows_of_page
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor
 from backend.core.visibility import INSPECTING, ME, IndexPath, viewer, visible_to
