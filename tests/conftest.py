@@ -5,6 +5,7 @@ run. Tests and async fixtures share one event loop. Nothing is truncated: every 
 """
 
 import asyncio
+import os
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
@@ -22,6 +23,7 @@ from backend.registry import TOLD_TO
 from mobile_api.app import build
 from mobile_api.cli import serving
 from tests.builders import MET, ORGANS, organ_row
+from tests.prepared import Templates
 
 MADE_UP = {"views/open", "x"}  # lines that tests write themselves
 
@@ -41,9 +43,17 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="session")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+def templates(tmp_path_factory: pytest.TempPathFactory) -> Templates:
+    """Houses to copy, the same ones for all processes of this run."""
+    own = tmp_path_factory.getbasetemp()
+    return Templates(own.parent if "PYTEST_XDIST_WORKER" in os.environ else own)
+
+
+@pytest.fixture(scope="session")
+def house(tmp_path_factory: pytest.TempPathFactory, templates: Templates) -> Iterator[Settings]:
     """The settings of a house whose services run and whose schema is in place."""
     home = tmp_path_factory.mktemp("house") / "data"
+    templates.bare(home)
     chosen = settings.load({"FUJING_DATA_DIR": str(home), "FUJING_POOL_SIZE": "16"})
     with serving.services(chosen) as full:
         asyncio.run(serving.prepare(full))
