@@ -69,9 +69,9 @@ $(INSTALLED): requirements.lock requirements-source.lock pyproject.toml
 demo: env
 	@$(BIN)/fujing demo $(ARGS)
 
-# Two processes, each with a PostgreSQL and a store of its own; a file's tests stay together.
+# Processes, each with a PostgreSQL and a store of its own; a file's tests stay together, in the order of tests/conftest.py.
 test: env
-	@$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder $(ARGS)
 
 check: env
 	$(BIN)/python -m ruff check

@@ -27,14 +27,22 @@ from tests.prepared import Templates
 
 MADE_UP = {"views/open", "x"}  # lines that tests write themselves
 
+LONG = (  # longest first, by `make test ARGS=--durations=0`
+    "test_soak", "test_three_devices", "test_serving", "test_figures", "test_any_request", "test_free_text",
+    "test_sync_histories", "test_who_may_what", "test_demo", "test_away", "test_events", "test_backup", "test_ingest",
+    "test_sealing", "test_feed_restore", "test_a_review", "test_embedded", "test_outbox", "test_looking_back",
+    "test_upgrade", "test_disposal", "test_hurt_on_duty", "test_a_gibibyte", "test_uploads", "test_expiring",
+    "test_examples", "test_evidence_store", "test_proof", "test_full_process", "test_lists", "test_schema",
+)  # fmt: skip
+
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("filterwarnings", "ignore::litestar.exceptions.LitestarDeprecationWarning")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes long comes first, so that two processes end at about the same time."""
-    items.sort(key=lambda item: item.path.parent.name not in ("stories", "faults"))
+    """Files that take long come first, so that all processes end at about the same time."""
+    items.sort(key=lambda item: LONG.index(item.path.stem) if item.path.stem in LONG else len(LONG))
 
 
 @pytest.fixture(scope="session")
