@@ -6,6 +6,7 @@ UV ?= uv
 ARGS ?=
 FOR ?= 300
 SEED ?=
+AGAINST ?=
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed-in
@@ -27,6 +28,7 @@ help:
 	  '  check   style, types and the rule that imports run downward' \
 	  '  soak    servers killed, frozen and cut off at random, for FOR=300 seconds, by a SEED' \
 	  '  bench   the figures, one line each: bench NAME VALUE UNIT; a picture of them in bench-results.png' \
+  '          AGAINST=COMMIT: beside those of that commit, pair by pair: bench NAME_vs_before VALUE x' \
 	  '  bundle  a folder of wheels that installs on a closed network, tried at once' \
 	  '  fmt     format the code and put the imports in order' \
 	  '' \
@@ -90,7 +92,7 @@ bench: env
 	  || [ tests/bench/tus/node_modules/.package-lock.json -nt tests/bench/tus/package-lock.json ] \
 	  || npm ci --prefix tests/bench/tus --silent --no-audit --no-fund --ignore-scripts \
 	  || echo 'npm could not install tests/bench/tus (Node 20.19 or newer?): without it there is no upload_vs_tus' >&2
-	@$(BIN)/python tests/bench/run.py $(ARGS)
+	@$(BIN)/python tests/bench/$(if $(AGAINST),against.py $(AGAINST),run.py) $(ARGS)
 
 # What it made is tried at once: installed where nothing can be fetched, and asked for its settings.
 bundle: env
