@@ -121,7 +121,9 @@ lock:
 	@! grep -n '://' requirements.lock requirements-bench.lock || { echo 'a lock names an address' >&2; exit 1; }
 
 clean:
-	@rm -rf .venv dist tests/bench/tus/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build fujing.egg-info
+	@rm -rf .venv dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build fujing.egg-info
 	@for folder in $(CODE); do \
-	  [ ! -d "$$folder" ] || find "$$folder" -name __pycache__ -type d -prune -exec rm -rf {} +; \
+	  [ ! -d "$$folder" ] || find "$$folder" \( -name __pycache__ -o -name node_modules -o -name dist -o -name screenshots \) \
+	    -type d -prune -exec rm -rf {} +; \
 	done
+	@git worktree prune 2>/dev/null || true # of what make bench AGAINST built
