@@ -71,9 +71,10 @@ $(INSTALLED): requirements.lock requirements-source.lock pyproject.toml
 demo: env
 	@$(BIN)/fujing demo $(ARGS)
 
-# Processes, each with a PostgreSQL and a store of its own; a file's tests stay together, in the order of tests/conftest.py.
+# Three processes on two cores, for tests wait much; each with a PostgreSQL and a store of its own. A file's tests stay
+# together, the files in the order of tests/conftest.py.
 test: env
-	@$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses=3 --dist=loadfile --no-loadscope-reorder $(ARGS)
 
 check: env
 	$(BIN)/python -m ruff check

@@ -1,7 +1,7 @@
 """`make bench AGAINST=COMMIT`: figures of this build beside those of another one, `bench NAME_vs_before VALUE x`.
 
 The commit is checked out into build/against/, with an environment of its own; both stay for the next time. Figures are
-paired round by round, A B A B; VALUE is the median of ours / before. Those of driven.py are taken by this build's load
+paired round by round, A B B A; VALUE is the median of ours / before. Those of driven.py are taken by this build's load
 from both houses, side by side; every other one by each build's own tests/bench/run.py, once a round.
 """
 
@@ -93,13 +93,20 @@ def own(root: Path, names: Sequence[str], words: Sequence[str]) -> Values:
 def rounds_of(
     names: Sequence[str], ours: Build, before: Build, count: int, seconds: float, words: Sequence[str]
 ) -> Iterator[tuple[Values, Values]]:
-    """A B A B: ours, then before."""
+    """A round of each build after the other; who comes first changes from round to round."""
+
+    def one(build: Build) -> Values:
+        if names[0] in driven.NAMES:
+            return {**driven.measure(names[0], build, seconds)}
+        return own(build.root, names, words)
+
     for number in range(count):
         say(f"{', '.join(names)}: round {number + 1} of {count}")
-        if names[0] in driven.NAMES:
-            yield driven.measure(names[0], ours, seconds), driven.measure(names[0], before, seconds)
+        if number % 2:
+            theirs, mine = one(before), one(ours)
         else:
-            yield own(ours.root, names, words), own(before.root, names, words)
+            mine, theirs = one(ours), one(before)
+        yield mine, theirs
 
 
 def line(name: str, pairs: Sequence[tuple[float | None, float | None]]) -> str:
