@@ -70,6 +70,10 @@ def built(commit: str) -> Path:
     for lock in filter(Path.exists, [place / "requirements-bench.lock"]):
         python = place / ".venv" / "bin" / "python"
         said([python, "-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes", "--requirement", lock], place)
+    tus = place / "tests" / "bench" / "tus"
+    if shutil.which("npm") and tus.exists():
+        with contextlib.suppress(BenchError):  # as in `make bench`: without it there is no upload_vs_tus
+            said(["npm", "ci", "--prefix", tus, "--silent", "--no-audit", "--no-fund", "--ignore-scripts"], place)
     (place / ".venv" / ".for-bench").touch()
     return place
 
