@@ -6,11 +6,15 @@ UV ?= uv
 ARGS ?=
 FOR ?= 300
 SEED ?=
+AGAINST ?=
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed-in
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 CODE := backend mobile_api storage migrations tests
+
+# Where it is set, each of our processes compiles the project anew: half of the time of a start.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help env demo test check soak bench bundle fmt lock clean
@@ -24,6 +28,7 @@ help:
 	  '  check   style, types and the rule that imports run downward' \
 	  '  soak    servers killed, frozen and cut off at random, for FOR=300 seconds, by a SEED' \
 	  '  bench   the figures, one line each: bench NAME VALUE UNIT; a picture of them in bench-results.png' \
+  '          AGAINST=COMMIT: beside those of that commit, pair by pair: bench NAME_vs_before VALUE x' \
 	  '  bundle  a folder of wheels that installs on a closed network, tried at once' \
 	  '  fmt     format the code and put the imports in order' \
 	  '' \
@@ -66,9 +71,10 @@ $(INSTALLED): requirements.lock requirements-source.lock pyproject.toml
 demo: env
 	@$(BIN)/fujing demo $(ARGS)
 
-# Two processes, each with a PostgreSQL and a store of its own; a file's tests stay together.
+# Three processes on two cores, for tests wait much; each with a PostgreSQL and a store of its own. A file's tests stay
+# together, the files in the order of tests/conftest.py.
 test: env
-	@$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses=3 --dist=loadfile --no-loadscope-reorder $(ARGS)
 
 check: env
 	$(BIN)/python -m ruff check
@@ -87,7 +93,7 @@ bench: env
 	  || [ tests/bench/tus/node_modules/.package-lock.json -nt tests/bench/tus/package-lock.json ] \
 	  || npm ci --prefix tests/bench/tus --silent --no-audit --no-fund --ignore-scripts \
 	  || echo 'npm could not install tests/bench/tus (Node 20.19 or newer?): without it there is no upload_vs_tus' >&2
-	@$(BIN)/python tests/bench/run.py $(ARGS)
+	@$(BIN)/python tests/bench/$(if $(AGAINST),against.py $(AGAINST),run.py) $(ARGS)
 
 # What it made is tried at once: installed where nothing can be fetched, and asked for its settings.
 bundle: env
@@ -116,7 +122,9 @@ lock:
 	@! grep -n '://' requirements.lock requirements-bench.lock || { echo 'a lock names an address' >&2; exit 1; }
 
 clean:
-	@rm -rf .venv dist tests/bench/tus/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build fujing.egg-info
+	@rm -rf .venv dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build fujing.egg-info
 	@for folder in $(CODE); do \
-	  [ ! -d "$$folder" ] || find "$$folder" -name __pycache__ -type d -prune -exec rm -rf {} +; \
+	  [ ! -d "$$folder" ] || find "$$folder" \( -name __pycache__ -o -name node_modules -o -name dist -o -name screenshots \) \
+	    -type d -prune -exec rm -rf {} +; \
 	done
+	@git worktree prune 2>/dev/null || true # of what make bench AGAINST built

@@ -6,16 +6,18 @@ The role that serves requests can read the journal and add to it, nothing else.
 
 import contextlib
 import io
+import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import asyncpg
-from piccolo.apps.migrations.commands.forwards import ForwardsMigrationManager
 
-from backend.core.database import execute, opened, tx, value
+from backend.core.database import execute, fetch, opened, tx, value
 
 CURRENT = Path(__file__).parent / "current"
+VERSIONS = Path(__file__).parent / "versions"
+ID = re.compile(r'^ID = "(.+)"$', re.MULTILINE)
 LOCK_MIGRATIONS = "SELECT pg_advisory_xact_lock(hashtext('fujing migrations'))"
 OLDEST_SERVER = 150_000
 EXTENSION = "CREATE EXTENSION IF NOT EXISTS btree_gist"
@@ -77,10 +79,23 @@ async def _check_server() -> None:
 
 
 async def _run_versions() -> None:
+    if await _all_have_run():
+        return
+    from piccolo.apps.migrations.commands.forwards import ForwardsMigrationManager  # slow, and seldom needed
+
     with contextlib.redirect_stdout(io.StringIO()):  # Piccolo prints its progress
         result: Any = await ForwardsMigrationManager(app_name="fujing").run()
     if not result.success:
         raise MigrationError(f"A migration failed: {result.message}")
+
+
+async def _all_have_run() -> bool:
+    """Whether the database knows every migration that is here."""
+    if await value("SELECT to_regclass('migration')") is None:
+        return False
+    known = {row["name"] for row in await fetch("SELECT name FROM migration WHERE app_name = 'fujing'")}
+    here = [ID.findall(path.read_text(encoding="utf-8")) for path in VERSIONS.glob("fujing_*.py")]
+    return known >= {each for found in here for each in found}
 
 
 async def _run_current() -> None:

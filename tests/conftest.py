@@ -5,6 +5,7 @@ run. Tests and async fixtures share one event loop. Nothing is truncated: every 
 """
 
 import asyncio
+import os
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
@@ -22,8 +23,17 @@ from backend.registry import TOLD_TO
 from mobile_api.app import build
 from mobile_api.cli import serving
 from tests.builders import MET, ORGANS, organ_row
+from tests.prepared import Templates
 
 MADE_UP = {"views/open", "x"}  # lines that tests write themselves
+
+LONG = (  # longest first, by `make test ARGS=--durations=0`
+    "test_soak", "test_three_devices", "test_serving", "test_figures", "test_any_request", "test_free_text",
+    "test_sync_histories", "test_who_may_what", "test_demo", "test_away", "test_events", "test_backup", "test_ingest",
+    "test_sealing", "test_feed_restore", "test_a_review", "test_embedded", "test_outbox", "test_looking_back",
+    "test_upgrade", "test_disposal", "test_hurt_on_duty", "test_a_gibibyte", "test_uploads", "test_expiring",
+    "test_examples", "test_evidence_store", "test_proof", "test_full_process", "test_lists", "test_schema",
+)  # fmt: skip
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -31,8 +41,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes long comes first, so that two processes end at about the same time."""
-    items.sort(key=lambda item: item.path.parent.name not in ("stories", "faults"))
+    """Files that take long come first, so that all processes end at about the same time."""
+    items.sort(key=lambda item: LONG.index(item.path.stem) if item.path.stem in LONG else len(LONG))
 
 
 @pytest.fixture(scope="session")
@@ -41,9 +51,17 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="session")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+def templates(tmp_path_factory: pytest.TempPathFactory) -> Templates:
+    """Houses to copy, the same ones for all processes of this run."""
+    own = tmp_path_factory.getbasetemp()
+    return Templates(own.parent if "PYTEST_XDIST_WORKER" in os.environ else own)
+
+
+@pytest.fixture(scope="session")
+def house(tmp_path_factory: pytest.TempPathFactory, templates: Templates) -> Iterator[Settings]:
     """The settings of a house whose services run and whose schema is in place."""
     home = tmp_path_factory.mktemp("house") / "data"
+    templates.bare(home)
     chosen = settings.load({"FUJING_DATA_DIR": str(home), "FUJING_POOL_SIZE": "16"})
     with serving.services(chosen) as full:
         asyncio.run(serving.prepare(full))

@@ -5,9 +5,6 @@ Guarantees: a committed job runs at least once, so a job must be safe to run twi
 
 from uuid import UUID
 
-from pgqueuer.adapters.drivers.asyncpg import AsyncpgDriver
-from pgqueuer.queries import Queries
-
 from backend.core.database import DB
 
 SEAL = "seal"
@@ -19,6 +16,9 @@ async def enqueue(entrypoint: str, subject: UUID) -> None:
     transaction = DB.current_transaction.get()
     if transaction is None:
         raise RuntimeError("a job is enqueued only inside a transaction")
+    from pgqueuer.adapters.drivers.asyncpg import AsyncpgDriver  # slow to import, and most commands enqueue nothing
+    from pgqueuer.queries import Queries
+
     await Queries(AsyncpgDriver(transaction.connection)).enqueue(entrypoint, subject.bytes)
 
 

@@ -1,6 +1,6 @@
 """`python -m mobile_api.cli` is the command `fujing`."""
 
-from mobile_api.cli.main import main
+if __name__ == "__main__":  # the server's processes import this module again, and need no commands
+    from mobile_api.cli.main import main
 
-if __name__ == "__main__":
     main()

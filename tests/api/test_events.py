@@ -37,7 +37,8 @@ from tests.builders import (
     recorded,
     refused,
 )
-from tests.houses import LIN, Place, Serving, gone, serving
+from tests.houses import LIN, Serving, gone, serving
+from tests.prepared import Templates
 
 EVENTS = "/v1/events"
 SOON = 3.0  # seconds
@@ -421,7 +422,7 @@ async def test_a_line_that_an_older_transaction_holds_back_is_told_when_it_ends(
 
 
 @pytest.fixture(scope="module")
-def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Serving, Client]]:
+def busy(tmp_path_factory: pytest.TempPathFactory, templates: Templates) -> Iterator[tuple[Serving, Client]]:
     """A house where one person may hold five hundred streams, with Lin signed in."""
     home = tmp_path_factory.mktemp("busy")
     law_dir = home / "law"
@@ -431,11 +432,11 @@ def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Serving, Cl
         '[heartbeat]\nseconds = 2\nsource = "a test of many streams"\nversion = "1"\n',
         encoding="utf-8",
     )
-    place = Place(home / "house", {"FUJING_LAW_DIR": str(law_dir)})
-    password = place.bring_in_people()[LIN]
+    place, passwords = templates.place(home / "house")
+    place.settings["FUJING_LAW_DIR"] = str(law_dir)
     with serving(place) as house:
         lin = house.handheld("HH-0001")
-        lin.sign_in(LIN, password)
+        lin.sign_in(LIN, passwords[LIN])
         yield house, lin
 
 

@@ -21,7 +21,8 @@ from backend.oversight.expiring import Expiring, expiring, notice_days
 from backend.people import roster
 from mobile_api.cli.reports import as_text, of_expiring
 from tests.builders import DISTRICT, OTHER_DISTRICT, SIBLING, STATION, a_badge, a_row, now, rows_of
-from tests.houses import LIN, Place, succeeded
+from tests.houses import LIN, succeeded
+from tests.prepared import Templates
 
 TODAY = (now() + timedelta(hours=8)).date()
 NOW = datetime.fromisoformat(f"{TODAY}T12:00:00+08:00")  # noon, so that no midnight falls into a test
@@ -229,10 +230,9 @@ def test_nothing_to_tell_is_a_sentence() -> None:
     assert "1 expire within 7 days, 1 expired, 1 missing" == counted
 
 
-def test_the_command_tells_and_writes(tmp_path: Path) -> None:
+def test_the_command_tells_and_writes(tmp_path: Path, templates: Templates) -> None:
     """`fujing report expiring`, as an operator runs it."""
-    place = Place(tmp_path / "whole")
-    place.bring_in_people()
+    place, _ = templates.place(tmp_path / "whole")
     file = tmp_path / "到期.csv"
     told = succeeded(place.run("report", "expiring", "--organ", "330102000000", "--csv", str(file)))
     rows = list(csv.reader(io.StringIO(file.read_text(encoding="utf-8-sig"), newline="")))

@@ -20,6 +20,7 @@ from mobile_api.client.device_key import DeviceKey
 from storage.embedded import PostgresAddress, S3Address
 from tests.api.storage_support import a_postgres, an_s3
 from tests.houses import LIN, ROSTER, ZHAO, Place, Serving, gone, serving, succeeded
+from tests.prepared import Templates
 
 PASSWORD = "a password of the street 口令"
 CHECK_IN = {"duty_type": "patrol", "dress": "uniform", "id_card_carried": True, "roster_post": "南门岗亭"}
@@ -46,9 +47,10 @@ def served(station: Place) -> Iterator[Serving]:
 
 
 @pytest.fixture(scope="module")
-def neighbour(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+def neighbour(tmp_path_factory: pytest.TempPathFactory, templates: Templates) -> Iterator[Serving]:
     """Another station on the same machine, serving its own data."""
-    with serving(Place(tmp_path_factory.mktemp("neighbour") / "湖滨 派出所 two")) as house:
+    place, _ = templates.place(tmp_path_factory.mktemp("neighbour") / "湖滨 派出所 two")
+    with serving(place) as house:
         yield house
 
 

@@ -25,6 +25,7 @@ from storage.embedded import EmbeddedPostgres, EmbeddedS3
 from storage.embedded.processes import free_port
 from storage.private_files import make_private
 from tests.houses import Place
+from tests.prepared import Templates
 
 KINDS = ("api", "worker")
 READY_SECONDS = 40.0
@@ -89,7 +90,8 @@ class Pieces:
         self.store = EmbeddedS3(data / "s3", words[2][:20], words[3])
 
     def start(self) -> None:
-        address, s3 = self.postgres.start(), self.store.start()
+        self.store.launch()
+        address, s3 = self.postgres.start(), self.store.wait_ready()
         self.place.settings |= {
             "FUJING_DATABASE_URL": address.app_url, "FUJING_MIGRATE_URL": address.owner_url,
             "FUJING_S3_ENDPOINT": s3.endpoint, "FUJING_S3_ACCESS_KEY": s3.access_key,
@@ -225,17 +227,18 @@ class Pieces:
 
 
 @contextmanager
-def in_pieces(roster: str) -> Iterator[tuple[Pieces, dict[str, str]]]:
-    """Running, with the people of a roster; their passwords by badge. Nothing is left, and no log betrays anybody.
+def in_pieces(templates: Templates, roster: str | None = None) -> Iterator[tuple[Pieces, dict[str, str]]]:
+    """Running, with the people of houses.ROSTER and of this one; their passwords by badge. Nothing is left, and no log
+    betrays anybody.
 
     Its path is short, so that PostgreSQL's socket lies beside its files and is where it was after each start.
     """
     with tempfile.TemporaryDirectory(prefix="fj-") as home:
-        place = Place(Path(home))
+        place, passwords = templates.place(Path(home))
         pieces = Pieces(place)
         try:
             pieces.start()
-            passwords = place.bring_in_people(roster)
+            passwords |= place.bring_in_people(roster) if roster is not None else {}
             pieces.serve()
             yield pieces, passwords
         finally:

@@ -32,7 +32,8 @@ from mobile_api.client.api import Client
 from mobile_api.client.device_key import DeviceKey
 from tests.builders import STATION, a_check_in, a_duty_auxiliary, now, recorded, refused, session_of
 from tests.faults.pieces import Pieces, in_pieces, soaking
-from tests.houses import LIN, ROSTER, Place, Serving
+from tests.houses import LIN, Place, Serving
+from tests.prepared import Templates
 
 AWAY = 10.0 if soaking() > 12 else 3.0
 CHECK_IN = {"duty_type": "patrol", "dress": "uniform", "id_card_carried": True, "roster_post": "南门岗亭"}
@@ -49,9 +50,9 @@ def asked(lin: Client, told: dict[str, Any]) -> tuple[int, dict[str, str]]:
     return (answer.status, dict(answer.headers)) if answer is not None else (0, {})
 
 
-def test_servers_that_go_away_come_back_by_themselves() -> None:
+def test_servers_that_go_away_come_back_by_themselves(templates: Templates) -> None:
     """Ready goes false and names which; entries answer 503 with Retry-After; nobody restarts an API."""
-    with in_pieces(ROSTER) as (pieces, passwords):
+    with in_pieces(templates) as (pieces, passwords):
         port, key = pieces.ports[0], DeviceKey()
         lin = Client(f"http://127.0.0.1:{port}", key=key)
         lin.enrol(pieces.place.code_for("HH-0001"))

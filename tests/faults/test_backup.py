@@ -17,14 +17,15 @@ from mobile_api.cli.demo_film import film
 from mobile_api.client.api import Client
 from tests.handhelds import rows
 from tests.houses import LIN, Place, serving, succeeded
+from tests.prepared import Templates
 
 
 @pytest.fixture(scope="module")
-def lived(tmp_path_factory: pytest.TempPathFactory) -> tuple[Place, str, Path, dict[str, Any]]:
+def lived(tmp_path_factory: pytest.TempPathFactory, templates: Templates) -> tuple[Place, str, Path, dict[str, Any]]:
     """A server with a shift, two sealed films and signed checkpoints; its fingerprint; a backup made in two runs."""
-    place, folder = Place(tmp_path_factory.mktemp("lived")), tmp_path_factory.mktemp("backup") / "备份 one"
+    place, passwords = templates.place(tmp_path_factory.mktemp("lived"))
+    folder = tmp_path_factory.mktemp("backup") / "备份 one"
     with serving(place) as house:
-        passwords = place.bring_in_people()
         lin = house.handheld()
         lin.sign_in(LIN, passwords[LIN])
         shift = lin.entry(

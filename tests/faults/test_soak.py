@@ -17,6 +17,7 @@ from tests.faults.pieces import Pieces, in_pieces, soaking
 from tests.handhelds import MIB, Day, Duty, Phone, a_duty, compare, nothing_left, people_of
 from tests.houses import STATION, Place, succeeded
 from tests.phone import Plan
+from tests.prepared import Templates
 
 SEED = int(os.environ.get("SEED") or 20261124)
 FOR = soaking()
@@ -99,10 +100,10 @@ def live_through(pieces: Pieces, phones: list[Phone], chance: random.Random) -> 
     return happened
 
 
-def test_nothing_is_lost_nothing_doubled(tmp_path: Path) -> None:
+def test_nothing_is_lost_nothing_doubled(tmp_path: Path, templates: Templates) -> None:
     """Killed and frozen, one piece after the other and several at once, while four handhelds live through their day."""
     chance, elsewhere = random.Random(SEED), random.Random(SEED + 1)  # noqa: S311 - a test's dice; one for each thread
-    with in_pieces(roster()) as (pieces, passwords):
+    with in_pieces(templates, roster()) as (pieces, passwords):
         place = pieces.place
         day = a_day(asyncio.run(people_of(pieces.database)))
         with bad_network(lambda: elsewhere.choice(pieces.ports), SEED) as network:

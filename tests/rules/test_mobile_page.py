@@ -8,8 +8,7 @@ import pytest
 
 from backend.law.catalogue import law
 from backend.registry import VERBS
-from mobile_api.app import assemble
-from mobile_api.openapi import contract
+from tests.contract_problems import DOCUMENT
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "mobile.md").read_text(encoding="utf-8")
@@ -24,7 +23,6 @@ OF_A_PHONE = {
     "injuries_report", "injuries_attach", "advances_request", "matters_raise", "matters_link", "assistance_call",
 }  # fmt: skip
 OF_A_DOCK = {"not_the_wearer", "wearer_missing", "unknown_wearer"}
-DOCUMENT = contract(assemble([]))
 
 
 def test_there_are_codes_and_addresses() -> None:

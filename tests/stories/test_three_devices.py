@@ -17,6 +17,7 @@ from tests.bad_network import BadNetwork, bad_network
 from tests.handhelds import MIB, Day, Duty, Phone, a_duty, compare, film, nothing_left, people_of
 from tests.houses import CHEN, LIN, ZHAO, Place, Serving
 from tests.phone import Plan
+from tests.prepared import Templates
 
 SEED = 20260301
 PATIENCE = 150.0
@@ -33,8 +34,8 @@ def a_day(people: dict[str, str]) -> Day:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path / "house")
+def peopled(tmp_path: Path, templates: Templates) -> tuple[Place, dict[str, str]]:
+    return templates.place(tmp_path / "house")
 
 
 def database_of(place: Place) -> str:
@@ -49,8 +50,9 @@ def store_port(place: Place) -> int:
     return int(json.loads((place.data / "s3" / "ports.json").read_text())["s3.port"])
 
 
-def test_a_day_on_a_bad_network_is_whole_at_its_end(place: Place, tmp_path: Path) -> None:
+def test_a_day_on_a_bad_network_is_whole_at_its_end(peopled: tuple[Place, dict[str, str]], tmp_path: Path) -> None:
     """Three devices, seeded mishaps."""
+    place, passwords = peopled
     houses: list[Serving] = []
     ports: list[int] = []
     chance = random.Random(SEED)  # noqa: S311 - a test's dice
@@ -61,7 +63,6 @@ def test_a_day_on_a_bad_network_is_whole_at_its_end(place: Place, tmp_path: Path
         try:
             houses[-1].wait_ready()
             ports.append(port_of(houses[-1]))
-            passwords = place.bring_in_people()
             people = asyncio.run(people_of(database_of(place)))
             day = a_day(people)
             phones = [a_phone(place, tmp_path, api, badge, passwords[badge], day) for badge in DEVICES]

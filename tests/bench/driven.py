@@ -1,0 +1,160 @@
+"""Another build's whole house, driven by this build's client and load: what both can be asked over HTTP and by command.
+
+`checkin_rate`: check-ins a second. `checkin_cpu`: milliseconds of the API's CPU for each, which other work on the
+machine disturbs less. `sync_rate`: entries a second in calls of 500.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psutil
+from children import cpu_seconds
+from figures import BenchError
+from syncing import AT_ONCE, _acts, _batch
+
+from mobile_api.client.api import Client
+from mobile_api.client.device_key import DeviceKey
+
+HERE = Path(__file__).parent
+CHECKIN, SYNC = ("checkin_rate", "checkin_cpu"), ("sync_rate",)
+NAMES = (*CHECKIN, *SYNC)
+CONNECTIONS = 8  # people who check in again and again
+STATION, OFFICER = "990100510000", "B-LEADS"
+READY_SECONDS = 60.0
+LEFT_OUT = ("FUJING_", "MAKE", "MFLAGS")  # of our environment
+
+
+@dataclass
+class Build:
+    """A checked out commit with its environment, and a house of it that runs in `home`."""
+
+    root: Path
+    home: Path
+    url: str = ""
+    process: subprocess.Popen[bytes] | None = None
+    phones: list[Client] = field(default_factory=list)
+    officer: str = ""
+    hours: int = 0  # of the duties that sync has told so far
+
+    @property
+    def python(self) -> str:
+        return str(self.root / ".venv" / "bin" / "python")
+
+    def environment(self) -> dict[str, str]:
+        kept = {name: text for name, text in os.environ.items() if not name.startswith(LEFT_OUT)}
+        return kept | {"FUJING_DATA_DIR": str(self.home / "data"), "FUJING_LISTEN": "127.0.0.1:0"}
+
+    def run(self, *words: str) -> str:
+        """`fujing WORDS` of this build, to its end. Raises BenchError."""
+        done = subprocess.run(
+            [self.python, "-m", "mobile_api.cli", *words], cwd=self.root, env=self.environment(), capture_output=True,
+            text=True, timeout=120, check=False,
+        )  # fmt: skip
+        if done.returncode != 0:
+            raise BenchError(f"fujing {' '.join(words)} of {self.root}: {done.stderr[-400:]}")
+        return done.stdout
+
+    def api(self) -> psutil.Process:
+        assert self.process is not None
+        return next(each for each in psutil.Process(self.process.pid).children() if each.cmdline()[-1] == "api")
+
+
+@contextmanager
+def serving(build: Build) -> Iterator[Build]:
+    """Its house with the people who are measured, each signed in on a handheld of their own."""
+    build.home.mkdir(parents=True)
+    passwords, said = _people(build), build.home / "serve.log"
+    with said.open("wb") as log:
+        build.process = subprocess.Popen(
+            [build.python, "-m", "mobile_api.cli", "serve"], cwd=build.root, env=build.environment(), stdout=log,
+            stderr=log,
+        )  # fmt: skip
+    try:
+        build.url = _ready(build, said)
+        build.phones = [_phone(build, f"B-{number:04}", passwords) for number in range(CONNECTIONS + 1)]
+        build.officer = build.phones[0].get(f"/v1/people/{OFFICER}")["id"]
+        yield build
+    finally:
+        build.process.terminate()
+        build.process.wait(30)
+
+
+def _people(build: Build) -> dict[str, str]:
+    """First passwords by badge number; nothing serves yet."""
+    badges = [f"B-{number:04}" for number in range(CONNECTIONS + 1)]
+    people = [(OFFICER, "officer"), *((badge, "duty_auxiliary") for badge in badges)]
+    lines = ["record,code,name,kind,organ,from,until", f"organ,{STATION},城关派出所,,,,"]
+    lines += [f"person,{code},林小川,{kind},{STATION},2020-01-01," for code, kind in people]
+    lines += [f"device,HH-{badge},手持终端,handheld,{STATION},," for badge in badges]
+    roster, passwords = build.home / "roster.csv", build.home / "passwords.csv"
+    roster.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    build.run("import-roster", str(roster), "--passwords", str(passwords))
+    return dict(line.split(",", 1) for line in passwords.read_text().splitlines()[1:])
+
+
+def _ready(build: Build, said: Path) -> str:
+    """The address, once it says where it serves. Raises BenchError."""
+    assert build.process is not None
+    until = time.monotonic() + READY_SECONDS
+    while "/docs" not in (text := said.read_text()):
+        if build.process.poll() is not None or time.monotonic() > until:
+            raise BenchError(f"the house of {build.root} was not ready: {text[-400:]}")
+        time.sleep(0.05)
+    return next(word for word in text.split() if word.startswith("http")).removesuffix("/docs")
+
+
+def _phone(build: Build, badge: str, passwords: dict[str, str]) -> Client:
+    client = Client(build.url, key=DeviceKey())
+    client.enrol(build.run("enrol", f"HH-{badge}").split()[0])
+    client.sign_in(badge, passwords[badge])
+    return client
+
+
+def measure(name: str, build: Build, seconds: float) -> dict[str, float]:
+    """One round of a figure of NAMES, with those that come of the same run. Raises BenchError."""
+    return _checkins(build, seconds) if name in CHECKIN else {"sync_rate": _sync(build)}
+
+
+def _checkins(build: Build, seconds: float) -> dict[str, float]:
+    crowd, place = build.phones[:CONNECTIONS], urlsplit(build.url)
+    for phone in crowd:
+        phone.get("/v1/me")  # a token and a nonce that last
+    people = [{"token": phone._access, "key": phone.key.pem().decode()} for phone in crowd]
+    order = {"people": people, "officer": build.officer, "seconds": seconds, "nonce": crowd[0]._nonce}
+    order |= {"host": place.hostname, "port": place.port}
+    api = build.api()
+    spent = cpu_seconds(api)
+    done = subprocess.run(
+        [sys.executable, str(HERE / "load.py")], input=json.dumps(order) + "\n", stdout=subprocess.PIPE, text=True,
+        check=False,
+    )  # fmt: skip
+    spent = cpu_seconds(api) - spent
+    if done.returncode != 0:
+        raise BenchError("the load could not be sent")
+    told = json.loads(done.stdout)
+    if told["created"] != told["answers"]:
+        raise BenchError(f"not every check-in was recorded; the first answer: {told['refused']}")
+    return {"checkin_rate": told["counted"] / told["seconds"], "checkin_cpu": 1000 * spent / told["answers"]}
+
+
+def _sync(build: Build) -> float:
+    """A duty of its own each time, an hour after the one before."""
+    lin = build.phones[-1]
+    build.hours += 1
+    begun = datetime.now(UTC) - timedelta(hours=100 - build.hours)
+    shift = lin.entry(
+        "shifts/check-in", occurred_at=begun, duty_type="patrol", dress="uniform", id_card_carried=True,
+        roster_post="南门",
+    )["id"]  # fmt: skip
+    rate = _batch(lin, _acts(lin, begun + timedelta(minutes=5), AT_ONCE))
+    lin.entry("shifts/check-out", occurred_at=begun + timedelta(minutes=55), shift=shift)
+    return rate
