@@ -14,7 +14,6 @@ from backend.core.database import Record, fetch, first, value
 from backend.core.described import (
     ActivityId,
     Badge,
-    DevicePlace,
     NextPage,
     OrganCode,
     OrganName,
@@ -116,7 +115,7 @@ class InjuryReportRow(msgspec.Struct, frozen=True, kw_only=True):
     by_name: Annotated[str, msgspec.Meta(description="name of the person who reported")]
     at: Annotated[Moment, msgspec.Meta(description="when the report was made, in corrected time")]
     injured_at: Annotated[Moment, msgspec.Meta(description="when the accident happened, according to this report")]
-    place: DevicePlace
+    place: Annotated[Place | None, msgspec.Meta(description="where the accident happened; null: not known, or erased")]
     how: Annotated[str, msgspec.Meta(description="how the accident happened")]
     doing: Annotated[str, msgspec.Meta(description="what work the injured person was doing")]
     activity: Annotated[

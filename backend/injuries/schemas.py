@@ -6,8 +6,8 @@ from uuid import UUID
 
 import msgspec
 
-from backend.core.described import ActivityId, DevicePlace, SeenVersion, Version
-from backend.core.wire import Entry, Moment, Name, Receipt, Words
+from backend.core.described import ActivityId, SeenVersion, Version
+from backend.core.wire import Entry, Moment, Name, Place, Receipt, Words
 
 Severity = Annotated[
     Literal["minor", "serious", "critical", "fatal"],
@@ -24,6 +24,7 @@ Papers = Annotated[
 PaperDate = Annotated[datetime.date, msgspec.Meta(description="date on the paper")]
 InjuryId = Annotated[UUID, msgspec.Meta(description="id of the injury; its advance has the same id")]
 ItemId = Annotated[UUID, msgspec.Meta(description="id of the cost item")]
+AccidentPlace = Annotated[Place | None, msgspec.Meta(description="where the accident happened; null: not known")]
 HandledIn = Annotated[
     str, msgspec.Meta(description="code of the organ whose commander approves and whose treasurer pays")
 ]
@@ -101,7 +102,7 @@ class ReportInjury(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_
     body_part: Annotated[Name, msgspec.Meta(description="injured part of the body")]
     severity: Severity
     person: Annotated[UUID | None, msgspec.Meta(description="id of the injured person; null: oneself")] = None
-    place: DevicePlace = None
+    place: AccidentPlace = None
     activity: Annotated[
         ActivityId | None,
         msgspec.Meta(description="id of the activity that the injured person was doing; null: not recorded"),

@@ -26,10 +26,10 @@ class CheckIn(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unkno
     equipment: Equipment = msgspec.field(default_factory=list)
     vehicle: Annotated[Name | None, msgspec.Meta(description="vehicle used; null: none")] = None
     ordered_by: Annotated[
-        UUID | None, msgspec.Meta(description="id of the officer who ordered this duty; null: the roster did")
+        UUID | None, msgspec.Meta(description="id of the officer who ordered this duty; null: nobody is named")
     ] = None
     roster_post: Annotated[
-        Name | None, msgspec.Meta(description="post of the roster that this duty fills; null: an officer ordered it")
+        Name | None, msgspec.Meta(description="post of the roster that this duty fills; null: none is named")
     ] = None
     place: DevicePlace = None
 
