@@ -399,7 +399,10 @@ async def test_costs_of_an_injury_not_recognised_need_a_decision(app: Litestar) 
     await goes(chief, injury, "apply", "accept", "not_recognise")
     assert 1 == await value(STANDS, "advance_undecided", UUID(item["id"]))
     refused(await on_item(payer, "dispose", item, **what), 403, "not_the_handler")
-    item = item_of(await on_item(chief, "dispose", item, **what))
+    refused(await on_item(chief, "dispose", item | {"version": item["version"] + 1}, **what), 409, "stale")
+    disposed = item_of(await on_item(chief, "dispose", item, **what))
+    assert item["version"] + 1 == disposed["version"]
+    item = disposed
     assert 0 == await value(STANDS, "advance_undecided", UUID(item["id"]))
     assert "settled" == item_of(await settles(payer, item, "recovered", 100_000))["state"]
 
