@@ -101,8 +101,8 @@ async def confirm(occasion: Occasion, entry: ConfirmLeading) -> Outcome:
 async def prove(occasion: Occasion, entry: ProveLeading) -> Outcome:
     """Record a confirmation that the officer signed offline.
 
-    Raises Refusal `leading_not_proved`, `unknown_supervision`, live `already_answered`; DependsOnRevokedDevice `signer_revoked` if
-    the signing device was revoked before the proof arrived.
+    Raises Refusal `leading_not_proved`, `unknown_supervision`, live `already_answered`; DependsOnRevokedDevice
+    `signer_revoked` if the signing device was revoked before the proof arrived.
     """
     row = await _own_supervision(entry.supervision, occasion.actor.person)
     signed = signing.read(entry.signature)

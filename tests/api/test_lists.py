@@ -424,7 +424,7 @@ STANDING: dict[findings_lists.FindingStatus, str] = {
 
 
 def something_sought(here: Population) -> findings_lists.FindingsFilter:
-    """Any of the filters together, of organs and people one sees and of others."""
+    """Any combination of the filters, with organs and people that the viewer sees and others."""
     return findings_lists.FindingsFilter(
         organ=here.maybe(here.one_of(here.organs), 0.4), kind=here.maybe(here.one_of(KINDS), 0.3),
         person=here.maybe(here.one_of(here.auxiliaries), 0.3), since=here.maybe(here.at(), 0.3),
@@ -458,7 +458,7 @@ async def test_each_index_path_of_a_list_has_its_index(app: Litestar, monkeypatc
     """On the column of the path and the list's time, so that a page costs the same in a house of any size."""
     paths: set[tuple[str, str, str]] = set()
 
-    def notes(listed: ListQuery, path: IndexPath, limit: int) -> str:
+    def noted(listed: ListQuery, path: IndexPath, limit: int) -> str:
         paths.add((listed.table.split()[0], path.column.partition(".")[2], listed.by))
         return written(listed, path, limit)
 
