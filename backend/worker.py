@@ -17,7 +17,7 @@ from pgqueuer.models import Context, Job, Schedule
 
 from backend import erasing, feed, sync
 from backend.assistance import service as assistance
-from backend.complaints import matters
+from backend.complaints import matters_service as matters
 from backend.complaints import service as complaints
 from backend.core import findings, jobs
 from backend.core.database import SESSION, opened
@@ -82,7 +82,7 @@ def _queued(queue: PgQueuer, store: EvidenceStore, keys: Keys) -> None:
 def _every_minute(queue: PgQueuer, store: EvidenceStore, keys: Keys) -> None:
     @queue.schedule("unanswered", "* * * * *")
     async def unanswered(_: Schedule) -> None:
-        log.info("unanswered", calls=await assistance.look(datetime.now(UTC)))
+        log.info("unanswered", calls=await assistance.escalate_unanswered(datetime.now(UTC)))
 
     @queue.schedule("release", "* * * * *")
     async def release(_: Schedule) -> None:
@@ -102,7 +102,7 @@ def _every_few_minutes(queue: PgQueuer, store: EvidenceStore) -> None:
     @queue.schedule("find", "*/5 * * * *")
     async def find(_: Schedule) -> None:
         now = datetime.now(UTC)
-        log.info("found", persons=await overdue_findings.look_again(now), roster=await rosters.look(now))
+        log.info("found", persons=await overdue_findings.refresh_due(now), roster=await rosters.refresh_recent(now))
 
     @queue.schedule("overdue", "*/5 * * * *")
     async def overdue(_: Schedule) -> None:
@@ -124,7 +124,7 @@ def _every_night(queue: PgQueuer, store: EvidenceStore) -> None:
 
     @queue.schedule("overtime", "47 2 * * *")
     async def overtime(_: Schedule) -> None:
-        log.info("overtime", persons=await hours.look(datetime.now(UTC)))
+        log.info("overtime", persons=await hours.refresh_overtime(datetime.now(UTC)))
 
     @queue.schedule("forget_attempts", "17 3 * * *")
     async def forget_attempts(_: Schedule) -> None:

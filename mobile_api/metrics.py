@@ -17,7 +17,7 @@ from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST, genera
 
 from backend.core.database import pool
 from backend.oversight import gauges
-from backend.oversight.gauges import House
+from backend.oversight.gauges import Gauges
 from mobile_api.auth import PUBLIC
 
 SHARED = "PROMETHEUS_MULTIPROC_DIR"  # where several processes keep their counts; chosen before this is imported
@@ -48,7 +48,7 @@ class Measured:
     """A collector of what the database told last."""
 
     def __init__(self) -> None:
-        self._house: House | None = None
+        self._gauges: Gauges | None = None
         self._at, self._lock = 0.0, asyncio.Lock()
 
     async def look(self) -> None:
@@ -56,26 +56,26 @@ class Measured:
         async with self._lock:
             if monotonic() - self._at < FRESH:
                 return
-            self._house = None
+            self._gauges = None
             try:
-                self._house = await asyncio.wait_for(gauges.look(), PATIENCE)
+                self._gauges = await asyncio.wait_for(gauges.measure(), PATIENCE)
             except Exception:  # whatever it is, the database did not answer; the other figures are there
                 return
             self._at = monotonic()
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        yield GaugeMetricFamily("fujing_database_up", "Whether the database answered", float(self._house is not None))
+        yield GaugeMetricFamily("fujing_database_up", "Whether the database answered", float(self._gauges is not None))
         size, idle = pool().get_size(), pool().get_idle_size()
         pools = GaugeMetricFamily("fujing_pool_connections", "Database connections of this process", labels=["state"])
         for state, count in (("busy", size - idle), ("idle", idle), ("free", pool().get_max_size() - size)):
             pools.add_metric([state], count)
         yield pools
-        if self._house is None:
+        if self._gauges is None:
             return
         for name, (metric, words) in WORDS.items():
-            yield GaugeMetricFamily(metric, words, self._house.waiting[name])
+            yield GaugeMetricFamily(metric, words, self._gauges.waiting[name])
         found = GaugeMetricFamily("fujing_findings", "Findings that stand", labels=["kind"])
-        for kind, count in self._house.findings.items():
+        for kind, count in self._gauges.findings.items():
             found.add_metric([kind], count)
         yield found
 

@@ -1,4 +1,4 @@
-"""Every verb once, each by whom it is for, with everything that has to come before it."""
+"""Send every verb once, each by a person who may, after everything that it depends on."""
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta, timezone
@@ -37,37 +37,37 @@ PAPER = {"title": "诊断证明", "file_name": "a.pdf", "media_type": "applicati
 Before = Callable[[Someone, str, dict[str, Any]], Awaitable[None]]
 
 
-class Undone(Exception):
-    """What was tried is taken back."""
+class RolledBack(Exception):
+    """Rolls a trial back."""
 
 
 async def undone(who: Someone, path: str, content: bytes) -> tuple[httpx.Response, bytes | None]:
-    """How an entry is answered and what is kept of it, in a transaction of which nothing stays."""
+    """The answer to an entry and its stored content, in a transaction that is rolled back."""
     answer: httpx.Response | None = None
-    kept: bytes | None = None
+    content_stored: bytes | None = None
     try:
         async with tx():
             answer = await who.ask("POST", path, content=content, headers={"Content-Type": "application/json"})
             if answer.status_code == 201 and path in PATHS:
-                kept = await value("SELECT content FROM entry WHERE id = $1", UUID(answer.json()["id"]))
-            raise Undone
-    except Undone:
+                content_stored = await value("SELECT content FROM entry WHERE id = $1", UUID(answer.json()["id"]))
+            raise RolledBack
+    except RolledBack:
         assert answer is not None
-        return answer, kept
+        return answer, content_stored
 
 
 async def answers_after(app: Litestar, before: Before) -> dict[str, httpx.Response]:
-    """The same, and of each verb `before` is told first: who will send it, where to, and the body."""
+    """One answer of every verb; `before` is called first with the sender, the path and the body."""
     send, seen = Someone.send, set[str]()
 
-    async def told_first(self: Someone, path: str, body: Any, **options: Any) -> httpx.Response:
+    async def send_after(self: Someone, path: str, body: Any, **options: Any) -> httpx.Response:
         if path in PATHS - seen:
             seen.add(path)
             await before(self, path, dict(body))
         return await send(self, path, body, **options)
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(Someone, "send", told_first)
+        patched.setattr(Someone, "send", send_after)
         return await answers(app)
 
 
@@ -75,32 +75,32 @@ async def answers(app: Litestar) -> dict[str, httpx.Response]:
     """One answer of every verb, by its name."""
     lin, zhao, shift, naming = await a_led_patrol(app)
     qian, chen = await an_officer(app, name="钱敏"), await a_duty_auxiliary(app, name="陈文静")
-    told = {"supervisions/hand-over": await zhao.hand_over(naming, qian)}
-    handed = recorded(told["supervisions/hand-over"])["id"]
-    told["supervisions/confirm"] = await qian.answer("confirm", handed)
-    told["supervisions/end"] = await lin.answer("end", handed)
-    told["supervisions/name"] = await lin.names(zhao)
-    told["supervisions/decline"] = await zhao.answer("decline", recorded(told["supervisions/name"])["id"])
-    told["supervisions/prove"] = await proved(lin, qian)
-    told["shifts/check-in"] = await chen.check_in(at=ago(minutes=5))
-    told["activities/start"] = await lin.starts("10.4", at=ago(minutes=20))
-    activity = recorded(told["activities/start"])["id"]
-    told["activities/finish"] = await lin.finishes(activity, at=ago(minutes=15))
-    told["activities/amend"] = await lin.amends(activity, notes="补记")
-    told["recordings/explain"] = await lin.explains(activity)
-    told["recordings/cover"] = await lin.covers(activity)
-    told["shifts/check-out"] = await lin.check_out(shift)
-    told["recordings/declare"] = await lin.declare()
-    footage = recorded(told["recordings/declare"])["id"]
+    responses = {"supervisions/hand-over": await zhao.hand_over(naming, qian)}
+    handed = recorded(responses["supervisions/hand-over"])["id"]
+    responses["supervisions/confirm"] = await qian.answer("confirm", handed)
+    responses["supervisions/end"] = await lin.answer("end", handed)
+    responses["supervisions/name"] = await lin.names(zhao)
+    responses["supervisions/decline"] = await zhao.answer("decline", recorded(responses["supervisions/name"])["id"])
+    responses["supervisions/prove"] = await proved(lin, qian)
+    responses["shifts/check-in"] = await chen.check_in(at=ago(minutes=5))
+    responses["activities/start"] = await lin.starts("10.4", at=ago(minutes=20))
+    activity = recorded(responses["activities/start"])["id"]
+    responses["activities/finish"] = await lin.finishes(activity, at=ago(minutes=15))
+    responses["activities/amend"] = await lin.amends(activity, notes="补记")
+    responses["recordings/explain"] = await lin.explains(activity)
+    responses["recordings/cover"] = await lin.covers(activity)
+    responses["shifts/check-out"] = await lin.check_out(shift)
+    responses["recordings/declare"] = await lin.declare()
+    footage = recorded(responses["recordings/declare"])["id"]
     content = [{"from_ms": 0, "to_ms": 1000, "words": "到达现场"}]
-    told["recordings/describe"] = await lin.post("/v1/recordings/describe", recording=footage, content=content)
-    told["documents/declare"] = await lin.post("/v1/documents/declare", **PAPER)
-    told["assistance/call"] = await lin.post("/v1/assistance/call", kind="violence", place=PLACE)
-    call = recorded(told["assistance/call"])["id"]
+    responses["recordings/describe"] = await lin.post("/v1/recordings/describe", recording=footage, content=content)
+    responses["documents/declare"] = await lin.post("/v1/documents/declare", **PAPER)
+    responses["assistance/call"] = await lin.post("/v1/assistance/call", kind="violence", place=PLACE)
+    call = recorded(responses["assistance/call"])["id"]
     for verb, fields in (("acknowledge", {}), ("arrive", {}), ("close", {"words": "已控制"})):
-        told[f"assistance/{verb}"] = await zhao.post(f"/v1/assistance/{verb}", call=call, **fields)
+        responses[f"assistance/{verb}"] = await zhao.post(f"/v1/assistance/{verb}", call=call, **fields)
     return (
-        told
+        responses
         | await on_decisions(app, chen)
         | await on_recusals(app)
         | await on_holds(app)
@@ -113,18 +113,18 @@ async def answers(app: Litestar) -> dict[str, httpx.Response]:
 
 
 async def on_decisions(app: Litestar, chen: Someone) -> dict[str, httpx.Response]:
-    """What a person decides: of two shifts, and of what waits."""
-    told = {}
+    """Decisions of a person: about two contradicting shifts, and about held entries."""
+    responses = {}
     sun, zhu, at = await a_commander_of(app, STATION), await a_duty_auxiliary(app), ago(minutes=5)
     _, contested = [recorded(await zhu.check_in(at=at, id=each))["id"] for each in sorted([uuid4(), uuid4()])]
-    told["contests/resolve"] = await sun.post(
+    responses["contests/resolve"] = await sun.post(
         "/v1/contests/resolve", contested=contested, stands="in_force", why="以门岗监控为准"
     )
     for verb in ("admit", "refuse"):
         waits = chen.item("shifts/check-out", shift=uuid4(), at=ago(minutes=1))
         await chen.sync(waits)
-        told[f"held/{verb}"] = await sun.post(f"/v1/held/{verb}", held=waits["id"], why="经核实")
-    return told
+        responses[f"held/{verb}"] = await sun.post(f"/v1/held/{verb}", held=waits["id"], why="经核实")
+    return responses
 
 
 async def on_injuries(app: Litestar) -> dict[str, httpx.Response]:
@@ -132,19 +132,22 @@ async def on_injuries(app: Litestar) -> dict[str, httpx.Response]:
         await a_duty_auxiliary(app), await a_commander_of(app, DISTRICT), await a_treasurer_of(app, DISTRICT),
     )  # fmt: skip
     what = {"how": "被推倒", "doing": "巡逻", "body_part": "右前臂", "severity": "fatal", "injured_at": now()}
-    told = {"injuries/report": await lin.post("/v1/injuries/report", **what)}
-    injury = recorded(told["injuries/report"])["injury"]
+    responses = {"injuries/report": await lin.post("/v1/injuries/report", **what)}
+    injury = recorded(responses["injuries/report"])["injury"]
     paper = [recorded(await lin.post("/v1/documents/declare", **PAPER))["id"]]
-    told["injuries/attach"] = await lin.post("/v1/injuries/attach", injury=injury["id"], papers=paper)
+    responses["injuries/attach"] = await lin.post("/v1/injuries/attach", injury=injury["id"], papers=paper)
     care = {"injury": injury["id"], "item": "orphan_support", "words": "已纳入"}
-    told["injuries/survivors"] = await chief.post("/v1/injuries/survivors", **care)
+    responses["injuries/survivors"] = await chief.post("/v1/injuries/survivors", **care)
     for version, step in enumerate(("apply", "accept", "not_recognise"), injury["version"]):
         taken = {"injury": injury["id"], "version": version, "step": step, "on_day": "2026-11-01", "words": "已收"}
-        told["injuries/recognition"] = await chief.post("/v1/injuries/recognition", **taken)
+        responses["injuries/recognition"] = await chief.post("/v1/injuries/recognition", **taken)
     cost = {"injury": injury["id"], "fen": 100, "words": "押金"}
     refused = recorded(await lin.post("/v1/advances/request", kind="other", **cost))["item"]
-    told["advances/request"] = await lin.post("/v1/advances/request", kind="medical", **cost)
-    item, receipt = recorded(told["advances/request"])["item"], (await payer.post("/v1/documents/declare", **PAPER))
+    responses["advances/request"] = await lin.post("/v1/advances/request", kind="medical", **cost)
+    item, receipt = (
+        recorded(responses["advances/request"])["item"],
+        (await payer.post("/v1/documents/declare", **PAPER)),
+    )
     steps: list[tuple[Someone, str, dict[str, Any], dict[str, Any]]] = [
         (chief, "refuse", refused, {"why": "无关"}),
         (chief, "approve", item, {"fen": 100, "why": "同意"}),
@@ -154,8 +157,8 @@ async def on_injuries(app: Litestar) -> dict[str, httpx.Response]:
     ]
     for who, verb, of, fields in steps:
         version = await value("SELECT version FROM advance_item WHERE id = $1", UUID(of["id"]))
-        told[f"advances/{verb}"] = await who.post(f"/v1/advances/{verb}", item=of["id"], version=version, **fields)
-    return told
+        responses[f"advances/{verb}"] = await who.post(f"/v1/advances/{verb}", item=of["id"], version=version, **fields)
+    return responses
 
 
 async def on_complaints(app: Litestar) -> dict[str, httpx.Response]:
@@ -167,8 +170,8 @@ async def on_complaints(app: Litestar) -> dict[str, httpx.Response]:
         "person": lin.id,
         "started_at": ago(hours=2),
     }
-    told = {"complaints/receive": await zhao.post("/v1/complaints/receive", **what)}
-    complaint = recorded(told["complaints/receive"])["complaint"]
+    responses = {"complaints/receive": await zhao.post("/v1/complaints/receive", **what)}
+    complaint = recorded(responses["complaints/receive"])["complaint"]
     steps: list[tuple[Someone, str, dict[str, Any]]] = [
         (wu, "notify", {"how": "telephone"}),
         (wu, "identify", {"person": (await a_duty_auxiliary(app)).id}),
@@ -178,14 +181,14 @@ async def on_complaints(app: Litestar) -> dict[str, httpx.Response]:
         (wu, "feed-back", {"how": "letter"}),
     ]
     for version, (who, verb, fields) in enumerate(steps, 1):
-        asked = {"complaint": complaint["id"], "version": version, "words": "已办"}
-        told[f"complaints/{verb}"] = await who.post(f"/v1/complaints/{verb}", **asked, **fields)
-    told["matters/raise"] = await lin.post("/v1/matters/raise", kind="suggestion", words="增加夜间照明")
-    matter = recorded(told["matters/raise"])["id"]
+        body = {"complaint": complaint["id"], "version": version, "words": "已办"}
+        responses[f"complaints/{verb}"] = await who.post(f"/v1/complaints/{verb}", **body, **fields)
+    responses["matters/raise"] = await lin.post("/v1/matters/raise", kind="suggestion", words="增加夜间照明")
+    matter = recorded(responses["matters/raise"])["id"]
     footage = recorded(await lin.declare())["id"]
-    told["matters/link"] = await lin.post("/v1/matters/link", matter=matter, recordings=[footage])
-    told["matters/answer"] = await wu.post("/v1/matters/answer", matter=matter, words="已采纳")
-    return told
+    responses["matters/link"] = await lin.post("/v1/matters/link", matter=matter, recordings=[footage])
+    responses["matters/answer"] = await wu.post("/v1/matters/answer", matter=matter, words="已采纳")
+    return responses
 
 
 async def on_hours(app: Litestar) -> dict[str, httpx.Response]:
@@ -194,37 +197,37 @@ async def on_hours(app: Litestar) -> dict[str, httpx.Response]:
     shift = recorded(await lin.check_in(at=sunday))["id"]
     recorded(await lin.check_out(shift, at=sunday + timedelta(hours=8)))
     off = {"person": lin.id, "month": "2026-11", "on_day": "2026-11-20", "minutes": 60, "words": "补休"}
-    told = {"hours/take-off": await chief.post("/v1/hours/take-off", **off)}
-    asked = recorded(told["hours/take-off"])["id"]
-    return told | {"hours/withdraw": await chief.post("/v1/hours/withdraw", time_off=asked, why="未休")}
+    responses = {"hours/take-off": await chief.post("/v1/hours/take-off", **off)}
+    time_off = recorded(responses["hours/take-off"])["id"]
+    return responses | {"hours/withdraw": await chief.post("/v1/hours/withdraw", time_off=time_off, why="未休")}
 
 
 async def on_rosters(app: Litestar) -> dict[str, httpx.Response]:
     lin, chief = await a_duty_auxiliary(app), await a_commander_of(app, DISTRICT)
     span = {"starts_at": now() + timedelta(hours=1), "ends_at": now() + timedelta(hours=9)}
     shift = {"id": uuid4(), "person": lin.id, "post": "南门", "duty_type": "post", **span}
-    told = {"rosters/plan": await chief.post("/v1/rosters/plan", shifts=[shift])}
-    asked = recorded(told["rosters/plan"])["planned"][0]
-    return told | {"rosters/withdraw": await chief.post("/v1/rosters/withdraw", planned=asked, why="人员调整")}
+    responses = {"rosters/plan": await chief.post("/v1/rosters/plan", shifts=[shift])}
+    planned = recorded(responses["rosters/plan"])["planned"][0]
+    return responses | {"rosters/withdraw": await chief.post("/v1/rosters/withdraw", planned=planned, why="人员调整")}
 
 
 async def on_reviews(app: Litestar) -> dict[str, httpx.Response]:
     lin, sun = await a_duty_auxiliary(app), await a_commander_of(app, STATION)
     wu, far = await an_inspector_of(app, DISTRICT), await an_inspector_of(app, OTHER_DISTRICT)
     footage = recorded(await lin.declare())["id"]
-    asked = {"recording": footage, "purpose": "case", "number": "受案〔2026〕1号"}
-    told = {"reviews/open": await wu.post("/v1/reviews/open", **asked)}
-    review = recorded(told["reviews/open"])["id"]
-    waiting = [recorded(await far.post("/v1/reviews/open", **asked))["id"] for _ in range(2)]
-    told["reviews/approve"] = await sun.post("/v1/reviews/approve", review=waiting[0], why="同意")
-    told["reviews/refuse"] = await sun.post("/v1/reviews/refuse", review=waiting[1], why="无关")
-    told["reviews/note"] = await wu.post("/v1/reviews/note", review=review, at_ms=1, words="所见")
-    told["reviews/close"] = await wu.post("/v1/reviews/close", review=review, found=["other"], words="办结")
-    told["recordings/restrict"] = await lin.post("/v1/recordings/restrict", recording=footage, category="home")
-    marked = recorded(told["recordings/restrict"])["id"]
-    told["recordings/lift"] = await sun.post("/v1/recordings/lift", restriction=marked, why="不涉及")
-    told["findings/reply"] = await lin.post("/v1/findings/reply", finding=await a_finding_about(lin), words="说明")
-    return told
+    request = {"recording": footage, "purpose": "case", "number": "受案〔2026〕1号"}
+    responses = {"reviews/open": await wu.post("/v1/reviews/open", **request)}
+    review = recorded(responses["reviews/open"])["id"]
+    waiting = [recorded(await far.post("/v1/reviews/open", **request))["id"] for _ in range(2)]
+    responses["reviews/approve"] = await sun.post("/v1/reviews/approve", review=waiting[0], why="同意")
+    responses["reviews/refuse"] = await sun.post("/v1/reviews/refuse", review=waiting[1], why="无关")
+    responses["reviews/note"] = await wu.post("/v1/reviews/note", review=review, at_ms=1, words="所见")
+    responses["reviews/close"] = await wu.post("/v1/reviews/close", review=review, found=["other"], words="办结")
+    responses["recordings/restrict"] = await lin.post("/v1/recordings/restrict", recording=footage, category="home")
+    marked = recorded(responses["recordings/restrict"])["id"]
+    responses["recordings/lift"] = await sun.post("/v1/recordings/lift", restriction=marked, why="不涉及")
+    responses["findings/reply"] = await lin.post("/v1/findings/reply", finding=await a_finding_about(lin), words="说明")
+    return responses
 
 
 async def a_finding_about(who: Someone) -> Any:
@@ -236,18 +239,18 @@ async def a_finding_about(who: Someone) -> Any:
 async def on_holds(app: Litestar) -> dict[str, httpx.Response]:
     lin, wu = await a_duty_auxiliary(app), await an_inspector_of(app, DISTRICT)
     why = {"number": "督〔2026〕17号", "reason": "核查"}
-    told = {"holds/place": await wu.post("/v1/holds/place", **why, person=lin.id, started_at=ago(hours=1))}
-    placed = recorded(told["holds/place"])["id"]
-    return told | {"holds/release": await wu.post("/v1/holds/release", hold=placed, why="办结")}
+    responses = {"holds/place": await wu.post("/v1/holds/place", **why, person=lin.id, started_at=ago(hours=1))}
+    placed = recorded(responses["holds/place"])["id"]
+    return responses | {"holds/release": await wu.post("/v1/holds/release", hold=placed, why="办结")}
 
 
 async def on_recusals(app: Litestar) -> dict[str, httpx.Response]:
     lin, zhao, chief = await a_duty_auxiliary(app), await an_officer(app), await a_commander_of(app, CITY)
     case = {"case_ref": "A3301022026030001", "case_kind": "criminal", "ground": "interest", "words": "有利害关系"}
-    told = {"recusals/declare": await lin.post("/v1/recusals/declare", **case)}
-    asked = {"person": lin.id, "applicant": "王某", "capacity": "party"}
-    told["recusals/apply"] = await zhao.post("/v1/recusals/apply", **case, **asked)
-    recusal = recorded(told["recusals/apply"])["id"]
+    responses = {"recusals/declare": await lin.post("/v1/recusals/declare", **case)}
+    application = {"person": lin.id, "applicant": "王某", "capacity": "party"}
+    responses["recusals/apply"] = await zhao.post("/v1/recusals/apply", **case, **application)
+    recusal = recorded(responses["recusals/apply"])["id"]
     steps: list[tuple[str, Someone, dict[str, Any]]] = [
         ("pass-on", await a_commander_of(app, DISTRICT), {"why": "本人与当事人相识"}),
         ("stand-aside", chief, {"why": "先行暂停"}),
@@ -258,9 +261,11 @@ async def on_recusals(app: Litestar) -> dict[str, httpx.Response]:
         ("judge", chief, {"acts": [{"activity": await an_act(lin), "stands": True, "why": "仅维持秩序"}]}),
     ]
     for version, (verb, who, fields) in enumerate(steps, 1):
-        told[f"recusals/{verb}"] = await who.post(f"/v1/recusals/{verb}", recusal=recusal, version=version, **fields)
-        recorded(told[f"recusals/{verb}"])
-    return told
+        responses[f"recusals/{verb}"] = await who.post(
+            f"/v1/recusals/{verb}", recusal=recusal, version=version, **fields
+        )
+        recorded(responses[f"recusals/{verb}"])
+    return responses
 
 
 async def an_act(lin: Someone) -> str:

@@ -1,6 +1,6 @@
-"""Gathers what is known of a person at a moment and asks the law; tells phones the law for judging offline.
+"""Answer whether a person may do a work now, and give phones the law so that they can answer it offline.
 
-Guarantees: nothing is written; the facts are those at that moment by the server's clock; the server's word stands over
+Guarantees: nothing is written. The facts are those at the moment, by the server's clock. The server's verdict overrides
 a phone's own.
 """
 
@@ -36,8 +36,11 @@ DAY = "WITH day AS (SELECT ($2::timestamptz AT TIME ZONE 'Asia/Shanghai')::date 
 
 
 class DutyQuestion(msgspec.Struct, frozen=True, kw_only=True):
-    """What the asker says of the scene. `officers`: present, with the one who leads; that one alone, if left out.
-    `case_ref`: in which case."""
+    """What the person says about the scene.
+
+    `officers`: number of officers present, the leading one included; None: only a leading officer who is named.
+    `case_ref`: number of the case.
+    """
 
     emergency: bool = False
     recording: bool = False
@@ -46,24 +49,24 @@ class DutyQuestion(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def work_of(code: str) -> Work:
-    """Raises Refusal `unknown_work`."""
+    """The work with this code. Raises Refusal `unknown_work`."""
     if code not in law().works:
         raise Refusal("unknown_work")
     return law().works[code]
 
 
-async def ask(actor: Actor, code: str, asked: DutyQuestion, at: datetime) -> Verdict:
+async def verdict_on(actor: Actor, code: str, question: DutyQuestion, at: datetime) -> Verdict:
     """May this person do this work now? Raises Refusal `unknown_work`."""
-    return verdict(work_of(code), await facts_at(actor, asked, at))
+    return verdict(work_of(code), await facts_at(actor, question, at))
 
 
-async def facts_at(actor: Actor, asked: DutyQuestion, at: datetime) -> Facts:
-    """What the tables and the asker know of a person at a moment."""
+async def facts_at(actor: Actor, question: DutyQuestion, at: datetime) -> Facts:
+    """The facts about a person at a moment, from the tables and from the question."""
     period = law().span("yearly_training_period")
-    row = await first(f"{DAY} {FACTS}", actor.person, at, [PRE_JOB, YEARLY], period, asked.case_ref)
+    row = await first(f"{DAY} {FACTS}", actor.person, at, [PRE_JOB, YEARLY], period, question.case_ref)
     if row is None:
         raise Refusal("session_ended")
-    named = row["confirmed"] is not None
+    named = row["confirmed"] is not None  # null: nobody is named
     return Facts(
         kind=actor.kind,  # type: ignore[arg-type]
         on_shift=row["on_shift"],
@@ -71,49 +74,49 @@ async def facts_at(actor: Actor, asked: DutyQuestion, at: datetime) -> Facts:
         yearly_training_expired=YEARLY not in row["valid"] and not row["trained_lately"],
         qualifications=frozenset(row["valid"]),
         leader=("confirmed" if row["confirmed"] else "named") if named else "none",
-        officers_present=int(named) if asked.officers is None else asked.officers,
-        recusal=next((each for each in STRICTEST if each in row["standings"]), "none"),
-        emergency=asked.emergency,
-        recording=asked.recording,
+        officers_present=int(named) if question.officers is None else question.officers,
+        recusal=next((standing for standing in STRICTEST if standing in row["standings"]), "none"),
+        emergency=question.emergency,
+        recording=question.recording,
     )
 
 
-class Catalogue(msgspec.Struct, frozen=True):
-    """The law as phones fetch it: JSON, the same compressed, and its ETag."""
+class EncodedLaw(msgspec.Struct, frozen=True):
+    """The law as phones fetch it: JSON, the same JSON compressed, and its ETag."""
 
     plain: bytes
     compressed: bytes
     etag: str
 
 
-def catalogue() -> Catalogue:
-    """The law in force."""
-    kept = law()
-    if _made.get("law") is not kept:
-        plain = msgspec.json.encode(_document(kept))
+def catalogue() -> EncodedLaw:
+    """The law in force; encoded once for each law that is loaded."""
+    current = law()
+    if _encoded.get("law") is not current:
+        plain = msgspec.json.encode(_document(current))
         etag = f'"{hashlib.sha256(plain).hexdigest()[:32]}"'
-        _made.update(law=kept, catalogue=Catalogue(plain, gzip.compress(plain, mtime=0), etag))
-    return _made["catalogue"]  # type: ignore[no-any-return]
+        _encoded.update(law=current, catalogue=EncodedLaw(plain, gzip.compress(plain, mtime=0), etag))
+    return _encoded["catalogue"]  # type: ignore[no-any-return]
 
 
-_made: dict[str, Any] = {}
+_encoded: dict[str, Any] = {}
 
 
-def _document(kept: Law) -> dict[str, object]:
+def _document(current: Law) -> dict[str, object]:
     terms = {
-        name: {"source": term.source, "version": term.version, **term.units()} for name, term in kept.terms.items()
+        name: {"source": term.source, "version": term.version, **term.units()} for name, term in current.terms.items()
     }
     messages = {
         code: {"zh": message.zh, "en": message.en, **({"article": message.article} if message.article else {})}
-        for code, message in kept.messages.items()
+        for code, message in current.messages.items()
     }
-    works = {code: _present(work) for code, work in kept.works.items()}
-    named = {"qualifications": kept.qualifications, "equipment": kept.equipment}
-    return {"works": works, **named, "terms": terms, "messages": messages}
+    works = {code: _without_defaults(work) for code, work in current.works.items()}
+    names = {"qualifications": current.qualifications, "equipment": current.equipment}
+    return {"works": works, **names, "terms": terms, "messages": messages}
 
 
-def _present(work: Work) -> dict[str, object]:
-    """A work without what it does not say."""
-    told = msgspec.to_builtins(work)
-    silent = msgspec.to_builtins(Work(text="-", gloss="-", kind=work.kind))
-    return {name: value for name, value in told.items() if name == "kind" or value != silent[name]}
+def _without_defaults(work: Work) -> dict[str, object]:
+    """A work with its kind and the fields that differ from their defaults."""
+    fields = msgspec.to_builtins(work)
+    defaults = msgspec.to_builtins(Work(text="-", gloss="-", kind=work.kind))
+    return {name: value for name, value in fields.items() if name == "kind" or value != defaults[name]}

@@ -1,12 +1,13 @@
-"""Activities as they are read: everything told of one, its gaps, and what was answered for them."""
+"""Read activities: the entries about each, its gaps, and the answers for them."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
 
-from backend.activities.schemas import CaseKind, Gap
+from backend.activities.schemas import CaseKind, Gap, GapKind
 from backend.core.database import fetch, first
+from backend.core.described import BeganAt, EndedAt
 from backend.core.findings import FindingRow, finding_row, tolerances
 from backend.core.paging import as_row
 from backend.core.refusals import Refusal
@@ -17,13 +18,13 @@ from backend.law.catalogue import Language, law
 
 ACTIVITY = visible_while_led(auxiliary="a.person", organ="a.organ", span="acted(a)", began="lower(a.reach)")
 ACTIVITIES = """
-SELECT a.*, p.spans AS told, p.claimed, p.proved, wide(p.led_gaps - p.led_answered, $2) AS led_open,
+SELECT a.*, p.spans AS acted, p.claimed, p.proved, wide(p.led_gaps - p.led_answered, $2) AS led_open,
     p.led_gaps * p.led_answered AS led_explained, wide(p.unrecorded_gaps - p.recording_answered, $2) AS recording_open,
     p.unrecorded_gaps * p.recording_answered AS recording_explained
 FROM full_process(ARRAY({which}), now(), $2, $3) p JOIN activity a ON a.id = p.activity
 ORDER BY a.started_at, a.id
 """
-FOUND_OF_ACTIVITY = """
+FINDINGS = """
 SELECT f.* FROM finding f WHERE f.withdrawn_at IS NULL
     AND f.subject = ANY (ARRAY(SELECT id FROM activity_telling WHERE activity = $1) || $1::uuid)
 ORDER BY f.started_at, f.kind, f.id
@@ -33,10 +34,10 @@ SELECT DISTINCT ON (r.restraint) r.restraint AS id, r.means, r.ordered_by, r.wat
 FROM restraint r JOIN activity_telling t ON t.id = r.telling WHERE r.activity = $1
 ORDER BY r.restraint, t.at DESC, t.id DESC
 """
-OF_ACTIVITY = (
+COPIED = (
     "id", "person", "work", "case_kind", "case_ref", "officers_present", "emergency", "started_at", "ended_at",
 )  # fmt: skip
-GAPS: tuple[tuple[Literal["leading", "recording"], str, bool], ...] = (
+GAP_COLUMNS: tuple[tuple[Literal["leading", "recording"], str, bool], ...] = (
     ("leading", "led_open", False),
     ("leading", "led_explained", True),
     ("recording", "recording_open", False),
@@ -45,116 +46,158 @@ GAPS: tuple[tuple[Literal["leading", "recording"], str, bool], ...] = (
 
 
 class Span(msgspec.Struct, frozen=True, kw_only=True):
-    """A stretch of time; not ended where `ended_at` is null."""
+    """A stretch of time."""
 
-    started_at: Moment
-    ended_at: Moment | None
+    started_at: Annotated[Moment, msgspec.Meta(description="start of the stretch")]
+    ended_at: Annotated[Moment | None, msgspec.Meta(description="end of the stretch; null: it goes on")]
 
 
 class ActivityRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A work that was done, and whether all of it was led and recorded as far as the law asks."""
+    """A work that was done, and whether it was led and recorded throughout, as far as the law requires it."""
 
-    id: UUID
-    person: UUID
-    work: str
-    text: str
+    id: Annotated[UUID, msgspec.Meta(description="id of the activity: that of the entry which started it")]
+    person: Annotated[UUID, msgspec.Meta(description="id of the auxiliary who did the work")]
+    work: Annotated[str, msgspec.Meta(description="code of the work")]
+    text: Annotated[str, msgspec.Meta(description="the item of the regulation; empty: the catalogue has no such work")]
     case_kind: CaseKind
-    case_ref: str | None
-    officers_present: int | None
-    emergency: bool
-    started_at: Moment
-    ended_at: Moment | None
-    spans: list[Span]
-    claimed: list[Span]
-    proved: list[Span]
-    gaps: list[Gap]
+    case_ref: Annotated[str | None, msgspec.Meta(description="number of the case; null: it has none")]
+    officers_present: Annotated[
+        int | None, msgspec.Meta(description="number of officers present, the leading one included; null: not stated")
+    ]
+    emergency: Annotated[bool, msgspec.Meta(description="an emergency as R.11 means it")]
+    started_at: BeganAt
+    ended_at: EndedAt
+    spans: Annotated[list[Span], msgspec.Meta(description="the time of the work, according to all entries about it")]
+    claimed: Annotated[list[Span], msgspec.Meta(description="stretches for which footage was declared or sealed")]
+    proved: Annotated[list[Span], msgspec.Meta(description="stretches that sealed footage shows")]
+    gaps: Annotated[
+        list[Gap], msgspec.Meta(description="stretches without a confirmed leading officer, or without any footage")
+    ]
 
 
 class Telling(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing told of an activity, as it was told: its start, its finish, or an amendment."""
+    """One entry about an activity: its start, its finish or an amendment. A field is null where the entry left it out.
 
-    id: UUID
-    verb: Literal["start", "finish", "amend"]
-    at: Moment
-    work: str | None
-    case_kind: CaseKind | None
-    case_ref: str | None
-    officers_present: int | None
-    emergency: bool | None
-    recording: bool | None
-    started_at: Moment | None
-    ended_at: Moment | None
-    notice_given: bool
-    notice_told: str | None
-    notes: str | None
-    why: str | None
+    Times are corrected by the device's clock skew.
+    """
+
+    id: Annotated[UUID, msgspec.Meta(description="id of the entry")]
+    verb: Annotated[
+        Literal["start", "finish", "amend"], msgspec.Meta(description="start 开始, finish 结束, amend 更正")
+    ]
+    at: Annotated[Moment, msgspec.Meta(description="when the entry was made, in corrected time")]
+    work: Annotated[str | None, msgspec.Meta(description="code of the work; null: not stated in this entry")]
+    case_kind: Annotated[CaseKind | None, msgspec.Meta(description="kind of case; null: not stated in this entry")]
+    case_ref: Annotated[str | None, msgspec.Meta(description="number of the case; null: not stated in this entry")]
+    officers_present: Annotated[
+        int | None, msgspec.Meta(description="number of officers present; null: not stated in this entry")
+    ]
+    emergency: Annotated[
+        bool | None, msgspec.Meta(description="an emergency as R.11 means it; null: not stated in this entry")
+    ]
+    recording: Annotated[
+        bool | None, msgspec.Meta(description="whether a recorder was running; null: not stated in this entry")
+    ]
+    started_at: Annotated[Moment | None, msgspec.Meta(description="start of the work; null: not stated in this entry")]
+    ended_at: Annotated[Moment | None, msgspec.Meta(description="end of the work; null: not stated in this entry")]
+    notice_given: Annotated[
+        bool, msgspec.Meta(description="the public notice (R.32) was complete: ID shown, right to ask for recusal told")
+    ]
+    notice_told: Annotated[str | None, msgspec.Meta(description="who was told what; null: no public notice")]
+    notes: Annotated[str | None, msgspec.Meta(description="notes on the work; null: none, or erased")]
+    why: Annotated[str | None, msgspec.Meta(description="why the activity was corrected; null: no amendment")]
 
 
 class Restrained(msgspec.Struct, frozen=True, kw_only=True):
-    """A restraint as it was told last."""
+    """A restraint, according to the latest entry about it."""
 
-    id: UUID
-    means: str
-    ordered_by: UUID
-    watcher: UUID | None
-    started_at: Moment
-    ended_at: Moment | None
+    id: Annotated[UUID, msgspec.Meta(description="id of the restraint")]
+    means: Annotated[str, msgspec.Meta(description="means of restraint")]
+    ordered_by: Annotated[UUID, msgspec.Meta(description="id of the officer who ordered the restraint")]
+    watcher: Annotated[
+        UUID | None, msgspec.Meta(description="id of the person who watched the one restrained; null: nobody is named")
+    ]
+    started_at: Annotated[Moment, msgspec.Meta(description="when the restraint began, in corrected time")]
+    ended_at: Annotated[
+        Moment | None, msgspec.Meta(description="when the person was released, in corrected time; null: not yet")
+    ]
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
-    """An answer for a gap."""
+    """An answer for a gap: an explanation, or another source that recorded the time."""
 
-    id: UUID
-    by_person: UUID
-    gap: Literal["leading", "recording"]
-    cause: str | None
-    spoken: bool | None
-    reported_to: UUID | None
-    covered_by: str | None
-    source: str | None
-    colleague: UUID | None
-    words: str | None
-    started_at: Moment
-    ended_at: Moment
+    id: Annotated[UUID, msgspec.Meta(description="id of the answer: that of its entry")]
+    by_person: Annotated[UUID, msgspec.Meta(description="id of the person who answered for the gap")]
+    gap: GapKind
+    cause: Annotated[
+        Literal["fault", "damage", "weather", "battery", "storage", "other"] | None,
+        msgspec.Meta(description="cause of the gap; null: another source is named"),
+    ]
+    spoken: Annotated[
+        bool | None,
+        msgspec.Meta(
+            description="whether the reason was spoken into the recording on resuming; null: another source is named"
+        ),
+    ]
+    reported_to: Annotated[
+        UUID | None, msgspec.Meta(description="id of the unit head who was told at once; null: nobody was")
+    ]
+    covered_by: Annotated[
+        Literal["fixed_camera", "platform", "colleague"] | None,
+        msgspec.Meta(description="kind of the source that recorded the time; null: the gap is explained"),
+    ]
+    source: Annotated[
+        str | None, msgspec.Meta(description="which camera, platform or recorder; null: the gap is explained")
+    ]
+    colleague: Annotated[
+        UUID | None, msgspec.Meta(description="id of the colleague whose recorder it was; null: no colleague's")
+    ]
+    words: Annotated[str | None, msgspec.Meta(description="the explanation; null: another source is named")]
+    started_at: Annotated[Moment, msgspec.Meta(description="start of the time answered for")]
+    ended_at: Annotated[Moment, msgspec.Meta(description="end of the time answered for")]
 
 
 class ActivityDetail(msgspec.Struct, frozen=True, kw_only=True):
-    """An activity and everything that was told of it."""
+    """An activity and every entry about it."""
 
-    activity: ActivityRow
-    tellings: list[Telling]
-    restraints: list[Restrained]
-    accounts: list[Account]
-    findings: list[FindingRow]
+    activity: Annotated[ActivityRow, msgspec.Meta(description="the activity as it stands now")]
+    tellings: Annotated[
+        list[Telling], msgspec.Meta(description="its start, its finish and its amendments, in order of time")
+    ]
+    restraints: Annotated[list[Restrained], msgspec.Meta(description="restraints during the work")]
+    accounts: Annotated[list[Account], msgspec.Meta(description="the answers for its gaps")]
+    findings: Annotated[
+        list[FindingRow], msgspec.Meta(description="findings that stand, about the activity or an entry about it")
+    ]
 
 
-async def activity(actor: Actor, asked: UUID, language: Language) -> ActivityDetail:
-    """One activity with everything told of it. Raises Refusal `unknown_activity`."""
-    if await first(f"SELECT FROM activity a WHERE a.id = $3 AND {ACTIVITY.condition}", *viewer(actor), asked) is None:
+async def activity(actor: Actor, wanted: UUID, language: Language) -> ActivityDetail:
+    """One activity with every entry about it. Raises Refusal `unknown_activity`."""
+    if await first(f"SELECT FROM activity a WHERE a.id = $3 AND {ACTIVITY.condition}", *viewer(actor), wanted) is None:
         raise Refusal("unknown_activity")
-    (row,) = await activities_of("SELECT $1::uuid", asked)
-    tellings = await fetch("SELECT * FROM activity_telling WHERE activity = $1 ORDER BY at, id", asked)
-    accounts = await fetch("SELECT * FROM gap_account WHERE activity = $1 ORDER BY started_at, id", asked)
+    (row,) = await activities_of("SELECT $1::uuid", wanted)
+    tellings = await fetch("SELECT * FROM activity_telling WHERE activity = $1 ORDER BY at, id", wanted)
+    accounts = await fetch("SELECT * FROM gap_account WHERE activity = $1 ORDER BY started_at, id", wanted)
     return ActivityDetail(
         activity=row,
-        tellings=[as_row(Telling, told) for told in tellings],
-        restraints=[as_row(Restrained, told) for told in await fetch(RESTRAINTS, asked)],
-        accounts=[as_row(Account, told) for told in accounts],
-        findings=[finding_row(found, language) for found in await fetch(FOUND_OF_ACTIVITY, asked)],
+        tellings=[as_row(Telling, telling) for telling in tellings],
+        restraints=[as_row(Restrained, restraint) for restraint in await fetch(RESTRAINTS, wanted)],
+        accounts=[as_row(Account, account) for account in accounts],
+        findings=[finding_row(finding, language) for finding in await fetch(FINDINGS, wanted)],
     )
 
 
-async def activities_of(which: str, asked: UUID) -> list[ActivityRow]:
-    """Activities with their gaps; `which`: SQL that gives their ids, of `asked`."""
+async def activities_of(ids_sql: str, parameter: UUID) -> list[ActivityRow]:
+    """The activities whose ids `ids_sql` selects, with their gaps; `parameter` is its $1."""
     works = law().works
-    rows = await fetch(ACTIVITIES.format(which=which), asked, *tolerances())
+    rows = await fetch(ACTIVITIES.format(which=ids_sql), parameter, *tolerances())
     return [
         ActivityRow(
-            **{field: row[field] for field in OF_ACTIVITY},
+            **{field: row[field] for field in COPIED},
             claimed=_spans(row["claimed"]),
             proved=_spans(row["proved"]),
             text=works[row["work"]].text if row["work"] in works else "",
-            spans=_spans(row["told"]),
+            spans=_spans(row["acted"]),
             gaps=_gaps(row),
         )
         for row in rows
@@ -162,13 +205,13 @@ async def activities_of(which: str, asked: UUID) -> list[ActivityRow]:
 
 
 def _spans(ranges: Any) -> list[Span]:
-    return [Span(started_at=each.lower, ended_at=each.upper) for each in ranges]
+    return [Span(started_at=span.lower, ended_at=span.upper) for span in ranges]
 
 
 def _gaps(row: Any) -> list[Gap]:
-    found = [
-        Gap(kind=kind, started_at=each.lower, ended_at=each.upper, explained=explained)
-        for kind, column, explained in GAPS
-        for each in row[column]
+    gaps = [
+        Gap(kind=kind, started_at=span.lower, ended_at=span.upper, explained=explained)
+        for kind, column, explained in GAP_COLUMNS
+        for span in row[column]
     ]
-    return sorted(found, key=lambda gap: (gap.started_at, gap.kind))
+    return sorted(gaps, key=lambda gap: (gap.started_at, gap.kind))

@@ -1,8 +1,8 @@
-"""What happens when an activity is started, finished or amended, and when a gap is answered for: one transaction each.
+"""Record that an activity is started, finished or amended, and that a gap is answered for: one transaction each.
 
-Guarantees: every telling is a row of its own and none is changed; what they amount to is settled by the database
-(settle_activity), so their order of arrival cannot matter; no amendment takes away a gap or a finding. Source: R.7 to
-12, R.32, DESIGN §5, §6.
+Guarantees: every entry about an activity (a telling) is a row of its own, and none is changed. The database derives the
+activity from all of them (settle_activity), so their order of arrival does not matter. No amendment removes a gap or a
+finding. Source: R.7 to 12, R.32, DESIGN §5, §6.
 """
 
 from collections.abc import Iterable, Sequence
@@ -23,6 +23,7 @@ from backend.activities.schemas import (
     Restraint,
     StartActivity,
 )
+from backend.activities.tables import GapAccount
 from backend.core.database import Record, execute, fetch, first, value
 from backend.core.findings import Touched, tolerances
 from backend.core.journal import utc
@@ -53,7 +54,7 @@ RESTRAINED = """
 SELECT restraint FROM restraint WHERE activity = $1 GROUP BY restraint HAVING bool_and(ended_at IS NULL)
 """
 SETTLE = "SELECT *, lower(reach) AS begun, upper(reach) AS until FROM settle_activity($1)"
-MINE = "SELECT *, lower(reach) AS begun FROM activity WHERE id = $1 AND person = $2"
+OWN_ACTIVITY = "SELECT *, lower(reach) AS begun FROM activity WHERE id = $1 AND person = $2"
 ANSWERABLE = """
 SELECT a.id, a.person, a.organ, lower(p.spans) AS begun, upper(p.spans) AS until,
     (CASE $3 WHEN 'leading' THEN p.led_gaps ELSE p.unrecorded_gaps END) && tstzrange($4, $5) AS gap
@@ -61,15 +62,10 @@ FROM activity a, full_process(ARRAY[a.id], $6, $7, $8) p
 WHERE a.id = $1 AND (a.person = $2 OR EXISTS (
     SELECT FROM led l WHERE l.officer = $2 AND l.auxiliary = a.person AND l.named && acted(a) AND l.during && acted(a)))
 """
-ACCOUNT = """
-INSERT INTO gap_account (id, activity, by_person, at, gap, cause, spoken, reported_to, covered_by, source, colleague,
-    words, started_at, ended_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
-"""
 
 
-class Asks(msgspec.Struct, frozen=True, kw_only=True):
-    """What the law asks of a work, as the tables keep it."""
+class Requirements(msgspec.Struct, frozen=True, kw_only=True):
+    """What the law requires of a work, in the order of the columns of activity_telling."""
 
     needs_leading: bool = False
     needs_recording: bool = False
@@ -79,59 +75,60 @@ class Asks(msgspec.Struct, frozen=True, kw_only=True):
     equipment: Sequence[str] = ()
 
 
-class Span(msgspec.Struct, frozen=True):
-    """From when to when a telling says that it was; none where it does not say."""
+class StatedTime(msgspec.Struct, frozen=True):
+    """Start and end that an entry states; None: not stated."""
 
     started_at: datetime | None = None
     ended_at: datetime | None = None
 
 
 async def start(occasion: Occasion, entry: StartActivity) -> Outcome:
-    """Begin a work. Raises Refusal `unknown_work`, `case_ref_without_case`, and what the law finds unmet."""
+    """Begin a work. Raises Refusal `unknown_work`, `case_ref_without_case`, RuleRefusal with the rules unmet."""
     actor, at = occasion.actor, occasion.at
-    _consistent(entry.case_kind, entry.case_ref)
+    _require_case_kind(entry.case_kind, entry.case_ref)
     work = _work(occasion, entry.work)
     restraints = await _restraints(occasion, entry.restraints)
-    asked = DutyQuestion(
+    question = DutyQuestion(
         emergency=entry.emergency, recording=entry.recording, officers=entry.officers_present, case_ref=entry.case_ref
     )  # fmt: skip
-    facts = await duty_check.facts_at(actor, asked, at)
-    told = _judged(work, facts)
-    unmet = occasion.require([*told.unmet, *_unmet(work, entry.case_kind, entry.restraints)])
+    facts = await duty_check.facts_at(actor, question, at)
+    judged = _judged(work, facts)
+    unmet = occasion.require([*judged.unmet, *_unmet(work, entry.case_kind, entry.restraints)])
     await execute(
         BEGIN, entry.id, actor.person, actor.organ, entry.work, entry.case_kind, entry.case_ref, entry.emergency, at
     )
     entry = msgspec.structs.replace(entry, officers_present=facts.officers_present)
-    row = await _tell(occasion, entry, entry.id, "start", Span(started_at=at), work, restraints)
-    return _outcome(row, unmet, told.warnings)
+    row = await _tell(occasion, entry, entry.id, "start", StatedTime(started_at=at), work, restraints)
+    return _outcome(row, unmet, judged.warnings)
 
 
 async def finish(occasion: Occasion, entry: FinishActivity) -> Outcome:
     """End a work. Raises Refusal `unknown_activity`, `end_before_start`, live `already_finished`, `not_released`."""
-    row = await _mine(occasion, entry.activity)
+    row = await _own_activity(occasion, entry.activity)
     at = occasion.not_before(row["begun"], "end_before_start")
     occasion.require_live_state(not row["finished"], "already_finished")
     work = occasion.law.works.get(row["work"])
     restraints = await _restraints(occasion, entry.restraints)
-    still = {each["restraint"] for each in await fetch(RESTRAINED, row["id"])}
-    still |= {each.id for each in restraints if each.ended_at is None}
-    still -= {each.id for each in restraints if each.ended_at is not None}
+    still = {restraint["restraint"] for restraint in await fetch(RESTRAINED, row["id"])}
+    still |= {restraint.id for restraint in restraints if restraint.ended_at is None}
+    still -= {restraint.id for restraint in restraints if restraint.ended_at is not None}
     unmet = _unmet(work, None, restraints)
-    occasion.require([*unmet, *rules.unmet_at_finish(restrained=bool(still))])  # told late, refresh_findings finds it
-    row = await _tell(occasion, entry, row["id"], "finish", Span(ended_at=at), None, restraints)
+    # A person not released is a finding of refresh_findings, so it is not returned here.
+    occasion.require([*unmet, *rules.unmet_at_finish(restrained=bool(still))])
+    row = await _tell(occasion, entry, row["id"], "finish", StatedTime(ended_at=at), None, restraints)
     return _outcome(row, unmet)
 
 
 async def amend(occasion: Occasion, entry: AmendActivity) -> Outcome:
-    """Correct what was told. Raises Refusal `unknown_activity`, `nothing_amended`, `unknown_work`, `time_ahead`,
-    `end_before_start`, `case_ref_without_case`, and what the law finds unmet by the work now told."""
-    row = await _mine(occasion, entry.activity)
+    """Correct an activity. Raises Refusal `unknown_activity`, `nothing_amended`, `unknown_work`, `time_ahead`,
+    `end_before_start`, `case_ref_without_case`, RuleRefusal with the rules that the amended work leaves unmet."""
+    row = await _own_activity(occasion, entry.activity)
     if not _amends(entry):
         raise Refusal("nothing_amended")
-    _consistent(entry.case_kind or "none", entry.case_ref)
+    _require_case_kind(entry.case_kind or "none", entry.case_ref)
     work = None if entry.work is None else _work(occasion, entry.work)
-    span = _span(occasion, entry.started_at, entry.ended_at)
-    _in_order(span.started_at or row["started_at"], span.ended_at or row["ended_at"])
+    span = _stated(occasion, entry.started_at, entry.ended_at)
+    _require_order(span.started_at or row["started_at"], span.ended_at or row["ended_at"])
     restraints = await _restraints(occasion, entry.restraints)
     unmet = occasion.require(await _unmet_by_amendment(occasion, entry, row, work))
     row = await _tell(occasion, entry, row["id"], "amend", span, work, restraints)
@@ -139,38 +136,37 @@ async def amend(occasion: Occasion, entry: AmendActivity) -> Outcome:
 
 
 async def explain(occasion: Occasion, entry: ExplainGap) -> Outcome:
-    """Say why there is a gap. Raises Refusal `unknown_activity`, `not_an_officer`, `end_before_start`, `no_gap`."""
+    """Explain a gap. Raises Refusal `unknown_activity`, `not_an_officer`, `end_before_start`, `no_gap`."""
     if entry.reported_to is not None:
         await officers_among([entry.reported_to], occasion.at)
     row, span = await _gap(occasion, entry.activity, entry.gap, entry.started_at, entry.ended_at)
     occasion.require_live_state(row["gap"], "no_gap")
-    return await _account(
-        occasion, entry.id, row, entry.gap, span,
-        (entry.cause, entry.spoken, entry.reported_to, None, None, None, entry.words),
-    )  # fmt: skip
+    answer = {
+        "cause": entry.cause, "spoken": entry.spoken, "reported_to": entry.reported_to, "words": entry.words,
+    }  # fmt: skip
+    return await _account(occasion, entry.id, row, entry.gap, span, answer)
 
 
 async def cover(occasion: Occasion, entry: CoverGap) -> Outcome:
-    """Say what else recorded it. Raises Refusal `unknown_activity`, `unknown_person`, `colleague_unfit`, `no_gap`."""
+    """Name another source that recorded a gap. Raises Refusal `unknown_activity`, `unknown_person`,
+    `colleague_unfit`, `end_before_start`, `no_gap`."""
     if entry.colleague is not None and entry.covered_by != "colleague":
         raise Refusal("colleague_unfit")
-    await _known([entry.colleague])
+    await _require_on_roster([entry.colleague])
     row, span = await _gap(occasion, entry.activity, "recording", entry.started_at, entry.ended_at)
     occasion.require_live_state(row["gap"], "no_gap")
-    return await _account(
-        occasion, entry.id, row, "recording", span,
-        (None, None, None, entry.covered_by, entry.source, entry.colleague, None),
-    )  # fmt: skip
+    answer = {"covered_by": entry.covered_by, "source": entry.source, "colleague": entry.colleague}
+    return await _account(occasion, entry.id, row, "recording", span, answer)
 
 
-async def whose_activity(actor: Actor, entry: Any) -> Iterable[UUID]:
-    """Whom an answer for a gap concerns: the actor and who did the work."""
+async def concerned(actor: Actor, entry: ExplainGap | CoverGap) -> Iterable[UUID]:
+    """The persons whom an answer for a gap concerns: the actor and the person who did the work."""
     person = await value("SELECT person FROM activity WHERE id = $1", entry.activity)
     return [actor.person] if person is None else [actor.person, person]
 
 
 def _work(occasion: Occasion, code: str) -> Work | None:
-    """The work of the catalogue; none for a late entry that names one which is not there: it is recorded as told."""
+    """The work of the catalogue; None if a late entry names an unknown one. Raises Refusal `unknown_work` if live."""
     work = occasion.law.works.get(code)
     if work is None and not occasion.timing.late:
         raise Refusal("unknown_work")
@@ -189,70 +185,80 @@ def _unmet(work: Work | None, case_kind: str | None, restraints: Sequence[Restra
 
 
 async def _unmet_by_amendment(occasion: Occasion, entry: AmendActivity, row: Record, work: Work | None) -> list[str]:
-    """What the work now told asks of the person; shift, leading and footage the tables know better than a telling."""
+    """The codes of the rules that the amended work leaves unmet.
+
+    Shift, leading and recording count as given: findings judge them by the tables.
+    """
     case_kind = entry.case_kind or row["case_kind"]
     if entry.work is None:
         return _unmet(occasion.law.works.get(row["work"]), entry.case_kind, entry.restraints)
     emergency = row["emergency"] if entry.emergency is None else entry.emergency
     officers = row["officers_present"] if entry.officers_present is None else entry.officers_present
-    asked = DutyQuestion(emergency=emergency, officers=officers, case_ref=entry.case_ref or row["case_ref"])
-    facts = await duty_check.facts_at(occasion.actor, asked, row["begun"])
+    question = DutyQuestion(emergency=emergency, officers=officers, case_ref=entry.case_ref or row["case_ref"])
+    facts = await duty_check.facts_at(occasion.actor, question, row["begun"])
     facts = msgspec.structs.replace(facts, on_shift=True, leader="confirmed", recording=True)
     return [*_judged(work, facts).unmet, *_unmet(work, case_kind, entry.restraints)]
 
 
-def _consistent(case_kind: str, case_ref: str | None) -> None:
+def _require_case_kind(case_kind: str, case_ref: str | None) -> None:
+    """Raises Refusal `case_ref_without_case`."""
     if case_ref is not None and case_kind == "none":
         raise Refusal("case_ref_without_case")
 
 
 def _amends(entry: AmendActivity) -> bool:
+    """Whether the entry changes anything."""
     return bool(msgspec.to_builtins(entry).keys() - {*Entry.__struct_fields__, "sent_at", "activity", "why"})
 
 
-async def _mine(occasion: Occasion, activity: UUID) -> Record:
-    row = await first(MINE, activity, occasion.actor.person)
+async def _own_activity(occasion: Occasion, activity: UUID) -> Record:
+    """The actor's activity. Raises Refusal `unknown_activity`."""
+    row = await first(OWN_ACTIVITY, activity, occasion.actor.person)
     if row is None:
         raise Unknown("unknown_activity", activity)
     return row
 
 
-def _span(occasion: Occasion, started_at: datetime | None, ended_at: datetime | None) -> Span:
-    started, ended = (None if told is None else occasion.corrected(told) for told in (started_at, ended_at))
-    _in_order(started, ended)
-    return Span(started, ended)
+def _stated(occasion: Occasion, started_at: datetime | None, ended_at: datetime | None) -> StatedTime:
+    """Start and end by the server's clock. Raises Refusal `time_ahead`, `time_out_of_range`, `end_before_start`."""
+    started, ended = (None if moment is None else occasion.corrected(moment) for moment in (started_at, ended_at))
+    _require_order(started, ended)
+    return StatedTime(started, ended)
 
 
-def _in_order(started: datetime | None, ended: datetime | None) -> None:
+def _require_order(started: datetime | None, ended: datetime | None) -> None:
     if started is not None and ended is not None and ended < started:
         raise Refusal("end_before_start")
 
 
-async def _restraints(occasion: Occasion, told: Sequence[Restraint]) -> list[Restraint]:
-    """The restraints with their times by the server's clock. Raises Refusal as the times and persons ask."""
-    if not told:
+async def _restraints(occasion: Occasion, stated: Sequence[Restraint]) -> list[Restraint]:
+    """The restraints with their times by the server's clock.
+
+    Raises Refusal `not_an_officer`, `unknown_person`, `time_ahead`, `time_out_of_range`, `end_before_start`.
+    """
+    if not stated:
         return []
-    await officers_among([each.ordered_by for each in told], occasion.at)
-    await _known([each.watcher for each in told])
-    spans = [_span(occasion, each.started_at, each.ended_at) for each in told]
+    await officers_among([restraint.ordered_by for restraint in stated], occasion.at)
+    await _require_on_roster([restraint.watcher for restraint in stated])
+    times = [_stated(occasion, restraint.started_at, restraint.ended_at) for restraint in stated]
     return [
-        msgspec.structs.replace(each, started_at=span.started_at, ended_at=span.ended_at)
-        for each, span in zip(told, spans, strict=True)
+        msgspec.structs.replace(restraint, started_at=time.started_at, ended_at=time.ended_at)
+        for restraint, time in zip(stated, times, strict=True)
     ]
 
 
-async def _known(persons: Sequence[UUID | None]) -> None:
+async def _require_on_roster(persons: Sequence[UUID | None]) -> None:
     """Raises Refusal `unknown_person` unless each is on the roster."""
     named = {person for person in persons if person is not None}
     if named and await value("SELECT count(*) FROM person WHERE id = ANY ($1)", list(named)) < len(named):
         raise Refusal("unknown_person")
 
 
-def asks(work: Work | None, law: Law) -> Asks:
-    """What the law in force asks of a work, kept with the telling: a later law changes nothing about it."""
+def requirements_of(work: Work | None, law: Law) -> Requirements:
+    """What the law in force requires of a work. It is stored with the entry: a later law does not change it."""
     if work is None:
-        return Asks()
-    return Asks(
+        return Requirements()
+    return Requirements(
         needs_leading=work.leadership == "led",
         needs_recording=work.recording == "required",
         legality=work.legality,
@@ -263,24 +269,24 @@ def asks(work: Work | None, law: Law) -> Asks:
 
 
 async def _tell(
-    occasion: Occasion, entry: ActivityEntry, activity: UUID, verb: str, span: Span, work: Work | None,
+    occasion: Occasion, entry: ActivityEntry, activity: UUID, verb: str, stated: StatedTime, work: Work | None,
     restraints: Sequence[Restraint],
 ) -> Record:  # fmt: skip
-    """Keep one telling, and settle what all of them amount to."""
-    at = span.ended_at if verb == "finish" else occasion.at
+    """Insert one telling and its restraints, then derive the activity from all tellings. Returns its row."""
+    at = stated.ended_at if verb == "finish" else occasion.at
     notice = entry.public_notice
     await execute(
-        TELL, entry.id, activity, verb, at, span.started_at, span.ended_at, getattr(entry, "work", None),
-        *msgspec.structs.astuple(asks(work, occasion.law)), getattr(entry, "case_kind", None),
+        TELL, entry.id, activity, verb, at, stated.started_at, stated.ended_at, getattr(entry, "work", None),
+        *msgspec.structs.astuple(requirements_of(work, occasion.law)), getattr(entry, "case_kind", None),
         getattr(entry, "case_ref", None), entry.officers_present, getattr(entry, "emergency", None),
         getattr(entry, "recording", None),
         notice is not None and notice.id_shown and notice.recusal_right_told, notice and notice.told,
         as_json(entry.place), entry.notes, getattr(entry, "why", None), not occasion.timing.late,
     )  # fmt: skip
-    for position, each in enumerate(restraints):
+    for position, restraint in enumerate(restraints):
         await execute(
-            RESTRAIN, each.id, entry.id, position, activity, each.means, each.ordered_by, each.watcher,
-            each.started_at, each.ended_at,
+            RESTRAIN, restraint.id, entry.id, position, activity, restraint.means, restraint.ordered_by,
+            restraint.watcher, restraint.started_at, restraint.ended_at,
         )  # fmt: skip
     row = await first(SETTLE, activity)
     if row is None:
@@ -307,26 +313,33 @@ def _outcome(row: Record, unmet: Sequence[str], warnings: Sequence[str] = ()) ->
 
 async def _gap(
     occasion: Occasion, activity: UUID, gap: str, started_at: datetime | None, ended_at: datetime | None
-) -> tuple[Record, Span]:
-    """The activity, and the time answered for: the whole of it where nothing is said."""
-    span = _span(occasion, started_at, ended_at)
+) -> tuple[Record, StatedTime]:
+    """The activity and the time answered for: the whole activity where no time is stated.
+
+    Raises Refusal `unknown_activity`, `end_before_start`, `no_gap`, `time_ahead`, `time_out_of_range`.
+    """
+    span = _stated(occasion, started_at, ended_at)
     person, now = occasion.actor.person, occasion.timing.as_of
     row = await first(ANSWERABLE, activity, person, gap, span.started_at, span.ended_at, now, *tolerances())
     if row is None:
         raise Unknown("unknown_activity", activity)
-    span = Span(span.started_at or row["begun"], span.ended_at or row["until"])
-    _in_order(span.started_at, span.ended_at)
+    span = StatedTime(span.started_at or row["begun"], span.ended_at or row["until"])
+    _require_order(span.started_at, span.ended_at)
     if span.started_at == span.ended_at:
         raise Refusal("no_gap")
     return row, span
 
 
 async def _account(
-    occasion: Occasion, entry_id: UUID, row: Record, gap: str, span: Span, told: tuple[Any, ...]
+    occasion: Occasion, entry_id: UUID, row: Record, gap: str, span: StatedTime, answer: dict[str, Any]
 ) -> Outcome:
-    await execute(
-        ACCOUNT, entry_id, row["id"], occasion.actor.person, occasion.at, gap, *told, span.started_at, span.ended_at
-    )
+    """Insert the answer for a gap. `answer`: the columns that differ between explanation and cover."""
+    await GapAccount.insert(
+        GapAccount(
+            id=entry_id, activity=row["id"], by_person=occasion.actor.person, at=occasion.at, gap=gap,
+            started_at=span.started_at, ended_at=span.ended_at, **answer,
+        )
+    )  # fmt: skip
     assert span.started_at is not None and span.ended_at is not None  # noqa: S101, PT018 - for the type checker
     standing = {
         "activity": str(row["id"]),

@@ -1,5 +1,7 @@
-"""Activities and what was told of them. The constraints, and the functions that find gaps, stand in
-migrations/versions/fujing_0007_activities.sql."""
+"""Activities and the entries about them.
+
+The constraints, and the functions that find gaps, are in migrations/versions/fujing_0007_activities.sql.
+"""
 
 from piccolo.columns import JSONB, UUID, Array, Boolean, ForeignKey, Integer, OnDelete, SmallInt, Text, Timestamptz
 from piccolo.table import Table
@@ -9,7 +11,7 @@ from backend.people.tables import Organ, Person
 
 
 class Activity(Table, db=DB):
-    """One work done by one person, as everything told of it amounts to. `spans`, its time, is left to SQL."""
+    """One work of one person, derived from all its tellings. Only SQL knows `spans`, its time."""
 
     id = UUID(primary_key=True, default=None)
     person = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)
@@ -32,7 +34,7 @@ class Activity(Table, db=DB):
 
 
 class ActivityTelling(Table, db=DB):
-    """Start, finish or an amendment, as it was told, and what the law asked of the work then."""
+    """One entry about an activity: start, finish or amendment, and what the law required of the work then."""
 
     id = UUID(primary_key=True, default=None)
     activity = ForeignKey(Activity, null=False, on_delete=OnDelete.restrict, default=None)
@@ -61,7 +63,7 @@ class ActivityTelling(Table, db=DB):
 
 
 class Restraint(Table, db=DB):
-    """One restraint as one telling has it; the same `restraint` told again says how it went on."""
+    """One restraint according to one telling. A later telling may repeat the same `restraint` with its end."""
 
     id = UUID(primary_key=True, default=None)
     restraint = UUID(null=False, default=None)
@@ -76,7 +78,7 @@ class Restraint(Table, db=DB):
 
 
 class GapAccount(Table, db=DB):
-    """An answer for a gap: its cause, or what else covers the time."""
+    """An answer for a gap: its cause, or another source that covers the time."""
 
     id = UUID(primary_key=True, default=None)
     activity = ForeignKey(Activity, null=False, on_delete=OnDelete.restrict, default=None)

@@ -1,4 +1,4 @@
-"""The verbs of activities: what each is called, records, refuses, and whom the feed tells."""
+"""The verbs of activities, with everything that is said of each."""
 
 from backend.activities import service as activities
 from backend.activities.schemas import (
@@ -51,14 +51,14 @@ VERBS = (
     ),
     Verb(
         name="recordings/explain", entry=ExplainGap, receipt=GapReceipt, record=activities.explain, may=FIELD,
-        concerned=activities.whose_activity, told_to="readers",
+        concerned=activities.concerned, told_to="readers",
         tag="Evidence · 视音频资料", zh="说明记录中断", en="Explain a gap",
         codes=("unknown_activity", "end_before_start", "not_an_officer", "no_gap"),
         example=example(activity=OTHER, cause="battery", words="电池耗尽，更换后继续", spoken=True),
     ),
     Verb(
         name="recordings/cover", entry=CoverGap, receipt=GapReceipt, record=activities.cover, may=FIELD,
-        concerned=activities.whose_activity, told_to="readers",
+        concerned=activities.concerned, told_to="readers",
         tag="Evidence · 视音频资料", zh="说明其他来源", en="Name another source that recorded a gap",
         codes=("unknown_activity", "end_before_start", "unknown_person", "colleague_unfit", "no_gap"),
         example=example(activity=OTHER, covered_by="fixed_camera", source="南门卡口 3 号球机"),

@@ -1,1 +1,1 @@
-"""Help in the street: called, acknowledged, arrived, closed."""
+"""Assistance: calls for help in the street; called, acknowledged, arrived, closed."""

@@ -1,18 +1,29 @@
-"""Calls for help as they are read: one's own, those one was called to, those of a shift."""
+"""Read calls for help: one's own, those one was called to, those of a shift."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
 
-from backend.assistance.schemas import Kind
+from backend.assistance.schemas import (
+    AcknowledgedAt,
+    AcknowledgedBy,
+    ArrivedAt,
+    AskedIn,
+    CalledAt,
+    CallerId,
+    CallId,
+    CallKind,
+    ClosedAt,
+)
 from backend.assistance.service import CALLS, VISIBLE
 from backend.core.database import fetch, first
+from backend.core.described import Badge, DevicePlace, NextPage, OrganCode, PersonName
 from backend.core.paging import ListQuery, next_page, rows_of_page
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor
 from backend.core.visibility import viewer
-from backend.core.wire import Moment, Place
+from backend.core.wire import Place
 
 OF_SHIFT = f"""
 {CALLS} JOIN shift w ON w.person = h.person AND w.during @> h.called_at
@@ -29,32 +40,35 @@ CALL_STATUSES = {
 
 
 class CallRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A call for help. `asked_in`: the organ whose officers were called last."""
+    """A call for help."""
 
-    id: UUID
-    person: UUID
-    badge: str
-    name: str
-    organ: str
-    kind: Kind
-    words: str | None
-    place: Place | None
-    called_at: Moment
-    asked_in: str
-    acknowledged_by: UUID | None
-    acknowledged_at: Moment | None
-    arrived_at: Moment | None
-    closed_at: Moment | None
-    closed_by: UUID | None
-    outcome: str | None
+    id: CallId
+    person: CallerId
+    badge: Badge
+    name: PersonName
+    organ: OrganCode
+    kind: CallKind
+    words: Annotated[str | None, msgspec.Meta(description="what is happening; null: not said, or erased")]
+    place: DevicePlace
+    called_at: CalledAt
+    asked_in: AskedIn
+    acknowledged_by: AcknowledgedBy
+    acknowledged_at: AcknowledgedAt
+    arrived_at: ArrivedAt
+    closed_at: ClosedAt
+    closed_by: Annotated[
+        UUID | None, msgspec.Meta(description="id of the person who closed the call; null: not closed")
+    ]
+    outcome: Annotated[str | None, msgspec.Meta(description="how the call ended, in words; null: not closed")]
 
 
 async def calls_of(shift: UUID) -> list[CallRow]:
-    """What its person called for in this time."""
+    """The calls that the person of a shift made during it."""
     return [call_row(row) for row in await fetch(OF_SHIFT, shift)]
 
 
 def call_row(row: Any) -> CallRow:
+    """A row of CALLS, with its place decoded."""
     place = None if row["place"] is None else msgspec.json.decode(row["place"], type=Place)
     return CallRow(**{field: row[field] for field in CallRow.__struct_fields__ if field != "place"}, place=place)
 
@@ -62,20 +76,20 @@ def call_row(row: Any) -> CallRow:
 class Calls(msgspec.Struct, frozen=True, kw_only=True):
     """A page of calls for help."""
 
-    items: list[CallRow]
-    next: str | None
+    items: Annotated[list[CallRow], msgspec.Meta(description="calls for help, newest first")]
+    next: NextPage
 
 
 async def calls(actor: Actor, status: CallStatus, cursor: str | None, limit: int) -> Calls:
-    """One's own calls for help, those one was called to, and those of the organs that one oversees."""
+    """A page of one's own calls, those one was called to, and those of the organs that one oversees."""
     listed = ListQuery(CALLS, "assistance h", VISIBLE, CALL_STATUSES[status], by="called_at")
     rows = await rows_of_page(listed, actor, cursor, limit)
     return Calls(items=[call_row(row) for row in rows[:limit]], next=next_page(rows, limit, "called_at"))
 
 
-async def call(actor: Actor, asked: UUID) -> CallRow:
-    """Raises Refusal `unknown_call`."""
-    row = await first(f"{CALLS} WHERE h.id = $3 AND {VISIBLE.condition}", *viewer(actor), asked)
+async def call(actor: Actor, wanted: UUID) -> CallRow:
+    """One call for help. Raises Refusal `unknown_call`."""
+    row = await first(f"{CALLS} WHERE h.id = $3 AND {VISIBLE.condition}", *viewer(actor), wanted)
     if row is None:
         raise Refusal("unknown_call")
     return call_row(row)

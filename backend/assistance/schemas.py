@@ -1,63 +1,74 @@
-"""Help on the wire."""
+"""Calls for help on the wire."""
 
 from typing import Annotated, Literal
 from uuid import UUID
 
 import msgspec
 
-from backend.core.wire import Entry, Moment, Place, Receipt, Words
+from backend.core.described import DevicePlace
+from backend.core.wire import Entry, Moment, Receipt, Words
 
-Kind = Annotated[
+CallKind = Annotated[
     Literal["violence", "injury", "pursuit", "crowd", "medical", "other"],
     msgspec.Meta(
         description="violence 暴力袭击, injury 人员受伤, pursuit 追截, crowd 人群聚集, medical 急病, other 其他"
     ),
 ]
+CallId = Annotated[UUID, msgspec.Meta(description="id of the call for help")]
+CallerId = Annotated[UUID, msgspec.Meta(description="id of the person who called for help")]
+CalledAt = Annotated[Moment, msgspec.Meta(description="when the person called, in corrected time")]
+AskedIn = Annotated[str, msgspec.Meta(description="code of the organ whose officers were called last")]
+AcknowledgedBy = Annotated[
+    UUID | None, msgspec.Meta(description="id of the officer who took the call; null: nobody yet")
+]
+AcknowledgedAt = Annotated[Moment | None, msgspec.Meta(description="when an officer took the call; null: nobody yet")]
+ArrivedAt = Annotated[Moment | None, msgspec.Meta(description="when help arrived; null: not yet")]
+ClosedAt = Annotated[Moment | None, msgspec.Meta(description="when the call was closed; null: not yet")]
 
 
 class CallForHelp(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """Somebody in the street needs help now. Its id is the call's id. The outbox sends it before anything else."""
+    """Somebody in the street needs help now. The call's id is this entry's id. The outbox sends it first."""
 
-    kind: Kind
-    words: Words | None = None
-    place: Place | None = None
+    kind: CallKind
+    words: Annotated[Words | None, msgspec.Meta(description="what is happening; null: no time to say")] = None
+    place: DevicePlace = None
 
 
 class OnCall(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """What every step about a call carries."""
+    """The fields that every step about a call has."""
 
-    call: UUID
+    call: CallId
 
 
 class AcknowledgeCall(OnCall, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """An officer takes the call: they go, or send somebody."""
+    """An officer takes the call: they go there, or send somebody."""
 
 
 class ArriveAtCall(OnCall, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """Somebody is there: who helps, or who called, says so."""
+    """Help has arrived. The helper or the caller records it."""
 
 
 class CloseCall(OnCall, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """It is over, and how it ended."""
+    """The call is over."""
 
-    words: Words
+    words: Annotated[Words, msgspec.Meta(description="how the call ended")]
 
 
 class CallStanding(msgspec.Struct, frozen=True, kw_only=True):
-    """A call as it stands: who acknowledged, and when each step was; null where it was not yet."""
+    """A call as it stands."""
 
-    id: UUID
-    person: UUID
-    kind: str
-    called_at: Moment
-    asked_in: str
-    acknowledged_by: UUID | None
-    acknowledged_at: Moment | None
-    arrived_at: Moment | None
-    closed_at: Moment | None
+    id: CallId
+    person: CallerId
+    kind: CallKind
+    called_at: CalledAt
+    asked_in: AskedIn
+    acknowledged_by: AcknowledgedBy
+    acknowledged_at: AcknowledgedAt
+    arrived_at: ArrivedAt
+    closed_at: ClosedAt
 
 
 class CallReceipt(Receipt, kw_only=True):
     """The answer to each verb of a call."""
 
-    call: CallStanding
+    call: Annotated[CallStanding, msgspec.Meta(description="the call as it stands now")]

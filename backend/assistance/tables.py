@@ -1,4 +1,4 @@
-"""Calls for help and what was done about them; constraints in migrations/versions/fujing_0017_assistance.sql."""
+"""Calls for help and their steps. The constraints are in migrations/versions/fujing_0017_assistance.sql."""
 
 from piccolo.columns import JSONB, UUID, ForeignKey, OnDelete, Text, Timestamptz
 from piccolo.table import Table
@@ -8,7 +8,10 @@ from backend.people.tables import Organ, Person
 
 
 class Assistance(Table, db=DB):
-    """Somebody called for help; `asked_in`: whose officers were called last."""
+    """A call for help.
+
+    `asked_in`: organ whose officers were called last. `ask_again_at`: when to escalate; null: no more.
+    """
 
     id = UUID(primary_key=True, default=None)
     person = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)
@@ -22,7 +25,7 @@ class Assistance(Table, db=DB):
 
 
 class AssistanceStep(Table, db=DB):
-    """Somebody acknowledged, arrived or closed it."""
+    """A step about a call: acknowledged, arrived or closed."""
 
     id = UUID(primary_key=True, default=None)
     call = ForeignKey(Assistance, null=False, on_delete=OnDelete.restrict, default=None)
@@ -33,7 +36,7 @@ class AssistanceStep(Table, db=DB):
 
 
 class AssistanceCalled(Table, db=DB):
-    """Who got notice of it."""
+    """A person who was notified of a call."""
 
     id = UUID(primary_key=True, default=None)
     call = ForeignKey(Assistance, null=False, on_delete=OnDelete.restrict, default=None)

@@ -1,4 +1,4 @@
-"""The verbs of assistance: what each is called, records, refuses, and whom the feed tells."""
+"""The verbs of assistance, with everything that is said of each."""
 
 from backend.assistance import service as assistance
 from backend.assistance.schemas import AcknowledgeCall, ArriveAtCall, CallForHelp, CallReceipt, CloseCall
@@ -15,21 +15,21 @@ VERBS = (
     ),
     Verb(
         name="assistance/acknowledge", entry=AcknowledgeCall, receipt=CallReceipt, record=assistance.acknowledge,
-        may=OFFICERS, concerned=assistance.whose_call, told_to="readers",
+        may=OFFICERS, concerned=assistance.concerned, told_to="readers",
         tag="Help · 求助", zh="接警响应", en="Acknowledge a call for help",
         codes=("unknown_call", "own_matter", "call_acknowledged", "call_closed"),
         example=example(call=OTHER),
     ),
     Verb(
         name="assistance/arrive", entry=ArriveAtCall, receipt=CallReceipt, record=assistance.arrive, may=FIELD,
-        concerned=assistance.whose_call, told_to="readers",
+        concerned=assistance.concerned, told_to="readers",
         tag="Help · 求助", zh="到达现场", en="Record arrival at a call for help",
         codes=("unknown_call", "call_closed"),
         example=example(call=OTHER),
     ),
     Verb(
         name="assistance/close", entry=CloseCall, receipt=CallReceipt, record=assistance.close, may=FIELD,
-        concerned=assistance.whose_call, told_to="readers",
+        concerned=assistance.concerned, told_to="readers",
         tag="Help · 求助", zh="结束求助", en="Close a call for help",
         codes=("unknown_call", "call_closed"),
         example=example(call=OTHER, words="两人被控制，无人受伤"),

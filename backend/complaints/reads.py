@@ -1,18 +1,34 @@
-"""Complaints and matters, read.
+"""Read complaints and matters.
 
-Guarantees: who complained, how to reach them and what they said are told to inspectors who may handle it and to who
-took it down, and to nobody whom it is about or who led them then; whom it is about reads how it ended, once it did.
+Guarantees: only inspectors who may handle the complaint and the person who wrote it down see the complainant's name,
+contact and words. The person complained of and the officers who led them then do not. The person complained of sees
+how the complaint ended, once it is concluded.
 """
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
 
-from backend.complaints.matters import VISIBLE as MATTER
-from backend.complaints.schemas import Channel, ComplaintOutcome, How, MatterKind
+from backend.complaints.matters_service import VISIBLE as MATTER
+from backend.complaints.schemas import (
+    AnswerBy,
+    AnsweredAt,
+    Channel,
+    ComplaintId,
+    ComplaintOutcome,
+    ConcludedAt,
+    EndBy,
+    FedBackAt,
+    MatterId,
+    MatterKind,
+    NoticeBy,
+    NoticedAt,
+    RaisedAt,
+)
 from backend.core.database import Record, fetch, first
+from backend.core.described import ContactMethod, NextPage, OrganCode, OrganName, ShiftId, Version
 from backend.core.paging import ListQuery, as_row, moment_parameter, next_page, rows_of_page
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor
@@ -66,153 +82,180 @@ HIDDEN = ("channel", "complainant", "contact", "words", "case_ref", "place", "ta
 
 
 class ComplaintRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A complaint. Where not `in_full`, who complained and what they said is null."""
+    """A complaint. Where `in_full` is false, what would identify the complainant is null."""
 
-    id: UUID
-    organ: str
-    persons: list[UUID]
-    shift: UUID | None
-    started_at: Moment
-    ended_at: Moment
-    in_full: bool
-    channel: Channel | None
-    anonymous: bool
-    complainant: str | None
-    contact: str | None
-    words: str | None
-    case_ref: str | None
-    place: Place | None
-    radius_m: int | None
-    taken_by: UUID | None
-    received_at: Moment
-    notice_by: Moment
-    end_by: Moment
-    noticed_at: Moment | None
-    outcome: ComplaintOutcome | None
-    concluded_at: Moment | None
-    fed_back_at: Moment | None
-    version: int
+    id: ComplaintId
+    organ: OrganCode
+    persons: Annotated[list[UUID], msgspec.Meta(description="ids of the auxiliaries complained of, if known")]
+    shift: Annotated[ShiftId | None, msgspec.Meta(description="id of the shift complained of; null: none is named")]
+    started_at: Annotated[Moment, msgspec.Meta(description="when what is complained of began")]
+    ended_at: Annotated[Moment, msgspec.Meta(description="when what is complained of was over")]
+    in_full: Annotated[bool, msgspec.Meta(description="whether the reader may see who complained and what they said")]
+    channel: Annotated[Channel | None, msgspec.Meta(description="how the complaint came in; null: not in full")]
+    anonymous: Annotated[bool, msgspec.Meta(description="the complainant gave no name")]
+    complainant: Annotated[
+        str | None, msgspec.Meta(description="name of the complainant; null: anonymous, or not in full")
+    ]
+    contact: Annotated[
+        str | None,
+        msgspec.Meta(description="how to reach the complainant; null: not given, not in full, or erased"),
+    ]
+    words: Annotated[str | None, msgspec.Meta(description="what the complaint is about, in words; null: not in full")]
+    case_ref: Annotated[
+        str | None,
+        msgspec.Meta(description="number of the case that the complaint is about; null: none, or not in full"),
+    ]
+    place: Annotated[
+        Place | None, msgspec.Meta(description="where it happened; null: no place given, not in full, or erased")
+    ]
+    radius_m: Annotated[int | None, msgspec.Meta(description="metres around the place; null: no place, or erased")]
+    taken_by: Annotated[
+        UUID | None, msgspec.Meta(description="id of the person who wrote the complaint down; null: not in full")
+    ]
+    received_at: Annotated[Moment, msgspec.Meta(description="when the complaint was received, in corrected time")]
+    notice_by: NoticeBy
+    end_by: EndBy
+    noticed_at: NoticedAt
+    outcome: Annotated[ComplaintOutcome | None, msgspec.Meta(description="how it ended; null: not concluded")]
+    concluded_at: ConcludedAt
+    fed_back_at: FedBackAt
+    version: Version
 
 
 class ComplaintStepRow(msgspec.Struct, frozen=True, kw_only=True):
-    """What was done about it. Where not in full, only how it ended is told."""
+    """A step about a complaint."""
 
-    step: Literal["notify", "identify", "step_aside", "extend", "conclude", "feed_back"]
-    by_person: UUID
-    at: Moment
-    words: str
-    how: How | None
-    until_at: Moment | None
+    step: Annotated[
+        Literal["notify", "identify", "step_aside", "extend", "conclude", "feed_back"],
+        msgspec.Meta(
+            description="notify 告知受理, identify 查明被投诉人, step_aside 办理人回避, extend 延期, conclude 办结, "
+            "feed_back 反馈"
+        ),
+    ]
+    by_person: Annotated[UUID, msgspec.Meta(description="id of the person who took this step of the complaint")]
+    at: Annotated[Moment, msgspec.Meta(description="when this step of the complaint was taken, in corrected time")]
+    words: Annotated[str, msgspec.Meta(description="the reasons for this step, or what was said")]
+    how: Annotated[
+        ContactMethod | None, msgspec.Meta(description="how the complainant was told; null: the step tells nobody")
+    ]
+    until_at: Annotated[Moment | None, msgspec.Meta(description="new end of the term; null: the step is no extension")]
 
 
 class ComplaintDetail(msgspec.Struct, frozen=True, kw_only=True):
     """One complaint with its steps."""
 
-    complaint: ComplaintRow
-    steps: list[ComplaintStepRow]
+    complaint: Annotated[ComplaintRow, msgspec.Meta(description="the complaint as it stands now")]
+    steps: Annotated[
+        list[ComplaintStepRow],
+        msgspec.Meta(description="what was done about it, in order; not in full: only its conclusion"),
+    ]
 
 
 class Complaints(msgspec.Struct, frozen=True, kw_only=True):
     """A page of complaints."""
 
-    items: list[ComplaintRow]
-    next: str | None
+    items: Annotated[list[ComplaintRow], msgspec.Meta(description="complaints, newest first")]
+    next: NextPage
 
 
 class ComplaintCount(msgspec.Struct, frozen=True, kw_only=True):
-    """How many complaints an organ had, and how they ended. No names."""
+    """How many complaints an organ received in the period, and how they ended. It names nobody."""
 
-    organ: str
-    organ_name: str
-    received: int
-    open: int
-    overdue: int
-    founded: int
-    partly: int
-    unfounded: int
-    withdrawn: int
+    organ: OrganCode
+    organ_name: OrganName
+    received: Annotated[int, msgspec.Meta(description="how many were received")]
+    open: Annotated[int, msgspec.Meta(description="how many of these are not concluded")]
+    overdue: Annotated[int, msgspec.Meta(description="how many of those not concluded are past their term")]
+    founded: Annotated[int, msgspec.Meta(description="how many were founded 属实")]
+    partly: Annotated[int, msgspec.Meta(description="how many were founded in part 部分属实")]
+    unfounded: Annotated[int, msgspec.Meta(description="how many were unfounded 不属实")]
+    withdrawn: Annotated[int, msgspec.Meta(description="how many were withdrawn 撤回")]
 
 
 class ComplaintCounts(msgspec.Struct, frozen=True, kw_only=True):
-    """By organ, those one oversees."""
+    """Counts of complaints by organ."""
 
-    items: list[ComplaintCount]
+    items: Annotated[list[ComplaintCount], msgspec.Meta(description="one line for each organ that the reader oversees")]
 
 
 class MatterRow(msgspec.Struct, frozen=True, kw_only=True):
     """A suggestion, an appeal, or harassment."""
 
-    id: UUID
-    person: UUID
-    organ: str
+    id: MatterId
+    person: Annotated[UUID, msgspec.Meta(description="id of the person who raised the matter")]
+    organ: OrganCode
     kind: MatterKind
-    against: UUID | None
-    of_relative: bool
-    words: str
-    recordings: list[UUID]
-    raised_at: Moment
-    answer_by: Moment
-    answered_by: UUID | None
-    answered_at: Moment | None
-    answer: str | None
+    against: Annotated[
+        UUID | None, msgspec.Meta(description="id of the person whose act is appealed against; null: none")
+    ]
+    of_relative: Annotated[bool, msgspec.Meta(description="a close relative is harassed, not the person themselves")]
+    words: Annotated[str, msgspec.Meta(description="the suggestion, the appeal or what happened, in words")]
+    recordings: Annotated[list[UUID], msgspec.Meta(description="ids of the recordings that show it")]
+    raised_at: RaisedAt
+    answer_by: AnswerBy
+    answered_by: Annotated[UUID | None, msgspec.Meta(description="id of the person who answered; null: not answered")]
+    answered_at: AnsweredAt
+    answer: Annotated[str | None, msgspec.Meta(description="the answer, in words; null: not answered")]
 
 
 class Matters(msgspec.Struct, frozen=True, kw_only=True):
     """A page of matters."""
 
-    items: list[MatterRow]
-    next: str | None
+    items: Annotated[list[MatterRow], msgspec.Meta(description="matters, newest first")]
+    next: NextPage
 
 
 async def complaints(actor: Actor, status: ComplaintStatus, cursor: str | None, limit: int) -> Complaints:
-    """Of the organs that one oversees, those one took down, and those about oneself that ended, newest first."""
+    """A page of complaints: of the organs that one oversees, those one wrote down, and concluded ones about oneself."""
     select = COMPLAINTS.format(inspects="$3")
     listed = ListQuery(select, "complaint c", VISIBLE, COMPLAINT_STATUSES[status], by="received_at")
     rows = await rows_of_page(listed, actor, cursor, limit, _inspects(actor))
     return Complaints(items=[_complaint(row) for row in rows[:limit]], next=next_page(rows, limit, "received_at"))
 
 
-async def complaint(actor: Actor, asked: UUID) -> ComplaintDetail:
-    """Raises Refusal `unknown_complaint`."""
+async def complaint(actor: Actor, wanted: UUID) -> ComplaintDetail:
+    """One complaint. Raises Refusal `unknown_complaint`."""
     sql = f"{COMPLAINTS.format(inspects='$4')} WHERE c.id = $3 AND {VISIBLE.condition}"
-    row = await first(sql, *viewer(actor), asked, _inspects(actor))
+    row = await first(sql, *viewer(actor), wanted, _inspects(actor))
     if row is None:
         raise Refusal("unknown_complaint")
-    steps = [as_row(ComplaintStepRow, each) for each in await fetch(STEPS, asked)]
+    steps = [as_row(ComplaintStepRow, step) for step in await fetch(STEPS, wanted)]
     return ComplaintDetail(
         complaint=_complaint(row), steps=[step for step in steps if row["in_full"] or step.step == "conclude"]
     )
 
 
 async def counts(actor: Actor, since: datetime | None, until: datetime | None) -> ComplaintCounts:
-    """By organ, of those received from `since` and before `until`. Raises Refusal `invalid`."""
+    """Counts by organ of complaints received from `since` until before `until`. Raises Refusal `invalid`."""
     span = (since and moment_parameter("from", since), until and moment_parameter("to", until))
     rows = await fetch(COUNTS, viewer(actor)[1], *span)
     return ComplaintCounts(items=[as_row(ComplaintCount, row) for row in rows])
 
 
 async def matters(actor: Actor, status: MatterStatus, cursor: str | None, limit: int) -> Matters:
-    """One's own, and those of the organs that one oversees unless one is appealed against, newest first."""
+    """A page of one's own matters and those of the organs that one oversees, but none that appeals against oneself."""
     listed = ListQuery(MATTERS, "matter m", MATTER, MATTER_STATUSES[status], by="raised_at")
     rows = await rows_of_page(listed, actor, cursor, limit)
     return Matters(items=[as_row(MatterRow, row) for row in rows[:limit]], next=next_page(rows, limit, "raised_at"))
 
 
-async def matter(actor: Actor, asked: UUID) -> MatterRow:
-    """Raises Refusal `unknown_matter`."""
-    row = await first(f"{MATTERS} WHERE m.id = $3 AND {MATTER.condition}", *viewer(actor), asked)
+async def matter(actor: Actor, wanted: UUID) -> MatterRow:
+    """One matter. Raises Refusal `unknown_matter`."""
+    row = await first(f"{MATTERS} WHERE m.id = $3 AND {MATTER.condition}", *viewer(actor), wanted)
     if row is None:
         raise Refusal("unknown_matter")
     return as_row(MatterRow, row)
 
 
 def _inspects(actor: Actor) -> Any:
+    """The codes of the organs in which the actor is an inspector."""
     return viewer(actor, INSPECTING)[1]
 
 
 def _complaint(row: Record) -> ComplaintRow:
-    told: dict[str, Any] = {field: row[field] for field in ComplaintRow.__struct_fields__}
-    told["place"] = None if row["place"] is None else msgspec.json.decode(row["place"], type=Place)
+    """The row, without what identifies the complainant where the reader may not see it in full."""
+    columns: dict[str, Any] = {field: row[field] for field in ComplaintRow.__struct_fields__}
+    columns["place"] = None if row["place"] is None else msgspec.json.decode(row["place"], type=Place)
     if not row["in_full"]:
-        told |= dict.fromkeys(HIDDEN)
-    return ComplaintRow(**told)
+        columns |= dict.fromkeys(HIDDEN)
+    return ComplaintRow(**columns)

@@ -1,8 +1,11 @@
-"""What the law asks of a complaint. Pure. 信访工作条例: finished in 60 days, extended once by 30 at most."""
+"""What the law requires of a complaint. Pure.
+
+信访工作条例: concluded within 60 days; extended once, by 30 days at most.
+"""
 
 from datetime import datetime, timedelta
 
 
-def extension(until: datetime, end_by: datetime, at_most: timedelta) -> bool:
-    """Whether it is later than the end, and no later than may be."""
+def allows_extension(until: datetime, end_by: datetime, at_most: timedelta) -> bool:
+    """Whether `until` is later than the end of the term, by `at_most` or less."""
     return end_by < until <= end_by + at_most

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import msgspec
 
-from backend.core.described import Radius
+from backend.core.described import CaseNumberGiven, ContactMethod, OrganCode, Radius, SeenVersion, ShiftId, Version
 from backend.core.wire import Entry, Moment, Name, Place, Receipt, Words
 
 Channel = Annotated[
@@ -16,65 +16,92 @@ ComplaintOutcome = Annotated[
     Literal["founded", "partly", "unfounded", "withdrawn"],
     msgspec.Meta(description="founded 属实, partly 部分属实, unfounded 不属实, withdrawn 撤回"),
 ]
-How = Annotated[
-    Literal["in_person", "telephone", "letter", "message"],
-    msgspec.Meta(description="in_person 当面, telephone 电话, letter 书面, message 短信"),
-]
 MatterKind = Annotated[
     Literal["suggestion", "appeal", "harassment"],
     msgspec.Meta(description="suggestion 意见建议, appeal 申诉控告, harassment 受到侵扰"),
 ]
+ComplaintId = Annotated[UUID, msgspec.Meta(description="id of the complaint: that of the entry which received it")]
+NoticeBy = Annotated[Moment, msgspec.Meta(description="by when the complainant must be told that it is taken up")]
+EndBy = Annotated[Moment, msgspec.Meta(description="by when the complaint must be concluded")]
+NoticedAt = Annotated[
+    Moment | None, msgspec.Meta(description="when the complainant was told that it is taken up; null: not yet")
+]
+ConcludedAt = Annotated[Moment | None, msgspec.Meta(description="when the complaint was concluded; null: not yet")]
+FedBackAt = Annotated[
+    Moment | None, msgspec.Meta(description="when the complainant was told the result; null: not yet")
+]
+MatterId = Annotated[UUID, msgspec.Meta(description="id of the matter: that of the entry which raised it")]
+RaisedAt = Annotated[Moment, msgspec.Meta(description="when the matter was raised, in corrected time")]
+AnswerBy = Annotated[Moment, msgspec.Meta(description="by when the matter must be answered")]
+AnsweredAt = Annotated[Moment | None, msgspec.Meta(description="when the matter was answered; null: not yet")]
 
 
 class ReceiveComplaint(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """Somebody complains of an auxiliary, a shift, or what happened at a place: one of the three. Taken down by an
-    officer or clerk; the footage around it is held at once. Its id is the complaint's id."""
+    """Receive a complaint about an auxiliary, a shift, or what happened at a place: exactly one of the three.
+
+    An officer or clerk writes it down. The footage around it is held at once. The complaint's id is this entry's id.
+    """
 
     channel: Channel
-    words: Annotated[Words, msgspec.Meta(description="what they complain of")]
-    complainant: Annotated[Name, msgspec.Meta(description="their name; none: anonymous")] | None = None
-    contact: Annotated[Name, msgspec.Meta(description="how to reach them")] | None = None
-    person: Annotated[UUID, msgspec.Meta(description="the auxiliary; with a time")] | None = None
-    shift: Annotated[UUID, msgspec.Meta(description="or one of their shifts, which has its time")] | None = None
-    place: Annotated[Place, msgspec.Meta(description="or where it happened; with a radius and a time")] | None = None
-    radius_m: Radius | None = None
-    started_at: Annotated[Moment, msgspec.Meta(description="when it began, as they say")] | None = None
-    ended_at: Annotated[Moment, msgspec.Meta(description="when it was over; none: it was short")] | None = None
-    case_ref: Annotated[Name, msgspec.Meta(description="number of the case that it is about")] | None = None
+    words: Annotated[Words, msgspec.Meta(description="what the complaint is about, in words")]
+    complainant: Annotated[Name | None, msgspec.Meta(description="name of the complainant; null: anonymous")] = None
+    contact: Annotated[Name | None, msgspec.Meta(description="how to reach the complainant; null: not given")] = None
+    person: Annotated[
+        UUID | None,
+        msgspec.Meta(description="id of the auxiliary complained of, with a time; null: a shift or a place is given"),
+    ] = None
+    shift: Annotated[
+        ShiftId | None,
+        msgspec.Meta(description="id of the shift complained of, without a time; null: a person or a place is given"),
+    ] = None
+    place: Annotated[
+        Place | None,
+        msgspec.Meta(description="where it happened, with radius and time; null: a person or a shift is given"),
+    ] = None
+    radius_m: Annotated[Radius | None, msgspec.Meta(description="metres around the place; null: no place")] = None
+    started_at: Annotated[
+        Moment | None, msgspec.Meta(description="when it began, as the complainant says; null: the shift has the time")
+    ] = None
+    ended_at: Annotated[
+        Moment | None, msgspec.Meta(description="when it was over, as the complainant says; null: it was short")
+    ] = None
+    case_ref: Annotated[
+        CaseNumberGiven | None, msgspec.Meta(description="number of the case that the complaint is about; null: none")
+    ] = None
 
 
 class OnComplaint(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """What each step about a complaint carries."""
+    """The fields that every step about a complaint has."""
 
-    complaint: UUID
-    version: Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1, description="as it was seen; another is 409 stale")]
-    words: Words
+    complaint: ComplaintId
+    version: SeenVersion
+    words: Annotated[Words, msgspec.Meta(description="the reasons for this step, or what was said")]
 
 
 class NotifyComplainant(OnComplaint, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """The complainant was told that it is taken up."""
+    """The complainant was told that the complaint is taken up."""
 
-    how: How
+    how: ContactMethod
 
 
 class IdentifyPerson(OnComplaint, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """It turned out whom it is about; their footage is held too."""
+    """The person complained of is identified. Their footage is held too."""
 
-    person: UUID
+    person: Annotated[UUID, msgspec.Meta(description="id of the auxiliary complained of")]
 
 
 class StepAsideFromComplaint(OnComplaint, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """An inspector may not be impartial and says so: they handle it no more."""
+    """An inspector who may not be impartial stops handling the complaint."""
 
 
 class ExtendComplaint(OnComplaint, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """It takes longer, once, and why."""
+    """The complaint takes longer. It can be extended once."""
 
-    until: Annotated[Moment, msgspec.Meta(description="no later than terms.toml allows")]
+    until: Annotated[Moment, msgspec.Meta(description="new end of the term; at most `complaint_extension` later")]
 
 
 class ConcludeComplaint(OnComplaint, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """What was found, and why."""
+    """Conclude the complaint: what was found, and why."""
 
     outcome: ComplaintOutcome
 
@@ -82,68 +109,79 @@ class ConcludeComplaint(OnComplaint, frozen=True, kw_only=True, omit_defaults=Tr
 class FeedBack(OnComplaint, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """The complainant was told the result (人民警察法 46)."""
 
-    how: How
+    how: ContactMethod
 
 
 class RaiseMatter(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """A suggestion, an appeal, or that oneself or a close relative is harassed (R.13, 27). Its id is the matter's."""
+    """Raise a suggestion, an appeal, or that oneself or a close relative is harassed (R.13, 27).
+
+    The matter's id is this entry's id.
+    """
 
     kind: MatterKind
-    words: Words
-    against: Annotated[UUID, msgspec.Meta(description="whose act one appeals against; they never answer it")] | None = (
-        None
-    )
-    of_relative: Annotated[bool, msgspec.Meta(description="of `harassment`: a close relative is harassed")] = False
-    recordings: Annotated[list[UUID], msgspec.Meta(max_length=50, description="one's own footage that shows it")] = (
-        msgspec.field(default_factory=list)
-    )
+    words: Annotated[Words, msgspec.Meta(description="the suggestion, the appeal or what happened, in words")]
+    against: Annotated[
+        UUID | None,
+        msgspec.Meta(description="id of the person whose act one appeals against, who never answers it; null: none"),
+    ] = None
+    of_relative: Annotated[
+        bool, msgspec.Meta(description="a close relative is harassed, not oneself; with `harassment` only")
+    ] = False
+    recordings: Annotated[
+        list[UUID], msgspec.Meta(max_length=50, description="ids of one's own recordings that show it; they are held")
+    ] = msgspec.field(default_factory=list)
 
 
 class LinkFootage(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """Footage that shows it, found later; it is held."""
+    """Link footage that was found later to a matter. The footage is held."""
 
-    matter: UUID
-    recordings: Annotated[list[UUID], msgspec.Meta(min_length=1, max_length=50)]
+    matter: MatterId
+    recordings: Annotated[
+        list[UUID],
+        msgspec.Meta(
+            min_length=1, max_length=50, description="ids of one's own recordings that show it; they are held"
+        ),
+    ]
 
 
 class AnswerMatter(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """Somebody who may decide, and is not the one appealed against, answers."""
+    """Answer a matter. The person appealed against may not answer."""
 
-    matter: UUID
-    words: Words
+    matter: MatterId
+    words: Annotated[Words, msgspec.Meta(description="the answer, in words")]
 
 
 class ComplaintStanding(msgspec.Struct, frozen=True, kw_only=True):
-    """A complaint as it stands; not who complained."""
+    """A complaint as it stands. It does not say who complained."""
 
-    id: UUID
-    organ: str
-    notice_by: Moment
-    end_by: Moment
-    noticed_at: Moment | None
-    outcome: ComplaintOutcome | None
-    concluded_at: Moment | None
-    fed_back_at: Moment | None
-    version: int
+    id: ComplaintId
+    organ: OrganCode
+    notice_by: NoticeBy
+    end_by: EndBy
+    noticed_at: NoticedAt
+    outcome: Annotated[ComplaintOutcome | None, msgspec.Meta(description="how it ended; null: not concluded")]
+    concluded_at: ConcludedAt
+    fed_back_at: FedBackAt
+    version: Version
 
 
 class ComplaintReceipt(Receipt, kw_only=True):
     """The answer to each verb of a complaint."""
 
-    complaint: ComplaintStanding
+    complaint: Annotated[ComplaintStanding, msgspec.Meta(description="the complaint as it stands now")]
 
 
 class MatterStanding(msgspec.Struct, frozen=True, kw_only=True):
     """A matter as it stands."""
 
-    id: UUID
+    id: MatterId
     kind: MatterKind
-    raised_at: Moment
-    answer_by: Moment
-    answered_at: Moment | None
+    raised_at: RaisedAt
+    answer_by: AnswerBy
+    answered_at: AnsweredAt
 
 
 class MatterReceipt(Receipt, kw_only=True):
     """The answer to each verb of a matter."""
 
-    matter: MatterStanding
+    matter: Annotated[MatterStanding, msgspec.Meta(description="the matter as it stands now")]

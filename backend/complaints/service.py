@@ -1,8 +1,8 @@
-"""What happens to a complaint: one transaction each.
+"""Record complaints and the steps about them: one transaction each.
 
-Guarantees: the footage around it is held in the transaction that takes it down; each step is made on the version that
-was seen; whom it is about, whoever led them then and whoever must step aside never handles it, and learns of the
-complainant nowhere. Source: R.34; 信访工作条例; 人民警察法 46.
+Guarantees: the footage around a complaint is held in the transaction that receives it. Each step names the version that
+it saw. The person complained of, the officers who led them then, and inspectors who stepped aside never handle it and
+never learn who complained. Source: R.34; 信访工作条例; 人民警察法 46.
 """
 
 from collections.abc import Iterable
@@ -21,8 +21,9 @@ from backend.complaints.schemas import (
     ReceiveComplaint,
     StepAsideFromComplaint,
 )
+from backend.complaints.tables import Complaint, ComplaintStep
 from backend.core import findings
-from backend.core.database import Record, execute, first, value
+from backend.core.database import Record, execute, first
 from backend.core.findings import Overdue
 from backend.core.journal import utc
 from backend.core.officers import organ_of_auxiliary
@@ -33,16 +34,9 @@ from backend.core.wire import as_json
 from backend.evidence.retention import legal_holds
 from backend.evidence.retention.legal_holds import NewHold
 
-INSERT = """
-INSERT INTO complaint (id, organ, channel, anonymous, complainant, contact, words, case_ref, shift, place, radius_m,
-    started_at, ended_at, taken_by, received_at, notice_by, end_by, version)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, 1)
-"""
-ABOUT = "INSERT INTO complaint_person (complaint, person) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING person"
-STEP = """
-INSERT INTO complaint_step (id, complaint, version, step, by_person, at, words, how, until_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-"""
+INSERT_PERSON = (
+    "INSERT INTO complaint_person (complaint, person) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING person"
+)
 MOVE = """
 UPDATE complaint SET version = version + 1, noticed_at = coalesce(noticed_at, $2), end_by = coalesce($3, end_by),
     outcome = coalesce(outcome, $4), concluded_at = coalesce(concluded_at, $5), fed_back_at = coalesce(fed_back_at, $6)
@@ -50,11 +44,10 @@ WHERE id = $1
 """
 SHIFT = "SELECT person, organ, started_at, coalesce(ended_at, $2) AS ended_at FROM shift WHERE id = $1"
 ROW = "SELECT c.*, may_not_handle(c.id, $2) AS conflicted FROM complaint c WHERE c.id = $1"
-EXTENDED = "SELECT count(*) > 0 FROM complaint_step WHERE complaint = $1 AND step = 'extend'"
 
 
 class About(NamedTuple):
-    """Whom or where it is about, in which organ, and from when to when."""
+    """Which organ, time and person (if known) a complaint is about."""
 
     organ: str
     started_at: datetime
@@ -63,24 +56,20 @@ class About(NamedTuple):
 
 
 async def receive(occasion: Occasion, entry: ReceiveComplaint) -> Outcome:
-    """Raises Refusal `complaint_about_one`, `not_an_auxiliary`, `unknown_shift`, `time_ahead`, `end_before_start`,
-    `contact_without_name`."""
+    """Receive a complaint. Raises Refusal `complaint_about_one`, `not_an_auxiliary`, `unknown_shift`, `time_ahead`,
+    `end_before_start`, `contact_without_name`."""
     if entry.contact is not None and entry.complainant is None:
         raise Refusal("contact_without_name")
-    about, law, at = await _about(occasion, entry), occasion.law, occasion.at
-    await execute(
-        INSERT, entry.id, about.organ, entry.channel, entry.complainant is None, entry.complainant, entry.contact,
-        entry.words, entry.case_ref, entry.shift, as_json(entry.place), entry.radius_m, about.started_at,
-        about.ended_at, occasion.actor.person, at, at + law.span("complaint_notice"), at + law.span("complaint_end"),
-    )  # fmt: skip
+    about = await _about(occasion, entry)
+    await _insert(occasion, entry, about)
     if about.person is not None:
-        await execute(ABOUT, entry.id, about.person)
-    await _keep(occasion, entry.id, about, as_json(entry.place), entry.radius_m)
+        await execute(INSERT_PERSON, entry.id, about.person)
+    await _hold_footage(occasion, entry.id, about, as_json(entry.place), entry.radius_m)
     return await _outcome(entry.id)
 
 
 async def notify(occasion: Occasion, entry: NotifyComplainant) -> Outcome:
-    """Raises Refusal as `_step`, and `anonymous`."""
+    """Record that the complainant was notified. Raises Refusal as `_handled`, and `anonymous`."""
     row = await _handled(occasion, entry)
     if row["anonymous"]:
         raise Refusal("anonymous")
@@ -90,35 +79,35 @@ async def notify(occasion: Occasion, entry: NotifyComplainant) -> Outcome:
 
 
 async def identify(occasion: Occasion, entry: IdentifyPerson) -> Outcome:
-    """Raises Refusal as `_step`, and `not_an_auxiliary`, `complaint_concluded`, `identified_before`."""
+    """Identify a person complained of. Raises Refusal as `_open`, and `not_an_auxiliary`, `identified_before`."""
     row = await _open(occasion, entry)
     await organ_of_auxiliary(entry.person)
-    if await first(ABOUT, row["id"], entry.person) is None:
+    if await first(INSERT_PERSON, row["id"], entry.person) is None:
         raise Refusal("identified_before")
     about = About(row["organ"], row["started_at"], row["ended_at"], entry.person)
-    await _keep(occasion, row["id"], about, None, None)
+    await _hold_footage(occasion, row["id"], about, None, None)
     return await _step(occasion, entry, "identify")
 
 
 async def step_aside(occasion: Occasion, entry: StepAsideFromComplaint) -> Outcome:
-    """Raises Refusal as `_step`."""
+    """An inspector stops handling the complaint. Raises Refusal as `_handled`."""
     await _handled(occasion, entry)
     return await _step(occasion, entry, "step_aside")
 
 
 async def extend(occasion: Occasion, entry: ExtendComplaint) -> Outcome:
-    """Raises Refusal as `_step`, and `complaint_concluded`, `extended_before`, `extension_out_of_range`."""
+    """Extend the term. Raises Refusal as `_open`, and `extended_before`, `extension_out_of_range`."""
     row = await _open(occasion, entry)
-    if await value(EXTENDED, row["id"]):
+    if await ComplaintStep.exists().where(ComplaintStep.complaint == row["id"], ComplaintStep.step == "extend"):
         raise Refusal("extended_before")
-    if not rules.extension(entry.until, row["end_by"], occasion.law.span("complaint_extension")):
+    if not rules.allows_extension(entry.until, row["end_by"], occasion.law.span("complaint_extension")):
         raise Refusal("extension_out_of_range")
     await findings.withdraw("complaint_overdue", row["id"])
     return await _step(occasion, entry, "extend", until=entry.until)
 
 
 async def conclude(occasion: Occasion, entry: ConcludeComplaint) -> Outcome:
-    """Raises Refusal as `_step`, and `complaint_concluded`."""
+    """Conclude the complaint. Raises Refusal as `_open`."""
     row = await _open(occasion, entry)
     if occasion.at <= row["end_by"]:
         await findings.withdraw("complaint_overdue", row["id"])
@@ -126,7 +115,8 @@ async def conclude(occasion: Occasion, entry: ConcludeComplaint) -> Outcome:
 
 
 async def feed_back(occasion: Occasion, entry: FeedBack) -> Outcome:
-    """Raises Refusal as `_step`, and `anonymous`, `complaint_not_concluded`."""
+    """Record that the complainant was told the result. Raises Refusal as `_handled`, and `anonymous`,
+    `complaint_not_concluded`."""
     row = await _handled(occasion, entry)
     if row["anonymous"]:
         raise Refusal("anonymous")
@@ -135,16 +125,19 @@ async def feed_back(occasion: Occasion, entry: FeedBack) -> Outcome:
     return await _step(occasion, entry, "feed_back", how=entry.how, fed_back=occasion.at)
 
 
-async def which(actor: Actor, entry: OnComplaint) -> Iterable[UUID]:
-    """The complaint itself, about which one step is taken at a time."""
+async def concerned(actor: Actor, entry: OnComplaint) -> Iterable[UUID]:
+    """The ids to lock for a step: the actor and the complaint, so that its steps are taken one at a time."""
     return (actor.person, entry.complaint)
 
 
 async def _about(occasion: Occasion, entry: ReceiveComplaint) -> About:
-    """Whom, when and where; the footage of a complaint about a short moment is held around it."""
-    told = [each for each in (entry.person, entry.shift, entry.place) if each is not None]
+    """What the complaint is about.
+
+    Raises Refusal `complaint_about_one`, `unknown_shift`, `not_an_auxiliary`, `time_ahead`, `end_before_start`.
+    """
+    given = [one for one in (entry.person, entry.shift, entry.place) if one is not None]
     timed = entry.started_at is not None
-    if len(told) != 1 or (entry.place is None) != (entry.radius_m is None) or timed == (entry.shift is not None):
+    if len(given) != 1 or (entry.place is None) != (entry.radius_m is None) or timed == (entry.shift is not None):
         raise Refusal("complaint_about_one")
     if entry.shift is not None:
         row = await first(SHIFT, entry.shift, occasion.at)
@@ -159,21 +152,39 @@ async def _about(occasion: Occasion, entry: ReceiveComplaint) -> About:
     return About(organ, started, ended, entry.person)
 
 
-async def _keep(occasion: Occasion, asked: UUID, about: About, place: str | None, radius_m: int | None) -> None:
+async def _insert(occasion: Occasion, entry: ReceiveComplaint, about: About) -> None:
+    law, at = occasion.law, occasion.at
+    await Complaint.insert(
+        Complaint(
+            id=entry.id, organ=about.organ, channel=entry.channel, anonymous=entry.complainant is None,
+            complainant=entry.complainant, contact=entry.contact, words=entry.words, case_ref=entry.case_ref,
+            shift=entry.shift, place=as_json(entry.place), radius_m=entry.radius_m, started_at=about.started_at,
+            ended_at=about.ended_at, taken_by=occasion.actor.person, received_at=at,
+            notice_by=at + law.span("complaint_notice"), end_by=at + law.span("complaint_end"), version=1,
+        )
+    )  # fmt: skip
+
+
+async def _hold_footage(
+    occasion: Occasion, complaint: UUID, about: About, place: str | None, radius_m: int | None
+) -> None:
+    """Hold the footage of the person or place, for a while before and after what is complained of."""
     law = occasion.law
     around: timedelta = law.span("complaint_hold_around")
     await legal_holds.insert_hold(
         NewHold(
             uuid4(), about.organ, law.messages["hold_of_complaint"].zh, occasion.actor.person, occasion.timing.as_of,
-            "complaint", asked, about.person, place, radius_m, None if place is None else law.count("datums_apart"),
+            "complaint", complaint, about.person, place, radius_m, None if place is None else law.count("datums_apart"),
             started_at=about.started_at - around, ended_at=about.ended_at + around,
         )
     )  # fmt: skip
 
 
 async def _handled(occasion: Occasion, entry: OnComplaint) -> Record:
-    """The complaint, for an inspector above who is not in conflict. Raises Refusal `unknown_complaint`, `own_matter`,
-    `stale`."""
+    """The complaint, for an inspector of its organ or above who has no conflict of interest.
+
+    Raises Refusal `unknown_complaint`, `own_matter`; `stale` with how the complaint stands now.
+    """
     row = await first(ROW, entry.complaint, occasion.actor.person)
     if row is None or not await reaches(occasion.actor, row["organ"], INSPECTING):
         raise Unknown("unknown_complaint", entry.complaint)
@@ -185,6 +196,7 @@ async def _handled(occasion: Occasion, entry: OnComplaint) -> Record:
 
 
 async def _open(occasion: Occasion, entry: OnComplaint) -> Record:
+    """The complaint, while it is not concluded. Raises Refusal as `_handled`, and `complaint_concluded`."""
     row = await _handled(occasion, entry)
     if row["outcome"] is not None:
         raise Refusal("complaint_concluded")
@@ -196,24 +208,33 @@ async def _step(
     noticed: datetime | None = None, outcome: str | None = None, concluded: datetime | None = None,
     fed_back: datetime | None = None,
 ) -> Outcome:  # fmt: skip
-    """Keep a step, and how the complaint stands after it."""
-    await execute(
-        STEP, entry.id, entry.complaint, entry.version + 1, step, occasion.actor.person, occasion.at, entry.words, how,
-        until,
+    """Insert a step and update the complaint."""
+    await ComplaintStep.insert(
+        ComplaintStep(
+            id=entry.id, complaint=entry.complaint, version=entry.version + 1, step=step,
+            by_person=occasion.actor.person, at=occasion.at, words=entry.words, how=how, until_at=until,
+        )
     )  # fmt: skip
     await execute(MOVE, entry.complaint, noticed, until, outcome, concluded, fed_back)
     return await _outcome(entry.complaint)
 
 
-async def _outcome(asked: UUID) -> Outcome:
-    row: Any = await first("SELECT * FROM complaint WHERE id = $1", asked)
-    return Outcome(subject={"complaint": _standing(row)}, subjects=[asked], organ=row["organ"])
+async def _outcome(complaint: UUID) -> Outcome:
+    row: Any = await first("SELECT * FROM complaint WHERE id = $1", complaint)
+    return Outcome(subject={"complaint": _standing(row)}, subjects=[complaint], organ=row["organ"])
 
 
 def _standing(row: Any) -> dict[str, Any]:
+    """A complaint as receipts and the journal show it."""
     times = ("notice_by", "end_by", "noticed_at", "concluded_at", "fed_back_at")
-    told = {name: row[name] and utc(row[name]) for name in times}
-    return {"id": str(row["id"]), "organ": row["organ"], "outcome": row["outcome"], "version": row["version"], **told}
+    moments = {name: row[name] and utc(row[name]) for name in times}
+    return {
+        "id": str(row["id"]),
+        "organ": row["organ"],
+        "outcome": row["outcome"],
+        "version": row["version"],
+        **moments,
+    }
 
 
 OVERDUE = (

@@ -1,4 +1,4 @@
-"""Complaints and matters; the constraints stand in migrations/versions/fujing_0021_complaints.sql."""
+"""Complaints and matters. The constraints are in migrations/versions/fujing_0021_complaints.sql."""
 
 from typing import Any
 
@@ -39,7 +39,7 @@ class Complaint(Table, db=DB):
 
 
 class ComplaintPerson(Table, db=DB):
-    """Whom it is about."""
+    """An auxiliary complained of."""
 
     id = UUID(primary_key=True, default=None)
     complaint = ForeignKey(Complaint, null=False, on_delete=OnDelete.restrict, default=None)
@@ -47,7 +47,7 @@ class ComplaintPerson(Table, db=DB):
 
 
 class ComplaintStep(Table, db=DB):
-    """What was done about it."""
+    """A step about a complaint. `version`: of the complaint after this step."""
 
     id = UUID(primary_key=True, default=None)
     complaint = ForeignKey(Complaint, null=False, on_delete=OnDelete.restrict, default=None)
@@ -61,7 +61,7 @@ class ComplaintStep(Table, db=DB):
 
 
 class Matter(Table, db=DB):
-    """A suggestion, an appeal, or harassment, raised by whom it concerns."""
+    """A suggestion, an appeal, or harassment, raised by the person concerned."""
 
     id = UUID(primary_key=True, default=None)
     person = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)
@@ -78,7 +78,7 @@ class Matter(Table, db=DB):
 
 
 class MatterRecording(Table, db=DB):
-    """Footage that shows it."""
+    """A recording linked to a matter."""
 
     id = UUID(primary_key=True, default=None)
     matter = ForeignKey(Matter, null=False, on_delete=OnDelete.restrict, default=None)

@@ -1,6 +1,6 @@
-"""The verbs of complaints: what each is called, records, refuses, and whom the feed tells."""
+"""The verbs of complaints, with everything that is said of each."""
 
-from backend.complaints import matters
+from backend.complaints import matters_service as matters
 from backend.complaints import service as complaints
 from backend.complaints.schemas import (
     AnswerMatter,
@@ -32,14 +32,14 @@ VERBS = (
     ),
     Verb(
         name="complaints/notify", entry=NotifyComplainant, receipt=ComplaintReceipt, record=complaints.notify,
-        may=DECIDERS, concerned=complaints.which, field=False, told_to="nobody",
+        may=DECIDERS, concerned=complaints.concerned, field=False, told_to="nobody",
         tag="Complaints · 投诉举报", zh="告知受理", en="Record that the complainant was notified",
         codes=("unknown_complaint", "own_matter", "stale", "anonymous"),
         example=example(complaint=OTHER, version=1, how="telephone", words="已受理，六十日内办结"),
     ),
     Verb(
         name="complaints/identify", entry=IdentifyPerson, receipt=ComplaintReceipt, record=complaints.identify,
-        may=DECIDERS, concerned=complaints.which, field=False, told_to="nobody",
+        may=DECIDERS, concerned=complaints.concerned, field=False, told_to="nobody",
         tag="Complaints · 投诉举报", zh="查明被投诉人", en="Identify the person complained of",
         codes=(
             "unknown_complaint", "own_matter", "stale", "complaint_concluded", "not_an_auxiliary",
@@ -49,14 +49,14 @@ VERBS = (
     ),
     Verb(
         name="complaints/step-aside", entry=StepAsideFromComplaint, receipt=ComplaintReceipt,
-        record=complaints.step_aside, may=DECIDERS, concerned=complaints.which, field=False, told_to="nobody",
+        record=complaints.step_aside, may=DECIDERS, concerned=complaints.concerned, field=False, told_to="nobody",
         tag="Complaints · 投诉举报", zh="办理人回避", en="Step aside from handling a complaint",
         codes=("unknown_complaint", "own_matter", "stale"),
         example=example(complaint=OTHER, version=1, words="与投诉人相识"),
     ),
     Verb(
         name="complaints/extend", entry=ExtendComplaint, receipt=ComplaintReceipt, record=complaints.extend,
-        may=DECIDERS, concerned=complaints.which, field=False, told_to="nobody",
+        may=DECIDERS, concerned=complaints.concerned, field=False, told_to="nobody",
         tag="Complaints · 投诉举报", zh="延期办理", en="Extend the time for a complaint",
         codes=(
             "unknown_complaint", "own_matter", "stale", "complaint_concluded", "extended_before",
@@ -66,20 +66,20 @@ VERBS = (
     ),
     Verb(
         name="complaints/conclude", entry=ConcludeComplaint, receipt=ComplaintReceipt, record=complaints.conclude,
-        may=DECIDERS, concerned=complaints.which, field=False, told_to="nobody",
+        may=DECIDERS, concerned=complaints.concerned, field=False, told_to="nobody",
         tag="Complaints · 投诉举报", zh="办结", en="Conclude a complaint",
         codes=("unknown_complaint", "own_matter", "stale", "complaint_concluded"),
         example=example(complaint=OTHER, version=3, outcome="partly", words="态度生硬属实，无粗暴行为"),
     ),
     Verb(
         name="complaints/feed-back", entry=FeedBack, receipt=ComplaintReceipt, record=complaints.feed_back,
-        may=DECIDERS, concerned=complaints.which, field=False, told_to="nobody",
+        may=DECIDERS, concerned=complaints.concerned, field=False, told_to="nobody",
         tag="Complaints · 投诉举报", zh="反馈", en="Record the feedback to the complainant",
         codes=("unknown_complaint", "own_matter", "stale", "anonymous", "complaint_not_concluded"),
         example=example(complaint=OTHER, version=4, how="telephone", words="已告知处理结果"),
     ),
     Verb(
-        name="matters/raise", entry=RaiseMatter, receipt=MatterReceipt, record=matters.bring_up, may=FIELD,
+        name="matters/raise", entry=RaiseMatter, receipt=MatterReceipt, record=matters.raise_matter, may=FIELD,
         told_to="concerned",
         tag="Complaints · 投诉举报", zh="提出意见、申诉或报告侵扰", en="Raise a suggestion, an appeal or harassment",
         codes=("unknown_person", "own_matter", "relative_of_harassment", "unknown_recording"),
@@ -87,14 +87,14 @@ VERBS = (
     ),
     Verb(
         name="matters/link", entry=LinkFootage, receipt=MatterReceipt, record=matters.link, may=FIELD,
-        concerned=matters.which, told_to="concerned",
+        concerned=matters.concerned, told_to="concerned",
         tag="Complaints · 投诉举报", zh="补充视音频", en="Link footage to a matter",
         codes=("unknown_matter", "unknown_recording"),
         example=example(matter=OTHER, recordings=[OTHER]),
     ),
     Verb(
         name="matters/answer", entry=AnswerMatter, receipt=MatterReceipt, record=matters.answer, may=DECIDERS,
-        concerned=matters.which, field=False, told_to="concerned",
+        concerned=matters.concerned, field=False, told_to="concerned",
         tag="Complaints · 投诉举报", zh="答复", en="Answer a matter",
         codes=("unknown_matter", "own_matter", "matter_answered"),
         example=example(matter=OTHER, words="已依法处理侵扰人"),

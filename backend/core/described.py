@@ -4,25 +4,41 @@ A field whose meaning is the same in several features takes its type from here, 
 that only shares a name with another is described on its own struct.
 """
 
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 import msgspec
 
-from backend.core.wire import Moment
+from backend.core.wire import Moment, Name, Place
 
+ActivityId = Annotated[UUID, msgspec.Meta(description="id of the activity")]
 Badge = Annotated[str, msgspec.Meta(description="badge number")]
+BeganAt = Annotated[Moment, msgspec.Meta(description="start, in corrected time")]
+CaseNumber = Annotated[str, msgspec.Meta(description="number of the case")]
+CaseNumberGiven = Annotated[Name, msgspec.Meta(description="number of the case")]
+ContactMethod = Annotated[
+    Literal["in_person", "telephone", "letter", "message"],
+    msgspec.Meta(description="in_person 当面, telephone 电话, letter 书面, message 短信"),
+]
+DevicePlace = Annotated[Place | None, msgspec.Meta(description="where the device was; null: not known")]
+DutyType = Annotated[
+    Literal["patrol", "post", "window", "watch", "standby", "event"],
+    msgspec.Meta(description="patrol 巡逻, post 值守, window 窗口, watch 值班, standby 备勤, event 活动安保"),
+]
+EndedAt = Annotated[Moment | None, msgspec.Meta(description="end, in corrected time; null: not ended")]
+InForce = Annotated[bool, msgspec.Meta(description="false: contested, counts for nothing until a person rules on it")]
 NextPage = Annotated[str | None, msgspec.Meta(description="cursor of the next page; null on the last one")]
 OrganCode = Annotated[str, msgspec.Meta(description="code of the organ, twelve digits")]
 OrganName = Annotated[str, msgspec.Meta(description="name of the organ")]
+PersonId = Annotated[UUID, msgspec.Meta(description="id of the person")]
 PersonName = Annotated[str, msgspec.Meta(description="the person's name")]
 Radius = Annotated[int, msgspec.Meta(ge=1, le=20_000, description="radius around the place, in metres")]
-SentAt = Annotated[Moment, msgspec.Meta(description="the device's clock when this attempt was sent")]
-PersonId = Annotated[UUID, msgspec.Meta(description="id of the person")]
 RecordingId = Annotated[UUID, msgspec.Meta(description="id of the recording")]
+SeenVersion = Annotated[
+    int, msgspec.Meta(ge=1, le=2**31 - 1, description="the `version` that was seen; another one is 409 `stale`")
+]
+SentAt = Annotated[Moment, msgspec.Meta(description="the device's clock when this attempt was sent")]
+ShiftId = Annotated[UUID, msgspec.Meta(description="id of the shift")]
 UploadId = Annotated[UUID, msgspec.Meta(description="id of the upload")]
 Version = Annotated[int, msgspec.Meta(description="rises with each change; a decision names the version it saw")]
 WearerId = Annotated[UUID, msgspec.Meta(description="id of the person who wore the camera")]
-BeganAt = Annotated[Moment, msgspec.Meta(description="start, in corrected time")]
-EndedAt = Annotated[Moment | None, msgspec.Meta(description="end, in corrected time; null: not ended")]
-InForce = Annotated[bool, msgspec.Meta(description="false: contested, counts for nothing until a person rules on it")]

@@ -1,1 +1,1 @@
-"""Hours worked, and time off for them."""
+"""Hours: what is worked in a month, and time off in lieu for it (R.25)."""

@@ -1,20 +1,22 @@
-"""Hours of a month, read: one's own, or by person of the organs that one oversees."""
+"""Read the hours of a month: one's own, or by person of the organs that one oversees."""
 
 import base64
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
 
-from backend.core.database import fetch, first
+from backend.core.database import fetch, first, value
+from backend.core.described import Badge, NextPage, OrganCode, PersonId, PersonName
 from backend.core.paging import invalid_parameter
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor
 from backend.core.visibility import viewer, visible_to
-from backend.hours.rules import DayKind
-from backend.hours.service import Month, first_of, minutes, months
+from backend.hours.rules import DayKind, DayWorked
+from backend.hours.service import MonthWorked, first_of, minutes, months
 from backend.law.catalogue import law
+from backend.people.tables import Organ
 
 PERSON = visible_to(own=["p.id"], organ="p.organ").condition
 ONE = f"SELECT p.id, p.badge, p.name, p.organ FROM person p WHERE p.id = $3 AND {PERSON}"  # noqa: S608 - constants
@@ -28,53 +30,71 @@ UNDER = "SELECT count(*) > 0 FROM organ WHERE code = $1 AND code IN (SELECT orga
 SUMS = ("worked", "watch", "standby", "beyond_day", "beyond_week", "rest_day", "holiday")
 
 
-class DayHours(msgspec.Struct, frozen=True, kw_only=True):
-    """One day, in minutes. What is beyond the norm is part of `worked_min`."""
+Worked = Annotated[int, msgspec.Meta(description="on patrol, post, window or event, in minutes")]
+Watch = Annotated[int, msgspec.Meta(description="on watch 值班, in minutes")]
+Standby = Annotated[int, msgspec.Meta(description="on standby 备勤, in minutes")]
+BeyondDay = Annotated[
+    int, msgspec.Meta(description="of `worked_min`: beyond the daily norm, on working days, in minutes")
+]
+BeyondWeek = Annotated[
+    int, msgspec.Meta(description="of `worked_min`: beyond the weekly norm but not the daily one, in minutes")
+]
+RestDay = Annotated[int, msgspec.Meta(description="of `worked_min`: on rest days, in minutes")]
+Holiday = Annotated[int, msgspec.Meta(description="of `worked_min`: on statutory holidays, in minutes")]
 
-    day: date
-    kind: DayKind
-    worked_min: int
-    watch_min: int
-    standby_min: int
-    beyond_day_min: int
-    beyond_week_min: int
-    rest_day_min: int
-    holiday_min: int
+
+class DayHours(msgspec.Struct, frozen=True, kw_only=True):
+    """The hours of one day, in minutes."""
+
+    day: Annotated[date, msgspec.Meta(description="day by the calendar of China")]
+    kind: Annotated[DayKind, msgspec.Meta(description="work 工作日, rest 休息日, holiday 法定节假日")]
+    worked_min: Worked
+    watch_min: Watch
+    standby_min: Standby
+    beyond_day_min: BeyondDay
+    beyond_week_min: BeyondWeek
+    rest_day_min: RestDay
+    holiday_min: Holiday
 
 
 class PersonHours(msgspec.Struct, frozen=True, kw_only=True):
-    """One person's month, in minutes. `owed_min`: time off for rest days, less what was taken."""
+    """The hours of one person in a month, in minutes."""
 
-    person: UUID
-    badge: str
-    name: str
-    organ: str
-    worked_min: int
-    watch_min: int
-    standby_min: int
-    beyond_day_min: int
-    beyond_week_min: int
-    rest_day_min: int
-    holiday_min: int
-    overtime_min: int
-    limit_min: int
-    taken_min: int
-    owed_min: int
-    unfinished: bool
-    contested_shifts: int
-    days: list[DayHours]
+    person: PersonId
+    badge: Badge
+    name: PersonName
+    organ: OrganCode
+    worked_min: Worked
+    watch_min: Watch
+    standby_min: Standby
+    beyond_day_min: BeyondDay
+    beyond_week_min: BeyondWeek
+    rest_day_min: RestDay
+    holiday_min: Holiday
+    overtime_min: Annotated[int, msgspec.Meta(description="overtime that counts towards the month's limit, in minutes")]
+    limit_min: Annotated[int, msgspec.Meta(description="limit of overtime in a month, in minutes")]
+    taken_min: Annotated[int, msgspec.Meta(description="time off taken for this month's rest days, in minutes")]
+    owed_min: Annotated[
+        int,
+        msgspec.Meta(description="time off still owed for this month, in minutes; below 0 after a correction"),
+    ]
+    unfinished: Annotated[bool, msgspec.Meta(description="a shift of the month is not ended yet")]
+    contested_shifts: Annotated[
+        int, msgspec.Meta(description="number of contested shifts of the month; they do not count until resolved")
+    ]
+    days: Annotated[list[DayHours], msgspec.Meta(description="day by day; empty: a page of persons was asked for")]
 
 
 class Hours(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of persons, by badge; their days only where one person was asked for."""
+    """A page of persons with their hours of a month."""
 
-    month: str
-    items: list[PersonHours]
-    next: str | None
+    month: Annotated[str, msgspec.Meta(description="year and month, such as 2026-03")]
+    items: Annotated[list[PersonHours], msgspec.Meta(description="persons, in order of badge number")]
+    next: NextPage
 
 
 async def of_person(actor: Actor, month: str, person: UUID) -> Hours:
-    """Raises Refusal `unknown_person`, `calendar_unknown`."""
+    """The hours of one person, day by day. Raises Refusal `unknown_person`, `calendar_unknown`."""
     row = await first(ONE, *viewer(actor), person)
     if row is None:
         raise Refusal("unknown_person")
@@ -82,8 +102,10 @@ async def of_person(actor: Actor, month: str, person: UUID) -> Hours:
 
 
 async def of_organ(actor: Actor, month: str, organ: str | None, cursor: str | None, limit: int) -> Hours:
-    """Auxiliaries of an organ and all below it, or of all that one oversees. Raises Refusal `unknown_organ`,
-    `calendar_unknown`, `invalid`."""
+    """A page of auxiliaries of an organ and all below it; None: of all organs that one oversees.
+
+    Raises Refusal `unknown_organ`, `calendar_unknown`, `invalid`.
+    """
     organs = viewer(actor)[1]
     if organ is not None:
         if not await _is_under(organ, organs):
@@ -95,8 +117,11 @@ async def of_organ(actor: Actor, month: str, organ: str | None, cursor: str | No
 
 
 async def report(month: str, organ: str | None) -> list[PersonHours]:
-    """For whoever runs the server. Raises Refusal `unknown_organ`, `calendar_unknown`."""
-    tops = [row["code"] for row in await fetch("SELECT code FROM organ WHERE parent IS NULL")]
+    """The hours of everybody in an organ and all below it, for the operator of the server; None: in all organs.
+
+    Raises Refusal `unknown_organ`, `calendar_unknown`.
+    """
+    tops = await Organ.select(Organ.code).where(Organ.parent.is_null()).output(as_list=True)
     if organ is not None and not await _is_under(organ, tops):
         raise Refusal("unknown_organ")
     rows = await fetch(OF_ORGANS, tops if organ is None else [organ], None, None)
@@ -104,26 +129,25 @@ async def report(month: str, organ: str | None) -> list[PersonHours]:
 
 
 async def _is_under(organ: str, organs: list[str]) -> bool:
-    row = await first(UNDER, organ, organs)
-    return row is not None and bool(row[0])
+    return bool(await value(UNDER, organ, organs))
 
 
 async def _hours(rows: Any, month: str, *, days: bool = False) -> list[PersonHours]:
-    told = await months([row["id"] for row in rows], first_of(month), datetime.now(UTC))
-    return [_person(row, told[row["id"]], days=days) for row in rows]
+    worked = await months([row["id"] for row in rows], first_of(month), datetime.now(UTC))
+    return [_person(row, worked[row["id"]], days=days) for row in rows]
 
 
-def _person(row: Any, told: Month, *, days: bool) -> PersonHours:
+def _person(row: Any, worked: MonthWorked, *, days: bool) -> PersonHours:
     return PersonHours(
         person=row["id"], badge=row["badge"], name=row["name"], organ=row["organ"],
-        **{f"{name}_min": minutes(told.total(name)) for name in SUMS},
-        overtime_min=minutes(told.overtime), limit_min=minutes(law().span("overtime_month")),
-        taken_min=minutes(told.taken), owed_min=minutes(told.owed), unfinished=told.unfinished,
-        contested_shifts=told.contested, days=[_day(day) for day in told.days if days],
+        **{f"{name}_min": minutes(worked.total(name)) for name in SUMS},
+        overtime_min=minutes(worked.overtime), limit_min=minutes(law().span("overtime_month")),
+        taken_min=minutes(worked.taken), owed_min=minutes(worked.owed), unfinished=worked.unfinished,
+        contested_shifts=worked.contested, days=[_day(day) for day in worked.days if days],
     )  # fmt: skip
 
 
-def _day(day: Any) -> DayHours:
+def _day(day: DayWorked) -> DayHours:
     spans: dict[str, timedelta] = {f"{name}_min": getattr(day, name) for name in SUMS}
     return DayHours(day=day.day, kind=day.kind, **{name: minutes(span) for name, span in spans.items()})
 

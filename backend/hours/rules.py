@@ -1,7 +1,7 @@
-"""Hours worked by day, and what of them is beyond the norm. Pure.
+"""Compute the hours worked on each day, and how much of them is beyond the norm. Pure.
 
-Source: R.25; 劳动法 36, 41, 44: beyond eight hours a day or forty a week on working days, work on rest days (time off
-instead), work on statutory holidays; watch and standby are counted by themselves (DOMAIN §5).
+Source: R.25; 劳动法 36, 41, 44: overtime is work beyond eight hours a day or forty a week on working days, work on rest
+days (with time off instead), and work on statutory holidays. Watch and standby are counted separately (DOMAIN §5).
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -16,8 +16,8 @@ A_DAY = timedelta(days=1)
 WATCHES = frozenset({"watch", "standby"})
 
 
-class Span(NamedTuple):
-    """A shift in force: aware times; one that is not ended has its end as it counts."""
+class DutySpan(NamedTuple):
+    """A shift in force, as far as it counts. Times have an offset."""
 
     started_at: datetime
     ended_at: datetime
@@ -25,14 +25,17 @@ class Span(NamedTuple):
 
 
 class Norms(NamedTuple):
-    """How much is worked in a day and a week, ordinarily."""
+    """The normal working time of a day and of a week."""
 
     day: timedelta
     week: timedelta
 
 
-class Day(NamedTuple):
-    """One day. Of `worked`: beyond the day's norm, then beyond the week's, or all of it on a rest day or holiday."""
+class DayWorked(NamedTuple):
+    """The hours of one day.
+
+    The last four are parts of `worked`: beyond the daily norm, beyond the weekly norm, on a rest day, on a holiday.
+    """
 
     day: date
     kind: DayKind
@@ -45,56 +48,58 @@ class Day(NamedTuple):
     holiday: timedelta = NONE
 
 
-def days(spans: Iterable[Span], kind_of: Callable[[date], DayKind], norms: Norms, first: date, last: date) -> list[Day]:
-    """Every day from `first` to `last`. The spans must cover the whole weeks of both (`week_of`)."""
-    split = _split(spans)
-    told: list[Day] = []
+def days(
+    spans: Iterable[DutySpan], kind_of: Callable[[date], DayKind], norms: Norms, first: date, last: date
+) -> list[DayWorked]:
+    """The hours of every day from `first` to `last`. The spans must cover the whole weeks of both (`week_of`)."""
+    by_day = _by_day(spans)
+    worked: list[DayWorked] = []
     monday, until = week_of(first)[0], week_of(last)[1]
     while monday <= until:
-        told += _week(monday, split, kind_of, norms, first, last)
+        worked += _week(monday, by_day, kind_of, norms, first, last)
         monday += 7 * A_DAY
-    return told
+    return worked
 
 
 def week_of(day: date) -> tuple[date, date]:
-    """Monday and Sunday of its week."""
+    """Monday and Sunday of the week of a day."""
     monday = day - day.weekday() * A_DAY
     return monday, monday + 6 * A_DAY
 
 
-def begins(day: date) -> datetime:
-    """Midnight in China."""
+def start_of_day(day: date) -> datetime:
+    """The midnight in China with which a day begins."""
     return datetime.combine(day, time(), CHINA)
 
 
-def overtime(told: Sequence[Day], taken: timedelta) -> timedelta:
-    """What counts towards the month's limit: rest days only as far as no time off was taken for them."""
-    beyond = sum((day.beyond_day + day.beyond_week + day.holiday for day in told), NONE)
-    return beyond + max(NONE, sum((day.rest_day for day in told), NONE) - taken)
+def overtime(days: Sequence[DayWorked], taken: timedelta) -> timedelta:
+    """Overtime that counts towards the month's limit: work on rest days less the time off taken for it."""
+    beyond = sum((day.beyond_day + day.beyond_week + day.holiday for day in days), NONE)
+    return beyond + max(NONE, sum((day.rest_day for day in days), NONE) - taken)
 
 
-def _split(spans: Iterable[Span]) -> dict[tuple[date, str], timedelta]:
-    """How long each kind of duty was done on each day."""
-    told: dict[tuple[date, str], timedelta] = {}
+def _by_day(spans: Iterable[DutySpan]) -> dict[tuple[date, str], timedelta]:
+    """How long each kind of duty was done on each day: `worked`, `watch` or `standby`."""
+    totals: dict[tuple[date, str], timedelta] = {}
     for span in spans:
         start, end = span.started_at.astimezone(CHINA), span.ended_at.astimezone(CHINA)
         while start < end:
-            midnight = begins(start.date() + A_DAY)
+            midnight = start_of_day(start.date() + A_DAY)
             part = min(end, midnight)
             key = (start.date(), span.duty_type if span.duty_type in WATCHES else "worked")
-            told[key] = told.get(key, NONE) + (part - start)
+            totals[key] = totals.get(key, NONE) + (part - start)
             start = part
-    return told
+    return totals
 
 
 def _week(
-    monday: date, split: dict[tuple[date, str], timedelta], kind_of: Callable[[date], DayKind], norms: Norms,
+    monday: date, by_day: dict[tuple[date, str], timedelta], kind_of: Callable[[date], DayKind], norms: Norms,
     first: date, last: date,
-) -> Iterable[Day]:  # fmt: skip
-    """The days of one week within the range; the days outside it count towards the week's norm."""
+) -> Iterable[DayWorked]:  # fmt: skip
+    """The days of one week that lie in the range. Days outside it still count towards the weekly norm."""
     ordinary = NONE
     for day in (monday + number * A_DAY for number in range(7)):
-        worked = split.get((day, "worked"), NONE)
+        worked = by_day.get((day, "worked"), NONE)
         outside = not first <= day <= last
         if outside and not worked:
             continue
@@ -104,7 +109,7 @@ def _week(
         beyond_week = min(within, max(NONE, ordinary + within - norms.week))
         ordinary += within
         if not outside:
-            yield Day(
-                day, kind, worked, split.get((day, "watch"), NONE), split.get((day, "standby"), NONE), beyond_day,
+            yield DayWorked(
+                day, kind, worked, by_day.get((day, "watch"), NONE), by_day.get((day, "standby"), NONE), beyond_day,
                 beyond_week, worked if kind == "rest" else NONE, worked if kind == "holiday" else NONE,
             )  # fmt: skip

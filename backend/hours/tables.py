@@ -1,4 +1,4 @@
-"""Time off in lieu; the constraints stand in migrations/versions/fujing_0022_hours.sql."""
+"""Time off in lieu. The constraints are in migrations/versions/fujing_0022_hours.sql."""
 
 from piccolo.columns import UUID, Date, ForeignKey, Integer, OnDelete, Text, Timestamptz
 from piccolo.table import Table

@@ -1,1 +1,1 @@
-"""Hurt on duty: reported, recognised, and the costs advanced."""
+"""Injuries on duty: reported, recognised as work injuries, and their costs advanced (R.26)."""

@@ -1,24 +1,50 @@
-"""Injuries and their advances, read.
+"""Read injuries and their advances.
 
-Guarantees: medical details and what costs are for are told to the injured and to those who handle the case; who
-reported it reads what they told themselves. The sums of the ledger are the database's.
+Guarantees: only the injured and those who handle the case see medical details and what costs are for; a reporter sees
+their own report. The database keeps the sums of the ledger.
 """
 
 from datetime import date
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
 
 from backend.core.database import Record, fetch, first, value
+from backend.core.described import (
+    ActivityId,
+    Badge,
+    NextPage,
+    OrganCode,
+    OrganName,
+    PersonName,
+    Version,
+)
 from backend.core.paging import ListQuery, as_row, next_page, rows_of_page
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor
 from backend.core.visibility import HANDLING, reaches, viewer, visible_to
 from backend.core.wire import Moment, Place
-from backend.injuries.schemas import ItemState, Kind, Payer, Recognition, RecognitionStep, Severity, SurvivorCode
+from backend.injuries.schemas import (
+    ApplyBy,
+    CostKind,
+    DecideBy,
+    Fatal,
+    HandledIn,
+    InjuryId,
+    ItemId,
+    ItemState,
+    PaperDate,
+    Payer,
+    Recognition,
+    RecognitionStep,
+    Severity,
+    SurvivorCode,
+    ThenWhat,
+)
 from backend.injuries.service import VISIBLE
 from backend.law.catalogue import Language, law
+from backend.people.tables import Organ
 
 InjuryStatus = Literal["open", "to_apply", "overdue", "all"]
 STATUSES: dict[InjuryStatus, str] = {
@@ -64,196 +90,220 @@ ORDER BY i.organ, i.injured_at, i.id, x.kind, x.id
 
 
 class InjuryRow(msgspec.Struct, frozen=True, kw_only=True):
-    """An injury in a list: nothing medical."""
+    """An injury in a list. It has no medical details."""
 
-    id: UUID
-    person: UUID
-    badge: str
-    name: str
-    organ: str
-    handled_in: str
-    injured_at: Moment
-    reported_at: Moment
+    id: InjuryId
+    person: Annotated[UUID, msgspec.Meta(description="id of the injured person")]
+    badge: Badge
+    name: PersonName
+    organ: OrganCode
+    handled_in: HandledIn
+    injured_at: Annotated[Moment, msgspec.Meta(description="when the accident happened, in corrected time")]
+    reported_at: Annotated[Moment, msgspec.Meta(description="when the server received the first report")]
     recognition: Recognition
-    apply_by: Moment
-    decide_by: Moment | None
-    fatal: bool
-    version: int
+    apply_by: ApplyBy
+    decide_by: DecideBy
+    fatal: Fatal
+    version: Version
 
 
 class InjuryReportRow(msgspec.Struct, frozen=True, kw_only=True):
-    """What one person told of it."""
+    """One person's report of the injury."""
 
-    id: UUID
-    by_person: UUID
-    by_name: str
-    at: Moment
-    injured_at: Moment
-    place: Place | None
-    how: str
-    doing: str
-    activity: UUID | None
-    body_part: str
+    id: Annotated[UUID, msgspec.Meta(description="id of the report: that of its entry")]
+    by_person: Annotated[UUID, msgspec.Meta(description="id of the person who reported")]
+    by_name: Annotated[str, msgspec.Meta(description="name of the person who reported")]
+    at: Annotated[Moment, msgspec.Meta(description="when the report was made, in corrected time")]
+    injured_at: Annotated[Moment, msgspec.Meta(description="when the accident happened, according to this report")]
+    place: Annotated[Place | None, msgspec.Meta(description="where the accident happened; null: not known, or erased")]
+    how: Annotated[str, msgspec.Meta(description="how the accident happened")]
+    doing: Annotated[str, msgspec.Meta(description="what work the injured person was doing")]
+    activity: Annotated[
+        ActivityId | None,
+        msgspec.Meta(description="id of the activity that the injured person was doing; null: not recorded"),
+    ]
+    body_part: Annotated[str, msgspec.Meta(description="injured part of the body")]
     severity: Severity
-    hospital: str | None
-    witnesses: list[UUID]
-    outsiders: str | None
+    hospital: Annotated[str | None, msgspec.Meta(description="hospital; null: not known, or erased")]
+    witnesses: Annotated[list[UUID], msgspec.Meta(description="ids of colleagues who saw the accident")]
+    outsiders: Annotated[
+        str | None,
+        msgspec.Meta(description="other people who saw the accident, and how to reach them; null: none, or erased"),
+    ]
 
 
 class Paper(msgspec.Struct, frozen=True, kw_only=True):
     """A photo or paper of the case."""
 
-    id: UUID
-    title: str
-    media_type: str
-    state: str
-    by_person: UUID
-    at: Moment
+    id: Annotated[UUID, msgspec.Meta(description="id of the document")]
+    title: Annotated[str, msgspec.Meta(description="title of the document")]
+    media_type: Annotated[str, msgspec.Meta(description="media type of the document, such as image/jpeg")]
+    state: Annotated[str, msgspec.Meta(description="state of the document's upload")]
+    by_person: Annotated[UUID, msgspec.Meta(description="id of the person who attached the document")]
+    at: Annotated[Moment, msgspec.Meta(description="when the document was attached, in corrected time")]
 
 
 class RecognitionStepRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A step on the way to recognition, by the date of its paper."""
+    """A step on the way to recognition."""
 
     step: RecognitionStep
-    by_person: UUID
-    by_name: str
-    at: Moment
-    on_day: date
-    until_day: date | None
-    words: str
+    by_person: Annotated[UUID, msgspec.Meta(description="id of the person who recorded this step of recognition")]
+    by_name: Annotated[str, msgspec.Meta(description="name of the person who recorded this step of recognition")]
+    at: Annotated[Moment, msgspec.Meta(description="when this step of recognition was recorded, in corrected time")]
+    on_day: PaperDate
+    until_day: Annotated[
+        date | None, msgspec.Meta(description="last day of the extended term to apply; null: the step is no extension")
+    ]
+    words: Annotated[str, msgspec.Meta(description="what was decided or requested; each missing paper")]
 
 
 class SurvivorRow(msgspec.Struct, frozen=True, kw_only=True):
-    """What survivors are owed; `done_at` is null until somebody saw to it."""
+    """Something owed to survivors, and whether it is done."""
 
     item: SurvivorCode
-    message: str
-    done_by: UUID | None
-    done_at: Moment | None
-    words: str | None
+    message: Annotated[str, msgspec.Meta(description="what is owed, in the reader's language")]
+    done_by: Annotated[UUID | None, msgspec.Meta(description="id of the person who did it; null: not done yet")]
+    done_at: Annotated[Moment | None, msgspec.Meta(description="when it was done; null: not done yet")]
+    words: Annotated[str | None, msgspec.Meta(description="what was done for the survivors; null: not done yet")]
 
 
 class InjuryDetail(msgspec.Struct, frozen=True, kw_only=True):
-    """One injury. Its advance has the same id."""
+    """One injury. The lists hold only what the reader may see."""
 
-    injury: InjuryRow
-    reports: list[InjuryReportRow]
-    papers: list[Paper]
-    steps: list[RecognitionStepRow]
-    survivors: list[SurvivorRow]
+    injury: Annotated[InjuryRow, msgspec.Meta(description="the injury as it stands now")]
+    reports: Annotated[list[InjuryReportRow], msgspec.Meta(description="reports of the injury that the reader may see")]
+    papers: Annotated[list[Paper], msgspec.Meta(description="photos and papers that the reader may see")]
+    steps: Annotated[
+        list[RecognitionStepRow],
+        msgspec.Meta(description="steps of recognition, in order; empty: the reader does not handle the case"),
+    ]
+    survivors: Annotated[
+        list[SurvivorRow],
+        msgspec.Meta(description="what survivors are owed; empty: no death, or the reader does not handle the case"),
+    ]
 
 
 class Injuries(msgspec.Struct, frozen=True, kw_only=True):
     """A page of injuries."""
 
-    items: list[InjuryRow]
-    next: str | None
+    items: Annotated[list[InjuryRow], msgspec.Meta(description="injuries, newest first")]
+    next: NextPage
 
 
 class Payment(msgspec.Struct, frozen=True, kw_only=True):
-    """Money that went out."""
+    """A payment of a cost."""
 
-    id: UUID
-    fen: int
-    receipt: UUID
-    by_person: UUID
-    at: Moment
-    words: str
+    id: Annotated[UUID, msgspec.Meta(description="id of the payment: that of its entry")]
+    fen: Annotated[int, msgspec.Meta(description="paid amount, in fen")]
+    receipt: Annotated[UUID, msgspec.Meta(description="id of the document that is the receipt")]
+    by_person: Annotated[UUID, msgspec.Meta(description="id of the treasurer who paid")]
+    at: Annotated[Moment, msgspec.Meta(description="when it was paid, in corrected time")]
+    words: Annotated[str, msgspec.Meta(description="a note on the payment")]
 
 
 class Settlement(msgspec.Struct, frozen=True, kw_only=True):
-    """Who bore it, or that it came back."""
+    """Who bears a paid cost, or that it was recovered."""
 
-    id: UUID
-    fen: int
+    id: Annotated[UUID, msgspec.Meta(description="id of the settlement: that of its entry")]
+    fen: Annotated[int, msgspec.Meta(description="settled amount, in fen")]
     payer: Payer
-    by_person: UUID
-    at: Moment
-    words: str
+    by_person: Annotated[UUID, msgspec.Meta(description="id of the treasurer who recorded the settlement")]
+    at: Annotated[Moment, msgspec.Meta(description="when the settlement was recorded, in corrected time")]
+    words: Annotated[str, msgspec.Meta(description="a note on the settlement")]
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True):
-    """One cost, in fen, with everything booked on it. `unpaid_fen`: approved and not paid; `outstanding_fen`: paid
-    and not settled."""
+    """One cost with everything booked on it. Amounts are in fen."""
 
-    id: UUID
-    kind: Kind
+    id: ItemId
+    kind: CostKind
     state: ItemState
-    requested_by: UUID | None
-    requested_at: Moment | None
-    requested_fen: int | None
-    words: str | None
-    decided_by: UUID | None
-    decided_at: Moment | None
-    approved_fen: int | None
-    decision: str | None
-    paid_fen: int
-    settled_fen: int
-    unpaid_fen: int
-    outstanding_fen: int
-    then_what: str | None
-    then_why: str | None
-    version: int
-    payments: list[Payment]
-    settlements: list[Settlement]
+    requested_by: Annotated[
+        UUID | None, msgspec.Meta(description="id of the person who requested it; null: nobody yet")
+    ]
+    requested_at: Annotated[Moment | None, msgspec.Meta(description="when it was requested; null: not yet")]
+    requested_fen: Annotated[int | None, msgspec.Meta(description="requested amount, in fen; null: not requested")]
+    words: Annotated[str | None, msgspec.Meta(description="what the cost is for; null: not requested")]
+    decided_by: Annotated[
+        UUID | None, msgspec.Meta(description="id of the commander who approved or refused it; null: nobody yet")
+    ]
+    decided_at: Annotated[Moment | None, msgspec.Meta(description="when it was approved or refused; null: not yet")]
+    approved_fen: Annotated[
+        int | None, msgspec.Meta(description="approved amount, in fen; 0: refused; null: not decided")
+    ]
+    decision: Annotated[str | None, msgspec.Meta(description="why it was approved or refused; null: not decided")]
+    paid_fen: Annotated[int, msgspec.Meta(description="paid amount, in fen")]
+    settled_fen: Annotated[int, msgspec.Meta(description="amount that somebody bore or that was recovered, in fen")]
+    unpaid_fen: Annotated[int, msgspec.Meta(description="approved and not paid yet, in fen")]
+    outstanding_fen: Annotated[int, msgspec.Meta(description="paid and not settled yet, in fen")]
+    then_what: Annotated[
+        ThenWhat | None,
+        msgspec.Meta(description="what happens to the cost as the injury was not recognised; null: not decided"),
+    ]
+    then_why: Annotated[str | None, msgspec.Meta(description="why the cost is treated so; null: not decided")]
+    version: Version
+    payments: Annotated[list[Payment], msgspec.Meta(description="payments, in order of time")]
+    settlements: Annotated[list[Settlement], msgspec.Meta(description="settlements, in order of time")]
 
 
 class Sums(msgspec.Struct, frozen=True, kw_only=True):
-    """Of all items, in fen: `paid_fen` is what all who bore it and what is outstanding add up to."""
+    """Sums of all items, in fen. `paid_fen` is the sum of the amounts borne, recovered and outstanding."""
 
-    requested_fen: int
-    approved_fen: int
-    paid_fen: int
-    fund_fen: int
-    employer_fen: int
-    accident_insurer_fen: int
-    third_party_fen: int
-    recovered_fen: int
-    outstanding_fen: int
+    requested_fen: Annotated[int, msgspec.Meta(description="requested in all, in fen")]
+    approved_fen: Annotated[int, msgspec.Meta(description="approved in all, in fen")]
+    paid_fen: Annotated[int, msgspec.Meta(description="paid in all, in fen")]
+    fund_fen: Annotated[int, msgspec.Meta(description="borne by the work-injury insurance fund 工伤保险基金, in fen")]
+    employer_fen: Annotated[int, msgspec.Meta(description="borne by the employer 单位, in fen")]
+    accident_insurer_fen: Annotated[int, msgspec.Meta(description="borne by the accident insurer 意外险, in fen")]
+    third_party_fen: Annotated[int, msgspec.Meta(description="borne by a third party 第三人, in fen")]
+    recovered_fen: Annotated[int, msgspec.Meta(description="recovered 追回, in fen")]
+    outstanding_fen: Annotated[int, msgspec.Meta(description="paid and not settled yet in all, in fen")]
 
 
 class Advance(msgspec.Struct, frozen=True, kw_only=True):
-    """The costs of one injury as a ledger."""
+    """The costs of one injury, as a ledger."""
 
-    injury: InjuryRow
-    items: list[Item]
-    sums: Sums
+    injury: Annotated[InjuryRow, msgspec.Meta(description="the injury as it stands now")]
+    items: Annotated[list[Item], msgspec.Meta(description="every cost of the injury")]
+    sums: Annotated[Sums, msgspec.Meta(description="sums of all items")]
 
 
 class Outstanding(msgspec.Struct, frozen=True, kw_only=True):
-    """One cost in the report, in fen."""
+    """One requested cost in the report on advances. Amounts are in fen."""
 
-    organ: str
-    organ_name: str
-    badge: str
-    name: str
-    injury: UUID
-    kind: Kind
+    organ: OrganCode
+    organ_name: OrganName
+    badge: Badge
+    name: PersonName
+    injury: InjuryId
+    kind: CostKind
     state: ItemState
     recognition: Recognition
-    requested_fen: int
-    approved_fen: int | None
-    paid_fen: int
-    settled_fen: int
-    outstanding_fen: int
-    first_paid_at: Moment | None
+    requested_fen: Annotated[int, msgspec.Meta(description="requested amount, in fen")]
+    approved_fen: Annotated[
+        int | None, msgspec.Meta(description="approved amount, in fen; 0: refused; null: not decided")
+    ]
+    paid_fen: Annotated[int, msgspec.Meta(description="paid amount, in fen")]
+    settled_fen: Annotated[int, msgspec.Meta(description="amount that somebody bore or that was recovered, in fen")]
+    outstanding_fen: Annotated[int, msgspec.Meta(description="paid and not settled yet, in fen")]
+    first_paid_at: Annotated[Moment | None, msgspec.Meta(description="when it was first paid; null: not paid")]
 
 
 async def injuries(actor: Actor, status: InjuryStatus, cursor: str | None, limit: int) -> Injuries:
-    """One's own, those one reported, and those of the organs for which one decides or pays, newest first."""
+    """A page of one's own injuries, those one reported, and those of the organs for which one decides or pays."""
     listed = ListQuery(INJURIES, "injury i", VISIBLE, STATUSES[status], by="reported_at")
     rows = await rows_of_page(listed, actor, cursor, limit, roles=HANDLING)
     return Injuries(items=[as_row(InjuryRow, row) for row in rows[:limit]], next=next_page(rows, limit, "reported_at"))
 
 
-async def injury(actor: Actor, asked: UUID, language: Language) -> InjuryDetail:
-    """Raises Refusal `unknown_injury`."""
-    row = await _seen(actor, asked)
+async def injury(actor: Actor, wanted: UUID, language: Language) -> InjuryDetail:
+    """One injury, as far as the actor may see it. Raises Refusal `unknown_injury`."""
+    row = await _visible_row(actor, wanted)
     handles = await _handles(actor, row)
-    reports = [_report(each) for each in await fetch(REPORTS, asked) if handles or each["by_person"] == actor.person]
-    papers = [as_row(Paper, each) for each in await fetch(PAPERS, asked)]
-    steps = [as_row(RecognitionStepRow, each) for each in await fetch(STEPS, asked)] if handles else []
-    survivors = [_survivor(each, language) for each in await fetch(SURVIVORS, asked)] if handles else []
+    reports = [_report(row) for row in await fetch(REPORTS, wanted) if handles or row["by_person"] == actor.person]
+    papers = [as_row(Paper, paper) for paper in await fetch(PAPERS, wanted)]
+    steps = [as_row(RecognitionStepRow, step) for step in await fetch(STEPS, wanted)] if handles else []
+    survivors = [_survivor(item, language) for item in await fetch(SURVIVORS, wanted)] if handles else []
     return InjuryDetail(
         injury=as_row(InjuryRow, row),
         reports=reports,
@@ -263,72 +313,73 @@ async def injury(actor: Actor, asked: UUID, language: Language) -> InjuryDetail:
     )
 
 
-async def advance(actor: Actor, asked: UUID) -> Advance:
-    """The ledger, for the injured and those who handle it. Raises Refusal `unknown_injury`."""
-    row = await first(f"{INJURIES} WHERE i.id = $3 AND {HANDLED.condition}", *viewer(actor, HANDLING), asked)
+async def advance(actor: Actor, wanted: UUID) -> Advance:
+    """The ledger of an injury, for the injured and those who handle the case. Raises Refusal `unknown_injury`."""
+    row = await first(f"{INJURIES} WHERE i.id = $3 AND {HANDLED.condition}", *viewer(actor, HANDLING), wanted)
     if row is None:
         raise Refusal("unknown_injury")
     return await _advance(row)
 
 
-async def promised(actor: Actor, asked: UUID) -> tuple[Advance, str, str | None]:
-    """What the undertaking for the hospital says: the ledger, the organ's name, the hospital told last.
+async def undertaking(actor: Actor, wanted: UUID) -> tuple[Advance, str, str | None]:
+    """What the undertaking for the hospital says: the ledger, the organ's name, the hospital named last.
 
-    For whoever reported it too, who stand at the counter, with the hospital that they told themselves. Raises Refusal
-    `unknown_injury`.
+    A reporter at the hospital's counter gets it too, with the hospital that they named themselves.
+    Raises Refusal `unknown_injury`.
     """
-    row = await _seen(actor, asked)
+    row = await _visible_row(actor, wanted)
     organ = await value("SELECT name FROM organ WHERE code = $1", row["handled_in"])
-    teller = None if await _handles(actor, row) else actor.person
-    return await _advance(row), organ, await value(HOSPITAL, asked, teller)
+    reporter = None if await _handles(actor, row) else actor.person
+    return await _advance(row), organ, await value(HOSPITAL, wanted, reporter)
 
 
 async def outstanding(organ: str | None = None) -> list[Outstanding]:
-    """Every cost that was asked for, in an organ and all below it. Raises Refusal `unknown_organ`."""
-    if organ is not None and not await value("SELECT count(*) FROM organ WHERE code = $1", organ):
+    """Every requested cost, in an organ and all below it; None: in all organs. Raises Refusal `unknown_organ`."""
+    if organ is not None and not await Organ.exists().where(Organ.code == organ):
         raise Refusal("unknown_organ")
     return [as_row(Outstanding, row) for row in await fetch(OUTSTANDING, organ)]
 
 
-async def _seen(actor: Actor, asked: UUID) -> Record:
-    row = await first(f"{INJURIES} WHERE i.id = $3 AND {VISIBLE.condition}", *viewer(actor, HANDLING), asked)
+async def _visible_row(actor: Actor, wanted: UUID) -> Record:
+    row = await first(f"{INJURIES} WHERE i.id = $3 AND {VISIBLE.condition}", *viewer(actor, HANDLING), wanted)
     if row is None:
         raise Refusal("unknown_injury")
     return row
 
 
 async def _handles(actor: Actor, row: Record) -> bool:
+    """Whether the actor is the injured person, or decides or pays for the organ."""
     return actor.person == row["person"] or await reaches(actor, row["organ"], HANDLING)
 
 
 async def _advance(row: Record) -> Advance:
     paid, settled = await fetch(PAYMENTS, row["id"]), await fetch(SETTLEMENTS, row["id"])
-    items = [_item(each, paid, settled) for each in await fetch(ITEMS, row["id"])]
+    items = [_item(item, paid, settled) for item in await fetch(ITEMS, row["id"])]
     return Advance(injury=as_row(InjuryRow, row), items=items, sums=_sums(items))
 
 
-def _item(row: Any, paid: Any, settled: Any) -> Item:
-    kept = ("unpaid_fen", "outstanding_fen", "payments", "settlements")
+def _item(row: Any, payments: Any, settlements: Any) -> Item:
+    derived = ("unpaid_fen", "outstanding_fen", "payments", "settlements")
     return Item(
-        **{field: row[field] for field in Item.__struct_fields__ if field not in kept},
+        **{field: row[field] for field in Item.__struct_fields__ if field not in derived},
         unpaid_fen=(row["approved_fen"] or 0) - row["paid_fen"],
         outstanding_fen=row["paid_fen"] - row["settled_fen"],
-        payments=[as_row(Payment, each) for each in paid if each["item"] == row["id"]],
-        settlements=[as_row(Settlement, each) for each in settled if each["item"] == row["id"]],
+        payments=[as_row(Payment, payment) for payment in payments if payment["item"] == row["id"]],
+        settlements=[as_row(Settlement, settlement) for settlement in settlements if settlement["item"] == row["id"]],
     )
 
 
 def _sums(items: list[Item]) -> Sums:
-    by = {f"{payer}_fen": 0 for payer in ("fund", "employer", "accident_insurer", "third_party", "recovered")}
+    by_payer = {f"{payer}_fen": 0 for payer in ("fund", "employer", "accident_insurer", "third_party", "recovered")}
     for item in items:
-        for each in item.settlements:
-            by[f"{each.payer}_fen"] += each.fen
+        for settlement in item.settlements:
+            by_payer[f"{settlement.payer}_fen"] += settlement.fen
     return Sums(
         requested_fen=sum(item.requested_fen or 0 for item in items),
         approved_fen=sum(item.approved_fen or 0 for item in items),
         paid_fen=sum(item.paid_fen for item in items),
         outstanding_fen=sum(item.outstanding_fen for item in items),
-        **by,
+        **by_payer,
     )
 
 
@@ -340,5 +391,5 @@ def _report(row: Any) -> InjuryReportRow:
 
 
 def _survivor(row: Any, language: Language) -> SurvivorRow:
-    told = {field: row[field] for field in SurvivorRow.__struct_fields__ if field != "message"}
-    return SurvivorRow(**told, message=law().messages[row["item"]].sentence(language))
+    columns = {field: row[field] for field in SurvivorRow.__struct_fields__ if field != "message"}
+    return SurvivorRow(**columns, message=law().messages[row["item"]].sentence(language))

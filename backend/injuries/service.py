@@ -1,8 +1,8 @@
-"""What happens when somebody is hurt on duty: one transaction each.
+"""Record injuries on duty, their papers, the steps to recognition and the help for survivors: one transaction each.
 
-Guarantees: a report opens the advance with its items, places the holds, starts the clock of the application and names
-everybody who is to hear of it in the journal line that the feed tells, or does none of it; one accident is one case,
-however many report it, in whatever order. Source: R.26, 工伤保险条例; docs/adr/0024.
+Guarantees: a report does all of this or nothing: it opens the advance with its items, holds the footage, starts the
+term to apply for recognition, and makes everybody to be notified a subject of the journal line that the feed reads.
+One accident is one case, however many people report it and in any order. Source: R.26, 工伤保险条例; docs/adr/0024.
 """
 
 from collections.abc import Iterable, Sequence
@@ -24,6 +24,7 @@ from backend.evidence.retention import legal_holds
 from backend.evidence.retention.legal_holds import NewHold
 from backend.injuries import rules
 from backend.injuries.schemas import AttachPapers, CareForSurvivors, Cost, ReportInjury, StepRecognition
+from backend.injuries.tables import Injury, InjuryReport, InjuryStep
 
 CHINA = ZoneInfo("Asia/Shanghai")  # China has one legal time
 INSERT = """
@@ -31,14 +32,9 @@ INSERT INTO injury (id, person, organ, handled_in, injured_at, reported_at, fata
     version)
 VALUES ($1, $2, $3, deciding_organ($3), $4, $5, false, 'reported', $6, $7, 1)
 """
-SAME = """
+SAME_ACCIDENT = """
 SELECT id FROM injury WHERE person = $1 AND injured_at BETWEEN $2::timestamptz - $3::interval AND $2 + $3
 ORDER BY abs(extract(epoch FROM injured_at - $2)), id LIMIT 1
-"""
-TELL = """
-INSERT INTO injury_report (id, injury, by_person, at, injured_at, place, how, doing, activity, body_part, severity,
-    hospital, outsiders)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 """
 WITNESSES = "INSERT INTO injury_witness (report, person) SELECT $1, unnest($2::uuid[])"
 PAPERS = """
@@ -46,33 +42,32 @@ INSERT INTO injury_paper (injury, document, entry, by_person, at) SELECT $1, unn
 ON CONFLICT DO NOTHING
 """
 OWN_PAPERS = """
-SELECT u.id AS told, coalesce(u.same_as, u.id) AS id FROM upload u
+SELECT u.id AS given, coalesce(u.same_as, u.id) AS id FROM upload u
 WHERE u.id = ANY ($1) AND u.owner = $2 AND u.kind = 'document'
 """
-ITEM = """
+INSERT_ITEM = """
 INSERT INTO advance_item (id, injury, kind, requested_by, requested_at, requested_fen, words)
 VALUES ($1, $2, $3, $4, $5, $6, $7)
 """
-FILL = """
+FILL_OPEN_ITEM = """
 UPDATE advance_item SET requested_by = $3, requested_at = $4, requested_fen = $5, words = $6, version = version + 1
 WHERE id = (SELECT id FROM advance_item WHERE injury = $1 AND kind = $2 AND state = 'open' ORDER BY id LIMIT 1)
 RETURNING id
 """
 KINDS = ("medical", "transport", "nursing", "other")
-FATAL = "UPDATE injury SET fatal = true, version = version + 1 WHERE id = $1 AND NOT fatal"
-FOR_EVER = """
+MAKE_HOLDS_PERMANENT = """
 UPDATE hold SET permanent = true
 WHERE about = $1 AND released_at IS NULL AND (SELECT fatal FROM injury WHERE id = $1)
 """
-OWED = "INSERT INTO survivor_item (injury, item) SELECT $1, unnest($2::text[]) ON CONFLICT DO NOTHING"
-KEPT = "SELECT count(*) > 0 FROM hold WHERE about = $1 AND person = $2 AND during @> tstzrange($3, $4, '[]')"
+OPEN_SURVIVOR_ITEMS = "INSERT INTO survivor_item (injury, item) SELECT $1, unnest($2::text[]) ON CONFLICT DO NOTHING"
+IS_HELD = "SELECT count(*) > 0 FROM hold WHERE about = $1 AND person = $2 AND during @> tstzrange($3, $4, '[]')"
 VISIBLE = visible_to(own=["i.person"], organ="i.organ").also(
     "EXISTS (SELECT FROM injury_report x WHERE x.injury = i.id AND x.by_person = $1)",
     IndexPath("i.id", "SELECT DISTINCT x.injury AS value FROM injury_report x WHERE x.by_person = $1"),
 )
 ROW = f"SELECT i.* FROM injury i WHERE i.id = $3 AND {VISIBLE.condition}"  # noqa: S608 - constants, here and below
-# Who reported it, and who decides and pays for the organ, from its own up to the one that decides.
-CONCERNED = f"""
+# Reporters, and commanders and treasurers of the organs from the injured person's own up to the deciding one.
+TO_NOTIFY = f"""
 WITH RECURSIVE up AS (
     SELECT o.code, o.parent FROM organ o JOIN injury i ON o.code = i.organ WHERE i.id = $1
     UNION SELECT o.code, o.parent FROM organ o JOIN up u ON o.code = u.parent
@@ -82,60 +77,49 @@ SELECT by_person AS person FROM injury_report WHERE injury = $1
 UNION SELECT g.person FROM role_grant g JOIN up u ON g.organ = u.code, (SELECT {TODAY} AS is) AS day
 WHERE g.role IN ('commander', 'treasurer') AND g.valid_from <= day.is AND coalesce(g.valid_until >= day.is, true)
 """  # noqa: S608
-STEP = """
-INSERT INTO injury_step (id, injury, version, step, by_person, at, on_day, until_day, words)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-"""
-MOVE = """
-UPDATE injury SET version = $2, recognition = $3, apply_by = $4, decide_by = $5 WHERE id = $1
-"""
 UNDECIDED = """
 SELECT id FROM advance_item WHERE injury = $1 AND state IN ('approved', 'paid', 'settling') AND then_what IS NULL
 """
-DONE = """
+MARK_DONE = """
 UPDATE survivor_item SET done_by = $3, done_at = $4, words = $5 WHERE injury = $1 AND item = $2 AND done_at IS NULL
 RETURNING item
 """
 
 
 async def report(occasion: Occasion, entry: ReportInjury) -> Outcome:
-    """Raises Refusal `not_an_auxiliary`, `unknown_person`, `unknown_activity`, `unknown_document`, `time_ahead`,
-    `time_out_of_range`."""
+    """Report an injury. Raises Refusal `not_an_auxiliary`, `unknown_person`, `unknown_activity`, `unknown_document`,
+    `time_ahead`, `time_out_of_range`."""
     actor, person = occasion.actor, entry.person or occasion.actor.person
     organ = await organ_of_auxiliary(person)
     injured_at = occasion.corrected(entry.injured_at)
-    await _must_be_known(entry, person)
+    await _require_known(entry, person)
     papers = await own_papers(actor, entry.papers)
     near = occasion.law.span("same_accident")
-    injury = None if entry.separate else await value(SAME, person, injured_at, near)
+    injury = None if entry.separate else await value(SAME_ACCIDENT, person, injured_at, near)
     if injury is None:
         injury = entry.id
         await _open(occasion, entry, person, organ, injured_at)
-    await execute(
-        TELL, entry.id, injury, actor.person, occasion.at, injured_at, as_json(entry.place), entry.how, entry.doing,
-        entry.activity, entry.body_part, entry.severity, entry.hospital, entry.outsiders,
-    )  # fmt: skip
-    await execute(WITNESSES, entry.id, list(dict.fromkeys(entry.witnesses)))
-    await attached(occasion, injury, entry.id, papers)
+    await _insert_report(occasion, entry, injury, injured_at)
+    await attach_papers(occasion, injury, entry.id, papers)
     for cost in entry.costs:
-        await asked(occasion, injury, uuid4(), cost)
-    await _keep(occasion, injury, organ, injured_at, {person, actor.person, *entry.witnesses})
+        await request_item(occasion, injury, uuid4(), cost)
+    await _hold_footage(occasion, injury, organ, injured_at, {person, actor.person, *entry.witnesses})
     if entry.severity == "fatal":
-        await _died(injury)
-    await execute(FOR_EVER, injury)
+        await _record_death(injury)
+    await execute(MAKE_HOLDS_PERMANENT, injury)
     return await outcome(injury)
 
 
 async def attach(occasion: Occasion, entry: AttachPapers) -> Outcome:
-    """Raises Refusal `unknown_injury`, `unknown_document`."""
-    row = await known(occasion.actor, entry.injury)
-    await attached(occasion, row["id"], entry.id, await own_papers(occasion.actor, entry.papers))
+    """Attach papers to an injury. Raises Refusal `unknown_injury`, `unknown_document`."""
+    row = await visible_injury(occasion.actor, entry.injury)
+    await attach_papers(occasion, row["id"], entry.id, await own_papers(occasion.actor, entry.papers))
     return await outcome(row["id"])
 
 
-async def step(occasion: Occasion, entry: StepRecognition) -> Outcome:
-    """Raises Refusal `unknown_injury`, `stale`, `not_the_handler`, `own_matter`, `recognition_out_of_order`,
-    `not_an_extension`, `time_ahead`, `unknown_document`."""
+async def record_step(occasion: Occasion, entry: StepRecognition) -> Outcome:
+    """Record a step of recognition. Raises Refusal `unknown_injury`, `stale`, `not_the_handler`, `own_matter`,
+    `recognition_out_of_order`, `not_an_extension`, `time_ahead`, `unknown_document`."""
     row = await _handled(occasion.actor, entry.injury)
     if row["version"] != entry.version:
         raise Refusal("stale", extra={"current": standing(row)})
@@ -144,34 +128,29 @@ async def step(occasion: Occasion, entry: StepRecognition) -> Outcome:
         raise Refusal("recognition_out_of_order", extra={"current": standing(row)})
     if entry.on_day > occasion.timing.as_of.astimezone(CHINA).date():
         raise Refusal("time_ahead")
-    until = None if entry.until_day is None else ends(entry.until_day)
+    until = None if entry.until_day is None else end_of_day(entry.until_day)
     if (entry.step == "extend") != (until is not None) or (until is not None and until <= row["apply_by"]):
         raise Refusal("not_an_extension")
-    await attached(occasion, row["id"], entry.id, await own_papers(occasion.actor, entry.papers))
-    version = row["version"] + 1
-    decides = ends(entry.on_day) + occasion.law.span("recognition_decision") if state == "accepted" else None
-    await execute(
-        STEP, entry.id, row["id"], version, entry.step, occasion.actor.person, occasion.at, entry.on_day,
-        entry.until_day, entry.words,
-    )  # fmt: skip
-    await execute(MOVE, row["id"], version, state, until or row["apply_by"], decides)
-    await _note(row, entry, until)
+    await attach_papers(occasion, row["id"], entry.id, await own_papers(occasion.actor, entry.papers))
+    await _insert_step(occasion, entry, row, state, until)
+    await _refresh_findings(row, entry, until)
     return await outcome(row["id"])
 
 
-async def care(occasion: Occasion, entry: CareForSurvivors) -> Outcome:
-    """Raises Refusal `unknown_injury`, `not_the_handler`, `own_matter`, `not_fatal`, `survivor_item_done`."""
+async def care_for_survivors(occasion: Occasion, entry: CareForSurvivors) -> Outcome:
+    """Record that something owed to survivors was done. Raises Refusal `unknown_injury`, `not_the_handler`,
+    `own_matter`, `not_fatal`, `survivor_item_done`."""
     row = await _handled(occasion.actor, entry.injury)
     if not row["fatal"]:
         raise Refusal("not_fatal")
-    done = await first(DONE, row["id"], entry.item, occasion.actor.person, occasion.at, entry.words)
+    done = await first(MARK_DONE, row["id"], entry.item, occasion.actor.person, occasion.at, entry.words)
     if done is None:
         raise Refusal("survivor_item_done")
     return await outcome(row["id"])
 
 
-async def the_injured(actor: Actor, entry: Any) -> Iterable[UUID]:
-    """Whom an entry about an injury concerns: the actor, and who was hurt, who never changes."""
+async def concerned(actor: Actor, entry: Any) -> Iterable[UUID]:
+    """The persons whom an entry about an injury concerns: the actor and the injured person, who never changes."""
     if isinstance(entry, ReportInjury):
         person = entry.person
     else:
@@ -179,36 +158,39 @@ async def the_injured(actor: Actor, entry: Any) -> Iterable[UUID]:
     return [actor.person] if person is None else [actor.person, person]
 
 
-async def known(actor: Actor, injury: UUID) -> Record:
-    """Raises Refusal `unknown_injury`."""
+async def visible_injury(actor: Actor, injury: UUID) -> Record:
+    """The injury, if the actor may see it. Raises Refusal `unknown_injury`."""
     row = await first(ROW, *viewer(actor, HANDLING), injury)
     if row is None:
         raise Unknown("unknown_injury", injury)
     return row
 
 
-async def attached(occasion: Occasion, injury: UUID, entry: UUID, papers: Sequence[UUID]) -> None:
-    """Papers that belong to the case from now on."""
+async def attach_papers(occasion: Occasion, injury: UUID, entry: UUID, papers: Sequence[UUID]) -> None:
+    """Attach documents to the case."""
     await execute(PAPERS, injury, list(dict.fromkeys(papers)), entry, occasion.actor.person, occasion.at)
 
 
-async def asked(occasion: Occasion, injury: UUID, new: UUID, cost: Cost) -> UUID:
-    """A cost that is asked for; it takes the place of an item of its kind that stands open. Its item."""
-    asks = (occasion.actor.person, occasion.at, cost.fen, cost.words)
-    filled = await value(FILL, injury, cost.kind, *asks)
+async def request_item(occasion: Occasion, injury: UUID, new: UUID, cost: Cost) -> UUID:
+    """Request a cost: fill an open item of its kind, or insert an item with the id `new`. Returns the item's id."""
+    request = (occasion.actor.person, occasion.at, cost.fen, cost.words)
+    filled = await value(FILL_OPEN_ITEM, injury, cost.kind, *request)
     if filled is None:
-        await execute(ITEM, new, injury, cost.kind, *asks)
+        await execute(INSERT_ITEM, new, injury, cost.kind, *request)
     return filled or new
 
 
-async def concerned(injury: UUID) -> list[UUID]:
-    """Who hears of what happens to it, besides the injured."""
-    return [row["person"] for row in await fetch(CONCERNED, injury)]
+async def to_notify(injury: UUID) -> list[UUID]:
+    """The persons notified of each change of the case, besides the injured person."""
+    return [row["person"] for row in await fetch(TO_NOTIFY, injury)]
 
 
 async def own_papers(actor: Actor, papers: Sequence[UUID]) -> list[UUID]:
-    """One attaches one's own papers; known bytes go by the id they had first. Raises Refusal `unknown_document`."""
-    own = {row["told"]: row["id"] for row in await fetch(OWN_PAPERS, list(papers), actor.person)}
+    """The ids of the actor's own documents; of bytes that were uploaded before, the first id.
+
+    Raises Refusal `unknown_document`.
+    """
+    own = {row["given"]: row["id"] for row in await fetch(OWN_PAPERS, list(papers), actor.person)}
     for paper in papers:
         if paper not in own:
             raise Unknown("unknown_document", paper)
@@ -216,12 +198,14 @@ async def own_papers(actor: Actor, papers: Sequence[UUID]) -> list[UUID]:
 
 
 async def outcome(injury: UUID) -> Outcome:
+    """The outcome of an entry about an injury: how it stands now, and whom to notify."""
     row: Any = await first("SELECT * FROM injury WHERE id = $1", injury)
-    others = sorted({*await concerned(injury)} - {row["person"]})
+    others = sorted({*await to_notify(injury)} - {row["person"]})
     return Outcome(subject={"injury": standing(row)}, subjects=[injury, row["person"], *others], organ=row["organ"])
 
 
 def standing(row: Any) -> dict[str, Any]:
+    """An injury as receipts and the journal show it."""
     return {
         "id": str(row["id"]),
         "person": str(row["person"]),
@@ -234,14 +218,17 @@ def standing(row: Any) -> dict[str, Any]:
     }
 
 
-def ends(day: date) -> datetime:
-    """When a day is over."""
+def end_of_day(day: date) -> datetime:
+    """The moment at which a day ends in China, in UTC."""
     return datetime.combine(day + timedelta(days=1), time(), CHINA).astimezone(UTC)
 
 
 async def _handled(actor: Actor, injury: UUID) -> Record:
-    """The injury, if one decides or pays for the organ that handles it, and it is not one's own."""
-    row = await known(actor, injury)
+    """The injury, if the actor decides or pays for the organ that handles it, and is not the injured person.
+
+    Raises Refusal `unknown_injury`, `not_the_handler`, `own_matter`.
+    """
+    row = await visible_injury(actor, injury)
     if not await reaches(actor, row["handled_in"], HANDLING):
         raise Refusal("not_the_handler")
     if actor.person == row["person"]:
@@ -249,7 +236,7 @@ async def _handled(actor: Actor, injury: UUID) -> Record:
     return row
 
 
-async def _must_be_known(entry: ReportInjury, person: UUID) -> None:
+async def _require_known(entry: ReportInjury, person: UUID) -> None:
     """Raises Refusal `unknown_person`, `unknown_activity`."""
     witnesses = set(entry.witnesses)
     if await value("SELECT count(*) FROM person WHERE id = ANY ($1)", list(witnesses)) < len(witnesses):
@@ -260,41 +247,79 @@ async def _must_be_known(entry: ReportInjury, person: UUID) -> None:
 
 
 async def _open(occasion: Occasion, entry: ReportInjury, person: UUID, organ: str, injured_at: datetime) -> None:
-    """The case and the items of its advance."""
+    """Insert the case and the open items of its advance."""
     law = occasion.law
     apply_by = injured_at + law.span("recognition_application")
     window = injured_at + law.span("recognition_window")
     await execute(INSERT, entry.id, person, organ, injured_at, occasion.timing.received_at, apply_by, window)
     for kind in KINDS:
-        await execute(ITEM, uuid4(), entry.id, kind, None, None, None, None)
+        await execute(INSERT_ITEM, uuid4(), entry.id, kind, None, None, None, None)
 
 
-async def _keep(occasion: Occasion, injury: UUID, organ: str, at: datetime, persons: set[UUID]) -> None:
-    """Footage around it: of the injured and whoever they named as leading, of witnesses, of who reported it.
+async def _insert_report(occasion: Occasion, entry: ReportInjury, injury: UUID, injured_at: datetime) -> None:
+    await InjuryReport.insert(
+        InjuryReport(
+            id=entry.id, injury=injury, by_person=occasion.actor.person, at=occasion.at, injured_at=injured_at,
+            place=as_json(entry.place), how=entry.how, doing=entry.doing, activity=entry.activity,
+            body_part=entry.body_part, severity=entry.severity, hospital=entry.hospital, outsiders=entry.outsiders,
+        )
+    )  # fmt: skip
+    await execute(WITNESSES, entry.id, list(dict.fromkeys(entry.witnesses)))
 
-    Where several tell of it minutes apart, a hold that stands and reaches half as far is enough.
+
+async def _insert_step(
+    occasion: Occasion, entry: StepRecognition, row: Record, state: str, until: datetime | None
+) -> None:
+    """Insert a step of recognition and update the injury. `until`: new end of the term to apply."""
+    version = row["version"] + 1
+    decide_by = None
+    if state == "accepted":
+        decide_by = end_of_day(entry.on_day) + occasion.law.span("recognition_decision")
+    await InjuryStep.insert(
+        InjuryStep(
+            id=entry.id, injury=row["id"], version=version, step=entry.step, by_person=occasion.actor.person,
+            at=occasion.at, on_day=entry.on_day, until_day=entry.until_day, words=entry.words,
+        )
+    )  # fmt: skip
+    await Injury.update(
+        {
+            Injury.version: version,
+            Injury.recognition: state,
+            Injury.apply_by: until or row["apply_by"],
+            Injury.decide_by: decide_by,
+        }
+    ).where(Injury.id == row["id"])
+
+
+async def _hold_footage(occasion: Occasion, injury: UUID, organ: str, at: datetime, persons: set[UUID]) -> None:
+    """Hold the footage of these persons around the accident: the injured, witnesses, reporters. A hold covers the
+    leading officer's footage too.
+
+    Several reports may differ by minutes: an existing hold that covers half of the time around is enough.
     """
     around = occasion.law.span("injury_hold_around")
     since, until = at - around, at + around
     reason, by = occasion.law.messages["hold_of_injury"].zh, occasion.actor.person
     for person in sorted(persons):
-        if not await value(KEPT, injury, person, at - around / 2, at + around / 2):
-            what = NewHold(uuid4(), organ, reason, by, occasion.timing.as_of, "injury", injury, person)
-            await legal_holds.insert_hold(what._replace(started_at=since, ended_at=until))
+        if not await value(IS_HELD, injury, person, at - around / 2, at + around / 2):
+            hold = NewHold(uuid4(), organ, reason, by, occasion.timing.as_of, "injury", injury, person)
+            await legal_holds.insert_hold(hold._replace(started_at=since, ended_at=until))
 
 
-async def _died(injury: UUID) -> None:
-    """What survivors are owed is opened."""
-    await execute(FATAL, injury)
-    await execute(OWED, injury, list(rules.SURVIVORS))
+async def _record_death(injury: UUID) -> None:
+    """Mark the injury as fatal and open the items owed to survivors."""
+    await Injury.update({Injury.fatal: True, Injury.version: Injury.version + 1}).where(
+        Injury.id == injury, Injury.fatal.eq(False)
+    )
+    await execute(OPEN_SURVIVOR_ITEMS, injury, list(rules.SURVIVORS))
 
 
-async def _note(row: Record, entry: StepRecognition, until: datetime | None) -> None:
-    """What is found by this step, or no longer holds."""
-    in_time = entry.step == "apply" and ends(entry.on_day) - timedelta(days=1) <= row["apply_by"]
+async def _refresh_findings(row: Record, entry: StepRecognition, until: datetime | None) -> None:
+    """Add and withdraw the findings that follow from this step."""
+    in_time = entry.step == "apply" and end_of_day(entry.on_day) - timedelta(days=1) <= row["apply_by"]
     if in_time or until is not None:
         await findings.withdraw("recognition_not_applied", row["id"])
-    if entry.step in rules.ASKS:
+    if entry.step in rules.REFUSING_STEPS:
         for item in await fetch(UNDECIDED, row["id"]):
             await findings.flag(
                 Finding(kind="advance_undecided", subject=item["id"], organ=row["organ"], against_organ=True)

@@ -1,4 +1,4 @@
-"""Injuries and advances; the constraints stand in migrations/versions/fujing_0020_injuries.sql."""
+"""Injuries and advances. The constraints are in migrations/versions/fujing_0020_injuries.sql."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ class Injury(Table, db=DB):
 
 
 class InjuryReport(Table, db=DB):
-    """What one person told of it. Erased when its term is over."""
+    """One person's report of an injury. Its free text is erased when its term is over."""
 
     id = UUID(primary_key=True, default=None)
     injury = ForeignKey(Injury, null=False, on_delete=OnDelete.restrict, default=None)
@@ -49,14 +49,14 @@ class InjuryReport(Table, db=DB):
 
 
 class InjuryWitness(Table, db=DB):
-    """A colleague who saw it."""
+    """A colleague who saw the accident."""
 
     report = ForeignKey(InjuryReport, null=False, on_delete=OnDelete.restrict, default=None)
     person = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)
 
 
 class InjuryPaper(Table, db=DB):
-    """A photo or paper of it."""
+    """A photo or paper of the case."""
 
     injury = ForeignKey(Injury, null=False, on_delete=OnDelete.restrict, default=None)
     document: ForeignKey[Any] = ForeignKey(DOCUMENT, null=False, on_delete=OnDelete.restrict, default=None)
@@ -80,7 +80,7 @@ class InjuryStep(Table, db=DB):
 
 
 class SurvivorItem(Table, db=DB):
-    """What survivors are owed."""
+    """Something owed to survivors."""
 
     injury = ForeignKey(Injury, null=False, on_delete=OnDelete.restrict, default=None)
     item = Text(null=False, default=None)
@@ -90,7 +90,7 @@ class SurvivorItem(Table, db=DB):
 
 
 class AdvanceItem(Table, db=DB):
-    """One cost, in fen; `state` follows from the amounts in the database."""
+    """One cost, in fen. The database derives `state` from the amounts."""
 
     id = UUID(primary_key=True, default=None)
     injury = ForeignKey(Injury, null=False, on_delete=OnDelete.restrict, default=None)
@@ -111,7 +111,7 @@ class AdvanceItem(Table, db=DB):
 
 
 class AdvancePayment(Table, db=DB):
-    """Money that went out, with its receipt."""
+    """A payment, with its receipt."""
 
     id = UUID(primary_key=True, default=None)
     item = ForeignKey(AdvanceItem, null=False, on_delete=OnDelete.restrict, default=None)
@@ -123,7 +123,7 @@ class AdvancePayment(Table, db=DB):
 
 
 class AdvanceSettlement(Table, db=DB):
-    """Where it came back from, or who bears it."""
+    """Who bears a paid cost, or that it was recovered."""
 
     id = UUID(primary_key=True, default=None)
     item = ForeignKey(AdvanceItem, null=False, on_delete=OnDelete.restrict, default=None)

@@ -1,1 +1,1 @@
-"""Looking back: timelines of a shift, and lists of what one may see."""
+"""Views across features: timeline of a shift, lists of findings, handover, what expires; and what time changes."""

@@ -1,22 +1,25 @@
-"""What runs out: trainings, qualifications and insurance of people in service, for whoever renews them in time.
+"""List trainings, qualifications and insurance of people in service that expire, have expired or are missing.
 
 R.8 last paragraph: professional qualifications. R.24: accident insurance of those who assist enforcement or do
 high-risk work. R.30: training before the job, and every year.
 
-Guarantees: a renewal that begins no later than the day after the old one ends is no running out; yearly training is
-judged as the verdict judges it (activities/asking.py); whoever left service is not told of; nothing is written.
+Guarantees: a renewal that begins at the latest on the day after the old one ends leaves no gap, so it is not listed.
+Yearly training is judged as in the verdict (activities/duty_check.py). People who left service are not listed.
+Nothing is written.
 """
 
 from datetime import date, datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 from backend.activities.duty_check import PRE_JOB, YEARLY
-from backend.core.database import fetch, value
+from backend.core.database import fetch
+from backend.core.described import Badge, OrganCode, OrganName, PersonName
 from backend.core.refusals import Refusal
 from backend.law.catalogue import Law, law
 from backend.law.verdict import WHOSE_WORK
+from backend.people.tables import Organ
 
 INSURANCE = "accident_insurance"  # the roster's code of the insurance of R.24
 WORDS = {
@@ -24,8 +27,8 @@ WORDS = {
     YEARLY: ("年度培训", "Yearly training"),
     INSURANCE: ("人身意外伤害保险", "Accident insurance"),
 }
-# $1 now, $2 days ahead, $3 organ or none, $4 codes told of, $5 kinds and $6 codes that are owed, $7 who trains yearly,
-# $8 the training that counts for the year, $9 how long, $10 the code of yearly training
+# $1 now, $2 days ahead, $3 organ or null, $4 codes listed, $5 kinds of person and $6 the codes each must have,
+# $7 kinds that train yearly, $8 trainings that count as yearly, $9 how long they count, $10 code of yearly training
 EXPIRING = """
 WITH day AS (SELECT ($1::timestamptz AT TIME ZONE 'Asia/Shanghai')::date AS is),
 serving AS (
@@ -50,59 +53,62 @@ last AS (
 owed AS (
     SELECT p.id AS person, o.code FROM serving p JOIN unnest($5::text[], $6::text[]) AS o (kind, code) USING (kind)
 ),
-told AS (
+latest AS (
     SELECT person, code, last.until FROM last FULL JOIN owed USING (person, code)
 )
 SELECT p.organ, n.name AS organ_name, p.badge, p.name, t.code, t.until AS valid_until,
     CASE WHEN t.until IS NULL THEN 'missing' WHEN t.until < day.is THEN 'expired' ELSE 'expires' END AS state
-FROM day, told t JOIN serving p ON p.id = t.person JOIN organ n ON n.code = p.organ
+FROM day, latest t JOIN serving p ON p.id = t.person JOIN organ n ON n.code = p.organ
 WHERE t.until IS NULL OR t.until <= day.is + $2::integer
 ORDER BY t.until NULLS FIRST, p.organ, p.badge, t.code
 """
 
 
 class Expiring(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody's training, qualification or insurance. `valid_until`: the last day; none where there never was one."""
+    """A training, qualification or insurance of one person that expires, has expired or is missing."""
 
-    organ: str
-    organ_name: str
-    badge: str
-    name: str
-    code: str
-    valid_until: date | None
-    state: Literal["expires", "expired", "missing"]
+    organ: OrganCode
+    organ_name: OrganName
+    badge: Badge
+    name: PersonName
+    code: Annotated[str, msgspec.Meta(description="code of the training, qualification or insurance")]
+    valid_until: Annotated[date | None, msgspec.Meta(description="last day on which it is valid; null: never had it")]
+    state: Annotated[
+        Literal["expires", "expired", "missing"],
+        msgspec.Meta(description="expires 即将到期, expired 已过期, missing 缺"),
+    ]
 
     def words(self) -> tuple[str, str]:
-        """What it is, in Chinese and English."""
+        """Its name in Chinese and English."""
         if self.code in WORDS:
             return WORDS[self.code]
-        named = law().qualifications[self.code]
-        return named.zh, named.en
+        qualification = law().qualifications[self.code]
+        return qualification.zh, qualification.en
 
 
 async def expiring(now: datetime, days: int, organ: str | None = None) -> list[Expiring]:
-    """What expires by `days` from today, has expired or is missing, longest ago first, in an organ and all below it.
+    """What expires within `days` from today, has expired or is missing, longest ago first.
 
-    Raises Refusal `unknown_organ`.
+    In an organ and all below it; None: in all organs. Raises Refusal `unknown_organ`.
     """
-    if organ is not None and not await value("SELECT count(*) FROM organ WHERE code = $1", organ):
+    if organ is not None and not await Organ.exists().where(Organ.code == organ):
         raise Refusal("unknown_organ")
-    kept = law()
-    kinds, codes = zip(*_owed(kept), strict=True)
+    current = law()
+    kinds, codes = zip(*_required(current), strict=True)
     rows = await fetch(
-        EXPIRING, now, days, organ, [*WORDS, *kept.qualifications], kinds, codes, [*WHOSE_WORK.values()],
-        [PRE_JOB, YEARLY], kept.span("yearly_training_period"), YEARLY,
+        EXPIRING, now, days, organ, [*WORDS, *current.qualifications], kinds, codes, [*WHOSE_WORK.values()],
+        [PRE_JOB, YEARLY], current.span("yearly_training_period"), YEARLY,
     )  # fmt: skip
     return [msgspec.convert(dict(row), Expiring) for row in rows]
 
 
-def _owed(kept: Law) -> list[tuple[str, str]]:
-    """Who must have what: training every auxiliary, insurance those whose works ask for it."""
-    insured = {WHOSE_WORK[work.kind] for work in kept.works.values() if work.insurance}
+def _required(current: Law) -> list[tuple[str, str]]:
+    """(kind of person, code) of what each must have: every auxiliary training, insurance where a work requires it."""
+    insured = {WHOSE_WORK[work.kind] for work in current.works.values() if work.insurance}
     trained = [(kind, code) for kind in WHOSE_WORK.values() for code in (PRE_JOB, YEARLY)]
     return [*trained, *((kind, INSURANCE) for kind in sorted(insured))]
 
 
 def notice_days() -> int:
-    """How many days ahead one looks unless told otherwise."""
+    """How many days ahead the list looks by default."""
     return law().span("expiring_notice").days

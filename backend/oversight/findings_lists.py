@@ -1,11 +1,12 @@
-"""Findings of everybody one may see, as a list."""
+"""List the findings that one may see."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
 
+from backend.core.described import NextPage
 from backend.core.findings import FindingRow, finding_row
 from backend.core.paging import ListQuery, moment_parameter, next_page, rows_of_page
 from backend.core.verb import Actor
@@ -16,7 +17,7 @@ FINDING = visible_while_led(
     auxiliary="f.person", organ="f.organ", began="coalesce(f.started_at, f.found_at)",
     span="tstzrange(coalesce(f.started_at, f.found_at), coalesce(f.ended_at, f.started_at, f.found_at), '[]')",
 )  # fmt: skip
-FINDS = "SELECT f.* FROM finding f"
+FINDINGS = "SELECT f.* FROM finding f"
 FindingStatus = Literal["standing", "open", "explained", "withdrawn", "all"]
 FINDING_STATUSES = {
     "standing": "f.withdrawn_at IS NULL",
@@ -25,7 +26,7 @@ FINDING_STATUSES = {
     "withdrawn": "f.withdrawn_at IS NOT NULL",
     "all": "true",
 }
-SOUGHT = {
+FILTERS = {
     "organ": "f.organ IN (SELECT organs_under(ARRAY[{value}::text]))",
     "kind": "f.kind = {value}::text",
     "person": "f.person = {value}::uuid",
@@ -37,43 +38,49 @@ SOUGHT = {
 class Findings(msgspec.Struct, frozen=True, kw_only=True):
     """A page of findings."""
 
-    items: list[FindingRow]
-    next: str | None
+    items: Annotated[list[FindingRow], msgspec.Meta(description="findings, newest first")]
+    next: NextPage
 
 
-class Sought(msgspec.Struct, frozen=True, kw_only=True):
-    """Which findings: of an organ and all below it, of a kind, about a person, of what happened in a period."""
+class FindingsFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which findings to list: of an organ and all below it, of a kind, about a person, of a period."""
 
     organ: str | None = None
     kind: str | None = None
     person: UUID | None = None
     since: datetime | None = None
     until: datetime | None = None
-    standing: "FindingStatus" = "standing"
+    standing: FindingStatus = "standing"
 
 
-async def findings(actor: Actor, sought: Sought, language: Language, cursor: str | None, limit: int) -> Findings:
-    """What was found, the newest first, as far as one may see it."""
-    values = _values(sought)
-    asked = {name: f"${number}" for number, name in enumerate(values, 3)}
-    conditions = [FINDING_STATUSES[sought.standing], *(SOUGHT[name].format(value=asked[name]) for name in asked)]
-    listed = ListQuery(FINDS, "finding f", _narrowed(asked), " AND ".join(conditions), by="found_at")
+async def findings(
+    actor: Actor, wanted: FindingsFilter, language: Language, cursor: str | None, limit: int
+) -> Findings:
+    """A page of the findings that the actor may see. Raises Refusal `invalid`."""
+    values = _values(wanted)
+    placeholders = {name: f"${number}" for number, name in enumerate(values, 3)}
+    conditions = [
+        FINDING_STATUSES[wanted.standing],
+        *(FILTERS[name].format(value=placeholder) for name, placeholder in placeholders.items()),
+    ]
+    listed = ListQuery(FINDINGS, "finding f", _narrowed(placeholders), " AND ".join(conditions), by="found_at")
     rows = await rows_of_page(listed, actor, cursor, limit, *values.values())
     return Findings(items=[finding_row(row, language) for row in rows[:limit]], next=next_page(rows, limit, "found_at"))
 
 
-def _values(sought: Sought) -> dict[str, Any]:
-    """What was asked for, by name. Raises Refusal `invalid`."""
-    values = {name: getattr(sought, name) for name in SOUGHT if getattr(sought, name) is not None}
+def _values(wanted: FindingsFilter) -> dict[str, Any]:
+    """The filters that are set, by name. Raises Refusal `invalid`."""
+    values = {name: getattr(wanted, name) for name in FILTERS if getattr(wanted, name) is not None}
     moments = {"since": "from", "until": "to"}
     return values | {name: moment_parameter(moments[name], values[name]) for name in moments if name in values}
 
 
-def _narrowed(asked: dict[str, str]) -> AccessFilter:
-    """The ways to the person or into the organs asked for, so that no other is read to the end for nothing."""
-    if "person" in asked:
-        return FINDING._replace(paths=(IndexPath("f.person", f"SELECT {asked['person']}::uuid AS value"),))
-    if "organ" in asked:
-        within = IndexPath("f.organ", f"{OVERSEEN} INTERSECT SELECT organs_under(ARRAY[{asked['organ']}::text])")
+def _narrowed(placeholders: dict[str, str]) -> AccessFilter:
+    """Only the index paths to the person or the organs wanted: reading the others to their end would be wasted."""
+    if "person" in placeholders:
+        return FINDING._replace(paths=(IndexPath("f.person", f"SELECT {placeholders['person']}::uuid AS value"),))
+    if "organ" in placeholders:
+        under = f"SELECT organs_under(ARRAY[{placeholders['organ']}::text])"
+        within = IndexPath("f.organ", f"{OVERSEEN} INTERSECT {under}")
         return FINDING._replace(paths=tuple(within if path.column == within.column else path for path in FINDING.paths))
     return FINDING

@@ -1,6 +1,6 @@
-"""What an operator watches, asked of the database: whether anything waits that should have moved on.
+"""Measure the backlog for operators: uploads, jobs and checkpoints that wait, and findings that stand.
 
-A few indexed looks; ages are seconds, 0 where nothing waits. The rules that alarm are in deploy/alerts.yml.
+The queries use indexes. Ages are in seconds, 0 where nothing waits. The alerts are in deploy/alerts.yml.
 """
 
 from typing import NamedTuple
@@ -25,20 +25,20 @@ SELECT
     (SELECT extract(epoch FROM now() - min(created)) FROM pgqueuer WHERE status = 'queued') AS oldest_job,
     pg_database_size(current_database()) AS database_bytes
 """  # noqa: S608
-FINDINGS = "SELECT kind, count(*) FROM finding WHERE withdrawn_at IS NULL GROUP BY kind ORDER BY kind"
+STANDING_FINDINGS = "SELECT kind, count(*) FROM finding WHERE withdrawn_at IS NULL GROUP BY kind ORDER BY kind"
 
 
-class House(NamedTuple):
-    """What waits, by name; and the findings that stand, by kind."""
+class Gauges(NamedTuple):
+    """Sizes and ages of what waits, by name; and the number of findings that stand, by kind."""
 
     waiting: dict[str, float]
     findings: dict[str, int]
 
 
-async def look() -> House:
-    """As of now."""
+async def measure() -> Gauges:
+    """The gauges as of now."""
     row = await first(WAITING)
     if row is None:
         raise RuntimeError("a SELECT without FROM has a row")
-    counted = await fetch(FINDINGS)
-    return House({name: float(told or 0) for name, told in row.items()}, {row["kind"]: row["count"] for row in counted})
+    counts = {row["kind"]: row["count"] for row in await fetch(STANDING_FINDINGS)}
+    return Gauges({name: float(size or 0) for name, size in row.items()}, counts)

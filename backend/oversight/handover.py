@@ -1,9 +1,9 @@
-"""What was handed over (视音频资料移交): the wearer's footage of a period against their shifts.
+"""Report what was handed over (视音频资料移交): a wearer's footage of a period compared with their shifts.
 
-Guarantees: whose report one may not see is nobody's (404); a shift or recording of an organ that one may not see is
-left out; a period is bounded, and so is the answer. A recording counts from its start to its declared end; once
-sealed, for no more than the file holds; without an end it counts for nothing. Shifts that reach over the edge of the
-period are told whole, and nothing is missing after now. Source: 公通字〔2016〕14号; DESIGN §6.
+Guarantees: a wearer whom the reader may not see is unknown (404). Shifts and recordings of organs that the reader may
+not see are left out. The period is bounded, and so is the report. A recording counts from its start to its declared
+end; once sealed, for no more than the file holds; without an end it counts for nothing. Shifts that reach beyond the
+period are shown whole. Nothing after now is missing. Source: 公通字〔2016〕14号; DESIGN §6.
 """
 
 from datetime import datetime
@@ -13,6 +13,7 @@ from uuid import UUID
 import msgspec
 
 from backend.core.database import fetch, first, tx
+from backend.core.described import BeganAt, DutyType, EndedAt, ShiftId
 from backend.core.paging import invalid_parameter, moment_parameter
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor
@@ -24,56 +25,62 @@ from backend.people.directory import docked_under
 
 
 class DutyHandedOver(msgspec.Struct, frozen=True, kw_only=True):
-    """A shift in force."""
+    """A shift in force of the wearer."""
 
-    id: UUID
-    started_at: Moment
-    ended_at: Moment | None
-    duty_type: str
+    id: ShiftId
+    started_at: BeganAt
+    ended_at: EndedAt
+    duty_type: DutyType
 
 
 class FootageHandedOver(msgspec.Struct, frozen=True, kw_only=True):
-    """A recording of the wearer. `time_source`: where its start was read; kept, not trusted."""
+    """A recording of the wearer."""
 
-    id: UUID
-    file_name: str
-    state: str
-    started_at: Moment
-    ended_at: Moment | None
-    time_source: TimeSource
+    id: Annotated[UUID, msgspec.Meta(description="id of the wearer's recording")]
+    file_name: Annotated[str, msgspec.Meta(description="file name that the device gave")]
+    state: Annotated[str, msgspec.Meta(description="state of the recording's upload")]
+    started_at: Annotated[Moment, msgspec.Meta(description="start of the recording, in corrected time")]
+    ended_at: Annotated[
+        Moment | None, msgspec.Meta(description="declared end of the recording, in corrected time; null: not known")
+    ]
+    time_source: Annotated[
+        TimeSource, msgspec.Meta(description="where the recording's start was read; kept, not trusted")
+    ]
 
 
 class Overlap(msgspec.Struct, frozen=True, kw_only=True):
-    """Two recordings that claim the same time, from `started_at` to `ended_at`: one of the clocks is wrong."""
+    """Two recordings that claim the same time: one of the clocks is wrong."""
 
-    first: UUID
-    second: UUID
-    started_at: Moment
-    ended_at: Moment
+    first: Annotated[UUID, msgspec.Meta(description="id of the recording that began first")]
+    second: Annotated[UUID, msgspec.Meta(description="id of the recording that began second")]
+    started_at: Annotated[Moment, msgspec.Meta(description="start of the time that both claim")]
+    ended_at: Annotated[Moment, msgspec.Meta(description="end of the time that both claim")]
 
 
 class Missing(msgspec.Struct, frozen=True, kw_only=True):
     """A stretch of a shift without footage."""
 
-    shift: UUID
-    started_at: Moment
-    ended_at: Moment
+    shift: ShiftId
+    started_at: Annotated[Moment, msgspec.Meta(description="start of the stretch without footage")]
+    ended_at: Annotated[Moment, msgspec.Meta(description="end of the stretch without footage")]
 
 
 class Handover(msgspec.Struct, frozen=True, kw_only=True):
-    """A wearer's shifts and footage in a period, and what does not fit."""
+    """A wearer's shifts and footage in a period, and what does not match."""
 
-    wearer: UUID
-    shifts: list[DutyHandedOver]
-    recordings: list[FootageHandedOver]
-    overlaps: Annotated[list[Overlap], msgspec.Meta(description="recordings that claim the same time, two by two")]
+    wearer: Annotated[UUID, msgspec.Meta(description="id of the person who wore the camera")]
+    shifts: Annotated[list[DutyHandedOver], msgspec.Meta(description="shifts in force, in order of time")]
+    recordings: Annotated[
+        list[FootageHandedOver], msgspec.Meta(description="the wearer's recordings, in order of time")
+    ]
+    overlaps: Annotated[list[Overlap], msgspec.Meta(description="pairs of recordings that claim the same time")]
     missing: Annotated[list[Missing], msgspec.Meta(description="stretches of shifts without footage")]
-    outside: Annotated[list[UUID], msgspec.Meta(description="recordings that lie in no shift")]
+    outside: Annotated[list[UUID], msgspec.Meta(description="ids of recordings that lie in no shift")]
 
 
 WEARER = "SELECT organ FROM person WHERE id = $1 AND (id = $2 OR organ IN (SELECT organs_under($3::text[])))"
 WITHIN_ORGANS = "($5::text[] IS NULL OR {organ} IN (SELECT organs_under($5)))"
-# $1 wearer, $2 and $3 the period, $4 how far beyond it a shift is looked at, $5 the organs that one may see (null: all)
+# $1 wearer, $2 and $3 the period, $4 how far beyond it shifts are read, $5 organs that the reader may see (null: all)
 SCOPE = f"""
 WITH duty AS (
     SELECT s.id, s.started_at, s.ended_at, s.duty_type,
@@ -121,23 +128,23 @@ ORDER BY f.started_at, f.id
 
 
 async def handover(actor: Actor, wearer: UUID, start: datetime, end: datetime) -> Handover:
-    """The report of a wearer and period. Raises Refusal `unknown_wearer`, `invalid` for a period out of order."""
+    """The report on a wearer and period. Raises Refusal `unknown_wearer`, `invalid` for a wrong period."""
     start, end = _period(start, end)
     oversees = [*viewer(actor)[1], *docked_under(actor)]
     if await first(WEARER, wearer, actor.person, oversees) is None:
         raise Refusal("unknown_wearer")
-    asked = (wearer, start, end, law().span("handover_ceiling"), None if wearer == actor.person else oversees)
+    scope = (wearer, start, end, law().span("handover_ceiling"), None if wearer == actor.person else oversees)
     async with tx(isolation="repeatable_read", readonly=True):
         return Handover(
             wearer=wearer,
-            shifts=[DutyHandedOver(**row) for row in await fetch(DUTIES, *asked)],
-            recordings=[_footage(row) for row in await fetch(FOOTAGE, *asked)],
+            shifts=[DutyHandedOver(**row) for row in await fetch(DUTIES, *scope)],
+            recordings=[_footage(row) for row in await fetch(FOOTAGE, *scope)],
             overlaps=[
                 Overlap(**row)
-                for row in await fetch(OVERLAPS, *asked, law().span("duration_tolerance"), law().count("overlaps_told"))
+                for row in await fetch(OVERLAPS, *scope, law().span("duration_tolerance"), law().count("overlaps_told"))
             ],
-            missing=[Missing(**row) for row in await fetch(MISSING, *asked, law().span("gap_tolerance"))],
-            outside=[row["id"] for row in await fetch(OUTSIDE, *asked)],
+            missing=[Missing(**row) for row in await fetch(MISSING, *scope, law().span("gap_tolerance"))],
+            outside=[row["id"] for row in await fetch(OUTSIDE, *scope)],
         )
 
 
@@ -146,7 +153,7 @@ def _footage(row: object) -> FootageHandedOver:
 
 
 def _period(start: datetime, end: datetime) -> tuple[datetime, datetime]:
-    """In UTC. Raises Refusal `invalid` where it is naive, out of order, too long or at the edge of the calendar."""
+    """The period in UTC. Raises Refusal `invalid` if it has no offset, is out of order, too long or out of range."""
     start, end = moment_parameter("from", start), moment_parameter("to", end)
     if not start < end:
         raise invalid_parameter("to", "must be after from")

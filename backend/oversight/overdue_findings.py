@@ -1,6 +1,6 @@
-"""What only time brings: gaps that grow while nobody writes, footage that nobody hands over.
+"""Refresh the findings that change by time alone: gaps that grow while nobody writes, footage not handed over.
 
-Guarantees: each person is locked and looked at in a transaction of their own; one who fails leaves the others found.
+Guarantees: each person is locked and refreshed in a transaction of their own; an error for one does not stop the rest.
 """
 
 from datetime import datetime
@@ -13,8 +13,8 @@ from backend.core.findings import Touched
 from backend.core.write_path import lock_persons
 from backend.law.catalogue import law
 
-# Whose findings may change with time or with the roster: an open activity whose shift goes on, footage not handed over
-# (until it is found late), and insurance that was lacking and has come by the roster. For no longer than a term.
+# Persons whose findings may change with time or with the roster: their activity is open and its shift goes on; their
+# footage is not handed over (until it is found late); or their missing insurance has been imported. For a term only.
 WAITING = """
 SELECT person, min(since) AS since FROM (
     SELECT a.person, lower(a.reach) AS since FROM activity a
@@ -36,8 +36,8 @@ SELECT person, min(since) AS since FROM (
 log = structlog.get_logger()
 
 
-async def look_again(now: datetime) -> int:
-    """Find anew for everybody whose findings time may have changed. Returns how many persons."""
+async def refresh_due(now: datetime) -> int:
+    """Refresh the findings of everybody for whom time may have changed them. Returns how many persons."""
     rows = await fetch(WAITING, now, law().span("look_again_within"), law().span("looked_at_again_for"))
     for row in rows:
         try:
@@ -45,5 +45,5 @@ async def look_again(now: datetime) -> int:
                 await lock_persons([row["person"]])
                 await findings.refresh(Touched([row["person"]], row["since"]), now)
         except Exception as error:
-            log.error("not looked at again", error=type(error).__name__)
+            log.error("findings not refreshed", error=type(error).__name__)
     return len(rows)

@@ -1,13 +1,14 @@
-"""A shift and everything that lies in it: leading, work, footage, findings, rulings and calls.
+"""Read the timeline of a shift: leading, activities, footage, findings, rulings and calls for help.
 
-Guarantees: what one may not see is not there (404).
+Guarantees: a shift that the reader may not see is not there (404).
 """
 
+from typing import Annotated
 from uuid import UUID
 
 import msgspec
 
-from backend.activities.reads import ActivityRow, Span, activities_of
+from backend.activities.reads import ActivityRow, activities_of
 from backend.assistance.reads import CallRow, calls_of
 from backend.core.database import fetch, first
 from backend.core.findings import FindingRow, finding_row
@@ -15,13 +16,14 @@ from backend.core.paging import as_row, generic_plan
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor
 from backend.core.visibility import viewer
+from backend.core.wire import Moment
 from backend.evidence.reads import NOT_HIDDEN, SELECT_RECORDINGS, RecordingRow
 from backend.held.contests import RulingRow, rulings_of
 from backend.law.catalogue import Language
 from backend.shifts.reads import SHIFT, SHIFTS, ShiftRow
 
-# What was acted lies within `reach`, which an index finds.
-OF_SHIFT = """
+# `reach` encloses the time of the activity and has an index.
+ACTIVITIES_OF_SHIFT = """
 SELECT w.id FROM activity w JOIN shift s ON s.person = w.person AND w.reach && s.during AND acted(w) && s.during
 WHERE s.id = $1
 """
@@ -31,14 +33,14 @@ FROM shift s JOIN led l ON l.auxiliary = s.person AND l.named && s.during AND l.
 JOIN person o ON o.id = l.officer CROSS JOIN LATERAL unnest(l.during * tstzmultirange(s.during)) AS x
 WHERE s.id = $1 ORDER BY 5
 """
-FILMED = f"""
+RECORDINGS_OF_SHIFT = f"""
 {SELECT_RECORDINGS} JOIN shift s ON s.person = r.wearer AND s.during && r.during
 WHERE s.id = $1 AND u.state <> 'same_as' AND {NOT_HIDDEN.format(viewer="$2")} ORDER BY r.started_at, r.id
 """
-# Each branch by an index of its own: of one condition with OR nothing comes but a reading of the whole table.
-FOUND = f"""
+# A UNION, as each branch has its own index: one condition with OR would read the whole table.
+FINDINGS_OF_SHIFT = f"""
 SELECT f.* FROM finding f WHERE f.withdrawn_at IS NULL AND f.id = ANY (ARRAY(
-    SELECT x.id FROM finding x WHERE x.subject = ANY (ARRAY({OF_SHIFT}) || $1::uuid)
+    SELECT x.id FROM finding x WHERE x.subject = ANY (ARRAY({ACTIVITIES_OF_SHIFT}) || $1::uuid)
     UNION
     SELECT x.id FROM finding x JOIN shift s ON s.person = x.person
         AND tstzrange(x.started_at, coalesce(x.ended_at, x.started_at), '[]') && s.during
@@ -47,29 +49,31 @@ SELECT f.* FROM finding f WHERE f.withdrawn_at IS NULL AND f.id = ANY (ARRAY(
 """  # noqa: S608
 
 
-class Leading(Span, frozen=True, kw_only=True):
-    """An officer led, or was named and has not answered."""
+class Leading(msgspec.Struct, frozen=True, kw_only=True):
+    """A stretch of the shift in which an officer led, or was named and has not answered."""
 
-    supervision: UUID
-    officer: UUID
-    officer_name: str
-    confirmed: bool
+    supervision: Annotated[UUID, msgspec.Meta(description="id of the naming")]
+    officer: Annotated[UUID, msgspec.Meta(description="id of the officer who led or was named")]
+    officer_name: Annotated[str, msgspec.Meta(description="name of the officer who led or was named")]
+    confirmed: Annotated[bool, msgspec.Meta(description="whether the officer confirmed that they lead")]
+    started_at: Annotated[Moment, msgspec.Meta(description="start of the stretch of leading")]
+    ended_at: Annotated[Moment | None, msgspec.Meta(description="end of the stretch of leading; null: it goes on")]
 
 
 class Timeline(msgspec.Struct, frozen=True, kw_only=True):
-    """A shift and everything that lies in it."""
+    """A shift and everything that happened in it."""
 
-    shift: ShiftRow
-    leading: list[Leading]
-    activities: list[ActivityRow]
-    recordings: list[RecordingRow]
-    findings: list[FindingRow]
-    rulings: list[RulingRow]
-    calls: list[CallRow]
+    shift: Annotated[ShiftRow, msgspec.Meta(description="the shift")]
+    leading: Annotated[list[Leading], msgspec.Meta(description="who led or was named, stretch by stretch")]
+    activities: Annotated[list[ActivityRow], msgspec.Meta(description="activities in the shift, with their gaps")]
+    recordings: Annotated[list[RecordingRow], msgspec.Meta(description="the person's footage of the time")]
+    findings: Annotated[list[FindingRow], msgspec.Meta(description="findings that stand, about this time or its facts")]
+    rulings: Annotated[list[RulingRow], msgspec.Meta(description="rulings on entries that contradict each other")]
+    calls: Annotated[list[CallRow], msgspec.Meta(description="calls for help that the person made")]
 
 
 async def timeline(actor: Actor, shift: UUID, language: Language) -> Timeline:
-    """One shift with who led, what was done and recorded, and what is wrong. Raises Refusal `unknown_shift`."""
+    """The timeline of one shift that the actor may see. Raises Refusal `unknown_shift`."""
     async with generic_plan():
         if await first(f"{SHIFTS} WHERE s.id = $3 AND {SHIFT.condition}", *viewer(actor), shift) is None:
             raise Refusal("unknown_shift")
@@ -77,16 +81,18 @@ async def timeline(actor: Actor, shift: UUID, language: Language) -> Timeline:
 
 
 async def timeline_of(shift: UUID, language: Language = "zh", viewed_by: UUID | None = None) -> Timeline:
-    """The same for whoever runs the server. Raises Refusal `unknown_shift`."""
+    """The timeline of any shift, for the operator of the server. Raises Refusal `unknown_shift`."""
     row = await first(f"{SHIFTS} WHERE s.id = $1", shift)
     if row is None:
         raise Refusal("unknown_shift")
     return Timeline(
         shift=as_row(ShiftRow, row),
-        leading=[as_row(Leading, led) for led in await fetch(LED, shift)],
-        activities=await activities_of(OF_SHIFT, shift),
-        recordings=[as_row(RecordingRow, filmed) for filmed in await fetch(FILMED, shift, viewed_by)],
-        findings=[finding_row(found, language) for found in await fetch(FOUND, shift)],
+        leading=[as_row(Leading, stretch) for stretch in await fetch(LED, shift)],
+        activities=await activities_of(ACTIVITIES_OF_SHIFT, shift),
+        recordings=[
+            as_row(RecordingRow, recording) for recording in await fetch(RECORDINGS_OF_SHIFT, shift, viewed_by)
+        ],
+        findings=[finding_row(finding, language) for finding in await fetch(FINDINGS_OF_SHIFT, shift)],
         rulings=await rulings_of(shift),
         calls=await calls_of(shift),
     )

@@ -1,1 +1,1 @@
-"""Stepping aside where impartiality is in doubt (R.33)."""
+"""Recusals: an auxiliary stays out of a case in which they may not be impartial (R.33)."""

@@ -1,24 +1,43 @@
-"""Recusals, read: which wait for a decision, which are overdue, what was decided and why, and which acts stand.
+"""Read recusals: which wait for a decision, which are overdue, what was decided and why, and which acts stand.
 
-Who asked, and in which words, is hidden from the person it is asked of: it may be a neighbour's word.
+Guarantees: the person whose recusal a party applied for sees neither the applicant's name nor their words.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 import msgspec
 
 from backend.core.database import Record, fetch, first
+from backend.core.described import (
+    ActivityId,
+    Badge,
+    CaseNumber,
+    ContactMethod,
+    NextPage,
+    OrganCode,
+    PersonName,
+    Version,
+)
 from backend.core.paging import ListQuery, as_row, next_page, rows_of_page
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor
 from backend.core.visibility import viewer
 from backend.core.wire import Moment
-from backend.recusals.schemas import CaseKind, Ground, State
+from backend.recusals.schemas import (
+    DecidedIn,
+    DueAt,
+    Ground,
+    RecusalCaseKind,
+    RecusalId,
+    RecusalState,
+    RecusedPerson,
+    StandingAside,
+)
 from backend.recusals.service import RECUSALS, VISIBLE
 
-Sort = Literal["pending", "overdue", "granted", "refused", "untold", "all"]
-SORTS = {
+RecusalStatus = Literal["pending", "overdue", "granted", "refused", "untold", "all"]
+STATUSES: dict[RecusalStatus, str] = {
     "pending": "r.state = 'pending'",
     "overdue": "r.state = 'pending' AND r.due_at < now()",
     "granted": "r.state = 'granted'",
@@ -44,90 +63,121 @@ ORDER BY a.started_at, a.id
 
 
 class RecusalRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A recusal in a list. `applicant`, `words`: null for the person concerned where somebody else asked."""
+    """A recusal in a list."""
 
-    id: UUID
-    person: UUID
-    badge: str
-    name: str
-    organ: str
-    case_ref: str
-    case_kind: CaseKind
-    capacity: Literal["self", "party", "legal_representative"]
-    applicant: str | None
-    oral: bool
+    id: RecusalId
+    person: RecusedPerson
+    badge: Badge
+    name: PersonName
+    organ: OrganCode
+    case_ref: CaseNumber
+    case_kind: RecusalCaseKind
+    capacity: Annotated[
+        Literal["self", "party", "legal_representative"],
+        msgspec.Meta(description="who asked for the recusal: self 本人, party 当事人, legal_representative 法定代理人"),
+    ]
+    applicant: Annotated[
+        str | None,
+        msgspec.Meta(
+            description="name of the applicant; null: the auxiliary declared it, or the reader is that auxiliary"
+        ),
+    ]
+    oral: Annotated[bool, msgspec.Meta(description="the application was made orally and written down")]
     ground: Ground
-    words: str | None
-    taken_by: UUID
-    asked_at: Moment
-    decided_in: str
-    state: State
-    standing_aside: bool
-    due_at: Moment | None
-    told_at: Moment | None
-    version: int
+    words: Annotated[
+        str | None,
+        msgspec.Meta(
+            description="the facts behind the ground; null: somebody else asked, and the reader is the auxiliary"
+        ),
+    ]
+    taken_by: Annotated[UUID, msgspec.Meta(description="id of the person who wrote the request down")]
+    asked_at: Annotated[
+        Moment, msgspec.Meta(description="when the recusal was declared or applied for, in corrected time")
+    ]
+    decided_in: DecidedIn
+    state: RecusalState
+    standing_aside: StandingAside
+    due_at: DueAt
+    told_at: Annotated[
+        Moment | None, msgspec.Meta(description="when the applicant was told of the decision; null: not yet")
+    ]
+    version: Version
 
 
 class RecusalStepRow(msgspec.Struct, frozen=True, kw_only=True):
-    """What was decided or done about it, by whom and why. `organ`: to which it was passed on."""
+    """A step about a recusal: who took it, and why."""
 
-    step: Literal["stand_aside", "go_on", "grant", "refuse", "pass_on", "reconsider", "tell", "judge"]
-    by_person: UUID
-    by_name: str
-    at: Moment
-    words: str
-    how: Literal["in_person", "telephone", "letter", "message"] | None
-    organ: str | None
+    step: Annotated[
+        Literal["stand_aside", "go_on", "grant", "refuse", "pass_on", "reconsider", "tell", "judge"],
+        msgspec.Meta(
+            description="stand_aside 暂停参与, go_on 继续参与, grant 决定回避, refuse 驳回, pass_on 报上级, "
+            "reconsider 申请复议, tell 告知申请人, judge 认定行为效力"
+        ),
+    ]
+    by_person: Annotated[UUID, msgspec.Meta(description="id of the person who took this step of the recusal")]
+    by_name: Annotated[str, msgspec.Meta(description="name of the person who took this step of the recusal")]
+    at: Annotated[Moment, msgspec.Meta(description="when this step of the recusal was taken, in corrected time")]
+    words: Annotated[
+        str, msgspec.Meta(description="the reasons, or what was said; empty: hidden from the auxiliary concerned")
+    ]
+    how: Annotated[
+        ContactMethod | None, msgspec.Meta(description="how the applicant was told; null: the step is no telling")
+    ]
+    organ: Annotated[
+        str | None, msgspec.Meta(description="code of the organ that decides from now on; null: not passed on")
+    ]
 
 
 class ActOnCase(msgspec.Struct, frozen=True, kw_only=True):
-    """What the person did on the case; `stands` is null while nobody judged it."""
+    """An activity of the recused person on the case, and whether it stands."""
 
-    activity: UUID
-    work: str
-    started_at: Moment
-    stands: bool | None
-    words: str | None
+    activity: ActivityId
+    work: Annotated[str, msgspec.Meta(description="code of the work done on the case")]
+    started_at: Annotated[Moment, msgspec.Meta(description="when the work on the case began, in corrected time")]
+    stands: Annotated[bool | None, msgspec.Meta(description="whether the act stands; null: nobody decided yet")]
+    words: Annotated[str | None, msgspec.Meta(description="why the act stands or does not; null: nobody decided yet")]
 
 
 class RecusalDetail(msgspec.Struct, frozen=True, kw_only=True):
-    """One recusal with its steps, and what was done on the case."""
+    """One recusal with its steps, and what the person did on the case."""
 
-    recusal: RecusalRow
-    steps: list[RecusalStepRow]
-    acts: list[ActOnCase]
+    recusal: Annotated[RecusalRow, msgspec.Meta(description="the recusal as it stands now")]
+    steps: Annotated[list[RecusalStepRow], msgspec.Meta(description="what was decided and done about it, in order")]
+    acts: Annotated[list[ActOnCase], msgspec.Meta(description="what the person did on the case, and whether it stands")]
 
 
 class Recusals(msgspec.Struct, frozen=True, kw_only=True):
     """A page of recusals."""
 
-    items: list[RecusalRow]
-    next: str | None
+    items: Annotated[list[RecusalRow], msgspec.Meta(description="recusals, newest first")]
+    next: NextPage
 
 
-async def recusals(actor: Actor, sort: Sort, cursor: str | None, limit: int) -> Recusals:
-    """Those one may see, newest first: one's own, those one took down, those of the organs one oversees."""
-    listed = ListQuery(RECUSALS, "recusal r", VISIBLE, SORTS[sort], by="asked_at")
+async def recusals(actor: Actor, status: RecusalStatus, cursor: str | None, limit: int) -> Recusals:
+    """A page of one's own recusals, those one wrote down, and those of the organs that one oversees."""
+    listed = ListQuery(RECUSALS, "recusal r", VISIBLE, STATUSES[status], by="asked_at")
     rows = await rows_of_page(listed, actor, cursor, limit)
-    return Recusals(items=[_row(actor, row) for row in rows[:limit]], next=next_page(rows, limit, "asked_at"))
+    return Recusals(items=[_recusal_row(actor, row) for row in rows[:limit]], next=next_page(rows, limit, "asked_at"))
 
 
-async def recusal(actor: Actor, asked: UUID) -> RecusalDetail:
-    """Raises Refusal `unknown_recusal`."""
-    row = await first(f"{RECUSALS} WHERE r.id = $3 AND {VISIBLE.condition}", *viewer(actor), asked)
+async def recusal(actor: Actor, wanted: UUID) -> RecusalDetail:
+    """One recusal. Raises Refusal `unknown_recusal`."""
+    row = await first(f"{RECUSALS} WHERE r.id = $3 AND {VISIBLE.condition}", *viewer(actor), wanted)
     if row is None:
         raise Refusal("unknown_recusal")
-    steps = [as_row(RecusalStepRow, step) for step in await fetch(STEPS, asked)]
-    if _is_shielded(actor, row):
+    steps = [as_row(RecusalStepRow, step) for step in await fetch(STEPS, wanted)]
+    if _hides_applicant(actor, row):
         steps = [step if step.step != "reconsider" else msgspec.structs.replace(step, words="") for step in steps]
-    acts = [as_row(ActOnCase, act) for act in await fetch(ACTS, asked, row["person"], row["case_ref"])]
-    return RecusalDetail(recusal=_row(actor, row), steps=steps, acts=acts)
+    acts = [as_row(ActOnCase, act) for act in await fetch(ACTS, wanted, row["person"], row["case_ref"])]
+    return RecusalDetail(recusal=_recusal_row(actor, row), steps=steps, acts=acts)
 
 
-def _is_shielded(actor: Actor, row: Record) -> bool:
+def _hides_applicant(actor: Actor, row: Record) -> bool:
+    """Whether the actor is the person concerned and somebody else applied."""
     return bool(row["capacity"] != "self" and actor.person == row["person"])
 
 
-def _row(actor: Actor, row: Record) -> RecusalRow:
-    told = as_row(RecusalRow, row)
-    return msgspec.structs.replace(told, applicant=None, words=None) if _is_shielded(actor, row) else told
+def _recusal_row(actor: Actor, row: Record) -> RecusalRow:
+    recusal_row = as_row(RecusalRow, row)
+    hidden = _hides_applicant(actor, row)
+    return msgspec.structs.replace(recusal_row, applicant=None, words=None) if hidden else recusal_row

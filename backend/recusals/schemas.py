@@ -5,9 +5,10 @@ from uuid import UUID
 
 import msgspec
 
+from backend.core.described import ActivityId, CaseNumberGiven, ContactMethod, SeenVersion, Version
 from backend.core.wire import Entry, Moment, Name, Receipt, Words
 
-CaseKind = Annotated[
+RecusalCaseKind = Annotated[
     Literal["administrative", "criminal"], msgspec.Meta(description="administrative 行政, criminal 刑事")
 ]
 Ground = Annotated[
@@ -17,108 +18,114 @@ Ground = Annotated[
         "other_relation 其他可能影响公正的关系, improper_contact 与当事人不当接触"
     ),
 ]
-CaseRef = Annotated[Name, msgspec.Meta(description="number of the case")]
-Version = Annotated[
-    int, msgspec.Meta(ge=1, le=2**31 - 1, description="`version` of the recusal as it was seen; another is 409 stale")
+RecusalState = Annotated[
+    Literal["pending", "granted", "refused"],
+    msgspec.Meta(description="pending 未决定, granted 决定回避, refused 驳回"),
 ]
-State = Literal["pending", "granted", "refused"]
+RecusalId = Annotated[UUID, msgspec.Meta(description="id of the recusal: that of the entry which asked for it")]
+RecusedPerson = Annotated[UUID, msgspec.Meta(description="id of the auxiliary who is to be recused")]
+StandingAside = Annotated[
+    bool, msgspec.Meta(description="whether the auxiliary must stand aside while the decision is pending")
+]
+DecidedIn = Annotated[str, msgspec.Meta(description="code of the organ whose commander decides on the recusal")]
+DueAt = Annotated[Moment | None, msgspec.Meta(description="by when the recusal should be decided; null: it is decided")]
+Grounds = Annotated[Words, msgspec.Meta(description="the facts behind the ground, in words")]
 
 
 class DeclareRecusal(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """An auxiliary may not be impartial in a case and says so themselves. Its id is the recusal's id."""
+    """An auxiliary declares that they may not be impartial in a case. The recusal's id is this entry's id."""
 
-    case_ref: CaseRef
-    case_kind: CaseKind
+    case_ref: CaseNumberGiven
+    case_kind: RecusalCaseKind
     ground: Ground
-    words: Words
+    words: Grounds
 
 
 class ApplyForRecusal(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """A party or their legal representative asks that an auxiliary step aside; an officer takes it down."""
+    """A party or their legal representative asks for an auxiliary's recusal; an officer writes it down."""
 
-    person: Annotated[UUID, msgspec.Meta(description="the auxiliary who is to step aside")]
-    case_ref: CaseRef
-    case_kind: CaseKind
-    applicant: Annotated[Name, msgspec.Meta(description="who asks")]
+    person: RecusedPerson
+    case_ref: CaseNumberGiven
+    case_kind: RecusalCaseKind
+    applicant: Annotated[Name, msgspec.Meta(description="name of the applicant")]
     capacity: Annotated[
         Literal["party", "legal_representative"],
         msgspec.Meta(description="party 当事人, legal_representative 法定代理人"),
     ]
     ground: Ground
-    words: Words
-    oral: Annotated[bool, msgspec.Meta(description="they said it, and it was written down")] = False
+    words: Grounds
+    oral: Annotated[bool, msgspec.Meta(description="the application was made orally and written down")] = False
 
 
 class OnRecusal(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """What every step about a recusal carries."""
+    """The fields that every step about a recusal has."""
 
-    recusal: UUID
-    version: Version
+    recusal: RecusalId
+    version: SeenVersion
 
 
 class StandAside(OnRecusal, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """Until it is decided, the commander lets the person stand aside, or go on."""
+    """The commander orders the person to stand aside until the decision, or lets them go on."""
 
-    why: Words
-    aside: Annotated[bool, msgspec.Meta(description="false: go on until it is decided")] = True
+    why: Annotated[Words, msgspec.Meta(description="why the person stands aside or goes on")]
+    aside: Annotated[bool, msgspec.Meta(description="true: stand aside until the decision; false: go on")] = True
 
 
 class DecideRecusal(OnRecusal, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """The organ's commander decides, with reasons."""
 
-    outcome: Literal["granted", "refused"]
-    why: Words
+    outcome: Annotated[Literal["granted", "refused"], msgspec.Meta(description="granted 决定回避, refused 驳回")]
+    why: Annotated[Words, msgspec.Meta(description="the reasons for the decision")]
 
 
 class PassOnRecusal(OnRecusal, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """A commander who is in conflict themselves leaves the decision to the organ above."""
+    """A commander with a conflict of interest passes the decision to the organ above."""
 
-    why: Words
+    why: Annotated[Words, msgspec.Meta(description="why the decision is passed on")]
 
 
 class ReconsiderRecusal(OnRecusal, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """Who asked does not accept the refusal: it is decided once more, in criminal cases only (刑事程序规定 37)."""
+    """The applicant does not accept the refusal: the organ decides once more. Criminal cases only (刑事程序规定 37)."""
 
-    words: Words
+    words: Annotated[Words, msgspec.Meta(description="why the applicant does not accept the refusal")]
 
 
 class TellApplicant(OnRecusal, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """The applicant was told of the decision, and how."""
+    """The applicant was told of the decision."""
 
-    how: Annotated[
-        Literal["in_person", "telephone", "letter", "message"],
-        msgspec.Meta(description="in_person 当面, telephone 电话, letter 书面, message 短信"),
-    ]
-    words: Annotated[Words, msgspec.Meta(description="what they were told")]
+    how: ContactMethod
+    words: Annotated[Words, msgspec.Meta(description="what the applicant was told")]
 
 
 class ActJudged(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Whether one earlier act stands, and why."""
+    """Whether one earlier act on the case stands, and why."""
 
-    activity: UUID
-    stands: bool
-    why: Words
+    activity: ActivityId
+    stands: Annotated[bool, msgspec.Meta(description="whether the act stands")]
+    why: Annotated[Words, msgspec.Meta(description="why the act stands or does not")]
 
 
 class JudgeActs(OnRecusal, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """After granting, the commander says of earlier acts on the case whether they stand."""
+    """After a recusal is granted, the commander decides which earlier acts on the case stand."""
 
-    acts: Annotated[list[ActJudged], msgspec.Meta(min_length=1, max_length=200)]
+    acts: Annotated[
+        list[ActJudged], msgspec.Meta(min_length=1, max_length=200, description="the acts, each with the decision")
+    ]
 
 
 class RecusalStanding(msgspec.Struct, frozen=True, kw_only=True):
-    """A recusal as it stands. `decided_in`: the organ whose commander decides; `due_at`: until when it should be."""
+    """A recusal as it stands."""
 
-    id: UUID
-    person: UUID
-    state: State
-    standing_aside: bool
-    decided_in: str
-    due_at: Moment | None
-    version: int
+    id: RecusalId
+    person: RecusedPerson
+    state: RecusalState
+    standing_aside: StandingAside
+    decided_in: DecidedIn
+    due_at: DueAt
+    version: Version
 
 
 class RecusalReceipt(Receipt, kw_only=True):
     """The answer to each verb of a recusal."""
 
-    recusal: RecusalStanding
+    recusal: Annotated[RecusalStanding, msgspec.Meta(description="the recusal as it stands now")]

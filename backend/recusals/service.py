@@ -1,17 +1,17 @@
-"""What happens when recusal is declared, applied for, decided and told: one transaction each.
+"""Record that a recusal is declared, applied for, decided, and that the applicant is told: one transaction each.
 
-Guarantees: each step is a row of its own on the version before it, so two who decide on the same version cannot both;
-who may not work on a case when follows from the steps alone (the view `recused`); nobody decides in their own matter.
-What was done on a case meanwhile is found by refresh_findings. Source: R.33, DOMAIN §4; docs/adr/0020.
+Guarantees: each step is a row of its own and names the version it saw, so of two decisions on one version only one is
+recorded. Who may not work on a case, and when, follows from the steps alone (view `recused`). Nobody decides in their
+own matter. refresh_findings finds what was done on a case meanwhile. Source: R.33, DOMAIN §4; docs/adr/0020.
 """
 
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, NamedTuple
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from backend.core import findings
-from backend.core.database import Record, execute, first, value
+from backend.core.database import Record, first, value
 from backend.core.findings import Overdue, Touched
 from backend.core.journal import utc
 from backend.core.officers import organ_of_auxiliary
@@ -30,20 +30,16 @@ from backend.recusals.schemas import (
     StandAside,
     TellApplicant,
 )
+from backend.recusals.tables import RecusalAct, RecusalStep
 
-ASK = """
+INSERT = """
 INSERT INTO recusal (id, person, organ, case_ref, case_kind, capacity, applicant, oral, ground, words, taken_by,
     asked_at, decided_in, state, due_at, version)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, deciding_organ($3), 'pending', $13, 1)
 RETURNING *, false AS standing_aside
 """
-STEP = """
-INSERT INTO recusal_step (id, recusal, version, step, by_person, at, words, how, organ)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-"""
 MOVE = "UPDATE recusal SET version = $2, state = $3, due_at = $4, decided_in = $5 WHERE id = $1 RETURNING *"
-JUDGE = "INSERT INTO recusal_act (step, activity, stands, words) VALUES ($1, $2, $3, $4)"
-OF_THE_CASE = """
+COUNT_OF_CASE = """
 SELECT count(DISTINCT t.activity) FROM activity_telling t JOIN activity a ON a.id = t.activity
 WHERE t.activity = ANY ($1) AND a.person = $2 AND case_key(t.case_ref) = case_key($3)
 """
@@ -58,7 +54,6 @@ LEFT JOIN LATERAL (SELECT step FROM recusal_step t WHERE t.recusal = r.id
 LEFT JOIN LATERAL (SELECT at FROM recusal_step t WHERE t.recusal = r.id ORDER BY version DESC LIMIT 1) x ON true
 """
 ROW = f"{RECUSALS} WHERE r.id = $3 AND {VISIBLE.condition}"
-RECONSIDERED = "SELECT count(*) > 0 FROM recusal_step WHERE recusal = $1 AND step = 'reconsider'"
 LED_THEM = """
 SELECT count(*) > 0 FROM activity_telling t JOIN activity a ON a.id = t.activity JOIN led l ON l.auxiliary = a.person
 WHERE case_key(t.case_ref) = case_key($3) AND a.person = $2 AND l.officer = $1
@@ -66,8 +61,8 @@ WHERE case_key(t.case_ref) = case_key($3) AND a.person = $2 AND l.officer = $1
 """
 
 
-class Asking(NamedTuple):
-    """Who is to step aside, who asks for it, and who wrote it down."""
+class RecusalRequest(NamedTuple):
+    """Whose recusal is requested, by whom and how."""
 
     person: UUID
     organ: str
@@ -77,20 +72,22 @@ class Asking(NamedTuple):
 
 
 async def declare(occasion: Occasion, entry: DeclareRecusal) -> Outcome:
-    """An auxiliary declares it themselves."""
+    """An auxiliary declares their own recusal."""
     actor = occasion.actor
-    return await _ask(occasion, entry, Asking(actor.person, actor.organ, "self", None, False))
+    return await _record_request(occasion, entry, RecusalRequest(actor.person, actor.organ, "self", None, False))
 
 
 async def apply(occasion: Occasion, entry: ApplyForRecusal) -> Outcome:
-    """An officer takes down what a party asks. Raises Refusal `not_an_auxiliary`."""
+    """An officer writes down a party's application. Raises Refusal `not_an_auxiliary`."""
     organ = await organ_of_auxiliary(entry.person)
-    return await _ask(occasion, entry, Asking(entry.person, organ, entry.capacity, entry.applicant, entry.oral))
+    return await _record_request(
+        occasion, entry, RecusalRequest(entry.person, organ, entry.capacity, entry.applicant, entry.oral)
+    )
 
 
 async def stand_aside(occasion: Occasion, entry: StandAside) -> Outcome:
-    """Until it is decided, stand aside or go on. Raises Refusal as `decide` does."""
-    row = await _of_decider(occasion, entry)
+    """Order to stand aside or go on until the decision. Raises Refusal as `decide` does."""
+    row = await _for_decider(occasion, entry)
     step = Step("stand_aside" if entry.aside else "go_on", entry.why)
     return await _take(occasion, entry, row, step)
 
@@ -98,7 +95,7 @@ async def stand_aside(occasion: Occasion, entry: StandAside) -> Outcome:
 async def decide(occasion: Occasion, entry: DecideRecusal) -> Outcome:
     """Grant or refuse. Raises Refusal `unknown_recusal`, `stale`, `recusal_decided`, `not_the_decider`,
     `own_matter`."""
-    row = await _of_decider(occasion, entry)
+    row = await _for_decider(occasion, entry)
     step = "grant" if entry.outcome == "granted" else "refuse"
     outcome = await _take(occasion, entry, row, Step(step, entry.why, state=entry.outcome))
     if occasion.at <= row["due_at"]:
@@ -107,8 +104,10 @@ async def decide(occasion: Occasion, entry: DecideRecusal) -> Outcome:
 
 
 async def pass_on(occasion: Occasion, entry: PassOnRecusal) -> Outcome:
-    """A conflicted commander leaves it to the organ above. Raises Refusal as `decide` does, but for one's own matter;
-    `no_higher_organ`."""
+    """Pass the decision to the organ above, for a commander with a conflict of interest.
+
+    Raises Refusal `unknown_recusal`, `stale`, `recusal_decided`, `not_the_decider`, `no_higher_organ`.
+    """
     row = await _pending(occasion, entry)
     await _must_command(occasion.actor, row)
     above = await value("SELECT parent FROM organ WHERE code = $1", row["decided_in"])
@@ -118,9 +117,9 @@ async def pass_on(occasion: Occasion, entry: PassOnRecusal) -> Outcome:
 
 
 async def reconsider(occasion: Occasion, entry: ReconsiderRecusal) -> Outcome:
-    """It is decided once more. Raises Refusal `unknown_recusal`, `stale`, `not_the_applicant`,
+    """Apply for a second decision. Raises Refusal `unknown_recusal`, `stale`, `not_the_applicant`,
     `recusal_not_refused`, `reconsideration_criminal_only`, `reconsidered_before`; live `reconsideration_too_late`."""
-    row = await _known(occasion, entry)
+    row = await _visible_recusal(occasion, entry)
     own = row["capacity"] == "self"
     if (occasion.actor.person != row["person"]) if own else (occasion.actor.kind != "officer"):
         raise Refusal("not_the_applicant")
@@ -128,7 +127,7 @@ async def reconsider(occasion: Occasion, entry: ReconsiderRecusal) -> Outcome:
         raise Refusal("recusal_not_refused")
     if row["case_kind"] != "criminal":
         raise Refusal("reconsideration_criminal_only")
-    if await value(RECONSIDERED, row["id"]):
+    if await RecusalStep.exists().where(RecusalStep.recusal == row["id"], RecusalStep.step == "reconsider"):
         raise Refusal("reconsidered_before")
     term = occasion.law.span("reconsideration_asked")
     unmet = occasion.require(rules.too_late(occasion.at, row["told_at"], term))
@@ -137,9 +136,12 @@ async def reconsider(occasion: Occasion, entry: ReconsiderRecusal) -> Outcome:
 
 
 async def tell(occasion: Occasion, entry: TellApplicant) -> Outcome:
-    """The applicant was told. Raises Refusal `unknown_recusal`, `stale`, `recusal_not_decided`, `nobody_to_tell`,
-    `not_the_decider` unless one decides there or took it down."""
-    row = await _known(occasion, entry)
+    """Record that the applicant was told of the decision.
+
+    Raises Refusal `unknown_recusal`, `stale`, `recusal_not_decided`, `nobody_to_tell`; `not_the_decider` unless the
+    actor decides in that organ or wrote the application down.
+    """
+    row = await _visible_recusal(occasion, entry)
     if occasion.actor.person != row["taken_by"]:
         await _must_command(occasion.actor, row)
     if row["capacity"] == "self":
@@ -150,31 +152,38 @@ async def tell(occasion: Occasion, entry: TellApplicant) -> Outcome:
 
 
 async def judge(occasion: Occasion, entry: JudgeActs) -> Outcome:
-    """Whether earlier acts on the case stand. Raises Refusal as `decide` does, `recusal_not_granted`,
-    `unknown_activity` for an act that is not theirs on this case."""
-    row = await _known(occasion, entry)
+    """Decide whether earlier acts on the case stand.
+
+    Raises Refusal `unknown_recusal`, `stale`, `not_the_decider`, `own_matter`, `recusal_not_granted`;
+    `unknown_activity` for an act that is not the person's on this case.
+    """
+    row = await _visible_recusal(occasion, entry)
     await _must_decide(occasion.actor, row)
     if row["state"] != "granted":
         raise Refusal("recusal_not_granted")
-    acts = {each.activity: each for each in entry.acts}
-    if await value(OF_THE_CASE, list(acts), row["person"], row["case_ref"]) < len(entry.acts):
+    activities = list({act.activity for act in entry.acts})
+    if await value(COUNT_OF_CASE, activities, row["person"], row["case_ref"]) < len(entry.acts):
         raise Refusal("unknown_activity")
     outcome = await _take(occasion, entry, row, Step("judge", "-"))
-    for each in entry.acts:
-        await execute(JUDGE, entry.id, each.activity, each.stands, each.why)
+    await RecusalAct.insert(
+        *(
+            RecusalAct(id=uuid4(), step=entry.id, activity=act.activity, stands=act.stands, words=act.why)
+            for act in entry.acts
+        )
+    )
     return outcome
 
 
-async def the_person(actor: Actor, entry: Any) -> Iterable[UUID]:
-    """Whom an entry about a recusal concerns: the actor, and who is to step aside, who never changes."""
-    person = entry.person if isinstance(entry, ApplyForRecusal) else None
-    if person is None:
-        person = await value("SELECT person FROM recusal WHERE id = $1", entry.recusal)
+async def concerned(actor: Actor, entry: ApplyForRecusal | OnRecusal) -> Iterable[UUID]:
+    """The persons whom an entry about a recusal concerns: the actor and the person recused, who never changes."""
+    if isinstance(entry, ApplyForRecusal):
+        return [actor.person, entry.person]
+    person = await value("SELECT person FROM recusal WHERE id = $1", entry.recusal)
     return [actor.person] if person is None else [actor.person, person]
 
 
 class Step(NamedTuple):
-    """What a step is, and what it changes; none: as before."""
+    """A step about a recusal, and what it changes; None: as before."""
 
     step: str
     words: str
@@ -184,31 +193,37 @@ class Step(NamedTuple):
     due_at: datetime | None = None
 
 
-async def _ask(occasion: Occasion, entry: DeclareRecusal | ApplyForRecusal, asking: Asking) -> Outcome:
+async def _record_request(
+    occasion: Occasion, entry: DeclareRecusal | ApplyForRecusal, request: RecusalRequest
+) -> Outcome:
+    """Insert a recusal with its deadline."""
     law, criminal = occasion.law, entry.case_kind == "criminal"
     due = rules.due(occasion.at, criminal, law.span("recusal_decision"), law.span("recusal_decision_criminal"))
     row = await first(
-        ASK, entry.id, asking.person, asking.organ, entry.case_ref, entry.case_kind, asking.capacity, asking.applicant,
-        asking.oral, entry.ground, entry.words, occasion.actor.person, occasion.at, due,
+        INSERT, entry.id, request.person, request.organ, entry.case_ref, entry.case_kind, request.capacity,
+        request.applicant, request.oral, entry.ground, entry.words, occasion.actor.person, occasion.at, due,
     )  # fmt: skip
     return _outcome(row, aside=False, since=occasion.at)
 
 
 async def _take(occasion: Occasion, entry: OnRecusal, row: Record, step: Step, unmet: Iterable[str] = ()) -> Outcome:
-    """Keep a step, and how the recusal stands after it."""
+    """Insert a step and update the recusal."""
     at = max(occasion.at, row["latest"])
     version, state = row["version"] + 1, step.state or row["state"]
     due = step.due_at or row["due_at"] if state == "pending" else None
-    await execute(
-        STEP, entry.id, row["id"], version, step.step, occasion.actor.person, at, step.words, step.how, step.organ
-    )
+    await RecusalStep.insert(
+        RecusalStep(
+            id=entry.id, recusal=row["id"], version=version, step=step.step, by_person=occasion.actor.person, at=at,
+            words=step.words, how=step.how, organ=step.organ,
+        )
+    )  # fmt: skip
     moved = await first(MOVE, row["id"], version, state, due, step.organ or row["decided_in"])
     asides = {"stand_aside": True, "go_on": False, "grant": False, "refuse": False, "reconsider": False}
     return _outcome(moved, aside=asides.get(step.step, row["standing_aside"]), since=at, unmet=unmet)
 
 
-async def _known(occasion: Occasion, entry: OnRecusal) -> Record:
-    """The recusal, if one may see it. Raises Refusal `unknown_recusal`; `stale` with how it stands."""
+async def _visible_recusal(occasion: Occasion, entry: OnRecusal) -> Record:
+    """The recusal, if the actor may see it. Raises Refusal `unknown_recusal`; `stale` with how it stands now."""
     row = await first(ROW, *viewer(occasion.actor), entry.recusal)
     if row is None:
         raise Unknown("unknown_recusal", entry.recusal)
@@ -218,25 +233,31 @@ async def _known(occasion: Occasion, entry: OnRecusal) -> Record:
 
 
 async def _pending(occasion: Occasion, entry: OnRecusal) -> Record:
-    row = await _known(occasion, entry)
+    """The recusal, while it is not decided. Raises Refusal as `_visible_recusal`, `recusal_decided`."""
+    row = await _visible_recusal(occasion, entry)
     if row["state"] != "pending":
         raise Refusal("recusal_decided")
     return row
 
 
-async def _of_decider(occasion: Occasion, entry: OnRecusal) -> Record:
+async def _for_decider(occasion: Occasion, entry: OnRecusal) -> Record:
+    """The undecided recusal, for a person who may decide it. Raises Refusal as `_pending` and `_must_decide`."""
     row = await _pending(occasion, entry)
     await _must_decide(occasion.actor, row)
     return row
 
 
 async def _must_command(actor: Actor, row: Record) -> None:
+    """Raises Refusal `not_the_decider` unless the actor commands the organ that decides."""
     if not await reaches(actor, row["decided_in"], COMMANDING):
         raise Refusal("not_the_decider")
 
 
 async def _must_decide(actor: Actor, row: Record) -> None:
-    """Raises Refusal `not_the_decider`; `own_matter` for who asked, is concerned, or led them on that very case."""
+    """Raises Refusal `not_the_decider`.
+
+    `own_matter` for the person recused, for whoever wrote the request down or led that person on the case.
+    """
     await _must_command(actor, row)
     if actor.person in (row["person"], row["taken_by"]) or await value(
         LED_THEM, actor.person, row["person"], row["case_ref"]

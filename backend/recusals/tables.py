@@ -1,4 +1,4 @@
-"""Recusals and their steps. The constraints stand in migrations/versions/fujing_0015_recusals.sql."""
+"""Recusals and their steps. The constraints are in migrations/versions/fujing_0015_recusals.sql."""
 
 from piccolo.columns import UUID, Boolean, ForeignKey, Integer, OnDelete, Text, Timestamptz
 from piccolo.table import Table
@@ -9,7 +9,7 @@ from backend.people.tables import Organ, Person
 
 
 class Recusal(Table, db=DB):
-    """Somebody may not be impartial in a case; as it stands by its steps."""
+    """A recusal of one auxiliary in one case, as it stands after its steps."""
 
     id = UUID(primary_key=True, default=None)
     person = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)
@@ -30,7 +30,7 @@ class Recusal(Table, db=DB):
 
 
 class RecusalStep(Table, db=DB):
-    """What was decided or done about it, on the version before."""
+    """A step about a recusal. `version`: of the recusal after this step."""
 
     id = UUID(primary_key=True, default=None)
     recusal = ForeignKey(Recusal, null=False, on_delete=OnDelete.restrict, default=None)
@@ -44,7 +44,7 @@ class RecusalStep(Table, db=DB):
 
 
 class RecusalAct(Table, db=DB):
-    """Whether an earlier act on the case stands."""
+    """The decision whether an earlier act on the case stands."""
 
     id = UUID(primary_key=True, default=None)
     step = ForeignKey(RecusalStep, null=False, on_delete=OnDelete.restrict, default=None)

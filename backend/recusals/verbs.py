@@ -1,4 +1,4 @@
-"""The verbs of recusals: what each is called, records, refuses, and whom the feed tells."""
+"""The verbs of recusals, with everything that is said of each."""
 
 from backend.core.examples import CASE, OTHER, example
 from backend.core.verb import AUXILIARIES, DECIDERS, FIELD, OFFICERS, Verb
@@ -26,7 +26,7 @@ VERBS = (
     ),
     Verb(
         name="recusals/apply", entry=ApplyForRecusal, receipt=RecusalReceipt, record=recusals.apply, may=OFFICERS,
-        concerned=recusals.the_person, told_to="readers",
+        concerned=recusals.concerned, told_to="readers",
         tag="Recusal · 回避", zh="记录回避申请", en="Record a party's application for recusal",
         codes=("not_an_auxiliary",),
         example=example(person=OTHER, case_ref=CASE, case_kind="administrative", applicant="王某", capacity="party",
@@ -34,28 +34,28 @@ VERBS = (
     ),
     Verb(
         name="recusals/stand-aside", entry=StandAside, receipt=RecusalReceipt, record=recusals.stand_aside,
-        may=DECIDERS, concerned=recusals.the_person, field=False, told_to="readers",
+        may=DECIDERS, concerned=recusals.concerned, field=False, told_to="readers",
         tag="Recusal · 回避", zh="决定前暂停参与", en="Order to stand aside until the decision",
         codes=("unknown_recusal", "stale", "recusal_decided", "not_the_decider", "own_matter"),
         example=example(recusal=OTHER, version=1, why="关系明确，先行暂停参与"),
     ),
     Verb(
         name="recusals/decide", entry=DecideRecusal, receipt=RecusalReceipt, record=recusals.decide, may=DECIDERS,
-        concerned=recusals.the_person, field=False, told_to="readers",
+        concerned=recusals.concerned, field=False, told_to="readers",
         tag="Recusal · 回避", zh="决定是否回避", en="Decide on a recusal",
         codes=("unknown_recusal", "stale", "recusal_decided", "not_the_decider", "own_matter"),
         example=example(recusal=OTHER, version=2, outcome="granted", why="系当事人近亲属"),
     ),
     Verb(
         name="recusals/pass-on", entry=PassOnRecusal, receipt=RecusalReceipt, record=recusals.pass_on, may=DECIDERS,
-        concerned=recusals.the_person, field=False, told_to="readers",
+        concerned=recusals.concerned, field=False, told_to="readers",
         tag="Recusal · 回避", zh="报上级机关决定", en="Pass the decision on to the organ above",
         codes=("unknown_recusal", "stale", "recusal_decided", "not_the_decider", "no_higher_organ"),
         example=example(recusal=OTHER, version=1, why="本人与当事人有利害关系"),
     ),
     Verb(
         name="recusals/reconsider", entry=ReconsiderRecusal, receipt=RecusalReceipt, record=recusals.reconsider,
-        may=FIELD, concerned=recusals.the_person, told_to="readers",
+        may=FIELD, concerned=recusals.concerned, told_to="readers",
         tag="Recusal · 回避", zh="申请复议", en="Apply for reconsideration",
         codes=(
             "unknown_recusal", "stale", "not_the_applicant", "recusal_not_refused", "reconsideration_criminal_only",
@@ -65,14 +65,14 @@ VERBS = (
     ),
     Verb(
         name="recusals/tell", entry=TellApplicant, receipt=RecusalReceipt, record=recusals.tell, may=DECIDERS,
-        concerned=recusals.the_person, field=False, told_to="readers",
+        concerned=recusals.concerned, field=False, told_to="readers",
         tag="Recusal · 回避", zh="告知申请人", en="Record that the applicant was told",
         codes=("unknown_recusal", "stale", "not_the_decider", "nobody_to_tell", "recusal_not_decided"),
         example=example(recusal=OTHER, version=3, how="in_person", words="已告知决定及理由"),
     ),
     Verb(
         name="recusals/judge", entry=JudgeActs, receipt=RecusalReceipt, record=recusals.judge, may=DECIDERS,
-        concerned=recusals.the_person, field=False, told_to="readers",
+        concerned=recusals.concerned, field=False, told_to="readers",
         tag="Recusal · 回避", zh="认定此前行为效力", en="Decide whether earlier acts stand",
         codes=(
             "unknown_recusal", "stale", "not_the_decider", "own_matter", "recusal_not_granted", "unknown_activity",

@@ -1,1 +1,1 @@
-"""Planned shifts."""
+"""Rosters: planned shifts, and whether they were fulfilled (R.29)."""

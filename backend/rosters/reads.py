@@ -1,17 +1,18 @@
-"""Planned shifts, read, each with the shift that answered it."""
+"""Read planned shifts, each with the shift that fulfilled it."""
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
 
 from backend.core.database import fetch
+from backend.core.described import Badge, DutyType, NextPage, OrganCode, PersonName, ShiftId
 from backend.core.paging import PageCursor, moment_parameter, next_page
 from backend.core.verb import Actor
 from backend.core.visibility import viewer, visible_to
 from backend.core.wire import Moment, Place
-from backend.shifts.schemas import DutyType
+from backend.rosters.schemas import EndsAt, StartsAt
 
 PLANNED = f"""
 SELECT p.*, w.badge, w.name, a.shift, a.started_at AS checked_in_at
@@ -24,35 +25,42 @@ ORDER BY p.starts_at, p.id LIMIT $7
 
 
 class PlannedRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A planned shift. `shift`: the first in force that overlaps it; null while nobody came."""
+    """A planned shift."""
 
-    id: UUID
-    person: UUID
-    badge: str
-    name: str
-    organ: str
-    post: str
-    officer: UUID | None
+    id: Annotated[UUID, msgspec.Meta(description="id of the planned shift")]
+    person: Annotated[UUID, msgspec.Meta(description="id of the auxiliary planned for duty")]
+    badge: Badge
+    name: PersonName
+    organ: OrganCode
+    post: Annotated[str, msgspec.Meta(description="the post, as check-in names it in `roster_post`")]
+    officer: Annotated[UUID | None, msgspec.Meta(description="id of the officer who is to lead; null: not planned")]
     duty_type: DutyType
-    starts_at: Moment
-    ends_at: Moment
-    place: Place | None
-    radius_m: int | None
-    shift: UUID | None
-    checked_in_at: Moment | None
+    starts_at: StartsAt
+    ends_at: EndsAt
+    place: Annotated[Place | None, msgspec.Meta(description="where the post is; null: not given")]
+    radius_m: Annotated[
+        int | None, msgspec.Meta(description="metres around the post within which to check in; null: no place")
+    ]
+    shift: Annotated[
+        ShiftId | None,
+        msgspec.Meta(description="id of the first shift in force that overlaps the planned one; null: nobody came"),
+    ]
+    checked_in_at: Annotated[
+        Moment | None, msgspec.Meta(description="when the auxiliary checked in for it; null: nobody came")
+    ]
 
 
 class Rosters(msgspec.Struct, frozen=True, kw_only=True):
     """A page of planned shifts."""
 
-    items: list[PlannedRow]
-    next: str | None
+    items: Annotated[list[PlannedRow], msgspec.Meta(description="planned shifts, earliest first")]
+    next: NextPage
 
 
 async def rosters(
     actor: Actor, since: datetime | None, until: datetime | None, cursor: str | None, limit: int
 ) -> Rosters:
-    """One's own, those one is to lead, and those of the organs that one oversees, the earliest first."""
+    """A page of one's own planned shifts, those one is to lead, and those of the organs that one oversees."""
     page = PageCursor.after(cursor)
     span = (since and moment_parameter("from", since), until and moment_parameter("to", until))
     if None not in span and span[0] > span[1]:  # type: ignore[operator]
@@ -62,6 +70,6 @@ async def rosters(
 
 
 def _row(row: Any) -> PlannedRow:
-    told = {field: row[field] for field in PlannedRow.__struct_fields__}
-    told["place"] = None if row["place"] is None else msgspec.json.decode(row["place"], type=Place)
-    return PlannedRow(**told)
+    columns = {field: row[field] for field in PlannedRow.__struct_fields__}
+    columns["place"] = None if row["place"] is None else msgspec.json.decode(row["place"], type=Place)
+    return PlannedRow(**columns)

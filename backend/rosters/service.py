@@ -1,7 +1,7 @@
-"""What happens when shifts are planned: one transaction each. What came of them is judged in SQL (judge_roster).
+"""Record planned shifts, by entry or from a CSV file: one transaction each. SQL judges them later (judge_roster).
 
-Guarantees: nobody is planned for two shifts at once, whoever plans; a plan is taken whole or not at all; it blocks no
-check-in. Planned by command, or imported from a CSV file that may come again. Source: R.29.
+Guarantees: nobody is planned for two shifts at once, whoever plans. A plan is recorded whole or not at all. It blocks
+no check-in. The same CSV file can be imported again. Source: R.29.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,7 +13,7 @@ import asyncpg
 import msgspec
 
 from backend.core import findings
-from backend.core.database import Record, execute, fetch, first, tx
+from backend.core.database import Record, execute, fetch, tx
 from backend.core.officers import officers_among
 from backend.core.refusals import Refusal, Unknown
 from backend.core.verb import Actor, Occasion, Outcome
@@ -22,27 +22,19 @@ from backend.core.wire import Place, as_json
 from backend.law.catalogue import law
 from backend.people.roster import RosterError, csv_rows
 from backend.rosters.schemas import Planned, PlanShifts, WithdrawPlanned
+from backend.rosters.tables import PlannedShift
 
-INSERT = """
-INSERT INTO planned_shift (id, person, organ, post, officer, duty_type, starts_at, ends_at, place, radius_m, planned_by)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-"""
 COMMANDED = """
 SELECT id, organ FROM person WHERE id = ANY ($1) AND kind IN ('duty_auxiliary', 'civilian_auxiliary')
 AND organ IN (SELECT organs_under($2::text[]))
 """
-WITHDRAW = "UPDATE planned_shift SET withdrawn_by = $2, withdrawn_at = $3, withdrawn_why = $4 WHERE id = $1"
 PEOPLE = "SELECT id, badge, kind, organ FROM person WHERE badge = ANY ($1)"
-SAME = """
-SELECT count(*) FROM planned_shift
-WHERE person = $1 AND starts_at = $2 AND ends_at = $3 AND post = $4 AND withdrawn_at IS NULL
-"""
 COLUMNS = ["badge", "post", "officer", "duty_type", "starts_at", "ends_at", "lat", "lon", "datum", "radius_m"]
-PLANS = UUID("b2b5d0f4-8f0c-5a5b-9d0a-6d7b7a1c5f23")  # names an imported planned shift: uuid5 of badge, post and times
+PLANS = UUID("b2b5d0f4-8f0c-5a5b-9d0a-6d7b7a1c5f23")  # namespace of imported shifts: uuid5 of badge, post, times
 
 
-class Line(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of the file that reads well by itself; `planned` has badges still to be found."""
+class PlanLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One valid line of the file. `planned` does not have the person and the officer yet: they are found by badge."""
 
     line: int
     badge: str
@@ -51,139 +43,158 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def plan(occasion: Occasion, entry: PlanShifts) -> Outcome:
-    """Raises Refusal `unknown_person`, `not_an_officer`, `end_before_start`, `post_without_radius`, `id_reused`,
-    `planned_already`."""
+    """Plan shifts. Raises Refusal `unknown_person`, `not_an_officer`, `end_before_start`, `post_without_radius`,
+    `time_out_of_range`, `id_reused`, `planned_already`."""
     actor = occasion.actor
-    persons = {each.person for each in entry.shifts}
-    found = await fetch(COMMANDED, list(persons), viewer(actor, COMMANDING)[1])
-    organs = {row["id"]: row["organ"] for row in found}
+    persons = {planned.person for planned in entry.shifts}
+    rows = await fetch(COMMANDED, list(persons), viewer(actor, COMMANDING)[1])
+    organs = {row["id"]: row["organ"] for row in rows}
     for person in persons - organs.keys():
         raise Unknown("unknown_person", person)
-    officers = {each.officer for each in entry.shifts if each.officer is not None}
+    officers = {planned.officer for planned in entry.shifts if planned.officer is not None}
     await officers_among(list(officers), occasion.at)
-    for each in entry.shifts:
-        _in_order(each)
-        await _insert(each, organs[each.person], actor.person)
-    ids = [each.id for each in entry.shifts]
+    for planned in entry.shifts:
+        _require_valid(planned)
+        await _insert(planned, organs[planned.person], actor.person)
     return Outcome(
-        subject={"planned": [str(each) for each in ids]},
+        subject={"planned": [str(planned.id) for planned in entry.shifts]},
         subjects=[entry.id, *sorted(persons | officers)],
         organ=actor.organ,
     )
 
 
 async def withdraw(occasion: Occasion, entry: WithdrawPlanned) -> Outcome:
-    """Raises Refusal `unknown_planned`, `planned_withdrawn`, `planned_began`."""
-    row: Any = await first("SELECT * FROM planned_shift WHERE id = $1", entry.planned)
+    """Withdraw a planned shift. Raises Refusal `unknown_planned`, `planned_withdrawn`, `planned_began`."""
+    row = await PlannedShift.select().where(PlannedShift.id == entry.planned).first()
     if row is None or not await reaches(occasion.actor, row["organ"], COMMANDING):
         raise Unknown("unknown_planned", entry.planned)
     if row["withdrawn_at"] is not None:
         raise Refusal("planned_withdrawn")
     if row["starts_at"] <= occasion.at:
         raise Refusal("planned_began")
-    await execute(WITHDRAW, row["id"], occasion.actor.person, occasion.at, entry.why)
+    await PlannedShift.update(
+        {
+            PlannedShift.withdrawn_by: occasion.actor.person,
+            PlannedShift.withdrawn_at: occasion.at,
+            PlannedShift.withdrawn_why: entry.why,
+        }
+    ).where(PlannedShift.id == row["id"])
     subjects = [row["id"], row["person"], *([row["officer"]] if row["officer"] else [])]
     return Outcome(subject={"planned": [str(row["id"])]}, subjects=subjects, organ=row["organ"])
 
 
-async def the_planned(actor: Actor, entry: PlanShifts | WithdrawPlanned) -> Iterable[UUID]:
-    """Whom a plan concerns: the actor, and whoever is planned."""
+async def concerned(actor: Actor, entry: PlanShifts | WithdrawPlanned) -> Iterable[UUID]:
+    """The persons whom a plan concerns: the actor and everybody who is planned for a shift."""
     if isinstance(entry, PlanShifts):
-        return {actor.person, *(each.person for each in entry.shifts)}
-    row = await first("SELECT person FROM planned_shift WHERE id = $1", entry.planned)
+        return {actor.person, *(planned.person for planned in entry.shifts)}
+    row = await PlannedShift.select(PlannedShift.person).where(PlannedShift.id == entry.planned).first()
     return [actor.person] if row is None else [actor.person, row["person"]]
 
 
-async def look(now: datetime) -> int:
-    """Judge what was planned lately, whatever came in meanwhile. How many findings stand."""
+async def refresh_recent(now: datetime) -> int:
+    """Refresh the findings about recently planned shifts. Returns how many stand."""
     async with tx():
         return sum(map(len, (await findings.judge_roster(now - law().span("looked_at_again_for"), now)).values()))
 
 
-def read(text: str) -> list[Line]:
-    """The lines of a plan. Raises RosterError with every line that does not read well."""
+def read_plan(text: str) -> list[PlanLine]:
+    """The lines of a CSV plan. Raises RosterError with every line that is not valid."""
     return csv_rows(text, COLUMNS, _line)
 
 
-async def bring_in(lines: Sequence[Line]) -> int:
-    """Plan what is not planned yet. How many. Raises RosterError with every line that cannot be."""
-    people = {
-        row["badge"]: row for row in await fetch(PEOPLE, [badge for x in lines for badge in (x.badge, x.officer)])
-    }
+async def import_plan(lines: Sequence[PlanLine]) -> int:
+    """Insert the lines that are not planned yet. Returns how many.
+
+    Raises RosterError with every line that cannot be planned; then none is inserted.
+    """
+    badges = [badge for line in lines for badge in (line.badge, line.officer)]
+    people = {row["badge"]: row for row in await fetch(PEOPLE, badges)}
     bad = [(line.line, reason) for line in lines if (reason := _unfit(line, people)) is not None]
     if bad:
         raise RosterError(bad)
-    made = 0
+    inserted = 0
     async with tx():
         await execute("SELECT pg_advisory_xact_lock(hashtext('fujing plan'))")
         for line in lines:
-            made += await _bring(line, people, bad)
+            inserted += await _import_line(line, people, bad)
         if bad:
             raise RosterError(bad)
-    return made
+    return inserted
 
 
-async def _bring(line: Line, people: dict[str, Record], bad: list[tuple[int, str]]) -> int:
+async def _import_line(line: PlanLine, people: dict[str, Record], bad: list[tuple[int, str]]) -> int:
+    """Insert one line unless it is planned already; a conflict is added to `bad`. Returns how many were inserted."""
     person = people[line.badge]
     officer = people[line.officer]["id"] if line.officer else None
-    told = msgspec.structs.replace(line.planned, person=person["id"], officer=officer)
-    if await first(f"{SAME} HAVING count(*) > 0", told.person, told.starts_at, told.ends_at, told.post):
+    planned = msgspec.structs.replace(line.planned, person=person["id"], officer=officer)
+    if await PlannedShift.exists().where(
+        PlannedShift.person == planned.person,
+        PlannedShift.starts_at == planned.starts_at,
+        PlannedShift.ends_at == planned.ends_at,
+        PlannedShift.post == planned.post,
+        PlannedShift.withdrawn_at.is_null(),
+    ):
         return 0
     try:
-        await _insert(told, person["organ"], None)
+        await _insert(planned, person["organ"], None)
     except Refusal:
         bad.append((line.line, f"person {line.badge} is planned for another shift at that time"))
         return 0
     return 1
 
 
-async def _insert(told: Planned, organ: str, by: UUID | None) -> None:
-    """Raises Refusal `planned_already`, `id_reused`."""
+async def _insert(planned: Planned, organ: str, by: UUID | None) -> None:
+    """Insert one planned shift. Raises Refusal `planned_already`, `id_reused`."""
     try:
         async with tx():
-            await execute(
-                INSERT, told.id, told.person, organ, told.post, told.officer, told.duty_type, told.starts_at,
-                told.ends_at, as_json(told.place), told.radius_m, by,
+            await PlannedShift.insert(
+                PlannedShift(
+                    id=planned.id, person=planned.person, organ=organ, post=planned.post, officer=planned.officer,
+                    duty_type=planned.duty_type, starts_at=planned.starts_at, ends_at=planned.ends_at,
+                    place=as_json(planned.place), radius_m=planned.radius_m, planned_by=by,
+                )
             )  # fmt: skip
     except asyncpg.ExclusionViolationError:
-        raise Refusal("planned_already", extra={"person": str(told.person)}) from None
+        raise Refusal("planned_already", extra={"person": str(planned.person)}) from None
     except asyncpg.UniqueViolationError:
         raise Refusal("id_reused") from None
 
 
-def _in_order(told: Planned) -> None:
-    if not 2000 <= told.starts_at.year <= told.ends_at.year < 9000:
+def _require_valid(planned: Planned) -> None:
+    """Raises Refusal `time_out_of_range`, `end_before_start`, `post_without_radius`."""
+    if not 2000 <= planned.starts_at.year <= planned.ends_at.year < 9000:
         raise Refusal("time_out_of_range")
-    if told.ends_at <= told.starts_at:
+    if planned.ends_at <= planned.starts_at:
         raise Refusal("end_before_start")
-    if (told.place is None) != (told.radius_m is None):
+    if (planned.place is None) != (planned.radius_m is None):
         raise Refusal("post_without_radius")
 
 
-def _line(line: int, told: dict[str, str]) -> Line:
-    """Raises ValueError with the reason."""
-    times = {name: _moment(told[name], name) for name in ("starts_at", "ends_at")}
-    placed = [told[name] for name in ("lat", "lon", "datum", "radius_m")]
+def _line(line: int, cells: dict[str, str]) -> PlanLine:
+    """One line of the file, from its cells by column. Raises ValueError with the reason if it is not valid."""
+    times = {name: _moment(cells[name], name) for name in ("starts_at", "ends_at")}
+    placed = [cells[name] for name in ("lat", "lon", "datum", "radius_m")]
     if any(placed) and not all(placed):
         raise ValueError("lat, lon, datum and radius_m go together, or stay empty")
-    fields: dict[str, Any] = {"post": told["post"], "duty_type": told["duty_type"], **times}
+    fields: dict[str, Any] = {"post": cells["post"], "duty_type": cells["duty_type"], **times}
     try:
         if all(placed):
             fields["place"] = msgspec.convert(
                 {"lat": float(placed[0]), "lon": float(placed[1]), "accuracy_m": 0.0, "datum": placed[2]}, Place
             )
             fields["radius_m"] = int(placed[3])
-        name = uuid5(PLANS, "/".join((told["badge"], told["post"], told["starts_at"], told["ends_at"])))
+        name = uuid5(PLANS, "/".join((cells["badge"], cells["post"], cells["starts_at"], cells["ends_at"])))
         planned = msgspec.convert({"id": name, "person": name, **fields}, Planned)
-        _in_order(planned)
+        _require_valid(planned)
     except Refusal as refusal:
         raise ValueError(law().messages[refusal.code].en) from None
     except msgspec.ValidationError as error:
         raise ValueError(str(error)) from None
-    return Line(line=line, badge=told["badge"], officer=told["officer"], planned=planned)
+    return PlanLine(line=line, badge=cells["badge"], officer=cells["officer"], planned=planned)
 
 
 def _moment(text: str, column: str) -> datetime:
+    """A time with its offset. Raises ValueError with the reason."""
     try:
         moment = datetime.fromisoformat(text)
         if moment.tzinfo is None:
@@ -193,8 +204,8 @@ def _moment(text: str, column: str) -> datetime:
     return moment
 
 
-def _unfit(line: Line, people: dict[str, Record]) -> str | None:
-    """Why nobody can be planned so."""
+def _unfit(line: PlanLine, people: dict[str, Record]) -> str | None:
+    """Why a line cannot be planned; None: it can."""
     if line.badge not in people or not people[line.badge]["kind"].endswith("auxiliary"):
         return f"person {line.badge} is no auxiliary on the roster"
     if line.officer and (line.officer not in people or people[line.officer]["kind"] != "officer"):

@@ -1,4 +1,4 @@
-"""Planned shifts; the constraints stand in migrations/versions/fujing_0023_rosters.sql."""
+"""Planned shifts. The constraints are in migrations/versions/fujing_0023_rosters.sql."""
 
 from piccolo.columns import JSONB, UUID, ForeignKey, Integer, OnDelete, Text, Timestamptz
 from piccolo.table import Table
@@ -8,7 +8,7 @@ from backend.people.tables import Organ, Person
 
 
 class PlannedShift(Table, db=DB):
-    """When somebody is to be on duty, at which post, led by whom."""
+    """A planned shift: who is to be on duty, when, at which post, led by whom."""
 
     id = UUID(primary_key=True, default=None)
     person = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)

@@ -1,4 +1,4 @@
-"""The verbs of rosters: what each is called, records, refuses, and whom the feed tells."""
+"""The verbs of rosters, with everything that is said of each."""
 
 from backend.core.examples import OFFICER, OTHER, PLACE, example
 from backend.core.verb import DECIDERS, Verb
@@ -8,7 +8,7 @@ from backend.rosters.schemas import PlanReceipt, PlanShifts, WithdrawPlanned
 VERBS = (
     Verb(
         name="rosters/plan", entry=PlanShifts, receipt=PlanReceipt, record=rosters.plan, may=DECIDERS,
-        concerned=rosters.the_planned, field=False, told_to="readers",
+        concerned=rosters.concerned, field=False, told_to="readers",
         tag="Rosters · 排班", zh="排班", en="Plan shifts",
         codes=("unknown_person", "not_an_officer", "end_before_start", "post_without_radius", "planned_already"),
         example=example(shifts=[{"id": OTHER, "person": OTHER, "post": "南门", "duty_type": "post", "officer": OFFICER,
@@ -17,7 +17,7 @@ VERBS = (
     ),
     Verb(
         name="rosters/withdraw", entry=WithdrawPlanned, receipt=PlanReceipt, record=rosters.withdraw, may=DECIDERS,
-        concerned=rosters.the_planned, field=False, told_to="readers",
+        concerned=rosters.concerned, field=False, told_to="readers",
         tag="Rosters · 排班", zh="撤回排班", en="Withdraw a planned shift",
         codes=("unknown_planned", "planned_withdrawn", "planned_began"),
         example=example(planned=OTHER, why="人员调整"),

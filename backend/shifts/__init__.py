@@ -1,1 +1,1 @@
-"""Checking in to a shift and out of it (R.7, R.32)."""
+"""Shifts: check-in and check-out (R.7, R.32)."""

@@ -1,17 +1,26 @@
-"""Shifts as they are read.
+"""Read shifts.
 
-Guarantees: what one may not see is not there (404); the order is newest first and stable.
+Guarantees: a shift that the reader may not see is not there (404); the order is newest first and stable.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 import msgspec
 
+from backend.core.described import (
+    Badge,
+    BeganAt,
+    DutyType,
+    EndedAt,
+    InForce,
+    NextPage,
+    OrganCode,
+    PersonName,
+)
 from backend.core.paging import ListQuery, as_row, next_page, rows_of_page
 from backend.core.verb import Actor
 from backend.core.visibility import visible_while_led
-from backend.core.wire import Moment
 
 SHIFT = visible_while_led(auxiliary="s.person", organ="s.organ", span="s.during", began="s.started_at")
 SHIFTS = "SELECT s.*, p.badge, p.name FROM shift s JOIN person p ON p.id = s.person"
@@ -20,23 +29,32 @@ SHIFTS = "SELECT s.*, p.badge, p.name FROM shift s JOIN person p ON p.id = s.per
 class ShiftRow(msgspec.Struct, frozen=True, kw_only=True):
     """A shift in a list."""
 
-    id: UUID
-    person: UUID
-    badge: str
-    name: str
-    organ: str
-    duty_type: str
-    started_at: Moment
-    ended_at: Moment | None
-    ended_by: Literal["check_out", "next"] | None
-    in_force: bool
+    id: Annotated[UUID, msgspec.Meta(description="id of the shift: that of its check-in")]
+    person: Annotated[UUID, msgspec.Meta(description="id of the auxiliary on duty")]
+    badge: Badge
+    name: PersonName
+    organ: OrganCode
+    duty_type: DutyType
+    started_at: BeganAt
+    ended_at: EndedAt
+    ended_by: Annotated[
+        Literal["check_out", "next"] | None,
+        msgspec.Meta(
+            description="what ended it: check_out 签退, next 下次签到 the next check-in, as nobody checked out; "
+            "null: not ended"
+        ),
+    ]
+    in_force: InForce
 
 
 class Shifts(msgspec.Struct, frozen=True, kw_only=True):
-    items: list[ShiftRow]
-    next: str | None
+    """A page of shifts."""
+
+    items: Annotated[list[ShiftRow], msgspec.Meta(description="shifts, newest first")]
+    next: NextPage
 
 
 async def shifts(actor: Actor, cursor: str | None, limit: int) -> Shifts:
+    """A page of the shifts that the actor may see."""
     rows = await rows_of_page(ListQuery(SHIFTS, "shift s", SHIFT), actor, cursor, limit)
     return Shifts(items=[as_row(ShiftRow, row) for row in rows[:limit]], next=next_page(rows, limit))

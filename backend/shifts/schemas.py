@@ -5,43 +5,52 @@ from uuid import UUID
 
 import msgspec
 
-from backend.core.wire import Entry, Moment, Name, Place, Receipt, Words
+from backend.core.described import BeganAt, DevicePlace, DutyType, EndedAt, InForce, ShiftId
+from backend.core.wire import Entry, Name, Receipt, Words
 
-DutyType = Literal["patrol", "post", "window", "watch", "standby", "event"]
-Equipment = Annotated[list[Name], msgspec.Meta(max_length=40)]
+Equipment = Annotated[list[Name], msgspec.Meta(max_length=40, description="equipment carried (R.11)")]
 
 
 class CheckIn(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """An auxiliary begins a shift (签到). The shift's id is this entry's id."""
 
     duty_type: DutyType
-    dress: Annotated[Literal["uniform", "plain"], msgspec.Meta(description="R.32: plain only where needed")]
-    id_card_carried: Annotated[bool, msgspec.Meta(description="the work ID, R.32")]
-    dress_reason: Annotated[Words, msgspec.Meta(description="why plain clothes are needed")] | None = None
+    dress: Annotated[
+        Literal["uniform", "plain"],
+        msgspec.Meta(description="uniform 着装, plain 便衣: only where the work needs it (R.32)"),
+    ]
+    id_card_carried: Annotated[bool, msgspec.Meta(description="the auxiliary carries the work ID (R.32)")]
+    dress_reason: Annotated[
+        Words | None, msgspec.Meta(description="why plain clothes are needed; null: in uniform")
+    ] = None
     equipment: Equipment = msgspec.field(default_factory=list)
-    vehicle: Name | None = None
-    ordered_by: Annotated[UUID, msgspec.Meta(description="the officer who ordered this duty")] | None = None
-    roster_post: Annotated[Name, msgspec.Meta(description="or the post of the roster")] | None = None
-    place: Place | None = None
+    vehicle: Annotated[Name | None, msgspec.Meta(description="vehicle used; null: none")] = None
+    ordered_by: Annotated[
+        UUID | None, msgspec.Meta(description="id of the officer who ordered this duty; null: nobody is named")
+    ] = None
+    roster_post: Annotated[
+        Name | None, msgspec.Meta(description="post of the roster that this duty fills; null: none is named")
+    ] = None
+    place: DevicePlace = None
 
 
 class CheckOut(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """An auxiliary ends a shift (签退)."""
 
-    shift: UUID
-    place: Place | None = None
+    shift: ShiftId
+    place: DevicePlace = None
 
 
 class ShiftStanding(msgspec.Struct, frozen=True, kw_only=True):
-    """A shift as it stands. Not `in_force`: it overlaps an earlier one and counts for nothing until resolved."""
+    """A shift as it stands."""
 
-    id: UUID
-    started_at: Moment
-    ended_at: Moment | None
-    in_force: bool
+    id: Annotated[UUID, msgspec.Meta(description="id of the shift: that of its check-in")]
+    started_at: BeganAt
+    ended_at: EndedAt
+    in_force: InForce
 
 
 class ShiftReceipt(Receipt, kw_only=True):
     """The answer to a check-in or check-out."""
 
-    shift: ShiftStanding
+    shift: Annotated[ShiftStanding, msgspec.Meta(description="the shift as it stands now")]

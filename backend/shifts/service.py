@@ -1,9 +1,9 @@
-"""What happens at check-in and check-out: one transaction each, called by entries.record.
+"""Record check-ins and check-outs: one transaction each.
 
-Guarantees: at most one shift of a person is in force at any moment, whatever the order of arrival; a check-out that
-was forgotten is closed by the next check-in, with a finding that disappears when the check-out arrives after all. A
-live check-in that changes nothing before it can open or close no gap, and asks for none. What was planned for then is
-compared, and blocks nothing.
+Guarantees: at most one shift of a person is in force at any moment, whatever the order of arrival. If a check-out was
+forgotten, the next check-in ends the shift, with a finding that is withdrawn when the check-out arrives after all. A
+check-in is compared with the roster, which blocks nothing. A live check-in that changes no earlier shift cannot open or
+close a gap, so no findings about gaps are refreshed.
 """
 
 from typing import Any
@@ -26,7 +26,7 @@ SHIFTS = Intervals(
     own_end="SELECT c.at, 'check_out' AS ended_by FROM check_out c WHERE c.shift = t.id ORDER BY c.at, c.id LIMIT 1",
     forgotten="not_checked_out",
 )
-# Says besides whether anything was planned for this person in that time.
+# Inserts a shift; returns whether a shift was planned for this person in that time.
 INSERT = """
 WITH made AS (INSERT INTO shift (id, person, organ, duty_type, started_at, ended_at, ended_by, in_force, dress,
     dress_reason, id_card_carried, equipment, vehicle, ordered_by, roster_post, place)
@@ -37,7 +37,7 @@ SELECT EXISTS (
 
 
 async def check_in(occasion: Occasion, entry: CheckIn) -> Outcome:
-    """Begin a shift. Raises Refusal `dress_reason_missing`, `not_an_officer`, or what rules.py finds unmet."""
+    """Begin a shift. Raises Refusal `dress_reason_missing`, `not_an_officer`, RuleRefusal with the rules unmet."""
     if entry.dress == "plain" and entry.dress_reason is None:
         raise Refusal("dress_reason_missing")
     if entry.ordered_by is not None:
@@ -50,17 +50,19 @@ async def check_in(occasion: Occasion, entry: CheckIn) -> Outcome:
         )
     )
     actor = occasion.actor
-    mine, noted, since = await put_in_order(SHIFTS, actor.person, actor.organ, Claim(entry.id, occasion.at), new=True)
-    if await value(INSERT, *_columns(occasion, entry, mine)):
-        compared = await findings.judge_roster(mine.start, occasion.timing.as_of, [actor.person])
-        noted = [*noted, *(kind for kinds in compared.values() for kind in kinds)]
+    standing, codes, since = await put_in_order(
+        SHIFTS, actor.person, actor.organ, Claim(entry.id, occasion.at), new=True
+    )
+    if await value(INSERT, *_columns(occasion, entry, standing)):
+        compared = await findings.judge_roster(standing.start, occasion.timing.as_of, [actor.person])
+        codes = [*codes, *(kind for kinds in compared.values() for kind in kinds)]
     return Outcome(
-        subject={"shift": interval_payload(mine)},
+        subject={"shift": interval_payload(standing)},
         subjects=[entry.id, actor.person],
         organ=actor.organ,
         unmet=unmet,
-        findings=noted,
-        touches=Touched([actor.person], since) if _told_afterwards(occasion) or since < mine.start else None,
+        findings=codes,
+        touches=Touched([actor.person], since) if _is_after_the_fact(occasion) or since < standing.start else None,
     )
 
 
@@ -75,24 +77,26 @@ async def check_out(occasion: Occasion, entry: CheckOut) -> Outcome:
         "INSERT INTO check_out (id, shift, at, place) VALUES ($1, $2, $3, $4)",
         entry.id, entry.shift, at, as_json(entry.place),
     )  # fmt: skip
-    this = Claim(entry.shift, shift["started_at"])
-    mine, noted, since = await put_in_order(SHIFTS, shift["person"], shift["organ"], this)
+    claim = Claim(entry.shift, shift["started_at"])
+    standing, codes, since = await put_in_order(SHIFTS, shift["person"], shift["organ"], claim)
     return Outcome(
-        subject={"shift": interval_payload(mine)},
+        subject={"shift": interval_payload(standing)},
         subjects=[entry.shift, shift["person"]],
         organ=shift["organ"],
-        findings=noted,
+        findings=codes,
         touches=Touched([shift["person"]], since),
     )
 
 
-def _told_afterwards(occasion: Occasion) -> bool:
+def _is_after_the_fact(occasion: Occasion) -> bool:
+    """Whether the entry is evaluated noticeably later than it happened."""
     return occasion.timing.as_of - occasion.at > occasion.law.span("skew_floor")
 
 
-def _columns(occasion: Occasion, entry: CheckIn, mine: Standing) -> tuple[Any, ...]:
+def _columns(occasion: Occasion, entry: CheckIn, standing: Standing) -> tuple[Any, ...]:
+    """The parameters of INSERT."""
     return (
-        entry.id, occasion.actor.person, occasion.actor.organ, entry.duty_type, occasion.at, mine.end, mine.ended_by,
-        mine.in_force, entry.dress, entry.dress_reason, entry.id_card_carried, entry.equipment, entry.vehicle,
-        entry.ordered_by, entry.roster_post, as_json(entry.place),
+        entry.id, occasion.actor.person, occasion.actor.organ, entry.duty_type, occasion.at, standing.end,
+        standing.ended_by, standing.in_force, entry.dress, entry.dress_reason, entry.id_card_carried, entry.equipment,
+        entry.vehicle, entry.ordered_by, entry.roster_post, as_json(entry.place),
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Shifts and check-outs. The constraints stand in migrations/versions/fujing_0003_shifts.sql."""
+"""Shifts and check-outs. The constraints are in migrations/versions/fujing_0003_shifts.sql."""
 
 from piccolo.columns import JSONB, UUID, Array, Boolean, ForeignKey, OnDelete, Text, Timestamptz
 from piccolo.table import Table
@@ -8,7 +8,7 @@ from backend.people.tables import Organ, Person
 
 
 class Shift(Table, db=DB):
-    """One duty of one person. `ended_at` follows from check-outs and the next check-in."""
+    """One shift of one person. `ended_at` follows from the check-outs and the next check-in."""
 
     id = UUID(primary_key=True, default=None)
     person = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)
@@ -30,7 +30,7 @@ class Shift(Table, db=DB):
 
 
 class CheckOut(Table, db=DB):
-    """One check-out, as it was made; the earliest of a shift ends it."""
+    """One check-out. The earliest check-out of a shift ends it."""
 
     id = UUID(primary_key=True, default=None)
     shift = ForeignKey(Shift, null=False, on_delete=OnDelete.restrict, default=None)

@@ -1,4 +1,4 @@
-"""The verbs of shifts: what each is called, records, refuses, and whom the feed tells."""
+"""The verbs of shifts, with everything that is said of each."""
 
 from backend.core.examples import OFFICER, OTHER, PLACE, example
 from backend.core.verb import AUXILIARIES, Verb

@@ -1,1 +1,1 @@
-"""Who leads: naming, confirming, declining, ending and handing over (R.7, R.10)."""
+"""Supervision: who leads an auxiliary; named, confirmed, declined, ended, handed over (R.7, R.10)."""

@@ -1,14 +1,15 @@
-"""Namings of leading officers as they are read, newest first."""
+"""Read namings of leading officers, newest first."""
 
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 import msgspec
 
+from backend.core.described import BeganAt, EndedAt, InForce, NextPage, OrganCode
 from backend.core.paging import ListQuery, as_row, next_page, rows_of_page
 from backend.core.verb import Actor
 from backend.core.visibility import visible_to
-from backend.core.wire import Moment
+from backend.supervision.schemas import Answer, LeadsFrom, SupervisionId
 
 SUPERVISION = visible_to(own=["v.auxiliary", "v.officer"], organ="v.organ")
 Status = Literal["open", "unanswered", "confirmed", "declined", "contested", "all"]
@@ -29,25 +30,28 @@ JOIN person a ON a.id = v.auxiliary JOIN person o ON o.id = v.officer
 class SupervisionRow(msgspec.Struct, frozen=True, kw_only=True):
     """A naming in a list."""
 
-    id: UUID
-    auxiliary: UUID
-    auxiliary_name: str
-    officer: UUID
-    officer_name: str
-    organ: str
-    started_at: Moment
-    ended_at: Moment | None
-    in_force: bool
-    answer: Literal["confirmed", "declined"] | None
-    leads_from: Moment | None
+    id: SupervisionId
+    auxiliary: Annotated[UUID, msgspec.Meta(description="id of the auxiliary who is led")]
+    auxiliary_name: Annotated[str, msgspec.Meta(description="name of the auxiliary who is led")]
+    officer: Annotated[UUID, msgspec.Meta(description="id of the officer named")]
+    officer_name: Annotated[str, msgspec.Meta(description="name of the officer named")]
+    organ: OrganCode
+    started_at: BeganAt
+    ended_at: EndedAt
+    in_force: InForce
+    answer: Answer
+    leads_from: LeadsFrom
 
 
 class Supervisions(msgspec.Struct, frozen=True, kw_only=True):
-    items: list[SupervisionRow]
-    next: str | None
+    """A page of namings."""
+
+    items: Annotated[list[SupervisionRow], msgspec.Meta(description="namings, newest first")]
+    next: NextPage
 
 
 async def supervisions(actor: Actor, status: Status, cursor: str | None, limit: int) -> Supervisions:
+    """A page of the namings that the actor may see."""
     listed = ListQuery(SUPERVISIONS, "supervision v", SUPERVISION, STATUSES[status])
     rows = await rows_of_page(listed, actor, cursor, limit)
     return Supervisions(items=[as_row(SupervisionRow, row) for row in rows[:limit]], next=next_page(rows, limit))

@@ -1,6 +1,6 @@
-"""What the regulation asks of naming and leading. Pure.
+"""What the regulation requires of naming and leading. Pure.
 
-R.7: an auxiliary works under command or lead while on duty; R.10: a named officer leads.
+R.7: an auxiliary on duty works under command or lead. R.10: a named officer leads.
 """
 
 from datetime import datetime, timedelta
@@ -10,8 +10,8 @@ from typing import Protocol
 EARTH_M = 6_371_000
 
 
-class Place(Protocol):
-    """Degrees, the receiver's accuracy in metres, and the datum."""
+class Position(Protocol):
+    """A position in degrees, the receiver's accuracy in metres, and the datum."""
 
     @property
     def lat(self) -> float: ...
@@ -24,26 +24,26 @@ class Place(Protocol):
 
 
 def unmet_at_naming(*, on_shift: bool) -> list[str]:
-    """The codes of the rules that a naming leaves unmet: who is not on duty is led by nobody."""
+    """The codes of the rules that a naming leaves unmet: only an auxiliary on duty can be led."""
     return [] if on_shift else ["not_on_shift"]
 
 
 def answered_late(named_at: datetime, answered_at: datetime, target: timedelta) -> bool:
-    """Whether the answer came after the target; it counts all the same."""
+    """Whether the answer came later than the target. It counts all the same."""
     return answered_at - named_at > target
 
 
-def led_from_afar(named: Place | None, answered: Place | None, ceiling_m: int) -> bool:
-    """Whether the two stood further apart than the ceiling, however wrong both receivers were.
+def led_from_afar(named: Position | None, answered: Position | None, ceiling_m: int) -> bool:
+    """Whether the two were further apart than the ceiling, even if both receivers were wrong by their accuracy.
 
-    Places of two datums are never compared; an unknown place accuses nobody.
+    False where a position is unknown or the datums differ: those are never compared.
     """
     if named is None or answered is None or named.datum != answered.datum:
         return False
     return distance_m(named, answered) - named.accuracy_m - answered.accuracy_m > ceiling_m
 
 
-def distance_m(a: Place, b: Place) -> float:
+def distance_m(a: Position, b: Position) -> float:
     """Metres along the great circle (haversine)."""
     lat_a, lat_b = radians(a.lat), radians(b.lat)
     half = sin((lat_b - lat_a) / 2) ** 2 + cos(lat_a) * cos(lat_b) * sin(radians(b.lon - a.lon) / 2) ** 2

@@ -1,7 +1,7 @@
-"""What happens when an officer is named, answers, ends or hands over: one transaction each.
+"""Record that an officer is named, answers, ends the leading or hands it over: one transaction each.
 
-Guarantees: an auxiliary has one leading officer at a time; only the named officer answers; the earliest answer and the
-earliest end stand, whatever the order of arrival. Source: R.10, DESIGN §4.
+Guarantees: an auxiliary has one leading officer at a time. Only the named officer answers. The earliest answer and the
+earliest end count, whatever the order of arrival. Source: R.10, DESIGN §4.
 """
 
 from collections.abc import Iterable
@@ -31,6 +31,7 @@ from backend.supervision.schemas import (
     NameOfficer,
     ProveLeading,
 )
+from backend.supervision.tables import SupervisionAnswer, SupervisionEnd
 
 SUPERVISIONS = Intervals(
     table="supervision",
@@ -47,10 +48,6 @@ INSERT = """
 INSERT INTO supervision (id, auxiliary, officer, organ, handed_over_from, started_at, ended_at, ended_by, in_force,
     place)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-"""
-ANSWER = """
-INSERT INTO supervision_answer (id, supervision, answer, at, leads_from, place, proved_by)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
 """
 SIGNER = """
 SELECT k.jwk, j.entry, k.end_reason = 'reinstated' OR coalesce(d.revoked_at <= $6, false) AS doubtful FROM device_key k
@@ -69,25 +66,26 @@ WHERE s.id = $1 RETURNING s.*
 ON_SHIFT = "SELECT count(*) > 0 FROM shift WHERE person = $1 AND in_force AND during @> $2::timestamptz"
 
 
-async def the_led(actor: Actor, entry: Any) -> Iterable[UUID]:
-    """Whom an entry about a supervision concerns: the actor and the auxiliary, who never changes."""
+async def concerned(actor: Actor, entry: Any) -> Iterable[UUID]:
+    """The persons whom an entry about a supervision concerns: the actor and its auxiliary, who never changes."""
     auxiliary = await value("SELECT auxiliary FROM supervision WHERE id = $1", entry.supervision)
     return [actor.person] if auxiliary is None else [actor.person, auxiliary]
 
 
 async def name(occasion: Occasion, entry: NameOfficer) -> Outcome:
-    """NameOfficer the officer who leads. Raises Refusal `not_an_officer`, and what rules.py finds unmet."""
+    """Name the officer who leads. Raises Refusal `not_an_officer`, RuleRefusal with the rules unmet."""
     auxiliary = occasion.actor.person
     await officers_among([entry.officer], occasion.at)
     on_shift = await value(ON_SHIFT, auxiliary, occasion.at)
     unmet = occasion.require(rules.unmet_at_naming(on_shift=on_shift))
-    told = Naming(entry.id, auxiliary, entry.officer, occasion.actor.organ, place=entry.place)
-    return await _begin(occasion, told, unmet)
+    naming = Naming(entry.id, auxiliary, entry.officer, occasion.actor.organ, place=entry.place)
+    return await _begin(occasion, naming, unmet)
 
 
 async def confirm(occasion: Occasion, entry: ConfirmLeading) -> Outcome:
-    """The officer leads. Raises Refusal `not_the_named_officer`, `leads_from_out_of_range`, live `already_answered`."""
-    row = await _of_officer(occasion, entry.supervision)
+    """The officer confirms. Raises Refusal `unknown_supervision`, `not_the_named_officer`, `leads_from_out_of_range`,
+    `answered_before_naming`, live `already_answered`."""
+    row = await _named_officers(occasion, entry.supervision)
     leads_from = row["started_at"]
     if entry.leads_from is not None:
         leads_from = max(leads_from, _corrected(entry.leads_from, occasion))
@@ -95,22 +93,25 @@ async def confirm(occasion: Occasion, entry: ConfirmLeading) -> Outcome:
             raise Refusal("leads_from_out_of_range")
         leads_from = min(leads_from, max(occasion.at, row["started_at"]))
     outcome = await _answer(occasion, entry.id, row, "confirmed", leads_from, entry.place)
-    if not await _from_afar(occasion, entry, row):
+    if not await _flag_far_away(occasion, entry, row):
         return outcome
     return msgspec.structs.replace(outcome, findings=[*outcome.findings, "led_from_afar"])
 
 
 async def prove(occasion: Occasion, entry: ProveLeading) -> Outcome:
-    """The officer confirmed by a signature. Raises Refusal `leading_not_proved`, `unknown_supervision`, live
-    `already_answered`; DependsOnRevokedDevice `signer_revoked` where the signing device was revoked before."""
-    row = await _known(entry.supervision, occasion.actor.person)
+    """Record a confirmation that the officer signed offline.
+
+    Raises Refusal `leading_not_proved`, `unknown_supervision`, live `already_answered`; DependsOnRevokedDevice
+    `signer_revoked` if the signing device was revoked before the proof arrived.
+    """
+    row = await _own_supervision(entry.supervision, occasion.actor.person)
     signed = signing.read(entry.signature)
-    told = signed.leading
-    if (told.naming, told.auxiliary, told.officer) != (row["id"], row["auxiliary"], row["officer"]):
+    claims = signed.claims
+    if (claims.naming, claims.auxiliary, claims.officer) != (row["id"], row["auxiliary"], row["officer"]):
         raise Refusal("leading_not_proved")
     came = occasion.timing.received_at
-    signer = await first(SIGNER, signed.jkt, told.sid, told.officer, occasion.at, row["id"], came)
-    if signer is None or msgspec.json.decode(signer["entry"])["facts"]["device_time"] != utc(told.occurred_at):
+    signer = await first(SIGNER, signed.jkt, claims.sid, claims.officer, occasion.at, row["id"], came)
+    if signer is None or msgspec.json.decode(signer["entry"])["facts"]["device_time"] != utc(claims.occurred_at):
         raise Refusal("leading_not_proved")
     signing.verify(signed, msgspec.json.decode(signer["jwk"]))
     if signer["doubtful"] and not occasion.admitted:
@@ -119,21 +120,23 @@ async def prove(occasion: Occasion, entry: ProveLeading) -> Outcome:
 
 
 async def decline(occasion: Occasion, entry: DeclineLeading) -> Outcome:
-    """The officer does not lead. Raises Refusal `not_the_named_officer`, live `already_answered`."""
-    row = await _of_officer(occasion, entry.supervision)
+    """The officer declines. Raises Refusal `unknown_supervision`, `not_the_named_officer`, live `already_answered`."""
+    row = await _named_officers(occasion, entry.supervision)
     return await _answer(occasion, entry.id, row, "declined", None)
 
 
 async def end(occasion: Occasion, entry: EndLeading) -> Outcome:
-    """Either of the two ends it. Raises Refusal `unknown_supervision`, `end_before_start`, live `already_ended`."""
-    row = await _known(entry.supervision, occasion.actor.person)
+    """The officer or the auxiliary ends the leading. Raises Refusal `unknown_supervision`, `end_before_start`, live
+    `already_ended`."""
+    row = await _own_supervision(entry.supervision, occasion.actor.person)
     await _put_end(occasion, entry.id, row)
     return await _settled(row)
 
 
 async def hand_over(occasion: Occasion, entry: HandOverLeading) -> Outcome:
-    """Another officer leads from now on. Raises Refusal as `end` does, `not_the_named_officer`, `not_an_officer`."""
-    row = await _of_officer(occasion, entry.supervision)
+    """Hand the leading over to another officer. Raises Refusal as `end` does, `not_the_named_officer`,
+    `not_an_officer`, `handed_to_oneself`."""
+    row = await _named_officers(occasion, entry.supervision)
     await officers_among([entry.officer], occasion.at)
     if entry.officer == row["officer"]:
         raise Refusal("handed_to_oneself")
@@ -142,7 +145,7 @@ async def hand_over(occasion: Occasion, entry: HandOverLeading) -> Outcome:
 
 
 class Naming(NamedTuple):
-    """What a supervision begins with; `before`: the one that was handed over."""
+    """The facts of a new supervision. `before`: id of the one that was handed over."""
 
     id: UUID
     auxiliary: UUID
@@ -152,17 +155,18 @@ class Naming(NamedTuple):
     place: Place | None = None
 
 
-async def _begin(occasion: Occasion, told_of: Naming, unmet: Iterable[str]) -> Outcome:
-    if told_of.auxiliary == told_of.officer:
+async def _begin(occasion: Occasion, naming: Naming, unmet: Iterable[str]) -> Outcome:
+    """Insert a supervision and settle it among the others of the auxiliary. Raises Refusal `not_an_officer`."""
+    if naming.auxiliary == naming.officer:
         raise Refusal("not_an_officer")
-    this = Claim(told_of.id, occasion.at)
-    mine, noted, since = await put_in_order(SUPERVISIONS, told_of.auxiliary, told_of.organ, this, new=True)
+    claim = Claim(naming.id, occasion.at)
+    standing, codes, since = await put_in_order(SUPERVISIONS, naming.auxiliary, naming.organ, claim, new=True)
     await execute(
-        INSERT, told_of.id, told_of.auxiliary, told_of.officer, told_of.organ, told_of.before, mine.start, mine.end,
-        mine.ended_by, mine.in_force, as_json(told_of.place),
+        INSERT, naming.id, naming.auxiliary, naming.officer, naming.organ, naming.before, standing.start, standing.end,
+        standing.ended_by, standing.in_force, as_json(naming.place),
     )  # fmt: skip
-    row = {**told_of._asdict(), "answer": None, "leads_from": None}
-    return _outcome(mine, row, noted, since, unmet)
+    row = {**naming._asdict(), "answer": None, "leads_from": None}
+    return _outcome(standing, row, codes, since, unmet)
 
 
 async def _answer(
@@ -174,26 +178,38 @@ async def _answer(
     place: Place | None = None,
     proved_by: str | None = None,
 ) -> Outcome:
+    """Insert an answer and apply the earliest one. `proved_by`: thumbprint of the key that signed it offline.
+
+    Raises Refusal `answered_before_naming`, live `already_answered`, `already_ended`.
+    """
     at = occasion.not_before(row["started_at"], "answered_before_naming")
     occasion.require_live_state(row["answer"] is None, "already_answered")
     occasion.require_live_state(row["ended_at"] is None or answer == "confirmed", "already_ended")
-    await execute(ANSWER, entry_id, row["id"], answer, at, leads_from, as_json(place), proved_by)
-    standing = await first(ANSWERED, row["id"])
-    if standing is None:
+    await SupervisionAnswer.insert(
+        SupervisionAnswer(
+            id=entry_id, supervision=row["id"], answer=answer, at=at, leads_from=leads_from, place=as_json(place),
+            proved_by=proved_by,
+        )
+    )  # fmt: skip
+    answered = await first(ANSWERED, row["id"])
+    if answered is None:
         raise Refusal("unknown_supervision")
     late = rules.answered_late(
-        standing["started_at"], standing["answered_at"], occasion.law.span("confirmation_target")
+        answered["started_at"], answered["answered_at"], occasion.law.span("confirmation_target")
     )
-    await _flag_late(standing, late)
-    await _flag_contradiction(standing)
-    outcome = await _settled(standing)
+    await _flag_late(answered, late)
+    await _flag_contradiction(answered)
+    outcome = await _settled(answered)
     if not late:
         return outcome
     return msgspec.structs.replace(outcome, findings=[*outcome.findings, "confirmed_late"])
 
 
-async def _from_afar(occasion: Occasion, entry: ConfirmLeading, row: Record) -> bool:
-    """Whether the officer said yes from far away; an answer long after the naming tells nothing of where they led."""
+async def _flag_far_away(occasion: Occasion, entry: ConfirmLeading, row: Record) -> bool:
+    """Add a finding if the officer confirmed soon after the naming, but from far away. Returns whether they did.
+
+    A late confirmation does not show where the officer led.
+    """
     named = msgspec.json.decode(row["place"], type=Place) if row["place"] else None
     soon = not rules.answered_late(row["started_at"], occasion.at, occasion.law.span("confirmation_target"))
     if not soon or not rules.led_from_afar(named, entry.place, occasion.law.count("leading_distance")):
@@ -208,6 +224,7 @@ async def _from_afar(occasion: Occasion, entry: ConfirmLeading, row: Record) -> 
 
 
 async def _flag_late(row: Record, late: bool) -> None:
+    """Add or withdraw the finding that the answer came late."""
     if not late:
         await findings.withdraw("confirmed_late", row["id"])
         return
@@ -220,7 +237,7 @@ async def _flag_late(row: Record, late: bool) -> None:
 
 
 async def _flag_contradiction(row: Record) -> None:
-    """An officer who said both yes and no: the earliest answer counts, and a person looks at it."""
+    """Add a finding if the officer both confirmed and declined. The earliest answer counts."""
     if await value(BOTH_ANSWERS, row["id"]):
         await findings.flag(
             Finding(
@@ -231,43 +248,47 @@ async def _flag_contradiction(row: Record) -> None:
 
 
 async def _put_end(occasion: Occasion, entry_id: UUID, row: Record) -> None:
+    """Insert an end of the leading. Raises Refusal `end_before_start`, live `already_ended`."""
     at = occasion.not_before(row["started_at"], "end_before_start")
     occasion.require_live_state(row["ended_at"] is None, "already_ended")
-    await execute(
-        "INSERT INTO supervision_end (id, supervision, by_person, at) VALUES ($1, $2, $3, $4)",
-        entry_id, row["id"], occasion.actor.person, at,
-    )  # fmt: skip
+    await SupervisionEnd.insert(
+        SupervisionEnd(id=entry_id, supervision=row["id"], by_person=occasion.actor.person, at=at)
+    )
 
 
 async def _settled(row: Record) -> Outcome:
-    this = Claim(row["id"], row["started_at"])
-    mine, noted, since = await put_in_order(SUPERVISIONS, row["auxiliary"], row["organ"], this)
-    return _outcome(mine, row, noted, since)
+    """Settle the supervision among the others of the auxiliary."""
+    claim = Claim(row["id"], row["started_at"])
+    standing, codes, since = await put_in_order(SUPERVISIONS, row["auxiliary"], row["organ"], claim)
+    return _outcome(standing, row, codes, since)
 
 
-async def _known(supervision: UUID, person: UUID) -> Record:
+async def _own_supervision(supervision: UUID, person: UUID) -> Record:
+    """The supervision, for its officer or its auxiliary. Raises Refusal `unknown_supervision`."""
     row = await first("SELECT * FROM supervision WHERE id = $1 AND $2 IN (officer, auxiliary)", supervision, person)
     if row is None:
         raise Unknown("unknown_supervision", supervision)
     return row
 
 
-async def _of_officer(occasion: Occasion, supervision: UUID) -> Record:
+async def _named_officers(occasion: Occasion, supervision: UUID) -> Record:
+    """The supervision, for the officer it names. Raises Refusal `not_the_named_officer`, `unknown_supervision`."""
     row = await first("SELECT * FROM supervision WHERE id = $1", supervision)
     if row is None or row["officer"] != occasion.actor.person:
-        known = row is not None and await reaches(occasion.actor, row["organ"])
-        raise Unknown("not_the_named_officer" if known else "unknown_supervision", supervision)
+        visible = row is not None and await reaches(occasion.actor, row["organ"])
+        raise Unknown("not_the_named_officer" if visible else "unknown_supervision", supervision)
     return row
 
 
 def _corrected(device_time: datetime, occasion: Occasion) -> datetime:
+    """A device's time by the server's clock. Raises Refusal `leads_from_out_of_range`."""
     try:
         return device_time + occasion.timing.skew
     except OverflowError:
         raise Refusal("leads_from_out_of_range") from None
 
 
-def _outcome(standing: Standing, row: Any, noted: Iterable[str], since: datetime, unmet: Iterable[str] = ()) -> Outcome:
+def _outcome(standing: Standing, row: Any, codes: Iterable[str], since: datetime, unmet: Iterable[str] = ()) -> Outcome:
     leads_from = row["leads_from"]
     subject = interval_payload(standing) | {
         "auxiliary": str(row["auxiliary"]),
@@ -280,6 +301,6 @@ def _outcome(standing: Standing, row: Any, noted: Iterable[str], since: datetime
         subjects=[standing.id, row["auxiliary"], row["officer"]],
         organ=row["organ"],
         unmet=list(unmet),
-        findings=list(noted),
+        findings=list(codes),
         touches=Touched([row["auxiliary"]], since),
     )

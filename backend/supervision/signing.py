@@ -1,7 +1,7 @@
-"""The officer's word without a network: a naming, signed by the key of the device that the officer was signed in on.
+"""Read and verify an officer's confirmation made without a network: a naming signed by the officer's device key.
 
-Guarantees: what is signed names the naming, both persons, the naming's own time and the officer's session, so that it
-proves this leading and no other. Only reads; whether the key and the session were the officer's, the caller asks.
+Guarantees: the signed claims name the supervision, both persons, the naming's time and the officer's session, so they
+prove this leading and no other. Nothing is written. The caller checks that key and session belong to the officer.
 """
 
 from typing import Any
@@ -16,8 +16,11 @@ from backend.core.wire import Moment
 ALGORITHM, TYPE = "ES256", "fujing-leading+jwt"
 
 
-class Leading(msgspec.Struct, frozen=True):
-    """What an officer signs. `occurred_at` is the naming's, by the auxiliary's device; `sid` the officer's session."""
+class LeadingClaims(msgspec.Struct, frozen=True):
+    """The claims that an officer signs.
+
+    `naming`: id of the supervision. `occurred_at`: of the naming, by the auxiliary's device. `sid`: officer's session.
+    """
 
     naming: UUID
     auxiliary: UUID
@@ -27,27 +30,27 @@ class Leading(msgspec.Struct, frozen=True):
 
 
 class Signed(msgspec.Struct, frozen=True):
-    """A signature that was read and not yet believed."""
+    """A signature that was read and is not verified yet. `jkt`: thumbprint of the key that it names."""
 
     text: str
     jkt: str
-    leading: Leading
+    claims: LeadingClaims
 
 
 def read(text: str) -> Signed:
-    """Raises Refusal `leading_not_proved` where it is no such signature at all."""
+    """Decode a signature without verifying it. Raises Refusal `leading_not_proved` if it has another form."""
     try:
         header = jwt.get_unverified_header(text)
-        told = jwt.decode(text, options={"verify_signature": False})
+        claims = jwt.decode(text, options={"verify_signature": False})
         if (header.get("alg"), header.get("typ")) != (ALGORITHM, TYPE) or not isinstance(header.get("kid"), str):
             raise Refusal("leading_not_proved")
-        return Signed(text, header["kid"], msgspec.convert(told, Leading))
+        return Signed(text, header["kid"], msgspec.convert(claims, LeadingClaims))
     except (jwt.PyJWTError, msgspec.ValidationError, ValueError) as error:
         raise Refusal("leading_not_proved") from error
 
 
 def verify(signed: Signed, jwk: dict[str, Any]) -> None:
-    """Raises Refusal `leading_not_proved` where this key did not sign it."""
+    """Check the signature. Raises Refusal `leading_not_proved` if this key did not make it."""
     try:
         jwt.decode(signed.text, jwt.PyJWK(jwk, algorithm=ALGORITHM).key, algorithms=[ALGORITHM])
     except jwt.PyJWTError as error:

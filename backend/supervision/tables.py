@@ -1,4 +1,4 @@
-"""Namings and what was said about them. The constraints stand in migrations/versions/fujing_0004_supervision.sql."""
+"""Namings, their answers and ends. The constraints are in migrations/versions/fujing_0004_supervision.sql."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from backend.people.tables import DeviceKey, Organ, Person
 
 
 class Supervision(Table, db=DB):
-    """An auxiliary named an officer as leading; `leads_from` once the officer confirmed."""
+    """An auxiliary named an officer as leading. `leads_from` is set once the officer confirmed."""
 
     id = UUID(primary_key=True, default=None)
     auxiliary = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)
@@ -29,7 +29,7 @@ class Supervision(Table, db=DB):
 
 
 class SupervisionAnswer(Table, db=DB):
-    """What the officer answered; the earliest answer stands."""
+    """One answer of the officer. The earliest answer counts."""
 
     id = UUID(primary_key=True, default=None)
     supervision = ForeignKey(Supervision, null=False, on_delete=OnDelete.restrict, default=None)
@@ -41,7 +41,7 @@ class SupervisionAnswer(Table, db=DB):
 
 
 class SupervisionEnd(Table, db=DB):
-    """Somebody ended the leading; the earliest end stands."""
+    """One end of the leading. The earliest end counts."""
 
     id = UUID(primary_key=True, default=None)
     supervision = ForeignKey(Supervision, null=False, on_delete=OnDelete.restrict, default=None)

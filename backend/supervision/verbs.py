@@ -1,4 +1,4 @@
-"""The verbs of supervision: what each is called, records, refuses, and whom the feed tells."""
+"""The verbs of supervision, with everything that is said of each."""
 
 from backend.core.examples import OFFICER, OTHER, example
 from backend.core.verb import AUXILIARIES, FIELD, OFFICERS, Verb
@@ -23,7 +23,7 @@ VERBS = (
     ),
     Verb(
         name="supervisions/confirm", entry=ConfirmLeading, receipt=SupervisionReceipt, record=supervision.confirm,
-        may=OFFICERS, concerned=supervision.the_led, told_to="readers",
+        may=OFFICERS, concerned=supervision.concerned, told_to="readers",
         tag="Leading · 带班", zh="确认带班", en="Confirm that you lead",
         codes=(
             "unknown_supervision", "not_the_named_officer", "leads_from_out_of_range", "already_answered",
@@ -33,7 +33,7 @@ VERBS = (
     ),
     Verb(
         name="supervisions/prove", entry=ProveLeading, receipt=SupervisionReceipt, record=supervision.prove,
-        may=FIELD, concerned=supervision.the_led, told_to="readers",
+        may=FIELD, concerned=supervision.concerned, told_to="readers",
         tag="Leading · 带班", zh="上报离线确认", en="Submit an offline confirmation of leading",
         codes=(
             "unknown_supervision", "leading_not_proved", "signer_revoked", "answered_before_naming",
@@ -43,7 +43,7 @@ VERBS = (
     ),
     Verb(
         name="supervisions/decline", entry=DeclineLeading, receipt=SupervisionReceipt, record=supervision.decline,
-        may=OFFICERS, concerned=supervision.the_led, told_to="readers",
+        may=OFFICERS, concerned=supervision.concerned, told_to="readers",
         tag="Leading · 带班", zh="否认带班", en="Decline to lead",
         codes=(
             "unknown_supervision", "not_the_named_officer", "already_answered", "already_ended",
@@ -53,14 +53,14 @@ VERBS = (
     ),
     Verb(
         name="supervisions/end", entry=EndLeading, receipt=SupervisionReceipt, record=supervision.end, may=FIELD,
-        concerned=supervision.the_led, told_to="readers",
+        concerned=supervision.concerned, told_to="readers",
         tag="Leading · 带班", zh="结束带班", en="End the leading",
         codes=("unknown_supervision", "end_before_start", "already_ended"),
         example=example(supervision=OTHER),
     ),
     Verb(
         name="supervisions/hand-over", entry=HandOverLeading, receipt=SupervisionReceipt,
-        record=supervision.hand_over, may=OFFICERS, concerned=supervision.the_led, told_to="readers",
+        record=supervision.hand_over, may=OFFICERS, concerned=supervision.concerned, told_to="readers",
         tag="Leading · 带班", zh="移交带班", en="Hand the leading over to another officer",
         codes=(
             "unknown_supervision", "not_the_named_officer", "not_an_officer", "handed_to_oneself", "end_before_start",

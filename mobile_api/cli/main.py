@@ -194,8 +194,8 @@ def import_roster(file: Path, passwords: Path | None) -> None:
 def import_plan(file: Path) -> None:
     """Plan the shifts of a CSV file: all of them or none; the same file again plans nothing."""
     with told_in_one_sentence(), told_by_line(file):
-        lines = rosters.read(file.read_text(encoding="utf-8-sig"))
-        made = in_database(_house(), lambda: rosters.bring_in(lines))
+        lines = rosters.read_plan(file.read_text(encoding="utf-8-sig"))
+        made = in_database(_house(), lambda: rosters.import_plan(lines))
         console.print(f"{made} shifts planned, {len(lines) - made} were planned already")
 
 

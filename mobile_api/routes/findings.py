@@ -9,7 +9,7 @@ from litestar.params import QueryParameter
 
 from backend.core.paging import page_limit
 from backend.oversight import findings_lists
-from backend.oversight.findings_lists import Findings, FindingStatus, Sought
+from backend.oversight.findings_lists import Findings, FindingsFilter, FindingStatus
 from mobile_api.paging import Cursor, Limit
 from mobile_api.problems import language_of
 
@@ -34,7 +34,7 @@ async def findings(
     limit: Limit = None,
 ) -> Findings:
     """What was found wrong, the newest first: one's own, of whom one led, and of the organs that one oversees."""
-    sought = Sought(organ=organ, kind=kind, person=person, since=since, until=until, standing=status)
+    sought = FindingsFilter(organ=organ, kind=kind, person=person, since=since, until=until, standing=status)
     return await findings_lists.findings(request.user, sought, language_of(request), cursor, page_limit(limit))
 
 

@@ -59,7 +59,7 @@ async def ledger(request: Request[Any, Any, Any], injury: UUID) -> Advance:
 )  # fmt: skip
 async def undertaking(request: Request[Any, Any, Any], injury: UUID) -> Response[str]:
     """What the organ advances, as a page to print, sign and hand over."""
-    page = _page(*await injury_reads.promised(request.user, injury))
+    page = _page(*await injury_reads.undertaking(request.user, injury))
     return Response(page, media_type=MediaType.HTML, headers=HEADERS)
 
 

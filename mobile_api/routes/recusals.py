@@ -8,7 +8,7 @@ from litestar.params import QueryParameter
 
 from backend.core.paging import page_limit
 from backend.recusals import reads as recusal_reads
-from backend.recusals.reads import RecusalDetail, Recusals, Sort
+from backend.recusals.reads import RecusalDetail, Recusals, RecusalStatus
 from mobile_api.paging import Cursor, Limit
 
 TAGS = ["Recusal · 回避"]
@@ -18,7 +18,7 @@ TAGS = ["Recusal · 回避"]
 async def listed(
     request: Request[Any, Any, Any],
     status: Annotated[
-        Sort,
+        RecusalStatus,
         QueryParameter(name="status", description="overdue: not decided in time; untold: applicant not told"),
     ] = "all",
     cursor: Cursor = None,

@@ -65,14 +65,14 @@ async def verdict(
     ] = None,
 ) -> Answer:
     """The server's word on a work at this moment, with every rule that is not met and its article."""
-    asked = DutyQuestion(emergency=emergency, recording=recording, officers=officers, case_ref=case_ref)
-    told = await duty_check.ask(request.user, work, asked, datetime.now(UTC))
+    question = DutyQuestion(emergency=emergency, recording=recording, officers=officers, case_ref=case_ref)
+    judged = await duty_check.verdict_on(request.user, work, question, datetime.now(UTC))
     language = language_of(request)
     return Answer(
         work=work,
-        outcome=told.outcome,
-        unmet=msgspec.convert(notes(told.unmet, language), list[Note]),
-        warnings=msgspec.convert(notes(told.warnings, language), list[Note]),
+        outcome=judged.outcome,
+        unmet=msgspec.convert(notes(judged.unmet, language), list[Note]),
+        warnings=msgspec.convert(notes(judged.warnings, language), list[Note]),
     )
 
 

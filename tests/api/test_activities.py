@@ -1,4 +1,4 @@
-"""Work as it is done: judged when it starts, told in full, never made better than it was (R.7 to 12, 32)."""
+"""Activities: judged at the start, recorded in full, never improved by later entries (R.7 to 12, 32)."""
 
 from base64 import urlsafe_b64encode
 from datetime import datetime, timedelta
@@ -41,14 +41,14 @@ async def a_patrol(app: Litestar, **span: float) -> tuple[Someone, Someone, str]
 
 
 async def kinds(someone: Someone, activity: str) -> list[str]:
-    told = (await someone.get(f"/v1/activities/{activity}")).json()
-    return sorted(found["kind"] for found in told["findings"])
+    answer = (await someone.get(f"/v1/activities/{activity}")).json()
+    return sorted(found["kind"] for found in answer["findings"])
 
 
 async def gaps(someone: Someone, activity: str) -> list[tuple[str, bool, int]]:
     """Kind, explained, and length in seconds of each gap."""
-    told = (await someone.get(f"/v1/activities/{activity}")).json()["activity"]["gaps"]
-    return [(gap["kind"], gap["explained"], seconds(gap)) for gap in told]
+    answer = (await someone.get(f"/v1/activities/{activity}")).json()["activity"]["gaps"]
+    return [(gap["kind"], gap["explained"], seconds(gap)) for gap in answer]
 
 
 def seconds(span: dict[str, Any]) -> int:
@@ -57,22 +57,22 @@ def seconds(span: dict[str, Any]) -> int:
     )
 
 
-async def a_late_stop(lin: Someone, minutes: float, lasting: float, **told: Any) -> str:
-    """A stop-and-question that began so many minutes ago, told now."""
-    start = await lin.starts("10.3.question", at=ago(minutes=minutes), **(ASKED_OF_A_STOP | told))
+async def a_late_stop(lin: Someone, minutes: float, lasting: float, **fields: Any) -> str:
+    """A stop-and-question that began so many minutes ago, reported now."""
+    start = await lin.starts("10.3.question", at=ago(minutes=minutes), **(ASKED_OF_A_STOP | fields))
     activity = recorded(start)["id"]
     recorded(await lin.finishes(activity, at=ago(minutes=minutes - lasting), public_notice=NOTICE))
     return activity
 
 
-async def test_a_stop_is_refused_with_its_article_and_allowed_once_it_is_put_right(app: Litestar) -> None:
+async def test_a_stop_is_refused_with_its_article_and_allowed_once_the_rules_are_met(app: Litestar) -> None:
     """10.3: an officer leads, two are present, the recorder runs."""
     lin, zhao = await a_duty_auxiliary(app), await an_officer(app)
     await trained(lin, *INSURED)
     recorded(await lin.check_in(equipment=["执法记录仪", "防刺背心"]))
-    told = refused(await lin.starts("10.3.question"), 409, "not_led")
-    assert ["not_led", "too_few_officers", "not_recording"] == [unmet["code"] for unmet in told["unmet"]]
-    assert ["10, 11", "程序规定 52", "32"] == [unmet["article"] for unmet in told["unmet"]]
+    answer = refused(await lin.starts("10.3.question"), 409, "not_led")
+    assert ["not_led", "too_few_officers", "not_recording"] == [unmet["code"] for unmet in answer["unmet"]]
+    assert ["10, 11", "程序规定 52", "32"] == [unmet["article"] for unmet in answer["unmet"]]
     recorded(await lin.names(zhao))
     started = recorded(await lin.starts("10.3.question", **ASKED_OF_A_STOP, public_notice=NOTICE))
     assert ([], ["leader_unconfirmed", "yearly_training_expired"]) == (started["findings"], codes(started["warnings"]))
@@ -82,7 +82,7 @@ async def test_a_stop_is_refused_with_its_article_and_allowed_once_it_is_put_rig
 
 
 async def test_a_refused_start_stays_refused_unless_somebody_ordered_it(app: Litestar) -> None:
-    """The same id: the same no, for ever; with `despite` it is recorded, and its findings stand against it."""
+    """The same id gets the same refusal for ever; with `despite` it is recorded, with its findings."""
     lin, zhao = await a_duty_auxiliary(app), await an_officer(app)
     await trained(lin)
     recorded(await lin.check_in())
@@ -91,12 +91,12 @@ async def test_a_refused_start_stays_refused_unless_somebody_ordered_it(app: Lit
     recorded(await lin.names(zhao))
     assert first["unmet"] == refused(await lin.send("/v1/activities/start", entry), 409, "not_led")["unmet"]
     despite = {"why": "警情紧急，民警正在赶来", "ordered_by": zhao.id}
-    told = recorded(await lin.send("/v1/activities/start", entry | {"sent_at": now(), "despite": despite}))
-    assert "not_recording" in codes(told["findings"])
-    assert "not_recording" in await kinds(lin, told["id"])
+    answer = recorded(await lin.send("/v1/activities/start", entry | {"sent_at": now(), "despite": despite}))
+    assert "not_recording" in codes(answer["findings"])
+    assert "not_recording" in await kinds(lin, answer["id"])
 
 
-async def test_what_article_12_forbids_reaches_the_inspector_at_once(app: Litestar) -> None:
+async def test_forbidden_work_reaches_the_inspector_at_once(app: Litestar) -> None:
     """In the transaction that records it."""
     lin, zhao, _ = await a_patrol(app)
     inspector, stranger = await an_inspector_of(app, DISTRICT), await an_inspector_of(app, ELSEWHERE)
@@ -110,17 +110,19 @@ async def test_what_article_12_forbids_reaches_the_inspector_at_once(app: Litest
 
 
 async def test_late_work_is_never_refused(app: Litestar) -> None:
-    """Offline for two days: recorded, with everything that is wrong with it beside it."""
+    """Offline for two days: recorded, with findings for everything that is wrong."""
     lin, elsewhere = await a_duty_auxiliary(app), await a_civilian_auxiliary(app)
-    told = recorded(await lin.starts("10.3.question", at=ago(days=2)))
-    assert {"untrained", "not_on_shift", "not_led", "too_few_officers", "not_recording"} <= set(codes(told["findings"]))
+    answer = recorded(await lin.starts("10.3.question", at=ago(days=2)))
+    assert {"untrained", "not_on_shift", "not_led", "too_few_officers", "not_recording"} <= set(
+        codes(answer["findings"])
+    )
     unknown = recorded(await lin.starts("77.7", at=ago(days=1)))
     assert "unknown_work" in codes(unknown["findings"])
     assert "not_your_kind" in codes(recorded(await elsewhere.starts("9.6", at=ago(hours=1)))["findings"])
 
 
-async def test_what_comes_later_takes_back_what_was_only_not_known_yet(app: Litestar) -> None:
-    """The phone's queue came in the wrong order: once the check-in and the naming are here, nothing is wrong."""
+async def test_entries_that_arrive_later_withdraw_findings_about_missing_facts(app: Litestar) -> None:
+    """The phone's queue arrives in the wrong order: after the check-in and the naming, no finding stands."""
     lin, zhao = await a_duty_auxiliary(app), await an_officer(app)
     await trained(lin, *INSURED)
     activity = await a_late_stop(lin, 30, 10)
@@ -141,8 +143,8 @@ async def test_a_gap_stands_and_an_explanation_stands_beside_it(app: Litestar) -
     recorded(await lin.declare(started_at=ago(minutes=31), ended_at=ago(minutes=26)))
     recorded(await lin.declare(started_at=ago(minutes=23), ended_at=ago(minutes=19)))
     assert [("recording", False, 180)] == await gaps(lin, activity)
-    told = {"started_at": ago(minutes=26), "ended_at": ago(minutes=23)}
-    answer = recorded(await lin.explains(activity, spoken=True, reported_to=zhao.id, **told))
+    body = {"started_at": ago(minutes=26), "ended_at": ago(minutes=23)}
+    answer = recorded(await lin.explains(activity, spoken=True, reported_to=zhao.id, **body))
     assert ["unequipped", "unrecorded"] == codes(answer["findings"])
     assert [("recording", True, 180)] == await gaps(lin, activity)
     found = (await lin.get("/v1/findings", kind="unrecorded", status="explained")).json()["items"]
@@ -152,20 +154,20 @@ async def test_a_gap_stands_and_an_explanation_stands_beside_it(app: Litestar) -
     assert timeline["activities"][0]["text"] == "盘查"
 
 
-async def test_what_else_covers_the_time_is_claimed_and_proves_nothing(app: Litestar) -> None:
-    """A fixed camera is an answer for the gap, no footage."""
+async def test_another_source_is_a_claim_and_proves_nothing(app: Litestar) -> None:
+    """A fixed camera is an answer for the gap, but it is no footage."""
     lin, _, _ = await a_patrol(app, minutes=60)
     activity = await a_late_stop(lin, 30, 10)
     recorded(await lin.covers(activity))
-    told = (await lin.get(f"/v1/activities/{activity}")).json()
-    assert ([], []) == (told["activity"]["claimed"], told["activity"]["proved"])
+    answer = (await lin.get(f"/v1/activities/{activity}")).json()
+    assert ([], []) == (answer["activity"]["claimed"], answer["activity"]["proved"])
     assert [("recording", True, 600)] == await gaps(lin, activity)
-    assert ["南门卡口 3 号球机"] == [account["source"] for account in told["accounts"]]
+    assert ["南门卡口 3 号球机"] == [account["source"] for account in answer["accounts"]]
     assert "unrecorded" in await kinds(lin, activity)
 
 
 async def test_the_leading_officers_footage_counts_while_they_lead(app: Litestar) -> None:
-    """Zhao's recorder ran all the time; before the naming their footage says nothing of this act."""
+    """Zhao's recorder ran all the time; before the naming their footage does not count for this work."""
     lin, zhao = await a_duty_auxiliary(app), await an_officer(app)
     await trained(lin, *INSURED)
     recorded(await lin.check_in(at=ago(minutes=60), equipment=["执法记录仪", "防刺背心"]))
@@ -176,7 +178,7 @@ async def test_the_leading_officers_footage_counts_while_they_lead(app: Litestar
     assert [("leading", False, 300), ("recording", False, 300)] == await gaps(lin, activity)
 
 
-async def test_no_footage_at_all_is_one_gap_and_a_defect_where_one_officer_was_enough(app: Litestar) -> None:
+async def test_no_footage_is_one_gap_and_with_a_single_officer_a_legality_defect(app: Litestar) -> None:
     """程序规定 52: taking a report in an administrative case with one officer must be wholly recorded."""
     lin, _, _ = await a_patrol(app, minutes=60)
     alone = recorded(await lin.starts("10.4", at=ago(minutes=30), case_kind="administrative", recording=True))["id"]
@@ -199,8 +201,8 @@ async def test_an_open_activity_ends_with_its_shift_or_now(app: Litestar) -> Non
     assert [("recording", False, 300)] == await gaps(lin, activity)
 
 
-async def test_an_amendment_adds_and_never_takes_away(app: Litestar) -> None:
-    """Shorter, another work, more officers: the gap and the findings of what was told first stand."""
+async def test_an_amendment_removes_no_gap_and_no_finding(app: Litestar) -> None:
+    """Shorter, another work, more officers: the gap and the findings of the first entry stand."""
     lin, _, _ = await a_patrol(app, minutes=90)
     first = recorded(await lin.starts("10.4", at=ago(minutes=30), case_kind="administrative", recording=True))["id"]
     recorded(await lin.finishes(first, at=ago(minutes=20)))
@@ -212,13 +214,13 @@ async def test_an_amendment_adds_and_never_takes_away(app: Litestar) -> None:
     assert [("recording", False, 600)] == await gaps(lin, first)
     recorded(await lin.amends(first, started_at=ago(minutes=40)))
     assert [("recording", False, 1200)] == await gaps(lin, first)
-    told = (await lin.get(f"/v1/activities/{first}")).json()
-    assert ["start", "finish", "amend", "amend", "amend"] == [telling["verb"] for telling in told["tellings"]]
-    assert ("9.6", 3, "none") == tuple(told["activity"][field] for field in ("work", "officers_present", "case_kind"))
+    answer = (await lin.get(f"/v1/activities/{first}")).json()
+    assert ["start", "finish", "amend", "amend", "amend"] == [telling["verb"] for telling in answer["tellings"]]
+    assert ("9.6", 3, "none") == tuple(answer["activity"][field] for field in ("work", "officers_present", "case_kind"))
 
 
 async def test_a_second_finish_makes_no_gap_smaller(app: Litestar) -> None:
-    """Told late, an earlier finish changes nothing; nor does it bring the notice that was not given."""
+    """A late entry with an earlier finish changes nothing, nor does its public notice count."""
     lin, _, _ = await a_patrol(app, minutes=60)
     activity = recorded(await lin.starts("10.3.question", at=ago(minutes=30), **ASKED_OF_A_STOP))["id"]
     recorded(await lin.finishes(activity, at=ago(minutes=20)))
@@ -228,8 +230,8 @@ async def test_a_second_finish_makes_no_gap_smaller(app: Litestar) -> None:
     assert "no_public_notice" in await kinds(lin, activity)
 
 
-async def test_a_start_amended_to_a_better_moment_takes_nothing_away(app: Litestar) -> None:
-    """Then Lin was on shift and led; at the start told first, neither."""
+async def test_amending_the_start_removes_no_finding(app: Litestar) -> None:
+    """At the amended start Lin was on shift and led; at the first one, neither."""
     lin, zhao = await a_duty_auxiliary(app), await an_officer(app)
     await trained(lin, *INSURED)
     shift = recorded(await lin.check_in(at=ago(minutes=90), equipment=["执法记录仪", "防刺背心"]))["id"]
@@ -243,7 +245,7 @@ async def test_a_start_amended_to_a_better_moment_takes_nothing_away(app: Litest
     assert set(before) <= set(await kinds(lin, activity))
 
 
-async def test_nobody_is_led_today_by_whom_they_named_yesterday(app: Litestar) -> None:
+async def test_an_officer_named_yesterday_does_not_lead_today(app: Litestar) -> None:
     """The check-out was forgotten; the next duty's leader is named anew, or nobody leads."""
     lin, _, _ = await a_patrol(app, hours=24)
     recorded(await lin.check_in(equipment=["执法记录仪"]))
@@ -270,8 +272,8 @@ async def test_an_officer_sees_what_was_done_while_they_led_and_nothing_older(ap
     lin, _, shift = await a_patrol(app, hours=60)
     old = recorded(await lin.starts("10.3.question", at=ago(hours=59), **ASKED_OF_A_STOP, notes="私密"))["id"]
     recorded(await lin.check_out(shift, at=ago(hours=50)))
-    told = {"camera_serial": "DSJ-0042", "file_name": "open.mp4", "media_type": "video/mp4"}
-    footage = recorded(await lin.post("/v1/recordings/declare", **told, started_at=ago(hours=59)))["id"]
+    body = {"camera_serial": "DSJ-0042", "file_name": "open.mp4", "media_type": "video/mp4"}
+    footage = recorded(await lin.post("/v1/recordings/declare", **body, started_at=ago(hours=59)))["id"]
     qian = await an_officer(app)
     today = recorded(await lin.check_in(at=ago(hours=2)))["id"]
     recorded(await lin.names(qian, at=ago(hours=1)))
@@ -282,12 +284,12 @@ async def test_an_officer_sees_what_was_done_while_they_led_and_nothing_older(ap
 
 
 async def test_an_officer_who_left_since_may_have_ordered_it_then(app: Litestar) -> None:
-    """Told late, it is judged by who served at that moment."""
+    """A late entry is judged by who served at that moment."""
     lin, zhao, _ = await a_patrol(app, minutes=60)
     await execute("UPDATE person SET serves_until = current_date - 2 WHERE id = $1", zhao.id)
     bound = {"id": uuid4(), "means": "restraint_belt", "watcher": lin.id, "ordered_by": zhao.id}
-    told = {"restraints": [bound | {"started_at": ago(days=5)}], **ASKED_OF_A_STOP}
-    recorded(await lin.starts("10.5", at=ago(days=5), **told))
+    body = {"restraints": [bound | {"started_at": ago(days=5)}], **ASKED_OF_A_STOP}
+    recorded(await lin.starts("10.5", at=ago(days=5), **body))
 
 
 @pytest.mark.parametrize(
@@ -300,14 +302,14 @@ async def test_an_officer_who_left_since_may_have_ordered_it_then(app: Litestar)
         {"cursor": A_CURSOR_BEFORE_TIME},
     ],
 )
-async def test_a_search_that_makes_no_sense_is_refused(app: Litestar, query: dict[str, str]) -> None:
-    """By the name of the parameter, and never by a failure."""
+async def test_a_wrong_query_of_findings_is_refused(app: Litestar, query: dict[str, str]) -> None:
+    """The refusal names the parameter; it is never a server error."""
     lin = await a_duty_auxiliary(app)
     refused(await lin.get("/v1/findings", **query), 422, "invalid")
 
 
 async def test_an_amendment_to_forbidden_work_is_judged_too(app: Litestar) -> None:
-    """Whoever says afterwards that it was Article 12 work is told so, and it stands against them."""
+    """An amendment to Article 12 work is refused live; otherwise it is recorded with its finding."""
     lin, _, _ = await a_patrol(app)
     activity = recorded(await lin.starts("9.6"))["id"]
     refused(await lin.amends(activity, work="12.2"), 409, "forbidden_work")
@@ -316,7 +318,7 @@ async def test_an_amendment_to_forbidden_work_is_judged_too(app: Litestar) -> No
 
 
 async def test_public_notice_is_owed_while_led(app: Litestar) -> None:
-    """R.32: whenever led and assisting enforcement; told in part is not told."""
+    """R.32: required while led and assisting enforcement; an incomplete notice does not count."""
     lin, _, _ = await a_patrol(app, minutes=60)
     half = NOTICE | {"recusal_right_told": False}
     partly = recorded(await lin.starts("9.3", at=ago(minutes=30), public_notice=half))["id"]
@@ -333,8 +335,8 @@ async def test_public_notice_is_owed_while_led(app: Litestar) -> None:
     assert "no_public_notice" not in await kinds(alone, commanded)
 
 
-async def test_public_notice_told_live_meanwhile_counts_and_afterwards_does_not(app: Litestar) -> None:
-    """The phone may tell it while the act lasts; nobody tells it the day after."""
+async def test_public_notice_counts_while_the_work_lasts_and_not_afterwards(app: Litestar) -> None:
+    """The phone may send it while the work lasts, not the day after."""
     lin, _, _ = await a_patrol(app, minutes=60)
     meanwhile = recorded(await lin.starts("9.3", at=ago(minutes=2)))["id"]
     recorded(await lin.amends(meanwhile, public_notice=NOTICE))
@@ -351,8 +353,8 @@ async def test_a_drunk_person_is_bound_by_belt_watched_and_released(app: Litesta
     """程序规定 58."""
     lin, zhao, _ = await a_patrol(app, minutes=60)
     bound = {"id": uuid4(), "means": "handcuffs", "ordered_by": zhao.id, "started_at": ago(minutes=5)}
-    told = refused(await lin.starts("10.5", **ASKED_OF_A_STOP, restraints=[bound]), 409, "restraint_not_allowed")
-    assert ["no_watcher", "restraint_not_allowed"] == codes(told["unmet"])
+    answer = refused(await lin.starts("10.5", **ASKED_OF_A_STOP, restraints=[bound]), 409, "restraint_not_allowed")
+    assert ["no_watcher", "restraint_not_allowed"] == codes(answer["unmet"])
     bound |= {"means": "restraint_belt", "watcher": lin.id}
     activity = recorded(await lin.starts("10.5", **ASKED_OF_A_STOP, restraints=[bound]))["id"]
     refused(await lin.finishes(activity), 409, "not_released")
@@ -366,13 +368,13 @@ async def test_restraint_devices_are_for_emergencies(app: Litestar) -> None:
     """R.11."""
     lin, zhao, _ = await a_patrol(app)
     bound = {"id": uuid4(), "means": "handcuffs", "ordered_by": zhao.id, "started_at": now()}
-    told = {"recording": True, "officers_present": 1, "restraints": [bound]}
-    assert ["no_emergency"] == codes(refused(await lin.starts("11.restraint", **told), 409, "no_emergency")["unmet"])
-    recorded(await lin.starts("11.restraint", emergency=True, **told))
+    body = {"recording": True, "officers_present": 1, "restraints": [bound]}
+    assert ["no_emergency"] == codes(refused(await lin.starts("11.restraint", **body), 409, "no_emergency")["unmet"])
+    recorded(await lin.starts("11.restraint", emergency=True, **body))
 
 
 async def test_insurance_and_equipment_are_held_against_the_organ(app: Litestar) -> None:
-    """R.24, R.11, R.13: nobody is blamed for what they were not given, and mending the roster mends the finding."""
+    """R.24, R.11, R.13: the auxiliary is not blamed, and correcting the roster withdraws the finding."""
     lin, _, _, _ = await a_led_patrol(app, minutes=60)
     await trained(lin)
     inspector = await an_inspector_of(app, STATION)
@@ -402,7 +404,7 @@ async def test_insurance_and_equipment_are_held_against_the_organ(app: Litestar)
         ("amend", {"activity": str(uuid4()), "why": "补正", "notes": "x"}, 404, "unknown_activity"),
     ],
 )
-async def test_bad_input_is_refused_and_nothing_is_kept(
+async def test_bad_input_is_refused_and_nothing_is_stored(
     app: Litestar, path: str, fields: dict[str, Any], status: int, code: str
 ) -> None:
     """With its code, in a sentence."""
@@ -429,8 +431,8 @@ async def test_times_that_contradict_are_refused(app: Litestar) -> None:
     refused(await lin.finishes(activity), 409, "already_finished")
 
 
-async def test_anothers_activity_is_not_there(app: Litestar) -> None:
-    """Neither to finish, nor to amend, explain or read; the officer who led may explain and read."""
+async def test_another_persons_activity_is_unknown(app: Litestar) -> None:
+    """It cannot be finished, amended, explained or read; the officer who led may explain and read."""
     lin, zhao, _ = await a_patrol(app, minutes=60)
     wang, qian = await a_duty_auxiliary(app), await an_officer(app)
     activity = await a_late_stop(lin, 30, 10)
@@ -445,8 +447,8 @@ async def test_anothers_activity_is_not_there(app: Litestar) -> None:
     recorded(await zhao.explains(activity))
 
 
-async def test_where_there_is_no_gap_there_is_nothing_to_explain(app: Litestar) -> None:
-    """Live it is refused; told late it is kept, for the gap may still be on its way."""
+async def test_a_live_explanation_without_a_gap_is_refused(app: Litestar) -> None:
+    """Live it is refused; late it is recorded, as the entry with the gap may still arrive."""
     lin, _, _ = await a_patrol(app, minutes=60)
     activity = await a_late_stop(lin, 30, 10)
     recorded(await lin.declare(started_at=ago(minutes=31), ended_at=ago(minutes=19)))
@@ -459,7 +461,7 @@ async def test_where_there_is_no_gap_there_is_nothing_to_explain(app: Litestar) 
     assert [] == await gaps(lin, activity)
 
 
-async def test_the_findings_list_is_found_by_kind_person_period_and_state(app: Litestar) -> None:
+async def test_findings_are_listed_by_kind_person_period_and_state(app: Litestar) -> None:
     """For an organ's subtree, in pages."""
     inspector = await an_inspector_of(app, DISTRICT)
     lin, _, _ = await a_patrol(app, minutes=90)
@@ -484,8 +486,8 @@ async def test_the_findings_list_is_found_by_kind_person_period_and_state(app: L
     assert english["message"].startswith("Part of the work")
 
 
-async def test_an_officer_who_says_yes_from_afar_is_found(app: Litestar) -> None:
-    """R.10: in person; places of another datum accuse nobody."""
+async def test_confirming_from_far_away_is_a_finding(app: Litestar) -> None:
+    """R.10: officers lead in person; places of different datums are not compared."""
     lin, zhao = await a_duty_auxiliary(app), await an_officer(app)
     recorded(await lin.check_in())
     here = {"lat": 30.2741, "lon": 120.1551, "accuracy_m": 8.0, "datum": "WGS84"}

@@ -1,4 +1,4 @@
-"""Help called for in the street: who hears of it, how soon, and what becomes of it when nobody answers."""
+"""Calls for help: who is notified, how soon, and what happens if nobody acknowledges."""
 
 import asyncio
 from datetime import timedelta
@@ -30,8 +30,8 @@ PLACE = {"lat": 30.2741, "lon": 120.1551, "accuracy_m": 8.0, "datum": "WGS84"}
 
 
 async def calls(who: Someone, **fields: Any) -> str:
-    told = {"kind": "violence", "words": "一人持械", "place": PLACE}
-    return str(recorded(await who.post("/v1/assistance/call", **(told | fields)))["id"])
+    body = {"kind": "violence", "words": "一人持械", "place": PLACE}
+    return str(recorded(await who.post("/v1/assistance/call", **(body | fields)))["id"])
 
 
 async def step(who: Someone, verb: str, call: Any, **fields: Any) -> httpx.Response:
@@ -39,12 +39,12 @@ async def step(who: Someone, verb: str, call: Any, **fields: Any) -> httpx.Respo
 
 
 async def hears(who: Someone, call: str) -> bool:
-    """By the list, which each asks for themselves."""
+    """Whether the call is in their own list."""
     return call in [row["id"] for row in (await who.get("/v1/assistance", limit=50)).json()["items"]]
 
 
-async def test_officers_and_commander_of_the_organ_hear_within_a_second(app: Litestar) -> None:
-    """By the stream that stands open; nobody else of the same rank elsewhere."""
+async def test_officers_and_commander_of_the_organ_are_notified_within_a_second(app: Litestar) -> None:
+    """By the open event stream; officers of other organs are not notified."""
     lin, zhao, chen = await a_duty_auxiliary(app), await an_officer(app), await a_duty_auxiliary(app)
     other = await an_officer(app, organ=SIBLING)
     async with listening(app, zhao) as one, listening(app, other) as elsewhere:
@@ -54,13 +54,13 @@ async def test_officers_and_commander_of_the_organ_hear_within_a_second(app: Lit
         assert asyncio.get_running_loop().time() - begun < 1
         assert await elsewhere.stays_silent()
     assert [True, True, False, False] == [await hears(each, call) for each in (lin, zhao, other, chen)]
-    told = (await zhao.get(f"/v1/assistance/{call}")).json()
-    assert ("violence", "一人持械", 30.2741) == (told["kind"], told["words"], told["place"]["lat"])
+    answer = (await zhao.get(f"/v1/assistance/{call}")).json()
+    assert ("violence", "一人持械", 30.2741) == (answer["kind"], answer["words"], answer["place"]["lat"])
     refused(await other.get(f"/v1/assistance/{call}"), 404, "unknown_call")
 
 
 async def test_one_acknowledges_someone_arrives_and_it_is_closed(app: Litestar) -> None:
-    """The second officer is told that it was taken, may come all the same, and the caller hears each step."""
+    """The second officer learns that it was taken and may still come; the caller sees each step."""
     lin, zhao, qian = await a_duty_auxiliary(app), await an_officer(app), await an_officer(app)
     cursor = (await lin.get("/v1/changes")).json()["cursor"]
     call = await calls(lin)
@@ -81,7 +81,7 @@ async def test_one_acknowledges_someone_arrives_and_it_is_closed(app: Litestar) 
     refused(await step(zhao, "arrive", uuid4()), 404, "unknown_call")
 
 
-async def test_of_two_who_take_it_at_once_one_does(app: Litestar) -> None:
+async def test_of_two_officers_who_acknowledge_at_once_one_succeeds(app: Litestar) -> None:
     lin, zhao, qian = await a_duty_auxiliary(app), await an_officer(app), await an_officer(app)
     call = await calls(lin)
     answers = await asyncio.gather(step(zhao, "acknowledge", call), step(qian, "acknowledge", call))
@@ -95,43 +95,45 @@ async def test_an_officer_calls_too_and_does_not_answer_themselves(app: Litestar
     recorded(await step(qian, "acknowledge", call))
 
 
-async def test_unanswered_it_goes_up_organ_by_organ(app: Litestar) -> None:
-    """After its term, once a term, until there is none above; each organ that did not answer is found."""
+async def test_an_unanswered_call_is_escalated_organ_by_organ(app: Litestar) -> None:
+    """Once per term, up to the top organ; each organ that did not answer gets a finding."""
     lin, bureau = await a_duty_auxiliary(app), await an_officer(app, organ=DISTRICT)
     chief, mayor = await a_commander_of(app, DISTRICT), await a_commander_of(app, CITY)
     call = await calls(lin)
     assert not await hears(bureau, call)
-    await service.look(now() + timedelta(minutes=2))
+    await service.escalate_unanswered(now() + timedelta(minutes=2))
     assert not await hears(bureau, call)
     cursor = (await bureau.get("/v1/changes")).json()["cursor"]
-    await service.look(now() + timedelta(minutes=4))
+    await service.escalate_unanswered(now() + timedelta(minutes=4))
     assert [True, True] == [await hears(each, call) for each in (bureau, chief)]
     news = (await bureau.get("/v1/changes", after=cursor)).json()["items"]
     (item,) = [item for item in news if call in item["subjects"]]
     assert ("assistance/escalate", DISTRICT) == (item["verb"], item["facts"]["subject"]["call"]["asked_in"])
-    await asyncio.gather(*(service.look(now() + timedelta(minutes=5)) for _ in range(3)))  # its new term is not over
+    await asyncio.gather(
+        *(service.escalate_unanswered(now() + timedelta(minutes=5)) for _ in range(3))
+    )  # its new term is not over
     assert DISTRICT == (await lin.get(f"/v1/assistance/{call}")).json()["asked_in"]
-    await asyncio.gather(*(service.look(now() + timedelta(minutes=9)) for _ in range(3)))
+    await asyncio.gather(*(service.escalate_unanswered(now() + timedelta(minutes=9)) for _ in range(3)))
     assert CITY == (await lin.get(f"/v1/assistance/{call}")).json()["asked_in"]
-    await service.look(now() + timedelta(minutes=30))
-    await service.look(now() + timedelta(minutes=60))
+    await service.escalate_unanswered(now() + timedelta(minutes=30))
+    await service.escalate_unanswered(now() + timedelta(minutes=60))
     assert [1, 0, 0] == [await value(STANDS, call, organ) for organ in (lin.organ, DISTRICT, CITY)]
     recorded(await step(mayor, "acknowledge", call))
 
 
-async def test_what_is_answered_stays_where_it_is(app: Litestar) -> None:
+async def test_an_acknowledged_call_is_not_escalated(app: Litestar) -> None:
     lin, zhao = await a_duty_auxiliary(app), await an_officer(app)
     call = await calls(lin)
     recorded(await step(zhao, "acknowledge", call))
-    await service.look(now() + timedelta(hours=1))
+    await service.escalate_unanswered(now() + timedelta(hours=1))
     assert (lin.organ, 0) == (
         (await lin.get(f"/v1/assistance/{call}")).json()["asked_in"],
         await value(STANDS, call, lin.organ),
     )
 
 
-async def test_it_stands_on_the_timeline_told_late_too(app: Litestar) -> None:
-    """With what was done about it, in one sync from a phone without a network."""
+async def test_a_late_call_is_on_the_timeline(app: Litestar) -> None:
+    """With its steps, in one sync from a phone that was offline."""
     lin, call = await a_duty_auxiliary(app), uuid4()
     shift = recorded(await lin.check_in(at=ago(hours=3)))["id"]
     results = await lin.sync(
@@ -139,7 +141,7 @@ async def test_it_stands_on_the_timeline_told_late_too(app: Litestar) -> None:
         lin.item("assistance/call", id=call, kind="injury", at=ago(hours=2)),
     )
     assert ["recorded"] * 2 == [result["status"] for result in results]
-    (told,) = (await lin.get(f"/v1/shifts/{shift}")).json()["calls"]
-    assert (str(call), "自行脱险") == (told["id"], told["outcome"])
-    await service.look(now() + timedelta(hours=1))
+    (answer,) = (await lin.get(f"/v1/shifts/{shift}")).json()["calls"]
+    assert (str(call), "自行脱险") == (answer["id"], answer["outcome"])
+    await service.escalate_unanswered(now() + timedelta(hours=1))
     assert 0 == await value(STANDS, call, lin.organ)

@@ -1,5 +1,5 @@
-"""Complaints about auxiliaries (R.34): received, handled by nobody concerned, concluded, told; and the complainant kept
-from whom it is about."""
+"""Complaints about auxiliaries (R.34): received, handled without conflict of interest, concluded, fed back; and the
+complainant stays hidden from the person complained of."""
 
 import asyncio
 from datetime import timedelta
@@ -10,7 +10,8 @@ import httpx
 import pytest
 from litestar import Litestar
 
-from backend.complaints import matters, service
+from backend.complaints import matters_service as matters
+from backend.complaints import service
 from backend.core import findings
 from backend.core.database import execute, fetch, value
 from backend.people import roster
@@ -40,14 +41,14 @@ HELD = "SELECT person, started_at, ended_at, place FROM hold WHERE about = $1 OR
 
 
 async def received(who: Someone, **about: Any) -> dict[str, Any]:
-    told = {"channel": "hotline_12389", "words": "态度粗暴", "complainant": "王某", "contact": "13800000000"}
-    return dict(recorded(await who.post("/v1/complaints/receive", **(told | about)))["complaint"])
+    body = {"channel": "hotline_12389", "words": "态度粗暴", "complainant": "王某", "contact": "13800000000"}
+    return dict(recorded(await who.post("/v1/complaints/receive", **(body | about)))["complaint"])
 
 
 async def step(who: Someone, verb: str, complaint: dict[str, Any], **fields: Any) -> httpx.Response:
-    told = {"complaint": complaint["id"], "version": complaint["version"], "words": "已办"}
+    body = {"complaint": complaint["id"], "version": complaint["version"], "words": "已办"}
     how = {"how": "telephone"} if verb in ("notify", "feed-back") else {}
-    return await who.post(f"/v1/complaints/{verb}", **(told | how | fields))
+    return await who.post(f"/v1/complaints/{verb}", **(body | how | fields))
 
 
 async def done(who: Someone, verb: str, complaint: dict[str, Any], **fields: Any) -> dict[str, Any]:
@@ -55,7 +56,7 @@ async def done(who: Someone, verb: str, complaint: dict[str, Any], **fields: Any
 
 
 async def test_from_receipt_to_feedback(app: Litestar) -> None:
-    """The footage around it is held at once, and let go only when the complainant was told."""
+    """The footage around it is held at once, and released only when the complainant was told the result."""
     lin, zhou, wu = await a_duty_auxiliary(app), await a_clerk(app), await an_inspector_of(app, DISTRICT)
     complaint = await received(zhou, person=lin.id, started_at=ago(hours=5))
     (held,) = await fetch(HELD, UUID(complaint["id"]))
@@ -94,9 +95,9 @@ async def test_the_complainant_is_hidden_from_the_person_and_their_chain(app: Li
         assert "王某" == (await who.get(one)).json()["complaint"]["complainant"]
     refused(await (await an_officer(app)).get(one), 404, "unknown_complaint")
     await done(wu, "conclude", complaint, outcome="unfounded", words="调取资料核实")
-    told = (await lin.get(one)).json()
-    assert ("unfounded", None, None) == tuple(told["complaint"][key] for key in ("outcome", "complainant", "words"))
-    assert ["调取资料核实"] == [each["words"] for each in told["steps"]]
+    answer = (await lin.get(one)).json()
+    assert ("unfounded", None, None) == tuple(answer["complaint"][key] for key in ("outcome", "complainant", "words"))
+    assert ["调取资料核实"] == [each["words"] for each in answer["steps"]]
     lines = await fetch(
         "SELECT convert_from(entry, 'UTF8') AS line FROM journal WHERE $1 = ANY (subjects)", UUID(complaint["id"])
     )
@@ -105,8 +106,8 @@ async def test_the_complainant_is_hidden_from_the_person_and_their_chain(app: Li
     ]
 
 
-async def test_nobody_concerned_handles_it(app: Litestar) -> None:
-    """Not who led them, not who stepped aside, not another organ's inspector, not a commander; the one above does."""
+async def test_a_person_with_a_conflict_does_not_handle_the_complaint(app: Litestar) -> None:
+    """Not the officer who led, one who stepped aside, another organ's inspector or a commander; the one above does."""
     lin, zhao, _, _ = await a_led_patrol(app, hours=3)
     li, boss = await an_inspector_of(app, DISTRICT), await an_inspector_of(app, CITY)
     await execute(INSPECTS, zhao.id, DISTRICT)
@@ -122,8 +123,8 @@ async def test_nobody_concerned_handles_it(app: Litestar) -> None:
     await done(boss, "conclude", complaint, outcome="withdrawn")
 
 
-async def test_who_said_that_they_did_not_lead_may_handle_it(app: Litestar) -> None:
-    """Or whom it is about could name each inspector, and nobody could handle it."""
+async def test_an_inspector_who_declined_to_lead_may_handle_the_complaint(app: Litestar) -> None:
+    """Otherwise the auxiliary could name every inspector, and nobody could handle the complaint."""
     lin, wu = await a_duty_auxiliary(app), await an_inspector_of(app, DISTRICT)
     recorded(await lin.check_in(at=ago(hours=3)))
     complaint = await received(await a_clerk(app), person=lin.id, started_at=ago(hours=2))
@@ -133,8 +134,8 @@ async def test_who_said_that_they_did_not_lead_may_handle_it(app: Litestar) -> N
     await done(wu, "conclude", complaint, outcome="founded")
 
 
-async def test_of_a_place_it_turns_out_whom_it_is_about(app: Litestar) -> None:
-    """Then their footage is held too, and whoever led them is in conflict."""
+async def test_the_person_of_a_complaint_about_a_place_is_identified_later(app: Litestar) -> None:
+    """Then their footage is held too, and the officer who led them has a conflict of interest."""
     lin, zhao, _, _ = await a_led_patrol(app, hours=3)
     wu = await an_inspector_of(app, DISTRICT)
     await execute(INSPECTS, zhao.id, DISTRICT)
@@ -152,7 +153,7 @@ async def test_of_a_place_it_turns_out_whom_it_is_about(app: Litestar) -> None:
     refused(await step(zhao, "conclude", complaint, outcome="founded"), 403, "own_matter")
 
 
-async def test_of_a_shift_its_time_and_person_are_known(app: Litestar) -> None:
+async def test_a_complaint_about_a_shift_takes_its_time_and_person(app: Litestar) -> None:
     lin, _, shift, _ = await a_led_patrol(app, hours=3)
     complaint = await received(await a_clerk(app), shift=shift)
     (held,) = await fetch(HELD, UUID(complaint["id"]))
@@ -177,16 +178,16 @@ async def test_of_a_shift_its_time_and_person_are_known(app: Litestar) -> None:
         ({"complainant": None, "contact": "138", "shift": str(uuid4())}, "contact_without_name"),
     ],
 )
-async def test_what_makes_no_sense_is_refused(app: Litestar, about: dict[str, Any], code: str) -> None:
-    told = {"channel": "desk", "words": "态度粗暴", "complainant": "王某"} | about
-    told = {key: each for key, each in told.items() if each is not None}
-    refused(await (await a_clerk(app)).post("/v1/complaints/receive", **told), 422, code)
+async def test_a_contradictory_complaint_is_refused(app: Litestar, about: dict[str, Any], code: str) -> None:
+    body = {"channel": "desk", "words": "态度粗暴", "complainant": "王某"} | about
+    body = {key: each for key, each in body.items() if each is not None}
+    refused(await (await a_clerk(app)).post("/v1/complaints/receive", **body), 422, code)
 
 
-async def test_an_anonymous_one_is_concluded_and_nobody_told(app: Litestar) -> None:
+async def test_an_anonymous_complaint_is_concluded_without_feedback(app: Litestar) -> None:
     lin, wu = await a_duty_auxiliary(app), await an_inspector_of(app, DISTRICT)
-    told = {"channel": "letter", "words": "收受财物", "person": lin.id, "started_at": ago(hours=5)}
-    complaint = recorded(await wu.post("/v1/complaints/receive", **told))["complaint"]
+    body = {"channel": "letter", "words": "收受财物", "person": lin.id, "started_at": ago(hours=5)}
+    complaint = recorded(await wu.post("/v1/complaints/receive", **body))["complaint"]
     refused(await step(wu, "notify", complaint), 409, "anonymous")
     complaint = await done(wu, "conclude", complaint, outcome="unfounded")
     refused(await step(wu, "feed-back", complaint), 409, "anonymous")
@@ -194,25 +195,29 @@ async def test_an_anonymous_one_is_concluded_and_nobody_told(app: Litestar) -> N
     recorded(await wu.post("/v1/holds/release", hold=hold, why="办结"))
 
 
-async def test_terms_are_found_when_they_pass_and_extended_once(app: Litestar) -> None:
+async def test_overdue_complaints_are_findings_and_are_extended_once(app: Litestar) -> None:
     lin, wu = await a_duty_auxiliary(app), await an_inspector_of(app, DISTRICT)
     complaint = await received(wu, person=lin.id, started_at=ago(hours=5))
-    asked = UUID(complaint["id"])
+    complaint_id = UUID(complaint["id"])
     await findings.find_overdue(now() + timedelta(days=16), service.OVERDUE)
-    assert [1, 0] == [await value(STANDS, kind, asked) for kind in ("complaint_not_noticed", "complaint_overdue")]
+    assert [1, 0] == [
+        await value(STANDS, kind, complaint_id) for kind in ("complaint_not_noticed", "complaint_overdue")
+    ]
     complaint = await done(wu, "notify", complaint)
     await findings.find_overdue(now() + timedelta(days=61), service.OVERDUE)
-    assert [0, 1] == [await value(STANDS, kind, asked) for kind in ("complaint_not_noticed", "complaint_overdue")]
+    assert [0, 1] == [
+        await value(STANDS, kind, complaint_id) for kind in ("complaint_not_noticed", "complaint_overdue")
+    ]
     for days in (59, 91):
         refused(await step(wu, "extend", complaint, until=now() + timedelta(days=days)), 422, "extension_out_of_range")
     complaint = await done(wu, "extend", complaint, until=now() + timedelta(days=89))
-    assert 0 == await value(STANDS, "complaint_overdue", asked)
+    assert 0 == await value(STANDS, "complaint_overdue", complaint_id)
     refused(await step(wu, "extend", complaint, until=now() + timedelta(days=95)), 409, "extended_before")
     await findings.find_overdue(now() + timedelta(days=88), service.OVERDUE)
-    assert 0 == await value(STANDS, "complaint_overdue", asked)
+    assert 0 == await value(STANDS, "complaint_overdue", complaint_id)
 
 
-async def test_a_stale_version_is_told_how_it_stands(app: Litestar) -> None:
+async def test_a_stale_version_is_refused_with_the_current_state(app: Litestar) -> None:
     lin, wu, li = await a_duty_auxiliary(app), await an_inspector_of(app, DISTRICT), await an_inspector_of(app, CITY)
     complaint = await received(wu, person=lin.id, started_at=ago(hours=5))
     answers = await asyncio.gather(*(step(who, "conclude", complaint, outcome="founded") for who in (wu, li)))
@@ -242,8 +247,8 @@ async def test_counts_by_organ_name_nobody(app: Litestar) -> None:
 
 
 async def raises(who: Someone, **fields: Any) -> str:
-    told = {"kind": "appeal", "words": "考核扣分与事实不符"}
-    return str(recorded(await who.post("/v1/matters/raise", **(told | fields)))["id"])
+    body = {"kind": "appeal", "words": "考核扣分与事实不符"}
+    return str(recorded(await who.post("/v1/matters/raise", **(body | fields)))["id"])
 
 
 async def test_an_appeal_is_answered_by_somebody_else(app: Litestar) -> None:
@@ -275,14 +280,14 @@ async def test_harassment_is_linked_to_footage_which_is_held(app: Litestar) -> N
     assert sorted([film, later]) == await value(held, UUID(matter))
     refused(await lin.post("/v1/matters/link", matter=matter, recordings=[not_mine]), 404, "unknown_recording")
     refused(await chen.post("/v1/matters/link", matter=matter, recordings=[not_mine]), 404, "unknown_matter")
-    told = {"words": "-", "of_relative": True}
-    refused(await lin.post("/v1/matters/raise", kind="appeal", **told), 422, "relative_of_harassment")
+    body = {"words": "-", "of_relative": True}
+    refused(await lin.post("/v1/matters/raise", kind="appeal", **body), 422, "relative_of_harassment")
     refused(await lin.post("/v1/matters/raise", kind="appeal", words="-", against=lin.id), 403, "own_matter")
     refused(await lin.post("/v1/matters/raise", kind="appeal", words="-", against=uuid4()), 404, "unknown_person")
     assert matter in [row["id"] for row in (await wu.get("/v1/matters")).json()["items"]]
 
 
-async def test_a_matter_nobody_answers_is_found(app: Litestar) -> None:
+async def test_an_unanswered_matter_is_a_finding(app: Litestar) -> None:
     lin, wu = await a_duty_auxiliary(app), await an_inspector_of(app, STATION)
     matter = await raises(lin)
     await findings.find_overdue(now() + timedelta(days=61), matters.OVERDUE)
@@ -291,8 +296,8 @@ async def test_a_matter_nobody_answers_is_found(app: Litestar) -> None:
     assert 0 == await value(STANDS, "matter_overdue", UUID(matter))
 
 
-async def test_concluded_and_answered_after_the_term_the_findings_stand(app: Litestar) -> None:
-    """It is done all the same."""
+async def test_findings_stand_if_the_conclusion_or_answer_is_late(app: Litestar) -> None:
+    """The late steps are recorded all the same."""
     lin, wu = await a_duty_auxiliary(app), await an_inspector_of(app, DISTRICT)
     complaint, matter = await received(wu, person=lin.id, started_at=ago(hours=5)), await raises(lin)
     late = "notice_by = now() - interval '55 days', end_by = now() - interval '10 days'"

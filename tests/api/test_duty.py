@@ -11,40 +11,44 @@ from tests.builders import Someone, a_duty_auxiliary, ago, an_officer, recorded,
 VERDICT = "/v1/duty/verdict"
 
 
-async def asked(someone: Someone, work: str, **query: object) -> tuple[str, list[str], list[str]]:
+async def judged(someone: Someone, work: str, **query: object) -> tuple[str, list[str], list[str]]:
     answer = await someone.get(VERDICT, work=work, **{name: str(text).lower() for name, text in query.items()})
     assert 200 == answer.status_code, answer.text
-    told = answer.json()
-    return told["outcome"], [note["code"] for note in told["unmet"]], [note["code"] for note in told["warnings"]]
+    payload = answer.json()
+    return (
+        payload["outcome"],
+        [note["code"] for note in payload["unmet"]],
+        [note["code"] for note in payload["warnings"]],
+    )
 
 
 async def test_a_patrol_needs_a_shift_and_training(app: Litestar) -> None:
     """9.6 is done at the organ's command: an open shift is that command."""
     lin = await a_duty_auxiliary(app)
-    assert ("forbidden", ["untrained", "not_on_shift"]) == (await asked(lin, "9.6"))[:2]
+    assert ("forbidden", ["untrained", "not_on_shift"]) == (await judged(lin, "9.6"))[:2]
     await trained(lin)
-    assert ("conditional", ["not_on_shift"]) == (await asked(lin, "9.6"))[:2]
+    assert ("conditional", ["not_on_shift"]) == (await judged(lin, "9.6"))[:2]
     recorded(await lin.check_in())
-    assert ("allowed", []) == (await asked(lin, "9.6"))[:2]
+    assert ("allowed", []) == (await judged(lin, "9.6"))[:2]
 
 
 async def test_stop_and_question_asks_for_a_leader_officers_and_a_recorder(app: Litestar) -> None:
-    """10.3 is done only when led, with two officers, and recorded; the yes may come after the start."""
+    """10.3 needs a leading officer, two officers present and a recording; the confirmation may come after the start."""
     lin, zhao = await a_duty_auxiliary(app), await an_officer(app)
     await trained(lin)
     recorded(await lin.check_in())
-    assert ("conditional", ["not_led", "too_few_officers", "not_recording"]) == (await asked(lin, "10.3"))[:2]
+    assert ("conditional", ["not_led", "too_few_officers", "not_recording"]) == (await judged(lin, "10.3"))[:2]
     naming = recorded(await lin.names(zhao))["id"]
-    assert ("allowed", [], ["leader_unconfirmed"]) == await asked(lin, "10.3", officers=2, recording=True)
+    assert ("allowed", [], ["leader_unconfirmed"]) == await judged(lin, "10.3", officers=2, recording=True)
     recorded(await zhao.answer("confirm", naming))
-    assert ("allowed", [], []) == await asked(lin, "10.3", officers=2, recording=True)
-    assert ["too_few_officers"] == (await asked(lin, "10.3", recording=True))[1]
+    assert ("allowed", [], []) == await judged(lin, "10.3", officers=2, recording=True)
+    assert ["too_few_officers"] == (await judged(lin, "10.3", recording=True))[1]
 
 
-async def test_what_nobody_may_do_is_forbidden_with_its_article(app: Litestar) -> None:
+async def test_article_12_work_is_forbidden_with_its_article(app: Litestar) -> None:
     """Article 12."""
     lin = await a_duty_auxiliary(app)
-    assert ("forbidden", ["forbidden_work"], []) == await asked(lin, "12.2")
+    assert ("forbidden", ["forbidden_work"], []) == await judged(lin, "12.2")
     answer = (await lin.get(VERDICT, work="12.2")).json()
     assert "12" == answer["unmet"][0]["article"]
 
@@ -63,7 +67,7 @@ async def test_a_yearly_training_that_ran_out_warns(app: Litestar, rows: list[st
     lin = await a_duty_auxiliary(app)
     await trained(lin, *rows)
     recorded(await lin.check_in(at=ago(minutes=1)))
-    outcome, unmet, warnings = await asked(lin, "9.6")
+    outcome, unmet, warnings = await judged(lin, "9.6")
     assert ("allowed", [], warned) == (outcome, unmet, "yearly_training_expired" in warnings)
 
 
@@ -89,7 +93,7 @@ async def test_the_catalogue_is_fetched_once(app: Litestar) -> None:
         ({"work": "10.3", "recording": "perhaps"}, "invalid"),
     ],
 )
-async def test_a_question_that_makes_no_sense_is_refused(app: Litestar, query: dict[str, str], code: str) -> None:
+async def test_a_wrong_question_is_refused(app: Litestar, query: dict[str, str], code: str) -> None:
     """With a code, and never as an allowed."""
     answer = await (await a_duty_auxiliary(app)).get(VERDICT, **query)
     assert (422, code) == (answer.status_code, answer.json()["code"])

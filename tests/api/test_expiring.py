@@ -49,17 +49,17 @@ async def somebody_with(
     return badge
 
 
-async def told(badge: str, days: int = 30, organ: str | None = None) -> dict[str, tuple[str, date | None]]:
+async def listed(badge: str, days: int = 30, organ: str | None = None) -> dict[str, tuple[str, date | None]]:
     """What the report says of one person: state and last day, by code."""
     rows = [row for row in await expiring(NOW, days, organ) if row.badge == badge]
     by_code = {row.code: (row.state, row.valid_until) for row in rows}
-    assert len(rows) == len(by_code), "nothing is told twice"
+    assert len(rows) == len(by_code), "nothing is listed twice"
     return by_code  # type: ignore[return-value]
 
 
-async def test_whoever_has_everything_is_not_told_of(app: Litestar) -> None:
-    """A list of what is well is read by nobody."""
-    assert {} == await told(await somebody_with(**COVERED))
+async def test_a_person_who_has_everything_is_not_listed(app: Litestar) -> None:
+    """The list holds only what needs action."""
+    assert {} == await listed(await somebody_with(**COVERED))
 
 
 @pytest.mark.parametrize(
@@ -76,16 +76,16 @@ async def test_what_expires_has_expired_or_is_missing(
 ) -> None:
     """The last day still counts; a renewal without a gap is no running out, one that comes too late is."""
     badge = await somebody_with(**(COVERED | {"accident_insurance": held}))  # type: ignore[arg-type]
-    found = await told(badge)
+    found = await listed(badge)
     assert state == (found["accident_insurance"][0] if found else None)
     assert not found.keys() - {"accident_insurance"}
 
 
-async def test_the_last_day_of_a_chain_of_renewals_is_told(app: Litestar) -> None:
+async def test_the_last_day_of_a_chain_of_renewals_is_listed(app: Litestar) -> None:
     """Not the first that ends in it."""
     badge = await somebody_with(**(COVERED | {"accident_insurance": (-300, 10, 11, 20)}))
-    assert {"accident_insurance": ("expires", day(20))} == await told(badge)
-    assert {} == await told(badge, days=19)
+    assert {"accident_insurance": ("expires", day(20))} == await listed(badge)
+    assert {} == await listed(badge, days=19)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ async def test_yearly_training_is_judged_as_the_verdict_judges_it(
     assert person is not None
     actor = Actor(person=person, badge=badge, kind="duty_auxiliary", organ=STATION, session=uuid4())
     facts = await duty_check.facts_at(actor, DutyQuestion(), NOW)
-    found = await told(badge, days=0)
+    found = await listed(badge, days=0)
     lapsed = {code for code, (state, _) in found.items() if state != "expires"}
     assert facts.yearly_training_expired == ("yearly_training" in lapsed)
     assert facts.trained == ("pre_job_training" not in lapsed)
@@ -117,46 +117,46 @@ async def test_a_year_after_the_training_is_the_last_day(app: Litestar) -> None:
     """Without a date of its own, training counts for the year from its first day."""
     badge = await somebody_with(**(COVERED | {"pre_job_training": (-350, None), "yearly_training": None}))  # type: ignore[arg-type]
     period = law().span("yearly_training_period").days
-    assert {"yearly_training": ("expires", day(-350 + period - 1))} == await told(badge)
+    assert {"yearly_training": ("expires", day(-350 + period - 1))} == await listed(badge)
 
 
-async def test_who_owes_what_follows_from_the_works(app: Litestar) -> None:
-    """R.30 trains every auxiliary; R.24 insures those whose works ask for it; an officer's own papers are others'."""
+async def test_the_works_say_who_must_have_what(app: Litestar) -> None:
+    """R.30 trains every auxiliary; R.24 insures those whose works require it; officers are not listed."""
     trainings = {"pre_job_training", "yearly_training"}
-    assert trainings | {"accident_insurance"} == (await told(await somebody_with())).keys()
-    assert trainings == (await told(await somebody_with("civilian_auxiliary"))).keys()
-    assert {} == await told(await somebody_with("officer")) == await told(await somebody_with("staff"))
+    assert trainings | {"accident_insurance"} == (await listed(await somebody_with())).keys()
+    assert trainings == (await listed(await somebody_with("civilian_auxiliary"))).keys()
+    assert {} == await listed(await somebody_with("officer")) == await listed(await somebody_with("staff"))
 
 
 async def test_professional_qualifications_are_those_that_the_works_name(app: Litestar) -> None:
-    """R.8 last paragraph: one that lapsed is told; one never held is missed by nobody, one no work names by nobody."""
+    """R.8 last paragraph: one that lapsed is listed; one never held is not, nor one that no work requires."""
     badge = await somebody_with("civilian_auxiliary", **COVERED, translation=(-300, 7), cooking=(-300, 7))
-    assert {"translation": ("expires", day(7))} == await told(badge)
+    assert {"translation": ("expires", day(7))} == await listed(badge)
     driver = await somebody_with(**COVERED, driving_licence=(-3000, -1))
-    assert {"driving_licence": ("expired", day(-1))} == await told(driver)
+    assert {"driving_licence": ("expired", day(-1))} == await listed(driver)
 
 
-async def test_whoever_left_is_not_told_of(app: Litestar) -> None:
+async def test_a_person_who_left_service_is_not_listed(app: Litestar) -> None:
     """Nor whoever has not begun."""
     for dates in ({"valid_until": day(-1)}, {"valid_from": day(1)}):
         badge = a_badge("E")
         await roster.bring_in(rows_of(badge, "朱新", "duty_auxiliary", STATION, [], **dates))
-        assert {} == await told(badge)
+        assert {} == await listed(badge)
     badge = a_badge("E")
     await roster.bring_in(rows_of(badge, "朱新", "duty_auxiliary", STATION, [], valid_until=TODAY))
-    assert 3 == len(await told(badge))
+    assert 3 == len(await listed(badge))
 
 
 @pytest.mark.parametrize(
     ("organ", "seen"), [(STATION, True), (DISTRICT, True), (SIBLING, False), (OTHER_DISTRICT, False)]
 )
-async def test_an_organ_is_asked_with_all_below_it(app: Litestar, organ: str, seen: bool) -> None:
+async def test_an_organ_includes_all_below_it(app: Litestar, organ: str, seen: bool) -> None:
     """The bureau reads of its stations."""
-    assert seen == bool(await told(await somebody_with(), organ=organ))
+    assert seen == bool(await listed(await somebody_with(), organ=organ))
 
 
-async def test_an_organ_that_is_not_there_is_refused(app: Litestar) -> None:
-    """A code mistyped must not look like good news."""
+async def test_an_unknown_organ_is_refused(app: Litestar) -> None:
+    """A mistyped code must not look like an empty list."""
     with pytest.raises(Refusal) as caught:
         await expiring(NOW, 30, "330199999999")
     assert "unknown_organ" == caught.value.code
@@ -170,14 +170,14 @@ def a_law_with(directory: Path, term: str) -> Iterator[None]:
     use(None)
 
 
-def test_how_far_one_looks_is_a_term(tmp_path: Path) -> None:
-    """Another deployment asks two months ahead."""
+def test_how_many_days_ahead_is_a_term(tmp_path: Path) -> None:
+    """Another deployment looks two months ahead."""
     assert 30 == notice_days()
     with a_law_with(tmp_path, '[expiring_notice]\ndays = 60\nsource = "its own circular"\nversion = "2020"\n'):
         assert 60 == notice_days()
 
 
-# -- how it is told
+# -- how it is printed
 
 
 def a_line(**fields: object) -> Expiring:
@@ -189,7 +189,7 @@ def a_line(**fields: object) -> Expiring:
 
 
 @pytest.mark.parametrize("cell", ["=1+1", "+86", "-1", "@SUM(A1)", "\t=1", "\r=1", "＝1"])
-def test_a_spreadsheet_computes_nothing_of_a_name(cell: str) -> None:
+def test_a_name_is_no_formula_in_a_spreadsheet(cell: str) -> None:
     """A roster may hold anything."""
     (_, row) = csv.reader(io.StringIO(of_expiring([a_line(name=cell)], 30).csv().removeprefix("\ufeff"), newline=""))
     assert f"'{cell}" == row[2] == as_text(cell)
@@ -207,8 +207,8 @@ def test_a_spreadsheet_reads_chinese(app: Litestar) -> None:
     assert ["岗前培训 Training before the job", "", "没有记录 missing"] == missing[3:]
 
 
-def test_a_name_is_no_markup_of_the_terminal() -> None:
-    """What stands on the roster stands in the table."""
+def test_a_name_is_no_markup_in_the_terminal() -> None:
+    """The table shows what the roster says."""
     console = Console(width=200, file=io.StringIO())
     console.print(of_expiring([a_line(name="[red]林[/] [/nothing]")], 30).table())
     assert "[red]林[/] [/nothing]" in console.file.getvalue()  # type: ignore[attr-defined]
@@ -223,20 +223,20 @@ def test_a_narrow_terminal_hides_nothing() -> None:
     assert all(word in text for word in ("林小川", "FJ1001", "Accident", "insurance", "expires"))
 
 
-def test_nothing_to_tell_is_a_sentence() -> None:
+def test_an_empty_report_is_a_sentence() -> None:
     """An empty screen is no answer."""
     assert "Nothing expires within 30 days, has expired or is missing." == of_expiring([], 30).sentence
     counted = of_expiring([a_line(), a_line(state="expired"), a_line(state="missing")], 7).sentence
     assert "1 expire within 7 days, 1 expired, 1 missing" == counted
 
 
-def test_the_command_tells_and_writes(tmp_path: Path, templates: Templates) -> None:
+def test_the_command_prints_and_writes_the_report(tmp_path: Path, templates: Templates) -> None:
     """`fujing report expiring`, as an operator runs it."""
     place, _ = templates.place(tmp_path / "whole")
     file = tmp_path / "到期.csv"
-    told = succeeded(place.run("report", "expiring", "--organ", "330102000000", "--csv", str(file)))
+    output = succeeded(place.run("report", "expiring", "--organ", "330102000000", "--csv", str(file)))
     rows = list(csv.reader(io.StringIO(file.read_text(encoding="utf-8-sig"), newline="")))
-    assert f"0 expire within 30 days, 0 expired, {len(rows) - 1} missing" in told
+    assert f"0 expire within 30 days, 0 expired, {len(rows) - 1} missing" in output
     assert (3, 0o600) == ([row[1] for row in rows].count(LIN), file.stat().st_mode & 0o777)
     wrong = place.run("report", "expiring", "--organ", "999999999999")
     assert (1, True) == (wrong.returncode, "No organ has this code" in wrong.stderr)

@@ -1,5 +1,5 @@
-"""Full process (R.10, R.32): whatever happened in an hour, and in whatever order it is told, the gaps are those that a
-child would find by crossing out minutes."""
+"""Full process (R.10, R.32): for any facts of an hour, in any order of arrival, the gaps are those that crossing out
+minutes on paper gives."""
 
 import asyncio
 import random
@@ -22,7 +22,7 @@ from litestar import Litestar
 
 from backend.core import findings
 from backend.core.database import fetch
-from backend.oversight.overdue_findings import look_again
+from backend.oversight.overdue_findings import refresh_due
 from mobile_api.cli.demo_film import film
 from tests.builders import (
     Someone,
@@ -92,10 +92,10 @@ DUTIES = st.builds(
     namings=st.lists(
         st.tuples(st.integers(0, HOUR - 1), st.integers(0, 1), st.booleans()),
         max_size=3,
-        unique_by=lambda told: told[0],
+        unique_by=lambda drawn: drawn[0],
     ).map(sorted),
     films=st.lists(
-        st.tuples(st.sampled_from(["lin", "officer 0", "officer 1"]), SPAN).map(lambda told: (told[0], *told[1])),
+        st.tuples(st.sampled_from(["lin", "officer 0", "officer 1"]), SPAN).map(lambda drawn: (drawn[0], *drawn[1])),
         max_size=4,
     ),
 )
@@ -107,8 +107,8 @@ PATIENT = settings(
 )
 
 
-async def told_in_any_order(app: Litestar, duty: Duty, seed: int) -> tuple[Someone, str, datetime]:
-    """The hour, hours later, its entries shuffled but for what names another one."""
+async def reported_in_any_order(app: Litestar, duty: Duty, seed: int) -> tuple[Someone, str, datetime]:
+    """The hour, reported hours later; its entries are shuffled, but each comes after the entry that it refers to."""
     lin, officers = await a_duty_auxiliary(app), [await an_officer(app), await an_officer(app)]
     people = {"lin": lin, "officer 0": officers[0], "officer 1": officers[1]}
     base = ago(hours=5)
@@ -152,23 +152,23 @@ def minutes_of(spans: list[dict[str, Any]], base: datetime) -> Minutes:
 
 
 async def read(lin: Someone, act: str, base: datetime) -> dict[str, Minutes]:
-    told = (await lin.get(f"/v1/activities/{act}")).json()["activity"]
-    gaps = {kind: [gap for gap in told["gaps"] if gap["kind"] == kind] for kind in ("leading", "recording")}
-    lists = gaps | {name: told[name] for name in ("spans", "claimed", "proved")}
+    answer = (await lin.get(f"/v1/activities/{act}")).json()["activity"]
+    gaps = {kind: [gap for gap in answer["gaps"] if gap["kind"] == kind] for kind in ("leading", "recording")}
+    lists = gaps | {name: answer[name] for name in ("spans", "claimed", "proved")}
     return {name: minutes_of(spans, base) for name, spans in lists.items()}
 
 
 @PATIENT
 @given(duty=DUTIES, seed=st.integers(0, 2**32))
 async def test_gaps_are_what_is_left_in_any_order_of_arrival(app: Litestar, duty: Duty, seed: int) -> None:
-    """Covered and gaps part the act between them, and both are as minutes crossed out on paper."""
-    lin, act, base = await told_in_any_order(app, duty, seed)
-    told = await read(lin, act, base)
-    assert duty.done() == told["spans"]
-    assert (duty.led_gaps(), duty.unrecorded()) == (told["leading"], told["recording"])
-    assert told["spans"] == told["claimed"] | told["recording"]
-    assert set() == told["claimed"] & told["recording"]
-    assert set() == told["proved"]
+    """Covered time and gaps partition the activity, and both are as minutes crossed out on paper."""
+    lin, act, base = await reported_in_any_order(app, duty, seed)
+    result = await read(lin, act, base)
+    assert duty.done() == result["spans"]
+    assert (duty.led_gaps(), duty.unrecorded()) == (result["leading"], result["recording"])
+    assert result["spans"] == result["claimed"] | result["recording"]
+    assert set() == result["claimed"] & result["recording"]
+    assert set() == result["proved"]
     kinds = {found["kind"] for found in (await lin.get(f"/v1/activities/{act}")).json()["findings"]}
     assert ({"led_gap"} if duty.led_gaps() else set()) == kinds & {"led_gap"}
     assert ({"unrecorded"} if duty.unrecorded() else set()) == kinds & {"unrecorded"}
@@ -177,8 +177,8 @@ async def test_gaps_are_what_is_left_in_any_order_of_arrival(app: Litestar, duty
 @PATIENT
 @given(duty=DUTIES, more=SPAN, seed=st.integers(0, 2**32))
 async def test_more_footage_never_makes_more_gap(app: Litestar, duty: Duty, more: tuple[int, int], seed: int) -> None:
-    """Nor takes any claim away."""
-    lin, act, base = await told_in_any_order(app, duty, seed)
+    """Nor does it remove a claim."""
+    lin, act, base = await reported_in_any_order(app, duty, seed)
     before = await read(lin, act, base)
     start, end = (base + timedelta(minutes=minute) for minute in more)
     recorded(await lin.declare(started_at=start, ended_at=end))
@@ -195,7 +195,7 @@ def ten_seconds(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 async def an_act(app: Litestar) -> tuple[Someone, str, str, datetime]:
-    """Lin's twenty seconds of 10.3, led, told late: Lin, the act, the shift, and when the act began."""
+    """Lin's twenty seconds of 10.3, led, reported late: Lin, the act, the shift, and when the act began."""
     lin, _, shift, _ = await a_led_patrol(app, minutes=60)
     await trained(lin)
     begun = ago(minutes=30)
@@ -206,9 +206,9 @@ async def an_act(app: Litestar) -> tuple[Someone, str, str, datetime]:
 
 async def seconds(lin: Someone, act: str) -> dict[str, float]:
     """How long of the act is claimed, proved, and not recorded."""
-    told = (await lin.get(f"/v1/activities/{act}")).json()["activity"]
-    lists = {name: told[name] for name in ("claimed", "proved")}
-    lists["unrecorded"] = [gap for gap in told["gaps"] if gap["kind"] == "recording"]
+    answer = (await lin.get(f"/v1/activities/{act}")).json()["activity"]
+    lists = {name: answer[name] for name in ("claimed", "proved")}
+    lists["unrecorded"] = [gap for gap in answer["gaps"] if gap["kind"] == "recording"]
     return {name: sum(length(span) for span in spans) for name, spans in lists.items()}
 
 
@@ -221,22 +221,22 @@ async def found(subject: str) -> set[str]:
     return {row["kind"] for row in rows}
 
 
-async def test_what_is_sealed_proves_for_as_long_as_it_shows(app: Litestar, ten_seconds: bytes) -> None:
+async def test_sealed_footage_proves_for_the_time_that_it_shows(app: Litestar, ten_seconds: bytes) -> None:
     """Twenty seconds claimed, ten there: ten are proved, and the claim of the other ten is gone."""
     lin, act, _, begun = await an_act(app)
-    told = {"started_at": begun, "ended_at": begun + timedelta(seconds=20)}
-    recorded(await lin.declare(**told, bytes=len(ten_seconds), sha256="0" * 64, id=uuid4()))
+    body = {"started_at": begun, "ended_at": begun + timedelta(seconds=20)}
+    recorded(await lin.declare(**body, bytes=len(ten_seconds), sha256="0" * 64, id=uuid4()))
     assert {"claimed": 20, "proved": 0, "unrecorded": 0} == await seconds(lin, act)
     assert "unrecorded" not in await found(act)
     other, act, _, begun = await an_act(app)
-    told = {"started_at": begun, "ended_at": begun + timedelta(seconds=20)}
-    await sealed(app, other, ten_seconds, **told)
+    body = {"started_at": begun, "ended_at": begun + timedelta(seconds=20)}
+    await sealed(app, other, ten_seconds, **body)
     assert {"claimed": 10, "proved": 10, "unrecorded": 10} == await seconds(other, act)
     assert "unrecorded" in await found(act)
 
 
 async def test_two_frames_an_hour_apart_prove_no_hour(app: Litestar, tmp_path: Path) -> None:
-    """What a file leaves out it does not show, whatever its clock says."""
+    """A file does not prove what it does not show, whatever its clock says."""
     path = tmp_path / "two.mp4"
     with av.open(str(path), "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=1)
@@ -255,7 +255,7 @@ async def test_two_frames_an_hour_apart_prove_no_hour(app: Litestar, tmp_path: P
     assert (await seconds(lin, act))["proved"] <= 10
 
 
-async def test_footage_that_ended_earlier_than_it_claimed_opens_the_gap(app: Litestar, ten_seconds: bytes) -> None:
+async def test_footage_that_ended_earlier_than_claimed_opens_the_gap(app: Litestar, ten_seconds: bytes) -> None:
     """Declared without an end it claimed the act; completed, it had ended before."""
     lin, act, _, begun = await an_act(app)
     upload = (await declare_while_recording(lin, started_at=begun - timedelta(minutes=20)))["id"]
@@ -263,17 +263,17 @@ async def test_footage_that_ended_earlier_than_it_claimed_opens_the_gap(app: Lit
     (part,) = (await parts_of(lin, upload))["missing"][:1]
     assert 200 == await asyncio.to_thread(put, part, ten_seconds)
     ended = begun - timedelta(minutes=15)
-    told = {"bytes": len(ten_seconds), "sha256": sha256_of(ten_seconds), "ended_at": ended}
-    assert "received" == await completed(lin, upload, **told)
+    body = {"bytes": len(ten_seconds), "sha256": sha256_of(ten_seconds), "ended_at": ended}
+    assert "received" == await completed(lin, upload, **body)
     assert 20 == (await seconds(lin, act))["unrecorded"]
     assert "unrecorded" in await found(act)
 
 
-async def test_what_came_as_something_else_claims_nothing(app: Litestar, ten_seconds: bytes) -> None:
+async def test_footage_with_other_bytes_than_declared_claims_nothing(app: Litestar, ten_seconds: bytes) -> None:
     """The bytes were not those declared: the claim is gone until they are sent again."""
     lin, act, _, begun = await an_act(app)
-    told = {"started_at": begun, "ended_at": begun + timedelta(seconds=20)}
-    upload = (await declare(lin, ten_seconds, **told))["id"]
+    body = {"started_at": begun, "ended_at": begun + timedelta(seconds=20)}
+    upload = (await declare(lin, ten_seconds, **body))["id"]
     await send_missing(lin, upload, bytes(len(ten_seconds)))
     assert "received" == await completed(lin, upload)
     assert "unrecorded" not in await found(act)
@@ -283,7 +283,7 @@ async def test_what_came_as_something_else_claims_nothing(app: Litestar, ten_sec
     assert "unrecorded" not in await found(act)
 
 
-async def test_what_is_no_media_proves_nothing(app: Litestar) -> None:
+async def test_a_file_that_is_no_media_proves_nothing(app: Litestar) -> None:
     """Random bytes called a film: sealed, they claim no second."""
     lin, act, _, begun = await an_act(app)
     await sealed(app, lin, some_bytes(1000, "no film"), started_at=begun, ended_at=begun + timedelta(seconds=20))
@@ -294,8 +294,8 @@ async def test_footage_without_an_end_claims_no_more_than_its_shift(app: Litesta
     """Declared while it recorded, and never completed: the check-out bounds it, and so does the term."""
     lin, _, shift, _ = await a_led_patrol(app, hours=30)
     recorded(await lin.starts("10.3.question", id=uuid4(), at=ago(hours=29)))
-    told = {"camera_serial": "DSJ-0042", "file_name": "open.mp4", "media_type": "video/mp4"}
-    recorded(await lin.post("/v1/recordings/declare", **told, started_at=ago(hours=29)))
+    body = {"camera_serial": "DSJ-0042", "file_name": "open.mp4", "media_type": "video/mp4"}
+    recorded(await lin.post("/v1/recordings/declare", **body, started_at=ago(hours=29)))
     acts = (await lin.get(f"/v1/shifts/{shift}")).json()["activities"]
     assert [pytest.approx(12 * 3600, abs=60)] == [(await seconds(lin, act["id"]))["claimed"] for act in acts]
     recorded(await lin.check_out(shift, at=ago(hours=27)))
@@ -303,18 +303,18 @@ async def test_footage_without_an_end_claims_no_more_than_its_shift(app: Litesta
 
 
 async def test_footage_is_handed_over_within_a_day_of_the_end_of_duty(app: Litestar) -> None:
-    """公通字〔2016〕14号: what is still on the recorder then is found by the job, whoever writes nothing."""
+    """公通字〔2016〕14号: the job finds footage still on the recorder then, even if nobody writes."""
     lin, _, shift, _ = await a_led_patrol(app, hours=30)
     upload = recorded(await lin.declare(started_at=ago(hours=29), ended_at=ago(hours=28)))["id"]
     assert set() == await found(upload)
     recorded(await lin.check_out(shift, at=ago(hours=23, minutes=59)))
     assert set() == await found(upload)
-    await look_again(now() + timedelta(minutes=2))
+    await refresh_due(now() + timedelta(minutes=2))
     assert {"handed_over_late"} == await found(upload)
 
 
-async def test_what_was_handed_over_late_stays_found(app: Litestar, ten_seconds: bytes) -> None:
-    """It came, and it came late."""
+async def test_the_finding_of_a_late_handover_stands(app: Litestar, ten_seconds: bytes) -> None:
+    """The footage arrived, but late."""
     lin, _, shift, _ = await a_led_patrol(app, hours=40)
     recorded(await lin.check_out(shift, at=ago(hours=30)))
     upload = await sealed(
@@ -323,16 +323,16 @@ async def test_what_was_handed_over_late_stays_found(app: Litestar, ten_seconds:
     assert {"handed_over_late"} == await found(upload)
 
 
-async def test_an_open_act_is_looked_at_again(app: Litestar) -> None:
+async def test_findings_of_an_open_activity_are_refreshed(app: Litestar) -> None:
     """Nobody writes: the gap opens by itself, and closes when the roster and the footage come."""
     lin, _, _, _ = await a_led_patrol(app, minutes=60)
     await trained(lin)
     act = recorded(await lin.starts("10.3.question", officers_present=2, recording=True))["id"]
     assert "unrecorded" not in await found(act)
-    await look_again(now() + timedelta(minutes=1))
+    await refresh_due(now() + timedelta(minutes=1))
     assert {"unrecorded", "uninsured"} <= await found(act)
     await trained(lin, "pre_job_training,,2024-03-01,", "accident_insurance,,2024-03-01,")
-    await look_again(now() + timedelta(minutes=2))
+    await refresh_due(now() + timedelta(minutes=2))
     assert "uninsured" not in await found(act)
 
 

@@ -1,4 +1,5 @@
-"""Hours from check-ins (R.25): late corrections included, contested and unfinished said, time off never twice."""
+"""Hours from check-ins (R.25): late corrections count, contested and unfinished shifts are marked, time off is granted
+once."""
 
 import asyncio
 from datetime import datetime, timedelta, timezone
@@ -46,13 +47,13 @@ async def works(who: Someone, start: datetime, hours: float, duty_type: str = "p
 async def month_of(reader: Someone, who: Someone, month: str = MONTH) -> dict[str, Any]:
     answer = await reader.get("/v1/hours", month=month, person=who.id)
     assert 200 == answer.status_code, answer.text
-    (told,) = answer.json()["items"]
-    return dict(told)
+    (payload,) = answer.json()["items"]
+    return dict(payload)
 
 
 async def takes(chief: Someone, who: Someone, minutes: int, day: int = 26, **fields: Any) -> httpx.Response:
-    told = {"person": who.id, "month": MONTH, "on_day": f"2026-10-{day}", "minutes": minutes, "words": "补休"}
-    return await chief.post("/v1/hours/take-off", **(told | fields))
+    body = {"person": who.id, "month": MONTH, "on_day": f"2026-10-{day}", "minutes": minutes, "words": "补休"}
+    return await chief.post("/v1/hours/take-off", **(body | fields))
 
 
 async def test_a_month_as_it_was_worked(app: Litestar) -> None:
@@ -63,37 +64,37 @@ async def test_a_month_as_it_was_worked(app: Litestar) -> None:
     await works(lin, datetime(2026, 10, 14, 20, tzinfo=BEIJING), 8, "watch")
     await works(lin, SUNDAY, 5)
     await works(lin, datetime(2026, 10, 31, 22, tzinfo=BEIJING), 4)
-    told = await month_of(lin, lin)
-    minutes = {name: told[f"{name}_min"] for name in (*hours_reads.SUMS, "overtime", "owed", "taken")}
+    result = await month_of(lin, lin)
+    minutes = {name: result[f"{name}_min"] for name in (*hours_reads.SUMS, "overtime", "owed", "taken")}
     assert {"worked": 24 * 60, "watch": 480, "standby": 0, "beyond_day": 180, "beyond_week": 0, "rest_day": 420,
             "holiday": 360, "overtime": 960, "owed": 420, "taken": 0} == minutes  # fmt: skip
     assert 120 == (await month_of(lin, lin, "2026-11"))["rest_day_min"]  # what is past midnight is November's
-    days = {day["day"]: day for day in told["days"]}
+    days = {day["day"]: day for day in result["days"]}
     assert 31 == len(days)
     assert ("holiday", 360) == (days["2026-10-01"]["kind"], days["2026-10-01"]["worked_min"])
     assert [240, 240] == [days[f"2026-10-{day}"]["watch_min"] for day in (14, 15)]
 
 
 async def test_a_late_correction_is_in_the_next_answer(app: Litestar) -> None:
-    """The check-out that came offline two weeks later, and what it means for a shift that nobody ended."""
+    """A check-out arrives two weeks late and ends a shift that nobody had ended."""
     lin = await a_duty_auxiliary(app)
     shift = recorded(await lin.check_in(at=SUNDAY))["id"]
-    told = await month_of(lin, lin)
-    assert (True, 24 * 60) == (told["unfinished"], told["worked_min"])  # no longer than the ceiling
+    result = await month_of(lin, lin)
+    assert (True, 24 * 60) == (result["unfinished"], result["worked_min"])  # no longer than the ceiling
     await lin.sync(lin.item("shifts/check-out", shift=shift, at=SUNDAY + timedelta(hours=3)))
-    told = await month_of(lin, lin)
-    assert (False, 180, 180) == (told["unfinished"], told["worked_min"], told["rest_day_min"])
+    result = await month_of(lin, lin)
+    assert (False, 180, 180) == (result["unfinished"], result["worked_min"], result["rest_day_min"])
 
 
-async def test_a_contested_shift_counts_for_nothing_and_is_said(app: Litestar) -> None:
+async def test_a_contested_shift_does_not_count_and_is_shown(app: Litestar) -> None:
     lin = await a_duty_auxiliary(app)
     await works(lin, SUNDAY, 5)
     recorded(await lin.check_in(at=SUNDAY + timedelta(hours=1)))
-    told = await month_of(lin, lin)
-    assert (300, 1) == (told["worked_min"], told["contested_shifts"])
+    result = await month_of(lin, lin)
+    assert (300, 1) == (result["worked_min"], result["contested_shifts"])
 
 
-async def test_who_reads_whose(app: Litestar) -> None:
+async def test_who_may_read_whose_hours(app: Litestar) -> None:
     lin, chen = await a_duty_auxiliary(app), await a_duty_auxiliary(app)
     chief, wu = await a_commander_of(app, STATION), await an_inspector_of(app, DISTRICT)
     far = await a_commander_of(app, OTHER_DISTRICT)
@@ -121,14 +122,14 @@ async def test_an_organ_page_by_page(app: Litestar) -> None:
     assert [] == first["items"][0]["days"]
     assert None is rest["next"]
     refused(await chief.get("/v1/hours", month=MONTH, organ=organ, cursor="§"), 422, "invalid")
-    told = of_hours(await hours_reads.report(MONTH, organ), MONTH)
-    assert f"{MONTH}: 3 auxiliaries, 0 over the limit" == told.sentence
-    line = next(row for row in told.rows if row[1] == people[0].badge)
-    assert "2.00" == dict(zip(told.columns, line, strict=True))["rest day"]
+    result = of_hours(await hours_reads.report(MONTH, organ), MONTH)
+    assert f"{MONTH}: 3 auxiliaries, 0 over the limit" == result.sentence
+    line = next(row for row in result.rows if row[1] == people[0].badge)
+    assert "2.00" == dict(zip(result.columns, line, strict=True))["rest day"]
 
 
 async def test_time_off_is_never_more_than_is_owed(app: Litestar) -> None:
-    """Twice at once, twice a day, of another month, and after it was withdrawn."""
+    """Twice at once, twice a day, for another month, and after a withdrawal."""
     lin, chief = await a_duty_auxiliary(app), await a_commander_of(app, DISTRICT)
     await works(lin, SUNDAY, 5)
     assert 300 == refused(await takes(chief, lin, 301), 409, "time_off_not_owed")["owed_min"]
@@ -139,8 +140,8 @@ async def test_time_off_is_never_more_than_is_owed(app: Litestar) -> None:
     assert 100 == taken["owed_min"]
     day = int(taken["on_day"][-2:])
     refused(await takes(chief, lin, 50, day), 409, "time_off_that_day")
-    told = await month_of(lin, lin)
-    assert (200, 100, 100) == (told["taken_min"], told["owed_min"], told["overtime_min"])
+    result = await month_of(lin, lin)
+    assert (200, 100, 100) == (result["taken_min"], result["owed_min"], result["overtime_min"])
     gone = recorded(await chief.post("/v1/hours/withdraw", time_off=taken["id"], why="临时任务"))["time_off"]
     assert (True, 300) == (gone["withdrawn"], gone["owed_min"])
     refused(await chief.post("/v1/hours/withdraw", time_off=taken["id"], why="再次"), 409, "time_off_withdrawn")
@@ -159,23 +160,23 @@ async def test_who_may_give_time_off(app: Litestar) -> None:
     refused(await other.post("/v1/hours/withdraw", time_off=given, why="-"), 404, "unknown_time_off")
 
 
-async def test_over_the_limit_is_found_against_the_organ_and_withdrawn(app: Litestar) -> None:
+async def test_overtime_beyond_the_limit_is_a_finding_against_the_organ(app: Litestar) -> None:
     """When time off brings it below; by the worker, for this month and the one before."""
     lin, chief = await a_duty_auxiliary(app), await a_commander_of(app, DISTRICT)
     for day in (11, 17, 18, 24):  # rest days
         await works(lin, datetime(2026, 10, day, 8, tzinfo=BEIJING), 10)
     name = uuid5(service.MONTHS, f"{lin.id}/{MONTH}")
     later = datetime(2026, 11, 24, tzinfo=BEIJING)
-    await service.look(later)
+    await service.refresh_overtime(later)
     assert 1 == await value(STANDS, name)
     sql = "SELECT against_organ AND person = $2 AND organ = $3 FROM finding WHERE subject = $1"
     assert await value(sql, name, lin.id, lin.organ)
     recorded(await takes(chief, lin, 300))
-    await service.look(later)
+    await service.refresh_overtime(later)
     assert 0 == await value(STANDS, name)
 
 
 async def test_a_year_without_a_calendar_stops_nothing_else(app: Litestar) -> None:
-    await service.look(datetime(2031, 5, 4, tzinfo=BEIJING))
+    await service.refresh_overtime(datetime(2031, 5, 4, tzinfo=BEIJING))
     with pytest.raises(Refusal, match="calendar_unknown"):
         await hours_reads.report("2031-05", None)

@@ -1,4 +1,4 @@
-"""Hurt on duty (R.26): reported once by whoever saw it, recognised step by step, and every fen accounted for."""
+"""Injuries on duty (R.26): reported by anyone who saw them, recognised step by step, every fen accounted for."""
 
 import asyncio
 from datetime import date, timedelta
@@ -45,11 +45,11 @@ TODAY = date.today()
 
 
 def an_injury(**fields: Any) -> dict[str, Any]:
-    told = {
+    body = {
         "injured_at": ago(minutes=10), "how": "制止斗殴时被推倒", "doing": "巡逻", "body_part": "右前臂",
         "severity": "serious", "hospital": "市第一人民医院", "place": PLACE,
     }  # fmt: skip
-    return told | fields
+    return body | fields
 
 
 async def reports(who: Someone, **fields: Any) -> dict[str, Any]:
@@ -58,8 +58,8 @@ async def reports(who: Someone, **fields: Any) -> dict[str, Any]:
 
 async def a_paper(who: Someone, title: str = "发票") -> str:
     name = f"{uuid4().hex}.pdf"
-    told = {"title": title, "file_name": name, "media_type": "application/pdf"}
-    return str(recorded(await who.post("/v1/documents/declare", **told))["id"])
+    body = {"title": title, "file_name": name, "media_type": "application/pdf"}
+    return str(recorded(await who.post("/v1/documents/declare", **body))["id"])
 
 
 async def asks(who: Someone, injury: Any, fen: int = 100_000, kind: str = "medical") -> dict[str, Any]:
@@ -68,11 +68,11 @@ async def asks(who: Someone, injury: Any, fen: int = 100_000, kind: str = "medic
 
 
 async def on_item(who: Someone, verb: str, item: dict[str, Any], **fields: Any) -> httpx.Response:
-    told: dict[str, Any] = {"item": item["id"], "version": item["version"]}
-    told |= {"approve": {"fen": 100_000, "why": "同意"}, "refuse": {"why": "无关"}}.get(
+    body: dict[str, Any] = {"item": item["id"], "version": item["version"]}
+    body |= {"approve": {"fen": 100_000, "why": "同意"}, "refuse": {"why": "无关"}}.get(
         verb, {} if verb == "dispose" else {"words": "已办"}
     )
-    return await who.post(f"/v1/advances/{verb}", **(told | fields))
+    return await who.post(f"/v1/advances/{verb}", **(body | fields))
 
 
 async def pays(who: Someone, item: dict[str, Any], fen: int, **fields: Any) -> httpx.Response:
@@ -84,8 +84,8 @@ async def settles(who: Someone, item: dict[str, Any], payer: str, fen: int) -> h
 
 
 async def recognition(who: Someone, injury: dict[str, Any], step: str, **fields: Any) -> httpx.Response:
-    told = {"injury": injury["id"], "version": injury["version"], "step": step, "on_day": TODAY.isoformat()}
-    return await who.post("/v1/injuries/recognition", **(told | {"words": "文书已收"} | fields))
+    body = {"injury": injury["id"], "version": injury["version"], "step": step, "on_day": TODAY.isoformat()}
+    return await who.post("/v1/injuries/recognition", **(body | {"words": "文书已收"} | fields))
 
 
 async def goes(who: Someone, injury: dict[str, Any], *steps: str) -> dict[str, Any]:
@@ -101,8 +101,8 @@ def item_of(answer: httpx.Response) -> dict[str, Any]:
 # -- reported
 
 
-async def test_a_report_opens_the_advance_holds_the_footage_and_tells_who_handles_it(app: Litestar) -> None:
-    """All of it in one transaction: items, holds, the clock, commander and treasurer."""
+async def test_a_report_opens_the_advance_holds_the_footage_and_notifies_the_handlers(app: Litestar) -> None:
+    """All in one transaction: items, holds, the term to apply, commander and treasurer."""
     lin, zhao, _, _ = await a_led_patrol(app, hours=1)
     chief, payer, other = (
         await a_commander_of(app, DISTRICT),
@@ -146,24 +146,24 @@ async def test_footage_declared_a_week_later_is_held(app: Litestar) -> None:
 
 
 async def test_one_accident_is_one_case_however_many_report_it(app: Litestar) -> None:
-    """In any order, at once, and by sync two days late; another accident says so."""
+    """In any order, at once, and by sync two days late; another accident is marked as separate."""
     lin, zhao, chen = await a_duty_auxiliary(app), await an_officer(app), await a_duty_auxiliary(app)
-    told = await asyncio.gather(reports(lin), reports(zhao, person=lin.id), reports(chen, person=lin.id))
-    assert 1 == len({injury["id"] for injury in told})
+    injuries = await asyncio.gather(reports(lin), reports(zhao, person=lin.id), reports(chen, person=lin.id))
+    assert 1 == len({injury["id"] for injury in injuries})
     (late,) = await chen.sync(
         chen.item("injuries/report", person=lin.id, at=ago(days=2), **an_injury(injured_at=ago(days=2)))
     )
     assert "recorded" == late["status"]
-    assert late["receipt"]["injury"]["id"] != told[0]["id"]
+    assert late["receipt"]["injury"]["id"] != injuries[0]["id"]
     again = await reports(lin, separate=True)
-    assert again["id"] != told[0]["id"]
-    detail = (await lin.get(f"/v1/injuries/{told[0]['id']}")).json()
+    assert again["id"] != injuries[0]["id"]
+    detail = (await lin.get(f"/v1/injuries/{injuries[0]['id']}")).json()
     assert 3 == len(detail["reports"])
-    assert 4 == await value("SELECT count(*) FROM advance_item WHERE injury = $1", UUID(told[0]["id"]))
+    assert 4 == await value("SELECT count(*) FROM advance_item WHERE injury = $1", UUID(injuries[0]["id"]))
 
 
-async def test_medical_details_are_for_who_handles_it(app: Litestar) -> None:
-    """A colleague reads what they told; inspector, other organ and officer nothing; the journal holds no word."""
+async def test_medical_details_are_for_the_handlers_only(app: Litestar) -> None:
+    """A colleague reads their own report; inspector, other organ and officer nothing; nor does the journal hold it."""
     lin, chen, zhao = await a_duty_auxiliary(app), await a_duty_auxiliary(app), await an_officer(app)
     chief, payer = await a_commander_of(app, DISTRICT), await a_treasurer_of(app, CITY)
     wu, far = await an_inspector_of(app, DISTRICT), await a_commander_of(app, OTHER_DISTRICT)
@@ -173,7 +173,7 @@ async def test_medical_details_are_for_who_handles_it(app: Litestar) -> None:
         who.badge: await who.get(f"/v1/injuries/{injury['id']}") for who in (lin, chief, payer, chen, wu, far, zhao)
     }
     assert [200, 200, 200, 200, 404, 404, 404] == [answer.status_code for answer in seen.values()]
-    parts = [[told["body_part"] for told in seen[who.badge].json()["reports"]] for who in (lin, chief, payer, chen)]
+    parts = [[result["body_part"] for result in seen[who.badge].json()["reports"]] for who in (lin, chief, payer, chen)]
     assert [["左膝韧带", "膝"]] * 3 + [["膝"]] == parts
     refused(await chen.get(f"/v1/advances/{injury['id']}"), 404, "unknown_injury")
     assert "市第一人民医院" not in (await chen.get(f"/v1/advances/{injury['id']}/undertaking")).text
@@ -209,7 +209,7 @@ async def test_papers_come_with_it_and_later_and_are_held(app: Litestar) -> None
 
 
 async def test_a_death_opens_the_survivors_list_and_keeps_the_footage_for_ever(app: Litestar) -> None:
-    """Also where the injury was reported as a lesser one before."""
+    """Also if it was reported as a lesser injury before."""
     lin, zhao, chief = await a_duty_auxiliary(app), await an_officer(app), await a_commander_of(app, DISTRICT)
     injury = await reports(zhao, person=lin.id)
     care = {"injury": injury["id"], "item": "orphan_support", "words": "子女已纳入"}
@@ -254,8 +254,8 @@ async def test_who_may_not_take_a_step(app: Litestar) -> None:
     assert "applied" == (await goes(payer, injury, "apply"))["recognition"]
 
 
-async def test_the_thirty_days_can_be_extended_and_when_they_pass_it_is_found(app: Litestar) -> None:
-    """Against the organ; withdrawn by the extension, or when it turns out that one applied in time."""
+async def test_the_term_to_apply_can_be_extended_and_passing_it_is_a_finding(app: Litestar) -> None:
+    """Against the organ; withdrawn by the extension, or by a late entry about an application in time."""
     lin, chief = await a_duty_auxiliary(app), await a_commander_of(app, DISTRICT)
     injury = await reports(lin)
     refused(await recognition(chief, injury, "extend"), 422, "not_an_extension")
@@ -274,9 +274,9 @@ async def test_the_thirty_days_can_be_extended_and_when_they_pass_it_is_found(ap
     assert 0 == await value(STANDS, "recognition_not_applied", UUID(injury["id"]))
 
 
-@given(some.lists(some.sampled_from(sorted(rules.STEPS)), max_size=12))
-def test_no_way_leads_past_the_application(steps: list[str]) -> None:
-    """Whatever is tried: nothing is recognised that was not applied for and accepted, and every state has a way on."""
+@given(some.lists(some.sampled_from(sorted(rules.TRANSITIONS)), max_size=12))
+def test_no_recognition_without_application_and_acceptance(steps: list[str]) -> None:
+    """Whatever the steps: nothing is recognised without application and acceptance, and no state is a dead end."""
     state, taken = "reported", []
     for step in steps:
         then = rules.after(state, step)
@@ -285,7 +285,7 @@ def test_no_way_leads_past_the_application(steps: list[str]) -> None:
     if state in ("recognised", "treated_as", "not_recognised"):
         assert "apply" in taken
         assert {"accept", "not_accept"} & set(taken)
-    assert any(rules.after(state, step) for step in rules.STEPS)
+    assert any(rules.after(state, step) for step in rules.TRANSITIONS)
 
 
 # -- advanced
@@ -320,8 +320,8 @@ async def test_from_request_to_settlement_the_ledger_adds_up(app: Litestar) -> N
             "outstanding_fen": 0} == sums  # fmt: skip
 
 
-async def test_two_who_pay_at_once_pay_once(app: Litestar) -> None:
-    """On one version one of them; with one receipt nobody twice, on whatever item."""
+async def test_of_two_payments_at_once_one_is_recorded(app: Litestar) -> None:
+    """On one version only one; one receipt serves one payment, on any item."""
     lin, chief = await a_duty_auxiliary(app), await a_commander_of(app, DISTRICT)
     payer, other = await a_treasurer_of(app, DISTRICT), await a_treasurer_of(app, CITY)
     injury = await reports(lin)
@@ -338,7 +338,7 @@ async def test_two_who_pay_at_once_pay_once(app: Litestar) -> None:
 
 
 async def test_one_bill_under_two_numbers_is_paid_once(app: Litestar) -> None:
-    """Declared again, by the same person or another: the bytes are the same."""
+    """Declared again by the same person or another: the bytes are the same."""
     lin, chen = await a_duty_auxiliary(app), await a_duty_auxiliary(app)
     chief, payer = await a_commander_of(app, DISTRICT), await a_treasurer_of(app, DISTRICT)
     injury = await reports(lin)
@@ -360,8 +360,8 @@ async def test_one_bill_under_two_numbers_is_paid_once(app: Litestar) -> None:
         refused(await pays(payer, item, 10_000, receipt=paper), 409, "receipt_used")
 
 
-async def test_nobody_decides_for_themselves(app: Litestar) -> None:
-    """Not who asked, not who approved, not the injured, not another organ; nor twice."""
+async def test_nobody_decides_or_pays_in_their_own_matter(app: Litestar) -> None:
+    """Not the requester, the approver, the injured or another organ; and not twice."""
     lin, chief = await a_duty_auxiliary(app), await a_commander_of(app, DISTRICT)
     boss, payer = await a_commander_of(app, CITY), await a_treasurer_of(app, DISTRICT)
     injury = await reports(lin)
@@ -385,7 +385,7 @@ async def test_nobody_decides_for_themselves(app: Litestar) -> None:
         refused(await on_item(boss, verb, item), 409, "item_decided")
 
 
-async def test_not_recognised_asks_what_happens_to_each_cost(app: Litestar) -> None:
+async def test_costs_of_an_injury_not_recognised_need_a_decision(app: Litestar) -> None:
     lin, chief, payer = (
         await a_duty_auxiliary(app),
         await a_commander_of(app, DISTRICT),
@@ -399,13 +399,16 @@ async def test_not_recognised_asks_what_happens_to_each_cost(app: Litestar) -> N
     await goes(chief, injury, "apply", "accept", "not_recognise")
     assert 1 == await value(STANDS, "advance_undecided", UUID(item["id"]))
     refused(await on_item(payer, "dispose", item, **what), 403, "not_the_handler")
-    item = item_of(await on_item(chief, "dispose", item, **what))
+    refused(await on_item(chief, "dispose", item | {"version": item["version"] + 1}, **what), 409, "stale")
+    disposed = item_of(await on_item(chief, "dispose", item, **what))
+    assert item["version"] + 1 == disposed["version"]
+    item = disposed
     assert 0 == await value(STANDS, "advance_undecided", UUID(item["id"]))
     assert "settled" == item_of(await settles(payer, item, "recovered", 100_000))["state"]
 
 
 async def test_a_second_cost_of_a_kind_is_another_item(app: Litestar) -> None:
-    """The first takes the place that stood open; asked by sync before the report came, it waits for that."""
+    """The first fills the open item; a request that arrives before its report waits for it."""
     lin, injury = await a_duty_auxiliary(app), uuid4()
     cost = {"injury": injury, "kind": "transport", "fen": 5_000, "words": "救护车"}
     request, report = lin.item("advances/request", **cost), lin.item("injuries/report", id=injury, **an_injury())
@@ -419,7 +422,7 @@ async def test_a_second_cost_of_a_kind_is_another_item(app: Litestar) -> None:
 
 
 async def test_the_database_itself_keeps_every_balance(app: Litestar, owner: asyncpg.Connection) -> None:
-    """Whoever writes, the owner of the tables too."""
+    """Whoever writes, even the owner of the tables."""
     lin, chief, payer = (
         await a_duty_auxiliary(app),
         await a_commander_of(app, DISTRICT),
@@ -428,28 +431,28 @@ async def test_the_database_itself_keeps_every_balance(app: Litestar, owner: asy
     injury = await reports(lin)
     item = item_of(await on_item(chief, "approve", await asks(lin, injury["id"])))
     await pays(payer, item, 70_000)
-    asked, paper = UUID(item["id"]), UUID(await a_paper(payer))
+    item_id, paper = UUID(item["id"]), UUID(await a_paper(payer))
     pay = """
     INSERT INTO advance_payment (id, item, fen, receipt, by_person, at, words) VALUES ($1, $2, $3, $4, $5, now(), '-')
     """
     wrong: list[tuple[str, list[Any]]] = [
-        (pay, [uuid4(), asked, 30_001, paper, payer.id]),
-        ("UPDATE advance_item SET paid_fen = 100001 WHERE id = $1", [asked]),
-        ("UPDATE advance_item SET settled_fen = 70001 WHERE id = $1", [asked]),
-        ("UPDATE advance_item SET approved_fen = 100001 WHERE id = $1", [asked]),
-        ("UPDATE advance_item SET approved_fen = 69999 WHERE id = $1", [asked]),
-        ("UPDATE advance_payment SET fen = 1 WHERE item = $1", [asked]),
-        ("DELETE FROM advance_payment WHERE item = $1", [asked]),
+        (pay, [uuid4(), item_id, 30_001, paper, payer.id]),
+        ("UPDATE advance_item SET paid_fen = 100001 WHERE id = $1", [item_id]),
+        ("UPDATE advance_item SET settled_fen = 70001 WHERE id = $1", [item_id]),
+        ("UPDATE advance_item SET approved_fen = 100001 WHERE id = $1", [item_id]),
+        ("UPDATE advance_item SET approved_fen = 69999 WHERE id = $1", [item_id]),
+        ("UPDATE advance_payment SET fen = 1 WHERE item = $1", [item_id]),
+        ("DELETE FROM advance_payment WHERE item = $1", [item_id]),
     ]
     for sql, values in wrong:
         with pytest.raises(asyncpg.IntegrityConstraintViolationError):
             await owner.execute(sql, *values)
-    await owner.execute(pay, uuid4(), asked, 30_000, paper, payer.id)
-    assert 100_000 == await value("SELECT paid_fen FROM advance_item WHERE id = $1", asked)
+    await owner.execute(pay, uuid4(), item_id, 30_000, paper, payer.id)
+    assert 100_000 == await value("SELECT paid_fen FROM advance_item WHERE id = $1", item_id)
 
 
 async def test_the_undertaking_promises_what_is_approved(app: Litestar) -> None:
-    """And nothing before; nothing medical; for whoever stands at the counter, and nobody else."""
+    """Nothing before approval and nothing medical; for the injured, the reporter and the handlers only."""
     lin, zhao, chief = (
         await a_duty_auxiliary(app, name="林<b>川"),
         await an_officer(app),
@@ -459,11 +462,11 @@ async def test_the_undertaking_promises_what_is_approved(app: Litestar) -> None:
     page = f"/v1/advances/{injury['id']}/undertaking"
     assert "不构成承诺" in (await zhao.get(page)).text
     await on_item(chief, "approve", await asks(zhao, injury["id"], 123_456), fen=123_456)
-    told = (await zhao.get(page)).text
-    assert "1234.56" in told
-    assert "林&lt;b&gt;川" in told
-    assert "市第一人民医院" in told
-    assert "右前臂" not in told
+    answer = (await zhao.get(page)).text
+    assert "1234.56" in answer
+    assert "林&lt;b&gt;川" in answer
+    assert "市第一人民医院" in answer
+    assert "右前臂" not in answer
     refused(await (await an_officer(app)).get(page), 404, "unknown_injury")
 
 
@@ -474,17 +477,17 @@ async def test_the_report_counts_what_is_open(app: Litestar) -> None:
     lin, chief = await a_duty_auxiliary(app, organ=organ), await a_commander_of(app, CITY)
     injury = await reports(lin)
     await on_item(chief, "approve", await asks(lin, injury["id"], 123_456), fen=123_456)
-    told = of_advances(await injury_reads.outstanding(organ))
-    (row,) = told.rows
-    line = dict(zip(told.columns, row, strict=True))
+    result = of_advances(await injury_reads.outstanding(organ))
+    (row,) = result.rows
+    line = dict(zip(result.columns, row, strict=True))
     assert ("1234.56", "1234.56", "0.00", "已批准\napproved") == tuple(
         line[name] for name in ("requested", "approved", "paid", "state")
     )
-    assert "右前臂" not in told.csv()
-    assert "1 costs, 0.00 yuan paid, 0.00 not settled yet" == told.sentence
+    assert "右前臂" not in result.csv()
+    assert "1 costs, 0.00 yuan paid, 0.00 not settled yet" == result.sentence
 
 
-async def test_applied_for_after_the_term_it_stands_and_so_does_the_finding(app: Litestar) -> None:
+async def test_a_late_application_is_recorded_and_its_finding_stands(app: Litestar) -> None:
     """Late is recorded: the organ bears the costs meanwhile, and a person sees it."""
     lin, chief = await a_duty_auxiliary(app), await a_commander_of(app, DISTRICT)
     injury = await reports(lin)

@@ -423,9 +423,9 @@ STANDING: dict[findings_lists.FindingStatus, str] = {
 }  # fmt: skip
 
 
-def something_sought(here: Population) -> findings_lists.Sought:
+def something_sought(here: Population) -> findings_lists.FindingsFilter:
     """Any combination of the filters, with organs and people that the viewer sees and others."""
-    return findings_lists.Sought(
+    return findings_lists.FindingsFilter(
         organ=here.maybe(here.one_of(here.organs), 0.4), kind=here.maybe(here.one_of(KINDS), 0.3),
         person=here.maybe(here.one_of(here.auxiliaries), 0.3), since=here.maybe(here.at(), 0.3),
         until=here.maybe(here.at(), 0.3), standing=here.one_of(list(STANDING)),
@@ -466,7 +466,7 @@ async def test_each_index_path_of_a_list_has_its_index(app: Litestar, monkeypatc
     monkeypatch.setattr(paging, "_rows_on", noted)
     for listing in LISTS:
         await listing.ask(anybody, *listing.asked, None, 50)
-    await findings_lists.findings(anybody, findings_lists.Sought(), "zh", None, 50)
+    await findings_lists.findings(anybody, findings_lists.FindingsFilter(), "zh", None, 50)
     assert len(paths) > 20
     for path in sorted(paths):
         assert path[1] == "id" or await value(INDEXED, *path), path

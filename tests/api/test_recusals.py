@@ -1,4 +1,4 @@
-"""Stepping aside where impartiality is in doubt (R.33): who asks, who decides, and what it means for work."""
+"""Recusals (R.33): who may ask, who decides, and what follows for the work."""
 
 import asyncio
 from datetime import timedelta
@@ -40,16 +40,16 @@ def a_case() -> str:
 
 
 async def declared(lin: Someone, case: str, **fields: Any) -> str:
-    told = {"case_ref": case, "case_kind": "administrative", "ground": "party_or_relative", "words": "当事人是我表弟"}
-    return str(recorded(await lin.post("/v1/recusals/declare", **(told | fields)))["id"])
+    body = {"case_ref": case, "case_kind": "administrative", "ground": "party_or_relative", "words": "当事人是我表弟"}
+    return str(recorded(await lin.post("/v1/recusals/declare", **(body | fields)))["id"])
 
 
 async def applied(officer: Someone, lin: Someone, case: str, **fields: Any) -> str:
-    told = {
+    body = {
         "person": lin.id, "case_ref": case, "case_kind": "administrative", "applicant": "王某", "capacity": "party",
         "ground": "interest", "words": "称其与对方合伙经营", "oral": True,
     }  # fmt: skip
-    return str(recorded(await officer.post("/v1/recusals/apply", **(told | fields)))["id"])
+    return str(recorded(await officer.post("/v1/recusals/apply", **(body | fields)))["id"])
 
 
 async def step(who: Someone, verb: str, recusal: str, version: int, **fields: Any) -> httpx.Response:
@@ -62,8 +62,8 @@ async def decides(who: Someone, recusal: str, version: int, outcome: str = "gran
 
 async def may_do(lin: Someone, case: str | None) -> tuple[str, list[str], list[str]]:
     """The verdict on a patrol in this case: outcome, unmet, warnings."""
-    told = (await lin.get("/v1/duty/verdict", work="9.6", **({"case_ref": case} if case else {}))).json()
-    return told["outcome"], [one["code"] for one in told["unmet"]], [one["code"] for one in told["warnings"]]
+    answer = (await lin.get("/v1/duty/verdict", work="9.6", **({"case_ref": case} if case else {}))).json()
+    return answer["outcome"], [one["code"] for one in answer["unmet"]], [one["code"] for one in answer["warnings"]]
 
 
 async def stands(kind: str, subject: str) -> bool:
@@ -107,8 +107,8 @@ async def test_standing_aside_counts_until_it_is_lifted_or_decided(app: Litestar
     assert ("allowed", []) == (await may_do(lin, case))[:2]
 
 
-async def test_what_was_under_way_and_what_is_told_late_are_flagged(app: Litestar) -> None:
-    """Recorded all the same, each with its finding; not what ended before, nor what never was in the case."""
+async def test_work_under_way_and_late_entries_on_the_case_are_flagged(app: Litestar) -> None:
+    """Both are recorded with a finding; work that ended before, or on another case, has none."""
     lin, chief, case = await a_duty_auxiliary(app), await a_commander_of(app, DISTRICT), a_case()
     recorded(await lin.check_in(at=ago(hours=5)))
     before = recorded(await an_act_on(lin, case, at=ago(hours=4)))["id"]
@@ -127,7 +127,7 @@ async def test_what_was_under_way_and_what_is_told_late_are_flagged(app: Litesta
 
 
 async def test_the_decision_may_arrive_after_what_it_forbids(app: Litestar) -> None:
-    """Decided at ten, told at twelve: what was done at eleven is found."""
+    """Decided at ten, recorded at twelve: work done at eleven gets a finding."""
     lin, chief, case = await a_duty_auxiliary(app), await a_commander_of(app, DISTRICT), a_case()
     recorded(await lin.check_in(at=ago(hours=5)))
     recusal = await declared(lin, case, at=ago(hours=4))
@@ -140,7 +140,7 @@ async def test_the_decision_may_arrive_after_what_it_forbids(app: Litestar) -> N
 
 @pytest.mark.parametrize("spelt", ["{} ", " a{1:}", "Ａ{1:}", "A {1:}"])
 async def test_a_case_is_the_same_however_its_number_is_typed(app: Litestar, spelt: str) -> None:
-    """Blanks, small and full-width letters open no way round a recusal."""
+    """Blanks, lower-case and full-width letters do not avoid a recusal."""
     lin, chief, case = await a_duty_auxiliary(app), await a_commander_of(app, DISTRICT), a_case()
     await trained(lin)
     recorded(await lin.check_in())
@@ -182,8 +182,8 @@ async def test_the_footage_of_the_case_is_hidden(app: Litestar) -> None:
     refused(await lin.get(f"/v1/recordings/{on_it}"), 404, "unknown_recording")
     assert [after] == [row["id"] for row in (await lin.get(f"/v1/shifts/{shift}")).json()["recordings"]]
     assert {on_it, after} == {row["id"] for row in (await zhao.get(f"/v1/shifts/{shift}")).json()["recordings"]}
-    told = (await lin.get("/v1/changes", after=cursor)).json()
-    assert (True, "granted") == (told["reset"], told["bundle"]["recusals"][0]["standing"])
+    answer = (await lin.get("/v1/changes", after=cursor)).json()
+    assert (True, "granted") == (answer["reset"], answer["bundle"]["recusals"][0]["standing"])
     assert 200 == (await lin.get(f"/v1/uploads/{on_it}/receipt")).status_code  # what one films, one still brings home
 
 
@@ -191,7 +191,7 @@ async def test_the_footage_of_the_case_is_hidden(app: Litestar) -> None:
 
 
 async def test_the_county_bureau_decides_and_nobody_else(app: Litestar) -> None:
-    """Not the station's head, not the inspector, not another bureau's head, and not the officer who took it down."""
+    """Not the station's head, the inspector, another bureau's head, or the officer who wrote it down."""
     lin, zhao, case = await a_duty_auxiliary(app), await an_officer(app), a_case()
     recusal = await applied(zhao, lin, case)
     assert DISTRICT == (await zhao.get(f"/v1/recusals/{recusal}")).json()["recusal"]["decided_in"]
@@ -204,7 +204,7 @@ async def test_the_county_bureau_decides_and_nobody_else(app: Litestar) -> None:
 
 
 async def test_nobody_decides_in_their_own_matter(app: Litestar) -> None:
-    """Who took it down, or led the auxiliary in that case, passes it on; then the organ above decides."""
+    """Whoever wrote it down, or led the auxiliary on the case, passes it on; then the organ above decides."""
     lin, chief, case = await a_duty_auxiliary(app), await a_commander_of(app, DISTRICT), a_case()
     recorded(await lin.check_in(at=ago(hours=3)))
     naming = recorded(await lin.names(chief, at=ago(hours=2.9)))["id"]
@@ -222,35 +222,35 @@ async def test_nobody_decides_in_their_own_matter(app: Litestar) -> None:
     recorded(await decides(mayor, led, 2))
 
 
-async def test_a_stale_version_is_told_how_it_stands(app: Litestar) -> None:
-    """Nothing is decided on what one has not seen; of two at once, one."""
+async def test_a_stale_version_is_refused_with_the_current_state(app: Litestar) -> None:
+    """A decision names the version it saw; of two at once, one is recorded."""
     lin, case = await a_duty_auxiliary(app), a_case()
     one, other = await a_commander_of(app, DISTRICT), await a_commander_of(app, CITY)
     recusal = await declared(lin, case)
     answers = await asyncio.gather(decides(one, recusal, 1), decides(other, recusal, 1, "refused"))
     assert [201, 409] == sorted(answer.status_code for answer in answers)
-    (told,) = [answer.json() for answer in answers if answer.status_code == 409]
-    assert ("stale", 2) == (told["code"], told["current"]["version"])
-    assert told["current"]["state"] in ("granted", "refused")
+    (payload,) = [answer.json() for answer in answers if answer.status_code == 409]
+    assert ("stale", 2) == (payload["code"], payload["current"]["version"])
+    assert payload["current"]["state"] in ("granted", "refused")
     refused(await decides(one, recusal, 2), 409, "recusal_decided")
     refused(await step(one, "stand-aside", recusal, 2, why="晚了"), 409, "recusal_decided")
     refused(await step(one, "pass-on", recusal, 2, why="晚了"), 409, "recusal_decided")
 
 
-async def test_the_same_step_again_is_one(app: Litestar) -> None:
+async def test_the_same_step_sent_again_is_replayed(app: Litestar) -> None:
     lin, chief = await a_duty_auxiliary(app), await a_commander_of(app, DISTRICT)
     recusal = await declared(lin, a_case())
-    told = chief.entry(recusal=recusal, version=1, outcome="granted", why="属实")
-    recorded(await chief.send("/v1/recusals/decide", told))
-    again = await chief.send("/v1/recusals/decide", told)
+    result = chief.entry(recusal=recusal, version=1, outcome="granted", why="属实")
+    recorded(await chief.send("/v1/recusals/decide", result))
+    again = await chief.send("/v1/recusals/decide", result)
     assert (200, "replayed") == (again.status_code, again.json()["status"])
 
 
 # -- the applicant
 
 
-async def test_the_applicant_is_told(app: Litestar) -> None:
-    """By who decides or took it down; not before the decision, and nobody where they declared it themselves."""
+async def test_the_applicant_is_told_of_the_decision(app: Litestar) -> None:
+    """By the decider or the writer; not before the decision, and not for an own declaration."""
     lin, zhao, chief = await a_duty_auxiliary(app), await an_officer(app), await a_commander_of(app, DISTRICT)
     recusal, own = await applied(zhao, lin, a_case()), await declared(lin, a_case())
     words = {"how": "telephone", "words": "已告知决定及理由"}
@@ -267,8 +267,8 @@ async def listed(who: Someone, status: str) -> list[str]:
     return [row["id"] for row in (await who.get("/v1/recusals", status=status)).json()["items"]]
 
 
-async def test_who_asked_and_why_is_not_shown_to_the_person(app: Litestar) -> None:
-    """It may be a neighbour's word; they see that it was asked, on which ground, and what was decided."""
+async def test_the_applicant_is_hidden_from_the_person_concerned(app: Litestar) -> None:
+    """They see that recusal was asked for, the ground and the decision."""
     lin, zhao, chief = await a_duty_auxiliary(app), await an_officer(app), await a_commander_of(app, DISTRICT)
     recusal = await applied(zhao, lin, a_case(), case_kind="criminal")
     recorded(await decides(chief, recusal, 1, "refused"))
@@ -283,7 +283,7 @@ async def test_who_asked_and_why_is_not_shown_to_the_person(app: Litestar) -> No
 
 
 async def test_it_is_reconsidered_once_in_criminal_cases(app: Litestar) -> None:
-    """By who asked, after a refusal, within five days of being told; late with a reason."""
+    """By the applicant, after a refusal, within five days of being told; later with a reason."""
     lin, chief = await a_duty_auxiliary(app), await a_commander_of(app, DISTRICT)
     recusal = await declared(lin, a_case(), case_kind="criminal")
     refused(await step(lin, "reconsider", recusal, 1, words="不服"), 409, "recusal_not_refused")
@@ -304,18 +304,18 @@ async def test_reconsideration_after_its_term_needs_a_reason(app: Litestar) -> N
     recusal = await applied(zhao, lin, a_case(), case_kind="criminal", at=ago(days=9))
     recorded(await decides(chief, recusal, 1, "refused", at=ago(days=8)))
     recorded(await step(zhao, "tell", recusal, 2, how="letter", words="已送达", at=ago(days=6)))
-    told = zhao.entry(recusal=recusal, version=3, words="王某住院，未能及时提出")
-    refused(await zhao.send("/v1/recusals/reconsider", told), 409, "reconsideration_too_late")
+    result = zhao.entry(recusal=recusal, version=3, words="王某住院，未能及时提出")
+    refused(await zhao.send("/v1/recusals/reconsider", result), 409, "reconsideration_too_late")
     despite = {"why": "申请人住院"}
-    receipt = recorded(await zhao.send("/v1/recusals/reconsider", told | {"sent_at": now(), "despite": despite}))
+    receipt = recorded(await zhao.send("/v1/recusals/reconsider", result | {"sent_at": now(), "despite": despite}))
     assert ["reconsideration_too_late"] == [one["code"] for one in receipt["findings"]]
 
 
 # -- terms, acts, input
 
 
-async def test_what_nobody_decides_in_time_is_listed_and_found(app: Litestar) -> None:
-    """Two days, five in a criminal case; decided late, it stays found; told late but decided in time, it does not."""
+async def test_an_overdue_recusal_is_listed_and_is_a_finding(app: Litestar) -> None:
+    """Two days, five in a criminal case; a late decision leaves the finding; a late entry of one in time does not."""
     lin, chief = await a_duty_auxiliary(app), await a_commander_of(app, DISTRICT)
     overdue = await declared(lin, a_case(), at=ago(days=3))
     criminal = await declared(lin, a_case(), case_kind="criminal", at=ago(days=3))
@@ -331,15 +331,15 @@ async def test_what_nobody_decides_in_time_is_listed_and_found(app: Litestar) ->
 
 
 async def test_earlier_acts_stand_or_do_not(app: Litestar) -> None:
-    """Said by who decides, act by act, once it is granted; the latest word counts, and every one is kept."""
+    """Decided act by act once the recusal is granted; the latest decision counts, and all are stored."""
     lin, chief, case = await a_duty_auxiliary(app), await a_commander_of(app, DISTRICT), a_case()
     one, other = [recorded(await an_act_on(lin, case, at=ago(hours=hours)))["id"] for hours in (5, 4)]
     foreign = recorded(await an_act_on(lin, a_case(), at=ago(hours=3)))["id"]
     recusal = await declared(lin, case)
 
     async def judge(version: int, **acts: bool) -> httpx.Response:
-        told = [{"activity": activity, "stands": stands, "why": "经审查"} for activity, stands in acts.items()]
-        return await step(chief, "judge", recusal, version, acts=told)
+        entries = [{"activity": activity, "stands": stands, "why": "经审查"} for activity, stands in acts.items()]
+        return await step(chief, "judge", recusal, version, acts=entries)
 
     refused(await judge(1, **{one: True}), 409, "recusal_not_granted")
     recorded(await decides(chief, recusal, 1))
@@ -353,23 +353,23 @@ async def test_earlier_acts_stand_or_do_not(app: Litestar) -> None:
     )
 
 
-async def test_only_auxiliaries_are_asked_to_step_aside_here(app: Litestar) -> None:
+async def test_only_auxiliaries_can_be_recused_here(app: Litestar) -> None:
     zhao, qian = await an_officer(app), await an_officer(app)
-    told = {"person": qian.id, "case_ref": a_case(), "case_kind": "criminal", "applicant": "王某"}
-    told |= {"capacity": "party", "ground": "interest", "words": "有利害关系"}
-    refused(await zhao.post("/v1/recusals/apply", **told), 422, "not_an_auxiliary")
-    refused(await zhao.post("/v1/recusals/apply", **(told | {"person": uuid4()})), 422, "not_an_auxiliary")
+    body = {"person": qian.id, "case_ref": a_case(), "case_kind": "criminal", "applicant": "王某"}
+    body |= {"capacity": "party", "ground": "interest", "words": "有利害关系"}
+    refused(await zhao.post("/v1/recusals/apply", **body), 422, "not_an_auxiliary")
+    refused(await zhao.post("/v1/recusals/apply", **(body | {"person": uuid4()})), 422, "not_an_auxiliary")
 
 
-async def test_declared_offline_it_counts_from_then(app: Litestar) -> None:
-    """With what was done on the case meanwhile, all in one sync and in any order; what refers to it waits for it."""
+async def test_a_recusal_declared_offline_counts_from_its_declaration(app: Litestar) -> None:
+    """With later work on the case, in one sync and in any order; entries that refer to it wait for it."""
     lin, case, recusal = await a_duty_auxiliary(app), a_case(), uuid4()
     again = lin.item("recusals/reconsider", recusal=recusal, version=2, words="不服", at=ago(minutes=3))
     assert ["waiting"] == [result["status"] for result in await lin.sync(again)]
-    told = {"case_ref": case, "case_kind": "criminal", "ground": "interest", "words": "有利害关系"}
+    body = {"case_ref": case, "case_kind": "criminal", "ground": "interest", "words": "有利害关系"}
     items = [
         lin.item("activities/start", work="9.6", case_kind="criminal", case_ref=case, at=ago(hours=1)),
-        lin.item("recusals/declare", id=recusal, at=ago(hours=2), **told),
+        lin.item("recusals/declare", id=recusal, at=ago(hours=2), **body),
         lin.item("shifts/check-in", at=ago(hours=3), **a_check_in()),
     ]
     act, declared_, _ = await lin.sync(*items)
@@ -378,15 +378,15 @@ async def test_declared_offline_it_counts_from_then(app: Litestar) -> None:
 
 
 async def test_a_step_never_happens_before_the_one_before(app: Litestar) -> None:
-    """A decision told by a slow clock begins with the declaration, not before it."""
+    """A decision from a slow clock counts from the declaration, not before it."""
     lin, chief = await a_duty_auxiliary(app), await a_commander_of(app, DISTRICT)
     recusal = await declared(lin, a_case(), at=ago(hours=1))
     recorded(await decides(chief, recusal, 1, at=ago(hours=2)))
-    asked, decided = [
+    requested_at, decided_at = [
         await value(sql, recusal)
         for sql in ("SELECT asked_at FROM recusal WHERE id = $1", "SELECT at FROM recusal_step WHERE recusal = $1")
     ]
-    assert timedelta() == decided - asked
+    assert timedelta() == decided_at - requested_at
 
 
 async def test_no_row_is_ever_decided_twice_on_one_version(app: Litestar) -> None:

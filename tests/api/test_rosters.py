@@ -1,4 +1,4 @@
-"""Planned shifts: taken whole or not at all, compared with what came, flagged and never blocked."""
+"""Planned shifts: recorded whole or not at all, compared with check-ins, flagged and never blocking."""
 
 import asyncio
 from datetime import datetime, timedelta
@@ -34,8 +34,8 @@ HEAD = "badge,post,officer,duty_type,starts_at,ends_at,lat,lon,datum,radius_m\n"
 
 
 def a_shift(who: Someone, starts: datetime, hours: float = 4, **fields: Any) -> dict[str, Any]:
-    told = {"id": uuid4(), "person": who.id, "post": "南门", "duty_type": "post", "starts_at": starts}
-    return told | {"ends_at": starts + timedelta(hours=hours)} | fields
+    body = {"id": uuid4(), "person": who.id, "post": "南门", "duty_type": "post", "starts_at": starts}
+    return body | {"ends_at": starts + timedelta(hours=hours)} | fields
 
 
 async def plans(chief: Someone, *shifts: dict[str, Any]) -> httpx.Response:
@@ -46,22 +46,22 @@ async def planned(chief: Someone, who: Someone, starts: datetime, **fields: Any)
     return UUID(recorded(await plans(chief, a_shift(who, starts, **fields)))["planned"][0])
 
 
-async def found(asked: UUID) -> list[str]:
-    return [row["kind"] for row in await fetch(FOUND, asked)]
+async def found(planned_id: UUID) -> list[str]:
+    return [row["kind"] for row in await fetch(FOUND, planned_id)]
 
 
-async def test_it_is_read_by_whom_it_concerns_and_in_the_bundle(app: Litestar) -> None:
+async def test_a_plan_is_visible_to_those_concerned_and_in_the_bundle(app: Litestar) -> None:
     lin, zhao, chief = await a_duty_auxiliary(app), await an_officer(app), await a_commander_of(app, DISTRICT)
     cursor = (await lin.get("/v1/changes")).json()["cursor"]
-    asked = await planned(chief, lin, now() + timedelta(hours=2), officer=zhao.id)
+    planned_id = await planned(chief, lin, now() + timedelta(hours=2), officer=zhao.id)
     for who, seen in ((lin, True), (zhao, True), (chief, True), (await a_duty_auxiliary(app), False)):
         items = (await who.get("/v1/rosters", **{"from": now().isoformat()}, limit=100)).json()["items"]
-        assert seen == (str(asked) in [row["id"] for row in items])
+        assert seen == (str(planned_id) in [row["id"] for row in items])
     news = (await lin.get("/v1/changes", after=cursor)).json()["items"]
     assert ["rosters/plan"] == [item["verb"] for item in news]
     bundle = (await lin.get("/v1/changes")).json()["bundle"]
-    assert [str(asked)] == [row["id"] for row in bundle["planned"]]
-    recorded(await chief.post("/v1/rosters/withdraw", planned=asked, why="调整"))
+    assert [str(planned_id)] == [row["id"] for row in bundle["planned"]]
+    recorded(await chief.post("/v1/rosters/withdraw", planned=planned_id, why="调整"))
     assert [] == (await lin.get("/v1/changes")).json()["bundle"]["planned"]
 
 
@@ -79,33 +79,33 @@ async def test_who_may_plan_whom(app: Litestar) -> None:
     refused(await plans(chief, a_shift(lin, soon, officer=lin.id)), 422, "not_an_officer")
     refused(await plans(chief, a_shift(lin, soon, hours=0)), 422, "end_before_start")
     refused(await plans(chief, a_shift(lin, soon, place=PLACE)), 422, "post_without_radius")
-    asked = await planned(chief, lin, soon)
-    refused(await far.post("/v1/rosters/withdraw", planned=asked, why="-"), 404, "unknown_planned")
+    planned_id = await planned(chief, lin, soon)
+    refused(await far.post("/v1/rosters/withdraw", planned=planned_id, why="-"), 404, "unknown_planned")
     refused(await chief.post("/v1/rosters/withdraw", planned=uuid4(), why="-"), 404, "unknown_planned")
 
 
 async def test_all_of_a_plan_or_nothing(app: Litestar) -> None:
-    """One that overlaps takes the rest with it; withdrawn, its time is free; two at once plan once."""
+    """One overlap refuses the whole plan; a withdrawn shift frees its time; of two plans at once one is recorded."""
     lin, chen, chief = await a_duty_auxiliary(app), await a_duty_auxiliary(app), await a_commander_of(app, DISTRICT)
     soon = now() + timedelta(hours=1)
-    asked = await planned(chief, lin, soon)
+    planned_id = await planned(chief, lin, soon)
     problem = refused(
         await plans(chief, a_shift(chen, soon), a_shift(lin, soon + timedelta(hours=3))), 409, "planned_already"
     )
     assert str(lin.id) == problem["person"]
     assert [] == (await chen.get("/v1/rosters")).json()["items"]
-    recorded(await chief.post("/v1/rosters/withdraw", planned=asked, why="调整"))
-    refused(await chief.post("/v1/rosters/withdraw", planned=asked, why="调整"), 409, "planned_withdrawn")
+    recorded(await chief.post("/v1/rosters/withdraw", planned=planned_id, why="调整"))
+    refused(await chief.post("/v1/rosters/withdraw", planned=planned_id, why="调整"), 409, "planned_withdrawn")
     answers = await asyncio.gather(*(plans(chief, a_shift(lin, soon)) for _ in range(2)))
     assert [201, 409] == sorted(answer.status_code for answer in answers)
     again = recorded(await plans(chief, a_shift(chen, soon)))["planned"][0]
     refused(await plans(chief, a_shift(chen, soon + timedelta(days=1), id=again)), 409, "id_reused")
 
 
-async def test_what_began_is_not_withdrawn(app: Litestar) -> None:
+async def test_a_planned_shift_that_began_cannot_be_withdrawn(app: Litestar) -> None:
     lin, chief = await a_duty_auxiliary(app), await a_commander_of(app, DISTRICT)
-    asked = await planned(chief, lin, ago(minutes=5))
-    refused(await chief.post("/v1/rosters/withdraw", planned=asked, why="-"), 409, "planned_began")
+    planned_id = await planned(chief, lin, ago(minutes=5))
+    refused(await chief.post("/v1/rosters/withdraw", planned=planned_id, why="-"), 409, "planned_began")
 
 
 async def test_a_late_check_in_is_recorded_and_flagged_at_once(app: Litestar) -> None:
@@ -117,22 +117,22 @@ async def test_a_late_check_in_is_recorded_and_flagged_at_once(app: Litestar) ->
     assert [["late_check_in"], []] == [await found(each) for each in (late, timely)]
 
 
-async def test_absence_is_found_and_withdrawn_by_what_comes_in_late(app: Litestar) -> None:
+async def test_absence_is_a_finding_that_a_late_check_in_withdraws(app: Litestar) -> None:
     """The phone was offline: it had checked in on time."""
     lin, chief = await a_duty_auxiliary(app), await a_commander_of(app, DISTRICT)
-    asked = await planned(chief, lin, ago(hours=3))
-    await service.look(ago(hours=2))
-    assert [] == await found(asked)
-    await service.look(now())
-    assert ["absent"] == await found(asked)
+    planned_id = await planned(chief, lin, ago(hours=3))
+    await service.refresh_recent(ago(hours=2))
+    assert [] == await found(planned_id)
+    await service.refresh_recent(now())
+    assert ["absent"] == await found(planned_id)
     (result,) = await lin.sync(lin.item("shifts/check-in", at=ago(hours=3), **CHECK_IN))
     lin_shift = result["id"]
     assert "recorded" == result["status"]
-    assert [] == await found(asked)
-    await service.look(now())
-    assert [] == await found(asked)
-    (told,) = (await lin.get("/v1/rosters")).json()["items"]
-    assert str(lin_shift) == told["shift"]
+    assert [] == await found(planned_id)
+    await service.refresh_recent(now())
+    assert [] == await found(planned_id)
+    (answer,) = (await lin.get("/v1/rosters")).json()["items"]
+    assert str(lin_shift) == answer["shift"]
 
 
 CHECK_IN = {"duty_type": "post", "dress": "uniform", "id_card_carried": True, "roster_post": "南门"}
@@ -150,10 +150,10 @@ CHECK_IN = {"duty_type": "post", "dress": "uniform", "id_card_carried": True, "r
 )
 async def test_beyond_the_radius_in_the_same_datum(app: Litestar, place: dict[str, Any] | None, flagged: bool) -> None:
     lin, chief = await a_duty_auxiliary(app), await a_commander_of(app, DISTRICT)
-    asked = await planned(chief, lin, ago(minutes=5), place=PLACE | {"accuracy_m": 40.0}, radius_m=200)
+    planned_id = await planned(chief, lin, ago(minutes=5), place=PLACE | {"accuracy_m": 40.0}, radius_m=200)
     answer = recorded(await lin.check_in(**({} if place is None else {"place": place})))
     assert flagged == ("off_post" in codes(answer["findings"]))
-    assert flagged == ("off_post" in await found(asked))
+    assert flagged == ("off_post" in await found(planned_id))
 
 
 async def test_a_plan_is_imported_once(app: Litestar) -> None:
@@ -162,15 +162,15 @@ async def test_a_plan_is_imported_once(app: Litestar) -> None:
         f"{lin.badge},南门,{zhao.badge},post,2026-12-01T08:00:00+08:00,2026-12-01T16:00:00+08:00,30.27,120.15,WGS84,200\n"
         f"{lin.badge},夜巡,,patrol,2026-12-02T20:00:00+08:00,2026-12-03T04:00:00+08:00,,,,\n"
     )
-    assert 2 == await service.bring_in(service.read(text))
-    assert 0 == await service.bring_in(service.read(text))
+    assert 2 == await service.import_plan(service.read_plan(text))
+    assert 0 == await service.import_plan(service.read_plan(text))
     items = (await lin.get("/v1/rosters")).json()["items"]
     assert [("南门", str(zhao.id), 200), ("夜巡", None, None)] == [
         (row["post"], row["officer"], row["radius_m"]) for row in items
     ]
 
 
-async def test_every_mistake_of_a_file_is_told_and_nothing_planned(app: Litestar) -> None:
+async def test_every_error_of_a_file_is_listed_and_nothing_is_planned(app: Litestar) -> None:
     lin, zhao = await a_duty_auxiliary(app), await an_officer(app)
     bad = [
         f"{lin.badge},南门,,post,2026-12-01 08:00,2026-12-01T16:00:00+08:00,,,,",
@@ -180,16 +180,16 @@ async def test_every_mistake_of_a_file_is_told_and_nothing_planned(app: Litestar
         f"{lin.badge},南门,,post,2026-12-01T08:00:00+08:00,2026-12-01T16:00:00+08:00,x,120,WGS84,200",
         f"{lin.badge},南门",
     ]
-    with pytest.raises(RosterError) as told:
-        service.read(HEAD + "\n".join(bad) + "\n")
-    assert [2, 3, 4, 5, 6, 7] == [line for line, _ in told.value.lines]
+    with pytest.raises(RosterError) as raised:
+        service.read_plan(HEAD + "\n".join(bad) + "\n")
+    assert [2, 3, 4, 5, 6, 7] == [line for line, _ in raised.value.lines]
     span = "2026-12-01T08:00:00+08:00,2026-12-01T16:00:00+08:00,,,,"
     unfit = [f"{zhao.badge},南门,,post,{span}", f"{lin.badge},南门,{lin.badge},post,{span}", f"FJ000,南门,,post,{span}"]
-    with pytest.raises(RosterError) as told:
-        await service.bring_in(service.read(HEAD + "\n".join(unfit) + "\n"))
-    assert [2, 3, 4] == [line for line, _ in told.value.lines]
+    with pytest.raises(RosterError) as raised:
+        await service.import_plan(service.read_plan(HEAD + "\n".join(unfit) + "\n"))
+    assert [2, 3, 4] == [line for line, _ in raised.value.lines]
     overlaps = [f"{lin.badge},南门,,post,{span}", f"{lin.badge},北门,,post,{span}"]
-    with pytest.raises(RosterError) as told:
-        await service.bring_in(service.read(HEAD + "\n".join(overlaps) + "\n"))
-    assert [3] == [line for line, _ in told.value.lines]
+    with pytest.raises(RosterError) as raised:
+        await service.import_plan(service.read_plan(HEAD + "\n".join(overlaps) + "\n"))
+    assert [3] == [line for line, _ in raised.value.lines]
     assert [] == (await lin.get("/v1/rosters")).json()["items"]

@@ -35,7 +35,7 @@ async def standings_of(person: Someone) -> list[Standing]:
 
 
 async def findings_of(person: Someone, kind: str | None = None) -> list[str]:
-    """The kinds that stand now, but that it was told late."""
+    """The kinds of findings that stand, without those about late entries."""
     sql = """SELECT kind FROM finding WHERE person = $1 AND withdrawn_at IS NULL AND kind = coalesce($2, kind)
         AND kind <> 'told_late'"""
     return sorted(row["kind"] for row in await fetch(sql, person.id, kind))
@@ -47,8 +47,8 @@ async def test_a_shift_runs_from_check_in_to_check_out(app: Litestar) -> None:
     begun, over = ago(hours=8), ago(seconds=5)
     shift = recorded(await lin.check_in(at=begun))["id"]
     receipt = recorded(await lin.check_out(shift, at=over))
-    told = receipt["shift"]
-    assert (shift, True, []) == (told["id"], told["in_force"], receipt["findings"])
+    answer = receipt["shift"]
+    assert (shift, True, []) == (answer["id"], answer["in_force"], receipt["findings"])
     assert [Standing(UUID(shift), begun, over, "check_out", True)] == await standings_of(lin)
 
 
@@ -66,12 +66,12 @@ async def test_nobody_else_checks_in(app: Litestar, who: Any) -> None:
     refused(await somebody.check_out(uuid4()), 403, "not_for_your_role")
 
 
-async def test_everything_told_at_check_in_is_kept(app: Litestar) -> None:
+async def test_every_field_of_a_check_in_is_stored(app: Litestar) -> None:
     """Dress, equipment, vehicle, order and place are facts of the duty."""
     lin, zhao = await a_duty_auxiliary(app), await an_officer(app)
     place = {"lat": 30.5, "lon": 120.25, "accuracy_m": 5.0, "datum": "GCJ02"}
-    told = {"equipment": ["执法记录仪", "警棍"], "vehicle": "浙A·1234警", "ordered_by": zhao.id, "place": place}
-    shift = recorded(await lin.check_in(**told, roster_post=None, dress="plain", dress_reason="便衣反扒"))["id"]
+    body = {"equipment": ["执法记录仪", "警棍"], "vehicle": "浙A·1234警", "ordered_by": zhao.id, "place": place}
+    shift = recorded(await lin.check_in(**body, roster_post=None, dress="plain", dress_reason="便衣反扒"))["id"]
     (row,) = await fetch("SELECT *, place->>'datum' AS datum FROM shift WHERE id = $1", UUID(shift))
     assert (["执法记录仪", "警棍"], "浙A·1234警", zhao.id) == (row["equipment"], row["vehicle"], row["ordered_by"])
     assert ("plain", "便衣反扒", "GCJ02") == (row["dress"], row["dress_reason"], row["datum"])
@@ -128,7 +128,7 @@ async def test_a_forgotten_check_out_is_closed_by_the_next_check_in(app: Litesta
 
 
 async def test_a_check_out_after_the_next_check_in_makes_the_later_one_contested(app: Litestar) -> None:
-    """Two stories overlap: the earlier shift is in force, the other waits for a person."""
+    """Two shifts overlap: the earlier one is in force, the other waits for a person."""
     lin = await a_duty_auxiliary(app)
     first = recorded(await lin.check_in(at=ago(hours=10)))["id"]
     second = recorded(await lin.check_in(at=ago(hours=6)))["id"]
@@ -149,7 +149,7 @@ async def test_a_late_check_in_inside_another_shift_is_contested(app: Litestar) 
 
 
 async def test_a_late_check_in_before_an_open_shift_is_closed_by_it(app: Litestar) -> None:
-    """Yesterday's phone comes back from the valley: today's shift stands."""
+    """A phone that was offline yesterday sends its queue: today's shift stands."""
     lin = await a_duty_auxiliary(app)
     begun = ago(hours=4)
     recorded(await lin.check_in(at=begun))
@@ -158,7 +158,7 @@ async def test_a_late_check_in_before_an_open_shift_is_closed_by_it(app: Litesta
     assert [begun, None] == [standing.end for standing in await standings_of(lin)]
 
 
-async def test_one_checks_out_once(app: Litestar) -> None:
+async def test_a_second_live_check_out_is_refused(app: Litestar) -> None:
     """Live, a second check-out is a mistake; late, the earlier of two counts."""
     lin = await a_duty_auxiliary(app)
     shift = recorded(await lin.check_in(at=ago(hours=8)))["id"]
@@ -178,8 +178,8 @@ async def test_a_check_out_before_the_check_in_is_refused(app: Litestar) -> None
     assert [None] == [standing.end for standing in await standings_of(lin)]
 
 
-async def test_one_checks_out_of_ones_own_shift(app: Litestar) -> None:
-    """A colleague's shift, or none, is not there."""
+async def test_another_persons_shift_is_unknown_at_check_out(app: Litestar) -> None:
+    """A colleague's shift is unknown, like one that does not exist."""
     lin, zhu = await a_duty_auxiliary(app), await a_duty_auxiliary(app, name="朱新")
     shift = recorded(await lin.check_in())["id"]
     refused(await zhu.check_out(shift), 404, "unknown_shift")
@@ -198,26 +198,26 @@ async def test_a_shift_of_no_length_is_no_harm(app: Litestar) -> None:
 
 
 async def test_the_organ_of_a_shift_is_the_organ_of_that_day(app: Litestar) -> None:
-    """Whoever moves to another station takes no old shift along."""
+    """A person who moves to another station leaves old shifts with the old organ."""
     lin = await a_duty_auxiliary(app)
     shift = recorded(await lin.check_in())["id"]
     assert lin.organ == (await lin.get(f"/v1/shifts/{shift}")).json()["shift"]["organ"]
 
 
-# Facts of one night, told in any order
+# Facts of one night, sent in any order
 
 Night = list[tuple[str, UUID, UUID, datetime]]
 
 
 def a_night(hours: list[tuple[int, int | None]]) -> Night:
     """Check-ins and check-outs at these hours: (what, its id, the shift, when)."""
-    told: Night = []
+    entries: Night = []
     for begin, length in hours:
         shift = uuid4()
-        told.append(("in", shift, shift, DAWN + timedelta(hours=begin)))
+        entries.append(("in", shift, shift, DAWN + timedelta(hours=begin)))
         if length is not None:
-            told.append(("out", uuid4(), shift, DAWN + timedelta(hours=begin + length)))
-    return told
+            entries.append(("out", uuid4(), shift, DAWN + timedelta(hours=begin + length)))
+    return entries
 
 
 def in_any_order(night: Night) -> list[Night]:
@@ -239,7 +239,7 @@ async def tell(lin: Someone, night: Night) -> None:
 
 
 def settled(night: Night) -> list[tuple[Any, ...]]:
-    """What follows from all the facts at once."""
+    """The rows that follow from all the facts at once."""
     ends: dict[UUID, datetime] = {}
     for what, _, shift, at in night:
         if what == "out":
@@ -288,7 +288,7 @@ async def test_every_order_of_arrival_ends_in_the_same_rows(app: Litestar, hours
     ),
     seed=st.integers(0, 2**32),
 )
-async def test_any_night_in_any_order_stands_as_its_facts_settle(
+async def test_a_random_night_in_any_order_ends_in_the_settled_rows(
     app: Litestar, hours: list[tuple[int, int | None]], seed: int
 ) -> None:
     """What the database keeps, fact by fact, is what the rule says of all facts together."""
@@ -303,7 +303,7 @@ async def test_any_night_in_any_order_stands_as_its_facts_settle(
 
 
 async def test_a_long_history_stays_quick_to_add_to(app: Litestar) -> None:
-    """Only what stands around a fact is looked at; last year is left alone."""
+    """Only shifts around the new one are read, not those of last year."""
     lin = await a_duty_auxiliary(app)
     for days in (30, 20, 10):
         shift = recorded(await lin.check_in(at=ago(days=days)))["id"]

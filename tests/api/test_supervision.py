@@ -56,9 +56,9 @@ async def test_naming_and_confirming_says_who_led(app: Litestar) -> None:
     """R.10: a named officer leads, from the naming on."""
     lin, zhao, since = await on_shift(app)
     receipt = recorded(await lin.names(zhao, at=since + MINUTE))
-    told = receipt["supervision"]
+    payload = receipt["supervision"]
     assert (str(lin.id), str(zhao.id), None, None) == (
-        told["auxiliary"], told["officer"], told["answer"], told["leads_from"],
+        payload["auxiliary"], payload["officer"], payload["answer"], payload["leads_from"],
     )  # fmt: skip
     answer = recorded(await zhao.answer("confirm", receipt["id"], at=since + 2 * MINUTE))
     assert ("confirmed", []) == (answer["supervision"]["answer"], answer["findings"])
@@ -66,7 +66,7 @@ async def test_naming_and_confirming_says_who_led(app: Litestar) -> None:
     assert [(zhao.id, True, since + MINUTE, None)] == await led(lin)
 
 
-async def test_leading_begins_later_where_the_officer_says_so(app: Litestar) -> None:
+async def test_leading_begins_later_if_the_officer_states_it(app: Litestar) -> None:
     """The officer came ten minutes after being named."""
     lin, zhao, since = await on_shift(app)
     naming = recorded(await lin.names(zhao, at=since))["id"]
@@ -85,7 +85,7 @@ async def test_leading_never_begins_before_the_naming(app: Litestar) -> None:
 
 
 async def test_leading_never_begins_after_the_confirmation(app: Litestar) -> None:
-    """One confirms what is, not what will be."""
+    """An officer cannot confirm the future."""
     lin, zhao, since = await on_shift(app)
     naming = recorded(await lin.names(zhao, at=since))["id"]
     refused(await zhao.answer("confirm", naming, leads_from=now() + 10 * MINUTE), 422, "leads_from_out_of_range")
@@ -105,14 +105,14 @@ async def test_leads_from_is_corrected_with_the_clock(app: Litestar) -> None:
     lin, zhao, since = await on_shift(app)
     naming = recorded(await lin.names(zhao, at=since))["id"]
     day, came = timedelta(days=1), since + 10 * MINUTE
-    told = {"at": now() - day, "sent_at": now() - day, "leads_from": came - day}
-    answer = recorded(await zhao.answer("confirm", naming, **told))
+    body = {"at": now() - day, "sent_at": now() - day, "leads_from": came - day}
+    answer = recorded(await zhao.answer("confirm", naming, **body))
     assert abs(moment(answer["supervision"]["leads_from"]) - came) < timedelta(seconds=2)
 
 
 @pytest.mark.parametrize("far", ["0001-01-01T00:00:00+08:00", "9999-12-31T23:59:59-08:00"])
-async def test_a_leads_from_beyond_reason_is_told_in_words(app: Litestar, far: str) -> None:
-    """Too early is the naming; too late is refused; neither is a failure."""
+async def test_a_leads_from_out_of_range_is_never_a_server_error(app: Litestar, far: str) -> None:
+    """Too early counts as the naming; too late is refused; neither is a server error."""
     lin, zhao, since = await on_shift(app)
     naming = recorded(await lin.names(zhao, at=since))["id"]
     behind = ago(hours=9)
@@ -121,23 +121,23 @@ async def test_a_leads_from_beyond_reason_is_told_in_words(app: Litestar, far: s
 
 
 async def test_an_officer_declines(app: Litestar) -> None:
-    """Nobody led, and the record says so."""
+    """The record shows that nobody led."""
     lin, zhao, since = await on_shift(app)
     naming = recorded(await lin.names(zhao, at=since))["id"]
-    told = recorded(await zhao.answer("decline", naming, at=since + MINUTE))["supervision"]
-    assert ("declined", None, since + MINUTE) == (told["answer"], told["leads_from"], moment(told["ended_at"]))
+    answer = recorded(await zhao.answer("decline", naming, at=since + MINUTE))["supervision"]
+    assert ("declined", None, since + MINUTE) == (answer["answer"], answer["leads_from"], moment(answer["ended_at"]))
     assert [] == await led(lin)
     assert "decline" == (await row_of(naming))["ended_by"]
 
 
 async def test_an_unanswered_naming_stands_as_unconfirmed(app: Litestar) -> None:
-    """The street doesn't wait for a tap; the record doesn't call it confirmed."""
+    """Work goes on without the answer, and the record does not call it confirmed."""
     lin, zhao, since = await on_shift(app)
     recorded(await lin.names(zhao, at=since))
     assert [(zhao.id, False, since, None)] == await led(lin)
 
 
-async def test_an_answer_after_half_an_hour_counts_and_is_found(app: Litestar) -> None:
+async def test_an_answer_after_half_an_hour_counts_and_is_a_finding(app: Litestar) -> None:
     """R.10 asks who led, not when it was typed."""
     lin, zhao, since = await on_shift(app)
     naming = recorded(await lin.names(zhao, at=since))["id"]
@@ -182,19 +182,19 @@ async def test_an_officer_leads_many(app: Litestar) -> None:
 
 
 @pytest.mark.parametrize("who", ["officer", "auxiliary"])
-async def test_either_of_the_two_ends_it(app: Litestar, who: str) -> None:
+async def test_the_officer_or_the_auxiliary_ends_the_leading(app: Litestar, who: str) -> None:
     """The officer leaves, or the auxiliary's task is done."""
     lin, zhao, _, naming = await a_led_patrol(app)
     over = ago(minutes=5)
     by = zhao if who == "officer" else lin
-    told = recorded(await by.answer("end", naming, at=over))["supervision"]
-    assert over == moment(told["ended_at"])
+    answer = recorded(await by.answer("end", naming, at=over))["supervision"]
+    assert over == moment(answer["ended_at"])
     assert [over] == [upper for *_, upper in await led(lin)]
     refused(await by.answer("end", naming), 409, "already_ended")
 
 
 async def test_the_earlier_of_two_ends_counts(app: Litestar) -> None:
-    """Both say it ended; the later word came first."""
+    """Both report the end; the later one arrives first."""
     lin, zhao, _, naming = await a_led_patrol(app)
     recorded(await zhao.answer("end", naming, at=ago(minutes=2)))
     earlier = ago(minutes=9)
@@ -218,9 +218,9 @@ async def test_leading_is_handed_over(app: Litestar) -> None:
     """The first leads until then; the other is named and confirms."""
     lin, zhao, _, naming = await a_led_patrol(app)
     wu, change = await an_officer(app, name="吴警官"), ago(minutes=10)
-    told = recorded(await zhao.hand_over(naming, wu, at=change))
-    new = told["supervision"]
-    assert (told["id"], str(wu.id), None, str(lin.id)) == (new["id"], new["officer"], new["answer"], new["auxiliary"])
+    answer = recorded(await zhao.hand_over(naming, wu, at=change))
+    new = answer["supervision"]
+    assert (answer["id"], str(wu.id), None, str(lin.id)) == (new["id"], new["officer"], new["answer"], new["auxiliary"])
     recorded(await wu.answer("confirm", new["id"], at=change + MINUTE))
     assert [(zhao.id, change), (wu.id, None)] == [(officer, upper) for officer, _, _, upper in await led(lin)]
     assert UUID(naming) == (await row_of(new["id"]))["handed_over_from"]
@@ -253,14 +253,14 @@ async def test_only_the_named_officer_answers(app: Litestar) -> None:
 
 
 @pytest.mark.parametrize("verb", ["confirm", "decline", "end", "hand-over"])
-async def test_a_naming_that_is_not_there_is_told(app: Litestar, verb: str) -> None:
-    """It may still be on its way: send it first."""
+async def test_an_unknown_naming_is_refused_by_name(app: Litestar, verb: str) -> None:
+    """It may not have arrived yet: the answer names it."""
     zhao = await an_officer(app)
-    told = {"officer": uuid4()} if verb == "hand-over" else {}
-    refused(await zhao.answer(verb, uuid4(), **told), 404, "unknown_supervision")
+    result = {"officer": uuid4()} if verb == "hand-over" else {}
+    refused(await zhao.answer(verb, uuid4(), **result), 404, "unknown_supervision")
 
 
-async def test_one_answers_once(app: Litestar) -> None:
+async def test_a_second_live_answer_is_refused(app: Litestar) -> None:
     """Live, a second answer is refused; late, the earlier of two counts."""
     lin, zhao, since = await on_shift(app)
     naming = recorded(await lin.names(zhao, at=since))["id"]
@@ -274,8 +274,8 @@ async def test_one_answers_once(app: Litestar) -> None:
     assert ("declined", None, since + MINUTE) == (row["answer"], row["leads_from"], row["ended_at"])
 
 
-async def test_what_has_ended_is_still_confirmed_and_no_longer_declined(app: Litestar) -> None:
-    """The officer led and says so afterwards; declining what is over says nothing."""
+async def test_an_ended_naming_can_be_confirmed_but_not_declined(app: Litestar) -> None:
+    """The officer may confirm afterwards; declining an ended naming is refused."""
     lin, zhao, since = await on_shift(app)
     naming = recorded(await lin.names(zhao, at=since))["id"]
     recorded(await lin.answer("end", naming, at=since + 5 * MINUTE))
@@ -307,14 +307,14 @@ async def test_an_officer_who_has_left_is_not_named(app: Litestar) -> None:
 
 
 async def test_officers_and_clerks_name_nobody(app: Litestar) -> None:
-    """An auxiliary names."""
+    """Only an auxiliary names."""
     zhao, clerk = await an_officer(app), await somebody(app, "staff")
     refused(await zhao.names(zhao), 403, "not_for_your_role")
     refused(await clerk.names(zhao), 403, "not_for_your_role")
 
 
-async def test_whoever_is_not_on_shift_is_led_by_nobody(app: Litestar) -> None:
-    """R.7: check in first. Despite it, or late, it is recorded with the finding, and leads nobody."""
+async def test_an_auxiliary_off_duty_is_not_led(app: Litestar) -> None:
+    """R.7: check in first. With `despite`, or late, the naming is recorded with its finding but does not count."""
     lin, zhao = await a_duty_auxiliary(app), await an_officer(app)
     refused(await lin.names(zhao), 409, "not_on_shift")
     assert ["not_on_shift"] == codes(recorded(await lin.names(zhao, despite={"why": "终端刚换"}))["findings"])
@@ -332,7 +332,7 @@ async def test_a_naming_counts_once_its_shift_arrives(app: Litestar) -> None:
 
 
 async def test_check_out_bounds_leading(app: Litestar) -> None:
-    """Whoever has gone home is led by nobody, whether or not somebody ended it."""
+    """After check-out nobody leads, whether or not the leading was ended."""
     lin, zhao, shift, _ = await a_led_patrol(app)
     left = ago(minutes=5)
     recorded(await lin.check_out(shift, at=left))
@@ -354,7 +354,7 @@ async def test_leading_does_not_go_on_in_the_next_shift(app: Litestar) -> None:
 
 
 async def test_a_contested_shift_is_led_by_nobody(app: Litestar) -> None:
-    """What counts for nothing cannot be led."""
+    """A contested shift does not count, so nobody leads in it."""
     lin, zhao = await a_duty_auxiliary(app), await an_officer(app)
     shift = recorded(await lin.check_in(at=ago(hours=10)))["id"]
     recorded(await lin.check_out(shift, at=ago(hours=8)))
@@ -409,8 +409,8 @@ async def test_every_order_of_arrival_ends_in_the_same_rows(app: Litestar) -> No
     assert (since, since + 5 * MINUTE, "next", True, "confirmed", since + 2 * MINUTE, since + MINUTE) == first_naming
 
 
-async def test_an_officer_who_said_no_and_yes_is_found(app: Litestar) -> None:
-    """The earlier answer counts; that there were two is not forgotten."""
+async def test_an_officer_who_both_declines_and_confirms_is_a_finding(app: Litestar) -> None:
+    """The earlier answer counts, and the contradiction is a finding."""
     lin, zhao = await a_duty_auxiliary(app), await an_officer(app)
     recorded(await lin.check_in(at=ago(hours=2)))
     naming = recorded(await lin.names(zhao, at=ago(minutes=90)))["id"]

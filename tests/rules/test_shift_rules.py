@@ -1,4 +1,4 @@
-"""What the regulation asks of a check-in (R.7, R.32) and of a naming (R.10)."""
+"""What the regulation requires of a check-in (R.7, R.32) and of a naming (R.10)."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -19,14 +19,14 @@ from backend.supervision.rules import answered_late, unmet_at_naming
         ("plain", False, False, ["plain_without_id_card", "not_ordered"]),
     ],
 )
-def test_a_check_in_is_asked_for_its_order_and_its_id_card(
+def test_a_check_in_needs_an_order_and_in_plain_clothes_the_id_card(
     dress: str, id_card_carried: bool, ordered: bool, unmet: list[str]
 ) -> None:
     """R.32: in plain clothes the work ID is carried; R.7: somebody ordered the duty. All that is unmet is told."""
     assert unmet == unmet_at_check_in(dress=dress, id_card_carried=id_card_carried, ordered=ordered)
 
 
-def test_nobody_leads_who_is_not_on_duty() -> None:
+def test_only_an_auxiliary_on_duty_can_be_led() -> None:
     """R.10: an officer leads an auxiliary on shift."""
     assert ["not_on_shift"] == unmet_at_naming(on_shift=False)
     assert [] == unmet_at_naming(on_shift=True)
