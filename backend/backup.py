@@ -20,7 +20,7 @@ import shutil
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple, get_args
+from typing import IO, NamedTuple, get_args
 from urllib.parse import unquote, urlsplit, urlunsplit
 from uuid import UUID
 
@@ -35,6 +35,7 @@ from backend.evidence.sealing import poster_key
 from backend.proof.checkpoints import LEAVES, SIGNED, key_of
 from storage.embedded.processes import EmbeddedError
 from storage.evidence_store import EvidenceStore, ObjectUnknown
+from storage.language import SentenceError
 from storage.private_files import make_private, write_private
 
 FORMAT = 1
@@ -55,7 +56,7 @@ NEW_VERSION = {
 Progress = Callable[[int, int], None]
 
 
-class BackupError(Exception):
+class BackupError(SentenceError):
     """The backup or restore is not possible. The text says what to do."""
 
 
@@ -113,7 +114,7 @@ async def back_up(settings: Settings, store: EvidenceStore, folder: Path, progre
     dump, listed = (name.format(at.strftime("%Y%m%dT%H%M%S%f")) for name in (DUMP, OBJECTS))
     snapshot = await _dump_database(_owner(settings), folder / dump)
     _copy_keys(settings.secrets_dir, folder / "secrets")
-    before = _read_manifest(folder) if (folder / MANIFEST).exists() else None
+    before = manifest_of(folder) if (folder / MANIFEST).exists() else None
     known = {file.key: file for file in (_read_list(folder, before) if before is not None else ())}
     files, copied, missing = await _copy_files_out(store, folder, snapshot.files, known, progress)
     _write(folder / listed, b"".join(msgspec.json.encode(file) + b"\n" for file in files))
@@ -204,10 +205,10 @@ class _DigestDiffers(Exception):
 
 async def _copy_out(store: EvidenceStore, source: BackupFile, path: Path) -> BackupFile:
     """Copy one file from the store. It gets its final name only when it is complete and its digest is right."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     size = source.bytes if source.bytes >= 0 else len(await store.read(source.key, source.version))
     draft, digest = path.with_name(f"{path.name}.part"), hashlib.sha256()
-    with draft.open("wb") as file:
+    with _private(draft) as file:
         async for block in store.stream(source.key, source.version, 0, size, BLOCK):
             digest.update(block)
             await asyncio.to_thread(file.write, block)
@@ -228,7 +229,7 @@ async def restore(
     settings: Settings, store: EvidenceStore, folder: Path, migrate: Callable[[], Awaitable[None]], progress: Progress
 ) -> BackupResult:
     """Restore the backup in `folder` into an empty database. `migrate` updates its schema. Raises BackupError."""
-    manifest = _read_manifest(folder)
+    manifest = manifest_of(folder)
     owner = _owner(settings)
     await _must_be_empty(owner, settings.secrets_dir)
     await store.prepare()
@@ -308,11 +309,17 @@ async def _must_be_empty(owner: str, secrets: Path) -> None:
     connection = await asyncpg.connect(owner)
     try:
         if await connection.fetchval("SELECT to_regclass('journal') IS NOT NULL"):
-            raise BackupError("The database is not empty: restore into a new one, so that nothing is overwritten.")
+            raise BackupError(
+                "数据库不是空的：请恢复到新建的数据库，以免覆盖任何内容。",
+                "The database is not empty: restore into a new one, so that nothing is overwritten.",
+            )
     finally:
         await connection.close()
     if any((secrets / "evidence").glob("evidence-*")):
-        raise BackupError(f"{secrets} has evidence keys of its own: name an empty FUJING_DATA_DIR to restore into.")
+        raise BackupError(
+            f"{secrets} 中已有证据密钥：请把 FUJING_DATA_DIR 设为空目录后再恢复。",
+            f"{secrets} has evidence keys of its own: name an empty FUJING_DATA_DIR to restore into.",
+        )
 
 
 # -- shared
@@ -328,13 +335,20 @@ def _read_list(folder: Path, manifest: Manifest) -> list[BackupFile]:
     return [msgspec.json.decode(line, type=BackupFile) for line in lines]
 
 
-def _read_manifest(folder: Path) -> Manifest:
+def manifest_of(folder: Path) -> Manifest:
+    """What the backup in `folder` holds. Raises BackupError where there is no whole one."""
     try:
         manifest = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
     except (OSError, msgspec.MsgspecError):
-        raise BackupError(f"{folder} holds no whole backup: it has no manifest.json that can be read.") from None
+        raise BackupError(
+            f"{folder} 中没有完整的备份：缺少可读的 manifest.json。",
+            f"{folder} holds no whole backup: it has no manifest.json that can be read.",
+        ) from None
     if manifest.format != FORMAT:
-        raise BackupError(f"{folder} is of format {manifest.format}; this program reads format {FORMAT}.")
+        raise BackupError(
+            f"{folder} 的格式为 {manifest.format}；本程序只读格式 {FORMAT}。",
+            f"{folder} is of format {manifest.format}; this program reads format {FORMAT}.",
+        )
     return manifest
 
 
@@ -355,8 +369,15 @@ def _copy_keys(source: Path, target: Path) -> None:
 def _write(path: Path, content: bytes) -> None:
     """Write a file that has its final name only when it is complete."""
     draft = path.with_name(f"{path.name}.new")
-    draft.write_bytes(content)
+    with _private(draft) as file:
+        file.write(content)
     draft.replace(path)
+
+
+def _private(path: Path) -> IO[bytes]:
+    """Open a new file that its owner alone can read; an old one of the same name goes."""
+    path.unlink(missing_ok=True)
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
 
 
 def _digest(path: Path) -> tuple[str, int]:
@@ -383,7 +404,10 @@ async def _in_lanes(files: Iterable[BackupFile], work: Callable[[BackupFile], Aw
 
 def _owner(settings: Settings) -> str:
     if settings.migrate_url is None:
-        raise BackupError("FUJING_MIGRATE_URL is not set: only the owner of the tables may read and make all of them.")
+        raise BackupError(
+            "未设置 FUJING_MIGRATE_URL：只有表的所有者才能读取并建立全部的表。",
+            "FUJING_MIGRATE_URL is not set: only the owner of the tables may read and make all of them.",
+        )
     return settings.migrate_url
 
 
@@ -406,12 +430,13 @@ async def _run(name: str, url: str, *words: str) -> None:
     parts = urlsplit(url)
     address = urlunsplit(parts._replace(netloc=parts.netloc.replace(f":{parts.password}@", "@", 1)))
     process = await asyncio.create_subprocess_exec(
-        _program(name), f"--dbname={address}", *words, stderr=asyncio.subprocess.PIPE,
+        _program(name), f"--dbname={address}", *words, stderr=asyncio.subprocess.PIPE, umask=0o077,
         env={**os.environ, "PGPASSWORD": unquote(parts.password or "")},
     )  # fmt: skip
     _, errors = await process.communicate()
     if process.returncode:
-        raise BackupError(f"{name} failed: {errors.decode(errors='replace').strip()[:500]}")
+        why = errors.decode(errors="replace").strip()[:500]
+        raise BackupError(f"{name} 失败：{why}", f"{name} failed: {why}")
 
 
 def _program(name: str) -> str:
@@ -423,5 +448,8 @@ def _program(name: str) -> str:
     except EmbeddedError:
         path = shutil.which(name)
         if path is None:
-            raise BackupError(f"{name} is not installed: it comes with PostgreSQL's client programs.") from None
+            raise BackupError(
+                f"未安装 {name}：它随 PostgreSQL 客户端程序提供。",
+                f"{name} is not installed: it comes with PostgreSQL's client programs.",
+            ) from None
         return path

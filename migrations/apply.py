@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 import asyncpg
 
 from backend.core.database import execute, fetch, opened, tx, value
+from storage.language import SentenceError
 
 CURRENT = Path(__file__).parent / "current"
 VERSIONS = Path(__file__).parent / "versions"
@@ -41,7 +42,7 @@ REVOKE UPDATE, INSERT ON migration FROM {role};
 """
 
 
-class MigrationError(Exception):
+class MigrationError(SentenceError):
     """The schema cannot be brought up to date. The text says what to do."""
 
 
@@ -54,8 +55,9 @@ async def migrate(owner_url: str, app_role: str) -> None:
     """Run all missing steps as the owner, and grant rights to `app_role`. Raises MigrationError."""
     if app_role in ("", role_of(owner_url)):
         raise MigrationError(
+            "FUJING_DATABASE_URL 与 FUJING_MIGRATE_URL 使用同一角色：请为应用单设一个角色，使它无法改动日志。",
             "FUJING_DATABASE_URL and FUJING_MIGRATE_URL name the same role: give the application a role of its own, "
-            "so that it cannot alter the journal."
+            "so that it cannot alter the journal.",
         )
     async with opened(owner_url, size=2), tx():
         await execute(LOCK_MIGRATIONS)
@@ -68,14 +70,20 @@ async def migrate(owner_url: str, app_role: str) -> None:
 
 async def _check_server() -> None:
     if int(await value("SHOW server_version_num")) < OLDEST_SERVER:
-        raise MigrationError("PostgreSQL 15 or newer is needed: FUJING_DATABASE_URL names an older server.")
+        raise MigrationError(
+            "需要 PostgreSQL 15 或更高版本：FUJING_DATABASE_URL 指向的服务器版本过低。",
+            "PostgreSQL 15 or newer is needed: FUJING_DATABASE_URL names an older server.",
+        )
     if await value("SELECT count(*) FROM pg_extension WHERE extname = 'btree_gist'"):
         return
     try:
         async with tx():
             await execute(EXTENSION)
     except asyncpg.InsufficientPrivilegeError:
-        raise MigrationError(f"A superuser must run `{EXTENSION}` in the database once.") from None
+        raise MigrationError(
+            f"须由超级用户在该数据库中执行一次 `{EXTENSION}`。",
+            f"A superuser must run `{EXTENSION}` in the database once.",
+        ) from None
 
 
 async def _run_versions() -> None:
@@ -86,7 +94,7 @@ async def _run_versions() -> None:
     with contextlib.redirect_stdout(io.StringIO()):  # Piccolo prints its progress
         result: Any = await ForwardsMigrationManager(app_name="fujing").run()
     if not result.success:
-        raise MigrationError(f"A migration failed: {result.message}")
+        raise MigrationError(f"迁移失败：{result.message}", f"A migration failed: {result.message}")
 
 
 async def _all_have_run() -> bool:

@@ -34,6 +34,8 @@ from minio.datatypes import Part as SdkPart
 from minio.error import MinioException, S3Error
 from minio.retention import Retention
 
+from storage.language import SentenceError
+
 _T = TypeVar("_T")
 _CONNECT_SECONDS = 2.0
 _READ_SECONDS = 30.0
@@ -42,10 +44,6 @@ _FILE_PART = 64 * 1024 * 1024  # times 10,000 parts: 625 GiB, more than any reco
 _PROBE_KEY = "probe/object-lock"
 _PROBE_LOCK = timedelta(minutes=1)  # a shorter one is already past for a store whose clock runs ahead
 _START_SECONDS = 10.0
-_NO_LOCK = (
-    "The object store does not keep locked footage: {why}. Name a bucket made with object lock, on a server "
-    "that enforces COMPLIANCE retention; Fujing does not run without it."
-)
 # MethodNotAllowed (405) is what S3 answers for a delete marker.
 _UNKNOWN_OBJECT = {"NoSuchKey", "NoSuchVersion", "ResourceNotFound", "MethodNotAllowed"}
 _NO_RETENTION = {"NoSuchObjectLockConfiguration", "ObjectLockConfigurationNotFoundError", "InvalidRequest"}
@@ -98,7 +96,7 @@ class StoredVersion:
     deletion: bool
 
 
-class StoreUnavailable(Exception):
+class StoreUnavailable(SentenceError):
     """The store did not answer, or it failed: try again later."""
 
 
@@ -118,8 +116,16 @@ class ObjectLocked(Exception):
     """The version is under retention or legal hold, so it cannot be removed."""
 
 
-class LockNotKept(Exception):
+class LockNotKept(SentenceError):
     """The store does not enforce locks; the text says what to do."""
+
+    def __init__(self, why_zh: str, why_en: str) -> None:
+        super().__init__(
+            f"对象存储没有守住已锁定的视音频：{why_zh}。"
+            "请指定启用对象锁定的存储桶，且其服务器强制执行 COMPLIANCE 保留；否则 Fujing 不运行。",
+            f"The object store does not keep locked footage: {why_en}. Name a bucket made with object lock, on a "
+            "server that enforces COMPLIANCE retention; Fujing does not run without it.",
+        )
 
 
 _NO_ANSWER = (MinioException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, ParseError)
@@ -166,7 +172,7 @@ class EvidenceStore:
     async def alive(self) -> None:
         """Check with one small request that the store answers and the bucket exists."""
         if not await self._call(lambda: self._client.bucket_exists(self._bucket)):
-            raise StoreUnavailable(f"The bucket {self._bucket} does not exist.")
+            raise StoreUnavailable(f"存储桶 {self._bucket} 不存在。", f"The bucket {self._bucket} does not exist.")
 
     def close(self) -> None:
         """Release threads and connections. Calls in progress end by themselves."""
@@ -262,7 +268,9 @@ class EvidenceStore:
             while left > 0:
                 piece = await self._call(read, self._long_lanes)
                 if not piece:
-                    raise StoreUnavailable(f"The store ended {key} {left} bytes too early.")
+                    raise StoreUnavailable(
+                        f"存储提前 {left} 字节结束了 {key}。", f"The store ended {key} {left} bytes too early."
+                    )
                 left -= len(piece)
                 yield piece
         finally:
@@ -339,18 +347,18 @@ class EvidenceStore:
         self._remove_old_probes()
         probe = self._put(_PROBE_KEY, b"Fujing proves that a locked version stays.", "text/plain")
         if not probe.version:
-            raise LockNotKept(_NO_LOCK.format(why="the bucket keeps no versions"))
+            raise LockNotKept("存储桶不保留版本", "the bucket keeps no versions")
         try:
             self._lock(probe.key, probe.version, _round_up_to_second(datetime.now(UTC) + _PROBE_LOCK))
         except S3Error as error:
-            raise LockNotKept(_NO_LOCK.format(why=f"it refused to lock ({error.code})")) from error
+            raise LockNotKept(f"它拒绝锁定（{error.code}）", f"it refused to lock ({error.code})") from error
         try:
             self._client.remove_object(self._bucket, probe.key, probe.version)
         except S3Error as error:
             if error.code not in _REFUSED:
                 raise
         else:
-            raise LockNotKept(_NO_LOCK.format(why="a locked version could be deleted"))
+            raise LockNotKept("已锁定的版本可以被删除", "a locked version could be deleted")
         self._client.stat_object(self._bucket, probe.key, version_id=probe.version)
 
     def _remove_old_probes(self) -> None:
@@ -390,7 +398,7 @@ class EvidenceStore:
                 raise
             return self._completed_before(key, upload_id, parts)
         if not done.etag:  # S3 may answer 200 and put the error in the body
-            raise StoreUnavailable(f"The store did not join the parts of {key}.")
+            raise StoreUnavailable(f"存储未能合并 {key} 的分片。", f"The store did not join the parts of {key}.")
         return StoredObject(key, done.version_id, size) if done.version_id else self._find(key)
 
     def _completed_before(self, key: str, upload_id: str, parts: list[Part]) -> StoredObject:
@@ -467,7 +475,10 @@ class EvidenceStore:
                 raise
         locked_until = self._locked_until(key, version)
         if locked_until is None or locked_until < until:
-            raise LockNotKept(_NO_LOCK.format(why=f"told to keep {key} until {until}, it says {locked_until}"))
+            raise LockNotKept(
+                f"要求把 {key} 保留到 {until}，它却答 {locked_until}",
+                f"told to keep {key} until {until}, it says {locked_until}",
+            )
 
     def _is_locked(self, key: str, version: str, until: datetime) -> bool:
         locked_until = self._locked_until(key, version)
@@ -571,7 +582,7 @@ def _sdk_errors_translated() -> Iterator[None]:
     except S3Error as error:
         _translate(error)
     except _NO_ANSWER as error:
-        raise StoreUnavailable(f"The object store does not answer: {error}") from error
+        raise StoreUnavailable(f"对象存储没有应答：{error}", f"The object store does not answer: {error}") from error
 
 
 def _translate(error: S3Error) -> NoReturn:
@@ -580,5 +591,7 @@ def _translate(error: S3Error) -> NoReturn:
     if error.code in _UNKNOWN_OBJECT:
         raise ObjectUnknown(str(error.object_name)) from error
     if error.response.status >= 500:
-        raise StoreUnavailable(f"The object store failed: {error.code}") from error
-    raise StoreRefused(f"The object store refused: {error.code}, {error.message}") from error
+        raise StoreUnavailable(f"对象存储出错：{error.code}", f"The object store failed: {error.code}") from error
+    raise StoreRefused(
+        f"对象存储拒绝：{error.code}，{error.message}", f"The object store refused: {error.code}, {error.message}"
+    ) from error

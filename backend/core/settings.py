@@ -12,16 +12,28 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from storage.language import SentenceError, by_locale
+
 PREFIX = "FUJING_"
 HIGHEST_PORT = 65535
 # `fujing ingest` and `fujing enrol-station` are clients; they read these variables
 OF_A_STATION = {"FUJING_URL", "FUJING_DOCK", "FUJING_DOCK_PASSWORD", "FUJING_DOCK_KEY"}
 SECRET = {"database_url", "migrate_url", "s3_access_key", "s3_secret_key"}
+TAKES = {  # what a setting takes that not every text is, in Chinese and in English
+    "listen": ("主机:端口", "host:port"),
+    "workers": ("1 至 64 的整数", "a whole number from 1 to 64"),
+    "pool_size": ("2 至 200 的整数", "a whole number from 2 to 200"),
+    "s3_secure": ("true 或 false", "true or false"),
+    "trust_proxy": ("true 或 false", "true or false"),
+    "log_level": ("debug、info、warning 或 error", "debug, info, warning or error"),
+}
 S3_REQUIRED = ("s3_endpoint", "s3_access_key", "s3_secret_key", "s3_bucket")
 
 
-class SettingsError(Exception):
+class SettingsError(SentenceError):
     """A setting is not usable. The text names the variable and what it takes."""
+
+    exit_code = 2
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -56,7 +68,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     def shown(self) -> dict[str, str]:
         """Every setting by the name of its variable; secrets are hidden."""
-        hidden = {name: "(set, hidden)" for name in SECRET if getattr(self, name) is not None}
+        words = by_locale("（已设置，不显示）", "(set, hidden)")
+        hidden = {name: words for name in SECRET if getattr(self, name) is not None}
         values = {name: hidden.get(name, getattr(self, name)) for name in self.__struct_fields__}
         return {variable(name): "" if value is None else str(value) for name, value in values.items()}
 
@@ -74,7 +87,10 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     known = {variable(name): name for name in Settings.__struct_fields__}
     for key in given:
         if key not in known:
-            raise SettingsError(f"{key} is no setting of fujing; `fujing settings` lists them.")
+            raise SettingsError(
+                f"{key} 不是 fujing 的设置；`fujing settings` 列出全部设置。",
+                f"{key} is no setting of fujing; `fujing settings` lists them.",
+            )
     values: dict[str, Any] = {known[key]: _read(key, known[key], value) for key, value in given.items()}
     settings = Settings(**values)
     _check_together(settings)
@@ -88,8 +104,8 @@ def _read(key: str, name: str, value: str) -> Any:
     try:
         return msgspec.convert(value, kind, strict=False)
     except msgspec.ValidationError as error:
-        words = "it takes host:port" if name == "listen" else str(error).lower()
-        raise SettingsError(f"{key} is not usable: {words}.") from error
+        zh, en = TAKES[name]
+        raise SettingsError(f"{key} 无法使用：应为{zh}。", f"{key} is not usable: it takes {en}.") from error
 
 
 def _scheme(url: str) -> str:
@@ -111,24 +127,60 @@ def _is_origin(url: str) -> bool:
 
 
 def _check_together(settings: Settings) -> None:
+    _check_database(settings)
+    _check_store(settings)
+    _check_addresses(settings)
+
+
+def _check_database(settings: Settings) -> None:
     for name in ("database_url", "migrate_url"):
         url = getattr(settings, name)
         if url is not None and _scheme(url) not in ("postgresql", "postgres"):
-            raise SettingsError(f"{variable(name)} must be a URL that begins with postgresql://.")
+            raise SettingsError(
+                f"{variable(name)} 须为以 postgresql:// 开头的地址。",
+                f"{variable(name)} must be a URL that begins with postgresql://.",
+            )
     if settings.migrate_url is not None and settings.database_url is None:
-        raise SettingsError("FUJING_MIGRATE_URL is set, but FUJING_DATABASE_URL is not: set both or neither.")
+        raise SettingsError(
+            "已设置 FUJING_MIGRATE_URL，却未设置 FUJING_DATABASE_URL：两者须同时设置，或都不设置。",
+            "FUJING_MIGRATE_URL is set, but FUJING_DATABASE_URL is not: set both or neither.",
+        )
+
+
+def _check_store(settings: Settings) -> None:
     missing = [name for name in S3_REQUIRED if getattr(settings, name) is None]
     if settings.s3_endpoint is None and (settings.s3_access_key or settings.s3_secret_key):
-        raise SettingsError("FUJING_S3_ENDPOINT is not set, but an S3 key is: name the store too (host:port).")
-    if settings.listen is not None and int(settings.listen.rpartition(":")[2]) > HIGHEST_PORT:
-        raise SettingsError(f"FUJING_LISTEN takes host:port with a port from 0 to {HIGHEST_PORT}.")
+        raise SettingsError(
+            "未设置 FUJING_S3_ENDPOINT，却设置了 S3 密钥：请同时指定存储（主机:端口）。",
+            "FUJING_S3_ENDPOINT is not set, but an S3 key is: name the store too (host:port).",
+        )
     if settings.s3_endpoint is not None and missing:
-        raise SettingsError(f"{variable(missing[0])} is not set, but FUJING_S3_ENDPOINT is.")
+        raise SettingsError(
+            f"已设置 FUJING_S3_ENDPOINT，却未设置 {variable(missing[0])}。",
+            f"{variable(missing[0])} is not set, but FUJING_S3_ENDPOINT is.",
+        )
     if settings.s3_endpoint is not None and "/" in settings.s3_endpoint:
-        raise SettingsError("FUJING_S3_ENDPOINT takes host:port without a scheme; FUJING_S3_SECURE chooses TLS.")
+        raise SettingsError(
+            "FUJING_S3_ENDPOINT 须为主机:端口，不带协议；是否使用 TLS 由 FUJING_S3_SECURE 决定。",
+            "FUJING_S3_ENDPOINT takes host:port without a scheme; FUJING_S3_SECURE chooses TLS.",
+        )
+
+
+def _check_addresses(settings: Settings) -> None:
+    if settings.listen is not None and int(settings.listen.rpartition(":")[2]) > HIGHEST_PORT:
+        raise SettingsError(
+            f"FUJING_LISTEN 须为主机:端口，端口为 0 至 {HIGHEST_PORT}。",
+            f"FUJING_LISTEN takes host:port with a port from 0 to {HIGHEST_PORT}.",
+        )
     for name in ("public_url", "s3_public_url"):
         url = getattr(settings, name)
         if url is not None and _scheme(url) not in ("http", "https"):
-            raise SettingsError(f"{variable(name)} must begin with http:// or https://.")
+            raise SettingsError(
+                f"{variable(name)} 须以 http:// 或 https:// 开头。",
+                f"{variable(name)} must begin with http:// or https://.",
+            )
     if settings.public_url is not None and not _is_origin(settings.public_url):
-        raise SettingsError("FUJING_PUBLIC_URL takes scheme, host and perhaps a port, as https://fujing.example:8443.")
+        raise SettingsError(
+            "FUJING_PUBLIC_URL 由协议、主机和可选的端口组成，如 https://fujing.example:8443。",
+            "FUJING_PUBLIC_URL takes scheme, host and perhaps a port, as https://fujing.example:8443.",
+        )

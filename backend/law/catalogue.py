@@ -22,6 +22,7 @@ import msgspec
 
 from backend.law.calendar import Year
 from backend.law.reading import LawError, Sheet, read_sheet, structs_of
+from storage.language import by_locale
 
 __all__ = [
     "HERE",
@@ -155,19 +156,21 @@ class Law(msgspec.Struct, frozen=True):
         """A term that is a period. Raises LawError where there is none of this name."""
         unit, value = self._unit(name)
         if unit not in SPANS:
-            raise LawError(f"terms.toml: [{name}] is a {unit}, not a period")
+            raise LawError(
+                f"terms.toml: [{name}] 的单位是 {unit}，不是期限", f"terms.toml: [{name}] is a {unit}, not a period"
+            )
         return _timedelta(unit, value)
 
     def count(self, name: str) -> int:
         """A term that is a number: count, bytes, percent, metres. Raises LawError where there is none of this name."""
         unit, value = self._unit(name)
         if unit in SPANS:
-            raise LawError(f"terms.toml: [{name}] is a period, not a number")
+            raise LawError(f"terms.toml: [{name}] 是期限，不是数目", f"terms.toml: [{name}] is a period, not a number")
         return value
 
     def _unit(self, name: str) -> tuple[str, int]:
         if name not in self.terms:
-            raise LawError(f"terms.toml: [{name}] is missing")
+            raise LawError(f"terms.toml: 缺少 [{name}]", f"terms.toml: [{name}] is missing")
         return _measured(self.terms[name])
 
 
@@ -195,7 +198,7 @@ def load(directory: Path = HERE, over: Law | None = None) -> Law:
     years = _calendar(sheets["calendar.toml"], over)
     mistakes = [mistake for read in sheets.values() for mistake in read.sorted_mistakes()] + _misplaced(directory, over)
     if mistakes:
-        raise LawError("\n".join(mistakes))
+        raise LawError(*["\n".join(mistakes)] * 2)  # each mistake was worded in the terminal's language
     return Law(
         terms=terms, messages=messages, works=works, qualifications=qualifications, equipment=equipment, calendar=years
     )
@@ -219,10 +222,10 @@ def _terms(read: Sheet, over: Law | None) -> dict[str, Term]:
     given = structs_of(read, read.tables, Term)
     for name, term in given.items():
         if len(term.units()) != 1 or min(term.units().values()) < 0:
-            read.wrong((name,), "needs exactly one unit, not negative")
+            read.wrong((name,), by_locale("须恰有一个单位，且不为负", "needs exactly one unit, not negative"))
     if over is None:
         return given
-    _check_known(read, given, over.terms, "term")
+    _check_known(read, given, over.terms, by_locale("期限", "term"))
     return over.terms | given
 
 
@@ -230,11 +233,16 @@ def _calendar(read: Sheet, over: Law | None) -> dict[str, Year]:
     given = structs_of(read, read.tables, Year)
     for name, year in given.items():
         if (year.rest is None) != (year.work is None):
-            read.wrong((name,), "gives rest and work together, or neither")
+            read.wrong(
+                (name,), by_locale("rest 与 work 须同时给出或都不给", "gives rest and work together, or neither")
+            )
         for field in ("statutory", "rest", "work"):
             strange = [day for day in getattr(year, field) or () if str(day.year) != name]
             if strange:
-                read.wrong((name,), f"{field} names {strange[0]}, a day of another year", field=field)
+                what = by_locale(
+                    f"{field} 中的 {strange[0]} 不在这一年", f"{field} names {strange[0]}, a day of another year"
+                )
+                read.wrong((name,), what, field=field)
     return given if over is None else over.calendar | given
 
 
@@ -258,7 +266,7 @@ def _merged(message: Message | None, table: Any) -> Any:
 def _check_known(read: Sheet, given: Iterable[str], known: Iterable[str], noun: str) -> None:
     for name in given:
         if name not in known:
-            read.wrong((name,), f"is no {noun} of the built-in law")
+            read.wrong((name,), by_locale(f"不是内置规定中的{noun}", f"is no {noun} of the built-in law"))
 
 
 def _works(
@@ -273,7 +281,7 @@ def _works(
     )
     works = structs_of(read, {code: table for code, table in tables.items() if _quoted(read, code, table)}, Work)
     if not tables and not read.mistakes:
-        read.wrong(("works",), "there is no work in this file")
+        read.wrong(("works",), by_locale("本文件中没有任何工作", "there is no work in this file"))
     for code, work in works.items():
         _check_work(read, code, work, tables[code].keys())
         _check_cases(read, code, work, tables[code].keys())
@@ -288,7 +296,7 @@ def _named(read: Sheet, name: str, kind: type[T]) -> dict[str, T]:
     named = read.tables.get(name, {})
     if isinstance(named, dict):
         return structs_of(read, named, kind, under=(name,))
-    read.wrong((name,), "must be a table")
+    read.wrong((name,), by_locale("必须是一个表", "must be a table"))
     return {}
 
 
@@ -297,27 +305,44 @@ def _quoted(read: Sheet, code: str, table: Any) -> bool:
     if not isinstance(table, dict) or not table or not all(isinstance(value, dict) for value in table.values()):
         return True
     for inner in table:
-        read.wrong((code, inner), f'needs quotes: ["{code}.{inner}"]')
+        read.wrong((code, inner), by_locale("需要引号：", "needs quotes: ") + f'["{code}.{inner}"]')
     return False
 
 
 def _check_work(read: Sheet, code: str, work: Work, said: Iterable[str]) -> None:
     """Check which fields a work has and lacks. `said`: the names of its fields."""
     if not WORK_CODE.fullmatch(code):
-        read.wrong((code,), "must be a code like 10.3: chapter.item")
+        read.wrong((code,), by_locale("须为 10.3 这样的编号：章.项", "must be a code like 10.3: chapter.item"))
     if work.kind == "none":
         for name in sorted({*said} - FORBIDDEN_WORK_MAY_HAVE):
-            read.wrong((code,), f"{name} is said of a forbidden work (kind none), which has no conditions", field=name)
+            what = by_locale(
+                f"禁止的工作（kind none）没有条件，不应写 {name}",
+                f"{name} is said of a forbidden work (kind none), which has no conditions",
+            )
+            read.wrong((code,), what, field=name)
         return
     for name in PERMITTED_WORK_NEEDS:
         if name not in said:
-            read.wrong((code,), f"{name} is missing")
+            read.wrong((code,), _missing(name))
     if work.legality and work.recording == "not":
-        read.wrong((code,), "legality needs recording required", field="legality")
+        what = by_locale("legality 要求 recording 为 required", "legality needs recording required")
+        read.wrong((code,), what, field="legality")
     if (work.enforcement or work.insurance) and work.enforcement_source is None:
-        read.wrong((code,), "enforcement_source is missing")
+        read.wrong((code,), _missing("enforcement_source"))
     if (work.restraints or work.watcher) and work.restraint_source is None:
-        read.wrong((code,), "restraint_source is missing")
+        read.wrong((code,), _missing("restraint_source"))
+
+
+def _missing(name: str) -> str:
+    return by_locale(f"缺少 {name}", f"{name} is missing")
+
+
+def _twice(name: str) -> str:
+    return by_locale(f"{name} 中有一项写了两次", f"{name} names one twice")
+
+
+def _nowhere(table: str) -> str:
+    return by_locale(f"没有 [{table}]", f"there is no [{table}]")
 
 
 def _check_cases(read: Sheet, code: str, work: Work, said: Iterable[str]) -> None:
@@ -325,16 +350,19 @@ def _check_cases(read: Sheet, code: str, work: Work, said: Iterable[str]) -> Non
     if "cases" not in said or work.kind == "none":
         return
     if not work.cases:
-        read.wrong((code,), "cases is empty: a work is done in some case or in none", field="cases")
+        what = by_locale(
+            "cases 是空的：工作总在某种案件中或在无案件时进行", "cases is empty: a work is done in some case or in none"
+        )
+        read.wrong((code,), what, field="cases")
     if len({*work.cases}) < len(work.cases):
-        read.wrong((code,), "cases names one twice", field="cases")
+        read.wrong((code,), _twice("cases"), field="cases")
     if work.cases_source is None:
-        read.wrong((code,), "cases_source is missing")
+        read.wrong((code,), _missing("cases_source"))
 
 
 def _check_qualification(read: Sheet, code: str, work: Work) -> None:
     if work.qualification is not None and not _is_named(read, "qualifications", work.qualification):
-        read.wrong((code,), f"there is no [qualifications.{work.qualification}]", field="qualification")
+        read.wrong((code,), _nowhere(f"qualifications.{work.qualification}"), field="qualification")
 
 
 def _check_equipment(read: Sheet, code: str, work: Work) -> None:
@@ -342,11 +370,11 @@ def _check_equipment(read: Sheet, code: str, work: Work) -> None:
         return
     for name in sorted({*work.equipment}):
         if not _is_named(read, "equipment", name):
-            read.wrong((code,), f"there is no [equipment.{name}]", field="equipment")
+            read.wrong((code,), _nowhere(f"equipment.{name}"), field="equipment")
     if len({*work.equipment}) < len(work.equipment):
-        read.wrong((code,), "equipment names one twice", field="equipment")
+        read.wrong((code,), _twice("equipment"), field="equipment")
     if work.equipment and work.equipment_source is None:
-        read.wrong((code,), "equipment_source is missing")
+        read.wrong((code,), _missing("equipment_source"))
 
 
 def _is_named(read: Sheet, name: str, code: str) -> bool:
@@ -360,9 +388,13 @@ def _check_whole(read: Sheet, code: str, work: Work) -> None:
         return
     whole = read.tables.get(work.part_of)
     if not isinstance(whole, dict):
-        read.wrong((code,), f"there is no [{work.part_of}] to be a part of", field="part_of")
+        what = by_locale(f"没有 [{work.part_of}] 可作为整项", f"there is no [{work.part_of}] to be a part of")
+        read.wrong((code,), what, field="part_of")
     elif work.text not in str(whole.get("text")):
-        read.wrong((code,), f"its text does not stand in the text of [{work.part_of}]", field="part_of")
+        what = by_locale(
+            f"其文字不在 [{work.part_of}] 的文字之中", f"its text does not stand in the text of [{work.part_of}]"
+        )
+        read.wrong((code,), what, field="part_of")
 
 
 _in_force: Law | None = None

@@ -12,6 +12,8 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 
+from storage.language import SentenceError, by_locale
+
 T = TypeVar("T", bound=msgspec.Struct)
 Key = tuple[str, ...]
 
@@ -19,8 +21,10 @@ PART = r"""(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')"""
 NAME = re.compile(rf"\s*(\[\s*)?({PART}(?:\s*\.\s*{PART})*)\s*(?(1)\]|=)")
 
 
-class LawError(Exception):
+class LawError(SentenceError):
     """The law cannot be used. The text has one line for each mistake, with file, line and entry."""
+
+    exit_code = 2
 
 
 class Sheet(msgspec.Struct):
@@ -51,14 +55,15 @@ def read_sheet(path: Path) -> Sheet:
         read.tables = tomllib.loads(text)
         read.lines = dict(_lines(text))
     except OSError as error:
-        read.mistakes.append((0, f"{path.name}: cannot be read: {error.strerror}"))
+        read.mistakes.append((0, f"{path.name}: {by_locale('无法读取：', 'cannot be read: ')}{error.strerror}"))
     except UnicodeDecodeError as error:
         line = len(error.object[: error.start].split(b"\n"))
-        read.mistakes.append((line, f"{path.name}:{line}: is not UTF-8: save it in that encoding"))
+        what = by_locale("不是 UTF-8 编码：请以该编码保存", "is not UTF-8: save it in that encoding")
+        read.mistakes.append((line, f"{path.name}:{line}: {what}"))
     except tomllib.TOMLDecodeError as error:
         at = re.search(r"at line (\d+)", str(error))
         line = int(at[1]) if at else len(text.split("\n"))
-        read.mistakes.append((line, f"{path.name}:{line}: is no TOML: {error}"))
+        read.mistakes.append((line, f"{path.name}:{line}: {by_locale('不是 TOML：', 'is no TOML: ')}{error}"))
     return read
 
 
@@ -68,7 +73,7 @@ def structs_of(read: Sheet, tables: Mapping[str, Any], kind: type[T], under: Key
     for name, table in tables.items():
         key = (*under, name)
         if not isinstance(table, dict):
-            read.wrong(key, "must be a table")
+            read.wrong(key, by_locale("必须是一个表", "must be a table"))
         elif (struct := _struct(read, key, table, kind)) is not None:
             good[name] = struct
     return good
@@ -78,12 +83,12 @@ def _struct(read: Sheet, key: Key, table: dict[str, Any], kind: type[T]) -> T | 
     before = len(read.mistakes)
     fields = {field.name: field for field in msgspec.structs.fields(kind)}
     for name in sorted(table.keys() - fields.keys()):
-        read.wrong(key, f"{name} is not known here", field=name)
+        read.wrong(key, by_locale(f"这里没有 {name} 这一项", f"{name} is not known here"), field=name)
     for name, field in fields.items():
         if name in table:
             _check(read, key, name, table[name], field.type)
         elif field.required:
-            read.wrong(key, f"{name} is missing")
+            read.wrong(key, by_locale(f"缺少 {name}", f"{name} is missing"))
     return msgspec.convert(table, kind) if len(read.mistakes) == before else None
 
 
@@ -92,8 +97,11 @@ def _check(read: Sheet, key: Key, name: str, value: Any, kind: Any) -> None:
         msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
         choices = _choices(kind)
-        what = f"must be {' or '.join(choices)}" if choices else f"is not usable: {error}"
-        read.wrong(key, f"{name} {what}", field=name)
+        if choices:
+            what = by_locale(f"{name} 必须是 {' 或 '.join(choices)}", f"{name} must be {' or '.join(choices)}")
+        else:
+            what = by_locale(f"{name} 无法使用：{error}", f"{name} is not usable: {error}")
+        read.wrong(key, what, field=name)
 
 
 def _choices(kind: Any) -> list[str]:

@@ -19,7 +19,7 @@ same file again changes nothing.
 import csv
 import io
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from typing import Any, TypeVar
 
@@ -27,6 +27,7 @@ import msgspec
 
 from backend.core.database import execute, fetch, rows_touched, tx
 from backend.people.tables import Organ, Person
+from storage.language import SentenceError, by_locale
 
 T = TypeVar("T")
 ROSTER_COLUMNS = ["record", "code", "name", "kind", "organ", "from", "until"]
@@ -46,11 +47,11 @@ WITH_NAME = {"organ", "person", "device"}
 WITH_ORGAN = {"person", "role", "device"}
 
 
-class RosterError(Exception):
+class RosterError(SentenceError):
     """The roster was not imported. `lines`: (line number, reason) of every bad line."""
 
     def __init__(self, lines: Sequence[tuple[int, str]]) -> None:
-        super().__init__(f"{len(lines)} bad lines; nothing was imported")
+        super().__init__(f"{len(lines)} 行有误；未导入任何内容", f"{len(lines)} bad lines; nothing was imported")
         self.lines = list(lines)
 
 
@@ -89,14 +90,15 @@ def csv_rows(text: str, columns: list[str], row_of: Callable[[int, dict[str, str
     bad: list[tuple[int, str]] = []
     try:
         if reader.fieldnames != columns:
-            raise RosterError([(1, f"the first line must be {','.join(columns)}")])
+            header = ",".join(columns)
+            raise RosterError([(1, by_locale(f"第一行必须是 {header}", f"the first line must be {header}"))])
         for cells in reader:
             try:
                 rows.append(row_of(reader.line_num, _stripped(cells, columns)))
             except ValueError as error:
                 bad.append((reader.line_num, str(error)))
     except csv.Error as error:
-        bad.append((reader.line_num + 1, f"not CSV: {error}"))
+        bad.append((reader.line_num + 1, by_locale(f"不是 CSV：{error}", f"not CSV: {error}")))
     if bad:
         raise RosterError(bad)
     return rows
@@ -104,37 +106,51 @@ def csv_rows(text: str, columns: list[str], row_of: Callable[[int, dict[str, str
 
 def _stripped(cells: dict[Any, Any], columns: list[str]) -> dict[str, str]:
     if None in cells or None in cells.values():
-        raise ValueError(f"needs {len(columns)} columns")
+        raise ValueError(by_locale(f"须有 {len(columns)} 列", f"needs {len(columns)} columns"))
     return {column: cells[column].strip() for column in columns}
 
 
 def _row(line: int, cells: dict[str, str]) -> RosterRow:
     record = cells["record"]
     if record not in CODES:
-        raise ValueError(f"record must be one of {', '.join(CODES)}")
+        raise ValueError(_one_of("record", CODES))
     if not CODES[record].fullmatch(cells["code"]):
-        raise ValueError(f"code of a {record} must match {CODES[record].pattern}")
+        pattern = CODES[record].pattern
+        raise ValueError(by_locale(f"{record} 的 code 须符合 {pattern}", f"code of a {record} must match {pattern}"))
     if record in WITH_NAME and not (0 < len(cells["name"]) <= 120 and cells["name"].isprintable()):
-        raise ValueError("name is missing, too long or has control characters")
+        raise ValueError(
+            by_locale("name 缺失、过长或含控制字符", "name is missing, too long or has control characters")
+        )
     _check_kind(record, cells["kind"])
     if (record in WITH_ORGAN or cells["organ"]) and not ORGAN_CODE.fullmatch(cells["organ"]):
-        raise ValueError("organ must be a code of 12 digits")
+        raise ValueError(by_locale("organ 须为 12 位数字代码", "organ must be a code of 12 digits"))
     return _dated(line, record, cells)
 
 
 def _check_kind(record: str, kind: str) -> None:
     if record in KINDS_OF_RECORD and kind not in KINDS_OF_RECORD[record]:
-        raise ValueError(f"kind of a {record} must be one of {', '.join(sorted(KINDS_OF_RECORD[record]))}")
+        what = by_locale(f"{record} 的 kind", f"kind of a {record}")
+        raise ValueError(_one_of(what, sorted(KINDS_OF_RECORD[record])))
     if record == "qualification" and not QUALIFICATION.fullmatch(kind):
-        raise ValueError("kind of a qualification must be a code like first_aid")
+        raise ValueError(
+            by_locale(
+                "qualification 的 kind 须为 first_aid 这样的代码",
+                "kind of a qualification must be a code like first_aid",
+            )
+        )
+
+
+def _one_of(what: str, choices: Iterable[str]) -> str:
+    names = ", ".join(choices)
+    return by_locale(f"{what} 须为以下之一：{names}", f"{what} must be one of {names}")
 
 
 def _dated(line: int, record: str, cells: dict[str, str]) -> RosterRow:
     start, end = (_date(cells[column], column) for column in ("from", "until"))
     if record in WITH_DATES and start is None:
-        raise ValueError("from is missing (YYYY-MM-DD)")
+        raise ValueError(by_locale("缺少 from（YYYY-MM-DD）", "from is missing (YYYY-MM-DD)"))
     if start is not None and end is not None and end < start:
-        raise ValueError("until is before from")
+        raise ValueError(by_locale("until 早于 from", "until is before from"))
     return RosterRow(
         line=line, record=record, code=cells["code"], name=cells["name"], kind=cells["kind"], organ=cells["organ"],
         valid_from=start, valid_until=end,
@@ -147,7 +163,9 @@ def _date(text: str, column: str) -> date | None:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise ValueError(f"{column} must be a date like 2026-03-01") from None
+        raise ValueError(
+            by_locale(f"{column} 须为 2026-03-01 这样的日期", f"{column} must be a date like 2026-03-01")
+        ) from None
 
 
 def _check_unique(row: RosterRow, seen: dict[tuple[str, ...], int]) -> None:
@@ -155,7 +173,9 @@ def _check_unique(row: RosterRow, seen: dict[tuple[str, ...], int]) -> None:
     if row.record in ("role", "qualification"):
         key += (row.kind, row.organ, str(row.valid_from))
     if key in seen:
-        raise ValueError(f"says the same {row.record} as line {seen[key]}")
+        raise ValueError(
+            by_locale(f"与第 {seen[key]} 行是同一 {row.record}", f"says the same {row.record} as line {seen[key]}")
+        )
     seen[key] = row.line
 
 
@@ -195,13 +215,17 @@ async def _check_references(rows: Sequence[RosterRow]) -> dict[str, int]:
     depths, bad = _depths(parents), []
     for row in rows:
         if row.record == "organ" and depths.get(row.code, 0) > DEEPEST:
-            bad.append((row.line, f"organ {row.code} stands more than {DEEPEST} levels down"))
+            zh, en = f"机构 {row.code} 超过 {DEEPEST} 级", f"organ {row.code} stands more than {DEEPEST} levels down"
+            bad.append((row.line, by_locale(zh, en)))
         if row.organ and row.organ not in parents:
-            bad.append((row.line, f"organ {row.organ} is neither in the file nor known"))
+            zh = f"机构 {row.organ} 既不在文件中，也不在系统中"
+            bad.append((row.line, by_locale(zh, f"organ {row.organ} is neither in the file nor known")))
         elif row.record == "organ" and row.code not in depths:
-            bad.append((row.line, f"organ {row.code} stands under itself or under one that does"))
+            zh = f"机构 {row.code} 的上级关系成环"
+            bad.append((row.line, by_locale(zh, f"organ {row.code} stands under itself or under one that does")))
         if row.record in ("role", "qualification") and row.code not in badges:
-            bad.append((row.line, f"person {row.code} is neither in the file nor known"))
+            zh = f"人员 {row.code} 既不在文件中，也不在系统中"
+            bad.append((row.line, by_locale(zh, f"person {row.code} is neither in the file nor known")))
     if bad:
         raise RosterError(bad)
     return depths

@@ -4,9 +4,10 @@ Guarantees: nobody is planned for two shifts at once, whoever plans. A plan is r
 no check-in. The same CSV file can be imported again. Source: R.29.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, get_args
 from uuid import UUID, uuid5
 
 import asyncpg
@@ -14,6 +15,7 @@ import msgspec
 
 from backend.core import findings
 from backend.core.database import Record, execute, fetch, tx
+from backend.core.described import DutyType
 from backend.core.officers import officers_among
 from backend.core.refusals import Refusal, Unknown
 from backend.core.verb import Actor, Occasion, Outcome
@@ -23,6 +25,7 @@ from backend.law.catalogue import law
 from backend.people.roster import RosterError, csv_rows
 from backend.rosters.schemas import Planned, PlanShifts, WithdrawPlanned
 from backend.rosters.tables import PlannedShift
+from storage.language import by_locale, language
 
 COMMANDED = """
 SELECT id, organ FROM person WHERE id = ANY ($1) AND kind IN ('duty_auxiliary', 'civilian_auxiliary')
@@ -30,6 +33,15 @@ AND organ IN (SELECT organs_under($2::text[]))
 """
 PEOPLE = "SELECT id, badge, kind, organ FROM person WHERE badge = ANY ($1)"
 COLUMNS = ["badge", "post", "officer", "duty_type", "starts_at", "ends_at", "lat", "lon", "datum", "radius_m"]
+DUTIES = ", ".join(get_args(DutyType))
+TAKES = {  # what a column takes, in Chinese and in English
+    "post": ("1 至 120 个字", "1 to 120 characters"),
+    "duty_type": (f"以下之一：{DUTIES}", f"one of {DUTIES}"),
+    "lat": ("-90 至 90 度", "degrees from -90 to 90"),
+    "lon": ("-180 至 180 度", "degrees from -180 to 180"),
+    "datum": ("WGS84 或 GCJ02", "WGS84 or GCJ02"),
+    "radius_m": ("1 至 20000 的整数，单位米", "a whole number of metres from 1 to 20000"),
+}
 PLANS = UUID("b2b5d0f4-8f0c-5a5b-9d0a-6d7b7a1c5f23")  # namespace of imported shifts: uuid5 of badge, post, times
 
 
@@ -138,7 +150,8 @@ async def _import_line(line: PlanLine, people: dict[str, Record], bad: list[tupl
     try:
         await _insert(planned, person["organ"], None)
     except Refusal:
-        bad.append((line.line, f"person {line.badge} is planned for another shift at that time"))
+        zh = f"人员 {line.badge} 在该时间已排另一班"
+        bad.append((line.line, by_locale(zh, f"person {line.badge} is planned for another shift at that time")))
         return 0
     return 1
 
@@ -175,7 +188,12 @@ def _line(line: int, cells: dict[str, str]) -> PlanLine:
     times = {name: _moment(cells[name], name) for name in ("starts_at", "ends_at")}
     placed = [cells[name] for name in ("lat", "lon", "datum", "radius_m")]
     if any(placed) and not all(placed):
-        raise ValueError("lat, lon, datum and radius_m go together, or stay empty")
+        raise ValueError(
+            by_locale(
+                "lat、lon、datum 与 radius_m 须同时填写或都不填",
+                "lat, lon, datum and radius_m go together, or stay empty",
+            )
+        )
     fields: dict[str, Any] = {"post": cells["post"], "duty_type": cells["duty_type"], **times}
     try:
         if all(placed):
@@ -187,10 +205,19 @@ def _line(line: int, cells: dict[str, str]) -> PlanLine:
         planned = msgspec.convert({"id": name, "person": name, **fields}, Planned)
         _require_valid(planned)
     except Refusal as refusal:
-        raise ValueError(law().messages[refusal.code].en) from None
-    except msgspec.ValidationError as error:
-        raise ValueError(str(error)) from None
+        raise ValueError(law().messages[refusal.code].sentence(language())) from None
+    except ValueError as error:
+        raise ValueError(_reason(str(error))) from None
     return PlanLine(line=line, badge=cells["badge"], officer=cells["officer"], planned=planned)
+
+
+def _reason(error: str) -> str:
+    """Which column does not hold what it takes; `error` is msgspec's, or that of a number that is none."""
+    path = re.search(r"\$\.(?:place\.)?(\w+)", error)
+    if path is None:
+        return by_locale("lat、lon 与 radius_m 须为数字", "lat, lon and radius_m must be numbers")
+    zh, en = TAKES[path[1]]
+    return by_locale(f"{path[1]} 须为{zh}", f"{path[1]} must be {en}")
 
 
 def _moment(text: str, column: str) -> datetime:
@@ -200,14 +227,17 @@ def _moment(text: str, column: str) -> datetime:
         if moment.tzinfo is None:
             raise ValueError(text)
     except ValueError:
-        raise ValueError(f"{column} must be a time like 2026-03-01T08:00:00+08:00") from None
+        example = "2026-03-01T08:00:00+08:00"
+        raise ValueError(
+            by_locale(f"{column} 须为 {example} 这样的时间", f"{column} must be a time like {example}")
+        ) from None
     return moment
 
 
 def _unfit(line: PlanLine, people: dict[str, Record]) -> str | None:
     """Why a line cannot be planned; None: it can."""
     if line.badge not in people or not people[line.badge]["kind"].endswith("auxiliary"):
-        return f"person {line.badge} is no auxiliary on the roster"
+        return by_locale(f"人员 {line.badge} 不是名册中的辅警", f"person {line.badge} is no auxiliary on the roster")
     if line.officer and (line.officer not in people or people[line.officer]["kind"] != "officer"):
-        return f"person {line.officer} is no officer on the roster"
+        return by_locale(f"人员 {line.officer} 不是名册中的民警", f"person {line.officer} is no officer on the roster")
     return None

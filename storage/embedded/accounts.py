@@ -52,7 +52,8 @@ def account_for(binary: Path, directory: Path, as_root: AsRoot | None) -> Accoun
         return _checked(Account(0, 0, _namespaced()), binary, directory)
     if as_root == "namespace":
         raise EmbeddedError(
-            "The kernel refuses a user namespace to root here: run fujing as an ordinary user, or with as_root='user'."
+            "内核拒绝为 root 建立用户命名空间：请以普通用户运行 fujing，或使用 as_root='user'。",
+            "The kernel refuses a user namespace to root here: run fujing as an ordinary user, or with as_root='user'.",
         )
     entry = _unprivileged("postgres", "nobody")
     return _checked(Account(entry.pw_uid, entry.pw_gid, _as_user(entry)), binary, directory)
@@ -71,9 +72,11 @@ def _checked(account: Account, binary: Path, directory: Path) -> Account:
     for change, target in ((become, binary), (become_and_enter, directory)):
         if not _can_run(binary, change):
             raise EmbeddedError(
+                f"PostgreSQL 不以 root 运行，而它使用的账号无法访问 {target}：请把 FUJING_DATA_DIR（及 Python 环境）"
+                "设在所有用户都能进入的位置，如 /var/lib 或 /srv，或以普通用户运行 fujing。",
                 f"PostgreSQL does not run as root, and the account it runs under cannot reach {target}: "
                 "set FUJING_DATA_DIR (and the Python environment) to a place every user may enter, "
-                "such as /var/lib or /srv, or run fujing as an ordinary user."
+                "such as /var/lib or /srv, or run fujing as an ordinary user.",
             )
     return account
 
@@ -98,7 +101,8 @@ def _unprivileged(*preferred: str) -> pwd.struct_passwd:
         except KeyError:
             continue
     raise EmbeddedError(
-        "PostgreSQL does not run as root and there is no user `nobody`: run fujing as an ordinary user."
+        "PostgreSQL 不以 root 运行，而系统没有用户 `nobody`：请以普通用户运行 fujing。",
+        "PostgreSQL does not run as root and there is no user `nobody`: run fujing as an ordinary user.",
     )
 
 

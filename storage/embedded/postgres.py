@@ -159,7 +159,10 @@ class EmbeddedPostgres:
         )
         if done.returncode != 0:
             output = done.stdout.decode("utf-8", "replace")[-2000:]
-            raise EmbeddedError(f"PostgreSQL could not make its files in {unfinished}:\n{output}")
+            raise EmbeddedError(
+                f"PostgreSQL 无法在 {unfinished} 中建立文件：\n{output}",
+                f"PostgreSQL could not make its files in {unfinished}:\n{output}",
+            )
         unfinished.rename(self._cluster)
 
     def _command(self, binaries: Path) -> list[str]:
@@ -204,9 +207,9 @@ class EmbeddedPostgres:
             timeout=_READY_SECONDS,
         )
         if done.returncode != 0:
+            why = f"{done.stdout.decode('utf-8', 'replace')}{self._server.last_words()}"
             raise EmbeddedError(
-                f"PostgreSQL runs, but its roles could not be made: {done.stdout.decode('utf-8', 'replace')}"
-                f"{self._server.last_words()}"
+                f"PostgreSQL 已运行，但无法建立角色：{why}", f"PostgreSQL runs, but its roles could not be made: {why}"
             )
 
     def _url(self, role: str) -> str:
@@ -222,12 +225,13 @@ def postgres_binaries() -> Path:
         if (binaries / "postgres").exists():
             return binaries
     raise EmbeddedError(
-        f"The embedded PostgreSQL is not installed: {INSTALL}, or name an external one in the settings."
+        f"未安装内置的 PostgreSQL：请执行 {INSTALL}，或在设置中指定外部数据库。",
+        f"The embedded PostgreSQL is not installed: {INSTALL}, or name an external one in the settings.",
     )
 
 
 def _literal(text: str) -> str:
     """The text as an SQL literal E'…', with backslashes and quotes doubled."""
     if "\0" in text:
-        raise EmbeddedError("A database password must not contain a NUL character.")
+        raise EmbeddedError("数据库密码不得含有 NUL 字符。", "A database password must not contain a NUL character.")
     return "E'" + text.replace("\\", "\\\\").replace("'", "''") + "'"

