@@ -10,11 +10,11 @@ from backend.core.settings import Settings
 from migrations.apply import migrate, role_of
 from mobile_api.cli.verify import bars, opened_store
 
-SHOWN = 20  # of what is missing
+SHOWN = 20  # missing files
 
 
 async def back_up(settings: Settings, folder: Path, console: Console) -> int:
-    """Everything into a folder. 0 where all of it is there, 1 where a file is missing."""
+    """Back the house up into a folder. Returns the exit code: 0 all is there, 1 a file is missing."""
     with opened_store(settings) as store, bars(console) as progress:
         files = progress.add_task("files 文件", total=None)
         done = await backup.back_up(
@@ -34,11 +34,11 @@ async def back_up(settings: Settings, folder: Path, console: Console) -> int:
             style="yellow", soft_wrap=True,
         )  # fmt: skip
     console.print(f"{folder} holds the keys of this house: keep it as you keep them 备份内含密钥，请妥善保管")
-    return _missing(done, "in the store", console)
+    return _print_missing(done, "in the store", console)
 
 
 async def restore(settings: Settings, folder: Path, console: Console) -> int:
-    """Everything out of a folder into an empty place. 0 where all of it is there, 1 where a file is missing."""
+    """Restore a folder into an empty place. Returns the exit code: 0 all is there, 1 a file is missing."""
 
     async def up_to_date() -> None:
         await migrate(str(settings.migrate_url), role_of(str(settings.database_url)))
@@ -54,12 +54,13 @@ async def restore(settings: Settings, folder: Path, console: Console) -> int:
         f"{done.copied} 个文件已恢复并重新锁定；请运行 fujing verify --trust 核验",
         soft_wrap=True,
     )
-    return _missing(done, "in the backup", console)
+    return _print_missing(done, "in the backup", console)
 
 
-def _missing(done: BackupResult, where: str, console: Console) -> int:
+def _print_missing(done: BackupResult, where: str, console: Console) -> int:
+    """Name the missing files. Returns the exit code."""
     for key in done.missing[:SHOWN]:
         console.print(f"✗ missing {where}, or not whole: {key} 缺失或不完整", style="red", markup=False, soft_wrap=True)
     if len(done.missing) > SHOWN:
-        console.print(f"  … {len(done.missing) - SHOWN} more", style="red")
+        console.print(f"  … 另有 {len(done.missing) - SHOWN} 个 more", style="red")
     return 1 if done.missing else 0

@@ -1,6 +1,6 @@
-"""Films: H.264 in MP4, encoded here frame by frame, for the demonstration, tests and figures.
+"""Makes films, H.264 in MP4, for the demonstration, tests and figures.
 
-A bar that grows over rolling grain, which does not compress: a low `crf` makes a short film a big file.
+The picture is a bar that grows over rolling grain. Grain does not compress: a low `crf` makes a short film a big file.
 """
 
 import random
@@ -16,7 +16,7 @@ WHITE = 235
 
 
 class Film(msgspec.Struct, frozen=True):
-    """A file and when its camera ran."""
+    """A film's file, and when its camera started and stopped."""
 
     path: Path
     started_at: datetime
@@ -33,11 +33,11 @@ def film(
     crf: int = 40,
     live: bool = False,
     ago: float = 0,
-    seen: Callable[[float], None] = lambda _: None,
+    progress: Callable[[float], None] = lambda _: None,
 ) -> Film:
-    """Encode a film. Where `live`, it takes as long as it shows; `seen` is told the seconds filmed.
+    """Encode a film. `live`: it takes as long as it shows. `progress` is called with the seconds filmed.
 
-    Its metadata say when it began: now, or so many seconds `ago`; then it ended so many seconds later as it shows.
+    Its metadata say when it began: now, or so many seconds `ago`; with `ago`, it ended by its own length.
     """
     grain = random.Random(path.name).randbytes(width * height)  # noqa: S311 - a picture, no secret
     started = datetime.now(UTC) - timedelta(seconds=ago)
@@ -52,13 +52,13 @@ def film(
             container.mux(stream.encode(_frame(grain, width, height, number, number / frames)))
             if live:
                 time.sleep(max(0.0, begun + (number + 1) / rate - time.monotonic()))
-            seen((number + 1) / rate)
+            progress((number + 1) / rate)
         container.mux(stream.encode(None))
     return Film(path, started, started + timedelta(seconds=seconds) if ago else datetime.now(UTC))
 
 
 def _frame(grain: bytes, width: int, height: int, number: int, done: float) -> av.VideoFrame:
-    """The grain, rolled on by the frame's number, under a bar as long as the film has run."""
+    """Grain, shifted by the frame's number, under a bar as wide as the share of the film that is `done`."""
     frame = av.VideoFrame(width, height, "yuv420p")
     shift = number * 7919 % len(grain)
     bar = (bytes([WHITE]) * round(width * done)).ljust(width, b"\x10") * (height // 12)
@@ -70,7 +70,7 @@ def _frame(grain: bytes, width: int, height: int, number: int, done: float) -> a
 
 
 def _lines(content: bytes, width: int, plane: av.video.plane.VideoPlane) -> bytes:
-    """The picture with each line as wide as the plane keeps it."""
+    """The picture with each line padded to the plane's line size."""
     if plane.line_size == width:
         return content[: plane.buffer_size]
     rows = (content[row * width : (row + 1) * width] for row in range(plane.height))

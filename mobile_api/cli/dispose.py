@@ -9,17 +9,21 @@ from rich.table import Table
 from backend.core.settings import Settings
 from backend.evidence.retention import disposal
 from mobile_api.cli.verify import opened_store
+from storage.language import by_locale
 
 MIB = 1024 * 1024
+HEADINGS = (
+    ("录像", "recording"), ("佩戴者", "wearer"), ("开始", "began"), ("期限届满", "term over"), ("MiB", "MiB"),
+)  # fmt: skip
 
 
 async def show_due(recording: UUID | None, console: Console) -> None:
-    """What would go; nothing does. Raises Refusal where the one asked for would not."""
+    """Print what is due; nothing is done. Raises Refusal where `recording` is not due."""
     now = datetime.now(UTC)
     if recording is not None:
         await disposal.require_due(recording, now)
     rows = [row for row in await disposal.due(now) if recording in (None, row["id"])]
-    table = Table("recording", "wearer", "began", "term over", "MiB", box=None)
+    table = Table(*(by_locale(zh, en) for zh, en in HEADINGS), box=None)
     for row in rows:
         began, over = (row[name].astimezone().strftime("%Y-%m-%d %H:%M") for name in ("started_at", "locked_until"))
         table.add_row(str(row["id"]), row["badge"], began, over, f"{row['bytes'] / MIB:.1f}")
@@ -34,16 +38,16 @@ async def show_due(recording: UUID | None, console: Console) -> None:
 
 
 async def dispose_of(settings: Settings, recording: UUID | None, console: Console) -> None:
-    """Do it. Raises Refusal, StoreUnavailable."""
+    """Dispose of what is due, or of `recording` alone. Raises Refusal, StoreUnavailable."""
     now = datetime.now(UTC)
     with opened_store(settings) as store:
         if recording is not None:
             await disposal.dispose_one(store, recording, now)
             console.print(f"已处理 disposed of {recording}", soft_wrap=True)
             return
-        told = await disposal.dispose(store, now)
+        done = await disposal.dispose(store, now)
     console.print(
-        f"已处理 {told.decided} 份，共 {told.bytes / MIB:.1f} MiB；存储已清除 {told.removed} 份\n"
-        f"{told.decided} disposed of, {told.bytes / MIB:.1f} MiB; the store has let go of {told.removed}",
+        f"已处理 {done.decided} 份，共 {done.bytes / MIB:.1f} MiB；存储已清除 {done.removed} 份\n"
+        f"{done.decided} disposed of, {done.bytes / MIB:.1f} MiB; the store has let go of {done.removed}",
         soft_wrap=True,
     )

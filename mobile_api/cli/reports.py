@@ -1,7 +1,7 @@
 """Reports for the terminal and for spreadsheets.
 
-Guarantees: no cell of a spreadsheet is taken for a formula, whatever the roster holds; no name is markup of the
-terminal.
+Headings and the last line are in the language of the terminal; a cell that is a code shows it in both.
+Guarantees: a spreadsheet takes no cell for a formula, whatever the roster holds; the terminal takes no name for markup.
 """
 
 import csv
@@ -17,19 +17,27 @@ from backend.injuries.reads import Outstanding
 from backend.oversight.expiring import Expiring
 from backend.reviews.spot_checks import SpotCheckCount
 from mobile_api.printing import BEIJING, COSTS, yuan
+from storage.language import by_locale
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-BOM = "\ufeff"  # by which spreadsheets know UTF-8
+BOM = "\ufeff"  # tells a spreadsheet that the file is UTF-8
 STATES = {"expires": "即将到期", "expired": "已过期", "missing": "没有记录"}
-EXPIRING = ("organ", "badge", "name", "what", "valid until", "state")
-SPOT_CHECKS = ("organ", "drawn", "due", "done", "overdue", "with findings")
+Columns = Sequence[tuple[str, str]]  # headings in Chinese and in English
+PERSON = (("单位", "organ"), ("警号", "badge"), ("姓名", "name"))
+EXPIRING = (*PERSON, ("事项", "what"), ("有效期至", "valid until"), ("状态", "state"))
+SPOT_CHECKS = (
+    ("单位", "organ"), ("抽取", "drawn"), ("到期", "due"), ("完成", "done"), ("逾期", "overdue"),
+    ("发现问题", "with findings"),
+)  # fmt: skip
 ADVANCES = (
-    "organ", "badge", "name", "cost", "state", "recognition", "requested", "approved", "paid", "settled", "open",
-    "paid since", "injury",
+    *PERSON, ("费用", "cost"), ("状态", "state"), ("工伤认定", "recognition"), ("申请", "requested"),
+    ("批准", "approved"), ("支付", "paid"), ("结清", "settled"), ("未结", "open"), ("支付日期", "paid since"),
+    ("伤情", "injury"),
 )  # fmt: skip
 HOURS = (
-    "organ", "badge", "name", "worked", "watch", "standby", "beyond day", "beyond week", "rest day", "holiday",
-    "overtime", "time off taken", "owed", "",
+    *PERSON, ("工时", "worked"), ("值班", "watch"), ("备勤", "standby"), ("超日", "beyond day"),
+    ("超周", "beyond week"), ("休息日", "rest day"), ("法定节假日", "holiday"), ("加班", "overtime"),
+    ("已补休", "time off taken"), ("应补休", "owed"), ("备注", ""),
 )  # fmt: skip
 ITEM_STATES = {
     "requested": "待审批", "refused": "不予垫付", "approved": "已批准", "paid": "已支付", "settling": "结算中",
@@ -38,14 +46,14 @@ ITEM_STATES = {
 
 
 class Report(NamedTuple):
-    """What a report says: its columns, its cells (a line feed parts Chinese from English), and one line of it."""
+    """Headings, cells (a line feed parts Chinese from English), and one line that sums the report up."""
 
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
     sentence: str
 
     def table(self) -> Table:
-        """One row each, Chinese over English, in full however narrow the terminal is."""
+        """The table for a terminal: Chinese over English in a cell, in full however narrow the terminal is."""
         table = Table(box=None)
         for column in self.columns:
             table.add_column(column, overflow="fold")
@@ -54,44 +62,64 @@ class Report(NamedTuple):
         return table
 
     def csv(self) -> str:
-        """The same for a spreadsheet: UTF-8 with its mark."""
-        told = io.StringIO(newline="")
+        """The table for a spreadsheet: UTF-8 with a byte order mark."""
+        text = io.StringIO(newline="")
         lines = ([as_text(cell.replace("\n", " ")) for cell in cells] for cells in (self.columns, *self.rows))
-        csv.writer(told).writerows(lines)
-        return BOM + told.getvalue()
+        csv.writer(text).writerows(lines)
+        return BOM + text.getvalue()
+
+
+def headings(columns: Columns) -> list[str]:
+    """The headings in the language of the terminal."""
+    return [by_locale(zh, en) for zh, en in columns]
 
 
 def as_text(cell: str) -> str:
-    """A cell that a spreadsheet shows and never computes."""
+    """The cell as a spreadsheet shows it and never computes it."""
     return f"'{cell}" if cell.startswith(FORMULA) else cell
 
 
 def of_expiring(rows: Sequence[Expiring], days: int) -> Report:
     """What expires, has expired or is missing."""
     counts = {state: sum(row.state == state for row in rows) for state in STATES}
-    told = f"{counts['expires']} expire within {days} days, {counts['expired']} expired, {counts['missing']} missing"
-    none = f"Nothing expires within {days} days, has expired or is missing."
-    return Report(EXPIRING, [_expiring(row) for row in rows], told if rows else none)
+    summary = by_locale(
+        f"{days} 天内到期 {counts['expires']} 项，已过期 {counts['expired']} 项，没有记录 {counts['missing']} 项",
+        f"{counts['expires']} expire within {days} days, {counts['expired']} expired, {counts['missing']} missing",
+    )
+    none = by_locale(
+        f"{days} 天内没有到期、过期或缺失的记录。", f"Nothing expires within {days} days, has expired or is missing."
+    )
+    return Report(headings(EXPIRING), [_expiring(row) for row in rows], summary if rows else none)
 
 
 def of_advances(rows: Sequence[Outstanding]) -> Report:
-    """What was asked for, approved, paid and settled, in yuan."""
-    open_fen = sum(row.outstanding_fen for row in rows)
-    told = f"{len(rows)} costs, {yuan(sum(row.paid_fen for row in rows))} yuan paid, {yuan(open_fen)} not settled yet"
-    return Report(ADVANCES, [_advance(row) for row in rows], told if rows else "No cost of an injury was asked for.")
+    """Costs requested, approved, paid and settled, in yuan."""
+    paid, open_ = yuan(sum(row.paid_fen for row in rows)), yuan(sum(row.outstanding_fen for row in rows))
+    summary = by_locale(
+        f"{len(rows)} 项费用，已支付 {paid} 元，未结 {open_} 元",
+        f"{len(rows)} costs, {paid} yuan paid, {open_} not settled yet",
+    )
+    none = by_locale("没有申请过伤害费用。", "No cost of an injury was asked for.")
+    return Report(headings(ADVANCES), [_advance(row) for row in rows], summary if rows else none)
 
 
 def of_hours(rows: Sequence[PersonHours], month: str) -> Report:
-    """What everybody worked in a month, in hours."""
+    """What each person worked in a month, in hours."""
     over = sum(row.overtime_min > row.limit_min for row in rows)
-    return Report(HOURS, [_hours(row) for row in rows], f"{month}: {len(rows)} auxiliaries, {over} over the limit")
+    summary = by_locale(
+        f"{month}：辅警 {len(rows)} 人，超限 {over} 人", f"{month}: {len(rows)} auxiliaries, {over} over the limit"
+    )
+    return Report(headings(HOURS), [_hours(row) for row in rows], summary)
 
 
 def of_spot_checks(rows: Sequence[SpotCheckCount], month: str) -> Report:
     """How many spot checks were due and done, of the weeks that begin in a month."""
-    cells = [(f"{row.organ_name}\n{row.organ}", *(str(row_of) for row_of in _numbers(row))) for row in rows]
-    due, done = sum(row.due for row in rows), sum(row.done for row in rows)
-    return Report(SPOT_CHECKS, cells, f"{month}: {due} due, {done} done, {sum(row.overdue for row in rows)} overdue")
+    cells = [(f"{row.organ_name}\n{row.organ}", *map(str, _numbers(row))) for row in rows]
+    due, done, overdue = (sum(getattr(row, name) for row in rows) for name in ("due", "done", "overdue"))
+    summary = by_locale(
+        f"{month}：到期 {due}，完成 {done}，逾期 {overdue}", f"{month}: {due} due, {done} done, {overdue} overdue"
+    )
+    return Report(headings(SPOT_CHECKS), cells, summary)
 
 
 def _numbers(row: SpotCheckCount) -> tuple[int, ...]:

@@ -1,7 +1,7 @@
-"""Runs the house: embedded services where none is named, migrations, the API and the worker, and their end.
+"""Runs the house: embedded services where none is named, migrations, the API and the worker; and ends them.
 
-Guarantees: one process serves a data directory at a time; SIGTERM or Ctrl-C ends everything and leaves no process;
-after `kill -9` the next start ends what was left over and recovers. What cannot work is one sentence (ServingError).
+Guarantees: one process serves a data directory at a time. SIGTERM or Ctrl-C ends everything and leaves no process.
+After `kill -9` the next start ends what was left over and recovers. What cannot work is one sentence (ServingError).
 """
 
 import asyncio
@@ -32,26 +32,27 @@ from migrations.apply import migrate, role_of
 from mobile_api.stores import store_of
 from storage.embedded.processes import ServedDirectory, ServerProcess, free_port, is_free
 from storage.evidence_store import LockNotKept
+from storage.language import SentenceError
 from storage.private_files import make_private
 
 log = structlog.get_logger()
-HEADERS_MS = 10_000  # for a request's head: a phone sends it in one piece
+HEADERS_MS = 10_000  # for the head of a request: a phone sends it in one piece
 READY_SECONDS = 30.0
 POLL = 0.2
 PREFERRED_PORT = 8080
 
 
-class ServingError(Exception):
-    """It cannot run; the text says what to do."""
+class ServingError(SentenceError):
+    """The house cannot run; the text says what to do."""
 
 
 @contextmanager
 def services(
     settings: Settings, *, shared: bool = True, watched: list[ServerProcess] | None = None
 ) -> Iterator[Settings]:
-    """The settings with every service named, embedded ones running and added to `watched`. Main thread only.
+    """Give the settings with every service named; embedded services run, and are added to `watched`.
 
-    Where another process of ours serves this data directory and `shared`, its services are used.
+    With `shared`, the services of another `fujing` over this data directory are used. Main thread only.
     """
     if settings.database_url is not None and settings.s3_endpoint is not None:
         yield settings
@@ -60,8 +61,8 @@ def services(
     if running is not None:
         yield _merged(settings, running)
         return
-    with _embedded(settings, [] if watched is None else watched) as found:
-        yield _merged(settings, found)
+    with _embedded(settings, [] if watched is None else watched) as addresses:
+        yield _merged(settings, addresses)
 
 
 @contextmanager
@@ -71,7 +72,7 @@ def _embedded(settings: Settings, watched: list[ServerProcess]) -> Iterator[dict
     home, secrets = make_private(settings.data_dir), settings.secrets_dir
     postgres = EmbeddedPostgres(home / "postgres", secret(secrets / "postgres-owner"), secret(secrets / "postgres-app"))
     store = EmbeddedS3(home / "s3", secret(secrets / "s3-access")[:20], secret(secrets / "s3-secret"))
-    found: dict[str, str] = {}
+    addresses: dict[str, str] = {}
     with contextlib.ExitStack() as stack:
         if settings.s3_endpoint is None:
             stack.callback(store.stop)
@@ -81,23 +82,23 @@ def _embedded(settings: Settings, watched: list[ServerProcess]) -> Iterator[dict
             stack.callback(postgres.stop)
             address = postgres.start()
             watched.append(postgres.process)
-            found |= {"database_url": address.app_url, "migrate_url": address.owner_url}
+            addresses |= {"database_url": address.app_url, "migrate_url": address.owner_url}
         if settings.s3_endpoint is None:
             s3 = store.wait_ready()
-            found |= {"s3_endpoint": s3.endpoint, "s3_access_key": s3.access_key, "s3_secret_key": s3.secret_key}
-        stack.enter_context(_noted(home, found))
-        yield found
+            addresses |= {"s3_endpoint": s3.endpoint, "s3_access_key": s3.access_key, "s3_secret_key": s3.secret_key}
+        stack.enter_context(_published(home, addresses))
+        yield addresses
 
 
 @contextmanager
-def _noted(home: Path, found: dict[str, str]) -> Iterator[None]:
-    """Tell other commands where the services are, while they run."""
+def _published(home: Path, addresses: dict[str, str]) -> Iterator[None]:
+    """While the services run, keep their addresses in a file for other commands."""
     path = home / "services.json"
     draft = path.with_suffix(".new")
     draft.unlink(missing_ok=True)
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
-        json.dump(found, file)
+        json.dump(addresses, file)
     draft.replace(path)
     try:
         yield
@@ -106,13 +107,13 @@ def _noted(home: Path, found: dict[str, str]) -> Iterator[None]:
 
 
 def _running(home: Path) -> dict[str, str] | None:
-    """The services that a living process of ours runs in this data directory."""
+    """The addresses of the services that another `fujing` runs in this data directory; None where none does."""
     try:
-        noted = json.loads((home / "services.json").read_text())
+        addresses = json.loads((home / "services.json").read_text())
     except (OSError, ValueError):
         return None
-    served = any(_is_locked(home / name / "lock") for name in ("postgres", "s3"))
-    return dict(noted) if served else None
+    is_served = any(_is_locked(home / name / "lock") for name in ("postgres", "s3"))
+    return dict(addresses) if is_served else None
 
 
 def _is_locked(path: Path) -> bool:
@@ -127,23 +128,24 @@ def _is_locked(path: Path) -> bool:
     return False
 
 
-def _merged(settings: Settings, found: dict[str, str]) -> Settings:
-    secure = False if "s3_endpoint" in found else settings.s3_secure
-    return msgspec.structs.replace(settings, **found, s3_secure=secure)
+def _merged(settings: Settings, addresses: dict[str, str]) -> Settings:
+    """The settings with these addresses; the embedded store speaks no TLS."""
+    secure = False if "s3_endpoint" in addresses else settings.s3_secure
+    return msgspec.structs.replace(settings, **addresses, s3_secure=secure)
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """This process's environment with the settings in it, for a child."""
-    told = {key: text for key, text in os.environ.items() if not key.startswith("FUJING_")}
+    """The environment for a child process: this one's, with these settings."""
+    variables = {key: text for key, text in os.environ.items() if not key.startswith("FUJING_")}
     for name in settings.__struct_fields__:
-        chosen = getattr(settings, name)
-        if chosen is not None and name != "migrate_url":
-            told[variable(name)] = str(chosen).lower() if isinstance(chosen, bool) else str(chosen)
-    return told
+        setting = getattr(settings, name)
+        if setting is not None and name != "migrate_url":
+            variables[variable(name)] = str(setting).lower() if isinstance(setting, bool) else str(setting)
+    return variables
 
 
 async def prepare(settings: Settings) -> None:
-    """Migrations, the bucket, and the proof that the store keeps its locks. Raises ServingError."""
+    """Migrate, make the bucket, and prove that the store keeps its locks. Raises ServingError."""
     if settings.migrate_url is not None:
         await migrate(settings.migrate_url, role_of(str(settings.database_url)))
     await _check_role(settings)
@@ -153,31 +155,38 @@ async def prepare(settings: Settings) -> None:
         await store.prepare()
         await store.prove_lock()
     except LockNotKept as error:
-        raise ServingError(str(error)) from error
+        raise ServingError(error.zh, error.en) from error
     finally:
         store.close()
 
 
 async def _check_role(settings: Settings) -> None:
-    """The application's role must find the schema, and must not be able to alter the journal."""
+    """Check that the application's role finds the schema and cannot alter the journal. Raises ServingError."""
     async with database.opened(str(settings.database_url), size=1):
         if not await journal.schema_exists():
             raise ServingError(
-                "The database has no schema yet: set FUJING_MIGRATE_URL, or run `fujing migrate` as owner."
+                "数据库还没有结构：请设置 FUJING_MIGRATE_URL，或以所有者身份运行 `fujing migrate`。",
+                "The database has no schema yet: set FUJING_MIGRATE_URL, or run `fujing migrate` as owner.",
             )
         if await journal.is_of_another_cluster():
             raise ServingError(
+                "数据库已恢复到另一个集群：请设置 FUJING_MIGRATE_URL，或以所有者身份运行 `fujing migrate`，"
+                "以便重新告知设备其内容。",
                 "The database was restored into another cluster: set FUJING_MIGRATE_URL, or run `fujing migrate` as "
-                "owner, so that what it holds is told again."
+                "owner, so that devices are told of its contents again.",
             )
         if await journal.could_be_altered():
             raise ServingError(
-                "FUJING_DATABASE_URL signs in as a role that could alter the journal: use a role that owns no table."
+                "FUJING_DATABASE_URL 所用的角色可以改动日志：请使用不拥有任何表的角色。",
+                "FUJING_DATABASE_URL signs in as a role that could alter the journal: use a role that owns no table.",
             )
 
 
 def chosen_address(settings: Settings) -> tuple[str, int]:
-    """Where to listen. Unset: 127.0.0.1:8080, or any free port where that is taken. Raises SettingsError."""
+    """The host and port to listen on. Unset: 127.0.0.1:8080, or any free port where that is taken.
+
+    Raises SettingsError.
+    """
     if settings.listen is None:
         return "127.0.0.1", PREFERRED_PORT if is_free(PREFERRED_PORT) else free_port()
     host, _, port = settings.listen.rpartition(":")
@@ -185,28 +194,32 @@ def chosen_address(settings: Settings) -> tuple[str, int]:
     if int(port) == 0:
         return host, free_port()
     if host in ("127.0.0.1", "localhost", "0.0.0.0") and not is_free(int(port)):  # noqa: S104
-        raise SettingsError(f"FUJING_LISTEN names port {port}, which is taken: choose another, or 0 for any.")
+        raise SettingsError(
+            f"FUJING_LISTEN 指定的端口 {port} 已被占用：请另选一个，或填 0 任选。",
+            f"FUJING_LISTEN names port {port}, which is taken: choose another, or 0 for any.",
+        )
     return host, int(port)
 
 
 class House:
-    """Everything running: the full settings, the API's address, and every child, servers included."""
+    """A running house: its full settings, the address of its API, and every child process."""
 
     def __init__(self, settings: Settings, url: str, children: list[ServerProcess]) -> None:
         self.settings, self.url, self._children = settings, url, children
 
     def wait(self) -> None:
-        """Return never, unless a child ends by itself. Raises ServingError with its last words."""
+        """Wait until a child ends by itself, then raise ServingError with the last lines of its log."""
         while True:
             for child in self._children:
                 if child.exited():
-                    raise ServingError(f"{child.name} ended by itself.{child.last_words()}")
+                    last = child.last_words()
+                    raise ServingError(f"{child.name} 自行退出。{last}", f"{child.name} ended by itself.{last}")
             time.sleep(POLL)
 
 
 @contextmanager
 def _claimed(home: Path) -> Iterator[None]:
-    """The data directory, served by nobody else. Raises EmbeddedError where somebody does."""
+    """Claim the data directory. Raises EmbeddedError where another process serves it."""
     claim = ServedDirectory(make_private(home))
     claim.claim()
     try:
@@ -217,29 +230,29 @@ def _claimed(home: Path) -> Iterator[None]:
 
 @contextmanager
 def _reserved(settings: Settings) -> Iterator[str]:
-    """The address to listen on, kept for us: our server shares it (SO_REUSEPORT), others find it taken."""
+    """Reserve the address to listen on: our server shares it (SO_REUSEPORT), others find it taken."""
     host, port = chosen_address(settings)
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as kept:
-        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        kept.bind((host, port))
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as reserved:
+        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        reserved.bind((host, port))
         yield f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 @contextmanager
 def house(settings: Settings) -> Iterator[House]:
-    """Services, migrations, API and worker, for as long as the block lasts. Main thread only."""
+    """Run services, migrations, API and worker for the length of a block. Main thread only."""
     watched: list[ServerProcess] = []
     embedding = services(settings, shared=False, watched=watched)
     with _claimed(settings.data_dir), _reserved(settings) as address, embedding as named:
         asyncio.run(prepare(named))
         full = msgspec.structs.replace(named, listen=address)
         logs = make_private(full.data_dir / "logs")
-        told = environment(full)
+        variables = environment(full)
         children = [ServerProcess(name, logs, signal.SIGTERM) for name in ("api", "worker")]
         try:
             for child in children:
                 child.end_left_over(2)
-                child.start([sys.executable, "-m", "mobile_api.cli", child.name], told)
+                child.start([sys.executable, "-m", "mobile_api.cli", child.name], variables)
             children[0].wait_until(lambda: _answers(address), READY_SECONDS)
             yield House(full, f"http://{address}", [*watched, *children])
         finally:
@@ -257,18 +270,23 @@ def _answers(address: str) -> bool:
         return False
 
 
-class Ended(Exception):
-    """A signal asked for the end."""
+class Ended(SentenceError):
+    """SIGTERM or Ctrl-C asked for the end."""
+
+    exit_code = 130
+
+    def __init__(self) -> None:
+        super().__init__("已中断", "interrupted")
 
 
 @contextmanager
 def until_signalled() -> Iterator[None]:
-    """SIGTERM and Ctrl-C become `Ended`, once; what cleans up is not interrupted again."""
+    """Turn the first SIGTERM or Ctrl-C into `Ended` and ignore the next: cleaning up is not interrupted."""
 
-    def end(number: int, _: FrameType | None) -> None:
-        for each in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(each, signal.SIG_IGN)
-        raise Ended(signal.Signals(number).name)
+    def end(_number: int, _frame: FrameType | None) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)
+        raise Ended
 
     before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
@@ -279,13 +297,13 @@ def until_signalled() -> Iterator[None]:
 
 
 def run_api(settings: Settings) -> None:
-    """The API in this process and its workers, until SIGTERM."""
+    """Run the API in this process and its workers until SIGTERM."""
     host, port = _address(settings)
     if settings.workers > 1:
         counts = make_private(settings.data_dir / "metrics")
-        for left in counts.glob("*.db"):
-            left.unlink()
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(counts)  # before a worker imports what counts
+        for old in counts.glob("*.db"):
+            old.unlink()
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(counts)  # before a worker imports prometheus_client
     Server(
         "mobile_api.app:create",
         address=host,
@@ -308,7 +326,7 @@ def _address(settings: Settings) -> tuple[str, int]:
 
 
 def run_worker(settings: Settings) -> None:
-    """The worker in this process, until SIGTERM. Starts again by itself where a connection was lost."""
+    """Run the worker in this process until SIGTERM; it starts again by itself after a lost connection."""
     from backend.worker import stop_on_signals, work
 
     async def main() -> None:
@@ -317,7 +335,7 @@ def run_worker(settings: Settings) -> None:
         while not stop.is_set():
             try:
                 await work(str(settings.database_url), store, keys, stop)
-            except Exception as error:  # the database went away: wait and begin again
+            except Exception as error:  # the database is away: wait and try again
                 log.error("worker begins again", exc_info=error)
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(stop.wait(), 1)

@@ -15,31 +15,37 @@ from mobile_api.cli.verify_package import UNVERIFIED
 from mobile_api.stores import store_of
 from storage.evidence_store import EvidenceStore
 
-SHOWN = 20  # flaws; the first is what matters
+SHOWN = 20  # flaws; the first tells most
 UNTRUSTED = (
     "签名者未经核实：未给出 --trust",
     "signer unverified: no --trust was given, so any key that this server publishes was taken for ours",
 )
 
 
-async def look(settings: Settings, trust: Sequence[str], deep: bool, console: Console) -> int:
-    """Look at everything and say what was found: 0 where nothing is wrong, 1 where something is, 3 without trust."""
+async def check(settings: Settings, trust: Sequence[str], deep: bool, console: Console) -> int:
+    """Check journal and sealed files, and print the result.
+
+    Returns the exit code: 0 nothing is altered, 1 something is, 3 nobody said which key to trust.
+    """
     evidence = Keys(settings.secrets_dir).evidence
     known = KeySet(keys=evidence.public(), endorsements=evidence.endorsements())
     with opened_store(settings) as store, bars(console) as progress:
         rows = progress.add_task("journal 日志", total=None)
-        seen = await verify(store, known, trust, lambda done, total: progress.update(rows, completed=done, total=total))
+        verified = await verify(
+            store, known, trust, lambda done, total: progress.update(rows, completed=done, total=total)
+        )
         files = progress.add_task("sealed 封存文件", total=None)
         flaws = await audit(
             store, known, trust, deep=deep,
             progress=lambda done, total: progress.update(files, completed=done, total=total),
         )  # fmt: skip
-    _say(console, seen, [*seen.flaws, *flaws])
-    return 1 if seen.flaws or flaws else 0 if seen.trusted else UNVERIFIED
+    _print(console, verified, [*verified.flaws, *flaws])
+    return 1 if verified.flaws or flaws else 0 if verified.trusted else UNVERIFIED
 
 
 @contextmanager
 def opened_store(settings: Settings) -> Iterator[EvidenceStore]:
+    """The store of these settings, for the length of a block."""
     store = store_of(settings)
     try:
         yield store
@@ -48,22 +54,24 @@ def opened_store(settings: Settings) -> Iterator[EvidenceStore]:
 
 
 def bars(console: Console) -> Progress:
+    """Progress bars that count; in a log nothing of them stays."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     return Progress(*columns, console=console, transient=not console.is_terminal)
 
 
-def _say(console: Console, seen: JournalReport, flaws: Sequence[Flaw]) -> None:
+def _print(console: Console, verified: JournalReport, flaws: Sequence[Flaw]) -> None:
     for flaw in flaws[:SHOWN]:
         console.print(f"✗ {flaw.sentence('zh')}\n  {flaw.sentence('en')}", style="red", markup=False, soft_wrap=True)
     if len(flaws) > SHOWN:
-        console.print(f"  … {len(flaws) - SHOWN} more", style="red")
-    if not seen.trusted:
+        console.print(f"  … 另有 {len(flaws) - SHOWN} 项 more", style="red")
+    if not verified.trusted:
         console.print("\n".join(UNTRUSTED), style="yellow", soft_wrap=True)
-    until = seen.proved_until.astimezone().isoformat(" ", "seconds") if seen.proved_until else "-"
+    until = verified.proved_until.astimezone().isoformat(" ", "seconds") if verified.proved_until else "-"
     console.print(
-        f"{seen.proved} 行经 {seen.checkpoints} 个检查点证明未被改动，截至 {until}；{seen.unproved} 行尚未证明\n"
-        f"{seen.proved} rows proved unaltered by {seen.checkpoints} checkpoints, until {until}; "
-        f"{seen.unproved} not proved yet",
+        f"{verified.proved} 行经 {verified.checkpoints} 个检查点证明未被改动，截至 {until}；"
+        f"{verified.unproved} 行尚未证明\n"
+        f"{verified.proved} rows proved unaltered by {verified.checkpoints} checkpoints, until {until}; "
+        f"{verified.unproved} not proved yet",
         soft_wrap=True,
     )
     console.print(

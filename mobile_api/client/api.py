@@ -1,9 +1,9 @@
-"""A client for the public API, as a handheld or a docking station would use it; demo, tests and figures do.
+"""A client for the public API, as a handheld or a docking station would use it. The demo, tests and figures use it too.
 
-Guarantees: an entry is retried with the same id until it is answered, so it is recorded once; an upload goes on from
-what the store has, whoever began it; `receipt` returns only what was verified with the server's published keys; every
-attempt carries a proof of its own by the device's key, with the server's last nonce; what a cut connection or
-another server on the way says is no answer.
+Guarantees: an entry is retried with the same id until it is answered, so it is recorded once. An upload goes on from
+what the store has, whoever began it. `receipt` returns only claims verified with the server's published keys. Every
+attempt carries its own proof by the device's key, with the server's last nonce. Bytes of a cut connection, or of
+another server on the way, are no answer.
 """
 
 import gzip
@@ -28,51 +28,58 @@ import msgspec
 import urllib3
 
 from mobile_api.client.device_key import DeviceKey
+from storage.language import SentenceError
 from storage.private_files import write_private
 
 ALGORITHM = "EdDSA"
 RECEIPT_TYPE = "fujing-receipt+jwt"
 ATTEMPTS = 8
 LONGEST_PAUSE = 20.0
-ROUNDS = 2  # parts of each lane before the lanes are weighed again
+ROUNDS = 2  # parts that each lane sends before the number of lanes is judged again
 BLOCK = 4 * 1024 * 1024
 RETRIED = {408, 502, 503, 504}
-UNWORDED = RETRIED | {204, 413}  # a gateway may say these for the server, in words of its own
-PROVED_ANEW = {"use_dpop_nonce", "proof_replayed"}  # the network may have brought the same request twice
-Sent = Callable[[int], None]
+UNWORDED = RETRIED | {204, 413}  # a gateway may answer these for the server, with a body of its own
+PROVED_ANEW = {"use_dpop_nonce", "proof_replayed"}  # a new proof is due; the network may bring a request twice
+Sent = Callable[[int], None]  # called with the bytes of each part that arrived
 
 
 class Problem(Exception):
-    """The server said no, and why. `code` is stable; `told` is the whole problem; `retry_after`: seconds, if asked."""
+    """The server refused. `code` is stable; `body` is the problem as the server sent it.
 
-    def __init__(self, told: dict[str, Any], retry_after: float | None = None) -> None:
-        super().__init__(f"{told.get('code')}: {told.get('detail')}")
-        self.told, self.retry_after = told, retry_after
-        self.code = str(told.get("code"))
-        self.status = int(told.get("status", 0))
+    `retry_after`: the seconds to wait that the server asked for, or None.
+    """
+
+    def __init__(self, body: dict[str, Any], retry_after: float | None = None) -> None:
+        super().__init__(f"{body.get('code')}: {body.get('detail')}")
+        self.body, self.retry_after = body, retry_after
+        self.code = str(body.get("code"))
+        self.status = int(body.get("status", 0))
 
 
-class Unreachable(Exception):
-    """No answer after every attempt; what was to be sent is still on the device. `retry_after`: seconds, if asked."""
+class Unreachable(SentenceError):
+    """No answer after every attempt; what was to be sent is still on the device. `request`: method and path.
 
-    def __init__(self, what: str, retry_after: float | None = None) -> None:
-        super().__init__(what)
+    `retry_after`: the seconds to wait that the server asked for, or None.
+    """
+
+    def __init__(self, request: str, retry_after: float | None = None) -> None:
+        super().__init__(f"服务器没有应答：{request}", f"the server does not answer: {request}")
         self.retry_after = retry_after
 
 
-class NotVerified(Exception):
+class NotVerified(SentenceError):
     """A receipt that does not prove what it should. Keep the file."""
 
 
 class Lanes:
-    """How many parts to send at once: one more while that is faster, half as many when something breaks."""
+    """How many parts to send at once (`now`): one more while that is faster, half as many when a part fails."""
 
     def __init__(self, most: int = 6) -> None:
         self.now, self._most, self._best = 2, most, 0.0
 
-    def heard(self, sent: int, seconds: float, *, broke: bool) -> None:
-        """Bytes that arrived in a round of so many seconds, and whether any part did not."""
-        rate = sent / max(seconds, 1e-6)
+    def adjust(self, arrived: int, seconds: float, *, broke: bool) -> None:
+        """Adjust to a round that took so many seconds: the bytes that arrived, and whether any part failed."""
+        rate = arrived / max(seconds, 1e-6)
         if broke:
             self.now, self._best = max(1, self.now // 2), rate
         elif rate > self._best * 1.05 and self.now < self._most:
@@ -82,9 +89,10 @@ class Lanes:
 
 
 class Client:
-    """One person on one device, whose key it holds. Safe to use from several threads. `clock` is the device's own.
+    """One person on one device, whose key it holds. Safe to use from several threads.
 
-    `session`: a file of the owner's alone that keeps the tokens, so that a session outlives this process.
+    `session`: a file for its owner alone that keeps the tokens, so that a session outlives this process.
+    `numbers`: gives each entry its number on the device. `clock`: the device's own.
     """
 
     def __init__(
@@ -111,7 +119,7 @@ class Client:
 
     @property
     def signed_in(self) -> bool:
-        """Whether it holds a session's tokens; the server may have ended it since."""
+        """Whether it holds the tokens of a session; the server may have ended that session since."""
         return bool(self._refresh)
 
     def sign_in(self, badge: str, password: str) -> None:
@@ -119,99 +127,100 @@ class Client:
         self._keep(self._call("POST", "/v1/sessions", {"badge": badge, "password": password}, signed_in=False))
 
     def enrol(self, code: str) -> Any:
-        """Register this device's key by a code. Retried with the same key. Returns the device. Raises Problem."""
+        """Register this device's key with a code; retried with the same key. Returns the device. Raises Problem."""
         return self._call("POST", "/v1/devices/enrol", {"code": code, "jwk": self.key.jwk}, signed_in=False)["device"]
 
     def sign_out(self) -> None:
-        """End the session on the server, and forget it here."""
+        """End the session on the server, and forget its tokens here."""
         self._call("DELETE", "/v1/sessions/current")
         self._access = self._refresh = ""
         if self._session is not None:
             self._session.unlink(missing_ok=True)
 
     def get(self, path: str, **query: Any) -> Any:
-        """Read. Raises Problem, Unreachable."""
+        """GET the path; a query parameter that is None is left out. Raises Problem, Unreachable."""
         return self._call("GET", path, query={key: text for key, text in query.items() if text is not None})
 
-    def entry(self, verb: str, *, occurred_at: datetime | None = None, id: UUID | None = None, **told: Any) -> Any:
-        """Record an entry now, or one that happened at `occurred_at`. Retried with the same id. Raises Problem."""
-        return self._call("POST", f"/v1/{verb}", self.told(occurred_at=occurred_at, id=id, **told))
+    def entry(self, verb: str, *, occurred_at: datetime | None = None, id: UUID | None = None, **fields: Any) -> Any:
+        """Record an entry of now, or of `occurred_at`; retried with the same id. Its receipt. Raises Problem."""
+        return self._call("POST", f"/v1/{verb}", self.new_entry(occurred_at=occurred_at, id=id, **fields))
 
-    def told(self, *, occurred_at: datetime | None = None, id: UUID | None = None, **told: Any) -> dict[str, Any]:
-        """What an entry carries, numbered."""
+    def new_entry(
+        self, *, occurred_at: datetime | None = None, id: UUID | None = None, **fields: Any
+    ) -> dict[str, Any]:
+        """An entry with these fields, an id, a time and the next number of the device; it is not sent."""
         common = {"id": id or uuid4(), "occurred_at": occurred_at or self.clock(), "device_seq": next(self._numbers)}
-        return common | told
+        return common | fields
 
     def sync(self, entries: list[Any], cursor: str | None = None, boot: tuple[UUID, int] | None = None) -> Any:
-        """Hand in entries told offline, each with its `verb`, and hear what is new since `cursor`. Raises Problem."""
-        told: dict[str, Any] = {"entries": entries}
+        """Send entries made offline, each with its `verb`, and fetch what is new since `cursor`. Raises Problem."""
+        body: dict[str, Any] = {"entries": entries}
         if cursor is not None:
-            told["cursor"] = cursor
+            body["cursor"] = cursor
         if boot is not None:
-            told |= {"boot_id": boot[0], "uptime_ms": boot[1]}
-        return self._call("POST", "/v1/sync", told, packed=True)
+            body |= {"boot_id": boot[0], "uptime_ms": boot[1]}
+        return self._call("POST", "/v1/sync", body, packed=True)
 
-    def declare(self, file: Path, verb: str = "recordings/declare", **told: Any) -> UUID:
+    def declare(self, file: Path, verb: str = "recordings/declare", **fields: Any) -> UUID:
         """Declare a file with its size and digest. Returns the upload's id. Raises Problem."""
         size, sha256 = digest_of(file)
-        answer = self.entry(verb, file_name=file.name, bytes=size, sha256=sha256, **told)
+        answer = self.entry(verb, file_name=file.name, bytes=size, sha256=sha256, **fields)
         return UUID(answer["id"])
 
     def upload(self, upload: UUID, file: Path, *, lanes: int | Lanes = 3, sent: Sent = lambda _: None) -> int:
-        """Send what the store has not, in `lanes` at once; `sent` is told the bytes of each part that arrived.
+        """Send the parts that the store does not have, `lanes` at once; `sent` is called for each that arrived.
 
         Returns how many parts were there already. Raises Unreachable after rounds in which nothing arrived.
         """
-        told = self.get(f"/v1/uploads/{upload}/parts")
-        there = sum(last - first + 1 for first, last in told["have"])
+        parts = self.get(f"/v1/uploads/{upload}/parts")
+        there = sum(last - first + 1 for first, last in parts["have"])
         failures = 0
         with file.open("rb") as source:
-            while told["missing"]:
-                arrived = self._send_round(source.fileno(), told["missing"], lanes, sent)
+            while parts["missing"]:
+                arrived = self._send_round(source.fileno(), parts["missing"], lanes, sent)
                 failures = 0 if arrived else failures + 1
                 if failures >= ATTEMPTS:
-                    raise Unreachable(f"no part of {file.name} arrived")
+                    raise Unreachable(f"PUT {file.name}")
                 if failures:
                     self._pause(failures)
-                told = self.get(f"/v1/uploads/{upload}/parts")
+                parts = self.get(f"/v1/uploads/{upload}/parts")
         return there
 
     def _send_round(self, source: int, parts: list[dict[str, Any]], lanes: int | Lanes, sent: Sent) -> int:
-        """Send these parts, a few rounds of the lanes at once where the lanes learn. The bytes that arrived."""
+        """Send these parts; where `lanes` adjusts itself, only a few of each lane. Returns the bytes that arrived."""
         if isinstance(lanes, Lanes):
             parts = parts[: lanes.now * ROUNDS]
         begun = time.monotonic()
         with ThreadPoolExecutor(lanes.now if isinstance(lanes, Lanes) else lanes) as pool:
-            went = list(pool.map(partial(self._send, source, sent), parts))
-        arrived = sum(part["bytes"] for part, well in zip(parts, went, strict=True) if well)
+            outcomes = list(pool.map(partial(self._send, source, sent), parts))
+        arrived = sum(part["bytes"] for part, has_arrived in zip(parts, outcomes, strict=True) if has_arrived)
         if isinstance(lanes, Lanes):
-            lanes.heard(arrived, time.monotonic() - begun, broke=not all(went))
+            lanes.adjust(arrived, time.monotonic() - begun, broke=not all(outcomes))
         return arrived
 
-    def complete(self, upload: UUID, **told: Any) -> str:
-        """Say that every part was sent. Returns the state. Raises Problem `parts_missing` and others."""
-        return str(self._call("POST", f"/v1/uploads/{upload}/complete", told)["state"])
+    def complete(self, upload: UUID, **fields: Any) -> str:
+        """Say that every part was sent. Returns the upload's state. Raises Problem `parts_missing` and others."""
+        return str(self._call("POST", f"/v1/uploads/{upload}/complete", fields)["state"])
 
     def receipt(self, upload: UUID, *, bytes: int, sha256: str, wait: float = 60) -> dict[str, Any]:
-        """The verified claims of the sealed receipt. Raises NotVerified, or TimeoutError after `wait` seconds."""
+        """Wait for the receipt; its verified claims. Raises NotVerified, or TimeoutError after `wait` seconds."""
         deadline = time.monotonic() + wait
         while True:
-            told = self.get(f"/v1/uploads/{upload}/receipt")
-            if told["state"] == "sealed":
-                claims = read_receipt(told["receipt"], self.published_keys())
-                if (claims["sha256"], claims["bytes"]) != (sha256, bytes):
-                    raise NotVerified("the receipt is for other bytes")
+            answer = self.get(f"/v1/uploads/{upload}/receipt")
+            if answer["state"] == "sealed":
+                claims = read_receipt(answer["receipt"], self.published_keys())
+                check_claims(claims, bytes=bytes, sha256=sha256)
                 return claims
-            if told["state"] == "mismatch":
-                raise NotVerified(told["advice"])
+            if answer["state"] == "mismatch":
+                raise NotVerified(answer["advice"], answer["advice"])
             if time.monotonic() > deadline:
-                raise TimeoutError(told["advice"])
+                raise TimeoutError(answer["advice"])
             time.sleep(0.2)
 
-    def send(self, file: Path, *, lanes: int = 3, sent: Sent = lambda _: None, **told: Any) -> dict[str, Any]:
-        """Declare, upload, complete, and wait for the verified receipt."""
+    def send(self, file: Path, *, lanes: int = 3, sent: Sent = lambda _: None, **fields: Any) -> dict[str, Any]:
+        """Declare, upload and complete a file, and wait for the verified receipt; its claims."""
         size, sha256 = digest_of(file)
-        upload = self.declare(file, **told)
+        upload = self.declare(file, **fields)
         self.upload(upload, file, lanes=lanes, sent=sent)
         self.complete(upload)
         return self.receipt(upload, bytes=size, sha256=sha256)
@@ -221,13 +230,13 @@ class Client:
         return list(self._call("GET", "/.well-known/jwks.json", signed_in=False)["keys"])
 
     def _send(self, source: int, sent: Sent, part: dict[str, Any]) -> bool:
-        """PUT one part to its signed URL. False where it did not arrive; it is asked for again.
+        """PUT one part to its signed URL. Returns whether it arrived; if not, the server names it again.
 
-        Raises OSError where the file holds less than was declared: no sending again would make it whole.
+        Raises OSError where the file is shorter than declared: sending again would not help.
         """
         content = os.pread(source, part["bytes"], part["offset"])
         if len(content) < part["bytes"]:
-            raise OSError("the file became shorter while it was sent")
+            raise OSError("文件在发送时变短了 the file became shorter while it was sent")
         checksum = b64encode(hashlib.md5(content, usedforsecurity=False).digest()).decode()
         try:
             answer = self._http.request("PUT", part["url"], body=content, headers={"Content-MD5": checksum})
@@ -238,9 +247,9 @@ class Client:
         return answer.status == 200
 
     def download(self, path: str, file: Path, *, span: tuple[int, int] | None = None, **query: Any) -> int:
-        """Footage, a range of it, or a package, into a file, block by block: whole, or not there. How many bytes.
+        """Download footage, a range of it, or a package, into a file: whole, or not there. Returns its bytes.
 
-        Raises Problem, Unreachable.
+        `span`: the first and the last byte. Raises Problem, Unreachable.
         """
         draft = file.with_name(f".{file.name}.part")
         for _ in range(ATTEMPTS):
@@ -254,7 +263,7 @@ class Client:
                 ) as answer:
                     self._nonce = answer.headers.get("DPoP-Nonce", self._nonce)
                     if answer.status < 400:
-                        size = _written(answer, draft)
+                        size = _write_body(answer, draft)
                         os.replace(draft, file)
                         return size
                     problem = _problem(answer)
@@ -277,12 +286,12 @@ class Client:
         signed_in: bool = True,
         packed: bool = False,
     ) -> Any:
-        """One answer, through retries: the network, a server that is away, an access token that expired.
+        """The answer, after retries: for the network, a server that is away, an expired access token.
 
-        What only asks for another proof or token is counted apart: it may come after the last failure of the network,
-        and is nothing that a person could mend.
+        Attempts that only lacked a fresh proof or token are counted apart, and are no error for a person: they may
+        follow the last failure of the network.
         """
-        attempt = anew = 0
+        attempt = renewed = 0
         while True:
             token = self._access
             answer = self._attempt(method, path, body, query, token if signed_in else None, packed)
@@ -290,21 +299,22 @@ class Client:
                 return msgspec.json.decode(answer.data) if answer.data else None
             if answer is not None and answer.status not in RETRIED:
                 problem = _problem(answer)
-                expired, anew = problem.code == "token_expired" and signed_in, anew + 1
-                if anew >= ATTEMPTS or not (expired or problem.code in PROVED_ANEW):
+                expired, renewed = problem.code == "token_expired" and signed_in, renewed + 1
+                if renewed >= ATTEMPTS or not (expired or problem.code in PROVED_ANEW):
                     raise problem
                 if expired:
                     self._renew(token)
                 continue
             attempt += 1
-            asked = _asked_pause(answer)
-            if attempt >= ATTEMPTS or (asked or 0) > LONGEST_PAUSE:
-                raise Unreachable(f"{method} {path}", asked)
-            self._pause(attempt, asked)
+            seconds = requested_pause(answer)
+            if attempt >= ATTEMPTS or (seconds or 0) > LONGEST_PAUSE:
+                raise Unreachable(f"{method} {path}", seconds)
+            self._pause(attempt, seconds)
 
     def _attempt(
         self, method: str, path: str, body: Any, query: dict[str, Any] | None, token: str | None, packed: bool
     ) -> urllib3.BaseHTTPResponse | None:
+        """Send the request once. Returns the server's answer; None where none came whole."""
         headers = {"Accept-Language": self._language}
         content = None
         if body is not None:
@@ -322,32 +332,32 @@ class Client:
         return answer if _is_answer(answer) else None
 
     def _credentials(self, method: str, path: str, token: str | None, content: bytes | None) -> dict[str, str]:
-        """The headers that say who asks: a proof for this very request, and the token that it goes with."""
+        """The headers that say who sends it: a proof for this request, and the access token."""
         proof = self.key.proof(method, self.url + path, nonce=self._nonce, token=token, body=content, at=self.clock())
         return {"DPoP": proof, **({"Authorization": f"DPoP {token}"} if token is not None else {})}
 
     def _renew(self, spent: str) -> None:
-        """Spend the refresh token, once for all threads."""
+        """Use the refresh token, once for all threads."""
         with self._renewing:
             if self._access == spent:
-                told = {"refresh_token": self._refresh}
-                self._keep(self._call("POST", "/v1/sessions/refresh", told, signed_in=False))
+                body = {"refresh_token": self._refresh}
+                self._keep(self._call("POST", "/v1/sessions/refresh", body, signed_in=False))
 
     def _keep(self, tokens: dict[str, Any]) -> None:
-        """On the disk before they are used: until then the server gives the same successor again."""
+        """Keep new tokens: on the disk first, since until they are used the server gives the same ones again."""
         if self._session is not None:
-            kept = f"{tokens['access_token']} {tokens['refresh_token']}"
-            write_private(self._session, kept.encode(), replace=True)
+            text = f"{tokens['access_token']} {tokens['refresh_token']}"
+            write_private(self._session, text.encode(), replace=True)
         self._access, self._refresh = tokens["access_token"], tokens["refresh_token"]
 
-    def _pause(self, attempt: int, asked: float | None = None) -> None:
-        """Never shorter than the server asked; otherwise longer each time, and not all phones at once."""
+    def _pause(self, attempt: int, seconds: float | None = None) -> None:
+        """Wait at least the seconds the server asked for; otherwise longer each time, and not all phones at once."""
         jitter = random.uniform(0.7, 1.0)  # noqa: S311 - no secret
-        time.sleep(asked * (2 - jitter) if asked is not None else min(0.2 * 2**attempt, LONGEST_PAUSE) * jitter)
+        time.sleep(seconds * (2 - jitter) if seconds is not None else min(0.2 * 2**attempt, LONGEST_PAUSE) * jitter)
 
 
 class DeskClient(Client):
-    """One person at a desk: no device, a cookie and its CSRF token. It reads and decides; it makes no field entry."""
+    """One person at a desk: no device, but a cookie and its CSRF token. It reads and decides; it records no entry."""
 
     def __init__(self, url: str, *, language: str = "zh") -> None:
         super().__init__(url, language=language)
@@ -355,39 +365,39 @@ class DeskClient(Client):
         self.session: dict[str, Any] = {}
 
     def sign_in(self, badge: str, password: str, code: str | None = None) -> None:
-        """Open a session; `session` is what the server said of it. Raises Problem, `code_needed` among others."""
-        told = {"badge": badge, "password": password, **({"code": code} if code else {})}
-        self.session = self._call("POST", "/v1/desk/sessions", told, signed_in=False)
+        """Open a session; `session` is then the server's answer. Raises Problem, `code_needed` among others."""
+        body = {"badge": badge, "password": password, **({"code": code} if code else {})}
+        self.session = self._call("POST", "/v1/desk/sessions", body, signed_in=False)
 
-    def tell(self, path: str, **told: Any) -> Any:
-        """A call that is no entry and no reading: a decision, a setting. Raises Problem, Unreachable."""
-        return self._call("POST", path, told)
+    def post(self, path: str, **fields: Any) -> Any:
+        """POST what is no entry: a decision, a setting. Raises Problem, Unreachable."""
+        return self._call("POST", path, fields)
 
     def set_up_factor(self, password: str) -> str:
-        """A new second factor: its otpauth address. `confirm_factor` makes it count. Raises Problem."""
-        return str(self.tell("/v1/me/totp", password=password)["otpauth_uri"])
+        """Set up a new second factor; its otpauth address. It counts after `confirm_factor`. Raises Problem."""
+        return str(self.post("/v1/me/totp", password=password)["otpauth_uri"])
 
     def confirm_factor(self, code: str) -> None:
-        """The first code that the authenticator shows. Raises Problem."""
-        self.tell("/v1/me/totp/confirm", code=code)
+        """Confirm the second factor with the first code of the authenticator. Raises Problem."""
+        self.post("/v1/me/totp/confirm", code=code)
 
     def _attempt(
         self, method: str, path: str, body: Any, query: dict[str, Any] | None, token: str | None, packed: bool
     ) -> urllib3.BaseHTTPResponse | None:
         answer = super()._attempt(method, path, body, query, token, packed)
         for line in answer.headers.getlist("Set-Cookie") if answer is not None else ():
-            self._cookies |= {name: crumb.value for name, crumb in SimpleCookie(line).items()}
+            self._cookies |= {name: cookie.value for name, cookie in SimpleCookie(line).items()}
         return answer
 
     def _credentials(self, method: str, path: str, token: str | None, content: bytes | None) -> dict[str, str]:
         if token is None:
             return {}
-        told = "; ".join(f"{name}={text}" for name, text in self._cookies.items() if text)
-        return {"Cookie": told, "X-CSRF-Token": self.session.get("csrf_token", "")}
+        cookies = "; ".join(f"{name}={text}" for name, text in self._cookies.items() if text)
+        return {"Cookie": cookies, "X-CSRF-Token": self.session.get("csrf_token", "")}
 
 
 def digest_of(file: Path) -> tuple[int, str]:
-    """Size in bytes and SHA-256 in hex, read a block at a time."""
+    """The file's size in bytes and its SHA-256 in hex, read block by block."""
     digest, size = hashlib.sha256(), 0
     with file.open("rb") as source:
         while block := source.read(BLOCK):
@@ -402,15 +412,21 @@ def read_receipt(receipt: str, keys: Iterable[dict[str, str]]) -> dict[str, Any]
         header = jwt.get_unverified_header(receipt)
         (key,) = (key for key in keys if key["kid"] == header.get("kid") and key["kid"].startswith("evidence-"))
         if header.get("typ") != RECEIPT_TYPE:
-            raise NotVerified("not a receipt")
+            raise NotVerified("不是回执", "not a receipt")
         claims: dict[str, Any] = jwt.decode(receipt, jwt.PyJWK(key).key, algorithms=[ALGORITHM])
     except (jwt.PyJWTError, ValueError, KeyError) as error:
-        raise NotVerified(f"the receipt does not verify: {error}") from error
+        raise NotVerified(f"回执核验不通过：{error}", f"the receipt does not verify: {error}") from error
     return claims
 
 
-def _written(answer: urllib3.BaseHTTPResponse, file: Path) -> int:
-    """The body into a file for its owner alone."""
+def check_claims(claims: dict[str, Any], *, bytes: int, sha256: str) -> None:
+    """Check that a receipt's claims are about a file of this size and digest. Raises NotVerified."""
+    if (claims["sha256"], claims["bytes"]) != (sha256, bytes):
+        raise NotVerified("回执属于另一个文件", "the receipt is for other bytes")
+
+
+def _write_body(answer: urllib3.BaseHTTPResponse, file: Path) -> int:
+    """Write the body to a file for its owner alone. Returns its bytes."""
     size = 0
     with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as sink:
         for block in answer.stream(BLOCK):
@@ -418,33 +434,37 @@ def _written(answer: urllib3.BaseHTTPResponse, file: Path) -> int:
     return size
 
 
-def _asked_pause(answer: urllib3.BaseHTTPResponse | None) -> float | None:
-    """The seconds of Retry-After, whose other form is a date by the server's clock."""
+def requested_pause(answer: urllib3.BaseHTTPResponse | None) -> float | None:
+    """The seconds that Retry-After asks for, in either of its forms: seconds, or a date by the server's clock."""
     if answer is None or "Retry-After" not in answer.headers:
         return None
-    told = answer.headers["Retry-After"]
-    if told.isdigit():
-        return float(told)
+    header = answer.headers["Retry-After"]
+    if header.isdigit():
+        return float(header)
     try:
-        until, now = (parsedate_to_datetime(text) for text in (told, answer.headers["Date"]))
+        until, now = (parsedate_to_datetime(text) for text in (header, answer.headers["Date"]))
         return max(0.0, (until - now).total_seconds())
     except (KeyError, TypeError, ValueError):
         return None
 
 
 def _is_answer(answer: urllib3.BaseHTTPResponse) -> bool:
-    """Whether it is the server's word, and whole: not a page that another server on the way put in its place, nor a
-    head without its end, which Python's HTTP takes for a whole one with no body."""
+    """Whether it is our server's answer, and whole.
+
+    It is not where another server on the way answered with a page, or where the head was cut: Python's HTTP takes a
+    cut head for an answer without a body.
+    """
     if answer.status in UNWORDED:
         return True
-    ends = answer.headers.get("Content-Length", "").isdigit() or answer.headers.get("Transfer-Encoding") == "chunked"
-    return ends and answer.headers.get("Content-Type", "").partition(";")[0].endswith("json")
+    has_end = answer.headers.get("Content-Length", "").isdigit() or answer.headers.get("Transfer-Encoding") == "chunked"
+    return has_end and answer.headers.get("Content-Type", "").partition(";")[0].endswith("json")
 
 
 def _problem(answer: urllib3.BaseHTTPResponse) -> Problem:
     try:
-        told = msgspec.json.decode(answer.data, type=dict[str, Any])
+        body = msgspec.json.decode(answer.data, type=dict[str, Any])
     except msgspec.DecodeError:
         code = "body_too_large" if answer.status == 413 else "not_an_answer"
-        told = {"code": code, "detail": f"the server answered {answer.status} without a problem"}
-    return Problem({"status": answer.status, **told}, _asked_pause(answer))
+        detail = f"服务器答复 {answer.status}，没有说明 the server answered {answer.status} without a problem"
+        body = {"code": code, "detail": detail}
+    return Problem({"status": answer.status, **body}, requested_pause(answer))

@@ -1,7 +1,7 @@
-"""What a recorder's files tell of themselves: which are footage, how long they play, and when they began.
+"""Reads a recorder's files: which are footage, how long they play, and when they began.
 
-Guarantees: every file is looked into by a child with bounded memory and time, so a broken or hostile one can only end
-that child; a start says where it was read, and is kept, not trusted. `start_of` is pure: no I/O, no clock.
+Guarantees: a child process with bounded memory and time opens each file, so a broken or hostile one can only end that
+child. A start time says where it was read from; it is recorded, not trusted. `start_of` is pure: no I/O, no clock.
 """
 
 import multiprocessing
@@ -28,7 +28,7 @@ MEDIA_TYPES = {
     ".wmv": "video/x-ms-wmv", ".flv": "video/x-flv", ".m4a": "audio/mp4", ".mp3": "audio/mpeg", ".aac": "audio/aac",
     ".wav": "audio/wav", ".amr": "audio/amr", ".ogg": "audio/ogg", ".flac": "audio/flac",
 }  # fmt: skip
-CHINA = timezone(timedelta(hours=8))  # the one legal time, which a file's name tells
+CHINA = timezone(timedelta(hours=8))  # the one legal time, which file names are written in
 IN_NAME = re.compile(r"(?<!\d)\d{14}(?!\d)")  # GA/T 947: serial_officer_YYYYMMDDHHMMSS_number
 NOT_IN_A_NAME = re.compile(r"[/\\\x00-\x1f\x7f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 MEMORY = 4 * 1024**3
@@ -37,8 +37,8 @@ LOOKING_SECONDS = 600
 CHILDREN = multiprocessing.get_context("fork")
 
 
-class Found(msgspec.Struct, frozen=True):
-    """What is in a folder: candidates in order, folders that could not be read, and how many other files."""
+class Folder(msgspec.Struct, frozen=True):
+    """The files of a folder: those named like footage, in order; folders that could not be read; how many others."""
 
     files: list[Path]
     unreadable: list[str]
@@ -46,21 +46,21 @@ class Found(msgspec.Struct, frozen=True):
 
 
 class MediaFile(msgspec.Struct, frozen=True):
-    """What a file holds: how long it plays by its packets, and when it says that it was made."""
+    """How long a file plays, by its packets, and the creation time that its metadata give."""
 
     duration_ms: int
     created: str | None = None
 
 
 class Start(msgspec.Struct, frozen=True):
-    """When a recording began by its camera's clock, and where that was read."""
+    """When a recording began by its camera's clock, and where that time was read."""
 
     at: datetime
     source: TimeSource
 
 
-def find(folder: Path) -> Found:
-    """Every file below `folder` whose name is one of footage; nothing hidden, nothing that a link leads out to."""
+def find(folder: Path) -> Folder:
+    """Find every file below `folder` that is named like footage; no hidden ones, none that a link leads out to."""
     root, files, unreadable, others = folder.resolve(), [], [], 0
     for place, inner, names in os.walk(root, onerror=lambda error: unreadable.append(str(error))):
         inner[:] = sorted(name for name in inner if not name.startswith("."))
@@ -70,22 +70,23 @@ def find(folder: Path) -> Found:
                 files.append(path)
             else:
                 others += 1
-    return Found(files, unreadable, others)
+    return Folder(files, unreadable, others)
 
 
 def media_type_of(path: Path) -> str:
+    """The media type by the file's ending, which must be one of MEDIA_TYPES."""
     return MEDIA_TYPES[path.suffix.lower()]
 
 
-def told_name(name: str) -> str:
-    """The file's name as it may be told: without what a terminal or a page could misread."""
+def safe_name(name: str) -> str:
+    """The file's name without characters that a terminal or a page could misread, at most 255 long."""
     return NOT_IN_A_NAME.sub("_", name)[-255:]
 
 
 def look(path: Path, longest_frame: timedelta) -> MediaFile | None:
-    """What the file holds; nothing where it is no video or audio that can be read.
+    """Read the file's length and creation time; None where it is no video or audio that can be read.
 
-    `longest_frame`: a packet that says it lasts longer counts as no longer (terms.toml).
+    `longest_frame`: a packet that claims to last longer counts as this long (terms.toml).
     """
     here, there = CHILDREN.Pipe(duplex=False)
     child = CHILDREN.Process(target=_look, args=(path, longest_frame.total_seconds(), there), daemon=True)
@@ -102,35 +103,35 @@ def look(path: Path, longest_frame: timedelta) -> MediaFile | None:
 
 
 def _look(path: Path, longest: float, there: Connection) -> None:
-    """In the child: look, tell, end."""
+    """In the child: read the file, send what it is, end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     av.logging.set_level(av.logging.PANIC)
-    there.send_bytes(msgspec.json.encode(_seen(path, longest)))
+    there.send_bytes(msgspec.json.encode(_read(path, longest)))
 
 
-def _seen(path: Path, longest: float) -> MediaFile | None:
+def _read(path: Path, longest: float) -> MediaFile | None:
     with path.open("rb") as file:
-        told = probe(file, path.stat().st_size, longest)
-        if not told["media"]:
+        probed = probe(file, path.stat().st_size, longest)
+        if not probed["media"]:
             return None
         file.seek(0)
         with av.open(file, metadata_errors="ignore") as container:
             metadata = [container.metadata, *(stream.metadata for stream in container.streams)]
     created = next((each["creation_time"] for each in metadata if each.get("creation_time")), None)
-    return MediaFile(told["duration_ms"], created)
+    return MediaFile(probed["duration_ms"], created)
 
 
-def start_of(seen: MediaFile, name: str, modified: float, *, offset: timedelta, latest: datetime) -> Start | None:
-    """When it began: by its metadata, else by its name in China's time, else by its modification time. Pure.
+def start_of(media: MediaFile, name: str, modified: float, *, offset: timedelta, latest: datetime) -> Start | None:
+    """When the recording began: by its metadata, else by its name in China's time, else by its modification time. Pure.
 
-    A time is passed over where, corrected by the camera's `offset`, it lies before 2000 or the recording would end
-    after `latest`. Nothing where no time is left.
+    A time is skipped where, corrected by the camera's `offset`, it lies before 2000 or the recording would end after
+    `latest`. None where no time is left.
     """
-    duration = timedelta(milliseconds=seen.duration_ms)
-    for start in _told(seen, name, modified, duration):
+    duration = timedelta(milliseconds=media.duration_ms)
+    for start in _candidates(media, name, modified, duration):
         try:
             if start.at - offset >= EARLIEST and start.at + duration - offset <= latest:
                 return start
@@ -139,9 +140,9 @@ def start_of(seen: MediaFile, name: str, modified: float, *, offset: timedelta, 
     return None
 
 
-def _told(seen: MediaFile, name: str, modified: float, duration: timedelta) -> Iterator[Start]:
-    """What the file tells of its start, the best first."""
-    if seen.created is not None and (created := _metadata_time(seen.created)) is not None:
+def _candidates(media: MediaFile, name: str, modified: float, duration: timedelta) -> Iterator[Start]:
+    """Every start time that the file gives, the most reliable first."""
+    if media.created is not None and (created := _metadata_time(media.created)) is not None:
         yield Start(created, "metadata")
     for digits in IN_NAME.findall(name):
         try:
@@ -155,9 +156,9 @@ def _told(seen: MediaFile, name: str, modified: float, duration: timedelta) -> I
 
 
 def _metadata_time(text: str) -> datetime | None:
-    """A container's creation time, which is UTC unless it says otherwise."""
+    """A container's creation time: UTC unless it says otherwise; None where it is no time."""
     try:
-        told = datetime.fromisoformat(text)
+        time = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return told if told.tzinfo is not None else told.replace(tzinfo=UTC)
+    return time if time.tzinfo is not None else time.replace(tzinfo=UTC)

@@ -1,6 +1,6 @@
-"""A device's key and the proofs that it makes (RFC 9449), as a handheld or a docking station would.
+"""A device's key, and the proofs (DPoP, RFC 9449) that it signs.
 
-A phone keeps its key in the hardware's key store; a station keeps it in a file for its owner alone.
+A phone keeps its key in its hardware key store; a docking station keeps it in a file for its owner alone.
 """
 
 import base64
@@ -19,6 +19,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
+from storage.language import by_locale
 from storage.private_files import write_private
 
 ALGORITHM = "ES256"
@@ -30,11 +31,12 @@ def encoded(content: bytes) -> str:
 
 
 def digest(content: bytes) -> str:
+    """SHA-256, encoded so."""
     return encoded(hashlib.sha256(content).digest())
 
 
 class Numbers:
-    """A device's numbers for its entries: each given once, whichever of its programs asks, kept in a file."""
+    """Numbers a device's entries from a file: each number is given once, to whichever program of the device asks."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -55,7 +57,7 @@ class Numbers:
 
 
 class DeviceKey:
-    """A P-256 key pair; new, unless one is given. `numbers` are those of its device's entries: none is given twice."""
+    """A P-256 key pair; a new one, unless one is given. `numbers` gives each entry of the device its number, once."""
 
     def __init__(self, private: ec.EllipticCurvePrivateKey | None = None) -> None:
         self.private = private or ec.generate_private_key(ec.SECP256R1())
@@ -66,47 +68,51 @@ class DeviceKey:
 
     @classmethod
     def kept_in(cls, path: Path) -> "DeviceKey":
-        """The key in this file, made now if there is none; its numbers are kept beside it, in FILE.numbers.
+        """The key in this file; a new one where there is no file. Its numbers are kept in FILE.numbers.
 
-        Raises OSError, ValueError where it is no such key.
+        Raises OSError, or ValueError where the file holds another kind of key.
         """
         if not path.exists():
             write_private(path, cls().pem())
         private = load_pem_private_key(path.read_bytes(), None)
         if not isinstance(private, ec.EllipticCurvePrivateKey):
-            raise ValueError(f"{path} holds no P-256 key")
-        kept = cls(private)
-        kept.numbers = Numbers(path.with_name(f"{path.name}.numbers"))
-        return kept
+            raise ValueError(by_locale(f"{path} 中不是 P-256 密钥", f"{path} holds no P-256 key"))
+        key = cls(private)
+        key.numbers = Numbers(path.with_name(f"{path.name}.numbers"))
+        return key
 
     def pem(self) -> bytes:
+        """The private key as PEM, not encrypted."""
         return self.private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
     @property
     def jkt(self) -> str:
-        """RFC 7638."""
+        """The key's thumbprint (RFC 7638)."""
         return digest(msgspec.json.encode(self.jwk, order="sorted"))
 
     def proof(
         self, method: str, url: str, *, nonce: str = "", token: str | None = None, body: bytes | None = None,
         at: datetime | None = None, **other: Any,
     ) -> str:  # fmt: skip
-        """A proof for one request; `at` is the device's clock, `other` claims replace these."""
+        """A proof for one request. `at`: the time by the device's clock; `other`: claims that replace these."""
         claims: dict[str, Any] = {"htm": method, "htu": url.partition("?")[0], "jti": uuid4().hex, "nonce": nonce}
         claims["iat"] = int((at or datetime.now(UTC)).timestamp())
         if token is not None:
             claims["ath"] = digest(token.encode())
         if body:
             claims["body_sha256"] = digest(body)
-        told = {name: claim for name, claim in (claims | other).items() if claim is not None}
-        return jwt.encode(told, self.private, ALGORITHM, headers={"typ": "dpop+jwt", "jwk": self.jwk})
+        payload = {name: claim for name, claim in (claims | other).items() if claim is not None}
+        return jwt.encode(payload, self.private, ALGORITHM, headers={"typ": "dpop+jwt", "jwk": self.jwk})
 
     def leading(
         self, *, naming: UUID, auxiliary: UUID, officer: UUID, occurred_at: datetime, session: UUID, **other: Any
     ) -> str:
-        """The officer's yes to a naming without a network, for `supervisions/prove`; `occurred_at` is the naming's."""
-        told = {"naming": naming, "auxiliary": auxiliary, "officer": officer, "sid": session}
-        claims = {name: str(id) for name, id in told.items()} | {"occurred_at": occurred_at.isoformat()}
+        """Sign the officer's yes to a naming without a network, for `supervisions/prove`.
+
+        `occurred_at`: when the naming occurred; `session`: the officer's session on this device.
+        """
+        ids = {"naming": naming, "auxiliary": auxiliary, "officer": officer, "sid": session}
+        claims = {name: str(id) for name, id in ids.items()} | {"occurred_at": occurred_at.isoformat()}
         return jwt.encode(
             claims | other, self.private, ALGORITHM, headers={"typ": "fujing-leading+jwt", "kid": self.jkt}
         )

@@ -1,8 +1,8 @@
-"""`fujing ingest`: a docking station's job. Every video of a folder goes up, and each is waited for until it is sealed.
+"""`fujing ingest`: the job of a docking station. It sends every video of a folder and waits until each is sealed.
 
-Guarantees: a file that is sealed already is not sent again, and one that was half sent is gone on with, whoever began
-it; a file that cannot be taken is told and stops no other; exit code 0 only if a verified receipt is held for every
-file. Nothing is deleted here: that is for whoever reads the table. It speaks the public API as any device does.
+Guarantees: a file that is sealed already is not sent again; one that is half sent is continued, whoever began it. A
+file that cannot be taken is reported and stops no other. Exit code 0 only if every file has a verified receipt.
+Nothing is deleted here: the person who reads the table does that. It uses the public API as any device does.
 """
 
 import time
@@ -25,6 +25,7 @@ from mobile_api.client import camera_files
 from mobile_api.client.api import Client, NotVerified, Problem, Unreachable, digest_of
 from mobile_api.client.camera_files import CHINA, MediaFile, Start
 from mobile_api.client.device_key import DeviceKey
+from storage.language import by_locale, language
 
 Fate = Literal["sealed", "sealed_before", "not_sealed", "failed"]
 FATES: dict[Fate, tuple[str, str]] = {
@@ -34,17 +35,17 @@ FATES: dict[Fate, tuple[str, str]] = {
     "failed": ("未采集 not taken", "red"),
 }
 SENT: dict[Fate, str] = {"not_sealed": "已送达 sent", "sealed_before": FATES["sealed_before"][0]}
-PATIENCE = 120.0  # seconds to wait for the seals, besides what the size asks for
-SEALED_A_SECOND = 10 * 1024**2  # bytes; a slow store
-IN_A_LOG = 400  # columns: a line for a file
+PATIENCE = 120.0  # seconds to wait for the seals, besides the time that the size needs
+SEALED_A_SECOND = 10 * 1024**2  # bytes, in a slow store
+IN_A_LOG = 400  # columns of a table in a log: one line a file
 LONGEST_REPORT = timedelta(days=31)
 DAY = timedelta(days=1)
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """Which folder, of whose camera, sent where and as whom. `offset_ms`: the camera's clock minus this station's.
+    """One job: which folder, of whose camera, sent where and as which station.
 
-    The last two are terms of the law in force: terms.toml says what they mean.
+    `offset_ms`: the camera's clock minus this station's. The last two are terms of the law in force (terms.toml).
     """
 
     folder: Path
@@ -60,13 +61,13 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Footage(msgspec.Struct, kw_only=True):
-    """One file and what becomes of it. `words`: why, where it was not sealed."""
+    """One file and its fate. `words`: why it was not sealed."""
 
     path: Path
     label: str
     bytes: int = 0
     sha256: str = ""
-    seen: MediaFile | None = None
+    media: MediaFile | None = None
     start: Start | None = None
     upload: UUID | None = None
     fate: Fate = "failed"
@@ -74,30 +75,30 @@ class Footage(msgspec.Struct, kw_only=True):
 
     @property
     def ended_at(self) -> datetime | None:
-        if self.start is None or self.seen is None:
+        if self.start is None or self.media is None:
             return None
-        return self.start.at + timedelta(milliseconds=self.seen.duration_ms)
+        return self.start.at + timedelta(milliseconds=self.media.duration_ms)
 
 
 def bring_in(order: Order, password: str, console: Console, errors: Console) -> int:
-    """Do the station's job. Returns the exit code; what stops it before it begins is one sentence."""
+    """Do the job. Returns the exit code; an error before it begins is printed as one sentence."""
     if not console.is_terminal:
         console.width = IN_A_LOG
     try:
         return Station(order, console).run(password)
     except (Problem, Unreachable) as error:
-        errors.print(Text(f"fujing: {_in_words(error)}"), soft_wrap=True)
+        errors.print(Text(f"fujing: {_sentence_of(error)}"), soft_wrap=True)
         return 1
 
 
 def enrol(url: str, code: str, path: Path) -> dict[str, Any]:
-    """Enrol this station by a code with a new key, which is put to `path` once the server has it. Returns the device.
+    """Enrol this station with a code and a new key, which moves to `path` once the server has it. Returns the device.
 
-    The new key is kept beside it before it is sent, so that the same code can be tried again after a lost answer.
+    The new key is kept in a draft first, so that the same code can be tried again after a lost answer.
     Raises Problem, Unreachable, OSError.
     """
     draft = path.with_name(f"{path.name}.new")
-    device: dict[str, Any] = Client(url, key=DeviceKey.kept_in(draft)).enrol(code)
+    device: dict[str, Any] = Client(url, key=DeviceKey.kept_in(draft), language=language()).enrol(code)
     draft.replace(path)
     return device
 
@@ -107,79 +108,79 @@ class Station:
 
     def __init__(self, order: Order, console: Console) -> None:
         self._order, self._console = order, console
-        self._client = Client(order.url, key=DeviceKey.kept_in(order.key))
-        self._away = False  # the server stopped answering: what is left waits for the next run
+        self._client = Client(order.url, key=DeviceKey.kept_in(order.key), language=language())
+        self._away = False  # the server stopped answering: the other files wait for the next run
 
     def run(self, password: str) -> int:
-        """The whole job. Returns the exit code; raises Problem or Unreachable where it cannot even begin."""
+        """Do the whole job. Returns the exit code; raises Problem or Unreachable where it cannot begin."""
         self._client.sign_in(self._order.dock, password)
         wearer = self._client.get(f"/v1/people/{quote(self._order.wearer, safe='')}")
         self._say(f"{wearer['name']} {wearer['badge']} · {self._order.camera} · {self._order.folder}")
-        taken, all_read = self._survey()
-        self._send_all(taken, wearer["id"])
-        self._wait_for_seals(taken)
-        self._console.print(_table(taken))
-        self._report(taken, wearer["id"])
+        files, all_read = self._survey()
+        self._send_all(files, wearer["id"])
+        self._wait_for_seals(files)
+        self._console.print(_table(files))
+        self._report(files, wearer["id"])
         self._end()
-        return 0 if all_read and all(file.fate in ("sealed", "sealed_before") for file in taken) else 1
+        return 0 if all_read and all(file.fate in ("sealed", "sealed_before") for file in files) else 1
 
     def _survey(self) -> tuple[list[Footage], bool]:
-        """Every candidate, looked into; and whether every folder could be read."""
-        found = camera_files.find(self._order.folder)
-        for words in found.unreadable:
+        """Look into every candidate. Returns them, and whether every folder could be read."""
+        folder = camera_files.find(self._order.folder)
+        for words in folder.unreadable:
             self._say(f"无法读取 cannot be read: {words}")
         root = self._order.folder.resolve()
-        taken = [Footage(path=path, label=_label(path, root)) for path in found.files]
-        for file in taken:
+        files = [Footage(path=path, label=_label(path, root)) for path in folder.files]
+        for file in files:
             self._look(file)
-        self._say(f"视音频 footage: {len(taken)}   其他文件 other files: {found.others}")
-        return taken, not found.unreadable
+        self._say(f"视音频 footage: {len(files)}   其他文件 other files: {folder.others}")
+        return files, not folder.unreadable
 
     def _look(self, file: Footage) -> None:
-        """What the file is and when it began."""
+        """Find out what the file is and when it began."""
         try:
             status = file.path.stat()
         except OSError as error:
-            file.words = _in_words(error)
+            file.words = _sentence_of(error)
             return
-        file.bytes, file.seen = status.st_size, camera_files.look(file.path, self._order.longest_frame)
-        if file.seen is None:
+        file.bytes, file.media = status.st_size, camera_files.look(file.path, self._order.longest_frame)
+        if file.media is None:
             file.words = "不是可读的视音频 no video or audio that can be read"
             return
         file.start = camera_files.start_of(
-            file.seen, file.path.name, status.st_mtime, offset=timedelta(milliseconds=self._order.offset_ms),
+            file.media, file.path.name, status.st_mtime, offset=timedelta(milliseconds=self._order.offset_ms),
             latest=datetime.now(UTC) + self._order.clock_skew_tolerance,
         )  # fmt: skip
         if file.start is None:
             file.words = "起始时间均不可信，请用 --offset-ms 校正 no start time can be right: use --offset-ms"
 
-    def _send_all(self, taken: list[Footage], wearer: str) -> None:
-        """One file after the other; what goes wrong with one is written beside it."""
-        wanted = [file for file in taken if file.start is not None]
+    def _send_all(self, files: list[Footage], wearer: str) -> None:
+        """Send one file after the other; a file's error is kept with it."""
+        usable = [file for file in files if file.start is not None]
         with self._bars() as bars:
-            whole = bars.add_task("合计 all", total=sum(file.bytes for file in wanted))
-            for file in wanted:
+            whole = bars.add_task("合计 all", total=sum(file.bytes for file in usable))
+            for file in usable:
                 bar = bars.add_task(file.label, total=None)
-                with self._noted(file):
+                with self._errors_of(file):
                     self._send(file, wearer, bars, (bar, whole))
                 bars.remove_task(bar)
                 bars.console.print(Text(f"  {file.label}  {file.words or SENT[file.fate]}"), soft_wrap=True)
 
     def _send(self, file: Footage, wearer: str, bars: Progress, both: tuple[TaskID, TaskID]) -> None:
-        """Declare it, and send what the store has not."""
+        """Declare the file, and send the parts that the store does not have."""
         if self._away:
-            raise Unreachable("the server")
+            raise Unreachable(self._order.url)
         file.bytes, file.sha256 = digest_of(file.path)
         bars.update(both[0], total=file.bytes)
         answer = self._client.entry("recordings/declare", **self._declaration(file, wearer))
         file.upload, state = UUID(answer["id"]), answer["upload"]["state"]
         if state in ("sealed", "received"):
             file.fate = "sealed_before" if state == "sealed" else "not_sealed"
-            _reach(bars, both, file.bytes)
+            _advance(bars, both, file.bytes)
             return
         file.fate = "not_sealed"
-        _reach(bars, both, self._there(file.upload, file.bytes))
-        self._client.upload(file.upload, file.path, lanes=self._order.lanes, sent=partial(_reach, bars, both))
+        _advance(bars, both, self._bytes_there(file.upload, file.bytes))
+        self._client.upload(file.upload, file.path, lanes=self._order.lanes, sent=partial(_advance, bars, both))
         self._client.complete(file.upload)
 
     def _declaration(self, file: Footage, wearer: str) -> dict[str, Any]:
@@ -188,7 +189,7 @@ class Station:
             "wearer": wearer,
             "camera_serial": self._order.camera,
             "camera_offset_ms": self._order.offset_ms,
-            "file_name": camera_files.told_name(file.path.name),
+            "file_name": camera_files.safe_name(file.path.name),
             "media_type": camera_files.media_type_of(file.path),
             "started_at": file.start.at,
             "ended_at": file.ended_at,
@@ -197,20 +198,20 @@ class Station:
             "sha256": file.sha256,
         }
 
-    def _there(self, upload: UUID, size: int) -> int:
+    def _bytes_there(self, upload: UUID, size: int) -> int:
         """The bytes that the store has already."""
-        told = self._client.get(f"/v1/uploads/{upload}/parts")
-        return min(size, sum(last - first + 1 for first, last in told["have"]) * told["part_size"])
+        parts = self._client.get(f"/v1/uploads/{upload}/parts")
+        return min(size, sum(last - first + 1 for first, last in parts["have"]) * parts["part_size"])
 
-    def _wait_for_seals(self, taken: list[Footage]) -> None:
-        """The verified receipt of every file that was sent, or was sealed before."""
-        waiting = [file for file in taken if file.fate in ("not_sealed", "sealed_before")]
+    def _wait_for_seals(self, files: list[Footage]) -> None:
+        """Wait for the verified receipt of every file that was sent, or was sealed before."""
+        waiting = [file for file in files if file.fate in ("not_sealed", "sealed_before")]
         patience = PATIENCE + sum(file.bytes for file in waiting) / SEALED_A_SECOND
         deadline = time.monotonic() + patience
         with Progress(TextColumn("  {task.description}"), BarColumn(), console=self._console) as bars:
             for file in bars.track(waiting, description="等待封存 waiting for the seals"):
                 if not file.words:
-                    with self._noted(file):
+                    with self._errors_of(file):
                         self._verify(file, max(0.0, deadline - time.monotonic()))
 
     def _verify(self, file: Footage, wait: float) -> None:
@@ -220,35 +221,35 @@ class Station:
         file.fate = "sealed_before" if before == "sealed_before" else "sealed"
 
     @contextmanager
-    def _noted(self, file: Footage) -> Iterator[None]:
-        """Whatever goes wrong with a file is written beside it, and the next one is taken."""
+    def _errors_of(self, file: Footage) -> Iterator[None]:
+        """Keep an error with its file, so that the next file is taken."""
         try:
             yield
         except (Problem, Unreachable, NotVerified, TimeoutError, OSError) as error:
             self._away = self._away or isinstance(error, Unreachable)
-            file.words = _in_words(error)
+            file.words = _sentence_of(error)
 
-    def _report(self, taken: list[Footage], wearer: str) -> None:
-        """What the server knows of the days on which the footage lies, against the wearer's shifts."""
+    def _report(self, files: list[Footage], wearer: str) -> None:
+        """Print the server's handover report: the footage of these days against the wearer's shifts."""
         offset = timedelta(milliseconds=self._order.offset_ms)
-        there = [(file.start, file.ended_at) for file in taken if file.upload is not None]
-        spans = [(start.at - offset, end - offset) for start, end in there if start is not None and end is not None]
+        declared = [(file.start, file.ended_at) for file in files if file.upload is not None]
+        spans = [(start.at - offset, end - offset) for start, end in declared if start is not None and end is not None]
         try:
             for start, end in periods(spans):
-                asked = {"wearer": wearer, "from": start.isoformat(), "to": end.isoformat()}
-                self._tell(self._client.get("/v1/handovers", **asked))
+                query = {"wearer": wearer, "from": start.isoformat(), "to": end.isoformat()}
+                self._print_handover(self._client.get("/v1/handovers", **query))
         except (Problem, Unreachable) as error:
-            self._say(f"没有移交清单 no handover report: {_in_words(error)}")
+            self._say(f"没有移交清单 no handover report: {_sentence_of(error)}")
 
-    def _tell(self, told: dict[str, Any]) -> None:
-        names = {row["id"]: row["file_name"] for row in told["recordings"]}
-        duties = {row["id"]: row for row in told["shifts"]}
-        pairs = ((names[row["first"]], names[row["second"]], _span(row)) for row in told["overlaps"])
+    def _print_handover(self, report: dict[str, Any]) -> None:
+        names = {row["id"]: row["file_name"] for row in report["recordings"]}
+        shifts = {row["id"]: row for row in report["shifts"]}
+        pairs = ((names[row["first"]], names[row["second"]], _span(row)) for row in report["overlaps"])
         lines = [f"重叠 overlap  {first} ↔ {second}  {span}" for first, second, span in pairs]
-        lines += [f"缺少 missing  {_span(row)}  班次 shift {_span(duties[row['shift']])}" for row in told["missing"]]
-        lines += [f"不在班次内 in no shift  {names[row]}" for row in told["outside"]]
-        counted = f"班次 shifts: {len(duties)}   资料 recordings: {len(names)}"
-        for line in [counted, *(lines or ["没有重叠，没有缺失 nothing overlaps, nothing is missing"])]:
+        lines += [f"缺少 missing  {_span(row)}  班次 shift {_span(shifts[row['shift']])}" for row in report["missing"]]
+        lines += [f"不在班次内 in no shift  {names[row]}" for row in report["outside"]]
+        counts = f"班次 shifts: {len(shifts)}   资料 recordings: {len(names)}"
+        for line in [counts, *(lines or ["没有重叠，没有缺失 nothing overlaps, nothing is missing"])]:
             self._say(line)
 
     def _bars(self) -> Progress:
@@ -256,7 +257,7 @@ class Station:
         return Progress(name, BarColumn(), DownloadColumn(), TransferSpeedColumn(), console=self._console)
 
     def _end(self) -> None:
-        """The session ends with the job; one that cannot be ended ends by itself."""
+        """End the session; one that cannot be ended now ends by itself."""
         if not self._away:
             try:
                 self._client.sign_out()
@@ -268,15 +269,15 @@ class Station:
 
 
 def periods(spans: Iterable[tuple[datetime, datetime]]) -> list[tuple[datetime, datetime]]:
-    """The days in China on which these lie, as runs of days on end, none longer than one report may be. Pure."""
+    """The days in China that these spans touch, joined into periods no longer than one report may be. Pure."""
     days = sorted({day for start, end in spans for day in _days(start, end)})
-    runs: list[tuple[datetime, datetime]] = []
+    joined: list[tuple[datetime, datetime]] = []
     for day in days:
-        if runs and runs[-1][1] == day and day + DAY - runs[-1][0] <= LONGEST_REPORT:
-            runs[-1] = (runs[-1][0], day + DAY)
+        if joined and joined[-1][1] == day and day + DAY - joined[-1][0] <= LONGEST_REPORT:
+            joined[-1] = (joined[-1][0], day + DAY)
         else:
-            runs.append((day, day + DAY))
-    return runs
+            joined.append((day, day + DAY))
+    return joined
 
 
 def _days(start: datetime, end: datetime) -> Iterator[datetime]:
@@ -286,9 +287,9 @@ def _days(start: datetime, end: datetime) -> Iterator[datetime]:
         day += DAY
 
 
-def _table(taken: list[Footage]) -> Table:
-    table = Table("文件 file", "开始 began", "依据 read from", "结果 what became of it", box=None)
-    for file in taken:
+def _table(files: list[Footage]) -> Table:
+    table = Table("文件 file", "开始 began", "依据 read from", "结果 result", box=None)
+    for file in files:
         words, colour = FATES[file.fate]
         began = f"{file.start.at.astimezone(CHINA):%Y-%m-%d %H:%M:%S}" if file.start else ""
         fate = Text(words if not file.words else f"{words}: {file.words}", style=colour)
@@ -306,16 +307,16 @@ def _clock(moment: str | None) -> str:
 
 
 def _label(path: Path, root: Path) -> str:
-    """Where the file lies in the folder, fit for a terminal."""
-    return "/".join(camera_files.told_name(part) for part in path.relative_to(root).parts)
+    """The file's path within the folder, fit for a terminal."""
+    return "/".join(camera_files.safe_name(part) for part in path.relative_to(root).parts)
 
 
-def _in_words(error: Exception) -> str:
+def _sentence_of(error: Exception) -> str:
     if isinstance(error, Problem):
-        faults = ", ".join(f"{each['pointer']}: {each['message']}" for each in error.told.get("errors", []))
-        return f"{error.told.get('detail') or error} {faults}".rstrip()
+        faults = ", ".join(f"{each['pointer']}: {each['message']}" for each in error.body.get("errors", []))
+        return f"{error.body.get('detail') or error} {faults}".rstrip()
     if isinstance(error, Unreachable):
-        return "服务器没有应答，请稍后重新运行 the server does not answer: run it again later"
+        return by_locale("服务器没有应答，请稍后重新运行", "the server does not answer: run it again later")
     if isinstance(error, TimeoutError) and error.args:
         return str(error)
     if isinstance(error, OSError):
@@ -323,6 +324,6 @@ def _in_words(error: Exception) -> str:
     return str(error)
 
 
-def _reach(bars: Progress, both: tuple[TaskID, TaskID], count: int) -> None:
+def _advance(bars: Progress, both: tuple[TaskID, TaskID], count: int) -> None:
     for bar in both:
         bars.advance(bar, count)

@@ -1,9 +1,9 @@
-"""The outbox of a handheld: what happened without a network, kept in one SQLite file until the server has it.
+"""The outbox of a handheld: one SQLite file keeps entries and files until the server has them.
 
-Guarantees: an entry and its number are on the disk before `add` returns; it is sent with the same id until the server
-answered it; a refused one stays until the person who wrote it has seen it; a file is deleted only after its receipt was
-verified and kept. Killed at any line, the next start goes on where this one was. A device has one outbox, whoever is
-signed in: a number is used once on the device, and a sync sends one person's entries under that person's session.
+Guarantees: an entry and its number are on the disk before `add` returns. It is sent with the same id until the server
+answers. A refused entry stays until its author has seen the refusal. A file is deleted only after its receipt was
+verified and kept. Killed at any line, the next start goes on from there. A device has one outbox, whoever is signed in:
+each number is used once on the device, and a sync sends one person's entries under that person's session.
 """
 
 import random
@@ -20,7 +20,16 @@ from uuid import UUID, uuid4
 
 import msgspec
 
-from mobile_api.client.api import Client, Lanes, NotVerified, Problem, Unreachable, digest_of, read_receipt
+from mobile_api.client.api import (
+    Client,
+    Lanes,
+    NotVerified,
+    Problem,
+    Unreachable,
+    check_claims,
+    digest_of,
+    read_receipt,
+)  # fmt: skip
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS entry (
@@ -54,26 +63,26 @@ CREATE TABLE IF NOT EXISTS news (
     item BLOB NOT NULL
 );
 """
-URGENT = "assistance/call"  # goes before anything else, in a call of its own
-AT_ONCE = 1000  # entries in one call; the server's bound
+URGENT = "assistance/call"  # is sent before anything else, in a sync of its own
+AT_ONCE = 1000  # entries in one sync; the server's limit
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 300.0  # seconds between attempts while nothing goes through
-CHANGED = "the file is not as it was declared"
-LOOK_AGAIN = 30.0  # seconds between looks for receipts and for what waits, while all went well
+CHANGED = "文件与申报时不一致 the file is not as it was declared"
+LOOK_AGAIN = 30.0  # seconds between syncs while all goes well
 
 
 @dataclass(frozen=True)
 class Refused:
-    """An entry that the server refused, with its problem: for the person to read, and to put right or to let be."""
+    """An entry that the server refused, with its fields and the problem: for its author to read and to decide."""
 
     id: UUID
     verb: str
-    told: dict[str, Any]
+    fields: dict[str, Any]
     problem: dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Left:
-    """What the outbox still holds for one person. `stuck` files need a person; they are never deleted."""
+    """How much of one person is still in the outbox. `stuck` files need a person; they are never deleted."""
 
     entries: int
     files: int
@@ -84,9 +93,10 @@ class Left:
 
 
 class Outbox:
-    """One device's outbox. Safe to use from several threads. `clock` is the device's own.
+    """One device's outbox. Safe to use from several threads.
 
-    `boot`: gives the id of this start of the device and the milliseconds since; none where the device cannot tell.
+    `clock`: the device's own. `boot` gives the id of this start of the device and the milliseconds since, or None
+    where the device does not know.
     """
 
     def __init__(
@@ -105,30 +115,31 @@ class Outbox:
         self._connection.execute("PRAGMA synchronous = FULL")
         self._connection.execute("PRAGMA foreign_keys = ON")
         self._connection.executescript(SCHEMA)
-        self.stirred = threading.Event()
+        self.added = threading.Event()  # an entry was added since it was last cleared
 
     def close(self) -> None:
-        """Let go of the file; nothing is lost."""
+        """Close the file; nothing is lost."""
         with self._lock:
             self._connection.close()
 
-    # What the person does.
+    # For the person.
 
     def add(
-        self, person: str, verb: str, /, *, occurred_at: datetime | None = None, id: UUID | None = None, **told: Any
+        self, person: str, verb: str, /, *, occurred_at: datetime | None = None, id: UUID | None = None, **fields: Any
     ) -> UUID:
-        """Keep an entry; it is on the disk when this returns. Its id is the id of what it creates."""
+        """Add an entry; it is on the disk when this returns. Returns its id, which is the id of what it creates."""
         with self._transaction():
-            return self._add(person, verb, occurred_at, id, told)
+            return self._add(person, verb, occurred_at, id, fields)
 
     def add_file(
         self, person: str, file: Path, verb: str = "recordings/declare", /, *, occurred_at: datetime | None = None,
-        id: UUID | None = None, **told: Any,
+        id: UUID | None = None, **fields: Any,
     ) -> UUID:  # fmt: skip
-        """Keep a finished file, and the entry that declares it with its size and digest. Returns the upload's id."""
+        """Add a finished file, and the entry that declares its size and digest. Returns the upload's id."""
         size, sha256 = digest_of(file)
+        declared = {"file_name": file.name, "bytes": size, "sha256": sha256}
         with self._transaction():
-            upload = self._add(person, verb, occurred_at, id, told | _declared(file, size, sha256))
+            upload = self._add(person, verb, occurred_at, id, fields | declared)
             self._run(
                 "INSERT INTO file (id, path, bytes, sha256) VALUES (?, ?, ?, ?)",
                 str(upload), str(file.absolute()), size, sha256,
@@ -136,31 +147,31 @@ class Outbox:
         return upload
 
     def knows(self, entry: UUID) -> bool:
-        """Whether this entry was kept here before."""
+        """Whether this entry was added here before."""
         return self._first("SELECT 1 FROM entry WHERE id = ?", str(entry)) is not None
 
     def refused(self, person: str) -> list[Refused]:
-        """What was refused and nobody has looked at yet."""
+        """The refused entries that this person has not seen yet."""
         rows = self._all("SELECT * FROM entry WHERE person = ? AND state = 'refused' ORDER BY seq", person)
-        return [Refused(UUID(r["id"]), r["verb"], _read(r["told"]), _read(r["answer"])) for r in rows]
+        return [Refused(UUID(r["id"]), r["verb"], _decoded(r["told"]), _decoded(r["answer"])) for r in rows]
 
-    def seen(self, entry: UUID) -> None:
-        """The person has read the refusal; the file that it declared, if any, stays where it is."""
+    def mark_seen(self, entry: UUID) -> None:
+        """Note that the person has read the refusal; a file that the entry declared stays where it is."""
         with self._transaction():
             self._run("UPDATE entry SET state = 'seen' WHERE id = ? AND state = 'refused'", str(entry))
 
     def despite(self, entry: UUID, why: str, ordered_by: UUID | None = None) -> None:
-        """Send a refused entry again, with why it was done all the same."""
+        """Send a refused entry again, with why it was done all the same. Raises KeyError if it is not refused."""
         with self._transaction():
             row = self._first("SELECT told FROM entry WHERE id = ? AND state = 'refused'", str(entry))
             if row is None:
                 raise KeyError(entry)
             ordered = {"ordered_by": ordered_by} if ordered_by else {}
-            told = _read(row["told"]) | {"despite": {"why": why, **ordered}}
-            self._run("UPDATE entry SET state = 'queued', told = ? WHERE id = ?", _written(told), str(entry))
+            fields = _decoded(row["told"]) | {"despite": {"why": why, **ordered}}
+            self._run("UPDATE entry SET state = 'queued', told = ? WHERE id = ?", _encoded(fields), str(entry))
 
     def left(self, person: str) -> Left:
-        """What is not done yet: nothing left means that all was answered, and every file deleted after its receipt."""
+        """How much is not done yet: nothing means that all was answered, and every file sealed and deleted."""
         entries = self._first(
             "SELECT count(*) AS n FROM entry WHERE person = ? AND state IN ('queued', 'waiting', 'refused')", person
         )
@@ -170,25 +181,25 @@ class Outbox:
             "FROM file f JOIN entry e USING (id) WHERE e.person = ?",
             person,
         )
-        assert entries is not None and files is not None  # noqa: S101, PT018 - counts always answer
+        assert entries is not None and files is not None  # noqa: S101, PT018 - a count is always one row
         return Left(entries["n"], files["n"], files["stuck"])
 
     def news(self, person: str) -> Iterator[dict[str, Any]]:
-        """What the server told since; each is forgotten once the next is asked for."""
+        """The changes that syncs have brought; each is deleted when the next one is taken."""
         while (row := self._first("SELECT * FROM news WHERE person = ? ORDER BY number LIMIT 1", person)) is not None:
-            yield _read(row["item"])
+            yield _decoded(row["item"])
             with self._transaction():
                 self._run("DELETE FROM news WHERE number = ?", row["number"])
 
     def bundle(self, person: str) -> dict[str, Any] | None:
-        """What the phone needs for a shift without a network, as it was told last."""
+        """The last bundle: what the phone needs for a shift without a network."""
         row = self._first("SELECT bundle FROM reader WHERE person = ?", person)
-        return _read(row["bundle"]) if row is not None and row["bundle"] else None
+        return _decoded(row["bundle"]) if row is not None and row["bundle"] else None
 
-    # What the phone does by itself.
+    # For the phone.
 
     def sync(self, client: Client, person: str) -> None:
-        """Send what this person told, calls for help first, and hear what is new, until nothing is left to do.
+        """Send this person's entries, calls for help first, and fetch changes, until nothing is left to do.
 
         Raises Unreachable, Problem (the session). What was answered before that stays answered.
         """
@@ -209,98 +220,98 @@ class Outbox:
                 if len(rows) > 1:
                     size = len(rows) // 2
                     continue
-                answer = {"results": [{"status": "refused", "problem": problem.told}], "more": True}
+                answer = {"results": [{"status": "refused", "problem": problem.body}], "more": True}
             self._keep(person, rows, answer)
             sent, more = max((row["seq"] for row in rows), default=sent), bool(answer.get("more"))
 
     def carry_files(self, client: Client, person: str, lanes: Lanes | None = None) -> None:
-        """Bring each declared file into the store, one after the other, and delete those whose receipt is here.
+        """Send each declared file to the store, one after the other, and delete those with a verified receipt.
 
         Raises Unreachable, Problem (the session).
         """
         lanes = lanes or Lanes()
         for row in self._files(person, "kept"):
-            with self._told_of(row):
+            with self._errors_of(row):
                 self._send(client, row, lanes)
         keys: list[dict[str, str]] = []
         for row in self._files(person, "sent"):
             keys = keys or client.published_keys()
-            with self._told_of(row):
-                self._ask_receipt(client, row, keys)
+            with self._errors_of(row):
+                self._fetch_receipt(client, row, keys)
         self._delete_sealed()
 
     def _send(self, client: Client, row: sqlite3.Row, lanes: Lanes) -> None:
-        """Upload and complete one file. A file that is not what was declared is never sent half."""
+        """Upload and complete one file. Raises OSError, before sending, where it is not as declared."""
         path = Path(row["path"])
         if path.stat().st_size != row["bytes"]:
             raise OSError(CHANGED)
         client.upload(UUID(row["id"]), path, lanes=lanes)
         client.complete(UUID(row["id"]))
-        self._file_is(row["id"], "sent")
+        self._set_file_state(row["id"], "sent")
 
-    def _ask_receipt(self, client: Client, row: sqlite3.Row, keys: Iterable[dict[str, str]]) -> None:
+    def _fetch_receipt(self, client: Client, row: sqlite3.Row, keys: Iterable[dict[str, str]]) -> None:
         """Keep the receipt once it is there and proves this file."""
-        told = client.get(f"/v1/uploads/{row['id']}/receipt")
-        if told["state"] == "mismatch" and digest_of(Path(row["path"])) != (row["bytes"], row["sha256"]):
+        answer = client.get(f"/v1/uploads/{row['id']}/receipt")
+        if answer["state"] == "mismatch" and digest_of(Path(row["path"])) != (row["bytes"], row["sha256"]):
             raise OSError(CHANGED)
-        if told["state"] in ("mismatch", "abandoned", "declared", "receiving"):
-            self._file_is(row["id"], "kept")
-        elif told["state"] == "sealed":
-            claims = read_receipt(told["receipt"], keys)
-            if (claims["sha256"], claims["bytes"]) != (row["sha256"], row["bytes"]):
-                raise NotVerified("the receipt is for other bytes")
+        if answer["state"] in ("mismatch", "abandoned", "declared", "receiving"):
+            self._set_file_state(row["id"], "kept")
+        elif answer["state"] == "sealed":
+            check_claims(read_receipt(answer["receipt"], keys), bytes=row["bytes"], sha256=row["sha256"])
             with self._transaction():
                 self._run(
                     "UPDATE file SET state = 'sealed', receipt = ? WHERE id = ? AND state = 'sent'",
-                    told["receipt"], row["id"],
+                    answer["receipt"], row["id"],
                 )  # fmt: skip
 
     def _delete_sealed(self) -> None:
-        """Delete what the server has sealed. Killed between the two lines, the next start says it again."""
+        """Delete the files that the server has sealed. Killed between the two lines, the next start repeats them."""
         for row in self._all("SELECT * FROM file WHERE state = 'sealed'"):
             Path(row["path"]).unlink(missing_ok=True)
-            self._file_is(row["id"], "gone")
+            self._set_file_state(row["id"], "gone")
 
     @contextmanager
-    def _told_of(self, row: sqlite3.Row) -> Iterator[None]:
-        """One file's trouble is written beside it and holds up no other; it is kept, and a person looks."""
+    def _errors_of(self, row: sqlite3.Row) -> Iterator[None]:
+        """Keep an error with its file, which is then stuck, so that it holds up no other."""
         try:
             yield
         except (OSError, NotVerified) as error:
-            self._stuck(row["id"], str(error))
+            self._set_stuck(row["id"], str(error))
         except Problem as problem:
             if problem.status in (401, 403, 429) or problem.status >= 500:
                 raise
-            self._stuck(row["id"], str(problem))
+            self._set_stuck(row["id"], str(problem))
 
-    def _stuck(self, upload: str, why: str) -> None:
+    def _set_stuck(self, upload: str, why: str) -> None:
         with self._transaction():
             self._run("UPDATE file SET state = 'stuck', why = ? WHERE id = ?", why, upload)
 
     def try_again(self, upload: UUID) -> None:
-        """A person looked at a stuck file: take it up again."""
+        """Send a stuck file again, after a person looked at it."""
         with self._transaction():
             self._run("UPDATE file SET state = 'kept', why = NULL WHERE id = ? AND state = 'stuck'", str(upload))
 
     def stuck(self, person: str) -> list[tuple[UUID, Path, str]]:
-        """Files that do not go through, and why."""
+        """This person's stuck files: upload, path, and why."""
         rows = self._all(
             "SELECT f.* FROM file f JOIN entry e USING (id) WHERE e.person = ? AND f.state = 'stuck'", person
         )
         return [(UUID(row["id"]), Path(row["path"]), row["why"]) for row in rows]
 
-    # How it is kept.
+    # Storage.
 
-    def _add(self, person: str, verb: str, occurred_at: datetime | None, id: UUID | None, told: dict[str, Any]) -> UUID:
+    def _add(
+        self, person: str, verb: str, occurred_at: datetime | None, id: UUID | None, fields: dict[str, Any]
+    ) -> UUID:
         id, boot = id or uuid4(), self._boot()
         common: dict[str, Any] = {"occurred_at": occurred_at or self.clock()}
         if boot is not None and occurred_at is None:
             common |= {"boot_id": boot[0], "uptime_ms": boot[1]}
         self._run(
             "INSERT INTO entry (id, person, verb, told) VALUES (?, ?, ?, ?)",
-            str(id), person, verb, _written(common | told),
+            str(id), person, verb, _encoded(common | fields),
         )  # fmt: skip
-        self.stirred.set()
+        self.added.set()
         return id
 
     def _open(self, person: str, after: int, limit: int, verb: str | None) -> list[sqlite3.Row]:
@@ -317,7 +328,7 @@ class Outbox:
             person, state,
         )  # fmt: skip
 
-    def _file_is(self, upload: str, state: str) -> None:
+    def _set_file_state(self, upload: str, state: str) -> None:
         with self._transaction():
             self._run("UPDATE file SET state = ? WHERE id = ?", state, upload)
 
@@ -326,20 +337,20 @@ class Outbox:
         return None if row is None else row["cursor"]
 
     def _keep(self, person: str, rows: list[sqlite3.Row], answer: dict[str, Any]) -> None:
-        """One answer, whole or not at all: results, news and the place in the feed."""
+        """Keep an answer in one transaction: results, changes, bundle and cursor."""
         with self._transaction():
             for row, result in zip(rows, answer["results"], strict=True):
                 state = _state_after(result)
                 if state is not None:
-                    told = result.get("receipt") or result.get("problem") or result
-                    self._run("UPDATE entry SET state = ?, answer = ? WHERE id = ?", state, _written(told), row["id"])
+                    kept = result.get("receipt") or result.get("problem") or result
+                    self._run("UPDATE entry SET state = ?, answer = ? WHERE id = ?", state, _encoded(kept), row["id"])
             for item in answer.get("changes", ()):
-                self._run("INSERT INTO news (person, item) VALUES (?, ?)", person, _written(item))
+                self._run("INSERT INTO news (person, item) VALUES (?, ?)", person, _encoded(item))
             if answer.get("cursor"):
                 self._run(
                     "INSERT INTO reader (person, cursor, bundle) VALUES (?, ?, ?) ON CONFLICT (person) DO UPDATE "
                     "SET cursor = excluded.cursor, bundle = coalesce(excluded.bundle, bundle)",
-                    person, answer["cursor"], _written(answer["bundle"]) if answer.get("bundle") else None,
+                    person, answer["cursor"], _encoded(answer["bundle"]) if answer.get("bundle") else None,
                 )  # fmt: skip
 
     @contextmanager
@@ -366,11 +377,14 @@ class Outbox:
 
 
 def carry(outbox: Outbox, client: Client, person: str, stop: threading.Event) -> None:
-    """In the background until `stop`: entries before files, at once when something is added, patient when nothing
-    goes through. A pause that the server asks for is kept to. Raises Problem where the session no longer holds."""
+    """Sync entries and then files, in the background, until `stop`.
+
+    An added entry is sent at once. While nothing goes through, the pauses grow; a pause that the server asks for is
+    kept. Raises Problem where the session no longer holds.
+    """
     lanes, failures = Lanes(), 0
     while not stop.is_set():
-        outbox.stirred.clear()
+        outbox.added.clear()
         try:
             outbox.sync(client, person)
             outbox.carry_files(client, person, lanes)
@@ -380,14 +394,14 @@ def carry(outbox: Outbox, client: Client, person: str, stop: threading.Event) ->
                 raise
             failures += 1
             pause = max(error.retry_after or 0.0, min(LONGEST_PAUSE, FIRST_PAUSE * 2**failures) * _jitter())
-        _wait(outbox, stop, pause, heed=failures == 0)
+        _wait(outbox, stop, pause, until_added=failures == 0)
 
 
-def _wait(outbox: Outbox, stop: threading.Event, pause: float, *, heed: bool) -> None:
-    """Wait so long; where `heed`, only until something is added."""
+def _wait(outbox: Outbox, stop: threading.Event, pause: float, *, until_added: bool) -> None:
+    """Wait so many seconds; with `until_added`, only until an entry is added."""
     until = time.monotonic() + pause
     while not stop.is_set() and (left := until - time.monotonic()) > 0:
-        if heed and outbox.stirred.is_set():
+        if until_added and outbox.added.is_set():
             return
         stop.wait(min(left, 0.2))
 
@@ -396,17 +410,13 @@ def _jitter() -> float:
     return random.uniform(0.7, 1.0)  # noqa: S311 - no secret
 
 
-def _declared(file: Path, size: int, sha256: str) -> dict[str, Any]:
-    return {"file_name": file.name, "bytes": size, "sha256": sha256}
-
-
 def _item(row: sqlite3.Row) -> dict[str, Any]:
-    """A row as /v1/sync takes it."""
-    return {"verb": row["verb"], "id": row["id"], "device_seq": row["seq"], **_read(row["told"])}
+    """The row as an entry of POST /v1/sync."""
+    return {"verb": row["verb"], "id": row["id"], "device_seq": row["seq"], **_decoded(row["told"])}
 
 
 def _state_after(result: dict[str, Any]) -> str | None:
-    """What a result makes of an entry; nothing where the server asks for it again."""
+    """The state of an entry after this result; None where it must be sent again."""
     if result["status"] in ("recorded", "replayed"):
         return "recorded"
     if result["status"] == "refused":
@@ -414,9 +424,9 @@ def _state_after(result: dict[str, Any]) -> str | None:
     return "waiting" if result["status"] == "waiting" else None
 
 
-def _written(told: Any) -> bytes:
-    return msgspec.json.encode(told)
+def _encoded(fields: Any) -> bytes:
+    return msgspec.json.encode(fields)
 
 
-def _read(told: bytes) -> Any:
-    return msgspec.json.decode(told)
+def _decoded(content: bytes) -> Any:
+    return msgspec.json.decode(content)

@@ -18,8 +18,8 @@ from backend.core.keys import Keys
 from backend.core.refusals import Refusal
 from backend.people import factor, roster
 from backend.people.sessions import still_acting
-from mobile_api.cli import main
-from mobile_api.cli.serving import ServingError
+from mobile_api.cli.commands import people
+from storage.language import SentenceError
 from tests.builders import (
     CITY,
     DISTRICT,
@@ -588,13 +588,13 @@ async def test_nobody_resets_their_own_or_beyond_their_reach(app: Litestar) -> N
 async def test_the_server_itself_resets_a_second_factor(app: Litestar) -> None:
     """`fujing reset-totp`: for the last administrator, who has nobody above."""
     xu = await with_factor(app, "administrator", CITY)
-    await main._reset_totp(xu.badge)
+    await people.take_second_factor(xu.badge)
     refused(await xu.get("/v1/me"), 401, "session_ended")
     assert "to_set_up" == (await xu.sign_in(xu.badge)).json()["second_factor"]
     rows = await fetch("SELECT actor FROM journal WHERE verb = 'people/totp-reset' AND $1 = ANY (subjects)", xu.id)
     assert [None] == [row["actor"] for row in rows]
-    with pytest.raises(ServingError, match="nobody-at-all"):
-        await main._reset_totp("nobody-at-all")
+    with pytest.raises(SentenceError, match="nobody-at-all"):
+        await people.take_second_factor("nobody-at-all")
 
 
 # What the database holds

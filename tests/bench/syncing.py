@@ -42,8 +42,8 @@ def _acts(lin: Client, at: datetime, count: int) -> list[tuple[str, dict[str, An
     found = []
     for number in range(count // 2):
         act, when = uuid4(), at + timedelta(seconds=2 * number)
-        found.append(("activities/start", lin.told(id=act, occurred_at=when, work="9.6")))
-        found.append(("activities/finish", lin.told(occurred_at=when + timedelta(seconds=1), activity=act)))
+        found.append(("activities/start", lin.new_entry(id=act, occurred_at=when, work="9.6")))
+        found.append(("activities/finish", lin.new_entry(occurred_at=when + timedelta(seconds=1), activity=act)))
     return found
 
 

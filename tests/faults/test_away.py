@@ -61,7 +61,7 @@ def test_servers_that_go_away_come_back_by_themselves(templates: Templates) -> N
         assert (503, "away", "ok") == told_by(pieces, port)
         began = time.monotonic()
         while time.monotonic() < began + AWAY:
-            status, headers = asked(lin, lin.told(**CHECK_IN))
+            status, headers = asked(lin, lin.new_entry(**CHECK_IN))
             assert 503 == status
             assert int({name.lower(): text for name, text in headers.items()}["retry-after"]) >= 1
         pieces.apis[1].end()
@@ -193,7 +193,7 @@ def test_a_full_disk_loses_nothing_that_was_answered(small_disk: Path) -> None:
         answered, told, seen = set(), [], set()
         filler, until = fill(small_disk), time.monotonic() + AWAY
         while time.monotonic() < until and len(told) < 60 and house.process.poll() is None:
-            told.append(lin.told(**CHECK_IN))
+            told.append(lin.new_entry(**CHECK_IN))
             status, _ = asked(lin, told[-1])
             assert status in (0, 201, 503)
             seen.add(status)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.core.wire import EARLIEST
-from mobile_api.client.camera_files import CHINA, MediaFile, Start, start_of, told_name
+from mobile_api.client.camera_files import CHINA, MediaFile, Start, safe_name, start_of
 from mobile_api.client.ingest import LONGEST_REPORT, periods
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -97,7 +97,7 @@ def test_a_start_is_never_absurd(created: str | None, name: str, modified: float
 @given(st.text(max_size=400))
 def test_a_name_that_is_told_hides_nothing(name: str) -> None:
     """No slash, no control character, no writing turned around, at most 255."""
-    told = told_name(name)
+    told = safe_name(name)
     assert len(told) == min(len(name), 255)
     assert not set(told) & {"/", "\\", "\x00", "\n", "\x1b", "\u202e", "\u2066"}
 

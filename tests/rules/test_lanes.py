@@ -4,7 +4,7 @@ import urllib3
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mobile_api.client.api import Lanes, _asked_pause
+from mobile_api.client.api import Lanes, requested_pause
 
 rounds = st.lists(st.tuples(st.integers(0, 10**9), st.floats(0.001, 600), st.booleans()), max_size=60)
 
@@ -16,7 +16,7 @@ def answer(**headers: str) -> urllib3.HTTPResponse:
 def test_more_lanes_while_each_makes_it_faster() -> None:
     lanes = Lanes(most=5)
     for _ in range(10):
-        lanes.heard(lanes.now * 1000, 1.0, broke=False)
+        lanes.adjust(lanes.now * 1000, 1.0, broke=False)
     assert 5 == lanes.now
 
 
@@ -24,16 +24,16 @@ def test_no_more_lanes_than_help() -> None:
     """The line is full at three."""
     lanes = Lanes()
     for _ in range(20):
-        lanes.heard(min(lanes.now, 3) * 1000, 1.0, broke=False)
+        lanes.adjust(min(lanes.now, 3) * 1000, 1.0, broke=False)
     assert lanes.now <= 4
 
 
 def test_half_as_many_when_something_breaks() -> None:
     lanes = Lanes()
     for _ in range(10):
-        lanes.heard(lanes.now * 1000, 1.0, broke=False)
+        lanes.adjust(lanes.now * 1000, 1.0, broke=False)
     assert 6 == lanes.now
-    lanes.heard(1000, 1.0, broke=True)
+    lanes.adjust(1000, 1.0, broke=True)
     assert 3 == lanes.now
 
 
@@ -41,16 +41,16 @@ def test_half_as_many_when_something_breaks() -> None:
 def test_there_is_always_a_lane_and_never_too_many(heard: list[tuple[int, float, bool]]) -> None:
     lanes = Lanes(most=6)
     for sent, seconds, broke in heard:
-        lanes.heard(sent, seconds, broke=broke)
+        lanes.adjust(sent, seconds, broke=broke)
         assert 1 <= lanes.now <= 6
 
 
 def test_a_pause_is_read_in_both_forms() -> None:
     """Seconds, or a date by the server's clock: the phone's own may be wrong."""
-    assert 120.0 == _asked_pause(answer(Retry_After="120"))
+    assert 120.0 == requested_pause(answer(Retry_After="120"))
     date, later = "Sun, 01 Mar 2026 00:00:00 GMT", "Sun, 01 Mar 2026 00:01:30 GMT"
-    assert 90.0 == _asked_pause(answer(Retry_After=later, Date=date))
-    assert 0.0 == _asked_pause(answer(Retry_After=date, Date=later))
+    assert 90.0 == requested_pause(answer(Retry_After=later, Date=date))
+    assert 0.0 == requested_pause(answer(Retry_After=date, Date=later))
     assert [None] * 4 == [
-        _asked_pause(each) for each in (None, answer(), answer(Retry_After="soon"), answer(Retry_After=later))
+        requested_pause(each) for each in (None, answer(), answer(Retry_After="soon"), answer(Retry_After=later))
     ]

@@ -280,4 +280,4 @@ def test_no_program_of_a_device_gives_a_number_twice(tmp_path: Path) -> None:
     """Numbers are kept with the key: a second script goes on where the first one ended."""
     path = tmp_path / "dock-key.pem"
     phones = [Client("http://127.0.0.1:1", key=DeviceKey.kept_in(path)) for _ in range(2)]
-    assert [1, 2, 3] == [phones[number % 2].told()["device_seq"] for number in range(3)]
+    assert [1, 2, 3] == [phones[number % 2].new_entry()["device_seq"] for number in range(3)]

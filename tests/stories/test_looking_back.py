@@ -117,4 +117,4 @@ def test_a_live_stop_without_a_leader_is_refused_with_its_articles(running: Serv
     with pytest.raises(Problem) as refusal:
         chen.entry("activities/start", work="10.3.question")
     assert 409 == refusal.value.status
-    assert {"10, 11", "程序规定 52", "32"} <= {rule["article"] for rule in refusal.value.told["unmet"]}
+    assert {"10, 11", "程序规定 52", "32"} <= {rule["article"] for rule in refusal.value.body["unmet"]}

@@ -128,7 +128,7 @@ def test_a_refused_entry_stays_until_it_was_seen(box: Outbox, he: Client, person
     assert refused.problem["code"] == "invalid"
     assert he.get(f"/v1/shifts/{shift}")
     assert 1 == box.left(person).entries
-    box.seen(out)
+    box.mark_seen(out)
     assert ([], 0) == (box.refused(person), box.left(person).entries)
 
 

@@ -1,0 +1,176 @@
+"""Commands about keys and evidence: rotate-keys to restore."""
+
+import asyncio
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID
+
+import rich_click as click
+
+from mobile_api.cli.house import existing_house, in_database, in_services, read_settings
+from mobile_api.cli.terminal import TRUST, console, fujing, one_sentence
+from storage.language import by_locale
+
+
+@fujing.command(
+    "rotate-keys",
+    help=by_locale(
+        "生成新密钥，此后用它签名；旧密钥仍可核验，没有人会因此退出登录。",
+        "Make a new key that signs from now on; old ones still verify, so nobody is logged out.",
+    ),
+)
+@click.argument("purpose", type=click.Choice(["session", "evidence", "refresh", "nonce", "factor"]))
+def rotate_keys(purpose: str) -> None:
+    with one_sentence():
+        settings = existing_house()
+        from backend.core.keys import Keys
+
+        console.print(getattr(Keys(settings.secrets_dir), purpose).rotate())
+
+
+@fujing.command(
+    "fingerprint",
+    help=by_locale(
+        "输出证据密钥的指纹，最新的在前：请抄录一个保存在本机之外，供 `--trust` 使用。",
+        "Print what names the evidence keys, newest first: write one down outside this machine, for `--trust`.",
+    ),
+)
+def show_fingerprint() -> None:
+    with one_sentence():
+        settings = existing_house()
+        from backend.core.keys import Keys, fingerprint
+
+        for key in Keys(settings.secrets_dir).evidence.public():
+            console.print(fingerprint(key), key["kid"], soft_wrap=True)
+
+
+@fujing.command(
+    "verify",
+    help=by_locale(
+        "检查日志、检查点和封存文件是否与写入时一致。不改动任何内容。\n\n"
+        "退出码 0：一致，且签名密钥受信任；1：有改动；3：签名者未经核实。",
+        "Look whether the journal, its checkpoints and what was sealed are as they were written. Changes nothing.\n\n"
+        "Exit code 0: nothing, by keys that you trust; 1: something was altered; 3: signer unverified.",
+    ),
+)
+@TRUST
+@click.option(
+    "--deep", is_flag=True,
+    help=by_locale("同时读取每个封存文件并比对摘要。", "Read every sealed file and compare its digest, too."),
+)  # fmt: skip
+def verify_journal(trust: tuple[str, ...], deep: bool) -> None:
+    with one_sentence():
+        settings = existing_house()
+        from mobile_api.cli.verify import check
+
+        sys.exit(in_services(settings, lambda full: check(full, trust, deep, console)))
+
+
+@fujing.command(
+    "verify-package",
+    help=by_locale(
+        "说明一个数据包（zip 或其文件夹）能证明什么。不需要服务器和网络。\n\n"
+        "退出码 0：全部通过，且签名密钥受信任；1：有改动；3：签名者未经核实。",
+        "Say what a package proves: a zip or its folder. Needs neither server nor network.\n\n"
+        "Exit code 0: all of it, by a key that you trust; 1: something was altered; 3: signer unverified.",
+    ),
+)
+@TRUST
+@click.argument("path", type=click.Path(exists=True, path_type=Path))
+def verify_package(trust: tuple[str, ...], path: Path) -> None:
+    from mobile_api.cli.verify_package import check
+
+    sys.exit(check(path, trust, console))
+
+
+@fujing.command(
+    help=by_locale(
+        "处理已过保存期限且未被保全的视音频，逐件进行，每件记入日志。",
+        "Dispose of footage that is past its term and that nothing holds, one by one, each in the journal.",
+    )
+)
+@click.option(
+    "--for-real", is_flag=True,
+    help=by_locale("实际执行；不加则只列出将处理的内容。", "Do it; left out, it is only told what would go."),
+)  # fmt: skip
+@click.option(
+    "--recording", type=click.UUID,
+    help=by_locale(
+        "只处理这一件；仍被保全或未过期限时拒绝。", "Only this one; refused while it is held or within its term."
+    ),
+)  # fmt: skip
+def dispose(for_real: bool, recording: UUID | None) -> None:
+    with one_sentence():
+        settings = existing_house()
+        from mobile_api.cli.dispose import dispose_of, show_due
+
+        if for_real:
+            in_services(settings, lambda full: dispose_of(full, recording, console))
+        else:
+            in_database(settings, lambda: show_due(recording, console))
+
+
+@fujing.command(
+    help=by_locale(
+        "清空已过期限的自由文本、外部人员姓名和地点；之后日志仍可核验。",
+        "Empty free text, outsiders' names and places whose term is over; the journal verifies afterwards.",
+    )
+)
+@click.option(
+    "--for-real", is_flag=True,
+    help=by_locale("实际执行；不加则只列出将清空的内容。", "Do it; left out, it is only told what would be emptied."),
+)  # fmt: skip
+def erase(for_real: bool) -> None:
+    with one_sentence():
+        settings = existing_house()
+        from backend import erasing
+
+        now = datetime.now(UTC)
+        counts = in_database(settings, lambda: erasing.erase(now) if for_real else erasing.due(now))
+        for what, count in counts.items():
+            console.print(f"{count:>8}  {what}", soft_wrap=True)
+        summary = (
+            "已清空 emptied"
+            if for_real
+            else "到期，未做任何改动，加 --for-real 执行 due; nothing was done: --for-real does it"
+        )
+        console.print(f"{sum(counts.values())} {summary}", soft_wrap=True)
+
+
+@fujing.command(
+    "backup",
+    help=by_locale(
+        "把数据库、密钥和每个封存文件复制到 FOLDER；再次备份到同一处只复制新增内容。\n\n"
+        "退出码 1：存储中缺少已封存的文件，会列出其名称。",
+        "Copy the database, the keys and every sealed file into FOLDER; into the same one again, what is new.\n\n"
+        "Exit code 1: a file that was sealed is missing in the store, and named.",
+    ),
+)
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+def back_up(folder: Path) -> None:
+    with one_sentence():
+        settings = existing_house()
+        from mobile_api.cli import backup
+
+        sys.exit(in_services(settings, lambda full: backup.back_up(full, folder, console)))
+
+
+@fujing.command(
+    help=by_locale(
+        "把备份恢复到空的位置：新数据库、新存储桶、空数据目录。\n\n"
+        "退出码 1：备份中缺少文件，会列出其名称；其余均已恢复。",
+        "Bring a backup back into an empty place: a new database, a new bucket, an empty data directory.\n\n"
+        "Exit code 1: a file is missing in the backup, and named; everything else is back.",
+    )
+)
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+def restore(folder: Path) -> None:
+    with one_sentence():
+        settings = read_settings()
+        from backend.backup import manifest_of
+        from mobile_api.cli import backup, serving
+
+        manifest_of(folder)  # before anything is made in the new place
+        with serving.until_signalled(), serving.services(settings) as full:
+            sys.exit(asyncio.run(backup.restore(full, folder, console)))

@@ -1,0 +1,156 @@
+"""Commands that run a house, or describe one: serve, api, worker, migrate, settings, openapi, sizing, demo."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any
+
+import rich_click as click
+
+from mobile_api.cli.house import external_services, in_database, read_settings
+from mobile_api.cli.sizing import SOURCES, Assumed
+from mobile_api.cli.terminal import console, fujing, one_sentence, say
+from storage.language import by_locale
+
+
+@fujing.command(
+    help=by_locale(
+        "启动全部：未指定外部服务时启动内置 PostgreSQL 和 S3，以及接口和后台任务。",
+        "Start everything: embedded PostgreSQL and S3 unless others are named, the API and the worker.",
+    )
+)
+def serve() -> None:
+    with one_sentence():
+        from mobile_api.cli import serving
+
+        settings = read_settings()
+        try:
+            with serving.until_signalled(), serving.house(settings) as house:
+                where = house.settings.data_dir
+                say(
+                    f"辅警 Fujing  {house.url}/docs   数据: {where}   按 Ctrl-C 结束",
+                    f"辅警 Fujing  {house.url}/docs   data: {where}   Ctrl-C ends it",
+                )
+                house.wait()
+        except serving.Ended:
+            say("已正常结束", "ended cleanly")
+
+
+@fujing.command(
+    help=by_locale(
+        "只运行接口，使用设置中指定的服务。", "Run the API alone, against the services that the settings name."
+    )
+)
+def api() -> None:
+    with one_sentence():
+        settings = external_services()
+        from mobile_api.cli.serving import run_api
+
+        run_api(settings)
+
+
+@fujing.command(
+    help=by_locale(
+        "只运行后台任务，使用设置中指定的服务。",
+        "Run the job worker alone, against the services that the settings name.",
+    )
+)
+def worker() -> None:
+    with one_sentence():
+        settings = external_services()
+        from mobile_api.cli.serving import run_worker
+        from mobile_api.logs import configure
+
+        configure(settings.log_level)
+        run_worker(settings)
+
+
+@fujing.command(
+    help=by_locale(
+        "以表的所有者身份（FUJING_MIGRATE_URL）更新数据库结构，并向应用角色授权。",
+        "Bring the schema up to date as its owner (FUJING_MIGRATE_URL), and grant to the application's role.",
+    )
+)
+def migrate() -> None:
+    async def nothing() -> None:
+        """The preparation did it."""
+
+    with one_sentence():
+        from backend.core.settings import SettingsError
+
+        settings = read_settings()
+        if settings.database_url is not None and settings.migrate_url is None:
+            raise SettingsError(
+                "未设置 FUJING_MIGRATE_URL：迁移需要所有者的地址。",
+                "FUJING_MIGRATE_URL is not set: the owner's URL is needed to migrate.",
+            )
+        in_database(settings, nothing)
+        say("数据库结构已是最新", "the schema is up to date")
+
+
+@fujing.command(
+    "settings",
+    help=by_locale("列出全部设置及其取值；机密不显示。", "Print every setting and its value; secrets hidden."),
+)
+def show_settings() -> None:
+    from rich.table import Table
+
+    with one_sentence():
+        table = Table(by_locale("变量", "variable"), by_locale("取值", "value"), box=None)
+        for name, text in read_settings().shown().items():
+            table.add_row(name, text)
+        console.print(table)
+
+
+@fujing.command(help=by_locale("以 OpenAPI JSON 输出接口约定。", "Print the API's contract as OpenAPI JSON."))
+def openapi() -> None:
+    with one_sentence():
+        read_settings()
+        import json
+
+        from mobile_api.app import assemble
+        from mobile_api.openapi import contract
+
+        click.echo(json.dumps(contract(assemble([])), ensure_ascii=False, indent=2))
+
+
+def _assumptions(command: Callable[..., None]) -> Callable[..., None]:
+    """Add an option for each assumption."""
+    for field in reversed(fields(Assumed)):
+        name = f"--{field.name.replace('_', '-')}"
+        words = by_locale(*SOURCES[field.name])
+        command = click.option(name, type=type(field.default), default=field.default, show_default=True, help=words)(
+            command
+        )
+    return command
+
+
+@fujing.command(
+    help=by_locale(
+        "按人数估算磁盘、数据库和带宽；依据的假设会列出，可以修改。",
+        "Disk, database and bandwidth for so many people, from assumptions that it prints and that you may change.",
+    )
+)
+@_assumptions
+def sizing(**given: Any) -> None:
+    with one_sentence():
+        read_settings()
+        from mobile_api.cli.sizing import show
+
+        show(Assumed(**given), console)
+
+
+@fujing.command(
+    help=by_locale(
+        "演示一次巡逻，从登录到封存回执，使用真实视频和内置服务。",
+        "Play a patrol from sign-in to sealed receipt, with real video and embedded services.",
+    )
+)
+@click.option(
+    "--keep", is_flag=True, help=by_locale("演示后保持运行，以便查看。", "Leave it running afterwards, to look around.")
+)
+def demo(keep: bool) -> None:
+    with one_sentence():
+        from mobile_api.cli.demo import play
+
+        sys.exit(play(keep))

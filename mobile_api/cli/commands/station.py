@@ -1,0 +1,99 @@
+"""Commands of a docking station, which is a client of the API: enrol-station, ingest."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import rich_click as click
+
+from mobile_api.cli.terminal import FILE, console, errors, fail, fujing, one_sentence, read_password, say
+from storage.language import by_locale
+
+OFFSET_MS = 36500 * 86_400_000  # a hundred years: as the field of the API takes it
+URL = click.option(
+    "--url", envvar="FUJING_URL", default="http://127.0.0.1:8080", show_default=True,
+    help=by_locale("接口地址。", "The API."),
+)  # fmt: skip
+KEY = click.option(
+    "--key", envvar="FUJING_DOCK_KEY", type=FILE, show_default=True,
+    default=Path.home() / ".local" / "share" / "fujing" / "dock-key.pem",
+    help=by_locale("采集工作站的密钥；不得放在存储卡上。", "The station's key; never on a card."),
+)  # fmt: skip
+
+
+@fujing.command(
+    "enrol-station",
+    help=by_locale(
+        "用管理员给的登记码登记本采集工作站；新密钥保存在只有其所有者可读的文件中。",
+        "Enrol this docking station by a code of its administrator; its new key is kept in a file for its owner alone.",
+    ),
+)
+@click.argument("code")
+@URL
+@KEY
+def enrol_station(code: str, url: str, key: Path) -> None:
+    from mobile_api.client.api import Problem, Unreachable
+    from mobile_api.client.ingest import enrol
+
+    try:
+        serial = enrol(url, code, key)["serial"]
+        say(f"{serial} 已登记；其密钥：{key}", f"{serial} is enrolled; its key: {key}")
+    except (Problem, Unreachable, OSError, ValueError) as error:
+        fail(str(error))
+
+
+@fujing.command(
+    help=by_locale(
+        "作为采集工作站采集一个文件夹中的全部视音频；再次运行会从中断处继续。\n\n"
+        "采集工作站须先用 `fujing enrol-station` 登记一次。其口令：FUJING_DOCK_PASSWORD、提示输入，或标准输入的一行。"
+        "只有每个文件都已封存且回执通过核验，退出码才为 0。",
+        "Bring in every video of a folder, as a docking station; run again, it goes on where it was.\n\n"
+        "The station is enrolled once with `fujing enrol-station`. Its password: FUJING_DOCK_PASSWORD, a prompt, or a "
+        "line on standard input. Exit code 0 only if every file is sealed and its receipt verified.",
+    )
+)
+@click.argument("folder", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "--camera", required=True,
+    help=by_locale("拍摄这些文件的执法记录仪的序列号。", "Serial number of the recorder that the files come from."),
+)  # fmt: skip
+@click.option("--wearer", required=True, help=by_locale("佩戴者的警号。", "Badge number of whoever wore it."))
+@URL
+@click.option(
+    "--dock",
+    envvar="FUJING_DOCK",
+    required=True,
+    help=by_locale("本采集工作站的编号。", "This station's own badge number."),
+)
+@click.option(
+    "--offset-ms", type=click.IntRange(-OFFSET_MS, OFFSET_MS), default=0,
+    help=by_locale(
+        "记录仪时钟减去本站时钟，单位毫秒。", "The recorder's clock minus this station's, in milliseconds."
+    ),
+)  # fmt: skip
+@click.option(
+    "--lanes", type=click.IntRange(1, 16), default=3, show_default=True,
+    help=by_locale("同时发送的分片数。", "Parts sent at once."),
+)  # fmt: skip
+@KEY
+def ingest(**given: Any) -> None:
+    from mobile_api.client.ingest import Order, bring_in
+
+    password = os.environ.get("FUJING_DOCK_PASSWORD") or read_password()
+    with one_sentence():
+        from backend.law.catalogue import law
+
+        order = Order(
+            **given, longest_frame=law().span("longest_frame"), clock_skew_tolerance=law().span("clock_skew_tolerance")
+        )
+    if not order.key.exists():
+        fail(
+            by_locale(
+                f"本采集工作站在 {order.key} 没有密钥：请管理员用 `fujing enrol SERIAL` 生成登记码，"
+                "再在此运行 `fujing enrol-station CODE`。",
+                f"this station has no key at {order.key}: have the administrator make a code with `fujing enrol "
+                "SERIAL`, then run `fujing enrol-station CODE` here.",
+            )
+        )
+    sys.exit(bring_in(order, password, console, errors))

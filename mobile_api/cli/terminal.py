@@ -1,0 +1,186 @@
+"""What every command shares: the two consoles, errors as one sentence, and help in the language of the terminal.
+
+Nothing heavy is imported here: `fujing --help` must be there at once. A command imports what it needs when it runs.
+"""
+
+import os
+import re
+import stat
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+import rich_click as click
+from rich.console import Console
+from rich.text import Text
+
+from mobile_api.cli import click_words
+from storage.language import SentenceError, by_locale, language
+
+if language() == "zh":
+    click_words.speak_chinese()
+
+FILE, DASH = click.Path(dir_okay=False, path_type=Path), Path("-")
+FINGERPRINT = re.compile("[0-9a-f]{64}")
+MONTH = re.compile("2[0-9]{3}-(0[1-9]|1[0-2])")
+console = Console(highlight=False)
+errors = Console(stderr=True, highlight=False)
+
+
+class Formatter(click.RichHelpFormatter):
+    """Writes help and usage errors with the word "Usage" in the language of the terminal."""
+
+    def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
+        super().write_usage(prog, args, prefix or by_locale("用法：", "Usage:"))
+
+    def rich_text(self, text: Any, style: Any = "") -> Any:
+        shown = super().rich_text(text, style)
+        if isinstance(shown, Text):
+            shown.overflow = "fold"  # Chinese has no spaces to break at, and would be cut
+        return shown
+
+
+class Context(click.RichContext):
+    formatter_class = Formatter
+
+
+class Command(click.RichCommand):
+    context_class = Context
+
+
+class Group(click.RichGroup):
+    context_class = Context
+    command_class = Command
+    group_class = type
+
+
+CHINESE_HELP = {
+    "options_panel_title": "选项",
+    "commands_panel_title": "命令",
+    "arguments_panel_title": "参数",
+    "errors_panel_title": "错误",
+    "errors_suggestion": "用 --help 查看帮助",
+    "aborted_text": "已中止。",
+    "default_string": "\\[默认：{}]",
+    "envvar_string": "\\[环境变量：{}]",
+    "required_long_string": "\\[必填]",
+}
+
+
+@click.group(
+    cls=Group,
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "rich_help_config": CHINESE_HELP if language() == "zh" else {},
+    },
+    help=by_locale(
+        "辅警 Fujing：辅警外勤应用的后端。设置：`fujing settings`。",
+        "辅警 Fujing: the back end of a field app for police auxiliaries. Settings: `fujing settings`.",
+    ),
+)
+def fujing() -> None:
+    pass
+
+
+@contextmanager
+def one_sentence() -> Iterator[None]:
+    """Turn what a person did wrong, or the machine lacks, into a sentence and an exit code: never a stack."""
+    try:
+        yield
+    except Exception as error:
+        code = error.exit_code if isinstance(error, SentenceError) else 1
+        sentence = _sentence_of(error)
+        if sentence is None:
+            raise
+        fail(sentence, code)
+
+
+def _sentence_of(error: Exception) -> str | None:
+    """What to say of the error; None where it is a fault of ours."""
+    if isinstance(error, SentenceError):
+        return str(error)
+    if isinstance(error, (ConnectionError, FileNotFoundError, TimeoutError)):
+        return by_locale(f"无法连接数据库或存储：{error}", f"The database or the store cannot be reached: {error}")
+    from backend.core.refusals import Refusal, problem
+
+    return str(problem(error, language(), "cli")["detail"]) if isinstance(error, Refusal) else None
+
+
+def fail(sentence: str, code: int = 1) -> NoReturn:
+    """Say what is wrong on standard error, and end with this exit code."""
+    errors.print("fujing: ", style="red", end="")
+    errors.print(sentence, markup=False, soft_wrap=True)
+    sys.exit(code)
+
+
+def say(zh: str, en: str) -> None:
+    """One line on standard output, in the language of the terminal; names in it are no markup."""
+    console.print(by_locale(zh, en), markup=False, soft_wrap=True)
+
+
+def read_password() -> str:
+    """A password from a prompt, or a line of standard input."""
+    if sys.stdin.isatty():
+        return str(click.prompt(by_locale("口令", "password"), hide_input=True))
+    return sys.stdin.readline().rstrip("\n")
+
+
+def write(path: Path, text: str) -> None:
+    """Write the text to a file for its owner alone, or to standard output for -. Raises SentenceError."""
+    if path == DASH:
+        click.echo(text, nl=False)
+        return
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            if stat.S_ISREG(os.fstat(descriptor).st_mode):  # a file that was there keeps its own mode
+                os.fchmod(descriptor, 0o600)
+            file.write(text)
+    except OSError as error:
+        raise SentenceError(
+            f"无法写入 {path}：{error.strerror}。", f"{path} cannot be written: {error.strerror}."
+        ) from error
+
+
+def _check_fingerprints(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
+    for text in given:
+        if not FINGERPRINT.fullmatch(text):
+            raise click.BadParameter(
+                by_locale(
+                    f"{text} 不是指纹：指纹由 64 个 0-9 和 a-f 的字符组成",
+                    f"{text} is no fingerprint: it has 64 letters from 0-9 and a-f",
+                )
+            )
+    return given
+
+
+def _check_month(_context: click.Context, _option: click.Parameter, given: str) -> str:
+    if not MONTH.fullmatch(given):
+        raise click.BadParameter(by_locale("须为年月，如 2026-03", "a year and month, such as 2026-03"))
+    return given
+
+
+TRUST = click.option(
+    "--trust", multiple=True, metavar="FINGERPRINT", callback=_check_fingerprints,
+    help=by_locale(
+        "信任的密钥，即您记下的指纹；由它担保的密钥也算。",
+        "A key that you trust, as you wrote it down; keys that it vouches for count too.",
+    ),
+)  # fmt: skip
+ORGAN = click.option(
+    "--organ", metavar="CODE", help=by_locale("只含该机构及其下级。", "Only this organ and all below it.")
+)
+CSV = click.option(
+    "--csv", "table", type=FILE,
+    help=by_locale(
+        "以 CSV 写入该文件（0600），供电子表格使用；- 为标准输出。",
+        "Write it as CSV for a spreadsheet to this file (0600); - for stdout.",
+    ),
+)  # fmt: skip
+
+
+def month_option(zh: str, en: str) -> Any:
+    """The option --month, with what it means to a report."""
+    return click.option("--month", required=True, metavar="YYYY-MM", callback=_check_month, help=by_locale(zh, en))
