@@ -7,23 +7,28 @@ ARGS ?=
 FOR ?= 300
 SEED ?=
 AGAINST ?=
+DIR ?=
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed-in
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
+DEVELOPING = $(if $(DIR),FUJING_DATA_DIR="$(DIR)") $(BIN)/python -m mobile_api.cli.developing
 CODE := backend mobile_api storage migrations tests
 
 # Where it is set, each of our processes compiles the project anew: half of the time of a start.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test check soak bench bundle fmt lock clean
+.PHONY: help env demo dev seed psql test check soak bench bundle fmt lock clean
 
 help:
 	@printf '%s\n' \
 	  'Fujing (辅警). make TARGET, where TARGET is' \
 	  '' \
 	  '  demo    a whole duty, from sign-in to sealed receipts, on a PostgreSQL and an S3 server of its own' \
+  '  dev     serve a house with people, duty and footage; it starts again when a source file changes' \
+  '  seed    put people, devices, duty and footage into an empty data directory: ./fujing-data, or DIR=path' \
+  '  psql    the database of the house that runs in ./fujing-data, or DIR=path, as the application sees it' \
 	  '  test    every test, on real PostgreSQL and real S3' \
 	  '  check   style, types and the rule that imports run downward' \
 	  '  soak    servers killed, frozen and cut off at random, for FOR=300 seconds, by a SEED' \
@@ -70,6 +75,15 @@ $(INSTALLED): requirements.lock requirements-source.lock pyproject.toml
 
 demo: env
 	@$(BIN)/fujing demo $(ARGS)
+
+dev: env
+	@$(DEVELOPING) dev
+
+seed: env
+	@$(DEVELOPING) seed
+
+psql: env
+	@$(DEVELOPING) psql
 
 # Three processes on two cores, for tests wait much; each with a PostgreSQL and a store of its own. A file's tests stay
 # together, the files in the order of tests/conftest.py.

@@ -426,12 +426,11 @@ async def _load(url: str, path: Path) -> None:
 
 
 async def _run(name: str, url: str, *words: str) -> None:
-    """Run a program of PostgreSQL. The password goes into its environment, where other users cannot see it."""
-    parts = urlsplit(url)
-    address = urlunsplit(parts._replace(netloc=parts.netloc.replace(f":{parts.password}@", "@", 1)))
+    """Run a program of PostgreSQL. Raises BackupError with what it said."""
+    address, variables = address_of(url)
     process = await asyncio.create_subprocess_exec(
-        _program(name), f"--dbname={address}", *words, stderr=asyncio.subprocess.PIPE, umask=0o077,
-        env={**os.environ, "PGPASSWORD": unquote(parts.password or "")},
+        program(name), f"--dbname={address}", *words, stderr=asyncio.subprocess.PIPE, umask=0o077,
+        env=os.environ | variables,
     )  # fmt: skip
     _, errors = await process.communicate()
     if process.returncode:
@@ -439,8 +438,18 @@ async def _run(name: str, url: str, *words: str) -> None:
         raise BackupError(f"{name} 失败：{why}", f"{name} failed: {why}")
 
 
-def _program(name: str) -> str:
-    """The path of a PostgreSQL program: the embedded one, which reads all older versions, else the system's."""
+def address_of(url: str) -> tuple[str, dict[str, str]]:
+    """The URL without its password, and the password as an environment variable, which other users do not see."""
+    parts = urlsplit(url)
+    address = urlunsplit(parts._replace(netloc=parts.netloc.replace(f":{parts.password}@", "@", 1)))
+    return address, {"PGPASSWORD": unquote(parts.password or "")}
+
+
+def program(name: str) -> str:
+    """The path of a program of PostgreSQL: the embedded server's, which reads every older one; else the system's.
+
+    Raises BackupError where there is neither.
+    """
     from storage.embedded.postgres import postgres_binaries
 
     try:

@@ -57,7 +57,7 @@ def services(
     if settings.database_url is not None and settings.s3_endpoint is not None:
         yield settings
         return
-    running = _running(settings.data_dir) if shared else None
+    running = running_services(settings.data_dir) if shared else None
     if running is not None:
         yield _merged(settings, running)
         return
@@ -106,7 +106,7 @@ def _published(home: Path, addresses: dict[str, str]) -> Iterator[None]:
         path.unlink(missing_ok=True)
 
 
-def _running(home: Path) -> dict[str, str] | None:
+def running_services(home: Path) -> dict[str, str] | None:
     """The addresses of the services that another `fujing` runs in this data directory; None where none does."""
     try:
         addresses = json.loads((home / "services.json").read_text())
@@ -204,17 +204,45 @@ def chosen_address(settings: Settings) -> tuple[str, int]:
 class House:
     """A running house: its full settings, the address of its API, and every child process."""
 
-    def __init__(self, settings: Settings, url: str, children: list[ServerProcess]) -> None:
-        self.settings, self.url, self._children = settings, url, children
+    def __init__(self, settings: Settings, url: str, servers: list[ServerProcess], programs: "Programs") -> None:
+        self.settings, self.url, self.programs = settings, url, programs
+        self._children = [*servers, *programs.children]
+
+    def check(self) -> None:
+        """Raise ServingError with the last lines of its log where a child has ended by itself."""
+        for child in self._children:
+            if child.exited():
+                last = child.last_words()
+                raise ServingError(f"{child.name} 自行退出。{last}", f"{child.name} ended by itself.{last}")
 
     def wait(self) -> None:
-        """Wait until a child ends by itself, then raise ServingError with the last lines of its log."""
+        """Wait until a child ends by itself, then raise ServingError."""
         while True:
-            for child in self._children:
-                if child.exited():
-                    last = child.last_words()
-                    raise ServingError(f"{child.name} 自行退出。{last}", f"{child.name} ended by itself.{last}")
+            self.check()
             time.sleep(POLL)
+
+
+class Programs:
+    """The API and the worker of a house, as child processes."""
+
+    def __init__(self, settings: Settings, logs: Path) -> None:
+        self._settings = settings
+        self.children = [ServerProcess(name, logs, signal.SIGTERM) for name in ("api", "worker")]
+
+    def start(self) -> None:
+        """Start both, and return when the API answers. Raises EmbeddedError."""
+        variables = environment(self._settings)
+        for child in self.children:
+            child.end_left_over(2)
+            child.start([sys.executable, "-m", "mobile_api.cli", child.name], variables)
+        self.children[0].wait_until(lambda: _answers(str(self._settings.listen)), READY_SECONDS)
+
+    def stop(self) -> None:
+        """End both, side by side."""
+        for child in self.children:
+            child.signal_end()
+        for child in self.children:
+            child.stop(3)
 
 
 @contextmanager
@@ -246,20 +274,12 @@ def house(settings: Settings) -> Iterator[House]:
     with _claimed(settings.data_dir), _reserved(settings) as address, embedding as named:
         asyncio.run(prepare(named))
         full = msgspec.structs.replace(named, listen=address)
-        logs = make_private(full.data_dir / "logs")
-        variables = environment(full)
-        children = [ServerProcess(name, logs, signal.SIGTERM) for name in ("api", "worker")]
+        programs = Programs(full, make_private(full.data_dir / "logs"))
         try:
-            for child in children:
-                child.end_left_over(2)
-                child.start([sys.executable, "-m", "mobile_api.cli", child.name], variables)
-            children[0].wait_until(lambda: _answers(address), READY_SECONDS)
-            yield House(full, f"http://{address}", [*watched, *children])
+            programs.start()
+            yield House(full, f"http://{address}", watched, programs)
         finally:
-            for child in children:
-                child.signal_end()
-            for child in children:
-                child.stop(3)
+            programs.stop()
 
 
 def _answers(address: str) -> bool:
