@@ -25,6 +25,7 @@ from mobile_api.cli import serving
 from tests.builders import MET, ORGANS, organ_row
 from tests.prepared import Templates
 
+os.environ["LC_ALL"] = "C.UTF-8"  # sentences of the terminal are compared in English
 MADE_UP = {"views/open", "x"}  # lines that tests write themselves
 
 LONG = (  # longest first, by `make test ARGS=--durations=0`

@@ -32,6 +32,7 @@ from backend.core.settings import Settings
 from backend.law.catalogue import law
 from mobile_api import printing
 from mobile_api.cli import serving
+from mobile_api.cli.commands.people import counted
 from mobile_api.cli.demo_film import Film, film
 from mobile_api.cli.demo_people import PASSWORD, PEOPLE, bring_in_people, codes_for, enrolled
 from mobile_api.cli.drawing import ZONE, draw
@@ -105,9 +106,8 @@ def _play(home: Path, keep: bool) -> int:
     with serving.house(Settings(data_dir=home / "data")) as house:
         took = time.monotonic() - begun
         _say(f"{took:.1f} 秒后就绪：{house.url}", f"ready after {took:.1f} s: {house.url}")
-        changed = asyncio.run(bring_in_people(house.settings))
-        counts = ", ".join(f"{count} {record}" for record, count in changed.items())
-        _say(f"名册已导入：{counts}", f"roster: {counts}")
+        zh, en = counted(asyncio.run(bring_in_people(house.settings)))
+        _say(f"名册已导入：{zh}", f"roster: {en}")
         passed = _patrol(house, home)
         verdict = by_locale("全部属实", "all true") if passed else by_locale("并非全部属实", "NOT all true")
         took = time.monotonic() - begun

@@ -42,6 +42,7 @@ def lived(tmp_path_factory: pytest.TempPathFactory, templates: Templates) -> tup
         output = succeeded(place.run("backup", str(folder)))
         assert "4 of them new" in output, output  # the second film, its still, and another checkpoint
         assert "1 uploads were not sealed" in output
+        assert {0o600} == {path.stat().st_mode & 0o777 for path in folder.rglob("*") if path.is_file()}
     return place, fingerprint, folder, expected
 
 
@@ -155,7 +156,9 @@ def test_missing_files_are_named(lived: tuple[Any, ...], tmp_path: Path) -> None
 
 
 def test_a_folder_that_is_no_backup_is_refused(tmp_path: Path) -> None:
-    """With a sentence that says so."""
-    done = Place(tmp_path / "elsewhere").run("restore", str(tmp_path))
+    """With a sentence that says so; nothing is made in the new place."""
+    place = Place(tmp_path / "elsewhere")
+    done = place.run("restore", str(tmp_path))
     assert 1 == done.returncode
     assert "no whole backup" in done.stderr
+    assert not place.data.exists()

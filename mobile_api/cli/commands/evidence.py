@@ -92,7 +92,7 @@ def verify_package(trust: tuple[str, ...], path: Path) -> None:
 )
 @click.option(
     "--for-real", is_flag=True,
-    help=by_locale("实际执行；不加则只列出将处理的内容。", "Do it; left out, it is only told what would go."),
+    help=by_locale("实际执行；不加则只列出将处理的内容。", "Do it; without it, what would go is only listed."),
 )  # fmt: skip
 @click.option(
     "--recording", type=click.UUID,
@@ -119,7 +119,7 @@ def dispose(for_real: bool, recording: UUID | None) -> None:
 )
 @click.option(
     "--for-real", is_flag=True,
-    help=by_locale("实际执行；不加则只列出将清空的内容。", "Do it; left out, it is only told what would be emptied."),
+    help=by_locale("实际执行；不加则只列出将清空的内容。", "Do it; without it, what would be emptied is only listed."),
 )  # fmt: skip
 def erase(for_real: bool) -> None:
     with one_sentence():

@@ -46,8 +46,8 @@ def import_roster(file: Path, passwords: Path | None) -> None:
                 f"{passwords} must be a new file in a directory that is there; nothing was imported.",
             )
         changed, count = in_database(read_settings(), lambda: _bring_in(rows, passwords))
-        zh = "、".join(f"{RECORDS[record]} {number}" for record, number in changed.items())
-        say(f"已变更：{zh}", ", ".join(f"{number} {record}" for record, number in changed.items()) + " changed")
+        zh, en = counted(changed)
+        say(f"已变更：{zh}", f"{en} changed")
         if passwords is not None:
             say(
                 f"{count} 个初始口令写入 {passwords}：分发后请删除该文件",
@@ -71,6 +71,12 @@ def import_plan(file: Path) -> None:
         made = in_database(existing_house(), lambda: service.import_plan(lines))
         known = len(lines) - made
         say(f"新排 {made} 班，{known} 班此前已排", f"{made} shifts planned, {known} were planned already")
+
+
+def counted(changed: dict[str, int]) -> tuple[str, str]:
+    """How many of each record, in Chinese and in English."""
+    zh = "、".join(f"{RECORDS[record]} {count}" for record, count in changed.items())
+    return zh, ", ".join(f"{count} {record}" for record, count in changed.items())
 
 
 @contextmanager
