@@ -1,9 +1,9 @@
 """`make bundle`: a folder that installs Fujing on a closed network, with pip alone.
 
-requirements.txt    what is needed to run, embedded services included, with hashes: a part of requirements.lock
-wheels/             those, for this Python and this machine's kind
+requirements.txt    the packages that it needs to run, embedded services included, with hashes: from requirements.lock
+wheels/             these packages, for this Python and this kind of machine
 fujing-*.whl        the program
-install.sh          makes a virtual environment and installs, with nothing fetched
+install.sh          makes a virtual environment and installs into it; fetches nothing
 """
 
 import re

@@ -1,7 +1,7 @@
-"""Draws a timeline for the terminal: duty, leading, work and footage as lanes over one scale of time.
+"""Draws a timeline for the terminal: duty, leading, work and footage as lanes over one time scale.
 
-Guarantees: no line is wider than the columns given, wide characters counted as two; what a mark means is told by the
-character, never by its colour alone; no text of a name, file or case reaches the terminal as a control sequence.
+Guarantees: no line is wider than the columns given; wide characters count as two. A mark is told apart by its
+character, never by its colour alone. No name, file or case number reaches the terminal as a control sequence.
 `svg.py` draws the same lanes as a picture.
 """
 
@@ -17,8 +17,8 @@ from rich.constrain import Constrain
 from rich.table import Table
 from rich.text import Text
 
-ZONE = timezone(timedelta(hours=8))  # China has one legal time and no summer; no tzdata needed
-MIDNIGHT = datetime(2000, 1, 1, tzinfo=ZONE)  # ticks are counted from a midnight, so that days begin on one
+ZONE = timezone(timedelta(hours=8))  # China has one legal time and no daylight saving time: no tzdata needed
+MIDNIGHT = datetime(2000, 1, 1, tzinfo=ZONE)  # ticks are counted from midnight, so that one falls on each
 KIND = 12  # columns for the name of a lane: "带班 leading", the widest
 NARROWEST = 40
 TICKS = 12
@@ -86,16 +86,16 @@ LEGEND = {
 
 
 class Stretch(NamedTuple):
-    """A stretch of time in a lane; not ended where `end` is None. `told`: what it is, for who points at it."""
+    """A stretch of time in a lane; not ended where `end` is None. `label`: its tooltip in a picture."""
 
     start: datetime
     end: datetime | None
     mark: str
-    told: str
+    label: str
 
 
 class Gap(NamedTuple):
-    """Where an activity was not led, or not recorded: a kind of GAPS."""
+    """A time in which an activity was not led, or not recorded. `kind`: one of GAPS."""
 
     start: datetime
     end: datetime | None
@@ -104,7 +104,7 @@ class Gap(NamedTuple):
 
 
 class Lane(NamedTuple):
-    """One line of the picture. `kind` is one of KINDS; `backed` what footage shows of it, proved or claimed."""
+    """One line of the drawing. `kind`: one of KINDS; `backed`: the times covered by footage, proved or claimed."""
 
     kind: str
     note: str
@@ -114,31 +114,31 @@ class Lane(NamedTuple):
 
 
 class Scale(NamedTuple):
-    """From when to when the picture reaches."""
+    """The time that the drawing covers."""
 
     start: datetime
     end: datetime
 
     def share(self, moment: datetime | None) -> float:
-        """How far along a moment lies, from 0 to 1; what has not ended lies at the end."""
+        """Where a moment lies, from 0 to 1; None, for what has not ended, lies at the end."""
         if moment is None:
             return 1.0
         return min(1.0, max(0.0, (moment - self.start) / (self.end - self.start)))
 
     def cells(self, stretch: Stretch | Gap, width: int) -> tuple[int, int]:
-        """The columns of a stretch among so many: the first, and the one after the last. At least one."""
+        """The first column of a stretch and the one after its last, of `width` columns; at least one column."""
         left = min(width - 1, round(self.share(stretch.start) * width))
         return left, max(left + 1, round(self.share(stretch.end) * width))
 
     def beyond(self, stretches: Iterable[Stretch | Gap]) -> tuple[bool, bool]:
-        """Whether one began before the picture, and whether one goes on after it or has not ended."""
+        """Whether one of them began before the scale, and whether one goes on after it or has not ended."""
         known = list(stretches)
         after = any(one.end is None or one.end > self.end for one in known)
         return any(one.start < self.start for one in known), after
 
 
 def draw(timeline: dict[str, Any], names: dict[str, str], columns: int) -> RenderableType:
-    """A shift as GET /v1/shifts/{id} tells it, in at least 40 columns. `names`: findings in words."""
+    """Draw a shift, as GET /v1/shifts/{id} answers it, in at least 40 columns. `names`: findings' sentences."""
     columns = max(NARROWEST, columns)
     scale, note = scale_of(timeline), min(40, max(14, columns // 4))
     width = columns - KIND - note - 4  # a space after each name, and an arrow on either side
@@ -148,8 +148,8 @@ def draw(timeline: dict[str, Any], names: dict[str, str], columns: int) -> Rende
     above = [None, *(lane.kind for lane in shown)]
     named = [_named(lane, lane.kind != kind, note) for lane, kind in zip(shown, above, strict=False)]
     top = [*_heading(timeline, columns), _ruler(scale, ruled, KIND + note + 2, width)]
-    told = [*top, *(name + bar for name, bar in zip(named, bars, strict=True)), *_legend(bars, columns)]
-    return Constrain(Group(*told, *_found(timeline, names)), columns)
+    lines = [*top, *(name + bar for name, bar in zip(named, bars, strict=True)), *_legend(bars, columns)]
+    return Constrain(Group(*lines, *_findings(timeline, names)), columns)
 
 
 def lanes(timeline: dict[str, Any]) -> list[Lane]:
@@ -164,13 +164,13 @@ def lanes(timeline: dict[str, Any]) -> list[Lane]:
 
 
 def _led(rows: list[dict[str, Any]]) -> list[Lane]:
-    """A lane an officer; where two namings lie over each other, the confirmed one is seen."""
-    found: dict[str, Lane] = {}
+    """One lane for each officer; where two namings overlap, the confirmed one lies on top."""
+    by_officer: dict[str, Lane] = {}
     for row in sorted(rows, key=lambda row: bool(row["confirmed"])):
         name, mark = plain(row["officer_name"]), "confirmed" if row["confirmed"] else "unanswered"
-        lane = found.setdefault(str(row["officer"]), Lane("leading", name, []))
+        lane = by_officer.setdefault(str(row["officer"]), Lane("leading", name, []))
         lane.bars.append(_stretch(row, mark, f"{name} {ANSWERS[mark]}"))
-    ordered = sorted(found.values(), key=lambda lane: min(bar.start for bar in lane.bars))
+    ordered = sorted(by_officer.values(), key=lambda lane: min(bar.start for bar in lane.bars))
     return [lane if _is_answered(lane) else lane._replace(note=f"{lane.note} 未答复") for lane in ordered]
 
 
@@ -179,7 +179,7 @@ def _is_answered(lane: Lane) -> bool:
 
 
 def _worked(row: dict[str, Any]) -> Lane:
-    """The lane of an activity: where it was carried on, its gaps, and what footage shows of it."""
+    """The lane of an activity: when it was carried on, its gaps, and the footage of it."""
     note = plain(f"{row['work']} {row['text']}")
     case = plain(f" {row.get('case_kind') or ''} {row.get('case_ref') or ''}").rstrip()
     return Lane(
@@ -195,7 +195,7 @@ def _worked(row: dict[str, Any]) -> Lane:
 
 
 def _filmed(rows: list[dict[str, Any]]) -> list[Lane]:
-    """Files that follow one another share a lane; one that overlaps another by over a second gets the next."""
+    """Lanes of footage: files that follow one another share a lane; an overlap of over a second needs another."""
     shared: list[list[dict[str, Any]]] = []
     for row in sorted(rows, key=lambda row: (_ends(row)[0], str(row["id"]))):
         free = next((files for files in shared if _is_free(files[-1], row)), None)
@@ -213,12 +213,12 @@ def _is_free(last: dict[str, Any], row: dict[str, Any]) -> bool:
 
 def _file(row: dict[str, Any]) -> Stretch:
     state = row["state"]
-    told = f"{plain(row['file_name'])} {_size(row['bytes'])} {STATES.get(state, '')} {plain(state)}"
-    return _stretch(row, state if state in MARKS else "claimed", told)
+    label = f"{plain(row['file_name'])} {_size(row['bytes'])} {STATES.get(state, '')} {plain(state)}"
+    return _stretch(row, state if state in MARKS else "claimed", label)
 
 
 def _filed(files: list[dict[str, Any]]) -> str:
-    """How many files, how many of them sealed, and how much; + where the size of one is not known."""
+    """How many files, how many of them sealed, and their size; + where the size of one is unknown."""
     states, sizes = [row["state"] for row in files], [row["bytes"] for row in files]
     size = _size(sum(size or 0 for size in sizes)) + ("+" if None in sizes else "")
     if len(files) == 1:
@@ -227,7 +227,7 @@ def _filed(files: list[dict[str, Any]]) -> str:
 
 
 def scale_of(timeline: dict[str, Any]) -> Scale:
-    """The shift and its activities; to the last moment known, and a little more, where one of them is open."""
+    """The scale: over the shift and its activities; where one is open, to the last known moment and a little more."""
     own = [timeline["shift"]]
     for row in timeline.get("activities", []):
         own += [row, *row["spans"], *row["gaps"]]
@@ -240,7 +240,7 @@ def scale_of(timeline: dict[str, Any]) -> Scale:
 
 
 def ticks(scale: Scale, most: int) -> list[tuple[datetime, str]]:
-    """Round moments on the scale and what to write at them: at most so many, in Beijing time."""
+    """Round moments on the scale with their labels in Beijing time; at most `most`."""
     step = next((step for step in STEPS if (scale.end - scale.start) / step < most), None)
     step = step or timedelta(days=(scale.end - scale.start) // timedelta(days=most) + 1)
     first = -((MIDNIGHT - scale.start) // step)
@@ -249,7 +249,7 @@ def ticks(scale: Scale, most: int) -> list[tuple[datetime, str]]:
 
 
 def _at(moment: datetime, step: timedelta) -> str:
-    """A tick's own words: the day where one begins, seconds only where they matter."""
+    """A tick's label: the date at midnight, seconds only where the step needs them."""
     local = moment.astimezone(ZONE)
     if (local.hour, local.minute, local.second) == (0, 0, 0):
         return f"{local:%m-%d}"
@@ -257,15 +257,15 @@ def _at(moment: datetime, step: timedelta) -> str:
 
 
 def heading(timeline: dict[str, Any]) -> tuple[str, str]:
-    """Whose shift and which duty; from when to when."""
+    """Two lines: whose shift and which duty; from when to when."""
     shift = timeline["shift"]
     duty = DUTIES.get(shift["duty_type"], shift["duty_type"])
-    told = plain(f"{shift['name']} {shift['badge']} · {shift['organ']} · {duty}")
-    return told, between(*_ends(shift)) + ("" if shift["in_force"] else " · 不作数 not in force")
+    who = plain(f"{shift['name']} {shift['badge']} · {shift['organ']} · {duty}")
+    return who, between(*_ends(shift)) + ("" if shift["in_force"] else " · 不作数 not in force")
 
 
 def between(start: datetime, end: datetime | None) -> str:
-    """Exact times in Beijing time; the day twice only where it changes."""
+    """From when to when, exactly, in Beijing time; the second date only where it differs."""
     first, last = start.astimezone(ZONE), end and end.astimezone(ZONE)
     if last is None:
         return f"{first:%Y-%m-%d} {_clock(first)} – {OPEN}"
@@ -278,29 +278,29 @@ def _clock(moment: datetime) -> str:
     return f"{moment:%H:%M:%S}{fraction}"
 
 
-def found_in(timeline: dict[str, Any], names: dict[str, str]) -> list[tuple[bool, bool, str]]:
+def findings_in(timeline: dict[str, Any], names: dict[str, str]) -> list[tuple[bool, bool, str]]:
     """Each finding: whether it is against the organ, whether it is explained, and its sentence with its times."""
-    told = []
+    findings = []
     for one in timeline["findings"]:
         start, end = one["started_at"], one["ended_at"]
         when = "" if start is None else f"（{_when(start, end)}）"
         sentence = plain(names.get(one["kind"]) or one.get("message") or one["kind"]) + when
-        told.append((bool(one.get("against_organ")), bool(one.get("explained")), sentence))
-    return told
+        findings.append((bool(one.get("against_organ")), bool(one.get("explained")), sentence))
+    return findings
 
 
 def _when(start: str, end: str | None) -> str:
-    """A finding without an end is about one moment."""
+    """From when to when; one moment where the finding has no end."""
     first, last = datetime.fromisoformat(start), None if end is None else datetime.fromisoformat(end)
     return between(first, first).split(" – ")[0] if last in (None, first) else between(first, last)
 
 
 def plain(text: str) -> str:
-    """The text without what steers a terminal or has no place in XML: controls, marks of direction, half characters."""
-    return "".join("\ufffd" if _steers(one) else one for one in " ".join(text.split()))
+    """The text with control characters, direction marks and half characters replaced: safe in a terminal and in XML."""
+    return "".join("\ufffd" if _is_control(one) else one for one in " ".join(text.split()))
 
 
-def _steers(one: str) -> bool:
+def _is_control(one: str) -> bool:
     return unicodedata.category(one) in ("Cc", "Cf", "Cs", "Zl", "Zp") or one in "\ufffe\uffff"
 
 
@@ -310,20 +310,20 @@ def cut(text: str, width: int) -> str:
 
 
 def _heading(timeline: dict[str, Any], columns: int) -> list[Text]:
-    """Whose shift and when: on one line if it goes."""
+    """Whose shift and when, on one line where it fits."""
     who, when = heading(timeline)
     lines = [f"{who} · {when}"] if cell_len(f"{who} · {when}") <= columns else [who, when]
     return [Text(cut(line, columns), style="bold") for line in lines]
 
 
 def _named(lane: Lane, is_first: bool, width: int) -> Text:
-    """The names on the left of a lane: its kind once for all that follow, and its note."""
+    """The left side of a lane: its kind, on the first lane of that kind only, and its note."""
     kind = KINDS[lane.kind] if is_first else ""
     return Text.assemble((set_cell_size(kind, KIND), "bold"), f" {set_cell_size(cut(lane.note, width), width)} ")
 
 
 def _painted(scale: Scale, lane: Lane, ruled: list[tuple[datetime, str]], width: int) -> Text:
-    """A lane's bars between two arrows; gaps lie over them."""
+    """A lane's bars with its gaps over them, between two arrows for what lies beyond the scale."""
     cells = [("·", "dim")] * width
     for moment, _ in ruled:
         cells[_column(scale, moment, width)] = ("╎", "dim")
@@ -338,7 +338,7 @@ def _painted(scale: Scale, lane: Lane, ruled: list[tuple[datetime, str]], width:
 
 
 def _gaps(scale: Scale, gaps: list[Gap], width: int) -> dict[int, tuple[str, str]]:
-    """The mark of every column with a gap: a standing one is seen before an explained one."""
+    """The mark of every column with a gap; one that is not explained wins over an explained one."""
     standing: dict[int, set[str]] = {}
     explained: dict[int, set[str]] = {}
     for gap in gaps:
@@ -353,7 +353,7 @@ def _column(scale: Scale, moment: datetime, width: int) -> int:
 
 
 def _ruler(scale: Scale, ruled: list[tuple[datetime, str]], indent: int, width: int) -> Text:
-    """The ticks' words, each from its column on; one that would touch another, or the edge, is left out."""
+    """The ticks' labels, each from its column on; one that would touch another, or the edge, is left out."""
     line = " " * (indent + 1)
     for moment, words in ruled:
         column = indent + 1 + _column(scale, moment, width)
@@ -363,7 +363,7 @@ def _ruler(scale: Scale, ruled: list[tuple[datetime, str]], indent: int, width: 
 
 
 def _legend(bars: list[Text], columns: int) -> list[Text]:
-    """What the marks in use mean, as many on a line as go."""
+    """What the marks in use mean, as many on a line as fit."""
     used, lines = {mark for bar in bars for mark in bar.plain}, [""]
     for piece in (f"{mark} {words}" for mark, words in LEGEND.items() if mark in used):
         if lines[-1] and cell_len(lines[-1] + piece) + 3 > columns:
@@ -372,20 +372,20 @@ def _legend(bars: list[Text], columns: int) -> list[Text]:
     return [Text(line, style="dim") for line in lines]
 
 
-def _found(timeline: dict[str, Any], names: dict[str, str]) -> list[RenderableType]:
-    """The findings as sentences; what is the organ's own fault says so."""
+def _findings(timeline: dict[str, Any], names: dict[str, str]) -> list[RenderableType]:
+    """The findings as sentences; those that are the organ's own fault are marked."""
     table = Table.grid(padding=(0, 1, 0, 0))
     table.add_column()
     table.add_column(overflow="fold")
-    for against_organ, explained, sentence in found_in(timeline, names):
+    for against_organ, explained, sentence in findings_in(timeline, names):
         whose = Text(f"{ORGAN}: ", style="bold red") if against_organ else Text()
         why = f" {EXPLAINED}" if explained else ""
         table.add_row("~" if explained else "!", whose + Text(sentence + why, style="dim" if explained else "yellow"))
     return [table] if table.row_count else []
 
 
-def _stretch(row: dict[str, Any], mark: str, told: str) -> Stretch:
-    return Stretch(*_ends(row), mark, told)
+def _stretch(row: dict[str, Any], mark: str, label: str) -> Stretch:
+    return Stretch(*_ends(row), mark, label)
 
 
 def _ends(row: dict[str, Any]) -> tuple[datetime, datetime | None]:

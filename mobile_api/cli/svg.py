@@ -1,8 +1,8 @@
-"""Draws a timeline as a picture that stands alone: SVG 1.1 without scripts, fonts or addresses from elsewhere.
+"""Draws a timeline as a picture in one file: SVG 1.1 without scripts, fonts or addresses from elsewhere.
 
-Guarantees: the same timeline and names give the same bytes; every text is escaped; each bar tells its exact times to
-who points at it, and each gap is listed below with its times for who holds it on paper. What a shape means is told by
-its pattern and place, so that it survives a grey print.
+Guarantees: the same timeline and names give the same bytes. Every text is escaped. Each bar has its exact times as a
+tooltip; each gap is listed below with its times, for a reader on paper. A shape is told apart by its pattern and place,
+so that it survives a grey print.
 """
 
 from html import escape
@@ -21,7 +21,7 @@ from mobile_api.cli.drawing import (
     Scale,
     Stretch,
     between,
-    found_in,
+    findings_in,
     heading,
     lanes,
     plain,
@@ -78,7 +78,7 @@ LEGEND = {
 
 
 class Numbered(NamedTuple):
-    """A gap with its number in the list, and the work in which it lies."""
+    """A gap with its number in the list, and the work that it is in."""
 
     number: int
     gap: Gap
@@ -86,7 +86,7 @@ class Numbered(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A line of a list: its mark, whose fault it is if that must be said, and its words; paler where explained."""
+    """A line of a list: its mark, the organ where it is at fault, its words; pale where explained."""
 
     mark: str
     whose: str
@@ -95,7 +95,7 @@ class Row(NamedTuple):
 
 
 class Page:
-    """The picture as far as it is drawn, downward. `y`: where the next thing begins."""
+    """The picture so far, drawn from top to bottom. `y`: where the next part begins."""
 
     def __init__(self) -> None:
         self.parts: list[str] = []
@@ -105,29 +105,28 @@ class Page:
         self.parts.append(tag(name, *children, **attributes))
 
     def write(self, x: float, words: str, size: float = 12, fill: str = INK, **attributes: str | float) -> None:
-        """Words with their foot at `y`."""
+        """Write words with their baseline at `y`."""
         self.add("text", escape(plain(words)), x=x, y=self.y, font_size=size, fill=fill, **attributes)
 
 
 def svg(timeline: dict[str, Any], names: dict[str, str]) -> str:
-    """A shift as GET /v1/shifts/{id} tells it, as an SVG document. `names`: findings in words."""
+    """An SVG document of a shift, as GET /v1/shifts/{id} answers it. `names`: the sentence of each kind of finding."""
     scale, shown = scale_of(timeline), lanes(timeline)
     gaps = _numbered(shown)
     page = Page()
     _head(page, timeline)
     _chart(page, scale, shown, gaps)
     _legend(page, shown)
-    _list(page, "缺口 gaps", [_gap_told(one) for one in gaps])
-    found = found_in(timeline, names)
-    _list(page, "问题 findings", [_found_told(*one) for one in found])
+    _list(page, "缺口 gaps", [_gap_row(one) for one in gaps])
+    _list(page, "问题 findings", [_finding_row(*one) for one in findings_in(timeline, names)])
     _foot(page, timeline)
     return _document(page, timeline, len(gaps))
 
 
 def tag(name: str, *children: str, **attributes: str | float) -> str:
     """An element: attributes are escaped here, with - for _ in their names; children come escaped or as elements."""
-    told = "".join(f' {key.replace("_", "-")}="{_value(value)}"' for key, value in attributes.items())
-    return f"<{name}{told}>{''.join(children)}</{name}>" if children else f"<{name}{told}/>"
+    text = "".join(f' {key.replace("_", "-")}="{_value(value)}"' for key, value in attributes.items())
+    return f"<{name}{text}>{''.join(children)}</{name}>" if children else f"<{name}{text}/>"
 
 
 def _value(value: str | float) -> str:
@@ -137,8 +136,8 @@ def _value(value: str | float) -> str:
 def _document(page: Page, timeline: dict[str, Any], gaps: int) -> str:
     who, when = heading(timeline)
     works, findings = len(timeline.get("activities", [])), len(timeline["findings"])
-    told = f"{when}。工作 {works} 项，缺口 {gaps} 处，问题 {findings} 条。"
-    told += f" {works} works, {gaps} gaps, {findings} findings; the lists below the lanes tell each with its times."
+    description = f"{when}。工作 {works} 项，缺口 {gaps} 处，问题 {findings} 条。"
+    description += f" {works} works, {gaps} gaps, {findings} findings; the lists below the lanes give their times."
     height = page.y + EDGE
     attributes: dict[str, str | float] = {
         "xmlns": "http://www.w3.org/2000/svg",
@@ -152,7 +151,7 @@ def _document(page: Page, timeline: dict[str, Any], gaps: int) -> str:
     }
     children = [
         tag("title", escape(f"班次时间线 shift timeline: {who}"), id="shift-title"),
-        tag("desc", escape(told), id="shift-told"),
+        tag("desc", escape(description), id="shift-told"),
         _patterns(),
         tag("rect", x=0, y=0, width=WIDTH, height=height, fill="#ffffff"),
         *page.parts,
@@ -162,7 +161,7 @@ def _document(page: Page, timeline: dict[str, Any], gaps: int) -> str:
 
 
 def _patterns() -> str:
-    """Stripes for what was not led, dots for what was not recorded; paler where it is explained."""
+    """Fill patterns: stripes for not led, dots for not recorded; paler where it is explained."""
     stripe, cross = "M-1,1 L1,-1 M0,7 L7,0 M6,8 L8,6", "M0,0 L6,6 M6,0 L0,6"
 
     def lined(name: str, size: float, path: str, colour: str, width: float) -> str:
@@ -189,7 +188,7 @@ def _pattern(name: str, size: float, drawn: str) -> str:
 
 
 def _head(page: Page, timeline: dict[str, Any]) -> None:
-    """Who, which duty, and when."""
+    """Draw the heading: who, which duty, and when."""
     who, when = heading(timeline)
     page.y = 46
     page.write(EDGE, _fitting(f"班次时间线　{who}", WIDTH - 2 * EDGE, 20), 20, font_weight="bold")
@@ -199,7 +198,7 @@ def _head(page: Page, timeline: dict[str, Any]) -> None:
 
 
 def _chart(page: Page, scale: Scale, shown: list[Lane], gaps: list[Numbered]) -> None:
-    """The axis, and beneath it every lane; grid lines run behind the bars."""
+    """Draw the axis and the lanes beneath it; grid lines run behind the bars."""
     page.y += 14
     ruled = ticks(scale, TICKS)
     _axis(page, scale, ruled)
@@ -219,7 +218,7 @@ def _chart(page: Page, scale: Scale, shown: list[Lane], gaps: list[Numbered]) ->
 
 
 def _axis(page: Page, scale: Scale, ruled: list[Any]) -> None:
-    """The words of each tick; the day under the first, and bold where another begins."""
+    """Draw the label of each tick; the first date on the left, dates in bold."""
     for moment, words in ruled:
         x, is_day = _x(scale.share(moment)), "-" in words
         anchor = "start" if x < LEFT + 20 else "end" if x > RIGHT - 20 else "middle"
@@ -242,7 +241,7 @@ def _bands(page: Page, top: float, shown: list[Lane]) -> list[str]:
 
 
 def _height(lane: Lane) -> float:
-    """Of a lane: its bar, room above and below, and for a work the numbers of its gaps and what footage shows."""
+    """The height of a lane: its bar and the room around it; for a work also its gaps' numbers and its footage."""
     numbers = sum(LABEL for kind in GAPS if any(gap.kind == kind for gap in lane.gaps))
     return BAR[lane.kind] + 12 + numbers + _strip(lane)
 
@@ -271,40 +270,40 @@ def _lane(page: Page, scale: Scale, lane: Lane, is_first: bool, gaps: list[Numbe
 
 
 def _names(page: Page, lane: Lane, is_first: bool, middle: float) -> None:
-    """The kind of a lane, and its note: a work's on two lines, its code above."""
+    """Write the kind and the note of a lane; a work's note takes two lines, its code above."""
     code, _, words = lane.note.partition(" ")
     lines = [code, words] if lane.kind == "work" and words else [lane.note]
     for number, line in enumerate(lines):
         page.y = middle + 4 + (number - (len(lines) - 1) / 2) * 15
         if is_first and number == 0:
             page.write(EDGE, KINDS[lane.kind], 12.5, font_weight="bold")
-        told = escape(_fitting(line, LEFT - NOTE - 22, 12))
+        text = escape(_fitting(line, LEFT - NOTE - 22, 12))
         weight = "bold" if len(lines) > number + 1 else "normal"
         full = tag("title", escape(lane.note))
-        page.add("text", full, told, x=NOTE, y=page.y, font_size=12, fill=INK, font_weight=weight)
+        page.add("text", full, text, x=NOTE, y=page.y, font_size=12, fill=INK, font_weight=weight)
 
 
 def _bar(page: Page, scale: Scale, bar: Stretch, top: float, height: float) -> None:
-    _shape(page, scale, bar, top, height, LOOKS[bar.mark], bar.told)
+    _shape(page, scale, bar, top, height, LOOKS[bar.mark], bar.label)
 
 
 def _gap(page: Page, scale: Scale, one: Numbered, top: float, height: float) -> None:
     look = HATCHES[one.gap.kind, one.gap.explained]
-    _shape(page, scale, one.gap, top, height, look, f"{one.number}：{_kind_told(one.gap)}，{one.work}")
+    _shape(page, scale, one.gap, top, height, look, f"{one.number}：{_kind_words(one.gap)}，{one.work}")
 
 
-def _kind_told(gap: Gap) -> str:
+def _kind_words(gap: Gap) -> str:
     return GAPS[gap.kind] + (f"，{EXPLAINED}" if gap.explained else "")
 
 
-def _shape(page: Page, scale: Scale, stretch: Stretch | Gap, top: float, height: float, look: Look, told: str) -> None:
-    """A stretch with its tooltip, and an arrow on a side where it goes on."""
+def _shape(page: Page, scale: Scale, stretch: Stretch | Gap, top: float, height: float, look: Look, label: str) -> None:
+    """Draw a stretch with its tooltip, and an arrow on each side where it goes on."""
     left, right = _reach(scale, stretch)
     before, after = scale.beyond([stretch])
     middle, half = top + height / 2, min(height / 2, 8)
     page.add(
         "g",
-        tag("title", f"{escape(told)}\n{escape(_times(stretch))}"),
+        tag("title", f"{escape(label)}\n{escape(_times(stretch))}"),
         _rect(left, top, right - left, height, look),
         *([_arrow(right, right + ARROW, middle, half)] if after else []),
         *([_arrow(left, left - ARROW, middle, half)] if before else []),
@@ -322,7 +321,7 @@ def _arrow(root: float, point: float, middle: float, half: float) -> str:
 
 
 def _numbers(page: Page, scale: Scale, gaps: list[Numbered], foot: float) -> None:
-    """Each gap's number and kind over its middle; only its number, or nothing, where another is in the way."""
+    """Write each gap's number and kind at its middle; only the number, or nothing, where there is no room."""
     page.y = foot
     free = float(LEFT)
     for one in sorted(gaps, key=lambda one: (one.gap.start, one.number)):
@@ -338,24 +337,24 @@ def _numbers(page: Page, scale: Scale, gaps: list[Numbered], foot: float) -> Non
 
 
 def _legend(page: Page, shown: list[Lane]) -> None:
-    """What fills and hatches mean: those in use, as many on a line as go."""
+    """Explain the fills and hatches in use, as many on a line as fit."""
     used = {bar.mark for lane in shown for bar in [*lane.bars, *lane.backed]}
     gaps = {(gap.kind, gap.explained): gap for lane in shown for gap in lane.gaps}
-    items = [(LOOKS[mark], told) for mark, told in LEGEND.items() if mark in used]
-    items += [(look, _kind_told(gaps[key])) for key, look in HATCHES.items() if key in gaps]
+    items = [(LOOKS[mark], words) for mark, words in LEGEND.items() if mark in used]
+    items += [(look, _kind_words(gaps[key])) for key, look in HATCHES.items() if key in gaps]
     x, page.y = float(EDGE), page.y + 16
-    for look, told in items:
-        wide = 29 + _wide(told, 11.5)
+    for look, words in items:
+        wide = 29 + _wide(words, 11.5)
         if x + wide > WIDTH - EDGE:
             x, page.y = float(EDGE), page.y + 21
         page.parts.append(_rect(x, page.y - 10, 22, 12, look))
-        page.write(x + 29, told, 11.5)
+        page.write(x + 29, words, 11.5)
         x += wide + 24
     page.y += 12
 
 
 def _list(page: Page, title: str, rows: list[Row]) -> None:
-    """A list beneath the lanes, or nothing where it is empty."""
+    """Write a list beneath the lanes; nothing where it is empty."""
     if not rows:
         return
     page.y += 30
@@ -372,19 +371,19 @@ def _list(page: Page, title: str, rows: list[Row]) -> None:
 
 
 def _badge(page: Page, x: float, words: str) -> float:
-    """Words in a frame. Returns how far they push what follows."""
+    """Write words in a frame. Returns the width that they take."""
     wide = _wide(words, 11) + 12
     page.parts.append(_rect(x, page.y - 12, wide, 16, Look("#ffffff", RED)))
     page.write(x + wide / 2, words, 11, fill=RED, text_anchor="middle")
     return wide + 8
 
 
-def _gap_told(one: Numbered) -> Row:
-    words = f"{_kind_told(one.gap)} · {_times(one.gap)} · {one.work}"
+def _gap_row(one: Numbered) -> Row:
+    words = f"{_kind_words(one.gap)} · {_times(one.gap)} · {one.work}"
     return Row(str(one.number), "", words, one.gap.explained)
 
 
-def _found_told(against_organ: bool, explained: bool, sentence: str) -> Row:
+def _finding_row(against_organ: bool, explained: bool, sentence: str) -> Row:
     return Row("!", ORGAN if against_organ else "", sentence + (f" {EXPLAINED}" if explained else ""), explained)
 
 
@@ -394,13 +393,13 @@ def _foot(page: Page, timeline: dict[str, Any]) -> None:
 
 
 def _numbered(shown: list[Lane]) -> list[Numbered]:
-    """Every gap in the order of the lanes and then of time, counted from 1."""
+    """Every gap by lane and then by time, numbered from 1."""
     gaps = [(gap, lane.note) for lane in shown for gap in sorted(lane.gaps, key=lambda gap: (gap.start, gap.kind))]
     return [Numbered(number, gap, work) for number, (gap, work) in enumerate(gaps, 1)]
 
 
 def _times(stretch: Stretch | Gap) -> str:
-    """From when to when, and how long."""
+    """From when to when, and how long it lasted."""
     lasted = "" if stretch.end is None else f"（{str(stretch.end - stretch.start).partition('.')[0]}）"
     return between(stretch.start, stretch.end) + lasted
 
@@ -416,19 +415,19 @@ def _x(share: float) -> float:
 
 
 def _wide(words: str, size: float) -> float:
-    """About how wide words are: a Chinese character is as wide as it is high, any other a good half of it."""
+    """Estimate the width of words: a Chinese character is as wide as it is high, any other 0.6 of that."""
     return sum(size if cell_len(one) > 1 or one == "\ufffd" else 0.6 * size for one in words)
 
 
 def _fitting(words: str, width: float, size: float) -> str:
-    """The words in so much room, with … where they were longer."""
+    """The words, cut with … where they are wider than `width`."""
     if _wide(words, size) <= width:
         return words
     return _broken(words, width - size, size)[0] + "…"
 
 
 def _broken(words: str, width: float, size: float) -> list[str]:
-    """The words in lines of such a width, broken anywhere: Chinese has no spaces to break at."""
+    """The words in lines of this width, broken anywhere: Chinese has no spaces to break at."""
     lines, room = [""], width
     for one in words:
         room -= _wide(one, size)
