@@ -1,11 +1,10 @@
-"""What every request passes first: counted, timed, and answered with the headers that browsers heed. What is refused
-before a handler is reached, for who asks, is answered here, so that it is counted as what it is.
+"""The outermost middleware: it counts and times every request, and adds the security headers to every answer.
 
-Each request has an id, its sender's or a new one: it is in the answer, and in every line that is logged meanwhile.
-
-When a request was received is when its head came: what it waited for in this house says nothing of a phone's clock.
-
-Counts are by method, path template and status, never by a path itself: an id is nobody's label.
+A request that is refused before its handler is reached is answered here, so that it is counted under its own status.
+Each request has an id, its sender's or a new one: in the answer, and in every line logged for it.
+The time of receipt is when the head of the request came: waiting inside the server says nothing of a phone's clock.
+Counts are by method, path template and status. A path itself is no label, since it may hold a person's id.
+HEAD is served by the handler of GET; the body is left out here.
 """
 
 import re
@@ -23,6 +22,7 @@ from prometheus_client import Counter, Histogram
 from backend.law.catalogue import law
 from mobile_api.problems import FRESH_NONCE, HEADERS, answer_to
 
+HEAD = "fujing.head"  # key in the scope of a HEAD request, which the handler of GET serves
 LABELS = ("method", "path", "status")
 REQUESTS = Counter("fujing_requests", "Requests answered", LABELS)
 SECONDS = Histogram("fujing_request_seconds", "From the first byte in to the last byte out", LABELS)
@@ -35,8 +35,8 @@ RAW = [(name.lower().encode(), text.encode()) for name, text in HEADERS.items()]
 _children: dict[tuple[str, str, int], tuple[Any, Any]] = {}
 
 
-class Edge:
-    """The outermost middleware."""
+class RequestMiddleware:
+    """Counts, times, identifies and answers; see the module."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -46,12 +46,15 @@ class Edge:
             await self.app(scope, receive, send)
             return
         scope[RECEIVED] = datetime.now(UTC)
+        if scope["method"] == "HEAD":
+            scope["method"], scope[HEAD] = "GET", True
+            receive, send = _without_body(receive, send)
         begun, status, answered = perf_counter(), 500, False
         name = _request_id(scope)
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request=name.decode())
 
-        async def seen(message: Any) -> None:
+        async def send_with_headers(message: Any) -> None:
             nonlocal status, answered
             answered = True
             if message["type"] == "http.response.start":
@@ -65,26 +68,57 @@ class Edge:
             await send(message)
 
         try:
-            await self.app(scope, receive, seen)
+            await self.app(scope, receive, send_with_headers)
         except Exception as error:
             if answered:
                 raise
             request: Request[Any, Any, Any] = Request(scope, receive)
-            await answer_to(request, error).to_asgi_response(app=None, request=request)(scope, receive, seen)
+            await answer_to(request, error).to_asgi_response(app=None, request=request)(
+                scope, receive, send_with_headers
+            )
         finally:
             _count(scope, status, perf_counter() - begun)
 
 
 def received_at(request: Request[Any, Any, Any]) -> datetime:
-    """When the request's head came, for a device signs its body before that; or when its body had come, where that took
-    longer than a live entry may be on its way."""
+    """When the head of the request came: the device took its `sent_at` before that.
+
+    Now, where the body took longer than a live entry may be on its way (`live_window`).
+    """
     scope: Any = request.scope
     head, now = scope[RECEIVED], datetime.now(UTC)
     return head if now - head <= law().span("live_window") else now
 
 
+def method_of(scope: Any) -> str:
+    """The method as it was sent: a proof names it."""
+    return "HEAD" if HEAD in scope else scope["method"]
+
+
+def only_head(request: Request[Any, Any, Any]) -> bool:
+    """Whether the headers alone are wanted: a handler need not open a file then."""
+    return HEAD in request.scope
+
+
+def _without_body(receive: Receive, send: Send) -> tuple[Receive, Send]:
+    """The answer's head alone; a handler that streams is told, once its head is out, that nobody reads on."""
+    begun = False
+
+    async def receive_no_more() -> Any:
+        return {"type": "http.disconnect"} if begun else await receive()
+
+    async def send_head(message: Any) -> None:
+        nonlocal begun
+        if message["type"] == "http.response.start":
+            begun = True
+            await send(message)
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    return receive_no_more, send_head
+
+
 def _count(scope: Any, status: int, seconds: float) -> None:
-    key = (scope["method"], scope.get("path_template", ""), status)
+    key = (method_of(scope), scope.get("path_template", ""), status)
     children = _children.get(key)
     if children is None:
         children = _children[key] = (REQUESTS.labels(*map(str, key)), SECONDS.labels(*map(str, key)))
@@ -97,5 +131,5 @@ def _count(scope: Any, status: int, seconds: float) -> None:
 
 
 def _request_id(scope: Any) -> bytes:
-    told: bytes = next((text for name, text in scope["headers"] if name == REQUEST_ID), b"")
-    return told if WELL_FORMED.fullmatch(told) else token_hex(8).encode()
+    sent: bytes = next((text for name, text in scope["headers"] if name == REQUEST_ID), b"")
+    return sent if WELL_FORMED.fullmatch(sent) else token_hex(8).encode()

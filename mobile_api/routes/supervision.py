@@ -1,4 +1,4 @@
-"""Namings of leading officers, read."""
+"""Reading namings of leading officers."""
 
 from typing import Annotated, Any
 
@@ -14,11 +14,11 @@ from mobile_api.paging import Cursor, Limit
 @get("/supervisions", summary="Namings · 带班列表", tags=["Leading · 带班"], operation_id="supervisions")
 async def supervisions(
     request: Request[Any, Any, Any],
-    status: Annotated[Status, QueryParameter(name="status", description="which namings")] = "all",
+    status: Annotated[Status, QueryParameter(name="status", description="only namings in this state")] = "all",
     cursor: Cursor = None,
     limit: Limit = None,
 ) -> Supervisions:
-    """The namings that one may see, newest first."""
+    """The namings you may see, newest first."""
     return await reads.supervisions(request.user, status, cursor, page_limit(limit))
 
 

@@ -1,8 +1,10 @@
 """Bad input, case by case: a stable code, the right status, a sentence in either language, and nothing written."""
 
 import json
+import re
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -10,6 +12,7 @@ import pytest
 from litestar import Litestar
 
 from backend.core.database import fetch
+from mobile_api.faults import MOST, in_language
 from tests.builders import (
     PASSWORD,
     STATION,
@@ -55,7 +58,7 @@ async def answered(someone: Client, asked: BadRequest, status: int, code: str) -
     assert here["title"] != there["title"]
     assert any("一" <= letter <= "鿿" for letter in here["detail"])
     assert there["detail"].isascii()
-    assert (status, f"/problems/{code}", path) == (here["status"], here["type"], here["instance"])
+    assert (status, f"/problems/{code}", path.partition("?")[0]) == (here["status"], here["type"], here["instance"])
     assert "Traceback" not in chinese.text
     return here
 
@@ -222,16 +225,127 @@ async def test_a_field_that_is_not_as_it_should_be(lin: Someone, name: str) -> N
     told = {key: text for key, text in told.items() if text is not GONE}
     problem = await answered(lin, as_asked(path, told), STATUS[code], code)
     if code == "invalid":
-        assert [error["pointer"][0] for error in problem["errors"]] == ["/"]
-        assert problem["errors"][0]["message"]
+        assert {error["pointer"][0] for error in problem["errors"]} == {"/"}
+        assert all(error["message"] for error in problem["errors"])
 
 
 async def test_an_error_points_at_its_field(lin: Someone) -> None:
     """Deep in the body too."""
-    for path, pointer in (({"equipment": ["a", 7]}, "/equipment/1"), ({"place": {"lat": "x"}}, "/place/lat")):
+    place = {"lat": "x", "lon": 120.1, "accuracy_m": 8, "datum": "WGS84"}
+    for path, pointer in (({"equipment": ["a", 7]}, "/equipment/1"), ({"place": place}, "/place/lat")):
         told = lin.entry(**(a_check_in() | path))
         problem = await answered(lin, as_asked(CHECK_IN, told), 422, "invalid")
         assert [pointer] == [error["pointer"] for error in problem["errors"]]
+
+
+async def test_every_fault_of_a_body_is_told_at_once(lin: Someone) -> None:
+    """Whoever builds a client mends a body in one go: missing, unknown and wrong fields, however deep."""
+    wrong = {"dress": "suit", "duty_type": GONE, "colour": "blue", "equipment": ["a", 7, "\x00"], "device_seq": -1}
+    told = lin.entry(**a_check_in()) | wrong | {"place": {"lat": 91, "lon": "x", "datum": "BD09"}}
+    told = {key: text for key, text in told.items() if text is not GONE}
+    problem = await answered(lin, as_asked(CHECK_IN, told), 422, "invalid")
+    assert {
+        "/dress", "/duty_type", "/colour", "/equipment/1", "/equipment/2", "/device_seq", "/place/lat", "/place/lon",
+        "/place/accuracy_m", "/place/datum",
+    } == {error["pointer"] for error in problem["errors"]}  # fmt: skip
+
+
+async def test_no_more_faults_are_told_than_anybody_reads(lin: Someone) -> None:
+    """A body made of faults alone costs no more than another one."""
+    told = lin.entry(**a_check_in()) | {f"field_{number}": 1 for number in range(5000)}
+    problem = await answered(lin, as_asked(CHECK_IN, told), 422, "invalid")
+    assert MOST == len(problem["errors"])
+
+
+async def test_a_value_that_is_none_of_those_allowed_is_answered_with_them(lin: Someone) -> None:
+    """In the order of the contract, and never with the value itself."""
+    told = lin.entry(**a_check_in() | {"duty_type": "secret"})
+    method, path, body, headers = as_asked(CHECK_IN, told)
+    chinese = (await lin.ask(method, path, content=body, headers=headers)).json()["errors"]
+    english = (await lin.ask(method, path, content=body, headers=headers, english=True)).json()["errors"]
+    allowed = "patrol, post, window, watch, standby, event"
+    assert [{"pointer": "/duty_type", "message": f"应为下列之一：{allowed}"}] == chinese
+    assert [{"pointer": "/duty_type", "message": f"Expected one of: {allowed}"}] == english
+
+
+async def test_an_entry_of_no_known_verb_is_answered_with_the_verbs(lin: Someone) -> None:
+    """In a sync as well, each entry for itself."""
+    unknown = lin.item("shifts/check-in", **a_check_in()) | {"verb": "shifts/secret"}
+    wrong = lin.item("shifts/check-in", **a_check_in()) | {"dress": "suit", "id_card_carried": "yes"}
+    first, second = await lin.sync(unknown, wrong)
+    assert ["/verb"] == [error["pointer"] for error in first["problem"]["errors"]]
+    assert "shifts/check-in, shifts/check-out" in first["problem"]["errors"][0]["message"]
+    assert {"/dress", "/id_card_carried"} == {error["pointer"] for error in second["problem"]["errors"]}
+
+
+@pytest.mark.parametrize("name", [name for name, (_, _, code) in FIELDS.items() if code == "invalid"])
+async def test_what_is_wrong_with_a_field_is_said_in_the_readers_language(lin: Someone, name: str) -> None:
+    """Chinese for a reader of Chinese; no value of the sender's is repeated."""
+    path, changes, _ = FIELDS[name]
+    told = {key: text for key, text in (lin.entry(**GOOD[path]()) | changes).items() if text is not GONE}
+    method, path, body, headers = as_asked(path, told)
+    chinese = (await lin.ask(method, path, content=body, headers=headers)).json()["errors"]
+    english = (await lin.ask(method, path, content=body, headers=headers, english=True)).json()["errors"]
+    assert [each["pointer"] for each in chinese] == [each["pointer"] for each in english]
+    for here, there in zip(chinese, english, strict=True):
+        assert re.search("[一-鿿]", here["message"]), here
+        assert not re.search("Expected|Invalid|Object", here["message"]), here
+        assert there["message"].isascii(), there
+
+
+# The query
+
+
+async def test_an_unknown_parameter_is_refused_by_name(lin: Someone) -> None:
+    """A filter that is misspelt would be answered with everything."""
+    for path, names in {
+        "/v1/shifts?person=x": {"?person"}, "/v1/me?a=1&b=2": {"?a", "?b"}, "/health/live?verbose": {"?verbose"},
+        "/v1/duty/verdict?works=9.6": {"?works", "?work"}, "/v1/supervisions?status=lost&x=1": {"?x", "?status"},
+    }.items():  # fmt: skip
+        problem = await answered(lin, ("GET", path, b"", {}), 422, "invalid")
+        assert names == {error["pointer"] for error in problem["errors"]}
+    told = as_asked(f"{CHECK_IN}?dry_run=1", lin.entry(**a_check_in()))
+    problem = await answered(lin, told, 422, "invalid")
+    assert [{"pointer": "?dry_run", "message": "没有这个参数"}] == problem["errors"]
+
+
+@pytest.mark.parametrize(
+    ("path", "pointer", "chinese"),
+    [
+        (
+            "/v1/supervisions?status=lost",
+            "?status",
+            "应为下列之一：open, unanswered, confirmed, declined, contested, all",
+        ),
+        ("/v1/shifts?limit=0", "?limit", "不得小于 1"),
+        ("/v1/shifts?limit=ten", "?limit", "应为整数，而不是文本"),
+        ("/v1/shifts?cursor=none", "?cursor", "不是本系统给出的值"),
+        ("/v1/findings?from=2026-03-01T00:00:00", "?from", "必须带时区，例如 +08:00"),
+        ("/v1/findings?to=soon", "?to", "不是带时区的时间（RFC 3339）"),
+        ("/v1/findings?person=1", "?person", "不是 UUID"),
+        ("/v1/duty/verdict", "?work", "缺少这个参数"),
+        ("/v1/hours?month=March", "?month", "格式应符合 ^2[0-9]{3}-(0[1-9]|1[0-2])$"),
+    ],
+)
+async def test_a_parameter_at_fault_is_named_as_the_address_spells_it(
+    lin: Someone, path: str, pointer: str, chinese: str
+) -> None:
+    """With what would be right, in the reader's language."""
+    problem = await answered(lin, ("GET", path, b"", {}), 422, "invalid")
+    assert [{"pointer": pointer, "message": chinese}] == problem["errors"]
+
+
+def test_every_sentence_about_a_parameter_has_its_chinese(repository: Path) -> None:
+    """Those that the reads of the features write themselves."""
+    written = {
+        text
+        for file in [*(repository / "backend").rglob("*.py"), *(repository / "mobile_api").rglob("*.py")]
+        for text in re.findall(r'\bwrong\("\w+", f?"(.+?)"\)', file.read_text())
+    }
+    assert len(written) >= 4
+    for text in written:
+        (told,) = in_language([{"pointer": "", "message": re.sub(r"{.*}", "31", text)}], "zh")
+        assert re.search("[一-鿿]", told["message"]), text
 
 
 # What is another's, or was before
