@@ -153,7 +153,7 @@ class Number(msgspec.Struct, frozen=True):
 def _example() -> dict[str, Any]:
     """A check-in and its check-out in one call: each entry has an id and a number of its own."""
     first, second = ({"verb": verb.name, **verb.example} for verb in VERBS[:2])
-    second |= {"id": OTHER, "device_seq": first["device_seq"] + 1}
+    second |= {"id": OTHER, "shift": first["id"], "device_seq": first["device_seq"] + 1}
     entries = [{name: value for name, value in entry.items() if name != "sent_at"} for entry in (first, second)]
     return {"sent_at": SENT_AT, "entries": entries}
 
