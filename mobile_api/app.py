@@ -24,6 +24,7 @@ from backend.people.sessions import TokenReader
 from backend.reviews.watching import LATE_WRITES
 from mobile_api import metrics, openapi
 from mobile_api.auth import SessionMiddleware
+from mobile_api.head import HeadAnswering
 from mobile_api.logs import configure
 from mobile_api.problems import AWAY, HANDLERS
 from mobile_api.queries import only_known_parameters
@@ -113,7 +114,7 @@ async def _wait_for_the_database(chosen: Settings) -> None:
 def assemble(lifespan: list[Any]) -> Litestar:
     """The routes and what stands before them, with nothing opened."""
     v1 = Router("/v1", route_handlers=[route for feature in FEATURES for route in feature.ROUTES])
-    return Litestar(
+    return HeadAnswering(
         route_handlers=[v1, *operations.ROUTES, *metrics.ROUTES, openapi.document],
         middleware=[
             RequestMiddleware,

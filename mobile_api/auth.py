@@ -15,8 +15,8 @@ from backend.core.verb import Actor
 from backend.people.proofs import Proof
 from backend.people.sessions import actor_of
 from mobile_api import cookies
+from mobile_api.head import method_of
 from mobile_api.problems import FRESH_NONCE
-from mobile_api.request_middleware import method_of
 
 PUBLIC = {"public": True}
 BY_KEY = PUBLIC | {"by_key": True}  # no session, but a proof by the device's key

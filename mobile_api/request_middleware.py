@@ -4,7 +4,6 @@ A request that is refused before its handler is reached is answered here, so tha
 Each request has an id, its sender's or a new one: in the answer, and in every line logged for it.
 The time of receipt is when the head of the request came: waiting inside the server says nothing of a phone's clock.
 Counts are by method, path template and status. A path itself is no label, since it may hold a person's id.
-HEAD is served by the handler of GET; the body is left out here.
 """
 
 import re
@@ -20,9 +19,9 @@ from litestar.types import ASGIApp, Receive, Send
 from prometheus_client import Counter, Histogram
 
 from backend.law.catalogue import law
+from mobile_api.head import method_of
 from mobile_api.problems import FRESH_NONCE, HEADERS, answer_to
 
-HEAD = "fujing.head"  # key in the scope of a HEAD request, which the handler of GET serves
 LABELS = ("method", "path", "status")
 REQUESTS = Counter("fujing_requests", "Requests answered", LABELS)
 SECONDS = Histogram("fujing_request_seconds", "From the first byte in to the last byte out", LABELS)
@@ -46,9 +45,6 @@ class RequestMiddleware:
             await self.app(scope, receive, send)
             return
         scope[RECEIVED] = datetime.now(UTC)
-        if scope["method"] == "HEAD":
-            scope["method"], scope[HEAD] = "GET", True
-            receive, send = _without_body(receive, send)
         begun, status, answered = perf_counter(), 500, False
         name = _request_id(scope)
         structlog.contextvars.clear_contextvars()
@@ -88,33 +84,6 @@ def received_at(request: Request[Any, Any, Any]) -> datetime:
     scope: Any = request.scope
     head, now = scope[RECEIVED], datetime.now(UTC)
     return head if now - head <= law().span("live_window") else now
-
-
-def method_of(scope: Any) -> str:
-    """The method as it was sent: a proof names it."""
-    return "HEAD" if HEAD in scope else scope["method"]
-
-
-def only_head(request: Request[Any, Any, Any]) -> bool:
-    """Whether the headers alone are wanted: a handler need not open a file then."""
-    return HEAD in request.scope
-
-
-def _without_body(receive: Receive, send: Send) -> tuple[Receive, Send]:
-    """The answer's head alone; a handler that streams is told, once its head is out, that nobody reads on."""
-    begun = False
-
-    async def receive_no_more() -> Any:
-        return {"type": "http.disconnect"} if begun else await receive()
-
-    async def send_head(message: Any) -> None:
-        nonlocal begun
-        if message["type"] == "http.response.start":
-            begun = True
-            await send(message)
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-    return receive_no_more, send_head
 
 
 def _count(scope: Any, status: int, seconds: float) -> None:

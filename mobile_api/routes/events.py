@@ -33,8 +33,8 @@ from backend.core.verb import Actor
 from backend.feed import FeedCursor, FeedLine
 from backend.law.catalogue import law
 from backend.people.sessions import still_acting
+from mobile_api.head import only_head
 from mobile_api.problems import AWAY
-from mobile_api.request_middleware import only_head
 from mobile_api.routes.changes import AFTER
 
 LINES_AT_ONCE = 1000

@@ -17,9 +17,9 @@ from backend.packages.exporting import PackageRequest, PreparedPackage
 from backend.reviews import watching
 from backend.reviews.watching import ViewingRequest
 from mobile_api.bodies import read, takes
+from mobile_api.head import only_head
 from mobile_api.problems import refuses
 from mobile_api.ranges import BYTES, wants_plain_bytes
-from mobile_api.request_middleware import only_head
 from mobile_api.routes.descriptions import page
 from mobile_api.routes.reviews import TAGS, WATCHING, ReviewId
 from mobile_api.routes.sessions import address_of

@@ -18,11 +18,11 @@ from backend.reviews import reads, spot_checks, watching
 from backend.reviews.reads import History, MyRecord, ReviewDetail, Reviews, ReviewStatus
 from backend.reviews.spot_checks import SpotCheckCount, SpotChecks, SpotCheckStatus
 from backend.reviews.watching import FootagePart, Source, ViewingRequest
+from mobile_api.head import only_head
 from mobile_api.paging import Cursor, Limit
 from mobile_api.printing import clock
 from mobile_api.problems import language_of, refuses
 from mobile_api.ranges import BYTES, Unsatisfiable, span_of, wants_plain_bytes
-from mobile_api.request_middleware import only_head
 from mobile_api.routes.sessions import address_of
 
 TAGS = ["Reviews · 调阅"]
