@@ -14,7 +14,7 @@ HEAD = "fujing.head"  # key in the scope of a HEAD request
 class HeadAnswering(Litestar):
     """An application that answers HEAD wherever it answers GET."""
 
-    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "http" and scope["method"] == "HEAD":
             scope["method"], scope[HEAD] = "GET", True
             receive, send = _without_body(receive, send)

@@ -68,9 +68,13 @@ def _tidy(node: Any) -> None:
             node["description"] = inspect.cleandoc(node["description"])
         if isinstance(node.get("pattern"), str):
             node["pattern"] = published(node["pattern"])
+        if node.get("type") == "object" and not node.keys() & {"properties", "additionalProperties"}:
+            node["additionalProperties"] = True  # any fields, where generators would take it for none
         if "prefixItems" in node and node.get("items") is False:
             _bound_tuple(node)
-        for name, field in node.get("properties", {}).items():
+        for name, field in list(node.get("properties", {}).items()):
+            if field.get("not") == {}:  # no value is right: read only to be refused
+                del node["properties"][name]
             _describe(name, field)
         node = list(node.values())
     if isinstance(node, list):

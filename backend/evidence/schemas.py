@@ -186,7 +186,7 @@ class PartToSend(msgspec.Struct, frozen=True, kw_only=True):
     ]
 
 
-class Parts(msgspec.Struct, frozen=True, kw_only=True):
+class UploadParts(msgspec.Struct, frozen=True, kw_only=True):
     """The parts that the store has, and signed URLs for the first parts that it does not have."""
 
     id: UploadId

@@ -10,7 +10,7 @@ from litestar.params import QueryParameter
 
 from backend.core.examples import SENT_AT, SHA256
 from backend.evidence import multipart
-from backend.evidence.schemas import Complete, Parts, Sealed, State
+from backend.evidence.schemas import Complete, Sealed, State, UploadParts
 from backend.law.catalogue import law
 from mobile_api.bodies import read, takes
 from mobile_api.problems import language_of, refuses
@@ -43,7 +43,7 @@ async def parts(
     limit: Annotated[
         int | None, QueryParameter(name="limit", ge=1, le=1000, description="how many URLs at most")
     ] = None,
-) -> Response[Parts]:
+) -> Response[UploadParts]:
     """The parts that the store has, and a new signed URL for each of the first missing ones. Ask as often as needed."""
     limit = min(limit or PARTS_CEILING, law().count("part_urls_at_once"))
     answer = await multipart.parts(request.app.state.store, request.user, upload, datetime.now(UTC), start, limit)
