@@ -1,8 +1,8 @@
-"""Every fault of a body or a query, told at once: where it is, and what would be right there.
+"""Every fault of a body or a query at once: where it is, and what would be right there.
 
 The decoder of msgspec stops at its first fault. What it refused is then looked at field by field. Guarantees: no value
-of the sender's is repeated; the decoder's own fault is always among those told; at most MOST faults are told, and at
-most ITEMS items of a list are looked at.
+of the sender's is repeated; the decoder's own fault is always included; at most MOST faults are returned, and at most
+ITEMS items of a list are looked at.
 """
 
 import ast

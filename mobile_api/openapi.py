@@ -116,7 +116,7 @@ def document(request: Request[Any, Any, Any]) -> Response[bytes]:
 def contract(app: Any) -> dict[str, Any]:
     """The whole document: what the routes say, plus words, examples and problems."""
     document: dict[str, Any] = app.openapi_schema.to_schema()
-    handlers = {handler.operation_id: handler for handler in _handlers(app)}
+    handlers = {handler.operation_id: handler for handler in handlers_of(app)}
     schemas = document["components"]["schemas"] = _schemas(handlers.values())
     _narrow_sync(schemas)
     for path in document["paths"].values():
@@ -126,17 +126,18 @@ def contract(app: Any) -> dict[str, Any]:
     return document
 
 
-def _handlers(app: Any) -> list[Any]:
+def handlers_of(app: Any) -> list[Any]:
+    """Every handler of the application."""
     return [handler for route in app.routes for handler in getattr(route, "route_handlers", ())]
 
 
 def _schemas(handlers: Any) -> dict[str, Any]:
     bodies = [handler.opt["body"] for handler in handlers if "body" in handler.opt]
-    answers = [answer for answer in map(_answer, handlers) if answer is not None]
+    answers = [answer for answer in map(answer_of, handlers) if answer is not None]
     return schemas_of([*bodies, *answers, Problem])
 
 
-def _answer(handler: Any) -> Any:
+def answer_of(handler: Any) -> Any:
     """The struct of a handler's answer, out of a Response where it is in one; None where it is no struct."""
     field = handler.parsed_fn_signature.return_type
     for kind in (field.annotation, *(inner.annotation for inner in field.inner_types)):
@@ -147,9 +148,12 @@ def _answer(handler: Any) -> Any:
 
 
 def _narrow_sync(schemas: dict[str, Any]) -> None:
-    """Each entry of a sync is exactly one verb's, told by `verb`; its receipt is that of the verb's own route."""
+    """Each entry of a sync is of exactly one verb, named in `verb`; its receipt is that of the verb's own route."""
     items = schemas["SyncCall"]["properties"]["entries"]["items"]
     items["oneOf"] = items.pop("anyOf")
+    for item in items["oneOf"]:
+        tag = schemas[item["$ref"].rpartition("/")[2]]["properties"]["verb"]
+        tag["description"] = "name of the verb: the path of its own route under /v1"
     receipts = sorted({verb.receipt.__name__ for verb in VERBS if verb.field})
     receipt = schemas["EntryResult"]["properties"]["receipt"]
     schemas["EntryResult"]["properties"]["receipt"] = {
@@ -218,7 +222,7 @@ def _headers(handler: Any) -> list[dict[str, Any]]:
 def _answers(responses: dict[str, Any], handler: Any, entry: bool) -> dict[str, Any]:
     """What is answered where nothing is refused."""
     answers = {status: answer for status, answer in responses.items() if int(status) < 400}
-    struct = _answer(handler)
+    struct = answer_of(handler)
     for status, answer in answers.items():
         if status in SUCCESS:
             answer["description"] = SUCCESS[status][entry]

@@ -102,13 +102,13 @@ async def sign_in(request: Request[Any, Any, Any]) -> Response[DeskOpened]:
 
     Field entries need a device; reading and decisions do not."""
     data = await read(request, DeskSignIn)
-    cookies.from_here(request)
-    cookies.kept(request, "")
+    cookies.require_own_origin(request)
+    cookies.session_cookie(request, "")
     secret, opened = await desk.sign_in(
         request.app.state.key_rings, data.badge, data.password, data.code, address_of(request), datetime.now(UTC),
         cookies.secret_of(request),
     )  # fmt: skip
-    return Response(await _opened(opened, secret), headers=NO_STORE, cookies=[cookies.kept(request, secret)])
+    return Response(await _opened(opened, secret), headers=NO_STORE, cookies=[cookies.session_cookie(request, secret)])
 
 
 @get(

@@ -13,7 +13,7 @@ from backend.people import sessions
 from backend.people.sessions import Tokens
 from mobile_api.auth import BY_KEY, QUARANTINED, read_proof
 from mobile_api.bodies import read, takes
-from mobile_api.cookies import OWN_ACCOUNT, forgotten
+from mobile_api.cookies import OWN_ACCOUNT, expired_cookies
 from mobile_api.problems import refuses
 
 TAGS = ["Sessions · 会话"]
@@ -114,7 +114,7 @@ async def refresh(request: Request[Any, Any, Any]) -> Response[Tokens]:
 async def sign_out(request: Request[Any, Any, Any]) -> Response[None]:
     """End this session at once, on every server."""
     await sessions.sign_out(request.user, datetime.now(UTC))
-    return Response(None, status_code=204, cookies=forgotten(request))
+    return Response(None, status_code=204, cookies=expired_cookies(request))
 
 
 @post(

@@ -232,7 +232,9 @@ def _answer_to(result: SyncResult, language: Language) -> dict[str, Any]:
 @get("/held", summary="Entries that are held · 待处理记录", tags=[TAG], operation_id="held")
 async def held(
     request: Request[Any, Any, Any],
-    standing: Annotated[HeldState | None, QueryParameter(name="state", description="only entries in this state")] = None,
+    standing: Annotated[
+        HeldState | None, QueryParameter(name="state", description="only entries in this state")
+    ] = None,
     reason: Annotated[
         HeldReason | None, QueryParameter(name="reason", description="only entries held for this reason")
     ] = None,
