@@ -8,6 +8,7 @@ ITEMS items of a list are looked at.
 import ast
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from itertools import islice
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
@@ -109,6 +110,7 @@ def of_query(handler: Any, query: Mapping[str, Any]) -> list[dict[str, str]]:
     return faults[:MOST]
 
 
+@cache
 def parameters_of(handler: Any) -> dict[str, Parameter]:
     """What a handler takes in its query, by the name in the address."""
     kinds = handler.signature_model.__annotations__

@@ -19,6 +19,9 @@ def only_known_parameters(connection: Connection, handler: BaseRouteHandler) -> 
     """
     if not getattr(handler, "include_in_schema", False):
         return
-    known, query = faults.parameters_of(handler), connection.query_params
+    known = faults.parameters_of(handler)
+    if not known and not connection.scope["query_string"]:
+        return
+    query = connection.query_params
     if query.keys() - known.keys() or any(each.required and name not in query for name, each in known.items()):
         raise Refusal("invalid", extra={"errors": faults.of_query(handler, query)})
