@@ -42,9 +42,9 @@ async def rows() -> dict[str, int]:
     return {row["name"]: row["n"] for row in await fetch(sql)}
 
 
-async def answered(someone: Client, asked: BadRequest, status: int, code: str) -> dict[str, Any]:
-    """The problem, in Chinese; it was English where English was asked for, and nothing was written either time."""
-    method, path, body, headers = asked
+async def answered(someone: Client, request: BadRequest, status: int, code: str) -> dict[str, Any]:
+    """The problem in Chinese. Sent again for English, it is English; nothing was written either time."""
+    method, path, body, headers = request
     before = await rows()
     chinese = await someone.ask(method, path, content=body, headers=headers)
     english = await someone.ask(method, path, content=body, headers=headers, english=True)
@@ -63,8 +63,8 @@ async def answered(someone: Client, asked: BadRequest, status: int, code: str) -
     return here
 
 
-def as_asked(path: str, told: Any, **headers: str) -> BadRequest:
-    text = json.dumps(told, default=str).encode()
+def as_request(path: str, content: Any, **headers: str) -> BadRequest:
+    text = json.dumps(content, default=str).encode()
     return "POST", path, text, JSON | headers
 
 
@@ -80,7 +80,7 @@ BODIES = {
     "a lone surrogate": (rb'{"vehicle": "\ud800"}', 400, "malformed_json"),
     "a NUL between words": (b'{"id":\x00 1}', 400, "malformed_json"),
     "deep nesting": (b"[" * 100_000 + b"]" * 100_000, 400, "malformed_json"),
-    "deep nesting in a field nobody asked for": (b'{"x":' * 30_000 + b"1" + b"}" * 30_000, 400, "malformed_json"),
+    "deep nesting in an unknown field": (b'{"x":' * 30_000 + b"1" + b"}" * 30_000, 400, "malformed_json"),
     "a list": (b"[]", 422, "invalid"),
     "null": (b"null", 422, "invalid"),
     "a number beyond all numbers": (b"1e9999", 400, "malformed_json"),
@@ -104,14 +104,14 @@ async def test_a_body_that_is_not_what_was_asked_for(app: Litestar, path: str, n
 async def test_a_body_that_does_not_say_that_it_is_json(app: Litestar, kind: str) -> None:
     """A form on somebody's page cannot check a person in."""
     lin = await a_duty_auxiliary(app)
-    method, path, body, _ = as_asked(CHECK_IN, lin.entry(**a_check_in()))
+    method, path, body, _ = as_request(CHECK_IN, lin.entry(**a_check_in()))
     await answered(lin, (method, path, body, {"Content-Type": kind}), 415, "not_json")
 
 
 async def test_json_may_say_its_character_set(app: Litestar) -> None:
     """As many libraries do."""
     lin = await a_duty_auxiliary(app)
-    method, path, body, _ = as_asked(CHECK_IN, lin.entry(**a_check_in()))
+    method, path, body, _ = as_request(CHECK_IN, lin.entry(**a_check_in()))
     answer = await lin.ask(method, path, content=body, headers={"Content-Type": "Application/JSON; charset=utf-8"})
     recorded(answer)
 
@@ -219,11 +219,11 @@ async def lin(app: Litestar) -> Someone:
 
 @pytest.mark.parametrize("name", FIELDS)
 async def test_a_field_that_is_not_as_it_should_be(lin: Someone, name: str) -> None:
-    """Everything else of the entry is good, so the code tells of that field."""
+    """Everything else of the entry is good, so the code is about that field."""
     path, changes, code = FIELDS[name]
-    told = lin.entry(**GOOD[path]()) | changes
-    told = {key: text for key, text in told.items() if text is not GONE}
-    problem = await answered(lin, as_asked(path, told), STATUS[code], code)
+    entry = lin.entry(**GOOD[path]()) | changes
+    entry = {key: text for key, text in entry.items() if text is not GONE}
+    problem = await answered(lin, as_request(path, entry), STATUS[code], code)
     if code == "invalid":
         assert {error["pointer"][0] for error in problem["errors"]} == {"/"}
         assert all(error["message"] for error in problem["errors"])
@@ -233,17 +233,17 @@ async def test_an_error_points_at_its_field(lin: Someone) -> None:
     """Deep in the body too."""
     place = {"lat": "x", "lon": 120.1, "accuracy_m": 8, "datum": "WGS84"}
     for path, pointer in (({"equipment": ["a", 7]}, "/equipment/1"), ({"place": place}, "/place/lat")):
-        told = lin.entry(**(a_check_in() | path))
-        problem = await answered(lin, as_asked(CHECK_IN, told), 422, "invalid")
+        entry = lin.entry(**(a_check_in() | path))
+        problem = await answered(lin, as_request(CHECK_IN, entry), 422, "invalid")
         assert [pointer] == [error["pointer"] for error in problem["errors"]]
 
 
 async def test_every_fault_of_a_body_is_told_at_once(lin: Someone) -> None:
     """Whoever builds a client mends a body in one go: missing, unknown and wrong fields, however deep."""
     wrong = {"dress": "suit", "duty_type": GONE, "colour": "blue", "equipment": ["a", 7, "\x00"], "device_seq": -1}
-    told = lin.entry(**a_check_in()) | wrong | {"place": {"lat": 91, "lon": "x", "datum": "BD09"}}
-    told = {key: text for key, text in told.items() if text is not GONE}
-    problem = await answered(lin, as_asked(CHECK_IN, told), 422, "invalid")
+    entry = lin.entry(**a_check_in()) | wrong | {"place": {"lat": 91, "lon": "x", "datum": "BD09"}}
+    entry = {key: text for key, text in entry.items() if text is not GONE}
+    problem = await answered(lin, as_request(CHECK_IN, entry), 422, "invalid")
     assert {
         "/dress", "/duty_type", "/colour", "/equipment/1", "/equipment/2", "/device_seq", "/place/lat", "/place/lon",
         "/place/accuracy_m", "/place/datum",
@@ -252,15 +252,15 @@ async def test_every_fault_of_a_body_is_told_at_once(lin: Someone) -> None:
 
 async def test_no_more_faults_are_told_than_anybody_reads(lin: Someone) -> None:
     """A body made of faults alone costs no more than another one."""
-    told = lin.entry(**a_check_in()) | {f"field_{number}": 1 for number in range(5000)}
-    problem = await answered(lin, as_asked(CHECK_IN, told), 422, "invalid")
+    entry = lin.entry(**a_check_in()) | {f"field_{number}": 1 for number in range(5000)}
+    problem = await answered(lin, as_request(CHECK_IN, entry), 422, "invalid")
     assert MOST == len(problem["errors"])
 
 
 async def test_a_value_that_is_none_of_those_allowed_is_answered_with_them(lin: Someone) -> None:
     """In the order of the contract, and never with the value itself."""
-    told = lin.entry(**a_check_in() | {"duty_type": "secret"})
-    method, path, body, headers = as_asked(CHECK_IN, told)
+    entry = lin.entry(**a_check_in() | {"duty_type": "secret"})
+    method, path, body, headers = as_request(CHECK_IN, entry)
     chinese = (await lin.ask(method, path, content=body, headers=headers)).json()["errors"]
     english = (await lin.ask(method, path, content=body, headers=headers, english=True)).json()["errors"]
     allowed = "patrol, post, window, watch, standby, event"
@@ -282,8 +282,8 @@ async def test_an_entry_of_no_known_verb_is_answered_with_the_verbs(lin: Someone
 async def test_what_is_wrong_with_a_field_is_said_in_the_readers_language(lin: Someone, name: str) -> None:
     """Chinese for a reader of Chinese; no value of the sender's is repeated."""
     path, changes, _ = FIELDS[name]
-    told = {key: text for key, text in (lin.entry(**GOOD[path]()) | changes).items() if text is not GONE}
-    method, path, body, headers = as_asked(path, told)
+    entry = {key: text for key, text in (lin.entry(**GOOD[path]()) | changes).items() if text is not GONE}
+    method, path, body, headers = as_request(path, entry)
     chinese = (await lin.ask(method, path, content=body, headers=headers)).json()["errors"]
     english = (await lin.ask(method, path, content=body, headers=headers, english=True)).json()["errors"]
     assert [each["pointer"] for each in chinese] == [each["pointer"] for each in english]
@@ -304,8 +304,8 @@ async def test_an_unknown_parameter_is_refused_by_name(lin: Someone) -> None:
     }.items():  # fmt: skip
         problem = await answered(lin, ("GET", path, b"", {}), 422, "invalid")
         assert names == {error["pointer"] for error in problem["errors"]}
-    told = as_asked(f"{CHECK_IN}?dry_run=1", lin.entry(**a_check_in()))
-    problem = await answered(lin, told, 422, "invalid")
+    request = as_request(f"{CHECK_IN}?dry_run=1", lin.entry(**a_check_in()))
+    problem = await answered(lin, request, 422, "invalid")
     assert [{"pointer": "?dry_run", "message": "没有这个参数"}] == problem["errors"]
 
 
@@ -344,8 +344,8 @@ def test_every_sentence_about_a_parameter_has_its_chinese(repository: Path) -> N
     }
     assert len(written) >= 4
     for text in written:
-        (told,) = in_language([{"pointer": "", "message": re.sub(r"{.*}", "31", text)}], "zh")
-        assert re.search("[一-鿿]", told["message"]), text
+        (fault,) = in_language([{"pointer": "", "message": re.sub(r"{.*}", "31", text)}], "zh")
+        assert re.search("[一-鿿]", fault["message"]), text
 
 
 # What is another's, or was before
@@ -355,70 +355,70 @@ Situation = Callable[[Litestar], Awaitable[tuple[Client, BadRequest]]]
 
 async def a_reused_id(app: Litestar) -> tuple[Client, BadRequest]:
     lin = await a_duty_auxiliary(app)
-    told = lin.entry(**a_check_in())
-    recorded(await lin.send(CHECK_IN, told))
-    return lin, as_asked(CHECK_IN, told | {"duty_type": "post"})
+    entry = lin.entry(**a_check_in())
+    recorded(await lin.send(CHECK_IN, entry))
+    return lin, as_request(CHECK_IN, entry | {"duty_type": "post"})
 
 
 async def somebody_elses_shift(app: Litestar) -> tuple[Client, BadRequest]:
     lin, zhu = await a_duty_auxiliary(app), await a_duty_auxiliary(app, name="朱新")
     shift = recorded(await lin.check_in())["id"]
-    return zhu, as_asked("/v1/shifts/check-out", zhu.entry(shift=shift))
+    return zhu, as_request("/v1/shifts/check-out", zhu.entry(shift=shift))
 
 
 async def confirming_for_another(app: Litestar) -> tuple[Client, BadRequest]:
     *_, naming = await a_led_patrol(app)
     sun = await a_commander_of(app, STATION)
-    return sun, as_asked("/v1/supervisions/confirm", sun.entry(supervision=naming))
+    return sun, as_request("/v1/supervisions/confirm", sun.entry(supervision=naming))
 
 
 async def naming_a_colleague(app: Litestar) -> tuple[Client, BadRequest]:
     lin, zhu = await a_duty_auxiliary(app), await a_duty_auxiliary(app, name="朱新")
     recorded(await lin.check_in())
-    return lin, as_asked("/v1/supervisions/name", lin.entry(officer=zhu.id))
+    return lin, as_request("/v1/supervisions/name", lin.entry(officer=zhu.id))
 
 
 async def an_officer_who_checks_in(app: Litestar) -> tuple[Client, BadRequest]:
     zhao = await an_officer(app)
-    return zhao, as_asked(CHECK_IN, zhao.entry(**a_check_in()))
+    return zhao, as_request(CHECK_IN, zhao.entry(**a_check_in()))
 
 
 async def an_upload(app: Litestar) -> tuple[Someone, str]:
     lin = await a_duty_auxiliary(app)
-    told = {"bytes": 20 * 1024 * 1024, "sha256": uuid4().hex * 2}
-    return lin, recorded(await lin.declare(**told))["id"]
+    declared = {"bytes": 20 * 1024 * 1024, "sha256": uuid4().hex * 2}
+    return lin, recorded(await lin.declare(**declared))["id"]
 
 
 async def completing_with_everything_missing(app: Litestar) -> tuple[Client, BadRequest]:
     lin, upload = await an_upload(app)
-    return lin, as_asked(f"/v1/uploads/{upload}/complete", {"sent_at": now()})
+    return lin, as_request(f"/v1/uploads/{upload}/complete", {"sent_at": now()})
 
 
 async def completing_somebody_elses(app: Litestar) -> tuple[Client, BadRequest]:
     _, upload = await an_upload(app)
     zhu = await a_duty_auxiliary(app, name="朱新")
-    return zhu, as_asked(f"/v1/uploads/{upload}/complete", {"sent_at": now()})
+    return zhu, as_request(f"/v1/uploads/{upload}/complete", {"sent_at": now()})
 
 
 async def completing_what_is_not_there(app: Litestar) -> tuple[Client, BadRequest]:
     lin, _ = await an_upload(app)
-    return lin, as_asked(f"/v1/uploads/{uuid4()}/complete", {"sent_at": now()})
+    return lin, as_request(f"/v1/uploads/{uuid4()}/complete", {"sent_at": now()})
 
 
 async def completing_without_a_digest(app: Litestar) -> tuple[Client, BadRequest]:
     lin = await a_duty_auxiliary(app)
     upload = recorded(await lin.declare())["id"]
-    return lin, as_asked(f"/v1/uploads/{upload}/complete", {"sent_at": now(), "bytes": 5})
+    return lin, as_request(f"/v1/uploads/{upload}/complete", {"sent_at": now(), "bytes": 5})
 
 
 async def completing_another_file(app: Litestar) -> tuple[Client, BadRequest]:
     lin, upload = await an_upload(app)
-    return lin, as_asked(f"/v1/uploads/{upload}/complete", {"sent_at": now(), "bytes": 5, "sha256": "0" * 64})
+    return lin, as_request(f"/v1/uploads/{upload}/complete", {"sent_at": now(), "bytes": 5, "sha256": "0" * 64})
 
 
 async def completing_with_a_naive_time(app: Litestar) -> tuple[Client, BadRequest]:
     lin, upload = await an_upload(app)
-    return lin, as_asked(f"/v1/uploads/{upload}/complete", {"sent_at": "2026-03-01T08:00:00"})
+    return lin, as_request(f"/v1/uploads/{upload}/complete", {"sent_at": "2026-03-01T08:00:00"})
 
 
 async def a_part_beyond_the_file(app: Litestar) -> tuple[Client, BadRequest]:
@@ -462,19 +462,19 @@ async def a_status_nobody_knows(app: Litestar) -> tuple[Client, BadRequest]:
 
 async def nobody_signed_in(app: Litestar) -> tuple[Client, BadRequest]:
     lin = await a_duty_auxiliary(app)
-    return Client(app), as_asked(CHECK_IN, lin.entry(**a_check_in()))
+    return Client(app), as_request(CHECK_IN, lin.entry(**a_check_in()))
 
 
 async def a_password_that_is_a_number(app: Litestar) -> tuple[Client, BadRequest]:
-    return await a_phone(app), as_asked("/v1/sessions", {"sent_at": now(), "badge": "FJ1", "password": 1})
+    return await a_phone(app), as_request("/v1/sessions", {"sent_at": now(), "badge": "FJ1", "password": 1})
 
 
 async def a_password_that_is_a_book(app: Litestar) -> tuple[Client, BadRequest]:
-    return await a_phone(app), as_asked("/v1/sessions", {"sent_at": now(), "badge": "FJ1", "password": "x" * 257})
+    return await a_phone(app), as_request("/v1/sessions", {"sent_at": now(), "badge": "FJ1", "password": "x" * 257})
 
 
 async def a_badge_with_an_injection(app: Litestar) -> tuple[Client, BadRequest]:
-    return await a_phone(app), as_asked(
+    return await a_phone(app), as_request(
         "/v1/sessions", {"sent_at": now(), "badge": "' OR 1=1 --", "password": PASSWORD}
     )
 
@@ -509,7 +509,7 @@ SITUATIONS: dict[Situation, tuple[int, str]] = {
 
 @pytest.mark.parametrize("situation", SITUATIONS, ids=lambda situation: situation.__name__)
 async def test_what_cannot_be_done_here(app: Litestar, situation: Situation) -> None:
-    """Each situation is told in words, and changes nothing."""
+    """Each is refused in words, and changes nothing."""
     someone, (method, path, body, headers) = await situation(app)
     status, code = SITUATIONS[situation]
     before = await rows()

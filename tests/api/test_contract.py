@@ -108,8 +108,8 @@ def test_every_verb_has_its_path_and_an_example_that_is_accepted(verb: Verb) -> 
     operation = OPERATIONS[f"POST /v1/{verb.name}"]
     (content,) = operation["requestBody"]["content"].values()
     assert verb.example == content["example"]
-    told = msgspec.json.decode(json.dumps(content["example"]), type=sent(verb))
-    assert str(told.id) == verb.example["id"]
+    call = msgspec.json.decode(json.dumps(content["example"]), type=sent(verb))
+    assert str(call.id) == verb.example["id"]
     assert {"200", "201"} <= set(operation["responses"])
 
 
@@ -120,11 +120,11 @@ def test_every_operation_lists_its_problems(name: str) -> None:
     assert operation["summary"]
     assert operation["operationId"]
     assert operation["tags"]
-    bad = {status: told for status, told in operation["responses"].items() if int(status) >= 400}
+    bad = {status: answer for status, answer in operation["responses"].items() if int(status) >= 400}
     assert bad
-    for status, told in bad.items():
-        assert [PROBLEM_JSON] == list(told["content"])
-        for code, example in told["content"][PROBLEM_JSON]["examples"].items():
+    for status, answer in bad.items():
+        assert [PROBLEM_JSON] == list(answer["content"])
+        for code, example in answer["content"][PROBLEM_JSON]["examples"].items():
             assert (int(status), code) == (law().messages[code].status, example["value"]["code"])
 
 
@@ -179,7 +179,7 @@ def test_a_description_that_lists_values_lists_those_of_its_field(name: str) -> 
 
 
 def test_no_two_features_share_a_description_by_accident() -> None:
-    """A meaning that several share has an alias in core; a name that several share is told apart on each struct."""
+    """A meaning that several share has an alias in core; a name that several share is described on each struct."""
     features: dict[str, set[str]] = {}
     for struct in STRUCTS:
         for _, words in own_descriptions(struct):
@@ -313,7 +313,7 @@ def counted(path: str) -> dict[int, float]:
 
 
 async def test_what_is_refused_at_the_door_is_counted_as_what_it_is(app: Litestar) -> None:
-    """A wave of 401s is seen as such, and pages nobody as a fault of the server's."""
+    """401s are counted as 401s, not as faults of the server."""
     lin = await a_duty_auxiliary(app)
     before = counted("/v1/me")
     for _ in range(3):
@@ -346,5 +346,5 @@ async def test_a_problem_nobody_knows_is_not_explained(app: Litestar) -> None:
 def test_a_problem_that_the_contract_does_not_list_is_found() -> None:
     """What the end of the run asks of every answer that any test had."""
     assert set() == unlisted([("POST", "/v1/shifts/check-in", 403, "not_for_your_role")])
-    met = ("POST", "/v1/shifts/check-in", 403, "unknown_review")
-    assert {("POST /v1/shifts/check-in", 403, "unknown_review")} == unlisted([met])
+    problem = ("POST", "/v1/shifts/check-in", 403, "unknown_review")
+    assert {("POST /v1/shifts/check-in", 403, "unknown_review")} == unlisted([problem])
