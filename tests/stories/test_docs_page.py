@@ -23,6 +23,10 @@ FLAGS = (
     "--disable-background-networking", "--disable-component-update", "--window-size=1400,2000",
 )  # fmt: skip
 SECONDS = 30
+PASTE = """
+Object.getOwnPropertyDescriptor(HTMLTextAreaElement.prototype, "value").set.call(arguments[0], arguments[1]);
+arguments[0].dispatchEvent(new Event("input", {bubbles: true}));
+"""
 READS: dict[str, dict[str, str]] = {
     "Sessions-me": {},
     "Shifts-shifts": {"limit": "5"},
@@ -73,9 +77,7 @@ class Page:
         for name, text in parameters.items():
             self.find(f'{block} tr[data-param-name="{name}"] input').send_keys(text)
         if body is not None:
-            area = self.find(f"{block} textarea.body-param__text")
-            area.clear()
-            area.send_keys(json.dumps(body))
+            self.chromium.execute_script(PASTE, self.find(f"{block} textarea.body-param__text"), json.dumps(body))
         self.click(f"{block} button.execute")
         status = self.find(f"{block} .live-responses-table .response .response-col_status").text
         answer = self.find(f"{block} .live-responses-table .response .highlight-code code").get_attribute("textContent")
