@@ -12,8 +12,6 @@ from typing import Any, get_args
 
 import msgspec
 
-from mobile_api.field_words import FIELDS
-
 REF = "#/components/schemas/{name}"
 GENERIC = re.compile(r"^Page_(\w+)_$")  # msgspec's name of Page[Row]
 SURROGATES = r"\ud800-\udfff"  # they cannot stand in JSON text; Rust's patterns do not know them
@@ -75,7 +73,7 @@ def _tidy(node: Any) -> None:
         for name, field in list(node.get("properties", {}).items()):
             if field.get("not") == {}:  # no value is right: read only to be refused
                 del node["properties"][name]
-            _describe(name, field)
+            _describe(field)
         node = list(node.values())
     if isinstance(node, list):
         for inner in node:
@@ -88,11 +86,11 @@ def _bound_tuple(schema: dict[str, Any]) -> None:
     schema |= {"minItems": len(schema["prefixItems"]), "maxItems": len(schema["prefixItems"])}
 
 
-def _describe(name: str, field: dict[str, Any]) -> None:
+def _describe(field: dict[str, Any]) -> None:
     """A description on the property itself, and a default in words: generators take a field with a default for one
     that is always there."""
     inner = next((choice["description"] for choice in field.get("anyOf", ()) if "description" in choice), None)
-    words = field.get("description") or inner or FIELDS.get(name)
+    words = field.get("description") or inner
     if words is not None:
         field["description"] = words
     if "default" in field:

@@ -7,8 +7,8 @@ from litestar import Request, get
 from litestar.params import QueryParameter
 
 from backend.assistance import reads
-from backend.assistance.reads import CallRow, Calls, CallStatus
-from backend.core.paging import page_limit
+from backend.assistance.reads import CallRow, CallStatus
+from backend.core.paging import Page, page_limit
 from mobile_api.paging import Cursor, Limit
 from mobile_api.problems import refuses
 
@@ -21,7 +21,7 @@ async def listed(
     status: Annotated[CallStatus, QueryParameter(name="status", description="open: not closed yet")] = "open",
     cursor: Cursor = None,
     limit: Limit = None,
-) -> Calls:
+) -> Page[CallRow]:
     """Your own calls, those you were called to, and those of the organs you oversee, newest first."""
     return await reads.calls(request.user, status, cursor, page_limit(limit))
 

@@ -11,13 +11,12 @@ from backend.complaints import reads as complaint_reads
 from backend.complaints.reads import (
     ComplaintCounts,
     ComplaintDetail,
-    Complaints,
+    ComplaintRow,
     ComplaintStatus,
     MatterRow,
-    Matters,
     MatterStatus,
 )
-from backend.core.paging import page_limit
+from backend.core.paging import Page, page_limit
 from mobile_api.paging import Cursor, Limit
 from mobile_api.problems import refuses
 
@@ -36,7 +35,7 @@ async def listed(
     ] = "open",
     cursor: Cursor = None,
     limit: Limit = None,
-) -> Complaints:
+) -> Page[ComplaintRow]:
     """Complaints of the organs you oversee, newest first. Only those who handle one read who complained."""
     return await complaint_reads.complaints(request.user, status, cursor, page_limit(limit))
 
@@ -72,7 +71,7 @@ async def matters(
     ] = "open",
     cursor: Cursor = None,
     limit: Limit = None,
-) -> Matters:
+) -> Page[MatterRow]:
     """Your own matters and those of the organs you oversee, newest first; none against yourself."""
     return await complaint_reads.matters(request.user, status, cursor, page_limit(limit))
 

@@ -11,9 +11,9 @@ from uuid import UUID
 
 from litestar import MediaType, Request, Response, get
 
-from backend.core.paging import page_limit
+from backend.core.paging import Page, page_limit
 from backend.evidence import reads
-from backend.evidence.reads import Description, Descriptions, FootageIndex
+from backend.evidence.reads import Description, FootageIndex
 from backend.evidence.schemas import KeyContent
 from mobile_api.paging import Cursor, Limit
 from mobile_api.printing import HEADERS, clock, fact, missing, printed
@@ -42,7 +42,7 @@ ROW = (
 )  # fmt: skip
 async def descriptions(
     request: Request[Any, Any, Any], recording: UUID, cursor: Cursor = None, limit: Limit = None
-) -> Descriptions:
+) -> Page[Description]:
     """Every description of one recording, newest first; the newest one counts."""
     return await reads.descriptions(request.user, recording, cursor, page_limit(limit))
 

@@ -11,10 +11,10 @@ from litestar.params import QueryParameter
 
 from backend.core.described import SentAt
 from backend.core.examples import SENT_AT
-from backend.core.paging import page_limit
+from backend.core.paging import Page, page_limit
 from backend.core.wire import WHOLE, Moment
 from backend.people import devices
-from backend.people.devices import DeviceRow, Devices, Enrolled
+from backend.people.devices import DeviceRow, Enrolled
 from backend.people.proofs import Jwk
 from mobile_api.auth import BY_KEY, read_proof
 from mobile_api.bodies import read, takes
@@ -157,7 +157,7 @@ async def reinstate(request: Request[Any, Any, Any], serial: str) -> DeviceRow:
 
 
 @get("/devices", summary="Devices · 设备列表", tags=TAGS, operation_id="devices", opt=refuses("not_for_your_role"))
-async def listed(request: Request[Any, Any, Any], cursor: After = None, limit: Limit = None) -> Devices:
+async def listed(request: Request[Any, Any, Any], cursor: After = None, limit: Limit = None) -> Page[DeviceRow]:
     """The devices of the organs you administer, by serial number, each with its key in force."""
     return await devices.listed(request.user, cursor, page_limit(limit))
 

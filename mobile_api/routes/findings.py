@@ -7,10 +7,11 @@ from uuid import UUID
 from litestar import Request, get
 from litestar.params import QueryParameter
 
-from backend.core.paging import page_limit
+from backend.core.findings import FindingRow
+from backend.core.paging import Page, page_limit
 from backend.core.wire import WHOLE
 from backend.oversight import findings_lists
-from backend.oversight.findings_lists import Findings, FindingsFilter, FindingStatus
+from backend.oversight.findings_lists import FindingsFilter, FindingStatus
 from mobile_api.paging import Cursor, Limit
 from mobile_api.problems import language_of
 
@@ -44,7 +45,7 @@ async def findings(
     ] = "standing",
     cursor: Cursor = None,
     limit: Limit = None,
-) -> Findings:
+) -> Page[FindingRow]:
     """Findings about you, about those you led and of the organs you oversee, newest first."""
     wanted = FindingsFilter(organ=organ, kind=kind, person=person, since=since, until=until, standing=status)
     return await findings_lists.findings(request.user, wanted, language_of(request), cursor, page_limit(limit))

@@ -6,9 +6,9 @@ from uuid import UUID
 from litestar import Request, get
 from litestar.params import QueryParameter
 
-from backend.core.paging import page_limit
+from backend.core.paging import Page, page_limit
 from backend.evidence.retention import reads
-from backend.evidence.retention.reads import HoldDetail, Holds, HoldStatus
+from backend.evidence.retention.reads import HoldDetail, HoldRow, HoldStatus
 from mobile_api.paging import Cursor, Limit
 from mobile_api.problems import refuses
 
@@ -23,7 +23,7 @@ async def listed(
     ] = "standing",
     cursor: Cursor = None,
     limit: Limit = None,
-) -> Holds:
+) -> Page[HoldRow]:
     """Holds of the organs you oversee, newest first; none about yourself."""
     return await reads.holds(request.user, status, cursor, page_limit(limit))
 

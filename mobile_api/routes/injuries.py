@@ -7,9 +7,9 @@ from uuid import UUID
 from litestar import MediaType, Request, Response, get
 from litestar.params import QueryParameter
 
-from backend.core.paging import page_limit
+from backend.core.paging import Page, page_limit
 from backend.injuries import reads as injury_reads
-from backend.injuries.reads import Advance, Injuries, InjuryDetail, InjuryStatus, Item
+from backend.injuries.reads import Advance, InjuryDetail, InjuryRow, InjuryStatus, Item
 from mobile_api.paging import Cursor, Limit
 from mobile_api.printing import COSTS, HEADERS, clock, fact, missing, printed, yuan
 from mobile_api.problems import language_of, refuses
@@ -37,7 +37,7 @@ async def listed(
     ] = "open",
     cursor: Cursor = None,
     limit: Limit = None,
-) -> Injuries:
+) -> Page[InjuryRow]:
     """Your own injuries, those you reported, and those for which you decide or pay, newest first."""
     return await injury_reads.injuries(request.user, status, cursor, page_limit(limit))
 

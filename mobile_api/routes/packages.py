@@ -75,7 +75,9 @@ async def of_matter(request: Request[Any, Any, Any]) -> Stream:
     if request.user.kind not in ("officer", "staff"):
         raise Refusal("not_for_your_role")
     about = None if call.kind == "case" else _id(call.number)
-    order = PackageRequest(actor=request.user, kind=call.kind, number=call.number, address=address_of(request), about=about)
+    order = PackageRequest(
+        actor=request.user, kind=call.kind, number=call.number, address=address_of(request), about=about
+    )
     return _sent(request, await exporting.of_matter(state.store, state.key_rings.evidence, order))
 
 

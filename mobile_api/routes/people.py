@@ -8,7 +8,7 @@ import msgspec
 from litestar import Request, get
 
 from backend.core import described
-from backend.core.described import Badge, OrganCode, PersonId, PersonName
+from backend.core.described import Badge, OrganCode, PersonId, PersonName, RoleName
 from backend.people import directory
 from mobile_api.cookies import OWN_ACCOUNT
 from mobile_api.problems import refuses
@@ -28,7 +28,7 @@ class OrganName(msgspec.Struct, frozen=True):
 class RoleOn(msgspec.Struct, frozen=True):
     """A role on an organ and all below it."""
 
-    role: Annotated[str, msgspec.Meta(description="commander, treasurer, inspector or administrator")]
+    role: RoleName
     organ: OrganCode
 
 

@@ -6,9 +6,9 @@ from uuid import UUID
 from litestar import Request, get
 from litestar.params import QueryParameter
 
-from backend.core.paging import page_limit
+from backend.core.paging import Page, page_limit
 from backend.recusals import reads as recusal_reads
-from backend.recusals.reads import RecusalDetail, Recusals, RecusalStatus
+from backend.recusals.reads import RecusalDetail, RecusalRow, RecusalStatus
 from mobile_api.paging import Cursor, Limit
 from mobile_api.problems import refuses
 
@@ -27,7 +27,7 @@ async def listed(
     ] = "all",
     cursor: Cursor = None,
     limit: Limit = None,
-) -> Recusals:
+) -> Page[RecusalRow]:
     """Your own recusals, those you wrote down, and those of the organs you oversee, newest first."""
     return await recusal_reads.recusals(request.user, status, cursor, page_limit(limit))
 

@@ -12,11 +12,11 @@ from litestar import MediaType, Request, Response, get
 from litestar.params import QueryParameter
 from litestar.response import Stream
 
-from backend.core.paging import invalid_parameter, page_limit
+from backend.core.paging import Page, invalid_parameter, page_limit
 from backend.core.refusals import Refusal
 from backend.reviews import reads, spot_checks, watching
-from backend.reviews.reads import History, MyRecord, ReviewDetail, Reviews, ReviewStatus
-from backend.reviews.spot_checks import SpotCheckCount, SpotChecks, SpotCheckStatus
+from backend.reviews.reads import HistoryLine, MyRecord, ReviewDetail, ReviewRow, ReviewStatus
+from backend.reviews.spot_checks import SpotCheckCount, SpotCheckRow, SpotCheckStatus
 from backend.reviews.watching import FootagePart, Source, ViewingRequest
 from mobile_api.head import only_head
 from mobile_api.paging import Cursor, Limit
@@ -138,7 +138,7 @@ def _headers(source: Source, span: tuple[int, int], partial: bool, etag: str) ->
 )  # fmt: skip
 async def journal(
     request: Request[Any, Any, Any], recording: UUID, cursor: Cursor = None, limit: Limit = None
-) -> History:
+) -> Page[HistoryLine]:
     """The journal of one recording: declared, sealed, held, watched, exported, refused; by whom, when, from where."""
     return await reads.history(request.user, recording, cursor, page_limit(limit))
 
@@ -151,7 +151,7 @@ async def listed(
     ] = "all",
     cursor: Cursor = None,
     limit: Limit = None,
-) -> Reviews:
+) -> Page[ReviewRow]:
     """Your own reviews, and those of footage of the organs you oversee, newest first."""
     return await reads.reviews(request.user, status, cursor, page_limit(limit))
 
@@ -201,7 +201,7 @@ async def checks(
     status: Annotated[SpotCheckStatus, QueryParameter(name="status", description="overdue: due and not done")] = "open",
     cursor: Cursor = None,
     limit: Limit = None,
-) -> SpotChecks:
+) -> Page[SpotCheckRow]:
     """Spot checks that the server drew for the organs you inspect, newest first; never of your own footage."""
     return await spot_checks.spot_checks(request.user, status, cursor, page_limit(limit))
 

@@ -6,9 +6,9 @@ from typing import Annotated, Any
 from litestar import Request, get
 from litestar.params import QueryParameter
 
-from backend.core.paging import page_limit
+from backend.core.paging import Page, page_limit
 from backend.rosters import reads as roster_reads
-from backend.rosters.reads import Rosters
+from backend.rosters.reads import PlannedRow
 from mobile_api.paging import Cursor, Limit
 
 
@@ -23,7 +23,7 @@ async def listed(
     ] = None,
     cursor: Cursor = None,
     limit: Limit = None,
-) -> Rosters:
+) -> Page[PlannedRow]:
     """Your own planned shifts, those you are to lead, and those of the organs you oversee, earliest first."""
     return await roster_reads.rosters(request.user, since, until, cursor, page_limit(limit))
 

@@ -5,9 +5,9 @@ from typing import Annotated, Any
 from litestar import Request, get
 from litestar.params import QueryParameter
 
-from backend.core.paging import page_limit
+from backend.core.paging import Page, page_limit
 from backend.supervision import reads
-from backend.supervision.reads import Status, Supervisions
+from backend.supervision.reads import Status, SupervisionRow
 from mobile_api.paging import Cursor, Limit
 
 
@@ -17,7 +17,7 @@ async def supervisions(
     status: Annotated[Status, QueryParameter(name="status", description="only namings in this state")] = "all",
     cursor: Cursor = None,
     limit: Limit = None,
-) -> Supervisions:
+) -> Page[SupervisionRow]:
     """The namings you may see, newest first."""
     return await reads.supervisions(request.user, status, cursor, page_limit(limit))
 

@@ -16,14 +16,14 @@ from backend import feed, sync
 from backend.bundle import Bundle
 from backend.core.described import SentAt
 from backend.core.examples import OTHER, SENT_AT
-from backend.core.paging import page_limit
+from backend.core.paging import Page, page_limit
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor, Verb
 from backend.core.wire import Count, Entry, Moment
 from backend.feed import Change
 from backend.held import device_sequence
 from backend.held import service as holding
-from backend.held.service import HeldList, HeldReason, HeldState
+from backend.held.service import HeldReason, HeldRow, HeldState
 from backend.law.catalogue import Language
 from backend.registry import VERBS
 from backend.sync import SyncItem, SyncResult
@@ -240,7 +240,7 @@ async def held(
     ] = None,
     cursor: Cursor = None,
     limit: Limit = None,
-) -> HeldList:
+) -> Page[HeldRow]:
     """Entries that came by sync and are not recorded yet, newest first.
 
     For commanders, inspectors and administrators."""

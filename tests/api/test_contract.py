@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_origin
 
 import jwt
 import msgspec
@@ -49,9 +49,10 @@ def structs_in(node: Any, found: dict[type, None]) -> dict[type, None]:
         for inner in node:
             structs_in(inner, found)
         return found
-    if isinstance(node, msgspec.inspect.StructType) and node.cls not in found:
-        found[node.cls] = None
-        bases = [base for base in node.cls.__mro__[1:] if fields_of(base)]
+    struct = get_origin(getattr(node, "cls", None)) or getattr(node, "cls", None)
+    if isinstance(node, msgspec.inspect.StructType) and (struct not in found or struct is not node.cls):
+        found[struct] = None
+        bases = [base for base in struct.__mro__[1:] if fields_of(base)]
         structs_in([*msgspec.inspect.multi_type_info(bases), *(field.type for field in node.fields)], found)
     return structs_in([getattr(node, name) for name in HOLDING if hasattr(node, name)], found)
 
@@ -167,7 +168,12 @@ def values_of(field: dict[str, Any]) -> set[str]:
 
 def listed_in(description: str) -> set[str]:
     """The values that a description tells apart: `one: …; other: …`, or `one 一, other 二`."""
-    return set(re.findall(r"(?:^|[;,(:] )([a-z][a-z0-9_]*)(?=:| [一-鿿])", description)) - {"null", "true", "false"}
+    return set(re.findall(r"(?:^|[;,(:] )([a-z][a-z0-9_]*)(?=:| [一-鿿])", description)) - {
+        "null",
+        "true",
+        "false",
+        "empty",
+    }
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
