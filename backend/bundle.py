@@ -19,10 +19,13 @@ from backend.core.described import (
     BeganAt,
     EndedAt,
     InForce,
+    LeadingOfficerId,
+    LedAuxiliaryId,
     OrganCode,
     OrganName,
     PersonId,
     PersonName,
+    PlannedShiftId,
     UploadId,
 )
 from backend.core.paging import as_row
@@ -102,9 +105,9 @@ class LeadingNow(msgspec.Struct, frozen=True, kw_only=True):
     """Who leads whom at this moment; the person is one of the two."""
 
     supervision: Annotated[UUID, msgspec.Meta(description="id of the supervision, which is the id of its naming")]
-    auxiliary: Annotated[UUID, msgspec.Meta(description="id of the auxiliary who is led")]
+    auxiliary: LedAuxiliaryId
     auxiliary_name: PersonName
-    officer: Annotated[UUID, msgspec.Meta(description="id of the officer who leads")]
+    officer: LeadingOfficerId
     officer_name: PersonName
     since: Annotated[Moment, msgspec.Meta(description="since when the officer leads")]
     confirmed: Annotated[bool, msgspec.Meta(description="whether the officer has confirmed it")]
@@ -136,7 +139,7 @@ class OwnRecusal(msgspec.Struct, frozen=True, kw_only=True):
 class OwnPlanned(msgspec.Struct, frozen=True, kw_only=True):
     """A shift in the next days for which the roster names the person."""
 
-    id: Annotated[UUID, msgspec.Meta(description="id of the planned shift")]
+    id: PlannedShiftId
     post: Annotated[str, msgspec.Meta(description="post on the roster of duty")]
     officer: Annotated[UUID | None, msgspec.Meta(description="id of the planned leading officer; null: none is named")]
     duty_type: DutyTypeCode

@@ -1,4 +1,4 @@
-"""The application: routes, who may pass, how failures are told. Pools and keys open with it and close with it."""
+"""The application: its routes, middleware and exception handlers, and the pools and keys that live as long as it."""
 
 import asyncio
 import gc
@@ -24,9 +24,11 @@ from backend.people.sessions import TokenReader
 from backend.reviews.watching import LATE_WRITES
 from mobile_api import metrics, openapi
 from mobile_api.auth import SessionMiddleware
+from mobile_api.head import HeadAnswering
 from mobile_api.logs import configure
 from mobile_api.problems import AWAY, HANDLERS
-from mobile_api.request_middleware import Edge
+from mobile_api.queries import only_known_parameters
+from mobile_api.request_middleware import RequestMiddleware
 from mobile_api.routes import (
     activities,
     assistance,
@@ -59,14 +61,14 @@ from mobile_api.routes import (
 from mobile_api.stores import store_of
 
 BODY_LIMIT = 1024 * 1024
-GARBAGE_LOOKS = 10_000  # new objects between looks for garbage; 700 suits scripts
+GARBAGE_LOOKS = 10_000  # new objects between two garbage collections; Python's 700 suits scripts
 FEATURES: tuple[Any, ...] = (
     sessions, devices, desk, people, verdict, verbs, shifts, supervision, activities, recordings, findings,
     descriptions,
     uploads, handovers, rosters, holds, reviews, packages, hours, complaints,
     injuries, recusals, assistance, changes, events, sync,
 )  # fmt: skip
-WAITS = 20  # seconds that an API which starts waits for a database that is away
+WAITS = 20  # seconds to wait at the start for a database that is away
 log = structlog.get_logger()
 
 
@@ -95,7 +97,7 @@ async def _connected(app: Litestar) -> AsyncIterator[None]:
 
 
 async def _wait_for_the_database(chosen: Settings) -> None:
-    """Its crash and ours may be one. Raises what asyncpg raises where it stays away, or is named wrongly."""
+    """Connect, trying again for WAITS seconds: one fault may have stopped both. Raises what asyncpg raises."""
     ends = monotonic() + WAITS
     while True:
         try:
@@ -112,12 +114,13 @@ async def _wait_for_the_database(chosen: Settings) -> None:
 def assemble(lifespan: list[Any]) -> Litestar:
     """The routes and what stands before them, with nothing opened."""
     v1 = Router("/v1", route_handlers=[route for feature in FEATURES for route in feature.ROUTES])
-    return Litestar(
+    return HeadAnswering(
         route_handlers=[v1, *operations.ROUTES, *metrics.ROUTES, openapi.document],
         middleware=[
-            Edge,
+            RequestMiddleware,
             DefineMiddleware(SessionMiddleware, exclude_from_auth_key="public"),
         ],
+        guards=[only_known_parameters],
         exception_handlers=HANDLERS,
         openapi_config=openapi.CONFIG,
         lifespan=lifespan,
@@ -128,12 +131,12 @@ def assemble(lifespan: list[Any]) -> Litestar:
 
 
 def create() -> Litestar:
-    """For the server: the application under the settings of the environment."""
+    """The application for the server, under the settings of the environment."""
     chosen = settings.load()
     use(chosen.law_dir)
     configure(chosen.log_level)
     app = build(chosen)
     gc.collect()
-    gc.freeze()  # what was imported stays: no need to look through it for garbage again and again
+    gc.freeze()  # imported objects stay: collections need not look at them
     gc.set_threshold(GARBAGE_LOOKS, 20, 20)
     return app

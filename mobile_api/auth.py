@@ -1,9 +1,7 @@
-"""Who asks: the access token and the device's proof are read, then the session is looked up, on every request that is
-not public.
+"""Authentication: on every route that is not public, the access token and the device's proof, or the desk's cookie.
 
-A route is public by `opt={"public": True}`, never by a pattern on its path; `opt={"quarantined": True}` lets in whom
-a revoked device still serves.
-A desk session comes by its cookie; beside an Authorization header no cookie counts.
+A route is public by `opt=PUBLIC`, never by a pattern on its path. `opt=QUARANTINED` lets in the session of a revoked
+device. Beside an Authorization header no cookie counts.
 """
 
 from datetime import UTC, datetime
@@ -17,12 +15,14 @@ from backend.core.verb import Actor
 from backend.people.proofs import Proof
 from backend.people.sessions import actor_of
 from mobile_api import cookies
+from mobile_api.head import method_of
 from mobile_api.problems import FRESH_NONCE
 
 PUBLIC = {"public": True}
+BY_KEY = PUBLIC | {"by_key": True}  # no session, but a proof by the device's key
 QUARANTINED = {"quarantined": True}
 SCHEME = "dpop"
-PROOF = "fujing.proof"  # in the scope, for bodies.read
+PROOF = "fujing.proof"  # key in the scope, for bodies.read
 Connection = ASGIConnection[Any, Any, Any, Any]
 
 
@@ -39,7 +39,7 @@ class SessionMiddleware(AbstractAuthenticationMiddleware):
 
 
 async def by_device(connection: Connection) -> AuthenticationResult:
-    """The person of the access token, proved by the key that the token is bound to."""
+    """The person of the access token; the proof is by the key that the token is bound to."""
     scheme, _, token = connection.headers.get("authorization", "").partition(" ")
     if scheme.lower() != SCHEME or not token:
         raise Refusal("token_missing")
@@ -51,7 +51,7 @@ async def by_device(connection: Connection) -> AuthenticationResult:
 
 
 def read_proof(connection: Connection, token: str | None = None, missing: str = "proof_missing") -> Proof:
-    """The proof of this request, checked but not spent; the body is compared with it where it is read.
+    """The proof of this request, checked but not marked as used; `bodies.read` compares the body with it.
 
     Raises Refusal 401 `missing`, and what `ProofReader.read` raises.
     """
@@ -63,7 +63,7 @@ def read_proof(connection: Connection, token: str | None = None, missing: str = 
     now, reader = datetime.now(UTC), connection.app.state.proofs
     scope: Any = connection.scope
     try:
-        proof: Proof = reader.read(sent[0], scope["method"], scope["path"], now, token)
+        proof: Proof = reader.read(sent[0], method_of(scope), scope["path"], now, token)
     except Refusal as refusal:
         if refusal.code == "use_dpop_nonce":
             scope[FRESH_NONCE] = reader.nonces.fresh(now)
@@ -75,6 +75,6 @@ def read_proof(connection: Connection, token: str | None = None, missing: str = 
 
 
 def only_quarantined(connection: Connection, actor: Actor) -> None:
-    """Raises Refusal `device_revoked` where a revoked device asks for what is not left to it."""
+    """Raises Refusal `device_revoked` where a revoked device asks for a route that is not left to it."""
     if actor.quarantined and not connection.scope["route_handler"].opt.get("quarantined"):
         raise Refusal("device_revoked")

@@ -1,12 +1,12 @@
-"""Reading a JSON body, strictly: what is not JSON, not well-formed or not as the struct says is refused, and where.
+"""Reading a JSON body, strictly: what is not JSON or not as its struct says is refused, with every fault's place.
 
-The framework's own reading is lenient (a 1 for a true, a "7" for a 7), so handlers name their struct with `takes` and
-read it with `read`; the contract finds it there too.
+The framework's own reading is lenient (a 1 for a true, a "7" for a 7). A handler names its struct with `takes` and
+reads it with `read`; the contract finds struct and example in the handler's options.
 """
 
 import asyncio
-import re
 import zlib
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import msgspec
@@ -14,25 +14,24 @@ from litestar import Request
 
 from backend.core.refusals import Refusal
 from backend.people.proofs import Proof
+from mobile_api import faults
 from mobile_api.auth import PROOF
 
 T = TypeVar("T")
-POINTER = re.compile(r" - at `\$\.?(.*)`$")
-NAMED = re.compile(r"^Object (?:missing required|contains unknown) field `(.*?)`")
 BROKEN = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-GZIP = 31  # what zlib calls a gzip header and no other
+GZIP = 31  # zlib's window bits for gzip alone
 DEFAULT_BOUND = 1024 * 1024
-SECONDS = 120.0  # for a body: a whole sync over 2G; who sends a byte now and then holds nothing for longer
+SECONDS = 120.0  # for a whole body: enough for a sync over 2G, and a bound for a sender who trickles bytes
 DECODERS: dict[Any, msgspec.json.Decoder[Any]] = {}
 
 
-def takes(kind: Any) -> dict[str, Any]:
-    """The handler's option that names the struct of its body."""
-    return {"body": kind}
+def takes(kind: Any, example: Mapping[str, Any]) -> dict[str, Any]:
+    """The handler's options that name the struct of its body, and an example of it for the contract."""
+    return {"body": kind, "example": dict(example)}
 
 
 async def read(request: Request[Any, Any, Any], kind: type[T]) -> T:
-    """The body as `kind`, and as the proof says it was sent, before anything is inflated.
+    """The body as `kind`. The device's proof is compared with the bytes as sent, before they are inflated.
 
     Raises Refusal `not_json`, `body_too_slow`, `proof_elsewhere`, and what `inflated` and `decode` raise.
     """
@@ -55,14 +54,14 @@ def decode(body: bytes | msgspec.Raw, kind: Any) -> Any:
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
-        _well_formed(body)  # a field at fault may stand before the place where the JSON breaks off
-        raise Refusal("invalid", extra={"errors": [_where(str(error))]}) from error
+        value = _well_formed(body)  # a field at fault may stand before the place where the JSON breaks off
+        raise Refusal("invalid", extra={"errors": faults.of_body(value, kind, str(error))}) from error
     except BROKEN as error:
         raise Refusal("malformed_json") from error
 
 
 def inflated(request: Request[Any, Any, Any], body: bytes) -> bytes:
-    """The body without its compression, never more than the handler takes, compressed or not.
+    """The body without its compression. The handler's limit holds for it compressed and inflated.
 
     Raises Refusal `encoding_not_supported`, `body_too_large`, `malformed_body`.
     """
@@ -74,29 +73,19 @@ def inflated(request: Request[Any, Any, Any], body: bytes) -> bytes:
     bound = request.route_handler.resolve_request_max_body_size() or DEFAULT_BOUND
     reader = zlib.decompressobj(GZIP)
     try:
-        told = reader.decompress(body, bound + 1)
+        content = reader.decompress(body, bound + 1)
     except zlib.error as error:
         raise Refusal("malformed_body") from error
-    if len(told) > bound:
+    if len(content) > bound:
         raise Refusal("body_too_large")
     if not reader.eof or reader.unused_data:
         raise Refusal("malformed_body")
-    return told
+    return content
 
 
-def _well_formed(body: bytes | msgspec.Raw) -> None:
+def _well_formed(body: bytes | msgspec.Raw) -> Any:
+    """The body as plain objects. Raises Refusal `malformed_json`."""
     try:
-        msgspec.json.decode(body)
+        return msgspec.json.decode(body)
     except BROKEN as error:
         raise Refusal("malformed_json") from error
-
-
-def _where(text: str) -> dict[str, str]:
-    """Where and what, without the value: msgspec names the path and the type expected."""
-    found, named = POINTER.search(text), NAMED.search(text)
-    path = found.group(1).replace("[", ".").replace("]", "").split(".") if found else []
-    steps = [*path, *(named.groups() if named else ())]
-    return {
-        "pointer": "".join(f"/{step}" for step in steps if step),
-        "message": text[: found.start()] if found else text,
-    }

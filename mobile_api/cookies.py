@@ -1,8 +1,8 @@
-"""The cookie of a desk session, and what a browser must show beside it.
+"""The cookie of a desk session, and the protection against pages of other origins.
 
-Guarantees: over HTTPS only the `__Host-` cookie is set and read, so neither a sibling host nor plain HTTP can put one
-there; over plain HTTP one is set and read on this machine's own loopback alone, under another name; a page elsewhere
-can make the browser neither write nor read. See docs/adr/0016.
+Guarantees: over HTTPS only the `__Host-` cookie is set and read, so neither a sibling host nor plain HTTP can plant
+one. Over plain HTTP a cookie is set and read on this machine's own loopback alone, under another name. A page of
+another origin can make the browser neither write nor read. See docs/adr/0016.
 """
 
 import hashlib
@@ -20,63 +20,65 @@ from backend.people import desk
 Connection = ASGIConnection[Any, Any, Any, Any]
 SECURE, PLAIN = "__Host-fujing", "fujing"
 CSRF_HEADER = "X-CSRF-Token"
-OWN_ACCOUNT = {"own_account": True}  # handlers open to whoever's desk session stands, whatever it may not do besides
+OWN_ACCOUNT = {"own_account": True}  # open to every desk session, with or without its second factor
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 READS = {"GET", "HEAD", "OPTIONS"}
-FROM_HERE = {"same-origin", "none"}  # `same-site` is a sibling host, and a stranger
+OWN_ORIGIN = {"same-origin", "none"}  # `same-site` may be another host of the domain
 
 
 def csrf_token(secret: str) -> str:
-    """Derived from the cookie's secret: the same for every tab, no use without the cookie, and kept nowhere."""
+    """The CSRF token, derived from the cookie's secret: the same in every tab, stored nowhere."""
     return hmac.digest(secret.encode(), b"fujing csrf", hashlib.sha256).hex()
 
 
 def secret_of(connection: Connection) -> str | None:
-    """The secret in the cookie that counts on this connection; beside an Authorization header none does."""
+    """The secret in the session cookie; None beside an Authorization header."""
     name = _name(connection)
     return None if name is None or "authorization" in connection.headers else connection.cookies.get(name)
 
 
-def kept(connection: Connection, secret: str) -> Cookie:
-    """The cookie to set. Raises Refusal `https_needed`."""
+def session_cookie(connection: Connection, secret: str) -> Cookie:
+    """The cookie that keeps this secret. Raises Refusal `https_needed`."""
     name = _name(connection)
     if name is None:
         raise Refusal("https_needed")
     return Cookie(key=name, value=secret, path="/", httponly=True, secure=name == SECURE, samesite="strict")
 
 
-def forgotten(connection: Connection) -> list[Cookie]:
-    """The cookie to take back, where one counted."""
+def expired_cookies(connection: Connection) -> list[Cookie]:
+    """The cookie that removes the session cookie, where the request had one."""
     if secret_of(connection) is None:
         return []
-    cookie = kept(connection, "")
+    cookie = session_cookie(connection, "")
     cookie.max_age = 0
     return [cookie]
 
 
-def from_here(connection: Connection) -> None:
-    """What a browser says about who asks, where it says it. Raises Refusal `csrf_refused`."""
+def require_own_origin(connection: Connection) -> None:
+    """Refuse a browser's request from a page of another origin. Raises Refusal `csrf_refused`.
+
+    A client that sends neither Sec-Fetch-Site nor Origin is no browser."""
     site, origin = connection.headers.get("sec-fetch-site"), connection.headers.get("origin")
-    if site is not None and site not in FROM_HERE:
+    if site is not None and site not in OWN_ORIGIN:
         raise Refusal("csrf_refused")
     if origin is not None and origin.lower() != f"{_scheme(connection)}://{connection.headers.get('host', '')}".lower():
         raise Refusal("csrf_refused")
 
 
 async def actor_of(connection: Connection, secret: str) -> Actor:
-    """Who acts by this cookie. Raises Refusal `csrf_refused`, and what `desk.acting` raises."""
-    from_here(connection)
+    """The person of this cookie. Raises Refusal `csrf_refused`, and what `desk.acting` raises."""
+    require_own_origin(connection)
     scope: Any = connection.scope
     reads = scope["method"] in READS
-    shown = connection.headers.get(CSRF_HEADER, "")
-    if not reads and not hmac.compare_digest(shown.encode(), csrf_token(secret).encode()):
+    token = connection.headers.get(CSRF_HEADER, "")
+    if not reads and not hmac.compare_digest(token.encode(), csrf_token(secret).encode()):
         raise Refusal("csrf_refused")
     own = bool(scope["route_handler"].opt.get("own_account"))
     return await desk.acting(secret, reads=reads, own_account=own)
 
 
 def _scheme(connection: Connection) -> str:
-    """As the browser sees it; behind a trusted proxy, what that proxy added last."""
+    """http or https, as the browser sees it; behind a trusted proxy, the last one in X-Forwarded-Proto."""
     if connection.app.state.settings.trust_proxy:
         forwarded = connection.headers.get("x-forwarded-proto", "").rpartition(",")[2].strip().lower()
         if forwarded:
@@ -85,7 +87,7 @@ def _scheme(connection: Connection) -> str:
 
 
 def _name(connection: Connection) -> str | None:
-    """None over plain HTTP from elsewhere: whoever listens there would have the session."""
+    """The cookie's name; None over plain HTTP from another machine, where others could read the session."""
     if _scheme(connection) == "https":
         return SECURE
     try:

@@ -1,7 +1,7 @@
 """Logs: one JSON object a line, with the request's id and the entry's where there is one.
 
-Guarantees: no body, no token, no row's value: of an error its kind and where it came from, never its words, since the
-database's quote rows and a library's quote what they were given.
+Guarantees: no body, no token, no row's value. Of an error only its type and its stack are logged, never its message:
+a message of the database quotes rows, one of a library quotes its input.
 """
 
 import logging
@@ -12,21 +12,21 @@ from typing import Any
 
 import structlog
 
-FRAMES = 12  # of a stack, the innermost
+FRAMES = 12  # of a stack: the innermost ones
 
 
 def configure(level: str) -> None:
     """Send structured logs to standard error from here on."""
     number = logging.getLevelNamesMapping()[level.upper()]
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(Wordless("%(levelname)s %(name)s %(message)s"))
+    handler.setFormatter(MessagelessFormatter("%(levelname)s %(name)s %(message)s"))
     logging.basicConfig(level=max(number, logging.WARNING), handlers=[handler], force=True)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            without_words,
+            without_messages,
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(number),
@@ -34,16 +34,16 @@ def configure(level: str) -> None:
     )
 
 
-def without_words(_: Any, __: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
-    """An error that is told with `exc_info`, by its kind and its stack."""
+def without_messages(_: Any, __: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
+    """Replace `exc_info` by the type and the stack of the error."""
     error = event.pop("exc_info", None)
     if error is True:
         error = sys.exc_info()[1]
-    return {**event, **told(error)} if isinstance(error, BaseException) else event
+    return {**event, **described_error(error)} if isinstance(error, BaseException) else event
 
 
-def told(error: BaseException) -> dict[str, Any]:
-    """The kinds of an error and of what caused it, and where the innermost was raised."""
+def described_error(error: BaseException) -> dict[str, Any]:
+    """The types of an error and of its causes, and the stack of the innermost cause."""
     kinds, cause = [], error
     while True:
         kinds.append(type(cause).__name__)
@@ -51,16 +51,16 @@ def told(error: BaseException) -> dict[str, Any]:
         if deeper is None:
             break
         cause = deeper
-    found = {"error": " < ".join(kinds)}
+    description = {"error": " < ".join(kinds)}
     if (state := getattr(cause, "sqlstate", None)) is not None:
-        found["sqlstate"] = state
+        description["sqlstate"] = state
     stack = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(cause.__traceback__)]
-    return found | {"stack": stack[-FRAMES:]}
+    return description | {"stack": stack[-FRAMES:]}
 
 
-class Wordless(logging.Formatter):
-    """What libraries log, with an error's kind and stack in the place of its words."""
+class MessagelessFormatter(logging.Formatter):
+    """Formats records of libraries: an error by its type and stack, without its message."""
 
     def formatException(self, ei: Any) -> str:
-        found = told(ei[1])
-        return "\n".join([found["error"], *found["stack"]])
+        error = described_error(ei[1])
+        return "\n".join([error["error"], *error["stack"]])

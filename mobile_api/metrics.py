@@ -1,7 +1,7 @@
-"""/metrics, in the format that Prometheus reads: what this server counted, and what waits in the house.
+"""/metrics in Prometheus' format: counts of this server, and gauges that are read from the database.
 
-Counts are by verb, path template and kind, never by a person or an id. Several API processes add theirs up through
-files in the data directory; what waits is asked of the database, at most every few seconds.
+Counts are by verb, path template and kind, never by a person or an id. Several API processes add up their counts
+through files in the data directory. The database is read at most every few seconds.
 """
 
 import asyncio
@@ -20,21 +20,21 @@ from backend.oversight import gauges
 from backend.oversight.gauges import Gauges
 from mobile_api.auth import PUBLIC
 
-SHARED = "PROMETHEUS_MULTIPROC_DIR"  # where several processes keep their counts; chosen before this is imported
-FRESH = 5.0  # seconds that an answer of the database serves
-PATIENCE = 3.0
+SHARED = "PROMETHEUS_MULTIPROC_DIR"  # folder of the counts of several processes; set before this module is imported
+FRESH = 5.0  # seconds for which an answer of the database is used again
+DATABASE_SECONDS = 3.0  # timeout
 ENTRIES = Counter("fujing_entries", "Entries by what became of them", ("verb", "result"))
-WORDS = {
+GAUGES = {
     "sealing_lag": ("fujing_sealing_lag_seconds", "How long the oldest received file has waited to be sealed"),
     "to_seal": ("fujing_to_seal", "Files that were received and are not sealed yet"),
     "parts_age": (
         "fujing_missing_parts_age_seconds",
-        "How long nothing came of the most silent unfinished upload",
+        "How long the unfinished upload that waits longest has received nothing",
     ),
     "unfinished": ("fujing_unfinished_uploads", "Uploads whose parts are not all there"),
     "checkpoint_age": (
         "fujing_checkpoint_age_seconds",
-        "How long the oldest line has stood under no checkpoint",
+        "Age of the oldest journal line under no checkpoint",
     ),
     "held": ("fujing_held_entries", "Entries that wait for what they refer to, or for a person"),
     "jobs": ("fujing_jobs", "Jobs in the queue"),
@@ -44,22 +44,22 @@ WORDS = {
 }
 
 
-class Measured:
-    """A collector of what the database told last."""
+class DatabaseGauges:
+    """A Prometheus collector of the gauges that the database answered last."""
 
     def __init__(self) -> None:
         self._gauges: Gauges | None = None
         self._at, self._lock = 0.0, asyncio.Lock()
 
-    async def look(self) -> None:
-        """Ask again where the last answer is old. A database that is away leaves no figures, and is told by `up`."""
+    async def refresh(self) -> None:
+        """Read the gauges again where the last answer is old. A database that is away leaves none but `up`."""
         async with self._lock:
             if monotonic() - self._at < FRESH:
                 return
             self._gauges = None
             try:
-                self._gauges = await asyncio.wait_for(gauges.measure(), PATIENCE)
-            except Exception:  # whatever it is, the database did not answer; the other figures are there
+                self._gauges = await asyncio.wait_for(gauges.measure(), DATABASE_SECONDS)
+            except Exception:  # whatever the error: the counts are served without the gauges
                 return
             self._at = monotonic()
 
@@ -72,7 +72,7 @@ class Measured:
         yield pools
         if self._gauges is None:
             return
-        for name, (metric, words) in WORDS.items():
+        for name, (metric, words) in GAUGES.items():
             yield GaugeMetricFamily(metric, words, self._gauges.waiting[name])
         found = GaugeMetricFamily("fujing_findings", "Findings that stand", labels=["kind"])
         for kind, count in self._gauges.findings.items():
@@ -80,20 +80,20 @@ class Measured:
         yield found
 
 
-MEASURED = Measured()
+DATABASE_GAUGES = DatabaseGauges()
 
 
 @get("/metrics", opt=PUBLIC, include_in_schema=False)
 async def metrics() -> Response[bytes]:
-    """Counts since the start, and what waits now."""
-    await MEASURED.look()
-    both = CollectorRegistry()
-    both.register(MEASURED)
+    """The counts since the start, and the gauges of now."""
+    await DATABASE_GAUGES.refresh()
+    registry = CollectorRegistry()
+    registry.register(DATABASE_GAUGES)
     if os.environ.get(SHARED):
-        multiprocess.MultiProcessCollector(both)
+        multiprocess.MultiProcessCollector(registry)
     else:
-        both.register(REGISTRY)
-    text: Any = generate_latest(both)
+        registry.register(REGISTRY)
+    text: Any = generate_latest(registry)
     return Response(text, headers={"Content-Type": CONTENT_TYPE_LATEST, "Cache-Control": "no-store"})
 
 

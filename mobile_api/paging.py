@@ -1,4 +1,4 @@
-"""What a list takes in its query: a cursor and how many rows."""
+"""The query parameters of every list: cursor and limit."""
 
 from typing import Annotated
 
@@ -7,5 +7,5 @@ from litestar.params import QueryParameter
 from backend.law.catalogue import law
 
 PAGE_CEILING = law().count("page_ceiling")
-Cursor = Annotated[str | None, QueryParameter(name="cursor", max_length=200, description="`next` of the page before")]
-Limit = Annotated[int | None, QueryParameter(name="limit", ge=1, le=PAGE_CEILING, description="rows a page")]
+Cursor = Annotated[str | None, QueryParameter(name="cursor", max_length=200, description="`next` of the previous page")]
+Limit = Annotated[int | None, QueryParameter(name="limit", ge=1, le=PAGE_CEILING, description="rows on a page")]

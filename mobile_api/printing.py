@@ -1,7 +1,6 @@
-"""Pages that are printed and signed for a file: HTML that holds everything it shows.
+"""HTML pages to print and sign for a file.
 
-Guarantees: the page asks no other address for anything; no text of a person is markup on it; no script runs on it,
-whatever was written.
+Guarantees: a page loads nothing from another address; text of a person is never read as markup; no script runs.
 """
 
 import hashlib
@@ -58,7 +57,7 @@ COSTS = {"medical": "医疗", "transport": "交通", "nursing": "护理", "other
 
 
 def printed(message: str, facts: Iterable[str], content: str, signed: Iterable[str]) -> str:
-    """A page headed by a message of the law: its facts, what it says, and who signs it."""
+    """The page: a message of the law as its head, a table of facts, the content, lines for signatures."""
     words = law().messages[message]
     return PAGE.format(
         title=escape(words.title_zh),
@@ -72,19 +71,21 @@ def printed(message: str, facts: Iterable[str], content: str, signed: Iterable[s
 
 
 def fact(zh: str, en: str, text: str, kind: str = "") -> str:
+    """One row of the table of facts; `kind`: attributes of its cell."""
     return FACT.format(zh=zh, en=en, text=escape(text), kind=kind)
 
 
 def missing(message: str) -> str:
-    """That there is nothing to print, so that nobody takes the page for something."""
+    """A framed sentence: there is nothing to print."""
     none = law().messages[message]
     return f'<p class="none">{escape(none.zh)}<br>{escape(none.en)}</p>'
 
 
 def clock(at: datetime) -> str:
+    """A moment in Beijing time, to the second."""
     return f"{at.astimezone(BEIJING):%Y-%m-%d %H:%M:%S}"
 
 
 def yuan(fen: int | None) -> str:
-    """An amount as it is written: 1234 fen are 12.34 yuan."""
+    """An amount in yuan: 1234 fen are 12.34."""
     return "" if fen is None else f"{fen // 100}.{fen % 100:02}"

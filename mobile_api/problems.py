@@ -1,13 +1,14 @@
 """Every failure as problem+json (RFC 9457), in the reader's language, with a stable code.
 
-Guarantees: never a row's value, never a stack; what the database refuses is told by its kind; what we did not foresee
-is logged with its stack and answered as `internal`.
+Guarantees: no problem holds a row's value or a stack; a refusal of the database is told by its kind; an error that
+nobody foresaw is logged with its stack and answered as `internal`.
 """
 
-import re
-from typing import Any
+from typing import Annotated, Any
+from uuid import UUID
 
 import asyncpg
+import msgspec
 import structlog
 from litestar import Request, Response
 from litestar.exceptions import (
@@ -18,18 +19,19 @@ from litestar.exceptions import (
 )
 
 from backend.core.refusals import Refusal, problem
+from backend.core.wire import Note
 from backend.law.catalogue import Language
+from mobile_api import faults
+from mobile_api.faults import FieldAtFault
 from storage.evidence_store import StoreUnavailable
 
 PROBLEM_JSON = "application/problem+json"
 RETRY_SOON = 3
-SPELT = {"start": "from", "end": "to"}  # parameters that Python could not name as the address does
-ABSENT = re.compile(r"Missing required query parameter '(\w+)'")
 CHALLENGES = {
     "use_dpop_nonce": "use_dpop_nonce", "proof": "invalid_dpop_proof", "key_differs": "invalid_dpop_proof",
     "token_invalid": "invalid_token", "token_expired": "invalid_token", "session_ended": "invalid_token",
 }  # fmt: skip
-FRESH_NONCE = "fujing.fresh_nonce"  # in the scope: what the answer's DPoP-Nonce says
+FRESH_NONCE = "fujing.fresh_nonce"  # key in the scope: the nonce for the answer's DPoP-Nonce header
 HEADERS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}  # on every answer
 BY_SQLSTATE = {
     "23505": "conflict",
@@ -43,7 +45,7 @@ BY_SQLSTATE = {
     "22001": "constraint",
     "22021": "constraint",
     "57014": "database_unavailable",
-    "53000": "database_unavailable",  # it lacks something: disk, memory
+    "53000": "database_unavailable",  # insufficient resources: disk, memory
     "53100": "database_unavailable",
     "53200": "database_unavailable",
     "58030": "database_unavailable",
@@ -51,7 +53,7 @@ BY_SQLSTATE = {
 AWAY = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # the last word of a server that ends a connection, read by the next request
+    asyncpg.InternalClientError,  # the server ended the connection; the next request reads that
     asyncpg.CannotConnectNowError,
     asyncpg.TooManyConnectionsError,
     asyncpg.AdminShutdownError,
@@ -61,6 +63,51 @@ AWAY = (
     TimeoutError,
 )
 log = structlog.get_logger()
+
+
+class Problem(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """A refusal or failure (RFC 9457). `code` is stable; the sentences are Chinese or English by Accept-Language."""
+
+    type: Annotated[str, msgspec.Meta(description="address of the page that explains the code")]
+    title: Annotated[str, msgspec.Meta(description="what went wrong, in a few words")]
+    status: Annotated[int, msgspec.Meta(description="the HTTP status")]
+    detail: Annotated[str, msgspec.Meta(description="a sentence that says what to do")]
+    code: Annotated[str, msgspec.Meta(description="stable code of the problem")]
+    instance: Annotated[str, msgspec.Meta(description="path of the request")]
+    article: Annotated[str | None, msgspec.Meta(description="article of the regulation, where one is behind it")] = None
+    unmet: Annotated[list[Note], msgspec.Meta(description="each rule that is not met")] = []
+    errors: Annotated[list[FieldAtFault], msgspec.Meta(description="with `invalid`: each field at fault")] = []
+    missing: Annotated[list[int], msgspec.Meta(description="with `parts_missing`: numbers of the missing parts")] = []
+    state: Annotated[str | None, msgspec.Meta(description="with `parts_missing`: how the upload stands")] = None
+    current: Annotated[
+        dict[str, Any] | None, msgspec.Meta(description="with `stale`: how the matter stands now, with its version")
+    ] = None
+    recordings: Annotated[
+        list[UUID], msgspec.Meta(description="with `package_needs_reviews`: footage that lacks an open review")
+    ] = []
+    person: Annotated[
+        UUID | None, msgspec.Meta(description="with `planned_already`: the person who has another planned shift")
+    ] = None
+    owed_min: Annotated[int | None, msgspec.Meta(description="with `time_off_not_owed`: minutes that are owed")] = None
+    year: Annotated[
+        int | None, msgspec.Meta(description="with `calendar_unknown`: the year whose calendar is not announced")
+    ] = None
+    bytes: Annotated[
+        int | None, msgspec.Meta(description="with `range_not_satisfiable`: size of the file in bytes")
+    ] = None
+
+
+def refuses(*codes: str) -> dict[str, Any]:
+    """The handler's option that lists the codes of its own refusals, for the contract."""
+    return {"codes": codes}
+
+
+def as_problem(refusal: Refusal, language: Language, instance: str) -> dict[str, Any]:
+    """The refusal as problem+json in one language, its faults included."""
+    content = problem(refusal, language, instance)
+    if "errors" in content:
+        content["errors"] = faults.in_language(content["errors"], language)
+    return content
 
 
 def language_of(request: Request[Any, Any, Any]) -> Language:
@@ -89,12 +136,12 @@ def answer(request: Request[Any, Any, Any], refusal: Refusal) -> Response[dict[s
         headers["Retry-After"] = str(refusal.retry_after or RETRY_SOON)
     if refusal.status == 401:
         headers["WWW-Authenticate"] = _challenge(refusal.code)
-    told = problem(refusal, language, request.url.path)
-    return Response(told, status_code=refusal.status, media_type=PROBLEM_JSON, headers=headers)
+    content = as_problem(refusal, language, request.url.path)
+    return Response(content, status_code=refusal.status, media_type=PROBLEM_JSON, headers=headers)
 
 
 def _challenge(code: str) -> str:
-    """RFC 9449 §7.1 and 9: which scheme, and in its own words what was wrong."""
+    """The scheme and its error code, as RFC 9449 §7.1 and 9 ask."""
     kind = CHALLENGES.get(code) or CHALLENGES.get(code.partition("_")[0])
     return f'DPoP error="{kind}", algs="ES256"' if kind else 'DPoP algs="ES256"'
 
@@ -104,15 +151,15 @@ def on_refusal(request: Request[Any, Any, Any], refusal: Refusal) -> Response[di
 
 
 def on_http_exception(request: Request[Any, Any, Any], error: HTTPException) -> Response[dict[str, Any]]:
-    told = answer(request, _read_http(error))
+    response = answer(request, _as_refusal(request, error))
     if isinstance(error, MethodNotAllowedException) and error.headers:
-        told.headers.update(error.headers)
-    return told
+        response.headers.update(error.headers)
+    return response
 
 
-def _read_http(error: HTTPException) -> Refusal:
+def _as_refusal(request: Request[Any, Any, Any], error: HTTPException) -> Refusal:
     if isinstance(error, ValidationException):
-        return Refusal("invalid", extra={"errors": _errors(error)})
+        return Refusal("invalid", extra={"errors": faults.of_query(request.route_handler, request.query_params)})
     if isinstance(error, NotFoundException):
         return Refusal("not_found")
     if isinstance(error, MethodNotAllowedException):
@@ -120,16 +167,6 @@ def _read_http(error: HTTPException) -> Refusal:
     if error.status_code == 413:
         return Refusal("body_too_large")
     return Refusal("bad_request" if error.status_code < 500 else "internal")
-
-
-def _errors(error: ValidationException) -> list[dict[str, str]]:
-    """Which parameter of the query is not as it should be, or is not there."""
-    absent = ABSENT.match(error.detail)
-    if absent is not None:
-        return [{"pointer": f"?{absent.group(1)}", "message": "missing"}]
-    listed = error.extra if isinstance(error.extra, list) else []
-    named = ((str(one.get("key", "")), one.get("message", "")) for one in listed)
-    return [{"pointer": f"?{SPELT.get(key, key)}", "message": message} for key, message in named]
 
 
 def on_store_away(request: Request[Any, Any, Any], error: StoreUnavailable) -> Response[dict[str, Any]]:
@@ -142,7 +179,7 @@ def on_anything(request: Request[Any, Any, Any], error: Exception) -> Response[d
 
 
 def read_failure(error: BaseException, path: str) -> Refusal:
-    """The database's refusals by their kind; everything else is ours to mend."""
+    """A database error by its kind; anything else is a fault of the server: `internal`."""
     if isinstance(error, asyncpg.PostgresError) and error.sqlstate in BY_SQLSTATE:
         log.warning("database refused", sqlstate=error.sqlstate, constraint=getattr(error, "constraint_name", None))
         return Refusal(BY_SQLSTATE[error.sqlstate])
@@ -162,8 +199,8 @@ HANDLERS: dict[Any, Any] = {
 
 
 def answer_to(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, Any]]:
-    """What the first handler that is for it makes of an error."""
-    told: Response[dict[str, Any]] = next(
+    """The response of the first exception handler that fits the error."""
+    response: Response[dict[str, Any]] = next(
         handler(request, error) for kind, handler in HANDLERS.items() if isinstance(error, kind)
     )
-    return told
+    return response

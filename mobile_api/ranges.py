@@ -1,23 +1,32 @@
-"""The Range header of RFC 9110, one range of bytes. Pure."""
+"""The Range header of RFC 9110, for one range of bytes; and the media type of a file's answer. Pure."""
 
 import re
+from typing import Any
 
 RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 
 
+BYTES = "application/octet-stream"
+
+
 class Unsatisfiable(Exception):
-    """No byte of the thing lies in the range."""
+    """The range holds no byte of the file."""
+
+
+def wants_plain_bytes(request: Any) -> bool:
+    """Whether the client asks for bytes of no particular kind, as generated clients may."""
+    return bool(request.headers.get("accept", "").strip().lower() == BYTES)
 
 
 def span_of(header: str | None, size: int) -> tuple[int, int] | None:
-    """The first and last byte asked for; None for the whole: no range, several, or none that can be read.
+    """The first and last byte of the range. None means the whole file: no range, several ranges, or an unreadable one.
 
     Raises Unsatisfiable.
     """
-    told = RANGE.fullmatch((header or "").strip().lower().replace(" ", ""))
-    if told is None or told.groups() == ("", ""):
+    match = RANGE.fullmatch((header or "").strip().lower().replace(" ", ""))
+    if match is None or match.groups() == ("", ""):
         return None
-    first, last = told.groups()
+    first, last = match.groups()
     if not first:
         begin, end = max(0, size - int(last)), size - 1
         if int(last) == 0:

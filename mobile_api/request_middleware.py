@@ -1,11 +1,9 @@
-"""What every request passes first: counted, timed, and answered with the headers that browsers heed. What is refused
-before a handler is reached, for who asks, is answered here, so that it is counted as what it is.
+"""The outermost middleware: it counts and times every request, and adds the security headers to every answer.
 
-Each request has an id, its sender's or a new one: it is in the answer, and in every line that is logged meanwhile.
-
-When a request was received is when its head came: what it waited for in this house says nothing of a phone's clock.
-
-Counts are by method, path template and status, never by a path itself: an id is nobody's label.
+A request that is refused before its handler is reached is answered here, so that it is counted under its own status.
+Each request has an id, its sender's or a new one: in the answer, and in every line logged for it.
+The time of receipt is when the head of the request came: waiting inside the server says nothing of a phone's clock.
+Counts are by method, path template and status. A path itself is no label, since it may hold a person's id.
 """
 
 import re
@@ -21,6 +19,7 @@ from litestar.types import ASGIApp, Receive, Send
 from prometheus_client import Counter, Histogram
 
 from backend.law.catalogue import law
+from mobile_api.head import method_of
 from mobile_api.problems import FRESH_NONCE, HEADERS, answer_to
 
 LABELS = ("method", "path", "status")
@@ -35,8 +34,8 @@ RAW = [(name.lower().encode(), text.encode()) for name, text in HEADERS.items()]
 _children: dict[tuple[str, str, int], tuple[Any, Any]] = {}
 
 
-class Edge:
-    """The outermost middleware."""
+class RequestMiddleware:
+    """Counts, times, identifies and answers; see the module."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -51,7 +50,7 @@ class Edge:
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request=name.decode())
 
-        async def seen(message: Any) -> None:
+        async def send_with_headers(message: Any) -> None:
             nonlocal status, answered
             answered = True
             if message["type"] == "http.response.start":
@@ -65,26 +64,30 @@ class Edge:
             await send(message)
 
         try:
-            await self.app(scope, receive, seen)
+            await self.app(scope, receive, send_with_headers)
         except Exception as error:
             if answered:
                 raise
             request: Request[Any, Any, Any] = Request(scope, receive)
-            await answer_to(request, error).to_asgi_response(app=None, request=request)(scope, receive, seen)
+            await answer_to(request, error).to_asgi_response(app=None, request=request)(
+                scope, receive, send_with_headers
+            )
         finally:
             _count(scope, status, perf_counter() - begun)
 
 
 def received_at(request: Request[Any, Any, Any]) -> datetime:
-    """When the request's head came, for a device signs its body before that; or when its body had come, where that took
-    longer than a live entry may be on its way."""
+    """When the head of the request came: the device took its `sent_at` before that.
+
+    Now, where the body took longer than a live entry may be on its way (`live_window`).
+    """
     scope: Any = request.scope
     head, now = scope[RECEIVED], datetime.now(UTC)
     return head if now - head <= law().span("live_window") else now
 
 
 def _count(scope: Any, status: int, seconds: float) -> None:
-    key = (scope["method"], scope.get("path_template", ""), status)
+    key = (method_of(scope), scope.get("path_template", ""), status)
     children = _children.get(key)
     if children is None:
         children = _children[key] = (REQUESTS.labels(*map(str, key)), SECONDS.labels(*map(str, key)))
@@ -97,5 +100,5 @@ def _count(scope: Any, status: int, seconds: float) -> None:
 
 
 def _request_id(scope: Any) -> bytes:
-    told: bytes = next((text for name, text in scope["headers"] if name == REQUEST_ID), b"")
-    return told if WELL_FORMED.fullmatch(told) else token_hex(8).encode()
+    sent: bytes = next((text for name, text in scope["headers"] if name == REQUEST_ID), b"")
+    return sent if WELL_FORMED.fullmatch(sent) else token_hex(8).encode()

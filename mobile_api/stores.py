@@ -1,11 +1,11 @@
-"""The evidence store that the settings name."""
+"""The client of the evidence store that the settings name."""
 
 from backend.core.settings import Settings
 from storage.evidence_store import EvidenceStore, StoreSettings
 
 
 def store_of(settings: Settings) -> EvidenceStore:
-    """A client for the store; it connects when it is first used."""
+    """A client of the store; it connects at its first use."""
     return EvidenceStore(
         StoreSettings(
             endpoint=str(settings.s3_endpoint),

@@ -73,7 +73,7 @@ class Client:
         if self.key is not None and "DPoP" not in headers:
             request.headers["DPoP"] = self.proof(method, str(request.url), request.headers, request.read())
         answer = await self.http.send(request)
-        if answer.headers.get("content-type", "").startswith("application/problem+json"):
+        if answer.content and answer.headers.get("content-type", "").startswith("application/problem+json"):
             MET.add((method, path.partition("?")[0], answer.status_code, answer.json()["code"]))
         return answer
 

@@ -1,4 +1,4 @@
-"""Every problem that any test of a run was answered, and whether the contract lists it."""
+"""The contract, and which answers of a run are not in it."""
 
 from collections.abc import Iterable
 
@@ -16,13 +16,13 @@ PROBLEM_JSON = "application/problem+json"
 ANYWHERE = {"not_found", "method_not_allowed", "bad_request"}
 
 
-def unlisted(met: Iterable[tuple[str, str, int, str]]) -> set[tuple[str, int, str]]:
-    """Operation, status and code of what stands not in the document under its operation and status."""
+def unlisted(problems: Iterable[tuple[str, str, int, str]]) -> set[tuple[str, int, str]]:
+    """The problems that the document does not list: operation, status, code."""
     found = set()
-    for method, path, status, code in met:
+    for method, path, status, code in problems:
         for name, operation in OPERATIONS.items():
-            asked, _, template = name.partition(" ")
-            if asked == method and matches(template, path) and code not in ANYWHERE:
+            allowed, _, template = name.partition(" ")
+            if allowed == method and matches(template, path) and code not in ANYWHERE:
                 listed = operation["responses"].get(str(status), {}).get("content", {}).get(PROBLEM_JSON, {})
                 if code not in listed.get("examples", {}):
                     found.add((name, status, code))

@@ -141,7 +141,7 @@ async def on_injuries(app: Litestar) -> dict[str, httpx.Response]:
     for version, step in enumerate(("apply", "accept", "not_recognise"), injury["version"]):
         taken = {"injury": injury["id"], "version": version, "step": step, "on_day": "2026-11-01", "words": "已收"}
         responses["injuries/recognition"] = await chief.post("/v1/injuries/recognition", **taken)
-    cost = {"injury": injury["id"], "fen": 100, "words": "押金"}
+    cost = {"injury": injury["id"], "fen": 1_000_000, "words": "押金"}
     refused = recorded(await lin.post("/v1/advances/request", kind="other", **cost))["item"]
     responses["advances/request"] = await lin.post("/v1/advances/request", kind="medical", **cost)
     item, receipt = (
@@ -150,10 +150,10 @@ async def on_injuries(app: Litestar) -> dict[str, httpx.Response]:
     )
     steps: list[tuple[Someone, str, dict[str, Any], dict[str, Any]]] = [
         (chief, "refuse", refused, {"why": "无关"}),
-        (chief, "approve", item, {"fen": 100, "why": "同意"}),
-        (payer, "pay", item, {"fen": 100, "receipt": recorded(receipt)["id"], "words": "转账"}),
+        (chief, "approve", item, {"fen": 1_000_000, "why": "同意"}),
+        (payer, "pay", item, {"fen": 1_000_000, "receipt": recorded(receipt)["id"], "words": "转账"}),
         (chief, "dispose", item, {"then_what": "employer", "why": "单位承担"}),
-        (payer, "settle", item, {"fen": 100, "payer": "employer", "words": "列支"}),
+        (payer, "settle", item, {"fen": 800_000, "payer": "employer", "words": "列支"}),
     ]
     for who, verb, of, fields in steps:
         version = await value("SELECT version FROM advance_item WHERE id = $1", UUID(of["id"]))

@@ -81,7 +81,7 @@ class Telling(msgspec.Struct, frozen=True, kw_only=True):
     Times are corrected by the device's clock skew.
     """
 
-    id: Annotated[UUID, msgspec.Meta(description="id of the entry")]
+    id: Annotated[UUID, msgspec.Meta(description="id of the start, finish or amendment")]
     verb: Annotated[
         Literal["start", "finish", "amend"], msgspec.Meta(description="start 开始, finish 结束, amend 更正")
     ]

@@ -18,8 +18,8 @@ from backend.assistance.schemas import (
 )
 from backend.assistance.service import CALLS, VISIBLE
 from backend.core.database import fetch, first
-from backend.core.described import Badge, DevicePlace, NextPage, OrganCode, PersonName
-from backend.core.paging import ListQuery, next_page, rows_of_page
+from backend.core.described import Badge, DevicePlace, OrganCode, PersonName
+from backend.core.paging import ListQuery, Page, next_page, rows_of_page
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor
 from backend.core.visibility import viewer
@@ -73,18 +73,11 @@ def call_row(row: Any) -> CallRow:
     return CallRow(**{field: row[field] for field in CallRow.__struct_fields__ if field != "place"}, place=place)
 
 
-class Calls(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of calls for help."""
-
-    items: Annotated[list[CallRow], msgspec.Meta(description="calls for help, newest first")]
-    next: NextPage
-
-
-async def calls(actor: Actor, status: CallStatus, cursor: str | None, limit: int) -> Calls:
+async def calls(actor: Actor, status: CallStatus, cursor: str | None, limit: int) -> Page[CallRow]:
     """A page of one's own calls, those one was called to, and those of the organs that one oversees."""
     listed = ListQuery(CALLS, "assistance h", VISIBLE, CALL_STATUSES[status], by="called_at")
     rows = await rows_of_page(listed, actor, cursor, limit)
-    return Calls(items=[call_row(row) for row in rows[:limit]], next=next_page(rows, limit, "called_at"))
+    return Page(items=[call_row(row) for row in rows[:limit]], next=next_page(rows, limit, "called_at"))
 
 
 async def call(actor: Actor, wanted: UUID) -> CallRow:

@@ -28,8 +28,8 @@ from backend.complaints.schemas import (
     RaisedAt,
 )
 from backend.core.database import Record, fetch, first
-from backend.core.described import ContactMethod, NextPage, OrganCode, OrganName, ShiftId, Version
-from backend.core.paging import ListQuery, as_row, moment_parameter, next_page, rows_of_page
+from backend.core.described import ContactMethod, OrganCode, OrganName, ShiftId, Version
+from backend.core.paging import ListQuery, Page, as_row, moment_parameter, next_page, rows_of_page
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor
 from backend.core.visibility import INSPECTING, IndexPath, viewer, visible_to
@@ -151,13 +151,6 @@ class ComplaintDetail(msgspec.Struct, frozen=True, kw_only=True):
     ]
 
 
-class Complaints(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of complaints."""
-
-    items: Annotated[list[ComplaintRow], msgspec.Meta(description="complaints, newest first")]
-    next: NextPage
-
-
 class ComplaintCount(msgspec.Struct, frozen=True, kw_only=True):
     """How many complaints an organ received in the period, and how they ended. It names nobody."""
 
@@ -198,19 +191,12 @@ class MatterRow(msgspec.Struct, frozen=True, kw_only=True):
     answer: Annotated[str | None, msgspec.Meta(description="the answer, in words; null: not answered")]
 
 
-class Matters(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of matters."""
-
-    items: Annotated[list[MatterRow], msgspec.Meta(description="matters, newest first")]
-    next: NextPage
-
-
-async def complaints(actor: Actor, status: ComplaintStatus, cursor: str | None, limit: int) -> Complaints:
+async def complaints(actor: Actor, status: ComplaintStatus, cursor: str | None, limit: int) -> Page[ComplaintRow]:
     """A page of complaints: of the organs that one oversees, those one wrote down, and concluded ones about oneself."""
     select = COMPLAINTS.format(inspects="$3")
     listed = ListQuery(select, "complaint c", VISIBLE, COMPLAINT_STATUSES[status], by="received_at")
     rows = await rows_of_page(listed, actor, cursor, limit, _inspects(actor))
-    return Complaints(items=[_complaint(row) for row in rows[:limit]], next=next_page(rows, limit, "received_at"))
+    return Page(items=[_complaint(row) for row in rows[:limit]], next=next_page(rows, limit, "received_at"))
 
 
 async def complaint(actor: Actor, wanted: UUID) -> ComplaintDetail:
@@ -232,11 +218,11 @@ async def counts(actor: Actor, since: datetime | None, until: datetime | None) -
     return ComplaintCounts(items=[as_row(ComplaintCount, row) for row in rows])
 
 
-async def matters(actor: Actor, status: MatterStatus, cursor: str | None, limit: int) -> Matters:
+async def matters(actor: Actor, status: MatterStatus, cursor: str | None, limit: int) -> Page[MatterRow]:
     """A page of one's own matters and those of the organs that one oversees, but none that appeals against oneself."""
     listed = ListQuery(MATTERS, "matter m", MATTER, MATTER_STATUSES[status], by="raised_at")
     rows = await rows_of_page(listed, actor, cursor, limit)
-    return Matters(items=[as_row(MatterRow, row) for row in rows[:limit]], next=next_page(rows, limit, "raised_at"))
+    return Page(items=[as_row(MatterRow, row) for row in rows[:limit]], next=next_page(rows, limit, "raised_at"))
 
 
 async def matter(actor: Actor, wanted: UUID) -> MatterRow:

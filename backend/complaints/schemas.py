@@ -10,7 +10,7 @@ from backend.core.wire import Entry, Moment, Name, Place, Receipt, Words
 
 Channel = Annotated[
     Literal["desk", "phone", "hotline_12389", "letter", "online"],
-    msgspec.Meta(description="desk 来访, phone 来电, hotline_12389 12389 举报, letter 来信, online 网上"),
+    msgspec.Meta(description="desk 来访, phone 来电, hotline_12389 举报电话, letter 来信, online 网上"),
 ]
 ComplaintOutcome = Annotated[
     Literal["founded", "partly", "unfounded", "withdrawn"],

@@ -27,13 +27,17 @@ DutyType = Annotated[
 ]
 EndedAt = Annotated[Moment | None, msgspec.Meta(description="end, in corrected time; null: not ended")]
 InForce = Annotated[bool, msgspec.Meta(description="false: contested, counts for nothing until a person rules on it")]
+LeadingOfficerId = Annotated[UUID, msgspec.Meta(description="id of the officer who leads")]
+LedAuxiliaryId = Annotated[UUID, msgspec.Meta(description="id of the auxiliary who is led")]
 NextPage = Annotated[str | None, msgspec.Meta(description="cursor of the next page; null on the last one")]
 OrganCode = Annotated[str, msgspec.Meta(description="code of the organ, twelve digits")]
 OrganName = Annotated[str, msgspec.Meta(description="name of the organ")]
 PersonId = Annotated[UUID, msgspec.Meta(description="id of the person")]
 PersonName = Annotated[str, msgspec.Meta(description="the person's name")]
+PlannedShiftId = Annotated[UUID, msgspec.Meta(description="id of the planned shift")]
 Radius = Annotated[int, msgspec.Meta(ge=1, le=20_000, description="radius around the place, in metres")]
 RecordingId = Annotated[UUID, msgspec.Meta(description="id of the recording")]
+RoleName = Annotated[str, msgspec.Meta(description="commander, treasurer, inspector or administrator")]
 SeenVersion = Annotated[
     int, msgspec.Meta(ge=1, le=2**31 - 1, description="the `version` that was seen; another one is 409 `stale`")
 ]

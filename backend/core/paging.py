@@ -9,19 +9,20 @@ import base64
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Any, NamedTuple, TypeVar
+from typing import Annotated, Any, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
 import msgspec
 
 from backend.core.database import Record, execute, fetch, tx
+from backend.core.described import NextPage
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor
 from backend.core.visibility import ME, OVERSEEING, AccessFilter, IndexPath, viewer
 from backend.law.catalogue import law
 
 GENERIC_PLAN = "SET LOCAL plan_cache_mode = force_generic_plan"
-T = TypeVar("T", bound=msgspec.Struct)
+Row = TypeVar("Row", bound=msgspec.Struct)
 SAMPLE = 4  # newest rows of each key value, read to find how far back a page reaches
 
 
@@ -46,6 +47,13 @@ class PageCursor(msgspec.Struct, frozen=True):
             return page
         except (ValueError, OverflowError, msgspec.MsgspecError):
             raise invalid_parameter("cursor", "not one of ours") from None
+
+
+class Page(msgspec.Struct, Generic[Row], frozen=True, kw_only=True):
+    """One page of a list: its rows, and the cursor of the next page."""
+
+    items: Annotated[list[Row], msgspec.Meta(description="the rows of this page, in the order of the list")]
+    next: NextPage
 
 
 class ListQuery(NamedTuple):
@@ -169,6 +177,6 @@ def page_limit(limit: int | None) -> int:
     return law().count("page_size") if limit is None else limit
 
 
-def as_row(kind: type[T], row: Any) -> T:
+def as_row(kind: type[Row], row: Any) -> Row:
     """A database row as this struct; every field takes the column of its name."""
     return kind(**{field: row[field] for field in kind.__struct_fields__})

@@ -5,12 +5,12 @@ Pure: no database, and no clock of its own.
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
 
-from backend.core.described import OrganCode
+from backend.core.described import OrganCode, RoleName
 from backend.core.findings import Touched
 from backend.core.refusals import Refusal, RuleRefusal
 from backend.core.wire import EARLIEST, Despite, Entry, Receipt
@@ -20,7 +20,7 @@ from backend.law.catalogue import Law
 class Role(msgspec.Struct, frozen=True):
     """A role on an organ. It reaches all organs below it."""
 
-    role: Annotated[str, msgspec.Meta(description="commander, treasurer, inspector or administrator")]
+    role: RoleName
     organ: OrganCode
 
 

@@ -10,12 +10,15 @@ from uuid import UUID
 import msgspec
 
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]  # RFC 3339 with offset; a time without offset is refused
-WHOLE = r"$(?!\n)"  # the end of the text; `$` alone would let a line feed at the end pass
-PRINTABLE = r"^(?=[\s\S]*\S)[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]*" + WHOLE  # and something besides spaces
+# Patterns of texts. No lookahead, which many tools do not know: the contract publishes them in ECMA 262.
+WHOLE = r"\Z"  # the end: `$` alone would let a closing line feed pass
+SPACE = r" \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+CONTROL = r"\x00-\x1f\x7f\ud800-\udfff"  # and half characters
+CONTROL_IN_TEXT = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff"  # a text may have tabs and line feeds
+PRINTABLE = rf"^[\t\n\r{SPACE}]*[^\t\n\r{SPACE}{CONTROL}][^{CONTROL_IN_TEXT}]*" + WHOLE  # and not only spaces
+ONE_LINE = rf"^[{SPACE}]*[^{SPACE}{CONTROL}][^{CONTROL}]*" + WHOLE
 Words = Annotated[str, msgspec.Meta(min_length=1, max_length=2000, pattern=PRINTABLE)]
-Name = Annotated[
-    str, msgspec.Meta(min_length=1, max_length=120, pattern=r"^(?=.*\S)[^\x00-\x1f\x7f\ud800-\udfff]+" + WHOLE)
-]
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=120, pattern=ONE_LINE)]
 BIGINT = 2**63 - 1
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 Count = Annotated[int, msgspec.Meta(ge=0, le=BIGINT)]

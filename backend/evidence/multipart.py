@@ -16,7 +16,7 @@ from backend.core.refusals import Refusal
 from backend.core.verb import Actor
 from backend.evidence import rules
 from backend.evidence.refresh import lock_concerned, refresh_findings
-from backend.evidence.schemas import Complete, Parts, PartToSend, Sealed, State
+from backend.evidence.schemas import Complete, PartToSend, Sealed, State, UploadParts
 from backend.evidence.service import corrected
 from backend.evidence.tables import Recording
 from backend.law.catalogue import Language, law
@@ -68,7 +68,7 @@ async def own_upload_on_device(upload: UUID, actor: Actor) -> Record:
     return await own_upload(upload, actor)
 
 
-async def parts(store: EvidenceStore, actor: Actor, upload: UUID, now: datetime, start: int, limit: int) -> Parts:
+async def parts(store: EvidenceStore, actor: Actor, upload: UUID, now: datetime, start: int, limit: int) -> UploadParts:
     """The parts that the store has of an upload, and signed URLs for the first missing parts from number `start` on.
 
     Opens the upload in the store where needed. Raises Refusal `part_out_of_range`, `unknown_upload`, `upload_busy`,
@@ -85,7 +85,7 @@ async def parts(store: EvidenceStore, actor: Actor, upload: UUID, now: datetime,
     size, part_size = row["bytes"], row["part_size"]
     missing = rules.missing_parts(sizes, size, part_size) if size else _next_parts(sizes, start, limit)
     expires = now + law().span("part_url_life")
-    return Parts(
+    return UploadParts(
         id=upload,
         state="receiving",
         part_size=part_size,
@@ -293,6 +293,8 @@ def _part_numbers(size: int, part_size: int) -> list[int]:
     return list(rules.expected_parts(size, part_size))[:1000]
 
 
-def _no_part_missing(upload: UUID, row: Record) -> Parts:
+def _no_part_missing(upload: UUID, row: Record) -> UploadParts:
     count = -(-row["bytes"] // row["part_size"])
-    return Parts(id=upload, state=row["state"], part_size=row["part_size"], parts=count, have=[(1, count)], missing=[])
+    return UploadParts(
+        id=upload, state=row["state"], part_size=row["part_size"], parts=count, have=[(1, count)], missing=[]
+    )

@@ -14,8 +14,8 @@ from uuid import UUID
 import msgspec
 
 from backend.core.database import Record, fetch, first
-from backend.core.described import BeganAt, NextPage, OrganCode, WearerId
-from backend.core.paging import ListQuery, PageCursor, as_row, next_page, rows_of_page
+from backend.core.described import BeganAt, OrganCode, WearerId
+from backend.core.paging import ListQuery, Page, PageCursor, as_row, next_page, rows_of_page
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor
 from backend.core.visibility import viewer, visible_while_led
@@ -93,13 +93,6 @@ class RecordingRow(msgspec.Struct, frozen=True, kw_only=True):
     ]
 
 
-class Recordings(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of recordings."""
-
-    items: Annotated[list[RecordingRow], msgspec.Meta(description="the recordings, newest first")]
-    next: NextPage
-
-
 class Description(msgspec.Struct, frozen=True, kw_only=True):
     """One description: who made it, when, and what the footage shows."""
 
@@ -111,15 +104,6 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
     content: Annotated[list[KeyContent], msgspec.Meta(description="the described stretches, in the order given")]
 
 
-class Descriptions(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of the descriptions of one recording."""
-
-    items: Annotated[
-        list[Description], msgspec.Meta(description="newest first; the first one of the first page stands")
-    ]
-    next: NextPage
-
-
 class FootageIndex(msgspec.Struct, frozen=True, kw_only=True):
     """Content of the printed page: a recording, the names of its wearer and organ, and the description that stands."""
 
@@ -129,11 +113,11 @@ class FootageIndex(msgspec.Struct, frozen=True, kw_only=True):
     description: Description | None
 
 
-async def recordings(actor: Actor, cursor: str | None, limit: int) -> Recordings:
+async def recordings(actor: Actor, cursor: str | None, limit: int) -> Page[RecordingRow]:
     """The recordings that the actor may see, newest first. Raises Refusal `invalid` for a bad cursor."""
     listed = ListQuery(SELECT_RECORDINGS, "recording r", RECORDING_FILTER, NO_DUPLICATE)
     rows = await rows_of_page(listed, actor, cursor, limit)
-    return Recordings(items=[as_row(RecordingRow, row) for row in rows[:limit]], next=next_page(rows, limit))
+    return Page(items=[as_row(RecordingRow, row) for row in rows[:limit]], next=next_page(rows, limit))
 
 
 async def recording(actor: Actor, recording_id: UUID) -> RecordingRow:
@@ -148,12 +132,12 @@ async def recording(actor: Actor, recording_id: UUID) -> RecordingRow:
     return as_row(RecordingRow, row)
 
 
-async def descriptions(actor: Actor, recording_id: UUID, cursor: str | None, limit: int) -> Descriptions:
+async def descriptions(actor: Actor, recording_id: UUID, cursor: str | None, limit: int) -> Page[Description]:
     """The descriptions of one recording, newest first. Raises Refusal `unknown_recording`; `invalid`: a bad cursor."""
     page = PageCursor.after(cursor)
     row = await recording(actor, recording_id)
     rows = await fetch(DESCRIPTIONS, row.id, page and page.at, page and page.id, limit + 1)
-    return Descriptions(items=[_description(row) for row in rows[:limit]], next=next_page(rows, limit, "at"))
+    return Page(items=[_description(row) for row in rows[:limit]], next=next_page(rows, limit, "at"))
 
 
 async def footage_index(actor: Actor, recording_id: UUID) -> FootageIndex:

@@ -18,12 +18,14 @@ UploadState = Annotated[
     ),
 ]
 TimeSource = Literal["clock", "metadata", "file_name", "file_time"]
+NOT_IN_A_NAME = r"/\\\x00-\x1f\x7f\u202a-\u202e\u2066-\u2069\ud800-\udfff"
+FILE_NAME = rf"^(\.?[^.{NOT_IN_A_NAME}][^{NOT_IN_A_NAME}]*|\.\.[^{NOT_IN_A_NAME}]+)" + WHOLE  # neither . nor ..
 FileName = Annotated[
     str,
     msgspec.Meta(
         min_length=1,
         max_length=255,
-        pattern=r"^(?!\.{1,2}$)[^/\\\x00-\x1f\x7f\u202a-\u202e\u2066-\u2069\ud800-\udfff]+" + WHOLE,
+        pattern=FILE_NAME,
         description="name of the file, without a path; stored, never trusted",
     ),
 ]
@@ -184,7 +186,7 @@ class PartToSend(msgspec.Struct, frozen=True, kw_only=True):
     ]
 
 
-class Parts(msgspec.Struct, frozen=True, kw_only=True):
+class UploadParts(msgspec.Struct, frozen=True, kw_only=True):
     """The parts that the store has, and signed URLs for the first parts that it does not have."""
 
     id: UploadId

@@ -14,9 +14,9 @@ import msgspec
 
 from backend.core import findings, journal
 from backend.core.database import Record, execute, fetch, first, tx, value
-from backend.core.described import Badge, NextPage, OrganCode, PersonName
+from backend.core.described import Badge, OrganCode, PersonName
 from backend.core.findings import Finding
-from backend.core.paging import PageCursor, next_page
+from backend.core.paging import Page, PageCursor, next_page
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor, Occasion, Outcome, timing
 from backend.core.visibility import OVERSEEING, reaches
@@ -101,13 +101,6 @@ class HeldRow(msgspec.Struct, frozen=True, kw_only=True):
     content: Annotated[
         dict[str, Any] | None, msgspec.Meta(description="the entry as it came; null once recorded or erased")
     ]
-
-
-class HeldList(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of held entries."""
-
-    items: Annotated[list[HeldRow], msgspec.Meta(description="newest first")]
-    next: NextPage
 
 
 class RecordedMeanwhile(Exception):
@@ -253,12 +246,12 @@ async def flag_overdue_waits(now: datetime) -> int:
 
 async def held_entries(
     actor: Actor, state: HeldState | None, reason: HeldReason | None, cursor: str | None, limit: int
-) -> HeldList:
+) -> Page[HeldRow]:
     """A page of held entries, newest first, of the organs that the actor commands, inspects or administers."""
     organs = [role.organ for role in actor.roles if role.role in HELD_READERS]
     after = PageCursor.after(cursor)
     rows = await fetch(HELD_PAGE, organs, after and after.at, after and after.id, state, reason, limit + 1)
-    return HeldList(items=[_row(row) for row in rows[:limit]], next=next_page(rows, limit, "received_at"))
+    return Page(items=[_row(row) for row in rows[:limit]], next=next_page(rows, limit, "received_at"))
 
 
 def _row(row: Record) -> HeldRow:

@@ -14,13 +14,12 @@ from backend.core.database import Record, fetch, first, value
 from backend.core.described import (
     ActivityId,
     Badge,
-    NextPage,
     OrganCode,
     OrganName,
     PersonName,
     Version,
 )
-from backend.core.paging import ListQuery, as_row, next_page, rows_of_page
+from backend.core.paging import ListQuery, Page, as_row, next_page, rows_of_page
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor
 from backend.core.visibility import HANDLING, reaches, viewer, visible_to
@@ -183,13 +182,6 @@ class InjuryDetail(msgspec.Struct, frozen=True, kw_only=True):
     ]
 
 
-class Injuries(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of injuries."""
-
-    items: Annotated[list[InjuryRow], msgspec.Meta(description="injuries, newest first")]
-    next: NextPage
-
-
 class Payment(msgspec.Struct, frozen=True, kw_only=True):
     """A payment of a cost."""
 
@@ -289,11 +281,11 @@ class Outstanding(msgspec.Struct, frozen=True, kw_only=True):
     first_paid_at: Annotated[Moment | None, msgspec.Meta(description="when it was first paid; null: not paid")]
 
 
-async def injuries(actor: Actor, status: InjuryStatus, cursor: str | None, limit: int) -> Injuries:
+async def injuries(actor: Actor, status: InjuryStatus, cursor: str | None, limit: int) -> Page[InjuryRow]:
     """A page of one's own injuries, those one reported, and those of the organs for which one decides or pays."""
     listed = ListQuery(INJURIES, "injury i", VISIBLE, STATUSES[status], by="reported_at")
     rows = await rows_of_page(listed, actor, cursor, limit, roles=HANDLING)
-    return Injuries(items=[as_row(InjuryRow, row) for row in rows[:limit]], next=next_page(rows, limit, "reported_at"))
+    return Page(items=[as_row(InjuryRow, row) for row in rows[:limit]], next=next_page(rows, limit, "reported_at"))
 
 
 async def injury(actor: Actor, wanted: UUID, language: Language) -> InjuryDetail:

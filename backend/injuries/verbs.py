@@ -90,7 +90,7 @@ VERBS = (
         concerned=advances.concerned, field=False, told_to="concerned",
         tag="Injury · 工伤与垫付", zh="登记结算", en="Record who bears a cost",
         codes=("unknown_item", "stale", "not_the_handler", "own_matter", "beyond_paid", "not_recognised_yet"),
-        example=example(item=OTHER, version=4, payer="fund", fen=800_000, words="工伤保险基金拨付"),
+        example=example(item=OTHER, version=4, payer="accident_insurer", fen=800_000, words="意外险理赔"),
     ),
     Verb(
         name="advances/dispose", entry=DisposeAdvance, receipt=AdvanceReceipt, record=advances.dispose, may=DECIDERS,

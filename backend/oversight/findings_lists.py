@@ -1,14 +1,13 @@
 """List the findings that one may see."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
 
-from backend.core.described import NextPage
 from backend.core.findings import FindingRow, finding_row
-from backend.core.paging import ListQuery, moment_parameter, next_page, rows_of_page
+from backend.core.paging import ListQuery, Page, moment_parameter, next_page, rows_of_page
 from backend.core.verb import Actor
 from backend.core.visibility import OVERSEEN, AccessFilter, IndexPath, visible_while_led
 from backend.law.catalogue import Language
@@ -35,13 +34,6 @@ FILTERS = {
 }
 
 
-class Findings(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of findings."""
-
-    items: Annotated[list[FindingRow], msgspec.Meta(description="findings, newest first")]
-    next: NextPage
-
-
 class FindingsFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which findings to list: of an organ and all below it, of a kind, about a person, of a period."""
 
@@ -55,7 +47,7 @@ class FindingsFilter(msgspec.Struct, frozen=True, kw_only=True):
 
 async def findings(
     actor: Actor, wanted: FindingsFilter, language: Language, cursor: str | None, limit: int
-) -> Findings:
+) -> Page[FindingRow]:
     """A page of the findings that the actor may see. Raises Refusal `invalid`."""
     values = _values(wanted)
     placeholders = {name: f"${number}" for number, name in enumerate(values, 3)}
@@ -65,7 +57,7 @@ async def findings(
     ]
     listed = ListQuery(FINDINGS, "finding f", _narrowed(placeholders), " AND ".join(conditions), by="found_at")
     rows = await rows_of_page(listed, actor, cursor, limit, *values.values())
-    return Findings(items=[finding_row(row, language) for row in rows[:limit]], next=next_page(rows, limit, "found_at"))
+    return Page(items=[finding_row(row, language) for row in rows[:limit]], next=next_page(rows, limit, "found_at"))
 
 
 def _values(wanted: FindingsFilter) -> dict[str, Any]:

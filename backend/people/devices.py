@@ -18,8 +18,8 @@ import msgspec
 
 from backend.core import journal
 from backend.core.database import Record, execute, fetch, first, tx
-from backend.core.described import NextPage, OrganCode
-from backend.core.paging import as_row
+from backend.core.described import OrganCode
+from backend.core.paging import Page, as_row
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor
 from backend.core.wire import Moment
@@ -74,13 +74,6 @@ class DeviceRow(EnrolledDevice, frozen=True, kw_only=True):
         Moment | None, msgspec.Meta(description="when the key in force was enrolled; null: not enrolled")
     ]
     revoked_at: Annotated[Moment | None, msgspec.Meta(description="when the device was revoked; null: in service")]
-
-
-class Devices(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of devices."""
-
-    items: Annotated[list[DeviceRow], msgspec.Meta(description="sorted by serial number")]
-    next: NextPage
 
 
 class IssuedCode(msgspec.Struct, frozen=True, kw_only=True):
@@ -196,11 +189,11 @@ async def reinstate(serial: str, now: datetime, actor: Actor | None = None) -> D
     return await _device_row(serial)
 
 
-async def listed(actor: Actor, after: str | None, limit: int) -> Devices:
+async def listed(actor: Actor, after: str | None, limit: int) -> Page[DeviceRow]:
     """A page of the devices in the administrator's organs. Raises Refusal `not_for_your_role`."""
     rows = await fetch(DEVICES_PAGE, after, _roots(actor), limit + 1)
     last = rows[limit - 1]["serial"] if len(rows) > limit else None
-    return Devices(items=[DeviceRow(**row) for row in rows[:limit]], next=last)
+    return Page(items=[DeviceRow(**row) for row in rows[:limit]], next=last)
 
 
 def _roots(actor: Actor) -> Sequence[str]:

@@ -42,7 +42,9 @@ class Jwk(msgspec.Struct, frozen=True, kw_only=True):
     crv: Annotated[str, msgspec.Meta(max_length=100, description="`P-256`")]
     x: Annotated[str, msgspec.Meta(max_length=100, description="x coordinate: 32 bytes, base64url")]
     y: Annotated[str, msgspec.Meta(max_length=100, description="y coordinate: 32 bytes, base64url")]
-    d: Annotated[Any, msgspec.Meta(description="must be absent: a private key is refused")] = None
+    d: Annotated[
+        Any, msgspec.Meta(description="must be absent: a private key is refused", extra_json_schema={"not": {}})
+    ] = None
 
     def public_key(self) -> ec.EllipticCurvePublicKey:
         """The key. Raises Refusal `key_unfit` where it is private, of another curve, or no point on the curve."""

@@ -14,12 +14,11 @@ from backend.core.described import (
     Badge,
     CaseNumber,
     ContactMethod,
-    NextPage,
     OrganCode,
     PersonName,
     Version,
 )
-from backend.core.paging import ListQuery, as_row, next_page, rows_of_page
+from backend.core.paging import ListQuery, Page, as_row, next_page, rows_of_page
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor
 from backend.core.visibility import viewer
@@ -146,18 +145,11 @@ class RecusalDetail(msgspec.Struct, frozen=True, kw_only=True):
     acts: Annotated[list[ActOnCase], msgspec.Meta(description="what the person did on the case, and whether it stands")]
 
 
-class Recusals(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of recusals."""
-
-    items: Annotated[list[RecusalRow], msgspec.Meta(description="recusals, newest first")]
-    next: NextPage
-
-
-async def recusals(actor: Actor, status: RecusalStatus, cursor: str | None, limit: int) -> Recusals:
+async def recusals(actor: Actor, status: RecusalStatus, cursor: str | None, limit: int) -> Page[RecusalRow]:
     """A page of one's own recusals, those one wrote down, and those of the organs that one oversees."""
     listed = ListQuery(RECUSALS, "recusal r", VISIBLE, STATUSES[status], by="asked_at")
     rows = await rows_of_page(listed, actor, cursor, limit)
-    return Recusals(items=[_recusal_row(actor, row) for row in rows[:limit]], next=next_page(rows, limit, "asked_at"))
+    return Page(items=[_recusal_row(actor, row) for row in rows[:limit]], next=next_page(rows, limit, "asked_at"))
 
 
 async def recusal(actor: Actor, wanted: UUID) -> RecusalDetail:

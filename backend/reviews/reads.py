@@ -12,8 +12,8 @@ from uuid import UUID
 import msgspec
 
 from backend.core.database import fetch, first
-from backend.core.described import Badge, NextPage, OrganCode, PersonName, RecordingId, WearerId
-from backend.core.paging import ListQuery, PageCursor, as_row, invalid_parameter, next_page, rows_of_page
+from backend.core.described import Badge, OrganCode, PersonName, RecordingId, WearerId
+from backend.core.paging import ListQuery, Page, PageCursor, as_row, invalid_parameter, next_page, rows_of_page
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor
 from backend.core.visibility import INSPECTING, ME, IndexPath, viewer, visible_to
@@ -183,13 +183,6 @@ class ReviewDetail(msgspec.Struct, frozen=True, kw_only=True):
     ]
 
 
-class Reviews(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of reviews."""
-
-    items: Annotated[list[ReviewRow], msgspec.Meta(description="reviews, newest first")]
-    next: NextPage
-
-
 class FootageTotals(msgspec.Struct, frozen=True, kw_only=True):
     """A person's own footage in numbers."""
 
@@ -283,21 +276,14 @@ class HistoryLine(msgspec.Struct, frozen=True, kw_only=True):
     ]
 
 
-class History(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of the journal of one recording."""
-
-    items: Annotated[list[HistoryLine], msgspec.Meta(description="lines of the journal, newest first")]
-    next: NextPage
-
-
-async def reviews(actor: Actor, status: ReviewStatus, cursor: str | None, limit: int) -> Reviews:
+async def reviews(actor: Actor, status: ReviewStatus, cursor: str | None, limit: int) -> Page[ReviewRow]:
     """List one's own reviews and those of footage of the organs that one oversees, newest first.
 
     The reviews of one's own footage are left out, unless one opened them oneself.
     """
     listed = ListQuery(REVIEWS, "review v", VISIBLE, STATUSES[status], by="opened_at")
     rows = await rows_of_page(listed, actor, cursor, limit)
-    return Reviews(items=[as_row(ReviewRow, row) for row in rows[:limit]], next=next_page(rows, limit, "opened_at"))
+    return Page(items=[as_row(ReviewRow, row) for row in rows[:limit]], next=next_page(rows, limit, "opened_at"))
 
 
 async def review(actor: Actor, id: UUID) -> ReviewDetail:
@@ -349,7 +335,7 @@ def _my_finding(row: Any, language: Language) -> MyFinding:
     return MyFinding(**columns, message=law().messages[row["kind"]].sentence(language), replies=replies)
 
 
-async def history(actor: Actor, recording: UUID, cursor: str | None, limit: int) -> History:
+async def history(actor: Actor, recording: UUID, cursor: str | None, limit: int) -> Page[HistoryLine]:
     """List the journal lines about one recording, newest first. Raises Refusal `unknown_recording`, `invalid`.
 
     Only inspectors of the recording's organ may read it, and never the person who wore the camera. Lines about a
@@ -363,7 +349,7 @@ async def history(actor: Actor, recording: UUID, cursor: str | None, limit: int)
         raise Refusal("unknown_recording")
     rows = await fetch(RECORDING_HISTORY, row["id"], actor.person, page and page.at, page and page.id.int, limit + 1)
     last = rows[limit - 1] if len(rows) > limit else None
-    return History(
+    return Page(
         items=[_history_line(line) for line in rows[:limit]],
         next=last and PageCursor(last["at"], UUID(int=last["seq"])).cursor(),
     )

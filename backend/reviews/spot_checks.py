@@ -12,9 +12,9 @@ import msgspec
 
 from backend.core import journal
 from backend.core.database import Record, execute, fetch, tx
-from backend.core.described import Badge, NextPage, OrganCode, OrganName, RecordingId
+from backend.core.described import Badge, OrganCode, OrganName, RecordingId
 from backend.core.findings import Overdue
-from backend.core.paging import ListQuery, as_row, next_page, rows_of_page
+from backend.core.paging import ListQuery, Page, as_row, next_page, rows_of_page
 from backend.core.verb import Actor
 from backend.core.visibility import INSPECTING, viewer, visible_to
 from backend.core.wire import Moment
@@ -78,13 +78,6 @@ class SpotCheckRow(msgspec.Struct, frozen=True, kw_only=True):
     found: Observations
 
 
-class SpotChecks(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of spot checks."""
-
-    items: Annotated[list[SpotCheckRow], msgspec.Meta(description="spot checks, newest first")]
-    next: NextPage
-
-
 class SpotCheckCount(msgspec.Struct, frozen=True, kw_only=True):
     """The spot checks of one organ in numbers, for the requested weeks."""
 
@@ -107,12 +100,12 @@ async def draw(now: datetime) -> int:
     return len(rows)
 
 
-async def spot_checks(actor: Actor, status: SpotCheckStatus, cursor: str | None, limit: int) -> SpotChecks:
+async def spot_checks(actor: Actor, status: SpotCheckStatus, cursor: str | None, limit: int) -> Page[SpotCheckRow]:
     """List the spot checks of the organs that one inspects, newest first, without those of one's own footage."""
     listed = ListQuery(SPOT_CHECKS, "spot_check s", VISIBLE, STATUSES[status], by="drawn_at")
     rows = await rows_of_page(listed, actor, cursor, limit, roles=INSPECTING)
     items = [as_row(SpotCheckRow, row) for row in rows[:limit]]
-    return SpotChecks(items=items, next=next_page(rows, limit, "drawn_at"))
+    return Page(items=items, next=next_page(rows, limit, "drawn_at"))
 
 
 async def counts(actor: Actor, since: date, until: date) -> list[SpotCheckCount]:

@@ -7,8 +7,8 @@ from uuid import UUID
 import msgspec
 
 from backend.core.database import fetch
-from backend.core.described import Badge, DutyType, NextPage, OrganCode, PersonName, ShiftId
-from backend.core.paging import PageCursor, moment_parameter, next_page
+from backend.core.described import Badge, DutyType, OrganCode, PersonName, PlannedShiftId, ShiftId
+from backend.core.paging import Page, PageCursor, moment_parameter, next_page
 from backend.core.verb import Actor
 from backend.core.visibility import viewer, visible_to
 from backend.core.wire import Moment, Place
@@ -27,7 +27,7 @@ ORDER BY p.starts_at, p.id LIMIT $7
 class PlannedRow(msgspec.Struct, frozen=True, kw_only=True):
     """A planned shift."""
 
-    id: Annotated[UUID, msgspec.Meta(description="id of the planned shift")]
+    id: PlannedShiftId
     person: Annotated[UUID, msgspec.Meta(description="id of the auxiliary planned for duty")]
     badge: Badge
     name: PersonName
@@ -50,23 +50,16 @@ class PlannedRow(msgspec.Struct, frozen=True, kw_only=True):
     ]
 
 
-class Rosters(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of planned shifts."""
-
-    items: Annotated[list[PlannedRow], msgspec.Meta(description="planned shifts, earliest first")]
-    next: NextPage
-
-
 async def rosters(
     actor: Actor, since: datetime | None, until: datetime | None, cursor: str | None, limit: int
-) -> Rosters:
+) -> Page[PlannedRow]:
     """A page of one's own planned shifts, those one is to lead, and those of the organs that one oversees."""
     page = PageCursor.after(cursor)
     span = (since and moment_parameter("from", since), until and moment_parameter("to", until))
     if None not in span and span[0] > span[1]:  # type: ignore[operator]
-        return Rosters(items=[], next=None)
+        return Page(items=[], next=None)
     rows = await fetch(PLANNED, *viewer(actor), *span, page and page.at, page and page.id, limit + 1)
-    return Rosters(items=[_row(row) for row in rows[:limit]], next=next_page(rows, limit, "starts_at"))
+    return Page(items=[_row(row) for row in rows[:limit]], next=next_page(rows, limit, "starts_at"))
 
 
 def _row(row: Any) -> PlannedRow:

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import msgspec
 
-from backend.core.described import DutyType, Radius
+from backend.core.described import DutyType, PlannedShiftId, Radius
 from backend.core.wire import Entry, Moment, Name, Place, Receipt, Words
 
 StartsAt = Annotated[Moment, msgspec.Meta(description="planned start of the shift")]
@@ -39,7 +39,7 @@ class PlanShifts(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_un
 class WithdrawPlanned(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """Withdraw a planned shift that has not begun."""
 
-    planned: Annotated[UUID, msgspec.Meta(description="id of the planned shift")]
+    planned: PlannedShiftId
     why: Annotated[Words, msgspec.Meta(description="why the planned shift is withdrawn")]
 
 

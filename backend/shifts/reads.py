@@ -14,11 +14,10 @@ from backend.core.described import (
     DutyType,
     EndedAt,
     InForce,
-    NextPage,
     OrganCode,
     PersonName,
 )
-from backend.core.paging import ListQuery, as_row, next_page, rows_of_page
+from backend.core.paging import ListQuery, Page, as_row, next_page, rows_of_page
 from backend.core.verb import Actor
 from backend.core.visibility import visible_while_led
 
@@ -47,14 +46,7 @@ class ShiftRow(msgspec.Struct, frozen=True, kw_only=True):
     in_force: InForce
 
 
-class Shifts(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of shifts."""
-
-    items: Annotated[list[ShiftRow], msgspec.Meta(description="shifts, newest first")]
-    next: NextPage
-
-
-async def shifts(actor: Actor, cursor: str | None, limit: int) -> Shifts:
+async def shifts(actor: Actor, cursor: str | None, limit: int) -> Page[ShiftRow]:
     """A page of the shifts that the actor may see."""
     rows = await rows_of_page(ListQuery(SHIFTS, "shift s", SHIFT), actor, cursor, limit)
-    return Shifts(items=[as_row(ShiftRow, row) for row in rows[:limit]], next=next_page(rows, limit))
+    return Page(items=[as_row(ShiftRow, row) for row in rows[:limit]], next=next_page(rows, limit))

@@ -5,8 +5,8 @@ from uuid import UUID
 
 import msgspec
 
-from backend.core.described import BeganAt, EndedAt, InForce, NextPage, OrganCode
-from backend.core.paging import ListQuery, as_row, next_page, rows_of_page
+from backend.core.described import BeganAt, EndedAt, InForce, LedAuxiliaryId, OrganCode
+from backend.core.paging import ListQuery, Page, as_row, next_page, rows_of_page
 from backend.core.verb import Actor
 from backend.core.visibility import visible_to
 from backend.supervision.schemas import Answer, LeadsFrom, SupervisionId
@@ -31,7 +31,7 @@ class SupervisionRow(msgspec.Struct, frozen=True, kw_only=True):
     """A naming in a list."""
 
     id: SupervisionId
-    auxiliary: Annotated[UUID, msgspec.Meta(description="id of the auxiliary who is led")]
+    auxiliary: LedAuxiliaryId
     auxiliary_name: Annotated[str, msgspec.Meta(description="name of the auxiliary who is led")]
     officer: Annotated[UUID, msgspec.Meta(description="id of the officer named")]
     officer_name: Annotated[str, msgspec.Meta(description="name of the officer named")]
@@ -43,15 +43,8 @@ class SupervisionRow(msgspec.Struct, frozen=True, kw_only=True):
     leads_from: LeadsFrom
 
 
-class Supervisions(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of namings."""
-
-    items: Annotated[list[SupervisionRow], msgspec.Meta(description="namings, newest first")]
-    next: NextPage
-
-
-async def supervisions(actor: Actor, status: Status, cursor: str | None, limit: int) -> Supervisions:
+async def supervisions(actor: Actor, status: Status, cursor: str | None, limit: int) -> Page[SupervisionRow]:
     """A page of the namings that the actor may see."""
     listed = ListQuery(SUPERVISIONS, "supervision v", SUPERVISION, STATUSES[status])
     rows = await rows_of_page(listed, actor, cursor, limit)
-    return Supervisions(items=[as_row(SupervisionRow, row) for row in rows[:limit]], next=next_page(rows, limit))
+    return Page(items=[as_row(SupervisionRow, row) for row in rows[:limit]], next=next_page(rows, limit))

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import msgspec
 
-from backend.core.described import BeganAt, DevicePlace, EndedAt, InForce
+from backend.core.described import BeganAt, DevicePlace, EndedAt, InForce, LeadingOfficerId, LedAuxiliaryId
 from backend.core.wire import WHOLE, Entry, Moment, Receipt
 
 SupervisionId = Annotated[UUID, msgspec.Meta(description="id of the supervision: that of the entry which named")]
@@ -21,7 +21,7 @@ Answer = Annotated[
 class NameOfficer(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """An auxiliary names the officer who leads from now on; an earlier naming ends. Its id is the supervision's id."""
 
-    officer: Annotated[UUID, msgspec.Meta(description="id of the officer who leads")]
+    officer: LeadingOfficerId
     place: DevicePlace = None
 
 
@@ -81,7 +81,7 @@ class SupervisionStanding(msgspec.Struct, frozen=True, kw_only=True):
     """A naming as it stands."""
 
     id: SupervisionId
-    auxiliary: Annotated[UUID, msgspec.Meta(description="id of the auxiliary who is led")]
+    auxiliary: LedAuxiliaryId
     officer: Annotated[UUID, msgspec.Meta(description="id of the officer named")]
     started_at: BeganAt
     ended_at: EndedAt

@@ -1,4 +1,4 @@
-"""Activities, read."""
+"""Reading activities."""
 
 from typing import Any
 from uuid import UUID
@@ -7,7 +7,7 @@ from litestar import Request, get
 
 from backend.activities import reads
 from backend.activities.reads import ActivityDetail
-from mobile_api.problems import language_of
+from mobile_api.problems import language_of, refuses
 
 
 @get(
@@ -15,9 +15,10 @@ from mobile_api.problems import language_of
     summary="One activity · 一项工作",
     tags=["Activities · 工作"],
     operation_id="activity",
+    opt=refuses("unknown_activity"),
 )
 async def activity(request: Request[Any, Any, Any], activity: UUID) -> ActivityDetail:
-    """One activity: everything told of it, its gaps and what was answered for them."""
+    """One activity: its start, finish and amendments, its gaps and the explanations of them."""
     return await reads.activity(request.user, activity, language_of(request))
 
 

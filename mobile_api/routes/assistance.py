@@ -1,4 +1,4 @@
-"""Calls for help, read."""
+"""Reading calls for help."""
 
 from typing import Annotated, Any
 from uuid import UUID
@@ -7,9 +7,10 @@ from litestar import Request, get
 from litestar.params import QueryParameter
 
 from backend.assistance import reads
-from backend.assistance.reads import CallRow, Calls, CallStatus
-from backend.core.paging import page_limit
+from backend.assistance.reads import CallRow, CallStatus
+from backend.core.paging import Page, page_limit
 from mobile_api.paging import Cursor, Limit
+from mobile_api.problems import refuses
 
 TAGS = ["Help · 求助"]
 
@@ -20,14 +21,17 @@ async def listed(
     status: Annotated[CallStatus, QueryParameter(name="status", description="open: not closed yet")] = "open",
     cursor: Cursor = None,
     limit: Limit = None,
-) -> Calls:
-    """One's own, those one was called to, and those of the organs that one oversees, newest first."""
+) -> Page[CallRow]:
+    """Your own calls, those you were called to, and those of the organs you oversee, newest first."""
     return await reads.calls(request.user, status, cursor, page_limit(limit))
 
 
-@get("/assistance/{call:uuid}", summary="One call for help · 一次求助", tags=TAGS, operation_id="assistance_call_one")
+@get(
+    "/assistance/{call:uuid}", summary="One call for help · 一次求助", tags=TAGS, operation_id="assistance_call_one",
+    opt=refuses("unknown_call"),
+)  # fmt: skip
 async def one(request: Request[Any, Any, Any], call: UUID) -> CallRow:
-    """Who called, where, and how it stands."""
+    """One call for help: who called, where, who answered."""
     return await reads.call(request.user, call)
 
 

@@ -1,4 +1,4 @@
-"""Complaints and matters, read."""
+"""Reading complaints and matters."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -11,49 +11,59 @@ from backend.complaints import reads as complaint_reads
 from backend.complaints.reads import (
     ComplaintCounts,
     ComplaintDetail,
-    Complaints,
+    ComplaintRow,
     ComplaintStatus,
     MatterRow,
-    Matters,
     MatterStatus,
 )
-from backend.core.paging import page_limit
+from backend.core.paging import Page, page_limit
 from mobile_api.paging import Cursor, Limit
+from mobile_api.problems import refuses
 
 TAGS = ["Complaints · 投诉举报"]
-HEARD = ["Being heard · 意见与申诉"]
+MATTER_TAGS = ["Being heard · 意见与申诉"]
 
 
 @get("/complaints", summary="Complaints · 投诉举报列表", tags=TAGS, operation_id="complaints")
 async def listed(
     request: Request[Any, Any, Any],
     status: Annotated[
-        ComplaintStatus, QueryParameter(name="status", description="untold: concluded, the complainant not told")
+        ComplaintStatus,
+        QueryParameter(
+            name="status", description="untold: concluded, and the complainant does not know the result yet"
+        ),
     ] = "open",
     cursor: Cursor = None,
     limit: Limit = None,
-) -> Complaints:
-    """Those of the organs that one oversees, newest first; the complainant only for who may handle it."""
+) -> Page[ComplaintRow]:
+    """Complaints of the organs you oversee, newest first. Only those who handle one read who complained."""
     return await complaint_reads.complaints(request.user, status, cursor, page_limit(limit))
 
 
-@get("/complaints/{complaint:uuid}", summary="One complaint · 一件投诉", tags=TAGS, operation_id="complaint")
+@get(
+    "/complaints/{complaint:uuid}", summary="One complaint · 一件投诉", tags=TAGS, operation_id="complaint",
+    opt=refuses("unknown_complaint"),
+)  # fmt: skip
 async def one(request: Request[Any, Any, Any], complaint: UUID) -> ComplaintDetail:
-    """What was done about it."""
+    """One complaint with its steps."""
     return await complaint_reads.complaint(request.user, complaint)
 
 
 @get("/complaints/counts", summary="Complaints by organ · 投诉统计", tags=TAGS, operation_id="complaint_counts")
 async def counts(
     request: Request[Any, Any, Any],
-    since: Annotated[datetime | None, QueryParameter(name="from", description="received from then on")] = None,
-    until: Annotated[datetime | None, QueryParameter(name="to", description="and before then")] = None,
+    since: Annotated[
+        datetime | None, QueryParameter(name="from", description="only those received from this moment on")
+    ] = None,
+    until: Annotated[
+        datetime | None, QueryParameter(name="to", description="only those received before this moment")
+    ] = None,
 ) -> ComplaintCounts:
-    """How many, and how they ended, by organ; no names."""
+    """How many complaints each organ had and how they ended; no names."""
     return await complaint_reads.counts(request.user, since, until)
 
 
-@get("/matters", summary="Matters · 意见申诉列表", tags=HEARD, operation_id="matters")
+@get("/matters", summary="Matters · 意见申诉列表", tags=MATTER_TAGS, operation_id="matters")
 async def matters(
     request: Request[Any, Any, Any],
     status: Annotated[
@@ -61,14 +71,17 @@ async def matters(
     ] = "open",
     cursor: Cursor = None,
     limit: Limit = None,
-) -> Matters:
-    """One's own, and those of the organs that one oversees, newest first; none against oneself."""
+) -> Page[MatterRow]:
+    """Your own matters and those of the organs you oversee, newest first; none against yourself."""
     return await complaint_reads.matters(request.user, status, cursor, page_limit(limit))
 
 
-@get("/matters/{matter:uuid}", summary="One matter · 一件意见申诉", tags=HEARD, operation_id="matter")
+@get(
+    "/matters/{matter:uuid}", summary="One matter · 一件意见申诉", tags=MATTER_TAGS, operation_id="matter",
+    opt=refuses("unknown_matter"),
+)  # fmt: skip
 async def matter(request: Request[Any, Any, Any], matter: UUID) -> MatterRow:
-    """What was raised, and the answer."""
+    """One matter: what was raised, and the answer."""
     return await complaint_reads.matter(request.user, matter)
 
 

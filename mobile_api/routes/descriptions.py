@@ -1,7 +1,6 @@
-"""The key content of footage: every description as JSON, and an index that is printed for the file of a case.
+"""Reading the key content of footage: every description as JSON, and an index to print for the file of a case.
 
-Guarantees: the page holds everything it shows and asks no other address for anything; no text of a person is markup
-on it; no script runs on it, whatever was written.
+Guarantees: see mobile_api/printing.py, which makes the page.
 """
 
 from collections.abc import Iterable
@@ -12,12 +11,13 @@ from uuid import UUID
 
 from litestar import MediaType, Request, Response, get
 
-from backend.core.paging import page_limit
+from backend.core.paging import Page, page_limit
 from backend.evidence import reads
-from backend.evidence.reads import Description, Descriptions, FootageIndex
+from backend.evidence.reads import Description, FootageIndex
 from backend.evidence.schemas import KeyContent
 from mobile_api.paging import Cursor, Limit
 from mobile_api.printing import HEADERS, clock, fact, missing, printed
+from mobile_api.problems import refuses
 
 TAGS = ["Evidence · 视音频资料"]
 SIGNED = ("带班民警 Leading officer", "辅警 Auxiliary", "日期 Date")
@@ -38,38 +38,37 @@ ROW = (
 
 @get(
     "/recordings/{recording:uuid}/descriptions", summary="Key content · 重点内容", tags=TAGS,
-    operation_id="recording_descriptions",
+    operation_id="recording_descriptions", opt=refuses("unknown_recording"),
 )  # fmt: skip
 async def descriptions(
     request: Request[Any, Any, Any], recording: UUID, cursor: Cursor = None, limit: Limit = None
-) -> Descriptions:
-    """Every description of one recording, newest first; the newest stands."""
+) -> Page[Description]:
+    """Every description of one recording, newest first; the newest one counts."""
     return await reads.descriptions(request.user, recording, cursor, page_limit(limit))
 
 
 @get(
     "/recordings/{recording:uuid}/index", summary="Printable index · 可打印索引", tags=TAGS,
-    operation_id="recording_index", media_type=MediaType.HTML,
+    operation_id="recording_index", media_type=MediaType.HTML, opt=refuses("unknown_recording"),
 )  # fmt: skip
 async def index(request: Request[Any, Any, Any], recording: UUID) -> Response[str]:
-    """The description that stands as a page to print and sign: what the footage shows, and when."""
-    return Response(
-        page(await reads.footage_index(request.user, recording)), media_type=MediaType.HTML, headers=HEADERS
-    )
+    """The newest description as a page to print and sign: what the footage shows, and when."""
+    footage_index = await reads.footage_index(request.user, recording)
+    return Response(page(footage_index), media_type=MediaType.HTML, headers=HEADERS)
 
 
-def page(index: FootageIndex) -> str:
+def page(footage_index: FootageIndex) -> str:
     """The index as HTML, in Beijing time."""
-    started_at, description = index.recording.started_at, index.description
+    description, started_at = footage_index.description, footage_index.recording.started_at
     content = missing("not_described") if description is None else _content(description, started_at)
-    return printed("footage_index", _facts(index), content, SIGNED)
+    return printed("footage_index", _facts(footage_index), content, SIGNED)
 
 
-def _facts(index: FootageIndex) -> Iterable[str]:
+def _facts(footage_index: FootageIndex) -> Iterable[str]:
     """What is known of the footage itself."""
-    row = index.recording
-    yield fact("公安机关", "Organ", f"{index.organ} ({row.organ})")
-    yield fact("佩戴人", "Wearer", index.wearer)
+    row = footage_index.recording
+    yield fact("公安机关", "Organ", f"{footage_index.organ} ({row.organ})")
+    yield fact("佩戴人", "Wearer", footage_index.wearer)
     yield fact("警号/辅警编号", "Badge number", row.badge)
     yield fact("执法记录仪编号", "Camera serial number", row.camera_serial)
     yield fact("文件名", "File name", row.file_name)
@@ -83,19 +82,19 @@ def _facts(index: FootageIndex) -> Iterable[str]:
     yield fact("检测时长", "Duration as probed", probed)
 
 
-def _content(told: Description, started_at: datetime) -> str:
-    """In the order of the footage, whatever the order in which it was told."""
-    pieces = enumerate(sorted(told.content, key=lambda piece: (piece.from_ms, piece.to_ms)), start=1)
+def _content(description: Description, started_at: datetime) -> str:
+    """The described pieces in the order of the footage."""
+    pieces = enumerate(sorted(description.content, key=lambda piece: (piece.from_ms, piece.to_ms)), start=1)
     return CONTENT.format(
         rows="\n".join(_row(number, piece, started_at) for number, piece in pieces),
-        name=escape(told.name),
-        badge=escape(told.badge),
-        at=clock(told.at),
+        name=escape(description.name),
+        badge=escape(description.badge),
+        at=clock(description.at),
     )
 
 
 def _row(number: int, piece: KeyContent, started_at: datetime) -> str:
-    """A stretch in whole seconds, which hold all of it."""
+    """One piece in whole seconds: rounded down at its start and up at its end."""
     begins, ends = piece.from_ms // 1000 * SECOND, -(-piece.to_ms // 1000) * SECOND
     starts, stops = started_at + piece.from_ms * MILLISECOND, _up(started_at + piece.to_ms * MILLISECOND)
     times = f"{clock(starts)}–{clock(stops).removeprefix(f'{clock(starts):.11}')}"
@@ -104,7 +103,7 @@ def _row(number: int, piece: KeyContent, started_at: datetime) -> str:
 
 
 def _up(at: datetime) -> datetime:
-    """The next whole second, unless it is one."""
+    """Rounded up to a whole second."""
     return at if at.microsecond == 0 else at.replace(microsecond=0) + SECOND
 
 

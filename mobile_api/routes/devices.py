@@ -1,4 +1,4 @@
-"""Enrolling devices, and revoking them: for administrators, and for the device itself."""
+"""Enrolling devices and revoking them."""
 
 import io
 from datetime import UTC, datetime
@@ -9,57 +9,70 @@ import segno
 from litestar import Request, Response, get, post
 from litestar.params import QueryParameter
 
-from backend.core.paging import page_limit
+from backend.core.described import SentAt
+from backend.core.examples import SENT_AT
+from backend.core.paging import Page, page_limit
 from backend.core.wire import WHOLE, Moment
 from backend.people import devices
-from backend.people.devices import DeviceRow, Devices, Enrolled
+from backend.people.devices import DeviceRow, Enrolled
 from backend.people.proofs import Jwk
-from mobile_api.auth import PUBLIC, read_proof
+from mobile_api.auth import BY_KEY, read_proof
 from mobile_api.bodies import read, takes
 from mobile_api.paging import Limit
+from mobile_api.problems import refuses
+from mobile_api.routes.sessions import NOT_A_PROOF
 
+JWK = {
+    "kty": "EC", "crv": "P-256", "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+    "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0",
+}  # fmt: skip
 TAGS = ["Devices · 设备"]
 BODY_LIMIT = 16 * 1024
 NO_STORE = {"Cache-Control": "no-store"}
 SERIAL = r"^[A-Za-z0-9._-]+" + WHOLE
-Serial = Annotated[str, msgspec.Meta(min_length=1, max_length=40, pattern=SERIAL)]
+Serial = Annotated[
+    str, msgspec.Meta(min_length=1, max_length=40, pattern=SERIAL, description="the device's serial number")
+]
 After = Annotated[
     str | None, QueryParameter(name="cursor", max_length=40, pattern=SERIAL, description="`next` of the page before")
 ]
 
 
 class CodeFor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which device is to be enrolled."""
+    """The device that is to be enrolled."""
 
-    sent_at: Moment
+    sent_at: SentAt
     serial: Serial
 
 
 class EnrolmentCode(msgspec.Struct, frozen=True, kw_only=True):
-    """A code for one device, once; show the QR to the device, or read the code to whoever types it."""
+    """A code that enrols one device, once. Show the QR code to the device, or type the code into it."""
 
-    code: Annotated[str, msgspec.Meta(description="sixteen letters and figures; case, dashes, O/0 and I/L/1 are alike")]
-    expires_at: Moment
-    qr: str
-    uri: str
+    code: Annotated[
+        str,
+        msgspec.Meta(description="sixteen letters and digits; case and dashes do not matter, O is 0, I and L are 1"),
+    ]
+    expires_at: Annotated[Moment, msgspec.Meta(description="the code can be used until then")]
+    qr: Annotated[str, msgspec.Meta(description="the address in `uri` as a QR code, an SVG picture")]
+    uri: Annotated[str, msgspec.Meta(description="what the QR code holds: `fujing://enrol?url=…&code=…`")]
 
 
 class Enrol(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A code and the public key that stands for this device from now on; the proof is by that very key."""
+    """A code, and the public key by which this device is known from now on; the proof is by that key."""
 
-    sent_at: Moment
-    code: Annotated[str, msgspec.Meta(min_length=1, max_length=64, description="as shown, scanned or typed")]
-    jwk: Jwk
+    sent_at: SentAt
+    code: Annotated[str, msgspec.Meta(min_length=1, max_length=64, description="the code, as scanned or typed")]
+    jwk: Annotated[Jwk, msgspec.Meta(description="this device's public key: P-256, as a JSON Web Key (RFC 7517)")]
 
 
-class Now(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Nothing but when it was sent."""
+class DeviceChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of a revocation or reinstatement: nothing but the time."""
 
-    sent_at: Moment
+    sent_at: SentAt
 
 
 def address_of(request: Request[Any, Any, Any]) -> str:
-    """By which address devices call this server: as the settings say, else as this request called it."""
+    """The address under which devices call this server: of the settings, else of this request."""
     return str(request.app.state.settings.public_url or request.base_url).rstrip("/")
 
 
@@ -71,54 +84,81 @@ def svg_of(uri: str) -> str:
 
 
 @post(
-    "/devices/codes", opt=takes(CodeFor), summary="A code for a device · 生成登记码", tags=TAGS,
-    operation_id="devices_codes", request_max_body_size=BODY_LIMIT,
-)  # fmt: skip
+    "/devices/codes",
+    opt=takes(CodeFor, {"sent_at": SENT_AT, "serial": "HH-0001"})
+    | refuses("not_for_your_role", "unknown_device", "reinstate_first"),
+    summary="A code for a device · 生成登记码",
+    tags=TAGS,
+    operation_id="devices_codes",
+    request_max_body_size=BODY_LIMIT,
+)
 async def make_code(request: Request[Any, Any, Any]) -> Response[EnrolmentCode]:
-    """A single-use code, for ten minutes; an earlier one for this device is over. Administrators of its organ."""
+    """Make a code for one device: it works once, for ten minutes, and ends an earlier one. For administrators of the
+    device's organ."""
     data = await read(request, CodeFor)
     made = await devices.make_code(data.serial, datetime.now(UTC), request.user)
     uri = devices.uri_of(address_of(request), made.code)
-    told = EnrolmentCode(code=made.code, expires_at=made.expires_at, qr=svg_of(uri), uri=uri)
-    return Response(told, headers=NO_STORE)
+    answer = EnrolmentCode(code=made.code, expires_at=made.expires_at, qr=svg_of(uri), uri=uri)
+    return Response(answer, headers=NO_STORE)
 
 
 @post(
-    "/devices/enrol", opt=PUBLIC | takes(Enrol), status_code=200, summary="Enrol this device · 登记本机", tags=TAGS,
-    operation_id="devices_enrol", request_max_body_size=BODY_LIMIT,
-)  # fmt: skip
+    "/devices/enrol",
+    opt=BY_KEY
+    | takes(Enrol, {"sent_at": SENT_AT, "code": "7YQ2-M4XK-0C9T-WHR3", "jwk": JWK})
+    | refuses("enrolment_refused", "key_unfit", "key_differs", "key_taken", "proof_missing", *NOT_A_PROOF),
+    status_code=200,
+    summary="Enrol this device · 登记本机",
+    tags=TAGS,
+    operation_id="devices_enrol",
+    request_max_body_size=BODY_LIMIT,
+)
 async def enrol(request: Request[Any, Any, Any]) -> Response[Enrolled]:
-    """Register this device's key by a code. Sent again with the same key, the answer is the same while the code lives.
-    The device's former key, if any, ends with its sessions."""
+    """Register this device's key with a code. The device's former key ends, with its sessions.
+
+    Sent again with the same key, the answer is the same until the code expires."""
     proof = read_proof(request)
     data = await read(request, Enrol)
     return Response(await devices.enrol(proof, data.code, data.jwk, datetime.now(UTC)), headers=NO_STORE)
 
 
 @post(
-    "/devices/{serial:str}/revoke", opt=takes(Now), status_code=200, summary="Revoke a device · 吊销设备", tags=TAGS,
-    operation_id="device_revoke", request_max_body_size=BODY_LIMIT,
-)  # fmt: skip
+    "/devices/{serial:str}/revoke",
+    opt=takes(DeviceChange, {"sent_at": SENT_AT}) | refuses("not_for_your_role", "unknown_device"),
+    status_code=200,
+    summary="Revoke a device · 吊销设备",
+    tags=TAGS,
+    operation_id="device_revoke",
+    request_max_body_size=BODY_LIMIT,
+)
 async def revoke(request: Request[Any, Any, Any], serial: str) -> DeviceRow:
-    """It was lost: from the next request on it opens nothing. What it still holds can be synced, for a person to
-    decide. Administrators of its organ."""
-    await read(request, Now)
+    """Revoke a lost device: from its next request on, it is let in nowhere but to sync and sign out.
+
+    What it syncs is held until a person decides. For administrators of the device's organ."""
+    await read(request, DeviceChange)
     return await devices.revoke(serial, datetime.now(UTC), request.user)
 
 
 @post(
-    "/devices/{serial:str}/reinstate", opt=takes(Now), status_code=200, summary="Reinstate a device · 恢复设备",
-    tags=TAGS, operation_id="device_reinstate", request_max_body_size=BODY_LIMIT,
-)  # fmt: skip
+    "/devices/{serial:str}/reinstate",
+    opt=takes(DeviceChange, {"sent_at": SENT_AT}) | refuses("not_for_your_role", "unknown_device"),
+    status_code=200,
+    summary="Reinstate a device · 恢复设备",
+    tags=TAGS,
+    operation_id="device_reinstate",
+    request_max_body_size=BODY_LIMIT,
+)
 async def reinstate(request: Request[Any, Any, Any], serial: str) -> DeviceRow:
-    """It was found: it may be enrolled anew. Its key ends, for nobody knows who had it. Administrators of its organ."""
-    await read(request, Now)
+    """Allow a device that was found to be enrolled anew. Its key ends: nobody knows who had it.
+
+    For administrators of the device's organ."""
+    await read(request, DeviceChange)
     return await devices.reinstate(serial, datetime.now(UTC), request.user)
 
 
-@get("/devices", summary="Devices · 设备列表", tags=TAGS, operation_id="devices")
-async def listed(request: Request[Any, Any, Any], cursor: After = None, limit: Limit = None) -> Devices:
-    """The devices of the organs that one administers, by serial number, with the key in force."""
+@get("/devices", summary="Devices · 设备列表", tags=TAGS, operation_id="devices", opt=refuses("not_for_your_role"))
+async def listed(request: Request[Any, Any, Any], cursor: After = None, limit: Limit = None) -> Page[DeviceRow]:
+    """The devices of the organs you administer, by serial number, each with its key in force."""
     return await devices.listed(request.user, cursor, page_limit(limit))
 
 

@@ -1,8 +1,8 @@
-"""There is something new: one open stream for each reader, and one hub in each process that knows when.
+"""Server-sent events: one open stream for each reader, and one hub in each process that follows the journal.
 
-Guarantees: a stream says only that there is something new, never what; it holds no connection of the pool; a reader
-that does not read is not waited for, and is told once what was told many times; a stream ends with its session, with
-what the person may see, and with the process. Nothing depends on a notice: what is not rung for, the poll finds.
+Guarantees: a stream says only that there is something new, never what. It holds no connection of the pool. A slow
+reader is not waited for: many notices become one. A stream ends when its session ends, when what the person may see
+changes, and when the process ends. Nothing depends on a notice: the hub also polls the journal.
 """
 
 import asyncio
@@ -33,11 +33,12 @@ from backend.core.verb import Actor
 from backend.feed import FeedCursor, FeedLine
 from backend.law.catalogue import law
 from backend.people.sessions import still_acting
+from mobile_api.head import only_head
 from mobile_api.problems import AWAY
 from mobile_api.routes.changes import AFTER
 
-AT_ONCE = 1000  # lines read at once
-GAP = 0.05  # seconds between two looks at the journal
+LINES_AT_ONCE = 1000
+GAP = 0.05  # least seconds between two reads of the journal
 LAG = Gauge(
     "fujing_feed_lag_seconds", "How long the oldest running transaction has kept newer lines from the feed",
     multiprocess_mode="livemax",
@@ -46,14 +47,14 @@ STREAMS = Gauge("fujing_feed_streams", "Open streams of /v1/events", multiproces
 HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-store"),
-    (b"x-accel-buffering", b"no"),  # proxies that would wait for more
+    (b"x-accel-buffering", b"no"),  # nginx sends each event at once
 ]
 UNREACHABLE = (*AWAY, asyncpg.PostgresError)
 log = structlog.get_logger()
 
 
 class Stream:
-    """One reader: who it is, what concerns them at this moment, and the one notice that waits to be sent."""
+    """One reader: the person, what concerns them now, and the notice that waits to be sent."""
 
     def __init__(self, actor: Actor) -> None:
         self.actor = actor
@@ -68,7 +69,7 @@ class Stream:
         self.stirred.set()
 
     def doubt(self) -> None:
-        """The session, or whom they lead, is to be looked at again."""
+        """Ask the stream to look up the session and the led persons again."""
         self.doubted = True
         self.stirred.set()
 
@@ -78,7 +79,7 @@ class Stream:
 
 
 class Hub:
-    """The streams of this process and the place up to which the journal was looked at for them."""
+    """The streams of this process, and the position up to which the journal was read for them."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -94,15 +95,15 @@ class Hub:
     # -- streams
 
     async def join(self, actor: Actor) -> Stream:
-        """A new stream of this person; the oldest one of too many ends."""
+        """Open a stream for this person; beyond the limit the oldest one ends."""
         stream = Stream(actor)
         theirs = self._by_person[actor.person]
         theirs.append(stream)
         STREAMS.inc()
         if self._closed:
             stream.end()
-        for each in theirs[: -law().count("streams_per_person")]:
-            each.end()
+        for surplus in theirs[: -law().count("streams_per_person")]:
+            surplus.end()
         try:
             await self.place(stream)
         except BaseException:
@@ -111,7 +112,7 @@ class Hub:
         return stream
 
     async def place(self, stream: Stream) -> None:
-        """Look up what concerns them now."""
+        """Look up what concerns the person now."""
         organs, led = await feed.overseen(stream.actor)
         self._put(stream, organs, led)
 
@@ -138,7 +139,7 @@ class Hub:
         return [stream for theirs in self._by_person.values() for stream in theirs]
 
     def close(self) -> None:
-        """End every stream, and every one that would begin: the process is going."""
+        """End every stream, and every later one at once: the process is ending."""
         self._closed = True
         for stream in self._all():
             stream.end()
@@ -147,7 +148,7 @@ class Hub:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Follow the journal for the length of the block."""
+        """Follow the journal while the block runs."""
         tasks = [asyncio.create_task(self._follow()), asyncio.create_task(self._listen())]
         try:
             with _ending(self.close):
@@ -161,16 +162,16 @@ class Hub:
                 self._listening.terminate()
 
     async def _listen(self) -> None:
-        """Be woken by whoever rings; a lost connection is made again, and until then there is the poll."""
+        """Wake up at each notification of the database. A lost connection is made again; meanwhile the poll serves."""
 
         async def connect() -> asyncpg.Connection:
             settings = SESSION | {"application_name": "fujing-listen"}
             self._listening = await asyncpg.connect(self._url, timeout=5, server_settings=settings)
-            self._woken.set()  # who rang meanwhile was not heard
+            self._woken.set()  # notifications sent meanwhile were lost
             return self._listening
 
-        async def heard(told: NotificationOrTimeout) -> None:
-            if isinstance(told, Notification):
+        async def heard(message: NotificationOrTimeout) -> None:
+            if isinstance(message, Notification):
                 self._woken.set()
 
         poll = law().span("feed_poll").total_seconds()
@@ -197,19 +198,19 @@ class Hub:
             await asyncio.sleep(GAP)
 
     async def look(self) -> bool:
-        """Tell the streams what came; whether lines wait for an older transaction."""
+        """Notify the streams of new lines. Returns whether lines wait for an older transaction."""
         state = await feed.state()
         self._measure(state.oldest)
-        if self._at is None or state.head.position < self._at.position:  # another database than before: ask anew
+        if self._at is None or state.head.position < self._at.position:  # a restored database: begin at its head
             for stream in self._all() if self._at is not None else ():
                 stream.notify(state.head)
             self._at = state.head
         while self._at.position < state.head.position and self._by_person:
-            came = await feed.lines(self._at.position, AT_ONCE)
-            if not came:
+            lines = await feed.lines(self._at.position, LINES_AT_ONCE)
+            if not lines:
                 break
-            self._tell(came)
-            self._at = came[-1].cursor
+            self._notify(lines)
+            self._at = lines[-1].cursor
         if not self._by_person:
             self._at = state.head
         return state.waiting
@@ -220,20 +221,20 @@ class Hub:
             self._since = (oldest, now)
         LAG.set(now - self._since[1])
 
-    def _tell(self, came: Iterable[FeedLine]) -> None:
-        for line in came:
+    def _notify(self, lines: Iterable[FeedLine]) -> None:
+        for line in lines:
             for stream in self._concerned(line):
                 stream.notify(line.cursor)
 
     def _concerned(self, line: FeedLine) -> set[Stream]:
-        """Whom a line may concern, by what they were a moment ago; what they may see of it, `changes` says."""
+        """Streams whose person a line may concern. GET /v1/changes decides what they may see of it."""
         persons = {*line.subjects, *([line.actor] if line.actor is not None else ())}
         theirs = {stream for person in persons if person in self._by_person for stream in self._by_person[person]}
         noun = line.verb.partition("/")[0]
         if noun in ("sessions", "devices", "supervisions", "shifts"):
             for stream in theirs.union(*(self._by_led.get(person, set()) for person in persons)):
                 stream.doubt()
-        if noun in ("sessions", "devices"):  # of whatever line, a session or a device may be the subject
+        if noun in ("sessions", "devices"):  # the subject may be a session or a device
             for stream in self._all():
                 if {stream.actor.session, stream.actor.device} & persons:
                     stream.doubt()
@@ -249,7 +250,8 @@ class Hub:
 
 @contextlib.contextmanager
 def _ending(close: Any) -> Any:
-    """Hear SIGTERM and Ctrl-C beside whoever handles them: open streams would hold the server back from ending."""
+    """Close the streams at SIGTERM and Ctrl-C, beside the handlers that are there: open streams would keep the server
+    from ending."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -277,7 +279,7 @@ def _ending(close: Any) -> Any:
 
 
 class EventStream(Response[bytes]):
-    """The answer that stays open."""
+    """The answer that stays open for one stream."""
 
     def __init__(self, hub: Hub, stream: Stream) -> None:
         super().__init__(b"", media_type="text/event-stream")
@@ -287,22 +289,22 @@ class EventStream(Response[bytes]):
         return self._serve
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        telling, leaving = asyncio.create_task(self._send(send)), asyncio.create_task(_gone(receive))
+        sending, leaving = asyncio.create_task(self._send(send)), asyncio.create_task(_disconnected(receive))
         try:
-            await asyncio.wait((telling, leaving), return_when=asyncio.FIRST_COMPLETED)
-            if telling.done() and telling.exception() is not None:
-                log.info("a stream broke off", error=type(telling.exception()).__name__)
+            await asyncio.wait((sending, leaving), return_when=asyncio.FIRST_COMPLETED)
+            if sending.done() and sending.exception() is not None:
+                log.info("a stream broke off", error=type(sending.exception()).__name__)
         finally:
-            for task in (telling, leaving):
+            for task in (sending, leaving):
                 task.cancel()
-            await asyncio.gather(telling, leaving, return_exceptions=True)
+            await asyncio.gather(sending, leaving, return_exceptions=True)
             self._hub.leave(self._stream)
 
     async def _send(self, send: Send) -> None:
         stream, beat = self._stream, law().span("heartbeat") / timedelta(seconds=1)
         await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
         await send(_body(b": hello\n\n"))
-        due = monotonic() + beat * random.uniform(0.5, 1)  # noqa: S311 - so that those begun together do not look at once
+        due = monotonic() + beat * random.uniform(0.5, 1)  # noqa: S311 - spreads the heartbeats of streams
         while not stream.ended:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(max(0.0, due - monotonic())):
@@ -321,7 +323,7 @@ class EventStream(Response[bytes]):
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _look_again(self) -> None:
-        """End where the session has, or where the person may see other things; else learn whom they lead now."""
+        """End where the session ended or the person may see other things now; else look up whom they lead now."""
         stream = self._stream
         stream.doubted = False
         try:
@@ -342,7 +344,7 @@ class EventStream(Response[bytes]):
             stream.end()
 
 
-async def _gone(receive: Receive) -> None:
+async def _disconnected(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
 
@@ -358,15 +360,18 @@ def _body(content: bytes) -> Any:
 async def events(
     request: Request[Any, Any, Any],
     after: Annotated[str | None, AFTER] = None,
-    seen: Annotated[
-        str | None, HeaderParameter(name="Last-Event-ID", max_length=200, description="`id` of the last event had")
+    last_event: Annotated[
+        str | None, HeaderParameter(name="Last-Event-ID", max_length=200, description="`id` of the last event received")
     ] = None,
 ) -> Response[bytes]:
-    """Server-sent events: `event: changes` says that `GET /v1/changes` has something to tell; `id` and `data` say only
-    up to where. Comment lines say that the stream lives. With `after` or Last-Event-ID, what came since is told at
-    once. The stream ends with the session; connect again, and ask for the changes anyway."""
-    told = after or seen
-    cursor = None if told is None else FeedCursor.read(told)
+    """Server-sent events: `event: changes` says that `GET /v1/changes` has something new. `id` and `data` are a cursor.
+
+    Comment lines say that the stream lives. With `after` or Last-Event-ID, an event comes at once if there is anything
+    since. The stream ends with the session: connect again, and ask for the changes in any case."""
+    position = after or last_event
+    cursor = None if position is None else FeedCursor.read(position)
+    if only_head(request):
+        return Response(b"", headers={name.decode(): text.decode() for name, text in HEADERS})
     hub: Hub = request.app.state.hub
     stream = await hub.join(request.user)
     try:

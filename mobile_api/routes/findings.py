@@ -1,4 +1,4 @@
-"""Findings, read."""
+"""Reading findings."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -7,9 +7,11 @@ from uuid import UUID
 from litestar import Request, get
 from litestar.params import QueryParameter
 
-from backend.core.paging import page_limit
+from backend.core.findings import FindingRow
+from backend.core.paging import Page, page_limit
+from backend.core.wire import WHOLE
 from backend.oversight import findings_lists
-from backend.oversight.findings_lists import Findings, FindingsFilter, FindingStatus
+from backend.oversight.findings_lists import FindingsFilter, FindingStatus
 from mobile_api.paging import Cursor, Limit
 from mobile_api.problems import language_of
 
@@ -18,24 +20,35 @@ from mobile_api.problems import language_of
 async def findings(
     request: Request[Any, Any, Any],
     organ: Annotated[
-        str | None, QueryParameter(name="organ", pattern="^[0-9]{12}$", description="this organ and all below it")
+        str | None,
+        QueryParameter(
+            name="organ",
+            pattern=r"^[0-9]{12}" + WHOLE,
+            description="this organ and all below it; absent: all you may see",
+        ),
     ] = None,
     kind: Annotated[
-        str | None, QueryParameter(name="kind", pattern="^[a-z_]{1,40}$", description="a code of the catalogue")
+        str | None, QueryParameter(name="kind", pattern=r"^[a-z_]{1,40}" + WHOLE, description="code of the finding")
     ] = None,
-    person: Annotated[UUID | None, QueryParameter(name="person", description="whom it concerns")] = None,
-    since: Annotated[datetime | None, QueryParameter(name="from", description="what happened from then on")] = None,
-    until: Annotated[datetime | None, QueryParameter(name="to", description="what began before then")] = None,
+    person: Annotated[UUID | None, QueryParameter(name="person", description="the person whom it concerns")] = None,
+    since: Annotated[
+        datetime | None, QueryParameter(name="from", description="only what happened from this moment on")
+    ] = None,
+    until: Annotated[
+        datetime | None, QueryParameter(name="to", description="only what began before this moment")
+    ] = None,
     status: Annotated[
         FindingStatus,
-        QueryParameter(name="status", description="standing: open and explained; withdrawn: later facts took it away"),
+        QueryParameter(
+            name="status", description="standing: open and explained ones; withdrawn: a later fact removed it"
+        ),
     ] = "standing",
     cursor: Cursor = None,
     limit: Limit = None,
-) -> Findings:
-    """What was found wrong, the newest first: one's own, of whom one led, and of the organs that one oversees."""
-    sought = FindingsFilter(organ=organ, kind=kind, person=person, since=since, until=until, standing=status)
-    return await findings_lists.findings(request.user, sought, language_of(request), cursor, page_limit(limit))
+) -> Page[FindingRow]:
+    """Findings about you, about those you led and of the organs you oversee, newest first."""
+    wanted = FindingsFilter(organ=organ, kind=kind, person=person, since=since, until=until, standing=status)
+    return await findings_lists.findings(request.user, wanted, language_of(request), cursor, page_limit(limit))
 
 
 ROUTES = [findings]

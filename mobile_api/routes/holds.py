@@ -1,4 +1,4 @@
-"""Holds, read."""
+"""Reading legal holds."""
 
 from typing import Annotated, Any
 from uuid import UUID
@@ -6,10 +6,11 @@ from uuid import UUID
 from litestar import Request, get
 from litestar.params import QueryParameter
 
-from backend.core.paging import page_limit
+from backend.core.paging import Page, page_limit
 from backend.evidence.retention import reads
-from backend.evidence.retention.reads import HoldDetail, Holds, HoldStatus
+from backend.evidence.retention.reads import HoldDetail, HoldRow, HoldStatus
 from mobile_api.paging import Cursor, Limit
+from mobile_api.problems import refuses
 
 TAGS = ["Holds · 保全"]
 
@@ -17,17 +18,21 @@ TAGS = ["Holds · 保全"]
 @get("/holds", summary="Holds · 保全列表", tags=TAGS, operation_id="holds")
 async def listed(
     request: Request[Any, Any, Any],
-    status: Annotated[HoldStatus, QueryParameter(name="status", description="standing: not released")] = "standing",
+    status: Annotated[
+        HoldStatus, QueryParameter(name="status", description="standing: in force, not released")
+    ] = "standing",
     cursor: Cursor = None,
     limit: Limit = None,
-) -> Holds:
-    """Those of the organs that one oversees, newest first; never those about oneself."""
+) -> Page[HoldRow]:
+    """Holds of the organs you oversee, newest first; none about yourself."""
     return await reads.holds(request.user, status, cursor, page_limit(limit))
 
 
-@get("/holds/{hold:uuid}", summary="One hold · 一项保全", tags=TAGS, operation_id="hold")
+@get(
+    "/holds/{hold:uuid}", summary="One hold · 一项保全", tags=TAGS, operation_id="hold", opt=refuses("unknown_hold"),
+)  # fmt: skip
 async def one(request: Request[Any, Any, Any], hold: UUID) -> HoldDetail:
-    """Why it was placed, and what it covers by now."""
+    """One hold: why it was placed, and the footage that it covers so far."""
     return await reads.hold(request.user, hold)
 
 

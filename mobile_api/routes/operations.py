@@ -1,9 +1,9 @@
-"""For those who run it: alive, ready, keys, problems in words, and the documentation with everything it needs."""
+"""For operators and developers: liveness, readiness, public keys, problems in words, and the page /docs."""
 
 import asyncio
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from litestar import MediaType, Request, Response, get
@@ -14,6 +14,7 @@ from backend.core.refusals import Refusal
 from backend.law.catalogue import law
 from backend.proof.trust import KeySet
 from mobile_api.auth import PUBLIC
+from mobile_api.problems import refuses
 
 READY_SECONDS = 3.0
 UI = Path(str(files("swagger_ui"))) / "static"
@@ -39,8 +40,9 @@ PAGE = """<!doctype html>
 START = """SwaggerUIBundle({
   url: "/openapi.json", dom_id: "#docs", deepLinking: true, validatorUrl: null,
   defaultModelsExpandDepth: 0, docExpansion: "list", displayRequestDuration: true,
-  requestInterceptor: async (request) => {  // signed in at this desk: what proves that this page asks
-    if (!request.loadSpec && request.method !== "GET" && !request.headers.Authorization) {
+  requestInterceptor: async (request) => {  // with a desk session: the CSRF token
+    const signsIn = request.url.endsWith("/v1/desk/sessions");
+    if (!request.loadSpec && request.method !== "GET" && !request.headers.Authorization && !signsIn) {
       const desk = await fetch("/v1/desk/sessions/current");
       if (desk.ok) request.headers["X-CSRF-Token"] = (await desk.json()).csrf_token;
     }
@@ -51,21 +53,21 @@ START = """SwaggerUIBundle({
 
 
 class Health(msgspec.Struct, frozen=True):
-    """`ok`, or which dependency is away."""
+    """Whether the process runs, and whether the services it needs answer."""
 
-    status: str
-    database: str = "ok"
-    store: str = "ok"
+    status: Annotated[str, msgspec.Meta(description="ok, or away where a service does not answer")]
+    database: Annotated[str, msgspec.Meta(description="whether the database answers: ok or away")] = "ok"
+    store: Annotated[str, msgspec.Meta(description="whether the evidence store answers: ok or away")] = "ok"
 
 
 class ProblemWords(msgspec.Struct, frozen=True, kw_only=True):
-    """One problem's code in words."""
+    """A code of a problem or finding in words."""
 
-    code: str
-    status: int | None
-    article: str | None
-    zh: str
-    en: str
+    code: Annotated[str, msgspec.Meta(description="the stable code")]
+    status: Annotated[int | None, msgspec.Meta(description="the HTTP status of the problem; null: it is a finding")]
+    article: Annotated[str | None, msgspec.Meta(description="article of the regulation; null: none is behind it")]
+    zh: Annotated[str, msgspec.Meta(description="the sentence in Chinese")]
+    en: Annotated[str, msgspec.Meta(description="the sentence in English")]
 
 
 @get(
@@ -77,42 +79,42 @@ class ProblemWords(msgspec.Struct, frozen=True, kw_only=True):
     sync_to_thread=False,
 )
 def live() -> Health:
-    """Answers as long as the process does."""
+    """Answer as long as the process runs."""
     return Health("ok")
 
 
 @get("/health/ready", opt=PUBLIC, summary="It can serve", tags=["Operations"], operation_id="health_ready")
 async def ready(request: Request[Any, Any, Any]) -> Response[Health]:
-    """503 with the name of the dependency that is away."""
-    database, store = await asyncio.gather(_well(is_reachable()), _well(request.app.state.store.alive()))
+    """200 where the database and the store answer; else 503 with the name of the one that does not."""
+    database, store = await asyncio.gather(_state_of(is_reachable()), _state_of(request.app.state.store.alive()))
     well = database == store == "ok"
     return Response(Health("ok" if well else "away", database, store), status_code=200 if well else 503)
 
 
-async def _well(asked: Any) -> str:
+async def _state_of(service: Any) -> str:
     try:
-        await asyncio.wait_for(asked, READY_SECONDS)
-    except Exception:  # whatever it is, the dependency does not answer
+        await asyncio.wait_for(service, READY_SECONDS)
+    except Exception:  # whatever the error: the service does not answer
         return "away"
     return "ok"
 
 
 @get("/.well-known/jwks.json", opt=PUBLIC, summary="Public keys · 公钥", tags=["Operations"], operation_id="jwks")
 async def jwks(request: Request[Any, Any, Any]) -> KeySet:
-    """Public keys (RFC 7517), for ever: `session-…` check tokens, `evidence-…` receipts and checkpoints."""
+    """Public keys (RFC 7517), past ones too: `session-…` verify tokens, `evidence-…` receipts and checkpoints."""
     keys = request.app.state.key_rings
     return KeySet(keys=keys.evidence.public() + keys.session.public(), endorsements=keys.evidence.endorsements())
 
 
 @get(
     "/problems/{code:str}",
-    opt=PUBLIC,
+    opt=PUBLIC | refuses("not_found"),
     summary="A problem in words · 问题说明",
     tags=["Operations"],
     operation_id="problem",
 )
-async def words(code: str) -> ProblemWords:
-    """What the `type` of a problem points to."""
+async def problem_words(code: str) -> ProblemWords:
+    """The sentences of a code. The `type` of every problem is this address."""
     message = law().messages.get(code)
     if message is None:
         raise Refusal("not_found")
@@ -121,13 +123,13 @@ async def words(code: str) -> ProblemWords:
 
 @get("/docs", opt=PUBLIC, media_type=MediaType.HTML, include_in_schema=False, sync_to_thread=False)
 def docs() -> Response[str]:
-    """The API in a browser; everything it shows comes from this server."""
+    """The API as a page; all it needs comes from this server."""
     return Response(PAGE, media_type=MediaType.HTML, headers={"Content-Security-Policy": POLICY})
 
 
 @get("/docs/assets/{name:str}", opt=PUBLIC, include_in_schema=False, sync_to_thread=False)
 def asset(name: str) -> Response[Any]:
-    """The documentation's own files, out of a wheel."""
+    """The files of the page /docs, from the wheel of Swagger UI."""
     if name == "start.js":
         return Response(START, media_type="text/javascript")
     if name not in ASSETS:
@@ -136,4 +138,4 @@ def asset(name: str) -> Response[Any]:
     return File(UI / name, media_type=ASSETS[name], content_disposition_type="inline", headers=headers)
 
 
-ROUTES = [live, ready, jwks, words, docs, asset]
+ROUTES = [live, ready, jwks, problem_words, docs, asset]

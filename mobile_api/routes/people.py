@@ -1,59 +1,66 @@
-"""Who am I, and who has this badge number."""
+"""Reading about oneself, and looking up a badge number."""
 
 from datetime import date
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
 from litestar import Request, get
 
+from backend.core import described
+from backend.core.described import Badge, OrganCode, PersonId, PersonName, RoleName
 from backend.people import directory
 from mobile_api.cookies import OWN_ACCOUNT
+from mobile_api.problems import refuses
+
+PersonKind = Annotated[
+    str, msgspec.Meta(description="kind of person: officer, duty_auxiliary, civilian_auxiliary, staff or dock")
+]
 
 
 class OrganName(msgspec.Struct, frozen=True):
     """An organ (公安机关) by code and name."""
 
-    code: str
-    name: str
+    code: OrganCode
+    name: described.OrganName
 
 
 class RoleOn(msgspec.Struct, frozen=True):
     """A role on an organ and all below it."""
 
-    role: str
-    organ: str
+    role: RoleName
+    organ: OrganCode
 
 
 class Qualified(msgspec.Struct, frozen=True):
-    """A qualification and its validity; both days included."""
+    """A qualification and its validity."""
 
-    code: str
-    valid_from: date
-    valid_until: date | None
+    code: Annotated[str, msgspec.Meta(description="code of the qualification, such as pre_job_training")]
+    valid_from: Annotated[date, msgspec.Meta(description="first day on which it is valid")]
+    valid_until: Annotated[date | None, msgspec.Meta(description="last day on which it is valid; null: no end")]
 
 
 class Somebody(msgspec.Struct, frozen=True, kw_only=True):
-    """A person by badge number: what a phone needs to name the leading officer, and a docking station the wearer."""
+    """A person found by badge number: a phone names the leading officer by it, a docking station the wearer."""
 
-    id: UUID
-    badge: str
-    name: str
-    kind: str
-    organ: str
+    id: PersonId
+    badge: Badge
+    name: PersonName
+    kind: PersonKind
+    organ: OrganCode
 
 
 class Me(msgspec.Struct, frozen=True, kw_only=True):
     """The person of this session."""
 
-    id: UUID
-    badge: str
-    name: str
-    kind: str
-    organ: OrganName
-    roles: list[RoleOn]
-    qualifications: list[Qualified]
-    device: UUID | None
+    id: PersonId
+    badge: Badge
+    name: PersonName
+    kind: PersonKind
+    organ: Annotated[OrganName, msgspec.Meta(description="the organ in which the person serves")]
+    roles: Annotated[list[RoleOn], msgspec.Meta(description="roles held now, each on an organ and all below it")]
+    qualifications: Annotated[list[Qualified], msgspec.Meta(description="qualifications, also those that ran out")]
+    device: Annotated[UUID | None, msgspec.Meta(description="id of this session's device; null at a desk")]
 
 
 @get("/me", opt=OWN_ACCOUNT, summary="Who am I · 本人信息", tags=["Sessions · 会话"], operation_id="me")
@@ -62,9 +69,12 @@ async def me(request: Request[Any, Any, Any]) -> Me:
     return msgspec.convert(await directory.me(request.user), Me)
 
 
-@get("/people/{badge:str}", summary="Who has this badge · 按警号查询", tags=["People · 人员"], operation_id="person")
+@get(
+    "/people/{badge:str}", summary="Who has this badge · 按警号查询", tags=["People · 人员"], operation_id="person",
+    opt=refuses("unknown_person"),
+)  # fmt: skip
 async def person(request: Request[Any, Any, Any], badge: str) -> Somebody:
-    """An officer in service, oneself, or for a docking station whoever serves under its organ."""
+    """An officer in service, or yourself; a docking station finds everybody who serves in its organ or below."""
     return Somebody(**await directory.person(request.user, badge))
 
 

@@ -1,28 +1,29 @@
-"""Recordings, read: what is known of them."""
+"""Reading what is known of recordings; their bytes are in reviews.py."""
 
 from typing import Any
 from uuid import UUID
 
 from litestar import Request, get
 
-from backend.core.paging import page_limit
+from backend.core.paging import Page, page_limit
 from backend.evidence import reads
-from backend.evidence.reads import RecordingRow, Recordings
+from backend.evidence.reads import RecordingRow
 from mobile_api.paging import Cursor, Limit
+from mobile_api.problems import refuses
 
 
 @get("/recordings", summary="Footage · 视音频资料列表", tags=["Evidence · 视音频资料"], operation_id="recordings")
-async def recordings(request: Request[Any, Any, Any], cursor: Cursor = None, limit: Limit = None) -> Recordings:
-    """The footage whose description one may see, newest first."""
+async def recordings(request: Request[Any, Any, Any], cursor: Cursor = None, limit: Limit = None) -> Page[RecordingRow]:
+    """The footage whose description you may see, newest first."""
     return await reads.recordings(request.user, cursor, page_limit(limit))
 
 
 @get(
     "/recordings/{recording:uuid}", summary="One recording · 一份视音频资料", tags=["Evidence · 视音频资料"],
-    operation_id="recording",
+    operation_id="recording", opt=refuses("unknown_recording"),
 )  # fmt: skip
 async def recording(request: Request[Any, Any, Any], recording: UUID) -> RecordingRow:
-    """What is known of one recording; its bytes are another matter."""
+    """What is known of one recording; its bytes need a review."""
     return await reads.recording(request.user, recording)
 
 

@@ -1,4 +1,4 @@
-"""Recusals, read."""
+"""Reading recusals."""
 
 from typing import Annotated, Any
 from uuid import UUID
@@ -6,10 +6,11 @@ from uuid import UUID
 from litestar import Request, get
 from litestar.params import QueryParameter
 
-from backend.core.paging import page_limit
+from backend.core.paging import Page, page_limit
 from backend.recusals import reads as recusal_reads
-from backend.recusals.reads import RecusalDetail, Recusals, RecusalStatus
+from backend.recusals.reads import RecusalDetail, RecusalRow, RecusalStatus
 from mobile_api.paging import Cursor, Limit
+from mobile_api.problems import refuses
 
 TAGS = ["Recusal · 回避"]
 
@@ -19,18 +20,24 @@ async def listed(
     request: Request[Any, Any, Any],
     status: Annotated[
         RecusalStatus,
-        QueryParameter(name="status", description="overdue: not decided in time; untold: applicant not told"),
+        QueryParameter(
+            name="status",
+            description="overdue: not decided in time; untold: the applicant does not know the decision yet",
+        ),
     ] = "all",
     cursor: Cursor = None,
     limit: Limit = None,
-) -> Recusals:
-    """One's own, those one took down, and those of the organs that one oversees, newest first."""
+) -> Page[RecusalRow]:
+    """Your own recusals, those you wrote down, and those of the organs you oversee, newest first."""
     return await recusal_reads.recusals(request.user, status, cursor, page_limit(limit))
 
 
-@get("/recusals/{recusal:uuid}", summary="One recusal · 一项回避", tags=TAGS, operation_id="recusal")
+@get(
+    "/recusals/{recusal:uuid}", summary="One recusal · 一项回避", tags=TAGS, operation_id="recusal",
+    opt=refuses("unknown_recusal"),
+)  # fmt: skip
 async def one(request: Request[Any, Any, Any], recusal: UUID) -> RecusalDetail:
-    """How it stands, every step with its reasons, and what the person did on the case."""
+    """One recusal: every step with its reasons, and what the person did on the case."""
     return await recusal_reads.recusal(request.user, recusal)
 
 

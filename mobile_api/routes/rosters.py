@@ -1,4 +1,4 @@
-"""Planned shifts, read."""
+"""Reading planned shifts."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -6,21 +6,25 @@ from typing import Annotated, Any
 from litestar import Request, get
 from litestar.params import QueryParameter
 
-from backend.core.paging import page_limit
+from backend.core.paging import Page, page_limit
 from backend.rosters import reads as roster_reads
-from backend.rosters.reads import Rosters
+from backend.rosters.reads import PlannedRow
 from mobile_api.paging import Cursor, Limit
 
 
 @get("/rosters", summary="Planned shifts · 排班", tags=["Rosters · 排班"], operation_id="rosters")
 async def listed(
     request: Request[Any, Any, Any],
-    since: Annotated[datetime | None, QueryParameter(name="from", description="that end after then")] = None,
-    until: Annotated[datetime | None, QueryParameter(name="to", description="and begin before then")] = None,
+    since: Annotated[
+        datetime | None, QueryParameter(name="from", description="only those that end after this moment")
+    ] = None,
+    until: Annotated[
+        datetime | None, QueryParameter(name="to", description="only those that begin before this moment")
+    ] = None,
     cursor: Cursor = None,
     limit: Limit = None,
-) -> Rosters:
-    """One's own, those one is to lead, and those of the organs that one oversees, the earliest first."""
+) -> Page[PlannedRow]:
+    """Your own planned shifts, those you are to lead, and those of the organs you oversee, earliest first."""
     return await roster_reads.rosters(request.user, since, until, cursor, page_limit(limit))
 
 

@@ -1,4 +1,4 @@
-"""Signing in, refreshing, signing out, one's own password."""
+"""Signing in on a device, refreshing, signing out, changing the password."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -6,45 +6,55 @@ from typing import Annotated, Any
 import msgspec
 from litestar import Request, Response, delete, post
 
-from backend.core.wire import WHOLE, Moment
+from backend.core.described import SentAt
+from backend.core.examples import SENT_AT
+from backend.core.wire import WHOLE
 from backend.people import sessions
 from backend.people.sessions import Tokens
-from mobile_api.auth import PUBLIC, QUARANTINED, read_proof
+from mobile_api.auth import BY_KEY, QUARANTINED, read_proof
 from mobile_api.bodies import read, takes
-from mobile_api.cookies import OWN_ACCOUNT, forgotten
+from mobile_api.cookies import OWN_ACCOUNT, expired_cookies
+from mobile_api.problems import refuses
 
 TAGS = ["Sessions · 会话"]
 BODY_LIMIT = 16 * 1024
 NO_STORE = {"Cache-Control": "no-store"}
 Secret = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
-Badge = Annotated[str, msgspec.Meta(min_length=1, max_length=20, pattern=r"^[A-Za-z0-9-]+" + WHOLE)]
+Password = Annotated[Secret, msgspec.Meta(description="the person's password; never logged")]
+Badge = Annotated[
+    str,
+    msgspec.Meta(min_length=1, max_length=20, pattern=r"^[A-Za-z0-9-]+" + WHOLE, description="your badge number"),
+]
+NOT_A_PROOF = ("proof_invalid", "proof_elsewhere", "proof_replayed", "use_dpop_nonce")
 
 
 class SignIn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A badge number and a password; the device is known by the key of its proof."""
 
-    sent_at: Moment
+    sent_at: SentAt
     badge: Badge
-    password: Secret
+    password: Password
 
 
 class Refresh(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The refresh token; the answer's is the next one. Sent twice, the answer is the same until the next is used."""
+    """A refresh token; the answer holds the next one. Sent twice, the answer is the same until the next one is used."""
 
-    sent_at: Moment
-    refresh_token: Annotated[str, msgspec.Meta(min_length=1, max_length=400)]
+    sent_at: SentAt
+    refresh_token: Annotated[
+        str, msgspec.Meta(min_length=1, max_length=400, description="the refresh token of the last answer")
+    ]
 
 
 class NewPassword(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One's own password, old and new; every other session ends."""
+    """Your password, old and new."""
 
-    sent_at: Moment
-    current: Secret
-    new: Secret
+    sent_at: SentAt
+    current: Annotated[Secret, msgspec.Meta(description="the password until now")]
+    new: Annotated[Secret, msgspec.Meta(description="the password from now on, ten characters or more")]
 
 
 def address_of(request: Request[Any, Any, Any]) -> str:
-    """Where a request comes from; behind a trusted proxy, what that proxy added last."""
+    """The client's address; behind a trusted proxy, the last one in X-Forwarded-For."""
     if request.app.state.settings.trust_proxy:
         forwarded = request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
         if forwarded:
@@ -53,12 +63,18 @@ def address_of(request: Request[Any, Any, Any]) -> str:
 
 
 @post(
-    "/sessions", opt=PUBLIC | takes(SignIn), summary="Sign in · 登录", tags=TAGS, operation_id="sessions_open",
+    "/sessions",
+    opt=BY_KEY
+    | takes(SignIn, {"sent_at": SENT_AT, "badge": "FJ1001", "password": "…"})
+    | refuses("device_key_required", *NOT_A_PROOF, "device_revoked", "sign_in_refused", "too_many_attempts"),
+    summary="Sign in · 登录",
+    tags=TAGS,
+    operation_id="sessions_open",
     request_max_body_size=BODY_LIMIT,
-)  # fmt: skip
+)
 async def sign_in(request: Request[Any, Any, Any]) -> Response[Tokens]:
-    """Open a session with badge number and password on an enrolled device. Too many failures, by account or address,
-    are 429."""
+    """Open a session with badge number and password on an enrolled device. Too many failures of an account or an
+    address are answered 429."""
     proof = read_proof(request, missing="device_key_required")
     data = await read(request, SignIn)
     tokens = await sessions.sign_in(
@@ -68,12 +84,20 @@ async def sign_in(request: Request[Any, Any, Any]) -> Response[Tokens]:
 
 
 @post(
-    "/sessions/refresh", opt=PUBLIC | takes(Refresh), status_code=200, summary="Next tokens · 刷新令牌", tags=TAGS,
-    operation_id="sessions_refresh", request_max_body_size=BODY_LIMIT,
-)  # fmt: skip
+    "/sessions/refresh",
+    opt=BY_KEY
+    | takes(Refresh, {"sent_at": SENT_AT, "refresh_token": "refresh-20260301T000000000000-1a2b3c.….1.…"})
+    | refuses("token_invalid", "session_ended", "token_reused", "proof_missing", *NOT_A_PROOF),
+    status_code=200,
+    summary="Next tokens · 刷新令牌",
+    tags=TAGS,
+    operation_id="sessions_refresh",
+    request_max_body_size=BODY_LIMIT,
+)
 async def refresh(request: Request[Any, Any, Any]) -> Response[Tokens]:
-    """Spend a refresh token, with a proof by the device's key. One that was spent before, or another key, ends the
-    session."""
+    """Exchange a refresh token for new tokens, with a proof by the device's key.
+
+    A token that was exchanged before, or a proof by another key, ends the session."""
     proof = read_proof(request)
     data = await read(request, Refresh)
     tokens = await sessions.refresh(request.app.state.key_rings, proof, data.refresh_token, datetime.now(UTC))
@@ -90,15 +114,22 @@ async def refresh(request: Request[Any, Any, Any]) -> Response[Tokens]:
 async def sign_out(request: Request[Any, Any, Any]) -> Response[None]:
     """End this session at once, on every server."""
     await sessions.sign_out(request.user, datetime.now(UTC))
-    return Response(None, status_code=204, cookies=forgotten(request))
+    return Response(None, status_code=204, cookies=expired_cookies(request))
 
 
 @post(
-    "/me/password", opt=OWN_ACCOUNT | takes(NewPassword), status_code=204, summary="Change one's password · 修改口令",
-    tags=TAGS, operation_id="me_password", request_max_body_size=BODY_LIMIT,
-)  # fmt: skip
+    "/me/password",
+    opt=OWN_ACCOUNT
+    | takes(NewPassword, {"sent_at": SENT_AT, "current": "…", "new": "……………………………"})
+    | refuses("sign_in_refused", "too_many_attempts", "password_too_short"),
+    status_code=204,
+    summary="Change your password · 修改口令",
+    tags=TAGS,
+    operation_id="me_password",
+    request_max_body_size=BODY_LIMIT,
+)
 async def change_password(request: Request[Any, Any, Any]) -> None:
-    """Set one's own password; every other session ends."""
+    """Change your own password. Your other sessions end."""
     data = await read(request, NewPassword)
     await sessions.change_password(request.user, data.current, data.new, datetime.now(UTC))
 

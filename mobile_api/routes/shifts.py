@@ -1,28 +1,31 @@
-"""Shifts, read."""
+"""Reading shifts."""
 
 from typing import Any
 from uuid import UUID
 
 from litestar import Request, get
 
-from backend.core.paging import page_limit
+from backend.core.paging import Page, page_limit
 from backend.oversight import timeline
 from backend.oversight.timeline import Timeline
 from backend.shifts import reads
-from backend.shifts.reads import Shifts
+from backend.shifts.reads import ShiftRow
 from mobile_api.paging import Cursor, Limit
-from mobile_api.problems import language_of
+from mobile_api.problems import language_of, refuses
 
 
 @get("/shifts", summary="Shifts · 班次列表", tags=["Shifts · 班次"], operation_id="shifts")
-async def shifts(request: Request[Any, Any, Any], cursor: Cursor = None, limit: Limit = None) -> Shifts:
-    """The shifts that one may see, newest first."""
+async def shifts(request: Request[Any, Any, Any], cursor: Cursor = None, limit: Limit = None) -> Page[ShiftRow]:
+    """The shifts you may see, newest first."""
     return await reads.shifts(request.user, cursor, page_limit(limit))
 
 
-@get("/shifts/{shift:uuid}", summary="Timeline · 班次时间线", tags=["Shifts · 班次"], operation_id="shift")
+@get(
+    "/shifts/{shift:uuid}", summary="Timeline · 班次时间线", tags=["Shifts · 班次"], operation_id="shift",
+    opt=refuses("unknown_shift"),
+)  # fmt: skip
 async def shift(request: Request[Any, Any, Any], shift: UUID) -> Timeline:
-    """One shift: who led, what was done, where it was not led or not recorded, the footage, what is wrong."""
+    """One shift: who led, what was done, gaps in leading and recording, the footage, the findings."""
     return await timeline.timeline(request.user, shift, language_of(request))
 
 

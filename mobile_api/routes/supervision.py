@@ -1,24 +1,24 @@
-"""Namings of leading officers, read."""
+"""Reading namings of leading officers."""
 
 from typing import Annotated, Any
 
 from litestar import Request, get
 from litestar.params import QueryParameter
 
-from backend.core.paging import page_limit
+from backend.core.paging import Page, page_limit
 from backend.supervision import reads
-from backend.supervision.reads import Status, Supervisions
+from backend.supervision.reads import Status, SupervisionRow
 from mobile_api.paging import Cursor, Limit
 
 
 @get("/supervisions", summary="Namings · 带班列表", tags=["Leading · 带班"], operation_id="supervisions")
 async def supervisions(
     request: Request[Any, Any, Any],
-    status: Annotated[Status, QueryParameter(name="status", description="which namings")] = "all",
+    status: Annotated[Status, QueryParameter(name="status", description="only namings in this state")] = "all",
     cursor: Cursor = None,
     limit: Limit = None,
-) -> Supervisions:
-    """The namings that one may see, newest first."""
+) -> Page[SupervisionRow]:
+    """The namings you may see, newest first."""
     return await reads.supervisions(request.user, status, cursor, page_limit(limit))
 
 

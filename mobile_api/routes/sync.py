@@ -1,7 +1,8 @@
-"""Many entries in one call: each is read on its own, so that one which cannot be read keeps no other waiting.
+"""Many entries in one call, and the list of entries that are held.
 
-The union of the field verbs is made from backend/registry.py. The list itself is read into a bounded struct, so that a
-million items cost no more than a thousand.
+Each entry is read on its own: one that cannot be read does not stop the others. The union of the field verbs is made
+from backend/registry.py. The list is read into a struct of bounded length, so that a million items cost no more than
+a thousand.
 """
 
 from typing import Annotated, Any, Literal, Union
@@ -13,24 +14,25 @@ from litestar.params import QueryParameter
 
 from backend import feed, sync
 from backend.bundle import Bundle
-from backend.core.paging import page_limit
-from backend.core.refusals import Refusal, problem
+from backend.core.described import SentAt
+from backend.core.examples import OTHER, SENT_AT
+from backend.core.paging import Page, page_limit
+from backend.core.refusals import Refusal
 from backend.core.verb import Actor, Verb
 from backend.core.wire import Count, Entry, Moment
 from backend.feed import Change
 from backend.held import device_sequence
 from backend.held import service as holding
-from backend.held.service import HeldList, HeldReason, HeldState
+from backend.held.service import HeldReason, HeldRow, HeldState
 from backend.law.catalogue import Language
 from backend.registry import VERBS
 from backend.sync import SyncItem, SyncResult
 from mobile_api.bodies import decode, read, takes
 from mobile_api.metrics import ENTRIES
-from mobile_api.openapi import Problem
 from mobile_api.paging import Cursor, Limit
-from mobile_api.problems import language_of, read_failure
+from mobile_api.problems import Problem, as_problem, language_of, read_failure
 from mobile_api.request_middleware import received_at
-from mobile_api.routes.changes import packed
+from mobile_api.routes.changes import compressed
 from mobile_api.routes.verbs import receipt
 
 ENTRIES_CEILING = 1000
@@ -41,7 +43,7 @@ FIELD_VERBS = [verb for verb in VERBS if verb.field]
 
 
 def tagged(verb: Verb) -> type[Any]:
-    """The verb's struct as it travels among others: with its verb's name."""
+    """The verb's struct as a sync takes it: tagged with the verb's name, without `sent_at`."""
     return msgspec.defstruct(
         f"{verb.entry.__name__}Item", [], bases=(verb.entry,), tag_field="verb", tag=verb.name,
         namespace={"__doc__": verb.entry.__doc__}, frozen=True, kw_only=True, omit_defaults=True,
@@ -54,47 +56,74 @@ ANY_ENTRY: Any = Union[tuple(KINDS)]  # noqa: UP007 - made at run time
 
 
 class SyncCall(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Entries of one person from one device, the oldest first. `sent_at` is the device's clock at this attempt."""
+    """Entries of one person from one device, the oldest first."""
 
-    sent_at: Moment
-    entries: Annotated[list[ANY_ENTRY], msgspec.Meta(max_length=ENTRIES_CEILING)]
-    boot_id: UUID | None = None
+    sent_at: SentAt
+    entries: Annotated[
+        list[ANY_ENTRY],
+        msgspec.Meta(
+            max_length=ENTRIES_CEILING,
+            description="entries as their own routes take them, with `verb` and without `sent_at`",
+        ),
+    ]
+    boot_id: Annotated[UUID | None, msgspec.Meta(description="changes when the device restarts; at sent_at")] = None
     uptime_ms: (
         Annotated[Count, msgspec.Meta(description="milliseconds since the device started, at sent_at")] | None
     ) = None
-    cursor: Annotated[str, msgspec.Meta(max_length=500)] | None = None
+    cursor: (
+        Annotated[
+            str, msgspec.Meta(max_length=500, description="`cursor` of the last answer of a sync or of GET /v1/changes")
+        ]
+        | None
+    ) = None
 
 
 class EntryResult(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """What became of one entry. `recorded`, `replayed` and `refused` are final; keep what is `waiting`, and send what
-    is `again` once more: nothing became of it, through no fault of its own."""
+    """What became of one entry. `recorded`, `replayed` and `refused` are final. Keep an entry that is `waiting`. Send
+    one that is `again` once more: the server failed, and nothing of it is recorded."""
 
-    id: UUID | None
-    status: Literal["recorded", "replayed", "refused", "waiting", "again"]
-    receipt: Annotated[dict[str, Any], msgspec.Meta(description="as the verb's own route answers")] | None = None
-    problem: Problem | None = None
-    waiting_for: list[UUID] | None = None
-    until: Moment | None = None
-    reason: HeldReason | None = None
+    id: Annotated[UUID | None, msgspec.Meta(description="id of the entry; null where it could not be read")]
+    status: Annotated[
+        Literal["recorded", "replayed", "refused", "waiting", "again"],
+        msgspec.Meta(
+            description="recorded: for the first time; replayed: it had been recorded before; refused: see `problem`; "
+            "waiting: held, see `reason`; again: send it once more"
+        ),
+    ]
+    receipt: Annotated[
+        dict[str, Any] | None, msgspec.Meta(description="if it is recorded or replayed: the answer of the verb's route")
+    ] = None
+    problem: Annotated[Problem | None, msgspec.Meta(description="if it is refused or to be sent again: the reason")] = (
+        None
+    )
+    waiting_for: Annotated[
+        list[UUID] | None, msgspec.Meta(description="if it waits: ids that it refers to and that have not come yet")
+    ] = None
+    until: Annotated[
+        Moment | None, msgspec.Meta(description="if it waits: after that a person looks at it; it goes on waiting")
+    ] = None
+    reason: Annotated[HeldReason | None, msgspec.Meta(description="if it waits: why it is held")] = None
 
 
 class SyncAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """One result for each entry, in the order of the call; then what is new, as GET /v1/changes tells it.
+    """One result for each entry; then what is new, as GET /v1/changes answers it, but not for a revoked device."""
 
-    A revoked device is told nothing new.
-    """
+    results: Annotated[list[EntryResult], msgspec.Meta(description="one for each entry, in the order of the call")]
+    changes: Annotated[list[Change] | None, msgspec.Meta(description="what is new since the cursor, in order")] = None
+    cursor: Annotated[str | None, msgspec.Meta(description="send it with the next call")] = None
+    more: Annotated[bool | None, msgspec.Meta(description="true: there are more changes; ask again at once")] = None
+    reset: Annotated[
+        bool | None,
+        msgspec.Meta(description="true: earlier answers no longer hold; forget them and begin with the bundle"),
+    ] = None
+    bundle: Annotated[
+        Bundle | None, msgspec.Meta(description="what a phone needs at the start of a shift, where it begins anew")
+    ] = None
 
-    results: list[EntryResult]
-    changes: list[Change] | None = None
-    cursor: str | None = None
-    more: bool | None = None
-    reset: bool | None = None
-    bundle: Bundle | None = None
 
-
-NOTHING = msgspec.Raw(b"")
+NO_ITEM = msgspec.Raw(b"")
 Items = msgspec.defstruct(
-    "Items", [(f"item_{number}", msgspec.Raw, NOTHING) for number in range(ENTRIES_CEILING)], frozen=True,
+    "Items", [(f"item_{number}", msgspec.Raw, NO_ITEM) for number in range(ENTRIES_CEILING)], frozen=True,
     array_like=True, forbid_unknown_fields=True,
 )  # fmt: skip
 
@@ -109,95 +138,112 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     cursor: Annotated[str, msgspec.Meta(max_length=500)] | None = None
 
 
-class Glimpse(msgspec.Struct, frozen=True):
-    """What an answer needs of an entry that cannot be read otherwise."""
+class EntryId(msgspec.Struct, frozen=True):
+    """The id of an entry, which is read even where the rest is at fault."""
 
     id: UUID
 
 
 class Number(msgspec.Struct, frozen=True):
-    """Its device's number, where that much can be read."""
+    """The device's number of an entry, which is read even where the rest is at fault."""
 
     device_seq: Count
 
 
+def _example() -> dict[str, Any]:
+    """A check-in and its check-out in one call: each entry has an id and a number of its own."""
+    first, second = ({"verb": verb.name, **verb.example} for verb in VERBS[:2])
+    second |= {"id": OTHER, "shift": first["id"], "device_seq": first["device_seq"] + 1}
+    entries = [{name: value for name, value in entry.items() if name != "sent_at"} for entry in (first, second)]
+    return {"sent_at": SENT_AT, "entries": entries}
+
+
 @post(
     "/sync", summary="Many entries at once · 批量同步", tags=[TAG], operation_id="sync", status_code=200,
-    opt=takes(SyncCall) | {"quarantined": True}, request_max_body_size=BODY_LIMIT,
+    opt=takes(SyncCall, _example()) | {"quarantined": True}, request_max_body_size=BODY_LIMIT,
 )  # fmt: skip
 async def synced(request: Request[Any, Any, Any]) -> Response[SyncAnswer]:
-    """Up to 1,000 entries, gzip welcome. Each is recorded, refused or kept waiting for itself, as by its own route."""
+    """Send up to 1,000 entries at once, compressed by gzip if you like.
+
+    Each is recorded, refused or held on its own, as by its own route."""
     call: Any = await read(request, Envelope)
     at = received_at(request)
-    items = [_item(raw) for raw in msgspec.structs.astuple(call.entries) if raw is not NOTHING]
+    items = [_item(raw) for raw in msgspec.structs.astuple(call.entries) if raw is not NO_ITEM]
     results = await sync.take_all(request.user, items, call.sent_at, at)
     for item, result in zip(items, results, strict=True):
         ENTRIES.labels(item.verb.name if item.verb else "none", result.status).inc()
     await device_sequence.keep_boot_time(request.user, call.boot_id, call.uptime_ms, at)
     language = language_of(request)
-    told = {"results": [_told(result, language) for result in results], **await _news(request.user, call.cursor)}
-    return packed(request, msgspec.json.encode(told))
+    answers = [_answer_to(result, language) for result in results]
+    answer = {"results": answers, **await _changes(request.user, call.cursor)}
+    return compressed(request, msgspec.json.encode(answer))
 
 
-async def _news(actor: Actor, cursor: str | None) -> dict[str, Any]:
-    """What is new since the cursor; one that is none of ours begins anew, for the entries are recorded by now."""
+async def _changes(actor: Actor, cursor: str | None) -> dict[str, Any]:
+    """What is new since the cursor. An invalid cursor begins anew: the entries are recorded already."""
     if actor.quarantined:
         return {}
     try:
         new = await feed.changes(actor, cursor, page_limit(None))
     except Refusal:
         new = await feed.changes(actor, None, page_limit(None))
-    told = msgspec.structs.asdict(new)
-    begun = {"bundle": told.pop("bundle")} if new.bundle is not None else {}
-    return {"changes": told.pop("items"), **told, **begun}
+    answer = msgspec.structs.asdict(new)
+    bundle = {"bundle": answer.pop("bundle")} if new.bundle is not None else {}
+    return {"changes": answer.pop("items"), **answer, **bundle}
 
 
 def _item(raw: msgspec.Raw) -> SyncItem:
     try:
-        told = decode(raw, ANY_ENTRY)
+        tagged_entry = decode(raw, ANY_ENTRY)
     except Refusal as refusal:
-        glimpse, number = _glimpse(raw, Glimpse), _glimpse(raw, Number)
+        glimpse, number = _part_of(raw, EntryId), _part_of(raw, Number)
         return SyncItem(None, refusal=refusal, id=glimpse and glimpse.id, device_seq=number and number.device_seq)
-    verb = KINDS[type(told)]
-    return SyncItem(_plain(verb.entry, told), verb, id=told.id)
+    verb = KINDS[type(tagged_entry)]
+    return SyncItem(_without_tag(verb.entry, tagged_entry), verb, id=tagged_entry.id)
 
 
-def _plain(kind: type[Entry], told: Any) -> Entry:
-    """Without its tag: the very struct that its own route reads."""
-    return kind(**{field: getattr(told, field) for field in kind.__struct_fields__})
+def _without_tag(kind: type[Entry], tagged_entry: Any) -> Entry:
+    """The struct that the verb's own route reads."""
+    return kind(**{field: getattr(tagged_entry, field) for field in kind.__struct_fields__})
 
 
-def _glimpse(raw: msgspec.Raw, kind: Any) -> Any:
+def _part_of(raw: msgspec.Raw, kind: Any) -> Any:
     try:
         return decode(raw, kind)
     except Refusal:
         return None
 
 
-def _told(result: SyncResult, language: Language) -> dict[str, Any]:
-    told: dict[str, Any] = {"id": result.id, "status": result.status}
+def _answer_to(result: SyncResult, language: Language) -> dict[str, Any]:
+    answer: dict[str, Any] = {"id": result.id, "status": result.status}
     refusal = result.refusal
     if result.failure is not None:
         refusal = read_failure(result.failure, PATH)
     if result.recorded is not None:
-        told["receipt"] = msgspec.Raw(receipt(result.recorded, language))
+        answer["receipt"] = msgspec.Raw(receipt(result.recorded, language))
     if refusal is not None:
-        told["problem"] = problem(refusal, language, PATH)
+        answer["problem"] = as_problem(refusal, language, PATH)
     if result.wait is not None:
         wait = result.wait
-        told |= {"reason": wait.reason, "waiting_for": wait.waiting_for, "until": wait.until}
-    return told
+        answer |= {"reason": wait.reason, "waiting_for": wait.waiting_for, "until": wait.until}
+    return answer
 
 
 @get("/held", summary="Entries that are held · 待处理记录", tags=[TAG], operation_id="held")
 async def held(
     request: Request[Any, Any, Any],
-    standing: Annotated[HeldState | None, QueryParameter(name="state", description="how it stands with them")] = None,
-    reason: Annotated[HeldReason | None, QueryParameter(name="reason", description="why they are held")] = None,
+    standing: Annotated[
+        HeldState | None, QueryParameter(name="state", description="only entries in this state")
+    ] = None,
+    reason: Annotated[
+        HeldReason | None, QueryParameter(name="reason", description="only entries held for this reason")
+    ] = None,
     cursor: Cursor = None,
     limit: Limit = None,
-) -> HeldList:
-    """What came by sync and is not recorded yet, newest first, for those who command, inspect or administer."""
+) -> Page[HeldRow]:
+    """Entries that came by sync and are not recorded yet, newest first.
+
+    For commanders, inspectors and administrators."""
     return await holding.held_entries(request.user, standing, reason, cursor, page_limit(limit))
 
 

@@ -1,4 +1,4 @@
-"""Uploads: which parts are missing, all there, the receipt. Bytes go straight to the store."""
+"""Uploads: which parts are missing, completing, the receipt. The bytes go straight to the store."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -8,11 +8,12 @@ import msgspec
 from litestar import Request, Response, get, post
 from litestar.params import QueryParameter
 
+from backend.core.examples import SENT_AT, SHA256
 from backend.evidence import multipart
-from backend.evidence.schemas import Complete, Parts, Sealed, State
+from backend.evidence.schemas import Complete, Sealed, State, UploadParts
 from backend.law.catalogue import law
 from mobile_api.bodies import read, takes
-from mobile_api.problems import language_of
+from mobile_api.problems import language_of, refuses
 
 TAGS = ["Evidence · 视音频资料"]
 NO_STORE = {"Cache-Control": "no-store"}
@@ -20,41 +21,74 @@ PARTS_CEILING = 10_000
 
 
 class Completed(msgspec.Struct, frozen=True, kw_only=True):
-    """`received`: being sealed; ask for the receipt. `sealed`: the receipt is there."""
+    """How the upload stands after completing: `received`, it is being sealed; `sealed`, the receipt is there."""
 
-    id: UUID
-    state: State
+    id: Annotated[UUID, msgspec.Meta(description="id of the upload")]
+    state: Annotated[State, msgspec.Meta(description="how the upload stands now")]
 
 
-@get("/uploads/{upload:uuid}/parts", summary="Missing parts · 尚缺分片", tags=TAGS, operation_id="upload_parts")
+@get(
+    "/uploads/{upload:uuid}/parts",
+    summary="Missing parts · 尚缺分片",
+    tags=TAGS,
+    operation_id="upload_parts",
+    opt=refuses("device_needed", "unknown_upload", "part_out_of_range", "upload_busy", "store_unavailable"),
+)
 async def parts(
     request: Request[Any, Any, Any],
     upload: UUID,
     start: Annotated[
-        int, QueryParameter(name="from", ge=1, le=PARTS_CEILING, description="look from this part number on")
+        int, QueryParameter(name="from", ge=1, le=PARTS_CEILING, description="first part number to look at")
     ] = 1,
-    limit: Annotated[int | None, QueryParameter(name="limit", ge=1, le=1000, description="how many URLs")] = None,
-) -> Response[Parts]:
-    """What the store has, and a fresh signed URL for each of the first missing parts. Ask as often as you like."""
+    limit: Annotated[
+        int | None, QueryParameter(name="limit", ge=1, le=1000, description="how many URLs at most")
+    ] = None,
+) -> Response[UploadParts]:
+    """The parts that the store has, and a new signed URL for each of the first missing ones. Ask as often as needed."""
     limit = min(limit or PARTS_CEILING, law().count("part_urls_at_once"))
-    told = await multipart.parts(request.app.state.store, request.user, upload, datetime.now(UTC), start, limit)
-    return Response(told, headers=NO_STORE)
+    answer = await multipart.parts(request.app.state.store, request.user, upload, datetime.now(UTC), start, limit)
+    return Response(answer, headers=NO_STORE)
 
 
 @post(
-    "/uploads/{upload:uuid}/complete", status_code=200, summary="All parts sent · 完成上传", tags=TAGS,
-    operation_id="upload_complete", opt=takes(Complete), request_max_body_size=16 * 1024,
-)  # fmt: skip
+    "/uploads/{upload:uuid}/complete",
+    status_code=200,
+    summary="All parts sent · 完成上传",
+    tags=TAGS,
+    operation_id="upload_complete",
+    request_max_body_size=16 * 1024,
+    opt=takes(Complete, {"sent_at": SENT_AT, "bytes": 433586176, "sha256": SHA256, "ended_at": SENT_AT})
+    | refuses(
+        "device_needed",
+        "unknown_upload",
+        "parts_missing",
+        "digest_missing",
+        "digest_differs",
+        "file_too_large",
+        "end_before_start",
+        "time_ahead",
+        "upload_busy",
+        "store_unavailable",
+    ),
+)
 async def complete(request: Request[Any, Any, Any], upload: UUID) -> Completed:
-    """Every part is sent: check, join, seal. 409 `parts_missing` lists the numbers. Twice is the same as once."""
+    """Say that every part is sent: the server joins, checks and seals the file. Sending it twice is the same as once.
+
+    409 `parts_missing` lists the numbers of the missing parts."""
     data = await read(request, Complete)
     state = await multipart.complete(request.app.state.store, request.user, upload, data, datetime.now(UTC))
     return Completed(id=upload, state=state)
 
 
-@get("/uploads/{upload:uuid}/receipt", summary="Sealed receipt · 封存回执", tags=TAGS, operation_id="upload_receipt")
+@get(
+    "/uploads/{upload:uuid}/receipt",
+    summary="Sealed receipt · 封存回执",
+    tags=TAGS,
+    operation_id="upload_receipt",
+    opt=refuses("unknown_upload"),
+)
 async def receipt(request: Request[Any, Any, Any], upload: UUID) -> Response[Sealed]:
-    """The signed receipt once the file is sealed; until then, what to do."""
+    """The signed receipt once the file is sealed; until then, advice on what to do."""
     return Response(await multipart.receipt(request.user, upload, language_of(request)), headers=NO_STORE)
 
 

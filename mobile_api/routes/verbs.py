@@ -1,5 +1,6 @@
-"""One route for each verb of backend/registry.py: decode the struct, record it, put the answer into words."""
+"""One route for each verb of backend/registry.py: decode the struct, record the entry, answer with its receipt."""
 
+import inspect
 from typing import Any
 
 import msgspec
@@ -8,9 +9,9 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
 from structlog.contextvars import bind_contextvars
 
+from backend.core.described import SentAt
 from backend.core.refusals import Refusal, notes
 from backend.core.verb import Recorded, Verb
-from backend.core.wire import Moment
 from backend.law.catalogue import Language
 from backend.registry import VERBS
 from backend.sync import take
@@ -23,10 +24,10 @@ BODY_LIMIT = 256 * 1024
 
 
 def sent(verb: Verb) -> type[Any]:
-    """The verb's struct as it travels alone: with `sent_at`, the device's clock when this attempt was sent."""
+    """The verb's struct as its own route takes it: with `sent_at`."""
     return msgspec.defstruct(
         f"{verb.entry.__name__}Call",
-        [("sent_at", Moment)],
+        [("sent_at", SentAt)],
         bases=(verb.entry,),
         namespace={"__doc__": verb.entry.__doc__},
         frozen=True,
@@ -58,10 +59,10 @@ def route(verb: Verb) -> HTTPRouteHandler:
     return post(
         f"/{verb.name}",
         summary=verb.summary,
-        description=(verb.entry.__doc__ or "").strip(),
+        description=inspect.cleandoc(verb.entry.__doc__ or ""),
         operation_id=handle.__name__,
         tags=[verb.tag],
-        opt=takes(call),
+        opt=takes(call, verb.example),
         request_max_body_size=BODY_LIMIT,
         responses={
             200: ResponseSpec(
@@ -73,16 +74,16 @@ def route(verb: Verb) -> HTTPRouteHandler:
 
 def receipt(recorded: Recorded, language: Language) -> bytes:
     """The answer to an entry in the reader's language, as the verb's receipt struct describes it."""
-    told: dict[str, Any] = {
+    answer: dict[str, Any] = {
         "id": recorded.id,
         "status": "replayed" if recorded.replayed else "recorded",
         "received_at": recorded.received_at,
         "findings": notes(recorded.findings, language),
         **recorded.subject,
     }
-    if "warnings" in told:
-        told["warnings"] = notes(told["warnings"], language)
-    return msgspec.json.encode(told, order="sorted")
+    if "warnings" in answer:
+        answer["warnings"] = notes(answer["warnings"], language)
+    return msgspec.json.encode(answer, order="sorted")
 
 
 ROUTES = [route(verb) for verb in VERBS]

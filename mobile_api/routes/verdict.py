@@ -1,4 +1,4 @@
-"""May I do this now? The law for phones, and the server's own word."""
+"""The verdict: whether a work may be done now; and the law as data, so that phones can judge offline."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
@@ -11,68 +11,105 @@ from backend.activities import duty_check
 from backend.activities.duty_check import DutyQuestion
 from backend.core.refusals import notes
 from backend.core.wire import Note
-from mobile_api.problems import language_of
+from mobile_api.problems import language_of, refuses
 
 TAGS = ["Duty · 职责"]
 OFFICERS_CEILING = 50
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether the work may be done now: `conditional` would be allowed once what is unmet is put right."""
+    """Whether the work may be done now, and why not."""
 
-    work: str
-    outcome: Literal["allowed", "conditional", "forbidden"]
-    unmet: list[Note]
-    warnings: list[Note]
+    work: Annotated[str, msgspec.Meta(description="code of the work, as in the question")]
+    outcome: Annotated[
+        Literal["allowed", "conditional", "forbidden"],
+        msgspec.Meta(
+            description="allowed: it may be done; conditional: it may be done once every unmet rule is met; forbidden: "
+            "it must not be done"
+        ),
+    ]
+    unmet: Annotated[list[Note], msgspec.Meta(description="each rule that is not met")]
+    warnings: Annotated[list[Note], msgspec.Meta(description="what is wrong and forbids nothing")]
 
 
 class Catalogue(msgspec.Struct, frozen=True):
-    """The law as data, by code and name: works, qualifications, terms with their sources, sentences."""
+    """The law as data: works, qualifications, terms, sentences."""
 
-    works: dict[str, dict[str, Any]]
-    qualifications: dict[str, dict[str, str]]
-    terms: dict[str, dict[str, Any]]
-    messages: dict[str, dict[str, str]]
+    works: Annotated[
+        dict[str, dict[str, Any]],
+        msgspec.Meta(description="every item of Articles 8 to 12 and its conditions, by code"),
+    ]
+    qualifications: Annotated[dict[str, dict[str, str]], msgspec.Meta(description="every qualification, by code")]
+    terms: Annotated[
+        dict[str, dict[str, Any]],
+        msgspec.Meta(description="every period and threshold with its source and version, by name"),
+    ]
+    messages: Annotated[
+        dict[str, dict[str, str]], msgspec.Meta(description="every sentence in Chinese and English, by code")
+    ]
 
 
 @get("/duty/works", summary="The law as data · 职责目录", tags=TAGS, operation_id="duty_works", sync_to_thread=False)
 def works(request: Request[Any, Any, Any]) -> Response[Catalogue]:
-    """Every work with its conditions, every term and sentence, for judging offline. With an ETag: ask with
-    If-None-Match, and 304 says that nothing changed."""
-    kept = duty_check.catalogue()
-    headers = {"ETag": kept.etag, "Cache-Control": "private, no-cache", "Vary": "Accept-Encoding"}
-    if request.headers.get("if-none-match") == kept.etag:
+    """Every work with its conditions, every term and sentence, to judge offline.
+
+    The answer has an ETag. Send it in If-None-Match: 304 says that nothing changed."""
+    catalogue = duty_check.catalogue()
+    headers = {"ETag": catalogue.etag, "Cache-Control": "private, no-cache", "Vary": "Accept-Encoding"}
+    if request.headers.get("if-none-match") == catalogue.etag:
         return Response(b"", status_code=304, headers=headers)  # type: ignore[arg-type]
-    packed = "gzip" in request.headers.get("accept-encoding", "")
-    if packed:
+    compressed = "gzip" in request.headers.get("accept-encoding", "")
+    if compressed:
         headers["Content-Encoding"] = "gzip"
-    content = kept.compressed if packed else kept.plain
+    content = catalogue.compressed if compressed else catalogue.plain
     return Response(content, media_type=MediaType.JSON, headers=headers)  # type: ignore[arg-type]
 
 
-@get("/duty/verdict", summary="May I do this now? · 能否开展", tags=TAGS, operation_id="duty_verdict")
+@get(
+    "/duty/verdict", summary="May I do this now? · 能否开展", tags=TAGS, operation_id="duty_verdict",
+    opt=refuses("unknown_work"),
+)  # fmt: skip
 async def verdict(
     request: Request[Any, Any, Any],
     work: Annotated[str, QueryParameter(name="work", max_length=40, description="code of the work, such as 10.3")],
-    emergency: Annotated[bool, QueryParameter(name="emergency", description="an emergency as R.11 means it")] = False,
-    recording: Annotated[bool, QueryParameter(name="recording", description="a recorder is running")] = False,
+    emergency: Annotated[
+        bool, QueryParameter(name="emergency", description="whether it is an emergency as R.11 means it")
+    ] = False,
+    recording: Annotated[bool, QueryParameter(name="recording", description="whether a recorder is running")] = False,
+    officers_present: Annotated[
+        int | None,
+        QueryParameter(
+            name="officers_present",
+            ge=0,
+            le=OFFICERS_CEILING,
+            description="how many officers are present, the leading officer included",
+        ),
+    ] = None,
     officers: Annotated[
         int | None,
-        QueryParameter(name="officers", ge=0, le=OFFICERS_CEILING, description="present, with the one who leads"),
+        QueryParameter(
+            name="officers",
+            ge=0,
+            le=OFFICERS_CEILING,
+            description="old name of `officers_present`, which goes first",
+            schema_extra={"deprecated": True},
+        ),
     ] = None,
     case_ref: Annotated[
-        str | None, QueryParameter(name="case_ref", max_length=120, description="number of the case, where it has one")
+        str | None,
+        QueryParameter(name="case_ref", max_length=120, description="number of the case, where there is one"),
     ] = None,
 ) -> Answer:
-    """The server's word on a work at this moment, with every rule that is not met and its article."""
-    question = DutyQuestion(emergency=emergency, recording=recording, officers=officers, case_ref=case_ref)
-    judged = await duty_check.verdict_on(request.user, work, question, datetime.now(UTC))
+    """The server's verdict on a work at this moment, with every rule that is not met and its article."""
+    present = officers if officers_present is None else officers_present
+    question = DutyQuestion(emergency=emergency, recording=recording, officers=present, case_ref=case_ref)
+    verdict = await duty_check.verdict_on(request.user, work, question, datetime.now(UTC))
     language = language_of(request)
     return Answer(
         work=work,
-        outcome=judged.outcome,
-        unmet=msgspec.convert(notes(judged.unmet, language), list[Note]),
-        warnings=msgspec.convert(notes(judged.warnings, language), list[Note]),
+        outcome=verdict.outcome,
+        unmet=msgspec.convert(notes(verdict.unmet, language), list[Note]),
+        warnings=msgspec.convert(notes(verdict.warnings, language), list[Note]),
     )
 
 

@@ -1,6 +1,6 @@
-"""Whatever the contract allows, and what it does not, asked of every operation by every role: answered as it says.
+"""Requests that the contract allows, and some that it does not, to every operation by every role.
 
-No failure of ours, each status and each body as the contract describes it, and the headers that every answer bears.
+Guarantees: the server never fails; each status and each body is as the contract says; each answer has its headers.
 """
 
 import contextlib
@@ -61,7 +61,7 @@ def some_of(operation: str) -> list[Any]:
         def draw(case: Any) -> None:
             drawn.append(case)
 
-        with contextlib.suppress(Unsatisfiable):  # an operation that takes nothing cannot be asked wrongly
+        with contextlib.suppress(Unsatisfiable):  # an operation that takes nothing has no wrong request
             draw()
     return drawn
 
@@ -70,9 +70,9 @@ def some_of(operation: str) -> list[Any]:
 async def test_it_is_answered_as_the_contract_says(everybody: list[Someone], operation: str) -> None:
     """Each request by another one of them."""
     for case, who in zip(some_of(operation), itertools.cycle(everybody), strict=False):
-        told = requests.Request(**case.as_transport_kwargs(base_url="http://fujing.test")).prepare()
-        headers = {name: text for name, text in told.headers.items() if name.lower() not in OURS}
-        answer = await who.ask(told.method, told.url, content=told.body or b"", headers=headers)
+        request = requests.Request(**case.as_transport_kwargs(base_url="http://fujing.test")).prepare()
+        headers = {name: text for name, text in request.headers.items() if name.lower() not in OURS}
+        answer = await who.ask(request.method, request.url, content=request.body or b"", headers=headers)
         try:
             case.validate_response(answer, checks=CHECKS)
         except FailureGroup as failures:  # a group would end the event loop that all tests share

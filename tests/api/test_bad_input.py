@@ -1,8 +1,10 @@
 """Bad input, case by case: a stable code, the right status, a sentence in either language, and nothing written."""
 
 import json
+import re
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -10,6 +12,7 @@ import pytest
 from litestar import Litestar
 
 from backend.core.database import fetch
+from mobile_api.faults import MOST, in_language
 from tests.builders import (
     PASSWORD,
     STATION,
@@ -39,9 +42,9 @@ async def rows() -> dict[str, int]:
     return {row["name"]: row["n"] for row in await fetch(sql)}
 
 
-async def answered(someone: Client, asked: BadRequest, status: int, code: str) -> dict[str, Any]:
-    """The problem, in Chinese; it was English where English was asked for, and nothing was written either time."""
-    method, path, body, headers = asked
+async def answered(someone: Client, request: BadRequest, status: int, code: str) -> dict[str, Any]:
+    """The problem in Chinese. Sent again for English, it is English; nothing was written either time."""
+    method, path, body, headers = request
     before = await rows()
     chinese = await someone.ask(method, path, content=body, headers=headers)
     english = await someone.ask(method, path, content=body, headers=headers, english=True)
@@ -55,13 +58,13 @@ async def answered(someone: Client, asked: BadRequest, status: int, code: str) -
     assert here["title"] != there["title"]
     assert any("一" <= letter <= "鿿" for letter in here["detail"])
     assert there["detail"].isascii()
-    assert (status, f"/problems/{code}", path) == (here["status"], here["type"], here["instance"])
+    assert (status, f"/problems/{code}", path.partition("?")[0]) == (here["status"], here["type"], here["instance"])
     assert "Traceback" not in chinese.text
     return here
 
 
-def as_asked(path: str, told: Any, **headers: str) -> BadRequest:
-    text = json.dumps(told, default=str).encode()
+def as_request(path: str, content: Any, **headers: str) -> BadRequest:
+    text = json.dumps(content, default=str).encode()
     return "POST", path, text, JSON | headers
 
 
@@ -77,7 +80,7 @@ BODIES = {
     "a lone surrogate": (rb'{"vehicle": "\ud800"}', 400, "malformed_json"),
     "a NUL between words": (b'{"id":\x00 1}', 400, "malformed_json"),
     "deep nesting": (b"[" * 100_000 + b"]" * 100_000, 400, "malformed_json"),
-    "deep nesting in a field nobody asked for": (b'{"x":' * 30_000 + b"1" + b"}" * 30_000, 400, "malformed_json"),
+    "deep nesting in an unknown field": (b'{"x":' * 30_000 + b"1" + b"}" * 30_000, 400, "malformed_json"),
     "a list": (b"[]", 422, "invalid"),
     "null": (b"null", 422, "invalid"),
     "a number beyond all numbers": (b"1e9999", 400, "malformed_json"),
@@ -101,14 +104,14 @@ async def test_a_body_that_is_not_what_was_asked_for(app: Litestar, path: str, n
 async def test_a_body_that_does_not_say_that_it_is_json(app: Litestar, kind: str) -> None:
     """A form on somebody's page cannot check a person in."""
     lin = await a_duty_auxiliary(app)
-    method, path, body, _ = as_asked(CHECK_IN, lin.entry(**a_check_in()))
+    method, path, body, _ = as_request(CHECK_IN, lin.entry(**a_check_in()))
     await answered(lin, (method, path, body, {"Content-Type": kind}), 415, "not_json")
 
 
 async def test_json_may_say_its_character_set(app: Litestar) -> None:
     """As many libraries do."""
     lin = await a_duty_auxiliary(app)
-    method, path, body, _ = as_asked(CHECK_IN, lin.entry(**a_check_in()))
+    method, path, body, _ = as_request(CHECK_IN, lin.entry(**a_check_in()))
     answer = await lin.ask(method, path, content=body, headers={"Content-Type": "Application/JSON; charset=utf-8"})
     recorded(answer)
 
@@ -216,22 +219,133 @@ async def lin(app: Litestar) -> Someone:
 
 @pytest.mark.parametrize("name", FIELDS)
 async def test_a_field_that_is_not_as_it_should_be(lin: Someone, name: str) -> None:
-    """Everything else of the entry is good, so the code tells of that field."""
+    """Everything else of the entry is good, so the code is about that field."""
     path, changes, code = FIELDS[name]
-    told = lin.entry(**GOOD[path]()) | changes
-    told = {key: text for key, text in told.items() if text is not GONE}
-    problem = await answered(lin, as_asked(path, told), STATUS[code], code)
+    entry = lin.entry(**GOOD[path]()) | changes
+    entry = {key: text for key, text in entry.items() if text is not GONE}
+    problem = await answered(lin, as_request(path, entry), STATUS[code], code)
     if code == "invalid":
-        assert [error["pointer"][0] for error in problem["errors"]] == ["/"]
-        assert problem["errors"][0]["message"]
+        assert {error["pointer"][0] for error in problem["errors"]} == {"/"}
+        assert all(error["message"] for error in problem["errors"])
 
 
 async def test_an_error_points_at_its_field(lin: Someone) -> None:
     """Deep in the body too."""
-    for path, pointer in (({"equipment": ["a", 7]}, "/equipment/1"), ({"place": {"lat": "x"}}, "/place/lat")):
-        told = lin.entry(**(a_check_in() | path))
-        problem = await answered(lin, as_asked(CHECK_IN, told), 422, "invalid")
+    place = {"lat": "x", "lon": 120.1, "accuracy_m": 8, "datum": "WGS84"}
+    for path, pointer in (({"equipment": ["a", 7]}, "/equipment/1"), ({"place": place}, "/place/lat")):
+        entry = lin.entry(**(a_check_in() | path))
+        problem = await answered(lin, as_request(CHECK_IN, entry), 422, "invalid")
         assert [pointer] == [error["pointer"] for error in problem["errors"]]
+
+
+async def test_every_fault_of_a_body_is_told_at_once(lin: Someone) -> None:
+    """Whoever builds a client mends a body in one go: missing, unknown and wrong fields, however deep."""
+    wrong = {"dress": "suit", "duty_type": GONE, "colour": "blue", "equipment": ["a", 7, "\x00"], "device_seq": -1}
+    entry = lin.entry(**a_check_in()) | wrong | {"place": {"lat": 91, "lon": "x", "datum": "BD09"}}
+    entry = {key: text for key, text in entry.items() if text is not GONE}
+    problem = await answered(lin, as_request(CHECK_IN, entry), 422, "invalid")
+    assert {
+        "/dress", "/duty_type", "/colour", "/equipment/1", "/equipment/2", "/device_seq", "/place/lat", "/place/lon",
+        "/place/accuracy_m", "/place/datum",
+    } == {error["pointer"] for error in problem["errors"]}  # fmt: skip
+
+
+async def test_no_more_faults_are_told_than_anybody_reads(lin: Someone) -> None:
+    """A body made of faults alone costs no more than another one."""
+    entry = lin.entry(**a_check_in()) | {f"field_{number}": 1 for number in range(5000)}
+    problem = await answered(lin, as_request(CHECK_IN, entry), 422, "invalid")
+    assert MOST == len(problem["errors"])
+
+
+async def test_a_value_that_is_none_of_those_allowed_is_answered_with_them(lin: Someone) -> None:
+    """In the order of the contract, and never with the value itself."""
+    entry = lin.entry(**a_check_in() | {"duty_type": "secret"})
+    method, path, body, headers = as_request(CHECK_IN, entry)
+    chinese = (await lin.ask(method, path, content=body, headers=headers)).json()["errors"]
+    english = (await lin.ask(method, path, content=body, headers=headers, english=True)).json()["errors"]
+    allowed = "patrol, post, window, watch, standby, event"
+    assert [{"pointer": "/duty_type", "message": f"应为下列之一：{allowed}"}] == chinese
+    assert [{"pointer": "/duty_type", "message": f"Expected one of: {allowed}"}] == english
+
+
+async def test_an_entry_of_no_known_verb_is_answered_with_the_verbs(lin: Someone) -> None:
+    """In a sync as well, each entry for itself."""
+    unknown = lin.item("shifts/check-in", **a_check_in()) | {"verb": "shifts/secret"}
+    wrong = lin.item("shifts/check-in", **a_check_in()) | {"dress": "suit", "id_card_carried": "yes"}
+    first, second = await lin.sync(unknown, wrong)
+    assert ["/verb"] == [error["pointer"] for error in first["problem"]["errors"]]
+    assert "shifts/check-in, shifts/check-out" in first["problem"]["errors"][0]["message"]
+    assert {"/dress", "/id_card_carried"} == {error["pointer"] for error in second["problem"]["errors"]}
+
+
+@pytest.mark.parametrize("name", [name for name, (_, _, code) in FIELDS.items() if code == "invalid"])
+async def test_what_is_wrong_with_a_field_is_said_in_the_readers_language(lin: Someone, name: str) -> None:
+    """Chinese for a reader of Chinese; no value of the sender's is repeated."""
+    path, changes, _ = FIELDS[name]
+    entry = {key: text for key, text in (lin.entry(**GOOD[path]()) | changes).items() if text is not GONE}
+    method, path, body, headers = as_request(path, entry)
+    chinese = (await lin.ask(method, path, content=body, headers=headers)).json()["errors"]
+    english = (await lin.ask(method, path, content=body, headers=headers, english=True)).json()["errors"]
+    assert [each["pointer"] for each in chinese] == [each["pointer"] for each in english]
+    for here, there in zip(chinese, english, strict=True):
+        assert re.search("[一-鿿]", here["message"]), here
+        assert not re.search("Expected|Invalid|Object", here["message"]), here
+        assert there["message"].isascii(), there
+
+
+# The query
+
+
+async def test_an_unknown_parameter_is_refused_by_name(lin: Someone) -> None:
+    """A filter that is misspelt would be answered with everything."""
+    for path, names in {
+        "/v1/shifts?person=x": {"?person"}, "/v1/me?a=1&b=2": {"?a", "?b"}, "/health/live?verbose": {"?verbose"},
+        "/v1/duty/verdict?works=9.6": {"?works", "?work"}, "/v1/supervisions?status=lost&x=1": {"?x", "?status"},
+    }.items():  # fmt: skip
+        problem = await answered(lin, ("GET", path, b"", {}), 422, "invalid")
+        assert names == {error["pointer"] for error in problem["errors"]}
+    request = as_request(f"{CHECK_IN}?dry_run=1", lin.entry(**a_check_in()))
+    problem = await answered(lin, request, 422, "invalid")
+    assert [{"pointer": "?dry_run", "message": "没有这个参数"}] == problem["errors"]
+
+
+@pytest.mark.parametrize(
+    ("path", "pointer", "chinese"),
+    [
+        (
+            "/v1/supervisions?status=lost",
+            "?status",
+            "应为下列之一：open, unanswered, confirmed, declined, contested, all",
+        ),
+        ("/v1/shifts?limit=0", "?limit", "不得小于 1"),
+        ("/v1/shifts?limit=ten", "?limit", "应为整数，而不是文本"),
+        ("/v1/shifts?cursor=none", "?cursor", "不是本系统给出的值"),
+        ("/v1/findings?from=2026-03-01T00:00:00", "?from", "必须带时区，例如 +08:00"),
+        ("/v1/findings?to=soon", "?to", "不是带时区的时间（RFC 3339）"),
+        ("/v1/findings?person=1", "?person", "不是 UUID"),
+        ("/v1/duty/verdict", "?work", "缺少这个参数"),
+        ("/v1/hours?month=March", "?month", "格式应符合 ^2[0-9]{3}-(0[1-9]|1[0-2])$"),
+    ],
+)
+async def test_a_parameter_at_fault_is_named_as_the_address_spells_it(
+    lin: Someone, path: str, pointer: str, chinese: str
+) -> None:
+    """With what would be right, in the reader's language."""
+    problem = await answered(lin, ("GET", path, b"", {}), 422, "invalid")
+    assert [{"pointer": pointer, "message": chinese}] == problem["errors"]
+
+
+def test_every_sentence_about_a_parameter_has_its_chinese(repository: Path) -> None:
+    """Those that the reads of the features write themselves."""
+    written = {
+        text
+        for file in [*(repository / "backend").rglob("*.py"), *(repository / "mobile_api").rglob("*.py")]
+        for text in re.findall(r'\binvalid_parameter\((?:"\w+"|name), f?"(.+?)"\)', file.read_text())
+    }
+    assert len(written) >= 4
+    for text in written:
+        (fault,) = in_language([{"pointer": "", "message": re.sub(r"{.*}", "31", text)}], "zh")
+        assert re.search("[一-鿿]", fault["message"]), text
 
 
 # What is another's, or was before
@@ -241,70 +355,70 @@ Situation = Callable[[Litestar], Awaitable[tuple[Client, BadRequest]]]
 
 async def a_reused_id(app: Litestar) -> tuple[Client, BadRequest]:
     lin = await a_duty_auxiliary(app)
-    told = lin.entry(**a_check_in())
-    recorded(await lin.send(CHECK_IN, told))
-    return lin, as_asked(CHECK_IN, told | {"duty_type": "post"})
+    entry = lin.entry(**a_check_in())
+    recorded(await lin.send(CHECK_IN, entry))
+    return lin, as_request(CHECK_IN, entry | {"duty_type": "post"})
 
 
 async def somebody_elses_shift(app: Litestar) -> tuple[Client, BadRequest]:
     lin, zhu = await a_duty_auxiliary(app), await a_duty_auxiliary(app, name="朱新")
     shift = recorded(await lin.check_in())["id"]
-    return zhu, as_asked("/v1/shifts/check-out", zhu.entry(shift=shift))
+    return zhu, as_request("/v1/shifts/check-out", zhu.entry(shift=shift))
 
 
 async def confirming_for_another(app: Litestar) -> tuple[Client, BadRequest]:
     *_, naming = await a_led_patrol(app)
     sun = await a_commander_of(app, STATION)
-    return sun, as_asked("/v1/supervisions/confirm", sun.entry(supervision=naming))
+    return sun, as_request("/v1/supervisions/confirm", sun.entry(supervision=naming))
 
 
 async def naming_a_colleague(app: Litestar) -> tuple[Client, BadRequest]:
     lin, zhu = await a_duty_auxiliary(app), await a_duty_auxiliary(app, name="朱新")
     recorded(await lin.check_in())
-    return lin, as_asked("/v1/supervisions/name", lin.entry(officer=zhu.id))
+    return lin, as_request("/v1/supervisions/name", lin.entry(officer=zhu.id))
 
 
 async def an_officer_who_checks_in(app: Litestar) -> tuple[Client, BadRequest]:
     zhao = await an_officer(app)
-    return zhao, as_asked(CHECK_IN, zhao.entry(**a_check_in()))
+    return zhao, as_request(CHECK_IN, zhao.entry(**a_check_in()))
 
 
 async def an_upload(app: Litestar) -> tuple[Someone, str]:
     lin = await a_duty_auxiliary(app)
-    told = {"bytes": 20 * 1024 * 1024, "sha256": uuid4().hex * 2}
-    return lin, recorded(await lin.declare(**told))["id"]
+    declared = {"bytes": 20 * 1024 * 1024, "sha256": uuid4().hex * 2}
+    return lin, recorded(await lin.declare(**declared))["id"]
 
 
 async def completing_with_everything_missing(app: Litestar) -> tuple[Client, BadRequest]:
     lin, upload = await an_upload(app)
-    return lin, as_asked(f"/v1/uploads/{upload}/complete", {"sent_at": now()})
+    return lin, as_request(f"/v1/uploads/{upload}/complete", {"sent_at": now()})
 
 
 async def completing_somebody_elses(app: Litestar) -> tuple[Client, BadRequest]:
     _, upload = await an_upload(app)
     zhu = await a_duty_auxiliary(app, name="朱新")
-    return zhu, as_asked(f"/v1/uploads/{upload}/complete", {"sent_at": now()})
+    return zhu, as_request(f"/v1/uploads/{upload}/complete", {"sent_at": now()})
 
 
 async def completing_what_is_not_there(app: Litestar) -> tuple[Client, BadRequest]:
     lin, _ = await an_upload(app)
-    return lin, as_asked(f"/v1/uploads/{uuid4()}/complete", {"sent_at": now()})
+    return lin, as_request(f"/v1/uploads/{uuid4()}/complete", {"sent_at": now()})
 
 
 async def completing_without_a_digest(app: Litestar) -> tuple[Client, BadRequest]:
     lin = await a_duty_auxiliary(app)
     upload = recorded(await lin.declare())["id"]
-    return lin, as_asked(f"/v1/uploads/{upload}/complete", {"sent_at": now(), "bytes": 5})
+    return lin, as_request(f"/v1/uploads/{upload}/complete", {"sent_at": now(), "bytes": 5})
 
 
 async def completing_another_file(app: Litestar) -> tuple[Client, BadRequest]:
     lin, upload = await an_upload(app)
-    return lin, as_asked(f"/v1/uploads/{upload}/complete", {"sent_at": now(), "bytes": 5, "sha256": "0" * 64})
+    return lin, as_request(f"/v1/uploads/{upload}/complete", {"sent_at": now(), "bytes": 5, "sha256": "0" * 64})
 
 
 async def completing_with_a_naive_time(app: Litestar) -> tuple[Client, BadRequest]:
     lin, upload = await an_upload(app)
-    return lin, as_asked(f"/v1/uploads/{upload}/complete", {"sent_at": "2026-03-01T08:00:00"})
+    return lin, as_request(f"/v1/uploads/{upload}/complete", {"sent_at": "2026-03-01T08:00:00"})
 
 
 async def a_part_beyond_the_file(app: Litestar) -> tuple[Client, BadRequest]:
@@ -348,19 +462,19 @@ async def a_status_nobody_knows(app: Litestar) -> tuple[Client, BadRequest]:
 
 async def nobody_signed_in(app: Litestar) -> tuple[Client, BadRequest]:
     lin = await a_duty_auxiliary(app)
-    return Client(app), as_asked(CHECK_IN, lin.entry(**a_check_in()))
+    return Client(app), as_request(CHECK_IN, lin.entry(**a_check_in()))
 
 
 async def a_password_that_is_a_number(app: Litestar) -> tuple[Client, BadRequest]:
-    return await a_phone(app), as_asked("/v1/sessions", {"sent_at": now(), "badge": "FJ1", "password": 1})
+    return await a_phone(app), as_request("/v1/sessions", {"sent_at": now(), "badge": "FJ1", "password": 1})
 
 
 async def a_password_that_is_a_book(app: Litestar) -> tuple[Client, BadRequest]:
-    return await a_phone(app), as_asked("/v1/sessions", {"sent_at": now(), "badge": "FJ1", "password": "x" * 257})
+    return await a_phone(app), as_request("/v1/sessions", {"sent_at": now(), "badge": "FJ1", "password": "x" * 257})
 
 
 async def a_badge_with_an_injection(app: Litestar) -> tuple[Client, BadRequest]:
-    return await a_phone(app), as_asked(
+    return await a_phone(app), as_request(
         "/v1/sessions", {"sent_at": now(), "badge": "' OR 1=1 --", "password": PASSWORD}
     )
 
@@ -395,7 +509,7 @@ SITUATIONS: dict[Situation, tuple[int, str]] = {
 
 @pytest.mark.parametrize("situation", SITUATIONS, ids=lambda situation: situation.__name__)
 async def test_what_cannot_be_done_here(app: Litestar, situation: Situation) -> None:
-    """Each situation is told in words, and changes nothing."""
+    """Each is refused in words, and changes nothing."""
     someone, (method, path, body, headers) = await situation(app)
     status, code = SITUATIONS[situation]
     before = await rows()

@@ -3,16 +3,19 @@
 import json
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_origin
 
 import jwt
 import msgspec
 import pytest
 from litestar import Litestar
 
+from backend.core import described, wire
 from backend.core.verb import Verb
 from backend.law.catalogue import law
 from backend.registry import VERBS
+from mobile_api.app import assemble
+from mobile_api.openapi import answer_of, handlers_of
 from mobile_api.request_middleware import REQUESTS
 from mobile_api.routes.verbs import sent
 from tests.builders import Client, a_duty_auxiliary, refused
@@ -31,6 +34,65 @@ def properties(schema: Any, where: str) -> Iterator[tuple[str, dict[str, Any]]]:
             yield from properties(inner, where)
 
 
+def descriptions(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        yield from ([node["description"]] if isinstance(node.get("description"), str) else [])
+        node = list(node.values())
+    if isinstance(node, list):
+        for inner in node:
+            yield from descriptions(inner)
+
+
+def structs_in(node: Any, found: dict[type, None]) -> dict[type, None]:
+    """The structs of these types and of all that they hold."""
+    if isinstance(node, list | tuple):
+        for inner in node:
+            structs_in(inner, found)
+        return found
+    struct = get_origin(getattr(node, "cls", None)) or getattr(node, "cls", None)
+    if isinstance(node, msgspec.inspect.StructType) and (struct not in found or struct is not node.cls):
+        found[struct] = None
+        bases = [base for base in struct.__mro__[1:] if fields_of(base)]
+        structs_in([*msgspec.inspect.multi_type_info(bases), *(field.type for field in node.fields)], found)
+    return structs_in([getattr(node, name) for name in HOLDING if hasattr(node, name)], found)
+
+
+def fields_of(kind: Any) -> tuple[str, ...]:
+    """Of a struct that has any."""
+    names = getattr(kind, "__struct_fields__", ())
+    return names if isinstance(names, tuple) else ()
+
+
+def own_descriptions(struct: Any) -> Iterator[tuple[str, str]]:
+    """The fields that a struct declares itself, and what it says of each."""
+    inherited = {name for base in struct.__mro__[1:] for name in fields_of(base)}
+    _, schemas = msgspec.json.schema_components([struct])
+    for schema in schemas.values():
+        if schema["title"] == struct.__name__:
+            for name, field in schema["properties"].items():
+                choices = [field, *field.get("anyOf", ())]
+                words = next((each["description"] for each in choices if "description" in each), None)
+                if name not in inherited and words is not None:
+                    yield name, words
+
+
+def feature_of(struct: type) -> str:
+    """The package in which a struct stands."""
+    package, _, rest = struct.__module__.partition(".")
+    return rest.partition(".")[0] if package == "backend" else package
+
+
+def words_of_aliases() -> set[str]:
+    """What the aliases of core say of the fields that they are for."""
+    metas = [
+        meta
+        for module in (described, wire)
+        for alias in vars(module).values()
+        for meta in getattr(alias, "__metadata__", ())
+    ]
+    return {meta.description for meta in metas if getattr(meta, "description", None)}
+
+
 def references(node: Any) -> Iterator[str]:
     if isinstance(node, dict):
         yield from ([node["$ref"]] if isinstance(node.get("$ref"), str) else [])
@@ -47,8 +109,8 @@ def test_every_verb_has_its_path_and_an_example_that_is_accepted(verb: Verb) -> 
     operation = OPERATIONS[f"POST /v1/{verb.name}"]
     (content,) = operation["requestBody"]["content"].values()
     assert verb.example == content["example"]
-    told = msgspec.json.decode(json.dumps(content["example"]), type=sent(verb))
-    assert str(told.id) == verb.example["id"]
+    call = msgspec.json.decode(json.dumps(content["example"]), type=sent(verb))
+    assert str(call.id) == verb.example["id"]
     assert {"200", "201"} <= set(operation["responses"])
 
 
@@ -59,11 +121,11 @@ def test_every_operation_lists_its_problems(name: str) -> None:
     assert operation["summary"]
     assert operation["operationId"]
     assert operation["tags"]
-    bad = {status: told for status, told in operation["responses"].items() if int(status) >= 400}
+    bad = {status: answer for status, answer in operation["responses"].items() if int(status) >= 400}
     assert bad
-    for status, told in bad.items():
-        assert [PROBLEM_JSON] == list(told["content"])
-        for code, example in told["content"][PROBLEM_JSON]["examples"].items():
+    for status, answer in bad.items():
+        assert [PROBLEM_JSON] == list(answer["content"])
+        for code, example in answer["content"][PROBLEM_JSON]["examples"].items():
             assert (int(status), code) == (law().messages[code].status, example["value"]["code"])
 
 
@@ -75,6 +137,15 @@ def test_every_body_has_an_example(name: str) -> None:
 
 
 SCHEMAS = DOCUMENT["components"]["schemas"]
+HOLDING = ("type", "types", "item_type", "item_types", "value_type")  # where msgspec says what a type holds
+ALIASES = words_of_aliases()
+KINDS = [
+    kind
+    for handler in handlers_of(assemble([]))
+    for kind in (handler.opt.get("body"), answer_of(handler))
+    if kind is not None
+]
+STRUCTS = structs_in(msgspec.inspect.multi_type_info(KINDS), {})
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
@@ -85,9 +156,57 @@ def test_every_property_is_described(name: str) -> None:
 
 
 def test_every_schema_says_what_it_is() -> None:
-    """A sentence, from the struct itself; a list of rows needs none."""
-    silent = {name for name, schema in SCHEMAS.items() if "enum" not in schema and not schema.get("description")}
-    assert set() == silent - {"Shifts", "Supervisions", "Recordings"}
+    """A sentence, from the struct itself."""
+    assert set() == {name for name, schema in SCHEMAS.items() if "enum" not in schema and not schema.get("description")}
+
+
+def values_of(field: dict[str, Any]) -> set[str]:
+    """The values of an enumeration, be it optional or in a list."""
+    inner = [*field.get("anyOf", ()), *([field["items"]] if isinstance(field.get("items"), dict) else ())]
+    return set(map(str, field.get("enum", ()))).union(*map(values_of, inner))
+
+
+def listed_in(description: str) -> set[str]:
+    """The values that a description tells apart: `one: …; other: …`, or `one 一, other 二`."""
+    return set(re.findall(r"(?:^|[;,(:] )([a-z][a-z0-9_]*)(?=:| [一-鿿])", description)) - {
+        "null",
+        "true",
+        "false",
+        "empty",
+    }
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_a_description_that_lists_values_lists_those_of_its_field(name: str) -> None:
+    """All of them and no others."""
+    for where, field in properties(SCHEMAS[name], name):
+        values, listed = values_of(field), listed_in(field.get("description", "").partition("; if absent")[0])
+        assert not values or not listed or values == listed, where
+
+
+def test_no_two_features_share_a_description_by_accident() -> None:
+    """A meaning that several share has an alias in core; a name that several share is described on each struct."""
+    features: dict[str, set[str]] = {}
+    for struct in STRUCTS:
+        for _, words in own_descriptions(struct):
+            features.setdefault(words, set()).add(feature_of(struct))
+    shared = {words: found for words, found in features.items() if len(found) > 1 and words not in ALIASES}
+    assert {} == shared
+
+
+def test_two_features_with_the_same_words_would_be_seen() -> None:
+    """This test's own test: nothing is compared where no struct is found."""
+    assert len(STRUCTS) > 150
+    assert {"shifts", "evidence", "recusals", "mobile_api", "core"} <= set(map(feature_of, STRUCTS))
+    assert sum(len(list(own_descriptions(struct))) for struct in STRUCTS) > 500
+    assert "badge number" in ALIASES
+
+
+def test_paragraphs_are_no_code() -> None:
+    """A second paragraph that is indented would be a block of code on the page."""
+    for words in descriptions(DOCUMENT):
+        assert not re.search(r"^(    |\t)", words, re.MULTILINE), words
+    assert sum("\n\n" in words for words in descriptions(DOCUMENT)) > 5
 
 
 def test_every_parameter_is_described() -> None:
@@ -200,7 +319,7 @@ def counted(path: str) -> dict[int, float]:
 
 
 async def test_what_is_refused_at_the_door_is_counted_as_what_it_is(app: Litestar) -> None:
-    """A wave of 401s is seen as such, and pages nobody as a fault of the server's."""
+    """401s are counted as 401s, not as faults of the server."""
     lin = await a_duty_auxiliary(app)
     before = counted("/v1/me")
     for _ in range(3):
@@ -233,5 +352,5 @@ async def test_a_problem_nobody_knows_is_not_explained(app: Litestar) -> None:
 def test_a_problem_that_the_contract_does_not_list_is_found() -> None:
     """What the end of the run asks of every answer that any test had."""
     assert set() == unlisted([("POST", "/v1/shifts/check-in", 403, "not_for_your_role")])
-    met = ("POST", "/v1/shifts/check-in", 403, "unknown_review")
-    assert {("POST /v1/shifts/check-in", 403, "unknown_review")} == unlisted([met])
+    problem = ("POST", "/v1/shifts/check-in", 403, "unknown_review")
+    assert {("POST /v1/shifts/check-in", 403, "unknown_review")} == unlisted([problem])

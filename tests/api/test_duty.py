@@ -7,6 +7,7 @@ from litestar import Litestar
 
 from backend.law.catalogue import law
 from tests.builders import Someone, a_duty_auxiliary, ago, an_officer, recorded, trained
+from tests.contract_problems import OPERATIONS
 
 VERDICT = "/v1/duty/verdict"
 
@@ -39,10 +40,23 @@ async def test_stop_and_question_asks_for_a_leader_officers_and_a_recorder(app: 
     recorded(await lin.check_in())
     assert ("conditional", ["not_led", "too_few_officers", "not_recording"]) == (await judged(lin, "10.3"))[:2]
     naming = recorded(await lin.names(zhao))["id"]
-    assert ("allowed", [], ["leader_unconfirmed"]) == await judged(lin, "10.3", officers=2, recording=True)
+    assert ("allowed", [], ["leader_unconfirmed"]) == await judged(lin, "10.3", officers_present=2, recording=True)
     recorded(await zhao.answer("confirm", naming))
-    assert ("allowed", [], []) == await judged(lin, "10.3", officers=2, recording=True)
+    assert ("allowed", [], []) == await judged(lin, "10.3", officers_present=2, recording=True)
     assert ["too_few_officers"] == (await judged(lin, "10.3", recording=True))[1]
+
+
+async def test_the_old_name_of_officers_present_is_still_understood(app: Litestar) -> None:
+    """Phones in the field say `officers`; where both are said, the new name counts."""
+    lin, zhao = await a_duty_auxiliary(app), await an_officer(app)
+    await trained(lin)
+    recorded(await lin.check_in())
+    recorded(await lin.names(zhao))
+    assert [] == (await judged(lin, "10.3", officers=2, recording=True))[1]
+    both = await judged(lin, "10.3", officers=2, officers_present=1, recording=True)
+    assert ["too_few_officers"] == both[1]
+    (old,) = [one for one in OPERATIONS["GET /v1/duty/verdict"]["parameters"] if one["name"] == "officers"]
+    assert old["deprecated"]
 
 
 async def test_article_12_work_is_forbidden_with_its_article(app: Litestar) -> None:

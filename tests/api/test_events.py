@@ -1,4 +1,4 @@
-"""GET /v1/events: that there is something new, to whom it concerns and while they may know it."""
+"""GET /v1/events: a notice of news, for those whom it concerns, while they may read it."""
 
 import asyncio
 import contextlib
@@ -48,13 +48,13 @@ class Listening:
     """An open stream, read as it comes."""
 
     def __init__(self, app: Litestar, who: Someone, query: str = "", **headers: str) -> None:
-        told = {"authorization": f"DPoP {who.token}", "host": "fujing.test"} | headers
+        sent = {"authorization": f"DPoP {who.token}", "host": "fujing.test"} | headers
         if who.token is not None:
-            told["dpop"] = who.proof("GET", f"http://fujing.test{EVENTS}", {"Authorization": told["authorization"]})
+            sent["dpop"] = who.proof("GET", f"http://fujing.test{EVENTS}", {"Authorization": sent["authorization"]})
         scope: Any = {
             "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "GET", "scheme": "http",
             "path": EVENTS, "raw_path": EVENTS.encode(), "query_string": query.encode(), "root_path": "",
-            "headers": [(name.encode(), text.encode()) for name, text in told.items()],
+            "headers": [(name.encode(), text.encode()) for name, text in sent.items()],
             "client": ("127.0.0.1", 40000), "server": ("fujing.test", 80), "state": {}, "extensions": {},
         }  # fmt: skip
         self.status, self.said, self.reading = 0, b"", asyncio.Event()
@@ -78,11 +78,11 @@ class Listening:
         self._more.set()
 
     def events(self) -> list[str]:
-        """The ids of what was told."""
+        """The ids of the events so far."""
         return [line[4:] for line in self.said.decode().splitlines() if line.startswith("id: ")]
 
     async def until(self, count: int, seconds: float = SOON) -> list[str]:
-        """Once so many events are there; that it began, for none."""
+        """Wait for so many events; 0: wait until the stream begins."""
         async with asyncio.timeout(seconds):
             while len(self.events()) < count or not self.said:
                 self._more.clear()
@@ -133,8 +133,8 @@ async def test_one_hears_of_ones_own_and_only_that_there_is_something(app: Lites
         assert f":event: changes\nid: {event}\ndata: {event}\n\n" == stream.said.decode()
         assert shift not in stream.said.decode()
         assert 200 == stream.status
-        seen = (await lin.get("/v1/changes", after=cursor)).json()
-        assert [shift] == [item["id"] for item in seen["items"]]
+        changes = (await lin.get("/v1/changes", after=cursor)).json()
+        assert [shift] == [item["id"] for item in changes["items"]]
         assert (await lin.get("/v1/changes", after=event)).json()["reset"]  # it is a place, not what one has read
 
 
@@ -173,7 +173,7 @@ async def test_a_hundred_commits_ring_a_few_times(app: Litestar) -> None:
     lin, heard = await a_duty_auxiliary(app), []
     url = str(app.state.settings.database_url)
     listener = await asyncpg.connect(url)
-    await listener.add_listener(feed.CHANNEL, lambda *told: heard.append(told))
+    await listener.add_listener(feed.CHANNEL, lambda *notice: heard.append(notice))
     await asyncio.sleep(0.3)
     heard.clear()
     begun = time.monotonic()
@@ -196,7 +196,7 @@ async def test_reading_rings_nobody(app: Litestar) -> None:
     lin, heard = await a_duty_auxiliary(app), []
     listener = await asyncpg.connect(str(app.state.settings.database_url))
     await asyncio.sleep(0.3)
-    await listener.add_listener(feed.CHANNEL, lambda *told: heard.append(told))
+    await listener.add_listener(feed.CHANNEL, lambda *notice: heard.append(notice))
     await lin.get("/v1/changes")
     with contextlib.suppress(ZeroDivisionError):
         async with tx():
@@ -269,7 +269,7 @@ async def test_it_ends_with_the_session(app: Litestar) -> None:
 
 
 async def test_it_ends_when_the_device_is_revoked(app: Litestar) -> None:
-    """Whoever found the phone is not told when something happens, though its session stands for what it holds."""
+    """Whoever found the phone gets no notice; its session is left for what the phone still holds."""
     lin, zhao, admin = await a_duty_auxiliary(app), await an_officer(app), await an_administrator_of(app, STATION)
     serial = await a_device()
     await lin.open(device=serial)
@@ -283,7 +283,7 @@ async def test_it_ends_when_the_device_is_revoked(app: Litestar) -> None:
 async def test_without_a_word_in_the_journal_the_heartbeat_finds_it(
     app: Litestar, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A role that ended on the roster: told once more, then ended, so that the phone begins anew."""
+    """A role that ended on the roster: one more notice, then the stream ends, so that the phone begins anew."""
     monkeypatch.setitem(law().terms, "heartbeat", law().terms["token_leeway"].__class__(
         **{name: getattr(law().terms["heartbeat"], name) for name in law().terms["heartbeat"].__struct_fields__}
         | {"seconds": 1}))  # fmt: skip
@@ -306,10 +306,10 @@ async def test_the_bell_rings_on_whatever_its_connection_says(
     left, heard = [asyncpg.InternalClientError("another operation is in progress")] * 3, asyncio.Event()
     execute_it = asyncpg.Connection.execute
 
-    async def execute_or_fail(self: Any, query: str, *values: Any, **told: Any) -> Any:
+    async def execute_or_fail(self: Any, query: str, *values: Any, **options: Any) -> Any:
         if query.startswith("NOTIFY") and left:
             raise left.pop()
-        return await execute_it(self, query, *values, **told)
+        return await execute_it(self, query, *values, **options)
 
     monkeypatch.setattr(asyncpg.Connection, "execute", execute_or_fail)
     monkeypatch.setattr(feed, "PAUSE", 0.05)
@@ -444,8 +444,8 @@ async def opened(house: Serving, lin: Client) -> tuple[asyncio.StreamReader, asy
     host, port = house.url.removeprefix("http://").rsplit(":", 1)
     reader, writer = await asyncio.open_connection(host, int(port))
     shown = lin._credentials("GET", EVENTS, lin._access, None)
-    told = "".join(f"{name}: {text}\r\n" for name, text in shown.items())
-    writer.write(f"GET {EVENTS} HTTP/1.1\r\nHost: {host}\r\n{told}\r\n".encode())
+    head = "".join(f"{name}: {text}\r\n" for name, text in shown.items())
+    writer.write(f"GET {EVENTS} HTTP/1.1\r\nHost: {host}\r\n{head}\r\n".encode())
     head = await reader.readuntil(b": hello\n\n")
     assert head.startswith(b"HTTP/1.1 200"), head
     return reader, writer
@@ -472,7 +472,7 @@ async def test_five_hundred_streams_in_one_worker(busy: tuple[Serving, Client]) 
     begun = time.monotonic()
     await asyncio.to_thread(lin.get, "/v1/me")
     beside = time.monotonic() - begun
-    print(f"500 streams open in {took:.2f} s, all told in {heard:.2f} s, a call beside them {beside:.3f} s")
+    print(f"500 streams open in {took:.2f} s, all notified in {heard:.2f} s, a call beside them {beside:.3f} s")
     assert heard < 10
 
     victims = [each for each in house.family() if any("fujing_app" in word for word in each.cmdline())]

@@ -66,7 +66,7 @@ def at(node: Any, path: tuple[Any, ...]) -> Any:
 
 async def test_every_text_of_every_verb(app: Litestar) -> None:
     """What is answered 201 is kept to the letter; what is refused is refused in words, and never fails."""
-    met, more = set[tuple[str, int]](), drawn(60)
+    statuses, more = set[tuple[str, int]](), drawn(60)
 
     async def typed(who: Someone, path: str, body: dict[str, Any]) -> None:
         plain = json.loads(msgspec.json.encode(body))
@@ -74,7 +74,7 @@ async def test_every_text_of_every_verb(app: Litestar) -> None:
             for text in [*NASTY, *more[number % 10 :: 10]]:
                 answer, kept = await undone(who, path, with_text(plain, where, text))
                 place = f"{path} {where} {text[:20]!r}: {answer.status_code} {answer.text[:200]}"
-                met.add((path, answer.status_code))
+                statuses.add((path, answer.status_code))
                 assert answer.status_code < 500, place
                 if answer.status_code == 201 and where[0] != "sent_at":
                     assert kept is not None
@@ -83,5 +83,5 @@ async def test_every_text_of_every_verb(app: Litestar) -> None:
                     assert answer.json()["code"], place
 
     await answers_after(app, typed)
-    assert {path for path, _ in met} == {path for path, status in met if status == 422} == PATHS
-    assert len({path for path, status in met if status == 201}) > 40
+    assert {path for path, _ in statuses} == {path for path, status in statuses if status == 422} == PATHS
+    assert len({path for path, status in statuses if status == 201}) > 40

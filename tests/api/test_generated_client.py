@@ -8,7 +8,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Generator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -22,11 +22,15 @@ from mobile_api.app import assemble
 from mobile_api.client.device_key import DeviceKey
 from mobile_api.openapi import contract
 from tests.builders import Someone, a_duty_auxiliary, now
+from tests.contract_problems import OPERATIONS
 
 PACKAGE = "fujing_generated"
-FILES = {"application/zip": "application/octet-stream", "image/jpeg": "application/octet-stream"}  # bytes to the maker
-CONFIG = {"package_name_override": PACKAGE, "post_hooks": [], "content_type_overrides": FILES}
-UNSAID = "the auth says it"  # the DPoP header, which the document requires
+CONFIG = {"package_name_override": PACKAGE, "post_hooks": []}
+BODIES = {
+    name: operation["requestBody"]["content"]["application/json"]
+    for name, operation in OPERATIONS.items()
+    if "requestBody" in operation
+}
 
 
 class Proving(httpx.Auth):
@@ -88,20 +92,65 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
         sys.path.remove(str(home))
 
 
+def test_the_generated_client_is_typed_strictly(made: Made) -> None:
+    """Every module of it, by a type checker that lets nothing pass."""
+    home = Path(str(made.root.__file__)).parent
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(home.parent / "mypy"), home.name],
+        cwd=home.parent, capture_output=True, text=True, timeout=400,
+    )  # fmt: skip
+    assert 0 == done.returncode, done.stdout + done.stderr
+
+
+def test_its_folders_and_modules_are_named_in_ascii(made: Made) -> None:
+    """Whatever file system they are unpacked on."""
+    home = Path(str(made.root.__file__)).parent
+    names = [str(file.relative_to(home)) for file in home.rglob("*.py")]
+    assert len(names) > 400
+    assert all(name.isascii() for name in names)
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_a_body_of_every_kind_is_read_and_written(made: Made, name: str) -> None:
+    """The example goes through the generated struct and comes out the same."""
+    kind = getattr(made.models, BODIES[name]["schema"]["$ref"].rpartition("/")[2])
+    assert moments(BODIES[name]["example"]) == moments(kind.from_dict(BODIES[name]["example"]).to_dict())
+
+
+def moments(node: Any) -> Any:
+    """The same with its times as moments: a generated client may write the same one in another form."""
+    if isinstance(node, dict):
+        return {name: moments(inner) for name, inner in node.items()}
+    if isinstance(node, list):
+        return [moments(inner) for inner in node]
+    try:
+        return datetime.fromisoformat(node)
+    except (TypeError, ValueError):
+        return node
+
+
+@pytest.mark.parametrize("name", ["recording_content", "recording_poster", "recording_package", "packages"])
+def test_an_answer_of_bytes_is_read_as_a_file(made: Made, name: str) -> None:
+    """A picture or a zip is none the less an answer."""
+    answer = httpx.Response(200, content=b"bytes", headers={"Content-Type": "application/octet-stream"})
+    read = made.operation(name)._parse_response(client=made.root.Client(base_url="http://x"), response=answer)
+    assert b"bytes" == read.payload.read()
+
+
 async def test_signing_in(made: Made, app: Litestar) -> None:
     """The nonce comes with the first refusal, the tokens with the next attempt."""
     lin = await a_duty_auxiliary(app)
     body = made.models.SignIn(sent_at=now(), badge=lin.badge, password="not this one")
-    told = await asked(made, app, lin, "sessions_open", body=body, signed_in=False)
-    assert isinstance(told, made.models.Problem)
-    assert (401, "sign_in_refused") == (told.status, told.code)
+    problem = await call(made, app, lin, "sessions_open", body=body, signed_in=False, d_po_p="the auth says it")
+    assert isinstance(problem, made.models.Problem)
+    assert (401, "sign_in_refused") == (problem.status, problem.code)
 
 
 async def test_reading_oneself_and_the_verdict(made: Made, app: Litestar) -> None:
     lin = await a_duty_auxiliary(app)
-    me = await asked(made, app, lin, "me")
+    me = await call(made, app, lin, "me")
     assert (lin.id, lin.badge, lin.name) == (me.id, me.badge, me.name)
-    verdict = await asked(made, app, lin, "duty_verdict", work="10.3", officers=2, recording=True)
+    verdict = await call(made, app, lin, "duty_verdict", work="10.3", officers_present=2, recording=True)
     assert made.models.AnswerOutcome.FORBIDDEN == verdict.outcome
     assert {"untrained", "not_led"} <= {note.code for note in verdict.unmet}
 
@@ -109,24 +158,24 @@ async def test_reading_oneself_and_the_verdict(made: Made, app: Litestar) -> Non
 async def test_an_entry_and_its_replay(made: Made, app: Litestar) -> None:
     lin = await a_duty_auxiliary(app)
     body = a_check_in(made)
-    receipt, replay = [await asked(made, app, lin, "shifts_check_in", body=body) for _ in range(2)]
+    receipt, replay = [await call(made, app, lin, "shifts_check_in", body=body) for _ in range(2)]
     assert (body.id, "recorded", True) == (receipt.id, receipt.status, receipt.shift.in_force)
     assert ("replayed", receipt.shift) == (replay.status, replay.shift)
-    shifts = (await asked(made, app, lin, "shifts")).items
+    shifts = (await call(made, app, lin, "shifts")).items
     assert [body.id] == [shift.id for shift in shifts]
 
 
 async def test_a_refusal_is_a_problem_of_the_contract(made: Made, app: Litestar) -> None:
     """Typed, with each rule that is not met."""
     lin = await a_duty_auxiliary(app)
-    told = await asked(made, app, lin, "shifts_check_in", body=a_check_in(made, ordered=False))
-    assert isinstance(told, made.models.Problem)
-    assert (409, "not_ordered") == (told.status, told.code)
-    assert ["not_ordered"] == [note.code for note in told.unmet]
+    problem = await call(made, app, lin, "shifts_check_in", body=a_check_in(made, ordered=False))
+    assert isinstance(problem, made.models.Problem)
+    assert (409, "not_ordered") == (problem.status, problem.code)
+    assert ["not_ordered"] == [note.code for note in problem.unmet]
 
 
 async def test_a_sync_with_each_result_as_its_own_type(made: Made, app: Litestar) -> None:
-    """One entry is recorded, one refused, one waits for what nobody has told."""
+    """One entry is recorded, one refused, one waits for a shift that never came."""
     lin, models, ago = await a_duty_auxiliary(app), made.models, timedelta(hours=2)
     plain = a_check_in(made, models.CheckInItem, verb=models.CheckInItemVerb.SHIFTSCHECK_IN, occurred_at=now() - ago)
     ahead = a_check_in(made, models.CheckInItem, verb=plain.verb, device_seq=2, occurred_at=now() + ago)
@@ -134,31 +183,31 @@ async def test_a_sync_with_each_result_as_its_own_type(made: Made, app: Litestar
         verb=models.CheckOutItemVerb.SHIFTSCHECK_OUT, id=uuid4(), occurred_at=now() - ago, device_seq=3, shift=uuid4()
     )
     body = models.SyncCall(sent_at=now(), entries=[plain, ahead, lost])
-    told = await asked(made, app, lin, "sync", body=body)
-    assert [plain.id, ahead.id, lost.id] == [result.id for result in told.results]
-    recorded, refused, waiting = told.results
+    answer = await call(made, app, lin, "sync", body=body)
+    assert [plain.id, ahead.id, lost.id] == [result.id for result in answer.results]
+    recorded, refused, waiting = answer.results
     assert ("recorded", plain.id) == (recorded.status, recorded.receipt.shift.id)
     assert isinstance(recorded.receipt, models.ShiftReceipt)
     assert ("refused", "time_ahead") == (refused.status, refused.problem.code)
     assert isinstance(refused.problem, models.Problem)
     assert ("waiting", [lost.shift]) == (waiting.status, waiting.waiting_for)
-    assert told.reset
-    assert told.cursor
-    assert lin.badge == told.bundle.own.badge
-    again = await asked(
-        made, app, lin, "sync", body=models.SyncCall(sent_at=now(), entries=[plain], cursor=told.cursor)
+    assert answer.reset
+    assert answer.cursor
+    assert lin.badge == answer.bundle.own.badge
+    again = await call(
+        made, app, lin, "sync", body=models.SyncCall(sent_at=now(), entries=[plain], cursor=answer.cursor)
     )
     assert ["replayed"] == [result.status for result in again.results]
 
 
-async def asked(made: Made, app: Litestar, someone: Someone, name: str, *, signed_in: bool = True, **told: Any) -> Any:
+async def call(made: Made, app: Litestar, someone: Someone, name: str, *, signed_in: bool = True, **fields: Any) -> Any:
     """What the generated function of this operation makes of the answer."""
     assert someone.key is not None
     async with made.client(app, someone.key, someone.token if signed_in else None) as client:
-        return await made.operation(name).asyncio(client=client, d_po_p=UNSAID, **told)
+        return await made.operation(name).asyncio(client=client, **fields)
 
 
-def a_check_in(made: Made, kind: Any = None, *, ordered: bool = True, **told: Any) -> Any:
+def a_check_in(made: Made, kind: Any = None, *, ordered: bool = True, **fields: Any) -> Any:
     """As the call of its own route, or as `kind`, whose choices are named after it."""
     kind = kind or made.models.CheckInCall
     chosen = {name: getattr(made.models, f"{kind.__name__}{name}") for name in ("DutyType", "Dress")}
@@ -167,4 +216,4 @@ def a_check_in(made: Made, kind: Any = None, *, ordered: bool = True, **told: An
     common |= {"roster_post": "南门岗亭"} if ordered else {}
     if kind is made.models.CheckInCall:
         common["sent_at"] = now()
-    return kind(**common | told)
+    return kind(**common | fields)

@@ -15,7 +15,7 @@ from litestar import Litestar
 
 from backend.law.catalogue import law
 from mobile_api import metrics
-from mobile_api.logs import configure, told
+from mobile_api.logs import configure, described_error
 from tests.builders import Client, a_check_in, a_duty_auxiliary, recorded, refused, some_footage
 
 SECRET = "a row's value 林小川"
@@ -23,7 +23,7 @@ SECRET = "a row's value 林小川"
 
 async def figures(app: Litestar) -> dict[str, float]:
     """Every sample of /metrics by its name and labels, asked anew."""
-    metrics.MEASURED._at = 0.0
+    metrics.DATABASE_GAUGES._at = 0.0
     text = (await Client(app).get("/metrics")).text
     assert text.endswith("# EOF\n")
     lines = (line.rpartition(" ") for line in text.splitlines() if not line.startswith("#"))
@@ -102,4 +102,4 @@ def test_an_error_is_logged_without_its_words(logged: None) -> None:
     assert ("failed", "error") == (line["event"], line["level"])
     assert line["error"].startswith("ValueError < KeyError")
     assert SECRET not in said.getvalue()
-    assert "23505" == told(asyncpg.UniqueViolationError(SECRET))["sqlstate"]
+    assert "23505" == described_error(asyncpg.UniqueViolationError(SECRET))["sqlstate"]

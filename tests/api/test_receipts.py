@@ -16,9 +16,9 @@ STRICT = {verb.name: msgspec.defstruct(f"Strict{verb.receipt.__name__}", [], bas
 
 async def test_every_verb_is_answered_as_the_contract_says(app: Litestar) -> None:
     """No field missing, none too many, each of its type: generated clients rely on it."""
-    told = await answers(app)
-    assert {verb.name for verb in VERBS} == set(told)
-    for name, answer in told.items():
+    by_verb = await answers(app)
+    assert {verb.name for verb in VERBS} == set(by_verb)
+    for name, answer in by_verb.items():
         assert recorded(answer)["id"] == str(msgspec.json.decode(answer.content, type=STRICT[name]).id)
 
 

@@ -80,11 +80,11 @@ class Scene:
             letters = ""
             for place in PLACES:
                 answer = await tried(self.actors[column, place], question)
-                told = letter(answer, question)
-                if absent is not None and told in "-0" and answer.status_code >= 400:
+                mark = letter(answer, question)
+                if absent is not None and mark in "-0" and answer.status_code >= 400:
                     other = await tried(self.actors[column, place], absent)
-                    told = told if same_words(answer) == same_words(other) else "x"
-                letters += told
+                    mark = mark if same_words(answer) == same_words(other) else "x"
+                letters += mark
             row.append(letters)
         self.found[question.route] = row
 
@@ -149,26 +149,26 @@ async def other_questions(app: Litestar, shots: Path) -> AsyncIterator[Question]
     lin, zhao, shift, naming = await a_led_patrol(app, hours=2)
     wu, at = await an_inspector_of(app, STATION), now()
     activity = recorded(await lin.starts("10.4", at=ago(minutes=20)))["id"]
-    told = {"started_at": ago(minutes=19), "ended_at": ago(minutes=18)}
-    footage = await sealed(app, lin, film(shots / "one.mp4", seconds=1, width=160, height=96).path.read_bytes(), **told)
+    span = {"started_at": ago(minutes=19), "ended_at": ago(minutes=18)}
+    footage = await sealed(app, lin, film(shots / "one.mp4", seconds=1, width=160, height=96).path.read_bytes(), **span)
     open_upload = recorded(await lin.declare(bytes=10, sha256="0" * 64))["id"]
     call = recorded(await lin.post("/v1/assistance/call", kind="violence", place=every_verb.PLACE))["id"]
     what = {"how": "被推倒", "doing": "巡逻", "body_part": "右前臂", "severity": "minor", "injured_at": at}
     injury = recorded(await lin.post("/v1/injuries/report", **what))["injury"]["id"]
-    told = {
+    received = {
         "channel": "phone",
         "words": "态度粗暴",
         "complainant": "王某",
         "person": lin.id,
         "started_at": ago(hours=1),
     }
-    complaint = recorded(await zhao.post("/v1/complaints/receive", **told))["complaint"]["id"]
+    complaint = recorded(await zhao.post("/v1/complaints/receive", **received))["complaint"]["id"]
     matter = recorded(await lin.post("/v1/matters/raise", kind="harassment", words="被辱骂"))["id"]
     case = {"case_ref": "A3301022026030009", "case_kind": "criminal", "ground": "interest", "words": "有利害关系"}
     recusal = recorded(await lin.post("/v1/recusals/declare", **case))["id"]
     hold = recorded(await wu.post("/v1/holds/place", number="督〔2026〕9号", reason="核查", recording=footage))["id"]
-    asked = {"recording": footage, "purpose": "case", "number": "受案〔2026〕9号"}
-    review = recorded(await wu.post("/v1/reviews/open", **asked))["id"]
+    review_of = {"recording": footage, "purpose": "case", "number": "受案〔2026〕9号"}
+    review = recorded(await wu.post("/v1/reviews/open", **review_of))["id"]
     finding = str(await every_verb.a_finding_about(lin))
     waits = lin.item("shifts/check-out", shift=uuid4(), at=ago(minutes=1))
     await lin.sync(waits)

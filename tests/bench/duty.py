@@ -119,7 +119,7 @@ class Auxiliary:
             await self._phone.entry("shifts/check-out", due, shift=self._shift)
 
     async def _ask(self, due: float) -> None:
-        await self._phone.get("duty/verdict", f"/v1/duty/verdict?work={STOP}&officers=2&recording=true", due)
+        await self._phone.get("duty/verdict", f"/v1/duty/verdict?work={STOP}&officers_present=2&recording=true", due)
 
     async def _changes(self, due: float) -> None:
         await self._phone.news(due)

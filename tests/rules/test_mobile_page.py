@@ -37,12 +37,12 @@ def test_every_code_of_the_table_is_one_of_ours(code: str) -> None:
 
 def test_the_table_tells_of_every_code_that_a_phone_can_meet() -> None:
     """Whatever an operation of its day may answer, by the contract."""
-    met: set[str] = set()
+    codes: set[str] = set()
     for operation in operations():
         if operation["operationId"] in OF_A_PHONE:
-            for status, told in operation["responses"].items():
-                met |= set(told["content"]["application/problem+json"]["examples"]) if int(status) >= 400 else set()
-    assert set() == met - CODES - OF_A_DOCK
+            for status, answer in operation["responses"].items():
+                codes |= set(answer["content"]["application/problem+json"]["examples"]) if int(status) >= 400 else set()
+    assert set() == codes - CODES - OF_A_DOCK
 
 
 def test_every_operation_of_a_phone_is_there() -> None:
@@ -65,8 +65,8 @@ def test_every_verb_is_one_of_ours() -> None:
 def test_every_status_of_a_sync_has_its_row() -> None:
     """And no status that there is not."""
     rows = PAGE.partition("## Sync ")[2].partition("\n## ")[0]
-    told = set(re.findall(r"^\| `([a-z]+)`", rows, re.MULTILINE)) - {"status"}
-    assert set(DOCUMENT["components"]["schemas"]["EntryResult"]["properties"]["status"]["enum"]) == told
+    listed = set(re.findall(r"^\| `([a-z]+)`", rows, re.MULTILINE)) - {"status"}
+    assert set(DOCUMENT["components"]["schemas"]["EntryResult"]["properties"]["status"]["enum"]) == listed
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -125,6 +125,6 @@ def sections_of(source: str) -> dict[str, str]:
 
 
 def dedented(lines: list[str]) -> str:
-    told = "\n".join(lines).strip("\n").splitlines()
-    margin = min((len(line) - len(line.lstrip()) for line in told if line.strip()), default=0)
-    return "".join(f"{line[margin:]}\n" for line in told)
+    text = "\n".join(lines).strip("\n").splitlines()
+    margin = min((len(line) - len(line.lstrip()) for line in text if line.strip()), default=0)
+    return "".join(f"{line[margin:]}\n" for line in text)

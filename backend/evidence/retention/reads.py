@@ -9,8 +9,8 @@ from uuid import UUID
 import msgspec
 
 from backend.core.database import Record, fetch, first
-from backend.core.described import NextPage, OrganCode, UploadId
-from backend.core.paging import ListQuery, as_row, next_page, rows_of_page
+from backend.core.described import OrganCode, UploadId
+from backend.core.paging import ListQuery, Page, as_row, next_page, rows_of_page
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor
 from backend.core.visibility import viewer, visible_to
@@ -41,7 +41,7 @@ class HoldRow(msgspec.Struct, frozen=True, kw_only=True):
     organ: OrganCode
     origin: Annotated[
         Literal["placed", "injury", "complaint", "matter"],
-        msgspec.Meta(description="placed: by hand, by an inspector; injury, complaint, matter: with one of these"),
+        msgspec.Meta(description="placed 由督察设置, injury 因工伤, complaint 因投诉, matter 因申诉或侵扰"),
     ]
     about: Annotated[
         UUID | None, msgspec.Meta(description="id of the injury, complaint or matter that it serves; null: by hand")
@@ -94,18 +94,11 @@ class HoldDetail(msgspec.Struct, frozen=True, kw_only=True):
     ]
 
 
-class Holds(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of holds."""
-
-    items: Annotated[list[HoldRow], msgspec.Meta(description="the holds, newest first")]
-    next: NextPage
-
-
-async def holds(actor: Actor, status: HoldStatus, cursor: str | None, limit: int) -> Holds:
+async def holds(actor: Actor, status: HoldStatus, cursor: str | None, limit: int) -> Page[HoldRow]:
     """The holds of the organs that the actor oversees, newest first."""
     listed = ListQuery(SELECT_HOLDS, "hold h", HOLD_FILTER, CONDITIONS[status], by="placed_at")
     rows = await rows_of_page(listed, actor, cursor, limit)
-    return Holds(items=[_row(row) for row in rows[:limit]], next=next_page(rows, limit, "placed_at"))
+    return Page(items=[_row(row) for row in rows[:limit]], next=next_page(rows, limit, "placed_at"))
 
 
 async def hold(actor: Actor, hold_id: UUID) -> HoldDetail:
