@@ -30,10 +30,11 @@ MADE_UP = {"views/open", "x"}  # lines that tests write themselves
 
 LONG = (  # longest first, by `make test ARGS=--durations=0`
     "test_soak", "test_three_devices", "test_serving", "test_figures", "test_any_request", "test_free_text",
-    "test_sync_histories", "test_who_may_what", "test_demo", "test_developing", "test_away", "test_events", "test_backup", "test_ingest",
-    "test_sealing", "test_feed_restore", "test_a_review", "test_embedded", "test_outbox", "test_looking_back",
-    "test_upgrade", "test_disposal", "test_hurt_on_duty", "test_a_gibibyte", "test_uploads", "test_expiring",
-    "test_examples", "test_evidence_store", "test_proof", "test_full_process", "test_lists", "test_schema",
+    "test_sync_histories", "test_who_may_what", "test_demo", "test_developing", "test_away", "test_events",
+    "test_backup", "test_ingest", "test_sealing", "test_feed_restore", "test_a_review", "test_embedded",
+    "test_outbox", "test_looking_back", "test_upgrade", "test_disposal", "test_hurt_on_duty", "test_a_gibibyte",
+    "test_uploads", "test_expiring", "test_examples", "test_evidence_store", "test_proof", "test_full_process",
+    "test_lists", "test_schema",
 )  # fmt: skip
 
 
