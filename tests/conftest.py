@@ -34,6 +34,7 @@ LONG = (  # longest first, by `make test ARGS=--durations=0`
     "test_sealing", "test_feed_restore", "test_a_review", "test_embedded", "test_outbox", "test_looking_back",
     "test_upgrade", "test_disposal", "test_hurt_on_duty", "test_a_gibibyte", "test_uploads", "test_expiring",
     "test_examples", "test_evidence_store", "test_proof", "test_full_process", "test_lists", "test_schema",
+    "test_developing",
 )  # fmt: skip
 
 

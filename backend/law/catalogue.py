@@ -212,10 +212,11 @@ def _misplaced(directory: Path, over: Law | None) -> list[str]:
     """Mistakes that would change nothing without a word: a wrong directory, a misspelt file name."""
     if over is None:
         return []
-    found = {path.name for path in directory.glob("*.toml")}
+    found, files = {path.name for path in directory.glob("*.toml")}, ", ".join(LAW_FILES)
     if not found:
-        return [f"{directory}: holds none of {', '.join(LAW_FILES)}"]
-    return [f"{name}: is no file of the law, which are {', '.join(LAW_FILES)}" for name in sorted(found - {*LAW_FILES})]
+        return [by_locale(f"{directory}: 其中没有 {files} 中的任何一个", f"{directory}: holds none of {files}")]
+    what = by_locale(f"不是规定文件；规定文件有 {files}", f"is no file of the law, which are {files}")
+    return [f"{name}: {what}" for name in sorted(found - {*LAW_FILES})]
 
 
 def _terms(read: Sheet, over: Law | None) -> dict[str, Term]:

@@ -33,7 +33,7 @@ AND organ IN (SELECT organs_under($2::text[]))
 """
 PEOPLE = "SELECT id, badge, kind, organ FROM person WHERE badge = ANY ($1)"
 COLUMNS = ["badge", "post", "officer", "duty_type", "starts_at", "ends_at", "lat", "lon", "datum", "radius_m"]
-DUTIES = ", ".join(get_args(DutyType))
+DUTIES = ", ".join(get_args(get_args(DutyType)[0]))
 TAKES = {  # what a column takes, in Chinese and in English
     "post": ("1 至 120 个字", "1 to 120 characters"),
     "duty_type": (f"以下之一：{DUTIES}", f"one of {DUTIES}"),

@@ -16,7 +16,7 @@ from backend.core.settings import SettingsError, load
 from backend.law.catalogue import LawError
 from backend.law.catalogue import law as built_in
 from backend.law.catalogue import load as load_law
-from backend.people.roster import COLUMNS, RosterError, read
+from backend.people.roster import ROSTER_COLUMNS, RosterError, read
 from backend.rosters import service as rosters
 from storage.language import language
 
@@ -178,7 +178,7 @@ def test_a_bad_roster_is_told_in_chinese(chinese: None) -> None:
         "person,FJ1,甲,officer,330102010000,2024-01-01,2023-01-01", "person,FJ1,甲,officer,330102010000,soon,", "x",
     ]  # fmt: skip
     with pytest.raises(RosterError) as told:
-        read("\n".join([",".join(COLUMNS), *bad]))
+        read("\n".join([",".join(ROSTER_COLUMNS), *bad]))
     assert len(bad) == len(lines_of(told.value))
     assert [] == [reason for reason in lines_of(told.value) if not CHINESE.search(reason)]
     assert CHINESE.search(str(told.value))
@@ -197,7 +197,7 @@ def test_a_bad_plan_is_told_in_chinese(chinese: None) -> None:
         "FJ1,南门,,post,2026-12-01T16:00:00+08:00,2026-12-01T08:00:00+08:00,,,,",
     ]  # fmt: skip
     with pytest.raises(RosterError) as told:
-        rosters.read("\n".join([",".join(rosters.COLUMNS), *bad]))
+        rosters.read_plan("\n".join([",".join(rosters.COLUMNS), *bad]))
     assert len(bad) == len(lines_of(told.value))
     assert [] == [reason for reason in lines_of(told.value) if not CHINESE.search(reason)]
     assert [] == [reason for reason in lines_of(told.value) if "Expected" in reason]
