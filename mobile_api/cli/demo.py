@@ -119,13 +119,19 @@ def _play(home: Path, keep: bool) -> int:
     return 0 if passed else 1
 
 
-def _patrol(house: House, home: Path) -> bool:
+def _handhelds(house: House, home: Path) -> list[Client]:
+    """Enrol the devices; each has its own key."""
     codes = asyncio.run(codes_for(house.settings))
-    lin, zhao, chen = (enrolled(house.url, code, home / f"{serial}.pem") for serial, code in codes.items())
     _say(
         f"{len(codes)} 台设备用一次性登记码登记，各有自己的密钥",
         f"{len(codes)} devices enrolled, each with a key of its own, by codes that work once",
     )
+    return [enrolled(house.url, code, home / f"{serial}.pem") for serial, code in codes.items()]
+
+
+def _patrol(house: House, home: Path) -> bool:
+    """Play the whole day. Returns whether every claim was borne out."""
+    lin, zhao, chen = _handhelds(house, home)
     lin.sign_in("FJ1001", PASSWORD)
     zhao.sign_in("100234", PASSWORD)
     officer = zhao.get("/v1/me")["id"]
@@ -210,24 +216,16 @@ def _offline(chen: Client, zhao: Client, officer: str, path: Path) -> bool:
     began = datetime.now(UTC) - timedelta(hours=2)
     chen.sign_in("FJ1002", PASSWORD)
     person, outbox = chen.get("/v1/me")["id"], Outbox(path)
-
-    def at(minute: float) -> datetime:
-        return began + timedelta(minutes=minute)
-
-    shift = outbox.add(
-        person, "shifts/check-in", occurred_at=at(0), duty_type="patrol", dress="uniform", id_card_carried=True,
-        ordered_by=officer,
-    )  # fmt: skip
-    named = outbox.add(person, "supervisions/name", occurred_at=at(1), officer=officer)
-    patrol = outbox.add(person, "activities/start", occurred_at=at(5), work="9.6")
-    outbox.add(person, "activities/finish", occurred_at=at(100), activity=patrol)
-    outbox.add(person, "shifts/check-out", occurred_at=at(110), shift=shift)
+    shift, named = _patrol_offline(outbox, person, officer, began)
     queued = outbox.left(person).entries
     _say(
         f"陈文静在断网中巡逻两小时：手持终端待发 {queued} 条记录",
         f"陈文静 patrolled for two hours without a network: {queued} entries in the outbox of her handheld",
     )
-    yes = {"verb": "supervisions/confirm", **zhao.new_entry(occurred_at=at(2), supervision=named)}
+    yes = {
+        "verb": "supervisions/confirm",
+        **zhao.new_entry(occurred_at=began + timedelta(minutes=2), supervision=named),
+    }
     waited = zhao.sync([yes])["results"][0]["status"]
     _say(
         f"赵建国的手机先恢复网络；他对带班的确认：{waited}，因为指明带班的记录还没到",
@@ -247,6 +245,23 @@ def _offline(chen: Client, zhao: Client, officer: str, path: Path) -> bool:
     again = zhao.sync([yes])["results"][0]["status"]
     outcome = (queued, waited, left, confirmed, again)
     return outcome == (5, "waiting", 0, [True], "replayed") and off < timedelta(seconds=5)
+
+
+def _patrol_offline(outbox: Outbox, person: str, officer: str, began: datetime) -> tuple[UUID, UUID]:
+    """Put a patrol of nearly two hours into the outbox. Returns the shift and the naming."""
+
+    def at(minute: float) -> datetime:
+        return began + timedelta(minutes=minute)
+
+    shift = outbox.add(
+        person, "shifts/check-in", occurred_at=at(0), duty_type="patrol", dress="uniform", id_card_carried=True,
+        ordered_by=officer,
+    )  # fmt: skip
+    named = outbox.add(person, "supervisions/name", occurred_at=at(1), officer=officer)
+    patrol = outbox.add(person, "activities/start", occurred_at=at(5), work="9.6")
+    outbox.add(person, "activities/finish", occurred_at=at(100), activity=patrol)
+    outbox.add(person, "shifts/check-out", occurred_at=at(110), shift=shift)
+    return shift, named
 
 
 def _helped(lin: Client, zhao: Client) -> bool:
