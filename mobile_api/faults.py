@@ -23,7 +23,6 @@ from mobile_api.schemas import published
 MOST = 20
 ITEMS = 1000
 CEILING = 500  # characters: a name that nobody declared may be as long as a body
-UNIONS = (Union, UnionType)
 ONE_OF = "Expected one of: "
 TEXT = "Expected text, not only spaces, without control characters"
 FREE_TEXT = {PRINTABLE, ONE_LINE}
@@ -125,7 +124,7 @@ def parameters_of(handler: Any) -> dict[str, Parameter]:
 
 def _present(kind: Any) -> Any:
     """The kind of a parameter that is there: never null."""
-    if get_origin(kind) not in UNIONS:
+    if not _is_union(kind):
         return kind
     return Union[tuple(choice for choice in get_args(kind) if choice is not NoneType)]  # noqa: UP007 - made at run time
 
@@ -168,15 +167,15 @@ def _leaf(value: Any, kind: Any, at: str, error: str) -> dict[str, str]:
     bare = _bare(kind, value)
     if get_origin(bare) is Literal:
         return _fault(at, ONE_OF + ", ".join(map(str, get_args(bare))))
-    if get_origin(bare) in UNIONS and isinstance(value, dict):
-        configs = [choice.__struct_config__ for choice in get_args(bare) if issubclass(choice, msgspec.Struct)]
-        return _fault(f"{at}/{configs[0].tag_field}", ONE_OF + ", ".join(str(config.tag) for config in configs))
+    tagged = [choice.__struct_config__ for choice in get_args(bare) if _is_struct(choice)] if _is_union(bare) else []
+    if tagged and isinstance(value, dict):
+        return _fault(f"{at}/{tagged[0].tag_field}", ONE_OF + ", ".join(str(config.tag) for config in tagged))
     return _from_msgspec(error, at)
 
 
 def _inside(value: Any, kind: Any, at: str) -> Iterator[dict[str, str]]:
     kind = _bare(kind, value)
-    if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and isinstance(value, dict):
+    if _is_struct(kind) and isinstance(value, dict):
         yield from _in_struct(value, kind, at)
     elif get_origin(kind) is list and isinstance(value, list):
         (item,) = get_args(kind)
@@ -199,14 +198,22 @@ def _in_struct(value: dict[str, Any], kind: type[msgspec.Struct], at: str) -> It
 
 def _is_array_like(kind: Any) -> bool:
     """A struct that is read from an array is not looked into: its items are read one by one elsewhere."""
-    return isinstance(kind, type) and issubclass(kind, msgspec.Struct) and kind.__struct_config__.array_like
+    return _is_struct(kind) and bool(kind.__struct_config__.array_like)
+
+
+def _is_struct(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
+
+
+def _is_union(kind: Any) -> bool:
+    return get_origin(kind) in (Union, UnionType)
 
 
 def _bare(kind: Any, value: Any) -> Any:
     """The kind without its constraints, and of a union the one that this value is meant to be."""
     if get_origin(kind) is Annotated:
         return _bare(get_args(kind)[0], value)
-    if get_origin(kind) not in UNIONS:
+    if not _is_union(kind):
         return kind
     choices = [choice for choice in get_args(kind) if choice is not NoneType]
     if len(choices) == 1:
@@ -215,7 +222,7 @@ def _bare(kind: Any, value: Any) -> Any:
 
 
 def _is_tagged(kind: Any, value: Any) -> bool:
-    if not isinstance(kind, type) or not issubclass(kind, msgspec.Struct) or not isinstance(value, dict):
+    if not _is_struct(kind) or not isinstance(value, dict):
         return False
     config = kind.__struct_config__
     return config.tag is not None and value.get(config.tag_field) == config.tag
@@ -225,7 +232,7 @@ def _from_msgspec(text: str, at: str) -> dict[str, str]:
     """Where and what: msgspec names the path and the type that it expected, and of some values the value."""
     found, named = POINTER.search(text), NAMED.search(text)
     path = found.group(1).replace("[", ".").replace("]", "").split(".") if found else []
-    steps = [*path, *(named.groups() if named else ())]
+    steps = [*path, *([_escaped(named.group(1))] if named else [])]
     message = VALUE.sub("Invalid value", text[: found.start()] if found else text)
     return _fault(at + "".join(f"/{step}" for step in steps if step), _readable(message))
 

@@ -115,15 +115,15 @@ def document(request: Request[Any, Any, Any]) -> Response[bytes]:
 
 def contract(app: Any) -> dict[str, Any]:
     """The whole document: what the routes say, plus words, examples and problems."""
-    document: dict[str, Any] = app.openapi_schema.to_schema()
+    content: dict[str, Any] = app.openapi_schema.to_schema()
     handlers = {handler.operation_id: handler for handler in handlers_of(app)}
-    schemas = document["components"]["schemas"] = _schemas(handlers.values())
+    operations = [operation for path in content["paths"].values() for operation in path.values()]
+    schemas = content["components"]["schemas"] = _schemas(handlers.values())
     _narrow_sync(schemas)
-    for path in document["paths"].values():
-        for operation in path.values():
-            _complete(operation, handlers[operation["operationId"]])
-    document["tags"] = _tags(document)
-    return document
+    for operation in operations:
+        _complete(operation, handlers[operation["operationId"]])
+    content["tags"] = _tags(operations)
+    return content
 
 
 def handlers_of(app: Any) -> list[Any]:
@@ -162,14 +162,13 @@ def _narrow_sync(schemas: dict[str, Any]) -> None:
     }
 
 
-def _tags(document: dict[str, Any]) -> list[dict[str, str]]:
-    """Tags are English alone, for generators name folders by them; the Chinese stands beside, where /docs shows it."""
+def _tags(operations: list[dict[str, Any]]) -> list[dict[str, str]]:
+    """Make each tag English alone: generators name folders by tags. Its Chinese is its description, shown in /docs."""
     tags: dict[str, str] = {}
-    for path in document["paths"].values():
-        for operation in path.values():
-            for number, tag in enumerate(operation["tags"]):
-                operation["tags"][number], _, chinese = tag.partition(" · ")
-                tags[operation["tags"][number]] = chinese
+    for operation in operations:
+        parts = [tag.partition(" · ") for tag in operation["tags"]]
+        operation["tags"] = [english for english, _, _ in parts]
+        tags |= {english: chinese for english, _, chinese in parts}
     return [{"name": name, "description": chinese} for name, chinese in sorted(tags.items())]
 
 

@@ -250,6 +250,13 @@ async def test_every_fault_of_a_body_is_told_at_once(lin: Someone) -> None:
     } == {error["pointer"] for error in problem["errors"]}  # fmt: skip
 
 
+async def test_a_field_is_pointed_at_whatever_its_name(lin: Someone) -> None:
+    """A JSON pointer escapes `~` and `/`, and each fault is told once."""
+    entry = lin.entry(**a_check_in()) | {"a/b": 1, "c~d": 2, "e.f": 3, "": 4}
+    problem = await answered(lin, as_request(CHECK_IN, entry), 422, "invalid")
+    assert ["/", "/a~1b", "/c~0d", "/e.f"] == sorted(error["pointer"] for error in problem["errors"])
+
+
 async def test_no_more_faults_are_told_than_anybody_reads(lin: Someone) -> None:
     """A body made of faults alone costs no more than another one."""
     entry = lin.entry(**a_check_in()) | {f"field_{number}": 1 for number in range(5000)}
