@@ -9,7 +9,7 @@ import httpx
 import pytest
 from litestar import Litestar
 
-from backend.core.database import tx, value
+from backend.core.database import execute, tx, value
 from backend.registry import VERBS
 from tests.builders import (
     CITY,
@@ -112,6 +112,17 @@ async def answers(app: Litestar) -> dict[str, httpx.Response]:
     )
 
 
+async def of_a_revoked_device(chen: Someone) -> dict[str, Any]:
+    """An entry that is held for a person; the device was found again meanwhile."""
+    waits = chen.item("shifts/check-out", shift=uuid4(), at=ago(minutes=1))
+    assert chen.key is not None
+    revoked = "UPDATE device d SET revoked_at = {} FROM device_key k WHERE k.device = d.id AND k.jkt = $1"
+    await execute(revoked.format("now()"), chen.key.jkt)
+    await chen.sync(waits)
+    await execute(revoked.format("NULL"), chen.key.jkt)
+    return waits
+
+
 async def on_decisions(app: Litestar, chen: Someone) -> dict[str, httpx.Response]:
     """Decisions of a person: about two contradicting shifts, and about held entries."""
     responses = {}
@@ -121,8 +132,7 @@ async def on_decisions(app: Litestar, chen: Someone) -> dict[str, httpx.Response
         "/v1/contests/resolve", contested=contested, stands="in_force", why="以门岗监控为准"
     )
     for verb in ("admit", "refuse"):
-        waits = chen.item("shifts/check-out", shift=uuid4(), at=ago(minutes=1))
-        await chen.sync(waits)
+        waits = await of_a_revoked_device(chen)
         responses[f"held/{verb}"] = await sun.post(f"/v1/held/{verb}", held=waits["id"], why="经核实")
     return responses
 

@@ -15,7 +15,7 @@ from backend.core.database import Record, fetch, first
 from backend.core.findings import Overdue
 from backend.core.journal import utc
 from backend.core.refusals import Refusal, Unknown
-from backend.core.verb import Actor, Occasion, Outcome
+from backend.core.verb import Actor, HeldConcern, Occasion, Outcome
 from backend.core.visibility import OVERSEEING, reaches, viewer, visible_to
 from backend.evidence.retention import legal_holds
 from backend.evidence.retention.legal_holds import NewHold
@@ -83,6 +83,16 @@ async def answer(occasion: Occasion, entry: AnswerMatter) -> Outcome:
 async def concerned(actor: Actor, entry: AnswerMatter | LinkFootage) -> Iterable[UUID]:
     """The ids to lock: the actor and the matter, so that it is answered once."""
     return (actor.person, entry.matter)
+
+
+async def kept_from_the_opponent(actor: Actor, entry: RaiseMatter) -> HeldConcern:
+    """A held matter does not exist for the person whom it is against."""
+    return HeldConcern(person=entry.against)
+
+
+async def kept_like_its_matter(actor: Actor, entry: LinkFootage) -> HeldConcern:
+    """A held link to footage is kept from the same person as its matter."""
+    return HeldConcern(fact=entry.matter)
 
 
 async def _visible_matter(actor: Actor, matter: UUID) -> Record:

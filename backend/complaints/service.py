@@ -23,12 +23,12 @@ from backend.complaints.schemas import (
 )
 from backend.complaints.tables import Complaint, ComplaintStep
 from backend.core import findings
-from backend.core.database import Record, execute, first
+from backend.core.database import Record, execute, first, value
 from backend.core.findings import Overdue
 from backend.core.journal import utc
 from backend.core.officers import organ_of_auxiliary
 from backend.core.refusals import Refusal, Unknown
-from backend.core.verb import Actor, Occasion, Outcome
+from backend.core.verb import Actor, HeldConcern, Occasion, Outcome
 from backend.core.visibility import INSPECTING, reaches
 from backend.core.wire import as_json
 from backend.evidence.retention import legal_holds
@@ -43,6 +43,9 @@ UPDATE complaint SET version = version + 1, noticed_at = coalesce(noticed_at, $2
 WHERE id = $1
 """
 SHIFT = "SELECT person, organ, started_at, coalesce(ended_at, $2) AS ended_at FROM shift WHERE id = $1"
+ORGAN_CONCERNED = """
+SELECT coalesce((SELECT organ FROM person WHERE id = $1), (SELECT organ FROM shift WHERE id = $2))
+"""
 ROW = "SELECT c.*, may_not_handle(c.id, $2) AS conflicted FROM complaint c WHERE c.id = $1"
 
 
@@ -128,6 +131,24 @@ async def feed_back(occasion: Occasion, entry: FeedBack) -> Outcome:
 async def concerned(actor: Actor, entry: OnComplaint) -> Iterable[UUID]:
     """The ids to lock for a step: the actor and the complaint, so that its steps are taken one at a time."""
     return (actor.person, entry.complaint)
+
+
+async def kept_from_whom_it_is_about(actor: Actor, entry: ReceiveComplaint) -> HeldConcern:
+    """A held complaint does not exist for the person it is about, nor for the officers who led them then."""
+    organ = await value(ORGAN_CONCERNED, entry.person, entry.shift)
+    if entry.shift is not None:
+        return HeldConcern(organ=organ, fact=entry.shift, leaders=True, case_ref=entry.case_ref)
+    started = _usable(entry.started_at) or entry.occurred_at
+    ended = max(_usable(entry.ended_at) or started, started)
+    return HeldConcern(
+        organ=organ, person=entry.person, leaders=entry.person is not None, started_at=started, ended_at=ended,
+        case_ref=entry.case_ref,
+    )  # fmt: skip
+
+
+def _usable(moment: datetime | None) -> datetime | None:
+    """The moment, if the database can hold it; what is out of range is refused when the entry is recorded."""
+    return moment if moment is not None and 1900 < moment.year < 9000 else None
 
 
 async def _about(occasion: Occasion, entry: ReceiveComplaint) -> About:

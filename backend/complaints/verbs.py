@@ -17,12 +17,18 @@ from backend.complaints.schemas import (
     StepAsideFromComplaint,
 )
 from backend.core.examples import OTHER, example
-from backend.core.verb import DECIDERS, FIELD, Verb
+from backend.core.roles import INSPECTING, OVERSEEING
+from backend.core.verb import DECIDERS, FIELD, HeldRule, Verb
 
+HELD_COMPLAINT = HeldRule(
+    listed_to=INSPECTING, shown_to=INSPECTING, decided_by=INSPECTING, about=complaints.kept_from_whom_it_is_about
+)
+HELD_MATTER = HeldRule(listed_to=OVERSEEING, about=matters.kept_from_the_opponent)
+HELD_LINK = HeldRule(listed_to=OVERSEEING, about=matters.kept_like_its_matter)
 VERBS = (
     Verb(
         name="complaints/receive", entry=ReceiveComplaint, receipt=ComplaintReceipt, record=complaints.receive,
-        may=DECIDERS, desk=True, told_to="nobody",
+        may=DECIDERS, desk=True, told_to="nobody", held=HELD_COMPLAINT,
         tag="Complaints · 投诉举报", zh="受理投诉举报", en="Receive a complaint",
         codes=(
             "complaint_about_one", "contact_without_name", "not_an_auxiliary", "unknown_shift", "end_before_start",
@@ -80,14 +86,14 @@ VERBS = (
     ),
     Verb(
         name="matters/raise", entry=RaiseMatter, receipt=MatterReceipt, record=matters.raise_matter, may=FIELD,
-        told_to="concerned",
+        told_to="concerned", held=HELD_MATTER,
         tag="Complaints · 投诉举报", zh="提出意见、申诉或报告侵扰", en="Raise a suggestion, an appeal or harassment",
         codes=("unknown_person", "own_matter", "relative_of_harassment", "unknown_recording"),
         example=example(kind="harassment", words="下班后被当事人尾随辱骂", recordings=[OTHER]),
     ),
     Verb(
         name="matters/link", entry=LinkFootage, receipt=MatterReceipt, record=matters.link, may=FIELD,
-        concerned=matters.concerned, told_to="concerned",
+        concerned=matters.concerned, told_to="concerned", held=HELD_LINK,
         tag="Complaints · 投诉举报", zh="补充视音频", en="Link footage to a matter",
         codes=("unknown_matter", "unknown_recording"),
         example=example(matter=OTHER, recordings=[OTHER]),

@@ -13,6 +13,7 @@ import msgspec
 from backend.core.described import OrganCode, RoleName
 from backend.core.findings import Touched
 from backend.core.refusals import Refusal, RuleRefusal
+from backend.core.roles import ADMINISTERING, OVERSEEING
 from backend.core.wire import EARLIEST, Despite, Entry, Receipt
 from backend.law.catalogue import Law
 
@@ -156,6 +157,43 @@ async def only_the_actor(actor: Actor, entry: Any) -> Iterable[UUID]:
     return (actor.person,)
 
 
+class HeldConcern(msgspec.Struct, frozen=True, kw_only=True):
+    """Whom or what an entry is about, while it is held.
+
+    `organ`: the organ of the fact; None: the organ of the person who made the entry. `person`: to this person the entry
+    does not exist. `fact`: id of a shift or a matter, whose person or opponent is meant by `person`. `leaders`: it
+    does not exist either for the officers who led that person from `started_at` to `ended_at`, or during the shift.
+    `case_ref`: nor for persons who were recused from this case.
+    """
+
+    organ: str | None = None
+    person: UUID | None = None
+    fact: UUID | None = None
+    leaders: bool = False
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    case_ref: str | None = None
+
+
+async def nobody_concerned(actor: Actor, entry: Any) -> HeldConcern:
+    """The entry is kept from nobody, and belongs to the organ of the person who made it."""
+    return HeldConcern()
+
+
+class HeldRule(msgspec.Struct, frozen=True, kw_only=True):
+    """Who may see an entry of a verb while it is held, and who may decide about it.
+
+    `listed_to`: roles that find it in the list. `shown_to`: roles that read its words. `decided_by`: roles that admit
+    or refuse it. Each role must be on the organ of the fact or above. `about`: whom it is kept from, whatever role
+    they have. The default is the rule for facts that commanders and inspectors may read.
+    """
+
+    listed_to: frozenset[str] = OVERSEEING | ADMINISTERING
+    shown_to: frozenset[str] = OVERSEEING
+    decided_by: frozenset[str] = OVERSEEING
+    about: Callable[[Actor, Any], Awaitable[HeldConcern]] = nobody_concerned
+
+
 # Who gets a journal row in the feed.
 # readers: the persons concerned, their overseers, and the officers who led at that time.
 # concerned: the persons concerned only, for example because a paper may be a diagnosis.
@@ -177,7 +215,8 @@ class Verb(msgspec.Struct, frozen=True, kw_only=True):
     `may`: kinds of person who may send it. `concerned`: whose facts it may change; they are locked.
     `field`: it is sent from a device; False: a decision, which may also come from a desk. `desk`: a field verb that
     may also come from a desk. `codes`: its own refusals, besides those of every entry. `told_to`: who gets it in the
-    feed. `tag`, `zh`, `en`: its group and name for people. `example`: a body for the OpenAPI document.
+    feed. `held`: who may see and decide about an entry of it that is held. `tag`, `zh`, `en`: its group and name for
+    people. `example`: a body for the OpenAPI document.
     """
 
     name: str
@@ -194,6 +233,7 @@ class Verb(msgspec.Struct, frozen=True, kw_only=True):
     concerned: Concerned = only_the_actor
     field: bool = True
     desk: bool = False
+    held: HeldRule = HeldRule()
 
     @property
     def summary(self) -> str:

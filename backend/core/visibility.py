@@ -9,14 +9,12 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from backend.core.database import value
+from backend.core.roles import COMMANDING as COMMANDING
+from backend.core.roles import HANDLING as HANDLING
+from backend.core.roles import INSPECTING as INSPECTING
+from backend.core.roles import OVERSEEING as OVERSEEING
+from backend.core.roles import PAYING as PAYING
 from backend.core.verb import Actor
-
-OVERSEEING = frozenset({"commander", "inspector"})
-COMMANDING = frozenset({"commander"})
-INSPECTING = frozenset({"inspector"})
-PAYING = frozenset({"treasurer"})
-HANDLING = COMMANDING | PAYING  # roles that handle injuries; nobody else sees medical details
-
 
 ME = "SELECT $1::uuid AS value"
 OVERSEEN = "SELECT organs_under($2::text[]) AS value"

@@ -1,7 +1,8 @@
 """The verbs of evidence: for each, its name, entry, function, refusals, and whom the feed informs."""
 
 from backend.core.examples import OTHER, SHA256, example
-from backend.core.verb import DECIDERS, DOCKS, FIELD, Event, Verb
+from backend.core.roles import NOBODY
+from backend.core.verb import DECIDERS, DOCKS, FIELD, Event, HeldRule, Verb
 from backend.evidence import service
 from backend.evidence.retention import legal_holds
 from backend.evidence.schemas import (
@@ -40,7 +41,7 @@ VERBS = (
     ),
     Verb(
         name="documents/declare", entry=DeclareDocument, receipt=UploadReceipt, record=service.declare_document,
-        may=FIELD | DECIDERS, told_to="concerned",
+        may=FIELD | DECIDERS, told_to="concerned", held=HeldRule(shown_to=NOBODY),
         tag="Evidence · 视音频资料", zh="申报文书或照片", en="Declare a paper or photo",
         codes=("file_too_large", "too_many_uploads"),
         example=example(title="诊断证明", file_name="diagnosis.pdf", media_type="application/pdf", bytes=18234,

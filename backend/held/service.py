@@ -1,8 +1,10 @@
 """Held entries: entries that cannot be recorded yet, because a reference is unknown or their device is revoked.
 
 Guarantees: an entry is kept whole from its first arrival, and keeps the times of that arrival. The same id with other
-content is refused. Nobody decides in their own matter. A decision is journalled and only opens the way: backend/sync.py
-records what was admitted, after the commit or in its sweep. See docs/adr/0017.
+content is refused. A held entry obeys the rule of its verb (core/verb.py, HeldRule): who finds it, who reads its words,
+who decides; for a person from whom it is kept it does not exist. Nobody decides in their own matter. Only what a
+revoked device sent or signed can be refused by a person. A decision is journalled and only opens the way:
+backend/sync.py records what was admitted, after the commit or in its sweep. See docs/adr/0017 and 0034.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,8 +20,7 @@ from backend.core.described import Badge, OrganCode, PersonName
 from backend.core.findings import Finding
 from backend.core.paging import Page, PageCursor, next_page
 from backend.core.refusals import Refusal
-from backend.core.verb import Actor, Occasion, Outcome, timing
-from backend.core.visibility import OVERSEEING, reaches
+from backend.core.verb import Actor, HeldConcern, Occasion, Outcome, timing
 from backend.core.wire import Entry, Moment, Receipt, Words
 from backend.core.write_path import Arrival, Held, booted_at, content_of, keep_device_number, lock_persons
 from backend.held.tables import HeldEntry
@@ -27,7 +28,6 @@ from backend.law.catalogue import law
 
 HeldReason = Literal["unknown_reference", "device_revoked"]
 HeldState = Literal["waiting", "admitted", "refused", "unfit", "recorded"]
-HELD_READERS = OVERSEEING | {"administrator"}
 HeldId = Annotated[UUID, msgspec.Meta(description="id of the held entry")]
 HeldStateField = Annotated[
     HeldState,
@@ -99,7 +99,11 @@ class HeldRow(msgspec.Struct, frozen=True, kw_only=True):
     decided_at: Annotated[Moment | None, msgspec.Meta(description="when a person decided; null: not decided")]
     why: Annotated[str | None, msgspec.Meta(description="reason of the decision; null: not decided")]
     content: Annotated[
-        dict[str, Any] | None, msgspec.Meta(description="the entry as it came; null once recorded or erased")
+        dict[str, Any] | None,
+        msgspec.Meta(
+            description="the entry as it came; null once recorded or erased, and for readers who may not read the fact"
+            " itself"
+        ),
     ]
 
 
@@ -118,20 +122,32 @@ class Wait(msgspec.Struct, frozen=True, kw_only=True):
 
 INSERT_HELD = """
 INSERT INTO held_entry (id, actor, organ, session, device, verb, content, despite, occurred_at, sent_at, received_at,
-    reason, waiting_for, wakes, until, state)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 'waiting')
+    reason, waiting_for, wakes, until, state, listed_to, shown_to, decided_by_roles, concerned)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 'waiting', $16, $17, $18, $19)
 ON CONFLICT (id) DO NOTHING RETURNING id
+"""
+INSERT_CONCERN = """
+INSERT INTO matter_concerns (entry, person, fact, leaders, started_at, ended_at, case_ref)
+SELECT $1, (SELECT id FROM person WHERE id = $2), $3, $4, $5, $6, $7
+WHERE num_nonnulls((SELECT id FROM person WHERE id = $2), $3::uuid, $7::text) > 0
 """
 IS_RECORDED = "SELECT count(*) > 0 FROM journal WHERE entry_id = $1 AND outcome = 'recorded'"
 DECIDE_HELD = """
 UPDATE held_entry SET state = $2, decided_by = $3, decided_at = $4, why = $5, wakes = wakes || id WHERE id = $1
 """
+# $1: the viewer. Their roles are looked up in the database: each verb says which of them count.
 HELD_PAGE = """
-SELECT h.*, h.actor AS person, p.badge, p.name FROM held_entry h JOIN person p ON p.id = h.actor
-WHERE h.organ IN (SELECT organs_under($1::text[]))
+SELECT h.*, h.actor AS person, p.badge, p.name,
+    h.actor = $1 OR held_open_to(h, $1, h.shown_to) AS shown
+FROM held_entry h JOIN person p ON p.id = h.actor
+WHERE held_open_to(h, $1, h.listed_to)
     AND ($4::text IS NULL OR h.state = $4) AND ($5::text IS NULL OR h.reason = $5)
     AND ($2::timestamptz IS NULL OR (h.received_at, h.id) < ($2, $3))
 ORDER BY h.received_at DESC, h.id DESC LIMIT $6
+"""
+HELD_TO_DECIDE = """
+SELECT h.*, $2 = h.actor OR $2 = ANY (h.concerned) AS own FROM held_entry h
+WHERE h.id = $1 AND held_open_to(h, $2, h.decided_by_roles) FOR UPDATE OF h
 """
 COUNT_WAITING = "SELECT count(*) FROM held_entry WHERE actor = $1 AND state IN ('waiting', 'admitted')"
 
@@ -151,6 +167,8 @@ async def hold(arrival: Arrival, why: Held) -> Wait:
     awaits = [] if why.unknown is None else [why.unknown.reference]
     despite = None if entry.despite is None else msgspec.json.encode(entry.despite).decode()
     content = content_of(arrival.verb, actor, entry).decode()
+    about = await arrival.verb.held.about(actor, entry)
+    concerned = sorted(await arrival.verb.concerned(actor, entry))
     async with tx():
         await lock_persons([entry.id, actor.person, *wakes])
         kept = await first("SELECT * FROM held_entry WHERE id = $1", entry.id)
@@ -162,10 +180,13 @@ async def hold(arrival: Arrival, why: Held) -> Wait:
             raise RecordedMeanwhile
         if await value(COUNT_WAITING, actor.person) >= law().count("waiting_at_once"):
             raise Refusal("too_many_waiting")
+        organ, rule = about.organ or actor.organ, arrival.verb.held
         await execute(
-            INSERT_HELD, entry.id, actor.person, actor.organ, actor.session, actor.device, arrival.verb.name, content,
+            INSERT_HELD, entry.id, actor.person, organ, actor.session, actor.device, arrival.verb.name, content,
             despite, timed.occurred_at, arrival.sent_at, received_at, why.reason, awaits, wakes, until,
+            *(sorted(roles) for roles in (rule.listed_to, rule.shown_to, rule.decided_by)), concerned,
         )  # fmt: skip
+        await _keep_from(entry.id, about)
         await keep_device_number(actor, entry, received_at, booted_at(entry, timed))
         await journal.append(
             journal.Line(
@@ -175,6 +196,13 @@ async def hold(arrival: Arrival, why: Held) -> Wait:
             )
         )  # fmt: skip
     return Wait(reason=_reason(why.reason), waiting_for=awaits, until=until, new=True)
+
+
+async def _keep_from(held: UUID, about: HeldConcern) -> None:
+    """Keep whom the entry is kept from. A person who is not on the roster is nobody."""
+    await execute(
+        INSERT_CONCERN, held, about.person, about.fact, about.leaders, about.started_at, about.ended_at, about.case_ref
+    )
 
 
 async def waits_for(arrival: Arrival, why: Held) -> list[UUID]:
@@ -199,24 +227,36 @@ async def whose_decision(actor: Actor, entry: Any) -> Iterable[UUID]:
 
 async def admit(occasion: Occasion, entry: AdmitHeld) -> Outcome:
     """Admit a held entry. Raises Refusal `unknown_held`, `own_matter`, `already_decided`."""
-    return await _decide(occasion, entry.held, "admitted", entry.why)
+    row = await _to_decide(occasion.actor, entry.held)
+    return await _decide(occasion, row, "admitted", entry.why)
 
 
 async def refuse(occasion: Occasion, entry: RefuseHeld) -> Outcome:
-    """Refuse a held entry. Raises Refusal `unknown_held`, `own_matter`, `already_decided`."""
-    return await _decide(occasion, entry.held, "refused", entry.why)
+    """Refuse a held entry from a revoked device.
+
+    Raises Refusal `unknown_held`, `own_matter`, `already_decided`; `waits_for_reference` where it only waits.
+    """
+    row = await _to_decide(occasion.actor, entry.held)
+    if row["reason"] != "device_revoked":
+        raise Refusal("waits_for_reference")
+    return await _decide(occasion, row, "refused", entry.why)
 
 
-async def _decide(occasion: Occasion, held: UUID, state: HeldState, why: str) -> Outcome:
-    actor = occasion.actor
-    row = await first("SELECT * FROM held_entry WHERE id = $1 FOR UPDATE", held)
-    if row is None or not await reaches(actor, row["organ"]):
+async def _to_decide(actor: Actor, held: UUID) -> Record:
+    """A waiting entry about which the actor may decide. Raises Refusal as `admit`."""
+    row = await first(HELD_TO_DECIDE, held, actor.person)
+    if row is None:
         raise Refusal("unknown_held")
-    if row["actor"] == actor.person:
+    if row["own"]:
         raise Refusal("own_matter")
     if row["state"] != "waiting":
         raise Refusal("already_decided")
-    await execute(DECIDE_HELD, held, state, actor.person, occasion.at, why)
+    return row
+
+
+async def _decide(occasion: Occasion, row: Record, state: HeldState, why: str) -> Outcome:
+    held = row["id"]
+    await execute(DECIDE_HELD, held, state, occasion.actor.person, occasion.at, why)
     await findings.withdraw("waits_in_vain", held)
     return Outcome(
         subject={"held": {"id": str(held), "state": state}}, subjects=[held, row["actor"]], organ=row["organ"]
@@ -247,15 +287,14 @@ async def flag_overdue_waits(now: datetime) -> int:
 async def held_entries(
     actor: Actor, state: HeldState | None, reason: HeldReason | None, cursor: str | None, limit: int
 ) -> Page[HeldRow]:
-    """A page of held entries, newest first, of the organs that the actor commands, inspects or administers."""
-    organs = [role.organ for role in actor.roles if role.role in HELD_READERS]
+    """A page of held entries, newest first, as far as the rules of their verbs let the actor see them."""
     after = PageCursor.after(cursor)
-    rows = await fetch(HELD_PAGE, organs, after and after.at, after and after.id, state, reason, limit + 1)
+    rows = await fetch(HELD_PAGE, actor.person, after and after.at, after and after.id, state, reason, limit + 1)
     return Page(items=[_row(row) for row in rows[:limit]], next=next_page(rows, limit, "received_at"))
 
 
 def _row(row: Record) -> HeldRow:
-    content = None if row["content"] is None else original_content(row)
+    content = original_content(row) if row["shown"] and row["content"] is not None else None
     fields = {field: row[field] for field in HeldRow.__struct_fields__ if field != "content"}
     return HeldRow(**fields, content=content)
 

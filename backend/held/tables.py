@@ -1,6 +1,6 @@
 """Tables of held entries, device numbers and rulings.
 
-Their constraints are in migrations/versions/fujing_0011_sync.sql.
+Their constraints are in migrations/versions/fujing_0011_sync.sql and 0034.
 """
 
 from piccolo.columns import UUID, Array, BigInt, Boolean, ForeignKey, OnDelete, Text, Timestamptz
@@ -33,6 +33,22 @@ class HeldEntry(Table, db=DB):
     decided_by = ForeignKey(Person, null=True, on_delete=OnDelete.restrict, default=None)
     decided_at = Timestamptz(null=True, default=None)
     why = Text(null=True, default=None)
+    listed_to = Array(Text(), null=False, default=None)
+    shown_to = Array(Text(), null=False, default=None)
+    decided_by_roles = Array(Text(), null=False, default=None)
+    concerned = Array(UUID(), null=False, default=None)
+
+
+class MatterConcerns(Table, db=DB):
+    """Whom an entry is kept from, from its arrival on."""
+
+    entry = UUID(primary_key=True, default=None)
+    person = ForeignKey(Person, null=True, on_delete=OnDelete.restrict, default=None)
+    fact = UUID(null=True, default=None)
+    leaders = Boolean(null=False, default=None)
+    started_at = Timestamptz(null=True, default=None)
+    ended_at = Timestamptz(null=True, default=None)
+    case_ref = Text(null=True, default=None)
 
 
 class DeviceEntry(Table, db=DB):

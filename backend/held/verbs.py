@@ -17,16 +17,16 @@ VERBS = (
     ),
     Verb(
         name="held/admit", entry=AdmitHeld, receipt=HeldReceipt, record=held_entries.admit, may=DECIDERS,
-        concerned=held_entries.whose_decision, field=False, told_to="readers",
+        concerned=held_entries.whose_decision, field=False, told_to="concerned",
         tag="Sync · 同步", zh="准予入库", en="Admit a held entry",
         codes=("unknown_held", "own_matter", "already_decided"),
         example=example(held=OTHER, why="设备丢失前的记录，经本人核实"),
     ),
     Verb(
         name="held/refuse", entry=RefuseHeld, receipt=HeldReceipt, record=held_entries.refuse, may=DECIDERS,
-        concerned=held_entries.whose_decision, field=False, told_to="readers",
+        concerned=held_entries.whose_decision, field=False, told_to="concerned",
         tag="Sync · 同步", zh="不予入库", en="Refuse a held entry",
-        codes=("unknown_held", "own_matter", "already_decided"),
+        codes=("unknown_held", "own_matter", "already_decided", "waits_for_reference"),
         example=example(held=OTHER, why="设备丢失后由他人录入"),
     ),
 )  # fmt: skip

@@ -17,7 +17,7 @@ from backend.core.findings import Finding, Overdue
 from backend.core.journal import utc
 from backend.core.officers import TODAY, organ_of_auxiliary
 from backend.core.refusals import Refusal, Unknown
-from backend.core.verb import Actor, Occasion, Outcome
+from backend.core.verb import Actor, HeldConcern, Occasion, Outcome
 from backend.core.visibility import HANDLING, IndexPath, reaches, viewer, visible_to
 from backend.core.wire import as_json
 from backend.evidence.retention import legal_holds
@@ -156,6 +156,12 @@ async def concerned(actor: Actor, entry: Any) -> Iterable[UUID]:
     else:
         person = await value("SELECT person FROM injury WHERE id = $1", entry.injury)
     return [actor.person] if person is None else [actor.person, person]
+
+
+async def organ_of_the_injured(actor: Actor, entry: Any) -> HeldConcern:
+    """A held entry about an injury belongs to the organ of the person who was hurt."""
+    *_, person = await concerned(actor, entry)
+    return HeldConcern(organ=await value("SELECT organ FROM person WHERE id = $1", person))
 
 
 async def visible_injury(actor: Actor, injury: UUID) -> Record:

@@ -1,7 +1,8 @@
 """The verbs of injuries, with everything that is said of each."""
 
 from backend.core.examples import OTHER, PLACE, example
-from backend.core.verb import DECIDERS, FIELD, Verb
+from backend.core.roles import COMMANDING, HANDLING
+from backend.core.verb import DECIDERS, FIELD, HeldRule, Verb
 from backend.injuries import advances_service as advances
 from backend.injuries import service as injuries
 from backend.injuries.schemas import (
@@ -19,10 +20,11 @@ from backend.injuries.schemas import (
     StepRecognition,
 )
 
+HELD = HeldRule(listed_to=HANDLING, shown_to=HANDLING, decided_by=COMMANDING, about=injuries.organ_of_the_injured)
 VERBS = (
     Verb(
         name="injuries/report", entry=ReportInjury, receipt=InjuryReceipt, record=injuries.report, may=FIELD,
-        concerned=injuries.concerned, told_to="concerned",
+        concerned=injuries.concerned, told_to="concerned", held=HELD,
         tag="Injury · 工伤与垫付", zh="报告负伤", en="Report an injury",
         codes=("not_an_auxiliary", "unknown_person", "unknown_activity", "unknown_document"),
         example=example(injured_at="2026-03-01T07:58:00+08:00", how="制止斗殴时被推倒", doing="巡逻中处置纠纷",
@@ -31,7 +33,7 @@ VERBS = (
     ),
     Verb(
         name="injuries/attach", entry=AttachPapers, receipt=InjuryReceipt, record=injuries.attach,
-        may=DECIDERS | FIELD, concerned=injuries.concerned, desk=True, told_to="concerned",
+        may=DECIDERS | FIELD, concerned=injuries.concerned, desk=True, told_to="concerned", held=HELD,
         tag="Injury · 工伤与垫付", zh="补充材料", en="Attach papers to an injury",
         codes=("unknown_injury", "unknown_document"),
         example=example(injury=OTHER, papers=[OTHER]),
@@ -56,7 +58,7 @@ VERBS = (
     ),
     Verb(
         name="advances/request", entry=RequestAdvance, receipt=AdvanceReceipt, record=advances.request, may=FIELD,
-        concerned=injuries.concerned, told_to="concerned",
+        concerned=injuries.concerned, told_to="concerned", held=HELD,
         tag="Injury · 工伤与垫付", zh="申请垫付", en="Request an advance payment",
         codes=("unknown_injury", "unknown_document"),
         example=example(injury=OTHER, kind="medical", fen=1_200_000, words="手术押金"),

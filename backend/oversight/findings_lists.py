@@ -15,7 +15,7 @@ from backend.law.catalogue import Language
 FINDING = visible_while_led(
     auxiliary="f.person", organ="f.organ", began="coalesce(f.started_at, f.found_at)",
     span="tstzrange(coalesce(f.started_at, f.found_at), coalesce(f.ended_at, f.started_at, f.found_at), '[]')",
-)  # fmt: skip
+).only("NOT tells_of_secret(f, $1)")  # fmt: skip
 FINDINGS = "SELECT f.* FROM finding f"
 FindingStatus = Literal["standing", "open", "explained", "withdrawn", "all"]
 FINDING_STATUSES = {

@@ -45,7 +45,7 @@ SELECT f.* FROM finding f WHERE f.withdrawn_at IS NULL AND f.id = ANY (ARRAY(
     SELECT x.id FROM finding x JOIN shift s ON s.person = x.person
         AND tstzrange(x.started_at, coalesce(x.ended_at, x.started_at), '[]') && s.during
     WHERE s.id = $1
-)) ORDER BY f.started_at, f.kind, f.id
+)) AND ($2::uuid IS NULL OR NOT tells_of_secret(f, $2)) ORDER BY f.started_at, f.kind, f.id
 """  # noqa: S608
 
 
@@ -92,7 +92,7 @@ async def timeline_of(shift: UUID, language: Language = "zh", viewed_by: UUID | 
         recordings=[
             as_row(RecordingRow, recording) for recording in await fetch(RECORDINGS_OF_SHIFT, shift, viewed_by)
         ],
-        findings=[finding_row(finding, language) for finding in await fetch(FINDINGS_OF_SHIFT, shift)],
+        findings=[finding_row(finding, language) for finding in await fetch(FINDINGS_OF_SHIFT, shift, viewed_by)],
         rulings=await rulings_of(shift),
         calls=await calls_of(shift),
     )

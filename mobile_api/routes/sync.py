@@ -243,7 +243,8 @@ async def held(
 ) -> Page[HeldRow]:
     """Entries that came by sync and are not recorded yet, newest first.
 
-    For commanders, inspectors and administrators."""
+    For commanders, inspectors and administrators: each entry as the rule of its verb says, and its words for those who
+    may read the fact itself."""
     return await holding.held_entries(request.user, standing, reason, cursor, page_limit(limit))
 
 

@@ -3,26 +3,34 @@
 from typing import Any
 from uuid import UUID, uuid4
 
+import asyncpg
 import pytest
 from litestar import Litestar
 
 from backend import sync
 from backend.core.database import execute, first, value
+from backend.held.service import flag_overdue_waits
 from tests.builders import (
     DISTRICT,
     OTHER_DISTRICT,
     STATION,
     Someone,
     a_check_in,
+    a_clerk,
     a_commander_of,
+    a_dock,
     a_duty_auxiliary,
+    a_led_patrol,
+    a_treasurer_of,
     ago,
+    an_administrator_of,
     an_enrolled_key,
     an_inspector_of,
     an_officer,
     now,
     recorded,
     refused,
+    some_footage,
     somebody,
 )
 
@@ -155,17 +163,17 @@ async def test_nobody_decides_in_their_own_matter(app: Litestar) -> None:
     refused(await decide(sun, "admit", entry["id"]), 403, "own_matter")
 
 
-async def test_a_person_also_decides_about_what_waits_too_long(app: Litestar) -> None:
-    """Admitted, it waits without a term; refused, it is never recorded."""
+async def test_what_waits_for_a_reference_can_be_admitted_and_never_refused(app: Litestar) -> None:
+    """Admitted, it waits without a term. Refusing it would destroy a fact that only came before another one."""
     lin, sun = await a_duty_auxiliary(app), await a_commander_of(app, STATION)
     come = lin.item("shifts/check-in", at=ago(hours=3), **a_check_in())
     go, other = (lin.item("shifts/check-out", shift=come["id"], at=ago(hours=2)) for _ in range(2))
     await lin.sync(go, other)
     recorded(await decide(sun, "admit", go["id"]))
-    recorded(await decide(sun, "refuse", other["id"]))
+    refused(await decide(sun, "refuse", other["id"]), 409, "waits_for_reference")
     await lin.sync(come)
-    assert ["recorded", "refused"] == [await state_of(each["id"]) for each in (go, other)]
-    assert 1 == await value("SELECT count(*) FROM check_out WHERE shift = $1", come["id"])
+    assert ["recorded", "recorded"] == [await state_of(each["id"]) for each in (go, other)]
+    assert 2 == await value("SELECT count(*) FROM check_out WHERE shift = $1", come["id"])
 
 
 async def test_the_sweep_records_an_admitted_entry_that_no_call_recorded(
@@ -213,3 +221,223 @@ async def test_the_list_is_paged(app: Litestar) -> None:
         cursor = {"cursor": page["next"]}
     assert len(seen) == len(set(seen))
     assert {str(come["id"]), str(go["id"])} <= set(seen)
+
+
+# What is held obeys the rule of its verb
+
+
+async def seen_by(someone: Someone, held: Any) -> dict[str, Any] | None:
+    """The row of a held entry in this person's list, page by page; None where it is not in it."""
+    cursor: dict[str, Any] = {}
+    while True:
+        page = (await someone.get("/v1/held", limit=200, **cursor)).json()
+        found = [row for row in page["items"] if row["id"] == str(held)]
+        if found or page["next"] is None:
+            return found[0] if found else None
+        cursor = {"cursor": page["next"]}
+
+
+async def waits(someone: Someone, verb: str, **fields: Any) -> Any:
+    """The id of an entry that waits for a reference."""
+    entry = someone.item(verb, **fields)
+    assert [("waiting", "unknown_reference")] == [
+        (each["status"], each.get("reason")) for each in await someone.sync(entry)
+    ]
+    return entry["id"]
+
+
+async def an_appeal(lin: Someone, against: Someone) -> Any:
+    """An appeal that waits for the recording it names."""
+    told = {"kind": "appeal", "words": "考核扣分不公", "against": against.id, "recordings": [uuid4()]}
+    return await waits(lin, "matters/raise", **told)
+
+
+async def test_an_appeal_that_waits_does_not_exist_for_whom_it_is_against(app: Litestar) -> None:
+    """Neither in the list nor for a decision. Another commander reads it, and an administrator has no part in it."""
+    lin, sun, wu = await a_duty_auxiliary(app), await a_commander_of(app, STATION), await an_inspector_of(app, DISTRICT)
+    appeal = await an_appeal(lin, sun)
+    assert await seen_by(sun, appeal) is None
+    for verb in ("admit", "refuse"):
+        refused(await decide(sun, verb, appeal), 404, "unknown_held")
+    assert (await decide(sun, "admit", appeal)).json()["detail"] == (await decide(sun, "admit", uuid4())).json()[
+        "detail"
+    ]
+    assert await seen_by(await an_administrator_of(app, DISTRICT), appeal) is None
+    row = await seen_by(wu, appeal)
+    assert row is not None
+    assert "考核扣分不公" == row["content"]["words"]
+    refused(await decide(wu, "refuse", appeal), 409, "waits_for_reference")
+    recorded(await decide(wu, "admit", appeal))
+
+
+async def test_an_appeal_stays_secret_when_it_is_recorded_or_refused(app: Litestar) -> None:
+    """Its row stays in the list, and who it is against still does not find it there."""
+    lin, sun = await a_duty_auxiliary(app), await a_commander_of(app, STATION)
+    appeal = lin.item("matters/raise", kind="appeal", words="不公", against=sun.id)
+    await revoke(lin)
+    await lin.sync(appeal)
+    wu = await an_inspector_of(app, STATION)
+    assert await seen_by(sun, appeal["id"]) is None
+    recorded(await decide(wu, "admit", appeal["id"]))
+    assert "recorded" == await state_of(appeal["id"])
+    assert await seen_by(sun, appeal["id"]) is None
+    assert await seen_by(wu, appeal["id"]) is not None
+
+
+async def test_footage_linked_to_a_secret_matter_is_kept_from_the_same_person(app: Litestar) -> None:
+    """The matter may be recorded already, or held itself."""
+    lin, sun, wu = await a_duty_auxiliary(app), await a_commander_of(app, STATION), await an_inspector_of(app, STATION)
+    held = await an_appeal(lin, sun)
+    matter = recorded(await lin.post("/v1/matters/raise", kind="appeal", words="不公", against=sun.id))["id"]
+    for each in (held, matter):
+        link = await waits(lin, "matters/link", matter=each, recordings=[uuid4()])
+        assert await seen_by(sun, link) is None
+        assert await seen_by(wu, link) is not None
+
+
+async def test_decisions_and_long_waits_leave_no_line_for_whom_it_is_kept_from(app: Litestar) -> None:
+    """No finding, no line in the feed, no count: the accused learns nothing from what is beside the entry."""
+    lin, sun, wu = await a_duty_auxiliary(app), await a_commander_of(app, STATION), await an_inspector_of(app, STATION)
+    cursors = {who.id: (await who.get("/v1/changes")).json()["cursor"] for who in (sun, wu)}
+    appeal, ordinary = await an_appeal(lin, sun), await waits(lin, "shifts/check-out", shift=uuid4())
+    await execute("UPDATE held_entry SET until = now() - interval '1 hour' WHERE id = ANY ($1)", [appeal, ordinary])
+    await flag_overdue_waits(now())
+    found = {}
+    for who in (sun, wu):
+        asked = {"kind": "waits_in_vain", "person": lin.id, "limit": 200}
+        found[who.id] = {row["subject"] for row in (await who.get("/v1/findings", **asked)).json()["items"]}
+    assert {str(ordinary)} == found[sun.id]
+    assert {str(ordinary), str(appeal)} == found[wu.id]
+    recorded(await decide(wu, "admit", appeal))
+    for who in (sun, wu):
+        told = (await who.get("/v1/changes", after=cursors[who.id], limit=200)).json()["items"]
+        assert (who is wu) == (str(appeal) in str(told))
+
+
+async def test_the_findings_of_a_shift_tell_nothing_of_a_secret_that_waits(app: Litestar) -> None:
+    """The timeline shows what was found about a person during the shift; not that an appeal of theirs waits."""
+    lin, sun = await a_duty_auxiliary(app), await a_commander_of(app, STATION)
+    shift = recorded(await lin.check_in(at=ago(hours=2)))["id"]
+    appeal = await an_appeal(lin, sun)
+    await execute("UPDATE held_entry SET until = now() - interval '1 hour' WHERE id = $1", appeal)
+    await flag_overdue_waits(now())
+    kinds = {
+        who.id: {row["kind"] for row in (await who.get(f"/v1/shifts/{shift}")).json()["findings"]} for who in (lin, sun)
+    }
+    assert ("waits_in_vain" in kinds[lin.id], "waits_in_vain" in kinds[sun.id]) == (True, False)
+
+
+async def test_a_complaint_that_waits_is_for_inspectors_who_may_handle_it(app: Litestar) -> None:
+    """Name and telephone of the complainant are read by no commander, no administrator, and nobody who led then."""
+    lin, zhao, shift, _ = await a_led_patrol(app, hours=2)
+    zhou = await a_clerk(app)
+    await execute("INSERT INTO role_grant (person, role, organ, valid_from) VALUES ($1, 'inspector', $2, '2026-01-01')",
+                  zhao.id, STATION)  # fmt: skip
+    told = {"channel": "phone", "words": "态度粗暴", "complainant": "王某", "contact": "13800000000", "shift": shift}
+    complaint = zhou.item("complaints/receive", **told)
+    await revoke(zhou)
+    await zhou.sync(complaint)
+    blind = [await a_commander_of(app, DISTRICT), await an_administrator_of(app, DISTRICT), zhao]
+    for someone in blind:
+        assert await seen_by(someone, complaint["id"]) is None
+        refused(await decide(someone, "admit", complaint["id"]), 404, "unknown_held")
+    wu = await an_inspector_of(app, STATION)
+    row = await seen_by(wu, complaint["id"])
+    assert row is not None
+    assert "13800000000" == row["content"]["contact"]
+    recorded(await decide(wu, "admit", complaint["id"]))
+    assert "recorded" == await state_of(complaint["id"])
+    assert lin.id == await value("SELECT person FROM complaint_person WHERE complaint = $1", complaint["id"])
+
+
+async def test_a_complaint_about_a_person_is_held_for_the_organ_of_that_person(app: Litestar) -> None:
+    """It was taken down elsewhere: the inspector there has no part in it, and who leads that person later has."""
+    lin, zhao, _, _ = await a_led_patrol(app, hours=2)
+    zhou = await a_clerk(app, OTHER_DISTRICT)
+    told = {
+        "channel": "phone",
+        "words": "态度粗暴",
+        "complainant": "王某",
+        "person": lin.id,
+        "started_at": ago(hours=1),
+    }
+    complaint = zhou.item("complaints/receive", **told)
+    await revoke(zhou)
+    await zhou.sync(complaint)
+    assert await seen_by(await an_inspector_of(app, OTHER_DISTRICT), complaint["id"]) is None
+    assert await seen_by(await an_inspector_of(app, STATION), complaint["id"]) is not None
+    assert await value("SELECT kept_from($1, $2)", complaint["id"], zhao.id)
+    assert await value("SELECT kept_from($1, $2)", complaint["id"], lin.id)
+
+
+async def test_an_injury_that_waits_is_for_those_who_handle_injuries(app: Litestar) -> None:
+    """The body part is medical. An inspector and an administrator do not find it; a treasurer reads and decides not."""
+    lin = await a_duty_auxiliary(app)
+    told = {"how": "被推倒", "doing": "巡逻", "body_part": "右前臂", "severity": "minor", "injured_at": ago(minutes=5)}
+    entry = lin.item("injuries/report", **told)
+    await revoke(lin)
+    await lin.sync(entry)
+    for someone in (await an_inspector_of(app, STATION), await an_administrator_of(app, STATION)):
+        assert await seen_by(someone, entry["id"]) is None
+        refused(await decide(someone, "refuse", entry["id"]), 404, "unknown_held")
+    treasurer = await a_treasurer_of(app, STATION)
+    for someone in (treasurer, await a_commander_of(app, STATION)):
+        row = await seen_by(someone, entry["id"])
+        assert row is not None
+        assert "右前臂" == row["content"]["body_part"]
+    refused(await decide(treasurer, "refuse", entry["id"]), 404, "unknown_held")
+    assert "waiting" == await state_of(entry["id"])
+
+
+async def test_the_words_of_a_paper_that_is_held_are_shown_to_nobody_else(app: Litestar) -> None:
+    """A title may be a diagnosis. That a paper is held is seen, and a person can decide."""
+    lin, sun = await a_duty_auxiliary(app), await a_commander_of(app, STATION)
+    entry = lin.item("documents/declare", title="诊断证明", file_name="a.pdf", media_type="application/pdf")
+    await revoke(lin)
+    await lin.sync(entry)
+    row = await seen_by(sun, entry["id"])
+    assert row is not None
+    assert (None, "documents/declare") == (row["content"], row["verb"])
+    recorded(await decide(sun, "admit", entry["id"]))
+
+
+async def test_an_administrator_sees_that_an_entry_is_held_and_not_its_words(app: Litestar) -> None:
+    """As they see no shift; a commander reads it."""
+    _, come, _ = await held_shift(app)
+    row = await seen_by(await an_administrator_of(app, STATION), come["id"])
+    assert row is not None
+    assert (None, "shifts/check-in") == (row["content"], row["verb"])
+    row = await seen_by(await a_commander_of(app, STATION), come["id"])
+    assert row is not None
+    assert "patrol" == row["content"]["duty_type"]
+
+
+async def test_pages_and_cursors_tell_nothing_of_what_is_kept_from_the_reader(app: Litestar) -> None:
+    """Pages are full of what the reader may see: a secret entry leaves no gap, and is never a page's last row."""
+    lin, sun = await a_duty_auxiliary(app), await a_commander_of(app, STATION)
+    first_id = await waits(lin, "shifts/check-out", shift=uuid4())
+    appeals = [await an_appeal(lin, sun) for _ in range(3)]
+    last_id = await waits(lin, "shifts/check-out", shift=uuid4())
+    page = (await sun.get("/v1/held", limit=1)).json()
+    assert [str(last_id)] == [row["id"] for row in page["items"]]
+    page = (await sun.get("/v1/held", limit=1, cursor=page["next"])).json()
+    assert [str(first_id)] == [row["id"] for row in page["items"]]
+    assert not [appeal for appeal in appeals if str(appeal) in str(page)]
+
+
+async def test_the_wearer_does_not_decide_about_their_own_footage(app: Litestar) -> None:
+    """A docking station brought in a commander's film, and was revoked: the matter is the commander's own."""
+    sun, other = await a_commander_of(app, STATION), await a_commander_of(app, STATION)
+    dock = await a_dock(app)
+    entry = dock.item("recordings/declare", wearer=sun.id, **some_footage())
+    await revoke(dock)
+    assert ["waiting"] == [each["status"] for each in await dock.sync(entry)]
+    refused(await decide(sun, "refuse", entry["id"]), 403, "own_matter")
+    recorded(await decide(other, "refuse", entry["id"]))
+
+
+async def test_a_rule_names_roles_that_may_read_what_they_decide(app: Litestar) -> None:
+    """The database refuses a rule by which somebody decides about what they cannot find."""
+    _, come, _ = await held_shift(app)
+    with pytest.raises(asyncpg.CheckViolationError):
+        await execute("UPDATE held_entry SET listed_to = '{treasurer}' WHERE id = $1", come["id"])
