@@ -28,7 +28,7 @@ from backend.held import device_sequence
 from backend.hours import service as hours
 from backend.injuries import service as injuries
 from backend.oversight import overdue_findings
-from backend.people import sessions
+from backend.people import attempts, sessions
 from backend.proof import checkpoints
 from backend.recusals import service as recusals
 from backend.reviews import spot_checks
@@ -128,7 +128,7 @@ def _every_night(queue: PgQueuer, store: EvidenceStore) -> None:
 
     @queue.schedule("forget_attempts", "17 3 * * *")
     async def forget_attempts(_: Schedule) -> None:
-        await sessions.forget_attempts()
+        await attempts.forget_attempts()
 
     @queue.schedule("dispose", "31 3 * * *")
     async def dispose(_: Schedule) -> None:

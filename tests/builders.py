@@ -236,6 +236,8 @@ async def somebody(
     person = await roster.person_id_of(badge)
     await sessions.set_hash(person, CHEAP, now())
     someone = Someone(app, id=person, badge=badge, name=name, organ=organ)
+    if roles:  # a device of their own: what weighs most is open to them without a code
+        someone.key = await an_enrolled_key(organ=organ, person=person)
     await someone.open()
     return someone
 
@@ -289,16 +291,19 @@ async def an_administrator_of(app: Litestar, organ: str, name: str = "管理员"
     return await somebody(app, "staff", organ, name, roles=[("administrator", organ)])
 
 
-async def an_enrolled_key(serial: str | None = None, organ: str = STATION) -> DeviceKey:
-    """A key in force on this device, or on a new one, straight into the database; an earlier one ends."""
+async def an_enrolled_key(serial: str | None = None, organ: str = STATION, person: UUID | None = None) -> DeviceKey:
+    """A key in force on this device, or on a new one, straight into the database; an earlier one ends.
+
+    `person`: for whom alone the device is registered; None: it is shared.
+    """
     key, device = DeviceKey(), "SELECT id FROM device WHERE serial = $1"
     if serial is None:
         device = "INSERT INTO device (serial, name, kind, organ) VALUES ($1, '手持终端', 'handheld', $2) RETURNING id"
     found = await value(device, *([f"HH-{uuid4().hex[:12]}", organ] if serial is None else [serial]))
     await execute(ENDED, found)
     await execute(
-        "INSERT INTO device_key (device, jkt, jwk, enrolled_at) VALUES ($1, $2, $3, now())",
-        found, key.jkt, msgspec.json.encode(key.jwk).decode(),
+        "INSERT INTO device_key (device, jkt, jwk, enrolled_at, person) VALUES ($1, $2, $3, now(), $4)",
+        found, key.jkt, msgspec.json.encode(key.jwk).decode(), person,
     )  # fmt: skip
     return key
 

@@ -29,6 +29,7 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True):
     """The person of a session, with the device and the roles of this moment.
 
     `quarantined`: the device is revoked; its entries are taken by sync only, and held for a person to decide.
+    `proved`: a second factor was given in this session not long ago, or its device is registered for this person alone.
     """
 
     person: UUID
@@ -39,6 +40,7 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True):
     device: UUID | None = None
     roles: tuple[Role, ...] = ()
     quarantined: bool = False
+    proved: bool = False
 
 
 class Timing(msgspec.Struct, frozen=True):

@@ -21,8 +21,9 @@ from backend.core.refusals import Refusal
 from backend.core.verb import Actor
 from backend.law.catalogue import law
 from backend.people import factor
+from backend.people.attempts import forget_failures, lock_password, prove
 from backend.people.directory import DOCK
-from backend.people.sessions import ACTING, as_actor, forget_failures, lock_password, prove, sign_out
+from backend.people.sessions import ACTING, as_actor, sign_out
 from backend.people.tables import Session
 
 TOUCH_AGAIN_AFTER = timedelta(minutes=1)  # between two updates of `seen_at`
@@ -66,7 +67,11 @@ async def sign_in(
         given = await factor.take(keys, proven.person, code, now)
         await forget_failures(badge)
         ends_at = now + law().span("desk_session_life")
-        await Session.insert(Session(id=session, person=proven.person, opened_at=now, ends_at=ends_at))
+        await Session.insert(
+            Session(
+                id=session, person=proven.person, opened_at=now, ends_at=ends_at, factor_at=now if given else None
+            )
+        )  # fmt: skip
         await execute(OPEN_DESK, session, _digest(secret), given)
         opened = await open_session(secret)
         if opened.actor.kind == DOCK:

@@ -17,13 +17,15 @@ from uuid import UUID
 import msgspec
 
 from backend.core import journal
-from backend.core.database import Record, execute, fetch, first, tx
+from backend.core.database import Record, execute, fetch, first, tx, value
 from backend.core.described import OrganCode
+from backend.core.officers import TODAY
 from backend.core.paging import Page, as_row
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor
 from backend.core.wire import Moment
 from backend.law.catalogue import law
+from backend.people import factor
 from backend.people.proofs import Jwk, Proof
 from backend.people.sessions import spend
 from backend.people.tables import Device, DeviceKey, EnrolmentCode
@@ -36,12 +38,17 @@ LETTERS = CODE_BITS // LETTER_BITS
 CODE_PATTERN = re.compile(f"[{ALPHABET}]{{{LETTERS}}}")
 
 DEVICE_WITH_KEY = """
-SELECT d.id, d.serial, d.name, d.kind, d.organ, d.revoked_at, k.jkt, k.enrolled_at
+SELECT d.id, d.serial, d.name, d.kind, d.organ, d.revoked_at, k.jkt, k.enrolled_at, k.person
 FROM device d LEFT JOIN device_key k ON k.device = d.id AND k.ended_at IS NULL
 """
 BY_SERIAL = f"{DEVICE_WITH_KEY} WHERE d.serial = $1"
 REACHED = "d.organ IN (SELECT organs_under($2::text[]))"
 DEVICES_PAGE = f"{DEVICE_WITH_KEY} WHERE {REACHED} AND ($1::text IS NULL OR d.serial > $1) ORDER BY d.serial LIMIT $3"
+PERSON = f"""
+SELECT p.id FROM person p WHERE p.badge = $1 AND p.kind <> 'dock' AND p.serves_from <= {TODAY}
+    AND coalesce(p.serves_until >= {TODAY}, true)
+    AND ($2::text[] IS NULL OR p.organ IN (SELECT organs_under($2::text[])))
+"""  # noqa: S608 - constants
 # Locks the device before its code: making a code and revoking the device lock in the same order.
 CODES_DEVICE = "SELECT d.id FROM device d JOIN enrolment_code c ON c.device = d.id WHERE c.digest = $1 FOR UPDATE OF d"
 END_KEY = """
@@ -74,6 +81,10 @@ class DeviceRow(EnrolledDevice, frozen=True, kw_only=True):
         Moment | None, msgspec.Meta(description="when the key in force was enrolled; null: not enrolled")
     ]
     revoked_at: Annotated[Moment | None, msgspec.Meta(description="when the device was revoked; null: in service")]
+    person: Annotated[
+        UUID | None,
+        msgspec.Meta(description="for whom alone the device was registered with the key in force; null: shared"),
+    ]
 
 
 class IssuedCode(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,14 +121,16 @@ def uri_of(url: str, code: str) -> str:
     return "fujing://enrol?" + urlencode({"url": url, "code": code})
 
 
-async def make_code(serial: str, now: datetime, actor: Actor | None = None) -> IssuedCode:
+async def make_code(serial: str, now: datetime, actor: Actor | None = None, badge: str | None = None) -> IssuedCode:
     """Make a new code for this device; an unused earlier one expires. Without actor: the server's operator makes it.
 
-    Raises Refusal `not_for_your_role`, `unknown_device`, `reinstate_first`.
+    `badge`: for whom alone the device is registered by this code; None: it is shared.
+    Raises Refusal `not_for_your_role`, `second_factor_needed`, `unknown_device`, `reinstate_first`, `unknown_person`.
     """
     code = new_code()
     async with tx():
         device = await _reached(serial, actor)
+        person = None if badge is None else await _person(badge, actor)
         if device["revoked_at"] is not None:
             raise Refusal("reinstate_first")
         expires_at = now + law().span("enrolment_code_life")
@@ -125,7 +138,7 @@ async def make_code(serial: str, now: datetime, actor: Actor | None = None) -> I
         await EnrolmentCode.insert(
             EnrolmentCode(
                 digest=_digest(code), device=device["id"], made_by=actor and actor.person, made_at=now,
-                expires_at=expires_at,
+                expires_at=expires_at, person=person,
             )
         )  # fmt: skip
         await _journal(now, "devices/code", device, actor)
@@ -151,7 +164,7 @@ async def enrol(proof: Proof, code: str, jwk: Jwk, now: datetime) -> Enrolled:
         (device,) = await fetch(f"{DEVICE_WITH_KEY} WHERE d.id = $1", code_row["device"])
         usable = _usable(code_row, device, proof.jkt, now)
         if usable and code_row["used_at"] is None:
-            await _put_in_force(device, jwk, now)
+            await _put_in_force(device, jwk, code_row["person"], now)
             await EnrolmentCode.update({EnrolmentCode.used_at: now}).where(EnrolmentCode.digest == code_row["digest"])
             await _journal(now, "devices/enrol", device, None, jkt=proof.jkt)
     if not usable:  # a known code that expired or was used: somebody may have copied it
@@ -163,7 +176,7 @@ async def enrol(proof: Proof, code: str, jwk: Jwk, now: datetime) -> Enrolled:
 async def revoke(serial: str, now: datetime, actor: Actor | None = None) -> DeviceRow:
     """Revoke a device. From the next request on it can only sync its entries into quarantine.
 
-    Repeating it changes nothing. Raises Refusal `not_for_your_role`, `unknown_device`.
+    Repeating it changes nothing. Raises Refusal `not_for_your_role`, `second_factor_needed`, `unknown_device`.
     """
     async with tx():
         device = await _reached(serial, actor)
@@ -178,7 +191,7 @@ async def reinstate(serial: str, now: datetime, actor: Actor | None = None) -> D
     """Let a device that was lost and found be enrolled again.
 
     Its key ends, with its sessions, because nobody knows who had it meanwhile. Repeating it changes nothing.
-    Raises Refusal `not_for_your_role`, `unknown_device`.
+    Raises Refusal `not_for_your_role`, `second_factor_needed`, `unknown_device`.
     """
     async with tx():
         device = await _reached(serial, actor)
@@ -205,12 +218,25 @@ def _roots(actor: Actor) -> Sequence[str]:
 
 
 async def _reached(serial: str, actor: Actor | None) -> Record:
-    """Lock a device that the actor may administer. Raises Refusal `not_for_your_role`, `unknown_device`."""
+    """Lock a device that the actor may administer.
+
+    Raises Refusal `not_for_your_role`, `second_factor_needed`, `unknown_device`.
+    """
     reach = ("", ()) if actor is None else (f" AND {REACHED}", (_roots(actor),))
+    if actor is not None:
+        factor.require(actor)
     device = await first(f"{BY_SERIAL}{reach[0]} FOR UPDATE OF d", serial, *reach[1])
     if device is None:
         raise Refusal("unknown_device")
     return device
+
+
+async def _person(badge: str, actor: Actor | None) -> UUID:
+    """The person with this badge, in service in the actor's organs. Raises Refusal `unknown_person`."""
+    person = await value(PERSON, badge, None if actor is None else _roots(actor))
+    if person is None:
+        raise Refusal("unknown_person")
+    return UUID(str(person))
 
 
 async def _device_row(serial: str) -> DeviceRow:
@@ -227,14 +253,15 @@ def _usable(code: Record, device: Record, jkt: str, now: datetime) -> bool:
     return in_time and (code["used_at"] is None or again)
 
 
-async def _put_in_force(device: Record, jwk: Jwk, now: datetime) -> None:
+async def _put_in_force(device: Record, jwk: Jwk, person: UUID | None, now: datetime) -> None:
     """End the device's key and insert the new one. Raises Refusal `key_taken`."""
     if await DeviceKey.exists().where(DeviceKey.jkt == jwk.thumbprint):
         raise Refusal("key_taken")
     await execute(END_KEY, device["id"], now, "re_enrolled")
     key = DeviceKey(
-        device=device["id"], jkt=jwk.thumbprint, jwk=msgspec.json.encode(jwk.public()).decode(), enrolled_at=now
-    )
+        device=device["id"], jkt=jwk.thumbprint, jwk=msgspec.json.encode(jwk.public()).decode(), enrolled_at=now,
+        person=person,
+    )  # fmt: skip
     if not await DeviceKey.insert(key).on_conflict(target=DeviceKey.jkt, action="DO NOTHING"):
         raise Refusal("key_taken")  # another code enrolled it at this moment
 

@@ -1,8 +1,10 @@
-"""The second factor of inspectors and administrators: time-based codes (TOTP, RFC 6238).
+"""The second factor: time-based codes (TOTP, RFC 6238). Inspectors and administrators must have one at a desk.
 
 Guarantees: a code is accepted once, also when it comes twice at the same moment. The clock may be one step off either
 way. The secret is stored encrypted and bound to its person, and shown once, during setup. Failures count like wrong
-passwords. Whoever has a factor gives a code at every desk sign-in, also after losing the role that requires it.
+passwords. Whoever has a factor gives a code at every desk sign-in, also after losing the role that requires it. On a
+handheld a code is given with the password or later (`give`), and what a role may do that weighs most asks for it
+(`require`). See docs/adr/0035.
 """
 
 import hmac
@@ -24,8 +26,8 @@ from backend.core.keys import Keys
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor
 from backend.law.catalogue import law
-from backend.people.sessions import count_attempt, forget_failures, prove_again
-from backend.people.tables import DeskSession, SecondFactor
+from backend.people.attempts import count_attempt, forget_failures, prove_again
+from backend.people.tables import DeskSession, SecondFactor, Session
 
 REQUIRED_FOR = frozenset({"inspector", "administrator"})
 STEP_SECONDS = 30  # seconds; with six digits, the values of RFC 6238 that every authenticator app supports
@@ -40,6 +42,8 @@ ON CONFLICT (person) DO UPDATE SET kid = $2, secret = $3 WHERE f.confirmed_at IS
 FACTOR = (
     "SELECT kid, secret, confirmed_at, last_step FROM second_factor WHERE person = $1 AND secret IS NOT NULL FOR UPDATE"
 )
+# Sessions on devices stay open, and must give the new factor before it counts there.
+UNPROVE = "UPDATE session SET factor_at = NULL WHERE person = $1 AND factor_at IS NOT NULL AND ended_at IS NULL"
 END_OTHERS = """
 UPDATE session s SET ended_at = $2, end_reason = 'revoked' FROM desk_session k
 WHERE k.session = s.id AND s.person = $1 AND s.ended_at IS NULL AND s.id IS DISTINCT FROM $3
@@ -54,6 +58,15 @@ class NewFactor(msgspec.Struct, frozen=True):
 
     otpauth_uri: Annotated[str, msgspec.Meta(description="the secret, as an address that authenticator apps open")]
     qr_svg: Annotated[str, msgspec.Meta(description="the same address as a QR code: an SVG element")]
+
+
+def require(actor: Actor) -> None:
+    """Require that a second factor was given in this session, or that its device is registered for the actor alone.
+
+    Raises Refusal `second_factor_needed`.
+    """
+    if not actor.proved:
+        raise Refusal("second_factor_needed")
 
 
 def is_required(actor: Actor) -> bool:
@@ -94,10 +107,31 @@ async def confirm(keys: Keys, actor: Actor, code: str, now: datetime) -> None:
         await SecondFactor.update({SecondFactor.confirmed_at: now, SecondFactor.last_step: step}).where(
             SecondFactor.person == actor.person
         )
-        await DeskSession.update({DeskSession.factor_given: True}).where(DeskSession.session == actor.session)
         await execute(END_OTHERS, actor.person, now, actor.session)
+        await execute(UNPROVE, actor.person)
+        await _given(actor, now)
         await forget_failures(actor.badge)
         await _journal(now, "me/totp-confirm", actor, actor.person, actor.organ)
+
+
+async def give(keys: Keys, actor: Actor, code: str, now: datetime) -> None:
+    """Take a code in an open session, which counts as proved from now on.
+
+    Raises Refusal `too_many_attempts`, `no_factor`, `code_refused`.
+    """
+    await count_attempt(actor.badge, f"session {actor.session}")
+    async with tx():
+        if not await take(keys, actor.person, code, now):
+            raise Refusal("no_factor")
+        await _given(actor, now)
+        await forget_failures(actor.badge)
+        await _journal(now, "sessions/factor", actor, actor.person, actor.organ)
+
+
+async def _given(actor: Actor, now: datetime) -> None:
+    """Keep that the actor gave the second factor in this session."""
+    await Session.update({Session.factor_at: now}).where(Session.id == actor.session)
+    await DeskSession.update({DeskSession.factor_given: True}).where(DeskSession.session == actor.session)
 
 
 async def take(keys: Keys, person: UUID, code: str | None, now: datetime) -> bool:
@@ -118,11 +152,13 @@ async def take(keys: Keys, person: UUID, code: str | None, now: datetime) -> boo
 async def reset(actor: Actor, badge: str, now: datetime) -> None:
     """Remove the factor of a person who lost it. They set up another one at their next sign-in.
 
-    Raises Refusal `not_for_your_role`, `own_matter`; `unknown_person`, also outside the administrator's organs.
+    Raises Refusal `not_for_your_role`, `second_factor_needed`, `own_matter`; `unknown_person`, also outside the
+    administrator's organs.
     """
     reach = [role.organ for role in actor.roles if role.role == "administrator"]
     if not reach:
         raise Refusal("not_for_your_role")
+    require(actor)
     if badge == actor.badge:
         raise Refusal("own_matter")
     person = await first(PERSON_UNDER, badge, reach)
@@ -132,7 +168,10 @@ async def reset(actor: Actor, badge: str, now: datetime) -> None:
 
 
 async def remove(person: UUID, organ: str, now: datetime, by: Actor | None = None) -> None:
-    """Remove the factor, and end every desk session of this person. `by`: None on the server's command line."""
+    """Remove the factor, and end every desk session of this person; on devices it counts no more.
+
+    `by`: None on the server's command line.
+    """
     async with tx():
         await SecondFactor.update(
             {
@@ -143,6 +182,7 @@ async def remove(person: UUID, organ: str, now: datetime, by: Actor | None = Non
             }
         ).where(SecondFactor.person == person)
         await execute(END_OTHERS, person, now, None)
+        await execute(UNPROVE, person)
         await _journal(now, "people/totp-reset", by, person, organ)
 
 

@@ -1,7 +1,9 @@
 """Sessions: who acts, proved once by a password and then by tokens.
 
 Guarantees:
-- An attempt is counted before the password is checked. An unknown badge takes as long as a wrong password.
+- An attempt is counted before the password is checked (attempts.py).
+- A session says whether its person gave a second factor, and when. On a shared device nobody must; what weighs most
+  (footage, devices, factors of others) asks for it, or for a device that is registered for that person alone.
 - The next refresh token is derived from the session and a number, so a retry gets the same token until it is used.
 - A used refresh token, or one sent with another key than its own, ends the session.
 - A session on a device is opened, used and renewed only with proofs by the device's key (proofs.py). A proof is
@@ -14,16 +16,12 @@ See docs/adr/0015.
 import asyncio
 import hashlib
 import hmac
-import secrets
-from base64 import b64encode
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 from uuid import UUID, uuid4
 
 import jwt
 import msgspec
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
 
 from backend.core import journal
 from backend.core.database import Record, execute, first, tx, value
@@ -32,17 +30,12 @@ from backend.core.officers import TODAY
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor, Role
 from backend.law.catalogue import law
+from backend.people import factor
+from backend.people.attempts import HASHER, HASHING, forget_attempt, forget_failures, lock_password, prove, prove_again
 from backend.people.proofs import Proof
-from backend.people.tables import Credential, Session, SignInAttempt
+from backend.people.tables import Credential, Session
 
 ISSUER = "fujing"
-HASHER = PasswordHasher()
-# Compared with an unknown person's password, at the price of a real hash; random, so that no start pays for one.
-HASH_OF_NOBODY = "$argon2id$v=19$m={},t={},p={}${}${}".format(
-    HASHER.memory_cost, HASHER.time_cost, HASHER.parallelism,
-    *(b64encode(secrets.token_bytes(length)).decode().rstrip("=") for length in (HASHER.salt_len, HASHER.hash_len)),
-)  # fmt: skip
-HASHING = asyncio.Semaphore(4)  # hashes at the same time; each takes 64 MiB
 PASSWORD_FLOOR = 10
 VERIFIED_CEILING = 20_000
 
@@ -67,17 +60,14 @@ class TokenClaims(msgspec.Struct, frozen=True):
     jkt: str
 
 
-CREDENTIAL = f"""
-SELECT p.id, p.organ, c.password_hash FROM person p JOIN credential c ON c.person = p.id
-WHERE p.badge = $1 AND p.serves_from <= {TODAY} AND coalesce(p.serves_until >= {TODAY}, true)
-"""  # noqa: S608
 KEY_IN_FORCE = """
 SELECT k.id, k.device, d.revoked_at FROM device_key k JOIN device d ON d.id = k.device
 WHERE k.jkt = $1 AND k.ended_at IS NULL
 """
 SPEND = "INSERT INTO proof_seen (id) VALUES ($1) ON CONFLICT DO NOTHING RETURNING id"
 ACTING = f"""
-SELECT p.id, p.badge, p.kind, p.organ, s.device, k.jkt, d.revoked_at IS NOT NULL AS quarantined, ARRAY(
+SELECT p.id, p.badge, p.kind, p.organ, s.device, k.jkt, d.revoked_at IS NOT NULL AS quarantined,
+    now() - s.factor_at AS factor_age, k.person IS NOT NULL AND k.person = s.person AS own_device, ARRAY(
     SELECT g.role || ' ' || g.organ FROM role_grant g
     WHERE g.person = p.id AND g.valid_from <= {TODAY} AND coalesce(g.valid_until >= {TODAY}, true)
 ) AS roles
@@ -100,34 +90,10 @@ REFRESHED_SESSION = """
 SELECT s.*, p.organ, k.jkt FROM session s JOIN person p ON p.id = s.person LEFT JOIN device_key k ON k.id = s.device_key
 WHERE s.id = $1 FOR UPDATE OF s
 """
-FAILURES = """
-SELECT count(*) FILTER (WHERE badge = $1) AS account, count(*) FILTER (WHERE address = $2) AS address
-FROM sign_in_attempt WHERE at > now() - $3::interval AND (badge = $1 OR address = $2)
-"""
-COUNT_ATTEMPT = "INSERT INTO sign_in_attempt (badge, address, at) VALUES ($1, $2, now()) RETURNING id"
-# For a person with a second factor only this attempt is deleted: the others may be guesses at the code.
-FORGET_ATTEMPT = """
-DELETE FROM sign_in_attempt a WHERE a.id = $2 OR a.badge = $1 AND NOT EXISTS (
-    SELECT FROM second_factor f JOIN person p ON p.id = f.person WHERE p.badge = a.badge AND f.confirmed_at IS NOT NULL)
-"""
 FAMILIAR = """
 SELECT count(*) > 0 FROM session s JOIN person p ON p.id = s.person
 WHERE p.badge = $1 AND s.device_key = $2 AND s.opened_at > now() - $3::interval
 """
-LOCK_CREDENTIAL = "SELECT person FROM credential WHERE person = $1 AND password_hash = $2 FOR UPDATE"
-
-
-class Proven(msgspec.Struct, frozen=True, kw_only=True):
-    """A person whose password was right, and the attempt, which counts as a failure until it is forgotten.
-
-    `account`: what the attempt counts for: a badge, or a badge on one device.
-    """
-
-    person: UUID
-    account: str
-    organ: str
-    password_hash: str
-    attempt: int
 
 
 async def spend(proof: Proof) -> None:
@@ -136,10 +102,12 @@ async def spend(proof: Proof) -> None:
         raise Refusal("proof_replayed")
 
 
-async def sign_in(keys: Keys, proof: Proof, badge: str, password: str, address: str, now: datetime) -> Tokens:
-    """Open a session on the device whose key made the proof.
+async def sign_in(
+    keys: Keys, proof: Proof, badge: str, password: str, address: str, now: datetime, code: str | None = None
+) -> Tokens:
+    """Open a session on the device whose key made the proof. `code`: of the second factor, of a person who has one.
 
-    Raises Refusal `device_key_required`, `device_revoked`, `sign_in_refused`, `too_many_attempts`.
+    Raises Refusal `device_key_required`, `device_revoked`, `sign_in_refused`, `too_many_attempts`, `code_refused`.
     """
     await spend(proof)
     key = _usable(await first(KEY_IN_FORCE, proof.jkt))
@@ -151,10 +119,12 @@ async def sign_in(keys: Keys, proof: Proof, badge: str, password: str, address: 
         key = _usable(await first(f"{KEY_IN_FORCE} FOR SHARE OF d, k", proof.jkt))
         device = key["device"]
         await lock_password(person)
-        await forget_attempt(person)
+        given = code is not None and await factor.take(keys, person.person, code, now)
+        await (forget_failures(person.account) if given else forget_attempt(person))
         await Session.insert(
             Session(
-                id=session, person=person.person, device=device, device_key=key["id"], opened_at=now, ends_at=ends_at
+                id=session, person=person.person, device=device, device_key=key["id"], opened_at=now, ends_at=ends_at,
+                factor_at=now if given else None,
             )
         )  # fmt: skip
         await _journal(now, "sessions/open", person.person, person.organ, device, session)
@@ -168,47 +138,6 @@ def _usable(key: Record | None) -> Record:
     if key["revoked_at"] is not None:
         raise Refusal("device_revoked")
     return key
-
-
-async def prove(badge: str, password: str, address: str, familiar_key: UUID | None = None) -> Proven:
-    """The person with this badge and password. Raises Refusal `sign_in_refused`, `too_many_attempts`.
-
-    The attempt stays counted until the caller forgets it. `familiar_key`: the key of a device on which this person
-    signed in before. Attempts there are counted apart, so that guesses made elsewhere do not lock the person out.
-    """
-    account = badge if familiar_key is None else f"{badge} {familiar_key}"
-    address = address if familiar_key is None else f"key {familiar_key} {badge}"
-    attempt = await count_attempt(account, address)
-    person = await first(CREDENTIAL, badge)
-    if not await _matches(person["password_hash"] if person else HASH_OF_NOBODY, password) or person is None:
-        raise Refusal("sign_in_refused")
-    return Proven(
-        person=person["id"], account=account, organ=person["organ"], password_hash=person["password_hash"],
-        attempt=attempt,
-    )  # fmt: skip
-
-
-async def prove_again(actor: Actor, password: str) -> Proven:
-    """Check the password of a signed-in person. Raises Refusal `sign_in_refused`, `too_many_attempts`."""
-    attempt = await count_attempt(actor.badge, f"session {actor.session}")
-    row = await Credential.select(Credential.password_hash).where(Credential.person == actor.person).first()
-    if row is None or not await _matches(row["password_hash"], password):
-        raise Refusal("sign_in_refused")
-    return Proven(
-        person=actor.person, account=actor.badge, organ=actor.organ, password_hash=row["password_hash"],
-        attempt=attempt,
-    )  # fmt: skip
-
-
-async def lock_password(proven: Proven) -> None:
-    """Lock the password until the transaction ends. Raises Refusal `sign_in_refused` where it changed meanwhile."""
-    if await first(LOCK_CREDENTIAL, proven.person, proven.password_hash) is None:
-        raise Refusal("sign_in_refused")
-
-
-async def forget_attempt(proven: Proven) -> None:
-    """Delete the attempt: the password was right. Without a second factor, delete the earlier failures too."""
-    await execute(FORGET_ATTEMPT, proven.account, proven.attempt)
 
 
 async def refresh(keys: Keys, proof: Proof, token: str, now: datetime) -> Tokens:
@@ -307,7 +236,13 @@ def as_actor(row: Record | None, session: UUID) -> Actor:
     return Actor(
         person=row["id"], badge=row["badge"], kind=row["kind"], organ=row["organ"], session=session,
         device=row["device"], roles=roles, quarantined=row["quarantined"],
+        proved=row["own_device"] or _still_counts(row["factor_age"]),
     )  # fmt: skip
+
+
+def _still_counts(factor_age: timedelta | None) -> bool:
+    """Whether a second factor that was given so long ago still counts."""
+    return factor_age is not None and factor_age < law().span("second_factor_life")
 
 
 class TokenReader:
@@ -382,43 +317,9 @@ def _read_refresh(keys: Keys, token: str) -> tuple[UUID, int]:
     return session, generation
 
 
-async def count_attempt(badge: str, address: str) -> int:
-    """Count an attempt, before anything is checked, by the database's clock. Returns its id.
-
-    Raises Refusal `too_many_attempts`.
-    """
-    window = law().span("sign_in_window")
-    async with tx():
-        for number, key in ((1, badge), (2, address)):
-            await execute("SELECT pg_advisory_xact_lock(hashtextextended($1, $2))", key, number)
-        failures = await first(FAILURES, badge, address, window)
-        ceilings = (law().count("sign_in_failures_per_account"), law().count("sign_in_failures_per_address"))
-        if failures is None or failures["account"] >= ceilings[0] or failures["address"] >= ceilings[1]:
-            raise Refusal("too_many_attempts", retry_after=int(window.total_seconds()))
-        return int(await value(COUNT_ATTEMPT, badge, address))
-
-
-async def forget_failures(badge: str) -> None:
-    """Delete all failed attempts of a badge."""
-    await SignInAttempt.delete().where(SignInAttempt.badge == badge)
-
-
-async def forget_attempts() -> None:
-    """Delete attempts that no longer count."""
-    await execute("DELETE FROM sign_in_attempt WHERE at < now() - $1::interval", 2 * law().span("sign_in_window"))
-
-
 async def forget_proofs() -> None:
     """Delete used proofs whose nonce has expired: on every server at the latest after one and a half lives."""
     await execute("DELETE FROM proof_seen WHERE at < now() - $1::interval", 3 * law().span("proof_nonce_life"))
-
-
-async def _matches(hashed: str, password: str) -> bool:
-    async with HASHING:
-        try:
-            return await asyncio.to_thread(HASHER.verify, hashed, password)
-        except (VerificationError, InvalidHashError):
-            return False
 
 
 async def _end(session: UUID, reason: str, now: datetime) -> None:

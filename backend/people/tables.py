@@ -87,7 +87,10 @@ class Device(Table, db=DB):
 
 
 class DeviceKey(Table, db=DB):
-    """A P-256 key of a device, by its RFC 7638 thumbprint. Old keys are kept to verify what they signed."""
+    """A P-256 key of a device, by its RFC 7638 thumbprint. Old keys are kept to verify what they signed.
+
+    `person`: for whom alone the device was registered with this key; null: shared.
+    """
 
     id = UUID(primary_key=True, default=UUID4())
     device = ForeignKey(Device, null=False, on_delete=OnDelete.restrict, default=None)
@@ -96,6 +99,7 @@ class DeviceKey(Table, db=DB):
     enrolled_at = Timestamptz(null=False, default=None)
     ended_at = Timestamptz(null=True, default=None)
     end_reason = Text(null=True, default=None)
+    person = ForeignKey(Person, null=True, on_delete=OnDelete.restrict, default=None)
 
 
 class EnrolmentCode(Table, db=DB):
@@ -107,6 +111,7 @@ class EnrolmentCode(Table, db=DB):
     made_at = Timestamptz(null=False, default=None)
     expires_at = Timestamptz(null=False, default=None)
     used_at = Timestamptz(null=True, default=None)
+    person = ForeignKey(Person, null=True, on_delete=OnDelete.restrict, default=None)
 
 
 class ProofSeen(Table, db=DB):
@@ -117,7 +122,10 @@ class ProofSeen(Table, db=DB):
 
 
 class Session(Table, db=DB):
-    """A session. `used`: the highest generation of its refresh tokens that was used."""
+    """A session. `used`: the highest generation of its refresh tokens that was used.
+
+    `factor_at`: when its person last gave a second factor; null: never.
+    """
 
     id = UUID(primary_key=True, default=UUID4())
     person = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)
@@ -128,6 +136,7 @@ class Session(Table, db=DB):
     ends_at = Timestamptz(null=False, default=None)
     ended_at = Timestamptz(null=True, default=None)
     end_reason = Text(null=True, default=None)
+    factor_at = Timestamptz(null=True, default=None)
 
 
 class SignInAttempt(Table, db=DB):

@@ -12,6 +12,7 @@ EVENTS = (
     Event("people/totp-reset", told_to="concerned"),
     Event("sessions/open", told_to="actor"),
     Event("sessions/close", told_to="actor"),
+    Event("sessions/factor", told_to="actor"),
     Event("sessions/reused", told_to="actor"),
     Event("sessions/password", told_to="actor"),
 )

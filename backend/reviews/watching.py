@@ -14,17 +14,24 @@ import msgspec
 import structlog
 
 from backend.core import journal
-from backend.core.database import first, tx
+from backend.core.database import first, tx, value
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor
-from backend.core.visibility import INSPECTING, reaches
+from backend.core.visibility import INSPECTING, OVERSEEING, reaches
 from backend.evidence.sealing import poster_key
+from backend.people import factor
 from backend.reviews.tables import Viewing
 from storage.evidence_store import EvidenceStore
 
 FootagePart = Literal["content", "poster"]
 ViewingKind = Literal["content", "poster", "package"]
 BLOCK = 256 * 1024  # bytes read from the store at a time
+ROLES = OVERSEEING | {"administrator"}  # who holds one of them gives a second factor before they see others' footage
+# Whether it is the viewer's own film, or of an auxiliary whom they led then.
+OWN = """
+SELECT r.wearer = $2 OR EXISTS (SELECT FROM led l WHERE l.officer = $2 AND l.auxiliary = r.wearer
+    AND l.named && r.during AND l.during && r.during) FROM recording r WHERE r.id = $1
+"""
 REVIEW_AND_FOOTAGE = """
 SELECT v.*, hidden_from($2, r.wearer, r.during) OR v.purpose = 'complaint' AND may_not_handle(v.about, $2) AS hidden,
     u.object_key, u.version, u.bytes, u.media_type, u.sha256,
@@ -63,8 +70,8 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
 async def allowed(store: EvidenceStore, request: ViewingRequest) -> Source:
     """The footage to show, if the actor may view it now. A refusal is written to the journal before it is raised.
 
-    Raises Refusal `review_needed`, `unknown_review`, `review_closed`, `review_over`, `review_unapproved`,
-    `not_sealed`, `disposed`, `no_poster`.
+    Raises Refusal `review_needed`, `unknown_review`, `review_closed`, `review_over`, `second_factor_needed`,
+    `review_unapproved`, `not_sealed`, `disposed`, `no_poster`.
     """
     try:
         return await _allowed(store, request)
@@ -86,6 +93,7 @@ async def _allowed(store: EvidenceStore, request: ViewingRequest) -> Source:
     if row["over_at"] <= datetime.now(UTC):
         raise Refusal("review_over")
     own_right = not row["needs_approval"] and await reaches(request.actor, row["organ"], INSPECTING)
+    await require_factor(request.actor, row["recording"], own_right)
     if not row["allowed"] and (row["restricted"] or not own_right):
         raise Refusal("review_unapproved")
     if row["disposed_at"] is not None:
@@ -93,6 +101,17 @@ async def _allowed(store: EvidenceStore, request: ViewingRequest) -> Source:
     if row["state"] != "sealed":
         raise Refusal("not_sealed")
     return await _source(store, row, request.what)
+
+
+async def require_factor(actor: Actor, recording: UUID, own_right: bool = False) -> None:
+    """Require the second factor of a person who views footage by a role. `own_right`: the review is by an inspector's.
+
+    A person's own film, or that of somebody they led then, is viewed without, unless it is by a role.
+    Raises Refusal `second_factor_needed`.
+    """
+    by_role = any(role.role in ROLES for role in actor.roles)
+    if own_right or (by_role and not await value(OWN, recording, actor.person)):
+        factor.require(actor)
 
 
 async def _source(store: EvidenceStore, row: Any, what: ViewingKind) -> Source:

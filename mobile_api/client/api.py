@@ -122,9 +122,14 @@ class Client:
         """Whether it holds the tokens of a session; the server may have ended that session since."""
         return bool(self._refresh)
 
-    def sign_in(self, badge: str, password: str) -> None:
-        """Open a session. Raises Problem."""
-        self._keep(self._call("POST", "/v1/sessions", {"badge": badge, "password": password}, signed_in=False))
+    def sign_in(self, badge: str, password: str, code: str | None = None) -> None:
+        """Open a session. `code`: of the second factor, for what asks for it. Raises Problem."""
+        told = {"badge": badge, "password": password, **({"code": code} if code else {})}
+        self._keep(self._call("POST", "/v1/sessions", told, signed_in=False))
+
+    def give_code(self, code: str) -> None:
+        """Give the second factor in the session that is open, where a call asked for it. Raises Problem."""
+        self._call("POST", "/v1/sessions/current/code", {"code": code})
 
     def enrol(self, code: str) -> Any:
         """Register this device's key with a code; retried with the same key. Returns the device. Raises Problem."""

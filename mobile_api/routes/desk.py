@@ -9,7 +9,6 @@ from litestar import Request, Response, get, post
 from backend.core.described import SentAt
 from backend.core.examples import SENT_AT
 from backend.core.refusals import Refusal
-from backend.core.wire import WHOLE
 from backend.law.catalogue import law
 from backend.people import desk, directory, factor
 from backend.people.desk import SecondFactorStatus
@@ -20,16 +19,9 @@ from mobile_api.bodies import read, takes
 from mobile_api.cookies import OWN_ACCOUNT
 from mobile_api.problems import refuses
 from mobile_api.routes.people import Me
-from mobile_api.routes.sessions import BODY_LIMIT, NO_STORE, Badge, Password, address_of
+from mobile_api.routes.sessions import BODY_LIMIT, NO_STORE, Badge, Code, Password, address_of
 
 TAGS = ["Desk · 桌面"]
-Code = Annotated[
-    str,
-    msgspec.Meta(
-        pattern=r"^[0-9]{6}" + WHOLE,
-        description="the six digits that the authenticator app shows; each code is accepted once",
-    ),
-]
 
 
 class DeskSignIn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -20,7 +20,7 @@ from mobile_api.auth import BY_KEY, read_proof
 from mobile_api.bodies import read, takes
 from mobile_api.paging import Limit
 from mobile_api.problems import refuses
-from mobile_api.routes.sessions import NOT_A_PROOF
+from mobile_api.routes.sessions import NOT_A_PROOF, Badge
 
 JWK = {
     "kty": "EC", "crv": "P-256", "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
@@ -43,6 +43,7 @@ class CodeFor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     sent_at: SentAt
     serial: Serial
+    badge: Annotated[Badge | None, msgspec.Meta(description="whose device it is alone; none: it is shared")] = None
 
 
 class EnrolmentCode(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,7 +87,7 @@ def svg_of(uri: str) -> str:
 @post(
     "/devices/codes",
     opt=takes(CodeFor, {"sent_at": SENT_AT, "serial": "HH-0001"})
-    | refuses("not_for_your_role", "unknown_device", "reinstate_first"),
+    | refuses("not_for_your_role", "unknown_device", "reinstate_first", "unknown_person"),
     summary="A code for a device · 生成登记码",
     tags=TAGS,
     operation_id="devices_codes",
@@ -94,9 +95,9 @@ def svg_of(uri: str) -> str:
 )
 async def make_code(request: Request[Any, Any, Any]) -> Response[EnrolmentCode]:
     """Make a code for one device: it works once, for ten minutes, and ends an earlier one. For administrators of the
-    device's organ."""
+    device's organ, with their second factor."""
     data = await read(request, CodeFor)
-    made = await devices.make_code(data.serial, datetime.now(UTC), request.user)
+    made = await devices.make_code(data.serial, datetime.now(UTC), request.user, data.badge)
     uri = devices.uri_of(address_of(request), made.code)
     answer = EnrolmentCode(code=made.code, expires_at=made.expires_at, qr=svg_of(uri), uri=uri)
     return Response(answer, headers=NO_STORE)

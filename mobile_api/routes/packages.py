@@ -14,6 +14,7 @@ from backend.core.wire import Name
 from backend.evidence import reads
 from backend.packages import exporting
 from backend.packages.exporting import PackageRequest, PreparedPackage
+from backend.people import factor
 from backend.reviews import watching
 from backend.reviews.watching import ViewingRequest
 from mobile_api.bodies import read, takes
@@ -74,6 +75,8 @@ async def of_matter(request: Request[Any, Any, Any]) -> Stream:
     call, state = await read(request, PackageCall), request.app.state
     if request.user.kind not in ("officer", "staff"):
         raise Refusal("not_for_your_role")
+    if any(role.role in watching.ROLES for role in request.user.roles):
+        factor.require(request.user)
     about = None if call.kind == "case" else _id(call.number)
     order = PackageRequest(
         actor=request.user, kind=call.kind, number=call.number, address=address_of(request), about=about

@@ -175,6 +175,7 @@ async def watch(request: Request[Any, Any, Any], review: UUID) -> Response[str]:
     detail = await reads.review(request.user, review)
     if detail.review.reviewer != request.user.person:
         raise Refusal("unknown_review")
+    await watching.require_factor(request.user, detail.review.recording)
     return Response(page(detail), media_type=MediaType.HTML, headers=WATCH_HEADERS)
 
 

@@ -9,7 +9,7 @@ from litestar import Request, Response, delete, post
 from backend.core.described import SentAt
 from backend.core.examples import SENT_AT
 from backend.core.wire import WHOLE
-from backend.people import sessions
+from backend.people import factor, sessions
 from backend.people.sessions import Tokens
 from mobile_api.auth import BY_KEY, QUARANTINED, read_proof
 from mobile_api.bodies import read, takes
@@ -27,13 +27,23 @@ Badge = Annotated[
 ]
 NOT_A_PROOF = ("proof_invalid", "proof_elsewhere", "proof_replayed", "use_dpop_nonce")
 
+Code = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^[0-9]{6}" + WHOLE,
+        description="the six digits that the authenticator app shows; each code is accepted once",
+    ),
+]
+
 
 class SignIn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A badge number and a password; the device is known by the key of its proof."""
+    """A badge number and a password; the device is known by the key of its proof. `code`: what weighs most asks for it,
+    and it may be given later."""
 
     sent_at: SentAt
     badge: Badge
     password: Password
+    code: Code | None = None
 
 
 class Refresh(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -66,7 +76,9 @@ def address_of(request: Request[Any, Any, Any]) -> str:
     "/sessions",
     opt=BY_KEY
     | takes(SignIn, {"sent_at": SENT_AT, "badge": "FJ1001", "password": "…"})
-    | refuses("device_key_required", *NOT_A_PROOF, "device_revoked", "sign_in_refused", "too_many_attempts"),
+    | refuses(
+        "device_key_required", *NOT_A_PROOF, "device_revoked", "sign_in_refused", "too_many_attempts", "code_refused"
+    ),
     summary="Sign in · 登录",
     tags=TAGS,
     operation_id="sessions_open",
@@ -78,8 +90,9 @@ async def sign_in(request: Request[Any, Any, Any]) -> Response[Tokens]:
     proof = read_proof(request, missing="device_key_required")
     data = await read(request, SignIn)
     tokens = await sessions.sign_in(
-        request.app.state.key_rings, proof, data.badge, data.password, address_of(request), datetime.now(UTC)
-    )
+        request.app.state.key_rings, proof, data.badge, data.password, address_of(request), datetime.now(UTC),
+        data.code,
+    )  # fmt: skip
     return Response(tokens, headers=NO_STORE)
 
 
@@ -102,6 +115,30 @@ async def refresh(request: Request[Any, Any, Any]) -> Response[Tokens]:
     data = await read(request, Refresh)
     tokens = await sessions.refresh(request.app.state.key_rings, proof, data.refresh_token, datetime.now(UTC))
     return Response(tokens, headers=NO_STORE)
+
+
+class GivenCode(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A code of the second factor, in a session that is open."""
+
+    sent_at: SentAt
+    code: Code
+
+
+@post(
+    "/sessions/current/code",
+    opt=OWN_ACCOUNT
+    | takes(GivenCode, {"sent_at": SENT_AT, "code": "492039"})
+    | refuses("too_many_attempts", "no_factor", "code_refused"),
+    status_code=204,
+    summary="Give the second factor · 验证第二因素",
+    tags=TAGS,
+    operation_id="sessions_code",
+    request_max_body_size=BODY_LIMIT,
+)
+async def give_code(request: Request[Any, Any, Any]) -> None:
+    """Give the code of your authenticator: for twelve hours this session may do what asks for it."""
+    data = await read(request, GivenCode)
+    await factor.give(request.app.state.key_rings, request.user, data.code, datetime.now(UTC))
 
 
 @delete(
@@ -134,4 +171,4 @@ async def change_password(request: Request[Any, Any, Any]) -> None:
     await sessions.change_password(request.user, data.current, data.new, datetime.now(UTC))
 
 
-ROUTES = [sign_in, refresh, sign_out, change_password]
+ROUTES = [sign_in, refresh, give_code, sign_out, change_password]

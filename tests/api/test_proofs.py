@@ -14,7 +14,7 @@ from litestar import Litestar
 from backend import worker
 from backend.core.database import execute, fetch, value
 from backend.core.settings import Settings
-from backend.people import sessions
+from backend.people import attempts, sessions
 from mobile_api.app import build
 from mobile_api.client.device_key import DeviceKey
 from tests.builders import (
@@ -257,7 +257,7 @@ async def test_what_is_old_is_forgotten_and_nothing_else(app: Litestar, lin: Som
             str(seen), minutes,
         )  # fmt: skip
     await sessions.forget_proofs()
-    await sessions.forget_attempts()
+    await attempts.forget_attempts()
     kept = await fetch("SELECT id FROM proof_seen WHERE id = ANY ($1)", list(ages))
     assert {1, 8, 14} == {ages[row["id"]] for row in kept}
     kept = await fetch("SELECT badge FROM sign_in_attempt WHERE badge = ANY ($1)", list(map(str, ages)))

@@ -242,6 +242,7 @@ async def other_questions(app: Litestar, shots: Path) -> AsyncIterator[Question]
     yield post("/v1/me/password", lin, current=PASSWORD, new=f"{PASSWORD}!")
     yield post("/v1/me/totp", lin, password=PASSWORD)
     yield post("/v1/me/totp/confirm", None, code="000000")
+    yield post("/v1/sessions/current/code", None, code="000000")
     yield post("/v1/uploads/{upload}/complete")
     yield Question("DELETE /v1/sessions/current", "/v1/sessions/current")
 

@@ -17,14 +17,20 @@ from storage.language import by_locale
     )
 )
 @click.argument("serial")
-def enrol(serial: str) -> None:
+@click.option(
+    "--for",
+    "badge",
+    metavar="BADGE",
+    help=by_locale("专用于此人的设备；不填则为公用。", "The person whose device it is alone; else it is shared."),
+)
+def enrol(serial: str, badge: str | None) -> None:
     with one_sentence():
         settings = existing_house()
         import segno
 
         from backend.people import devices
 
-        made = in_database(settings, lambda: devices.make_code(serial, datetime.now(UTC)))
+        made = in_database(settings, lambda: devices.make_code(serial, datetime.now(UTC), badge=badge))
         uri = devices.uri_of(settings.public_url or f"http://{settings.listen or '127.0.0.1:8080'}", made.code)
         if sys.stdout.isatty():
             segno.make(uri, error="m").terminal(compact=True)
