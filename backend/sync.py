@@ -119,7 +119,8 @@ async def _record_item(actor: Actor, item: SyncItem, sent_at: datetime, received
         try:
             return await _record_or_hold(arrival)
         except Refusal as refusal:
-            return SyncResult(id=item.id, status="refused", refusal=refusal)
+            status: SyncStatus = "again" if refusal.code == "too_many_refusals" else "refused"
+            return SyncResult(id=item.id, status=status, refusal=refusal)
         except RETRYABLE as error:
             if attempt == ATTEMPTS:
                 return SyncResult(id=item.id, status="again", failure=error)

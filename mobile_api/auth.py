@@ -44,13 +44,15 @@ async def by_device(connection: Connection) -> AuthenticationResult:
     if scheme.lower() != SCHEME or not token:
         raise Refusal("token_missing")
     claims = connection.app.state.tokens.read(token, datetime.now(UTC))
-    proof = read_proof(connection, token)
+    proof = read_proof(connection, token, bound_to=claims.jkt)
     if proof.jkt != claims.jkt:
         raise Refusal("key_differs")
     return AuthenticationResult(user=await actor_of(claims.session, proof), auth=claims)
 
 
-def read_proof(connection: Connection, token: str | None = None, missing: str = "proof_missing") -> Proof:
+def read_proof(
+    connection: Connection, token: str | None = None, missing: str = "proof_missing", bound_to: str | None = None
+) -> Proof:
     """The proof of this request, checked but not marked as used; `bodies.read` compares the body with it.
 
     Raises Refusal 401 `missing`, and what `ProofReader.read` raises.
@@ -63,7 +65,7 @@ def read_proof(connection: Connection, token: str | None = None, missing: str = 
     now, reader = datetime.now(UTC), connection.app.state.proofs
     scope: Any = connection.scope
     try:
-        proof: Proof = reader.read(sent[0], method_of(scope), scope["path"], now, token)
+        proof: Proof = reader.read(sent[0], method_of(scope), scope["path"], now, token, bound_to)
     except Refusal as refusal:
         if refusal.code == "use_dpop_nonce":
             scope[FRESH_NONCE] = reader.nonces.fresh(now)

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import msgspec
 from litestar import Request
+from litestar.exceptions import InternalServerException
 
 from backend.core.refusals import Refusal
 from backend.people.proofs import Proof
@@ -33,7 +34,7 @@ def takes(kind: Any, example: Mapping[str, Any]) -> dict[str, Any]:
 async def read(request: Request[Any, Any, Any], kind: type[T]) -> T:
     """The body as `kind`. The device's proof is compared with the bytes as sent, before they are inflated.
 
-    Raises Refusal `not_json`, `body_too_slow`, `proof_elsewhere`, and what `inflated` and `decode` raise.
+    Raises Refusal `not_json`, `body_too_slow`, `body_cut`, `proof_elsewhere`, and what `inflated` and `decode` raise.
     """
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise Refusal("not_json")
@@ -42,6 +43,8 @@ async def read(request: Request[Any, Any, Any], kind: type[T]) -> T:
             body = await request.body()
     except TimeoutError:
         raise Refusal("body_too_slow") from None
+    except InternalServerException:  # what the framework says of a sender who went away
+        raise Refusal("body_cut") from None
     proof: Proof | None = request.scope.get(PROOF)  # type: ignore[assignment]
     if proof is not None:
         proof.covers(body)

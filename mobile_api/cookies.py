@@ -15,10 +15,12 @@ from litestar.datastructures import Cookie
 
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor
+from backend.law.catalogue import law
 from backend.people import desk
 
 Connection = ASGIConnection[Any, Any, Any, Any]
 SECURE, PLAIN = "__Host-fujing", "fujing"
+BROWSER = "-browser"  # behind the name of the session's cookie
 CSRF_HEADER = "X-CSRF-Token"
 OWN_ACCOUNT = {"own_account": True}  # open to every desk session, with or without its second factor
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
@@ -43,6 +45,20 @@ def session_cookie(connection: Connection, secret: str) -> Cookie:
     if name is None:
         raise Refusal("https_needed")
     return Cookie(key=name, value=secret, path="/", httponly=True, secure=name == SECURE, samesite="strict")
+
+
+def browser_of(connection: Connection) -> str | None:
+    """What this browser says of who signed in with it before."""
+    name = _name(connection)
+    return None if name is None else connection.cookies.get(name + BROWSER)
+
+
+def kept_browser(connection: Connection, told: str) -> Cookie:
+    """The cookie by which a browser is known again; it opens nothing."""
+    cookie = session_cookie(connection, told)
+    cookie.key += BROWSER
+    cookie.max_age = int(law().span("browser_familiar").total_seconds())
+    return cookie
 
 
 def expired_cookies(connection: Connection) -> list[Cookie]:

@@ -32,7 +32,7 @@ clock at this attempt; the server corrects `occurred_at` by the difference. Ever
 of a body that its schema does not list.
 """
 BODY = (
-    "malformed_json", "not_json", "invalid", "body_too_large", "body_too_slow", "encoding_not_supported",
+    "malformed_json", "not_json", "invalid", "body_too_large", "body_too_slow", "body_cut", "encoding_not_supported",
     "malformed_body",
 )  # fmt: skip
 AT_DESK = ("csrf_refused", "second_factor_needed", "desk_reads_only")
@@ -43,7 +43,7 @@ SIGNED_IN = (
 )  # fmt: skip
 ENTRY = (
     "device_needed", "not_for_your_role", "id_reused", "held", "held_refused", "time_ahead", "time_out_of_range",
-    "conflict", "constraint",
+    "too_many_refusals", "conflict", "constraint",
 )  # fmt: skip
 ALWAYS = ("database_unavailable", "internal")
 SUCCESS = {

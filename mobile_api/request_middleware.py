@@ -22,6 +22,7 @@ from backend.law.catalogue import law
 from mobile_api.head import method_of
 from mobile_api.problems import FRESH_NONCE, HEADERS, answer_to
 
+METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 LABELS = ("method", "path", "status")
 REQUESTS = Counter("fujing_requests", "Requests answered", LABELS)
 SECONDS = Histogram("fujing_request_seconds", "From the first byte in to the last byte out", LABELS)
@@ -87,7 +88,9 @@ def received_at(request: Request[Any, Any, Any]) -> datetime:
 
 
 def _count(scope: Any, status: int, seconds: float) -> None:
-    key = (method_of(scope), scope.get("path_template", ""), status)
+    told = method_of(scope)
+    method = told if told in METHODS else "other"  # anybody may make up any number of them
+    key = (method, scope.get("path_template", ""), status)
     children = _children.get(key)
     if children is None:
         children = _children[key] = (REQUESTS.labels(*map(str, key)), SECONDS.labels(*map(str, key)))

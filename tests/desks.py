@@ -44,7 +44,7 @@ class Desk(Client):
     @property
     def cookie(self) -> str:
         """The secret that the browser keeps."""
-        (secret,) = [cookie.value for cookie in self.http.cookies.jar]
+        (secret,) = [cookie.value for cookie in self.http.cookies.jar if not cookie.name.endswith("-browser")]
         return str(secret)
 
 

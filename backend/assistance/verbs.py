@@ -8,7 +8,7 @@ from backend.core.verb import FIELD, OFFICERS, Event, Verb
 VERBS = (
     Verb(
         name="assistance/call", entry=CallForHelp, receipt=CallReceipt, record=assistance.call, may=FIELD,
-        told_to="readers",
+        told_to="readers", urgent=True,
         tag="Help · 求助", zh="请求支援", en="Call for help",
         codes=(),
         example=example(kind="violence", words="一人持械，需要增援", place=PLACE),

@@ -217,8 +217,8 @@ class Verb(msgspec.Struct, frozen=True, kw_only=True):
     `may`: kinds of person who may send it. `concerned`: whose facts it may change; they are locked.
     `field`: it is sent from a device; False: a decision, which may also come from a desk. `desk`: a field verb that
     may also come from a desk. `codes`: its own refusals, besides those of every entry. `told_to`: who gets it in the
-    feed. `held`: who may see and decide about an entry of it that is held. `tag`, `zh`, `en`: its group and name for
-    people. `example`: a body for the OpenAPI document.
+    feed. `urgent`: a refusal of it is never replaced by 429. `held`: who may see and decide about an entry of it that
+    is held. `tag`, `zh`, `en`: its group and name for people. `example`: a body for the OpenAPI document.
     """
 
     name: str
@@ -235,6 +235,7 @@ class Verb(msgspec.Struct, frozen=True, kw_only=True):
     concerned: Concerned = only_the_actor
     field: bool = True
     desk: bool = False
+    urgent: bool = False
     held: HeldRule = HeldRule()
 
     @property

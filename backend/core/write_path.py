@@ -24,7 +24,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from backend.core import findings, journal
+from backend.core import findings, journal, limits
 from backend.core.database import execute, fetch, first, tx
 from backend.core.officers import officers_among
 from backend.core.refusals import DependsOnRevokedDevice, Refusal, RuleRefusal, Unknown
@@ -346,7 +346,12 @@ def _recorded_line(arrival: Arrival, timed: Timing, outcome: Outcome, codes: Seq
 
 
 async def _journal_refusal(arrival: Arrival, refusal: Refusal) -> None:
-    """Put a refusal into the journal. One by rules is kept for the entry's id; any other is only noted (`denied`)."""
+    """Put a refusal into the journal. One by rules is kept for the entry's id; any other is only noted (`denied`).
+
+    Raises Refusal `too_many_refusals` instead, where this person or device was refused too often lately.
+    """
+    if not arrival.verb.urgent:
+        await limits.check_refusals(arrival.actor)
     actor, entry = arrival.actor, arrival.entry
     by_rules = isinstance(refusal, RuleRefusal)
     line = journal.Line(

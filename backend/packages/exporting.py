@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 
 import msgspec
 
-from backend.core import journal
+from backend.core import journal, limits
 from backend.core.database import Record, fetch, tx, value
 from backend.core.keys import KeyRing
 from backend.core.refusals import Refusal, Unknown
@@ -132,9 +132,11 @@ async def of_matter(store: EvidenceStore, ring: KeyRing, request: PackageRequest
     Raises Refusal `unknown_task`, `nothing_to_pack`, `package_needs_reviews` with the recordings. The refusal is
     written to the journal before it is raised.
     """
+    await limits.check_requests(request.actor)
     try:
         return await _prepare(store, ring, request, await _uploads_of_matter(request))
     except Refusal as refusal:
+        await limits.check_refusals(request.actor)
         about = [request.about] if request.about else []
         facts = {"code": refusal.code, "kind": request.kind, "from": request.address}
         await append_to_journal(request.actor, "packages/export", "denied", request.actor.organ, about, facts)

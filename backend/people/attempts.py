@@ -39,7 +39,7 @@ COUNT_ATTEMPT = "INSERT INTO sign_in_attempt (badge, address, at) VALUES ($1, $2
 # For a person with a second factor only this attempt is deleted: the others may be guesses at the code.
 FORGET_ATTEMPT = """
 DELETE FROM sign_in_attempt a WHERE a.id = $2 OR a.badge = $1 AND NOT EXISTS (
-    SELECT FROM second_factor f JOIN person p ON p.id = f.person WHERE p.badge = a.badge AND f.confirmed_at IS NOT NULL)
+    SELECT FROM second_factor f WHERE f.person = $3 AND f.confirmed_at IS NOT NULL)
 """
 LOCK_CREDENTIAL = "SELECT person FROM credential WHERE person = $1 AND password_hash = $2 FOR UPDATE"
 
@@ -57,14 +57,15 @@ class Proven(msgspec.Struct, frozen=True, kw_only=True):
     attempt: int
 
 
-async def prove(badge: str, password: str, address: str, familiar_key: UUID | None = None) -> Proven:
+async def prove(badge: str, password: str, address: str, familiar: str | None = None) -> Proven:
     """The person with this badge and password. Raises Refusal `sign_in_refused`, `too_many_attempts`.
 
-    The attempt stays counted until the caller forgets it. `familiar_key`: the key of a device on which this person
-    signed in before. Attempts there are counted apart, so that guesses made elsewhere do not lock the person out.
+    The attempt stays counted until the caller forgets it. `familiar`: the key of a device, or the number of a browser,
+    with which this person signed in before. Attempts there are counted apart, so that guesses made elsewhere do not
+    lock the person out.
     """
-    account = badge if familiar_key is None else f"{badge} {familiar_key}"
-    address = address if familiar_key is None else f"key {familiar_key} {badge}"
+    account = badge if familiar is None else f"{badge} {familiar}"
+    address = address if familiar is None else f"key {familiar} {badge}"
     attempt = await count_attempt(account, address)
     person = await first(CREDENTIAL, badge)
     if not await _matches(person["password_hash"] if person else HASH_OF_NOBODY, password) or person is None:
@@ -76,13 +77,17 @@ async def prove(badge: str, password: str, address: str, familiar_key: UUID | No
 
 
 async def prove_again(actor: Actor, password: str) -> Proven:
-    """Check the password of a signed-in person. Raises Refusal `sign_in_refused`, `too_many_attempts`."""
-    attempt = await count_attempt(actor.badge, f"session {actor.session}")
+    """Check the password of a signed-in person. Raises Refusal `sign_in_refused`, `too_many_attempts`.
+
+    Attempts are counted for this session alone: guesses of strangers do not close it.
+    """
+    account = f"{actor.badge} {actor.session}"
+    attempt = await count_attempt(account, f"session {actor.session}")
     row = await Credential.select(Credential.password_hash).where(Credential.person == actor.person).first()
     if row is None or not await _matches(row["password_hash"], password):
         raise Refusal("sign_in_refused")
     return Proven(
-        person=actor.person, account=actor.badge, organ=actor.organ, password_hash=row["password_hash"],
+        person=actor.person, account=account, organ=actor.organ, password_hash=row["password_hash"],
         attempt=attempt,
     )  # fmt: skip
 
@@ -95,7 +100,7 @@ async def lock_password(proven: Proven) -> None:
 
 async def forget_attempt(proven: Proven) -> None:
     """Delete the attempt: the password was right. Without a second factor, delete the earlier failures too."""
-    await execute(FORGET_ATTEMPT, proven.account, proven.attempt)
+    await execute(FORGET_ATTEMPT, proven.account, proven.attempt, proven.person)
 
 
 async def count_attempt(badge: str, address: str) -> int:
@@ -114,9 +119,24 @@ async def count_attempt(badge: str, address: str) -> int:
         return int(await value(COUNT_ATTEMPT, badge, address))
 
 
-async def forget_failures(badge: str) -> None:
-    """Delete all failed attempts of a badge."""
-    await SignInAttempt.delete().where(SignInAttempt.badge == badge)
+def code_account(actor: Actor) -> str:
+    """What the codes that a person gives in their sessions are counted for."""
+    return f"{actor.badge} code"
+
+
+async def count_code(actor: Actor) -> str:
+    """Count a code that a signed-in person gives, in all their sessions together. Returns its account.
+
+    A stranger cannot fill this account: it takes an open session. Raises Refusal `too_many_attempts`.
+    """
+    account = code_account(actor)
+    await count_attempt(account, f"session {actor.session}")
+    return account
+
+
+async def forget_failures(account: str) -> None:
+    """Delete all failed attempts of an account: a badge, or a badge somewhere."""
+    await SignInAttempt.delete().where(SignInAttempt.badge == account)
 
 
 async def forget_attempts() -> None:

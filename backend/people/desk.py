@@ -53,19 +53,27 @@ class AtDesk(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def sign_in(
-    keys: Keys, badge: str, password: str, code: str | None, address: str, now: datetime, earlier: str | None = None
+    keys: Keys,
+    badge: str,
+    password: str,
+    code: str | None,
+    address: str,
+    now: datetime,
+    earlier: str | None = None,
+    familiar: str | None = None,
 ) -> tuple[str, AtDesk]:
     """Open a session. Returns the cookie's secret. The session of the browser's `earlier` cookie ends.
 
+    `familiar`: the number of a browser in which this person signed in before (browsers.py).
     Raises Refusal `sign_in_refused`, `too_many_attempts`, `code_needed`, `code_refused`; `not_for_your_role` for a
     docking station.
     """
-    proven = await prove(badge, password, address)
+    proven = await prove(badge, password, address, familiar)
     secret, session = secrets.token_urlsafe(32), uuid4()
     async with tx():
         await lock_password(proven)
         given = await factor.take(keys, proven.person, code, now)
-        await forget_failures(badge)
+        await forget_failures(proven.account)
         ends_at = now + law().span("desk_session_life")
         await Session.insert(
             Session(

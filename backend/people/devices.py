@@ -16,7 +16,7 @@ from uuid import UUID
 
 import msgspec
 
-from backend.core import journal
+from backend.core import journal, limits
 from backend.core.database import Record, execute, fetch, first, tx, value
 from backend.core.described import OrganCode
 from backend.core.officers import TODAY
@@ -128,6 +128,8 @@ async def make_code(serial: str, now: datetime, actor: Actor | None = None, badg
     Raises Refusal `not_for_your_role`, `second_factor_needed`, `unknown_device`, `reinstate_first`, `unknown_person`.
     """
     code = new_code()
+    if actor is not None:
+        await limits.check_requests(actor)
     async with tx():
         device = await _reached(serial, actor)
         person = None if badge is None else await _person(badge, actor)
@@ -153,10 +155,10 @@ async def enrol(proof: Proof, code: str, jwk: Jwk, now: datetime) -> Enrolled:
     jwk.public_key()
     if jwk.thumbprint != proof.jkt:
         raise Refusal("key_differs")
-    await spend(proof)
     letters = read_code(code)
-    if letters is None:
+    if letters is None or await first(CODES_DEVICE, _digest(letters)) is None:
         raise Refusal("enrolment_refused")
+    await spend(proof)  # after that: proofs by keys of strangers are not kept
     async with tx():
         if await first(CODES_DEVICE, _digest(letters)) is None:
             raise Refusal("enrolment_refused")

@@ -20,13 +20,13 @@ import structlog
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from backend.core import journal
+from backend.core import journal, limits
 from backend.core.database import execute, first, rows_touched, tx
 from backend.core.keys import Keys
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor
 from backend.law.catalogue import law
-from backend.people.attempts import count_attempt, forget_failures, prove_again
+from backend.people.attempts import code_account, count_code, forget_failures, prove_again
 from backend.people.tables import DeskSession, SecondFactor, Session
 
 REQUIRED_FOR = frozenset({"inspector", "administrator"})
@@ -79,11 +79,13 @@ async def begin(keys: Keys, actor: Actor, password: str, now: datetime) -> NewFa
 
     Raises Refusal `sign_in_refused`, `too_many_attempts`, `factor_stands`.
     """
-    await prove_again(actor, password)
+    await limits.check_requests(actor)
+    proven = await prove_again(actor, password)
     secret = pyotp.random_base32()
     kid, sealed = _encrypted(keys, actor.person, secret)
     async with tx():
-        await forget_failures(actor.badge)
+        await forget_failures(proven.account)
+        await forget_failures(code_account(actor))  # they were codes of another secret
         if not rows_touched(await execute(BEGIN_FACTOR, actor.person, kid, sealed)):
             raise Refusal("factor_stands")
         await _journal(now, "me/totp", actor, actor.person, actor.organ)
@@ -96,7 +98,7 @@ async def confirm(keys: Keys, actor: Actor, code: str, now: datetime) -> None:
 
     Raises Refusal `too_many_attempts`, `no_factor_begun`, `factor_stands`, `code_refused`.
     """
-    await count_attempt(actor.badge, f"session {actor.session}")
+    account = await count_code(actor)
     async with tx():
         row = await first(FACTOR, actor.person)
         if row is None:
@@ -110,7 +112,7 @@ async def confirm(keys: Keys, actor: Actor, code: str, now: datetime) -> None:
         await execute(END_OTHERS, actor.person, now, actor.session)
         await execute(UNPROVE, actor.person)
         await _given(actor, now)
-        await forget_failures(actor.badge)
+        await forget_failures(account)
         await _journal(now, "me/totp-confirm", actor, actor.person, actor.organ)
 
 
@@ -119,12 +121,13 @@ async def give(keys: Keys, actor: Actor, code: str, now: datetime) -> None:
 
     Raises Refusal `too_many_attempts`, `no_factor`, `code_refused`.
     """
-    await count_attempt(actor.badge, f"session {actor.session}")
+    await limits.check_requests(actor)
+    account = await count_code(actor)
     async with tx():
         if not await take(keys, actor.person, code, now):
             raise Refusal("no_factor")
         await _given(actor, now)
-        await forget_failures(actor.badge)
+        await forget_failures(account)
         await _journal(now, "sessions/factor", actor, actor.person, actor.organ)
 
 

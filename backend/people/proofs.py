@@ -28,7 +28,7 @@ from backend.law.catalogue import law
 
 PROOF_ALGORITHM, PROOF_TYPE, CURVE, KTY = "ES256", "dpop+jwt", "P-256", "EC"
 PROOF_CEILING = 4096  # characters
-HEADERS_CEILING = 20_000  # devices remembered
+KEYS_CEILING = 20_000  # devices remembered
 COORDINATE = 32  # bytes
 DEFAULT_PORTS = {"http": 80, "https": 443}
 ES256 = ECAlgorithm(ECAlgorithm.SHA256)
@@ -132,16 +132,22 @@ class Nonces:
 
 
 class ProofReader:
-    """Checks proofs. A device always sends the same header, so its key is imported once, in bounded memory."""
+    """Checks proofs. The key of a device with a valid token is imported once, in bounded memory.
+
+    Nothing is remembered of anybody else: a stranger may sign any number of proofs by keys of their own.
+    """
 
     def __init__(self, ring: KeyRing, public_url: str | None = None) -> None:
         self.nonces = Nonces(ring)
         self._origin = None if public_url is None else _origin(public_url)
-        self._known: dict[str, tuple[str, ec.EllipticCurvePublicKey]] = {}
+        self._known: dict[str, ec.EllipticCurvePublicKey] = {}
 
-    def read(self, proof: str, method: str, path: str, now: datetime, token: str | None = None) -> Proof:
+    def read(
+        self, proof: str, method: str, path: str, now: datetime, token: str | None = None, bound_to: str | None = None
+    ) -> Proof:
         """Check a proof for this request. `path`: as the server decoded it.
 
+        `bound_to`: the thumbprint in a token whose signature is valid; its key is remembered, once a proof is right.
         Raises Refusal `proof_invalid`, `proof_elsewhere`, `use_dpop_nonce`.
         """
         try:
@@ -149,7 +155,9 @@ class ProofReader:
             header, _, payload = signed.partition(".")
             if len(proof) > PROOF_CEILING:
                 raise Refusal("proof_invalid")
-            jkt, key = self._known.get(header) or self._import(header)
+            jwk = _jwk(header)
+            jkt = jwk.thumbprint
+            key = self._known.get(jkt) or _imported(jwk)
             claims = _claims.decode(decoded(payload))
             age = self.nonces.age(claims.nonce, now)
             if age is None:
@@ -163,21 +171,27 @@ class ProofReader:
             raise Refusal("proof_elsewhere")
         if token is not None and not hmac.compare_digest(claims.ath.encode(), digest(token.encode()).encode()):
             raise Refusal("proof_invalid")
+        if jkt == bound_to and jkt not in self._known:
+            if len(self._known) >= KEYS_CEILING:
+                self._known.clear()
+            self._known[jkt] = key
         return Proof(jkt=jkt, jti=claims.jti, body_sha256=claims.body_sha256, aging=age > 0)
 
-    def _import(self, text: str) -> tuple[str, ec.EllipticCurvePublicKey]:
-        """Thumbprint and key of a header. Raises Refusal `proof_invalid`."""
-        header = _headers.decode(decoded(text))
-        if (header.typ, header.alg, header.crit) != (PROOF_TYPE, PROOF_ALGORITHM, None):
-            raise Refusal("proof_invalid")
-        try:
-            imported = header.jwk.thumbprint, header.jwk.public_key()
-        except Refusal as refusal:
-            raise Refusal("proof_invalid") from refusal
-        if len(self._known) >= HEADERS_CEILING:
-            self._known.clear()
-        self._known[text] = imported
-        return imported
+
+def _jwk(text: str) -> Jwk:
+    """The key in a header. Raises Refusal `proof_invalid`, ValueError, msgspec.MsgspecError."""
+    header = _headers.decode(decoded(text))
+    if (header.typ, header.alg, header.crit, header.jwk.d) != (PROOF_TYPE, PROOF_ALGORITHM, None, None):
+        raise Refusal("proof_invalid")
+    return header.jwk
+
+
+def _imported(jwk: Jwk) -> ec.EllipticCurvePublicKey:
+    """The key, ready to verify. Raises Refusal `proof_invalid`."""
+    try:
+        return jwk.public_key()
+    except Refusal as refusal:
+        raise Refusal("proof_invalid") from refusal
 
 
 def digest(content: bytes) -> str:

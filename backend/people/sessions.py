@@ -109,10 +109,10 @@ async def sign_in(
 
     Raises Refusal `device_key_required`, `device_revoked`, `sign_in_refused`, `too_many_attempts`, `code_refused`.
     """
+    key = _usable(await first(KEY_IN_FORCE, proof.jkt))  # first: proofs by keys of strangers are not kept
     await spend(proof)
-    key = _usable(await first(KEY_IN_FORCE, proof.jkt))
-    familiar_key = key["id"] if await value(FAMILIAR, badge, key["id"], law().span("session_life")) else None
-    person = await prove(badge, password, address, familiar_key)
+    familiar = str(key["id"]) if await value(FAMILIAR, badge, key["id"], law().span("session_life")) else None
+    person = await prove(badge, password, address, familiar)
     session, ends_at = uuid4(), now + law().span("session_life")
     async with tx():
         # Locked: device and key stay in force until the commit.
@@ -145,8 +145,8 @@ async def refresh(keys: Keys, proof: Proof, token: str, now: datetime) -> Tokens
 
     Raises Refusal `proof_replayed`, `token_invalid`, `session_ended`, `token_reused`.
     """
-    await spend(proof)
     session, generation = _read_refresh(keys, token)
+    await spend(proof)
     async with tx():
         row = await first(REFRESHED_SESSION, session)
         if row is None or await first(ACTOR_OF_SESSION, session) is None:
@@ -246,23 +246,28 @@ def _still_counts(factor_age: timedelta | None) -> bool:
 
 
 class TokenReader:
-    """Checks access tokens. A valid token is remembered until it expires, in bounded memory."""
+    """Checks access tokens. A valid token is remembered until it expires, in bounded memory.
+
+    It is remembered by what was signed, after its signature was checked: other spellings of the same signature, which
+    anybody can make, are checked again and fill nothing.
+    """
 
     def __init__(self, keys: Keys) -> None:
         self._keys = keys
-        self._verified: dict[str, TokenClaims] = {}
+        self._verified: dict[str, tuple[str, TokenClaims]] = {}
 
     def read(self, token: str, now: datetime) -> TokenClaims:
         """The claims of a token. Raises Refusal `token_invalid`, `token_expired`."""
-        claims = self._verified.get(token)
-        if claims is None:
-            claims = self._verify(token)
+        signed, _, signature = token.rpartition(".")
+        known = self._verified.get(signed)
+        claims = known[1] if known is not None and known[0] == signature else self._verify(token)
+        if now.timestamp() > claims.expires_at + law().span("token_leeway").total_seconds():
+            self._verified.pop(signed, None)
+            raise Refusal("token_expired")
+        if known is None:
             if len(self._verified) >= VERIFIED_CEILING:
                 self._verified.clear()
-            self._verified[token] = claims
-        if now.timestamp() > claims.expires_at + law().span("token_leeway").total_seconds():
-            self._verified.pop(token, None)
-            raise Refusal("token_expired")
+            self._verified[signed] = signature, claims
         return claims
 
     def _verify(self, token: str) -> TokenClaims:

@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 import msgspec
 import structlog
 
-from backend.core import journal
+from backend.core import journal, limits
 from backend.core.database import first, tx, value
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor
@@ -73,9 +73,11 @@ async def allowed(store: EvidenceStore, request: ViewingRequest) -> Source:
     Raises Refusal `review_needed`, `unknown_review`, `review_closed`, `review_over`, `second_factor_needed`,
     `review_unapproved`, `not_sealed`, `disposed`, `no_poster`.
     """
+    await limits.check_requests(request.actor)
     try:
         return await _allowed(store, request)
     except Refusal as refusal:
+        await limits.check_refusals(request.actor)
         subjects = [request.recording] if request.review is None else [request.review, request.recording]
         facts = {"code": refusal.code, "what": request.what, "from": request.address}
         await append_to_journal(request.actor, "recordings/view", "denied", request.actor.organ, subjects, facts)

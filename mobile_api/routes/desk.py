@@ -10,7 +10,7 @@ from backend.core.described import SentAt
 from backend.core.examples import SENT_AT
 from backend.core.refusals import Refusal
 from backend.law.catalogue import law
-from backend.people import desk, directory, factor
+from backend.people import browsers, desk, directory, factor
 from backend.people.desk import SecondFactorStatus
 from backend.people.factor import NewFactor
 from mobile_api import cookies
@@ -96,11 +96,14 @@ async def sign_in(request: Request[Any, Any, Any]) -> Response[DeskOpened]:
     data = await read(request, DeskSignIn)
     cookies.require_own_origin(request)
     cookies.session_cookie(request, "")
+    keys, now, browser = request.app.state.key_rings, datetime.now(UTC), cookies.browser_of(request)
     secret, opened = await desk.sign_in(
-        request.app.state.key_rings, data.badge, data.password, data.code, address_of(request), datetime.now(UTC),
-        cookies.secret_of(request),
+        keys, data.badge, data.password, data.code, address_of(request), now, cookies.secret_of(request),
+        browsers.familiar(keys, browser, data.badge, now),
     )  # fmt: skip
-    return Response(await _opened(opened, secret), headers=NO_STORE, cookies=[cookies.session_cookie(request, secret)])
+    known = browsers.remembered(keys, browser, data.badge, now)
+    both = [cookies.session_cookie(request, secret), cookies.kept_browser(request, known)]
+    return Response(await _opened(opened, secret), headers=NO_STORE, cookies=both)
 
 
 @get(
@@ -132,7 +135,7 @@ async def _opened(session: desk.AtDesk, secret: str) -> DeskOpened:
     "/me/totp",
     opt=OWN_ACCOUNT
     | takes(FactorBegin, {"sent_at": SENT_AT, "password": "…"})
-    | refuses("sign_in_refused", "too_many_attempts", "factor_stands"),
+    | refuses("too_many_requests", "sign_in_refused", "too_many_attempts", "factor_stands"),
     summary="Begin a second factor · 设置第二因素",
     tags=TAGS,
     operation_id="me_totp",

@@ -87,7 +87,7 @@ def svg_of(uri: str) -> str:
 @post(
     "/devices/codes",
     opt=takes(CodeFor, {"sent_at": SENT_AT, "serial": "HH-0001"})
-    | refuses("not_for_your_role", "unknown_device", "reinstate_first", "unknown_person"),
+    | refuses("not_for_your_role", "unknown_device", "reinstate_first", "unknown_person", "too_many_requests"),
     summary="A code for a device · 生成登记码",
     tags=TAGS,
     operation_id="devices_codes",

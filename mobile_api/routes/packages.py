@@ -65,7 +65,14 @@ async def of_recording(request: Request[Any, Any, Any], recording: UUID, review:
     tags=TAGS,
     operation_id="packages",
     opt=takes(PackageCall, {"sent_at": SENT_AT, "kind": "case", "number": "杭公（城）受案字〔2026〕118号"})
-    | refuses("not_for_your_role", "unknown_task", "nothing_to_pack", "package_needs_reviews"),
+    | refuses(
+        "not_for_your_role",
+        "unknown_task",
+        "nothing_to_pack",
+        "package_needs_reviews",
+        "too_many_requests",
+        "too_many_refusals",
+    ),
     request_max_body_size=BODY_LIMIT,
     media_type="application/zip",
     status_code=200,

@@ -27,6 +27,8 @@ from mobile_api.routes.sessions import address_of
 
 TAGS = ["Reviews · 调阅"]
 WATCHING = (
+    "too_many_requests",
+    "too_many_refusals",
     "review_needed", "unknown_review", "review_closed", "review_over", "review_unapproved", "not_sealed", "disposed",
 )  # fmt: skip
 SHOWN = {  # media types that a browser may show; any other file is sent as plain bytes

@@ -128,7 +128,7 @@ class GivenCode(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     "/sessions/current/code",
     opt=OWN_ACCOUNT
     | takes(GivenCode, {"sent_at": SENT_AT, "code": "492039"})
-    | refuses("too_many_attempts", "no_factor", "code_refused"),
+    | refuses("too_many_requests", "too_many_attempts", "no_factor", "code_refused"),
     status_code=204,
     summary="Give the second factor · 验证第二因素",
     tags=TAGS,

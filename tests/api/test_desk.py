@@ -98,10 +98,12 @@ async def test_the_cookie_is_out_of_reach_of_scripts_and_of_other_sites(app: Lit
     """`__Host-`: no sibling host and no plain HTTP can have put it there."""
     sun = await at_desk(app)
     answer = await sun.sign_in(sun.badge)
-    (cookie,) = answer.headers.get_list("set-cookie")
-    name, *flags = [part.strip() for part in cookie.split(";")]
-    assert name.startswith("__Host-fujing=")
-    assert {"httponly", "secure", "samesite=strict", "path=/"} == {flag.lower() for flag in flags}
+    told = [[part.strip() for part in cookie.split(";")] for cookie in answer.headers.get_list("set-cookie")]
+    (session,) = [flags for name, *flags in told if name.startswith("__Host-fujing=")]
+    (browser,) = [flags for name, *flags in told if name.startswith("__Host-fujing-browser=")]
+    assert {"httponly", "secure", "samesite=strict", "path=/"} == {flag.lower() for flag in session}
+    assert {"httponly", "secure", "samesite=strict", "path=/", "max-age=2592000"} == {flag.lower() for flag in browser}
+    assert 2 == len(told)
     assert "no-store" == answer.headers["cache-control"]
     assert sun.cookie not in answer.text
 
@@ -180,6 +182,47 @@ async def test_guesses_at_desks_and_on_handhelds_are_counted_together(app: Lites
     assert [401] * 5 + [429] * 2 == sorted(answer.status_code for answer in answers)
     refused(await Desk(app).sign_in(sun.badge), 429, "too_many_attempts")
     assert 200 == (await sun.get("/v1/me")).status_code
+
+
+async def test_500_guesses_do_not_close_a_persons_own_desk(app: Litestar) -> None:
+    """Made at other desks, by whoever can read a badge. In the browser where they signed in before, the person has
+    attempts of their own; a stranger's browser stays closed, and so does one that only another person used."""
+    sun, wu = await at_desk(app), await at_desk(app)
+    for _ in range(5):
+        refused(await Desk(app).sign_in(sun.badge, "a guess at it"), 401, "sign_in_refused")
+    guesses = (
+        "INSERT INTO sign_in_attempt (badge, address, at) SELECT $1, 'x' || n, now() FROM generate_series(1, 500) n"
+    )
+    await execute(guesses, sun.badge)
+    refused(await Desk(app).sign_in(sun.badge), 429, "too_many_attempts")
+    refused(await wu.sign_in(sun.badge), 429, "too_many_attempts")
+    assert 201 == (await sun.sign_in(sun.badge)).status_code
+    assert 204 == (await sun.ask("DELETE", "/v1/sessions/current")).status_code
+    assert 201 == (await sun.sign_in(sun.badge)).status_code
+    assert 204 == (await sun.tell("/v1/me/password", **PASSWORDS)).status_code
+    await execute("DELETE FROM sign_in_attempt WHERE badge = $1", sun.badge)
+
+
+async def test_a_browser_that_is_familiar_has_five_guesses_too(app: Litestar) -> None:
+    """Counted apart, and not without end: also with the cookie that a colleague copied."""
+    sun = await at_desk(app)
+    copied = Desk(app)
+    (mark,) = [cookie for cookie in sun.http.cookies.jar if cookie.name.endswith("-browser")]
+    copied.http.headers["Cookie"] = f"{mark.name}={mark.value}"
+    answers = [await copied.sign_in(sun.badge, f"guess {n}") for n in range(6)]
+    assert [401] * 5 + [429] == [answer.status_code for answer in answers]
+    assert 201 == (await Desk(app).sign_in(sun.badge)).status_code
+
+
+async def test_several_people_share_a_familiar_browser(app: Litestar) -> None:
+    """The desk of a station: each is known there, and each by a mark of their own."""
+    sun, wu = await at_desk(app), await at_desk(app)
+    assert 201 == (await sun.sign_in(wu.badge)).status_code
+    for badge in (sun.badge, wu.badge):
+        for _ in range(5):
+            await Desk(app).sign_in(badge, "a guess at it")
+        refused(await Desk(app).sign_in(badge), 429, "too_many_attempts")
+        assert 201 == (await sun.sign_in(badge)).status_code
 
 
 async def test_a_docking_station_has_no_desk(app: Litestar) -> None:
