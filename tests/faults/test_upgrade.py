@@ -1,7 +1,9 @@
 """Yesterday's data under today's program: each schema that was released comes up to date with every row."""
 
 import gzip
+import json
 from pathlib import Path
+from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -69,3 +71,41 @@ def schema(url: str) -> list[str]:
     """The schema as statements, in no order: columns that came later stand at a table's end."""
     text = dumped(url, "--schema-only").decode()
     return sorted(line.strip().rstrip(",") for line in text.splitlines() if line and not line.startswith("--"))
+
+
+OLD_HELD = """
+INSERT INTO held_entry (id, actor, organ, session, verb, content, sent_at, received_at, occurred_at, reason,
+    waiting_for, wakes, state)
+SELECT $1, $2, organ, gen_random_uuid(), $3, $4, now(), now(), now(), 'device_revoked', '{}', '{}', 'waiting'
+FROM person WHERE id = $2
+"""
+
+
+async def test_what_was_held_before_obeys_the_rule_of_its_verb_too(app: Litestar, house: Settings) -> None:
+    """An appeal, a complaint and an injury that wait since before: whom they are kept from, and who finds them."""
+    async with an_empty_database(house) as old:
+        client("psql", old, "--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1", given=KEPT["0032"])
+        connection = await asyncpg.connect(old)
+        lin, sun, *_ = [row["id"] for row in await connection.fetch("SELECT id FROM person WHERE kind <> 'dock'")]
+        entries = {
+            "matters/raise": {"kind": "appeal", "words": "不公", "against": str(sun)},
+            "complaints/receive": {"channel": "phone", "words": "粗暴", "person": str(sun)},
+            "injuries/report": {"body_part": "右前臂"},
+        }
+        ids = {verb: uuid4() for verb in entries}
+        for verb, fields in entries.items():
+            content = json.dumps({"actor": str(lin), "verb": verb, "entry": fields})
+            await connection.execute(OLD_HELD, ids[verb], lin, verb, content)
+        migrated(old, 1)
+        kept = {verb: await connection.fetchval("SELECT kept_from($1, $2)", ids[verb], sun) for verb in entries}
+        found = {
+            row["verb"]: set(row["listed_to"])
+            for row in await connection.fetch("SELECT * FROM held_entry WHERE id = ANY ($1)", list(ids.values()))
+        }
+        await connection.close()
+    assert {"matters/raise": True, "complaints/receive": True, "injuries/report": False} == kept
+    assert {
+        "matters/raise": {"commander", "inspector"},
+        "complaints/receive": {"inspector"},
+        "injuries/report": {"commander", "treasurer"},
+    } == found
