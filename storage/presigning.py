@@ -36,7 +36,7 @@ class Signer:
             raise ValueError("a signed URL is valid for more than nothing and at most 7 days")
         stamp = now.strftime("%Y%m%dT%H%M%SZ")
         scope = f"{stamp[:8]}/{self.region}/s3/aws4_request"
-        signed = {"host": urlsplit(self.address).netloc, **headers}
+        signed = {"host": _host(self.address), **headers}
         names = ";".join(sorted(signed))
         parameters = {
             **query,
@@ -51,13 +51,20 @@ class Signer:
         target = quote(path, safe="/-_.~")
         request = "\n".join([method, target, asked, lines, names, "UNSIGNED-PAYLOAD"])
         text = "\n".join([_ALGORITHM, stamp, scope, hashlib.sha256(request.encode()).hexdigest()])
-        return f"{self.address}{target}?{asked}&X-Amz-Signature={self._signature(scope, text)}"
+        scheme, host = urlsplit(self.address).scheme, signed["host"]
+        return f"{scheme}://{host}{target}?{asked}&X-Amz-Signature={self._signature(scope, text)}"
 
     def _signature(self, scope: str, text: str) -> str:
         key = f"AWS4{self.secret_key}".encode()
         for word in scope.split("/"):
             key = hmac.digest(key, word.encode(), hashlib.sha256)
         return hmac.digest(key, text.encode(), hashlib.sha256).hex()
+
+
+def _host(address: str) -> str:
+    """What a client sends as `Host`: without the port that its scheme has anyway."""
+    parts = urlsplit(address)
+    return parts.netloc.removesuffix({"http": ":80", "https": ":443"}.get(parts.scheme, ""))
 
 
 def _quoted(text: str) -> str:
