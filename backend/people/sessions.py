@@ -321,7 +321,7 @@ class TokenReader:
         """The claims of a token. Raises Refusal `token_invalid`, `token_expired`."""
         claims = self._verified.get(token)
         if claims is None:
-            claims = self._verify(token)
+            claims = self._verify(token, now)
             if len(self._verified) >= VERIFIED_CEILING:
                 self._verified.clear()
             self._verified[token] = claims
@@ -330,7 +330,8 @@ class TokenReader:
             raise Refusal("token_expired")
         return claims
 
-    def _verify(self, token: str) -> TokenClaims:
+    def _verify(self, token: str, now: datetime) -> TokenClaims:
+        """The server that made it may have a clock that is ahead by the leeway of terms.toml."""
         try:
             kid = jwt.get_unverified_header(token).get("kid")
             key = self._keys.session.get(kid) if isinstance(kid, str) else None
@@ -338,8 +339,10 @@ class TokenReader:
                 raise Refusal("token_invalid")
             claims = jwt.decode(
                 token, key.public_key(), algorithms=[ALGORITHM], audience=ISSUER, issuer=ISSUER,
-                options={"verify_exp": False, "require": ["exp", "sid", "sub", "cnf"]},
+                options={"verify_exp": False, "verify_iat": False, "require": ["iat", "exp", "sid", "sub", "cnf"]},
             )  # fmt: skip
+            if float(claims["iat"]) > now.timestamp() + law().span("token_leeway").total_seconds():
+                raise Refusal("token_invalid")
             return TokenClaims(UUID(claims["sid"]), float(claims["exp"]), str(claims["cnf"]["jkt"]))
         except (jwt.PyJWTError, ValueError, TypeError, AttributeError, KeyError) as error:
             raise Refusal("token_invalid") from error
