@@ -2,8 +2,8 @@
 
 Guarantees: what an open matter or a hold still needs is kept. The journal lists every erased row by its id. The journal
 still verifies afterwards, because it holds only salted digests, and the salts are erased too (ADR 10). A text column
-that may not be null says that it was erased. CATALOGUE and docs/privacy.md name the same columns.
-Source: PIPL 19, 47; DOMAIN §7.
+that may not be null says that it was erased. Nothing is erased while this process's clock is minutes from the
+database's. CATALOGUE and docs/privacy.md name the same columns. Source: PIPL 19, 47; DOMAIN §7.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from uuid import UUID
 
 import msgspec
 
-from backend.core import journal
+from backend.core import clocks, journal
 from backend.core.database import fetch, tx, value
 from backend.law.catalogue import law
 
@@ -144,7 +144,8 @@ async def due(now: datetime) -> dict[str, int]:
 
 
 async def erase(now: datetime) -> dict[str, int]:
-    """Erase what is due. Returns the number of rows, by table and columns."""
+    """Erase what is due. Returns the number of rows, by table and columns. Raises ClocksDiffer."""
+    await clocks.must_agree()
     counts: dict[str, int] = {}
     for rule in CATALOGUE:
         sql = ERASE.format(table=rule.table, emptied=_emptied(rule), due=_due(rule), batch=ROWS_AT_ONCE)

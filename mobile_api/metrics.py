@@ -41,6 +41,7 @@ GAUGES = {
     "jobs_given_up": ("fujing_jobs_given_up", "Jobs that failed for good and wait for a person"),
     "oldest_job": ("fujing_oldest_job_seconds", "How long the oldest job has waited"),
     "database_bytes": ("fujing_database_bytes", "Size of the database"),
+    "clock_apart": ("fujing_clock_apart_seconds", "How far the clock of this server is from the database's"),
 }
 
 

@@ -2,7 +2,8 @@
 
 Guarantees: no exception of the SDK leaves this module; every call has a time limit; nobody, this program included, can
 remove a locked version before its date: `prove_lock` tests that before we serve. An ETag is never taken for the
-digest of a file.
+digest of a file. An answer that cannot be a store's (a version without a name, a body of another length than told, a
+page of some proxy) is StoreNonsense, which is StoreUnavailable: nothing is concluded from it.
 
 Calls run in threads of their own, so a slow store cannot use up the threads of the application.
 """
@@ -16,15 +17,15 @@ import io
 import os
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 from urllib.parse import urlsplit
-from xml.etree.ElementTree import ParseError  # nosec B405
+from xml.etree.ElementTree import ParseError, fromstring  # nosec B405
 
 import certifi
 import urllib3
@@ -35,6 +36,7 @@ from minio.error import MinioException, S3Error
 from minio.retention import Retention
 
 from storage.language import SentenceError
+from storage.presigning import Signer
 
 _T = TypeVar("_T")
 _CONNECT_SECONDS = 2.0
@@ -48,6 +50,11 @@ _START_SECONDS = 10.0
 _UNKNOWN_OBJECT = {"NoSuchKey", "NoSuchVersion", "ResourceNotFound", "MethodNotAllowed"}
 _NO_RETENTION = {"NoSuchObjectLockConfiguration", "ObjectLockConfigurationNotFoundError", "InvalidRequest"}
 _REFUSED = {"AccessDenied", "ObjectLocked", "InvalidRequest", "MethodNotAllowed"}
+_ANSWERS = {  # what an answer in XML is called; a page of a proxy is called otherwise
+    "InitiateMultipartUploadResult", "ListPartsResult", "CompleteMultipartUploadResult", "ListMultipartUploadsResult",
+    "ListBucketResult", "ListVersionsResult", "ListAllMyBucketsResult", "LocationConstraint", "Retention", "LegalHold",
+    "VersioningConfiguration", "ObjectLockConfiguration", "Error",
+}  # fmt: skip
 _BUCKET_EXISTS = {"BucketAlreadyOwnedByYou", "BucketAlreadyExists", "OperationAborted"}
 
 
@@ -70,16 +77,17 @@ class StoreSettings:
 
 @dataclass(frozen=True)
 class Part:
-    """One part of an upload: its number (1 to 10,000), its size in bytes, and the ETag by which it is joined."""
+    """One part of an upload: its number (1 to 10,000), its size in bytes, the ETag by which it is joined, and when."""
 
     number: int
     bytes: int
     etag: str
+    sent_at: datetime | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
 class StoredObject:
-    """One version of one object. `version` is empty in a bucket without versioning."""
+    """One version of one object. `version` is never empty."""
 
     key: str
     version: str
@@ -98,6 +106,10 @@ class StoredVersion:
 
 class StoreUnavailable(SentenceError):
     """The store did not answer, or it failed: try again later."""
+
+
+class StoreNonsense(StoreUnavailable):
+    """The answer cannot be a store's, or two answers contradict each other: try again, and conclude nothing."""
 
 
 class StoreRefused(StoreUnavailable):
@@ -128,26 +140,30 @@ class LockNotKept(SentenceError):
         )
 
 
-_NO_ANSWER = (MinioException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, ParseError)
+# ValueError: the SDK read a number, a date or a text where there is none.
+_NO_ANSWER = (
+    MinioException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, ParseError, ValueError,
+)  # fmt: skip
 
 
 class EvidenceStore:
     """One bucket. Safe to use from many tasks; not shared across processes.
 
     `lanes`: how many calls run at the same time; others wait. Every method but `sign_part` and `sign_read` may raise
-    StoreUnavailable; a docstring names what else is raised.
+    StoreUnavailable; a docstring names what else is raised. `anew`: over a new connection, not one that is open.
     """
 
     parts_per_page = 1000  # the most S3 allows
 
     def __init__(self, settings: StoreSettings, lanes: int = 8) -> None:
+        self._settings = settings
         self._bucket = settings.bucket
         self._http = _pool(lanes)
-        self._client = _client(settings, settings.endpoint, settings.secure, self._http)
-        self._signer = self._client
-        if settings.public_url is not None:
-            public = urlsplit(settings.public_url)
-            self._signer = _client(settings, public.netloc, public.scheme == "https", self._http)
+        self._client = _client(settings, self._http)
+        inside = f"{'https' if settings.secure else 'http'}://{settings.endpoint}"
+        public = urlsplit(settings.public_url or inside)
+        address = f"{public.scheme}://{public.netloc}"
+        self._signer = Signer(address, settings.access_key, settings.secret_key, settings.region)
         self._lanes = ThreadPoolExecutor(lanes, thread_name_prefix="store")
         self._long_lanes = ThreadPoolExecutor(lanes, thread_name_prefix="digest")  # for calls that last minutes
 
@@ -189,24 +205,25 @@ class EvidenceStore:
         )
 
     async def parts(self, key: str, upload_id: str) -> list[Part]:
-        """All parts that the store has, each number once, in order. Raises UploadUnknown.
+        """All parts that the store has, in order of their numbers; one sent twice is there twice. Raises UploadUnknown.
 
-        Of a part sent twice, the later one counts. Where the store's clock cannot tell which is later and the bytes
-        differ, the part counts as missing, and the device sends it again.
+        `newest_of_each` says which counts.
         """
-        return await self._call(lambda: _newest_of_each(self._parts(key, upload_id)))
+        return await self._call(lambda: list(self._parts(key, upload_id)))
 
-    def sign_part(self, key: str, upload_id: str, number: int, expires: timedelta) -> str:
-        """A URL to which a device may PUT this part, for at most 7 days. Signs only, no I/O.
+    def sign_part(self, key: str, upload_id: str, number: int, size: int, expires: timedelta) -> str:
+        """A URL to which a device may PUT exactly `size` bytes, this part, for at most 7 days. Signs only, no I/O.
 
         The caller ensures that all parts but the last are 5 MiB or larger, and that there are at most 10,000.
-        The store checks a Content-MD5 header of the PUT (400), and refuses x-amz-checksum-* (403).
+        The store refuses a body of another length, or of none that is told (403), checks a Content-MD5 header of the
+        PUT (400), and refuses x-amz-checksum-* (403).
         """
-        query: dict[str, Any] = {"uploadId": upload_id, "partNumber": str(number)}
-        return self._signer.get_presigned_url("PUT", self._bucket, key, expires, extra_query_params=query)
+        query = {"uploadId": upload_id, "partNumber": str(number)}
+        length = {"content-length": str(size)}
+        return self._signer.url("PUT", f"/{self._bucket}/{key}", query, length, datetime.now(UTC), expires)
 
     async def complete_upload(self, key: str, upload_id: str, parts: list[Part]) -> StoredObject:
-        """Join the parts into one version. `parts` is what `parts()` returned, in order.
+        """Join the parts into one version. `parts`: each number once, in order.
 
         Idempotent: where the store no longer knows the upload, but the newest version of the key is made of exactly
         these parts, that version is returned; otherwise raises UploadUnknown.
@@ -234,18 +251,21 @@ class EvidenceStore:
 
     # -- reading
 
-    async def find(self, key: str) -> StoredObject:
+    async def find(self, key: str, *, anew: bool = False) -> StoredObject:
         """The newest version. Raises ObjectUnknown, also where the newest is a delete marker."""
-        return await self._call(lambda: self._find(key))
+        return await self._call(lambda: self._stat(key, None, anew))
 
-    async def digest(self, key: str, version: str, progress: Callable[[int], None] | None = None) -> tuple[str, int]:
+    async def digest(
+        self, key: str, version: str, progress: Callable[[int], None] | None = None, *, anew: bool = False
+    ) -> tuple[str, int]:
         """SHA-256 (hex) and size in bytes of exactly this version, read in blocks of 1 MiB. Raises ObjectUnknown.
 
+        The size is the same by HEAD, by the head of the body and by the bytes read; otherwise StoreNonsense.
         `progress` is called in the reading thread with the bytes read so far. Cancelling the caller stops the reading.
         """
         cancelled = threading.Event()
         try:
-            return await self._call(lambda: self._digest(key, version, progress, cancelled), self._long_lanes)
+            return await self._call(lambda: self._digest(key, version, progress, cancelled, anew), self._long_lanes)
         finally:
             cancelled.set()
 
@@ -302,16 +322,16 @@ class EvidenceStore:
         return await self._call(lambda: self._locked_until(key, version))
 
     async def hold(self, key: str, version: str, on: bool) -> None:
-        """Place or lift the legal hold, which protects the version without an end date. Idempotent."""
-        change = self._client.enable_object_legal_hold if on else self._client.disable_object_legal_hold
-        await self._call(lambda: change(self._bucket, key, version))
+        """Place or lift the legal hold, which protects the version without an end date; read it back. Idempotent."""
+        await self._call(lambda: self._hold(key, version, on))
 
     async def is_held(self, key: str, version: str) -> bool:
         """Whether the version is under legal hold."""
         return await self._call(lambda: self._is_held(key, version))
 
     async def remove(self, key: str, version: str) -> None:
-        """Remove the version for good. Idempotent. Raises ObjectLocked while it is locked or held."""
+        """Remove the version for good, and see that it is gone. Idempotent. Raises ObjectLocked while it is locked or
+        held."""
         await self._call(lambda: self._remove(key, version))
 
     # -- in a thread
@@ -345,9 +365,9 @@ class EvidenceStore:
 
     def _prove_lock(self) -> None:
         self._remove_old_probes()
-        probe = self._put(_PROBE_KEY, b"Fujing proves that a locked version stays.", "text/plain")
-        if not probe.version:
+        if self._client.get_bucket_versioning(self._bucket).status != "Enabled":
             raise LockNotKept("存储桶不保留版本", "the bucket keeps no versions")
+        probe = self._put(_PROBE_KEY, b"Fujing proves that a locked version stays.", "text/plain")
         try:
             self._lock(probe.key, probe.version, _round_up_to_second(datetime.now(UTC) + _PROBE_LOCK))
         except S3Error as error:
@@ -358,8 +378,9 @@ class EvidenceStore:
             if error.code not in _REFUSED:
                 raise
         else:
+            self._see_gone(probe.key, probe.version)
             raise LockNotKept("已锁定的版本可以被删除", "a locked version could be deleted")
-        self._client.stat_object(self._bucket, probe.key, version_id=probe.version)
+        self._stat(probe.key, probe.version)
 
     def _remove_old_probes(self) -> None:
         for probe in list(self._client.list_objects(self._bucket, prefix=_PROBE_KEY, include_version=True)):
@@ -371,19 +392,20 @@ class EvidenceStore:
 
     def _put(self, key: str, content: bytes, media_type: str) -> StoredObject:
         put = self._client.put_object(self._bucket, key, io.BytesIO(content), len(content), media_type)
-        return StoredObject(key, put.version_id or "", len(content))
+        return StoredObject(key, _named(put.version_id, key), len(content))
 
     def _put_file(self, key: str, path: Path, media_type: str) -> StoredObject:
         size = path.stat().st_size
         with path.open("rb") as file:
             put = self._client.put_object(self._bucket, key, file, size, media_type, part_size=_FILE_PART)
-        return StoredObject(key, put.version_id or "", size)
+        return StoredObject(key, _named(put.version_id, key), size)
 
-    def _parts(self, key: str, upload_id: str) -> Iterator[SdkPart]:
+    def _parts(self, key: str, upload_id: str) -> Iterator[Part]:
         marker: str | None = None
         while True:
             page = self._client._list_parts(self._bucket, key, upload_id, self.parts_per_page, marker)
-            yield from page.parts
+            for part in page.parts:
+                yield Part(part.part_number, part.size or 0, part.etag, part.last_modified)
             marker = page.next_part_number_marker
             if not page.is_truncated or not marker:
                 return
@@ -399,7 +421,7 @@ class EvidenceStore:
             return self._completed_before(key, upload_id, parts)
         if not done.etag:  # S3 may answer 200 and put the error in the body
             raise StoreUnavailable(f"存储未能合并 {key} 的分片。", f"The store did not join the parts of {key}.")
-        return StoredObject(key, done.version_id, size) if done.version_id else self._find(key)
+        return StoredObject(key, done.version_id, size) if done.version_id else self._stat(key, None)
 
     def _completed_before(self, key: str, upload_id: str, parts: list[Part]) -> StoredObject:
         """The object that exactly these parts were joined into: its ETag is a digest over the ETags of the parts."""
@@ -409,7 +431,7 @@ class EvidenceStore:
             raise UploadUnknown(upload_id) from error
         if newest.etag != _joined_etag(parts):
             raise UploadUnknown(upload_id)
-        return StoredObject(key, newest.version_id or "", newest.size or 0)
+        return StoredObject(key, _named(newest.version_id, key), newest.size or 0)
 
     def _open_uploads(self, older_than: datetime) -> Iterator[tuple[str, str]]:
         key_marker: str | None = None
@@ -425,44 +447,81 @@ class EvidenceStore:
                 return
             key_marker, upload_marker = page.uploads[-1].object_name, page.uploads[-1].upload_id
 
-    def _find(self, key: str) -> StoredObject:
-        newest = self._client.stat_object(self._bucket, key)
-        return StoredObject(key, newest.version_id or "", newest.size or 0)
+    def _stat(self, key: str, version: str | None, anew: bool = False) -> StoredObject:
+        """A version, by default the newest, with its name and size."""
+        with self._connected(anew) as client:
+            found = client.stat_object(self._bucket, key, version_id=version or None)
+        name = _named(found.version_id, key)
+        if version and name != version:
+            raise StoreNonsense(
+                f"要的是 {key} 的版本 {version}，存储答的是 {name}。",
+                f"Asked for version {version} of {key}, the store told of {name}.",
+            )
+        return StoredObject(key, name, _length(found.metadata, key))
+
+    @contextmanager
+    def _connected(self, anew: bool) -> Iterator[Minio]:
+        """The client; `anew`: one with a connection of its own, which no earlier answer can have disturbed."""
+        if not anew:
+            yield self._client
+            return
+        http = _pool(1)
+        try:
+            yield _client(self._settings, http)
+        finally:
+            http.clear()
 
     def _read(self, key: str, version: str) -> bytes:
         response = self._client.get_object(self._bucket, key, version_id=version or None)
         try:
-            return bytes(response.read())
+            content = bytes(response.read())
+            _check_body(response, key, version, len(content))
+            return content
         finally:
             response.close()
             response.release_conn()
 
     def _open(self, key: str, version: str, offset: int, length: int) -> Any:
-        return self._client.get_object(self._bucket, key, offset, length, version_id=version or None)
+        response = self._client.get_object(self._bucket, key, offset, length, version_id=version or None)
+        try:
+            _check_body(response, key, version, length)
+        except StoreNonsense:
+            response.close()
+            response.release_conn()
+            raise
+        return response
 
     def _versions(self, prefix: str) -> list[StoredVersion]:
         listed = self._client.list_objects(self._bucket, prefix=prefix, recursive=True, include_version=True)
         return [
-            StoredVersion(str(item.object_name), item.version_id or "", bool(item.is_latest), item.is_delete_marker)
+            StoredVersion(str(item.object_name), item.version_id or "", item.is_latest == "true", item.is_delete_marker)
             for item in listed
         ]
 
     def _digest(
-        self, key: str, version: str, progress: Callable[[int], None] | None, cancelled: threading.Event
+        self, key: str, version: str, progress: Callable[[int], None] | None, cancelled: threading.Event, anew: bool
     ) -> tuple[str, int]:
-        response = self._client.get_object(self._bucket, key, version_id=version or None)
+        told = self._stat(key, version, anew)
         sha256, size = hashlib.sha256(), 0
-        try:
-            for block in _blocks(response):
-                sha256.update(block)
-                size += len(block)
-                if cancelled.is_set():
-                    break
-                if progress is not None:
-                    progress(size)
-        finally:
-            response.close()
-            response.release_conn()
+        with self._connected(anew) as client:
+            response = client.get_object(self._bucket, key, version_id=version or None)
+            try:
+                _check_body(response, key, version, told.bytes)
+                for block in _blocks(response):
+                    sha256.update(block)
+                    size += len(block)
+                    if cancelled.is_set():
+                        break
+                    if progress is not None:
+                        progress(size)
+            finally:
+                response.close()
+                response.release_conn()
+        if size != told.bytes and not cancelled.is_set():
+            raise StoreNonsense(
+                f"存储称 {key} 有 {told.bytes} 字节，给出 {size} 字节。",
+                f"The store told of {told.bytes} bytes of {key} and gave {size}.",
+            )
         return sha256.hexdigest(), size
 
     def _lock(self, key: str, version: str, until: datetime) -> None:
@@ -501,6 +560,30 @@ class EvidenceStore:
                 raise ObjectLocked(f"{key} version {version} is locked or held.") from error
             if error.code not in _UNKNOWN_OBJECT - _REFUSED:
                 raise
+        self._see_gone(key, version)
+
+    def _see_gone(self, key: str, version: str) -> None:
+        """That the store no longer has the version which it says it removed. Raises StoreNonsense."""
+        try:
+            self._client.stat_object(self._bucket, key, version_id=version or None)
+        except S3Error as error:
+            if error.code not in _UNKNOWN_OBJECT:
+                raise
+        else:
+            if version:
+                raise StoreNonsense(
+                    f"存储称已删除 {key} 的版本 {version}，而它仍在。",
+                    f"The store says that it removed {key} version {version}, and has it.",
+                )
+
+    def _hold(self, key: str, version: str, on: bool) -> None:
+        change = self._client.enable_object_legal_hold if on else self._client.disable_object_legal_hold
+        change(self._bucket, key, version)
+        if self._is_held(key, version) != on:
+            raise StoreNonsense(
+                f"存储没有按要求设置或解除 {key} 的冻结。",
+                f"Told to set the hold of {key} to {on}, the store has it otherwise.",
+            )
 
     def _is_protected(self, key: str, version: str) -> bool:
         locked_until = self._locked_until(key, version)
@@ -524,7 +607,7 @@ def _pool(lanes: int) -> urllib3.PoolManager:
         total=2, connect=1, read=1, backoff_factor=0.1, allowed_methods=None, status_forcelist=(500, 502, 503, 504)
     )
     timeout = urllib3.Timeout(connect=_CONNECT_SECONDS, read=_READ_SECONDS)
-    return urllib3.PoolManager(
+    return _StorePool(
         maxsize=lanes * 2,
         retries=retries,
         timeout=timeout,
@@ -533,10 +616,54 @@ def _pool(lanes: int) -> urllib3.PoolManager:
     )
 
 
-def _client(settings: StoreSettings, endpoint: str, secure: bool, http: urllib3.PoolManager) -> Minio:
+class _StorePool(urllib3.PoolManager):
+    """Connections to a store. An answer in XML that is no store's is StoreNonsense before the SDK reads it."""
+
+    def urlopen(self, method: str, url: str, redirect: bool = True, **more: Any) -> Any:  # type: ignore[override]
+        response = super().urlopen(method, url, redirect, **more)
+        if response.status == 200 and method in ("GET", "POST") and more.get("preload_content", True):
+            root = fromstring(response.data.decode()).tag.rpartition("}")[2]  # noqa: S314  # nosec B314
+            if root not in _ANSWERS:
+                raise StoreNonsense(
+                    f"存储答的是网页，不是列表：{root[:40]}",
+                    f"The store answered with a page, not with a list: {root[:40]}",
+                )
+        return response
+
+
+def _client(settings: StoreSettings, http: urllib3.PoolManager) -> Minio:
     return Minio(
-        endpoint, settings.access_key, settings.secret_key, secure=secure, region=settings.region, http_client=http
-    )
+        settings.endpoint, settings.access_key, settings.secret_key, secure=settings.secure, region=settings.region,
+        http_client=http,
+    )  # fmt: skip
+
+
+def _named(version: str | None, key: str) -> str:
+    """The name of a version, which is never empty. Raises StoreNonsense."""
+    if not version:
+        raise StoreNonsense(f"存储没有给出 {key} 的版本号。", f"The store named no version of {key}.")
+    return version
+
+
+def _length(headers: Any, key: str) -> int:
+    """Content-Length. Raises StoreNonsense where there is none."""
+    told = (headers or {}).get("content-length", "")
+    if not told.isdigit():
+        raise StoreNonsense(f"存储没有给出 {key} 的长度。", f"The store told no length of {key}.")
+    return int(told)
+
+
+def _check_body(response: Any, key: str, version: str, size: int) -> None:
+    """That the answer is of this version, and so long. Raises StoreNonsense."""
+    if version and response.headers.get("x-amz-version-id") != version:
+        raise StoreNonsense(
+            f"要的是 {key} 的版本 {version}，存储给的是别的版本，或没有版本。",
+            f"Asked for version {version} of {key}, the store gave another, or none.",
+        )
+    if _length(response.headers, key) != size:
+        raise StoreNonsense(
+            f"存储给出的 {key} 不是 {size} 字节。", f"The store gave {key} another length than {size} bytes."
+        )
 
 
 def _blocks(response: Any) -> Iterator[bytes]:
@@ -545,18 +672,27 @@ def _blocks(response: Any) -> Iterator[bytes]:
         yield block
 
 
-def _newest_of_each(listed: Iterator[SdkPart]) -> list[Part]:
-    """Each part once. SeaweedFS lists a part that was sent twice as two, unordered, with times in whole seconds."""
-    by_number: dict[int, list[SdkPart]] = {}
+def newest_of_each(listed: list[Part], sent: Mapping[int, str] | None = None) -> list[Part]:
+    """Each part once: the one whose ETag its sender knows by `sent`, else the last one that the store was given.
+
+    A part that its sender sent last and the store does not have counts as missing; so does one sent twice where the
+    store's clock cannot tell which is later and the bytes differ. SeaweedFS lists a part that was sent twice as two,
+    unordered, with times in whole seconds, and joins whichever is named.
+    """
+    by_number: dict[int, list[Part]] = {}
     for part in listed:
-        by_number.setdefault(part.part_number, []).append(part)
-    newest = []
+        by_number.setdefault(part.number, []).append(part)
+    known = sent or {}
+    chosen = []
     for number, same in sorted(by_number.items()):
-        times = [part.last_modified or datetime.min.replace(tzinfo=UTC) for part in same]
-        last = [part for part, sent in zip(same, times, strict=True) if sent == max(times)]
-        if len({part.etag for part in last}) == 1:
-            newest.append(Part(number, last[0].size or 0, last[0].etag))
-    return newest
+        if number in known:
+            last = [part for part in same if part.etag == known[number]]
+        else:
+            times = [part.sent_at or datetime.min.replace(tzinfo=UTC) for part in same]
+            last = [part for part, sent_at in zip(same, times, strict=True) if sent_at == max(times)]
+        if last and len({part.etag for part in last}) == 1:
+            chosen.append(last[0])
+    return chosen
 
 
 def _round_up_to_second(moment: datetime) -> datetime:

@@ -39,6 +39,13 @@ def put(part: dict[str, Any], content: bytes, *, md5_of: bytes | None = None) ->
     return _http.request("PUT", part["url"], body=content, headers=headers).status
 
 
+async def put_past_its_url(app: Litestar, upload: Any, number: int, content: bytes) -> str:
+    """What a store that does not keep to the signed length takes for this part: its ETag."""
+    row, store = await row_of(upload), app.state.store
+    told = (row["object_key"], content, {}, row["store_upload"], number)
+    return await asyncio.to_thread(store._client._upload_part, store._bucket, *told)
+
+
 def piece_of(content: bytes, part: dict[str, Any]) -> bytes:
     return content[part["offset"] : part["offset"] + part["bytes"]]
 

@@ -1,26 +1,27 @@
 """Uploads in parts: which parts are missing, and what happens when all are there. The bytes never pass through here.
 
 Guarantees: the store is called first, then one conditional UPDATE records the result, so the next call can go on
-wherever a process was killed; nothing expires on a device; completing twice is the same as once. No transaction spans
-a call to the store.
+wherever a process was killed; nothing expires on a device; completing twice is the same as once. A URL takes exactly
+its part, so the last one is signed when the size of the file is told. A version that was refused is never taken for
+the file. No transaction spans a call to the store.
 """
 
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from backend.core import findings, jobs, journal
 from backend.core.database import Record, execute, first, rows_touched, tx
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor
-from backend.evidence import rules
+from backend.evidence import excess, rules
 from backend.evidence.refresh import lock_concerned, refresh_findings
 from backend.evidence.schemas import Complete, PartToSend, Sealed, State, UploadParts
 from backend.evidence.service import corrected
 from backend.evidence.tables import Recording
 from backend.law.catalogue import Language, law
-from storage.evidence_store import EvidenceStore, ObjectUnknown, Part, UploadUnknown
+from storage.evidence_store import EvidenceStore, ObjectUnknown, Part, StoreNonsense, UploadUnknown, newest_of_each
 
 OWN_UPLOAD = """
 SELECT u.* FROM upload declared JOIN upload u ON u.id = coalesce(declared.same_as, declared.id)
@@ -31,10 +32,12 @@ UPDATE upload SET store_upload = $2, state = 'receiving', touched_at = $3
 WHERE id = $1 AND store_upload IS NULL AND state IN ('declared', 'receiving', 'mismatch', 'abandoned')
 """
 FORGET_STORE_UPLOAD = "UPDATE upload SET store_upload = NULL WHERE id = $1 AND store_upload = $2"
-TOUCH = "UPDATE upload SET touched_at = $2 WHERE id = $1"
+TOUCH = "UPDATE upload SET touched_at = $2, stored_bytes = $3, weighed_at = $2 WHERE id = $1"
+SET_TOLD = "UPDATE upload SET told_bytes = $2 WHERE id = $1 AND bytes IS NULL AND told_bytes IS DISTINCT FROM $2"
 SET_SIZE = "UPDATE upload SET bytes = $2 WHERE id = $1 AND bytes IS NULL"
 SET_RECEIVED = """
-UPDATE upload SET state = 'received', bytes = $2, sha256 = $3, received_at = $4, touched_at = $4, store_upload = NULL
+UPDATE upload SET state = 'received', bytes = $2, sha256 = $3, received_at = $4, touched_at = $4, store_upload = NULL,
+    stored_bytes = NULL
 WHERE id = $1 AND state = 'receiving'
 """
 TWIN = """
@@ -45,6 +48,14 @@ SET_SAME_AS = """
 UPDATE upload SET state = 'same_as', same_as = $2, store_upload = NULL WHERE id = $1 OR same_as = $1
 """
 COMPLETE_STATES = frozenset({"received", "sealed"})
+
+
+class Wanted(NamedTuple):
+    """Which URLs are asked for: `limit` from part number `start` on; `size` of the file, where it was not declared."""
+
+    start: int
+    limit: int
+    size: int | None = None
 
 
 async def own_upload(upload: UUID, actor: Actor) -> Record:
@@ -68,22 +79,23 @@ async def own_upload_on_device(upload: UUID, actor: Actor) -> Record:
     return await own_upload(upload, actor)
 
 
-async def parts(store: EvidenceStore, actor: Actor, upload: UUID, now: datetime, start: int, limit: int) -> UploadParts:
-    """The parts that the store has of an upload, and signed URLs for the first missing parts from number `start` on.
+async def parts(store: EvidenceStore, actor: Actor, upload: UUID, now: datetime, wanted: Wanted) -> UploadParts:
+    """The parts that the store has of an upload, and signed URLs for the first missing parts.
 
-    Opens the upload in the store where needed. Raises Refusal `part_out_of_range`, `unknown_upload`, `upload_busy`,
+    Opens the upload in the store where needed. While the size is not known, there are URLs for full parts only.
+    Raises Refusal `part_out_of_range`, `digest_differs`, `file_too_large`, `unknown_upload`, `upload_busy`,
     `device_needed`.
     """
     row = await own_upload_on_device(upload, actor)
     if row["state"] in COMPLETE_STATES:
         return _no_part_missing(upload, row)
-    if row["bytes"] is not None and (start - 1) * row["part_size"] >= row["bytes"]:
+    size, part_size = _size_told(row, wanted), row["part_size"]
+    if size is not None and (wanted.start - 1) * part_size >= size:
         raise Refusal("part_out_of_range")
-    row, have = await _open_in_store(store, row, now)
-    await execute(TOUCH, row["id"], now)
-    sizes = {part.number: part.bytes for part in have}
-    size, part_size = row["bytes"], row["part_size"]
-    missing = rules.missing_parts(sizes, size, part_size) if size else _next_parts(sizes, start, limit)
+    row, have = await _open_in_store(store, row, now, size)
+    await execute(TOUCH, row["id"], now, excess.weight(have))
+    sizes = {part.number: part.bytes for part in newest_of_each(have)}
+    missing = rules.missing_parts(sizes, size, part_size) if size else _next_parts(sizes, wanted)
     expires = now + law().span("part_url_life")
     return UploadParts(
         id=upload,
@@ -91,7 +103,7 @@ async def parts(store: EvidenceStore, actor: Actor, upload: UUID, now: datetime,
         part_size=part_size,
         parts=-(-size // part_size) if size else None,
         have=rules.runs(set(sizes) - set(missing)),
-        missing=[_to_send(store, row, number, expires) for number in _first(missing, start, limit)],
+        missing=[_to_send(store, row, number, size, expires) for number in _first(missing, wanted)],
     )
 
 
@@ -106,10 +118,13 @@ async def complete(store: EvidenceStore, actor: Actor, upload: UUID, call: Compl
     if row["state"] in COMPLETE_STATES:
         return row["state"]  # type: ignore[no-any-return]
     ended_at = await _end_of(row, call, now)
+    await execute(
+        SET_TOLD, row["id"], size
+    )  # a phone that never tells it elsewhere gets the URL of its last part by this
     if row["state"] != "receiving":
         raise Refusal("parts_missing", extra={"missing": _part_numbers(size, row["part_size"]), "state": row["state"]})
     try:
-        await _join(store, row, size)
+        await _join(store, row, size, {part.number: part.etag.strip('"') for part in call.parts or ()})
     except (Refusal, UploadUnknown) as error:
         current = await own_upload(upload, actor)  # another call may have completed it meanwhile, and removed its bytes
         if current["state"] in COMPLETE_STATES:
@@ -129,7 +144,9 @@ async def receipt(actor: Actor, upload: UUID, language: Language) -> Sealed:
     return Sealed(id=upload, state=row["state"], receipt=row["receipt"], advice=advice)
 
 
-async def _open_in_store(store: EvidenceStore, row: Record, now: datetime) -> tuple[Record, list[Part]]:
+async def _open_in_store(
+    store: EvidenceStore, row: Record, now: datetime, size: int | None
+) -> tuple[Record, list[Part]]:
     """The upload, open in the store, with the parts it has. Of two processes, the second uses what the first opened."""
     for _ in range(3):
         if row["store_upload"] is None:
@@ -144,8 +161,8 @@ async def _open_in_store(store: EvidenceStore, row: Record, now: datetime) -> tu
         try:
             return row, await store.parts(row["object_key"], row["store_upload"])
         except UploadUnknown:
-            if await _is_joined(store, row["object_key"], row["bytes"]):  # and the process was killed before it said so
-                return row, _all_parts(row)
+            if size and await _is_joined(store, row, size):  # and the process was killed before it said so
+                return row, _all_parts(row, size)
             await execute(FORGET_STORE_UPLOAD, row["id"], row["store_upload"])
             row = await _reload(row)
     raise Refusal("upload_busy", retry_after=1)
@@ -165,27 +182,46 @@ async def _reload(row: Record) -> Record:
     return current
 
 
-async def _is_joined(store: EvidenceStore, key: str, size: int | None) -> bool:
-    """Whether the store has a joined file of this size under the key; False where the size is not known."""
+async def _is_joined(store: EvidenceStore, row: Record, size: int) -> bool:
+    """Whether the store has a joined file of this size under the key, which was not refused before.
+
+    That it has not is believed when it is told twice, over a new connection: then everything is sent again. Raises
+    StoreNonsense.
+    """
+    found = [await _version_of_size(store, row, size, anew=False)]
+    if found[0] is None:
+        found.append(await _version_of_size(store, row, size, anew=True))
+    if len(set(found)) > 1:
+        raise StoreNonsense(
+            f"存储对 {row['object_key']} 两次答复不一。", f"The store told two things of {row['object_key']}."
+        )
+    return found[0] is not None
+
+
+async def _version_of_size(store: EvidenceStore, row: Record, size: int, *, anew: bool) -> str | None:
     try:
-        return (await store.find(key)).bytes == size
+        found = await store.find(row["object_key"], anew=anew)
     except ObjectUnknown:
-        return False
+        return None
+    return None if found.bytes != size or await excess.is_refused(row["id"], found.version) else found.version
 
 
-def _all_parts(row: Record) -> list[Part]:
-    expected = rules.expected_parts(row["bytes"], row["part_size"])
+def _all_parts(row: Record, size: int) -> list[Part]:
+    expected = rules.expected_parts(size, row["part_size"])
     return [Part(number=number, bytes=size, etag="") for number, size in expected.items()]
 
 
-async def _join(store: EvidenceStore, row: Record, size: int) -> None:
-    """Join the parts, unless they are joined already. Raises Refusal `parts_missing`, UploadUnknown."""
+async def _join(store: EvidenceStore, row: Record, size: int, sent: dict[int, str]) -> None:
+    """Join the parts, unless they are joined already. `sent`: the ETag of each part that its sender knows.
+
+    Raises Refusal `parts_missing`, UploadUnknown.
+    """
     key, opened = row["object_key"], row["store_upload"]
     try:
-        have = await store.parts(key, opened) if opened else []
+        have = newest_of_each(await store.parts(key, opened), sent) if opened else []
     except UploadUnknown:
         have = []
-    if not have and await _is_joined(store, key, size):
+    if not have and await _is_joined(store, row, size):
         return
     missing = rules.missing_parts({part.number: part.bytes for part in have}, size, row["part_size"])
     if missing:
@@ -252,9 +288,14 @@ def _size_and_digest(row: Record, call: Complete) -> tuple[int, str]:
         raise Refusal("digest_missing")
     if row["bytes"] not in (None, size) or row["sha256"] not in (None, sha256):
         raise Refusal("digest_differs")
-    if size > law().count("file_ceiling") or size > row["part_size"] * law().count("parts_ceiling"):
-        raise Refusal("file_too_large")
+    _check_ceilings(size, row["part_size"])
     return size, sha256
+
+
+def _check_ceilings(size: int, part_size: int) -> None:
+    """Raises Refusal `file_too_large`."""
+    if size > law().count("file_ceiling") or size > part_size * law().count("parts_ceiling"):
+        raise Refusal("file_too_large")
 
 
 async def _end_of(row: Record, call: Complete, now: datetime) -> datetime | None:
@@ -271,22 +312,30 @@ async def _end_of(row: Record, call: Complete, now: datetime) -> datetime | None
     return ended
 
 
-def _to_send(store: EvidenceStore, row: Any, number: int, expires: datetime) -> PartToSend:
-    part_size, size = row["part_size"], row["bytes"]
-    offset = (number - 1) * part_size
-    url = store.sign_part(row["object_key"], row["store_upload"], number, law().span("part_url_life"))
-    bytes_ = part_size if size is None else min(part_size, size - offset)
-    return PartToSend(number=number, offset=offset, bytes=bytes_, url=url, url_expires_at=expires)
+def _size_told(row: Record, wanted: Wanted) -> int | None:
+    """The size of the file: as declared, as told now, or as a completion told it. Raises Refusal."""
+    if row["bytes"] is not None and wanted.size not in (None, row["bytes"]):
+        raise Refusal("digest_differs")
+    if wanted.size is not None:
+        _check_ceilings(wanted.size, row["part_size"])
+    size: int | None = row["bytes"] or wanted.size or row["told_bytes"]
+    return size
 
 
-def _first(numbers: list[int], start: int, limit: int) -> list[int]:
-    return [number for number in numbers if number >= start][:limit]
+def _to_send(store: EvidenceStore, row: Any, number: int, size: int | None, expires: datetime) -> PartToSend:
+    offset, length = (number - 1) * row["part_size"], rules.slot(number, size, row["part_size"])
+    url = store.sign_part(row["object_key"], row["store_upload"], number, length, law().span("part_url_life"))
+    return PartToSend(number=number, offset=offset, bytes=length, url=url, url_expires_at=expires)
 
 
-def _next_parts(sizes: dict[int, int], start: int, limit: int) -> list[int]:
-    """The first missing part numbers from `start` on, while the size of the file is not known."""
-    ceiling = min(law().count("parts_ceiling"), start - 1 + len(sizes) + limit)
-    return [number for number in range(start, ceiling + 1) if number not in sizes]
+def _first(numbers: list[int], wanted: Wanted) -> list[int]:
+    return [number for number in numbers if number >= wanted.start][: wanted.limit]
+
+
+def _next_parts(sizes: dict[int, int], wanted: Wanted) -> list[int]:
+    """The first missing part numbers, while the size of the file is not known."""
+    ceiling = min(law().count("parts_ceiling"), wanted.start - 1 + len(sizes) + wanted.limit)
+    return [number for number in range(wanted.start, ceiling + 1) if number not in sizes]
 
 
 def _part_numbers(size: int, part_size: int) -> list[int]:

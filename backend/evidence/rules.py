@@ -26,6 +26,24 @@ def missing_parts(have: Mapping[int, int], size: int, part: int) -> list[int]:
     return [number for number, expected in expected_parts(size, part).items() if have.get(number) != expected]
 
 
+def slot(number: int, size: int | None, part: int) -> int:
+    """What a part may be at most; 0 beyond the end. A file of unknown size (None) has no end."""
+    return part if size is None else max(0, min(part, size - (number - 1) * part))
+
+
+def exceeds(listed: Iterable[tuple[int, int]], size: int | None, part: int, share: int, slack: int) -> bool:
+    """Whether the store holds more of an upload than it should.
+
+    `listed`: (number, bytes) of each part; one sent twice is there twice. A part larger than its slot always is too
+    much; parts that fit, sent again and again, are beyond `share` percent of their slots and `slack` bytes.
+    """
+    found = list(listed)
+    if any(held > slot(number, size, part) for number, held in found):
+        return True
+    slots = sum(slot(number, size, part) for number in {number for number, _ in found})
+    return sum(held for _, held in found) > slots * share / 100 + slack
+
+
 def runs(numbers: Iterable[int]) -> list[tuple[int, int]]:
     """Numbers as runs (first, last): 1, 2, 3, 7 is (1, 3), (7, 7)."""
     result: list[tuple[int, int]] = []

@@ -157,6 +157,22 @@ CompletedSha256 = Annotated[
 ]
 
 
+class SentPart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A part that the device sent, as the store answered its last PUT."""
+
+    number: Annotated[int, msgspec.Meta(ge=1, le=10_000, description="number of the part, from 1")]
+    etag: Annotated[
+        str,
+        msgspec.Meta(
+            pattern=r"^[!-~]{1,100}" + WHOLE,
+            description="ETag of the answer to the last PUT of this part; quotes may stay",
+        ),
+    ]
+
+
+SentParts = Annotated[tuple[SentPart, ...], msgspec.Meta(max_length=10_000)]
+
+
 class Complete(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Every part was sent. Says what the declaration left out; what it repeats must agree with the declaration."""
 
@@ -166,6 +182,13 @@ class Complete(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ended_at: Annotated[
         Moment | None,
         msgspec.Meta(description="end of the footage, by the camera's clock; null: as declared, or not known"),
+    ] = None
+    parts: Annotated[
+        SentParts | None,
+        msgspec.Meta(
+            description="parts that this device sent itself, so that of one sent twice its last is taken; null: as the "
+            "store lists them"
+        ),
     ] = None
 
 
@@ -177,7 +200,8 @@ class PartToSend(msgspec.Struct, frozen=True, kw_only=True):
     bytes: Annotated[
         int,
         msgspec.Meta(
-            description="size of the part in bytes; the last part may be smaller while the file's size is not known"
+            description="size of the part in bytes, which the URL takes exactly; while the file's size is not known, "
+            "only full parts: ask with `bytes` for the last"
         ),
     ]
     url: Annotated[str, msgspec.Meta(description="PUT the bytes to this URL, with Content-MD5")]

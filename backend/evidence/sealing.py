@@ -1,7 +1,9 @@
 """Sealing: read every byte back, compare the digest, lock the version, then sign the receipt.
 
-Guarantees: a job may run twice and commits once. A version whose bytes do not match is never locked: it is removed,
-with its poster, and the device must send the file again. A file that is no media, or whose duration disagrees, gets a
+Guarantees: a job may run twice and commits once. What is sealed has a version, a length and a digest that agree with
+the store's own answers. That the bytes do not match is believed when they were read twice, the second time over a new
+connection, and both agree; then the version is not locked, its poster is removed, the device must send the file again,
+and the sweep removes the version after its term. A file that is no media, or whose duration disagrees, gets a
 finding and is sealed all the same: these are the bytes that were sent.
 
 Source: DESIGN §7; retention: 公通字〔2016〕14号.
@@ -22,16 +24,16 @@ from uuid import UUID
 import msgspec
 import structlog
 
-from backend.core import findings, jobs, journal
+from backend.core import clocks, findings, jobs, journal
 from backend.core.database import Record, execute, fetch, first, rows_touched, tx
 from backend.core.findings import Finding
 from backend.core.keys import Keys
-from backend.evidence import rules
+from backend.evidence import excess, rules
 from backend.evidence.refresh import lock_concerned, refresh_findings
 from backend.evidence.retention import legal_holds
 from backend.evidence.tables import Upload
 from backend.law.catalogue import law
-from storage.evidence_store import EvidenceStore, ObjectUnknown, StoredObject
+from storage.evidence_store import EvidenceStore, ObjectUnknown, StoredObject, StoreNonsense
 
 PROBE_SECONDS = 600
 LONGEST_FILM_MS = 366 * 86_400_000  # a file that claims more was made to deceive
@@ -42,7 +44,8 @@ SELECT u.*, r.started_at, r.ended_at FROM upload u LEFT JOIN recording r ON r.id
 WHERE u.id = $1 AND u.state = 'received'
 """
 SET_MISMATCH = """
-UPDATE upload SET state = 'mismatch', store_upload = NULL, sha256 = CASE WHEN digest_declared THEN sha256 END
+UPDATE upload SET state = 'mismatch', store_upload = NULL, stored_bytes = NULL,
+    sha256 = CASE WHEN digest_declared THEN sha256 END
 WHERE id = $1 AND state = 'received'
 """  # a digest that was not declared may be another one at the next completion
 SET_SEALED = """
@@ -60,7 +63,7 @@ WITH old AS (
     SELECT id, object_key, store_upload FROM upload
     WHERE state IN ('declared', 'receiving', 'mismatch') AND touched_at < $1 FOR UPDATE SKIP LOCKED
 )
-UPDATE upload u SET state = 'abandoned', store_upload = NULL FROM old WHERE u.id = old.id
+UPDATE upload u SET state = 'abandoned', store_upload = NULL, stored_bytes = NULL FROM old WHERE u.id = old.id
 RETURNING u.id, u.owner, u.organ, old.object_key, old.store_upload
 """
 log = structlog.get_logger()
@@ -87,11 +90,10 @@ async def seal(store: EvidenceStore, keys: Keys, upload: UUID) -> None:
     row = await first(SELECT_RECEIVED, upload)
     if row is None:
         return
-    try:
-        stored = await store.find(row["object_key"])
-    except ObjectUnknown:
+    stored = await _find(store, row["object_key"])
+    if stored is None:
         await remove_posters(store, upload)
-        await _set_mismatch(row, "nothing")
+        await _set_mismatch(row, None, "nothing")
         return
     probing = asyncio.create_task(_probe(store, stored, row))
     try:
@@ -99,12 +101,32 @@ async def seal(store: EvidenceStore, keys: Keys, upload: UUID) -> None:
         probed = await probing
     finally:
         probing.cancel()
-    if (sha256, size) == (row["sha256"], row["bytes"]):
+    if (sha256, size) == (row["sha256"], row["bytes"]) and size == stored.bytes:
         await _lock_and_sign(store, keys, row, stored, probed)
         return
-    await remove_posters(store, upload)  # first: as long as the file is there, a killed worker's job is repeated
-    await store.remove(stored.key, stored.version)
-    await _set_mismatch(row, sha256)
+    if await store.digest(stored.key, stored.version, anew=True) != (sha256, size) or size != stored.bytes:
+        raise StoreNonsense(
+            f"存储对 {stored.key} 两次读出的内容不同。", f"The store gave two different readings of {stored.key}."
+        )
+    await remove_posters(store, upload)
+    await _set_mismatch(row, stored, sha256)
+
+
+async def _find(store: EvidenceStore, key: str) -> StoredObject | None:
+    """The newest version. That there is none is believed when three answers say so: two HEADs and the list.
+
+    Raises StoreNonsense where they disagree.
+    """
+    try:
+        return await store.find(key)
+    except ObjectUnknown:
+        pass
+    try:
+        await store.find(key, anew=True)
+    except ObjectUnknown:
+        if not any(each.key == key and each.newest and not each.deletion for each in await store.versions(key)):
+            return None
+    raise StoreNonsense(f"存储时而有 {key}，时而没有。", f"The store has {key}, and has it not.")
 
 
 async def _lock_and_sign(
@@ -124,6 +146,7 @@ async def _lock_and_sign(
         await lock_concerned(row["owner"], [row["id"]])
         if rows_touched(await execute(SET_SEALED, row["id"], stored.version, now, until, receipt)) == 0:
             return
+        await excess.forgive(row["id"], stored.version, now)
         await _save_probe(row, probed)
         await refresh_findings(row["id"], now)
         if await legal_holds.is_held(row["id"]):
@@ -149,14 +172,17 @@ def _signed_receipt(keys: Keys, row: Record, now: datetime) -> str:
     return keys.evidence.sign(claims, RECEIPT_TYPE)
 
 
-async def _set_mismatch(row: Record, sha256: str) -> None:
+async def _set_mismatch(row: Record, stored: StoredObject | None, sha256: str) -> None:
     """Record that other bytes were stored than declared: nothing was locked, and the device must send them again."""
+    now = datetime.now(UTC)
     async with tx():
         await lock_concerned(row["owner"], [row["id"]])
         if rows_touched(await execute(SET_MISMATCH, row["id"])) == 1:
-            await refresh_findings(row["id"], datetime.now(UTC))
+            if stored is not None:
+                await excess.refuse(row["id"], stored, now)
+            await refresh_findings(row["id"], now)
             facts = {"declared": row["sha256"], "found": sha256}
-            await append_line(row, "evidence/mismatch", datetime.now(UTC), facts)
+            await append_line(row, "evidence/mismatch", now, facts)
 
 
 def poster_key(upload: UUID) -> str:
@@ -279,14 +305,19 @@ async def append_line(row: Record, verb: str, now: datetime, facts: dict[str, ob
 
 
 async def sweep(store: EvidenceStore, now: datetime) -> dict[str, int]:
-    """Abandon uploads that nobody continues, enqueue lost jobs again, drop unknown uploads from the store.
+    """Enqueue lost jobs again; abandon uploads that nobody continues; drop from the store what is unknown, exceeds its
+    slots, or was refused and is over its term.
 
-    Returns how many of each.
+    Returns how many of each. Raises ClocksDiffer before anything is dropped.
     """
+    enqueued = await _enqueue_again(now)
+    await clocks.must_agree()
     return {
         "abandoned": await _abandon(store, now),
-        "enqueued_again": await _enqueue_again(now),
+        "enqueued_again": enqueued,
         "dropped": await _drop_unknown(store, now),
+        "exceeded": await excess.weigh(store, now),
+        "refused_removed": await excess.remove_refused(store, now),
     }
 
 

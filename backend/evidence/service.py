@@ -33,8 +33,12 @@ from backend.people.directory import DOCK, wearer_under
 SAME_BYTES = (
     "SELECT id, state, part_size FROM upload WHERE owner = $1 AND kind = $2 AND sha256 = $3 AND same_as IS NULL"
 )
+# What the store was seen to hold counts where it is more than declared, and so do bytes that were refused.
 OPEN_UPLOADS = """
-SELECT count(*) AS uploads, coalesce(sum(bytes), 0) AS bytes FROM upload
+SELECT count(*) AS uploads, coalesce(sum(greatest(bytes, stored_bytes)), 0) + (
+    SELECT coalesce(sum(r.bytes), 0) FROM refused_version r JOIN upload u ON u.id = r.upload
+    WHERE u.owner = $1 AND r.removed_at IS NULL
+) AS bytes FROM upload
 WHERE owner = $1 AND state IN ('declared', 'receiving', 'received', 'mismatch')
 """
 LED = "SELECT DISTINCT auxiliary FROM supervision WHERE officer = $1 AND during && tstzrange($2, $3)"

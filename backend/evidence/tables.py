@@ -1,7 +1,7 @@
 """Tables of uploads, recordings, papers, descriptions and holds.
 
-Their constraints are in migrations/versions: fujing_0005_evidence.sql, fujing_0009_descriptions.sql and
-fujing_0019_holds.sql.
+Their constraints are in migrations/versions: fujing_0005_evidence.sql, fujing_0009_descriptions.sql,
+fujing_0019_holds.sql and fujing_0033_store.sql.
 """
 
 from typing import Any
@@ -42,6 +42,19 @@ class Upload(Table, db=DB):
     receipt = Text(null=True, default=None)
     legal_hold = Boolean(null=False, default=None)
     disposed_at = Timestamptz(null=True, default=None)
+    removed_at = Timestamptz(null=True, default=None)
+    told_bytes = BigInt(null=True, default=None)
+    stored_bytes = BigInt(null=True, default=None)
+    weighed_at = Timestamptz(null=True, default=None)
+
+
+class RefusedVersion(Table, db=DB):
+    """A version in the store that was read twice and is not what was declared; the sweep removes it after its term."""
+
+    upload = ForeignKey(Upload, null=False, on_delete=OnDelete.restrict, default=None)
+    version = Text(null=False, default=None)
+    bytes = BigInt(null=False, default=None)
+    found_at = Timestamptz(null=False, default=None)
     removed_at = Timestamptz(null=True, default=None)
 
 

@@ -68,6 +68,7 @@ EVENTS = (
     Event("evidence/seal", told_to="readers"),
     Event("evidence/mismatch", told_to="readers"),
     Event("evidence/abandon", told_to="readers"),
+    Event("evidence/exceed", told_to="nobody"),
     Event("evidence/dispose", told_to="readers"),
     Event("evidence/hold", told_to="nobody"),
     Event("evidence/remove", told_to="nobody"),

@@ -3,6 +3,7 @@
 The queries use indexes. Ages are in seconds, 0 where nothing waits. The alerts are in deploy/alerts.yml.
 """
 
+from time import time
 from typing import NamedTuple
 
 from backend.core import journal
@@ -23,7 +24,8 @@ SELECT
     (SELECT count(*) FROM pgqueuer) AS jobs,
     (SELECT count(*) FROM pgqueuer WHERE status = 'failed') AS jobs_given_up,
     (SELECT extract(epoch FROM now() - min(created)) FROM pgqueuer WHERE status = 'queued') AS oldest_job,
-    pg_database_size(current_database()) AS database_bytes
+    pg_database_size(current_database()) AS database_bytes,
+    extract(epoch FROM clock_timestamp()) AS clock
 """  # noqa: S608
 STANDING_FINDINGS = "SELECT kind, count(*) FROM finding WHERE withdrawn_at IS NULL GROUP BY kind ORDER BY kind"
 
@@ -40,5 +42,6 @@ async def measure() -> Gauges:
     row = await first(WAITING)
     if row is None:
         raise RuntimeError("a SELECT without FROM has a row")
-    counts = {row["kind"]: row["count"] for row in await fetch(STANDING_FINDINGS)}
-    return Gauges({name: float(size or 0) for name, size in row.items()}, counts)
+    waiting = {name: float(size or 0) for name, size in row.items()}
+    waiting["clock_apart"] = abs(time() - waiting.pop("clock"))
+    return Gauges(waiting, {row["kind"]: row["count"] for row in await fetch(STANDING_FINDINGS)})

@@ -260,7 +260,7 @@ class TokenReader:
         """The claims of a token. Raises Refusal `token_invalid`, `token_expired`."""
         signed, _, signature = token.rpartition(".")
         known = self._verified.get(signed)
-        claims = known[1] if known is not None and known[0] == signature else self._verify(token)
+        claims = known[1] if known is not None and known[0] == signature else self._verify(token, now)
         if now.timestamp() > claims.expires_at + law().span("token_leeway").total_seconds():
             self._verified.pop(signed, None)
             raise Refusal("token_expired")
@@ -270,7 +270,8 @@ class TokenReader:
             self._verified[signed] = signature, claims
         return claims
 
-    def _verify(self, token: str) -> TokenClaims:
+    def _verify(self, token: str, now: datetime) -> TokenClaims:
+        """The server that made it may have a clock that is ahead by the leeway of terms.toml."""
         try:
             kid = jwt.get_unverified_header(token).get("kid")
             key = self._keys.session.get(kid) if isinstance(kid, str) else None
@@ -278,8 +279,10 @@ class TokenReader:
                 raise Refusal("token_invalid")
             claims = jwt.decode(
                 token, key.public_key(), algorithms=[ALGORITHM], audience=ISSUER, issuer=ISSUER,
-                options={"verify_exp": False, "require": ["exp", "sid", "sub", "cnf"]},
+                options={"verify_exp": False, "verify_iat": False, "require": ["iat", "exp", "sid", "sub", "cnf"]},
             )  # fmt: skip
+            if float(claims["iat"]) > now.timestamp() + law().span("token_leeway").total_seconds():
+                raise Refusal("token_invalid")
             return TokenClaims(UUID(claims["sid"]), float(claims["exp"]), str(claims["cnf"]["jkt"]))
         except (jwt.PyJWTError, ValueError, TypeError, AttributeError, KeyError) as error:
             raise Refusal("token_invalid") from error

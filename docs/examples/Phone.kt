@@ -218,6 +218,7 @@ class Phone(private val url: String, folder: File) {
     /** Ask what is missing, send exactly that, until the store has it all. Tomorrow's process can go on with it. */
     fun upload(id: String, taken: File) {
         var failures = 0
+        val etags = mutableMapOf<Int, String>() // of the last PUT of each part, as the store answered it
         while (true) {
             val missing = call("GET", "/v1/uploads/$id/parts").getJSONArray("missing")
             if (missing.length() == 0) break
@@ -227,7 +228,10 @@ class Phone(private val url: String, folder: File) {
                 val md5 = Base64.getEncoder().encodeToString(MessageDigest.getInstance("MD5").digest(content))
                 val put = Request.Builder().url(part.getString("url")).put(content.toRequestBody()).header("Content-MD5", md5)
                 val arrived = try { // no token and no proof: the URL is signed
-                    http.newCall(put.build()).execute().use { it.code == 200 }
+                    http.newCall(put.build()).execute().use { answer ->
+                        if (answer.code == 200) answer.header("ETag")?.let { etags[part.getInt("number")] = it }
+                        answer.code == 200
+                    }
                 } catch (lost: IOException) {
                     false
                 }
@@ -235,7 +239,8 @@ class Phone(private val url: String, folder: File) {
                 if (failures > 8) throw IOException("no part arrives; nothing is lost")
             }
         }
-        call("POST", "/v1/uploads/$id/complete", JSONObject())
+        val parts = etags.map { (number, etag) -> toldOf("number" to number, "etag" to etag) }
+        call("POST", "/v1/uploads/$id/complete", toldOf("parts" to JSONArray(parts)))
     }
     // [/upload]
 

@@ -168,7 +168,7 @@ class Phone:
     # [upload]
     def upload(self, id: str, file: Path) -> None:
         """Ask what is missing, send exactly that, until the store has it all. Tomorrow's process can go on with it."""
-        failures = 0
+        failures, etags = 0, {}  # of the last PUT of each part, as the store answered it
         while missing := self.call("GET", f"/v1/uploads/{id}/parts")["missing"]:
             with file.open("rb") as source:
                 for part in missing:
@@ -177,13 +177,17 @@ class Phone:
                     md5 = hashlib.md5(content, usedforsecurity=False).digest()
                     headers = {"Content-MD5": base64.b64encode(md5).decode()}  # no token, no proof: the URL is signed
                     try:
-                        arrived = self.http.request("PUT", part["url"], body=content, headers=headers).status == 200
+                        answer = self.http.request("PUT", part["url"], body=content, headers=headers)
+                        arrived, etag = answer.status == 200, answer.headers.get("ETag")
                     except urllib3.exceptions.HTTPError:
-                        arrived = False
+                        arrived, etag = False, None
+                    if arrived and etag:
+                        etags[part["number"]] = etag
                     failures = 0 if arrived else failures + 1
                     if failures > 8:
                         raise ConnectionError("no part arrives; nothing is lost")
-        self.call("POST", f"/v1/uploads/{id}/complete", {})
+        parts = [{"number": number, "etag": etag} for number, etag in etags.items()]
+        self.call("POST", f"/v1/uploads/{id}/complete", {"parts": parts})
 
     # [/upload]
     # [receipt]

@@ -115,6 +115,7 @@ class Client:
         if session is not None and session.exists():
             self._access, self._refresh = session.read_text().split()
         self._renewing = threading.Lock()
+        self._etags: dict[UUID, dict[int, str]] = {}  # of the last PUT of each part, as the store answered it
         self._numbers = numbers or self.key.numbers
 
     @property
@@ -177,35 +178,65 @@ class Client:
 
         Returns how many parts were there already. Raises Unreachable after rounds in which nothing arrived.
         """
+        size: dict[str, int] = {}
         parts = self.get(f"/v1/uploads/{upload}/parts")
+        if parts["parts"] is None:  # declared without its size: the last part's URL takes exactly its bytes
+            size = {"bytes": file.stat().st_size}
+            parts = self.get(f"/v1/uploads/{upload}/parts", **size)
         there = sum(last - first + 1 for first, last in parts["have"])
         failures = 0
         with file.open("rb") as source:
             while parts["missing"]:
-                arrived = self._send_round(source.fileno(), parts["missing"], lanes, sent)
+                arrived = self._send_round(upload, source.fileno(), parts["missing"], lanes, sent)
                 failures = 0 if arrived else failures + 1
                 if failures >= ATTEMPTS:
                     raise Unreachable(f"PUT {file.name}")
                 if failures:
                     self._pause(failures)
-                parts = self.get(f"/v1/uploads/{upload}/parts")
+                parts = self.get(f"/v1/uploads/{upload}/parts", **size)
         return there
 
-    def _send_round(self, source: int, parts: list[dict[str, Any]], lanes: int | Lanes, sent: Sent) -> int:
+    def _send_round(
+        self, upload: UUID, source: int, parts: list[dict[str, Any]], lanes: int | Lanes, sent: Sent
+    ) -> int:
         """Send these parts; where `lanes` adjusts itself, only a few of each lane. Returns the bytes that arrived."""
         if isinstance(lanes, Lanes):
             parts = parts[: lanes.now * ROUNDS]
         begun = time.monotonic()
         with ThreadPoolExecutor(lanes.now if isinstance(lanes, Lanes) else lanes) as pool:
-            outcomes = list(pool.map(partial(self._send, source, sent), parts))
+            outcomes = list(pool.map(partial(self._send, source, sent, upload=upload), parts))
         arrived = sum(part["bytes"] for part, has_arrived in zip(parts, outcomes, strict=True) if has_arrived)
         if isinstance(lanes, Lanes):
             lanes.adjust(arrived, time.monotonic() - begun, broke=not all(outcomes))
         return arrived
 
     def complete(self, upload: UUID, **fields: Any) -> str:
-        """Say that every part was sent. Returns the upload's state. Raises Problem `parts_missing` and others."""
-        return str(self._call("POST", f"/v1/uploads/{upload}/complete", fields)["state"])
+        """Say that every part was sent, and which was the last of each. Returns the upload's state.
+
+        Raises Problem `parts_missing` and others.
+        """
+        known = [{"number": number, "etag": etag} for number, etag in sorted(self._etags.get(upload, {}).items())]
+        parts = {"parts": known} if known else {}
+        try:
+            state = str(self._call("POST", f"/v1/uploads/{upload}/complete", parts | fields)["state"])
+        except Problem:  # what the store does not have is asked for again, and sent again
+            self._etags.pop(upload, None)
+            raise
+        self._etags.pop(upload, None)
+        return state
+
+    def bring(
+        self, upload: UUID, file: Path, *, lanes: int | Lanes = 3, sent: Sent = lambda _: None, **fields: Any
+    ) -> str:
+        """Upload and complete, again where the store lost a part in between. Returns the state. Raises Problem."""
+        for _ in range(ATTEMPTS):
+            self.upload(upload, file, lanes=lanes, sent=sent)
+            try:
+                return self.complete(upload, **fields)
+            except Problem as problem:
+                if problem.code != "parts_missing":
+                    raise
+        raise Unreachable(f"PUT {file.name}")
 
     def receipt(self, upload: UUID, *, bytes: int, sha256: str, wait: float = 60) -> dict[str, Any]:
         """Wait for the receipt; its verified claims. Raises NotVerified, or TimeoutError after `wait` seconds."""
@@ -226,15 +257,14 @@ class Client:
         """Declare, upload and complete a file, and wait for the verified receipt; its claims."""
         size, sha256 = digest_of(file)
         upload = self.declare(file, **fields)
-        self.upload(upload, file, lanes=lanes, sent=sent)
-        self.complete(upload)
+        self.bring(upload, file, lanes=lanes, sent=sent)
         return self.receipt(upload, bytes=size, sha256=sha256)
 
     def published_keys(self) -> list[dict[str, str]]:
         """The server's public keys."""
         return list(self._call("GET", "/.well-known/jwks.json", signed_in=False)["keys"])
 
-    def _send(self, source: int, sent: Sent, part: dict[str, Any]) -> bool:
+    def _send(self, source: int, sent: Sent, part: dict[str, Any], upload: UUID | None = None) -> bool:
         """PUT one part to its signed URL. Returns whether it arrived; if not, the server names it again.
 
         Raises OSError where the file is shorter than declared: sending again would not help.
@@ -249,6 +279,9 @@ class Client:
             return False
         if answer.status == 200:
             sent(len(content))
+            etag = answer.headers.get("ETag", "").strip('"')
+            if upload is not None and etag:
+                self._etags.setdefault(upload, {})[part["number"]] = etag
         return answer.status == 200
 
     def download(self, path: str, file: Path, *, span: tuple[int, int] | None = None, **query: Any) -> int:

@@ -245,8 +245,7 @@ class Outbox:
         path = Path(row["path"])
         if path.stat().st_size != row["bytes"]:
             raise OSError(CHANGED)
-        client.upload(UUID(row["id"]), path, lanes=lanes)
-        client.complete(UUID(row["id"]))
+        client.bring(UUID(row["id"]), path, lanes=lanes)
         self._set_file_state(row["id"], "sent")
 
     def _fetch_receipt(self, client: Client, row: sqlite3.Row, keys: Iterable[dict[str, str]]) -> None:

@@ -9,6 +9,7 @@ from litestar import Request, Response, get, post
 from litestar.params import QueryParameter
 
 from backend.core.examples import SENT_AT, SHA256
+from backend.core.wire import BIGINT
 from backend.evidence import multipart
 from backend.evidence.schemas import Complete, Sealed, State, UploadParts
 from backend.law.catalogue import law
@@ -18,6 +19,7 @@ from mobile_api.problems import language_of, refuses
 TAGS = ["Evidence · 视音频资料"]
 NO_STORE = {"Cache-Control": "no-store"}
 PARTS_CEILING = 10_000
+COMPLETION_CEILING = 1024 * 1024  # the ETags of every part
 
 
 class Completed(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,7 +34,15 @@ class Completed(msgspec.Struct, frozen=True, kw_only=True):
     summary="Missing parts · 尚缺分片",
     tags=TAGS,
     operation_id="upload_parts",
-    opt=refuses("device_needed", "unknown_upload", "part_out_of_range", "upload_busy", "store_unavailable"),
+    opt=refuses(
+        "device_needed",
+        "unknown_upload",
+        "part_out_of_range",
+        "digest_differs",
+        "file_too_large",
+        "upload_busy",
+        "store_unavailable",
+    ),
 )
 async def parts(
     request: Request[Any, Any, Any],
@@ -43,10 +53,23 @@ async def parts(
     limit: Annotated[
         int | None, QueryParameter(name="limit", ge=1, le=1000, description="how many URLs at most")
     ] = None,
+    size: Annotated[
+        int | None,
+        QueryParameter(
+            name="bytes",
+            ge=1,
+            le=BIGINT,
+            description="size of the file, where the declaration left it out: for the last part",
+        ),
+    ] = None,
 ) -> Response[UploadParts]:
-    """The parts that the store has, and a new signed URL for each of the first missing ones. Ask as often as needed."""
+    """The parts that the store has, and a new signed URL for each of the first missing ones. Ask as often as needed.
+
+    A URL takes exactly the bytes of its part. While the size is not known there are URLs for full parts only.
+    """
     limit = min(limit or PARTS_CEILING, law().count("part_urls_at_once"))
-    answer = await multipart.parts(request.app.state.store, request.user, upload, datetime.now(UTC), start, limit)
+    wanted = multipart.Wanted(start, limit, size)
+    answer = await multipart.parts(request.app.state.store, request.user, upload, datetime.now(UTC), wanted)
     return Response(answer, headers=NO_STORE)
 
 
@@ -56,7 +79,7 @@ async def parts(
     summary="All parts sent · 完成上传",
     tags=TAGS,
     operation_id="upload_complete",
-    request_max_body_size=16 * 1024,
+    request_max_body_size=COMPLETION_CEILING,
     opt=takes(Complete, {"sent_at": SENT_AT, "bytes": 433586176, "sha256": SHA256, "ended_at": SENT_AT})
     | refuses(
         "device_needed",

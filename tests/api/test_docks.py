@@ -267,7 +267,7 @@ async def test_a_phone_that_did_not_know_the_digest_meets_the_dock_at_complete(a
     phones = (await declare_while_recording(lin))["id"]
     docks = await sealed(app, dock, SMALL, wearer=lin.id)
     assert docks != phones
-    assert 200 == await asyncio.to_thread(put, (await parts_of(lin, phones))["missing"][0], SMALL)
+    assert 200 == await asyncio.to_thread(put, (await parts_of(lin, phones, bytes=len(SMALL)))["missing"][0], SMALL)
     assert "sealed" == await completed(lin, phones, bytes=len(SMALL), sha256=sha256_of(SMALL), ended_at=ago(minutes=1))
     assert UUID(docks) == (await row_of(phones))["same_as"]
     assert [docks] == [item["id"] for item in (await lin.get("/v1/recordings")).json()["items"]]
@@ -278,7 +278,7 @@ async def test_a_phone_that_is_quicker_takes_over_what_the_dock_declared(app: Li
     dock, lin = await a_dock(app), await a_duty_auxiliary(app)
     phones = (await declare_while_recording(lin))["id"]
     docks = (await declare(dock, SMALL, wearer=lin.id))["id"]
-    assert 200 == await asyncio.to_thread(put, (await parts_of(lin, phones))["missing"][0], SMALL)
+    assert 200 == await asyncio.to_thread(put, (await parts_of(lin, phones, bytes=len(SMALL)))["missing"][0], SMALL)
     told = {"bytes": len(SMALL), "sha256": sha256_of(SMALL), "ended_at": ago(minutes=1)}
     assert "received" == await completed(lin, phones, **told)
     assert [] == (await parts_of(dock, docks))["missing"]

@@ -27,6 +27,7 @@ from storage.evidence_store import (
     StoreSettings,
     StoreUnavailable,
     UploadUnknown,
+    newest_of_each,
 )
 from tests.api.storage_support import a_key, a_store, an_s3, anyio_backend
 
@@ -64,6 +65,16 @@ def send(url: str, content: bytes, md5_of: bytes | None = None) -> int:
     return urllib3.request("PUT", url, body=content, headers=headers, timeout=30).status
 
 
+def in_chunks(url: str, content: bytes) -> int:
+    """PUT without a length; the store's status."""
+    return urllib3.request("PUT", url, body=iter([content]), timeout=30).status
+
+
+def etag_of(url: str, content: bytes) -> str:
+    """PUT a part; the ETag that the store answers."""
+    return urllib3.request("PUT", url, body=content, timeout=30).headers["ETag"].strip('"')
+
+
 def fetch(url: str, **headers: str) -> tuple[int, bytes]:
     answer = urllib3.request("GET", url, headers=headers, timeout=30)
     return answer.status, answer.data
@@ -72,7 +83,7 @@ def fetch(url: str, **headers: str) -> tuple[int, bytes]:
 async def an_upload(store: EvidenceStore, key: str, *contents: bytes) -> tuple[str, list[Part]]:
     upload = await store.open_upload(key, "video/webm")
     for number, content in enumerate(contents, 1):
-        assert 200 == send(store.sign_part(key, upload, number, MINUTE), content, content)
+        assert 200 == send(store.sign_part(key, upload, number, len(content), MINUTE), content, content)
     return upload, await store.parts(key, upload)
 
 
@@ -131,7 +142,7 @@ async def test_an_upload_resumes_with_the_parts_the_store_has(store: EvidenceSto
     key = a_key()
     upload, have = await an_upload(store, key, FIRST)
     assert [(1, len(FIRST))] == [(part.number, part.bytes) for part in have]
-    assert 200 == send(store.sign_part(key, upload, 2, MINUTE), LAST)
+    assert 200 == send(store.sign_part(key, upload, 2, len(LAST), MINUTE), LAST)
     done = await store.complete_upload(key, upload, await store.parts(key, upload))
     assert done == await store.find(key)
     whole = FIRST + LAST
@@ -152,8 +163,9 @@ async def test_a_part_sent_twice_counts_once(store: EvidenceStore) -> None:
     """The answer to the first was lost in a tunnel."""
     key = a_key()
     upload, once = await an_upload(store, key, b"the same bytes")
-    assert 200 == send(store.sign_part(key, upload, 1, MINUTE), b"the same bytes")
-    assert once == await store.parts(key, upload)
+    assert 200 == send(store.sign_part(key, upload, 1, 14, MINUTE), b"the same bytes")
+    assert [*once, *once] == await store.parts(key, upload)
+    assert once == newest_of_each(await store.parts(key, upload))
     await store.abort_upload(key, upload)
 
 
@@ -162,8 +174,8 @@ async def test_of_a_part_sent_twice_with_different_bytes_the_last_counts(store: 
     key = a_key()
     upload, _ = await an_upload(store, key, b"as first sent")
     await asyncio.sleep(1.1)
-    assert 200 == send(store.sign_part(key, upload, 1, MINUTE), b"as sent again")
-    done = await store.complete_upload(key, upload, await store.parts(key, upload))
+    assert 200 == send(store.sign_part(key, upload, 1, 13, MINUTE), b"as sent again")
+    done = await store.complete_upload(key, upload, newest_of_each(await store.parts(key, upload)))
     assert hashlib.sha256(b"as sent again").hexdigest() == (await store.digest(key, done.version))[0]
 
 
@@ -171,7 +183,7 @@ async def test_a_part_damaged_on_the_way_is_refused(store: EvidenceStore) -> Non
     """Content-MD5 on the part is checked by the store."""
     key = a_key()
     upload = await store.open_upload(key, "video/webm")
-    assert 400 == send(store.sign_part(key, upload, 1, MINUTE), b"damaged", md5_of=b"intact")
+    assert 400 == send(store.sign_part(key, upload, 1, 7, MINUTE), b"damaged", md5_of=b"intact")
     assert [] == await store.parts(key, upload)
     await store.abort_upload(key, upload)
 
@@ -180,7 +192,7 @@ async def test_a_signed_url_opens_nothing_else(store: EvidenceStore) -> None:
     """A device that changes the part or the file in its URL is refused; so is one without a signature."""
     key = a_key()
     upload = await store.open_upload(key, "video/webm")
-    url = store.sign_part(key, upload, 1, MINUTE)
+    url = store.sign_part(key, upload, 1, 1, MINUTE)
     assert 403 == send(url.replace("partNumber=1", "partNumber=2"), b"x")
     assert 403 == send(url.partition("?")[0], b"x")
     await store.abort_upload(key, upload)
@@ -232,7 +244,7 @@ async def test_the_sweep_finds_uploads_left_open(store: EvidenceStore) -> None:
 async def test_a_url_for_devices_names_the_public_host(s3: S3Address) -> None:
     """Devices reach the store under another name than the server does; the server's own URLs keep its name."""
     store = a_store(s3, public_url="https://evidence.example.cn:8443")
-    url = store.sign_part("recordings/a", "upload", 3, MINUTE)
+    url = store.sign_part("recordings/a", "upload", 3, 5, MINUTE)
     assert url.startswith("https://evidence.example.cn:8443/evidence/recordings/a?")
     assert store.sign_read("recordings/a", "v", MINUTE).startswith(f"http://{s3.endpoint}/evidence/")
     store.close()
@@ -388,3 +400,41 @@ async def test_a_large_object_is_read_in_bounded_memory(store: EvidenceStore) ->
     tracemalloc.stop()
     assert hashlib.sha256(content).hexdigest() == digest
     assert most < 8 * 1024 * 1024
+
+
+async def test_one_version_of_a_key_is_the_newest(store: EvidenceStore) -> None:
+    """Of versions and delete markers alike, the store says which; "false" is a text, and not true."""
+    old = await a_recording(store, b"as recorded")
+    await store.remove(old.key, "")
+    assert [(True, True), (False, False)] == sorted(
+        ((each.newest, each.deletion) for each in await store.versions(old.key)), reverse=True
+    )
+    new = await store.put(old.key, b"made good", "video/webm")
+    (newest,) = [each for each in await store.versions(old.key) if each.newest]
+    assert (new.version, False) == (newest.version, newest.deletion)
+
+
+@pytest.mark.parametrize("size", [FIRST[:1], FIRST[:999], FIRST[:1001], FIRST], ids=["1", "less", "more", "5 MiB"])
+async def test_a_url_takes_exactly_its_part(store: EvidenceStore, size: bytes) -> None:
+    """A thousand bytes were signed: neither fewer nor more are stored, nor bytes whose number is not told."""
+    key = a_key()
+    upload = await store.open_upload(key, "video/webm")
+    url = store.sign_part(key, upload, 1, 1000, MINUTE)
+    assert 403 == send(url, size)
+    assert [403, 403] == [in_chunks(url, size), in_chunks(url, FIRST[:1000])]
+    assert [] == await store.parts(key, upload)
+    assert 200 == send(url, FIRST[:1000], FIRST[:1000])
+    assert [1000] == [part.bytes for part in await store.parts(key, upload)]
+    await store.abort_upload(key, upload)
+
+
+async def test_of_a_part_sent_twice_at_once_the_one_that_its_sender_knows_counts(store: EvidenceStore) -> None:
+    """Within one second the list cannot tell; the answer to the last PUT can. What is not there is missing."""
+    key = a_key()
+    upload = await store.open_upload(key, "video/webm")
+    etags = [etag_of(store.sign_part(key, upload, 1, 5, MINUTE), content) for content in (b"first", b"other")]
+    listed = await store.parts(key, upload)
+    assert [[etag] for etag in etags] == [[part.etag for part in newest_of_each(listed, {1: etag})] for etag in etags]
+    assert [] == newest_of_each(listed, {1: "0" * 32})
+    done = await store.complete_upload(key, upload, newest_of_each(listed, {1: etags[1]}))
+    assert b"other" == await store.read(key, done.version)

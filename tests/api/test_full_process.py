@@ -260,7 +260,7 @@ async def test_footage_that_ended_earlier_than_claimed_opens_the_gap(app: Litest
     lin, act, _, begun = await an_act(app)
     upload = (await declare_while_recording(lin, started_at=begun - timedelta(minutes=20)))["id"]
     assert {"claimed": 20, "proved": 0, "unrecorded": 0} == await seconds(lin, act)
-    (part,) = (await parts_of(lin, upload))["missing"][:1]
+    (part,) = (await parts_of(lin, upload, bytes=len(ten_seconds)))["missing"]
     assert 200 == await asyncio.to_thread(put, part, ten_seconds)
     ended = begun - timedelta(minutes=15)
     body = {"bytes": len(ten_seconds), "sha256": sha256_of(ten_seconds), "ended_at": ended}

@@ -320,6 +320,22 @@ async def test_a_copy_in_the_store_covered(witness: Witness, way: str, ending: s
     assert [expected] == [flaw.code for flaw in (await witness.look()).flaws]
 
 
+@pytest.mark.parametrize("way", ["put again", "the deletion taken away"])
+async def test_the_alarm_for_a_covered_copy_ends_when_it_was_made_good(witness: Witness, way: str) -> None:
+    """A deletion that is no longer the newest covers nothing."""
+    store = witness.store
+    key = next(each.key for each in await store.versions(checkpoints.FOLDER) if each.key.endswith(checkpoints.SIGNED))
+    (kept,) = await store.versions(key)
+    await store.remove(key, "")
+    assert ["copy_covered"] == [flaw.code for flaw in (await witness.look()).flaws]
+    if way == "put again":
+        await store.put(key, await store.read(key, kept.version), "application/jwt")
+    else:
+        (deletion,) = [each for each in await store.versions(key) if each.deletion]
+        await store.remove(key, deletion.version)
+    assert [] == (await witness.look()).flaws
+
+
 async def test_nobody_removes_a_copy(witness: Witness) -> None:
     """COMPLIANCE: not this program either."""
     each = (await witness.store.versions(checkpoints.FOLDER))[0]

@@ -24,7 +24,7 @@ from litestar import Litestar
 from backend.core import jobs
 from backend.core.database import execute, fetch, first, tx, value
 from backend.core.settings import Settings
-from backend.evidence import sealing
+from backend.evidence import excess, sealing
 from backend.law.catalogue import law
 from mobile_api.cli.demo_film import film
 from mobile_api.cli.serving import environment
@@ -138,7 +138,9 @@ async def probed(upload: str) -> float:
 
 
 async def test_after_other_bytes_than_declared_the_device_must_send_again(app: Litestar) -> None:
-    """Nothing was locked and the wrong version is removed; the right bytes, sent later, are sealed."""
+    """Nothing was locked, and the wrong version goes when its term is over; the right bytes, sent later, are sealed and
+    stay.
+    """
     lin = await a_duty_auxiliary(app)
     upload = (await declare(lin, SMALL))["id"]
     await send_missing(lin, upload, SMALL[::-1])
@@ -149,14 +151,20 @@ async def test_after_other_bytes_than_declared_the_device_must_send_again(app: L
     standing = await standing_of(lin, upload, english=True)
     assert ("mismatch", None) == (standing["state"], standing["receipt"])
     assert law().messages["upload_mismatch"].en == standing["advice"]
-    with pytest.raises(ObjectUnknown):
-        await app.state.store.digest(key, wrong.version)
+    assert sha256_of(SMALL[::-1]) == (await app.state.store.digest(key, wrong.version))[0]
     assert 1 == await value(LINES, UUID(upload), "evidence/mismatch")
     refused(await complete(lin, upload), 409, "parts_missing")
     assert 1 == await send_missing(lin, upload, SMALL)
     assert "received" == await completed(lin, upload)
     await run_seal(app, upload)
     assert "sealed" == (await standing_of(lin, upload))["state"]
+    await excess.remove_refused(app.state.store, now() + law().span("mismatched_kept") - timedelta(minutes=1))
+    assert len(SMALL) == (await app.state.store.digest(key, wrong.version))[1]
+    await excess.remove_refused(app.state.store, now() + law().span("mismatched_kept"))
+    with pytest.raises(ObjectUnknown):
+        await app.state.store.digest(key, wrong.version)
+    row = await row_of(upload)
+    assert (sha256_of(SMALL), len(SMALL)) == await app.state.store.digest(key, row["version"])
 
 
 async def test_of_bytes_that_do_not_match_no_poster_is_left(app: Litestar, ten_seconds: bytes) -> None:

@@ -24,6 +24,7 @@ from tests.devices import (
     parts_of,
     piece_of,
     put,
+    put_past_its_url,
     received,
     row_of,
     run_seal,
@@ -88,7 +89,7 @@ async def test_a_camera_app_uploads_while_it_records(app: Litestar) -> None:
     for part in first_two["missing"]:
         assert PART == part["bytes"]
         assert 200 == put(part, piece_of(BIG, part))
-    then = await parts_of(lin, upload, limit=1)
+    then = await parts_of(lin, upload, bytes=len(BIG))
     assert ([[1, 2]], [3]) == (then["have"], [part["number"] for part in then["missing"]])
     assert 200 == put(then["missing"][0], BIG[2 * PART :])
     ended = ago(minutes=5)
@@ -102,7 +103,7 @@ async def test_a_recording_that_never_said_when_it_ended_is_sealed_with_a_findin
     """It is not known then how much of the act it shows."""
     lin = await a_duty_auxiliary(app)
     upload = (await declare_while_recording(lin))["id"]
-    part = (await parts_of(lin, upload))["missing"][0]
+    part = (await parts_of(lin, upload, bytes=len(SMALL)))["missing"][0]
     assert 200 == put(part, SMALL)
     assert "received" == await completed(lin, upload, bytes=len(SMALL), sha256=sha256_of(SMALL))
     await run_seal(app, upload)
@@ -182,11 +183,12 @@ async def test_two_parts_that_were_swapped_are_found_at_sealing(app: Litestar) -
 
 
 async def test_a_part_of_the_wrong_size_is_still_missing(app: Litestar) -> None:
-    """A part that was cut short does not count; sent again in full, the file is complete."""
+    """A part that was cut short, in a store that takes it, does not count; sent again in full, the file is complete."""
     lin = await a_duty_auxiliary(app)
     upload = (await declare(lin, BIG))["id"]
     first_part, second_part, _ = (await parts_of(lin, upload))["missing"]
-    assert 200 == put(first_part, BIG[: 6 * MIB])
+    assert 403 == put(first_part, BIG[: 6 * MIB])
+    await put_past_its_url(app, upload, 1, BIG[: 6 * MIB])
     assert 200 == put(second_part, piece_of(BIG, second_part))
     after = await parts_of(lin, upload)
     assert ([[2, 2]], [1, 3]) == (after["have"], [part["number"] for part in after["missing"]])
@@ -245,6 +247,122 @@ async def test_the_parts_of_a_long_file_come_in_several_answers(app: Litestar) -
     assert [310] == [part["number"] for part in last["missing"]]
 
 
+# -- a URL takes exactly its part
+
+
+async def test_while_the_size_is_not_known_there_are_urls_for_full_parts_only(app: Litestar) -> None:
+    """The last part's URL comes when the length is told, and takes exactly so many bytes."""
+    lin = await a_duty_auxiliary(app)
+    upload = (await declare_while_recording(lin))["id"]
+    one, two = (await parts_of(lin, upload, limit=2))["missing"]
+    assert 200 == put(one, piece_of(BIG, one))
+    tail = BIG[2 * PART :]
+    assert [403, 403] == [put(two, tail), put(two, BIG[: PART + 1])]
+    assert 200 == put(two, piece_of(BIG, two))
+    told = await parts_of(lin, upload, bytes=len(BIG))
+    assert (3, [[1, 2]]) == (told["parts"], told["have"])
+    assert [(3, 2 * PART, len(tail))] == [(part["number"], part["offset"], part["bytes"]) for part in told["missing"]]
+    assert [403, 403, 200] == [put(told["missing"][0], content) for content in (tail[1:], tail + b"x", tail)]
+    assert [] == (await parts_of(lin, upload, bytes=len(BIG)))["missing"]
+    assert (await parts_of(lin, upload, limit=1))["parts"] is None  # asking binds nobody
+    assert "received" == await completed(lin, upload, bytes=len(BIG), sha256=sha256_of(BIG))
+
+
+async def test_the_size_that_is_told_with_a_question_is_checked(app: Litestar) -> None:
+    """It must agree with the declaration and keep to the ceiling; a part beyond it is out of range."""
+    lin = await a_duty_auxiliary(app)
+    known, unknown = (await declare(lin, BIG))["id"], (await declare_while_recording(lin))["id"]
+    assert 3 == (await parts_of(lin, known, bytes=len(BIG)))["parts"]
+    refused(await lin.get(f"/v1/uploads/{known}/parts", bytes=len(BIG) + 1), 409, "digest_differs")
+    too_large = law().count("file_ceiling") + 1
+    refused(await lin.get(f"/v1/uploads/{unknown}/parts", bytes=too_large), 422, "file_too_large")
+    refused(await lin.get(f"/v1/uploads/{unknown}/parts", bytes=0), 422, "invalid")
+    refused(await lin.get(f"/v1/uploads/{unknown}/parts", bytes=PART, **{"from": 2}), 422, "part_out_of_range")
+
+
+async def as_an_old_phone(someone: Someone, upload: str, content: bytes) -> int:
+    """What phones of 0.1 do with a film whose size they did not declare: they never tell it but at completion.
+
+    After a part that did not arrive they ask for the parts again, give up after eight failures, and complete; where
+    parts are missing they ask again. Returns how many PUTs the store refused.
+    """
+    refusals = 0
+    for _ in range(4):
+        failures = 0
+        while failures <= 8 and (missing := (await parts_of(someone, upload, limit=1))["missing"]):
+            piece = piece_of(content, missing[0])
+            if not piece:
+                break
+            failures = 0 if put(missing[0], piece) == 200 else failures + 1
+            refusals += failures > 0
+        answer = await complete(someone, upload, bytes=len(content), sha256=sha256_of(content))
+        if answer.status_code == 200:
+            return refusals
+        refused(answer, 409, "parts_missing")
+    raise AssertionError("the old phone does not get home")
+
+
+@pytest.mark.parametrize("size", [5, PART, PART + 1, len(BIG)], ids=["tiny", "one-part", "one-and-a-byte", "three"])
+async def test_an_old_phone_that_sends_a_shorter_last_part_gets_home(app: Litestar, size: int) -> None:
+    """The store refuses it; completion tells the size, and the next question has the URL of the last part."""
+    lin = await a_duty_auxiliary(app)
+    upload = (await declare_while_recording(lin))["id"]
+    refusals = await as_an_old_phone(lin, upload, BIG[:size])
+    assert (size % PART > 0) == (refusals > 0)
+    await run_seal(app, upload)
+    assert "sealed" == (await standing_of(lin, upload))["state"]
+
+
+async def test_a_size_told_at_a_completion_that_was_refused_binds_nobody(app: Litestar) -> None:
+    """The camera went on recording: the next completion tells more, and that counts."""
+    lin = await a_duty_auxiliary(app)
+    upload = (await declare_while_recording(lin))["id"]
+    refused(await complete(lin, upload, bytes=5, sha256=sha256_of(BIG[:5])), 409, "parts_missing")
+    assert [5] == [part["bytes"] for part in (await parts_of(lin, upload))["missing"]]
+    told = {"bytes": len(BIG), "sha256": sha256_of(BIG)}
+    assert [1, 2, 3] == refused(await complete(lin, upload, **told), 409, "parts_missing")["missing"]
+    assert 3 == await send_missing(lin, upload, BIG)
+    assert "received" == await completed(lin, upload, **told)
+
+
+async def test_of_a_part_sent_twice_the_last_that_its_sender_knows_is_joined(app: Litestar) -> None:
+    """Both stand in the store's list with the same second; the device tells the ETag of its last PUT."""
+    lin = await a_duty_auxiliary(app)
+    upload = (await declare(lin, SMALL))["id"]
+    await parts_of(lin, upload)
+    wrong, right = [await put_past_its_url(app, upload, 1, content) for content in (SMALL[::-1], SMALL)]
+    lost = [{"number": 1, "etag": "f" * 32}]  # the store does not have what its sender sent last
+    assert [1] == refused(await complete(lin, upload, parts=lost), 409, "parts_missing")["missing"]
+    assert "received" == await completed(lin, upload, parts=[{"number": 1, "etag": f'"{right}"'}])
+    assert "received" == await completed(lin, upload, parts=[{"number": 1, "etag": wrong}])  # twice is once
+    await run_seal(app, upload)
+    assert "sealed" == (await standing_of(lin, upload))["state"]
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [{"number": 0, "etag": "a"}], [{"number": 10_001, "etag": "a"}], [{"number": 1, "etag": ""}],
+        [{"number": 1, "etag": "a\nb"}], [{"number": 1, "etag": "a" * 101}], [{"number": 1}], "1",
+    ],
+    ids=["zero", "beyond", "empty", "two-lines", "long", "none", "text"],
+)  # fmt: skip
+async def test_a_part_that_cannot_be_is_refused(app: Litestar, parts: object) -> None:
+    """Numbers as the store has them, and a tag on one line."""
+    lin = await a_duty_auxiliary(app)
+    upload = (await declare(lin, SMALL))["id"]
+    refused(await complete(lin, upload, parts=parts), 422, "invalid")
+
+
+async def test_the_tags_of_ten_thousand_parts_fit_into_a_completion(app: Litestar) -> None:
+    """As many as an upload may have."""
+    lin = await a_duty_auxiliary(app)
+    upload = (await declare(lin, SMALL))["id"]
+    await send_missing(lin, upload, SMALL)
+    parts = [{"number": number, "etag": "0" * 32} for number in range(2, 10_001)]
+    assert "received" == await completed(lin, upload, parts=parts)
+
+
 # -- whose upload, and which bytes
 
 
@@ -283,7 +401,7 @@ async def test_an_end_before_the_start_is_refused_at_completion(app: Litestar) -
     """As it is at the declaration."""
     lin = await a_duty_auxiliary(app)
     upload = (await declare_while_recording(lin, started_at=ago(minutes=10)))["id"]
-    assert 200 == put((await parts_of(lin, upload))["missing"][0], SMALL)
+    assert 200 == put((await parts_of(lin, upload, bytes=len(SMALL)))["missing"][0], SMALL)
     known = {"bytes": len(SMALL), "sha256": sha256_of(SMALL)}
     refused(await complete(lin, upload, **known, ended_at=ago(minutes=11)), 422, "end_before_start")
     assert "received" == await completed(lin, upload, **known, ended_at=ago(minutes=9))
@@ -372,7 +490,7 @@ async def test_the_same_bytes_declared_again_before_sealing_share_one_upload(app
 async def _sent_but_undeclared(someone: Someone, content: bytes) -> tuple[str, dict[str, object]]:
     """An upload whose parts were sent but not its size and digest; and the fields of its completion."""
     upload = (await declare_while_recording(someone))["id"]
-    assert 200 == put((await parts_of(someone, upload))["missing"][0], content)
+    assert 200 == put((await parts_of(someone, upload, bytes=len(content)))["missing"][0], content)
     return upload, {"bytes": len(content), "sha256": sha256_of(content), "ended_at": ago(minutes=1)}
 
 
@@ -460,7 +578,7 @@ async def test_a_process_killed_after_the_store_joined_the_parts(app: Litestar, 
     """It died before it recorded that; the next call goes on from there."""
     lin = await a_duty_auxiliary(app)
     upload = (await declare(lin, BIG) if known else await declare_while_recording(lin))["id"]
-    for part in (await parts_of(lin, upload, limit=3))["missing"]:
+    for part in (await parts_of(lin, upload, bytes=len(BIG)))["missing"]:
         assert 200 == put(part, piece_of(BIG, part))
     row, store = await row_of(upload), app.state.store
     await execute(multipart.SET_SIZE, row["id"], len(BIG))

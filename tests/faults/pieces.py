@@ -25,6 +25,7 @@ from storage.embedded import EmbeddedPostgres, EmbeddedS3
 from storage.embedded.processes import free_port
 from storage.private_files import make_private
 from tests.houses import Place
+from tests.nonsense import Nonsense
 from tests.prepared import Templates
 
 KINDS = ("api", "worker")
@@ -76,9 +77,10 @@ def _send(process: psutil.Process, number: signal.Signals) -> None:
 
 @dataclass
 class Pieces:
-    """All of it. Every method is for the main thread."""
+    """All of it; the store is reached through a proxy that may lie. Every method is for the main thread."""
 
     place: Place
+    seed: int = 7
     apis: list[Piece] = field(default_factory=list)
     workers: list[Piece] = field(default_factory=list)
 
@@ -88,13 +90,16 @@ class Pieces:
         words = [secret(secrets / name) for name in ("postgres-owner", "postgres-app", "s3-access", "s3-secret")]
         self.postgres = EmbeddedPostgres(data / "postgres", *words[:2])
         self.store = EmbeddedS3(data / "s3", words[2][:20], words[3])
+        self.liar: Nonsense | None = None
 
     def start(self) -> None:
         self.store.launch()
         address, s3 = self.postgres.start(), self.store.wait_ready()
+        self.liar = Nonsense(s3.endpoint, self.seed)
+        self.liar.start()
         self.place.settings |= {
             "FUJING_DATABASE_URL": address.app_url, "FUJING_MIGRATE_URL": address.owner_url,
-            "FUJING_S3_ENDPOINT": s3.endpoint, "FUJING_S3_ACCESS_KEY": s3.access_key,
+            "FUJING_S3_ENDPOINT": self.liar.endpoint, "FUJING_S3_ACCESS_KEY": s3.access_key,
             "FUJING_S3_SECRET_KEY": s3.secret_key, "FUJING_S3_SECURE": "false",
         }  # fmt: skip
         self.superuser = address.owner_url, (self.place.data / "postgres" / "superuser.password").read_text()
@@ -174,7 +179,8 @@ class Pieces:
         assert self.database == self.postgres.start().app_url
 
     def kill_the_store(self, chance: random.Random, away: float = 0.0) -> None:
-        before = self.place.settings["FUJING_S3_ENDPOINT"]
+        assert self.liar is not None
+        before = self.liar.to
         self._kill(self.store.process)
         time.sleep(away)
         self.store.stop()
@@ -186,6 +192,13 @@ class Pieces:
     def slow_store(self, chance: random.Random) -> None:
         """It stands still for a while: whoever waits for it waits."""
         self._freeze(self.store.process, chance.uniform(0.5, 3))
+
+    def lying_store(self, chance: random.Random) -> None:
+        """For a while a part of its answers is nonsense, to servers and phones alike."""
+        assert self.liar is not None
+        self.liar.rate = chance.uniform(0.05, 0.5)
+        time.sleep(chance.uniform(1, 4))
+        self.liar.rate = 0.0
 
     def slow_postgres(self, chance: random.Random) -> None:
         self._freeze(self.postgres.process, chance.uniform(0.3, 2))
@@ -222,12 +235,16 @@ class Pieces:
         with ExitStack() as last:
             for server in (self.postgres, self.store):
                 last.callback(server.stop)
+            if self.liar is not None:
+                last.callback(self.liar.stop)
             for piece in (*self.apis, *self.workers):
                 last.callback(piece.end, signal.SIGTERM)
 
 
 @contextmanager
-def in_pieces(templates: Templates, roster: str | None = None) -> Iterator[tuple[Pieces, dict[str, str]]]:
+def in_pieces(
+    templates: Templates, roster: str | None = None, seed: int = 7
+) -> Iterator[tuple[Pieces, dict[str, str]]]:
     """Running, with the people of houses.ROSTER and of this one; their passwords by badge. Nothing is left, and no log
     betrays anybody.
 
@@ -235,7 +252,7 @@ def in_pieces(templates: Templates, roster: str | None = None) -> Iterator[tuple
     """
     with tempfile.TemporaryDirectory(prefix="fj-") as home:
         place, passwords = templates.place(Path(home))
-        pieces = Pieces(place)
+        pieces = Pieces(place, seed)
         try:
             pieces.start()
             passwords |= place.bring_in_people(roster) if roster is not None else {}

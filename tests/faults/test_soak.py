@@ -28,7 +28,7 @@ HOURS = 12.0  # of the day, in which they lie side by side
 MISHAPS = (
     (Pieces.kill_an_api, 5), (Pieces.kill_a_worker, 3), (Pieces.kill_postgres, 3), (Pieces.kill_the_store, 3),
     (Pieces.cut_every_connection, 3), (Pieces.slow_store, 2), (Pieces.slow_postgres, 2), (Pieces.slow_api, 1),
-    (Pieces.slow_worker, 1),
+    (Pieces.slow_worker, 1), (Pieces.lying_store, 4),
 )  # fmt: skip
 
 
@@ -103,7 +103,7 @@ def live_through(pieces: Pieces, phones: list[Phone], chance: random.Random) -> 
 def test_nothing_is_lost_nothing_doubled(tmp_path: Path, templates: Templates) -> None:
     """Killed and frozen, one piece after the other and several at once, while four handhelds live through their day."""
     chance, elsewhere = random.Random(SEED), random.Random(SEED + 1)  # noqa: S311 - a test's dice; one for each thread
-    with in_pieces(templates, roster()) as (pieces, passwords):
+    with in_pieces(templates, roster(), SEED) as (pieces, passwords):
         place = pieces.place
         day = a_day(asyncio.run(people_of(pieces.database)))
         with bad_network(lambda: elsewhere.choice(pieces.ports), SEED) as network:
@@ -117,7 +117,9 @@ def test_nothing_is_lost_nothing_doubled(tmp_path: Path, templates: Templates) -
             finally:
                 for phone in phones:
                     phone.kill()
+        assert pieces.liar is not None
         print(f"seed {SEED}, {FOR:.0f} s, {len(day.all())} entries: {' '.join(happened)}", file=sys.stderr)
+        print(f"nonsense: {dict(pieces.liar.done)}", file=sys.stderr)
         pieces.wait(lambda: all(pieces.ready(port) == 200 for port in pieces.ports))
         asyncio.run(compare(pieces.database, day))
         for phone in phones:

@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 from backend.evidence.rules import (
     MIB,
     durations_disagree,
+    exceeds,
     expected_parts,
     locked_until,
     missing_parts,
     part_size,
     runs,
+    slot,
 )
 from backend.law.catalogue import law
 
@@ -30,6 +32,25 @@ def test_no_file_makes_more_parts_than_the_store_takes(size: int | None) -> None
     assert part >= max(FLOOR, 5 * MIB)
     assert 0 == part % MIB
     assert -(-(size or 0) // part) <= 10_000
+
+
+@given(st.integers(1, 10**9), st.integers(1, 10**7), st.data())
+def test_parts_in_their_slots_never_exceed_and_larger_ones_always_do(size: int, part: int, data: st.DataObject) -> None:
+    """Each part as large as its slot, sent up to twice, fits; one byte more in any of them does not."""
+    count = min(-(-size // part), 50)
+    numbers = data.draw(st.lists(st.integers(1, count), min_size=1, max_size=20, unique=True))
+    listed = [(number, slot(number, size, part)) for number in numbers]
+    assert not exceeds(listed * 2, size, part, 200, 0)
+    assert exceeds(listed * 3, size, part, 200, 0)
+    grown = data.draw(st.integers(0, len(listed) - 1))
+    listed[grown] = (listed[grown][0], listed[grown][1] + 1)
+    assert exceeds(listed, size, part, 200, 2**60)
+
+
+def test_a_file_without_a_size_has_full_slots_without_an_end() -> None:
+    """And one whose size is known has none beyond its end."""
+    assert [8, 8, 8] == [slot(number, None, 8) for number in (1, 2, 9999)]
+    assert [8, 2, 0, 0] == [slot(number, 10, 8) for number in (1, 2, 3, 4)]
 
 
 def test_an_ordinary_file_goes_in_parts_of_eight_mebibytes() -> None:

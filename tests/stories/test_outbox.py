@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from mobile_api.client import outbox as outboxes
-from mobile_api.client.api import Client, Problem
+from mobile_api.client.api import Client, Problem, digest_of
 from mobile_api.client.device_key import DeviceKey
 from mobile_api.client.outbox import Outbox, carry
 from tests.houses import STATION, Serving
@@ -273,6 +273,37 @@ def test_one_file_is_finished_before_the_next(box: Outbox, he: Client, person: s
         box.add_file(person, taken, **told)
     carried(box, watched, person)
     assert ["send 1.mp4", "done", "send 2.mp4", "done", "send 3.mp4", "done"] == order
+
+
+def test_a_film_whose_size_nobody_declared_goes_up(he: Client, tmp_path: Path) -> None:
+    """The client tells its size with its question, so that the last part has a URL that takes exactly its bytes."""
+    taken, told = film(tmp_path, content=b"half a part and a bit" * 500_000)
+    upload = UUID(he.entry("recordings/declare", file_name=taken.name, **told)["id"])
+    size, sha256 = digest_of(taken)
+    assert "received" == he.bring(upload, taken, bytes=size, sha256=sha256)
+    assert size == he.receipt(upload, bytes=size, sha256=sha256)["bytes"]
+
+
+def test_a_part_that_the_store_answered_for_and_has_not_is_looked_for_again(he: Client, tmp_path: Path) -> None:
+    """The tag of a PUT was not that of what lies there: the server says so, and the client does not insist."""
+    taken, told = film(tmp_path)
+    told_tags: list[Any] = []
+
+    class Misled(Client):
+        def upload(self, upload: UUID, file: Path, **more: Any) -> int:
+            there = super().upload(upload, file, **more)
+            if not told_tags:
+                self._etags[upload] = {1: "f" * 32}
+            return there
+
+        def complete(self, upload: UUID, **told: Any) -> str:
+            told_tags.append(dict(self._etags.get(upload, {})))
+            return super().complete(upload, **told)
+
+    misled = Misled(he.url, key=he.key)
+    misled._access, misled._refresh = he._access, he._refresh
+    assert misled.send(taken, **told)["bytes"] == taken.stat().st_size
+    assert [{1: "f" * 32}, {}] == told_tags
 
 
 # -- the session

@@ -1,15 +1,16 @@
 """Disposal of footage whose term is over and that no hold covers: one by one, each with a line in the journal.
 
 Guarantees: the decision is made under the lock that placing a hold takes too, so no hold is overlooked; after that the
-store removes the bytes, and failed removals are tried again; receipt, digest and proved facts stay. Papers are not
-disposed of: accounts and injuries have terms of their own. Source: DESIGN §7; 公通字〔2016〕14号.
+store removes the bytes, and failed removals are tried again; receipt, digest and proved facts stay. Nothing is decided
+or removed while this process's clock is minutes from the database's. Papers are not disposed of: accounts and injuries
+have terms of their own. Source: DESIGN §7; 公通字〔2016〕14号.
 """
 
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from backend.core import findings
+from backend.core import clocks, findings
 from backend.core.database import Record, execute, fetch, first, tx
 from backend.core.findings import Finding
 from backend.core.journal import utc
@@ -59,7 +60,8 @@ async def due(now: datetime) -> list[Record]:
 
 
 async def dispose(store: EvidenceStore, now: datetime) -> Disposed:
-    """Dispose of all that is due. Raises StoreUnavailable; the next run then removes what was decided."""
+    """Dispose of all that is due. Raises ClocksDiffer; StoreUnavailable: the next run then removes what was decided."""
+    await clocks.must_agree()
     decided = size = 0
     for row in await due(now):
         if await _set_disposed(row["id"], now):
@@ -68,7 +70,10 @@ async def dispose(store: EvidenceStore, now: datetime) -> Disposed:
 
 
 async def dispose_one(store: EvidenceStore, upload: UUID, now: datetime) -> None:
-    """Dispose of one recording. Raises Refusal `unknown_recording`, `disposed`, `still_held`, `within_term`."""
+    """Dispose of one recording. Raises ClocksDiffer, Refusal `unknown_recording`, `disposed`, `still_held`,
+    `within_term`.
+    """
+    await clocks.must_agree()
     await require_due(upload, now)
     if not await _set_disposed(upload, now):  # a hold was placed meanwhile
         raise Refusal("still_held")
