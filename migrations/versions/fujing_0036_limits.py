@@ -10,4 +10,4 @@ DESCRIPTION = "What enters the journal without a fact is counted"
 
 
 async def forwards() -> MigrationManager:
-    return migration(ID, "fujing_0034_limits.sql", DESCRIPTION)
+    return migration(ID, "fujing_0036_limits.sql", DESCRIPTION)

@@ -10,4 +10,4 @@ DESCRIPTION = "A session knows when its person gave a second factor"
 
 
 async def forwards() -> MigrationManager:
-    return migration(ID, "fujing_0034_second_factor.sql", DESCRIPTION)
+    return migration(ID, "fujing_0035_second_factor.sql", DESCRIPTION)
