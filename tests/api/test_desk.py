@@ -307,7 +307,7 @@ async def test_two_tabs_share_the_session_and_its_token(app: Litestar) -> None:
     assert sun.csrf == current["csrf_token"]
     tab = but(sun, csrf=current["csrf_token"])
     answers = await asyncio.gather(change(sun), change(tab))
-    assert [401, 401] == [answer.status_code for answer in answers]  # both were let in, and told a wrong password
+    assert [401, 401] == [answer.status_code for answer in answers]  # both were checked, and the password was wrong
     assert ["sign_in_refused"] * 2 == [answer.json()["code"] for answer in answers]
     refused(await Desk(app).get("/v1/desk/sessions/current"), 401, "token_missing")
 
