@@ -42,8 +42,8 @@ def put(part: dict[str, Any], content: bytes, *, md5_of: bytes | None = None) ->
 async def put_past_its_url(app: Litestar, upload: Any, number: int, content: bytes) -> str:
     """What a store that does not keep to the signed length takes for this part: its ETag."""
     row, store = await row_of(upload), app.state.store
-    told = (row["object_key"], content, {}, row["store_upload"], number)
-    return await asyncio.to_thread(store._client._upload_part, store._bucket, *told)
+    arguments = (row["object_key"], content, {}, row["store_upload"], number)
+    return await asyncio.to_thread(store._client._upload_part, store._bucket, *arguments)
 
 
 def piece_of(content: bytes, part: dict[str, Any]) -> bytes:

@@ -84,7 +84,7 @@ FROM person WHERE id = $2
 async def test_what_was_held_before_obeys_the_rule_of_its_verb_too(app: Litestar, house: Settings) -> None:
     """An appeal, a complaint and an injury that wait since before: whom they are kept from, and who finds them."""
     async with an_empty_database(house) as old:
-        client("psql", old, "--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1", given=KEPT["0032"])
+        client("psql", old, "--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1", given=SCHEMAS["0032"])
         connection = await asyncpg.connect(old)
         lin, sun, *_ = [row["id"] for row in await connection.fetch("SELECT id FROM person WHERE kind <> 'dock'")]
         entries = {

@@ -277,8 +277,8 @@ def test_one_file_is_finished_before_the_next(box: Outbox, he: Client, person: s
 
 def test_a_film_whose_size_nobody_declared_goes_up(he: Client, tmp_path: Path) -> None:
     """The client tells its size with its question, so that the last part has a URL that takes exactly its bytes."""
-    taken, told = film(tmp_path, content=b"half a part and a bit" * 500_000)
-    upload = UUID(he.entry("recordings/declare", file_name=taken.name, **told)["id"])
+    taken, fields = film(tmp_path, content=b"half a part and a bit" * 500_000)
+    upload = UUID(he.entry("recordings/declare", file_name=taken.name, **fields)["id"])
     size, sha256 = digest_of(taken)
     assert "received" == he.bring(upload, taken, bytes=size, sha256=sha256)
     assert size == he.receipt(upload, bytes=size, sha256=sha256)["bytes"]
@@ -286,7 +286,7 @@ def test_a_film_whose_size_nobody_declared_goes_up(he: Client, tmp_path: Path) -
 
 def test_a_part_that_the_store_answered_for_and_has_not_is_looked_for_again(he: Client, tmp_path: Path) -> None:
     """The tag of a PUT was not that of what lies there: the server says so, and the client does not insist."""
-    taken, told = film(tmp_path)
+    taken, fields = film(tmp_path)
     told_tags: list[Any] = []
 
     class Misled(Client):
@@ -296,13 +296,13 @@ def test_a_part_that_the_store_answered_for_and_has_not_is_looked_for_again(he: 
                 self._etags[upload] = {1: "f" * 32}
             return there
 
-        def complete(self, upload: UUID, **told: Any) -> str:
+        def complete(self, upload: UUID, **fields: Any) -> str:
             told_tags.append(dict(self._etags.get(upload, {})))
-            return super().complete(upload, **told)
+            return super().complete(upload, **fields)
 
     misled = Misled(he.url, key=he.key)
     misled._access, misled._refresh = he._access, he._refresh
-    assert misled.send(taken, **told)["bytes"] == taken.stat().st_size
+    assert misled.send(taken, **fields)["bytes"] == taken.stat().st_size
     assert [{1: "f" * 32}, {}] == told_tags
 
 
