@@ -1,7 +1,7 @@
-"""A bad network between phones and a server: an HTTP proxy that drops, delays, duplicates and cuts, seeded.
+"""A bad network between phones and a server: a seeded HTTP proxy that drops, delays, duplicates and cuts.
 
-Guarantees: what it does to the n-th request of a run follows from the seed alone; it never changes a byte that it lets
-through. Loopback only.
+Guarantees: the fate of the n-th request of a run follows from the seed alone; bytes that pass are never changed.
+Loopback only.
 """
 
 import asyncio
@@ -20,19 +20,19 @@ FATES = (
     ("delay", 12),
     ("drop", 6),  # the request never leaves the phone
     ("cut_request", 5),  # half of it arrives
-    ("lose_answer", 7),  # the server did it, the phone hears nothing
+    ("lose_answer", 7),  # the server handled it, the phone gets no answer
     ("cut_answer", 4),  # half of the answer arrives
-    ("duplicate", 6),  # sent twice, the second answer is told
+    ("duplicate", 6),  # sent twice; the phone gets the second answer
 )
 
 
 class Broken(Exception):
-    """This connection ends here."""
+    """The proxy ends this connection."""
 
 
 @dataclass
 class BadNetwork:
-    """One proxy. `upstream` gives the server's port at this moment; `quiet` lets everything pass."""
+    """One proxy. `upstream` returns the server's current port; with `quiet` everything passes."""
 
     upstream: Callable[[], int]
     seed: int
@@ -41,7 +41,7 @@ class BadNetwork:
     port: int = 0
 
     def __post_init__(self) -> None:
-        self._chance = random.Random(self.seed)  # noqa: S311 - a test's dice
+        self._chance = random.Random(self.seed)  # noqa: S311 - no secret
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -81,7 +81,7 @@ class BadNetwork:
         return fate
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """The requests of one connection, each with its own fate."""
+        """Serve the requests of one connection, each with its own fate."""
         try:
             while True:
                 await self._one(reader, writer, self._fate())
@@ -112,7 +112,7 @@ class BadNetwork:
         await writer.drain()
 
     async def _ask(self, request: bytes) -> bytes:
-        """The whole answer of the server to these bytes, on a connection of its own."""
+        """Send these bytes over a new connection. The server's whole answer."""
         try:
             reader, writer = await asyncio.open_connection("127.0.0.1", self.upstream(), limit=HEAD_LIMIT)
         except OSError:
@@ -136,7 +136,7 @@ class BadNetwork:
 
 
 async def _message(reader: asyncio.StreamReader, *, answer: bool = False) -> tuple[bytes, bytes]:
-    """One HTTP/1.1 message: its head and its body as they stand on the wire."""
+    """Read one HTTP/1.1 message. Head and body, byte for byte."""
     head = await reader.readuntil(b"\r\n\r\n")
     lines = head.decode("latin-1").split("\r\n")
     fields = dict(line.lower().split(": ", 1) for line in lines[1:] if ": " in line)
@@ -149,13 +149,13 @@ async def _message(reader: asyncio.StreamReader, *, answer: bool = False) -> tup
 
 
 async def _chunks(reader: asyncio.StreamReader) -> bytes:
-    told = b""
+    body = b""
     while True:
         size = await reader.readuntil(b"\r\n")
         chunk = await reader.readexactly(int(size.split(b";")[0], 16) + 2)
-        told += size + chunk
+        body += size + chunk
         if chunk == b"\r\n":
-            return told
+            return body
 
 
 @contextmanager

@@ -90,7 +90,7 @@ async def app(house: Settings) -> AsyncIterator[Litestar]:
         written = {row["verb"] for row in await fetch("SELECT DISTINCT verb FROM journal")}
     assert set() == written - set(TOLD_TO) - MADE_UP, "the journal holds lines that the registry does not list"
     from tests.contract_problems import (
-        unlisted,  # it assembles the application, of whose warnings pytest is not told before
+        unlisted,  # it imports the application, which must come after pytest's filters for warnings
     )
 
     assert set() == unlisted(MET), "a test was answered a problem that the contract does not list"

@@ -1,4 +1,4 @@
-"""Databases of the tests beside the house's own: empty ones, and what brings them up to date."""
+"""Databases of the tests beside the house's own: empty ones, and a process that migrates them."""
 
 import os
 import subprocess
@@ -37,14 +37,14 @@ MIGRATE = "import asyncio, sys; from migrations.apply import migrate; asyncio.ru
 
 
 def migrating(url: str, role: str = "fujing_app") -> subprocess.Popen[str]:
-    ours = {key: text for key, text in os.environ.items() if not key.startswith("FUJING_")}
+    environment = {key: text for key, text in os.environ.items() if not key.startswith("FUJING_")}
     return subprocess.Popen(
-        [sys.executable, "-c", MIGRATE, url, role], env=ours, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", MIGRATE, url, role], env=environment, stderr=subprocess.PIPE, text=True
     )  # fmt: skip
 
 
 def client(name: str, url: str, *words: str, given: bytes = b"") -> bytes:
-    """What one of PostgreSQL's own programs says; the password is in its environment."""
+    """Run one of PostgreSQL's programs and return its output. The password goes by environment."""
     parts = urlsplit(url)
     address = urlunsplit(parts._replace(netloc=parts.netloc.replace(f":{parts.password}@", "@", 1)))
     return subprocess.run(
@@ -55,5 +55,5 @@ def client(name: str, url: str, *words: str, given: bytes = b"") -> bytes:
 
 def dumped(url: str, *words: str) -> bytes:
     """The database as SQL, the same bytes for the same database."""
-    said = client("pg_dump", url, "--no-owner", "--no-privileges", "--no-comments", *words)
-    return b"".join(line for line in said.splitlines(True) if not line.startswith((b"\\restrict", b"\\unrestrict")))
+    dump = client("pg_dump", url, "--no-owner", "--no-privileges", "--no-comments", *words)
+    return b"".join(line for line in dump.splitlines(True) if not line.startswith((b"\\restrict", b"\\unrestrict")))

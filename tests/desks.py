@@ -1,4 +1,4 @@
-"""Desks of the tests: a browser or a script over HTTPS, with its cookies and, once signed in, its CSRF token."""
+"""Desks of the tests: a browser or script over HTTPS, with cookies and, once signed in, a CSRF token."""
 
 import asyncio
 from collections.abc import Iterable
@@ -20,7 +20,7 @@ ADDRESSES = iter(f"10.7.{block}.{number}" for block in range(4) for number in ra
 
 @dataclass
 class Desk(Client):
-    """A browser at a desk, at an address of its own. `host` is what its address bar says."""
+    """A browser at a desk, with its own client address. `host` is the origin in its address bar."""
 
     address: str = field(default_factory=lambda: next(ADDRESSES))
     host: str = HTTPS
@@ -58,16 +58,16 @@ class AtDesk(Desk):
     secret: str = ""  # of the second factor
 
     async def sets_up(self) -> None:
-        """A second factor, confirmed by the code of a time step that is over, so that the next ones are free."""
+        """Set up a second factor. It is confirmed with the last step's code, so that later codes are unused."""
         left = STEP_SECONDS - now().timestamp() % STEP_SECONDS
-        await asyncio.sleep(left if left < 2 else 0)  # no step begins while a test counts them
-        told = (await self.tell("/v1/me/totp", password=PASSWORD)).json()
-        self.secret = pyotp.parse_uri(told["otpauth_uri"]).secret
+        await asyncio.sleep(left if left < 2 else 0)  # so that no new step begins during the test
+        factor = (await self.tell("/v1/me/totp", password=PASSWORD)).json()
+        self.secret = pyotp.parse_uri(factor["otpauth_uri"]).secret
         answer = await self.tell("/v1/me/totp/confirm", code=self.code(-1))
         assert 204 == answer.status_code, answer.text
 
     def code(self, steps: int = 0) -> str:
-        """What the authenticator shows, so many steps of 30 s from now."""
+        """The code of the authenticator, `steps` steps of 30 s from now."""
         return pyotp.TOTP(self.secret).generate_otp(int(now().timestamp()) // STEP_SECONDS + steps)
 
 

@@ -1,6 +1,6 @@
-"""What a handheld does with a file: declares it, sends parts to the store's signed URLs, completes it.
+"""The steps of a handheld with a file: declare it, send parts to the store's signed URLs, complete it.
 
-Bytes go the way they go in the street: straight to the store, never through the application under test.
+Bytes go straight to the store, as in the field, never through the application under test.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ _http = urllib3.PoolManager(maxsize=8, retries=False, timeout=30)
 
 
 def some_bytes(size: int, seed: str) -> bytes:
-    """The same bytes for the same seed, of no media."""
+    """Bytes that are no media; the same for the same seed."""
     return random.Random(seed).randbytes(size)  # noqa: S311 - no secret
 
 
@@ -33,7 +33,7 @@ def sha256_of(content: bytes) -> str:
 
 
 def put(part: dict[str, Any], content: bytes, *, md5_of: bytes | None = None) -> int:
-    """PUT a part to its signed URL, with the Content-MD5 of these or of other bytes; the store's status."""
+    """PUT a part to its signed URL, with the Content-MD5 of these or of other bytes. The store's status."""
     md5 = hashlib.md5(content if md5_of is None else md5_of, usedforsecurity=False).digest()
     headers = {"Content-MD5": b64encode(md5).decode()}
     return _http.request("PUT", part["url"], body=content, headers=headers).status
@@ -42,8 +42,8 @@ def put(part: dict[str, Any], content: bytes, *, md5_of: bytes | None = None) ->
 async def put_past_its_url(app: Litestar, upload: Any, number: int, content: bytes) -> str:
     """What a store that does not keep to the signed length takes for this part: its ETag."""
     row, store = await row_of(upload), app.state.store
-    told = (row["object_key"], content, {}, row["store_upload"], number)
-    return await asyncio.to_thread(store._client._upload_part, store._bucket, *told)
+    arguments = (row["object_key"], content, {}, row["store_upload"], number)
+    return await asyncio.to_thread(store._client._upload_part, store._bucket, *arguments)
 
 
 def piece_of(content: bytes, part: dict[str, Any]) -> bytes:
@@ -51,15 +51,15 @@ def piece_of(content: bytes, part: dict[str, Any]) -> bytes:
 
 
 async def declare(someone: Someone, content: bytes, **fields: Any) -> dict[str, Any]:
-    """A declaration of footage with its size and digest; the upload as it stands."""
+    """Declare footage with its size and digest. The upload."""
     known = {"bytes": len(content), "sha256": sha256_of(content)}
     return recorded(await someone.declare(**(known | fields)))["upload"]
 
 
 async def declare_while_recording(someone: Someone, **fields: Any) -> dict[str, Any]:
-    """A declaration while the camera runs: no size, no digest, no end."""
-    told = {name: what for name, what in some_footage().items() if name != "ended_at"} | fields
-    return recorded(await someone.post("/v1/recordings/declare", **told))["upload"]
+    """Declare footage while the camera runs: no size, no digest, no end. The upload."""
+    running = {name: what for name, what in some_footage().items() if name != "ended_at"} | fields
+    return recorded(await someone.post("/v1/recordings/declare", **running))["upload"]
 
 
 async def parts_of(someone: Someone, upload: Any, **query: Any) -> dict[str, Any]:
@@ -69,7 +69,7 @@ async def parts_of(someone: Someone, upload: Any, **query: Any) -> dict[str, Any
 
 
 async def send_missing(someone: Someone, upload: Any, content: bytes) -> int:
-    """Send what the store has not, until it has everything; how many parts were sent."""
+    """Send the missing parts until the store has all. How many parts were sent."""
     sent = 0
     for _ in range(8):
         missing = (await parts_of(someone, upload))["missing"]
@@ -87,7 +87,7 @@ async def complete(someone: Someone, upload: Any, **fields: Any) -> httpx.Respon
 
 
 async def completed(someone: Someone, upload: Any, **fields: Any) -> str:
-    """The state after a completion that is accepted."""
+    """Complete the upload. Its state."""
     answer = await complete(someone, upload, **fields)
     assert 200 == answer.status_code, answer.text
     assert str(upload) == answer.json()["id"]
@@ -95,7 +95,7 @@ async def completed(someone: Someone, upload: Any, **fields: Any) -> str:
 
 
 async def received(someone: Someone, content: bytes, **fields: Any) -> str:
-    """Footage declared, sent and completed, waiting to be sealed; its id."""
+    """Declare, send and complete footage, so that it waits to be sealed. Its id."""
     upload = (await declare(someone, content, **fields))["id"]
     await send_missing(someone, upload, content)
     assert "received" == await completed(someone, upload)
@@ -103,12 +103,12 @@ async def received(someone: Someone, content: bytes, **fields: Any) -> str:
 
 
 async def run_seal(app: Litestar, upload: Any) -> None:
-    """What the worker does with one upload."""
+    """Seal one upload, as the worker does."""
     await seal(app.state.store, app.state.key_rings, UUID(str(upload)))
 
 
 async def sealed(app: Litestar, someone: Someone, content: bytes, **fields: Any) -> str:
-    """Footage all the way into the locked store; its id."""
+    """Declare, send, complete and seal footage. Its id."""
     upload = await received(someone, content, **fields)
     await run_seal(app, upload)
     assert "sealed" == (await standing_of(someone, upload))["state"]
@@ -116,7 +116,7 @@ async def sealed(app: Litestar, someone: Someone, content: bytes, **fields: Any)
 
 
 async def standing_of(someone: Someone, upload: Any, *, english: bool = False) -> dict[str, Any]:
-    """What the receipt's route says: state, receipt, advice."""
+    """The answer of the receipt route: state, receipt, advice."""
     answer = await someone.get(f"/v1/uploads/{upload}/receipt", english=english)
     assert 200 == answer.status_code, answer.text
     return answer.json()
@@ -127,6 +127,6 @@ async def row_of(upload: Any) -> Any:
 
 
 async def opened_in_store(app: Litestar, upload: Any) -> list[str]:
-    """The uploads in parts that the store has open for this id."""
+    """The multipart uploads that the store has open for this id."""
     later = now().replace(year=now().year + 1)
     return [opened for key, opened in await app.state.store.open_uploads(later) if key.endswith(str(upload))]

@@ -1,7 +1,7 @@
-"""Handhelds of the tests as processes over a day that is known beforehand, and the comparison at its end.
+"""Handhelds of the tests, each in its own process, over a day planned beforehand; the comparison at its end.
 
-What happens is a `Day`, by true time; each device lives through its acts by tests/phone.py. At the end the
-server must hold what happened, fact by fact and file by file, each once.
+A `Day` holds what happens, by true time; each device plays its acts with tests/phone.py. At the end the server must
+hold every fact and every file exactly once.
 """
 
 import sqlite3
@@ -23,7 +23,7 @@ from tests.phone import Act, Plan, some_bytes
 
 SPACE = UUID("0192f0c1-5d2e-7a31-8a5e-6f0e4f6f00ff")
 NOTICE = {"id_shown": True, "told": "向被盘查人表明身份，说明依据", "recusal_right_told": True}
-NEAR = timedelta(seconds=5)  # the network's delay is taken for a wrong clock
+NEAR = timedelta(seconds=5)  # tolerance: a network delay shifts times like a wrong clock
 MIB = 1024 * 1024
 NEVER = {"contested", "sequence_missing", "sequence_reused", "not_led", "not_checked_out", "led_gap"}
 OVER = """
@@ -33,14 +33,13 @@ WHERE entry.state = 'recorded' AND (file.id IS NULL OR receipt IS NOT NULL)
 
 
 def of(name: str) -> UUID:
-    """The id that a phone makes for a thing; the same whenever the day is played again."""
+    """The entry id for this name, the same each time the day is played."""
     return uuid5(SPACE, name)
 
 
 @dataclass(frozen=True)
 class Duty:
-    """One auxiliary's, led by one officer: when it begins, in hours of the day, and how much slower or faster than four
-    hours it goes."""
+    """One auxiliary's duty, led by one officer. `start`: hour of the day; `scale`: its length ÷ four hours."""
 
     badge: str
     officer: str
@@ -52,13 +51,13 @@ class Duty:
     def name(self) -> str:
         return f"{self.badge} {self.start}"
 
-    def hour(self, told: float) -> float:
-        return self.start + self.scale * told
+    def hour(self, hours: float) -> float:
+        return self.start + self.scale * hours
 
 
 @dataclass
 class Day:
-    """What happens, by true time; `people`: ids by badge."""
+    """All acts of a day by badge, with true times. `people`: ids by badge."""
 
     began: datetime
     people: dict[str, str]
@@ -68,8 +67,8 @@ class Day:
     def at(self, hour: float) -> datetime:
         return self.began + timedelta(hours=hour)
 
-    def tell(self, badge: str, name: str, hour: float, verb: str, size: int = 0, **told: Any) -> UUID:
-        self.acts.setdefault(badge, []).append(Act(of(name), self.at(hour), verb, told, size))
+    def tell(self, badge: str, name: str, hour: float, verb: str, size: int = 0, **fields: Any) -> UUID:
+        self.acts.setdefault(badge, []).append(Act(of(name), self.at(hour), verb, fields, size))
         return of(name)
 
     def all(self) -> list[Act]:
@@ -77,7 +76,7 @@ class Day:
 
 
 def a_duty(day: Day, duty: Duty) -> None:
-    """One auxiliary's patrol with a stop, filmed twice, with a gap that is explained."""
+    """Plan one auxiliary's patrol: a stop with two films and a gap between them, which is explained."""
     badge, name, at = duty.badge, duty.name, duty.hour
     shift = day.tell(
         badge, f"{name} shift", at(0), "shifts/check-in", duty_type="patrol", dress="uniform", id_card_carried=True,
@@ -112,7 +111,7 @@ def film(day: Day, badge: str, name: str, start: float, end: float, size: int) -
 
 @dataclass
 class Phone:
-    """A handheld's process, killed and started again; `home` is what survives."""
+    """A handheld's process, which may be killed and started again; its folder `home` survives."""
 
     plan: Plan
     process: subprocess.Popen[bytes] | None = None
@@ -123,11 +122,11 @@ class Phone:
         return Path(self.plan.home)
 
     def start(self) -> None:
-        told = self.home / "plan.json"
-        told.write_bytes(msgspec.json.encode(self.plan))
+        plan_file = self.home / "plan.json"
+        plan_file.write_bytes(msgspec.json.encode(self.plan))
         with (self.home / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.phone", str(told)], stdout=log, stderr=log,
+                [sys.executable, "-m", "tests.phone", str(plan_file)], stdout=log, stderr=log,
                 cwd=Path(__file__).parents[1],
             )  # fmt: skip
 
@@ -137,7 +136,7 @@ class Phone:
             self.process.wait()
 
     def done(self) -> bool:
-        """Ended by itself; anything but 0 is told with its last words."""
+        """Whether the process has ended. Fails with the end of its log where the exit code is not 0."""
         assert self.process is not None
         code = self.process.poll()
         assert code in (None, 0), (self.home / "log").read_text()[-4000:]
@@ -148,22 +147,22 @@ class Phone:
             return outbox.execute(sql).fetchall()
 
     def got_through(self) -> int:
-        """How many of its acts are over: recorded, and the file's receipt here."""
+        """Count its finished acts: recorded, and with the file's receipt where there is a file."""
         try:
             return self.rows(OVER)[0][0]
-        except sqlite3.OperationalError:  # it has made no outbox yet
+        except sqlite3.OperationalError:  # no outbox yet
             return 0
 
     def watch(self) -> None:
-        """Every file that is no longer here has its receipt in the outbox."""
+        """Check that every file deleted since the last call has its receipt in the outbox."""
         now = set(self.home.glob("*.mp4"))
-        for lost in self.there - now:
-            assert [(True,)] == self.rows(f"SELECT receipt IS NOT NULL FROM file WHERE path = '{lost}'")  # noqa: S608
+        for deleted in self.there - now:
+            assert [(True,)] == self.rows(f"SELECT receipt IS NOT NULL FROM file WHERE path = '{deleted}'")  # noqa: S608
         self.there |= now
 
 
 def nothing_left(phone: Phone, url: str) -> None:
-    """Every entry recorded, every file gone with a receipt that verifies."""
+    """Check that every entry is recorded, and every file deleted with a receipt that verifies."""
     keys = urllib3.request("GET", f"{url}/.well-known/jwks.json").json()["keys"]
     assert [] == phone.rows("SELECT verb, state FROM entry WHERE state <> 'recorded'")
     assert [] == list(phone.home.glob("*.mp4"))
@@ -185,7 +184,7 @@ async def people_of(url: str) -> dict[str, str]:
 
 
 async def compare(url: str, day: Day) -> None:
-    """The server's state against what happened: nothing lost, nothing doubled, nothing found that was not so."""
+    """Compare the server's state with the plan: nothing lost, nothing doubled, no wrong finding."""
     acts = {act.id: act for act in day.all()}
     recorded = await rows(url, "SELECT entry_id FROM journal WHERE outcome = 'recorded'")
     assert sorted(acts) == sorted(row["entry_id"] for row in recorded)
@@ -222,7 +221,7 @@ def near(day: Day, row: asyncpg.Record, start: float, end: float) -> None:
 
 async def compare_files(url: str, acts: dict[UUID, Act]) -> None:
     films = {act.id: act for act in acts.values() if act.size}
-    found = await rows(url, "SELECT id, state, bytes, sha256 FROM upload")
+    uploads = await rows(url, "SELECT id, state, bytes, sha256 FROM upload")
     assert {(act.id, "sealed", act.size, sha256(some_bytes(act)).hexdigest()) for act in films.values()} == {
-        tuple(row) for row in found
+        tuple(row) for row in uploads
     }

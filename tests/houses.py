@@ -1,4 +1,4 @@
-"""A whole Fujing as its operator runs it: the command `fujing`, in processes of its own, over a data directory."""
+"""A whole Fujing as its operator runs it: the command `fujing` in its own processes, with a data directory."""
 
 import contextlib
 import itertools
@@ -40,13 +40,13 @@ LIN, CHEN, ZHAO, QIAN, DOCK = "FJ1001", "FJ1002", "P2001", "P2002", "DOCK-01"
 
 @dataclass
 class Place:
-    """A data directory with a temporary directory of its own beside it, so that what is left behind is seen."""
+    """A data directory, and a temporary directory of its own, so that a test sees files left behind."""
 
     home: Path
     settings: dict[str, str] = field(default_factory=dict)
-    keys: dict[str, DeviceKey] = field(default_factory=dict)  # of the devices that were enrolled, by serial
-    numbers: dict[str, Iterator[int]] = field(default_factory=dict)  # what each of them counts on with
-    secrets: set[str] = field(default_factory=set)  # passwords, and words that somebody said
+    keys: dict[str, DeviceKey] = field(default_factory=dict)  # of the enrolled devices, by serial
+    numbers: dict[str, Iterator[int]] = field(default_factory=dict)  # device_seq counter of each device
+    secrets: set[str] = field(default_factory=set)  # passwords and free text, which no log may hold
 
     def __post_init__(self) -> None:
         self.home.mkdir(parents=True, exist_ok=True)
@@ -61,34 +61,34 @@ class Place:
         return Path(self._temporary.name)
 
     def environment(self) -> dict[str, str]:
-        kept = {name: text for name, text in os.environ.items() if not name.startswith(("FUJING_", "XDG_"))}
+        inherited = {name: text for name, text in os.environ.items() if not name.startswith(("FUJING_", "XDG_"))}
         own = {"FUJING_DATA_DIR": str(self.data), "FUJING_LISTEN": "127.0.0.1:0", "TMPDIR": str(self.temporary)}
         own |= {"FUJING_DOCK_KEY": str(self.home / "dock-key.pem")}
-        return kept | own | {"PYTHONUNBUFFERED": "1"} | self.settings
+        return inherited | own | {"PYTHONUNBUFFERED": "1"} | self.settings
 
     def run(self, *words: str, given: str = "", seconds: float = 60) -> subprocess.CompletedProcess[str]:
-        """`fujing WORDS`, to its end."""
+        """Run `fujing WORDS` to its end."""
         return subprocess.run(
             [sys.executable, "-m", "mobile_api.cli", *words],
             env=self.environment(), input=given, capture_output=True, text=True, timeout=seconds,
         )  # fmt: skip
 
     def verify(self) -> None:
-        """Nothing was altered, by this house's own fingerprint."""
+        """Check that `fujing verify` succeeds with this house's own fingerprint."""
         fingerprint = succeeded(self.run("fingerprint")).split()[0]
         succeeded(self.run("verify", "--trust", fingerprint))
 
     def bring_in_people(self, roster: str = ROSTER) -> dict[str, str]:
-        """Those of a roster; everybody's first password by badge number."""
-        file, passwords = self.home / "roster.csv", self.home / f"passwords-{time.monotonic_ns()}.csv"
+        """Import the people of a roster. Their first passwords by badge number."""
+        file, passwords_file = self.home / "roster.csv", self.home / f"passwords-{time.monotonic_ns()}.csv"
         file.write_text(roster)
-        succeeded(self.run("import-roster", str(file), "--passwords", str(passwords)))
-        given = dict(line.split(",", 1) for line in passwords.read_text().splitlines()[1:])
-        self.secrets |= set(given.values())
-        return given
+        succeeded(self.run("import-roster", str(file), "--passwords", str(passwords_file)))
+        passwords_by_badge = dict(line.split(",", 1) for line in passwords_file.read_text().splitlines()[1:])
+        self.secrets |= set(passwords_by_badge.values())
+        return passwords_by_badge
 
     def code_for(self, serial: str) -> str:
-        """A code that enrols this device, once."""
+        """A one-time code that enrols this device."""
         return succeeded(self.run("enrol", serial)).split()[0]
 
     def processes(self) -> list[psutil.Process]:
@@ -101,43 +101,45 @@ class Place:
         ]
 
     def sockets(self) -> list[Path]:
-        """What the embedded S3 server leaves in /tmp, by the ports of this place."""
+        """Sockets of this place's embedded S3 server in /tmp, found by its ports."""
         with contextlib.suppress(FileNotFoundError):
             ports = json.loads((self.data / "s3" / "ports.json").read_text()).values()
             return [path for port in ports for path in Path("/tmp").glob(f"seaweedfs-*-{port}.sock")]  # noqa: S108
         return []
 
     def betrayed(self) -> list[str]:
-        """Where a log or what was said holds a token, a key, a password or somebody's words."""
-        kept = [path for path in (self.data / "secrets").rglob("*") if path.is_file()]
-        lines = {line for path in kept for line in path.read_text(errors="replace").splitlines() if len(line) > 16}
+        """Log files that contain a token, a key, a password or somebody's free text."""
+        secret_files = [path for path in (self.data / "secrets").rglob("*") if path.is_file()]
+        lines = {
+            line for path in secret_files for line in path.read_text(errors="replace").splitlines() if len(line) > 16
+        }
         logs = [path for path in [*self.data.rglob("*.log*"), *self.home.glob("*.log")] if path.is_file()]
-        found = []
+        leaks = []
         for path in logs:
             text = path.read_text(errors="replace")
-            found += [f"{path.name}: {each[:8]}…" for each in {"eyJ", *lines, *self.secrets} - BANNERS if each in text]
-        return found
+            leaks += [f"{path.name}: {each[:8]}…" for each in {"eyJ", *lines, *self.secrets} - BANNERS if each in text]
+        return leaks
 
     def left_in_temporary(self) -> list[str]:
         return sorted(path.name for path in self.temporary.iterdir())
 
 
 class Serving:
-    """`fujing serve`, running."""
+    """A running `fujing serve`."""
 
     def __init__(self, place: Place) -> None:
         self.place = place
-        self._said = place.home / "serve.log"
+        self._log_file = place.home / "serve.log"
         self.begun, self.ready_after = time.monotonic(), 0.0
         environment = place.environment()
-        with self._said.open("wb") as log:
+        with self._log_file.open("wb") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "mobile_api.cli", "serve"],
                 env=environment, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
 
     def wait_ready(self, seconds: float = 30) -> float:
-        """The seconds until it said where it serves."""
+        """Wait until it prints its address. The seconds that it took."""
         while "/docs" not in self.said():
             if self.process.poll() is not None or time.monotonic() > self.begun + seconds:
                 self.kill()
@@ -150,7 +152,7 @@ class Serving:
         return next(word for word in self.said().split() if word.startswith("http")).removesuffix("/docs")
 
     def handheld(self, serial: str = "HH-0001", **more: Any) -> Client:
-        """A client on this device, which is enrolled when it is first asked for."""
+        """A client on this device, which is enrolled on first use."""
         keys = self.place.keys
         if serial not in keys:
             keys[serial] = DeviceKey()
@@ -166,7 +168,7 @@ class Serving:
             self.place.keys["CJ-0001"] = DeviceKey.kept_in(self.place.home / "dock-key.pem")
 
     def said(self) -> str:
-        return self._said.read_text()
+        return self._log_file.read_text()
 
     def family(self) -> list[psutil.Process]:
         """The process and every descendant."""
@@ -174,12 +176,12 @@ class Serving:
         return [parent, *parent.children(recursive=True)]
 
     def api(self) -> list[psutil.Process]:
-        """The API's processes: its parent and whatever that began."""
+        """The API's processes: the parent and its descendants."""
         (parent,) = (each for each in psutil.Process(self.process.pid).children() if each.cmdline()[-1] == "api")
         return [parent, *parent.children(recursive=True)]
 
     def end(self, number: signal.Signals = signal.SIGTERM, seconds: float = 20) -> float:
-        """Ask for the end, by SIGINT as a terminal does it: the whole group is told. The seconds that it took."""
+        """End it by a signal; SIGINT goes to the whole process group, as from a terminal. The seconds that it took."""
         begun = time.monotonic()
         if number == signal.SIGINT:
             os.killpg(self.process.pid, number)
@@ -195,7 +197,7 @@ class Serving:
 
 @contextmanager
 def serving(place: Place) -> Iterator[Serving]:
-    """A ready house for the length of a block."""
+    """Serve a house for the length of a block; at its end no log may hold a secret."""
     house = Serving(place)
     try:
         house.wait_ready()
@@ -207,7 +209,7 @@ def serving(place: Place) -> Iterator[Serving]:
 
 
 def gone(processes: list[psutil.Process], seconds: float = 5) -> list[psutil.Process]:
-    """Those that are still alive after so many seconds."""
+    """The processes that are still alive after `seconds`. None should be."""
     _, alive = psutil.wait_procs(processes, timeout=seconds)
     return [each for each in alive if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
 

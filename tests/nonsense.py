@@ -156,10 +156,10 @@ class Nonsense:
 
     def _wrong_length(self, answer: Answer) -> None:
         """Another length than that of what follows."""
-        told = int(answer.fields.get("content-length", 0)) + self._chance.choice((-1, 1)) * self._chance.randint(
+        length = int(answer.fields.get("content-length", 0)) + self._chance.choice((-1, 1)) * self._chance.randint(
             1, 9999
         )
-        answer.fields["content-length"], answer.ends = str(max(0, told)), True
+        answer.fields["content-length"], answer.ends = str(max(0, length)), True
 
     def _unnamed(self, answer: Answer) -> None:
         answer.fields.pop("x-amz-version-id", None)
@@ -199,14 +199,14 @@ async def _answer(reader: asyncio.StreamReader, method: str) -> Answer:
     return Answer(status, fields, await reader.readexactly(int(fields.get("content-length", 0))), method)
 
 
-def _unchunked(told: bytes) -> bytes:
+def _unchunked(chunked: bytes) -> bytes:
     body = b""
     while True:
-        line, _, told = told.partition(b"\r\n")
+        line, _, chunked = chunked.partition(b"\r\n")
         size = int(line.split(b";")[0], 16)
         if size == 0:
             return body
-        body, told = body + told[:size], told[size + 2 :]
+        body, chunked = body + chunked[:size], chunked[size + 2 :]
 
 
 @contextmanager

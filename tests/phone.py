@@ -1,7 +1,7 @@
 """A handheld in a process of its own, for the stories: `python -m tests.phone PLAN`, where PLAN is a JSON file.
 
-It lives through the plan's acts in order, keeps each in its outbox before it goes on, carries them in the background,
-and ends with 0 when nothing is left. Killed at any line and started again, it goes on where it was.
+It plays the plan's acts in order and keeps each in its outbox before the next. A thread sends them in the background.
+The process ends with 0 when nothing is left. Killed at any line and started again, it goes on where it was.
 """
 
 import random
@@ -22,12 +22,12 @@ from mobile_api.client.outbox import Outbox, carry
 
 
 class Act(msgspec.Struct, frozen=True):
-    """One entry, or a file when `size` is given: its id, when it happened, and what it tells."""
+    """One entry, or a file when `size` is given. `fields`: the other fields of the entry."""
 
     id: UUID
     at: datetime
     verb: str
-    told: dict[str, Any]
+    fields: dict[str, Any]
     size: int = 0
 
 
@@ -45,7 +45,7 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 def some_bytes(act: Act) -> bytes:
-    """What the camera recorded: the same bytes whenever the act is played again."""
+    """The bytes that the camera recorded, the same each time the act is played."""
     return random.Random(act.id.int).randbytes(act.size)  # noqa: S311 - no secret
 
 
@@ -73,8 +73,10 @@ def live(plan: Plan) -> None:
 
 
 def sign_in(plan: Plan, clock: Callable[[], datetime]) -> tuple[str, Client]:
-    """Enrol this device, which may be said again, and sign in, unless its session outlived the last process; as often
-    as the network asks for it."""
+    """Enrol this device and sign in, unless the session of an earlier process is still valid.
+
+    Tries again until the network lets it through; enrolling twice with one key is allowed.
+    """
     home = Path(plan.home)
     client = Client(plan.url, key=DeviceKey.kept_in(home / "key.pem"), session=home / "session", clock=clock)
     while True:
@@ -88,19 +90,19 @@ def sign_in(plan: Plan, clock: Callable[[], datetime]) -> tuple[str, Client]:
 
 
 def play(outbox: Outbox, person: str, home: Path, act: Act, ahead: timedelta) -> None:
-    """One act by the device's clock, into the outbox."""
+    """Put one act into the outbox, with its times by the device's clock."""
     when = act.at + ahead
     if not act.size:
-        outbox.add(person, act.verb, id=act.id, occurred_at=when, **act.told)
+        outbox.add(person, act.verb, id=act.id, occurred_at=when, **act.fields)
         return
     taken = home / f"{act.id}.mp4"
     taken.write_bytes(some_bytes(act))
-    told = {name: _shifted(what, ahead) for name, what in act.told.items()}
-    outbox.add_file(person, taken, act.verb, id=act.id, occurred_at=when, **told)
+    fields = {name: _by_device_clock(what, ahead) for name, what in act.fields.items()}
+    outbox.add_file(person, taken, act.verb, id=act.id, occurred_at=when, **fields)
 
 
-def _shifted(what: Any, ahead: timedelta) -> Any:
-    """Times that the plan tells by the true clock, as the device would tell them."""
+def _by_device_clock(what: Any, ahead: timedelta) -> Any:
+    """A time of the plan by the device's clock; other values unchanged."""
     try:
         return datetime.fromisoformat(what) + ahead
     except (TypeError, ValueError):

@@ -1,4 +1,4 @@
-"""A wire between a process of ours and the store, which can be cut, held and mended: plain TCP, no protocol."""
+"""A TCP proxy between a process and the store, which can be cut, held and mended."""
 
 import contextlib
 import socket
@@ -6,7 +6,7 @@ import threading
 
 
 class Wire:
-    """Forwards 127.0.0.1:`port` to `to` (host:port). Begins mended; `with` ends it."""
+    """Forward 127.0.0.1:`port` to `to` (host:port). It begins mended; the end of `with` cuts it."""
 
     def __init__(self, to: str) -> None:
         host, _, port = to.rpartition(":")
@@ -22,7 +22,7 @@ class Wire:
         return f"127.0.0.1:{self.port}"
 
     def mend(self) -> None:
-        """Listen, and let everything through."""
+        """Listen, and forward everything."""
         self._flows.set()
         if self._listener is None:
             self._listener = socket.create_server(("127.0.0.1", self.port))
@@ -30,11 +30,11 @@ class Wire:
             threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
 
     def hold(self) -> None:
-        """Connections stand, and nothing comes through: a stalled network."""
+        """Keep connections open and forward nothing: a stalled network."""
         self._flows.clear()
 
     def cut(self) -> None:
-        """Nobody listens, and what stood is gone: connection refused."""
+        """Stop listening and close all connections: connection refused."""
         if self._listener is not None:
             self._listener.shutdown(socket.SHUT_RDWR)
             self._listener.close()

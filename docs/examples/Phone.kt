@@ -1,7 +1,8 @@
 // A phone that speaks to Fujing: Kotlin for Android 8 (API 26) and later, OkHttp 4 or 5, and the org.json of Android.
 // See docs/mobile.md. Call it off the main thread. `folder` is the app's own: Context.filesDir.
 //
-// Here one person uses the phone; on a shared one each entry is kept with its person and sent under theirs.
+// Here one person uses the phone; on a shared phone store each entry with its person, and send it in that person's
+// session.
 package cn.example.fujing
 
 import android.security.keystore.KeyGenParameterSpec
@@ -33,16 +34,16 @@ import okhttp3.RequestBody.Companion.toRequestBody
 import org.json.JSONArray
 import org.json.JSONObject
 
-/** The server said no. `code` is stable, `told` is the whole problem. */
-class Problem(val told: JSONObject) : Exception("${told.optString("code")}: ${told.optString("detail")}") {
-    val code: String = told.optString("code")
+/** The server refused. `code` is stable, `problem` is the whole problem+json. */
+class Problem(val problem: JSONObject) : Exception("${problem.optString("code")}: ${problem.optString("detail")}") {
+    val code: String = problem.optString("code")
 }
 
 private fun encoded(content: ByteArray): String = Base64.getUrlEncoder().withoutPadding().encodeToString(content)
 private fun decoded(text: String): ByteArray = Base64.getUrlDecoder().decode(text)
 private fun sha256(content: ByteArray): ByteArray = MessageDigest.getInstance("SHA-256").digest(content)
 private fun hex(content: ByteArray): String = content.joinToString("") { "%02x".format(it) }
-private fun toldOf(vararg fields: Pair<String, Any?>) = JSONObject(fields.toMap())
+private fun jsonOf(vararg fields: Pair<String, Any?>) = JSONObject(fields.toMap())
 
 class Phone(private val url: String, folder: File) {
     private val http =
@@ -68,10 +69,10 @@ class Phone(private val url: String, folder: File) {
         }
         key = store.getKey("fujing", null) as PrivateKey
         val point = (store.getCertificate("fujing").publicKey as ECPublicKey).w
-        jwk = toldOf("kty" to "EC", "crv" to "P-256", "x" to coordinate(point.affineX), "y" to coordinate(point.affineY))
+        jwk = jsonOf("kty" to "EC", "crv" to "P-256", "x" to coordinate(point.affineX), "y" to coordinate(point.affineY))
     }
 
-    /** 32 bytes, however many BigInteger makes of it. */
+    /** Always 32 bytes: BigInteger may give more or fewer. */
     private fun coordinate(number: BigInteger): String = encoded(padded(number.toByteArray()))
 
     private fun padded(bytes: ByteArray): ByteArray =
@@ -80,12 +81,12 @@ class Phone(private val url: String, folder: File) {
 
     // [proof]
     private fun proof(method: String, path: String, body: ByteArray?, token: String?): String {
-        val claims = toldOf("htm" to method, "htu" to url + path, "jti" to UUID.randomUUID().toString())
+        val claims = jsonOf("htm" to method, "htu" to url + path, "jti" to UUID.randomUUID().toString())
         claims.put("iat", System.currentTimeMillis() / 1000)
-        claims.put("nonce", nonce) // of the last DPoP-Nonce header; empty the first time
+        claims.put("nonce", nonce) // from the last DPoP-Nonce header; empty the first time
         if (token != null) claims.put("ath", encoded(sha256(token.toByteArray())))
-        if (body != null) claims.put("body_sha256", encoded(sha256(body))) // as sent: of gzip, the compressed bytes
-        return signed(toldOf("typ" to "dpop+jwt", "alg" to "ES256", "jwk" to jwk), claims)
+        if (body != null) claims.put("body_sha256", encoded(sha256(body))) // of the bytes as sent: with gzip, compressed
+        return signed(jsonOf("typ" to "dpop+jwt", "alg" to "ES256", "jwk" to jwk), claims)
     }
 
     private fun signed(header: JSONObject, claims: JSONObject): String {
@@ -103,11 +104,11 @@ class Phone(private val url: String, folder: File) {
     // [/proof]
 
     // [call]
-    fun call(method: String, path: String, told: JSONObject? = null, signedIn: Boolean = true): JSONObject {
+    fun call(method: String, path: String, payload: JSONObject? = null, signedIn: Boolean = true): JSONObject {
         for (attempt in 0 until 8) {
             val token = if (signedIn) access else null
-            // sent_at is the clock at this very attempt
-            val body = told?.let { gzip(JSONObject(it.toString()).put("sent_at", Instant.now().toString())) }
+            // sent_at: the clock at this attempt
+            val body = payload?.let { gzip(JSONObject(it.toString()).put("sent_at", Instant.now().toString())) }
             val request = Request.Builder().url(url + path).method(method, body?.toRequestBody(json))
                 .header("Accept-Language", "zh").header("DPoP", proof(method, path, body, token))
             if (body != null) request.header("Content-Encoding", "gzip")
@@ -120,34 +121,34 @@ class Phone(private val url: String, folder: File) {
                 continue
             }
             nonce = headers["DPoP-Nonce"] ?: nonce
-            val ours = text.isNotEmpty() && "json" in headers["Content-Type"].orEmpty() // not cut, no portal's page
+            val ours = text.isNotEmpty() && "json" in headers["Content-Type"].orEmpty() // not cut off, no captive portal
             if (status == 204 || (ours && status < 400)) return if (ours) JSONObject(text) else JSONObject()
-            val toldBack = if (ours) JSONObject(text) else toldOf("code" to "http_$status")
-            when (toldBack.optString("code")) {
-                "use_dpop_nonce", "proof_replayed" -> continue // a new proof is all that it takes
+            val problem = if (ours) JSONObject(text) else jsonOf("code" to "http_$status")
+            when (problem.optString("code")) {
+                "use_dpop_nonce", "proof_replayed" -> continue // try again with a new proof
                 "token_expired" -> {
-                    keep(call("POST", "/v1/sessions/refresh", toldOf("refresh_token" to refresh), false))
+                    keep(call("POST", "/v1/sessions/refresh", jsonOf("refresh_token" to refresh), false))
                     continue
                 }
             }
             pause = headers["Retry-After"]?.toLongOrNull()?.times(1000) ?: pause
-            if ((ours && status != 429 && status < 500) || pause > 30_000) throw Problem(toldBack)
+            if ((ours && status != 429 && status < 500) || pause > 30_000) throw Problem(problem)
             Thread.sleep(pause)
         }
         throw IOException("no answer to $method $path; nothing is lost")
     }
 
-    private fun gzip(told: JSONObject): ByteArray = ByteArrayOutputStream().also { out ->
-        GZIPOutputStream(out).use { it.write(told.toString().toByteArray()) }
+    private fun gzip(payload: JSONObject): ByteArray = ByteArrayOutputStream().also { out ->
+        GZIPOutputStream(out).use { it.write(payload.toString().toByteArray()) }
     }.toByteArray()
     // [/call]
 
     // [sign-in]
     fun enrol(code: String): JSONObject =
-        call("POST", "/v1/devices/enrol", toldOf("code" to code, "jwk" to jwk), false).getJSONObject("device")
+        call("POST", "/v1/devices/enrol", jsonOf("code" to code, "jwk" to jwk), false).getJSONObject("device")
 
     fun signIn(badge: String, password: String) =
-        keep(call("POST", "/v1/sessions", toldOf("badge" to badge, "password" to password), false))
+        keep(call("POST", "/v1/sessions", jsonOf("badge" to badge, "password" to password), false))
 
     private fun keep(tokens: JSONObject) {
         access = tokens.getString("access_token")
@@ -156,16 +157,16 @@ class Phone(private val url: String, folder: File) {
     // [/sign-in]
 
     // [outbox]
-    private val file = AtomicFile(File(folder, "outbox.json")) // Room or SQLite serves as well, and longer
-    private val box = if (file.baseFile.exists()) JSONObject(String(file.readFully())) else toldOf("seq" to 0)
+    private val file = AtomicFile(File(folder, "outbox.json")) // for a long outbox use Room or SQLite
+    private val box = if (file.baseFile.exists()) JSONObject(String(file.readFully())) else jsonOf("seq" to 0)
     val entries: JSONArray = box.optJSONArray("entries") ?: JSONArray().also { box.put("entries", it) }
 
-    /** Keep an entry. When this returns it is on the disk, with its id and its number, for ever the same. */
-    fun add(verb: String, occurredAt: Instant, vararg told: Pair<String, Any?>): String = synchronized(box) {
+    /** Store an entry. On return it is on the disk; its id and number never change. */
+    fun add(verb: String, occurredAt: Instant, vararg fields: Pair<String, Any?>): String = synchronized(box) {
         val id = UUID.randomUUID().toString()
         val seq = box.getInt("seq") + 1
-        val entry = toldOf("verb" to verb, "id" to id, "occurred_at" to occurredAt.toString(), "device_seq" to seq, *told)
-        entries.put(toldOf("seq" to seq, "told" to entry, "state" to "queued"))
+        val entry = jsonOf("verb" to verb, "id" to id, "occurred_at" to occurredAt.toString(), "device_seq" to seq, *fields)
+        entries.put(jsonOf("seq" to seq, "body" to entry, "state" to "queued"))
         box.put("seq", seq)
         save()
         id
@@ -184,29 +185,29 @@ class Phone(private val url: String, folder: File) {
     // [/outbox]
 
     // [sync]
-    /** Send what is queued or waiting, and hear what is new, until there is neither. `add` never waits for it. */
+    /** Send queued and waiting entries and fetch changes, until there are none. `add` never waits for it. */
     fun sync() {
         var after = 0
         var more = true
         while (true) {
-            val told = JSONObject()
+            val request = JSONObject()
             val batch = synchronized(box) {
-                if (box.has("cursor")) told.put("cursor", box.getString("cursor"))
+                if (box.has("cursor")) request.put("cursor", box.getString("cursor"))
                 (0 until entries.length()).map(entries::getJSONObject)
                     .filter { it.getString("state") in setOf("queued", "waiting") && it.getInt("seq") > after }.take(1000)
             }
             if (batch.isEmpty() && !more) return
-            val answer = call("POST", "/v1/sync", told.put("entries", JSONArray(batch.map { it.getJSONObject("told") })))
-            synchronized(box) { // one answer is kept whole or not at all
+            val answer = call("POST", "/v1/sync", request.put("entries", JSONArray(batch.map { it.getJSONObject("body") })))
+            synchronized(box) { // store an answer whole or not at all
                 batch.forEachIndexed { index, entry ->
                     val result = answer.getJSONArray("results").getJSONObject(index)
                     val away = (result.optJSONObject("problem")?.optInt("status") ?: 0) >= 500
                     val status = result.getString("status")
-                    entry.put("state", if (status == "again" || away) "queued" else status) // nothing became of it
+                    entry.put("state", if (status == "again" || away) "queued" else status) // not processed: send again
                     entry.put("answer", result)
                 }
                 for (name in listOf("cursor", "bundle")) if (!answer.isNull(name)) box.put(name, answer.get(name))
-                save() // with `reset`, what was told before is forgotten here
+                save() // with `reset`, discard what earlier answers brought
             }
             after = batch.lastOrNull()?.getInt("seq") ?: after
             more = answer.optBoolean("more")
@@ -215,10 +216,10 @@ class Phone(private val url: String, folder: File) {
     // [/sync]
 
     // [upload]
-    /** Ask what is missing, send exactly that, until the store has it all. Tomorrow's process can go on with it. */
+    /** Send the missing parts until the store has all. A later process can go on with it. */
     fun upload(id: String, taken: File) {
         var failures = 0
-        val etags = mutableMapOf<Int, String>() // of the last PUT of each part, as the store answered it
+        val etags = mutableMapOf<Int, String>() // the ETag that the store gave for the last PUT of each part
         while (true) {
             val missing = call("GET", "/v1/uploads/$id/parts").getJSONArray("missing")
             if (missing.length() == 0) break
@@ -239,33 +240,33 @@ class Phone(private val url: String, folder: File) {
                 if (failures > 8) throw IOException("no part arrives; nothing is lost")
             }
         }
-        val parts = etags.map { (number, etag) -> toldOf("number" to number, "etag" to etag) }
-        call("POST", "/v1/uploads/$id/complete", toldOf("parts" to JSONArray(parts)))
+        val parts = etags.map { (number, etag) -> jsonOf("number" to number, "etag" to etag) }
+        call("POST", "/v1/uploads/$id/complete", jsonOf("parts" to JSONArray(parts)))
     }
     // [/upload]
 
     // [receipt]
-    /** The receipt, once it is there and proves these very bytes. Keep it; only then may the file go. */
+    /** Wait for the receipt, verify it for these bytes and store it. Only then may the file be deleted. */
     fun receipt(id: String, taken: File): String {
-        var told = call("GET", "/v1/uploads/$id/receipt")
-        while (told.getString("state") == "received") {
+        var answer = call("GET", "/v1/uploads/$id/receipt")
+        while (answer.getString("state") == "received") {
             Thread.sleep(500)
-            told = call("GET", "/v1/uploads/$id/receipt")
+            answer = call("GET", "/v1/uploads/$id/receipt")
         }
-        check(told.getString("state") == "sealed") { told.getString("advice") } // mismatch, abandoned: upload it again
-        val receipt = told.getString("receipt")
+        check(answer.getString("state") == "sealed") { answer.getString("advice") } // mismatch, abandoned: upload it again
+        val receipt = answer.getString("receipt")
         val (head, body, signature) = receipt.split(".")
         val header = JSONObject(String(decoded(head)))
         val keys = call("GET", "/.well-known/jwks.json", signedIn = false).getJSONArray("keys")
         val jwk = (0 until keys.length()).map(keys::getJSONObject)
             .single { it.getString("kid") == header.getString("kid") && it.getString("kid").startsWith("evidence-") }
         // Ed25519 is in Android from API 33 on; before that take it from Tink or Bouncy Castle.
-        val x509 = decoded("MCowBQYDK2VwAyEA") + decoded(jwk.getString("x")) // the fixed head of such a key (RFC 8410)
+        val x509 = decoded("MCowBQYDK2VwAyEA") + decoded(jwk.getString("x")) // prefix of an Ed25519 key (RFC 8410)
         val published = KeyFactory.getInstance("Ed25519").generatePublic(X509EncodedKeySpec(x509))
         val held = Signature.getInstance("Ed25519")
             .run { initVerify(published); update("$head.$body".toByteArray()); verify(decoded(signature)) }
         val claims = JSONObject(String(decoded(body)))
-        val right = header.getString("typ") == "fujing-receipt+jwt" && claims.getString("id") == told.getString("id") &&
+        val right = header.getString("typ") == "fujing-receipt+jwt" && claims.getString("id") == answer.getString("id") &&
             claims.getString("sha256") == hex(sha256(taken.readBytes()))
         check(held && right) { "this receipt proves something else: keep the file" }
         synchronized(box) {
@@ -277,7 +278,7 @@ class Phone(private val url: String, folder: File) {
     // [/receipt]
 }
 
-/** Five hours without a network, and what follows. */
+/** A patrol of five hours offline, then sync and upload. */
 fun patrol(url: String, folder: File, code: String, badge: String, password: String, taken: File) {
     val phone = Phone(url.trimEnd('/'), folder)
     phone.enrol(code)
@@ -297,5 +298,5 @@ fun patrol(url: String, folder: File, code: String, badge: String, password: Str
     for (entry in (0 until phone.entries.length()).map(phone.entries::getJSONObject)) println(entry)
     phone.upload(upload, taken)
     phone.receipt(upload, taken)
-    taken.delete() // in this order: verified, kept, deleted
+    taken.delete() // in this order: verify, store, delete
 }

@@ -2,8 +2,8 @@
 
 FUJING_URL=… FUJING_CODE=… FUJING_BADGE=… FUJING_PASSWORD=… python phone.py FOLDER FILE
 
-FOLDER is the phone's memory: its key and its outbox. FILE is brought into the store and deleted once its receipt is
-verified. Here one person uses the phone; on a shared one each entry is kept with its person and sent under theirs.
+FOLDER holds the phone's key and outbox. FILE is uploaded, and deleted once its receipt is verified. Here one person
+uses the phone; on a shared phone store each entry with its person, and send it in that person's session.
 """
 
 import base64
@@ -27,19 +27,19 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 OUTBOX = """
 PRAGMA synchronous = FULL;
 CREATE TABLE IF NOT EXISTS entry (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT UNIQUE NOT NULL, told TEXT NOT NULL,
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT UNIQUE NOT NULL, body TEXT NOT NULL,
     state TEXT NOT NULL DEFAULT 'queued', answer TEXT
 );
-CREATE TABLE IF NOT EXISTS kept (name TEXT PRIMARY KEY, told TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS stored (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 
 
 class Problem(Exception):
-    """The server said no. `code` is stable, `told` is the whole problem."""
+    """The server refused. `code` is stable, `problem` is the whole problem+json."""
 
-    def __init__(self, told: dict[str, Any]) -> None:
-        super().__init__(f"{told['code']}: {told.get('detail')}")
-        self.code, self.told = told["code"], told
+    def __init__(self, problem: dict[str, Any]) -> None:
+        super().__init__(f"{problem['code']}: {problem.get('detail')}")
+        self.code, self.problem = problem["code"], problem
 
 
 def encoded(content: bytes) -> str:
@@ -57,12 +57,12 @@ class Phone:
         self.box = sqlite3.connect(folder / "outbox.db", isolation_level=None)
         self.box.executescript(OUTBOX)
         # [key]
-        kept = folder / "key.pem"  # on a real phone: the hardware's key store
-        if not kept.exists():
+        key_file = folder / "key.pem"  # on a real phone: the hardware's key store
+        if not key_file.exists():
             made = ec.generate_private_key(ec.SECP256R1())
-            with os.fdopen(os.open(kept, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            with os.fdopen(os.open(key_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
                 file.write(made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-        self.key: Any = load_pem_private_key(kept.read_bytes(), None)
+        self.key: Any = load_pem_private_key(key_file.read_bytes(), None)
         numbers = self.key.public_key().public_numbers()
         x, y = (encoded(number.to_bytes(32)) for number in (numbers.x, numbers.y))
         self.jwk = {"kty": "EC", "crv": "P-256", "x": x, "y": y}
@@ -70,24 +70,24 @@ class Phone:
 
     # [proof]
     def proof(self, method: str, path: str, body: bytes | None, token: str | None) -> str:
-        """A proof for this one request: another attempt needs another proof."""
+        """A proof for one request; every attempt needs a new one."""
         claims = {"htm": method, "htu": self.url + path, "jti": uuid4().hex, "iat": int(time.time())}
-        claims["nonce"] = self.nonce  # of the last DPoP-Nonce header; empty the first time
+        claims["nonce"] = self.nonce  # from the last DPoP-Nonce header; empty the first time
         if token is not None:
             claims["ath"] = digest(token.encode())
         if body is not None:
-            claims["body_sha256"] = digest(body)  # the bytes as they are sent: of gzip, the compressed ones
+            claims["body_sha256"] = digest(body)  # of the bytes as sent: with gzip, the compressed ones
         return jwt.encode(claims, self.key, "ES256", headers={"typ": "dpop+jwt", "jwk": self.jwk})
 
     # [/proof]
     # [call]
-    def call(self, method: str, path: str, told: dict[str, Any] | None = None, signed_in: bool = True) -> Any:
-        """One answer, through a lost network, a server that is away, an old nonce, an access token that expired."""
+    def call(self, method: str, path: str, payload: dict[str, Any] | None = None, signed_in: bool = True) -> Any:
+        """Send until an answer comes: after network errors, 503, an old nonce or an expired access token."""
         for attempt in range(8):
             token = self.access if signed_in else None
             headers, body = {"Accept-Language": "en"}, None
-            if told is not None:  # sent_at is the clock at this very attempt
-                body = gzip.compress(json.dumps(told | {"sent_at": now().isoformat()}).encode())
+            if payload is not None:  # sent_at: the clock at this attempt
+                body = gzip.compress(json.dumps(payload | {"sent_at": now().isoformat()}).encode())
                 headers |= {"Content-Type": "application/json", "Content-Encoding": "gzip"}
             if token is not None:
                 headers["Authorization"] = f"DPoP {token}"
@@ -99,25 +99,25 @@ class Phone:
                 time.sleep(pause)
                 continue
             self.nonce = answer.headers.get("DPoP-Nonce", self.nonce)
-            ours = answer.data and "json" in answer.headers.get("Content-Type", "")  # not cut, no portal's page
+            ours = answer.data and "json" in answer.headers.get("Content-Type", "")  # not cut off, no captive portal
             if answer.status == 204 or (ours and answer.status < 400):
                 return answer.json() if ours else None
-            told_back = answer.json() if ours else {"code": f"http_{answer.status}"}
-            if told_back["code"] in ("use_dpop_nonce", "proof_replayed"):
-                continue  # a new proof is all that it takes
-            if told_back["code"] == "token_expired":
+            problem = answer.json() if ours else {"code": f"http_{answer.status}"}
+            if problem["code"] in ("use_dpop_nonce", "proof_replayed"):
+                continue  # try again with a new proof
+            if problem["code"] == "token_expired":
                 self.keep(self.call("POST", "/v1/sessions/refresh", {"refresh_token": self.refresh}, False))
                 continue
             pause = float(answer.headers.get("Retry-After", pause))
             if (ours and answer.status != 429 and answer.status < 500) or pause > 30:
-                raise Problem(told_back)
+                raise Problem(problem)
             time.sleep(pause)
         raise ConnectionError(f"no answer to {method} {path}; nothing is lost")
 
     # [/call]
     # [sign-in]
     def enrol(self, code: str) -> Any:
-        """Once in the life of this key. Sent again with the same key, the answer is the same."""
+        """Once for each key. Sent again with the same key, it gives the same answer."""
         return self.call("POST", "/v1/devices/enrol", {"code": code, "jwk": self.jwk}, False)["device"]
 
     def sign_in(self, badge: str, password: str) -> None:
@@ -128,47 +128,47 @@ class Phone:
 
     # [/sign-in]
     # [outbox]
-    def add(self, verb: str, occurred_at: datetime, **told: Any) -> str:
-        """Keep an entry. When this returns it is on the disk, with its id and its number, for ever the same."""
+    def add(self, verb: str, occurred_at: datetime, **fields: Any) -> str:
+        """Store an entry. On return it is on the disk; its id and number never change."""
         id = str(uuid4())
-        entry = {"verb": verb, "id": id, "occurred_at": occurred_at.isoformat(), **told}
-        self.box.execute("INSERT INTO entry (id, told) VALUES (?, ?)", (id, json.dumps(entry)))
+        entry = {"verb": verb, "id": id, "occurred_at": occurred_at.isoformat(), **fields}
+        self.box.execute("INSERT INTO entry (id, body) VALUES (?, ?)", (id, json.dumps(entry)))
         return id
 
     # [/outbox]
     # [sync]
     def sync(self) -> None:
-        """Send what is queued or waiting, and hear what is new, until there is neither."""
+        """Send queued and waiting entries and fetch changes, until there are none."""
         after, more = 0, True
         while True:
             rows = self.box.execute(
-                "SELECT seq, told FROM entry WHERE state IN ('queued', 'waiting') AND seq > ? ORDER BY seq LIMIT 1000",
+                "SELECT seq, body FROM entry WHERE state IN ('queued', 'waiting') AND seq > ? ORDER BY seq LIMIT 1000",
                 (after,),
             ).fetchall()
             if not rows and not more:
                 return
-            told: dict[str, Any] = {"entries": [json.loads(text) | {"device_seq": seq} for seq, text in rows]}
-            cursor = self.box.execute("SELECT told FROM kept WHERE name = 'cursor'").fetchone()
-            answer = self.call("POST", "/v1/sync", told | ({"cursor": cursor[0]} if cursor else {}))
-            self.box.execute("BEGIN IMMEDIATE")  # one answer is kept whole or not at all
+            request: dict[str, Any] = {"entries": [json.loads(text) | {"device_seq": seq} for seq, text in rows]}
+            cursor = self.box.execute("SELECT value FROM stored WHERE name = 'cursor'").fetchone()
+            answer = self.call("POST", "/v1/sync", request | ({"cursor": cursor[0]} if cursor else {}))
+            self.box.execute("BEGIN IMMEDIATE")  # store an answer whole or not at all
             for (seq, _), result in zip(rows, answer["results"], strict=True):
                 status, problem = result["status"], result.get("problem", {})
                 if status == "again" or problem.get("status", 0) >= 500:
-                    status = "queued"  # nothing became of it: send it again
-                told_of = (status, json.dumps(result), seq)
-                self.box.execute("UPDATE entry SET state = ?, answer = ? WHERE seq = ?", told_of)
-            for name in ("cursor", "bundle"):  # with `reset`, what was told before is forgotten here
+                    status = "queued"  # not processed: send it again
+                changed = (status, json.dumps(result), seq)
+                self.box.execute("UPDATE entry SET state = ?, answer = ? WHERE seq = ?", changed)
+            for name in ("cursor", "bundle"):  # with `reset`, discard what earlier answers brought
                 if answer.get(name):
-                    kept = answer[name] if name == "cursor" else json.dumps(answer[name])
-                    self.box.execute("INSERT OR REPLACE INTO kept VALUES (?, ?)", (name, kept))
+                    value = answer[name] if name == "cursor" else json.dumps(answer[name])
+                    self.box.execute("INSERT OR REPLACE INTO stored VALUES (?, ?)", (name, value))
             self.box.execute("COMMIT")
             after, more = (rows[-1][0] if rows else after), answer.get("more", False)
 
     # [/sync]
     # [upload]
     def upload(self, id: str, file: Path) -> None:
-        """Ask what is missing, send exactly that, until the store has it all. Tomorrow's process can go on with it."""
-        failures, etags = 0, {}  # of the last PUT of each part, as the store answered it
+        """Send the missing parts until the store has all. A later process can go on with it."""
+        failures, etags = 0, {}  # the ETag that the store gave for the last PUT of each part
         while missing := self.call("GET", f"/v1/uploads/{id}/parts")["missing"]:
             with file.open("rb") as source:
                 for part in missing:
@@ -192,20 +192,20 @@ class Phone:
     # [/upload]
     # [receipt]
     def receipt(self, id: str, file: Path) -> str:
-        """The receipt, once it is there and proves these very bytes. Keep it; only then may the file go."""
-        while (told := self.call("GET", f"/v1/uploads/{id}/receipt"))["state"] == "received":
+        """Wait for the receipt, verify it for these bytes and store it. Only then may the file be deleted."""
+        while (answer := self.call("GET", f"/v1/uploads/{id}/receipt"))["state"] == "received":
             time.sleep(0.5)
-        if told["state"] != "sealed":
-            raise RuntimeError(told["advice"])  # mismatch, abandoned: upload it again
+        if answer["state"] != "sealed":
+            raise RuntimeError(answer["advice"])  # mismatch, abandoned: upload it again
         keys = self.call("GET", "/.well-known/jwks.json", signed_in=False)["keys"]
-        header = jwt.get_unverified_header(told["receipt"])
+        header = jwt.get_unverified_header(answer["receipt"])
         (key,) = (key for key in keys if key["kid"] == header["kid"] and key["kid"].startswith("evidence-"))
-        claims: dict[str, Any] = jwt.decode(told["receipt"], jwt.PyJWK(key).key, algorithms=["EdDSA"])
+        claims: dict[str, Any] = jwt.decode(answer["receipt"], jwt.PyJWK(key).key, algorithms=["EdDSA"])
         mine = {"bytes": file.stat().st_size, "sha256": hashlib.sha256(file.read_bytes()).hexdigest()}
-        if header["typ"] != "fujing-receipt+jwt" or not (mine | {"id": told["id"]}).items() <= claims.items():
+        if header["typ"] != "fujing-receipt+jwt" or not (mine | {"id": answer["id"]}).items() <= claims.items():
             raise RuntimeError("this receipt proves something else: keep the file")
-        self.box.execute("INSERT OR REPLACE INTO kept VALUES (?, ?)", (f"receipt {id}", told["receipt"]))
-        return str(told["receipt"])
+        self.box.execute("INSERT OR REPLACE INTO stored VALUES (?, ?)", (f"receipt {id}", answer["receipt"]))
+        return str(answer["receipt"])
 
     # [/receipt]
 
@@ -215,10 +215,10 @@ def now() -> datetime:
 
 
 def main(folder: Path, file: Path) -> None:
-    told = os.environ
-    phone = Phone(told["FUJING_URL"], folder)
-    print("enrolled as", phone.enrol(told["FUJING_CODE"])["serial"])
-    phone.sign_in(told["FUJING_BADGE"], told["FUJING_PASSWORD"])
+    environment = os.environ
+    phone = Phone(environment["FUJING_URL"], folder)
+    print("enrolled as", phone.enrol(environment["FUJING_CODE"])["serial"])
+    phone.sign_in(environment["FUJING_BADGE"], environment["FUJING_PASSWORD"])
 
     dressed = {"duty_type": "patrol", "dress": "uniform", "id_card_carried": True, "roster_post": "东门岗亭"}
     shift = phone.add("shifts/check-in", now() - timedelta(hours=5), **dressed)
@@ -234,7 +234,7 @@ def main(folder: Path, file: Path) -> None:
 
     phone.upload(upload, file)
     receipt = phone.receipt(upload, file)
-    file.unlink()  # in this order: verified, kept, deleted
+    file.unlink()  # in this order: verify, store, delete
     print("sealed", upload, receipt)
 
 

@@ -2,8 +2,8 @@
 //
 //   FUJING_URL=… FUJING_CODE=… FUJING_BADGE=… FUJING_PASSWORD=… node phone.js FOLDER FILE
 //
-// FOLDER is the phone's memory: its key and its outbox. FILE is brought into the store and deleted once its receipt is
-// verified. Here one person uses the phone; on a shared one each entry is kept with its person and sent under theirs.
+// FOLDER holds the phone's key and outbox. FILE is uploaded, and deleted once its receipt is verified. Here one person
+// uses the phone; on a shared phone store each entry with its person, and send it in that person's session.
 import { createHash, randomUUID, type webcrypto } from "node:crypto";
 import { existsSync } from "node:fs";
 import { open, readFile, rename, stat, unlink } from "node:fs/promises";
@@ -11,8 +11,8 @@ import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
 
-type Told = Record<string, any>;
-type Kept = { seq: number; told: Told; state: string; answer?: Told };
+type Json = Record<string, any>;
+type Entry = { seq: number; body: Json; state: string; answer?: Json };
 const { subtle } = globalThis.crypto;
 const P256 = { name: "ECDSA", namedCurve: "P-256" };
 const encoded = (content: Uint8Array | string) => Buffer.from(content).toString("base64url");
@@ -20,8 +20,8 @@ const digest = (content: Uint8Array | string) => createHash("sha256").update(con
 const ago = (hours: number) => new Date(Date.now() - hours * 3_600_000).toISOString();
 
 class Problem extends Error {
-  constructor(readonly told: Told) {
-    super(`${told.code}: ${told.detail}`);
+  constructor(readonly problem: Json) {
+    super(`${problem.code}: ${problem.detail}`);
   }
 }
 
@@ -30,24 +30,24 @@ class Phone {
   private access = "";
   private refresh = "";
   private key!: webcrypto.CryptoKey;
-  private jwk!: Told;
+  private jwk!: Json;
   private saved = Promise.resolve();
-  box: { seq: number; entries: Kept[]; cursor?: string; bundle?: Told; receipts: Told } = {
+  box: { seq: number; entries: Entry[]; cursor?: string; bundle?: Json; receipts: Json } = {
     seq: 0, entries: [], receipts: {},
   };
 
   constructor(private readonly url: string, private readonly folder: string) {}
 
   // [key]
-  async wake(): Promise<void> {
+  async load(): Promise<void> {
     const file = join(this.folder, "key.json"); // in a browser: a key that cannot be taken out, in IndexedDB
     if (!existsSync(file)) {
       const pair = await subtle.generateKey(P256, true, ["sign", "verify"]);
-      await written(file, JSON.stringify(await subtle.exportKey("jwk", pair.privateKey)));
+      await replaceFile(file, JSON.stringify(await subtle.exportKey("jwk", pair.privateKey)));
     }
-    const kept = JSON.parse(await readFile(file, "utf8"));
-    this.key = await subtle.importKey("jwk", kept, P256, false, ["sign"]);
-    this.jwk = { kty: "EC", crv: "P-256", x: kept.x, y: kept.y };
+    const jwk = JSON.parse(await readFile(file, "utf8"));
+    this.key = await subtle.importKey("jwk", jwk, P256, false, ["sign"]);
+    this.jwk = { kty: "EC", crv: "P-256", x: jwk.x, y: jwk.y };
     const box = join(this.folder, "outbox.json");
     if (existsSync(box)) this.box = JSON.parse(await readFile(box, "utf8"));
   }
@@ -56,10 +56,10 @@ class Phone {
   // [proof]
   async proof(method: string, path: string, body?: Uint8Array, token?: string): Promise<string> {
     const header = { typ: "dpop+jwt", alg: "ES256", jwk: this.jwk };
-    const claims: Told = { htm: method, htu: this.url + path, jti: randomUUID(), iat: Math.floor(Date.now() / 1000) };
-    claims.nonce = this.nonce; // of the last DPoP-Nonce header; empty the first time
+    const claims: Json = { htm: method, htu: this.url + path, jti: randomUUID(), iat: Math.floor(Date.now() / 1000) };
+    claims.nonce = this.nonce; // from the last DPoP-Nonce header; empty the first time
     if (token) claims.ath = digest(token);
-    if (body) claims.body_sha256 = digest(body); // the bytes as they are sent: of gzip, the compressed ones
+    if (body) claims.body_sha256 = digest(body); // of the bytes as sent: with gzip, the compressed ones
     const signed = `${encoded(JSON.stringify(header))}.${encoded(JSON.stringify(claims))}`;
     const signature = await subtle.sign({ name: "ECDSA", hash: "SHA-256" }, this.key, Buffer.from(signed));
     return `${signed}.${encoded(new Uint8Array(signature))}`; // WebCrypto gives r and s, 64 bytes, as JWS has it
@@ -67,14 +67,14 @@ class Phone {
   // [/proof]
 
   // [call]
-  async call(method: string, path: string, told?: Told, signedIn = true): Promise<any> {
+  async call(method: string, path: string, payload?: Json, signedIn = true): Promise<any> {
     for (let attempt = 0; attempt < 8; attempt++) {
       const token = signedIn ? this.access : undefined;
       const headers: Record<string, string> = { "Accept-Language": "en" };
       let body: Uint8Array<ArrayBuffer> | undefined;
-      if (told) {
-        // sent_at is the clock at this very attempt
-        body = Uint8Array.from(gzipSync(JSON.stringify({ ...told, sent_at: ago(0) })));
+      if (payload) {
+        // sent_at: the clock at this attempt
+        body = Uint8Array.from(gzipSync(JSON.stringify({ ...payload, sent_at: ago(0) })));
         Object.assign(headers, { "Content-Type": "application/json", "Content-Encoding": "gzip" });
       }
       if (token) headers.Authorization = `DPoP ${token}`;
@@ -83,22 +83,22 @@ class Phone {
       const timeout = AbortSignal.timeout(60_000);
       const [answer, text] = await fetch(this.url + path, { method, headers, body, signal: timeout })
         .then(async (answer) => [answer, await answer.text()] as const)
-        .catch(() => [undefined, ""] as const); // no answer, or half of one
+        .catch(() => [undefined, ""] as const); // no answer, or a cut one
       if (!answer) {
         await sleep(pause);
         continue;
       }
       this.nonce = answer.headers.get("DPoP-Nonce") ?? this.nonce;
-      const ours = text && answer.headers.get("Content-Type")?.includes("json"); // not cut, no portal's page
+      const ours = text && answer.headers.get("Content-Type")?.includes("json"); // not cut off, no captive portal
       if (answer.status === 204 || (ours && answer.ok)) return ours ? JSON.parse(text) : undefined;
-      const toldBack: Told = ours ? JSON.parse(text) : { code: `http_${answer.status}` };
-      if (["use_dpop_nonce", "proof_replayed"].includes(toldBack.code)) continue; // a new proof is all that it takes
-      if (toldBack.code === "token_expired") {
+      const problem: Json = ours ? JSON.parse(text) : { code: `http_${answer.status}` };
+      if (["use_dpop_nonce", "proof_replayed"].includes(problem.code)) continue; // try again with a new proof
+      if (problem.code === "token_expired") {
         this.keep(await this.call("POST", "/v1/sessions/refresh", { refresh_token: this.refresh }, false));
         continue;
       }
       pause = 1000 * Number(answer.headers.get("Retry-After") ?? pause / 1000);
-      if ((ours && answer.status !== 429 && answer.status < 500) || pause > 30_000) throw new Problem(toldBack);
+      if ((ours && answer.status !== 429 && answer.status < 500) || pause > 30_000) throw new Problem(problem);
       await sleep(pause);
     }
     throw new Error(`no answer to ${method} ${path}; nothing is lost`);
@@ -106,7 +106,7 @@ class Phone {
   // [/call]
 
   // [sign-in]
-  async enrol(code: string): Promise<Told> {
+  async enrol(code: string): Promise<Json> {
     return (await this.call("POST", "/v1/devices/enrol", { code, jwk: this.jwk }, false)).device;
   }
 
@@ -114,46 +114,46 @@ class Phone {
     this.keep(await this.call("POST", "/v1/sessions", { badge, password }, false));
   }
 
-  private keep(tokens: Told): void {
+  private keep(tokens: Json): void {
     this.access = tokens.access_token;
     this.refresh = tokens.refresh_token;
   }
   // [/sign-in]
 
   // [outbox]
-  /** Keep an entry. When this returns it is on the disk, with its id and its number, for ever the same. */
-  async add(verb: string, occurred_at: string, told: Told): Promise<string> {
+  /** Store an entry. On return it is on the disk; its id and number never change. */
+  async add(verb: string, occurred_at: string, fields: Json): Promise<string> {
     const id = randomUUID();
     const seq = ++this.box.seq;
-    this.box.entries.push({ seq, told: { verb, id, occurred_at, device_seq: seq, ...told }, state: "queued" });
+    this.box.entries.push({ seq, body: { verb, id, occurred_at, device_seq: seq, ...fields }, state: "queued" });
     await this.save();
     return id;
   }
 
-  /** The whole box or nothing of it, one after the other. */
+  /** Write the box whole or not at all, one write after the other. */
   save(): Promise<void> {
-    const write = () => written(join(this.folder, "outbox.json"), JSON.stringify(this.box));
+    const write = () => replaceFile(join(this.folder, "outbox.json"), JSON.stringify(this.box));
     return (this.saved = this.saved.then(write, write));
   }
   // [/outbox]
 
   // [sync]
-  /** Send what is queued or waiting, and hear what is new, until there is neither. */
+  /** Send queued and waiting entries and fetch changes, until there are none. */
   async sync(): Promise<void> {
     for (let after = 0, more = true; ; ) {
       const open = this.box.entries.filter(({ state, seq }) => /^(queued|waiting)$/.test(state) && seq > after);
       const batch = open.slice(0, 1000);
       if (!batch.length && !more) return;
       const { cursor } = this.box;
-      const answer = await this.call("POST", "/v1/sync", { entries: batch.map(({ told }) => told), cursor });
+      const answer = await this.call("POST", "/v1/sync", { entries: batch.map(({ body }) => body), cursor });
       batch.forEach((entry, index) => {
         const result = answer.results[index];
         const unsettled = result.status === "again" || (result.problem?.status ?? 0) >= 500;
-        entry.state = unsettled ? "queued" : result.status; // nothing became of it: send it again
+        entry.state = unsettled ? "queued" : result.status; // not processed: send it again
         entry.answer = result;
       });
       this.box.cursor = answer.cursor ?? cursor;
-      this.box.bundle = answer.bundle ?? this.box.bundle; // with `reset`, what was told before is forgotten here
+      this.box.bundle = answer.bundle ?? this.box.bundle; // with `reset`, discard what earlier answers brought
       await this.save();
       after = batch.at(-1)?.seq ?? after;
       more = answer.more ?? false;
@@ -162,9 +162,9 @@ class Phone {
   // [/sync]
 
   // [upload]
-  /** Ask what is missing, send exactly that, until the store has it all. Tomorrow's process can go on with it. */
+  /** Send the missing parts until the store has all. A later process can go on with it. */
   async upload(id: string, file: string): Promise<void> {
-    const etags = new Map<number, string>(); // of the last PUT of each part, as the store answered it
+    const etags = new Map<number, string>(); // the ETag that the store gave for the last PUT of each part
     for (let failures = 0; ; ) {
       const { missing } = await this.call("GET", `/v1/uploads/${id}/parts`);
       if (!missing.length) break;
@@ -186,29 +186,29 @@ class Phone {
   // [/upload]
 
   // [receipt]
-  /** The receipt, once it is there and proves these very bytes. Keep it; only then may the file go. */
+  /** Wait for the receipt, verify it for these bytes and store it. Only then may the file be deleted. */
   async receipt(id: string, file: string): Promise<string> {
-    let told: Told;
-    while ((told = await this.call("GET", `/v1/uploads/${id}/receipt`)).state === "received") await sleep(500);
-    if (told.state !== "sealed") throw new Error(told.advice); // mismatch, abandoned: upload it again
+    let answer: Json;
+    while ((answer = await this.call("GET", `/v1/uploads/${id}/receipt`)).state === "received") await sleep(500);
+    if (answer.state !== "sealed") throw new Error(answer.advice); // mismatch, abandoned: upload it again
     const { keys } = await this.call("GET", "/.well-known/jwks.json", undefined, false);
-    const [head, body, signature] = told.receipt.split(".");
+    const [head, body, signature] = answer.receipt.split(".");
     const [header, claims] = [head, body].map((part) => JSON.parse(Buffer.from(part, "base64url").toString()));
-    const jwk = keys.find(({ kid }: Told) => kid === header.kid && kid.startsWith("evidence-"));
+    const jwk = keys.find(({ kid }: Json) => kid === header.kid && kid.startsWith("evidence-"));
     const key = await subtle.importKey("jwk", jwk, "Ed25519", false, ["verify"]);
     const held = await subtle.verify("Ed25519", key, Buffer.from(signature, "base64url"), Buffer.from(`${head}.${body}`));
     const mine = createHash("sha256").update(await readFile(file)).digest("hex");
-    const right = header.typ === "fujing-receipt+jwt" && claims.sha256 === mine && claims.id === told.id;
+    const right = header.typ === "fujing-receipt+jwt" && claims.sha256 === mine && claims.id === answer.id;
     if (!held || !right) throw new Error("this receipt proves something else: keep the file");
-    this.box.receipts[id] = told.receipt;
+    this.box.receipts[id] = answer.receipt;
     await this.save();
-    return told.receipt;
+    return answer.receipt;
   }
   // [/receipt]
 }
 
-/** Written beside it and to the disk, then put in its place. */
-async function written(file: string, text: string): Promise<void> {
+/** Write the text to a new file beside it and flush it, then rename it. */
+async function replaceFile(file: string, text: string): Promise<void> {
   const beside = await open(`${file}.new`, "w", 0o600);
   await beside.writeFile(text);
   await beside.sync();
@@ -219,7 +219,7 @@ async function written(file: string, text: string): Promise<void> {
 const [folder, file] = process.argv.slice(2);
 const { FUJING_URL, FUJING_CODE, FUJING_BADGE, FUJING_PASSWORD } = process.env as Record<string, string>;
 const phone = new Phone(FUJING_URL.replace(/\/$/, ""), folder);
-await phone.wake();
+await phone.load();
 console.log("enrolled as", (await phone.enrol(FUJING_CODE)).serial);
 await phone.signIn(FUJING_BADGE, FUJING_PASSWORD);
 
@@ -231,9 +231,9 @@ const upload = await phone.add("recordings/declare", ago(1), {
   sha256: createHash("sha256").update(await readFile(file)).digest("hex"), started_at: ago(3), ended_at: ago(2),
 });
 await phone.sync();
-for (const { told, state, answer } of phone.box.entries) console.log(answer?.receipt?.received_at, told.id, state);
+for (const { body, state, answer } of phone.box.entries) console.log(answer?.receipt?.received_at, body.id, state);
 
 await phone.upload(upload, file);
 const receipt = await phone.receipt(upload, file);
-await unlink(file); // in this order: verified, kept, deleted
+await unlink(file); // in this order: verify, store, delete
 console.log("sealed", upload, receipt);

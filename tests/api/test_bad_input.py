@@ -251,7 +251,7 @@ async def test_every_fault_of_a_body_is_told_at_once(lin: Someone) -> None:
 
 
 async def test_a_field_is_pointed_at_whatever_its_name(lin: Someone) -> None:
-    """A JSON pointer escapes `~` and `/`, and each fault is told once."""
+    """A JSON pointer escapes `~` and `/`, and each fault is listed once."""
     entry = lin.entry(**a_check_in()) | {"a/b": 1, "c~d": 2, "e.f": 3, "": 4}
     problem = await answered(lin, as_request(CHECK_IN, entry), 422, "invalid")
     assert ["/", "/a~1b", "/c~0d", "/e.f"] == sorted(error["pointer"] for error in problem["errors"])

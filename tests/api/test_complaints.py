@@ -56,7 +56,7 @@ async def done(who: Someone, verb: str, complaint: dict[str, Any], **fields: Any
 
 
 async def test_from_receipt_to_feedback(app: Litestar) -> None:
-    """The footage around it is held at once, and released only when the complainant was told the result."""
+    """The footage around it is held at once, and released only when the complainant got the result."""
     lin, zhou, wu = await a_duty_auxiliary(app), await a_clerk(app), await an_inspector_of(app, DISTRICT)
     complaint = await received(zhou, person=lin.id, started_at=ago(hours=5))
     (held,) = await fetch(HELD, UUID(complaint["id"]))

@@ -98,12 +98,12 @@ async def test_the_cookie_is_out_of_reach_of_scripts_and_of_other_sites(app: Lit
     """`__Host-`: no sibling host and no plain HTTP can have put it there."""
     sun = await at_desk(app)
     answer = await sun.sign_in(sun.badge)
-    told = [[part.strip() for part in cookie.split(";")] for cookie in answer.headers.get_list("set-cookie")]
-    (session,) = [flags for name, *flags in told if name.startswith("__Host-fujing=")]
-    (browser,) = [flags for name, *flags in told if name.startswith("__Host-fujing-browser=")]
+    cookies = [[part.strip() for part in cookie.split(";")] for cookie in answer.headers.get_list("set-cookie")]
+    (session,) = [flags for name, *flags in cookies if name.startswith("__Host-fujing=")]
+    (browser,) = [flags for name, *flags in cookies if name.startswith("__Host-fujing-browser=")]
     assert {"httponly", "secure", "samesite=strict", "path=/"} == {flag.lower() for flag in session}
     assert {"httponly", "secure", "samesite=strict", "path=/", "max-age=2592000"} == {flag.lower() for flag in browser}
-    assert 2 == len(told)
+    assert 2 == len(cookies)
     assert "no-store" == answer.headers["cache-control"]
     assert sun.cookie not in answer.text
 
@@ -307,7 +307,7 @@ async def test_two_tabs_share_the_session_and_its_token(app: Litestar) -> None:
     assert sun.csrf == current["csrf_token"]
     tab = but(sun, csrf=current["csrf_token"])
     answers = await asyncio.gather(change(sun), change(tab))
-    assert [401, 401] == [answer.status_code for answer in answers]  # both were let in, and told a wrong password
+    assert [401, 401] == [answer.status_code for answer in answers]  # both were checked, and the password was wrong
     assert ["sign_in_refused"] * 2 == [answer.json()["code"] for answer in answers]
     refused(await Desk(app).get("/v1/desk/sessions/current"), 401, "token_missing")
 

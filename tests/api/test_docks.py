@@ -1,4 +1,4 @@
-"""A docking station: a principal of its own, which brings in footage for whom it serves and nobody else."""
+"""A docking station: it signs in by itself, and uploads footage only for the people of the organs it serves."""
 
 import asyncio
 from datetime import datetime, timedelta
@@ -70,7 +70,7 @@ async def recording_of(upload: Any) -> Any:
 
 
 async def test_a_dock_signs_in_like_anybody_and_is_told_what_it_is(app: Litestar) -> None:
-    """It has a badge number, an organ, a password and a session, and every entry of its own name in the journal."""
+    """It has a badge number, an organ, a password and a session; the journal names it as the actor of its entries."""
     dock, lin = await a_dock(app), await a_duty_auxiliary(app)
     me = (await dock.get("/v1/me")).json()
     assert ("dock", STATION, []) == (me["kind"], me["organ"]["code"], me["roles"])
@@ -81,7 +81,7 @@ async def test_a_dock_signs_in_like_anybody_and_is_told_what_it_is(app: Litestar
 
 
 async def test_what_a_dock_brings_is_the_wearers_own(app: Litestar) -> None:
-    """Owner, wearer and organ are the wearer's, wherever the station stands; the station only declared it."""
+    """Owner and organ are the wearer's, not the station's; the station is only the declarer."""
     dock, lin = await a_dock(app, DISTRICT), await a_duty_auxiliary(app)
     upload = (await declare(dock, SMALL, wearer=lin.id, time_source="metadata"))["id"]
     row, recording = await row_of(upload), await recording_of(upload)
@@ -92,14 +92,14 @@ async def test_what_a_dock_brings_is_the_wearers_own(app: Litestar) -> None:
 
 
 async def test_a_phones_own_footage_says_that_the_clock_told_its_start(app: Litestar) -> None:
-    """Unless it says otherwise: an old phone's declarations mean what they meant."""
+    """`time_source` is `clock` unless the declaration says otherwise, as with old phones."""
     lin = await a_duty_auxiliary(app)
     assert "clock" == (await recording_of((await declare(lin, SMALL))["id"]))["time_source"]
 
 
 @pytest.mark.parametrize("serving_in", [STATION, SIBLING], ids=["its-own-organ", "below-it"])
 async def test_a_dock_serves_auxiliaries_and_officers_of_its_subtree(app: Litestar, serving_in: str) -> None:
-    """Of both kinds, and the officer who leads wears a recorder too."""
+    """Auxiliaries of both kinds and officers may be wearers."""
     dock = await a_dock(app, serving_in if serving_in == STATION else DISTRICT)
     wearers = [await make(app, serving_in) for make in (a_duty_auxiliary, a_civilian_auxiliary, an_officer)]
     for wearer in wearers:
@@ -127,7 +127,7 @@ async def nobody(app: Litestar) -> Someone:
 
 @pytest.mark.parametrize("whom", [somebody_of_a_sibling, somebody_above, a_leaver, a_clerk, a_dock, nobody])
 async def test_a_dock_serves_nobody_else(app: Litestar, whom: Any) -> None:
-    """Another organ's people, one who has left, a clerk, another dock: all as if there were nobody, nothing written."""
+    """People of another organ or out of service, a clerk, another dock: all are unknown, and nothing is stored."""
     dock, wearer = await a_dock(app), await whom(app)
     answer = await dock.declare(wearer=wearer.id, bytes=len(SMALL), sha256=sha256_of(SMALL))
     refused(answer, 404, "unknown_wearer")
@@ -136,14 +136,14 @@ async def test_a_dock_serves_nobody_else(app: Litestar, whom: Any) -> None:
 
 
 async def test_a_dock_wears_no_camera_itself(app: Litestar) -> None:
-    """It must say whose footage it is, and cannot say: its own."""
+    """A station must name the wearer, and cannot be the wearer."""
     dock = await a_dock(app)
     refused(await dock.declare(), 422, "wearer_missing")
     refused(await dock.declare(wearer=dock.id), 404, "unknown_wearer")
 
 
 async def test_nobody_but_a_dock_declares_for_another(app: Litestar) -> None:
-    """Neither a colleague, nor the officer who leads, nor the commander."""
+    """No colleague, leading officer or commander may declare for them."""
     lin, zhao, *_ = await a_led_patrol(app)
     for other in (await a_duty_auxiliary(app), zhao, await a_commander_of(app, STATION)):
         refused(await other.declare(wearer=lin.id), 403, "not_the_wearer")
@@ -157,8 +157,8 @@ async def test_a_dock_makes_no_other_entry(app: Litestar) -> None:
     refused(await dock.check_in(), 403, "not_for_your_role")
     refused(await dock.check_out(shift), 403, "not_for_your_role")
     refused(await dock.names(zhao), 403, "not_for_your_role")
-    told = {"title": "诊断证明", "file_name": "a.pdf", "media_type": "application/pdf"}
-    refused(await dock.post("/v1/documents/declare", **told), 403, "not_for_your_role")
+    paper = {"title": "诊断证明", "file_name": "a.pdf", "media_type": "application/pdf"}
+    refused(await dock.post("/v1/documents/declare", **paper), 403, "not_for_your_role")
     refused(await dock.get(f"/v1/shifts/{shift}"), 404, "unknown_shift")
 
 
@@ -175,7 +175,7 @@ async def test_a_dock_touches_only_uploads_that_it_declared(app: Litestar) -> No
 
 
 async def test_the_wearers_quota_holds_whoever_brings_it(app: Litestar) -> None:
-    """A station is no way around it, and a full wearer is no hindrance for the next one."""
+    """The limit counts by wearer: a station does not raise it, and one full wearer does not block another."""
     dock, lin, zhu = await a_dock(app), await a_duty_auxiliary(app), await a_duty_auxiliary(app)
     whole_day = law().count("file_ceiling")
     for number in range(law().count("unsealed_bytes_ceiling") // whole_day):
@@ -187,16 +187,16 @@ async def test_the_wearers_quota_holds_whoever_brings_it(app: Litestar) -> None:
 
 @pytest.mark.parametrize("source", ["guess", "", None, 1])
 async def test_where_a_start_was_read_is_one_of_four(app: Litestar, source: Any) -> None:
-    """Clock, metadata, file name or file time."""
+    """The source is clock, metadata, file name or file time."""
     dock, lin = await a_dock(app), await a_duty_auxiliary(app)
     refused(await dock.declare(wearer=lin.id, time_source=source), 422, "invalid")
 
 
 async def concerned(who: Someone, kind: str, **fields: Any) -> set[UUID]:
-    """The persons who are locked while this is declared."""
+    """The persons that this declaration locks."""
     actor = Actor(person=who.id, badge=who.badge, kind=kind, organ=who.organ, session=uuid4())
-    told = {"id": uuid4(), "occurred_at": ago(seconds=0), "device_seq": 1} | some_footage() | fields
-    return set(await evidence.concerned_by_declaring(actor, DeclareRecording(**told)))
+    entry = {"id": uuid4(), "occurred_at": ago(seconds=0), "device_seq": 1} | some_footage() | fields
+    return set(await evidence.concerned_by_declaring(actor, DeclareRecording(**entry)))
 
 
 async def test_a_declaration_concerns_the_wearer_and_whom_they_lead_while_the_camera_runs(app: Litestar) -> None:
@@ -220,7 +220,7 @@ async def test_nobody_is_held_up_by_a_stranger_who_names_them(app: Litestar) -> 
 
 
 async def test_a_phone_declares_the_file_and_the_dock_brings_its_bytes(app: Litestar) -> None:
-    """The digest came early from the phone: one recording, as the phone told it, and both hold the same receipt."""
+    """The phone declared the digest first: one recording, as the phone declared it, and one receipt for both."""
     dock, lin = await a_dock(app), await a_duty_auxiliary(app)
     phones = (await declare(lin, BIG, file_name="手机申报.mp4"))["id"]
     docks = await declare(dock, BIG, wearer=lin.id, time_source="file_time")
@@ -279,8 +279,8 @@ async def test_a_phone_that_is_quicker_takes_over_what_the_dock_declared(app: Li
     phones = (await declare_while_recording(lin))["id"]
     docks = (await declare(dock, SMALL, wearer=lin.id))["id"]
     assert 200 == await asyncio.to_thread(put, (await parts_of(lin, phones, bytes=len(SMALL)))["missing"][0], SMALL)
-    told = {"bytes": len(SMALL), "sha256": sha256_of(SMALL), "ended_at": ago(minutes=1)}
-    assert "received" == await completed(lin, phones, **told)
+    declared = {"bytes": len(SMALL), "sha256": sha256_of(SMALL), "ended_at": ago(minutes=1)}
+    assert "received" == await completed(lin, phones, **declared)
     assert [] == (await parts_of(dock, docks))["missing"]
     await run_seal(app, phones)
     assert "sealed" == await completed(dock, docks)
@@ -288,11 +288,11 @@ async def test_a_phone_that_is_quicker_takes_over_what_the_dock_declared(app: Li
 
 
 async def test_phone_and_docks_declare_the_same_file_at_once(app: Litestar) -> None:
-    """Five at the same moment: every one is answered, and there is one recording."""
+    """Five declare at the same moment: all are answered, and there is one recording."""
     lin, docks = await a_duty_auxiliary(app), [await a_dock(app) for _ in range(4)]
-    told = await asyncio.gather(declare(lin, BIG), *(declare(dock, BIG, wearer=lin.id) for dock in docks))
-    (kept,) = [each["id"] for each in told if each["same_as"] is None]
-    assert {kept} == {each["same_as"] for each in told} - {None}
+    uploads = await asyncio.gather(declare(lin, BIG), *(declare(dock, BIG, wearer=lin.id) for dock in docks))
+    (original,) = [each["id"] for each in uploads if each["same_as"] is None]
+    assert {original} == {each["same_as"] for each in uploads} - {None}
     assert 1 == await value("SELECT count(*) FROM recording WHERE wearer = $1", lin.id)
 
 
@@ -312,13 +312,13 @@ async def looked_up(who: Someone, whom: Someone) -> bool:
     if answer.status_code == 404:
         refused(answer, 404, "unknown_person")
         return False
-    told = {"id": str(whom.id), "badge": whom.badge, "name": whom.name, "organ": whom.organ}
-    assert told == {name: text for name, text in answer.json().items() if name != "kind"}
+    expected = {"id": str(whom.id), "badge": whom.badge, "name": whom.name, "organ": whom.organ}
+    assert expected == {name: text for name, text in answer.json().items() if name != "kind"}
     return True
 
 
 async def test_everybody_finds_an_officer_by_badge(app: Litestar) -> None:
-    """Phones name the leading officer by it, from whatever organ that officer is lent."""
+    """Phones look up the leading officer by badge number, in any organ."""
     zhao = await an_officer(app, ELSEWHERE)
     for who in (await a_duty_auxiliary(app), await a_clerk(app), await a_dock(app), zhao):
         assert await looked_up(who, zhao)
@@ -326,14 +326,14 @@ async def test_everybody_finds_an_officer_by_badge(app: Litestar) -> None:
 
 
 async def test_nobody_looks_up_a_colleague_who_is_no_officer(app: Litestar) -> None:
-    """Oneself, yes."""
+    """Everybody can look up themselves."""
     lin, zhu, zhao = await a_duty_auxiliary(app), await a_duty_auxiliary(app), await an_officer(app)
     assert await looked_up(lin, lin)
     assert [False, False] == [await looked_up(who, lin) for who in (zhu, zhao)]
 
 
 async def test_a_dock_looks_up_whoever_serves_under_its_organ(app: Litestar) -> None:
-    """And nobody of another station but officers; nor anybody who left."""
+    """A dock of another organ does not find them, and nobody out of service is found."""
     lin, dock, above = await a_duty_auxiliary(app), await a_dock(app), await a_dock(app, DISTRICT)
     sibling, elsewhere = await a_dock(app, SIBLING), await a_dock(app, OTHER_DISTRICT)
     assert [True, True, False, False] == [await looked_up(each, lin) for each in (dock, above, sibling, elsewhere)]
@@ -341,7 +341,7 @@ async def test_a_dock_looks_up_whoever_serves_under_its_organ(app: Litestar) -> 
 
 
 async def test_an_officer_who_left_is_found_by_nobody(app: Litestar) -> None:
-    """They can no longer lead."""
+    """An officer out of service is unknown: they can no longer lead."""
     badge = a_badge("P")
     rows = rows_of(badge, "钱退", "officer", STATION, [], valid_until=ago(days=3).date())
     await roster.bring_in(rows)
@@ -350,7 +350,7 @@ async def test_an_officer_who_left_is_found_by_nobody(app: Litestar) -> None:
 
 @pytest.mark.parametrize("badge", ["nobody", "P%00", "%E8%B5%B5", "' OR 1=1 --", "x" * 200, "..%5C", "P1001%0A"])
 async def test_what_is_no_badge_number_is_nobodys(app: Litestar, badge: str) -> None:
-    """However it is written."""
+    """Text that is no badge number is answered as unknown."""
     refused(await (await a_dock(app)).get(f"/v1/people/{badge}"), 404, "unknown_person")
 
 
@@ -364,7 +364,7 @@ async def handed_over(who: Someone, wearer: Someone, start: datetime, end: datet
 
 
 def minutes(begun: datetime, row: dict[str, Any]) -> tuple[int, int]:
-    """From which minute to which, since then."""
+    """Start and end of this row, in minutes since `begun`."""
     started, ended = (datetime.fromisoformat(row[name]) - begun for name in ("started_at", "ended_at"))
     return round(started / timedelta(minutes=1)), round(ended / timedelta(minutes=1))
 
@@ -387,28 +387,28 @@ async def a_duty_with_footage(app: Litestar, dock: Someone) -> tuple[Someone, da
 
 
 async def test_the_handover_shows_what_overlaps_what_is_missing_and_what_lies_outside(app: Litestar) -> None:
-    """Against the wearer's shifts, to the minute."""
+    """The report compares the footage with the wearer's shifts, to the minute."""
     dock = await a_dock(app)
     lin, begun, (before, first_hour, second, last) = await a_duty_with_footage(app, dock)
-    told = await handed_over(dock, lin, begun - timedelta(hours=2), begun + timedelta(hours=5))
-    (duty,) = told["shifts"]
-    assert ((0, 180), "patrol", str(lin.id)) == (minutes(begun, duty), duty["duty_type"], told["wearer"])
-    assert [before, first_hour, second, last] == [row["id"] for row in told["recordings"]]
-    assert {("declared", "file_name")} == {(row["state"], row["time_source"]) for row in told["recordings"]}
+    report = await handed_over(dock, lin, begun - timedelta(hours=2), begun + timedelta(hours=5))
+    (duty,) = report["shifts"]
+    assert ((0, 180), "patrol", str(lin.id)) == (minutes(begun, duty), duty["duty_type"], report["wearer"])
+    assert [before, first_hour, second, last] == [row["id"] for row in report["recordings"]]
+    assert {("declared", "file_name")} == {(row["state"], row["time_source"]) for row in report["recordings"]}
     assert [(first_hour, second, (50, 60))] == [
-        (row["first"], row["second"], minutes(begun, row)) for row in told["overlaps"]
+        (row["first"], row["second"], minutes(begun, row)) for row in report["overlaps"]
     ]
-    assert [(duty["id"], (90, 150))] == [(row["shift"], minutes(begun, row)) for row in told["missing"]]
-    assert [before] == told["outside"]
+    assert [(duty["id"], (90, 150))] == [(row["shift"], minutes(begun, row)) for row in report["missing"]]
+    assert [before] == report["outside"]
 
 
 async def test_a_shift_is_told_whole_though_the_period_ends_within_it(app: Litestar) -> None:
-    """A night's duty asked for by its first day: what is missing after midnight is missing all the same."""
+    """A night's duty, requested by its first day, also shows what is missing after midnight."""
     dock = await a_dock(app)
     lin, begun, (_, *within) = await a_duty_with_footage(app, dock)
-    told = await handed_over(dock, lin, begun + timedelta(minutes=10), begun + timedelta(minutes=20))
-    assert within == [row["id"] for row in told["recordings"]]
-    assert [(90, 150)] == [minutes(begun, row) for row in told["missing"]]
+    report = await handed_over(dock, lin, begun + timedelta(minutes=10), begun + timedelta(minutes=20))
+    assert within == [row["id"] for row in report["recordings"]]
+    assert [(90, 150)] == [minutes(begun, row) for row in report["missing"]]
 
 
 async def test_files_that_touch_neither_overlap_nor_leave_a_gap(app: Litestar) -> None:
@@ -419,8 +419,8 @@ async def test_files_that_touch_neither_overlap_nor_leave_a_gap(app: Litestar) -
     for start, end in ((0, 1000), (997, 2000), (2004, 3600)):
         times = {"started_at": begun + timedelta(seconds=start), "ended_at": begun + timedelta(seconds=end)}
         recorded(await dock.declare(wearer=lin.id, **times))
-    told = await handed_over(lin, lin, begun, begun + timedelta(hours=1))
-    assert ([], [], []) == (told["overlaps"], told["missing"], told["outside"])
+    report = await handed_over(lin, lin, begun, begun + timedelta(hours=1))
+    assert ([], [], []) == (report["overlaps"], report["missing"], report["outside"])
 
 
 async def test_sealed_footage_counts_for_what_the_file_holds(app: Litestar, tmp_path: Path) -> None:
@@ -436,21 +436,21 @@ async def test_sealed_footage_counts_for_what_the_file_holds(app: Litestar, tmp_
 
 
 async def test_a_recording_without_an_end_counts_for_nothing_and_an_open_shift_for_now(app: Litestar) -> None:
-    """Nobody can say yet how much it shows; and the future is not missing."""
+    """An open recording has no length yet, and the future is not missing."""
     dock, lin, begun = await a_dock(app), await a_duty_auxiliary(app), ago(hours=1)
     recorded(await lin.check_in(at=begun))
     footage = {name: what for name, what in some_footage().items() if name != "ended_at"}
     open_ended = recorded(await lin.post("/v1/recordings/declare", **footage | {"started_at": ago(minutes=30)}))["id"]
-    told = await handed_over(dock, lin, begun - timedelta(hours=1), begun + timedelta(days=1))
-    assert ([open_ended], []) == ([row["id"] for row in told["recordings"]], told["outside"])
-    assert None is told["shifts"][0]["ended_at"]
-    assert [(0, 60)] == [minutes(begun, row) for row in told["missing"]]
+    report = await handed_over(dock, lin, begun - timedelta(hours=1), begun + timedelta(days=1))
+    assert ([open_ended], []) == ([row["id"] for row in report["recordings"]], report["outside"])
+    assert None is report["shifts"][0]["ended_at"]
+    assert [(0, 60)] == [minutes(begun, row) for row in report["missing"]]
     later = await handed_over(dock, lin, begun + timedelta(days=2), begun + timedelta(days=3))
     assert ([], []) == (later["recordings"], later["missing"])
 
 
 async def test_a_contested_shift_asks_for_no_footage(app: Litestar) -> None:
-    """It counts for nothing until a person resolves it."""
+    """A contested shift does not count until a person resolves it."""
     dock = await a_dock(app)
     lin, begun, _ = await a_duty_with_footage(app, dock)
     recorded(await lin.check_in(at=begun + timedelta(minutes=30)))
@@ -458,16 +458,16 @@ async def test_a_contested_shift_asks_for_no_footage(app: Litestar) -> None:
 
 
 async def test_the_same_bytes_twice_are_no_overlap(app: Litestar) -> None:
-    """Phone and dock told of one recording."""
+    """Phone and dock declared one recording."""
     dock, lin = await a_dock(app), await a_duty_auxiliary(app)
-    kept = (await declare(lin, SMALL))["id"]
+    recording = (await declare(lin, SMALL))["id"]
     await declare(dock, SMALL, wearer=lin.id)
-    told = await handed_over(dock, lin, ago(hours=1), ago(seconds=0))
-    assert ([kept], []) == ([row["id"] for row in told["recordings"]], told["overlaps"])
+    report = await handed_over(dock, lin, ago(hours=1), ago(seconds=0))
+    assert ([recording], []) == ([row["id"] for row in report["recordings"]], report["overlaps"])
 
 
 async def test_who_may_read_what_was_handed_over(app: Litestar) -> None:
-    """The wearer, the stations and overseers of their organ; for all others there is no such wearer."""
+    """The wearer, the stations and the overseers of their organ; to all others the wearer is unknown."""
     lin, zhao, *_ = await a_led_patrol(app)
     may = [lin, await a_dock(app), await a_dock(app, CITY), await an_inspector_of(app, DISTRICT),
            await a_commander_of(app, STATION)]  # fmt: skip
@@ -487,8 +487,8 @@ async def test_a_new_organ_does_not_see_the_duty_of_the_old(app: Litestar) -> No
     recorded(await lin.check_in(at=ago(minutes=30)))
     recorded(await lin.declare())
     await execute("UPDATE person SET organ = $2 WHERE id = $1", lin.id, STATION)
-    told = await handed_over(dock, lin, ago(hours=1), ago(seconds=0))
-    assert ([], [], [], []) == (told["shifts"], told["recordings"], told["missing"], told["outside"])
+    report = await handed_over(dock, lin, ago(hours=1), ago(seconds=0))
+    assert ([], [], [], []) == (report["shifts"], report["recordings"], report["missing"], report["outside"])
     own = await handed_over(lin, lin, ago(hours=1), ago(seconds=0))
     assert (1, 1) == (len(own["shifts"]), len(own["recordings"]))
 
@@ -513,8 +513,8 @@ NOON = "2026-03-01T12:00:00+08:00"
 async def test_a_period_must_be_in_order(app: Litestar, start: str, end: str | None, pointer: str) -> None:
     """At most a month, from before to after, with offsets."""
     lin = await a_duty_auxiliary(app)
-    asked = {"wearer": lin.id, "from": start} | ({} if end is None else {"to": end})
-    problem = refused(await lin.get("/v1/handovers", **asked), 422, "invalid")
+    query = {"wearer": lin.id, "from": start} | ({} if end is None else {"to": end})
+    problem = refused(await lin.get("/v1/handovers", **query), 422, "invalid")
     assert [pointer] == [error["pointer"] for error in problem["errors"]]
 
 
@@ -542,17 +542,17 @@ FROM recording r JOIN upload u ON u.owner = r.wearer AND u.id <> r.id WHERE r.id
 
 
 async def test_overlaps_are_told_up_to_a_bound(app: Litestar) -> None:
-    """A camera whose clock stood still makes pairs by the million; the first ones show it."""
+    """A camera whose clock stood still makes millions of pairs; only the first ones are listed."""
     lin = await a_duty_auxiliary(app)
     template = UUID(recorded(await lin.declare())["id"])
     await execute(COPY_UPLOADS, template)
     await execute(COPY_RECORDINGS, template)
-    told = await handed_over(lin, lin, ago(hours=1), ago(seconds=0))
-    assert (60, law().count("overlaps_told")) == (len(told["recordings"]), len(told["overlaps"]))
+    report = await handed_over(lin, lin, ago(hours=1), ago(seconds=0))
+    assert (60, law().count("overlaps_told")) == (len(report["recordings"]), len(report["overlaps"]))
 
 
 async def test_a_recording_names_nothing_in_the_journal_that_could_not_be_erased(app: Litestar) -> None:
-    """File names stay out of it, whoever brings the file."""
+    """The journal holds no file name, whoever declares the file."""
     dock, lin = await a_dock(app), await a_duty_auxiliary(app)
     upload = (await declare(dock, SMALL, wearer=lin.id, file_name="张三家门口.mp4"))["id"]
     rows = await fetch("SELECT entry FROM journal WHERE entry_id = $1", UUID(upload))

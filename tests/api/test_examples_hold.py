@@ -57,7 +57,7 @@ Sent = Callable[[Litestar, dict[str, Any]], Awaitable[httpx.Response]]
 
 
 async def ready_for(verb: str, who: Someone, officer: Someone) -> dict[str, Any]:
-    """What has to be there for an example, beyond what the body in every_verb needs: fields that refer to it."""
+    """Make what an example refers to, beyond what every_verb makes. The fields that refer to it."""
     if verb == "activities/start":
         await trained(who)
         recorded(await who.names(officer))
@@ -69,7 +69,7 @@ async def ready_for(verb: str, who: Someone, officer: Someone) -> dict[str, Any]
 
 
 def fresh(node: Any, real: Any, officer: Someone, name: str = "") -> Any:
-    """The example with real things in place; `real` is the same part of a body that is recorded."""
+    """The example with ids of existing things; `real` is the same part of a body that was recorded."""
     if isinstance(node, dict):
         known = real if isinstance(real, dict) else {}
         return {key: fresh(inner, known.get(key), officer, key) for key, inner in node.items()}
@@ -112,13 +112,13 @@ async def test_the_example_of_every_verb_is_recorded(app: Litestar) -> None:
     async def example_first(who: Someone, path: str, body: dict[str, Any]) -> None:
         verb = BY_NAME[path.removeprefix("/v1/")]
         real = json.loads(msgspec.json.encode(body | await ready_for(verb.name, who, officer)))
-        told = fresh(verb.example, real, officer) | {"id": uuid4()}
+        entry = fresh(verb.example, real, officer) | {"id": uuid4()}
         if verb.name == "supervisions/prove":
-            told["occurred_at"] = body["occurred_at"]  # not before the naming, which is a moment old
+            entry["occurred_at"] = body["occurred_at"]  # not before the naming, which is a moment old
         sent.add(verb.name)
-        answer, _ = await undone(who, path, msgspec.json.encode(told))
+        answer, _ = await undone(who, path, msgspec.json.encode(entry))
         if answer.status_code != 201:
-            failures.append(f"{path}: {answer.text} {told}")
+            failures.append(f"{path}: {answer.text} {entry}")
             return
         assert_documented(f"POST {path}", answer)
 
@@ -134,8 +134,8 @@ async def test_both_entries_of_the_sync_example_are_recorded(app: Litestar) -> N
     assert len({first["id"], second["id"]}) == len({first["device_seq"], second["device_seq"]}) == 2
     assert first["id"] == second["shift"]
     ids = {first["id"]: str(uuid4()), second["id"]: str(uuid4())}
-    told = moved(EXAMPLES["POST /v1/sync"], ids | {OFFICER: str((await an_officer(app)).id)})
-    answer = await lin.send("/v1/sync", told)
+    body = moved(EXAMPLES["POST /v1/sync"], ids | {OFFICER: str((await an_officer(app)).id)})
+    answer = await lin.send("/v1/sync", body)
     assert_documented("POST /v1/sync", answer)
     assert ["recorded", "recorded"] == [result["status"] for result in answer.json()["results"]], answer.text
 
@@ -163,7 +163,7 @@ async def refreshing(app: Litestar, example: dict[str, Any]) -> httpx.Response:
 
 
 async def a_new_password(app: Litestar, example: dict[str, Any]) -> httpx.Response:
-    """The new one of the example is long enough as it stands."""
+    """The new password of the example is long enough as it is."""
     return await (await a_duty_auxiliary(app)).send("/v1/me/password", moved(example, {"…": PASSWORD}))
 
 
@@ -173,12 +173,12 @@ async def a_code(app: Litestar, example: dict[str, Any]) -> httpx.Response:
 
 
 async def enrolling(app: Litestar, example: dict[str, Any]) -> httpx.Response:
-    """The key of the example is a real one, whose private half nobody has: another takes its place."""
+    """The example's key has no private half here, so another key takes its place."""
     chief, serial, key = await an_administrator_of(app, DISTRICT), await a_device(), DeviceKey()
     code = (await chief.tell("/v1/devices/codes", serial=serial)).json()["code"]
-    told = moved(example, {example["code"]: code}) | {"jwk": key.jwk}
+    body = moved(example, {example["code"]: code}) | {"jwk": key.jwk}
     assert example["jwk"].keys() == key.jwk.keys()
-    return await Client(app, key=key).send("/v1/devices/enrol", told)
+    return await Client(app, key=key).send("/v1/devices/enrol", body)
 
 
 async def revoking(app: Litestar, example: dict[str, Any]) -> httpx.Response:
@@ -196,8 +196,8 @@ async def reinstating(app: Litestar, example: dict[str, Any]) -> httpx.Response:
 async def signing_in_at_a_desk(app: Litestar, example: dict[str, Any]) -> httpx.Response:
     """The code of the example is that of an authenticator, for somebody who has set one up."""
     wu = await with_factor(app)
-    told = moved(example, {"P2001": wu.badge, "…": PASSWORD, example["code"]: wu.code(1)})
-    return await Desk(app).send("/v1/desk/sessions", told)
+    body = moved(example, {"P2001": wu.badge, "…": PASSWORD, example["code"]: wu.code(1)})
+    return await Desk(app).send("/v1/desk/sessions", body)
 
 
 async def beginning_a_factor(app: Litestar, example: dict[str, Any]) -> httpx.Response:
@@ -231,8 +231,8 @@ async def completing(app: Litestar, example: dict[str, Any]) -> httpx.Response:
     upload = (await declare_while_recording(lin, started_at=ago(minutes=10)))["id"]
     for part in (await parts_of(lin, upload))["missing"][:1]:
         assert 200 == await asyncio.to_thread(put, part, content)
-    told = moved(example, {example["sha256"]: sha256_of(content)}) | {"bytes": len(content)}
-    return await lin.send(f"/v1/uploads/{upload}/complete", told)
+    body = moved(example, {example["sha256"]: sha256_of(content)}) | {"bytes": len(content)}
+    return await lin.send(f"/v1/uploads/{upload}/complete", body)
 
 
 OTHERS: dict[str, Sent] = {
@@ -254,7 +254,7 @@ OTHERS: dict[str, Sent] = {
 
 @pytest.mark.parametrize("name", OTHERS)
 async def test_the_example_of_a_call_that_is_no_entry_is_answered_as_documented(app: Litestar, name: str) -> None:
-    """By the right person, with what the example refers to."""
+    """Each example is sent by the right person, with the things that it refers to."""
     assert_documented(name, await OTHERS[name](app, EXAMPLES[name]))
 
 

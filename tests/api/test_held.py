@@ -248,8 +248,8 @@ async def waits(someone: Someone, verb: str, **fields: Any) -> Any:
 
 async def an_appeal(lin: Someone, against: Someone) -> Any:
     """An appeal that waits for the recording it names."""
-    told = {"kind": "appeal", "words": "考核扣分不公", "against": against.id, "recordings": [uuid4()]}
-    return await waits(lin, "matters/raise", **told)
+    fields = {"kind": "appeal", "words": "考核扣分不公", "against": against.id, "recordings": [uuid4()]}
+    return await waits(lin, "matters/raise", **fields)
 
 
 async def test_an_appeal_that_waits_does_not_exist_for_whom_it_is_against(app: Litestar) -> None:
@@ -310,8 +310,8 @@ async def test_decisions_and_long_waits_leave_no_line_for_whom_it_is_kept_from(a
     assert {str(ordinary), str(appeal)} == found[wu.id]
     recorded(await decide(wu, "admit", appeal))
     for who in (sun, wu):
-        told = (await who.get("/v1/changes", after=cursors[who.id], limit=200)).json()["items"]
-        assert (who is wu) == (str(appeal) in str(told))
+        items = (await who.get("/v1/changes", after=cursors[who.id], limit=200)).json()["items"]
+        assert (who is wu) == (str(appeal) in str(items))
 
 
 async def test_the_findings_of_a_shift_tell_nothing_of_a_secret_that_waits(app: Litestar) -> None:
@@ -333,8 +333,8 @@ async def test_a_complaint_that_waits_is_for_inspectors_who_may_handle_it(app: L
     zhou = await a_clerk(app)
     await execute("INSERT INTO role_grant (person, role, organ, valid_from) VALUES ($1, 'inspector', $2, '2026-01-01')",
                   zhao.id, STATION)  # fmt: skip
-    told = {"channel": "phone", "words": "态度粗暴", "complainant": "王某", "contact": "13800000000", "shift": shift}
-    complaint = zhou.item("complaints/receive", **told)
+    fields = {"channel": "phone", "words": "态度粗暴", "complainant": "王某", "contact": "13800000000", "shift": shift}
+    complaint = zhou.item("complaints/receive", **fields)
     await revoke(zhou)
     await zhou.sync(complaint)
     blind = [await a_commander_of(app, DISTRICT), await an_administrator_of(app, DISTRICT), zhao]
@@ -354,14 +354,14 @@ async def test_a_complaint_about_a_person_is_held_for_the_organ_of_that_person(a
     """It was taken down elsewhere: the inspector there has no part in it, and who leads that person later has."""
     lin, zhao, _, _ = await a_led_patrol(app, hours=2)
     zhou = await a_clerk(app, OTHER_DISTRICT)
-    told = {
+    fields = {
         "channel": "phone",
         "words": "态度粗暴",
         "complainant": "王某",
         "person": lin.id,
         "started_at": ago(hours=1),
     }
-    complaint = zhou.item("complaints/receive", **told)
+    complaint = zhou.item("complaints/receive", **fields)
     await revoke(zhou)
     await zhou.sync(complaint)
     assert await seen_by(await an_inspector_of(app, OTHER_DISTRICT), complaint["id"]) is None
@@ -373,8 +373,14 @@ async def test_a_complaint_about_a_person_is_held_for_the_organ_of_that_person(a
 async def test_an_injury_that_waits_is_for_those_who_handle_injuries(app: Litestar) -> None:
     """The body part is medical. An inspector and an administrator do not find it; a treasurer reads and decides not."""
     lin = await a_duty_auxiliary(app)
-    told = {"how": "被推倒", "doing": "巡逻", "body_part": "右前臂", "severity": "minor", "injured_at": ago(minutes=5)}
-    entry = lin.item("injuries/report", **told)
+    fields = {
+        "how": "被推倒",
+        "doing": "巡逻",
+        "body_part": "右前臂",
+        "severity": "minor",
+        "injured_at": ago(minutes=5),
+    }
+    entry = lin.item("injuries/report", **fields)
     await revoke(lin)
     await lin.sync(entry)
     for someone in (await an_inspector_of(app, STATION), await an_administrator_of(app, STATION)):

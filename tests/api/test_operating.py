@@ -33,9 +33,9 @@ async def figures(app: Litestar) -> dict[str, float]:
 async def test_the_house_tells_what_waits(app: Litestar) -> None:
     """Entries by verb and result, what is unfinished, how old the oldest is, the pool."""
     lin, before = await a_duty_auxiliary(app), await figures(app)
-    told = lin.entry(**a_check_in())
-    recorded(await lin.send("/v1/shifts/check-in", told))
-    await lin.send("/v1/shifts/check-in", told)
+    entry = lin.entry(**a_check_in())
+    recorded(await lin.send("/v1/shifts/check-in", entry))
+    await lin.send("/v1/shifts/check-in", entry)
     refused(await lin.check_out(lin.id), 404, "unknown_shift")
     recorded(await lin.post("/v1/recordings/declare", **some_footage(), bytes=10, sha256="0" * 64))
     after = await figures(app)

@@ -283,7 +283,7 @@ async def test_the_applicant_is_hidden_from_the_person_concerned(app: Litestar) 
 
 
 async def test_it_is_reconsidered_once_in_criminal_cases(app: Litestar) -> None:
-    """By the applicant, after a refusal, within five days of being told; later with a reason."""
+    """By the applicant, after a refusal, within five days of the notice; later with a reason."""
     lin, chief = await a_duty_auxiliary(app), await a_commander_of(app, DISTRICT)
     recusal = await declared(lin, a_case(), case_kind="criminal")
     refused(await step(lin, "reconsider", recusal, 1, words="不服"), 409, "recusal_not_refused")
@@ -299,7 +299,7 @@ async def test_it_is_reconsidered_once_in_criminal_cases(app: Litestar) -> None:
 
 
 async def test_reconsideration_after_its_term_needs_a_reason(app: Litestar) -> None:
-    """The five days run from when the applicant was told."""
+    """The five days run from the notice to the applicant."""
     lin, zhao, chief = await a_duty_auxiliary(app), await an_officer(app), await a_commander_of(app, DISTRICT)
     recusal = await applied(zhao, lin, a_case(), case_kind="criminal", at=ago(days=9))
     recorded(await decides(chief, recusal, 1, "refused", at=ago(days=8)))

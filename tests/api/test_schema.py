@@ -56,8 +56,8 @@ async def test_the_code_and_the_database_agree_on_columns(app: Litestar, table: 
     for name, column in ours.items():
         if column._meta.primary_key and AS_ONE.get(column.column_type):
             continue
-        told = TYPES[rows[name]["data_type"]]
-        assert (name, told, rows[name]["nullable"]) == (name, type_of(column), column._meta.null)
+        expected = TYPES[rows[name]["data_type"]]
+        assert (name, expected, rows[name]["nullable"]) == (name, type_of(column), column._meta.null)
 
 
 def left_to_sql(row: Any) -> bool:
@@ -141,8 +141,8 @@ async def empty(house: Settings, app: Litestar) -> AsyncIterator[str]:
 async def test_four_processes_migrate_at_once(empty: str) -> None:
     """All of them succeed, each step ran once, and once more changes nothing."""
     started = [migrating(empty) for _ in range(4)]
-    told = [process.communicate(timeout=60)[1] for process in started]
-    assert [0] * 4 == [process.returncode for process in started], told
+    errors = [process.communicate(timeout=60)[1] for process in started]
+    assert [0] * 4 == [process.returncode for process in started], errors
     connection = await asyncpg.connect(empty)
     steps = await connection.fetch("SELECT name FROM migration ORDER BY name")
     assert len({row["name"] for row in steps}) == len(steps) == len(VERSIONS)

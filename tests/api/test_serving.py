@@ -1,4 +1,4 @@
-"""`fujing` as its operator runs it: begun, ended, killed, begun again, twice on one machine, told wrong things."""
+"""`fujing` as its operator runs it: started, stopped, killed, started again, twice on one machine, misconfigured."""
 
 import io
 import signal
@@ -277,7 +277,7 @@ def test_it_is_ready_within_eight_seconds(served: Serving) -> None:
     assert served.ready_after < 8
 
 
-# -- told wrong things
+# -- wrong settings
 
 
 @pytest.mark.parametrize(

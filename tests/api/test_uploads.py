@@ -251,7 +251,7 @@ async def test_the_parts_of_a_long_file_come_in_several_answers(app: Litestar) -
 
 
 async def test_while_the_size_is_not_known_there_are_urls_for_full_parts_only(app: Litestar) -> None:
-    """The last part's URL comes when the length is told, and takes exactly so many bytes."""
+    """The last part's URL comes once the length is declared, and takes exactly that many bytes."""
     lin = await a_duty_auxiliary(app)
     upload = (await declare_while_recording(lin))["id"]
     one, two = (await parts_of(lin, upload, limit=2))["missing"]
@@ -259,10 +259,10 @@ async def test_while_the_size_is_not_known_there_are_urls_for_full_parts_only(ap
     tail = BIG[2 * PART :]
     assert [403, 403] == [put(two, tail), put(two, BIG[: PART + 1])]
     assert 200 == put(two, piece_of(BIG, two))
-    told = await parts_of(lin, upload, bytes=len(BIG))
-    assert (3, [[1, 2]]) == (told["parts"], told["have"])
-    assert [(3, 2 * PART, len(tail))] == [(part["number"], part["offset"], part["bytes"]) for part in told["missing"]]
-    assert [403, 403, 200] == [put(told["missing"][0], content) for content in (tail[1:], tail + b"x", tail)]
+    answer = await parts_of(lin, upload, bytes=len(BIG))
+    assert (3, [[1, 2]]) == (answer["parts"], answer["have"])
+    assert [(3, 2 * PART, len(tail))] == [(part["number"], part["offset"], part["bytes"]) for part in answer["missing"]]
+    assert [403, 403, 200] == [put(answer["missing"][0], content) for content in (tail[1:], tail + b"x", tail)]
     assert [] == (await parts_of(lin, upload, bytes=len(BIG)))["missing"]
     assert (await parts_of(lin, upload, limit=1))["parts"] is None  # asking binds nobody
     assert "received" == await completed(lin, upload, bytes=len(BIG), sha256=sha256_of(BIG))
@@ -319,10 +319,10 @@ async def test_a_size_told_at_a_completion_that_was_refused_binds_nobody(app: Li
     upload = (await declare_while_recording(lin))["id"]
     refused(await complete(lin, upload, bytes=5, sha256=sha256_of(BIG[:5])), 409, "parts_missing")
     assert [5] == [part["bytes"] for part in (await parts_of(lin, upload))["missing"]]
-    told = {"bytes": len(BIG), "sha256": sha256_of(BIG)}
-    assert [1, 2, 3] == refused(await complete(lin, upload, **told), 409, "parts_missing")["missing"]
+    declared = {"bytes": len(BIG), "sha256": sha256_of(BIG)}
+    assert [1, 2, 3] == refused(await complete(lin, upload, **declared), 409, "parts_missing")["missing"]
     assert 3 == await send_missing(lin, upload, BIG)
-    assert "received" == await completed(lin, upload, **told)
+    assert "received" == await completed(lin, upload, **declared)
 
 
 async def test_of_a_part_sent_twice_the_last_that_its_sender_knows_is_joined(app: Litestar) -> None:

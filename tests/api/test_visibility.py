@@ -184,12 +184,12 @@ async def test_only_its_owner_sends_and_fetches_an_upload(app: Litestar) -> None
 async def test_the_timeline_tells_who_led_stretch_by_stretch(app: Litestar) -> None:
     """A shift and everything that lies in it."""
     lin, zhao, shift, naming = await a_led_patrol(app)
-    told = (await lin.get(f"/v1/shifts/{shift}")).json()
-    (stretch,) = told["leading"]
+    timeline = (await lin.get(f"/v1/shifts/{shift}")).json()
+    (stretch,) = timeline["leading"]
     assert (naming, zhao.name, True, None) == (
         stretch["supervision"], stretch["officer_name"], stretch["confirmed"], stretch["ended_at"],
     )  # fmt: skip
-    assert (lin.badge, lin.name, []) == (told["shift"]["badge"], told["shift"]["name"], told["findings"])
+    assert (lin.badge, lin.name, []) == (timeline["shift"]["badge"], timeline["shift"]["name"], timeline["findings"])
 
 
 async def some_shifts(lin: Someone, count: int) -> list[str]:

@@ -1,8 +1,8 @@
-"""What a check-in costs at least: bare ASGI, asyncpg, and the statements that the product sends, in the same order.
+"""The least that a check-in costs: bare ASGI, asyncpg, and the product's statements in the same order.
 
-The SQL is the product's own, imported; `checkins.py` compares what both send before it measures. The token is checked
-as there: EdDSA by PyJWT once, then from memory; so is the proof: its key imported once, its claims, nonce, digests and
-ES256 signature looked at each time. There are no rules, no routes, no problems and no metrics.
+The SQL is imported from the product; `checkins.py` compares the statements of both before it measures. The token is
+checked as in the product: EdDSA by PyJWT once, then from memory. So is the proof: its key is imported once; its claims,
+nonce, digests and ES256 signature are checked each time. There are no rules, routes, problem answers or metrics.
 
 Run as `python tests/bench/bare.py` with the environment of `fujing api`.
 """
@@ -49,7 +49,7 @@ HANDING_OVER = law().span("handing_over")
 
 
 async def check_in(pool: asyncpg.Pool, session: UUID, proof: UUID, call: Any) -> dict[str, Any]:
-    """One check-in, with everything that it sends to the database."""
+    """Record one check-in with the same statements as the product."""
     received = datetime.now(UTC)
     actor = await pool.fetchrow(SPEND_AND_FIND_ACTOR, session, proof)
     if not actor["fresh"]:
@@ -102,7 +102,7 @@ class Bare:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
-            return await self._live(receive, send)
+            return await self._lifespan(receive, send)
         body, more = b"", True
         while more:
             message = await receive()
@@ -122,31 +122,37 @@ class Bare:
         return session, jkt
 
     def _proof(self, proof: str, token: str, jkt: str, scope: Any, body: bytes) -> UUID:
-        """The proof's id, once everything in it was found right."""
+        """Check the proof and return its id. Raises PermissionError where anything in it is wrong."""
         signed, _, signature = proof.rpartition(".")
         header, _, payload = signed.partition(".")
         key, thumbprint = self._devices.get(header) or self._devices.setdefault(header, _device(header))
-        told = CLAIMS.decode(decoded(payload))
+        claims = CLAIMS.decode(decoded(payload))
         digests = [
             urlsafe_b64encode(hashlib.sha256(part).digest()).rstrip(b"=").decode() for part in (token.encode(), body)
         ]
-        held = ES256.verify(signed.encode(), key, decoded(signature))
-        right = (told["htm"], urlsplit(told["htu"]).path) == (scope["method"], scope["path"])
-        fresh = self._nonces.age(told["nonce"], datetime.now(UTC)) is not None
-        if not (held and right and fresh and jkt == thumbprint and digests == [told["ath"], told["body_sha256"]]):
+        signature_holds = ES256.verify(signed.encode(), key, decoded(signature))
+        address_holds = (claims["htm"], urlsplit(claims["htu"]).path) == (scope["method"], scope["path"])
+        nonce_holds = self._nonces.age(claims["nonce"], datetime.now(UTC)) is not None
+        if not (
+            signature_holds
+            and address_holds
+            and nonce_holds
+            and jkt == thumbprint
+            and digests == [claims["ath"], claims["body_sha256"]]
+        ):
             raise PermissionError
-        return UUID(bytes=hashlib.sha256(f"{jkt} {told['jti']}".encode()).digest()[:16])
+        return UUID(bytes=hashlib.sha256(f"{jkt} {claims['jti']}".encode()).digest()[:16])
 
     def _verify(self, token: str) -> tuple[UUID, float, str]:
         key = self._keys.get(jwt.get_unverified_header(token)["kid"])
-        told = jwt.decode(token, key.public_key(), algorithms=[ALGORITHM], audience=ISSUER, issuer=ISSUER)
-        return UUID(told["sid"]), float(told["exp"]), told["cnf"]["jkt"]
+        claims = jwt.decode(token, key.public_key(), algorithms=[ALGORITHM], audience=ISSUER, issuer=ISSUER)
+        return UUID(claims["sid"]), float(claims["exp"]), claims["cnf"]["jkt"]
 
-    async def _live(self, receive: Any, send: Any) -> None:
+    async def _lifespan(self, receive: Any, send: Any) -> None:
         await receive()
         self._pool = await asyncpg.create_pool(
             self._settings.database_url, min_size=1, max_size=self._settings.pool_size, server_settings=SESSION,
-            reset=_keep,
+            reset=_reset_nothing,
         )  # fmt: skip
         await send({"type": "lifespan.startup.complete"})
         await receive()
@@ -159,8 +165,8 @@ def _device(header: str) -> tuple[Any, str]:
     return jwk.public_key(), jwk.thumbprint
 
 
-async def _keep(_: Any) -> None:
-    """As in backend.core.database: releasing a connection costs no round trip."""
+async def _reset_nothing(_: Any) -> None:
+    """Reset nothing, as backend.core.database does: releasing a connection costs no round trip."""
 
 
 def create() -> Bare:
@@ -168,7 +174,7 @@ def create() -> Bare:
 
 
 def main() -> None:
-    """Serve with serving.run_api itself, whose server is given this application instead of the product's."""
+    """Serve this application with serving.run_api, in place of the product's."""
     serving.Server = lambda _, **options: Server("bare:create", **options)
     serving.run_api(settings.load())
 

@@ -1,7 +1,7 @@
-"""Draws the figures of bench-results.json as bench-results.png: each beside its wish, and the fleet's day below.
+"""Draw the figures of bench-results.json as bench-results.png: each beside its wish, and the fleet's day below.
 
-Every row is value ÷ wish, or wish ÷ value where less is better, so that right is always better and 1 is what is asked
-for: a dot for the median, a line from the least to the most. Figures without a wish have no row.
+A row shows value ÷ wish, or wish ÷ value where less is better: further right is always better, and 1 is the wish. The
+dot is the median, the line goes from the least to the most. Figures without a wish have no row.
 Run as `python tests/bench/chart.py bench-results.json`; `run.py` does it where matplotlib is installed.
 """
 
@@ -21,30 +21,30 @@ TITLE: dict[str, Any] = {"loc": "left", "fontsize": 9.5}
 LEGEND: dict[str, Any] = {  # above the pane, where no line runs through it
     "loc": "lower right", "bbox_to_anchor": (1, 0.98), "fontsize": 8.5, "frameon": False, "ncols": 6, "borderpad": 0.2,
 }  # fmt: skip
-LEAST, MOST = 0.1, 10.0  # of the axis: what lies beyond stands at its edge
-BARE = {"ratio", "count"}  # units that a number does without
+LEAST, MOST = 0.1, 10.0  # ends of the axis; values beyond are drawn at its edge
+UNITLESS = {"ratio", "count"}  # units that are not printed behind the number
 ROW, DAY = 0.34, 2.5  # inches
 
 
 def draw(results: Path) -> Path | None:
-    """The picture beside the results; says so where matplotlib is not installed."""
+    """Draw the picture beside the results; None, with a message, where matplotlib is not installed."""
     if importlib.util.find_spec("matplotlib") is None:
         say("no picture: matplotlib is not installed; `make bench` installs it")
         return None
-    told = json.loads(results.read_text())
-    measured = [figure for figure in told["figures"] if figure["value"] is not None]
+    document = json.loads(results.read_text())
+    measured = [figure for figure in document["figures"] if figure["value"] is not None]
     wished = [(figure, wish) for figure in measured if (wish := Wish.read(figure["wish"]))]
-    day = next((figure["details"] for figure in told["figures"] if "latency" in figure["details"]), None)
-    return _saved(told, wished, day, results.with_suffix(".png"))
+    day = next((figure["details"] for figure in document["figures"] if "latency" in figure["details"]), None)
+    return _saved(document, wished, day, results.with_suffix(".png"))
 
 
-def _saved(told: dict[str, Any], wished: list[Any], day: dict[str, Any] | None, path: Path) -> Path:
+def _saved(document: dict[str, Any], wished: list[Any], day: dict[str, Any] | None, path: Path) -> Path:
     with tempfile.TemporaryDirectory(prefix="fujing-chart-") as own:
-        os.environ.setdefault("MPLCONFIGDIR", own)  # it would leave a cache of fonts behind, at home
-        return _pictured(told, wished, day, path)
+        os.environ.setdefault("MPLCONFIGDIR", own)  # otherwise it leaves a font cache in the home directory
+        return _pictured(document, wished, day, path)
 
 
-def _pictured(told: dict[str, Any], wished: list[Any], day: dict[str, Any] | None, path: Path) -> Path:
+def _pictured(document: dict[str, Any], wished: list[Any], day: dict[str, Any] | None, path: Path) -> Path:
     import matplotlib
 
     matplotlib.use("Agg")
@@ -61,14 +61,14 @@ def _pictured(told: dict[str, Any], wished: list[Any], day: dict[str, Any] | Non
     if day:
         _latency(left[0], day)
         _memory(left[1], day)
-    panes.suptitle(f"Fujing, {told['at'][:10]}, {told['machine']['cores']} cores", fontsize=12)
+    panes.suptitle(f"Fujing, {document['at'][:10]}, {document['machine']['cores']} cores", fontsize=12)
     panes.savefig(path, dpi=130)
     pyplot.close(panes)
     return path
 
 
 def _rows(axes: Any, wished: list[tuple[dict[str, Any], Wish]]) -> None:
-    """One row each, with its numbers in words at the right."""
+    """One row for each figure, with its numbers as text at the right."""
     for place, (figure, wish) in enumerate(wished):
         median, *ends = (_within(wish.reach(figure[name])) for name in ("value", "min", "max"))
         colour = GOOD if wish.reach(figure["value"]) >= 1 else POOR
@@ -88,7 +88,7 @@ def _rows(axes: Any, wished: list[tuple[dict[str, Any], Wish]]) -> None:
 
 
 def _words(figure: dict[str, Any], wish: Wish) -> str:
-    unit = "" if figure["unit"] in BARE else f" {figure['unit']}"
+    unit = "" if figure["unit"] in UNITLESS else f" {figure['unit']}"
     sign = "≥" if wish.sign == ">=" else "≤"
     return f"{_number(figure['value'])}{unit}   wish {sign} {_number(wish.bound)}"
 
@@ -102,7 +102,7 @@ def _number(value: float) -> str:
 
 
 def _latency(axes: Any, day: dict[str, Any]) -> None:
-    """Milliseconds on the left, calls a second behind them."""
+    """Milliseconds on the left axis; calls a second as grey bars behind them."""
     points = [point for point in day["latency"] if point["calls"]]
     at, every = [point["at"] for point in points], day["seconds"] / len(day["latency"])
     calls = axes.twinx()
@@ -122,7 +122,7 @@ def _latency(axes: Any, day: dict[str, Any]) -> None:
 
 
 def _memory(axes: Any, day: dict[str, Any]) -> None:
-    """From zero, so that a slope is as steep as it is."""
+    """Resident memory; the axis begins at zero, so that slopes are not exaggerated."""
     memory = day["memory"]
     for (name, mib), colour in zip(memory["mib"].items(), LINES * len(memory["mib"]), strict=False):
         axes.plot(memory["at"], mib, color=colour, linewidth=1.6, label=name)

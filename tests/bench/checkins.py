@@ -1,8 +1,8 @@
 """`checkin_vs_bare`: check-ins a second of the real API ÷ those of bare.py, on the same server and database.
 
-Both have one granian worker and the same pool; 64 people check in again and again, each on a connection of their own,
-from a third process. Every check-in closes the shift before it. Nothing counts unless every answer was 201 and the
-tables hold exactly as many rows more.
+Both have one granian worker and the same pool. 64 people check in again and again from a third process, each on their
+own connection. Every check-in closes the shift before it. There is no figure unless every answer is 201 and each table
+grows by exactly one row for each check-in.
 """
 
 import asyncio
@@ -47,12 +47,12 @@ ROWS = "SELECT " + ", ".join(f"(SELECT count(*) FROM {table}) AS {table}" for ta
 
 
 def checkin_vs_bare(house: House, rounds: int, seconds: float) -> Iterator[Figure]:
-    """Raises BenchError where the two do not do the same."""
+    """Check-ins a second, ours ÷ the bare application's. Raises BenchError where their statements differ."""
     yield _compared(house, rounds, seconds, "checkin_vs_bare", "bare", ">= 0.7")
 
 
 def checkin_vs_fastapi(house: House, rounds: int, seconds: float) -> Iterator[Figure]:
-    """Says so where FastAPI or SQLAlchemy is not installed."""
+    """Check-ins a second, ours ÷ FastAPI's; unmeasured where FastAPI or SQLAlchemy is not installed."""
     if not all(importlib.util.find_spec(name) for name in ("fastapi", "sqlalchemy")):
         yield unmeasured("checkin_vs_fastapi", ">= 3", "FastAPI and SQLAlchemy are not installed: `make bench`")
         return
@@ -60,7 +60,7 @@ def checkin_vs_fastapi(house: House, rounds: int, seconds: float) -> Iterator[Fi
 
 
 def _compared(house: House, rounds: int, seconds: float, name: str, other: str, wish: str) -> Figure:
-    """Ours ÷ theirs, a server of `other`.py, round by round."""
+    """Ours ÷ theirs, round by round; theirs is the server of `other`.py."""
     order = asyncio.run(prepared(house.settings)) | {"seconds": seconds}
     url, api, ratios, rates = house.settings.database_url, child("api"), [], []
     with _serving(house.settings, other) as (port, process):
@@ -79,7 +79,7 @@ def _compared(house: House, rounds: int, seconds: float, name: str, other: str, 
 
 
 async def prepared(settings: Settings) -> dict[str, Any]:
-    """The people, and the proof that both send the same statements."""
+    """Sign the people in, and check that both applications send the same statements."""
     async with database.opened(str(settings.database_url), size=1):
         officer = await population.bring_in(CONNECTIONS)
         people = await population.sign_in(settings, range(CONNECTIONS))
@@ -89,9 +89,10 @@ async def prepared(settings: Settings) -> dict[str, Any]:
 
 
 async def _compare(person: population.Person, officer: str) -> None:
-    """Raises BenchError where the product's second check-in of a person and the bare one's differ."""
+    """Compare the statements of a person's second check-in in both. Raises BenchError where they differ."""
     session = UUID(jwt.decode(person.token, options={"verify_signature": False})["sid"])
-    body, numbers = load.body_for(officer), itertools.count(time.time_ns() // 1_000_000)  # none that was told before
+    body = load.body_for(officer)
+    numbers = itertools.count(time.time_ns() // 1_000_000)  # device_seq: above every earlier one
 
     async def product() -> None:
         call = bare.DECODER.decode(load.filled(body, next(numbers)))
@@ -105,43 +106,43 @@ async def _compare(person: population.Person, officer: str) -> None:
         await product()
     ours, theirs = await _statements(product), await _statements(minimal)
     if ours != theirs:
-        told = "\n".join(difflib.unified_diff(theirs, ours, "bare.py", "the product", lineterm=""))
-        raise BenchError(f"bare.py no longer sends what a check-in sends; bring it in line:\n{told}")
+        difference = "\n".join(difflib.unified_diff(theirs, ours, "bare.py", "the product", lineterm=""))
+        raise BenchError(f"bare.py no longer sends what a check-in sends; bring it in line:\n{difference}")
     say(f"a check-in is {len(ours)} statements, the same in both")
 
 
 async def _statements(work: Callable[[], Awaitable[None]]) -> list[str]:
-    """What `work` sends on the pool's only connection."""
-    said: list[str] = []
+    """The statements that `work` sends on the pool's only connection."""
+    sent: list[str] = []
     async with database.pool().acquire() as connection:
         logged = connection._con  # the pool's wrapper ends with this block
-        logged.add_query_logger(lambda query: said.append(query.query.strip()))
+        logged.add_query_logger(lambda query: sent.append(query.query.strip()))
     await work()
     await asyncio.sleep(0)
     logged._query_loggers.clear()
-    return said
+    return sent
 
 
 @contextmanager
 def _serving(settings: Settings, other: str) -> Iterator[tuple[int, psutil.Process]]:
-    """That program serving, as a child like `fujing api`."""
+    """Serve `other`.py as a child process, like `fujing api`: its port and process."""
     port = free_port()
-    told = environment(msgspec.structs.replace(settings, listen=f"127.0.0.1:{port}"))
-    with serving(settings, other, [sys.executable, str(HERE / f"{other}.py")], told, port) as process:
+    variables = environment(msgspec.structs.replace(settings, listen=f"127.0.0.1:{port}"))
+    with serving(settings, other, [sys.executable, str(HERE / f"{other}.py")], variables, port) as process:
         yield port, process
 
 
 def rate(url: str | None, order: dict[str, Any], port: int | None, server: psutil.Process) -> dict[str, float]:
     """Check-ins a second, and the server's CPU for each. Raises BenchError where one was not recorded."""
     before, spent = asyncio.run(_rows(url)), cpu_seconds(server)
-    told = _load(order | {"host": "127.0.0.1", "port": port})
+    tally = _load(order | {"host": "127.0.0.1", "port": port})
     spent = cpu_seconds(server) - spent
-    if told["created"] != told["answers"]:
-        raise BenchError(f"{told['answers'] - told['created']} answers were no 201; the first: {told['refused']}")
+    if tally["created"] != tally["answers"]:
+        raise BenchError(f"{tally['answers'] - tally['created']} answers were not 201; the first: {tally['refused']}")
     grown = {table: count - before[table] for table, count in asyncio.run(_rows(url)).items()}
-    if set(grown.values()) != {told["answers"]}:
-        raise BenchError(f"{told['answers']} were answered with 201, and the tables grew by {grown}")
-    return {"rate": told["counted"] / told["seconds"], "cpu_ms": 1000 * spent / told["answers"]}
+    if set(grown.values()) != {tally["answers"]}:
+        raise BenchError(f"{tally['answers']} were answered with 201, but the tables grew by {grown}")
+    return {"rate": tally["counted"] / tally["seconds"], "cpu_ms": 1000 * spent / tally["answers"]}
 
 
 def _load(order: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The house's own processes, found by what they were started as, and servers beside them: CPU time, start and end."""
+"""The house's child processes, found by command line, and servers beside them: CPU time, start and end."""
 
 import signal
 import socket
@@ -15,7 +15,7 @@ READY_SECONDS = 30.0
 
 
 def child(name: str) -> psutil.Process:
-    """`fujing api` or `fujing worker` as the house started it."""
+    """The house's `fujing api` or `fujing worker`. Raises BenchError where it does not run."""
     for process in psutil.Process().children():
         if process.cmdline()[-2:] == ["mobile_api.cli", name]:
             return process
@@ -23,19 +23,19 @@ def child(name: str) -> psutil.Process:
 
 
 def cpu_seconds(process: psutil.Process) -> float:
-    """User and system time so far of the process and what it started."""
+    """User and system time so far, in seconds, of the process and its children."""
     times = [each.cpu_times() for each in (process, *process.children(recursive=True))]
     return sum(time.user + time.system for time in times)
 
 
 @contextmanager
 def serving(
-    settings: Settings, name: str, argv: Sequence[str], told: Mapping[str, str], port: int
+    settings: Settings, name: str, argv: Sequence[str], variables: Mapping[str, str], port: int
 ) -> Iterator[psutil.Process]:
-    """A server beside the house's, a child as `fujing api` is, from when it listens on that port of loopback."""
+    """Run a server as a child process, like `fujing api`; yields once it listens on that loopback port."""
     server, before = ServerProcess(name, settings.data_dir / "logs", signal.SIGTERM), psutil.Process().children()
     try:
-        server.start(argv, told)
+        server.start(argv, variables)
         (process,) = (each for each in psutil.Process().children() if each not in before)
         server.wait_until(lambda: _listens(port), READY_SECONDS)
         yield process
@@ -53,7 +53,7 @@ def _listens(port: int) -> bool:
 
 
 def end(name: str) -> None:
-    """End that child, as a deployment would, unless an earlier figure did; it does not come back."""
+    """End this child with SIGTERM, if it still runs. It is not started again."""
     try:
         process = child(name)
     except BenchError:

@@ -1,4 +1,4 @@
-"""Files of the wanted size: bytes that mean nothing, and a film. Each can be made new by a few bytes at no cost."""
+"""Files of a given size: random bytes, or a film. Changing a few bytes makes either a new file at no cost."""
 
 import os
 from datetime import UTC, datetime, timedelta
@@ -10,7 +10,7 @@ import av
 from mobile_api.cli.demo_film import Film, film
 
 MIB = 1024 * 1024
-FREE = (16).to_bytes(4) + b"free"  # a box of 16 bytes that every player passes over
+FREE = (16).to_bytes(4) + b"free"  # an MP4 box of 16 bytes that players skip
 MARK = 8
 
 
@@ -22,7 +22,7 @@ def noise(path: Path, size: int) -> None:
 
 
 def long_film(path: Path, size: int) -> Film:
-    """H.264 in MP4 of about this size, at 9 Mbit/s: ten seconds encoded here, and their packets over and over."""
+    """H.264 in MP4 of about this size, at 9 Mbit/s: ten seconds are encoded, and their packets repeated."""
     short = path.with_name("short.mp4")
     film(short, seconds=10, rate=25, crf=34)
     times = max(1, round(size / short.stat().st_size))
@@ -41,7 +41,7 @@ def long_film(path: Path, size: int) -> Film:
 
 
 def _again(content: bytes, packet: av.Packet, stream: av.VideoStream, later: int) -> av.Packet:
-    """The packet once more, at its time of this turn."""
+    """A copy of the packet, `later` ticks later."""
     copy = av.Packet(content)
     copy.stream, copy.time_base = stream, packet.time_base or Fraction(1, 25)
     copy.pts, copy.dts, copy.duration = packet.pts + later, packet.dts + later, packet.duration
@@ -50,7 +50,7 @@ def _again(content: bytes, packet: av.Packet, stream: av.VideoStream, later: int
 
 
 def renew(path: Path, *, at_end: bool) -> None:
-    """Other bytes of the same size: the same ones would be recognised as the same recording."""
+    """Change a few bytes, keeping the size: the same bytes would be taken for the same recording."""
     with path.open("r+b") as file:
         file.seek(-MARK if at_end else 0, os.SEEK_END if at_end else os.SEEK_SET)
         file.write(os.urandom(MARK))

@@ -1,9 +1,9 @@
-"""What a team would use instead: FastAPI, Pydantic and SQLAlchemy 2 (async, over asyncpg), for one check-in.
+"""A check-in in the usual frameworks: FastAPI, Pydantic and SQLAlchemy 2 (async, over asyncpg).
 
-The same checks and the same rows as the product: token, proof and its replay, session, person, device and roles, the
-entry's id, the officer in service, the shift before it, its finding, findings anew, entry, journal and number, in one
-transaction under the same locks. Written as its documentation teaches: models, dependencies, a session for each
-request, a response model. What the product does in SQL functions of the schema is called as it is.
+It makes the same checks and writes the same rows as the product: token, proof and its replay, session, person, device
+and roles, the entry's id, the officer in service, the shift before it and its finding, refreshed findings, entry,
+journal line and device number, in one transaction under the same locks. The code follows the frameworks'
+documentation: models, dependencies, a session for each request, a response model. It calls the same SQL functions.
 
 Run as `python tests/bench/conventional.py` with the environment of `fujing api`.
 """
@@ -197,7 +197,7 @@ class CheckIn(BaseModel):
     place: Place | None = None
 
 
-class ShiftTold(BaseModel):
+class ShiftState(BaseModel):
     id: UUID
     started_at: datetime
     ended_at: datetime | None
@@ -209,7 +209,7 @@ class Receipt(BaseModel):
     status: Literal["recorded", "replayed"]
     received_at: datetime
     findings: list[str]
-    shift: ShiftTold
+    shift: ShiftState
 
 
 class Actor(BaseModel):
@@ -243,21 +243,21 @@ async def a_session() -> AsyncIterator[AsyncSession]:
 
 
 async def an_actor(request: Request, session: Annotated[AsyncSession, Depends(a_session)]) -> Actor:
-    """The person of the token, proved by the key of the device, once."""
+    """The person of the token. The device's key proves it, and each proof is used once."""
     token = request.headers.get("authorization", "").removeprefix("DPoP ")
     key = SESSION_KEYS.get(jwt.get_unverified_header(token)["kid"])
-    told = jwt.decode(token, key.public_key(), algorithms=[ALGORITHM], audience=ISSUER, issuer=ISSUER)
+    token_claims = jwt.decode(token, key.public_key(), algorithms=[ALGORITHM], audience=ISSUER, issuer=ISSUER)
     proof = request.headers["dpop"]
     jwk = jwt.PyJWK.from_dict(jwt.get_unverified_header(proof)["jwk"], algorithm="ES256")
-    claims = jwt.decode(proof, jwk.key, algorithms=["ES256"], options={"verify_iat": False})
+    proof_claims = jwt.decode(proof, jwk.key, algorithms=["ES256"], options={"verify_iat": False})
     digests = [_digest(token.encode()), _digest(await request.body())]
     if not (
-        (claims["htm"], urlsplit(claims["htu"]).path) == (request.method, request.url.path)
-        and NONCES.age(claims["nonce"], datetime.now(UTC)) is not None
-        and digests == [claims["ath"], claims["body_sha256"]]
+        (proof_claims["htm"], urlsplit(proof_claims["htu"]).path) == (request.method, request.url.path)
+        and NONCES.age(proof_claims["nonce"], datetime.now(UTC)) is not None
+        and digests == [proof_claims["ath"], proof_claims["body_sha256"]]
     ):
         raise HTTPException(401)
-    jkt, now = told["cnf"]["jkt"], datetime.now(UTC)
+    jkt, now = token_claims["cnf"]["jkt"], datetime.now(UTC)
     async with session.begin():
         row = (
             await session.execute(
@@ -265,17 +265,19 @@ async def an_actor(request: Request, session: Annotated[AsyncSession, Depends(a_
                 .join(SessionRow, SessionRow.person == Person.id)
                 .outerjoin(Device, Device.id == SessionRow.device)
                 .outerjoin(DeviceKey, DeviceKey.id == SessionRow.device_key)
-                .where(SessionRow.id == UUID(told["sid"]), SessionRow.ended_at.is_(None), SessionRow.ends_at > now)
+                .where(
+                    SessionRow.id == UUID(token_claims["sid"]), SessionRow.ended_at.is_(None), SessionRow.ends_at > now
+                )
             )
         ).one_or_none()
         if row is None or row.DeviceKey.jkt != jkt or row.DeviceKey.ended_at or row.Device.revoked_at:
             raise HTTPException(401)
         roles = (await session.scalars(select(RoleGrant).where(RoleGrant.person == row.Person.id))).all()
-        spent = UUID(bytes=hashlib.sha256(f"{jkt} {claims['jti']}".encode()).digest()[:16])
-        seen = await session.execute(
+        spent = UUID(bytes=hashlib.sha256(f"{jkt} {proof_claims['jti']}".encode()).digest()[:16])
+        inserted = await session.execute(
             upsert(ProofSeen).values(id=spent).on_conflict_do_nothing().returning(ProofSeen.id)
         )
-        if seen.scalar_one_or_none() is None:
+        if inserted.scalar_one_or_none() is None:
             raise HTTPException(401)
     return Actor(
         person=row.Person.id, organ=row.Person.organ, device=row.SessionRow.device,
@@ -310,21 +312,21 @@ async def check_in(
         ).all()
         for shift in before:
             await session.execute(update(Shift).where(Shift.id == shift.id).values(ended_at=at, ended_by="next"))
-            await _stand("not_checked_out", shift, at, session)
+            await _put_finding("not_checked_out", shift, at, session)
         await session.execute(text(PLANNED), {"who": actor.person, "at": at})
-        told = call.model_dump(exclude={"sent_at", "occurred_at", "device_seq"})
-        session.add(Shift(person=actor.person, organ=actor.organ, started_at=at, in_force=True, **told))
+        columns = call.model_dump(exclude={"sent_at", "occurred_at", "device_seq"})
+        session.add(Shift(person=actor.person, organ=actor.organ, started_at=at, in_force=True, **columns))
         await session.flush()
         for shift in before:
             long, short = tolerances()
             since = {"who": [actor.person], "since": shift.started_at, "at": received}
             await session.execute(text(REFRESH), since | {"a": long, "b": short, "c": HANDING_OVER})
-        shown = ShiftTold(id=call.id, started_at=at, ended_at=None, in_force=True)
-        await _keep(call, actor, received, shown, session)
+        shown = ShiftState(id=call.id, started_at=at, ended_at=None, in_force=True)
+        await _append(call, actor, received, shown, session)
     return Receipt(id=call.id, status="recorded", received_at=received, findings=[], shift=shown)
 
 
-async def _stand(kind: str, shift: Shift, at: datetime, session: AsyncSession) -> None:
+async def _put_finding(kind: str, shift: Shift, at: datetime, session: AsyncSession) -> None:
     row = {
         "kind": kind,
         "subject": shift.id,
@@ -334,18 +336,22 @@ async def _stand(kind: str, shift: Shift, at: datetime, session: AsyncSession) -
         "started_at": shift.started_at,
         "ended_at": at,
     }
-    stand = upsert(FindingRow).values(**row)
-    changed = {"started_at": stand.excluded.started_at, "ended_at": stand.excluded.ended_at, "withdrawn_at": None}
-    await session.execute(stand.on_conflict_do_update(index_elements=["kind", "subject"], set_=changed))
+    statement = upsert(FindingRow).values(**row)
+    changed = {
+        "started_at": statement.excluded.started_at,
+        "ended_at": statement.excluded.ended_at,
+        "withdrawn_at": None,
+    }
+    await session.execute(statement.on_conflict_do_update(index_elements=["kind", "subject"], set_=changed))
 
 
-async def _keep(call: CheckIn, actor: Actor, received: datetime, told: ShiftTold, session: AsyncSession) -> None:
-    """The entry, its line of the journal and its number; what waits for it."""
+async def _append(call: CheckIn, actor: Actor, received: datetime, shift: ShiftState, session: AsyncSession) -> None:
+    """Store the entry, its journal line and its device number; look for entries that wait for it."""
     content, salt = call.model_dump_json().encode(), os.urandom(16)
     facts = {
         "content": hmac.digest(salt, content, hashlib.sha256).hex(), "device_seq": call.device_seq,
         "device_time": call.occurred_at.isoformat(), "findings": [], "late": False,
-        "occurred_at": told.started_at.isoformat(), "skew_ms": 0, "subject": {"shift": told.model_dump(mode="json")},
+        "occurred_at": shift.started_at.isoformat(), "skew_ms": 0, "subject": {"shift": shift.model_dump(mode="json")},
     }  # fmt: skip
     line = {
         "actor": str(actor.person), "at": received.isoformat(), "facts": facts, "id": str(call.id),
@@ -379,7 +385,7 @@ async def _keep(call: CheckIn, actor: Actor, received: datetime, told: ShiftTold
 
 
 def main() -> None:
-    """Serve with serving.run_api itself, whose server is given this application instead of the product's."""
+    """Serve this application with serving.run_api, in place of the product's."""
     serving.Server = lambda _, **options: Server("conventional:app", **(options | {"factory": False}))
     serving.run_api(settings.load())
 

@@ -1,7 +1,7 @@
-"""Another build's whole house, driven by this build's client and load: what both can be asked over HTTP and by command.
+"""Drive the whole house of any build with this build's client and load, over HTTP and by `fujing` commands.
 
-`checkin_rate`: check-ins a second. `checkin_cpu`: milliseconds of the API's CPU for each, which other work on the
-machine disturbs less. `sync_rate`: entries a second in calls of 500.
+`checkin_rate`: check-ins a second. `checkin_cpu`: milliseconds of the API's CPU for each check-in; other work on the
+machine disturbs it less. `sync_rate`: entries a second in calls of 500.
 """
 
 import json
@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import psutil
 from children import cpu_seconds
 from figures import BenchError
-from syncing import AT_ONCE, _acts, _batch
+from syncing import AT_ONCE, act_entries, in_one_call
 
 from mobile_api.client.api import Client
 from mobile_api.client.device_key import DeviceKey
@@ -30,12 +30,12 @@ NAMES = (*CHECKIN, *SYNC)
 CONNECTIONS = 8  # people who check in again and again
 STATION, OFFICER = "990100510000", "B-LEADS"
 READY_SECONDS = 60.0
-LEFT_OUT = ("FUJING_", "MAKE", "MFLAGS")  # of our environment
+LEFT_OUT = ("FUJING_", "MAKE", "MFLAGS")  # variables that a build does not inherit
 
 
 @dataclass
 class Build:
-    """A checked out commit with its environment, and a house of it that runs in `home`."""
+    """A checked-out commit with its environment, and its house, which runs in `home`."""
 
     root: Path
     home: Path
@@ -43,18 +43,18 @@ class Build:
     process: subprocess.Popen[bytes] | None = None
     phones: list[Client] = field(default_factory=list)
     officer: str = ""
-    hours: int = 0  # of the duties that sync has told so far
+    hours: int = 0  # how many duties sync has sent so far; each lasts one hour
 
     @property
     def python(self) -> str:
         return str(self.root / ".venv" / "bin" / "python")
 
     def environment(self) -> dict[str, str]:
-        kept = {name: text for name, text in os.environ.items() if not name.startswith(LEFT_OUT)}
-        return kept | {"FUJING_DATA_DIR": str(self.home / "data"), "FUJING_LISTEN": "127.0.0.1:0"}
+        inherited = {name: text for name, text in os.environ.items() if not name.startswith(LEFT_OUT)}
+        return inherited | {"FUJING_DATA_DIR": str(self.home / "data"), "FUJING_LISTEN": "127.0.0.1:0"}
 
     def run(self, *words: str) -> str:
-        """`fujing WORDS` of this build, to its end. Raises BenchError."""
+        """Run `fujing WORDS` of this build to its end and return its output. Raises BenchError."""
         done = subprocess.run(
             [self.python, "-m", "mobile_api.cli", *words], cwd=self.root, env=self.environment(), capture_output=True,
             text=True, timeout=120, check=False,
@@ -70,16 +70,16 @@ class Build:
 
 @contextmanager
 def serving(build: Build) -> Iterator[Build]:
-    """Its house with the people who are measured, each signed in on a handheld of their own."""
+    """Serve the build's house with its test people, each signed in on their own handheld."""
     build.home.mkdir(parents=True)
-    passwords, said = _people(build), build.home / "serve.log"
-    with said.open("wb") as log:
+    passwords, log_file = _people(build), build.home / "serve.log"
+    with log_file.open("wb") as log:
         build.process = subprocess.Popen(
             [build.python, "-m", "mobile_api.cli", "serve"], cwd=build.root, env=build.environment(), stdout=log,
             stderr=log,
         )  # fmt: skip
     try:
-        build.url = _ready(build, said)
+        build.url = _ready(build, log_file)
         build.phones = [_phone(build, f"B-{number:04}", passwords) for number in range(CONNECTIONS + 1)]
         build.officer = build.phones[0].get(f"/v1/people/{OFFICER}")["id"]
         yield build
@@ -89,7 +89,7 @@ def serving(build: Build) -> Iterator[Build]:
 
 
 def _people(build: Build) -> dict[str, str]:
-    """First passwords by badge number; nothing serves yet."""
+    """Import the people before the house serves. Their first passwords by badge number."""
     badges = [f"B-{number:04}" for number in range(CONNECTIONS + 1)]
     people = [(OFFICER, "officer"), *((badge, "duty_auxiliary") for badge in badges)]
     lines = ["record,code,name,kind,organ,from,until", f"organ,{STATION},城关派出所,,,,"]
@@ -101,11 +101,11 @@ def _people(build: Build) -> dict[str, str]:
     return dict(line.split(",", 1) for line in passwords.read_text().splitlines()[1:])
 
 
-def _ready(build: Build, said: Path) -> str:
-    """The address, once it says where it serves. Raises BenchError."""
+def _ready(build: Build, log_file: Path) -> str:
+    """Wait until the house prints its address, and return it. Raises BenchError."""
     assert build.process is not None
     until = time.monotonic() + READY_SECONDS
-    while "/docs" not in (text := said.read_text()):
+    while "/docs" not in (text := log_file.read_text()):
         if build.process.poll() is not None or time.monotonic() > until:
             raise BenchError(f"the house of {build.root} was not ready: {text[-400:]}")
         time.sleep(0.05)
@@ -120,14 +120,14 @@ def _phone(build: Build, badge: str, passwords: dict[str, str]) -> Client:
 
 
 def measure(name: str, build: Build, seconds: float) -> dict[str, float]:
-    """One round of a figure of NAMES, with those that come of the same run. Raises BenchError."""
+    """Measure one round: the figure and those of the same run. Raises BenchError."""
     return _checkins(build, seconds) if name in CHECKIN else {"sync_rate": _sync(build)}
 
 
 def _checkins(build: Build, seconds: float) -> dict[str, float]:
     crowd, place = build.phones[:CONNECTIONS], urlsplit(build.url)
     for phone in crowd:
-        phone.get("/v1/me")  # a token and a nonce that last
+        phone.get("/v1/me")  # a fresh token and nonce outlast the round
     people = [{"token": phone._access, "key": phone.key.pem().decode()} for phone in crowd]
     order = {"people": people, "officer": build.officer, "seconds": seconds, "nonce": crowd[0]._nonce}
     order |= {"host": place.hostname, "port": place.port}
@@ -140,14 +140,14 @@ def _checkins(build: Build, seconds: float) -> dict[str, float]:
     spent = cpu_seconds(api) - spent
     if done.returncode != 0:
         raise BenchError("the load could not be sent")
-    told = json.loads(done.stdout)
-    if told["created"] != told["answers"]:
-        raise BenchError(f"not every check-in was recorded; the first answer: {told['refused']}")
-    return {"checkin_rate": told["counted"] / told["seconds"], "checkin_cpu": 1000 * spent / told["answers"]}
+    tally = json.loads(done.stdout)
+    if tally["created"] != tally["answers"]:
+        raise BenchError(f"not every check-in was recorded; the first answer: {tally['refused']}")
+    return {"checkin_rate": tally["counted"] / tally["seconds"], "checkin_cpu": 1000 * spent / tally["answers"]}
 
 
 def _sync(build: Build) -> float:
-    """A duty of its own each time, an hour after the one before."""
+    """Entries a second by sync, in a new duty each time, an hour after the one before."""
     lin = build.phones[-1]
     build.hours += 1
     begun = datetime.now(UTC) - timedelta(hours=100 - build.hours)
@@ -155,6 +155,6 @@ def _sync(build: Build) -> float:
         "shifts/check-in", occurred_at=begun, duty_type="patrol", dress="uniform", id_card_carried=True,
         roster_post="南门",
     )["id"]  # fmt: skip
-    rate = _batch(lin, _acts(lin, begun + timedelta(minutes=5), AT_ONCE))
+    rate = in_one_call(lin, act_entries(lin, begun + timedelta(minutes=5), AT_ONCE))
     lin.entry("shifts/check-out", occurred_at=begun + timedelta(minutes=55), shift=shift)
     return rate

@@ -1,9 +1,9 @@
-"""Plays a day of the fleet in little time: check-in peak, steady work, uploads, check-out peak. A process of its own.
+"""Play a day of the fleet in a short time: check-in peak, steady work, uploads, check-out peak. A process of its own.
 
-An order comes on standard input, what was seen goes out as JSON. Arrivals are open: each phone has its moments by the
-clock, drawn before it begins, and no slow answer puts off what another phone does. One phone does one thing after the
-other, as its person would; what waited for that counts as waiting. Only what cannot be known before (the naming that
-an officer confirms, the next step of an upload) is due when it is known.
+The order comes on standard input; the measurements go to standard output as JSON. Arrivals are open: the moments of
+each phone are drawn before the day begins, so that a slow answer delays no other phone. One phone makes one call after
+the other; a call that waits for the one before counts from when it was due. Only calls that depend on an answer (the
+confirmation of a naming, the next step of an upload) are due when that answer is there.
 """
 
 import asyncio
@@ -19,27 +19,27 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from handheld import Handheld, Measured, Wire
+from handheld import Handheld, HttpConnection, Measured
 
 from mobile_api.client.api import NotVerified, read_receipt
 
-# Moments, as shares of the day.
+# Periods, as shares of the day.
 ARRIVING, LEAVING = (0.02, 0.23), (0.86, 0.98)
 WORKING = (0.25, 0.85)
 UPLOADING = (0.20, 0.80)
-ANSWER = (0.005, 0.02)  # from one step to the next: bundle, check-in, naming, confirmation
-# What one auxiliary does in a day beside arriving and leaving; an act is three calls. What an officer asks.
+ANSWER = (0.005, 0.02)  # pause between two steps: bundle, check-in, naming, confirmation
+# Calls of one auxiliary in a day beside arriving and leaving (an act is three calls), and calls of an officer.
 ACTS, VERDICTS, CHANGES, LOOKS = 2, 1, 2, 1
 OFFICERS_CHANGES = 10
 WORK, STOP = "9.6", "10.3.question"
 SIZES = (64 * 1024, 256 * 1024)
-POLL = 1.0  # seconds between two looks for a receipt
+POLL = 1.0  # seconds between two requests for a receipt
 SEALING_SECONDS = 120.0
-Act = Callable[[float], Awaitable[None]]
+Step = Callable[[float], Awaitable[None]]
 
 
 class Day(NamedTuple):
-    """When it began and how long it is, in seconds."""
+    """When the day began (time.monotonic) and how long it is, in seconds."""
 
     began: float
     seconds: float
@@ -51,22 +51,22 @@ class Day(NamedTuple):
 class Auxiliary:
     """One auxiliary's duty, from check-in to check-out."""
 
-    def __init__(self, phone: Handheld, officer: Handheld, day: Day, seen: Measured, chance: random.Random) -> None:
-        self._phone, self._officer, self._day, self._seen, self._chance = phone, officer, day, seen, chance
+    def __init__(self, phone: Handheld, officer: Handheld, day: Day, measured: Measured, chance: random.Random) -> None:
+        self._phone, self._officer, self._day, self._measured, self._chance = phone, officer, day, measured, chance
         self._shift: str | None = None
         self._confirming: asyncio.Task[None] | None = None
 
     async def serve(self) -> None:
-        """Everything of the day in its order, each when it is due or as soon after as the phone is free."""
+        """Play all steps in order, each when it is due or as soon after as the phone is free."""
         for due, act in sorted(self._plan(), key=lambda each: each[0]):
-            await self._seen.until(due)
+            await self._measured.until(due)
             await act(due)
         if self._confirming is not None:
             await self._confirming
 
-    def _plan(self) -> list[tuple[float, Act]]:
+    def _plan(self) -> list[tuple[float, Step]]:
         begin = _peak(self._chance, ARRIVING)
-        shares: list[tuple[float, Act]] = [
+        shares: list[tuple[float, Step]] = [
             (begin - self._chance.uniform(*ANSWER), self._changes),
             (begin, self._check_in),
             (begin + self._chance.uniform(*ANSWER), self._name),
@@ -78,8 +78,8 @@ class Auxiliary:
             shares += [(self._chance.uniform(*WORKING), look) for _ in range(times)]
         return [(self._day.at(share), act) for share, act in shares]
 
-    def _act(self, number: int) -> list[tuple[float, Act]]:
-        """May I, I begin, I have finished: within one stretch of the working time."""
+    def _act(self, number: int) -> list[tuple[float, Step]]:
+        """Three calls within one stretch of the working time: verdict, start, finish."""
         first, last = WORKING
         length = (last - first) / ACTS
         moments = sorted(self._chance.uniform(first + number * length, first + (number + 1) * length) for _ in "123")
@@ -111,7 +111,7 @@ class Auxiliary:
             self._confirming = asyncio.create_task(self._confirm(naming, when))
 
     async def _confirm(self, naming: str, due: float) -> None:
-        await self._seen.until(due)
+        await self._measured.until(due)
         await self._officer.entry("supervisions/confirm", due, supervision=naming)
 
     async def _check_out(self, due: float) -> None:
@@ -130,14 +130,14 @@ class Auxiliary:
 
 
 class Upload:
-    """One film of one auxiliary, from its declaration to the receipt, beside what they do otherwise."""
+    """One film of one auxiliary, from declaration to receipt, beside their other calls."""
 
-    def __init__(self, phone: Handheld, film: bytes, seconds: float, keys: list[Any], seen: Measured) -> None:
-        self._phone, self._content, self._keys, self._seen = phone, film, keys, seen
+    def __init__(self, phone: Handheld, film: bytes, seconds: float, keys: list[Any], measured: Measured) -> None:
+        self._phone, self._content, self._keys, self._measured = phone, film, keys, measured
         self._seconds, self._sha256 = seconds, hashlib.sha256(film).hexdigest()
 
     async def send(self, due: float) -> None:
-        await self._seen.until(due)
+        await self._measured.until(due)
         ended = datetime.now(UTC) - timedelta(seconds=1)
         upload = await self._phone.entry(
             "recordings/declare", due, file_name="DSJ0042_0001.mp4", bytes=len(self._content), sha256=self._sha256,
@@ -146,57 +146,57 @@ class Upload:
         )  # fmt: skip
         if upload is None or not await self._put(upload):
             return
-        told = await self._phone.call("uploads/complete", "POST", f"/v1/uploads/{upload}/complete", _now(), {})
-        if told is not None and await self._sealed(upload):
-            self._seen.sealed.append(_now() - due)
+        answer = await self._phone.call("uploads/complete", "POST", f"/v1/uploads/{upload}/complete", _now(), {})
+        if answer is not None and await self._sealed(upload):
+            self._measured.sealed.append(_now() - due)
 
     async def _put(self, upload: str) -> bool:
-        """Send what is missing, straight to the store."""
-        told = await self._phone.get("uploads/parts", f"/v1/uploads/{upload}/parts", _now())
-        return told is not None and all([await self._part(part) for part in told["missing"]])
+        """Send the missing parts straight to the store. Whether all arrived."""
+        answer = await self._phone.get("uploads/parts", f"/v1/uploads/{upload}/parts", _now())
+        return answer is not None and all([await self._part(part) for part in answer["missing"]])
 
     async def _part(self, part: dict[str, Any]) -> bool:
         content = self._content[part["offset"] : part["offset"] + part["bytes"]]
         checksum = base64.b64encode(hashlib.md5(content, usedforsecurity=False).digest()).decode()
         parts, begun = urlsplit(part["url"]), _now()
-        wire = Wire(part["url"], self._seen)
+        wire = HttpConnection(part["url"], self._measured)
         head = [f"PUT {parts.path}?{parts.query} HTTP/1.1", f"Content-MD5: {checksum}"]
         try:
             answer = await wire.ask(head, content)
         except OSError as error:
-            self._seen.wrong(f"store {error}", str(error))
+            self._measured.wrong(f"store {error}", str(error))
             return False
         finally:
             wire.close()
         if answer.status != 200:
-            self._seen.wrong(f"store {answer.status}", answer.body.decode(errors="replace"))
-        self._seen.calls.append(("store", begun, _now() - begun))
+            self._measured.wrong(f"store {answer.status}", answer.body.decode(errors="replace"))
+        self._measured.calls.append(("store", begun, _now() - begun))
         return answer.status == 200
 
     async def _sealed(self, upload: str) -> bool:
-        """Ask until the receipt is there, and verify it."""
+        """Poll until the receipt is there, and verify it."""
         deadline = _now() + SEALING_SECONDS
         while _now() < deadline:
             due = _now() + POLL
-            await self._seen.until(due)
-            told = await self._phone.get("uploads/receipt", f"/v1/uploads/{upload}/receipt", due)
-            if told is None or told["state"] == "sealed":
-                return told is not None and self._holds(told["receipt"])
-        self._seen.wrong("uploads/receipt unsealed", upload)
+            await self._measured.until(due)
+            answer = await self._phone.get("uploads/receipt", f"/v1/uploads/{upload}/receipt", due)
+            if answer is None or answer["state"] == "sealed":
+                return answer is not None and self._is_proved(answer["receipt"])
+        self._measured.wrong("uploads/receipt unsealed", upload)
         return False
 
-    def _holds(self, receipt: str) -> bool:
+    def _is_proved(self, receipt: str) -> bool:
         try:
             holds = bool(read_receipt(receipt, self._keys)["sha256"] == self._sha256)
         except NotVerified:
             holds = False
         if not holds:
-            self._seen.wrong("uploads/receipt not verified", receipt)
+            self._measured.wrong("uploads/receipt not verified", receipt)
         return holds
 
 
 def _peak(chance: random.Random, span: tuple[float, float]) -> float:
-    """A moment of the span, more often in its middle."""
+    """A random moment of the span, more often in its middle."""
     return span[0] + (span[1] - span[0]) * chance.betavariate(1.5, 1.5)
 
 
@@ -205,34 +205,36 @@ def _now() -> float:
 
 
 def other_bytes(film: bytes, chance: random.Random) -> bytes:
-    """The film with bytes of its own behind it, in a box that every player passes over."""
+    """The film, made unique by random bytes in an MP4 box that players skip."""
     size = max(16, chance.randint(*SIZES) - len(film))
     return film + size.to_bytes(4) + b"free" + os.urandom(size - 8)
 
 
-async def _officers_day(phone: Handheld, day: Day, seen: Measured, chance: random.Random) -> None:
+async def _officers_day(phone: Handheld, day: Day, measured: Measured, chance: random.Random) -> None:
     for due in sorted(day.at(chance.random()) for _ in range(OFFICERS_CHANGES)):
-        await seen.until(due)
+        await measured.until(due)
         await phone.news(due)
 
 
 async def play(order: dict[str, Any]) -> dict[str, Any]:
-    """The whole day, until the last receipt."""
-    seen, chance = Measured(), random.Random(order["seed"])  # noqa: S311 - when somebody begins is no secret
-    officers = [Handheld(order["url"], person, seen) for person in order["officers"]]
-    phones = [Handheld(order["url"], person, seen) for person in order["auxiliaries"]]
+    """Play the whole day, until the last receipt. The measurements."""
+    measured, chance = Measured(), random.Random(order["seed"])  # noqa: S311 - start times are no secret
+    officers = [Handheld(order["url"], person, measured) for person in order["officers"]]
+    phones = [Handheld(order["url"], person, measured) for person in order["auxiliaries"]]
     film, bearers = base64.b64decode(order["film"]), chance.sample(phones, order["uploads"])
     day = Day(_now() + 1, order["seconds"])
-    duties = [Auxiliary(phone, officers[n % len(officers)], day, seen, chance) for n, phone in enumerate(phones)]
-    uploads = [Upload(each, other_bytes(film, chance), order["film_seconds"], order["keys"], seen) for each in bearers]
+    duties = [Auxiliary(phone, officers[n % len(officers)], day, measured, chance) for n, phone in enumerate(phones)]
+    uploads = [
+        Upload(each, other_bytes(film, chance), order["film_seconds"], order["keys"], measured) for each in bearers
+    ]
     await asyncio.gather(
         *(duty.serve() for duty in duties),
         *(upload.send(day.at(chance.uniform(*UPLOADING))) for upload in uploads),
-        *(_officers_day(officer, day, seen, chance) for officer in officers),
+        *(_officers_day(officer, day, measured, chance) for officer in officers),
     )
     for phone in (*phones, *officers):
         phone.close()
-    return {"began": day.began, "ended": _now(), **vars(seen)}
+    return {"began": day.began, "ended": _now(), **vars(measured)}
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
-"""What a figure is and how it is told: one line on standard output, everything else on standard error.
+"""A figure and how it is printed: one line on standard output, everything else on standard error.
 
-A ratio is taken within each round, ours beside the other's, A B A B; the figure is the median of the rounds.
+A ratio is taken within each round, ours and the other's in turn, A B A B; the figure is the median of the rounds.
 """
 
 import statistics
@@ -13,26 +13,26 @@ SIGNS = {">=": 1, "<=": -1}
 
 
 class BenchError(Exception):
-    """What was measured is not what should be: there is no figure."""
+    """The measurement went wrong: there is no figure."""
 
 
 @dataclass(frozen=True)
 class Wish:
-    """What the project asks of a figure: `bound` to be reached, or not to be exceeded."""
+    """The goal of a figure: at least `bound` (`>=`) or at most `bound` (`<=`)."""
 
     sign: str
     bound: float
 
     @classmethod
     def read(cls, words: str) -> "Wish | None":
-        """None where the words ask for no number."""
+        """Read a wish like `>= 0.95`; None where the words give no number."""
         sign, _, bound = words.partition(" ")
         return cls(sign, float(bound)) if sign in SIGNS else None
 
     def reach(self, value: float) -> float:
-        """1 where the value is just what is asked for, more where it is better, less where it is worse.
+        """1 where the value is exactly the bound, more where it is better, less where it is worse.
 
-        Nothing wrong where nothing may be is just that, and anything wrong is far from it.
+        With a bound or value of zero: 1 where both are equal, otherwise 0.
         """
         if not self.bound or not value:
             return 1.0 if value == self.bound else 0.0
@@ -41,17 +41,17 @@ class Wish:
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure; `wish` is what the project asks for, `seen` what each round gave, `details` how it came about.
+    """One figure: its goal (`wish`), the value of each round (`per_round`) and `details` of the measurement.
 
-    A wish reads `>= 0.95` or `<= 1.5`; other words, or none, ask for no number. `value` is None where it could not be
-    measured here; `details` say why.
+    A wish reads `>= 0.95` or `<= 1.5`; other words, or none, give no number. `value` is None where it could not be
+    measured here; `details["why"]` says why.
     """
 
     name: str
     value: float | None
     unit: str
     wish: str
-    seen: Sequence[float] = ()
+    per_round: Sequence[float] = ()
     details: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -62,25 +62,26 @@ class Figure:
 
     @property
     def spread(self) -> str:
-        if not self.seen:
+        if not self.per_round:
             return f"{self.name}: {self.details['why']}"
         wish = f" (wish {self.wish})" if self.wish else ""
-        return f"{self.name}: min {min(self.seen):.3f} max {max(self.seen):.3f} over {len(self.seen)}{wish}"
+        least, most = min(self.per_round), max(self.per_round)
+        return f"{self.name}: min {least:.3f} max {most:.3f} over {len(self.per_round)}{wish}"
 
     def as_json(self) -> dict[str, Any]:
-        return asdict(self) | {"min": min(self.seen, default=None), "max": max(self.seen, default=None)}
+        return asdict(self) | {"min": min(self.per_round, default=None), "max": max(self.per_round, default=None)}
 
 
-def median_figure(name: str, seen: Sequence[float], unit: str, wish: str, **details: Any) -> Figure:
-    """The median of the rounds."""
-    return Figure(name, statistics.median(seen), unit, wish, list(seen), details)
+def median_figure(name: str, per_round: Sequence[float], unit: str, wish: str, **details: Any) -> Figure:
+    """The figure whose value is the median of the rounds."""
+    return Figure(name, statistics.median(per_round), unit, wish, list(per_round), details)
 
 
 def unmeasured(name: str, wish: str, why: str) -> Figure:
-    """What it takes is not installed: a line that says so."""
+    """A figure that could not be measured because a program or package is missing."""
     return Figure(name, None, "", wish, details={"why": why})
 
 
 def say(sentence: str) -> None:
-    """Progress, on standard error."""
+    """Print progress to standard error."""
     print(f"  {sentence}", file=sys.stderr, flush=True)

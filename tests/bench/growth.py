@@ -1,10 +1,10 @@
 """`timeline_growth`, `findings_growth`, `recordings_growth`, `verdict_growth`, `changes_growth`, `entry_growth`:
 latency in a large house ÷ in a small one.
 
-The same questions are put to the same API, one at a time, before and after the house has grown: ten times as many
-people and ten times as much footage of each. It is a house of its own. The rows are written by SQL as entries leave
-them; what is asked about, a led duty of today with its footage, came through the API. Nothing else runs meanwhile: the
-worker has ended. Each figure is the median of rounds, a round after by a round before.
+The same requests go to the same API, one at a time, before and after the house grows to ten times as many people and
+ten times as much footage of each. The house is used for nothing else. The mass of rows is written by SQL, as entries
+would leave them; the rows that the requests read (a led duty of today with its footage) came through the API. The
+worker has ended, so nothing else runs. Each figure is the median of the ratios of a later round to an earlier one.
 """
 
 import asyncio
@@ -73,38 +73,37 @@ SELECT at, CASE WHEN line = 0 THEN person END, NULL,
         'facts', repeat('f', 250))::text, 'UTF8')
 FROM made, generate_series(0, 2) line ORDER BY at
 """
-DROPPED = ("journal_subjects", "recording_during")  # made anew when the rows are there: that is quicker
+DROPPED = ("journal_subjects", "recording_during")  # indexes: dropped and made again after the rows, which is faster
 
 
 def growth(house: House, rounds: int, recordings: int, times: int) -> Iterator[Figure]:
-    """Each question is put so many `times` in a round. Ends the worker. Raises BenchError where one is not answered as
-    it should be."""
+    """Send each request `times` times in a round. Ends the worker. Raises BenchError where an answer is wrong."""
     children.end("worker")
     small, url = max(100, recordings // 100), str(house.settings.migrate_url)
     people = max(2, int((recordings / 1000) or 2))
     few = max(1, people // 10)
     asyncio.run(_prepare(house.settings))
-    asked, something_new = _questions(house)
+    questions, something_new = _questions(house)
     say(f"growing to {small:,} recordings")
     asyncio.run(_grow(url, people=(0, few), each=(0, small // few)))
     something_new()
-    before = {name: [_latency(ask, times) for _ in range(rounds)] for name, ask in asked.items()}
+    before = {name: [_latency(ask, times) for _ in range(rounds)] for name, ask in questions.items()}
     say(f"growing to {recordings:,} recordings and {recordings * LINES:,} lines of the journal")
     asyncio.run(_grow(url, people=(0, few), each=(small // few, recordings // people)))
     asyncio.run(_grow(url, people=(few, people), each=(0, recordings // people)))
     something_new()
-    after = {name: [_latency(ask, times) for _ in range(rounds)] for name, ask in asked.items()}
+    after = {name: [_latency(ask, times) for _ in range(rounds)] for name, ask in questions.items()}
     sizes = asyncio.run(_sizes(url))
     for name in NAMES:
         ratios = [large / small for large, small in zip(after[name], before[name], strict=True)]
-        told = {"small_ms": before[name], "large_ms": after[name], **sizes}
+        details = {"small_ms": before[name], "large_ms": after[name], **sizes}
         say(f"{name}: {statistics.median(before[name]):.2f} ms, then {statistics.median(after[name]):.2f} ms")
-        yield Figure(name, statistics.median(ratios), "ratio", "<= 1.5", ratios, told)
+        yield Figure(name, statistics.median(ratios), "ratio", "<= 1.5", ratios, details)
     yield Figure("line_bytes", sizes["bytes_a_line"], "bytes", "as sizing assumes", [sizes["bytes_a_line"]], sizes)
 
 
 async def _prepare(settings: Settings) -> None:
-    """Lin and Wang, who patrol; Zhao, who leads; Sun, who commands the station; and the organ that grows."""
+    """Import Lin and Wang, who patrol; Zhao, who leads; Sun, who commands the station."""
     async with database.opened(str(settings.database_url), size=1):
         await population.bring_in(population.BESIDE + 1)
         for code, kind, role in (("G-LEADS", "officer", ""), ("G-SUN", "officer", "commander")):
@@ -122,7 +121,7 @@ def _row(record: str, code: str, kind: str, organ: str) -> RosterRow:
 
 
 def _questions(house: House) -> tuple[dict[str, Callable[[], None]], Callable[[], None]]:
-    """What is asked, by figure, each checking its answer; and what makes something new to tell."""
+    """The request of each figure, which checks its answer; and a function that makes something new for the feed."""
     lin, wang, zhao, sun = (
         _client(house, badge)
         for badge in (population.badge(population.PATROLLING), population.badge(population.BESIDE), "G-LEADS", "G-SUN")
@@ -133,10 +132,10 @@ def _questions(house: House) -> tuple[dict[str, Callable[[], None]], Callable[[]
     def timeline() -> None:
         _must(lin.get(f"/v1/shifts/{shift}")["shift"]["id"] == shift)
 
-    def found() -> None:
+    def findings() -> None:
         _must(bool(sun.get("/v1/findings")["items"]))
 
-    def filmed() -> None:
+    def recordings() -> None:
         _must(bool(sun.get("/v1/recordings")["items"]))
 
     def verdict() -> None:
@@ -146,21 +145,21 @@ def _questions(house: House) -> tuple[dict[str, Callable[[], None]], Callable[[]
         _must(bool(lin.get("/v1/changes", after=cursors[-1])["items"]))
 
     def entry() -> None:
-        """An act told after its end: what is wrong with it is found twice."""
+        """Report an act after its end: its findings are refreshed twice."""
         ended = datetime.now(UTC) - timedelta(minutes=2)
         act = wang.entry("activities/start", occurred_at=ended - timedelta(seconds=1), work="9.6")["id"]
         _must(wang.entry("activities/finish", occurred_at=ended, activity=act)["status"] == "recorded")
 
     def something_new() -> None:
-        """The cursor of a phone that heard of everything, and one entry since."""
+        """Keep the cursor of an up-to-date phone, then record one more entry."""
         cursors.append(lin.get("/v1/changes")["cursor"])
         lin.entry("activities/start", occurred_at=datetime.now(UTC) - timedelta(minutes=2), work="9.6")
 
-    return dict(zip(NAMES, (timeline, found, filmed, verdict, changes, entry), strict=True)), something_new
+    return dict(zip(NAMES, (timeline, findings, recordings, verdict, changes, entry), strict=True)), something_new
 
 
 def _a_duty(lin: Client, wang: Client, zhao: Client) -> str:
-    """Lin's shift since two hours ago, which Zhao leads, with ten recordings; Wang's, without either."""
+    """Lin's shift, two hours old, led by Zhao, with ten recordings; and Wang's, with neither."""
     began = datetime.now(UTC) - timedelta(hours=2)
     shift, _ = (
         each.entry(
@@ -183,7 +182,7 @@ def _a_duty(lin: Client, wang: Client, zhao: Client) -> str:
 
 def _must(holds: bool) -> None:
     if not holds:
-        raise BenchError("a question of the growing house was not answered as it should be")
+        raise BenchError("a request to the growing house was not answered as it should be")
 
 
 def _client(house: House, badge: str) -> Client:
@@ -197,19 +196,19 @@ def _client(house: House, badge: str) -> Client:
 
 
 def _latency(ask: Callable[[], Any], times: int) -> float:
-    """Median milliseconds of one question, asked again and again."""
+    """Median milliseconds of one request, sent `times` times after ten to warm up."""
     for _ in range(10):
         ask()
-    seen = []
+    milliseconds = []
     for _ in range(times):
         begun = time.perf_counter()
         ask()
-        seen.append(1000 * (time.perf_counter() - begun))
-    return statistics.median(seen)
+        milliseconds.append(1000 * (time.perf_counter() - begun))
+    return statistics.median(milliseconds)
 
 
 async def _grow(url: str, people: tuple[int, int], each: tuple[int, int]) -> None:
-    """Recordings `each` (from, to) of the people (from, to), with all that hangs on them."""
+    """Insert recordings number `each` (from, to) of people number (from, to), with their uploads and journal lines."""
     connection = await asyncpg.connect(url, command_timeout=3600)
     try:
         await connection.execute(

@@ -1,7 +1,7 @@
-"""A handheld as the fleet has a thousand of: signed calls over connections of its own, and what became of each.
+"""One handheld of the fleet: signed calls over its own connections, and the result of each call.
 
-It does what `mobile_api.client` does, without a thread for each phone: every attempt carries a proof of its own with
-the server's last nonce, and an entry that was not answered is sent again with the same id.
+It works like `mobile_api.client`, but without a thread for each phone: every attempt carries its own proof with the
+server's last nonce, and an entry without an answer is sent again with the same id.
 """
 
 import asyncio
@@ -22,39 +22,39 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from mobile_api.client.device_key import DeviceKey
 
 ATTEMPTS = 4
-PAUSE = 1.0  # seconds before an attempt is made again
-TIMEOUT = 30.0  # seconds for one answer, as a phone would wait
-IDLE = 9.0  # seconds after which a server may end a connection, just when it is used again
-RECORDED = (201, 200)  # 200: an earlier attempt's answer was lost, and this is it
+PAUSE = 1.0  # seconds before the second attempt; doubled each time
+TIMEOUT = 30.0  # seconds that a phone waits for one answer
+IDLE = 9.0  # seconds after which the server may close an idle connection
+RECORDED = (201, 200)  # 200: the answer to an earlier attempt was lost
 
 
 @dataclass
 class Measured:
-    """What all handhelds saw. Seconds by `time.monotonic`, which every process of the machine shares."""
+    """Measurements of all handhelds. Seconds of `time.monotonic`, the same clock in every process of the machine."""
 
-    calls: list[tuple[str, float, float]] = field(default_factory=list)  # what, when it was due, until its answer
-    late: list[float] = field(default_factory=list)  # how late the load itself woke
-    sealed: list[float] = field(default_factory=list)  # from the declaration to the receipt
-    recorded: list[str] = field(default_factory=list)  # ids of entries that were answered
+    calls: list[tuple[str, float, float]] = field(default_factory=list)  # kind, due at, seconds from due to answer
+    late: list[float] = field(default_factory=list)  # seconds by which the load itself woke late
+    sealed: list[float] = field(default_factory=list)  # seconds from declaration to receipt
+    recorded: list[str] = field(default_factory=list)  # ids of the answered entries
     errors: Counter[str] = field(default_factory=Counter)
     words: dict[str, str] = field(default_factory=dict)  # the first answer of each kind of error
-    counts: Counter[str] = field(default_factory=Counter)  # nonces, connections, stale ones
+    counts: Counter[str] = field(default_factory=Counter)  # of new nonces, connections and stale connections
 
     def wrong(self, what: str, words: str) -> None:
         self.errors[what] += 1
         self.words.setdefault(what, words[:500])
 
     async def until(self, due: float) -> None:
-        """Sleep until then, and note how late that was."""
-        asked = time.monotonic()
-        if due > asked:
-            await asyncio.sleep(due - asked)
+        """Sleep until `due`, and note how late the load woke."""
+        called_at = time.monotonic()
+        if due > called_at:
+            await asyncio.sleep(due - called_at)
             self.late.append(time.monotonic() - due)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer, read whole."""
+    """One whole HTTP answer."""
 
     status: int
     headers: dict[str, str]
@@ -62,21 +62,21 @@ class Answer:
 
 
 class Stale(Exception):
-    """A connection that lay idle for long had ended before anything was answered: send it again, over another."""
+    """The server had closed this idle connection before it answered: send the request over a new one."""
 
 
-class Wire:
-    """A connection to one address: opened when it is needed, and anew where the other side ended it."""
+class HttpConnection:
+    """An HTTP connection to one address; opened on first use, and again after the other side closed it."""
 
-    def __init__(self, url: str, seen: Measured) -> None:
+    def __init__(self, url: str, measured: Measured) -> None:
         parts = urlsplit(url)
-        self._address, self._seen = (parts.hostname, parts.port), seen
+        self._address, self._measured = (parts.hostname, parts.port), measured
         self._reader: Any = None
         self._writer: Any = None
         self._used_at = 0.0
 
     async def ask(self, head: Sequence[str], body: bytes) -> Answer:
-        """Raises Stale, and OSError where no answer came; the connection is closed then."""
+        """Send one request and read its answer. Raises Stale, or OSError where no answer came; both close it."""
         idle = False
         try:
             async with asyncio.timeout(TIMEOUT):
@@ -92,11 +92,11 @@ class Wire:
             raise OSError(type(error).__name__) from error
 
     async def _open(self) -> bool:
-        """Whether the connection was used before."""
+        """Open the connection if needed. Whether it was used before."""
         if self._writer is not None and not (self._reader.at_eof() or self._writer.is_closing()):
             return True
         self.close()
-        self._seen.counts["connections"] += 1
+        self._measured.counts["connections"] += 1
         self._reader, self._writer = await asyncio.open_connection(*self._address)
         return False
 
@@ -117,72 +117,72 @@ class Wire:
 
 
 class Handheld:
-    """One person's device. A call counts from the moment at which it was due, whatever kept it from being sent."""
+    """One person's device. The time of a call counts from when it was due, even if it was sent later."""
 
-    def __init__(self, url: str, person: dict[str, str], seen: Measured) -> None:
-        self.id, self._token, self._url, self._seen = person["id"], person["token"], url, seen
+    def __init__(self, url: str, person: dict[str, str], measured: Measured) -> None:
+        self.id, self._token, self._url, self._measured = person["id"], person["token"], url, measured
         self._key = DeviceKey(load_pem_private_key(person["key"].encode(), None))
         self._nonce, self._cursor, self._numbers = "", "", itertools.count(1)
-        self._idle: list[Wire] = []
+        self._idle: list[HttpConnection] = []
 
-    async def entry(self, verb: str, due: float, **told: Any) -> str | None:
-        """Tell what happened when it was due. The entry's id, once it is recorded."""
+    async def entry(self, verb: str, due: float, **fields: Any) -> str | None:
+        """Send an entry that happened when it was due. Its id if it was recorded, otherwise None."""
         at = datetime.now(UTC).timestamp() + min(0.0, due - time.monotonic())
         entry = {
             "id": str(uuid4()), "occurred_at": datetime.fromtimestamp(at, UTC).isoformat(),
-            "device_seq": next(self._numbers), **told,
+            "device_seq": next(self._numbers), **fields,
         }  # fmt: skip
         if await self.call(verb, "POST", f"/v1/{verb}", due, entry, expected=RECORDED) is None:
             return None
-        self._seen.recorded.append(entry["id"])
+        self._measured.recorded.append(entry["id"])
         return str(entry["id"])
 
     async def get(self, what: str, path: str, due: float) -> Any:
         return await self.call(what, "GET", path, due)
 
     async def news(self, due: float) -> None:
-        """What is new since the last time; the first time the bundle with which a shift begins."""
+        """Fetch the changes since the last time; the first time the whole bundle."""
         what, path = ("changes", f"/v1/changes?after={self._cursor}") if self._cursor else ("bundle", "/v1/changes")
-        told = await self.get(what, path, due)
-        self._cursor = self._cursor if told is None else told["cursor"]
+        answer = await self.get(what, path, due)
+        self._cursor = self._cursor if answer is None else answer["cursor"]
 
     async def call(
-        self, what: str, method: str, path: str, due: float, told: Any = None, expected: Sequence[int] = (200,)
+        self, what: str, method: str, path: str, due: float, payload: Any = None, expected: Sequence[int] = (200,)
     ) -> Any:
-        """The answer's JSON, or None where there was none as it should be. Everything is noted."""
+        """The answer's JSON, or None where no expected answer came. Calls and errors are measured."""
         for attempt in range(ATTEMPTS):
-            answer = await self._attempt(what, method, path, told)
+            answer = await self._attempt(what, method, path, payload)
             if answer is not None and answer.status in expected:
-                self._seen.calls.append((what, due, time.monotonic() - due))
+                self._measured.calls.append((what, due, time.monotonic() - due))
                 return msgspec.json.decode(answer.body)
             if answer is not None:
-                self._seen.wrong(f"{what} {answer.status}", answer.body.decode(errors="replace"))
+                self._measured.wrong(f"{what} {answer.status}", answer.body.decode(errors="replace"))
                 if answer.status < 500:
                     return None
             await asyncio.sleep(PAUSE * 2**attempt)
         return None
 
-    async def _attempt(self, what: str, method: str, path: str, told: Any) -> Answer | None:
-        """One answer, or nothing where the network gave none; a nonce that is too old is no answer yet.
+    async def _attempt(self, what: str, method: str, path: str, payload: Any) -> Answer | None:
+        """One answer, or None after a network error; retries at once with a new nonce if the server asks for one.
 
-        A connection that the server ended after it lay idle is no failure: HTTP libraries open another, too.
+        A stale idle connection is no error: the request goes over another one, as in HTTP libraries.
         """
         while True:
-            body = b"" if told is None else msgspec.json.encode({"sent_at": datetime.now(UTC), **told})
-            wire = self._idle.pop() if self._idle else Wire(self._url, self._seen)
+            body = b"" if payload is None else msgspec.json.encode({"sent_at": datetime.now(UTC), **payload})
+            wire = self._idle.pop() if self._idle else HttpConnection(self._url, self._measured)
             try:
                 answer = await wire.ask(self._head(method, path, body), body)
             except Stale:
-                self._seen.counts["stale"] += 1
+                self._measured.counts["stale"] += 1
                 continue
             except OSError as error:
-                self._seen.wrong(f"{what} {error}", str(error))
+                self._measured.wrong(f"{what} {error}", str(error))
                 return None
             self._idle.append(wire)
             self._nonce = answer.headers.get("dpop-nonce", self._nonce)
             if answer.status != 401 or b"use_dpop_nonce" not in answer.body:
                 return answer
-            self._seen.counts["nonces"] += 1
+            self._measured.counts["nonces"] += 1
 
     def _head(self, method: str, path: str, body: bytes) -> list[str]:
         proof = self._key.proof(method, self._url + path, nonce=self._nonce, token=self._token, body=body)

@@ -1,8 +1,8 @@
-"""Sends check-ins as fast as they are answered, one at a time on each connection. A process of its own.
+"""Send check-ins as fast as they are answered, one at a time on each connection. A process of its own.
 
-An order comes on standard input, one JSON line goes out: {"answers": in all, "created": with status 201, "counted":
-within the measured seconds, "seconds": how long these were, "refused": the first answer that was not 201}.
-It speaks plain HTTP/1.1 on its own sockets, so that the machine's time goes to what is measured.
+The order comes on standard input; one JSON line goes out: {"answers": in all, "created": with status 201, "counted":
+of these, within the measured seconds, "seconds": measured, "refused": the first answer that was not 201}.
+It writes plain HTTP/1.1 to its own sockets, so that the load itself takes little CPU.
 """
 
 import asyncio
@@ -35,18 +35,18 @@ BODY = (
 
 
 def body_for(officer: str) -> str:
-    """A check-in but for what each has of its own."""
+    """The body of a check-in; `filled` adds times, id and number."""
     return BODY.format(officer=officer)
 
 
 def filled(body: str, number: int) -> bytes:
-    """The body of one check-in that happens now."""
+    """The body of one check-in, with the times of now, a new id and this device_seq."""
     now = datetime.now(UTC).isoformat()
     return (body % (now, now, uuid4(), number)).encode()
 
 
-class Phone:
-    """A device's key and token; proofs as `DeviceKey.proof` makes them, with what never changes made once."""
+class Signer:
+    """A device's key and token. Proofs are like those of `DeviceKey.proof`; the constant parts are made once."""
 
     def __init__(self, pem: str, token: str, nonce: str, host: str) -> None:
         key = DeviceKey(load_pem_private_key(pem.encode(), None))
@@ -56,7 +56,7 @@ class Phone:
         self._claims = json.loads(decoded(payload))
 
     def proof(self, body: bytes) -> bytes:
-        """A proof for one body; the nonce of the order outlives the run."""
+        """A proof for one body. The order's nonce is valid for the whole run."""
         claims = self._claims | {"jti": uuid4().hex, "body_sha256": digest(body), "iat": int(time.time())}
         signed = self._header + encoded(json.dumps(claims).encode()).encode()
         r, s = decode_dss_signature(self._private.sign(signed, ECDSA(SHA256())))
@@ -64,7 +64,7 @@ class Phone:
 
 
 class Tally:
-    """What all connections saw."""
+    """Counts of the answers on all connections."""
 
     def __init__(self) -> None:
         self.answers = self.created = 0
@@ -80,11 +80,11 @@ class Tally:
 
 
 class Connection(asyncio.Protocol):
-    """One person's phone: the next check-in goes out when the last was answered."""
+    """One person's connection: sends the next check-in when the last one is answered."""
 
-    def __init__(self, phone: Phone, body: str, tally: Tally) -> None:
+    def __init__(self, phone: Signer, body: str, tally: Tally) -> None:
         self._phone, self._body, self._tally = phone, body, tally
-        self._came, self._number = b"", time.time_ns() // 1_000_000  # above every number of an earlier run
+        self._received, self._number = b"", time.time_ns() // 1_000_000  # above every number of an earlier run
         self.ended = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: Any) -> None:
@@ -95,21 +95,21 @@ class Connection(asyncio.Protocol):
         if not self.ended.done():
             self.ended.set_exception(error or ConnectionError("the server closed the connection"))
 
-    def data_received(self, came: bytes) -> None:
-        self._came += came
-        end = self._came.find(b"\r\n\r\n")
+    def data_received(self, received: bytes) -> None:
+        self._received += received
+        end = self._received.find(b"\r\n\r\n")
         if end < 0 or not self._is_whole(end):
             return
-        self._tally.note(self._came)
-        self._came = b""
+        self._tally.note(self._received)
+        self._received = b""
         self._next()
 
     def _is_whole(self, end: int) -> bool:
-        head = self._came[:end].lower()
+        head = self._received[:end].lower()
         at = head.find(b"content-length:")
-        if at < 0:  # in chunks, then
-            return self._came.endswith(b"0\r\n\r\n")
-        return len(self._came) >= end + 4 + int(head[at + 15 :].split(b"\r\n", 1)[0])
+        if at < 0:  # chunked
+            return self._received.endswith(b"0\r\n\r\n")
+        return len(self._received) >= end + 4 + int(head[at + 15 :].split(b"\r\n", 1)[0])
 
     def _next(self) -> None:
         if not self._tally.sending:
@@ -123,10 +123,10 @@ class Connection(asyncio.Protocol):
 
 
 async def run(order: dict[str, Any]) -> dict[str, Any]:
-    """Warm up, count for so many seconds, then let every connection end with an answer."""
+    """Warm up, count for `order["seconds"]`, then wait for the last answer of every connection."""
     loop, tally, body = asyncio.get_running_loop(), Tally(), body_for(order["officer"])
     host = f"{order['host']}:{order['port']}"
-    phones = [Phone(person["key"], person["token"], order["nonce"], host) for person in order["people"]]
+    phones = [Signer(person["key"], person["token"], order["nonce"], host) for person in order["people"]]
     connections = [
         (await loop.create_connection(lambda one=phone: Connection(one, body, tally), order["host"], order["port"]))[1]
         for phone in phones

@@ -1,4 +1,4 @@
-"""Who is measured: auxiliaries and the officers who order their duty, with open sessions on devices of their own."""
+"""The people of the bench: auxiliaries and their officers, signed in on their own devices."""
 
 import asyncio
 from collections.abc import Sequence
@@ -18,16 +18,16 @@ from mobile_api.client.device_key import DeviceKey
 STATION = "990100510000"
 OFFICER = "B-LEADS"
 PASSWORD = "fujing-bench-2026"
-CROWD = 64  # who check in again and again, as nobody does; what else is measured is done by those who come after them
+CROWD = 64  # people 0 to 63 check in again and again; the other figures use people after them
 FILMING, PATROLLING, BESIDE = range(CROWD, CROWD + 3)
-CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)  # argon2id, and quick to check
+CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)  # argon2id, quick to verify
 TRAINED = ("pre_job_training", "yearly_training", "accident_insurance")
-AT_ONCE = 8  # people who sign in
+AT_ONCE = 8  # sign-ins at the same time
 
 
 @dataclass(frozen=True)
 class Post:
-    """Who serves where: a line of the roster."""
+    """A person's line of the roster: badge, kind, organ."""
 
     badge: str
     kind: str
@@ -36,7 +36,7 @@ class Post:
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody signed in."""
+    """A signed-in person, with token and device key."""
 
     id: UUID
     token: str
@@ -48,7 +48,7 @@ def badge(number: int) -> str:
 
 
 async def bring_in(count: int) -> UUID:
-    """Auxiliaries 0 to `count` with a password, and their officer, whose id is returned. Safe to call again."""
+    """Import auxiliaries 0 to `count` with passwords, and their officer. The officer's id. May be called again."""
     people = [(OFFICER, "officer"), *((badge(number), "duty_auxiliary") for number in range(count))]
     await roster.bring_in([_row("organ", STATION), *(_row("person", code, kind, STATION) for code, kind in people)])
     for code, _ in people[1:]:
@@ -57,13 +57,13 @@ async def bring_in(count: int) -> UUID:
 
 
 async def sign_in(settings: Settings, numbers: Sequence[int]) -> list[Person]:
-    """A session each, opened by the password as through the API; the token lives 15 minutes."""
+    """Sign each of them in by password, as the API does. Tokens live 15 minutes."""
     keys = Keys(settings.secrets_dir)
     return [await _signed_in(keys, badge(number)) for number in numbers]
 
 
 async def arrive(settings: Settings, posts: Sequence[Post]) -> list[Person]:
-    """All of them in one roster, then each with a password, a device of their own and a session. Needs a pool."""
+    """Import all of them in one roster; give each a password, a device and a session. Needs an open pool."""
     keys, turns = Keys(settings.secrets_dir), asyncio.Semaphore(AT_ONCE)
     await roster.bring_in(
         [
@@ -83,7 +83,7 @@ async def arrive(settings: Settings, posts: Sequence[Post]) -> list[Person]:
 
 
 async def enrolled(serial: str) -> DeviceKey:
-    """A new key on this device, by a code as any other."""
+    """Enrol a new key on this device by a code."""
     await roster.bring_in([_row("device", serial, "handheld", STATION)])
     return await _keyed(serial)
 
@@ -96,7 +96,7 @@ async def _keyed(serial: str) -> DeviceKey:
 
 
 def proof_by(key: DeviceKey) -> Proof:
-    """A proof as it is once it was read."""
+    """A proof by this key, as it is after parsing."""
     return Proof(jkt=key.jkt, jti=uuid4().hex, body_sha256=None, aging=False)
 
 

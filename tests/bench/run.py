@@ -1,8 +1,7 @@
-"""The figures of issue "Proof", on real services in a temporary directory: `bench NAME VALUE UNIT`, one a line.
+"""Measure all figures on real services in a temporary directory, one line each: `bench NAME VALUE UNIT`.
 
-Standard output holds the figures and nothing else; progress and spreads go to standard error, everything to
-bench-results.json, and as a picture to bench-results.png. Fails only where something is wrong, never because the
-machine is slow.
+Standard output holds only the figures; progress and spreads go to standard error, everything to bench-results.json, and
+a picture to bench-results.png. It fails only where something is wrong, never because the machine is slow.
 """
 
 import argparse
@@ -50,25 +49,27 @@ WRONG = (
 )  # fmt: skip
 
 
-def asked() -> argparse.Namespace:
+def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Measure Fujing against what it stands on.")
     parser.add_argument("--rounds", type=int, default=5, help="A B pairs for each figure (%(default)s)")
-    parser.add_argument("--mib", type=int, default=1024, help="size of what is uploaded and sealed (%(default)s)")
+    parser.add_argument("--mib", type=int, default=1024, help="size of the uploaded and sealed file (%(default)s)")
     parser.add_argument("--seconds", type=float, default=5, help="of each run of check-ins (%(default)s)")
-    parser.add_argument("--rows", type=int, default=200_000, help="of the journal that is verified (%(default)s)")
+    parser.add_argument("--rows", type=int, default=200_000, help="of the verified journal (%(default)s)")
     parser.add_argument("--entries", type=int, default=500, help="in one call of sync (%(default)s)")
-    parser.add_argument("--recordings", type=int, default=1_000_000, help="that the house grows to (%(default)s)")
-    parser.add_argument("--asked", type=int, default=150, help="times each question of a house that grows is put")
-    parser.add_argument("--phones", type=int, default=1000, help="handhelds of the fleet (%(default)s)")
-    parser.add_argument("--fleet-seconds", type=float, default=120, help="in which its day is played (%(default)s)")
+    parser.add_argument(
+        "--recordings", type=int, default=1_000_000, help="of the house once it has grown (%(default)s)"
+    )
+    parser.add_argument("--asked", type=int, default=150, help="requests of a kind to the growing house (%(default)s)")
+    parser.add_argument("--phones", type=int, default=1000, help="handhelds in the fleet (%(default)s)")
+    parser.add_argument("--fleet-seconds", type=float, default=120, help="seconds of the fleet's day (%(default)s)")
     parser.add_argument("--only", choices=("fleet", *NAMES), action="append", help="this figure; may be given again")
     parser.add_argument("--no-json", action="store_true", help=f"write no {RESULTS} and no picture")
     return parser.parse_args()
 
 
 def figures(house: House, home: Path, options: argparse.Namespace, wanted: set[str]) -> Iterator[Figure]:
-    """Those of one house. The fleet comes first, for its memory is looked at; verifying next, for what the bare app
-    writes is no journal of ours; sealing last, for it ends the worker."""
+    """The figures of one house, in this order: the fleet first, because it measures memory; verifying next, because the
+    bare application's journal lines do not verify; sealing last, because it ends the worker."""
     if wanted & {*FLEET}:
         yield from fleet(house, home, options.phones, options.fleet_seconds)
     if "verify_rows" in wanted:
@@ -90,16 +91,16 @@ def figures(house: House, home: Path, options: argparse.Namespace, wanted: set[s
 
 
 def measured(home: Path, options: argparse.Namespace) -> Iterator[Figure]:
-    """Each figure asked for, as soon as it is known."""
+    """Measure the wanted figures and yield each as soon as it is known."""
     wanted, growing = set(options.only or NAMES), {*GROWTH, "line_bytes"}
     wanted |= {*FLEET} if "fleet" in wanted else set()
     if wanted - growing:
         with a_house(home / "data") as house:
             yield from (figure for figure in figures(house, home, options, wanted) if figure.name in wanted)
-    if wanted & growing:  # in a house of its own: it begins small
+    if wanted & growing:  # in its own house, which begins small
         with a_house(home / "growing") as house:
-            told = growth(house, options.rounds, options.recordings, options.asked)
-            yield from (figure for figure in told if figure.name in wanted)
+            grown = growth(house, options.rounds, options.recordings, options.asked)
+            yield from (figure for figure in grown if figure.name in wanted)
 
 
 @contextmanager
@@ -109,24 +110,24 @@ def a_house(place: Path) -> Iterator[House]:
         yield house
 
 
-def write(found: list[Figure]) -> None:
-    told = {
+def write(results: list[Figure]) -> None:
+    document = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": {"cores": os.cpu_count(), "system": platform.platform(), "python": platform.python_version()},
-        "figures": [figure.as_json() for figure in found],
+        "figures": [figure.as_json() for figure in results],
     }
-    RESULTS.write_text(json.dumps(told, indent=2) + "\n")
+    RESULTS.write_text(json.dumps(document, indent=2) + "\n")
 
 
 def main() -> int:
-    options, found, code = asked(), [], 0
+    options, results, code = arguments(), [], 0
     home = Path(tempfile.mkdtemp(prefix="fujing-bench-"))
     try:
         with serving.until_signalled():
             for figure in measured(home, options):
                 print(figure.line, flush=True)
                 say(figure.spread)
-                found.append(figure)
+                results.append(figure)
     except Ended:
         say("ended")
         code = 130
@@ -135,8 +136,8 @@ def main() -> int:
         code = 1
     finally:
         shutil.rmtree(home, ignore_errors=True)
-    if found and not options.no_json:
-        write(found)
+    if results and not options.no_json:
+        write(results)
         chart.draw(RESULTS)
     return code
 

@@ -1,6 +1,6 @@
 """`workers_scaling`: check-ins a second with two API workers ÷ with one, over the same database, load and machine.
 
-Each is a `fujing api` of its own beside the house's, with as many connections to the database in all.
+Each server is a `fujing api` beside the house's own; both have the same number of database connections in all.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ POOL = 16
 
 
 def workers_scaling(house: House, rounds: int, seconds: float) -> Iterator[Figure]:
-    """Raises BenchError where a check-in was not recorded."""
+    """Check-ins a second with two workers ÷ with one. Raises BenchError where a check-in was not recorded."""
     order = asyncio.run(checkins.prepared(house.settings)) | {"seconds": seconds}
     url, ratios, rates = house.settings.database_url, [], []
     with ExitStack() as stack:
@@ -33,22 +33,22 @@ def workers_scaling(house: House, rounds: int, seconds: float) -> Iterator[Figur
         for number in range(rounds):
             say(f"workers round {number + 1} of {rounds}")
             order["nonce"] = Nonces(Keys(house.settings.secrets_dir).nonce).fresh(datetime.now(UTC))
-            told = {count: checkins.rate(url, order, port, process) for count, (port, process) in servers.items()}
-            ratios.append(told[2]["rate"] / told[1]["rate"])
-            rates.append({"one": told[1], "two": told[2]})
-            say(f"one {told[1]['rate']:.0f}/s, two {told[2]['rate']:.0f}/s, ratio {ratios[-1]:.3f}")
+            by_workers = {count: checkins.rate(url, order, port, process) for count, (port, process) in servers.items()}
+            ratios.append(by_workers[2]["rate"] / by_workers[1]["rate"])
+            rates.append({"one": by_workers[1], "two": by_workers[2]})
+            say(f"one {by_workers[1]['rate']:.0f}/s, two {by_workers[2]['rate']:.0f}/s, ratio {ratios[-1]:.3f}")
     yield median_figure("workers_scaling", ratios, "ratio", "as the cores allow", rounds=rates)
 
 
 @contextmanager
 def _api(settings: Settings, workers: int) -> Iterator[tuple[int, psutil.Process]]:
     port = free_port()
-    told = environment(
+    variables = environment(
         msgspec.structs.replace(
             settings, listen=f"127.0.0.1:{port}", workers=workers, pool_size=POOL // workers,
             data_dir=settings.data_dir,
         )
     )  # fmt: skip
     argv = [sys.executable, "-m", "mobile_api.cli", "api"]
-    with serving(settings, f"api-{workers}", argv, told, port) as process:
+    with serving(settings, f"api-{workers}", argv, variables, port) as process:
         yield port, process

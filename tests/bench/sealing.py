@@ -1,9 +1,9 @@
 """`seal_vs_read`: a plain read of the object with SHA-256 ÷ sealing it.
 
-Sealing is the very function that the worker calls, called here once the worker has ended, so that nothing else takes
-the job and its queue's pauses are not measured: the figure is what sealing costs beside the reading that it cannot do
-without. It is all there: finding the version, the digest, the probe in its child process, the lock, the signature and
-the transaction. The film is a real one, so that the probe has an index of thousands of packets to read.
+The bench calls the function that the worker calls. The worker has ended, so that it does not take the job and the
+queue's pauses are not measured: the figure compares sealing with the reading that it needs at least. All steps of
+sealing are included: finding the version, the digest, the probe in its child process, the lock, the signature and the
+transaction. The film is a real one, so that the probe has an index of thousands of packets to read.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ FINDINGS = "SELECT count(*) FROM finding WHERE subject = $1"
 
 
 def seal_vs_read(house: House, home: Path, rounds: int, mib: int) -> Iterator[Figure]:
-    """Ends the worker. Raises BenchError where a film was not sealed as it should be."""
+    """Seconds of reading ÷ seconds of sealing. Ends the worker. Raises BenchError where one is not sealed properly."""
     say("making a film")
     film, lin = content.long_film(home / "DSJ0042_0002.mp4", mib * content.MIB), signed_in(house)
     children.end("worker")
@@ -50,7 +50,7 @@ def seal_vs_read(house: House, home: Path, rounds: int, mib: int) -> Iterator[Fi
 
 
 def _received(lin: Client, film: Film) -> UUID:
-    """A new film, in the store and waiting to be sealed."""
+    """Upload a new film that waits to be sealed. Its id."""
     content.renew(film.path, at_end=True)
     size, sha256 = digest_of(film.path)
     upload = UUID(
@@ -61,12 +61,12 @@ def _received(lin: Client, film: Film) -> UUID:
     )  # fmt: skip
     lin.upload(upload, film.path, lanes=LANES)
     lin.complete(upload)
-    os.sync()  # so that it is not written to disk on anybody's time
+    os.sync()  # so that no measured step waits for the disk
     return upload
 
 
 async def _round(settings: Settings, upload: UUID) -> tuple[float, float]:
-    """Seconds to read it, and to seal it; both find it in the machine's page cache."""
+    """Seconds to read the object, and to seal it; it is in the page cache for both."""
     store, keys, sdk = store_of(settings), Keys(settings.secrets_dir), sdk_of(settings)
     async with database.opened(str(settings.database_url)):
         row = await database.first(ROW, upload)
@@ -83,7 +83,7 @@ async def _round(settings: Settings, upload: UUID) -> tuple[float, float]:
 
 
 def _read(sdk: Minio, bucket: str, key: str) -> float:
-    """Seconds to read the object and digest it."""
+    """Seconds to read the object and compute its digest."""
     begun = time.perf_counter()
     digest_in_store(sdk, bucket, key)
     return time.perf_counter() - begun

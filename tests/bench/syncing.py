@@ -1,7 +1,7 @@
 """`sync_vs_single`: entries a second in calls of 500 ÷ the same entries one by one over one connection that stays open.
 
-Each is an act that began and one that finished, of one auxiliary on shift, told an hour later as a phone does that was
-without a network; never the same twice.
+The entries are starts and finishes of acts of one auxiliary on shift, sent an hour later, as by a phone that was
+offline. No entry is sent twice.
 """
 
 import time
@@ -20,7 +20,7 @@ AT_ONCE = 500
 
 
 def sync_vs_single(house: House, rounds: int, entries: int = AT_ONCE) -> Iterator[Figure]:
-    """Raises BenchError where one was not recorded."""
+    """Entries a second in one call ÷ one by one. Raises BenchError where an entry was not recorded."""
     lin, ratios, rates = signed_in(house), [], []
     begun = datetime.now(UTC) - timedelta(hours=11)
     lin.entry(
@@ -29,34 +29,34 @@ def sync_vs_single(house: House, rounds: int, entries: int = AT_ONCE) -> Iterato
     )  # fmt: skip
     for number in range(rounds):
         say(f"sync round {number + 1} of {rounds}")
-        single = _single(lin, _acts(lin, begun + timedelta(minutes=30 + 60 * number), entries))
-        batch = _batch(lin, _acts(lin, begun + timedelta(minutes=60 + 60 * number), entries))
+        single = one_by_one(lin, act_entries(lin, begun + timedelta(minutes=30 + 60 * number), entries))
+        batch = in_one_call(lin, act_entries(lin, begun + timedelta(minutes=60 + 60 * number), entries))
         ratios.append(batch / single)
         rates.append({"single": single, "batch": batch})
         say(f"one by one {single:.0f}/s, at once {batch:.0f}/s, ratio {ratios[-1]:.3f}")
     yield median_figure("sync_vs_single", ratios, "ratio", ">= 1.5", entries=entries, rounds=rates)
 
 
-def _acts(lin: Client, at: datetime, count: int) -> list[tuple[str, dict[str, Any]]]:
-    """Beginnings and ends, a second apart."""
-    found = []
+def act_entries(lin: Client, at: datetime, count: int) -> list[tuple[str, dict[str, Any]]]:
+    """`count` entries: starts and finishes of acts, a second apart."""
+    entries = []
     for number in range(count // 2):
         act, when = uuid4(), at + timedelta(seconds=2 * number)
-        found.append(("activities/start", lin.new_entry(id=act, occurred_at=when, work="9.6")))
-        found.append(("activities/finish", lin.new_entry(occurred_at=when + timedelta(seconds=1), activity=act)))
-    return found
+        entries.append(("activities/start", lin.new_entry(id=act, occurred_at=when, work="9.6")))
+        entries.append(("activities/finish", lin.new_entry(occurred_at=when + timedelta(seconds=1), activity=act)))
+    return entries
 
 
-def _single(lin: Client, acts: list[tuple[str, dict[str, Any]]]) -> float:
+def one_by_one(lin: Client, acts: list[tuple[str, dict[str, Any]]]) -> float:
     begun = time.perf_counter()
-    for verb, told in acts:
-        lin._call("POST", f"/v1/{verb}", told)
+    for verb, entry in acts:
+        lin._call("POST", f"/v1/{verb}", entry)
     return len(acts) / (time.perf_counter() - begun)
 
 
-def _batch(lin: Client, acts: list[tuple[str, dict[str, Any]]]) -> float:
+def in_one_call(lin: Client, acts: list[tuple[str, dict[str, Any]]]) -> float:
     begun = time.perf_counter()
-    answer = lin.sync([{"verb": verb, **told} for verb, told in acts])
+    answer = lin.sync([{"verb": verb, **entry} for verb, entry in acts])
     rate = len(acts) / (time.perf_counter() - begun)
     if {"recorded"} != {each["status"] for each in answer["results"]}:
         raise BenchError(f"not every entry was recorded: {answer['results'][:1]}")

@@ -1,8 +1,8 @@
 """`upload_vs_sdk` and `upload_api_cpu`: how fast footage goes up through us, and what that costs the API.
 
-Ours is what a device does: declare, ask for the parts, PUT them to the store, complete, with the digest known, since a
+Ours takes the steps of a device: declare, ask for the parts, PUT them to the store, complete. The digest is known: a
 device computes it while it records. The other is the SDK's `put_object` to the same bucket with the same parts and
-lanes. Whatever was sent is sealed, and what is dirty written to disk, before the next one begins.
+lanes. Before the next upload begins, the last one is sealed and dirty pages are written to disk.
 """
 
 import asyncio
@@ -29,11 +29,11 @@ from mobile_api.client.device_key import DeviceKey
 
 LANES = 3
 SEALING_SECONDS = 300
-NUMBERS = itertools.count(1)  # of the one device, enrolled anew for each figure
+NUMBERS = itertools.count(1)  # device_seq of the one device, which is enrolled again for each figure
 
 
 def upload_figures(house: House, home: Path, rounds: int, mib: int) -> Iterator[Figure]:
-    """Both figures, over the same uploads."""
+    """Measure both figures over the same uploads."""
     file, lin, sdk, api = home / "DSJ0042_0001.mp4", signed_in(house), sdk_of(house.settings), child("api")
     content.noise(file, mib * content.MIB)
     ratios, costs, rates = [], [], []
@@ -51,19 +51,19 @@ def upload_figures(house: House, home: Path, rounds: int, mib: int) -> Iterator[
     file.unlink()
     common = {"mib": mib, "lanes": LANES, "mib_per_second": rates}
     yield median_figure("upload_vs_sdk", ratios, "ratio", ">= 0.95", **common)
-    # The clock ticks 100 times a second, so the rounds are taken together.
+    # CPU time has a resolution of 10 ms, so the rounds are added up.
     yield Figure("upload_api_cpu", sum(costs) / rounds, "s/GiB", "<= 0.3", costs, {"mib": mib})
 
 
 def signed_in(house: House) -> Client:
-    """An auxiliary who may declare footage."""
+    """Sign in an auxiliary who may declare footage."""
     client = Client(house.url, key=asyncio.run(_bring_in(house.settings)), numbers=NUMBERS)
     client.sign_in(population.badge(population.FILMING), population.PASSWORD)
     return client
 
 
 def sdk_of(settings: Settings) -> Minio:
-    """The SDK as it comes, on the house's store."""
+    """The minio SDK with default settings, on the house's store."""
     return Minio(
         settings.s3_endpoint, settings.s3_access_key, settings.s3_secret_key, secure=settings.s3_secure,
         region=settings.s3_region,
@@ -71,7 +71,7 @@ def sdk_of(settings: Settings) -> Minio:
 
 
 def digest_in_store(sdk: Minio, bucket: str, key: str) -> tuple[int, str]:
-    """Size and SHA-256 of the object, read a MiB at a time: the quickest way of the SDK."""
+    """Size and SHA-256 of the object, read a MiB at a time, the fastest way with the SDK."""
     size, digest = 0, hashlib.sha256()
     answer = sdk.get_object(bucket, key)
     try:
@@ -91,9 +91,9 @@ async def _bring_in(settings: Settings) -> DeviceKey:
 
 
 def ours(lin: Client, file: Path, api: object) -> tuple[float, float]:
-    """Seconds from declaring to the answer to complete, and CPU seconds of the API meanwhile."""
+    """Seconds from declare to the answer to complete, and CPU seconds of the API meanwhile."""
     content.renew(file, at_end=False)
-    size, sha256 = digest_of(file)  # and the file is in memory now
+    size, sha256 = digest_of(file)  # this also reads the file into the page cache
     os.sync()
     ended = datetime.now(UTC)
     cpu, begun = cpu_seconds(api), time.perf_counter()

@@ -1,4 +1,4 @@
-"""`verify_rows`: rows of the journal that `fujing verify` looks at in a second, copies in the store included."""
+"""`verify_rows`: journal rows that `fujing verify` checks in a second, copies in the store included."""
 
 import asyncio
 import time
@@ -21,7 +21,7 @@ BATCH = 10_000
 
 
 def verify_rows(house: House, rounds: int, rows: int) -> Iterator[Figure]:
-    """Raises BenchError where it does not verify."""
+    """Write rows, then verify them round by round. Raises BenchError where the journal does not verify."""
     say(f"writing {rows} rows as check-ins leave them")
     rates = asyncio.run(_rates(house.settings, rounds, rows))
     yield median_figure(
@@ -44,7 +44,7 @@ def _line(number: int, at: datetime) -> journal.Line:
 
 async def _rates(settings: Settings, rounds: int, rows: int) -> list[float]:
     rings, store, now = Keys(settings.secrets_dir).evidence, store_of(settings), datetime.now(UTC)
-    known, found = KeySet(keys=rings.public(), endorsements=rings.endorsements()), []
+    known, rates = KeySet(keys=rings.public(), endorsements=rings.endorsements()), []
     async with database.opened(str(settings.database_url)):
         for begin in range(0, rows, BATCH):
             lines = [
@@ -55,10 +55,10 @@ async def _rates(settings: Settings, rounds: int, rows: int) -> list[float]:
         await checkpoints.make(store, rings, now, at_once=True)
         for number in range(rounds):
             begun = time.perf_counter()
-            seen = await verify(store, known, [], lambda done, total: None)
-            found.append((seen.proved + seen.unproved) / (time.perf_counter() - begun))
-            if seen.flaws or seen.proved < rows:
-                raise BenchError(f"the journal does not verify: {seen.flaws[:1]}, {seen.proved} rows proved")
-            say(f"verify round {number + 1} of {rounds}: {found[-1]:,.0f} rows/s")
+            report = await verify(store, known, [], lambda done, total: None)
+            rates.append((report.proved + report.unproved) / (time.perf_counter() - begun))
+            if report.flaws or report.proved < rows:
+                raise BenchError(f"the journal does not verify: {report.flaws[:1]}, {report.proved} rows proved")
+            say(f"verify round {number + 1} of {rounds}: {rates[-1]:,.0f} rows/s")
     store.close()
-    return found
+    return rates

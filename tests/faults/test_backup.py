@@ -1,4 +1,4 @@
-"""A server is lost and restored from its backup in another place: all there, proved, and locked as before."""
+"""A server is lost and restored from its backup in another place: complete, verified, and locked as before."""
 
 import asyncio
 import json
@@ -156,7 +156,7 @@ def test_missing_files_are_named(lived: tuple[Any, ...], tmp_path: Path) -> None
 
 
 def test_a_folder_that_is_no_backup_is_refused(tmp_path: Path) -> None:
-    """With a sentence that says so; nothing is made in the new place."""
+    """It is refused with a sentence, and nothing is created in the new place."""
     place = Place(tmp_path / "elsewhere")
     done = place.run("restore", str(tmp_path))
     assert 1 == done.returncode

@@ -1,4 +1,4 @@
-"""Yesterday's data under today's program: each schema that was released comes up to date with every row."""
+"""Old data under the new program: each released schema is migrated and keeps every row."""
 
 import gzip
 import json
@@ -12,7 +12,7 @@ from litestar import Litestar
 from backend.core.settings import Settings
 from tests.databases import an_empty_database, client, dumped, migrating
 
-KEPT = {
+SCHEMAS = {
     path.name.partition(".")[0]: gzip.decompress(path.read_bytes())
     for path in (Path(__file__).parents[1] / "data" / "schemas").glob("*.sql.gz")
 }
@@ -23,39 +23,39 @@ JOURNAL = "SELECT md5(string_agg(entry::text, '' ORDER BY epoch, xid, seq)) FROM
 async def counted(url: str) -> dict[str, int]:
     connection = await asyncpg.connect(url)
     tables = [row["tablename"] for row in await connection.fetch(TABLES)]
-    found = {table: await connection.fetchval(f'SELECT count(*) FROM "{table}"') for table in tables}  # noqa: S608
+    counts = {table: await connection.fetchval(f'SELECT count(*) FROM "{table}"') for table in tables}  # noqa: S608
     await connection.close()
-    return found
+    return counts
 
 
 async def journal_of(url: str) -> str:
     connection = await asyncpg.connect(url)
-    told = await connection.fetchval(JOURNAL)
+    digest = await connection.fetchval(JOURNAL)
     await connection.close()
-    return str(told)
+    return str(digest)
 
 
 def migrated(url: str, processes: int) -> None:
-    """By so many processes at once."""
+    """Migrate the database with `processes` processes at once."""
     started = [migrating(url) for _ in range(processes)]
-    told = [process.communicate(timeout=60)[1] for process in started]
-    assert [0] * processes == [process.returncode for process in started], told
+    errors = [process.communicate(timeout=60)[1] for process in started]
+    assert [0] * processes == [process.returncode for process in started], errors
 
 
 def test_schemas_were_kept() -> None:
-    assert len(KEPT) >= 2
+    assert len(SCHEMAS) >= 2
 
 
 @pytest.mark.parametrize(
-    "kept",
-    sorted(KEPT),
+    "release",
+    sorted(SCHEMAS),
 )
-async def test_a_released_schema_comes_up_to_date(app: Litestar, house: Settings, kept: str) -> None:
-    """Four processes at once over its rows: no row is lost, no line of the journal changed, and the schema is the very
-    one that an empty database gets."""
+async def test_a_released_schema_comes_up_to_date(app: Litestar, house: Settings, release: str) -> None:
+    """Four processes migrate it at once: no row is lost, no journal line changes, and the schema is the same as that of
+    an empty database after its migrations."""
     async with an_empty_database(house) as fresh, an_empty_database(house) as old:
         migrated(fresh, 1)
-        client("psql", old, "--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1", given=KEPT[kept])
+        client("psql", old, "--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1", given=SCHEMAS[release])
         rows, lines = await counted(old), await journal_of(old)
         assert rows["journal"] > 50
         migrated(old, 4)
@@ -68,7 +68,7 @@ async def test_a_released_schema_comes_up_to_date(app: Litestar, house: Settings
 
 
 def schema(url: str) -> list[str]:
-    """The schema as statements, in no order: columns that came later stand at a table's end."""
+    """The schema as a sorted list of statements: columns added later stand at the end of a table, so order differs."""
     text = dumped(url, "--schema-only").decode()
     return sorted(line.strip().rstrip(",") for line in text.splitlines() if line and not line.startswith("--"))
 
@@ -84,7 +84,7 @@ FROM person WHERE id = $2
 async def test_what_was_held_before_obeys_the_rule_of_its_verb_too(app: Litestar, house: Settings) -> None:
     """An appeal, a complaint and an injury that wait since before: whom they are kept from, and who finds them."""
     async with an_empty_database(house) as old:
-        client("psql", old, "--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1", given=KEPT["0032"])
+        client("psql", old, "--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1", given=SCHEMAS["0032"])
         connection = await asyncpg.connect(old)
         lin, sun, *_ = [row["id"] for row in await connection.fetch("SELECT id FROM person WHERE kind <> 'dock'")]
         entries = {

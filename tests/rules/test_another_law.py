@@ -1,4 +1,4 @@
-"""Another province is another directory: it loads without a change of code, or is told every mistake by its line."""
+"""Another province's law is another directory: it loads without a change of code, or its mistakes are named by line."""
 
 import ast
 import re
@@ -82,7 +82,7 @@ SU = Facts(kind="civilian_auxiliary", on_shift=True, trained=True)
 
 @pytest.fixture(autouse=True)
 def the_law_before() -> Iterator[None]:
-    """What a test puts in force ends with it."""
+    """Put the built-in law back in force after each test."""
     yield
     use(None)
 
@@ -114,7 +114,7 @@ def test_another_regulation_is_judged_by_the_same_code(tmp_path: Path) -> None:
 
 
 def test_its_works_take_the_place_of_ours_as_a_whole(tmp_path: Path) -> None:
-    """Another regulation numbers otherwise: an item of ours left among its own would be nobody's law."""
+    """Another regulation has its own numbers, so none of our items may stay among its own."""
     theirs = laid_over(tmp_path, works=ANOTHER)
     assert not set(theirs.works) & set(law().works)
     assert ["counsellor"] == list(theirs.qualifications)
@@ -122,7 +122,7 @@ def test_its_works_take_the_place_of_ours_as_a_whole(tmp_path: Path) -> None:
 
 
 def test_it_says_in_which_cases_and_with_which_equipment(tmp_path: Path) -> None:
-    """What it leaves out is every kind of case, and no equipment."""
+    """A work without `cases` fits every kind of case; one without `equipment` needs none."""
     works = laid_over(tmp_path, works=ANOTHER).works
     patrol, rescue = works["3.a.patrol"], works["3.a"]
     assert (("criminal",), ("whistle", "radio")) == (patrol.cases, patrol.equipment)
@@ -130,7 +130,7 @@ def test_it_says_in_which_cases_and_with_which_equipment(tmp_path: Path) -> None
 
 
 def test_what_it_leaves_out_is_as_built_in(tmp_path: Path) -> None:
-    """A province that keeps footage for a year says that, and nothing else."""
+    """A province that keeps footage for a year overrides that term only."""
     theirs = laid_over(
         tmp_path, terms='[footage_retention]\ndays = 366\nsource = "its own circular"\nversion = "2020"\n'
     )
@@ -149,7 +149,7 @@ def test_a_term_is_replaced_as_a_whole(tmp_path: Path) -> None:
 
 
 def test_renumbering_an_article_repeats_no_sentence(tmp_path: Path) -> None:
-    """Of a message only the fields given are replaced."""
+    """Only the given fields of a message are replaced."""
     theirs = laid_over(tmp_path, messages='[not_led]\narticle = "17"\n').messages["not_led"]
     assert ("17", law().messages["not_led"].zh, 409) == (theirs.article, theirs.zh, theirs.status)
 
@@ -164,7 +164,7 @@ def test_the_law_in_use_is_the_one_chosen(tmp_path: Path) -> None:
 
 
 def test_a_law_with_mistakes_is_not_put_in_force(tmp_path: Path) -> None:
-    """The one before stays."""
+    """The law before stays in force."""
     before = law()
     with pytest.raises(LawError):
         use(a_law(tmp_path, works='["3.a"]\ntext = "巡逻"\n'))
@@ -238,7 +238,7 @@ WRONG_MESSAGES = """
 
 
 def test_every_mistake_is_named_by_file_and_line(tmp_path: Path) -> None:
-    """Whoever adapts the law mends all of them at once and looks for none."""
+    """All mistakes are listed at once, so that they can be corrected in one go."""
     assert [
         "works.toml:5: [10.3] leadership must be command or led",
         "works.toml:6: [10.3] officers is not usable: Expected `int` >= 0",
@@ -294,7 +294,7 @@ cases_source = "its Article 10"
 
 
 def test_conditions_that_contradict_each_other_are_mistakes(tmp_path: Path) -> None:
-    """What is read well and means nothing is told too."""
+    """Entries that are well formed but contradict each other are mistakes too."""
     assert [
         "works.toml:1: [10.4] officers_source is missing",
         "works.toml:1: [10.4] enforcement_source is missing",
@@ -312,7 +312,7 @@ def test_conditions_that_contradict_each_other_are_mistakes(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("works", "told"),
+    ("works", "mistake"),
     [
         ("", "works.toml:1: [works] there is no work in this file"),
         ('["3.a"\n', "works.toml:1: is no TOML"),
@@ -329,12 +329,12 @@ def test_conditions_that_contradict_each_other_are_mistakes(tmp_path: Path) -> N
         ("'3.a'.kind = 'nobody'\n", "works.toml:1: [3.a] kind must be civilian or duty or none"),
     ],
 )
-def test_a_file_that_is_odd_in_another_way_is_told_too(tmp_path: Path, works: str, told: str) -> None:
-    """Whatever an editor or a hurried hand leaves behind."""
+def test_a_file_that_is_odd_in_another_way_is_told_too(tmp_path: Path, works: str, mistake: str) -> None:
+    """Broken TOML, wrong types and missing fields are named with their line."""
     (tmp_path / "works.toml").write_text(works.replace("\n", "\r\n"), encoding="utf-8-sig", newline="")
     with pytest.raises(LawError) as caught:
         load(tmp_path, over=load())
-    assert any(line.startswith(told) for line in str(caught.value).split("\n"))
+    assert any(line.startswith(mistake) for line in str(caught.value).split("\n"))
 
 
 def test_a_file_in_another_encoding_is_named_with_its_line(tmp_path: Path) -> None:
@@ -356,7 +356,7 @@ def test_a_directory_that_would_silently_change_nothing_is_refused(tmp_path: Pat
 
 
 def test_a_whole_law_lacks_no_file(tmp_path: Path) -> None:
-    """Without a law to lay it over, each file must be there."""
+    """Without a law to build on, each file must be there."""
     with pytest.raises(LawError) as caught:
         load(a_law(tmp_path, works=ANOTHER))
     assert ["terms.toml", "messages.toml", "calendar.toml"] == [
@@ -365,7 +365,7 @@ def test_a_whole_law_lacks_no_file(tmp_path: Path) -> None:
 
 
 def test_no_code_knows_the_number_of_an_article() -> None:
-    """What an article or an item is called stands in the files of data alone."""
+    """Codes of articles and items stand only in the data files."""
     for name in ("verdict.py", "catalogue.py", "reading.py"):
         nodes = ast.walk(ast.parse((HERE / name).read_text(encoding="utf-8")))
         texts = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}

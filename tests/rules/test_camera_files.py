@@ -1,4 +1,4 @@
-"""What a recorder's file tells of its start, and the days that a report is asked for. No I/O."""
+"""The start time that a recorder's file gives, and the periods that a report covers. No I/O."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -21,7 +21,7 @@ MIDNIGHT = datetime(2026, 3, 1, tzinfo=UTC)
 def start(
     created: str | None = None, name: str = "clip.mp4", modified: float | None = None, offset: timedelta = timedelta()
 ) -> Start | None:
-    """Of a file of ten minutes."""
+    """The start of a file of ten minutes."""
     at = MODIFIED.timestamp() if modified is None else modified
     return start_of(MediaFile(TEN_MINUTES, created), name, at, offset=offset, latest=NOW)
 
@@ -31,14 +31,14 @@ BY_NAME = Start(MIDNIGHT, "file_name")
 
 
 def test_the_files_own_metadata_come_first() -> None:
-    """Before its name and before the file system."""
-    told = Start(datetime(2026, 3, 1, 1, tzinfo=UTC), "metadata")
-    assert told == start("2026-03-01T01:00:00.000000Z", NAMED)
+    """Metadata go before the file's name and the file system's time."""
+    expected = Start(datetime(2026, 3, 1, 1, tzinfo=UTC), "metadata")
+    assert expected == start("2026-03-01T01:00:00.000000Z", NAMED)
 
 
 @pytest.mark.parametrize("created", ["2026-03-01T01:00:00Z", "2026-03-01T09:00:00+08:00", "2026-03-01 01:00:00"])
 def test_metadata_are_in_utc_unless_they_say_otherwise(created: str) -> None:
-    """As the container's format asks."""
+    """The container format says UTC."""
     assert Start(datetime(2026, 3, 1, 1, tzinfo=UTC), "metadata") == start(created)
 
 
@@ -48,7 +48,7 @@ def test_metadata_are_in_utc_unless_they_say_otherwise(created: str) -> None:
      "2036-02-07T06:28:15Z", "9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+14:00", "yesterday", "", "2026-13-01"],
 )  # fmt: skip
 def test_absurd_metadata_are_passed_over(created: str) -> None:
-    """A clock that was never set, one that runs ahead, what is no time: then the name tells."""
+    """A clock that was never set, one that runs ahead, or no time at all: then the file's name counts."""
     assert BY_NAME == start(created, NAMED)
 
 
@@ -75,7 +75,7 @@ def test_the_first_time_in_a_name_that_can_be_right_counts() -> None:
 
 @pytest.mark.parametrize("modified", [0.0, NOW.timestamp() + 1, 1e18, -1e18, float("nan"), float("inf")])
 def test_a_file_of_which_no_time_can_be_right_has_no_start(modified: float) -> None:
-    """It is told so, and not given one."""
+    """There is no start then; none is guessed."""
     assert start(None, "clip.mp4", modified) is None
 
 
@@ -89,24 +89,24 @@ def test_a_camera_whose_offset_is_known_may_be_years_off() -> None:
 
 @given(st.none() | st.text(max_size=30) | st.datetimes().map(str), st.text(max_size=40), st.floats(), st.timedeltas())
 def test_a_start_is_never_absurd(created: str | None, name: str, modified: float, offset: timedelta) -> None:
-    """Whatever the file says: corrected, it lies between 2000 and now, or there is none."""
-    told = start(created, name, modified, offset)
-    assert told is None or EARLIEST <= told.at - offset <= NOW - timedelta(minutes=10)
+    """For any metadata, name and time: the corrected start lies between 2000 and now, or there is none."""
+    result = start(created, name, modified, offset)
+    assert result is None or EARLIEST <= result.at - offset <= NOW - timedelta(minutes=10)
 
 
 @given(st.text(max_size=400))
 def test_a_name_that_is_told_hides_nothing(name: str) -> None:
-    """No slash, no control character, no writing turned around, at most 255."""
-    told = safe_name(name)
-    assert len(told) == min(len(name), 255)
-    assert not set(told) & {"/", "\\", "\x00", "\n", "\x1b", "\u202e", "\u2066"}
+    """No slash, no control character, no change of writing direction, at most 255 characters."""
+    shown = safe_name(name)
+    assert len(shown) == min(len(name), 255)
+    assert not set(shown) & {"/", "\\", "\x00", "\n", "\x1b", "\u202e", "\u2066"}
 
 
 # -- the days of a report
 
 
 def at(day: int, hour: float = 12) -> datetime:
-    """In China, in March."""
+    """A moment of March, in China time."""
     return datetime(2026, 3, 1, tzinfo=CHINA) + timedelta(days=day - 1, hours=hour)
 
 
@@ -116,12 +116,12 @@ def test_footage_of_one_day_asks_for_that_day() -> None:
 
 
 def test_footage_over_midnight_asks_for_both_days_at_once() -> None:
-    """A night's duty is one."""
+    """A night's duty is one period."""
     assert [(at(1, 0), at(3, 0))] == periods([(at(1, 23), at(2, 1))])
 
 
 def test_days_without_footage_are_not_asked_for() -> None:
-    """A card with a forgotten file of last week makes no report of the week between."""
+    """A forgotten file of last week does not make the report cover the week between."""
     assert [(at(1, 0), at(2, 0)), (at(9, 0), at(10, 0))] == periods([(at(9), at(9)), (at(1), at(1))])
     assert [] == periods([])
 
@@ -130,11 +130,11 @@ SPANS = st.lists(st.tuples(st.integers(1, 120), st.floats(0, 23), st.floats(0, 4
 
 
 @given(SPANS)
-def test_every_moment_of_footage_lies_in_a_period_that_may_be_asked(told: list[tuple[int, float, float]]) -> None:
-    """In order, apart, none longer than a report may be."""
-    spans = [(at(day, hour), at(day, hour + length)) for day, hour, length in told]
-    found = periods(spans)
-    assert all(end - begin <= LONGEST_REPORT for begin, end in found)
-    assert all(before[1] <= after[0] for before, after in pairwise(found))
+def test_every_moment_of_footage_lies_in_a_period_that_may_be_asked(recordings: list[tuple[int, float, float]]) -> None:
+    """Periods are in order, apart, and none is longer than a report may be."""
+    spans = [(at(day, hour), at(day, hour + length)) for day, hour, length in recordings]
+    covered = periods(spans)
+    assert all(end - begin <= LONGEST_REPORT for begin, end in covered)
+    assert all(before[1] <= after[0] for before, after in pairwise(covered))
     for moment in (moment for span in spans for moment in span):
-        assert any(begin <= moment < end for begin, end in found)
+        assert any(begin <= moment < end for begin, end in covered)

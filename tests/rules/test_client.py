@@ -1,5 +1,5 @@
-"""The Python client among others than its server: what did not arrive whole, and what a page on the way says, is no
-answer; and when a pause is asked for, it is kept."""
+"""The Python client behind proxies and portals: a cut answer or another server's page is no answer, and a requested
+pause is kept."""
 
 import itertools
 import socket
@@ -19,9 +19,11 @@ HEAD = b"content-type: application/problem+json\r\ndpop-nonce: n\r\ncontent-leng
 
 
 @contextmanager
-def answering(*answers: bytes, asked: list[bytes] | None = None) -> Iterator[str]:
-    """A server that says these bytes to whoever asks, one after the other and the last for ever, and hangs up. Its
-    address; `asked` gathers the requests."""
+def answering(*answers: bytes, requests: list[bytes] | None = None) -> Iterator[str]:
+    """Serve these answers one after the other, the last one for ever, each on its own connection. The server's address.
+
+    `requests`: a list to which each request is added.
+    """
     turns = itertools.chain(answers, itertools.repeat(answers[-1]))
     with socket.create_server(("127.0.0.1", 0)) as server:
 
@@ -33,8 +35,8 @@ def answering(*answers: bytes, asked: list[bytes] | None = None) -> Iterator[str
                     return
                 with one:
                     request = one.recv(65536)
-                    if asked is not None:
-                        asked.append(request)
+                    if requests is not None:
+                        requests.append(request)
                     one.sendall(next(turns))
 
         threading.Thread(target=serve, daemon=True).start()
@@ -43,14 +45,14 @@ def answering(*answers: bytes, asked: list[bytes] | None = None) -> Iterator[str
 
 
 @pytest.fixture(autouse=True)
-def _asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Bytes that never change need no second try."""
+def _one_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Try once only: the answers of these tests never change."""
     monkeypatch.setattr(api, "ATTEMPTS", 1)
 
 
 @pytest.mark.parametrize("status", [b"200 OK", b"401 Unauthorized"])
 def test_an_answer_cut_at_any_byte_is_none(status: bytes) -> None:
-    """Neither a success without its body nor a refusal without its reason."""
+    """An answer without its whole body is neither a success nor a refusal."""
     whole = b"HTTP/1.1 " + status + b"\r\n" + HEAD + BODY
     for end in range(len(whole)):
         with answering(whole[:end]) as url, pytest.raises(Unreachable):
@@ -58,7 +60,7 @@ def test_an_answer_cut_at_any_byte_is_none(status: bytes) -> None:
 
 
 def test_a_whole_answer_counts() -> None:
-    """The same bytes, all of them; and an answer that has no body."""
+    """The whole answer counts, and so does an answer that has no body."""
     with answering(b"HTTP/1.1 200 OK\r\n" + HEAD + BODY) as url:
         assert Client(url).get("/v1/me")["code"] == "token_invalid"
     no = b"HTTP/1.1 401 Unauthorized\r\n" + HEAD + BODY
@@ -79,7 +81,7 @@ def test_a_page_of_another_server_is_no_answer(status: bytes) -> None:
 
 
 def test_a_gateway_that_takes_no_such_body_is_understood() -> None:
-    """It stands before the server and says 413 in words of its own: the outbox sends less at once."""
+    """A proxy before the server answers 413 with its own page: the outbox sends less at once."""
     large = b"HTTP/1.1 413 Content Too Large\r\n" + PAGE
     with answering(large) as url, pytest.raises(Problem, match="body_too_large"):
         Client(url).sync([])
@@ -87,10 +89,10 @@ def test_a_gateway_that_takes_no_such_body_is_understood() -> None:
 
 @pytest.mark.parametrize("status", [b"429 Too Many Requests", b"503 Service Unavailable"])
 def test_the_outbox_keeps_to_the_pause_that_is_asked_for(status: bytes, tmp_path: Path) -> None:
-    """However much there is to send, and whatever is added meanwhile."""
-    asked: list[bytes] = []
+    """The pause is kept, however much there is to send or is added meanwhile."""
+    requests: list[bytes] = []
     pause = b"HTTP/1.1 " + status + b"\r\nretry-after: 60\r\n" + HEAD + BODY
-    with answering(pause, asked=asked) as url, closing(Outbox(tmp_path / "outbox.db")) as box:
+    with answering(pause, requests=requests) as url, closing(Outbox(tmp_path / "outbox.db")) as box:
         stop = threading.Event()
         carrier = threading.Thread(target=carry, args=(box, Client(url), "lin", stop), daemon=True)
         carrier.start()
@@ -99,16 +101,16 @@ def test_the_outbox_keeps_to_the_pause_that_is_asked_for(status: bytes, tmp_path
             stop.wait(0.15)
         stop.set()
         carrier.join(5)
-        assert (1, 8) == (len(asked), box.left("lin").entries)
+        assert (1, 8) == (len(requests), box.left("lin").entries)
 
 
 def test_a_proof_asked_for_anew_after_a_long_absence_is_no_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The server was away for all but the last try, and began again with other nonces: the phone goes on by itself."""
+    """The server is away until the last try and comes back with new nonces: the client still gets its answer."""
     monkeypatch.setattr(api, "ATTEMPTS", 3)
     monkeypatch.setattr(Client, "_pause", lambda *_: None)
     away = b"HTTP/1.1 503 Service Unavailable\r\n" + HEAD.replace(b"%d", b"0") + BODY
-    told = b'{"code":"use_dpop_nonce","detail":"again"}'
-    anew = b"HTTP/1.1 401 Unauthorized\r\n" + HEAD.replace(str(len(BODY)).encode(), str(len(told)).encode()) + told
+    ask = b'{"code":"use_dpop_nonce","detail":"again"}'
+    anew = b"HTTP/1.1 401 Unauthorized\r\n" + HEAD.replace(str(len(BODY)).encode(), str(len(ask)).encode()) + ask
     good = b"HTTP/1.1 200 OK\r\n" + HEAD + BODY
     with answering(away, away, anew, good) as url:
         assert Client(url).get("/v1/me")["code"] == "token_invalid"

@@ -1,4 +1,4 @@
-"""What stands beside the program and is run by nobody here: compose file, units, proxy, guide, threat model."""
+"""Files beside the program that no test runs: compose file, units, proxy, guide, threat model."""
 
 import configparser
 import re
@@ -20,7 +20,7 @@ NAMED = re.compile(r"`(test_\w+)`")
 
 
 def test_every_test_that_security_names_is_there(repository: Path) -> None:
-    """A threat model whose proof was renamed away proves nothing."""
+    """Every test that SECURITY.md names exists."""
     there = {
         name
         for file in (repository / "tests").rglob("test_*.py")
@@ -32,11 +32,11 @@ def test_every_test_that_security_names_is_there(repository: Path) -> None:
 
 
 def test_the_environment_names_settings_that_there_are(repository: Path) -> None:
-    """In the example and in the compose file; and no secret but a placeholder."""
+    """Every variable of the example and of the compose file is a setting; the example lacks the owner's URL."""
     lines = (repository / "deploy" / "fujing.env").read_text().splitlines()
-    told = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
-    assert set(told) <= OURS
-    assert "FUJING_MIGRATE_URL" not in told
+    variables = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+    assert set(variables) <= OURS
+    assert "FUJING_MIGRATE_URL" not in variables
     compose = yaml.safe_load((repository / "deploy" / "compose.yaml").read_text())
     for service in compose["services"].values():
         ours = {name for name in service.get("environment", {}) if name.startswith("FUJING_")}
@@ -48,12 +48,12 @@ def test_the_environment_names_settings_that_there_are(repository: Path) -> None
 def test_unfinished_uploads_outlive_the_house_in_the_store(repository: Path) -> None:
     """The store may drop parts only after the house has given the upload up."""
     compose = yaml.safe_load((repository / "deploy" / "compose.yaml").read_text())
-    kept = compose["services"]["store"]["environment"]["MINIO_API_STALE_UPLOADS_EXPIRY"]
-    assert int(kept.removesuffix("h")) / 24 > law().span("upload_abandoned_after").days
+    expiry = compose["services"]["store"]["environment"]["MINIO_API_STALE_UPLOADS_EXPIRY"]
+    assert int(expiry.removesuffix("h")) / 24 > law().span("upload_abandoned_after").days
 
 
 def test_the_compose_file_is_one(repository: Path, tmp_path: Path) -> None:
-    """By docker's own reading, where it is installed; the one of 2021 did not know that a project has a name."""
+    """Docker's own check, where it is installed; version 1 of compose (2021) does not know `name`."""
     deploy = shutil.copytree(repository / "deploy", tmp_path / "deploy")
     docker, older = shutil.which("docker"), shutil.which("docker-compose")
     if docker and not subprocess.run([docker, "compose", "version"], capture_output=True).returncode:
@@ -63,16 +63,16 @@ def test_the_compose_file_is_one(repository: Path, tmp_path: Path) -> None:
         file.write_text(re.sub(r"(?m)^name: .*$", "", file.read_text()))
     else:
         pytest.skip("docker compose is not installed")
-    told = {"STORE_IMAGE": "store", "FUJING_MIGRATE_URL": "postgresql://x", "PATH": "/usr/bin:/bin:/usr/local/bin"}
+    env = {"STORE_IMAGE": "store", "FUJING_MIGRATE_URL": "postgresql://x", "PATH": "/usr/bin:/bin:/usr/local/bin"}
     done = subprocess.run(
-        [*compose, "--file", "compose.yaml", "config", "--quiet"], cwd=deploy, env=told, capture_output=True, text=True
+        [*compose, "--file", "compose.yaml", "config", "--quiet"], cwd=deploy, env=env, capture_output=True, text=True
     )
     assert 0 == done.returncode, done.stderr
 
 
 @pytest.mark.parametrize("name", UNITS)
 def test_a_unit_reads_well(repository: Path, name: str) -> None:
-    """It runs a command that there is, as nobody in particular, and comes back when it ends."""
+    """Each unit runs an existing command, as an unprivileged user, and restarts when it ends."""
     unit = configparser.ConfigParser(strict=False, interpolation=None)
     unit.optionxform = str  # type: ignore[assignment,method-assign]
     unit.read(repository / "deploy" / name)
@@ -83,7 +83,7 @@ def test_a_unit_reads_well(repository: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", UNITS)
 def test_a_unit_is_one(repository: Path, name: str, tmp_path: Path) -> None:
-    """By systemd's own reading, where it is installed."""
+    """systemd's own check, where it is installed."""
     analyze = shutil.which("systemd-analyze")
     if analyze is None:
         pytest.skip("systemd is not installed")
@@ -95,9 +95,9 @@ def test_a_unit_is_one(repository: Path, name: str, tmp_path: Path) -> None:
 
 
 def test_the_proxy_keeps_figures_inside(repository: Path) -> None:
-    told = (repository / "deploy" / "Caddyfile").read_text()
-    assert "path /metrics /health/ready" in told
-    assert told.count("{") == told.count("}")
+    caddyfile = (repository / "deploy" / "Caddyfile").read_text()
+    assert "path /metrics /health/ready" in caddyfile
+    assert caddyfile.count("{") == caddyfile.count("}")
 
 
 def test_sizing_says_what_follows_from_what() -> None:
@@ -111,7 +111,7 @@ def test_sizing_says_what_follows_from_what() -> None:
 
 
 def test_the_proxy_lets_go_of_a_connection_before_the_api_does(repository: Path) -> None:
-    """A call sent into a connection that is just being closed is one that nobody can say was taken."""
-    kept = re.search(r"keepalive (\d+)s", (repository / "deploy" / "Caddyfile").read_text())
-    assert kept is not None
-    assert 1000 * int(kept.group(1)) < HEADERS_MS
+    """The proxy closes idle connections before the API does: no call goes into a connection that is being closed."""
+    keepalive = re.search(r"keepalive (\d+)s", (repository / "deploy" / "Caddyfile").read_text())
+    assert keepalive is not None
+    assert 1000 * int(keepalive.group(1)) < HEADERS_MS

@@ -49,7 +49,7 @@ KINDS = {"duty_auxiliary", "civilian_auxiliary", "officer", "staff", "dock"}
 
 @pytest.mark.parametrize("name", pages.PAGES)
 def test_what_is_made_from_the_code_is_as_the_code_makes_it(name: str) -> None:
-    """Nobody keeps the list of verbs, or the picture of a shift, by hand."""
+    """The list of verbs and the picture of a shift are generated from the code."""
     made = pages.PAGES[name]()
     assert made == (ROOT / name).read_text(encoding="utf-8"), f"{name} is old: {pages.COMMAND}"
 
@@ -79,7 +79,7 @@ def test_no_verb_is_there_twice_and_no_event_is_a_verb() -> None:
 
 @pytest.mark.parametrize("name", PROSE)
 def test_every_link_leads_somewhere(name: str) -> None:
-    """To a file that is there, and to a heading that the page has."""
+    """Every link leads to an existing file and heading."""
     for target in LINK.findall(PROSE[name]):
         if re.match(r"[a-z]+:", target):
             continue
@@ -105,7 +105,7 @@ def test_a_heading_becomes_an_address_as_it_does_elsewhere() -> None:
 
 @pytest.mark.parametrize("name", TEXTS)
 def test_every_path_named_is_there(name: str) -> None:
-    """In words and in commands; `backend/core/verb.py` was renamed once too often without its pages."""
+    """Every path that a page names exists."""
     named = {path for code in CODE.findall(PROSE[name]) for path in FILE.findall(code)}
     blocks = re.findall(r"^```(?:sh|python)\n(.*?)^```$", TEXTS[name], re.MULTILINE | re.DOTALL)
     named |= {path for block in blocks for path in FILE.findall(block)}
@@ -122,7 +122,7 @@ def test_every_name_of_the_code_is_there(name: str) -> None:
 
 
 def is_there(dotted: str) -> bool:
-    """Whether this names a module of ours, or what stands in one."""
+    """Whether this names one of our modules, or something in one."""
     parts = dotted.split(".")
     for length in range(len(parts), 0, -1):
         path = ROOT.joinpath(*parts[:length])
@@ -153,7 +153,7 @@ def test_every_verb_named_is_one(name: str) -> None:
 
 @pytest.mark.parametrize("name", NOW)
 def test_every_route_named_is_one(name: str) -> None:
-    """With its method, whatever its parameter is called."""
+    """Every route that a page names exists with that method; names of parameters do not matter."""
     known = {(method.upper(), shape(path)) for path, methods in CONTRACT.items() for method in methods}
     for code in CODE.findall(PROSE[name]):
         for method, path in re.findall(r"\b(GET|POST|DELETE) (/v1/[\w/{}-]+)", code):
@@ -178,7 +178,7 @@ def test_every_command_named_is_one(name: str) -> None:
 
 
 def test_who_may_what_agrees_with_the_registry() -> None:
-    """Each verb has a row; who is of a kind that may not is refused as such, and nobody else is."""
+    """Each verb has a row; `----` stands exactly for the kinds of person that may not use it."""
     rows = re.findall(r"^\| `POST /v1/([^`]+)` \|(.*)\|$", TEXTS["docs/who-may-what.md"], re.MULTILINE)
     cells = {name: [cell.strip() for cell in row.split("|")] for name, row in rows}
     columns = ("duty_auxiliary", "civilian_auxiliary", "officer", "staff", "dock")
@@ -189,14 +189,14 @@ def test_who_may_what_agrees_with_the_registry() -> None:
 
 @pytest.mark.parametrize("name", ["README.md", "README.zh.md"])
 def test_the_first_page_is_short(name: str) -> None:
-    """It says what this is and where to read on; the rest is elsewhere."""
+    """README is short: it says what this is and where to read on."""
     text = TEXTS[name]
     assert len(text.splitlines()) <= 150
     assert text.index("docs/pictures/timeline.svg") < text.index("make demo")
 
 
 def test_the_first_page_is_the_same_in_both_languages() -> None:
-    """Section by section, link by link, command by command."""
+    """Sections, links and commands are the same."""
     one, other = TEXTS["README.md"], TEXTS["README.zh.md"]
     assert len(re.findall(r"^## ", one, re.MULTILINE)) == len(re.findall(r"^## ", other, re.MULTILINE))
     assert set(LINK.findall(one)) ^ set(LINK.findall(other)) == {"README.md", "README.zh.md"}
@@ -204,13 +204,13 @@ def test_the_first_page_is_the_same_in_both_languages() -> None:
 
 
 def commands(text: str) -> list[str]:
-    """What stands in blocks, without remarks."""
+    """The commands in code blocks, without comments."""
     blocks = re.findall(r"^```\w+\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     return [re.sub(r"\s*#.*", "", line) for block in blocks for line in block.splitlines()]
 
 
 def test_every_page_can_be_reached_from_the_first() -> None:
-    """No page that nobody finds."""
+    """Every page is linked."""
     reached, waiting = set[Path](), [ROOT / "README.md"]
     while waiting:
         page = waiting.pop()
@@ -224,16 +224,16 @@ def test_every_page_can_be_reached_from_the_first() -> None:
 
 
 def test_every_setting_has_its_row() -> None:
-    """And each row its setting."""
+    """Each setting has a row, and each row a setting."""
     named = re.findall(r"^\| `(FUJING_\w+)` \|", TEXTS["docs/settings.md"], re.MULTILINE)
     assert sorted([*(variable(name) for name in Settings.__struct_fields__), *OF_A_STATION]) == sorted(named)
 
 
 def test_a_default_on_the_page_is_the_default() -> None:
     for name, default in re.findall(r"^\| `FUJING_(\w+)` \| ([^|]+) \|", TEXTS["docs/settings.md"], re.MULTILINE):
-        told = default.strip("` ").removeprefix("./")
-        if re.fullmatch(r"[\w.-]+", told) and told != "embedded" and name.lower() in Settings.__struct_fields__:
-            assert told == str(getattr(Settings(), name.lower())).lower(), name
+        value = default.strip("` ").removeprefix("./")
+        if re.fullmatch(r"[\w.-]+", value) and value != "embedded" and name.lower() in Settings.__struct_fields__:
+            assert value == str(getattr(Settings(), name.lower())).lower(), name
 
 
 def test_the_tree_of_the_house_is_the_one_that_stands() -> None:
@@ -256,7 +256,7 @@ def test_the_picture_of_the_house_shows_every_feature() -> None:
 
 @pytest.mark.parametrize("path", PICTURES, ids=lambda path: path.name)
 def test_a_picture_stands_alone(path: Path) -> None:
-    """Well-formed, named for who cannot see it, and with nothing from elsewhere."""
+    """Each picture is well-formed, has a title, and loads nothing from elsewhere."""
     picture = ElementTree.parse(path).getroot()  # noqa: S314 - our own
     assert picture.findtext("{http://www.w3.org/2000/svg}title")
     assert picture.findtext("{http://www.w3.org/2000/svg}desc")
@@ -265,7 +265,7 @@ def test_a_picture_stands_alone(path: Path) -> None:
 
 
 def test_the_version_is_the_same_everywhere() -> None:
-    """In the package, the changelog, the image and the compose file; and what comes next has its place."""
+    """The version is the same in the package, the changelog, the image and the compose file; Unreleased is there."""
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     headings = re.findall(r"^## \[([^\]]+)\]", TEXTS["CHANGELOG.md"], re.MULTILINE)
     assert ["Unreleased", version] == headings[:2]
@@ -322,7 +322,7 @@ def test_adding_a_verb_is_as_the_page_shows(tmp_path: Path) -> None:
 
 
 def test_every_refusal_of_a_verb_is_raised_somewhere() -> None:
-    """A code in a row that nothing raises would be a promise to nobody."""
+    """Every refusal code of a verb's row is raised somewhere."""
     files = [path for path in (ROOT / "backend").rglob("*.py") if path.name != "verbs.py"]
     sources = "\n".join(path.read_text(encoding="utf-8") for path in files)
     assert [] == [(verb.name, code) for verb in VERBS for code in verb.codes if f'"{code}"' not in sources]

@@ -1,4 +1,4 @@
-"""A timeline drawn in a terminal and as a picture: what lies where, and that no name can break either."""
+"""A timeline drawn in a terminal and as a picture: where things lie, and that no name breaks either."""
 
 import json
 from collections.abc import Iterator
@@ -59,13 +59,13 @@ def a_work(start: float, end: float | None, *gaps: dict[str, Any], text: str = "
 
 def a_film(start: float, end: float | None, state: str = "sealed", name: str = "DSJ0042.mp4") -> dict[str, Any]:
     size = None if state == "declared" else 5_000_000
-    kept = {"id": f"r{start}", "file_name": name, "media_type": "video/mp4", "state": state, "bytes": size}
-    return kept | {"probed_ms": None} | span(start, end)
+    file = {"id": f"r{start}", "file_name": name, "media_type": "video/mp4", "state": state, "bytes": size}
+    return file | {"probed_ms": None} | span(start, end)
 
 
 def a_finding(kind: str = "unled", against_organ: bool = False, explained: bool = False) -> dict[str, Any]:
-    told = {"id": "f", "kind": kind, "subject": "a", "against_organ": against_organ, "explained": explained}
-    return told | span(20, 40)
+    finding = {"id": "f", "kind": kind, "subject": "a", "against_organ": against_organ, "explained": explained}
+    return finding | span(20, 40)
 
 
 def a_full_shift(text: str = "盘查可疑人员", end: float | None = 100) -> dict[str, Any]:
@@ -73,23 +73,23 @@ def a_full_shift(text: str = "盘查可疑人员", end: float | None = 100) -> d
     gaps = [a_gap("leading", 20, 40), a_gap("recording", 30, 45), a_gap("recording", 60, 65, explained=True)]
     states = ("sealed", "received", "mismatch", "declared")
     films = [a_film(20 * number, 20 * number + 15, state, text) for number, state in enumerate(states)]
-    told = a_shift(
+    timeline = a_shift(
         end,
         leading=[a_leading(5, 20, text), a_leading(20, 40, "钱卫东", confirmed=False), a_leading(40, end, "钱卫东")],
         activities=[a_work(10, 70, *gaps, text=text), a_work(80, end, text=text)],
         recordings=films,
         findings=[a_finding(), a_finding("unequipped", against_organ=True), a_finding(text, explained=True)],
     )
-    told["shift"] |= {"name": text, "organ": text, "duty_type": text}
-    return told
+    timeline["shift"] |= {"name": text, "organ": text, "duty_type": text}
+    return timeline
 
 
 def drawn(timeline: dict[str, Any], columns: int = 80) -> list[str]:
-    """The lines as somebody reads them who has no colours."""
+    """The drawn lines without colours."""
     paper = Console(width=columns, file=StringIO(), color_system=None, force_terminal=False)
-    with paper.capture() as seen:
+    with paper.capture() as captured:
         paper.print(draw(timeline, NAMES, columns))
-    return seen.get().splitlines()
+    return captured.get().splitlines()
 
 
 def bars(timeline: dict[str, Any], kind: str, columns: int = 80) -> list[str]:
@@ -110,7 +110,7 @@ def elements(picture: str) -> ElementTree.Element:
 
 @pytest.mark.parametrize("columns", [60, 80, 120, 200])
 def test_a_gap_is_marked_where_it_lies(columns: int) -> None:
-    """From the 20th to the 40th of 100 minutes: the second fifth of the bar, and not a column more."""
+    """A gap from minute 20 to 40 of 100 fills exactly the second fifth of the bar."""
     (bar,) = bars(a_shift(activities=[a_work(0, 100, a_gap("leading", 20, 40))]), "工作 work", columns)
     width = len(bar) - 2
     marked = [column for column, mark in enumerate(bar[1:-1]) if mark == "X"]
@@ -132,21 +132,21 @@ def test_a_gap_is_marked_where_it_lies(columns: int) -> None:
     ],
 )
 def test_each_kind_of_gap_has_its_own_mark(gaps: list[dict[str, Any]], mark: str) -> None:
-    """Told apart without colour; a standing gap is never hidden by an explained one, and the legend tells it."""
+    """They differ without colour, a standing gap is drawn over an explained one, and the legend shows both."""
     shift = a_shift(activities=[a_work(0, 100, *gaps)])
     assert {mark} == set(bars(shift, "工作 work")[0].strip())
     assert any(f"{mark} {LEGEND[mark]}" in line for line in drawn(shift))
 
 
 def test_what_has_not_ended_runs_to_the_edge_with_an_arrow() -> None:
-    """On duty and at work still: both bars reach the edge. What ended does not."""
+    """Open shifts and works reach the edge; ended ones do not."""
     shift = a_shift(None, leading=[a_leading(0, 50)], activities=[a_work(10, None)], recordings=[a_film(0, 90)])
     assert all(bars(shift, kind)[0].endswith("█►") for kind in ("执勤 duty", "工作 work"))
     assert not any("►" in bars(shift, kind)[0] for kind in ("带班 leading", "录像 footage"))
 
 
 def test_footage_from_before_check_in_is_cut_with_an_arrow() -> None:
-    """The recorder ran before and after duty: the picture is the duty's."""
+    """The recorder ran before and after duty; the picture shows the duty only."""
     (bar,) = bars(a_shift(recordings=[a_film(-10, 110)]), "录像 footage")
     assert bar == "◄" + "█" * (len(bar) - 2) + "►"
 
@@ -159,13 +159,13 @@ def test_files_that_follow_one_another_share_a_lane() -> None:
 
 
 def test_nobody_leading_and_nothing_recorded_are_seen() -> None:
-    """An empty lane says so: what is missing is the point."""
+    """An empty lane says that it is empty."""
     text = "\n".join(drawn(a_shift()))
     assert all(words in text for words in ("带班 leading 无 none", "录像 footage 无 none"))
 
 
 def test_an_answer_without_activities_is_drawn() -> None:
-    """Servers before this one told none."""
+    """Older servers sent none."""
     old = a_full_shift()
     del old["activities"]
     assert not any("工作" in line for line in drawn(old))
@@ -192,13 +192,13 @@ def test_findings_are_sentences_and_say_whose_fault_they_are() -> None:
 
 
 def test_a_finding_without_words_here_tells_its_own() -> None:
-    """A code that the law's files do not know is still told."""
+    """A code that the law's files do not know is shown as it is."""
     unknown = a_finding("newer") | {"message": "新的一种问题。"}
     assert any("新的一种问题。" in line for line in drawn(a_shift(findings=[unknown])))
 
 
 def test_no_name_steers_the_terminal() -> None:
-    """Nothing of an escape sequence arrives, nor what turns the direction of writing."""
+    """Escape sequences and changes of writing direction are removed."""
     text = "\n".join(drawn(a_full_shift(HOSTILE), 200))
     assert not any(mark in text for mark in "\x1b\x00\x07\r\u202e\ud800")
     assert "\ufffd[31m" in text
@@ -214,7 +214,7 @@ def test_a_hostile_name_stays_text_in_the_picture() -> None:
 
 
 def test_the_picture_stands_alone() -> None:
-    """Whoever opens it in ten years, without a network, sees the same: no address but the namespace."""
+    """It needs no network: no address but the namespace."""
     picture = svg(a_full_shift(), NAMES)
     assert 1 == picture.count("://")
     assert all(word not in picture for word in ("href", "<style", "<script", "@import", " on"))
@@ -228,7 +228,7 @@ def test_the_picture_is_told_to_who_cannot_see_it() -> None:
 
 
 def test_each_bar_tells_its_exact_times() -> None:
-    """To who points at it; and a gap also in the list, for paper."""
+    """As a tooltip; gaps also stand in a list, for paper."""
     titles = [str(title.text) for title in elements(svg(a_full_shift(), NAMES)).iter(f"{SVG}title")]
     assert any("无带班 not led" in title and "08:20:00 – 08:40:00（0:20:00）" in title for title in titles)
     listed = [str(text.text) for text in elements(svg(a_full_shift(), NAMES)).iter(f"{SVG}text")]
@@ -246,7 +246,7 @@ def test_a_gap_is_hatched_where_it_lies() -> None:
 
 
 def test_the_same_timeline_gives_the_same_bytes() -> None:
-    """A picture in a file can be compared with one drawn again."""
+    """Drawn again, the picture is the same, byte for byte."""
     once, again = (svg(json.loads(json.dumps(a_full_shift())), dict(NAMES)) for _ in range(2))
     assert once == again
 
@@ -271,7 +271,7 @@ def timelines(draw_: st.DrawFn) -> dict[str, Any]:
         a_work(*work, *(a_gap(draw_(kinds), *gap, draw_(flags)) for gap in draw_(few)), text=draw_(texts))
         for work in draw_(few)
     ]
-    told = a_shift(
+    timeline = a_shift(
         draw_(st.one_of(st.none(), st.floats(0, 1000))),
         leading=[a_leading(*led, draw_(texts), draw_(flags)) for led in draw_(few)],
         activities=works,
@@ -280,8 +280,8 @@ def timelines(draw_: st.DrawFn) -> dict[str, Any]:
         ],
         findings=[a_finding(draw_(texts), draw_(flags), draw_(flags))],
     )
-    told["shift"]["name"] = draw_(texts)
-    return told
+    timeline["shift"]["name"] = draw_(texts)
+    return timeline
 
 
 def stretches(timeline: dict[str, Any]) -> Iterator[Any]:
@@ -291,7 +291,7 @@ def stretches(timeline: dict[str, Any]) -> Iterator[Any]:
 
 @given(timelines(), st.integers(10, 150))
 def test_every_stretch_lands_inside_the_lane(timeline: dict[str, Any], width: int) -> None:
-    """At least one column, none outside, and what lies within the scale within a column of where it should."""
+    """A bar has at least one column, none outside, and lies within a column of its place."""
     scale = scale_of(timeline)
     for one in stretches(timeline):
         left, right = scale.cells(one, width)
@@ -303,7 +303,7 @@ def test_every_stretch_lands_inside_the_lane(timeline: dict[str, Any], width: in
 
 @given(timelines())
 def test_works_and_their_gaps_are_never_cut(timeline: dict[str, Any]) -> None:
-    """Evidence against somebody, or for them, does not lie outside the picture."""
+    """The scale covers every work and every gap: evidence is never cut off."""
     scale = scale_of(timeline)
     own = [one for lane in lanes(timeline) if lane.kind in ("duty", "work") for one in (*lane.bars, *lane.gaps)]
     assert all(scale.start <= one.start and (one.end is None or one.end <= scale.end) for one in own)
@@ -353,7 +353,7 @@ def test_ticks_are_few_and_round(length: timedelta, later: timedelta) -> None:
 )
 def test_ticks_say_beijing_time(length: timedelta, words: list[str]) -> None:
     """Seconds only where they matter, and the day where one begins."""
-    assert words == [told for _, told in ticks(Scale(EIGHT, EIGHT + length), 12)][:2]
+    assert words == [label for _, label in ticks(Scale(EIGHT, EIGHT + length), 12)][:2]
 
 
 def test_a_gap_as_short_as_nothing_is_still_seen() -> None:

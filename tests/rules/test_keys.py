@@ -18,7 +18,7 @@ def verified(ring: KeyRing, token: str) -> dict[str, object]:
 
 
 def test_the_first_start_makes_a_key_of_each_purpose(tmp_path: Path) -> None:
-    """Secrets are never defaults in code."""
+    """Secrets are generated, and are never defaults in code."""
     keys = Keys(tmp_path / "secrets")
     made = sorted(each.name for each in (tmp_path / "secrets").iterdir())
     assert ["evidence", "factor", "nonce", "refresh", "session"] == made
@@ -35,12 +35,12 @@ def test_nobody_else_reads_them(tmp_path: Path) -> None:
 
 
 def test_another_process_finds_the_same_keys(tmp_path: Path) -> None:
-    """A restart logs nobody out."""
+    """Keys survive a restart, so nobody is signed out."""
     assert Keys(tmp_path).session.newest()[0] == Keys(tmp_path).session.newest()[0]
 
 
 def test_a_new_key_signs_and_the_old_one_still_verifies(tmp_path: Path) -> None:
-    """Rotation logs nobody out, and an old receipt stays verifiable for ever."""
+    """After a rotation nobody is signed out, and old receipts still verify."""
     ring = KeyRing(tmp_path, "evidence")
     before = ring.sign({"id": 1}, "receipt")
     kid = ring.rotate()
@@ -51,7 +51,7 @@ def test_a_new_key_signs_and_the_old_one_still_verifies(tmp_path: Path) -> None:
 
 
 def test_a_key_made_by_another_process_is_found(tmp_path: Path) -> None:
-    """`fujing rotate-keys` runs beside a running server."""
+    """A running server picks up keys that `fujing rotate-keys` made."""
     server, command = KeyRing(tmp_path, "session"), KeyRing(tmp_path, "session")
     kid = command.rotate()
     assert kid in [key["kid"] for key in server.public()]
@@ -67,7 +67,7 @@ def test_what_is_published_is_public(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kid", ["", "..", "../evidence", "session-unknown", "a" * 5000])
 def test_a_kid_that_is_none_of_ours_finds_nothing(tmp_path: Path, kid: str) -> None:
-    """A kid comes from a stranger's token, and is never a path."""
+    """A kid comes from outside, so it is never used as a path."""
     assert KeyRing(tmp_path, "session").get(kid) is None
 
 
@@ -83,8 +83,8 @@ def test_four_processes_that_start_at_once_agree(tmp_path: Path) -> None:
     """Workers of one server start together on an empty directory: each must verify what any of them signs."""
     script = (
         "import json, sys; from pathlib import Path; from backend.core.keys import Keys, secret\n"
-        "keys = Keys(Path(sys.argv[1])); told = secret(Path(sys.argv[1]) / 'shared')\n"
-        "print(json.dumps([keys.session.sign({}, 'x'), told]))"
+        "keys = Keys(Path(sys.argv[1])); shared = secret(Path(sys.argv[1]) / 'shared')\n"
+        "print(json.dumps([keys.session.sign({}, 'x'), shared]))"
     )
     started = [
         subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], stdout=subprocess.PIPE) for _ in range(4)
@@ -92,4 +92,4 @@ def test_four_processes_that_start_at_once_agree(tmp_path: Path) -> None:
     answers = [json.loads(process.communicate(timeout=60)[0]) for process in started]
     ring = Keys(tmp_path).session
     assert [{}] * 4 == [verified(ring, token) for token, _ in answers]
-    assert 1 == len({told for _, told in answers})
+    assert 1 == len({shared for _, shared in answers})

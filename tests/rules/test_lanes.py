@@ -1,4 +1,4 @@
-"""How many parts a phone sends at once, and how long it waits: more while it pays, less when it breaks, as asked."""
+"""How many parts a phone sends at once (more while it gets faster, fewer after an error), and how long it waits."""
 
 import urllib3
 from hypothesis import given
@@ -21,7 +21,7 @@ def test_more_lanes_while_each_makes_it_faster() -> None:
 
 
 def test_no_more_lanes_than_help() -> None:
-    """The line is full at three."""
+    """The network is full with three lanes, so more do not help."""
     lanes = Lanes()
     for _ in range(20):
         lanes.adjust(min(lanes.now, 3) * 1000, 1.0, broke=False)

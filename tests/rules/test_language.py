@@ -7,7 +7,7 @@ from mobile_api.problems import language_of
 
 
 @pytest.mark.parametrize(
-    ("asked", "language"),
+    ("accept_language", "language"),
     [
         (None, "zh"),
         ("", "zh"),
@@ -28,8 +28,8 @@ from mobile_api.problems import language_of
         ("x" * 10_000 + ",en", "zh"),
     ],
 )
-def test_the_language_is_what_the_reader_prefers(asked: str | None, language: str) -> None:
-    """An equal wish, or none that we can meet, is Chinese."""
-    headers = [] if asked is None else [(b"accept-language", asked.encode())]
+def test_the_language_is_what_the_reader_prefers(accept_language: str | None, language: str) -> None:
+    """Equal preferences, or none that we support, mean Chinese."""
+    headers = [] if accept_language is None else [(b"accept-language", accept_language.encode())]
     request = Request({"type": "http", "headers": headers})
     assert language == language_of(request)

@@ -45,7 +45,7 @@ def lists_codes(node: ast.AST) -> bool:
 
 
 def words_of(node: ast.AST) -> set[str]:
-    """The string constants of an expression; a formatted string is another's matter."""
+    """The string constants of an expression; formatted strings are left out."""
     if isinstance(node, ast.JoinedStr):
         return set()
     if lists_codes(node):
@@ -55,7 +55,7 @@ def words_of(node: ast.AST) -> set[str]:
 
 
 def refused_codes() -> set[str]:
-    """The codes where a refusal is raised; strings inside a comparison are no codes."""
+    """The codes in calls that raise a refusal; strings inside a comparison are no codes."""
     codes = set()
     for _, call, name in calls():
         if name in REFUSING and len(call.args) > REFUSING[name]:
@@ -97,7 +97,7 @@ def asked_terms(unit: str) -> set[str]:
 
 
 def test_every_refusal_in_the_code_has_its_sentence_and_status() -> None:
-    """Nobody is refused without a word they can act on."""
+    """Every code of a refusal has a sentence and a status."""
     codes = refused_codes()
     assert {"id_reused", "already_checked_out", "unknown_upload", "not_found"} <= codes, "the code is no longer read"
     assert set() == codes - set(law().messages)
@@ -105,19 +105,19 @@ def test_every_refusal_in_the_code_has_its_sentence_and_status() -> None:
 
 
 def test_every_finding_in_the_code_has_its_sentence() -> None:
-    """A finding is shown as a sentence."""
+    """Every kind of finding has a sentence."""
     assert {"confirmed_late", "not_checked_out"} <= finding_kinds(), "the code is no longer read"
     assert {"led_gap", "legality_defect", "handed_over_late"} <= found_in_sql(), "the SQL is no longer read"
     assert set() == finding_kinds() - set(law().messages)
 
 
 def test_every_state_of_an_upload_tells_what_to_do() -> None:
-    """A device reads what to do with its file."""
+    """Every state of an upload has advice for the device."""
     assert set() == {f"upload_{state}" for state in get_args(State)} - set(law().messages)
 
 
 def test_no_sentence_is_unused() -> None:
-    """What the code never says is taken out."""
+    """A message that the code never uses is removed."""
     said = said_anywhere() | found_in_sql() | {f"upload_{state}" for state in get_args(State)}
     assert set() == set(law().messages) - said
 
@@ -135,7 +135,7 @@ def test_every_sentence_is_there_in_both_languages(code: str) -> None:
 
 
 def test_every_term_in_the_code_is_in_the_law_and_none_is_unused() -> None:
-    """A term that nothing reads is no law; a missing one must fail here and not in the street."""
+    """Every term is used, and every used term exists."""
     spans, counts = asked_terms("span"), asked_terms("count")
     assert set(law().terms) == spans | counts
     for name in spans:
@@ -146,13 +146,13 @@ def test_every_term_in_the_code_is_in_the_law_and_none_is_unused() -> None:
 
 @pytest.mark.parametrize("name", sorted(law().terms))
 def test_every_term_has_its_source(name: str) -> None:
-    """A number without a source, in one version of it, is an opinion."""
+    """Every term and each of its versions has a source."""
     assert len(law().terms[name].source) > 10
     assert law().terms[name].version
 
 
 def test_every_verb_says_who_may() -> None:
-    """A verb that everybody may is a decision, not an omission."""
+    """Every verb names who may use it, also where everybody may."""
     assert all(verb.may for verb in VERBS)
 
 

@@ -41,13 +41,13 @@ def is_there(name: str) -> bool:
 
 
 def test_every_article_is_there_once_and_in_order() -> None:
-    """No article is missing: what is left out is left out aloud."""
+    """All 43 articles are there; one without a rule says why."""
     assert [str(article) for article in range(1, 44)] == [row[0] for row in ROWS]
 
 
 @pytest.mark.parametrize("name", NAMED)
 def test_what_the_page_names_is_in_the_code(name: str) -> None:
-    """Whoever renames a rule, a test or a message mends the page."""
+    """Every rule, test and message that the page names exists."""
     assert is_there(name)
 
 
@@ -77,16 +77,16 @@ def issues_to_come(where: str) -> list[int]:
 
 
 def test_every_code_of_the_verdict_stands_beside_an_article() -> None:
-    """A lawyer finds each reason to refuse beside the article it comes from."""
+    """Each reason to refuse stands beside the article it comes from."""
     tree = ast.parse((ROOT / "backend" / "law" / "verdict.py").read_text(encoding="utf-8"))
     said = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)} & set(law().messages)
-    told = set(re.findall(r"`([^`]+)`", " ".join(row[3] for row in ROWS)))
+    listed = set(re.findall(r"`([^`]+)`", " ".join(row[3] for row in ROWS)))
     assert said
-    assert said <= told
+    assert said <= listed
 
 
 def test_a_name_that_is_not_there_would_be_found() -> None:
-    """The check above sees what it is meant to see."""
+    """The check above fails where it should."""
     assert is_there("backend.shifts.rules.unmet_at_check_in")
     assert not is_there("backend.shifts.rules.unmet_at_lunch")
     assert not is_there("backend.lunch.rules.unmet_at_check_in")

@@ -36,7 +36,7 @@ def test_every_code_of_the_table_is_one_of_ours(code: str) -> None:
 
 
 def test_the_table_tells_of_every_code_that_a_phone_can_meet() -> None:
-    """Whatever an operation of its day may answer, by the contract."""
+    """By the contract, the codes that the operations of a phone's day may answer."""
     codes: set[str] = set()
     for operation in operations():
         if operation["operationId"] in OF_A_PHONE:
@@ -63,7 +63,7 @@ def test_every_verb_is_one_of_ours() -> None:
 
 
 def test_every_status_of_a_sync_has_its_row() -> None:
-    """And no status that there is not."""
+    """The page names no unknown status."""
     rows = PAGE.partition("## Sync ")[2].partition("\n## ")[0]
     listed = set(re.findall(r"^\| `([a-z]+)`", rows, re.MULTILINE)) - {"status"}
     assert set(DOCUMENT["components"]["schemas"]["EntryResult"]["properties"]["status"]["enum"]) == listed
@@ -79,19 +79,19 @@ def test_the_page_quotes_the_examples_word_for_word(name: str) -> None:
 
 
 def test_every_code_on_the_page_is_quoted_from_a_file() -> None:
-    """No Python, Kotlin or TypeScript that no test has seen."""
+    """All code on the page is quoted from the examples."""
     blocks = re.findall(r"^```(?:python|kotlin|typescript|ts)\n", PAGE, re.MULTILINE)
     assert len(QUOTED.findall(PAGE)) == len(blocks)
 
 
 def test_the_examples_know_the_same_sections() -> None:
-    """Whoever reads one of them finds the same step in the others."""
+    """The three examples have the same steps."""
     first, *others = [list(sections_of((DOCS / "examples" / name).read_text(encoding="utf-8"))) for name in FILES]
     assert [first] * len(others) == others
 
 
 def test_the_typescript_lock_names_no_address() -> None:
-    """Whoever installs takes the packages from the registry that they have, and the digests hold wherever that is."""
+    """The lock names no registry; digests hold for any."""
     lock = (DOCS / "examples" / "package-lock.json").read_text()
     assert '"integrity": "sha512-' in lock
     assert "resolved" not in lock
@@ -107,21 +107,21 @@ def operations() -> list[Any]:
 
 
 def sections_of(source: str) -> dict[str, str]:
-    """What stands between `# [name]` and `# [/name]`, without its common indentation or the marks inside."""
-    found: dict[str, list[str]] = {}
+    """The text between `# [name]` and `# [/name]`, without common indentation and inner marks."""
+    sections: dict[str, list[str]] = {}
     open_now: list[str] = []
     for line in source.splitlines():
         if (mark := MARK.match(line)) is None:
             for name in open_now:
-                found[name].append(line)
+                sections[name].append(line)
         elif mark[1]:
             open_now.remove(mark[2])
         else:
             open_now.append(mark[2])
-            assert mark[2] not in found
-            found[mark[2]] = []
+            assert mark[2] not in sections
+            sections[mark[2]] = []
     assert not open_now
-    return {name: dedented(lines) for name, lines in found.items()}
+    return {name: dedented(lines) for name, lines in sections.items()}
 
 
 def dedented(lines: list[str]) -> str:

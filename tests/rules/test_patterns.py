@@ -58,7 +58,7 @@ def in_python(pattern: str) -> str:
 
 @given(TEXTS, ENDS)
 def test_a_text_is_taken_as_it_was_with_lookaheads(text: str, end: str) -> None:
-    """The same texts, to the last one."""
+    """Both forms take the same texts."""
     for pattern, before in BEFORE.items():
         assert bool(re.search(before, text + end)) == bool(re.search(pattern, text + end)), pattern
 
@@ -66,7 +66,7 @@ def test_a_text_is_taken_as_it_was_with_lookaheads(text: str, end: str) -> None:
 @pytest.mark.parametrize("pattern", BEFORE)
 @pytest.mark.parametrize("text", [" " * 100_000, "字" * 100_000, " 字" * 50_000, "." * 100_000])
 def test_a_long_text_is_judged_in_one_pass(pattern: str, text: str) -> None:
-    """No text can be read in two ways, so none takes the square of its length."""
+    """No pattern can match one text in two ways, so matching time is not quadratic."""
     begun = perf_counter()
     assert not re.search(pattern, text + "\x00")
     assert perf_counter() - begun < 1
@@ -82,14 +82,14 @@ def test_a_published_pattern_is_read_by_every_tool(pattern: str) -> None:
 
 
 def test_the_patterns_of_free_text_are_published() -> None:
-    """With their end said in the other dialect."""
+    """Only the end of the pattern is written in the other dialect."""
     assert {published(pattern) for pattern in BEFORE} <= set(PUBLISHED)
     assert len(PUBLISHED) > 10
 
 
 @given(st.data())
 def test_a_closing_line_feed_is_refused(data: st.DataObject) -> None:
-    """Whatever the server takes, it does not take with a line feed behind it; but free text may end with one."""
+    """The server refuses a valid text with a line feed behind it; only free text may end with one."""
     pattern = in_python(data.draw(st.sampled_from(PUBLISHED)))
     kind = Annotated[str, msgspec.Meta(pattern=pattern)]
     text = msgspec.convert(data.draw(st.from_regex(pattern)), kind)
@@ -99,7 +99,7 @@ def test_a_closing_line_feed_is_refused(data: st.DataObject) -> None:
 
 
 def test_the_contract_takes_what_the_server_takes() -> None:
-    """Judged by Node, whose patterns are those of ECMA 262: the same texts, for each pattern."""
+    """Node (ECMA 262) accepts the same texts for each pattern."""
     node = shutil.which("node")
     if node is None:
         pytest.skip("node is not installed: nobody judged the contract's patterns as ECMA 262 does")
@@ -115,7 +115,7 @@ def test_the_contract_takes_what_the_server_takes() -> None:
 
 
 def drawn_texts() -> list[str]:
-    """Texts at random, and some that each pattern takes, with every end."""
+    """Random texts, and some that match each pattern, with every kind of end."""
     found: list[str] = []
     for texts, count in [(TEXTS, 200), *((st.from_regex(in_python(pattern)), 12) for pattern in PUBLISHED)]:
 

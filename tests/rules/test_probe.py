@@ -1,4 +1,4 @@
-"""How the lines of a probing child are read, however the child ended."""
+"""Reading the output of the probing child, however the child ended."""
 
 import os
 
@@ -35,7 +35,7 @@ def test_the_first_line_stands_whatever_follows(written: bytes, answer: dict[str
 
 
 def test_a_picture_that_takes_too_long_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The child neither ends nor writes on: its first line is read all the same."""
+    """The child hangs after its first line: that line is read all the same."""
     monkeypatch.setattr(probe, "PICTURE_SECONDS", 0.2)
     reading, writing = os.pipe()
     os.write(writing, FILM + b'{"poster": "ab')

@@ -33,9 +33,9 @@ def reader(ring: KeyRing) -> ProofReader:
 
 
 def refusal_of(reader: ProofReader, proof: str, **other: Any) -> str | None:
-    asked = {"method": METHOD, "path": PATH, "now": NOW, "token": TOKEN} | other
+    request = {"method": METHOD, "path": PATH, "now": NOW, "token": TOKEN} | other
     try:
-        reader.read(proof, **asked)
+        reader.read(proof, **request)
     except Refusal as refusal:
         return refusal.code
     return None
@@ -63,14 +63,14 @@ def test_a_proof_holds(reader: ProofReader) -> None:
 
 
 def test_the_thumbprint_is_that_of_the_standard() -> None:
-    """RFC 7638's way on the key of RFC 7515 A.3, computed by another library."""
+    """RFC 7638 applied to the key of RFC 7515 A.3; the expected value comes from another library."""
     members = {"kty": "EC", "crv": "P-256", "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
             "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}  # fmt: skip
     assert "oKIywvGUpTVTyxMQ3bwIIeQUudfr_CkLMjCE19ECD-U" == Jwk(**members).thumbprint
 
 
 def test_no_body_and_a_digest_do_not_fit(reader: ProofReader) -> None:
-    """Nor a body without a digest."""
+    """A body without a digest is refused."""
     bare = reader.read(made(reader), METHOD, PATH, NOW, TOKEN)
     bare.covers(b"")
     with pytest.raises(Refusal, match="proof_elsewhere"):
@@ -106,13 +106,13 @@ def test_no_body_and_a_digest_do_not_fit(reader: ProofReader) -> None:
     ],
 )
 def test_a_proof_for_something_else_is_refused(reader: ProofReader, code: str, other: dict[str, Any]) -> None:
-    """Each claim counts."""
+    """A proof with any wrong claim is refused."""
     assert code == refusal_of(reader, made(reader, **other))
 
 
 @pytest.mark.parametrize("days", [-365, 365])
 def test_the_clock_of_the_device_does_not_matter(reader: ProofReader, days: int) -> None:
-    """A wrong clock locks nobody out; only the nonce limits the age."""
+    """`iat` is not checked, so a wrong clock locks nobody out; only the nonce limits the age."""
     assert refusal_of(reader, made(reader, at=NOW + timedelta(days=days))) is None
 
 
@@ -126,7 +126,7 @@ def test_the_query_and_the_host_are_not_compared(reader: ProofReader, ring: KeyR
 
 
 def test_a_path_is_compared_decoded(reader: ProofReader) -> None:
-    """Percent-encoded or not."""
+    """The path counts as the same, percent-encoded or not."""
     url = "https://fujing.test/v1/people/%E8%AD%A6-1"
     assert refusal_of(reader, made(reader, url=url), path="/v1/people/警-1") is None
 
@@ -188,13 +188,13 @@ def test_what_is_no_proof_is_refused(reader: ProofReader, how: str) -> None:
 
 
 def test_the_key_is_that_of_the_header_and_no_kid_counts(reader: ProofReader) -> None:
-    """Another key's kid names nothing here."""
+    """The `kid` of the header is ignored; the proof is by the key in `jwk`."""
     proof = reader.read(signed(reader, {"kid": DeviceKey().jkt}), METHOD, PATH, NOW, TOKEN)
     assert KEY.jkt == proof.jkt
 
 
 def test_a_bomb_is_refused_at_once(reader: ProofReader) -> None:
-    """100 KB of a proof cost nothing."""
+    """A proof of 150 KB is refused at once."""
     begun = time.perf_counter()
     assert "proof_invalid" == refusal_of(reader, ".".join(["A" * 50_000] * 3))
     assert time.perf_counter() - begun < 0.1
@@ -224,7 +224,7 @@ def test_how_long_a_nonce_lives_is_as_the_record_says(ring: KeyRing, ahead: int,
 
 
 def test_another_server_knows_the_nonce_and_a_new_secret_does_not_end_it(ring: KeyRing) -> None:
-    """They share the secrets directory, and nothing else."""
+    """Two servers share only the secrets directory."""
     nonce = Nonces(ring).fresh(NOW)
     ring.rotate()
     other = Nonces(KeyRing(ring.directory.parent, "nonce"))

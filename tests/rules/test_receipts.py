@@ -1,4 +1,4 @@
-"""What a device believes before it deletes a file: a receipt, by an evidence key that the server publishes."""
+"""The check before a device deletes a file: its receipt, signed by an evidence key that the server publishes."""
 
 from pathlib import Path
 
@@ -17,14 +17,14 @@ def evidence(tmp_path: Path) -> KeyRing:
 
 
 def test_a_receipt_by_a_published_key_is_believed(evidence: KeyRing) -> None:
-    """Also after the keys were rotated: old receipts stay verifiable."""
+    """Old receipts verify after a rotation too."""
     receipt = evidence.sign(CLAIMS, RECEIPT_TYPE)
     evidence.rotate()
     assert CLAIMS == read_receipt(receipt, evidence.public())
 
 
 def test_a_receipt_by_another_key_is_not_believed(evidence: KeyRing, tmp_path: Path) -> None:
-    """Even where it claims the published key's id."""
+    """A foreign key is refused even where it claims the published key's id."""
     forger = KeyRing(tmp_path / "theirs", "evidence")
     kid = evidence.public()[0]["kid"]
     forged = jwt.encode(CLAIMS, forger.newest()[1], algorithm="EdDSA", headers={"kid": kid, "typ": RECEIPT_TYPE})
@@ -34,7 +34,7 @@ def test_a_receipt_by_another_key_is_not_believed(evidence: KeyRing, tmp_path: P
 
 
 def test_a_session_key_signs_no_receipts(tmp_path: Path) -> None:
-    """Whoever can sign tokens cannot sign for footage, and a token is no receipt."""
+    """A session key cannot sign receipts, and a token is no receipt."""
     sessions, evidence = KeyRing(tmp_path, "session"), KeyRing(tmp_path, "evidence")
     published = [*evidence.public(), *sessions.public()]
     for receipt in (sessions.sign(CLAIMS, RECEIPT_TYPE), evidence.sign(CLAIMS, "at+jwt")):
@@ -54,7 +54,7 @@ def test_a_receipt_altered_anywhere_is_not_believed(evidence: KeyRing, at: int) 
 
 @pytest.mark.parametrize("receipt", ["", "a.b.c", "no receipt", "…"])
 def test_what_is_no_receipt_is_not_believed(evidence: KeyRing, receipt: str) -> None:
-    """And never an error that a device does not expect."""
+    """Anything else raises NotVerified, and no other error."""
     with pytest.raises(NotVerified):
         read_receipt(receipt, evidence.public())
 

@@ -33,7 +33,7 @@ def test_a_good_roster_reads_whole() -> None:
 
 
 def test_a_byte_order_mark_is_no_fault() -> None:
-    """Excel writes one."""
+    """Excel writes a byte order mark."""
     assert read(GOOD) == read("\ufeff" + GOOD)
 
 
@@ -63,12 +63,12 @@ def test_a_byte_order_mark_is_no_fault() -> None:
     ],
 )
 def test_a_bad_line_is_named_with_its_number(line: str) -> None:
-    """The line is found among good ones."""
+    """Only the bad line is named, among good ones."""
     assert [3] == lines_refused(f"{HEADER}\norgan,330106010000,灵隐派出所,,,,\n{line}\n")
 
 
 def test_every_bad_line_is_named() -> None:
-    """So that the file can be corrected in one go."""
+    """All bad lines are named at once."""
     assert [2, 4] == lines_refused(f"{HEADER}\npet,1,,,,,\norgan,330106010000,灵隐派出所,,,,\npet,2,,,,,\n")
 
 
@@ -85,7 +85,7 @@ def test_a_file_without_our_columns_is_refused_at_its_first_line(text: str) -> N
 
 
 def test_a_line_that_is_no_csv_is_named() -> None:
-    """What is no CSV is a bad line, not a failure."""
+    """Content that is no CSV is reported as a bad line."""
     good = "organ,330106010000,灵隐派出所,,,,"
     assert [3] == lines_refused(f'{HEADER}\n{good}\norgan,330106020000,"灵隐"派出所,,,,\n{good}\n')
 

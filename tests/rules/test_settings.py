@@ -23,7 +23,7 @@ def test_without_any_setting_it_works_on_one_machine() -> None:
 
 
 def test_what_is_not_ours_is_left_alone() -> None:
-    """Other variables, empty ones, and those of a docking station's own command mean nothing."""
+    """Other variables, empty ones, and those of a docking station are ignored."""
     assert load({}) == load({"PATH": "/bin", "FUJING_WORKERS": ""})
     assert load({}) == load({"FUJING_URL": "https://x", "FUJING_DOCK": "DOCK-01", "FUJING_DOCK_PASSWORD": "x"})
 
@@ -61,7 +61,7 @@ def test_what_is_not_ours_is_left_alone() -> None:
     ],
 )
 def test_a_wrong_setting_is_one_sentence_that_names_it(name: str, text: str) -> None:
-    """Whoever starts the server reads one line and knows what to change."""
+    """The error is one sentence that names the variable."""
     with pytest.raises(SettingsError) as error:
         load({name: text})
     sentence = str(error.value)
@@ -79,13 +79,13 @@ def test_half_a_store_is_refused() -> None:
 
 
 def test_an_endpoint_has_no_scheme() -> None:
-    """TLS is chosen by another setting, and the sentence says which."""
+    """TLS has its own setting, and the sentence names it."""
     with pytest.raises(SettingsError, match=r"FUJING_S3_ENDPOINT.*FUJING_S3_SECURE"):
         load(STORE | {"FUJING_S3_ENDPOINT": "https://store.example"})
 
 
 def test_what_is_shown_hides_every_secret() -> None:
-    """`fujing settings` may be pasted into a ticket."""
+    """`fujing settings` prints no secret."""
     shown = str(load(STORE | {"FUJING_DATABASE_URL": URL, "FUJING_MIGRATE_URL": URL}).shown())
     assert not any(secret in shown for secret in ("geheim", "an access key", "a secret key"))
     assert "store.example:9000" in shown

@@ -22,7 +22,7 @@ from backend.supervision.rules import answered_late, unmet_at_naming
 def test_a_check_in_needs_an_order_and_in_plain_clothes_the_id_card(
     dress: str, id_card_carried: bool, ordered: bool, unmet: list[str]
 ) -> None:
-    """R.32: in plain clothes the work ID is carried; R.7: somebody ordered the duty. All that is unmet is told."""
+    """R.32: in plain clothes the work ID is carried; R.7: somebody ordered the duty. All unmet rules are returned."""
     assert unmet == unmet_at_check_in(dress=dress, id_card_carried=id_card_carried, ordered=ordered)
 
 
@@ -34,6 +34,6 @@ def test_only_an_auxiliary_on_duty_can_be_led() -> None:
 
 @pytest.mark.parametrize(("minutes", "late"), [(0, False), (30, False), (30.01, True), (600, True)])
 def test_an_answer_after_half_an_hour_is_late(minutes: float, late: bool) -> None:
-    """It counts all the same: R.10 asks who led, not when it was typed."""
+    """The answer still counts: R.10 asks who led, not when it was typed."""
     named = datetime(2026, 3, 1, tzinfo=UTC)
     assert late == answered_late(named, named + timedelta(minutes=minutes), timedelta(minutes=30))

@@ -53,7 +53,7 @@ def test_intervals_in_force_never_overlap(facts: list[Claim], next_ends_all: boo
 
 @given(claims(), st.booleans(), st.randoms())
 def test_the_order_of_arrival_changes_nothing(facts: list[Claim], next_ends_all: bool, chance: object) -> None:
-    """Which phone found a network first must not decide what counts."""
+    """The result does not depend on which phone had a network first."""
     shuffled = list(facts)
     chance.shuffle(shuffled)
     assert settle(facts, next_ends_all=next_ends_all) == settle(shuffled, next_ends_all=next_ends_all)
@@ -69,7 +69,7 @@ def test_settling_what_is_settled_changes_nothing(facts: list[Claim], next_ends_
 
 @given(claims(), st.booleans())
 def test_every_fact_has_exactly_one_standing(facts: list[Claim], next_ends_all: bool) -> None:
-    """What is contested is kept."""
+    """Contested intervals stay in the result."""
     standings = settle(facts, next_ends_all=next_ends_all)
     assert sorted(claim.id for claim in facts) == sorted(standing.id for standing in standings)
 
@@ -119,14 +119,14 @@ def test_what_begins_inside_an_ended_interval_is_contested() -> None:
 
 
 def test_what_begins_at_the_end_of_another_is_not_contested() -> None:
-    """Ends are exclusive: relieving somebody on the minute is no overlap."""
+    """Ends are exclusive: a relief on the minute is no overlap."""
     first, second = in_order(a_claim(1, 8, 12), a_claim(2, 12))
     assert (at(12), "check_out", True) == (first.end, first.ended_by, first.in_force)
     assert second.in_force
 
 
 def test_of_two_at_the_same_moment_the_smaller_id_is_in_force() -> None:
-    """The tie has one answer, whatever the order of arrival."""
+    """A tie has the same result in every order of arrival."""
     first, second = in_order(a_claim(2, 8), a_claim(1, 8))
     assert (UUID(int=1), True) == (first.id, first.in_force)
     assert (UUID(int=2), False) == (second.id, second.in_force)
@@ -147,10 +147,10 @@ def test_the_next_naming_closes_even_one_that_has_an_end() -> None:
 
 @given(claims(), st.booleans(), st.sets(st.integers(0, 8)))
 def test_what_was_set_aside_counts_for_nothing(facts: list[Claim], next_ends_all: bool, aside: set[int]) -> None:
-    """The others stand as if it had never been recorded; it is kept, and not in force."""
+    """The others are settled as if it had never been recorded; it stays in the result, not in force."""
     ruled = [replace(claim, set_aside=claim.id.int in aside) for claim in facts]
     settled = settle(ruled, next_ends_all=next_ends_all)
-    kept = [claim for claim in facts if claim.id.int not in aside]
-    assert settle(kept, next_ends_all=next_ends_all) == [each for each in settled if not each.set_aside]
+    others = [claim for claim in facts if claim.id.int not in aside]
+    assert settle(others, next_ends_all=next_ends_all) == [each for each in settled if not each.set_aside]
     assert len(facts) == len(settled)
     assert not any(each.in_force for each in settled if each.set_aside)

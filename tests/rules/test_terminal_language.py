@@ -1,4 +1,4 @@
-"""The command line speaks the language of its terminal: every help, every usage error, every sentence, in both."""
+"""The command line uses the terminal's language: all help, usage errors and sentences exist in both languages."""
 
 import ast
 import json
@@ -51,7 +51,7 @@ print(json.dumps({" ".join(path): described(path, command) for path, command in 
 
 
 def tree(locale: str) -> dict[str, dict[str, Any]]:
-    """Each command under a locale: its help, its options' help, the page of --help, and a usage error."""
+    """Every command under this locale: its help, its options' help, its --help page, and a usage error."""
     done = subprocess.run(
         [sys.executable, "-c", WALK], env=os.environ | {"LC_ALL": locale}, capture_output=True, text=True, timeout=60
     )
@@ -77,24 +77,26 @@ def test_the_locale_says_which_language(environment: dict[str, str], spoken: str
 
 @pytest.mark.parametrize(("locale", "is_chinese"), [("zh_CN.UTF-8", True), ("C.UTF-8", False)])
 def test_every_command_and_option_is_helped_in_the_language_of_the_terminal(locale: str, is_chinese: bool) -> None:
-    """All of --help; and what is wrong with a call."""
+    """All of --help and every usage error are in that language."""
     commands = tree(locale)
     assert len(commands) > 25
-    for path, told in commands.items():
-        for text in (told["help"].replace("辅警", ""), *told["options"].values()):
+    for path, command in commands.items():
+        for text in (command["help"].replace("辅警", ""), *command["options"].values()):
             assert is_chinese == bool(CHINESE.search(text)), f"{path}: {text}"
-        page = told["shown"].replace(path, "").replace("辅警", "")
+        page = command["shown"].replace(path, "").replace("辅警", "")
         assert is_chinese == bool(CHINESE.search(page)), page
-        assert is_chinese == bool(CHINESE.search(told["wrong"])), told["wrong"]
-        assert is_chinese == ("用法" in told["shown"]), path
+        assert is_chinese == bool(CHINESE.search(command["wrong"])), command["wrong"]
+        assert is_chinese == ("用法" in command["shown"]), path
         if is_chinese:
-            sentences = [line for line in told["shown"].splitlines() if ENGLISH.search(line)]
+            sentences = [line for line in command["shown"].splitlines() if ENGLISH.search(line)]
             assert [] == [line for line in sentences if not CHINESE.search(line)], path
 
 
 def test_both_locales_have_the_same_commands_and_options() -> None:
-    """A command that is only there in one language would be found by half the stations."""
-    named = [{path: sorted(told["options"]) for path, told in tree(each).items()} for each in ("zh_CN.UTF-8", "C")]
+    """Commands and options are the same in both languages."""
+    named = [
+        {path: sorted(command["options"]) for path, command in tree(each).items()} for each in ("zh_CN.UTF-8", "C")
+    ]
     assert named[0] == named[1]
 
 
@@ -102,7 +104,7 @@ def test_both_locales_have_the_same_commands_and_options() -> None:
 
 
 def literal(node: ast.expr) -> str | None:
-    """The text of a literal or an f-string, without what is filled in; None where it is something else."""
+    """The text of a literal or an f-string without its placeholders; None for anything else."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return node.value
     if isinstance(node, ast.JoinedStr):
@@ -111,7 +113,7 @@ def literal(node: ast.expr) -> str | None:
 
 
 def errors_in(trees: dict[Path, ast.Module]) -> set[str]:
-    """Every error that takes both sentences: SentenceError and what derives from it without an __init__."""
+    """Names of the errors that take both sentences: SentenceError and its subclasses without an __init__."""
     known = {"SentenceError"}
     classes = [node for each in trees.values() for node in ast.walk(each) if isinstance(node, ast.ClassDef)]
     for _ in range(4):  # generations
@@ -170,25 +172,25 @@ def lines_of(error: RosterError) -> list[str]:
 
 
 def test_a_bad_roster_is_told_in_chinese(chinese: None) -> None:
-    """Every reason, and what it came to."""
+    """Every reason and the summary are in Chinese."""
     bad = [
         "king,1,甲,,,,", "organ,1,甲,,,,", "person,FJ1,,officer,330102010000,2024-01-01,",
         "person,FJ1,甲,king,330102010000,2024-01-01,", "qualification,FJ1,,1st,,2024-01-01,",
         "person,FJ1,甲,officer,33,2024-01-01,", "person,FJ1,甲,officer,330102010000,,",
         "person,FJ1,甲,officer,330102010000,2024-01-01,2023-01-01", "person,FJ1,甲,officer,330102010000,soon,", "x",
     ]  # fmt: skip
-    with pytest.raises(RosterError) as told:
+    with pytest.raises(RosterError) as raised:
         read("\n".join([",".join(ROSTER_COLUMNS), *bad]))
-    assert len(bad) == len(lines_of(told.value))
-    assert [] == [reason for reason in lines_of(told.value) if not CHINESE.search(reason)]
-    assert CHINESE.search(str(told.value))
-    with pytest.raises(RosterError) as told:
+    assert len(bad) == len(lines_of(raised.value))
+    assert [] == [reason for reason in lines_of(raised.value) if not CHINESE.search(reason)]
+    assert CHINESE.search(str(raised.value))
+    with pytest.raises(RosterError) as raised:
         read("a,b\n")
-    assert CHINESE.search(lines_of(told.value)[0])
+    assert CHINESE.search(lines_of(raised.value)[0])
 
 
 def test_a_bad_plan_is_told_in_chinese(chinese: None) -> None:
-    """Each column says what it takes."""
+    """Each column names its allowed values."""
     day, place = "2026-12-01T08:00:00+08:00,2026-12-01T16:00:00+08:00", "30.27,120.1,WGS84,200"
     bad = [
         f"FJ1,,,post,{day},{place}", f"FJ1,南门,,guard,{day},{place}", f"FJ1,南门,,post,{day},91,120.1,WGS84,200",
@@ -196,31 +198,31 @@ def test_a_bad_plan_is_told_in_chinese(chinese: None) -> None:
         f"FJ1,南门,,post,{day},30,120.1,WGS84,0", f"FJ1,南门,,post,{day},30,,,", f"FJ1,南门,,post,soon,later,{place}",
         "FJ1,南门,,post,2026-12-01T16:00:00+08:00,2026-12-01T08:00:00+08:00,,,,",
     ]  # fmt: skip
-    with pytest.raises(RosterError) as told:
+    with pytest.raises(RosterError) as raised:
         rosters.read_plan("\n".join([",".join(rosters.COLUMNS), *bad]))
-    assert len(bad) == len(lines_of(told.value))
-    assert [] == [reason for reason in lines_of(told.value) if not CHINESE.search(reason)]
-    assert [] == [reason for reason in lines_of(told.value) if "Expected" in reason]
+    assert len(bad) == len(lines_of(raised.value))
+    assert [] == [reason for reason in lines_of(raised.value) if not CHINESE.search(reason)]
+    assert [] == [reason for reason in lines_of(raised.value) if "Expected" in reason]
 
 
 def test_a_law_that_is_wrong_is_told_in_chinese(chinese: None, tmp_path: Path) -> None:
-    """Every mistake, by file and line as before."""
+    """Every mistake is named in Chinese, by file and line."""
     (tmp_path / "terms.toml").write_text('[no_such_term]\ndays = 1\nsource = "x"\nversion = "x"\n[footage_retention]\n')
     (tmp_path / "works.toml").write_text('["10.3"]\nkind = "duty"\nstrange = 1\n')
     (tmp_path / "calendar.toml").write_text('["2026"]\nrest = []\n')
     (tmp_path / "more.toml").touch()
-    with pytest.raises(LawError) as told:
+    with pytest.raises(LawError) as raised:
         load_law(tmp_path, over=built_in())
-    mistakes = str(told.value).splitlines()
+    mistakes = str(raised.value).splitlines()
     assert len(mistakes) > 8
     assert [] == [mistake for mistake in mistakes if not CHINESE.search(mistake)]
 
 
 def test_a_wrong_setting_names_itself_in_both_languages() -> None:
-    """The variable is the same word in every language."""
+    """The variable's name is the same in both languages."""
     for name in ("FUJING_WORKERS", "FUJING_LISTEN", "FUJING_LOG_LEVEL", "FUJING_S3_SECURE", "FUJING_DATABASE_URL"):
-        with pytest.raises(SettingsError) as told:
+        with pytest.raises(SettingsError) as raised:
             load({name: "nonsense"})
-        assert name in told.value.zh
-        assert name in told.value.en
-        assert (True, False) == (bool(CHINESE.search(told.value.zh)), bool(CHINESE.search(told.value.en)))
+        assert name in raised.value.zh
+        assert name in raised.value.en
+        assert (True, False) == (bool(CHINESE.search(raised.value.zh)), bool(CHINESE.search(raised.value.en)))

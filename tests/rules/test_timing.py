@@ -21,21 +21,21 @@ HOUR = timedelta(hours=1)
     [(timedelta(), False), (60 * SECOND, False), (60 * SECOND + timedelta(microseconds=1), True), (HOUR, True)],
 )
 def test_an_entry_is_late_after_a_minute(before: timedelta, late: bool) -> None:
-    """What reaches the server more than the live window after the act is late."""
+    """An entry that arrives later than the live window after the act is late."""
     assert late == timing(NOON - before, NOON, NOON, law()).late
 
 
 @pytest.mark.parametrize("off", [HOUR, -HOUR, 3 * SECOND, timedelta(days=-400)])
 def test_a_wrong_clock_is_corrected(off: timedelta) -> None:
-    """`sent_at` shows how far the device's clock is off, and the act moves by as much."""
-    told = timing(NOON - 10 * SECOND + off, NOON + off, NOON, law())
-    assert (NOON - 10 * SECOND, -off, False) == (told.occurred_at, told.skew, told.late)
+    """`sent_at` shows the error of the device's clock, and the act's time is corrected by it."""
+    result = timing(NOON - 10 * SECOND + off, NOON + off, NOON, law())
+    assert (NOON - 10 * SECOND, -off, False) == (result.occurred_at, result.skew, result.late)
 
 
 def test_a_difference_under_two_seconds_is_the_networks() -> None:
     """A slow network is no wrong clock."""
-    told = timing(NOON - 1.9 * SECOND, NOON - 1.9 * SECOND, NOON, law())
-    assert (NOON - 1.9 * SECOND, timedelta()) == (told.occurred_at, told.skew)
+    result = timing(NOON - 1.9 * SECOND, NOON - 1.9 * SECOND, NOON, law())
+    assert (NOON - 1.9 * SECOND, timedelta()) == (result.occurred_at, result.skew)
 
 
 def test_two_seconds_are_the_clocks() -> None:
@@ -70,14 +70,14 @@ EAST, WEST = timezone(timedelta(hours=14)), timezone(timedelta(hours=-12))
     ],
 )
 def test_times_beyond_reason_are_refused_in_words(occurred: datetime, sent: datetime) -> None:
-    """A device whose clock says the year 1 or 9999 gets a sentence, never a failure of ours."""
+    """A device whose clock says the year 1 or 9999 is refused with a sentence, without an internal error."""
     with pytest.raises(Refusal, match="time_out_of_range"):
         timing(occurred, sent, NOON, law())
 
 
 @pytest.mark.parametrize("clock", [FIRST, datetime.min.replace(tzinfo=EAST)])
 def test_a_clock_two_thousand_years_off_is_corrected_all_the_same(clock: datetime) -> None:
-    """A device whose battery was out begins at the beginning; `sent_at` says so."""
+    """The clock of a device whose battery was out begins anew; `sent_at` corrects it."""
     assert NOON == timing(clock, clock, NOON, law()).occurred_at
 
 
@@ -89,20 +89,20 @@ def test_whatever_the_clocks_say_there_is_a_time_or_a_refusal(occurred: datetime
     """A corrected time lies between the year 2000 and now, in UTC."""
     code = None
     try:
-        told = timing(occurred, sent, NOON, law())
+        result = timing(occurred, sent, NOON, law())
     except Refusal as refusal:
         code = refusal.code
     if code is not None:
         assert code in ("time_ahead", "time_out_of_range")
         return
-    assert EARLIEST <= told.occurred_at <= NOON
-    assert timedelta() == told.occurred_at.utcoffset()
-    assert told.late == (NOON - told.occurred_at > timedelta(seconds=60))
+    assert EARLIEST <= result.occurred_at <= NOON
+    assert timedelta() == result.occurred_at.utcoffset()
+    assert result.late == (NOON - result.occurred_at > timedelta(seconds=60))
 
 
 @given(st.timedeltas(timedelta(0), timedelta(days=30)), st.timedeltas(timedelta(days=-999), timedelta(days=999)))
 def test_a_wrong_clock_changes_neither_time_nor_lateness(before: timedelta, off: timedelta) -> None:
-    """Two phones at one act, one of them years off, tell the same time."""
+    """Two phones at one act, one of them years off, give the same time."""
     right = timing(NOON - before, NOON, NOON, law())
     wrong = timing(NOON - before + off, NOON + off, NOON, law())
     assert abs(right.occurred_at - wrong.occurred_at) < 2 * SECOND

@@ -58,7 +58,7 @@ def any_facts(draw: st.DrawFn) -> Facts:
 
 @st.composite
 def facts_and_worse(draw: st.DrawFn) -> tuple[Facts, Facts]:
-    """The same person at the same moment, with nothing better and perhaps something worse."""
+    """The same situation, with no fact better and some facts perhaps worse."""
     facts = draw(any_facts())
     worse = {
         name: draw(st.sampled_from(values[values.index(getattr(facts, name)) :])) for name, values in WORSE.items()
@@ -69,7 +69,7 @@ def facts_and_worse(draw: st.DrawFn) -> tuple[Facts, Facts]:
 
 @st.composite
 def any_work(draw: st.DrawFn) -> Work:
-    """A work of the regulation, or of one that combines conditions as ours does not."""
+    """A work of the regulation, or one with another combination of conditions."""
     made = st.builds(
         Work,
         text=st.just("工作"), gloss=st.just("work"), kind=st.sampled_from(["civilian", "duty", "none"]),
@@ -140,7 +140,7 @@ def test_what_the_regulation_says_of_a_case(code: str, facts: Facts, expected: V
 
 @given(any_work(), facts_and_worse())
 def test_a_worse_fact_never_makes_it_better(work: Work, both: tuple[Facts, Facts]) -> None:
-    """Neither the outcome, nor any rule that was unmet before."""
+    """The outcome gets no better, and no unmet rule disappears."""
     better, worse = (verdict(work, facts) for facts in both)
     assert RANKS[better.outcome] <= RANKS[worse.outcome]
     assert set(better.unmet) <= set(worse.unmet)
@@ -164,7 +164,7 @@ def test_the_outcome_follows_from_what_is_unmet(work: Work, facts: Facts) -> Non
 
 @given(any_work(), any_facts())
 def test_the_order_of_what_is_unmet_is_always_the_same(work: Work, facts: Facts) -> None:
-    """The refusal of one day reads like that of the next; the first code names the problem."""
+    """Unmet rules have a fixed order; the first code names the problem."""
     answer = verdict(work, facts)
     assert [code for code in UNMET if code in answer.unmet] == list(answer.unmet)
     assert [code for code in WARNINGS if code in answer.warnings] == list(answer.warnings)
@@ -172,7 +172,7 @@ def test_the_order_of_what_is_unmet_is_always_the_same(work: Work, facts: Facts)
 
 @given(st.sampled_from(["9.4", "9.7"]), any_facts())
 def test_rescue_is_never_refused_for_want_of_a_leader(code: str, facts: Facts) -> None:
-    """Nor is stopping a crime under way, in this regulation or in one that would have it led."""
+    """Nor is stopping a crime in progress, in this regulation or in one that requires it to be led."""
     ours = law().works[code]
     for work in (ours, msgspec.structs.replace(ours, leadership="led", officers=2)):
         assert not {"not_led", "too_few_officers"} & set(verdict(work, facts).unmet)
@@ -188,13 +188,13 @@ def test_a_missing_leader_at_a_rescue_is_a_warning() -> None:
 @pytest.mark.parametrize("code", sorted(code for code, work in law().works.items() if work.kind == "none"))
 @given(facts=any_facts())
 def test_nothing_of_article_12_is_ever_allowed(code: str, facts: Facts) -> None:
-    """R.12: to nobody, in no circumstances."""
+    """R.12: forbidden to everybody, in all circumstances."""
     assert Verdict("forbidden", ("forbidden_work",)) == verdict(law().works[code], facts)
 
 
 @pytest.mark.parametrize("code", sorted(code for code, work in law().works.items() if work.kind != "none"))
 def test_everything_else_is_allowed_to_somebody(code: str) -> None:
-    """A work that nobody could ever start would be a mistake of the data."""
+    """Every other work can be started in some situation."""
     kind = {"duty": "duty_auxiliary", "civilian": "civilian_auxiliary"}[law().works[code].kind]
     best = {name: values[0] for name, values in WORSE.items()}
     facts = Facts(kind=kind, qualifications=frozenset(law().qualifications), **best)
@@ -202,7 +202,7 @@ def test_everything_else_is_allowed_to_somebody(code: str) -> None:
 
 
 def test_every_code_is_reached_by_some_work_of_the_regulation() -> None:
-    """And each has its sentence; what refuses has a status."""
+    """Each has a sentence, and each that refuses has a status."""
     cases = [
         a_led_patrol(**{name: value}) for name, values in WORSE.items() for value in values
     ] + [a_civilian_auxiliary()]  # fmt: skip

@@ -36,8 +36,8 @@ def articles() -> dict[int, str]:
 
 def items(article: int) -> dict[str, str]:
     """Its items by code, without the number and without the ； or 。 that closes each."""
-    found = re.findall(r"^（([一二三四五六七八九十]+)）(.+)[；。]$", articles()[article], re.MULTILINE)
-    return {f"{article}.{number(numeral)}": text for numeral, text in found}
+    items = re.findall(r"^（([一二三四五六七八九十]+)）(.+)[；。]$", articles()[article], re.MULTILINE)
+    return {f"{article}.{number(numeral)}": text for numeral, text in items}
 
 
 def works_of(article: int) -> dict[str, Work]:
@@ -52,7 +52,7 @@ def test_the_regulation_has_43_articles() -> None:
 
 @pytest.mark.parametrize("article", [8, 9, 10, 12])
 def test_every_item_is_a_work_word_for_word(article: int) -> None:
-    """R.8, 9, 10, 12: nothing is left out, nothing is added, nothing is said in other words."""
+    """R.8, 9, 10, 12: nothing is left out, added or worded otherwise."""
     whole = {code: work.text for code, work in works_of(article).items() if work.part_of is None}
     assert items(article) == whole
 
@@ -101,7 +101,7 @@ def test_restraint_devices_are_for_emergencies_only() -> None:
 
 
 def test_rescue_and_stopping_a_crime_never_wait_for_a_leader() -> None:
-    """DESIGN: the street does not wait where somebody is being hurt."""
+    """DESIGN: nobody waits for a leader while somebody is being hurt."""
     assert {"9.4", "9.7"} == {code for code, work in law().works.items() if work.never_waits_for_leader}
 
 
@@ -115,8 +115,8 @@ def test_full_recording_is_asked_of_led_work_only() -> None:
 def test_what_must_be_recorded_asks_for_a_recorder() -> None:
     """R.11: the organ owes the equipment that the work needs; 14号: nothing is recorded without one."""
     works = law().works
-    asked = {code for code, work in works.items() if "body_worn_recorder" in work.equipment}
-    assert {code for code, work in works.items() if work.recording == "required"} == asked
+    needing = {code for code, work in works.items() if "body_worn_recorder" in work.equipment}
+    assert {code for code, work in works.items() if work.recording == "required"} == needing
 
 
 def test_whoever_works_on_the_carriageway_is_seen() -> None:
@@ -125,12 +125,12 @@ def test_whoever_works_on_the_carriageway_is_seen() -> None:
 
 
 def test_every_piece_of_equipment_is_asked_for() -> None:
-    """What no work names would be owed to nobody."""
+    """Every item of equipment is needed by some work."""
     assert set(law().equipment) == {name for work in law().works.values() for name in work.equipment}
 
 
 def test_in_which_cases_a_work_may_be_done() -> None:
-    """Publicity belongs to no case; most works fit any, and a false no in the street hurts."""
+    """Publicity belongs to no case; most works fit any case, since a wrong refusal in the field does harm."""
     narrower = {code: set(work.cases) for code, work in law().works.items() if set(work.cases) != EVERY_CASE}
     assert {"none"} == narrower["9.2"] == narrower["9.5"] == narrower["10.7"]
     assert not narrower.keys() & {"10.3", "10.4", "10.5", "10.8", "9.4", "9.7", "8.2.translation"}
@@ -138,8 +138,8 @@ def test_in_which_cases_a_work_may_be_done() -> None:
 
 def test_professional_work_asks_for_its_qualification() -> None:
     """R.8 last paragraph; the item as a whole frees nobody from what its parts ask for."""
-    asked = {code: work.qualification for code, work in works_of(8).items() if work.qualification}
-    assert {"8.2", "8.2.counselling", "8.2.medicine", "8.2.translation"} == set(asked)
+    qualifications = {code: work.qualification for code, work in works_of(8).items() if work.qualification}
+    assert {"8.2", "8.2.counselling", "8.2.medicine", "8.2.translation"} == set(qualifications)
     assert set(law().qualifications) == {work.qualification for work in law().works.values()} - {None}
 
 
@@ -151,10 +151,10 @@ def test_the_parts_of_professional_work_are_those_the_regulation_lists() -> None
 
 @pytest.mark.parametrize("code", PERMITTED)
 def test_every_condition_says_where_it_comes_from(code: str) -> None:
-    """F read, M known, I inferred: a lawyer sees which of them to look at."""
-    told = [source for name in SOURCES if (source := getattr(law().works[code], name)) is not None]
-    assert len(told) >= 2
-    for source in told:
+    """F read, M known, I inferred: a lawyer sees which sources to check."""
+    sources = [source for name in SOURCES if (source := getattr(law().works[code], name)) is not None]
+    assert len(sources) >= 2
+    for source in sources:
         assert re.search(r"R\.\d|程序规定|14号|条例|规范", source)
 
 

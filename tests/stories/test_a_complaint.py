@@ -1,4 +1,4 @@
-"""Somebody complains of a patrol whose footage has a gap: held at once, looked into, answered, and nobody named."""
+"""A complaint about a patrol whose footage has a gap: held at once, investigated, answered; complainant hidden."""
 
 import time
 from datetime import UTC, datetime, timedelta
@@ -32,7 +32,7 @@ def first_passwords(running: Serving, passwords: dict[str, str]) -> dict[str, st
 
 
 def a_patrol_with_a_gap(phone: Client, folder: Path) -> tuple[str, list[str]]:
-    """A stop of a minute of which the recorder shows two ends: the shift and its footage."""
+    """Record a stop of one minute whose middle was not filmed. The shift and its footage."""
     began = datetime.now(UTC) - timedelta(seconds=600)
     officer = phone.get(f"/v1/people/{OFFICER}")["id"]
     shift = phone.entry(
@@ -50,8 +50,8 @@ def a_patrol_with_a_gap(phone: Client, folder: Path) -> tuple[str, list[str]]:
     for number, (after, seconds) in enumerate(((58, 12), (100, 22))):
         ago = (datetime.now(UTC) - began).total_seconds() - after
         taken = film(folder / f"{number}.mp4", seconds=seconds, width=160, height=96, rate=5, ago=ago)
-        told = {"camera_serial": "DSJ-1951", "media_type": "video/mp4"}
-        receipt = phone.send(taken.path, started_at=taken.started_at, ended_at=taken.ended_at, **told)
+        fields = {"camera_serial": "DSJ-1951", "media_type": "video/mp4"}
+        receipt = phone.send(taken.path, started_at=taken.started_at, ended_at=taken.ended_at, **fields)
         films.append(str(receipt["id"]))
     return str(shift), films
 
@@ -70,10 +70,10 @@ def test_a_complaint_about_a_shift_whose_footage_has_a_gap(
     phone.sign_in(DING, first_passwords[DING])
     shift, films = a_patrol_with_a_gap(phone, tmp_path)
     clerk.sign_in(CLERK, first_passwords[CLERK])
-    told = {"channel": "phone", "words": "盘查时态度粗暴", "complainant": NAME, "contact": "0571-00000000"}
-    complaint = clerk.entry("complaints/receive", shift=shift, **told)["complaint"]
+    fields = {"channel": "phone", "words": "盘查时态度粗暴", "complainant": NAME, "contact": "0571-00000000"}
+    complaint = clerk.entry("complaints/receive", shift=shift, **fields)["complaint"]
     inspector = an_inspector(running, first_passwords[INSPECTOR])
-    assert sorted(films) == sorted(kept(inspector, complaint["id"], len(films)))
+    assert sorted(films) == sorted(held_files(inspector, complaint["id"], len(films)))
     gaps = [row for row in inspector.get("/v1/findings")["items"] if row["kind"] == "unrecorded"]
     assert [row for row in gaps if row["person"] == phone.get("/v1/me")["id"]]
     with pytest.raises(Problem, match="unknown_complaint"):
@@ -83,20 +83,20 @@ def test_a_complaint_about_a_shift_whose_footage_has_a_gap(
         inspector, "conclude", complaint, outcome="partly", words="盘查中断录制二十余秒，未能还原；已责令说明"
     )
     step(inspector, "feed-back", complaint, how="telephone", words="已告知结果")
-    seen = phone.get(f"/v1/complaints/{complaint['id']}")
-    assert ("partly", None) == (seen["complaint"]["outcome"], seen["complaint"]["complainant"])
-    assert NAME not in str(seen) + str(phone.get("/v1/changes"))
+    answer = phone.get(f"/v1/complaints/{complaint['id']}")
+    assert ("partly", None) == (answer["complaint"]["outcome"], answer["complaint"]["complainant"])
+    assert NAME not in str(answer) + str(phone.get("/v1/changes"))
     (row,) = [row for row in inspector.get("/v1/complaints/counts")["items"] if row["organ"] == STATION]
     assert row["partly"] >= 1
 
 
-def step(inspector: DeskClient, verb: str, complaint: dict[str, Any], **told: Any) -> dict[str, Any]:
-    asked = {"complaint": complaint["id"], "version": complaint["version"]}
-    return dict(inspector.entry(f"complaints/{verb}", **asked, **told)["complaint"])
+def step(inspector: DeskClient, verb: str, complaint: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    current = {"complaint": complaint["id"], "version": complaint["version"]}
+    return dict(inspector.entry(f"complaints/{verb}", **current, **fields)["complaint"])
 
 
-def kept(inspector: DeskClient, complaint: str, count: int) -> list[str]:
-    """What the store keeps for it, once the worker has followed."""
+def held_files(inspector: DeskClient, complaint: str, count: int) -> list[str]:
+    """Ids of the files under this complaint's legal hold in the store, once the worker has placed `count` of them."""
     (hold,) = [row["id"] for row in inspector.get("/v1/holds")["items"] if row["about"] == complaint]
     deadline, covers = time.monotonic() + 20, []
     while time.monotonic() < deadline:

@@ -1,4 +1,4 @@
-"""The party is a cousin: declared in the street without a network, decided at the bureau; what becomes of the case."""
+"""The party is a cousin: recusal is declared offline in the field and decided at the bureau; the case afterwards."""
 
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -30,14 +30,14 @@ def first_passwords(running: Serving, passwords: dict[str, str]) -> dict[str, st
 
 
 def two_hours_offline(box: Outbox, me: str, officer: str) -> tuple[UUID, UUID]:
-    """A patrol with work on the case, in which it turns out who the party is: the act and the declaration."""
+    """Put into the outbox a patrol with work on the case and a recusal. The ids of the act and the recusal."""
     began = datetime.now(UTC) - timedelta(hours=2)
 
     def at(minute: float) -> datetime:
         return began + timedelta(minutes=minute)
 
-    told = {"duty_type": "patrol", "dress": "uniform", "id_card_carried": True, "ordered_by": officer}
-    box.add(me, "shifts/check-in", occurred_at=at(0), **told)
+    fields = {"duty_type": "patrol", "dress": "uniform", "id_card_carried": True, "ordered_by": officer}
+    box.add(me, "shifts/check-in", occurred_at=at(0), **fields)
     box.add(me, "supervisions/name", occurred_at=at(1), officer=officer)
     act = box.add(me, "activities/start", occurred_at=at(10), work="9.6", **ON_IT)
     recusal = box.add(
@@ -71,13 +71,13 @@ def test_the_party_is_a_cousin(running: Serving, first_passwords: dict[str, str]
         box.sync(shen, me)
         heard = [item["facts"]["subject"]["recusal"]["state"] for item in box.news(me) if "recusals/" in item["verb"]]
         assert ["granted", "granted"] == heard[-2:]
-    told = shen.get(f"/v1/recusals/{recusal}")
-    assert ["stand_aside", "grant", "judge"] == [step["step"] for step in told["steps"]]
-    assert [(str(act), True)] == [(one["activity"], one["stands"]) for one in told["acts"]]
+    answer = shen.get(f"/v1/recusals/{recusal}")
+    assert ["stand_aside", "grant", "judge"] == [step["step"] for step in answer["steps"]]
+    assert [(str(act), True)] == [(one["activity"], one["stands"]) for one in answer["acts"]]
 
 
-def decides(chief: DeskClient, verb: str, **told: Any) -> None:
-    chief.entry(f"recusals/{verb}", **told)
+def decides(chief: DeskClient, verb: str, **fields: Any) -> None:
+    chief.entry(f"recusals/{verb}", **fields)
 
 
 def codes(notes: list[dict[str, Any]]) -> list[str]:
@@ -85,7 +85,7 @@ def codes(notes: list[dict[str, Any]]) -> list[str]:
 
 
 def recusals_in(box: Outbox, client: Any, person: str) -> list[tuple[str, str]]:
-    """As the phone knows them without a network, once it has asked."""
+    """The recusals in the phone's stored bundle, which it reads offline."""
     box.sync(client, person)
     bundle = box.bundle(person)
     assert bundle is not None

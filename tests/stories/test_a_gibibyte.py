@@ -1,4 +1,4 @@
-"""The API process never holds file bytes, however many go up."""
+"""The API process never holds file bytes, however many are uploaded."""
 
 import threading
 from datetime import UTC, datetime, timedelta
@@ -15,7 +15,7 @@ GIB = 1024 * MIB
 
 
 class Scales(threading.Thread):
-    """Weighs the API's processes while something happens: the most it held, in bytes."""
+    """Measure the memory of the API's processes during a block: the most, in bytes."""
 
     def __init__(self, house: Serving) -> None:
         super().__init__(daemon=True)
@@ -49,12 +49,12 @@ def test_the_api_holds_no_bytes_while_a_gibibyte_goes_up(
         file.truncate(GIB)
     size, sha256 = digest_of(footage)
     times = {"started_at": datetime.now(UTC) - timedelta(hours=1), "ended_at": datetime.now(UTC)}
-    told = {"camera_serial": "DSJ-0042", "media_type": "video/mp4", **times}
+    metadata = {"camera_serial": "DSJ-0042", "media_type": "video/mp4", **times}
     lin = running.handheld()
     lin.sign_in(LIN, passwords[LIN])
-    lin.send(warm_up, **told)
+    lin.send(warm_up, **metadata)
     with Scales(running) as scales:
-        declared = lin.entry("recordings/declare", file_name=footage.name, bytes=size, sha256=sha256, **told)
+        declared = lin.entry("recordings/declare", file_name=footage.name, bytes=size, sha256=sha256, **metadata)
         upload = UUID(declared["id"])
         lin.upload(upload, footage)
         lin.complete(upload)

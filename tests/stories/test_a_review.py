@@ -1,4 +1,4 @@
-"""Internal affairs looks into footage, on a house as it runs: watched, broken off, exported, verified, altered."""
+"""Internal affairs reviews footage on a running house: watched, broken off, exported, verified, altered."""
 
 import http.client
 import random
@@ -62,8 +62,8 @@ def footage(people: tuple[Any, DeskClient], tmp_path_factory: pytest.TempPathFac
 
 
 def opened(wu: DeskClient, recording: str) -> str:
-    asked = {"recording": recording, "purpose": "case", "number": "杭公受案字〔2026〕61号"}
-    return str(wu.entry("reviews/open", **asked)["id"])
+    fields = {"recording": recording, "purpose": "case", "number": "杭公受案字〔2026〕61号"}
+    return str(wu.entry("reviews/open", **fields)["id"])
 
 
 def test_who_breaks_off_is_said_to_have_seen_no_more(
@@ -100,7 +100,7 @@ def test_who_breaks_off_is_said_to_have_seen_no_more(
 def test_a_whole_film_and_its_package(
     running: Serving, people: tuple[Any, DeskClient], footage: tuple[str, Path], tmp_path: Path
 ) -> None:
-    """What is watched is what was filmed; the package proves it without a server, until it is altered."""
+    """The watched bytes are the filmed ones. The package verifies without a server until it is altered."""
     wu, (recording, file) = people[1], footage
     review = opened(wu, recording)
     wu.download(f"/v1/recordings/{recording}/content", tmp_path / "seen.mp4", review=review)
@@ -110,9 +110,9 @@ def test_a_whole_film_and_its_package(
     assert not (tmp_path / "unseen.mp4").exists()
     package, trust = tmp_path / "package.zip", fingerprint_of(running)
     wu.download(f"/v1/recordings/{recording}/package", package, review=review)
-    told = succeeded(running.place.run("verify-package", "--trust", trust, str(package)))
-    assert "核验通过" in told
-    assert recording in told
+    output = succeeded(running.place.run("verify-package", "--trust", trust, str(package)))
+    assert "核验通过" in output
+    assert recording in output
     alone = running.place.run("verify-package", str(package))
     assert (3, True) == (alone.returncode, "signer unverified" in alone.stdout)
     whole = bytearray(package.read_bytes())
@@ -123,7 +123,7 @@ def test_a_whole_film_and_its_package(
 
 
 def test_the_operator_verifies_disposes_erases_and_counts(running: Serving, footage: tuple[str, Path]) -> None:
-    """On the running house, after a rotation of the evidence key: who trusts the first key trusts the next."""
+    """After a rotation of the evidence key on the running house: trust in the first key extends to the next."""
     place, before = running.place, fingerprint_of(running)
     succeeded(place.run("rotate-keys", "evidence"))
     assert "nothing was altered" in succeeded(place.run("verify", "--deep", "--trust", before))

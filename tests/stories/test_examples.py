@@ -35,11 +35,11 @@ def examples(repository: Path) -> Path:
 
 def needed(program: str) -> str:
     """The program's path. Without it the test is skipped, but never where everything has to be there."""
-    found = shutil.which(program)
-    if found is None and not os.environ.get("CI"):
+    path = shutil.which(program)
+    if path is None and not os.environ.get("CI"):
         pytest.skip(f"{program} is not installed")
-    assert found is not None, f"{program} is missing"
-    return found
+    assert path is not None, f"{program} is missing"
+    return path
 
 
 def played(running: Serving, name: str, words: list[str], passwords: dict[str, str], home: Path) -> str:
@@ -48,10 +48,10 @@ def played(running: Serving, name: str, words: list[str], passwords: dict[str, s
     memory, file = home / "memory", home / "街面 01.mp4"
     memory.mkdir()
     file.write_bytes(CONTENT + badge.encode())
-    told = {"FUJING_URL": running.url, "FUJING_CODE": running.place.code_for(serial)}
-    told |= {"FUJING_BADGE": badge, "FUJING_PASSWORD": passwords[badge]}
+    variables = {"FUJING_URL": running.url, "FUJING_CODE": running.place.code_for(serial)}
+    variables |= {"FUJING_BADGE": badge, "FUJING_PASSWORD": passwords[badge]}
     done = subprocess.run(
-        [*words, str(memory), str(file)], env=os.environ | told, capture_output=True, text=True, timeout=90
+        [*words, str(memory), str(file)], env=os.environ | variables, capture_output=True, text=True, timeout=90
     )
     assert not file.exists(), done.stdout + done.stderr  # deleted after its receipt, and only then
     return succeeded(done)
@@ -72,8 +72,8 @@ def assert_told(running: Serving, name: str, said: str, password: str, file: Pat
     file.write_bytes(CONTENT + badge.encode())
     size, sha256 = digest_of(file)
     claims: dict[str, Any] = client.receipt(recording["id"], bytes=size, sha256=sha256)
-    kept = client.get(f"/v1/uploads/{recording['id']}/receipt")["receipt"]
-    assert f"sealed {claims['id']} {kept}" in said
+    receipt = client.get(f"/v1/uploads/{recording['id']}/receipt")["receipt"]
+    assert f"sealed {claims['id']} {receipt}" in said
 
 
 def test_the_python_phone(running: Serving, first_passwords: dict[str, str], examples: Path, tmp_path: Path) -> None:

@@ -66,8 +66,8 @@ def reported(running: Serving, phone: Client, injured: str, me: str, path: Path)
         box.carry_files(phone, me)
         box.sync(phone, me)
         assert not box.left(me).entries, box.refused(me)
-    (told,) = phone.get("/v1/injuries")["items"]
-    return str(told["id"])
+    (injury,) = phone.get("/v1/injuries")["items"]
+    return str(injury["id"])
 
 
 def brought_in(running: Serving, password: str, card: Path) -> str:
@@ -81,8 +81,8 @@ def brought_in(running: Serving, password: str, card: Path) -> str:
     return digest_of(taken)[1]
 
 
-def decides(desk: DeskClient, verb: str, item: dict[str, Any], **told: Any) -> dict[str, Any]:
-    return dict(desk.entry(f"advances/{verb}", item=item["id"], version=item["version"], **told)["item"])
+def decides(desk: DeskClient, verb: str, item: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    return dict(desk.entry(f"advances/{verb}", item=item["id"], version=item["version"], **fields)["item"])
 
 
 def test_reported_two_days_late_held_and_settled(
@@ -109,7 +109,7 @@ def test_reported_two_days_late_held_and_settled(
 
 
 def the_operator_reports(running: Serving, file: Path) -> None:
-    """As a table, as CSV, and what is wrong as a sentence."""
+    """The report comes as a table and as CSV; a wrong call is answered with a sentence."""
     advances = running.place.run("report", "advances", "--organ", STATION)
     assert (0, True) == (advances.returncode, "韩松" in advances.stdout), advances.stderr
     hours = running.place.run("report", "hours", "--month", "2026-10", "--csv", str(file))
@@ -120,7 +120,7 @@ def the_operator_reports(running: Serving, file: Path) -> None:
 
 
 def held(inspector: DeskClient, injury: str, digest: str) -> set[str]:
-    """What the store keeps for this injury: the footage of the injured, and the bill that came with the report."""
+    """The files held for this injury: the footage of the injured, and the bill that came with the report."""
     deadline = time.monotonic() + 20
     recordings = {row["sha256"]: row["id"] for row in inspector.get("/v1/recordings")["items"]}
     kinds: set[str] = set()
@@ -135,11 +135,11 @@ def held(inspector: DeskClient, injury: str, digest: str) -> set[str]:
 def settled(running: Serving, passwords: dict[str, str], injury: str) -> dict[str, Any]:
     """Approved for less, paid on the hospital's bill, recognised, borne by the fund and the employer: the ledger."""
     chief, payer = at_desk(running, CHIEF, passwords[CHIEF]), at_desk(running, PAYER, passwords[PAYER])
-    told = chief.get(f"/v1/injuries/{injury}")
+    case = chief.get(f"/v1/injuries/{injury}")
     (item,) = [item for item in chief.get(f"/v1/advances/{injury}")["items"] if item["state"] == "requested"]
     item = decides(chief, "approve", item, fen=400_000, why="按押金批准")
-    item = decides(payer, "pay", item, fen=400_000, receipt=told["papers"][0]["id"], words="转账至医院")
-    version = told["injury"]["version"]
+    item = decides(payer, "pay", item, fen=400_000, receipt=case["papers"][0]["id"], words="转账至医院")
+    version = case["injury"]["version"]
     for step in ("apply", "accept", "recognise"):
         day = datetime.now(UTC).date().isoformat()
         answer = payer.entry(
@@ -154,7 +154,7 @@ def settled(running: Serving, passwords: dict[str, str], injury: str) -> dict[st
 def test_the_operator_plans_shifts_from_a_file(
     running: Serving, first_passwords: dict[str, str], tmp_path: Path
 ) -> None:
-    """Every mistake by its line and nothing planned; then all of it; then nothing new."""
+    """A bad file names every mistake by line and plans nothing; a good one plans all; again, it adds nothing."""
     head = "badge,post,officer,duty_type,starts_at,ends_at,lat,lon,datum,radius_m\n"
     line = f"{KONG},南门,{OFFICER},post,2027-03-01T08:00:00+08:00,2027-03-01T16:00:00+08:00,,,,\n"
     bad, good = tmp_path / "bad.csv", tmp_path / "排班.csv"

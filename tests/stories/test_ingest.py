@@ -1,4 +1,4 @@
-"""`fujing ingest`: a docking station brings in a card full of footage, is killed in the middle, and goes on."""
+"""`fujing ingest`: a docking station uploads a card of footage, is killed in the middle, and goes on."""
 
 import io
 import os
@@ -45,7 +45,7 @@ def on_duty(chen: Client, minutes: int) -> datetime:
 
 
 def a_card(folder: Path) -> tuple[Path, Path]:
-    """A small film, and in a folder below it one with much behind it; beside them what is no footage."""
+    """A folder with a small film, a big film in a subfolder, and files that are no footage."""
     (folder / "DCIM 一").mkdir(parents=True)
     small = film(folder / "街面 01.mp4", seconds=4, width=160, height=96, ago=1000).path
     big = film(folder / "DCIM 一" / "[夜巡] 02.MP4", seconds=6, width=160, height=96, ago=900).path
@@ -61,23 +61,23 @@ def a_card(folder: Path) -> tuple[Path, Path]:
 
 def words(running: Serving, folder: Path, *more: str) -> list[str]:
     running.enrol_station()
-    told = ["--camera", CAMERA, "--wearer", CHEN, "--dock", DOCK, "--url", running.url, *more]
-    return ["ingest", str(folder), *told]
+    options = ["--camera", CAMERA, "--wearer", CHEN, "--dock", DOCK, "--url", running.url, *more]
+    return ["ingest", str(folder), *options]
 
 
 def ingest(running: Serving, passwords: dict[str, str], folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
-    """The command to its end, its password on standard input."""
+    """Run the command to its end, with the password on standard input."""
     return running.place.run(*words(running, folder, *more), given=passwords[DOCK] + "\n", seconds=120)
 
 
 def uploads_of(chen: Client, *files: Path) -> dict[str, dict[str, object]]:
-    """What the server knows of these files, by name."""
+    """The server's rows of these files, by file name."""
     wanted = {digest_of(file)[1] for file in files}
     return {row["file_name"]: row for row in chen.get("/v1/recordings")["items"] if row["sha256"] in wanted}
 
 
 def killed_in_the_middle(running: Serving, password: str, folder: Path, chen: Client, big: Path) -> int:
-    """Start the command, and kill it once the store has a part of the big file; how many parts it has then."""
+    """Start the command, and kill it once the store has a part of the big file. How many parts the store has then."""
     station = subprocess.Popen(
         [sys.executable, "-m", "mobile_api.cli", *words(running, folder, "--lanes", "1")],
         env=running.place.environment() | {"FUJING_DOCK_PASSWORD": password}, stdout=subprocess.DEVNULL,
@@ -136,7 +136,7 @@ def test_a_card_is_brought_in_by_a_station_that_is_killed_and_started_again(
 def test_one_bad_file_stops_no_other_and_is_told(
     running: Serving, passwords: dict[str, str], chen: Client, tmp_path: Path
 ) -> None:
-    """What is no video is reported and not taken; the good one is sealed; the exit code says that not all is well."""
+    """A file that is no video is reported and not uploaded; the good one is sealed; the exit code is not 0."""
     good = film(tmp_path / "good.mp4", seconds=3, width=160, height=96, ago=3000).path
     (tmp_path / "broken.mp4").write_bytes(b"no video at all " * 1000)
     (tmp_path / "empty.avi").touch()
@@ -153,14 +153,14 @@ def test_one_bad_file_stops_no_other_and_is_told(
 def test_a_file_that_the_server_refuses_is_told_in_its_words(
     running: Serving, passwords: dict[str, str], tmp_path: Path
 ) -> None:
-    """A serial number that is none: the sentence and the field, for each file."""
+    """With a bad serial number, each file gets the sentence and the name of the field."""
     film(tmp_path / "one.mp4", seconds=1, width=160, height=96, ago=300)
     done = ingest(running, passwords, tmp_path, "--camera", "DSJ 42")
     assert (1, True) == (done.returncode, "/camera_serial" in done.stdout), done.stdout
 
 
 def test_a_folder_without_footage_is_soon_done(running: Serving, passwords: dict[str, str], tmp_path: Path) -> None:
-    """Nothing was asked for and nothing is missing."""
+    """An empty card succeeds: there is nothing to upload."""
     done = ingest(running, passwords, tmp_path)
     assert (0, True) == (done.returncode, "footage: 0" in done.stdout), done.stdout + done.stderr
 
@@ -182,7 +182,7 @@ def test_what_stops_it_before_it_begins_is_one_sentence(
 def test_a_station_without_a_key_is_told_how_to_get_one(
     running: Serving, passwords: dict[str, str], tmp_path: Path
 ) -> None:
-    """And a code that is none leaves no key behind that would pass for one."""
+    """A wrong code is refused, and leaves no key file behind."""
     key = tmp_path / "no-key.pem"
     done = ingest(running, passwords, tmp_path, "--key", str(key))
     assert (1, True) == (done.returncode, "enrol-station" in done.stderr), done.stderr
@@ -211,7 +211,7 @@ def test_a_server_that_does_not_answer_is_one_sentence(tmp_path: Path, monkeypat
 
 
 def test_a_file_that_becomes_shorter_while_it_is_sent_is_told(tmp_path: Path) -> None:
-    """No sending again would make it whole, so nothing goes round in circles."""
+    """Sending it again would not help, so the command does not try again."""
     card = tmp_path / "cut.mp4"
     card.write_bytes(b"x" * 10)
     with card.open("rb") as source, pytest.raises(OSError, match="shorter"):

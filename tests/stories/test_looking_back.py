@@ -1,4 +1,4 @@
-"""The morning after: a gap and its explanation, drawn for whoever looks back; and a stop that is refused while live."""
+"""The morning after: a timeline with a gap and its explanation; and a stop that is refused while live."""
 
 import json
 import xml.etree.ElementTree as ElementTree
@@ -25,8 +25,8 @@ def a_duty(running: Serving, passwords: dict[str, str]) -> tuple[Client, str, st
     def at(minute: float) -> datetime:
         return began + timedelta(minutes=minute)
 
-    told = {"duty_type": "patrol", "dress": "uniform", "id_card_carried": True, "ordered_by": officer}
-    shift = chen.entry("shifts/check-in", occurred_at=at(0), **told)["id"]
+    fields = {"duty_type": "patrol", "dress": "uniform", "id_card_carried": True, "ordered_by": officer}
+    shift = chen.entry("shifts/check-in", occurred_at=at(0), **fields)["id"]
     naming = chen.entry("supervisions/name", occurred_at=at(1), officer=officer)["id"]
     zhao.entry("supervisions/confirm", occurred_at=at(2), supervision=naming)
     patrol = chen.entry("activities/start", occurred_at=at(3), work="9.6")["id"]
@@ -46,7 +46,7 @@ def a_duty(running: Serving, passwords: dict[str, str]) -> tuple[Client, str, st
 
 
 def test_a_duty_is_drawn_with_its_gap(running: Serving, passwords: dict[str, str], tmp_path: Path) -> None:
-    """In the terminal, as a picture and as data; explained, the gap is still there."""
+    """The timeline in the terminal, as a picture and as data. An explained gap is still shown."""
     chen, shift, stop = a_duty(running, passwords)
     picture, data = tmp_path / "duty.svg", tmp_path / "duty.json"
     done = running.place.run("timeline", shift, "--svg", str(picture), "--json", str(data))
@@ -61,19 +61,19 @@ def test_a_duty_is_drawn_with_its_gap(running: Serving, passwords: dict[str, str
     )
     ElementTree.fromstring(picture.read_text(encoding="utf-8"))  # noqa: S314 - our own picture
     chen.entry("recordings/explain", activity=stop, cause="battery", words="更换电池", spoken=True)
-    found = {one["kind"]: one["explained"] for one in chen.get(f"/v1/shifts/{shift}")["findings"]}
-    assert found["unrecorded"] is True
+    explained = {one["kind"]: one["explained"] for one in chen.get(f"/v1/shifts/{shift}")["findings"]}
+    assert explained["unrecorded"] is True
 
 
 def test_a_shift_that_nobody_has_is_a_sentence(running: Serving) -> None:
-    """On the server's own command line too."""
+    """The server's own command line shows it too."""
     done = running.place.run("timeline", "0192f0c1-5d2e-7a31-8a5e-6f0e4f6f0001")
     assert 1 == done.returncode
     assert "no such shift" in done.stderr
 
 
 def test_the_command_writes_for_its_owner_alone(running: Serving, passwords: dict[str, str], tmp_path: Path) -> None:
-    """A timeline names people: nobody else on the machine reads it, whoever made the file before."""
+    """A timeline names people, so the file is readable by its owner only, even if it existed before."""
     chen, shift, _ = a_duty(running, passwords)
     picture, raw = tmp_path / "shift.svg", tmp_path / "shift.json"
     picture.write_text("older and longer" * 9000)
@@ -106,12 +106,12 @@ def test_the_command_says_what_is_wrong(
     """A sentence and an exit code, never a stack."""
     _, shift, _ = a_duty(running, passwords)
     done = running.place.run("timeline", *(word.format(shift=shift) for word in arguments))
-    told = " ".join((done.stdout + done.stderr).split())
-    assert (code, True, False) == (done.returncode, words in told, "Traceback" in told), told
+    output = " ".join((done.stdout + done.stderr).split())
+    assert (code, True, False) == (done.returncode, words in output, "Traceback" in output), output
 
 
 def test_a_live_stop_without_a_leader_is_refused_with_its_articles(running: Serving, passwords: dict[str, str]) -> None:
-    """The phone shows what is missing before anybody is stopped."""
+    """The phone shows the unmet conditions before anybody is stopped."""
     chen = running.handheld()
     chen.sign_in(CHEN, passwords[CHEN])
     with pytest.raises(Problem) as refusal:

@@ -1,4 +1,4 @@
-"""The outbox of a handheld against a server that runs: what it keeps, what it lets go, and when."""
+"""The outbox of a handheld against a running server: what it keeps, what it deletes, and when."""
 
 import sqlite3
 import threading
@@ -31,7 +31,7 @@ TOO_MUCH = "字" * (3 * 1024 * 1024)  # more than one call may hold, inflated
 
 @pytest.fixture(scope="module")
 def first_passwords(running: Serving, passwords: dict[str, str]) -> dict[str, str]:
-    """Two people of these stories alone, who share one handheld."""
+    """Import the two people of this module, who share one handheld. Their first passwords."""
     return running.place.bring_in_people(ROSTER)
 
 
@@ -50,13 +50,13 @@ def person(he: Client) -> str:
 
 @pytest.fixture
 def box(tmp_path: Path) -> Iterator[Outbox]:
-    """A new one, as after the app was installed again."""
+    """A new outbox, as after the app was installed again."""
     with closing(Outbox(tmp_path / "outbox.db")) as made:
         yield made
 
 
 def film(folder: Path, name: str = "a.mp4", content: bytes = b"film" * 5000) -> tuple[Path, dict[str, Any]]:
-    """A finished file, and what is told of it."""
+    """A finished file, and the fields of its declaration."""
     taken, now = folder / name, datetime.now(UTC)
     taken.write_bytes(uuid4().bytes + content)
     times = {"started_at": now - timedelta(minutes=2), "ended_at": now - timedelta(minutes=1)}
@@ -64,7 +64,7 @@ def film(folder: Path, name: str = "a.mp4", content: bytes = b"film" * 5000) -> 
 
 
 def carried(box: Outbox, client: Client, person: str, seconds: float = 20) -> None:
-    """In the background, until nothing is left that goes through by itself."""
+    """Send in the background until nothing is left that can be sent."""
     stop, ended = threading.Event(), threading.Event()
     worker = threading.Thread(target=lambda: (carry(box, client, person, stop), ended.set()), daemon=True)
     worker.start()
@@ -81,17 +81,17 @@ def carried(box: Outbox, client: Client, person: str, seconds: float = 20) -> No
 
 
 def test_what_was_added_is_on_the_disk_before_it_is_sent(box: Outbox, person: str, tmp_path: Path) -> None:
-    """Another process reads it, numbered."""
+    """Another process reads the entries with their numbers."""
     first, second = (box.add(person, "shifts/check-in", **CHECK_IN) for _ in range(2))
-    with closing(sqlite3.connect(f"file:{tmp_path / 'outbox.db'}?mode=ro", uri=True)) as seen:
-        (one, a), (two, b) = seen.execute("SELECT id, seq FROM entry ORDER BY seq").fetchall()
+    with closing(sqlite3.connect(f"file:{tmp_path / 'outbox.db'}?mode=ro", uri=True)) as reader:
+        (one, a), (two, b) = reader.execute("SELECT id, seq FROM entry ORDER BY seq").fetchall()
     assert ([str(first), str(second)], 1) == ([one, two], b - a)
     assert 2 == box.left(person).entries
     assert 0o600 == (tmp_path / "outbox.db").stat().st_mode & 0o777
 
 
 def test_a_number_is_never_used_twice(box: Outbox, he: Client, person: str, tmp_path: Path) -> None:
-    """By whoever has the device, before and after a restart."""
+    """Numbers belong to the device, whoever uses it, before and after a restart."""
     shift = box.add(person, "shifts/check-in", **CHECK_IN)
     box.add(str(uuid4()), "shifts/check-in", **CHECK_IN)
     with closing(Outbox(tmp_path / "outbox.db")) as again:
@@ -105,7 +105,7 @@ def test_a_number_is_never_used_twice(box: Outbox, he: Client, person: str, tmp_
 def test_one_persons_entries_go_under_that_persons_session_only(
     running: Serving, first_passwords: dict[str, str], box: Outbox, he: Client, person: str
 ) -> None:
-    """Handhelds are shared."""
+    """Two people share one handheld."""
     luo = running.handheld(SERIAL)
     luo.sign_in(LUO, first_passwords[LUO])
     other = luo.get("/v1/me")["id"]
@@ -119,7 +119,7 @@ def test_one_persons_entries_go_under_that_persons_session_only(
 
 
 def test_a_refused_entry_stays_until_it_was_seen(box: Outbox, he: Client, person: str) -> None:
-    """And holds up nothing behind it."""
+    """Later entries are sent all the same."""
     out = box.add(person, "shifts/check-out", shift=uuid4(), ended="bad")
     shift = box.add(person, "shifts/check-in", **CHECK_IN)
     box.sync(he, person)
@@ -133,7 +133,7 @@ def test_a_refused_entry_stays_until_it_was_seen(box: Outbox, he: Client, person
 
 
 def test_a_refused_entry_goes_all_the_same_with_its_reason(box: Outbox, he: Client, person: str) -> None:
-    """With the same id, and what stands against it is told."""
+    """It is sent again with the same id, and the reason against it is shown."""
     stop = box.add(person, "activities/start", work="10.3.question", officers_present=0)
     box.sync(he, person)
     assert [stop] == [refused.id for refused in box.refused(person)]
@@ -161,7 +161,7 @@ def test_an_entry_too_large_for_any_call_holds_up_no_other(box: Outbox, he: Clie
 def test_what_is_waited_for_is_recorded_when_it_comes(
     running: Serving, first_passwords: dict[str, str], box: Outbox, he: Client, person: str
 ) -> None:
-    """The officer's yes is here before the naming that it answers."""
+    """The officer's confirmation arrives before the naming that it answers."""
     zhao = running.handheld(OFFICERS)
     zhao.sign_in(OFFICER, first_passwords[OFFICER])
     officer, naming = zhao.get("/v1/me")["id"], uuid4()
@@ -191,9 +191,9 @@ def test_news_are_heard_once_and_from_where_one_was(box: Outbox, he: Client, per
 
 
 def test_a_file_is_deleted_only_after_its_receipt(box: Outbox, he: Client, person: str, tmp_path: Path) -> None:
-    """The receipt is kept."""
-    taken, told = film(tmp_path)
-    upload = box.add_file(person, taken, **told)
+    """Its receipt stays in the outbox."""
+    taken, fields = film(tmp_path)
+    upload = box.add_file(person, taken, **fields)
     box.carry_files(he, person)
     assert taken.exists()  # it was not declared yet
     carried(box, he, person)
@@ -205,10 +205,10 @@ def test_a_file_is_deleted_only_after_its_receipt(box: Outbox, he: Client, perso
 def test_killed_before_the_deletion_it_is_deleted_by_the_next_start(
     box: Outbox, he: Client, person: str, tmp_path: Path
 ) -> None:
-    """What is on the disk at that line: sealed, and the file still there."""
-    taken, told = film(tmp_path)
+    """The state on disk at that line: sealed, and the file not deleted yet."""
+    taken, fields = film(tmp_path)
     content = taken.read_bytes()
-    upload = box.add_file(person, taken, **told)
+    upload = box.add_file(person, taken, **fields)
     carried(box, he, person)
     taken.write_bytes(content)
     box._run("UPDATE file SET state = 'sealed' WHERE id = ?", str(upload))
@@ -219,10 +219,10 @@ def test_killed_before_the_deletion_it_is_deleted_by_the_next_start(
 def test_a_file_that_changed_is_kept_and_told_and_holds_up_no_other(
     box: Outbox, he: Client, person: str, tmp_path: Path
 ) -> None:
-    """Longer, or of the same length: the server's digest is not the declared one. Put right, it goes on."""
+    """A changed file, longer or of the same length, does not match its declared digest. Restored, it is sent."""
     longer, other, good = (film(tmp_path, f"{name}.mp4") for name in ("longer", "other", "good"))
     content = longer[0].read_bytes()
-    first, second, third = (box.add_file(person, taken, **told) for taken, told in (longer, other, good))
+    first, second, third = (box.add_file(person, taken, **fields) for taken, fields in (longer, other, good))
     longer[0].write_bytes(content + b"!")
     other[0].write_bytes(b"?" * len(other[0].read_bytes()))
     carried(box, he, person)
@@ -239,14 +239,14 @@ def test_a_file_that_changed_is_kept_and_told_and_holds_up_no_other(
 def test_a_receipt_that_proves_nothing_deletes_nothing(
     running: Serving, box: Outbox, he: Client, person: str, tmp_path: Path
 ) -> None:
-    """Signed by no key that the server publishes."""
+    """The receipt's key is not among those that the server publishes."""
 
     class Misled(Client):
         def published_keys(self) -> list[dict[str, str]]:
             return [key | {"kid": str(uuid4())} for key in super().published_keys()]
 
-    taken, told = film(tmp_path)
-    box.add_file(person, taken, **told)
+    taken, fields = film(tmp_path)
+    box.add_file(person, taken, **fields)
     misled = Misled(running.url, key=he.key)
     misled._access, misled._refresh = he._access, he._refresh
     carried(box, misled, person)
@@ -254,7 +254,7 @@ def test_a_receipt_that_proves_nothing_deletes_nothing(
 
 
 def test_one_file_is_finished_before_the_next(box: Outbox, he: Client, person: str, tmp_path: Path) -> None:
-    """In the order in which they were taken."""
+    """Files are sent in the order in which they were recorded."""
     order: list[str] = []
 
     class Watched(Client):
@@ -262,23 +262,23 @@ def test_one_file_is_finished_before_the_next(box: Outbox, he: Client, person: s
             order.append(f"send {file.name}")
             return super().upload(upload, file, **more)
 
-        def complete(self, upload: UUID, **told: Any) -> str:
+        def complete(self, upload: UUID, **fields: Any) -> str:
             order.append("done")
-            return super().complete(upload, **told)
+            return super().complete(upload, **fields)
 
     watched = Watched(he.url, key=he.key)
     watched._access, watched._refresh = he._access, he._refresh
     for name in ("1.mp4", "2.mp4", "3.mp4"):
-        taken, told = film(tmp_path, name)
-        box.add_file(person, taken, **told)
+        taken, fields = film(tmp_path, name)
+        box.add_file(person, taken, **fields)
     carried(box, watched, person)
     assert ["send 1.mp4", "done", "send 2.mp4", "done", "send 3.mp4", "done"] == order
 
 
 def test_a_film_whose_size_nobody_declared_goes_up(he: Client, tmp_path: Path) -> None:
     """The client tells its size with its question, so that the last part has a URL that takes exactly its bytes."""
-    taken, told = film(tmp_path, content=b"half a part and a bit" * 500_000)
-    upload = UUID(he.entry("recordings/declare", file_name=taken.name, **told)["id"])
+    taken, fields = film(tmp_path, content=b"half a part and a bit" * 500_000)
+    upload = UUID(he.entry("recordings/declare", file_name=taken.name, **fields)["id"])
     size, sha256 = digest_of(taken)
     assert "received" == he.bring(upload, taken, bytes=size, sha256=sha256)
     assert size == he.receipt(upload, bytes=size, sha256=sha256)["bytes"]
@@ -286,7 +286,7 @@ def test_a_film_whose_size_nobody_declared_goes_up(he: Client, tmp_path: Path) -
 
 def test_a_part_that_the_store_answered_for_and_has_not_is_looked_for_again(he: Client, tmp_path: Path) -> None:
     """The tag of a PUT was not that of what lies there: the server says so, and the client does not insist."""
-    taken, told = film(tmp_path)
+    taken, fields = film(tmp_path)
     told_tags: list[Any] = []
 
     class Misled(Client):
@@ -296,13 +296,13 @@ def test_a_part_that_the_store_answered_for_and_has_not_is_looked_for_again(he: 
                 self._etags[upload] = {1: "f" * 32}
             return there
 
-        def complete(self, upload: UUID, **told: Any) -> str:
+        def complete(self, upload: UUID, **fields: Any) -> str:
             told_tags.append(dict(self._etags.get(upload, {})))
-            return super().complete(upload, **told)
+            return super().complete(upload, **fields)
 
     misled = Misled(he.url, key=he.key)
     misled._access, misled._refresh = he._access, he._refresh
-    assert misled.send(taken, **told)["bytes"] == taken.stat().st_size
+    assert misled.send(taken, **fields)["bytes"] == taken.stat().st_size
     assert [{1: "f" * 32}, {}] == told_tags
 
 
@@ -310,33 +310,33 @@ def test_a_part_that_the_store_answered_for_and_has_not_is_looked_for_again(he: 
 
 
 def test_a_session_outlives_the_process(running: Serving, first_passwords: dict[str, str], tmp_path: Path) -> None:
-    """Renewed tokens too; the file is for its owner alone, and gone after signing out."""
+    """The session file also gets renewed tokens; only its owner can read it, and signing out deletes it."""
     running.handheld(SERIAL)
-    kept, key = tmp_path / "phone" / "session", running.place.keys[SERIAL]
-    first = Client(running.url, key=key, session=kept)
+    session_file, key = tmp_path / "phone" / "session", running.place.keys[SERIAL]
+    first = Client(running.url, key=key, session=session_file)
     assert not first.signed_in
     first.sign_in(HE, first_passwords[HE])
     first._renew(first._access)
-    assert 0o600 == kept.stat().st_mode & 0o777
-    second = Client(running.url, key=key, session=kept)
+    assert 0o600 == session_file.stat().st_mode & 0o777
+    second = Client(running.url, key=key, session=session_file)
     assert (True, HE) == (second.signed_in, second.get("/v1/me")["badge"])
     second._renew(second._access)
-    third = Client(running.url, key=key, session=kept)
+    third = Client(running.url, key=key, session=session_file)
     third.sign_out()
-    assert (False, False) == (third.signed_in, kept.exists())
+    assert (False, False) == (third.signed_in, session_file.exists())
     with pytest.raises(Problem, match="session_ended"):
         second.get("/v1/me")
-    assert not Client(running.url, key=DeviceKey(), session=kept).signed_in
+    assert not Client(running.url, key=DeviceKey(), session=session_file).signed_in
 
 
 def test_a_call_for_help_goes_first(running: Serving, box: Outbox, he: Client, person: str) -> None:
-    """Before what was told hours ago, in a call of its own."""
+    """A call for help is sent in its own request, before entries of hours ago."""
     sent: list[list[str]] = []
 
     class Watched(Client):
-        def sync(self, entries: list[Any], *told: Any) -> Any:
+        def sync(self, entries: list[Any], *fields: Any) -> Any:
             sent.append([entry["verb"] for entry in entries])
-            return super().sync(entries, *told)
+            return super().sync(entries, *fields)
 
     watched = Watched(running.url, key=he.key)
     watched._access, watched._refresh = he._access, he._refresh

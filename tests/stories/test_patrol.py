@@ -1,7 +1,7 @@
-"""A duty as people live it: Lin patrols, Zhao leads and hands over to Qian, the recorder runs, the evidence is sealed.
+"""A whole duty: Lin patrols, Zhao leads and hands over to Qian, the recorder runs, the evidence is sealed.
 
-Told twice: with a phone that is online, and with one that was offline for two days, whose clock is wrong, whose every
-request was sent three times, and whose upload was killed in the middle. The facts must be the same.
+Played twice: once with a phone that is online; once with a phone that was offline for two days, has a wrong clock,
+sends every request three times, and is killed in the middle of the upload. The facts must be the same.
 """
 
 import signal
@@ -39,7 +39,7 @@ class Phones(msgspec.Struct):
 
 
 class Patrol(msgspec.Struct):
-    """What happened and when it began; `send` puts one entry on its way."""
+    """A patrol: its times, its people, and `send`, which sends one entry."""
 
     began: datetime
     send: Callable[..., Any]
@@ -57,13 +57,13 @@ def phones(running: Serving, passwords: dict[str, str], ahead: timedelta = timed
     return Phones(lin=lin, zhao=zhao, qian=qian)
 
 
-def once(client: Client, verb: str, **told: Any) -> Any:
-    return client.entry(verb, **told)
+def once(client: Client, verb: str, **fields: Any) -> Any:
+    return client.entry(verb, **fields)
 
 
-def thrice(client: Client, verb: str, **told: Any) -> Any:
-    """The answer was lost twice: the same entry three times, recorded once, answered the same."""
-    same = {"id": uuid4(), "device_seq": time.monotonic_ns()} | told
+def thrice(client: Client, verb: str, **fields: Any) -> Any:
+    """Send the same entry three times, as if the answer was lost twice: recorded once, answered the same."""
+    same = {"id": uuid4(), "device_seq": time.monotonic_ns()} | fields
     answers = [client.entry(verb, **same) for _ in range(3)]
     assert ["recorded", "replayed", "replayed"] == [answer.pop("status") for answer in answers]
     assert answers[0] == answers[1] == answers[2]
@@ -100,7 +100,7 @@ def verified(lin: Client, upload: str, path: Path) -> bool:
 
 
 def facts_of(lin: Client, shift: str, patrol: Patrol) -> dict[str, Any]:
-    """The timeline in whole seconds since the patrol began."""
+    """The timeline, with times in whole seconds since the patrol began."""
     timeline = lin.get(f"/v1/shifts/{shift}")
     duty = timeline["shift"]
 
@@ -120,11 +120,11 @@ def facts_of(lin: Client, shift: str, patrol: Patrol) -> dict[str, Any]:
 
 
 def findings_of(lin: Client, shift: str) -> set[str]:
-    return {found["kind"] for found in lin.get(f"/v1/shifts/{shift}")["findings"]}
+    return {finding["kind"] for finding in lin.get(f"/v1/shifts/{shift}")["findings"]}
 
 
 def test_a_patrol_from_check_in_to_sealed_receipts(running: Serving, passwords: dict[str, str], tmp_path: Path) -> None:
-    """Everybody online: each step is answered as it happens, and nothing is found wrong."""
+    """Everybody is online: each step is answered as it happens, and there is no finding."""
     now = phones(running, passwords)
     lin, zhao, qian = now.lin, now.zhao, now.qian
     patrol = Patrol(datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=35), once)

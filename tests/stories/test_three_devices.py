@@ -25,7 +25,7 @@ DEVICES = {LIN: ("HH-0001", 600.0), CHEN: ("HH-0002", -420.0), ZHAO: ("HH-0003",
 
 
 def a_day(people: dict[str, str]) -> Day:
-    """Two auxiliaries on patrol, one officer who leads both, and what their recorders took."""
+    """Two auxiliaries on patrol, one officer who leads both, and the recordings."""
     day = Day(datetime.now(UTC).replace(microsecond=0) - timedelta(hours=14), people)
     for badge, start in ((LIN, 0.0), (CHEN, 0.5)):
         a_duty(day, Duty(badge, ZHAO, start))
@@ -89,7 +89,7 @@ def a_phone(place: Place, tmp_path: Path, api: BadNetwork, badge: str, password:
 def live_through(
     place: Place, houses: list[Serving], ports: list[int], phones: list[Phone], chance: random.Random
 ) -> None:
-    """Start all, kill some now and then, the server after a third and two thirds, until every phone is done."""
+    """Start all phones; kill some now and then, and the server twice, until every phone is done."""
     begun, server_kills = time.monotonic(), 0
     next_kill, whole = begun + 2, sum(len(phone.plan.acts) for phone in phones)
     for phone in phones:

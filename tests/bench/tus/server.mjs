@@ -1,6 +1,6 @@
-// @tus/server with @tus/s3-store in front of the house's store, as their documentation has it; each part is a file in
-// TMPDIR before it is sent. The S3 client's checksums stay on, since our parts bear theirs. What it is told comes in
-// the environment, for command lines can be read by everybody.
+// @tus/server with @tus/s3-store in front of the house's store, set up as in their documentation. Each part is a file in
+// TMPDIR before it is sent. The S3 client's checksums stay on, as our parts have theirs. The order comes in the
+// environment, because everybody can read command lines.
 import { S3Store } from "@tus/s3-store";
 import { Server } from "@tus/server";
 
