@@ -309,12 +309,12 @@ async def test_it_counts_by_route_and_never_by_person(app: Litestar) -> None:
 
 
 def counted(path: str) -> dict[int, float]:
-    """How often each status was answered on this route, as /metrics tells it."""
+    """How often each status was answered on this route to a GET, as /metrics has it."""
     return {
         int(sample.labels["status"]): sample.value
         for family in REQUESTS.collect()
         for sample in family.samples
-        if sample.name.endswith("_total") and sample.labels["path"] == path
+        if sample.name.endswith("_total") and (sample.labels["method"], sample.labels["path"]) == ("GET", path)
     }
 
 
