@@ -16,6 +16,7 @@ from mobile_api.cli.sizing import SOURCES, Assumed, size_of
 
 OURS = {variable(name) for name in Settings.__struct_fields__}
 UNITS = ("fujing-api.service", "fujing-worker.service")
+MOST_EXPOSED = 2.5  # of 10, by systemd's own count
 NAMED = re.compile(r"`(test_\w+)`")
 
 
@@ -92,6 +93,23 @@ def test_a_unit_is_one(repository: Path, name: str, tmp_path: Path) -> None:
     here.write_text(re.sub(r"ExecStart=\S+", "ExecStart=/bin/true", text).replace("User=fujing", "User=root"))
     done = subprocess.run([analyze, "verify", "--man=no", str(here)], capture_output=True, text=True)
     assert not [line for line in done.stderr.splitlines() if name in line], done.stderr
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_a_unit_is_hardly_exposed(repository: Path, name: str) -> None:
+    """By systemd's own count of what the service could do, were it taken over; without a running systemd."""
+    analyze = shutil.which("systemd-analyze")
+    if analyze is None:
+        pytest.skip("systemd is not installed")
+    unit = repository / "deploy" / name
+    done = subprocess.run(
+        [analyze, "security", "--offline=true", "--no-pager", str(unit)], capture_output=True, text=True
+    )
+    if "--offline" in done.stderr:
+        pytest.skip("systemd is older than 250 and counts no exposure of a file")
+    found = re.search(r"Overall exposure level for \S+: ([0-9.]+)", done.stdout)
+    assert found is not None, done.stdout + done.stderr
+    assert float(found[1]) <= MOST_EXPOSED, done.stdout
 
 
 def test_the_proxy_keeps_figures_inside(repository: Path) -> None:
