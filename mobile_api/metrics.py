@@ -1,17 +1,20 @@
 """/metrics in Prometheus' format: counts of this server, and gauges that are read from the database.
 
 Counts are by verb, path template and kind, never by a person or an id. Several API processes add up their counts
-through files in the data directory. The database is read at most every few seconds.
+through files in the data directory. The database is read at most every few seconds. It answers on the address for
+operators alone (mobile_api/operations_server.py).
 """
 
 import asyncio
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
+import psutil
 from litestar import Response, get
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, multiprocess
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, multiprocess
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST, generate_latest
 
@@ -23,7 +26,12 @@ from mobile_api.auth import PUBLIC
 SHARED = "PROMETHEUS_MULTIPROC_DIR"  # folder of the counts of several processes; set before this module is imported
 FRESH = 5.0  # seconds for which an answer of the database is used again
 DATABASE_SECONDS = 3.0  # timeout
+TOLD_EVERY = 5.0  # seconds between two looks of a process at its pool
 ENTRIES = Counter("fujing_entries", "Entries by what became of them", ("verb", "result"))
+POOL = Gauge(
+    "fujing_pool_connections", "Database connections of all processes of this API", ("state",),
+    multiprocess_mode="livesum",
+)  # fmt: skip
 GAUGES = {
     "sealing_lag": ("fujing_sealing_lag_seconds", "How long the oldest received file has waited to be sealed"),
     "to_seal": ("fujing_to_seal", "Files that were received and are not sealed yet"),
@@ -66,11 +74,6 @@ class DatabaseGauges:
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         yield GaugeMetricFamily("fujing_database_up", "Whether the database answered", float(self._gauges is not None))
-        size, idle = pool().get_size(), pool().get_idle_size()
-        pools = GaugeMetricFamily("fujing_pool_connections", "Database connections of this process", labels=["state"])
-        for state, count in (("busy", size - idle), ("idle", idle), ("free", pool().get_max_size() - size)):
-            pools.add_metric([state], count)
-        yield pools
         if self._gauges is None:
             return
         for name, (metric, words) in GAUGES.items():
@@ -84,16 +87,41 @@ class DatabaseGauges:
 DATABASE_GAUGES = DatabaseGauges()
 
 
+async def tell_pool() -> None:
+    """Tell the others of this process's pool every few seconds, until cancelled."""
+    while True:
+        look_at_pool()
+        await asyncio.sleep(TOLD_EVERY)
+
+
+def look_at_pool() -> None:
+    size, idle = pool().get_size(), pool().get_idle_size()
+    for state, count in (("busy", size - idle), ("idle", idle), ("free", pool().get_max_size() - size)):
+        POOL.labels(state).set(count)
+
+
+def of_all_processes() -> CollectorRegistry:
+    """The counts of all processes of this API, added up. Gauges of a process that ended are forgotten."""
+    look_at_pool()
+    folder = os.environ.get(SHARED)
+    if not folder:
+        return REGISTRY
+    for kept in Path(folder).glob("gauge_live*.db"):
+        pid = int(kept.stem.rpartition("_")[2])
+        if not psutil.pid_exists(pid):
+            multiprocess.mark_process_dead(pid)
+    registry = CollectorRegistry()
+    multiprocess.MultiProcessCollector(registry)
+    return registry
+
+
 @get("/metrics", opt=PUBLIC, include_in_schema=False)
 async def metrics() -> Response[bytes]:
     """The counts since the start, and the gauges of now."""
     await DATABASE_GAUGES.refresh()
     registry = CollectorRegistry()
     registry.register(DATABASE_GAUGES)
-    if os.environ.get(SHARED):
-        multiprocess.MultiProcessCollector(registry)
-    else:
-        registry.register(REGISTRY)
+    registry.register(of_all_processes())
     text: Any = generate_latest(registry)
     return Response(text, headers={"Content-Type": CONTENT_TYPE_LATEST, "Cache-Control": "no-store"})
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import psutil
 
+from mobile_api.cli import operations_addresses
 from mobile_api.client.api import Client
 from mobile_api.client.device_key import DeviceKey
 
@@ -148,6 +149,12 @@ class Serving:
     @property
     def url(self) -> str:
         return next(word for word in self.said().split() if word.startswith("http")).removesuffix("/docs")
+
+    @property
+    def operations_url(self) -> str:
+        """Where it answers operators, as it keeps it in the data directory."""
+        (address,) = operations_addresses.addresses(self.place.data)
+        return f"http://{address}"
 
     def handheld(self, serial: str = "HH-0001", **more: Any) -> Client:
         """A client on this device, which is enrolled when it is first asked for."""

@@ -6,7 +6,6 @@ After `kill -9` the next start ends what was left over and recovers. What cannot
 
 import asyncio
 import contextlib
-import fcntl
 import json
 import os
 import signal
@@ -20,15 +19,16 @@ from types import FrameType
 
 import msgspec
 import structlog
-import urllib3
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.server import Server
 
 from backend.core import database, journal
 from backend.core.keys import Keys, secret
-from backend.core.settings import Settings, SettingsError, variable
+from backend.core.settings import Settings, SettingsError, host_and_port, variable
 from migrations.apply import migrate, role_of
+from mobile_api.cli.operations_addresses import health, is_locked, published
+from mobile_api.cli.terminal import say
 from mobile_api.stores import store_of
 from storage.embedded.processes import ServedDirectory, ServerProcess, free_port, is_free
 from storage.evidence_store import LockNotKept
@@ -40,6 +40,7 @@ HEADERS_MS = 10_000  # for the head of a request: a phone sends it in one piece
 READY_SECONDS = 30.0
 POLL = 0.2
 PREFERRED_PORT = 8080
+ANY_PORT = "127.0.0.1:0"
 
 
 class ServingError(SentenceError):
@@ -112,20 +113,8 @@ def running_services(home: Path) -> dict[str, str] | None:
         addresses = json.loads((home / "services.json").read_text())
     except (OSError, ValueError):
         return None
-    is_served = any(_is_locked(home / name / "lock") for name in ("postgres", "s3"))
+    is_served = any(is_locked(home / name / "lock") for name in ("postgres", "s3"))
     return dict(addresses) if is_served else None
-
-
-def _is_locked(path: Path) -> bool:
-    """Whether a living process holds the lock of an embedded server."""
-    if not path.exists():
-        return False
-    with path.open("r+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return True
-    return False
 
 
 def _merged(settings: Settings, addresses: dict[str, str]) -> Settings:
@@ -189,16 +178,25 @@ def chosen_address(settings: Settings) -> tuple[str, int]:
     """
     if settings.listen is None:
         return "127.0.0.1", PREFERRED_PORT if is_free(PREFERRED_PORT) else free_port()
-    host, _, port = settings.listen.rpartition(":")
-    host = host.strip("[]")
-    if int(port) == 0:
+    return _free_address("listen", settings.listen)
+
+
+def chosen_operations_address(settings: Settings) -> tuple[str, int]:
+    """The host and port to answer operators on. Unset: any free port of 127.0.0.1. Raises SettingsError."""
+    return _free_address("operations_listen", settings.operations_listen or ANY_PORT)
+
+
+def _free_address(setting: str, address: str) -> tuple[str, int]:
+    host, port = host_and_port(address)
+    if port == 0:
         return host, free_port()
-    if host in ("127.0.0.1", "localhost", "0.0.0.0") and not is_free(int(port)):  # noqa: S104
+    if host in ("127.0.0.1", "localhost", "0.0.0.0") and not is_free(port):  # noqa: S104
+        name = variable(setting)
         raise SettingsError(
-            f"FUJING_LISTEN 指定的端口 {port} 已被占用：请另选一个，或填 0 任选。",
-            f"FUJING_LISTEN names port {port}, which is taken: choose another, or 0 for any.",
+            f"{name} 指定的端口 {port} 已被占用：请另选一个，或填 0 任选。",
+            f"{name} names port {port}, which is taken: choose another, or 0 for any.",
         )
-    return host, int(port)
+    return host, port
 
 
 class House:
@@ -206,6 +204,7 @@ class House:
 
     def __init__(self, settings: Settings, url: str, servers: list[ServerProcess], programs: "Programs") -> None:
         self.settings, self.url, self.programs = settings, url, programs
+        self.operations_url = f"http://{settings.operations_listen}"
         self._children = [*servers, *programs.children]
 
     def check(self) -> None:
@@ -231,11 +230,11 @@ class Programs:
 
     def start(self) -> None:
         """Start both, and return when the API answers. Raises EmbeddedError."""
-        variables = environment(self._settings)
+        variables, address = environment(self._settings), str(self._settings.operations_listen)
         for child in self.children:
             child.end_left_over(2)
             child.start([sys.executable, "-m", "mobile_api.cli", child.name], variables)
-        self.children[0].wait_until(lambda: _answers(str(self._settings.listen)), READY_SECONDS)
+        self.children[0].wait_until(lambda: health(address)["status"] == "ok", READY_SECONDS)
 
     def stop(self) -> None:
         """End both, side by side."""
@@ -257,9 +256,8 @@ def _claimed(home: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _reserved(settings: Settings) -> Iterator[str]:
-    """Reserve the address to listen on: our server shares it (SO_REUSEPORT), others find it taken."""
-    host, port = chosen_address(settings)
+def _reserved(host: str, port: int) -> Iterator[str]:
+    """Reserve an address to listen on: our server shares it (SO_REUSEPORT), others find it taken."""
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as reserved:
         reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         reserved.bind((host, port))
@@ -271,23 +269,20 @@ def house(settings: Settings) -> Iterator[House]:
     """Run services, migrations, API and worker for the length of a block. Main thread only."""
     watched: list[ServerProcess] = []
     embedding = services(settings, shared=False, watched=watched)
-    with _claimed(settings.data_dir), _reserved(settings) as address, embedding as named:
+    with (
+        _claimed(settings.data_dir),
+        _reserved(*chosen_address(settings)) as address,
+        _reserved(*chosen_operations_address(settings)) as for_operators,
+        embedding as named,
+    ):
         asyncio.run(prepare(named))
-        full = msgspec.structs.replace(named, listen=address)
+        full = msgspec.structs.replace(named, listen=address, operations_listen=for_operators)
         programs = Programs(full, make_private(full.data_dir / "logs"))
         try:
             programs.start()
             yield House(full, f"http://{address}", watched, programs)
         finally:
             programs.stop()
-
-
-def _answers(address: str) -> bool:
-    try:
-        answer = urllib3.request("GET", f"http://{address}/health/ready", timeout=2, retries=False)
-        return answer.status == 200
-    except urllib3.exceptions.HTTPError:
-        return False
 
 
 class Ended(SentenceError):
@@ -318,12 +313,28 @@ def until_signalled() -> Iterator[None]:
 
 def run_api(settings: Settings) -> None:
     """Run the API in this process and its workers until SIGTERM."""
-    host, port = _address(settings)
-    if settings.workers > 1:
-        counts = make_private(settings.data_dir / "metrics")
-        for old in counts.glob("*.db"):
-            old.unlink()
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(counts)  # before a worker imports prometheus_client
+    with _operations_address(settings) as address, published(settings.data_dir, address) as counts:
+        os.environ[variable("operations_listen")] = address
+        if settings.workers > 1:
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(counts)  # before a worker imports prometheus_client
+        say(f"运维接口：http://{address}/metrics", f"for operators: http://{address}/metrics")
+        _serve_api(settings)
+
+
+@contextmanager
+def _operations_address(settings: Settings) -> Iterator[str]:
+    """The address to answer operators on. A port that is free now is reserved; a fixed one is for the server to take:
+    `fujing serve` reserved it already."""
+    given = settings.operations_listen
+    if given is not None and host_and_port(given)[1] != 0:
+        yield given
+        return
+    with _reserved(*chosen_operations_address(settings)) as address:
+        yield address
+
+
+def _serve_api(settings: Settings) -> None:
+    host, port = host_and_port(settings.listen or f"127.0.0.1:{PREFERRED_PORT}")
     Server(
         "mobile_api.app:create",
         address=host,
@@ -338,11 +349,6 @@ def run_api(settings: Settings) -> None:
         log_access=False,
         respawn_failed_workers=True,
     ).serve()
-
-
-def _address(settings: Settings) -> tuple[str, int]:
-    host, _, port = (settings.listen or f"127.0.0.1:{PREFERRED_PORT}").rpartition(":")
-    return host.strip("[]"), int(port)
 
 
 def run_worker(settings: Settings) -> None:

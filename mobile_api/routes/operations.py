@@ -1,4 +1,7 @@
-"""For operators and developers: liveness, readiness, public keys, problems in words, and the page /docs."""
+"""For operators and developers: liveness, readiness, public keys, problems in words, and the page /docs.
+
+Readiness is answered on the address for operators alone (mobile_api/operations_server.py).
+"""
 
 import asyncio
 from importlib.resources import files
@@ -52,8 +55,14 @@ START = """SwaggerUIBundle({
 """
 
 
+class Live(msgspec.Struct, frozen=True):
+    """That the process runs."""
+
+    status: Annotated[str, msgspec.Meta(description="ok")] = "ok"
+
+
 class Health(msgspec.Struct, frozen=True):
-    """Whether the process runs, and whether the services it needs answer."""
+    """Whether the services that the process needs answer."""
 
     status: Annotated[str, msgspec.Meta(description="ok, or away where a service does not answer")]
     database: Annotated[str, msgspec.Meta(description="whether the database answers: ok or away")] = "ok"
@@ -78,12 +87,12 @@ class ProblemWords(msgspec.Struct, frozen=True, kw_only=True):
     operation_id="health_live",
     sync_to_thread=False,
 )
-def live() -> Health:
+def live() -> Live:
     """Answer as long as the process runs."""
-    return Health("ok")
+    return Live()
 
 
-@get("/health/ready", opt=PUBLIC, summary="It can serve", tags=["Operations"], operation_id="health_ready")
+@get("/health/ready", opt=PUBLIC, include_in_schema=False)
 async def ready(request: Request[Any, Any, Any]) -> Response[Health]:
     """200 where the database and the store answer; else 503 with the name of the one that does not."""
     database, store = await asyncio.gather(_state_of(is_reachable()), _state_of(request.app.state.store.alive()))
@@ -138,4 +147,4 @@ def asset(name: str) -> Response[Any]:
     return File(UI / name, media_type=ASSETS[name], content_disposition_type="inline", headers=headers)
 
 
-ROUTES = [live, ready, jwks, problem_words, docs, asset]
+ROUTES = [live, jwks, problem_words, docs, asset]

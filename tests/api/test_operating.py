@@ -16,6 +16,7 @@ from litestar import Litestar
 from backend.law.catalogue import law
 from mobile_api import metrics
 from mobile_api.logs import configure, described_error
+from mobile_api.operations_server import for_operators
 from tests.builders import Client, a_check_in, a_duty_auxiliary, recorded, refused, some_footage
 
 SECRET = "a row's value 林小川"
@@ -24,7 +25,7 @@ SECRET = "a row's value 林小川"
 async def figures(app: Litestar) -> dict[str, float]:
     """Every sample of /metrics by its name and labels, asked anew."""
     metrics.DATABASE_GAUGES._at = 0.0
-    text = (await Client(app).get("/metrics")).text
+    text = (await Client(for_operators(app)).get("/metrics")).text
     assert text.endswith("# EOF\n")
     lines = (line.rpartition(" ") for line in text.splitlines() if not line.startswith("#"))
     return {name: float(number) for name, _, number in lines}

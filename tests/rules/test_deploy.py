@@ -112,9 +112,17 @@ def test_a_unit_is_hardly_exposed(repository: Path, name: str) -> None:
     assert float(found[1]) <= MOST_EXPOSED, done.stdout
 
 
-def test_the_proxy_keeps_figures_inside(repository: Path) -> None:
+def test_the_proxy_leads_to_the_public_address_alone(repository: Path) -> None:
+    """Operators have a port that it does not know and that no container shows outside; health is asked there."""
     told = (repository / "deploy" / "Caddyfile").read_text()
-    assert "path /metrics /health/ready" in told
+    services = yaml.safe_load((repository / "deploy" / "compose.yaml").read_text())["services"]
+    listen, inside = (services["api"]["environment"][name] for name in ("FUJING_LISTEN", "FUJING_OPERATIONS_LISTEN"))
+    port, for_operators = (address.rpartition(":")[2] for address in (listen, inside))
+    assert port != for_operators
+    assert re.search(rf"reverse_proxy api:{port}\b", told)
+    assert for_operators not in told
+    assert ["proxy"] == [name for name, service in services.items() if "ports" in service]
+    assert f"127.0.0.1:{for_operators}/health/ready" in " ".join(services["api"]["healthcheck"]["test"])
     assert told.count("{") == told.count("}")
 
 
