@@ -180,9 +180,17 @@ class Serving:
         parent = psutil.Process(self.process.pid)
         return [parent, *parent.children(recursive=True)]
 
+    def child(self, name: str) -> psutil.Process:
+        """Its child of this name: api, worker, postgres or weed. Raises psutil.NoSuchProcess where it has none."""
+        for each in psutil.Process(self.process.pid).children():
+            words = each.cmdline()
+            if words and (words[-1] == name or Path(words[0]).name == name):
+                return each
+        raise psutil.NoSuchProcess(self.process.pid, name)
+
     def api(self) -> list[psutil.Process]:
         """The API's processes: its parent and whatever that began."""
-        (parent,) = (each for each in psutil.Process(self.process.pid).children() if each.cmdline()[-1] == "api")
+        parent = self.child("api")
         return [parent, *parent.children(recursive=True)]
 
     def end(self, number: signal.Signals = signal.SIGTERM, seconds: float = 20) -> float:

@@ -19,6 +19,7 @@ import urllib3
 from minio import Minio
 
 from mobile_api.cli.operations_addresses import addresses
+from mobile_api.cli.restarts import LIMIT
 from mobile_api.client.api import Client, Problem
 from mobile_api.client.device_key import DeviceKey
 from storage.embedded import PostgresAddress, S3Address
@@ -356,6 +357,78 @@ def test_killed_it_comes_back_with_everything_that_was_answered(station: Place, 
 def test_it_is_ready_within_eight_seconds(served: Serving) -> None:
     """Once initialised, from the command to the sentence that says where; the better of two, on a busy machine."""
     assert served.ready_after < 8
+
+
+# -- children that end by themselves
+
+
+@pytest.fixture(scope="module")
+def mended(tmp_path_factory: pytest.TempPathFactory, templates: Templates) -> Iterator[Serving]:
+    """A station whose children are killed."""
+    place, passwords = templates.place(tmp_path_factory.mktemp("mended") / "派出所")
+    with serving(place) as house:
+        lin = house.handheld()
+        lin.sign_in(LIN, passwords[LIN])
+        house.lin = lin
+        yield house
+
+
+@pytest.mark.parametrize("name", ["api", "worker", "postgres", "weed"])
+def test_a_child_that_dies_is_started_again(mended: Serving, name: str) -> None:
+    """By itself, saying so; nothing of the one that died is left, and the phones go on."""
+    died = mended.child(name)
+    left = [died, *died.children(recursive=True)]
+    others = {each: mended.child(each).pid for each in ("api", "worker", "postgres", "weed") if each != name}
+    died.kill()
+    eventually(lambda: mended.child(name).pid != died.pid and ready(mended)[0] == 200, 40)
+    assert f"{name} ended by itself: starting it again in 1 s" in mended.said()
+    assert [] == gone(left, 5)
+    assert others == {each: mended.child(each).pid for each in others}
+    eventually(lambda: mended.lin.entry("shifts/check-in", **CHECK_IN)["status"] == "recorded")
+
+
+def test_a_database_that_comes_back_at_another_address_is_found(tmp_path: Path, templates: Templates) -> None:
+    """In a path too long for a socket it lies elsewhere, and each time in another place: API, worker and commands are
+    told where."""
+    place, passwords = templates.place(tmp_path / ("long" * 20))
+    with serving(place) as house:
+        lin, before = house.handheld(), (place.data / "services.json").read_text()
+        lin.sign_in(LIN, passwords[LIN])
+        house.child("postgres").kill()
+        eventually(lambda: (place.data / "services.json").read_text() != before and ready(house)[0] == 200, 40)
+        assert "recorded" == lin.entry("shifts/check-in", **CHECK_IN)["status"]
+        succeeded(place.run("set-password", ZHAO, given=PASSWORD + "\n"))
+
+
+def test_asked_to_end_while_a_child_waits_for_its_restart_it_ends(mended: Serving) -> None:
+    """Cleanly, at once, with nothing left."""
+    family, said = mended.family(), "api ended by itself"
+    before = mended.said().count(said)
+    mended.child("api").kill()
+    eventually(lambda: mended.said().count(said) == before + 1)
+    assert mended.end(signal.SIGTERM) < 5
+    assert (0, True) == (mended.process.returncode, mended.said().endswith("ended cleanly\n"))
+    assert [] == gone(family, 0.5)
+    assert [] == mended.place.processes()
+
+
+def test_a_child_that_always_dies_is_given_up(tmp_path: Path, templates: Templates) -> None:
+    """A sentence that names it with the last lines of its log, exit code 1, nothing left."""
+    place, _ = templates.place(tmp_path / "hopeless")
+    with serving(place) as house:
+        family = house.family()
+        until = time.monotonic() + 120
+        while house.process.poll() is None and time.monotonic() < until:
+            family += house.family()
+            with contextlib.suppress(psutil.Error):
+                house.child("worker").kill()
+            time.sleep(0.2)
+        assert (1, LIMIT.times + 1) == (house.process.returncode, house.said().count("worker ended"))
+        assert f"worker ended {LIMIT.times + 1} times within 10 minutes" in house.said()
+        assert "Traceback" not in house.said()
+        assert [] == gone(family, 1)
+        assert [] == place.processes()
+        assert not (place.data / "services.json").exists()
 
 
 # -- told wrong things
