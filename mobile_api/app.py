@@ -117,7 +117,8 @@ async def _wait_for_the_database(chosen: Settings) -> None:
 
 def assemble(lifespan: list[Any]) -> Litestar:
     """The routes and what stands before them, with nothing opened."""
-    v1 = Router("/v1", route_handlers=[route for feature in FEATURES for route in feature.ROUTES])
+    of_features = [route for feature in FEATURES for route in feature.ROUTES]
+    v1 = Router("/v1", route_handlers=[*of_features, *operations.V1_ROUTES])
     return HeadAnswering(
         route_handlers=[v1, *operations.ROUTES, openapi.document],
         middleware=[

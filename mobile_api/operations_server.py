@@ -38,7 +38,7 @@ def for_operators(app: Litestar) -> Litestar:
         logging_config=None,
         debug=False,
     )
-    ours.state.store = app.state.store
+    ours.state.store, ours.state.settings = app.state.store, app.state.settings
     return ours
 
 
@@ -59,7 +59,7 @@ async def listening(app: Litestar, address: str) -> AsyncIterator[None]:
     await asyncio.sleep(0)  # it binds before it first waits
     if answering.done():
         await answering
-    telling = asyncio.create_task(metrics.tell_pool())
+    telling = asyncio.create_task(metrics.tell_the_others())
     try:
         yield
     finally:

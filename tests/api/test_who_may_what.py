@@ -207,6 +207,7 @@ async def other_questions(app: Litestar, shots: Path) -> AsyncIterator[Question]
     yield get("/v1/matters/{matter}")
     yield get("/v1/me")
     yield get("/v1/me/record")
+    yield get("/v1/operations", None, None)
     yield get("/v1/people/{badge}")
     yield get("/v1/recordings", footage, limit=200)
     yield get("/v1/recordings/{recording}")
