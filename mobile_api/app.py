@@ -3,7 +3,7 @@
 import asyncio
 import gc
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from time import monotonic
 from typing import Any
 
@@ -22,7 +22,7 @@ from backend.law.catalogue import use
 from backend.people.proofs import ProofReader
 from backend.people.sessions import TokenReader
 from backend.reviews.watching import LATE_WRITES
-from mobile_api import metrics, openapi
+from mobile_api import openapi, operations_server
 from mobile_api.auth import SessionMiddleware
 from mobile_api.head import HeadAnswering
 from mobile_api.logs import configure
@@ -88,7 +88,11 @@ async def _connected(app: Litestar) -> AsyncIterator[None]:
     app.state.store = store_of(chosen)
     app.state.hub = events.Hub(str(chosen.database_url))
     try:
-        async with feed.notifying(str(chosen.database_url)), app.state.hub.running():
+        async with AsyncExitStack() as running:
+            await running.enter_async_context(feed.notifying(str(chosen.database_url)))
+            await running.enter_async_context(app.state.hub.running())
+            if chosen.operations_listen is not None:
+                await running.enter_async_context(operations_server.listening(app, chosen.operations_listen))
             yield
     finally:
         await LATE_WRITES.wait()
@@ -113,9 +117,10 @@ async def _wait_for_the_database(chosen: Settings) -> None:
 
 def assemble(lifespan: list[Any]) -> Litestar:
     """The routes and what stands before them, with nothing opened."""
-    v1 = Router("/v1", route_handlers=[route for feature in FEATURES for route in feature.ROUTES])
+    of_features = [route for feature in FEATURES for route in feature.ROUTES]
+    v1 = Router("/v1", route_handlers=[*of_features, *operations.V1_ROUTES])
     return HeadAnswering(
-        route_handlers=[v1, *operations.ROUTES, *metrics.ROUTES, openapi.document],
+        route_handlers=[v1, *operations.ROUTES, openapi.document],
         middleware=[
             RequestMiddleware,
             DefineMiddleware(SessionMiddleware, exclude_from_auth_key="public"),

@@ -1,29 +1,44 @@
 """/metrics in Prometheus' format: counts of this server, and gauges that are read from the database.
 
 Counts are by verb, path template and kind, never by a person or an id. Several API processes add up their counts
-through files in the data directory. The database is read at most every few seconds.
+through files in the data directory. The database is read at most every few seconds. It answers on the address for
+operators alone (mobile_api/operations_server.py).
 """
 
 import asyncio
 import os
+import shutil
+from collections import deque
 from collections.abc import Iterator
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from litestar import Response, get
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, multiprocess
+import psutil
+from litestar import Request, Response, get
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, multiprocess
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from backend.core.database import pool
 from backend.oversight import gauges
+from backend.oversight.alarms import DOUBTING
 from backend.oversight.gauges import Gauges
 from mobile_api.auth import PUBLIC
+from mobile_api.request_middleware import REQUESTS
 
 SHARED = "PROMETHEUS_MULTIPROC_DIR"  # folder of the counts of several processes; set before this module is imported
 FRESH = 5.0  # seconds for which an answer of the database is used again
 DATABASE_SECONDS = 3.0  # timeout
+TOLD_EVERY = 5.0  # seconds between two looks of a process at its pool and its requests
+SUMMED = {"fujing_recent_requests", "fujing_feed_lag_seconds", "fujing_pool_connections"}
+RECENT_SECONDS = 300.0  # of the share of requests that fail
 ENTRIES = Counter("fujing_entries", "Entries by what became of them", ("verb", "result"))
+POOL = Gauge(
+    "fujing_pool_connections", "Database connections of all processes of this API", ("state",),
+    multiprocess_mode="livesum",
+)  # fmt: skip
+RECENT = Gauge("fujing_recent_requests", "Requests of the last five minutes", ("result",), multiprocess_mode="livesum")
 GAUGES = {
     "sealing_lag": ("fujing_sealing_lag_seconds", "How long the oldest received file has waited to be sealed"),
     "to_seal": ("fujing_to_seal", "Files that were received and are not sealed yet"),
@@ -52,25 +67,21 @@ class DatabaseGauges:
         self._gauges: Gauges | None = None
         self._at, self._lock = 0.0, asyncio.Lock()
 
-    async def refresh(self) -> None:
+    async def refresh(self) -> Gauges | None:
         """Read the gauges again where the last answer is old. A database that is away leaves none but `up`."""
         async with self._lock:
             if monotonic() - self._at < FRESH:
-                return
+                return self._gauges
             self._gauges = None
             try:
                 self._gauges = await asyncio.wait_for(gauges.measure(), DATABASE_SECONDS)
             except Exception:  # whatever the error: the counts are served without the gauges
-                return
+                return None
             self._at = monotonic()
+            return self._gauges
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         yield GaugeMetricFamily("fujing_database_up", "Whether the database answered", float(self._gauges is not None))
-        size, idle = pool().get_size(), pool().get_idle_size()
-        pools = GaugeMetricFamily("fujing_pool_connections", "Database connections of this process", labels=["state"])
-        for state, count in (("busy", size - idle), ("idle", idle), ("free", pool().get_max_size() - size)):
-            pools.add_metric([state], count)
-        yield pools
         if self._gauges is None:
             return
         for name, (metric, words) in GAUGES.items():
@@ -84,16 +95,104 @@ class DatabaseGauges:
 DATABASE_GAUGES = DatabaseGauges()
 
 
+class DiskGauges:
+    """A Prometheus collector of the disks under a data directory."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        free = GaugeMetricFamily("fujing_disk_free_bytes", "Free bytes of the disk that holds this", labels=["of"])
+        size = GaugeMetricFamily("fujing_disk_bytes", "Size of the disk that holds this", labels=["of"])
+        for name, disk in disks(self._home).items():
+            free.add_metric([name], disk.free)
+            size.add_metric([name], disk.total)
+        yield from (free, size)
+
+
+def disks(home: Path) -> dict[str, Any]:
+    """Usage of the disk of the data directory (`data`) and of the embedded store (`store`), where there is one."""
+    places = {"data": home, "store": home / "s3" / "objects"}
+    return {name: shutil.disk_usage(place) for name, place in places.items() if place.exists()}
+
+
+class RecentRequests:
+    """The requests of this process within the last five minutes."""
+
+    def __init__(self) -> None:
+        self._counts: deque[tuple[float, float, float]] = deque()
+
+    def look(self, at: float) -> tuple[float, float]:
+        """How many there were up to now (monotonic seconds), and how many of them failed."""
+        samples = [each for family in REQUESTS.collect() for each in family.samples if each.name.endswith("_total")]
+        failed = sum(each.value for each in samples if each.labels["status"].startswith("5"))
+        self._counts.append((at, sum(each.value for each in samples), failed))
+        while self._counts[0][0] < at - RECENT_SECONDS:
+            self._counts.popleft()
+        return self._counts[-1][1] - self._counts[0][1], self._counts[-1][2] - self._counts[0][2]
+
+
+RECENT_REQUESTS = RecentRequests()
+
+
+async def tell_the_others() -> None:
+    """Tell the other processes of this one's pool and requests every few seconds, until cancelled."""
+    while True:
+        look_at_this_process()
+        await asyncio.sleep(TOLD_EVERY)
+
+
+def look_at_this_process() -> None:
+    every, failed = RECENT_REQUESTS.look(monotonic())
+    RECENT.labels("any").set(every)
+    RECENT.labels("failed").set(failed)
+    size, idle = pool().get_size(), pool().get_idle_size()
+    for state, count in (("busy", size - idle), ("idle", idle), ("free", pool().get_max_size() - size)):
+        POOL.labels(state).set(count)
+
+
+def of_all_processes() -> CollectorRegistry:
+    """The counts of all processes of this API, added up. Gauges of a process that ended are forgotten."""
+    look_at_this_process()
+    folder = os.environ.get(SHARED)
+    if not folder:
+        return REGISTRY
+    for kept in Path(folder).glob("gauge_live*.db"):
+        pid = int(kept.stem.rpartition("_")[2])
+        if not psutil.pid_exists(pid):
+            multiprocess.mark_process_dead(pid)
+    registry = CollectorRegistry()
+    multiprocess.MultiProcessCollector(registry)
+    return registry
+
+
+def figures(told: Gauges, home: Path) -> dict[str, float]:
+    """Every figure that an alarm may be about (backend/oversight/alarms.py), of all processes."""
+    data = disks(home)["data"]
+    sums: dict[tuple[str, str], float] = {
+        (each.name, each.labels.get("state") or each.labels.get("result", "")): each.value
+        for family in of_all_processes().collect() for each in family.samples if each.name in SUMMED
+    }  # fmt: skip
+    recent, failed = (sums.get(("fujing_recent_requests", result), 0.0) for result in ("any", "failed"))
+    return told.waiting | {
+        "database_up": 1.0,
+        "failing_share": failed / recent if recent else 0.0,
+        "feed_lag": sums.get(("fujing_feed_lag_seconds", ""), 0.0),
+        "pool_free": sum(sums.get(("fujing_pool_connections", state), 0.0) for state in ("idle", "free")),
+        "journal_doubted": float(sum(told.findings.get(kind, 0) for kind in DOUBTING)),
+        "clocks_doubted": float(told.findings.get("clocks_differ", 0)),
+        "disk_free_share": data.free / data.total,
+    }
+
+
 @get("/metrics", opt=PUBLIC, include_in_schema=False)
-async def metrics() -> Response[bytes]:
+async def metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
     """The counts since the start, and the gauges of now."""
     await DATABASE_GAUGES.refresh()
     registry = CollectorRegistry()
     registry.register(DATABASE_GAUGES)
-    if os.environ.get(SHARED):
-        multiprocess.MultiProcessCollector(registry)
-    else:
-        registry.register(REGISTRY)
+    registry.register(DiskGauges(request.app.state.settings.data_dir))
+    registry.register(of_all_processes())
     text: Any = generate_latest(registry)
     return Response(text, headers={"Content-Type": CONTENT_TYPE_LATEST, "Cache-Control": "no-store"})
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import psutil
 
+from mobile_api.cli import operations_addresses
 from mobile_api.client.api import Client
 from mobile_api.client.device_key import DeviceKey
 
@@ -151,6 +152,12 @@ class Serving:
     def url(self) -> str:
         return next(word for word in self.said().split() if word.startswith("http")).removesuffix("/docs")
 
+    @property
+    def operations_url(self) -> str:
+        """Where it answers operators, as it keeps it in the data directory."""
+        (address,) = operations_addresses.addresses(self.place.data)
+        return f"http://{address}"
+
     def handheld(self, serial: str = "HH-0001", **more: Any) -> Client:
         """A client on this device, which is enrolled on first use."""
         keys = self.place.keys
@@ -175,9 +182,22 @@ class Serving:
         parent = psutil.Process(self.process.pid)
         return [parent, *parent.children(recursive=True)]
 
+    def child(self, name: str) -> psutil.Process:
+        """Its child of this name: api, worker, postgres or weed. Raises psutil.NoSuchProcess where it has none."""
+        for each in psutil.Process(self.process.pid).children():
+            words = each.cmdline()
+            if words and (words[-1] == name or Path(words[0]).name == name):
+                return each
+        raise psutil.NoSuchProcess(self.process.pid, name)
+
     def api(self) -> list[psutil.Process]:
+<<<<<<< HEAD
         """The API's processes: the parent and its descendants."""
         (parent,) = (each for each in psutil.Process(self.process.pid).children() if each.cmdline()[-1] == "api")
+=======
+        """The API's processes: its parent and whatever that began."""
+        parent = self.child("api")
+>>>>>>> doors-ops
         return [parent, *parent.children(recursive=True)]
 
     def end(self, number: signal.Signals = signal.SIGTERM, seconds: float = 20) -> float:

@@ -15,12 +15,14 @@ import msgspec
 from storage.language import SentenceError, by_locale
 
 PREFIX = "FUJING_"
+ADDRESS = r"^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):\d{1,5}$"
 HIGHEST_PORT = 65535
 # `fujing ingest` and `fujing enrol-station` are clients; they read these variables
 OF_A_STATION = {"FUJING_URL", "FUJING_DOCK", "FUJING_DOCK_PASSWORD", "FUJING_DOCK_KEY"}
 SECRET = {"database_url", "migrate_url", "s3_access_key", "s3_secret_key"}
 TAKES = {  # what a setting takes that not every text is, in Chinese and in English
     "listen": ("主机:端口", "host:port"),
+    "operations_listen": ("主机:端口", "host:port"),
     "workers": ("1 至 64 的整数", "a whole number from 1 to 64"),
     "pool_size": ("2 至 200 的整数", "a whole number from 2 to 200"),
     "s3_secure": ("true 或 false", "true or false"),
@@ -41,12 +43,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     A service without a URL is embedded. An external PostgreSQL has `database_url` (the application's role, which owns
     no table) and `migrate_url` (the owner's role); an external store has `s3_*`.
+    `operations_listen`: where /metrics and /health/ready are answered, and nowhere else.
     `public_url`: the address that devices call; where it is set, their proofs must name it.
     """
 
     data_dir: Path = Path("fujing-data")
     public_url: str | None = None
-    listen: Annotated[str, msgspec.Meta(pattern=r"^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):\d{1,5}$")] | None = None
+    listen: Annotated[str, msgspec.Meta(pattern=ADDRESS)] | None = None
+    operations_listen: Annotated[str, msgspec.Meta(pattern=ADDRESS)] | None = None
     workers: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
     pool_size: Annotated[int, msgspec.Meta(ge=2, le=200)] = 16
     database_url: str | None = None
@@ -77,6 +81,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 def variable(name: str) -> str:
     """The environment variable of a setting."""
     return PREFIX + name.upper()
+
+
+def host_and_port(address: str) -> tuple[str, int]:
+    """The host, without the brackets of IPv6, and the port of a `host:port`."""
+    host, _, port = address.rpartition(":")
+    return host.strip("[]"), int(port)
 
 
 def load(environment: Mapping[str, str] | None = None) -> Settings:
@@ -167,10 +177,18 @@ def _check_store(settings: Settings) -> None:
 
 
 def _check_addresses(settings: Settings) -> None:
-    if settings.listen is not None and int(settings.listen.rpartition(":")[2]) > HIGHEST_PORT:
+    for name in ("listen", "operations_listen"):
+        address = getattr(settings, name)
+        if address is not None and host_and_port(address)[1] > HIGHEST_PORT:
+            raise SettingsError(
+                f"{variable(name)} 须为主机:端口，端口为 0 至 {HIGHEST_PORT}。",
+                f"{variable(name)} takes host:port with a port from 0 to {HIGHEST_PORT}.",
+            )
+    both = settings.listen, settings.operations_listen
+    if settings.listen is not None and both[0] == both[1] and host_and_port(settings.listen)[1] != 0:
         raise SettingsError(
-            f"FUJING_LISTEN 须为主机:端口，端口为 0 至 {HIGHEST_PORT}。",
-            f"FUJING_LISTEN takes host:port with a port from 0 to {HIGHEST_PORT}.",
+            "FUJING_OPERATIONS_LISTEN 与 FUJING_LISTEN 相同：运维接口须有自己的地址。",
+            "FUJING_OPERATIONS_LISTEN is the same as FUJING_LISTEN: operators need an address of their own.",
         )
     for name in ("public_url", "s3_public_url"):
         url = getattr(settings, name)

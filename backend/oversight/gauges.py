@@ -1,6 +1,6 @@
 """Measure the backlog for operators: uploads, jobs and checkpoints that wait, and findings that stand.
 
-The queries use indexes. Ages are in seconds, 0 where nothing waits. The alerts are in deploy/alerts.yml.
+The queries use indexes. Ages are in seconds, 0 where nothing waits. What alarms: backend/oversight/alarms.toml.
 """
 
 from time import time

@@ -206,12 +206,12 @@ async def reinstate(serial: str, now: datetime, actor: Actor | None = None) -> D
 
 async def listed(actor: Actor, after: str | None, limit: int) -> Page[DeviceRow]:
     """A page of the devices in the administrator's organs. Raises Refusal `not_for_your_role`."""
-    rows = await fetch(DEVICES_PAGE, after, _roots(actor), limit + 1)
+    rows = await fetch(DEVICES_PAGE, after, administered(actor), limit + 1)
     last = rows[limit - 1]["serial"] if len(rows) > limit else None
     return Page(items=[DeviceRow(**row) for row in rows[:limit]], next=last)
 
 
-def _roots(actor: Actor) -> Sequence[str]:
+def administered(actor: Actor) -> Sequence[str]:
     """The organs whose subtrees the actor administers. Raises Refusal `not_for_your_role`."""
     organs = [role.organ for role in actor.roles if role.role == ADMINISTRATOR]
     if not organs:
@@ -224,7 +224,7 @@ async def _reached(serial: str, actor: Actor | None) -> Record:
 
     Raises Refusal `not_for_your_role`, `second_factor_needed`, `unknown_device`.
     """
-    reach = ("", ()) if actor is None else (f" AND {REACHED}", (_roots(actor),))
+    reach = ("", ()) if actor is None else (f" AND {REACHED}", (administered(actor),))
     if actor is not None:
         factor.require(actor)
     device = await first(f"{BY_SERIAL}{reach[0]} FOR UPDATE OF d", serial, *reach[1])
@@ -235,7 +235,7 @@ async def _reached(serial: str, actor: Actor | None) -> Record:
 
 async def _person(badge: str, actor: Actor | None) -> UUID:
     """The person with this badge, in service in the actor's organs. Raises Refusal `unknown_person`."""
-    person = await value(PERSON, badge, None if actor is None else _roots(actor))
+    person = await value(PERSON, badge, None if actor is None else administered(actor))
     if person is None:
         raise Refusal("unknown_person")
     return UUID(str(person))

@@ -1,12 +1,12 @@
 """Runs the house: embedded services where none is named, migrations, the API and the worker; and ends them.
 
-Guarantees: one process serves a data directory at a time. SIGTERM or Ctrl-C ends everything and leaves no process.
+Guarantees: one process serves a data directory at a time. A child that ends by itself is started again, not without
+limit (restarts.toml). SIGTERM or Ctrl-C ends everything and leaves no process.
 After `kill -9` the next start ends what was left over and recovers. What cannot work is one sentence (ServingError).
 """
 
 import asyncio
 import contextlib
-import fcntl
 import json
 import os
 import signal
@@ -15,31 +15,37 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
 import msgspec
 import structlog
-import urllib3
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.server import Server
 
 from backend.core import database, journal
 from backend.core.keys import Keys, secret
-from backend.core.settings import Settings, SettingsError, variable
+from backend.core.settings import Settings, SettingsError, host_and_port, variable
 from migrations.apply import migrate, role_of
+from mobile_api.cli.operations_addresses import health, is_locked, published
+from mobile_api.cli.restarts import Restarted
+from mobile_api.cli.terminal import say
 from mobile_api.stores import store_of
+from storage.embedded import EmbeddedPostgres, EmbeddedS3, PostgresAddress, S3Address
 from storage.embedded.processes import ServedDirectory, ServerProcess, free_port, is_free
 from storage.evidence_store import LockNotKept
 from storage.language import SentenceError
-from storage.private_files import make_private
+from storage.private_files import make_private, write_private
 
 log = structlog.get_logger()
 HEADERS_MS = 10_000  # for the head of a request: a phone sends it in one piece
 READY_SECONDS = 30.0
 POLL = 0.2
 PREFERRED_PORT = 8080
+SERVICES = "services.json"  # in the data directory: the addresses of the embedded services
+ANY_PORT = "127.0.0.1:0"
 
 
 class ServingError(SentenceError):
@@ -47,10 +53,8 @@ class ServingError(SentenceError):
 
 
 @contextmanager
-def services(
-    settings: Settings, *, shared: bool = True, watched: list[ServerProcess] | None = None
-) -> Iterator[Settings]:
-    """Give the settings with every service named; embedded services run, and are added to `watched`.
+def services(settings: Settings, *, shared: bool = True) -> Iterator[Settings]:
+    """Give the settings with every service named; embedded services run.
 
     With `shared`, the services of another `fujing` over this data directory are used. Main thread only.
     """
@@ -61,71 +65,77 @@ def services(
     if running is not None:
         yield _merged(settings, running)
         return
-    with _embedded(settings, [] if watched is None else watched) as addresses:
-        yield _merged(settings, addresses)
+    with EmbeddedServices(settings).running() as embedded:
+        yield _merged(settings, embedded.addresses)
 
 
-@contextmanager
-def _embedded(settings: Settings, watched: list[ServerProcess]) -> Iterator[dict[str, str]]:
-    from storage.embedded import EmbeddedPostgres, EmbeddedS3
+class EmbeddedServices:
+    """PostgreSQL and S3 of a house: each that the settings do not name."""
 
-    home, secrets = make_private(settings.data_dir), settings.secrets_dir
-    postgres = EmbeddedPostgres(home / "postgres", secret(secrets / "postgres-owner"), secret(secrets / "postgres-app"))
-    store = EmbeddedS3(home / "s3", secret(secrets / "s3-access")[:20], secret(secrets / "s3-secret"))
-    addresses: dict[str, str] = {}
-    with contextlib.ExitStack() as stack:
-        if settings.s3_endpoint is None:
-            stack.callback(store.stop)
-            store.launch()
-            watched.append(store.process)
+    def __init__(self, settings: Settings) -> None:
+        self._home, secrets = make_private(settings.data_dir), settings.secrets_dir
+        self.addresses: dict[str, str] = {}
+        self.postgres: EmbeddedPostgres | None = None
+        self.store: EmbeddedS3 | None = None
         if settings.database_url is None:
-            stack.callback(postgres.stop)
-            address = postgres.start()
-            watched.append(postgres.process)
-            addresses |= {"database_url": address.app_url, "migrate_url": address.owner_url}
+            passwords = secret(secrets / "postgres-owner"), secret(secrets / "postgres-app")
+            self.postgres = EmbeddedPostgres(self._home / "postgres", *passwords)
         if settings.s3_endpoint is None:
-            s3 = store.wait_ready()
-            addresses |= {"s3_endpoint": s3.endpoint, "s3_access_key": s3.access_key, "s3_secret_key": s3.secret_key}
-        stack.enter_context(_published(home, addresses))
-        yield addresses
+            keys = secret(secrets / "s3-access")[:20], secret(secrets / "s3-secret")
+            self.store = EmbeddedS3(self._home / "s3", *keys)
+
+    @property
+    def started(self) -> list["EmbeddedPostgres | EmbeddedS3"]:
+        return [each for each in (self.store, self.postgres) if each is not None]
+
+    @contextmanager
+    def running(self) -> Iterator["EmbeddedServices"]:
+        """Run them for the length of a block; their addresses are in a file for other commands."""
+        if not self.started:
+            yield self
+            return
+        with contextlib.ExitStack() as stack:
+            for each in self.started:
+                stack.callback(each.stop)
+            if self.store is not None:
+                self.store.launch()
+            if self.postgres is not None:
+                self.addresses |= _named(self.postgres.start())
+            if self.store is not None:
+                self.addresses |= _named(self.store.wait_ready())
+            stack.callback((self._home / SERVICES).unlink, missing_ok=True)
+            self._publish()
+            yield self
+
+    def restart(self, ended: "EmbeddedPostgres | EmbeddedS3") -> bool:
+        """Start one again that ended; it recovers by itself. Whether its address changed. Raises EmbeddedError."""
+        before = dict(self.addresses)
+        ended.stop()
+        self.addresses |= _named(ended.start())
+        self._publish()
+        return self.addresses != before
+
+    def _publish(self) -> None:
+        write_private(self._home / SERVICES, json.dumps(self.addresses).encode(), replace=True)
 
 
-@contextmanager
-def _published(home: Path, addresses: dict[str, str]) -> Iterator[None]:
-    """While the services run, keep their addresses in a file for other commands."""
-    path = home / "services.json"
-    draft = path.with_suffix(".new")
-    draft.unlink(missing_ok=True)
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        json.dump(addresses, file)
-    draft.replace(path)
-    try:
-        yield
-    finally:
-        path.unlink(missing_ok=True)
+def _named(address: PostgresAddress | S3Address) -> dict[str, str]:
+    """The settings that name this service."""
+    if isinstance(address, PostgresAddress):
+        return {"database_url": address.app_url, "migrate_url": address.owner_url}
+    return {
+        "s3_endpoint": address.endpoint, "s3_access_key": address.access_key, "s3_secret_key": address.secret_key,
+    }  # fmt: skip
 
 
 def running_services(home: Path) -> dict[str, str] | None:
     """The addresses of the services that another `fujing` runs in this data directory; None where none does."""
     try:
-        addresses = json.loads((home / "services.json").read_text())
+        addresses = json.loads((home / SERVICES).read_text())
     except (OSError, ValueError):
         return None
-    is_served = any(_is_locked(home / name / "lock") for name in ("postgres", "s3"))
+    is_served = any(is_locked(home / name / "lock") for name in ("postgres", "s3"))
     return dict(addresses) if is_served else None
-
-
-def _is_locked(path: Path) -> bool:
-    """Whether a living process holds the lock of an embedded server."""
-    if not path.exists():
-        return False
-    with path.open("r+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return True
-    return False
 
 
 def _merged(settings: Settings, addresses: dict[str, str]) -> Settings:
@@ -189,37 +199,57 @@ def chosen_address(settings: Settings) -> tuple[str, int]:
     """
     if settings.listen is None:
         return "127.0.0.1", PREFERRED_PORT if is_free(PREFERRED_PORT) else free_port()
-    host, _, port = settings.listen.rpartition(":")
-    host = host.strip("[]")
-    if int(port) == 0:
+    return _free_address("listen", settings.listen)
+
+
+def chosen_operations_address(settings: Settings) -> tuple[str, int]:
+    """The host and port to answer operators on. Unset: any free port of 127.0.0.1. Raises SettingsError."""
+    return _free_address("operations_listen", settings.operations_listen or ANY_PORT)
+
+
+def _free_address(setting: str, address: str) -> tuple[str, int]:
+    host, port = host_and_port(address)
+    if port == 0:
         return host, free_port()
-    if host in ("127.0.0.1", "localhost", "0.0.0.0") and not is_free(int(port)):  # noqa: S104
+    if host in ("127.0.0.1", "localhost", "0.0.0.0") and not is_free(port):  # noqa: S104
+        name = variable(setting)
         raise SettingsError(
-            f"FUJING_LISTEN 指定的端口 {port} 已被占用：请另选一个，或填 0 任选。",
-            f"FUJING_LISTEN names port {port}, which is taken: choose another, or 0 for any.",
+            f"{name} 指定的端口 {port} 已被占用：请另选一个，或填 0 任选。",
+            f"{name} names port {port}, which is taken: choose another, or 0 for any.",
         )
-    return host, int(port)
+    return host, port
 
 
 class House:
     """A running house: its full settings, the address of its API, and every child process."""
 
-    def __init__(self, settings: Settings, url: str, servers: list[ServerProcess], programs: "Programs") -> None:
-        self.settings, self.url, self.programs = settings, url, programs
-        self._children = [*servers, *programs.children]
+    def __init__(self, settings: Settings, embedded: EmbeddedServices, programs: "Programs") -> None:
+        self.settings, self.programs, self._embedded = settings, programs, embedded
+        self.url, self.operations_url = f"http://{settings.listen}", f"http://{settings.operations_listen}"
+        self._children = [
+            *(Restarted(each.process, partial(self._restart_service, each)) for each in embedded.started),
+            *(Restarted(each, partial(programs.restart, each)) for each in programs.children),
+        ]
 
     def check(self) -> None:
         """Raise ServingError with the last lines of its log where a child has ended by itself."""
-        for child in self._children:
+        for child in (each.process for each in self._children):
             if child.exited():
                 last = child.last_words()
                 raise ServingError(f"{child.name} 自行退出。{last}", f"{child.name} ended by itself.{last}")
 
     def wait(self) -> None:
-        """Wait until a child ends by itself, then raise ServingError."""
+        """Start every child again that ends by itself. Raises EndedTooOften."""
         while True:
-            self.check()
+            for child in self._children:
+                child.tend()
             time.sleep(POLL)
+
+    def _restart_service(self, ended: EmbeddedPostgres | EmbeddedS3) -> None:
+        """The programs find it again by themselves, unless it is at another address now."""
+        if self._embedded.restart(ended):
+            self.settings = _merged(self.settings, self._embedded.addresses)
+            self.programs.move_to(self.settings)
 
 
 class Programs:
@@ -231,11 +261,23 @@ class Programs:
 
     def start(self) -> None:
         """Start both, and return when the API answers. Raises EmbeddedError."""
-        variables = environment(self._settings)
+        address = str(self._settings.operations_listen)
         for child in self.children:
             child.end_left_over(2)
-            child.start([sys.executable, "-m", "mobile_api.cli", child.name], variables)
-        self.children[0].wait_until(lambda: _answers(str(self._settings.listen)), READY_SECONDS)
+            self._run(child)
+        self.children[0].wait_until(lambda: health(address)["status"] == "ok", READY_SECONDS)
+
+    def restart(self, child: ServerProcess) -> None:
+        """Start one again that ended, after whatever it left. Raises EmbeddedError."""
+        child.stop(0)
+        self._run(child)
+
+    def move_to(self, settings: Settings) -> None:
+        """Run both under other settings."""
+        self._settings = settings
+        self.stop()
+        for child in self.children:
+            self._run(child)
 
     def stop(self) -> None:
         """End both, side by side."""
@@ -243,6 +285,9 @@ class Programs:
             child.signal_end()
         for child in self.children:
             child.stop(3)
+
+    def _run(self, child: ServerProcess) -> None:
+        child.start([sys.executable, "-m", "mobile_api.cli", child.name], environment(self._settings))
 
 
 @contextmanager
@@ -257,9 +302,8 @@ def _claimed(home: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _reserved(settings: Settings) -> Iterator[str]:
-    """Reserve the address to listen on: our server shares it (SO_REUSEPORT), others find it taken."""
-    host, port = chosen_address(settings)
+def _reserved(host: str, port: int) -> Iterator[str]:
+    """Reserve an address to listen on: our server shares it (SO_REUSEPORT), others find it taken."""
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as reserved:
         reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         reserved.bind((host, port))
@@ -269,25 +313,21 @@ def _reserved(settings: Settings) -> Iterator[str]:
 @contextmanager
 def house(settings: Settings) -> Iterator[House]:
     """Run services, migrations, API and worker for the length of a block. Main thread only."""
-    watched: list[ServerProcess] = []
-    embedding = services(settings, shared=False, watched=watched)
-    with _claimed(settings.data_dir), _reserved(settings) as address, embedding as named:
+    with (
+        _claimed(settings.data_dir),
+        _reserved(*chosen_address(settings)) as address,
+        _reserved(*chosen_operations_address(settings)) as for_operators,
+        EmbeddedServices(settings).running() as embedded,
+    ):
+        named = _merged(settings, embedded.addresses)
         asyncio.run(prepare(named))
-        full = msgspec.structs.replace(named, listen=address)
+        full = msgspec.structs.replace(named, listen=address, operations_listen=for_operators)
         programs = Programs(full, make_private(full.data_dir / "logs"))
         try:
             programs.start()
-            yield House(full, f"http://{address}", watched, programs)
+            yield House(full, embedded, programs)
         finally:
             programs.stop()
-
-
-def _answers(address: str) -> bool:
-    try:
-        answer = urllib3.request("GET", f"http://{address}/health/ready", timeout=2, retries=False)
-        return answer.status == 200
-    except urllib3.exceptions.HTTPError:
-        return False
 
 
 class Ended(SentenceError):
@@ -318,12 +358,28 @@ def until_signalled() -> Iterator[None]:
 
 def run_api(settings: Settings) -> None:
     """Run the API in this process and its workers until SIGTERM."""
-    host, port = _address(settings)
-    if settings.workers > 1:
-        counts = make_private(settings.data_dir / "metrics")
-        for old in counts.glob("*.db"):
-            old.unlink()
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(counts)  # before a worker imports prometheus_client
+    with _operations_address(settings) as address, published(settings.data_dir, address) as counts:
+        os.environ[variable("operations_listen")] = address
+        if settings.workers > 1:
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(counts)  # before a worker imports prometheus_client
+        say(f"运维接口：http://{address}/metrics", f"for operators: http://{address}/metrics")
+        _serve_api(settings)
+
+
+@contextmanager
+def _operations_address(settings: Settings) -> Iterator[str]:
+    """The address to answer operators on. A port that is free now is reserved; a fixed one is for the server to take:
+    `fujing serve` reserved it already."""
+    given = settings.operations_listen
+    if given is not None and host_and_port(given)[1] != 0:
+        yield given
+        return
+    with _reserved(*chosen_operations_address(settings)) as address:
+        yield address
+
+
+def _serve_api(settings: Settings) -> None:
+    host, port = host_and_port(settings.listen or f"127.0.0.1:{PREFERRED_PORT}")
     Server(
         "mobile_api.app:create",
         address=host,
@@ -338,11 +394,6 @@ def run_api(settings: Settings) -> None:
         log_access=False,
         respawn_failed_workers=True,
     ).serve()
-
-
-def _address(settings: Settings) -> tuple[str, int]:
-    host, _, port = (settings.listen or f"127.0.0.1:{PREFERRED_PORT}").rpartition(":")
-    return host.strip("[]"), int(port)
 
 
 def run_worker(settings: Settings) -> None:

@@ -1,4 +1,7 @@
-"""For operators and developers: liveness, readiness, public keys, problems in words, and the page /docs."""
+"""For operators and developers: liveness, readiness, public keys, problems in words, and the page /docs.
+
+Readiness is answered on the address for operators alone (mobile_api/operations_server.py).
+"""
 
 import asyncio
 from importlib.resources import files
@@ -12,7 +15,10 @@ from litestar.response import File
 from backend.core.database import is_reachable
 from backend.core.refusals import Refusal
 from backend.law.catalogue import law
+from backend.oversight.alarms import Alarm, ringing
+from backend.people.devices import administered
 from backend.proof.trust import KeySet
+from mobile_api import metrics
 from mobile_api.auth import PUBLIC
 from mobile_api.problems import refuses
 
@@ -52,12 +58,53 @@ START = """SwaggerUIBundle({
 """
 
 
+class Live(msgspec.Struct, frozen=True):
+    """That the process runs."""
+
+    status: Annotated[str, msgspec.Meta(description="ok")] = "ok"
+
+
 class Health(msgspec.Struct, frozen=True):
-    """Whether the process runs, and whether the services it needs answer."""
+    """Whether the services that the process needs answer."""
 
     status: Annotated[str, msgspec.Meta(description="ok, or away where a service does not answer")]
     database: Annotated[str, msgspec.Meta(description="whether the database answers: ok or away")] = "ok"
     store: Annotated[str, msgspec.Meta(description="whether the evidence store answers: ok or away")] = "ok"
+
+
+class Queues(msgspec.Struct, frozen=True, kw_only=True):
+    """What waits for the worker or for a device. Ages in seconds, 0 where nothing waits."""
+
+    to_seal: Annotated[int, msgspec.Meta(description="files that were received and are not sealed yet")]
+    sealing_lag: Annotated[float, msgspec.Meta(description="seconds for which the oldest of them has waited")]
+    unfinished: Annotated[int, msgspec.Meta(description="uploads whose parts are not all there")]
+    parts_age: Annotated[float, msgspec.Meta(description="seconds for which one of them has received nothing at most")]
+    jobs: Annotated[int, msgspec.Meta(description="jobs in the queue, those given up included")]
+    jobs_given_up: Annotated[int, msgspec.Meta(description="jobs that failed for good and wait for a person")]
+    oldest_job: Annotated[float, msgspec.Meta(description="seconds for which the oldest job has waited")]
+
+
+class Disk(msgspec.Struct, frozen=True, kw_only=True):
+    """A disk of this server."""
+
+    total: Annotated[int, msgspec.Meta(description="its size in bytes")]
+    free: Annotated[int, msgspec.Meta(description="bytes of it that are free")]
+
+
+class OperationsNow(msgspec.Struct, frozen=True, kw_only=True):
+    """How the house stands, for those who keep it running. Numbers only; they are at most five seconds old."""
+
+    queues: Annotated[Queues, msgspec.Meta(description="what waits")]
+    checkpoint_age: Annotated[
+        float, msgspec.Meta(description="age in seconds of the oldest line of the journal under no checkpoint")
+    ]
+    clock_apart: Annotated[float, msgspec.Meta(description="seconds between the clocks of the server and the database")]
+    database_bytes: Annotated[int, msgspec.Meta(description="size of the database in bytes")]
+    data_disk: Annotated[Disk, msgspec.Meta(description="the disk of the data directory")]
+    store_disk: Annotated[
+        Disk | None, msgspec.Meta(description="the disk of the embedded store; null: the store is another's")
+    ]
+    alarms: Annotated[list[Alarm], msgspec.Meta(description="what asks for a person now")]
 
 
 class ProblemWords(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,12 +125,12 @@ class ProblemWords(msgspec.Struct, frozen=True, kw_only=True):
     operation_id="health_live",
     sync_to_thread=False,
 )
-def live() -> Health:
+def live() -> Live:
     """Answer as long as the process runs."""
-    return Health("ok")
+    return Live()
 
 
-@get("/health/ready", opt=PUBLIC, summary="It can serve", tags=["Operations"], operation_id="health_ready")
+@get("/health/ready", opt=PUBLIC, include_in_schema=False)
 async def ready(request: Request[Any, Any, Any]) -> Response[Health]:
     """200 where the database and the store answer; else 503 with the name of the one that does not."""
     database, store = await asyncio.gather(_state_of(is_reachable()), _state_of(request.app.state.store.alive()))
@@ -97,6 +144,35 @@ async def _state_of(service: Any) -> str:
     except Exception:  # whatever the error: the service does not answer
         return "away"
     return "ok"
+
+
+@get(
+    "/operations",
+    opt=refuses("not_for_your_role"),
+    summary="How the house stands · 运行状况",
+    tags=["Operations"],
+    operation_id="operations",
+)
+async def operations_now(request: Request[Any, Any, Any]) -> Response[OperationsNow]:
+    """Queues, disks, the age of the last checkpoint, clocks and alarms. For administrators.
+
+    Held entries are not counted: one of them may be about the administrator."""
+    administered(request.user)
+    told = await metrics.DATABASE_GAUGES.refresh()
+    if told is None:
+        raise Refusal("database_unavailable")
+    home, waiting = request.app.state.settings.data_dir, told.waiting
+    found = {name: Disk(total=disk.total, free=disk.free) for name, disk in metrics.disks(home).items()}
+    answer = OperationsNow(
+        queues=msgspec.convert({name: waiting[name] for name in Queues.__struct_fields__}, Queues, strict=False),
+        checkpoint_age=waiting["checkpoint_age"],
+        clock_apart=waiting["clock_apart"],
+        database_bytes=int(waiting["database_bytes"]),
+        data_disk=found["data"],
+        store_disk=found.get("store"),
+        alarms=ringing(metrics.figures(told, home)),
+    )
+    return Response(answer, headers={"Cache-Control": "no-store"})
 
 
 @get("/.well-known/jwks.json", opt=PUBLIC, summary="Public keys · 公钥", tags=["Operations"], operation_id="jwks")
@@ -138,4 +214,5 @@ def asset(name: str) -> Response[Any]:
     return File(UI / name, media_type=ASSETS[name], content_disposition_type="inline", headers=headers)
 
 
-ROUTES = [live, ready, jwks, problem_words, docs, asset]
+V1_ROUTES = [operations_now]
+ROUTES = [live, jwks, problem_words, docs, asset]

@@ -263,6 +263,7 @@ class ServerProcess:
         if self._child is not None:
             self._end(psutil_process(self._child.pid), grace)
             self._child.wait()
+            self._end_orphans(self._child.pid)
             self._child = None
             self._pid_file.unlink(missing_ok=True)
 
@@ -298,6 +299,12 @@ class ServerProcess:
             with contextlib.suppress(psutil().NoSuchProcess):
                 member.kill()
         psutil().wait_procs([process, *family], timeout=5)
+
+    def _end_orphans(self, pid: int) -> None:
+        """End what a killed child left in its process group. While that has members, no other process gets its pid."""
+        if psutil_process(pid) is None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(pid, signal.SIGKILL)
 
     @contextlib.contextmanager
     def _open_log(self) -> Iterator[IO[bytes]]:

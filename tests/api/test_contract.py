@@ -16,6 +16,7 @@ from backend.law.catalogue import law
 from backend.registry import VERBS
 from mobile_api.app import assemble
 from mobile_api.openapi import answer_of, handlers_of
+from mobile_api.operations_server import for_operators
 from mobile_api.request_middleware import REQUESTS
 from mobile_api.routes.verbs import sent
 from tests.builders import Client, a_duty_auxiliary, refused
@@ -292,17 +293,27 @@ async def test_the_keys_are_published(app: Litestar) -> None:
 
 async def test_it_says_that_it_lives_and_is_ready(app: Litestar) -> None:
     """For whoever restarts it at night."""
-    stranger = Client(app)
-    assert 200 == (await stranger.get("/health/live")).status_code
-    ready = await stranger.get("/health/ready")
+    live = await Client(app).get("/health/live")
+    assert (200, {"status": "ok"}) == (live.status_code, live.json())
+    ready = await Client(for_operators(app)).get("/health/ready")
     assert (200, {"status": "ok", "database": "ok", "store": "ok"}) == (ready.status_code, ready.json())
+
+
+@pytest.mark.parametrize("path", ["/health/ready", "/metrics"])
+async def test_the_public_address_tells_operators_nothing(app: Litestar, path: str) -> None:
+    """Answered as what does not exist, with a session or without; and it is not in the contract."""
+    lin = await a_duty_auxiliary(app)
+    for who in (Client(app), lin):
+        refused(await who.get(path), 404, "not_found")
+    assert path not in DOCUMENT["paths"]
+    assert 404 == (await Client(for_operators(app)).get("/v1/me")).status_code
 
 
 async def test_it_counts_by_route_and_never_by_person(app: Litestar) -> None:
     """/metrics groups paths: no id of a shift becomes a label."""
     lin = await a_duty_auxiliary(app)
     await lin.get(f"/v1/shifts/{lin.id}")
-    figures = await Client(app).get("/metrics")
+    figures = await Client(for_operators(app)).get("/metrics")
     assert 200 == figures.status_code
     assert "fujing_requests" in figures.text
     assert str(lin.id) not in figures.text

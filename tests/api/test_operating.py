@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import shutil
 from contextlib import redirect_stderr
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,24 @@ import structlog
 import yaml
 from litestar import Litestar
 
+from backend.core.database import value
+from backend.core.settings import Settings
 from backend.law.catalogue import law
+from backend.oversight.alarms import RULES
 from mobile_api import metrics
 from mobile_api.logs import configure, described_error
-from tests.builders import Client, a_check_in, a_duty_auxiliary, recorded, refused, some_footage
+from mobile_api.operations_server import for_operators
+from mobile_api.request_middleware import REQUESTS
+from tests.builders import (
+    STATION,
+    Client,
+    a_check_in,
+    a_duty_auxiliary,
+    an_administrator_of,
+    recorded,
+    refused,
+    some_footage,
+)
 
 SECRET = "a row's value 林小川"
 
@@ -24,7 +39,7 @@ SECRET = "a row's value 林小川"
 async def figures(app: Litestar) -> dict[str, float]:
     """Every sample of /metrics by its name and labels, asked anew."""
     metrics.DATABASE_GAUGES._at = 0.0
-    text = (await Client(app).get("/metrics")).text
+    text = (await Client(for_operators(app)).get("/metrics")).text
     assert text.endswith("# EOF\n")
     lines = (line.rpartition(" ") for line in text.splitlines() if not line.startswith("#"))
     return {name: float(number) for name, _, number in lines}
@@ -63,6 +78,80 @@ async def test_every_alert_names_what_the_server_tells(app: Litestar, repository
         assert re.search("[一-鿿]", rule["annotations"]["summary"])
         for kinds in re.findall(r'kind=~"([^"]+)"', rule["expr"]):
             assert set(kinds.split("|")) <= set(law().messages), rule["alert"]
+
+
+def test_prometheus_alarms_about_what_the_server_alarms_about(repository: Path) -> None:
+    """The same names, thresholds and words in both lists; each threshold has its source."""
+    rules = yaml.safe_load((repository / "deploy" / "alerts.yml").read_text())["groups"][0]["rules"]
+    assert list(RULES) == [rule["alert"] for rule in rules]
+    for rule, ours in zip(rules, RULES.values(), strict=True):
+        beyond = f"> {ours.above:g}" if ours.above is not None else f"< {ours.below:g}"
+        assert re.search(rf"{beyond}(?![0-9.])", rule["expr"]), rule["alert"]
+        assert f"{ours.en} {ours.zh}" == rule["annotations"]["summary"]
+        assert ours.source
+
+
+async def asked_by_an_administrator(app: Litestar) -> dict[str, Any]:
+    """GET /v1/operations, asked anew."""
+    metrics.DATABASE_GAUGES._at = 0.0
+    admin = await an_administrator_of(app, STATION)
+    answer = await admin.get("/v1/operations")
+    assert (200, "no-store") == (answer.status_code, answer.headers["cache-control"])
+    return answer.json()
+
+
+async def test_an_administrator_sees_how_the_house_stands(app: Litestar, house: Settings) -> None:
+    """Queues, disks, checkpoint, clocks: what the machine and the database themselves say."""
+    lin = await a_duty_auxiliary(app)
+    recorded(await lin.post("/v1/recordings/declare", **some_footage(), bytes=10, sha256="0" * 64))
+    now = await asked_by_an_administrator(app)
+    count = "SELECT count(*) FROM upload WHERE state IN ('declared', 'receiving', 'mismatch')"
+    assert await value(count) == now["queues"]["unfinished"] >= 1
+    assert now["queues"]["parts_age"] > 0
+    disk = shutil.disk_usage(house.data_dir)
+    assert disk.total == now["data_disk"]["total"] == now["store_disk"]["total"]
+    assert abs(disk.free - now["data_disk"]["free"]) < disk.total / 100
+    assert now["checkpoint_age"] > 0
+    assert 0 <= now["clock_apart"] < 1
+    assert now["database_bytes"] > 1_000_000
+    assert "held" not in now["queues"]
+
+
+async def test_what_asks_for_a_person_is_an_alarm(app: Litestar, owner: asyncpg.Connection) -> None:
+    """A job that was given up rings with its words, until somebody has seen to it."""
+    before = {alarm["name"] for alarm in (await asked_by_an_administrator(app))["alarms"]}
+    assert "FujingJobGivenUp" not in before
+    given_up = "INSERT INTO pgqueuer (priority, entrypoint, status) VALUES (0, 'seal', 'failed') RETURNING id"
+    job = await owner.fetchval(given_up)
+    try:
+        alarms = {alarm["name"]: alarm for alarm in (await asked_by_an_administrator(app))["alarms"]}
+    finally:
+        await owner.execute("DELETE FROM pgqueuer WHERE id = $1", job)
+    assert before | {"FujingJobGivenUp"} == set(alarms)
+    assert (1, 0, None) == tuple(alarms["FujingJobGivenUp"][name] for name in ("value", "above", "below"))
+    assert RULES["FujingJobGivenUp"].zh == alarms["FujingJobGivenUp"]["zh"]
+    assert before == {alarm["name"] for alarm in (await asked_by_an_administrator(app))["alarms"]}
+
+
+async def test_every_alarm_has_its_figure(app: Litestar, house: Settings) -> None:
+    """A rule about a figure that nobody tells would fail in the night in which it is needed."""
+    told = await metrics.DATABASE_GAUGES.refresh()
+    assert told is not None
+    found = metrics.figures(told, house.data_dir)
+    assert {rule.figure for rule in RULES.values()} <= set(found)
+    assert 16 >= found["pool_free"] > 0
+    assert 0 < found["disk_free_share"] < 1
+
+
+def test_failures_of_the_last_five_minutes_are_a_share() -> None:
+    """What failed an hour ago rings no more; what succeeds counts too."""
+    recent, at = metrics.RecentRequests(), 1000.0
+    assert (0, 0) == recent.look(at)
+    REQUESTS.labels("GET", "/made-up", "500").inc(3)
+    REQUESTS.labels("GET", "/made-up", "200").inc(7)
+    assert (10, 3) == recent.look(at + 200)
+    assert (10, 3) == recent.look(at + 299)
+    assert (0, 0) == recent.look(at + 501)
 
 
 async def test_each_answer_says_which_request_it_was(app: Litestar) -> None:

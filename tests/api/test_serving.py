@@ -1,20 +1,25 @@
 """`fujing` as its operator runs it: started, stopped, killed, started again, twice on one machine, misconfigured."""
 
+import contextlib
 import io
+import json
 import signal
 import socket
 import stat
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import psutil
 import pytest
 import urllib3
 from minio import Minio
 
+from mobile_api.cli.operations_addresses import addresses
+from mobile_api.cli.restarts import LIMIT
 from mobile_api.client.api import Client, Problem
 from mobile_api.client.device_key import DeviceKey
 from storage.embedded import PostgresAddress, S3Address
@@ -54,8 +59,8 @@ def neighbour(tmp_path_factory: pytest.TempPathFactory, templates: Templates) ->
         yield house
 
 
-def ready(url: str) -> tuple[int, bytes]:
-    answer = urllib3.request("GET", f"{url}/health/ready", timeout=5, retries=False)
+def ready(house: Serving) -> tuple[int, bytes]:
+    answer = urllib3.request("GET", f"{house.operations_url}/health/ready", timeout=5, retries=False)
     return answer.status, answer.data
 
 
@@ -107,9 +112,79 @@ def test_what_was_made_while_nothing_ran_is_there(served: Serving) -> None:
 
 def test_it_is_ready_and_says_so(served: Serving) -> None:
     """The answer names both dependencies; /docs opens."""
-    status, said = ready(served.url)
+    status, said = ready(served)
     assert (200, b'{"status":"ok","database":"ok","store":"ok"}') == (status, said)
     assert 200 == urllib3.request("GET", f"{served.url}/docs").status
+
+
+def test_only_the_address_for_operators_answers_them(served: Serving) -> None:
+    """The public address has no figures, whatever a proxy lets through; what lives may be asked everywhere."""
+    at = urlsplit(served.operations_url)
+    assert ("127.0.0.1", True) == (at.hostname, f"{served.operations_url}/metrics" in served.said())
+    for path in ("/metrics", "/health/ready", "//metrics", "/metrics/", "/v1/../metrics"):
+        assert 404 == urllib3.request("GET", f"{served.url}{path}", retries=False).status, path
+    assert 200 == urllib3.request("GET", f"{served.operations_url}/metrics").status
+    for path in ("/v1/me", "/openapi.json", "/docs"):
+        assert 404 == urllib3.request("GET", f"{served.operations_url}{path}", retries=False).status, path
+    for url in (served.url, served.operations_url):
+        answer = urllib3.request("GET", f"{url}/health/live")
+        assert (200, b'{"status":"ok"}') == (answer.status, answer.data)
+
+
+def test_prometheus_finds_the_address_in_the_data_directory(served: Serving) -> None:
+    """In the form of its file_sd_configs, for the owner alone; what a killed API left is no running one."""
+    folder = served.place.data / "operations"
+    (file,) = folder.glob("*.json")
+    assert [{"targets": [urlsplit(served.operations_url).netloc]}] == json.loads(file.read_text())
+    assert 0o600 == stat.S_IMODE(file.stat().st_mode)
+    assert f"{urlsplit(served.operations_url).netloc}  status=ok  database=ok  store=ok\n" == succeeded(
+        served.place.run("health")
+    )
+    (folder / "api-killed").mkdir()
+    (folder / "api-killed.json").write_text('[{"targets": ["127.0.0.1:1"]}]')
+    assert [urlsplit(served.operations_url).netloc] == addresses(served.place.data)
+
+
+def figures(house: Serving) -> dict[str, float]:
+    """Every sample of /metrics by its name and labels."""
+    text = urllib3.request("GET", f"{house.operations_url}/metrics").data.decode()
+    lines = (line.rpartition(" ") for line in text.splitlines() if not line.startswith("#"))
+    return {name: float(number) for name, _, number in lines}
+
+
+def test_several_processes_are_told_as_one(tmp_path: Path, templates: Templates) -> None:
+    """Whichever is asked tells of all, and forgets the pool of one that died, but not what it had counted."""
+    place, _ = templates.place(tmp_path / "three")
+    place.settings["FUJING_WORKERS"] = "3"
+
+    def pool(house: Serving) -> float:
+        return sum(number for name, number in figures(house).items() if name.startswith("fujing_pool_connections"))
+
+    def asked(house: Serving) -> float:
+        return figures(house)['fujing_requests_total{method="GET",path="/docs",status="200"}']
+
+    with serving(place) as house:
+        for _ in range(40):
+            with urllib3.HTTPConnectionPool("127.0.0.1", urlsplit(house.url).port) as each:
+                assert 200 == each.request("GET", "/docs").status
+        eventually(lambda: pool(house) == 48)  # all three are up
+        assert [40] * 10 == [asked(house) for _ in range(10)]
+        assert [48] * 10 == [pool(house) for _ in range(10)]
+        house.api()[1].kill()
+        eventually(lambda: len(house.api()) == 4 and pool(house) == 48)
+        assert 40 == asked(house)
+    assert [] == list((place.data / "operations").iterdir())
+
+
+def eventually(holds: Callable[[], bool], seconds: float = 20) -> None:
+    """Until it holds; an answer that did not come is none."""
+    until = time.monotonic() + seconds
+    while True:
+        with contextlib.suppress(urllib3.exceptions.HTTPError, psutil.Error, ValueError):
+            if holds():
+                return
+        assert time.monotonic() < until, "it did not come to be"
+        time.sleep(0.1)
 
 
 def test_only_its_owner_can_read_what_it_keeps(served: Serving) -> None:
@@ -133,7 +208,7 @@ def test_who_dribbles_holds_nobody_up(served: Serving) -> None:
         each.sendall(b"POST /v1/sessions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n")
         each.sendall(b"Content-Length: 5000\r\n\r\n{")
     begun = time.monotonic()
-    assert 200 == ready(served.url)[0]
+    assert 200 == ready(served)[0]
     assert "recorded" == lin_at(served).entry("shifts/check-in", **CHECK_IN)["status"]
     assert time.monotonic() < begun + 3
     heads[0].settimeout(15)
@@ -207,6 +282,13 @@ def test_a_password_for_nobody_is_a_sentence(served: Serving) -> None:
     assert "FJ9999" in complaint(done)
 
 
+def test_where_nothing_serves_nothing_is_healthy(tmp_path: Path) -> None:
+    """One sentence, and an exit code for whoever watches."""
+    done = Place(tmp_path).run("health")
+    assert 1 == done.returncode
+    assert "No API runs" in complaint(done)
+
+
 @pytest.mark.parametrize("words", ["verify", "fingerprint", "rotate-keys session", "report expiring", "enrol HH-0001"])
 def test_where_there_is_no_house_none_is_made(tmp_path: Path, words: str) -> None:
     """A fingerprint of a key that was made just now, or a journal without a line that verifies, would deceive."""
@@ -225,7 +307,7 @@ def test_half_a_fingerprint_accuses_nobody(station: Place) -> None:
 def test_two_houses_stand_side_by_side(served: Serving, neighbour: Serving) -> None:
     """Each has its own ports, people and keys; what one knows, the other does not."""
     assert served.url != neighbour.url
-    assert {200} == {ready(served.url)[0], ready(neighbour.url)[0]}
+    assert {200} == {ready(served)[0], ready(neighbour)[0]}
     assert LIN == lin_at(served).get("/v1/me")["badge"]
     with pytest.raises(Problem) as refusal:
         Client(neighbour.url, key=served.place.keys["HH-0001"]).sign_in(LIN, PASSWORD)
@@ -242,7 +324,7 @@ def test_a_second_house_over_the_same_data_is_told_to_go(neighbour: Serving) -> 
     assert str(neighbour.place.data) in complaint(done)
     assert None is neighbour.process.poll()
     assert family == {each.pid for each in neighbour.api()}
-    assert 200 == ready(neighbour.url)[0]
+    assert 200 == ready(neighbour)[0]
 
 
 # -- begun and ended
@@ -277,7 +359,79 @@ def test_it_is_ready_within_eight_seconds(served: Serving) -> None:
     assert served.ready_after < 8
 
 
-# -- wrong settings
+# -- children that end by themselves
+
+
+@pytest.fixture(scope="module")
+def mended(tmp_path_factory: pytest.TempPathFactory, templates: Templates) -> Iterator[Serving]:
+    """A station whose children are killed."""
+    place, passwords = templates.place(tmp_path_factory.mktemp("mended") / "派出所")
+    with serving(place) as house:
+        lin = house.handheld()
+        lin.sign_in(LIN, passwords[LIN])
+        house.lin = lin
+        yield house
+
+
+@pytest.mark.parametrize("name", ["api", "worker", "postgres", "weed"])
+def test_a_child_that_dies_is_started_again(mended: Serving, name: str) -> None:
+    """By itself, saying so; nothing of the one that died is left, and the phones go on."""
+    died = mended.child(name)
+    left = [died, *died.children(recursive=True)]
+    others = {each: mended.child(each).pid for each in ("api", "worker", "postgres", "weed") if each != name}
+    died.kill()
+    eventually(lambda: mended.child(name).pid != died.pid and ready(mended)[0] == 200, 40)
+    assert f"{name} ended by itself: starting it again in 1 s" in mended.said()
+    assert [] == gone(left, 5)
+    assert others == {each: mended.child(each).pid for each in others}
+    eventually(lambda: mended.lin.entry("shifts/check-in", **CHECK_IN)["status"] == "recorded")
+
+
+def test_a_database_that_comes_back_at_another_address_is_found(tmp_path: Path, templates: Templates) -> None:
+    """In a path too long for a socket it lies elsewhere, and each time in another place: API, worker and commands are
+    told where."""
+    place, passwords = templates.place(tmp_path / ("long" * 20))
+    with serving(place) as house:
+        lin, before = house.handheld(), (place.data / "services.json").read_text()
+        lin.sign_in(LIN, passwords[LIN])
+        house.child("postgres").kill()
+        eventually(lambda: (place.data / "services.json").read_text() != before and ready(house)[0] == 200, 40)
+        assert "recorded" == lin.entry("shifts/check-in", **CHECK_IN)["status"]
+        succeeded(place.run("set-password", ZHAO, given=PASSWORD + "\n"))
+
+
+def test_asked_to_end_while_a_child_waits_for_its_restart_it_ends(mended: Serving) -> None:
+    """Cleanly, at once, with nothing left."""
+    family, said = mended.family(), "api ended by itself"
+    before = mended.said().count(said)
+    mended.child("api").kill()
+    eventually(lambda: mended.said().count(said) == before + 1)
+    assert mended.end(signal.SIGTERM) < 5
+    assert (0, True) == (mended.process.returncode, mended.said().endswith("ended cleanly\n"))
+    assert [] == gone(family, 0.5)
+    assert [] == mended.place.processes()
+
+
+def test_a_child_that_always_dies_is_given_up(tmp_path: Path, templates: Templates) -> None:
+    """A sentence that names it with the last lines of its log, exit code 1, nothing left."""
+    place, _ = templates.place(tmp_path / "hopeless")
+    with serving(place) as house:
+        family = house.family()
+        until = time.monotonic() + 120
+        while house.process.poll() is None and time.monotonic() < until:
+            family += house.family()
+            with contextlib.suppress(psutil.Error):
+                house.child("worker").kill()
+            time.sleep(0.2)
+        assert (1, LIMIT.times + 1) == (house.process.returncode, house.said().count("worker ended"))
+        assert f"worker ended {LIMIT.times + 1} times within 10 minutes" in house.said()
+        assert "Traceback" not in house.said()
+        assert [] == gone(family, 1)
+        assert [] == place.processes()
+        assert not (place.data / "services.json").exists()
+
+
+# -- told wrong things
 
 
 @pytest.mark.parametrize(
@@ -336,13 +490,13 @@ def test_services_that_are_named_are_used_and_none_is_started(
     """Production: another's PostgreSQL and S3, by settings alone."""
     place = Place(tmp_path / "county", _named(elsewhere, "county-evidence"))
     with serving(place) as house:
-        assert 200 == ready(house.url)[0]
+        assert 200 == ready(house)[0]
         passwords = place.bring_in_people()
         zhao = house.handheld("HH-0002")
         zhao.sign_in(ZHAO, passwords[ZHAO])
         assert "officer" == zhao.get("/v1/me")["kind"]
         assert not {"postgres", "weed"} & {each.name() for each in house.family()}
-        assert {"lock", "logs", "secrets"} == {path.name for path in place.data.iterdir()}
+        assert {"lock", "logs", "operations", "secrets"} == {path.name for path in place.data.iterdir()}
         family = house.family()
         assert house.end(signal.SIGINT) < 5  # Ctrl-C
         assert (0, True) == (house.process.returncode, "ended cleanly" in house.said())

@@ -5,7 +5,7 @@ a route. Each question is put in a transaction that is undone, so that every one
 """
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from litestar import Litestar
 from backend.people import roster
 from mobile_api.app import assemble
 from mobile_api.cli.demo_film import film
+from mobile_api.operations_server import for_operators
 from tests import every_verb
 from tests.builders import (
     DISTRICT,
@@ -206,6 +207,7 @@ async def other_questions(app: Litestar, shots: Path) -> AsyncIterator[Question]
     yield get("/v1/matters/{matter}")
     yield get("/v1/me")
     yield get("/v1/me/record")
+    yield get("/v1/operations", None, None)
     yield get("/v1/people/{badge}")
     yield get("/v1/recordings", footage, limit=200)
     yield get("/v1/recordings/{recording}")
@@ -281,15 +283,20 @@ async def test_everybody_is_answered_as_the_table_says(app: Litestar, repository
     assert set(expected) == set(scene.found)
 
 
+def routes_of(application: Litestar) -> Iterator[tuple[str, Any]]:
+    """Every method and path template, with its handler."""
+    for route in application.routes:
+        for method in route.methods - {"OPTIONS", "HEAD"}:
+            yield f"{method} {re.sub(r':[a-z]+}', '}', route.path)}", route.route_handler_map[method][0]
+
+
 async def test_every_route_has_a_row(app: Litestar, repository: Path) -> None:
     """A new route says who may, or the build fails; what needs no session says so."""
     rows = stated((repository / "docs" / "who-may-what.md").read_text())
-    routes = {}
-    for route in assemble([]).routes:
-        for method in route.methods - {"OPTIONS", "HEAD"}:
-            handler = route.route_handler_map[method][0]
-            routes[f"{method} {re.sub(r':[a-z]+}', '}', route.path)}"] = bool(handler.opt.get("public"))
-    assert set(routes) == set(rows)
+    routes = {name: bool(handler.opt.get("public")) for name, handler in routes_of(assemble([]))}
+    inside = {name for name, _ in routes_of(for_operators(app))}
+    assert inside - set(routes) == {name for name, cells in rows.items() if cells == ["operators"]}
+    assert set(routes) | inside == set(rows)
     assert {route for route, public in routes.items() if public} == {
         route for route, cells in rows.items() if cells == ["public"]
     }

@@ -29,6 +29,7 @@ from tests.nonsense import Nonsense
 from tests.prepared import Templates
 
 KINDS = ("api", "worker")
+LISTENING = ("FUJING_LISTEN", "FUJING_OPERATIONS_LISTEN")
 READY_SECONDS = 40.0
 STACK = 80  # lines of a log that tell one
 
@@ -107,7 +108,8 @@ class Pieces:
     def serve(self) -> None:
         """Two of each, over a schema that is there."""
         for _ in range(2):
-            self.apis.append(Piece("api", self.place, {"FUJING_LISTEN": f"127.0.0.1:{free_port()}"}))
+            addresses = (f"127.0.0.1:{free_port()}" for _ in range(2))
+            self.apis.append(Piece("api", self.place, dict(zip(LISTENING, addresses, strict=True))))
             self.workers.append(Piece("worker", self.place, {}))
         for piece in (*self.apis, *self.workers):
             piece.start()
@@ -116,6 +118,10 @@ class Pieces:
     @property
     def ports(self) -> list[int]:
         return [int(piece.settings["FUJING_LISTEN"].rpartition(":")[2]) for piece in self.apis]
+
+    def for_operators(self, port: int) -> str:
+        """Where the API of this public port answers operators."""
+        return self.apis[self.ports.index(port)].settings["FUJING_OPERATIONS_LISTEN"]
 
     @property
     def database(self) -> str:
@@ -127,7 +133,7 @@ class Pieces:
 
     def health(self, port: int) -> tuple[int, dict[str, str]]:
         try:
-            answer = urllib3.request("GET", f"http://127.0.0.1:{port}/health/ready", timeout=8, retries=False)
+            answer = urllib3.request("GET", f"http://{self.for_operators(port)}/health/ready", timeout=8, retries=False)
             return answer.status, answer.json()
         except (urllib3.exceptions.HTTPError, ValueError):
             return 0, {}

@@ -16,6 +16,7 @@ from mobile_api.cli.sizing import SOURCES, Assumed, size_of
 
 OURS = {variable(name) for name in Settings.__struct_fields__}
 UNITS = ("fujing-api.service", "fujing-worker.service")
+MOST_EXPOSED = 2.5  # of 10, by systemd's own count
 NAMED = re.compile(r"`(test_\w+)`")
 
 
@@ -94,10 +95,42 @@ def test_a_unit_is_one(repository: Path, name: str, tmp_path: Path) -> None:
     assert not [line for line in done.stderr.splitlines() if name in line], done.stderr
 
 
+<<<<<<< HEAD
 def test_the_proxy_keeps_figures_inside(repository: Path) -> None:
     caddyfile = (repository / "deploy" / "Caddyfile").read_text()
     assert "path /metrics /health/ready" in caddyfile
     assert caddyfile.count("{") == caddyfile.count("}")
+=======
+@pytest.mark.parametrize("name", UNITS)
+def test_a_unit_is_hardly_exposed(repository: Path, name: str) -> None:
+    """By systemd's own count of what the service could do, were it taken over; without a running systemd."""
+    analyze = shutil.which("systemd-analyze")
+    if analyze is None:
+        pytest.skip("systemd is not installed")
+    unit = repository / "deploy" / name
+    done = subprocess.run(
+        [analyze, "security", "--offline=true", "--no-pager", str(unit)], capture_output=True, text=True
+    )
+    if "--offline" in done.stderr:
+        pytest.skip("systemd is older than 250 and counts no exposure of a file")
+    found = re.search(r"Overall exposure level for \S+: ([0-9.]+)", done.stdout)
+    assert found is not None, done.stdout + done.stderr
+    assert float(found[1]) <= MOST_EXPOSED, done.stdout
+
+
+def test_the_proxy_leads_to_the_public_address_alone(repository: Path) -> None:
+    """Operators have a port that it does not know and that no container shows outside; health is asked there."""
+    told = (repository / "deploy" / "Caddyfile").read_text()
+    services = yaml.safe_load((repository / "deploy" / "compose.yaml").read_text())["services"]
+    listen, inside = (services["api"]["environment"][name] for name in ("FUJING_LISTEN", "FUJING_OPERATIONS_LISTEN"))
+    port, for_operators = (address.rpartition(":")[2] for address in (listen, inside))
+    assert port != for_operators
+    assert re.search(rf"reverse_proxy api:{port}\b", told)
+    assert for_operators not in told
+    assert ["proxy"] == [name for name, service in services.items() if "ports" in service]
+    assert f"127.0.0.1:{for_operators}/health/ready" in " ".join(services["api"]["healthcheck"]["test"])
+    assert told.count("{") == told.count("}")
+>>>>>>> doors-ops
 
 
 def test_sizing_says_what_follows_from_what() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from backend.core.settings import SettingsError, load
-from mobile_api.cli.serving import chosen_address
+from mobile_api.cli.serving import chosen_address, chosen_operations_address
 
 URL = "postgresql://fujing_app:geheim@db.example/fujing"
 STORE = {
@@ -40,6 +40,8 @@ def test_what_is_not_ours_is_left_alone() -> None:
         ("FUJING_LISTEN", "everywhere"),
         ("FUJING_LISTEN", "127.0.0.1:"),
         ("FUJING_LISTEN", "127.0.0.1:http"),
+        ("FUJING_OPERATIONS_LISTEN", "inside"),
+        ("FUJING_OPERATIONS_LISTEN", "127.0.0.1:65536"),
         ("FUJING_LOG_LEVEL", "loud"),
         ("FUJING_TRUST_PROXY", "perhaps"),
         ("FUJING_S3_SECURE", "somewhat"),
@@ -89,6 +91,17 @@ def test_what_is_shown_hides_every_secret() -> None:
     shown = str(load(STORE | {"FUJING_DATABASE_URL": URL, "FUJING_MIGRATE_URL": URL}).shown())
     assert not any(secret in shown for secret in ("geheim", "an access key", "a secret key"))
     assert "store.example:9000" in shown
+
+
+def test_operators_have_an_address_of_their_own() -> None:
+    """Any free port of this machine, unless one is named; never the public one."""
+    assert None is load({}).operations_listen
+    host, port = chosen_operations_address(load({"FUJING_LISTEN": "0.0.0.0:8080"}))
+    assert "127.0.0.1" == host
+    assert (host, port) != ("127.0.0.1", 8080)
+    assert port > 1024
+    with pytest.raises(SettingsError, match="FUJING_OPERATIONS_LISTEN"):
+        load({"FUJING_LISTEN": "127.0.0.1:8080", "FUJING_OPERATIONS_LISTEN": "127.0.0.1:8080"})
 
 
 @pytest.mark.parametrize("text", ["127.0.0.1:65536", "127.0.0.1:99999"])

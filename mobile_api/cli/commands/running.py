@@ -9,7 +9,7 @@ import rich_click as click
 
 from mobile_api.cli.house import external_services, in_database, read_settings
 from mobile_api.cli.sizing import SOURCES, Assumed
-from mobile_api.cli.terminal import console, fujing, one_sentence, say
+from mobile_api.cli.terminal import console, fail, fujing, one_sentence, say
 from storage.language import by_locale
 
 
@@ -26,10 +26,10 @@ def serve() -> None:
         settings = read_settings()
         try:
             with serving.until_signalled(), serving.house(settings) as house:
-                where = house.settings.data_dir
+                where, inside = house.settings.data_dir, house.operations_url
                 say(
-                    f"辅警 Fujing  {house.url}/docs   数据: {where}   按 Ctrl-C 结束",
-                    f"辅警 Fujing  {house.url}/docs   data: {where}   Ctrl-C ends it",
+                    f"辅警 Fujing  {house.url}/docs   数据: {where}   运维: {inside}/metrics   按 Ctrl-C 结束",
+                    f"辅警 Fujing  {house.url}/docs   data: {where}   operators: {inside}/metrics   Ctrl-C ends it",
                 )
                 house.wait()
         except serving.Ended:
@@ -63,6 +63,26 @@ def worker() -> None:
 
         configure(settings.log_level)
         run_worker(settings)
+
+
+@fujing.command(
+    "health",
+    help=by_locale(
+        "询问该数据目录的每个接口能否服务；退出码 0 表示全部正常。",
+        "Ask every API of the data directory whether it can serve; exit code 0 if all can.",
+    ),
+)
+def show_health() -> None:
+    with one_sentence():
+        from mobile_api.cli.operations_addresses import addresses, health
+
+        settings = read_settings()
+        found = {address: health(address) for address in addresses(settings.data_dir)}
+        if not found:
+            fail(by_locale(f"{settings.data_dir} 没有正在运行的接口。", f"No API runs over {settings.data_dir}."))
+        for address, told in found.items():
+            click.echo(f"{address}  " + "  ".join(f"{name}={text}" for name, text in told.items()))
+        sys.exit(any(told["status"] != "ok" for told in found.values()))
 
 
 @fujing.command(

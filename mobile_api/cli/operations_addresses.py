@@ -1,0 +1,98 @@
+"""Where each running API of a data directory answers operators.
+
+operations/api-X.json   the address, as Prometheus reads it (file_sd_configs)
+operations/api-X/       the counts of its processes; the folder is locked for as long as the API runs
+
+What an API left that was killed is removed when the next one starts.
+"""
+
+import fcntl
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import urllib3
+
+from storage.private_files import make_private, write_private
+
+FOLDER = "operations"
+PATIENCE = 5.0  # seconds to wait for an answer
+
+
+@contextmanager
+def published(home: Path, address: str) -> Iterator[Path]:
+    """Keep the address in the data directory for the length of a block; gives the folder for the counts."""
+    folder = make_private(home / FOLDER)
+    with _locked(folder):
+        _remove_ended(folder)
+        own = Path(tempfile.mkdtemp(prefix="api-", dir=folder))
+        lock = os.open(own, os.O_RDONLY)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+    try:
+        write_private(_file_of(own), json.dumps([{"targets": [address]}]).encode())
+        yield own
+    finally:
+        _remove(own)
+        os.close(lock)
+
+
+def addresses(home: Path) -> list[str]:
+    """The addresses of the APIs that run over this data directory."""
+    found = []
+    for own in sorted((home / FOLDER).glob("api-*/")):
+        if is_locked(own) and _file_of(own).exists():
+            found += [target for group in json.loads(_file_of(own).read_text()) for target in group["targets"]]
+    return found
+
+
+def health(address: str) -> dict[str, str]:
+    """What the API of this address says of itself: `status` is ok, or away where something does not answer."""
+    try:
+        answer = urllib3.request("GET", f"http://{address}/health/ready", timeout=PATIENCE, retries=False)
+        return dict(answer.json())
+    except (urllib3.exceptions.HTTPError, ValueError):
+        return {"status": "away"}
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a living process holds the lock of this file or folder."""
+    if not path.exists():
+        return False
+    lock = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(lock)
+    return False
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """One at a time: a folder that was just made is not locked yet."""
+    lock = os.open(folder, os.O_RDONLY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        os.close(lock)
+
+
+def _remove_ended(folder: Path) -> None:
+    for own in folder.glob("api-*/"):
+        if not is_locked(own):
+            _remove(own)
+
+
+def _remove(own: Path) -> None:
+    _file_of(own).unlink(missing_ok=True)
+    shutil.rmtree(own, ignore_errors=True)
+
+
+def _file_of(own: Path) -> Path:
+    return own.with_name(f"{own.name}.json")
