@@ -191,13 +191,8 @@ class Serving:
         raise psutil.NoSuchProcess(self.process.pid, name)
 
     def api(self) -> list[psutil.Process]:
-<<<<<<< HEAD
         """The API's processes: the parent and its descendants."""
-        (parent,) = (each for each in psutil.Process(self.process.pid).children() if each.cmdline()[-1] == "api")
-=======
-        """The API's processes: its parent and whatever that began."""
         parent = self.child("api")
->>>>>>> doors-ops
         return [parent, *parent.children(recursive=True)]
 
     def end(self, number: signal.Signals = signal.SIGTERM, seconds: float = 20) -> float:

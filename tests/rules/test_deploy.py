@@ -95,12 +95,6 @@ def test_a_unit_is_one(repository: Path, name: str, tmp_path: Path) -> None:
     assert not [line for line in done.stderr.splitlines() if name in line], done.stderr
 
 
-<<<<<<< HEAD
-def test_the_proxy_keeps_figures_inside(repository: Path) -> None:
-    caddyfile = (repository / "deploy" / "Caddyfile").read_text()
-    assert "path /metrics /health/ready" in caddyfile
-    assert caddyfile.count("{") == caddyfile.count("}")
-=======
 @pytest.mark.parametrize("name", UNITS)
 def test_a_unit_is_hardly_exposed(repository: Path, name: str) -> None:
     """By systemd's own count of what the service could do, were it taken over; without a running systemd."""
@@ -130,7 +124,6 @@ def test_the_proxy_leads_to_the_public_address_alone(repository: Path) -> None:
     assert ["proxy"] == [name for name, service in services.items() if "ports" in service]
     assert f"127.0.0.1:{for_operators}/health/ready" in " ".join(services["api"]["healthcheck"]["test"])
     assert told.count("{") == told.count("}")
->>>>>>> doors-ops
 
 
 def test_sizing_says_what_follows_from_what() -> None:
