@@ -1,107 +1,79 @@
 """Write a BagIt bag (RFC 8493) as a zip while it is sent.
 
-Guarantees: never more than one block is in memory, and nothing is written to disk. The library `bagit` can only copy
-files into a directory, so it is not used here; a test validates our bags with it.
+Guarantees: never more than one block is in memory, and nothing is written to disk. The form of the archive and of the
+bag is that of `backend.proof`, which verifies them. The library `bagit` can only copy files into a directory, so it is
+not used here; a test validates our bags with it.
 """
 
 import hashlib
-import io
-import zipfile
+import zlib
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 
-from backend.proof.package import BAGIT, PAYLOAD, SIGNED, TAGS
+from msgspec.structs import replace
+
+from backend.core.journal import utc
+from backend.proof.archive import LONG, Member, end_of, stamp
+from backend.proof.bag import BAGIT, INFO, PAYLOAD, SIGNED, TAGS, bag_info, manifest_of, top_of
 
 Signer = Callable[[str], str]  # from the digest of the payload manifest to the signed statement
 
 
-class _Sink(io.RawIOBase):
-    """The file object that the zip is written to. It cannot seek, so the sizes follow each file."""
-
-    def __init__(self) -> None:
-        self._written: list[bytes] = []
-
-    def writable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return False
-
-    def write(self, block: bytes) -> int:  # type: ignore[override]
-        self._written.append(bytes(block))
-        return len(block)
-
-    def take(self) -> bytes:
-        """What was written since the last call."""
-        piece = b"".join(self._written)
-        self._written.clear()
-        return piece
-
-
 class BagWriter:
-    """Writes one bag under the folder `top`: add files one after the other, then call `finish`.
+    """Writes the bag of the package `id`: add files one after the other, then call `finish`.
 
     Every method returns the bytes of the zip to send next.
     """
 
-    def __init__(self, top: str, made_at: datetime) -> None:
-        self._sink, self._top = _Sink(), top
-        self._archive = zipfile.ZipFile(self._sink, "w", zipfile.ZIP_STORED)
-        self._made_at = made_at
+    def __init__(self, id: str, made_at: datetime) -> None:
+        self._id, self._made_at = id, made_at
+        self._members: list[Member] = []
         self._digests: dict[str, str] = {}
-        self._payload = self._files = 0
+        self._sizes: dict[str, int] = {}
 
     async def add(self, name: str, blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """Add a file from a stream."""
-        digest, size = hashlib.sha256(), 0
-        with self._archive.open(self._info(name), "w", force_zip64=True) as file:
-            async for block in blocks:
-                digest.update(block)
-                size += len(block)
-                file.write(block)
-                yield self._sink.take()
-        self._note(name, digest.hexdigest(), size)
-        yield self._sink.take()
+        """Add a file of any size from a stream."""
+        member = self._begin(name)
+        member, digest = replace(member, form=LONG), hashlib.sha256()
+        yield member.header
+        async for block in blocks:
+            digest.update(block)
+            member = replace(member, size=member.size + len(block), crc=zlib.crc32(block, member.crc))
+            yield block
+        yield self._end(name, member, digest.hexdigest())
 
     def put(self, name: str, content: bytes) -> bytes:
         """Add a small file."""
-        with self._archive.open(self._info(name), "w") as file:
-            file.write(content)
-        self._note(name, hashlib.sha256(content).hexdigest(), len(content))
-        return self._sink.take()
+        member = replace(self._begin(name), size=len(content), crc=zlib.crc32(content))
+        return member.header + content + self._end(name, member, hashlib.sha256(content).hexdigest())
 
     def digest_of(self, name: str) -> str:
         """SHA-256 of a file that was added, in hex."""
         return self._digests[name]
 
-    def finish(self, info: dict[str, str], sign: Signer) -> bytes:
+    def finish(self, sign: Signer) -> bytes:
         """Add the tag files: bag info, both manifests, and the signed statement over the payload manifest."""
-        payload = _manifest(self._digests, data=True)
-        bag_info = info | {"Payload-Oxum": f"{self._payload}.{self._files}"}
+        payload = manifest_of(self._digests, data=True)
         tags = {
             "bagit.txt": BAGIT.encode(),
-            "bag-info.txt": "".join(f"{name}: {text}\n" for name, text in bag_info.items()).encode(),
+            INFO: bag_info(self._id, utc(self._made_at), self._sizes),
             PAYLOAD: payload,
             SIGNED: sign(hashlib.sha256(payload).hexdigest()).encode(),
         }
         pieces = [self.put(name, content) for name, content in tags.items()]
-        pieces.append(self.put(TAGS, _manifest(self._digests, data=False)))
-        self._archive.close()
-        return b"".join([*pieces, self._sink.take()])
+        return b"".join([*pieces, self.put(TAGS, manifest_of(self._digests, data=False)), self.close()])
 
-    def _info(self, name: str) -> zipfile.ZipInfo:
-        made = self._made_at
-        info = zipfile.ZipInfo(f"{self._top}/{name}", (made.year, made.month, made.day, made.hour, made.minute, 0))
-        info.external_attr = 0o600 << 16
-        return info
+    def close(self) -> bytes:
+        """The central directory and the end of the archive."""
+        directory = b"".join(member.entry for member in self._members)
+        return directory + end_of(len(self._members), self._members[-1].ends, len(directory))
 
-    def _note(self, name: str, digest: str, size: int) -> None:
-        self._digests[name] = digest
-        if name.startswith("data/"):
-            self._payload, self._files = self._payload + size, self._files + 1
+    def _begin(self, name: str) -> Member:
+        offset = self._members[-1].ends if self._members else 0
+        return Member(name=f"{top_of(self._id)}/{name}", offset=offset, size=0, crc=0, made=stamp(self._made_at))
 
-
-def _manifest(digests: dict[str, str], *, data: bool) -> bytes:
-    """The manifest of the payload (`data`) or of the tag files, sorted by name."""
-    lines = [f"{digest}  {name}\n" for name, digest in digests.items() if name.startswith("data/") == data]
-    return "".join(sorted(lines, key=lambda line: line.split(maxsplit=1)[1])).encode()
+    def _end(self, name: str, member: Member, digest: str) -> bytes:
+        """Keep what the manifests and the central directory say of the file. Returns what stands behind its bytes."""
+        self._members.append(member)
+        self._digests[name], self._sizes[name] = digest, member.size
+        return member.descriptor

@@ -24,9 +24,11 @@ from backend.proof import checkpoints
 from backend.proof.package import (
     ABOUT,
     KEYS,
+    OTHER,
     PACKAGE_TYPE,
     PEOPLE,
     ROWS,
+    SUFFIXES,
     VERSION,
     DeclaredContent,
     PackagedUpload,
@@ -82,7 +84,6 @@ SELECT id, badge, name, NULL AS serial FROM person WHERE id = ANY ($1)
 UNION ALL SELECT id, NULL, NULL, serial FROM device WHERE id = ANY ($1)
 """
 HOW_TO_CHECK = Path(__file__).parent / "how_to_check.html"
-SUFFIXES = {"video/mp4": ".mp4", "video/webm": ".webm", "video/quicktime": ".mov", "video/mp2t": ".ts"}
 
 
 class PackageRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -247,7 +248,7 @@ async def stream(
 
     Raises StoreUnavailable, and FootageAltered when the store returns other bytes than were sealed.
     """
-    writer, whole = BagWriter(f"fujing-{package.id}", package.made_at), False
+    writer, whole = BagWriter(str(package.id), package.made_at), False
     try:
         for row in package.uploads:
             blocks = store.stream(row["object_key"], row["version"], 0, row["bytes"], BLOCK)
@@ -259,7 +260,7 @@ async def stream(
             if page is not None:
                 yield writer.put(f"data/index/{row['id']}.html", page.encode())
         yield _add_documents(writer, ring, package)
-        yield writer.finish(_bag_info(package), lambda manifest: _statement(ring, package, manifest))
+        yield writer.finish(lambda manifest: _statement(ring, package, manifest))
         whole = True
     finally:
         ids = [package.id, *(row["id"] for row in package.uploads)]
@@ -280,7 +281,7 @@ class FootageAltered(Exception):
 
 def path_of(row: Record) -> str:
     """Path of the footage inside the bag."""
-    return f"data/originals/{row['id']}{SUFFIXES.get(row['media_type'], '.bin')}"
+    return f"data/originals/{row['id']}{SUFFIXES.get(row['media_type'], OTHER)}"
 
 
 def _add_documents(writer: BagWriter, ring: KeyRing, package: PreparedPackage) -> bytes:
@@ -311,15 +312,6 @@ def _package_info(package: PreparedPackage) -> PackageInfo:
         v=VERSION, id=str(package.id), kind=request.kind, number=request.number, made_at=journal.utc(package.made_at),
         made_by=request.actor.badge, left_out=package.left_out, uploads=uploads,
     )  # fmt: skip
-
-
-def _bag_info(package: PreparedPackage) -> dict[str, str]:
-    return {
-        "Source-Organization": "Fujing 辅警",
-        "External-Identifier": str(package.id),
-        "Bagging-Date": package.made_at.date().isoformat(),
-        "Bag-Software-Agent": "fujing",
-    }
 
 
 def _statement(ring: KeyRing, package: PreparedPackage, manifest: str) -> str:

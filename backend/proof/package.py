@@ -1,49 +1,57 @@
 """Verify a package: footage and everything that proves it, as a BagIt bag (RFC 8493). Needs no server and no network.
 
 Guarantees: a reader who trusts one fingerprint learns which device declared these bytes and when, that they are
-unaltered since they were sealed, and who viewed them. Every change inside is named. Only what is signed is believed.
-Nothing is written to disk. docs/journal.md describes the format.
+unaltered since they were sealed, and who viewed or took them. Every change inside is named, and everything that our own
+packages do not have. Only what is signed is believed. Nothing is written to disk. docs/journal.md describes the format.
 """
 
 import hashlib
 import hmac
-import zipfile
-import zlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
-from typing import IO, Any
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
 
 import msgspec
 
+from backend.proof.archive import NotABag, stamp
+from backend.proof.bag import (
+    BAGIT,
+    INFO,
+    PAYLOAD,
+    SIGNED,
+    TAG_FILES,
+    TAGS,
+    Bag,
+    Digests,
+    bag_info,
+    manifest_of,
+    top_of,
+)
 from backend.proof.checkpoints import TYPE as CHECKPOINT_TYPE
 from backend.proof.checkpoints import CheckpointClaims
 from backend.proof.tree import leaf_hash, root_from_path
 from backend.proof.trust import BadSignature, KeySet, PublicJwk, by_kid, claims_of, trusted_keys
 
-
-class NotABag(Exception):
-    """This is no package. The text names the file that is missing or cannot be read."""
-
-
 VERSION = 1
 PACKAGE_TYPE = "fujing-package+jwt"
 RECEIPT_TYPE = "fujing-receipt+jwt"
-BAGIT = "BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
-PAYLOAD, TAGS = "manifest-sha256.txt", "tagmanifest-sha256.txt"
 ROWS, KEYS, ABOUT, PEOPLE = "data/rows.jsonl", "data/keys.json", "data/package.json", "data/people.json"
-SIGNED = "package.jwt"
-BLOCK = 1024 * 1024
-SMALL = 64 * 1024 * 1024  # bytes: the largest file that is read into memory; footage never is
+HOW_TO_CHECK = "data/HOW-TO-CHECK.html"
+SUFFIXES = {"video/mp4": ".mp4", "video/webm": ".webm", "video/quicktime": ".mov", "video/mp2t": ".ts"}
+OTHER = ".bin"  # the ending of footage of any other type
 
 UNREADABLE = (  # what content made by a forger may raise
-    NotABag, msgspec.MsgspecError, zipfile.BadZipFile, zlib.error, OSError, ValueError, LookupError, EOFError,
-    TypeError, AttributeError, RuntimeError,
+    NotABag, msgspec.MsgspecError, OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError,
 )  # fmt: skip
 SENTENCES = {
     "not_a_bag": ("这不是一个数据包：{what}", "this is no package: {what}"),
+    "unreadable": ("数据包内容无法读取：{what}", "what is in the package cannot be read: {what}"),
     "file_missing": ("缺少文件 {what}", "the file {what} is missing"),
     "file_altered": ("文件 {what} 被改动", "the file {what} was altered"),
+    "file_unknown": ("文件 {what} 不属于数据包", "the file {what} is none that a package has"),
+    "no_file": ("{what} 是链接、特殊文件或空文件夹", "{what} is a link, a special file or an empty folder"),
+    "other_archive": ("压缩包的文件夹名或时间不是本数据包的", "folder or time in the archive are of another package"),
     "file_unlisted": ("文件 {what} 不在清单中", "the file {what} is in no manifest"),
     "nobody_trusted": ("包内没有与所给指纹相符的密钥", "no key in the package has the fingerprint that you trust"),
     "package_signature": ("数据包的签名不成立：{what}", "the package is not signed by a trusted key: {what}"),
@@ -131,7 +139,10 @@ class Sentence(msgspec.Struct, frozen=True):
 
 
 class PackageReport(msgspec.Struct, kw_only=True):
-    """The result of verifying a package. `trusted`: it has a key that the reader trusts, or one endorsed by such."""
+    """The result of verifying a package. `trusted`: it has a key that the reader trusts, or one endorsed by such.
+
+    A forger may have written words in the sentences: show them by `bag.printable`.
+    """
 
     trusted: bool = False
     proved: list[Sentence] = []
@@ -141,50 +152,12 @@ class PackageReport(msgspec.Struct, kw_only=True):
         zh, en = SENTENCES[code]
         self.flaws.append(Sentence(zh.format(what=what), en.format(what=what)))
 
+    def add_no_bag(self, error: NotABag) -> None:
+        zh, en = SENTENCES["not_a_bag"]
+        self.flaws.append(Sentence(zh.format(what=error.zh), en.format(what=error.en)))
+
     def add_proof(self, zh: str, en: str) -> None:
         self.proved.append(Sentence(zh, en))
-
-
-class Bag:
-    """The files of a bag, from a zip or from a directory. `open_file` opens one by its name inside the bag."""
-
-    def __init__(self, names: Iterable[str], open_file: Callable[[str], IO[bytes]]) -> None:
-        self.names, self.open = list(names), open_file
-
-    def read(self, name: str) -> bytes:
-        """The content of a small file. Raises NotABag."""
-        if name not in self.names:
-            raise NotABag(name)
-        with self.open(name) as file:
-            content = file.read(SMALL + 1)
-        if len(content) > SMALL:
-            raise NotABag(f"{name} is too large")
-        return content
-
-
-@contextmanager
-def open_bag(path: Path) -> Iterator[Bag]:
-    """Open the package at this path, a zip or a directory. Raises NotABag, OSError."""
-    if path.is_dir():
-        files = [file for file in path.rglob("*") if file.is_file() and not file.is_symlink()]
-        yield Bag((file.relative_to(path).as_posix() for file in files), lambda name: (path / name).open("rb"))
-        return
-    try:
-        archive = zipfile.ZipFile(path)
-    except zipfile.BadZipFile as error:
-        raise NotABag(str(error)) from error
-    with archive:
-        names = [info.filename for info in archive.infolist() if not info.is_dir()]
-        top = _top_of(names)
-        yield Bag((name.removeprefix(top) for name in names), lambda name: archive.open(top + name))
-
-
-def _top_of(names: list[str]) -> str:
-    """The folder inside the zip that holds the bag: the outermost one with a bagit.txt."""
-    folders = [name.removesuffix("bagit.txt") for name in names if name.split("/")[-1] == "bagit.txt"]
-    if not folders:
-        raise NotABag("bagit.txt")
-    return min(folders, key=len)
 
 
 def verify(bag: Bag, fingerprints: Collection[str]) -> PackageReport:
@@ -202,53 +175,71 @@ def verify(bag: Bag, fingerprints: Collection[str]) -> PackageReport:
         if fingerprints and not keys:
             report.add_flaw("nobody_trusted")
         _check_statement(bag, keys, info, report)
-        rows = _proved_rows(bag, keys, report)
+        listed = [msgspec.json.decode(line, type=PackageRow) for line in bag.read(ROWS).splitlines()]
+        _check_form(bag, info, listed, digests, report)
+        rows = _proved_rows(bag, listed, keys, report)
         people = msgspec.json.decode(bag.read(PEOPLE), type=dict[str, PackagePerson])
         for upload in info.uploads:
-            _check_upload(bag, upload, keys, rows, people, digests, report)
+            _check_upload(bag, info.id, upload, keys, rows, people, digests, report)
+    except NotABag as error:
+        report.add_no_bag(error)
     except UNREADABLE as error:
-        report.add_flaw("not_a_bag", f"{type(error).__name__}: {error}")
+        report.add_flaw("unreadable", f"{type(error).__name__}: {error}")
     return report
 
 
-def _check_manifests(bag: Bag, report: PackageReport) -> dict[str, tuple[str, int]]:
+def _check_manifests(bag: Bag, report: PackageReport) -> Digests:
     """Compare every file with its manifest. Returns the real digest and size of each file, by name."""
-    if bag.read("bagit.txt").decode() != BAGIT:
+    digests = bag.digests()
+    for stray in bag.strays:
+        report.add_flaw("no_file", stray)
+    if bag.read("bagit.txt") != BAGIT.encode():
         report.add_flaw("file_altered", "bagit.txt")
-    digests: dict[str, tuple[str, int]] = {}
     for manifest, is_payload in ((PAYLOAD, True), (TAGS, False)):
-        listed = _read_manifest(bag.read(manifest))
-        there = {name for name in bag.names if name.startswith("data/") == is_payload and name != TAGS}
-        for name in sorted(there - set(listed)):
-            report.add_flaw("file_unlisted", name)
-        for name, digest in listed.items():
-            if name not in there:
-                report.add_flaw("file_missing", name)
-                continue
-            digests[name] = _digest(bag, name)
-            if digests[name][0] != digest:
-                report.add_flaw("file_altered", name)
-    if len(set(bag.names)) != len(bag.names):
-        report.add_flaw("file_unlisted", next(name for name in bag.names if bag.names.count(name) > 1))
+        there = {name: digest for name, (digest, _) in digests.items() if name.startswith("data/") == is_payload}
+        told = bag.read(manifest)
+        if told != manifest_of(there, data=is_payload):
+            _name_differences(manifest, told, there, report)
     return digests
 
 
-def _read_manifest(content: bytes) -> dict[str, str]:
-    lines = [line.split(maxsplit=1) for line in content.decode().splitlines() if line]
-    return {name: digest for digest, name in lines}
+def _name_differences(manifest: str, told: bytes, there: Mapping[str, str], report: PackageReport) -> None:
+    """Say which files are not as their manifest tells; the manifest itself, if it is only written otherwise."""
+    before = len(report.flaws)
+    listed = {name: digest for digest, name in (line.split(maxsplit=1) for line in told.decode().splitlines() if line)}
+    for name in sorted(set(there) - set(listed) - {TAGS}):
+        report.add_flaw("file_unlisted", name)
+    for name, digest in listed.items():
+        if there.get(name) != digest:
+            report.add_flaw("file_altered" if name in there else "file_missing", name)
+    if len(report.flaws) == before:
+        report.add_flaw("file_altered", manifest)
 
 
-def _digest(bag: Bag, name: str) -> tuple[str, int]:
-    """SHA-256 and size of a file; an empty digest if the zip itself says that the file is damaged."""
-    digest, size = hashlib.sha256(), 0
-    try:
-        with bag.open(name) as file:
-            while block := file.read(BLOCK):
-                digest.update(block)
-                size += len(block)
-    except zipfile.BadZipFile:  # the checksum in the zip differs
-        return "", size
-    return digest.hexdigest(), size
+def _check_form(
+    bag: Bag, info: PackageInfo, rows: Sequence[PackageRow], digests: Digests, report: PackageReport
+) -> None:
+    """Name every file that our own packages do not have, and whatever else in them is not signed and not ours."""
+    for name in sorted(set(bag.names) - _names_of(info, rows)):
+        report.add_flaw("file_unknown", name)
+    if bag.read(INFO) != bag_info(info.id, info.made_at, {name: size for name, (_, size) in digests.items()}):
+        report.add_flaw("file_altered", INFO)
+    if bag.top is not None and (bag.top, bag.made) != (top_of(info.id), {stamp(datetime.fromisoformat(info.made_at))}):
+        report.add_flaw("other_archive")
+
+
+def _names_of(info: PackageInfo, rows: Sequence[PackageRow]) -> set[str]:
+    """The files that a package with these uploads and rows may have."""
+    names = TAG_FILES | {ROWS, KEYS, ABOUT, PEOPLE, HOW_TO_CHECK}
+    for upload in info.uploads:
+        id = UUID(upload.id)  # in its usual spelling, whatever the package says
+        names |= {upload.path} & {f"data/originals/{id}{suffix}" for suffix in (*SUFFIXES.values(), OTHER)}
+        names |= {f"data/index/{id}.html", f"data/declared/{id}.json"}
+    return names | {_path_of(row.checkpoint) for row in rows if row.checkpoint is not None}
+
+
+def _path_of(checkpoint: int) -> str:
+    return f"data/checkpoints/{checkpoint:012}.jwt"
 
 
 def _check_statement(bag: Bag, keys: Mapping[str, PublicJwk], info: PackageInfo, report: PackageReport) -> None:
@@ -261,13 +252,14 @@ def _check_statement(bag: Bag, keys: Mapping[str, PublicJwk], info: PackageInfo,
         report.add_flaw("package_signature", "it is of other files")
 
 
-def _proved_rows(bag: Bag, keys: Mapping[str, PublicJwk], report: PackageReport) -> list[tuple[PackageRow, RowContent]]:
+def _proved_rows(
+    bag: Bag, rows: Sequence[PackageRow], keys: Mapping[str, PublicJwk], report: PackageReport
+) -> list[tuple[PackageRow, RowContent]]:
     """The rows that a checkpoint signed by one of the keys proves. Rows that are not proved yet are left out."""
     checkpoints: dict[int, CheckpointClaims | None] = {}
     proved: list[tuple[PackageRow, RowContent]] = []
     unproved = 0
-    for text in bag.read(ROWS).splitlines():
-        row = msgspec.json.decode(text, type=PackageRow)
+    for row in rows:
         if row.checkpoint is None:
             unproved += 1
             continue
@@ -289,7 +281,7 @@ def _proved_rows(bag: Bag, keys: Mapping[str, PublicJwk], report: PackageReport)
 
 def _checkpoint(bag: Bag, number: int, keys: Mapping[str, PublicJwk], report: PackageReport) -> CheckpointClaims | None:
     try:
-        token = bag.read(f"data/checkpoints/{number:012}.jwt").decode()
+        token = bag.read(_path_of(number)).decode()
         claims = msgspec.convert(claims_of(token, keys, CHECKPOINT_TYPE), CheckpointClaims)
     except (BadSignature, NotABag, msgspec.ValidationError):
         report.add_flaw("checkpoint_signature", number)
@@ -301,10 +293,11 @@ def _checkpoint(bag: Bag, number: int, keys: Mapping[str, PublicJwk], report: Pa
 
 
 def _check_upload(
-    bag: Bag, upload: PackagedUpload, keys: Mapping[str, PublicJwk], rows: list[tuple[PackageRow, RowContent]],
-    people: Mapping[str, PackagePerson], digests: Mapping[str, tuple[str, int]], report: PackageReport,
+    bag: Bag, package: str, upload: PackagedUpload, keys: Mapping[str, PublicJwk],
+    rows: list[tuple[PackageRow, RowContent]], people: Mapping[str, PackagePerson], digests: Digests,
+    report: PackageReport,
 ) -> None:  # fmt: skip
-    """Check that these bytes were declared and sealed and are unaltered, and say who viewed them."""
+    """Check that these bytes were declared and sealed and are unaltered, and say who viewed or took them."""
     flaws = len(report.flaws)
     try:
         claims = claims_of(upload.receipt, keys, RECEIPT_TYPE)
@@ -332,7 +325,7 @@ def _check_upload(
         f"{upload.id}: {size:,} bytes, SHA-256 {actual[1]}; {declared_en}sealed at {line.at}; row {row.seq} is under "
         f"checkpoint {row.checkpoint}: unaltered since",
     )
-    _report_viewings(upload, lines, people, report)
+    _report_viewings(package, upload, lines, people, report)
 
 
 def _check_declared(
@@ -365,19 +358,29 @@ def _check_declared(
 
 
 def _report_viewings(
-    upload: PackagedUpload, lines: list[RowContent], people: Mapping[str, PackagePerson], report: PackageReport
-) -> None:
-    """Say who viewed the footage how often and when, and how many requests were denied."""
+    package: str, upload: PackagedUpload, lines: list[RowContent], people: Mapping[str, PackagePerson],
+    report: PackageReport,
+) -> None:  # fmt: skip
+    """Say who viewed the footage and who took it in another package, how often and when, and what was denied.
+
+    A package that was made before the sealing has nothing of this footage in it.
+    """
+    sealed = next(n for n, line in enumerate(lines) if line.verb == "evidence/seal" and line.subjects[0] == upload.id)
     views = [line for line in lines if line.verb == "recordings/view" and line.outcome == "done"]
     denied = [line for line in lines if line.verb == "recordings/view" and line.outcome == "denied"]
-    for actor in dict.fromkeys(line.actor for line in views):
-        who, times = people.get(actor, PackagePerson()), [line.at for line in views if line.actor == actor]
+    exports = [line for line in lines[sealed:] if line.verb == "packages/export" and line.outcome == "done"]
+    taken = [line for line in exports if line.facts.get("package") != package]
+    for did_zh, did_en, unit, acts in (("调阅", "watched", "views", views), ("导出", "taken", "packages", taken)):
+        for actor in dict.fromkeys(line.actor for line in acts):
+            who, times = people.get(actor, PackagePerson()), [line.at for line in acts if line.actor == actor]
+            report.add_proof(
+                f"{upload.id}：{who.name}（{who.badge}）{did_zh} {len(times)} 次，{times[0]} 至 {times[-1]}",
+                f"{upload.id}: {did_en} by {who.name} ({who.badge}), {len(times)} {unit}, {times[0]} to {times[-1]}",
+            )
+    if not views and not taken:
         report.add_proof(
-            f"{upload.id}：{who.name}（{who.badge}）调阅 {len(times)} 次，{times[0]} 至 {times[-1]}",
-            f"{upload.id}: watched by {who.name} ({who.badge}), {len(times)} views, {times[0]} to {times[-1]}",
+            f"{upload.id}：打包前无人调阅或导出", f"{upload.id}: watched or taken by nobody before this package"
         )
-    if not views:
-        report.add_proof(f"{upload.id}：打包前无人调阅", f"{upload.id}: watched by nobody before this package")
     if denied:
         report.add_proof(
             f"{upload.id}：拒绝调阅 {len(denied)} 次", f"{upload.id}: {len(denied)} requests to watch were refused"

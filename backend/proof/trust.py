@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import jwt
 import msgspec
+from jwt.utils import base64url_decode, base64url_encode
 
 from backend.core.keys import ALGORITHM, ENDORSEMENT_TYPE, fingerprint
 
@@ -31,6 +32,8 @@ def claims_of(token: str, keys: Mapping[str, PublicJwk], typ: str) -> dict[str, 
     `keys`: by kid; the header of the token names the kid.
     """
     try:
+        if any(base64url_encode(base64url_decode(part)).decode() != part for part in token.split(".")):
+            raise BadSignature("it has characters that say nothing")  # a decoder passes over them
         header = jwt.get_unverified_header(token)
         if header.get("typ") != typ:
             raise BadSignature(f"not a {typ}")

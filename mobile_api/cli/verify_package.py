@@ -5,7 +5,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from backend.proof.package import NotABag, open_bag, verify
+from backend.proof.archive import NotABag
+from backend.proof.bag import open_bag, printable
+from backend.proof.package import verify
 
 UNVERIFIED = 3  # exit code: all agrees, but nobody said which key to trust
 
@@ -18,13 +20,16 @@ def check(path: Path, trust: Sequence[str], console: Console) -> int:
     try:
         with open_bag(path) as bag:
             checked = verify(bag, trust)
-    except (NotABag, OSError, RuntimeError) as error:
-        console.print(f"✗ 这不是一个数据包 this is no package: {error}", style="red", markup=False, soft_wrap=True)
+    except NotABag as error:
+        _say(console, "✗", f"这不是一个数据包：{error.zh}", f"this is no package: {error.en}")
+        return 1
+    except OSError as error:
+        _say(console, "✗", f"无法读取：{error}", f"it cannot be read: {error}")
         return 1
     for sentence in checked.flaws:
-        console.print(f"✗ {sentence.zh}\n  {sentence.en}", style="red", markup=False, soft_wrap=True)
+        _say(console, "✗", sentence.zh, sentence.en)
     for sentence in checked.proved:
-        console.print(f"✓ {sentence.zh}\n  {sentence.en}", markup=False, soft_wrap=True)
+        _say(console, "✓", sentence.zh, sentence.en)
     if checked.flaws:
         console.print("✗ 有改动，不能作为依据 altered: do not rely on it", style="red")
         return 1
@@ -37,3 +42,10 @@ def check(path: Path, trust: Sequence[str], console: Console) -> int:
         return UNVERIFIED
     console.print("✓ 核验通过 verified", style="green")
     return 0
+
+
+def _say(console: Console, mark: str, zh: str, en: str) -> None:
+    """Print a sentence in both languages. Whatever a forger put into it is shown, and obeyed by no terminal."""
+    style = "red" if mark == "✗" else ""
+    lines = f"{mark} {printable(zh)}\n  {printable(en)}"
+    console.print(lines, style=style, markup=False, emoji=False, soft_wrap=True)

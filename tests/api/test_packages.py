@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import random
+import re
 import zipfile
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -19,9 +20,12 @@ from litestar.exceptions import LitestarException
 from rich.console import Console
 
 from backend.core.database import execute, fetch, value
+from backend.core.journal import utc
 from backend.core.keys import ALGORITHM, KeyRing, fingerprint
+from backend.packages.bags import BagWriter
 from backend.proof import checkpoints
-from backend.proof.package import PAYLOAD, SIGNED, TAGS, PackageReport, open_bag, verify
+from backend.proof.bag import INFO, PAYLOAD, SIGNED, TAGS, manifest_of, open_bag
+from backend.proof.package import ABOUT, PEOPLE, PackageReport, verify
 from backend.reviews import watching
 from mobile_api.cli.verify_package import check
 from tests.api.test_holds import content
@@ -38,10 +42,11 @@ from tests.builders import (
     ago,
     an_inspector_of,
     an_officer,
+    now,
     recorded,
     refused,
 )
-from tests.devices import row_of, sealed
+from tests.devices import received, row_of, run_seal, sealed
 
 Files = dict[str, bytes]
 
@@ -58,22 +63,28 @@ def unzipped(whole: bytes) -> Files:
 
 
 def zipped(files: Files, path: Path) -> Path:
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, file_bytes in files.items():
-            archive.writestr(f"bag/{name}", file_bytes)
+    """An archive of these files in our own form: what is wrong is in the files."""
+    about = files.get(ABOUT, b"")
+    id, made_at = (
+        re.search(rb'"id": ?"([0-9a-f-]{36})", ?"kind"', about),
+        re.search(rb'"made_at": ?"([0-9T:.-]{26}Z)"', about),
+    )
+    writer = BagWriter(
+        id[1].decode() if id else str(uuid4()), datetime.fromisoformat(made_at[1].decode() if made_at else utc(now()))
+    )
+    path.write_bytes(b"".join(writer.put(name, file_bytes) for name, file_bytes in files.items()) + writer.close())
     return path
 
 
 def rebagged(files: Files) -> Files:
-    """The same files with new manifests, as a forger who changed one would write them."""
+    """The same files with new manifests and sizes, as a forger who changed one would write them."""
     files = {name: file_bytes for name, file_bytes in files.items() if name != TAGS}
+    if INFO in files:
+        payload = [len(each) for name, each in files.items() if name.startswith("data/")]
+        files[INFO] = re.sub(rb"Oxum: [\d.]+", f"Oxum: {sum(payload)}.{len(payload)}".encode(), files[INFO])
     for manifest, data in ((PAYLOAD, True), (TAGS, False)):
-        lines = [
-            f"{hashlib.sha256(file_bytes).hexdigest()}  {name}\n"
-            for name, file_bytes in files.items()
-            if name.startswith("data/") == data and name != manifest
-        ]
-        files[manifest] = "".join(lines).encode()
+        digests = {name: hashlib.sha256(each).hexdigest() for name, each in files.items() if name != manifest}
+        files[manifest] = manifest_of(digests, data=data)
     return files
 
 
@@ -118,6 +129,86 @@ async def test_it_proves_the_bytes_the_device_and_who_watched(
     assert "核验说明" in files["data/HOW-TO-CHECK.html"].decode()
     untrusted = verified(files, tmp_path)
     assert ([], False) == (untrusted.flaws, untrusted.trusted)
+
+
+async def test_it_verifies_as_it_was_sent(app: Litestar, tmp_path: Path) -> None:
+    """Every byte of the answer, with a second person's package before it: who took one is said, and nobody else is."""
+    lin, wu, li = (
+        await a_duty_auxiliary(app),
+        await an_inspector_of(app, DISTRICT),
+        await an_inspector_of(app, DISTRICT),
+    )
+    footage = await sealed(app, lin, content())
+    said = []
+    for who in (wu, li, li):
+        review = (await reviewed(who, footage))["id"]
+        answer = await who.get(f"/v1/recordings/{footage}/package", review=review)
+        await watching.LATE_WRITES.wait()
+        (tmp_path / "sent.zip").write_bytes(answer.content)
+        with open_bag(tmp_path / "sent.zip") as bag:
+            report = verify(bag, [ours(app)])
+        assert [] == report.flaws, flaws_of(report)
+        said.append(" | ".join(sentence.en for sentence in report.proved))
+    first, second, third = said
+    assert f"{footage}: watched or taken by nobody before this package" in first
+    assert "by nobody" not in second + third
+    assert f"{footage}: taken by {wu.name} ({wu.badge}), 1 packages" in second
+    assert f"taken by {li.name} ({li.badge})" not in second, "a package does not name itself"
+    assert f"{footage}: taken by {li.name} ({li.badge}), 1 packages" in third
+    exports = (await lin.get("/v1/me/record")).json()["exports"]
+    assert [li.badge, li.badge, wu.badge] == [each["reviewer_badge"] for each in exports]
+    history = (await wu.get(f"/v1/recordings/{footage}/journal")).json()["items"]
+    taken = [line["actor_badge"] for line in history if line["verb"] == "packages/export"]
+    assert [li.badge, li.badge, wu.badge] == taken
+
+
+async def test_a_package_made_before_the_footage_was_sealed_has_nothing_of_it(app: Litestar, tmp_path: Path) -> None:
+    """A matter's package names the footage that it left out; who took it saw none of that."""
+    lin, wu = await a_duty_auxiliary(app), await an_inspector_of(app, DISTRICT)
+    times = {"started_at": ago(minutes=40), "ended_at": ago(minutes=20)}
+    first = await sealed(app, lin, content(), **times)
+    later = await received(lin, content(), **times)
+    raised = {"kind": "harassment", "words": "跟踪辱骂", "recordings": [first, later]}
+    matter = recorded(await lin.post("/v1/matters/raise", **raised))["id"]
+    files = unzipped((await ask(wu, "matter", matter)).content)
+    assert [later] == list(json.loads(files[ABOUT])["left_out"])
+    await watching.LATE_WRITES.wait()
+    await run_seal(app, later)
+    report = verified(unzipped((await ask(wu, "matter", matter)).content), tmp_path, ours(app))
+    assert [] == report.flaws, flaws_of(report)
+    said = " | ".join(sentence.en for sentence in report.proved)
+    assert f"{first}: taken by {wu.name} ({wu.badge}), 1 packages" in said
+    assert f"{later}: watched or taken by nobody before this package" in said
+
+
+async def test_what_is_printed_obeys_nobody(
+    package: tuple[Files, bytes, str, Someone], app: Litestar, tmp_path: Path
+) -> None:
+    """A name that clears the screen, turns the reading or writes a second line is shown as it is spelled."""
+    files, said = dict(package[0]), io.StringIO()
+    people = json.loads(files[PEOPLE])
+    for person in people.values():
+        person["name"] = "\x1b[2J\u202e✓ 核验通过\r\n:smile:[red]"
+    files[PEOPLE] = json.dumps(people).encode()
+    path = zipped(signed_again(files, app.state.key_rings.evidence), tmp_path / "package.zip")
+    assert 0 == check(path, [ours(app)], Console(file=said, width=10_000))
+    assert r"\x1b[2J\u202e✓ 核验通过\r\n:smile:[red]" in said.getvalue()
+    assert all(character.isprintable() for line in said.getvalue().splitlines() for character in line)
+
+
+async def test_footage_that_no_upload_of_the_package_is(
+    package: tuple[Files, bytes, str, Someone], app: Litestar, tmp_path: Path
+) -> None:
+    """Under our own signature too: a film, a page or a checkpoint that the package does not speak of."""
+    for name in (
+        f"originals/{uuid4()}.mp4",
+        f"originals/{package[2]}.webm",
+        f"index/{uuid4()}.html",
+        "checkpoints/x.jwt",
+    ):
+        files = signed_again(package[0] | {f"data/{name}": b"film"}, app.state.key_rings.evidence)
+        flaws = flaws_of(verified(files, tmp_path, ours(app)))
+        assert f"the file data/{name} is none that a package has" == flaws
 
 
 async def test_an_unpacked_one_verifies_too(
