@@ -12,6 +12,7 @@ clock_apart        between this server and its database
 clocks_doubted     findings that say that a worker's clock was minutes off
 """
 
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
@@ -51,7 +52,9 @@ class Alarm(msgspec.Struct, frozen=True, kw_only=True):
     en: Annotated[str, msgspec.Meta(description="what it means and what to do, in English")]
 
 
-RULES = msgspec.toml.decode(Path(__file__).with_suffix(".toml").read_bytes(), type=dict[str, AlarmRule])
+RULES = msgspec.convert(
+    tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8")), dict[str, AlarmRule]
+)
 
 
 def ringing(figures: Mapping[str, float]) -> list[Alarm]:

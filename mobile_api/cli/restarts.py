@@ -1,6 +1,7 @@
 """Starts a child process again that ended by itself, later each time, and not without limit (restarts.toml)."""
 
 import time
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
@@ -26,7 +27,7 @@ class RestartLimit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     source: str
 
 
-LIMIT = msgspec.toml.decode(Path(__file__).with_suffix(".toml").read_bytes(), type=RestartLimit)
+LIMIT = msgspec.convert(tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8")), RestartLimit)
 
 
 class Deaths:
