@@ -348,9 +348,10 @@ def _recorded_line(arrival: Arrival, timed: Timing, outcome: Outcome, codes: Seq
 async def _journal_refusal(arrival: Arrival, refusal: Refusal) -> None:
     """Put a refusal into the journal. One by rules is kept for the entry's id; any other is only noted (`denied`).
 
-    Raises Refusal `too_many_refusals` instead, where this person or device was refused too often lately.
+    Raises Refusal `too_many_refusals` instead, where this person or device was refused too often lately. Not for what
+    the server tries again by itself.
     """
-    if not arrival.verb.urgent:
+    if not (arrival.verb.urgent or arrival.is_retry):
         await limits.check_refusals(arrival.actor)
     actor, entry = arrival.actor, arrival.entry
     by_rules = isinstance(refusal, RuleRefusal)

@@ -8,7 +8,7 @@ import pytest
 from litestar import Litestar
 
 from backend.core import journal
-from backend.core.database import tx, value
+from backend.core.database import first, tx, value
 from backend.law.catalogue import law
 from mobile_api import request_middleware
 from mobile_api.client.device_key import DeviceKey
@@ -84,6 +84,19 @@ async def test_a_phone_keeps_an_entry_whose_refusal_was_put_off(app: Litestar) -
     results = await lin.sync(waits, bad, good)
     assert ["waiting", "again", "recorded"] == [each["status"] for each in results]
     assert "too_many_refusals" == results[1]["problem"]["code"]
+
+
+async def test_what_the_server_tries_by_itself_is_never_put_off(app: Litestar) -> None:
+    """A held entry that does not fit keeps its own reason, however often its person was refused."""
+    lin = await a_duty_auxiliary(app)
+    come = lin.item("shifts/check-in", at=ago(hours=2), **a_check_in())
+    early = lin.item("shifts/check-out", shift=come["id"], at=ago(hours=3))
+    await lin.sync(early)
+    await refused_often(lin, law().count("refusals_per_person"))
+    await lin.sync(come)
+    row = await first("SELECT state, code FROM held_entry WHERE id = $1", early["id"])
+    assert row is not None
+    assert ("unfit", False) == (row["state"], row["code"] == "too_many_refusals")
 
 
 async def test_a_shared_device_has_a_limit_of_its_own(app: Litestar) -> None:
