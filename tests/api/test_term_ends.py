@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 from litestar import Litestar
@@ -29,6 +29,7 @@ from tests.builders import (
     now,
     recorded,
 )
+from tests.every_verb import of_a_revoked_device
 
 PAGE = (Path(__file__).parents[2] / "docs" / "privacy.md").read_text(encoding="utf-8")
 COLUMNS = """
@@ -168,8 +169,7 @@ async def test_an_erased_entry_sent_again_is_known_by_its_id(app: Litestar) -> N
 async def test_an_erased_refusal_stays_a_refusal(app: Litestar) -> None:
     """An entry that a person refused stays refused after its words are erased."""
     chen, sun = await a_duty_auxiliary(app), await a_commander_of(app, STATION)
-    waits = chen.item("shifts/check-out", shift=uuid4(), at=ago(minutes=1))
-    await chen.sync(waits)
+    waits = await of_a_revoked_device(chen)
     recorded(await sun.post("/v1/held/refuse", held=waits["id"], why="无此班次"))
     await execute("UPDATE held_entry SET content = NULL, despite = NULL WHERE id = $1", waits["id"])
     (result,) = await chen.sync(waits)
