@@ -34,6 +34,7 @@ from tests.builders import (
     a_phone,
     ago,
     an_administrator_of,
+    an_enrolled_key,
     an_inspector_of,
     an_officer,
     now,
@@ -210,6 +211,14 @@ async def confirming_a_factor(app: Litestar, example: dict[str, Any]) -> httpx.R
     return await someone.send("/v1/me/totp/confirm", moved(example, {example["code"]: pyotp.parse_uri(uri).now()}))
 
 
+async def giving_a_code(app: Litestar, example: dict[str, Any]) -> httpx.Response:
+    """On a handheld that everybody uses, by somebody who set up a second factor at a desk."""
+    desk = await with_factor(app)
+    wu = Someone(app, id=desk.id, badge=desk.badge, key=await an_enrolled_key())
+    await wu.open()
+    return await wu.send("/v1/sessions/current/code", moved(example, {example["code"]: desk.code()}))
+
+
 async def resetting_a_factor(app: Litestar, example: dict[str, Any]) -> httpx.Response:
     wu, chief = await with_factor(app), await an_administrator_of(app, DISTRICT)
     return await chief.send(f"/v1/people/{wu.badge}/totp/reset", moved(example, {}))
@@ -229,7 +238,7 @@ async def completing(app: Litestar, example: dict[str, Any]) -> httpx.Response:
     """Size and digest are those of the file that was really sent."""
     lin, content = await a_duty_auxiliary(app), some_bytes(1000, "example")
     upload = (await declare_while_recording(lin, started_at=ago(minutes=10)))["id"]
-    for part in (await parts_of(lin, upload))["missing"][:1]:
+    for part in (await parts_of(lin, upload, bytes=len(content)))["missing"][:1]:
         assert 200 == await asyncio.to_thread(put, part, content)
     body = moved(example, {example["sha256"]: sha256_of(content)}) | {"bytes": len(content)}
     return await lin.send(f"/v1/uploads/{upload}/complete", body)
@@ -238,6 +247,7 @@ async def completing(app: Litestar, example: dict[str, Any]) -> httpx.Response:
 OTHERS: dict[str, Sent] = {
     "POST /v1/sessions": signing_in,
     "POST /v1/sessions/refresh": refreshing,
+    "POST /v1/sessions/current/code": giving_a_code,
     "POST /v1/me/password": a_new_password,
     "POST /v1/devices/codes": a_code,
     "POST /v1/devices/enrol": enrolling,
