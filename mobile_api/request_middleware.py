@@ -22,7 +22,6 @@ from backend.law.catalogue import law
 from mobile_api.head import method_of
 from mobile_api.problems import FRESH_NONCE, HEADERS, answer_to
 
-METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 LABELS = ("method", "path", "status")
 REQUESTS = Counter("fujing_requests", "Requests answered", LABELS)
 SECONDS = Histogram("fujing_request_seconds", "From the first byte in to the last byte out", LABELS)
@@ -88,9 +87,7 @@ def received_at(request: Request[Any, Any, Any]) -> datetime:
 
 
 def _count(scope: Any, status: int, seconds: float) -> None:
-    told = method_of(scope)
-    method = told if told in METHODS else "other"  # anybody may make up any number of them
-    key = (method, scope.get("path_template", ""), status)
+    key = (method_of(scope), scope.get("path_template", ""), status)
     children = _children.get(key)
     if children is None:
         children = _children[key] = (REQUESTS.labels(*map(str, key)), SECONDS.labels(*map(str, key)))
