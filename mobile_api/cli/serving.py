@@ -7,13 +7,14 @@ After `kill -9` the next start ends what was left over and recovers. What cannot
 
 import asyncio
 import contextlib
+import errno
 import json
 import os
 import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -44,6 +45,7 @@ HEADERS_MS = 10_000  # for the head of a request: a phone sends it in one piece
 READY_SECONDS = 30.0
 POLL = 0.2
 PREFERRED_PORT = 8080
+CHOICES = 20  # of a port, where others take what was found free
 SERVICES = "services.json"  # in the data directory: the addresses of the embedded services
 ANY_PORT = "127.0.0.1:0"
 
@@ -302,12 +304,23 @@ def _claimed(home: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _reserved(host: str, port: int) -> Iterator[str]:
-    """Reserve an address to listen on: our server shares it (SO_REUSEPORT), others find it taken."""
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as reserved:
-        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        reserved.bind((host, port))
-        yield f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+def _reserved(choose: Callable[[Settings], tuple[str, int]], settings: Settings) -> Iterator[str]:
+    """Reserve an address to listen on: our server shares it (SO_REUSEPORT), others find it taken.
+
+    Chooses again where somebody took the port since it was found free; `choose` raises SettingsError for a fixed one.
+    """
+    for tries_left in reversed(range(CHOICES)):
+        host, port = choose(settings)
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as reserved:
+            reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            try:
+                reserved.bind((host, port))
+            except OSError as error:
+                if error.errno == errno.EADDRINUSE and tries_left:
+                    continue
+                raise
+            yield f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+            return
 
 
 @contextmanager
@@ -315,8 +328,8 @@ def house(settings: Settings) -> Iterator[House]:
     """Run services, migrations, API and worker for the length of a block. Main thread only."""
     with (
         _claimed(settings.data_dir),
-        _reserved(*chosen_address(settings)) as address,
-        _reserved(*chosen_operations_address(settings)) as for_operators,
+        _reserved(chosen_address, settings) as address,
+        _reserved(chosen_operations_address, settings) as for_operators,
         EmbeddedServices(settings).running() as embedded,
     ):
         named = _merged(settings, embedded.addresses)
@@ -374,7 +387,7 @@ def _operations_address(settings: Settings) -> Iterator[str]:
     if given is not None and host_and_port(given)[1] != 0:
         yield given
         return
-    with _reserved(*chosen_operations_address(settings)) as address:
+    with _reserved(chosen_operations_address, settings) as address:
         yield address
 
 
