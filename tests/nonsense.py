@@ -7,6 +7,7 @@ is. Loopback only. Requests always carry their own `Host`, so signatures hold.
 import asyncio
 import contextlib
 import random
+import re
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -43,7 +44,8 @@ class Answer:
 class Nonsense:
     """One proxy before the store on `to` (host:port). `rate`: the share of answers that are nonsense.
 
-    `lies`: (kind, method, of): the next answers to this method on an address with `of` in it, one after the other.
+    `lies`: (kind, method, pattern): the next answers to this method on an address that the pattern finds, one after the
+    other.
     """
 
     to: str
@@ -118,7 +120,7 @@ class Nonsense:
 
     def _kind(self, method: str, address: str) -> str | None:
         for lie in self.lies:
-            if lie[1] == method and lie[2] in address:
+            if lie[1] == method and re.search(lie[2], address):
                 self.lies.remove(lie)
                 return lie[0]
         return self._chance.choice(KINDS) if self._chance.random() < self.rate else None
