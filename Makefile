@@ -19,7 +19,7 @@ CODE := backend mobile_api storage migrations tests
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo dev seed psql test check soak bench bundle fmt lock clean
+.PHONY: help env demo dev seed psql test test-web test-long check soak bench bundle fmt lock clean
 
 help:
 	@printf '%s\n' \
@@ -29,7 +29,9 @@ help:
   '  dev     serve a house with people, duty and footage; it starts again when a source file changes' \
   '  seed    put people, devices, duty and footage into an empty data directory: ./fujing-data, or DIR=path' \
   '  psql    the database of the house that runs in ./fujing-data, or DIR=path, as the application sees it' \
-	  '  test    every test, on real PostgreSQL and real S3' \
+	  '  test    the tests that every change pays for, on real PostgreSQL and real S3' \
+  '  test-web   the contract in Chromium and in generated clients (Node)' \
+  '  test-long  a soak, a GiB of film, the bench in small' \
 	  '  check   style, types and the rule that imports run downward' \
 	  '  soak    servers killed, frozen and cut off at random, for FOR=300 seconds, by a SEED' \
 	  '  bench   the figures, one line each: bench NAME VALUE UNIT; a picture of them in bench-results.png' \
@@ -85,10 +87,17 @@ seed: env
 psql: env
 	@$(DEVELOPING) psql
 
-# Three processes on two cores, for tests wait much; each with a PostgreSQL and a store of its own. A file's tests stay
+# Four processes on two cores, for tests wait much; each with a PostgreSQL and a store of its own. A file's tests stay
 # together, the files in the order of tests/conftest.py.
+PARALLEL := --dist=loadfile --no-loadscope-reorder
 test: env
-	@$(BIN)/python -m pytest --numprocesses=3 --dist=loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses=4 $(PARALLEL) -m 'not web and not long' $(ARGS)
+
+test-web: env
+	@$(BIN)/python -m pytest --numprocesses=2 $(PARALLEL) -m web $(ARGS)
+
+test-long: env
+	@$(BIN)/python -m pytest --numprocesses=2 $(PARALLEL) -m long $(ARGS)
 
 check: env
 	$(BIN)/python -m ruff check

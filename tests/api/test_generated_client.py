@@ -24,6 +24,8 @@ from mobile_api.openapi import contract
 from tests.builders import Someone, a_duty_auxiliary, now
 from tests.contract_problems import OPERATIONS
 
+pytestmark = pytest.mark.web
+
 PACKAGE = "fujing_generated"
 CONFIG = {"package_name_override": PACKAGE, "post_hooks": []}
 BODIES = {

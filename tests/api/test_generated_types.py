@@ -14,6 +14,8 @@ import pytest
 
 from tests.contract_problems import DOCUMENT, OPERATIONS
 
+pytestmark = pytest.mark.web
+
 PACKAGE = Path(__file__).parents[1] / "generators"
 STRICT = ("--noEmit", "--strict", "--exactOptionalPropertyTypes", "--target", "es2022", "--moduleResolution", "bundler",
           "--module", "esnext", "--skipLibCheck")  # fmt: skip

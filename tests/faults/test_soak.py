@@ -12,12 +12,16 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from tests.bad_network import bad_network
 from tests.faults.pieces import Pieces, in_pieces, soaking
 from tests.handhelds import MIB, Day, Duty, Phone, a_duty, compare, nothing_left, people_of
 from tests.houses import STATION, Place, succeeded
 from tests.phone import Plan
 from tests.prepared import Templates
+
+pytestmark = pytest.mark.long
 
 SEED = int(os.environ.get("SEED") or 20261124)
 FOR = soaking()

@@ -6,10 +6,13 @@ from pathlib import Path
 from uuid import UUID
 
 import psutil
+import pytest
 
 from mobile_api.client.api import digest_of
 from tests.devices import MIB, some_bytes
 from tests.houses import LIN, Serving
+
+pytestmark = pytest.mark.long
 
 GIB = 1024 * MIB
 

@@ -18,6 +18,8 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 from tests.houses import ZHAO, Serving
 
+pytestmark = pytest.mark.web
+
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
     "--disable-background-networking", "--disable-component-update", "--window-size=1400,2000",
