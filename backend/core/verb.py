@@ -14,6 +14,7 @@ from backend.core.described import OrganCode, RoleName
 from backend.core.findings import Touched
 from backend.core.refusals import Refusal, RuleRefusal
 from backend.core.roles import ADMINISTERING, OVERSEEING
+from backend.core.stints import Stint, stint_at
 from backend.core.wire import EARLIEST, Despite, Entry, Receipt
 from backend.law.catalogue import Law
 
@@ -26,8 +27,9 @@ class Role(msgspec.Struct, frozen=True):
 
 
 class Actor(msgspec.Struct, frozen=True, kw_only=True):
-    """The person of a session, with the device and the roles of this moment.
+    """The person of a session, with the device, organ, kind and roles of this moment.
 
+    `stints`: where they served and as what, before and after too. A fact belongs to the organ of its moment.
     `quarantined`: the device is revoked; its entries are taken by sync only, and held for a person to decide.
     `proved`: a second factor was given in this session not long ago, or its device is registered for this person alone.
     """
@@ -41,6 +43,15 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True):
     roles: tuple[Role, ...] = ()
     quarantined: bool = False
     proved: bool = False
+    stints: tuple[Stint, ...] = ()
+
+    def organ_at(self, at: datetime) -> str:
+        """The organ in which they served at this moment, or next to it."""
+        return stint_at(self.stints, at).organ if len(self.stints) > 1 else self.organ
+
+    def kind_at(self, at: datetime) -> str:
+        """As what they served at this moment, or next to it."""
+        return stint_at(self.stints, at).kind if len(self.stints) > 1 else self.kind
 
 
 class Timing(msgspec.Struct, frozen=True):
@@ -77,6 +88,11 @@ class Occasion(msgspec.Struct, frozen=True):
     def at(self) -> datetime:
         """When it happened, by the server's clock."""
         return self.timing.occurred_at
+
+    @property
+    def organ(self) -> str:
+        """The organ of the fact: the one in which its actor served when it happened."""
+        return self.actor.organ_at(self.at)
 
     def require(self, unmet: Sequence[str]) -> tuple[str, ...]:
         """Check the rules, before any write. Returns the unmet ones, which become findings.

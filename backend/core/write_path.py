@@ -107,7 +107,7 @@ async def _record_or_replay(arrival: Arrival) -> Recorded:
 def _check_actor(arrival: Arrival) -> None:
     """Raises Refusal `not_for_your_role`, `device_needed`."""
     verb, actor = arrival.verb, arrival.actor
-    if actor.kind not in verb.may:
+    if (actor.kind_at(arrival.entry.occurred_at) if verb.field else actor.kind) not in verb.may:
         raise Refusal("not_for_your_role")
     if verb.field and not verb.desk and actor.device is None:
         raise Refusal("device_needed")
@@ -356,8 +356,9 @@ async def _journal_refusal(arrival: Arrival, refusal: Refusal) -> None:
     actor, entry = arrival.actor, arrival.entry
     by_rules = isinstance(refusal, RuleRefusal)
     line = journal.Line(
-        at=arrival.received_at, verb=arrival.verb.name, outcome="refused" if by_rules else "denied", organ=actor.organ,
-        actor=actor.person, device=actor.device, id=entry.id, facts={"code": refusal.code, "unmet": refusal.unmet},
+        at=arrival.received_at, verb=arrival.verb.name, outcome="refused" if by_rules else "denied",
+        organ=actor.organ_at(entry.occurred_at), actor=actor.person, device=actor.device, id=entry.id,
+        facts={"code": refusal.code, "unmet": refusal.unmet},
     )  # fmt: skip
     async with tx():
         if not by_rules:
@@ -374,8 +375,8 @@ async def keep_device_number(actor: Actor, entry: Entry, received_at: datetime, 
     """Keep the number that the device gave to an entry, also where the entry is not recorded: it is not missing."""
     if actor.device is not None:
         await execute(
-            INSERT_NUMBER, received_at, actor.person, actor.device, entry.id, actor.organ, entry.device_seq,
-            entry.boot_id, entry.uptime_ms, booted,
+            INSERT_NUMBER, received_at, actor.person, actor.device, entry.id, actor.organ_at(entry.occurred_at),
+            entry.device_seq, entry.boot_id, entry.uptime_ms, booted,
         )  # fmt: skip
 
 

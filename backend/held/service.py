@@ -20,6 +20,7 @@ from backend.core.described import Badge, OrganCode, PersonName
 from backend.core.findings import Finding
 from backend.core.paging import Page, PageCursor, next_page
 from backend.core.refusals import Refusal
+from backend.core.stints import STINTS
 from backend.core.verb import Actor, HeldConcern, Occasion, Outcome, timing
 from backend.core.wire import Entry, Moment, Receipt, Words
 from backend.core.write_path import Arrival, Held, booted_at, content_of, keep_device_number, lock_persons
@@ -139,7 +140,7 @@ UPDATE held_entry SET state = $2, decided_by = $3, decided_at = $4, why = $5, wa
 HELD_PAGE = """
 SELECT h.*, h.actor AS person, p.badge, p.name,
     h.actor = $1 OR held_open_to(h, $1, h.shown_to) AS shown
-FROM held_entry h JOIN person p ON p.id = h.actor
+FROM held_entry h JOIN person_now p ON p.id = h.actor
 WHERE held_open_to(h, $1, h.listed_to)
     AND ($4::text IS NULL OR h.state = $4) AND ($5::text IS NULL OR h.reason = $5)
     AND ($2::timestamptz IS NULL OR (h.received_at, h.id) < ($2, $3))
@@ -180,7 +181,7 @@ async def hold(arrival: Arrival, why: Held) -> Wait:
             raise RecordedMeanwhile
         if await value(COUNT_WAITING, actor.person) >= law().count("waiting_at_once"):
             raise Refusal("too_many_waiting")
-        organ, rule = about.organ or actor.organ, arrival.verb.held
+        organ, rule = about.organ or actor.organ_at(timed.occurred_at), arrival.verb.held
         await execute(
             INSERT_HELD, entry.id, actor.person, organ, actor.session, actor.device, arrival.verb.name, content,
             despite, timed.occurred_at, arrival.sent_at, received_at, why.reason, awaits, wakes, until,
@@ -190,8 +191,8 @@ async def hold(arrival: Arrival, why: Held) -> Wait:
         await keep_device_number(actor, entry, received_at, booted_at(entry, timed))
         await journal.append(
             journal.Line(
-                at=received_at, verb="held/keep", outcome="done", organ=actor.organ, actor=actor.person,
-                device=actor.device, subjects=[entry.id],
+                at=received_at, verb="held/keep", outcome="done", organ=actor.organ_at(timed.occurred_at),
+                actor=actor.person, device=actor.device, subjects=[entry.id],
                 facts={"reason": why.reason, "waiting_for": awaits, "verb": arrival.verb.name},
             )
         )  # fmt: skip
@@ -307,11 +308,14 @@ def original_content(row: Record) -> dict[str, Any]:
     return fields
 
 
+TO_RETRY = f"""
+SELECT h.*, p.badge, p.kind, p.organ AS serves_in, {STINTS} AS stints
+FROM held_entry h JOIN person_now p ON p.id = h.actor
+WHERE h.id = ANY ($1) AND (h.state = 'admitted' OR h.state = 'waiting' AND h.reason = 'unknown_reference')
+ORDER BY h.occurred_at, h.id
+"""  # noqa: S608 - constants
+
+
 async def entries_to_retry(ids: Sequence[UUID]) -> Sequence[Record]:
-    """Those of these held entries that may be recorded now, each with its person's badge and kind."""
-    return await fetch(
-        """SELECT h.*, p.badge, p.kind FROM held_entry h JOIN person p ON p.id = h.actor
-        WHERE h.id = ANY ($1) AND (h.state = 'admitted' OR h.state = 'waiting' AND h.reason = 'unknown_reference')
-        ORDER BY h.occurred_at, h.id""",
-        list(ids),
-    )
+    """Those of these held entries that may be recorded now, each with its person as they are today."""
+    return await fetch(TO_RETRY, list(ids))

@@ -28,7 +28,7 @@ HASH_OF_NOBODY = "$argon2id$v=19$m={},t={},p={}${}${}".format(
 HASHING = asyncio.Semaphore(4)  # hashes at the same time; each takes 64 MiB
 
 CREDENTIAL = f"""
-SELECT p.id, p.organ, c.password_hash FROM person p JOIN credential c ON c.person = p.id
+SELECT p.id, p.organ, c.password_hash FROM person_now p JOIN credential c ON c.person = p.id
 WHERE p.badge = $1 AND p.serves_from <= {TODAY} AND coalesce(p.serves_until >= {TODAY}, true)
 """  # noqa: S608
 FAILURES = """

@@ -5,6 +5,7 @@ Guarantees: everybody signed in may look up an officer in service, because phone
 Whoever may not be looked up gets the same answer as an unknown badge.
 """
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -18,20 +19,23 @@ from backend.people.tables import Qualification
 DOCK = "dock"
 IN_SERVICE = f"p.serves_from <= {TODAY} AND coalesce(p.serves_until >= {TODAY}, true)"
 FIND_PERSON = f"""
-SELECT p.id, p.badge, p.name, p.kind, p.organ FROM person p WHERE p.badge = $2 AND (
+SELECT p.id, p.badge, p.name, p.kind, p.organ FROM person_now p WHERE p.badge = $2 AND (
     p.id = $1 OR ({IN_SERVICE} AND (p.kind = 'officer' OR p.organ IN (SELECT organs_under($3::text[]))))
 )
 """  # noqa: S608 - constants
 FIND_WEARER = f"""
-SELECT p.id, p.organ FROM person p WHERE p.id = $2 AND p.kind IN ('officer', 'duty_auxiliary', 'civilian_auxiliary')
-    AND {IN_SERVICE} AND p.organ IN (SELECT organs_under(ARRAY[$1::text]))
+SELECT s.person AS id, organ_at(s.person, $3) AS organ FROM stint s
+WHERE s.person = $2 AND s.kind IN ('officer', 'duty_auxiliary', 'civilian_auxiliary')
+    AND (s.during @> ($3::timestamptz AT TIME ZONE 'Asia/Shanghai')::date OR s.during @> {TODAY})
+    AND s.organ IN (SELECT organs_under(ARRAY[$1::text]))
+LIMIT 1
 """  # noqa: S608 - constants
 
 
 async def me(actor: Actor) -> dict[str, Any]:
     """The answer of `GET /v1/me`: person, organ, roles, qualifications and the device of this session."""
     person = await first(
-        "SELECT p.name, o.name AS organ_name FROM person p JOIN organ o ON o.code = p.organ WHERE p.id = $1",
+        "SELECT p.name, o.name AS organ_name FROM person_now p JOIN organ o ON o.code = p.organ WHERE p.id = $1",
         actor.person,
     )
     qualifications = (
@@ -61,9 +65,10 @@ async def person(actor: Actor, badge: str) -> dict[str, Any]:
     return dict(row)
 
 
-async def wearer_under(organ: str, person: UUID) -> Record | None:
-    """Id and organ of this auxiliary or officer, in service in this organ or below it; otherwise None."""
-    return await first(FIND_WEARER, organ, person)
+async def wearer_under(organ: str, person: UUID, filmed_at: datetime) -> Record | None:
+    """Id of this auxiliary or officer, and their organ when it was filmed; None unless they serve in this organ or
+    below it, or served there when it was filmed."""
+    return await first(FIND_WEARER, organ, person, filmed_at)
 
 
 def docked_under(actor: Actor) -> list[str]:

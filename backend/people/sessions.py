@@ -28,6 +28,7 @@ from backend.core.database import Record, execute, first, tx, value
 from backend.core.keys import ALGORITHM, Keys
 from backend.core.officers import TODAY
 from backend.core.refusals import Refusal
+from backend.core.stints import STINTS, stints_of
 from backend.core.verb import Actor, Role
 from backend.law.catalogue import law
 from backend.people import factor
@@ -67,11 +68,12 @@ WHERE k.jkt = $1 AND k.ended_at IS NULL
 SPEND = "INSERT INTO proof_seen (id) VALUES ($1) ON CONFLICT DO NOTHING RETURNING id"
 ACTING = f"""
 SELECT p.id, p.badge, p.kind, p.organ, s.device, k.jkt, d.revoked_at IS NOT NULL AS quarantined,
-    now() - s.factor_at AS factor_age, k.person IS NOT NULL AND k.person = s.person AS own_device, ARRAY(
+    now() - s.factor_at AS factor_age, k.person IS NOT NULL AND k.person = s.person AS own_device,
+    {STINTS} AS stints, ARRAY(
     SELECT g.role || ' ' || g.organ FROM role_grant g
     WHERE g.person = p.id AND g.valid_from <= {TODAY} AND coalesce(g.valid_until >= {TODAY}, true)
 ) AS roles
-FROM session s JOIN person p ON p.id = s.person
+FROM session s JOIN person_now p ON p.id = s.person
 LEFT JOIN device d ON d.id = s.device LEFT JOIN device_key k ON k.id = s.device_key
 WHERE s.id = {{session}} AND s.ended_at IS NULL AND s.ends_at > now() AND k.ended_at IS NULL
     AND p.serves_from <= {TODAY} AND coalesce(p.serves_until >= {TODAY}, true)
@@ -87,13 +89,14 @@ WITH spent AS ({SPEND.replace("$1", "$2")}), actor AS ({ACTOR_OF_SESSION})
 SELECT actor.*, EXISTS (SELECT FROM spent) AS fresh FROM actor
 """  # noqa: S608
 REFRESHED_SESSION = """
-SELECT s.*, p.organ, k.jkt FROM session s JOIN person p ON p.id = s.person LEFT JOIN device_key k ON k.id = s.device_key
+SELECT s.*, p.organ, k.jkt FROM session s JOIN person_now p ON p.id = s.person
+LEFT JOIN device_key k ON k.id = s.device_key
 WHERE s.id = $1 FOR UPDATE OF s
 """
-FAMILIAR = """
-SELECT count(*) > 0 FROM session s JOIN person p ON p.id = s.person
+FAMILIAR = f"""
+SELECT count(*) > 0 FROM session s JOIN stint p ON p.person = s.person AND p.during @> {TODAY}
 WHERE p.badge = $1 AND s.device_key = $2 AND s.opened_at > now() - $3::interval
-"""
+"""  # noqa: S608 - constants
 
 
 async def spend(proof: Proof) -> None:
@@ -236,7 +239,7 @@ def as_actor(row: Record | None, session: UUID) -> Actor:
     return Actor(
         person=row["id"], badge=row["badge"], kind=row["kind"], organ=row["organ"], session=session,
         device=row["device"], roles=roles, quarantined=row["quarantined"],
-        proved=row["own_device"] or _still_counts(row["factor_age"]),
+        proved=row["own_device"] or _still_counts(row["factor_age"]), stints=stints_of(row["stints"]),
     )  # fmt: skip
 
 

@@ -35,6 +35,8 @@ from tests.builders import (
     ago,
     an_inspector_of,
     an_officer,
+    leaves,
+    moves,
     recorded,
     refused,
     rows_of,
@@ -109,7 +111,7 @@ async def test_a_dock_serves_auxiliaries_and_officers_of_its_subtree(app: Litest
 async def a_leaver(app: Litestar) -> Someone:
     """Whose service ended yesterday."""
     lin = await a_duty_auxiliary(app)
-    await execute("UPDATE person SET serves_until = current_date - 2 WHERE id = $1", lin.id)
+    await leaves(lin, days_ago=2)
     return lin
 
 
@@ -486,7 +488,7 @@ async def test_a_new_organ_does_not_see_the_duty_of_the_old(app: Litestar) -> No
     lin, dock = await a_duty_auxiliary(app, SIBLING), await a_dock(app)
     recorded(await lin.check_in(at=ago(minutes=30)))
     recorded(await lin.declare())
-    await execute("UPDATE person SET organ = $2 WHERE id = $1", lin.id, STATION)
+    await moves(lin, STATION)
     report = await handed_over(dock, lin, ago(hours=1), ago(seconds=0))
     assert ([], [], [], []) == (report["shifts"], report["recordings"], report["missing"], report["outside"])
     own = await handed_over(lin, lin, ago(hours=1), ago(seconds=0))

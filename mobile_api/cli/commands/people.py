@@ -35,7 +35,13 @@ RECORDS = {"organ": "机构", "person": "人员", "role": "职务", "qualificati
         "把新人员的初始口令写入这个新文件（0600）。", "Write first passwords of new people to this new file (0600)."
     ),
 )  # fmt: skip
-def import_roster(file: Path, passwords: Path | None) -> None:
+@click.option(
+    "--confirm", is_flag=True,
+    help=by_locale(
+        "已核对改名者和改发的警号。", "You have seen who is renamed and which badges go to somebody else."
+    ),
+)  # fmt: skip
+def import_roster(file: Path, passwords: Path | None, confirm: bool) -> None:
     with one_sentence(), faults_by_line(file):
         from backend.people import roster
 
@@ -45,7 +51,7 @@ def import_roster(file: Path, passwords: Path | None) -> None:
                 f"{passwords} 必须是新文件，且所在目录已存在；未导入任何内容。",
                 f"{passwords} must be a new file in a directory that is there; nothing was imported.",
             )
-        changed, count = in_database(read_settings(), lambda: _bring_in(rows, passwords))
+        changed, count = in_database(read_settings(), lambda: _bring_in(rows, passwords, confirm))
         zh, en = counted(changed)
         say(f"已变更：{zh}", f"{en} changed")
         if passwords is not None:
@@ -98,11 +104,11 @@ def faults_by_line(file: Path) -> Iterator[None]:
         sys.exit(1)
 
 
-async def _bring_in(rows: Sequence[Any], passwords: Path | None) -> tuple[dict[str, int], int]:
+async def _bring_in(rows: Sequence[Any], passwords: Path | None, confirmed: bool) -> tuple[dict[str, int], int]:
     """How many of each record were changed, and how many first passwords were given."""
     from backend.people import roster
 
-    changed = await roster.bring_in(rows)
+    changed = await roster.bring_in(rows, confirmed=confirmed)
     return changed, 0 if passwords is None else await _give_passwords(passwords)
 
 
