@@ -77,6 +77,11 @@ async def concerned_by_declaring(actor: Actor, entry: DeclareRecording) -> Itera
     return {actor.person, wearer, *(row["auxiliary"] for row in led)}
 
 
+def when_filmed(entry: DeclareRecording) -> datetime:
+    """When the camera ran: a phone may declare its footage much later."""
+    return entry.started_at
+
+
 async def declare_recording(occasion: Occasion, entry: DeclareRecording) -> Outcome:
     """Record that there is footage. Its id is the upload's id.
 

@@ -1,10 +1,11 @@
-"""Held entries: entries that cannot be recorded yet, because a reference is unknown or their device is revoked.
+"""Held entries: they cannot be recorded yet. A reference is unknown, their device is revoked, or their person left.
 
 Guarantees: an entry is kept whole from its first arrival, and keeps the times of that arrival. The same id with other
 content is refused. A held entry obeys the rule of its verb (core/verb.py, HeldRule): who finds it, who reads its words,
 who decides; for a person from whom it is kept it does not exist. Nobody decides in their own matter. Only what a
-revoked device sent or signed can be refused by a person. A decision is journalled and only opens the way:
-backend/sync.py records what was admitted, after the commit or in its sweep. See docs/adr/0017 and 0034.
+revoked device sent or signed, or somebody who left sent, can be refused by a person. A decision is journalled and only
+opens the way: backend/sync.py records what was admitted, after the commit or in its sweep. See docs/adr/0017, 0034 and
+0038.
 """
 
 from collections.abc import Iterable, Sequence
@@ -27,7 +28,7 @@ from backend.core.write_path import Arrival, Held, booted_at, content_of, keep_d
 from backend.held.tables import HeldEntry
 from backend.law.catalogue import law
 
-HeldReason = Literal["unknown_reference", "device_revoked"]
+HeldReason = Literal["unknown_reference", "device_revoked", "after_service"]
 HeldState = Literal["waiting", "admitted", "refused", "unfit", "recorded"]
 HeldId = Annotated[UUID, msgspec.Meta(description="id of the held entry")]
 HeldStateField = Annotated[
@@ -84,7 +85,8 @@ class HeldRow(msgspec.Struct, frozen=True, kw_only=True):
         HeldReason,
         msgspec.Meta(
             description="unknown_reference: what it refers to has not come; device_revoked: the device that sent or"
-            " signed it is revoked, and a person decides"
+            " signed it is revoked, and a person decides; after_service: who sent it had left when it happened, or left"
+            " too long ago, and a person decides"
         ),
     ]
     waiting_for: Annotated[list[UUID], msgspec.Meta(description="ids that it refers to and that have not come")]
@@ -218,7 +220,8 @@ def _wait(row: Record, *, new: bool) -> Wait:
 
 
 def _reason(reason: str) -> HeldReason:
-    return "unknown_reference" if reason == "unknown_reference" else "device_revoked"
+    known: HeldReason = msgspec.convert(reason, HeldReason)
+    return known
 
 
 async def whose_decision(actor: Actor, entry: Any) -> Iterable[UUID]:
@@ -233,12 +236,12 @@ async def admit(occasion: Occasion, entry: AdmitHeld) -> Outcome:
 
 
 async def refuse(occasion: Occasion, entry: RefuseHeld) -> Outcome:
-    """Refuse a held entry from a revoked device.
+    """Refuse a held entry from a revoked device, or of somebody who left.
 
     Raises Refusal `unknown_held`, `own_matter`, `already_decided`; `waits_for_reference` where it only waits.
     """
     row = await _to_decide(occasion.actor, entry.held)
-    if row["reason"] != "device_revoked":
+    if row["reason"] == "unknown_reference":
         raise Refusal("waits_for_reference")
     return await _decide(occasion, row, "refused", entry.why)
 

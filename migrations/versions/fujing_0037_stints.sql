@@ -45,3 +45,8 @@ CREATE FUNCTION organ_at(whose uuid, at timestamptz) RETURNS text LANGUAGE sql S
         WHEN day.is >= upper(s.during) THEN day.is - upper(s.during) + 1 ELSE 0 END, lower(s.during)
     LIMIT 1
 $$;
+
+-- What somebody who left sends, and nobody can judge: a person decides, as about what a revoked device sends.
+ALTER TABLE held_entry DROP CONSTRAINT held_entry_reason_check;
+ALTER TABLE held_entry ADD CONSTRAINT held_entry_reason_check
+    CHECK (reason IN ('unknown_reference', 'device_revoked', 'after_service'));
