@@ -117,16 +117,19 @@ class Histories:
             return self._correct(told, same, after)
         if before:
             return self._follow(told, before[-1], after)
-        return self._precede(told, after[0]) if after else self._add(told, "new", uuid4(), None, after)
+        return self._precede(told, after[0], after[1:]) if after else self._add(told, "new", uuid4(), None, after)
 
-    def end(self, term: Term, last_day: date, line: int = 0) -> None:
-        """End a stint on this day, or on its first one."""
-        self._put("ended", line, term, msgspec.structs.replace(term, until=max(last_day, term.since)))
+    def serving(self, day: date) -> list[Term]:
+        """The stints of this day, in order of badge."""
+        today = (term for term in self._now.values() if term.since <= day <= _last(term.until))
+        return sorted(today, key=lambda term: term.badge)
+
+    def end(self, term: Term, last_day: date) -> None:
+        """End a stint on this day, or on its first one. No line says so: `line` is 0."""
+        self._put("ended", 0, term, msgspec.structs.replace(term, until=max(last_day, term.since)))
 
     def _correct(self, told: Told, same: Term, after: Sequence[Term]) -> UUID:
-        until = _bounded(told.until, after)
-        if told.until is None and after and same.until is not None:
-            until = same.until  # the line does not know of the stint that follows
+        until = _corrected_end(told, same, after)
         new = msgspec.structs.replace(same, name=told.name, kind=told.kind, organ=told.organ, until=until)
         if new == same:
             return same.person
@@ -153,7 +156,7 @@ class Histories:
             self._now[last.id] = msgspec.structs.replace(last, until=told.since - A_DAY)
         return self._add(told, kind, person, last, after)
 
-    def _precede(self, told: Told, first: Term) -> UUID:
+    def _precede(self, told: Told, first: Term, after: Sequence[Term]) -> UUID:
         """A line with an earlier first day than the first stint of the badge. Raises BadgeHeldError."""
         ends_before = told.until is not None and told.until < first.since
         if ends_before:
@@ -161,7 +164,8 @@ class Histories:
             return self._add(told, "new", first.person if same_person else uuid4(), None, [first])
         if told.name != first.name:
             raise BadgeHeldError(first)
-        new = msgspec.structs.replace(first, since=told.since, kind=told.kind, organ=told.organ)
+        until = _corrected_end(told, first, after)
+        new = msgspec.structs.replace(first, since=told.since, kind=told.kind, organ=told.organ, until=until)
         self._put("corrected", told.line, first, new)
         return first.person
 
@@ -178,6 +182,47 @@ class Histories:
     def _put(self, kind: ChangeKind, line: int, before: Term | None, after: Term) -> None:
         self._now[after.id] = after
         self.changes.append(Change(kind=kind, line=line, before=before, after=after))
+
+
+class LookAlike(msgspec.Struct, frozen=True):
+    """A badge of a line that another badge looks like. `other_line`: of the same file; None: the other one is known."""
+
+    line: int
+    badge: str
+    other: str
+    other_line: int | None
+
+
+def look_alikes(told: Iterable[Told], known: Iterable[str]) -> list[LookAlike]:
+    """The new badges that look like another badge, known or of the same file. What is known already may stay."""
+    known, alike = set(known), list[LookAlike]()
+    seen: dict[str, Told] = {}
+    by_look = {look_of(badge): badge for badge in known}
+    for one in told:
+        look = look_of(one.badge)
+        if one.badge in known:
+            continue
+        if look in by_look:
+            alike.append(LookAlike(one.line, one.badge, by_look[look], None))
+        elif look in seen and seen[look].badge != one.badge:
+            alike.append(LookAlike(one.line, one.badge, seen[look].badge, seen[look].line))
+        seen.setdefault(look, one)
+    return alike
+
+
+def groups_alike(badges: Iterable[str]) -> list[list[str]]:
+    """The badges that look alike, in groups."""
+    groups: dict[str, list[str]] = {}
+    for badge in sorted(set(badges)):
+        groups.setdefault(look_of(badge), []).append(badge)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def _corrected_end(told: Told, term: Term, after: Sequence[Term]) -> date | None:
+    """The last day of a stint by a line that is about it. A line without one does not know of a stint that follows."""
+    if told.until is None and after and term.until is not None:
+        return term.until
+    return _bounded(told.until, after)
 
 
 def _bounded(until: date | None, after: Sequence[Term]) -> date | None:

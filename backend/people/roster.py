@@ -30,7 +30,18 @@ from backend.core.database import execute, fetch, first, rows_touched, tx
 from backend.core.officers import TODAY
 from backend.core.stints import CHINA, day_of
 from backend.core.stints import Stint as Service
-from backend.people.histories import TO_CONFIRM, BadgeHeldError, Change, Histories, Term, Told
+from backend.people.histories import (
+    A_DAY,
+    TO_CONFIRM,
+    BadgeHeldError,
+    Change,
+    Histories,
+    LookAlike,
+    Term,
+    Told,
+    groups_alike,
+    look_alikes,
+)
 from backend.people.tables import Organ, Stint
 from storage.language import SentenceError, by_locale
 
@@ -186,19 +197,27 @@ def _check_unique(row: RosterRow, seen: dict[tuple[str, ...], int]) -> None:
     seen[key] = row.line
 
 
-async def bring_in(rows: Sequence[RosterRow], *, confirmed: bool = False) -> dict[str, int]:
+async def bring_in(
+    rows: Sequence[RosterRow], *, confirmed: bool = False, end_missing: bool = False
+) -> dict[str, int]:  # fmt: skip
     """Bring the tables in line with the rows. Returns the number of changes, by kind of record.
 
-    `confirmed`: a person has seen who is renamed, and which badges go to somebody else.
-    Raises RosterError with every line that names an unknown organ or person; Unconfirmed.
+    `confirmed`: a person has seen who is renamed, and which badges go to somebody else. `end_missing`: end the service
+    and the roles that the rows no longer name, yesterday.
+    Raises RosterError with every line that names an unknown organ or person, or a badge that another looks like;
+    Unconfirmed.
     """
     async with tx():
         await execute("SELECT pg_advisory_xact_lock(hashtext('fujing roster'))")
         depths = await _check_references(rows)
         histories, holders = await _histories(rows)
+        missing = await _missing(rows, histories, holders)
         doubtful = [change for change in histories.changes if change.kind in TO_CONFIRM]
         if doubtful and not confirmed:
             raise Unconfirmed(doubtful)
+        if end_missing:
+            for term in missing.people:
+                histories.end(term, _today() - A_DAY)
         changed = dict.fromkeys(CODES, 0)
         for row in sorted((row for row in rows if row.record == "organ"), key=lambda row: depths[row.code]):
             changed["organ"] += rows_touched(await execute(*_put_organ(row, depths)))
@@ -207,18 +226,68 @@ async def bring_in(rows: Sequence[RosterRow], *, confirmed: bool = False) -> dic
             if row.record in PUT:
                 changed[row.record] += rows_touched(await execute(*PUT[row.record](row, holders)))
         await _end_roles(histories)
+        if end_missing:
+            changed["role"] += rows_touched(await execute(END_GRANTS, [role.id for role in missing.roles]))
         await execute(UPDATE_DEPTHS, list(depths), list(depths.values()))
         return changed
+
+
+class RoleHeld(msgspec.Struct, frozen=True, kw_only=True):
+    """A role that somebody has today."""
+
+    id: UUID
+    person: UUID
+    badge: str
+    name: str
+    role: str
+    organ: str
+
+
+class Missing(msgspec.Struct, frozen=True, kw_only=True):
+    """Who serves, and which roles are held, in the organs of a file that no longer names them."""
+
+    people: list[Term]
+    roles: list[RoleHeld]
+
+
+class Preview(msgspec.Struct, frozen=True, kw_only=True):
+    """What a file would change in the histories of people, before anything is written.
+
+    `missing`: whom it no longer names. `alike`: badges known before that look alike.
+    """
+
+    changes: list[Change]
+    missing: Missing
+    alike: list[list[str]]
+
+    @property
+    def to_confirm(self) -> list[Change]:
+        return [change for change in self.changes if change.kind in TO_CONFIRM]
+
+
+async def preview(rows: Sequence[RosterRow]) -> Preview:
+    """What the rows would change. Writes nothing. Raises RosterError as `bring_in` does."""
+    await _check_references(rows)
+    histories, holders = await _histories(rows)
+    missing = await _missing(rows, histories, holders)
+    return Preview(changes=list(histories.changes), missing=missing, alike=await known_look_alikes())
+
+
+async def known_look_alikes() -> list[list[str]]:
+    """The badges, in groups, that look alike and are known from before: no file brings in another such."""
+    return groups_alike(await Stint.select(Stint.badge).output(as_list=True))
 
 
 class Unconfirmed(SentenceError):
     """Nothing was imported: a person must see and confirm these changes first."""
 
+    exit_code = 2
+
     def __init__(self, changes: Sequence[Change]) -> None:
         badges = ", ".join(change.after.badge for change in changes)
         super().__init__(
-            f"改名或警号改发须先确认；未导入任何内容：{badges}",
-            f"a new name, or a badge given to somebody else, must be confirmed; nothing was imported: {badges}",
+            f"改名或警号改发他人须先核对并加 --confirm；未导入任何内容：{badges}",
+            f"a new name, or a badge given to somebody else, needs --confirm; nothing was imported: {badges}",
         )
         self.changes = list(changes)
 
@@ -230,23 +299,55 @@ async def known_terms() -> list[Term]:
 
 async def _histories(rows: Sequence[RosterRow]) -> tuple[Histories, dict[str, UUID]]:
     """What the rows make of the histories, and whom each badge means in this file. Raises RosterError."""
-    histories, bad = Histories(await known_terms()), []
+    histories = Histories(await known_terms())
     holders = {badge: _holder_today(histories.of_badge(badge)) for badge in _badges_named(rows, histories)}
-    people = [row for row in rows if row.record == "person" and row.valid_from is not None]
-    for row in sorted(people, key=lambda row: row.valid_from or date.min):
-        told = Told(
-            line=row.line, badge=row.code, name=row.name, kind=row.kind, organ=row.organ,
-            since=row.valid_from or date.min, until=row.valid_until,
-        )  # fmt: skip
+    told = [_told(row) for row in rows if row.record == "person"]
+    bad = [_alike(each) for each in look_alikes(told, {term.badge for term in histories.known.values()})]
+    for one in sorted(told, key=lambda one: one.since):
         try:
-            holders[row.code] = histories.take(told)
+            holders[one.badge] = histories.take(one)
         except BadgeHeldError as error:
             who, since = error.holder.name, error.holder.since
-            zh, en = f"警号 {row.code} 自 {since} 起属于 {who}", f"badge {row.code} is {who}'s from {since} on"
-            bad.append((row.line, by_locale(zh, en)))
+            zh, en = f"警号 {one.badge} 自 {since} 起属于 {who}", f"badge {one.badge} is {who}'s from {since} on"
+            bad.append((one.line, by_locale(zh, en)))
     if bad:
-        raise RosterError(bad)
+        raise RosterError(sorted(bad))
     return histories, holders
+
+
+def _told(row: RosterRow) -> Told:
+    return Told(
+        line=row.line, badge=row.code, name=row.name, kind=row.kind, organ=row.organ,
+        since=row.valid_from or date.min, until=row.valid_until,
+    )  # fmt: skip
+
+
+def _alike(badge: LookAlike) -> tuple[int, str]:
+    """The line and the reason for a badge that another looks like."""
+    zh, en = f"警号 {badge.badge} 与 {badge.other} 易混", f"badge {badge.badge} looks like {badge.other}"
+    if badge.other_line is None:
+        return badge.line, by_locale(f"{zh}（系统中已有）", f"{en}, which is known")
+    return badge.line, by_locale(f"{zh}（第 {badge.other_line} 行）", f"{en} of line {badge.other_line}")
+
+
+async def _missing(rows: Sequence[RosterRow], histories: Histories, holders: dict[str, UUID]) -> Missing:
+    """Who serves today and is not named, among the organs and kinds that the file names; and the roles, likewise.
+
+    A file without persons says nothing of persons, and one without roles nothing of roles.
+    """
+    people = [row for row in rows if row.record == "person"]
+    organs, kinds = {row.organ for row in people}, {row.kind for row in people}
+    named = {holders[row.code] for row in people}
+    roles = [row for row in rows if row.record == "role"]
+    told = {(holders[row.code], row.kind, row.organ) for row in roles}
+    held = [RoleHeld(**row) for row in await fetch(ROLES_HELD, sorted({row.organ for row in roles}))]
+    return Missing(
+        people=[
+            term for term in histories.serving(_today())
+            if term.organ in organs and term.kind in kinds and term.person not in named
+        ],
+        roles=[role for role in held if (role.person, role.role, role.organ) not in told],
+    )  # fmt: skip
 
 
 def _badges_named(rows: Sequence[RosterRow], histories: Histories) -> set[str]:
@@ -257,8 +358,12 @@ def _badges_named(rows: Sequence[RosterRow], histories: Histories) -> set[str]:
 
 def _holder_today(terms: Sequence[Term]) -> UUID:
     """Who has the badge today, or nearest to today."""
-    today = day_of(datetime.now(CHINA))
+    today = _today()
     return min(terms, key=lambda term: Service(term.organ, term.kind, term.since, term.until).days_from(today)).person
+
+
+def _today() -> date:
+    return day_of(datetime.now(CHINA))
 
 
 async def _write_histories(histories: Histories) -> int:
@@ -291,6 +396,15 @@ INSERT_TERM = """
 INSERT INTO stint (id, person, badge, name, kind, organ, during, source)
 VALUES ($1, $2, $3, $4, $5, $6, daterange($7, $8, '[]'), 'import')
 """
+ROLES_HELD = f"""
+SELECT g.id, g.person, p.badge, p.name, g.role, g.organ FROM role_grant g JOIN person_now p ON p.id = g.person
+WHERE g.organ = ANY ($1) AND g.valid_from <= {TODAY} AND coalesce(g.valid_until >= {TODAY}, true)
+ORDER BY p.badge, g.role, g.organ
+"""  # noqa: S608 - constants
+END_GRANTS = f"""
+UPDATE role_grant SET valid_until = greatest(valid_from, {TODAY} - 1)
+WHERE id = ANY ($1) AND coalesce(valid_until >= {TODAY}, true)
+"""  # noqa: S608
 END_ROLES = """
 UPDATE role_grant g SET valid_until = greatest(g.valid_from, x.last)
 FROM unnest($1::uuid[], $2::date[]) AS x (person, last)

@@ -1,6 +1,7 @@
 """A person has a history: every fact belongs to the organ in which they served when it happened."""
 
 from datetime import date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -10,10 +11,12 @@ from hypothesis import strategies as st
 from litestar import Litestar
 
 from backend.core.database import execute, fetch, tx, value
+from backend.core.settings import Settings
 from backend.core.stints import Stint, day_of, stint_at
 from backend.people import roster
-from backend.people.roster import read
+from backend.people.roster import RosterError, Unconfirmed, read
 from tests.api.test_docks import handed_over
+from tests.api.test_roster import fujing
 from tests.builders import (
     DISTRICT,
     OTHER_DISTRICT,
@@ -21,7 +24,7 @@ from tests.builders import (
     SIBLING,
     STATION,
     Someone,
-    a_clerk,
+    a_badge,
     a_commander_of,
     a_day,
     a_dock,
@@ -31,12 +34,13 @@ from tests.builders import (
     ago,
     an_inspector_of,
     an_officer,
-    leaves,
     moves,
     now,
+    organ_row,
     recorded,
     refused,
 )
+from tests.desks import at_desk
 
 EAST, WEST = STATION, SIBLING
 YESTERDAY = timedelta(days=1)
@@ -139,8 +143,16 @@ async def test_hours_count_for_the_organ_of_each_shift(app: Litestar) -> None:
     async def minutes(who: Someone, **query: Any) -> int:
         """In the months of both shifts."""
         months = sorted({f"{ago(days=days):%Y-%m}" for days in (1, 4)})
-        answers = [(await who.get("/v1/hours", month=month, **query)).json()["items"] for month in months]
-        return sum(row["worked_min"] for items in answers for row in items if row["person"] == str(lin.id))
+        rows, turn = [], {}
+        for month in months:
+            while True:
+                page = (await who.get("/v1/hours", month=month, **query, **turn)).json()
+                rows += page["items"]
+                if page.get("next") is None:
+                    break
+                turn = {"cursor": page["next"]}
+            turn = {}
+        return sum(row["worked_min"] for row in rows if row["person"] == str(lin.id))
 
     assert (240, 360, 600) == (
         await minutes(east, organ=EAST), await minutes(west, organ="all"), await minutes(lin)
@@ -311,8 +323,136 @@ async def test_leaving_ends_roles(app: Litestar) -> None:
         "SELECT valid_until FROM role_grant WHERE person = $1", wu.id)]  # fmt: skip
 
 
-async def test_who_left_finds_no_session(app: Litestar) -> None:
-    """A clerk has nothing to bring home from a desk; what may be done on a handheld is told elsewhere."""
-    clerk = await a_clerk(app)
-    await leaves(clerk, days_ago=400)
-    refused(await clerk.get("/v1/me"), 401, "session_ended")
+async def test_who_left_finds_no_session_at_a_desk(app: Litestar) -> None:
+    """A desk holds nothing to bring home."""
+    chief = await at_desk(app)
+    assert 200 == (await chief.get("/v1/me")).status_code
+    await execute("UPDATE stint SET during = daterange(lower(during), $2) WHERE person = $1", chief.id, a_day())
+    refused(await chief.get("/v1/me"), 401, "session_ended")
+
+
+async def test_a_badge_given_on_is_another_person(app: Litestar) -> None:
+    """Id, password, roles and shifts stay with the one before, who serves no more."""
+    wu = await a_commander_of(app, EAST)
+    shift = await value(
+        "INSERT INTO shift (id, person, organ, duty_type, started_at, in_force, dress, id_card_carried, equipment) "
+        "VALUES (gen_random_uuid(), $1, $2, 'patrol', now() - interval '3 days', true, 'uniform', true, '{}') "
+        "RETURNING id", wu.id, EAST,
+    )  # fmt: skip
+    line = a_line(wu.badge, "孙新", WEST, str(a_day()), kind="officer")
+    with pytest.raises(Unconfirmed):
+        await told(line)
+    assert wu.id == await roster.person_id_of(wu.badge)
+    assert 1 == (await told(line, confirmed=True))["person"]
+    sun = await roster.person_id_of(wu.badge)
+    assert sun != wu.id
+    assert 0 == await value("SELECT count(*) FROM credential WHERE person = $1", sun)
+    ends = await fetch("SELECT person, valid_until FROM role_grant WHERE person = ANY ($1)", [wu.id, sun])
+    assert [(wu.id, a_day(1))] == [tuple(row) for row in ends]
+    rows = await fetch("SELECT p.name FROM shift s JOIN person_now p ON p.id = s.person WHERE s.id = $1", shift)
+    assert [wu.name] == [row["name"] for row in rows]
+    assert wu.badge in await roster.without_password()
+
+
+async def test_roles_and_trainings_of_a_file_are_of_whom_it_means(app: Litestar) -> None:
+    """The new holder of a badge, also what the file dates before their first day."""
+    wu = await a_commander_of(app, EAST)
+    sun = a_line(wu.badge, "孙新", EAST, str(a_day()), kind="officer")
+    role = f"role,{wu.badge},,inspector,{EAST},2024-01-01,\n"
+    training = f"qualification,{wu.badge},,first_aid,,2024-01-01,\n"
+    await told(sun, role, training, confirmed=True)
+    holder = await roster.person_id_of(wu.badge)
+    for table in ("role_grant WHERE role = 'inspector' AND", "qualification WHERE"):
+        assert 1 == await value(f"SELECT count(*) FROM {table} person = $1", holder)  # noqa: S608 - constants
+        assert 0 == await value(f"SELECT count(*) FROM {table} person = $1", wu.id)  # noqa: S608
+
+
+async def test_look_alikes_are_refused_line_by_line(app: Litestar) -> None:
+    """Within the file and against what is known; whoever has such a badge already keeps it, and is listed."""
+    number = str(now().timestamp()).replace(".", "")[:14].lstrip("0")
+    known = f"FJ{number}"
+    await told(a_line(known, "林", EAST, "2025-01-01"))
+    lines = a_line(known.lower(), "赵", EAST, "2025-01-01"), a_line(f"00{number}", "钱", EAST, "2025-01-01"), a_line(
+        number, "周", EAST, "2025-01-01")  # fmt: skip
+    with pytest.raises(RosterError) as error:
+        await told(*lines)
+    assert [2, 4] == [line for line, _ in error.value.lines]
+    other = await value("INSERT INTO person DEFAULT VALUES RETURNING id")
+    await execute(
+        "INSERT INTO stint (person, badge, name, kind, organ, during, source) "
+        "VALUES ($1, $2, '赵', 'staff', $3, '[2025-01-01,)', 'old data')", other, known.lower(), EAST,
+    )  # fmt: skip
+    assert [known, known.lower()] in await roster.known_look_alikes()
+    assert 0 == (await told(a_line(known, "林", EAST, "2025-01-01")))["person"]
+
+
+async def an_organ_of_three(app: Litestar) -> tuple[str, list[str], list[str]]:
+    """An organ of its own, its people's badges, and the lines that tell of them."""
+    code = f"3301020{now():%f}"[:12].ljust(12, "7")
+    await roster.bring_in([organ_row(code, "新设派出所", DISTRICT)])
+    badges = [a_badge() for _ in range(3)]
+    lines = [a_line(badge, "林", code, "2025-01-01") for badge in badges]
+    lines += [f"role,{badges[0]},,commander,{code},2025-01-01,\n", f"role,{badges[1]},,inspector,{code},2025-01-01,\n"]
+    lines.append(a_line(a_badge("DOCK-"), "采集工作站", code, "2025-01-01", kind="dock"))
+    await told(*lines)
+    return code, badges, lines
+
+
+async def test_who_is_no_longer_named_is_listed_and_ended_when_asked(app: Litestar) -> None:
+    """People of the organs and kinds that the file names, and roles on the organs of its roles; nobody else."""
+    code, badges, lines = await an_organ_of_three(app)
+    rows = read(ROSTER_HEADER + lines[0] + lines[3])
+    missing = (await roster.preview(rows)).missing
+    assert badges[1:] == [term.badge for term in missing.people]
+    assert [(badges[1], "inspector")] == [(role.badge, role.role) for role in missing.roles]
+    assert {0} == set((await roster.bring_in(rows)).values())
+    serving = "SELECT badge FROM person_now WHERE organ = $1 AND serves_until IS NULL ORDER BY badge"
+    assert 4 == len(await fetch(serving, code))
+    changed = await roster.bring_in(rows, end_missing=True)
+    assert (2, 1) == (changed["person"], changed["role"] + 1)
+    assert {badges[0]} == {row["badge"] for row in await fetch(serving, code) if not row["badge"].startswith("DOCK")}
+    assert {0} == set((await roster.bring_in(rows, end_missing=True)).values())
+
+
+# -- the command
+
+
+def written(folder: Path, *lines: str) -> Path:
+    file = folder / "roster.csv"
+    file.write_text(ROSTER_HEADER + "".join(lines), encoding="utf-8")
+    return file
+
+
+async def test_a_dry_run_shows_each_change_and_writes_nothing(app: Litestar, house: Settings, tmp_path: Path) -> None:
+    """By kind: new, moved, renamed, reissued, and whom the file no longer names."""
+    code, badges, _ = await an_organ_of_three(app)
+    new = a_badge()
+    file = written(
+        tmp_path, a_line(badges[0], "林", WEST, "2026-07-01"), a_line(badges[1], "林改", code, "2025-01-01"),
+        a_line(new, "钱", code, "2026-07-01"),
+    )  # fmt: skip
+    before = await stints_under(badges[0])
+    done = fujing(house, "import-roster", str(file), "--dry-run")
+    assert 0 == done.returncode, done.stderr
+    shown = {line.strip() for line in done.stdout.splitlines()}
+    assert {
+        "new: 1", f"{new} 钱, duty_auxiliary {code}, from 2026-07-01",
+        "moved: 1", f"{badges[0]} 林 {code} → {WEST}, from 2026-07-01",
+        "renamed (to confirm): 1", f"{badges[1]} 林 → 林改, from 2025-01-01",
+        f"{badges[2]} 林 duty_auxiliary {code}", "dry run: nothing was written",
+    } <= shown  # fmt: skip
+    assert before == await stints_under(badges[0])
+    assert await roster.person_id_of(new) is None
+
+
+async def test_a_renaming_is_written_when_it_is_confirmed(app: Litestar, house: Settings, tmp_path: Path) -> None:
+    """Exit 2 with the list and nothing written; with --confirm it is the same person under a new name."""
+    lin = await a_duty_auxiliary(app)
+    file = written(tmp_path, a_line(lin.badge, "林晓川", EAST, "2020-01-01"))
+    done = fujing(house, "import-roster", str(file))
+    assert (2, True) == (done.returncode, "--confirm" in done.stderr)
+    assert f"{lin.badge} 林小川 → 林晓川" in done.stdout
+    assert "林小川" == await value("SELECT name FROM person_now WHERE id = $1", lin.id)
+    done = fujing(house, "import-roster", str(file), "--confirm")
+    assert 0 == done.returncode, done.stderr
+    assert "林晓川" == await value("SELECT name FROM person_now WHERE id = $1", lin.id)
