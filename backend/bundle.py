@@ -203,13 +203,13 @@ WITH RECURSIVE above AS (
 SELECT p.id, p.badge, p.name, p.organ, EXISTS (
     SELECT FROM led l WHERE l.officer = p.id AND l.named @> $2::timestamptz AND l.during @> $2::timestamptz
 ) AS leads
-FROM person p JOIN above a ON a.code = p.organ WHERE p.kind = 'officer' AND {IN_SERVICE}
+FROM person_now p JOIN above a ON a.code = p.organ WHERE p.kind = 'officer' AND {IN_SERVICE}
 ORDER BY a.depth DESC, p.badge LIMIT $3
 """  # noqa: S608 - constants
 LEADING = """
 SELECT l.supervision, l.auxiliary, a.name AS auxiliary_name, l.officer, o.name AS officer_name, l.confirmed,
     (SELECT lower(x) FROM unnest(l.during) x WHERE x @> $2::timestamptz) AS since
-FROM led l JOIN person a ON a.id = l.auxiliary JOIN person o ON o.id = l.officer
+FROM led l JOIN person_now a ON a.id = l.auxiliary JOIN person_now o ON o.id = l.officer
 WHERE (l.auxiliary = $1 OR l.officer = $1) AND l.named @> $2::timestamptz AND l.during @> $2::timestamptz
 ORDER BY 7, 1
 """

@@ -20,6 +20,7 @@ from structlog.contextvars import bind_contextvars
 
 from backend.core.database import execute, fetch, tx
 from backend.core.refusals import Refusal
+from backend.core.stints import stints_of
 from backend.core.verb import Actor, Recorded, Verb
 from backend.core.wire import Entry
 from backend.core.write_path import Arrival, Held, lock_persons, record
@@ -193,8 +194,8 @@ async def _record_one_held(row: Any) -> tuple[Recorded | None, bool]:
     verb = BY_NAME[row["verb"]]
     entry = msgspec.convert(holding.original_content(row), verb.entry)
     actor = Actor(
-        person=row["actor"], badge=row["badge"], kind=row["kind"], organ=row["organ"], session=row["session"],
-        device=row["device"],
+        person=row["actor"], badge=row["badge"], kind=row["kind"], organ=row["serves_in"], session=row["session"],
+        device=row["device"], stints=stints_of(row["stints"]),
     )  # fmt: skip
     now = datetime.now(UTC)
     arrival = Arrival(verb, actor, entry, row["sent_at"], now, True)

@@ -36,6 +36,7 @@ GRANT DELETE ON pgqueuer, pgqueuer_log, pgqueuer_schedules, pgqueuer_statistics,
 REVOKE UPDATE ON journal, journal_epoch, checkpoint, ruling, matter_concerns FROM {role};
 GRANT UPDATE (version, leaves_version, leaves) ON checkpoint TO {role};
 REVOKE INSERT ON journal_epoch FROM {role};
+REVOKE INSERT, UPDATE ON person_now FROM {role};
 REVOKE UPDATE ON device_key FROM {role};
 GRANT UPDATE (ended_at, end_reason) ON device_key TO {role};
 REVOKE UPDATE, INSERT ON migration FROM {role};

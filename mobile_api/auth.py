@@ -1,7 +1,7 @@
 """Authentication: on every route that is not public, the access token and the device's proof, or the desk's cookie.
 
 A route is public by `opt=PUBLIC`, never by a pattern on its path. `opt=QUARANTINED` lets in the session of a revoked
-device. Beside an Authorization header no cookie counts.
+device, and `opt=BRINGS_HOME` that of somebody who left. Beside an Authorization header no cookie counts.
 """
 
 from datetime import UTC, datetime
@@ -20,21 +20,23 @@ from mobile_api.problems import FRESH_NONCE
 
 PUBLIC = {"public": True}
 BY_KEY = PUBLIC | {"by_key": True}  # no session, but a proof by the device's key
-QUARANTINED = {"quarantined": True}
+BRINGS_HOME = {"brings_home": True}
+QUARANTINED = {"quarantined": True} | BRINGS_HOME
 SCHEME = "dpop"
 PROOF = "fujing.proof"  # key in the scope, for bodies.read
 Connection = ASGIConnection[Any, Any, Any, Any]
 
 
 class SessionMiddleware(AbstractAuthenticationMiddleware):
-    """Puts the Actor into `request.user`. Raises Refusal 401 with what to do, or 403 `device_revoked`."""
+    """Puts the Actor into `request.user`. Raises Refusal 401 with what to do, or 403 `device_revoked`,
+    `bring_home_only`."""
 
     async def authenticate_request(self, connection: Connection) -> AuthenticationResult:
         secret = cookies.secret_of(connection)
         if secret is not None:
             return AuthenticationResult(user=await cookies.actor_of(connection, secret), auth=None)
         result = await by_device(connection)
-        only_quarantined(connection, result.user)
+        only_what_is_left_to(connection, result.user)
         return result
 
 
@@ -76,7 +78,11 @@ def read_proof(
     return proof
 
 
-def only_quarantined(connection: Connection, actor: Actor) -> None:
-    """Raises Refusal `device_revoked` where a revoked device asks for a route that is not left to it."""
-    if actor.quarantined and not connection.scope["route_handler"].opt.get("quarantined"):
+def only_what_is_left_to(connection: Connection, actor: Actor) -> None:
+    """Raises Refusal `device_revoked` where a revoked device asks for a route that is not left to it, `bring_home_only`
+    where somebody who left does."""
+    opt = connection.scope["route_handler"].opt
+    if actor.quarantined and not opt.get("quarantined"):
         raise Refusal("device_revoked")
+    if actor.brings_home and not opt.get("brings_home"):
+        raise Refusal("bring_home_only")

@@ -19,6 +19,7 @@ from argon2 import PasswordHasher
 from litestar import Litestar
 
 from backend.core.database import execute, value
+from backend.core.stints import day_of
 from backend.people import roster, sessions
 from backend.people.roster import RosterRow
 from mobile_api.client.device_key import DeviceKey
@@ -273,6 +274,28 @@ async def a_treasurer_of(app: Litestar, organ: str, name: str = "钱会计") -> 
 async def a_dock(app: Litestar, organ: str = STATION, name: str = "采集工作站") -> Someone:
     """A docking station, which is a principal like any person."""
     return await somebody(app, "dock", organ, name)
+
+
+def a_day(days_ago: int = 0) -> date:
+    """A day by the calendar of China; 0: today, 1: yesterday, -1: tomorrow."""
+    return day_of(now()) - timedelta(days=days_ago)
+
+
+async def leaves(someone: Someone, days_ago: int = 1) -> None:
+    """Their service ended that many days ago, by the roster."""
+    await execute(
+        "UPDATE stint SET during = daterange(lower(during), $2, '[]') WHERE person = $1 AND upper_inf(during)",
+        someone.id, a_day(days_ago),
+    )  # fmt: skip
+
+
+async def moves(someone: Someone, organ: str, days_ago: int = 0) -> None:
+    """They have served in another organ since that many days ago, by the roster."""
+    kind = await value("SELECT kind FROM person_now WHERE id = $1", someone.id)
+    row = a_row(
+        record="person", code=someone.badge, name=someone.name, kind=kind, organ=organ, valid_from=a_day(days_ago)
+    )  # fmt: skip
+    await roster.bring_in([row])
 
 
 async def a_device(serial: str | None = None) -> str:

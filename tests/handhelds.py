@@ -180,7 +180,7 @@ async def rows(url: str, sql: str) -> list[asyncpg.Record]:
 
 async def people_of(url: str) -> dict[str, str]:
     """Ids by badge."""
-    return {row["badge"]: str(row["id"]) for row in await rows(url, "SELECT badge, id FROM person")}
+    return {row["badge"]: str(row["id"]) for row in await rows(url, "SELECT badge, id FROM person_now")}
 
 
 async def compare(url: str, day: Day) -> None:

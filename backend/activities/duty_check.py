@@ -68,7 +68,7 @@ async def facts_at(actor: Actor, question: DutyQuestion, at: datetime) -> Facts:
         raise Refusal("session_ended")
     named = row["confirmed"] is not None  # null: nobody is named
     return Facts(
-        kind=actor.kind,  # type: ignore[arg-type]
+        kind=actor.kind_at(at),  # type: ignore[arg-type]
         on_shift=row["on_shift"],
         trained=PRE_JOB in row["valid"],
         yearly_training_expired=YEARLY not in row["valid"] and not row["trained_lately"],

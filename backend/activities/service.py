@@ -95,7 +95,7 @@ async def start(occasion: Occasion, entry: StartActivity) -> Outcome:
     judged = _judged(work, facts)
     unmet = occasion.require([*judged.unmet, *_unmet(work, entry.case_kind, entry.restraints)])
     await execute(
-        BEGIN, entry.id, actor.person, actor.organ, entry.work, entry.case_kind, entry.case_ref, entry.emergency, at
+        BEGIN, entry.id, actor.person, occasion.organ, entry.work, entry.case_kind, entry.case_ref, entry.emergency, at
     )
     entry = msgspec.structs.replace(entry, officers_present=facts.officers_present)
     row = await _tell(occasion, entry, entry.id, "start", StatedTime(started_at=at), work, restraints)

@@ -34,7 +34,7 @@ LEFT JOIN LATERAL (
 CALLS = f"""
 SELECT h.*, p.badge, p.name, acknowledge.by_person AS acknowledged_by, acknowledge.at AS acknowledged_at,
     arrive.at AS arrived_at, close.at AS closed_at, close.by_person AS closed_by, close.words AS outcome
-FROM assistance h JOIN person p ON p.id = h.person{"".join(FIRST_STEP.format(step=step) for step in STEPS)}
+FROM assistance h JOIN person_now p ON p.id = h.person{"".join(FIRST_STEP.format(step=step) for step in STEPS)}
 """  # noqa: S608 - constants
 VISIBLE = visible_to(own=["h.person"], organ="h.organ").also(
     "EXISTS (SELECT FROM assistance_called x WHERE x.call = h.id AND x.person = $1)",
@@ -48,7 +48,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $3, $8)
 # Notify the officers and the commanders of an organ, as of today.
 NOTIFY = f"""
 INSERT INTO assistance_called (call, person, at)
-SELECT $1, p.id, $3 FROM person p, (SELECT {TODAY} AS is) AS day
+SELECT $1, p.id, $3 FROM person_now p, (SELECT {TODAY} AS is) AS day
 WHERE p.id <> $4 AND p.serves_from <= day.is AND coalesce(p.serves_until >= day.is, true) AND (
     p.kind = 'officer' AND p.organ = $2 OR EXISTS (
         SELECT FROM role_grant g WHERE g.person = p.id AND g.role = 'commander' AND g.organ = $2
@@ -63,9 +63,17 @@ async def call(occasion: Occasion, entry: CallForHelp) -> Outcome:
     actor = occasion.actor
     again = occasion.timing.as_of + occasion.law.span("assistance_answered")
     await execute(
-        INSERT, entry.id, actor.person, actor.organ, entry.kind, entry.words, as_json(entry.place), occasion.at, again
+        INSERT,
+        entry.id,
+        actor.person,
+        occasion.organ,
+        entry.kind,
+        entry.words,
+        as_json(entry.place),
+        occasion.at,
+        again,
     )
-    called = await fetch(NOTIFY, entry.id, actor.organ, occasion.timing.as_of, actor.person)
+    called = await fetch(NOTIFY, entry.id, occasion.organ, occasion.timing.as_of, actor.person)
     return await _outcome(occasion, entry.id, [row["person"] for row in called])
 
 

@@ -41,12 +41,12 @@ async def raise_matter(occasion: Occasion, entry: RaiseMatter) -> Outcome:
         raise Refusal("unknown_person")
     await Matter.insert(
         Matter(
-            id=entry.id, person=actor.person, organ=actor.organ, kind=entry.kind, against=entry.against,
+            id=entry.id, person=actor.person, organ=occasion.organ, kind=entry.kind, against=entry.against,
             of_relative=entry.of_relative, words=entry.words, raised_at=occasion.at,
             answer_by=occasion.at + occasion.law.span("matter_answer"),
         )
     )  # fmt: skip
-    await _link(occasion, entry.id, actor.organ, entry.recordings)
+    await _link(occasion, entry.id, occasion.organ, entry.recordings)
     return await _outcome(entry.id)
 
 

@@ -44,7 +44,7 @@ WHERE id = $1
 """
 SHIFT = "SELECT person, organ, started_at, coalesce(ended_at, $2) AS ended_at FROM shift WHERE id = $1"
 ORGAN_CONCERNED = """
-SELECT coalesce((SELECT organ FROM person WHERE id = $1), (SELECT organ FROM shift WHERE id = $2))
+SELECT coalesce(organ_at($1, $3), (SELECT organ FROM shift WHERE id = $2))
 """
 ROW = "SELECT c.*, may_not_handle(c.id, $2) AS conflicted FROM complaint c WHERE c.id = $1"
 
@@ -84,7 +84,7 @@ async def notify(occasion: Occasion, entry: NotifyComplainant) -> Outcome:
 async def identify(occasion: Occasion, entry: IdentifyPerson) -> Outcome:
     """Identify a person complained of. Raises Refusal as `_open`, and `not_an_auxiliary`, `identified_before`."""
     row = await _open(occasion, entry)
-    await organ_of_auxiliary(entry.person)
+    await organ_of_auxiliary(entry.person, row["started_at"])
     if await first(INSERT_PERSON, row["id"], entry.person) is None:
         raise Refusal("identified_before")
     about = About(row["organ"], row["started_at"], row["ended_at"], entry.person)
@@ -135,10 +135,10 @@ async def concerned(actor: Actor, entry: OnComplaint) -> Iterable[UUID]:
 
 async def kept_from_whom_it_is_about(actor: Actor, entry: ReceiveComplaint) -> HeldConcern:
     """A held complaint does not exist for the person it is about, nor for the officers who led them then."""
-    organ = await value(ORGAN_CONCERNED, entry.person, entry.shift)
+    started = _usable(entry.started_at) or entry.occurred_at
+    organ = await value(ORGAN_CONCERNED, entry.person, entry.shift, started)
     if entry.shift is not None:
         return HeldConcern(organ=organ, fact=entry.shift, leaders=True, case_ref=entry.case_ref)
-    started = _usable(entry.started_at) or entry.occurred_at
     ended = max(_usable(entry.ended_at) or started, started)
     return HeldConcern(
         organ=organ, person=entry.person, leaders=entry.person is not None, started_at=started, ended_at=ended,
@@ -169,7 +169,7 @@ async def _about(occasion: Occasion, entry: ReceiveComplaint) -> About:
     ended = started if entry.ended_at is None else occasion.corrected(entry.ended_at)
     if ended < started:
         raise Refusal("end_before_start")
-    organ = occasion.actor.organ if entry.person is None else await organ_of_auxiliary(entry.person)
+    organ = occasion.organ if entry.person is None else await organ_of_auxiliary(entry.person, started)
     return About(organ, started, ended, entry.person)
 
 

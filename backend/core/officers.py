@@ -1,4 +1,4 @@
-"""Checks of a named person: an officer in service at a given time, or an auxiliary."""
+"""Checks of a named person: an officer in service at a given time, or an auxiliary, and where they served then."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -9,8 +9,8 @@ from backend.core.refusals import Refusal
 
 TODAY = "(now() AT TIME ZONE 'Asia/Shanghai')::date"  # China has one legal time
 OFFICERS_IN_SERVICE = """
-SELECT id, organ FROM person, (SELECT ($2::timestamptz AT TIME ZONE 'Asia/Shanghai')::date AS is) AS day
-WHERE id = ANY ($1) AND kind = 'officer' AND serves_from <= day.is AND coalesce(serves_until >= day.is, true)
+SELECT person AS id, organ FROM stint WHERE person = ANY ($1) AND kind = 'officer'
+    AND during @> ($2::timestamptz AT TIME ZONE 'Asia/Shanghai')::date
 """
 
 
@@ -25,12 +25,25 @@ async def officers_among(persons: Sequence[UUID], at: datetime) -> dict[UUID, Re
     return officers
 
 
-AUXILIARY = "SELECT organ FROM person WHERE id = $1 AND kind IN ('duty_auxiliary', 'civilian_auxiliary')"
+AUXILIARY = """
+SELECT organ_at($1, $2) WHERE EXISTS (
+    SELECT FROM stint WHERE person = $1 AND kind IN ('duty_auxiliary', 'civilian_auxiliary'))
+"""
+ORGAN_AT = "SELECT organ_at($1, $2)"
 
 
-async def organ_of_auxiliary(person: UUID) -> str:
-    """The organ of an auxiliary. Raises Refusal `not_an_auxiliary`."""
-    organ = await value(AUXILIARY, person)
+async def organ_of_auxiliary(person: UUID, at: datetime) -> str:
+    """The organ of somebody who serves or served as an auxiliary: that of this moment, or next to it.
+
+    Raises Refusal `not_an_auxiliary`.
+    """
+    organ = await value(AUXILIARY, person, at)
     if organ is None:
         raise Refusal("not_an_auxiliary")
     return str(organ)
+
+
+async def organ_of(person: UUID | None, at: datetime) -> str | None:
+    """The organ in which a person served at this moment, or next to it. None: no such person."""
+    organ = await value(ORGAN_AT, person, at)
+    return None if organ is None else str(organ)

@@ -14,6 +14,7 @@ from backend.core.described import OrganCode, RoleName
 from backend.core.findings import Touched
 from backend.core.refusals import Refusal, RuleRefusal
 from backend.core.roles import ADMINISTERING, OVERSEEING
+from backend.core.stints import Stint, served_at, stint_at
 from backend.core.wire import EARLIEST, Despite, Entry, Receipt
 from backend.law.catalogue import Law
 
@@ -26,8 +27,10 @@ class Role(msgspec.Struct, frozen=True):
 
 
 class Actor(msgspec.Struct, frozen=True, kw_only=True):
-    """The person of a session, with the device and the roles of this moment.
+    """The person of a session, with the device, organ, kind and roles of this moment.
 
+    `stints`: where they served and as what, before and after too. A fact belongs to the organ of its moment.
+    `left_for`: days since their service ended; None: they serve today. Who left brings home what they hold, no more.
     `quarantined`: the device is revoked; its entries are taken by sync only, and held for a person to decide.
     `proved`: a second factor was given in this session not long ago, or its device is registered for this person alone.
     """
@@ -41,6 +44,25 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True):
     roles: tuple[Role, ...] = ()
     quarantined: bool = False
     proved: bool = False
+    stints: tuple[Stint, ...] = ()
+    left_for: int | None = None
+
+    @property
+    def brings_home(self) -> bool:
+        """Whether their service ended: they may send what they did while they served, and nothing else."""
+        return self.left_for is not None
+
+    def may_tell_of(self, at: datetime, term: timedelta) -> bool:
+        """Whether what happened then is taken: they serve today, or they served then and left within the term."""
+        return self.left_for is None or (self.left_for <= term.days and served_at(self.stints, at))
+
+    def organ_at(self, at: datetime) -> str:
+        """The organ in which they served at this moment, or next to it."""
+        return stint_at(self.stints, at).organ if len(self.stints) > 1 else self.organ
+
+    def kind_at(self, at: datetime) -> str:
+        """As what they served at this moment, or next to it."""
+        return stint_at(self.stints, at).kind if len(self.stints) > 1 else self.kind
 
 
 class Timing(msgspec.Struct, frozen=True):
@@ -77,6 +99,11 @@ class Occasion(msgspec.Struct, frozen=True):
     def at(self) -> datetime:
         """When it happened, by the server's clock."""
         return self.timing.occurred_at
+
+    @property
+    def organ(self) -> str:
+        """The organ of the fact: the one in which its actor served when it happened."""
+        return self.actor.organ_at(self.at)
 
     def require(self, unmet: Sequence[str]) -> tuple[str, ...]:
         """Check the rules, before any write. Returns the unmet ones, which become findings.
@@ -177,6 +204,12 @@ class HeldConcern(msgspec.Struct, frozen=True, kw_only=True):
     case_ref: str | None = None
 
 
+def when_made(entry: Any) -> datetime:
+    """When the entry was made, by the device's clock."""
+    at: datetime = entry.occurred_at
+    return at
+
+
 async def nobody_concerned(actor: Actor, entry: Any) -> HeldConcern:
     """The entry is kept from nobody, and belongs to the organ of the person who made it."""
     return HeldConcern()
@@ -218,7 +251,8 @@ class Verb(msgspec.Struct, frozen=True, kw_only=True):
     `field`: it is sent from a device; False: a decision, which may also come from a desk. `desk`: a field verb that
     may also come from a desk. `codes`: its own refusals, besides those of every entry. `told_to`: who gets it in the
     feed. `urgent`: a refusal of it is never replaced by 429. `held`: who may see and decide about an entry of it that
-    is held. `tag`, `zh`, `en`: its group and name for people. `example`: a body for the OpenAPI document.
+    is held. `happened`: when the fact happened, by the device's clock: of somebody who left, it counts whether they
+    served then. `tag`, `zh`, `en`: its group and name for people. `example`: a body for the OpenAPI document.
     """
 
     name: str
@@ -237,6 +271,7 @@ class Verb(msgspec.Struct, frozen=True, kw_only=True):
     desk: bool = False
     urgent: bool = False
     held: HeldRule = HeldRule()
+    happened: Callable[[Any], datetime] = when_made
 
     @property
     def summary(self) -> str:

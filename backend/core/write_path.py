@@ -52,7 +52,7 @@ class Arrival(msgspec.Struct, frozen=True):
 class Held(Exception):
     """The entry is neither recorded nor refused: it waits for an entry that it refers to, or for a person's decision.
 
-    `reason`: unknown_reference or device_revoked. `unknown`: the refusal that names the missing reference.
+    `reason`: unknown_reference, device_revoked or after_service. `unknown`: the refusal that names the reference.
     """
 
     def __init__(self, reason: str, unknown: Unknown | None = None) -> None:
@@ -105,9 +105,11 @@ async def _record_or_replay(arrival: Arrival) -> Recorded:
 
 
 def _check_actor(arrival: Arrival) -> None:
-    """Raises Refusal `not_for_your_role`, `device_needed`."""
+    """Raises Refusal `not_for_your_role`, `device_needed`; `bring_home_only` where somebody who left decides."""
     verb, actor = arrival.verb, arrival.actor
-    if actor.kind not in verb.may:
+    if actor.brings_home and not verb.field:
+        raise Refusal("bring_home_only")
+    if (actor.kind_at(arrival.entry.occurred_at) if verb.field else actor.kind) not in verb.may:
         raise Refusal("not_for_your_role")
     if verb.field and not verb.desk and actor.device is None:
         raise Refusal("device_needed")
@@ -121,6 +123,8 @@ async def _record_now(arrival: Arrival, earlier: Any) -> Recorded:
     admitted = was_held and earlier["state"] == "admitted"
     if arrival.may_hold and not (arrival.is_retry or admitted) and (actor.quarantined or earlier["revoked"]):
         raise Held("device_revoked")
+    if not admitted:
+        _check_service(arrival, timed)
     await _check_ordering_officer(entry.despite, timed)
     outcome = await arrival.verb.record(Occasion(actor, timed, law(), entry.despite, admitted), entry)
     codes = await _flag_findings(arrival, timed, outcome)
@@ -135,6 +139,21 @@ async def _record_now(arrival: Arrival, earlier: Any) -> Recorded:
         id=entry.id, received_at=timed.received_at, findings=codes, subject=outcome.subject, replayed=False,
         wakes=written["wakes"],
     )  # fmt: skip
+
+
+def _check_service(arrival: Arrival, timed: Timing) -> None:
+    """What somebody who left did while they served is taken; about anything else a person decides.
+
+    Raises Held where the arrival may be held, else Refusal `bring_home_only`.
+    """
+    if not arrival.actor.brings_home:
+        return
+    try:
+        at = timed.occurred_at + (arrival.verb.happened(arrival.entry) - arrival.entry.occurred_at)
+    except OverflowError:
+        at = timed.received_at
+    if not arrival.actor.may_tell_of(at, law().span("bring_home")):
+        raise Held("after_service") if arrival.may_hold else Refusal("bring_home_only")
 
 
 async def _check_ordering_officer(despite: Despite | None, timed: Timing) -> None:
@@ -264,8 +283,8 @@ def _timing_of_held(arrival: Arrival, held: Any) -> Timing:
         raise Refusal("id_reused")
     if held["state"] == "refused":
         raise _RefusedBefore(Refusal("held_refused"))
-    if held["state"] == "waiting" and held["reason"] == "device_revoked":
-        raise Held("device_revoked") if arrival.may_hold else _RefusedBefore(Refusal("held"))
+    if held["state"] == "waiting" and held["reason"] != "unknown_reference":
+        raise Held(held["reason"]) if arrival.may_hold else _RefusedBefore(Refusal("held"))
     timed = timing(arrival.entry.occurred_at, held["held_sent_at"], held["held_received_at"], law())
     return msgspec.structs.replace(timed, late=True, held_until=max(arrival.received_at, timed.received_at))
 
@@ -356,8 +375,9 @@ async def _journal_refusal(arrival: Arrival, refusal: Refusal) -> None:
     actor, entry = arrival.actor, arrival.entry
     by_rules = isinstance(refusal, RuleRefusal)
     line = journal.Line(
-        at=arrival.received_at, verb=arrival.verb.name, outcome="refused" if by_rules else "denied", organ=actor.organ,
-        actor=actor.person, device=actor.device, id=entry.id, facts={"code": refusal.code, "unmet": refusal.unmet},
+        at=arrival.received_at, verb=arrival.verb.name, outcome="refused" if by_rules else "denied",
+        organ=actor.organ_at(entry.occurred_at), actor=actor.person, device=actor.device, id=entry.id,
+        facts={"code": refusal.code, "unmet": refusal.unmet},
     )  # fmt: skip
     async with tx():
         if not by_rules:
@@ -374,8 +394,8 @@ async def keep_device_number(actor: Actor, entry: Entry, received_at: datetime, 
     """Keep the number that the device gave to an entry, also where the entry is not recorded: it is not missing."""
     if actor.device is not None:
         await execute(
-            INSERT_NUMBER, received_at, actor.person, actor.device, entry.id, actor.organ, entry.device_seq,
-            entry.boot_id, entry.uptime_ms, booted,
+            INSERT_NUMBER, received_at, actor.person, actor.device, entry.id, actor.organ_at(entry.occurred_at),
+            entry.device_seq, entry.boot_id, entry.uptime_ms, booted,
         )  # fmt: skip
 
 

@@ -35,12 +35,12 @@ RECORDING_FILTER = visible_while_led(
 SELECT_RECORDINGS = """
 SELECT r.*, p.badge, u.file_name, u.media_type, u.state, u.bytes, u.sha256, u.sealed_at, u.locked_until,
     u.disposed_at
-FROM recording r JOIN upload u ON u.id = r.id JOIN person p ON p.id = r.wearer
+FROM recording r JOIN upload u ON u.id = r.id JOIN person_now p ON p.id = r.wearer
 """
 NO_DUPLICATE = "NOT EXISTS (SELECT FROM upload x WHERE x.id = r.id AND x.state = 'same_as')"
 DESCRIPTIONS = """
 SELECT d.id, d.by_person, p.badge, p.name, d.at, c.froms, c.tos, c.words
-FROM recording_description d JOIN person p ON p.id = d.by_person JOIN upload u ON u.id = d.recording
+FROM recording_description d JOIN person_now p ON p.id = d.by_person JOIN upload u ON u.id = d.recording
 CROSS JOIN LATERAL (
     SELECT array_agg(k.from_ms ORDER BY k.position) AS froms, array_agg(k.to_ms ORDER BY k.position) AS tos,
         array_agg(k.words ORDER BY k.position) AS words
@@ -52,7 +52,7 @@ ORDER BY d.at DESC, d.id DESC LIMIT $4
 """
 NAMES = """
 SELECT p.name AS wearer, o.name AS organ FROM recording r
-JOIN person p ON p.id = r.wearer JOIN organ o ON o.code = r.organ WHERE r.id = $1
+JOIN person_now p ON p.id = r.wearer JOIN organ o ON o.code = r.organ WHERE r.id = $1
 """
 
 

@@ -2,7 +2,8 @@
 
 Guarantees: the same bytes of one person are one recording, whatever device brings them; a file that is known already
 is answered at once; quotas are checked before any byte is received. Nobody declares footage of another person but a
-docking station, for wearers of its organ and those below it; that footage is the wearer's, and of the wearer's organ.
+docking station, for wearers who serve in its organ or below, or served there when it was filmed. Footage is of the
+organ in which its wearer served when the camera ran.
 
 Only the wearer and the officers who led the wearer while the camera ran describe footage. No stretch lies beyond the
 footage, as far as its end is known. A description is never altered; a later one stands beside it. Its words are in
@@ -76,19 +77,24 @@ async def concerned_by_declaring(actor: Actor, entry: DeclareRecording) -> Itera
     return {actor.person, wearer, *(row["auxiliary"] for row in led)}
 
 
+def when_filmed(entry: DeclareRecording) -> datetime:
+    """When the camera ran: a phone may declare its footage much later."""
+    return entry.started_at
+
+
 async def declare_recording(occasion: Occasion, entry: DeclareRecording) -> Outcome:
     """Record that there is footage. Its id is the upload's id.
 
     Raises Refusal `not_the_wearer`, of a dock `wearer_missing`, `unknown_wearer`; `end_before_start`, `time_ahead`,
     `time_out_of_range`, `file_too_large`, `too_many_uploads`.
     """
-    owner = await _owner_of_footage(occasion.actor, entry.wearer)
     correction = occasion.timing.skew - timedelta(milliseconds=entry.camera_offset_ms)
     latest = occasion.timing.received_at + occasion.law.span("clock_skew_tolerance")
     started = corrected(entry.started_at, correction, latest)
     ended = None if entry.ended_at is None else corrected(entry.ended_at, correction, latest)
     if ended is not None and ended < started:
         raise Refusal("end_before_start")
+    owner = await _owner_of_footage(occasion.actor, entry.wearer, started)
     outcome, is_new = await _declare(occasion, entry, "recording", owner)
     if not is_new:
         return outcome
@@ -105,22 +111,22 @@ async def declare_recording(occasion: Occasion, entry: DeclareRecording) -> Outc
 
 async def declare_document(occasion: Occasion, entry: DeclareDocument) -> Outcome:
     """Record that there is a paper or photo. Raises Refusal `file_too_large`, `too_many_uploads`."""
-    owner = Owner(occasion.actor.person, occasion.actor.organ)
+    owner = Owner(occasion.actor.person, occasion.organ)
     outcome, is_new = await _declare(occasion, entry, "document", owner)
     if is_new:
         await Document.insert(Document(id=entry.id, person=owner.person, title=entry.title))
     return outcome
 
 
-async def _owner_of_footage(actor: Actor, wearer: UUID | None) -> Owner:
-    """The actor, or the wearer that a docking station names. Raises Refusal."""
+async def _owner_of_footage(actor: Actor, wearer: UUID | None, filmed_at: datetime) -> Owner:
+    """The actor, or the wearer that a docking station names, and their organ at that time. Raises Refusal."""
     if actor.kind != DOCK:
         if wearer not in (None, actor.person):
             raise Refusal("not_the_wearer")
-        return Owner(actor.person, actor.organ)
+        return Owner(actor.person, actor.organ_at(filmed_at))
     if wearer is None:
         raise Refusal("wearer_missing")
-    person = await wearer_under(actor.organ, wearer)
+    person = await wearer_under(actor.organ, wearer, filmed_at)
     if person is None:
         raise Refusal("unknown_wearer")
     return Owner(person["id"], person["organ"])

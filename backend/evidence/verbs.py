@@ -19,7 +19,7 @@ from backend.evidence.schemas import (
 VERBS = (
     Verb(
         name="recordings/declare", entry=DeclareRecording, receipt=UploadReceipt, record=service.declare_recording,
-        may=FIELD | DOCKS, concerned=service.concerned_by_declaring, told_to="readers",
+        may=FIELD | DOCKS, concerned=service.concerned_by_declaring, told_to="readers", happened=service.when_filmed,
         tag="Evidence · 视音频资料", zh="申报视音频资料", en="Declare footage",
         codes=(
             "not_the_wearer", "wearer_missing", "unknown_wearer", "end_before_start", "file_too_large",

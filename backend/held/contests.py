@@ -78,7 +78,7 @@ ORDER BY t.started_at DESC LIMIT 1
 """
 TABLES: dict[str, Intervals] = {"shift": SHIFTS, "supervision": SUPERVISIONS}
 RULINGS_OF_SHIFT = """
-SELECT r.*, p.name AS by_name FROM ruling r JOIN person p ON p.id = r.by_person, shift s
+SELECT r.*, p.name AS by_name FROM ruling r JOIN person_now p ON p.id = r.by_person, shift s
 WHERE s.id = $1 AND (s.id IN (r.contested, r.other) OR EXISTS (
     SELECT FROM supervision v WHERE v.id IN (r.contested, r.other) AND v.auxiliary = s.person AND v.during && s.during))
 ORDER BY r.at, r.id

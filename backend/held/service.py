@@ -1,10 +1,11 @@
-"""Held entries: entries that cannot be recorded yet, because a reference is unknown or their device is revoked.
+"""Held entries: they cannot be recorded yet. A reference is unknown, their device is revoked, or their person left.
 
 Guarantees: an entry is kept whole from its first arrival, and keeps the times of that arrival. The same id with other
 content is refused. A held entry obeys the rule of its verb (core/verb.py, HeldRule): who finds it, who reads its words,
 who decides; for a person from whom it is kept it does not exist. Nobody decides in their own matter. Only what a
-revoked device sent or signed can be refused by a person. A decision is journalled and only opens the way:
-backend/sync.py records what was admitted, after the commit or in its sweep. See docs/adr/0017 and 0034.
+revoked device sent or signed, or somebody who left sent, can be refused by a person. A decision is journalled and only
+opens the way: backend/sync.py records what was admitted, after the commit or in its sweep. See docs/adr/0017, 0034 and
+0038.
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,13 +21,14 @@ from backend.core.described import Badge, OrganCode, PersonName
 from backend.core.findings import Finding
 from backend.core.paging import Page, PageCursor, next_page
 from backend.core.refusals import Refusal
+from backend.core.stints import STINTS
 from backend.core.verb import Actor, HeldConcern, Occasion, Outcome, timing
 from backend.core.wire import Entry, Moment, Receipt, Words
 from backend.core.write_path import Arrival, Held, booted_at, content_of, keep_device_number, lock_persons
 from backend.held.tables import HeldEntry
 from backend.law.catalogue import law
 
-HeldReason = Literal["unknown_reference", "device_revoked"]
+HeldReason = Literal["unknown_reference", "device_revoked", "after_service"]
 HeldState = Literal["waiting", "admitted", "refused", "unfit", "recorded"]
 HeldId = Annotated[UUID, msgspec.Meta(description="id of the held entry")]
 HeldStateField = Annotated[
@@ -83,7 +85,8 @@ class HeldRow(msgspec.Struct, frozen=True, kw_only=True):
         HeldReason,
         msgspec.Meta(
             description="unknown_reference: what it refers to has not come; device_revoked: the device that sent or"
-            " signed it is revoked, and a person decides"
+            " signed it is revoked, and a person decides; after_service: who sent it had left when it happened, or left"
+            " too long ago, and a person decides"
         ),
     ]
     waiting_for: Annotated[list[UUID], msgspec.Meta(description="ids that it refers to and that have not come")]
@@ -139,7 +142,7 @@ UPDATE held_entry SET state = $2, decided_by = $3, decided_at = $4, why = $5, wa
 HELD_PAGE = """
 SELECT h.*, h.actor AS person, p.badge, p.name,
     h.actor = $1 OR held_open_to(h, $1, h.shown_to) AS shown
-FROM held_entry h JOIN person p ON p.id = h.actor
+FROM held_entry h JOIN person_now p ON p.id = h.actor
 WHERE held_open_to(h, $1, h.listed_to)
     AND ($4::text IS NULL OR h.state = $4) AND ($5::text IS NULL OR h.reason = $5)
     AND ($2::timestamptz IS NULL OR (h.received_at, h.id) < ($2, $3))
@@ -180,7 +183,7 @@ async def hold(arrival: Arrival, why: Held) -> Wait:
             raise RecordedMeanwhile
         if await value(COUNT_WAITING, actor.person) >= law().count("waiting_at_once"):
             raise Refusal("too_many_waiting")
-        organ, rule = about.organ or actor.organ, arrival.verb.held
+        organ, rule = about.organ or actor.organ_at(timed.occurred_at), arrival.verb.held
         await execute(
             INSERT_HELD, entry.id, actor.person, organ, actor.session, actor.device, arrival.verb.name, content,
             despite, timed.occurred_at, arrival.sent_at, received_at, why.reason, awaits, wakes, until,
@@ -190,8 +193,8 @@ async def hold(arrival: Arrival, why: Held) -> Wait:
         await keep_device_number(actor, entry, received_at, booted_at(entry, timed))
         await journal.append(
             journal.Line(
-                at=received_at, verb="held/keep", outcome="done", organ=actor.organ, actor=actor.person,
-                device=actor.device, subjects=[entry.id],
+                at=received_at, verb="held/keep", outcome="done", organ=actor.organ_at(timed.occurred_at),
+                actor=actor.person, device=actor.device, subjects=[entry.id],
                 facts={"reason": why.reason, "waiting_for": awaits, "verb": arrival.verb.name},
             )
         )  # fmt: skip
@@ -217,7 +220,8 @@ def _wait(row: Record, *, new: bool) -> Wait:
 
 
 def _reason(reason: str) -> HeldReason:
-    return "unknown_reference" if reason == "unknown_reference" else "device_revoked"
+    known: HeldReason = msgspec.convert(reason, HeldReason)
+    return known
 
 
 async def whose_decision(actor: Actor, entry: Any) -> Iterable[UUID]:
@@ -232,12 +236,12 @@ async def admit(occasion: Occasion, entry: AdmitHeld) -> Outcome:
 
 
 async def refuse(occasion: Occasion, entry: RefuseHeld) -> Outcome:
-    """Refuse a held entry from a revoked device.
+    """Refuse a held entry from a revoked device, or of somebody who left.
 
     Raises Refusal `unknown_held`, `own_matter`, `already_decided`; `waits_for_reference` where it only waits.
     """
     row = await _to_decide(occasion.actor, entry.held)
-    if row["reason"] != "device_revoked":
+    if row["reason"] == "unknown_reference":
         raise Refusal("waits_for_reference")
     return await _decide(occasion, row, "refused", entry.why)
 
@@ -307,11 +311,14 @@ def original_content(row: Record) -> dict[str, Any]:
     return fields
 
 
+TO_RETRY = f"""
+SELECT h.*, p.badge, p.kind, p.organ AS serves_in, {STINTS} AS stints
+FROM held_entry h JOIN person_now p ON p.id = h.actor
+WHERE h.id = ANY ($1) AND (h.state = 'admitted' OR h.state = 'waiting' AND h.reason = 'unknown_reference')
+ORDER BY h.occurred_at, h.id
+"""  # noqa: S608 - constants
+
+
 async def entries_to_retry(ids: Sequence[UUID]) -> Sequence[Record]:
-    """Those of these held entries that may be recorded now, each with its person's badge and kind."""
-    return await fetch(
-        """SELECT h.*, p.badge, p.kind FROM held_entry h JOIN person p ON p.id = h.actor
-        WHERE h.id = ANY ($1) AND (h.state = 'admitted' OR h.state = 'waiting' AND h.reason = 'unknown_reference')
-        ORDER BY h.occurred_at, h.id""",
-        list(ids),
-    )
+    """Those of these held entries that may be recorded now, each with its person as they are today."""
+    return await fetch(TO_RETRY, list(ids))

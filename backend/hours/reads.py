@@ -12,20 +12,32 @@ from backend.core.described import Badge, NextPage, OrganCode, PersonId, PersonN
 from backend.core.paging import invalid_parameter
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor
-from backend.core.visibility import viewer, visible_to
-from backend.hours.rules import DayKind, DayWorked
-from backend.hours.service import MonthWorked, first_of, minutes, months
+from backend.core.visibility import viewer
+from backend.hours.rules import A_DAY, DayKind, DayWorked
+from backend.hours.service import MonthWorked, first_of, last_of, minutes, months
 from backend.law.catalogue import law
 from backend.people.tables import Organ
 
-PERSON = visible_to(own=["p.id"], organ="p.organ").condition
-ONE = f"SELECT p.id, p.badge, p.name, p.organ FROM person p WHERE p.id = $3 AND {PERSON}"  # noqa: S608 - constants
-AUXILIARIES = "p.kind IN ('duty_auxiliary', 'civilian_auxiliary')"
+# Who served or worked in these organs (below $1) in the month from $2 to before $3, and the organ they served in last.
+SERVED = """
+SELECT DISTINCT ON (person) person, organ FROM (
+    SELECT s.person, s.organ, lower(s.during) AS since FROM stint s
+    WHERE s.kind IN ('duty_auxiliary', 'civilian_auxiliary') AND s.organ IN (SELECT organs_under($1::text[]))
+        AND s.during && daterange($2::date, $3::date)
+    UNION ALL
+    SELECT h.person, h.organ, '-infinity' FROM shift h WHERE h.organ IN (SELECT organs_under($1::text[]))
+        AND h.during && tstzrange($2::date::timestamp AT TIME ZONE 'Asia/Shanghai',
+            $3::date::timestamp AT TIME ZONE 'Asia/Shanghai')
+) x ORDER BY person, since DESC, organ
+"""
 OF_ORGANS = f"""
-SELECT p.id, p.badge, p.name, p.organ FROM person p
-WHERE {AUXILIARIES} AND p.organ IN (SELECT organs_under($1::text[])) AND ($2::text IS NULL OR p.badge > $2)
-ORDER BY p.badge LIMIT $3
+SELECT p.id, p.badge, p.name, w.organ FROM ({SERVED}) w JOIN person_now p ON p.id = w.person
+WHERE ($4::text IS NULL OR (p.badge, p.id) > ($4, $5::uuid)) ORDER BY p.badge, p.id LIMIT $6
+"""  # noqa: S608 - constants
+ONE = f"""
+SELECT p.id, p.badge, p.name, w.organ FROM ({SERVED}) w JOIN person_now p ON p.id = w.person WHERE p.id = $4
 """  # noqa: S608
+ONESELF = "SELECT id, badge, name, organ FROM person_now WHERE id = $1"
 UNDER = "SELECT count(*) > 0 FROM organ WHERE code = $1 AND code IN (SELECT organs_under($2::text[]))"
 SUMS = ("worked", "watch", "standby", "beyond_day", "beyond_week", "rest_day", "holiday")
 
@@ -95,14 +107,17 @@ class Hours(msgspec.Struct, frozen=True, kw_only=True):
 
 async def of_person(actor: Actor, month: str, person: UUID) -> Hours:
     """The hours of one person, day by day. Raises Refusal `unknown_person`, `calendar_unknown`."""
-    row = await first(ONE, *viewer(actor), person)
+    organs = None if person == actor.person else viewer(actor)[1]
+    row = await (first(ONESELF, person) if organs is None else first(ONE, organs, *_days(month), person))
     if row is None:
         raise Refusal("unknown_person")
-    return Hours(month=month, items=await _hours([row], month, days=True), next=None)
+    return Hours(month=month, items=await _hours([row], month, organs, days=True), next=None)
 
 
 async def of_organ(actor: Actor, month: str, organ: str | None, cursor: str | None, limit: int) -> Hours:
-    """A page of auxiliaries of an organ and all below it; None: of all organs that one oversees.
+    """A page of those who served in an organ or below it in that month; None: in all organs that one oversees.
+
+    Each with the hours of the shifts that they did there.
 
     Raises Refusal `unknown_organ`, `calendar_unknown`, `invalid`.
     """
@@ -111,29 +126,29 @@ async def of_organ(actor: Actor, month: str, organ: str | None, cursor: str | No
         if not await _is_under(organ, organs):
             raise Refusal("unknown_organ")
         organs = [organ]
-    rows = await fetch(OF_ORGANS, organs, _badge(cursor), limit + 1)
-    more = base64.urlsafe_b64encode(rows[limit - 1]["badge"].encode()).decode() if len(rows) > limit else None
-    return Hours(month=month, items=await _hours(rows[:limit], month), next=more)
+    rows = await fetch(OF_ORGANS, organs, *_days(month), *_after(cursor), limit + 1)
+    more = _cursor(rows[limit - 1]) if len(rows) > limit else None
+    return Hours(month=month, items=await _hours(rows[:limit], month, organs), next=more)
 
 
 async def report(month: str, organ: str | None) -> list[PersonHours]:
-    """The hours of everybody in an organ and all below it, for the operator of the server; None: in all organs.
+    """The hours of everybody who served in an organ or below it in that month; None: in all organs. For the operator.
 
     Raises Refusal `unknown_organ`, `calendar_unknown`.
     """
     tops = await Organ.select(Organ.code).where(Organ.parent.is_null()).output(as_list=True)
     if organ is not None and not await _is_under(organ, tops):
         raise Refusal("unknown_organ")
-    rows = await fetch(OF_ORGANS, tops if organ is None else [organ], None, None)
-    return await _hours(rows, month)
+    organs = tops if organ is None else [organ]
+    return await _hours(await fetch(OF_ORGANS, organs, *_days(month), None, None, None), month, organs)
 
 
 async def _is_under(organ: str, organs: list[str]) -> bool:
     return bool(await value(UNDER, organ, organs))
 
 
-async def _hours(rows: Any, month: str, *, days: bool = False) -> list[PersonHours]:
-    worked = await months([row["id"] for row in rows], first_of(month), datetime.now(UTC))
+async def _hours(rows: Any, month: str, organs: list[str] | None, *, days: bool = False) -> list[PersonHours]:
+    worked = await months([row["id"] for row in rows], first_of(month), datetime.now(UTC), organs)
     return [_person(row, worked[row["id"]], days=days) for row in rows]
 
 
@@ -152,8 +167,22 @@ def _day(day: DayWorked) -> DayHours:
     return DayHours(day=day.day, kind=day.kind, **{name: minutes(span) for name, span in spans.items()})
 
 
-def _badge(cursor: str | None) -> str | None:
+def _days(month: str) -> tuple[date, date]:
+    """The first day of a month, and the first of the next."""
+    first_day = first_of(month)
+    return first_day, last_of(first_day) + A_DAY
+
+
+def _cursor(row: Any) -> str:
+    return base64.urlsafe_b64encode(f"{row['badge']} {row['id']}".encode()).decode()
+
+
+def _after(cursor: str | None) -> tuple[str | None, UUID | None]:
+    """Badge and id of the last person of the page before. Raises Refusal `invalid`."""
+    if cursor is None:
+        return None, None
     try:
-        return None if cursor is None else base64.urlsafe_b64decode(cursor).decode()
+        badge, person = base64.urlsafe_b64decode(cursor).decode().split(" ")
+        return badge, UUID(person)
     except ValueError:
         raise invalid_parameter("cursor", "not one of ours") from None

@@ -28,15 +28,19 @@ from backend.law.catalogue import law
 MONTHS = UUID("6f1f6c0e-5b5c-5e0a-9d2f-0f4a4e5d8c11")  # namespace of a person's month: uuid5 of "person/2026-03"
 SHIFTS = """
 SELECT person, started_at, ended_at, duty_type, in_force FROM shift
-WHERE person = ANY ($1) AND during && tstzrange($2, $3) ORDER BY person, started_at
+WHERE person = ANY ($1) AND during && tstzrange($2, $3)
+    AND ($4::text[] IS NULL OR organ IN (SELECT organs_under($4))) ORDER BY person, started_at
 """
 TAKEN = """
 SELECT person, sum(minutes)::integer AS minutes FROM time_off
-WHERE person = ANY ($1) AND month = $2 AND withdrawn_at IS NULL GROUP BY person
+WHERE person = ANY ($1) AND month = $2 AND withdrawn_at IS NULL
+    AND ($3::text[] IS NULL OR organ IN (SELECT organs_under($3))) GROUP BY person
 """
 WORKED_IN = """
-SELECT DISTINCT h.person, p.organ FROM shift h JOIN person p ON p.id = h.person WHERE h.during && tstzrange($1, $2)
+SELECT DISTINCT ON (person) person, organ FROM shift WHERE during && tstzrange($1, $2)
+ORDER BY person, started_at DESC, id
 """
+ORGAN_THAT_DAY = "SELECT organ_at($1, ($2::date + time '12:00') AT TIME ZONE 'Asia/Shanghai')"
 log = structlog.get_logger()
 
 
@@ -66,12 +70,17 @@ class MonthWorked(NamedTuple):
         return self.total("rest_day") - self.taken
 
 
-async def months(persons: Sequence[UUID], month: date, now: datetime) -> dict[UUID, MonthWorked]:
-    """What each person worked in the month that begins on this day. Raises Refusal `calendar_unknown`."""
+async def months(
+    persons: Sequence[UUID], month: date, now: datetime, organs: Sequence[str] | None = None
+) -> dict[UUID, MonthWorked]:
+    """What each person worked in the month that begins on this day. Raises Refusal `calendar_unknown`.
+
+    `organs`: only what they worked there and below; None: wherever they served.
+    """
     last = last_of(month)
     since, until = rules.start_of_day(rules.week_of(month)[0]), rules.start_of_day(rules.week_of(last)[1] + A_DAY)
-    rows = await fetch(SHIFTS, list(persons), since, max(since, min(until, now)))
-    taken = {row["person"]: row["minutes"] for row in await fetch(TAKEN, list(persons), month)}
+    rows = await fetch(SHIFTS, list(persons), since, max(since, min(until, now)), organs)
+    taken = {row["person"]: row["minutes"] for row in await fetch(TAKEN, list(persons), month, organs)}
     shifts: dict[UUID, list[Record]] = {}
     for row in rows:
         shifts.setdefault(row["person"], []).append(row)
@@ -81,7 +90,7 @@ async def months(persons: Sequence[UUID], month: date, now: datetime) -> dict[UU
 async def take_time_off(occasion: Occasion, entry: TakeTimeOff) -> Outcome:
     """Grant time off. Raises Refusal `unknown_person`, `own_matter`, `calendar_unknown`, `time_off_that_day`,
     `time_off_not_owed`."""
-    organ = await _commanded(occasion.actor, entry.person)
+    organ = await _commanded(occasion.actor, entry.person, entry.on_day)
     month = first_of(entry.month)
     if await TimeOff.exists().where(
         TimeOff.person == entry.person,
@@ -161,9 +170,12 @@ def last_of(month: date) -> date:
     return (month + 31 * A_DAY).replace(day=1) - A_DAY
 
 
-async def _commanded(actor: Actor, person: UUID) -> str:
-    """The organ of a person whom the actor commands. Raises Refusal `unknown_person`, `own_matter`."""
-    organ = await value("SELECT organ FROM person WHERE id = $1", person)
+async def _commanded(actor: Actor, person: UUID, day: date) -> str:
+    """The organ in which a person whom the actor commands serves on this day.
+
+    Raises Refusal `unknown_person`, `own_matter`.
+    """
+    organ = await value(ORGAN_THAT_DAY, person, day)
     if organ is None or not await reaches(actor, organ, COMMANDING):
         raise Unknown("unknown_person", person)
     if person == actor.person:

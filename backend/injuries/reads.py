@@ -52,10 +52,10 @@ STATUSES: dict[InjuryStatus, str] = {
     "overdue": "i.recognition = 'reported' AND i.apply_by < now()",
     "all": "true",
 }
-INJURIES = "SELECT i.*, p.badge, p.name FROM injury i JOIN person p ON p.id = i.person"
+INJURIES = "SELECT i.*, p.badge, p.name FROM injury i JOIN person_now p ON p.id = i.person"
 REPORTS = """
 SELECT r.*, p.name AS by_name, ARRAY(SELECT person FROM injury_witness w WHERE w.report = r.id ORDER BY 1) AS witnesses
-FROM injury_report r JOIN person p ON p.id = r.by_person WHERE r.injury = $1 ORDER BY r.at, r.id
+FROM injury_report r JOIN person_now p ON p.id = r.by_person WHERE r.injury = $1 ORDER BY r.at, r.id
 """
 PAPERS = """
 SELECT d.id, d.title, u.media_type, u.state, x.by_person, x.at FROM injury_paper x JOIN document d ON d.id = x.document
@@ -63,7 +63,7 @@ JOIN upload u ON u.id = d.id WHERE x.injury = $1 ORDER BY x.at, d.id
 """
 STEPS = """
 SELECT s.step, s.by_person, p.name AS by_name, s.at, s.on_day, s.until_day, s.words FROM injury_step s
-JOIN person p ON p.id = s.by_person WHERE s.injury = $1 ORDER BY s.version
+JOIN person_now p ON p.id = s.by_person WHERE s.injury = $1 ORDER BY s.version
 """
 SURVIVORS = "SELECT * FROM survivor_item WHERE injury = $1 ORDER BY item"
 ITEMS = "SELECT * FROM advance_item WHERE injury = $1 ORDER BY kind, requested_at NULLS LAST, id"
@@ -82,7 +82,8 @@ OUTSTANDING = """
 SELECT i.organ, o.name AS organ_name, p.badge, p.name, i.id AS injury, x.kind, x.state, i.recognition, x.requested_fen,
     x.approved_fen, x.paid_fen, x.settled_fen, x.paid_fen - x.settled_fen AS outstanding_fen,
     (SELECT min(y.at) FROM advance_payment y WHERE y.item = x.id) AS first_paid_at
-FROM advance_item x JOIN injury i ON i.id = x.injury JOIN person p ON p.id = i.person JOIN organ o ON o.code = i.organ
+FROM advance_item x JOIN injury i ON i.id = x.injury JOIN person_now p ON p.id = i.person
+JOIN organ o ON o.code = i.organ
 WHERE x.state <> 'open' AND ($1::text IS NULL OR i.organ IN (SELECT organs_under(ARRAY[$1::text])))
 ORDER BY i.organ, i.injured_at, i.id, x.kind, x.id
 """

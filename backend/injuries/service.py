@@ -15,7 +15,7 @@ from backend.core import findings
 from backend.core.database import Record, execute, fetch, first, value
 from backend.core.findings import Finding, Overdue
 from backend.core.journal import utc
-from backend.core.officers import TODAY, organ_of_auxiliary
+from backend.core.officers import TODAY, organ_of, organ_of_auxiliary
 from backend.core.refusals import Refusal, Unknown
 from backend.core.verb import Actor, HeldConcern, Occasion, Outcome
 from backend.core.visibility import HANDLING, IndexPath, reaches, viewer, visible_to
@@ -80,6 +80,7 @@ WHERE g.role IN ('commander', 'treasurer') AND g.valid_from <= day.is AND coales
 UNDECIDED = """
 SELECT id FROM advance_item WHERE injury = $1 AND state IN ('approved', 'paid', 'settling') AND then_what IS NULL
 """
+ORGAN_OF_INJURY = "SELECT organ FROM injury WHERE id = $1"
 MARK_DONE = """
 UPDATE survivor_item SET done_by = $3, done_at = $4, words = $5 WHERE injury = $1 AND item = $2 AND done_at IS NULL
 RETURNING item
@@ -90,8 +91,8 @@ async def report(occasion: Occasion, entry: ReportInjury) -> Outcome:
     """Report an injury. Raises Refusal `not_an_auxiliary`, `unknown_person`, `unknown_activity`, `unknown_document`,
     `time_ahead`, `time_out_of_range`."""
     actor, person = occasion.actor, entry.person or occasion.actor.person
-    organ = await organ_of_auxiliary(person)
     injured_at = occasion.corrected(entry.injured_at)
+    organ = await organ_of_auxiliary(person, injured_at)
     await _require_known(entry, person)
     papers = await own_papers(actor, entry.papers)
     near = occasion.law.span("same_accident")
@@ -159,9 +160,10 @@ async def concerned(actor: Actor, entry: Any) -> Iterable[UUID]:
 
 
 async def organ_of_the_injured(actor: Actor, entry: Any) -> HeldConcern:
-    """A held entry about an injury belongs to the organ of the person who was hurt."""
+    """A held entry about an injury belongs to the organ of the injury: where the person who was hurt served then."""
     *_, person = await concerned(actor, entry)
-    return HeldConcern(organ=await value("SELECT organ FROM person WHERE id = $1", person))
+    known = None if isinstance(entry, ReportInjury) else await value(ORGAN_OF_INJURY, entry.injury)
+    return HeldConcern(organ=known or await organ_of(person, entry.occurred_at))
 
 
 async def visible_injury(actor: Actor, injury: UUID) -> Record:

@@ -32,7 +32,7 @@ WORDS = {
 EXPIRING = """
 WITH day AS (SELECT ($1::timestamptz AT TIME ZONE 'Asia/Shanghai')::date AS is),
 serving AS (
-    SELECT p.* FROM person p, day WHERE daterange(p.serves_from, p.serves_until, '[]') @> day.is
+    SELECT p.person AS id, p.badge, p.name, p.kind, p.organ FROM stint p, day WHERE p.during @> day.is
         AND ($3::text IS NULL OR p.organ IN (SELECT organs_under(ARRAY[$3::text])))
 ),
 held AS (

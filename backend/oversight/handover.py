@@ -14,6 +14,7 @@ import msgspec
 
 from backend.core.database import fetch, first, tx
 from backend.core.described import BeganAt, DutyType, EndedAt, ShiftId
+from backend.core.officers import TODAY
 from backend.core.paging import invalid_parameter, moment_parameter
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor
@@ -78,7 +79,13 @@ class Handover(msgspec.Struct, frozen=True, kw_only=True):
     outside: Annotated[list[UUID], msgspec.Meta(description="ids of recordings that lie in no shift")]
 
 
-WEARER = "SELECT organ FROM person WHERE id = $1 AND (id = $2 OR organ IN (SELECT organs_under($3::text[])))"
+# The wearer, for oneself and for whoever oversees an organ in which they served in the period, or serve today.
+WEARER = f"""
+SELECT person FROM stint WHERE person = $1 AND (person = $2 OR organ IN (SELECT organs_under($3::text[])) AND (
+    during @> {TODAY} OR during && daterange(
+        ($4::timestamptz AT TIME ZONE 'Asia/Shanghai')::date, ($5::timestamptz AT TIME ZONE 'Asia/Shanghai')::date, '[]'
+    )))
+"""  # noqa: S608 - constants
 WITHIN_ORGANS = "($5::text[] IS NULL OR {organ} IN (SELECT organs_under($5)))"
 # $1 wearer, $2 and $3 the period, $4 how far beyond it shifts are read, $5 organs that the reader may see (null: all)
 SCOPE = f"""
@@ -131,7 +138,7 @@ async def handover(actor: Actor, wearer: UUID, start: datetime, end: datetime) -
     """The report on a wearer and period. Raises Refusal `unknown_wearer`, `invalid` for a wrong period."""
     start, end = _period(start, end)
     oversees = [*viewer(actor)[1], *docked_under(actor)]
-    if await first(WEARER, wearer, actor.person, oversees) is None:
+    if await first(WEARER, wearer, actor.person, oversees, start, end) is None:
         raise Refusal("unknown_wearer")
     scope = (wearer, start, end, law().span("handover_ceiling"), None if wearer == actor.person else oversees)
     async with tx(isolation="repeatable_read", readonly=True):

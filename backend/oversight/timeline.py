@@ -30,7 +30,7 @@ WHERE s.id = $1
 LED = """
 SELECT l.supervision, l.officer, o.name AS officer_name, l.confirmed, lower(x) AS started_at, upper(x) AS ended_at
 FROM shift s JOIN led l ON l.auxiliary = s.person AND l.named && s.during AND l.during && s.during
-JOIN person o ON o.id = l.officer CROSS JOIN LATERAL unnest(l.during * tstzmultirange(s.during)) AS x
+JOIN person_now o ON o.id = l.officer CROSS JOIN LATERAL unnest(l.during * tstzmultirange(s.during)) AS x
 WHERE s.id = $1 ORDER BY 5
 """
 RECORDINGS_OF_SHIFT = f"""

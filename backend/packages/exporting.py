@@ -80,7 +80,7 @@ CHECKPOINTS = "SELECT number, signed, leaves, leaves_version FROM checkpoint WHE
 # Only the entries that declared footage: the entry of a complaint names the complainant.
 ENTRIES = "SELECT id, salt, content FROM entry WHERE id = ANY ($1) AND salt IS NOT NULL"
 NAMES = """
-SELECT id, badge, name, NULL AS serial FROM person WHERE id = ANY ($1)
+SELECT id, badge, name, NULL AS serial FROM person_now WHERE id = ANY ($1)
 UNION ALL SELECT id, NULL, NULL, serial FROM device WHERE id = ANY ($1)
 """
 HOW_TO_CHECK = Path(__file__).parent / "how_to_check.html"

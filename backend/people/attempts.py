@@ -6,6 +6,7 @@ Guarantees: an attempt is counted before anything is checked. An unknown badge t
 import asyncio
 import secrets
 from base64 import b64encode
+from datetime import timedelta
 from uuid import UUID
 
 import msgspec
@@ -27,9 +28,12 @@ HASH_OF_NOBODY = "$argon2id$v=19$m={},t={},p={}${}${}".format(
 )  # fmt: skip
 HASHING = asyncio.Semaphore(4)  # hashes at the same time; each takes 64 MiB
 
+# Who has the badge, else who had it last and left no longer than $2 days ago. Its holder's alone, also where they have
+# no password yet: nobody who had it before signs in by it then.
 CREDENTIAL = f"""
-SELECT p.id, p.organ, c.password_hash FROM person p JOIN credential c ON c.person = p.id
-WHERE p.badge = $1 AND p.serves_from <= {TODAY} AND coalesce(p.serves_until >= {TODAY}, true)
+SELECT p.id, p.organ, c.password_hash FROM person_now p LEFT JOIN credential c ON c.person = p.id
+WHERE p.badge = $1 AND p.serves_from <= {TODAY} AND coalesce(p.serves_until >= {TODAY} - $2::integer, true)
+ORDER BY p.serves_from DESC LIMIT 1
 """  # noqa: S608
 FAILURES = """
 SELECT count(*) FILTER (WHERE badge = $1) AS account, count(*) FILTER (WHERE address = $2) AS address
@@ -57,18 +61,21 @@ class Proven(msgspec.Struct, frozen=True, kw_only=True):
     attempt: int
 
 
-async def prove(badge: str, password: str, address: str, familiar: str | None = None) -> Proven:
+async def prove(
+    badge: str, password: str, address: str, familiar: str | None = None, left_within: timedelta = timedelta()
+) -> Proven:
     """The person with this badge and password. Raises Refusal `sign_in_refused`, `too_many_attempts`.
 
     The attempt stays counted until the caller forgets it. `familiar`: the key of a device, or the number of a browser,
     with which this person signed in before. Attempts there are counted apart, so that guesses made elsewhere do not
-    lock the person out.
+    lock the person out. `left_within`: who left no longer ago than that, and whose badge nobody has by now, counts too.
     """
     account = badge if familiar is None else f"{badge} {familiar}"
     address = address if familiar is None else f"key {familiar} {badge}"
     attempt = await count_attempt(account, address)
-    person = await first(CREDENTIAL, badge)
-    if not await _matches(person["password_hash"] if person else HASH_OF_NOBODY, password) or person is None:
+    person = await first(CREDENTIAL, badge, left_within.days)
+    hashed = None if person is None else person["password_hash"]
+    if not await _matches(hashed or HASH_OF_NOBODY, password) or person is None or hashed is None:
         raise Refusal("sign_in_refused")
     return Proven(
         person=person["id"], account=account, organ=person["organ"], password_hash=person["password_hash"],

@@ -45,7 +45,7 @@ BY_SERIAL = f"{DEVICE_WITH_KEY} WHERE d.serial = $1"
 REACHED = "d.organ IN (SELECT organs_under($2::text[]))"
 DEVICES_PAGE = f"{DEVICE_WITH_KEY} WHERE {REACHED} AND ($1::text IS NULL OR d.serial > $1) ORDER BY d.serial LIMIT $3"
 PERSON = f"""
-SELECT p.id FROM person p WHERE p.badge = $1 AND p.kind <> 'dock' AND p.serves_from <= {TODAY}
+SELECT p.id FROM person_now p WHERE p.badge = $1 AND p.kind <> 'dock' AND p.serves_from <= {TODAY}
     AND coalesce(p.serves_until >= {TODAY}, true)
     AND ($2::text[] IS NULL OR p.organ IN (SELECT organs_under($2::text[])))
 """  # noqa: S608 - constants

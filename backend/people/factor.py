@@ -49,7 +49,8 @@ UPDATE session s SET ended_at = $2, end_reason = 'revoked' FROM desk_session k
 WHERE k.session = s.id AND s.person = $1 AND s.ended_at IS NULL AND s.id IS DISTINCT FROM $3
 """
 PERSON_UNDER = """
-SELECT p.id, p.organ FROM person p WHERE p.badge = $1 AND p.organ IN (SELECT organs_under($2::text[]))
+SELECT p.id, p.organ FROM person_now p WHERE p.badge = $1 AND p.organ IN (SELECT organs_under($2::text[]))
+ORDER BY p.serves_from DESC LIMIT 1
 """
 
 

@@ -20,13 +20,29 @@ import csv
 import io
 import re
 from collections.abc import Callable, Iterable, Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Any, TypeVar
+from uuid import UUID
 
 import msgspec
 
-from backend.core.database import execute, fetch, rows_touched, tx
-from backend.people.tables import Organ, Person
+from backend.core.database import execute, fetch, first, rows_touched, tx
+from backend.core.officers import TODAY
+from backend.core.stints import CHINA, day_of
+from backend.core.stints import Stint as Service
+from backend.people.histories import (
+    A_DAY,
+    TO_CONFIRM,
+    BadgeHeldError,
+    Change,
+    Histories,
+    LookAlike,
+    Term,
+    Told,
+    groups_alike,
+    look_alikes,
+)
+from backend.people.tables import Organ, Stint
 from storage.language import SentenceError, by_locale
 
 T = TypeVar("T")
@@ -172,6 +188,8 @@ def _check_unique(row: RosterRow, seen: dict[tuple[str, ...], int]) -> None:
     key: tuple[str, ...] = (row.record, row.code)
     if row.record in ("role", "qualification"):
         key += (row.kind, row.organ, str(row.valid_from))
+    if row.record == "person":  # one line for each stint
+        key += (str(row.valid_from),)
     if key in seen:
         raise ValueError(
             by_locale(f"与第 {seen[key]} 行是同一 {row.record}", f"says the same {row.record} as line {seen[key]}")
@@ -179,20 +197,219 @@ def _check_unique(row: RosterRow, seen: dict[tuple[str, ...], int]) -> None:
     seen[key] = row.line
 
 
-async def bring_in(rows: Sequence[RosterRow]) -> dict[str, int]:
+async def bring_in(
+    rows: Sequence[RosterRow], *, confirmed: bool = False, end_missing: bool = False
+) -> dict[str, int]:  # fmt: skip
     """Bring the tables in line with the rows. Returns the number of changes, by kind of record.
 
-    Raises RosterError with every line that names an unknown organ or person.
+    `confirmed`: a person has seen who is renamed, and which badges go to somebody else. `end_missing`: end the service
+    and the roles that the rows no longer name, yesterday.
+    Raises RosterError with every line that names an unknown organ or person, or a badge that another looks like;
+    Unconfirmed.
     """
     async with tx():
         await execute("SELECT pg_advisory_xact_lock(hashtext('fujing roster'))")
         depths = await _check_references(rows)
+        histories, holders = await _histories(rows)
+        missing = await _missing(rows, histories, holders)
+        doubtful = [change for change in histories.changes if change.kind in TO_CONFIRM]
+        if doubtful and not confirmed:
+            raise Unconfirmed(doubtful)
+        if end_missing:
+            for term in missing.people:
+                histories.end(term, _today() - A_DAY)
         changed = dict.fromkeys(CODES, 0)
-        for row in sorted(rows, key=lambda row: _order(row, depths)):
-            status = await execute(*PUT[row.record](row, depths))
-            changed[row.record] += rows_touched(status)
+        for row in sorted((row for row in rows if row.record == "organ"), key=lambda row: depths[row.code]):
+            changed["organ"] += rows_touched(await execute(*_put_organ(row, depths)))
+        changed["person"] = await _write_histories(histories)
+        for row in sorted(rows, key=lambda row: list(CODES).index(row.record)):
+            if row.record in PUT:
+                changed[row.record] += rows_touched(await execute(*PUT[row.record](row, holders)))
+        await _end_roles(histories)
+        if end_missing:
+            changed["role"] += rows_touched(await execute(END_GRANTS, [role.id for role in missing.roles]))
         await execute(UPDATE_DEPTHS, list(depths), list(depths.values()))
         return changed
+
+
+class RoleHeld(msgspec.Struct, frozen=True, kw_only=True):
+    """A role that somebody has today."""
+
+    id: UUID
+    person: UUID
+    badge: str
+    name: str
+    role: str
+    organ: str
+
+
+class Missing(msgspec.Struct, frozen=True, kw_only=True):
+    """Who serves, and which roles are held, in the organs of a file that no longer names them."""
+
+    people: list[Term]
+    roles: list[RoleHeld]
+
+
+class Preview(msgspec.Struct, frozen=True, kw_only=True):
+    """What a file would change in the histories of people, before anything is written.
+
+    `missing`: whom it no longer names. `alike`: badges known before that look alike.
+    """
+
+    changes: list[Change]
+    missing: Missing
+    alike: list[list[str]]
+
+    @property
+    def to_confirm(self) -> list[Change]:
+        return [change for change in self.changes if change.kind in TO_CONFIRM]
+
+
+async def preview(rows: Sequence[RosterRow]) -> Preview:
+    """What the rows would change. Writes nothing. Raises RosterError as `bring_in` does."""
+    await _check_references(rows)
+    histories, holders = await _histories(rows)
+    missing = await _missing(rows, histories, holders)
+    return Preview(changes=list(histories.changes), missing=missing, alike=await known_look_alikes())
+
+
+async def known_look_alikes() -> list[list[str]]:
+    """The badges, in groups, that look alike and are known from before: no file brings in another such."""
+    return groups_alike(await Stint.select(Stint.badge).output(as_list=True))
+
+
+class Unconfirmed(SentenceError):
+    """Nothing was imported: a person must see and confirm these changes first."""
+
+    exit_code = 2
+
+    def __init__(self, changes: Sequence[Change]) -> None:
+        badges = ", ".join(change.after.badge for change in changes)
+        super().__init__(
+            f"改名或警号改发他人须先核对并加 --confirm；未导入任何内容：{badges}",
+            f"a new name, or a badge given to somebody else, needs --confirm; nothing was imported: {badges}",
+        )
+        self.changes = list(changes)
+
+
+async def known_terms() -> list[Term]:
+    """All stints of all people."""
+    return [Term(**row) for row in await fetch(TERMS)]
+
+
+async def _histories(rows: Sequence[RosterRow]) -> tuple[Histories, dict[str, UUID]]:
+    """What the rows make of the histories, and whom each badge means in this file. Raises RosterError."""
+    histories = Histories(await known_terms())
+    holders = {badge: _holder_today(histories.of_badge(badge)) for badge in _badges_named(rows, histories)}
+    told = [_told(row) for row in rows if row.record == "person"]
+    bad = [_alike(each) for each in look_alikes(told, {term.badge for term in histories.known.values()})]
+    for one in sorted(told, key=lambda one: one.since):
+        try:
+            holders[one.badge] = histories.take(one)
+        except BadgeHeldError as error:
+            who, since = error.holder.name, error.holder.since
+            zh, en = f"警号 {one.badge} 自 {since} 起属于 {who}", f"badge {one.badge} is {who}'s from {since} on"
+            bad.append((one.line, by_locale(zh, en)))
+    if bad:
+        raise RosterError(sorted(bad))
+    return histories, holders
+
+
+def _told(row: RosterRow) -> Told:
+    return Told(
+        line=row.line, badge=row.code, name=row.name, kind=row.kind, organ=row.organ,
+        since=row.valid_from or date.min, until=row.valid_until,
+    )  # fmt: skip
+
+
+def _alike(badge: LookAlike) -> tuple[int, str]:
+    """The line and the reason for a badge that another looks like."""
+    zh, en = f"警号 {badge.badge} 与 {badge.other} 易混", f"badge {badge.badge} looks like {badge.other}"
+    if badge.other_line is None:
+        return badge.line, by_locale(f"{zh}（系统中已有）", f"{en}, which is known")
+    return badge.line, by_locale(f"{zh}（第 {badge.other_line} 行）", f"{en} of line {badge.other_line}")
+
+
+async def _missing(rows: Sequence[RosterRow], histories: Histories, holders: dict[str, UUID]) -> Missing:
+    """Who serves today and is not named, among the organs and kinds that the file names; and the roles, likewise.
+
+    A file without persons says nothing of persons, and one without roles nothing of roles.
+    """
+    people = [row for row in rows if row.record == "person"]
+    organs, kinds = {row.organ for row in people}, {row.kind for row in people}
+    named = {holders[row.code] for row in people}
+    roles = [row for row in rows if row.record == "role"]
+    told = {(holders[row.code], row.kind, row.organ) for row in roles}
+    held = [RoleHeld(**row) for row in await fetch(ROLES_HELD, sorted({row.organ for row in roles}))]
+    return Missing(
+        people=[
+            term for term in histories.serving(_today())
+            if term.organ in organs and term.kind in kinds and term.person not in named
+        ],
+        roles=[role for role in held if (role.person, role.role, role.organ) not in told],
+    )  # fmt: skip
+
+
+def _badges_named(rows: Sequence[RosterRow], histories: Histories) -> set[str]:
+    """The badges that rows of roles and qualifications name and somebody has."""
+    named = {row.code for row in rows if row.record in ("role", "qualification")}
+    return named & {term.badge for term in histories.known.values()}
+
+
+def _holder_today(terms: Sequence[Term]) -> UUID:
+    """Who has the badge today, or nearest to today."""
+    today = _today()
+    return min(terms, key=lambda term: Service(term.organ, term.kind, term.since, term.until).days_from(today)).person
+
+
+def _today() -> date:
+    return day_of(datetime.now(CHINA))
+
+
+async def _write_histories(histories: Histories) -> int:
+    """Write the stints that changed. Returns the number of changes."""
+    await execute("SET CONSTRAINTS stint_person_during_excl, stint_badge_during_excl DEFERRED")
+    for term in histories.updated():
+        await execute(UPDATE_TERM, term.id, term.name, term.kind, term.organ, term.since, term.until)
+    for term in histories.inserted():
+        await execute("INSERT INTO person (id) VALUES ($1) ON CONFLICT DO NOTHING", term.person)
+        await execute(
+            INSERT_TERM, term.id, term.person, term.badge, term.name, term.kind, term.organ, term.since, term.until
+        )
+    await execute("SET CONSTRAINTS stint_person_during_excl, stint_badge_during_excl IMMEDIATE")
+    return len(histories.changes)
+
+
+async def _end_roles(histories: Histories) -> None:
+    """No role outlasts the service of its holder: it would come back to life with them."""
+    left = histories.left()
+    await execute(END_ROLES, list(left), list(left.values()))
+
+
+TERMS = """
+SELECT id, person, badge, name, kind, organ, lower(during) AS since, upper(during) - 1 AS until FROM stint
+"""
+UPDATE_TERM = """
+UPDATE stint SET name = $2, kind = $3, organ = $4, during = daterange($5, $6, '[]') WHERE id = $1
+"""
+INSERT_TERM = """
+INSERT INTO stint (id, person, badge, name, kind, organ, during, source)
+VALUES ($1, $2, $3, $4, $5, $6, daterange($7, $8, '[]'), 'import')
+"""
+ROLES_HELD = f"""
+SELECT g.id, g.person, p.badge, p.name, g.role, g.organ FROM role_grant g JOIN person_now p ON p.id = g.person
+WHERE g.organ = ANY ($1) AND g.valid_from <= {TODAY} AND coalesce(g.valid_until >= {TODAY}, true)
+ORDER BY p.badge, g.role, g.organ
+"""  # noqa: S608 - constants
+END_GRANTS = f"""
+UPDATE role_grant SET valid_until = greatest(valid_from, {TODAY} - 1)
+WHERE id = ANY ($1) AND coalesce(valid_until >= {TODAY}, true)
+"""  # noqa: S608
+END_ROLES = """
+UPDATE role_grant g SET valid_until = greatest(g.valid_from, x.last)
+FROM unnest($1::uuid[], $2::date[]) AS x (person, last)
+WHERE g.person = x.person AND coalesce(g.valid_until > greatest(g.valid_from, x.last), true)
+"""
 
 
 # Organs that moved because one above them moved.
@@ -202,15 +419,11 @@ WHERE organ.code = d.code AND organ.depth <> d.depth
 """
 
 
-def _order(row: RosterRow, depths: dict[str, int]) -> tuple[int, int]:
-    return list(CODES).index(row.record), depths.get(row.code, 0)
-
-
 async def _check_references(rows: Sequence[RosterRow]) -> dict[str, int]:
     """The depth of every organ, known or new. Raises RosterError with every line that names an unknown one."""
     parents = {row["code"]: row["parent"] for row in await Organ.select(Organ.code, Organ.parent)}
     parents |= {row.code: row.organ or None for row in rows if row.record == "organ"}
-    badges = {row["badge"] for row in await Person.select(Person.badge)}
+    badges = set(await Stint.select(Stint.badge).output(as_list=True))
     badges |= {row.code for row in rows if row.record == "person"}
     depths, bad = _depths(parents), []
     for row in rows:
@@ -243,7 +456,7 @@ def _depths(parents: dict[str, str | None]) -> dict[str, int]:
     return depths
 
 
-Upsert = Callable[[RosterRow, dict[str, int]], tuple[Any, ...]]
+Upsert = Callable[[RosterRow, dict[str, UUID]], tuple[Any, ...]]
 
 
 def _put_organ(row: RosterRow, depths: dict[str, int]) -> tuple[Any, ...]:
@@ -254,35 +467,27 @@ def _put_organ(row: RosterRow, depths: dict[str, int]) -> tuple[Any, ...]:
     return sql, row.code, row.name, row.organ or None, depths[row.code]
 
 
-def _put_person(row: RosterRow, _: dict[str, int]) -> tuple[Any, ...]:
-    sql = """
-    INSERT INTO person (badge, name, kind, organ, serves_from, serves_until) VALUES ($1, $2, $3, $4, $5, $6)
-    ON CONFLICT (badge) DO UPDATE SET name = excluded.name, kind = excluded.kind, organ = excluded.organ,
-        serves_from = excluded.serves_from, serves_until = excluded.serves_until
-    WHERE (person.name, person.kind, person.organ, person.serves_from, person.serves_until) IS DISTINCT FROM
-        (excluded.name, excluded.kind, excluded.organ, excluded.serves_from, excluded.serves_until)"""
-    return sql, row.code, row.name, row.kind, row.organ, row.valid_from, row.valid_until
-
-
-def _put_role(row: RosterRow, _: dict[str, int]) -> tuple[Any, ...]:
+def _put_role(row: RosterRow, holders: dict[str, UUID]) -> tuple[Any, ...]:
+    """Grant a role, no longer than its holder serves."""
     sql = """
     INSERT INTO role_grant (person, role, organ, valid_from, valid_until)
-    SELECT id, $2, $3, $4, $5 FROM person WHERE badge = $1
+    SELECT $1::uuid, $2, $3, $4::date, CASE WHEN last IS NULL THEN $5::date ELSE greatest($4, least($5, last)) END
+    FROM (SELECT nullif(max(coalesce(upper(during) - 1, 'infinity')), 'infinity') AS last
+        FROM stint WHERE person = $1) x
     ON CONFLICT (person, role, organ, valid_from) DO UPDATE SET valid_until = excluded.valid_until
     WHERE role_grant.valid_until IS DISTINCT FROM excluded.valid_until"""
-    return sql, row.code, row.kind, row.organ, row.valid_from, row.valid_until
+    return sql, holders[row.code], row.kind, row.organ, row.valid_from, row.valid_until
 
 
-def _put_qualification(row: RosterRow, _: dict[str, int]) -> tuple[Any, ...]:
+def _put_qualification(row: RosterRow, holders: dict[str, UUID]) -> tuple[Any, ...]:
     sql = """
-    INSERT INTO qualification (person, code, valid_from, valid_until)
-    SELECT id, $2, $3, $4 FROM person WHERE badge = $1
+    INSERT INTO qualification (person, code, valid_from, valid_until) VALUES ($1, $2, $3, $4)
     ON CONFLICT (person, code, valid_from) DO UPDATE SET valid_until = excluded.valid_until
     WHERE qualification.valid_until IS DISTINCT FROM excluded.valid_until"""
-    return sql, row.code, row.kind, row.valid_from, row.valid_until
+    return sql, holders[row.code], row.kind, row.valid_from, row.valid_until
 
 
-def _put_device(row: RosterRow, _: dict[str, int]) -> tuple[Any, ...]:
+def _put_device(row: RosterRow, _: dict[str, UUID]) -> tuple[Any, ...]:
     sql = """
     INSERT INTO device (serial, name, kind, organ) VALUES ($1, $2, $3, $4)
     ON CONFLICT (serial) DO UPDATE SET name = excluded.name, kind = excluded.kind, organ = excluded.organ
@@ -291,28 +496,36 @@ def _put_device(row: RosterRow, _: dict[str, int]) -> tuple[Any, ...]:
 
 
 PUT: dict[str, Upsert] = {
-    "organ": _put_organ,
-    "person": _put_person,
     "role": _put_role,
     "qualification": _put_qualification,
     "device": _put_device,
 }
 
 
+# Who has a badge: who has it today, else had it last, else will have it first.
+HOLDER = f"""
+SELECT person AS id, organ FROM stint WHERE badge = $1
+ORDER BY during @> {TODAY} DESC, lower(during) <= {TODAY} DESC, abs(lower(during) - {TODAY}) LIMIT 1
+"""  # noqa: S608 - constants
+WITHOUT_PASSWORD = f"""
+SELECT p.badge FROM person_now p WHERE coalesce(p.serves_until >= {TODAY}, true)
+    AND NOT EXISTS (SELECT FROM credential c WHERE c.person = p.id)
+    AND p.id = (SELECT h.id FROM ({HOLDER.replace("$1", "p.badge")}) h)
+ORDER BY p.badge
+"""  # noqa: S608
+
+
 async def without_password() -> list[str]:
-    """Badges of persons who have no password yet."""
-    rows = await fetch(
-        "SELECT badge FROM person p WHERE NOT EXISTS (SELECT FROM credential c WHERE c.person = p.id) ORDER BY badge"
-    )
-    return [row["badge"] for row in rows]
+    """Badges of persons who serve, or will, and have no password yet."""
+    return [row["badge"] for row in await fetch(WITHOUT_PASSWORD)]
 
 
 async def person_id_of(badge: str) -> Any:
-    """The id of the person with this badge, or None."""
-    row = await Person.select(Person.id).where(Person.badge == badge).first()
+    """The id of who has this badge today, else had it last, else will have it first; None: nobody."""
+    row = await person_row(badge)
     return row and row["id"]
 
 
 async def person_row(badge: str) -> Any:
-    """Id and organ of the person with this badge, or None."""
-    return await Person.select(Person.id, Person.organ).where(Person.badge == badge).first()
+    """Id and organ of who has this badge today, else had it last, else will have it first; None: nobody."""
+    return await first(HOLDER, badge)

@@ -9,8 +9,9 @@ Guarantees:
 - A session on a device is opened, used and renewed only with proofs by the device's key (proofs.py). A proof is
   accepted once, whichever worker gets it.
 - Revoking a device ends no session: the session is quarantined from the next request on.
+- Who left has a session on a handheld to bring home what they did while they served, and for nothing else.
 
-See docs/adr/0015.
+See docs/adr/0015 and 0038.
 """
 
 import asyncio
@@ -28,7 +29,8 @@ from backend.core.database import Record, execute, first, tx, value
 from backend.core.keys import ALGORITHM, Keys
 from backend.core.officers import TODAY
 from backend.core.refusals import Refusal
-from backend.core.verb import Actor, Role
+from backend.core.stints import STINTS, stints_of
+from backend.core.verb import DOCKS, Actor, Role
 from backend.law.catalogue import law
 from backend.people import factor
 from backend.people.attempts import HASHER, HASHING, forget_attempt, forget_failures, lock_password, prove, prove_again
@@ -67,14 +69,15 @@ WHERE k.jkt = $1 AND k.ended_at IS NULL
 SPEND = "INSERT INTO proof_seen (id) VALUES ($1) ON CONFLICT DO NOTHING RETURNING id"
 ACTING = f"""
 SELECT p.id, p.badge, p.kind, p.organ, s.device, k.jkt, d.revoked_at IS NOT NULL AS quarantined,
-    now() - s.factor_at AS factor_age, k.person IS NOT NULL AND k.person = s.person AS own_device, ARRAY(
+    now() - s.factor_at AS factor_age, k.person IS NOT NULL AND k.person = s.person AS own_device,
+    CASE WHEN p.serves_until < {TODAY} THEN {TODAY} - p.serves_until END AS left_for, {STINTS} AS stints, ARRAY(
     SELECT g.role || ' ' || g.organ FROM role_grant g
     WHERE g.person = p.id AND g.valid_from <= {TODAY} AND coalesce(g.valid_until >= {TODAY}, true)
 ) AS roles
-FROM session s JOIN person p ON p.id = s.person
+FROM session s JOIN person_now p ON p.id = s.person
 LEFT JOIN device d ON d.id = s.device LEFT JOIN device_key k ON k.id = s.device_key
 WHERE s.id = {{session}} AND s.ended_at IS NULL AND s.ends_at > now() AND k.ended_at IS NULL
-    AND p.serves_from <= {TODAY} AND coalesce(p.serves_until >= {TODAY}, true)
+    AND p.serves_from <= {TODAY}
 """  # noqa: S608
 ACTOR_OF_SESSION = ACTING.format(session="$1")
 STILL_ACTING = f"""
@@ -87,13 +90,14 @@ WITH spent AS ({SPEND.replace("$1", "$2")}), actor AS ({ACTOR_OF_SESSION})
 SELECT actor.*, EXISTS (SELECT FROM spent) AS fresh FROM actor
 """  # noqa: S608
 REFRESHED_SESSION = """
-SELECT s.*, p.organ, k.jkt FROM session s JOIN person p ON p.id = s.person LEFT JOIN device_key k ON k.id = s.device_key
+SELECT s.*, p.organ, k.jkt FROM session s JOIN person_now p ON p.id = s.person
+LEFT JOIN device_key k ON k.id = s.device_key
 WHERE s.id = $1 FOR UPDATE OF s
 """
-FAMILIAR = """
-SELECT count(*) > 0 FROM session s JOIN person p ON p.id = s.person
+FAMILIAR = f"""
+SELECT count(*) > 0 FROM session s JOIN stint p ON p.person = s.person AND p.during @> {TODAY}
 WHERE p.badge = $1 AND s.device_key = $2 AND s.opened_at > now() - $3::interval
-"""
+"""  # noqa: S608 - constants
 
 
 async def spend(proof: Proof) -> None:
@@ -112,7 +116,7 @@ async def sign_in(
     key = _usable(await first(KEY_IN_FORCE, proof.jkt))  # first: proofs by keys of strangers are not kept
     await spend(proof)
     familiar = str(key["id"]) if await value(FAMILIAR, badge, key["id"], law().span("session_life")) else None
-    person = await prove(badge, password, address, familiar)
+    person = await prove(badge, password, address, familiar, left_within=law().span("bring_home"))
     session, ends_at = uuid4(), now + law().span("session_life")
     async with tx():
         # Locked: device and key stay in force until the commit.
@@ -149,8 +153,9 @@ async def refresh(keys: Keys, proof: Proof, token: str, now: datetime) -> Tokens
     await spend(proof)
     async with tx():
         row = await first(REFRESHED_SESSION, session)
-        if row is None or await first(ACTOR_OF_SESSION, session) is None:
+        if row is None:
             raise Refusal("session_ended")
+        as_actor(await first(ACTOR_OF_SESSION, session), session)
         reused = row["jkt"] != proof.jkt or generation not in (row["used"], row["used"] + 1)
         if reused:
             await _end(session, "token_reused", now)
@@ -206,7 +211,7 @@ async def hash_password(password: str) -> str:
 async def actor_of(session: UUID, proof: Proof) -> Actor:
     """The actor of a session on a device. The proof is used up.
 
-    Raises Refusal `session_ended` (also where the person's service ended), `proof_replayed`, `key_differs`.
+    Raises Refusal `session_ended`, `proof_replayed`, `key_differs`.
     """
     row = await first(SPEND_AND_FIND_ACTOR, session, proof.id)
     actor = as_actor(row, session)
@@ -220,23 +225,29 @@ async def actor_of(session: UUID, proof: Proof) -> Actor:
 async def still_acting(session: UUID) -> Actor:
     """The actor of a session that was proved earlier, for an open stream.
 
-    Raises Refusal `session_ended` (also where a desk was idle too long), `device_revoked`.
+    Raises Refusal `session_ended` (also where a desk was idle too long), `device_revoked`, `bring_home_only`.
     """
     actor = as_actor(await first(STILL_ACTING, session, law().span("desk_idle")), session)
     if actor.quarantined:
         raise Refusal("device_revoked")
+    if actor.brings_home:
+        raise Refusal("bring_home_only")
     return actor
 
 
 def as_actor(row: Record | None, session: UUID) -> Actor:
-    """The actor in a row of ACTING. Raises Refusal `session_ended` where there is no row."""
-    if row is None:
+    """The actor in a row of ACTING. Who left has no role, and a session on a handheld alone.
+
+    Raises Refusal `session_ended` where there is no row.
+    """
+    if row is None or (row["left_for"] is not None and (row["device"] is None or row["kind"] in DOCKS)):
         raise Refusal("session_ended")
-    roles = tuple(Role(*granted.split(" ", 1)) for granted in row["roles"])
+    roles = () if row["left_for"] is not None else tuple(Role(*granted.split(" ", 1)) for granted in row["roles"])
     return Actor(
         person=row["id"], badge=row["badge"], kind=row["kind"], organ=row["organ"], session=session,
         device=row["device"], roles=roles, quarantined=row["quarantined"],
-        proved=row["own_device"] or _still_counts(row["factor_age"]),
+        proved=row["own_device"] or _still_counts(row["factor_age"]), stints=stints_of(row["stints"]),
+        left_for=row["left_for"],
     )  # fmt: skip
 
 

@@ -35,15 +35,25 @@ class Organ(Table, db=DB):
 
 
 class Person(Table, db=DB):
-    """A person in service, or a docking station. `kind`: officer, duty_auxiliary, civilian_auxiliary, staff, dock."""
+    """A person, or a docking station. Who they are at a time is in their stints."""
 
     id = UUID(primary_key=True, default=UUID4())
+
+
+class Stint(Table, db=DB):
+    """A time in which a person served in one organ, as one kind of person, under one badge and name.
+
+    `kind`: officer, duty_auxiliary, civilian_auxiliary, staff, dock. The column `during` (days) is left to SQL, and so
+    is the view person_now, which shows each person as they are today.
+    """
+
+    id = UUID(primary_key=True, default=UUID4())
+    person = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)
     badge = Text(null=False, default=None)
     name = Text(null=False, default=None)
     kind = Text(null=False, default=None)
     organ = ForeignKey(Organ, null=False, on_delete=OnDelete.restrict, default=None)
-    serves_from = Date(null=False, default=None)
-    serves_until = Date(null=True, default=None)
+    source = Text(null=False, default=None)
 
 
 class Credential(Table, db=DB):

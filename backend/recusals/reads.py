@@ -48,7 +48,7 @@ STATUSES: dict[RecusalStatus, str] = {
 }
 STEPS = """
 SELECT s.step, s.by_person, p.name AS by_name, s.at, s.words, s.how, s.organ FROM recusal_step s
-JOIN person p ON p.id = s.by_person WHERE s.recusal = $1 ORDER BY s.version
+JOIN person_now p ON p.id = s.by_person WHERE s.recusal = $1 ORDER BY s.version
 """
 ACTS = """
 SELECT a.id AS activity, a.work, a.started_at, j.stands, j.words FROM activity a

@@ -48,7 +48,7 @@ RECUSALS = """
 SELECT r.*, p.badge, p.name, coalesce(l.step = 'stand_aside', false) AS standing_aside,
     coalesce(x.at, r.asked_at) AS latest,
     (SELECT max(at) FROM recusal_step t WHERE t.recusal = r.id AND t.step = 'tell') AS told_at
-FROM recusal r JOIN person p ON p.id = r.person
+FROM recusal r JOIN person_now p ON p.id = r.person
 LEFT JOIN LATERAL (SELECT step FROM recusal_step t WHERE t.recusal = r.id
     AND t.step IN ('stand_aside', 'go_on', 'grant', 'refuse', 'reconsider') ORDER BY version DESC LIMIT 1) l ON true
 LEFT JOIN LATERAL (SELECT at FROM recusal_step t WHERE t.recusal = r.id ORDER BY version DESC LIMIT 1) x ON true
@@ -74,12 +74,12 @@ class RecusalRequest(NamedTuple):
 async def declare(occasion: Occasion, entry: DeclareRecusal) -> Outcome:
     """An auxiliary declares their own recusal."""
     actor = occasion.actor
-    return await _record_request(occasion, entry, RecusalRequest(actor.person, actor.organ, "self", None, False))
+    return await _record_request(occasion, entry, RecusalRequest(actor.person, occasion.organ, "self", None, False))
 
 
 async def apply(occasion: Occasion, entry: ApplyForRecusal) -> Outcome:
     """An officer writes down a party's application. Raises Refusal `not_an_auxiliary`."""
-    organ = await organ_of_auxiliary(entry.person)
+    organ = await organ_of_auxiliary(entry.person, occasion.at)
     return await _record_request(
         occasion, entry, RecusalRequest(entry.person, organ, entry.capacity, entry.applicant, entry.oral)
     )

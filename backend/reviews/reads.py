@@ -47,7 +47,7 @@ STATUSES: dict[ReviewStatus, str] = {
 REVIEWS = """
 SELECT v.*, p.badge AS reviewer_badge, p.name AS reviewer_name, ARRAY(
     SELECT category FROM restriction x WHERE x.recording = v.recording AND x.lifted_at IS NULL ORDER BY 1
-) AS restricted FROM review v JOIN person p ON p.id = v.reviewer
+) AS restricted FROM review v JOIN person_now p ON p.id = v.reviewer
 """
 VISIBLE = (
     visible_to(own=[], organ="v.organ")
@@ -64,14 +64,16 @@ FROM recording r JOIN upload u ON u.id = r.id WHERE r.wearer = $1 AND u.state <>
 VIEWINGS_OF_WEARER = """
 SELECT w.id, w.what, v.recording, v.purpose, v.organ, w.began_at, w.first_byte, w.last_byte, w.served,
     u.bytes AS of_bytes, p.badge AS reviewer_badge, p.name AS reviewer_name
-FROM viewing w JOIN review v ON v.id = w.review JOIN person p ON p.id = v.reviewer JOIN upload u ON u.id = v.recording
+FROM viewing w JOIN review v ON v.id = w.review JOIN person_now p ON p.id = v.reviewer
+JOIN upload u ON u.id = v.recording
 WHERE v.wearer = $1 AND v.reviewer <> $1
     AND (v.purpose <> 'complaint' OR EXISTS (SELECT FROM complaint c WHERE c.id = v.about AND c.outcome IS NOT NULL))
     AND ($2::timestamptz IS NULL OR (w.began_at, w.id) < ($2, $3))
 ORDER BY w.began_at DESC, w.id DESC LIMIT $4
 """
 EXPORTS_OF_WEARER = """
-SELECT j.at, j.entry, p.badge AS reviewer_badge, p.name AS reviewer_name FROM journal j JOIN person p ON p.id = j.actor
+SELECT j.at, j.entry, p.badge AS reviewer_badge, p.name AS reviewer_name
+FROM journal j JOIN person_now p ON p.id = j.actor
 WHERE j.subjects @> ARRAY[$1::uuid] AND j.verb = 'packages/export' AND j.outcome = 'done' AND j.actor <> $1
     AND NOT EXISTS (SELECT FROM complaint c WHERE c.outcome IS NULL AND (c.id = ANY (j.subjects) OR EXISTS (
         SELECT FROM review v WHERE v.id = ANY (j.subjects) AND v.about = c.id)))
@@ -85,7 +87,7 @@ RECORDING_HISTORY = """
 SELECT j.seq, j.at, j.verb, j.outcome, j.entry, p.badge AS actor_badge, d.serial, (
     SELECT c.number FROM checkpoint c WHERE (c.epoch, c.xid, c.seq) >= (j.epoch, j.xid, j.seq)
     ORDER BY c.epoch, c.xid, c.seq LIMIT 1) AS checkpoint
-FROM journal j LEFT JOIN person p ON p.id = j.actor LEFT JOIN device d ON d.id = j.device
+FROM journal j LEFT JOIN person_now p ON p.id = j.actor LEFT JOIN device d ON d.id = j.device
 WHERE j.subjects @> ARRAY[$1::uuid] AND ($3::timestamptz IS NULL OR (j.at, j.seq) < ($3, $4))
     AND NOT EXISTS (SELECT FROM complaint c WHERE may_not_handle(c.id, $2) AND (c.id = ANY (j.subjects) OR EXISTS (
         SELECT FROM review v WHERE v.id = ANY (j.subjects) AND v.about = c.id)))

@@ -36,7 +36,7 @@ SELECT d.id, d.organ, d.week, $1, $1::timestamptz + $2::interval FROM (
 """
 SPOT_CHECKS = """
 SELECT s.id, s.recording, s.organ, s.week, s.drawn_at, s.due_at, s.done_at, s.found, p.badge AS wearer_badge
-FROM spot_check s JOIN recording r ON r.id = s.recording JOIN person p ON p.id = r.wearer
+FROM spot_check s JOIN recording r ON r.id = s.recording JOIN person_now p ON p.id = r.wearer
 """
 VISIBLE = visible_to(own=[], organ="s.organ").only(
     "EXISTS (SELECT FROM recording x WHERE x.id = s.recording AND x.wearer <> $1)"

@@ -16,7 +16,7 @@ from backend.rosters.schemas import EndsAt, StartsAt
 
 PLANNED = f"""
 SELECT p.*, w.badge, w.name, a.shift, a.started_at AS checked_in_at
-FROM planned_shift p JOIN person w ON w.id = p.person
+FROM planned_shift p JOIN person_now w ON w.id = p.person
 LEFT JOIN planned_answer a ON a.planned = p.id
 WHERE {visible_to(own=["p.person", "p.officer"], organ="p.organ").condition} AND p.withdrawn_at IS NULL
     AND p.during && tstzrange($3, $4) AND ($5::timestamptz IS NULL OR (p.starts_at, p.id) > ($5, $6::uuid))

@@ -18,6 +18,7 @@ from backend.core.database import Record, execute, fetch, tx
 from backend.core.described import DutyType
 from backend.core.officers import officers_among
 from backend.core.refusals import Refusal, Unknown
+from backend.core.stints import Stint, day_of
 from backend.core.verb import Actor, Occasion, Outcome
 from backend.core.visibility import COMMANDING, reaches, viewer
 from backend.core.wire import Place, as_json
@@ -27,11 +28,18 @@ from backend.rosters.schemas import Planned, PlanShifts, WithdrawPlanned
 from backend.rosters.tables import PlannedShift
 from storage.language import by_locale, language
 
+# The organ in which each of these persons serves when the shift planned for them begins.
 COMMANDED = """
-SELECT id, organ FROM person WHERE id = ANY ($1) AND kind IN ('duty_auxiliary', 'civilian_auxiliary')
-AND organ IN (SELECT organs_under($2::text[]))
+SELECT x.planned, organ_at(x.person, x.at) AS organ FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[])
+    AS x (planned, person, at)
+WHERE organ_at(x.person, x.at) IN (SELECT organs_under($4::text[])) AND EXISTS (
+    SELECT FROM stint s WHERE s.person = x.person AND s.kind IN ('duty_auxiliary', 'civilian_auxiliary'))
 """
-PEOPLE = "SELECT id, badge, kind, organ FROM person WHERE badge = ANY ($1)"
+# Who has, had or will have each of these badges. The organ is that of the stint.
+PEOPLE = """
+SELECT person AS id, badge, kind, organ, lower(during) AS since, upper(during) - 1 AS until FROM stint
+WHERE badge = ANY ($1) ORDER BY badge, lower(during)
+"""
 COLUMNS = ["badge", "post", "officer", "duty_type", "starts_at", "ends_at", "lat", "lon", "datum", "radius_m"]
 DUTIES = ", ".join(get_args(get_args(DutyType)[0]))
 TAKES = {  # what a column takes, in Chinese and in English
@@ -58,21 +66,29 @@ async def plan(occasion: Occasion, entry: PlanShifts) -> Outcome:
     """Plan shifts. Raises Refusal `unknown_person`, `not_an_officer`, `end_before_start`, `post_without_radius`,
     `time_out_of_range`, `id_reused`, `planned_already`."""
     actor = occasion.actor
+    for planned in entry.shifts:
+        _require_valid(planned)
     persons = {planned.person for planned in entry.shifts}
-    rows = await fetch(COMMANDED, list(persons), viewer(actor, COMMANDING)[1])
-    organs = {row["id"]: row["organ"] for row in rows}
-    for person in persons - organs.keys():
-        raise Unknown("unknown_person", person)
+    organs = await _organs_commanded(actor, entry.shifts)
+    for planned in entry.shifts:
+        if planned.id not in organs:
+            raise Unknown("unknown_person", planned.person)
     officers = {planned.officer for planned in entry.shifts if planned.officer is not None}
     await officers_among(list(officers), occasion.at)
     for planned in entry.shifts:
-        _require_valid(planned)
-        await _insert(planned, organs[planned.person], actor.person)
+        await _insert(planned, organs[planned.id], actor.person)
     return Outcome(
         subject={"planned": [str(planned.id) for planned in entry.shifts]},
         subjects=[entry.id, *sorted(persons | officers)],
-        organ=actor.organ,
+        organ=occasion.organ,
     )
+
+
+async def _organs_commanded(actor: Actor, shifts: Sequence[Planned]) -> dict[UUID, str]:
+    """The organ of each planned shift, by its id; without those of people whom the actor does not command then."""
+    columns = ([one.id for one in shifts], [one.person for one in shifts], [one.starts_at for one in shifts])
+    rows = await fetch(COMMANDED, *columns, viewer(actor, COMMANDING)[1])
+    return {row["planned"]: row["organ"] for row in rows}
 
 
 async def withdraw(occasion: Occasion, entry: WithdrawPlanned) -> Outcome:
@@ -120,7 +136,7 @@ async def import_plan(lines: Sequence[PlanLine]) -> int:
     Raises RosterError with every line that cannot be planned; then none is inserted.
     """
     badges = [badge for line in lines for badge in (line.badge, line.officer)]
-    people = {row["badge"]: row for row in await fetch(PEOPLE, badges)}
+    people = _by_badge(await fetch(PEOPLE, badges))
     bad = [(line.line, reason) for line in lines if (reason := _unfit(line, people)) is not None]
     if bad:
         raise RosterError(bad)
@@ -134,11 +150,35 @@ async def import_plan(lines: Sequence[PlanLine]) -> int:
     return inserted
 
 
-async def _import_line(line: PlanLine, people: dict[str, Record], bad: list[tuple[int, str]]) -> int:
+class Holder(msgspec.Struct, frozen=True):
+    """Somebody who has a badge number for a time."""
+
+    person: UUID
+    stint: Stint
+
+
+People = dict[str, list[Holder]]
+
+
+def _by_badge(rows: Sequence[Record]) -> People:
+    people: People = {}
+    for row in rows:
+        stint = Stint(row["organ"], row["kind"], row["since"], row["until"])
+        people.setdefault(row["badge"], []).append(Holder(row["id"], stint))
+    return people
+
+
+def _holder(people: People, badge: str, planned: Planned) -> Holder | None:
+    """Who has this badge on the day of the shift, or nearest to it; None: nobody ever."""
+    day = day_of(planned.starts_at)
+    return min(people.get(badge, ()), key=lambda one: (one.stint.days_from(day), one.stint.since), default=None)
+
+
+async def _import_line(line: PlanLine, people: People, bad: list[tuple[int, str]]) -> int:
     """Insert one line unless it is planned already; a conflict is added to `bad`. Returns how many were inserted."""
-    person = people[line.badge]
-    officer = people[line.officer]["id"] if line.officer else None
-    planned = msgspec.structs.replace(line.planned, person=person["id"], officer=officer)
+    person, officer = _holder(people, line.badge, line.planned), _holder(people, line.officer, line.planned)
+    assert person is not None  # noqa: S101 - for the type checker: _unfit saw to it
+    planned = msgspec.structs.replace(line.planned, person=person.person, officer=officer and officer.person)
     if await PlannedShift.exists().where(
         PlannedShift.person == planned.person,
         PlannedShift.starts_at == planned.starts_at,
@@ -148,7 +188,7 @@ async def _import_line(line: PlanLine, people: dict[str, Record], bad: list[tupl
     ):
         return 0
     try:
-        await _insert(planned, person["organ"], None)
+        await _insert(planned, person.stint.organ, None)
     except Refusal:
         zh = f"人员 {line.badge} 在该时间已排另一班"
         bad.append((line.line, by_locale(zh, f"person {line.badge} is planned for another shift at that time")))
@@ -234,10 +274,11 @@ def _moment(text: str, column: str) -> datetime:
     return moment
 
 
-def _unfit(line: PlanLine, people: dict[str, Record]) -> str | None:
+def _unfit(line: PlanLine, people: People) -> str | None:
     """Why a line cannot be planned; None: it can."""
-    if line.badge not in people or not people[line.badge]["kind"].endswith("auxiliary"):
+    person, officer = _holder(people, line.badge, line.planned), _holder(people, line.officer, line.planned)
+    if person is None or not person.stint.kind.endswith("auxiliary"):
         return by_locale(f"人员 {line.badge} 不是名册中的辅警", f"person {line.badge} is no auxiliary on the roster")
-    if line.officer and (line.officer not in people or people[line.officer]["kind"] != "officer"):
+    if line.officer and (officer is None or officer.stint.kind != "officer"):
         return by_locale(f"人员 {line.officer} 不是名册中的民警", f"person {line.officer} is no officer on the roster")
     return None

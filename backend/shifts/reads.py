@@ -22,7 +22,7 @@ from backend.core.verb import Actor
 from backend.core.visibility import visible_while_led
 
 SHIFT = visible_while_led(auxiliary="s.person", organ="s.organ", span="s.during", began="s.started_at")
-SHIFTS = "SELECT s.*, p.badge, p.name FROM shift s JOIN person p ON p.id = s.person"
+SHIFTS = "SELECT s.*, p.badge, p.name FROM shift s JOIN person_now p ON p.id = s.person"
 
 
 class ShiftRow(msgspec.Struct, frozen=True, kw_only=True):

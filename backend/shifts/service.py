@@ -51,7 +51,7 @@ async def check_in(occasion: Occasion, entry: CheckIn) -> Outcome:
     )
     actor = occasion.actor
     standing, codes, since = await put_in_order(
-        SHIFTS, actor.person, actor.organ, Claim(entry.id, occasion.at), new=True
+        SHIFTS, actor.person, occasion.organ, Claim(entry.id, occasion.at), new=True
     )
     if await value(INSERT, *_columns(occasion, entry, standing)):
         compared = await findings.judge_roster(standing.start, occasion.timing.as_of, [actor.person])
@@ -59,7 +59,7 @@ async def check_in(occasion: Occasion, entry: CheckIn) -> Outcome:
     return Outcome(
         subject={"shift": interval_payload(standing)},
         subjects=[entry.id, actor.person],
-        organ=actor.organ,
+        organ=occasion.organ,
         unmet=unmet,
         findings=codes,
         touches=Touched([actor.person], since) if _is_after_the_fact(occasion) or since < standing.start else None,
@@ -96,7 +96,7 @@ def _is_after_the_fact(occasion: Occasion) -> bool:
 def _columns(occasion: Occasion, entry: CheckIn, standing: Standing) -> tuple[Any, ...]:
     """The parameters of INSERT."""
     return (
-        entry.id, occasion.actor.person, occasion.actor.organ, entry.duty_type, occasion.at, standing.end,
+        entry.id, occasion.actor.person, occasion.organ, entry.duty_type, occasion.at, standing.end,
         standing.ended_by, standing.in_force, entry.dress, entry.dress_reason, entry.id_card_carried, entry.equipment,
         entry.vehicle, entry.ordered_by, entry.roster_post, as_json(entry.place),
     )  # fmt: skip

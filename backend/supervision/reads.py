@@ -23,7 +23,7 @@ STATUSES = {
 }
 SUPERVISIONS = """
 SELECT v.*, a.name AS auxiliary_name, o.name AS officer_name FROM supervision v
-JOIN person a ON a.id = v.auxiliary JOIN person o ON o.id = v.officer
+JOIN person_now a ON a.id = v.auxiliary JOIN person_now o ON o.id = v.officer
 """
 
 

@@ -16,7 +16,7 @@ from backend.core.database import Record, execute, first, value
 from backend.core.findings import Finding, Touched
 from backend.core.intervals import Intervals, interval_payload, put_in_order
 from backend.core.journal import utc
-from backend.core.officers import officers_among
+from backend.core.officers import officers_among, organ_of
 from backend.core.refusals import DependsOnRevokedDevice, Refusal, Unknown
 from backend.core.standing import Claim, Standing
 from backend.core.verb import Actor, Occasion, Outcome
@@ -78,7 +78,7 @@ async def name(occasion: Occasion, entry: NameOfficer) -> Outcome:
     await officers_among([entry.officer], occasion.at)
     on_shift = await value(ON_SHIFT, auxiliary, occasion.at)
     unmet = occasion.require(rules.unmet_at_naming(on_shift=on_shift))
-    naming = Naming(entry.id, auxiliary, entry.officer, occasion.actor.organ, place=entry.place)
+    naming = Naming(entry.id, auxiliary, entry.officer, occasion.organ, place=entry.place)
     return await _begin(occasion, naming, unmet)
 
 
@@ -141,7 +141,8 @@ async def hand_over(occasion: Occasion, entry: HandOverLeading) -> Outcome:
     if entry.officer == row["officer"]:
         raise Refusal("handed_to_oneself")
     await _put_end(occasion, entry.id, row)
-    return await _begin(occasion, Naming(entry.id, row["auxiliary"], entry.officer, row["organ"], row["id"]), ())
+    organ = await organ_of(row["auxiliary"], occasion.at) or row["organ"]
+    return await _begin(occasion, Naming(entry.id, row["auxiliary"], entry.officer, organ, row["id"]), ())
 
 
 class Naming(NamedTuple):

@@ -114,15 +114,22 @@ class Station:
     def run(self, password: str) -> int:
         """Do the whole job. Returns the exit code; raises Problem or Unreachable where it cannot begin."""
         self._client.sign_in(self._order.dock, password)
-        wearer = self._client.get(f"/v1/people/{quote(self._order.wearer, safe='')}")
-        self._say(f"{wearer['name']} {wearer['badge']} · {self._order.camera} · {self._order.folder}")
         files, all_read = self._survey()
+        wearer = self._wearer_of(files)
+        self._say(f"{wearer['name']} {wearer['badge']} · {self._order.camera} · {self._order.folder}")
         self._send_all(files, wearer["id"])
         self._wait_for_seals(files)
         self._console.print(_table(files))
         self._report(files, wearer["id"])
         self._end()
         return 0 if all_read and all(file.fate in ("sealed", "sealed_before") for file in files) else 1
+
+    def _wearer_of(self, files: list[Footage]) -> dict[str, Any]:
+        """Whose badge it was when the first file was filmed; without a file, whose it is."""
+        began = min((file.start.at for file in files if file.start is not None), default=None)
+        query = {} if began is None else {"at": began.isoformat()}
+        found: dict[str, Any] = self._client.get(f"/v1/people/{quote(self._order.wearer, safe='')}", **query)
+        return found
 
     def _survey(self) -> tuple[list[Footage], bool]:
         """Look into every candidate. Returns them, and whether every folder could be read."""

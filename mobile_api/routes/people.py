@@ -1,11 +1,12 @@
 """Reading about oneself, and looking up a badge number."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
 from litestar import Request, get
+from litestar.params import QueryParameter
 
 from backend.core import described
 from backend.core.described import Badge, OrganCode, PersonId, PersonName, RoleName
@@ -73,9 +74,17 @@ async def me(request: Request[Any, Any, Any]) -> Me:
     "/people/{badge:str}", summary="Who has this badge · 按警号查询", tags=["People · 人员"], operation_id="person",
     opt=refuses("unknown_person"),
 )  # fmt: skip
-async def person(request: Request[Any, Any, Any], badge: str) -> Somebody:
-    """An officer in service, or yourself; a docking station finds everybody who serves in its organ or below."""
-    return Somebody(**await directory.person(request.user, badge))
+async def person(
+    request: Request[Any, Any, Any],
+    badge: str,
+    at: Annotated[
+        datetime | None,
+        QueryParameter(name="at", description="of a docking station: whose badge it was then, such as when it filmed"),
+    ] = None,
+) -> Somebody:
+    """An officer in service, or yourself; a docking station finds everybody who serves in its organ or below, and for a
+    while those who left it."""
+    return Somebody(**await directory.person(request.user, badge, at))
 
 
 ROUTES = [me, person]

@@ -27,6 +27,7 @@ from backend.held.service import HeldReason, HeldRow, HeldState
 from backend.law.catalogue import Language
 from backend.registry import VERBS
 from backend.sync import SyncItem, SyncResult
+from mobile_api.auth import QUARANTINED
 from mobile_api.bodies import decode, read, takes
 from mobile_api.metrics import ENTRIES
 from mobile_api.paging import Cursor, Limit
@@ -106,7 +107,8 @@ class EntryResult(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class SyncAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """One result for each entry; then what is new, as GET /v1/changes answers it, but not for a revoked device."""
+    """One result for each entry; then what is new, as GET /v1/changes answers it, but not for a revoked device,
+    nor for somebody who left."""
 
     results: Annotated[list[EntryResult], msgspec.Meta(description="one for each entry, in the order of the call")]
     changes: Annotated[list[Change] | None, msgspec.Meta(description="what is new since the cursor, in order")] = None
@@ -160,7 +162,7 @@ def _example() -> dict[str, Any]:
 
 @post(
     "/sync", summary="Many entries at once · 批量同步", tags=[TAG], operation_id="sync", status_code=200,
-    opt=takes(SyncCall, _example()) | {"quarantined": True}, request_max_body_size=BODY_LIMIT,
+    opt=takes(SyncCall, _example()) | QUARANTINED, request_max_body_size=BODY_LIMIT,
 )  # fmt: skip
 async def synced(request: Request[Any, Any, Any]) -> Response[SyncAnswer]:
     """Send up to 1,000 entries at once, compressed by gzip if you like.
@@ -181,7 +183,7 @@ async def synced(request: Request[Any, Any, Any]) -> Response[SyncAnswer]:
 
 async def _changes(actor: Actor, cursor: str | None) -> dict[str, Any]:
     """What is new since the cursor. An invalid cursor begins anew: the entries are recorded already."""
-    if actor.quarantined:
+    if actor.quarantined or actor.brings_home:
         return {}
     try:
         new = await feed.changes(actor, cursor, page_limit(None))

@@ -13,6 +13,7 @@ from backend.core.wire import BIGINT
 from backend.evidence import multipart
 from backend.evidence.schemas import Complete, Sealed, State, UploadParts
 from backend.law.catalogue import law
+from mobile_api.auth import BRINGS_HOME
 from mobile_api.bodies import read, takes
 from mobile_api.problems import language_of, refuses
 
@@ -34,7 +35,8 @@ class Completed(msgspec.Struct, frozen=True, kw_only=True):
     summary="Missing parts · 尚缺分片",
     tags=TAGS,
     operation_id="upload_parts",
-    opt=refuses(
+    opt=BRINGS_HOME
+    | refuses(
         "device_needed",
         "unknown_upload",
         "part_out_of_range",
@@ -80,7 +82,8 @@ async def parts(
     tags=TAGS,
     operation_id="upload_complete",
     request_max_body_size=COMPLETION_CEILING,
-    opt=takes(Complete, {"sent_at": SENT_AT, "bytes": 433586176, "sha256": SHA256, "ended_at": SENT_AT})
+    opt=BRINGS_HOME
+    | takes(Complete, {"sent_at": SENT_AT, "bytes": 433586176, "sha256": SHA256, "ended_at": SENT_AT})
     | refuses(
         "device_needed",
         "unknown_upload",
@@ -108,7 +111,7 @@ async def complete(request: Request[Any, Any, Any], upload: UUID) -> Completed:
     summary="Sealed receipt · 封存回执",
     tags=TAGS,
     operation_id="upload_receipt",
-    opt=refuses("unknown_upload"),
+    opt=BRINGS_HOME | refuses("unknown_upload"),
 )
 async def receipt(request: Request[Any, Any, Any], upload: UUID) -> Response[Sealed]:
     """The signed receipt once the file is sealed; until then, advice on what to do."""

@@ -15,6 +15,7 @@ from backend.core.verb import Recorded, Verb
 from backend.law.catalogue import Language
 from backend.registry import VERBS
 from backend.sync import take
+from mobile_api.auth import BRINGS_HOME
 from mobile_api.bodies import read, takes
 from mobile_api.metrics import ENTRIES
 from mobile_api.problems import language_of
@@ -62,7 +63,7 @@ def route(verb: Verb) -> HTTPRouteHandler:
         description=inspect.cleandoc(verb.entry.__doc__ or ""),
         operation_id=handle.__name__,
         tags=[verb.tag],
-        opt=takes(call, verb.example),
+        opt=takes(call, verb.example) | BRINGS_HOME,
         request_max_body_size=BODY_LIMIT,
         responses={
             200: ResponseSpec(

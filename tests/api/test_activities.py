@@ -8,7 +8,6 @@ from uuid import uuid4
 import pytest
 from litestar import Litestar
 
-from backend.core.database import execute
 from tests.builders import (
     DISTRICT,
     ELSEWHERE,
@@ -21,6 +20,7 @@ from tests.builders import (
     an_inspector_of,
     an_officer,
     codes,
+    leaves,
     now,
     recorded,
     refused,
@@ -286,7 +286,7 @@ async def test_an_officer_sees_what_was_done_while_they_led_and_nothing_older(ap
 async def test_an_officer_who_left_since_may_have_ordered_it_then(app: Litestar) -> None:
     """A late entry is judged by who served at that moment."""
     lin, zhao, _ = await a_patrol(app, minutes=60)
-    await execute("UPDATE person SET serves_until = current_date - 2 WHERE id = $1", zhao.id)
+    await leaves(zhao, days_ago=2)
     bound = {"id": uuid4(), "means": "restraint_belt", "watcher": lin.id, "ordered_by": zhao.id}
     body = {"restraints": [bound | {"started_at": ago(days=5)}], **ASKED_OF_A_STOP}
     recorded(await lin.starts("10.5", at=ago(days=5), **body))

@@ -231,13 +231,15 @@ async def test_a_docking_station_has_no_desk(app: Litestar) -> None:
     await roster.bring_in(rows_of(dock, "采集工作站", "dock", STATION, []))
     sun = await at_desk(app)
     await execute(
-        "INSERT INTO credential SELECT d.id, c.password_hash, now() FROM person d, credential c "
+        "INSERT INTO credential SELECT d.id, c.password_hash, now() FROM person_now d, credential c "
         "WHERE d.badge = $1 AND c.person = $2", dock, sun.id,
     )  # fmt: skip
     answer = await Desk(app).sign_in(dock)
     refused(answer, 403, "not_for_your_role")
     assert "set-cookie" not in answer.headers
-    assert 0 == await value("SELECT count(*) FROM session s JOIN person p ON p.id = s.person WHERE p.badge = $1", dock)
+    assert 0 == await value(
+        "SELECT count(*) FROM session s JOIN person_now p ON p.id = s.person WHERE p.badge = $1", dock
+    )
 
 
 @pytest.mark.parametrize("kind", ["duty_auxiliary", "civilian_auxiliary"])

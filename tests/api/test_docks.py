@@ -29,12 +29,15 @@ from tests.builders import (
     a_civilian_auxiliary,
     a_clerk,
     a_commander_of,
+    a_day,
     a_dock,
     a_duty_auxiliary,
     a_led_patrol,
     ago,
     an_inspector_of,
     an_officer,
+    leaves,
+    moves,
     recorded,
     refused,
     rows_of,
@@ -109,7 +112,7 @@ async def test_a_dock_serves_auxiliaries_and_officers_of_its_subtree(app: Litest
 async def a_leaver(app: Litestar) -> Someone:
     """Whose service ended yesterday."""
     lin = await a_duty_auxiliary(app)
-    await execute("UPDATE person SET serves_until = current_date - 2 WHERE id = $1", lin.id)
+    await leaves(lin, days_ago=2)
     return lin
 
 
@@ -333,11 +336,14 @@ async def test_nobody_looks_up_a_colleague_who_is_no_officer(app: Litestar) -> N
 
 
 async def test_a_dock_looks_up_whoever_serves_under_its_organ(app: Litestar) -> None:
-    """A dock of another organ does not find them, and nobody out of service is found."""
+    """A dock of another organ does not find them, and nobody is found who left longer ago than the term."""
     lin, dock, above = await a_duty_auxiliary(app), await a_dock(app), await a_dock(app, DISTRICT)
     sibling, elsewhere = await a_dock(app, SIBLING), await a_dock(app, OTHER_DISTRICT)
     assert [True, True, False, False] == [await looked_up(each, lin) for each in (dock, above, sibling, elsewhere)]
-    assert not await looked_up(dock, await a_leaver(app))
+    leaver = await a_leaver(app)
+    assert await looked_up(dock, leaver)
+    await execute("UPDATE stint SET during = daterange(lower(during), $2) WHERE person = $1", leaver.id, a_day(40))
+    assert not await looked_up(dock, leaver)
 
 
 async def test_an_officer_who_left_is_found_by_nobody(app: Litestar) -> None:
@@ -486,7 +492,7 @@ async def test_a_new_organ_does_not_see_the_duty_of_the_old(app: Litestar) -> No
     lin, dock = await a_duty_auxiliary(app, SIBLING), await a_dock(app)
     recorded(await lin.check_in(at=ago(minutes=30)))
     recorded(await lin.declare())
-    await execute("UPDATE person SET organ = $2 WHERE id = $1", lin.id, STATION)
+    await moves(lin, STATION)
     report = await handed_over(dock, lin, ago(hours=1), ago(seconds=0))
     assert ([], [], [], []) == (report["shifts"], report["recordings"], report["missing"], report["outside"])
     own = await handed_over(lin, lin, ago(hours=1), ago(seconds=0))

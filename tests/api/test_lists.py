@@ -211,9 +211,12 @@ async def people(here: Population) -> None:
     for number in range(13):
         kind, some = ("officer", here.officers) if number % 3 == 0 else ("duty_auxiliary", here.auxiliaries)
         badge = f"L-{here.organs[0][4:6]}-{number}"
-        person = await here.put(
-            "person", badge=badge, name="林", kind=kind, organ=here.one_of(here.organs), serves_from=SLOTS[0].date()
-        )
+        organ, person = here.one_of(here.organs), await here.put("person")
+        await execute(
+            "INSERT INTO stint (person, badge, name, kind, organ, during, source) "
+            "VALUES ($1, $2, '林', $3, $4, daterange($5, NULL), 'import')",
+            person, badge, kind, organ, SLOTS[0].date(),
+        )  # fmt: skip
         some.append(person)
 
 

@@ -49,7 +49,7 @@ async def test_a_roster_brings_in_five_kinds_of_record(app: Litestar) -> None:
     changed = await roster.bring_in(read(a_roster(organ, badge, f"HH-{organ}")))
     assert {"organ": 1, "person": 1, "role": 1, "qualification": 1, "device": 1} == changed
     row = await fetch(
-        "SELECT p.organ, g.role FROM person p JOIN role_grant g ON g.person = p.id WHERE badge = $1", badge
+        "SELECT p.organ, g.role FROM person_now p JOIN role_grant g ON g.person = p.id WHERE badge = $1", badge
     )
     assert [(organ, "inspector")] == [tuple(each) for each in row]
 
@@ -68,7 +68,7 @@ async def test_only_what_differs_is_changed(app: Litestar) -> None:
     await roster.bring_in(rows)
     before = await roster.person_id_of(badge)
     again = read(a_roster(organ, badge, f"HH-{organ}").replace("林小川", "林晓川"))
-    changed = await roster.bring_in(again)
+    changed = await roster.bring_in(again, confirmed=True)
     assert {"organ": 0, "person": 1, "role": 0, "qualification": 0, "device": 0} == changed
     assert before == await roster.person_id_of(badge)
 

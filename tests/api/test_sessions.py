@@ -14,10 +14,11 @@ from litestar import Litestar
 
 from backend.core.database import execute, fetch, value
 from backend.core.keys import Keys
-from backend.people import roster
+from backend.people import roster, sessions
 from backend.people.sessions import ISSUER
 from mobile_api.client.device_key import DeviceKey
 from tests.builders import (
+    CHEAP,
     CITY,
     PASSWORD,
     STATION,
@@ -312,22 +313,26 @@ async def test_without_a_token_the_answer_is_to_sign_in(app: Litestar, header: s
     assert 'DPoP algs="ES256"' == answer.headers["www-authenticate"]
 
 
-async def test_the_end_of_service_ends_the_session(app: Litestar) -> None:
-    """Dismissed yesterday: the phone in the pocket opens nothing today."""
+async def test_the_end_of_service_leaves_bringing_home(app: Litestar) -> None:
+    """Dismissed yesterday: the phone in the pocket opens nothing today, and may bring home what it holds."""
     lin = await a_duty_auxiliary(app)
     yesterday = (now() - timedelta(days=1, hours=8)).date()
     await roster.bring_in(rows_of(lin.badge, lin.name, "duty_auxiliary", STATION, [], valid_until=yesterday))
-    refused(await lin.get("/v1/me"), 401, "session_ended")
-    refused(await lin.refresh(lin.refresh_token), 401, "session_ended")
+    refused(await lin.get("/v1/me"), 403, "bring_home_only")
+    assert 200 == (await lin.refresh(lin.refresh_token)).status_code
+    long_ago = (now() - timedelta(days=60)).date()
+    await roster.bring_in(rows_of(lin.badge, lin.name, "duty_auxiliary", STATION, [], valid_until=long_ago))
     refused(await a_stranger(app).sign_in(lin.badge), 401, "sign_in_refused")
 
 
 async def test_whoever_begins_next_week_cannot_sign_in_today(app: Litestar) -> None:
     """Service has a first day too."""
-    lin = await a_duty_auxiliary(app)
-    next_week = (now() + timedelta(days=7)).date()
-    await roster.bring_in(rows_of(lin.badge, lin.name, "duty_auxiliary", STATION, [], valid_from=next_week))
-    refused(await lin.get("/v1/me"), 401, "session_ended")
+    badge, next_week = a_badge(), (now() + timedelta(days=7)).date()
+    await roster.bring_in(rows_of(badge, "林小川", "duty_auxiliary", STATION, [], valid_from=next_week))
+    await sessions.set_hash(await roster.person_id_of(badge), CHEAP, now())
+    refused(await a_stranger(app).sign_in(badge), 401, "sign_in_refused")
+    await roster.bring_in(rows_of(badge, "林小川", "duty_auxiliary", STATION, [], valid_from=now().date()))
+    assert 201 == (await a_stranger(app).sign_in(badge)).status_code
 
 
 async def test_without_an_enrolled_device_the_answer_says_what_to_do(app: Litestar) -> None:

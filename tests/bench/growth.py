@@ -34,9 +34,11 @@ LINES = 3  # of the journal, for each recording
 BATCH = 50_000  # recordings a transaction
 DAYS = 184
 PEOPLE = """
-INSERT INTO person (id, badge, name, kind, organ, serves_from)
-SELECT gen_random_uuid(), 'N-' || n, '林某', 'duty_auxiliary', '9901006' || lpad((n / $2)::text, 5, '0'), '2020-01-01'
-FROM generate_series($1::int, $3::int - 1) n
+WITH made AS MATERIALIZED (SELECT gen_random_uuid() AS id, n FROM generate_series($1::int, $3::int - 1) n),
+p AS (INSERT INTO person (id) SELECT id FROM made)
+INSERT INTO stint (person, badge, name, kind, organ, during, source)
+SELECT id, 'N-' || n, '林某', 'duty_auxiliary', '9901006' || lpad((n / $2)::text, 5, '0'), '[2020-01-01,)', 'import'
+FROM made
 """
 ORGANS = """
 INSERT INTO organ (code, name, parent, depth)
@@ -48,7 +50,7 @@ RECORDINGS = """
 WITH made AS MATERIALIZED (
     SELECT gen_random_uuid() AS id, p.id AS person, p.organ, n,
         now() - make_interval(secs => 86400 + ((n * 7919 + p.number * 31) % 100000) * 159.0) AS at
-    FROM (SELECT id, organ, substr(badge, 3)::int AS number FROM person WHERE badge LIKE 'N-%'
+    FROM (SELECT id, organ, substr(badge, 3)::int AS number FROM person_now WHERE badge LIKE 'N-%'
         AND substr(badge, 3)::int BETWEEN $3 AND $4 - 1) p, generate_series($1::int, $2::int - 1) n
 ), u AS (
     INSERT INTO upload (id, kind, owner, organ, declared_by, file_name, media_type, state, bytes, digest_declared,
@@ -229,7 +231,7 @@ async def _grow(url: str, people: tuple[int, int], each: tuple[int, int]) -> Non
 
 
 async def _people(connection: asyncpg.Connection, begin: int, end: int) -> None:
-    there = await connection.fetchval("SELECT count(*) FROM person WHERE badge ~ '^N-[0-9]+$'")
+    there = await connection.fetchval("SELECT count(*) FROM person_now WHERE badge ~ '^N-[0-9]+$'")
     if there < end:
         stations = await connection.fetchval("SELECT count(*) FROM organ WHERE code LIKE '9901006%'")
         await connection.execute(ORGANS, population.STATION, stations, max(stations, -(-end // STATIONS)))

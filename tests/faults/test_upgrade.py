@@ -67,6 +67,23 @@ async def test_a_released_schema_comes_up_to_date(app: Litestar, house: Settings
         assert schema(fresh) == schema(old)
 
 
+async def test_everybody_has_one_stint_after_the_upgrade(app: Litestar, house: Settings) -> None:
+    """With the badge, name, kind, organ and days that the columns said; and person_now shows them as before."""
+    shown = "SELECT id, badge, name, kind, organ, serves_from, serves_until FROM {} ORDER BY id"
+    async with an_empty_database(house) as old:
+        client("psql", old, "--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1", given=SCHEMAS["0036"])
+        connection = await asyncpg.connect(old)
+        before = [tuple(row) for row in await connection.fetch(shown.format("person"))]
+        await connection.close()
+        migrated(old, 1)
+        connection = await asyncpg.connect(old)
+        after = [tuple(row) for row in await connection.fetch(shown.format("person_now"))]
+        stints = await connection.fetchval("SELECT count(*) FROM stint WHERE source = 'import'")
+        await connection.close()
+    assert len(before) > 5
+    assert (before, len(before)) == (after, stints)
+
+
 def schema(url: str) -> list[str]:
     """The schema as a sorted list of statements: columns added later stand at the end of a table, so order differs."""
     text = dumped(url, "--schema-only").decode()

@@ -26,7 +26,7 @@ AND NOT EXISTS (SELECT FROM under_review w WHERE w.recording = u.id)
 """
 DUE = f"""
 SELECT u.id, u.owner, u.organ, u.bytes, u.sha256, u.locked_until, p.badge, r.started_at
-FROM upload u JOIN recording r ON r.id = u.id JOIN person p ON p.id = u.owner
+FROM upload u JOIN recording r ON r.id = u.id JOIN person_now p ON p.id = u.owner
 WHERE {PAST_TERM} AND u.id NOT IN (SELECT h.upload FROM held h) ORDER BY r.started_at, u.id
 """  # noqa: S608
 DISPOSE = f"""

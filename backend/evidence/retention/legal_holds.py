@@ -14,13 +14,13 @@ from backend.core import findings, jobs, journal
 from backend.core.database import Record, execute, fetch, rows_touched, tx, value
 from backend.core.findings import Finding
 from backend.core.journal import utc
+from backend.core.officers import organ_of
 from backend.core.refusals import Refusal, Unknown
 from backend.core.verb import Actor, Occasion, Outcome
 from backend.core.visibility import INSPECTING, reaches
 from backend.core.wire import as_json
 from backend.evidence.schemas import PlaceHold, ReleaseHold
 from backend.evidence.tables import Hold, Upload
-from backend.people.tables import Person
 from storage.evidence_store import EvidenceStore, ObjectUnknown
 
 # Disposal takes this lock exclusively, placing a hold takes it shared: each sees the result of the other.
@@ -83,7 +83,7 @@ async def place(occasion: Occasion, entry: PlaceHold) -> Outcome:
     `unknown_recording`.
     """
     _check_fields(entry)
-    organ, upload = await _organ_and_upload(occasion.actor, entry)
+    organ, upload = await _organ_and_upload(occasion, entry)
     datums = None if entry.place is None else occasion.law.count("datums_apart")
     await insert_hold(
         NewHold(
@@ -96,13 +96,17 @@ async def place(occasion: Occasion, entry: PlaceHold) -> Outcome:
     return await _outcome(entry.id)
 
 
-async def _organ_and_upload(actor: Actor, entry: PlaceHold) -> tuple[str, UUID | None]:
-    """The organ of what is held, and the upload of a recording. Raises Refusal where the actor does not inspect it."""
+async def _organ_and_upload(occasion: Occasion, entry: PlaceHold) -> tuple[str, UUID | None]:
+    """The organ of what is held, and the upload of a recording. Raises Refusal where the actor does not inspect it.
+
+    The organ of a person's footage is the one in which they served when the time held begins.
+    """
+    actor = occasion.actor
     if entry.person is not None:
-        person = await Person.select(Person.organ).where(Person.id == entry.person).first()
-        if person is None or not await _may_hold(actor, person["organ"]):
+        organ = await organ_of(entry.person, entry.started_at or occasion.at)
+        if organ is None or not await _may_hold(actor, organ):
             raise Unknown("unknown_person", entry.person)
-        return person["organ"], None
+        return organ, None
     if entry.recording is not None:
         of_recording = (Upload.id == entry.recording) & (Upload.kind == "recording")
         row = await Upload.select(Upload.id, Upload.same_as, Upload.organ).where(of_recording).first()

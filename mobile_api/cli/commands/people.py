@@ -9,10 +9,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import rich_click as click
 
+from mobile_api.cli import roster_changes
 from mobile_api.cli.house import existing_house, in_database, read_settings
 from mobile_api.cli.terminal import errors, fujing, one_sentence, read_password, say
 from storage.language import SentenceError, by_locale
@@ -35,7 +36,24 @@ RECORDS = {"organ": "机构", "person": "人员", "role": "职务", "qualificati
         "把新人员的初始口令写入这个新文件（0600）。", "Write first passwords of new people to this new file (0600)."
     ),
 )  # fmt: skip
-def import_roster(file: Path, passwords: Path | None) -> None:
+@click.option(
+    "--dry-run", is_flag=True,
+    help=by_locale("只列出将有的变更，不写入。", "Print what would change, and write nothing."),
+)  # fmt: skip
+@click.option(
+    "--confirm", is_flag=True,
+    help=by_locale(
+        "已核对改名者和改发他人的警号。", "You have seen who is renamed and which badges go to somebody else."
+    ),
+)  # fmt: skip
+@click.option(
+    "--end-missing", is_flag=True,
+    help=by_locale(
+        "终止文件中不再出现的人员和职务（限文件所列机构）。",
+        "End people and roles that the file no longer names, in the organs that it names.",
+    ),
+)  # fmt: skip
+def import_roster(file: Path, passwords: Path | None, dry_run: bool, confirm: bool, end_missing: bool) -> None:
     with one_sentence(), faults_by_line(file):
         from backend.people import roster
 
@@ -45,7 +63,11 @@ def import_roster(file: Path, passwords: Path | None) -> None:
                 f"{passwords} 必须是新文件，且所在目录已存在；未导入任何内容。",
                 f"{passwords} must be a new file in a directory that is there; nothing was imported.",
             )
-        changed, count = in_database(read_settings(), lambda: _bring_in(rows, passwords))
+        wanted = Wanted(passwords, dry_run, confirm, end_missing)
+        changed, count = in_database(read_settings(), lambda: _bring_in(rows, wanted))
+        if dry_run:
+            say("试运行：未写入任何内容", "dry run: nothing was written")
+            return
         zh, en = counted(changed)
         say(f"已变更：{zh}", f"{en} changed")
         if passwords is not None:
@@ -98,12 +120,36 @@ def faults_by_line(file: Path) -> Iterator[None]:
         sys.exit(1)
 
 
-async def _bring_in(rows: Sequence[Any], passwords: Path | None) -> tuple[dict[str, int], int]:
-    """How many of each record were changed, and how many first passwords were given."""
+class Wanted(NamedTuple):
+    """What is asked of an import."""
+
+    passwords: Path | None
+    dry_run: bool
+    confirmed: bool
+    end_missing: bool
+
+
+async def _bring_in(rows: Sequence[Any], wanted: Wanted) -> tuple[dict[str, int], int]:
+    """How many of each record were changed, and how many first passwords were given.
+
+    Shows what changes in the histories of people, and asks at a terminal for a yes, before anything is written.
+    """
     from backend.people import roster
 
-    changed = await roster.bring_in(rows)
-    return changed, 0 if passwords is None else await _give_passwords(passwords)
+    preview = await roster.preview(rows)
+    roster_changes.show(preview, everybody=wanted.dry_run)
+    if wanted.dry_run:
+        return {}, 0
+    confirmed = wanted.confirmed or _is_confirmed(len(preview.to_confirm))
+    changed = await roster.bring_in(rows, confirmed=confirmed, end_missing=wanted.end_missing)
+    return changed, 0 if wanted.passwords is None else await _give_passwords(wanted.passwords)
+
+
+def _is_confirmed(count: int) -> bool:
+    """Whether a person at the terminal types yes; nobody is asked where there is nothing to confirm."""
+    if not count or not sys.stdin.isatty():
+        return False
+    return str(click.prompt(roster_changes.question(count), default="", show_default=False)).strip() == "yes"
 
 
 async def _give_passwords(path: Path) -> int:

@@ -92,8 +92,11 @@ def show_health() -> None:
     )
 )
 def migrate() -> None:
-    async def nothing() -> None:
-        """The preparation did it."""
+    async def alike() -> list[list[str]]:
+        """The preparation did the rest."""
+        from backend.people import roster
+
+        return await roster.known_look_alikes()
 
     with one_sentence():
         from backend.core.settings import SettingsError
@@ -104,8 +107,10 @@ def migrate() -> None:
                 "未设置 FUJING_MIGRATE_URL：迁移需要所有者的地址。",
                 "FUJING_MIGRATE_URL is not set: the owner's URL is needed to migrate.",
             )
-        in_database(settings, nothing)
+        groups = in_database(settings, alike)
         say("数据库结构已是最新", "the schema is up to date")
+        for badges in (" ".join(group) for group in groups):
+            say(f"易混的警号，请核对：{badges}", f"badges that look alike, to be looked at: {badges}")
 
 
 @fujing.command(
