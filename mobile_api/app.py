@@ -24,7 +24,6 @@ from backend.people.sessions import TokenReader
 from backend.reviews.watching import LATE_WRITES
 from mobile_api import openapi, operations_server
 from mobile_api.auth import SessionMiddleware
-from mobile_api.head import HeadAnswering
 from mobile_api.logs import configure
 from mobile_api.problems import AWAY, HANDLERS
 from mobile_api.queries import only_known_parameters
@@ -59,6 +58,7 @@ from mobile_api.routes import (
     verdict,
 )
 from mobile_api.stores import store_of
+from mobile_api.unread_bodies import BodyReading
 
 BODY_LIMIT = 1024 * 1024
 GARBAGE_LOOKS = 10_000  # new objects between two garbage collections; Python's 700 suits scripts
@@ -119,7 +119,7 @@ def assemble(lifespan: list[Any]) -> Litestar:
     """The routes and what stands before them, with nothing opened."""
     of_features = [route for feature in FEATURES for route in feature.ROUTES]
     v1 = Router("/v1", route_handlers=[*of_features, *operations.V1_ROUTES])
-    return HeadAnswering(
+    return BodyReading(
         route_handlers=[v1, *operations.ROUTES, openapi.document],
         middleware=[
             RequestMiddleware,

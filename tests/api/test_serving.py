@@ -218,6 +218,78 @@ def test_who_dribbles_holds_nobody_up(served: Serving) -> None:
         each.close()
 
 
+def a_head(path: str, size: int, *more: str) -> bytes:
+    """The head of a POST of JSON, by somebody who is not signed in."""
+    lines = (f"POST {path} HTTP/1.1", "Host: x", "Content-Type: application/json", f"Content-Length: {size}", *more)
+    return "\r\n".join((*lines, "", "")).encode()
+
+
+def an_answer(connection: socket.socket) -> tuple[int, bytes]:
+    """The next answer that comes whole on this connection: its status and its head."""
+    came = b""
+    while b"\r\n\r\n" not in came:
+        came += connection.recv(65536) or pytest.fail("the connection ended without an answer")
+    head, _, body = came.partition(b"\r\n\r\n")
+    fields = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:])
+    while len(body) < int(fields[b"content-length"]):
+        body += connection.recv(65536)
+    return int(head.split()[1]), head.lower()
+
+
+def test_a_refusal_waits_for_the_body_and_the_connection_stays(served: Serving) -> None:
+    """A phone whose body comes after its refusal could be given sends the next request on the same connection."""
+    with socket.create_connection(("127.0.0.1", urlsplit(served.url).port or 0), 10) as phone:
+        for path, status in (("/v1/shifts/check-in", 401), ("/v1/nowhere", 404), ("/v1/sessions", 401)) * 2:
+            phone.sendall(a_head(path, 5000))
+            time.sleep(0.05)
+            phone.sendall(b"{" + b" " * 4999)
+            told, head = an_answer(phone)
+            assert (status, False) == (told, b"connection: close" in head)
+
+
+@pytest.mark.parametrize("more", [(), ("Expect: 100-continue",)])
+def test_a_body_that_nobody_waits_for_is_said_to_end_the_connection(served: Serving, more: tuple[str, ...]) -> None:
+    """It is longer than any body of ours, or its sender waits to be asked for it: the answer comes at once."""
+    with socket.create_connection(("127.0.0.1", urlsplit(served.url).port or 0), 10) as phone:
+        begun = time.monotonic()
+        phone.sendall(a_head("/v1/shifts/check-in", 20 if more else 5_000_000, *more))
+        status, head = an_answer(phone)
+        assert (401, True) == (status, b"connection: close" in head)
+        assert time.monotonic() < begun + 5
+        assert b"" == phone.recv(1)
+
+
+def test_a_body_cut_on_its_way_is_counted_as_such(served: Serving) -> None:
+    """The phone lost its network in the middle: 400 in the counts of the running server, and no stack in its log."""
+    phone = lin_at(served)
+    before, cut = refused_at(served), b'{"sent_at": "2026'
+    for _ in range(3):
+        phone.get("/v1/me")  # the newest nonce
+        head = a_head("/v1/sessions", 500, *(f"{name}: {text}" for name, text in signed(phone, cut).items()))
+        with socket.create_connection(("127.0.0.1", urlsplit(served.url).port or 0), 10) as connection:
+            connection.sendall(head + cut)
+            time.sleep(0.1)
+    until = time.monotonic() + 5
+    while refused_at(served) < before + 3:
+        assert time.monotonic() < until, "a cut body was not counted"
+        time.sleep(0.05)
+    log = (served.place.data / "logs" / "api.log").read_text()
+    assert "Traceback" not in log
+    assert '"event": "failed"' not in log
+
+
+def signed(phone: Client, body: bytes) -> dict[str, str]:
+    return {"DPoP": phone.key.proof("POST", f"{phone.url}/v1/sessions", nonce=phone._nonce, token=None, body=body)}
+
+
+def refused_at(house: Serving) -> float:
+    """How many requests to sign in were answered 400."""
+    said = urllib3.request("GET", f"{house.operations_url}/metrics").data.decode()
+    lines = (line for line in said.splitlines() if line.startswith("fujing_requests_total{"))
+    wanted = (line for line in lines if 'path="/v1/sessions"' in line and 'status="400"' in line)
+    return sum(float(line.split()[-1]) for line in wanted)
+
+
 def test_the_roster_and_a_password_come_in_while_it_serves(served: Serving) -> None:
     """An administrator stops nothing: the commands find the services that run."""
     file = served.place.home / "more.csv"
