@@ -22,7 +22,7 @@ from backend.core.findings import Finding
 from backend.core.paging import Page, PageCursor, next_page
 from backend.core.refusals import Refusal
 from backend.core.stints import STINTS
-from backend.core.verb import Actor, HeldConcern, Occasion, Outcome, timing
+from backend.core.verb import Actor, HeldConcern, Occasion, Outcome, Timing, timing
 from backend.core.wire import Entry, Moment, Receipt, Words
 from backend.core.write_path import Arrival, Held, booted_at, content_of, keep_device_number, lock_persons
 from backend.held.tables import HeldEntry
@@ -191,14 +191,19 @@ async def hold(arrival: Arrival, why: Held) -> Wait:
         )  # fmt: skip
         await _keep_from(entry.id, about)
         await keep_device_number(actor, entry, received_at, booted_at(entry, timed))
-        await journal.append(
-            journal.Line(
-                at=received_at, verb="held/keep", outcome="done", organ=actor.organ_at(timed.occurred_at),
-                actor=actor.person, device=actor.device, subjects=[entry.id],
-                facts={"reason": why.reason, "waiting_for": awaits, "verb": arrival.verb.name},
-            )
-        )  # fmt: skip
+        await _journal_keeping(arrival, timed, why.reason, awaits)
     return Wait(reason=_reason(why.reason), waiting_for=awaits, until=until, new=True)
+
+
+async def _journal_keeping(arrival: Arrival, timed: Timing, reason: str, awaits: list[UUID]) -> None:
+    actor = arrival.actor
+    await journal.append(
+        journal.Line(
+            at=arrival.received_at, verb="held/keep", outcome="done", organ=actor.organ_at(timed.occurred_at),
+            actor=actor.person, device=actor.device, subjects=[arrival.entry.id],
+            facts={"reason": reason, "waiting_for": awaits, "verb": arrival.verb.name},
+        )
+    )  # fmt: skip
 
 
 async def _keep_from(held: UUID, about: HeldConcern) -> None:

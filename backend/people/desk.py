@@ -10,7 +10,7 @@ import hashlib
 import secrets
 from datetime import UTC, datetime, timedelta
 from typing import Literal
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import msgspec
 
@@ -21,7 +21,7 @@ from backend.core.refusals import Refusal
 from backend.core.verb import Actor
 from backend.law.catalogue import law
 from backend.people import factor
-from backend.people.attempts import forget_failures, lock_password, prove
+from backend.people.attempts import Proven, forget_failures, lock_password, prove
 from backend.people.directory import DOCK
 from backend.people.sessions import ACTING, as_actor, sign_out
 from backend.people.tables import Session
@@ -84,16 +84,19 @@ async def sign_in(
         opened = await open_session(secret)
         if opened.actor.kind == DOCK:
             raise Refusal("not_for_your_role")
-        await journal.append(
-            journal.Line(
-                at=now, verb="sessions/open", outcome="done", organ=proven.organ, actor=proven.person,
-                subjects=[session],
-            )
-        )  # fmt: skip
+        await _journal_opening(proven, session, now)
         if earlier is not None:
             with contextlib.suppress(Refusal):
                 await sign_out((await open_session(earlier)).actor, now)
     return secret, opened
+
+
+async def _journal_opening(proven: Proven, session: UUID, now: datetime) -> None:
+    await journal.append(
+        journal.Line(
+            at=now, verb="sessions/open", outcome="done", organ=proven.organ, actor=proven.person, subjects=[session]
+        )
+    )
 
 
 async def open_session(secret: str) -> AtDesk:

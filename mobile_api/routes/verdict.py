@@ -65,6 +65,22 @@ def works(request: Request[Any, Any, Any]) -> Response[Catalogue]:
     return Response(content, media_type=MediaType.JSON, headers=headers)  # type: ignore[arg-type]
 
 
+Officers = Annotated[
+    int | None,
+    QueryParameter(
+        name="officers_present", ge=0, le=OFFICERS_CEILING,
+        description="how many officers are present, the leading officer included",
+    ),
+]  # fmt: skip
+OfficersByOldName = Annotated[
+    int | None,
+    QueryParameter(
+        name="officers", ge=0, le=OFFICERS_CEILING, description="old name of `officers_present`, which goes first",
+        schema_extra={"deprecated": True},
+    ),
+]  # fmt: skip
+
+
 @get(
     "/duty/verdict", summary="May I do this now? · 能否开展", tags=TAGS, operation_id="duty_verdict",
     opt=refuses("unknown_work"),
@@ -76,25 +92,8 @@ async def verdict(
         bool, QueryParameter(name="emergency", description="whether it is an emergency as R.11 means it")
     ] = False,
     recording: Annotated[bool, QueryParameter(name="recording", description="whether a recorder is running")] = False,
-    officers_present: Annotated[
-        int | None,
-        QueryParameter(
-            name="officers_present",
-            ge=0,
-            le=OFFICERS_CEILING,
-            description="how many officers are present, the leading officer included",
-        ),
-    ] = None,
-    officers: Annotated[
-        int | None,
-        QueryParameter(
-            name="officers",
-            ge=0,
-            le=OFFICERS_CEILING,
-            description="old name of `officers_present`, which goes first",
-            schema_extra={"deprecated": True},
-        ),
-    ] = None,
+    officers_present: Officers = None,
+    officers: OfficersByOldName = None,
     case_ref: Annotated[
         str | None,
         QueryParameter(name="case_ref", max_length=120, description="number of the case, where there is one"),
