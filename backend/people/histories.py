@@ -12,6 +12,9 @@ A badge number is not a person. The same badge, read together with the name and 
     renamed    same badge and first day, another name: the same person; a person must confirm it
     reissued   same badge, another name, a later first day: another person; a person must confirm it
 
+A line may name the badge under which the person served before (`formerly`): then it is that person, whatever badge they
+have now, and whoever had this one is somebody else all the same.
+
 Guarantees: stints of one badge never overlap; a new stint ends the one before it on the day before. A row that agrees
 with what is known changes nothing, also where a later stint is known: an old file takes nobody back.
 """
@@ -45,7 +48,7 @@ class Term(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
-    """A person as a line of a roster tells them."""
+    """A person as a line of a roster tells them. `formerly`: the badge under which they served before; empty: none."""
 
     line: int
     badge: str
@@ -54,6 +57,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     organ: str
     since: date
     until: date | None
+    formerly: str = ""
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,6 +75,10 @@ class BadgeHeldError(ValueError):
     def __init__(self, holder: Term) -> None:
         super().__init__(holder.badge)
         self.holder = holder
+
+
+class UnknownBeforeError(ValueError):
+    """The line names a former badge, and nobody of that name had it before."""
 
 
 class Histories:
@@ -108,7 +116,10 @@ class Histories:
         return last
 
     def take(self, told: Told) -> UUID:
-        """Bring the histories in line with one line. Returns the person it means. Raises BadgeHeldError."""
+        """Bring the histories in line with one line. Returns the person it means.
+
+        Raises BadgeHeldError, UnknownBeforeError.
+        """
         terms = self.of_badge(told.badge)
         same = next((term for term in terms if term.since == told.since), None)
         before = [term for term in terms if term.since < told.since]
@@ -117,7 +128,10 @@ class Histories:
             return self._correct(told, same, after)
         if before:
             return self._follow(told, before[-1], after)
-        return self._precede(told, after[0], after[1:]) if after else self._add(told, "new", uuid4(), None, after)
+        if after:
+            return self._precede(told, after[0], after[1:])
+        person, last = self._known_before(told)
+        return self._add(told, "new" if last is None else _kind_after(told, last), person, last, after)
 
     def serving(self, day: date) -> list[Term]:
         """The stints of this day, in order of badge."""
@@ -145,16 +159,30 @@ class Histories:
     def _follow(self, told: Told, last: Term, after: Sequence[Term]) -> UUID:
         """A line with a later first day than the stint before it."""
         runs_on = _last(last.until) >= told.since
-        if told.name != last.name:
-            kind: ChangeKind = "reissued"
-        elif not runs_on:
-            kind = "returned"
-        else:
-            kind = "moved" if (told.kind, told.organ) != (last.kind, last.organ) else "continued"
-        person = uuid4() if kind == "reissued" else last.person
+        kind: ChangeKind = "reissued" if told.name != last.name else _kind_after(told, last)
+        person = self._known_before(told)[0] if kind == "reissued" else last.person
         if runs_on:
             self._now[last.id] = msgspec.structs.replace(last, until=told.since - A_DAY)
         return self._add(told, kind, person, last, after)
+
+    def _known_before(self, told: Told) -> tuple[UUID, Term | None]:
+        """Whom a line means whose badge is new to them, and their last stint, which ends; without one: a new person.
+
+        Raises UnknownBeforeError.
+        """
+        if not told.formerly:
+            return uuid4(), None
+        before = [
+            term for term in self.of_badge(told.formerly) if (term.name, term.since < told.since) == (told.name, True)
+        ]
+        if not before:
+            raise UnknownBeforeError(told.formerly)
+        last = before[-1]
+        if any(term.person == last.person and term.since >= told.since for term in self._now.values()):
+            raise UnknownBeforeError(told.formerly)  # they serve under another badge by then
+        if _last(last.until) >= told.since:
+            self._now[last.id] = msgspec.structs.replace(last, until=told.since - A_DAY)
+        return last.person, last
 
     def _precede(self, told: Told, first: Term, after: Sequence[Term]) -> UUID:
         """A line with an earlier first day than the first stint of the badge. Raises BadgeHeldError."""
@@ -182,6 +210,13 @@ class Histories:
     def _put(self, kind: ChangeKind, line: int, before: Term | None, after: Term) -> None:
         self._now[after.id] = after
         self.changes.append(Change(kind=kind, line=line, before=before, after=after))
+
+
+def _kind_after(told: Told, last: Term) -> ChangeKind:
+    """What a line is to the last stint of the same person."""
+    if _last(last.until) < told.since:
+        return "returned"
+    return "moved" if (told.kind, told.organ) != (last.kind, last.organ) else "continued"
 
 
 class LookAlike(msgspec.Struct, frozen=True):

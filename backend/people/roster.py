@@ -9,6 +9,8 @@ A file has five kinds of record, one for each line, in the columns `record,code,
     qualification  code = badge, kind = its code, from, until
     device         code = serial, name, kind (handheld, desk, dock), organ
 
+An eighth column `formerly` may follow: of a person, the badge under which they served before, where it was another one.
+
 A docking station is a person of kind dock: `person,DOCK-01,采集工作站,dock,330102010000,2026-01-01,`. It signs in with
 a password and brings in footage for the wearers of its organ and those below it.
 
@@ -39,6 +41,7 @@ from backend.people.histories import (
     LookAlike,
     Term,
     Told,
+    UnknownBeforeError,
     groups_alike,
     look_alikes,
 )
@@ -47,6 +50,7 @@ from storage.language import SentenceError, by_locale
 
 T = TypeVar("T")
 ROSTER_COLUMNS = ["record", "code", "name", "kind", "organ", "from", "until"]
+FORMERLY = "formerly"
 BADGE = re.compile(r"[A-Za-z0-9-]{1,20}")
 ORGAN_CODE = re.compile(r"[0-9]{12}")
 DEVICE_SERIAL = re.compile(r"[A-Za-z0-9._-]{1,40}")
@@ -82,6 +86,7 @@ class RosterRow(msgspec.Struct, frozen=True, kw_only=True):
     organ: str
     valid_from: date | None
     valid_until: date | None
+    formerly: str = ""
 
 
 def read(text: str) -> list[RosterRow]:
@@ -93,7 +98,8 @@ def read(text: str) -> list[RosterRow]:
         _check_unique(row, seen)
         return row
 
-    return csv_rows(text, ROSTER_COLUMNS, read_row)
+    header = text.removeprefix("\ufeff").partition("\n")[0].strip().split(",")
+    return csv_rows(text, [*ROSTER_COLUMNS, *([FORMERLY] if FORMERLY in header else [])], read_row)
 
 
 def csv_rows(text: str, columns: list[str], row_of: Callable[[int, dict[str, str]], T]) -> list[T]:
@@ -140,6 +146,10 @@ def _row(line: int, cells: dict[str, str]) -> RosterRow:
     _check_kind(record, cells["kind"])
     if (record in WITH_ORGAN or cells["organ"]) and not ORGAN_CODE.fullmatch(cells["organ"]):
         raise ValueError(by_locale("organ 须为 12 位数字代码", "organ must be a code of 12 digits"))
+    if cells.get(FORMERLY) and (record != "person" or not BADGE.fullmatch(cells[FORMERLY])):
+        raise ValueError(
+            by_locale("formerly 须为人员此前的警号", "formerly must be the badge that a person had before")
+        )
     return _dated(line, record, cells)
 
 
@@ -169,7 +179,7 @@ def _dated(line: int, record: str, cells: dict[str, str]) -> RosterRow:
         raise ValueError(by_locale("until 早于 from", "until is before from"))
     return RosterRow(
         line=line, record=record, code=cells["code"], name=cells["name"], kind=cells["kind"], organ=cells["organ"],
-        valid_from=start, valid_until=end,
+        valid_from=start, valid_until=end, formerly=cells.get(FORMERLY, ""),
     )  # fmt: skip
 
 
@@ -310,6 +320,9 @@ async def _histories(rows: Sequence[RosterRow]) -> tuple[Histories, dict[str, UU
             who, since = error.holder.name, error.holder.since
             zh, en = f"警号 {one.badge} 自 {since} 起属于 {who}", f"badge {one.badge} is {who}'s from {since} on"
             bad.append((one.line, by_locale(zh, en)))
+        except UnknownBeforeError:
+            zh = f"此前没有名为 {one.name} 且警号为 {one.formerly} 的人"
+            bad.append((one.line, by_locale(zh, f"nobody named {one.name} had the badge {one.formerly} before")))
     if bad:
         raise RosterError(sorted(bad))
     return histories, holders
@@ -318,7 +331,7 @@ async def _histories(rows: Sequence[RosterRow]) -> tuple[Histories, dict[str, UU
 def _told(row: RosterRow) -> Told:
     return Told(
         line=row.line, badge=row.code, name=row.name, kind=row.kind, organ=row.organ,
-        since=row.valid_from or date.min, until=row.valid_until,
+        since=row.valid_from or date.min, until=row.valid_until, formerly=row.formerly,
     )  # fmt: skip
 
 

@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.people.histories import BadgeHeldError, Histories, Term, Told, groups_alike, look_alikes, look_of
+from backend.people.histories import (
+    BadgeHeldError,
+    Histories,
+    Term,
+    Told,
+    UnknownBeforeError,
+    groups_alike,
+    look_alikes,
+    look_of,
+)
 
 EAST, WEST = "330102010000", "330102020000"
 LIN = UUID(int=1)
@@ -114,6 +123,35 @@ def test_a_badge_given_on_ends_the_service_and_the_roles_of_the_one_before() -> 
     moved = Histories([a_term()])
     moved.take(told("2026-07-01", organ=WEST))
     assert {} == moved.left()
+
+
+def test_a_former_badge_says_that_it_is_the_same_person() -> None:
+    """Back after a year under a number that was Chen's: Lin's history goes on, and Chen's ends."""
+    chen = UUID(int=2)
+    histories = Histories([a_term(until="2025-12-31"), a_term(badge="FJ2", name="陈文静", person=chen)])
+    assert LIN == histories.take(told("2026-07-01", badge="FJ2", formerly="FJ1"))
+    assert ["reissued"] == [change.kind for change in histories.changes]
+    assert {chen: date(2026, 6, 30)} == histories.left()
+    assert LIN == histories.take(told("2026-07-01", badge="FJ2", formerly="FJ1"))
+    assert 1 == len(histories.changes)
+
+
+@pytest.mark.parametrize(
+    ("until", "kind"), [(None, "moved"), ("2025-12-31", "returned")], ids=["while-serving", "after-an-end"]
+)
+def test_a_former_badge_is_given_up_for_a_new_one(until: str | None, kind: str) -> None:
+    """A badge that nobody had: the stint under the one before ends."""
+    histories = Histories([a_term(until=until)])
+    assert LIN == histories.take(told("2026-07-01", badge="P9", formerly="FJ1", organ=WEST))
+    assert [kind] == [change.kind for change in histories.changes]
+    assert [(EAST, "2025-01-01", until or "2026-06-30")] == shape(histories)
+
+
+@pytest.mark.parametrize("fields", [{"formerly": "FJ9"}, {"formerly": "FJ1", "name": "孙新"}], ids=["badge", "name"])
+def test_a_former_badge_of_nobody_by_that_name_is_a_fault(fields: dict[str, str]) -> None:
+    """A typing error makes nobody somebody else."""
+    with pytest.raises(UnknownBeforeError):
+        Histories([a_term()]).take(told("2026-07-01", badge="P9", **fields))
 
 
 @pytest.mark.parametrize(

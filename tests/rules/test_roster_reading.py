@@ -32,6 +32,15 @@ def test_a_good_roster_reads_whole() -> None:
     assert "2027-12-31" == str(rows[1].valid_until)
 
 
+def test_a_former_badge_may_be_told_in_a_column_of_its_own() -> None:
+    """Of persons alone; a file without the column reads as before."""
+    head, *lines = GOOD.splitlines()
+    told = "\n".join([f"{head},formerly", *(f"{line},{'FJ0900' if 'person' in line else ''}" for line in lines)])
+    assert ["", "FJ0900", "", "", ""] == [row.formerly for row in read(told)]
+    role = "role,P2001,,commander,330102010000,2024-01-01,,"
+    assert [3, 4] == lines_refused(told.replace("FJ0900", "FJ 0900").replace(role, f"{role}FJ1"))
+
+
 def test_a_byte_order_mark_is_no_fault() -> None:
     """Excel writes a byte order mark."""
     assert read(GOOD) == read("\ufeff" + GOOD)
