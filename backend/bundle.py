@@ -1,7 +1,8 @@
 """The start-of-shift bundle: what a phone needs at the start of a shift, in one answer.
 
 Guarantees: it holds the person's own data. Of others it holds only what everybody who is signed in may know of officers
-(people/directory.py), and who leads or is led by the person. Every list has an upper limit. For a station of 200 it is
+(people/directory.py), and who leads or is led by the person, and who
+commands their duty. Every list has an upper limit. For a station of 200 it is
 under 64 KB compressed.
 """
 
@@ -34,8 +35,9 @@ from backend.core.wire import Moment
 from backend.law.catalogue import law
 from backend.people import directory
 from backend.people.directory import IN_SERVICE
+from backend.rosters.duty import DutyRow, ahead
 
-SHIFTS, UPLOADS, OFFICERS, PLANS = 5, 200, 1000, 50  # upper limits of the lists
+SHIFTS, UPLOADS, OFFICERS, PLANS, DUTIES = 5, 200, 1000, 50, 20  # upper limits of the lists
 
 
 DutyTypeCode = Annotated[
@@ -190,6 +192,13 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         list[OwnRecusal], msgspec.Meta(description="cases from which the person is or may become recused")
     ]
     uploads: Annotated[list[OwnUpload], msgspec.Meta(description="the person's uploads not sealed yet, newest first")]
+    duty: Annotated[
+        list[DutyRow],
+        msgspec.Meta(
+            description="who commands the duty of the person's organ, and the person's own duties, now and in the next "
+            "days; absent: the daily roster names nobody"
+        ),
+    ] = []
     planned: Annotated[list[OwnPlanned], msgspec.Meta(description="the person's planned shifts, earliest first")]
 
 
@@ -239,7 +248,7 @@ async def of(actor: Actor, works: str | None, now: datetime) -> Bundle:
     catalogue = duty_check.catalogue()
     same = works is not None and works.strip('"') == catalogue.etag.strip('"')
     current = await first(SHIFT_NOW, actor.person, now)
-    recent, ahead = now - law().span("case_recent"), now + law().span("planned_ahead")
+    recent, later = now - law().span("case_recent"), now + law().span("planned_ahead")
     return Bundle(
         server_time=now,
         works_etag=catalogue.etag,
@@ -252,5 +261,6 @@ async def of(actor: Actor, works: str | None, now: datetime) -> Bundle:
         cases=[as_row(OwnCase, row) for row in await fetch(CASES, actor.person, recent)],
         recusals=[as_row(OwnRecusal, row) for row in await fetch(RECUSED, actor.person, now)],
         uploads=[as_row(OwnUpload, row) for row in await fetch(UNSEALED, actor.person, UPLOADS)],
-        planned=[as_row(OwnPlanned, row) for row in await fetch(PLANNED, actor.person, now, ahead, PLANS)],
+        duty=await ahead(actor.person, now, later, DUTIES),
+        planned=[as_row(OwnPlanned, row) for row in await fetch(PLANNED, actor.person, now, later, PLANS)],
     )

@@ -150,6 +150,7 @@ VISIBLE = f"""
             {visible_to(own=[], organ="w.organ").condition} AND NOT {PAPER}
             OR w.subjects && (SELECT coalesce(array_agg(DISTINCT v.auxiliary), '{{}}') FROM supervision v
                 WHERE v.officer = $1) AND ({READABLE})
+            OR w.organ IN (SELECT c.organ FROM duty_command c WHERE c.person = $1) AND ({READABLE})
         )
     )
 """  # noqa: S608
@@ -176,6 +177,9 @@ WHERE s.officer = $1 AND s.started_at > $2 ORDER BY l.supervision
 """
 ORGANS = "SELECT organs_under($1::text[]) AS code ORDER BY 1"
 LED_NOW = "SELECT l.auxiliary FROM led l WHERE l.officer = $1 AND l.named @> now() AND l.during @> now()"
+COMMANDED_NOW = """
+SELECT c.organ, lower(c.during) AS since FROM duty_command c WHERE c.person = $1 AND c.during @> now() ORDER BY 1
+"""
 RECUSED_NOW = """
 SELECT DISTINCT case_key FROM recused
 WHERE person = $1 AND standing IN ('standing_aside', 'granted') AND during @> now() ORDER BY 1
@@ -183,10 +187,12 @@ WHERE person = $1 AND standing IN ('standing_aside', 'granted') AND during @> no
 
 
 async def overseen(actor: Actor) -> tuple[frozenset[str], frozenset[UUID]]:
-    """The codes of the organs that the actor oversees now, and the ids of the auxiliaries whom they lead now."""
+    """The organs that the actor oversees or whose duty they command now, and the auxiliaries whom they lead now."""
     organs = await fetch(ORGANS, viewer(actor)[1])
     led = await fetch(LED_NOW, actor.person)
-    return frozenset(row["code"] for row in organs), frozenset(row["auxiliary"] for row in led)
+    commanded = await fetch(COMMANDED_NOW, actor.person)
+    codes = {*(row["code"] for row in organs), *(row["organ"] for row in commanded)}
+    return frozenset(codes), frozenset(row["auxiliary"] for row in led)
 
 
 async def changes(actor: Actor, after: str | None, limit: int, works: str | None = None) -> Changes:
@@ -234,10 +240,11 @@ async def _scan(actor: Actor, after: Position, most: int) -> Sequence[Record]:
 class ViewerScope:
     """What a person may see at this moment. A cursor carries a digest of it, the print.
 
-    It is made of the person's organ and kind, the organs that their roles reach, the cases they are recused from, and
-    the times when they led somebody. A print at a cursor ignores namings that were written after the cursor's
-    position, and everything after the cursor's time. So these do not change it: a new naming, a leading that ends now.
-    These do: a naming that was declined or contested, a leading that ended earlier than was known.
+    It is made of the person's organ and kind, the organs that their roles reach, those whose duty they command, the
+    cases they are recused from, and the times when they led somebody. A print at a cursor ignores namings that were
+    written after the cursor's position, and everything after the cursor's time. So these do not change it: a new
+    naming, a leading that ends now. These do: a naming that was declined or contested, a leading that ended earlier
+    than was known, a duty that began or ended.
     """
 
     def __init__(self, now: datetime, constant: list[str], leadings: Sequence[Record]) -> None:
@@ -250,6 +257,9 @@ class ViewerScope:
         recused = await fetch(RECUSED_NOW, actor.person)
         constant = [str(actor.person), actor.kind, actor.organ, *(row["code"] for row in organs)]
         constant += [f"out of {row['case_key']}" for row in recused]
+        constant += [
+            f"commands {row['organ']} since {row['since']}" for row in await fetch(COMMANDED_NOW, actor.person)
+        ]
         since = min(now, cursor.at) if cursor else now
         return cls(now, constant, await fetch(LEADINGS, actor.person, since - law().span("leading_looked_back")))
 

@@ -12,6 +12,7 @@ from backend.evidence import verbs as evidence
 from backend.held import verbs as held
 from backend.hours import verbs as hours
 from backend.injuries import verbs as injuries
+from backend.items import verbs as items
 from backend.packages import verbs as packages
 from backend.people import verbs as people
 from backend.recusals import verbs as recusals
@@ -22,7 +23,8 @@ from backend.supervision import verbs as supervision
 
 VERBS: tuple[Verb, ...] = (
     *shifts.VERBS, *supervision.VERBS, *activities.VERBS, *evidence.VERBS, *reviews.VERBS, *recusals.VERBS,
-    *assistance.VERBS, *injuries.VERBS, *complaints.VERBS, *hours.VERBS, *rosters.VERBS, *held.VERBS,
+    *assistance.VERBS, *injuries.VERBS, *complaints.VERBS, *hours.VERBS, *rosters.VERBS,
+    *items.VERBS, *held.VERBS,
 )  # fmt: skip
 # Journal lines that no entry makes.
 EVENTS: tuple[Event, ...] = (

@@ -12,6 +12,7 @@ APP_CONFIG = AppConfig(
             "backend.people.tables",
             "backend.shifts.tables",
             "backend.supervision.tables",
+            "backend.items.tables",
             "backend.evidence.tables",
             "backend.activities.tables",
             "backend.complaints.tables",

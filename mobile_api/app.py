@@ -42,6 +42,7 @@ from mobile_api.routes import (
     holds,
     hours,
     injuries,
+    items,
     operations,
     packages,
     people,
@@ -65,7 +66,7 @@ GARBAGE_LOOKS = 10_000  # new objects between two garbage collections; Python's 
 FEATURES: tuple[Any, ...] = (
     sessions, devices, desk, people, verdict, verbs, shifts, supervision, activities, recordings, findings,
     descriptions,
-    uploads, handovers, rosters, holds, reviews, packages, hours, complaints,
+    uploads, handovers, rosters, items, holds, reviews, packages, hours, complaints,
     injuries, recusals, assistance, changes, events, sync,
 )  # fmt: skip
 WAITS = 20  # seconds to wait at the start for a database that is away

@@ -109,6 +109,7 @@ async def answers(app: Litestar) -> dict[str, httpx.Response]:
         | await on_complaints(app)
         | await on_hours(app)
         | await on_rosters(app)
+        | await on_items(app)
     )
 
 
@@ -218,7 +219,20 @@ async def on_rosters(app: Litestar) -> dict[str, httpx.Response]:
     shift = {"id": uuid4(), "person": lin.id, "post": "南门", "duty_type": "post", **span}
     responses = {"rosters/plan": await chief.post("/v1/rosters/plan", shifts=[shift])}
     planned = recorded(responses["rosters/plan"])["planned"][0]
-    return responses | {"rosters/withdraw": await chief.post("/v1/rosters/withdraw", planned=planned, why="人员调整")}
+    responses["rosters/withdraw"] = await chief.post("/v1/rosters/withdraw", planned=planned, why="人员调整")
+    zhao, begins = await an_officer(app), now() + timedelta(days=400)  # far from the other tests' duties
+    duty = {"organ": STATION, "starts_at": begins, "ends_at": begins + timedelta(days=1), "leader": zhao.id}
+    responses["rosters/duty"] = await chief.post("/v1/rosters/duty", **duty, officers=[zhao.id])
+    named = recorded(responses["rosters/duty"])["id"]
+    return responses | {"rosters/end-duty": await chief.post("/v1/rosters/end-duty", duty=named, why="换班")}
+
+
+async def on_items(app: Litestar) -> dict[str, httpx.Response]:
+    lin, sun = await a_duty_auxiliary(app), await a_commander_of(app, STATION)
+    thing = {"kind": "recorder", "serial": f"DSJ-{uuid4().hex[:10]}", "person": lin.id}
+    responses = {"items/issue": await sun.post("/v1/items/issue", **thing)}
+    item = recorded(responses["items/issue"])["id"]
+    return responses | {"items/return": await sun.post("/v1/items/return", item=item)}
 
 
 async def on_reviews(app: Litestar) -> dict[str, httpx.Response]:

@@ -111,7 +111,7 @@ def _document(current: Law) -> dict[str, object]:
         for code, message in current.messages.items()
     }
     works = {code: _without_defaults(work) for code, work in current.works.items()}
-    names = {"qualifications": current.qualifications, "equipment": current.equipment}
+    names = {"qualifications": current.qualifications, "equipment": current.equipment, "items": current.items}
     return {"works": works, **names, "terms": terms, "messages": messages}
 
 

@@ -11,6 +11,7 @@ from backend.assistance.schemas import (
     ArrivedAt,
     AskedIn,
     CalledAt,
+    CalledFirst,
     CallerId,
     CallId,
     CallKind,
@@ -59,6 +60,7 @@ class CallRow(msgspec.Struct, frozen=True, kw_only=True):
     closed_by: Annotated[
         UUID | None, msgspec.Meta(description="id of the person who closed the call; null: not closed")
     ]
+    called_first: CalledFirst
     outcome: Annotated[str | None, msgspec.Meta(description="how the call ended, in words; null: not closed")]
 
 

@@ -25,6 +25,14 @@ AcknowledgedAt = Annotated[Moment | None, msgspec.Meta(description="when an offi
 ArrivedAt = Annotated[Moment | None, msgspec.Meta(description="when help arrived; null: not yet")]
 ClosedAt = Annotated[Moment | None, msgspec.Meta(description="when the call was closed; null: not yet")]
 
+CalledFirst = Annotated[
+    list[UUID],
+    msgspec.Meta(
+        description="ids of those who command the duty by the daily roster (带班领导, 值班民警): ring them before the "
+        "others; empty: the roster names nobody"
+    ),
+]
+
 
 class CallForHelp(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """Somebody in the street needs help now. The call's id is this entry's id. The outbox sends it first."""
@@ -66,6 +74,7 @@ class CallStanding(msgspec.Struct, frozen=True, kw_only=True):
     acknowledged_at: AcknowledgedAt
     arrived_at: ArrivedAt
     closed_at: ClosedAt
+    called_first: CalledFirst = msgspec.field(default_factory=list)
 
 
 class CallReceipt(Receipt, kw_only=True):

@@ -21,7 +21,7 @@ from backend.core.journal import utc
 from backend.core.officers import TODAY
 from backend.core.refusals import Refusal, Unknown
 from backend.core.verb import Actor, Occasion, Outcome
-from backend.core.visibility import IndexPath, viewer, visible_to
+from backend.core.visibility import IndexPath, commanded_while, viewer, visible_to
 from backend.core.wire import as_json
 from backend.core.write_path import lock_persons
 from backend.law.catalogue import law
@@ -33,27 +33,43 @@ LEFT JOIN LATERAL (
 ) {step} ON true"""
 CALLS = f"""
 SELECT h.*, p.badge, p.name, acknowledge.by_person AS acknowledged_by, acknowledge.at AS acknowledged_at,
-    arrive.at AS arrived_at, close.at AS closed_at, close.by_person AS closed_by, close.words AS outcome
+    arrive.at AS arrived_at, close.at AS closed_at, close.by_person AS closed_by, close.words AS outcome,
+    ARRAY(SELECT x.person FROM assistance_called x WHERE x.call = h.id AND x.first ORDER BY 1) AS called_first
 FROM assistance h JOIN person_now p ON p.id = h.person{"".join(FIRST_STEP.format(step=step) for step in STEPS)}
 """  # noqa: S608 - constants
-VISIBLE = visible_to(own=["h.person"], organ="h.organ").also(
-    "EXISTS (SELECT FROM assistance_called x WHERE x.call = h.id AND x.person = $1)",
-    IndexPath("h.id", "SELECT x.call AS value FROM assistance_called x WHERE x.person = $1"),
+# From the call until it was closed: whoever takes over a duty sees what is still open.
+OPEN = """
+tstzrange(h.called_at, (SELECT min(s.at) FROM assistance_step s
+    WHERE s.call = h.id AND s.step = 'close'), '[]')
+"""
+VISIBLE = (
+    visible_to(own=["h.person"], organ="h.organ")
+    .also(
+        "EXISTS (SELECT FROM assistance_called x WHERE x.call = h.id AND x.person = $1)",
+        IndexPath("h.id", "SELECT x.call AS value FROM assistance_called x WHERE x.person = $1"),
+    )
+    .also(*commanded_while(organ="h.organ", span=OPEN, began="h.called_at"))
 )
 ROW = f"{CALLS} WHERE h.id = $3 AND {VISIBLE.condition}"
 INSERT = """
 INSERT INTO assistance (id, person, organ, kind, words, place, called_at, asked_in, ask_again_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $3, $8)
 """
-# Notify the officers and the commanders of an organ, as of today.
+# Notify an organ: first whoever commands its duty by the daily roster, wherever they serve, then its other officers and
+# its commanders, as of today. `first`: they are to be rung before the others.
 NOTIFY = f"""
-INSERT INTO assistance_called (call, person, at)
-SELECT $1, p.id, $3 FROM person_now p, (SELECT {TODAY} AS is) AS day
+INSERT INTO assistance_called (call, person, at, first)
+SELECT $1, p.id, $3, duty.commands FROM person_now p, (SELECT {TODAY} AS is) AS day, LATERAL (
+    SELECT EXISTS (
+        SELECT FROM duty_command c WHERE c.person = p.id AND c.organ = $2 AND c.during @> $3::timestamptz
+    ) AS commands
+) duty
 WHERE p.id <> $4 AND p.serves_from <= day.is AND coalesce(p.serves_until >= day.is, true) AND (
-    p.kind = 'officer' AND p.organ = $2 OR EXISTS (
+    duty.commands OR p.kind = 'officer' AND p.organ = $2 OR EXISTS (
         SELECT FROM role_grant g WHERE g.person = p.id AND g.role = 'commander' AND g.organ = $2
             AND g.valid_from <= day.is AND coalesce(g.valid_until >= day.is, true)))
-ON CONFLICT DO NOTHING RETURNING person
+ON CONFLICT (call, person) DO UPDATE SET first = true WHERE excluded.first AND NOT assistance_called.first
+RETURNING person
 """  # noqa: S608
 log = structlog.get_logger()
 
@@ -128,6 +144,7 @@ async def _outcome(occasion: Occasion, call_id: UUID, called: list[UUID]) -> Out
     standing = {"kind": row["kind"], "asked_in": row["asked_in"]}
     standing |= {name: row[name] and str(row[name]) for name in ids}
     standing |= {name: row[name] and utc(row[name]) for name in times}
+    standing |= {"called_first": [str(person) for person in row["called_first"]]}
     subjects = [row["id"], row["person"], *sorted({*called, occasion.actor.person} - {row["person"]})]
     return Outcome(subject={"call": standing}, subjects=subjects, organ=row["organ"])
 

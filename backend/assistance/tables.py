@@ -1,6 +1,6 @@
 """Calls for help and their steps. The constraints are in migrations/versions/fujing_0017_assistance.sql."""
 
-from piccolo.columns import JSONB, UUID, ForeignKey, OnDelete, Text, Timestamptz
+from piccolo.columns import JSONB, UUID, Boolean, ForeignKey, OnDelete, Text, Timestamptz
 from piccolo.table import Table
 
 from backend.core.database import DB
@@ -36,9 +36,10 @@ class AssistanceStep(Table, db=DB):
 
 
 class AssistanceCalled(Table, db=DB):
-    """A person who was notified of a call."""
+    """A person who was notified of a call. `first`: they commanded the duty, and are rung before the others."""
 
     id = UUID(primary_key=True, default=None)
     call = ForeignKey(Assistance, null=False, on_delete=OnDelete.restrict, default=None)
     person = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)
     at = Timestamptz(null=False, default=None)
+    first = Boolean(null=False, default=False)

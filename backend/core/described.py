@@ -21,6 +21,9 @@ ContactMethod = Annotated[
     msgspec.Meta(description="in_person 当面, telephone 电话, letter 书面, message 短信"),
 ]
 DevicePlace = Annotated[Place | None, msgspec.Meta(description="where the device was; null: not known")]
+DutyLeaderId = Annotated[UUID, msgspec.Meta(description="id of the officer who leads the duty 带班领导")]
+DutyOfficerIds = Annotated[list[UUID], msgspec.Meta(description="ids of the officers on duty 值班民警")]
+DutyRowId = Annotated[UUID, msgspec.Meta(description="id of the row of the daily roster: that of `rosters/duty`")]
 DutyType = Annotated[
     Literal["patrol", "post", "window", "watch", "standby", "event"],
     msgspec.Meta(description="patrol 巡逻, post 值守, window 窗口, watch 值班, standby 备勤, event 活动安保"),

@@ -1,7 +1,8 @@
 """Who may see which rows (DESIGN §9).
 
-A person sees their own rows; those of an auxiliary, of the time when they led them; and those of the organs below
-their roles. Each feature makes its `AccessFilter` here, from the columns that hold a row's person, organ and time.
+A person sees their own rows; those of an auxiliary, of the time when they led them; those of an organ, of the time
+when they commanded its duty; and those of the organs below their roles. Each feature makes its `AccessFilter` here,
+from the columns that hold a row's person, organ and time.
 In the SQL, $1 is the actor's id and $2 the organs of the actor's roles.
 """
 
@@ -21,6 +22,10 @@ OVERSEEN = "SELECT organs_under($2::text[]) AS value"
 WHOM_ONE_LED = """
 SELECT v.auxiliary AS value, max(coalesce(upper(v.during), 'infinity')) AS until FROM supervision v
 WHERE v.officer = $1 AND v.in_force AND v.answer IS DISTINCT FROM 'declined' GROUP BY v.auxiliary
+"""
+
+WHAT_ONE_COMMANDED = """
+SELECT c.organ AS value, max(upper(c.during)) AS until FROM duty_command c WHERE c.person = $1 GROUP BY c.organ
 """
 
 
@@ -73,6 +78,13 @@ def visible_while_led(*, auxiliary: str, organ: str, span: str, began: str) -> A
         AND l.auxiliary = {auxiliary} AND l.named && {span} AND l.during && {span})""",
         IndexPath(auxiliary, WHOM_ONE_LED, f"{began} <= w.until"),
     )
+
+
+def commanded_while(*, organ: str, span: str, began: str) -> tuple[str, IndexPath]:
+    """For `also`: visible to who commanded the organ's duty during `span`, by the daily roster (带班领导, 值班民警)."""
+    condition = f"""EXISTS (SELECT FROM duty_command c WHERE c.person = $1
+        AND c.organ = {organ} AND c.during && {span})"""
+    return condition, IndexPath(organ, WHAT_ONE_COMMANDED, f"{began} <= w.until")
 
 
 def viewer(actor: Actor, roles: frozenset[str] = OVERSEEING) -> tuple[Any, Any]:

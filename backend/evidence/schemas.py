@@ -71,7 +71,10 @@ class DeclareRecording(Entry, frozen=True, kw_only=True, omit_defaults=True, for
     ] = 0
     wearer: Annotated[
         UUID | None,
-        msgspec.Meta(description="id of the person who wore the camera; null: oneself; a docking station must name it"),
+        msgspec.Meta(
+            description="id of the person who wore the camera; null: oneself; of a docking station: whoever had the "
+            "camera by `items/issue`, or else 422 `wearer_missing`"
+        ),
     ] = None
     time_source: Annotated[
         TimeSource,
@@ -143,6 +146,13 @@ class UploadStanding(msgspec.Struct, frozen=True, kw_only=True):
         UUID | None,
         msgspec.Meta(description="id of the upload under which the same bytes are kept already; null: they are new"),
     ]
+    wearer: Annotated[
+        UUID | None,
+        msgspec.Meta(
+            description="id of the person who had the camera then, whose footage it is; only for a docking station "
+            "that named no wearer"
+        ),
+    ] = None
 
 
 class UploadReceipt(Receipt, kw_only=True):

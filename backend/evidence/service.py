@@ -4,6 +4,8 @@ Guarantees: the same bytes of one person are one recording, whatever device brin
 is answered at once; quotas are checked before any byte is received. Nobody declares footage of another person but a
 docking station, for wearers who serve in its organ or below, or served there when it was filmed. Footage is of the
 organ in which its wearer served when the camera ran.
+A docking station that names no wearer declares for whoever had the camera when the film began (items/issue). A wearer
+who did not have the camera is taken as told, with the finding `worn_by_another`.
 
 Only the wearer and the officers who led the wearer while the camera ran describe footage. No stretch lies beyond the
 footage, as far as its end is known. A description is never altered; a later one stands beside it. Its words are in
@@ -27,6 +29,7 @@ from backend.core.verb import Actor, Occasion, Outcome
 from backend.evidence import rules
 from backend.evidence.schemas import DeclareDocument, DeclareRecording, DescribeRecording
 from backend.evidence.tables import Document, Recording, RecordingDescription, RecordingKeyContent, Upload
+from backend.items.wearers import holder, holders_around, judge
 from backend.law.catalogue import Law
 from backend.people.directory import DOCK, wearer_under
 
@@ -42,7 +45,7 @@ SELECT count(*) AS uploads, coalesce(sum(greatest(bytes, stored_bytes)), 0) + (
 ) AS bytes FROM upload
 WHERE owner = $1 AND state IN ('declared', 'receiving', 'received', 'mismatch')
 """
-LED = "SELECT DISTINCT auxiliary FROM supervision WHERE officer = $1 AND during && tstzrange($2, $3)"
+LED = "SELECT DISTINCT auxiliary FROM supervision WHERE officer = ANY ($1) AND during && tstzrange($2, $3)"
 STORED_UNDER = "SELECT coalesce(same_as, id) FROM upload WHERE id = $1"
 WEARER = f"SELECT wearer FROM recording WHERE id = ({STORED_UNDER})"  # noqa: S608
 DESCRIBABLE = f"""
@@ -70,11 +73,20 @@ async def concerned_by_declaring(actor: Actor, entry: DeclareRecording) -> Itera
 
     All who named them, not only those whom they led: a shift that arrives at the same time may change that.
     """
-    wearer = entry.wearer if actor.kind == DOCK and entry.wearer is not None else actor.person
     if actor.kind not in (DOCK, "officer") or not _is_interval(entry):
-        return {actor.person, wearer}
-    led = await fetch(LED, wearer, entry.started_at, entry.ended_at)
-    return {actor.person, wearer, *(row["auxiliary"] for row in led)}
+        return {actor.person}
+    wearers = await _possible_wearers(actor, entry)
+    led = await fetch(LED, wearers, entry.started_at, entry.ended_at)
+    return {actor.person, *wearers, *(row["auxiliary"] for row in led)}
+
+
+async def _possible_wearers(actor: Actor, entry: DeclareRecording) -> list[UUID]:
+    """Who may turn out to be the wearer: of a dock that names nobody, whoever had the camera around that time."""
+    if actor.kind != DOCK:
+        return [actor.person]
+    if entry.wearer is not None:
+        return [entry.wearer]
+    return await holders_around(entry.camera_serial, entry.started_at)
 
 
 def when_filmed(entry: DeclareRecording) -> datetime:
@@ -94,8 +106,11 @@ async def declare_recording(occasion: Occasion, entry: DeclareRecording) -> Outc
     ended = None if entry.ended_at is None else corrected(entry.ended_at, correction, latest)
     if ended is not None and ended < started:
         raise Refusal("end_before_start")
-    owner = await _owner_of_footage(occasion.actor, entry.wearer, started)
+    owner = await _owner_of_footage(occasion.actor, entry, started)
     outcome, is_new = await _declare(occasion, entry, "recording", owner)
+    if occasion.actor.kind == DOCK and entry.wearer is None:
+        upload = outcome.subject["upload"] | {"wearer": str(owner.person)}
+        outcome = msgspec.structs.replace(outcome, subject={"upload": upload})
     if not is_new:
         return outcome
     await Recording.insert(
@@ -106,7 +121,9 @@ async def declare_recording(occasion: Occasion, entry: DeclareRecording) -> Outc
             time_source=entry.time_source,
         )
     )  # fmt: skip
-    return msgspec.structs.replace(outcome, touches=Touched([owner.person], started, ended))
+    contradicted = await judge(entry.camera_serial, started, started, occasion.timing.as_of)
+    codes = ["worn_by_another"] if entry.id in contradicted else []
+    return msgspec.structs.replace(outcome, findings=codes, touches=Touched([owner.person], started, ended))
 
 
 async def declare_document(occasion: Occasion, entry: DeclareDocument) -> Outcome:
@@ -118,17 +135,16 @@ async def declare_document(occasion: Occasion, entry: DeclareDocument) -> Outcom
     return outcome
 
 
-async def _owner_of_footage(actor: Actor, wearer: UUID | None, filmed_at: datetime) -> Owner:
-    """The actor, or the wearer that a docking station names, and their organ at that time. Raises Refusal."""
+async def _owner_of_footage(actor: Actor, entry: DeclareRecording, started: datetime) -> Owner:
+    """The actor; of a docking station the wearer whom it names, or else who had the camera then. Raises Refusal."""
     if actor.kind != DOCK:
-        if wearer not in (None, actor.person):
+        if entry.wearer not in (None, actor.person):
             raise Refusal("not_the_wearer")
-        return Owner(actor.person, actor.organ_at(filmed_at))
-    if wearer is None:
-        raise Refusal("wearer_missing")
-    person = await wearer_under(actor.organ, wearer, filmed_at)
+        return Owner(actor.person, actor.organ_at(started))
+    wearer = entry.wearer or await holder(entry.camera_serial, started)
+    person = None if wearer is None else await wearer_under(actor.organ, wearer, started)
     if person is None:
-        raise Refusal("unknown_wearer")
+        raise Refusal("wearer_missing" if entry.wearer is None else "unknown_wearer")
     return Owner(person["id"], person["organ"])
 
 

@@ -94,6 +94,13 @@ class PersonHours(msgspec.Struct, frozen=True, kw_only=True):
     contested_shifts: Annotated[
         int, msgspec.Meta(description="number of contested shifts of the month; they do not count until resolved")
     ]
+    capped_shifts: Annotated[
+        int,
+        msgspec.Meta(
+            description="number of shifts of the month that nobody checked out of: the next check-in ended them, or "
+            "nothing has yet, and each counts no longer than `unfinished_shift_ceiling`"
+        ),
+    ]
     days: Annotated[list[DayHours], msgspec.Meta(description="day by day; empty: a page of persons was asked for")]
 
 
@@ -158,7 +165,7 @@ def _person(row: Any, worked: MonthWorked, *, days: bool) -> PersonHours:
         **{f"{name}_min": minutes(worked.total(name)) for name in SUMS},
         overtime_min=minutes(worked.overtime), limit_min=minutes(law().span("overtime_month")),
         taken_min=minutes(worked.taken), owed_min=minutes(worked.owed), unfinished=worked.unfinished,
-        contested_shifts=worked.contested, days=[_day(day) for day in worked.days if days],
+        contested_shifts=worked.contested, capped_shifts=worked.capped, days=[_day(day) for day in worked.days if days],
     )  # fmt: skip
 
 

@@ -24,10 +24,11 @@ from backend.hours.schemas import TakeTimeOff, WithdrawTimeOff
 from backend.hours.tables import TimeOff
 from backend.law.calendar import CalendarUnknown, kind_of
 from backend.law.catalogue import law
+from backend.shifts.rules import counted_until
 
 MONTHS = UUID("6f1f6c0e-5b5c-5e0a-9d2f-0f4a4e5d8c11")  # namespace of a person's month: uuid5 of "person/2026-03"
 SHIFTS = """
-SELECT person, started_at, ended_at, duty_type, in_force FROM shift
+SELECT id, person, started_at, ended_at, ended_by, duty_type, in_force FROM shift
 WHERE person = ANY ($1) AND during && tstzrange($2, $3)
     AND ($4::text[] IS NULL OR organ IN (SELECT organs_under($4))) ORDER BY person, started_at
 """
@@ -47,12 +48,14 @@ log = structlog.get_logger()
 class MonthWorked(NamedTuple):
     """What one person worked in a month.
 
-    `contested`: number of contested shifts, which do not count until a person resolves them. `taken`: time off taken.
+    `contested`: number of contested shifts, which do not count until a person resolves them. `capped`: number of shifts
+    that nobody checked out of, and that count no longer than the ceiling. `taken`: time off taken.
     """
 
     days: list[DayWorked]
     unfinished: bool
     contested: int
+    capped: int
     taken: timedelta
 
     def total(self, name: str) -> timedelta:
@@ -187,9 +190,9 @@ def _month(rows: Sequence[Record], month: date, last: date, now: datetime, taken
     """One person's month. `rows`: their shifts in its weeks; `taken`: minutes of time off taken."""
     current = law()
     norms = Norms(current.span("working_day"), current.span("working_week"))
-    longest = current.span("unfinished_shift_ceiling")
+    counted = {row["id"]: _counted_until(row, now) for row in rows if row["in_force"]}
     spans = [
-        DutySpan(row["started_at"], row["ended_at"] or min(now, row["started_at"] + longest), row["duty_type"])
+        DutySpan(row["started_at"], counted[row["id"]] or row["ended_at"] or now, row["duty_type"])
         for row in rows if row["in_force"]
     ]  # fmt: skip
     since, until = rules.start_of_day(month), rules.start_of_day(last + A_DAY)
@@ -202,7 +205,15 @@ def _month(rows: Sequence[Record], month: date, last: date, now: datetime, taken
         worked,
         any(row["ended_at"] is None and row["in_force"] for row in inside),
         sum(not row["in_force"] for row in inside),
+        sum(counted.get(row["id"]) is not None for row in inside),
         timedelta(minutes=taken),
+    )
+
+
+def _counted_until(row: Record, now: datetime) -> datetime | None:
+    """Until when this shift counts where nobody checked out in time; None: all of it counts."""
+    return counted_until(
+        row["started_at"], row["ended_at"], row["ended_by"], now, law().span("unfinished_shift_ceiling")
     )
 
 

@@ -5,7 +5,8 @@ unit, so a period is never taken for a count. Nothing here knows the number of a
 the files, and another regulation is another directory.
 
 Another directory holds only what differs from the built-in law:
-- its works.toml replaces the built-in one as a whole, because another regulation has other numbers;
+- its works.toml replaces the built-in one as a whole, because another regulation has other numbers; without [items.…]
+  the built-in kinds of things handed out stay;
 - a term replaces the built-in term as a whole;
 - a message replaces only the fields that it gives, so a renumbered article repeats no sentence;
 - a year of the calendar replaces the built-in year as a whole, or is added.
@@ -28,6 +29,7 @@ __all__ = [
     "HERE",
     "Case",
     "EquipmentKind",
+    "ItemKind",
     "Language",
     "Law",
     "LawError",
@@ -46,7 +48,7 @@ SPANS = ("seconds", "minutes", "hours", "days")
 LAW_FILES = ("works.toml", "terms.toml", "messages.toml", "calendar.toml")
 WORK_CODE = re.compile(r"[0-9A-Za-z]+(\.[0-9A-Za-z_]+)+")
 
-LISTS = ("qualifications", "equipment")  # tables of works.toml that are no works; works refer to them
+LISTS = ("qualifications", "equipment", "items")  # tables of works.toml that are no works; works refer to them
 
 Language = Literal["zh", "en"]
 Case = Literal["administrative", "criminal", "none"]
@@ -107,6 +109,16 @@ class EquipmentKind(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     source: Text
 
 
+class ItemKind(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A kind of thing that is handed out to a person. `tells_wearer`: whoever has it wears it, so its serial number and
+    a time tell whose film it is."""
+
+    zh: Text
+    en: Text
+    source: Text
+    tells_wearer: bool = False
+
+
 class Work(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One item of the regulation: what is done, by whom, on which conditions. works.toml explains each field.
 
@@ -151,6 +163,11 @@ class Law(msgspec.Struct, frozen=True):
     qualifications: dict[str, QualificationKind] = {}
     equipment: dict[str, EquipmentKind] = {}
     calendar: dict[str, Year] = {}
+    items: dict[str, ItemKind] = {}
+
+    def wearer_kinds(self) -> list[str]:
+        """The kinds of things whose serial number tells a wearer."""
+        return [code for code, kind in self.items.items() if kind.tells_wearer]
 
     def span(self, name: str) -> timedelta:
         """A term that is a period. Raises LawError where there is none of this name."""
@@ -193,6 +210,7 @@ def load(directory: Path = HERE, over: Law | None = None) -> Law:
     """
     sheets = {name: _sheet(directory / name, over) for name in LAW_FILES}
     works, qualifications, equipment = _works(sheets["works.toml"], over)
+    items = _named(sheets["works.toml"], "items", ItemKind) or (over.items if over else {})
     terms = _terms(sheets["terms.toml"], over)
     messages = _messages(sheets["messages.toml"], over)
     years = _calendar(sheets["calendar.toml"], over)
@@ -200,8 +218,9 @@ def load(directory: Path = HERE, over: Law | None = None) -> Law:
     if mistakes:
         raise LawError(*["\n".join(mistakes)] * 2)  # each mistake was worded in the terminal's language
     return Law(
-        terms=terms, messages=messages, works=works, qualifications=qualifications, equipment=equipment, calendar=years
-    )
+        terms=terms, messages=messages, works=works, qualifications=qualifications, equipment=equipment, items=items,
+        calendar=years,
+    )  # fmt: skip
 
 
 def _sheet(path: Path, over: Law | None) -> Sheet:

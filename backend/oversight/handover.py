@@ -87,11 +87,13 @@ SELECT person FROM stint WHERE person = $1 AND (person = $2 OR organ IN (SELECT 
     )))
 """  # noqa: S608 - constants
 WITHIN_ORGANS = "($5::text[] IS NULL OR {organ} IN (SELECT organs_under($5)))"
-# $1 wearer, $2 and $3 the period, $4 how far beyond it shifts are read, $5 organs that the reader may see (null: all)
+# $1 wearer, $2 and $3 the period, $4 how far beyond it shifts are read, $5 organs that the reader may see (null: all),
+# $6 how long a shift counts that nobody checked out of
 SCOPE = f"""
 WITH duty AS (
     SELECT s.id, s.started_at, s.ended_at, s.duty_type,
-        s.during * tstzrange($2::timestamptz - $4::interval, $3::timestamptz + $4) * tstzrange(NULL, now()) AS during
+        s.during * tstzrange($2::timestamptz - $4::interval, $3::timestamptz + $4)
+            * tstzrange(NULL, least(now(), counted_end(s, $6::interval))) AS during
     FROM shift s
     WHERE s.person = $1 AND s.in_force AND s.during && tstzrange($2, $3) * tstzrange(NULL, now(), '[]')
         AND {WITHIN_ORGANS.format(organ="s.organ")}
@@ -117,15 +119,15 @@ OVERLAPS = f"""
 {SCOPE} SELECT a.id AS first, b.id AS second, lower(shared) AS started_at, upper(shared) AS ended_at
 FROM footage a JOIN footage b ON a.shown && b.shown AND (a.started_at, a.id) < (b.started_at, b.id)
 CROSS JOIN LATERAL (SELECT a.shown * b.shown AS shared) x
-WHERE upper(shared) - lower(shared) > $6::interval
-ORDER BY a.started_at, a.id, b.started_at, b.id LIMIT $7
+WHERE upper(shared) - lower(shared) > $7::interval
+ORDER BY a.started_at, a.id, b.started_at, b.id LIMIT $8
 """  # noqa: S608 - constants
 MISSING = f"""
 {SCOPE} SELECT d.id AS shift, lower(x) AS started_at, upper(x) AS ended_at
 FROM duty d CROSS JOIN LATERAL unnest(
     tstzmultirange(d.during) - (SELECT coalesce(range_agg(f.shown), '{{}}') FROM footage f WHERE f.shown && d.during)
 ) AS x
-WHERE upper(x) - lower(x) > $6::interval ORDER BY lower(x), d.id
+WHERE upper(x) - lower(x) > $7::interval ORDER BY lower(x), d.id
 """  # noqa: S608 - constants
 OUTSIDE = f"""
 {SCOPE} SELECT f.id FROM footage f
@@ -140,7 +142,8 @@ async def handover(actor: Actor, wearer: UUID, start: datetime, end: datetime) -
     oversees = [*viewer(actor)[1], *docked_under(actor)]
     if await first(WEARER, wearer, actor.person, oversees, start, end) is None:
         raise Refusal("unknown_wearer")
-    scope = (wearer, start, end, law().span("handover_ceiling"), None if wearer == actor.person else oversees)
+    reach, longest = law().span("handover_ceiling"), law().span("unfinished_shift_ceiling")
+    scope = (wearer, start, end, reach, None if wearer == actor.person else oversees, longest)
     async with tx(isolation="repeatable_read", readonly=True):
         return Handover(
             wearer=wearer,

@@ -3,7 +3,7 @@
 Guarantees: a shift that the reader may not see is not there (404).
 """
 
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 import msgspec
@@ -11,6 +11,7 @@ import msgspec
 from backend.activities.reads import ActivityRow, activities_of
 from backend.assistance.reads import CallRow, calls_of
 from backend.core.database import fetch, first
+from backend.core.described import DutyRowId
 from backend.core.findings import FindingRow, finding_row
 from backend.core.paging import as_row, generic_plan
 from backend.core.refusals import Refusal
@@ -20,7 +21,7 @@ from backend.core.wire import Moment
 from backend.evidence.reads import NOT_HIDDEN, SELECT_RECORDINGS, RecordingRow
 from backend.held.contests import RulingRow, rulings_of
 from backend.law.catalogue import Language
-from backend.shifts.reads import SHIFT, SHIFTS, ShiftRow
+from backend.shifts.reads import SHIFT, SHIFTS, ShiftRow, shift_row
 
 # `reach` encloses the time of the activity and has an index.
 ACTIVITIES_OF_SHIFT = """
@@ -32,6 +33,12 @@ SELECT l.supervision, l.officer, o.name AS officer_name, l.confirmed, lower(x) A
 FROM shift s JOIN led l ON l.auxiliary = s.person AND l.named && s.during AND l.during && s.during
 JOIN person_now o ON o.id = l.officer CROSS JOIN LATERAL unnest(l.during * tstzmultirange(s.during)) AS x
 WHERE s.id = $1 ORDER BY 5
+"""
+COMMAND = """
+SELECT c.duty, c.person, p.name, c.part, lower(x.span) AS started_at, upper(x.span) AS ended_at
+FROM shift s JOIN duty_command c ON c.organ = s.organ AND c.during && s.during JOIN person_now p ON p.id = c.person
+CROSS JOIN LATERAL (SELECT c.during * s.during AS span) x
+WHERE s.id = $1 ORDER BY 5, c.part, p.badge
 """
 RECORDINGS_OF_SHIFT = f"""
 {SELECT_RECORDINGS} JOIN shift s ON s.person = r.wearer AND s.during && r.during
@@ -60,11 +67,28 @@ class Leading(msgspec.Struct, frozen=True, kw_only=True):
     ended_at: Annotated[Moment | None, msgspec.Meta(description="end of the stretch of leading; null: it goes on")]
 
 
+class Commanding(msgspec.Struct, frozen=True, kw_only=True):
+    """A stretch of the shift in which somebody commanded the organ's duty, by the daily roster."""
+
+    duty: DutyRowId
+    person: Annotated[UUID, msgspec.Meta(description="id of the officer who commanded")]
+    name: Annotated[str, msgspec.Meta(description="name of the officer who commanded")]
+    part: Annotated[
+        Literal["leader", "officer"], msgspec.Meta(description="leader 带班领导, officer 值班民警: on duty")
+    ]
+    started_at: Annotated[Moment, msgspec.Meta(description="start of the stretch of command")]
+    ended_at: Annotated[Moment, msgspec.Meta(description="end of the stretch of command")]
+
+
 class Timeline(msgspec.Struct, frozen=True, kw_only=True):
     """A shift and everything that happened in it."""
 
     shift: Annotated[ShiftRow, msgspec.Meta(description="the shift")]
     leading: Annotated[list[Leading], msgspec.Meta(description="who led or was named, stretch by stretch")]
+    command: Annotated[
+        list[Commanding],
+        msgspec.Meta(description="who commanded the organ's duty, by the daily roster (R.7)"),
+    ] = msgspec.field(default_factory=list)
     activities: Annotated[list[ActivityRow], msgspec.Meta(description="activities in the shift, with their gaps")]
     recordings: Annotated[list[RecordingRow], msgspec.Meta(description="the person's footage of the time")]
     findings: Annotated[list[FindingRow], msgspec.Meta(description="findings that stand, about this time or its facts")]
@@ -86,8 +110,9 @@ async def timeline_of(shift: UUID, language: Language = "zh", viewed_by: UUID | 
     if row is None:
         raise Refusal("unknown_shift")
     return Timeline(
-        shift=as_row(ShiftRow, row),
+        shift=shift_row(row),
         leading=[as_row(Leading, stretch) for stretch in await fetch(LED, shift)],
+        command=[as_row(Commanding, stretch) for stretch in await fetch(COMMAND, shift)],
         activities=await activities_of(ACTIVITIES_OF_SHIFT, shift),
         recordings=[
             as_row(RecordingRow, recording) for recording in await fetch(RECORDINGS_OF_SHIFT, shift, viewed_by)

@@ -10,17 +10,26 @@ from backend.core.database import fetch
 from backend.core.described import Badge, DutyType, OrganCode, PersonName, PlannedShiftId, ShiftId
 from backend.core.paging import Page, PageCursor, moment_parameter, next_page
 from backend.core.verb import Actor
-from backend.core.visibility import viewer, visible_to
+from backend.core.visibility import commanded_while, viewer, visible_to
 from backend.core.wire import Moment, Place
+from backend.law.catalogue import law
 from backend.rosters.schemas import EndsAt, StartsAt
 
+VISIBLE = visible_to(own=["p.person", "p.officer"], organ="p.organ").also(
+    *commanded_while(organ="p.organ", span="p.during", began="p.starts_at")
+)
 PLANNED = f"""
-SELECT p.*, w.badge, w.name, a.shift, a.started_at AS checked_in_at
-FROM planned_shift p JOIN person_now w ON w.id = p.person
-LEFT JOIN planned_answer a ON a.planned = p.id
-WHERE {visible_to(own=["p.person", "p.officer"], organ="p.organ").condition} AND p.withdrawn_at IS NULL
-    AND p.during && tstzrange($3, $4) AND ($5::timestamptz IS NULL OR (p.starts_at, p.id) > ($5, $6::uuid))
-ORDER BY p.starts_at, p.id LIMIT $7
+WITH page AS MATERIALIZED (
+    SELECT p.*, w.badge, w.name FROM planned_shift p JOIN person_now w ON w.id = p.person
+    WHERE {VISIBLE.condition} AND p.withdrawn_at IS NULL
+        AND p.during && tstzrange($3, $4) AND ($5::timestamptz IS NULL OR (p.starts_at, p.id) > ($5, $6::uuid))
+    ORDER BY p.starts_at, p.id LIMIT $7
+)
+SELECT p.*, a.shift, a.came_at AS checked_in_at FROM page p
+LEFT JOIN planned_answers(
+    ARRAY(SELECT person FROM page), (SELECT range_merge(range_agg(during)) FROM page), $8, $9
+) a ON a.planned = p.id
+ORDER BY p.starts_at, p.id
 """  # noqa: S608 - constants
 
 
@@ -43,7 +52,10 @@ class PlannedRow(msgspec.Struct, frozen=True, kw_only=True):
     ]
     shift: Annotated[
         ShiftId | None,
-        msgspec.Meta(description="id of the first shift in force that overlaps the planned one; null: nobody came"),
+        msgspec.Meta(
+            description="id of the shift that answers it: of those in force that overlap it, the one that fits best by "
+            "post, start and length; a shift answers one planned shift; null: nobody came"
+        ),
     ]
     checked_in_at: Annotated[
         Moment | None, msgspec.Meta(description="when the auxiliary checked in for it; null: nobody came")
@@ -58,7 +70,8 @@ async def rosters(
     span = (since and moment_parameter("from", since), until and moment_parameter("to", until))
     if None not in span and span[0] > span[1]:  # type: ignore[operator]
         return Page(items=[], next=None)
-    rows = await fetch(PLANNED, *viewer(actor), *span, page and page.at, page and page.id, limit + 1)
+    terms = (law().span("check_in_grace"), law().span("unfinished_shift_ceiling"))
+    rows = await fetch(PLANNED, *viewer(actor), *span, page and page.at, page and page.id, limit + 1, *terms)
     return Page(items=[_row(row) for row in rows[:limit]], next=next_page(rows, limit, "starts_at"))
 
 

@@ -5,8 +5,8 @@ from uuid import UUID
 
 import msgspec
 
-from backend.core.described import DutyType, PlannedShiftId, Radius
-from backend.core.wire import Entry, Moment, Name, Place, Receipt, Words
+from backend.core.described import DutyLeaderId, DutyOfficerIds, DutyRowId, DutyType, PlannedShiftId, Radius
+from backend.core.wire import WHOLE, Entry, Moment, Name, Place, Receipt, Words
 
 StartsAt = Annotated[Moment, msgspec.Meta(description="planned start of the shift")]
 EndsAt = Annotated[Moment, msgspec.Meta(description="planned end of the shift")]
@@ -47,3 +47,52 @@ class PlanReceipt(Receipt, kw_only=True):
     """The answer to planning and withdrawing."""
 
     planned: Annotated[list[UUID], msgspec.Meta(description="ids of the shifts that were planned or withdrawn")]
+
+
+DutyBegins = Annotated[Moment, msgspec.Meta(description="from when they command")]
+DutyEnds = Annotated[Moment, msgspec.Meta(description="until when they command")]
+DutyOrgan = Annotated[
+    str, msgspec.Meta(pattern="^[0-9]{12}" + WHOLE, description="code of the organ whose duty it is, twelve digits")
+]
+
+
+class NameDuty(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Name who commands an organ's duty (值班表): the leader 带班领导 and the officers on duty 值班民警.
+
+    Meanwhile they command the organ's auxiliaries: they see its shifts and planned shifts of that time, and its calls
+    for help, which call them first. Its id is the id of the row.
+    """
+
+    organ: DutyOrgan
+    starts_at: DutyBegins
+    ends_at: DutyEnds
+    leader: DutyLeaderId
+    officers: Annotated[
+        tuple[UUID, ...], msgspec.Meta(min_length=1, max_length=20, description="ids of the officers on duty 值班民警")
+    ]
+
+
+class EndDuty(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """End a row of the daily roster now; one that has not begun is withdrawn."""
+
+    duty: DutyRowId
+    why: Annotated[Words, msgspec.Meta(description="why it ends, such as: somebody else takes over")]
+
+
+class DutyStanding(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of the daily roster as it stands."""
+
+    id: DutyRowId
+    organ: DutyOrgan
+    starts_at: DutyBegins
+    ends_at: Annotated[
+        Moment, msgspec.Meta(description="until when they command; the same as `starts_at`: it was withdrawn")
+    ]
+    leader: DutyLeaderId
+    officers: DutyOfficerIds
+
+
+class DutyReceipt(Receipt, kw_only=True):
+    """The answer to naming and ending a duty."""
+
+    duty: Annotated[DutyStanding, msgspec.Meta(description="the row as it stands now")]

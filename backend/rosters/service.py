@@ -213,12 +213,17 @@ async def _insert(planned: Planned, organ: str, by: UUID | None) -> None:
         raise Refusal("id_reused") from None
 
 
+def require_span(starts_at: datetime, ends_at: datetime) -> None:
+    """Raises Refusal `time_out_of_range`, `end_before_start`."""
+    if not (2000 <= starts_at.year < 9000 and 2000 <= ends_at.year < 9000):
+        raise Refusal("time_out_of_range")
+    if ends_at <= starts_at:
+        raise Refusal("end_before_start")
+
+
 def _require_valid(planned: Planned) -> None:
     """Raises Refusal `time_out_of_range`, `end_before_start`, `post_without_radius`."""
-    if not 2000 <= planned.starts_at.year <= planned.ends_at.year < 9000:
-        raise Refusal("time_out_of_range")
-    if planned.ends_at <= planned.starts_at:
-        raise Refusal("end_before_start")
+    require_span(planned.starts_at, planned.ends_at)
     if (planned.place is None) != (planned.radius_m is None):
         raise Refusal("post_without_radius")
 

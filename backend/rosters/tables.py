@@ -1,4 +1,7 @@
-"""Planned shifts. The constraints are in migrations/versions/fujing_0023_rosters.sql."""
+"""Planned shifts and the daily roster.
+
+The constraints are in migrations/versions: fujing_0023_rosters.sql and fujing_0039_things.sql.
+"""
 
 from piccolo.columns import JSONB, UUID, ForeignKey, Integer, OnDelete, Text, Timestamptz
 from piccolo.table import Table
@@ -24,3 +27,25 @@ class PlannedShift(Table, db=DB):
     withdrawn_by = ForeignKey(Person, null=True, on_delete=OnDelete.restrict, default=None)
     withdrawn_at = Timestamptz(null=True, default=None)
     withdrawn_why = Text(null=True, default=None)
+
+
+class DutyRoster(Table, db=DB):
+    """One row of the daily roster: an organ's duty from when to when. Ended before it began: it never was."""
+
+    id = UUID(primary_key=True, default=None)
+    organ = ForeignKey(Organ, null=False, on_delete=OnDelete.restrict, default=None)
+    starts_at = Timestamptz(null=False, default=None)
+    ends_at = Timestamptz(null=False, default=None)
+    named_by = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)
+    ended_by = ForeignKey(Person, null=True, on_delete=OnDelete.restrict, default=None)
+    ended_at = Timestamptz(null=True, default=None)
+    ended_why = Text(null=True, default=None)
+
+
+class DutyRosterPerson(Table, db=DB):
+    """One of those who command in a row: the leader (带班领导) or an officer on duty (值班民警)."""
+
+    id = UUID(primary_key=True, default=None)
+    duty = ForeignKey(DutyRoster, null=False, on_delete=OnDelete.restrict, default=None)
+    person = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)
+    part = Text(null=False, default=None)

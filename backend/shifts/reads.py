@@ -3,7 +3,8 @@
 Guarantees: a shift that the reader may not see is not there (404); the order is newest first and stable.
 """
 
-from typing import Annotated, Literal
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
@@ -17,11 +18,16 @@ from backend.core.described import (
     OrganCode,
     PersonName,
 )
-from backend.core.paging import ListQuery, Page, as_row, next_page, rows_of_page
+from backend.core.paging import ListQuery, Page, next_page, rows_of_page
 from backend.core.verb import Actor
-from backend.core.visibility import visible_while_led
+from backend.core.visibility import commanded_while, visible_while_led
+from backend.core.wire import Moment
+from backend.law.catalogue import law
+from backend.shifts import rules
 
-SHIFT = visible_while_led(auxiliary="s.person", organ="s.organ", span="s.during", began="s.started_at")
+SHIFT = visible_while_led(auxiliary="s.person", organ="s.organ", span="s.during", began="s.started_at").also(
+    *commanded_while(organ="s.organ", span="s.during", began="s.started_at")
+)
 SHIFTS = "SELECT s.*, p.badge, p.name FROM shift s JOIN person_now p ON p.id = s.person"
 
 
@@ -44,9 +50,25 @@ class ShiftRow(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ]
     in_force: InForce
+    counted_until: Annotated[
+        Moment | None,
+        msgspec.Meta(
+            description="until when it counts as worked, as nobody checked out: `unfinished_shift_ceiling` after its "
+            "start; null: all of it counts"
+        ),
+    ] = None
 
 
 async def shifts(actor: Actor, cursor: str | None, limit: int) -> Page[ShiftRow]:
     """A page of the shifts that the actor may see."""
     rows = await rows_of_page(ListQuery(SHIFTS, "shift s", SHIFT), actor, cursor, limit)
-    return Page(items=[as_row(ShiftRow, row) for row in rows[:limit]], next=next_page(rows, limit))
+    return Page(items=[shift_row(row) for row in rows[:limit]], next=next_page(rows, limit))
+
+
+def shift_row(row: Any) -> ShiftRow:
+    """A row of SHIFTS, with the moment until which it counts."""
+    columns = {field: row[field] for field in ShiftRow.__struct_fields__ if field != "counted_until"}
+    until = rules.counted_until(
+        row["started_at"], row["ended_at"], row["ended_by"], datetime.now(UTC), law().span("unfinished_shift_ceiling")
+    )
+    return ShiftRow(**columns, counted_until=until)

@@ -4,6 +4,19 @@ R.32: auxiliaries wear the uniform on duty; plain clothes only where the work ne
 R.7: an auxiliary works under the organ's command or an officer's lead, so somebody must have ordered the duty.
 """
 
+from datetime import datetime, timedelta
+
+
+def counted_until(
+    started_at: datetime, ended_at: datetime | None, ended_by: str | None, now: datetime, ceiling: timedelta
+) -> datetime | None:
+    """Until when a shift counts in which nobody checked out in `ceiling`; None: all of it counts.
+
+    The next check-in, which may come days later, says nothing about how long anybody worked.
+    """
+    last = started_at + ceiling
+    return last if ended_by != "check_out" and (ended_at or now) > last else None
+
 
 def unmet_at_check_in(*, dress: str, id_card_carried: bool, ordered: bool) -> list[str]:
     """The codes of the rules that this check-in leaves unmet; empty if it meets all."""

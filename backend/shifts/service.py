@@ -34,6 +34,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16))
 SELECT EXISTS (
     SELECT FROM planned_shift p WHERE p.person = $2 AND p.withdrawn_at IS NULL AND p.during && tstzrange($5, $6))
 """
+COMMANDED = "SELECT count(*) > 0 FROM duty_roster WHERE organ = $1 AND during @> $2::timestamptz"
 
 
 async def check_in(occasion: Occasion, entry: CheckIn) -> Outcome:
@@ -46,7 +47,7 @@ async def check_in(occasion: Occasion, entry: CheckIn) -> Outcome:
         rules.unmet_at_check_in(
             dress=entry.dress,
             id_card_carried=entry.id_card_carried,
-            ordered=entry.ordered_by is not None or entry.roster_post is not None,
+            ordered=entry.ordered_by is not None or entry.roster_post is not None or await _commanded(occasion),
         )
     )
     actor = occasion.actor
@@ -86,6 +87,11 @@ async def check_out(occasion: Occasion, entry: CheckOut) -> Outcome:
         findings=codes,
         touches=Touched([shift["person"]], since),
     )
+
+
+async def _commanded(occasion: Occasion) -> bool:
+    """Whether the daily roster names who commanded the duty of this organ then (R.7)."""
+    return bool(await value(COMMANDED, occasion.organ, occasion.at))
 
 
 def _is_after_the_fact(occasion: Occasion) -> bool:

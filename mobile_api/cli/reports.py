@@ -140,6 +140,7 @@ def _hours(row: PersonHours) -> tuple[str, ...]:
     marks = ["超限 over the limit"] if row.overtime_min > row.limit_min else []
     marks += ["未签退 unfinished"] if row.unfinished else []
     marks += [f"有争议 contested: {row.contested_shifts}"] if row.contested_shifts else []
+    marks += [f"未签退按上限计 no check-out, capped: {row.capped_shifts}"] if row.capped_shifts else []
     return row.organ, row.badge, row.name, *(f"{span / 60:.2f}" for span in spans), "; ".join(marks)
 
 

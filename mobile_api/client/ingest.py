@@ -45,12 +45,13 @@ DAY = timedelta(days=1)
 class Order(msgspec.Struct, frozen=True, kw_only=True):
     """One job: which folder, of whose camera, sent where and as which station.
 
+    `wearer`: their badge number; None: whoever had taken the recorder out when a film began, as the server knows.
     `offset_ms`: the camera's clock minus this station's. The last two are terms of the law in force (terms.toml).
     """
 
     folder: Path
     camera: str
-    wearer: str
+    wearer: str | None
     url: str
     dock: str
     offset_ms: int = 0
@@ -61,7 +62,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Footage(msgspec.Struct, kw_only=True):
-    """One file and its fate. `words`: why it was not sealed."""
+    """One file and its fate. `words`: why it was not sealed. `wearer`: id of the person whose footage it is."""
 
     path: Path
     label: str
@@ -70,6 +71,7 @@ class Footage(msgspec.Struct, kw_only=True):
     media: MediaFile | None = None
     start: Start | None = None
     upload: UUID | None = None
+    wearer: str | None = None
     fate: Fate = "failed"
     words: str = ""
 
@@ -115,21 +117,27 @@ class Station:
         """Do the whole job. Returns the exit code; raises Problem or Unreachable where it cannot begin."""
         self._client.sign_in(self._order.dock, password)
         files, all_read = self._survey()
-        wearer = self._wearer_of(files)
-        self._say(f"{wearer['name']} {wearer['badge']} · {self._order.camera} · {self._order.folder}")
-        self._send_all(files, wearer["id"])
+        wearer = self._named_wearer(files)
+        self._send_all(files, wearer)
         self._wait_for_seals(files)
         self._console.print(_table(files))
-        self._report(files, wearer["id"])
+        for each in dict.fromkeys(file.wearer for file in files if file.wearer is not None):
+            self._report([file for file in files if file.wearer == each], each)
         self._end()
         return 0 if all_read and all(file.fate in ("sealed", "sealed_before") for file in files) else 1
 
-    def _wearer_of(self, files: list[Footage]) -> dict[str, Any]:
-        """Whose badge it was when the first file was filmed; without a file, whose it is."""
+    def _named_wearer(self, files: list[Footage]) -> str | None:
+        """The id of the wearer whom the order names: whose badge it was when the first file was filmed; without a file,
+        whose it is. None: the order names nobody. Raises Problem where there is nobody of that number."""
+        words = f"{self._order.camera} · {self._order.folder}"
+        if self._order.wearer is None:
+            self._say(f"佩戴人按领用记录 whoever had taken the recorder out · {words}")
+            return None
         began = min((file.start.at for file in files if file.start is not None), default=None)
         query = {} if began is None else {"at": began.isoformat()}
         found: dict[str, Any] = self._client.get(f"/v1/people/{quote(self._order.wearer, safe='')}", **query)
-        return found
+        self._say(f"{found['name']} {found['badge']} · {words}")
+        return str(found["id"])
 
     def _survey(self) -> tuple[list[Footage], bool]:
         """Look into every candidate. Returns them, and whether every folder could be read."""
@@ -161,7 +169,7 @@ class Station:
         if file.start is None:
             file.words = "起始时间均不可信，请用 --offset-ms 校正 no start time can be right: use --offset-ms"
 
-    def _send_all(self, files: list[Footage], wearer: str) -> None:
+    def _send_all(self, files: list[Footage], wearer: str | None) -> None:
         """Send one file after the other; a file's error is kept with it."""
         usable = [file for file in files if file.start is not None]
         with self._bars() as bars:
@@ -173,7 +181,7 @@ class Station:
                 bars.remove_task(bar)
                 bars.console.print(Text(f"  {file.label}  {file.words or SENT[file.fate]}"), soft_wrap=True)
 
-    def _send(self, file: Footage, wearer: str, bars: Progress, both: tuple[TaskID, TaskID]) -> None:
+    def _send(self, file: Footage, wearer: str | None, bars: Progress, both: tuple[TaskID, TaskID]) -> None:
         """Declare the file, and send the parts that the store does not have."""
         if self._away:
             raise Unreachable(self._order.url)
@@ -181,6 +189,7 @@ class Station:
         bars.update(both[0], total=file.bytes)
         answer = self._client.entry("recordings/declare", **self._declaration(file, wearer))
         file.upload, state = UUID(answer["id"]), answer["upload"]["state"]
+        file.wearer = wearer or answer["upload"]["wearer"]
         if state in ("sealed", "received"):
             file.fate = "sealed_before" if state == "sealed" else "not_sealed"
             _advance(bars, both, file.bytes)
@@ -190,10 +199,10 @@ class Station:
         self._client.upload(file.upload, file.path, lanes=self._order.lanes, sent=partial(_advance, bars, both))
         self._client.complete(file.upload)
 
-    def _declaration(self, file: Footage, wearer: str) -> dict[str, Any]:
+    def _declaration(self, file: Footage, wearer: str | None) -> dict[str, Any]:
         assert file.start is not None  # noqa: S101 - for the type checker
         return {
-            "wearer": wearer,
+            **({} if wearer is None else {"wearer": wearer}),
             "camera_serial": self._order.camera,
             "camera_offset_ms": self._order.offset_ms,
             "file_name": camera_files.safe_name(file.path.name),

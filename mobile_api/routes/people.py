@@ -10,6 +10,7 @@ from litestar.params import QueryParameter
 
 from backend.core import described
 from backend.core.described import Badge, OrganCode, PersonId, PersonName, RoleName
+from backend.items.reads import ItemInHand, in_hand
 from backend.people import directory
 from mobile_api.cookies import OWN_ACCOUNT
 from mobile_api.problems import refuses
@@ -61,13 +62,15 @@ class Me(msgspec.Struct, frozen=True, kw_only=True):
     organ: Annotated[OrganName, msgspec.Meta(description="the organ in which the person serves")]
     roles: Annotated[list[RoleOn], msgspec.Meta(description="roles held now, each on an organ and all below it")]
     qualifications: Annotated[list[Qualified], msgspec.Meta(description="qualifications, also those that ran out")]
+    items: Annotated[list[ItemInHand], msgspec.Meta(description="things that were handed out to the person (领用)")]
     device: Annotated[UUID | None, msgspec.Meta(description="id of this session's device; null at a desk")]
 
 
 @get("/me", opt=OWN_ACCOUNT, summary="Who am I · 本人信息", tags=["Sessions · 会话"], operation_id="me")
 async def me(request: Request[Any, Any, Any]) -> Me:
-    """The person of this session, with organ, roles and qualifications."""
-    return msgspec.convert(await directory.me(request.user), Me)
+    """The person of this session, with organ, roles, qualifications and the things in their hands."""
+    own = await directory.me(request.user) | {"items": await in_hand(request.user)}
+    return msgspec.convert(own, Me, from_attributes=True)
 
 
 @get(

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import uuid4, uuid5
 
 import httpx
+import msgspec
 import pytest
 from litestar import Litestar
 
@@ -180,3 +181,36 @@ async def test_a_year_without_a_calendar_stops_nothing_else(app: Litestar) -> No
     await service.refresh_overtime(datetime(2031, 5, 4, tzinfo=BEIJING))
     with pytest.raises(Refusal, match="calendar_unknown"):
         await hours_reads.report("2031-05", None)
+
+
+async def test_a_shift_that_only_the_next_check_in_closed_counts_to_the_ceiling(app: Litestar) -> None:
+    """80 hours until the next check-in are no 80 hours of work: the month, the shift and the handover say so."""
+    lin = await a_duty_auxiliary(app)
+    forgotten = recorded(await lin.check_in(at=SUNDAY))["id"]
+    last = recorded(await lin.check_in(at=SUNDAY + timedelta(hours=80)))["id"]
+    recorded(await lin.check_out(last, at=SUNDAY + timedelta(hours=81)))
+    result = await month_of(lin, lin)
+    assert (25 * 60, 1, False) == (result["worked_min"], result["capped_shifts"], result["unfinished"])
+    rows = {row["id"]: row for row in (await lin.get("/v1/shifts")).json()["items"]}
+    assert (SUNDAY + timedelta(hours=24)) == datetime.fromisoformat(rows[forgotten]["counted_until"])
+    assert None is rows[last]["counted_until"]
+    timeline = (await lin.get(f"/v1/shifts/{forgotten}")).json()
+    assert rows[forgotten]["counted_until"] == timeline["shift"]["counted_until"]
+    period = {"from": SUNDAY.isoformat(), "to": (SUNDAY + timedelta(days=6)).isoformat()}
+    missing = (await lin.get("/v1/handovers", wearer=lin.id, **period)).json()["missing"]
+    spans = [datetime.fromisoformat(row["ended_at"]) - datetime.fromisoformat(row["started_at"]) for row in missing]
+    assert [timedelta(hours=24), timedelta(hours=1)] == spans
+
+
+async def test_what_nobody_ended_and_what_the_next_one_ended_count_alike(app: Litestar) -> None:
+    """The check-out that arrives after all counts in full, however long it was."""
+    lin = await a_duty_auxiliary(app)
+    shift = recorded(await lin.check_in(at=SUNDAY))["id"]
+    result = await month_of(lin, lin)
+    assert (24 * 60, 1) == (result["worked_min"], result["capped_shifts"])
+    recorded(await lin.check_in(at=SUNDAY + timedelta(hours=30)))
+    await lin.sync(lin.item("shifts/check-out", shift=shift, at=SUNDAY + timedelta(hours=26)))
+    result = await month_of(lin, lin)
+    assert 1 == result["capped_shifts"]  # the second one, which is open
+    assert (24 + 26) * 60 == result["worked_min"]
+    assert "capped: 1" in of_hours([msgspec.convert(result, hours_reads.PersonHours)], MONTH).csv()

@@ -7,6 +7,7 @@ a route. Each question is put in a transaction that is undone, so that every one
 import re
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -27,6 +28,8 @@ from tests.builders import (
     STATION,
     Client,
     Someone,
+    a_clerk,
+    a_commander_of,
     a_device,
     a_led_patrol,
     ago,
@@ -48,7 +51,7 @@ LETTERS = {401: "a", 403: "-", 404: "0", 409: "c", 422: "u", 425: "c"}
 PARAMETER = re.compile(r"\{(\w+)\}")
 OBJECTS = (
     "shift", "supervision", "activity", "recording", "injury", "item", "complaint", "matter", "recusal", "call", "hold",
-    "restriction", "finding", "review", "planned", "held", "time_off", "person",
+    "restriction", "finding", "review", "planned", "duty", "held", "time_off", "person",
 )  # fmt: skip
 ROW = re.compile(r"^\| `((?:GET|POST|DELETE) [^`]+)` \|(.*)\|$", re.MULTILINE)
 
@@ -173,6 +176,12 @@ async def other_questions(app: Litestar, shots: Path) -> AsyncIterator[Question]
     finding = str(await every_verb.a_finding_about(lin))
     waits = lin.item("shifts/check-out", shift=uuid4(), at=ago(minutes=1))
     await lin.sync(waits)
+    thing = {"kind": "recorder", "serial": f"DSJ-{uuid4().hex[:10]}", "person": lin.id}
+    item = recorded(await (await a_clerk(app)).post("/v1/items/issue", **thing))["id"]
+    begins = now() + timedelta(days=500)
+    duty = {"organ": STATION, "starts_at": begins, "ends_at": begins + timedelta(days=1), "leader": zhao.id}
+    chief = await a_commander_of(app, STATION)
+    named = recorded(await chief.post("/v1/rosters/duty", **duty, officers=[zhao.id]))["id"]
     serial = await a_device(f"A-{uuid4().hex[:12]}")  # first in the list
     day = {"from": ago(hours=3).isoformat(), "to": now().isoformat()}
 
@@ -203,6 +212,7 @@ async def other_questions(app: Litestar, shots: Path) -> AsyncIterator[Question]
     yield get("/v1/hours", lin.id, None, person=lin.id, month=f"{now():%Y-%m}")
     yield get("/v1/injuries", injury)
     yield get("/v1/injuries/{injury}")
+    yield get("/v1/items", item)
     yield get("/v1/matters", matter)
     yield get("/v1/matters/{matter}")
     yield get("/v1/me")
@@ -223,6 +233,7 @@ async def other_questions(app: Litestar, shots: Path) -> AsyncIterator[Question]
     yield get("/v1/reviews/{review}", None, wu)
     yield get("/v1/reviews/{review}/watch", None, wu)
     yield get("/v1/rosters")
+    yield get("/v1/rosters/duty", named, **{"from": begins.isoformat()})
     yield get("/v1/shifts", shift, limit=200)
     yield get("/v1/shifts/{shift}")
     yield get("/v1/spot-checks", None, None)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from backend.shifts.rules import unmet_at_check_in
+from backend.shifts.rules import counted_until, unmet_at_check_in
 from backend.supervision.rules import answered_late, unmet_at_naming
 
 
@@ -37,3 +37,23 @@ def test_an_answer_after_half_an_hour_is_late(minutes: float, late: bool) -> Non
     """The answer still counts: R.10 asks who led, not when it was typed."""
     named = datetime(2026, 3, 1, tzinfo=UTC)
     assert late == answered_late(named, named + timedelta(minutes=minutes), timedelta(minutes=30))
+
+
+@pytest.mark.parametrize(
+    ("ended_by", "hours", "counted"),
+    [
+        ("check_out", 80, None),
+        ("next", 80, 24),
+        ("next", 24, None),
+        (None, 25, 24),
+        (None, 3, None),
+    ],
+)
+def test_a_shift_that_nobody_checked_out_of_counts_to_the_ceiling(
+    ended_by: str | None, hours: float, counted: int | None
+) -> None:
+    """The next check-in says nothing about how long anybody worked; a check-out does."""
+    start, ceiling = datetime(2026, 3, 1, tzinfo=UTC), timedelta(hours=24)
+    end = start + timedelta(hours=hours)
+    until = counted_until(start, end if ended_by else None, ended_by, end, ceiling)
+    assert until == (None if counted is None else start + timedelta(hours=counted))

@@ -58,7 +58,13 @@ def enrol_station(code: str, url: str, key: Path) -> None:
     "--camera", required=True,
     help=by_locale("拍摄这些文件的执法记录仪的序列号。", "Serial number of the recorder that the files come from."),
 )  # fmt: skip
-@click.option("--wearer", required=True, help=by_locale("佩戴者的警号。", "Badge number of whoever wore it."))
+@click.option(
+    "--wearer",
+    help=by_locale(
+        "佩戴者的警号；不写则按领用记录确定。",
+        "Badge number of whoever wore it; without it, whoever had taken the recorder out.",
+    ),
+)
 @URL
 @click.option(
     "--dock",
