@@ -344,7 +344,7 @@ def test_quarantine_lets_in_only_what_says_so(app: Litestar) -> None:
         if handler.opt.get("quarantined")
     }
     assert open_ - {"sync"} == {"sessions_close"}
-    assert {"quarantined": True} == QUARANTINED
+    assert {"quarantined": True, "brings_home": True} == QUARANTINED
 
 
 async def test_revoking_twice_changes_nothing_more(app: Litestar, admin: Someone) -> None:
