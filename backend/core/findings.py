@@ -122,7 +122,7 @@ def tolerances() -> tuple[object, object]:
     return law().span("gap_tolerance"), law().span("open_recording_ceiling")
 
 
-JUDGE_ROSTER = "SELECT kind, subject FROM judge_roster($1, tstzrange($2, $3, '[]'), $3, $4, $5, $6)"
+JUDGE_ROSTER = "SELECT kind, subject FROM judge_planned($1, tstzrange($2, $3, '[]'), $3, $4, $5, $6)"
 
 
 async def judge_roster(since: datetime, at: datetime, persons: Sequence[UUID] | None = None) -> dict[UUID, list[str]]:
@@ -130,7 +130,7 @@ async def judge_roster(since: datetime, at: datetime, persons: Sequence[UUID] | 
 
     Returns the codes that hold now, by subject.
     """
-    terms = (law().span(name) for name in ("check_in_grace", "absent_after", "unfinished_shift_ceiling"))
+    terms = (law().span("check_in_grace"), law().span("absent_after"), law().span("unfinished_shift_ceiling"))
     rows = await fetch(JUDGE_ROSTER, persons, since, at, *terms)
     return _by_subject(rows)
 

@@ -1,4 +1,4 @@
-"""Record planned shifts, by entry or from a CSV file: one transaction each. SQL judges them later (judge_roster).
+"""Record planned shifts, by entry or from a CSV file: one transaction each. SQL judges them later (judge_planned).
 
 Guarantees: nobody is planned for two shifts at once, whoever plans. A plan is recorded whole or not at all. It blocks
 no check-in. The same CSV file can be imported again. Source: R.29.

@@ -238,5 +238,5 @@ async def test_who_left_the_service_is_not_called_by_an_old_roster(app: Litestar
         await a_commander_of(app, organ),
     )
     recorded(await names(chief, organ, zhao, zhao))
-    await execute("UPDATE person SET serves_until = current_date - 2 WHERE id = $1", zhao.id)
+    await execute("UPDATE stint SET during = daterange(lower(during), current_date - 2) WHERE person = $1", zhao.id)
     assert [] == (await lin.get(f"/v1/assistance/{await calls(lin)}")).json()["called_first"]
