@@ -24,6 +24,7 @@ SIZE = 200 * 1024 * 1024  # bytes of an unpacked workbook
 COLUMNS = 200  # of a sheet that are read; a merged cell may name thousands
 ZIP, OLD_EXCEL = b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 ENCODINGS = ("utf-8-sig", "gb18030")  # Excel in Chinese writes CSV in the second
+EMPTY_FILL = b"<fill/>"
 ZEROS = re.compile(r"0+")
 # Built-in date formats of East Asian Excel and WPS (ECMA-376 part 1, 18.8.30); files name them without defining them.
 EAST_ASIAN_DATES = {*range(27, 37), *range(50, 59)}
@@ -115,8 +116,7 @@ def _read_workbook(content: bytes) -> Iterator[Grid]:
     from openpyxl import load_workbook
 
     try:
-        _check_parts(content)
-        book = load_workbook(io.BytesIO(content), data_only=True, keep_links=False)
+        book = load_workbook(io.BytesIO(_checked(content)), data_only=True, keep_links=False)
         for sheet in book.worksheets:
             if sheet.sheet_state == "visible":
                 yield Grid(sheet.title, _lines(sheet, book.epoch))
@@ -129,14 +129,25 @@ def _read_workbook(content: bytes) -> Iterator[Grid]:
         ) from error
 
 
-def _check_parts(content: bytes) -> None:
-    """Refuse a workbook that unpacks into too much, or whose XML defines entities."""
+def _checked(content: bytes) -> bytes:
+    """The workbook, refused where it unpacks into too much or its XML defines entities.
+
+    Some programs write an empty fill, which Excel takes and openpyxl does not: it becomes the fill that it means.
+    """
     with zipfile.ZipFile(io.BytesIO(content)) as parts:
         entries = parts.infolist()
         if sum(entry.file_size for entry in entries) > SIZE:
             raise TOO_LARGE
-        if any(b"<!DOCTYPE" in parts.read(entry) for entry in entries if entry.filename.endswith((".xml", ".rels"))):
-            raise TOO_LARGE
+        texts = {each.filename: parts.read(each) for each in entries if each.filename.endswith((".xml", ".rels"))}
+    if any(b"<!DOCTYPE" in text for text in texts.values()):
+        raise TOO_LARGE
+    if not any(EMPTY_FILL in text for text in texts.values()):
+        return content
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as repaired:
+        for name, text in texts.items():
+            repaired.writestr(name, text.replace(EMPTY_FILL, b"<fill><patternFill/></fill>"))
+    return out.getvalue()
 
 
 def _lines(sheet: Any, epoch: datetime) -> list[Line]:

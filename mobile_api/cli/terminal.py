@@ -156,8 +156,9 @@ def _check_fingerprints(_context: click.Context, _option: click.Parameter, given
     return given
 
 
-def _check_month(_context: click.Context, _option: click.Parameter, given: str) -> str:
-    if not MONTH.fullmatch(given):
+def check_month(_context: click.Context, _option: click.Parameter, given: str | None) -> str | None:
+    """A month as 2026-03, or none. Raises BadParameter."""
+    if given is not None and not MONTH.fullmatch(given):
         raise click.BadParameter(by_locale("须为年月，如 2026-03", "a year and month, such as 2026-03"))
     return given
 
@@ -183,4 +184,4 @@ CSV = click.option(
 
 def month_option(zh: str, en: str) -> Any:
     """The option --month, with what it means to a report."""
-    return click.option("--month", required=True, metavar="YYYY-MM", callback=_check_month, help=by_locale(zh, en))
+    return click.option("--month", required=True, metavar="YYYY-MM", callback=check_month, help=by_locale(zh, en))
