@@ -55,10 +55,12 @@ class FaultyFile(SentenceError):
 
     @property
     def lines(self) -> list[tuple[int, str]]:
-        by_line: dict[tuple[str, int], list[str]] = {}
-        for fault in self.faults:
-            by_line.setdefault((fault.sheet, fault.line), []).append(fault.reason)
-        return [(line, "; ".join(reasons)) for (_, line), reasons in by_line.items()]
+        """The faults of the cells of a line together, and each fault of a line as a whole."""
+        by_line: dict[tuple[str, int, int], list[str]] = {}
+        for number, fault in enumerate(self.faults):
+            whole = 0 if fault.column else number + 1
+            by_line.setdefault((fault.sheet, fault.line, whole), []).append(fault.reason)
+        return [(line, "; ".join(reasons)) for (_, line, _), reasons in by_line.items()]
 
 
 class CellFault(ValueError):

@@ -42,7 +42,7 @@ from backend.core.columns import (
     plain,
     table_of,
 )
-from backend.core.database import execute, fetch, first, rows_touched, tx
+from backend.core.database import Record, execute, fetch, first, rows_touched, tx
 from backend.core.officers import TODAY
 from backend.core.sheets import Grid
 from backend.core.stints import CHINA, day_of
@@ -628,11 +628,11 @@ HOLDER = f"""
 SELECT person AS id, organ FROM stint WHERE badge = $1
 ORDER BY during @> {TODAY} DESC, lower(during) <= {TODAY} DESC, abs(lower(during) - {TODAY}) LIMIT 1
 """  # noqa: S608 - constants
-WITHOUT_PASSWORD = f"""
-SELECT p.badge FROM person_now p WHERE coalesce(p.serves_until >= {TODAY}, true)
-    AND NOT EXISTS (SELECT FROM credential c WHERE c.person = p.id)
+# Who serves, or will, and has no password.
+NO_CREDENTIAL = f"""
+SELECT p.id, p.badge, p.name, p.kind, o.name AS organ_name FROM person_now p JOIN organ o ON o.code = p.organ
+WHERE coalesce(p.serves_until >= {TODAY}, true) AND NOT EXISTS (SELECT FROM credential c WHERE c.person = p.id)
     AND p.id = (SELECT h.id FROM ({HOLDER.replace("$1", "p.badge")}) h)
-ORDER BY p.badge
 """  # noqa: S608
 
 
@@ -648,7 +648,12 @@ async def organ_parents() -> dict[str, str | None]:
 
 async def without_password() -> list[str]:
     """Badges of persons who serve, or will, and have no password yet."""
-    return [row["badge"] for row in await fetch(WITHOUT_PASSWORD)]
+    return [row["badge"] for row in await fetch(f"{NO_CREDENTIAL} ORDER BY p.badge")]
+
+
+async def first_passwords_for() -> Sequence[Record]:
+    """Id, badge, name, kind and name of the organ of whoever serves, or will, and has no password yet."""
+    return await fetch(f"{NO_CREDENTIAL} ORDER BY p.organ, p.badge")
 
 
 async def person_id_of(badge: str) -> Any:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from backend.core.columns import Fault
+    from backend.core.database import Record
 
 EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
 BEIJING = timezone(timedelta(hours=8))
@@ -245,24 +246,41 @@ def _is_confirmed(count: int) -> bool:
 async def _give_passwords(path: Path) -> int:
     """Give a first password to everybody who has none; how many.
 
-    They are on the disk before they count, and count all at once.
+    They are on the disk before they count, and count all at once. A person must change it at the first sign-in; a
+    docking station keeps it.
     """
     from backend.core import database
     from backend.people import roster, sessions
 
-    given = [(badge, secrets.token_urlsafe(9)) for badge in await roster.without_password()]
-    hashes = await asyncio.gather(*(sessions.hash_password(password) for _, password in given))
-    _write_passwords(path, given)
+    people = await roster.first_passwords_for()
+    given = [_first_password() for _ in people]
+    hashes = await asyncio.gather(*map(sessions.hash_password, given))
+    _write_passwords(path, people, given)
     async with database.tx():
-        for (badge, _), hashed in zip(given, hashes, strict=True):
-            await sessions.set_hash(await roster.person_id_of(badge), hashed, datetime.now(UTC))
+        for person, hashed in zip(people, hashes, strict=True):
+            now, changes = datetime.now(UTC), person["kind"] != "dock"
+            await sessions.set_hash(person["id"], hashed, now, must_change=changes)
     return len(given)
 
 
-def _write_passwords(path: Path, given: Sequence[tuple[str, str]]) -> None:
+def _first_password() -> str:
+    """About 59 bits in letters that are told apart in print: no i, l, o, u, 0, 1."""
+    letters = "".join(secrets.choice("23456789abcdefghjkmnpqrstvwxyz") for _ in range(12))
+    return f"{letters[:4]}-{letters[4:8]}-{letters[8:]}"
+
+
+def _write_passwords(path: Path, people: Sequence["Record"], given: Sequence[str]) -> None:
+    """As slips to print where the file is called .html, else as CSV."""
+    from mobile_api.printing import slips
+
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", newline="") as file:
-        csv.writer(file, lineterminator="\n").writerows([("badge", "password"), *given])
+    with os.fdopen(descriptor, "w", newline="", encoding="utf-8") as file:
+        if path.suffix.lower() in (".html", ".htm"):
+            whose = [(p["organ_name"], p["name"], p["badge"], word) for p, word in zip(people, given, strict=True)]
+            file.write(slips(whose))
+        else:
+            rows = [(p["badge"], word) for p, word in zip(people, given, strict=True)]
+            csv.writer(file, lineterminator="\n").writerows([("badge", "password"), *rows])
         file.flush()
         os.fsync(file.fileno())
 
@@ -275,15 +293,19 @@ def _write_passwords(path: Path, given: Sequence[tuple[str, str]]) -> None:
     ),
 )
 @click.argument("badge")
-def set_password(badge: str) -> None:
+@click.option(
+    "--first", is_flag=True,
+    help=by_locale("作为初始口令：首次登录须修改。", "As a first password: the next sign-in must change it."),
+)  # fmt: skip
+def set_password(badge: str, first: bool) -> None:
     with one_sentence():
         settings = existing_house()
         password = read_password()
-        in_database(settings, lambda: _set_password(badge, password))
+        in_database(settings, lambda: _set_password(badge, password, first))
         say(f"已设置 {badge} 的口令", f"password of {badge} set")
 
 
-async def _set_password(badge: str, password: str) -> None:
+async def _set_password(badge: str, password: str, first: bool) -> None:
     from backend.core import database
     from backend.people import roster, sessions
 
@@ -292,7 +314,7 @@ async def _set_password(badge: str, password: str) -> None:
         raise nobody(badge)
     hashed = await sessions.hash_password(password)
     async with database.tx():
-        await sessions.set_hash(person, hashed, datetime.now(UTC))
+        await sessions.set_hash(person, hashed, datetime.now(UTC), must_change=first)
 
 
 @fujing.command(
