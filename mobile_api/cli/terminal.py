@@ -3,6 +3,7 @@
 Nothing heavy is imported here: `fujing --help` must be there at once. A command imports what it needs when it runs.
 """
 
+import errno
 import os
 import re
 import stat
@@ -24,6 +25,7 @@ if language() == "zh":
 
 FILE, DASH = click.Path(dir_okay=False, path_type=Path), Path("-")
 FINGERPRINT = re.compile("[0-9a-f]{64}")
+OF_A_FILE = {errno.ENOENT, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EROFS, errno.ENOSPC, errno.EDQUOT}
 MONTH = re.compile("2[0-9]{3}-(0[1-9]|1[0-2])")
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
@@ -90,7 +92,7 @@ def one_sentence() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        code = error.exit_code if isinstance(error, SentenceError) else 1
+        code = error.exit_code if isinstance(error, SentenceError) else 2 if _is_of_a_file(error) else 1
         sentence = _sentence_of(error)
         if sentence is None:
             raise
@@ -101,11 +103,21 @@ def _sentence_of(error: Exception) -> str | None:
     """What to say of the error; None where it is a fault of ours."""
     if isinstance(error, SentenceError):
         return str(error)
+    if _is_of_a_file(error):
+        path, why = error.filename, error.strerror  # type: ignore[attr-defined]
+        zh = f"无法使用 {path}：{why}。请检查目录是否存在、可写（FUJING_DATA_DIR 指定数据目录）。"
+        en = f"{path} cannot be used: {why}. Is it there, and writable? FUJING_DATA_DIR names the data directory."
+        return by_locale(zh, en)
     if isinstance(error, (ConnectionError, FileNotFoundError, TimeoutError)):
         return by_locale(f"无法连接数据库或存储：{error}", f"The database or the store cannot be reached: {error}")
     from backend.core.refusals import Refusal, problem
 
     return str(problem(error, language(), "cli")["detail"]) if isinstance(error, Refusal) else None
+
+
+def _is_of_a_file(error: Exception) -> bool:
+    """Whether a file or directory is missing, not permitted, on a read-only or a full disk."""
+    return isinstance(error, OSError) and error.filename is not None and error.errno in OF_A_FILE
 
 
 def fail(sentence: str, code: int = 1) -> NoReturn:
@@ -121,10 +133,10 @@ def say(zh: str, en: str) -> None:
 
 
 def read_password() -> str:
-    """A password from a prompt, or a line of standard input."""
+    """A password from a prompt, or a line of standard input, which a Windows editor may have ended with CR LF."""
     if sys.stdin.isatty():
         return str(click.prompt(by_locale("口令", "password"), hide_input=True))
-    return sys.stdin.readline().rstrip("\n")
+    return sys.stdin.readline().rstrip("\r\n")
 
 
 def write(path: Path, text: str) -> None:

@@ -30,8 +30,10 @@ NOT_A_PROOF = ("proof_invalid", "proof_elsewhere", "proof_replayed", "use_dpop_n
 Code = Annotated[
     str,
     msgspec.Meta(
-        pattern=r"^[0-9]{6}" + WHOLE,
-        description="the six digits that the authenticator app shows; each code is accepted once",
+        max_length=24,
+        pattern="^(?:[ \u00a0\u3000-]*[0-9０-９]){6}[ \u00a0\u3000-]*" + WHOLE,
+        description="the six digits that the authenticator app shows; each code is accepted once. Spaces, dashes and "
+        "full-width digits do not matter",
     ),
 ]
 
