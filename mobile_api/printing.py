@@ -23,6 +23,8 @@ th, td { border: 1px solid #000; padding: 1.5mm 2mm; text-align: left; vertical-
 th { font-weight: normal; background: #f2f2f2; } th small, thead small { display: block; font-size: 8pt; }
 table.facts th { width: 38mm; } td.time { white-space: nowrap; width: 1%; font-variant-numeric: tabular-nums; }
 td.words { white-space: pre-wrap; unicode-bidi: isolate; } td.digest { font-family: monospace; font-size: 9pt; }
+table.sums th { width: 30%; } table.sums th:first-child { width: 40%; }
+td.sum, table.sums th + th { text-align: right; } td.sum { white-space: nowrap; font-variant-numeric: tabular-nums; }
 thead { display: table-header-group; } tr { break-inside: avoid; }
 div.signed { display: flex; gap: 12mm; margin-top: 12mm; break-inside: avoid; }
 div.signed p { flex: 1; border-bottom: 1px solid #000; padding-bottom: 9mm; margin: 0; }
