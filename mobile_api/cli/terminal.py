@@ -139,17 +139,17 @@ def read_password() -> str:
     return sys.stdin.readline().rstrip("\r\n")
 
 
-def write(path: Path, text: str) -> None:
-    """Write the text to a file for its owner alone, or to standard output for -. Raises SentenceError."""
+def write(path: Path, content: str | bytes) -> None:
+    """Write a text or bytes to a file for its owner alone, or to standard output for -. Raises SentenceError."""
     if path == DASH:
-        click.echo(text, nl=False)
+        click.echo(content, nl=False)
         return
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        with os.fdopen(descriptor, "wb") as file:
             if stat.S_ISREG(os.fstat(descriptor).st_mode):  # a file that was there keeps its own mode
                 os.fchmod(descriptor, 0o600)
-            file.write(text)
+            file.write(content.encode() if isinstance(content, str) else content)
     except OSError as error:
         raise SentenceError(
             f"无法写入 {path}：{error.strerror}。", f"{path} cannot be written: {error.strerror}."
@@ -191,6 +191,11 @@ CSV = click.option(
         "以 CSV 写入该文件（0600），供电子表格使用；- 为标准输出。",
         "Write it as CSV for a spreadsheet to this file (0600); - for stdout.",
     ),
+)  # fmt: skip
+
+XLSX = click.option(
+    "--xlsx", "workbook", type=FILE,
+    help=by_locale("以 .xlsx 写入该文件（0600）。", "Write it as .xlsx to this file (0600)."),
 )  # fmt: skip
 
 
