@@ -22,6 +22,7 @@ PUBLIC = {"public": True}
 BY_KEY = PUBLIC | {"by_key": True}  # no session, but a proof by the device's key
 BRINGS_HOME = {"brings_home": True}
 QUARANTINED = {"quarantined": True} | BRINGS_HOME
+FIRST_PASSWORD = {"first_password": True}  # open to a person who must change their password first
 SCHEME = "dpop"
 PROOF = "fujing.proof"  # key in the scope, for bodies.read
 Connection = ASGIConnection[Any, Any, Any, Any]
@@ -34,9 +35,11 @@ class SessionMiddleware(AbstractAuthenticationMiddleware):
     async def authenticate_request(self, connection: Connection) -> AuthenticationResult:
         secret = cookies.secret_of(connection)
         if secret is not None:
-            return AuthenticationResult(user=await cookies.actor_of(connection, secret), auth=None)
-        result = await by_device(connection)
-        only_what_is_left_to(connection, result.user)
+            result = AuthenticationResult(user=await cookies.actor_of(connection, secret), auth=None)
+        else:
+            result = await by_device(connection)
+            only_what_is_left_to(connection, result.user)
+        password_first(connection, result.user)
         return result
 
 
@@ -76,6 +79,17 @@ def read_proof(
         scope[FRESH_NONCE] = reader.nonces.fresh(now)
     scope[PROOF] = proof
     return proof
+
+
+def password_first(connection: Connection, actor: Actor) -> None:
+    """Raises Refusal `password_change_needed` where a first password is to be changed, and not by this route.
+
+    Who left is asked for nothing more.
+    """
+    if actor.brings_home:
+        return
+    if actor.must_change_password and not connection.scope["route_handler"].opt.get("first_password"):
+        raise Refusal("password_change_needed")
 
 
 def only_what_is_left_to(connection: Connection, actor: Actor) -> None:

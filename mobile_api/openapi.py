@@ -39,7 +39,7 @@ AT_DESK = ("csrf_refused", "second_factor_needed", "desk_reads_only")
 PROOF = ("proof_missing", "proof_invalid", "proof_elsewhere", "proof_replayed", "use_dpop_nonce")
 SIGNED_IN = (
     "token_missing", "token_invalid", "token_expired", "session_ended", *PROOF, "key_differs", "device_revoked",
-    "bring_home_only", *AT_DESK,
+    "bring_home_only", "password_change_needed", *AT_DESK,
 )  # fmt: skip
 ENTRY = (
     "device_needed", "not_for_your_role", "id_reused", "held", "held_refused", "time_ahead", "time_out_of_range",

@@ -23,6 +23,8 @@ th, td { border: 1px solid #000; padding: 1.5mm 2mm; text-align: left; vertical-
 th { font-weight: normal; background: #f2f2f2; } th small, thead small { display: block; font-size: 8pt; }
 table.facts th { width: 38mm; } td.time { white-space: nowrap; width: 1%; font-variant-numeric: tabular-nums; }
 td.words { white-space: pre-wrap; unicode-bidi: isolate; } td.digest { font-family: monospace; font-size: 9pt; }
+table.sums th { width: 30%; } table.sums th:first-child { width: 40%; }
+td.sum, table.sums th + th { text-align: right; } td.sum { white-space: nowrap; font-variant-numeric: tabular-nums; }
 thead { display: table-header-group; } tr { break-inside: avoid; }
 div.signed { display: flex; gap: 12mm; margin-top: 12mm; break-inside: avoid; }
 div.signed p { flex: 1; border-bottom: 1px solid #000; padding-bottom: 9mm; margin: 0; }
@@ -89,3 +91,41 @@ def clock(at: datetime) -> str:
 def yuan(fen: int | None) -> str:
     """An amount in yuan: 1234 fen are 12.34."""
     return "" if fen is None else f"{fen // 100}.{fen % 100:02}"
+
+
+SLIPS_STYLE = """
+body { max-width: 180mm; margin: 8mm auto; padding: 0 3mm; color: #000; background: #fff; color-scheme: light;
+  font: 11pt/1.5 "Noto Sans CJK SC", "Source Han Sans SC", "Microsoft YaHei", SimSun, sans-serif; }
+main { display: grid; grid-template-columns: repeat(auto-fill, minmax(72mm, 1fr)); }
+section { border: 1px dashed #666; padding: 4mm 5mm; margin: -1px 0 0 -1px; break-inside: avoid; }
+h1 { font-size: 11pt; margin: 0 0 2mm; } h1 small { font-weight: normal; }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: 0 4mm; margin: 0; }
+dt { color: #333; } dd { margin: 0; overflow-wrap: anywhere; }
+dd.word { font: bold 14pt/1.4 monospace; } p { margin: 2mm 0 0; font-size: 9pt; }
+@page { size: A4; margin: 12mm; }
+@media print { body { margin: 0; padding: 0; max-width: none; } main { grid-template-columns: 1fr 1fr; } }
+"""
+SLIPS = """<!doctype html>
+<html lang="zh-CN">
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<title>初始口令条 First passwords</title><style>{style}</style></head>
+<body><main>
+{slips}
+</main></body>
+</html>
+"""
+SLIP = """<section><h1>初始口令 <small>First password</small></h1><dl>
+<dt>单位 Organ</dt><dd><bdi>{organ}</bdi></dd><dt>姓名 Name</dt><dd><bdi>{name}</bdi></dd>
+<dt>警号 Badge</dt><dd>{badge}</dd><dt>口令 Password</dt><dd class="word">{word}</dd></dl>
+<p>首次登录须修改，至少十个字符。请当面交付，改后销毁。<br>
+Change it at the first sign-in, then destroy this slip.</p></section>"""
+
+
+def slips(people: Iterable[tuple[str, str, str, str]]) -> str:
+    """A page with a slip to cut out for each: organ, name, badge, first password."""
+    each = (
+        SLIP.format(organ=escape(organ), name=escape(name), badge=escape(badge), word=escape(word))
+        for organ, name, badge, word in people
+    )
+    return SLIPS.format(style=SLIPS_STYLE, slips="\n".join(each))

@@ -86,7 +86,16 @@ class Place:
         succeeded(self.run("import-roster", str(file), "--passwords", str(passwords_file)))
         passwords_by_badge = dict(line.split(",", 1) for line in passwords_file.read_text().splitlines()[1:])
         self.secrets |= set(passwords_by_badge.values())
+        self.forget_that_they_are_first()
         return passwords_by_badge
+
+    def forget_that_they_are_first(self) -> None:
+        """As if everybody had changed their first password, to the same."""
+        changed = (
+            "from mobile_api.cli.house import existing_house, in_database; from backend.core.database import execute"
+        )
+        changed += "; in_database(existing_house(), lambda: execute('UPDATE credential SET must_change = false'))"
+        subprocess.run([sys.executable, "-c", changed], env=self.environment(), check=True, timeout=60)
 
     def code_for(self, serial: str) -> str:
         """A one-time code that enrols this device."""

@@ -33,6 +33,7 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True):
     `left_for`: days since their service ended; None: they serve today. Who left brings home what they hold, no more.
     `quarantined`: the device is revoked; its entries are taken by sync only, and held for a person to decide.
     `proved`: a second factor was given in this session not long ago, or its device is registered for this person alone.
+    `must_change_password`: until then nothing else is open to them.
     """
 
     person: UUID
@@ -44,6 +45,7 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True):
     roles: tuple[Role, ...] = ()
     quarantined: bool = False
     proved: bool = False
+    must_change_password: bool = False
     stints: tuple[Stint, ...] = ()
     left_for: int | None = None
 

@@ -314,8 +314,8 @@ async def advance(actor: Actor, wanted: UUID) -> Advance:
     return await _advance(row)
 
 
-async def undertaking(actor: Actor, wanted: UUID) -> tuple[Advance, str, str | None]:
-    """What the undertaking for the hospital says: the ledger, the organ's name, the hospital named last.
+async def undertaking(actor: Actor, wanted: UUID) -> tuple[Advance, str, str | None, str]:
+    """What the undertaking for the hospital says: the ledger, the organ's name, the hospital named last, its number.
 
     A reporter at the hospital's counter gets it too, with the hospital that they named themselves.
     Raises Refusal `unknown_injury`.
@@ -323,7 +323,8 @@ async def undertaking(actor: Actor, wanted: UUID) -> tuple[Advance, str, str | N
     row = await _visible_row(actor, wanted)
     organ = await value("SELECT name FROM organ WHERE code = $1", row["handled_in"])
     reporter = None if await _handles(actor, row) else actor.person
-    return await _advance(row), organ, await value(HOSPITAL, wanted, reporter)
+    number = f"〔{row['number_year']}〕{row['number']}号"
+    return await _advance(row), organ, await value(HOSPITAL, wanted, reporter), number
 
 
 async def outstanding(organ: str | None = None) -> list[Outstanding]:

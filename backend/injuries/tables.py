@@ -1,8 +1,20 @@
-"""Injuries and advances. The constraints are in migrations/versions/fujing_0020_injuries.sql."""
+"""Injuries and advances. The constraints are in migrations/versions/fujing_0020_injuries.sql and 0042."""
 
 from typing import Any
 
-from piccolo.columns import JSONB, UUID, BigInt, Boolean, Date, ForeignKey, Integer, OnDelete, Text, Timestamptz
+from piccolo.columns import (
+    JSONB,
+    UUID,
+    BigInt,
+    Boolean,
+    Date,
+    ForeignKey,
+    Integer,
+    OnDelete,
+    SmallInt,
+    Text,
+    Timestamptz,
+)
 from piccolo.columns.reference import LazyTableReference
 from piccolo.table import Table
 
@@ -14,7 +26,7 @@ DOCUMENT = LazyTableReference("Document", module_path="backend.evidence.tables")
 
 
 class Injury(Table, db=DB):
-    """One accident of one person (工伤)."""
+    """One accident of one person (工伤). The database gives its running number: by organ that handles it, and year."""
 
     id = UUID(primary_key=True, default=None)
     person = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)
@@ -28,6 +40,8 @@ class Injury(Table, db=DB):
     decide_by = Timestamptz(null=True, default=None)
     window_until = Timestamptz(null=False, default=None)
     version = Integer(null=False, default=None)
+    number_year = SmallInt(null=False, default=None)
+    number = Integer(null=False, default=None)
 
 
 class InjuryReport(Table, db=DB):

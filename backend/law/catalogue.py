@@ -6,7 +6,7 @@ the files, and another regulation is another directory.
 
 Another directory holds only what differs from the built-in law:
 - its works.toml replaces the built-in one as a whole, because another regulation has other numbers; without [items.…]
-  the built-in kinds of things handed out stay;
+  the built-in kinds of things handed out stay, and its certificates are added to the built-in ones;
 - a term replaces the built-in term as a whole;
 - a message replaces only the fields that it gives, so a renumbered article repeats no sentence;
 - a year of the calendar replaces the built-in year as a whole, or is added.
@@ -48,7 +48,7 @@ SPANS = ("seconds", "minutes", "hours", "days")
 LAW_FILES = ("works.toml", "terms.toml", "messages.toml", "calendar.toml")
 WORK_CODE = re.compile(r"[0-9A-Za-z]+(\.[0-9A-Za-z_]+)+")
 
-LISTS = ("qualifications", "equipment", "items")  # tables of works.toml that are no works; works refer to them
+LISTS = ("qualifications", "equipment", "items", "certificates")  # tables of works.toml that are no works
 
 Language = Literal["zh", "en"]
 Case = Literal["administrative", "criminal", "none"]
@@ -94,7 +94,7 @@ class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
 
 class QualificationKind(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A professional qualification that some work needs. The roster uses the same code."""
+    """A professional qualification that some work needs, or another certificate. The roster uses the same code."""
 
     zh: Text
     en: Text
@@ -162,12 +162,18 @@ class Law(msgspec.Struct, frozen=True):
     works: dict[str, Work] = {}
     qualifications: dict[str, QualificationKind] = {}
     equipment: dict[str, EquipmentKind] = {}
+    certificates: dict[str, QualificationKind] = {}
     calendar: dict[str, Year] = {}
     items: dict[str, ItemKind] = {}
 
     def wearer_kinds(self) -> list[str]:
         """The kinds of things whose serial number tells a wearer."""
         return [code for code, kind in self.items.items() if kind.tells_wearer]
+
+    @property
+    def recorded(self) -> dict[str, QualificationKind]:
+        """Everything that a roster records of a person under `qualification`, by code."""
+        return self.certificates | self.qualifications
 
     def span(self, name: str) -> timedelta:
         """A term that is a period. Raises LawError where there is none of this name."""
@@ -211,6 +217,9 @@ def load(directory: Path = HERE, over: Law | None = None) -> Law:
     sheets = {name: _sheet(directory / name, over) for name in LAW_FILES}
     works, qualifications, equipment = _works(sheets["works.toml"], over)
     items = _named(sheets["works.toml"], "items", ItemKind) or (over.items if over else {})
+    certificates = ({} if over is None else over.certificates) | _named(
+        sheets["works.toml"], "certificates", QualificationKind
+    )
     terms = _terms(sheets["terms.toml"], over)
     messages = _messages(sheets["messages.toml"], over)
     years = _calendar(sheets["calendar.toml"], over)
@@ -219,7 +228,7 @@ def load(directory: Path = HERE, over: Law | None = None) -> Law:
         raise LawError(*["\n".join(mistakes)] * 2)  # each mistake was worded in the terminal's language
     return Law(
         terms=terms, messages=messages, works=works, qualifications=qualifications, equipment=equipment, items=items,
-        calendar=years,
+        certificates=certificates, calendar=years,
     )  # fmt: skip
 
 

@@ -10,8 +10,8 @@ import msgspec
 
 from backend.activities.reads import ActivityRow, activities_of
 from backend.assistance.reads import CallRow, calls_of
-from backend.core.database import fetch, first
-from backend.core.described import DutyRowId
+from backend.core.database import fetch, first, value
+from backend.core.described import DutyRowId, OrganName
 from backend.core.findings import FindingRow, finding_row
 from backend.core.paging import as_row, generic_plan
 from backend.core.refusals import Refusal
@@ -84,6 +84,7 @@ class Timeline(msgspec.Struct, frozen=True, kw_only=True):
     """A shift and everything that happened in it."""
 
     shift: Annotated[ShiftRow, msgspec.Meta(description="the shift")]
+    organ_name: OrganName
     leading: Annotated[list[Leading], msgspec.Meta(description="who led or was named, stretch by stretch")]
     command: Annotated[
         list[Commanding],
@@ -111,6 +112,7 @@ async def timeline_of(shift: UUID, language: Language = "zh", viewed_by: UUID | 
         raise Refusal("unknown_shift")
     return Timeline(
         shift=shift_row(row),
+        organ_name=await value("SELECT name FROM organ WHERE code = $1", row["organ"]),
         leading=[as_row(Leading, stretch) for stretch in await fetch(LED, shift)],
         command=[as_row(Commanding, stretch) for stretch in await fetch(COMMAND, shift)],
         activities=await activities_of(ACTIVITIES_OF_SHIFT, shift),

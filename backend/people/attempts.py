@@ -31,7 +31,8 @@ HASHING = asyncio.Semaphore(4)  # hashes at the same time; each takes 64 MiB
 # Who has the badge, else who had it last and left no longer than $2 days ago. Its holder's alone, also where they have
 # no password yet: nobody who had it before signs in by it then.
 CREDENTIAL = f"""
-SELECT p.id, p.organ, c.password_hash FROM person_now p LEFT JOIN credential c ON c.person = p.id
+SELECT p.id, p.organ, c.password_hash, coalesce(c.must_change, false) AS must_change
+FROM person_now p LEFT JOIN credential c ON c.person = p.id
 WHERE p.badge = $1 AND p.serves_from <= {TODAY} AND coalesce(p.serves_until >= {TODAY} - $2::integer, true)
 ORDER BY p.serves_from DESC LIMIT 1
 """  # noqa: S608
@@ -51,7 +52,8 @@ LOCK_CREDENTIAL = "SELECT person FROM credential WHERE person = $1 AND password_
 class Proven(msgspec.Struct, frozen=True, kw_only=True):
     """A person whose password was right, and the attempt, which counts as a failure until it is forgotten.
 
-    `account`: what the attempt counts for: a badge, or a badge on one device.
+    `account`: what the attempt counts for: a badge, or a badge on one device. `must_change`: this password is to be
+    changed before anything else.
     """
 
     person: UUID
@@ -59,6 +61,7 @@ class Proven(msgspec.Struct, frozen=True, kw_only=True):
     organ: str
     password_hash: str
     attempt: int
+    must_change: bool = False
 
 
 async def prove(
@@ -79,7 +82,7 @@ async def prove(
         raise Refusal("sign_in_refused")
     return Proven(
         person=person["id"], account=account, organ=person["organ"], password_hash=person["password_hash"],
-        attempt=attempt,
+        attempt=attempt, must_change=person["must_change"],
     )  # fmt: skip
 
 

@@ -121,7 +121,8 @@ async def acting(secret: str, *, reads: bool, own_account: bool) -> Actor:
     Raises Refusal `session_ended`; `second_factor_needed` and `desk_reads_only` unless `own_account`.
     """
     session = await open_session(secret)
-    if not own_account and session.second_factor == "to_set_up":
+    first_password = session.actor.must_change_password  # the caller refuses it, whatever else is missing
+    if not own_account and session.second_factor == "to_set_up" and not first_password:
         raise Refusal("second_factor_needed")
     if not own_account and not reads and session.actor.kind in READ_ONLY_KINDS:
         raise Refusal("desk_reads_only")

@@ -8,6 +8,7 @@ to verify what it signed. Every step is in the journal. Codes are stored as dige
 import hashlib
 import re
 import secrets
+import unicodedata
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated
@@ -32,7 +33,7 @@ from backend.people.tables import Device, DeviceKey, EnrolmentCode
 
 ADMINISTRATOR = "administrator"
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's: no I, L, O, U
-ALIKE = str.maketrans("OIL", "011", "- ")
+ALIKE = str.maketrans("OIL", "011", "-‐–—−")  # every dash that a keyboard or a word processor makes
 CODE_BITS, LETTER_BITS, GROUP = 80, 5, 4
 LETTERS = CODE_BITS // LETTER_BITS
 CODE_PATTERN = re.compile(f"[{ALPHABET}]{{{LETTERS}}}")
@@ -110,9 +111,9 @@ def new_code() -> str:
 def read_code(text: str) -> str | None:
     """The letters of a code as a person typed it, or None. Pure.
 
-    Case, dashes and spaces do not matter; O is read as 0, I and L as 1.
+    Case, dashes, spaces and full-width signs do not matter; O is read as 0, I and L as 1.
     """
-    letters = text.upper().translate(ALIKE)
+    letters = "".join(unicodedata.normalize("NFKC", text).split()).upper().translate(ALIKE)
     return letters if CODE_PATTERN.fullmatch(letters) else None
 
 

@@ -9,6 +9,7 @@ handheld a code is given with the password or later (`give`), and what a role ma
 
 import hmac
 import os
+import unicodedata
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -203,10 +204,15 @@ def matching_step(secret: str, code: str, at: float, drift: int, after: int | No
     return match
 
 
+def typed(code: str) -> str:
+    """The digits of a code as a person typed it: without spaces and dashes, full-width digits narrow. Pure."""
+    return "".join(sign for sign in unicodedata.normalize("NFKC", code) if sign.isdigit())
+
+
 def _step_of(keys: Keys, person: UUID, row: Any, code: str, now: datetime) -> int:
     """The time step of the code. Raises Refusal `code_refused`."""
     secret = _decrypted(keys, person, row["kid"], row["secret"])
-    step = matching_step(secret, code, now.timestamp(), law().count("code_drift"), row["last_step"])
+    step = matching_step(secret, typed(code), now.timestamp(), law().count("code_drift"), row["last_step"])
     if step is None:
         raise Refusal("code_refused")
     return step

@@ -1,4 +1,4 @@
-"""Imports a roster from CSV: reads the file, and brings the tables in line with it.
+"""Imports a roster from a workbook or CSV: reads the file, and brings the tables in line with it.
 
 A file has five kinds of record, one for each line, in the columns `record,code,name,kind,organ,from,until`:
 
@@ -14,24 +14,40 @@ An eighth column `formerly` may follow: of a person, the badge under which they 
 A docking station is a person of kind dock: `person,DOCK-01,采集工作站,dock,330102010000,2026-01-01,`. It signs in with
 a password and brings in footage for the wearers of its organ and those below it.
 
-Guarantees: everything is imported or nothing. Every bad line is reported with its number and a reason. Importing the
-same file again changes nothing.
+As HR keeps it, a workbook has a sheet for each kind of record (its tab tells which; without a tab they are persons),
+headings and kinds in Chinese, and an organ by its code or its name: roster_words.py has the words.
+
+Guarantees: everything is imported or nothing. Every fault is reported with its sheet, line, column and a reason.
+Importing the same file again changes nothing.
 """
 
-import csv
-import io
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 from uuid import UUID
 
 import msgspec
 
-from backend.core.database import execute, fetch, first, rows_touched, tx
+from backend.core import sheets
+from backend.core.columns import (
+    CellFault,
+    Fault,
+    FaultyFile,
+    Filled,
+    SheetLine,
+    Table,
+    is_printed,
+    named,
+    plain,
+    table_of,
+)
+from backend.core.database import Record, execute, fetch, first, rows_touched, tx
 from backend.core.officers import TODAY
+from backend.core.sheets import Grid
 from backend.core.stints import CHINA, day_of
 from backend.core.stints import Stint as Service
+from backend.people import roster_words as words
 from backend.people.histories import (
     A_DAY,
     TO_CONFIRM,
@@ -54,25 +70,26 @@ FORMERLY = "formerly"
 BADGE = re.compile(r"[A-Za-z0-9-]{1,20}")
 ORGAN_CODE = re.compile(r"[0-9]{12}")
 DEVICE_SERIAL = re.compile(r"[A-Za-z0-9._-]{1,40}")
-QUALIFICATION = re.compile(r"[a-z][a-z0-9_]{0,39}")
-KINDS_OF_RECORD = {
-    "person": {"officer", "duty_auxiliary", "civilian_auxiliary", "staff", "dock"},
-    "role": {"commander", "treasurer", "inspector", "administrator"},
-    "device": {"handheld", "desk", "dock"},
-}
+SCIENTIFIC = re.compile(r"\d(\.\d+)?[Ee]\+?\d+")  # 3.30102E+11, as a spreadsheet writes a long number into CSV
+DAY = re.compile(r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?")
+DIGITS = re.compile(r"(\d{4})(\d{2})(\d{2})")
+LONGEST_NAME = 120
 CODES = {"organ": ORGAN_CODE, "person": BADGE, "role": BADGE, "qualification": BADGE, "device": DEVICE_SERIAL}
 DEEPEST = 12  # levels of organs; the table has the same limit
 WITH_DATES = {"person", "role", "qualification"}
 WITH_NAME = {"organ", "person", "device"}
 WITH_ORGAN = {"person", "role", "device"}
+REQUIRED = {
+    "organ": ["code", "name"],
+    "person": ["code", "name", "kind", "organ", "from"],
+    "role": ["code", "kind", "organ", "from"],
+    "qualification": ["code", "kind", "from"],
+    "device": ["code", "name", "kind", "organ"],
+}
 
 
-class RosterError(SentenceError):
-    """The roster was not imported. `lines`: (line number, reason) of every bad line."""
-
-    def __init__(self, lines: Sequence[tuple[int, str]]) -> None:
-        super().__init__(f"{len(lines)} 行有误；未导入任何内容", f"{len(lines)} bad lines; nothing was imported")
-        self.lines = list(lines)
+class RosterError(FaultyFile):
+    """The roster was not imported. `faults`: everything that is wrong; `lines`: (line, reason) of every bad line."""
 
 
 class RosterRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,123 +105,214 @@ class RosterRow(msgspec.Struct, frozen=True, kw_only=True):
     valid_until: date | None
     formerly: str = ""
 
+    @property
+    def sheet(self) -> str:
+        """The sheet of the workbook; empty for CSV."""
+        return getattr(self.line, "sheet", "")
+
+
+class RosterFile(NamedTuple):
+    """What a file says: its rows, and the headings of columns that mean nothing to us."""
+
+    rows: list[RosterRow]
+    ignored: list[str]
+
 
 def read(text: str) -> list[RosterRow]:
-    """Read the rows of a roster. Raises RosterError with every bad line."""
-    seen: dict[tuple[str, ...], int] = {}
-
-    def read_row(line: int, cells: dict[str, str]) -> RosterRow:
-        row = _row(line, cells)
-        _check_unique(row, seen)
-        return row
-
-    header = text.removeprefix("\ufeff").partition("\n")[0].strip().split(",")
-    return csv_rows(text, [*ROSTER_COLUMNS, *([FORMERLY] if FORMERLY in header else [])], read_row)
+    """Read the rows of a roster in CSV. Raises RosterError with every fault."""
+    return read_grids([sheets.read_csv(text)]).rows
 
 
-def csv_rows(text: str, columns: list[str], row_of: Callable[[int, dict[str, str]], T]) -> list[T]:
-    """Read each line of a CSV file by `row_of`, which raises ValueError with a reason for a bad line.
+def read_file(content: bytes, known: Mapping[str, str] | None = None) -> RosterFile:
+    """Read a roster as .xlsx, or as CSV in UTF-8 or GB18030. `known`: names of organs by code, beside those it names.
 
-    Raises RosterError with every bad line.
+    Raises RosterError with every fault of every sheet, UnreadableFile.
     """
-    reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")), strict=True)
-    rows: list[T] = []
-    bad: list[tuple[int, str]] = []
-    try:
-        if reader.fieldnames != columns:
-            header = ",".join(columns)
-            raise RosterError([(1, by_locale(f"第一行必须是 {header}", f"the first line must be {header}"))])
-        for cells in reader:
-            try:
-                rows.append(row_of(reader.line_num, _stripped(cells, columns)))
-            except ValueError as error:
-                bad.append((reader.line_num, str(error)))
-    except csv.Error as error:
-        bad.append((reader.line_num + 1, by_locale(f"不是 CSV：{error}", f"not CSV: {error}")))
-    if bad:
-        raise RosterError(bad)
-    return rows
+    return read_grids(sheets.read(content), known)
 
 
-def _stripped(cells: dict[Any, Any], columns: list[str]) -> dict[str, str]:
-    if None in cells or None in cells.values():
-        raise ValueError(by_locale(f"须有 {len(columns)} 列", f"needs {len(columns)} columns"))
-    return {column: cells[column].strip() for column in columns}
+def read_grids(grids: Sequence[Grid], known: Mapping[str, str] | None = None) -> RosterFile:
+    """Read a roster from its sheets. Raises RosterError with every fault."""
+    faults: list[Fault] = []
+    tables = [_sheet(grid, faults) for grid in grids if grid.name not in words.EXPLAINING]
+    lines = [(record, table.headings, line) for record, table in tables if table for line in table.lines]
+    organs = _organs_by_name(lines, known or {})
+    seen: dict[tuple[str, ...], SheetLine] = {}
+    rows = []
+    for record, heads, line in lines:
+        row, wrong = _row(line, record, organs)
+        if row is not None and (again := _said_before(row, seen)) is not None:
+            row, wrong = None, [again]
+        faults += [_placed(line, each, heads) for each in wrong]
+        rows += [] if row is None else [row]
+    if faults or not grids:
+        raise RosterError(faults or [Fault(1, by_locale("没有可见的工作表", "there is no visible sheet"))])
+    ignored = [text for _, table in tables if table for text in table.ignored]
+    return RosterFile(rows, list(dict.fromkeys(ignored)))
 
 
-def _row(line: int, cells: dict[str, str]) -> RosterRow:
-    record = cells["record"]
-    if record not in CODES:
-        raise ValueError(_one_of("record", CODES))
-    if not CODES[record].fullmatch(cells["code"]):
-        pattern = CODES[record].pattern
-        raise ValueError(by_locale(f"{record} 的 code 须符合 {pattern}", f"code of a {record} must match {pattern}"))
-    if record in WITH_NAME and not (0 < len(cells["name"]) <= 120 and cells["name"].isprintable()):
-        raise ValueError(
-            by_locale("name 缺失、过长或含控制字符", "name is missing, too long or has control characters")
-        )
-    _check_kind(record, cells["kind"])
-    if (record in WITH_ORGAN or cells["organ"]) and not ORGAN_CODE.fullmatch(cells["organ"]):
-        raise ValueError(by_locale("organ 须为 12 位数字代码", "organ must be a code of 12 digits"))
-    if cells.get(FORMERLY) and (record != "person" or not BADGE.fullmatch(cells[FORMERLY])):
-        raise ValueError(
-            by_locale("formerly 须为人员此前的警号", "formerly must be the badge that a person had before")
-        )
-    return _dated(line, record, cells)
+def _sheet(grid: Grid, faults: list[Fault]) -> tuple[str, Table | None]:
+    """The kind of record that the tab of a sheet tells, and its table; None, with faults, where a column is missing."""
+    record = words.record_of(grid.name) or "person"
+    table = table_of(grid, words.headings(record), faults)
+    if table is None:
+        return record, None
+    needed = ["record", "code"] if "record" in table.headings else REQUIRED[record]
+    missing = [column for column in needed if column not in table.headings]
+    if "record" in table.headings.values():  # our own names: a strange one is a mistake, not a column of HR
+        missing_zh = by_locale("不是名册的列", "is no column of a roster")
+        faults += [Fault(grid.lines[0].number, missing_zh, column, grid.name) for column in table.ignored]
+    for column in missing:
+        name = words.headings(record)[column][0]
+        reason = by_locale(f"缺少列：{name}", f"a column is missing: {column}")
+        faults.append(Fault(grid.lines[0].number, reason, column, grid.name))
+    return record, None if missing else table
 
 
-def _check_kind(record: str, kind: str) -> None:
-    if record in KINDS_OF_RECORD and kind not in KINDS_OF_RECORD[record]:
-        what = by_locale(f"{record} 的 kind", f"kind of a {record}")
-        raise ValueError(_one_of(what, sorted(KINDS_OF_RECORD[record])))
-    if record == "qualification" and not QUALIFICATION.fullmatch(kind):
-        raise ValueError(
-            by_locale(
-                "qualification 的 kind 须为 first_aid 这样的代码",
-                "kind of a qualification must be a code like first_aid",
-            )
-        )
+def _organs_by_name(
+    lines: Iterable[tuple[str, Mapping[str, str], Filled]], known: Mapping[str, str]
+) -> dict[str, set[str]]:
+    """Codes of organs by name: those that are known, and those that the file names."""
+    by_name: dict[str, set[str]] = {}
+    told = [
+        (plain(line.cells["code"]), line.cells.get("name", "")) for record, _, line in lines
+        if (words.chosen(words.RECORDS, plain(line.cells.get("record", ""))) or record) == "organ"
+    ]  # fmt: skip
+    for code, name in [*told, *((code, name) for code, name in known.items() if code not in dict(told))]:
+        by_name.setdefault(named(name), set()).add(code)
+    return by_name
 
 
-def _one_of(what: str, choices: Iterable[str]) -> str:
-    names = ", ".join(choices)
-    return by_locale(f"{what} 须为以下之一：{names}", f"{what} must be one of {names}")
+def _placed(line: Filled, wrong: CellFault, heads: Mapping[str, str]) -> Fault:
+    return Fault(line.line, str(wrong), heads.get(wrong.column, wrong.column), line.line.sheet)
 
 
-def _dated(line: int, record: str, cells: dict[str, str]) -> RosterRow:
-    start, end = (_date(cells[column], column) for column in ("from", "until"))
-    if record in WITH_DATES and start is None:
-        raise ValueError(by_locale("缺少 from（YYYY-MM-DD）", "from is missing (YYYY-MM-DD)"))
+def _row(line: Filled, record: str, organs: Mapping[str, set[str]]) -> tuple[RosterRow | None, list[CellFault]]:
+    """The row of a line; None with everything that is wrong with it."""
+    wrong: list[CellFault] = []
+
+    def cell(column: str, read: Callable[[str], T], empty: T) -> T:
+        try:
+            return read(line.cells.get(column, ""))
+        except CellFault as fault:
+            wrong.append(fault)
+            return empty
+
+    record = cell("record", lambda text: _record(text, record), "")
+    if not record:
+        return None, wrong
+    code = cell("code", lambda text: _code(text, record), "")
+    name = cell("name", lambda text: _name(text, record), "")
+    kind = cell("kind", lambda text: _kind(text, record), "")
+    organ = cell("organ", lambda text: _organ(text, record, organs), "")
+    start = cell("from", lambda text: _day(text, "from", needed=record in WITH_DATES), None)
+    end = cell("until", lambda text: _day("" if plain(text) in words.NO_END else text, "until"), None)
+    formerly = cell(FORMERLY, lambda text: _formerly(text, record), "")
     if start is not None and end is not None and end < start:
-        raise ValueError(by_locale("until 早于 from", "until is before from"))
-    return RosterRow(
-        line=line, record=record, code=cells["code"], name=cells["name"], kind=cells["kind"], organ=cells["organ"],
-        valid_from=start, valid_until=end, formerly=cells.get(FORMERLY, ""),
+        wrong.append(CellFault("until", "结束日期早于开始日期", "until is before from"))
+    if wrong:
+        return None, wrong
+    row = RosterRow(
+        line=line.line, record=record, code=code, name=name, kind=kind, organ=organ, valid_from=start, valid_until=end,
+        formerly=formerly,
     )  # fmt: skip
+    return row, []
 
 
-def _date(text: str, column: str) -> date | None:
-    if not text:
+def _formerly(text: str, record: str) -> str:
+    badge = plain(text)
+    if badge and (record != "person" or not BADGE.fullmatch(badge)):
+        raise CellFault(FORMERLY, "须为人员此前的警号", "formerly must be the badge that a person had before")
+    return badge
+
+
+def _record(text: str, of_sheet: str) -> str:
+    text = plain(text)
+    record = words.chosen(words.RECORDS, text) if text else of_sheet
+    if record is None:
+        raise _one_of("record", words.RECORDS)
+    return record
+
+
+def _code(text: str, record: str) -> str:
+    code = plain(text)
+    if SCIENTIFIC.fullmatch(code):
+        zh = f"{code} 已被表格软件改为科学计数，末位数字已丢失；请把该列设为文本后重新填写"
+        raise CellFault(
+            "code", zh, f"{code} lost its last digits in a spreadsheet: make the column text and fill it anew"
+        )
+    if not CODES[record].fullmatch(code):
+        pattern = CODES[record].pattern
+        zh = f"{words.RECORDS[record][0]}的编号须符合 {pattern}"
+        raise CellFault("code", zh, f"code of a {record} must match {pattern}")
+    return code
+
+
+def _name(text: str, record: str) -> str:
+    name = named(text)
+    if record in WITH_NAME and not (0 < len(name) <= LONGEST_NAME and is_printed(name)):
+        raise CellFault("name", "名称缺失、过长或含控制字符", "name is missing, too long or has control characters")
+    return name
+
+
+def _kind(text: str, record: str) -> str:
+    text, known = plain(text), words.choices(record)
+    if not known:
+        return text
+    kind = words.chosen(known, text)
+    if kind is None:
+        raise _one_of("kind", known)
+    return kind
+
+
+def _one_of(column: str, known: words.Words) -> CellFault:
+    names = "、".join(f"{meant[0]}（{code}）" for code, meant in known.items())
+    return CellFault(column, f"须为以下之一：{names}", f"{column} must be one of {', '.join(known)}")
+
+
+def _organ(text: str, record: str, organs: Mapping[str, set[str]]) -> str:
+    """The code of an organ, told by its code, by its name, or by both."""
+    text = plain(text)
+    if not text and record not in WITH_ORGAN:
+        return ""
+    codes = set(re.findall(r"(?<!\d)\d{12}(?!\d)", text)) or organs.get(named(text), set())
+    if len(codes) > 1:
+        zh, en = f"有 {len(codes)} 个单位名为 {text}，请填代码", f"{len(codes)} organs are called {text}: give the code"
+        raise CellFault("organ", zh, en)
+    if not codes:
+        zh = "单位须为 12 位数字代码，或文件与系统中已有单位的名称"
+        raise CellFault("organ", zh, "organ must be a code of 12 digits, or the name of an organ in the file or known")
+    return next(iter(codes))
+
+
+def _day(text: str, column: str, *, needed: bool = False) -> date | None:
+    """A day, as 2026-03-01, 2026/3/1, 2026.3.1, 2026年3月1日 or 20260301."""
+    text = re.sub(r"\s+", "", re.sub(r"[T ]00:00(:00)?$", "", plain(text)))
+    if not text and not needed:
         return None
+    parts = DAY.fullmatch(text) or DIGITS.fullmatch(text)
     try:
-        return date.fromisoformat(text)
+        if parts is not None:
+            return date(*map(int, parts.groups()))
     except ValueError:
-        raise ValueError(
-            by_locale(f"{column} 须为 2026-03-01 这样的日期", f"{column} must be a date like 2026-03-01")
-        ) from None
+        pass
+    zh = "须为 2026-03-01、2026/3/1 或 2026年3月1日 这样的日期"
+    raise CellFault(column, zh if text else f"缺少日期；{zh}", f"{column} must be a date like 2026-03-01")
 
 
-def _check_unique(row: RosterRow, seen: dict[tuple[str, ...], int]) -> None:
+def _said_before(row: RosterRow, seen: dict[tuple[str, ...], SheetLine]) -> CellFault | None:
+    """A fault where an earlier line says the same."""
     key: tuple[str, ...] = (row.record, row.code)
     if row.record in ("role", "qualification"):
         key += (row.kind, row.organ, str(row.valid_from))
     if row.record == "person":  # one line for each stint
         key += (str(row.valid_from),)
-    if key in seen:
-        raise ValueError(
-            by_locale(f"与第 {seen[key]} 行是同一 {row.record}", f"says the same {row.record} as line {seen[key]}")
-        )
-    seen[key] = row.line
+    if key not in seen:
+        seen[key] = cast(SheetLine, row.line)
+        return None
+    where = f"{seen[key].sheet} {seen[key]}".strip()
+    zh = f"与第 {where} 行是同一{words.RECORDS[row.record][0]}"
+    return CellFault("code", zh, f"says the same {row.record} as line {where}")
 
 
 async def bring_in(
@@ -520,17 +628,32 @@ HOLDER = f"""
 SELECT person AS id, organ FROM stint WHERE badge = $1
 ORDER BY during @> {TODAY} DESC, lower(during) <= {TODAY} DESC, abs(lower(during) - {TODAY}) LIMIT 1
 """  # noqa: S608 - constants
-WITHOUT_PASSWORD = f"""
-SELECT p.badge FROM person_now p WHERE coalesce(p.serves_until >= {TODAY}, true)
-    AND NOT EXISTS (SELECT FROM credential c WHERE c.person = p.id)
+# Who serves, or will, and has no password.
+NO_CREDENTIAL = f"""
+SELECT p.id, p.badge, p.name, p.kind, o.name AS organ_name FROM person_now p JOIN organ o ON o.code = p.organ
+WHERE coalesce(p.serves_until >= {TODAY}, true) AND NOT EXISTS (SELECT FROM credential c WHERE c.person = p.id)
     AND p.id = (SELECT h.id FROM ({HOLDER.replace("$1", "p.badge")}) h)
-ORDER BY p.badge
 """  # noqa: S608
+
+
+async def organ_names() -> dict[str, str]:
+    """Names of organs by code."""
+    return {row["code"]: row["name"] for row in await Organ.select(Organ.code, Organ.name).order_by(Organ.code)}
+
+
+async def organ_parents() -> dict[str, str | None]:
+    """Codes of the organs above, by code; None: of the highest."""
+    return {row["code"]: row["parent"] for row in await Organ.select(Organ.code, Organ.parent)}
 
 
 async def without_password() -> list[str]:
     """Badges of persons who serve, or will, and have no password yet."""
-    return [row["badge"] for row in await fetch(WITHOUT_PASSWORD)]
+    return [row["badge"] for row in await fetch(f"{NO_CREDENTIAL} ORDER BY p.badge")]
+
+
+async def first_passwords_for() -> Sequence[Record]:
+    """Id, badge, name, kind and name of the organ of whoever serves, or will, and has no password yet."""
+    return await fetch(f"{NO_CREDENTIAL} ORDER BY p.organ, p.badge")
 
 
 async def person_id_of(badge: str) -> Any:

@@ -52,6 +52,13 @@ class Tokens(msgspec.Struct, frozen=True, kw_only=True):
     expires_in: Annotated[int, msgspec.Meta(description="seconds until the access token expires")]
     session_ends_at: Annotated[datetime, msgspec.Meta(description="when the session ends; then sign in again")]
     token_type: Annotated[str, msgspec.Meta(description="always DPoP")] = "DPoP"  # noqa: S105
+    password_change_needed: Annotated[
+        bool,
+        msgspec.Meta(
+            description="the password is a first one that somebody else knows: until it is changed (`POST "
+            "/v1/me/password`) every other call is 403 `password_change_needed`"
+        ),
+    ] = False
 
 
 class TokenClaims(msgspec.Struct, frozen=True):
@@ -69,6 +76,7 @@ WHERE k.jkt = $1 AND k.ended_at IS NULL
 SPEND = "INSERT INTO proof_seen (id) VALUES ($1) ON CONFLICT DO NOTHING RETURNING id"
 ACTING = f"""
 SELECT p.id, p.badge, p.kind, p.organ, s.device, k.jkt, d.revoked_at IS NOT NULL AS quarantined,
+    EXISTS (SELECT FROM credential c WHERE c.person = p.id AND c.must_change) AS must_change,
     now() - s.factor_at AS factor_age, k.person IS NOT NULL AND k.person = s.person AS own_device,
     CASE WHEN p.serves_until < {TODAY} THEN {TODAY} - p.serves_until END AS left_for, {STINTS} AS stints, ARRAY(
     SELECT g.role || ' ' || g.organ FROM role_grant g
@@ -132,7 +140,8 @@ async def sign_in(
             )
         )  # fmt: skip
         await _journal(now, "sessions/open", person.person, person.organ, device, session)
-    return _tokens(keys, session, person.person, device, proof.jkt, 1, ends_at, now)
+    tokens = _tokens(keys, session, person.person, device, proof.jkt, 1, ends_at, now)
+    return msgspec.structs.replace(tokens, password_change_needed=person.must_change)
 
 
 def _usable(key: Record | None) -> Record:
@@ -153,9 +162,10 @@ async def refresh(keys: Keys, proof: Proof, token: str, now: datetime) -> Tokens
     await spend(proof)
     async with tx():
         row = await first(REFRESHED_SESSION, session)
-        if row is None:
+        acting = await first(ACTOR_OF_SESSION, session)
+        if row is None or acting is None:
             raise Refusal("session_ended")
-        as_actor(await first(ACTOR_OF_SESSION, session), session)
+        as_actor(acting, session)
         reused = row["jkt"] != proof.jkt or generation not in (row["used"], row["used"] + 1)
         if reused:
             await _end(session, "token_reused", now)
@@ -164,7 +174,8 @@ async def refresh(keys: Keys, proof: Proof, token: str, now: datetime) -> Tokens
             await Session.update({Session.used: generation}).where(Session.id == session)
     if reused:
         raise Refusal("token_reused")
-    return _tokens(keys, session, row["person"], row["device"], proof.jkt, generation + 1, row["ends_at"], now)
+    tokens = _tokens(keys, session, row["person"], row["device"], proof.jkt, generation + 1, row["ends_at"], now)
+    return msgspec.structs.replace(tokens, password_change_needed=acting["must_change"])
 
 
 async def sign_out(actor: Actor, now: datetime) -> None:
@@ -177,9 +188,12 @@ async def sign_out(actor: Actor, now: datetime) -> None:
 async def change_password(actor: Actor, current: str, new: str, now: datetime) -> None:
     """Change the actor's password, and end all their other sessions.
 
-    Raises Refusal `sign_in_refused`, `too_many_attempts`, `password_too_short`.
+    Raises Refusal `sign_in_refused`, `too_many_attempts`, `password_too_short`; `password_unchanged` where it had to
+    be changed and is the same.
     """
     proven = await prove_again(actor, current)
+    if actor.must_change_password and new == current:
+        raise Refusal("password_unchanged")
     hashed = await hash_password(new)
     async with tx():
         await lock_password(proven)
@@ -188,11 +202,18 @@ async def change_password(actor: Actor, current: str, new: str, now: datetime) -
         await _journal(now, "sessions/password", actor.person, actor.organ, actor.device, actor.session)
 
 
-async def set_hash(person: UUID, hashed: str, now: datetime, keep: UUID | None = None) -> None:
-    """Store a password hash. All sessions of the person end, except `keep`."""
-    await Credential.insert(Credential(person=person, password_hash=hashed, changed_at=now)).on_conflict(
-        target=Credential.person, action="DO UPDATE", values=[Credential.password_hash, Credential.changed_at]
-    )
+async def set_hash(
+    person: UUID, hashed: str, now: datetime, keep: UUID | None = None, *, must_change: bool = False
+) -> None:
+    """Store a password hash. All sessions of the person end, except `keep`.
+
+    `must_change`: it is to be changed at the next sign-in, before anything else.
+    """
+    row = Credential(person=person, password_hash=hashed, changed_at=now, must_change=must_change)
+    await Credential.insert(row).on_conflict(
+        target=Credential.person, action="DO UPDATE",
+        values=[Credential.password_hash, Credential.changed_at, Credential.must_change],
+    )  # fmt: skip
     await execute(
         "UPDATE session SET ended_at = $2, end_reason = 'password_changed' "
         "WHERE person = $1 AND ended_at IS NULL AND id IS DISTINCT FROM $3",
@@ -247,7 +268,7 @@ def as_actor(row: Record | None, session: UUID) -> Actor:
         person=row["id"], badge=row["badge"], kind=row["kind"], organ=row["organ"], session=session,
         device=row["device"], roles=roles, quarantined=row["quarantined"],
         proved=row["own_device"] or _still_counts(row["factor_age"]), stints=stints_of(row["stints"]),
-        left_for=row["left_for"],
+        left_for=row["left_for"], must_change_password=row["must_change"],
     )  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 """Tables of people, organs, devices and sessions.
 
-Their constraints are in migrations/versions/fujing_0001_people.sql, 0010, 0013 and 0018.
+Their constraints are in migrations/versions/fujing_0001_people.sql, 0010, 0013, 0018 and 0040.
 """
 
 from typing import Any
@@ -57,11 +57,12 @@ class Stint(Table, db=DB):
 
 
 class Credential(Table, db=DB):
-    """A person's password hash (argon2id)."""
+    """A person's password hash (argon2id). `must_change`: somebody else knows it, as a first password on a slip."""
 
     person = ForeignKey(Person, primary_key=True, null=False, on_delete=OnDelete.restrict, default=None)
     password_hash = Text(null=False, default=None, secret=True)
     changed_at = Timestamptz(null=False, default=None)
+    must_change = Boolean(null=False, default=False)
 
 
 class RoleGrant(Table, db=DB):

@@ -22,8 +22,8 @@ from backend.core.paging import Page, PageCursor, moment_parameter, next_page
 from backend.core.refusals import Refusal, Unknown
 from backend.core.verb import Actor, Occasion, Outcome
 from backend.core.visibility import COMMANDING, reaches, viewer, visible_to
+from backend.rosters.plan_files import require_span
 from backend.rosters.schemas import DutyBegins, DutyEnds, EndDuty, NameDuty
-from backend.rosters.service import require_span
 
 INSERT = """
 WITH named AS (

@@ -1,32 +1,32 @@
-"""Record planned shifts, by entry or from a CSV file: one transaction each. SQL judges them later (judge_planned).
+"""Record planned shifts, by entry or from a file (plan_files.py): one transaction each. SQL judges them later
+(judge_planned).
 
 Guarantees: nobody is planned for two shifts at once, whoever plans. A plan is recorded whole or not at all. It blocks
-no check-in. The same CSV file can be imported again. Source: R.29.
+no check-in. The same file can be imported again. Source: R.29.
 """
 
-import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any, get_args
-from uuid import UUID, uuid5
+from uuid import UUID
 
 import asyncpg
 import msgspec
 
 from backend.core import findings
 from backend.core.database import Record, execute, fetch, tx
-from backend.core.described import DutyType
-from backend.core.officers import officers_among
+from backend.core.officers import TODAY, officers_among
 from backend.core.refusals import Refusal, Unknown
 from backend.core.stints import Stint, day_of
 from backend.core.verb import Actor, Occasion, Outcome
 from backend.core.visibility import COMMANDING, reaches, viewer
-from backend.core.wire import Place, as_json
+from backend.core.wire import as_json
 from backend.law.catalogue import law
-from backend.people.roster import RosterError, csv_rows
+from backend.people.roster import RosterError
+from backend.people.tables import Organ
+from backend.rosters.plan_files import PlanLine, require_valid
 from backend.rosters.schemas import Planned, PlanShifts, WithdrawPlanned
 from backend.rosters.tables import PlannedShift
-from storage.language import by_locale, language
+from storage.language import by_locale
 
 # The organ in which each of these persons serves when the shift planned for them begins.
 COMMANDED = """
@@ -40,26 +40,11 @@ PEOPLE = """
 SELECT person AS id, badge, kind, organ, lower(during) AS since, upper(during) - 1 AS until FROM stint
 WHERE badge = ANY ($1) ORDER BY badge, lower(during)
 """
-COLUMNS = ["badge", "post", "officer", "duty_type", "starts_at", "ends_at", "lat", "lon", "datum", "radius_m"]
-DUTIES = ", ".join(get_args(get_args(DutyType)[0]))
-TAKES = {  # what a column takes, in Chinese and in English
-    "post": ("1 至 120 个字", "1 to 120 characters"),
-    "duty_type": (f"以下之一：{DUTIES}", f"one of {DUTIES}"),
-    "lat": ("-90 至 90 度", "degrees from -90 to 90"),
-    "lon": ("-180 至 180 度", "degrees from -180 to 180"),
-    "datum": ("WGS84 或 GCJ02", "WGS84 or GCJ02"),
-    "radius_m": ("1 至 20000 的整数，单位米", "a whole number of metres from 1 to 20000"),
-}
-PLANS = UUID("b2b5d0f4-8f0c-5a5b-9d0a-6d7b7a1c5f23")  # namespace of imported shifts: uuid5 of badge, post, times
-
-
-class PlanLine(msgspec.Struct, frozen=True, kw_only=True):
-    """One valid line of the file. `planned` does not have the person and the officer yet: they are found by badge."""
-
-    line: int
-    badge: str
-    officer: str
-    planned: Planned
+AUXILIARIES = f"""
+SELECT p.badge, p.name FROM person_now p WHERE p.kind IN ('duty_auxiliary', 'civilian_auxiliary')
+    AND p.serves_from <= {TODAY} AND coalesce(p.serves_until >= {TODAY}, true)
+    AND ($1::text IS NULL OR p.organ IN (SELECT organs_under(ARRAY[$1::text]))) ORDER BY p.organ, p.badge
+"""  # noqa: S608 - constants
 
 
 async def plan(occasion: Occasion, entry: PlanShifts) -> Outcome:
@@ -67,7 +52,7 @@ async def plan(occasion: Occasion, entry: PlanShifts) -> Outcome:
     `time_out_of_range`, `id_reused`, `planned_already`."""
     actor = occasion.actor
     for planned in entry.shifts:
-        _require_valid(planned)
+        require_valid(planned)
     persons = {planned.person for planned in entry.shifts}
     organs = await _organs_commanded(actor, entry.shifts)
     for planned in entry.shifts:
@@ -125,9 +110,14 @@ async def refresh_recent(now: datetime) -> int:
         return sum(map(len, (await findings.judge_roster(now - law().span("looked_at_again_for"), now)).values()))
 
 
-def read_plan(text: str) -> list[PlanLine]:
-    """The lines of a CSV plan. Raises RosterError with every line that is not valid."""
-    return csv_rows(text, COLUMNS, _line)
+async def auxiliaries(organ: str | None) -> list[tuple[str, str]]:
+    """Badge and name of the auxiliaries in service, in an organ and all below it; None: in all organs.
+
+    Raises Refusal `unknown_organ`.
+    """
+    if organ is not None and not await Organ.exists().where(Organ.code == organ):
+        raise Refusal("unknown_organ")
+    return [(row["badge"], row["name"]) for row in await fetch(AUXILIARIES, organ)]
 
 
 async def import_plan(lines: Sequence[PlanLine]) -> int:
@@ -211,72 +201,6 @@ async def _insert(planned: Planned, organ: str, by: UUID | None) -> None:
         raise Refusal("planned_already", extra={"person": str(planned.person)}) from None
     except asyncpg.UniqueViolationError:
         raise Refusal("id_reused") from None
-
-
-def require_span(starts_at: datetime, ends_at: datetime) -> None:
-    """Raises Refusal `time_out_of_range`, `end_before_start`."""
-    if not (2000 <= starts_at.year < 9000 and 2000 <= ends_at.year < 9000):
-        raise Refusal("time_out_of_range")
-    if ends_at <= starts_at:
-        raise Refusal("end_before_start")
-
-
-def _require_valid(planned: Planned) -> None:
-    """Raises Refusal `time_out_of_range`, `end_before_start`, `post_without_radius`."""
-    require_span(planned.starts_at, planned.ends_at)
-    if (planned.place is None) != (planned.radius_m is None):
-        raise Refusal("post_without_radius")
-
-
-def _line(line: int, cells: dict[str, str]) -> PlanLine:
-    """One line of the file, from its cells by column. Raises ValueError with the reason if it is not valid."""
-    times = {name: _moment(cells[name], name) for name in ("starts_at", "ends_at")}
-    placed = [cells[name] for name in ("lat", "lon", "datum", "radius_m")]
-    if any(placed) and not all(placed):
-        raise ValueError(
-            by_locale(
-                "lat、lon、datum 与 radius_m 须同时填写或都不填",
-                "lat, lon, datum and radius_m go together, or stay empty",
-            )
-        )
-    fields: dict[str, Any] = {"post": cells["post"], "duty_type": cells["duty_type"], **times}
-    try:
-        if all(placed):
-            fields["place"] = msgspec.convert(
-                {"lat": float(placed[0]), "lon": float(placed[1]), "accuracy_m": 0.0, "datum": placed[2]}, Place
-            )
-            fields["radius_m"] = int(placed[3])
-        name = uuid5(PLANS, "/".join((cells["badge"], cells["post"], cells["starts_at"], cells["ends_at"])))
-        planned = msgspec.convert({"id": name, "person": name, **fields}, Planned)
-        _require_valid(planned)
-    except Refusal as refusal:
-        raise ValueError(law().messages[refusal.code].sentence(language())) from None
-    except ValueError as error:
-        raise ValueError(_reason(str(error))) from None
-    return PlanLine(line=line, badge=cells["badge"], officer=cells["officer"], planned=planned)
-
-
-def _reason(error: str) -> str:
-    """Which column does not hold what it takes; `error` is msgspec's, or that of a number that is none."""
-    path = re.search(r"\$\.(?:place\.)?(\w+)", error)
-    if path is None:
-        return by_locale("lat、lon 与 radius_m 须为数字", "lat, lon and radius_m must be numbers")
-    zh, en = TAKES[path[1]]
-    return by_locale(f"{path[1]} 须为{zh}", f"{path[1]} must be {en}")
-
-
-def _moment(text: str, column: str) -> datetime:
-    """A time with its offset. Raises ValueError with the reason."""
-    try:
-        moment = datetime.fromisoformat(text)
-        if moment.tzinfo is None:
-            raise ValueError(text)
-    except ValueError:
-        example = "2026-03-01T08:00:00+08:00"
-        raise ValueError(
-            by_locale(f"{column} 须为 {example} 这样的时间", f"{column} must be a time like {example}")
-        ) from None
-    return moment
 
 
 def _unfit(line: PlanLine, people: People) -> str | None:

@@ -260,7 +260,8 @@ def heading(timeline: dict[str, Any]) -> tuple[str, str]:
     """Two lines: whose shift and which duty; from when to when."""
     shift = timeline["shift"]
     duty = DUTIES.get(shift["duty_type"], shift["duty_type"])
-    who = plain(f"{shift['name']} {shift['badge']} · {shift['organ']} · {duty}")
+    organ = timeline.get("organ_name") or shift["organ"]
+    who = plain(f"{shift['name']} {shift['badge']} · {organ} · {duty}")
     return who, between(*_ends(shift)) + ("" if shift["in_force"] else " · 不作数 not in force")
 
 

@@ -1,31 +1,39 @@
 """Where each running API of a data directory answers operators.
 
 operations/api-X.json   the address, as Prometheus reads it (file_sd_configs)
-operations/api-X/       the counts of its processes; the folder is locked for as long as the API runs
+operations/api-X/       the counts of its processes, and where devices reach it; locked for as long as the API runs
 
 What an API left that was killed is removed when the next one starts.
 """
 
 import fcntl
+import ipaddress
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import urllib3
 
+from backend.core.settings import Settings, SettingsError, host_and_port
 from storage.private_files import make_private, write_private
 
 FOLDER = "operations"
+FOR_DEVICES = "devices.json"  # in the folder of an API: where it listens for devices, and what address they are told
+DEFAULT = "127.0.0.1:8080"  # where `fujing serve` and `fujing api` listen unless they are told otherwise
 PATIENCE = 5.0  # seconds to wait for an answer
 
 
 @contextmanager
-def published(home: Path, address: str) -> Iterator[Path]:
-    """Keep the address in the data directory for the length of a block; gives the folder for the counts."""
+def published(home: Path, address: str, devices: Mapping[str, str | None] = {}) -> Iterator[Path]:
+    """Keep the address in the data directory for the length of a block; gives the folder for the counts.
+
+    `devices`: where the API listens for devices, and the address that they are told, if one is set.
+    """
     folder = make_private(home / FOLDER)
     with _locked(folder):
         _remove_ended(folder)
@@ -33,6 +41,7 @@ def published(home: Path, address: str) -> Iterator[Path]:
         lock = os.open(own, os.O_RDONLY)
         fcntl.flock(lock, fcntl.LOCK_EX)
     try:
+        write_private(own / FOR_DEVICES, json.dumps(dict(devices)).encode())
         write_private(_file_of(own), json.dumps([{"targets": [address]}]).encode())
         yield own
     finally:
@@ -47,6 +56,38 @@ def addresses(home: Path) -> list[str]:
         if is_locked(own) and _file_of(own).exists():
             found += [target for group in json.loads(_file_of(own).read_text()) for target in group["targets"]]
     return found
+
+
+def address_for_devices(settings: Settings) -> str:
+    """The URL under which a phone reaches the API. Raises SettingsError where none is known that it can reach."""
+    running = list(_running(settings.data_dir)) or [{"listen": settings.listen or DEFAULT, "public_url": None}]
+    listens = [one["listen"] or DEFAULT for one in running]
+    url = settings.public_url or next((one["public_url"] for one in running if one["public_url"]), None)
+    url = url or f"http://{listens[0]}"
+    parts = urlsplit(url)
+    elsewhere = any(not _is(host_and_port(each)[0], "is_loopback") for each in listens)
+    if _is(parts.hostname, "is_unspecified") or parts.port == 0 or (_is(parts.hostname, "is_loopback") and elsewhere):
+        raise SettingsError(
+            f"手机无法访问 {url}：请用 FUJING_PUBLIC_URL 指明手机所用的地址，如 https://fujing.example:8443。",
+            f"A phone cannot reach {url}: FUJING_PUBLIC_URL names the address that phones call, such as "
+            "https://fujing.example:8443.",
+        )
+    return url
+
+
+def _running(home: Path) -> Iterator[dict[str, str | None]]:
+    """What each API that runs over this data directory says of devices."""
+    for own in sorted((home / FOLDER).glob("api-*/")):
+        if is_locked(own) and (own / FOR_DEVICES).exists():
+            yield {"listen": None, "public_url": None} | json.loads((own / FOR_DEVICES).read_text())
+
+
+def _is(host: str | None, kind: str) -> bool:
+    """Whether the host is an address of this kind: is_loopback, is_unspecified. A name is neither but for localhost."""
+    try:
+        return bool(getattr(ipaddress.ip_address(host or ""), kind))
+    except ValueError:
+        return kind == "is_loopback" and (host or "").lower().rstrip(".") == "localhost"
 
 
 def health(address: str) -> dict[str, str]:

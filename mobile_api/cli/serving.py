@@ -371,7 +371,10 @@ def until_signalled() -> Iterator[None]:
 
 def run_api(settings: Settings) -> None:
     """Run the API in this process and its workers until SIGTERM."""
-    with _operations_address(settings) as address, published(settings.data_dir, address) as counts:
+    with (
+        _operations_address(settings) as address,
+        published(settings.data_dir, address, {"listen": settings.listen, "public_url": settings.public_url}) as counts,
+    ):
         os.environ[variable("operations_listen")] = address
         if settings.workers > 1:
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(counts)  # before a worker imports prometheus_client

@@ -3,6 +3,7 @@
 Nothing heavy is imported here: `fujing --help` must be there at once. A command imports what it needs when it runs.
 """
 
+import errno
 import os
 import re
 import stat
@@ -24,6 +25,7 @@ if language() == "zh":
 
 FILE, DASH = click.Path(dir_okay=False, path_type=Path), Path("-")
 FINGERPRINT = re.compile("[0-9a-f]{64}")
+OF_A_FILE = {errno.ENOENT, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EROFS, errno.ENOSPC, errno.EDQUOT}
 MONTH = re.compile("2[0-9]{3}-(0[1-9]|1[0-2])")
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
@@ -90,7 +92,7 @@ def one_sentence() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        code = error.exit_code if isinstance(error, SentenceError) else 1
+        code = error.exit_code if isinstance(error, SentenceError) else 2 if _is_of_a_file(error) else 1
         sentence = _sentence_of(error)
         if sentence is None:
             raise
@@ -101,11 +103,21 @@ def _sentence_of(error: Exception) -> str | None:
     """What to say of the error; None where it is a fault of ours."""
     if isinstance(error, SentenceError):
         return str(error)
+    if _is_of_a_file(error):
+        path, why = error.filename, error.strerror  # type: ignore[attr-defined]
+        zh = f"无法使用 {path}：{why}。请检查目录是否存在、可写（FUJING_DATA_DIR 指定数据目录）。"
+        en = f"{path} cannot be used: {why}. Is it there, and writable? FUJING_DATA_DIR names the data directory."
+        return by_locale(zh, en)
     if isinstance(error, (ConnectionError, FileNotFoundError, TimeoutError)):
         return by_locale(f"无法连接数据库或存储：{error}", f"The database or the store cannot be reached: {error}")
     from backend.core.refusals import Refusal, problem
 
     return str(problem(error, language(), "cli")["detail"]) if isinstance(error, Refusal) else None
+
+
+def _is_of_a_file(error: Exception) -> bool:
+    """Whether a file or directory is missing, not permitted, on a read-only or a full disk."""
+    return isinstance(error, OSError) and error.filename is not None and error.errno in OF_A_FILE
 
 
 def fail(sentence: str, code: int = 1) -> NoReturn:
@@ -121,23 +133,23 @@ def say(zh: str, en: str) -> None:
 
 
 def read_password() -> str:
-    """A password from a prompt, or a line of standard input."""
+    """A password from a prompt, or a line of standard input, which a Windows editor may have ended with CR LF."""
     if sys.stdin.isatty():
         return str(click.prompt(by_locale("口令", "password"), hide_input=True))
-    return sys.stdin.readline().rstrip("\n")
+    return sys.stdin.readline().rstrip("\r\n")
 
 
-def write(path: Path, text: str) -> None:
-    """Write the text to a file for its owner alone, or to standard output for -. Raises SentenceError."""
+def write(path: Path, content: str | bytes) -> None:
+    """Write a text or bytes to a file for its owner alone, or to standard output for -. Raises SentenceError."""
     if path == DASH:
-        click.echo(text, nl=False)
+        click.echo(content, nl=False)
         return
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        with os.fdopen(descriptor, "wb") as file:
             if stat.S_ISREG(os.fstat(descriptor).st_mode):  # a file that was there keeps its own mode
                 os.fchmod(descriptor, 0o600)
-            file.write(text)
+            file.write(content.encode() if isinstance(content, str) else content)
     except OSError as error:
         raise SentenceError(
             f"无法写入 {path}：{error.strerror}。", f"{path} cannot be written: {error.strerror}."
@@ -156,8 +168,9 @@ def _check_fingerprints(_context: click.Context, _option: click.Parameter, given
     return given
 
 
-def _check_month(_context: click.Context, _option: click.Parameter, given: str) -> str:
-    if not MONTH.fullmatch(given):
+def check_month(_context: click.Context, _option: click.Parameter, given: str | None) -> str | None:
+    """A month as 2026-03, or none. Raises BadParameter."""
+    if given is not None and not MONTH.fullmatch(given):
         raise click.BadParameter(by_locale("须为年月，如 2026-03", "a year and month, such as 2026-03"))
     return given
 
@@ -180,7 +193,12 @@ CSV = click.option(
     ),
 )  # fmt: skip
 
+XLSX = click.option(
+    "--xlsx", "workbook", type=FILE,
+    help=by_locale("以 .xlsx 写入该文件（0600）。", "Write it as .xlsx to this file (0600)."),
+)  # fmt: skip
+
 
 def month_option(zh: str, en: str) -> Any:
     """The option --month, with what it means to a report."""
-    return click.option("--month", required=True, metavar="YYYY-MM", callback=_check_month, help=by_locale(zh, en))
+    return click.option("--month", required=True, metavar="YYYY-MM", callback=check_month, help=by_locale(zh, en))

@@ -128,6 +128,10 @@ class Client:
         told = {"badge": badge, "password": password, **({"code": code} if code else {})}
         self._keep(self._call("POST", "/v1/sessions", told, signed_in=False))
 
+    def change_password(self, current: str, new: str) -> None:
+        """Change one's own password: with a first one, before anything else (`session` says so at signing in)."""
+        self._call("POST", "/v1/me/password", {"current": current, "new": new})
+
     def give_code(self, code: str) -> None:
         """Give the second factor in the session that is open, where a call asked for it. Raises Problem."""
         self._call("POST", "/v1/sessions/current/code", {"code": code})

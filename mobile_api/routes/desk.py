@@ -14,7 +14,7 @@ from backend.people import browsers, desk, directory, factor
 from backend.people.desk import SecondFactorStatus
 from backend.people.factor import NewFactor
 from mobile_api import cookies
-from mobile_api.auth import PUBLIC
+from mobile_api.auth import FIRST_PASSWORD, PUBLIC
 from mobile_api.bodies import read, takes
 from mobile_api.cookies import OWN_ACCOUNT
 from mobile_api.problems import refuses
@@ -49,6 +49,13 @@ class DeskOpened(msgspec.Struct, frozen=True, kw_only=True):
     ]
     idle_seconds: Annotated[int, msgspec.Meta(description="the session ends after so many seconds without a call")]
     session_ends_at: Annotated[datetime, msgspec.Meta(description="when the session ends in any case")]
+    password_change_needed: Annotated[
+        bool,
+        msgspec.Meta(
+            description="the password is a first one that somebody else knows: until it is changed (`POST "
+            "/v1/me/password`) every other call is 403 `password_change_needed`"
+        ),
+    ] = False
 
 
 class FactorBegin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -108,7 +115,7 @@ async def sign_in(request: Request[Any, Any, Any]) -> Response[DeskOpened]:
 
 @get(
     "/desk/sessions/current",
-    opt=OWN_ACCOUNT | refuses("not_found"),
+    opt=OWN_ACCOUNT | FIRST_PASSWORD | refuses("not_found"),
     summary="This desk session · 当前会话",
     tags=TAGS,
     operation_id="desk_session",
@@ -128,6 +135,7 @@ async def _opened(session: desk.AtDesk, secret: str) -> DeskOpened:
         second_factor=session.second_factor,
         idle_seconds=int(law().span("desk_idle").total_seconds()),
         session_ends_at=session.ends_at,
+        password_change_needed=session.actor.must_change_password,
     )
 
 

@@ -7,6 +7,7 @@ from uuid import UUID
 from litestar import MediaType, Request, Response, get
 from litestar.params import QueryParameter
 
+from backend.core.amounts import in_capitals
 from backend.core.paging import Page, page_limit
 from backend.injuries import reads as injury_reads
 from backend.injuries.reads import Advance, InjuryDetail, InjuryRow, InjuryStatus, Item
@@ -15,14 +16,14 @@ from mobile_api.printing import COSTS, HEADERS, clock, fact, missing, printed, y
 from mobile_api.problems import language_of, refuses
 
 TAGS = ["Injury · 工伤与垫付"]
-TABLE = """<table>
+TABLE = """<table class="sums">
 <thead><tr><th>费用<small>Cost</small></th><th>批准金额（元）<small>Approved, yuan</small></th>
 <th>已支付（元）<small>Paid, yuan</small></th></tr></thead>
 <tbody>
 {rows}
 </tbody>
 </table>"""
-ROW = '<tr><td>{kind}</td><td class="time">{approved}</td><td class="time">{paid}</td></tr>'
+ROW = '<tr><td>{kind}</td><td class="sum">{approved}</td><td class="sum">{paid}</td></tr>'
 
 
 @get("/injuries", summary="Injuries · 工伤列表", tags=TAGS, operation_id="injuries")
@@ -70,22 +71,26 @@ async def undertaking(request: Request[Any, Any, Any], injury: UUID) -> Response
     return Response(page, media_type=MediaType.HTML, headers=HEADERS)
 
 
-def _page(advance: Advance, organ: str, hospital: str | None) -> str:
+def _page(advance: Advance, organ: str, hospital: str | None, number: str) -> str:
     approved = [item for item in advance.items if item.approved_fen]
     rows = "\n".join(_row(item) for item in approved)
     content = TABLE.format(rows=rows) if approved else missing("nothing_approved")
-    return printed("undertaking", _facts(advance, organ, hospital), content, ("单位（盖章） Organ, seal", "日期 Date"))
+    return printed(
+        "undertaking", _facts(advance, organ, hospital, number), content, ("单位（盖章） Organ, seal", "日期 Date")
+    )
 
 
-def _facts(advance: Advance, organ: str, hospital: str | None) -> Iterable[str]:
+def _facts(advance: Advance, organ: str, hospital: str | None, number: str) -> Iterable[str]:
     row = advance.injury
     yield fact("致", "To", hospital or "__________")
     yield fact("公安机关", "Organ", f"{organ} ({row.handled_in})")
     yield fact("伤者", "Injured", row.name)
     yield fact("辅警编号", "Badge number", row.badge)
     yield fact("负伤时间", "Injured at", clock(row.injured_at))
-    yield fact("编号", "Number", str(row.id))
-    yield fact("批准合计（元）", "Approved in all, yuan", yuan(advance.sums.approved_fen))
+    yield fact("编号", "Number", number)
+    if advance.sums.approved_fen:
+        yield fact("批准合计", "Approved in all", f"￥{yuan(advance.sums.approved_fen)}")
+        yield fact("人民币（大写）", "In capitals", in_capitals(advance.sums.approved_fen))
 
 
 def _row(item: Item) -> str:

@@ -11,7 +11,7 @@ from backend.core.examples import SENT_AT
 from backend.core.wire import WHOLE
 from backend.people import factor, sessions
 from backend.people.sessions import Tokens
-from mobile_api.auth import BY_KEY, QUARANTINED, read_proof
+from mobile_api.auth import BY_KEY, FIRST_PASSWORD, QUARANTINED, read_proof
 from mobile_api.bodies import read, takes
 from mobile_api.cookies import OWN_ACCOUNT, expired_cookies
 from mobile_api.problems import refuses
@@ -30,8 +30,10 @@ NOT_A_PROOF = ("proof_invalid", "proof_elsewhere", "proof_replayed", "use_dpop_n
 Code = Annotated[
     str,
     msgspec.Meta(
-        pattern=r"^[0-9]{6}" + WHOLE,
-        description="the six digits that the authenticator app shows; each code is accepted once",
+        max_length=24,
+        pattern="^(?:[ \u00a0\u3000-]*[0-9０-９]){6}[ \u00a0\u3000-]*" + WHOLE,
+        description="the six digits that the authenticator app shows; each code is accepted once. Spaces, dashes and "
+        "full-width digits do not matter",
     ),
 ]
 
@@ -143,7 +145,7 @@ async def give_code(request: Request[Any, Any, Any]) -> None:
 
 @delete(
     "/sessions/current",
-    opt=QUARANTINED | OWN_ACCOUNT,
+    opt=QUARANTINED | OWN_ACCOUNT | FIRST_PASSWORD,
     summary="Sign out · 退出",
     tags=TAGS,
     operation_id="sessions_close",
@@ -157,8 +159,9 @@ async def sign_out(request: Request[Any, Any, Any]) -> Response[None]:
 @post(
     "/me/password",
     opt=OWN_ACCOUNT
+    | FIRST_PASSWORD
     | takes(NewPassword, {"sent_at": SENT_AT, "current": "…", "new": "……………………………"})
-    | refuses("sign_in_refused", "too_many_attempts", "password_too_short"),
+    | refuses("sign_in_refused", "too_many_attempts", "password_too_short", "password_unchanged"),
     status_code=204,
     summary="Change your password · 修改口令",
     tags=TAGS,
@@ -166,7 +169,8 @@ async def sign_out(request: Request[Any, Any, Any]) -> Response[None]:
     request_max_body_size=BODY_LIMIT,
 )
 async def change_password(request: Request[Any, Any, Any]) -> None:
-    """Change your own password. Your other sessions end."""
+    """Change your own password. Your other sessions end. Whoever has a first password does this before anything else:
+    until then every other call is 403 `password_change_needed`."""
     data = await read(request, NewPassword)
     await sessions.change_password(request.user, data.current, data.new, datetime.now(UTC))
 

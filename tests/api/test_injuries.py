@@ -1,6 +1,7 @@
 """Injuries on duty (R.26): reported by anyone who saw them, recognised step by step, every fen accounted for."""
 
 import asyncio
+import re
 from datetime import date, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -19,6 +20,7 @@ from backend.injuries import reads as injury_reads
 from backend.injuries import rules, service
 from backend.people import roster
 from mobile_api.cli.reports import of_advances
+from mobile_api.printing import BEIJING
 from tests.builders import (
     CITY,
     DISTRICT,
@@ -464,10 +466,27 @@ async def test_the_undertaking_promises_what_is_approved(app: Litestar) -> None:
     await on_item(chief, "approve", await asks(zhao, injury["id"], 123_456), fen=123_456)
     answer = (await zhao.get(page)).text
     assert "1234.56" in answer
+    assert "壹仟贰佰叁拾肆元伍角陆分" in answer
+    assert injury["id"] not in answer  # a paper has a number, which people can say
+    (number,) = re.findall(r"〔(\d{4})〕\d+号", answer)
+    assert str(now().astimezone(BEIJING).year) == number
     assert "林&lt;b&gt;川" in answer
     assert "市第一人民医院" in answer
     assert "右前臂" not in answer
     refused(await (await an_officer(app)).get(page), 404, "unknown_injury")
+
+
+async def test_cases_are_numbered_one_after_the_other_by_organ_and_year(app: Litestar) -> None:
+    """Of the organ that handles them: three at once get three numbers; another organ begins with its own first one."""
+    organs = [f"33{uuid4().int % 10**10:010}" for _ in range(2)]
+    await roster.bring_in([organ_row(organ, "编号分局") for organ in organs])
+    people = [await a_duty_auxiliary(app, organ=organ) for organ in (organs[0], organs[0], organs[0], organs[1])]
+    await asyncio.gather(*(reports(somebody) for somebody in people))
+    rows = await fetch(
+        "SELECT handled_in, array_agg(number ORDER BY number) AS n FROM injury WHERE organ = ANY ($1) GROUP BY 1",
+        organs,
+    )
+    assert {organs[0]: [1, 2, 3], organs[1]: [1]} == {row["handled_in"]: row["n"] for row in rows}
 
 
 async def test_the_report_counts_what_is_open(app: Litestar) -> None:

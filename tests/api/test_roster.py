@@ -172,10 +172,10 @@ async def test_the_command_names_every_bad_line(app: Litestar, house: Settings, 
     assert await roster.person_id_of(badge) is None
 
 
-def test_the_command_says_so_where_a_file_is_not_utf8(house: Settings, tmp_path: Path) -> None:
-    """Exit 1 and a sentence."""
+def test_the_command_says_so_where_a_file_is_in_no_known_encoding(house: Settings, tmp_path: Path) -> None:
+    """Exit 1 and a sentence, for what is neither UTF-8 nor GB18030."""
     file = tmp_path / "roster.csv"
-    file.write_bytes(a_roster(a_code(), a_badge(), "HH-1").encode("gb18030"))
+    file.write_bytes(a_roster(a_code(), a_badge(), "HH-1").encode() + b"\xff\xff")
     done = fujing(house, "import-roster", str(file))
     assert (1, True) == (done.returncode, "UTF-8" in done.stderr)
     assert "Traceback" not in done.stderr

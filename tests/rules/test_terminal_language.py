@@ -17,7 +17,7 @@ from backend.law.catalogue import LawError
 from backend.law.catalogue import law as built_in
 from backend.law.catalogue import load as load_law
 from backend.people.roster import ROSTER_COLUMNS, RosterError, read
-from backend.rosters import service as rosters
+from backend.rosters import plan_files
 from storage.language import language
 
 CHINESE = re.compile("[\u4e00-\u9fff]")
@@ -199,7 +199,7 @@ def test_a_bad_plan_is_told_in_chinese(chinese: None) -> None:
         "FJ1,南门,,post,2026-12-01T16:00:00+08:00,2026-12-01T08:00:00+08:00,,,,",
     ]  # fmt: skip
     with pytest.raises(RosterError) as raised:
-        rosters.read_plan("\n".join([",".join(rosters.COLUMNS), *bad]))
+        plan_files.read_plan("\n".join([",".join(plan_files.COLUMNS), *bad]))
     assert len(bad) == len(lines_of(raised.value))
     assert [] == [reason for reason in lines_of(raised.value) if not CHINESE.search(reason)]
     assert [] == [reason for reason in lines_of(raised.value) if "Expected" in reason]

@@ -29,9 +29,11 @@ def enrol(serial: str, badge: str | None) -> None:
         import segno
 
         from backend.people import devices
+        from mobile_api.cli.operations_addresses import address_for_devices
 
+        url = address_for_devices(settings)
         made = in_database(settings, lambda: devices.make_code(serial, datetime.now(UTC), badge=badge))
-        uri = devices.uri_of(settings.public_url or f"http://{settings.listen or '127.0.0.1:8080'}", made.code)
+        uri = devices.uri_of(url, made.code)
         if sys.stdout.isatty():
             segno.make(uri, error="m").terminal(compact=True)
         until = made.expires_at.astimezone().isoformat(" ", "seconds")

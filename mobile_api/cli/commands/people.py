@@ -7,33 +7,50 @@ import secrets
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import rich_click as click
 
 from mobile_api.cli import roster_changes
 from mobile_api.cli.house import existing_house, in_database, read_settings
-from mobile_api.cli.terminal import errors, fujing, one_sentence, read_password, say
+from mobile_api.cli.terminal import ORGAN, check_month, errors, fujing, one_sentence, read_password, say
 from storage.language import SentenceError, by_locale
 
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from backend.core.columns import Fault
+    from backend.core.database import Record
+
 EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
+BEIJING = timezone(timedelta(hours=8))
+TEMPLATE = click.option(
+    "--template", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE.xlsx",
+    help=by_locale("写出一份可填写的模板到这个新文件。", "Write a workbook to fill in to this new file."),
+)  # fmt: skip
 RECORDS = {"organ": "机构", "person": "人员", "role": "职务", "qualification": "资质", "device": "设备"}
 
 
 @fujing.command(
     "import-roster",
     help=by_locale(
-        "按 CSV 文件更新机构、人员、职务、资质和设备：全部导入，或一行也不导入。",
-        "Bring organs, people, roles, qualifications and devices in line with a CSV file: all of it or nothing.",
+        "按名册文件（.xlsx，或 UTF-8、GB18030 的 CSV）更新机构、人员、职务、资质和设备：全部导入，或一行也不导入。\n\n"
+        "--template 不导入，而是写出一份可填写的 .xlsx，带下拉列表和说明。",
+        "Bring organs, people, roles, qualifications and devices in line with a file (.xlsx, or CSV in UTF-8 or "
+        "GB18030): all of it or nothing.\n\n--template imports nothing: it writes an .xlsx to fill in, with drop-downs "
+        "and notes.",
     ),
 )
-@click.argument("file", type=EXISTING)
+@click.argument("file", type=EXISTING, required=False)
 @click.option(
-    "--passwords", type=click.Path(path_type=Path),
+    "--passwords",
+    type=click.Path(path_type=Path),
     help=by_locale(
-        "把新人员的初始口令写入这个新文件（0600）。", "Write first passwords of new people to this new file (0600)."
+        "把新人员的初始口令写入这个新文件（0600）：.html 为每人一张的口令条，可打印；其他为 CSV。首次登录须修改。",
+        "Write first passwords of new people to this new file (0600): .html has a slip for each to print, anything "
+        "else is CSV. They must be changed at the first sign-in.",
     ),
 )  # fmt: skip
 @click.option(
@@ -53,18 +70,26 @@ RECORDS = {"organ": "机构", "person": "人员", "role": "职务", "qualificati
         "End people and roles that the file no longer names, in the organs that it names.",
     ),
 )  # fmt: skip
-def import_roster(file: Path, passwords: Path | None, dry_run: bool, confirm: bool, end_missing: bool) -> None:
+@TEMPLATE
+def import_roster(
+    file: Path | None, passwords: Path | None, dry_run: bool, confirm: bool, end_missing: bool, template: Path | None
+) -> None:
     with one_sentence(), faults_by_line(file):
-        from backend.people import roster
-
-        rows = roster.read(file.read_text(encoding="utf-8-sig"))
+        if template is not None:
+            _write_new(template, in_database(existing_house(), _roster_template))
+        if file is None:
+            return _needs_file(template)
+        content = file.read_bytes()
         if passwords is not None and (passwords.exists() or not passwords.absolute().parent.is_dir()):
             raise SentenceError(
                 f"{passwords} 必须是新文件，且所在目录已存在；未导入任何内容。",
                 f"{passwords} must be a new file in a directory that is there; nothing was imported.",
             )
         wanted = Wanted(passwords, dry_run, confirm, end_missing)
-        changed, count = in_database(read_settings(), lambda: _bring_in(rows, wanted))
+        changed, count, ignored = in_database(read_settings(), lambda: _bring_in(content, wanted))
+        if ignored:
+            columns = "、".join(ignored)
+            say(f"未读取的列：{columns}", f"columns that were not read: {columns}")
         if dry_run:
             say("试运行：未写入任何内容", "dry run: nothing was written")
             return
@@ -72,27 +97,76 @@ def import_roster(file: Path, passwords: Path | None, dry_run: bool, confirm: bo
         say(f"已变更：{zh}", f"{en} changed")
         if passwords is not None:
             say(
-                f"{count} 个初始口令写入 {passwords}：分发后请删除该文件",
-                f"{count} first passwords in {passwords}: hand them out, then delete the file",
+                f"{count} 个初始口令写入 {passwords}：分发后请删除该文件；首次登录须修改",
+                f"{count} first passwords in {passwords}: hand them out, then delete the file; "
+                "the first sign-in changes them",
             )
 
 
 @fujing.command(
     "import-plan",
     help=by_locale(
-        "按 CSV 文件排班：全部排入，或一行也不排；同一文件再次导入不会重复。",
-        "Plan the shifts of a CSV file: all of them or none; the same file again plans nothing.",
+        "按文件排班（.xlsx 或 CSV；可为一月的排班表：人员为行，日期为列，格内填岗位代码）：全部排入，或一行也不排；"
+        "同一文件再次导入不会重复。",
+        "Plan the shifts of a file (.xlsx or CSV; a month as a grid too: people down, days across, codes of posts in "
+        "the cells): all of them or none; the same file again plans nothing.",
     ),
 )
-@click.argument("file", type=EXISTING)
-def import_plan(file: Path) -> None:
+@click.argument("file", type=EXISTING, required=False)
+@click.option(
+    "--month", metavar="YYYY-MM", callback=check_month,
+    help=by_locale("排班表的月份，表中未写明时。", "The month of a grid that does not say it; and of the template."),
+)  # fmt: skip
+@ORGAN
+@TEMPLATE
+def import_plan(file: Path | None, month: str | None, organ: str | None, template: Path | None) -> None:
     with one_sentence(), faults_by_line(file):
-        from backend.rosters import service
+        if template is not None:
+            _write_new(template, in_database(existing_house(), lambda: _plan_template(month, organ)))
+        if file is None:
+            return _needs_file(template)
+        from backend.rosters import plan_files, service
 
-        lines = service.read_plan(file.read_text(encoding="utf-8-sig"))
+        lines = plan_files.read_file(file.read_bytes(), month)
         made = in_database(existing_house(), lambda: service.import_plan(lines))
         known = len(lines) - made
         say(f"新排 {made} 班，{known} 班此前已排", f"{made} shifts planned, {known} were planned already")
+
+
+def _needs_file(template: Path | None) -> None:
+    """Without a template there must be a file to import."""
+    if template is None:
+        raise click.UsageError(
+            by_locale("请指明要导入的文件，或用 --template。", "Name the file to import, or --template.")
+        )
+
+
+def _write_new(path: Path, content: bytes) -> None:
+    """Write a template to a new file. Raises SentenceError."""
+    try:
+        with path.open("xb") as file:
+            file.write(content)
+    except OSError as error:
+        raise SentenceError(
+            f"无法新建 {path}：{error.strerror}。", f"{path} cannot be made: {error.strerror}."
+        ) from error
+    say(f"模板已写入 {path}", f"the template is in {path}")
+
+
+async def _roster_template() -> bytes:
+    from backend.people import roster
+    from mobile_api.cli import templates
+
+    return templates.roster(await roster.organ_names(), await roster.organ_parents())
+
+
+async def _plan_template(month: str | None, organ: str | None) -> bytes:
+    """For the month given or the next one, with the auxiliaries of an organ and all below it."""
+    from backend.rosters import service
+    from mobile_api.cli import templates
+
+    next_month = (datetime.now(BEIJING).replace(day=1) + timedelta(days=32)).strftime("%Y-%m")
+    return templates.plan(month or next_month, await service.auxiliaries(organ))
 
 
 def counted(changed: dict[str, int]) -> tuple[str, str]:
@@ -102,22 +176,38 @@ def counted(changed: dict[str, int]) -> tuple[str, str]:
 
 
 @contextmanager
-def faults_by_line(file: Path) -> Iterator[None]:
-    """Print every bad line of the file with its reason, and end with exit code 1."""
-    from backend.people.roster import RosterError
+def faults_by_line(file: Path | None) -> Iterator[None]:
+    """Print every fault of the file with its place and reason, and end with exit code 1."""
+    from backend.core.columns import FaultyFile
 
     try:
         yield
-    except UnicodeDecodeError as error:
-        zh = f"{file}: 第 {error.start} 字节起不是 UTF-8；请存为 UTF-8 后重试"
-        en = f"{file}: not UTF-8 at byte {error.start}; save it as UTF-8 and try again"
-        errors.print(by_locale(zh, en), markup=False)
-        sys.exit(1)
-    except RosterError as error:
-        for line, reason in error.lines:
-            errors.print(f"{file}:{line}: {reason}", markup=False, soft_wrap=True)
+    except FaultyFile as error:
+        if errors.is_terminal:
+            errors.print(fault_table(error.faults))
+        else:
+            for fault in error.faults:
+                place = ":".join(filter(None, (str(file), fault.sheet, str(fault.line))))
+                column = f"{fault.column}: " if fault.column else ""
+                errors.print(f"{place}: {column}{fault.reason}", markup=False, soft_wrap=True)
         errors.print(f"{error}", markup=False)
         sys.exit(1)
+
+
+def fault_table(faults: Sequence["Fault"]) -> "RenderableType":
+    """The faults of a file as a table: sheet where there are several, line, column, reason."""
+    from rich.table import Table
+    from rich.text import Text
+
+    sheets = any(fault.sheet for fault in faults)
+    heads = [("工作表", "sheet")] * sheets + [("行", "line"), ("列", "column"), ("原因", "reason")]
+    table = Table(*(by_locale(*head) for head in heads), box=None)
+    for column in table.columns:
+        column.overflow = "fold"
+    for fault in faults:
+        cells = [fault.sheet] * sheets + [str(fault.line), fault.column, fault.reason]
+        table.add_row(*map(Text, cells))
+    return table
 
 
 class Wanted(NamedTuple):
@@ -129,20 +219,21 @@ class Wanted(NamedTuple):
     end_missing: bool
 
 
-async def _bring_in(rows: Sequence[Any], wanted: Wanted) -> tuple[dict[str, int], int]:
-    """How many of each record were changed, and how many first passwords were given.
+async def _bring_in(content: bytes, wanted: Wanted) -> tuple[dict[str, int], int, list[str]]:
+    """How many of each record were changed, how many first passwords were given, and which columns were not read.
 
     Shows what changes in the histories of people, and asks at a terminal for a yes, before anything is written.
     """
     from backend.people import roster
 
-    preview = await roster.preview(rows)
+    read = roster.read_file(content, await roster.organ_names())
+    preview = await roster.preview(read.rows)
     roster_changes.show(preview, everybody=wanted.dry_run)
     if wanted.dry_run:
-        return {}, 0
+        return {}, 0, read.ignored
     confirmed = wanted.confirmed or _is_confirmed(len(preview.to_confirm))
-    changed = await roster.bring_in(rows, confirmed=confirmed, end_missing=wanted.end_missing)
-    return changed, 0 if wanted.passwords is None else await _give_passwords(wanted.passwords)
+    changed = await roster.bring_in(read.rows, confirmed=confirmed, end_missing=wanted.end_missing)
+    return changed, 0 if wanted.passwords is None else await _give_passwords(wanted.passwords), read.ignored
 
 
 def _is_confirmed(count: int) -> bool:
@@ -155,24 +246,41 @@ def _is_confirmed(count: int) -> bool:
 async def _give_passwords(path: Path) -> int:
     """Give a first password to everybody who has none; how many.
 
-    They are on the disk before they count, and count all at once.
+    They are on the disk before they count, and count all at once. A person must change it at the first sign-in; a
+    docking station keeps it.
     """
     from backend.core import database
     from backend.people import roster, sessions
 
-    given = [(badge, secrets.token_urlsafe(9)) for badge in await roster.without_password()]
-    hashes = await asyncio.gather(*(sessions.hash_password(password) for _, password in given))
-    _write_passwords(path, given)
+    people = await roster.first_passwords_for()
+    given = [_first_password() for _ in people]
+    hashes = await asyncio.gather(*map(sessions.hash_password, given))
+    _write_passwords(path, people, given)
     async with database.tx():
-        for (badge, _), hashed in zip(given, hashes, strict=True):
-            await sessions.set_hash(await roster.person_id_of(badge), hashed, datetime.now(UTC))
+        for person, hashed in zip(people, hashes, strict=True):
+            now, changes = datetime.now(UTC), person["kind"] != "dock"
+            await sessions.set_hash(person["id"], hashed, now, must_change=changes)
     return len(given)
 
 
-def _write_passwords(path: Path, given: Sequence[tuple[str, str]]) -> None:
+def _first_password() -> str:
+    """About 59 bits in letters that are told apart in print: no i, l, o, u, 0, 1."""
+    letters = "".join(secrets.choice("23456789abcdefghjkmnpqrstvwxyz") for _ in range(12))
+    return f"{letters[:4]}-{letters[4:8]}-{letters[8:]}"
+
+
+def _write_passwords(path: Path, people: Sequence["Record"], given: Sequence[str]) -> None:
+    """As slips to print where the file is called .html, else as CSV."""
+    from mobile_api.printing import slips
+
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", newline="") as file:
-        csv.writer(file, lineterminator="\n").writerows([("badge", "password"), *given])
+    with os.fdopen(descriptor, "w", newline="", encoding="utf-8") as file:
+        if path.suffix.lower() in (".html", ".htm"):
+            whose = [(p["organ_name"], p["name"], p["badge"], word) for p, word in zip(people, given, strict=True)]
+            file.write(slips(whose))
+        else:
+            rows = [(p["badge"], word) for p, word in zip(people, given, strict=True)]
+            csv.writer(file, lineterminator="\n").writerows([("badge", "password"), *rows])
         file.flush()
         os.fsync(file.fileno())
 
@@ -185,15 +293,19 @@ def _write_passwords(path: Path, given: Sequence[tuple[str, str]]) -> None:
     ),
 )
 @click.argument("badge")
-def set_password(badge: str) -> None:
+@click.option(
+    "--first", is_flag=True,
+    help=by_locale("作为初始口令：首次登录须修改。", "As a first password: the next sign-in must change it."),
+)  # fmt: skip
+def set_password(badge: str, first: bool) -> None:
     with one_sentence():
         settings = existing_house()
         password = read_password()
-        in_database(settings, lambda: _set_password(badge, password))
+        in_database(settings, lambda: _set_password(badge, password, first))
         say(f"已设置 {badge} 的口令", f"password of {badge} set")
 
 
-async def _set_password(badge: str, password: str) -> None:
+async def _set_password(badge: str, password: str, first: bool) -> None:
     from backend.core import database
     from backend.people import roster, sessions
 
@@ -202,7 +314,7 @@ async def _set_password(badge: str, password: str) -> None:
         raise nobody(badge)
     hashed = await sessions.hash_password(password)
     async with database.tx():
-        await sessions.set_hash(person, hashed, datetime.now(UTC))
+        await sessions.set_hash(person, hashed, datetime.now(UTC), must_change=first)
 
 
 @fujing.command(

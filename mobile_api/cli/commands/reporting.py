@@ -9,7 +9,7 @@ from uuid import UUID
 import rich_click as click
 
 from mobile_api.cli.house import existing_house, in_database
-from mobile_api.cli.terminal import CSV, DASH, FILE, ORGAN, console, fujing, month_option, one_sentence, write
+from mobile_api.cli.terminal import CSV, DASH, FILE, ORGAN, XLSX, console, fujing, month_option, one_sentence, write
 from storage.language import by_locale
 
 if TYPE_CHECKING:
@@ -75,7 +75,8 @@ def report() -> None:
 )  # fmt: skip
 @ORGAN
 @CSV
-def report_expiring(days: int | None, organ: str | None, table: Path | None) -> None:
+@XLSX
+def report_expiring(days: int | None, organ: str | None, table: Path | None, workbook: Path | None) -> None:
     with one_sentence():
         settings = existing_house()
         from backend.oversight import expiring
@@ -83,7 +84,7 @@ def report_expiring(days: int | None, organ: str | None, table: Path | None) -> 
 
         ahead = expiring.notice_days() if days is None else days
         rows = in_database(settings, lambda: expiring.expiring(datetime.now(UTC), ahead, organ))
-        _show(reports.of_expiring(rows, ahead), table)
+        _show(reports.of_expiring(rows, ahead), table, workbook)
 
 
 @report.command(
@@ -95,13 +96,14 @@ def report_expiring(days: int | None, organ: str | None, table: Path | None) -> 
 )
 @ORGAN
 @CSV
-def report_advances(organ: str | None, table: Path | None) -> None:
+@XLSX
+def report_advances(organ: str | None, table: Path | None, workbook: Path | None) -> None:
     with one_sentence():
         settings = existing_house()
         from backend.injuries import reads
         from mobile_api.cli import reports
 
-        _show(reports.of_advances(in_database(settings, lambda: reads.outstanding(organ))), table)
+        _show(reports.of_advances(in_database(settings, lambda: reads.outstanding(organ))), table, workbook)
 
 
 @report.command(
@@ -113,13 +115,19 @@ def report_advances(organ: str | None, table: Path | None) -> None:
 @month_option("哪个月。", "Which month.")
 @ORGAN
 @CSV
-def report_hours(month: str, organ: str | None, table: Path | None) -> None:
+@XLSX
+def report_hours(month: str, organ: str | None, table: Path | None, workbook: Path | None) -> None:
     with one_sentence():
         settings = existing_house()
         from backend.hours import reads
+        from backend.people import roster
         from mobile_api.cli import reports
 
-        _show(reports.of_hours(in_database(settings, lambda: reads.report(month, organ)), month), table)
+        async def asked() -> tuple[list[reads.PersonHours], dict[str, str]]:
+            return await reads.report(month, organ), await roster.organ_names()
+
+        rows, names = in_database(settings, asked)
+        _show(reports.of_hours(rows, month, names), table, workbook)
 
 
 @report.command(
@@ -132,7 +140,8 @@ def report_hours(month: str, organ: str | None, table: Path | None) -> None:
 @month_option("在该月开始的各周。", "Of the weeks that begin in it.")
 @ORGAN
 @CSV
-def report_spot_checks(month: str, organ: str | None, table: Path | None) -> None:
+@XLSX
+def report_spot_checks(month: str, organ: str | None, table: Path | None, workbook: Path | None) -> None:
     first = date.fromisoformat(f"{month}-01")
     until = (first + timedelta(days=31)).replace(day=1)
     with one_sentence():
@@ -141,15 +150,20 @@ def report_spot_checks(month: str, organ: str | None, table: Path | None) -> Non
         from mobile_api.cli import reports
 
         _show(
-            reports.of_spot_checks(in_database(settings, lambda: spot_checks.report(first, until, organ)), month), table
-        )
+            reports.of_spot_checks(in_database(settings, lambda: spot_checks.report(first, until, organ)), month),
+            table, workbook,
+        )  # fmt: skip
 
 
-def _show(report: "Report", table: Path | None) -> None:
-    """Print the report, or write it as CSV to a file or standard output."""
+def _show(report: "Report", table: Path | None, workbook: Path | None) -> None:
+    """Print the report, or write it as CSV or as a workbook to a file or standard output."""
+    if table == workbook == DASH:
+        raise click.UsageError(by_locale("--csv 与 --xlsx 只能有一个为 -。", "Only one of --csv and --xlsx can be -."))
     if table is not None:
         write(table, report.csv())
-    elif report.rows:
+    if workbook is not None:
+        write(workbook, report.xlsx())
+    if report.rows and table is None and workbook is None:
         console.print(report.table())
-    if table != DASH:
+    if DASH not in (table, workbook):
         console.print(report.sentence)
