@@ -29,7 +29,7 @@ VERBS = (
         tag="Rosters · 排班", zh="值班安排", en="Name who commands a duty",
         codes=("unknown_organ", "not_an_officer", "end_before_start", "duty_named_already"),
         example=example(organ="330102010000", starts_at="2026-03-02T08:00:00+08:00",
-                         ends_at="2026-03-03T08:00:00+08:00", leader=OFFICER, officers=[OTHER]),
+                         ends_at="2026-03-03T08:00:00+08:00", leader=OFFICER, officers=[OFFICER]),
     ),
     Verb(
         name="rosters/end-duty", entry=EndDuty, receipt=DutyReceipt, record=duty.end, may=DECIDERS,

@@ -10,7 +10,7 @@ from backend.core.described import SentAt
 from backend.core.examples import SENT_AT
 from backend.core.refusals import Refusal
 from backend.law.catalogue import law
-from backend.people import browsers, desk, directory, factor
+from backend.people import browsers, desk, factor
 from backend.people.desk import SecondFactorStatus
 from backend.people.factor import NewFactor
 from mobile_api import cookies
@@ -18,7 +18,7 @@ from mobile_api.auth import FIRST_PASSWORD, PUBLIC
 from mobile_api.bodies import read, takes
 from mobile_api.cookies import OWN_ACCOUNT
 from mobile_api.problems import refuses
-from mobile_api.routes.people import Me
+from mobile_api.routes.people import Me, account_of
 from mobile_api.routes.sessions import BODY_LIMIT, NO_STORE, Badge, Code, Password, address_of
 
 TAGS = ["Desk · 桌面"]
@@ -131,7 +131,7 @@ async def current(request: Request[Any, Any, Any]) -> Response[DeskOpened]:
 async def _opened(session: desk.AtDesk, secret: str) -> DeskOpened:
     return DeskOpened(
         csrf_token=cookies.csrf_token(secret),
-        person=msgspec.convert(await directory.me(session.actor), Me),
+        person=await account_of(session.actor),
         second_factor=session.second_factor,
         idle_seconds=int(law().span("desk_idle").total_seconds()),
         session_ends_at=session.ends_at,

@@ -10,6 +10,7 @@ from litestar.params import QueryParameter
 
 from backend.core import described
 from backend.core.described import Badge, OrganCode, PersonId, PersonName, RoleName
+from backend.core.verb import Actor
 from backend.items.reads import ItemInHand, in_hand
 from backend.people import directory
 from mobile_api.cookies import OWN_ACCOUNT
@@ -69,8 +70,12 @@ class Me(msgspec.Struct, frozen=True, kw_only=True):
 @get("/me", opt=OWN_ACCOUNT, summary="Who am I · 本人信息", tags=["Sessions · 会话"], operation_id="me")
 async def me(request: Request[Any, Any, Any]) -> Me:
     """The person of this session, with organ, roles, qualifications and the things in their hands."""
-    own = await directory.me(request.user) | {"items": await in_hand(request.user)}
-    return msgspec.convert(own, Me, from_attributes=True)
+    return await account_of(request.user)
+
+
+async def account_of(actor: Actor) -> Me:
+    """The person of a session as `GET /v1/me` tells it."""
+    return msgspec.convert(await directory.me(actor) | {"items": await in_hand(actor)}, Me, from_attributes=True)
 
 
 @get(
