@@ -26,7 +26,7 @@ from mobile_api import openapi, operations_server
 from mobile_api.auth import SessionMiddleware
 from mobile_api.logs import configure
 from mobile_api.problems import AWAY, HANDLERS
-from mobile_api.queries import only_known_parameters
+from mobile_api.queries import KnownParameters
 from mobile_api.request_middleware import RequestMiddleware
 from mobile_api.routes import (
     activities,
@@ -125,8 +125,8 @@ def assemble(lifespan: list[Any]) -> Litestar:
         middleware=[
             RequestMiddleware,
             DefineMiddleware(SessionMiddleware, exclude_from_auth_key="public"),
+            KnownParameters,
         ],
-        guards=[only_known_parameters],
         exception_handlers=HANDLERS,
         openapi_config=openapi.CONFIG,
         lifespan=lifespan,

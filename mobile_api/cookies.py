@@ -35,8 +35,10 @@ def csrf_token(secret: str) -> str:
 
 def secret_of(connection: Connection) -> str | None:
     """The secret in the session cookie; None beside an Authorization header."""
+    if "authorization" in connection.headers:
+        return None
     name = _name(connection)
-    return None if name is None or "authorization" in connection.headers else connection.cookies.get(name)
+    return None if name is None else connection.cookies.get(name)
 
 
 def session_cookie(connection: Connection, secret: str) -> Cookie:

@@ -3,6 +3,7 @@
 The framework chooses a route by its method, so the method is changed before it sees the request.
 """
 
+from collections.abc import Coroutine
 from typing import Any
 
 from litestar import Litestar, Request
@@ -14,11 +15,11 @@ HEAD = "fujing.head"  # key in the scope of a HEAD request
 class HeadAnswering(Litestar):
     """An application that answers HEAD wherever it answers GET."""
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+    def __call__(self, scope: Any, receive: Any, send: Any) -> Coroutine[Any, Any, None]:
         if scope["type"] == "http" and scope["method"] == "HEAD":
             scope["method"], scope[HEAD] = "GET", True
             receive, send = _without_body(receive, send)
-        await super().__call__(scope, receive, send)
+        return super().__call__(scope, receive, send)
 
 
 def method_of(scope: Any) -> str:

@@ -19,7 +19,7 @@ from backend.core.settings import host_and_port
 from mobile_api import metrics
 from mobile_api.head import HeadAnswering
 from mobile_api.problems import HANDLERS
-from mobile_api.queries import only_known_parameters
+from mobile_api.queries import KnownParameters
 from mobile_api.request_middleware import RequestMiddleware
 from mobile_api.routes import operations
 
@@ -31,8 +31,7 @@ def for_operators(app: Litestar) -> Litestar:
     """The routes for operators, over the services of this application, which are open."""
     ours = HeadAnswering(
         route_handlers=[operations.live, operations.ready, *metrics.ROUTES],
-        middleware=[RequestMiddleware],
-        guards=[only_known_parameters],
+        middleware=[RequestMiddleware, KnownParameters],
         exception_handlers=HANDLERS,
         openapi_config=None,
         logging_config=None,

@@ -7,6 +7,7 @@ that is longer or slower is not waited for, and the answer says `Connection: clo
 """
 
 import asyncio
+from collections.abc import Awaitable, Coroutine
 from time import monotonic
 from typing import Any
 
@@ -23,11 +24,11 @@ CHUNKED = -1  # for a size: the body says itself where it ends
 class BodyReading(HeadAnswering):
     """An application whose answers leave no body unread."""
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+    def __call__(self, scope: Any, receive: Any, send: Any) -> Coroutine[Any, Any, None]:
         if scope["type"] == "http" and (size := _announced(scope["headers"])):
             body = _Body(receive, send, size)
             receive, send = body.receive, body.answer
-        await super().__call__(scope, receive, send)
+        return super().__call__(scope, receive, send)
 
 
 def _announced(headers: Any) -> int:
@@ -60,8 +61,13 @@ class _Body:
         self._ended = not message.get("more_body", False)  # also where the sender went away
         return message
 
-    async def answer(self, message: Any) -> None:
-        if not self._ended and message["type"] == "http.response.start" and not await self._read_rest():
+    def answer(self, message: Any) -> Awaitable[None]:
+        if self._ended or message["type"] != "http.response.start":
+            return self._send(message)
+        return self._answer_after_the_rest(message)
+
+    async def _answer_after_the_rest(self, message: Any) -> None:
+        if not await self._read_rest():
             message["headers"] = [*message["headers"], CLOSE]
         await self._send(message)
 

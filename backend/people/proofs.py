@@ -140,7 +140,8 @@ class ProofReader:
     def __init__(self, ring: KeyRing, public_url: str | None = None) -> None:
         self.nonces = Nonces(ring)
         self._origin = None if public_url is None else _origin(public_url)
-        self._known: dict[str, ec.EllipticCurvePublicKey] = {}
+        self._known: dict[str, ec.EllipticCurvePublicKey] = {}  # by thumbprint
+        self._headers: dict[str, str] = {}  # the thumbprint of each known key, by the header that first brought it
 
     def read(
         self, proof: str, method: str, path: str, now: datetime, token: str | None = None, bound_to: str | None = None
@@ -155,9 +156,7 @@ class ProofReader:
             header, _, payload = signed.partition(".")
             if len(proof) > PROOF_CEILING:
                 raise Refusal("proof_invalid")
-            jwk = _jwk(header)
-            jkt = jwk.thumbprint
-            key = self._known.get(jkt) or _imported(jwk)
+            jkt, key = self._key_of(header)
             claims = _claims.decode(decoded(payload))
             age = self.nonces.age(claims.nonce, now)
             if age is None:
@@ -174,8 +173,17 @@ class ProofReader:
         if jkt == bound_to and jkt not in self._known:
             if len(self._known) >= KEYS_CEILING:
                 self._known.clear()
-            self._known[jkt] = key
+                self._headers.clear()
+            self._known[jkt], self._headers[header] = key, jkt
         return Proof(jkt=jkt, jti=claims.jti, body_sha256=claims.body_sha256, aging=age > 0)
+
+    def _key_of(self, header: str) -> tuple[str, ec.EllipticCurvePublicKey]:
+        """Thumbprint and key of a header. Raises Refusal `proof_invalid`, ValueError, msgspec.MsgspecError."""
+        if (known := self._headers.get(header)) is not None:
+            return known, self._known[known]
+        jwk = _jwk(header)
+        jkt = jwk.thumbprint
+        return jkt, self._known.get(jkt) or _imported(jwk)
 
 
 def _jwk(text: str) -> Jwk:

@@ -531,3 +531,14 @@ async def test_no_refusal_reveals_what_the_journal_keeps(app: Litestar) -> None:
     answer: httpx.Response = await zhu.check_out(shift)
     refused(answer, 404, "unknown_shift")
     assert not any(word in answer.text for word in (str(lin.id), "浙A", "Traceback", "SELECT"))
+
+
+async def test_a_check_in_needs_no_other_thread(app: Litestar, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hop to another thread and back costs more than all the rules; a guard that is no coroutine makes one."""
+    lin, loop, hops = await a_duty_auxiliary(app), asyncio.get_running_loop(), []
+    run = loop.run_in_executor
+    monkeypatch.setattr(loop, "run_in_executor", lambda *told: (hops.append(told), run(*told))[1], raising=False)
+    recorded(await lin.check_in())
+    assert [] == hops
+    await asyncio.to_thread(str)
+    assert 1 == len(hops), "this test's own test"
