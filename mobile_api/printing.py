@@ -4,10 +4,12 @@ Guarantees: a page loads nothing from another address; text of a person is never
 """
 
 import hashlib
+import re
 from base64 import b64encode
 from collections.abc import Iterable
 from datetime import datetime, timedelta, timezone
 from html import escape
+from urllib.parse import parse_qs, urlsplit
 
 from backend.law.catalogue import law
 
@@ -129,3 +131,47 @@ def slips(people: Iterable[tuple[str, str, str, str]]) -> str:
         for organ, name, badge, word in people
     )
     return SLIPS.format(style=SLIPS_STYLE, slips="\n".join(each))
+
+
+FACTOR_STYLE = """
+:root { color-scheme: light dark; }
+body { font: 12pt/1.6 "Noto Sans CJK SC", "Source Han Sans SC", "Microsoft YaHei", SimSun, sans-serif; margin: 0 auto;
+  max-width: 30rem; padding: 1rem; color: #111; background: #fff; }
+h1 { font-size: 1.25rem; margin: 0 0 .5rem; } small { display: block; opacity: .8; }
+div { background: #fff; padding: .75rem; width: min(15rem, 80vw); margin: 1rem auto; }
+svg { display: block; width: 100%; height: auto; } li { margin-bottom: .5rem; }
+code { font-size: 1.1rem; letter-spacing: .05em; overflow-wrap: anywhere; }
+@media (prefers-color-scheme: dark) { body { color: #eee; background: #16181c; } }
+@media print { body { color: #000; background: #fff; } }
+"""
+FACTOR = """<!doctype html>
+<html lang="zh-CN">
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<title>设置动态验证码 Set up the second factor</title><style>{style}</style></head>
+<body>
+<h1>设置动态验证码 <small>Set up the second factor: {badge}</small></h1>
+<ol>
+<li>用手机上的验证器应用扫描二维码。<small>Scan the code with the authenticator app on your phone.</small></li>
+<li>或手工输入密钥：<code>{key}</code><small>Or type the key.</small></li>
+<li>输入应用显示的六位数字以确认。<small>Then enter the six digits that it shows.</small></li>
+</ol>
+<div>{qr}</div>
+<p>本页只显示一次，请勿截图或转发。<small>This page is shown once: keep no picture of it.</small></p>
+</body>
+</html>
+"""
+
+
+def factor_page(badge: str, uri: str, qr: str) -> str:
+    """A page that shows the secret of a second factor as QR code and as a key to type; `qr`: an SVG element."""
+    secret = parse_qs(urlsplit(uri).query)["secret"][0]
+    key = " ".join(secret[at : at + 4] for at in range(0, len(secret), 4))
+    scaled = qr.replace("<svg ", f'<svg viewBox="{_view_box(qr)}" role="img" aria-label="二维码 QR code" ', 1)
+    return FACTOR.format(style=FACTOR_STYLE, badge=escape(badge), key=escape(key), qr=scaled)
+
+
+def _view_box(svg: str) -> str:
+    """The size of an SVG picture as the box that scales with the page."""
+    size = re.match(r'<svg[^>]*? width="(\d+)" height="(\d+)"', svg)
+    return f"0 0 {size[1]} {size[2]}" if size else "0 0 100 100"

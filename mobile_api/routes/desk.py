@@ -17,6 +17,7 @@ from mobile_api import cookies
 from mobile_api.auth import FIRST_PASSWORD, PUBLIC
 from mobile_api.bodies import read, takes
 from mobile_api.cookies import OWN_ACCOUNT
+from mobile_api.printing import factor_page
 from mobile_api.problems import refuses
 from mobile_api.routes.people import Me, account_of
 from mobile_api.routes.sessions import BODY_LIMIT, NO_STORE, Badge, Code, Password, address_of
@@ -56,6 +57,14 @@ class DeskOpened(msgspec.Struct, frozen=True, kw_only=True):
             "/v1/me/password`) every other call is 403 `password_change_needed`"
         ),
     ] = False
+
+
+class FactorToSetUp(NewFactor, frozen=True):
+    """A secret for the authenticator app, and a page that shows it. It is shown this once."""
+
+    page: Annotated[
+        str, msgspec.Meta(description="key and QR code as an HTML page for a frame or a new tab; it loads nothing")
+    ]
 
 
 class FactorBegin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -149,11 +158,12 @@ async def _opened(session: desk.AtDesk, secret: str) -> DeskOpened:
     operation_id="me_totp",
     request_max_body_size=BODY_LIMIT,
 )
-async def begin(request: Request[Any, Any, Any]) -> Response[NewFactor]:
-    """A new secret for an authenticator app, as address and QR code. It counts once it is confirmed."""
+async def begin(request: Request[Any, Any, Any]) -> Response[FactorToSetUp]:
+    """A new secret for an authenticator app, as address, QR code and page. It counts once it is confirmed."""
     data = await read(request, FactorBegin)
     new = await factor.begin(request.app.state.key_rings, request.user, data.password, datetime.now(UTC))
-    return Response(new, headers=NO_STORE)
+    page = factor_page(request.user.badge, new.otpauth_uri, new.qr_svg)
+    return Response(FactorToSetUp(new.otpauth_uri, new.qr_svg, page), headers=NO_STORE)
 
 
 @post(

@@ -17,7 +17,8 @@ from mobile_api.routes.sessions import Code
 
 @pytest.mark.parametrize(
     "told",
-    ["7YQ2-M4XK-0C9T-WHR3", "7yq2 m4xk 0c9t whr3", "７ＹＱ２－Ｍ４ＸＫ－０Ｃ９Ｔ－ＷＨＲ３", " 7YQ2\u3000M4XK—oc9t‐whr3\r\n"]
+    ["7YQ2-M4XK-0C9T-WHR3", "7yq2 m4xk 0c9t whr3", "７ＹＱ２－Ｍ４ＸＫ－０Ｃ９Ｔ－ＷＨＲ３",
+     " 7YQ2\u3000M4XK—oc9t‐whr3\r\n"]
 )  # fmt: skip
 def test_an_enrolment_code_is_read_however_it_is_typed(told: str) -> None:
     """An input method writes full-width signs; a word processor makes dashes of its own."""
