@@ -31,7 +31,7 @@ Code = Annotated[
     str,
     msgspec.Meta(
         max_length=24,
-        pattern="^(?:[ \u00a0\u3000-]*[0-9０-９]){6}[ \u00a0\u3000-]*" + WHOLE,
+        pattern="^([ \u00a0\u3000-]*[0-9０-９]){6}[ \u00a0\u3000-]*" + WHOLE,
         description="the six digits that the authenticator app shows; each code is accepted once. Spaces, dashes and "
         "full-width digits do not matter",
     ),
