@@ -18,7 +18,7 @@ from mobile_api.client import api
 from mobile_api.client.api import Client, digest_of
 from mobile_api.client.ingest import Order, bring_in
 from tests.devices import MIB
-from tests.houses import CHEN, DOCK, Serving
+from tests.houses import CHEN, DOCK, STATION, Serving
 
 CAMERA = "DSJ-0042"
 PADDING = 200 * MIB  # so that there is a middle to be killed in
@@ -216,3 +216,27 @@ def test_a_file_that_becomes_shorter_while_it_is_sent_is_told(tmp_path: Path) ->
     card.write_bytes(b"x" * 10)
     with card.open("rb") as source, pytest.raises(OSError, match="shorter"):
         Client("http://127.0.0.1:1")._send(source.fileno(), lambda _: None, {"bytes": 11, "offset": 0, "url": ""})
+
+
+def test_a_station_need_not_be_told_whose_a_card_is(
+    running: Serving, passwords: dict[str, str], chen: Client, tmp_path: Path
+) -> None:
+    """The recorder that Chen had taken out tells it; one that nobody had says at once what to do."""
+    clerk = f"record,code,name,kind,organ,from,until\nperson,N1001,周敏,staff,{STATION},2024-03-01,\n"
+    desk = running.handheld("HH-0003")
+    desk.sign_in("N1001", running.place.bring_in_people(clerk)["N1001"])
+    me = chen.get("/v1/me")
+    out = datetime.now(UTC) - timedelta(hours=1)
+    desk.entry("items/issue", kind="recorder", serial="DSJ-0043", person=me["id"], issued_at=out)
+    (tmp_path / "卡").mkdir()
+    path = film(tmp_path / "卡" / "01.mp4", seconds=3, width=160, height=96, ago=600).path
+    running.enrol_station()
+    told = ["ingest", str(tmp_path / "卡"), "--dock", DOCK, "--url", running.url]
+    nobody = running.place.run(*told, "--camera", "DSJ-0044", given=passwords[DOCK] + "\n", seconds=120)
+    assert 1 == nobody.returncode
+    assert "items/issue" in nobody.stdout
+    done = running.place.run(*told, "--camera", "DSJ-0043", given=passwords[DOCK] + "\n", seconds=120)
+    assert 0 == done.returncode, done.stdout + done.stderr
+    assert "班次 shifts" in done.stdout  # the handover report of the wearer whom the server named
+    (row,) = uploads_of(chen, path).values()
+    assert (me["id"], "sealed") == (row["wearer"], row["state"])
