@@ -75,6 +75,10 @@ def _queued(queue: PgQueuer, store: EvidenceStore, keys: Keys) -> None:
     async def seal(job: Job) -> None:
         await sealing.seal(store, keys, jobs.subject_of(job.payload))
 
+    @queue.entrypoint(jobs.COMPARE, concurrency_limit=1, on_failure="hold", executor_factory=Retrying)
+    async def compare(job: Job) -> None:
+        await sealing.compare(store, jobs.subject_of(job.payload))
+
     @queue.entrypoint(jobs.HOLD, concurrency_limit=1, on_failure="hold", executor_factory=Retrying)
     async def hold(_: Job) -> None:
         await legal_holds.update_store(store)
@@ -92,7 +96,8 @@ def _every_minute(queue: PgQueuer, store: EvidenceStore, keys: Keys) -> None:
 
     @queue.schedule("checkpoint", "* * * * *")
     async def checkpoint(_: Schedule) -> None:
-        log.info("checkpoint", rows=await checkpoints.make(store, keys.evidence, datetime.now(UTC)))
+        with told_if_clocks_differ():
+            log.info("checkpoint", rows=await checkpoints.make(store, keys.evidence, datetime.now(UTC)))
 
 
 def _every_few_minutes(queue: PgQueuer, store: EvidenceStore) -> None:

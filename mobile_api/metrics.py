@@ -26,10 +26,11 @@ from backend.oversight.alarms import DOUBTING
 from backend.oversight.gauges import Gauges
 from mobile_api.auth import PUBLIC
 from mobile_api.request_middleware import REQUESTS
+from storage.evidence_store import EvidenceStore
 
 SHARED = "PROMETHEUS_MULTIPROC_DIR"  # folder of the counts of several processes; set before this module is imported
 FRESH = 5.0  # seconds for which an answer of the database is used again
-DATABASE_SECONDS = 3.0  # timeout
+DATABASE_SECONDS = STORE_SECONDS = 3.0  # timeouts
 TOLD_EVERY = 5.0  # seconds between two looks of a process at its pool and its requests
 SUMMED = {"fujing_recent_requests", "fujing_feed_lag_seconds", "fujing_pool_connections"}
 RECENT_SECONDS = 300.0  # of the share of requests that fail
@@ -93,6 +94,32 @@ class DatabaseGauges:
 
 
 DATABASE_GAUGES = DatabaseGauges()
+
+
+class StoreGauge:
+    """A Prometheus collector of whether the evidence store answered last."""
+
+    def __init__(self) -> None:
+        self.up = 0.0
+        self._at, self._lock = 0.0, asyncio.Lock()
+
+    async def refresh(self, store: EvidenceStore) -> float:
+        """Ask the store again where its last answer is old: 1.0 where it answers, else 0.0."""
+        async with self._lock:
+            if monotonic() - self._at >= FRESH:
+                try:
+                    await asyncio.wait_for(store.alive(), STORE_SECONDS)
+                    self.up = 1.0
+                except Exception:  # whatever the error: the store does not answer
+                    self.up = 0.0
+                self._at = monotonic()
+            return self.up
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        yield GaugeMetricFamily("fujing_store_up", "Whether the evidence store answered", self.up)
+
+
+STORE_GAUGE = StoreGauge()
 
 
 class DiskGauges:
@@ -166,7 +193,7 @@ def of_all_processes() -> CollectorRegistry:
     return registry
 
 
-def figures(told: Gauges, home: Path) -> dict[str, float]:
+def figures(told: Gauges, home: Path, store_up: float) -> dict[str, float]:
     """Every figure that an alarm may be about (backend/oversight/alarms.py), of all processes."""
     data = disks(home)["data"]
     sums: dict[tuple[str, str], float] = {
@@ -176,6 +203,7 @@ def figures(told: Gauges, home: Path) -> dict[str, float]:
     recent, failed = (sums.get(("fujing_recent_requests", result), 0.0) for result in ("any", "failed"))
     return told.waiting | {
         "database_up": 1.0,
+        "store_up": store_up,
         "failing_share": failed / recent if recent else 0.0,
         "feed_lag": sums.get(("fujing_feed_lag_seconds", ""), 0.0),
         "pool_free": sum(sums.get(("fujing_pool_connections", state), 0.0) for state in ("idle", "free")),
@@ -188,9 +216,10 @@ def figures(told: Gauges, home: Path) -> dict[str, float]:
 @get("/metrics", opt=PUBLIC, include_in_schema=False)
 async def metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
     """The counts since the start, and the gauges of now."""
-    await DATABASE_GAUGES.refresh()
+    await asyncio.gather(DATABASE_GAUGES.refresh(), STORE_GAUGE.refresh(request.app.state.store))
     registry = CollectorRegistry()
     registry.register(DATABASE_GAUGES)
+    registry.register(STORE_GAUGE)
     registry.register(DiskGauges(request.app.state.settings.data_dir))
     registry.register(of_all_processes())
     text: Any = generate_latest(registry)

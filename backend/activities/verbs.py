@@ -11,12 +11,13 @@ from backend.activities.schemas import (
     StartActivity,
 )
 from backend.core.examples import NOTICE, OTHER, PLACE, example
-from backend.core.verb import AUXILIARIES, FIELD, Verb
+from backend.core.verb import AUXILIARIES, FIELD, HeldRule, Verb
 
+RESTRAINS = HeldRule(named=lambda entry: [each.ordered_by for each in entry.restraints])
 VERBS = (
     Verb(
         name="activities/start", entry=StartActivity, receipt=ActivityReceipt, record=activities.start,
-        may=AUXILIARIES, told_to="readers",
+        may=AUXILIARIES, told_to="readers", held=RESTRAINS,
         tag="Activities · 工作", zh="开始工作", en="Start an activity",
         codes=(
             "unknown_work", "case_ref_without_case", "case_kind_unfit", "forbidden_work", "not_your_kind",
@@ -29,7 +30,7 @@ VERBS = (
     ),
     Verb(
         name="activities/finish", entry=FinishActivity, receipt=ActivityReceipt, record=activities.finish,
-        may=AUXILIARIES, told_to="readers",
+        may=AUXILIARIES, told_to="readers", held=RESTRAINS,
         tag="Activities · 工作", zh="结束工作", en="Finish an activity",
         codes=(
             "unknown_activity", "end_before_start", "already_finished", "not_released", "restraint_not_allowed",
@@ -39,7 +40,7 @@ VERBS = (
     ),
     Verb(
         name="activities/amend", entry=AmendActivity, receipt=ActivityReceipt, record=activities.amend,
-        may=AUXILIARIES, told_to="readers",
+        may=AUXILIARIES, told_to="readers", held=RESTRAINS,
         tag="Activities · 工作", zh="更正工作记录", en="Amend an activity",
         codes=(
             "unknown_activity", "nothing_amended", "end_before_start", "unknown_work", "case_ref_without_case",

@@ -1,6 +1,7 @@
-"""The clocks of the servers: what destroys by a term compares this process's with the database's first.
+"""The clocks of the servers: what destroys or locks by a term compares this process's with the database's first.
 
-Guarantees: where they differ by more than `clocks_apart` (terms.toml), nothing is destroyed; the log says so, and a
+A lock cannot be shortened: one for 1,200 days too long fills the store for as long. Guarantees: where they differ by
+more than `clocks_apart` (terms.toml), nothing is destroyed, sealed or signed; the log says so, and a
 finding against the topmost organ stands until they agree again (metric: fujing_findings{kind="clocks_differ"}).
 """
 
@@ -21,7 +22,7 @@ log = structlog.get_logger()
 
 
 class ClocksDiffer(Refusal):
-    """Refusal `clocks_differ`: nothing was destroyed."""
+    """Refusal `clocks_differ`: nothing was destroyed or locked."""
 
     def __init__(self) -> None:
         super().__init__("clocks_differ")
@@ -32,19 +33,19 @@ def own_now() -> datetime:
     return datetime.now(UTC)
 
 
-async def must_agree() -> None:
-    """Compare this process's clock with the database's. Raises ClocksDiffer, after the alarm."""
+async def must_agree() -> datetime:
+    """The database's clock, with which this process's agrees. Raises ClocksDiffer, after the alarm."""
     before = own_now()
     told: datetime = await value("SELECT clock_timestamp()")
     if before - law().span("clocks_apart") <= told <= own_now() + law().span("clocks_apart"):
         await findings.withdraw("clocks_differ", SUBJECT)
-        return
+        return told
     await _alarm(own_now() - told, told)
     raise ClocksDiffer
 
 
 async def _alarm(ahead: timedelta, told: datetime) -> None:
-    log.error("the clocks differ: nothing is destroyed", ahead_seconds=round(ahead.total_seconds()))
+    log.error("the clocks differ: nothing is destroyed or locked", ahead_seconds=round(ahead.total_seconds()))
     organ = await value(TOPMOST)
     if organ is not None:
         await findings.flag(

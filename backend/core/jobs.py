@@ -8,6 +8,7 @@ from uuid import UUID
 from backend.core.database import DB
 
 SEAL = "seal"
+COMPARE = "compare"
 HOLD = "hold"
 
 

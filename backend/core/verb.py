@@ -217,17 +217,24 @@ async def nobody_concerned(actor: Actor, entry: Any) -> HeldConcern:
     return HeldConcern()
 
 
+def nobody_named(entry: Any) -> Iterable[UUID]:
+    """The entry names nobody whose own matter it is."""
+    return ()
+
+
 class HeldRule(msgspec.Struct, frozen=True, kw_only=True):
     """Who may see an entry of a verb while it is held, and who may decide about it.
 
     `listed_to`: roles that find it in the list. `shown_to`: roles that read its words. `decided_by`: roles that admit
-    or refuse it. Each role must be on the organ of the fact or above. `about`: whom it is kept from, whatever role
-    they have. The default is the rule for facts that commanders and inspectors may read.
+    or refuse it. Each role must be on the organ of the fact or above. `named`: officers whom the entry names,
+    besides one who ordered it: it is their own matter, so they do not decide about it. `about`: whom it is kept from,
+    whatever role they have. The default is the rule for facts that commanders and inspectors may read.
     """
 
     listed_to: frozenset[str] = OVERSEEING | ADMINISTERING
     shown_to: frozenset[str] = OVERSEEING
     decided_by: frozenset[str] = OVERSEEING
+    named: Callable[[Any], Iterable[UUID]] = nobody_named
     about: Callable[[Actor, Any], Awaitable[HeldConcern]] = nobody_concerned
 
 

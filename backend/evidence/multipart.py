@@ -6,7 +6,6 @@ its part, so the last one is signed when the size of the file is told. A version
 the file. No transaction spans a call to the store.
 """
 
-from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -132,8 +131,7 @@ async def complete(store: EvidenceStore, actor: Actor, upload: UUID, call: Compl
         if isinstance(error, UploadUnknown):
             raise Refusal("upload_busy", retry_after=1) from None
         raise
-    if await _set_received(row, actor, size, sha256, ended_at, now) == "same_as":
-        await _remove_duplicate(store, row["object_key"])
+    await _set_received(row, actor, size, sha256, ended_at, now)
     return (await own_upload(upload, actor))["state"]  # type: ignore[no-any-return]
 
 
@@ -231,19 +229,13 @@ async def _join(store: EvidenceStore, row: Record, size: int, sent: dict[int, st
     await store.complete_upload(key, opened, [part for part in have if part.number in expected])
 
 
-async def _remove_duplicate(store: EvidenceStore, key: str) -> None:
-    """Remove bytes that are kept already under another id."""
-    with suppress(ObjectUnknown):
-        joined = await store.find(key)
-        await store.remove(joined.key, joined.version)
-
-
 async def _set_received(
     row: Record, actor: Actor, size: int, sha256: str, ended_at: datetime | None, now: datetime
-) -> str:
+) -> None:
     """Set the state to received and enqueue the job that seals the file, in one transaction.
 
-    Where the owner has the same bytes under another id, one of the two becomes `same_as` the other. Returns the state.
+    Where the owner has the same bytes under another id, one of the two becomes `same_as` the other. That they are the
+    same is the device's word: a job reads what came second, before it removes it.
     """
     async with tx():
         await lock_concerned(row["owner"], [row["id"]])
@@ -251,18 +243,18 @@ async def _set_received(
         if twin is not None and twin["state"] in COMPLETE_STATES:
             await execute(SET_SAME_AS, row["id"], twin["id"])
             await _refresh_twins(row["id"], twin["id"], now)
-            return "same_as"
+            await jobs.enqueue(jobs.COMPARE, row["id"])
+            return
         if twin is not None:
             await execute(SET_SAME_AS, twin["id"], row["id"])
             await _refresh_twins(twin["id"], row["id"], now)
         if rows_touched(await execute(SET_RECEIVED, row["id"], size, sha256, now)) == 0:
-            return "received"
+            return
         if ended_at is not None:
             await Recording.update({Recording.ended_at: ended_at}).where(Recording.id == row["id"])
         await refresh_findings(row["id"], now)
         await jobs.enqueue(jobs.SEAL, row["id"])
         await _append_line(row, actor, size, sha256, now)
-    return "received"
 
 
 async def _refresh_twins(duplicate: UUID, kept: UUID, now: datetime) -> None:

@@ -43,6 +43,10 @@ SELECT_RECEIVED = """
 SELECT u.*, r.started_at, r.ended_at FROM upload u LEFT JOIN recording r ON r.id = u.id
 WHERE u.id = $1 AND u.state = 'received'
 """
+SELECT_DUPLICATE = """
+SELECT u.*, k.state AS kept_state, k.sha256 AS kept_sha256, k.bytes AS kept_bytes
+FROM upload u JOIN upload k ON k.id = u.same_as WHERE u.id = $1 AND u.state = 'same_as'
+"""
 SET_MISMATCH = """
 UPDATE upload SET state = 'mismatch', store_upload = NULL, stored_bytes = NULL,
     sha256 = CASE WHEN digest_declared THEN sha256 END
@@ -86,7 +90,7 @@ class ProbedFile(msgspec.Struct, frozen=True):
 
 
 async def seal(store: EvidenceStore, keys: Keys, upload: UUID) -> None:
-    """Seal one received upload. Raises StoreUnavailable; the job is tried again then."""
+    """Seal one received upload. Raises StoreUnavailable, ClocksDiffer; the job is tried again then."""
     row = await first(SELECT_RECEIVED, upload)
     if row is None:
         return
@@ -112,6 +116,34 @@ async def seal(store: EvidenceStore, keys: Keys, upload: UUID) -> None:
     await _set_mismatch(row, stored, sha256)
 
 
+class NotSealedYet(Exception):
+    """The upload whose bytes are kept is not sealed, so nobody has read them yet."""
+
+
+async def compare(store: EvidenceStore, upload: UUID) -> None:
+    """Read the bytes of a duplicate, and remove them where they are those that were sealed under the other id.
+
+    Others stay for the term of a mismatch, as their device promised other bytes. Raises NotSealedYet, StoreNonsense,
+    StoreUnavailable; the job is tried again then.
+    """
+    row = await first(SELECT_DUPLICATE, upload)
+    if row is None:
+        return
+    if row["kept_state"] != "sealed":
+        raise NotSealedYet
+    stored = await _find(store, row["object_key"])
+    if stored is None or await excess.is_refused(upload, stored.version):
+        return
+    sha256, size = await store.digest(stored.key, stored.version)
+    if (sha256, size) == (row["kept_sha256"], row["kept_bytes"]) and size == stored.bytes:
+        await store.remove(stored.key, stored.version)
+        return
+    now = datetime.now(UTC)
+    async with tx():
+        await excess.refuse(upload, stored, now)
+        await append_line(row, "evidence/mismatch", now, {"declared": row["kept_sha256"], "found": sha256})
+
+
 async def _find(store: EvidenceStore, key: str) -> StoredObject | None:
     """The newest version. That there is none is believed when three answers say so: two HEADs and the list.
 
@@ -132,8 +164,11 @@ async def _find(store: EvidenceStore, key: str) -> StoredObject | None:
 async def _lock_and_sign(
     store: EvidenceStore, keys: Keys, row: Record, stored: StoredObject, probed: ProbedFile | None
 ) -> None:
-    """Lock the file and its poster, sign the receipt, and record both in one transaction."""
-    now = datetime.now(UTC)
+    """Lock the file and its poster, sign the receipt, and record both in one transaction. All by the database's clock.
+
+    Raises ClocksDiffer before anything is locked.
+    """
+    now = await clocks.must_agree()
     ended = row["ended_at"] or row["started_at"] or row["declared_at"]
     until = rules.locked_until(ended, now, law().span("footage_retention"), law().span("sealed_retention_floor"))
     until = until.replace(microsecond=0) + timedelta(seconds=1)

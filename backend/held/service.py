@@ -171,7 +171,7 @@ async def hold(arrival: Arrival, why: Held) -> Wait:
     despite = None if entry.despite is None else msgspec.json.encode(entry.despite).decode()
     content = content_of(arrival.verb, actor, entry).decode()
     about = await arrival.verb.held.about(actor, entry)
-    concerned = sorted(await arrival.verb.concerned(actor, entry))
+    concerned = sorted({*await arrival.verb.concerned(actor, entry), *_named(arrival)})
     async with tx():
         await lock_persons([entry.id, actor.person, *wakes])
         kept = await first("SELECT * FROM held_entry WHERE id = $1", entry.id)
@@ -204,6 +204,12 @@ async def _journal_keeping(arrival: Arrival, timed: Timing, reason: str, awaits:
             facts={"reason": reason, "waiting_for": awaits, "verb": arrival.verb.name},
         )
     )  # fmt: skip
+
+
+def _named(arrival: Arrival) -> list[UUID]:
+    """The officers whom an entry names as leading, or as the one who ordered it: they answer for it."""
+    ordered = arrival.entry.despite and arrival.entry.despite.ordered_by
+    return [*arrival.verb.held.named(arrival.entry), *([ordered] if ordered else [])]
 
 
 async def _keep_from(held: UUID, about: HeldConcern) -> None:

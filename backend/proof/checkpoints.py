@@ -13,7 +13,7 @@ from datetime import datetime
 
 import msgspec
 
-from backend.core import journal
+from backend.core import clocks, journal
 from backend.core.database import Record, execute, fetch, first, tx
 from backend.core.journal import Position, position
 from backend.core.keys import KeyRing
@@ -69,12 +69,15 @@ async def make(store: EvidenceStore, ring: KeyRing, now: datetime, *, at_once: b
     """Make the checkpoints that are due and copy them to the store. Returns how many rows they cover.
 
     A checkpoint is due when enough rows for a full one are there, or when there is any row and the last checkpoint is
-    old enough. With `at_once` one is due as soon as there is any row. Raises StoreUnavailable.
+    old enough. With `at_once` one is due as soon as there is any row.
+
+    Raises ClocksDiffer before anything is signed, StoreUnavailable.
     """
     covered = 0
+    await clocks.must_agree()
     while rows := await _sign_next(ring, now, at_once):
         covered += rows
-    await copy_to_store(store, now)
+    await copy_to_store(store)
     return covered
 
 
@@ -117,10 +120,13 @@ def _claims(
     )
 
 
-async def copy_to_store(store: EvidenceStore, now: datetime) -> int:
-    """Copy signed checkpoints to the store and lock them there. Returns how many. Raises StoreUnavailable."""
+async def copy_to_store(store: EvidenceStore) -> int:
+    """Copy signed checkpoints to the store and lock them there, by the database's clock. Returns how many.
+
+    Raises ClocksDiffer, StoreUnavailable.
+    """
     copied = 0
-    until = now + law().span("checkpoint_lock")
+    until = await clocks.must_agree() + law().span("checkpoint_lock")
     while waiting := await fetch(NOT_STORED):
         for row in waiting:
             versions = []

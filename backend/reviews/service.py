@@ -19,6 +19,7 @@ from backend.core.verb import Actor, Occasion, Outcome
 from backend.core.visibility import COMMANDING, INSPECTING, reaches, viewer
 from backend.evidence.reads import RECORDING_FILTER
 from backend.oversight.findings_lists import FINDING
+from backend.people import factor
 from backend.reviews.schemas import (
     ApproveReview,
     CloseReview,
@@ -151,12 +152,16 @@ async def restrict(occasion: Occasion, entry: RestrictFootage) -> Outcome:
 
 
 async def lift(occasion: Occasion, entry: LiftRestriction) -> Outcome:
-    """Lift a restriction. Raises Refusal `unknown_restriction`, `own_matter`, `restriction_lifted`."""
+    """Lift a restriction, which opens footage to others.
+
+    Raises Refusal `unknown_restriction`, `own_matter`, `second_factor_needed`, `restriction_lifted`.
+    """
     row = await first(RESTRICTION, entry.restriction)
     if row is None or not await reaches(occasion.actor, row["organ"], COMMANDING):
         raise Unknown("unknown_restriction", entry.restriction)
     if row["wearer"] == occasion.actor.person:
         raise Refusal("own_matter")
+    factor.require(occasion.actor)
     if row["lifted_at"] is not None:
         raise Refusal("restriction_lifted")
     await Restriction.update(

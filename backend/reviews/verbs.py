@@ -64,7 +64,7 @@ VERBS = (
         name="recordings/lift", entry=LiftRestriction, receipt=RestrictionReceipt, record=reviews.lift, may=DECIDERS,
         concerned=reviews.lock_ids_of_restriction, field=False, told_to="readers",
         tag="Evidence · 视音频资料", zh="解除限制调阅", en="Lift a viewing restriction",
-        codes=("unknown_restriction", "own_matter", "restriction_lifted"),
+        codes=("unknown_restriction", "own_matter", "second_factor_needed", "restriction_lifted"),
         example=example(restriction=OTHER, why="经核实不涉及未成年人"),
     ),
     Verb(

@@ -1,14 +1,14 @@
 """The verbs of shifts, with everything that is said of each."""
 
 from backend.core.examples import OFFICER, OTHER, PLACE, example
-from backend.core.verb import AUXILIARIES, Verb
+from backend.core.verb import AUXILIARIES, HeldRule, Verb
 from backend.shifts import service as shifts
 from backend.shifts.schemas import CheckIn, CheckOut, ShiftReceipt
 
 VERBS = (
     Verb(
         name="shifts/check-in", entry=CheckIn, receipt=ShiftReceipt, record=shifts.check_in, may=AUXILIARIES,
-        told_to="readers",
+        told_to="readers", held=HeldRule(named=lambda entry: [entry.ordered_by] if entry.ordered_by else []),
         tag="Shifts · 班次", zh="签到", en="Check in: begin a shift",
         codes=("dress_reason_missing", "plain_without_id_card", "not_ordered", "not_an_officer"),
         example=example(duty_type="patrol", dress="uniform", id_card_carried=True, equipment=["执法记录仪"],

@@ -1,7 +1,7 @@
 """The verbs of supervision, with everything that is said of each."""
 
 from backend.core.examples import OFFICER, OTHER, example
-from backend.core.verb import AUXILIARIES, FIELD, OFFICERS, Verb
+from backend.core.verb import AUXILIARIES, FIELD, OFFICERS, HeldRule, Verb
 from backend.supervision import service as supervision
 from backend.supervision.schemas import (
     ConfirmLeading,
@@ -13,10 +13,11 @@ from backend.supervision.schemas import (
     SupervisionReceipt,
 )
 
+NAMES_OFFICER = HeldRule(named=lambda entry: [entry.officer])
 VERBS = (
     Verb(
         name="supervisions/name", entry=NameOfficer, receipt=SupervisionReceipt, record=supervision.name,
-        may=AUXILIARIES, told_to="readers",
+        may=AUXILIARIES, told_to="readers", held=NAMES_OFFICER,
         tag="Leading · 带班", zh="指定带班民警", en="Name the leading officer",
         codes=("not_an_officer", "not_on_shift"),
         example=example(officer=OFFICER),
@@ -61,6 +62,7 @@ VERBS = (
     Verb(
         name="supervisions/hand-over", entry=HandOverLeading, receipt=SupervisionReceipt,
         record=supervision.hand_over, may=OFFICERS, concerned=supervision.concerned, told_to="readers",
+        held=NAMES_OFFICER,
         tag="Leading · 带班", zh="移交带班", en="Hand the leading over to another officer",
         codes=(
             "unknown_supervision", "not_the_named_officer", "not_an_officer", "handed_to_oneself", "end_before_start",

@@ -162,6 +162,7 @@ async def operations_now(request: Request[Any, Any, Any]) -> Response[Operations
     if told is None:
         raise Refusal("database_unavailable")
     home, waiting = request.app.state.settings.data_dir, told.waiting
+    store_up = await metrics.STORE_GAUGE.refresh(request.app.state.store)
     found = {name: Disk(total=disk.total, free=disk.free) for name, disk in metrics.disks(home).items()}
     answer = OperationsNow(
         queues=msgspec.convert({name: waiting[name] for name in Queues.__struct_fields__}, Queues, strict=False),
@@ -170,7 +171,7 @@ async def operations_now(request: Request[Any, Any, Any]) -> Response[Operations
         database_bytes=int(waiting["database_bytes"]),
         data_disk=found["data"],
         store_disk=found.get("store"),
-        alarms=ringing(metrics.figures(told, home)),
+        alarms=ringing(metrics.figures(told, home, store_up)),
     )
     return Response(answer, headers={"Cache-Control": "no-store"})
 

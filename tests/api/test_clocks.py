@@ -5,7 +5,7 @@ import subprocess
 import sys
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from litestar import Litestar
@@ -19,10 +19,11 @@ from backend.evidence import sealing
 from backend.evidence.retention import disposal
 from backend.law.catalogue import law
 from backend.people.sessions import TokenReader, _tokens
+from backend.proof import checkpoints
 from mobile_api.cli.serving import environment
 from tests.api.test_operating import figures
 from tests.builders import a_check_in, a_duty_auxiliary, now, recorded
-from tests.devices import declare, opened_in_store, parts_of, some_bytes
+from tests.devices import completed, declare, opened_in_store, parts_of, row_of, send_missing, some_bytes
 
 STANDS = "SELECT count(*) FROM finding WHERE kind = 'clocks_differ' AND withdrawn_at IS NULL"
 AHEAD = """
@@ -37,7 +38,7 @@ standard.datetime = Ahead
 DESTROY = """
 import asyncio
 from datetime import UTC, datetime
-from uuid import uuid4
+from uuid import UUID, uuid4
 from backend import erasing
 from backend.core import settings
 from backend.core.database import opened
@@ -155,3 +156,31 @@ async def test_a_token_without_its_time_is_no_token(app: Litestar) -> None:
     claims |= {"exp": int(now().timestamp()) + 60}
     with pytest.raises(Refusal, match="token_invalid"):
         TokenReader(app.state.key_rings).read(app.state.key_rings.session.sign(claims, "at+jwt"), now())
+
+
+async def test_a_worker_with_another_clock_locks_nothing(app: Litestar, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lock of 1,230 days could never be shortened: the file is sealed when the clocks agree, for its own term."""
+    lin, store, keys = await a_duty_auxiliary(app), app.state.store, app.state.key_rings
+    film = some_bytes(1000, "clocks that lock")
+    upload = (await declare(lin, film))["id"]
+    await send_missing(lin, upload, film)
+    assert "received" == await completed(lin, upload)
+    last = await value("SELECT count(*) FROM checkpoint")
+    monkeypatch.setattr(clocks, "own_now", lambda: now() + timedelta(days=1200))
+    with pytest.raises(clocks.ClocksDiffer):
+        await sealing.seal(store, keys, UUID(upload))
+    with pytest.raises(clocks.ClocksDiffer):
+        await checkpoints.make(store, keys.evidence, now() + timedelta(days=1200), at_once=True)
+    with pytest.raises(clocks.ClocksDiffer):
+        await checkpoints.copy_to_store(store)
+    row = await row_of(upload)
+    assert ("received", None, 1) == (row["state"], row["locked_until"], await value(STANDS))
+    assert last == await value("SELECT count(*) FROM checkpoint")
+    for each in await store.versions(row["object_key"]):
+        await store.remove(each.key, each.version)
+        await store.put(each.key, film, "video/mp4")
+    monkeypatch.undo()
+    await sealing.seal(store, keys, UUID(upload))
+    row = await row_of(upload)
+    assert ("sealed", 0) == (row["state"], await value(STANDS))
+    assert row["locked_until"] < now() + law().span("footage_retention") + timedelta(days=1)

@@ -13,6 +13,7 @@ from backend.held.service import flag_overdue_waits
 from tests.builders import (
     DISTRICT,
     OTHER_DISTRICT,
+    PLACE,
     STATION,
     Someone,
     a_check_in,
@@ -440,6 +441,50 @@ async def test_the_wearer_does_not_decide_about_their_own_footage(app: Litestar)
     assert ["waiting"] == [each["status"] for each in await dock.sync(entry)]
     refused(await decide(sun, "refuse", entry["id"]), 403, "own_matter")
     recorded(await decide(other, "refuse", entry["id"]))
+
+
+@pytest.mark.parametrize("verb", ["supervisions/name", "shifts/check-in"])
+async def test_an_officer_whom_it_names_does_not_decide_about_it(app: Litestar, verb: str) -> None:
+    """The commander is said to have led, or to have ordered the duty, by a phone that was lost: another one decides."""
+    lin, sun, other = await a_duty_auxiliary(app), await an_officer(app), await a_commander_of(app, STATION)
+    await execute("INSERT INTO role_grant (person, role, organ, valid_from) VALUES ($1, 'commander', $2, '2026-01-01')",
+                  sun.id, STATION)  # fmt: skip
+    fields = {"officer": sun.id} if verb == "supervisions/name" else a_check_in() | {"ordered_by": sun.id}
+    await revoke(lin)
+    entry = lin.item(verb, at=ago(hours=1), **fields)
+    assert ["waiting"] == [each["status"] for each in await lin.sync(entry)]
+    for decision in ("admit", "refuse"):
+        refused(await decide(sun, decision, entry["id"]), 403, "own_matter")
+    recorded(await decide(other, "refuse", entry["id"]))
+
+
+async def test_an_officer_who_ordered_it_does_not_decide_about_it(app: Litestar) -> None:
+    """Whoever answers for an act against the rules does not let it in or out of the record."""
+    lin, sun, other = await a_duty_auxiliary(app), await an_officer(app), await a_commander_of(app, STATION)
+    await execute("INSERT INTO role_grant (person, role, organ, valid_from) VALUES ($1, 'commander', $2, '2026-01-01')",
+                  sun.id, STATION)  # fmt: skip
+    await revoke(lin)
+    why = {"why": "现场紧急", "ordered_by": str(sun.id)}
+    entry = lin.item("shifts/check-in", at=ago(hours=1), **a_check_in(), despite=why)
+    assert ["waiting"] == [each["status"] for each in await lin.sync(entry)]
+    refused(await decide(sun, "admit", entry["id"]), 403, "own_matter")
+    recorded(await decide(other, "admit", entry["id"]))
+
+
+async def test_a_complaint_about_a_place_is_held_for_whom_it_will_be_recorded(app: Litestar) -> None:
+    """It names nobody: the inspectors of the organ find it while it waits, and the same ones afterwards."""
+    zhou, wu = await a_clerk(app), await an_inspector_of(app, STATION)
+    crowd = [wu, *[await an_inspector_of(app, each) for each in (DISTRICT, OTHER_DISTRICT)]]
+    crowd += [await a_commander_of(app, STATION), await an_administrator_of(app, STATION), await a_duty_auxiliary(app)]
+    complaint = zhou.item("complaints/receive", channel="phone", words="执法粗暴", complainant="王某", place=PLACE,
+                          radius_m=50, started_at=ago(hours=2), ended_at=ago(hours=1))  # fmt: skip
+    await revoke(zhou)
+    assert ["waiting"] == [each["status"] for each in await zhou.sync(complaint)]
+    held = [await seen_by(each, complaint["id"]) is not None for each in crowd]
+    recorded(await decide(wu, "admit", complaint["id"]))
+    assert "recorded" == await state_of(complaint["id"])
+    found = [(await each.get(f"/v1/complaints/{complaint['id']}")).status_code == 200 for each in crowd]
+    assert [True, True, False, False, False, False] == held == found
 
 
 async def test_a_rule_names_roles_that_may_read_what_they_decide(app: Litestar) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import msgspec
 import pytest
 import structlog
 import yaml
@@ -22,6 +23,8 @@ from mobile_api import metrics
 from mobile_api.logs import configure, described_error
 from mobile_api.operations_server import for_operators
 from mobile_api.request_middleware import REQUESTS
+from mobile_api.stores import store_of
+from storage.embedded.processes import free_port
 from tests.builders import (
     STATION,
     Client,
@@ -133,11 +136,29 @@ async def test_what_asks_for_a_person_is_an_alarm(app: Litestar, owner: asyncpg.
     assert before == {alarm["name"] for alarm in (await asked_by_an_administrator(app))["alarms"]}
 
 
+async def test_a_store_that_is_away_is_an_alarm(
+    app: Litestar, house: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Entries go on without it, so nobody in the street notices: the administrator and Prometheus do."""
+    metrics.STORE_GAUGE._at = 0.0
+    assert "FujingStoreAway" not in {alarm["name"] for alarm in (await asked_by_an_administrator(app))["alarms"]}
+    assert 1 == (await figures(app))["fujing_store_up"]
+    away = store_of(msgspec.structs.replace(house, s3_endpoint=f"127.0.0.1:{free_port()}"))
+    monkeypatch.setattr(app.state, "store", away)
+    metrics.STORE_GAUGE._at = 0.0
+    try:
+        alarms = {alarm["name"]: alarm["value"] for alarm in (await asked_by_an_administrator(app))["alarms"]}
+    finally:
+        metrics.STORE_GAUGE._at = 0.0
+        away.close()
+    assert 0 == alarms["FujingStoreAway"]
+
+
 async def test_every_alarm_has_its_figure(app: Litestar, house: Settings) -> None:
     """A rule about a figure that nobody tells would fail in the night in which it is needed."""
     told = await metrics.DATABASE_GAUGES.refresh()
     assert told is not None
-    found = metrics.figures(told, house.data_dir)
+    found = metrics.figures(told, house.data_dir, 1.0)
     assert {rule.figure for rule in RULES.values()} <= set(found)
     assert 16 >= found["pool_free"] > 0
     assert 0 < found["disk_free_share"] < 1

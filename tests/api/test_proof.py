@@ -360,8 +360,8 @@ async def test_a_worker_killed_before_the_store_had_it(apart: Witness) -> None:
     report = await apart.look()
     assert ([], ROWS + 2) == (report.flaws, report.proved)
     async with instead(str(apart.settings.database_url)):
-        assert 1 == await checkpoints.copy_to_store(apart.store, datetime.now(UTC))
-        assert 0 == await checkpoints.copy_to_store(apart.store, datetime.now(UTC))
+        assert 1 == await checkpoints.copy_to_store(apart.store)
+        assert 0 == await checkpoints.copy_to_store(apart.store)
     assert [] == (await apart.look()).flaws
 
 

@@ -215,6 +215,21 @@ async def test_a_desk_sign_in_with_its_code_proves_the_session(app: Litestar) ->
     assert 201 == await makes_a_code(another)
 
 
+async def test_a_password_alone_lifts_no_restriction(app: Litestar) -> None:
+    """Lifting opens footage to everybody who may see the recording; releasing a hold opens nothing."""
+    sun, desk = await shared(app, "commander")
+    lin = await a_duty_auxiliary(app)
+    footage = recorded(await lin.declare())["id"]
+    marked = recorded(await lin.post("/v1/recordings/restrict", recording=footage, category="home"))["id"]
+    lifting = sun.entry(restriction=marked, why="不涉及")
+    refused(await sun.send("/v1/recordings/lift", lifting), 403, "second_factor_needed")
+    wu, _ = await shared(app, "inspector")
+    placed = recorded(await wu.post("/v1/holds/place", recording=footage, reason="核查", number="督〔2026〕17号"))["id"]
+    recorded(await wu.post("/v1/holds/release", hold=placed, why="核查完毕"))
+    assert 200 == (await sun.tell(GIVE, code=desk.code())).status_code
+    recorded(await sun.send("/v1/recordings/lift", lifting))
+
+
 async def test_decisions_stay_open_on_old_handhelds(app: Litestar) -> None:
     """What they may decide today they go on deciding, without a code."""
     sun, _ = await shared(app, "commander")

@@ -8,7 +8,7 @@ import pytest
 from litestar import Litestar
 
 from backend.core.database import execute, fetch, first, value
-from backend.evidence import multipart
+from backend.evidence import excess, multipart, sealing
 from backend.law.catalogue import law
 from mobile_api.client.api import read_receipt
 from storage.evidence_store import ObjectUnknown
@@ -504,8 +504,41 @@ async def test_a_digest_that_comes_at_completion_finds_the_same_bytes(app: Lites
     assert (await standing_of(lin, kept))["receipt"] == (await standing_of(lin, upload))["receipt"]
     assert UUID(kept) == (await row_of(upload))["same_as"]
     assert [] == await opened_in_store(app, upload)
+    assert len(SMALL) == (await app.state.store.find(key)).bytes, "until it was read"
+    await sealing.compare(app.state.store, UUID(upload))
     with pytest.raises(ObjectUnknown):
         await app.state.store.find(key)
+    await sealing.compare(app.state.store, UUID(upload))
+
+
+async def test_a_second_copy_that_is_another_film_is_not_removed(app: Litestar) -> None:
+    """A device that tells the digest of another film: its bytes stay for the term of a mismatch, and a line says so."""
+    lin = await a_duty_auxiliary(app)
+    kept = await sealed(app, lin, SMALL)
+    upload, fields = await _sent_but_undeclared(lin, SMALL[:-1] + b"!")
+    assert "sealed" == await completed(lin, upload, **fields | {"sha256": sha256_of(SMALL)})
+    for _ in range(2):
+        await sealing.compare(app.state.store, UUID(upload))
+    row = await row_of(upload)
+    stored = await app.state.store.find(row["object_key"])
+    assert UUID(kept) == row["same_as"]
+    assert await excess.is_refused(row["id"], stored.version)
+    line = "SELECT count(*) FROM journal WHERE verb = 'evidence/mismatch' AND $1 = ANY (subjects)"
+    assert 1 == await value(line, row["id"])
+    assert 0 == await excess.remove_refused(app.state.store, now())
+
+
+async def test_a_second_copy_stays_until_the_first_was_read(app: Litestar) -> None:
+    """Nobody has read the first one yet: the second may be the only good one."""
+    lin = await a_duty_auxiliary(app)
+    first = (await declare(lin, SMALL))["id"]
+    await send_missing(lin, first, SMALL)
+    assert "received" == await completed(lin, first)
+    upload, fields = await _sent_but_undeclared(lin, SMALL)
+    assert "received" == await completed(lin, upload, **fields)
+    with pytest.raises(sealing.NotSealedYet):
+        await sealing.compare(app.state.store, UUID(upload))
+    assert len(SMALL) == (await app.state.store.find((await row_of(upload))["object_key"])).bytes
 
 
 async def test_the_same_bytes_completed_twice_at_once_under_a_second_id(app: Litestar) -> None:
