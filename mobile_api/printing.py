@@ -42,7 +42,8 @@ HEADERS = {
 }
 PAGE = """<!doctype html>
 <html lang="zh-CN">
-<head><meta charset="utf-8"><title>{title}</title><style>{style}</style></head>
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title><style>{style}</style></head>
 <body>
 <h1>{title}<small>{title_en}</small></h1>
 <p class="basis">{basis}</p>

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import httpx
+import pyotp
 import pytest
 from litestar import Litestar
 
@@ -91,7 +92,11 @@ async def test_at_a_desk_the_password_comes_before_the_second_factor(app: Litest
     refused(await desk.tell("/v1/me/totp", password=PASSWORD), 403, "password_change_needed")
     assert 204 == (await desk.tell("/v1/me/password", current=PASSWORD, new=NEW)).status_code
     refused(await desk.get("/v1/devices"), 403, "second_factor_needed")
-    assert 201 == (await desk.tell("/v1/me/totp", password=NEW)).status_code
+    begun = await desk.tell("/v1/me/totp", password=NEW)
+    assert 201 == begun.status_code
+    page, secret = begun.json()["page"], pyotp.parse_uri(begun.json()["otpauth_uri"]).secret
+    assert secret in page.replace(" ", "")  # to type, and as a QR code to scan
+    assert ("<path" in page, "<script" in page, 'src="http' in page) == (True, False, False)
 
 
 async def test_signing_out_stays_open(app: Litestar) -> None:
