@@ -69,6 +69,7 @@ CATALOGUE = (
     Erasure(table="activity_telling", term=PLACES, since="t.at", to_null=("place",), while_needed=ACTIVITY_NEEDED),
     Erasure(table="activity_telling", term=WORDS, since="t.at", to_null=("notes",), while_needed=ACTIVITY_NEEDED),
     Erasure(table="gap_account", term=WORDS, since="t.at", to_words=("words",), while_needed=ACTIVITY_NEEDED),
+    Erasure(table="left_out", term=PLACES, since="t.at", to_null=("told",), while_needed="kept_about(t.person, t.at)"),
     Erasure(table="assistance", term=PLACES, since="t.called_at", to_null=("place",),
             while_needed="kept_about(t.person, t.called_at)"),
     Erasure(table="assistance", term=WORDS, since="t.called_at", to_null=("words",),

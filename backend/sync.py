@@ -8,7 +8,7 @@ is recorded, whoever sent that. If a process dies in between, the sweep of the w
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -18,12 +18,14 @@ import msgspec
 import structlog
 from structlog.contextvars import bind_contextvars
 
+from backend.core import doubtful
 from backend.core.database import execute, fetch, tx
+from backend.core.moments import Told, by_uptime, known_boots, latest_moments
 from backend.core.refusals import Refusal
 from backend.core.stints import stints_of
 from backend.core.verb import Actor, Recorded, Verb
 from backend.core.wire import Entry
-from backend.core.write_path import Arrival, Held, lock_persons, record
+from backend.core.write_path import Arrival, Held, lock_persons, record_arrival, timing_of
 from backend.held import device_sequence
 from backend.held import service as holding
 from backend.held.service import Wait
@@ -50,7 +52,7 @@ SyncStatus = Literal["recorded", "replayed", "refused", "waiting", "again"]
 
 
 class SyncItem(msgspec.Struct, frozen=True):
-    """One entry of a call.
+    """One entry of a call. `left_out`: see Arrival.
 
     `refusal`: why it could not be decoded; then `id` and `device_seq` are what could be read of it.
     """
@@ -60,12 +62,14 @@ class SyncItem(msgspec.Struct, frozen=True):
     refusal: Refusal | None = None
     id: UUID | None = None
     device_seq: int | None = None
+    left_out: Mapping[str, Any] = {}
 
 
 class SyncResult(msgspec.Struct, frozen=True, kw_only=True):
     """The result of one entry.
 
-    `again`: it was not recorded for a reason outside the entry, and must be sent again. `failure`: the error then.
+    `again`: it was not recorded for a reason that time alone may change, and must be sent again. `failure`: the error,
+    where it was one.
     """
 
     id: UUID | None
@@ -76,9 +80,10 @@ class SyncResult(msgspec.Struct, frozen=True, kw_only=True):
     failure: BaseException | None = None
 
 
-async def take(verb: Verb, actor: Actor, entry: Entry, sent_at: datetime, received_at: datetime) -> Recorded:
+async def take(arrival: Arrival) -> Recorded:
     """Record one entry from its own route, and the held entries that waited for it. Raises Refusal."""
-    recorded = await record(verb, actor, entry, sent_at, received_at)
+    boots = await known_boots(arrival.actor.device, [arrival.entry])
+    recorded = await record_arrival(msgspec.structs.replace(arrival, by_uptime=by_uptime(arrival.entry, boots)))
     await record_held(recorded.wakes)
     return recorded
 
@@ -93,49 +98,87 @@ async def take_all(
     results: dict[int, SyncResult] = {}
     clock = asyncio.get_running_loop().time
     deadline = clock() + law().span("sync_time").total_seconds()
-    for index in sorted(range(len(items)), key=lambda index: _order(items[index])):
+    arrivals = await _arrivals(actor, items, sent_at, received_at)
+    for index in sorted(range(len(items)), key=lambda index: _order(arrivals.get(index))):
         item = items[index]
         if clock() >= deadline:
             results[index] = SyncResult(id=item.id, status="again", refusal=Refusal("not_reached"))
+        elif index in arrivals:
+            results[index] = await _record_arrival(arrivals[index])
         else:
-            results[index] = await _record_item(actor, item, sent_at, received_at)
+            results[index] = await _refuse_unread(actor, item, received_at)
     return [results[index] for index in range(len(items))]
 
 
-def _order(item: SyncItem) -> tuple[datetime, int, str]:
-    """Sort key: the time by the device's clock, then the device's sequence number. Undecodable entries come first."""
-    if item.entry is None:
+async def _arrivals(
+    actor: Actor, items: Sequence[SyncItem], sent_at: datetime, received_at: datetime
+) -> dict[int, Arrival]:
+    """The items that could be read, by their place in the call, each with what is known of when it happened."""
+    arrivals = {
+        index: Arrival(item.verb, actor, item.entry, sent_at, received_at, True, left_out=item.left_out)
+        for index, item in enumerate(items)
+        if item.entry is not None and item.verb is not None
+    }
+    boots = await _boots(actor, arrivals)
+    arrivals = {
+        index: msgspec.structs.replace(arrival, by_uptime=by_uptime(arrival.entry, boots))
+        for index, arrival in arrivals.items()
+    }
+    told = [
+        Told(arrival.entry.device_seq, arrival.entry.occurred_at, timing_of(arrival)) for arrival in arrivals.values()
+    ]
+    latest = latest_moments(told, received_at, law())
+    return {
+        index: msgspec.structs.replace(arrival, latest=moment)
+        for (index, arrival), moment in zip(arrivals.items(), latest, strict=True)
+    }
+
+
+async def _boots(actor: Actor, arrivals: Mapping[int, Arrival]) -> Mapping[UUID, datetime]:
+    """The boots that are known; none while the database is away, as each entry then says so itself."""
+    try:
+        return await known_boots(actor.device, [arrival.entry for arrival in arrivals.values()])
+    except RETRYABLE:
+        return {}
+
+
+def _order(arrival: Arrival | None) -> tuple[datetime, int, str]:
+    """Sort key: when it happened, then the device's sequence number. Entries that could not be read come first."""
+    if arrival is None:
         return datetime.min.replace(tzinfo=UTC), 0, ""
-    return item.entry.occurred_at, item.entry.device_seq, str(item.entry.id)
+    entry = arrival.entry
+    return timing_of(arrival).occurred_at, entry.device_seq, str(entry.id)
 
 
-async def _record_item(actor: Actor, item: SyncItem, sent_at: datetime, received_at: datetime) -> SyncResult:
-    if item.entry is None or item.verb is None:
-        if item.id is not None and item.device_seq is not None:
-            await device_sequence.keep_unread_number(actor, item.id, item.device_seq, received_at)
-        return SyncResult(id=item.id, status="refused", refusal=item.refusal)
-    arrival = Arrival(item.verb, actor, item.entry, sent_at, received_at, True)
-    bind_contextvars(entry=str(item.entry.id))
+async def _refuse_unread(actor: Actor, item: SyncItem, received_at: datetime) -> SyncResult:
+    """The result of an item that could not be read; its number is kept, so that it is not missing."""
+    if item.id is not None and item.device_seq is not None:
+        await device_sequence.keep_unread_number(actor, item.id, item.device_seq, received_at)
+    return SyncResult(id=item.id, status="refused", refusal=item.refusal)
+
+
+async def _record_arrival(arrival: Arrival) -> SyncResult:
+    entry = arrival.entry
+    bind_contextvars(entry=str(entry.id))
     for attempt in range(1, ATTEMPTS + 1):
         try:
             return await _record_or_hold(arrival)
         except Refusal as refusal:
-            status: SyncStatus = "again" if refusal.code == "too_many_refusals" else "refused"
-            return SyncResult(id=item.id, status=status, refusal=refusal)
+            return SyncResult(id=entry.id, status="again" if refusal.passes else "refused", refusal=refusal)
         except RETRYABLE as error:
             if attempt == ATTEMPTS:
-                return SyncResult(id=item.id, status="again", failure=error)
+                return SyncResult(id=entry.id, status="again", failure=error)
             await asyncio.sleep(PAUSE * attempt)
         except Exception as error:
-            log.error("entry not recorded", verb=item.verb.name, error=type(error).__name__, exc_info=error)
-            return SyncResult(id=item.id, status="again", failure=error)
+            log.error("entry not recorded", verb=arrival.verb.name, error=type(error).__name__, exc_info=error)
+            return SyncResult(id=entry.id, status="again", failure=error)
     raise AssertionError("unreachable")
 
 
 async def _record_or_hold(arrival: Arrival) -> SyncResult:
     entry = arrival.entry
     try:
-        recorded = await record(arrival.verb, arrival.actor, entry, arrival.sent_at, arrival.received_at, may_hold=True)
+        recorded = await record_arrival(arrival)
     except Held as why:
         return await _hold(arrival, why)
     await record_held(recorded.wakes)
@@ -145,12 +188,7 @@ async def _record_or_hold(arrival: Arrival) -> SyncResult:
 async def _hold(arrival: Arrival, why: Held) -> SyncResult:
     """Hold an entry that refers to one that has not come, or that a person must decide on."""
     entry = arrival.entry
-    try:
-        wait = await holding.hold(arrival, why)
-    except Refusal as refusal:
-        if refusal.code == "too_many_waiting":
-            return SyncResult(id=entry.id, status="again", refusal=refusal)
-        raise
+    wait = await holding.hold(arrival, why)
     if wait.new and wait.reason == "unknown_reference":
         recorded = await record_held([entry.id])  # the other entry may have come in the meantime
         if entry.id in recorded:
@@ -192,15 +230,17 @@ async def record_held(ids: Sequence[UUID]) -> dict[UUID, Recorded]:
 async def _record_one_held(row: Any) -> tuple[Recorded | None, bool]:
     """Try to record one held entry as its own actor. The second value: whether to try again at once."""
     verb = BY_NAME[row["verb"]]
-    entry = msgspec.convert(holding.original_content(row), verb.entry)
+    told, left_out = doubtful.read_without(holding.original_content(row), verb.entry)
+    entry = msgspec.convert(told, verb.entry)
     actor = Actor(
         person=row["actor"], badge=row["badge"], kind=row["kind"], organ=row["serves_in"], session=row["session"],
         device=row["device"], stints=stints_of(row["stints"]),
     )  # fmt: skip
     now = datetime.now(UTC)
-    arrival = Arrival(verb, actor, entry, row["sent_at"], now, True)
+    moment = by_uptime(entry, await known_boots(actor.device, [entry]))
+    arrival = Arrival(verb, actor, entry, row["sent_at"], now, True, True, by_uptime=moment, left_out=left_out)
     try:
-        return await record(verb, actor, entry, row["sent_at"], now, may_hold=True, is_retry=True), False
+        return await record_arrival(arrival), False
     except Held as why:
         if why.unknown is None:
             return None, False

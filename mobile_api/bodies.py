@@ -5,14 +5,17 @@ reads it with `read`; the contract finds struct and example in the handler's opt
 """
 
 import asyncio
+import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from math import isfinite
 from typing import Any, TypeVar
 
 import msgspec
 from litestar import Request
 from litestar.exceptions import InternalServerException
 
+from backend.core import doubtful
 from backend.core.refusals import Refusal
 from backend.people.proofs import Proof
 from mobile_api import faults
@@ -32,9 +35,19 @@ def takes(kind: Any, example: Mapping[str, Any]) -> dict[str, Any]:
 
 
 async def read(request: Request[Any, Any, Any], kind: type[T]) -> T:
-    """The body as `kind`. The device's proof is compared with the bytes as sent, before they are inflated.
+    """The body as `kind`. Raises Refusal as read_body and decode do."""
+    return decode(await read_body(request), kind)
 
-    Raises Refusal `not_json`, `body_too_slow`, `body_cut`, `proof_elsewhere`, and what `inflated` and `decode` raise.
+
+async def read_entry(request: Request[Any, Any, Any], kind: type[T]) -> tuple[T, dict[str, Any]]:
+    """The body as an entry, and what was left out of it. Raises Refusal as read_body and decode_entry do."""
+    return decode_entry(await read_body(request), kind, lambda _: kind)
+
+
+async def read_body(request: Request[Any, Any, Any]) -> bytes:
+    """The bytes of the body. The device's proof is compared with them as sent, before they are inflated.
+
+    Raises Refusal `not_json`, `body_too_slow`, `body_cut`, `proof_elsewhere`, and what `inflated` raises.
     """
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise Refusal("not_json")
@@ -48,7 +61,7 @@ async def read(request: Request[Any, Any, Any], kind: type[T]) -> T:
     proof: Proof | None = request.scope.get(PROOF)  # type: ignore[assignment]
     if proof is not None:
         proof.covers(body)
-    return decode(inflated(request, body), kind)
+    return inflated(request, body)
 
 
 def decode(body: bytes | msgspec.Raw, kind: Any) -> Any:
@@ -61,6 +74,54 @@ def decode(body: bytes | msgspec.Raw, kind: Any) -> Any:
         raise Refusal("invalid", extra={"errors": faults.of_body(value, kind, str(error))}) from error
     except BROKEN as error:
         raise Refusal("malformed_json") from error
+
+
+def decode_entry(
+    body: bytes | msgspec.Raw, kind: Any, kind_told: Callable[[dict[str, Any]], Any]
+) -> tuple[Any, dict[str, Any]]:
+    """These bytes as an entry, without the optional data that cannot be, and those as they were told.
+
+    `kind_told`: the struct that the fields are meant to be. Raises Refusal as decode does.
+    """
+    refusal = None
+    try:
+        entry = decode(body, kind)
+        if doubtful.is_right(entry):
+            return entry, {}
+    except Refusal as error:
+        refusal = error
+    told = _told(body) if refusal is None or refusal.code in ("invalid", "malformed_json") else None
+    struct = kind_told(told) if isinstance(told, dict) else None
+    mended = _without_faults(told, struct, kind) if isinstance(told, dict) and struct is not None else None
+    if mended is not None:
+        return mended
+    raise refusal or Refusal("invalid")
+
+
+def _without_faults(told: dict[str, Any], struct: Any, kind: Any) -> tuple[Any, dict[str, Any]] | None:
+    """The entry without what was left out, and that; None where other fields are at fault too."""
+    fields, left_out = doubtful.read_without(told, struct)
+    try:
+        msgspec.json.encode(left_out)
+        return (decode(msgspec.json.encode(fields), kind), left_out) if left_out else None
+    except (Refusal, UnicodeEncodeError):  # half characters
+        return None
+
+
+def _told(body: bytes | msgspec.Raw) -> Any:
+    """The body as plain objects, a number beyond all numbers as text; None where it is no JSON."""
+    try:
+        return json.loads(bytes(body), parse_float=_number, parse_constant=_no_json)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _number(text: str) -> float | str:
+    return number if isfinite(number := float(text)) else text
+
+
+def _no_json(text: str) -> Any:
+    raise ValueError(text)
 
 
 def inflated(request: Request[Any, Any, Any], body: bytes) -> bytes:

@@ -42,8 +42,8 @@ SIGNED_IN = (
     "bring_home_only", "password_change_needed", *AT_DESK,
 )  # fmt: skip
 ENTRY = (
-    "device_needed", "not_for_your_role", "id_reused", "held", "held_refused", "time_ahead", "time_out_of_range",
-    "too_many_refusals", "conflict", "constraint",
+    "device_needed", "not_for_your_role", "id_reused", "held", "held_refused", "too_many_refusals", "conflict",
+    "constraint",
 )  # fmt: skip
 ALWAYS = ("database_unavailable", "internal")
 SUCCESS = {

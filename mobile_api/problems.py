@@ -26,7 +26,6 @@ from mobile_api.faults import FieldAtFault
 from storage.evidence_store import StoreUnavailable
 
 PROBLEM_JSON = "application/problem+json"
-RETRY_SOON = 3
 CHALLENGES = {
     "use_dpop_nonce": "use_dpop_nonce", "proof": "invalid_dpop_proof", "key_differs": "invalid_dpop_proof",
     "token_invalid": "invalid_token", "token_expired": "invalid_token", "session_ended": "invalid_token",
@@ -37,9 +36,9 @@ BY_SQLSTATE = {
     "23505": "conflict",
     "23P01": "conflict",
     "23503": "conflict",
-    "40001": "conflict",
-    "40P01": "conflict",
-    "55P03": "conflict",
+    "40001": "database_unavailable",  # others write the same rows at this moment
+    "40P01": "database_unavailable",
+    "55P03": "database_unavailable",
     "23514": "constraint",
     "23502": "constraint",
     "22001": "constraint",
@@ -132,8 +131,8 @@ def answer(request: Request[Any, Any, Any], refusal: Refusal) -> Response[dict[s
     """The refusal as a response."""
     language = language_of(request)
     headers = {**HEADERS, "Content-Language": language, "Cache-Control": "no-store"}
-    if refusal.retry_after is not None or refusal.status == 503:
-        headers["Retry-After"] = str(refusal.retry_after or RETRY_SOON)
+    if (seconds := refusal.wait_seconds) is not None:
+        headers["Retry-After"] = str(seconds)
     if refusal.status == 401:
         headers["WWW-Authenticate"] = _challenge(refusal.code)
     content = as_problem(refusal, language, request.url.path)

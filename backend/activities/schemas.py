@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 
 from backend.core.described import ActivityId, BeganAt, CaseNumberGiven, DevicePlace, EndedAt
-from backend.core.wire import WHOLE, Entry, Moment, Name, Note, Receipt, Words
+from backend.core.wire import LEFT_OUT_IF_WRONG, WHOLE, Entry, Moment, Name, Note, Receipt, Words
 
 CaseKind = Annotated[
     Literal["administrative", "criminal", "none"],
@@ -23,7 +23,7 @@ WorkCode = Annotated[
         description="code of the work in the catalogue, such as 10.3",
     ),
 ]
-Officers = Annotated[int, msgspec.Meta(ge=0, le=50)]
+Officers = Annotated[int, msgspec.Meta(ge=0, le=1000)]
 
 
 class PublicNotice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -63,13 +63,20 @@ class ActivityEntry(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid
     """The fields that start, finish and amend have in common."""
 
     place: DevicePlace = None
-    notes: Annotated[Words | None, msgspec.Meta(description="notes on the work, in words; they can be erased")] = None
+    notes: Annotated[
+        Words | None,
+        msgspec.Meta(description="notes on the work, in words; they can be erased", extra=LEFT_OUT_IF_WRONG),
+    ] = None
     officers_present: Annotated[
         Officers | None,
-        msgspec.Meta(description="number of officers present, the leading one included; null: not stated"),
+        msgspec.Meta(
+            description="number of officers present, the leading one included; null: not stated",
+            extra=LEFT_OUT_IF_WRONG,
+        ),
     ] = None
     public_notice: Annotated[
-        PublicNotice | None, msgspec.Meta(description="执法公示 (R.32); null: not stated here")
+        PublicNotice | None,
+        msgspec.Meta(description="执法公示 (R.32); null: not stated here", extra=LEFT_OUT_IF_WRONG),
     ] = None
     restraints: Restraints = msgspec.field(default_factory=list)
 

@@ -29,7 +29,7 @@ from backend.core.findings import Touched, tolerances
 from backend.core.journal import utc
 from backend.core.officers import officers_among
 from backend.core.refusals import Refusal, Unknown
-from backend.core.verb import Actor, Occasion, Outcome
+from backend.core.verb import CLOCK_DOUBTFUL, Actor, Occasion, Outcome
 from backend.core.wire import Entry, as_json
 from backend.law.catalogue import Law, Work
 from backend.law.verdict import Facts, Verdict, verdict
@@ -103,9 +103,9 @@ async def start(occasion: Occasion, entry: StartActivity) -> Outcome:
 
 
 async def finish(occasion: Occasion, entry: FinishActivity) -> Outcome:
-    """End a work. Raises Refusal `unknown_activity`, `end_before_start`, live `already_finished`, `not_released`."""
+    """End a work. Raises Refusal `unknown_activity`, live `already_finished`, `not_released`."""
     row = await _own_activity(occasion, entry.activity)
-    at = occasion.not_before(row["begun"], "end_before_start")
+    at = occasion.not_before(row["begun"])
     occasion.require_live_state(not row["finished"], "already_finished")
     work = occasion.law.works.get(row["work"])
     restraints = await _restraints(occasion, entry.restraints)
@@ -120,7 +120,7 @@ async def finish(occasion: Occasion, entry: FinishActivity) -> Outcome:
 
 
 async def amend(occasion: Occasion, entry: AmendActivity) -> Outcome:
-    """Correct an activity. Raises Refusal `unknown_activity`, `nothing_amended`, `unknown_work`, `time_ahead`,
+    """Correct an activity. Raises Refusal `unknown_activity`, `nothing_amended`, `unknown_work`,
     `end_before_start`, `case_ref_without_case`, RuleRefusal with the rules that the amended work leaves unmet."""
     row = await _own_activity(occasion, entry.activity)
     if not _amends(entry):
@@ -220,8 +220,8 @@ async def _own_activity(occasion: Occasion, activity: UUID) -> Record:
 
 
 def _stated(occasion: Occasion, started_at: datetime | None, ended_at: datetime | None) -> StatedTime:
-    """Start and end by the server's clock. Raises Refusal `time_ahead`, `time_out_of_range`, `end_before_start`."""
-    started, ended = (None if moment is None else occasion.corrected(moment) for moment in (started_at, ended_at))
+    """Start and end by the server's clock; a time that cannot be is not stated. Raises Refusal `end_before_start`."""
+    started, ended = (None if moment is None else occasion.stated(moment) for moment in (started_at, ended_at))
     _require_order(started, ended)
     return StatedTime(started, ended)
 
@@ -232,19 +232,23 @@ def _require_order(started: datetime | None, ended: datetime | None) -> None:
 
 
 async def _restraints(occasion: Occasion, stated: Sequence[Restraint]) -> list[Restraint]:
-    """The restraints with their times by the server's clock.
-
-    Raises Refusal `not_an_officer`, `unknown_person`, `time_ahead`, `time_out_of_range`, `end_before_start`.
-    """
+    """The restraints with their times by the server's clock. Raises Refusal `not_an_officer`, `unknown_person`."""
     if not stated:
         return []
     await officers_among([restraint.ordered_by for restraint in stated], occasion.at)
     await _require_on_roster([restraint.watcher for restraint in stated])
-    times = [_stated(occasion, restraint.started_at, restraint.ended_at) for restraint in stated]
-    return [
-        msgspec.structs.replace(restraint, started_at=time.started_at, ended_at=time.ended_at)
-        for restraint, time in zip(stated, times, strict=True)
-    ]
+    return [_restraint(occasion, restraint) for restraint in stated]
+
+
+def _restraint(occasion: Occasion, stated: Restraint) -> Restraint:
+    """A restraint with its times by the server's clock. One that ends before it began was timed by a clock that was
+    set meanwhile: it ends when it began, with a finding."""
+    started = occasion.corrected(stated.started_at)
+    ended = None if stated.ended_at is None else occasion.corrected(stated.ended_at)
+    if ended is not None and ended < started:
+        occasion.doubts.add(CLOCK_DOUBTFUL)
+        ended = started
+    return msgspec.structs.replace(stated, started_at=started, ended_at=ended)
 
 
 async def _require_on_roster(persons: Sequence[UUID | None]) -> None:
@@ -316,7 +320,7 @@ async def _gap(
 ) -> tuple[Record, StatedTime]:
     """The activity and the time answered for: the whole activity where no time is stated.
 
-    Raises Refusal `unknown_activity`, `end_before_start`, `no_gap`, `time_ahead`, `time_out_of_range`.
+    Raises Refusal `unknown_activity`, `end_before_start`, `no_gap`.
     """
     span = _stated(occasion, started_at, ended_at)
     person, now = occasion.actor.person, occasion.timing.as_of

@@ -33,7 +33,7 @@ VERBS = (
         may=AUXILIARIES, told_to="readers", held=RESTRAINS,
         tag="Activities · 工作", zh="结束工作", en="Finish an activity",
         codes=(
-            "unknown_activity", "end_before_start", "already_finished", "not_released", "restraint_not_allowed",
+            "unknown_activity", "already_finished", "not_released", "restraint_not_allowed",
             "no_watcher", "not_an_officer", "unknown_person",
         ),
         example=example(activity=OTHER, notes="未发现违禁物品"),

@@ -51,6 +51,10 @@ class CallRow(msgspec.Struct, frozen=True, kw_only=True):
     kind: CallKind
     words: Annotated[str | None, msgspec.Meta(description="what is happening; null: not said, or erased")]
     place: DevicePlace
+    place_told: Annotated[
+        str | None,
+        msgspec.Meta(description="what was told as the place and cannot be one, as it came; null: nothing, or erased"),
+    ]
     called_at: CalledAt
     asked_in: AskedIn
     acknowledged_by: AcknowledgedBy

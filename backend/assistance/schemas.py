@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 
 from backend.core.described import DevicePlace
-from backend.core.wire import Entry, Moment, Receipt, Words
+from backend.core.wire import LEFT_OUT_IF_WRONG, Entry, Moment, Receipt, Words
 
 CallKind = Annotated[
     Literal["violence", "injury", "pursuit", "crowd", "medical", "other"],
@@ -38,7 +38,10 @@ class CallForHelp(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_u
     """Somebody in the street needs help now. The call's id is this entry's id. The outbox sends it first."""
 
     kind: CallKind
-    words: Annotated[Words | None, msgspec.Meta(description="what is happening; null: no time to say")] = None
+    words: Annotated[
+        Words | None,
+        msgspec.Meta(description="what is happening; null: no time to say", extra=LEFT_OUT_IF_WRONG),
+    ] = None
     place: DevicePlace = None
 
 

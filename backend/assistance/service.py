@@ -32,7 +32,9 @@ LEFT JOIN LATERAL (
     SELECT * FROM assistance_step s WHERE s.call = h.id AND s.step = '{step}' ORDER BY s.at, s.id LIMIT 1
 ) {step} ON true"""
 CALLS = f"""
-SELECT h.*, p.badge, p.name, acknowledge.by_person AS acknowledged_by, acknowledge.at AS acknowledged_at,
+SELECT h.*, p.badge, p.name, CASE WHEN h.place IS NULL THEN
+    (SELECT x.told FROM left_out x WHERE x.entry = h.id AND x.field = 'place') END AS place_told,
+    acknowledge.by_person AS acknowledged_by, acknowledge.at AS acknowledged_at,
     arrive.at AS arrived_at, close.at AS closed_at, close.by_person AS closed_by, close.words AS outcome,
     ARRAY(SELECT x.person FROM assistance_called x WHERE x.call = h.id AND x.first ORDER BY 1) AS called_first
 FROM assistance h JOIN person_now p ON p.id = h.person{"".join(FIRST_STEP.format(step=step) for step in STEPS)}

@@ -59,7 +59,7 @@ class About(NamedTuple):
 
 
 async def receive(occasion: Occasion, entry: ReceiveComplaint) -> Outcome:
-    """Receive a complaint. Raises Refusal `complaint_about_one`, `not_an_auxiliary`, `unknown_shift`, `time_ahead`,
+    """Receive a complaint. Raises Refusal `complaint_about_one`, `not_an_auxiliary`, `unknown_shift`,
     `end_before_start`, `contact_without_name`."""
     if entry.contact is not None and entry.complainant is None:
         raise Refusal("contact_without_name")
@@ -154,7 +154,7 @@ def _usable(moment: datetime | None) -> datetime | None:
 async def _about(occasion: Occasion, entry: ReceiveComplaint) -> About:
     """What the complaint is about.
 
-    Raises Refusal `complaint_about_one`, `unknown_shift`, `not_an_auxiliary`, `time_ahead`, `end_before_start`.
+    Raises Refusal `complaint_about_one`, `unknown_shift`, `not_an_auxiliary`, `end_before_start`.
     """
     given = [one for one in (entry.person, entry.shift, entry.place) if one is not None]
     timed = entry.started_at is not None

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import msgspec
 
-from backend.core.wire import Moment, Name, Place
+from backend.core.wire import LEFT_OUT_IF_WRONG, Moment, Name, Place
 
 ActivityId = Annotated[UUID, msgspec.Meta(description="id of the activity")]
 Badge = Annotated[str, msgspec.Meta(description="badge number")]
@@ -20,7 +20,9 @@ ContactMethod = Annotated[
     Literal["in_person", "telephone", "letter", "message"],
     msgspec.Meta(description="in_person 当面, telephone 电话, letter 书面, message 短信"),
 ]
-DevicePlace = Annotated[Place | None, msgspec.Meta(description="where the device was; null: not known")]
+DevicePlace = Annotated[
+    Place | None, msgspec.Meta(description="where the device was; null: not known", extra=LEFT_OUT_IF_WRONG)
+]
 DutyLeaderId = Annotated[UUID, msgspec.Meta(description="id of the officer who leads the duty 带班领导")]
 DutyOfficerIds = Annotated[list[UUID], msgspec.Meta(description="ids of the officers on duty 值班民警")]
 DutyRowId = Annotated[UUID, msgspec.Meta(description="id of the row of the daily roster: that of `rosters/duty`")]

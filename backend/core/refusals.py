@@ -24,6 +24,16 @@ class Refusal(Exception):
     def status(self) -> int:
         return law().messages[self.code].status or 500
 
+    @property
+    def passes(self) -> bool:
+        """Whether time alone may change it: then sync answers `again`, never `refused`."""
+        return law().messages[self.code].retry_after is not None
+
+    @property
+    def wait_seconds(self) -> int | None:
+        """After how many seconds the same may be sent again; None where waiting changes nothing."""
+        return self.retry_after if self.retry_after is not None else law().messages[self.code].retry_after
+
 
 class Unknown(Refusal):
     """The entry refers to something that does not exist or that this person may not see; the answer is the same.

@@ -67,10 +67,17 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True):
         return stint_at(self.stints, at).kind if len(self.stints) > 1 else self.kind
 
 
+Source = Literal["clock", "uptime", "receipt"]  # what told the moment of an entry
+CLOCK_DOUBTFUL, CLOCK_MOVED = "clock_doubtful", "clock_moved"  # findings: a time that cannot be; a clock that was set
+
+
 class Timing(msgspec.Struct, frozen=True):
     """When an entry happened by the server's clock, and when it came. `skew`: server's clock minus device's clock.
 
-    `held_until`: when an entry that was held is recorded at last; None for any other.
+    `held_until`: when an entry that was held is recorded at last; None for any other. `source`: what told the moment:
+    the device's clock; its uptime, where the clock was moved since; or the receipt, where the clock cannot be right.
+    `correction`: what is added to a time of the entry by the device's clock. `told`: the told time by the server's
+    clock, whether it can be right or not; None where there is no such time. `latest`: when it happened at the latest.
     """
 
     occurred_at: datetime
@@ -78,6 +85,10 @@ class Timing(msgspec.Struct, frozen=True):
     skew: timedelta
     late: bool
     held_until: datetime | None = None
+    source: Source = "clock"
+    correction: timedelta = timedelta()
+    told: datetime | None = None
+    latest: datetime | None = None
 
     @property
     def as_of(self) -> datetime:
@@ -88,7 +99,8 @@ class Timing(msgspec.Struct, frozen=True):
 class Occasion(msgspec.Struct, frozen=True):
     """What a verb's function gets besides the entry: who sent it, when, the law, and `despite`.
 
-    `admitted`: a person decided to record it, although a revoked device sent or signed it.
+    `admitted`: a person decided to record it, although a revoked device sent or signed it. `doubts`: codes of findings
+    about its times that come up while it is recorded.
     """
 
     actor: Actor
@@ -96,6 +108,7 @@ class Occasion(msgspec.Struct, frozen=True):
     law: Law
     despite: Despite | None
     admitted: bool = False
+    doubts: set[str] = msgspec.field(default_factory=set)
 
     @property
     def at(self) -> datetime:
@@ -116,29 +129,39 @@ class Occasion(msgspec.Struct, frozen=True):
             raise RuleRefusal(unmet)
         return tuple(unmet)
 
-    def not_before(self, moment: datetime, code: str) -> datetime:
+    def not_before(self, moment: datetime, *, or_by_receipt: bool = True) -> datetime:
         """When it happened, but not before `moment`. Clocks may differ by less than `skew_floor`.
 
-        Raises Refusal `code` where it happened earlier than that.
+        Where it is told to have happened earlier than that, a clock was wrong: then it happened when it was received,
+        or at `moment` where its uptime told the time or with `or_by_receipt` False. That is a finding, no refusal.
         """
-        if self.at < moment - self.law.span("skew_floor"):
-            raise Refusal(code)
-        return max(self.at, moment)
+        if self.at >= moment - self.law.span("skew_floor"):
+            return max(self.at, moment)
+        self.doubts.add(CLOCK_DOUBTFUL)
+        if not or_by_receipt or self.timing.source == "uptime":
+            return moment
+        return max(moment, self.timing.latest or self.timing.received_at)
 
     def corrected(self, moment: datetime) -> datetime:
         """Correct a past moment from the device to the server's clock; never later than the entry itself.
 
-        Raises Refusal `time_ahead`, `time_out_of_range`.
+        A moment that cannot be is the entry's own, with a finding.
         """
+        return self.stated(moment) or self.at
+
+    def stated(self, moment: datetime) -> datetime | None:
+        """The same; None, with a finding, where no such moment can be."""
         try:
-            at = (moment + self.timing.skew).astimezone(UTC)
+            at = (moment + self.timing.correction).astimezone(UTC)
             ahead = at > self.at + self.law.span("skew_floor")
         except OverflowError:
-            raise Refusal("time_out_of_range") from None
+            at, ahead = None, moment > self.at
         if ahead:
-            raise Refusal("time_ahead")
-        if at < EARLIEST:
-            raise Refusal("time_out_of_range")
+            self.doubts.add(CLOCK_DOUBTFUL)
+            return self.at
+        if at is None or at < EARLIEST:
+            self.doubts.add(CLOCK_DOUBTFUL)
+            return None
         return min(at, self.at)
 
     def require_live_state(self, holds: bool, code: str) -> bool:
@@ -299,20 +322,41 @@ class Event(msgspec.Struct, frozen=True):
     told_to: ToldTo
 
 
-def timing(occurred_at: datetime, sent_at: datetime, received_at: datetime, law: Law) -> Timing:
-    """Correct the device's clock by `sent_at`, and decide whether the entry is live or late. Pure.
+def timing(
+    occurred_at: datetime, sent_at: datetime, received_at: datetime, law: Law, *, by_uptime: datetime | None = None,
+    latest: datetime | None = None,
+) -> Timing:  # fmt: skip
+    """Correct the device's clock by `sent_at`, and decide whether the entry is live or late. Pure; never refuses.
 
-    Raises Refusal `time_ahead` where it happened after it was sent; `time_out_of_range`.
+    `by_uptime`: when it happened by the device's uptime; it counts where the clock tells another time. A told time
+    after the sending, or beyond reason, is none: then it happened at `latest`, the receipt where that is not known.
+    Such an entry is late, as nobody knows how long ago it happened.
     """
+    skew, told = _by_clock(occurred_at, sent_at, received_at, law)
+    right = told is not None and occurred_at - sent_at <= law.span("skew_floor") and told >= EARLIEST
+    at: datetime | None = None
+    source: Source = "receipt"
+    if told is not None and right:
+        at, source = min(told, received_at), "clock"
+    if by_uptime is not None and by_uptime >= EARLIEST:
+        by_uptime = min(by_uptime, received_at)
+        if at is None or abs(at - by_uptime) > law.span("clock_moved_tolerance"):
+            at, source = by_uptime, "uptime"
+    latest = max(min(latest or received_at, received_at), EARLIEST)
+    at = at or latest
+    late = source == "receipt" or received_at - at > law.span("live_window")
+    correction = skew if source == "clock" else at - occurred_at
+    return Timing(at, received_at, skew, late, None, source, correction, told, latest)
+
+
+def _by_clock(
+    occurred_at: datetime, sent_at: datetime, received_at: datetime, law: Law
+) -> tuple[timedelta, datetime | None]:
+    """The skew of the device's clock, and the told time corrected by it; None where that is no time."""
+    skew = received_at - sent_at
+    if abs(skew) < law.span("skew_floor"):
+        skew = timedelta()
     try:
-        if occurred_at > sent_at + law.span("skew_floor"):
-            raise Refusal("time_ahead")
-        skew = received_at - sent_at
-        if abs(skew) < law.span("skew_floor"):
-            skew = timedelta()
-        corrected = min(occurred_at + skew, received_at).astimezone(UTC)
+        return skew, (occurred_at + skew).astimezone(UTC)
     except OverflowError:
-        raise Refusal("time_out_of_range") from None
-    if corrected < EARLIEST:
-        raise Refusal("time_out_of_range")
-    return Timing(corrected, received_at, skew, received_at - corrected > law.span("live_window"))
+        return skew, None

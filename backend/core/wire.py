@@ -24,7 +24,12 @@ EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 Count = Annotated[int, msgspec.Meta(ge=0, le=BIGINT)]
 
 
-class Place(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+# Marks an optional field that never refuses an entry: where it cannot be read, the entry is recorded without it, with
+# a finding, and what was told is kept. See core/doubtful.py.
+LEFT_OUT_IF_WRONG = {"left_out_if_wrong": True}
+
+
+class Place(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """A place in degrees, with its accuracy and datum. Coordinates are never converted to another datum."""
 
     lat: Annotated[float, msgspec.Meta(ge=-90, le=90, description="latitude in degrees")]
@@ -33,6 +38,13 @@ class Place(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         float, msgspec.Meta(ge=0, le=100_000, description="accuracy as the receiver reports it, in metres")
     ]
     datum: Annotated[Literal["WGS84", "GCJ02"], msgspec.Meta(description="coordinate system: WGS84 or GCJ02")]
+    mock: Annotated[
+        bool | None,
+        msgspec.Meta(description="true: the system says that an app made the place up; null: it does not say"),
+    ] = None
+    fix_age_ms: Annotated[
+        Count | None, msgspec.Meta(description="how old the fix was at the act, in milliseconds; null: not known")
+    ] = None
 
 
 def as_json(struct: msgspec.Struct | None) -> str | None:
@@ -55,11 +67,16 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
     id: Annotated[UUID, msgspec.Meta(description="made by the client; the same id again is the same entry")]
     occurred_at: Annotated[Moment, msgspec.Meta(description="when it happened, by the device's clock")]
     device_seq: Annotated[Count, msgspec.Meta(description="rises by one with each entry of this device")]
-    boot_id: Annotated[UUID | None, msgspec.Meta(description="changes when the device restarts; null: not known")] = (
-        None
-    )
+    boot_id: Annotated[
+        UUID | None,
+        msgspec.Meta(description="changes when the device restarts; null: not known", extra=LEFT_OUT_IF_WRONG),
+    ] = None
     uptime_ms: Annotated[
-        Count | None, msgspec.Meta(description="milliseconds since the device started; null: not known")
+        Count | None,
+        msgspec.Meta(
+            description="milliseconds since the device started, at occurred_at; null: not known",
+            extra=LEFT_OUT_IF_WRONG,
+        ),
     ] = None
     despite: Annotated[
         Despite | None,

@@ -9,14 +9,15 @@ Guarantees:
   comes with `despite`.
 - A late entry is never refused for breaking a rule; the broken rules are kept as findings.
 - All changes of one entry are in one transaction. The persons concerned are locked in sorted order.
+- An entry is never refused for a clock, nor for optional data that cannot be: it is recorded with a finding.
 
-See docs/adr/0004, 0005, and 0010 for the salted digest.
+See docs/adr/0004, 0005, 0010 for the salted digest, and 0038 for clocks and optional data.
 """
 
 import hashlib
 import hmac
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -24,11 +25,11 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from backend.core import findings, journal, limits
+from backend.core import doubtful, findings, journal, limits
 from backend.core.database import execute, fetch, first, tx
 from backend.core.officers import officers_among
 from backend.core.refusals import DependsOnRevokedDevice, Refusal, RuleRefusal, Unknown
-from backend.core.verb import Actor, Occasion, Outcome, Recorded, Timing, Verb, timing
+from backend.core.verb import CLOCK_DOUBTFUL, CLOCK_MOVED, Actor, Occasion, Outcome, Recorded, Timing, Verb, timing
 from backend.core.wire import Despite, Entry
 from backend.law.catalogue import law
 
@@ -37,7 +38,8 @@ class Arrival(msgspec.Struct, frozen=True):
     """One entry as it arrived.
 
     `may_hold`: it came by sync, so it may be held instead of refused. `is_retry`: it was held before, and the server
-    tries it again by itself.
+    tries it again by itself. `by_uptime`, `latest`: see verb.timing. `left_out`: fields as they were told that cannot
+    be, without which the entry was read.
     """
 
     verb: Verb
@@ -47,6 +49,14 @@ class Arrival(msgspec.Struct, frozen=True):
     received_at: datetime
     may_hold: bool = False
     is_retry: bool = False
+    by_uptime: datetime | None = None
+    latest: datetime | None = None
+    left_out: Mapping[str, Any] = {}
+
+    @property
+    def content(self) -> bytes:
+        """The entry as it came: see content_of."""
+        return content_of(self.verb, self.actor, self.entry, self.left_out)
 
 
 class Held(Exception):
@@ -67,16 +77,18 @@ class _RefusedBefore(Exception):
         self.refusal = refusal
 
 
-async def record(
-    verb: Verb, actor: Actor, entry: Entry, sent_at: datetime, received_at: datetime, *, may_hold: bool = False,
-    is_retry: bool = False,
-) -> Recorded:  # fmt: skip
+async def record(verb: Verb, actor: Actor, entry: Entry, sent_at: datetime, received_at: datetime) -> Recorded:
+    """Record one entry from its own route, once. Raises Refusal as record_arrival does."""
+    return await record_arrival(Arrival(verb, actor, entry, sent_at, received_at))
+
+
+async def record_arrival(arrival: Arrival) -> Recorded:
     """Record one entry, once. The same entry may be sent again at any time. Source: DESIGN §4.
 
     Raises Refusal; it is in the journal by then. With `may_hold` raises Held instead, where the entry refers to
     something unknown, or where the device that sent or signed it is revoked.
     """
-    arrival = Arrival(verb, actor, entry, sent_at, received_at, may_hold, is_retry)
+    may_hold = arrival.may_hold
     try:
         try:
             return await _record_or_replay(arrival)
@@ -119,15 +131,17 @@ async def _record_now(arrival: Arrival, earlier: Any) -> Recorded:
     """Run the verb; write the entry, its findings and its journal row."""
     actor, entry = arrival.actor, arrival.entry
     was_held = earlier["state"] is not None
-    timed = _timing_of_held(arrival, earlier) if was_held else _timing(arrival)
+    timed = _timing_of_held(arrival, earlier) if was_held else timing_of(arrival)
     admitted = was_held and earlier["state"] == "admitted"
     if arrival.may_hold and not (arrival.is_retry or admitted) and (actor.quarantined or earlier["revoked"]):
         raise Held("device_revoked")
     if not admitted:
         _check_service(arrival, timed)
     await _check_ordering_officer(entry.despite, timed)
-    outcome = await arrival.verb.record(Occasion(actor, timed, law(), entry.despite, admitted), entry)
-    codes = await _flag_findings(arrival, timed, outcome)
+    occasion = Occasion(actor, timed, law(), entry.despite, admitted)
+    outcome = await arrival.verb.record(occasion, entry)
+    codes = await _flag_findings(arrival, occasion, outcome)
+    await _keep_left_out(arrival, timed, outcome)
     line = _recorded_line(arrival, timed, outcome, codes)
     salt = earlier["salt"] if _came_before(earlier) else secrets.token_bytes(16)
     written = await _write(arrival, line, salt, booted_at(entry, timed), again=_came_before(earlier))
@@ -181,7 +195,7 @@ async def lock_persons(persons: Iterable[UUID]) -> None:
 # Always one row: the entry with this id, its journal row, and the held entry with this id; null where there is none.
 EARLIER = """
 SELECT e.salt, e.actor, e.verb, j.outcome, j.at, j.entry, h.state, h.reason, h.content AS held_content,
-    h.sent_at AS held_sent_at, h.received_at AS held_received_at
+    h.sent_at AS held_sent_at, h.received_at AS held_received_at, h.occurred_at AS held_occurred_at
 FROM (SELECT $1::uuid AS id) x
 LEFT JOIN (entry e JOIN journal j ON j.entry_id = e.id AND j.outcome IN ('recorded', 'refused')) ON e.id = x.id
 LEFT JOIN held_entry h ON h.id = x.id
@@ -225,7 +239,7 @@ def _same_content(arrival: Arrival, earlier: Any) -> bool:
         return False
     if earlier["salt"] is None:  # the content was erased when its term ended: the id decides alone
         return True
-    content = content_of(arrival.verb, arrival.actor, arrival.entry)
+    content = arrival.content
     return hmac.compare_digest(_facts(earlier)["content"], digest(earlier["salt"], content))
 
 
@@ -250,13 +264,15 @@ def _first_refusal(earlier: Any) -> Refusal:
     return RuleRefusal(_facts(earlier)["unmet"])
 
 
-def content_of(verb: Verb, actor: Actor, entry: Entry) -> bytes:
+def content_of(verb: Verb, actor: Actor, entry: Entry, left_out: Mapping[str, Any] = {}) -> bytes:
     """The bytes that say whether two arrivals are the same entry: actor, verb and fields, as JSON with sorted keys.
 
-    Without fields that have their default, and without `despite` and `sent_at`.
+    Without fields that have their default, and without `despite` and `sent_at`. Fields that were left out are there as
+    they came.
     """
     fields = {key: value for key, value in msgspec.to_builtins(entry).items() if key not in ("despite", "sent_at")}
-    return msgspec.json.encode({"actor": actor.person, "verb": verb.name, "entry": fields}, order="sorted")
+    content = {"actor": actor.person, "verb": verb.name, "entry": {**fields, **left_out}}
+    return msgspec.json.encode(content, order="sorted")
 
 
 def digest(salt: bytes, content: bytes) -> str:
@@ -267,8 +283,12 @@ def digest(salt: bytes, content: bytes) -> str:
 # Time
 
 
-def _timing(arrival: Arrival) -> Timing:
-    return timing(arrival.entry.occurred_at, arrival.sent_at, arrival.received_at, law())
+def timing_of(arrival: Arrival) -> Timing:
+    """When an arrival happened and whether it is late, by what it tells itself. See verb.timing."""
+    return timing(
+        arrival.entry.occurred_at, arrival.sent_at, arrival.received_at, law(), by_uptime=arrival.by_uptime,
+        latest=arrival.latest,
+    )  # fmt: skip
 
 
 def _timing_of_held(arrival: Arrival, held: Any) -> Timing:
@@ -279,51 +299,83 @@ def _timing_of_held(arrival: Arrival, held: Any) -> Timing:
     """
     if held["held_content"] is None and held["state"] == "refused":  # the content was erased: the id decides alone
         raise _RefusedBefore(Refusal("held_refused"))
-    if held["held_content"] != content_of(arrival.verb, arrival.actor, arrival.entry).decode():
+    if held["held_content"] != arrival.content.decode():
         raise Refusal("id_reused")
     if held["state"] == "refused":
         raise _RefusedBefore(Refusal("held_refused"))
     if held["state"] == "waiting" and held["reason"] != "unknown_reference":
         raise Held(held["reason"]) if arrival.may_hold else _RefusedBefore(Refusal("held"))
-    timed = timing(arrival.entry.occurred_at, held["held_sent_at"], held["held_received_at"], law())
-    return msgspec.structs.replace(timed, late=True, held_until=max(arrival.received_at, timed.received_at))
+    came = held["held_received_at"]
+    timed = timing(
+        arrival.entry.occurred_at, held["held_sent_at"], came, law(), by_uptime=arrival.by_uptime,
+        latest=held["held_occurred_at"],
+    )  # fmt: skip
+    return msgspec.structs.replace(timed, late=True, held_until=max(arrival.received_at, came), latest=came)
 
 
 def booted_at(entry: Entry, timed: Timing) -> datetime | None:
-    """When the device started: the entry's time minus its uptime. None where it has no uptime, or an impossible one."""
-    if entry.boot_id is None or entry.uptime_ms is None:
+    """When the device started: the told time minus the uptime. None where one of them is missing or impossible."""
+    if entry.boot_id is None or entry.uptime_ms is None or timed.told is None:
         return None
     try:
-        return timed.occurred_at - timedelta(milliseconds=entry.uptime_ms)
+        booted = timed.told - timedelta(milliseconds=entry.uptime_ms)
     except OverflowError:
         return None
+    return booted if booted.year < LAST_YEAR else None
 
 
 # Findings
 
 
-async def _flag_findings(arrival: Arrival, timed: Timing, outcome: Outcome) -> list[str]:
+KEEP_LEFT_OUT = """
+INSERT INTO left_out (entry, field, told, person, organ, at) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING
+"""
+LEFT_OUT_CHARACTERS = 4000  # of what was told; the whole entry is kept as any other
+LAST_YEAR = 9000  # beyond it PostgreSQL and Python disagree about what is a time
+
+
+async def _flag_findings(arrival: Arrival, occasion: Occasion, outcome: Outcome) -> list[str]:
     """Flag what is wrong. Returns the codes of all findings on the entry and on its subjects, each once."""
-    codes = [*outcome.findings, *await _flag_entry(arrival, timed, outcome)]
+    codes = [*outcome.findings, *await _flag_entry(arrival, occasion, outcome)]
     if outcome.touches is not None:
-        by_subject = await findings.refresh(outcome.touches, timed.as_of)
+        by_subject = await findings.refresh(outcome.touches, occasion.timing.as_of)
         codes += [code for subject in outcome.subjects for code in by_subject.get(subject, ())]
     return list(dict.fromkeys(codes))
 
 
-async def _flag_entry(arrival: Arrival, timed: Timing, outcome: Outcome) -> list[str]:
-    """Flag what is wrong with the entry itself: broken rules, a clock far off, or an entry sent days later."""
-    clock_skew = abs(timed.skew) > law().span("clock_skew_tolerance")
-    told_late = timed.received_at - timed.occurred_at > law().span("telling_late")
-    codes = [*outcome.unmet, *(["clock_skew"] if clock_skew else []), *(["told_late"] if told_late else [])]
+async def _flag_entry(arrival: Arrival, occasion: Occasion, outcome: Outcome) -> list[str]:
+    """Flag what is wrong with the entry itself: broken rules, its times, optional data that cannot be."""
+    codes = [*outcome.unmet, *_codes_of_times(occasion), *doubtful.codes_of(arrival.left_out, arrival.entry)]
     for code in codes:
         await findings.flag(
             findings.Finding(
                 kind=code, subject=arrival.entry.id, organ=outcome.organ, person=arrival.actor.person,
-                started_at=timed.occurred_at,
+                started_at=occasion.at,
             )
         )  # fmt: skip
     return codes
+
+
+def _codes_of_times(occasion: Occasion) -> list[str]:
+    """A clock far off, an entry sent days later, a clock that was moved, and times that cannot be."""
+    timed = occasion.timing
+    clock_skew = abs(timed.skew) > law().span("clock_skew_tolerance")
+    told_late = timed.received_at - timed.occurred_at > law().span("telling_late")
+    by_source = {"uptime": {CLOCK_MOVED}, "receipt": {CLOCK_DOUBTFUL}}.get(timed.source, set())
+    return [
+        *(["clock_skew"] if clock_skew else []),
+        *(["told_late"] if told_late else []),
+        *sorted(by_source | occasion.doubts),
+    ]
+
+
+async def _keep_left_out(arrival: Arrival, timed: Timing, outcome: Outcome) -> None:
+    """Keep what was told and cannot be, as it came, beside the entry: it is erased as a place is."""
+    for field, told in arrival.left_out.items():
+        await execute(
+            KEEP_LEFT_OUT, arrival.entry.id, field, msgspec.json.encode(told).decode()[:LEFT_OUT_CHARACTERS],
+            arrival.actor.person, outcome.organ, timed.occurred_at,
+        )  # fmt: skip
 
 
 class NumberedEntry(msgspec.Struct, frozen=True):
@@ -356,6 +408,8 @@ def _recorded_line(arrival: Arrival, timed: Timing, outcome: Outcome, codes: Seq
         "findings": codes,
         "subject": outcome.subject,
     }
+    if timed.source != "clock":
+        facts["time_by"] = timed.source
     if timed.held_until is not None:
         facts["held_until"] = journal.utc(timed.held_until)
     return journal.Line(
@@ -438,8 +492,12 @@ async def _write(arrival: Arrival, line: journal.Line, salt: bytes, booted: date
     `again`: the entry was refused before and comes with `despite`.
     """
     entry = arrival.entry
-    content = content_of(arrival.verb, arrival.actor, entry)
-    digests = {"content": digest(salt, content)}
+    content = arrival.content
+    digests: dict[str, Any] = {"content": digest(salt, content)}
+    if arrival.left_out:
+        digests["left_out"] = {
+            field: digest(salt, msgspec.json.encode(told, order="sorted")) for field, told in arrival.left_out.items()
+        }
     despite = None
     if entry.despite is not None and line.outcome == "recorded":
         despite = msgspec.json.encode(entry.despite)

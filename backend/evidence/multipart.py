@@ -12,12 +12,12 @@ from uuid import UUID
 
 from backend.core import findings, jobs, journal
 from backend.core.database import Record, execute, first, rows_touched, tx
+from backend.core.findings import Finding
 from backend.core.refusals import Refusal
-from backend.core.verb import Actor
+from backend.core.verb import CLOCK_DOUBTFUL, Actor
 from backend.evidence import excess, rules
 from backend.evidence.refresh import lock_concerned, refresh_findings
 from backend.evidence.schemas import Complete, PartToSend, Sealed, State, UploadParts
-from backend.evidence.service import corrected
 from backend.evidence.tables import Recording
 from backend.law.catalogue import Language, law
 from storage.evidence_store import EvidenceStore, ObjectUnknown, Part, StoreNonsense, UploadUnknown, newest_of_each
@@ -109,8 +109,8 @@ async def parts(store: EvidenceStore, actor: Actor, upload: UUID, now: datetime,
 async def complete(store: EvidenceStore, actor: Actor, upload: UUID, call: Complete, now: datetime) -> State:
     """Have the store join the parts, and enqueue the job that seals the file. Returns the state.
 
-    Raises Refusal `parts_missing` with their numbers, `digest_missing`, `digest_differs`, `end_before_start`,
-    `device_needed`, `upload_busy`.
+    Raises Refusal `parts_missing` with their numbers, `digest_missing`, `digest_differs`, `device_needed`,
+    `upload_busy`.
     """
     row = await own_upload_on_device(upload, actor)
     size, sha256 = _size_and_digest(row, call)
@@ -291,17 +291,24 @@ def _check_ceilings(size: int, part_size: int) -> None:
 
 
 async def _end_of(row: Record, call: Complete, now: datetime) -> datetime | None:
-    """The end of a recording in corrected time, where it was not declared. Raises Refusal."""
+    """The end of a recording in corrected time, where it was not declared; None where the camera's clock cannot be
+    right: then the length of the file counts, with a finding."""
     if row["kind"] != "recording" or call.ended_at is None:
         return None
     recording = await Recording.select().where(Recording.id == row["id"]).first()
     if recording is None or recording["ended_at"] is not None:
         return None
-    correction = timedelta(milliseconds=recording["correction_ms"])
-    ended = corrected(call.ended_at, correction, now + law().span("clock_skew_tolerance"))
-    if ended < recording["started_at"]:
-        raise Refusal("end_before_start")
-    return ended
+    ended = rules.moved(call.ended_at, timedelta(milliseconds=recording["correction_ms"]))
+    latest = now + law().span("clock_skew_tolerance")
+    if ended is not None and recording["started_at"] <= ended <= latest:
+        return ended
+    await findings.flag(
+        Finding(
+            kind=CLOCK_DOUBTFUL, subject=row["id"], organ=row["organ"], person=row["owner"],
+            started_at=recording["started_at"],
+        )
+    )  # fmt: skip
+    return None
 
 
 def _size_told(row: Record, wanted: Wanted) -> int | None:

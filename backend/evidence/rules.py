@@ -4,9 +4,51 @@ Retention: 公通字〔2016〕14号 asks for at least six months; the period is 
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+from backend.core.wire import EARLIEST
 
 MIB = 1024 * 1024
+
+
+class FilmTimes(NamedTuple):
+    """Start and end of footage by the server's clock. `correction`: server's clock minus the camera's.
+
+    `camera_started`: the start by the camera's clock. `doubtful`: the camera's clock cannot be right.
+    """
+
+    started: datetime
+    ended: datetime | None
+    correction: timedelta
+    camera_started: datetime
+    doubtful: bool = False
+
+
+def times_of_film(
+    started_at: datetime, ended_at: datetime | None, correction: timedelta, declared_at: datetime, latest: datetime
+) -> FilmTimes:
+    """Correct a camera's times. Footage before 2000 or after `latest` was filmed before it was declared: it ends then.
+
+    An end before the start, by the camera's clock, is none: the clock was set while it filmed.
+    """
+    contradictory = ended_at is not None and ended_at < started_at
+    length = timedelta() if ended_at is None or contradictory else ended_at - started_at
+    started, camera_started = moved(started_at, correction), moved(started_at, timedelta())
+    if started is not None and EARLIEST <= started <= latest - length:
+        ended = None if ended_at is None or contradictory else started + length
+        return FilmTimes(started, ended, correction, camera_started or started, contradictory)
+    started = max(EARLIEST, declared_at - min(length, declared_at - EARLIEST))
+    ended = None if ended_at is None or contradictory else declared_at
+    return FilmTimes(started, ended, started - started_at, camera_started or started, True)
+
+
+def moved(moment: datetime, by: timedelta) -> datetime | None:
+    """The moment so much later, in UTC; None where that is no time."""
+    try:
+        return (moment + by).astimezone(UTC)
+    except OverflowError:
+        return None
 
 
 def part_size(size: int | None, floor: int, ceiling: int) -> int:

@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 
 from backend.core.described import OrganCode, Radius, SentAt
-from backend.core.wire import BIGINT, WHOLE, Entry, Moment, Name, Place, Receipt, Words
+from backend.core.wire import BIGINT, LEFT_OUT_IF_WRONG, WHOLE, Entry, Moment, Name, Place, Receipt, Words
 
 State = Literal["declared", "receiving", "received", "sealed", "mismatch", "abandoned"]
 UploadState = Annotated[
@@ -66,7 +66,10 @@ class DeclareRecording(Entry, frozen=True, kw_only=True, omit_defaults=True, for
     camera_offset_ms: Annotated[
         int,
         msgspec.Meta(
-            ge=-36500 * DAY_MS, le=36500 * DAY_MS, description="camera's clock minus this device's, in milliseconds"
+            ge=-36500 * DAY_MS,
+            le=36500 * DAY_MS,
+            description="camera's clock minus this device's, in milliseconds",
+            extra=LEFT_OUT_IF_WRONG,
         ),
     ] = 0
     wearer: Annotated[
@@ -80,7 +83,8 @@ class DeclareRecording(Entry, frozen=True, kw_only=True, omit_defaults=True, for
         TimeSource,
         msgspec.Meta(
             description="where started_at was read: clock: the camera's clock; metadata: inside the file; file_name: "
-            "its name; file_time: its date in the file system. Stored, not trusted"
+            "its name; file_time: its date in the file system. Stored, not trusted",
+            extra=LEFT_OUT_IF_WRONG,
         ),
     ] = "clock"
     key_mark: Annotated[bool, msgspec.Meta(description="the wearer marked it as important (重点标记)")] = False

@@ -16,7 +16,7 @@ described.
 """
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -25,7 +25,7 @@ import msgspec
 from backend.core.database import Record, fetch, first, value
 from backend.core.findings import Touched
 from backend.core.refusals import Refusal, Unknown
-from backend.core.verb import Actor, Occasion, Outcome
+from backend.core.verb import CLOCK_DOUBTFUL, Actor, Occasion, Outcome
 from backend.evidence import rules
 from backend.evidence.schemas import DeclareDocument, DeclareRecording, DescribeRecording
 from backend.evidence.tables import Document, Recording, RecordingDescription, RecordingKeyContent, Upload
@@ -58,6 +58,9 @@ WHERE r.id = ({STORED_UNDER}) AND (r.wearer = $2 OR EXISTS (
 """  # noqa: S608
 
 
+A_DAY = timedelta(days=1)
+
+
 class Owner(msgspec.Struct, frozen=True):
     """The person whose bytes these are, and the organ that answers for them."""
 
@@ -73,20 +76,21 @@ async def concerned_by_declaring(actor: Actor, entry: DeclareRecording) -> Itera
 
     All who named them, not only those whom they led: a shift that arrives at the same time may change that.
     """
-    if actor.kind not in (DOCK, "officer") or not _is_interval(entry):
+    if actor.kind not in (DOCK, "officer"):
         return {actor.person}
-    wearers = await _possible_wearers(actor, entry)
-    led = await fetch(LED, wearers, entry.started_at, entry.ended_at)
+    started, ended = _usable_span(entry)
+    wearers = await _possible_wearers(actor, entry, started)
+    led = await fetch(LED, wearers, started, ended)
     return {actor.person, *wearers, *(row["auxiliary"] for row in led)}
 
 
-async def _possible_wearers(actor: Actor, entry: DeclareRecording) -> list[UUID]:
+async def _possible_wearers(actor: Actor, entry: DeclareRecording, started: datetime) -> list[UUID]:
     """Who may turn out to be the wearer: of a dock that names nobody, whoever had the camera around that time."""
     if actor.kind != DOCK:
         return [actor.person]
     if entry.wearer is not None:
         return [entry.wearer]
-    return await holders_around(entry.camera_serial, entry.started_at)
+    return await holders_around(entry.camera_serial, started)
 
 
 def when_filmed(entry: DeclareRecording) -> datetime:
@@ -97,33 +101,36 @@ def when_filmed(entry: DeclareRecording) -> datetime:
 async def declare_recording(occasion: Occasion, entry: DeclareRecording) -> Outcome:
     """Record that there is footage. Its id is the upload's id.
 
-    Raises Refusal `not_the_wearer`, of a dock `wearer_missing`, `unknown_wearer`; `end_before_start`, `time_ahead`,
-    `time_out_of_range`, `file_too_large`, `too_many_uploads`.
+    A camera whose clock cannot be right refuses no footage: see rules.times_of_film; a finding says so.
+    Raises Refusal `not_the_wearer`, of a dock `wearer_missing`, `unknown_wearer`; `file_too_large`,
+    `too_many_uploads`.
     """
-    correction = occasion.timing.skew - timedelta(milliseconds=entry.camera_offset_ms)
+    correction = occasion.timing.correction - timedelta(milliseconds=entry.camera_offset_ms)
     latest = occasion.timing.received_at + occasion.law.span("clock_skew_tolerance")
-    started = corrected(entry.started_at, correction, latest)
-    ended = None if entry.ended_at is None else corrected(entry.ended_at, correction, latest)
-    if ended is not None and ended < started:
-        raise Refusal("end_before_start")
-    owner = await _owner_of_footage(occasion.actor, entry, started)
+    film = rules.times_of_film(entry.started_at, entry.ended_at, correction, occasion.at, latest)
+    if film.doubtful and occasion.actor.kind == DOCK and entry.wearer is None:
+        raise Refusal("wearer_missing")  # nobody knows who had the camera at a time that nobody knows
+    owner = await _owner_of_footage(occasion.actor, entry, film.started)
     outcome, is_new = await _declare(occasion, entry, "recording", owner)
     if occasion.actor.kind == DOCK and entry.wearer is None:
         upload = outcome.subject["upload"] | {"wearer": str(owner.person)}
         outcome = msgspec.structs.replace(outcome, subject={"upload": upload})
     if not is_new:
         return outcome
+    if film.doubtful:
+        occasion.doubts.add(CLOCK_DOUBTFUL)
     await Recording.insert(
         Recording(
             id=entry.id, wearer=owner.person, organ=owner.organ, camera_serial=entry.camera_serial,
-            camera_offset_ms=entry.camera_offset_ms, correction_ms=round(correction / timedelta(milliseconds=1)),
-            camera_started_at=entry.started_at, started_at=started, ended_at=ended, key_mark=entry.key_mark,
+            camera_offset_ms=entry.camera_offset_ms, correction_ms=round(film.correction / timedelta(milliseconds=1)),
+            camera_started_at=film.camera_started, started_at=film.started, ended_at=film.ended,
+            key_mark=entry.key_mark,
             time_source=entry.time_source,
         )
     )  # fmt: skip
-    contradicted = await judge(entry.camera_serial, started, started, occasion.timing.as_of)
+    contradicted = await judge(entry.camera_serial, film.started, film.started, occasion.timing.as_of)
     codes = ["worn_by_another"] if entry.id in contradicted else []
-    return msgspec.structs.replace(outcome, findings=codes, touches=Touched([owner.person], started, ended))
+    return msgspec.structs.replace(outcome, findings=codes, touches=Touched([owner.person], film.started, film.ended))
 
 
 async def declare_document(occasion: Occasion, entry: DeclareDocument) -> Outcome:
@@ -148,10 +155,13 @@ async def _owner_of_footage(actor: Actor, entry: DeclareRecording, started: date
     return Owner(person["id"], person["organ"])
 
 
-def _is_interval(entry: DeclareRecording) -> bool:
-    """Whether the times make an interval that PostgreSQL accepts; other times are refused later."""
+def _usable_span(entry: DeclareRecording) -> tuple[datetime, datetime]:
+    """About when the camera ran: as told, or at the declaration where that cannot be (see rules.times_of_film)."""
     started, ended = entry.started_at, entry.ended_at or entry.started_at
-    return 1900 <= started.year <= ended.year < 9000 and started <= ended
+    if 2000 <= started.year < 9000 and started - entry.occurred_at < A_DAY:
+        return started, ended if started <= ended and ended.year < 9000 else started
+    at = entry.occurred_at if 2000 <= entry.occurred_at.year < 9000 else datetime.now(UTC)
+    return at, at
 
 
 async def _declare(
@@ -191,20 +201,6 @@ async def _check_quota(occasion: Occasion, owner: UUID, size: int) -> None:
     too_many = row["uploads"] >= law.count("open_uploads_ceiling")
     if too_many or row["bytes"] + size > law.count("unsealed_bytes_ceiling"):
         raise Refusal("too_many_uploads")
-
-
-def corrected(camera_time: datetime, correction: timedelta, latest: datetime) -> datetime:
-    """A camera's time by the server's clock. Raises Refusal `time_ahead`, `time_out_of_range`."""
-    try:
-        at = camera_time + correction
-        ahead = at > latest
-    except OverflowError:
-        raise Refusal("time_out_of_range") from None
-    if ahead:
-        raise Refusal("time_ahead")
-    if at.year < 2000:
-        raise Refusal("time_out_of_range")
-    return at
 
 
 # -- describe

@@ -51,7 +51,7 @@ VERBS = (
         name="holds/place", entry=PlaceHold, receipt=HoldReceipt, record=legal_holds.place, may=DECIDERS, field=False,
         told_to="nobody",
         tag="Holds · 保全", zh="保全资料", en="Place a hold on footage",
-        codes=("hold_of_one_thing", "end_before_start", "unknown_person", "unknown_recording"),
+        codes=("hold_of_one_thing", "end_before_start", "time_out_of_range", "unknown_person", "unknown_recording"),
         example=example(number="督〔2026〕17号", reason="投诉涉及当日盘查", person=OTHER,
                          started_at="2026-03-01T08:00:00+08:00", ended_at="2026-03-01T12:00:00+08:00"),
     ),

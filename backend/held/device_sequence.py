@@ -61,7 +61,10 @@ async def keep_unread_number(actor: Actor, entry: UUID, seq: int, at: datetime) 
 
 
 async def keep_boot_time(actor: Actor, boot_id: UUID | None, uptime_ms: int | None, received_at: datetime) -> None:
-    """Keep the boot moment from the uptime in a call. The server's own clock makes it the best evidence."""
+    """Keep the boot moment from the uptime in a call. The server's own clock makes it the best evidence.
+
+    Before the call's entries are recorded, which take their time by it where their clock was moved.
+    """
     if actor.device is None or boot_id is None or uptime_ms is None:
         return
     try:
@@ -69,7 +72,6 @@ async def keep_boot_time(actor: Actor, boot_id: UUID | None, uptime_ms: int | No
     except OverflowError:
         return
     await execute(KEEP_BOOT, actor.device, boot_id, booted_at)
-    await check_clock(actor.device, boot_id)
 
 
 async def check_clock(device: UUID, boot_id: UUID) -> None:

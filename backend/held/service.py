@@ -22,9 +22,9 @@ from backend.core.findings import Finding
 from backend.core.paging import Page, PageCursor, next_page
 from backend.core.refusals import Refusal
 from backend.core.stints import STINTS
-from backend.core.verb import Actor, HeldConcern, Occasion, Outcome, Timing, timing
+from backend.core.verb import Actor, HeldConcern, Occasion, Outcome, Timing
 from backend.core.wire import Entry, Moment, Receipt, Words
-from backend.core.write_path import Arrival, Held, booted_at, content_of, keep_device_number, lock_persons
+from backend.core.write_path import Arrival, Held, booted_at, keep_device_number, lock_persons, timing_of
 from backend.held.tables import HeldEntry
 from backend.law.catalogue import law
 
@@ -158,18 +158,18 @@ COUNT_WAITING = "SELECT count(*) FROM held_entry WHERE actor = $1 AND state IN (
 async def hold(arrival: Arrival, why: Held) -> Wait:
     """Keep an entry until it can be recorded.
 
-    Raises Refusal `id_reused`, `time_ahead`, `too_many_waiting`; RecordedMeanwhile.
+    Raises Refusal `id_reused`, `too_many_waiting`; RecordedMeanwhile.
 
     Whoever records what it waits for takes the same locks. So either they see this entry, or the caller, who tries
     again after the commit, sees what they recorded.
     """
     actor, entry, received_at = arrival.actor, arrival.entry, arrival.received_at
-    timed = timing(entry.occurred_at, arrival.sent_at, received_at, law())
+    timed = timing_of(arrival)
     wakes = [] if why.unknown is None else await waits_for(arrival, why)
     until = None if why.unknown is None else received_at + law().span("waiting_ceiling")
     awaits = [] if why.unknown is None else [why.unknown.reference]
     despite = None if entry.despite is None else msgspec.json.encode(entry.despite).decode()
-    content = content_of(arrival.verb, actor, entry).decode()
+    content = arrival.content.decode()
     about = await arrival.verb.held.about(actor, entry)
     concerned = sorted({*await arrival.verb.concerned(actor, entry), *_named(arrival)})
     async with tx():

@@ -66,6 +66,17 @@ class DeviceEntry(Table, db=DB):
     judged = Boolean(null=False, default=False)
 
 
+class LeftOut(Table, db=DB):
+    """What an entry told and was recorded without, as JSON."""
+
+    entry = UUID(null=False, default=None)
+    field = Text(null=False, default=None)
+    told = Text(null=True, default=None)
+    person = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)
+    organ = ForeignKey(Organ, null=False, on_delete=OnDelete.restrict, default=None)
+    at = Timestamptz(null=False, default=None)
+
+
 class DeviceBoot(Table, db=DB):
     """The boot moment of a device, by the server's clock."""
 

@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 
 from backend.core.described import ActivityId, SeenVersion, Version
-from backend.core.wire import Entry, Moment, Name, Place, Receipt, Words
+from backend.core.wire import LEFT_OUT_IF_WRONG, Entry, Moment, Name, Place, Receipt, Words
 
 Severity = Annotated[
     Literal["minor", "serious", "critical", "fatal"],
@@ -24,7 +24,9 @@ Papers = Annotated[
 PaperDate = Annotated[datetime.date, msgspec.Meta(description="date on the paper")]
 InjuryId = Annotated[UUID, msgspec.Meta(description="id of the injury; its advance has the same id")]
 ItemId = Annotated[UUID, msgspec.Meta(description="id of the cost item")]
-AccidentPlace = Annotated[Place | None, msgspec.Meta(description="where the accident happened; null: not known")]
+AccidentPlace = Annotated[
+    Place | None, msgspec.Meta(description="where the accident happened; null: not known", extra=LEFT_OUT_IF_WRONG)
+]
 HandledIn = Annotated[
     str, msgspec.Meta(description="code of the organ whose commander approves and whose treasurer pays")
 ]
@@ -107,13 +109,18 @@ class ReportInjury(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_
         ActivityId | None,
         msgspec.Meta(description="id of the activity that the injured person was doing; null: not recorded"),
     ] = None
-    hospital: Annotated[Name | None, msgspec.Meta(description="hospital; null: not known")] = None
+    hospital: Annotated[Name | None, msgspec.Meta(description="hospital; null: not known", extra=LEFT_OUT_IF_WRONG)] = (
+        None
+    )
     witnesses: Annotated[
         list[UUID],
         msgspec.Meta(max_length=50, description="ids of colleagues who saw the accident; their footage is held too"),
     ] = msgspec.field(default_factory=list)
     outsiders: Annotated[
-        Words | None, msgspec.Meta(description="other people who saw the accident, and how to reach them; null: none")
+        Words | None,
+        msgspec.Meta(
+            description="other people who saw the accident, and how to reach them; null: none", extra=LEFT_OUT_IF_WRONG
+        ),
     ] = None
     papers: Papers = msgspec.field(default_factory=list)
     costs: Annotated[

@@ -88,8 +88,8 @@ RETURNING item
 
 
 async def report(occasion: Occasion, entry: ReportInjury) -> Outcome:
-    """Report an injury. Raises Refusal `not_an_auxiliary`, `unknown_person`, `unknown_activity`, `unknown_document`,
-    `time_ahead`, `time_out_of_range`."""
+    """Report an injury. Raises Refusal `not_an_auxiliary`, `unknown_person`, `unknown_activity`,
+    `unknown_document`."""
     actor, person = occasion.actor, entry.person or occasion.actor.person
     injured_at = occasion.corrected(entry.injured_at)
     organ = await organ_of_auxiliary(person, injured_at)

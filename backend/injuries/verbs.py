@@ -44,7 +44,7 @@ VERBS = (
         tag="Injury · 工伤与垫付", zh="工伤认定进展", en="Record a step of work-injury recognition",
         codes=(
             "unknown_injury", "not_the_handler", "own_matter", "stale", "recognition_out_of_order",
-            "not_an_extension", "unknown_document",
+            "not_an_extension", "unknown_document", "time_ahead",
         ),
         example=example(injury=OTHER, version=1, step="apply", on_day="2026-03-05", words="已向人社部门提交申请"),
     ),

@@ -77,7 +77,10 @@ class Term(msgspec.Struct, frozen=True, cache_hash=True, forbid_unknown_fields=T
 
 
 class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One sentence in both languages. `title`: its short form. `status`: the HTTP status of a refusal."""
+    """One sentence in both languages. `title`: its short form. `status`: the HTTP status of a refusal.
+
+    `retry_after`: of a refusal that time alone may change, the seconds after which to send the same again.
+    """
 
     zh: str
     en: str
@@ -85,6 +88,7 @@ class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     title_en: str
     status: int | None = None
     article: str | None = None
+    retry_after: Annotated[int, msgspec.Meta(ge=1, le=86_400)] | None = None
 
     def sentence(self, language: Language) -> str:
         return self.zh if language == "zh" else self.en

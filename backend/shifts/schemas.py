@@ -6,9 +6,11 @@ from uuid import UUID
 import msgspec
 
 from backend.core.described import BeganAt, DevicePlace, DutyType, EndedAt, InForce, ShiftId
-from backend.core.wire import Entry, Name, Receipt, Words
+from backend.core.wire import LEFT_OUT_IF_WRONG, Entry, Name, Receipt, Words
 
-Equipment = Annotated[list[Name], msgspec.Meta(max_length=40, description="equipment carried (R.11)")]
+Equipment = Annotated[
+    list[Name], msgspec.Meta(max_length=40, description="equipment carried (R.11)", extra=LEFT_OUT_IF_WRONG)
+]
 
 
 class CheckIn(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -21,15 +23,21 @@ class CheckIn(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unkno
     ]
     id_card_carried: Annotated[bool, msgspec.Meta(description="the auxiliary carries the work ID (R.32)")]
     dress_reason: Annotated[
-        Words | None, msgspec.Meta(description="why plain clothes are needed; null: in uniform")
+        Words | None,
+        msgspec.Meta(description="why plain clothes are needed; null: in uniform", extra=LEFT_OUT_IF_WRONG),
     ] = None
     equipment: Equipment = msgspec.field(default_factory=list)
-    vehicle: Annotated[Name | None, msgspec.Meta(description="vehicle used; null: none")] = None
+    vehicle: Annotated[Name | None, msgspec.Meta(description="vehicle used; null: none", extra=LEFT_OUT_IF_WRONG)] = (
+        None
+    )
     ordered_by: Annotated[
         UUID | None, msgspec.Meta(description="id of the officer who ordered this duty; null: nobody is named")
     ] = None
     roster_post: Annotated[
-        Name | None, msgspec.Meta(description="post of the roster that this duty fills; null: none is named")
+        Name | None,
+        msgspec.Meta(
+            description="post of the roster that this duty fills; null: none is named", extra=LEFT_OUT_IF_WRONG
+        ),
     ] = None
     place: DevicePlace = None
 

@@ -68,11 +68,11 @@ async def check_in(occasion: Occasion, entry: CheckIn) -> Outcome:
 
 
 async def check_out(occasion: Occasion, entry: CheckOut) -> Outcome:
-    """End a shift. Raises Refusal `unknown_shift`, `end_before_start`, and live `already_checked_out`."""
+    """End a shift. Raises Refusal `unknown_shift`, and live `already_checked_out`."""
     shift = await first("SELECT * FROM shift WHERE id = $1 AND person = $2", entry.shift, occasion.actor.person)
     if shift is None:
         raise Unknown("unknown_shift", entry.shift)
-    at = occasion.not_before(shift["started_at"], "end_before_start")
+    at = occasion.not_before(shift["started_at"])
     occasion.require_live_state(shift["ended_at"] is None, "already_checked_out")
     await execute(
         "INSERT INTO check_out (id, shift, at, place) VALUES ($1, $2, $3, $4)",

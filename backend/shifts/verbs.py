@@ -18,7 +18,7 @@ VERBS = (
         name="shifts/check-out", entry=CheckOut, receipt=ShiftReceipt, record=shifts.check_out, may=AUXILIARIES,
         told_to="readers",
         tag="Shifts · 班次", zh="签退", en="Check out: end a shift",
-        codes=("unknown_shift", "end_before_start", "already_checked_out"),
+        codes=("unknown_shift", "already_checked_out"),
         example=example(shift=OTHER, place=PLACE),
     ),
 )  # fmt: skip

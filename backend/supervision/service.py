@@ -83,15 +83,11 @@ async def name(occasion: Occasion, entry: NameOfficer) -> Outcome:
 
 
 async def confirm(occasion: Occasion, entry: ConfirmLeading) -> Outcome:
-    """The officer confirms. Raises Refusal `unknown_supervision`, `not_the_named_officer`, `leads_from_out_of_range`,
-    `answered_before_naming`, live `already_answered`."""
+    """The officer confirms. Raises Refusal `unknown_supervision`, `not_the_named_officer`, live `already_answered`."""
     row = await _named_officers(occasion, entry.supervision)
     leads_from = row["started_at"]
     if entry.leads_from is not None:
-        leads_from = max(leads_from, _corrected(entry.leads_from, occasion))
-        if leads_from > occasion.at + occasion.law.span("skew_floor"):
-            raise Refusal("leads_from_out_of_range")
-        leads_from = min(leads_from, max(occasion.at, row["started_at"]))
+        leads_from = max(leads_from, occasion.corrected(entry.leads_from))
     outcome = await _answer(occasion, entry.id, row, "confirmed", leads_from, entry.place)
     if not await _flag_far_away(occasion, entry, row):
         return outcome
@@ -126,8 +122,7 @@ async def decline(occasion: Occasion, entry: DeclineLeading) -> Outcome:
 
 
 async def end(occasion: Occasion, entry: EndLeading) -> Outcome:
-    """The officer or the auxiliary ends the leading. Raises Refusal `unknown_supervision`, `end_before_start`, live
-    `already_ended`."""
+    """The officer or the auxiliary ends the leading. Raises Refusal `unknown_supervision`, live `already_ended`."""
     row = await _own_supervision(entry.supervision, occasion.actor.person)
     await _put_end(occasion, entry.id, row)
     return await _settled(row)
@@ -181,9 +176,10 @@ async def _answer(
 ) -> Outcome:
     """Insert an answer and apply the earliest one. `proved_by`: thumbprint of the key that signed it offline.
 
-    Raises Refusal `answered_before_naming`, live `already_answered`, `already_ended`.
+    An answer before the naming is a wrong clock of one of the two devices: it counts from the naming.
+    Raises Refusal live `already_answered`, `already_ended`.
     """
-    at = occasion.not_before(row["started_at"], "answered_before_naming")
+    at = occasion.not_before(row["started_at"], or_by_receipt=False)
     occasion.require_live_state(row["answer"] is None, "already_answered")
     occasion.require_live_state(row["ended_at"] is None or answer == "confirmed", "already_ended")
     await SupervisionAnswer.insert(
@@ -249,8 +245,8 @@ async def _flag_contradiction(row: Record) -> None:
 
 
 async def _put_end(occasion: Occasion, entry_id: UUID, row: Record) -> None:
-    """Insert an end of the leading. Raises Refusal `end_before_start`, live `already_ended`."""
-    at = occasion.not_before(row["started_at"], "end_before_start")
+    """Insert an end of the leading. Raises Refusal live `already_ended`."""
+    at = occasion.not_before(row["started_at"])
     occasion.require_live_state(row["ended_at"] is None, "already_ended")
     await SupervisionEnd.insert(
         SupervisionEnd(id=entry_id, supervision=row["id"], by_person=occasion.actor.person, at=at)
@@ -279,14 +275,6 @@ async def _named_officers(occasion: Occasion, supervision: UUID) -> Record:
         visible = row is not None and await reaches(occasion.actor, row["organ"])
         raise Unknown("not_the_named_officer" if visible else "unknown_supervision", supervision)
     return row
-
-
-def _corrected(device_time: datetime, occasion: Occasion) -> datetime:
-    """A device's time by the server's clock. Raises Refusal `leads_from_out_of_range`."""
-    try:
-        return device_time + occasion.timing.skew
-    except OverflowError:
-        raise Refusal("leads_from_out_of_range") from None
 
 
 def _outcome(standing: Standing, row: Any, codes: Iterable[str], since: datetime, unmet: Iterable[str] = ()) -> Outcome:

@@ -27,8 +27,7 @@ VERBS = (
         may=OFFICERS, concerned=supervision.concerned, told_to="readers",
         tag="Leading · 带班", zh="确认带班", en="Confirm that you lead",
         codes=(
-            "unknown_supervision", "not_the_named_officer", "leads_from_out_of_range", "already_answered",
-            "answered_before_naming",
+            "unknown_supervision", "not_the_named_officer", "already_answered",
         ),
         example=example(supervision=OTHER),
     ),
@@ -37,8 +36,7 @@ VERBS = (
         may=FIELD, concerned=supervision.concerned, told_to="readers",
         tag="Leading · 带班", zh="上报离线确认", en="Submit an offline confirmation of leading",
         codes=(
-            "unknown_supervision", "leading_not_proved", "signer_revoked", "answered_before_naming",
-            "already_answered", "already_ended",
+            "unknown_supervision", "leading_not_proved", "signer_revoked", "already_answered", "already_ended",
         ),
         example=example(supervision=OTHER, signature="eyJhbGciOiJFUzI1NiJ9.eyJuYW1pbmciOiIwMTkyIn0.c2lnbmVk"),
     ),
@@ -48,7 +46,6 @@ VERBS = (
         tag="Leading · 带班", zh="否认带班", en="Decline to lead",
         codes=(
             "unknown_supervision", "not_the_named_officer", "already_answered", "already_ended",
-            "answered_before_naming",
         ),
         example=example(supervision=OTHER),
     ),
@@ -56,7 +53,7 @@ VERBS = (
         name="supervisions/end", entry=EndLeading, receipt=SupervisionReceipt, record=supervision.end, may=FIELD,
         concerned=supervision.concerned, told_to="readers",
         tag="Leading · 带班", zh="结束带班", en="End the leading",
-        codes=("unknown_supervision", "end_before_start", "already_ended"),
+        codes=("unknown_supervision", "already_ended"),
         example=example(supervision=OTHER),
     ),
     Verb(
@@ -65,8 +62,7 @@ VERBS = (
         held=NAMES_OFFICER,
         tag="Leading · 带班", zh="移交带班", en="Hand the leading over to another officer",
         codes=(
-            "unknown_supervision", "not_the_named_officer", "not_an_officer", "handed_to_oneself", "end_before_start",
-            "already_ended",
+            "unknown_supervision", "not_the_named_officer", "not_an_officer", "handed_to_oneself", "already_ended",
         ),
         example=example(supervision=OTHER, officer=OFFICER),
     ),

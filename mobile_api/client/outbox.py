@@ -1,9 +1,10 @@
 """The outbox of a handheld: one SQLite file keeps entries and files until the server has them.
 
 Guarantees: an entry and its number are on the disk before `add` returns. It is sent with the same id until the server
-answers. A refused entry stays until its author has seen the refusal. A file is deleted only after its receipt was
-verified and kept. Killed at any line, the next start goes on from there. A device has one outbox, whoever is signed in:
-each number is used once on the device, and a sync sends one person's entries under that person's session.
+answers. A refused entry stays until its author has seen the refusal; a file that it declared is stuck then, and costs
+no calls. A file is deleted only after its receipt was verified and kept. Killed at any line, the next start goes on
+from there. A device has one outbox, whoever is signed in: each number is used once on the device, and a sync sends one
+person's entries under that person's session.
 """
 
 import random
@@ -68,6 +69,10 @@ AT_ONCE = 1000  # entries in one sync; the server's limit
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 300.0  # seconds between attempts while nothing goes through
 CHANGED = "文件与申报时不一致 the file is not as it was declared"
 LOOK_AGAIN = 30.0  # seconds between syncs while all goes well
+TAKES_ANY_CLOCK = 1  # version of an outbox whose refusals for a clock or a place were sent again
+CLOCK_REFUSALS = {
+    "time_ahead", "time_out_of_range", "end_before_start", "answered_before_naming", "leads_from_out_of_range",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -82,14 +87,17 @@ class Refused:
 
 @dataclass(frozen=True)
 class Left:
-    """How much of one person is still in the outbox. `stuck` files need a person; they are never deleted."""
+    """How much of one person is still in the outbox, and true while something waits for the server or for its author.
+
+    `stuck` files need a person; they are never deleted, and keep nobody from signing out.
+    """
 
     entries: int
     files: int
     stuck: int
 
     def __bool__(self) -> bool:
-        return bool(self.entries or self.files or self.stuck)
+        return bool(self.entries or self.files)
 
 
 class Outbox:
@@ -116,6 +124,8 @@ class Outbox:
         self._connection.execute("PRAGMA foreign_keys = ON")
         self._connection.executescript(SCHEMA)
         self.added = threading.Event()  # an entry was added since it was last cleared
+        self._not_before: dict[str, float] = {}  # entries to send again, and when by this process's own clock
+        self._queue_what_is_taken_now()
 
     def close(self) -> None:
         """Close the file; nothing is lost."""
@@ -168,7 +178,20 @@ class Outbox:
                 raise KeyError(entry)
             ordered = {"ordered_by": ordered_by} if ordered_by else {}
             fields = _decoded(row["told"]) | {"despite": {"why": why, **ordered}}
-            self._run("UPDATE entry SET state = 'queued', told = ? WHERE id = ?", _encoded(fields), str(entry))
+            self._run("UPDATE entry SET told = ? WHERE id = ?", _encoded(fields), str(entry))
+            self._queue_again(str(entry))
+
+    def send_again(self, entry: UUID) -> None:
+        """Send a refused entry again as it is, for example where the server takes it now. Raises KeyError if it is not
+        refused."""
+        with self._transaction():
+            if self._first("SELECT 1 FROM entry WHERE id = ? AND state IN ('refused', 'seen')", str(entry)) is None:
+                raise KeyError(entry)
+            self._queue_again(str(entry))
+
+    def persons(self) -> list[str]:
+        """Everybody who has something in this outbox."""
+        return [row["person"] for row in self._all("SELECT DISTINCT person FROM entry ORDER BY person")]
 
     def left(self, person: str) -> Left:
         """How much is not done yet: nothing means that all was answered, and every file sealed and deleted."""
@@ -198,31 +221,38 @@ class Outbox:
 
     # For the phone.
 
-    def sync(self, client: Client, person: str) -> None:
+    def sync(self, client: Client, person: str, *, only_due: bool = False) -> None:
         """Send this person's entries, calls for help first, and fetch changes, until nothing is left to do.
 
-        Raises Unreachable, Problem (the session). What was answered before that stays answered.
+        `only_due`: not those that the server asked to send again later. Raises Unreachable, Problem (the session).
+        What was answered before that stays answered.
         """
+        now = time.monotonic()
+        self._not_before = {id: due for id, due in self._not_before.items() if only_due and due > now}
         self._sync(client, person, URGENT, more=False)
         self._sync(client, person, None, more=True)
 
     def _sync(self, client: Client, person: str, verb: str | None, *, more: bool) -> None:
         size, sent = AT_ONCE, 0
         while True:
-            rows = self._open(person, sent, size, verb)
+            found = self._open(person, sent, size, verb)
+            rows = [row for row in found if row["id"] not in self._not_before]
             if not rows and not more:
-                return
+                if len(found) < size:
+                    return
+                sent = found[-1]["seq"]
+                continue
             try:
                 answer = client.sync([_item(row) for row in rows], self._cursor(person), self._boot())
             except Problem as problem:
                 if problem.code != "body_too_large" or not rows:
                     raise
                 if len(rows) > 1:
-                    size = len(rows) // 2
+                    size = max(1, len(found) // 2)
                     continue
                 answer = {"results": [{"status": "refused", "problem": problem.body}], "more": True}
             self._keep(person, rows, answer)
-            sent, more = max((row["seq"] for row in rows), default=sent), bool(answer.get("more"))
+            sent, more = max((row["seq"] for row in found), default=sent), bool(answer.get("more"))
 
     def carry_files(self, client: Client, person: str, lanes: Lanes | None = None) -> None:
         """Send each declared file to the store, one after the other, and delete those with a verified receipt.
@@ -286,9 +316,11 @@ class Outbox:
             self._run("UPDATE file SET state = 'stuck', why = ? WHERE id = ?", why, upload)
 
     def try_again(self, upload: UUID) -> None:
-        """Send a stuck file again, after a person looked at it."""
+        """Send a stuck file again, after a person looked at it, and its declaration where that was refused."""
         with self._transaction():
-            self._run("UPDATE file SET state = 'kept', why = NULL WHERE id = ? AND state = 'stuck'", str(upload))
+            self._unstick(str(upload))
+            self._run("UPDATE entry SET state = 'queued' WHERE id = ? AND state IN ('refused', 'seen')", str(upload))
+        self.added.set()
 
     def stuck(self, person: str) -> list[tuple[UUID, Path, str]]:
         """This person's stuck files: upload, path, and why."""
@@ -297,7 +329,29 @@ class Outbox:
         )
         return [(UUID(row["id"]), Path(row["path"]), row["why"]) for row in rows]
 
+    def can_carry(self, person: str) -> bool:
+        """Whether a file of this person can go on now: it is declared on the server, and has no receipt yet."""
+        return bool(self._files(person, "kept") or self._files(person, "sent"))
+
     # Storage.
+
+    def _queue_what_is_taken_now(self) -> None:
+        """Once in the life of an outbox: queue again what a server of before 0.4 refused for a clock or a place."""
+        with self._transaction():
+            if self._first("PRAGMA user_version")["user_version"] >= TAKES_ANY_CLOCK:  # type: ignore[index]
+                return
+            for row in self._all("SELECT id, answer FROM entry WHERE state IN ('refused', 'seen')"):
+                if _is_taken_now(_decoded(row["answer"])):
+                    self._queue_again(row["id"])
+            self._run(f"PRAGMA user_version = {TAKES_ANY_CLOCK}")
+
+    def _queue_again(self, entry: str) -> None:
+        self._run("UPDATE entry SET state = 'queued' WHERE id = ?", entry)
+        self._unstick(entry)
+        self.added.set()
+
+    def _unstick(self, upload: str) -> None:
+        self._run("UPDATE file SET state = 'kept', why = NULL WHERE id = ? AND state = 'stuck'", upload)
 
     def _add(
         self, person: str, verb: str, occurred_at: datetime | None, id: UUID | None, fields: dict[str, Any]
@@ -343,6 +397,13 @@ class Outbox:
                 if state is not None:
                     kept = result.get("receipt") or result.get("problem") or result
                     self._run("UPDATE entry SET state = ?, answer = ? WHERE id = ?", state, _encoded(kept), row["id"])
+                if state == "refused":
+                    self._run(
+                        "UPDATE file SET state = 'stuck', why = ? WHERE id = ? AND state = 'kept'",
+                        _why(result["problem"]), row["id"],
+                    )  # fmt: skip
+                elif state is None:
+                    self._not_before[row["id"]] = time.monotonic() + (result.get("retry_after") or LOOK_AGAIN)
             for item in answer.get("changes", ()):
                 self._run("INSERT INTO news (person, item) VALUES (?, ?)", person, _encoded(item))
             if answer.get("cursor"):
@@ -385,9 +446,9 @@ def carry(outbox: Outbox, client: Client, person: str, stop: threading.Event) ->
     while not stop.is_set():
         outbox.added.clear()
         try:
-            outbox.sync(client, person)
+            outbox.sync(client, person, only_due=True)
             outbox.carry_files(client, person, lanes)
-            failures, pause = 0, LOOK_AGAIN if not outbox.left(person).files else FIRST_PAUSE
+            failures, pause = 0, FIRST_PAUSE if outbox.can_carry(person) else LOOK_AGAIN
         except (Unreachable, Problem) as error:
             if isinstance(error, Problem) and error.status != 429 and error.status < 500:
                 raise
@@ -421,6 +482,18 @@ def _state_after(result: dict[str, Any]) -> str | None:
     if result["status"] == "refused":
         return None if int(result["problem"].get("status", 0)) >= 500 else "refused"
     return "waiting" if result["status"] == "waiting" else None
+
+
+def _why(problem: dict[str, Any]) -> str:
+    """Why a declaration was refused, for its author."""
+    return f"{problem.get('code')}: {problem.get('detail', '')}"
+
+
+def _is_taken_now(problem: dict[str, Any]) -> bool:
+    """Whether the server refused it for what it takes now: a clock, or only a place."""
+    pointers = [fault.get("pointer", "") for fault in problem.get("errors", ())]
+    only_place = bool(pointers) and all(pointer.startswith("/place") for pointer in pointers)
+    return problem.get("code") in CLOCK_REFUSALS or (problem.get("code") == "invalid" and only_place)
 
 
 def _encoded(fields: Any) -> bytes:

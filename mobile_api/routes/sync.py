@@ -28,7 +28,7 @@ from backend.law.catalogue import Language
 from backend.registry import VERBS
 from backend.sync import SyncItem, SyncResult
 from mobile_api.auth import QUARANTINED
-from mobile_api.bodies import decode, read, takes
+from mobile_api.bodies import decode, decode_entry, read, takes
 from mobile_api.metrics import ENTRIES
 from mobile_api.paging import Cursor, Limit
 from mobile_api.problems import Problem, as_problem, language_of, read_failure
@@ -39,6 +39,7 @@ from mobile_api.routes.verbs import receipt
 ENTRIES_CEILING = 1000
 BODY_LIMIT = 8 * 1024 * 1024
 PATH = "/v1/sync"
+RETRY_SOON = 30  # seconds, after a failure of which nobody knows how long it lasts
 TAG = "Sync · 同步"
 FIELD_VERBS = [verb for verb in VERBS if verb.field]
 
@@ -53,6 +54,7 @@ def tagged(verb: Verb) -> type[Any]:
 
 
 KINDS = {tagged(verb): verb for verb in FIELD_VERBS}
+BY_TAG = {verb.name: kind for kind, verb in KINDS.items()}
 ANY_ENTRY: Any = Union[tuple(KINDS)]  # noqa: UP007 - made at run time
 
 
@@ -88,7 +90,7 @@ class EntryResult(msgspec.Struct, kw_only=True, omit_defaults=True):
         Literal["recorded", "replayed", "refused", "waiting", "again"],
         msgspec.Meta(
             description="recorded: for the first time; replayed: it had been recorded before; refused: see `problem`; "
-            "waiting: held, see `reason`; again: send it once more"
+            "waiting: held, see `reason`; again: send it once more, after `retry_after`"
         ),
     ]
     receipt: Annotated[
@@ -97,6 +99,9 @@ class EntryResult(msgspec.Struct, kw_only=True, omit_defaults=True):
     problem: Annotated[Problem | None, msgspec.Meta(description="if it is refused or to be sent again: the reason")] = (
         None
     )
+    retry_after: Annotated[
+        int | None, msgspec.Meta(description="if it is to be sent again: after at least so many seconds")
+    ] = None
     waiting_for: Annotated[
         list[UUID] | None, msgspec.Meta(description="if it waits: ids that it refers to and that have not come yet")
     ] = None
@@ -171,10 +176,12 @@ async def synced(request: Request[Any, Any, Any]) -> Response[SyncAnswer]:
     call: Any = await read(request, Envelope)
     at = received_at(request)
     items = [_item(raw) for raw in msgspec.structs.astuple(call.entries) if raw is not NO_ITEM]
+    await device_sequence.keep_boot_time(request.user, call.boot_id, call.uptime_ms, at)
     results = await sync.take_all(request.user, items, call.sent_at, at)
     for item, result in zip(items, results, strict=True):
         ENTRIES.labels(item.verb.name if item.verb else "none", result.status).inc()
-    await device_sequence.keep_boot_time(request.user, call.boot_id, call.uptime_ms, at)
+    if request.user.device is not None and call.boot_id is not None:
+        await device_sequence.check_clock(request.user.device, call.boot_id)
     language = language_of(request)
     answers = [_answer_to(result, language) for result in results]
     answer = {"results": answers, **await _changes(request.user, call.cursor)}
@@ -196,12 +203,17 @@ async def _changes(actor: Actor, cursor: str | None) -> dict[str, Any]:
 
 def _item(raw: msgspec.Raw) -> SyncItem:
     try:
-        tagged_entry = decode(raw, ANY_ENTRY)
+        tagged_entry, left_out = decode_entry(raw, ANY_ENTRY, _kind_told)
     except Refusal as refusal:
         glimpse, number = _part_of(raw, EntryId), _part_of(raw, Number)
         return SyncItem(None, refusal=refusal, id=glimpse and glimpse.id, device_seq=number and number.device_seq)
     verb = KINDS[type(tagged_entry)]
-    return SyncItem(_without_tag(verb.entry, tagged_entry), verb, id=tagged_entry.id)
+    return SyncItem(_without_tag(verb.entry, tagged_entry), verb, id=tagged_entry.id, left_out=left_out)
+
+
+def _kind_told(told: dict[str, Any]) -> Any:
+    """The struct of the verb that an item names; None where it names none."""
+    return BY_TAG.get(told["verb"]) if isinstance(told.get("verb"), str) else None
 
 
 def _without_tag(kind: type[Entry], tagged_entry: Any) -> Entry:
@@ -225,6 +237,8 @@ def _answer_to(result: SyncResult, language: Language) -> dict[str, Any]:
         answer["receipt"] = msgspec.Raw(receipt(result.recorded, language))
     if refusal is not None:
         answer["problem"] = as_problem(refusal, language, PATH)
+    if result.status == "again" and refusal is not None:
+        answer["retry_after"] = refusal.wait_seconds or RETRY_SOON
     if result.wait is not None:
         wait = result.wait
         answer |= {"reason": wait.reason, "waiting_for": wait.waiting_for, "until": wait.until}

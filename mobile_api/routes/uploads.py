@@ -91,8 +91,6 @@ async def parts(
         "digest_missing",
         "digest_differs",
         "file_too_large",
-        "end_before_start",
-        "time_ahead",
         "upload_busy",
         "store_unavailable",
     ),

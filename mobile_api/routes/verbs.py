@@ -12,11 +12,12 @@ from structlog.contextvars import bind_contextvars
 from backend.core.described import SentAt
 from backend.core.refusals import Refusal, notes
 from backend.core.verb import Recorded, Verb
+from backend.core.write_path import Arrival
 from backend.law.catalogue import Language
 from backend.registry import VERBS
 from backend.sync import take
 from mobile_api.auth import BRINGS_HOME
-from mobile_api.bodies import read, takes
+from mobile_api.bodies import read_entry, takes
 from mobile_api.metrics import ENTRIES
 from mobile_api.problems import language_of
 from mobile_api.request_middleware import received_at
@@ -44,10 +45,12 @@ def route(verb: Verb) -> HTTPRouteHandler:
     call = sent(verb)
 
     async def handle(request: Request[Any, Any, Any]) -> Any:
-        data = await read(request, call)
+        data, left_out = await read_entry(request, call)
         bind_contextvars(entry=str(data.id))
         try:
-            recorded = await take(verb, request.user, data, data.sent_at, received_at(request))
+            recorded = await take(
+                Arrival(verb, request.user, data, data.sent_at, received_at(request), left_out=left_out)
+            )
         except Refusal:
             ENTRIES.labels(verb.name, "refused").inc()
             raise

@@ -180,17 +180,17 @@ async def test_a_sync_with_each_result_as_its_own_type(made: Made, app: Litestar
     """One entry is recorded, one refused, one waits for a shift that never came."""
     lin, models, ago = await a_duty_auxiliary(app), made.models, timedelta(hours=2)
     plain = a_check_in(made, models.CheckInItem, verb=models.CheckInItemVerb.SHIFTSCHECK_IN, occurred_at=now() - ago)
-    ahead = a_check_in(made, models.CheckInItem, verb=plain.verb, device_seq=2, occurred_at=now() + ago)
+    other = a_check_in(made, models.CheckInItem, verb=plain.verb, device_seq=2, ordered_by=uuid4())
     lost = models.CheckOutItem(
         verb=models.CheckOutItemVerb.SHIFTSCHECK_OUT, id=uuid4(), occurred_at=now() - ago, device_seq=3, shift=uuid4()
     )
-    body = models.SyncCall(sent_at=now(), entries=[plain, ahead, lost])
+    body = models.SyncCall(sent_at=now(), entries=[plain, other, lost])
     answer = await call(made, app, lin, "sync", body=body)
-    assert [plain.id, ahead.id, lost.id] == [result.id for result in answer.results]
+    assert [plain.id, other.id, lost.id] == [result.id for result in answer.results]
     recorded, refused, waiting = answer.results
     assert ("recorded", plain.id) == (recorded.status, recorded.receipt.shift.id)
     assert isinstance(recorded.receipt, models.ShiftReceipt)
-    assert ("refused", "time_ahead") == (refused.status, refused.problem.code)
+    assert ("refused", "not_an_officer") == (refused.status, refused.problem.code)
     assert isinstance(refused.problem, models.Problem)
     assert ("waiting", [lost.shift]) == (waiting.status, waiting.waiting_for)
     assert answer.reset

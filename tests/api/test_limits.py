@@ -22,7 +22,6 @@ from tests.builders import (
     an_administrator_of,
     an_enrolled_key,
     an_inspector_of,
-    now,
     recorded,
     refused,
 )
@@ -69,8 +68,8 @@ async def test_facts_and_calls_for_help_are_never_limited(app: Litestar) -> None
     recorded(await lin.check_in())
     recorded(await lin.post("/v1/assistance/call", kind="violence", words="一人持械"))
     refused(await lin.post("/v1/shifts/check-out", shift=uuid4()), 429, "too_many_refusals")
-    early = await lin.post("/v1/assistance/call", kind="violence", at=now().replace(year=now().year + 1))
-    refused(early, 422, "time_ahead")
+    call = recorded(await lin.post("/v1/assistance/call", kind="violence"))["id"]
+    refused(await lin.post("/v1/assistance/call", kind="violence", id=call), 409, "id_reused")
 
 
 async def test_a_phone_keeps_an_entry_whose_refusal_was_put_off(app: Litestar) -> None:
@@ -89,10 +88,12 @@ async def test_what_the_server_tries_by_itself_is_never_put_off(app: Litestar) -
     """A held entry that does not fit keeps its own reason, however often its person was refused."""
     lin = await a_duty_auxiliary(app)
     come = lin.item("shifts/check-in", at=ago(hours=2), **a_check_in())
-    early = lin.item("shifts/check-out", shift=come["id"], at=ago(hours=3))
+    unfit = lin.item("activities/start", work="9.6", at=ago(hours=1))
+    early = lin.item("recordings/explain", activity=unfit["id"], cause="battery", words="x",
+                     started_at=come["occurred_at"], ended_at=come["occurred_at"], at=ago(minutes=1))  # fmt: skip
     await lin.sync(early)
     await refused_often(lin, law().count("refusals_per_person"))
-    await lin.sync(come)
+    await lin.sync(come, unfit)
     row = await first("SELECT state, code FROM held_entry WHERE id = $1", early["id"])
     assert row is not None
     assert ("unfit", False) == (row["state"], row["code"] == "too_many_refusals")

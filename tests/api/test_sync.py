@@ -266,15 +266,17 @@ async def test_an_entry_that_waits_too_long_goes_to_a_person(app: Litestar) -> N
 
 
 async def test_a_held_entry_that_does_not_fit_is_refused(app: Litestar) -> None:
-    """A check-out before its check-in: it is kept as unfit, and its phone learns why."""
+    """An answer for a gap of no length: it is kept as unfit, and its phone learns why."""
     lin = await a_duty_auxiliary(app)
-    come, go = a_shift(lin)
-    early = go | {"occurred_at": come["occurred_at"] - timedelta(hours=1)}
+    come, _ = a_shift(lin)
+    work = lin.item("activities/start", work="9.6", at=come["occurred_at"])
+    early = lin.item("recordings/explain", activity=work["id"], cause="battery", words="x",
+                     started_at=come["occurred_at"], ended_at=come["occurred_at"])  # fmt: skip
     await lin.sync(early)
-    await lin.sync(come)
-    assert "unfit" == await state_of(go["id"])
+    await lin.sync(come, work)
+    assert "unfit" == await state_of(early["id"])
     (result,) = await lin.sync(early)
-    assert ("refused", "end_before_start") == (result["status"], result["problem"]["code"])
+    assert ("refused", "no_gap") == (result["status"], result["problem"]["code"])
 
 
 async def test_nobody_fills_the_house_with_what_never_comes(app: Litestar, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -377,15 +379,15 @@ async def test_an_unexpected_failure_of_one_entry_is_answered_with_again(
     """`again`: neither recorded nor refused; the phone keeps it, and the others are recorded."""
     lin = await a_duty_auxiliary(app)
     come, go = a_shift(lin)
-    real = sync.record
+    real = sync.record_arrival
 
-    async def broken(verb: Any, *rest: Any, **more: Any) -> Any:
-        if verb.name == "shifts/check-in":
+    async def broken(arrival: Any) -> Any:
+        if arrival.verb.name == "shifts/check-in":
             raise ZeroDivisionError
-        return await real(verb, *rest, **more)
+        return await real(arrival)
 
     with monkeypatch.context() as cut:
-        cut.setattr(sync, "record", broken)
+        cut.setattr(sync, "record_arrival", broken)
         results = await lin.sync(come, go)
     assert (["again", "waiting"], 500) == (statuses(results), results[0]["problem"]["status"])
     assert ["recorded", "replayed"] == statuses(await lin.sync(come, go))
@@ -451,7 +453,7 @@ async def test_a_deep_item_within_bounds_is_refused_alone(app: Litestar) -> None
     deep: Any = []
     for _ in range(100):
         deep = [deep]
-    assert ["refused", "recorded"] == statuses(await lin.sync(come | {"id": uuid4(), "place": deep}, come))
+    assert ["refused", "recorded"] == statuses(await lin.sync(come | {"id": uuid4(), "despite": deep}, come))
 
 
 async def test_gzip_is_welcome_on_every_route(app: Litestar) -> None:

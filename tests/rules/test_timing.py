@@ -1,12 +1,13 @@
 """When an entry happened by the server's clock: live or late, and what a device's wrong clock changes."""
 
 from datetime import UTC, datetime, timedelta, timezone
+from itertools import accumulate, pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.core.refusals import Refusal
+from backend.core.moments import Told, latest_moments
 from backend.core.verb import timing
 from backend.core.wire import EARLIEST
 from backend.law.catalogue import law
@@ -43,10 +44,24 @@ def test_two_seconds_are_the_clocks() -> None:
     assert 2 * SECOND == timing(NOON - 2 * SECOND, NOON - 2 * SECOND, NOON, law()).skew
 
 
-def test_nothing_happened_after_it_was_sent() -> None:
-    """An act later than its own sending, by the same clock, is refused."""
-    with pytest.raises(Refusal, match="time_ahead"):
-        timing(NOON + 3 * SECOND, NOON, NOON, law())
+def test_an_act_after_its_sending_happened_when_it_was_received() -> None:
+    """A clock that was put right between act and sending refuses nothing: the receipt tells the time."""
+    result = timing(NOON + HOUR, NOON, NOON, law())
+    assert (NOON, "receipt", True, -HOUR) == (result.occurred_at, result.source, result.late, result.correction)
+
+
+def test_the_uptime_tells_the_time_where_the_clock_was_moved() -> None:
+    """The device's start is known, so its uptime proves the moment, whatever the clock said."""
+    at = NOON - 10 * SECOND
+    for off in (HOUR, -HOUR, 61 * SECOND, timedelta(days=-40_000)):
+        result = timing(at + off, NOON, NOON, law(), by_uptime=at)
+        assert (at, "uptime", False, -off) == (result.occurred_at, result.source, result.late, result.correction)
+
+
+def test_the_clock_stands_where_the_uptime_agrees_with_it() -> None:
+    """Drift within a boot is less than a minute."""
+    result = timing(NOON - HOUR, NOON, NOON, law(), by_uptime=NOON - HOUR + 59 * SECOND)
+    assert (NOON - HOUR, "clock") == (result.occurred_at, result.source)
 
 
 def test_nothing_happened_after_it_was_received() -> None:
@@ -61,18 +76,16 @@ EAST, WEST = timezone(timedelta(hours=14)), timezone(timedelta(hours=-12))
 @pytest.mark.parametrize(
     ("occurred", "sent"),
     [
-        (LATEST, LATEST),
         (FIRST, NOON),
         (NOON, LATEST),
         (datetime.min.replace(tzinfo=EAST), NOON),
-        (datetime.max.replace(tzinfo=WEST), datetime.max.replace(tzinfo=WEST)),
         (EARLIEST - SECOND, NOON),
     ],
 )
-def test_times_beyond_reason_are_refused_in_words(occurred: datetime, sent: datetime) -> None:
-    """A device whose clock says the year 1 or 9999 is refused with a sentence, without an internal error."""
-    with pytest.raises(Refusal, match="time_out_of_range"):
-        timing(occurred, sent, NOON, law())
+def test_times_beyond_reason_are_the_receipts(occurred: datetime, sent: datetime) -> None:
+    """A device whose clock says the year 1 or 9999 is heard all the same."""
+    result = timing(occurred, sent, NOON, law())
+    assert (NOON, "receipt") == (result.occurred_at, result.source)
 
 
 @pytest.mark.parametrize("clock", [FIRST, datetime.min.replace(tzinfo=EAST)])
@@ -85,19 +98,12 @@ MOMENTS = st.datetimes(timezones=st.sampled_from([UTC, EAST, WEST]))
 
 
 @given(MOMENTS, MOMENTS)
-def test_whatever_the_clocks_say_there_is_a_time_or_a_refusal(occurred: datetime, sent: datetime) -> None:
-    """A corrected time lies between the year 2000 and now, in UTC."""
-    code = None
-    try:
-        result = timing(occurred, sent, NOON, law())
-    except Refusal as refusal:
-        code = refusal.code
-    if code is not None:
-        assert code in ("time_ahead", "time_out_of_range")
-        return
+def test_whatever_the_clocks_say_there_is_a_time(occurred: datetime, sent: datetime) -> None:
+    """A corrected time lies between the year 2000 and now, in UTC; nothing is refused."""
+    result = timing(occurred, sent, NOON, law())
     assert EARLIEST <= result.occurred_at <= NOON
     assert timedelta() == result.occurred_at.utcoffset()
-    assert result.late == (NOON - result.occurred_at > timedelta(seconds=60))
+    assert result.late == (result.source == "receipt" or NOON - result.occurred_at > timedelta(seconds=60))
 
 
 @given(st.timedeltas(timedelta(0), timedelta(days=30)), st.timedeltas(timedelta(days=-999), timedelta(days=999)))
@@ -107,3 +113,67 @@ def test_a_wrong_clock_changes_neither_time_nor_lateness(before: timedelta, off:
     wrong = timing(NOON - before + off, NOON + off, NOON, law())
     assert abs(right.occurred_at - wrong.occurred_at) < 2 * SECOND
     assert abs(off) < 2 * SECOND or right.late == wrong.late
+
+
+@pytest.mark.parametrize("clock", [LATEST, datetime.max.replace(tzinfo=WEST)])
+def test_the_latest_time_of_all_is_corrected_too(clock: datetime) -> None:
+    """The clock that it was sent by says the same year."""
+    assert NOON == timing(clock, clock, NOON, law()).occurred_at
+
+
+# Several entries of one call
+
+
+SKEWS = st.timedeltas(timedelta(days=-2), timedelta(days=2))
+GAPS = st.lists(st.timedeltas(timedelta(seconds=1), timedelta(hours=3)), min_size=1, max_size=8)
+
+
+def told_by(clocks: list[timedelta], acts: list[datetime], booted: datetime | None) -> list[datetime]:
+    """When these acts happened, of which each was told by a clock so far off, and sent with a right clock."""
+    told = [
+        Told(number, at + off, timing(at + off, NOON, NOON, law(), by_uptime=booted and at))
+        for number, (at, off) in enumerate(zip(acts, clocks, strict=True))
+    ]
+    latest = latest_moments(told, NOON, law())
+    again = [
+        timing(each.device_time, NOON, NOON, law(), by_uptime=booted and at, latest=moment)
+        for each, at, moment in zip(told, acts, latest, strict=True)
+    ]
+    return [each.occurred_at for each in again]
+
+
+def acts_of(gaps: list[timedelta]) -> list[datetime]:
+    """Acts so far apart, the last of them a second before noon."""
+    ends = list(accumulate(reversed(gaps)))
+    return [NOON - SECOND - end for end in reversed(ends)]
+
+
+@given(SKEWS, GAPS)
+def test_one_wrong_clock_keeps_the_order(off: timedelta, gaps: list[timedelta]) -> None:
+    """Without any uptime: a clock that was wrong the whole time and was put right before sending."""
+    times = told_by([off] * len(gaps), acts_of(gaps), None)
+    assert sorted(times) == times
+    assert times[-1] <= NOON
+
+
+@given(st.data(), GAPS)
+def test_any_clocks_keep_the_order_by_the_uptime(data: st.DataObject, gaps: list[timedelta]) -> None:
+    """A clock that was set anew before every act, up to two days off: the uptime tells the acts, to a minute."""
+    acts = acts_of(gaps)
+    clocks = [data.draw(SKEWS) for _ in acts]
+    times = told_by(clocks, acts, NOON - timedelta(days=9))
+    assert all(abs(at - time) <= timedelta(minutes=1) for at, time in zip(acts, times, strict=True))
+
+
+@given(GAPS)
+def test_acts_by_a_clock_that_ran_ahead_keep_their_distance(gaps: list[timedelta]) -> None:
+    """The last of them is put at its receipt, the others as long before it as they were told."""
+    times = told_by([timedelta(days=30)] * len(gaps), acts_of(gaps), None)
+    assert NOON == times[-1]
+    assert gaps[:-1] == [after - before for before, after in pairwise(times)]
+
+
+def test_an_act_by_a_wrong_clock_lies_before_the_next_one() -> None:
+    """Checked in by a clock an hour ahead, checked out by the right one."""
+    times = told_by([HOUR * 9, timedelta()], [NOON - 3 * HOUR, NOON - HOUR], None)
+    assert [NOON - HOUR, NOON - HOUR] == times
