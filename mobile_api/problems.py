@@ -30,6 +30,7 @@ CHALLENGES = {
     "use_dpop_nonce": "use_dpop_nonce", "proof": "invalid_dpop_proof", "key_differs": "invalid_dpop_proof",
     "token_invalid": "invalid_token", "token_expired": "invalid_token", "session_ended": "invalid_token",
 }  # fmt: skip
+RETRYABLE_STATUS = {408, 429, 500, 503}  # what the server cannot do now
 FRESH_NONCE = "fujing.fresh_nonce"  # key in the scope: the nonce for the answer's DPoP-Nonce header
 HEADERS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}  # on every answer
 BY_SQLSTATE = {

@@ -1,7 +1,7 @@
 """Optional data of an entry that cannot be: it is left out, kept as it was told, and never refuses the entry. Pure.
 
 Which fields these are stands on the structs (`extra=LEFT_OUT_IF_WRONG`). All others are read strictly, as what an entry
-tells would change without them. Source: DESIGN §11.4, docs/adr/0038.
+tells would change without them. Source: DESIGN §11.4, docs/adr/0041.
 """
 
 from collections.abc import Iterator, Mapping

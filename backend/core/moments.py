@@ -2,7 +2,7 @@
 
 Guarantees: a time that the device's clock or its uptime tells stands. Entries whose clock cannot be right keep the
 device's order: they lie between the entries before and after them, and as far from each other as they were told.
-Source: DESIGN §4 and 11.4; docs/adr/0038.
+Source: DESIGN §4 and 11.4; docs/adr/0041.
 """
 
 from bisect import bisect_left, insort

@@ -11,7 +11,7 @@ Guarantees:
 - All changes of one entry are in one transaction. The persons concerned are locked in sorted order.
 - An entry is never refused for a clock, nor for optional data that cannot be: it is recorded with a finding.
 
-See docs/adr/0004, 0005, 0010 for the salted digest, and 0038 for clocks and optional data.
+See docs/adr/0004, 0005, 0010 for the salted digest, and 0041 for clocks and optional data.
 """
 
 import hashlib

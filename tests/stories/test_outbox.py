@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+import msgspec
 import pytest
 
 from mobile_api.client import outbox as outboxes
@@ -345,3 +347,60 @@ def test_a_call_for_help_goes_first(running: Serving, box: Outbox, he: Client, p
     box.sync(watched, person)
     assert [["assistance/call"], ["shifts/check-in"]] == [verbs for verbs in sent if verbs][:2]
     assert str(call) in [row["id"] for row in he.get("/v1/assistance")["items"]]
+
+
+def test_a_file_of_no_bytes_is_stuck_and_costs_no_calls(
+    running: Serving, box: Outbox, he: Client, person: str, tmp_path: Path
+) -> None:
+    """Its declaration is refused for good: its person sees it and signs out, and nothing is asked again and again."""
+    empty, fields = tmp_path / "empty.mp4", film(tmp_path, "other.mp4")[1]
+    empty.write_bytes(b"")
+    upload = box.add_file(person, empty, **fields)
+    calls: list[str] = []
+
+    class Counted(Client):
+        def _attempt(self, method: str, path: str, *rest: Any) -> Any:
+            calls.append(path)
+            return super()._attempt(method, path, *rest)
+
+    counted = Counted(running.url, key=he.key)
+    counted._access, counted._refresh = he._access, he._refresh
+    stop = threading.Event()
+    worker = threading.Thread(target=carry, args=(box, counted, person, stop), daemon=True)
+    worker.start()
+    time.sleep(3)
+    stop.set()
+    worker.join()
+    assert len(calls) <= 6
+    ((stuck, path, why),) = box.stuck(person)
+    assert (upload, empty, True) == (stuck, path, why.startswith("invalid"))
+    assert (1, 0, 1) == (box.left(person).entries, box.left(person).files, box.left(person).stuck)
+    (refusal,) = box.refused(person)
+    box.mark_seen(refusal.id)
+    assert not box.left(person)
+    assert empty.exists()
+
+
+def test_what_was_refused_for_a_clock_or_a_place_is_queued_again_once(person: str, tmp_path: Path) -> None:
+    """An outbox of a version before: its refusals by an old server are no longer the answer."""
+    problems = {
+        "time_ahead": {"code": "time_ahead"}, "a place": {"code": "invalid", "errors": [{"pointer": "/place/lat"}]},
+        "a verb": {"code": "invalid", "errors": [{"pointer": "/verb"}]}, "a rule": {"code": "not_ordered"},
+    }  # fmt: skip
+    with closing(Outbox(tmp_path / "old.db")) as old:
+        ids = {name: old.add(person, "assistance/call", kind="other") for name in problems}
+        for name, id in ids.items():
+            old._run(
+                "UPDATE entry SET state = 'refused', answer = ? WHERE id = ?",
+                msgspec.json.encode(problems[name]), str(id),
+            )  # fmt: skip
+        old._run("PRAGMA user_version = 0")
+    for _ in range(2):
+        with closing(Outbox(tmp_path / "old.db")) as new:
+            assert {ids["a verb"], ids["a rule"]} == {refusal.id for refusal in new.refused(person)}
+            for name in ("time_ahead", "a place"):
+                new._run("UPDATE entry SET state = 'refused' WHERE id = ?", str(ids[name]))
+        with closing(Outbox(tmp_path / "old.db")) as new:
+            assert 4 == len(new.refused(person))
+            new.send_again(ids["time_ahead"])
+            new.send_again(ids["a place"])
