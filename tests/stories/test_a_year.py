@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from backend.core.sheets import xlsx
 from mobile_api.cli.demo_film import film
 from mobile_api.client.api import Client, Problem
 from tests.houses import Place, Serving, serving
@@ -57,15 +58,36 @@ def year(tmp_path: Path) -> Iterator[Serving]:
 
 
 def hr_tells(house: Serving, *lines: str, words: tuple[str, ...] = (), code: int = 0) -> tuple[str, dict[str, str]]:
-    """Import a file of HR. What the command printed, and the first passwords of new people."""
-    file = house.place.home / "hr.csv"
+    """Import these lines. What the command printed, and the first passwords of new people."""
+    return imported(house, "hr.csv", "\n".join([HEADER, *lines, ""]).encode(), words, code)
+
+
+def hr_sends(house: Serving, *rows: tuple[Any, ...]) -> str:
+    """Import a workbook as HR keeps it: headings and kinds in Chinese, organs by name. What the command printed."""
+    headings = ["警号", "姓名", "类别", "所属单位", "任职日期", "离职日期"]
+    return imported(house, "花名册.xlsx", xlsx("人员", headings, rows), (), 0)[0]
+
+
+def imported(
+    house: Serving, name: str, content: bytes, words: tuple[str, ...], code: int
+) -> tuple[str, dict[str, str]]:
+    file = house.place.home / name
     passwords = house.place.home / f"passwords-{datetime.now(UTC).timestamp()}.csv"
-    file.write_text("\n".join([HEADER, *lines, ""]), encoding="utf-8")
+    file.write_bytes(content)
     done = house.place.run("import-roster", str(file), "--passwords", str(passwords), *words)
     assert code == done.returncode, done.stderr + done.stdout
     given = passwords.read_text(encoding="utf-8").splitlines()[1:] if passwords.exists() else []
     house.place.secrets |= {line.partition(",")[2] for line in given}
     return done.stdout, dict(line.split(",", 1) for line in given)
+
+
+def begin(phone: Client, badge: str, first_password: str) -> str:
+    """Sign in for the first time, and change the first password. The new one."""
+    phone.sign_in(badge, first_password)
+    refused_with("password_change_needed", phone.get, "/v1/me")
+    mine = f"{badge} 自己的口令"
+    phone.change_password(first_password, mine)
+    return mine
 
 
 def a_duty(phone: Client, days_ago: int, hours: int = 4) -> str:
@@ -93,16 +115,17 @@ def test_a_year_at_a_station(year: Serving, tmp_path: Path) -> None:
     """Moved, left, the badge given on, returned under a badge that was Chen's."""
     _, passwords = hr_tells(year, *HOUSE.splitlines())
     phone, east, west, dock = (year.handheld(serial) for serial in ("HH-0001", "HH-0002", "HH-0003", "CJ-0001"))
-    for client, badge in ((phone, "FJ1001"), (east, "P2001"), (west, "P2002"), (dock, "DOCK-01")):
-        client.sign_in(badge, passwords[badge])
+    dock.sign_in("DOCK-01", passwords["DOCK-01"])
+    for client, badge in ((phone, "FJ1001"), (east, "P2001"), (west, "P2002")):
+        passwords[badge] = begin(client, badge, passwords[badge])
     lin = phone.get("/v1/me")["id"]
     chen = year.handheld("HH-0004")
-    chen.sign_in("FJ1002", passwords["FJ1002"])
+    passwords["FJ1002"] = begin(chen, "FJ1002", passwords["FJ1002"])
     chens = a_duty(chen, 50)
 
     # Spring: Lin moves to West. What comes late stays in East: the shift by phone, the film by East's dock.
     spring = a_duty(phone, 100)
-    assert "moved: 1" in hr_tells(year, f"person,FJ1001,林小川,duty_auxiliary,{WEST},{day(60)},,")[0]
+    assert "moved: 1" in hr_sends(year, ("FJ1001", "林小川", "勤务辅警", "湖滨派出所", day(60), None))
     late, here = a_duty(phone, 70), a_duty(phone, 40)
     for shift, chief, other in ((spring, east, west), (late, east, west), (here, west, east)):
         assert lin == seen(chief, shift)["person"]
@@ -130,7 +153,7 @@ def test_a_year_at_a_station(year: Serving, tmp_path: Path) -> None:
     _, given = hr_tells(year, sun, words=("--confirm",))
     successor = year.handheld("HH-0004")
     refused_with("sign_in_refused", successor.sign_in, "FJ1001", passwords["FJ1001"])
-    successor.sign_in("FJ1001", given["FJ1001"])
+    begin(successor, "FJ1001", given["FJ1001"])
     assert lin != successor.get("/v1/me")["id"]
     assert [] == successor.get("/v1/shifts")["items"]
     assert ("林小川", lin) == (seen(west, last)["name"], seen(west, last)["person"])
