@@ -37,6 +37,13 @@ LedAuxiliaryId = Annotated[UUID, msgspec.Meta(description="id of the auxiliary w
 NextPage = Annotated[str | None, msgspec.Meta(description="cursor of the next page; null on the last one")]
 OrganCode = Annotated[str, msgspec.Meta(description="code of the organ, twelve digits")]
 OrganName = Annotated[str, msgspec.Meta(description="name of the organ")]
+PasswordChangeNeeded = Annotated[
+    bool,
+    msgspec.Meta(
+        description="the password is a first one that somebody else knows: until it is changed (`POST "
+        "/v1/me/password`) every other call is 403 `password_change_needed`"
+    ),
+]
 PersonId = Annotated[UUID, msgspec.Meta(description="id of the person")]
 PersonName = Annotated[str, msgspec.Meta(description="the person's name")]
 PlannedShiftId = Annotated[UUID, msgspec.Meta(description="id of the planned shift")]

@@ -26,6 +26,7 @@ import msgspec
 
 from backend.core import journal
 from backend.core.database import Record, execute, first, tx, value
+from backend.core.described import PasswordChangeNeeded
 from backend.core.keys import ALGORITHM, Keys
 from backend.core.officers import TODAY
 from backend.core.refusals import Refusal
@@ -52,13 +53,7 @@ class Tokens(msgspec.Struct, frozen=True, kw_only=True):
     expires_in: Annotated[int, msgspec.Meta(description="seconds until the access token expires")]
     session_ends_at: Annotated[datetime, msgspec.Meta(description="when the session ends; then sign in again")]
     token_type: Annotated[str, msgspec.Meta(description="always DPoP")] = "DPoP"  # noqa: S105
-    password_change_needed: Annotated[
-        bool,
-        msgspec.Meta(
-            description="the password is a first one that somebody else knows: until it is changed (`POST "
-            "/v1/me/password`) every other call is 403 `password_change_needed`"
-        ),
-    ] = False
+    password_change_needed: PasswordChangeNeeded = False
 
 
 class TokenClaims(msgspec.Struct, frozen=True):

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import msgspec
 from litestar import Request, Response, get, post
 
-from backend.core.described import SentAt
+from backend.core.described import PasswordChangeNeeded, SentAt
 from backend.core.examples import SENT_AT
 from backend.core.refusals import Refusal
 from backend.law.catalogue import law
@@ -50,13 +50,7 @@ class DeskOpened(msgspec.Struct, frozen=True, kw_only=True):
     ]
     idle_seconds: Annotated[int, msgspec.Meta(description="the session ends after so many seconds without a call")]
     session_ends_at: Annotated[datetime, msgspec.Meta(description="when the session ends in any case")]
-    password_change_needed: Annotated[
-        bool,
-        msgspec.Meta(
-            description="the password is a first one that somebody else knows: until it is changed (`POST "
-            "/v1/me/password`) every other call is 403 `password_change_needed`"
-        ),
-    ] = False
+    password_change_needed: PasswordChangeNeeded = False
 
 
 class FactorToSetUp(NewFactor, frozen=True):

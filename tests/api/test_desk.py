@@ -562,9 +562,9 @@ async def test_wrong_codes_at_the_confirmation_are_counted_too(app: Litestar) ->
 
 
 async def test_a_code_is_six_digits(app: Litestar) -> None:
-    """Digits of other scripts do not count."""
+    """Full-width digits are digits of a Chinese keyboard; those of other scripts do not count."""
     wu = await at_desk(app)
-    for code in ("12345", "1234567", "12345a", "１２３４５６", "123456\n"):
+    for code in ("12345", "1234567", "12345a", "١٢٣٤٥٦", "一二三四五六", "123456\n"):
         refused(await Desk(app).sign_in(wu.badge, code=code), 422, "invalid")
 
 

@@ -126,7 +126,7 @@ async def test_the_import_hands_out_first_passwords(
     )  # fmt: skip
     assert (0, True) == (done.returncode, "2 first passwords" in done.stdout), done.stderr
     rows = await fetch(
-        "SELECT p.badge, c.must_change FROM person p JOIN credential c ON c.person = p.id WHERE p.badge = ANY ($1)",
+        "SELECT p.badge, c.must_change FROM person_now p JOIN credential c ON c.person = p.id WHERE p.badge = ANY ($1)",
         [lin, dock],
     )
     assert {lin: True, dock: False} == {row["badge"]: row["must_change"] for row in rows}
