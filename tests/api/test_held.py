@@ -472,7 +472,7 @@ async def test_an_officer_who_ordered_it_does_not_decide_about_it(app: Litestar)
 
 
 async def test_a_complaint_about_a_place_is_held_for_whom_it_will_be_recorded(app: Litestar) -> None:
-    """It names nobody: the inspectors of the organ find it while it waits, and the same ones afterwards."""
+    """It names nobody: the inspectors of the organ read it while it waits, and the same ones afterwards."""
     zhou, wu = await a_clerk(app), await an_inspector_of(app, STATION)
     crowd = [wu, *[await an_inspector_of(app, each) for each in (DISTRICT, OTHER_DISTRICT)]]
     crowd += [await a_commander_of(app, STATION), await an_administrator_of(app, STATION), await a_duty_auxiliary(app)]
@@ -480,11 +480,13 @@ async def test_a_complaint_about_a_place_is_held_for_whom_it_will_be_recorded(ap
                           radius_m=50, started_at=ago(hours=2), ended_at=ago(hours=1))  # fmt: skip
     await revoke(zhou)
     assert ["waiting"] == [each["status"] for each in await zhou.sync(complaint)]
-    held = [await seen_by(each, complaint["id"]) is not None for each in crowd]
+    rows = [await seen_by(each, complaint["id"]) for each in crowd]
+    held = [row is not None and row["content"] is not None for row in rows]
     recorded(await decide(wu, "admit", complaint["id"]))
     assert "recorded" == await state_of(complaint["id"])
-    found = [(await each.get(f"/v1/complaints/{complaint['id']}")).status_code == 200 for each in crowd]
-    assert [True, True, False, False, False, False] == held == found
+    answers = [await each.get(f"/v1/complaints/{complaint['id']}") for each in crowd]
+    in_full = [answer.status_code == 200 and '"in_full":true' in answer.text for answer in answers]
+    assert [True, True, False, False, False, False] == held == in_full
 
 
 async def test_a_rule_names_roles_that_may_read_what_they_decide(app: Litestar) -> None:

@@ -226,7 +226,7 @@ async def test_a_password_alone_lifts_no_restriction(app: Litestar) -> None:
     wu, _ = await shared(app, "inspector")
     placed = recorded(await wu.post("/v1/holds/place", recording=footage, reason="核查", number="督〔2026〕17号"))["id"]
     recorded(await wu.post("/v1/holds/release", hold=placed, why="核查完毕"))
-    assert 200 == (await sun.tell(GIVE, code=desk.code())).status_code
+    assert 204 == (await sun.tell(GIVE, code=desk.code())).status_code
     recorded(await sun.send("/v1/recordings/lift", lifting))
 
 
