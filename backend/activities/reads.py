@@ -7,7 +7,16 @@ import msgspec
 
 from backend.activities.schemas import CaseKind, Gap, GapKind
 from backend.core.database import fetch, first
-from backend.core.described import BeganAt, EndedAt
+from backend.core.described import (
+    ActivityId,
+    Badge,
+    BeganAt,
+    EndedAt,
+    OrganCode,
+    OrganName,
+    PersonId,
+    PersonName,
+)
 from backend.core.findings import FindingRow, finding_row, tolerances
 from backend.core.paging import as_row
 from backend.core.refusals import Refusal
@@ -29,6 +38,10 @@ SELECT f.* FROM finding f WHERE f.withdrawn_at IS NULL
     AND f.subject = ANY (ARRAY(SELECT id FROM activity_telling WHERE activity = $1) || $1::uuid)
 ORDER BY f.started_at, f.kind, f.id
 """
+ACTIVITIES_LISTED = """
+SELECT a.*, p.badge, p.name, o.name AS organ_name
+FROM activity a JOIN person_now p ON p.id = a.person JOIN organ o ON o.code = a.organ
+"""
 RESTRAINTS = """
 SELECT DISTINCT ON (r.restraint) r.restraint AS id, r.means, r.ordered_by, r.watcher, r.started_at, r.ended_at
 FROM restraint r JOIN activity_telling t ON t.id = r.telling WHERE r.activity = $1
@@ -44,6 +57,14 @@ GAP_COLUMNS: tuple[tuple[Literal["leading", "recording"], str, bool], ...] = (
     ("recording", "recording_explained", True),
 )
 
+WorkCode = Annotated[str, msgspec.Meta(description="code of the work")]
+WorkText = Annotated[str, msgspec.Meta(description="the item of the regulation; empty: the catalogue has no such work")]
+CaseRef = Annotated[str | None, msgspec.Meta(description="number of the case; null: it has none")]
+OfficersPresent = Annotated[
+    int | None, msgspec.Meta(description="number of officers present, the leading one included; null: not stated")
+]
+Emergency = Annotated[bool, msgspec.Meta(description="an emergency as R.11 means it")]
+
 
 class Span(msgspec.Struct, frozen=True, kw_only=True):
     """A stretch of time."""
@@ -57,14 +78,12 @@ class ActivityRow(msgspec.Struct, frozen=True, kw_only=True):
 
     id: Annotated[UUID, msgspec.Meta(description="id of the activity: that of the entry which started it")]
     person: Annotated[UUID, msgspec.Meta(description="id of the auxiliary who did the work")]
-    work: Annotated[str, msgspec.Meta(description="code of the work")]
-    text: Annotated[str, msgspec.Meta(description="the item of the regulation; empty: the catalogue has no such work")]
+    work: WorkCode
+    text: WorkText
     case_kind: CaseKind
-    case_ref: Annotated[str | None, msgspec.Meta(description="number of the case; null: it has none")]
-    officers_present: Annotated[
-        int | None, msgspec.Meta(description="number of officers present, the leading one included; null: not stated")
-    ]
-    emergency: Annotated[bool, msgspec.Meta(description="an emergency as R.11 means it")]
+    case_ref: CaseRef
+    officers_present: OfficersPresent
+    emergency: Emergency
     started_at: BeganAt
     ended_at: EndedAt
     spans: Annotated[list[Span], msgspec.Meta(description="the time of the work, according to all entries about it")]
@@ -73,6 +92,25 @@ class ActivityRow(msgspec.Struct, frozen=True, kw_only=True):
     gaps: Annotated[
         list[Gap], msgspec.Meta(description="stretches without a confirmed leading officer, or without any footage")
     ]
+
+
+class ActivityListRow(msgspec.Struct, frozen=True, kw_only=True):
+    """An activity in a list, without its gaps."""
+
+    id: ActivityId
+    person: PersonId
+    badge: Badge
+    name: PersonName
+    organ: OrganCode
+    organ_name: OrganName
+    work: WorkCode
+    text: WorkText
+    case_kind: CaseKind
+    case_ref: CaseRef
+    officers_present: OfficersPresent
+    emergency: Emergency
+    started_at: BeganAt
+    ended_at: EndedAt
 
 
 class Telling(msgspec.Struct, frozen=True, kw_only=True):
@@ -189,19 +227,30 @@ async def activity(actor: Actor, wanted: UUID, language: Language) -> ActivityDe
 
 async def activities_of(ids_sql: str, parameter: UUID) -> list[ActivityRow]:
     """The activities whose ids `ids_sql` selects, with their gaps; `parameter` is its $1."""
-    works = law().works
     rows = await fetch(ACTIVITIES.format(which=ids_sql), parameter, *tolerances())
     return [
         ActivityRow(
             **{field: row[field] for field in COPIED},
             claimed=_spans(row["claimed"]),
             proved=_spans(row["proved"]),
-            text=works[row["work"]].text if row["work"] in works else "",
+            text=_text_of(row["work"]),
             spans=_spans(row["acted"]),
             gaps=_gaps(row),
         )
         for row in rows
     ]
+
+
+def activity_list_row(row: Any) -> ActivityListRow:
+    """A row of ACTIVITIES_LISTED, with the item of the regulation."""
+    fields = {field: row[field] for field in ActivityListRow.__struct_fields__ if field != "text"}
+    return ActivityListRow(**fields, text=_text_of(row["work"]))
+
+
+def _text_of(work: str) -> str:
+    """The item of the regulation; empty where the catalogue has no such work."""
+    works = law().works
+    return works[work].text if work in works else ""
 
 
 def _spans(ranges: Any) -> list[Span]:

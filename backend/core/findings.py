@@ -144,7 +144,12 @@ class FindingRow(msgspec.Struct, frozen=True, kw_only=True):
     article: Annotated[str | None, msgspec.Meta(description="article that the finding rests on; null: none")]
     subject: Annotated[UUID, msgspec.Meta(description="id of the fact that the finding is about")]
     organ: OrganCode
+    organ_name: Annotated[str | None, msgspec.Meta(description="name of the organ; null: not in a list")] = None
     person: Annotated[UUID | None, msgspec.Meta(description="whom the finding concerns; null: no single person")]
+    badge: Annotated[
+        str | None, msgspec.Meta(description="their badge number; null: no single person, or not in a list")
+    ] = None
+    name: Annotated[str | None, msgspec.Meta(description="their name; null: no single person, or not in a list")] = None
     against_organ: Annotated[
         bool, msgspec.Meta(description="true: the organ did not do its duty, not the person (R.11, 13, 24)")
     ]
@@ -164,5 +169,5 @@ class FindingRow(msgspec.Struct, frozen=True, kw_only=True):
 def finding_row(row: Any, language: Language) -> FindingRow:
     """A row of the table `finding`, with its sentence in this language."""
     message = law().messages[row["kind"]]
-    fields = {field: row[field] for field in FindingRow.__struct_fields__ if field not in ("message", "article")}
+    fields = {field: row[field] for field in FindingRow.__struct_fields__ if field in row}
     return FindingRow(**fields, message=message.sentence(language), article=message.article)

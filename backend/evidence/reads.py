@@ -14,8 +14,8 @@ from uuid import UUID
 import msgspec
 
 from backend.core.database import Record, fetch, first
-from backend.core.described import BeganAt, OrganCode, WearerId
-from backend.core.paging import ListQuery, Page, PageCursor, as_row, next_page, rows_of_page
+from backend.core.described import BeganAt, OrganCode, OrganName, WearerId
+from backend.core.paging import Page, PageCursor, as_row, next_page
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor
 from backend.core.visibility import viewer, visible_while_led
@@ -33,9 +33,10 @@ RECORDING_FILTER = visible_while_led(
     span="tstzrange(r.started_at, coalesce(r.ended_at, r.started_at), '[]')",
 ).only(NOT_HIDDEN.format(viewer="$1"))
 SELECT_RECORDINGS = """
-SELECT r.*, p.badge, u.file_name, u.media_type, u.state, u.bytes, u.sha256, u.sealed_at, u.locked_until,
-    u.disposed_at
+SELECT r.*, p.badge, p.name, o.name AS organ_name, u.file_name, u.media_type, u.state, u.bytes, u.sha256,
+    u.sealed_at, u.locked_until, u.disposed_at
 FROM recording r JOIN upload u ON u.id = r.id JOIN person_now p ON p.id = r.wearer
+    JOIN organ o ON o.code = r.organ
 """
 NO_DUPLICATE = "NOT EXISTS (SELECT FROM upload x WHERE x.id = r.id AND x.state = 'same_as')"
 DESCRIPTIONS = """
@@ -62,7 +63,9 @@ class RecordingRow(msgspec.Struct, frozen=True, kw_only=True):
     id: Annotated[UUID, msgspec.Meta(description="id of the recording, which is that of its upload")]
     wearer: WearerId
     badge: Annotated[str, msgspec.Meta(description="badge number of the wearer")]
+    name: Annotated[str, msgspec.Meta(description="name of the wearer")]
     organ: OrganCode
+    organ_name: OrganName
     camera_serial: Annotated[str, msgspec.Meta(description="serial number of the camera")]
     file_name: Annotated[str, msgspec.Meta(description="name of the file, as declared")]
     media_type: Annotated[str, msgspec.Meta(description="media type of the file, as declared, such as video/mp4")]
@@ -111,13 +114,6 @@ class FootageIndex(msgspec.Struct, frozen=True, kw_only=True):
     wearer: str
     organ: str
     description: Description | None
-
-
-async def recordings(actor: Actor, cursor: str | None, limit: int) -> Page[RecordingRow]:
-    """The recordings that the actor may see, newest first. Raises Refusal `invalid` for a bad cursor."""
-    listed = ListQuery(SELECT_RECORDINGS, "recording r", RECORDING_FILTER, NO_DUPLICATE)
-    rows = await rows_of_page(listed, actor, cursor, limit)
-    return Page(items=[as_row(RecordingRow, row) for row in rows[:limit]], next=next_page(rows, limit))
 
 
 async def recording(actor: Actor, recording_id: UUID) -> RecordingRow:

@@ -16,10 +16,9 @@ from backend.core.described import (
     EndedAt,
     InForce,
     OrganCode,
+    OrganName,
     PersonName,
 )
-from backend.core.paging import ListQuery, Page, next_page, rows_of_page
-from backend.core.verb import Actor
 from backend.core.visibility import commanded_while, visible_while_led
 from backend.core.wire import Moment
 from backend.law.catalogue import law
@@ -28,7 +27,10 @@ from backend.shifts import rules
 SHIFT = visible_while_led(auxiliary="s.person", organ="s.organ", span="s.during", began="s.started_at").also(
     *commanded_while(organ="s.organ", span="s.during", began="s.started_at")
 )
-SHIFTS = "SELECT s.*, p.badge, p.name FROM shift s JOIN person_now p ON p.id = s.person"
+SHIFTS = """
+SELECT s.*, p.badge, p.name, o.name AS organ_name
+FROM shift s JOIN person_now p ON p.id = s.person JOIN organ o ON o.code = s.organ
+"""
 
 
 class ShiftRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +41,7 @@ class ShiftRow(msgspec.Struct, frozen=True, kw_only=True):
     badge: Badge
     name: PersonName
     organ: OrganCode
+    organ_name: OrganName
     duty_type: DutyType
     started_at: BeganAt
     ended_at: EndedAt
@@ -57,12 +60,6 @@ class ShiftRow(msgspec.Struct, frozen=True, kw_only=True):
             "start; null: all of it counts"
         ),
     ] = None
-
-
-async def shifts(actor: Actor, cursor: str | None, limit: int) -> Page[ShiftRow]:
-    """A page of the shifts that the actor may see."""
-    rows = await rows_of_page(ListQuery(SHIFTS, "shift s", SHIFT), actor, cursor, limit)
-    return Page(items=[shift_row(row) for row in rows[:limit]], next=next_page(rows, limit))
 
 
 def shift_row(row: Any) -> ShiftRow:

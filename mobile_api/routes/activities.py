@@ -6,8 +6,34 @@ from uuid import UUID
 from litestar import Request, get
 
 from backend.activities import reads
-from backend.activities.reads import ActivityDetail
+from backend.activities.reads import ActivityDetail, ActivityListRow
+from backend.core.paging import Page, page_limit
+from backend.oversight import duty_lists
+from backend.oversight.filters import ListFilter
+from mobile_api.filters import Near, OfBadge, OfCase, OfOrgan, OfPerson, OfWork, Since, Until
+from mobile_api.paging import Cursor, Limit
 from mobile_api.problems import language_of, refuses
+
+
+@get("/activities", summary="Activities · 工作列表", tags=["Activities · 工作"], operation_id="activities")
+async def activities(
+    request: Request[Any, Any, Any],
+    person: OfPerson = None,
+    badge: OfBadge = None,
+    organ: OfOrgan = None,
+    since: Since = None,
+    until: Until = None,
+    case: OfCase = None,
+    work: OfWork = None,
+    near: Near = None,
+    cursor: Cursor = None,
+    limit: Limit = None,
+) -> Page[ActivityListRow]:
+    """What was done, as far as you may see it, newest first; of these only those wanted."""
+    wanted = ListFilter(
+        person=person, badge=badge, organ=organ, since=since, until=until, case=case, work=work, near=near
+    )
+    return await duty_lists.activities(request.user, wanted, cursor, page_limit(limit))
 
 
 @get(
@@ -22,4 +48,4 @@ async def activity(request: Request[Any, Any, Any], activity: UUID) -> ActivityD
     return await reads.activity(request.user, activity, language_of(request))
 
 
-ROUTES = [activity]
+ROUTES = [activities, activity]

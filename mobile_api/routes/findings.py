@@ -12,6 +12,7 @@ from backend.core.paging import Page, page_limit
 from backend.core.wire import WHOLE
 from backend.oversight import findings_lists
 from backend.oversight.findings_lists import FindingsFilter, FindingStatus
+from mobile_api.filters import Near, OfBadge, OfCase, OfOrgan, OfWork, Until
 from mobile_api.paging import Cursor, Limit
 from mobile_api.problems import language_of
 
@@ -19,24 +20,19 @@ from mobile_api.problems import language_of
 @get("/findings", summary="Findings · 问题清单", tags=["Oversight · 监督"], operation_id="findings")
 async def findings(
     request: Request[Any, Any, Any],
-    organ: Annotated[
-        str | None,
-        QueryParameter(
-            name="organ",
-            pattern=r"^[0-9]{12}" + WHOLE,
-            description="this organ and all below it; absent: all you may see",
-        ),
-    ] = None,
+    organ: OfOrgan = None,
     kind: Annotated[
         str | None, QueryParameter(name="kind", pattern=r"^[a-z_]{1,40}" + WHOLE, description="code of the finding")
     ] = None,
     person: Annotated[UUID | None, QueryParameter(name="person", description="the person whom it concerns")] = None,
+    badge: OfBadge = None,
     since: Annotated[
         datetime | None, QueryParameter(name="from", description="only what happened from this moment on")
     ] = None,
-    until: Annotated[
-        datetime | None, QueryParameter(name="to", description="only what began before this moment")
-    ] = None,
+    until: Until = None,
+    case: OfCase = None,
+    work: OfWork = None,
+    near: Near = None,
     status: Annotated[
         FindingStatus,
         QueryParameter(
@@ -47,7 +43,10 @@ async def findings(
     limit: Limit = None,
 ) -> Page[FindingRow]:
     """Findings about you, about those you led and of the organs you oversee, newest first."""
-    wanted = FindingsFilter(organ=organ, kind=kind, person=person, since=since, until=until, standing=status)
+    wanted = FindingsFilter(
+        organ=organ, kind=kind, person=person, badge=badge, since=since, until=until, case=case, work=work, near=near,
+        standing=status,
+    )  # fmt: skip
     return await findings_lists.findings(request.user, wanted, language_of(request), cursor, page_limit(limit))
 
 

@@ -6,18 +6,34 @@ from uuid import UUID
 from litestar import Request, get
 
 from backend.core.paging import Page, page_limit
-from backend.oversight import timeline
+from backend.oversight import duty_lists, timeline
+from backend.oversight.filters import ListFilter
 from backend.oversight.timeline import Timeline
-from backend.shifts import reads
 from backend.shifts.reads import ShiftRow
+from mobile_api.filters import Near, OfBadge, OfCase, OfOrgan, OfPerson, OfWork, Since, Until
 from mobile_api.paging import Cursor, Limit
 from mobile_api.problems import language_of, refuses
 
 
 @get("/shifts", summary="Shifts · 班次列表", tags=["Shifts · 班次"], operation_id="shifts")
-async def shifts(request: Request[Any, Any, Any], cursor: Cursor = None, limit: Limit = None) -> Page[ShiftRow]:
-    """The shifts you may see, newest first."""
-    return await reads.shifts(request.user, cursor, page_limit(limit))
+async def shifts(
+    request: Request[Any, Any, Any],
+    person: OfPerson = None,
+    badge: OfBadge = None,
+    organ: OfOrgan = None,
+    since: Since = None,
+    until: Until = None,
+    case: OfCase = None,
+    work: OfWork = None,
+    near: Near = None,
+    cursor: Cursor = None,
+    limit: Limit = None,
+) -> Page[ShiftRow]:
+    """The shifts you may see, newest first; of these only those wanted. A place is that of the check-in."""
+    wanted = ListFilter(
+        person=person, badge=badge, organ=organ, since=since, until=until, case=case, work=work, near=near
+    )
+    return await duty_lists.shifts(request.user, wanted, cursor, page_limit(limit))
 
 
 @get(

@@ -20,18 +20,19 @@ from backend.core.database import execute, fetch, tx, value
 from backend.core.paging import ListQuery
 from backend.core.verb import Actor, Role
 from backend.core.visibility import HANDLING, INSPECTING, OVERSEEING, IndexPath, viewer
-from backend.evidence import reads as evidence_reads
 from backend.evidence.retention import reads as hold_reads
 from backend.injuries import reads as injury_reads
-from backend.oversight import findings_lists
+from backend.oversight import duty_lists, findings_lists
+from backend.oversight.filters import ListFilter, narrowed
 from backend.recusals import reads as recusal_reads
 from backend.reviews import reads as reviews
 from backend.reviews import spot_checks
-from backend.shifts import reads as shift_reads
 from backend.supervision import reads as supervision_reads
 
 SLOTS = [datetime(2026, 3, 1, 8, tzinfo=UTC) + timedelta(hours=7 * number) for number in range(9)]
 KINDS = ("not_led", "unrecorded", "handed_over_late", "uninsured")
+WORKS = ("9.6", "10.3")
+PLACES = [f'{{"lat": {lat}, "lon": 120.15, "accuracy_m": 5, "datum": "WGS84"}}' for lat in ("30.27", "30.2709", "30.4")]
 CASES = ("杭公(西)行罚〔2026〕1号", "杭公(西)行罚〔2026〕2号")
 ROLES = ("commander", "inspector", "treasurer", "administrator")
 
@@ -49,6 +50,7 @@ def seen(*own: str, organ: str, led: tuple[str, str] | None = None) -> str:
 FILMED = "tstzrange(r.started_at, coalesce(r.ended_at, r.started_at), '[]')"
 HAPPENED = "tstzrange(coalesce(f.started_at, f.found_at), coalesce(f.ended_at, f.started_at, f.found_at), '[]')"
 FINDING = seen("f.person", organ="f.organ", led=("f.person", HAPPENED))
+SEEN_ACT = seen("a.person", organ="a.organ", led=("a.person", "acted(a)"))
 ABOUT_ME = "EXISTS (SELECT FROM complaint_person p WHERE p.complaint = c.id AND p.person = $1)"
 STEP = "EXISTS (SELECT FROM assistance_step x WHERE x.call = h.id AND x.step = '{}')"
 
@@ -68,8 +70,11 @@ class Listing:
 
 LISTS = (
     Listing(
-        "shifts", shift_reads.shifts, "shift s", "s.started_at",
-        seen("s.person", organ="s.organ", led=("s.person", "s.during")),
+        "shifts", duty_lists.shifts, "shift s", "s.started_at",
+        seen("s.person", organ="s.organ", led=("s.person", "s.during")), asked=(ListFilter(),),
+    ),
+    Listing(
+        "activities", duty_lists.activities, "activity a", "a.started_at", SEEN_ACT, asked=(ListFilter(),),
     ),
     Listing(
         "supervisions", supervision_reads.supervisions, "supervision v", "v.started_at",
@@ -77,9 +82,9 @@ LISTS = (
         asked=("unanswered",),
     ),
     Listing(
-        "recordings", evidence_reads.recordings, "recording r JOIN upload u ON u.id = r.id", "r.started_at",
+        "recordings", duty_lists.recordings, "recording r JOIN upload u ON u.id = r.id", "r.started_at",
         seen("r.wearer", organ="r.organ", led=("r.wearer", FILMED))
-        + " AND NOT hidden_from($1, r.wearer, r.during) AND u.state <> 'same_as'",
+        + " AND NOT hidden_from($1, r.wearer, r.during) AND u.state <> 'same_as'", asked=(ListFilter(),),
     ),
     Listing(
         "calls", assistance_reads.calls, "assistance h", "h.called_at",
@@ -227,6 +232,7 @@ async def duty(here: Population, auxiliary: UUID, began: datetime) -> None:
     await here.put(
         "shift", person=auxiliary, organ=organ, duty_type="patrol", started_at=began, ended_at=ended,
         ended_by=ended and "check_out", in_force=in_force, dress="uniform", id_card_carried=True, equipment=[],
+        place=here.maybe(here.one_of(PLACES)),
     )  # fmt: skip
     await naming(here, auxiliary, organ, began)
     for minutes in (0, 60, 200):
@@ -263,14 +269,22 @@ async def footage(here: Population, auxiliary: UUID, organ: str, began: datetime
 async def act(here: Population, auxiliary: UUID, organ: str, began: datetime) -> None:
     case_ref, ended = here.maybe(here.one_of(CASES)), began + timedelta(minutes=90)
     needs = {"needs_leading": True, "needs_recording": True, "legality": False, "notice_owed": False}
-    fields = {"work": "9.6", "started_at": began, "case_ref": case_ref, "needs_insurance": False, "equipment": []}
+    work = here.one_of(WORKS)
+    fields = {
+        "work": work,
+        "place": here.maybe(here.one_of(PLACES)),
+        "started_at": began,
+        "case_ref": case_ref,
+        "needs_insurance": False,
+        "equipment": [],
+    }
     activity = here.id()
     await execute(
         "INSERT INTO activity (id, person, organ, work, case_kind, case_ref, emergency, started_at, ended_at, finished,"
         " spans, needs_leading, needs_recording, legality, notice_owed, notice_given, needs_insurance, equipment)"
-        " SELECT $1, $2, $3, '9.6', 'administrative', $4, false, $5::timestamptz, $6::timestamptz, true,"
+        " SELECT $1, $2, $3, $7, 'administrative', $4, false, $5::timestamptz, $6::timestamptz, true,"
         " tstzmultirange(tstzrange($5, $6)), true, true, false, false, false, false, '{}'",
-        activity, auxiliary, organ, case_ref, began, ended,
+        activity, auxiliary, organ, case_ref, began, ended, work,
     )  # fmt: skip
     await here.put(
         "activity_telling", id=activity, activity=activity, verb="start", at=began, live=True, notice_given=False,
@@ -451,6 +465,62 @@ async def test_findings_sought_are_those_of_the_plain_list(app: Litestar, seed: 
     assert rows_seen > 100
 
 
+# The filters, written once more: for each of the lists, by values from $3 on.
+WANTED = """
+($3::uuid IS NULL OR {person} = $3) AND ($5::text IS NULL OR {organ} IN (SELECT organs_under(ARRAY[$5])))
+AND ($4::text IS NULL OR {person} IN (SELECT x.person FROM stint x WHERE x.badge = $4))
+AND ($7::timestamptz IS NULL OR {began} < $7)
+AND ($6::timestamptz IS NULL OR {began} >= $6 OR {lasts} @> $6)
+AND ($8::text IS NULL AND $9::text IS NULL OR EXISTS (SELECT FROM activity a WHERE {acts} AND {seen}
+    AND ($8 IS NULL OR a.case_ref = $8)) AND EXISTS (SELECT FROM activity a WHERE {acts} AND {seen}
+    AND ($9 IS NULL OR a.work = $9)))
+"""
+LED_BY_WEARER = """EXISTS (SELECT FROM led l WHERE l.auxiliary = a.person AND l.officer = r.wearer
+    AND l.during && ({filmed} * acted(a)))"""
+FILTERED = {
+    "shifts": WANTED.format(
+        person="s.person", organ="s.organ", began="s.started_at", lasts="s.during", seen=SEEN_ACT,
+        acts="a.person = s.person AND acted(a) && s.during",
+    ),
+    "activities": WANTED.format(
+        person="a.person", organ="a.organ", began="a.started_at", lasts="acted(a)", acts="a.id = o.id", seen="true",
+    ).replace("FROM activity a", "FROM activity o").replace("AND a.", "AND o.").replace("a.case_ref", "o.case_ref")
+    .replace("a.work", "o.work").replace("WHERE a.id = o.id", "WHERE o.id = a.id"),
+    "recordings": WANTED.format(
+        person="r.wearer", organ="r.organ", began="r.started_at", lasts=FILMED.replace(", '[]'", ""), seen=SEEN_ACT,
+        acts=f"acted(a) && {FILMED} AND (a.person = r.wearer OR {LED_BY_WEARER.format(filmed=FILMED)})",
+    ),
+}  # fmt: skip
+
+
+def something_wanted(here: Population) -> ListFilter:
+    """Any combination of the filters, also of what the viewer does not see."""
+    return ListFilter(
+        person=here.maybe(here.one_of(here.auxiliaries), 0.25), organ=here.maybe(here.one_of(here.organs), 0.25),
+        badge=here.maybe(f"L-{here.organs[0][4:6]}-{here.one_of(range(13))}", 0.2),
+        since=here.maybe(here.at(), 0.3), until=here.maybe(here.at(), 0.3),
+        case=here.maybe(here.one_of(CASES), 0.25), work=here.maybe(here.one_of(WORKS), 0.25),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_filters_narrow_what_one_sees_and_show_nothing_more(app: Litestar, seed: int) -> None:
+    """Shifts, footage and acts by person, badge, organ, period, case and work, for whoever asks: an act that the viewer
+    may not see finds nothing."""
+    rows_seen = dict.fromkeys(FILTERED, 0)
+    async with a_population(seed) as here:
+        for listing in (listing for listing in LISTS if listing.name in FILTERED):
+            for actor in here.viewers() * 2:
+                wanted, limit = something_wanted(here), here.one_of((2, 50))
+                pages = await paged(partial(listing.ask, actor, wanted), limit)
+                values = (getattr(wanted, name) for name in ListFilter.__struct_fields__ if name != "near")
+                condition = f"{listing.plain} AND {FILTERED[listing.name]}"
+                plain = await plainly(listing.table, condition, listing.by, *viewer(actor), *values)
+                assert plain == pages, (listing.name, actor, wanted)
+                rows_seen[listing.name] += len(pages)
+    assert all(rows_seen.values()), rows_seen
+
+
 INDEXED = """
 SELECT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = $1::regclass AND i.indpred IS NULL
     AND pg_get_indexdef(i.indexrelid, 1, true) = $2 AND pg_get_indexdef(i.indexrelid, 2, true) = $3)
@@ -477,7 +547,10 @@ async def test_each_index_path_of_a_list_has_its_index(app: Litestar, monkeypatc
 
 def test_a_statement_of_a_list_is_short_enough_to_be_prepared_once() -> None:
     """asyncpg does not keep longer statements, and would plan them again at every call."""
-    listed = ListQuery(
-        evidence_reads.SELECT_RECORDINGS, "recording r", evidence_reads.RECORDING_FILTER, evidence_reads.NO_DUPLICATE
-    )
-    assert len(paging._page(listed, 201)) < 15_000
+    assert len(paging._page(duty_lists.RECORDING_LIST, 201)) < 15_000
+    wanted = ListFilter(organ="330100000000", since=SLOTS[0], until=SLOTS[1], badge="FJ1")
+    for query, how in (
+        (duty_lists.SHIFT_LIST, duty_lists.SHIFT_FILTERS), (duty_lists.RECORDING_LIST, duty_lists.RECORDING_FILTERS),
+        (duty_lists.ACTIVITY_LIST, duty_lists.ACTIVITY_FILTERS),
+    ):  # fmt: skip
+        assert len(paging._page(narrowed(query, how, wanted)[0], 201)) < 15_000

@@ -192,6 +192,7 @@ async def other_questions(app: Litestar, shots: Path) -> AsyncIterator[Question]
         )  # fmt: skip
         return Question(f"GET {path}", str(httpx.URL(filled, params=query)), None, holds and str(holds), theirs)
 
+    yield get("/v1/activities", activity, person=lin.id)
     yield get("/v1/activities/{activity}")
     yield get("/v1/advances/{injury}")
     yield get("/v1/advances/{injury}/undertaking")

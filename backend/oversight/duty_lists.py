@@ -1,0 +1,82 @@
+"""The lists of shifts, footage and acts that one may see, by filters that look across features.
+
+Guarantees: see backend/oversight/filters.py. The same rows as without a filter, and of these only those wanted.
+"""
+
+from backend.activities.reads import ACTIVITIES_LISTED, ACTIVITY, ActivityListRow, activity_list_row
+from backend.core.paging import ListQuery, Page, as_row, next_page, rows_of_page
+from backend.core.verb import Actor
+from backend.core.visibility import IndexPath
+from backend.evidence.reads import NO_DUPLICATE, RECORDING_FILTER, SELECT_RECORDINGS, RecordingRow
+from backend.oversight.filters import IS_NEAR, OF_CASE, Filterable, ListFilter, narrowed
+from backend.shifts.reads import SHIFT, SHIFTS, ShiftRow, shift_row
+
+SHIFT_LIST = ListQuery(SHIFTS, "shift s", SHIFT)
+RECORDING_LIST = ListQuery(SELECT_RECORDINGS, "recording r", RECORDING_FILTER, NO_DUPLICATE)
+ACTIVITY_LIST = ListQuery(ACTIVITIES_LISTED, "activity a", ACTIVITY)
+FILMED = "tstzrange(r.started_at, coalesce(r.ended_at, r.started_at), '[]')"
+CASE = OF_CASE.format(act="x", value="{value}")
+# Written so that each part finds its acts by person and time.
+OWN_ACT = f"""EXISTS (SELECT FROM activity a WHERE a.person = {{person}} AND a.reach && {{span}}
+    AND acted(a) && {{span}} AND {{act}} AND {ACTIVITY.condition})"""
+LED_ACT = f"""EXISTS (SELECT FROM led l JOIN activity a ON a.person = l.auxiliary WHERE l.officer = r.wearer
+    AND l.named && {FILMED} AND a.reach && {FILMED} AND l.during && ({FILMED} * acted(a))
+    AND {{act}} AND {ACTIVITY.condition})"""
+TOLD_NEAR = "EXISTS (SELECT FROM activity_telling t WHERE t.activity = a.id AND t.place IS NOT NULL AND {near})"
+# Ids of what was filmed during the acts of a case: begun meanwhile, or running when the act began.
+DURING_ACT = "y.started_at BETWEEN lower(x.reach) AND coalesce(upper(x.reach), 'infinity')"
+RUNNING_THEN = "y.during @> lower(x.reach)"
+OF_WEARER = "SELECT y.id AS value FROM activity x JOIN recording y ON y.wearer = x.person AND "
+OF_LEADER = (
+    "SELECT y.id FROM activity x JOIN supervision v ON v.auxiliary = x.person AND v.during && x.reach"
+    " JOIN recording y ON y.wearer = v.officer AND "
+)
+FILMED_IN_ACT = f"{OF_WEARER}{DURING_ACT} WHERE {CASE} UNION {OF_WEARER}{RUNNING_THEN} WHERE {CASE}"
+FILMED_BY_LEADER = f"{OF_LEADER}{DURING_ACT} WHERE {CASE} UNION {OF_LEADER}{RUNNING_THEN} WHERE {CASE}"
+SHIFTS_OF_CASE = f"""
+SELECT DISTINCT y.id AS value FROM activity x JOIN shift y ON y.person = x.person AND y.during && x.reach WHERE {CASE}
+"""  # noqa: S608
+SHIFT_FILTERS = Filterable(
+    person="s.person", organ="s.organ", lasts="s.during",
+    spanning="SELECT x.id AS value FROM shift x WHERE x.during @> {value}",
+    about=OWN_ACT.format(person="s.person", span="s.during", act="{act}"),
+    of_case=IndexPath("s.id", SHIFTS_OF_CASE),
+    near=f"s.place IS NOT NULL AND {IS_NEAR.format(place='s.place', value='{value}')}",
+)  # fmt: skip
+RECORDING_FILTERS = Filterable(
+    person="r.wearer", organ="r.organ", lasts="tstzrange(r.started_at, coalesce(r.ended_at, r.started_at))",
+    spanning="SELECT x.id AS value FROM recording x WHERE x.during @> {value}",
+    about="(" + OWN_ACT.format(person="r.wearer", span=FILMED, act="{act}") + f" OR {LED_ACT})",
+    of_case=IndexPath("r.id", f"{FILMED_IN_ACT} UNION {FILMED_BY_LEADER}"),
+    near=OWN_ACT.format(
+        person="r.wearer", span=FILMED, act=TOLD_NEAR.format(near=IS_NEAR.format(place="t.place", value="{value}"))
+    ),
+)  # fmt: skip
+ACTIVITY_FILTERS = Filterable(
+    person="a.person", organ="a.organ", lasts="acted(a)",
+    spanning="SELECT x.id AS value FROM activity x WHERE x.reach @> {value}",
+    about="{act}",
+    of_case=IndexPath("a.id", f"SELECT x.id AS value FROM activity x WHERE {CASE}"),  # noqa: S608
+    near=TOLD_NEAR.format(near=IS_NEAR.format(place="t.place", value="{value}")),
+)  # fmt: skip
+
+
+async def shifts(actor: Actor, wanted: ListFilter, cursor: str | None, limit: int) -> Page[ShiftRow]:
+    """A page of the shifts that the actor may see, newest first. Raises Refusal `invalid`."""
+    listed, values = narrowed(SHIFT_LIST, SHIFT_FILTERS, wanted)
+    rows = await rows_of_page(listed, actor, cursor, limit, *values)
+    return Page(items=[shift_row(row) for row in rows[:limit]], next=next_page(rows, limit))
+
+
+async def recordings(actor: Actor, wanted: ListFilter, cursor: str | None, limit: int) -> Page[RecordingRow]:
+    """A page of the recordings that the actor may see, newest first. Raises Refusal `invalid`."""
+    listed, values = narrowed(RECORDING_LIST, RECORDING_FILTERS, wanted)
+    rows = await rows_of_page(listed, actor, cursor, limit, *values)
+    return Page(items=[as_row(RecordingRow, row) for row in rows[:limit]], next=next_page(rows, limit))
+
+
+async def activities(actor: Actor, wanted: ListFilter, cursor: str | None, limit: int) -> Page[ActivityListRow]:
+    """A page of the acts that the actor may see, newest first. Raises Refusal `invalid`."""
+    listed, values = narrowed(ACTIVITY_LIST, ACTIVITY_FILTERS, wanted)
+    rows = await rows_of_page(listed, actor, cursor, limit, *values)
+    return Page(items=[activity_list_row(row) for row in rows[:limit]], next=next_page(rows, limit))

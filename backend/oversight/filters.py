@@ -1,0 +1,139 @@
+"""Filters of lists: by person, badge, organ, period, case, work and place.
+
+Guarantees: a filter narrows what its viewer sees and shows nothing more. An act decides about a filter (of case, work
+or place) only where the viewer may see that act. A badge number means everybody who had it when it happened, or has it
+now. Person, badge, organ, period and case are found by an index, in a house of any size; work and place are asked of
+each row until the page is full.
+"""
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import msgspec
+
+from backend.core.paging import ListQuery, invalid_parameter, moment_parameter
+from backend.core.visibility import OVERSEEN, AccessFilter, IndexPath
+from backend.law.catalogue import law
+
+NEAR = re.compile(r"(-?[0-9.]+),(-?[0-9.]+)(?:,([0-9]+))?")
+RADIUS = 200  # metres, where none is given
+UNDER = "SELECT organs_under(ARRAY[{}::text])"
+HOLDERS = "SELECT DISTINCT t.person AS value FROM stint t WHERE t.badge = {}::text"
+HAD_BADGE = """({person} IN (SELECT n.id FROM person_now n WHERE n.badge = {value}::text) OR EXISTS (
+    SELECT FROM stint t WHERE t.person = {person} AND t.badge = {value}::text
+    AND t.during @> ({at} AT TIME ZONE 'Asia/Shanghai')::date))"""
+OF_CASE = "case_key({act}.case_ref) = case_key({value}::text)"
+IS_NEAR = (
+    "may_be_near({place}, {value}::jsonb, ({value}::jsonb->>'radius_m')::float8, ({value}::jsonb->>'datums')::float8)"
+)
+
+
+class ListFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which rows to list: of a person, a badge, an organ and all below it, a period, a case, a work, near a place.
+
+    `near`: latitude, longitude in degrees and a radius in metres, as `30.2741,120.1551,300`.
+    """
+
+    person: UUID | None = None
+    badge: str | None = None
+    organ: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    case: str | None = None
+    work: str | None = None
+    near: str | None = None
+
+
+class Filterable(NamedTuple):
+    """How the rows of one list are filtered. SQL; `{value}` is the filter's value.
+
+    `lasts`: the time of a row, a range. `spanning`: ids of rows that may last at a moment. `about`: a condition on
+    a row that holds where `{act}`, a condition on the activity `a`, does. `of_case`: column and ids of the rows of a
+    case. `near`: whether a row is near a place.
+    """
+
+    person: str
+    organ: str
+    lasts: str
+    spanning: str
+    about: str
+    of_case: IndexPath
+    near: str
+
+
+def narrowed(query: ListQuery, how: Filterable, wanted: ListFilter) -> tuple[ListQuery, list[Any]]:
+    """The query of a list for these filters, and their values, from $3 on. Raises Refusal `invalid`."""
+    values = values_of(wanted)
+    numbered = {name: f"${number}" for number, name in enumerate(values, 3)}
+    conditions = [query.where, *(_condition(name, value, query, how) for name, value in numbered.items())]
+    visible = query.visible._replace(paths=tuple(_paths(query, how, numbered)))
+    return query._replace(visible=visible, where=" AND ".join(conditions)), list(values.values())
+
+
+def values_of(wanted: ListFilter) -> dict[str, Any]:
+    """The filters that are set, by name, as values of SQL. Raises Refusal `invalid`."""
+    values = {name: value for name, value in msgspec.structs.asdict(wanted).items() if value is not None}
+    for name, parameter in (("since", "from"), ("until", "to")):
+        if name in values:
+            values[name] = moment_parameter(parameter, values[name])
+    if "near" in values:
+        values["near"] = place_near(values["near"])
+    return values
+
+
+def place_near(text: str) -> str:
+    """A place with its radius as JSON. Raises Refusal `invalid`."""
+    match = NEAR.fullmatch(text)
+    try:
+        if match is None:
+            raise ValueError
+        lat, lon, radius = float(match[1]), float(match[2]), int(match[3] or RADIUS)
+    except ValueError:
+        raise invalid_parameter("near", "needs latitude,longitude or latitude,longitude,metres") from None
+    if not (-90 <= lat <= 90 and -180 <= lon <= 180 and 1 <= radius <= 20_000):
+        raise invalid_parameter("near", "out of range")
+    place = {"lat": lat, "lon": lon, "accuracy_m": 0, "datum": "WGS84", "radius_m": radius}
+    return msgspec.json.encode(place | {"datums": law().count("datums_apart")}).decode()
+
+
+def _condition(name: str, value: str, query: ListQuery, how: Filterable) -> str:
+    if name == "person":
+        return f"{how.person} = {value}::uuid"
+    if name == "badge":
+        return HAD_BADGE.format(person=how.person, at=query.at, value=value)
+    if name == "organ":
+        return f"{how.organ} IN ({UNDER.format(value)})"
+    if name == "since":
+        return f"({query.at} >= {value}::timestamptz OR {how.lasts} @> {value}::timestamptz)"
+    if name == "until":
+        return f"{query.at} < {value}::timestamptz"
+    if name == "near":
+        return how.near.format(value=value)
+    act = OF_CASE.format(act="a", value=value) if name == "case" else f"a.work = {value}::text"
+    return how.about.format(act=act)
+
+
+def _paths(query: ListQuery, how: Filterable, numbered: dict[str, str]) -> Sequence[IndexPath]:
+    """The index paths on which the rows wanted lie: the narrowest one that a filter names, else those of the viewer."""
+    if "case" in numbered:
+        return [how.of_case._replace(values=how.of_case.values.format(value=numbered["case"]))]
+    paths = _paths_to_people(query.visible, how, numbered)
+    if "since" not in numbered:
+        return paths
+    began = f"{query.at} >= {numbered['since']}::timestamptz"
+    lasting = IndexPath(query.id, how.spanning.format(value=f"{numbered['since']}::timestamptz"))
+    return [*(path._replace(within=f"{path.within} AND {began}") for path in paths), lasting]
+
+
+def _paths_to_people(visible: AccessFilter, how: Filterable, numbered: dict[str, str]) -> Sequence[IndexPath]:
+    if "person" in numbered:
+        return [IndexPath(how.person, f"SELECT {numbered['person']}::uuid AS value")]
+    if "badge" in numbered:
+        return [IndexPath(how.person, HOLDERS.format(numbered["badge"]))]
+    if "organ" in numbered:
+        within = IndexPath(how.organ, f"{OVERSEEN} INTERSECT {UNDER.format(numbered['organ'])}")
+        return [within if (path.column, path.values) == (how.organ, OVERSEEN) else path for path in visible.paths]
+    return visible.paths
