@@ -218,6 +218,8 @@ async def other_questions(app: Litestar, shots: Path) -> AsyncIterator[Question]
     yield get("/v1/me")
     yield get("/v1/me/record")
     yield get("/v1/operations", None, None)
+    yield get("/v1/organs")
+    yield get("/v1/people", lin.id, q=lin.badge)
     yield get("/v1/people/{badge}")
     yield get("/v1/recordings", footage, limit=200)
     yield get("/v1/recordings/{recording}")
