@@ -21,9 +21,8 @@ from backend.core.roles import ADMINISTERING, OVERSEEING
 from backend.core.verb import Actor, Role
 from backend.core.visibility import viewer
 from backend.people import pinyin
+from backend.people.schemas import KindOfPerson, RoleKind
 
-KindOfPerson = Literal["officer", "duty_auxiliary", "civilian_auxiliary", "staff", "dock"]
-RoleKind = Literal["commander", "treasurer", "inspector", "administrator"]
 Serving = Literal["today", "all"]
 # $1: who asks; $2: the organs of their roles; $3: those whose shifts they see; $4: the badge asked for.
 REACHED = "(s.person = $1 OR s.organ IN (SELECT organs_under($2::text[])))"

@@ -15,7 +15,8 @@ from backend.core.verb import Actor
 from backend.core.wire import WHOLE
 from backend.items.reads import ItemInHand, in_hand
 from backend.people import directory, lists
-from backend.people.lists import KindOfPerson, OrganRow, PeopleFilter, PersonRow, RoleKind, Serving
+from backend.people.lists import OrganRow, PeopleFilter, PersonRow, Serving
+from backend.people.schemas import KindOfPerson, RoleKind
 from mobile_api.cookies import OWN_ACCOUNT
 from mobile_api.paging import Cursor, Limit, Under
 from mobile_api.problems import refuses

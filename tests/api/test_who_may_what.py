@@ -249,6 +249,7 @@ async def other_questions(app: Litestar, shots: Path) -> AsyncIterator[Question]
         return Question(f"POST {path}", filled, {"sent_at": now()} | fields, None, theirs)
 
     yield post("/v1/devices/codes", serial=serial)
+    yield post("/v1/devices/codes/sheet", organ=STATION)
     yield post("/v1/devices/{serial}/revoke")
     yield post("/v1/devices/{serial}/reinstate")
     yield post("/v1/people/{badge}/totp/reset")
