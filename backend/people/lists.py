@@ -7,6 +7,7 @@ may see the shift: not to an administrator. What a person filters by is never mo
 
 import base64
 import unicodedata
+from collections.abc import Iterable
 from datetime import date
 from typing import Annotated, Any, Literal, NamedTuple
 from uuid import UUID
@@ -183,3 +184,9 @@ async def organs(actor: Actor, after: str | None, limit: int) -> Page[OrganRow]:
     rows = await fetch(ORGANS, actor.organ, mine, after, limit + 1)
     last = rows[limit - 1]["code"] if len(rows) > limit else None
     return Page(items=[as_row(OrganRow, row) for row in rows[:limit]], next=last)
+
+
+async def organ_names(codes: Iterable[str]) -> dict[str, str]:
+    """The names of these organs, by code."""
+    rows = await fetch("SELECT code, name FROM organ WHERE code = ANY ($1)", sorted(codes))
+    return {row["code"]: row["name"] for row in rows}

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import msgspec
 import segno
-from litestar import MediaType, Request, Response, get, post
+from litestar import MediaType, Request, Response, post
 from litestar.params import QueryParameter
 
 from backend.core.described import SentAt
@@ -21,6 +21,7 @@ from backend.people.proofs import Jwk
 from backend.people.schemas import OrganGiven
 from mobile_api.auth import BY_KEY, read_proof
 from mobile_api.bodies import read, takes
+from mobile_api.listing import listing
 from mobile_api.paging import Limit
 from mobile_api.printing import HEADERS, clock, fact, missing, printed
 from mobile_api.problems import refuses
@@ -219,7 +220,7 @@ async def reinstate(request: Request[Any, Any, Any], serial: str) -> DeviceRow:
     return await devices.reinstate(serial, datetime.now(UTC), request.user)
 
 
-@get("/devices", summary="Devices · 设备列表", tags=TAGS, operation_id="devices", opt=refuses("not_for_your_role"))
+@listing("/devices", summary="Devices · 设备列表", tags=TAGS, operation_id="devices", opt=refuses("not_for_your_role"))
 async def listed(request: Request[Any, Any, Any], cursor: After = None, limit: Limit = None) -> Page[DeviceRow]:
     """The devices of the organs you administer, by serial number, each with its key in force."""
     return await devices.listed(request.user, cursor, page_limit(limit))

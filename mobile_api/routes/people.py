@@ -18,6 +18,7 @@ from backend.people import directory, lists
 from backend.people.lists import OrganRow, PeopleFilter, PersonRow, Serving
 from backend.people.schemas import KindOfPerson, RoleKind
 from mobile_api.cookies import OWN_ACCOUNT
+from mobile_api.listing import listing
 from mobile_api.paging import Cursor, Limit, Under
 from mobile_api.problems import refuses
 
@@ -100,7 +101,7 @@ async def person(
     return Somebody(**await directory.person(request.user, badge, at))
 
 
-@get("/people", summary="People · 人员列表", tags=["People · 人员"], operation_id="people")
+@listing("/people", summary="People · 人员列表", tags=["People · 人员"], operation_id="people")
 async def people(
     request: Request[Any, Any, Any],
     q: Annotated[
@@ -132,7 +133,7 @@ async def people(
     return await lists.people(request.user, wanted, cursor, page_limit(limit))
 
 
-@get("/organs", summary="Organs · 机构列表", tags=["People · 人员"], operation_id="organs")
+@listing("/organs", summary="Organs · 机构列表", tags=["People · 人员"], operation_id="organs")
 async def organs(
     request: Request[Any, Any, Any],
     cursor: Annotated[

@@ -8,11 +8,12 @@ from litestar import Request, get
 from backend.core.paging import Page, page_limit
 from backend.evidence import reads
 from backend.evidence.reads import RecordingRow
+from mobile_api.listing import listing
 from mobile_api.paging import Cursor, Limit
 from mobile_api.problems import refuses
 
 
-@get("/recordings", summary="Footage · 视音频资料列表", tags=["Evidence · 视音频资料"], operation_id="recordings")
+@listing("/recordings", summary="Footage · 视音频资料列表", tags=["Evidence · 视音频资料"], operation_id="recordings")
 async def recordings(request: Request[Any, Any, Any], cursor: Cursor = None, limit: Limit = None) -> Page[RecordingRow]:
     """The footage whose description you may see, newest first."""
     return await reads.recordings(request.user, cursor, page_limit(limit))

@@ -10,11 +10,12 @@ from backend.oversight import timeline
 from backend.oversight.timeline import Timeline
 from backend.shifts import reads
 from backend.shifts.reads import ShiftRow
+from mobile_api.listing import listing
 from mobile_api.paging import Cursor, Limit
 from mobile_api.problems import language_of, refuses
 
 
-@get("/shifts", summary="Shifts · 班次列表", tags=["Shifts · 班次"], operation_id="shifts")
+@listing("/shifts", summary="Shifts · 班次列表", tags=["Shifts · 班次"], operation_id="shifts")
 async def shifts(request: Request[Any, Any, Any], cursor: Cursor = None, limit: Limit = None) -> Page[ShiftRow]:
     """The shifts you may see, newest first."""
     return await reads.shifts(request.user, cursor, page_limit(limit))
