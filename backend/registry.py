@@ -24,7 +24,7 @@ from backend.supervision import verbs as supervision
 VERBS: tuple[Verb, ...] = (
     *shifts.VERBS, *supervision.VERBS, *activities.VERBS, *evidence.VERBS, *reviews.VERBS, *recusals.VERBS,
     *assistance.VERBS, *injuries.VERBS, *complaints.VERBS, *hours.VERBS, *rosters.VERBS,
-    *items.VERBS, *held.VERBS,
+    *items.VERBS, *people.VERBS, *held.VERBS,
 )  # fmt: skip
 # Journal lines that no entry makes.
 EVENTS: tuple[Event, ...] = (

@@ -18,6 +18,7 @@ from backend.registry import VERBS
 from mobile_api.auth import PUBLIC
 from mobile_api.cookies import CSRF_HEADER, PLAIN, SECURE
 from mobile_api.faults import parameters_of
+from mobile_api.listing import XLSX
 from mobile_api.problems import PROBLEM_JSON, Problem
 from mobile_api.ranges import BYTES
 from mobile_api.schemas import REF, reference_to, schema_of_parameter, schemas_of
@@ -231,6 +232,8 @@ def _answers(responses: dict[str, Any], handler: Any, entry: bool) -> dict[str, 
                 answer["content"][BYTES] = content  # for whoever accepts that alone
             elif struct is not None and kind == "application/json":
                 content["schema"] = reference_to(struct)
+    if handler.opt.get("sheet"):
+        answers["200"]["content"][XLSX] = {"schema": {"type": "string", "format": "binary"}}
     answers.get("204", {}).pop("content", None)  # the framework says JSON of an answer that has no body
     if handler.opt.get("ranged"):
         answers["206"] = answers["200"] | {"description": "The bytes of the range; Content-Range says which"}

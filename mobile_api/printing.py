@@ -28,6 +28,10 @@ td.words { white-space: pre-wrap; unicode-bidi: isolate; } td.digest { font-fami
 table.sums th { width: 30%; } table.sums th:first-child { width: 40%; }
 td.sum, table.sums th + th { text-align: right; } td.sum { white-space: nowrap; font-variant-numeric: tabular-nums; }
 thead { display: table-header-group; } tr { break-inside: avoid; }
+div.cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(80mm, 100%), 1fr)); gap: 4mm; }
+div.card { border: 1px solid #000; padding: 3mm; display: flex; gap: 3mm; align-items: center; break-inside: avoid; }
+div.card svg { flex: none; width: 34mm; height: 34mm; } div.card p { margin: 0; overflow-wrap: anywhere; }
+div.card small { display: block; font-size: 8pt; } div.card p.code { font: 9pt/1.4 monospace; margin-top: 2mm; }
 div.signed { display: flex; gap: 12mm; margin-top: 12mm; break-inside: avoid; }
 div.signed p { flex: 1; border-bottom: 1px solid #000; padding-bottom: 9mm; margin: 0; }
 @page { size: A4; margin: 15mm; }

@@ -17,12 +17,15 @@ from tests.builders import (
     OTHER_DISTRICT,
     STATION,
     Someone,
+    a_badge,
     a_commander_of,
+    a_day,
     a_duty_auxiliary,
     a_led_patrol,
     a_treasurer_of,
     a_yes,
     ago,
+    an_administrator_of,
     an_inspector_of,
     an_officer,
     now,
@@ -110,6 +113,7 @@ async def answers(app: Litestar) -> dict[str, httpx.Response]:
         | await on_hours(app)
         | await on_rosters(app)
         | await on_items(app)
+        | await on_people(app)
     )
 
 
@@ -233,6 +237,28 @@ async def on_items(app: Litestar) -> dict[str, httpx.Response]:
     responses = {"items/issue": await sun.post("/v1/items/issue", **thing)}
     item = recorded(responses["items/issue"])["id"]
     return responses | {"items/return": await sun.post("/v1/items/return", item=item)}
+
+
+async def on_people(app: Litestar) -> dict[str, httpx.Response]:
+    lin, admin = await a_duty_auxiliary(app), await an_administrator_of(app, STATION)
+    today = a_day().isoformat()
+    new = {"badge": a_badge(), "name": "杨帆", "kind": "duty_auxiliary", "organ": STATION, "serves_from": today}
+    role = {"person": lin.id, "role": "treasurer", "organ": STATION}
+    steps: list[tuple[str, dict[str, Any]]] = [
+        ("people/enter", new),
+        ("people/move", {"person": lin.id, "organ": STATION, "kind": "civilian_auxiliary", "serves_from": today}),
+        ("people/rename", {"person": lin.id, "name": "林晓川", "confirm": True}),
+        ("roles/grant", role | {"valid_from": today}),
+        ("roles/end", role | {"last_day": today}),
+        ("people/end", {"person": lin.id, "last_day": today}),
+    ]
+    steps.append(
+        (
+            "devices/enter",
+            {"serial": f"HH-{uuid4().hex[:12]}", "name": "手持终端", "kind": "handheld", "organ": STATION},
+        )
+    )
+    return {verb: await admin.post(f"/v1/{verb}", **fields) for verb, fields in steps}
 
 
 async def on_reviews(app: Litestar) -> dict[str, httpx.Response]:

@@ -23,11 +23,12 @@ from backend.core.described import OrganCode
 from backend.core.officers import TODAY
 from backend.core.paging import Page, as_row
 from backend.core.refusals import Refusal
-from backend.core.verb import Actor
+from backend.core.verb import Actor, Occasion, Outcome
 from backend.core.wire import Moment
 from backend.law.catalogue import law
 from backend.people import factor
 from backend.people.proofs import Jwk, Proof
+from backend.people.schemas import EnterDevice
 from backend.people.sessions import spend
 from backend.people.tables import Device, DeviceKey, EnrolmentCode
 
@@ -45,6 +46,17 @@ FROM device d LEFT JOIN device_key k ON k.device = d.id AND k.ended_at IS NULL
 BY_SERIAL = f"{DEVICE_WITH_KEY} WHERE d.serial = $1"
 REACHED = "d.organ IN (SELECT organs_under($2::text[]))"
 DEVICES_PAGE = f"{DEVICE_WITH_KEY} WHERE {REACHED} AND ($1::text IS NULL OR d.serial > $1) ORDER BY d.serial LIMIT $3"
+ORGAN_NAME = "SELECT name FROM organ WHERE code = $1 AND code IN (SELECT organs_under($2::text[]))"
+TO_ENROL = """
+SELECT d.id, d.serial, d.name, d.organ, o.name AS organ_name FROM device d JOIN organ o ON o.code = d.organ
+WHERE d.organ IN (SELECT organs_under(ARRAY[$1::text])) AND d.revoked_at IS NULL AND ($3::text IS NULL OR d.serial > $3)
+    AND ($2 OR NOT EXISTS (SELECT FROM device_key k WHERE k.device = d.id AND k.ended_at IS NULL))
+ORDER BY d.serial LIMIT $4 FOR UPDATE OF d
+"""
+PUT_DEVICE = """
+INSERT INTO device (id, serial, name, kind, organ) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (serial) DO UPDATE SET name = excluded.name, kind = excluded.kind, organ = excluded.organ RETURNING id
+"""
 PERSON = f"""
 SELECT p.id FROM person_now p WHERE p.badge = $1 AND p.kind <> 'dock' AND p.serves_from <= {TODAY}
     AND coalesce(p.serves_until >= {TODAY}, true)
@@ -95,6 +107,26 @@ class IssuedCode(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: datetime
 
 
+class Card(msgspec.Struct, frozen=True, kw_only=True):
+    """A device and its code, for a card to print."""
+
+    serial: str
+    name: str
+    organ_name: str
+    code: str
+
+
+class CodeSheet(msgspec.Struct, frozen=True, kw_only=True):
+    """The codes of an organ's devices. `more_after`: the last serial number, where there are more devices."""
+
+    organ: str
+    organ_name: str
+    cards: list[Card]
+    made_at: datetime
+    expires_at: datetime
+    more_after: str | None
+
+
 class Enrolled(msgspec.Struct, frozen=True, kw_only=True):
     """The answer to an accepted code."""
 
@@ -128,7 +160,6 @@ async def make_code(serial: str, now: datetime, actor: Actor | None = None, badg
     `badge`: for whom alone the device is registered by this code; None: it is shared.
     Raises Refusal `not_for_your_role`, `second_factor_needed`, `unknown_device`, `reinstate_first`, `unknown_person`.
     """
-    code = new_code()
     if actor is not None:
         await limits.check_requests(actor)
     async with tx():
@@ -136,15 +167,66 @@ async def make_code(serial: str, now: datetime, actor: Actor | None = None, badg
         person = None if badge is None else await _person(badge, actor)
         if device["revoked_at"] is not None:
             raise Refusal("reinstate_first")
-        expires_at = now + law().span("enrolment_code_life")
-        await _expire_codes(device["id"], now)
-        await EnrolmentCode.insert(
-            EnrolmentCode(
-                digest=_digest(code), device=device["id"], made_by=actor and actor.person, made_at=now,
-                expires_at=expires_at, person=person,
+        return await _issue(device, now, now + law().span("enrolment_code_life"), actor, person)
+
+
+async def make_sheet(actor: Actor, organ: str, now: datetime, *, again: bool, after: str | None) -> CodeSheet:
+    """Make a code for each device of this organ and those below, in order of serial numbers; the codes live longer.
+
+    `again`: also for devices that have a key in force; their keys stay until the code is used. `after`: only for
+    serial numbers after this one. Never for a revoked one.
+    Raises Refusal `not_for_your_role`, `second_factor_needed`, `unknown_organ`, `no_device_to_enrol`.
+    """
+    await limits.check_requests(actor)
+    reach = administered(actor)
+    factor.require(actor)
+    most, expires_at = law().count("enrolment_sheet_cards"), now + law().span("enrolment_sheet_life")
+    async with tx():
+        name = await value(ORGAN_NAME, organ, reach)
+        if name is None:
+            raise Refusal("unknown_organ")
+        devices = await fetch(TO_ENROL, organ, again, after, most + 1)
+        if not devices:
+            raise Refusal("no_device_to_enrol")
+        cards = [
+            Card(
+                serial=device["serial"], name=device["name"], organ_name=device["organ_name"],
+                code=(await _issue(device, now, expires_at, actor, None)).code,
             )
-        )  # fmt: skip
-        await _journal(now, "devices/code", device, actor)
+            for device in devices[:most]
+        ]  # fmt: skip
+    more = cards[-1].serial if len(devices) > most else None
+    return CodeSheet(organ=organ, organ_name=name, cards=cards, made_at=now, expires_at=expires_at, more_after=more)
+
+
+async def enter(occasion: Occasion, entry: EnterDevice) -> Outcome:
+    """Enter a device, or change the name, kind and organ of one that is known; both organs are the actor's to
+    administer. Raises Refusal `not_for_your_role`, `second_factor_needed`, `unknown_organ`, `device_elsewhere`."""
+    actor, reach = occasion.actor, administered(occasion.actor)
+    factor.require(actor)
+    if await value(ORGAN_NAME, entry.organ, reach) is None:
+        raise Refusal("unknown_organ")
+    known = await first("SELECT id, organ FROM device WHERE serial = $1 FOR UPDATE", entry.serial)
+    if known is not None and await value(ORGAN_NAME, known["organ"], reach) is None:
+        raise Refusal("device_elsewhere")
+    device = await value(PUT_DEVICE, entry.id, entry.serial, entry.name.strip(), entry.kind, entry.organ)
+    standing = {"id": str(device), "kind": entry.kind, "organ": entry.organ, "is_new": known is None}
+    return Outcome(subject={"device": standing}, subjects=[device], organ=entry.organ)
+
+
+async def _issue(
+    device: Record, now: datetime, expires_at: datetime, actor: Actor | None, person: UUID | None
+) -> IssuedCode:  # fmt: skip
+    """Make a code for a device that is locked; an unused earlier one expires."""
+    code = new_code()
+    await _expire_codes(device["id"], now)
+    await EnrolmentCode.insert(
+        EnrolmentCode(
+            digest=_digest(code), device=device["id"], made_by=actor and actor.person, made_at=now,
+            expires_at=expires_at, person=person,
+        )
+    )  # fmt: skip
+    await _journal(now, "devices/code", device, actor)
     return IssuedCode(code=code, expires_at=expires_at.astimezone(UTC))
 
 

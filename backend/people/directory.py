@@ -1,9 +1,9 @@
 """What a person may know about themselves, and about others by badge number.
 
 Guarantees: everybody signed in may look up an officer in service, because phones name the leading officer by badge
-(R.10). Anybody else can be looked up only by themselves, and by a docking station of their organ or one above it, also
-for a while after they left or moved: it brings in what was filmed before. Whoever may not be looked up gets the same
-answer as an unknown badge.
+(R.10). Anybody else can be looked up by themselves; by whoever oversees or administers an organ in whose subtree they
+serve or served; and by a docking station of their organ or one above it, also for a while after they left or moved: it
+brings in what was filmed before. Whoever may not be looked up gets the same answer as an unknown badge.
 """
 
 from datetime import UTC, datetime
@@ -14,7 +14,9 @@ from backend.core.database import Record, first
 from backend.core.officers import TODAY
 from backend.core.paging import moment_parameter
 from backend.core.refusals import Refusal
+from backend.core.roles import ADMINISTERING, OVERSEEING
 from backend.core.verb import Actor
+from backend.core.visibility import viewer
 from backend.law.catalogue import law
 from backend.people.roster import BADGE
 from backend.people.tables import Qualification
@@ -22,10 +24,12 @@ from backend.people.tables import Qualification
 DOCK = "dock"
 IN_SERVICE = f"p.serves_from <= {TODAY} AND coalesce(p.serves_until >= {TODAY}, true)"
 # Whoever has this badge today, as far as $1 may look them up; for a docking station of the organs $3, whoever had it at
-# the time $4, else has it today, else left no longer than $5 days ago.
+# the time $4, else has it today, else left no longer than $5 days ago; for roles on the organs $6, whoever has or had
+# it there.
 FIND_PERSON = f"""
 SELECT s.person AS id, s.badge, s.name, s.kind, s.organ FROM stint s WHERE s.badge = $2 AND (
     (s.person = $1 OR s.kind = 'officer') AND s.during @> {TODAY}
+    OR s.organ IN (SELECT organs_under($6::text[]))
     OR s.organ IN (SELECT organs_under($3::text[])) AND (
         s.during @> ($4::timestamptz AT TIME ZONE 'Asia/Shanghai')::date
         OR lower(s.during) <= {TODAY} AND coalesce(upper(s.during) > {TODAY} - $5::integer, true))
@@ -72,9 +76,10 @@ async def person(actor: Actor, badge: str, at: datetime | None = None) -> dict[s
     """
     moment = datetime.now(UTC) if at is None or actor.kind != DOCK else moment_parameter("at", at)
     term = law().span("bring_home").days
+    _, reach = viewer(actor, OVERSEEING | ADMINISTERING)
     row = None
     if BADGE.fullmatch(badge):
-        row = await first(FIND_PERSON, actor.person, badge, docked_under(actor), moment, term)
+        row = await first(FIND_PERSON, actor.person, badge, docked_under(actor), moment, term, reach)
     if row is None:
         raise Refusal("unknown_person")
     return dict(row)

@@ -20,7 +20,7 @@ with what is known changes nothing, also where a later stint is known: an old fi
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from typing import Literal
 from uuid import UUID, uuid4
@@ -82,9 +82,10 @@ class UnknownBeforeError(ValueError):
 
 
 class Histories:
-    """The stints known, and what the lines of a roster made of them."""
+    """The stints known, and what the lines of a roster made of them. `new_ids`: of people who are not known."""
 
-    def __init__(self, known: Iterable[Term]) -> None:
+    def __init__(self, known: Iterable[Term], new_ids: Iterator[UUID] | None = None) -> None:
+        self._new_ids = iter(uuid4, None) if new_ids is None else new_ids
         self.known = {term.id: term for term in known}
         self._now = dict(self.known)
         self.changes: list[Change] = []
@@ -171,7 +172,7 @@ class Histories:
         Raises UnknownBeforeError.
         """
         if not told.formerly:
-            return uuid4(), None
+            return next(self._new_ids), None
         before = [
             term for term in self.of_badge(told.formerly) if (term.name, term.since < told.since) == (told.name, True)
         ]
@@ -189,7 +190,7 @@ class Histories:
         ends_before = told.until is not None and told.until < first.since
         if ends_before:
             same_person = told.name == first.name
-            return self._add(told, "new", first.person if same_person else uuid4(), None, [first])
+            return self._add(told, "new", first.person if same_person else next(self._new_ids), None, [first])
         if told.name != first.name:
             raise BadgeHeldError(first)
         until = _corrected_end(told, first, after)

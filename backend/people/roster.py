@@ -326,7 +326,7 @@ async def bring_in(
     Unconfirmed.
     """
     async with tx():
-        await execute("SELECT pg_advisory_xact_lock(hashtext('fujing roster'))")
+        await execute(LOCK)
         depths = await _check_references(rows)
         histories, holders = await _histories(rows)
         missing = await _missing(rows, histories, holders)
@@ -339,11 +339,11 @@ async def bring_in(
         changed = dict.fromkeys(CODES, 0)
         for row in sorted((row for row in rows if row.record == "organ"), key=lambda row: depths[row.code]):
             changed["organ"] += rows_touched(await execute(*_put_organ(row, depths)))
-        changed["person"] = await _write_histories(histories)
+        changed["person"] = await write_histories(histories)
         for row in sorted(rows, key=lambda row: list(CODES).index(row.record)):
             if row.record in PUT:
                 changed[row.record] += rows_touched(await execute(*PUT[row.record](row, holders)))
-        await _end_roles(histories)
+        await end_roles(histories)
         if end_missing:
             changed["role"] += rows_touched(await execute(END_GRANTS, [role.id for role in missing.roles]))
         await execute(UPDATE_DEPTHS, list(depths), list(depths.values()))
@@ -487,26 +487,29 @@ def _today() -> date:
     return day_of(datetime.now(CHINA))
 
 
-async def _write_histories(histories: Histories) -> int:
-    """Write the stints that changed. Returns the number of changes."""
+async def write_histories(histories: Histories, source: str = "import") -> int:
+    """Write the stints that changed. `source`: how they came. Returns the number of changes."""
     await execute("SET CONSTRAINTS stint_person_during_excl, stint_badge_during_excl DEFERRED")
     for term in histories.updated():
         await execute(UPDATE_TERM, term.id, term.name, term.kind, term.organ, term.since, term.until)
     for term in histories.inserted():
         await execute("INSERT INTO person (id) VALUES ($1) ON CONFLICT DO NOTHING", term.person)
         await execute(
-            INSERT_TERM, term.id, term.person, term.badge, term.name, term.kind, term.organ, term.since, term.until
-        )
+            INSERT_TERM, term.id, term.person, term.badge, term.name, term.kind, term.organ, term.since, term.until,
+            source,
+        )  # fmt: skip
     await execute("SET CONSTRAINTS stint_person_during_excl, stint_badge_during_excl IMMEDIATE")
     return len(histories.changes)
 
 
-async def _end_roles(histories: Histories) -> None:
+async def end_roles(histories: Histories) -> None:
     """No role outlasts the service of its holder: it would come back to life with them."""
     left = histories.left()
     await execute(END_ROLES, list(left), list(left.values()))
 
 
+# Until the transaction ends, nobody else changes histories.
+LOCK = "SELECT pg_advisory_xact_lock(hashtext('fujing roster'))"
 TERMS = """
 SELECT id, person, badge, name, kind, organ, lower(during) AS since, upper(during) - 1 AS until FROM stint
 """
@@ -515,7 +518,7 @@ UPDATE stint SET name = $2, kind = $3, organ = $4, during = daterange($5, $6, '[
 """
 INSERT_TERM = """
 INSERT INTO stint (id, person, badge, name, kind, organ, during, source)
-VALUES ($1, $2, $3, $4, $5, $6, daterange($7, $8, '[]'), 'import')
+VALUES ($1, $2, $3, $4, $5, $6, daterange($7, $8, '[]'), $9)
 """
 ROLES_HELD = f"""
 SELECT g.id, g.person, p.badge, p.name, g.role, g.organ FROM role_grant g JOIN person_now p ON p.id = g.person
@@ -589,15 +592,7 @@ def _put_organ(row: RosterRow, depths: dict[str, int]) -> tuple[Any, ...]:
 
 
 def _put_role(row: RosterRow, holders: dict[str, UUID]) -> tuple[Any, ...]:
-    """Grant a role, no longer than its holder serves."""
-    sql = """
-    INSERT INTO role_grant (person, role, organ, valid_from, valid_until)
-    SELECT $1::uuid, $2, $3, $4::date, CASE WHEN last IS NULL THEN $5::date ELSE greatest($4, least($5, last)) END
-    FROM (SELECT nullif(max(coalesce(upper(during) - 1, 'infinity')), 'infinity') AS last
-        FROM stint WHERE person = $1) x
-    ON CONFLICT (person, role, organ, valid_from) DO UPDATE SET valid_until = excluded.valid_until
-    WHERE role_grant.valid_until IS DISTINCT FROM excluded.valid_until"""
-    return sql, holders[row.code], row.kind, row.organ, row.valid_from, row.valid_until
+    return PUT_ROLE, holders[row.code], row.kind, row.organ, row.valid_from, row.valid_until
 
 
 def _put_qualification(row: RosterRow, holders: dict[str, UUID]) -> tuple[Any, ...]:
@@ -616,6 +611,15 @@ def _put_device(row: RosterRow, _: dict[str, UUID]) -> tuple[Any, ...]:
     return sql, row.code, row.name, row.kind, row.organ
 
 
+# Grants a role, no longer than its holder serves.
+PUT_ROLE = """
+INSERT INTO role_grant (person, role, organ, valid_from, valid_until)
+SELECT $1::uuid, $2, $3, $4::date, CASE WHEN last IS NULL THEN $5::date ELSE greatest($4, least($5, last)) END
+FROM (SELECT nullif(max(coalesce(upper(during) - 1, 'infinity')), 'infinity') AS last
+    FROM stint WHERE person = $1) x
+ON CONFLICT (person, role, organ, valid_from) DO UPDATE SET valid_until = excluded.valid_until
+WHERE role_grant.valid_until IS DISTINCT FROM excluded.valid_until
+"""
 PUT: dict[str, Upsert] = {
     "role": _put_role,
     "qualification": _put_qualification,

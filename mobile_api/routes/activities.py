@@ -11,11 +11,12 @@ from backend.core.paging import Page, page_limit
 from backend.oversight import duty_lists
 from backend.oversight.filters import ListFilter
 from mobile_api.filters import Near, OfBadge, OfCase, OfOrgan, OfPerson, OfWork, Since, Until
+from mobile_api.listing import listing
 from mobile_api.paging import Cursor, Limit
 from mobile_api.problems import language_of, refuses
 
 
-@get("/activities", summary="Activities · 工作列表", tags=["Activities · 工作"], operation_id="activities")
+@listing("/activities", summary="Activities · 工作列表", tags=["Activities · 工作"], operation_id="activities")
 async def activities(
     request: Request[Any, Any, Any],
     person: OfPerson = None,

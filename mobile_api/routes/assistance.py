@@ -9,13 +9,14 @@ from litestar.params import QueryParameter
 from backend.assistance import reads
 from backend.assistance.reads import CallRow, CallStatus
 from backend.core.paging import Page, page_limit
+from mobile_api.listing import listing
 from mobile_api.paging import Cursor, Limit
 from mobile_api.problems import refuses
 
 TAGS = ["Help · 求助"]
 
 
-@get("/assistance", summary="Calls for help · 求助列表", tags=TAGS, operation_id="assistance")
+@listing("/assistance", summary="Calls for help · 求助列表", tags=TAGS, operation_id="assistance")
 async def listed(
     request: Request[Any, Any, Any],
     status: Annotated[CallStatus, QueryParameter(name="status", description="open: not closed yet")] = "open",

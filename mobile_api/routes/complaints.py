@@ -17,6 +17,7 @@ from backend.complaints.reads import (
     MatterStatus,
 )
 from backend.core.paging import Page, page_limit
+from mobile_api.listing import listing
 from mobile_api.paging import Cursor, Limit
 from mobile_api.problems import refuses
 
@@ -24,7 +25,7 @@ TAGS = ["Complaints · 投诉举报"]
 MATTER_TAGS = ["Being heard · 意见与申诉"]
 
 
-@get("/complaints", summary="Complaints · 投诉举报列表", tags=TAGS, operation_id="complaints")
+@listing("/complaints", summary="Complaints · 投诉举报列表", tags=TAGS, operation_id="complaints")
 async def listed(
     request: Request[Any, Any, Any],
     status: Annotated[
@@ -63,7 +64,7 @@ async def counts(
     return await complaint_reads.counts(request.user, since, until)
 
 
-@get("/matters", summary="Matters · 意见申诉列表", tags=MATTER_TAGS, operation_id="matters")
+@listing("/matters", summary="Matters · 意见申诉列表", tags=MATTER_TAGS, operation_id="matters")
 async def matters(
     request: Request[Any, Any, Any],
     status: Annotated[

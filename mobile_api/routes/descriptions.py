@@ -15,6 +15,7 @@ from backend.core.paging import Page, page_limit
 from backend.evidence import reads
 from backend.evidence.reads import Description, FootageIndex
 from backend.evidence.schemas import KeyContent
+from mobile_api.listing import listing
 from mobile_api.paging import Cursor, Limit
 from mobile_api.printing import HEADERS, clock, fact, missing, printed
 from mobile_api.problems import refuses
@@ -36,7 +37,7 @@ ROW = (
 )
 
 
-@get(
+@listing(
     "/recordings/{recording:uuid}/descriptions", summary="Key content · 重点内容", tags=TAGS,
     operation_id="recording_descriptions", opt=refuses("unknown_recording"),
 )  # fmt: skip

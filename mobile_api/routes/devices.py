@@ -1,12 +1,14 @@
 """Enrolling devices and revoking them."""
 
 import io
+from collections.abc import Iterable
 from datetime import UTC, datetime
+from html import escape
 from typing import Annotated, Any
 
 import msgspec
 import segno
-from litestar import Request, Response, get, post
+from litestar import MediaType, Request, Response, post
 from litestar.params import QueryParameter
 
 from backend.core.described import SentAt
@@ -14,11 +16,14 @@ from backend.core.examples import SENT_AT
 from backend.core.paging import Page, page_limit
 from backend.core.wire import WHOLE, Moment
 from backend.people import devices
-from backend.people.devices import DeviceRow, Enrolled
+from backend.people.devices import Card, CodeSheet, DeviceRow, Enrolled
 from backend.people.proofs import Jwk
+from backend.people.schemas import OrganGiven
 from mobile_api.auth import BY_KEY, read_proof
 from mobile_api.bodies import read, takes
+from mobile_api.listing import listing
 from mobile_api.paging import Limit
+from mobile_api.printing import HEADERS, clock, fact, missing, printed
 from mobile_api.problems import refuses
 from mobile_api.routes.sessions import NOT_A_PROOF, Badge
 
@@ -44,6 +49,19 @@ class CodeFor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     sent_at: SentAt
     serial: Serial
     badge: Annotated[Badge | None, msgspec.Meta(description="whose device it is alone; none: it is shared")] = None
+
+
+class SheetFor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The organ whose devices are to be enrolled, those below it too."""
+
+    sent_at: SentAt
+    organ: OrganGiven
+    again: Annotated[
+        bool, msgspec.Meta(description="also devices that are enrolled: a new key replaces theirs when they use it")
+    ] = False
+    after: Annotated[
+        Serial | None, msgspec.Meta(description="only serial numbers after this one: the last of the sheet before")
+    ] = None
 
 
 class EnrolmentCode(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,6 +122,51 @@ async def make_code(request: Request[Any, Any, Any]) -> Response[EnrolmentCode]:
 
 
 @post(
+    "/devices/codes/sheet",
+    opt=takes(SheetFor, {"sent_at": SENT_AT, "organ": "330102010000"})
+    | refuses("not_for_your_role", "unknown_organ", "no_device_to_enrol", "too_many_requests"),
+    summary="A sheet of cards for an organ · 整个单位的登记卡",
+    tags=TAGS,
+    operation_id="devices_codes_sheet",
+    request_max_body_size=BODY_LIMIT,
+    media_type=MediaType.HTML,
+)
+async def make_sheet(request: Request[Any, Any, Any]) -> Response[str]:
+    """Make a code for each device of an organ and below, and answer a page of cards to print: a QR code and the code in
+    letters for each. A code works once, for 24 hours, and ends an earlier one of its device. For administrators of the
+    organ, with their second factor."""
+    data = await read(request, SheetFor)
+    sheet = await devices.make_sheet(request.user, data.organ, datetime.now(UTC), again=data.again, after=data.after)
+    return Response(_page(sheet, address_of(request)), media_type=MediaType.HTML, headers=HEADERS)
+
+
+CARD = """<div class="card">{qr}<div>
+<p>{name}<small>{serial}</small></p><p><small>{organ}</small></p><p class="code">{code}</p>
+</div></div>"""
+SHEET_SIGNED = ("制卡人 Made by", "日期 Date")
+
+
+def _page(sheet: CodeSheet, url: str) -> str:
+    cards = "\n".join(_card(card, url) for card in sheet.cards)
+    rest = "" if sheet.more_after is None else missing("more_cards")
+    return printed("enrolment_sheet", _sheet_facts(sheet, url), f'<div class="cards">{cards}</div>{rest}', SHEET_SIGNED)
+
+
+def _sheet_facts(sheet: CodeSheet, url: str) -> Iterable[str]:
+    yield fact("单位", "Organ", f"{sheet.organ_name} ({sheet.organ})")
+    yield fact("服务器地址", "Server", url)
+    yield fact("制卡时间", "Made at", clock(sheet.made_at))
+    yield fact("有效期至", "Good until", clock(sheet.expires_at))
+    yield fact("张数", "Cards", str(len(sheet.cards)))
+
+
+def _card(card: Card, url: str) -> str:
+    qr = segno.make(devices.uri_of(url, card.code), error="m").svg_inline(border=1, omitsize=True)
+    texts = {"name": card.name, "serial": card.serial, "organ": card.organ_name, "code": card.code}
+    return CARD.format(qr=qr, **{name: f"<bdi>{escape(text)}</bdi>" for name, text in texts.items()})
+
+
+@post(
     "/devices/enrol",
     opt=BY_KEY
     | takes(Enrol, {"sent_at": SENT_AT, "code": "7YQ2-M4XK-0C9T-WHR3", "jwk": JWK})
@@ -157,10 +220,10 @@ async def reinstate(request: Request[Any, Any, Any], serial: str) -> DeviceRow:
     return await devices.reinstate(serial, datetime.now(UTC), request.user)
 
 
-@get("/devices", summary="Devices · 设备列表", tags=TAGS, operation_id="devices", opt=refuses("not_for_your_role"))
+@listing("/devices", summary="Devices · 设备列表", tags=TAGS, operation_id="devices", opt=refuses("not_for_your_role"))
 async def listed(request: Request[Any, Any, Any], cursor: After = None, limit: Limit = None) -> Page[DeviceRow]:
     """The devices of the organs you administer, by serial number, each with its key in force."""
     return await devices.listed(request.user, cursor, page_limit(limit))
 
 
-ROUTES = [make_code, enrol, revoke, reinstate, listed]
+ROUTES = [make_code, make_sheet, enrol, revoke, reinstate, listed]

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from litestar import Request, get
+from litestar import Request
 from litestar.params import QueryParameter
 
 from backend.core.findings import FindingRow
@@ -13,11 +13,12 @@ from backend.core.wire import WHOLE
 from backend.oversight import findings_lists
 from backend.oversight.findings_lists import FindingsFilter, FindingStatus
 from mobile_api.filters import Near, OfBadge, OfCase, OfOrgan, OfWork, Until
+from mobile_api.listing import listing
 from mobile_api.paging import Cursor, Limit
 from mobile_api.problems import language_of
 
 
-@get("/findings", summary="Findings · 问题清单", tags=["Oversight · 监督"], operation_id="findings")
+@listing("/findings", summary="Findings · 问题清单", tags=["Oversight · 监督"], operation_id="findings")
 async def findings(
     request: Request[Any, Any, Any],
     organ: OfOrgan = None,

@@ -9,13 +9,14 @@ from litestar.params import QueryParameter
 from backend.core.paging import Page, page_limit
 from backend.evidence.retention import reads
 from backend.evidence.retention.reads import HoldDetail, HoldRow, HoldStatus
+from mobile_api.listing import listing
 from mobile_api.paging import Cursor, Limit
 from mobile_api.problems import refuses
 
 TAGS = ["Holds · 保全"]
 
 
-@get("/holds", summary="Holds · 保全列表", tags=TAGS, operation_id="holds")
+@listing("/holds", summary="Holds · 保全列表", tags=TAGS, operation_id="holds")
 async def listed(
     request: Request[Any, Any, Any],
     status: Annotated[

@@ -11,6 +11,7 @@ from backend.core.amounts import in_capitals
 from backend.core.paging import Page, page_limit
 from backend.injuries import reads as injury_reads
 from backend.injuries.reads import Advance, InjuryDetail, InjuryRow, InjuryStatus, Item
+from mobile_api.listing import listing
 from mobile_api.paging import Cursor, Limit
 from mobile_api.printing import COSTS, HEADERS, clock, fact, missing, printed, yuan
 from mobile_api.problems import language_of, refuses
@@ -26,7 +27,7 @@ TABLE = """<table class="sums">
 ROW = '<tr><td>{kind}</td><td class="sum">{approved}</td><td class="sum">{paid}</td></tr>'
 
 
-@get("/injuries", summary="Injuries · 工伤列表", tags=TAGS, operation_id="injuries")
+@listing("/injuries", summary="Injuries · 工伤列表", tags=TAGS, operation_id="injuries")
 async def listed(
     request: Request[Any, Any, Any],
     status: Annotated[

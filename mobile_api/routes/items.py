@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from litestar import Request, get
+from litestar import Request
 from litestar.params import QueryParameter
 
 from backend.core.paging import Page, page_limit
@@ -11,10 +11,11 @@ from backend.core.wire import WHOLE
 from backend.items import reads
 from backend.items.reads import ItemRow, ItemsFilter, ItemStatus
 from backend.items.schemas import KIND, SERIAL
+from mobile_api.listing import listing
 from mobile_api.paging import Cursor, Limit
 
 
-@get("/items", summary="Things handed out · 领用物品", tags=["Items · 领用归还"], operation_id="items")
+@listing("/items", summary="Things handed out · 领用物品", tags=["Items · 领用归还"], operation_id="items")
 async def items(
     request: Request[Any, Any, Any],
     kind: Annotated[

@@ -1,4 +1,4 @@
-"""Reading about oneself, and looking up a badge number."""
+"""Reading about oneself, listing people and organs, and looking up a badge number."""
 
 from datetime import date, datetime
 from typing import Annotated, Any
@@ -10,10 +10,16 @@ from litestar.params import QueryParameter
 
 from backend.core import described
 from backend.core.described import Badge, OrganCode, PersonId, PersonName, RoleName
+from backend.core.paging import Page, page_limit
 from backend.core.verb import Actor
+from backend.core.wire import WHOLE
 from backend.items.reads import ItemInHand, in_hand
-from backend.people import directory
+from backend.people import directory, lists
+from backend.people.lists import OrganRow, PeopleFilter, PersonRow, Serving
+from backend.people.schemas import KindOfPerson, RoleKind
 from mobile_api.cookies import OWN_ACCOUNT
+from mobile_api.listing import listing
+from mobile_api.paging import Cursor, Limit, Under
 from mobile_api.problems import refuses
 
 PersonKind = Annotated[
@@ -90,9 +96,54 @@ async def person(
         QueryParameter(name="at", description="of a docking station: whose badge it was then, such as when it filmed"),
     ] = None,
 ) -> Somebody:
-    """An officer in service, or yourself; a docking station finds everybody who serves in its organ or below, and for a
-    while those who left it."""
+    """An officer in service, or yourself; in the organs that you oversee or administer, everybody who serves or served
+    there. A docking station finds everybody who serves in its organ or below, and for a while those who left it."""
     return Somebody(**await directory.person(request.user, badge, at))
 
 
-ROUTES = [me, person]
+@listing("/people", summary="People · 人员列表", tags=["People · 人员"], operation_id="people")
+async def people(
+    request: Request[Any, Any, Any],
+    q: Annotated[
+        str | None,
+        QueryParameter(
+            name="q",
+            min_length=1,
+            max_length=120,
+            description="part of the name, initials of the name in pinyin (林思: ls), or the beginning of the badge",
+        ),
+    ] = None,
+    organ: Under = None,
+    kind: Annotated[KindOfPerson | None, QueryParameter(name="kind", description="kind of person")] = None,
+    role: Annotated[
+        RoleKind | None, QueryParameter(name="role", description="who has this role today, in your organs")
+    ] = None,
+    on_duty: Annotated[
+        bool | None, QueryParameter(name="on_duty", description="true: on duty now 在岗; false: not on duty")
+    ] = None,
+    serving: Annotated[
+        Serving, QueryParameter(name="serving", description="today: who serves today; all: who left or moved too")
+    ] = "today",
+    cursor: Cursor = None,
+    limit: Limit = None,
+) -> Page[PersonRow]:
+    """People by badge number: of the organs that you oversee or administer, everybody; else yourself, and an officer in
+    service by the whole badge number."""
+    wanted = PeopleFilter(q=q, organ=organ, kind=kind, role=role, on_duty=on_duty, serving=serving)
+    return await lists.people(request.user, wanted, cursor, page_limit(limit))
+
+
+@listing("/organs", summary="Organs · 机构列表", tags=["People · 人员"], operation_id="organs")
+async def organs(
+    request: Request[Any, Any, Any],
+    cursor: Annotated[
+        str | None,
+        QueryParameter(name="cursor", pattern=r"^[0-9]{12}" + WHOLE, description="`next` of the previous page"),
+    ] = None,
+    limit: Limit = None,
+) -> Page[OrganRow]:
+    """The tree of organs, by code: your own with all above it, and all below your roles."""
+    return await lists.organs(request.user, cursor, page_limit(limit))
+
+
+ROUTES = [me, people, organs, person]

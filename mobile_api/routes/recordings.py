@@ -11,11 +11,12 @@ from backend.evidence.reads import RecordingRow
 from backend.oversight import duty_lists
 from backend.oversight.filters import ListFilter
 from mobile_api.filters import Near, OfBadge, OfCase, OfOrgan, OfPerson, OfWork, Since, Until
+from mobile_api.listing import listing
 from mobile_api.paging import Cursor, Limit
 from mobile_api.problems import refuses
 
 
-@get("/recordings", summary="Footage · 视音频资料列表", tags=["Evidence · 视音频资料"], operation_id="recordings")
+@listing("/recordings", summary="Footage · 视音频资料列表", tags=["Evidence · 视音频资料"], operation_id="recordings")
 async def recordings(
     request: Request[Any, Any, Any],
     person: OfPerson = None,

@@ -9,13 +9,14 @@ from litestar.params import QueryParameter
 from backend.core.paging import Page, page_limit
 from backend.recusals import reads as recusal_reads
 from backend.recusals.reads import RecusalDetail, RecusalRow, RecusalStatus
+from mobile_api.listing import listing
 from mobile_api.paging import Cursor, Limit
 from mobile_api.problems import refuses
 
 TAGS = ["Recusal · 回避"]
 
 
-@get("/recusals", summary="Recusals · 回避列表", tags=TAGS, operation_id="recusals")
+@listing("/recusals", summary="Recusals · 回避列表", tags=TAGS, operation_id="recusals")
 async def listed(
     request: Request[Any, Any, Any],
     status: Annotated[

@@ -19,6 +19,7 @@ from backend.reviews.reads import HistoryLine, MyRecord, ReviewDetail, ReviewRow
 from backend.reviews.spot_checks import SpotCheckCount, SpotCheckRow, SpotCheckStatus
 from backend.reviews.watching import FootagePart, Source, ViewingRequest
 from mobile_api.head import only_head
+from mobile_api.listing import listing
 from mobile_api.paging import Cursor, Limit
 from mobile_api.printing import clock
 from mobile_api.problems import language_of, refuses
@@ -134,7 +135,7 @@ def _headers(source: Source, span: tuple[int, int], partial: bool, etag: str) ->
     return headers | ({"Content-Range": f"bytes {span[0]}-{span[1]}/{source.bytes}"} if partial else {})
 
 
-@get(
+@listing(
     "/recordings/{recording:uuid}/journal", summary="What was done with it · 资料日志", tags=TAGS,
     operation_id="recording_journal", opt=refuses("unknown_recording"),
 )  # fmt: skip
@@ -145,7 +146,7 @@ async def journal(
     return await reads.history(request.user, recording, cursor, page_limit(limit))
 
 
-@get("/reviews", summary="Reviews · 调阅列表", tags=TAGS, operation_id="reviews")
+@listing("/reviews", summary="Reviews · 调阅列表", tags=TAGS, operation_id="reviews")
 async def listed(
     request: Request[Any, Any, Any],
     status: Annotated[
@@ -198,7 +199,7 @@ def page(detail: ReviewDetail) -> str:
     )  # fmt: skip
 
 
-@get("/spot-checks", summary="Spot checks · 抽查列表", tags=TAGS, operation_id="spot_checks")
+@listing("/spot-checks", summary="Spot checks · 抽查列表", tags=TAGS, operation_id="spot_checks")
 async def checks(
     request: Request[Any, Any, Any],
     status: Annotated[SpotCheckStatus, QueryParameter(name="status", description="overdue: due and not done")] = "open",

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from litestar import Request, get
+from litestar import Request
 from litestar.params import QueryParameter
 
 from backend.core.paging import Page, page_limit
@@ -12,10 +12,11 @@ from backend.rosters import duty
 from backend.rosters import reads as roster_reads
 from backend.rosters.duty import DutyRow
 from backend.rosters.reads import PlannedRow
+from mobile_api.listing import listing
 from mobile_api.paging import Cursor, Limit
 
 
-@get("/rosters", summary="Planned shifts · 排班", tags=["Rosters · 排班"], operation_id="rosters")
+@listing("/rosters", summary="Planned shifts · 排班", tags=["Rosters · 排班"], operation_id="rosters")
 async def listed(
     request: Request[Any, Any, Any],
     since: Annotated[
@@ -31,7 +32,7 @@ async def listed(
     return await roster_reads.rosters(request.user, since, until, cursor, page_limit(limit))
 
 
-@get("/rosters/duty", summary="Daily roster · 值班表", tags=["Rosters · 排班"], operation_id="daily_roster")
+@listing("/rosters/duty", summary="Daily roster · 值班表", tags=["Rosters · 排班"], operation_id="daily_roster")
 async def daily_roster(
     request: Request[Any, Any, Any],
     organ: Annotated[

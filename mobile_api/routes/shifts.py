@@ -11,11 +11,12 @@ from backend.oversight.filters import ListFilter
 from backend.oversight.timeline import Timeline
 from backend.shifts.reads import ShiftRow
 from mobile_api.filters import Near, OfBadge, OfCase, OfOrgan, OfPerson, OfWork, Since, Until
+from mobile_api.listing import listing
 from mobile_api.paging import Cursor, Limit
 from mobile_api.problems import language_of, refuses
 
 
-@get("/shifts", summary="Shifts · 班次列表", tags=["Shifts · 班次"], operation_id="shifts")
+@listing("/shifts", summary="Shifts · 班次列表", tags=["Shifts · 班次"], operation_id="shifts")
 async def shifts(
     request: Request[Any, Any, Any],
     person: OfPerson = None,

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Union
 from uuid import UUID
 
 import msgspec
-from litestar import Request, Response, get, post
+from litestar import Request, Response, post
 from litestar.params import QueryParameter
 
 from backend import feed, sync
@@ -29,6 +29,7 @@ from backend.registry import VERBS
 from backend.sync import SyncItem, SyncResult
 from mobile_api.auth import QUARANTINED
 from mobile_api.bodies import decode, decode_entry, read, takes
+from mobile_api.listing import listing
 from mobile_api.metrics import ENTRIES
 from mobile_api.paging import Cursor, Limit
 from mobile_api.problems import Problem, as_problem, language_of, read_failure
@@ -245,7 +246,7 @@ def _answer_to(result: SyncResult, language: Language) -> dict[str, Any]:
     return answer
 
 
-@get("/held", summary="Entries that are held · 待处理记录", tags=[TAG], operation_id="held")
+@listing("/held", summary="Entries that are held · 待处理记录", tags=[TAG], operation_id="held")
 async def held(
     request: Request[Any, Any, Any],
     standing: Annotated[

@@ -1,9 +1,10 @@
 """Enrolling, revoking and reinstating devices: who may, what a code is good for, and what it is not."""
 
 import asyncio
+import re
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
@@ -13,6 +14,7 @@ from backend.core.database import execute, fetch, value
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor
 from backend.core.write_path import record
+from backend.people import roster
 from backend.registry import VERBS
 from mobile_api.auth import QUARANTINED
 from mobile_api.client.device_key import DeviceKey
@@ -27,10 +29,12 @@ from tests.builders import (
     a_device,
     a_duty_auxiliary,
     a_phone,
+    a_row,
     an_administrator_of,
     an_enrolled_key,
     an_inspector_of,
     now,
+    organ_row,
     recorded,
     refused,
     somebody,
@@ -411,3 +415,97 @@ async def test_several_people_share_one_handheld(app: Litestar) -> None:
         "SELECT count(DISTINCT device) FROM session WHERE person = ANY ($1) AND device_key = "
         "(SELECT id FROM device_key WHERE jkt = $2)", [lin.id, chen.id], phone.key.jkt,
     )  # fmt: skip
+
+
+# -- devices and codes by the API, for a whole organ
+
+
+async def test_a_device_is_entered(app: Litestar, admin: Someone) -> None:
+    """The id of the entry is the device; a device that is known changes its name and organ and keeps its id."""
+    serial = f"HH-{uuid4().hex[:12]}"
+    told = {"serial": serial, "name": "手持终端 3 号", "kind": "handheld"}
+    first = recorded(await admin.post("/v1/devices/enter", **told, organ=STATION))
+    assert (first["id"], True) == (first["device"]["id"], first["device"]["is_new"])
+    moved = recorded(await admin.post("/v1/devices/enter", **told, organ=DISTRICT))["device"]
+    assert (first["id"], False, DISTRICT) == (moved["id"], moved["is_new"], moved["organ"])
+    assert ["devices/enter"] * 2 == [verb for verb, _ in await told_of(serial)]
+    (row,) = [row for row in await everything(admin, "/v1/devices") if row["serial"] == serial]
+    assert ("手持终端 3 号", None) == (row["name"], row["jkt"])
+
+
+async def test_a_device_is_entered_within_the_administrators_organs(app: Litestar, admin: Someone) -> None:
+    """Neither into another county nor out of it; and with the second factor."""
+    other, serial = await an_administrator_of(app, OTHER_DISTRICT), await a_device()
+    told = {"serial": serial, "name": "手持终端", "kind": "handheld"}
+    refused(await other.post("/v1/devices/enter", **told, organ=STATION), 404, "unknown_organ")
+    refused(await other.post("/v1/devices/enter", **told, organ=OTHER_DISTRICT), 409, "device_elsewhere")
+    admin.key = await an_enrolled_key()
+    await admin.open()
+    refused(await admin.post("/v1/devices/enter", **told, organ=STATION), 403, "second_factor_needed")
+
+
+async def an_organ_with_devices(*serials: str) -> str:
+    """An organ of its own below the district, with these devices."""
+    code = f"33010{uuid4().int % 10**7:07}"
+    devices = [a_row(record="device", code=each, name=f"终端 {each}", kind="handheld", organ=code) for each in serials]
+    await roster.bring_in([organ_row(code, "<南湖>派出所", DISTRICT), *devices])
+    return code
+
+
+async def everything(who: Someone, path: str) -> list[dict[str, Any]]:
+    rows, cursor = [], None
+    while True:
+        page = (await who.get(path, limit=200, **({} if cursor is None else {"cursor": cursor}))).json()
+        rows, cursor = rows + page["items"], page["next"]
+        if cursor is None:
+            return rows
+
+
+async def test_a_sheet_has_a_card_for_each_device_of_an_organ(app: Litestar, admin: Someone) -> None:
+    """Each code on it enrols its device; devices that are enrolled or revoked have no card, unless asked for."""
+    fresh, known, lost = (f"HH-{kind}-{uuid4().hex[:8]}" for kind in ("A", "B", "C"))
+    organ = await an_organ_with_devices(fresh, known, lost)
+    await an_enrolled_key(known)
+    await admin.tell(f"/v1/devices/{lost}/revoke")
+    sheet = await admin.tell("/v1/devices/codes/sheet", organ=organ)
+    assert 201 == sheet.status_code, sheet.text
+    assert "no-store" == sheet.headers["cache-control"]
+    assert [fresh] == re.findall(r"<small><bdi>(HH-[^<]+)</bdi>", sheet.text)
+    assert "&lt;南湖&gt;派出所" in sheet.text
+    (code,) = re.findall(r'class="code"><bdi>([^<]+)', sheet.text)
+    assert 200 == (await enrols(a_new_phone(app), code)).status_code
+    refused(await admin.tell("/v1/devices/codes/sheet", organ=organ), 409, "no_device_to_enrol")
+    again = await admin.tell("/v1/devices/codes/sheet", organ=organ, again=True)
+    assert sorted([fresh, known]) == re.findall(r"<small><bdi>(HH-[^<]+)</bdi>", again.text)
+    after = await admin.tell("/v1/devices/codes/sheet", organ=organ, again=True, after=fresh)
+    assert [known] == re.findall(r"<small><bdi>(HH-[^<]+)</bdi>", after.text)
+
+
+async def test_the_codes_of_a_sheet_live_a_day(app: Litestar, admin: Someone) -> None:
+    """Printed and handed out within it; each code is a journal line."""
+    serial = f"HH-{uuid4().hex[:12]}"
+    await admin.tell("/v1/devices/codes/sheet", organ=await an_organ_with_devices(serial))
+    life = "SELECT c.expires_at - c.made_at FROM enrolment_code c JOIN device d ON d.id = c.device WHERE d.serial = $1"
+    assert timedelta(hours=24) == await value(life, serial)
+    assert [("devices/code", "done")] == await told_of(serial)
+
+
+async def test_a_sheet_is_for_administrators_of_the_organ(app: Litestar, admin: Someone) -> None:
+    """An inspector is told it is not for them, an administrator elsewhere that there is no such organ."""
+    organ = await an_organ_with_devices(f"HH-{uuid4().hex[:12]}")
+    inspector, other = await an_inspector_of(app, DISTRICT), await an_administrator_of(app, OTHER_DISTRICT)
+    refused(await inspector.tell("/v1/devices/codes/sheet", organ=organ), 403, "not_for_your_role")
+    refused(await other.tell("/v1/devices/codes/sheet", organ=organ), 404, "unknown_organ")
+    admin.key = await an_enrolled_key()
+    await admin.open()
+    refused(await admin.tell("/v1/devices/codes/sheet", organ=organ), 403, "second_factor_needed")
+
+
+async def test_a_sheet_says_that_there_are_more_devices(app: Litestar, admin: Someone) -> None:
+    """200 cards at most; the page says so and the next one begins after the last."""
+    serials = sorted(f"HH-{number:03}-{uuid4().hex[:6]}" for number in range(201))
+    organ = await an_organ_with_devices(*serials)
+    sheet = await admin.tell("/v1/devices/codes/sheet", organ=organ)
+    assert (200, True) == (sheet.text.count('class="card"'), "还有未印出的设备" in sheet.text)
+    rest = await admin.tell("/v1/devices/codes/sheet", organ=organ, after=serials[199])
+    assert (1, False) == (rest.text.count('class="card"'), "还有未印出的设备" in rest.text)

@@ -219,6 +219,8 @@ async def other_questions(app: Litestar, shots: Path) -> AsyncIterator[Question]
     yield get("/v1/me")
     yield get("/v1/me/record")
     yield get("/v1/operations", None, None)
+    yield get("/v1/organs")
+    yield get("/v1/people", lin.id, q=lin.badge)
     yield get("/v1/people/{badge}")
     yield get("/v1/recordings", footage, limit=200)
     yield get("/v1/recordings/{recording}")
@@ -248,6 +250,7 @@ async def other_questions(app: Litestar, shots: Path) -> AsyncIterator[Question]
         return Question(f"POST {path}", filled, {"sent_at": now()} | fields, None, theirs)
 
     yield post("/v1/devices/codes", serial=serial)
+    yield post("/v1/devices/codes/sheet", organ=STATION)
     yield post("/v1/devices/{serial}/revoke")
     yield post("/v1/devices/{serial}/reinstate")
     yield post("/v1/people/{badge}/totp/reset")
