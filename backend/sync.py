@@ -239,6 +239,7 @@ async def _record_one_held(row: Any) -> tuple[Recorded | None, bool]:
     now = datetime.now(UTC)
     moment = by_uptime(entry, await known_boots(actor.device, [entry]))
     arrival = Arrival(verb, actor, entry, row["sent_at"], now, True, True, by_uptime=moment, left_out=left_out)
+    arrival = msgspec.structs.replace(arrival, moment=row["occurred_at"])
     try:
         return await record_arrival(arrival), False
     except Held as why:

@@ -6,7 +6,7 @@ never learn who complained. Source: R.34; 信访工作条例; 人民警察法 46
 """
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
@@ -135,7 +135,7 @@ async def concerned(actor: Actor, entry: OnComplaint) -> Iterable[UUID]:
 
 async def kept_from_whom_it_is_about(actor: Actor, entry: ReceiveComplaint) -> HeldConcern:
     """A held complaint does not exist for the person it is about, nor for the officers who led them then."""
-    started = _usable(entry.started_at) or entry.occurred_at
+    started = _usable(entry.started_at) or _usable(entry.occurred_at) or datetime.now(UTC)
     organ = await value(ORGAN_CONCERNED, entry.person, entry.shift, started)
     if entry.shift is not None:
         return HeldConcern(organ=organ, fact=entry.shift, leaders=True, case_ref=entry.case_ref)

@@ -145,21 +145,18 @@ class Occasion(msgspec.Struct, frozen=True):
     def corrected(self, moment: datetime) -> datetime:
         """Correct a past moment from the device to the server's clock; never later than the entry itself.
 
-        A moment that cannot be is the entry's own, with a finding.
+        A moment that cannot be, or lies after the entry, is the entry's own, with a finding.
         """
         return self.stated(moment) or self.at
 
     def stated(self, moment: datetime) -> datetime | None:
-        """The same; None, with a finding, where no such moment can be."""
+        """The same; None, with a finding, where the moment cannot be."""
         try:
             at = (moment + self.timing.correction).astimezone(UTC)
             ahead = at > self.at + self.law.span("skew_floor")
         except OverflowError:
-            at, ahead = None, moment > self.at
-        if ahead:
-            self.doubts.add(CLOCK_DOUBTFUL)
-            return self.at
-        if at is None or at < EARLIEST:
+            at, ahead = None, True
+        if at is None or ahead or at < EARLIEST:
             self.doubts.add(CLOCK_DOUBTFUL)
             return None
         return min(at, self.at)

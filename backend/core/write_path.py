@@ -39,7 +39,7 @@ class Arrival(msgspec.Struct, frozen=True):
 
     `may_hold`: it came by sync, so it may be held instead of refused. `is_retry`: it was held before, and the server
     tries it again by itself. `by_uptime`, `latest`: see verb.timing. `left_out`: fields as they were told that cannot
-    be, without which the entry was read.
+    be, without which the entry was read. `moment`: when a held entry happened, as it was found when it came.
     """
 
     verb: Verb
@@ -52,6 +52,12 @@ class Arrival(msgspec.Struct, frozen=True):
     by_uptime: datetime | None = None
     latest: datetime | None = None
     left_out: Mapping[str, Any] = {}
+    moment: datetime | None = None
+
+    @property
+    def at(self) -> datetime:
+        """When it happened, as far as it tells itself: decides in which service its actor was."""
+        return self.moment or timing_of(self).occurred_at
 
     @property
     def content(self) -> bytes:
@@ -121,7 +127,7 @@ def _check_actor(arrival: Arrival) -> None:
     verb, actor = arrival.verb, arrival.actor
     if actor.brings_home and not verb.field:
         raise Refusal("bring_home_only")
-    if (actor.kind_at(arrival.entry.occurred_at) if verb.field else actor.kind) not in verb.may:
+    if (actor.kind_at(arrival.at) if verb.field else actor.kind) not in verb.may:
         raise Refusal("not_for_your_role")
     if verb.field and not verb.desk and actor.device is None:
         raise Refusal("device_needed")
@@ -430,13 +436,13 @@ async def _journal_refusal(arrival: Arrival, refusal: Refusal) -> None:
     by_rules = isinstance(refusal, RuleRefusal)
     line = journal.Line(
         at=arrival.received_at, verb=arrival.verb.name, outcome="refused" if by_rules else "denied",
-        organ=actor.organ_at(entry.occurred_at), actor=actor.person, device=actor.device, id=entry.id,
+        organ=actor.organ_at(arrival.at), actor=actor.person, device=actor.device, id=entry.id,
         facts={"code": refusal.code, "unmet": refusal.unmet},
     )  # fmt: skip
     async with tx():
         if not by_rules:
             await journal.append(line)
-            await keep_device_number(actor, entry, arrival.received_at)
+            await keep_device_number(arrival, arrival.at)
             return
         await lock_persons([entry.id, actor.person])
         earlier: Any = await first(EARLIER, entry.id)
@@ -444,11 +450,15 @@ async def _journal_refusal(arrival: Arrival, refusal: Refusal) -> None:
             await _write(arrival, line, secrets.token_bytes(16), None, again=False)
 
 
-async def keep_device_number(actor: Actor, entry: Entry, received_at: datetime, booted: datetime | None = None) -> None:
-    """Keep the number that the device gave to an entry, also where the entry is not recorded: it is not missing."""
+async def keep_device_number(arrival: Arrival, at: datetime, booted: datetime | None = None) -> None:
+    """Keep the number that the device gave to an entry, also where the entry is not recorded: it is not missing.
+
+    `at`: when the entry happened.
+    """
+    actor, entry = arrival.actor, arrival.entry
     if actor.device is not None:
         await execute(
-            INSERT_NUMBER, received_at, actor.person, actor.device, entry.id, actor.organ_at(entry.occurred_at),
+            INSERT_NUMBER, arrival.received_at, actor.person, actor.device, entry.id, actor.organ_at(at),
             entry.device_seq, entry.boot_id, entry.uptime_ms, booted,
         )  # fmt: skip
 

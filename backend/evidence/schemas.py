@@ -83,8 +83,7 @@ class DeclareRecording(Entry, frozen=True, kw_only=True, omit_defaults=True, for
         TimeSource,
         msgspec.Meta(
             description="where started_at was read: clock: the camera's clock; metadata: inside the file; file_name: "
-            "its name; file_time: its date in the file system. Stored, not trusted",
-            extra=LEFT_OUT_IF_WRONG,
+            "its name; file_time: its date in the file system. Stored, not trusted"
         ),
     ] = "clock"
     key_mark: Annotated[bool, msgspec.Meta(description="the wearer marked it as important (重点标记)")] = False

@@ -186,11 +186,12 @@ async def hold(arrival: Arrival, why: Held) -> Wait:
         organ, rule = about.organ or actor.organ_at(timed.occurred_at), arrival.verb.held
         await execute(
             INSERT_HELD, entry.id, actor.person, organ, actor.session, actor.device, arrival.verb.name, content,
-            despite, timed.occurred_at, arrival.sent_at, received_at, why.reason, awaits, wakes, until,
+            despite, timed.occurred_at, _usable(arrival.sent_at, received_at), received_at, why.reason, awaits, wakes,
+            until,
             *(sorted(roles) for roles in (rule.listed_to, rule.shown_to, rule.decided_by)), concerned,
         )  # fmt: skip
         await _keep_from(entry.id, about)
-        await keep_device_number(actor, entry, received_at, booted_at(entry, timed))
+        await keep_device_number(arrival, timed.occurred_at, booted_at(entry, timed))
         await _journal_keeping(arrival, timed, why.reason, awaits)
     return Wait(reason=_reason(why.reason), waiting_for=awaits, until=until, new=True)
 
@@ -217,6 +218,11 @@ async def _keep_from(held: UUID, about: HeldConcern) -> None:
     await execute(
         INSERT_CONCERN, held, about.person, about.fact, about.leaders, about.started_at, about.ended_at, about.case_ref
     )
+
+
+def _usable(sent_at: datetime, received_at: datetime) -> datetime:
+    """The time of sending, if the database can hold it; otherwise the moment found when it came is what counts."""
+    return sent_at if 1900 < sent_at.year < 9000 else received_at
 
 
 async def waits_for(arrival: Arrival, why: Held) -> list[UUID]:

@@ -136,14 +136,17 @@ Items = msgspec.defstruct(
 )  # fmt: skip
 
 
+CURSOR = Annotated[str, msgspec.Meta(max_length=500)]
+
+
 class Envelope(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A SyncCall whose entries are not read yet."""
+    """A SyncCall whose entries are not read yet, nor what may be wrong without refusing the call."""
 
     sent_at: Moment
     entries: Items  # type: ignore[valid-type]
-    boot_id: UUID | None = None
-    uptime_ms: Count | None = None
-    cursor: Annotated[str, msgspec.Meta(max_length=500)] | None = None
+    boot_id: msgspec.Raw = NO_ITEM
+    uptime_ms: msgspec.Raw = NO_ITEM
+    cursor: msgspec.Raw = NO_ITEM
 
 
 class EntryId(msgspec.Struct, frozen=True):
@@ -177,15 +180,16 @@ async def synced(request: Request[Any, Any, Any]) -> Response[SyncAnswer]:
     call: Any = await read(request, Envelope)
     at = received_at(request)
     items = [_item(raw) for raw in msgspec.structs.astuple(call.entries) if raw is not NO_ITEM]
-    await device_sequence.keep_boot_time(request.user, call.boot_id, call.uptime_ms, at)
+    boot_id = _read_or_none(call.boot_id, UUID)
+    await device_sequence.keep_boot_time(request.user, boot_id, _read_or_none(call.uptime_ms, Count), at)
     results = await sync.take_all(request.user, items, call.sent_at, at)
     for item, result in zip(items, results, strict=True):
         ENTRIES.labels(item.verb.name if item.verb else "none", result.status).inc()
-    if request.user.device is not None and call.boot_id is not None:
-        await device_sequence.check_clock(request.user.device, call.boot_id)
+    if request.user.device is not None and boot_id is not None:
+        await device_sequence.check_clock(request.user.device, boot_id)
     language = language_of(request)
     answers = [_answer_to(result, language) for result in results]
-    answer = {"results": answers, **await _changes(request.user, call.cursor)}
+    answer = {"results": answers, **await _changes(request.user, _read_or_none(call.cursor, CURSOR))}
     return compressed(request, msgspec.json.encode(answer))
 
 
@@ -220,6 +224,11 @@ def _kind_told(told: dict[str, Any]) -> Any:
 def _without_tag(kind: type[Entry], tagged_entry: Any) -> Entry:
     """The struct that the verb's own route reads."""
     return kind(**{field: getattr(tagged_entry, field) for field in kind.__struct_fields__})
+
+
+def _read_or_none(raw: msgspec.Raw, kind: Any) -> Any:
+    """A field of the call that refuses nothing; None where it is missing or wrong."""
+    return None if raw is NO_ITEM else _part_of(raw, kind)
 
 
 def _part_of(raw: msgspec.Raw, kind: Any) -> Any:

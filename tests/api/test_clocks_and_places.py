@@ -307,7 +307,7 @@ async def test_a_number_beyond_all_numbers_refuses_no_call_for_help(app: Litesta
         ("assistance/call", {"kind": "other"}, {"boot_id": "7", "uptime_ms": -3}),
         ("shifts/check-in", a_check_in(), {"vehicle": "", "dress_reason": "", "uptime_ms": 1.5}),
         ("shifts/check-in", a_check_in(), {"equipment": ["执法记录仪"] * 41}),
-        ("recordings/declare", some_footage(), {"camera_offset_ms": 10**20, "time_source": "sundial"}),
+        ("recordings/declare", some_footage(), {"camera_offset_ms": 10**20}),
     ],
 )
 async def test_optional_data_that_cannot_be_refuses_nothing(
@@ -346,6 +346,7 @@ STRICT = {
     "gap": "which gap is meant", "spoken": "a truth", "key_mark": "a truth that keeps footage", "oral": "a truth",
     "bytes": "what the receipt is about", "sha256": "what the receipt is about", "activity": "what it belongs to",
     "witnesses": "whose footage is held", "papers": "what belongs to it", "costs": "money", "separate": "a truth",
+    "time_source": "left out it would mean the camera's clock",
     "complainant": "decides whether it is anonymous", "contact": "belongs to the complainant",
     "shift": "what it is about",
     "place": "of a complaint: what it is about", "radius_m": "what it is about", "against": "whom it is kept from",
@@ -362,3 +363,39 @@ def test_every_optional_field_is_left_out_or_strict_for_a_reason() -> None:
         if not field.required and field.name not in doubtful.fields_of(verb.entry)
     }  # fmt: skip
     assert set(STRICT) == strict
+
+
+@pytest.mark.parametrize("clock", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"])
+@pytest.mark.parametrize("sent", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00", None])
+async def test_what_waits_by_a_clock_beyond_reason_is_recorded_too(app: Litestar, clock: str, sent: str | None) -> None:
+    """Both the act and the call by such a clock: nothing is `again` for ever."""
+    lin, shift = await with_a_handheld(app), uuid4()
+    call = {"sent_at": sent} if sent else {}
+    out = lin.item("shifts/check-out", shift=shift, occurred_at=clock)
+    assert ["waiting"] == statuses(await lin.sync(out, **call))
+    come = lin.item("shifts/check-in", **a_check_in(), id=shift, at=ago(hours=1))
+    footage = lin.item(
+        "recordings/declare", **some_footage() | {"started_at": clock, "ended_at": clock}, occurred_at=clock
+    )
+    assert ["recorded", "recorded"] == statuses(await lin.sync(come, footage, **call))
+    assert ["replayed", "replayed", "replayed"] == statuses(await lin.sync(out, come, footage))
+
+
+async def test_a_complaint_that_waits_by_a_clock_beyond_reason_is_kept(app: Litestar) -> None:
+    zhou = await an_officer(app)
+    item = zhou.item("complaints/receive", channel="phone", words="x", complainant="王某", shift=uuid4())
+    assert ["waiting"] == statuses(await zhou.sync(item | {"occurred_at": "9999-12-31T23:59:59-12:00"}))
+
+
+@pytest.mark.parametrize("wrong", [{"boot_id": 7, "uptime_ms": -1}, {"uptime_ms": 10**30}, {"cursor": 7},
+                                   {"cursor": "x" * 600}, {"boot_id": None, "uptime_ms": None, "cursor": None}])  # fmt: skip
+async def test_what_is_beside_the_entries_refuses_no_call(app: Litestar, wrong: dict[str, Any]) -> None:
+    """A boot, an uptime or a cursor that cannot be: as if it were not there."""
+    lin = await with_a_handheld(app)
+    assert ["recorded"] == statuses(await lin.sync(lin.item("assistance/call", kind="other"), **wrong))
+
+
+async def test_a_clock_that_says_long_ago_takes_no_role_away(app: Litestar) -> None:
+    """Who one was is asked of the corrected moment: the phone says 2019, when nobody served yet."""
+    lin = await with_a_handheld(app)
+    recorded(await lin.check_in(at="2019-01-01T00:00:00Z", sent_at="2019-01-01T00:00:05Z"))
