@@ -9,7 +9,7 @@ from uuid import UUID
 
 import msgspec
 
-from backend.core.wire import LEFT_OUT_IF_WRONG, Moment, Name, Place
+from backend.core.wire import LEFT_OUT_IF_WRONG, WHOLE, Moment, Name, Place
 
 ActivityId = Annotated[UUID, msgspec.Meta(description="id of the activity")]
 Badge = Annotated[str, msgspec.Meta(description="badge number")]
@@ -22,6 +22,10 @@ ContactMethod = Annotated[
 ]
 DevicePlace = Annotated[
     Place | None, msgspec.Meta(description="where the device was; null: not known", extra=LEFT_OUT_IF_WRONG)
+]
+SERIAL = r"^[A-Za-z0-9._-]+" + WHOLE
+DeviceSerial = Annotated[
+    str, msgspec.Meta(min_length=1, max_length=40, pattern=SERIAL, description="the device's serial number")
 ]
 DutyLeaderId = Annotated[UUID, msgspec.Meta(description="id of the officer who leads the duty 带班领导")]
 DutyOfficerIds = Annotated[list[UUID], msgspec.Meta(description="ids of the officers on duty 值班民警")]

@@ -11,12 +11,14 @@ from datetime import date
 from typing import Any
 from uuid import UUID, uuid4
 
+from backend.core.columns import named
 from backend.core.database import execute, fetch, value
 from backend.core.refusals import Refusal, Unknown
+from backend.core.roles import ADMINISTERING
 from backend.core.stints import day_of
 from backend.core.verb import Actor, Occasion, Outcome
+from backend.core.visibility import viewer
 from backend.people import factor, roster
-from backend.people.devices import administered
 from backend.people.histories import (
     TO_CONFIRM,
     BadgeHeldError,
@@ -52,7 +54,7 @@ async def enter(occasion: Occasion, entry: EnterPerson) -> Outcome:
     if any(entry.id == term.person for term in histories.known.values()):
         raise Refusal("id_reused")
     told = Told(
-        line=0, badge=entry.badge, name=entry.name.strip(), kind=entry.kind, organ=entry.organ,
+        line=0, badge=entry.badge, name=named(entry.name), kind=entry.kind, organ=entry.organ,
         since=entry.serves_from, until=entry.serves_until, formerly=entry.formerly or "",
     )  # fmt: skip
     allowed = UNDER_ANOTHER_BADGE if entry.formerly else ENTERED
@@ -77,7 +79,7 @@ async def rename(occasion: Occasion, entry: RenamePerson) -> Outcome:
     reach = await _reach(occasion.actor)
     histories = await _histories()
     term = _term_on(histories, entry.person, day_of(occasion.timing.as_of), occasion.actor, reach)
-    told = _told(term, name=entry.name.strip())
+    told = _told(term, name=named(entry.name))
     return await _change(
         occasion, histories, told, reach, frozenset({"renamed"}), person=entry.person, confirmed=entry.confirm
     )
@@ -122,9 +124,10 @@ async def concerned(
 
 
 async def _reach(actor: Actor) -> frozenset[str]:
-    """The organs that the actor administers. Raises Refusal `not_for_your_role`, `second_factor_needed`."""
-    organs = administered(actor)
-    factor.require(actor)
+    """The organs that the actor administers; none for anybody else. Raises Refusal `second_factor_needed`."""
+    organs = viewer(actor, ADMINISTERING)[1]
+    if organs:
+        factor.require(actor)
     return frozenset(row["organ"] for row in await fetch(UNDER, list(organs)))
 
 

@@ -6,13 +6,13 @@ from uuid import UUID
 
 import msgspec
 
+from backend.core.described import DeviceSerial
 from backend.core.wire import WHOLE, Entry, Name, Receipt
 
 BADGE = r"^[A-Za-z0-9-]+" + WHOLE
 KindOfPerson = Literal["officer", "duty_auxiliary", "civilian_auxiliary", "staff", "dock"]
 RoleKind = Literal["commander", "treasurer", "inspector", "administrator"]
 DeviceKind = Literal["handheld", "desk", "dock"]
-SERIAL = r"^[A-Za-z0-9._-]+" + WHOLE
 BadgeGiven = Annotated[
     str, msgspec.Meta(min_length=1, max_length=20, pattern=BADGE, description="badge number: letters, digits, dashes")
 ]
@@ -104,7 +104,7 @@ class ServiceChanged(msgspec.Struct, frozen=True, kw_only=True):
     id: Annotated[UUID, msgspec.Meta(description="id of the person")]
     change: Annotated[
         Literal["new", "returned", "moved", "continued", "corrected", "ended", "extended", "renamed", "reissued"],
-        msgspec.Meta(description="what the change is; reissued: the badge was somebody else's before"),
+        msgspec.Meta(description="what the change is to the histories of people"),
     ]
     kind: KindGiven
     organ: OrganGiven
@@ -140,9 +140,7 @@ class EnterDevice(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_u
     The id of the entry is the id of a device that was not known. It is let in once it is enrolled with a code.
     """
 
-    serial: Annotated[
-        str, msgspec.Meta(min_length=1, max_length=40, pattern=SERIAL, description="the device's serial number")
-    ]
+    serial: DeviceSerial
     name: Annotated[Name, msgspec.Meta(description="name of the device, such as 手持终端 3 号")]
     kind: Annotated[DeviceKind, msgspec.Meta(description="handheld 手持终端, desk 桌面, dock 采集工作站")]
     organ: OrganGiven

@@ -11,10 +11,10 @@ import segno
 from litestar import MediaType, Request, Response, post
 from litestar.params import QueryParameter
 
-from backend.core.described import SentAt
+from backend.core.described import SERIAL, DeviceSerial, SentAt
 from backend.core.examples import SENT_AT
 from backend.core.paging import Page, page_limit
-from backend.core.wire import WHOLE, Moment
+from backend.core.wire import Moment
 from backend.people import devices
 from backend.people.devices import Card, CodeSheet, DeviceRow, Enrolled
 from backend.people.proofs import Jwk
@@ -34,10 +34,6 @@ JWK = {
 TAGS = ["Devices · 设备"]
 BODY_LIMIT = 16 * 1024
 NO_STORE = {"Cache-Control": "no-store"}
-SERIAL = r"^[A-Za-z0-9._-]+" + WHOLE
-Serial = Annotated[
-    str, msgspec.Meta(min_length=1, max_length=40, pattern=SERIAL, description="the device's serial number")
-]
 After = Annotated[
     str | None, QueryParameter(name="cursor", max_length=40, pattern=SERIAL, description="`next` of the page before")
 ]
@@ -47,7 +43,7 @@ class CodeFor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """The device that is to be enrolled."""
 
     sent_at: SentAt
-    serial: Serial
+    serial: DeviceSerial
     badge: Annotated[Badge | None, msgspec.Meta(description="whose device it is alone; none: it is shared")] = None
 
 
@@ -60,7 +56,8 @@ class SheetFor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         bool, msgspec.Meta(description="also devices that are enrolled: a new key replaces theirs when they use it")
     ] = False
     after: Annotated[
-        Serial | None, msgspec.Meta(description="only serial numbers after this one: the last of the sheet before")
+        DeviceSerial | None,
+        msgspec.Meta(description="only serial numbers after this one: the last of the sheet before"),
     ] = None
 
 

@@ -190,6 +190,6 @@ async def test_a_day_is_one_of_this_age(app: Litestar, day: str) -> None:
 
 
 async def test_who_administers_nobody_enters_nobody(app: Litestar) -> None:
-    """A clerk and a commander are told that it is not for them."""
+    """For a clerk and a commander there is no such organ."""
     for who in (await a_clerk(app), await a_commander_of(app, STATION)):
-        refused(await enters(who), 403, "not_for_your_role")
+        refused(await enters(who), 404, "unknown_organ")
