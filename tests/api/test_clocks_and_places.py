@@ -180,11 +180,14 @@ async def test_an_officer_whose_clock_is_behind_confirms_from_the_naming(app: Li
         assert "clock_doubtful" in codes(answer["findings"])
 
 
-@pytest.mark.parametrize("started", ["1970-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00",
-                                     str(now() + timedelta(days=30))])  # fmt: skip
+CLOCKS = ["1970-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00", "a month ahead"]
+
+
+@pytest.mark.parametrize("started", CLOCKS)
 async def test_a_camera_whose_clock_is_wrong_refuses_no_footage(app: Litestar, started: str) -> None:
     """It was filmed before it was declared; the camera's own time is kept where it is one."""
     lin = await a_duty_auxiliary(app)
+    started = str(now() + timedelta(days=30)) if started == "a month ahead" else started
     receipt = recorded(await lin.declare(started_at=started, ended_at=None))
     assert "clock_doubtful" in codes(receipt["findings"])
     row = (await lin.get(f"/v1/recordings/{receipt['id']}")).json()
