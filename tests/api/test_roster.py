@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from litestar import Litestar
+from openpyxl import load_workbook
 
 from backend.core.database import fetch, value
 from backend.core.settings import Settings
@@ -184,3 +185,46 @@ def test_the_command_says_so_where_a_file_is_in_no_known_encoding(house: Setting
 def test_the_command_needs_a_file_that_exists(house: Settings, tmp_path: Path) -> None:
     """Exit 2, as every wrong use of a command."""
     assert 2 == fujing(house, "import-roster", str(tmp_path / "nowhere.csv")).returncode
+
+
+async def test_the_template_is_filled_in_and_comes_back(app: Litestar, house: Settings, tmp_path: Path) -> None:
+    """`--template` has the organs that are known; filled in, the workbook is imported; then its faults by sheet."""
+    template, filled, badge = tmp_path / "模板.xlsx", tmp_path / "名册.xlsx", a_badge()
+    done = fujing(house, "import-roster", "--template", str(template))
+    assert 0 == done.returncode, done.stderr
+    book = load_workbook(template)
+    assert STATION in [cell.value for cell in book["机构"]["A"]]
+    for column, text in enumerate((badge, "李　明", "文职辅警", STATION, "2026年3月1日"), 1):
+        book["人员"].cell(2, column, text)
+    book["资质"].cell(2, 1, badge)
+    book["资质"].cell(2, 2, "岗前培训")
+    book["资质"].cell(2, 3, "2026/3/1")
+    book.save(filled)
+    done = fujing(house, "import-roster", str(filled))
+    assert 0 == done.returncode, done.stderr
+    rows = await fetch(
+        "SELECT p.name, p.kind, q.code FROM person_now p JOIN qualification q ON q.person = p.id WHERE badge = $1",
+        badge,
+    )
+    assert [("李明", "civilian_auxiliary", "pre_job_training")] == [tuple(row) for row in rows]
+    book["资质"].cell(2, 2, "会开车")
+    book.save(filled)
+    done = fujing(house, "import-roster", str(filled))
+    assert (1, True) == (done.returncode, done.stderr.startswith(f"{filled}:资质:2: 资质: ")), done.stderr
+    again = fujing(house, "import-roster", "--template", str(template))
+    assert (1, True) == (again.returncode, str(template) in again.stderr)  # nothing is overwritten
+
+
+async def test_a_month_is_planned_from_its_template(app: Litestar, house: Settings, tmp_path: Path) -> None:
+    """The auxiliaries of the organ stand in it; a code in a cell is a shift; the same file again plans nothing."""
+    organ, badge, template = a_code(), a_badge(), tmp_path / "排班.xlsx"
+    await roster.bring_in([organ_row(organ, "排班派出所", CITY), *rows_of(badge, "甲", "duty_auxiliary", organ, [])])
+    done = fujing(house, "import-plan", "--template", str(template), "--month", "2027-02", "--organ", organ)
+    assert 0 == done.returncode, done.stderr
+    book = load_workbook(template)
+    assert [badge, "甲"] == [cell.value for cell in book["排班"][4][:2]]
+    book["排班"].cell(4, 3, "早")
+    book["排班"].cell(4, 4, "夜")
+    book.save(template)
+    assert "2 shifts planned" in fujing(house, "import-plan", str(template)).stdout
+    assert "0 shifts planned, 2 were planned already" in fujing(house, "import-plan", str(template)).stdout
