@@ -38,7 +38,8 @@ SELECT r.*, p.badge, p.name, o.name AS organ_name, u.file_name, u.media_type, u.
 FROM recording r JOIN upload u ON u.id = r.id JOIN person_now p ON p.id = r.wearer
     JOIN organ o ON o.code = r.organ
 """
-NO_DUPLICATE = "NOT EXISTS (SELECT FROM upload x WHERE x.id = r.id AND x.state = 'same_as')"
+# A scalar: as NOT EXISTS the planner joins it, and reads all uploads for a page of fifty.
+NO_DUPLICATE = "(SELECT x.state FROM upload x WHERE x.id = r.id) <> 'same_as'"
 DESCRIPTIONS = """
 SELECT d.id, d.by_person, p.badge, p.name, d.at, c.froms, c.tos, c.words
 FROM recording_description d JOIN person_now p ON p.id = d.by_person JOIN upload u ON u.id = d.recording

@@ -1,5 +1,6 @@
-"""`timeline_growth`, `findings_growth`, `recordings_growth`, `verdict_growth`, `changes_growth`, `entry_growth`:
-latency in a large house ÷ in a small one.
+"""`timeline_growth`, `findings_growth`, `recordings_growth`, `verdict_growth`, `changes_growth`, `entry_growth`,
+`filters_growth` (footage, acts and shifts by badge, case, work, organ and period): latency in a large house ÷ in a
+small one.
 
 The same requests go to the same API, one at a time, before and after the house grows to ten times as many people and
 ten times as much footage of each. The house is used for nothing else. The mass of rows is written by SQL, as entries
@@ -28,6 +29,7 @@ from mobile_api.client.api import Client
 
 NAMES = (
     "timeline_growth", "findings_growth", "recordings_growth", "verdict_growth", "changes_growth", "entry_growth",
+    "filters_growth",
 )  # fmt: skip
 STATIONS = 25  # people in each
 LINES = 3  # of the journal, for each recording
@@ -45,10 +47,11 @@ INSERT INTO organ (code, name, parent, depth)
 SELECT '9901006' || lpad(n::text, 5, '0'), '派出所', $1, o.depth + 1
 FROM generate_series($2::int, $3::int - 1) n, organ o WHERE o.code = $1
 """
+STATION_0 = "990100600000"
 # Recording `n` of each of these people, from `$1` to `$2`, spread over the days before today.
 RECORDINGS = """
 WITH made AS MATERIALIZED (
-    SELECT gen_random_uuid() AS id, p.id AS person, p.organ, n,
+    SELECT gen_random_uuid() AS id, p.id AS person, p.organ, p.number, n,
         now() - make_interval(secs => 86400 + ((n * 7919 + p.number * 31) % 100000) * 159.0) AS at
     FROM (SELECT id, organ, substr(badge, 3)::int AS number FROM person_now WHERE badge LIKE 'N-%'
         AND substr(badge, 3)::int BETWEEN $3 AND $4 - 1) p, generate_series($1::int, $2::int - 1) n
@@ -66,6 +69,22 @@ WITH made AS MATERIALIZED (
 ), f AS (
     INSERT INTO finding (kind, subject, organ, person, started_at, ended_at, found_at)
     SELECT 'handed_over_late', id, organ, person, at - interval '6 minutes', at, at FROM made WHERE n % 20 = 0
+), s AS (
+    INSERT INTO shift (id, person, organ, duty_type, started_at, ended_at, ended_by, in_force, dress, id_card_carried,
+        equipment)
+    SELECT gen_random_uuid(), person, organ, 'patrol', at - interval '20 minutes', at, 'check_out', true, 'uniform',
+        true, '{}' FROM made WHERE n % 20 = 0
+), a AS (
+    INSERT INTO activity (id, person, organ, work, case_kind, case_ref, emergency, started_at, ended_at, finished,
+        spans, needs_leading, needs_recording, legality, notice_owed, notice_given, needs_insurance, equipment)
+    SELECT id, person, organ, (ARRAY['9.6', '10.4'])[1 + n / 20 % 2], 'criminal', 'G' || number || '-' || n, false,
+        at - interval '5 minutes', at, true, tstzmultirange(tstzrange(at - interval '5 minutes', at)), false, false,
+        false, false, false, false, '{}' FROM made WHERE n % 20 = 0
+), t AS (
+    INSERT INTO activity_telling (id, activity, verb, at, live, started_at, work, needs_leading, needs_recording,
+        legality, notice_owed, needs_insurance, equipment, case_kind, case_ref, notice_given)
+    SELECT id, id, 'start', at, false, at - interval '5 minutes', '9.6', false, false, false, false, false, '{}',
+        'criminal', 'G' || number || '-' || n, false FROM made WHERE n % 20 = 0
 )
 INSERT INTO journal (at, actor, device, verb, outcome, entry_id, subjects, organ, entry)
 SELECT at, CASE WHEN line = 0 THEN person END, NULL,
@@ -157,7 +176,18 @@ def _questions(house: House) -> tuple[dict[str, Callable[[], None]], Callable[[]
         cursors.append(lin.get("/v1/changes")["cursor"])
         lin.entry("activities/start", occurred_at=datetime.now(UTC) - timedelta(minutes=2), work="9.6")
 
-    return dict(zip(NAMES, (timeline, findings, recordings, verdict, changes, entry), strict=True)), something_new
+    def filters() -> None:
+        """What a commander looks for: a badge's footage, a case, a work, a month of a station."""
+        month = {"from": _days_ago(60), "to": _days_ago(30)}
+        for path, wanted in (
+            ("recordings", {"badge": "N-0", "from": _days_ago(90)}), ("recordings", {"case": "G0-0"}),
+            ("activities", {"case": "G0-0"}), ("activities", {"work": "10.4", "organ": STATION_0}),
+            ("shifts", {"organ": STATION_0} | month),
+        ):  # fmt: skip
+            _must(bool(sun.get(f"/v1/{path}", **wanted)["items"]))
+
+    asked = (timeline, findings, recordings, verdict, changes, entry, filters)
+    return dict(zip(NAMES, asked, strict=True)), something_new
 
 
 def _a_duty(lin: Client, wang: Client, zhao: Client) -> str:
@@ -180,6 +210,10 @@ def _a_duty(lin: Client, wang: Client, zhao: Client) -> str:
             ended_at=start + timedelta(minutes=9), bytes=10, sha256=f"{number:064x}",
         )  # fmt: skip
     return str(shift)
+
+
+def _days_ago(days: int) -> str:
+    return f"{datetime.now(UTC) - timedelta(days=days):%FT%TZ}"
 
 
 def _must(holds: bool) -> None:

@@ -12,7 +12,7 @@ FIGURES = (
     "fleet_p50", "fleet_p99", "fleet_errors", "fleet_rss_growth",
     "checkin_vs_bare", "upload_vs_sdk", "upload_api_cpu", "verify_rows", "seal_vs_read", "sync_vs_single",
     "workers_scaling", "timeline_growth", "findings_growth", "recordings_growth", "verdict_growth", "changes_growth",
-    "entry_growth", "line_bytes",
+    "entry_growth", "filters_growth", "line_bytes",
 )  # fmt: skip
 BY_BENCH_ALONE = {"checkin_vs_fastapi", "upload_vs_tus"}  # `make bench` installs the programs that these compare with
 SHORT = (
