@@ -26,7 +26,7 @@ VERBS = (
         concerned=administering.concerned, field=False, told_to="readers", held=BY_ADMINISTRATORS,
         tag=TAG, zh="登记人员", en="Enter a person",
         codes=("second_factor_needed", "unknown_organ", "badge_looks_alike", "badge_held", "unknown_formerly",
-               "serves_already", "confirmation_needed", "end_before_start", "own_matter"),
+               "serves_already", "confirmation_needed", "end_before_start", "own_matter", "time_out_of_range"),
         example=example(badge="FJ3001", name="林小川", kind="duty_auxiliary", organ=ORGAN, serves_from="2026-03-01"),
     ),
     Verb(
@@ -34,7 +34,7 @@ VERBS = (
         concerned=administering.concerned, field=False, told_to="readers", held=BY_ADMINISTRATORS,
         tag=TAG, zh="调动人员", en="Move a person",
         codes=("second_factor_needed", "unknown_person", "own_matter", "unknown_organ", "badge_held",
-               "nothing_changes", "end_before_start"),
+               "nothing_changes", "end_before_start", "time_out_of_range"),
         example=example(person=OTHER, organ=ORGAN, serves_from="2026-03-01"),
     ),
     Verb(
@@ -50,21 +50,21 @@ VERBS = (
         concerned=administering.concerned, field=False, told_to="readers", held=BY_ADMINISTRATORS,
         tag=TAG, zh="人员离职", en="End a person's service",
         codes=("second_factor_needed", "unknown_person", "own_matter", "badge_held", "nothing_changes",
-               "end_before_start"),
+               "end_before_start", "time_out_of_range"),
         example=example(person=OTHER, last_day="2026-03-31"),
     ),
     Verb(
         name="roles/grant", entry=GrantRole, receipt=RoleReceipt, record=administering.grant, may=DECIDERS,
         concerned=administering.concerned, field=False, told_to="readers", held=BY_ADMINISTRATORS,
         tag=TAG, zh="任命角色", en="Grant a role",
-        codes=("second_factor_needed", "unknown_person", "own_matter", "unknown_organ", "end_before_start"),
+        codes=("second_factor_needed", "unknown_person", "own_matter", "unknown_organ", "end_before_start", "time_out_of_range"),
         example=example(person=OTHER, role="commander", organ=ORGAN, valid_from="2026-03-01"),
     ),
     Verb(
         name="roles/end", entry=EndRole, receipt=RoleReceipt, record=administering.end_role, may=DECIDERS,
         concerned=administering.concerned, field=False, told_to="readers", held=BY_ADMINISTRATORS,
         tag=TAG, zh="免去角色", en="End a role",
-        codes=("second_factor_needed", "unknown_person", "own_matter", "unknown_organ", "unknown_role"),
+        codes=("second_factor_needed", "unknown_person", "own_matter", "unknown_organ", "unknown_role", "time_out_of_range"),
         example=example(person=OTHER, role="commander", organ=ORGAN, last_day="2026-03-31"),
     ),
     Verb(
