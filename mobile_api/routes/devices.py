@@ -139,12 +139,13 @@ async def make_sheet(request: Request[Any, Any, Any]) -> Response[str]:
 
 CARD = """<div class="card">{qr}<div>
 <p>{name}<small>{serial}</small></p><p><small>{organ}</small></p><p class="code">{code}</p>
+<p><small>有效期至 Good until {until}</small></p>
 </div></div>"""
 SHEET_SIGNED = ("制卡人 Made by", "日期 Date")
 
 
 def _page(sheet: CodeSheet, url: str) -> str:
-    cards = "\n".join(_card(card, url) for card in sheet.cards)
+    cards = "\n".join(_card(card, url, clock(sheet.expires_at)) for card in sheet.cards)
     rest = "" if sheet.more_after is None else missing("more_cards")
     return printed("enrolment_sheet", _sheet_facts(sheet, url), f'<div class="cards">{cards}</div>{rest}', SHEET_SIGNED)
 
@@ -157,10 +158,10 @@ def _sheet_facts(sheet: CodeSheet, url: str) -> Iterable[str]:
     yield fact("张数", "Cards", str(len(sheet.cards)))
 
 
-def _card(card: Card, url: str) -> str:
+def _card(card: Card, url: str, until: str) -> str:
     qr = segno.make(devices.uri_of(url, card.code), error="m").svg_inline(border=1, omitsize=True)
     texts = {"name": card.name, "serial": card.serial, "organ": card.organ_name, "code": card.code}
-    return CARD.format(qr=qr, **{name: f"<bdi>{escape(text)}</bdi>" for name, text in texts.items()})
+    return CARD.format(qr=qr, until=until, **{name: f"<bdi>{escape(text)}</bdi>" for name, text in texts.items()})
 
 
 @post(
