@@ -116,6 +116,7 @@ def _phone(build: Build, badge: str, passwords: dict[str, str]) -> Client:
     client = Client(build.url, key=DeviceKey())
     client.enrol(build.run("enrol", f"HH-{badge}").split()[0])
     client.sign_in(badge, passwords[badge])
+    client.change_password(passwords[badge], f"of {badge}, chosen")  # a first one serves for nothing else
     return client
 
 
