@@ -391,7 +391,8 @@ async def test_a_complaint_that_waits_by_a_clock_beyond_reason_is_kept(app: Lite
 
 
 @pytest.mark.parametrize("wrong", [{"boot_id": 7, "uptime_ms": -1}, {"uptime_ms": 10**30}, {"cursor": 7},
-                                   {"cursor": "x" * 600}, {"boot_id": None, "uptime_ms": None, "cursor": None}])  # fmt: skip
+                                   {"cursor": "x" * 600},
+                                   {"boot_id": None, "uptime_ms": None, "cursor": None}])  # fmt: skip
 async def test_what_is_beside_the_entries_refuses_no_call(app: Litestar, wrong: dict[str, Any]) -> None:
     """A boot, an uptime or a cursor that cannot be: as if it were not there."""
     lin = await with_a_handheld(app)

@@ -211,9 +211,9 @@ async def test_nothing_ends_before_it_began(app: Litestar) -> None:
     before = since - MINUTE
     for answer in (
         await zhao.answer("confirm", naming, at=before),
-        await zhao.answer("decline", naming, at=before),
         await zhao.hand_over(naming, wu, at=before),
         await lin.answer("end", naming, at=before),
+        await zhao.answer("decline", (await lin.names(zhao)).json()["id"], at=before),
     ):
         assert "clock_doubtful" in codes(recorded(answer)["findings"])
     row = await row_of(naming)

@@ -2,7 +2,10 @@
 pause is kept."""
 
 import itertools
+import os
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -116,3 +119,20 @@ def test_a_proof_asked_for_anew_after_a_long_absence_is_no_refusal(monkeypatch: 
         assert Client(url).get("/v1/me")["code"] == "token_invalid"
     with answering(anew) as url, pytest.raises(Problem, match="use_dpop_nonce"):
         Client(url).get("/v1/me")
+
+
+def test_the_command_line_shows_what_is_left_in_an_outbox(tmp_path: Path) -> None:
+    """A stuck file stands there with its path and the reason."""
+    empty, box = tmp_path / "empty.mp4", tmp_path / "outbox.db"
+    empty.touch()
+    with closing(Outbox(box)) as made:
+        upload = made.add_file("lin", empty)
+        made._set_stuck(str(upload), "invalid")
+    done = subprocess.run(
+        [sys.executable, "-m", "mobile_api.cli", "outbox", str(box)], capture_output=True, text=True,
+        env={**os.environ, "LC_ALL": "C.UTF-8"},
+    )  # fmt: skip
+    assert (0, "") == (done.returncode, done.stderr)
+    assert ["lin: entries 1, files 0, stuck 1", f"stuck {empty}: invalid"] == [
+        line.strip() for line in done.stdout.splitlines()
+    ]

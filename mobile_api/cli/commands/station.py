@@ -1,4 +1,4 @@
-"""Commands of a docking station, which is a client of the API: enrol-station, ingest."""
+"""Commands of clients of the API: enrol-station and ingest of a docking station, outbox of a handheld."""
 
 import os
 import sys
@@ -103,3 +103,28 @@ def ingest(**given: Any) -> None:
             )
         )
     sys.exit(bring_in(order, password, console, errors))
+
+
+@fujing.command(
+    help=by_locale(
+        "显示一个待报箱（outbox.db）里每个人还有什么没有办完：未上报的记录、未封存的文件、卡住的文件及原因。",
+        "Show what is left of each person in an outbox (outbox.db): entries, files, and stuck files with the reason.",
+    )
+)
+@click.argument("file", type=FILE)
+def outbox(file: Path) -> None:
+    from contextlib import closing
+
+    from mobile_api.client.outbox import Outbox
+
+    if not file.exists():
+        fail(by_locale(f"没有这个文件：{file}", f"there is no such file: {file}"))
+    with closing(Outbox(file)) as box:
+        for person in box.persons():
+            left = box.left(person)
+            say(
+                f"{person}：记录 {left.entries}，文件 {left.files}，卡住 {left.stuck}",
+                f"{person}: entries {left.entries}, files {left.files}, stuck {left.stuck}",
+            )
+            for _, path, why in box.stuck(person):
+                say(f"  卡住 {path}：{why}", f"  stuck {path}: {why}")
