@@ -59,6 +59,7 @@ CHINESE = [
         (r"missing", "缺少这个参数"),
         (r"no such parameter", "没有这个参数"),
         (r"needs its offset, such as \+08:00", "必须带时区，例如 +08:00"),
+        (r"needs latitude,longitude or latitude,longitude,metres", "应为 纬度,经度 或 纬度,经度,米"),
         (r"out of range", "超出范围"),
         (r"not one of ours", "不是本系统给出的值"),
         (r"must be after from", "必须晚于 from"),
