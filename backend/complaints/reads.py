@@ -28,7 +28,7 @@ from backend.complaints.schemas import (
     RaisedAt,
 )
 from backend.core.database import Record, fetch, first
-from backend.core.described import ContactMethod, OrganCode, OrganName, ShiftId, Version
+from backend.core.described import Badge, ContactMethod, OrganCode, OrganName, PersonName, ShiftId, Version
 from backend.core.paging import ListQuery, Page, as_row, moment_parameter, next_page, rows_of_page
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor
@@ -65,7 +65,9 @@ SELECT s.step, s.by_person, s.at, s.words, s.how, s.until_at FROM complaint_step
 ORDER BY s.version
 """
 MATTERS = """
-SELECT m.*, ARRAY(SELECT recording FROM matter_recording r WHERE r.matter = m.id ORDER BY 1) AS recordings FROM matter m
+SELECT m.*, ARRAY(SELECT recording FROM matter_recording r WHERE r.matter = m.id ORDER BY 1) AS recordings,
+    p.badge, p.name
+FROM matter m JOIN person_now p ON p.id = m.person
 """
 COUNTS = """
 SELECT c.organ, o.name AS organ_name, count(*) AS received, count(*) FILTER (WHERE c.outcome IS NULL) AS open,
@@ -176,6 +178,8 @@ class MatterRow(msgspec.Struct, frozen=True, kw_only=True):
 
     id: MatterId
     person: Annotated[UUID, msgspec.Meta(description="id of the person who raised the matter")]
+    badge: Badge
+    name: PersonName
     organ: OrganCode
     kind: MatterKind
     against: Annotated[

@@ -25,7 +25,9 @@ WITH page AS MATERIALIZED (
         AND p.during && tstzrange($3, $4) AND ($5::timestamptz IS NULL OR (p.starts_at, p.id) > ($5, $6::uuid))
     ORDER BY p.starts_at, p.id LIMIT $7
 )
-SELECT p.*, a.shift, a.came_at AS checked_in_at FROM page p
+SELECT p.*, a.shift, a.came_at AS checked_in_at,
+    (SELECT n.name FROM person_now n WHERE n.id = p.officer) AS officer_name
+FROM page p
 LEFT JOIN planned_answers(
     ARRAY(SELECT person FROM page), (SELECT range_merge(range_agg(during)) FROM page), $8, $9
 ) a ON a.planned = p.id
@@ -43,6 +45,7 @@ class PlannedRow(msgspec.Struct, frozen=True, kw_only=True):
     organ: OrganCode
     post: Annotated[str, msgspec.Meta(description="the post, as check-in names it in `roster_post`")]
     officer: Annotated[UUID | None, msgspec.Meta(description="id of the officer who is to lead; null: not planned")]
+    officer_name: Annotated[str | None, msgspec.Meta(description="name of that officer; null: not planned")]
     duty_type: DutyType
     starts_at: StartsAt
     ends_at: EndsAt

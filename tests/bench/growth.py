@@ -177,12 +177,12 @@ def _questions(house: House) -> tuple[dict[str, Callable[[], None]], Callable[[]
         lin.entry("activities/start", occurred_at=datetime.now(UTC) - timedelta(minutes=2), work="9.6")
 
     def filters() -> None:
-        """What a commander looks for: a badge's footage, a case, a work, a month of a station."""
-        month = {"from": _days_ago(60), "to": _days_ago(30)}
+        """What a commander looks for: a badge's footage, a case, a work, four months of a station."""
+        months = {"from": _days_ago(150), "to": _days_ago(30)}
         for path, wanted in (
             ("recordings", {"badge": "N-0", "from": _days_ago(90)}), ("recordings", {"case": "G0-0"}),
             ("activities", {"case": "G0-0"}), ("activities", {"work": "10.4", "organ": STATION_0}),
-            ("shifts", {"organ": STATION_0} | month),
+            ("shifts", {"organ": STATION_0} | months),
         ):  # fmt: skip
             _must(bool(sun.get(f"/v1/{path}", **wanted)["items"]))
 

@@ -25,7 +25,7 @@ CONDITIONS: dict[HoldStatus, str] = {
 }
 HOLD_FILTER = visible_to(own=[], organ="h.organ").only("h.person IS DISTINCT FROM $1")
 SELECT_HOLDS = """
-SELECT h.*, h.upload AS recording FROM hold h
+SELECT h.*, h.upload AS recording, p.badge, p.name FROM hold h LEFT JOIN person_now p ON p.id = h.person
 """
 COVERED = """
 SELECT u.id, u.kind, u.owner, u.state, u.locked_until, u.legal_hold, r.started_at FROM held k
@@ -47,6 +47,8 @@ class HoldRow(msgspec.Struct, frozen=True, kw_only=True):
         UUID | None, msgspec.Meta(description="id of the injury, complaint or matter that it serves; null: by hand")
     ]
     person: Annotated[UUID | None, msgspec.Meta(description="id of the person whose footage is held")]
+    badge: Annotated[str | None, msgspec.Meta(description="badge number of that person; null: no single one")]
+    name: Annotated[str | None, msgspec.Meta(description="name of that person; null: no single one")]
     place: Annotated[Place | None, msgspec.Meta(description="footage that may show this place is held")]
     radius_m: Annotated[int | None, msgspec.Meta(description="radius around `place`, in metres; null without a place")]
     recording: Annotated[UUID | None, msgspec.Meta(description="id of the recording that is held")]
