@@ -24,7 +24,7 @@ def schemas_of(structs: Iterable[Any]) -> dict[str, Any]:
     for name, schema in schemas.items():
         schema["title"] = name
         _tidy(schema)
-    return schemas
+    return dict(sorted(schemas.items()))  # the same document from every start
 
 
 def reference_to(kind: Any) -> dict[str, str]:
