@@ -104,7 +104,7 @@ def _without_faults(told: dict[str, Any], struct: Any, kind: Any) -> tuple[Any, 
     try:
         msgspec.json.encode(left_out)
         return (decode(msgspec.json.encode(fields), kind), left_out) if left_out else None
-    except (Refusal, UnicodeEncodeError):  # half characters
+    except (Refusal, UnicodeEncodeError):  # the second: half a character, which cannot be kept to the letter
         return None
 
 

@@ -243,7 +243,7 @@ async def on_people(app: Litestar) -> dict[str, httpx.Response]:
     lin, admin = await a_duty_auxiliary(app), await an_administrator_of(app, STATION)
     today = a_day().isoformat()
     new = {"badge": a_badge(), "name": "杨帆", "kind": "duty_auxiliary", "organ": STATION, "serves_from": today}
-    role = {"person": lin.id, "role": "treasurer", "organ": STATION}
+    role = {"person": lin.id, "role": "commander", "organ": STATION}
     steps: list[tuple[str, dict[str, Any]]] = [
         ("people/enter", new),
         ("people/move", {"person": lin.id, "organ": STATION, "kind": "civilian_auxiliary", "serves_from": today}),

@@ -58,7 +58,7 @@ def _read(value: Any, kind: Any) -> Any:
     """The value as this kind; UNSET where it is none."""
     try:
         return msgspec.convert(value, kind)
-    except msgspec.ValidationError:
+    except (msgspec.ValidationError, UnicodeEncodeError):  # the second: half a character
         return msgspec.UNSET
 
 

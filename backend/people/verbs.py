@@ -35,7 +35,7 @@ VERBS = (
         tag=TAG, zh="调动人员", en="Move a person",
         codes=("second_factor_needed", "unknown_person", "own_matter", "unknown_organ", "badge_held",
                "nothing_changes", "end_before_start", "time_out_of_range"),
-        example=example(person=OTHER, organ=ORGAN, serves_from="2026-03-01"),
+        example=example(person=OTHER, organ=ORGAN, kind="civilian_auxiliary", serves_from="2026-03-01"),
     ),
     Verb(
         name="people/rename", entry=RenamePerson, receipt=PersonReceipt, record=administering.rename, may=DECIDERS,

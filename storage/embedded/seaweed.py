@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import importlib.metadata
+import itertools
 import json
 import os
 import secrets
@@ -241,13 +242,18 @@ def weed_binary() -> Path:
 
 
 def _answers(address: S3Address) -> bool:
-    """Whether our server answers a signed request; only ours knows the key."""
+    """Whether our server answers a signed request, as only ours knows the key, and reads what it has.
+
+    For a moment after a start it lists its objects already, and answers 500 to who reads one.
+    """
     http = urllib3.PoolManager(timeout=urllib3.Timeout(connect=1, read=5), retries=False)
     client = Minio(
         address.endpoint, address.access_key, address.secret_key, secure=False, region=address.region, http_client=http
     )
     try:
-        client.list_buckets()
+        for bucket in client.list_buckets():
+            for listed in itertools.islice(client.list_objects(bucket.name, recursive=True), 1):
+                client.get_object(bucket.name, str(listed.object_name), length=1).close()
     except (MinioException, urllib3.exceptions.HTTPError, OSError):
         return False
     finally:

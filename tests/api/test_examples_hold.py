@@ -52,7 +52,9 @@ EXAMPLES = {
     if "requestBody" in operation
 }
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT")
-OF_THE_HOUSE = {"version", "device_seq", "signature", "month", "on_day", "until_day"}
+OF_THE_HOUSE = {
+    "version", "device_seq", "signature", "month", "on_day", "until_day", "serves_from", "valid_from", "last_day",
+}  # fmt: skip
 PERSONS = {"ordered_by", "witnesses", "watcher"}  # any officer or colleague
 Sent = Callable[[Litestar, dict[str, Any]], Awaitable[httpx.Response]]
 
@@ -173,6 +175,11 @@ async def a_code(app: Litestar, example: dict[str, Any]) -> httpx.Response:
     return await chief.send("/v1/devices/codes", moved(example, {"HH-0001": serial}))
 
 
+async def a_sheet_of_codes(app: Litestar, example: dict[str, Any]) -> httpx.Response:
+    await a_device()
+    return await (await an_administrator_of(app, DISTRICT)).send("/v1/devices/codes/sheet", moved(example, {}))
+
+
 async def enrolling(app: Litestar, example: dict[str, Any]) -> httpx.Response:
     """The example's key has no private half here, so another key takes its place."""
     chief, serial, key = await an_administrator_of(app, DISTRICT), await a_device(), DeviceKey()
@@ -250,6 +257,7 @@ OTHERS: dict[str, Sent] = {
     "POST /v1/sessions/current/code": giving_a_code,
     "POST /v1/me/password": a_new_password,
     "POST /v1/devices/codes": a_code,
+    "POST /v1/devices/codes/sheet": a_sheet_of_codes,
     "POST /v1/devices/enrol": enrolling,
     "POST /v1/devices/{serial}/revoke": revoking,
     "POST /v1/devices/{serial}/reinstate": reinstating,

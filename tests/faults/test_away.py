@@ -19,6 +19,7 @@ from backend.core import database
 from backend.core.database import fetch, pool, value
 from backend.core.keys import Keys
 from backend.core.settings import Settings
+from backend.core.write_path import Arrival
 from backend.people.proofs import Proof
 from backend.people.sessions import actor_of
 from backend.people.tables import Organ
@@ -132,7 +133,7 @@ async def test_a_commit_that_fails_leaves_nothing(app: Litestar, owner: Any) -> 
     told = lin.entry(**a_check_in())
     await owner.execute(COMMIT_FAILS.format(person=lin.id))
     try:
-        refused(await lin.send("/v1/shifts/check-in", told), 409, "conflict")
+        refused(await lin.send("/v1/shifts/check-in", told), 503, "database_unavailable")
     finally:
         await owner.execute("DROP TRIGGER fails ON shift; DROP FUNCTION fails()")
     assert 0 == await value("SELECT count(*) FROM shift WHERE person = $1", lin.id)
@@ -152,7 +153,7 @@ async def test_a_clock_that_jumps_confuses_nobody(app: Litestar, house: Settings
         received = now() + timedelta(hours=hours)
         entry = CheckIn(id=uuid4(), occurred_at=received, device_seq=next(lin.seq), **a_check_in())
         proof = Proof(jkt=lin.key.jkt, jti=uuid4().hex, body_sha256=None, aging=False)
-        await take(verb, await actor_of(session_of(lin), proof), entry, received, received)
+        await take(Arrival(verb, await actor_of(session_of(lin), proof), entry, received, received))
         await checkpoints.make(app.state.store, ring, received, at_once=True)
     rows = await fetch("SELECT started_at, ended_at FROM shift WHERE person = $1 ORDER BY started_at", lin.id)
     assert 4 == len(rows)
