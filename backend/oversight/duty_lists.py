@@ -23,18 +23,24 @@ LED_ACT = f"""EXISTS (SELECT FROM led l JOIN activity a ON a.person = l.auxiliar
     AND l.named && {FILMED} AND a.reach && {FILMED} AND l.during && ({FILMED} * acted(a))
     AND {{act}} AND {ACTIVITY.condition})"""
 TOLD_NEAR = "EXISTS (SELECT FROM activity_telling t WHERE t.activity = a.id AND t.place IS NOT NULL AND {near})"
-# Ids of what was filmed during the acts of a case: begun meanwhile, or running when the act began.
-DURING_ACT = "y.started_at BETWEEN lower(x.reach) AND coalesce(upper(x.reach), 'infinity')"
-RUNNING_THEN = "y.during @> lower(x.reach)"
-OF_WEARER = "SELECT y.id AS value FROM activity x JOIN recording y ON y.wearer = x.person AND "
-OF_LEADER = (
-    "SELECT y.id FROM activity x JOIN supervision v ON v.auxiliary = x.person AND v.during && x.reach"
-    " JOIN recording y ON y.wearer = v.officer AND "
-)
-FILMED_IN_ACT = f"{OF_WEARER}{DURING_ACT} WHERE {CASE} UNION {OF_WEARER}{RUNNING_THEN} WHERE {CASE}"
-FILMED_BY_LEADER = f"{OF_LEADER}{DURING_ACT} WHERE {CASE} UNION {OF_LEADER}{RUNNING_THEN} WHERE {CASE}"
+# Ids of what was filmed during the acts of a case: begun meanwhile, or running when the act began. `OFFSET 0` keeps
+# each search to one act: a case has few, and the planner, who expects hundreds, would read all footage instead.
+FILMED_THEN = """JOIN LATERAL (
+    SELECT z.id FROM recording z WHERE z.wearer = {wearer}
+        AND z.started_at BETWEEN lower(x.reach) AND coalesce(upper(x.reach), 'infinity')
+    UNION ALL SELECT z.id FROM recording z WHERE z.wearer = {wearer} AND z.during @> lower(x.reach)
+    OFFSET 0
+) y ON true"""
+FILMED_OF_CASE = f"""
+SELECT y.id AS value FROM activity x {FILMED_THEN.format(wearer="x.person")} WHERE {CASE}
+UNION SELECT y.id FROM activity x JOIN LATERAL (
+    SELECT s.officer FROM supervision s WHERE s.auxiliary = x.person AND s.during && x.reach OFFSET 0
+) v ON true {FILMED_THEN.format(wearer="v.officer")} WHERE {CASE}
+"""  # noqa: S608
 SHIFTS_OF_CASE = f"""
-SELECT DISTINCT y.id AS value FROM activity x JOIN shift y ON y.person = x.person AND y.during && x.reach WHERE {CASE}
+SELECT DISTINCT y.id AS value FROM activity x JOIN LATERAL (
+    SELECT z.id FROM shift z WHERE z.person = x.person AND z.during && x.reach OFFSET 0
+) y ON true WHERE {CASE}
 """  # noqa: S608
 SHIFT_FILTERS = Filterable(
     person="s.person", organ="s.organ", lasts="s.during",
@@ -47,7 +53,7 @@ RECORDING_FILTERS = Filterable(
     person="r.wearer", organ="r.organ", lasts="tstzrange(r.started_at, coalesce(r.ended_at, r.started_at))",
     spanning="SELECT x.id AS value FROM recording x WHERE x.during @> {value}",
     about="(" + OWN_ACT.format(person="r.wearer", span=FILMED, act="{act}") + f" OR {LED_ACT})",
-    of_case=IndexPath("r.id", f"{FILMED_IN_ACT} UNION {FILMED_BY_LEADER}"),
+    of_case=IndexPath("r.id", FILMED_OF_CASE),
     near=OWN_ACT.format(
         person="r.wearer", span=FILMED, act=TOLD_NEAR.format(near=IS_NEAR.format(place="t.place", value="{value}"))
     ),

@@ -26,8 +26,9 @@ NEAR_ACT = OF_AN_ACT.format(act=IS_NEAR.format(place="k.place", value="{value}")
 NEAR_SHIFT = f"""EXISTS (SELECT FROM shift s WHERE s.id = f.subject AND s.place IS NOT NULL
     AND {IS_NEAR.format(place="s.place", value="{value}")} AND {SHIFT.condition})"""
 TOLD_OF_CASE = f"""
-SELECT k.id AS value FROM activity x JOIN activity_telling k ON k.activity = x.id
-WHERE {OF_CASE.format(act="x", value="{value}")}
+SELECT k.id AS value FROM activity x JOIN LATERAL (
+    SELECT t.id FROM activity_telling t WHERE t.activity = x.id OFFSET 0
+) k ON true WHERE {OF_CASE.format(act="x", value="{value}")}
 """  # noqa: S608
 FindingStatus = Literal["standing", "open", "explained", "withdrawn", "all"]
 FINDING_STATUSES = {
