@@ -87,11 +87,11 @@ seed: env
 psql: env
 	@$(DEVELOPING) psql
 
-# Four processes on two cores, for tests wait much; each with a PostgreSQL and a store of its own. A file's tests stay
+# Three processes on two cores, for tests wait much; each with a PostgreSQL and a store of its own. A file's tests stay
 # together, the files in the order of tests/conftest.py.
 PARALLEL := --dist=loadfile --no-loadscope-reorder
 test: env
-	@$(BIN)/python -m pytest --numprocesses=4 $(PARALLEL) -m 'not web and not long' $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses=3 $(PARALLEL) -m 'not web and not long' $(ARGS)
 
 test-web: env
 	@$(BIN)/python -m pytest --numprocesses=2 $(PARALLEL) -m web $(ARGS)

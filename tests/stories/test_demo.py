@@ -6,9 +6,9 @@ from tests.houses import Place
 
 
 def test_the_demonstration_is_all_true_and_leaves_nothing_behind(tmp_path: Path) -> None:
-    """Exit 0 within 90 s; it says where the documentation is; nothing stays in the temporary directory."""
+    """Exit 0, on a busy machine too; it says where the documentation is; nothing stays in the temporary directory."""
     place = Place(tmp_path)
-    done = place.run("demo", seconds=90)
+    done = place.run("demo", seconds=240)
     assert 0 == done.returncode, done.stdout + done.stderr
     assert "/docs" in done.stdout
     assert "all true" in done.stdout
