@@ -177,6 +177,12 @@ def test_a_year_at_a_station(year: Serving, tmp_path: Path) -> None:
     )
     assert EAST == seen(east, str(today["id"]))["organ"]
 
+    # Lin calls for help. The phone's clock was an hour fast, and put right before the call went out; it had no fix.
+    nowhere = {"lat": 0.0, "lon": 0.0, "accuracy_m": -1.0, "datum": "WGS84"}
+    call = phone.entry("assistance/call", occurred_at=datetime.now(UTC) + HOUR, kind="other", place=nowhere)
+    assert {"clock_doubtful", "place_doubtful"} == {finding["code"] for finding in call["findings"]}
+    assert [call["id"]] == [row["id"] for row in east.get("/v1/assistance")["items"]]
+
     # The file of the last import again changes nothing, and the journal proves it all.
     assert "0 person" in hr_tells(year, back)[0]
     year.place.verify()
