@@ -477,7 +477,7 @@ async def test_a_complaint_about_a_place_is_held_for_whom_it_will_be_recorded(ap
     crowd = [wu, *[await an_inspector_of(app, each) for each in (DISTRICT, OTHER_DISTRICT)]]
     crowd += [await a_commander_of(app, STATION), await an_administrator_of(app, STATION), await a_duty_auxiliary(app)]
     complaint = zhou.item("complaints/receive", channel="phone", words="执法粗暴", complainant="王某", place=PLACE,
-                          radius_m=50, started_at=ago(hours=2), ended_at=ago(hours=1))  # fmt: skip
+                          radius_m=50, started_at=ago(hours=502), ended_at=ago(hours=501))  # fmt: skip
     await revoke(zhou)
     assert ["waiting"] == [each["status"] for each in await zhou.sync(complaint)]
     rows = [await seen_by(each, complaint["id"]) for each in crowd]
