@@ -118,7 +118,10 @@ def assert_same(path: str, row: dict[str, Any], column: Any, cell: Any) -> None:
     elif isinstance(cell, datetime):
         assert str(told)[:4] == str(cell.year)
     else:
-        assert column.words.get(told, told) == cell, (path, column)
+        lines = (
+            told.replace("\r\n", "\n").replace("\r", "\n") if isinstance(told, str) else told
+        )  # XML has one line end
+        assert column.words.get(lines, lines) == (cell.replace("\r\n", "\n") if isinstance(cell, str) else cell), path
 
 
 async def test_a_name_of_an_organ_stands_beside_its_code(app: Litestar) -> None:
