@@ -1,6 +1,7 @@
 """Every list comes as a workbook too: the same rows, Chinese headings, the organ's name beside its code."""
 
 import io
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, get_args, get_origin
@@ -118,10 +119,8 @@ def assert_same(path: str, row: dict[str, Any], column: Any, cell: Any) -> None:
     elif isinstance(cell, datetime):
         assert str(told)[:4] == str(cell.year)
     else:
-        lines = (
-            told.replace("\r\n", "\n").replace("\r", "\n") if isinstance(told, str) else told
-        )  # XML has one line end
-        assert column.words.get(lines, lines) == (cell.replace("\r\n", "\n") if isinstance(cell, str) else cell), path
+        lines = "\n".join(re.split("\r\n?|\n", told)) if isinstance(told, str) else told  # XML has one line end
+        assert column.words.get(lines, lines) == cell, (path, column)
 
 
 async def test_a_name_of_an_organ_stands_beside_its_code(app: Litestar) -> None:
