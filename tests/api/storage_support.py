@@ -24,6 +24,13 @@ AS_ROOT = os.geteuid() == 0
 NEEDS_ROOT = pytest.mark.skipif(not AS_ROOT, reason="only root can become somebody else: run it as root too")
 
 
+# Another user runs the programs of this clone: in /root, or in a folder of mktemp, it cannot reach them.
+CLOSED = AS_ROOT and not all(folder.stat().st_mode & 0o001 for folder in Path(__file__).resolve().parents)
+NEEDS_OPEN_CLONE = pytest.mark.skipif(
+    CLOSED, reason="the clone lies in a folder that other users cannot enter: nothing was started as another user"
+)
+
+
 @dataclass(frozen=True)
 class Station:
     """The two servers of a station, in a directory whose name has a space and Chinese characters."""

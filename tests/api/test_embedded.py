@@ -29,6 +29,7 @@ from storage.embedded.processes import ServerProcess, psutil_process
 from storage.private_files import write_private
 from tests.api.storage_support import (
     AS_ROOT,
+    NEEDS_OPEN_CLONE,
     NEEDS_ROOT,
     Station,
     a_postgres,
@@ -173,6 +174,7 @@ async def test_a_deep_path_works_beside_another_server(station: Station, tmp_pat
     assert [] == servers_under(deep)
 
 
+@NEEDS_OPEN_CLONE
 def test_an_ordinary_user_runs_it_too(open_place: Path) -> None:
     """Root is not needed for anything."""
     directory = open_place / "postgres"
@@ -187,6 +189,7 @@ def test_an_ordinary_user_runs_it_too(open_place: Path) -> None:
 
 
 @NEEDS_ROOT
+@NEEDS_OPEN_CLONE
 @pytest.mark.anyio
 async def test_root_runs_it_as_an_account_then_in_a_namespace_over_the_same_files(open_place: Path) -> None:
     """A container may refuse namespaces one day and allow them the next."""
@@ -304,7 +307,10 @@ def test_ports_taken_meanwhile_are_replaced_and_the_objects_stay(tmp_path: Path)
             server.stop()
 
 
-@pytest.mark.parametrize("as_root", ["namespace", "user"] if AS_ROOT else [None])
+ACCOUNTS = ["namespace", pytest.param("user", marks=NEEDS_OPEN_CLONE)] if AS_ROOT else [None]
+
+
+@pytest.mark.parametrize("as_root", ACCOUNTS)
 def test_a_child_ends_with_its_parent(open_place: Path, as_root: AsRoot | None) -> None:
     """The kernel ends it, whatever account it changed to: no other process is left that could."""
     reader, writer = os.pipe()
