@@ -102,10 +102,15 @@ def _without_faults(told: dict[str, Any], struct: Any, kind: Any) -> tuple[Any, 
     """The entry without what was left out, and that; None where other fields are at fault too."""
     fields, left_out = doubtful.read_without(told, struct)
     try:
-        msgspec.json.encode(left_out)
-        return (decode(msgspec.json.encode(fields), kind), left_out) if left_out else None
-    except (Refusal, UnicodeEncodeError):  # the second: half a character, which cannot be kept to the letter
+        return (decode(msgspec.json.encode(fields), kind), _without_halves(left_out)) if left_out else None
+    except (Refusal, UnicodeEncodeError, RecursionError):  # the second: half a character in another field
         return None
+
+
+def _without_halves(left_out: dict[str, Any]) -> dict[str, Any]:
+    """The same with a ? for each half of a character, which cannot be kept."""
+    told: dict[str, Any] = json.loads(json.dumps(left_out, ensure_ascii=False).encode("utf-8", "replace"))
+    return told
 
 
 def _told(body: bytes | msgspec.Raw) -> Any:
