@@ -311,10 +311,11 @@ def _timing_of_held(arrival: Arrival, held: Any) -> Timing:
         raise _RefusedBefore(Refusal("held_refused"))
     if held["state"] == "waiting" and held["reason"] != "unknown_reference":
         raise Held(held["reason"]) if arrival.may_hold else _RefusedBefore(Refusal("held"))
-    came = held["held_received_at"]
+    came, found = held["held_received_at"], held["held_occurred_at"]
     timed = timing(
-        arrival.entry.occurred_at, held["held_sent_at"], came, law(), by_uptime=arrival.by_uptime,
-        latest=held["held_occurred_at"],
+        arrival.entry.occurred_at, held["held_sent_at"], came, law(),
+        by_uptime=arrival.by_uptime and (found or arrival.by_uptime),  # a start of the device told since moves nothing
+        latest=found,
     )  # fmt: skip
     return msgspec.structs.replace(timed, late=True, held_until=max(arrival.received_at, came), latest=came)
 

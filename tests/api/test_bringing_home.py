@@ -1,7 +1,7 @@
 """Who has left brings home what they hold of their service, and nothing else."""
 
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from litestar import Litestar
@@ -99,6 +99,22 @@ async def test_what_happens_after_the_service_waits_for_a_person(app: Litestar) 
     assert [str(item["id"])] == [row["id"] for row in held if row["person"] == str(lin.id)]
     recorded(await chief.post("/v1/held/admit", held=item["id"], why="夜班至次日晨"))
     assert STATION == await organ_of("shift", item["id"])
+
+
+async def test_what_is_admitted_happened_when_its_reader_was_told(app: Litestar) -> None:
+    """A start of the device that the phone tells only after it waits moves it into no other day."""
+    lin, chief, boot = await a_leaver(app), await a_commander_of(app, STATION), uuid4()
+    uptime = {"boot_id": boot, "uptime_ms": 10 * 3_600_000}
+    item = lin.item("shifts/check-in", **a_check_in(), at=ago(minutes=30), **uptime)
+    await lin.sync(item)
+    (shown,) = [
+        row for row in (await chief.get("/v1/held", reason="after_service")).json()["items"]
+        if row["id"] == str(item["id"])
+    ]  # fmt: skip
+    await lin.sync(boot_id=boot, uptime_ms=50 * 3_600_000)
+    recorded(await chief.post("/v1/held/admit", held=item["id"], why="夜班至次日晨"))
+    shift = (await chief.get(f"/v1/shifts/{item['id']}")).json()["shift"]
+    assert shown["occurred_at"] == shift["started_at"]
 
 
 async def test_a_commander_may_refuse_what_somebody_sent_after_they_left(app: Litestar) -> None:
