@@ -94,8 +94,8 @@ async def _possible_wearers(actor: Actor, entry: DeclareRecording, started: date
 
 
 def when_filmed(entry: DeclareRecording) -> datetime:
-    """When the camera ran: a phone may declare its footage much later."""
-    return entry.started_at
+    """When the camera ran, by the device's clock: a phone may declare its footage much later."""
+    return entry.started_at - timedelta(milliseconds=entry.camera_offset_ms)
 
 
 async def declare_recording(occasion: Occasion, entry: DeclareRecording) -> Outcome:

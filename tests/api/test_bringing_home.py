@@ -1,5 +1,6 @@
 """Who has left brings home what they hold of their service, and nothing else."""
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -63,6 +64,15 @@ async def test_the_film_of_the_last_day_comes_home(app: Litestar) -> None:
     film = recorded(await lin.declare(started_at=ago(hours=30), ended_at=ago(hours=29)))["id"]
     assert 200 == (await lin.get(f"/v1/uploads/{film}/parts")).status_code
     assert 200 == (await lin.get(f"/v1/uploads/{film}/receipt")).status_code
+
+
+@pytest.mark.parametrize("off", [timedelta(days=-4000), timedelta(days=2)])
+async def test_a_camera_whose_clock_is_off_brings_it_home_too(app: Litestar, off: timedelta) -> None:
+    """By its own clock it ran long before the service, or after it; the offset is told with the film."""
+    lin = await a_leaver(app)
+    times = {"started_at": ago(hours=30) + off, "ended_at": ago(hours=29) + off}
+    recorded(await lin.declare(**times, camera_offset_ms=round(off / timedelta(milliseconds=1))))
+    refused(await lin.declare(**times, sha256="a" * 64), 403, "bring_home_only")
 
 
 async def test_a_sync_of_who_left_tells_nothing(app: Litestar) -> None:
