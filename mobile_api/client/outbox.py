@@ -318,9 +318,7 @@ class Outbox:
     def try_again(self, upload: UUID) -> None:
         """Send a stuck file again, after a person looked at it, and its declaration where that was refused."""
         with self._transaction():
-            self._unstick(str(upload))
-            self._run("UPDATE entry SET state = 'queued' WHERE id = ? AND state IN ('refused', 'seen')", str(upload))
-        self.added.set()
+            self._queue_again(str(upload))
 
     def stuck(self, person: str) -> list[tuple[UUID, Path, str]]:
         """This person's stuck files: upload, path, and why."""
@@ -346,12 +344,10 @@ class Outbox:
             self._run(f"PRAGMA user_version = {TAKES_ANY_CLOCK}")
 
     def _queue_again(self, entry: str) -> None:
-        self._run("UPDATE entry SET state = 'queued' WHERE id = ?", entry)
-        self._unstick(entry)
+        """Queue an entry where it was refused, and free the file that it declared."""
+        self._run("UPDATE entry SET state = 'queued' WHERE id = ? AND state IN ('refused', 'seen')", entry)
+        self._run("UPDATE file SET state = 'kept', why = NULL WHERE id = ? AND state = 'stuck'", entry)
         self.added.set()
-
-    def _unstick(self, upload: str) -> None:
-        self._run("UPDATE file SET state = 'kept', why = NULL WHERE id = ? AND state = 'stuck'", upload)
 
     def _add(
         self, person: str, verb: str, occurred_at: datetime | None, id: UUID | None, fields: dict[str, Any]
