@@ -21,10 +21,7 @@ VERBS = (
         name="recordings/declare", entry=DeclareRecording, receipt=UploadReceipt, record=service.declare_recording,
         may=FIELD | DOCKS, concerned=service.concerned_by_declaring, told_to="readers", happened=service.when_filmed,
         tag="Evidence · 视音频资料", zh="申报视音频资料", en="Declare footage",
-        codes=(
-            "not_the_wearer", "wearer_missing", "unknown_wearer", "end_before_start", "file_too_large",
-            "too_many_uploads",
-        ),
+        codes=("not_the_wearer", "wearer_missing", "unknown_wearer", "file_too_large", "too_many_uploads"),
         example=example(camera_serial="DSJ-0042", file_name="DSJ0042_FJ1001_20260301080000_0001.mp4",
                          media_type="video/mp4", started_at="2026-03-01T07:50:00+08:00",
                          ended_at="2026-03-01T08:00:00+08:00", bytes=433586176, sha256=SHA256),
