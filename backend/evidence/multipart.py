@@ -116,10 +116,7 @@ async def complete(store: EvidenceStore, actor: Actor, upload: UUID, call: Compl
     size, sha256 = _size_and_digest(row, call)
     if row["state"] in COMPLETE_STATES:
         return row["state"]  # type: ignore[no-any-return]
-    ended_at = await _end_of(row, call, now)
-    await execute(
-        SET_TOLD, row["id"], size
-    )  # a phone that never tells it elsewhere gets the URL of its last part by this
+    await execute(SET_TOLD, row["id"], size)  # a phone that never told it gets the URL of its last part by this
     if row["state"] != "receiving":
         raise Refusal("parts_missing", extra={"missing": _part_numbers(size, row["part_size"]), "state": row["state"]})
     try:
@@ -131,7 +128,7 @@ async def complete(store: EvidenceStore, actor: Actor, upload: UUID, call: Compl
         if isinstance(error, UploadUnknown):
             raise Refusal("upload_busy", retry_after=1) from None
         raise
-    await _set_received(row, actor, size, sha256, ended_at, now)
+    await _set_received(row, actor, size, sha256, call, now)
     return (await own_upload(upload, actor))["state"]  # type: ignore[no-any-return]
 
 
@@ -229,9 +226,7 @@ async def _join(store: EvidenceStore, row: Record, size: int, sent: dict[int, st
     await store.complete_upload(key, opened, [part for part in have if part.number in expected])
 
 
-async def _set_received(
-    row: Record, actor: Actor, size: int, sha256: str, ended_at: datetime | None, now: datetime
-) -> None:
+async def _set_received(row: Record, actor: Actor, size: int, sha256: str, call: Complete, now: datetime) -> None:
     """Set the state to received and enqueue the job that seals the file, in one transaction.
 
     Where the owner has the same bytes under another id, one of the two becomes `same_as` the other. That they are the
@@ -250,6 +245,7 @@ async def _set_received(
             await _refresh_twins(twin["id"], row["id"], now)
         if rows_touched(await execute(SET_RECEIVED, row["id"], size, sha256, now)) == 0:
             return
+        ended_at = await _end_of(row, call, now)
         if ended_at is not None:
             await Recording.update({Recording.ended_at: ended_at}).where(Recording.id == row["id"])
         await refresh_findings(row["id"], now)

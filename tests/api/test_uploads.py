@@ -399,11 +399,14 @@ async def test_nothing_is_received_without_size_and_digest(app: Litestar, fields
 
 @pytest.mark.parametrize("ended", [{"minutes": 11}, {"hours": -2}], ids=["before its start", "ahead"])
 async def test_an_end_that_cannot_be_is_none_at_completion(app: Litestar, ended: dict[str, float]) -> None:
-    """The camera's clock was set while it filmed: the file's own length counts, and a finding says so."""
+    """The camera's clock was set while it filmed: the file's own length counts, and a finding says so once it came."""
     lin = await a_duty_auxiliary(app)
     upload = (await declare_while_recording(lin, started_at=ago(minutes=10)))["id"]
-    assert 200 == put((await parts_of(lin, upload, bytes=len(SMALL)))["missing"][0], SMALL)
     known = {"bytes": len(SMALL), "sha256": sha256_of(SMALL)}
+    part = (await parts_of(lin, upload, bytes=len(SMALL)))["missing"][0]
+    refused(await complete(lin, upload, **known, ended_at=ago(**ended)), 409, "parts_missing")
+    assert not await fetch("SELECT 1 FROM finding WHERE subject = $1 AND kind = 'clock_doubtful'", UUID(upload))
+    assert 200 == put(part, SMALL)
     assert "received" == await completed(lin, upload, **known, ended_at=ago(**ended))
     row = await first("SELECT ended_at, (SELECT count(*) FROM finding f WHERE f.subject = r.id AND "
                       "f.kind = 'clock_doubtful') AS found FROM recording r WHERE id = $1", UUID(upload))  # fmt: skip
