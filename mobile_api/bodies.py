@@ -25,6 +25,7 @@ T = TypeVar("T")
 BROKEN = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 GZIP = 31  # zlib's window bits for gzip alone
 DEFAULT_BOUND = 1024 * 1024
+LONGEST = 8 * 1024 * 1024  # bytes of a sync, the longest body that any route takes
 SECONDS = 120.0  # for a whole body: enough for a sync over 2G, and a bound for a sender who trickles bytes
 DECODERS: dict[Any, msgspec.json.Decoder[Any]] = {}
 

@@ -2,8 +2,9 @@
 
 A refusal may be ready before the body has come: a proof without the nonce, a database that is away. The server (hyper)
 then closes the connection without a word about it. A phone that is still sending loses the answer; one that sends its
-next request on the same connection gets none at all. So an answer waits for the body, at most SECONDS and BOUND. A body
-that is longer or slower is not waited for, and the answer says `Connection: close` (RFC 9112 §9.6).
+next request on the same connection gets none at all. So an answer waits for the body, at most SECONDS and LONGEST,
+that of a whole sync. A body that is longer or slower is not waited for, and the answer says `Connection: close`
+(RFC 9112 §9.6).
 """
 
 import asyncio
@@ -13,8 +14,7 @@ from typing import Any
 
 from litestar.types import Receive, Send
 
-from mobile_api.bodies import DEFAULT_BOUND as BOUND
-from mobile_api.bodies import SECONDS
+from mobile_api.bodies import LONGEST, SECONDS
 from mobile_api.head import HeadAnswering
 
 CLOSE = (b"connection", b"close")
@@ -32,7 +32,7 @@ class BodyReading(HeadAnswering):
 
 
 def _announced(headers: Any) -> int:
-    """The bytes that the body will have; CHUNKED; 0 for no body. BOUND + 1 where the sender waits to be asked for it.
+    """The bytes that the body will have; CHUNKED; 0 for no body. LONGEST + 1 where the sender waits to be asked for it.
 
     Asking for a body (`Expect: 100-continue`) only to throw it away helps nobody.
     """
@@ -43,7 +43,7 @@ def _announced(headers: Any) -> int:
         elif name == b"transfer-encoding":
             size = CHUNKED
         elif name == b"expect":
-            return BOUND + 1
+            return LONGEST + 1
     return size
 
 
@@ -73,12 +73,12 @@ class _Body:
 
     async def _read_rest(self) -> bool:
         """Read to the end of the body. Whether it came: not too long, and not too slowly."""
-        if self._size > BOUND:
+        if self._size > LONGEST:
             return False
         count = 0
         try:
             async with asyncio.timeout(self._until - monotonic()):
-                while not self._ended and count <= BOUND:
+                while not self._ended and count <= LONGEST:
                     count += len((await self.receive()).get("body", b""))
         except TimeoutError:
             return False

@@ -28,7 +28,7 @@ from backend.law.catalogue import Language
 from backend.registry import VERBS
 from backend.sync import SyncItem, SyncResult
 from mobile_api.auth import QUARANTINED
-from mobile_api.bodies import decode, decode_entry, read, takes
+from mobile_api.bodies import LONGEST, decode, decode_entry, read, takes
 from mobile_api.listing import listing
 from mobile_api.metrics import ENTRIES
 from mobile_api.paging import Cursor, Limit
@@ -38,7 +38,6 @@ from mobile_api.routes.changes import compressed
 from mobile_api.routes.verbs import receipt
 
 ENTRIES_CEILING = 1000
-BODY_LIMIT = 8 * 1024 * 1024
 PATH = "/v1/sync"
 RETRY_SOON = 30  # seconds, after a failure of which nobody knows how long it lasts
 TAG = "Sync · 同步"
@@ -171,7 +170,7 @@ def _example() -> dict[str, Any]:
 
 @post(
     "/sync", summary="Many entries at once · 批量同步", tags=[TAG], operation_id="sync", status_code=200,
-    opt=takes(SyncCall, _example()) | QUARANTINED, request_max_body_size=BODY_LIMIT,
+    opt=takes(SyncCall, _example()) | QUARANTINED, request_max_body_size=LONGEST,
 )  # fmt: skip
 async def synced(request: Request[Any, Any, Any]) -> Response[SyncAnswer]:
     """Send up to 1,000 entries at once, compressed by gzip if you like.

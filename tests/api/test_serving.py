@@ -247,12 +247,22 @@ def test_a_refusal_waits_for_the_body_and_the_connection_stays(served: Serving) 
             assert (status, False) == (told, b"connection: close" in head)
 
 
+def test_a_whole_sync_hears_its_refusal(served: Serving) -> None:
+    """A phone that was without a network for days sends much at once, and learns the new nonce by the refusal."""
+    size = 5_000_000
+    with socket.create_connection(("127.0.0.1", urlsplit(served.url).port or 0), 10) as phone:
+        phone.sendall(a_head("/v1/sync", size))
+        phone.sendall(b" " * size)
+        status, head = an_answer(phone)
+        assert (401, False) == (status, b"connection: close" in head)
+
+
 @pytest.mark.parametrize("more", [(), ("Expect: 100-continue",)])
 def test_a_body_that_nobody_waits_for_is_said_to_end_the_connection(served: Serving, more: tuple[str, ...]) -> None:
     """It is longer than any body of ours, or its sender waits to be asked for it: the answer comes at once."""
     with socket.create_connection(("127.0.0.1", urlsplit(served.url).port or 0), 10) as phone:
         begun = time.monotonic()
-        phone.sendall(a_head("/v1/shifts/check-in", 20 if more else 5_000_000, *more))
+        phone.sendall(a_head("/v1/shifts/check-in", 20 if more else 9_000_000, *more))
         status, head = an_answer(phone)
         assert (401, True) == (status, b"connection: close" in head)
         assert time.monotonic() < begun + 5
