@@ -32,14 +32,14 @@ def _is_marked(kind: Any) -> bool:
 
 
 def read_without(told: Any, kind: type[msgspec.Struct]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The fields of an entry without those that cannot be, and those as they were told."""
+    """The fields of an entry without what cannot be, and those at fault as they were told."""
     fields, left_out = dict(told), {}
     for name, field in fields_of(kind).items():
         if name not in fields or _is_right(fields[name], field):
             continue
         left_out[name] = fields.pop(name)
-        if (place := _without_extras(left_out[name], field)) is not None:
-            fields[name] = place
+        if (mended := _mended(left_out[name], field)) is not None:
+            fields[name] = mended
     return fields, left_out
 
 
@@ -62,15 +62,16 @@ def _read(value: Any, kind: Any) -> Any:
         return msgspec.UNSET
 
 
-def _without_extras(told: Any, kind: Any) -> dict[str, Any] | None:
-    """A place by its four required fields alone, where the others of it are wrong; None where it is no place."""
+def _mended(told: Any, kind: Any) -> Any:
+    """A text with a ? for half a character, or a place without what is wrong beside it; None where neither helps."""
+    if isinstance(told, str):
+        return text if (text := told.encode("utf-8", "replace").decode()) != told and _is_right(text, kind) else None
     if not isinstance(told, dict):
         return None
     required = {field.name for field in msgspec.structs.fields(Place) if field.required}
     place = {name: value for name, value in told.items() if name in required}
-    return (
-        place if len(place) < len(told) and isinstance(_read(place, kind), Place) and _is_right(place, kind) else None
-    )
+    helps = len(place) < len(told) and isinstance(_read(place, kind), Place) and _is_right(place, kind)
+    return place if helps else None
 
 
 def fault_of(place: Place) -> str | None:

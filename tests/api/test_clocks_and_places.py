@@ -301,7 +301,7 @@ async def test_a_number_beyond_all_numbers_refuses_no_call_for_help(app: Litesta
 
 async def test_half_a_character_refuses_no_call_for_help(app: Litestar) -> None:
     """A phone cut the words in the middle of a character: 🆘 is two halves in JSON. Sent again it is the same entry."""
-    lin = await a_duty_auxiliary(app)
+    lin, zhao = await a_duty_auxiliary(app), await an_officer(app)
     body = msgspec.json.encode(lin.entry(kind="violence", words="HERE")).replace(b"HERE", rb"\u6551\ud83c")
     answers = [
         await lin.ask("POST", "/v1/assistance/call", content=body, headers={"Content-Type": "application/json"})
@@ -309,6 +309,7 @@ async def test_half_a_character_refuses_no_call_for_help(app: Litestar) -> None:
     ]
     receipt = recorded(answers[0])
     assert ["value_doubtful"] == codes(receipt["findings"])
+    assert "救?" == (await zhao.get(f"/v1/assistance/{receipt['id']}")).json()["words"]
     assert '"救?"' == await value("SELECT told FROM left_out WHERE entry = $1", UUID(receipt["id"]))
     assert "replayed" == answers[1].json()["status"]
 
