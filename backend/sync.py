@@ -25,7 +25,7 @@ from backend.core.refusals import Refusal
 from backend.core.stints import stints_of
 from backend.core.verb import Actor, Recorded, Verb
 from backend.core.wire import Entry
-from backend.core.write_path import Arrival, Held, lock_persons, record_arrival, timing_of
+from backend.core.write_path import Arrival, Held, lock_persons, record, timing_of
 from backend.held import device_sequence
 from backend.held import service as holding
 from backend.held.service import Wait
@@ -83,7 +83,7 @@ class SyncResult(msgspec.Struct, frozen=True, kw_only=True):
 async def take(arrival: Arrival) -> Recorded:
     """Record one entry from its own route, and the held entries that waited for it. Raises Refusal."""
     boots = await known_boots(arrival.actor.device, [arrival.entry])
-    recorded = await record_arrival(msgspec.structs.replace(arrival, by_uptime=by_uptime(arrival.entry, boots)))
+    recorded = await record(msgspec.structs.replace(arrival, by_uptime=by_uptime(arrival.entry, boots)))
     await record_held(recorded.wakes)
     return recorded
 
@@ -115,7 +115,7 @@ async def _arrivals(
 ) -> dict[int, Arrival]:
     """The items that could be read, by their place in the call, each with what is known of when it happened."""
     arrivals = {
-        index: Arrival(item.verb, actor, item.entry, sent_at, received_at, True, left_out=item.left_out)
+        index: Arrival(item.verb, actor, item.entry, sent_at, received_at, may_hold=True, left_out=item.left_out)
         for index, item in enumerate(items)
         if item.entry is not None and item.verb is not None
     }
@@ -178,7 +178,7 @@ async def _record_arrival(arrival: Arrival) -> SyncResult:
 async def _record_or_hold(arrival: Arrival) -> SyncResult:
     entry = arrival.entry
     try:
-        recorded = await record_arrival(arrival)
+        recorded = await record(arrival)
     except Held as why:
         return await _hold(arrival, why)
     await record_held(recorded.wakes)
@@ -236,12 +236,13 @@ async def _record_one_held(row: Any) -> tuple[Recorded | None, bool]:
         person=row["actor"], badge=row["badge"], kind=row["kind"], organ=row["serves_in"], session=row["session"],
         device=row["device"], stints=stints_of(row["stints"]),
     )  # fmt: skip
-    now = datetime.now(UTC)
-    moment = by_uptime(entry, await known_boots(actor.device, [entry]))
-    arrival = Arrival(verb, actor, entry, row["sent_at"], now, True, True, by_uptime=moment, left_out=left_out)
-    arrival = msgspec.structs.replace(arrival, moment=row["occurred_at"])
+    arrival = Arrival(
+        verb, actor, entry, row["sent_at"], datetime.now(UTC), may_hold=True, is_retry=True,
+        by_uptime=by_uptime(entry, await known_boots(actor.device, [entry])), left_out=left_out,
+        moment=row["occurred_at"],
+    )  # fmt: skip
     try:
-        return await record_arrival(arrival), False
+        return await record(arrival), False
     except Held as why:
         if why.unknown is None:
             return None, False

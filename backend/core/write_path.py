@@ -83,18 +83,12 @@ class _RefusedBefore(Exception):
         self.refusal = refusal
 
 
-async def record(verb: Verb, actor: Actor, entry: Entry, sent_at: datetime, received_at: datetime) -> Recorded:
-    """Record one entry from its own route, once. Raises Refusal as record_arrival does."""
-    return await record_arrival(Arrival(verb, actor, entry, sent_at, received_at))
-
-
-async def record_arrival(arrival: Arrival) -> Recorded:
+async def record(arrival: Arrival) -> Recorded:
     """Record one entry, once. The same entry may be sent again at any time. Source: DESIGN §4.
 
     Raises Refusal; it is in the journal by then. With `may_hold` raises Held instead, where the entry refers to
-    something unknown, or where the device that sent or signed it is revoked.
+    something unknown, where the device that sent or signed it is revoked, or where who sent it served no longer.
     """
-    may_hold = arrival.may_hold
     try:
         try:
             return await _record_or_replay(arrival)
@@ -103,9 +97,9 @@ async def record_arrival(arrival: Arrival) -> Recorded:
     except _RefusedBefore as before:
         raise before.refusal from None
     except Refusal as refusal:
-        if may_hold and isinstance(refusal, Unknown):
+        if arrival.may_hold and isinstance(refusal, Unknown):
             raise Held("unknown_reference", refusal) from None
-        if may_hold and isinstance(refusal, DependsOnRevokedDevice):
+        if arrival.may_hold and isinstance(refusal, DependsOnRevokedDevice):
             raise Held("device_revoked") from None
         await _journal_refusal(arrival, refusal)
         raise

@@ -13,7 +13,7 @@ from litestar import Litestar
 from backend.core.database import execute, fetch, value
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor
-from backend.core.write_path import record
+from backend.core.write_path import Arrival, record
 from backend.people import roster
 from backend.registry import VERBS
 from mobile_api.auth import QUARANTINED
@@ -393,7 +393,7 @@ async def test_a_field_entry_needs_a_device(app: Litestar) -> None:
     (verb,) = (verb for verb in VERBS if verb.name == "shifts/check-in")
     entry = verb.entry(id=UUID(int=lin.id.int ^ 1), occurred_at=now(), device_seq=1, **a_check_in())
     with pytest.raises(Refusal, match="device_needed"):
-        await record(verb, actor, entry, now(), now())
+        await record(Arrival(verb, actor, entry, now(), now()))
     assert "denied" == await value("SELECT outcome FROM journal WHERE entry_id = $1", entry.id)
     assert all(verb.field for verb in VERBS if verb.name.split("/")[0] in ("shifts", "supervisions", "activities"))
 

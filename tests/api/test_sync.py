@@ -379,7 +379,7 @@ async def test_an_unexpected_failure_of_one_entry_is_answered_with_again(
     """`again`: neither recorded nor refused; the phone keeps it, and the others are recorded."""
     lin = await a_duty_auxiliary(app)
     come, go = a_shift(lin)
-    real = sync.record_arrival
+    real = sync.record
 
     async def broken(arrival: Any) -> Any:
         if arrival.verb.name == "shifts/check-in":
@@ -387,7 +387,7 @@ async def test_an_unexpected_failure_of_one_entry_is_answered_with_again(
         return await real(arrival)
 
     with monkeypatch.context() as cut:
-        cut.setattr(sync, "record_arrival", broken)
+        cut.setattr(sync, "record", broken)
         results = await lin.sync(come, go)
     assert (["again", "waiting"], 500) == (statuses(results), results[0]["problem"]["status"])
     assert ["recorded", "replayed"] == statuses(await lin.sync(come, go))

@@ -34,7 +34,7 @@ from figures import BenchError, Figure, median_figure, say, unmeasured
 from backend.core import database
 from backend.core.keys import Keys
 from backend.core.settings import Settings
-from backend.core.write_path import record
+from backend.core.write_path import Arrival, record
 from backend.people.proofs import Nonces
 from backend.people.sessions import actor_of
 from mobile_api.cli.serving import House, environment
@@ -97,7 +97,7 @@ async def _compare(person: population.Person, officer: str) -> None:
     async def product() -> None:
         call = bare.DECODER.decode(load.filled(body, next(numbers)))
         actor = await actor_of(session, population.proof_by(person.key))
-        await record(bare.VERB, actor, call, call.sent_at, datetime.now(UTC))
+        await record(Arrival(bare.VERB, actor, call, call.sent_at, datetime.now(UTC)))
 
     async def minimal() -> None:
         await bare.check_in(database.pool(), session, uuid4(), bare.DECODER.decode(load.filled(body, next(numbers))))
