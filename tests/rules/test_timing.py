@@ -177,3 +177,37 @@ def test_an_act_by_a_wrong_clock_lies_before_the_next_one() -> None:
     """Checked in by a clock an hour ahead, checked out by the right one."""
     times = told_by([HOUR * 9, timedelta()], [NOON - 3 * HOUR, NOON - HOUR], None)
     assert [NOON - HOUR, NOON - HOUR] == times
+
+
+BY_THE_RIGHT_CLOCK = timedelta()
+
+
+@pytest.mark.parametrize(
+    ("clocks", "acts", "found"),
+    [
+        ([BY_THE_RIGHT_CLOCK, 24 * HOUR, 30 * HOUR], [-3 * HOUR, -2 * HOUR, -HOUR], [-3 * HOUR, -3 * HOUR, 0 * HOUR]),
+        ([24 * HOUR, 72 * HOUR], [-2 * HOUR, -HOUR], [timedelta(milliseconds=-1), 0 * HOUR]),
+        ([72 * HOUR, 24 * HOUR], [-2 * HOUR, -HOUR], [timedelta(milliseconds=-1), 0 * HOUR]),
+        ([20 * HOUR, BY_THE_RIGHT_CLOCK, 20 * HOUR], [-2.5 * HOUR, -2 * HOUR, -HOUR], [-2 * HOUR, -2 * HOUR, 0 * HOUR]),
+        ([BY_THE_RIGHT_CLOCK, 20 * HOUR, -4 * HOUR], [-3 * HOUR, -2 * HOUR, -HOUR], [-3 * HOUR, 0 * HOUR, -5 * HOUR]),
+    ],
+    ids=["not before the act before it", "more than a day apart", "set back in between", "each by itself",
+         "an act after it that was told as earlier bounds nothing"],
+)  # fmt: skip
+def test_acts_by_wrong_clocks_lie_between_those_whose_time_is_known(
+    clocks: list[timedelta], acts: list[timedelta], found: list[timedelta]
+) -> None:
+    """In the device's order; how far from each other, only a clock that was not set in between can tell."""
+    assert [NOON + at for at in found] == told_by(clocks, [NOON + at for at in acts], None)
+
+
+def test_an_uptime_tells_no_time_beyond_reason() -> None:
+    """Neither one before 2000, nor one after the receipt."""
+    result = timing(NOON - HOUR, NOON, NOON, law(), by_uptime=EARLIEST - SECOND)
+    assert (NOON - HOUR, "clock") == (result.occurred_at, result.source)
+    assert NOON == timing(NOON - HOUR, NOON, NOON, law(), by_uptime=NOON + HOUR).occurred_at
+
+
+@pytest.mark.parametrize(("latest", "found"), [(NOON + HOUR, NOON), (EARLIEST - SECOND, EARLIEST)])
+def test_an_act_by_a_wrong_clock_happened_between_2000_and_its_receipt(latest: datetime, found: datetime) -> None:
+    assert found == timing(NOON + HOUR, NOON, NOON, law(), latest=latest).occurred_at
