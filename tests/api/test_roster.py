@@ -193,7 +193,7 @@ async def test_the_template_is_filled_in_and_comes_back(app: Litestar, house: Se
     done = fujing(house, "import-roster", "--template", str(template))
     assert 0 == done.returncode, done.stderr
     book = load_workbook(template)
-    assert STATION in [cell.value for cell in book["机构"]["A"]]
+    assert STATION in [cell.value for cell in book["单位"]["A"]]
     for column, text in enumerate((badge, "李　明", "文职辅警", STATION, "2026年3月1日"), 1):
         book["人员"].cell(2, column, text)
     book["资质"].cell(2, 1, badge)

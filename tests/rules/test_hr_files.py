@@ -323,12 +323,12 @@ def test_the_template_of_a_roster_offers_what_it_takes_and_can_be_imported() -> 
     """Drop-downs for kinds, roles, qualifications, devices, organs; a sheet that explains; known organs are in it."""
     content = templates.roster(KNOWN, {STATION: None, "330102020000": STATION})
     book = load_workbook(io.BytesIO(content))
-    assert ["说明", "选项", "机构", "人员", "职务", "资质", "设备"] == book.sheetnames
+    assert ["说明", "选项", "单位", "人员", "角色", "资质", "设备"] == book.sheetnames
     assert "hidden" == book["选项"].sheet_state
     offered = {str(cell.value) for row in book["选项"].iter_rows() for cell in row if cell.value}
     assert {"勤务辅警", "文职辅警", "民警", "督察", "pre_job_training 岗前培训", f"{STATION} 城关派出所"} <= offered
     assert {tab: len(book[tab].data_validations.dataValidation) for tab in book.sheetnames[2:]} == {
-        "机构": 1, "人员": 2, "职务": 2, "资质": 1, "设备": 2,
+        "单位": 1, "人员": 2, "角色": 2, "资质": 1, "设备": 2,
     }  # fmt: skip
     assert [("organ", STATION, ""), ("organ", "330102020000", STATION)] == [
         (row.record, row.code, row.organ) for row in read_file(content).rows

@@ -30,13 +30,13 @@ TEMPLATE = click.option(
     "--template", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE.xlsx",
     help=by_locale("写出一份可填写的模板到这个新文件。", "Write a workbook to fill in to this new file."),
 )  # fmt: skip
-RECORDS = {"organ": "机构", "person": "人员", "role": "职务", "qualification": "资质", "device": "设备"}
+RECORDS = {"organ": "单位", "person": "人员", "role": "角色", "qualification": "资质", "device": "设备"}
 
 
 @fujing.command(
     "import-roster",
     help=by_locale(
-        "按名册文件（.xlsx，或 UTF-8、GB18030 的 CSV）更新机构、人员、职务、资质和设备：全部导入，或一行也不导入。\n\n"
+        "按名册文件（.xlsx，或 UTF-8、GB18030 的 CSV）更新单位、人员、角色、资质和设备：全部导入，或一行也不导入。\n\n"
         "--template 不导入，而是写出一份可填写的 .xlsx，带下拉列表和说明。",
         "Bring organs, people, roles, qualifications and devices in line with a file (.xlsx, or CSV in UTF-8 or "
         "GB18030): all of it or nothing.\n\n--template imports nothing: it writes an .xlsx to fill in, with drop-downs "
@@ -66,7 +66,7 @@ RECORDS = {"organ": "机构", "person": "人员", "role": "职务", "qualificati
 @click.option(
     "--end-missing", is_flag=True,
     help=by_locale(
-        "终止文件中不再出现的人员和职务（限文件所列机构）。",
+        "终止文件中不再出现的人员和角色（限文件所列单位）。",
         "End people and roles that the file no longer names, in the organs that it names.",
     ),
 )  # fmt: skip
