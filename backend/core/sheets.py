@@ -91,11 +91,6 @@ def _decoded(content: bytes) -> str:
     )
 
 
-def read_csv(text: str) -> Grid:
-    """The table of a CSV text."""
-    return _read_csv(text.removeprefix("\ufeff"))
-
-
 def _read_csv(text: str) -> Grid:
     """Separated by what the first line has most of: comma, tab or semicolon."""
     first = text.partition("\n")[0]

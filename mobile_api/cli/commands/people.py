@@ -30,7 +30,6 @@ TEMPLATE = click.option(
     "--template", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE.xlsx",
     help=by_locale("写出一份可填写的模板到这个新文件。", "Write a workbook to fill in to this new file."),
 )  # fmt: skip
-RECORDS = {"organ": "单位", "person": "人员", "role": "角色", "qualification": "资质", "device": "设备"}
 
 
 @fujing.command(
@@ -127,9 +126,9 @@ def import_plan(file: Path | None, month: str | None, organ: str | None, templat
             return _needs_file(template)
         from backend.rosters import plan_files, service
 
-        lines = plan_files.read_file(file.read_bytes(), month)
-        made = in_database(existing_house(), lambda: service.import_plan(lines))
-        known = len(lines) - made
+        read = plan_files.read_file(file.read_bytes(), month)
+        made = in_database(existing_house(), lambda: service.import_plan(read))
+        known = len(read.good) - made
         say(f"新排 {made} 班，{known} 班此前已排", f"{made} shifts planned, {known} were planned already")
 
 
@@ -171,7 +170,9 @@ async def _plan_template(month: str | None, organ: str | None) -> bytes:
 
 def counted(changed: dict[str, int]) -> tuple[str, str]:
     """How many of each record, in Chinese and in English."""
-    zh = "、".join(f"{RECORDS[record]} {count}" for record, count in changed.items())
+    from backend.people.roster_words import RECORDS
+
+    zh = "、".join(f"{RECORDS[record][0]} {count}" for record, count in changed.items())
     return zh, ", ".join(f"{count} {record}" for record, count in changed.items())
 
 
@@ -219,20 +220,21 @@ class Wanted(NamedTuple):
     end_missing: bool
 
 
-async def _bring_in(content: bytes, wanted: Wanted) -> tuple[dict[str, int], int, list[str]]:
+async def _bring_in(content: bytes, wanted: Wanted) -> tuple[dict[str, int], int, Sequence[str]]:
     """How many of each record were changed, how many first passwords were given, and which columns were not read.
 
-    Shows what changes in the histories of people, and asks at a terminal for a yes, before anything is written.
+    Shows what changes, and asks at a terminal for a yes, before anything is written.
     """
-    from backend.people import roster
+    from backend.people import roster, roster_files
 
-    read = roster.read_file(content, await roster.organ_names())
-    preview = await roster.preview(read.rows)
-    roster_changes.show(preview, everybody=wanted.dry_run)
+    read = roster_files.read_file(content, await roster.organ_names())
+    preview = await roster.preview(read, end_missing=wanted.end_missing)
+    for line in roster_changes.told(preview, everything=wanted.dry_run):
+        say(line, line)
     if wanted.dry_run:
         return {}, 0, read.ignored
     confirmed = wanted.confirmed or _is_confirmed(len(preview.to_confirm))
-    changed = await roster.bring_in(read.rows, confirmed=confirmed, end_missing=wanted.end_missing)
+    changed = await roster.bring_in(read.rows(), confirmed=confirmed, end_missing=wanted.end_missing)
     return changed, 0 if wanted.passwords is None else await _give_passwords(wanted.passwords), read.ignored
 
 
