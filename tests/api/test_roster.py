@@ -142,7 +142,7 @@ async def test_everything_that_is_wrong_is_told_in_one_run(app: Litestar) -> Non
     await roster.bring_in(rows_of(held, "钱进", "officer", STATION, [], valid_from=date(2024, 5, 1)))
     assert [
         (2, "from"), (2, "organ"), (3, "code"), (4, "kind"), (4, "code"), (5, "organ"), (6, "code"), (7, "code"),
-        (8, "formerly"), (9, "organ"), (10, "code"),
+        (8, "formerly"), (9, "organ"), (10, "code"), (11, "from"), (11, "code"),
     ] == await faults_of(
         f"person,{a_badge()},甲,officer,{nowhere},spring,",
         f"person,{known.lower()},乙,officer,{STATION},2024-01-01,",
@@ -153,21 +153,22 @@ async def test_everything_that_is_wrong_is_told_in_one_run(app: Litestar) -> Non
         f"person,{a_badge()},丁,officer,{STATION},2024-01-01,,{former}",
         f"organ,{a_code()},戊所,,{nowhere},,",
         f"device,HH 1,手持终端,handheld,{STATION},,",
+        f"person,{known.lower()},己,officer,{STATION},spring,",
         head=ROSTER_HEADER.strip() + ",formerly\n",
     )  # fmt: skip
 
 
 async def test_what_refers_to_a_line_with_a_fault_is_not_told_as_unknown(app: Litestar) -> None:
     """Its own fault is enough; nor does an organ under an unknown one stand in a circle."""
-    organ, badge, former = a_code(), a_badge(), a_badge()
+    organ, kind_unknown, badge, former = a_code(), a_code(), a_badge(), a_badge()
     assert [(2, "name"), (3, "from"), (7, "record"), (9, "code"), (11, "organ"), (13, "from")] == await faults_of(
         f"organ,{organ},,,{CITY},,",
         f"person,{badge},甲,officer,{organ},spring,",
         f"role,{badge},,inspector,{organ},2024-01-01,",
         f"device,HH-{organ},手持终端,handheld,{organ},,",
         f"organ,{a_code()},乙所,,{organ},,",
-        f"pet,{organ}9,,,,,",
-        f"role,{organ}9,,inspector,{organ},2024-01-01,",
+        f"pet,{kind_unknown},,,,,",
+        f"device,HH-{kind_unknown},手持终端,handheld,{kind_unknown},,",
         "organ,3301,丙所,,,,",
         f"person,{a_badge()},丁,officer,丙所,2024-01-01,",
         f"organ,{organ[::-1]},戊所,,{a_code()},,",
@@ -189,7 +190,11 @@ async def test_each_sheet_tells_its_faults_in_its_own_headings(app: Litestar, ho
     """In the order of the sheets, however a fault was found; and nothing is imported."""
     book, file, badge, nobody = Workbook(), tmp_path / "名册.xlsx", a_badge(), a_badge()
     book.active.title = "人员"
-    for row in (["警号", "姓名", "类别", "所属单位", "入职时间"], [badge, "甲", "民警", a_code(), "2026/3/1"]):
+    for row in (
+        ["警号", "姓名", "类别", "所属单位", "入职时间"],
+        [a_badge(), "甲", "民警", STATION, "2026/3/1"],
+        [badge, "乙", "民警", a_code(), "2026/3/1"],
+    ):
         book.active.append(row)
     roles = book.create_sheet("角色")
     for row in (
@@ -201,7 +206,7 @@ async def test_each_sheet_tells_its_faults_in_its_own_headings(app: Litestar, ho
     book.save(file)
     done = fujing(house, "import-roster", str(file))
     assert 1 == done.returncode
-    places = ["人员:2: 所属单位", "角色:2: 辅警编号", "角色:3: 角色", "角色:3: 开始日期"]
+    places = ["人员:3: 所属单位", "角色:2: 辅警编号", "角色:3: 角色", "角色:3: 开始日期"]
     told = [line.split(": ")[:2] for line in done.stderr.splitlines()[:-1]]
     assert [f"{file}:{place}" for place in places] == [": ".join(parts) for parts in told]
     assert await roster.person_id_of(badge) is None
