@@ -7,7 +7,7 @@ import secrets
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from backend.core.database import Record
 
 EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
-BEIJING = timezone(timedelta(hours=8))
 TEMPLATE = click.option(
     "--template", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE.xlsx",
     help=by_locale("写出一份可填写的模板到这个新文件。", "Write a workbook to fill in to this new file."),
@@ -161,10 +160,11 @@ async def _roster_template() -> bytes:
 
 async def _plan_template(month: str | None, organ: str | None) -> bytes:
     """For the month given or the next one, with the auxiliaries of an organ and all below it."""
+    from backend.core.stints import day_of
     from backend.rosters import service
     from mobile_api.cli import templates
 
-    next_month = (datetime.now(BEIJING).replace(day=1) + timedelta(days=32)).strftime("%Y-%m")
+    next_month = (day_of(datetime.now(UTC)).replace(day=1) + timedelta(days=32)).strftime("%Y-%m")
     return templates.plan(month or next_month, await service.auxiliaries(organ))
 
 
@@ -273,13 +273,17 @@ def _first_password() -> str:
 
 def _write_passwords(path: Path, people: Sequence["Record"], given: Sequence[str]) -> None:
     """As slips to print where the file is called .html, else as CSV."""
-    from mobile_api.printing import slips
+    from mobile_api.printing import Slip, slips
 
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", newline="", encoding="utf-8") as file:
         if path.suffix.lower() in (".html", ".htm"):
-            whose = [(p["organ_name"], p["name"], p["badge"], word) for p, word in zip(people, given, strict=True)]
-            file.write(slips(whose))
+            file.write(
+                slips(
+                    Slip(p["organ_name"], p["name"], p["badge"], word, stays=p["kind"] == "dock")
+                    for p, word in zip(people, given, strict=True)
+                )
+            )
         else:
             rows = [(p["badge"], word) for p, word in zip(people, given, strict=True)]
             csv.writer(file, lineterminator="\n").writerows([("badge", "password"), *rows])
