@@ -14,12 +14,12 @@ import io
 import re
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import date, datetime, time, timedelta
 from typing import Any, NamedTuple
 
+from backend.core.stints import CHINA
 from storage.language import SentenceError
 
-BEIJING = timezone(timedelta(hours=8))  # China has one legal time
 SIZE = 200 * 1024 * 1024  # bytes of an unpacked workbook
 COLUMNS = 200  # of a sheet that are read; a merged cell may name thousands
 ZIP, OLD_EXCEL = b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -249,7 +249,7 @@ def cell_of(tab: Any, value: Value, font: Any = None) -> Any:
     from openpyxl.styles import Alignment
 
     if isinstance(value, datetime) and value.tzinfo is not None:
-        value = value.astimezone(BEIJING).replace(tzinfo=None, microsecond=0)
+        value = value.astimezone(CHINA).replace(tzinfo=None, microsecond=0)
     if not isinstance(value, str) or not value:
         cell = WriteOnlyCell(tab, None if value == "" else value)
         if isinstance(value, datetime):

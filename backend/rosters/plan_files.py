@@ -10,7 +10,7 @@ Guarantees: each fault has its sheet, line and column.
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID, uuid5
 
@@ -31,13 +31,13 @@ from backend.core.columns import (
 )
 from backend.core.refusals import Refusal
 from backend.core.sheets import Grid
+from backend.core.stints import CHINA
 from backend.core.wire import Place
 from backend.law.catalogue import law
 from backend.people.roster_words import BADGE_HEADS, EXPLAINING, Words, chosen
 from backend.rosters.schemas import Planned
 from storage.language import by_locale, language
 
-BEIJING = timezone(timedelta(hours=8))  # China has one legal time
 COLUMNS = ["badge", "post", "officer", "duty_type", "starts_at", "ends_at", "lat", "lon", "datum", "radius_m"]
 NEEDED = COLUMNS[:6]
 DUTIES: Words = {
@@ -182,7 +182,7 @@ def _post(filled: Filled) -> dict[str, str]:
 def _on(post: Mapping[str, str], day: date) -> dict[str, str]:
     """The cells of a shift at this post that begins on this day; at night it ends on the next."""
     starts, ends = _clock(post.get("starts", ""), "starts"), _clock(post.get("ends", ""), "ends")
-    begin = datetime(day.year, day.month, day.day, tzinfo=BEIJING)
+    begin = datetime(day.year, day.month, day.day, tzinfo=CHINA)
     over = timedelta(days=1) if ends <= starts else timedelta()
     cells = {column: post.get(column, "") for column in COLUMNS}
     return cells | {"starts_at": (begin + starts).isoformat(), "ends_at": (begin + ends + over).isoformat()}
@@ -349,4 +349,4 @@ def _moment(text: str, column: str, *, local: bool) -> datetime:
         raise CellFault(
             column, f"{word(column)}须为 {example} 这样的时间", f"{column} must be a time like {example}"
         ) from None
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=BEIJING)
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=CHINA)
