@@ -262,8 +262,9 @@ def _organ(text: str, record: str, organs: Mapping[str, set[str]]) -> str:
         zh, en = f"有 {len(codes)} 个单位名为 {text}，请填代码", f"{len(codes)} organs are called {text}: give the code"
         raise CellFault("organ", zh, en)
     if not codes:
-        zh = "单位须为 12 位数字代码，或文件与系统中已有单位的名称"
-        raise CellFault("organ", zh, "organ must be a code of 12 digits, or the name of an organ in the file or known")
+        zh = f"没有名为“{text}”的单位；请填 12 位代码，或文件与系统中已有的名称" if text else "缺少单位"
+        en = f"no organ is called {text}: give its code of 12 digits, or a name in the file or known"
+        raise CellFault("organ", zh, en if text else "the organ is missing")
     return next(iter(codes))
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from backend.people.standing_records import RecordChange, Standing
 
 KINDS = {
-    "new": ("新增", "new"),
+    "new": ("新增人员", "new person"),
     "returned": ("复职", "returned"),
     "moved": ("调动", "moved"),
     "continued": ("续任", "continued"),

@@ -439,7 +439,7 @@ async def test_a_dry_run_shows_each_change_and_writes_nothing(app: Litestar, hou
     assert 0 == done.returncode, done.stderr
     shown = {line.strip() for line in done.stdout.splitlines()}
     assert {
-        "new: 1", f"{new} 钱, duty_auxiliary {code} 新设派出所, from 2026-07-01",
+        "new person: 1", f"{new} 钱, duty_auxiliary {code} 新设派出所, from 2026-07-01",
         "moved: 1", f"{badges[0]} 林 {code} 新设派出所 → {WEST} 湖滨派出所, from 2026-07-01",
         "renamed (to confirm): 1", f"{badges[1]} 林 → 林改, from 2025-01-01",
         f"{badges[2]} 林 duty_auxiliary {code} 新设派出所", "dry run: nothing was written",
