@@ -22,7 +22,7 @@ from litestar.params import QueryParameter
 from backend.core import sheets
 from backend.core.paging import Page
 from backend.core.sheets import Value
-from backend.core.stints import day_of
+from backend.core.stints import CHINA, day_of
 from backend.law.catalogue import Language, law
 from backend.people.lists import organ_names
 from mobile_api.paging import PAGE_CEILING
@@ -209,6 +209,6 @@ def _text(value: Any, language: Language, words: Mapping[str, str]) -> str:
         parts = (_text(getattr(value, field), language, words) for field in value.__struct_fields__)
         return " ".join(part for part in parts if part)
     if isinstance(value, datetime):
-        return f"{value.astimezone(sheets.BEIJING):%Y-%m-%d %H:%M:%S}"
+        return f"{value.astimezone(CHINA):%Y-%m-%d %H:%M:%S}"
     cell = as_cell(value, language, words)
     return "" if cell is None else str(cell)

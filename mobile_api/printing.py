@@ -9,6 +9,7 @@ from base64 import b64encode
 from collections.abc import Iterable
 from datetime import datetime, timedelta, timezone
 from html import escape
+from typing import NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 from backend.law.catalogue import law
@@ -125,16 +126,32 @@ SLIPS = """<!doctype html>
 SLIP = """<section><h1>初始口令 <small>First password</small></h1><dl>
 <dt>单位 Organ</dt><dd><bdi>{organ}</bdi></dd><dt>姓名 Name</dt><dd><bdi>{name}</bdi></dd>
 <dt>警号 Badge</dt><dd>{badge}</dd><dt>口令 Password</dt><dd class="word">{word}</dd></dl>
-<p>首次登录须修改，至少十个字符。请当面交付，改后销毁。<br>
-Change it at the first sign-in, then destroy this slip.</p></section>"""
+<p>{then}</p></section>"""
+TO_CHANGE = """首次登录须修改，至少十个字符。请当面交付，改后销毁。<br>
+Change it at the first sign-in, then destroy this slip."""
+TO_KEEP = """采集工作站的口令，不须修改。请在工作站上设置后妥善保管。<br>
+The password of a docking station: set it there; it stays."""
 
 
-def slips(people: Iterable[tuple[str, str, str, str]]) -> str:
-    """A page with a slip to cut out for each: organ, name, badge, first password."""
+class Slip(NamedTuple):
+    """A first password and whose it is. `stays`: it need not be changed."""
+
+    organ: str
+    name: str
+    badge: str
+    word: str
+    stays: bool = False
+
+
+def slips(given: Iterable[Slip]) -> str:
+    """A page with a slip to cut out for each first password."""
     each = (
-        SLIP.format(organ=escape(organ), name=escape(name), badge=escape(badge), word=escape(word))
-        for organ, name, badge, word in people
-    )
+        SLIP.format(
+            organ=escape(slip.organ), name=escape(slip.name), badge=escape(slip.badge), word=escape(slip.word),
+            then=TO_KEEP if slip.stays else TO_CHANGE,
+        )
+        for slip in given
+    )  # fmt: skip
     return SLIPS.format(style=SLIPS_STYLE, slips="\n".join(each))
 
 

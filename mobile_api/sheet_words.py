@@ -4,6 +4,8 @@
 where it lists them (`patrol 巡逻, post 值守`).
 """
 
+from backend.people.roster_words import DEVICES, KINDS, ROLES
+
 ORGANS = frozenset({"organ", "parent", "handled_in", "decided_in", "asked_in"})  # they hold the code of an organ
 CODE, NAME = "代码", "名称"
 
@@ -54,9 +56,5 @@ FIELDS = {
     "OrganRow.code": "单位代码", "OrganRow.name": "单位名称", "SupervisionRow.answer": "民警答复",
 }  # fmt: skip
 
-CODES = {
-    "officer": "民警", "duty_auxiliary": "勤务辅警", "civilian_auxiliary": "文职辅警", "staff": "职员",
-    "dock": "采集工作站", "commander": "单位负责人", "treasurer": "警务保障", "inspector": "督察",
-    "administrator": "系统管理员", "handheld": "手持终端", "desk": "桌面",
-}  # fmt: skip
+CODES = {code: meant[0] for known in (KINDS, ROLES, DEVICES) for code, meant in known.items()}
 CODES_IN = frozenset({"PersonRow.kind", "DeviceRow.kind", "PersonRow.roles"})  # where CODES are meant

@@ -18,10 +18,11 @@ import msgspec
 from argon2 import PasswordHasher
 from litestar import Litestar
 
+from backend.core.columns import SheetLine
 from backend.core.database import execute, value
 from backend.core.stints import day_of
-from backend.people import roster, sessions
-from backend.people.roster import RosterRow
+from backend.people import roster, roster_files, sessions
+from backend.people.roster_files import RosterRow
 from mobile_api.client.device_key import DeviceKey
 
 CITY, DISTRICT, OTHER_DISTRICT = "330100000000", "330102000000", "330106000000"
@@ -210,12 +211,13 @@ def a_badge(letters: str = "FJ") -> str:
     return f"{letters}{next(_numbers)}"
 
 
-def organ_row(code: str, name: str, parent: str = "") -> RosterRow:
-    return a_row(record="organ", code=code, name=name, organ=parent, valid_from=None)
+def organ_row(code: str, name: str, parent: str = "", line: int = 2) -> RosterRow:
+    return a_row(record="organ", code=code, name=name, organ=parent, valid_from=None, line=line)
 
 
 def a_row(**cells: Any) -> RosterRow:
-    common = {"line": 2, "name": "", "kind": "", "organ": "", "valid_from": IN_SERVICE, "valid_until": None}
+    cells["line"] = SheetLine(cells.get("line", 2))
+    common = {"name": "", "kind": "", "organ": "", "valid_from": IN_SERVICE, "valid_until": None}
     return RosterRow(**(common | cells))
 
 
@@ -334,7 +336,7 @@ async def an_enrolled_key(serial: str | None = None, organ: str = STATION, perso
 async def trained(someone: Someone, *rows: str) -> None:
     """Trained before the job this year, or whatever `rows` (kind, from, until) say."""
     lines = [f"qualification,{someone.badge},,{row}" for row in rows or ["pre_job_training,,2026-06-01,"]]
-    await roster.bring_in(roster.read(ROSTER_HEADER + "\n".join(lines) + "\n"))
+    await roster.bring_in(roster_files.read(ROSTER_HEADER + "\n".join(lines) + "\n"))
 
 
 async def a_led_patrol(app: Litestar, **span: float) -> tuple[Someone, Someone, str, str]:

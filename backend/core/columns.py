@@ -8,11 +8,14 @@ Guarantees: all faults of a file are told at once. A missing last cell is an emp
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
+
+import msgspec
 
 from backend.core.sheets import Grid, Line
 from storage.language import SentenceError, by_locale
 
+R = TypeVar("R")
 Headings = Mapping[str, Sequence[str]]  # column: the headings that mean it, the first of them its name on a template
 SEARCHED = 15  # lines in which the headings are looked for
 INVISIBLE = re.compile("[\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff]")
@@ -32,24 +35,39 @@ class Fault(NamedTuple):
 
 
 class SheetLine(int):
-    """The number of a line that knows its sheet."""
+    """The number of a line that knows its sheet, and the headings that stand there, by column."""
 
     sheet: str
+    headings: Mapping[str, str]
 
-    def __new__(cls, number: int, sheet: str = "") -> "SheetLine":
+    def __new__(cls, number: int, sheet: str = "", headings: Mapping[str, str] = {}) -> "SheetLine":
         line = super().__new__(cls, number)
-        line.sheet = sheet
+        line.sheet, line.headings = sheet, headings
         return line
+
+    @property
+    def where(self) -> str:
+        """Its sheet and number."""
+        return f"{self.sheet} {int(self)}".strip()
+
+    def fault(self, column: str, zh: str, en: str) -> Fault:
+        """What is wrong with the line in this column, or as a whole (`column` is empty)."""
+        return Fault(int(self), by_locale(zh, en), self.headings.get(column, column), self.sheet)
+
+
+NO_LINE = SheetLine(0)  # of what no file tells
+
+
+def no_sheet() -> Fault:
+    """What is wrong with a workbook in which every sheet is hidden."""
+    return SheetLine(1).fault("", "没有可见的工作表", "there is no visible sheet")
 
 
 class FaultyFile(SentenceError):
     """A file was not taken over. `faults`: everything that is wrong with it; `lines`: the same, one for each line."""
 
-    def __init__(self, faults: Iterable[Fault | tuple[int, str]]) -> None:
-        told = [fault if isinstance(fault, Fault) else Fault(*fault) for fault in faults]
-        self.faults = [
-            each._replace(sheet=each.sheet or getattr(each.line, "sheet", ""), line=int(each.line)) for each in told
-        ]
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        self.faults = list(faults)
         count = len({(each.sheet, each.line) for each in self.faults})
         super().__init__(f"{count} 行有误；未导入任何内容", f"{count} bad lines; nothing was imported")
 
@@ -68,7 +86,31 @@ class CellFault(ValueError):
 
     def __init__(self, column: str, zh: str, en: str) -> None:
         super().__init__(by_locale(zh, en))
-        self.column = column
+        self.column, self.zh, self.en = column, zh, en
+
+    def at(self, line: SheetLine) -> Fault:
+        """The same with its place."""
+        return line.fault(self.column, self.zh, self.en)
+
+
+class ReadFile(msgspec.Struct, Generic[R], frozen=True, kw_only=True):
+    """What a file says. `good`: its rows without a fault; `faults`: of the others; `sheets`: in their order.
+
+    `is_whole`: no line was left out unread; else what a row refers to may stand there.
+    """
+
+    good: list[R]
+    faults: list[Fault] = []
+    sheets: tuple[str, ...] = ("",)
+    is_whole: bool = True
+
+    def rows(self, found: Iterable[Fault] = ()) -> list[R]:
+        """All its rows. `found`: what is wrong with them by what is known. Raises FaultyFile with every fault of both,
+        in the order of the file, each once."""
+        faults = dict.fromkeys([*self.faults, *found])
+        if faults:
+            raise FaultyFile(sorted(faults, key=lambda fault: (self.sheets.index(fault.sheet), fault.line)))
+        return self.good
 
 
 class Filled(NamedTuple):
@@ -79,8 +121,10 @@ class Filled(NamedTuple):
 
 
 class Table(NamedTuple):
-    """A table whose headings were found. `headings`: as they stand there, by column; `ignored`: those of no column."""
+    """A table whose headings were found: `at` this line. `headings`: as they stand there, by column; `ignored`: those
+    of no column."""
 
+    at: SheetLine
     headings: dict[str, str]
     lines: list[Filled]
     ignored: list[str]
@@ -122,9 +166,15 @@ def table_of(grid: Grid, headings: Headings, faults: list[Fault]) -> Table | Non
     places = _places(heads, headings)
     known = {place for columns in places.values() for place in columns}
     ignored = [text for number, text in enumerate(heads) if text and number not in known]
-    lines = [_filled(grid, line, heads, places, faults) for line in grid.lines[begin:] if not line.is_note]
+    headings_there = {column: heads[columns[0]] for column, columns in places.items()}
+    lines = [
+        _filled(SheetLine(line.number, grid.name, headings_there), line.cells, len(heads), places, faults)
+        for line in grid.lines[begin:]
+        if not line.is_note
+    ]
     return Table(
-        {column: heads[columns[0]] for column, columns in places.items()},
+        SheetLine(grid.lines[at].number, grid.name),
+        headings_there,
         [line for line in lines if line is not None],
         list(dict.fromkeys(ignored)),
     )
@@ -172,19 +222,16 @@ def _places(heads: Sequence[str], headings: Headings) -> dict[str, list[int]]:
 
 
 def _filled(
-    grid: Grid, line: Line, heads: Sequence[str], places: Mapping[str, Sequence[int]], faults: list[Fault]
+    line: SheetLine, cells: Sequence[str], width: int, places: Mapping[str, Sequence[int]], faults: list[Fault]
 ) -> Filled | None:
     """The cells of a line by column; None, with a fault, where a CSV line has more cells than there are headings."""
-    if not grid.name and len(line.cells) > len(heads):
-        zh, en = (
-            f"有 {len(line.cells)} 列，表头只有 {len(heads)} 列",
-            f"has {len(line.cells)} cells for {len(heads)} headings",
-        )
-        faults.append(Fault(line.number, by_locale(zh, en)))
+    if not line.sheet and len(cells) > width:
+        zh, en = f"有 {len(cells)} 列，表头只有 {width} 列", f"has {len(cells)} cells for {width} headings"
+        faults.append(line.fault("", zh, en))
         return None
-    cells = [*line.cells, *[""] * (len(heads) - len(line.cells))]
+    cells = [*cells, *[""] * (width - len(cells))]
     return Filled(
-        SheetLine(line.number, grid.name),
+        line,
         {
             column: next((text for at in columns if (text := cells[at].strip())), "")
             for column, columns in places.items()

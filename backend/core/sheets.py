@@ -14,12 +14,12 @@ import io
 import re
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import date, datetime, time, timedelta
 from typing import Any, NamedTuple
 
+from backend.core.stints import CHINA
 from storage.language import SentenceError
 
-BEIJING = timezone(timedelta(hours=8))  # China has one legal time
 SIZE = 200 * 1024 * 1024  # bytes of an unpacked workbook
 COLUMNS = 200  # of a sheet that are read; a merged cell may name thousands
 ZIP, OLD_EXCEL = b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -89,11 +89,6 @@ def _decoded(content: bytes) -> str:
         "文件既不是 UTF-8，也不是 GB18030，也不是 .xlsx：请在 Excel 或 WPS 中另存为 .xlsx 或 CSV UTF-8。",
         "The file is neither UTF-8 nor GB18030 nor .xlsx: save it as .xlsx or CSV UTF-8, in Excel or WPS.",
     )
-
-
-def read_csv(text: str) -> Grid:
-    """The table of a CSV text."""
-    return _read_csv(text.removeprefix("\ufeff"))
 
 
 def _read_csv(text: str) -> Grid:
@@ -254,7 +249,7 @@ def cell_of(tab: Any, value: Value, font: Any = None) -> Any:
     from openpyxl.styles import Alignment
 
     if isinstance(value, datetime) and value.tzinfo is not None:
-        value = value.astimezone(BEIJING).replace(tzinfo=None, microsecond=0)
+        value = value.astimezone(CHINA).replace(tzinfo=None, microsecond=0)
     if not isinstance(value, str) or not value:
         cell = WriteOnlyCell(tab, None if value == "" else value)
         if isinstance(value, datetime):

@@ -54,7 +54,7 @@ async def enter(occasion: Occasion, entry: EnterPerson) -> Outcome:
     if any(entry.id == term.person for term in histories.known.values()):
         raise Refusal("id_reused")
     told = Told(
-        line=0, badge=entry.badge, name=named(entry.name), kind=entry.kind, organ=entry.organ,
+        badge=entry.badge, name=named(entry.name), kind=entry.kind, organ=entry.organ,
         since=entry.serves_from, until=entry.serves_until, formerly=entry.formerly or "",
     )  # fmt: skip
     allowed = UNDER_ANOTHER_BADGE if entry.formerly else ENTERED
@@ -152,7 +152,7 @@ def _term_on(histories: Histories, person: UUID, day: date, actor: Actor, reach:
 def _told(term: Term, **changed: Any) -> Told:
     """The stint as a roster would tell it, with changes."""
     fields = {name: getattr(term, name) for name in ("badge", "name", "kind", "organ", "since", "until")}
-    return Told(line=0, **fields | changed)
+    return Told(**fields | changed)
 
 
 async def _change(

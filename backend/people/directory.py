@@ -18,7 +18,7 @@ from backend.core.roles import ADMINISTERING, OVERSEEING
 from backend.core.verb import Actor
 from backend.core.visibility import viewer
 from backend.law.catalogue import law
-from backend.people.roster import BADGE
+from backend.people.roster_files import BADGE
 from backend.people.tables import Qualification
 
 DOCK = "dock"

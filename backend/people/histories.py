@@ -27,6 +27,8 @@ from uuid import UUID, uuid4
 
 import msgspec
 
+from backend.core.columns import NO_LINE, SheetLine
+
 ChangeKind = Literal[
     "new", "returned", "moved", "continued", "corrected", "ended", "extended", "renamed", "reissued"
 ]  # fmt: skip
@@ -50,7 +52,7 @@ class Term(msgspec.Struct, frozen=True, kw_only=True):
 class Told(msgspec.Struct, frozen=True, kw_only=True):
     """A person as a line of a roster tells them. `formerly`: the badge under which they served before; empty: none."""
 
-    line: int
+    line: SheetLine = NO_LINE
     badge: str
     name: str
     kind: str
@@ -64,7 +66,6 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     """A change of one person's history. `before`: None where the stint is new, or the stint that ends for it."""
 
     kind: ChangeKind
-    line: int
     before: Term | None
     after: Term
 
@@ -140,8 +141,8 @@ class Histories:
         return sorted(today, key=lambda term: term.badge)
 
     def end(self, term: Term, last_day: date) -> None:
-        """End a stint on this day, or on its first one. No line says so: `line` is 0."""
-        self._put("ended", 0, term, msgspec.structs.replace(term, until=max(last_day, term.since)))
+        """End a stint on this day, or on its first one."""
+        self._put("ended", term, msgspec.structs.replace(term, until=max(last_day, term.since)))
 
     def _correct(self, told: Told, same: Term, after: Sequence[Term]) -> UUID:
         until = _corrected_end(told, same, after)
@@ -154,7 +155,7 @@ class Histories:
             kind = "corrected"
         else:
             kind = "ended" if _last(until) < _last(same.until) else "extended"
-        self._put(kind, told.line, same, new)
+        self._put(kind, same, new)
         return same.person
 
     def _follow(self, told: Told, last: Term, after: Sequence[Term]) -> UUID:
@@ -195,7 +196,7 @@ class Histories:
             raise BadgeHeldError(first)
         until = _corrected_end(told, first, after)
         new = msgspec.structs.replace(first, since=told.since, kind=told.kind, organ=told.organ, until=until)
-        self._put("corrected", told.line, first, new)
+        self._put("corrected", first, new)
         return first.person
 
     def _add(
@@ -205,12 +206,12 @@ class Histories:
             id=uuid4(), person=person, badge=told.badge, name=told.name, kind=told.kind, organ=told.organ,
             since=told.since, until=_bounded(told.until, after),
         )  # fmt: skip
-        self._put(kind, told.line, before, new)
+        self._put(kind, before, new)
         return person
 
-    def _put(self, kind: ChangeKind, line: int, before: Term | None, after: Term) -> None:
+    def _put(self, kind: ChangeKind, before: Term | None, after: Term) -> None:
         self._now[after.id] = after
-        self.changes.append(Change(kind=kind, line=line, before=before, after=after))
+        self.changes.append(Change(kind=kind, before=before, after=after))
 
 
 def _kind_after(told: Told, last: Term) -> ChangeKind:
@@ -223,10 +224,10 @@ def _kind_after(told: Told, last: Term) -> ChangeKind:
 class LookAlike(msgspec.Struct, frozen=True):
     """A badge of a line that another badge looks like. `other_line`: of the same file; None: the other one is known."""
 
-    line: int
+    line: SheetLine
     badge: str
     other: str
-    other_line: int | None
+    other_line: SheetLine | None
 
 
 def look_alikes(told: Iterable[Told], known: Iterable[str]) -> list[LookAlike]:

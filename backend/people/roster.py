@@ -1,53 +1,24 @@
-"""Imports a roster from a workbook or CSV: reads the file, and brings the tables in line with it.
+"""Brings the tables of people in line with the rows of a roster, which roster_files.py reads.
 
-A file has five kinds of record, one for each line, in the columns `record,code,name,kind,organ,from,until`:
-
-    organ          code (12 digits), name, organ = its parent
-    person         code = badge, name, organ, from, until,
-                   kind (officer, duty_auxiliary, civilian_auxiliary, staff, dock)
-    role           code = badge, kind (commander, treasurer, inspector, administrator), organ, from, until
-    qualification  code = badge, kind = its code, from, until
-    device         code = serial, name, kind (handheld, desk, dock), organ
-
-An eighth column `formerly` may follow: of a person, the badge under which they served before, where it was another one.
-
-A docking station is a person of kind dock: `person,DOCK-01,采集工作站,dock,330102010000,2026-01-01,`. It signs in with
-a password and brings in footage for the wearers of its organ and those below it.
-
-As HR keeps it, a workbook has a sheet for each kind of record (its tab tells which; without a tab they are persons),
-headings and kinds in Chinese, and an organ by its code or its name: roster_words.py has the words.
-
-Guarantees: everything is imported or nothing. Every fault is reported with its sheet, line, column and a reason.
-Importing the same file again changes nothing.
+Guarantees: everything is imported or nothing. Every fault is told at once, with its sheet, line and column: a wrong
+form, an unknown organ or badge, a badge that looks like another, a badge that somebody else has. Importing the same
+file again changes nothing. What would change is shown before anything is written.
 """
 
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import date, datetime
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
 
-from backend.core import sheets
-from backend.core.columns import (
-    CellFault,
-    Fault,
-    FaultyFile,
-    Filled,
-    SheetLine,
-    Table,
-    is_printed,
-    named,
-    plain,
-    table_of,
-)
+from backend.core.columns import Fault
 from backend.core.database import Record, execute, fetch, first, rows_touched, tx
 from backend.core.officers import TODAY
-from backend.core.sheets import Grid
 from backend.core.stints import CHINA, day_of
 from backend.core.stints import Stint as Service
-from backend.people import roster_words as words
+from backend.people import standing_records
 from backend.people.histories import (
     A_DAY,
     TO_CONFIRM,
@@ -61,258 +32,12 @@ from backend.people.histories import (
     groups_alike,
     look_alikes,
 )
+from backend.people.roster_files import CODES, RosterFile, RosterRow
+from backend.people.standing_records import RecordChange
 from backend.people.tables import Organ, Stint
-from storage.language import SentenceError, by_locale
+from storage.language import SentenceError
 
-T = TypeVar("T")
-ROSTER_COLUMNS = ["record", "code", "name", "kind", "organ", "from", "until"]
-FORMERLY = "formerly"
-BADGE = re.compile(r"[A-Za-z0-9-]{1,20}")
-ORGAN_CODE = re.compile(r"[0-9]{12}")
-DEVICE_SERIAL = re.compile(r"[A-Za-z0-9._-]{1,40}")
-SCIENTIFIC = re.compile(r"\d(\.\d+)?[Ee]\+?\d+")  # 3.30102E+11, as a spreadsheet writes a long number into CSV
-DAY = re.compile(r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?")
-DIGITS = re.compile(r"(\d{4})(\d{2})(\d{2})")
-LONGEST_NAME = 120
-CODES = {"organ": ORGAN_CODE, "person": BADGE, "role": BADGE, "qualification": BADGE, "device": DEVICE_SERIAL}
 DEEPEST = 12  # levels of organs; the table has the same limit
-WITH_DATES = {"person", "role", "qualification"}
-WITH_NAME = {"organ", "person", "device"}
-WITH_ORGAN = {"person", "role", "device"}
-REQUIRED = {
-    "organ": ["code", "name"],
-    "person": ["code", "name", "kind", "organ", "from"],
-    "role": ["code", "kind", "organ", "from"],
-    "qualification": ["code", "kind", "from"],
-    "device": ["code", "name", "kind", "organ"],
-}
-
-
-class RosterError(FaultyFile):
-    """The roster was not imported. `faults`: everything that is wrong; `lines`: (line, reason) of every bad line."""
-
-
-class RosterRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One valid line."""
-
-    line: int
-    record: str
-    code: str
-    name: str
-    kind: str
-    organ: str
-    valid_from: date | None
-    valid_until: date | None
-    formerly: str = ""
-
-    @property
-    def sheet(self) -> str:
-        """The sheet of the workbook; empty for CSV."""
-        return getattr(self.line, "sheet", "")
-
-
-class RosterFile(NamedTuple):
-    """What a file says: its rows, and the headings of columns that mean nothing to us."""
-
-    rows: list[RosterRow]
-    ignored: list[str]
-
-
-def read(text: str) -> list[RosterRow]:
-    """Read the rows of a roster in CSV. Raises RosterError with every fault."""
-    return read_grids([sheets.read_csv(text)]).rows
-
-
-def read_file(content: bytes, known: Mapping[str, str] | None = None) -> RosterFile:
-    """Read a roster as .xlsx, or as CSV in UTF-8 or GB18030. `known`: names of organs by code, beside those it names.
-
-    Raises RosterError with every fault of every sheet, UnreadableFile.
-    """
-    return read_grids(sheets.read(content), known)
-
-
-def read_grids(grids: Sequence[Grid], known: Mapping[str, str] | None = None) -> RosterFile:
-    """Read a roster from its sheets. Raises RosterError with every fault."""
-    faults: list[Fault] = []
-    tables = [_sheet(grid, faults) for grid in grids if grid.name not in words.EXPLAINING]
-    lines = [(record, table.headings, line) for record, table in tables if table for line in table.lines]
-    organs = _organs_by_name(lines, known or {})
-    seen: dict[tuple[str, ...], SheetLine] = {}
-    rows = []
-    for record, heads, line in lines:
-        row, wrong = _row(line, record, organs)
-        if row is not None and (again := _said_before(row, seen)) is not None:
-            row, wrong = None, [again]
-        faults += [_placed(line, each, heads) for each in wrong]
-        rows += [] if row is None else [row]
-    if faults or not grids:
-        raise RosterError(faults or [Fault(1, by_locale("没有可见的工作表", "there is no visible sheet"))])
-    ignored = [text for _, table in tables if table for text in table.ignored]
-    return RosterFile(rows, list(dict.fromkeys(ignored)))
-
-
-def _sheet(grid: Grid, faults: list[Fault]) -> tuple[str, Table | None]:
-    """The kind of record that the tab of a sheet tells, and its table; None, with faults, where a column is missing."""
-    record = words.record_of(grid.name) or "person"
-    table = table_of(grid, words.headings(record), faults)
-    if table is None:
-        return record, None
-    needed = ["record", "code"] if "record" in table.headings else REQUIRED[record]
-    missing = [column for column in needed if column not in table.headings]
-    if "record" in table.headings.values():  # our own names: a strange one is a mistake, not a column of HR
-        missing_zh = by_locale("不是名册的列", "is no column of a roster")
-        faults += [Fault(grid.lines[0].number, missing_zh, column, grid.name) for column in table.ignored]
-    for column in missing:
-        name = words.headings(record)[column][0]
-        reason = by_locale(f"缺少列：{name}", f"a column is missing: {column}")
-        faults.append(Fault(grid.lines[0].number, reason, column, grid.name))
-    return record, None if missing else table
-
-
-def _organs_by_name(
-    lines: Iterable[tuple[str, Mapping[str, str], Filled]], known: Mapping[str, str]
-) -> dict[str, set[str]]:
-    """Codes of organs by name: those that are known, and those that the file names."""
-    by_name: dict[str, set[str]] = {}
-    told = [
-        (plain(line.cells["code"]), line.cells.get("name", "")) for record, _, line in lines
-        if (words.chosen(words.RECORDS, plain(line.cells.get("record", ""))) or record) == "organ"
-    ]  # fmt: skip
-    for code, name in [*told, *((code, name) for code, name in known.items() if code not in dict(told))]:
-        by_name.setdefault(named(name), set()).add(code)
-    return by_name
-
-
-def _placed(line: Filled, wrong: CellFault, heads: Mapping[str, str]) -> Fault:
-    return Fault(line.line, str(wrong), heads.get(wrong.column, wrong.column), line.line.sheet)
-
-
-def _row(line: Filled, record: str, organs: Mapping[str, set[str]]) -> tuple[RosterRow | None, list[CellFault]]:
-    """The row of a line; None with everything that is wrong with it."""
-    wrong: list[CellFault] = []
-
-    def cell(column: str, read: Callable[[str], T], empty: T) -> T:
-        try:
-            return read(line.cells.get(column, ""))
-        except CellFault as fault:
-            wrong.append(fault)
-            return empty
-
-    record = cell("record", lambda text: _record(text, record), "")
-    if not record:
-        return None, wrong
-    code = cell("code", lambda text: _code(text, record), "")
-    name = cell("name", lambda text: _name(text, record), "")
-    kind = cell("kind", lambda text: _kind(text, record), "")
-    organ = cell("organ", lambda text: _organ(text, record, organs), "")
-    start = cell("from", lambda text: _day(text, "from", needed=record in WITH_DATES), None)
-    end = cell("until", lambda text: _day("" if plain(text) in words.NO_END else text, "until"), None)
-    formerly = cell(FORMERLY, lambda text: _formerly(text, record), "")
-    if start is not None and end is not None and end < start:
-        wrong.append(CellFault("until", "结束日期早于开始日期", "until is before from"))
-    if wrong:
-        return None, wrong
-    row = RosterRow(
-        line=line.line, record=record, code=code, name=name, kind=kind, organ=organ, valid_from=start, valid_until=end,
-        formerly=formerly,
-    )  # fmt: skip
-    return row, []
-
-
-def _formerly(text: str, record: str) -> str:
-    badge = plain(text)
-    if badge and (record != "person" or not BADGE.fullmatch(badge)):
-        raise CellFault(FORMERLY, "须为人员此前的警号", "formerly must be the badge that a person had before")
-    return badge
-
-
-def _record(text: str, of_sheet: str) -> str:
-    text = plain(text)
-    record = words.chosen(words.RECORDS, text) if text else of_sheet
-    if record is None:
-        raise _one_of("record", words.RECORDS)
-    return record
-
-
-def _code(text: str, record: str) -> str:
-    code = plain(text)
-    if SCIENTIFIC.fullmatch(code):
-        zh = f"{code} 已被表格软件改为科学计数，末位数字已丢失；请把该列设为文本后重新填写"
-        raise CellFault(
-            "code", zh, f"{code} lost its last digits in a spreadsheet: make the column text and fill it anew"
-        )
-    if not CODES[record].fullmatch(code):
-        pattern = CODES[record].pattern
-        zh = f"{words.RECORDS[record][0]}的编号须符合 {pattern}"
-        raise CellFault("code", zh, f"code of a {record} must match {pattern}")
-    return code
-
-
-def _name(text: str, record: str) -> str:
-    name = named(text)
-    if record in WITH_NAME and not (0 < len(name) <= LONGEST_NAME and is_printed(name)):
-        raise CellFault("name", "名称缺失、过长或含控制字符", "name is missing, too long or has control characters")
-    return name
-
-
-def _kind(text: str, record: str) -> str:
-    text, known = plain(text), words.choices(record)
-    if not known:
-        return text
-    kind = words.chosen(known, text)
-    if kind is None:
-        raise _one_of("kind", known)
-    return kind
-
-
-def _one_of(column: str, known: words.Words) -> CellFault:
-    names = "、".join(f"{meant[0]}（{code}）" for code, meant in known.items())
-    return CellFault(column, f"须为以下之一：{names}", f"{column} must be one of {', '.join(known)}")
-
-
-def _organ(text: str, record: str, organs: Mapping[str, set[str]]) -> str:
-    """The code of an organ, told by its code, by its name, or by both."""
-    text = plain(text)
-    if not text and record not in WITH_ORGAN:
-        return ""
-    codes = set(re.findall(r"(?<!\d)\d{12}(?!\d)", text)) or organs.get(named(text), set())
-    if len(codes) > 1:
-        zh, en = f"有 {len(codes)} 个单位名为 {text}，请填代码", f"{len(codes)} organs are called {text}: give the code"
-        raise CellFault("organ", zh, en)
-    if not codes:
-        zh = "单位须为 12 位数字代码，或文件与系统中已有单位的名称"
-        raise CellFault("organ", zh, "organ must be a code of 12 digits, or the name of an organ in the file or known")
-    return next(iter(codes))
-
-
-def _day(text: str, column: str, *, needed: bool = False) -> date | None:
-    """A day, as 2026-03-01, 2026/3/1, 2026.3.1, 2026年3月1日 or 20260301."""
-    text = re.sub(r"\s+", "", re.sub(r"[T ]00:00(:00)?$", "", plain(text)))
-    if not text and not needed:
-        return None
-    parts = DAY.fullmatch(text) or DIGITS.fullmatch(text)
-    try:
-        if parts is not None:
-            return date(*map(int, parts.groups()))
-    except ValueError:
-        pass
-    zh = "须为 2026-03-01、2026/3/1 或 2026年3月1日 这样的日期"
-    raise CellFault(column, zh if text else f"缺少日期；{zh}", f"{column} must be a date like 2026-03-01")
-
-
-def _said_before(row: RosterRow, seen: dict[tuple[str, ...], SheetLine]) -> CellFault | None:
-    """A fault where an earlier line says the same."""
-    key: tuple[str, ...] = (row.record, row.code)
-    if row.record in ("role", "qualification"):
-        key += (row.kind, row.organ, str(row.valid_from))
-    if row.record == "person":  # one line for each stint
-        key += (str(row.valid_from),)
-    if key not in seen:
-        seen[key] = cast(SheetLine, row.line)
-        return None
-    where = f"{seen[key].sheet} {seen[key]}".strip()
-    zh = f"与第 {where} 行是同一{words.RECORDS[row.record][0]}"
-    return CellFault("code", zh, f"says the same {row.record} as line {where}")
 
 
 async def bring_in(
@@ -322,32 +47,53 @@ async def bring_in(
 
     `confirmed`: a person has seen who is renamed, and which badges go to somebody else. `end_missing`: end the service
     and the roles that the rows no longer name, yesterday.
-    Raises RosterError with every line that names an unknown organ or person, or a badge that another looks like;
-    Unconfirmed.
+    Raises FaultyFile with everything that is wrong with the rows by what is known; Unconfirmed.
     """
     async with tx():
         await execute(LOCK)
-        depths = await _check_references(rows)
-        histories, holders = await _histories(rows)
-        missing = await _missing(rows, histories, holders)
-        doubtful = [change for change in histories.changes if change.kind in TO_CONFIRM]
+        found = await _look(RosterFile(good=list(rows)))
+        doubtful = [change for change in found.histories.changes if change.kind in TO_CONFIRM]
         if doubtful and not confirmed:
             raise Unconfirmed(doubtful)
-        if end_missing:
-            for term in missing.people:
-                histories.end(term, _today() - A_DAY)
-        changed = dict.fromkeys(CODES, 0)
-        for row in sorted((row for row in rows if row.record == "organ"), key=lambda row: depths[row.code]):
-            changed["organ"] += rows_touched(await execute(*_put_organ(row, depths)))
-        changed["person"] = await write_histories(histories)
-        for row in sorted(rows, key=lambda row: list(CODES).index(row.record)):
-            if row.record in PUT:
-                changed[row.record] += rows_touched(await execute(*PUT[row.record](row, holders)))
-        await end_roles(histories)
-        if end_missing:
-            changed["role"] += rows_touched(await execute(END_GRANTS, [role.id for role in missing.roles]))
-        await execute(UPDATE_DEPTHS, list(depths), list(depths.values()))
-        return changed
+        return await _write(found, end_missing)
+
+
+class _Found(NamedTuple):
+    """What the rows make of what is known. `depths`: of organs; `holders`: whom each badge means in this file."""
+
+    rows: list[RosterRow]
+    depths: dict[str, int]
+    histories: Histories
+    holders: dict[str, UUID]
+    missing: "Missing"
+
+
+async def _look(file: RosterFile) -> _Found:
+    """Compare a file with what is known. Raises FaultyFile with every fault."""
+    histories = Histories(await known_terms())
+    depths, faults = _check_references(file, await organ_parents(), {term.badge for term in histories.known.values()})
+    holders, more = _take(file, histories)
+    rows = file.rows([*faults, *more])
+    return _Found(rows, depths, histories, holders, await _missing(rows, histories, holders))
+
+
+async def _write(found: _Found, end_missing: bool) -> dict[str, int]:
+    """Write what was found. Returns the number of changes, by kind of record."""
+    if end_missing:
+        for term in found.missing.people:
+            found.histories.end(term, _today() - A_DAY)
+    changed = dict.fromkeys(CODES, 0)
+    for row in sorted((row for row in found.rows if row.record == "organ"), key=lambda row: found.depths[row.code]):
+        changed["organ"] += rows_touched(await execute(*_put_organ(row, found.depths)))
+    changed["person"] = await write_histories(found.histories)
+    for row in sorted(found.rows, key=lambda row: list(CODES).index(row.record)):
+        if row.record in PUT:
+            changed[row.record] += rows_touched(await execute(*PUT[row.record](row, found.holders)))
+    changed["role"] += await end_roles(found.histories)
+    if end_missing:
+        changed["role"] += rows_touched(await execute(END_GRANTS, [role.id for role in found.missing.roles]))
+    await execute(UPDATE_DEPTHS, list(found.depths), list(found.depths.values()))
+    return changed
 
 
 class RoleHeld(msgspec.Struct, frozen=True, kw_only=True):
@@ -369,26 +115,46 @@ class Missing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Preview(msgspec.Struct, frozen=True, kw_only=True):
-    """What a file would change in the histories of people, before anything is written.
+    """What a file would change, before anything is written: in the histories of people, and in all other records.
 
-    `missing`: whom it no longer names. `alike`: badges known before that look alike.
+    `missing`: whom it no longer names. `alike`: badges known before that look alike. `organs`: names by code.
     """
 
     changes: list[Change]
+    records: list[RecordChange]
     missing: Missing
     alike: list[list[str]]
+    organs: dict[str, str]
 
     @property
     def to_confirm(self) -> list[Change]:
         return [change for change in self.changes if change.kind in TO_CONFIRM]
 
 
-async def preview(rows: Sequence[RosterRow]) -> Preview:
-    """What the rows would change. Writes nothing. Raises RosterError as `bring_in` does."""
-    await _check_references(rows)
-    histories, holders = await _histories(rows)
-    missing = await _missing(rows, histories, holders)
-    return Preview(changes=list(histories.changes), missing=missing, alike=await known_look_alikes())
+class _TakenBack(Exception):
+    """Rolls back what was written to see what it changes."""
+
+
+async def preview(file: RosterFile, *, end_missing: bool = False) -> Preview:
+    """What the file would change: it is written, compared with what was there, and taken back.
+
+    Raises FaultyFile with every fault of the file.
+    """
+    previews: list[Preview] = []
+    with suppress(_TakenBack):
+        async with tx():
+            await execute(LOCK)
+            found, before = await _look(file), await standing_records.read()
+            await _write(found, end_missing)
+            after = await standing_records.read()
+            previews.append(
+                Preview(
+                    changes=list(found.histories.changes), records=standing_records.compare(before, after),
+                    missing=found.missing, alike=await known_look_alikes(), organs=await organ_names(),
+                )
+            )  # fmt: skip
+            raise _TakenBack
+    return previews[0]
 
 
 async def known_look_alikes() -> list[list[str]]:
@@ -415,25 +181,26 @@ async def known_terms() -> list[Term]:
     return [Term(**row) for row in await fetch(TERMS)]
 
 
-async def _histories(rows: Sequence[RosterRow]) -> tuple[Histories, dict[str, UUID]]:
-    """What the rows make of the histories, and whom each badge means in this file. Raises RosterError."""
-    histories = Histories(await known_terms())
-    holders = {badge: _holder_today(histories.of_badge(badge)) for badge in _badges_named(rows, histories)}
-    told = [_told(row) for row in rows if row.record == "person"]
-    bad = [_alike(each) for each in look_alikes(told, {term.badge for term in histories.known.values()})]
+def _take(file: RosterFile, histories: Histories) -> tuple[dict[str, UUID], list[Fault]]:
+    """Bring the histories in line with the persons of a file. Whom each badge means in this file, and what is wrong."""
+    holders = {badge: _holder_today(histories.of_badge(badge)) for badge in _badges_named(file.good, histories)}
+    told = [_told(row) for row in file.good if row.record == "person"]
+    torn = [_told(row) for row in file.torn if row.record == "person" and row.code]
+    known = {term.badge for term in histories.known.values()}
+    faults = [_alike(each) for each in look_alikes([*told, *torn], known)]
     for one in sorted(told, key=lambda one: one.since):
         try:
             holders[one.badge] = histories.take(one)
         except BadgeHeldError as error:
             who, since = error.holder.name, error.holder.since
             zh, en = f"警号 {one.badge} 自 {since} 起属于 {who}", f"badge {one.badge} is {who}'s from {since} on"
-            bad.append((one.line, by_locale(zh, en)))
+            faults.append(one.line.fault("code", zh, en))
         except UnknownBeforeError:
-            zh = f"此前没有名为 {one.name} 且警号为 {one.formerly} 的人"
-            bad.append((one.line, by_locale(zh, f"nobody named {one.name} had the badge {one.formerly} before")))
-    if bad:
-        raise RosterError(sorted(bad))
-    return histories, holders
+            if file.is_whole and one.formerly not in _named(file.torn, "person"):
+                zh = f"此前没有名为 {one.name} 且警号为 {one.formerly} 的人"
+                en = f"nobody named {one.name} had the badge {one.formerly} before"
+                faults.append(one.line.fault("formerly", zh, en))
+    return holders, faults
 
 
 def _told(row: RosterRow) -> Told:
@@ -443,12 +210,13 @@ def _told(row: RosterRow) -> Told:
     )  # fmt: skip
 
 
-def _alike(badge: LookAlike) -> tuple[int, str]:
-    """The line and the reason for a badge that another looks like."""
+def _alike(badge: LookAlike) -> Fault:
+    """What is wrong with a badge that another looks like."""
     zh, en = f"警号 {badge.badge} 与 {badge.other} 易混", f"badge {badge.badge} looks like {badge.other}"
     if badge.other_line is None:
-        return badge.line, by_locale(f"{zh}（系统中已有）", f"{en}, which is known")
-    return badge.line, by_locale(f"{zh}（第 {badge.other_line} 行）", f"{en} of line {badge.other_line}")
+        return badge.line.fault("code", f"{zh}（系统中已有）", f"{en}, which is known")
+    where = badge.other_line.where
+    return badge.line.fault("code", f"{zh}（第 {where} 行）", f"{en} of line {where}")
 
 
 async def _missing(rows: Sequence[RosterRow], histories: Histories, holders: dict[str, UUID]) -> Missing:
@@ -502,10 +270,10 @@ async def write_histories(histories: Histories, source: str = "import") -> int:
     return len(histories.changes)
 
 
-async def end_roles(histories: Histories) -> None:
-    """No role outlasts the service of its holder: it would come back to life with them."""
+async def end_roles(histories: Histories) -> int:
+    """End roles with the service of their holder: they would come back to life with them. Returns how many."""
     left = histories.left()
-    await execute(END_ROLES, list(left), list(left.values()))
+    return rows_touched(await execute(END_ROLES, list(left), list(left.values())))
 
 
 # Until the transaction ends, nobody else changes histories.
@@ -535,7 +303,6 @@ FROM unnest($1::uuid[], $2::date[]) AS x (person, last)
 WHERE g.person = x.person AND coalesce(g.valid_until > greatest(g.valid_from, x.last), true)
 """
 
-
 # Organs that moved because one above them moved.
 UPDATE_DEPTHS = """
 UPDATE organ SET depth = d.depth FROM unnest($1::text[], $2::int[]) AS d(code, depth)
@@ -543,29 +310,46 @@ WHERE organ.code = d.code AND organ.depth <> d.depth
 """
 
 
-async def _check_references(rows: Sequence[RosterRow]) -> dict[str, int]:
-    """The depth of every organ, known or new. Raises RosterError with every line that names an unknown one."""
-    parents = {row["code"]: row["parent"] for row in await Organ.select(Organ.code, Organ.parent)}
-    parents |= {row.code: row.organ or None for row in rows if row.record == "organ"}
-    badges = set(await Stint.select(Stint.badge).output(as_list=True))
-    badges |= {row.code for row in rows if row.record == "person"}
-    depths, bad = _depths(parents), []
-    for row in rows:
-        if row.record == "organ" and depths.get(row.code, 0) > DEEPEST:
-            zh, en = f"机构 {row.code} 超过 {DEEPEST} 级", f"organ {row.code} stands more than {DEEPEST} levels down"
-            bad.append((row.line, by_locale(zh, en)))
-        if row.organ and row.organ not in parents:
-            zh = f"机构 {row.organ} 既不在文件中，也不在系统中"
-            bad.append((row.line, by_locale(zh, f"organ {row.organ} is neither in the file nor known")))
-        elif row.record == "organ" and row.code not in depths:
-            zh = f"机构 {row.code} 的上级关系成环"
-            bad.append((row.line, by_locale(zh, f"organ {row.code} stands under itself or under one that does")))
-        if row.record in ("role", "qualification") and row.code not in badges:
-            zh = f"人员 {row.code} 既不在文件中，也不在系统中"
-            bad.append((row.line, by_locale(zh, f"person {row.code} is neither in the file nor known")))
-    if bad:
-        raise RosterError(bad)
-    return depths
+def _check_references(
+    file: RosterFile, known: dict[str, str | None], badges: set[str]
+) -> tuple[dict[str, int], list[Fault]]:
+    """The depth of every organ, known or new, and what is wrong with what the lines refer to.
+
+    `known`: organs with their parents; `badges`: those of people. Of a file with lines left out, nothing is unknown.
+    """
+    lines = [*file.good, *file.torn]
+    parents = known | {row.code: row.organ or None for row in lines if row.record == "organ" and row.code}
+    organs, badges = parents.keys() | _named(file.torn, "organ"), badges | _named(lines, "person")
+    missing = {row.organ for row in lines if row.organ} - organs
+    depths = _depths(dict.fromkeys(missing) | parents)
+    faults = []
+    for row in lines:
+        if file.is_whole and row.organ in missing:
+            faults.append(_unknown(row, "organ", f"单位 {row.organ}", f"organ {row.organ}"))
+        if file.is_whole and row.record in ("role", "qualification") and row.code and row.code not in badges:
+            faults.append(_unknown(row, "code", f"人员 {row.code}", f"person {row.code}"))
+        if row.record == "organ" and row.code:
+            faults += _misplaced(row, depths)
+    return depths, faults
+
+
+def _named(lines: Iterable[RosterRow], record: str) -> set[str]:
+    """The codes of these lines of one kind of record, or of a kind that cannot be read."""
+    return {row.code for row in lines if row.record in (record, "")}
+
+
+def _unknown(row: RosterRow, column: str, zh: str, en: str) -> Fault:
+    return row.line.fault(column, f"{zh} 既不在文件中，也不在系统中", f"{en} is neither in the file nor known")
+
+
+def _misplaced(row: RosterRow, depths: dict[str, int]) -> Iterator[Fault]:
+    """What is wrong with the place of an organ in the tree."""
+    if row.code not in depths:
+        zh, en = f"单位 {row.code} 的上级关系成环", f"organ {row.code} stands under itself or under one that does"
+        yield row.line.fault("organ", zh, en)
+    elif depths[row.code] > DEEPEST:
+        zh, en = f"单位 {row.code} 超过 {DEEPEST} 级", f"organ {row.code} stands more than {DEEPEST} levels down"
+        yield row.line.fault("organ", zh, en)
 
 
 def _depths(parents: dict[str, str | None]) -> dict[str, int]:

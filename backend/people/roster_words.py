@@ -10,9 +10,9 @@ from backend.law.catalogue import law
 Words = Mapping[str, Sequence[str]]
 
 RECORDS: Words = {
-    "organ": ("机构", "单位", "公安机关"),
+    "organ": ("单位", "机构", "公安机关"),
     "person": ("人员", "辅警", "民警", "名册", "花名册", "辅警名册", "辅警花名册"),
-    "role": ("职务", "角色", "权限"),
+    "role": ("角色", "职务", "权限"),
     "qualification": ("资质", "资格", "培训", "证书", "资质与培训", "保险"),
     "device": ("设备", "终端"),
 }
@@ -27,7 +27,7 @@ ROLES: Words = {
     "commander": ("单位负责人", "负责人", "指挥", "领导"),
     "treasurer": ("警务保障", "财务", "警务保障（财务）", "警务保障(财务)"),
     "inspector": ("督察",),
-    "administrator": ("系统管理", "管理员", "系统管理员"),
+    "administrator": ("系统管理员", "系统管理", "管理员"),
 }
 DEVICES: Words = {
     "handheld": ("手持终端", "警务通", "移动警务终端"),
@@ -58,7 +58,7 @@ def headings(record: str) -> dict[str, Sequence[str]]:
             "name": ("名称", "单位名称", "机构名称", "单位", "机构"),
             "organ": ("上级代码", "上级单位", "上级单位代码", "上级机构", "上级机构代码", "上级", "上级单位名称"),
         },
-        "role": {"kind": ("职务", "角色", "类别")},
+        "role": {"kind": ("角色", "职务", "类别")},
         "qualification": {"kind": ("资质", "资质代码", "资格", "培训", "证书", "保险", "类别")},
         "device": {
             "code": ("序列号", "设备序列号", "设备编号", "编号", "代码"),
@@ -95,8 +95,11 @@ def chosen(words: Words, text: str) -> str | None:
 
 
 def record_of(title: str) -> str | None:
-    """The kind of record that the tab of a sheet tells; None: it tells none."""
-    exact = next((record for record, words in RECORDS.items() if title == record or title in words), None)
-    if exact is not None:
-        return exact
-    return next((record for record, words in RECORDS.items() if any(word in title for word in words)), None)
+    """The kind of record that the tab of a sheet tells; None: it tells none.
+
+    Of several words the last one tells: 本单位辅警花名册 is of persons, 人员角色 of roles.
+    """
+    if title in RECORDS:
+        return title
+    found = [(word, record) for record, words in RECORDS.items() for word in words if word in title]
+    return max(found, key=lambda each: title.rfind(each[0]) + len(each[0]), default=("", None))[1]

@@ -80,7 +80,7 @@ class EndPerson(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unk
 
 
 class GrantRole(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """Give a person a role on an organ and all below it (任命), no longer than they serve."""
+    """Give a person a role on an organ and all below it (授予角色), no longer than they serve."""
 
     person: SubjectId
     role: RoleGiven
@@ -90,7 +90,7 @@ class GrantRole(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unk
 
 
 class EndRole(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """End a role of a person (免职). One that begins later than `last_day` ends on its first day."""
+    """End a role of a person (收回角色). One that begins later than `last_day` ends on its first day."""
 
     person: SubjectId
     role: RoleGiven
@@ -142,7 +142,7 @@ class EnterDevice(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_u
 
     serial: DeviceSerial
     name: Annotated[Name, msgspec.Meta(description="name of the device, such as 手持终端 3 号")]
-    kind: Annotated[DeviceKind, msgspec.Meta(description="handheld 手持终端, desk 桌面, dock 采集工作站")]
+    kind: Annotated[DeviceKind, msgspec.Meta(description="handheld 手持终端, desk 办公电脑, dock 采集工作站")]
     organ: OrganGiven
 
 
@@ -150,7 +150,7 @@ class DeviceStanding(msgspec.Struct, frozen=True, kw_only=True):
     """A device as it stands after the change."""
 
     id: Annotated[UUID, msgspec.Meta(description="id of the device")]
-    kind: Annotated[DeviceKind, msgspec.Meta(description="handheld 手持终端, desk 桌面, dock 采集工作站")]
+    kind: Annotated[DeviceKind, msgspec.Meta(description="handheld 手持终端, desk 办公电脑, dock 采集工作站")]
     organ: OrganGiven
     is_new: Annotated[bool, msgspec.Meta(description="false: the device was known before")]
 

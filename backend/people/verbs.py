@@ -56,7 +56,7 @@ VERBS = (
     Verb(
         name="roles/grant", entry=GrantRole, receipt=RoleReceipt, record=administering.grant, may=DECIDERS,
         concerned=administering.concerned, field=False, told_to="readers", held=BY_ADMINISTRATORS,
-        tag=TAG, zh="任命角色", en="Grant a role",
+        tag=TAG, zh="授予角色", en="Grant a role",
         codes=("second_factor_needed", "unknown_person", "own_matter", "unknown_organ", "end_before_start",
                "time_out_of_range"),
         example=example(person=OTHER, role="commander", organ=ORGAN, valid_from="2026-03-01"),
@@ -64,7 +64,7 @@ VERBS = (
     Verb(
         name="roles/end", entry=EndRole, receipt=RoleReceipt, record=administering.end_role, may=DECIDERS,
         concerned=administering.concerned, field=False, told_to="readers", held=BY_ADMINISTRATORS,
-        tag=TAG, zh="免去角色", en="End a role",
+        tag=TAG, zh="收回角色", en="End a role",
         codes=("second_factor_needed", "unknown_person", "own_matter", "unknown_organ", "unknown_role",
                "time_out_of_range"),
         example=example(person=OTHER, role="commander", organ=ORGAN, last_day="2026-03-31"),

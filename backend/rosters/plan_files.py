@@ -5,30 +5,39 @@ what each code means: post, kind of duty, times, and perhaps the leading officer
 title, in the tab of the sheet or in the dates above the days. 休, 假 and the like plan nothing.
 Lines (.xlsx or CSV): the columns of COLUMNS, in English or in Chinese. Times of a workbook are those of Beijing.
 
-Guarantees: all faults of a file are told at once, each with its sheet, line and column.
+Guarantees: each fault has its sheet, line and column.
 """
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime, timedelta, timezone
-from typing import Any, NamedTuple, get_args
+from datetime import date, datetime, timedelta
+from typing import Any, NamedTuple
 from uuid import UUID, uuid5
 
 import msgspec
 
 from backend.core import sheets
-from backend.core.columns import CellFault, Fault, Filled, SheetLine, heading, named, plain, table_of
-from backend.core.described import DutyType
+from backend.core.columns import (
+    CellFault,
+    Fault,
+    Filled,
+    ReadFile,
+    SheetLine,
+    heading,
+    named,
+    no_sheet,
+    plain,
+    table_of,
+)
 from backend.core.refusals import Refusal
-from backend.core.sheets import Grid, Line
+from backend.core.sheets import Grid
+from backend.core.stints import CHINA
 from backend.core.wire import Place
 from backend.law.catalogue import law
-from backend.people.roster import RosterError
 from backend.people.roster_words import BADGE_HEADS, EXPLAINING, Words, chosen
 from backend.rosters.schemas import Planned
 from storage.language import by_locale, language
 
-BEIJING = timezone(timedelta(hours=8))  # China has one legal time
 COLUMNS = ["badge", "post", "officer", "duty_type", "starts_at", "ends_at", "lat", "lon", "datum", "radius_m"]
 NEEDED = COLUMNS[:6]
 DUTIES: Words = {
@@ -55,10 +64,14 @@ MONTH = re.compile(r"(2\d{3})\s*[-年/.]\s*(\d{1,2})(?!\d)")
 DAY = re.compile(r"(\d{1,2})[日号]?")
 WEEKDAY = re.compile(r"(星期|周)?[一二三四五六日天]")
 CLOCK = re.compile(r"(次日|翌日|第二天)?(\d{1,2})[::时](\d{2})?分?(:00)?")
+IN_A_CELL = ("post", "officer", "starts_at")  # columns of COLUMNS that a cell of a grid stands for
 LEAST_DAYS = 5  # a heading with so many days is that of a grid
 TAKES = {  # what a column takes, in Chinese and in English
     "post": ("1 至 120 个字", "1 to 120 characters"),
-    "duty_type": (f"以下之一：{', '.join(get_args(get_args(DutyType)[0]))}", f"one of {', '.join(DUTIES)}"),
+    "duty_type": (
+        f"以下之一：{'、'.join(f'{words[0]}（{code}）' for code, words in DUTIES.items())}",
+        f"one of {', '.join(DUTIES)}",
+    ),
     "lat": ("-90 至 90 度", "degrees from -90 to 90"),
     "lon": ("-180 至 180 度", "degrees from -180 to 180"),
     "datum": ("WGS84 或 GCJ02", "WGS84 or GCJ02"),
@@ -70,10 +83,14 @@ PLANS = UUID("b2b5d0f4-8f0c-5a5b-9d0a-6d7b7a1c5f23")  # namespace of imported sh
 class PlanLine(msgspec.Struct, frozen=True, kw_only=True):
     """One valid line of the file. `planned` does not have the person and the officer yet: they are found by badge."""
 
-    line: int
+    line: SheetLine
     badge: str
     officer: str
     planned: Planned
+
+
+PlanFile = ReadFile[PlanLine]
+Posts = Mapping[str, Mapping[str, str] | None]  # what each code means; None: its line has a fault
 
 
 class Month(NamedTuple):
@@ -85,22 +102,13 @@ class Month(NamedTuple):
     days: dict[int, date]
 
 
-def read_plan(text: str) -> list[PlanLine]:
-    """The lines of a CSV plan. Raises RosterError with every fault."""
-    return read_grids([sheets.read_csv(text)])
-
-
-def read_file(content: bytes, month: str | None = None) -> list[PlanLine]:
+def read_file(content: bytes, month: str | None = None) -> PlanFile:
     """The lines of a plan in a workbook or CSV. `month`: 2026-03, where the grid does not say it.
 
-    Raises RosterError with every fault, UnreadableFile.
+    Raises UnreadableFile.
     """
-    return read_grids(sheets.read(content), month)
-
-
-def read_grids(grids: Sequence[Grid], month: str | None = None) -> list[PlanLine]:
-    """The lines of a plan, from its sheets. Raises RosterError with every fault."""
-    faults: list[Fault] = []
+    grids = sheets.read(content)
+    faults: list[Fault] = [] if grids else [no_sheet()]
     posts = _posts([grid for grid in grids if grid.name in POSTS], faults)
     lines: list[PlanLine] = []
     for grid in grids:
@@ -111,9 +119,8 @@ def read_grids(grids: Sequence[Grid], month: str | None = None) -> list[PlanLine
             lines += _flat(grid, faults)
         elif drawn.days:
             lines += _drawn(drawn, posts, faults)
-    if faults or not grids:
-        raise RosterError(faults or [Fault(1, by_locale("没有可见的工作表", "there is no visible sheet"))])
-    return lines
+    names = sorted((grid.name for grid in grids), key=lambda name: name not in POSTS)  # what codes mean comes first
+    return PlanFile(good=lines, faults=faults, sheets=tuple(names) or ("",))
 
 
 def _flat(grid: Grid, faults: list[Fault]) -> list[PlanLine]:
@@ -124,38 +131,45 @@ def _flat(grid: Grid, faults: list[Fault]) -> list[PlanLine]:
     strange = table.ignored if "badge" in table.headings.values() else []  # our own names: a mistake
     missing = [column for column in NEEDED if column not in table.headings and column != "officer"]
     if strange or missing:
-        columns = ",".join(COLUMNS)
-        reason = by_locale(f"表头应为 {columns}", f"the headings must be {columns}")
-        faults += [Fault(grid.lines[0].number, reason, each, grid.name) for each in (*missing, *strange)]
+        zh, en = f"表头应为{'、'.join(map(word, COLUMNS))}", f"the headings must be {','.join(COLUMNS)}"
+        faults += [table.at.fault(by_locale(word(each), each), zh, en) for each in (*missing, *strange)]
         return []
     lines = []
     for filled in table.lines:
         try:
             lines.append(_line(filled.line, dict.fromkeys(COLUMNS, "") | filled.cells))
         except CellFault as wrong:
-            faults.append(Fault(filled.line, str(wrong), table.headings.get(wrong.column, wrong.column), grid.name))
+            faults.append(wrong.at(filled.line))
     return lines
 
 
-def _posts(grids: Sequence[Grid], faults: list[Fault]) -> dict[str, dict[str, str]]:
-    """What each code means: the cells of its line."""
-    posts: dict[str, dict[str, str]] = {}
+def word(column: str) -> str:
+    """What a column is called in Chinese."""
+    return HEADINGS[column][0] if column in HEADINGS else column
+
+
+def _posts(grids: Sequence[Grid], faults: list[Fault]) -> Posts | None:
+    """What each code means: the cells of its line; None, with a fault, where that cannot be read."""
+    posts: dict[str, Mapping[str, str] | None] = {}
     for grid in grids:
         table = table_of(grid, POST_HEADINGS, faults)
-        for filled in table.lines if table else []:
+        if table is None:
+            return None
+        for filled in table.lines:
+            code = plain(filled.cells.get("code", ""))
             try:
-                posts[_new_code(filled, posts)] = _post(filled)
+                _check_new(code, posts)
+                posts[code] = None
+                posts[code] = _post(filled)
             except CellFault as wrong:
-                column = table.headings.get(wrong.column, wrong.column) if table else wrong.column
-                faults.append(Fault(filled.line, str(wrong), column, grid.name))
+                faults.append(wrong.at(filled.line))
     return posts
 
 
-def _new_code(filled: Filled, posts: Mapping[str, Any]) -> str:
-    code = plain(filled.cells.get("code", ""))
+def _check_new(code: str, posts: Posts) -> None:
+    """Raises CellFault."""
     if not code or code in posts or code in OFF:
         raise CellFault("code", f"代码 {code} 为空、重复或表示不上班", f"code {code} is empty, twice or means no duty")
-    return code
 
 
 def _post(filled: Filled) -> dict[str, str]:
@@ -168,7 +182,7 @@ def _post(filled: Filled) -> dict[str, str]:
 def _on(post: Mapping[str, str], day: date) -> dict[str, str]:
     """The cells of a shift at this post that begins on this day; at night it ends on the next."""
     starts, ends = _clock(post.get("starts", ""), "starts"), _clock(post.get("ends", ""), "ends")
-    begin = datetime(day.year, day.month, day.day, tzinfo=BEIJING)
+    begin = datetime(day.year, day.month, day.day, tzinfo=CHINA)
     over = timedelta(days=1) if ends <= starts else timedelta()
     cells = {column: post.get(column, "") for column in COLUMNS}
     return cells | {"starts_at": (begin + starts).isoformat(), "ends_at": (begin + ends + over).isoformat()}
@@ -196,18 +210,16 @@ def _month(grid: Grid, month: str | None, faults: list[Fault]) -> Month | None:
         try:
             return Month(grid, at, badge, {number: _date(text, told) for number, text in days.items()})
         except ValueError:
-            faults += [_no_month(grid, line, months=told is not None)]
+            faults.append(_no_month(SheetLine(line.number, grid.name), is_told=told is not None))
             return Month(grid, at, badge, {})
     return None
 
 
-def _no_month(grid: Grid, line: Line, months: bool) -> Fault:
-    if months:
-        return Fault(line.number, by_locale("日期不在该月内", "a day is not in the month"), sheet=grid.name)
+def _no_month(line: SheetLine, *, is_told: bool) -> Fault:
+    if is_told:
+        return line.fault("", "日期不在该月内", "a day is not in the month")
     zh = "未写明月份：请在标题中写 2026年3月，或用 --month 2026-03"
-    return Fault(
-        line.number, by_locale(zh, "no month is told: write 2026-03 above, or use --month 2026-03"), sheet=grid.name
-    )
+    return line.fault("", zh, "no month is told: write 2026-03 above, or use --month 2026-03")
 
 
 def _iso(text: str) -> date | None:
@@ -230,7 +242,7 @@ def _date(text: str, told: re.Match[str] | None) -> date:
     return date(year, month, day)
 
 
-def _drawn(month: Month, posts: Mapping[str, dict[str, str]], faults: list[Fault]) -> list[PlanLine]:
+def _drawn(month: Month, posts: Posts | None, faults: list[Fault]) -> list[PlanLine]:
     """The shifts of a grid."""
     heads = month.sheet.lines[month.at].cells
     lines: list[PlanLine] = []
@@ -242,25 +254,30 @@ def _drawn(month: Month, posts: Mapping[str, dict[str, str]], faults: list[Fault
         if line.is_note or not filled or (not badge and all(WEEKDAY.fullmatch(text) for text in filled.values())):
             continue
         for number, text in filled.items():
+            there = {"badge": heads[month.badge]} | dict.fromkeys(IN_A_CELL, heads[number])
+            place = SheetLine(line.number, month.sheet.name, there)
             try:
-                lines += _cell(SheetLine(line.number, month.sheet.name), badge, text, month.days[number], posts)
+                lines += _cell(place, badge, text, month.days[number], posts)
             except CellFault as wrong:
-                faults.append(Fault(line.number, str(wrong), heads[number], month.sheet.name))
+                faults.append(wrong.at(place))
     return lines
 
 
-def _cell(line: SheetLine, badge: str, text: str, day: date, posts: Mapping[str, dict[str, str]]) -> list[PlanLine]:
-    """The shifts of one person on one day. Raises CellFault."""
+def _cell(line: SheetLine, badge: str, text: str, day: date, posts: Posts | None) -> list[PlanLine]:
+    """The shifts of one person on one day, but for posts with a fault. Raises CellFault."""
     codes = [code for code in re.split(r"[、,;/+\s]+", text) if code and code not in OFF]
+    if posts is None:
+        return []
     unknown = [code for code in codes if code not in posts]
     if unknown:
         known = "、".join(posts)
         raise CellFault(
-            "", f"{unknown[0]} 不在“岗位”表中：{known}", f"{unknown[0]} is not in the sheet of posts: {known}"
+            "post", f"{unknown[0]} 不在“岗位”表中：{known}", f"{unknown[0]} is not in the sheet of posts: {known}"
         )
     if codes and (not badge or day == date.min):
-        raise CellFault("", "缺少警号，或该月没有这一天", "the badge is missing, or the month has no such day")
-    return [_line(line, _on(posts[code], day) | {"badge": badge}) for code in codes]
+        raise CellFault("post", "缺少警号，或该月没有这一天", "the badge is missing, or the month has no such day")
+    meant = [posts[code] for code in codes]
+    return [_line(line, _on(post, day) | {"badge": badge}) for post in meant if post is not None]
 
 
 def require_span(starts_at: datetime, ends_at: datetime) -> None:
@@ -302,7 +319,7 @@ def _placed(cells: Mapping[str, str]) -> dict[str, Any]:
         return {}
     if not all(told):
         raise CellFault(
-            "radius_m", "lat、lon、datum 与 radius_m 须同时填写或都不填",
+            "radius_m", "纬度、经度、坐标系与半径须同时填写或都不填",
             "lat, lon, datum and radius_m go together, or stay empty",
         )  # fmt: skip
     try:
@@ -316,9 +333,9 @@ def _fault(error: str) -> CellFault:
     """Which column does not hold what it takes; `error` is msgspec's, or that of a number that is none."""
     path = re.search(r"\$\.(?:place\.)?(\w+)", error)
     if path is None:
-        return CellFault("lat", "lat、lon 与 radius_m 须为数字", "lat, lon and radius_m must be numbers")
+        return CellFault("lat", "纬度、经度与半径须为数字", "lat, lon and radius_m must be numbers")
     zh, en = TAKES[path[1]]
-    return CellFault(path[1], f"{path[1]} 须为{zh}", f"{path[1]} must be {en}")
+    return CellFault(path[1], f"{word(path[1])}须为{zh}", f"{path[1]} must be {en}")
 
 
 def _moment(text: str, column: str, *, local: bool) -> datetime:
@@ -330,6 +347,6 @@ def _moment(text: str, column: str, *, local: bool) -> datetime:
     except ValueError:
         example = "2026-03-01T08:00:00+08:00"
         raise CellFault(
-            column, f"{column} 须为 {example} 这样的时间", f"{column} must be a time like {example}"
+            column, f"{word(column)}须为 {example} 这样的时间", f"{column} must be a time like {example}"
         ) from None
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=BEIJING)
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=CHINA)

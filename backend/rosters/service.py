@@ -5,7 +5,7 @@ Guarantees: nobody is planned for two shifts at once, whoever plans. A plan is r
 no check-in. The same file can be imported again. Source: R.29.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -13,6 +13,7 @@ import asyncpg
 import msgspec
 
 from backend.core import findings
+from backend.core.columns import Fault
 from backend.core.database import Record, execute, fetch, tx
 from backend.core.officers import TODAY, officers_among
 from backend.core.refusals import Refusal, Unknown
@@ -21,12 +22,10 @@ from backend.core.verb import Actor, Occasion, Outcome
 from backend.core.visibility import COMMANDING, reaches, viewer
 from backend.core.wire import as_json
 from backend.law.catalogue import law
-from backend.people.roster import RosterError
 from backend.people.tables import Organ
-from backend.rosters.plan_files import PlanLine, require_valid
+from backend.rosters.plan_files import PlanFile, PlanLine, require_valid
 from backend.rosters.schemas import Planned, PlanShifts, WithdrawPlanned
 from backend.rosters.tables import PlannedShift
-from storage.language import by_locale
 
 # The organ in which each of these persons serves when the shift planned for them begins.
 COMMANDED = """
@@ -120,23 +119,21 @@ async def auxiliaries(organ: str | None) -> list[tuple[str, str]]:
     return [(row["badge"], row["name"]) for row in await fetch(AUXILIARIES, organ)]
 
 
-async def import_plan(lines: Sequence[PlanLine]) -> int:
+async def import_plan(file: PlanFile) -> int:
     """Insert the lines that are not planned yet. Returns how many.
 
-    Raises RosterError with every line that cannot be planned; then none is inserted.
+    Raises FaultyFile with every fault of the file, and of every line that cannot be planned; then none is inserted.
     """
-    badges = [badge for line in lines for badge in (line.badge, line.officer)]
+    badges = [badge for line in file.good for badge in (line.badge, line.officer)]
     people = _by_badge(await fetch(PEOPLE, badges))
-    bad = [(line.line, reason) for line in lines if (reason := _unfit(line, people)) is not None]
-    if bad:
-        raise RosterError(bad)
-    inserted = 0
+    inserted, faults = 0, list[Fault]()
     async with tx():
         await execute("SELECT pg_advisory_xact_lock(hashtext('fujing plan'))")
-        for line in lines:
-            inserted += await _import_line(line, people, bad)
-        if bad:
-            raise RosterError(bad)
+        for line in file.good:
+            unfit = list(_unfit(line, people))
+            faults += unfit
+            inserted += 0 if unfit else await _import_line(line, people, faults)
+        file.rows(faults)
     return inserted
 
 
@@ -164,8 +161,8 @@ def _holder(people: People, badge: str, planned: Planned) -> Holder | None:
     return min(people.get(badge, ()), key=lambda one: (one.stint.days_from(day), one.stint.since), default=None)
 
 
-async def _import_line(line: PlanLine, people: People, bad: list[tuple[int, str]]) -> int:
-    """Insert one line unless it is planned already; a conflict is added to `bad`. Returns how many were inserted."""
+async def _import_line(line: PlanLine, people: People, faults: list[Fault]) -> int:
+    """Insert one line unless it is planned already; a conflict is a fault. Returns how many were inserted."""
     person, officer = _holder(people, line.badge, line.planned), _holder(people, line.officer, line.planned)
     assert person is not None  # noqa: S101 - for the type checker: _unfit saw to it
     planned = msgspec.structs.replace(line.planned, person=person.person, officer=officer and officer.person)
@@ -180,8 +177,8 @@ async def _import_line(line: PlanLine, people: People, bad: list[tuple[int, str]
     try:
         await _insert(planned, person.stint.organ, None)
     except Refusal:
-        zh = f"人员 {line.badge} 在该时间已排另一班"
-        bad.append((line.line, by_locale(zh, f"person {line.badge} is planned for another shift at that time")))
+        zh, en = f"人员 {line.badge} 在该时间已排另一班", f"person {line.badge} has another shift at that time"
+        faults.append(line.line.fault("starts_at", zh, en))
         return 0
     return 1
 
@@ -203,11 +200,12 @@ async def _insert(planned: Planned, organ: str, by: UUID | None) -> None:
         raise Refusal("id_reused") from None
 
 
-def _unfit(line: PlanLine, people: People) -> str | None:
-    """Why a line cannot be planned; None: it can."""
+def _unfit(line: PlanLine, people: People) -> Iterator[Fault]:
+    """Why a line cannot be planned."""
     person, officer = _holder(people, line.badge, line.planned), _holder(people, line.officer, line.planned)
     if person is None or not person.stint.kind.endswith("auxiliary"):
-        return by_locale(f"人员 {line.badge} 不是名册中的辅警", f"person {line.badge} is no auxiliary on the roster")
+        zh, en = f"人员 {line.badge} 不是名册中的辅警", f"person {line.badge} is no auxiliary on the roster"
+        yield line.line.fault("badge", zh, en)
     if line.officer and (officer is None or officer.stint.kind != "officer"):
-        return by_locale(f"人员 {line.officer} 不是名册中的民警", f"person {line.officer} is no officer on the roster")
-    return None
+        zh, en = f"人员 {line.officer} 不是名册中的民警", f"person {line.officer} is no officer on the roster"
+        yield line.line.fault("officer", zh, en)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from backend.core import database
 from backend.core.settings import Settings
-from backend.people import devices, roster, sessions
+from backend.people import devices, roster, roster_files, sessions
 from mobile_api.client.api import Client
 from mobile_api.client.device_key import DeviceKey
 
@@ -50,7 +50,7 @@ async def bring_in_people(settings: Settings) -> dict[str, int]:
     Who has a password already keeps it.
     """
     async with database.opened(str(settings.database_url)):
-        changed = await roster.bring_in(roster.read(ROSTER))
+        changed = await roster.bring_in(roster_files.read(ROSTER))
         for badge in await roster.without_password():
             person = await roster.person_id_of(badge)
             await sessions.set_hash(person, await sessions.hash_password(PASSWORD), datetime.now(UTC))

@@ -15,17 +15,16 @@ from backend.rosters.plan_files import DUTIES
 
 ROWS = 500  # that have drop-downs
 OPTIONS = "选项"  # the hidden sheet of what the drop-downs offer
-ROSTER_SHEETS = ("organ", "person", "role", "qualification", "device")
-ROSTER_COLUMNS = {
+SHEETS = {  # of a roster: the columns of each kind of record
     "organ": ("code", "name", "organ"),
-    "person": ("code", "name", "kind", "organ", "from", "until"),
+    "person": ("code", "name", "kind", "organ", "from", "until", "formerly"),
     "role": ("code", "kind", "organ", "from", "until"),
     "qualification": ("code", "kind", "from", "until"),
     "device": ("code", "name", "kind", "organ"),
 }
 TITLES = {
     ("organ", "organ"): "上级单位", ("person", "from"): "入职日期", ("person", "until"): "离职日期",
-    ("role", "from"): "任职日期", ("role", "until"): "结束日期", ("qualification", "from"): "取得日期",
+    ("qualification", "from"): "取得日期",
     ("qualification", "until"): "有效期至",
 }  # fmt: skip
 ROSTER_NOTES = (
@@ -35,15 +34,17 @@ ROSTER_NOTES = (
         "每张工作表填一类记录，一行一条；不需要的工作表可以空着，可以调整列的顺序，可以增加不导入的列（如备注）。",
     ),
     ("怎样导入", "fujing import-roster 文件.xlsx；有错时逐条列出工作表、行、列和原因，什么也不导入；改正后重新导入。"),
+    ("先看变更", "fujing import-roster 文件.xlsx --dry-run 只列出将有的变更，什么也不写入。"),
     ("再次导入", "同一文件再次导入不会重复；改了的内容会更新。"),
-    ("机构", "代码为 12 位数字；上级单位填代码或名称，最上一级留空。"),
+    ("单位", "代码为 12 位数字；上级单位填代码或名称，最上一级留空。"),
     ("人员", "警号由字母、数字和 - 组成，最多 20 位；单位填代码或名称。采集工作站也是一个“人员”，类别为“采集工作站”。"),
-    ("职务", "给已有人员的职务：{roles}。管辖该单位及其下级。"),
+    ("原警号", "警号变了而人没变时，填此前的警号，其记录随之延续；否则留空。"),
+    ("角色", "给人员的权限：{roles}；及于该单位及其下级。"),
     ("资质", "资质、培训和保险：{qualifications}。"),
     ("设备", "设备按序列号登记，类型为：{devices}。"),
     ("日期", "可写 2026-03-01、2026/3/1、2026.3.1、2026年3月1日，或使用日期格式的单元格；结束日期留空表示长期。"),
     ("例：人员", "FJ1001　林小雨　勤务辅警　330102010000 城关派出所　2024/3/1"),
-    ("例：职务", "100001　单位负责人　城关派出所　2026/1/1　2028/12/31"),
+    ("例：角色", "100001　单位负责人　城关派出所　2026/1/1　2028/12/31"),
 )
 PLAN_NOTES = (
     ("项目", "说明"),
@@ -75,8 +76,7 @@ def roster(organs: Mapping[str, str], parents: Mapping[str, str | None]) -> byte
         roles="、".join(offered["role"]), qualifications="、".join(offered["qualification"]),
         devices="、".join(offered["device"]),
     )) for head, text in ROSTER_NOTES]  # fmt: skip
-    for record in ROSTER_SHEETS:
-        columns = ROSTER_COLUMNS[record]
+    for record, columns in SHEETS.items():
         tab = book.sheet(words.RECORDS[record][0], [title(record, column) for column in columns])
         if record in offered:
             book.choose(tab, columns.index("kind"), record, offered[record])

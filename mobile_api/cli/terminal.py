@@ -183,7 +183,7 @@ TRUST = click.option(
     ),
 )  # fmt: skip
 ORGAN = click.option(
-    "--organ", metavar="CODE", help=by_locale("只含该机构及其下级。", "Only this organ and all below it.")
+    "--organ", metavar="CODE", help=by_locale("只含该单位及其下级。", "Only this organ and all below it.")
 )
 CSV = click.option(
     "--csv", "table", type=FILE,

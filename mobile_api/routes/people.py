@@ -133,7 +133,7 @@ async def people(
     return await lists.people(request.user, wanted, cursor, page_limit(limit))
 
 
-@listing("/organs", summary="Organs · 机构列表", tags=["People · 人员"], operation_id="organs")
+@listing("/organs", summary="Organs · 单位列表", tags=["People · 人员"], operation_id="organs")
 async def organs(
     request: Request[Any, Any, Any],
     cursor: Annotated[

@@ -13,7 +13,7 @@ from litestar import Litestar
 from backend.core.database import fetch, value
 from backend.core.settings import Settings
 from backend.people import roster, sessions
-from mobile_api.printing import slips
+from mobile_api.printing import Slip, slips
 from tests.builders import (
     CHEAP,
     PASSWORD,
@@ -135,12 +135,15 @@ async def test_the_import_hands_out_first_passwords(
     found = re.findall(r"[2-9a-z]{4}-[2-9a-z]{4}-[2-9a-z]{4}", text)
     assert 2 == len(set(found))
     if ending == "html":
-        assert all(word in text for word in ("城关派出所", "阿不都·热西提", lin, "首次登录须修改"))
+        assert all(word in text for word in ("城关派出所", "阿不都·热西提"))
+        told = {badge: slip for slip in text.split("<section>")[1:] for badge in (lin, dock) if f">{badge}<" in slip}
+        assert {lin: True, dock: False} == {badge: "首次登录须修改" in slip for badge, slip in told.items()}
+        assert "不须修改" in told[dock]
 
 
 def test_a_slip_reads_no_name_as_markup() -> None:
     """A name from a roster is text."""
-    page = slips([("<b>所</b>", "<script>x</script>", "FJ1", "ab&cd")])
+    page = slips([Slip("<b>所</b>", "<script>x</script>", "FJ1", "ab&cd")])
     assert "<script" not in page
     assert ("&lt;b&gt;" in page, "ab&amp;cd" in page) == (True, True)
 

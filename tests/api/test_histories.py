@@ -10,11 +10,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from litestar import Litestar
 
+from backend.core.columns import FaultyFile
 from backend.core.database import execute, fetch, tx, value
 from backend.core.settings import Settings
 from backend.core.stints import Stint, day_of, stint_at
-from backend.people import roster
-from backend.people.roster import RosterError, Unconfirmed, read
+from backend.people import roster, standing_records
+from backend.people.roster import Unconfirmed
+from backend.people.roster_files import RosterFile, read, read_file
 from tests.api.test_docks import handed_over
 from tests.api.test_roster import fujing
 from tests.builders import (
@@ -374,7 +376,7 @@ async def test_look_alikes_are_refused_line_by_line(app: Litestar, house: Settin
     await told(a_line(known, "林", EAST, "2025-01-01"))
     lines = a_line(known.lower(), "赵", EAST, "2025-01-01"), a_line(f"00{number}", "钱", EAST, "2025-01-01"), a_line(
         number, "周", EAST, "2025-01-01")  # fmt: skip
-    with pytest.raises(RosterError) as error:
+    with pytest.raises(FaultyFile) as error:
         await told(*lines)
     assert [2, 4] == [line for line, _ in error.value.lines]
     other = await value("INSERT INTO person DEFAULT VALUES RETURNING id")
@@ -403,14 +405,14 @@ async def test_who_is_no_longer_named_is_listed_and_ended_when_asked(app: Litest
     """People of the organs and kinds that the file names, and roles on the organs of its roles; nobody else."""
     code, badges, lines = await an_organ_of_three(app)
     rows = read(ROSTER_HEADER + lines[0] + lines[3])
-    missing = (await roster.preview(rows)).missing
+    missing = (await roster.preview(RosterFile(good=rows))).missing
     assert badges[1:] == [term.badge for term in missing.people]
     assert [(badges[1], "inspector")] == [(role.badge, role.role) for role in missing.roles]
     assert {0} == set((await roster.bring_in(rows)).values())
     serving = "SELECT badge FROM person_now WHERE organ = $1 AND serves_until IS NULL ORDER BY badge"
     assert 4 == len(await fetch(serving, code))
     changed = await roster.bring_in(rows, end_missing=True)
-    assert (2, 1) == (changed["person"], changed["role"] + 1)
+    assert (2, 1) == (changed["person"], changed["role"])
     assert {badges[0]} == {row["badge"] for row in await fetch(serving, code) if not row["badge"].startswith("DOCK")}
     assert {0} == set((await roster.bring_in(rows, end_missing=True)).values())
 
@@ -437,13 +439,63 @@ async def test_a_dry_run_shows_each_change_and_writes_nothing(app: Litestar, hou
     assert 0 == done.returncode, done.stderr
     shown = {line.strip() for line in done.stdout.splitlines()}
     assert {
-        "new: 1", f"{new} 钱, duty_auxiliary {code}, from 2026-07-01",
-        "moved: 1", f"{badges[0]} 林 {code} → {WEST}, from 2026-07-01",
+        "new person: 1", f"{new} 钱, duty_auxiliary {code} 新设派出所, from 2026-07-01",
+        "moved: 1", f"{badges[0]} 林 {code} 新设派出所 → {WEST} 湖滨派出所, from 2026-07-01",
         "renamed (to confirm): 1", f"{badges[1]} 林 → 林改, from 2025-01-01",
-        f"{badges[2]} 林 duty_auxiliary {code}", "dry run: nothing was written",
+        f"{badges[2]} 林 duty_auxiliary {code} 新设派出所", "dry run: nothing was written",
     } <= shown  # fmt: skip
     assert before == await stints_under(badges[0])
     assert await roster.person_id_of(new) is None
+
+
+async def test_a_dry_run_shows_every_other_record_in_the_words_of_the_terminal(
+    app: Litestar, house: Settings, tmp_path: Path
+) -> None:  # fmt: skip
+    """Organs, roles, qualifications and devices; and a role that ends with the service of its holder."""
+    code, badges, _ = await an_organ_of_three(app)
+    phone, below = f"HH-{code}", str(int(code) + 1)
+    await told(f"device,{phone},旧名,handheld,{code},,\n")
+    lines = [
+        f"organ,{code},改名派出所,,{DISTRICT},,\n", f"organ,{below},东湖警务室,,{code},,\n",
+        a_line(badges[1], "林", code, "2025-01-01", "2026-06-30"),
+        f"role,{badges[0]},,commander,{code},2025-01-01,2027-12-31\n",
+        f"role,{badges[2]},,treasurer,{below},2026-01-01,\n",
+        f"qualification,{badges[0]},,first_aid,,2026-01-01,2028-01-01\n",
+        f"device,{phone},旧名,dock,{below},,\n", f"device,CJ-{code},采集站,dock,{below},,\n",
+    ]  # fmt: skip
+    file = written(tmp_path, *lines)
+    before = await standing_records.read()
+    done = fujing(house, "import-roster", str(file), "--dry-run", locale="zh_CN.UTF-8")
+    assert 0 == done.returncode, done.stderr
+    organ, room = f"{code} 改名派出所", f"{below} 东湖警务室"
+    assert [
+        "离岗 1", f"  {badges[1]} 林，至 2026-06-30",
+        "新增单位 1", f"  {below} 东湖警务室，上级单位 {organ}",
+        "变更单位 1", f"  {code} 新设派出所，名称 新设派出所 → 改名派出所",
+        "新增角色 1", f"  {badges[2]} 林，警务保障 {room}，自 2026-01-01，至 长期",
+        "变更角色 2", f"  {badges[0]} 林，单位负责人 {organ}，自 2025-01-01，至 长期 → 2027-12-31",
+        f"  {badges[1]} 林，督察 {organ}，自 2025-01-01，至 长期 → 2026-06-30",
+        "新增资质 1", f"  {badges[0]} 林，急救培训，自 2026-01-01，至 2028-01-01",
+        "新增设备 1", f"  CJ-{code} 采集站，采集工作站 {room}",
+        "变更设备 1", f"  {phone} 旧名，类型 手持终端 → 采集工作站，单位 {organ} → {room}",
+    ] == done.stdout.splitlines()[:17]  # fmt: skip
+    assert before == await standing_records.read()
+    shown = await roster.preview(read_file(file.read_bytes()))
+    await told(*lines)
+    assert shown.records == standing_records.compare(before, await standing_records.read())
+    assert [] == (await roster.preview(read_file(file.read_bytes()))).records
+
+
+async def test_a_dry_run_with_end_missing_shows_who_would_be_ended(app: Litestar) -> None:
+    """As what changes: people, and the roles that nobody has any more."""
+    _, badges, lines = await an_organ_of_three(app)
+    file = read_file((ROSTER_HEADER + lines[0] + lines[3]).encode())
+    shown = await roster.preview(file, end_missing=True)
+    assert [("ended", badge) for badge in badges[1:]] == [(each.kind, each.after.badge) for each in shown.changes]
+    assert [(badges[1], "inspector", a_day(1))] == [
+        (each.after.code, each.after.kind, each.after.valid_until) for each in shown.records
+    ]
+    assert [] == (await roster.preview(file)).changes
 
 
 async def test_a_renaming_is_written_when_it_is_confirmed(app: Litestar, house: Settings, tmp_path: Path) -> None:

@@ -5,17 +5,19 @@ import itertools
 import os
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 
 import pytest
 from litestar import Litestar
-from openpyxl import load_workbook
+from openpyxl import Workbook, load_workbook
 
+from backend.core.columns import FaultyFile
 from backend.core.database import fetch, value
 from backend.core.settings import Settings
 from backend.people import roster, sessions
-from backend.people.roster import ROSTER_COLUMNS, RosterError, read
-from tests.builders import CHEAP, CITY, DISTRICT, STATION, a_badge, a_row, now, organ_row, rows_of
+from backend.people.roster_files import ROSTER_COLUMNS, RosterRow, read, read_file
+from tests.builders import CHEAP, CITY, DISTRICT, ROSTER_HEADER, STATION, a_badge, a_row, now, organ_row, rows_of
 
 NUMBERS = itertools.count(990000000000)
 
@@ -38,8 +40,8 @@ async def under(organ: str) -> list[str]:
     return sorted(row["code"] for row in await fetch("SELECT organs_under(ARRAY[$1]) AS code", organ))
 
 
-async def refused_lines(rows: list[roster.RosterRow]) -> list[int]:
-    with pytest.raises(RosterError) as error:
+async def refused_lines(rows: list[RosterRow]) -> list[int]:
+    with pytest.raises(FaultyFile) as error:
         await roster.bring_in(rows)
     return [line for line, _ in error.value.lines]
 
@@ -91,8 +93,8 @@ async def test_an_organ_cannot_stand_under_itself(app: Litestar) -> None:
     """Neither directly nor through another organ."""
     first, second, third = a_code(), a_code(), a_code()
     assert [2] == await refused_lines([organ_row(first, "甲", first)])
-    circle = [organ_row(first, "甲", third), organ_row(second, "乙", first), organ_row(third, "丙", second)]
-    assert 3 == len(await refused_lines(circle))
+    circle = [organ_row(first, "甲", third, 2), organ_row(second, "乙", first, 3), organ_row(third, "丙", second, 4)]
+    assert [2, 3, 4] == await refused_lines(circle)
     assert 0 == await value("SELECT count(*) FROM organ WHERE code = ANY ($1)", [first, second, third])
 
 
@@ -122,13 +124,100 @@ async def test_a_tree_that_is_too_deep_names_its_line(app: Litestar) -> None:
     """No organ of the police stands thirteen levels down; a file that says so has a wrong line."""
     chain = [a_code() for _ in range(15)]
     rows = [organ_row(code, "甲", parent) for code, parent in zip(chain, ["", *chain], strict=False)]
-    with pytest.raises(RosterError):
+    with pytest.raises(FaultyFile):
         await roster.bring_in(rows)
 
 
-def fujing(house: Settings, *words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+async def faults_of(*lines: str, head: str = ROSTER_HEADER) -> list[tuple[int, str]]:
+    """Line and column of everything that is wrong with a file."""
+    with pytest.raises(FaultyFile) as error:
+        await roster.preview(read_file((head + "\n".join(lines)).encode()))
+    return [(fault.line, fault.column) for fault in error.value.faults]
+
+
+async def test_everything_that_is_wrong_is_told_in_one_run(app: Litestar) -> None:
+    """Forms, unknown organs and badges, look-alikes, badges of others; several of one line, in the file's order."""
+    nowhere, known, held, former = a_code(), a_badge("K"), a_badge(), a_badge()
+    await roster.bring_in(rows_of(known, "赵立", "officer", STATION, []))
+    await roster.bring_in(rows_of(held, "钱进", "officer", STATION, [], valid_from=date(2024, 5, 1)))
+    assert [
+        (2, "from"), (2, "organ"), (3, "code"), (4, "kind"), (4, "code"), (5, "organ"), (6, "code"), (7, "code"),
+        (8, "formerly"), (9, "organ"), (10, "code"), (11, "from"), (11, "code"),
+    ] == await faults_of(
+        f"person,{a_badge()},甲,officer,{nowhere},spring,",
+        f"person,{known.lower()},乙,officer,{STATION},2024-01-01,",
+        f"role,{a_badge()},,king,{STATION},2024-01-01,",
+        f"role,{known},,inspector,{nowhere},2024-01-01,",
+        f"qualification,{a_badge()},,first_aid,,2024-01-01,",
+        f"person,{held},丙,officer,{STATION},2024-01-01,",
+        f"person,{a_badge()},丁,officer,{STATION},2024-01-01,,{former}",
+        f"organ,{a_code()},戊所,,{nowhere},,",
+        f"device,HH 1,手持终端,handheld,{STATION},,",
+        f"person,{known.lower()},己,officer,{STATION},spring,",
+        head=ROSTER_HEADER.strip() + ",formerly\n",
+    )  # fmt: skip
+
+
+async def test_what_refers_to_a_line_with_a_fault_is_not_told_as_unknown(app: Litestar) -> None:
+    """Its own fault is enough; nor does an organ under an unknown one stand in a circle."""
+    organ, kind_unknown, badge, former = a_code(), a_code(), a_badge(), a_badge()
+    assert [(2, "name"), (3, "from"), (7, "record"), (9, "code"), (11, "organ"), (13, "from")] == await faults_of(
+        f"organ,{organ},,,{CITY},,",
+        f"person,{badge},甲,officer,{organ},spring,",
+        f"role,{badge},,inspector,{organ},2024-01-01,",
+        f"device,HH-{organ},手持终端,handheld,{organ},,",
+        f"organ,{a_code()},乙所,,{organ},,",
+        f"pet,{kind_unknown},,,,,",
+        f"device,HH-{kind_unknown},手持终端,handheld,{kind_unknown},,",
+        "organ,3301,丙所,,,,",
+        f"person,{a_badge()},丁,officer,丙所,2024-01-01,",
+        f"organ,{organ[::-1]},戊所,,{a_code()},,",
+        f"organ,{a_code()},己所,,{organ[::-1]},,",
+        f"person,{former},庚,officer,{STATION},,",
+        f"person,{a_badge()},庚,officer,{STATION},2024-01-01,,{former}",
+        head=ROSTER_HEADER.strip() + ",formerly\n",
+    )  # fmt: skip
+
+
+async def test_what_may_stand_in_lines_that_cannot_be_read_is_not_told_as_unknown(app: Litestar) -> None:
+    """A file that is no CSV from some line on, or a line with too many cells."""
+    badge, good = a_badge(), f"role,{a_badge()},,king,{a_code()},2024-01-01,"
+    assert [(2, "kind"), (3, "")] == await faults_of(good, f"person,{badge},甲,officer,{STATION},2024-01-01,,,,")
+    assert [(2, "kind"), (3, "")] == await faults_of(good, f'person,{badge},"甲"乙,officer,{STATION},2024-01-01,')
+
+
+async def test_each_sheet_tells_its_faults_in_its_own_headings(app: Litestar, house: Settings, tmp_path: Path) -> None:
+    """In the order of the sheets, however a fault was found; and nothing is imported."""
+    book, file, badge, nobody = Workbook(), tmp_path / "名册.xlsx", a_badge(), a_badge()
+    book.active.title = "人员"
+    for row in (
+        ["警号", "姓名", "类别", "所属单位", "入职时间"],
+        [a_badge(), "甲", "民警", STATION, "2026/3/1"],
+        [badge, "乙", "民警", a_code(), "2026/3/1"],
+    ):
+        book.active.append(row)
+    roles = book.create_sheet("角色")
+    for row in (
+        ["辅警编号", "角色", "单位", "开始日期"],
+        [nobody, "督察", STATION, "2026/3/1"],
+        [badge, "国王", STATION],
+    ):
+        roles.append(row)
+    book.save(file)
+    done = fujing(house, "import-roster", str(file))
+    assert 1 == done.returncode
+    places = ["人员:3: 所属单位", "角色:2: 辅警编号", "角色:3: 角色", "角色:3: 开始日期"]
+    told = [line.split(": ")[:2] for line in done.stderr.splitlines()[:-1]]
+    assert [f"{file}:{place}" for place in places] == [": ".join(parts) for parts in told]
+    assert await roster.person_id_of(badge) is None
+
+
+def fujing(
+    house: Settings, *words: str, stdin: str = "", locale: str = "C.UTF-8"
+) -> subprocess.CompletedProcess[str]:  # fmt: skip
     """The command, in the data directory of the house that runs."""
-    ours = {key: text for key, text in os.environ.items() if not key.startswith("FUJING_")}
+    ours = {key: text for key, text in os.environ.items() if not key.startswith(("FUJING_", "LC_", "LANG"))}
+    ours["LC_ALL"] = locale
     return subprocess.run(
         [sys.executable, "-m", "mobile_api.cli", *words], env=ours | {"FUJING_DATA_DIR": str(house.data_dir)},
         input=stdin, capture_output=True, text=True, timeout=60,
@@ -193,7 +282,7 @@ async def test_the_template_is_filled_in_and_comes_back(app: Litestar, house: Se
     done = fujing(house, "import-roster", "--template", str(template))
     assert 0 == done.returncode, done.stderr
     book = load_workbook(template)
-    assert STATION in [cell.value for cell in book["机构"]["A"]]
+    assert STATION in [cell.value for cell in book["单位"]["A"]]
     for column, text in enumerate((badge, "李　明", "文职辅警", STATION, "2026年3月1日"), 1):
         book["人员"].cell(2, column, text)
     book["资质"].cell(2, 1, badge)

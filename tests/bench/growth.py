@@ -23,7 +23,7 @@ from figures import BenchError, Figure, say
 from backend.core import database
 from backend.core.settings import Settings
 from backend.people import roster, sessions
-from backend.people.roster import RosterRow
+from backend.people.roster_files import RosterRow
 from mobile_api.cli.serving import House
 from mobile_api.client.api import Client
 
@@ -136,7 +136,7 @@ async def _prepare(settings: Settings) -> None:
 
 def _row(record: str, code: str, kind: str, organ: str) -> RosterRow:
     return RosterRow(
-        line=2, record=record, code=code, name="测速", kind=kind, organ=organ,
+        record=record, code=code, name="测速", kind=kind, organ=organ,
         valid_from=datetime(2020, 1, 1).date(), valid_until=None,
     )  # fmt: skip
 

@@ -12,7 +12,7 @@ from backend.core.keys import Keys
 from backend.core.settings import Settings
 from backend.people import devices, roster, sessions
 from backend.people.proofs import Jwk, Proof
-from backend.people.roster import RosterRow
+from backend.people.roster_files import WITH_DATES, RosterRow
 from mobile_api.client.device_key import DeviceKey
 
 STATION = "990100510000"
@@ -110,7 +110,5 @@ async def _opened(keys: Keys, code: str, key: DeviceKey) -> Person:
 
 
 def _row(record: str, code: str, kind: str = "", organ: str = "") -> RosterRow:
-    since = date(2020, 1, 1) if record in roster.WITH_DATES else None
-    return RosterRow(
-        line=2, record=record, code=code, name="测速", kind=kind, organ=organ, valid_from=since, valid_until=None
-    )
+    since = date(2020, 1, 1) if record in WITH_DATES else None
+    return RosterRow(record=record, code=code, name="测速", kind=kind, organ=organ, valid_from=since, valid_until=None)

@@ -5,16 +5,19 @@ import io
 import zipfile
 from collections.abc import Sequence
 from datetime import date
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from openpyxl import Workbook, load_workbook
 from rich.console import Console
 
 from backend.core import sheets
-from backend.core.columns import Fault
+from backend.core.columns import Fault, FaultyFile
+from backend.core.described import DutyType
 from backend.core.sheets import UnreadableFile
-from backend.people.roster import RosterError, RosterFile, RosterRow, read, read_file
+from backend.people.roster_files import RosterFile, RosterRow, read, read_file
+from backend.people.roster_words import DEVICES, KINDS, ROLES, record_of
+from backend.people.schemas import DeviceKind, KindOfPerson, RoleKind
 from backend.rosters import plan_files
 from mobile_api.cli import templates
 from mobile_api.cli.commands.people import fault_table
@@ -83,14 +86,14 @@ def inline(*texts: str) -> str:
 
 
 def faults_of(content: bytes) -> list[Fault]:
-    with pytest.raises(RosterError) as raised:
-        read_file(content, KNOWN)
+    with pytest.raises(FaultyFile) as raised:
+        read_file(content, KNOWN).rows()
     assert all(fault.reason for fault in raised.value.faults)
     return raised.value.faults
 
 
 def only(file: RosterFile) -> RosterRow:
-    (row,) = file.rows
+    (row,) = file.rows()
     return row
 
 
@@ -116,9 +119,9 @@ def test_a_workbook_of_hr_becomes_rows() -> None:
     assert [
         ("person", "FJ1001", "林小川", "duty_auxiliary", STATION, date(2026, 3, 1), None),
         ("person", "FJ1002", "陈默", "civilian_auxiliary", STATION, date(2025, 1, 6), date(2027, 12, 31)),
-    ] == [(r.record, r.code, r.name, r.kind, r.organ, r.valid_from, r.valid_until) for r in file.rows]
+    ] == [(r.record, r.code, r.name, r.kind, r.organ, r.valid_from, r.valid_until) for r in file.rows()]
     assert ["序号", "性别"] == file.ignored
-    assert [(3, "辅警花名册"), (5, "辅警花名册")] == [(row.line, row.sheet) for row in file.rows]
+    assert [(3, "辅警花名册"), (5, "辅警花名册")] == [(row.line, row.line.sheet) for row in file.rows()]
 
 
 def test_headings_over_two_rows_are_read_together() -> None:
@@ -133,7 +136,7 @@ def test_headings_over_two_rows_are_read_together() -> None:
     sheet.append(["FJ1", "甲", "勤务", "城关派出所", "2026-03-01", "长期"])
     sheet.append(["FJ2", "乙", "勤务", None, "2026-03-02", "2027-01-01"])
     sheet.merge_cells("D3:D4")
-    rows = read_file(written(book), KNOWN).rows
+    rows = read_file(written(book), KNOWN).rows()
     assert [("FJ1", STATION, None), ("FJ2", STATION, date(2027, 1, 1))] == [
         (row.code, row.organ, row.valid_until) for row in rows
     ]
@@ -178,7 +181,7 @@ def test_dates_counted_from_1904_are_the_dates_that_are_shown(style: int) -> Non
 def test_csv_is_read_in_each_of_its_encodings(encoding: str, separator: str) -> None:
     """Excel in Chinese writes GB18030, and other commas where Windows is set so; a missing last comma is no fault."""
     text = "\r\n".join(separator.join(row) for row in (HEADS, LIN[:5], (*LIN[:5], "")[:6])).replace("FJ1001", "FJ1", 1)
-    rows = read_file(text.encode(encoding), KNOWN).rows
+    rows = read_file(text.encode(encoding), KNOWN).rows()
     assert ["FJ1", "FJ1001"] == [row.code for row in rows]
     assert {("林小川", "duty_auxiliary", STATION)} == {(row.name, row.kind, row.organ) for row in rows}
 
@@ -237,7 +240,7 @@ def test_every_kind_of_record_has_a_sheet_of_its_own() -> None:
         sheet = book.create_sheet(tab)
         for row in rows:
             sheet.append(list(row))
-    rows_read = read_file(written(book), KNOWN).rows
+    rows_read = read_file(written(book), KNOWN).rows()
     assert ["organ"] + ["person"] * 7 + ["role"] * 4 + ["qualification"] * 4 + ["device"] * 2 == [
         row.record for row in rows_read
     ]
@@ -248,6 +251,27 @@ def test_every_kind_of_record_has_a_sheet_of_its_own() -> None:
     ] == [row.kind for row in rows_read]  # fmt: skip
     assert {"330102990000"} == {row.organ for row in rows_read if row.record == "person"}
     assert STATION == rows_read[0].organ
+
+
+@pytest.mark.parametrize(
+    ("tab", "record"),
+    [
+        ("本单位辅警花名册", "person"), ("人员角色", "role"), ("下级单位", "organ"), ("机构", "organ"),
+        ("职务", "role"), ("资质与培训", "qualification"), ("设备台账", "device"),
+        ("device", "device"), ("Sheet1", None),
+    ],
+)  # fmt: skip
+def test_a_tab_tells_its_kind_of_record_by_its_last_word(tab: str, record: str | None) -> None:
+    """The last noun says what a Chinese title is about; the words of another house are taken too."""
+    assert record == record_of(tab)
+
+
+def test_the_words_of_a_roster_are_those_of_the_wire() -> None:
+    """Each code has a Chinese word, and no word stands for a code that nobody takes."""
+    duties = get_args(get_args(DutyType)[0])
+    for known, kinds in ((KINDS, KindOfPerson), (ROLES, RoleKind), (DEVICES, DeviceKind)):
+        assert set(get_args(kinds)) == set(known)
+    assert set(duties) == set(plan_files.DUTIES)
 
 
 def test_all_faults_are_told_at_once_with_sheet_line_and_column() -> None:
@@ -283,8 +307,8 @@ def test_all_faults_are_told_at_once_with_sheet_line_and_column() -> None:
 )  # fmt: skip
 def test_what_is_no_table_is_one_sentence(content: bytes, word: str) -> None:
     """Old or encrypted, broken, no text, or nothing at all."""
-    with pytest.raises((UnreadableFile, RosterError), match=word):
-        read_file(content)
+    with pytest.raises((UnreadableFile, FaultyFile), match=word):
+        read_file(content).rows()
 
 
 def test_a_workbook_that_defines_entities_or_unpacks_without_end_is_refused() -> None:
@@ -323,20 +347,20 @@ def test_the_template_of_a_roster_offers_what_it_takes_and_can_be_imported() -> 
     """Drop-downs for kinds, roles, qualifications, devices, organs; a sheet that explains; known organs are in it."""
     content = templates.roster(KNOWN, {STATION: None, "330102020000": STATION})
     book = load_workbook(io.BytesIO(content))
-    assert ["说明", "选项", "机构", "人员", "职务", "资质", "设备"] == book.sheetnames
+    assert ["说明", "选项", "单位", "人员", "角色", "资质", "设备"] == book.sheetnames
     assert "hidden" == book["选项"].sheet_state
     offered = {str(cell.value) for row in book["选项"].iter_rows() for cell in row if cell.value}
     assert {"勤务辅警", "文职辅警", "民警", "督察", "pre_job_training 岗前培训", f"{STATION} 城关派出所"} <= offered
     assert {tab: len(book[tab].data_validations.dataValidation) for tab in book.sheetnames[2:]} == {
-        "机构": 1, "人员": 2, "职务": 2, "资质": 1, "设备": 2,
+        "单位": 1, "人员": 2, "角色": 2, "资质": 1, "设备": 2,
     }  # fmt: skip
     assert [("organ", STATION, ""), ("organ", "330102020000", STATION)] == [
-        (row.record, row.code, row.organ) for row in read_file(content).rows
+        (row.record, row.code, row.organ) for row in read_file(content).rows()
     ]
     for row in (["FJ1", "甲", "勤务辅警", f"{STATION} 城关派出所", "2026/3/1"],):
         for column, text in enumerate(row, 1):
             book["人员"].cell(2, column, text)
-    assert "FJ1" == read_file(written(book)).rows[-1].code
+    assert "FJ1" == read_file(written(book)).rows()[-1].code
 
 
 def a_plan(*rows: Sequence[Any], posts: Sequence[Sequence[Any]] = (), tab: str = "2026年3月") -> bytes:
@@ -361,7 +385,7 @@ def test_a_month_is_planned_as_a_grid() -> None:
     """Codes of posts in the cells, two of them on one day, a night that ends on the next, and days off."""
     content = a_plan(DAYS, ["", "", *"日一二三四五六"], ["FJ1", "甲", "早", "夜", "休", "早、午", None, "假"],
                      posts=[("午", "北门", "值守", dt.time(16), "24:00", "P1")])  # fmt: skip
-    lines = plan_files.read_file(content)
+    lines = plan_files.read_file(content).rows()
     assert [
         ("南门", "post", "2026-03-01T08:00:00+08:00", "2026-03-01T16:00:00+08:00", ""),
         ("夜间巡逻", "patrol", "2026-03-02T20:00:00+08:00", "2026-03-03T08:00:00+08:00", ""),
@@ -377,20 +401,20 @@ def test_a_month_is_planned_as_a_grid() -> None:
 def test_the_month_of_a_grid_comes_from_its_dates_too() -> None:
     """Dates above the days; a form with 31 columns is used in February too; without a month nothing is planned."""
     dates = ["警号", "姓名", *(dt.date(2026, 4, day) for day in range(1, 11))]
-    (line,) = plan_files.read_file(a_plan(dates, ["FJ1", "甲", "早"], tab="排班"))
+    (line,) = plan_files.read_file(a_plan(dates, ["FJ1", "甲", "早"], tab="排班")).rows()
     assert "2026-04-01" == str(line.planned.starts_at.date())
-    (line,) = plan_files.read_file(a_plan(DAYS, ["FJ1", "甲", "早"], tab="排班"), month="2026-02")
+    (line,) = plan_files.read_file(a_plan(DAYS, ["FJ1", "甲", "早"], tab="排班"), month="2026-02").rows()
     assert "2026-02-01" == str(line.planned.starts_at.date())
-    with pytest.raises(RosterError, match="nothing"):
-        plan_files.read_file(a_plan(DAYS, ["FJ1", "甲", "早"], tab="排班"))
+    with pytest.raises(FaultyFile, match="nothing"):
+        plan_files.read_file(a_plan(DAYS, ["FJ1", "甲", "早"], tab="排班")).rows()
 
 
 def test_every_fault_of_a_grid_has_its_day() -> None:
     """An unknown code, a day that the month does not have, a line without a badge, a post that cannot be."""
     content = a_plan(DAYS, ["FJ1", "甲", "早", "Q"], ["FJ2", "乙", *[None] * 28, "早"], ["", "丙", "早"],
                      posts=[("坏", "南门", "摸鱼", "8点", "16:00")], tab="2026年2月")  # fmt: skip
-    with pytest.raises(RosterError) as raised:
-        plan_files.read_file(content)
+    with pytest.raises(FaultyFile) as raised:
+        plan_files.read_file(content).rows()
     assert [("岗位", 4, "开始"), ("2026年2月", 3, "2"), ("2026年2月", 4, "29"), ("2026年2月", 5, "1")] == [
         (fault.sheet, fault.line, fault.column) for fault in raised.value.faults
     ]
@@ -402,7 +426,7 @@ def test_a_plan_of_lines_is_read_from_a_workbook_in_chinese() -> None:
         ["警号", "岗位", "带班民警", "勤务类型", "开始时间", "结束时间"],
         ["FJ1", "南门", "", "值守", dt.datetime(2026, 3, 1, 8), "2026/03/01 16:00"], tab="排班",
     )  # fmt: skip
-    (line,) = plan_files.read_file(content)
+    (line,) = plan_files.read_file(content).rows()
     assert ("post", "2026-03-01T08:00:00+08:00") == (line.planned.duty_type, line.planned.starts_at.isoformat())
 
 
@@ -413,13 +437,13 @@ def test_the_template_of_a_plan_can_be_filled_in() -> None:
     grid = book["排班"]
     assert ["FJ1", "甲"] == [grid.cell(4, column).value for column in (1, 2)]
     grid.cell(5, 3).value = "夜"
-    (line,) = plan_files.read_file(written(book))
+    (line,) = plan_files.read_file(written(book)).rows()
     assert ("FJ2", "2026-02-01T20:00:00+08:00") == (line.badge, line.planned.starts_at.isoformat())
 
 
 def test_our_own_columns_take_no_strange_one() -> None:
     """A misspelt `until` would keep somebody in service for ever."""
     text = "record,code,name,kind,organ,from,untill\nperson,FJ1,甲,officer,330102010000,2026-03-01,2026-04-01\n"
-    with pytest.raises(RosterError) as raised:
+    with pytest.raises(FaultyFile) as raised:
         read(text)
     assert [(1, "untill")] == [(fault.line, fault.column) for fault in raised.value.faults]

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from backend.people.roster import ROSTER_COLUMNS, RosterError, read
+from backend.core.columns import FaultyFile
+from backend.people.roster_files import ROSTER_COLUMNS, read
 
 HEADER = ",".join(ROSTER_COLUMNS)
 GOOD = f"""{HEADER}
@@ -18,7 +19,7 @@ device,HH-1,手持终端,handheld,330102010000,,
 
 
 def lines_refused(text: str) -> list[int]:
-    with pytest.raises(RosterError) as error:
+    with pytest.raises(FaultyFile) as error:
         read(text)
     assert all(reason for _, reason in error.value.lines)
     return [line for line, _ in error.value.lines]

@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 
+from backend.core.columns import FaultyFile
 from backend.core.settings import SettingsError, load
 from backend.law.catalogue import LawError
 from backend.law.catalogue import law as built_in
 from backend.law.catalogue import load as load_law
-from backend.people.roster import ROSTER_COLUMNS, RosterError, read
+from backend.people.roster_files import ROSTER_COLUMNS, read
 from backend.rosters import plan_files
 from storage.language import language
 
@@ -167,7 +168,7 @@ def chinese(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
 
 
-def lines_of(error: RosterError) -> list[str]:
+def lines_of(error: FaultyFile) -> list[str]:
     return [reason for _, reason in error.lines]
 
 
@@ -179,12 +180,12 @@ def test_a_bad_roster_is_told_in_chinese(chinese: None) -> None:
         "person,FJ1,甲,officer,33,2024-01-01,", "person,FJ1,甲,officer,330102010000,,",
         "person,FJ1,甲,officer,330102010000,2024-01-01,2023-01-01", "person,FJ1,甲,officer,330102010000,soon,", "x",
     ]  # fmt: skip
-    with pytest.raises(RosterError) as raised:
+    with pytest.raises(FaultyFile) as raised:
         read("\n".join([",".join(ROSTER_COLUMNS), *bad]))
     assert len(bad) == len(lines_of(raised.value))
     assert [] == [reason for reason in lines_of(raised.value) if not CHINESE.search(reason)]
     assert CHINESE.search(str(raised.value))
-    with pytest.raises(RosterError) as raised:
+    with pytest.raises(FaultyFile) as raised:
         read("a,b\n")
     assert CHINESE.search(lines_of(raised.value)[0])
 
@@ -198,8 +199,8 @@ def test_a_bad_plan_is_told_in_chinese(chinese: None) -> None:
         f"FJ1,南门,,post,{day},30,120.1,WGS84,0", f"FJ1,南门,,post,{day},30,,,", f"FJ1,南门,,post,soon,later,{place}",
         "FJ1,南门,,post,2026-12-01T16:00:00+08:00,2026-12-01T08:00:00+08:00,,,,",
     ]  # fmt: skip
-    with pytest.raises(RosterError) as raised:
-        plan_files.read_plan("\n".join([",".join(plan_files.COLUMNS), *bad]))
+    with pytest.raises(FaultyFile) as raised:
+        plan_files.read_file("\n".join([",".join(plan_files.COLUMNS), *bad]).encode()).rows()
     assert len(bad) == len(lines_of(raised.value))
     assert [] == [reason for reason in lines_of(raised.value) if not CHINESE.search(reason)]
     assert [] == [reason for reason in lines_of(raised.value) if "Expected" in reason]

@@ -7,7 +7,7 @@ import secrets
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -25,18 +25,16 @@ if TYPE_CHECKING:
     from backend.core.database import Record
 
 EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
-BEIJING = timezone(timedelta(hours=8))
 TEMPLATE = click.option(
     "--template", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE.xlsx",
     help=by_locale("写出一份可填写的模板到这个新文件。", "Write a workbook to fill in to this new file."),
 )  # fmt: skip
-RECORDS = {"organ": "机构", "person": "人员", "role": "职务", "qualification": "资质", "device": "设备"}
 
 
 @fujing.command(
     "import-roster",
     help=by_locale(
-        "按名册文件（.xlsx，或 UTF-8、GB18030 的 CSV）更新机构、人员、职务、资质和设备：全部导入，或一行也不导入。\n\n"
+        "按名册文件（.xlsx，或 UTF-8、GB18030 的 CSV）更新单位、人员、角色、资质和设备：全部导入，或一行也不导入。\n\n"
         "--template 不导入，而是写出一份可填写的 .xlsx，带下拉列表和说明。",
         "Bring organs, people, roles, qualifications and devices in line with a file (.xlsx, or CSV in UTF-8 or "
         "GB18030): all of it or nothing.\n\n--template imports nothing: it writes an .xlsx to fill in, with drop-downs "
@@ -66,7 +64,7 @@ RECORDS = {"organ": "机构", "person": "人员", "role": "职务", "qualificati
 @click.option(
     "--end-missing", is_flag=True,
     help=by_locale(
-        "终止文件中不再出现的人员和职务（限文件所列机构）。",
+        "终止文件中不再出现的人员和角色（限文件所列单位）。",
         "End people and roles that the file no longer names, in the organs that it names.",
     ),
 )  # fmt: skip
@@ -127,9 +125,9 @@ def import_plan(file: Path | None, month: str | None, organ: str | None, templat
             return _needs_file(template)
         from backend.rosters import plan_files, service
 
-        lines = plan_files.read_file(file.read_bytes(), month)
-        made = in_database(existing_house(), lambda: service.import_plan(lines))
-        known = len(lines) - made
+        read = plan_files.read_file(file.read_bytes(), month)
+        made = in_database(existing_house(), lambda: service.import_plan(read))
+        known = len(read.good) - made
         say(f"新排 {made} 班，{known} 班此前已排", f"{made} shifts planned, {known} were planned already")
 
 
@@ -162,16 +160,19 @@ async def _roster_template() -> bytes:
 
 async def _plan_template(month: str | None, organ: str | None) -> bytes:
     """For the month given or the next one, with the auxiliaries of an organ and all below it."""
+    from backend.core.stints import day_of
     from backend.rosters import service
     from mobile_api.cli import templates
 
-    next_month = (datetime.now(BEIJING).replace(day=1) + timedelta(days=32)).strftime("%Y-%m")
+    next_month = (day_of(datetime.now(UTC)).replace(day=1) + timedelta(days=32)).strftime("%Y-%m")
     return templates.plan(month or next_month, await service.auxiliaries(organ))
 
 
 def counted(changed: dict[str, int]) -> tuple[str, str]:
     """How many of each record, in Chinese and in English."""
-    zh = "、".join(f"{RECORDS[record]} {count}" for record, count in changed.items())
+    from backend.people.roster_words import RECORDS
+
+    zh = "、".join(f"{RECORDS[record][0]} {count}" for record, count in changed.items())
     return zh, ", ".join(f"{count} {record}" for record, count in changed.items())
 
 
@@ -219,20 +220,21 @@ class Wanted(NamedTuple):
     end_missing: bool
 
 
-async def _bring_in(content: bytes, wanted: Wanted) -> tuple[dict[str, int], int, list[str]]:
+async def _bring_in(content: bytes, wanted: Wanted) -> tuple[dict[str, int], int, Sequence[str]]:
     """How many of each record were changed, how many first passwords were given, and which columns were not read.
 
-    Shows what changes in the histories of people, and asks at a terminal for a yes, before anything is written.
+    Shows what changes, and asks at a terminal for a yes, before anything is written.
     """
-    from backend.people import roster
+    from backend.people import roster, roster_files
 
-    read = roster.read_file(content, await roster.organ_names())
-    preview = await roster.preview(read.rows)
-    roster_changes.show(preview, everybody=wanted.dry_run)
+    read = roster_files.read_file(content, await roster.organ_names())
+    preview = await roster.preview(read, end_missing=wanted.end_missing)
+    for line in roster_changes.told(preview, everything=wanted.dry_run):
+        say(line, line)
     if wanted.dry_run:
         return {}, 0, read.ignored
     confirmed = wanted.confirmed or _is_confirmed(len(preview.to_confirm))
-    changed = await roster.bring_in(read.rows, confirmed=confirmed, end_missing=wanted.end_missing)
+    changed = await roster.bring_in(read.rows(), confirmed=confirmed, end_missing=wanted.end_missing)
     return changed, 0 if wanted.passwords is None else await _give_passwords(wanted.passwords), read.ignored
 
 
@@ -271,13 +273,17 @@ def _first_password() -> str:
 
 def _write_passwords(path: Path, people: Sequence["Record"], given: Sequence[str]) -> None:
     """As slips to print where the file is called .html, else as CSV."""
-    from mobile_api.printing import slips
+    from mobile_api.printing import Slip, slips
 
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", newline="", encoding="utf-8") as file:
         if path.suffix.lower() in (".html", ".htm"):
-            whose = [(p["organ_name"], p["name"], p["badge"], word) for p, word in zip(people, given, strict=True)]
-            file.write(slips(whose))
+            file.write(
+                slips(
+                    Slip(p["organ_name"], p["name"], p["badge"], word, stays=p["kind"] == "dock")
+                    for p, word in zip(people, given, strict=True)
+                )
+            )
         else:
             rows = [(p["badge"], word) for p, word in zip(people, given, strict=True)]
             csv.writer(file, lineterminator="\n").writerows([("badge", "password"), *rows])
