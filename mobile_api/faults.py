@@ -112,13 +112,15 @@ def of_query(handler: Any, query: Mapping[str, Any]) -> list[dict[str, str]]:
 
 @cache
 def parameters_of(handler: Any) -> dict[str, Parameter]:
-    """What a handler takes in its query, by the name in the address."""
-    kinds = handler.signature_model.__annotations__
+    """What a handler and its dependencies take in a query, by the name in the address."""
     return {
         field.kwarg_definition.name or name: Parameter(
-            _present(kinds[name]), field.is_required, None if field.is_required else field.default
+            _present(one.signature_model.__annotations__[name]),
+            field.is_required,
+            None if field.is_required else field.default,
         )
-        for name, field in handler.parsed_fn_signature.parameters.items()
+        for one in (handler, *handler.resolve_dependencies().values())
+        for name, field in one.parsed_fn_signature.parameters.items()
         if isinstance(field.kwarg_definition, QueryParameter)
     }
 

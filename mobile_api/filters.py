@@ -1,26 +1,32 @@
-"""The query parameters by which lists are filtered: person, badge, organ, period, case, work, place."""
+"""The query parameters by which lists are filtered: person, badge, organ, period, case, work, place.
+
+A route takes them as dependencies, in `of_rows` or `of_people_and_periods`: they are declared here alone, and are part
+of the route's contract like its own parameters.
+"""
 
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
+import msgspec
+from litestar.di import Provide
 from litestar.params import QueryParameter
 
 from backend.core.wire import ONE_LINE, WHOLE
+from backend.oversight.filters import ListFilter
+from mobile_api.paging import Under
+
+
+def _written(name: str, pattern: str, description: str) -> QueryParameter:
+    """The parameter of a text that is wholly of this pattern."""
+    return QueryParameter(name=name, pattern=pattern + WHOLE, description=description)
+
 
 OfPerson = Annotated[UUID | None, QueryParameter(name="person", description="id of the person whom it is of")]
 OfBadge = Annotated[
     str | None,
-    QueryParameter(
-        name="badge", pattern=r"^[A-Za-z0-9-]{1,20}" + WHOLE,
-        description="badge number: of everybody who had it when it happened, or has it now",
-    ),
-]  # fmt: skip
-OfOrgan = Annotated[
-    str | None,
-    QueryParameter(
-        name="organ", pattern=r"^[0-9]{12}" + WHOLE,
-        description="this organ and all below it; absent: all you may see",
+    _written(
+        "badge", r"^[A-Za-z0-9-]{1,20}", "badge number: of everybody who had it when it happened, or has it now"
     ),
 ]  # fmt: skip
 Since = Annotated[
@@ -36,15 +42,29 @@ OfCase = Annotated[
 ]  # fmt: skip
 OfWork = Annotated[
     str | None,
-    QueryParameter(
-        name="work", pattern=r"^[A-Za-z0-9._-]{1,40}" + WHOLE,
-        description="code of the work, such as 10.3: by the acts that you may see",
-    ),
-]  # fmt: skip
+    _written("work", r"^[A-Za-z0-9._-]{1,40}", "code of the work, such as 10.3: by the acts that you may see"),
+]
 Near = Annotated[
     str | None,
-    QueryParameter(
-        name="near", pattern=r"^-?[0-9]{1,2}(\.[0-9]{1,9})?,-?[0-9]{1,3}(\.[0-9]{1,9})?(,[0-9]{1,5})?" + WHOLE,
-        description="what may have been near a place: `latitude,longitude` in degrees, and `,metres` (else 200)",
+    _written(
+        "near", r"^-?[0-9]{1,2}(\.[0-9]{1,9})?,-?[0-9]{1,3}(\.[0-9]{1,9})?(,[0-9]{1,5})?",
+        "what may have been near a place: `latitude,longitude` in degrees, and `,metres` (else 200)",
     ),
 ]  # fmt: skip
+
+
+def of_rows(
+    badge: OfBadge = None, organ: Under = None, until: Until = None, case: OfCase = None, work: OfWork = None,
+    near: Near = None,
+) -> ListFilter:  # fmt: skip
+    """The filters that mean the same in every list."""
+    return ListFilter(badge=badge, organ=organ, until=until, case=case, work=work, near=near)
+
+
+def of_people_and_periods(rows: ListFilter, person: OfPerson = None, since: Since = None) -> ListFilter:
+    """The filters of a list of what people did, which takes its time."""
+    return msgspec.structs.replace(rows, person=person, since=since)
+
+
+OF_ROWS = {"rows": Provide(of_rows, sync_to_thread=False)}
+FILTERED = OF_ROWS | {"wanted": Provide(of_people_and_periods, sync_to_thread=False)}

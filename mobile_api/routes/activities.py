@@ -10,30 +10,23 @@ from backend.activities.reads import ActivityDetail, ActivityListRow
 from backend.core.paging import Page, page_limit
 from backend.oversight import duty_lists
 from backend.oversight.filters import ListFilter
-from mobile_api.filters import Near, OfBadge, OfCase, OfOrgan, OfPerson, OfWork, Since, Until
+from mobile_api.filters import FILTERED
 from mobile_api.listing import listing
 from mobile_api.paging import Cursor, Limit
 from mobile_api.problems import language_of, refuses
 
 
-@listing("/activities", summary="Activities · 工作列表", tags=["Activities · 工作"], operation_id="activities")
+@listing(
+    "/activities", summary="Activities · 工作列表", tags=["Activities · 工作"], operation_id="activities",
+    dependencies=FILTERED,
+)  # fmt: skip
 async def activities(
     request: Request[Any, Any, Any],
-    person: OfPerson = None,
-    badge: OfBadge = None,
-    organ: OfOrgan = None,
-    since: Since = None,
-    until: Until = None,
-    case: OfCase = None,
-    work: OfWork = None,
-    near: Near = None,
+    wanted: ListFilter,
     cursor: Cursor = None,
     limit: Limit = None,
 ) -> Page[ActivityListRow]:
     """What was done, as far as you may see it, newest first; of these only those wanted."""
-    wanted = ListFilter(
-        person=person, badge=badge, organ=organ, since=since, until=until, case=case, work=work, near=near
-    )
     return await duty_lists.activities(request.user, wanted, cursor, page_limit(limit))
 
 

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
+import msgspec
 from litestar import Request
 from litestar.params import QueryParameter
 
@@ -11,29 +12,28 @@ from backend.core.findings import FindingRow
 from backend.core.paging import Page, page_limit
 from backend.core.wire import WHOLE
 from backend.oversight import findings_lists
+from backend.oversight.filters import ListFilter
 from backend.oversight.findings_lists import FindingsFilter, FindingStatus
-from mobile_api.filters import Near, OfBadge, OfCase, OfOrgan, OfWork, Until
+from mobile_api.filters import OF_ROWS
 from mobile_api.listing import listing
 from mobile_api.paging import Cursor, Limit
 from mobile_api.problems import language_of
 
 
-@listing("/findings", summary="Findings · 问题清单", tags=["Oversight · 监督"], operation_id="findings")
+@listing(
+    "/findings", summary="Findings · 问题清单", tags=["Oversight · 监督"], operation_id="findings",
+    dependencies=OF_ROWS,
+)  # fmt: skip
 async def findings(
     request: Request[Any, Any, Any],
-    organ: OfOrgan = None,
+    rows: ListFilter,
     kind: Annotated[
         str | None, QueryParameter(name="kind", pattern=r"^[a-z_]{1,40}" + WHOLE, description="code of the finding")
     ] = None,
     person: Annotated[UUID | None, QueryParameter(name="person", description="the person whom it concerns")] = None,
-    badge: OfBadge = None,
     since: Annotated[
         datetime | None, QueryParameter(name="from", description="only what happened from this moment on")
     ] = None,
-    until: Until = None,
-    case: OfCase = None,
-    work: OfWork = None,
-    near: Near = None,
     status: Annotated[
         FindingStatus,
         QueryParameter(
@@ -44,10 +44,8 @@ async def findings(
     limit: Limit = None,
 ) -> Page[FindingRow]:
     """Findings about you, about those you led and of the organs you oversee, newest first."""
-    wanted = FindingsFilter(
-        organ=organ, kind=kind, person=person, badge=badge, since=since, until=until, case=case, work=work, near=near,
-        standing=status,
-    )  # fmt: skip
+    asked = msgspec.structs.asdict(rows) | {"person": person, "since": since, "kind": kind, "standing": status}
+    wanted = FindingsFilter(**asked)
     return await findings_lists.findings(request.user, wanted, language_of(request), cursor, page_limit(limit))
 
 

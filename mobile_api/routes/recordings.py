@@ -10,32 +10,25 @@ from backend.evidence import reads
 from backend.evidence.reads import RecordingRow
 from backend.oversight import duty_lists
 from backend.oversight.filters import ListFilter
-from mobile_api.filters import Near, OfBadge, OfCase, OfOrgan, OfPerson, OfWork, Since, Until
+from mobile_api.filters import FILTERED
 from mobile_api.listing import listing
 from mobile_api.paging import Cursor, Limit
 from mobile_api.problems import refuses
 
 
-@listing("/recordings", summary="Footage · 视音频资料列表", tags=["Evidence · 视音频资料"], operation_id="recordings")
+@listing(
+    "/recordings", summary="Footage · 视音频资料列表", tags=["Evidence · 视音频资料"], operation_id="recordings",
+    dependencies=FILTERED,
+)  # fmt: skip
 async def recordings(
     request: Request[Any, Any, Any],
-    person: OfPerson = None,
-    badge: OfBadge = None,
-    organ: OfOrgan = None,
-    since: Since = None,
-    until: Until = None,
-    case: OfCase = None,
-    work: OfWork = None,
-    near: Near = None,
+    wanted: ListFilter,
     cursor: Cursor = None,
     limit: Limit = None,
 ) -> Page[RecordingRow]:
     """The footage whose description you may see, newest first; of this only what is wanted.
 
     Case, work and place are those of the acts that it may show: of its wearer, or of whom the wearer led."""
-    wanted = ListFilter(
-        person=person, badge=badge, organ=organ, since=since, until=until, case=case, work=work, near=near
-    )
     return await duty_lists.recordings(request.user, wanted, cursor, page_limit(limit))
 
 

@@ -1,4 +1,4 @@
-"""Reading planned shifts."""
+"""Reading planned shifts and the daily roster."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -7,24 +7,24 @@ from litestar import Request
 from litestar.params import QueryParameter
 
 from backend.core.paging import Page, page_limit
-from backend.core.wire import WHOLE
 from backend.rosters import duty
 from backend.rosters import reads as roster_reads
 from backend.rosters.duty import DutyRow
 from backend.rosters.reads import PlannedRow
 from mobile_api.listing import listing
-from mobile_api.paging import Cursor, Limit
+from mobile_api.paging import Cursor, Limit, Under
+
+EndsAfter = Annotated[datetime | None, QueryParameter(name="from", description="only those that end after this moment")]
+BeginsBefore = Annotated[
+    datetime | None, QueryParameter(name="to", description="only those that begin before this moment")
+]
 
 
 @listing("/rosters", summary="Planned shifts · 排班", tags=["Rosters · 排班"], operation_id="rosters")
 async def listed(
     request: Request[Any, Any, Any],
-    since: Annotated[
-        datetime | None, QueryParameter(name="from", description="only those that end after this moment")
-    ] = None,
-    until: Annotated[
-        datetime | None, QueryParameter(name="to", description="only those that begin before this moment")
-    ] = None,
+    since: EndsAfter = None,
+    until: BeginsBefore = None,
     cursor: Cursor = None,
     limit: Limit = None,
 ) -> Page[PlannedRow]:
@@ -35,20 +35,9 @@ async def listed(
 @listing("/rosters/duty", summary="Daily roster · 值班表", tags=["Rosters · 排班"], operation_id="daily_roster")
 async def daily_roster(
     request: Request[Any, Any, Any],
-    organ: Annotated[
-        str | None,
-        QueryParameter(
-            name="organ",
-            pattern=r"^[0-9]{12}" + WHOLE,
-            description="this organ and all below it; absent: all you may see",
-        ),
-    ] = None,
-    since: Annotated[
-        datetime | None, QueryParameter(name="from", description="only those that end after this moment")
-    ] = None,
-    until: Annotated[
-        datetime | None, QueryParameter(name="to", description="only those that begin before this moment")
-    ] = None,
+    organ: Under = None,
+    since: EndsAfter = None,
+    until: BeginsBefore = None,
     cursor: Cursor = None,
     limit: Limit = None,
 ) -> Page[DutyRow]:

@@ -10,30 +10,23 @@ from backend.oversight import duty_lists, timeline
 from backend.oversight.filters import ListFilter
 from backend.oversight.timeline import Timeline
 from backend.shifts.reads import ShiftRow
-from mobile_api.filters import Near, OfBadge, OfCase, OfOrgan, OfPerson, OfWork, Since, Until
+from mobile_api.filters import FILTERED
 from mobile_api.listing import listing
 from mobile_api.paging import Cursor, Limit
 from mobile_api.problems import language_of, refuses
 
 
-@listing("/shifts", summary="Shifts · 班次列表", tags=["Shifts · 班次"], operation_id="shifts")
+@listing(
+    "/shifts", summary="Shifts · 班次列表", tags=["Shifts · 班次"], operation_id="shifts",
+    dependencies=FILTERED,
+)  # fmt: skip
 async def shifts(
     request: Request[Any, Any, Any],
-    person: OfPerson = None,
-    badge: OfBadge = None,
-    organ: OfOrgan = None,
-    since: Since = None,
-    until: Until = None,
-    case: OfCase = None,
-    work: OfWork = None,
-    near: Near = None,
+    wanted: ListFilter,
     cursor: Cursor = None,
     limit: Limit = None,
 ) -> Page[ShiftRow]:
     """The shifts you may see, newest first; of these only those wanted. A place is that of the check-in."""
-    wanted = ListFilter(
-        person=person, badge=badge, organ=organ, since=since, until=until, case=case, work=work, near=near
-    )
     return await duty_lists.shifts(request.user, wanted, cursor, page_limit(limit))
 
 
