@@ -6,18 +6,23 @@ from uuid import uuid4
 import pytest
 from litestar import Litestar
 
-from backend.people import roster
+from backend.people import roster, sessions
 from tests.builders import (
+    CHEAP,
     SIBLING,
     STATION,
     Client,
+    Someone,
+    a_badge,
     a_commander_of,
     a_day,
     a_duty_auxiliary,
     a_led_patrol,
     a_row,
     ago,
+    an_officer,
     moves,
+    now,
     recorded,
     refused,
     rows_of,
@@ -45,22 +50,22 @@ async def test_rows_carry_names_beside_ids(app: Litestar) -> None:
     assert [shift] == await ids(sun, "shifts", badge=lin.badge)
 
 
-async def test_a_badge_means_who_had_it_then(app: Litestar) -> None:
-    """The former holder's shift of yesterday, and the new holder's of today: each person's own."""
-    former = await a_duty_auxiliary(app, name="林小川")
+async def test_a_badge_means_who_had_it_then_or_has_it_now(app: Litestar) -> None:
+    """Of the former holder what was done under it; of whoever has it now, everything."""
+    former, sun = await a_duty_auxiliary(app, name="林小川"), await a_commander_of(app, STATION)
     theirs = recorded(await former.check_in(at=ago(days=2)))["id"]
     recorded(await former.check_out(theirs, at=ago(days=2, hours=-1)))
-    moved_to = f"M{former.badge}"
     await roster.bring_in(rows_of(former.badge, "林小川", "duty_auxiliary", STATION, [], valid_until=a_day(1)))
-    row = a_row(
-        record="person", code=former.badge, name="王新", kind="duty_auxiliary", organ=STATION, valid_from=a_day()
-    )  # fmt: skip
-    await roster.bring_in([row], confirmed=True)
-    sun = await a_commander_of(app, STATION)
-    assert [theirs] == await ids(sun, "shifts", badge=former.badge)
-    new = await roster.person_id_of(former.badge)
-    assert [] == await ids(sun, "shifts", person=new)
-    assert [] == await ids(sun, "shifts", badge=moved_to)
+    served = {"record": "person", "kind": "duty_auxiliary", "organ": STATION, "valid_from": a_day()}
+    await roster.bring_in([a_row(code=former.badge, name="王新", **served)], confirmed=True)
+    new = Someone(app, id=await roster.person_id_of(former.badge), badge=former.badge)
+    await sessions.set_hash(new.id, CHEAP, now())
+    await new.open()
+    today, another = recorded(await new.check_in())["id"], a_badge()
+    assert [today, theirs] == await ids(sun, "shifts", badge=former.badge)
+    assert [today] == await ids(sun, "shifts", person=new.id)
+    await roster.bring_in([a_row(code=another, name="林小川", formerly=former.badge, **served)])
+    assert [theirs] == await ids(sun, "shifts", badge=another)
 
 
 async def test_a_filter_by_organ_means_where_it_happened(app: Litestar) -> None:
@@ -101,6 +106,23 @@ async def test_a_case_finds_its_acts_its_footage_and_its_shift(app: Litestar) ->
     stranger = await a_commander_of(app, SIBLING)
     for path in LISTS:
         assert [] == await ids(stranger, path, case=case)
+
+
+async def test_an_act_that_is_not_the_viewers_answers_no_filter(app: Litestar) -> None:
+    """Zhao of another station leads Lin: his chief sees Zhao's footage, and learns of no case that Lin worked on."""
+    lin, zhao = await a_duty_auxiliary(app), await an_officer(app, SIBLING)
+    his_chief, lins_chief = await a_commander_of(app, SIBLING), await a_commander_of(app, STATION)
+    recorded(await lin.check_in(at=ago(minutes=30)))
+    naming = recorded(await lin.names(zhao, at=ago(minutes=29)))["id"]
+    recorded(await zhao.answer("confirm", naming, at=ago(minutes=28)))
+    case = f"A33010220260{uuid4().int % 10**6:06}"
+    recorded(await lin.starts("10.4", at=ago(minutes=12), case_ref=case, case_kind="criminal"))
+    footage = recorded(await zhao.declare(camera_serial="DSJ-0077"))["id"]
+    for wanted in ({"case": case}, {"work": "10.4", "person": zhao.id}):
+        assert [footage] == await ids(zhao, "recordings", **wanted)
+        assert [] == await ids(his_chief, "recordings", **wanted)
+        assert [] == await ids(lins_chief, "recordings", **wanted)  # the act is hers to see, the film is not
+    assert [footage] == await ids(his_chief, "recordings", person=zhao.id)
 
 
 async def test_a_work_finds_its_acts(app: Litestar) -> None:

@@ -71,6 +71,7 @@ async def test_changing_it_opens_everything_in_the_same_session(app: Litestar) -
     assert (await lin.refresh(tokens["refresh_token"])).json()["password_change_needed"]
     assert 204 == (await lin.tell("/v1/me/password", current=PASSWORD, new=NEW)).status_code
     assert 200 == (await lin.get("/v1/me")).status_code
+    refused(await lin.sign_in(lin.badge, PASSWORD), 401, "sign_in_refused")
     assert not (await lin.sign_in(lin.badge, NEW)).json()["password_change_needed"]
 
 

@@ -5,9 +5,10 @@ a route. Each question is put in a transaction that is undone, so that every one
 """
 
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from itertools import chain
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -148,119 +149,150 @@ async def actors_of(app: Litestar) -> dict[tuple[str, str], Someone]:
     return found
 
 
-async def other_questions(app: Litestar, shots: Path) -> AsyncIterator[Question]:
-    """What is no verb: reads, and the calls that are no entries."""
+@dataclass(frozen=True)
+class Facts:
+    """One thing of each kind, all of them about Lin, whom Zhao leads and Wu inspects."""
+
+    lin: Someone
+    zhao: Someone
+    wu: Someone
+    things: dict[str, str]  # the id of each by its name in a path; a device and Lin by serial and badge number
+    duty_begins: datetime
+
+    def get(self, path: str, holds: str | None = None, theirs: Someone | None = None, **query: Any) -> Question:
+        """A GET. `holds`: the name of the thing that must be in the answer."""
+        filled = str(httpx.URL(path.format(**self.things), params=query))
+        return Question(f"GET {path}", filled, None, self.things[holds] if holds else None, theirs)
+
+    def post(self, path: str, theirs: Someone | None = None, **fields: Any) -> Question:
+        """A POST that is no entry."""
+        return Question(f"POST {path}", path.format(**self.things), {"sent_at": now()} | fields, None, theirs)
+
+
+async def facts_of(app: Litestar, shots: Path) -> Facts:
     lin, zhao, shift, naming = await a_led_patrol(app, hours=2)
-    wu, at = await an_inspector_of(app, STATION), now()
+    wu, begins = await an_inspector_of(app, STATION), now() + timedelta(days=500)
+    things = {"shift": shift, "naming": naming, "lin": str(lin.id), "badge": lin.badge}
+    things |= await told_in_the_street(app, lin, shots)
+    things |= await told_of_lin(lin, zhao)
+    things |= await looked_into(wu, things["recording"])
+    things |= await named_at_the_desk(app, lin, zhao, begins)
+    things["finding"] = str(await every_verb.a_finding_about(lin))
+    things["serial"] = await a_device(f"A-{uuid4().hex[:12]}")  # first in the list
+    return Facts(lin, zhao, wu, things, begins)
+
+
+async def told_in_the_street(app: Litestar, lin: Someone, shots: Path) -> dict[str, str]:
+    """An act with its footage, an upload that goes on, a call for help, and what waits for something unknown."""
     activity = recorded(await lin.starts("10.4", at=ago(minutes=20)))["id"]
     span = {"started_at": ago(minutes=19), "ended_at": ago(minutes=18)}
     footage = await sealed(app, lin, film(shots / "one.mp4", seconds=1, width=160, height=96).path.read_bytes(), **span)
-    open_upload = recorded(await lin.declare(bytes=10, sha256="0" * 64))["id"]
+    upload = recorded(await lin.declare(bytes=10, sha256="0" * 64))["id"]
     call = recorded(await lin.post("/v1/assistance/call", kind="violence", place=every_verb.PLACE))["id"]
-    what = {"how": "被推倒", "doing": "巡逻", "body_part": "右前臂", "severity": "minor", "injured_at": at}
-    injury = recorded(await lin.post("/v1/injuries/report", **what))["injury"]["id"]
-    received = {
-        "channel": "phone",
-        "words": "态度粗暴",
-        "complainant": "王某",
-        "person": lin.id,
-        "started_at": ago(hours=1),
-    }
-    complaint = recorded(await zhao.post("/v1/complaints/receive", **received))["complaint"]["id"]
-    matter = recorded(await lin.post("/v1/matters/raise", kind="harassment", words="被辱骂"))["id"]
-    case = {"case_ref": "A3301022026030009", "case_kind": "criminal", "ground": "interest", "words": "有利害关系"}
-    recusal = recorded(await lin.post("/v1/recusals/declare", **case))["id"]
-    hold = recorded(await wu.post("/v1/holds/place", number="督〔2026〕9号", reason="核查", recording=footage))["id"]
-    review_of = {"recording": footage, "purpose": "case", "number": "受案〔2026〕9号"}
-    review = recorded(await wu.post("/v1/reviews/open", **review_of))["id"]
-    finding = str(await every_verb.a_finding_about(lin))
     waits = lin.item("shifts/check-out", shift=uuid4(), at=ago(minutes=1))
     await lin.sync(waits)
+    return {"activity": activity, "recording": str(footage), "upload": upload, "call": call, "held": str(waits["id"])}
+
+
+async def told_of_lin(lin: Someone, zhao: Someone) -> dict[str, str]:
+    """An injury, a complaint, a harassment and a recusal."""
+    hurt = {"how": "被推倒", "doing": "巡逻", "body_part": "右前臂", "severity": "minor", "injured_at": now()}
+    rude = {"channel": "phone", "words": "态度粗暴", "complainant": "王某", "person": lin.id}
+    complaint = await zhao.post("/v1/complaints/receive", **rude, started_at=ago(hours=1))
+    case = {"case_ref": "A3301022026030009", "case_kind": "criminal", "ground": "interest", "words": "有利害关系"}
+    return {
+        "injury": recorded(await lin.post("/v1/injuries/report", **hurt))["injury"]["id"],
+        "complaint": recorded(complaint)["complaint"]["id"],
+        "matter": recorded(await lin.post("/v1/matters/raise", kind="harassment", words="被辱骂"))["id"],
+        "recusal": recorded(await lin.post("/v1/recusals/declare", **case))["id"],
+    }
+
+
+async def looked_into(wu: Someone, footage: str) -> dict[str, str]:
+    """A hold and a review of this footage."""
+    kept = {"number": "督〔2026〕9号", "reason": "核查", "recording": footage}
+    watched = {"number": "受案〔2026〕9号", "purpose": "case", "recording": footage}
+    return {
+        "hold": recorded(await wu.post("/v1/holds/place", **kept))["id"],
+        "review": recorded(await wu.post("/v1/reviews/open", **watched))["id"],
+    }
+
+
+async def named_at_the_desk(app: Litestar, lin: Someone, zhao: Someone, begins: datetime) -> dict[str, str]:
+    """A recorder in Lin's hands, and a duty of a day that Zhao leads."""
     thing = {"kind": "recorder", "serial": f"DSJ-{uuid4().hex[:10]}", "person": lin.id}
-    item = recorded(await (await a_clerk(app)).post("/v1/items/issue", **thing))["id"]
-    begins = now() + timedelta(days=500)
     duty = {"organ": STATION, "starts_at": begins, "ends_at": begins + timedelta(days=1), "leader": zhao.id}
-    chief = await a_commander_of(app, STATION)
-    named = recorded(await chief.post("/v1/rosters/duty", **duty, officers=[zhao.id]))["id"]
-    serial = await a_device(f"A-{uuid4().hex[:12]}")  # first in the list
-    day = {"from": ago(hours=3).isoformat(), "to": now().isoformat()}
+    clerk, chief = await a_clerk(app), await a_commander_of(app, STATION)
+    return {
+        "item": recorded(await clerk.post("/v1/items/issue", **thing))["id"],
+        "duty": recorded(await chief.post("/v1/rosters/duty", **duty, officers=[zhao.id]))["id"],
+    }
 
-    def get(path: str, holds: Any = None, theirs: Someone | None = lin, **query: Any) -> Question:
-        filled = path.format(
-            activity=activity, injury=injury, call=call, complaint=complaint, hold=hold, matter=matter,
-            recording=footage, recusal=recusal, review=review, shift=shift, upload=open_upload, badge=lin.badge,
-        )  # fmt: skip
-        return Question(f"GET {path}", str(httpx.URL(filled, params=query)), None, holds and str(holds), theirs)
 
-    yield get("/v1/activities", activity, person=lin.id)
-    yield get("/v1/activities/{activity}")
-    yield get("/v1/advances/{injury}")
-    yield get("/v1/advances/{injury}/undertaking")
-    yield get("/v1/assistance", call)
-    yield get("/v1/assistance/{call}")
-    yield get("/v1/changes")
-    yield get("/v1/complaints", complaint, zhao)
-    yield get("/v1/complaints/counts", None, wu)
-    yield get("/v1/complaints/{complaint}", None, zhao)
-    yield get("/v1/devices", serial, None, limit=200)
-    yield get("/v1/duty/verdict", work="10.3")
-    yield get("/v1/duty/works")
-    yield get("/v1/findings", finding, limit=200)
-    yield get("/v1/handovers", None, None, wearer=lin.id, **day)
-    yield get("/v1/held", waits["id"], None)
-    yield get("/v1/holds", hold, wu)
-    yield get("/v1/holds/{hold}", None, wu)
-    yield get("/v1/hours", lin.id, None, person=lin.id, month=f"{now():%Y-%m}")
-    yield get("/v1/injuries", injury)
-    yield get("/v1/injuries/{injury}")
-    yield get("/v1/items", item)
-    yield get("/v1/matters", matter)
-    yield get("/v1/matters/{matter}")
-    yield get("/v1/me")
-    yield get("/v1/me/record")
-    yield get("/v1/operations", None, None)
-    yield get("/v1/organs")
-    yield get("/v1/people", lin.id, q=lin.badge)
-    yield get("/v1/people/{badge}")
-    yield get("/v1/recordings", footage, limit=200)
-    yield get("/v1/recordings/{recording}")
-    yield get("/v1/recordings/{recording}/content", None, wu, review=review)
-    yield get("/v1/recordings/{recording}/poster", None, wu, review=review)
-    yield get("/v1/recordings/{recording}/package", None, wu, review=review)
-    yield get("/v1/recordings/{recording}/descriptions")
-    yield get("/v1/recordings/{recording}/index")
-    yield get("/v1/recordings/{recording}/journal", None, None)
-    yield get("/v1/recusals", recusal)
-    yield get("/v1/recusals/{recusal}")
-    yield get("/v1/reviews", review, wu)
-    yield get("/v1/reviews/{review}", None, wu)
-    yield get("/v1/reviews/{review}/watch", None, wu)
-    yield get("/v1/rosters")
-    yield get("/v1/rosters/duty", named, **{"from": begins.isoformat()})
-    yield get("/v1/shifts", shift, limit=200)
-    yield get("/v1/shifts/{shift}")
-    yield get("/v1/spot-checks", None, None)
-    yield get("/v1/spot-checks/counts", None, None, **{"from": "2026-11-01", "to": "2026-11-30"})
-    yield get("/v1/supervisions", naming, limit=200)
-    yield get("/v1/uploads/{upload}/parts")
-    yield get("/v1/uploads/{upload}/receipt")
+def lists(f: Facts) -> Iterator[Question]:
+    """Lists, and what counts: who finds the thing in them."""
+    lin, day = f.lin, {"from": ago(hours=3).isoformat(), "to": now().isoformat()}
+    yield f.get("/v1/activities", "activity", lin, person=lin.id)
+    yield f.get("/v1/assistance", "call", lin)
+    yield f.get("/v1/changes", None, lin)
+    yield f.get("/v1/complaints", "complaint", f.zhao)
+    yield f.get("/v1/complaints/counts", None, f.wu)
+    yield f.get("/v1/devices", "serial", limit=200)
+    yield f.get("/v1/findings", "finding", lin, limit=200)
+    yield f.get("/v1/handovers", wearer=lin.id, **day)
+    yield f.get("/v1/held", "held")
+    yield f.get("/v1/holds", "hold", f.wu)
+    yield f.get("/v1/hours", "lin", person=lin.id, month=f"{now():%Y-%m}")
+    yield f.get("/v1/injuries", "injury", lin)
+    yield f.get("/v1/items", "item", lin)
+    yield f.get("/v1/matters", "matter", lin)
+    yield f.get("/v1/operations")
+    yield f.get("/v1/organs", None, lin)
+    yield f.get("/v1/people", "lin", lin, q=lin.badge)
+    yield f.get("/v1/recordings", "recording", lin, limit=200)
+    yield f.get("/v1/recusals", "recusal", lin)
+    yield f.get("/v1/reviews", "review", f.wu)
+    yield f.get("/v1/rosters", None, lin)
+    yield f.get("/v1/rosters/duty", "duty", lin, **{"from": f.duty_begins.isoformat()})
+    yield f.get("/v1/shifts", "shift", lin, limit=200)
+    yield f.get("/v1/spot-checks")
+    yield f.get("/v1/spot-checks/counts", **{"from": "2026-11-01", "to": "2026-11-30"})
+    yield f.get("/v1/supervisions", "naming", lin, limit=200)
 
-    def post(path: str, theirs: Someone | None = None, **fields: Any) -> Question:
-        filled = path.format(upload=open_upload, serial=serial, badge=lin.badge)
-        return Question(f"POST {path}", filled, {"sent_at": now()} | fields, None, theirs)
 
-    yield post("/v1/devices/codes", serial=serial)
-    yield post("/v1/devices/codes/sheet", organ=STATION)
-    yield post("/v1/devices/{serial}/revoke")
-    yield post("/v1/devices/{serial}/reinstate")
-    yield post("/v1/people/{badge}/totp/reset")
-    yield replace(post("/v1/packages", kind="complaint", number=complaint), stays=True)
-    yield replace(post("/v1/sync", lin, entries=[]), stays=True)
-    yield post("/v1/me/password", lin, current=PASSWORD, new=f"{PASSWORD}!")
-    yield post("/v1/me/totp", lin, password=PASSWORD)
-    yield post("/v1/me/totp/confirm", None, code="000000")
-    yield post("/v1/sessions/current/code", None, code="000000")
-    yield post("/v1/uploads/{upload}/complete")
+def single_things(f: Facts) -> Iterator[Question]:
+    """One thing by its id, oneself, and the law."""
+    for path in (
+        "/v1/activities/{activity}", "/v1/advances/{injury}", "/v1/advances/{injury}/undertaking",
+        "/v1/assistance/{call}", "/v1/duty/works", "/v1/injuries/{injury}", "/v1/matters/{matter}", "/v1/me",
+        "/v1/me/record", "/v1/people/{badge}", "/v1/recordings/{recording}", "/v1/recordings/{recording}/descriptions",
+        "/v1/recordings/{recording}/index", "/v1/recusals/{recusal}", "/v1/shifts/{shift}",
+        "/v1/uploads/{upload}/parts", "/v1/uploads/{upload}/receipt",
+    ):  # fmt: skip
+        yield f.get(path, None, f.lin)
+    for path in ("/v1/holds/{hold}", "/v1/reviews/{review}", "/v1/reviews/{review}/watch"):
+        yield f.get(path, None, f.wu)
+    for part in ("content", "poster", "package"):
+        yield f.get(f"/v1/recordings/{{recording}}/{part}", None, f.wu, review=f.things["review"])
+    yield f.get("/v1/complaints/{complaint}", None, f.zhao)
+    yield f.get("/v1/duty/verdict", None, f.lin, work="10.3")
+    yield f.get("/v1/recordings/{recording}/journal")
+
+
+def calls(f: Facts) -> Iterator[Question]:
+    """The calls that change something and are no entries."""
+    yield f.post("/v1/devices/codes", serial=f.things["serial"])
+    yield f.post("/v1/devices/codes/sheet", organ=STATION)
+    yield f.post("/v1/devices/{serial}/revoke")
+    yield f.post("/v1/devices/{serial}/reinstate")
+    yield f.post("/v1/people/{badge}/totp/reset")
+    yield replace(f.post("/v1/packages", kind="complaint", number=f.things["complaint"]), stays=True)
+    yield replace(f.post("/v1/sync", f.lin, entries=[]), stays=True)
+    yield f.post("/v1/me/password", f.lin, current=PASSWORD, new=f"{PASSWORD}!")
+    yield f.post("/v1/me/totp", f.lin, password=PASSWORD)
+    yield f.post("/v1/me/totp/confirm", code="000000")
+    yield f.post("/v1/sessions/current/code", code="000000")
+    yield f.post("/v1/uploads/{upload}/complete")
     yield Question("DELETE /v1/sessions/current", "/v1/sessions/current")
 
 
@@ -272,7 +304,8 @@ async def everybody_asks(app: Litestar, shots: Path) -> Scene:
         await scene.ask(Question(f"POST {path}", path, body, theirs=who))
 
     await every_verb.answers_after(app, others_first)
-    async for question in other_questions(app, shots):
+    facts = await facts_of(app, shots)
+    for question in chain(lists(facts), single_things(facts), calls(facts)):
         await scene.ask(question)
     return scene
 

@@ -5,6 +5,7 @@ Every file of HR is imported by the command, every fact comes by HTTP, and each 
 
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,12 @@ from tests.houses import Place, Serving, serving
 DISTRICT, EAST, WEST = "330102000000", "330102010000", "330102020000"
 HEADER = "record,code,name,kind,organ,from,until,formerly"
 HOUR = timedelta(hours=1)
+TODAY = (datetime.now(UTC) + 8 * HOUR).date()  # in China; the same one, should midnight pass
 
 
 def day(days_ago: int) -> date:
     """A day in China."""
-    return (datetime.now(UTC) + 8 * HOUR).date() - timedelta(days=days_ago)
+    return TODAY - timedelta(days=days_ago)
 
 
 def noon(days_ago: int) -> datetime:
@@ -48,6 +50,8 @@ device,HH-0003,手持终端,handheld,{EAST},,,
 device,HH-0004,手持终端,handheld,{EAST},,,
 device,CJ-0001,采集工作站,dock,{EAST},,,
 """
+BACK = f"person,FJ1002,林小川,duty_auxiliary,{EAST},{day(0)},,FJ1001"
+DRESSED = {"duty_type": "patrol", "dress": "uniform", "id_card_carried": True, "roster_post": "南门岗亭"}
 
 
 @pytest.fixture
@@ -92,8 +96,7 @@ def begin(phone: Client, badge: str, first_password: str) -> str:
 
 def a_duty(phone: Client, days_ago: int, hours: int = 4) -> str:
     """A shift from noon on; its id."""
-    dress = {"duty_type": "patrol", "dress": "uniform", "id_card_carried": True, "roster_post": "南门岗亭"}
-    shift = phone.entry("shifts/check-in", occurred_at=noon(days_ago), **dress)["id"]
+    shift = phone.entry("shifts/check-in", occurred_at=noon(days_ago), **DRESSED)["id"]
     phone.entry("shifts/check-out", occurred_at=noon(days_ago) + hours * HOUR, shift=shift)
     return str(shift)
 
@@ -111,79 +114,112 @@ def refused_with(code: str, call: Any, *words: Any, **fields: Any) -> None:
     assert code == error.value.code
 
 
-def test_a_year_at_a_station(year: Serving, tmp_path: Path) -> None:
-    """Moved, left, the badge given on, returned under a badge that was Chen's."""
-    _, passwords = hr_tells(year, *HOUSE.splitlines())
-    phone, east, west, dock = (year.handheld(serial) for serial in ("HH-0001", "HH-0002", "HH-0003", "CJ-0001"))
-    dock.sign_in("DOCK-01", passwords["DOCK-01"])
-    for client, badge in ((phone, "FJ1001"), (east, "P2001"), (west, "P2002")):
-        passwords[badge] = begin(client, badge, passwords[badge])
-    lin = phone.get("/v1/me")["id"]
-    chen = year.handheld("HH-0004")
-    passwords["FJ1002"] = begin(chen, "FJ1002", passwords["FJ1002"])
-    chens = a_duty(chen, 50)
+@dataclass
+class Story:
+    """Who has which phone, and what they did so far."""
 
-    # Spring: Lin moves to West. What comes late stays in East: the shift by phone, the film by East's dock.
-    spring = a_duty(phone, 100)
-    assert "moved: 1" in hr_sends(year, ("FJ1001", "林小川", "勤务辅警", "湖滨派出所", day(60), None))
-    late, here = a_duty(phone, 70), a_duty(phone, 40)
+    house: Serving
+    phone: Client  # Lin's
+    chen: Client
+    east: Client  # the commanders of both stations
+    west: Client
+    dock: Client  # East's
+    lin: str  # an id
+    passwords: dict[str, str]  # each person's own, by the badge they had first
+    shifts: list[str] = field(default_factory=list)  # Lin's
+
+    def works(self, days_ago: int) -> str:
+        """A duty of Lin; the id of the shift."""
+        self.shifts.append(a_duty(self.phone, days_ago))
+        return self.shifts[-1]
+
+
+def a_story(house: Serving) -> Story:
+    """Both stations begin: HR's file comes in, and everybody changes the first password."""
+    _, passwords = hr_tells(house, *HOUSE.splitlines())
+    phone, east, west, chen = (house.handheld(f"HH-000{number}") for number in range(1, 5))
+    dock = house.handheld("CJ-0001")
+    dock.sign_in("DOCK-01", passwords["DOCK-01"])
+    for client, badge in ((phone, "FJ1001"), (chen, "FJ1002"), (east, "P2001"), (west, "P2002")):
+        passwords[badge] = begin(client, badge, passwords[badge])
+    return Story(house, phone, chen, east, west, dock, phone.get("/v1/me")["id"], passwords)
+
+
+def lin_moves(story: Story, films: Path) -> None:
+    """Spring, to West. What comes late stays in East: the shift by phone, the film by East's dock."""
+    spring = story.works(100)
+    assert "moved: 1" in hr_sends(story.house, ("FJ1001", "林小川", "勤务辅警", "湖滨派出所", day(60), None))
+    late, here = story.works(70), story.works(40)
+    east, west = story.east, story.west
     for shift, chief, other in ((spring, east, west), (late, east, west), (here, west, east)):
-        assert lin == seen(chief, shift)["person"]
+        assert story.lin == seen(chief, shift)["person"]
         assert seen(other, shift) is None
-    footage = film(tmp_path / "film.mp4", seconds=2, width=320, height=180).path
-    wearer = dock.get("/v1/people/FJ1001", at=noon(70).isoformat())["id"]
+    footage = film(films / "film.mp4", seconds=2, width=320, height=180).path
+    wearer = story.dock.get("/v1/people/FJ1001", at=noon(70).isoformat())["id"]
     span = {"started_at": noon(70) + HOUR, "ended_at": noon(70) + HOUR + timedelta(seconds=2)}
-    dock.send(footage, wearer=wearer, camera_serial="DSJ-0042", media_type="video/mp4", **span)
-    assert [lin] == [row["wearer"] for row in east.get("/v1/recordings")["items"]]
+    story.dock.send(footage, wearer=wearer, camera_serial="DSJ-0042", media_type="video/mp4", **span)
+    assert [story.lin] == [row["wearer"] for row in east.get("/v1/recordings")["items"]]
     assert [] == west.get("/v1/recordings")["items"]
 
-    # Summer: Lin leaves. The phone still holds the last day, and brings it home; nothing else is open.
-    hr_tells(year, f"person,FJ1001,林小川,duty_auxiliary,{WEST},{day(60)},{day(10)},")
-    refused_with("bring_home_only", phone.get, "/v1/me")
-    last = a_duty(phone, 10)
-    assert lin == seen(west, last)["person"]
-    held = phone.sync([phone.new_entry(verb="assistance/call", kind="other")])["results"][0]
+
+def lin_leaves(story: Story) -> None:
+    """Summer. The phone still holds the last day, and brings it home; nothing else is open."""
+    hr_tells(story.house, f"person,FJ1001,林小川,duty_auxiliary,{WEST},{day(60)},{day(10)},")
+    refused_with("bring_home_only", story.phone.get, "/v1/me")
+    assert story.lin == seen(story.west, story.works(10))["person"]
+    held = story.phone.sync([story.phone.new_entry(verb="assistance/call", kind="other")])["results"][0]
     assert ("waiting", "after_service") == (held["status"], held["reason"])
 
-    # The badge goes to Sun: shown first, and written after a yes. Lin's password opens nothing any more.
+
+def the_badge_goes_to_sun(story: Story) -> None:
+    """Shown first, and written after a yes. Lin's password opens nothing any more; Lin's shifts stay Lin's."""
     sun = f"person,FJ1001,孙新,duty_auxiliary,{EAST},{day(5)},,"
-    shown, given = hr_tells(year, sun, code=2)
+    shown, given = hr_tells(story.house, sun, code=2)
     assert "FJ1001 林小川 → 孙新" in shown
     assert {} == given
-    _, given = hr_tells(year, sun, words=("--confirm",))
-    successor = year.handheld("HH-0004")
-    refused_with("sign_in_refused", successor.sign_in, "FJ1001", passwords["FJ1001"])
+    _, given = hr_tells(story.house, sun, words=("--confirm",))
+    successor = story.house.handheld("HH-0004")
+    refused_with("sign_in_refused", successor.sign_in, "FJ1001", story.passwords["FJ1001"])
     begin(successor, "FJ1001", given["FJ1001"])
-    assert lin != successor.get("/v1/me")["id"]
+    assert story.lin != successor.get("/v1/me")["id"]
     assert [] == successor.get("/v1/shifts")["items"]
-    assert ("林小川", lin) == (seen(west, last)["name"], seen(west, last)["person"])
-    recovered = a_duty(phone, 11)
-    assert lin == seen(west, recovered)["person"]
+    last = seen(story.west, story.shifts[-1])
+    assert ("林小川", story.lin) == (last["name"], last["person"])
+    assert story.lin == seen(story.west, story.works(11))["person"]
 
-    # Autumn: Chen leaves, and Lin is back in East under Chen's number. The history goes on; Chen's shift is Chen's.
-    hr_tells(year, f"person,FJ1002,陈文静,duty_auxiliary,{EAST},{day(400)},{day(3)},")
-    back = f"person,FJ1002,林小川,duty_auxiliary,{EAST},{day(0)},,FJ1001"
-    _, given = hr_tells(year, back, words=("--confirm",))
+
+def lin_returns_under_chens_badge(story: Story, chens: str) -> None:
+    """Autumn: Chen leaves, and Lin is back in East under Chen's number. The history goes on; Chen's shift is Chen's."""
+    hr_tells(story.house, f"person,FJ1002,陈文静,duty_auxiliary,{EAST},{day(400)},{day(3)},")
+    _, given = hr_tells(story.house, BACK, words=("--confirm",))
     assert {} == given  # the same person keeps the password
-    refused_with("sign_in_refused", chen.sign_in, "FJ1002", passwords["FJ1002"])
-    phone.sign_in("FJ1002", passwords["FJ1001"])
-    me = phone.get("/v1/me")
-    assert (lin, "FJ1002", EAST) == (me["id"], me["badge"], me["organ"]["code"])
-    own = {row["id"] for row in phone.get("/v1/shifts")["items"]}
-    assert {spring, late, here, last, recovered} == own
-    assert ("陈文静", EAST) == (seen(east, chens)["name"], seen(east, chens)["organ"])
-    today = phone.entry(
-        "shifts/check-in", duty_type="patrol", dress="uniform", id_card_carried=True, roster_post="门岗"
-    )
-    assert EAST == seen(east, str(today["id"]))["organ"]
+    refused_with("sign_in_refused", story.chen.sign_in, "FJ1002", story.passwords["FJ1002"])
+    story.phone.sign_in("FJ1002", story.passwords["FJ1001"])
+    me = story.phone.get("/v1/me")
+    assert (story.lin, "FJ1002", EAST) == (me["id"], me["badge"], me["organ"]["code"])
+    assert set(story.shifts) == {row["id"] for row in story.phone.get("/v1/shifts")["items"]}
+    assert ("陈文静", EAST) == (seen(story.east, chens)["name"], seen(story.east, chens)["organ"])
+    today = story.phone.entry("shifts/check-in", **(DRESSED | {"roster_post": "门岗"}))
+    assert EAST == seen(story.east, str(today["id"]))["organ"]
 
-    # Lin calls for help. The phone's clock was an hour fast, and put right before the call went out; it had no fix.
+
+def lin_calls_for_help(story: Story) -> None:
+    """The phone's clock was an hour fast, and put right before the call went out; it had no fix."""
     nowhere = {"lat": 0.0, "lon": 0.0, "accuracy_m": -1.0, "datum": "WGS84"}
-    call = phone.entry("assistance/call", occurred_at=datetime.now(UTC) + HOUR, kind="other", place=nowhere)
+    call = story.phone.entry("assistance/call", occurred_at=datetime.now(UTC) + HOUR, kind="other", place=nowhere)
     assert {"clock_doubtful", "place_doubtful"} == {finding["code"] for finding in call["findings"]}
-    assert [call["id"]] == [row["id"] for row in east.get("/v1/assistance")["items"]]
+    assert [call["id"]] == [row["id"] for row in story.east.get("/v1/assistance")["items"]]
 
-    # The file of the last import again changes nothing, and the journal proves it all.
-    assert "0 person" in hr_tells(year, back)[0]
+
+def test_a_year_at_a_station(year: Serving, tmp_path: Path) -> None:
+    """Moved, left, the badge given on, returned under a badge that was Chen's."""
+    story = a_story(year)
+    chens = a_duty(story.chen, 50)
+    lin_moves(story, tmp_path)
+    lin_leaves(story)
+    the_badge_goes_to_sun(story)
+    lin_returns_under_chens_badge(story, chens)
+    lin_calls_for_help(story)
+    assert "0 person" in hr_tells(year, BACK)[0]  # the same file again changes nothing
     year.place.verify()
     assert [] == year.place.betrayed()
