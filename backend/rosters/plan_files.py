@@ -89,7 +89,12 @@ class PlanLine(msgspec.Struct, frozen=True, kw_only=True):
     planned: Planned
 
 
-PlanFile = ReadFile[PlanLine]
+class PlanFile(ReadFile[PlanLine], frozen=True, kw_only=True):
+    """What a plan says. `torn`: the badge of each line that has a fault."""
+
+    torn: Sequence[tuple[SheetLine, str]] = ()
+
+
 Posts = Mapping[str, Mapping[str, str] | None]  # what each code means; None: its line has a fault
 
 
@@ -110,20 +115,20 @@ def read_file(content: bytes, month: str | None = None) -> PlanFile:
     grids = sheets.read(content)
     faults: list[Fault] = [] if grids else [no_sheet()]
     posts = _posts([grid for grid in grids if grid.name in POSTS], faults)
-    lines: list[PlanLine] = []
+    lines, torn = list[PlanLine](), list[tuple[SheetLine, str]]()
     for grid in grids:
         if grid.name in POSTS | EXPLAINING:
             continue
         drawn = _month(grid, month, faults)
         if drawn is None:
-            lines += _flat(grid, faults)
+            lines += _flat(grid, faults, torn)
         elif drawn.days:
-            lines += _drawn(drawn, posts, faults)
+            lines += _drawn(drawn, posts, faults, torn)
     names = sorted((grid.name for grid in grids), key=lambda name: name not in POSTS)  # what codes mean comes first
-    return PlanFile(good=lines, faults=faults, sheets=tuple(names) or ("",))
+    return PlanFile(good=lines, torn=torn, faults=faults, sheets=tuple(names) or ("",))
 
 
-def _flat(grid: Grid, faults: list[Fault]) -> list[PlanLine]:
+def _flat(grid: Grid, faults: list[Fault], torn: list[tuple[SheetLine, str]]) -> list[PlanLine]:
     """The lines of a sheet with a shift in each."""
     table = table_of(grid, HEADINGS, faults)
     if table is None:
@@ -140,6 +145,7 @@ def _flat(grid: Grid, faults: list[Fault]) -> list[PlanLine]:
             lines.append(_line(filled.line, dict.fromkeys(COLUMNS, "") | filled.cells))
         except CellFault as wrong:
             faults.append(wrong.at(filled.line))
+            torn.append((filled.line, plain(filled.cells["badge"])))
     return lines
 
 
@@ -242,7 +248,9 @@ def _date(text: str, told: re.Match[str] | None) -> date:
     return date(year, month, day)
 
 
-def _drawn(month: Month, posts: Posts | None, faults: list[Fault]) -> list[PlanLine]:
+def _drawn(
+    month: Month, posts: Posts | None, faults: list[Fault], torn: list[tuple[SheetLine, str]]
+) -> list[PlanLine]:  # fmt: skip
     """The shifts of a grid."""
     heads = month.sheet.lines[month.at].cells
     lines: list[PlanLine] = []
@@ -260,6 +268,7 @@ def _drawn(month: Month, posts: Posts | None, faults: list[Fault]) -> list[PlanL
                 lines += _cell(place, badge, text, month.days[number], posts)
             except CellFault as wrong:
                 faults.append(wrong.at(place))
+                torn.append((place, badge))
     return lines
 
 

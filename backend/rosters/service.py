@@ -13,7 +13,7 @@ import asyncpg
 import msgspec
 
 from backend.core import findings
-from backend.core.columns import Fault
+from backend.core.columns import Fault, SheetLine
 from backend.core.database import Record, execute, fetch, tx
 from backend.core.officers import TODAY, officers_among
 from backend.core.refusals import Refusal, Unknown
@@ -125,8 +125,9 @@ async def import_plan(file: PlanFile) -> int:
     Raises FaultyFile with every fault of the file, and of every line that cannot be planned; then none is inserted.
     """
     badges = [badge for line in file.good for badge in (line.badge, line.officer)]
-    people = _by_badge(await fetch(PEOPLE, badges))
-    inserted, faults = 0, list[Fault]()
+    people = _by_badge(await fetch(PEOPLE, [*badges, *(badge for _, badge in file.torn)]))
+    faults = [_no_auxiliary(line, badge) for line, badge in file.torn if badge and badge not in people]
+    inserted = 0
     async with tx():
         await execute("SELECT pg_advisory_xact_lock(hashtext('fujing plan'))")
         for line in file.good:
@@ -200,12 +201,15 @@ async def _insert(planned: Planned, organ: str, by: UUID | None) -> None:
         raise Refusal("id_reused") from None
 
 
+def _no_auxiliary(line: SheetLine, badge: str) -> Fault:
+    return line.fault("badge", f"人员 {badge} 不是名册中的辅警", f"person {badge} is no auxiliary on the roster")
+
+
 def _unfit(line: PlanLine, people: People) -> Iterator[Fault]:
     """Why a line cannot be planned."""
     person, officer = _holder(people, line.badge, line.planned), _holder(people, line.officer, line.planned)
     if person is None or not person.stint.kind.endswith("auxiliary"):
-        zh, en = f"人员 {line.badge} 不是名册中的辅警", f"person {line.badge} is no auxiliary on the roster"
-        yield line.line.fault("badge", zh, en)
+        yield _no_auxiliary(line.line, line.badge)
     if line.officer and (officer is None or officer.stint.kind != "officer"):
         zh, en = f"人员 {line.officer} 不是名册中的民警", f"person {line.officer} is no officer on the roster"
         yield line.line.fault("officer", zh, en)

@@ -189,9 +189,10 @@ async def test_every_error_of_a_file_is_listed_and_nothing_is_planned(app: Lites
         await service.import_plan(plan_files.read_file((HEAD + "\n".join(unfit) + "\n").encode()))
     assert [2, 3, 4] == [line for line, _ in raised.value.lines]
     mixed = [bad[0], unfit[2], f"{lin.badge},南门,,post,{span}", f"{lin.badge},北门,,post,{span}", unfit[1]]
+    mixed.append("FJ000,南门,,post,2026-12-01 08:00,2026-12-01T16:00:00+08:00,,,,")
     with pytest.raises(FaultyFile) as raised:
         await service.import_plan(plan_files.read_file((HEAD + "\n".join(mixed) + "\n").encode()))
-    assert [(2, "starts_at"), (3, "badge"), (5, "starts_at"), (6, "officer")] == [
+    assert [(2, "starts_at"), (3, "badge"), (5, "starts_at"), (6, "officer"), (7, "starts_at"), (7, "badge")] == [
         (fault.line, fault.column) for fault in raised.value.faults
     ]
     overlaps = [f"{lin.badge},南门,,post,{span}", f"{lin.badge},北门,,post,{span}"]
