@@ -7,7 +7,6 @@ What an API left that was killed is removed when the next one starts.
 """
 
 import fcntl
-import ipaddress
 import json
 import os
 import shutil
@@ -15,16 +14,15 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import urllib3
 
-from backend.core.settings import Settings, SettingsError, host_and_port
+from backend.core.settings import Settings, SettingsError
+from mobile_api.device_address import DEFAULT, is_for_phones
 from storage.private_files import make_private, write_private
 
 FOLDER = "operations"
 FOR_DEVICES = "devices.json"  # in the folder of an API: where it listens for devices, and what address they are told
-DEFAULT = "127.0.0.1:8080"  # where `fujing serve` and `fujing api` listen unless they are told otherwise
 PATIENCE = 5.0  # seconds to wait for an answer
 
 
@@ -64,9 +62,7 @@ def address_for_devices(settings: Settings) -> str:
     listens = [one["listen"] or DEFAULT for one in running]
     url = settings.public_url or next((one["public_url"] for one in running if one["public_url"]), None)
     url = url or f"http://{listens[0]}"
-    parts = urlsplit(url)
-    elsewhere = any(not _is(host_and_port(each)[0], "is_loopback") for each in listens)
-    if _is(parts.hostname, "is_unspecified") or parts.port == 0 or (_is(parts.hostname, "is_loopback") and elsewhere):
+    if not is_for_phones(url, listens):
         raise SettingsError(
             f"手机无法访问 {url}：请用 FUJING_PUBLIC_URL 指明手机所用的地址，如 https://fujing.example:8443。",
             f"A phone cannot reach {url}: FUJING_PUBLIC_URL names the address that phones call, such as "
@@ -80,14 +76,6 @@ def _running(home: Path) -> Iterator[dict[str, str | None]]:
     for own in sorted((home / FOLDER).glob("api-*/")):
         if is_locked(own) and (own / FOR_DEVICES).exists():
             yield {"listen": None, "public_url": None} | json.loads((own / FOR_DEVICES).read_text())
-
-
-def _is(host: str | None, kind: str) -> bool:
-    """Whether the host is an address of this kind: is_loopback, is_unspecified. A name is neither but for localhost."""
-    try:
-        return bool(getattr(ipaddress.ip_address(host or ""), kind))
-    except ValueError:
-        return kind == "is_loopback" and (host or "").lower().rstrip(".") == "localhost"
 
 
 def health(address: str) -> dict[str, str]:

@@ -14,6 +14,7 @@ from litestar.params import QueryParameter
 from backend.core.described import SERIAL, DeviceSerial, SentAt
 from backend.core.examples import SENT_AT
 from backend.core.paging import Page, page_limit
+from backend.core.refusals import Refusal
 from backend.core.wire import Moment
 from backend.people import devices
 from backend.people.devices import Card, CodeSheet, DeviceRow, Enrolled
@@ -21,6 +22,7 @@ from backend.people.proofs import Jwk
 from backend.people.schemas import OrganGiven
 from mobile_api.auth import BY_KEY, read_proof
 from mobile_api.bodies import read, takes
+from mobile_api.device_address import is_for_phones
 from mobile_api.listing import listing
 from mobile_api.paging import Limit
 from mobile_api.printing import HEADERS, clock, fact, missing, printed
@@ -87,9 +89,16 @@ class DeviceChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     sent_at: SentAt
 
 
-def address_of(request: Request[Any, Any, Any]) -> str:
-    """The address under which devices call this server: of the settings, else of this request."""
-    return str(request.app.state.settings.public_url or request.base_url).rstrip("/")
+def url_for_devices(request: Request[Any, Any, Any]) -> str:
+    """The URL under which devices call this server: of the settings, else of this request.
+
+    Raises Refusal `address_for_this_machine_only`.
+    """
+    settings = request.app.state.settings
+    url = str(settings.public_url or request.base_url).rstrip("/")
+    if not is_for_phones(url, [settings.listen]):
+        raise Refusal("address_for_this_machine_only")
+    return url
 
 
 def svg_of(uri: str) -> str:
@@ -102,7 +111,14 @@ def svg_of(uri: str) -> str:
 @post(
     "/devices/codes",
     opt=takes(CodeFor, {"sent_at": SENT_AT, "serial": "HH-0001"})
-    | refuses("not_for_your_role", "unknown_device", "reinstate_first", "unknown_person", "too_many_requests"),
+    | refuses(
+        "not_for_your_role",
+        "unknown_device",
+        "reinstate_first",
+        "unknown_person",
+        "too_many_requests",
+        "address_for_this_machine_only",
+    ),
     summary="A code for a device · 生成登记码",
     tags=TAGS,
     operation_id="devices_codes",
@@ -112,8 +128,9 @@ async def make_code(request: Request[Any, Any, Any]) -> Response[EnrolmentCode]:
     """Make a code for one device: it works once, for ten minutes, and ends an earlier one. For administrators of the
     device's organ, with their second factor."""
     data = await read(request, CodeFor)
+    url = url_for_devices(request)  # first: a code that cannot be used is not made
     made = await devices.make_code(data.serial, datetime.now(UTC), request.user, data.badge)
-    uri = devices.uri_of(address_of(request), made.code)
+    uri = devices.uri_of(url, made.code)
     answer = EnrolmentCode(code=made.code, expires_at=made.expires_at, qr=svg_of(uri), uri=uri)
     return Response(answer, headers=NO_STORE)
 
@@ -121,7 +138,9 @@ async def make_code(request: Request[Any, Any, Any]) -> Response[EnrolmentCode]:
 @post(
     "/devices/codes/sheet",
     opt=takes(SheetFor, {"sent_at": SENT_AT, "organ": "330102010000"})
-    | refuses("not_for_your_role", "unknown_organ", "no_device_to_enrol", "too_many_requests"),
+    | refuses(
+        "not_for_your_role", "unknown_organ", "no_device_to_enrol", "too_many_requests", "address_for_this_machine_only"
+    ),
     summary="A sheet of cards for an organ · 整个单位的登记卡",
     tags=TAGS,
     operation_id="devices_codes_sheet",
@@ -132,9 +151,9 @@ async def make_sheet(request: Request[Any, Any, Any]) -> Response[str]:
     """Make a code for each device of an organ and below, and answer a page of cards to print: a QR code and the code in
     letters for each. A code works once, for 24 hours, and ends an earlier one of its device. For administrators of the
     organ, with their second factor."""
-    data = await read(request, SheetFor)
+    data, url = await read(request, SheetFor), url_for_devices(request)
     sheet = await devices.make_sheet(request.user, data.organ, datetime.now(UTC), again=data.again, after=data.after)
-    return Response(_page(sheet, address_of(request)), media_type=MediaType.HTML, headers=HEADERS)
+    return Response(_page(sheet, url), media_type=MediaType.HTML, headers=HEADERS)
 
 
 CARD = """<div class="card">{qr}<div>

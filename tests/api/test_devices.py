@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
+import msgspec
 import pytest
 from litestar import Litestar
 
@@ -459,6 +460,24 @@ async def everything(who: Someone, path: str) -> list[dict[str, Any]]:
         rows, cursor = rows + page["items"], page["next"]
         if cursor is None:
             return rows
+
+
+async def test_no_code_is_made_for_an_address_that_no_phone_reaches(
+    app: Litestar, admin: Someone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The administrator's browser runs on the server, which listens on every address: `localhost` is no phone's."""
+    serial = f"HH-{uuid4().hex[:8]}"
+    organ = await an_organ_with_devices(serial)
+    calls = [("/v1/devices/codes", {"serial": serial}), ("/v1/devices/codes/sheet", {"organ": organ})]
+    monkeypatch.setattr(app.state, "settings", msgspec.structs.replace(app.state.settings, listen="0.0.0.0:8080"))
+    for path, fields in calls:
+        answer = await admin.tell(f"http://localhost:8080{path}", **fields)
+        refused(answer, 409, "address_for_this_machine_only")
+    assert 0 == await value(
+        "SELECT count(*) FROM enrolment_code c JOIN device d ON d.id = c.device WHERE d.serial = $1", serial
+    )
+    for path, fields in calls:
+        assert 201 == (await admin.tell(f"http://fujing.example:8080{path}", **fields)).status_code
 
 
 async def test_a_sheet_has_a_card_for_each_device_of_an_organ(app: Litestar, admin: Someone) -> None:
