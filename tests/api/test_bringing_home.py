@@ -154,6 +154,16 @@ async def test_who_left_decides_nothing(app: Litestar) -> None:
     refused(await chief.post("/v1/holds/place", at=ago(days=2), **order), 403, "bring_home_only")
 
 
+async def test_who_serves_as_another_kind_now_decides_nothing_as_of_before(app: Litestar) -> None:
+    """A decision is made by whom one is today, whatever time it gives: an officer till yesterday decides no more."""
+    chief, lin = await a_commander_of(app, STATION), await a_duty_auxiliary(app)
+    row = a_row(record="person", code=chief.badge, name=chief.name, kind="civilian_auxiliary", organ=STATION,
+                valid_from=a_day())  # fmt: skip
+    await roster.bring_in([row], confirmed=True)
+    order = {"person": lin.id, "started_at": ago(days=3), "ended_at": ago(days=2), "reason": "信访", "number": "2026-1"}
+    refused(await chief.post("/v1/holds/place", at=ago(days=2), **order), 403, "not_for_your_role")
+
+
 async def test_an_officer_who_left_answers_for_the_time_they_led(app: Litestar) -> None:
     """Named on the last day, confirmed on that day, sent today."""
     lin, zhao = await a_duty_auxiliary(app), await an_officer(app)
@@ -232,6 +242,13 @@ async def test_a_dock_brings_in_the_film_of_who_left(app: Litestar) -> None:
     assert str(sun) == (await dock.get(path)).json()["id"]
     assert str(lin.id) == (await dock.get(path, at=ago(hours=30).isoformat())).json()["id"]
     refused(await dock.get(path, at="2026-03-01T08:00:00"), 422, "invalid")
+
+
+async def test_a_dock_whose_service_ended_brings_nothing_home(app: Litestar) -> None:
+    """It was never a person: its session is over, so that nothing is declared for others any more."""
+    lin, dock = await a_duty_auxiliary(app), await a_dock(app)
+    await leaves(dock)
+    refused(await dock.declare(wearer=lin.id, started_at=ago(hours=30), ended_at=ago(hours=29)), 401, "session_ended")
 
 
 async def test_an_inspector_sees_what_was_brought_home(app: Litestar) -> None:
