@@ -177,3 +177,10 @@ def test_an_act_by_a_wrong_clock_lies_before_the_next_one() -> None:
     """Checked in by a clock an hour ahead, checked out by the right one."""
     times = told_by([HOUR * 9, timedelta()], [NOON - 3 * HOUR, NOON - HOUR], None)
     assert [NOON - HOUR, NOON - HOUR] == times
+
+
+def test_an_act_by_a_wrong_clock_lies_after_every_act_before_it() -> None:
+    """Also where the one right before it was told afterwards, of an earlier time."""
+    days, acts = timedelta(days=30), [NOON - 2 * HOUR, NOON - 3 * HOUR, NOON - 6 * HOUR, NOON - HOUR]
+    times = told_by([timedelta(), timedelta(), days, days], acts, None)
+    assert [NOON - 2 * HOUR, NOON - 3 * HOUR, NOON - 2 * HOUR, NOON] == times
