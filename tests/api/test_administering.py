@@ -159,6 +159,8 @@ async def test_nobody_administers_themselves(app: Litestar) -> None:
     refused(await admin.post("/v1/people/rename", person=admin.id, name="新名", confirm=True), 403, "own_matter")
     move = {"person": admin.id, "organ": STATION, "serves_from": today}
     refused(await admin.post("/v1/people/move", **move), 403, "own_matter")
+    again = {"name": admin.name, "kind": "staff", "formerly": admin.badge, "serves_from": today}
+    refused(await enters(admin, a_badge(), **again), 403, "own_matter")  # another badge for oneself is no way around
 
 
 async def test_a_role_stays_within_the_administrators_organs(app: Litestar) -> None:

@@ -26,6 +26,7 @@ from tests.builders import (
     moves,
     recorded,
     refused,
+    somebody,
 )
 
 
@@ -79,6 +80,15 @@ async def test_people_are_listed_by_organ_kind_and_role(app: Litestar) -> None:
     (row,) = await every(chief, "/v1/people", q=inspector.badge)
     assert {"role": "inspector", "organ": STATION} in row["roles"]
     assert "城关派出所" == row["organ_name"]
+
+
+async def test_a_role_elsewhere_is_not_shown(app: Litestar) -> None:
+    """Wu serves here and inspects the station beside: this station's chief sees Wu and no role, the county's both."""
+    wu = await somebody(app, "officer", roles=[("inspector", SIBLING)])
+    for chief, roles in ((await a_commander_of(app, STATION), []), (await a_commander_of(app, DISTRICT), [SIBLING])):
+        (row,) = await every(chief, "/v1/people", q=wu.badge)
+        assert roles == [role["organ"] for role in row["roles"]]
+        assert bool(roles) == (wu.badge in await found(chief, role="inspector"))
 
 
 async def test_who_is_on_duty_is_known_to_those_who_see_the_shift(app: Litestar) -> None:

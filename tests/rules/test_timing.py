@@ -211,3 +211,10 @@ def test_an_uptime_tells_no_time_beyond_reason() -> None:
 @pytest.mark.parametrize(("latest", "found"), [(NOON + HOUR, NOON), (EARLIEST - SECOND, EARLIEST)])
 def test_an_act_by_a_wrong_clock_happened_between_2000_and_its_receipt(latest: datetime, found: datetime) -> None:
     assert found == timing(NOON + HOUR, NOON, NOON, law(), latest=latest).occurred_at
+
+
+def test_an_act_by_a_wrong_clock_lies_after_every_act_before_it() -> None:
+    """Also where the one right before it was told afterwards, of an earlier time."""
+    days, acts = timedelta(days=30), [NOON - 2 * HOUR, NOON - 3 * HOUR, NOON - 6 * HOUR, NOON - HOUR]
+    times = told_by([timedelta(), timedelta(), days, days], acts, None)
+    assert [NOON - 2 * HOUR, NOON - 3 * HOUR, NOON - 2 * HOUR, NOON] == times
