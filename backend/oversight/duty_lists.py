@@ -22,7 +22,9 @@ OWN_ACT = f"""EXISTS (SELECT FROM activity a WHERE a.person = {{person}} AND a.r
 LED_ACT = f"""EXISTS (SELECT FROM led l JOIN activity a ON a.person = l.auxiliary WHERE l.officer = r.wearer
     AND l.named && {FILMED} AND a.reach && {FILMED} AND l.during && ({FILMED} * acted(a))
     AND {{act}} AND {ACTIVITY.condition})"""
-TOLD_NEAR = "EXISTS (SELECT FROM activity_telling t WHERE t.activity = a.id AND t.place IS NOT NULL AND {near})"
+ABOUT_FOOTAGE = "(" + OWN_ACT.format(person="r.wearer", span=FILMED, act="{act}") + f" OR {LED_ACT})"
+TOLD_NEAR = f"""EXISTS (SELECT FROM activity_telling t WHERE t.activity = a.id AND t.place IS NOT NULL
+    AND {IS_NEAR.format(place="t.place", value="{value}")})"""
 # Ids of what was filmed during the acts of a case: begun meanwhile, or running when the act began. `OFFSET 0` keeps
 # each search to one act: a case has few, and the planner, who expects hundreds, would read all footage instead.
 FILMED_THEN = """JOIN LATERAL (
@@ -43,27 +45,26 @@ SELECT DISTINCT y.id AS value FROM activity x JOIN LATERAL (
 ) y ON true WHERE {CASE}
 """  # noqa: S608
 SHIFT_FILTERS = Filterable(
-    person="s.person", organ="s.organ", lasts="s.during",
+    person="s.person", organ="s.organ", began="s.started_at", lasts="s.during",
     spanning="SELECT x.id AS value FROM shift x WHERE x.during @> {value}",
     about=OWN_ACT.format(person="s.person", span="s.during", act="{act}"),
     of_case=IndexPath("s.id", SHIFTS_OF_CASE),
     near=f"s.place IS NOT NULL AND {IS_NEAR.format(place='s.place', value='{value}')}",
 )  # fmt: skip
 RECORDING_FILTERS = Filterable(
-    person="r.wearer", organ="r.organ", lasts="tstzrange(r.started_at, coalesce(r.ended_at, r.started_at))",
+    person="r.wearer", organ="r.organ", began="r.started_at",
+    lasts="tstzrange(r.started_at, coalesce(r.ended_at, r.started_at))",
     spanning="SELECT x.id AS value FROM recording x WHERE x.during @> {value}",
-    about="(" + OWN_ACT.format(person="r.wearer", span=FILMED, act="{act}") + f" OR {LED_ACT})",
+    about=ABOUT_FOOTAGE,
     of_case=IndexPath("r.id", FILMED_OF_CASE),
-    near=OWN_ACT.format(
-        person="r.wearer", span=FILMED, act=TOLD_NEAR.format(near=IS_NEAR.format(place="t.place", value="{value}"))
-    ),
+    near=ABOUT_FOOTAGE.format(act=TOLD_NEAR),
 )  # fmt: skip
 ACTIVITY_FILTERS = Filterable(
-    person="a.person", organ="a.organ", lasts="acted(a)",
+    person="a.person", organ="a.organ", began="a.started_at", lasts="acted(a)",
     spanning="SELECT x.id AS value FROM activity x WHERE x.reach @> {value}",
     about="{act}",
     of_case=IndexPath("a.id", f"SELECT x.id AS value FROM activity x WHERE {CASE}"),  # noqa: S608
-    near=TOLD_NEAR.format(near=IS_NEAR.format(place="t.place", value="{value}")),
+    near=TOLD_NEAR,
 )  # fmt: skip
 
 

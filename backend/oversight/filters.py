@@ -50,36 +50,38 @@ class ListFilter(msgspec.Struct, frozen=True, kw_only=True):
 class Filterable(NamedTuple):
     """How the rows of one list are filtered. SQL; `{value}` is the filter's value.
 
-    `lasts`: the time of a row, a range. `spanning`: ids of rows that may last at a moment. `about`: a condition on
-    a row that holds where `{act}`, a condition on the activity `a`, does. `of_case`: column and ids of the rows of a
-    case. `near`: whether a row is near a place.
+    `began`: when a row began. `lasts`: the time of a row, a range. `about`: a condition on a row that holds where
+    `{act}`, a condition on the activity `a`, does. `of_case`: column and ids of the rows of a case. `near`: whether a
+    row is near a place. `spanning`: ids of rows that may last at a moment; None: the list has no index of that.
     """
 
     person: str
     organ: str
+    began: str
     lasts: str
-    spanning: str
     about: str
     of_case: IndexPath
     near: str
+    spanning: str | None = None
 
 
 def narrowed(query: ListQuery, how: Filterable, wanted: ListFilter) -> tuple[ListQuery, list[Any]]:
     """The query of a list for these filters, and their values, from $3 on. Raises Refusal `invalid`."""
     values = values_of(wanted)
     numbered = {name: f"${number}" for number, name in enumerate(values, 3)}
-    on_paths = {"since"} if "case" not in numbered else set()  # asked there once: twice, the planner expects too little
+    # `since` is asked on the paths where there are paths for it: asked twice, the planner expects too little.
+    on_paths = {"since"} if how.spanning is not None and "case" not in numbered else set()
     conditions = [
         query.where,
-        *(_condition(name, value, query, how) for name, value in numbered.items() if name not in on_paths),
+        *(_condition(name, value, how) for name, value in numbered.items() if name not in on_paths),
     ]
     visible = query.visible._replace(paths=tuple(_paths(query, how, numbered)))
     return query._replace(visible=visible, where=" AND ".join(conditions)), list(values.values())
 
 
 def values_of(wanted: ListFilter) -> dict[str, Any]:
-    """The filters that are set, by name, as values of SQL. Raises Refusal `invalid`."""
-    values = {name: value for name, value in msgspec.structs.asdict(wanted).items() if value is not None}
+    """The filters that are set, by name, as values of SQL; those of ListFilter alone. Raises Refusal `invalid`."""
+    values = {name: value for name in ListFilter.__struct_fields__ if (value := getattr(wanted, name)) is not None}
     for name, parameter in (("since", "from"), ("until", "to")):
         if name in values:
             values[name] = moment_parameter(parameter, values[name])
@@ -103,17 +105,17 @@ def place_near(text: str) -> str:
     return msgspec.json.encode(place | {"datums": law().count("datums_apart")}).decode()
 
 
-def _condition(name: str, value: str, query: ListQuery, how: Filterable) -> str:
+def _condition(name: str, value: str, how: Filterable) -> str:
     if name == "person":
         return f"{how.person} = {value}::uuid"
     if name == "badge":
-        return HAD_BADGE.format(person=how.person, at=query.at, value=value)
+        return HAD_BADGE.format(person=how.person, at=how.began, value=value)
     if name == "organ":
         return f"{how.organ} IN ({UNDER.format(value)})"
     if name == "since":
-        return f"({query.at} >= {value}::timestamptz OR {how.lasts} @> {value}::timestamptz)"
+        return f"({how.began} >= {value}::timestamptz OR {how.lasts} @> {value}::timestamptz)"
     if name == "until":
-        return f"{query.at} < {value}::timestamptz"
+        return f"{how.began} < {value}::timestamptz"
     if name == "near":
         return how.near.format(value=value)
     act = OF_CASE.format(act="a", value=value) if name == "case" else f"a.work = {value}::text"
@@ -125,10 +127,10 @@ def _paths(query: ListQuery, how: Filterable, numbered: dict[str, str]) -> Seque
     if "case" in numbered:
         return [how.of_case._replace(values=how.of_case.values.format(value=numbered["case"]))]
     paths = _paths_to_people(query.visible, how, numbered)
-    if "since" not in numbered:
+    if "since" not in numbered or how.spanning is None:
         return paths
-    began = f"{query.at} >= {numbered['since']}::timestamptz"
     since = f"{numbered['since']}::timestamptz"
+    began = f"{how.began} >= {since}"
     lasting = IndexPath(query.id, how.spanning.format(value=since), f"{how.lasts} @> {since}")
     return [*(path._replace(within=f"{path.within} AND {began}") for path in paths), lasting]
 

@@ -132,6 +132,31 @@ async def test_a_work_finds_its_acts(app: Litestar) -> None:
         assert found == [await ids(lin, path, work=work) for path in ("activities", "shifts")]
 
 
+async def test_findings_of_a_place_are_those_of_what_was_done_there(app: Litestar) -> None:
+    """Of an act by what was told of it, of a shift by where it began; to nobody who may not see the act."""
+    sun, lin, there = await a_commander_of(app, STATION), await a_duty_auxiliary(app), "30.2745,120.1551,100"
+    forgotten = recorded(await lin.check_in(place=PLACE, at=ago(hours=3)))["id"]
+    recorded(await lin.check_in(at=ago(minutes=5)))
+    act = recorded(await lin.starts("9.6", place=PLACE, at=ago(minutes=3)))["id"]
+    elsewhere = recorded(await lin.starts("9.6", place=PLACE | {"lat": 30.3}, at=ago(minutes=2)))["id"]
+    subjects = [
+        {row["subject"] for row in (await who.get("/v1/findings", **query)).json()["items"]}
+        for who, query in ((sun, {"person": lin.id}), (sun, {"near": there, "person": lin.id}), (lin, {"near": there}),
+            (await a_commander_of(app, SIBLING), {"near": there}))
+    ]  # fmt: skip
+    assert {forgotten, act, elsewhere} <= subjects[0]
+    assert [{forgotten, act}, {forgotten, act}, set()] == subjects[1:]
+
+
+async def test_what_an_officer_filmed_near_a_place_is_near_it_by_the_act_they_led(app: Litestar) -> None:
+    lin, zhao, *_ = await a_led_patrol(app)
+    recorded(await lin.starts("9.6", place=PLACE, at=ago(minutes=3)))
+    footage = recorded(await zhao.declare(started_at=ago(minutes=2), ended_at=ago(minutes=1)))["id"]
+    sun = await a_commander_of(app, STATION)
+    assert [footage] == await ids(sun, "recordings", person=zhao.id, near="30.2745,120.1551")
+    assert [] == await ids(sun, "recordings", person=zhao.id, near="30.3,120.1551")
+
+
 async def test_a_list_of_a_place_has_what_began_near_it(app: Litestar) -> None:
     """Within the radius and what the receiver may be wrong; what nobody can place is not in it."""
     sun, lin = await a_commander_of(app, STATION), await a_duty_auxiliary(app)

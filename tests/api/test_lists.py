@@ -143,6 +143,7 @@ class Population:
     auxiliaries: list[UUID] = field(default_factory=list)
     officers: list[UUID] = field(default_factory=list)
     recordings: list[tuple[UUID, UUID]] = field(default_factory=list)
+    facts: list[UUID] = field(default_factory=list)  # shifts, and what was told of acts
 
     def id(self) -> UUID:
         return UUID(int=self.chance.getrandbits(128), version=4)
@@ -229,14 +230,17 @@ async def duty(here: Population, auxiliary: UUID, began: datetime) -> None:
     """A shift, who led meanwhile, what was filmed, and an act: in an organ, which need not be the one of the last."""
     organ, ended = here.one_of(here.organs), here.maybe(began + timedelta(hours=5), 0.9)
     in_force = here.chance.random() < 0.9 and ended is not None
-    await here.put(
+    shift = await here.put(
         "shift", person=auxiliary, organ=organ, duty_type="patrol", started_at=began, ended_at=ended,
         ended_by=ended and "check_out", in_force=in_force, dress="uniform", id_card_carried=True, equipment=[],
         place=here.maybe(here.one_of(PLACES)),
     )  # fmt: skip
+    here.facts.append(shift)
     await naming(here, auxiliary, organ, began)
     for minutes in (0, 60, 200):
         await footage(here, auxiliary, organ, began + timedelta(minutes=minutes))
+    if leader := here.maybe(here.one_of(here.officers), 0.2):
+        await footage(here, leader, organ, began)
     await act(here, auxiliary, organ, began)
 
 
@@ -251,19 +255,19 @@ async def naming(here: Population, auxiliary: UUID, organ: str, began: datetime)
     )  # fmt: skip
 
 
-async def footage(here: Population, auxiliary: UUID, organ: str, began: datetime) -> None:
+async def footage(here: Population, wearer: UUID, organ: str, began: datetime) -> None:
     same_as = (here.recordings and here.maybe(here.recordings[-1][0], 0.1)) or None
     ended = here.maybe(began + timedelta(minutes=here.one_of((0, 9))), 0.8)
     recording = await here.put(
-        "upload", kind="recording", owner=auxiliary, organ=organ, declared_by=auxiliary, file_name="a.mp4",
+        "upload", kind="recording", owner=wearer, organ=organ, declared_by=wearer, file_name="a.mp4",
         media_type="video/mp4", state="same_as" if same_as else "declared", same_as=same_as, part_size=8388608,
         object_key=f"l/{here.id()}", declared_at=began, touched_at=began,
     )  # fmt: skip
     await here.put(
-        "recording", id=recording, wearer=auxiliary, organ=organ, camera_serial="D", camera_offset_ms=0,
+        "recording", id=recording, wearer=wearer, organ=organ, camera_serial="D", camera_offset_ms=0,
         correction_ms=0, camera_started_at=began, started_at=began, ended_at=ended, key_mark=False,
     )  # fmt: skip
-    here.recordings.append((recording, auxiliary))
+    here.recordings.append((recording, wearer))
 
 
 async def act(here: Population, auxiliary: UUID, organ: str, began: datetime) -> None:
@@ -290,6 +294,7 @@ async def act(here: Population, auxiliary: UUID, organ: str, began: datetime) ->
         "activity_telling", id=activity, activity=activity, verb="start", at=began, live=True, notice_given=False,
         case_kind="administrative", **needs, **fields,
     )  # fmt: skip
+    here.facts.append(activity)
 
 
 async def recusal(here: Population, person: UUID) -> None:
@@ -307,9 +312,9 @@ async def recusal(here: Population, person: UUID) -> None:
 
 
 async def finding(here: Population) -> None:
-    began = here.maybe(here.at(), 0.8)
+    began, subject = here.maybe(here.at(), 0.8), here.facts.pop(here.chance.randrange(len(here.facts)))
     await here.put(
-        "finding", kind=here.one_of(KINDS), subject=here.id(), organ=here.one_of(here.organs), found_at=here.at(),
+        "finding", kind=here.one_of(KINDS), subject=subject, organ=here.one_of(here.organs), found_at=here.at(),
         person=here.maybe(here.one_of(here.auxiliaries), 0.8), started_at=began, withdrawn_at=here.maybe(SLOTS[-1]),
         ended_at=began and here.maybe(began + timedelta(minutes=40)), explained=here.chance.random() < 0.3,
     )  # fmt: skip
@@ -428,43 +433,14 @@ async def test_all_pages_together_are_the_plain_list(app: Litestar, seed: int, m
     assert all(rows_seen.values()), rows_seen
 
 
-SOUGHT = """
-($3::text IS NULL OR f.organ IN (SELECT organs_under(ARRAY[$3])))
-AND ($4::text IS NULL OR f.kind = $4) AND ($5::uuid IS NULL OR f.person = $5)
-AND ($6::timestamptz IS NULL OR coalesce(f.ended_at, f.started_at, f.found_at) >= $6)
-AND ($7::timestamptz IS NULL OR coalesce(f.started_at, f.found_at) < $7)
-"""
 STANDING: dict[findings_lists.FindingStatus, str] = {
     "standing": "f.withdrawn_at IS NULL", "open": "f.withdrawn_at IS NULL AND NOT f.explained",
     "explained": "f.withdrawn_at IS NULL AND f.explained", "withdrawn": "f.withdrawn_at IS NOT NULL", "all": "true",
 }  # fmt: skip
-
-
-def something_sought(here: Population) -> findings_lists.FindingsFilter:
-    """Any combination of the filters, with organs and people that the viewer sees and others."""
-    return findings_lists.FindingsFilter(
-        organ=here.maybe(here.one_of(here.organs), 0.4), kind=here.maybe(here.one_of(KINDS), 0.3),
-        person=here.maybe(here.one_of(here.auxiliaries), 0.3), since=here.maybe(here.at(), 0.3),
-        until=here.maybe(here.at(), 0.3), standing=here.one_of(list(STANDING)),
-    )  # fmt: skip
-
-
-@pytest.mark.parametrize("seed", range(4))
-async def test_findings_sought_are_those_of_the_plain_list(app: Litestar, seed: int) -> None:
-    """Filters narrow what the viewer sees, and show nothing more."""
-    rows_seen = 0
-    async with a_population(seed) as here:
-        for actor in here.viewers() * 6:
-            sought, limit = something_sought(here), here.one_of((1, 3, 50))
-            pages = await paged(lambda *page: findings_lists.findings(actor, sought, "zh", *page), limit)  # noqa: B023 - awaited here
-            values = (sought.organ, sought.kind, sought.person, sought.since, sought.until)
-            condition = f"{FINDING} AND {STANDING[sought.standing]} AND {SOUGHT}"
-            plain = await plainly("finding f", condition, "f.found_at", *viewer(actor), *values)
-            assert plain == pages, (actor, sought, limit)
-            rows_seen += len(pages)
-    assert rows_seen > 100
-
-
+HERE = "30.27,120.15,200"
+IS_HERE = "({}->>'lat')::float8 < 30.3"
+TOLD_HERE = f"""SELECT FROM activity_telling t JOIN activity a ON a.id = t.activity
+    WHERE {IS_HERE.format("t.place")} AND {SEEN_ACT}"""
 # The filters, written once more: for each of the lists, by values from $3 on.
 WANTED = """
 ($3::uuid IS NULL OR {person} = $3) AND ($5::text IS NULL OR {organ} IN (SELECT organs_under(ARRAY[$5])))
@@ -474,51 +450,88 @@ AND ($6::timestamptz IS NULL OR {began} >= $6 OR {lasts} @> $6)
 AND ($8::text IS NULL AND $9::text IS NULL OR EXISTS (SELECT FROM activity a WHERE {acts} AND {seen}
     AND ($8 IS NULL OR a.case_ref = $8)) AND EXISTS (SELECT FROM activity a WHERE {acts} AND {seen}
     AND ($9 IS NULL OR a.work = $9)))
+AND ($10::text IS NULL OR {near})
 """
 LED_BY_WEARER = """EXISTS (SELECT FROM led l WHERE l.auxiliary = a.person AND l.officer = r.wearer
     AND l.during && ({filmed} * acted(a)))"""
+FILMED_ACT = f"acted(a) && {FILMED} AND (a.person = r.wearer OR {LED_BY_WEARER.format(filmed=FILMED)})"
 FILTERED = {
     "shifts": WANTED.format(
         person="s.person", organ="s.organ", began="s.started_at", lasts="s.during", seen=SEEN_ACT,
-        acts="a.person = s.person AND acted(a) && s.during",
+        acts="a.person = s.person AND acted(a) && s.during", near=IS_HERE.format("s.place"),
     ),
     "activities": WANTED.format(
         person="a.person", organ="a.organ", began="a.started_at", lasts="acted(a)", acts="a.id = o.id", seen="true",
+        near=f"EXISTS (SELECT FROM activity_telling t WHERE t.activity = a.id AND {IS_HERE.format('t.place')})",
     ).replace("FROM activity a", "FROM activity o").replace("AND a.", "AND o.").replace("a.case_ref", "o.case_ref")
     .replace("a.work", "o.work").replace("WHERE a.id = o.id", "WHERE o.id = a.id"),
     "recordings": WANTED.format(
         person="r.wearer", organ="r.organ", began="r.started_at", lasts=FILMED.replace(", '[]'", ""), seen=SEEN_ACT,
-        acts=f"acted(a) && {FILMED} AND (a.person = r.wearer OR {LED_BY_WEARER.format(filmed=FILMED)})",
+        acts=FILMED_ACT, near=f"EXISTS ({TOLD_HERE} AND {FILMED_ACT})",
     ),
+    "findings": WANTED.format(  # noqa: S608 - constants
+        person="f.person", organ="f.organ", began="coalesce(f.started_at, f.found_at)", lasts=HAPPENED, seen=SEEN_ACT,
+        acts="a.id IN (SELECT t.activity FROM activity_telling t WHERE t.id = f.subject)",
+        near=f"""(EXISTS ({TOLD_HERE} AND t.id = f.subject) OR EXISTS (SELECT FROM shift s WHERE s.id = f.subject
+            AND {IS_HERE.format("s.place")} AND {seen("s.person", organ="s.organ", led=("s.person", "s.during"))}))""",
+    ) + " AND ($11::text IS NULL OR f.kind = $11)",
 }  # fmt: skip
 
 
-def something_wanted(here: Population) -> ListFilter:
-    """Any combination of the filters, also of what the viewer does not see."""
-    return ListFilter(
-        person=here.maybe(here.one_of(here.auxiliaries), 0.25), organ=here.maybe(here.one_of(here.organs), 0.25),
-        badge=here.maybe(f"L-{here.organs[0][4:6]}-{here.one_of(range(13))}", 0.2),
-        since=here.maybe(here.at(), 0.3), until=here.maybe(here.at(), 0.3),
-        case=here.maybe(here.one_of(CASES), 0.25), work=here.maybe(here.one_of(WORKS), 0.25),
-    )  # fmt: skip
+def something_wanted(here: Population) -> dict[str, Any]:
+    """One to three of the filters, also of what the viewer does not see."""
+    filters = {
+        "person": here.one_of(here.auxiliaries + here.officers), "organ": here.one_of(here.organs),
+        "badge": f"L-{here.organs[0][4:6]}-{here.one_of(range(13))}", "since": here.at(), "until": here.at(),
+        "case": here.one_of(CASES), "work": here.one_of(WORKS), "near": HERE,
+    }  # fmt: skip
+    return {name: filters[name] for name in here.chance.sample(list(filters), here.one_of((1, 2, 3)))}
+
+
+def values_of(wanted: ListFilter) -> list[Any]:
+    """In the order of WANTED."""
+    return [getattr(wanted, name) for name in ListFilter.__struct_fields__]
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_findings_sought_are_those_of_the_plain_list(app: Litestar, seed: int) -> None:
+    """By everything that the other lists are filtered by, and by kind and standing."""
+    rows_seen: dict[str, int] = {}
+    async with a_population(seed) as here:
+        for actor in here.viewers() * 24:
+            kind, standing = here.maybe(here.one_of(KINDS), 0.3), here.one_of(list(STANDING))
+            sought = findings_lists.FindingsFilter(**something_wanted(here), kind=kind, standing=standing)
+            limit = here.one_of((1, 3, 50))
+            pages = await paged(lambda *page: findings_lists.findings(actor, sought, "zh", *page), limit)  # noqa: B023 - awaited here
+            condition = f"{FINDING} AND {STANDING[standing]} AND {FILTERED['findings']}"
+            plain = await plainly("finding f", condition, "f.found_at", *viewer(actor), *values_of(sought), kind)
+            assert plain == pages, (actor, sought, limit)
+            note_rows(rows_seen, sought, pages)
+    assert all(rows_seen.get(name) for name in ListFilter.__struct_fields__), rows_seen
+
+
+def note_rows(rows_seen: dict[str, int], wanted: ListFilter, rows: Sequence[UUID]) -> None:
+    """Count the rows that each filter let through, so that none of them passes by finding nothing."""
+    for name in ListFilter.__struct_fields__:
+        if getattr(wanted, name) is not None:
+            rows_seen[name] = rows_seen.get(name, 0) + len(rows)
 
 
 @pytest.mark.parametrize("seed", range(4))
 async def test_filters_narrow_what_one_sees_and_show_nothing_more(app: Litestar, seed: int) -> None:
-    """Shifts, footage and acts by person, badge, organ, period, case and work, for whoever asks: an act that the viewer
-    may not see finds nothing."""
-    rows_seen = dict.fromkeys(FILTERED, 0)
+    """Shifts, footage and acts by person, badge, organ, period, case, work and place, for whoever asks: an act that the
+    viewer may not see finds nothing."""
+    rows_seen: dict[str, int] = {}
     async with a_population(seed) as here:
         for listing in (listing for listing in LISTS if listing.name in FILTERED):
             for actor in here.viewers() * 2:
-                wanted, limit = something_wanted(here), here.one_of((2, 50))
+                wanted, limit = ListFilter(**something_wanted(here)), here.one_of((7, 50))
                 pages = await paged(partial(listing.ask, actor, wanted), limit)
-                values = (getattr(wanted, name) for name in ListFilter.__struct_fields__ if name != "near")
                 condition = f"{listing.plain} AND {FILTERED[listing.name]}"
-                plain = await plainly(listing.table, condition, listing.by, *viewer(actor), *values)
+                plain = await plainly(listing.table, condition, listing.by, *viewer(actor), *values_of(wanted))
                 assert plain == pages, (listing.name, actor, wanted)
-                rows_seen[listing.name] += len(pages)
-    assert all(rows_seen.values()), rows_seen
+                note_rows(rows_seen, wanted, pages)
+    assert all(rows_seen.get(name) for name in ListFilter.__struct_fields__), rows_seen
 
 
 INDEXED = """
@@ -552,5 +565,6 @@ def test_a_statement_of_a_list_is_short_enough_to_be_prepared_once() -> None:
     for query, how in (
         (duty_lists.SHIFT_LIST, duty_lists.SHIFT_FILTERS), (duty_lists.RECORDING_LIST, duty_lists.RECORDING_FILTERS),
         (duty_lists.ACTIVITY_LIST, duty_lists.ACTIVITY_FILTERS),
+        (findings_lists.FINDING_LIST, findings_lists.FINDING_FILTERS),
     ):  # fmt: skip
         assert len(paging._page(narrowed(query, how, wanted)[0], 201)) < 15_000
