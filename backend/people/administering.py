@@ -179,6 +179,7 @@ async def _change(
     if change.kind in TO_CONFIRM and not confirmed:
         raise Refusal("confirmation_needed")
     await roster.write_histories(histories, "entry")
+    await roster.end_roles_left_behind(histories)
     await roster.end_roles(histories)
     return _outcome(change, whose, histories)
 

@@ -117,6 +117,14 @@ class Histories:
                 last[person] = max(days)
         return last
 
+    def moves(self) -> list[tuple[Term, Term]]:
+        """The stints, before and after, of those who serve on in another organ."""
+        follows = [(each.before, each.after) for each in self.changes if each.before is not None]
+        return [
+            (before, after) for before, after in follows
+            if before.person == after.person and before.organ != after.organ and before.since < after.since
+        ]  # fmt: skip
+
     def take(self, told: Told) -> UUID:
         """Bring the histories in line with one line. Returns the person it means.
 

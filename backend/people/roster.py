@@ -86,6 +86,7 @@ async def _write(found: _Found, end_missing: bool) -> dict[str, int]:
     for row in sorted((row for row in found.rows if row.record == "organ"), key=lambda row: found.depths[row.code]):
         changed["organ"] += rows_touched(await execute(*_put_organ(row, found.depths)))
     changed["person"] = await write_histories(found.histories)
+    changed["role"] = await end_roles_left_behind(found.histories)
     for row in sorted(found.rows, key=lambda row: list(CODES).index(row.record)):
         if row.record in PUT:
             changed[row.record] += rows_touched(await execute(*PUT[row.record](row, found.holders)))
@@ -270,6 +271,21 @@ async def write_histories(histories: Histories, source: str = "import") -> int:
     return len(histories.changes)
 
 
+async def end_roles_left_behind(histories: Histories) -> int:
+    """End the roles of those who moved that they held for the organ they left. Returns how many.
+
+    Those are the roles on that organ, above or below it that do not reach the organ where they serve now. A role that
+    is granted again afterwards goes on.
+    """
+    moves = histories.moves()
+    return rows_touched(
+        await execute(
+            END_ROLES_LEFT_BEHIND, [after.person for _, after in moves], [before.organ for before, _ in moves],
+            [after.organ for _, after in moves], [after.since for _, after in moves],
+        )
+    )  # fmt: skip
+
+
 async def end_roles(histories: Histories) -> int:
     """End roles with the service of their holder: they would come back to life with them. Returns how many."""
     left = histories.left()
@@ -301,6 +317,13 @@ END_ROLES = """
 UPDATE role_grant g SET valid_until = greatest(g.valid_from, x.last)
 FROM unnest($1::uuid[], $2::date[]) AS x (person, last)
 WHERE g.person = x.person AND coalesce(g.valid_until > greatest(g.valid_from, x.last), true)
+"""
+END_ROLES_LEFT_BEHIND = """
+UPDATE role_grant g SET valid_until = greatest(g.valid_from, x.since - 1)
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::date[]) AS x (person, before, after, since)
+WHERE g.person = x.person AND g.valid_from < x.since AND coalesce(g.valid_until >= x.since, true)
+    AND x.after NOT IN (SELECT organs_under(ARRAY[g.organ])) AND (
+        x.before IN (SELECT organs_under(ARRAY[g.organ])) OR g.organ IN (SELECT organs_under(ARRAY[x.before])))
 """
 
 # Organs that moved because one above them moved.

@@ -85,6 +85,14 @@ async def test_a_move_needs_both_organs(app: Litestar) -> None:
     assert SIBLING == (await lin.get("/v1/me")).json()["organ"]["code"]
 
 
+async def test_a_move_ends_the_role_for_the_organ_that_is_left(app: Litestar) -> None:
+    """From the first day in the new one; what is granted there comes after."""
+    county, sun = await an_administrator_of(app, DISTRICT), await a_commander_of(app, STATION)
+    recorded(await county.post("/v1/people/move", person=sun.id, organ=SIBLING, serves_from=a_day(0).isoformat()))
+    assert [a_day(1)] == [row["valid_until"] for row in await fetch(
+        "SELECT valid_until FROM role_grant WHERE person = $1", sun.id)]  # fmt: skip
+
+
 async def test_a_new_name_needs_a_confirmation(app: Litestar) -> None:
     """So does a badge that somebody else had; the one who had it keeps their past."""
     admin, lin = await an_administrator_of(app, STATION), await a_duty_auxiliary(app)

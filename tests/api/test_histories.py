@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -41,6 +42,8 @@ from tests.builders import (
     organ_row,
     recorded,
     refused,
+    rows_of,
+    somebody,
 )
 from tests.desks import at_desk
 
@@ -323,6 +326,24 @@ async def test_leaving_ends_roles(app: Litestar) -> None:
     )
     assert [a_day(1)] == [row["valid_until"] for row in await fetch(
         "SELECT valid_until FROM role_grant WHERE person = $1", wu.id)]  # fmt: skip
+
+
+async def test_moving_ends_the_roles_for_the_organ_that_is_left(app: Litestar) -> None:
+    """One that reaches the new organ goes on, one elsewhere too, and one that the same file names again."""
+    held = [("commander", EAST), ("commander", DISTRICT), ("inspector", OTHER_DISTRICT), ("inspector", EAST)]
+    wu = await somebody(app, "officer", EAST, roles=held)
+    await moves(wu, WEST)
+    assert [("commander", DISTRICT), ("inspector", OTHER_DISTRICT)] == await roles_of(wu, a_day())
+    assert sorted(held) == await roles_of(wu, a_day(1))
+    zhu = await somebody(app, "officer", EAST, roles=held)
+    file = rows_of(zhu.badge, zhu.name, "officer", WEST, [("inspector", EAST)])
+    await roster.bring_in([msgspec.structs.replace(file[0], valid_from=a_day()), file[1]])
+    assert sorted(held[1:]) == await roles_of(zhu, a_day())
+
+
+async def roles_of(who: Someone, day: date) -> list[tuple[str, str]]:
+    sql = "SELECT role, organ FROM role_grant WHERE person = $1 AND coalesce(valid_until >= $2, true) ORDER BY 1, 2"
+    return [tuple(row) for row in await fetch(sql, who.id, day)]
 
 
 async def test_who_left_finds_no_session_at_a_desk(app: Litestar) -> None:
