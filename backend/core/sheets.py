@@ -229,10 +229,21 @@ def tab_name(title: str) -> str:
     return re.sub(r"[:\\/?*\[\]']", " ", UNPRINTABLE.sub("", title)).strip()[:31] or "1"
 
 
+def fit_paper(tab: Any) -> None:
+    """Print a sheet as wide as the page, lying, with its first row on every page. Call it before rows are appended."""
+    from openpyxl.worksheet.properties import PageSetupProperties
+
+    tab.sheet_properties.pageSetUpPr = PageSetupProperties(fitToPage=True)
+    tab.page_setup.orientation, tab.page_setup.paperSize = "landscape", 9  # A4
+    tab.page_setup.fitToWidth, tab.page_setup.fitToHeight = 1, 0
+    tab.print_title_rows = "1:1"
+
+
 def _write(tab: Any, sheet: Sheet) -> None:
     from openpyxl.styles import Font
     from openpyxl.utils import get_column_letter
 
+    fit_paper(tab)
     rows = [list(row) for row in sheet.rows]
     for number, width in enumerate(_widths(sheet.headings, rows), 1):
         tab.column_dimensions[get_column_letter(number)].width = width

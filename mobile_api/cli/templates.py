@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
+from backend.core.sheets import fit_paper
 from backend.people import roster_words as words
 from backend.rosters.plan_files import DUTIES
 
@@ -140,6 +141,7 @@ class _Book:
         from openpyxl.styles import Font, PatternFill
 
         tab = self._book.create_sheet(name)
+        fit_paper(tab)
         for number, text in enumerate(headings, 1):
             head = tab.cell(1, number, text)
             head.font, head.fill = Font(bold=True), PatternFill("solid", fgColor="FFE8EEF7")
@@ -177,6 +179,7 @@ class _Book:
         from openpyxl.styles import Alignment, Font
 
         tab = self._book.create_sheet(name, 0)
+        fit_paper(tab)
         tab.column_dimensions["A"].width, tab.column_dimensions["B"].width = 14, 90
         for row in notes:
             tab.append(list(row))

@@ -63,6 +63,9 @@ async def workbook(who: Someone, path: str, *, english: bool = False, **query: A
     assert "no-store" == answer.headers["cache-control"]
     assert answer.headers["content-disposition"].endswith(".xlsx")
     (sheet,) = load_workbook(io.BytesIO(answer.content)).worksheets
+    assert (True, "landscape", "$1:$1") == (
+        sheet.sheet_properties.pageSetUpPr.fitToPage, sheet.page_setup.orientation, sheet.print_title_rows
+    )  # fmt: skip
     return [list(row) for row in sheet.iter_rows(values_only=True)]
 
 
