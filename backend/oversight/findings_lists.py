@@ -8,7 +8,7 @@ from backend.core.paging import ListQuery, Page, next_page, rows_of_page
 from backend.core.verb import Actor
 from backend.core.visibility import IndexPath, visible_while_led
 from backend.law.catalogue import Language
-from backend.oversight.filters import IS_NEAR, OF_CASE, Filterable, ListFilter, narrowed
+from backend.oversight.filters import IN_BOX, IS_NEAR, TOLD_IN_BOX, Filterable, ListFilter, found_by, narrowed
 from backend.shifts.reads import SHIFT
 
 BEGAN = "coalesce(f.started_at, f.found_at)"
@@ -26,10 +26,14 @@ OF_AN_ACT = f"""EXISTS (SELECT FROM activity_telling k JOIN activity a ON a.id =
 NEAR_ACT = OF_AN_ACT.format(act=IS_NEAR.format(place="k.place", value="{value}") + " AND k.place IS NOT NULL")
 NEAR_SHIFT = f"""EXISTS (SELECT FROM shift s WHERE s.id = f.subject AND s.place IS NOT NULL
     AND {IS_NEAR.format(place="s.place", value="{value}")} AND {SHIFT.condition})"""
-TOLD_OF_CASE = f"""
+TOLD_OF_ACTS = """
 SELECT k.id AS value FROM activity x JOIN LATERAL (
     SELECT t.id FROM activity_telling t WHERE t.activity = x.id OFFSET 0
-) k ON true WHERE {OF_CASE.format(act="x", value="{value}")}
+) k ON true WHERE {acts}
+"""
+TOLD_THERE = f"""
+{TOLD_OF_ACTS.format(acts=f"x.id IN ({TOLD_IN_BOX})")}
+UNION SELECT s.id FROM shift s WHERE {IN_BOX.format(place="s.place", value="{value}")}
 """  # noqa: S608
 FindingStatus = Literal["standing", "open", "explained", "withdrawn", "all"]
 FINDING_STATUSES = {
@@ -42,7 +46,7 @@ FINDING_STATUSES = {
 FINDING_LIST = ListQuery(FINDINGS, "finding f", FINDING, by="found_at")
 FINDING_FILTERS = Filterable(
     person="f.person", organ="f.organ", began=BEGAN, lasts=LASTS, about=OF_AN_ACT,
-    of_case=IndexPath("f.subject", TOLD_OF_CASE), near=f"({NEAR_ACT} OR {NEAR_SHIFT})",
+    near=f"({NEAR_ACT} OR {NEAR_SHIFT})", found_by=found_by("f.subject", TOLD_OF_ACTS, near=TOLD_THERE),
 )  # fmt: skip
 
 
@@ -60,7 +64,7 @@ async def findings(
     actor: Actor, wanted: FindingsFilter, language: Language, cursor: str | None, limit: int
 ) -> Page[FindingRow]:
     """A page of the findings that the actor may see. Raises Refusal `invalid`."""
-    listed, values = narrowed(FINDING_LIST, FINDING_FILTERS, wanted)
+    listed, values = await narrowed(FINDING_LIST, FINDING_FILTERS, wanted)
     conditions = [listed.where, FINDING_STATUSES[wanted.standing]]
     if wanted.kind is not None:
         values.append(wanted.kind)

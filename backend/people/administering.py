@@ -100,7 +100,7 @@ async def grant(occasion: Occasion, entry: GrantRole) -> Outcome:
     `time_out_of_range`."""
     await _check_role(occasion, entry)
     _check_days(entry.valid_from, entry.valid_until)
-    await execute(roster.PUT_ROLE, entry.person, entry.role, entry.organ, entry.valid_from, entry.valid_until)
+    await execute(roster.PUT_ROLE, entry.person, entry.role, entry.organ, entry.valid_from, entry.valid_until, "entry")
     (row,) = await fetch(GRANT, entry.person, entry.role, entry.organ, entry.valid_from)
     return _role_outcome(entry, row)
 

@@ -399,7 +399,7 @@ def _put_organ(row: RosterRow, depths: dict[str, int]) -> tuple[Any, ...]:
 
 
 def _put_role(row: RosterRow, holders: dict[str, UUID]) -> tuple[Any, ...]:
-    return PUT_ROLE, holders[row.code], row.kind, row.organ, row.valid_from, row.valid_until
+    return PUT_ROLE, holders[row.code], row.kind, row.organ, row.valid_from, row.valid_until, "import"
 
 
 def _put_qualification(row: RosterRow, holders: dict[str, UUID]) -> tuple[Any, ...]:
@@ -420,8 +420,8 @@ def _put_device(row: RosterRow, _: dict[str, UUID]) -> tuple[Any, ...]:
 
 # Grants a role, no longer than its holder serves.
 PUT_ROLE = """
-INSERT INTO role_grant (person, role, organ, valid_from, valid_until)
-SELECT $1::uuid, $2, $3, $4::date, CASE WHEN last IS NULL THEN $5::date ELSE greatest($4, least($5, last)) END
+INSERT INTO role_grant (person, role, organ, valid_from, valid_until, source)
+SELECT $1::uuid, $2, $3, $4::date, CASE WHEN last IS NULL THEN $5::date ELSE greatest($4, least($5, last)) END, $6
 FROM (SELECT nullif(max(coalesce(upper(during) - 1, 'infinity')), 'infinity') AS last
     FROM stint WHERE person = $1) x
 ON CONFLICT (person, role, organ, valid_from) DO UPDATE SET valid_until = excluded.valid_until

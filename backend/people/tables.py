@@ -66,7 +66,7 @@ class Credential(Table, db=DB):
 
 
 class RoleGrant(Table, db=DB):
-    """A role on an organ and all below it: commander, treasurer, inspector, administrator."""
+    """A role on an organ and all below it: commander, treasurer, inspector, administrator. `source`: how it came."""
 
     id = UUID(primary_key=True, default=UUID4())
     person = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)
@@ -74,6 +74,7 @@ class RoleGrant(Table, db=DB):
     organ = ForeignKey(Organ, null=False, on_delete=OnDelete.restrict, default=None)
     valid_from = Date(null=False, default=None)
     valid_until = Date(null=True, default=None)
+    source = Text(null=False, default=None)
 
 
 class Qualification(Table, db=DB):

@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 from litestar import Litestar
 
+from backend.core.database import first
 from backend.people import roster, sessions
 from tests.builders import (
     CHEAP,
@@ -184,3 +185,23 @@ async def test_what_is_not_the_viewers_is_an_empty_list(app: Litestar) -> None:
         for path in LISTS:
             answer = await lin.get(f"/v1/{path}", **query)
             assert (200, {"items": [], "next": None}) == (answer.status_code, answer.json())
+
+
+NEIGHBOURS = """
+SELECT count(*), count(*) FILTER (WHERE place_box(a) && place_box(b || '{"radius_m": 300, "datums": 800}'))
+FROM (SELECT setseed(0.5)) s, LATERAL (
+    SELECT random() * 170 - 85 AS lat, random() * 350 - 175 AS lon, 10 ^ (random() * 4) AS reach
+    FROM generate_series(1, 20000)
+) x, LATERAL (
+    SELECT jsonb_build_object('lat', lat, 'lon', lon, 'datum', 'WGS84', 'accuracy_m', reach) AS a,
+        jsonb_build_object('lat', lat + (random() - 0.5) * reach / 40000, 'lon', lon + (random() - 0.5) * reach
+            / 40000 / cos(radians(lat)), 'datum', 'GCJ02', 'accuracy_m', 5) AS b
+) y WHERE may_be_near(a, b, 300, 800)
+"""
+
+
+async def test_places_that_may_be_near_have_boxes_that_touch(app: Litestar) -> None:
+    """Wherever on earth, however wrong the receiver: what the index leaves out is not near."""
+    row = await first(NEIGHBOURS)
+    assert row is not None
+    assert 5000 < row[0] == row[1] < 20_000

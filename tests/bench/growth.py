@@ -1,6 +1,6 @@
 """`timeline_growth`, `findings_growth`, `recordings_growth`, `verdict_growth`, `changes_growth`, `entry_growth`,
-`filters_growth` (footage, acts and shifts by badge, case, work, organ and period): latency in a large house ÷ in a
-small one.
+`filters_growth` (footage, acts and shifts by badge, case, work, place, organ and period): latency in a large house ÷ in
+a small one.
 
 The same requests go to the same API, one at a time, before and after the house grows to ten times as many people and
 ten times as much footage of each. The house is used for nothing else. The mass of rows is written by SQL, as entries
@@ -35,6 +35,8 @@ STATIONS = 25  # people in each
 LINES = 3  # of the journal, for each recording
 BATCH = 50_000  # recordings a transaction
 DAYS = 184
+PLACE = {"lat": 30.2741, "lon": 120.1551, "accuracy_m": 8.0, "datum": "WGS84"}
+NEAR = "30.2741,120.1551,200"
 PEOPLE = """
 WITH made AS MATERIALIZED (SELECT gen_random_uuid() AS id, n FROM generate_series($1::int, $3::int - 1) n),
 p AS (INSERT INTO person (id) SELECT id FROM made)
@@ -177,11 +179,13 @@ def _questions(house: House) -> tuple[dict[str, Callable[[], None]], Callable[[]
         lin.entry("activities/start", occurred_at=datetime.now(UTC) - timedelta(minutes=2), work="9.6")
 
     def filters() -> None:
-        """What a commander looks for: a badge's footage, a case, a work, four months of a station."""
+        """What a commander looks for: a badge's footage, a case, a work, a place, four months of a station."""
         months = {"from": _days_ago(150), "to": _days_ago(30)}
         for path, wanted in (
             ("recordings", {"badge": "N-0", "from": _days_ago(90)}), ("recordings", {"case": "G0-0"}),
             ("activities", {"case": "G0-0"}), ("activities", {"work": "10.4", "organ": STATION_0}),
+            ("recordings", {"work": "9.6"}), ("recordings", {"work": "9.2"}),
+            ("recordings", {"near": NEAR}), ("activities", {"near": NEAR}),
             ("shifts", {"organ": STATION_0} | months),
         ):  # fmt: skip
             _must(bool(sun.get(f"/v1/{path}", **wanted)["items"]))
@@ -202,7 +206,8 @@ def _a_duty(lin: Client, wang: Client, zhao: Client) -> str:
     )  # fmt: skip
     naming = lin.entry("supervisions/name", occurred_at=began, officer=zhao.get("/v1/me")["id"])["id"]
     zhao.entry("supervisions/confirm", occurred_at=began + timedelta(minutes=1), supervision=naming)
-    lin.entry("activities/start", occurred_at=began + timedelta(minutes=5), work="9.6")
+    lin.entry("activities/start", occurred_at=began + timedelta(minutes=5), work="9.6", place=PLACE)
+    lin.entry("activities/start", occurred_at=began + timedelta(minutes=5), work="9.2")
     for number in range(10):
         start = began + timedelta(minutes=6 + 10 * number)
         lin.entry(
