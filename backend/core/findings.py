@@ -97,6 +97,15 @@ class Touched(msgspec.Struct, frozen=True):
 REFRESH = "SELECT kind, subject FROM refresh_findings($1, tstzrange($2, $3, '[]'), $4, $5, $6, $7)"
 
 
+# Whether REFRESH may find anything about the person {who} in the time {within}: an act, footage, a naming as auxiliary
+# or as officer. Where this is false, REFRESH finds nothing and withdraws nothing, and need not be asked.
+MAY_BE_TOUCHED = """(
+    EXISTS (SELECT FROM activity a WHERE a.person = {who} AND a.reach && {within})
+    OR EXISTS (SELECT FROM recording r WHERE r.wearer = {who} AND r.during && {within})
+    OR EXISTS (SELECT FROM supervision v WHERE v.auxiliary = {who} AND v.during && {within})
+    OR EXISTS (SELECT FROM supervision v WHERE v.officer = {who} AND v.during && {within}))"""
+
+
 async def refresh(touched: Touched, at: datetime) -> dict[UUID, list[str]]:
     """Compute again the findings about intervals in the time touched, as of `at`. The caller has locked the persons.
 

@@ -14,7 +14,7 @@ import msgspec
 
 from backend.core import findings
 from backend.core.database import execute, fetch
-from backend.core.findings import Finding
+from backend.core.findings import FLAG, Finding
 from backend.core.journal import utc
 from backend.core.standing import NEXT, Claim, Standing, settle
 
@@ -44,13 +44,25 @@ class Intervals(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def update(self) -> str:
-        """SQL that updates all rows in one statement, because the constraint holds only for the final state."""
+        """SQL that updates several rows in one statement, because the constraint holds only for the final state."""
         return f"""
         UPDATE {self.table} t SET ended_at = n.ended_at, ended_by = n.ended_by, in_force = n.in_force,
             set_aside = n.set_aside
         FROM unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::bool[], $5::bool[])
             AS n(id, ended_at, ended_by, in_force, set_aside)
         WHERE t.id = n.id"""  # noqa: S608
+
+    @property
+    def update_one(self) -> str:
+        """The same for one row: planned once for all, and in less time than an array."""
+        return f"UPDATE {self.table} SET ended_at = $2, ended_by = $3, in_force = $4, set_aside = $5 WHERE id = $1"  # noqa: S608
+
+    @property
+    def update_and_flag(self) -> str:
+        """The same for one row and its finding: $1 to $7 are those of FLAG, about the row $2 that ends at $7."""
+        return f"""
+        WITH flagged AS ({FLAG})
+        UPDATE {self.table} SET ended_at = $7, ended_by = $8, in_force = $9, set_aside = $10 WHERE id = $2"""  # noqa: S608
 
 
 async def put_in_order(
@@ -76,9 +88,10 @@ async def put_in_order(
     ]
     await _write(kind, changed, owner, organ)
     (mine,) = (standing for standing in standings if standing.id == this.id)
-    if new:
-        await _flag(kind, mine, owner, organ)
-    return mine, _codes(kind, mine), min([mine.start, *(standing.start for _, standing in changed)])
+    if new and (finding := _finding(kind, mine, owner, organ)) is not None:
+        await findings.flag(finding)
+    code = _code(kind, mine)
+    return mine, [] if code is None else [code], min([mine.start, *(standing.start for _, standing in changed)])
 
 
 def interval_payload(standing: Standing) -> dict[str, Any]:
@@ -97,28 +110,40 @@ def _as_stored(row: Any) -> Standing:
 
 async def _write(kind: Intervals, changed: Sequence[tuple[Standing, Standing]], owner: UUID, organ: str) -> None:
     """Write the new standings; flag and withdraw their findings. `changed`: pairs of (before, after)."""
-    if not changed:
-        return
-    columns = zip(*((s.id, s.end, s.ended_by, s.in_force, s.set_aside) for _, s in changed), strict=True)
-    await execute(kind.update, *(list(column) for column in columns))
+    if len(changed) > 1:
+        columns = zip(*((s.id, s.end, s.ended_by, s.in_force, s.set_aside) for _, s in changed), strict=True)
+        await execute(kind.update, *(list(column) for column in columns))
     for before, standing in changed:
-        for code in set(_codes(kind, before)) - set(_codes(kind, standing)):
+        code = _code(kind, before)
+        if code is not None and code != _code(kind, standing):
             await findings.withdraw(code, standing.id)
-        await _flag(kind, standing, owner, organ)
+        finding = _finding(kind, standing, owner, organ)
+        if len(changed) == 1:
+            await _write_one(kind, standing, finding)
+        elif finding is not None:
+            await findings.flag(finding)
 
 
-def _codes(kind: Intervals, standing: Standing) -> list[str]:
-    """The codes of the findings on this interval."""
+async def _write_one(kind: Intervals, standing: Standing, finding: Finding | None) -> None:
+    """Write the only standing that changed, and its finding, in one statement."""
+    state = standing.ended_by, standing.in_force, standing.set_aside
+    if finding is None:
+        await execute(kind.update_one, standing.id, standing.end, *state)
+    else:
+        await execute(kind.update_and_flag, *msgspec.structs.astuple(finding), *state)
+
+
+def _code(kind: Intervals, standing: Standing) -> str | None:
+    """The code of the finding on this interval; None: there is none."""
     if not standing.in_force:
-        return [] if standing.set_aside else ["contested"]
-    return [kind.forgotten] if kind.forgotten and standing.ended_by == NEXT else []
+        return None if standing.set_aside else "contested"
+    return kind.forgotten if standing.ended_by == NEXT else None
 
 
-async def _flag(kind: Intervals, standing: Standing, owner: UUID, organ: str) -> None:
-    for code in _codes(kind, standing):
-        await findings.flag(
-            Finding(
-                kind=code, subject=standing.id, organ=organ, person=owner,
-                started_at=standing.start, ended_at=standing.end,
-            )
-        )  # fmt: skip
+def _finding(kind: Intervals, standing: Standing, owner: UUID, organ: str) -> Finding | None:
+    code = _code(kind, standing)
+    if code is None:
+        return None
+    return Finding(
+        kind=code, subject=standing.id, organ=organ, person=owner, started_at=standing.start, ended_at=standing.end
+    )

@@ -11,20 +11,21 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 CHINA = ZoneInfo("Asia/Shanghai")
-# The stints of the person p, for `stints_of`.
+# The stints of {person}, for `stints_of`; null: none.
 STINTS = """(
-    SELECT json_agg(json_build_array(t.organ, t.kind, lower(t.during), upper(t.during) - 1)) FROM stint t
-    WHERE t.person = p.id
+    SELECT json_agg(json_build_array(t.organ, t.kind, lower(t.during), upper(t.during) - 1, t.badge)) FROM stint t
+    WHERE t.person = {person}
 )"""
 
 
 class Stint(msgspec.Struct, frozen=True, array_like=True):
-    """Service in one organ, as one kind of person. `until`: the last day; None: open."""
+    """Service in one organ, as one kind of person, under one badge number. `until`: the last day; None: open."""
 
     organ: str
     kind: str
     since: date
     until: date | None = None
+    badge: str = ""
 
     def holds(self, day: date) -> bool:
         """Whether the person served on this day."""
@@ -57,6 +58,19 @@ def stint_at(stints: Sequence[Stint], at: datetime) -> Stint:
     """The stint of this moment, else the one nearest to it. There must be one. The SQL function organ_at agrees."""
     day = day_of(at)
     return min(stints, key=lambda stint: (stint.days_from(day), stint.since))
+
+
+def stint_now(stints: Sequence[Stint], today: date) -> Stint:
+    """The stint of today, else the newest past one, else the first to come. There must be one. The view person_now
+    agrees."""
+    if len(stints) == 1:
+        return stints[0]
+    begun = [stint for stint in stints if stint.since <= today]
+    return max(begun, key=_since) if begun else min(stints, key=_since)
+
+
+def _since(stint: Stint) -> date:
+    return stint.since
 
 
 def served_at(stints: Sequence[Stint], at: datetime) -> bool:

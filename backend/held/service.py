@@ -329,7 +329,7 @@ def original_content(row: Record) -> dict[str, Any]:
 
 
 TO_RETRY = f"""
-SELECT h.*, p.badge, p.kind, p.organ AS serves_in, {STINTS} AS stints
+SELECT h.*, p.badge, p.kind, p.organ AS serves_in, {STINTS.format(person="p.id")} AS stints
 FROM held_entry h JOIN person_now p ON p.id = h.actor
 WHERE h.id = ANY ($1) AND (h.state = 'admitted' OR h.state = 'waiting' AND h.reason = 'unknown_reference')
 ORDER BY h.occurred_at, h.id

@@ -6,11 +6,12 @@ check-in is compared with the roster, which blocks nothing. A live check-in that
 close a gap, so no findings about gaps are refreshed.
 """
 
+from datetime import datetime
 from typing import Any
 
 from backend.core import findings
 from backend.core.database import execute, first, value
-from backend.core.findings import Touched
+from backend.core.findings import MAY_BE_TOUCHED, Touched
 from backend.core.intervals import Intervals, interval_payload, put_in_order
 from backend.core.officers import officers_among
 from backend.core.refusals import Refusal, Unknown
@@ -32,8 +33,10 @@ WITH made AS (INSERT INTO shift (id, person, organ, duty_type, started_at, ended
     dress_reason, id_card_carried, equipment, vehicle, ordered_by, roster_post, place)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16))
 SELECT EXISTS (
-    SELECT FROM planned_shift p WHERE p.person = $2 AND p.withdrawn_at IS NULL AND p.during && tstzrange($5, $6))
-"""
+    SELECT FROM planned_shift p WHERE p.person = $2 AND p.withdrawn_at IS NULL AND p.during && tstzrange($5, $6)
+) AS planned"""
+# The same, and whether findings since $17 may change. Two texts: the usual one stays short, and each is planned once.
+INSERT_AND_LOOK = INSERT + ", " + MAY_BE_TOUCHED.format(who="$2", within="tstzrange($17, NULL)") + " AS touched"
 COMMANDED = "SELECT count(*) > 0 FROM duty_roster WHERE organ = $1 AND during @> $2::timestamptz"
 
 
@@ -54,7 +57,8 @@ async def check_in(occasion: Occasion, entry: CheckIn) -> Outcome:
     standing, codes, since = await put_in_order(
         SHIFTS, actor.person, occasion.organ, Claim(entry.id, occasion.at), new=True
     )
-    if await value(INSERT, *_columns(occasion, entry, standing)):
+    planned, touches = await _insert(occasion, entry, standing, since)
+    if planned:
         compared = await findings.judge_roster(standing.start, occasion.timing.as_of, [actor.person])
         codes = [*codes, *(kind for kinds in compared.values() for kind in kinds)]
     return Outcome(
@@ -63,7 +67,7 @@ async def check_in(occasion: Occasion, entry: CheckIn) -> Outcome:
         organ=occasion.organ,
         unmet=unmet,
         findings=codes,
-        touches=Touched([actor.person], since) if _is_after_the_fact(occasion) or since < standing.start else None,
+        touches=touches,
     )
 
 
@@ -87,6 +91,17 @@ async def check_out(occasion: Occasion, entry: CheckOut) -> Outcome:
         findings=codes,
         touches=Touched([shift["person"]], since),
     )
+
+
+async def _insert(
+    occasion: Occasion, entry: CheckIn, standing: Standing, since: datetime
+) -> tuple[bool, Touched | None]:
+    """Insert the shift. Returns whether one was planned then, and whose findings must be computed again."""
+    person, columns = occasion.actor.person, _columns(occasion, entry, standing)
+    if since >= standing.start and not _is_after_the_fact(occasion):
+        return bool(await value(INSERT, *columns)), None
+    row: Any = await first(INSERT_AND_LOOK, *columns, since)
+    return row["planned"], Touched([person], since) if row["touched"] else None
 
 
 async def _commanded(occasion: Occasion) -> bool:

@@ -14,7 +14,7 @@ from litestar import Litestar
 from backend.core.columns import FaultyFile
 from backend.core.database import execute, fetch, tx, value
 from backend.core.settings import Settings
-from backend.core.stints import Stint, day_of, stint_at
+from backend.core.stints import Stint, day_of, stint_at, stint_now
 from backend.people import roster, standing_records
 from backend.people.roster import Unconfirmed
 from backend.people.roster_files import RosterFile, read, read_file
@@ -250,7 +250,7 @@ async def test_a_moment_belongs_to_its_stint_or_the_nearest(app: Litestar, at: s
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.integers(-400, 400), min_size=2, max_size=8, unique=True), st.integers(-500, 500))
 async def test_one_row_a_person_whatever_their_history(app: Litestar, days: list[int], asked: int) -> None:
-    """person_now: the stint of today, else the newest past one, else the first to come; and organ_at agrees."""
+    """person_now: the stint of today, else the newest past one, else the first to come; stint_now, organ_at agree."""
     bounds = sorted(days)
     spans = [(a_day(-a), a_day(-b)) for a, b in zip(bounds[::2], bounds[1::2], strict=False)]
     stints = [Stint(code, "staff", a, b) for (a, b), code in zip(spans, [EAST, WEST, EAST, WEST], strict=False)]
@@ -268,6 +268,7 @@ async def test_one_row_a_person_whatever_their_history(app: Litestar, days: list
     begun = [stint for stint in stints if stint.since <= today]
     expected = begun[-1] if begun else stints[0]
     assert [(expected.since, expected.organ)] == [tuple(row) for row in shown]
+    assert expected == stint_now(stints, today)
     assert stint_at(stints, at).organ == found
     assert day_of(at) == a_day(-asked)
 

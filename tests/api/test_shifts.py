@@ -158,6 +158,38 @@ async def test_a_late_check_in_before_an_open_shift_is_closed_by_it(app: Litesta
     assert [begun, None] == [standing.end for standing in await standings_of(lin)]
 
 
+@pytest.mark.parametrize(
+    ("fact", "kind"), [("act", "not_on_shift"), ("naming", "not_on_shift"), ("footage", "handed_over_late")]
+)
+async def test_what_came_before_its_shift_is_judged_anew_with_it(app: Litestar, fact: str, kind: str) -> None:
+    """A late check-in looks for acts, namings and footage of its time, and for nothing where there is none."""
+    lin, zhao = await a_duty_auxiliary(app), await an_officer(app)
+    told = {
+        "act": lambda: lin.starts("10.3.question", at=ago(hours=29)),
+        "naming": lambda: lin.names(zhao, at=ago(hours=29)),
+        "footage": lambda: lin.declare(started_at=ago(hours=29), ended_at=ago(hours=28)),
+    }
+    subject = recorded(await told[fact]())["id"]
+    standing = "SELECT count(*) FROM finding WHERE subject = $1 AND kind = $2 AND withdrawn_at IS NULL"
+    assert 1 == await value(standing, UUID(subject), kind)
+    recorded(await lin.check_in(at=ago(hours=30)))
+    assert 0 == await value(standing, UUID(subject), kind)
+
+
+@pytest.mark.parametrize("after", [[], ["check_out"]])
+async def test_a_finding_follows_its_shift_when_one_shift_alone_changes(app: Litestar, after: list[str]) -> None:
+    """It stands with the new end, or is withdrawn."""
+    lin = await a_duty_auxiliary(app)
+    first = recorded(await lin.check_in(at=ago(hours=9)))["id"]
+    recorded(await lin.check_in(at=ago(hours=3)))
+    sooner = ago(hours=6)
+    recorded(await lin.check_in(at=sooner))
+    if after:
+        recorded(await lin.check_out(first, at=ago(hours=7)))
+    rows = await fetch("SELECT ended_at, withdrawn_at FROM finding WHERE subject = $1", UUID(first))
+    assert [(sooner, bool(after))] == [(row["ended_at"], row["withdrawn_at"] is not None) for row in rows]
+
+
 async def test_a_second_live_check_out_is_refused(app: Litestar) -> None:
     """Live, a second check-out is a mistake; late, the earlier of two counts."""
     lin = await a_duty_auxiliary(app)

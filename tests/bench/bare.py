@@ -24,28 +24,25 @@ from jwt.algorithms import ECAlgorithm
 
 from backend.core import settings
 from backend.core.database import SESSION
-from backend.core.findings import FLAG, REFRESH, tolerances
 from backend.core.keys import ALGORITHM, KeyRing
 from backend.core.officers import OFFICERS_IN_SERVICE
 from backend.core.settings import Settings
+from backend.core.stints import stints_of
 from backend.core.write_path import EARLIER, INSERT_ENTRY, LOCK_KEYS
-from backend.law.catalogue import law
 from backend.people.proofs import Jwk, Nonces, decoded
 from backend.people.sessions import ISSUER, SPEND_AND_FIND_ACTOR
 from backend.registry import VERBS
-from backend.shifts.service import INSERT, SHIFTS
+from backend.shifts.service import INSERT, INSERT_AND_LOOK, SHIFTS
 from mobile_api.cli import serving
 from mobile_api.routes.verbs import sent
 
-NEIGHBOURS, UPDATE = SHIFTS.neighbours, SHIFTS.update
+NEIGHBOURS, UPDATE_AND_FLAG = SHIFTS.neighbours, SHIFTS.update_and_flag
 VERB = next(verb for verb in VERBS if verb.name == "shifts/check-in")
 CALL = sent(VERB)
 DECODER = msgspec.json.Decoder(CALL)
 CLAIMS = msgspec.json.Decoder(dict[str, Any])
 ES256 = ECAlgorithm(ECAlgorithm.SHA256)
 HEADERS = [(b"content-type", b"application/json")]
-
-HANDING_OVER = law().span("handing_over")
 
 
 async def check_in(pool: asyncpg.Pool, session: UUID, proof: UUID, call: Any) -> dict[str, Any]:
@@ -54,7 +51,7 @@ async def check_in(pool: asyncpg.Pool, session: UUID, proof: UUID, call: Any) ->
     actor = await pool.fetchrow(SPEND_AND_FIND_ACTOR, session, proof)
     if not actor["fresh"]:
         raise PermissionError
-    person, organ = actor["id"], actor["organ"]
+    person, organ = actor["id"], stints_of(actor["stints"])[0].organ
     at = min(call.occurred_at.astimezone(UTC), received)
     async with pool.acquire() as connection, connection.transaction():
         await connection.fetch(
@@ -64,15 +61,15 @@ async def check_in(pool: asyncpg.Pool, session: UUID, proof: UUID, call: Any) ->
         await connection.fetch(OFFICERS_IN_SERVICE, [call.ordered_by], at)
         closed = await connection.fetch(NEIGHBOURS, person, at)
         for row in closed:
-            await connection.execute(UPDATE, [row["id"]], [at], ["next"], [True], [False])
-            await connection.execute(FLAG, "not_checked_out", row["id"], organ, person, False, row["started_at"], at)
-        await connection.execute(
-            INSERT, call.id, person, organ, call.duty_type, at, None, None, True, call.dress, call.dress_reason,
-            call.id_card_carried, call.equipment, call.vehicle, call.ordered_by, call.roster_post,
-            msgspec.json.encode(call.place).decode(),
+            await connection.execute(
+                UPDATE_AND_FLAG, "not_checked_out", row["id"], organ, person, False, row["started_at"], at, "next",
+                True, False,
+            )  # fmt: skip
+        await connection.fetchrow(
+            INSERT_AND_LOOK if closed else INSERT, call.id, person, organ, call.duty_type, at, None, None, True,
+            call.dress, call.dress_reason, call.id_card_carried, call.equipment, call.vehicle, call.ordered_by,
+            call.roster_post, msgspec.json.encode(call.place).decode(), *(row["started_at"] for row in closed),
         )  # fmt: skip
-        for row in closed:
-            await connection.fetch(REFRESH, [person], row["started_at"], None, received, *tolerances(), HANDING_OVER)
         shift = {"id": call.id, "started_at": at, "ended_at": None, "in_force": True}
         content, salt = msgspec.json.encode(call, order="sorted"), os.urandom(16)
         facts = {
