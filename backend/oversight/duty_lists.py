@@ -6,7 +6,6 @@ Guarantees: see backend/oversight/filters.py. The same rows as without a filter,
 from backend.activities.reads import ACTIVITIES_LISTED, ACTIVITY, ActivityListRow, activity_list_row
 from backend.core.paging import ListQuery, Page, as_row, next_page, rows_of_page
 from backend.core.verb import Actor
-from backend.core.visibility import IndexPath
 from backend.evidence.reads import NO_DUPLICATE, RECORDING_FILTER, SELECT_RECORDINGS, RecordingRow
 from backend.oversight.filters import IN_BOX, IS_NEAR, Filterable, ListFilter, found_by, narrowed
 from backend.shifts.reads import SHIFT, SHIFTS, ShiftRow, shift_row

@@ -6,7 +6,7 @@ from backend.activities.reads import ACTIVITY
 from backend.core.findings import FindingRow, finding_row
 from backend.core.paging import ListQuery, Page, next_page, rows_of_page
 from backend.core.verb import Actor
-from backend.core.visibility import IndexPath, visible_while_led
+from backend.core.visibility import visible_while_led
 from backend.law.catalogue import Language
 from backend.oversight.filters import IN_BOX, IS_NEAR, TOLD_IN_BOX, Filterable, ListFilter, found_by, narrowed
 from backend.shifts.reads import SHIFT
