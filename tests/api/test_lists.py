@@ -10,7 +10,6 @@ from random import Random
 from typing import Any
 from uuid import UUID, uuid4
 
-import asyncpg
 import pytest
 from litestar import Litestar
 
@@ -391,12 +390,11 @@ class Undone(Exception):
 
 
 @asynccontextmanager
-async def a_population(seed: int, owner: asyncpg.Connection) -> AsyncIterator[Population]:
+async def a_population(seed: int) -> AsyncIterator[Population]:
     with suppress(Undone):
         async with tx():
             yield await grown(seed)
             raise Undone
-    await owner.execute("VACUUM")  # the next one would read past all these rows
 
 
 async def paged(ask: Callable[[str | None, int], Awaitable[Any]], limit: int) -> list[UUID]:
@@ -419,14 +417,12 @@ async def plainly(table: str, condition: str, by: str, *values: Any) -> list[UUI
 
 
 @pytest.mark.parametrize("seed", range(4))
-async def test_all_pages_together_are_the_plain_list(
-    app: Litestar, owner: asyncpg.Connection, seed: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_all_pages_together_are_the_plain_list(app: Litestar, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """For every list, every viewer and every page size."""
     if seed % 2:
         monkeypatch.setattr(paging, "_rows_to_read", lambda limit: limit)
     rows_seen = dict.fromkeys((listing.name for listing in LISTS), 0)
-    async with a_population(seed, owner) as here:
+    async with a_population(seed) as here:
         for listing in LISTS:
             for actor in here.viewers():
                 limit = here.one_of((1, 4, 7, 50, 200)) if listing.table.startswith("shift") else here.one_of((7, 50))
@@ -505,12 +501,12 @@ def found_among_the_newest(monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 async def test_findings_sought_are_those_of_the_plain_list(
-    app: Litestar, owner: asyncpg.Connection, seed: int, monkeypatch: pytest.MonkeyPatch
+    app: Litestar, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:  # fmt: skip
     """By everything that the other lists are filtered by, and by kind and standing."""
     found_among_the_newest(monkeypatch, seed)
     rows_seen: dict[str, int] = {}
-    async with a_population(seed, owner) as here:
+    async with a_population(seed) as here:
         for actor in here.viewers() * 24:
             kind, standing = here.maybe(here.one_of(KINDS), 0.3), here.one_of(list(STANDING))
             sought = findings_lists.FindingsFilter(**something_wanted(here), kind=kind, standing=standing)
@@ -532,13 +528,13 @@ def note_rows(rows_seen: dict[str, int], wanted: ListFilter, rows: Sequence[UUID
 
 @pytest.mark.parametrize("seed", range(4))
 async def test_filters_narrow_what_one_sees_and_show_nothing_more(
-    app: Litestar, owner: asyncpg.Connection, seed: int, monkeypatch: pytest.MonkeyPatch
+    app: Litestar, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:  # fmt: skip
     """Shifts, footage and acts by person, badge, organ, period, case, work and place, for whoever asks: an act that the
     viewer may not see finds nothing."""
     found_among_the_newest(monkeypatch, seed)
     rows_seen: dict[str, int] = {}
-    async with a_population(seed, owner) as here:
+    async with a_population(seed) as here:
         for listing in (listing for listing in LISTS if listing.name in FILTERED):
             for actor in here.viewers() * 2:
                 wanted, limit = ListFilter(**something_wanted(here)), here.one_of((7, 50))
