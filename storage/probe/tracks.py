@@ -6,7 +6,6 @@ count. Any other film is read from beginning to end, and a key frame is decoded 
 """
 
 from array import array
-from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from itertools import islice, pairwise
 from typing import Any
@@ -24,6 +23,8 @@ FEWEST_POINTS, MOST_POINTS, POINTS_OF_SOUND = 16, 100, 6
 TRIAL_PACKETS, TRIAL_BYTES = 12, 16 * 1024**2  # a key frame, and what may be needed to show a clean picture after it
 SHARES = 64  # a film that is read whole: a key frame of each share of its bytes is decoded
 FOREVER = float("inf")
+ALWAYS = (-FOREVER, FOREVER)
+FIRST_PACKETS, CIPHER = 64, "encryption_info"
 
 
 class Track:
@@ -84,21 +85,32 @@ def _read_all(container: Any) -> None:
 # -- by the index
 
 
-def _by_index(container: Any, tracks: Iterable[Track], file: Source, decoder: Decoder) -> None:
+def _by_index(container: Any, tracks: list[Track], file: Source, decoder: Decoder) -> None:
+    encrypted = _encrypted(container, [track.stream for track in tracks])
     for track in tracks:
-        frames = IndexedFrames(container, track, file, decoder)
+        frames = IndexedFrames(track, file, decoder)
         for at in frames.times:
             track.frames.add(at)
-        track.lost = frames.lost()
+        track.lost = [ALWAYS] if track.stream.index in encrypted else frames.lost()
+
+
+def _encrypted(container: Any, streams: list[Any]) -> set[int]:
+    """The streams whose frames say that they are encrypted. Noise may look like a frame, so this is asked first."""
+    said = set()
+    with suppress(av.error.FFmpegError):
+        for packet in islice(container.demux(streams), FIRST_PACKETS):
+            if packet.has_sidedata(CIPHER):
+                said.add(packet.stream.index)
+    return said
 
 
 class IndexedFrames:
     """The frames of one track whose bytes are in the file, by its index, in order of time."""
 
-    def __init__(self, container: Any, track: Track, file: Source, decoder: Decoder) -> None:
-        self._container, self._track, self._file, self._decoder = container, track, file, decoder
+    def __init__(self, track: Track, file: Source, decoder: Decoder) -> None:
+        self._track, self._file, self._decoder = track, file, decoder
         self._nal_length = packets.nal_length(track.codec, track.stream.codec_context.extradata)
-        self.times, self._stamps, self._places, self._sizes = array("d"), array("q"), array("q"), array("q")
+        self.times, self._places, self._sizes = array("d"), array("q"), array("q")
         self._keys = bytearray()
         self._verdicts: dict[int, bool | None] = {}
         if track.stream.time_base is not None:
@@ -111,7 +123,6 @@ class IndexedFrames:
                 continue
             latest = max(latest, entry.timestamp * unit)
             self.times.append(latest)
-            self._stamps.append(entry.timestamp)
             self._places.append(entry.pos)
             self._sizes.append(entry.size)
             self._keys.append(entry.is_keyframe)
@@ -173,25 +184,22 @@ class IndexedFrames:
         return self._verdicts[number]
 
     def _key_decodes(self, number: int) -> bool | None:
-        try:
-            self._container.seek(self._stamps[number], stream=self._track.stream)
-            found = list(self._from_here(1))
-            if verdict := self._decoder.shows(self._track.stream.index, found):
-                return verdict
-            return self._decoder.shows(self._track.stream.index, found + list(self._from_here(TRIAL_PACKETS - 1)))
-        except av.error.FFmpegError:
-            return False
+        """Whether a clean picture comes of this key frame, alone or with those behind it."""
+        alone = self._decoder.shows(self._track.stream.index, [self._content(number)])
+        if alone is not False:
+            return alone
+        trial, size = [], 0
+        for each in range(number, min(number + TRIAL_PACKETS, len(self.times))):
+            size += self._sizes[each]
+            if size <= TRIAL_BYTES:
+                trial.append(self._content(each))
+        return self._decoder.shows(self._track.stream.index, trial) if len(trial) > 1 else False
 
-    def _from_here(self, most: int) -> Iterator[bytes]:
-        size = 0
-        for packet in islice(self._container.demux(self._track.stream), most):
-            size += packet.size
-            if packet.size and size <= TRIAL_BYTES:
-                yield bytes(packet)
+    def _content(self, number: int) -> bytes:
+        return self._file.piece(self._places[number], self._sizes[number])
 
     def _follows(self, number: int) -> bool | None:
-        content = self._file.piece(self._places[number], self._sizes[number])
-        if not packets.can_be(content, self._nal_length):
+        if not packets.can_be(self._content(number), self._nal_length):
             return False
         key = self._keys.rfind(1, 0, number)
         return self._decodes(key) if key >= 0 else True
@@ -249,7 +257,9 @@ class Trials:
         if self._trial and (packet.is_keyframe or len(self._trial) >= TRIAL_PACKETS or self._size > TRIAL_BYTES):
             self._judge()
         place = packet.pos or 0
-        if not self._trial and packet.is_keyframe and place >= self._next:
+        if packet.has_sidedata(CIPHER):
+            self._verdicts.append((at, False))
+        elif not self._trial and packet.is_keyframe and place >= self._next:
             self._at, self._place, self._size = at, place, 0
             self._trial = [bytes(packet)]
         elif self._trial:
