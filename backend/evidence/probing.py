@@ -18,7 +18,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from backend.law.catalogue import law
-from storage.evidence_store import EvidenceStore, StoredObject
+from storage.evidence_store import EvidenceStore, StoredObject, StoreUnavailable
 
 PROBE_SECONDS = 600
 LONGEST_FILM_MS = 366 * 86_400_000  # a file that claims more was made to deceive
@@ -48,12 +48,16 @@ class Probe(msgspec.Struct, frozen=True):
     poster: bytes | None = None  # the first frame, as a JPEG
     tracks: Annotated[list[ProbedTrack], msgspec.Meta(max_length=16)] = []
     jumps: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)] = 0
+    failed: bool = False  # the store did not give the file
 
 
 async def probe(store: EvidenceStore, stored: StoredObject) -> Probe:
-    """Probe this version of an object."""
+    """Probe this version of an object. Raises StoreUnavailable."""
     url = store.sign_read(stored.key, stored.version, timedelta(seconds=2 * PROBE_SECONDS))  # for two attempts
-    return await asyncio.to_thread(PROBERS.probe, url, stored.bytes)
+    found = await asyncio.to_thread(PROBERS.probe, url, stored.bytes)
+    if found.failed:
+        raise StoreUnavailable(f"存储未能给出 {stored.key}。", f"The store does not give {stored.key}.")
+    return found
 
 
 class Probers:

@@ -72,7 +72,7 @@ ALTER TABLE recording ADD COLUMN during tstzrange
 CREATE INDEX recording_during ON recording USING gist (wearer, during);
 CREATE INDEX recording_when ON recording USING gist (during);
 CREATE INDEX recording_proved ON recording USING gist (wearer, proved);
-CREATE INDEX recording_probed ON recording (probe_version) WHERE probe_version IS NOT NULL;
+CREATE INDEX recording_probed ON recording (probe_version, started_at DESC);
 
 -- As in 0020.
 CREATE VIEW held AS

@@ -51,6 +51,12 @@ def read_film(file: Source, longest_frame: float) -> Answer:
     return {"media": False, "kind": "unknown", "codec": None, "plays_in_browser": False}
 
 
+def stretches_of(answer: Answer) -> list[list[int]]:
+    """Where the film shows a picture, in milliseconds; of a file without one, where it holds a sound."""
+    tracks = [each for each in answer.get("tracks", ()) if each["kind"] == answer["kind"]]
+    return in_milliseconds(((start / 1000, end / 1000) for each in tracks for start, end in each["stretches"]), 0)
+
+
 def opened(file: Source) -> Any:
     """The film, open from its beginning."""
     file.seek(0)

@@ -21,7 +21,7 @@ from typing import Any
 import av
 
 from storage.probe.film import Answer, poster, read_film
-from storage.probe.sources import LocalFile, Source, StoredFile
+from storage.probe.sources import LocalFile, Source, SourceFailed, StoredFile
 
 MEMORY = 2 * 1024**3
 CPU_SECONDS = 300
@@ -79,7 +79,10 @@ def _run_child(source: Any, longest_frame: float, writing: int, with_poster: boo
         for inherited in (0, 1, 2):
             os.dup2(nothing, inherited)
         file: Source = source()
-        answer = read_film(file, longest_frame)
+        try:
+            answer = read_film(file, longest_frame)
+        except SourceFailed:
+            answer = {"media": False, "failed": True}
         _write_line(writing, answer)
         if answer["media"] and with_poster:
             _write_line(writing, poster(file))

@@ -12,6 +12,10 @@ LARGEST_BLOCK = 4 * 1024 * 1024
 CACHED_BLOCKS = 4
 
 
+class SourceFailed(OSError):
+    """The store does not give the file: nothing is known of what is in it."""
+
+
 class Source(io.RawIOBase):
     """A seekable file of `size` bytes. Caches the last blocks: a probe jumps between the start of a film and its end,
     where the index is, and then from frame to frame."""
@@ -80,9 +84,12 @@ class StoredFile(Source):
         self._pool = urllib3.PoolManager(timeout=urllib3.Timeout(connect=5, read=30), retries=2)
 
     def fetch(self, at: int, length: int) -> tuple[int, bytes]:
-        answer = self._pool.request("GET", self._url, headers={"Range": f"bytes={at}-{at + length - 1}"})
+        try:
+            answer = self._pool.request("GET", self._url, headers={"Range": f"bytes={at}-{at + length - 1}"})
+        except urllib3.exceptions.HTTPError as error:
+            raise SourceFailed(type(error).__name__) from error
         if answer.status not in (200, 206):
-            raise OSError(f"the store answered {answer.status}")
+            raise SourceFailed(f"the store answered {answer.status}")
         return (at if answer.status == 206 else 0), answer.data
 
 

@@ -20,8 +20,10 @@ from storage.probe.timeline import ONE_FRAME, Clock, Stretch, Stretches
 MOST_TRACKS = 16
 A_MINUTE = 60.0  # seconds: a frame of each is decoded at least, as far as the budget goes
 FEWEST_POINTS, MOST_POINTS, POINTS_OF_SOUND = 16, 100, 6
+LARGEST_FRAME = 64 * 1024**2  # bytes
 TRIAL_PACKETS, TRIAL_BYTES = 12, 16 * 1024**2  # a key frame, and what may be needed to show a clean picture after it
 SHARES = 64  # a film that is read whole: a key frame of each share of its bytes is decoded
+LONGEST_DELAY = 1.0  # seconds
 FOREVER = float("inf")
 ALWAYS = (-FOREVER, FOREVER)
 FIRST_PACKETS, CIPHER = 64, "encryption_info"
@@ -37,6 +39,7 @@ class Track:
         rate = stream.average_rate if stream.type == "video" else None
         self.frames = Stretches(longest_frame, float(1 / rate) if rate else ONE_FRAME)
         self.lost: list[Stretch] = []
+        self.delay: float | None = None  # seconds by which its first frame is shown later than decoded
 
 
 def tracks_of(container: Any, file: Source, longest_frame: float) -> tuple[list[Track], int]:
@@ -99,7 +102,7 @@ def _encrypted(container: Any, streams: list[Any]) -> set[int]:
     said = set()
     with suppress(av.error.FFmpegError):
         for packet in islice(container.demux(streams), FIRST_PACKETS):
-            if packet.has_sidedata(CIPHER):
+            if packet.has_sidedata(CIPHER) or packet.size > LARGEST_FRAME:
                 said.add(packet.stream.index)
     return said
 
@@ -117,11 +120,13 @@ class IndexedFrames:
             self._load(float(track.stream.time_base))
 
     def _load(self, unit: float) -> None:
-        latest = float("-inf")
+        latest, later = -FOREVER, None
         for entry in self._track.stream.index_entries:
             if entry.pos + entry.size > self._file.size or entry.size <= 0:
                 continue
-            latest = max(latest, entry.timestamp * unit)
+            if later is None:
+                later = _delay(self._track.kind, self._track.stream.start_time, entry.timestamp, unit)
+            latest = max(latest, entry.timestamp * unit + later)
             self.times.append(latest)
             self._places.append(entry.pos)
             self._sizes.append(entry.size)
@@ -180,7 +185,8 @@ class IndexedFrames:
         A key frame is decoded. Another one needs the key frame before it and content that can be its own.
         """
         if number not in self._verdicts:
-            self._verdicts[number] = self._key_decodes(number) if self._keys[number] else self._follows(number)
+            decodes = self._key_decodes if self._keys[number] else self._follows
+            self._verdicts[number] = self._sizes[number] <= LARGEST_FRAME and decodes(number)
         return self._verdicts[number]
 
     def _key_decodes(self, number: int) -> bool | None:
@@ -203,6 +209,14 @@ class IndexedFrames:
             return False
         key = self._keys.rfind(1, 0, number)
         return self._decodes(key) if key >= 0 else True
+
+
+def _delay(kind: str, shown: int | None, decoded: int | None, unit: float) -> float:
+    """By how many seconds a picture is shown later than it is decoded, in a film whose frames are reordered."""
+    if kind != "video" or shown is None or decoded is None:
+        return 0.0
+    later = (shown - decoded) * unit
+    return later if 0 < later < LONGEST_DELAY else 0.0
 
 
 # -- by the packets
@@ -234,7 +248,9 @@ def _time_of(packet: Any, track: Track, counted: bool) -> float | None:
     """The packet's time stamp in seconds; in a format without any, when the packet before ends."""
     stamp = packet.dts if packet.dts is not None else packet.pts
     if stamp is not None and packet.time_base is not None:
-        return float(stamp * packet.time_base)
+        if track.delay is None:
+            track.delay = _delay(track.kind, packet.pts, packet.dts, float(packet.time_base))
+        return float(stamp * packet.time_base) + track.delay
     return (track.frames.end or 0.0) if counted else None
 
 
@@ -257,7 +273,7 @@ class Trials:
         if self._trial and (packet.is_keyframe or len(self._trial) >= TRIAL_PACKETS or self._size > TRIAL_BYTES):
             self._judge()
         place = packet.pos or 0
-        if packet.has_sidedata(CIPHER):
+        if packet.has_sidedata(CIPHER) or packet.size > LARGEST_FRAME:
             self._verdicts.append((at, False))
         elif not self._trial and packet.is_keyframe and place >= self._next:
             self._at, self._place, self._size = at, place, 0

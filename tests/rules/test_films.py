@@ -107,6 +107,12 @@ def test_zeros_behind_a_good_index_are_no_film(tmp_path: Path, filling: str, gop
     assert 20_000 == answer["duration_ms"]
 
 
+def test_frames_that_are_reordered_begin_when_they_are_shown(tmp_path: Path) -> None:
+    """HEVC is decoded two frames before it is shown; that makes a film neither longer nor later."""
+    answer = probed(films.whole("libx265"), tmp_path)
+    assert ([[0, 5000]], near([[0, 5000]])) == (pictures(answer), sounds(answer))
+
+
 def test_hevc_is_looked_into_too(tmp_path: Path) -> None:
     """Whole it counts, hollow it does not."""
     assert near([[0, 5000]]) == pictures(probed(films.whole("libx265"), tmp_path))
