@@ -1,9 +1,11 @@
 """What a film shows, and for how long: paused, cut, joined, hollow, encrypted films, and what is no film at all."""
 
 import json
+import os
 import random
 import shutil
 import subprocess
+import sys
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -335,3 +337,44 @@ def test_milliseconds_are_counted_from_the_first_frame(stretches: list[tuple[int
 def test_units_end_where_their_frame_ends(content: bytes, length: int | None, possible: bool) -> None:
     """Zeros are no frame, but of sound that is not compressed they are silence."""
     assert possible == packets.can_be(content, length)
+
+
+# -- fujing probe
+
+
+def asked(*files: Path, json_list: bool = True) -> str:
+    """What `fujing probe` prints in English."""
+    command = [sys.executable, "-m", "mobile_api.cli", "probe", *(["--json"] if json_list else []), *map(str, files)]
+    run = subprocess.run(command, capture_output=True, check=True, env=os.environ | {"LC_ALL": "C.UTF-8"})
+    return run.stdout.decode()
+
+
+def test_the_command_says_of_each_file_what_the_server_would_find(tmp_path: Path) -> None:
+    """For somebody with a card in hand: one list, in the order asked, whatever is among the files."""
+    contents = {
+        "paused.mp4": films.paused(), "photo.mp4": films.photo(), "paper.pdf": b"%PDF-1.7\n", "empty.mp4": b"",
+        "sound.wav": films.mux("wav", sound=4, sound_codec="pcm_s16le"),
+    }  # fmt: skip
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+    answers = json.loads(asked(*(tmp_path / name for name in contents)))
+    assert [str(tmp_path / name) for name in contents] == [answer["file"] for answer in answers]
+    paused, photo, paper, empty, sound = answers
+    assert ["video", "photo", "document", "unknown", "audio"] == [answer["kind"] for answer in answers]
+    assert ("h264", True, near([[0, 3000], [603_000, 606_000]])) == (
+        paused["codec"], paused["plays_in_browser"], paused["stretches"],
+    )  # fmt: skip
+    assert (near([[0, 4000]]), [], [], []) == tuple(each["stretches"] for each in (sound, photo, paper, empty))
+    assert {"value", "source", "doubtful", "candidates"} == set(paused["started_at"])
+    assert {
+        "file", "kind", "codec", "duration_ms", "stretches", "started_at", "plays_in_browser",
+    } == set(paused)  # fmt: skip
+
+
+def test_the_command_prints_a_line_for_a_file_and_one_for_each_stretch(tmp_path: Path) -> None:
+    """People read it too."""
+    path = tmp_path / "[red]paused.mp4"
+    path.write_bytes(films.paused())
+    first, *stretches = asked(path, json_list=False).splitlines()
+    assert first.startswith("[red]paused.mp4  video · h264 · 00:10:06.0")
+    assert ["  00:00:00.000 – 00:00:03.000", "  00:10:03.000 – 00:10:06.000"] == stretches
