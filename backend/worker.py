@@ -23,7 +23,7 @@ from backend.complaints import service as complaints
 from backend.core import clocks, findings, jobs
 from backend.core.database import SESSION, opened
 from backend.core.keys import Keys
-from backend.evidence import sealing
+from backend.evidence import probing_anew, sealing
 from backend.evidence.retention import disposal, legal_holds, reconcile
 from backend.held import device_sequence
 from backend.hours import service as hours
@@ -115,6 +115,10 @@ def _every_few_minutes(queue: PgQueuer, store: EvidenceStore) -> None:
     @queue.schedule("overdue", "*/5 * * * *")
     async def overdue(_: Schedule) -> None:
         log.info("overdue", found=await findings.find_overdue(datetime.now(UTC), OVERDUE))
+
+    @queue.schedule("probe_anew", "*/5 * * * *")
+    async def probe_anew(_: Schedule) -> None:
+        log.info("probed anew", **(await probing_anew.run(store))._asdict())
 
     @queue.schedule("forget_proofs", "*/5 * * * *")
     async def forget_proofs(_: Schedule) -> None:

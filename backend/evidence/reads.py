@@ -34,7 +34,12 @@ RECORDING_FILTER = visible_while_led(
 ).only(NOT_HIDDEN.format(viewer="$1"))
 SELECT_RECORDINGS = """
 SELECT r.*, p.badge, p.name, o.name AS organ_name, u.file_name, u.media_type, u.state, u.bytes, u.sha256,
-    u.sealed_at, u.locked_until, u.disposed_at
+    u.sealed_at, u.locked_until, u.disposed_at, CASE WHEN u.state = 'sealed' THEN coalesce((
+        SELECT array_agg(ARRAY[
+            round(extract(epoch FROM lower(x) - r.started_at) * 1000)::bigint,
+            round(extract(epoch FROM upper(x) - r.started_at) * 1000)::bigint
+        ] ORDER BY x) FROM unnest(r.proved) x
+    ), '{}') END AS filmed
 FROM recording r JOIN upload u ON u.id = r.id JOIN person_now p ON p.id = r.wearer
     JOIN organ o ON o.code = r.organ
 """
@@ -80,7 +85,16 @@ class RecordingRow(msgspec.Struct, frozen=True, kw_only=True):
     ]
     probed_ms: Annotated[
         int | None,
-        msgspec.Meta(description="duration of the file itself, in milliseconds; null: not sealed yet, or no media"),
+        msgspec.Meta(
+            description="duration of the file itself, pauses included, in milliseconds; null: not sealed, or no media"
+        ),
+    ]
+    filmed: Annotated[
+        list[tuple[int, int]] | None,
+        msgspec.Meta(
+            description="stretches in which the film shows a picture, from and to, in milliseconds from its start: what"
+            " it proves. Empty: it shows none. null: not sealed yet"
+        ),
     ]
     codec: Annotated[
         str | None,

@@ -13,7 +13,7 @@ from backend.law.catalogue import law
 LED = """
 SELECT DISTINCT s.auxiliary FROM recording r JOIN supervision s ON s.officer = r.wearer AND s.during && r.during
 """
-TIMES = "SELECT wearer, started_at, ended_at FROM recording WHERE id = $1"
+TIMES = "SELECT wearer, started_at, upper(during) AS ended_at FROM recording WHERE id = $1"
 
 
 async def lock_concerned(owner: UUID, uploads: Sequence[UUID]) -> None:
@@ -23,7 +23,7 @@ async def lock_concerned(owner: UUID, uploads: Sequence[UUID]) -> None:
 
 
 async def refresh_findings(upload: UUID, at: datetime) -> None:
-    """Refresh the findings of the time that this footage covers, or claimed while its end was not known.
+    """Refresh the findings of the time that this footage or its film covers, or claimed while its end was not known.
 
     Does nothing for a paper.
     """

@@ -3,40 +3,30 @@
 Guarantees: a job may run twice and commits once. What is sealed has a version, a length and a digest that agree with
 the store's own answers. That the bytes do not match is believed when they were read twice, the second time over a new
 connection, and both agree; then the version is not locked, its poster is removed, the device must send the file again,
-and the sweep removes the version after its term. A file that is no media, or whose duration disagrees, gets a
-finding and is sealed all the same: these are the bytes that were sent.
+and the sweep removes the version after its term. A file that is no media, cannot be decoded, or whose duration
+disagrees, gets a finding and is sealed all the same: these are the bytes that were sent.
 
 Source: DESIGN §7; retention: 公通字〔2016〕14号.
 """
 
 import asyncio
-import json
-import os
-import select
-import signal
-import subprocess
-import sys
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
 from uuid import UUID
 
 import msgspec
 import structlog
 
-from backend.core import clocks, findings, jobs, journal
+from backend.core import clocks, jobs, journal
 from backend.core.database import Record, execute, fetch, first, rows_touched, tx
-from backend.core.findings import Finding
 from backend.core.keys import Keys
-from backend.evidence import excess, rules
+from backend.evidence import excess, films, probing, rules
+from backend.evidence.probing import Probe
 from backend.evidence.refresh import lock_concerned, refresh_findings
 from backend.evidence.retention import legal_holds
 from backend.evidence.tables import Upload
 from backend.law.catalogue import law
 from storage.evidence_store import EvidenceStore, ObjectUnknown, StoredObject, StoreNonsense
 
-PROBE_SECONDS = 600
-LONGEST_FILM_MS = 366 * 86_400_000  # a file that claims more was made to deceive
 ISSUER = "fujing"
 RECEIPT_TYPE = "fujing-receipt+jwt"
 SELECT_RECEIVED = """
@@ -73,15 +63,6 @@ RETURNING u.id, u.owner, u.organ, old.object_key, old.store_upload
 log = structlog.get_logger()
 
 
-class Probe(msgspec.Struct, frozen=True):
-    """Answer of the probing child. `media` is false for a file that is none, or that made the child fail."""
-
-    media: bool
-    duration_ms: Annotated[int, msgspec.Meta(ge=0, le=LONGEST_FILM_MS)] | None = None
-    codec: str | None = None
-    poster: bytes | None = None  # the first frame, as a JPEG
-
-
 class ProbedFile(msgspec.Struct, frozen=True):
     """The answer of the probe, and the version of the poster in the store, not locked yet."""
 
@@ -99,12 +80,12 @@ async def seal(store: EvidenceStore, keys: Keys, upload: UUID) -> None:
         await remove_posters(store, upload)
         await _set_mismatch(row, None, "nothing")
         return
-    probing = asyncio.create_task(_probe(store, stored, row))
+    probe = asyncio.create_task(_probe(store, stored, row))
     try:
         sha256, size = await store.digest(stored.key, stored.version)
-        probed = await probing
+        probed = await probe
     finally:
-        probing.cancel()
+        probe.cancel()
     if (sha256, size) == (row["sha256"], row["bytes"]) and size == stored.bytes:
         await _lock_and_sign(store, keys, row, stored, probed)
         return
@@ -182,7 +163,8 @@ async def _lock_and_sign(
         if rows_touched(await execute(SET_SEALED, row["id"], stored.version, now, until, receipt)) == 0:
             return
         await excess.forgive(row["id"], stored.version, now)
-        await _save_probe(row, probed)
+        filmed = {} if probed is None else await films.keep(row, probed.probe, now)
+        await _save_poster(row["id"], probed)
         await refresh_findings(row["id"], now)
         if await legal_holds.is_held(row["id"]):
             await jobs.enqueue(jobs.HOLD, row["id"])
@@ -192,7 +174,12 @@ async def _lock_and_sign(
             "version": stored.version,
             "locked_until": journal.utc(until),
         }
-        await append_line(row, "evidence/seal", now, facts)
+        await append_line(row, "evidence/seal", now, facts | filmed)
+
+
+async def _save_poster(upload: UUID, probed: ProbedFile | None) -> None:
+    if probed is not None and probed.poster is not None:
+        await execute("UPDATE recording SET poster_version = $2 WHERE id = $1", upload, probed.poster)
 
 
 def _signed_receipt(keys: Keys, row: Record, now: datetime) -> str:
@@ -234,100 +221,15 @@ async def remove_posters(store: EvidenceStore, upload: UUID) -> None:
         await store.remove(poster.key, poster.version)
 
 
-async def _save_probe(row: Record, probed: ProbedFile | None) -> None:
-    """Record the answer of the probe, and a finding where it contradicts the declaration."""
-    if probed is None:
-        return
-    await execute(
-        "UPDATE recording SET probed_ms = $2, codec = $3, poster_version = $4 WHERE id = $1", row["id"],
-        probed.probe.duration_ms, probed.probe.codec, probed.poster,
-    )  # fmt: skip
-    kind = _finding_kind(row, probed.probe)
-    if kind is not None:
-        await findings.flag(
-            Finding(
-                kind=kind, subject=row["id"], organ=row["organ"], person=row["owner"],
-                started_at=row["started_at"], ended_at=row["ended_at"],
-            )
-        )  # fmt: skip
-
-
-def _finding_kind(row: Record, probe: Probe) -> str | None:
-    """The finding that the probe gives rise to, if any."""
-    if not probe.media or probe.duration_ms is None:
-        return "not_media"
-    if row["ended_at"] is None:
-        return "end_unknown"
-    claimed, probed = row["ended_at"] - row["started_at"], timedelta(milliseconds=probe.duration_ms)
-    tolerance, share = law().span("duration_tolerance"), law().count("duration_tolerance_share")
-    return "duration_disagrees" if rules.durations_disagree(claimed, probed, tolerance, share) else None
-
-
 async def _probe(store: EvidenceStore, stored: StoredObject, row: Record) -> ProbedFile | None:
-    """Probe a recording in a child process and store its poster. None for a paper, which is not probed."""
+    """Probe a recording and store its poster. None for a paper, which is not probed."""
     if row["kind"] != "recording":
         return None
-    url = store.sign_read(stored.key, stored.version, timedelta(seconds=2 * PROBE_SECONDS))  # for two attempts
-    probe = await asyncio.to_thread(PROBERS.probe, url, stored.bytes)
+    probe = await probing.probe(store, stored)
     if probe.poster is None:
         return ProbedFile(probe)
     put = await store.put(poster_key(row["id"]), probe.poster, "image/jpeg")
     return ProbedFile(probe, put.version)
-
-
-class Probers:
-    """Idle probing servers; another one is started where all are busy. They end with this process."""
-
-    def __init__(self) -> None:
-        self._idle: list[subprocess.Popen[bytes]] = []
-
-    def probe(self, url: str, size: int) -> Probe:
-        """Probe the file at this URL. Answers "no media" where two servers give no answer.
-
-        A server that dies, or does not answer in time, is replaced once for each file.
-        """
-        longest = law().span("longest_frame").total_seconds()
-        order = json.dumps({"url": url, "bytes": size, "longest_frame": longest}).encode() + b"\n"
-        for choose in (self._take, _start_prober):
-            server = choose()
-            probe = _send_order(server, order)
-            if probe is not None:
-                self._idle.append(server)
-                return probe
-            _end(server)
-        return Probe(media=False)
-
-    def _take(self) -> subprocess.Popen[bytes]:
-        return self._idle.pop() if self._idle else _start_prober()
-
-
-PROBERS = Probers()
-
-
-def _start_prober() -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "storage.probe"],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0, start_new_session=True,
-    )  # fmt: skip
-
-
-def _end(server: subprocess.Popen[bytes]) -> None:
-    with suppress(ProcessLookupError):
-        os.killpg(server.pid, signal.SIGKILL)
-    server.wait()
-
-
-def _send_order(server: subprocess.Popen[bytes], order: bytes) -> Probe | None:
-    """The answer of the server to the order; None where it dies or is silent for too long."""
-    if server.stdin is None or server.stdout is None:
-        return None
-    try:
-        server.stdin.write(order)
-        if not select.select([server.stdout], [], [], PROBE_SECONDS)[0]:
-            return None
-        return msgspec.json.decode(server.stdout.readline(), type=Probe)
-    except (OSError, msgspec.DecodeError):
-        return None
 
 
 async def append_line(row: Record, verb: str, now: datetime, facts: dict[str, object]) -> None:

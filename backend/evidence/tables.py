@@ -6,7 +6,7 @@ fujing_0019_holds.sql and fujing_0033_store.sql.
 
 from typing import Any
 
-from piccolo.columns import JSONB, UUID, BigInt, Boolean, ForeignKey, Integer, OnDelete, Text, Timestamptz
+from piccolo.columns import JSONB, UUID, BigInt, Boolean, ForeignKey, Integer, OnDelete, SmallInt, Text, Timestamptz
 from piccolo.columns.reference import LazyTableReference
 from piccolo.table import Table
 
@@ -59,7 +59,10 @@ class RefusedVersion(Table, db=DB):
 
 
 class Recording(Table, db=DB):
-    """Footage (现场执法视音频资料). `started_at` is `camera_started_at`, corrected to the server's clock."""
+    """Footage (现场执法视音频资料). `started_at` is `camera_started_at`, corrected to the server's clock.
+
+    What it proves, and `film_ends_at` and `probe_version`, follow from Film: the SQL function place_film sets them.
+    """
 
     id = ForeignKey(Upload, primary_key=True, null=False, on_delete=OnDelete.restrict, default=None)
     wearer = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)
@@ -75,6 +78,8 @@ class Recording(Table, db=DB):
     codec = Text(null=True, default=None)
     time_source = Text(null=False, default="clock")
     poster_version = Text(null=True, default=None)
+    film_ends_at = Timestamptz(null=True, default=None)
+    probe_version = Integer(null=True, default=None)
 
 
 class Document(Table, db=DB):
@@ -86,6 +91,18 @@ class Document(Table, db=DB):
 
 
 RECORDING = LazyTableReference("Recording", module_path=__name__)  # by name, because its key is a foreign key itself
+
+
+class Film(Table, db=DB):
+    """What a probe found in one track of a film; the rows of the highest version count. Its stretches are SQL's own."""
+
+    upload: ForeignKey[Any] = ForeignKey(RECORDING, null=False, on_delete=OnDelete.restrict, default=None)
+    track = SmallInt(null=False, default=None)
+    kind = Text(null=False, default=None)
+    codec = Text(null=True, default=None)
+    jumps = Integer(null=False, default=None)
+    probe_version = Integer(null=False, default=None)
+    probed_at = Timestamptz(null=False, default=None)
 
 
 class RecordingDescription(Table, db=DB):

@@ -63,6 +63,7 @@ VERBS = (
 EVENTS = (
     Event("uploads/complete", told_to="readers"),
     Event("evidence/seal", told_to="readers"),
+    Event("evidence/probe", told_to="readers"),
     Event("evidence/mismatch", told_to="readers"),
     Event("evidence/abandon", told_to="readers"),
     Event("evidence/exceed", told_to="nobody"),

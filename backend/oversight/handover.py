@@ -2,7 +2,7 @@
 
 Guarantees: a wearer whom the reader may not see is unknown (404). Shifts and recordings of organs that the reader may
 not see are left out. The period is bounded, and so is the report. A recording counts from its start to its declared
-end; once sealed, for no more than the file holds; without an end it counts for nothing. Shifts that reach beyond the
+end; once sealed, where its film shows a picture; without an end it counts for nothing. Shifts that reach beyond the
 period are shown whole. Nothing after now is missing. Source: 公通字〔2016〕14号; DESIGN §6.
 """
 
@@ -103,11 +103,10 @@ reach AS (
 ),
 footage AS MATERIALIZED (
     SELECT r.id, u.file_name, u.state, r.started_at, r.ended_at, r.time_source,
-        tstzrange(r.started_at, e.ends) AS shown, tstzrange(r.started_at, e.ends, '[]') AS touched
+        CASE WHEN u.state = 'sealed' THEN r.proved ELSE tstzmultirange(tstzrange(r.started_at, e.ends)) END AS shown,
+        tstzrange(r.started_at, e.ends, '[]') AS touched
     FROM reach, recording r JOIN upload u ON u.id = r.id CROSS JOIN LATERAL (
-        SELECT CASE WHEN u.state = 'sealed'
-            THEN least(r.ended_at, r.started_at + coalesce(r.probed_ms, 0) * interval '1 millisecond')
-            ELSE coalesce(r.ended_at, r.started_at) END AS ends
+        SELECT coalesce(CASE WHEN u.state = 'sealed' THEN r.film_ends_at ELSE r.ended_at END, r.started_at) AS ends
     ) e
     WHERE r.wearer = $1 AND u.state <> 'same_as' AND r.started_at < $3 + $4 AND {WITHIN_ORGANS.format(organ="r.organ")}
         AND tstzrange(r.started_at, e.ends, '[]') && reach.spans
@@ -118,7 +117,7 @@ FOOTAGE = f"{SCOPE} SELECT * FROM footage ORDER BY started_at, id"  # noqa: S608
 OVERLAPS = f"""
 {SCOPE} SELECT a.id AS first, b.id AS second, lower(shared) AS started_at, upper(shared) AS ended_at
 FROM footage a JOIN footage b ON a.shown && b.shown AND (a.started_at, a.id) < (b.started_at, b.id)
-CROSS JOIN LATERAL (SELECT a.shown * b.shown AS shared) x
+CROSS JOIN LATERAL unnest(a.shown * b.shown) AS shared
 WHERE upper(shared) - lower(shared) > $7::interval
 ORDER BY a.started_at, a.id, b.started_at, b.id LIMIT $8
 """  # noqa: S608 - constants

@@ -19,7 +19,8 @@ import msgspec
 
 from backend.core.wire import EARLIEST
 from backend.evidence.schemas import TimeSource
-from storage.probe import probe
+from storage.probe.film import opened, read_film
+from storage.probe.sources import LocalFile
 
 MEDIA_TYPES = {
     ".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/quicktime", ".avi": "video/x-msvideo",
@@ -113,15 +114,14 @@ def _look(path: Path, longest: float, there: Connection) -> None:
 
 
 def _read(path: Path, longest: float) -> MediaFile | None:
-    with path.open("rb") as file:
-        probed = probe(file, path.stat().st_size, longest)
-        if not probed["media"]:
-            return None
-        file.seek(0)
-        with av.open(file, metadata_errors="ignore") as container:
-            metadata = [container.metadata, *(stream.metadata for stream in container.streams)]
+    file = LocalFile(path)
+    found = read_film(file, longest)
+    if not found["media"]:
+        return None
+    with opened(file) as container:
+        metadata = [container.metadata, *(stream.metadata for stream in container.streams)]
     created = next((each["creation_time"] for each in metadata if each.get("creation_time")), None)
-    return MediaFile(probed["duration_ms"], created)
+    return MediaFile(found["duration_ms"], created)
 
 
 def start_of(media: MediaFile, name: str, modified: float, *, offset: timedelta, latest: datetime) -> Start | None:

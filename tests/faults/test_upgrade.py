@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -82,6 +83,37 @@ async def test_everybody_has_one_stint_after_the_upgrade(app: Litestar, house: S
         await connection.close()
     assert len(before) > 5
     assert (before, len(before)) == (after, stints)
+
+
+SEALED_BEFORE = """
+WITH chosen AS (SELECT id FROM recording ORDER BY id LIMIT 1),
+sealed AS (
+    UPDATE upload SET state = 'sealed', same_as = NULL, bytes = 1, sha256 = repeat('7', 64), version = 'v', receipt = 'r',
+        sealed_at = now(), locked_until = now() WHERE id IN (SELECT id FROM chosen)
+)
+UPDATE recording SET probed_ms = 606000, ended_at = NULL WHERE id IN (SELECT id FROM chosen) RETURNING id, started_at
+"""
+
+
+async def test_footage_sealed_before_proves_its_length_until_it_is_probed_anew(app: Litestar, house: Settings) -> None:
+    """As version 0; footage that is not sealed proves nothing, as before."""
+    async with an_empty_database(house) as old:
+        client("psql", old, "--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1", given=SCHEMAS["0042"])
+        connection = await asyncpg.connect(old)
+        before = await connection.fetchrow(SEALED_BEFORE)
+        await connection.close()
+        migrated(old, 1)
+        connection = await asyncpg.connect(old)
+        rows = {row["id"]: row for row in await connection.fetch("SELECT * FROM recording")}
+        await connection.execute("SELECT place_film($1)", before["id"])
+        placed = await connection.fetchrow("SELECT * FROM recording WHERE id = $1", before["id"])
+        await connection.close()
+    row, ended = rows.pop(before["id"]), before["started_at"] + timedelta(seconds=606)
+    assert (0, [(before["started_at"], ended)], ended, ended) == (
+        row["probe_version"], [(x.lower, x.upper) for x in row["proved"]], row["film_ends_at"], row["during"].upper,
+    )  # fmt: skip
+    assert row == placed
+    assert [(None, [])] * len(rows) == [(each["probe_version"], each["proved"]) for each in rows.values()]
 
 
 def schema(url: str) -> list[str]:

@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from storage import probe
-from storage.probe import parse_answer
+from storage.probe import serving
+from storage.probe.serving import parse_answer
 
 FILM = b'{"media": true, "duration_ms": 10000, "codec": "h264"}\n'
 ANSWER = {"media": True, "duration_ms": 10000, "codec": "h264"}
@@ -36,9 +36,9 @@ def test_the_first_line_stands_whatever_follows(written: bytes, answer: dict[str
 
 def test_a_picture_that_takes_too_long_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """The child hangs after its first line: that line is read all the same."""
-    monkeypatch.setattr(probe, "PICTURE_SECONDS", 0.2)
+    monkeypatch.setattr(serving, "PICTURE_SECONDS", 0.2)
     reading, writing = os.pipe()
     os.write(writing, FILM + b'{"poster": "ab')
-    assert ANSWER == parse_answer(probe._read_answer(reading))
+    assert ANSWER == parse_answer(serving._read_answer(reading))
     os.close(reading)
     os.close(writing)

@@ -1,4 +1,4 @@
-"""Commands about keys and evidence: rotate-keys to restore."""
+"""Commands about keys and evidence: rotate-keys to restore, and probe."""
 
 import asyncio
 import sys
@@ -82,6 +82,27 @@ def verify_package(trust: tuple[str, ...], path: Path) -> None:
     from mobile_api.cli.verify_package import check
 
     sys.exit(check(path, trust, console))
+
+
+@fujing.command(
+    "probe",
+    help=by_locale(
+        "说明服务器会在文件中发现什么：类型、编码、时长、哪些时段有画面。不需要服务器，不改动文件。",
+        "Say what the server would find in files: kind, codec, length, in which stretches there is a picture. "
+        "Needs no server, and changes nothing.",
+    ),
+)
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help=by_locale("输出为 JSON 列表。", "Print one JSON list."))
+def probe_files(files: tuple[Path, ...], as_json: bool) -> None:
+    with one_sentence():
+        from mobile_api.cli import probing
+
+        found = probing.probe(files)
+        if as_json:
+            click.echo(probing.as_json(found))
+        else:
+            probing.show(found, console)
 
 
 @fujing.command(

@@ -1,0 +1,113 @@
+"""Probe films anew that were sealed before the probe found what it finds today.
+
+Guarantees: a run ends within its term, and at once when footage waits to be sealed or the machine is busy; what it has
+not come to is found by the next run. Two runs at once keep what one of them found. Nothing in the store changes; a film
+that the store does not give stays as it is. A line in the journal tells the wearer, and those whom a changed finding
+is about.
+"""
+
+import os
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from time import monotonic
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import structlog
+
+from backend.core import journal
+from backend.core.database import Record, fetch, first, tx, value
+from backend.evidence import films, probing
+from backend.evidence.probing import Probe
+from backend.evidence.refresh import lock_concerned, refresh_findings
+from backend.law.catalogue import law
+from storage.evidence_store import EvidenceStore, StoredObject, StoreUnavailable
+from storage.probe import VERSION
+
+OUTDATED = """
+SELECT u.id, u.owner, u.organ, u.object_key, u.version, u.bytes, r.started_at, r.ended_at
+FROM recording r JOIN upload u ON u.id = r.id
+WHERE r.probe_version < $1 AND u.state = 'sealed' AND u.disposed_at IS NULL AND u.id <> ALL ($2)
+ORDER BY r.probe_version, r.started_at DESC LIMIT 1
+"""  # the newest first: what it proves is still asked for
+STILL_OUTDATED = """
+SELECT u.id, u.owner, u.organ, r.started_at, r.ended_at FROM recording r JOIN upload u ON u.id = r.id
+WHERE r.id = $1 AND r.probe_version < $2 FOR UPDATE OF r
+"""
+SEALING = "SELECT count(*) FROM pgqueuer WHERE entrypoint IN ('seal', 'compare') AND status IN ('queued', 'picked')"
+STANDING = """
+SELECT f.kind, f.subject, f.person, f.spans FROM finding f
+WHERE f.withdrawn_at IS NULL AND (f.subject = $1 OR f.subject IN (
+    SELECT a.id FROM recording r JOIN activity a ON a.reach && r.during AND (a.person = r.wearer OR EXISTS (
+        SELECT FROM led l WHERE l.auxiliary = a.person AND l.officer = r.wearer AND l.named && r.during))
+    WHERE r.id = $1))
+"""
+MOST_FAILURES = 3
+log = structlog.get_logger()
+
+
+class ProbedAnew(NamedTuple):
+    """What a run did: how many films it probed, of how many findings changed, and how many the store did not give."""
+
+    films: int
+    changed: int
+    failed: int
+
+
+async def run(store: EvidenceStore) -> ProbedAnew:
+    """Probe outdated films until none is left, the term is over, the store fails, or there is other work."""
+    until = monotonic() + law().span("probing_anew_run").total_seconds()
+    seen: list[UUID] = []
+    changed = failed = 0
+    while monotonic() < until and failed < MOST_FAILURES and not await is_busy():
+        row = await first(OUTDATED, VERSION, seen)
+        if row is None:
+            break
+        seen.append(row["id"])
+        try:
+            probe = await probing.probe(store, StoredObject(row["object_key"], row["version"], row["bytes"]))
+        except StoreUnavailable as error:
+            log.warning("a film was not probed anew", upload=str(row["id"]), error=str(error))
+            failed += 1
+            continue
+        changed += await keep_anew(row["id"], row["owner"], probe)
+    return ProbedAnew(len(seen) - failed, changed, failed)
+
+
+async def is_busy() -> bool:
+    """Whether footage waits to be sealed, or the processors have enough to do (probing_anew_load)."""
+    load = os.getloadavg()[0] / (os.cpu_count() or 1)
+    return load * 100 > law().count("probing_anew_load") or await value(SEALING) > 0
+
+
+async def keep_anew(upload: UUID, owner: UUID, probe: Probe) -> bool:
+    """Keep what was found, refresh the findings of its time, and tell of it. Whether findings changed."""
+    now = datetime.now(UTC)
+    async with tx():
+        await lock_concerned(owner, [upload])
+        row = await first(STILL_OUTDATED, upload, VERSION)
+        if row is None:
+            return False
+        before = _comparable(await fetch(STANDING, upload))
+        filmed = await films.keep(row, probe, now)
+        await refresh_findings(upload, now)
+        after = _comparable(await fetch(STANDING, upload))
+        changed = before ^ after
+        await _tell(row, now, filmed, changed)
+    return bool(changed)
+
+
+def _comparable(rows: Iterable[Record]) -> set[tuple[Any, ...]]:
+    return {(row["kind"], row["subject"], row["person"], str(row["spans"])) for row in rows}
+
+
+async def _tell(row: Record, now: datetime, filmed: dict[str, Any], changed: set[tuple[Any, ...]]) -> None:
+    """Write a line about the film; its subjects are also the facts and persons whose findings changed."""
+    touched = [each for _, subject, person, _ in sorted(changed, key=str) for each in (subject, person) if each]
+    facts = filmed | {"findings": sorted({kind for kind, *_ in changed})}
+    await journal.append(
+        journal.Line(
+            at=now, verb="evidence/probe", outcome="done", organ=row["organ"],
+            subjects=list(dict.fromkeys([row["id"], row["owner"], *touched])), facts=facts,
+        )
+    )  # fmt: skip

@@ -1,0 +1,105 @@
+"""`fujing probe`: what the server would find in a file, for somebody with a card in hand."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from rich.console import Console
+from rich.text import Text
+
+from backend.law.catalogue import law
+from mobile_api.client.camera_files import safe_name
+from storage.language import by_locale
+from storage.probe.film import stretches_of
+from storage.probe.serving import probe_file
+
+KINDS = {
+    "video": ("视频", "video"), "audio": ("音频", "audio"), "photo": ("照片", "photo"),
+    "document": ("文档", "document"), "unknown": ("未知", "unknown"),
+}  # fmt: skip
+
+
+class Candidate(msgspec.Struct, frozen=True):
+    """A moment at which the film may have begun, and where it was read."""
+
+    value: datetime
+    source: str
+
+
+class Started(msgspec.Struct, frozen=True):
+    """When the film began, as far as the file tells. `value`: None: it tells nothing that can be a time."""
+
+    value: datetime | None
+    source: str | None
+    doubtful: bool
+    candidates: list[Candidate] = []
+
+
+class Probed(msgspec.Struct, frozen=True):
+    """One file. `stretches`: [from, to] in milliseconds from its first frame: of its picture, else of its sound."""
+
+    file: str
+    kind: str
+    codec: str | None
+    duration_ms: int | None
+    stretches: list[list[int]]
+    started_at: Started
+    plays_in_browser: bool
+
+
+def probe(paths: Iterable[Path]) -> list[Probed]:
+    """Look into each file, in a child process. Raises OSError."""
+    longest = law().span("longest_frame").total_seconds()
+    return [_probed(path, probe_file(path, longest)) for path in paths]
+
+
+def _probed(path: Path, answer: dict[str, Any]) -> Probed:
+    return Probed(
+        file=str(path), kind=answer.get("kind", "unknown"), codec=answer.get("codec"),
+        duration_ms=answer.get("duration_ms"), stretches=stretches_of({"kind": "unknown"} | answer),
+        started_at=started_at(answer.get("tags", {})), plays_in_browser=answer.get("plays_in_browser", False),
+    )  # fmt: skip
+
+
+def started_at(tags: dict[str, str]) -> Started:
+    """When the film began, by the texts in the file alone."""
+    try:
+        said = datetime.fromisoformat(tags["creation_time"])
+    except (KeyError, ValueError):
+        return Started(None, None, False)
+    value = said if said.tzinfo is not None else said.replace(tzinfo=UTC)
+    return Started(value, "metadata", False, [Candidate(value, "metadata")])
+
+
+def as_json(files: list[Probed]) -> str:
+    """One list, indented."""
+    return msgspec.json.format(msgspec.json.encode(files)).decode()
+
+
+def show(files: list[Probed], console: Console) -> None:
+    """Print each file: what it is, how long, when it began, and its stretches."""
+    for file in files:
+        console.print(Text(_line(file)), soft_wrap=True)
+        for start, end in file.stretches:
+            console.print(Text(f"  {_clock(start)} – {_clock(end)}"), soft_wrap=True)
+
+
+def _line(file: Probed) -> str:
+    length = [] if file.duration_ms is None else [_clock(file.duration_ms)]
+    began = (
+        [] if file.started_at.value is None else [by_locale("开始于 ", "began ") + file.started_at.value.isoformat()]
+    )
+    plays = (
+        by_locale("浏览器可播放", "plays in a browser")
+        if file.plays_in_browser
+        else by_locale("浏览器不能直接播放", "no browser plays it as it is")
+    )
+    words = [by_locale(*KINDS[file.kind]), *([file.codec] if file.codec else []), *length, *began, plays]
+    return f"{safe_name(Path(file.file).name)}  {' · '.join(words)}"
+
+
+def _clock(milliseconds: int) -> str:
+    seconds, rest = divmod(milliseconds, 1000)
+    return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}.{rest:03}"
