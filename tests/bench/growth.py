@@ -65,9 +65,10 @@ WITH made AS MATERIALIZED (
         repeat('x', 400) FROM made
 ), r AS (
     INSERT INTO recording (id, wearer, organ, camera_serial, camera_offset_ms, correction_ms, camera_started_at,
-        started_at, ended_at, key_mark, probed_ms, codec)
+        started_at, ended_at, key_mark, probed_ms, codec, film_ends_at, probe_version, proved)
     SELECT id, person, organ, 'DSJ-0042', 0, 0, at - interval '6 minutes', at - interval '6 minutes',
-        at - interval '1 minute', false, 300000, 'h264' FROM made
+        at - interval '1 minute', false, 300000, 'h264', at - interval '1 minute', 1000,
+        tstzmultirange(tstzrange(at - interval '6 minutes', at - interval '1 minute')) FROM made
 ), f AS (
     INSERT INTO finding (kind, subject, organ, person, started_at, ended_at, found_at)
     SELECT 'handed_over_late', id, organ, person, at - interval '6 minutes', at, at FROM made WHERE n % 20 = 0
@@ -96,7 +97,8 @@ SELECT at, CASE WHEN line = 0 THEN person END, NULL,
         'facts', repeat('f', 250))::text, 'UTF8')
 FROM made, generate_series(0, 2) line ORDER BY at
 """
-DROPPED = ("journal_subjects", "recording_during")  # indexes: dropped and made again after the rows, which is faster
+# Indexes: dropped and made again after the rows, which is faster.
+DROPPED = ("journal_subjects", "recording_during", "recording_proved")
 
 
 def growth(house: House, rounds: int, recordings: int, times: int) -> Iterator[Figure]:
