@@ -13,14 +13,20 @@ from typing import Any
 import av
 import zxingcpp
 
+from storage.probe.film import opened
+
 PREFIX = "FJ:"
 MINUTE = 60.0
+ROUNDING = 0.001  # seconds
 STEP = 0.4  # seconds between two frames that are looked at
 FRAMES = 160  # looked at in each minute, at most
 CPU_SECONDS = 6.0  # for each minute
 KEY_FRAMES_APART = 2.0  # seconds; where they are farther apart, every frame is decoded
 WIDEST = 1280
+INDEXED = {"mov", "mp4", "avi"}
+SHORT = 30.0  # seconds; of a film without an index that is no longer, every frame is decoded
 CODES = 50
+QR = zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode)
 
 
 def search(file: Any) -> list[dict[str, Any]]:
@@ -41,8 +47,7 @@ def search(file: Any) -> list[dict[str, Any]]:
 
 
 def _minute(file: Any, from_end: bool) -> Iterator[dict[str, Any]]:
-    file.seek(0)
-    with av.open(file, metadata_errors="ignore") as container:
+    with opened(file) as container:
         if not container.streams.video:
             return
         stream = container.streams.video[0]
@@ -52,7 +57,7 @@ def _minute(file: Any, from_end: bool) -> Iterator[dict[str, Any]]:
             begins = first + MINUTE
         if begins > last and from_end:
             return
-        keys_only = _keys_are_near(stream, begins)
+        keys_only = _keys_are_near(stream, begins, last - first)
         stream.codec_context.skip_frame = "NONKEY" if keys_only else "DEFAULT"
         if from_end:
             container.seek(int(begins / stream.time_base), stream=stream)
@@ -74,11 +79,11 @@ def _ends(container: Any, stream: Any) -> tuple[float, float]:
     return first, first + (container.duration or 0) / av.time_base
 
 
-def _keys_are_near(stream: Any, begins: float) -> bool:
-    """Whether the index lists key frames often enough in this minute."""
-    times = [
-        float(entry.timestamp * stream.time_base) for entry in stream.index_entries if entry.is_keyframe
-    ]  # fmt: skip
+def _keys_are_near(stream: Any, begins: float, lasts: float) -> bool:
+    """Whether key frames come often enough in this minute, by the index. A long film without one is taken to have."""
+    if stream.container.format.name.split(",")[0] not in INDEXED:
+        return lasts > SHORT
+    times = [float(entry.timestamp * stream.time_base) for entry in stream.index_entries if entry.is_keyframe]
     times = [at for at in times if begins <= at <= begins + MINUTE]
     return len(times) > 2 and all(later - earlier <= KEY_FRAMES_APART for earlier, later in pairwise(times))
 
@@ -89,7 +94,7 @@ def _frames(container: Any, stream: Any, begins: float, ends: float) -> Iterator
     for frame in container.decode(stream):
         if process_time() - since > CPU_SECONDS or looked >= FRAMES:
             return
-        if frame.time is None or frame.time < due:
+        if frame.time is None or frame.time < due - ROUNDING:
             continue
         if frame.time > ends:
             return
@@ -102,6 +107,6 @@ def _codes_in(frame: Any) -> Iterator[str]:
     height = max(1, round(frame.height * width / frame.width))
     gray = frame.reformat(width, height, "gray").planes[0]
     picture = memoryview(gray).cast("B", shape=[height, gray.line_size])
-    for each in zxingcpp.read_barcodes(picture, formats=zxingcpp.BarcodeFormat.QRCode, try_invert=False):
+    for each in zxingcpp.read_barcodes(picture, formats=QR, try_invert=False):
         if each.text.startswith(PREFIX):
             yield each.text

@@ -24,10 +24,12 @@ import msgspec
 
 from backend.core.database import Record, fetch, first, value
 from backend.core.findings import Touched
+from backend.core.journal import utc
 from backend.core.refusals import Refusal, Unknown
 from backend.core.verb import CLOCK_DOUBTFUL, Actor, Occasion, Outcome
 from backend.evidence import rules
 from backend.evidence.schemas import DeclareDocument, DeclareRecording, DescribeRecording
+from backend.evidence.starts import service as starts
 from backend.evidence.tables import Document, Recording, RecordingDescription, RecordingKeyContent, Upload
 from backend.items.wearers import holder, holders_around, judge
 from backend.law.catalogue import Law
@@ -35,7 +37,8 @@ from backend.people.directory import DOCK, wearer_under
 
 # In SQL, because without a digest it must find nothing; Piccolo turns `== None` into IS NULL.
 SAME_BYTES = (
-    "SELECT id, state, part_size FROM upload WHERE owner = $1 AND kind = $2 AND sha256 = $3 AND same_as IS NULL"
+    "SELECT id, state, part_size, (SELECT started_at FROM recording r WHERE r.id = upload.id) AS started_at "
+    "FROM upload WHERE owner = $1 AND kind = $2 AND sha256 = $3 AND same_as IS NULL"
 )
 # What the store was seen to hold counts where it is more than declared, and so do bytes that were refused.
 OPEN_UPLOADS = """
@@ -125,8 +128,11 @@ async def declare_recording(occasion: Occasion, entry: DeclareRecording) -> Outc
             camera_offset_ms=entry.camera_offset_ms, correction_ms=round(film.correction / timedelta(milliseconds=1)),
             camera_started_at=film.camera_started, started_at=film.started, ended_at=film.ended,
             key_mark=entry.key_mark,
-            time_source=entry.time_source,
+            time_source=entry.time_source, file_modified_at=entry.file_modified_at,
         )
+    )  # fmt: skip
+    await starts.told(
+        entry.id, film.started, entry.time_source, doubtful=film.doubtful, at=occasion.timing.received_at
     )  # fmt: skip
     contradicted = await judge(entry.camera_serial, film.started, film.started, occasion.timing.as_of)
     codes = ["worn_by_another"] if entry.id in contradicted else []
@@ -189,6 +195,7 @@ async def _declare(
         "state": known["state"] if known else "declared",
         "part_size": known["part_size"] if known else part_size,
         "same_as": str(known["id"]) if known else None,
+        **({"started_at": utc(known["started_at"])} if known and known["started_at"] else {}),
     }
     subjects = [entry.id, owner.person, *([known["id"]] if known else [])]
     return Outcome(subject={"upload": upload}, subjects=subjects, organ=owner.organ), known is None

@@ -30,7 +30,7 @@ class FileFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What a file gives. `tags`: text metadata of the container by name. `container`: its format's short name.
 
     `modified`: its time in the file system; None: not known. `told`: the start by the camera's clock, told by whoever
-    saw it run.
+    saw it run (`told_source` clock), or by a program that read it in the file.
     """
 
     name: str = ""
@@ -39,6 +39,7 @@ class FileFacts(msgspec.Struct, frozen=True, kw_only=True):
     container: str = ""
     modified: datetime | None = None
     told: datetime | None = None
+    told_source: StartSource = "clock"
 
     @property
     def duration(self) -> timedelta:
@@ -67,16 +68,13 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
 
 def readings(facts: FileFacts) -> list[Reading]:
     """Every reading of every time that the file gives; times that no calendar has are left out."""
-    found: list[Reading] = []
-    for plain in _plain(facts):
-        found.append(plain)
-        found += _mistaken(plain, facts)
-    return found
+    plain = list(_plain(facts))
+    if facts.told is not None and not any(each.source == facts.told_source for each in plain):
+        plain.insert(0, _reading(facts.told, facts.told_source, facts.told_source, "told"))
+    return [reading for each in plain for reading in (each, *_mistaken(each, facts))]
 
 
 def _plain(facts: FileFacts) -> Iterator[Reading]:
-    if facts.told is not None:
-        yield _reading(facts.told, "clock", "clock", "told")
     yield from _of_metadata(facts)
     for stamp in stamps(facts.name):
         zone = UTC if is_in_utc(facts.name) else CHINA

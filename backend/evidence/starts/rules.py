@@ -132,7 +132,7 @@ def _can_be(reading: Reading, duration: timedelta, around: Circumstances) -> boo
     """Whether a film of this length can have begun then."""
     at = around.real(reading.at)
     try:
-        return at is not None and EARLIEST <= at and at + duration <= around.latest
+        return at is not None and at >= EARLIEST and at + duration <= around.latest
     except OverflowError:
         return False
 
@@ -195,9 +195,7 @@ def _is_of_a_copy(camp: Camp, chosen: Camp) -> bool:
     return camp.at > chosen.at and {each.voter for each in camp.votes if each.plain} <= {"file_time"}
 
 
-def _against(
-    chosen: Camp, found: Sequence[Reading], facts: FileFacts, around: Circumstances
-) -> set[str]:
+def _against(chosen: Camp, found: Sequence[Reading], facts: FileFacts, around: Circumstances) -> set[str]:
     """The sources that do not say this moment, not even by a mistake. A later time of the file is that of a copy."""
     against = set()
     for each in found:
@@ -266,9 +264,7 @@ def started_at(facts: FileFacts, latest: datetime, limits: Limits = Limits()) ->
          "how": each.how, "agrees": each.agrees} for each in weighed.candidates
     ]  # fmt: skip
     value = None if weighed.value is None else _in_china(weighed.value)
-    return StartedAt(
-        value=value, source=weighed.source, doubtful=weighed.doubtful, why=weighed.why, candidates=listed
-    )
+    return StartedAt(value=value, source=weighed.source, doubtful=weighed.doubtful, why=weighed.why, candidates=listed)
 
 
 def _in_china(at: datetime) -> str:

@@ -4,12 +4,14 @@ Its text is `FJ:` and Base45 (RFC 9285) of 52 bytes and a signature of 64, so th
 version (1: signed by the server's evidence key, Ed25519; 2: by the device's key, ECDSA P-256 over SHA-256, r and s),
 time in milliseconds since 1970 (6), wearer (16), shift (16, zeros: none), signing key (9: the first bytes of its
 RFC 7638 SHA-256 thumbprint), age of the device's last server time in seconds (4; 0 in version 1).
-Signed is DOMAIN and the 52 bytes, so that no other signature of these keys is a time code, and none of these is another.
+Signed is DOMAIN and the 52 bytes, so that no other signature of these keys is a time code, nor any of these another.
 """
 
 from datetime import UTC, datetime, timedelta
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 from uuid import UUID
+
+import msgspec
 
 PREFIX = "FJ:"
 DOMAIN = b"fujing-timecode\x00"
@@ -71,6 +73,14 @@ def read(text: str) -> Timecode | None:
     )  # fmt: skip
 
 
+class FoundCode(msgspec.Struct, frozen=True):
+    """A QR text of our kind that the probe found in a film, at which moment of it and frame."""
+
+    text: Annotated[str, msgspec.Meta(max_length=400)]
+    at_ms: Annotated[int, msgspec.Meta(ge=0, le=366 * 86_400_000)]
+    frame: Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+
+
 class Sighting(NamedTuple):
     """A code in a film: at which moment from its first frame, and the number of the frame."""
 
@@ -94,7 +104,7 @@ class CodeFacts(NamedTuple):
     `signed`: the key that it names made the signature; of a device's key, the wearer had a session with it then.
     `revoked`: the device whose key signed was revoked by now. `offset`: the camera's clock minus the code's; None: the
     camera tells no time. `told_offset`: the same as somebody told it. `proved_offset`: the same as another film of this
-    camera proved it last. `elsewhere`: the offset in another film of this camera that shows the same code.
+    camera proved it last. `seen_elsewhere`: another film of this camera shows the same code; `elsewhere`: its offset.
     """
 
     signed: bool
@@ -104,6 +114,7 @@ class CodeFacts(NamedTuple):
     offset: timedelta | None = None
     told_offset: timedelta = timedelta()
     proved_offset: timedelta | None = None
+    seen_elsewhere: bool = False
     elsewhere: timedelta | None = None
     clock_in_doubt: bool = False
 
@@ -127,13 +138,20 @@ def judge_code(found: Sighting, facts: CodeFacts, *, stale: timedelta, tolerance
         return "timecode_ahead"
     if code.version == DEVICE and code.age > stale:
         return "timecode_stale"
+    if facts.seen_elsewhere and not _ran_on(facts, tolerance):
+        return "timecode_replayed"
     if facts.offset is None or facts.clock_in_doubt:
         return "proves"
-    if facts.elsewhere is not None and abs(facts.elsewhere - facts.offset) > tolerance:
-        return "timecode_replayed"
     known = [facts.told_offset, facts.proved_offset]
     agrees = any(each is not None and abs(each - facts.offset) <= tolerance for each in known)
     return "proves" if facts.proved_offset is None or agrees else "timecode_contested"
+
+
+def _ran_on(facts: CodeFacts, tolerance: timedelta) -> bool:
+    """Whether the camera's clock ran on from one film to the other: then both show the code at the same moment."""
+    if facts.offset is None or facts.elsewhere is None or facts.clock_in_doubt:
+        return False
+    return abs(facts.elsewhere - facts.offset) <= tolerance
 
 
 def _base45(content: bytes) -> str:
