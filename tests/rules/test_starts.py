@@ -198,6 +198,13 @@ def test_what_was_told_by_who_saw_it_run_goes_before_the_file() -> None:
     assert (told, "clock", False) == (found.value, found.source, found.doubtful)
 
 
+def test_an_export_after_the_film_contradicts_nobody_who_saw_it_run() -> None:
+    """A program that writes the film anew writes its own time into it; one before the film is a contradiction."""
+    exported = weighed(told=ELEVEN, tags={"creation_time": "2026-11-29T05:00:00Z"})
+    assert (ELEVEN, "clock", False) == (exported.value, exported.source, exported.doubtful)
+    assert weighed(told=ELEVEN, tags={"creation_time": "2026-11-29T01:00:00Z"}).doubtful
+
+
 def test_the_offset_of_the_camera_corrects_what_its_file_says() -> None:
     """The recorder's clock begins anew in 1980; corrected, its times are today's."""
     offset = datetime(1980, 1, 1, 8, tzinfo=UTC) - ELEVEN

@@ -191,18 +191,24 @@ def _is_tied(chosen: Camp, others: Sequence[Camp]) -> bool:
 
 
 def _is_of_a_copy(camp: Camp, chosen: Camp) -> bool:
-    """Whether only the file's own time says it, and says it was written later: a copy was."""
-    return camp.at > chosen.at and {each.voter for each in camp.votes if each.plain} <= {"file_time"}
+    """Whether only what a copy or an export writes says it, and says it was later: then that was written."""
+    return camp.at > chosen.at and {each.voter for each in camp.votes if each.plain} <= _written_anew(chosen)
+
+
+def _written_anew(chosen: Camp) -> set[str]:
+    """The sources that a copy writes anew; where somebody saw the camera run, also what an export writes."""
+    saw_it = any(each.voter == "clock" and each.plain for each in chosen.votes)
+    return {"file_time", "metadata"} if saw_it else {"file_time"}
 
 
 def _against(chosen: Camp, found: Sequence[Reading], facts: FileFacts, around: Circumstances) -> set[str]:
-    """The sources that do not say this moment, not even by a mistake. A later time of the file is that of a copy."""
+    """The sources that do not say this moment, not even by a mistake. A later time may be that of a copy."""
     against = set()
     for each in found:
         real = around.real(each.at)
         if not each.plain or each.voter in chosen.voters or real is None or real < EARLIEST:
             continue
-        if each.voter != "file_time" or each.at < chosen.at:
+        if each.voter not in _written_anew(chosen) or each.at < chosen.at:
             against.add(each.voter)
     return against
 
