@@ -107,8 +107,8 @@ def _read_answer(reading: int, within: float | None = None) -> bytes:
 
 
 def parse_answer(written: bytes) -> Answer:
-    """The first line, the picture of the second and the codes of the third. Lines that are cut off do not count; without
-    a first: no media."""
+    """The first line, the picture of the second and the codes of the third. Lines that are cut off do not count;
+    without a first: no media."""
     lines = [line for line in written.splitlines(keepends=True) if line.endswith(b"\n")]
     first, second, third, *_ = [*lines, b"", b"", b""]
     answer, picture, codes = _json_object(first), _json_object(second).get("poster"), _json_object(third).get("codes")

@@ -23,7 +23,7 @@ PLAIN_TAGS = ("creation_time", "DateTimeOriginal", "date")
 LOCAL_CONTAINERS = {"avi", "wav"}  # their dates have no zone, and are local (IDIT, bext)
 FORMS = ("%a %b %d %H:%M:%S %Y", "%Y:%m:%d %H:%M:%S", "%Y/%m/%d %H:%M:%S", "%Y-%m-%d %H:%M:%S")
 ZONE_WITHOUT_COLON = re.compile(r"([+-]\d{2})(\d{2})$")
-BEST_FIRST = ("clock", "zoned", "file_name", "metadata", "file_time")  # where two agree, whose seconds are taken
+BEST_FIRST = ("clock", "zoned", "metadata", "file_name", "file_time")  # where two agree, whose seconds are taken
 
 
 class FileFacts(msgspec.Struct, frozen=True, kw_only=True):

@@ -97,10 +97,20 @@ class Camp(NamedTuple):
         return sum(each.plain for each in self.votes) + self.in_shift
 
     @property
-    def order(self) -> tuple[int, int, int, int]:
-        """The larger, the better: plain votes, all votes, how good the seconds of the best one are, the earlier."""
+    def order(self) -> tuple[int, int, bool, bool, int]:
+        """The larger, the better: plain votes, votes, the mistake that most recorders make, the best one's rank.
+
+        Of votes, one that needs two mistakes at once counts for nothing.
+        """
         best = min(self.votes, key=_by_rank)
-        return (self.plain, len(self.votes), int(best.plain), -best.rank)
+        usual = any(each.how == "local_as_utc" for each in self.votes)
+        votes = sum(each.how != "local_as_utc_at_the_stop" for each in self.votes)
+        return (self.plain, votes, best.plain and usual, best.plain, -best.rank)
+
+    @property
+    def has_a_ground(self) -> bool:
+        """Whether more speaks for it than the file's own time, read with a mistake."""
+        return any(each.plain or each.voter != "file_time" for each in self.votes)
 
     @property
     def voters(self) -> set[str]:
@@ -111,7 +121,7 @@ def weigh(facts: FileFacts, around: Circumstances) -> Weighed:
     """The start that the sources agree on, or the most of them; doubtful where their disagreement stays."""
     found = readings(facts)
     possible = [each for each in found if _can_be(each, facts.duration, around)]
-    camps = [_camp(each, possible, around) for each in possible]
+    camps = [camp for each in possible if (camp := _camp(each, possible, around)).has_a_ground]
     if not camps:
         return Weighed(value=None, source="clock", doubtful=True, why="no_time",
                        candidates=_candidates(found, None, around))  # fmt: skip
