@@ -37,8 +37,7 @@ from backend.people.directory import DOCK, wearer_under
 
 # In SQL, because without a digest it must find nothing; Piccolo turns `== None` into IS NULL.
 SAME_BYTES = (
-    "SELECT id, state, part_size, (SELECT started_at FROM recording r WHERE r.id = upload.id) AS started_at "
-    "FROM upload WHERE owner = $1 AND kind = $2 AND sha256 = $3 AND same_as IS NULL"
+    "SELECT id, state, part_size FROM upload WHERE owner = $1 AND kind = $2 AND sha256 = $3 AND same_as IS NULL"
 )
 # What the store was seen to hold counts where it is more than declared, and so do bytes that were refused.
 OPEN_UPLOADS = """
@@ -119,7 +118,8 @@ async def declare_recording(occasion: Occasion, entry: DeclareRecording) -> Outc
         upload = outcome.subject["upload"] | {"wearer": str(owner.person)}
         outcome = msgspec.structs.replace(outcome, subject={"upload": upload})
     if not is_new:
-        return outcome
+        kept = await starts.told_otherwise(UUID(outcome.subject["upload"]["same_as"]), film.started)
+        return outcome if kept is None else _with_start(outcome, kept)
     if film.doubtful:
         occasion.doubts.add(CLOCK_DOUBTFUL)
     await Recording.insert(
@@ -137,6 +137,12 @@ async def declare_recording(occasion: Occasion, entry: DeclareRecording) -> Outc
     contradicted = await judge(entry.camera_serial, film.started, film.started, occasion.timing.as_of)
     codes = ["worn_by_another"] if entry.id in contradicted else []
     return msgspec.structs.replace(outcome, findings=codes, touches=Touched([owner.person], film.started, film.ended))
+
+
+def _with_start(outcome: Outcome, kept: datetime) -> Outcome:
+    """The answer, with the start of the footage that is kept already."""
+    upload = outcome.subject["upload"] | {"started_at": utc(kept)}
+    return msgspec.structs.replace(outcome, subject={"upload": upload})
 
 
 async def declare_document(occasion: Occasion, entry: DeclareDocument) -> Outcome:
@@ -195,7 +201,6 @@ async def _declare(
         "state": known["state"] if known else "declared",
         "part_size": known["part_size"] if known else part_size,
         "same_as": str(known["id"]) if known else None,
-        **({"started_at": utc(known["started_at"])} if known and known["started_at"] else {}),
     }
     subjects = [entry.id, owner.person, *([known["id"]] if known else [])]
     return Outcome(subject={"upload": upload}, subjects=subjects, organ=owner.organ), known is None

@@ -135,7 +135,7 @@ def start_of(media: MediaFile, name: str, modified: float, *, offset: timedelta,
     """
     facts = FileFacts(
         name=name, duration_ms=media.duration_ms, tags=media.tags or _made(media.created), container=media.container,
-        modified=_moment(modified),
+        modified=moment_of(modified),
     )  # fmt: skip
     weighed = weigh(facts, Circumstances(offset=offset, latest=latest))
     if weighed.by_camera is None or weighed.source not in get_args(TimeSource):
@@ -147,7 +147,7 @@ def _made(created: str | None) -> dict[str, str]:
     return {} if created is None else {"creation_time": created}
 
 
-def _moment(modified: float) -> datetime | None:
+def moment_of(modified: float) -> datetime | None:
     """A file system's time; None where it is none."""
     try:
         return datetime.fromtimestamp(modified, UTC)
