@@ -33,7 +33,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     """One time that a source gives for the start."""
 
-    at: Annotated[Moment, msgspec.Meta(description="the start that it gives, by the server's clock")]
+    at: Annotated[Moment, msgspec.Meta(description="the start that it gives as it is written, by the server's clock")]
     source: Annotated[StartSource, msgspec.Meta(description="where it was read")]
     read_from: Annotated[str, msgspec.Meta(description="the tag of the container, or the characters of the name")]
     how: Annotated[str, msgspec.Meta(description="as_written, or the recorder's mistake by which it agrees")]
@@ -233,17 +233,18 @@ def _is_ahead(chosen: Camp, found: Sequence[Reading], around: Circumstances) -> 
 
 
 def _candidates(found: Sequence[Reading], chosen: Camp | None, around: Circumstances) -> tuple[Candidate, ...]:
-    """What each source says as it is written, or by the mistake by which it agrees."""
-    votes = {} if chosen is None else {(each.voter, each.read_from): each for each in chosen.votes}
-    listed: dict[tuple[str, str], Candidate] = {}
+    """What each source says as it is written, and by which mistake it agrees where it does."""
+    votes = {} if chosen is None else {(each.voter, each.read_from): each.how for each in chosen.votes}
+    listed = []
     for each in found:
-        vote = votes.get((each.voter, each.read_from))
-        told = vote or each
-        if each.plain and (real := around.real(told.at)) is not None:
-            listed[each.voter, each.read_from] = Candidate(
-                at=real, source=each.source, read_from=each.read_from, how=told.how, agrees=vote is not None
+        how = votes.get((each.voter, each.read_from))
+        if each.plain and (real := around.real(each.at)) is not None:
+            listed.append(
+                Candidate(
+                    at=real, source=each.source, read_from=each.read_from, how=how or each.how, agrees=how is not None
+                )
             )
-    return tuple(listed.values())
+    return tuple(listed)
 
 
 def judge_correction(
@@ -266,7 +267,7 @@ class StartedAt(msgspec.Struct, frozen=True, kw_only=True):
     """When a file began, as `fujing probe` prints it."""
 
     value: str | None
-    source: str
+    source: str | None
     doubtful: bool
     why: str
     candidates: list[dict[str, object]]
@@ -280,7 +281,8 @@ def started_at(facts: FileFacts, latest: datetime, limits: Limits = Limits()) ->
          "how": each.how, "agrees": each.agrees} for each in weighed.candidates
     ]  # fmt: skip
     value = None if weighed.value is None else _in_china(weighed.value)
-    return StartedAt(value=value, source=weighed.source, doubtful=weighed.doubtful, why=weighed.why, candidates=listed)
+    source = None if value is None else weighed.source
+    return StartedAt(value=value, source=source, doubtful=weighed.doubtful, why=weighed.why, candidates=listed)
 
 
 def _in_china(at: datetime) -> str:
