@@ -11,8 +11,8 @@ GRAY, WHITE, BLACK = b"\x80", b"\xff", b"\x00"
 
 
 def film_showing(
-    text: str | None, *, seconds: float = 3, at: float = 1, began: datetime | str | None = None, rate: int = RATE,
-    container: str = "mp4", codec: str = "libx264",
+    text: str | None, *, seconds: float = 3, at: float = 1, until: float = 9999, began: datetime | str | None = None,
+    rate: int = RATE, container: str = "mp4", codec: str = "libx264",
 ) -> bytes:  # fmt: skip
     """A film that shows this QR from the second `at` on; None: no QR. `began`: what its metadata say."""
     sink = io.BytesIO()
@@ -23,7 +23,7 @@ def film_showing(
         stream = film.add_stream(codec, rate=rate)
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         for number in range(round(seconds * rate)):
-            picture = _picture(text if number >= at * rate else None)
+            picture = _picture(text if at * rate <= number < until * rate else None)
             picture.pts = number
             film.mux(stream.encode(picture.reformat(format="yuv420p")))
         film.mux(stream.encode(None))

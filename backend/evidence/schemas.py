@@ -166,8 +166,8 @@ class UploadStanding(msgspec.Struct, frozen=True, kw_only=True):
     started_at: Annotated[
         Moment | None,
         msgspec.Meta(
-            description="the start of the footage that is kept already, by the server's clock, where another one was "
-            "told at first than now: nothing is changed by it, `recordings/correct-time` does; null: no other"
+            description="the start of the footage that is kept already, by the server's clock, where it was declared "
+            "with another camera_offset_ms than now: that changes nothing, `recordings/correct-time` does; null: same"
         ),
     ] = None
 

@@ -118,7 +118,7 @@ async def declare_recording(occasion: Occasion, entry: DeclareRecording) -> Outc
         upload = outcome.subject["upload"] | {"wearer": str(owner.person)}
         outcome = msgspec.structs.replace(outcome, subject={"upload": upload})
     if not is_new:
-        kept = await starts.told_otherwise(UUID(outcome.subject["upload"]["same_as"]), film.started)
+        kept = await starts.told_otherwise(UUID(outcome.subject["upload"]["same_as"]), entry.camera_offset_ms)
         return outcome if kept is None else _with_start(outcome, kept)
     if film.doubtful:
         occasion.doubts.add(CLOCK_DOUBTFUL)

@@ -60,9 +60,10 @@ CREATE INDEX film_timecode_camera ON film_timecode (camera_serial, shown_at) WHE
 CREATE FUNCTION begin_film() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE recording SET started_at = NEW.value,
-        ended_at = NEW.value + extract(epoch FROM ended_at - started_at) * interval '1 second'
+        ended_at = NEW.value + extract(epoch FROM ended_at - started_at) * interval '1 second',
+        film_ends_at = NEW.value + extract(epoch FROM film_ends_at - started_at) * interval '1 second'
     WHERE id = NEW.upload AND started_at <> NEW.value;
-    IF FOUND AND to_regprocedure('place_film(uuid)') IS NOT NULL THEN
+    IF FOUND THEN
         PERFORM place_film(NEW.upload);
     END IF;
     RETURN NULL;

@@ -29,7 +29,7 @@ from tests.builders import (
     refused,
     trained,
 )
-from tests.devices import completed, declare, run_seal, sealed, send_missing
+from tests.devices import completed, declare, declare_while_recording, run_seal, sealed, send_missing, sha256_of
 from tests.films_with_codes import film_showing
 
 CORRECT = "/v1/recordings/correct-time"
@@ -252,6 +252,22 @@ async def test_a_film_that_was_split_while_the_code_was_shown_is_proved_twice(ap
     second = by_clock(at - THREE_HOURS) | camera
     for content, part in ((film_showing(code["text"], at=2), first_part), (film_showing(code["text"], at=0), second)):
         assert "timecode" == (await start_of(lin, await sealed(app, lin, content, **part)))["source"]
+
+
+async def test_a_film_that_was_declared_without_an_end_moves_too(app: Litestar) -> None:
+    """Whichever way: its end is that of its last frame."""
+    lin = await a_duty_auxiliary(app)
+    for hours in (-3, 3):
+        content = film_showing((await shown_to(lin))["text"], seconds=3)
+        camera = {"started_at": now() + timedelta(hours=hours), "camera_offset_ms": 3_600_000 * max(0, 2 * hours)}
+        known = {"bytes": len(content), "sha256": sha256_of(content)}
+        upload = (await declare_while_recording(lin, **camera, **known))["id"]
+        await send_missing(lin, upload, content)
+        assert "received" == await completed(lin, upload)
+        await run_seal(app, upload)
+        row = await first("SELECT * FROM recording WHERE id = $1", UUID(upload))
+        assert ("timecode", None) == ((await start_of(lin, upload))["source"], row["ended_at"])
+        assert timedelta(seconds=3) == row["film_ends_at"] - row["started_at"]
 
 
 # -- what the file says

@@ -39,10 +39,7 @@ SELECT r.*, u.file_name, u.declared_at, u.received_at, (
     SELECT doubtful FROM film_start WHERE upload = r.id ORDER BY id LIMIT 1) AS told_doubtful
 FROM recording r JOIN upload u ON u.id = r.id WHERE r.id = (SELECT coalesce(same_as, id) FROM upload WHERE id = $1)
 """
-FIRST_TOLD = """
-SELECT r.started_at, (SELECT value FROM film_start f WHERE f.upload = r.id ORDER BY f.id LIMIT 1) AS told
-FROM recording r WHERE r.id = $1
-"""
+OTHER_OFFSET = "SELECT started_at FROM recording WHERE id = $1 AND camera_offset_ms <> $2"
 NEWEST = "SELECT * FROM film_start WHERE upload = $1 AND chosen ORDER BY id DESC LIMIT 1"
 PROVED = "SELECT value FROM film_start WHERE upload = $1 AND source = 'timecode' ORDER BY id DESC LIMIT 1"
 CANDIDATES = "SELECT candidates FROM film_start WHERE upload = $1 AND candidates <> '[]' ORDER BY id DESC LIMIT 1"
@@ -85,11 +82,10 @@ async def told(upload: UUID, start: datetime, source: StartSource, *, doubtful: 
     await _tell(upload, Weighed(value=start, source=source, doubtful=doubtful, why=why), start, at)
 
 
-async def told_otherwise(upload: UUID, start: datetime) -> datetime | None:
-    """The start that counts of footage that is declared again with another one than at first; None: with the same."""
-    row = await first(FIRST_TOLD, upload)
-    same = row is None or abs(row["told"] - start) < law().span("skew_floor")
-    return None if row is None or same else row["started_at"]
+async def told_otherwise(upload: UUID, offset_ms: int) -> datetime | None:
+    """The start that counts of footage that is declared again with another offset of the camera; None: the same."""
+    started: datetime | None = await value(OTHER_OFFSET, upload, offset_ms)
+    return started
 
 
 # -- at its sealing
