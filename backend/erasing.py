@@ -76,6 +76,8 @@ CATALOGUE = (
             while_needed="kept_about(t.person, t.called_at)"),
     Erasure(table="assistance_step", term=WORDS, since="t.at", to_words=("words",)),
     Erasure(table="recording_key_content", term=WORDS, since=FOOTAGE_REMOVED_AT, to_words=("words",)),
+    Erasure(table="time_correction", term=WORDS, to_words=("words",),
+            since="(SELECT u.removed_at FROM upload u WHERE u.id = t.recording)"),
     Erasure(table="complaint", term=OUTSIDERS, since="t.concluded_at", to_null=("contact", "place", "radius_m"),
             to_words=("complainant", "words"), while_needed=IN_OPEN_MATTER.format("id")),
     Erasure(table="complaint_step", term=OUTSIDERS, since="t.at", to_words=("words",),

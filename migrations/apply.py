@@ -35,6 +35,8 @@ GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {role};
 GRANT DELETE ON pgqueuer, pgqueuer_log, pgqueuer_schedules, pgqueuer_statistics, sign_in_attempt, proof_seen TO {role};
 REVOKE UPDATE ON journal, journal_epoch, checkpoint, ruling, matter_concerns FROM {role};
 GRANT UPDATE (version, leaves_version, leaves) ON checkpoint TO {role};
+REVOKE UPDATE ON film_start, film_timecode, time_correction FROM {role};
+GRANT UPDATE (words) ON time_correction TO {role};
 REVOKE INSERT ON journal_epoch FROM {role};
 REVOKE INSERT, UPDATE ON person_now FROM {role};
 REVOKE UPDATE ON device_key FROM {role};

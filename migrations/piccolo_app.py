@@ -14,6 +14,7 @@ APP_CONFIG = AppConfig(
             "backend.supervision.tables",
             "backend.items.tables",
             "backend.evidence.tables",
+            "backend.evidence.starts.tables",
             "backend.activities.tables",
             "backend.complaints.tables",
             "backend.hours.tables",

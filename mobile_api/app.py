@@ -54,6 +54,7 @@ from mobile_api.routes import (
     shifts,
     supervision,
     sync,
+    timecodes,
     uploads,
     verbs,
     verdict,
@@ -66,7 +67,7 @@ GARBAGE_LOOKS = 10_000  # new objects between two garbage collections; Python's 
 FEATURES: tuple[Any, ...] = (
     sessions, devices, desk, people, verdict, verbs, shifts, supervision, activities, recordings, findings,
     descriptions,
-    uploads, handovers, rosters, items, holds, reviews, packages, hours, complaints,
+    uploads, timecodes, handovers, rosters, items, holds, reviews, packages, hours, complaints,
     injuries, recusals, assistance, changes, events, sync,
 )  # fmt: skip
 WAITS = 20  # seconds to wait at the start for a database that is away

@@ -96,6 +96,8 @@ async def answers(app: Litestar) -> dict[str, httpx.Response]:
     responses["recordings/declare"] = await lin.declare()
     footage = recorded(responses["recordings/declare"])["id"]
     content = [{"from_ms": 0, "to_ms": 1000, "words": "到达现场"}]
+    moved = {"recording": footage, "started_at": ago(minutes=9), "why": "时钟慢一分钟"}
+    responses["recordings/correct-time"] = await lin.post("/v1/recordings/correct-time", **moved)
     responses["recordings/describe"] = await lin.post("/v1/recordings/describe", recording=footage, content=content)
     responses["documents/declare"] = await lin.post("/v1/documents/declare", **PAPER)
     responses["assistance/call"] = await lin.post("/v1/assistance/call", kind="violence", place=PLACE)

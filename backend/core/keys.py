@@ -10,11 +10,13 @@ import hashlib
 import json
 import secrets
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
 import jwt
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -84,6 +86,25 @@ class KeyRing:
         """A compact JWS over the claims, signed by the newest key."""
         kid, key = self.newest()
         return jwt.encode(claims, key, algorithm=ALGORITHM, headers={"kid": kid, "typ": typ})
+
+    def mark(self, length: int) -> bytes:
+        """The first bytes of the thumbprint of the newest key."""
+        return bytes.fromhex(fingerprint(_jwk(*self.newest())))[:length]
+
+    def sign_bytes(self, content: bytes) -> bytes:
+        """The newest key's signature over these bytes (Ed25519): 64 bytes."""
+        signature: bytes = self.newest()[1].sign(content)
+        return signature
+
+    def made(self, mark: bytes, content: bytes, signature: bytes) -> bool:
+        """Whether a key of this ring, whose thumbprint begins with `mark`, made this signature over these bytes."""
+        self._reload()
+        for kid, key in self._keys.items():
+            if bytes.fromhex(fingerprint(_jwk(kid, key))).startswith(mark):
+                with suppress(InvalidSignature):
+                    key.public_key().verify(signature, content)
+                    return True
+        return False
 
     def public(self) -> list[dict[str, str]]:
         """The public keys as JWKs (RFC 8037), newest first."""

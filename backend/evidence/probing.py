@@ -17,6 +17,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from backend.evidence.starts.timecodes import FoundCode
 from backend.law.catalogue import law
 from storage.evidence_store import EvidenceStore, StoredObject, StoreUnavailable
 
@@ -40,6 +41,7 @@ class Probe(msgspec.Struct, frozen=True):
     """Answer of the probing child. `media` is false for a file that is none, or that made the child fail.
 
     `duration_ms`: from its first frame to the end of its last. `jumps`: how often its clock began anew.
+    `container`, `tags`: its format, and the texts that it says of itself. `codes`: the time codes that it shows.
     """
 
     media: bool
@@ -49,6 +51,9 @@ class Probe(msgspec.Struct, frozen=True):
     tracks: Annotated[list[ProbedTrack], msgspec.Meta(max_length=16)] = []
     jumps: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)] = 0
     failed: bool = False  # the store did not give the file
+    container: str = ""
+    tags: dict[str, str] = {}
+    codes: Annotated[list[FoundCode], msgspec.Meta(max_length=64)] = []
 
 
 async def probe(store: EvidenceStore, stored: StoredObject) -> Probe:

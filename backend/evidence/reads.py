@@ -21,6 +21,8 @@ from backend.core.verb import Actor
 from backend.core.visibility import viewer, visible_while_led
 from backend.core.wire import Moment
 from backend.evidence.schemas import KeyContent
+from backend.evidence.starts import reads as starts
+from backend.evidence.starts.schemas import RecordingStart
 
 # Nearly nobody was ever asked to step aside: this is checked once for a viewer, not for every recording.
 NOT_HIDDEN = (
@@ -111,6 +113,14 @@ class RecordingRow(msgspec.Struct, frozen=True, kw_only=True):
     ]
 
 
+class RecordingDetail(RecordingRow, frozen=True, kw_only=True):
+    """What is known of one recording, and how it is known when it began."""
+
+    start: Annotated[
+        RecordingStart | None, msgspec.Meta(description="how it is known when it began; null: nobody told")
+    ]
+
+
 class Description(msgspec.Struct, frozen=True, kw_only=True):
     """One description: who made it, when, and what the footage shows."""
 
@@ -141,6 +151,12 @@ async def recording(actor: Actor, recording_id: UUID) -> RecordingRow:
     if row is None:
         raise Refusal("unknown_recording")
     return as_row(RecordingRow, row)
+
+
+async def recording_detail(actor: Actor, recording_id: UUID) -> RecordingDetail:
+    """One recording, with every telling of when it began. Raises Refusal `unknown_recording`."""
+    row = await recording(actor, recording_id)
+    return RecordingDetail(**msgspec.structs.asdict(row), start=await starts.start_of(row.id))
 
 
 async def descriptions(actor: Actor, recording_id: UUID, cursor: str | None, limit: int) -> Page[Description]:

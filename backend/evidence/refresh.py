@@ -13,13 +13,30 @@ from backend.law.catalogue import law
 LED = """
 SELECT DISTINCT s.auxiliary FROM recording r JOIN supervision s ON s.officer = r.wearer AND s.during && r.during
 """
+LED_THEN = "SELECT DISTINCT auxiliary FROM supervision WHERE officer = $1 AND during && tstzrange($2, $3, '[]')"
+Span = tuple[datetime, datetime]  # from, to
 TIMES = "SELECT wearer, started_at, upper(during) AS ended_at FROM recording WHERE id = $1"
 
 
-async def lock_concerned(owner: UUID, uploads: Sequence[UUID]) -> None:
-    """Lock, for this transaction, the owner and the auxiliaries who named them as leading while the camera ran."""
-    led = await fetch(f"{LED} WHERE r.id = ANY ($1)", list(uploads))
+async def lock_concerned(owner: UUID, uploads: Sequence[UUID], *spans: Span) -> None:
+    """Lock, for this transaction, the owner and the auxiliaries who named them as leading while the camera ran.
+
+    `spans`: other times in which it may turn out to have run.
+    """
+    led = set(await fetch(f"{LED} WHERE r.id = ANY ($1)", list(uploads)))
+    for span in spans:
+        led |= set(await fetch(LED_THEN, owner, *span))
     await lock_persons([owner, *(row["auxiliary"] for row in led)])
+
+
+async def led_then(officer: UUID, span: Span) -> list[UUID]:
+    """The auxiliaries who named this person as leading in this time."""
+    return [row["auxiliary"] for row in await fetch(LED_THEN, officer, *span)]
+
+
+async def refresh_span(wearer: UUID, span: Span, at: datetime) -> None:
+    """Refresh the findings of a time that footage of this person covered until now, or covers from now on."""
+    await findings.refresh(Touched([wearer], *span), at)
 
 
 async def refresh_findings(upload: UUID, at: datetime) -> None:

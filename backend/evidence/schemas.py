@@ -87,6 +87,13 @@ class DeclareRecording(Entry, frozen=True, kw_only=True, omit_defaults=True, for
         ),
     ] = "clock"
     key_mark: Annotated[bool, msgspec.Meta(description="the wearer marked it as important (重点标记)")] = False
+    file_modified_at: Annotated[
+        Moment | None,
+        msgspec.Meta(
+            description="the file's own time in the file system, by the camera's clock; null: not known, as of a copy",
+            extra=LEFT_OUT_IF_WRONG,
+        ),
+    ] = None
     bytes: DeclaredBytes = None
     sha256: DeclaredSha256 = None
 
@@ -154,6 +161,13 @@ class UploadStanding(msgspec.Struct, frozen=True, kw_only=True):
         msgspec.Meta(
             description="id of the person who had the camera then, whose footage it is; only for a docking station "
             "that named no wearer"
+        ),
+    ] = None
+    started_at: Annotated[
+        Moment | None,
+        msgspec.Meta(
+            description="the start of the footage that is kept already, by the server's clock, where it was declared "
+            "with another camera_offset_ms than now: that changes nothing, `recordings/correct-time` does; null: same"
         ),
     ] = None
 

@@ -23,6 +23,7 @@ from backend.evidence import excess, films, probing, rules
 from backend.evidence.probing import Probe
 from backend.evidence.refresh import lock_concerned, refresh_findings
 from backend.evidence.retention import legal_holds
+from backend.evidence.starts import service as starts
 from backend.evidence.tables import Upload
 from backend.law.catalogue import law
 from storage.evidence_store import EvidenceStore, ObjectUnknown, StoredObject, StoreNonsense
@@ -158,13 +159,16 @@ async def _lock_and_sign(
         versions.append((poster_key(row["id"]), probed.poster))
     await asyncio.gather(*(store.lock(key, version, until) for key, version in versions))
     receipt = _signed_receipt(keys, row, now)
+    settling = None if probed is None else await starts.weigh(keys, row["id"], told_by(probed.probe))
     async with tx():
-        await lock_concerned(row["owner"], [row["id"]])
+        await lock_concerned(row["owner"], [row["id"]], *([] if settling is None else [settling.after]))
         if rows_touched(await execute(SET_SEALED, row["id"], stored.version, now, until, receipt)) == 0:
             return
         await excess.forgive(row["id"], stored.version, now)
         filmed = {} if probed is None else await films.keep(row, probed.probe, now)
         await _save_poster(row["id"], probed)
+        if settling is not None:
+            await starts.settle(settling, now)
         await refresh_findings(row["id"], now)
         if await legal_holds.is_held(row["id"]):
             await jobs.enqueue(jobs.HOLD, row["id"])
@@ -219,6 +223,13 @@ async def remove_posters(store: EvidenceStore, upload: UUID) -> None:
     """
     for poster in await store.versions(poster_key(upload)):
         await store.remove(poster.key, poster.version)
+
+
+def told_by(probe: Probe) -> starts.Probed:
+    """What the probe found that tells of time."""
+    return starts.Probed(
+        duration_ms=probe.duration_ms or 0, container=probe.container, tags=probe.tags, codes=probe.codes
+    )
 
 
 async def _probe(store: EvidenceStore, stored: StoredObject, row: Record) -> ProbedFile | None:

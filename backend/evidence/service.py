@@ -24,10 +24,12 @@ import msgspec
 
 from backend.core.database import Record, fetch, first, value
 from backend.core.findings import Touched
+from backend.core.journal import utc
 from backend.core.refusals import Refusal, Unknown
 from backend.core.verb import CLOCK_DOUBTFUL, Actor, Occasion, Outcome
 from backend.evidence import rules
 from backend.evidence.schemas import DeclareDocument, DeclareRecording, DescribeRecording
+from backend.evidence.starts import service as starts
 from backend.evidence.tables import Document, Recording, RecordingDescription, RecordingKeyContent, Upload
 from backend.items.wearers import holder, holders_around, judge
 from backend.law.catalogue import Law
@@ -116,7 +118,8 @@ async def declare_recording(occasion: Occasion, entry: DeclareRecording) -> Outc
         upload = outcome.subject["upload"] | {"wearer": str(owner.person)}
         outcome = msgspec.structs.replace(outcome, subject={"upload": upload})
     if not is_new:
-        return outcome
+        kept = await starts.told_otherwise(UUID(outcome.subject["upload"]["same_as"]), entry.camera_offset_ms)
+        return outcome if kept is None else _with_start(outcome, kept)
     if film.doubtful:
         occasion.doubts.add(CLOCK_DOUBTFUL)
     await Recording.insert(
@@ -125,12 +128,21 @@ async def declare_recording(occasion: Occasion, entry: DeclareRecording) -> Outc
             camera_offset_ms=entry.camera_offset_ms, correction_ms=round(film.correction / timedelta(milliseconds=1)),
             camera_started_at=film.camera_started, started_at=film.started, ended_at=film.ended,
             key_mark=entry.key_mark,
-            time_source=entry.time_source,
+            time_source=entry.time_source, file_modified_at=entry.file_modified_at,
         )
+    )  # fmt: skip
+    await starts.told(
+        entry.id, film.started, entry.time_source, doubtful=film.doubtful, at=occasion.timing.received_at
     )  # fmt: skip
     contradicted = await judge(entry.camera_serial, film.started, film.started, occasion.timing.as_of)
     codes = ["worn_by_another"] if entry.id in contradicted else []
     return msgspec.structs.replace(outcome, findings=codes, touches=Touched([owner.person], film.started, film.ended))
+
+
+def _with_start(outcome: Outcome, kept: datetime) -> Outcome:
+    """The answer, with the start of the footage that is kept already."""
+    upload = outcome.subject["upload"] | {"started_at": utc(kept)}
+    return msgspec.structs.replace(outcome, subject={"upload": upload})
 
 
 async def declare_document(occasion: Occasion, entry: DeclareDocument) -> Outcome:

@@ -80,6 +80,7 @@ class Recording(Table, db=DB):
     poster_version = Text(null=True, default=None)
     film_ends_at = Timestamptz(null=True, default=None)
     probe_version = Integer(null=True, default=None)
+    file_modified_at = Timestamptz(null=True, default=None)
 
 
 class Document(Table, db=DB):

@@ -15,6 +15,8 @@ from backend.evidence.schemas import (
     ReleaseHold,
     UploadReceipt,
 )
+from backend.evidence.starts import service as starts
+from backend.evidence.starts.schemas import CorrectedStartReceipt, CorrectTime
 
 VERBS = (
     Verb(
@@ -35,6 +37,14 @@ VERBS = (
             {"from_ms": 0, "to_ms": 95_000, "words": "到场，表明身份，说明依据"},
             {"from_ms": 95_000, "to_ms": 412_000, "words": "当事人陈述经过，出示身份证件"},
         ]),
+    ),
+    Verb(
+        name="recordings/correct-time", entry=CorrectTime, receipt=CorrectedStartReceipt, record=starts.correct,
+        may=FIELD | DOCKS | DECIDERS, concerned=starts.concerned_by_correcting, desk=True, told_to="readers",
+        tag="Evidence · 视音频资料", zh="更正拍摄时间", en="Correct when footage began",
+        codes=("unknown_recording", "not_the_wearer", "time_out_of_range"),
+        example=example(recording=OTHER, started_at="2026-03-01T07:50:00+08:00",
+                         why="记录仪时钟快八小时，已与采集工作站时钟核对"),
     ),
     Verb(
         name="documents/declare", entry=DeclareDocument, receipt=UploadReceipt, record=service.declare_document,
@@ -64,6 +74,7 @@ EVENTS = (
     Event("uploads/complete", told_to="readers"),
     Event("evidence/seal", told_to="readers"),
     Event("evidence/probe", told_to="readers"),
+    Event("evidence/start", told_to="readers"),
     Event("evidence/mismatch", told_to="readers"),
     Event("evidence/abandon", told_to="readers"),
     Event("evidence/exceed", told_to="nobody"),

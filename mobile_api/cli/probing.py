@@ -9,8 +9,10 @@ import msgspec
 from rich.console import Console
 from rich.text import Text
 
+from backend.evidence.starts.readings import FileFacts
+from backend.evidence.starts.rules import Limits, StartedAt, started_at
 from backend.law.catalogue import law
-from mobile_api.client.camera_files import safe_name
+from mobile_api.client.camera_files import moment_of, safe_name
 from storage.language import by_locale
 from storage.probe.film import stretches_of
 from storage.probe.serving import probe_file
@@ -19,22 +21,8 @@ KINDS = {
     "video": ("视频", "video"), "audio": ("音频", "audio"), "photo": ("照片", "photo"),
     "document": ("文档", "document"), "unknown": ("未知", "unknown"),
 }  # fmt: skip
-
-
-class Candidate(msgspec.Struct, frozen=True):
-    """A moment at which the film may have begun, and where it was read."""
-
-    value: datetime
-    source: str
-
-
-class Started(msgspec.Struct, frozen=True):
-    """When the film began, as far as the file tells. `value`: None: it tells nothing that can be a time."""
-
-    value: datetime | None
-    source: str | None
-    doubtful: bool
-    candidates: list[Candidate] = []
+BEGIN = {"video", "audio", "photo"}  # kinds of file that show or sound at a moment
+NOT_TOLD = StartedAt(value=None, source=None, doubtful=False, why="no_time", candidates=[])
 
 
 class Probed(msgspec.Struct, frozen=True):
@@ -45,7 +33,7 @@ class Probed(msgspec.Struct, frozen=True):
     codec: str | None
     duration_ms: int | None
     stretches: list[list[int]]
-    started_at: Started
+    started_at: StartedAt
     plays_in_browser: bool
 
 
@@ -59,18 +47,24 @@ def _probed(path: Path, answer: dict[str, Any]) -> Probed:
     return Probed(
         file=str(path), kind=answer.get("kind", "unknown"), codec=answer.get("codec"),
         duration_ms=answer.get("duration_ms"), stretches=stretches_of({"kind": "unknown"} | answer),
-        started_at=started_at(answer.get("tags", {})), plays_in_browser=answer.get("plays_in_browser", False),
+        started_at=_started_at(path, answer), plays_in_browser=answer.get("plays_in_browser", False),
     )  # fmt: skip
 
 
-def started_at(tags: dict[str, str]) -> Started:
-    """When the film began, by the texts in the file alone."""
-    try:
-        said = datetime.fromisoformat(tags["creation_time"])
-    except (KeyError, ValueError):
-        return Started(None, None, False)
-    value = said if said.tzinfo is not None else said.replace(tzinfo=UTC)
-    return Started(value, "metadata", False, [Candidate(value, "metadata")])
+def _started_at(path: Path, answer: dict[str, Any]) -> StartedAt:
+    """When the film or photo began, by all that the file gives; of another file, nothing."""
+    if answer.get("kind") not in BEGIN:
+        return NOT_TOLD
+    facts = FileFacts(
+        name=path.name, duration_ms=answer.get("duration_ms") or 0, tags=answer.get("tags", {}),
+        container=answer.get("container", ""), modified=moment_of(path.stat().st_mtime),
+    )  # fmt: skip
+    return started_at(facts, datetime.now(UTC) + law().span("clock_skew_tolerance"), limits())
+
+
+def limits() -> Limits:
+    """The terms of the law in force by which starts are weighed."""
+    return Limits(tolerance=law().span("start_tolerance"), old=law().span("start_long_ago"))
 
 
 def as_json(files: list[Probed]) -> str:
@@ -88,9 +82,7 @@ def show(files: list[Probed], console: Console) -> None:
 
 def _line(file: Probed) -> str:
     length = [] if file.duration_ms is None else [_clock(file.duration_ms)]
-    began = (
-        [] if file.started_at.value is None else [by_locale("开始于 ", "began ") + file.started_at.value.isoformat()]
-    )
+    began = _began(file.started_at)
     plays = (
         by_locale("浏览器可播放", "plays in a browser")
         if file.plays_in_browser
@@ -98,6 +90,14 @@ def _line(file: Probed) -> str:
     )
     words = [by_locale(*KINDS[file.kind]), *([file.codec] if file.codec else []), *length, *began, plays]
     return f"{safe_name(Path(file.file).name)}  {' · '.join(words)}"
+
+
+def _began(start: StartedAt) -> list[str]:
+    """When it began, and that this is in doubt."""
+    if start.value is None:
+        return []
+    doubt = by_locale("（存疑）", " (in doubt)") if start.doubtful else ""
+    return [by_locale("开始于 ", "began ") + start.value + doubt]
 
 
 def _clock(milliseconds: int) -> str:

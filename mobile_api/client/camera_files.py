@@ -9,17 +9,19 @@ import os
 import re
 import resource
 import signal
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import cast, get_args
 
 import av
 import msgspec
 
-from backend.core.wire import EARLIEST
 from backend.evidence.schemas import TimeSource
-from storage.probe.film import opened, read_film
+from backend.evidence.starts.readings import CHINA as CHINA
+from backend.evidence.starts.readings import FileFacts
+from backend.evidence.starts.rules import Circumstances, weigh
+from storage.probe.film import read_film
 from storage.probe.sources import LocalFile
 
 MEDIA_TYPES = {
@@ -29,8 +31,6 @@ MEDIA_TYPES = {
     ".wmv": "video/x-ms-wmv", ".flv": "video/x-flv", ".m4a": "audio/mp4", ".mp3": "audio/mpeg", ".aac": "audio/aac",
     ".wav": "audio/wav", ".amr": "audio/amr", ".ogg": "audio/ogg", ".flac": "audio/flac",
 }  # fmt: skip
-CHINA = timezone(timedelta(hours=8))  # the one legal time, which file names are written in
-IN_NAME = re.compile(r"(?<!\d)\d{14}(?!\d)")  # GA/T 947: serial_officer_YYYYMMDDHHMMSS_number
 NOT_IN_A_NAME = re.compile(r"[/\\\x00-\x1f\x7f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 MEMORY = 4 * 1024**3
 CPU_SECONDS = 300
@@ -47,10 +47,15 @@ class Folder(msgspec.Struct, frozen=True):
 
 
 class MediaFile(msgspec.Struct, frozen=True):
-    """How long a file plays, by its packets, and the creation time that its metadata give."""
+    """How long a file plays, by its packets, and what its metadata say of its creation.
+
+    `tags`: all its texts by name; `container`: its format.
+    """
 
     duration_ms: int
     created: str | None = None
+    tags: dict[str, str] = {}
+    container: str = ""
 
 
 class Start(msgspec.Struct, frozen=True):
@@ -118,47 +123,33 @@ def _read(path: Path, longest: float) -> MediaFile | None:
     found = read_film(file, longest)
     if not found["media"]:
         return None
-    with opened(file) as container:
-        metadata = [container.metadata, *(stream.metadata for stream in container.streams)]
-    created = next((each["creation_time"] for each in metadata if each.get("creation_time")), None)
-    return MediaFile(found["duration_ms"], created)
+    tags = found.get("tags", {})
+    return MediaFile(found["duration_ms"], tags.get("creation_time"), tags, found.get("container", ""))
 
 
 def start_of(media: MediaFile, name: str, modified: float, *, offset: timedelta, latest: datetime) -> Start | None:
-    """When the recording began: by its metadata, else by its name in China's time, else by its modification time. Pure.
+    """When the recording began: its metadata, name and modification time are weighed (evidence/starts). Pure.
 
-    A time is skipped where, corrected by the camera's `offset`, it lies before 2000 or the recording would end after
-    `latest`. None where no time is left.
+    A time is passed over where, corrected by the camera's `offset`, it lies before 2000 or the recording would end
+    after `latest`. None where no time is left.
     """
-    duration = timedelta(milliseconds=media.duration_ms)
-    for start in _candidates(media, name, modified, duration):
-        try:
-            if start.at - offset >= EARLIEST and start.at + duration - offset <= latest:
-                return start
-        except OverflowError:
-            continue
-    return None
-
-
-def _candidates(media: MediaFile, name: str, modified: float, duration: timedelta) -> Iterator[Start]:
-    """Every start time that the file gives, the most reliable first."""
-    if media.created is not None and (created := _metadata_time(media.created)) is not None:
-        yield Start(created, "metadata")
-    for digits in IN_NAME.findall(name):
-        try:
-            yield Start(datetime.strptime(digits, "%Y%m%d%H%M%S").replace(tzinfo=CHINA), "file_name")
-        except ValueError:
-            continue
-    try:
-        yield Start(datetime.fromtimestamp(modified, UTC) - duration, "file_time")
-    except (OverflowError, ValueError, OSError):
-        return
-
-
-def _metadata_time(text: str) -> datetime | None:
-    """A container's creation time: UTC unless it says otherwise; None where it is no time."""
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
+    facts = FileFacts(
+        name=name, duration_ms=media.duration_ms, tags=media.tags or _made(media.created), container=media.container,
+        modified=moment_of(modified),
+    )  # fmt: skip
+    weighed = weigh(facts, Circumstances(offset=offset, latest=latest))
+    if weighed.by_camera is None or weighed.source not in get_args(TimeSource):
         return None
-    return time if time.tzinfo is not None else time.replace(tzinfo=UTC)
+    return Start(weighed.by_camera, cast("TimeSource", weighed.source))
+
+
+def _made(created: str | None) -> dict[str, str]:
+    return {} if created is None else {"creation_time": created}
+
+
+def moment_of(modified: float) -> datetime | None:
+    """A file system's time; None where it is none."""
+    try:
+        return datetime.fromtimestamp(modified, UTC)
+    except (OverflowError, ValueError, OSError):
+        return None

@@ -9,16 +9,19 @@ import hashlib
 import itertools
 import os
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import jwt
 import msgspec
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
+from backend.evidence.starts import timecodes
 from storage.language import by_locale
 from storage.private_files import write_private
 
@@ -116,3 +119,13 @@ class DeviceKey:
         return jwt.encode(
             claims | other, self.private, ALGORITHM, headers={"typ": "fujing-leading+jwt", "kid": self.jkt}
         )
+
+    def timecode(self, *, at: datetime, wearer: UUID, age: timedelta, shift: UUID | None = None) -> str:
+        """The text of a time code that this device signs without a network, to be shown as a QR of ASCII.
+
+        `at`: the server's time as the device reckons it; `age`: how long ago it last heard it; `shift`: of the wearer.
+        """
+        mark = hashlib.sha256(msgspec.json.encode(self.jwk, order="sorted")).digest()
+        content = timecodes.payload(timecodes.DEVICE, at, wearer, shift, mark, age)
+        r, s = decode_dss_signature(self.private.sign(timecodes.DOMAIN + content, ec.ECDSA(hashes.SHA256())))
+        return timecodes.text_of(content, r.to_bytes(32) + s.to_bytes(32))

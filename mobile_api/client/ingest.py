@@ -40,6 +40,7 @@ SEALED_A_SECOND = 10 * 1024**2  # bytes, in a slow store
 IN_A_LOG = 400  # columns of a table in a log: one line a file
 LONGEST_REPORT = timedelta(days=31)
 DAY = timedelta(days=1)
+SAME_START = timedelta(seconds=2)  # of two dock runs; the clocks of a station and a server differ by so much
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,7 +63,10 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Footage(msgspec.Struct, kw_only=True):
-    """One file and its fate. `words`: why it was not sealed. `wearer`: id of the person whose footage it is."""
+    """One file and its fate. `words`: why it was not sealed. `wearer`: id of the person whose footage it is.
+
+    `moved`: what this run's offset would change of a start that is kept already. `modified`: its time on the card.
+    """
 
     path: Path
     label: str
@@ -74,6 +78,8 @@ class Footage(msgspec.Struct, kw_only=True):
     wearer: str | None = None
     fate: Fate = "failed"
     words: str = ""
+    moved: str = ""
+    modified: datetime | None = None
 
     @property
     def ended_at(self) -> datetime | None:
@@ -162,6 +168,7 @@ class Station:
         if file.media is None:
             file.words = "不是可读的视音频 no video or audio that can be read"
             return
+        file.modified = camera_files.moment_of(status.st_mtime)
         file.start = camera_files.start_of(
             file.media, file.path.name, status.st_mtime, offset=timedelta(milliseconds=self._order.offset_ms),
             latest=datetime.now(UTC) + self._order.clock_skew_tolerance,
@@ -179,7 +186,8 @@ class Station:
                 with self._errors_of(file):
                     self._send(file, wearer, bars, (bar, whole))
                 bars.remove_task(bar)
-                bars.console.print(Text(f"  {file.label}  {file.words or SENT[file.fate]}"), soft_wrap=True)
+                said = file.words or file.moved or SENT[file.fate]
+                bars.console.print(Text(f"  {file.label}  {said}"), soft_wrap=True)
 
     def _send(self, file: Footage, wearer: str | None, bars: Progress, both: tuple[TaskID, TaskID]) -> None:
         """Declare the file, and send the parts that the store does not have."""
@@ -192,12 +200,28 @@ class Station:
         file.wearer = wearer or answer["upload"]["wearer"]
         if state in ("sealed", "received"):
             file.fate = "sealed_before" if state == "sealed" else "not_sealed"
+            file.moved = self._would_move(file, answer["upload"].get("started_at"))
             _advance(bars, both, file.bytes)
             return
         file.fate = "not_sealed"
         _advance(bars, both, self._bytes_there(file.upload, file.bytes))
         self._client.upload(file.upload, file.path, lanes=self._order.lanes, sent=partial(_advance, bars, both))
         self._client.complete(file.upload)
+
+    def _would_move(self, file: Footage, kept: str | None) -> str:
+        """What this run's offset would change of a start that is kept already; empty: nothing."""
+        if kept is None or file.start is None:
+            return ""
+        told = file.start.at - timedelta(milliseconds=self._order.offset_ms)
+        by = told - datetime.fromisoformat(kept)
+        if abs(by) < SAME_START:
+            return ""
+        began, would = (f"{at.astimezone(CHINA):%Y-%m-%d %H:%M:%S}" for at in (datetime.fromisoformat(kept), told))
+        return (
+            f"此前已封存，起始时间 {began}；按本次偏差应为 {would}（相差 {_signed(by)}），未更改："
+            f"如有依据，请用 recordings/correct-time 更正 · sealed before, beginning at {began}; by this offset it "
+            f"would be {would} ({_signed(by)}). Nothing was changed: correct it by recordings/correct-time"
+        )
 
     def _declaration(self, file: Footage, wearer: str | None) -> dict[str, Any]:
         assert file.start is not None  # noqa: S101 - for the type checker
@@ -210,6 +234,7 @@ class Station:
             "started_at": file.start.at,
             "ended_at": file.ended_at,
             "time_source": file.start.source,
+            **({} if file.modified is None else {"file_modified_at": file.modified}),
             "bytes": file.bytes,
             "sha256": file.sha256,
         }
@@ -307,10 +332,18 @@ def _table(files: list[Footage]) -> Table:
     table = Table("文件 file", "开始 began", "依据 read from", "结果 result", box=None)
     for file in files:
         words, colour = FATES[file.fate]
+        words = file.moved or words
         began = f"{file.start.at.astimezone(CHINA):%Y-%m-%d %H:%M:%S}" if file.start else ""
         fate = Text(words if not file.words else f"{words}: {file.words}", style=colour)
         table.add_row(Text(file.label), began, file.start.source if file.start else "", fate)
     return table
+
+
+def _signed(by: timedelta) -> str:
+    """A difference with its sign, as hours, minutes and seconds."""
+    seconds = round(abs(by).total_seconds())
+    sign = "+" if by > timedelta() else "-"
+    return f"{sign}{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
 
 
 def _span(row: dict[str, Any]) -> str:

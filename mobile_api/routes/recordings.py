@@ -7,7 +7,7 @@ from litestar import Request, get
 
 from backend.core.paging import Page, page_limit
 from backend.evidence import reads
-from backend.evidence.reads import RecordingRow
+from backend.evidence.reads import RecordingDetail, RecordingRow
 from backend.oversight import duty_lists
 from backend.oversight.filters import ListFilter
 from mobile_api.filters import FILTERED
@@ -36,9 +36,9 @@ async def recordings(
     "/recordings/{recording:uuid}", summary="One recording · 一份视音频资料", tags=["Evidence · 视音频资料"],
     operation_id="recording", opt=refuses("unknown_recording"),
 )  # fmt: skip
-async def recording(request: Request[Any, Any, Any], recording: UUID) -> RecordingRow:
-    """What is known of one recording; its bytes need a review."""
-    return await reads.recording(request.user, recording)
+async def recording(request: Request[Any, Any, Any], recording: UUID) -> RecordingDetail:
+    """What is known of one recording, and how it is known when it began; its bytes need a review."""
+    return await reads.recording_detail(request.user, recording)
 
 
 ROUTES = [recordings, recording]

@@ -4,7 +4,7 @@
 answer a line. It forks a child for each file, so only the start of the server pays for the imports.
 
 The child writes what it found before it makes a poster. That first line stays valid, whatever comes of the poster. Then
-the child has a minute, no way to the caller but through the server, and only a picture is accepted.
+the child has a minute, no way to the caller but through the server, and only a picture and time codes are accepted.
 """
 
 import base64
@@ -22,6 +22,7 @@ import av
 
 from storage.probe.film import Answer, poster, read_film
 from storage.probe.sources import LocalFile, Source, SourceFailed, StoredFile
+from storage.timecode_search import search
 
 MEMORY = 2 * 1024**3
 CPU_SECONDS = 300
@@ -86,6 +87,7 @@ def _run_child(source: Any, longest_frame: float, writing: int, with_poster: boo
         _write_line(writing, answer)
         if answer["media"] and with_poster:
             _write_line(writing, poster(file))
+            _write_line(writing, {"codes": search(file)})
     finally:
         os._exit(0)
 
@@ -105,10 +107,22 @@ def _read_answer(reading: int, within: float | None = None) -> bytes:
 
 
 def parse_answer(written: bytes) -> Answer:
-    """The first line, and the picture of the second. Lines that are cut off do not count; without a first: no media."""
-    first, second, *_ = [*(line for line in written.splitlines(keepends=True) if line.endswith(b"\n")), b"", b""]
-    answer, picture = _json_object(first), _json_object(second).get("poster")
-    return {"media": False, **answer, **({"poster": picture} if _is_base64(picture) else {})}
+    """The first line, the picture of the second and the codes of the third. Lines that are cut off do not count;
+    without a first: no media."""
+    lines = [line for line in written.splitlines(keepends=True) if line.endswith(b"\n")]
+    first, second, third, *_ = [*lines, b"", b"", b""]
+    answer, picture, codes = _json_object(first), _json_object(second).get("poster"), _json_object(third).get("codes")
+    answer |= {"poster": picture} if _is_base64(picture) else {}
+    return {"media": False, **answer, **({"codes": codes} if _are_codes(codes) else {})}
+
+
+def _are_codes(codes: object) -> bool:
+    return isinstance(codes, list) and all(
+        isinstance(each, dict)
+        and isinstance(each.get("text"), str)
+        and all(isinstance(each.get(name), int) and each[name] >= 0 for name in ("at_ms", "frame"))
+        for each in codes
+    )
 
 
 def _json_object(line: bytes) -> Answer:

@@ -1,4 +1,4 @@
-"""Commands of clients of the API: enrol-station and ingest of a docking station, outbox of a handheld."""
+"""Commands of clients of the API: enrol-station and ingest of a docking station, outbox and timecode of a handheld."""
 
 import os
 import sys
@@ -128,3 +128,72 @@ def outbox(file: Path) -> None:
             )
             for _, path, why in box.stuck(person):
                 say(f"  卡住 {path}：{why}", f"  stuck {path}: {why}")
+
+
+@fujing.command(
+    help=by_locale(
+        "显示一个对时码，供执法记录仪拍摄：封存时由此得知拍摄何时开始、记录仪时钟差多少、由谁佩戴。\n\n"
+        "用 --badge 以该人在本设备上登录并向服务器索取；服务器不应答或用 --offline 时，由本设备用自己的密钥签名，"
+        "并注明所依据的服务器时间有多旧。口令：FUJING_PASSWORD、提示输入，或标准输入的一行。",
+        "Show a time code for a recorder to film: at sealing it tells when the film began, how wrong the recorder's "
+        "clock is, and who wore it.\n\n"
+        "With --badge that person signs in on this device and asks the server; where it does not answer, or with "
+        "--offline, the device signs one with its own key, which says how old its server time is. The password: "
+        "FUJING_PASSWORD, a prompt, or a line on standard input.",
+    )
+)
+@click.option("--badge", help=by_locale("佩戴人的警号。", "Badge number of the wearer."))
+@URL
+@click.option(
+    "--key", type=FILE, required=True, help=by_locale("本设备的密钥文件。", "The key file of this device.")
+)  # fmt: skip
+@click.option("--offline", is_flag=True, help=by_locale("不问服务器。", "Do not ask the server."))
+@click.option(
+    "--output", "-o", type=FILE,
+    help=by_locale("写入 .png 或 .svg 文件，不在终端显示。", "Write a .png or .svg instead of showing it here."),
+)  # fmt: skip
+def timecode(badge: str | None, url: str, key: Path, offline: bool, output: Path | None) -> None:
+    from mobile_api.client.api import Client, Problem, Unreachable
+    from mobile_api.client.device_key import DeviceKey
+    from mobile_api.client.timecodes import fetch, said_by, sign
+    from storage.language import language
+
+    if not key.exists():
+        fail(by_locale(f"没有这个密钥文件：{key}", f"there is no key file {key}"))
+    if not offline and badge is None:
+        fail(by_locale("请用 --badge 指明佩戴人，或用 --offline", "name the wearer with --badge, or use --offline"))
+    if output is not None and output.suffix.lower() not in (".png", ".svg"):
+        fail(by_locale("只能写 .png 或 .svg 文件", "only .png and .svg can be written"))
+    own, kept = DeviceKey.kept_in(key), key.with_name(f"{key.name}.time")
+    with one_sentence():
+        try:
+            if offline or badge is None:
+                raise Unreachable(url)
+            client = Client(url, key=own, language=language())
+            client.sign_in(badge, os.environ.get("FUJING_PASSWORD") or read_password())
+            text = fetch(client, kept)
+            client.sign_out()
+        except Unreachable:
+            text = sign(own, kept)
+        except Problem as problem:
+            fail(str(problem.body.get("detail") or problem))
+    _show(text, output)
+    code = said_by(text)
+    age = f"{code.age.total_seconds():.0f}"
+    say(
+        f"{code.at.astimezone().isoformat(' ', 'milliseconds')}，服务器时间已 {age} 秒未更新" if code.version == 2
+        else f"{code.at.astimezone().isoformat(' ', 'milliseconds')}，服务器签名",
+        f"{code.at.astimezone().isoformat(' ', 'milliseconds')}, server time {age} s old" if code.version == 2
+        else f"{code.at.astimezone().isoformat(' ', 'milliseconds')}, signed by the server",
+    )  # fmt: skip
+
+
+def _show(text: str, output: Path | None) -> None:
+    """Draw the code on the terminal, or into a file."""
+    import segno
+
+    drawn = segno.make(text, error="m", boost_error=False)
+    if output is None:
+        drawn.terminal(compact=True)
+    else:
+        drawn.save(str(output), scale=8, border=4)
