@@ -102,6 +102,12 @@ CREATE FUNCTION hold_kept_from(h hold, viewer uuid) RETURNS boolean LANGUAGE sql
             EXISTS (SELECT FROM matter m WHERE m.id = h.about AND m.against = viewer) OR may_not_handle(h.about, viewer))
 $$;
 
+-- As in 0029; a category keeps footage for ever, not the words and places that were told beside it.
+CREATE OR REPLACE FUNCTION kept_about(who uuid, moment timestamptz) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT EXISTS (SELECT FROM hold h
+        WHERE h.person = who AND h.during @> moment AND h.released_at IS NULL AND h.origin <> 'category')
+$$;
+
 -- As in 0020, and of bytes that came under two ids, the id under which they are kept.
 CREATE OR REPLACE VIEW held AS
 SELECT h.id AS hold, r.id AS upload FROM hold h JOIN recording r ON r.wearer = h.person AND r.during && h.during

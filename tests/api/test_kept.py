@@ -12,6 +12,7 @@ import pytest
 from litestar import Litestar
 
 from backend.core.database import execute, fetch, tx, value
+from backend.core.days import day_of
 from backend.core.refusals import Refusal
 from backend.evidence import rules
 from backend.evidence.retention import category_holds, disposal, falling_due, legal_holds, terms
@@ -298,6 +299,13 @@ async def test_a_category_that_a_deployment_does_not_keep(app: Litestar, tmp_pat
         use(None)
     await category_holds.judge_all(now())
     assert ["key_mark"] == await categories(after)
+
+
+async def test_the_day_in_sql_is_the_day_in_python(app: Litestar) -> None:
+    """At 04:14 in China, at midnight, and a moment before."""
+    for moment in ("2026-11-29T20:14:00Z", "2026-11-29T16:00:00Z", "2026-11-29T15:59:59.999999Z"):
+        at = datetime.fromisoformat(moment)
+        assert day_of(at) == await value("SELECT day_in_china($1)", at)
 
 
 # -- the term
