@@ -14,7 +14,13 @@ from uuid import UUID
 from backend.core.database import Record, execute, fetch, tx
 from backend.law.catalogue import law
 
-KINDS = ("kept_case", "kept_violence", "kept_harassment", "kept_key_mark", "kept_described")
+REASONS = {  # by the term that says whether this house keeps it: the message that says why it is held
+    "kept_case": "hold_of_case",
+    "kept_violence": "hold_of_violence",
+    "kept_harassment": "hold_of_harassment",
+    "kept_key_mark": "hold_of_key_mark",
+    "kept_described": "hold_of_described",
+}
 # Disposal takes this lock exclusively, placing a hold takes it shared: each sees the result of the other.
 LOCK = "hashtext('fujing holds')"
 LOCK_OUT_DISPOSAL = f"SELECT pg_advisory_xact_lock_shared({LOCK})"
@@ -77,9 +83,15 @@ async def judge_moved(now: datetime) -> list[UUID]:
 def _kept() -> tuple[Sequence[str], Sequence[str], object]:
     """The kinds of grounds that this house keeps, the reason of each, and how long before and after."""
     current = law()
-    kinds = [kind for kind in KINDS if current.is_permanent(kind)]
-    reasons = [current.messages[kind.replace("kept_", "hold_of_")].zh for kind in kinds]
-    return kinds, reasons, current.span("kept_around")
+    is_kept = {  # each is named literally, because a test reads the code for the terms in use
+        "kept_case": current.is_permanent("kept_case"),
+        "kept_violence": current.is_permanent("kept_violence"),
+        "kept_harassment": current.is_permanent("kept_harassment"),
+        "kept_key_mark": current.is_permanent("kept_key_mark"),
+        "kept_described": current.is_permanent("kept_described"),
+    }
+    kinds = [kind for kind, kept in is_kept.items() if kept]
+    return kinds, [current.messages[REASONS[kind]].zh for kind in kinds], current.span("kept_around")
 
 
 def _ids(rows: Sequence[Record]) -> list[UUID]:
