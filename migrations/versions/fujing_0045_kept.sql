@@ -108,8 +108,8 @@ CREATE OR REPLACE FUNCTION kept_about(who uuid, moment timestamptz) RETURNS bool
         WHERE h.person = who AND h.during @> moment AND h.released_at IS NULL AND h.origin <> 'category')
 $$;
 
--- As in 0020, and of bytes that came under two ids, the id under which they are kept.
-CREATE OR REPLACE VIEW held AS
+-- The footage that each hold covers, as in 0019, and of bytes that came under two ids the id under which they are kept.
+CREATE VIEW held_footage AS
 SELECT h.id AS hold, r.id AS upload FROM hold h JOIN recording r ON r.wearer = h.person AND r.during && h.during
 WHERE h.released_at IS NULL
 UNION
@@ -120,14 +120,7 @@ UNION
 SELECT h.id, h.upload FROM hold h WHERE h.released_at IS NULL AND h.upload IS NOT NULL
 UNION
 SELECT h.id, u.same_as FROM hold h JOIN upload u ON u.id = h.upload
-WHERE h.released_at IS NULL AND u.same_as IS NOT NULL
-UNION
-SELECT h.id, coalesce(u.same_as, u.id) FROM hold h JOIN injury_paper p ON p.injury = h.about JOIN upload u ON u.id = p.document
-WHERE h.released_at IS NULL
-UNION
-SELECT h.id, coalesce(u.same_as, u.id) FROM hold h JOIN advance_item i ON i.injury = h.about
-    JOIN advance_payment p ON p.item = i.id JOIN upload u ON u.id = p.receipt
-WHERE h.released_at IS NULL
+WHERE h.released_at IS NULL AND h.upload IS NOT NULL AND u.same_as IS NOT NULL
 UNION
 SELECT h.id, r.id FROM hold h JOIN recording r ON r.during && h.during AND r.organ IN (SELECT organs_under(ARRAY[h.organ]))
 WHERE h.released_at IS NULL AND h.place IS NOT NULL AND coalesce((
@@ -136,3 +129,15 @@ WHERE h.released_at IS NULL AND h.place IS NOT NULL AND coalesce((
         UNION ALL SELECT places_of(s.auxiliary, r.during * h.during * s.during) FROM supervision s
         WHERE s.officer = r.wearer AND s.during && (r.during * h.during)) w
 ), true);
+
+-- As in 0020: footage, and the papers of an injury with its holds. Apart, as those are found by another way.
+CREATE INDEX hold_injury ON hold (about) WHERE origin = 'injury' AND released_at IS NULL;
+CREATE OR REPLACE VIEW held AS
+SELECT hold, upload FROM held_footage
+UNION
+SELECT h.id, coalesce(u.same_as, u.id) FROM hold h JOIN injury_paper p ON p.injury = h.about JOIN upload u ON u.id = p.document
+WHERE h.released_at IS NULL AND h.origin = 'injury'
+UNION
+SELECT h.id, coalesce(u.same_as, u.id) FROM hold h JOIN advance_item i ON i.injury = h.about
+    JOIN advance_payment p ON p.item = i.id JOIN upload u ON u.id = p.receipt
+WHERE h.released_at IS NULL AND h.origin = 'injury';

@@ -30,11 +30,11 @@ AND NOT EXISTS (SELECT FROM under_review w WHERE w.recording = u.id)
 DUE = f"""
 SELECT u.id, u.owner, u.organ, u.bytes, u.sha256, u.locked_until, p.badge, r.started_at
 FROM upload u JOIN recording r ON r.id = u.id JOIN person_now p ON p.id = u.owner
-WHERE {PAST_TERM} AND (SELECT count(*) FROM held h WHERE h.upload = u.id) = 0 ORDER BY r.started_at, u.id
+WHERE {PAST_TERM} AND (SELECT count(*) FROM held_footage h WHERE h.upload = u.id) = 0 ORDER BY r.started_at, u.id
 """  # noqa: S608
 DISPOSE = f"""
 UPDATE upload u SET disposed_at = $1
-WHERE u.id = $2 AND {PAST_TERM} AND NOT EXISTS (SELECT FROM held h WHERE h.upload = $2)
+WHERE u.id = $2 AND {PAST_TERM} AND NOT EXISTS (SELECT FROM held_footage h WHERE h.upload = $2)
 RETURNING u.id, u.owner, u.organ, u.sha256, u.bytes
 """  # noqa: S608
 TO_REMOVE = """
@@ -43,7 +43,7 @@ WHERE u.disposed_at IS NOT NULL AND u.removed_at IS NULL
 """
 STATUS = """
 SELECT u.disposed_at IS NOT NULL AS disposed, u.locked_until >= $2 AS in_term,
-    u.legal_hold OR u.id IN (SELECT upload FROM held) AS held
+    u.legal_hold OR EXISTS (SELECT FROM held_footage h WHERE h.upload = u.id) AS held
 FROM upload u WHERE u.id = (SELECT coalesce(same_as, id) FROM upload WHERE id = $1)
     AND u.kind = 'recording' AND u.state = 'sealed'
 """

@@ -31,7 +31,7 @@ WHERE u.kind = 'recording' AND u.state = 'sealed' AND u.disposed_at IS NULL AND 
     AND ($5::text IS NULL OR r.organ IN (SELECT organs_under(ARRAY[$5::text])))
     AND ($6::timestamptz IS NULL OR (u.locked_until, u.id) > ($6, $7::uuid))
     AND {NOT_HIDDEN.format(viewer="$1")}
-    AND (SELECT count(*) FROM held k JOIN hold h ON h.id = k.hold
+    AND (SELECT count(*) FROM held_footage k JOIN hold h ON h.id = k.hold
         WHERE k.upload = u.id AND NOT hold_kept_from(h, $1)) = 0
 ORDER BY u.locked_until, u.id LIMIT $8
 """  # noqa: S608
@@ -40,7 +40,7 @@ TELL = """
 UPDATE upload u SET due_told = $2 FROM recording r
 WHERE r.id = u.id AND u.kind = 'recording' AND u.state = 'sealed' AND u.disposed_at IS NULL AND NOT u.legal_hold
     AND u.locked_until < $1 AND coalesce(u.due_told > $2, true)
-    AND (SELECT count(*) FROM held k WHERE k.upload = u.id) = 0
+    AND (SELECT count(*) FROM held_footage k WHERE k.upload = u.id) = 0
 RETURNING r.organ
 """
 
