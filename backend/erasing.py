@@ -95,7 +95,7 @@ CATALOGUE = (
             while_needed=IN_OPEN_MATTER.format("injury")),
     Erasure(table="survivor_item", term=OUTSIDERS, since="t.done_at", to_null=(), to_words=("words",),
             while_needed=IN_OPEN_MATTER.format("injury")),
-    Erasure(table="hold", term=OUTSIDERS, since="t.released_at", to_words=("reason", "released_why"),
+    Erasure(table="hold", term=OUTSIDERS, since="t.released_at", to_words=("reason", "released_why", "asked_why"),
             to_nowhere=("place",)),
     Erasure(table="restriction", term=WORDS, since="t.lifted_at", to_null=("words",), to_words=("lifted_why",)),
     Erasure(table="review", term=WORDS, since="t.closed_at", to_words=("words", "decided_why")),

@@ -24,7 +24,7 @@ from backend.core import clocks, findings, jobs
 from backend.core.database import SESSION, opened
 from backend.core.keys import Keys
 from backend.evidence import probing_anew, sealing
-from backend.evidence.retention import disposal, legal_holds, reconcile
+from backend.evidence.retention import category_holds, disposal, falling_due, legal_holds, reconcile
 from backend.held import device_sequence
 from backend.hours import service as hours
 from backend.injuries import service as injuries
@@ -80,8 +80,8 @@ def _queued(queue: PgQueuer, store: EvidenceStore, keys: Keys) -> None:
         await sealing.compare(store, jobs.subject_of(job.payload))
 
     @queue.entrypoint(jobs.HOLD, concurrency_limit=1, on_failure="hold", executor_factory=Retrying)
-    async def hold(_: Job) -> None:
-        await legal_holds.update_store(store)
+    async def hold(job: Job) -> None:
+        await legal_holds.update_for(store, jobs.subject_of(job.payload))
 
 
 def _every_minute(queue: PgQueuer, store: EvidenceStore, keys: Keys) -> None:
@@ -103,7 +103,7 @@ def _every_minute(queue: PgQueuer, store: EvidenceStore, keys: Keys) -> None:
 def _every_few_minutes(queue: PgQueuer, store: EvidenceStore) -> None:
     @queue.schedule("sweep", "*/5 * * * *")
     async def sweep(_: Schedule) -> None:
-        log.info("holds", changed=await legal_holds.update_store(store))
+        log.info("holds", changed=await legal_holds.update_new(store, datetime.now(UTC)))
         with told_if_clocks_differ():
             log.info("swept", **await sealing.sweep(store, datetime.now(UTC)))
 
@@ -125,29 +125,42 @@ def _every_few_minutes(queue: PgQueuer, store: EvidenceStore) -> None:
         await sessions.forget_proofs()
 
 
+def at_night(hour: int, minute: int) -> str:
+    """The schedule of a job for this time in China, every day: the queue reads schedules in UTC."""
+    return f"{minute} {(hour - 8) % 24} * * *"
+
+
 def _every_night(queue: PgQueuer, store: EvidenceStore) -> None:
-    @queue.schedule("draw", "7 0 * * *")
+    @queue.schedule("draw", at_night(0, 7))
     async def draw(_: Schedule) -> None:
         log.info("drawn", spot_checks=await spot_checks.draw(datetime.now(UTC)))
 
-    @queue.schedule("agree", "11 1 * * *")
+    @queue.schedule("agree", at_night(1, 11))
     async def agree(_: Schedule) -> None:
-        log.info("agreed", **await reconcile.reconcile(store, datetime.now(UTC)))
+        now = datetime.now(UTC)
+        log.info(
+            "kept", holds=len(await category_holds.judge_all(now)), changed=await legal_holds.update_store(store)
+        )  # fmt: skip
+        log.info("agreed", **await reconcile.reconcile(store, now))
 
-    @queue.schedule("overtime", "47 2 * * *")
+    @queue.schedule("overtime", at_night(2, 47))
     async def overtime(_: Schedule) -> None:
         log.info("overtime", persons=await hours.refresh_overtime(datetime.now(UTC)))
 
-    @queue.schedule("forget_attempts", "17 3 * * *")
+    @queue.schedule("forget_attempts", at_night(3, 17))
     async def forget_attempts(_: Schedule) -> None:
         await attempts.forget_attempts()
 
-    @queue.schedule("dispose", "31 3 * * *")
+    @queue.schedule("dispose", at_night(3, 31))
     async def dispose(_: Schedule) -> None:
         with told_if_clocks_differ():
             log.info("disposed", **(await disposal.dispose(store, datetime.now(UTC)))._asdict())
 
-    @queue.schedule("erase", "51 3 * * *")
+    @queue.schedule("fall_due", at_night(3, 41))
+    async def fall_due(_: Schedule) -> None:
+        log.info("falling due", organs=await falling_due.tell(datetime.now(UTC)))
+
+    @queue.schedule("erase", at_night(3, 51))
     async def erase(_: Schedule) -> None:
         with told_if_clocks_differ():
             log.info("erased", rows=sum((await erasing.erase(datetime.now(UTC))).values()))

@@ -33,6 +33,7 @@ GRANT USAGE ON SCHEMA public TO {role};
 GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA public TO {role};
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {role};
 GRANT DELETE ON pgqueuer, pgqueuer_log, pgqueuer_schedules, pgqueuer_statistics, sign_in_attempt, proof_seen TO {role};
+GRANT DELETE ON moved_ground TO {role};
 REVOKE UPDATE ON journal, journal_epoch, checkpoint, ruling, matter_concerns FROM {role};
 GRANT UPDATE (version, leaves_version, leaves) ON checkpoint TO {role};
 REVOKE UPDATE ON film_start, film_timecode, time_correction FROM {role};

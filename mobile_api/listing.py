@@ -20,9 +20,9 @@ from litestar import Response, get
 from litestar.params import QueryParameter
 
 from backend.core import sheets
+from backend.core.days import CHINA, day_of
 from backend.core.paging import Page
 from backend.core.sheets import Value
-from backend.core.stints import CHINA, day_of
 from backend.law.catalogue import Language, law
 from backend.people.lists import organ_names
 from mobile_api.paging import PAGE_CEILING

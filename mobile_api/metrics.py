@@ -53,6 +53,8 @@ GAUGES = {
         "Age of the oldest journal line under no checkpoint",
     ),
     "held": ("fujing_held_entries", "Entries that wait for what they refer to, or for a person"),
+    "due_soon": ("fujing_footage_due_soon", "Recordings not held whose term ends within the first notice (terms.toml)"),
+    "due_at_last": ("fujing_footage_due_at_last", "Recordings not held whose term ends within the last notice"),
     "jobs": ("fujing_jobs", "Jobs in the queue"),
     "jobs_given_up": ("fujing_jobs_given_up", "Jobs that failed for good and wait for a person"),
     "oldest_job": ("fujing_oldest_job_seconds", "How long the oldest job has waited"),

@@ -20,7 +20,7 @@ from litestar import Litestar
 
 from backend.core.columns import SheetLine
 from backend.core.database import execute, value
-from backend.core.stints import day_of
+from backend.core.days import day_of
 from backend.people import roster, roster_files, sessions
 from backend.people.roster_files import RosterRow
 from mobile_api.client.device_key import DeviceKey

@@ -10,6 +10,7 @@ import pytest
 from litestar import Litestar
 
 from backend.core.database import execute, tx, value
+from backend.evidence.retention import category_holds
 from backend.registry import VERBS
 from tests.builders import (
     CITY,
@@ -293,7 +294,14 @@ async def on_holds(app: Litestar) -> dict[str, httpx.Response]:
     why = {"number": "督〔2026〕17号", "reason": "核查"}
     responses = {"holds/place": await wu.post("/v1/holds/place", **why, person=lin.id, started_at=ago(hours=1))}
     placed = recorded(responses["holds/place"])["id"]
-    return responses | {"holds/release": await wu.post("/v1/holds/release", hold=placed, why="办结")}
+    responses["holds/release"] = await wu.post("/v1/holds/release", hold=placed, why="办结")
+    recorded(await lin.declare(key_mark=True))
+    await category_holds.judge_moved(now())
+    marked = await value("SELECT id FROM hold WHERE placed_by = $1 AND category = 'key_mark'", lin.id)
+    recorded(await wu.post("/v1/holds/release", hold=marked, why="误按标记"))
+    chief = await a_commander_of(app, DISTRICT)
+    answer = {"hold": marked, "agrees": True, "why": "核实属误按"}
+    return responses | {"holds/answer-release": await chief.post("/v1/holds/answer-release", **answer)}
 
 
 async def on_recusals(app: Litestar) -> dict[str, httpx.Response]:

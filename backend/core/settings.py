@@ -197,6 +197,12 @@ def _check_addresses(settings: Settings) -> None:
                 f"{variable(name)} 须以 http:// 或 https:// 开头。",
                 f"{variable(name)} must begin with http:// or https://.",
             )
+    if settings.s3_public_url is not None and not _is_origin(settings.s3_public_url):
+        raise SettingsError(
+            "FUJING_S3_PUBLIC_URL 不能带路径：签名地址里桶名紧接主机，如 https://store.example:9000。",
+            "FUJING_S3_PUBLIC_URL takes no path, as signed addresses have the bucket right behind the host: "
+            "scheme, host and perhaps a port, as https://store.example:9000.",
+        )
     if settings.public_url is not None and not _is_origin(settings.public_url):
         raise SettingsError(
             "FUJING_PUBLIC_URL 由协议、主机和可选的端口组成，如 https://fujing.example:8443。",

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Any, NamedTuple
 
-from backend.core.stints import CHINA
+from backend.core.days import CHINA
 from storage.language import SentenceError
 
 SIZE = 200 * 1024 * 1024  # bytes of an unpacked workbook

@@ -6,11 +6,11 @@ so every fact has an organ.
 
 from collections.abc import Sequence
 from datetime import date, datetime
-from zoneinfo import ZoneInfo
 
 import msgspec
 
-CHINA = ZoneInfo("Asia/Shanghai")
+from backend.core.days import day_of
+
 # The stints of {person}, for `stints_of`; null: none.
 STINTS = """(
     SELECT json_agg(json_build_array(t.organ, t.kind, lower(t.during), upper(t.during) - 1, t.badge)) FROM stint t
@@ -44,14 +44,6 @@ def stints_of(column: str) -> tuple[Stint, ...]:
 
 
 _DECODER = msgspec.json.Decoder(tuple[Stint, ...])
-
-
-def day_of(at: datetime) -> date:
-    """The day of a moment by the calendar of China; at the edges of the calendar, by the moment's own offset."""
-    try:
-        return at.astimezone(CHINA).date()
-    except OverflowError:
-        return at.date()
 
 
 def stint_at(stints: Sequence[Stint], at: datetime) -> Stint:

@@ -20,7 +20,7 @@ from backend.core.refusals import Refusal
 from backend.core.verb import Actor
 from backend.core.visibility import viewer, visible_while_led
 from backend.core.wire import Moment
-from backend.evidence.schemas import KeyContent
+from backend.evidence.schemas import FootageCategory, KeyContent
 from backend.evidence.starts import reads as starts
 from backend.evidence.starts.schemas import RecordingStart
 
@@ -48,7 +48,7 @@ FROM recording r JOIN upload u ON u.id = r.id JOIN person_now p ON p.id = r.wear
 # A scalar: as NOT EXISTS the planner joins it, and reads all uploads for a page of fifty.
 NO_DUPLICATE = "(SELECT x.state FROM upload x WHERE x.id = r.id) <> 'same_as'"
 DESCRIPTIONS = """
-SELECT d.id, d.by_person, p.badge, p.name, d.at, c.froms, c.tos, c.words
+SELECT d.id, d.by_person, p.badge, p.name, d.at, d.category, c.froms, c.tos, c.words
 FROM recording_description d JOIN person_now p ON p.id = d.by_person JOIN upload u ON u.id = d.recording
 CROSS JOIN LATERAL (
     SELECT array_agg(k.from_ms ORDER BY k.position) AS froms, array_agg(k.to_ms ORDER BY k.position) AS tos,
@@ -130,6 +130,7 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
     name: Annotated[str, msgspec.Meta(description="name of the person who described it")]
     at: Annotated[Moment, msgspec.Meta(description="when it was described, in corrected time")]
     content: Annotated[list[KeyContent], msgspec.Meta(description="the described stretches, in the order given")]
+    category: FootageCategory = None
 
 
 class FootageIndex(msgspec.Struct, frozen=True, kw_only=True):
@@ -180,5 +181,5 @@ async def footage_index(actor: Actor, recording_id: UUID) -> FootageIndex:
 def _description(row: Record) -> Description:
     stretches = zip(row["froms"], row["tos"], row["words"], strict=True)
     content = [KeyContent(from_ms=start, to_ms=end, words=words) for start, end, words in stretches]
-    columns = {name: row[name] for name in ("id", "by_person", "badge", "name", "at")}
+    columns = {name: row[name] for name in ("id", "by_person", "badge", "name", "at", "category")}
     return Description(**columns, content=content)

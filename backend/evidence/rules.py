@@ -97,9 +97,17 @@ def runs(numbers: Iterable[int]) -> list[tuple[int, int]]:
     return result
 
 
-def locked_until(ended_at: datetime, sealed_at: datetime, term: timedelta, floor: timedelta) -> datetime:
-    """When the lock ends: the term after the end of the footage, but not before the floor after its sealing."""
-    return max(ended_at + term, sealed_at + floor)
+def term_begins(declared_at: datetime, told_end: datetime | None, received_at: datetime) -> datetime:
+    """When the term of a file begins: when the server first heard of it, or at its told end where that is later.
+
+    Not later than the server had all bytes: no clock that somebody told makes a term shorter or longer than that.
+    """
+    return min(max(declared_at, told_end or declared_at), received_at)
+
+
+def locked_until(begins: datetime, sealed_at: datetime, term: timedelta, floor: timedelta) -> datetime:
+    """When the lock ends: the term after it begins, but not before the floor after the sealing."""
+    return max(begins + term, sealed_at + floor)
 
 
 def durations_disagree(claimed: timedelta, probed: timedelta, tolerance: timedelta, share: int) -> bool:

@@ -120,6 +120,16 @@ class KeyContent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     words: Annotated[Words, msgspec.Meta(description="what is seen and heard there")]
 
 
+FootageCategory = Annotated[
+    Literal["case_evidence", "obstruction", "major_incident", "other_major"] | None,
+    msgspec.Meta(
+        description="kind of footage that is kept for ever (公通字〔2016〕14号): case_evidence 案件证据, "
+        "obstruction 阻碍执行职务, major_incident 重大或群体性事件, other_major 其他重大疑难复杂警情; "
+        "it is held until two people let it go; null: none of them"
+    ),
+]
+
+
 class DescribeRecording(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """Describe the key content of footage with its time spans. The latest one stands; earlier ones stay readable."""
 
@@ -127,6 +137,7 @@ class DescribeRecording(Entry, frozen=True, kw_only=True, omit_defaults=True, fo
     content: Annotated[
         tuple[KeyContent, ...], msgspec.Meta(min_length=1, max_length=200, description="the stretches described")
     ]
+    category: FootageCategory = None
 
 
 class Described(msgspec.Struct, frozen=True, kw_only=True):
@@ -304,11 +315,22 @@ class PlaceHold(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unk
 
 
 class ReleaseHold(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """Release a hold that is needed no more. Other holds on the same footage stay."""
+    """Release a hold that is needed no more. Other holds on the same footage stay.
+
+    Of a hold of origin `category` this only asks: another person answers with `holds/answer-release`.
+    """
 
     hold: Annotated[UUID, msgspec.Meta(description="id of the hold")]
     why: Annotated[Words, msgspec.Meta(description="why it is needed no more")]
     mistaken: Annotated[bool, msgspec.Meta(description="the hold should never have been permanent")] = False
+
+
+class AnswerRelease(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Answer somebody else who asked to release a hold that follows from a category: agree, or keep it."""
+
+    hold: Annotated[UUID, msgspec.Meta(description="id of the hold")]
+    agrees: Annotated[bool, msgspec.Meta(description="true: it is released; false: it stays, and may be asked again")]
+    why: Annotated[Words, msgspec.Meta(description="why it may go, or must stay")]
 
 
 class HoldStanding(msgspec.Struct, frozen=True, kw_only=True):
@@ -319,9 +341,13 @@ class HoldStanding(msgspec.Struct, frozen=True, kw_only=True):
     placed_at: Annotated[Moment, msgspec.Meta(description="when the hold was placed")]
     permanent: Permanent
     released_at: Annotated[Moment | None, msgspec.Meta(description="when the hold was released; null: it stands")]
+    release_asked_at: Annotated[
+        Moment | None,
+        msgspec.Meta(description="when somebody asked to release it; another person answers; null: nobody asks"),
+    ] = None
 
 
 class HoldReceipt(Receipt, kw_only=True):
-    """The answer to placing or releasing a hold."""
+    """The answer to placing a hold, asking for its release, or releasing it."""
 
     hold: Annotated[HoldStanding, msgspec.Meta(description="the hold as it stands")]

@@ -151,8 +151,8 @@ async def _lock_and_sign(
     Raises ClocksDiffer before anything is locked.
     """
     now = await clocks.must_agree()
-    ended = row["ended_at"] or row["started_at"] or row["declared_at"]
-    until = rules.locked_until(ended, now, law().span("footage_retention"), law().span("sealed_retention_floor"))
+    begins = rules.term_begins(row["declared_at"], row["ended_at"] or row["started_at"], row["received_at"])
+    until = rules.locked_until(begins, now, law().span("footage_retention"), law().span("sealed_retention_floor"))
     until = until.replace(microsecond=0) + timedelta(seconds=1)
     versions = [(stored.key, stored.version)]
     if probed is not None and probed.poster is not None:

@@ -22,7 +22,8 @@ from uuid import UUID
 
 import msgspec
 
-from backend.core.database import Record, fetch, first, value
+from backend.core.database import Record, execute, fetch, first, value
+from backend.core.days import in_china
 from backend.core.findings import Touched
 from backend.core.journal import utc
 from backend.core.refusals import Refusal, Unknown
@@ -48,6 +49,7 @@ SELECT count(*) AS uploads, coalesce(sum(greatest(bytes, stored_bytes)), 0) + (
 WHERE owner = $1 AND state IN ('declared', 'receiving', 'received', 'mismatch')
 """
 LED = "SELECT DISTINCT auxiliary FROM supervision WHERE officer = ANY ($1) AND during && tstzrange($2, $3)"
+MARK = "UPDATE recording SET key_mark = true WHERE id = $1 AND NOT key_mark"  # the same bytes came without it before
 STORED_UNDER = "SELECT coalesce(same_as, id) FROM upload WHERE id = $1"
 WEARER = f"SELECT wearer FROM recording WHERE id = ({STORED_UNDER})"  # noqa: S608
 DESCRIBABLE = f"""
@@ -118,6 +120,8 @@ async def declare_recording(occasion: Occasion, entry: DeclareRecording) -> Outc
         upload = outcome.subject["upload"] | {"wearer": str(owner.person)}
         outcome = msgspec.structs.replace(outcome, subject={"upload": upload})
     if not is_new:
+        if entry.key_mark:
+            await execute(MARK, UUID(outcome.subject["upload"]["same_as"]))
         kept = await starts.told_otherwise(UUID(outcome.subject["upload"]["same_as"]), entry.camera_offset_ms)
         return outcome if kept is None else _with_start(outcome, kept)
     if film.doubtful:
@@ -192,7 +196,7 @@ async def _declare(
             id=entry.id, kind=kind, owner=owner.person, organ=owner.organ, declared_by=actor.person,
             device=actor.device, file_name=entry.file_name, media_type=entry.media_type,
             state="same_as" if known else "declared", bytes=entry.bytes, digest_declared=entry.sha256 is not None,
-            sha256=entry.sha256, part_size=part_size, object_key=f"{kind}/{received:%Y/%m}/{entry.id}",
+            sha256=entry.sha256, part_size=part_size, object_key=f"{kind}/{in_china(received):%Y/%m}/{entry.id}",
             same_as=known and known["id"], declared_at=received, touched_at=received, legal_hold=False,
         )
     )  # fmt: skip
@@ -234,8 +238,10 @@ async def describe(occasion: Occasion, entry: DescribeRecording) -> Outcome:
         raise Unknown("unknown_recording", entry.recording)
     _check_spans(entry, _length(recording), occasion.law)
     await RecordingDescription.insert(
-        RecordingDescription(id=entry.id, recording=recording["id"], by_person=actor.person, at=occasion.at)
-    )
+        RecordingDescription(
+            id=entry.id, recording=recording["id"], by_person=actor.person, at=occasion.at, category=entry.category
+        )
+    )  # fmt: skip
     await RecordingKeyContent.insert(
         *(
             RecordingKeyContent(

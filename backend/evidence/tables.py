@@ -1,7 +1,7 @@
 """Tables of uploads, recordings, papers, descriptions and holds.
 
 Their constraints are in migrations/versions: fujing_0005_evidence.sql, fujing_0009_descriptions.sql,
-fujing_0019_holds.sql and fujing_0033_store.sql.
+fujing_0019_holds.sql, fujing_0033_store.sql and fujing_0045_kept.sql.
 """
 
 from typing import Any
@@ -46,6 +46,7 @@ class Upload(Table, db=DB):
     told_bytes = BigInt(null=True, default=None)
     stored_bytes = BigInt(null=True, default=None)
     weighed_at = Timestamptz(null=True, default=None)
+    due_told = Integer(null=True, default=None)
 
 
 class RefusedVersion(Table, db=DB):
@@ -113,6 +114,7 @@ class RecordingDescription(Table, db=DB):
     recording: ForeignKey[Any] = ForeignKey(RECORDING, null=False, on_delete=OnDelete.restrict, default=None)
     by_person = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)
     at = Timestamptz(null=False, default=None)
+    category = Text(null=True, default=None)
 
 
 class RecordingKeyContent(Table, db=DB):
@@ -148,3 +150,13 @@ class Hold(Table, db=DB):
     released_at = Timestamptz(null=True, default=None)
     released_why = Text(null=True, default=None)
     category = Text(null=True, default=None)
+    ground = Text(null=True, default=None)
+    asked_by = ForeignKey(Person, null=True, on_delete=OnDelete.restrict, default=None)
+    asked_at = Timestamptz(null=True, default=None)
+    asked_why = Text(null=True, default=None)
+
+
+class MovedGround(Table, db=DB):
+    """A fact that may ask to keep footage, or more of it, since the holds were last compared with it."""
+
+    about = UUID(primary_key=True, default=None)

@@ -6,6 +6,7 @@ from backend.core.verb import DECIDERS, DOCKS, FIELD, Event, HeldRule, Verb
 from backend.evidence import service
 from backend.evidence.retention import legal_holds
 from backend.evidence.schemas import (
+    AnswerRelease,
     DeclareDocument,
     DeclareRecording,
     DescribeRecording,
@@ -66,8 +67,15 @@ VERBS = (
         name="holds/release", entry=ReleaseHold, receipt=HoldReceipt, record=legal_holds.release, may=DECIDERS,
         concerned=legal_holds.concerned_by_release, field=False, told_to="nobody",
         tag="Holds · 保全", zh="解除保全", en="Release a hold",
-        codes=("unknown_hold", "own_matter", "hold_released", "hold_needed", "hold_permanent"),
+        codes=("unknown_hold", "own_matter", "hold_released", "hold_needed", "hold_permanent", "hold_asked"),
         example=example(hold=OTHER, why="核查办结，无需继续保存"),
+    ),
+    Verb(
+        name="holds/answer-release", entry=AnswerRelease, receipt=HoldReceipt, record=legal_holds.answer_release,
+        may=DECIDERS, concerned=legal_holds.concerned_by_release, field=False, told_to="nobody",
+        tag="Holds · 保全", zh="答复解除保全", en="Answer who asked to release a hold",
+        codes=("unknown_hold", "own_matter", "hold_released", "hold_needed", "hold_not_asked", "four_eyes"),
+        example=example(hold=OTHER, agrees=True, why="案件已终结，同意解除"),
     ),
 )  # fmt: skip
 EVENTS = (
@@ -79,6 +87,8 @@ EVENTS = (
     Event("evidence/abandon", told_to="readers"),
     Event("evidence/exceed", told_to="nobody"),
     Event("evidence/dispose", told_to="readers"),
+    Event("evidence/extend", told_to="nobody"),
+    Event("evidence/falling-due", told_to="readers"),
     Event("evidence/hold", told_to="nobody"),
     Event("evidence/remove", told_to="nobody"),
     Event("evidence/repair", told_to="nobody"),

@@ -5,12 +5,13 @@ days (with time off instead), and work on statutory holidays. Watch and standby 
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Literal, NamedTuple
-from zoneinfo import ZoneInfo
+
+from backend.core.days import CHINA as CHINA
+from backend.core.days import start_of_day as start_of_day
 
 DayKind = Literal["work", "rest", "holiday"]
-CHINA = ZoneInfo("Asia/Shanghai")  # China has one legal time
 NONE = timedelta()
 A_DAY = timedelta(days=1)
 WATCHES = frozenset({"watch", "standby"})
@@ -65,11 +66,6 @@ def week_of(day: date) -> tuple[date, date]:
     """Monday and Sunday of the week of a day."""
     monday = day - day.weekday() * A_DAY
     return monday, monday + 6 * A_DAY
-
-
-def start_of_day(day: date) -> datetime:
-    """The midnight in China with which a day begins."""
-    return datetime.combine(day, time(), CHINA)
 
 
 def overtime(days: Sequence[DayWorked], taken: timedelta) -> timedelta:

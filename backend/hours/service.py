@@ -14,6 +14,7 @@ import structlog
 
 from backend.core import findings
 from backend.core.database import Record, fetch, tx, value
+from backend.core.days import day_of
 from backend.core.findings import Finding
 from backend.core.refusals import Refusal, Unknown
 from backend.core.verb import Actor, Occasion, Outcome
@@ -146,7 +147,7 @@ async def refresh_overtime(now: datetime) -> int:
 
     They are against the organ. Returns how many stand.
     """
-    today = now.astimezone(rules.CHINA).date()
+    today = day_of(now)
     this = today.replace(day=1)
     standing = 0
     for month in (this, (this - A_DAY).replace(day=1)):

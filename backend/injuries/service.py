@@ -6,13 +6,13 @@ One accident is one case, however many people report it and in any order. Source
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
-from zoneinfo import ZoneInfo
 
 from backend.core import findings
 from backend.core.database import Record, execute, fetch, first, value
+from backend.core.days import day_of, end_of_day
 from backend.core.findings import Finding, Overdue
 from backend.core.journal import utc
 from backend.core.officers import TODAY, organ_of, organ_of_auxiliary
@@ -26,7 +26,6 @@ from backend.injuries import rules
 from backend.injuries.schemas import AttachPapers, CareForSurvivors, Cost, ReportInjury, StepRecognition
 from backend.injuries.tables import Injury, InjuryReport, InjuryStep
 
-CHINA = ZoneInfo("Asia/Shanghai")  # China has one legal time
 INSERT = """
 INSERT INTO injury (id, person, organ, handled_in, injured_at, reported_at, fatal, recognition, apply_by, window_until,
     version)
@@ -127,7 +126,7 @@ async def record_step(occasion: Occasion, entry: StepRecognition) -> Outcome:
     state = rules.after(row["recognition"], entry.step)
     if state is None:
         raise Refusal("recognition_out_of_order", extra={"current": standing(row)})
-    if entry.on_day > occasion.timing.as_of.astimezone(CHINA).date():
+    if entry.on_day > day_of(occasion.timing.as_of):
         raise Refusal("time_ahead")
     until = None if entry.until_day is None else end_of_day(entry.until_day)
     if (entry.step == "extend") != (until is not None) or (until is not None and until <= row["apply_by"]):
@@ -224,11 +223,6 @@ def standing(row: Any) -> dict[str, Any]:
         "fatal": row["fatal"],
         "version": row["version"],
     }
-
-
-def end_of_day(day: date) -> datetime:
-    """The moment at which a day ends in China, in UTC."""
-    return datetime.combine(day + timedelta(days=1), time(), CHINA).astimezone(UTC)
 
 
 async def _handled(actor: Actor, injury: UUID) -> Record:

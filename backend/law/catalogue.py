@@ -69,10 +69,11 @@ class Term(msgspec.Struct, frozen=True, cache_hash=True, forbid_unknown_fields=T
     bytes: int | None = None
     percent: int | None = None
     metres: int | None = None
+    permanent: bool | None = None
 
     def units(self) -> dict[str, int]:
         """The units that are given, with their values. A valid term has exactly one."""
-        fields = (*SPANS, "count", "bytes", "percent", "metres")
+        fields = (*SPANS, "count", "bytes", "percent", "metres", "permanent")
         return {unit: value for unit in fields if (value := getattr(self, unit)) is not None}
 
 
@@ -193,7 +194,20 @@ class Law(msgspec.Struct, frozen=True):
         unit, value = self._unit(name)
         if unit in SPANS:
             raise LawError(f"terms.toml: [{name}] 是期限，不是数目", f"terms.toml: [{name}] is a period, not a number")
+        if unit == "permanent":
+            raise LawError(f"terms.toml: [{name}] 是是否永久保存，不是数目", f"terms.toml: [{name}] is no number")
         return value
+
+    def is_permanent(self, name: str) -> bool:
+        """Whether what this term is about is kept until people let it go. Raises LawError where the term says no such
+        thing."""
+        unit, value = self._unit(name)
+        if unit != "permanent":
+            raise LawError(
+                f"terms.toml: [{name}] 须写 permanent = true 或 false",
+                f"terms.toml: [{name}] takes permanent = true or false",
+            )
+        return bool(value)
 
     def _unit(self, name: str) -> tuple[str, int]:
         if name not in self.terms:

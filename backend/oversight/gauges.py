@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from backend.core import journal
 from backend.core.database import fetch, first
+from backend.law.catalogue import law
 
 WAITING = f"""
 SELECT
@@ -21,11 +22,17 @@ SELECT
         UNION ALL SELECT 0, '0'::xid8, 0 ORDER BY 1 DESC, 2 DESC, 3 DESC LIMIT 1
     ) AND {journal.SAFE.format(j="j")} ORDER BY j.epoch, j.xid, j.seq LIMIT 1) AS checkpoint_age,
     (SELECT count(*) FROM held_entry WHERE state = 'waiting') AS held,
+    due.soon AS due_soon, due.at_last AS due_at_last,
     (SELECT count(*) FROM pgqueuer) AS jobs,
     (SELECT count(*) FROM pgqueuer WHERE status = 'failed') AS jobs_given_up,
     (SELECT extract(epoch FROM now() - min(created)) FROM pgqueuer WHERE status = 'queued') AS oldest_job,
     pg_database_size(current_database()) AS database_bytes,
     extract(epoch FROM clock_timestamp()) AS clock
+FROM (
+    SELECT count(*) AS soon, count(*) FILTER (WHERE locked_until < now() + $2::interval) AS at_last FROM upload
+    WHERE kind = 'recording' AND state = 'sealed' AND disposed_at IS NULL AND NOT legal_hold
+        AND locked_until < now() + $1::interval
+) due
 """  # noqa: S608
 STANDING_FINDINGS = "SELECT kind, count(*) FROM finding WHERE withdrawn_at IS NULL GROUP BY kind ORDER BY kind"
 
@@ -39,9 +46,9 @@ class Gauges(NamedTuple):
 
 async def measure() -> Gauges:
     """The gauges as of now."""
-    row = await first(WAITING)
+    row = await first(WAITING, law().span("disposal_notice"), law().span("disposal_last_notice"))
     if row is None:
-        raise RuntimeError("a SELECT without FROM has a row")
+        raise RuntimeError("a SELECT of one row has a row")
     waiting = {name: float(size or 0) for name, size in row.items()}
     waiting["clock_apart"] = abs(time() - waiting.pop("clock"))
     return Gauges(waiting, {row["kind"]: row["count"] for row in await fetch(STANDING_FINDINGS)})

@@ -29,7 +29,8 @@ SELECT person, min(since) AS since FROM (
     UNION ALL
     SELECT a.person, lower(a.reach) FROM finding f JOIN activity a ON a.id = f.subject
     JOIN qualification q ON q.person = a.person AND q.code = 'accident_insurance'
-        AND q.valid_from <= lower(a.reach) AND coalesce(q.valid_until >= a.started_at::date, true)
+        AND q.valid_from <= day_in_china(lower(a.reach))
+        AND coalesce(q.valid_until >= day_in_china(a.started_at), true)
     WHERE f.kind = 'uninsured' AND f.withdrawn_at IS NULL AND f.found_at > $1::timestamptz - $3::interval
 ) waiting GROUP BY person ORDER BY 2
 """

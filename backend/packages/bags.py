@@ -12,6 +12,7 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
+from backend.core.days import in_china
 from backend.core.journal import utc
 from backend.proof.archive import LONG, Member, end_of, stamp
 from backend.proof.bag import BAGIT, INFO, PAYLOAD, SIGNED, TAGS, bag_info, manifest_of, top_of
@@ -70,7 +71,9 @@ class BagWriter:
 
     def _begin(self, name: str) -> Member:
         offset = self._members[-1].ends if self._members else 0
-        return Member(name=f"{top_of(self._id)}/{name}", offset=offset, size=0, crc=0, made=stamp(self._made_at))
+        return Member(
+            name=f"{top_of(self._id)}/{name}", offset=offset, size=0, crc=0, made=stamp(in_china(self._made_at))
+        )
 
     def _end(self, name: str, member: Member, digest: str) -> bytes:
         """Keep what the manifests and the central directory say of the file. Returns what stands behind its bytes."""

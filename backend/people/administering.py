@@ -13,9 +13,9 @@ from uuid import UUID, uuid4
 
 from backend.core.columns import named
 from backend.core.database import execute, fetch, value
+from backend.core.days import day_of
 from backend.core.refusals import Refusal, Unknown
 from backend.core.roles import ADMINISTERING
-from backend.core.stints import day_of
 from backend.core.verb import Actor, Occasion, Outcome
 from backend.core.visibility import viewer
 from backend.people import factor, roster

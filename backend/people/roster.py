@@ -15,8 +15,8 @@ import msgspec
 
 from backend.core.columns import Fault
 from backend.core.database import Record, execute, fetch, first, rows_touched, tx
+from backend.core.days import CHINA, day_of
 from backend.core.officers import TODAY
-from backend.core.stints import CHINA, day_of
 from backend.core.stints import Stint as Service
 from backend.people import standing_records
 from backend.people.histories import (

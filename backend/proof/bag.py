@@ -8,8 +8,10 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path, PurePosixPath
 
+from backend.core.days import day_of
 from backend.proof.archive import Damaged, NotABag, content_of, members_of
 
 BAGIT = "BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
@@ -120,13 +122,16 @@ def manifest_of(digests: Mapping[str, str], *, data: bool) -> bytes:
     return "".join(f"{digests[name]}  {name}\n" for name in names).encode(errors="surrogateescape")
 
 
-def bag_info(id: str, made_at: str, sizes: Mapping[str, int]) -> bytes:
-    """The file `bag-info.txt` of the package `id`, made at this time (RFC 3339, UTC). `sizes`: in bytes, by name."""
+def bag_info(id: str, made_at: str, sizes: Mapping[str, int], *, utc_day: bool = False) -> bytes:
+    """The file `bag-info.txt` of the package `id`, made at this time (RFC 3339). `sizes`: in bytes, by name.
+
+    Its date is the day in China. `utc_day`: as packages had it before 0.5, by the day in UTC.
+    """
     payload = [size for name, size in sizes.items() if name.startswith("data/")]
     told = {
         "Source-Organization": "Fujing 辅警",
         "External-Identifier": id,
-        "Bagging-Date": made_at[:10],
+        "Bagging-Date": made_at[:10] if utc_day else day_of(datetime.fromisoformat(made_at)).isoformat(),
         "Bag-Software-Agent": "fujing",
         "Payload-Oxum": f"{sum(payload)}.{len(payload)}",
     }

@@ -14,6 +14,7 @@ from uuid import UUID
 
 import msgspec
 
+from backend.core.days import in_china
 from backend.proof.archive import NotABag, stamp
 from backend.proof.bag import (
     BAGIT,
@@ -222,9 +223,12 @@ def _check_form(
     """Name every file that our own packages do not have, and whatever else in them is not signed and not ours."""
     for name in sorted(set(bag.names) - _names_of(info, rows)):
         report.add_flaw("file_unknown", name)
-    if bag.read(INFO) != bag_info(info.id, info.made_at, {name: size for name, (_, size) in digests.items()}):
+    made, sizes = datetime.fromisoformat(info.made_at), {name: size for name, (_, size) in digests.items()}
+    early = bag.read(INFO) == bag_info(info.id, info.made_at, sizes, utc_day=True)  # as it was until 0.4
+    if not early and bag.read(INFO) != bag_info(info.id, info.made_at, sizes):
         report.add_flaw("file_altered", INFO)
-    if bag.top is not None and (bag.top, bag.made) != (top_of(info.id), {stamp(datetime.fromisoformat(info.made_at))}):
+    stamps = [{stamp(in_china(made))}, *([{stamp(made)}] if early else [])]
+    if bag.top is not None and (bag.top != top_of(info.id) or bag.made not in stamps):
         report.add_flaw("other_archive")
 
 

@@ -29,9 +29,9 @@ from backend.core.columns import (
     plain,
     table_of,
 )
+from backend.core.days import CHINA
 from backend.core.refusals import Refusal
 from backend.core.sheets import Grid
-from backend.core.stints import CHINA
 from backend.core.wire import Place
 from backend.law.catalogue import law
 from backend.people.roster_words import BADGE_HEADS, EXPLAINING, Words, chosen

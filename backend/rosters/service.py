@@ -15,9 +15,10 @@ import msgspec
 from backend.core import findings
 from backend.core.columns import Fault, SheetLine
 from backend.core.database import Record, execute, fetch, tx
+from backend.core.days import day_of
 from backend.core.officers import TODAY, officers_among
 from backend.core.refusals import Refusal, Unknown
-from backend.core.stints import Stint, day_of
+from backend.core.stints import Stint
 from backend.core.verb import Actor, Occasion, Outcome
 from backend.core.visibility import COMMANDING, reaches, viewer
 from backend.core.wire import as_json

@@ -6,6 +6,7 @@ from rich.console import Console
 
 from backend import backup
 from backend.backup import BackupResult
+from backend.core.days import in_china
 from backend.core.settings import Settings
 from migrations.apply import migrate, role_of
 from mobile_api.cli.verify import bars, opened_store
@@ -23,7 +24,7 @@ async def back_up(settings: Settings, folder: Path, console: Console) -> int:
     manifest = done.manifest
     console.print(
         f"{manifest.files} files, {manifest.bytes / 2**30:.2f} GiB, {done.copied} of them new; the database as of "
-        f"{manifest.at.astimezone().isoformat(' ', 'seconds')}\n"
+        f"{in_china(manifest.at).isoformat(' ', 'seconds')}\n"
         f"共 {manifest.files} 个文件，其中新增 {done.copied} 个；数据库与文件为同一时刻",
         soft_wrap=True,
     )

@@ -9,6 +9,7 @@ from rich.table import Table
 from backend.core.settings import Settings
 from backend.evidence.retention import disposal
 from mobile_api.cli.verify import opened_store
+from mobile_api.printing import BEIJING
 from storage.language import by_locale
 
 MIB = 1024 * 1024
@@ -25,7 +26,7 @@ async def show_due(recording: UUID | None, console: Console) -> None:
     rows = [row for row in await disposal.due(now) if recording in (None, row["id"])]
     table = Table(*(by_locale(zh, en) for zh, en in HEADINGS), box=None)
     for row in rows:
-        began, over = (row[name].astimezone().strftime("%Y-%m-%d %H:%M") for name in ("started_at", "locked_until"))
+        began, over = (f"{row[name].astimezone(BEIJING):%Y-%m-%d %H:%M}" for name in ("started_at", "locked_until"))
         table.add_row(str(row["id"]), row["badge"], began, over, f"{row['bytes'] / MIB:.1f}")
     if rows:
         console.print(table)

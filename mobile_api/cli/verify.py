@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from backend.core.days import in_china
 from backend.core.keys import Keys
 from backend.core.settings import Settings
 from backend.evidence.retention.integrity_audit import audit
@@ -66,7 +67,7 @@ def _print(console: Console, verified: JournalReport, flaws: Sequence[Flaw]) -> 
         console.print(f"  … 另有 {len(flaws) - SHOWN} 项 more", style="red")
     if not verified.trusted:
         console.print("\n".join(UNTRUSTED), style="yellow", soft_wrap=True)
-    until = verified.proved_until.astimezone().isoformat(" ", "seconds") if verified.proved_until else "-"
+    until = in_china(verified.proved_until).isoformat(" ", "seconds") if verified.proved_until else "-"
     console.print(
         f"{verified.proved} 行经 {verified.checkpoints} 个检查点证明未被改动，截至 {until}；"
         f"{verified.unproved} 行尚未证明\n"

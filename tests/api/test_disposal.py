@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -26,18 +27,32 @@ SHORT = """[sealed_retention_floor]
 seconds = 1
 source = "a test"
 version = "1"
+
+[footage_retention]
+seconds = 1
+source = "a test"
+version = "1"
 """
 LINES = "SELECT array_agg(verb ORDER BY seq) FROM journal WHERE $1 = ANY (subjects) AND verb LIKE 'evidence/%'"
 STANDING = "SELECT array_agg(kind) FROM finding WHERE subject = $1 AND kind <> 'not_media' AND withdrawn_at IS NULL"
 
 
+@contextmanager
+def short_terms(folder: Path) -> Iterator[None]:
+    """Footage that is sealed meanwhile is locked for a second or two: no told clock makes its term shorter."""
+    (folder / "terms.toml").write_text(SHORT)
+    use(folder)
+    try:
+        yield
+    finally:
+        use(None)
+
+
 @pytest.fixture
 def short_floor(tmp_path: Path) -> Iterator[None]:
-    """Footage that arrives after its term is locked for a second or two."""
-    (tmp_path / "terms.toml").write_text(SHORT)
-    use(tmp_path)
-    yield
-    use(None)
+    """All footage of a test is locked for a second or two."""
+    with short_terms(tmp_path):
+        yield
 
 
 async def old(app: Litestar, who: Someone, **fields: Any) -> str:
@@ -52,11 +67,18 @@ async def past_its_term(upload: str) -> Any:
     return row
 
 
-async def test_footage_past_its_term_is_removed_and_its_proof_stays(app: Litestar, short_floor: None) -> None:
+async def test_footage_past_its_term_is_removed_and_its_proof_stays(app: Litestar, tmp_path: Path) -> None:
     """The bytes are removed; receipt, digest and the journal stay; a second run does nothing."""
     lin = await a_duty_auxiliary(app)
-    gone, stays = await old(app, lin), await sealed(app, lin, content())
-    row = await past_its_term(gone)
+    stays = await sealed(app, lin, content())
+    with short_terms(tmp_path):
+        gone = await old(app, lin)
+        row = await past_its_term(gone)
+        await its_proof_stays(app, lin, gone, stays, row)
+
+
+async def its_proof_stays(app: Litestar, lin: Someone, gone: str, stays: str, row: Any) -> None:
+    """Footage past its term goes, and of it the bytes alone."""
     assert {UUID(gone)} <= {row["id"] for row in await disposal.due(now())}
     assert UUID(stays) not in {row["id"] for row in await disposal.due(now())}
     assert 1 <= (await disposal.dispose(app.state.store, now())).decided

@@ -22,6 +22,7 @@ from litestar import Litestar
 
 from backend.core import findings
 from backend.core.database import fetch
+from backend.core.days import day_of, start_of_day
 from backend.oversight.overdue_findings import refresh_due
 from mobile_api.cli.demo_film import film
 from tests.builders import (
@@ -333,6 +334,19 @@ async def test_findings_of_an_open_activity_are_refreshed(app: Litestar) -> None
     assert {"unrecorded", "uninsured"} <= await found(act)
     await trained(lin, "pre_job_training,,2024-03-01,", "accident_insurance,,2024-03-01,")
     await refresh_due(now() + timedelta(minutes=2))
+    assert "uninsured" not in await found(act)
+
+
+async def test_insurance_of_the_day_counts_early_in_the_morning(app: Litestar) -> None:
+    """At 04:14 in China it is still the day before in UTC."""
+    lin, _, _, _ = await a_led_patrol(app, hours=50)
+    day = day_of(ago(days=1))
+    early = start_of_day(day) + timedelta(hours=4, minutes=14)
+    act = recorded(await lin.starts("10.3.question", at=early, officers_present=2))["id"]
+    recorded(await lin.finishes(act, at=early + timedelta(minutes=5)))
+    assert "uninsured" in await found(act)
+    await trained(lin, f"accident_insurance,,{day},{day}")
+    await refresh_due(now())
     assert "uninsured" not in await found(act)
 
 

@@ -13,8 +13,9 @@ from litestar import Litestar
 
 from backend.core.columns import FaultyFile
 from backend.core.database import execute, fetch, tx, value
+from backend.core.days import day_of
 from backend.core.settings import Settings
-from backend.core.stints import Stint, day_of, stint_at, stint_now
+from backend.core.stints import Stint, stint_at, stint_now
 from backend.people import roster, standing_records
 from backend.people.roster import Unconfirmed
 from backend.people.roster_files import RosterFile, read, read_file

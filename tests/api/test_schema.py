@@ -91,7 +91,7 @@ async def test_every_table_has_a_reader_in_the_code(app: Litestar) -> None:
 
 
 async def test_the_application_may_read_and_add_and_nothing_else_in_the_journal(app: Litestar) -> None:
-    """And it deletes nowhere but in the queue, among sign-in attempts and among proofs seen."""
+    """And it deletes nowhere but in the queues, among sign-in attempts and among proofs seen."""
     sql = """SELECT table_name, privilege_type FROM information_schema.role_table_grants WHERE grantee = 'fujing_app'"""
     granted: dict[str, set[str]] = {}
     for row in await fetch(sql):
@@ -99,7 +99,9 @@ async def test_the_application_may_read_and_add_and_nothing_else_in_the_journal(
     assert {"SELECT", "INSERT"} == granted["journal"]
     assert {"SELECT"} == granted["journal_epoch"] == granted["migration"]
     deleting = {table for table, rights in granted.items() if rights & {"DELETE", "TRUNCATE"}}
-    assert {"proof_seen", "sign_in_attempt"} == {table for table in deleting if not table.startswith("pgqueuer")}
+    assert {"moved_ground", "proof_seen", "sign_in_attempt"} == {
+        table for table in deleting if not table.startswith("pgqueuer")
+    }
     assert not any("TRIGGER" in rights for rights in granted.values())
 
 

@@ -234,22 +234,24 @@ async def test_a_receipt_says_the_same_as_the_journal(app: Litestar) -> None:
 
 
 async def test_nobody_can_remove_sealed_footage_before_its_term(app: Litestar) -> None:
-    """公通字〔2016〕14号 asks for six months: 184 days from its end, and the store itself refuses."""
+    """公通字〔2016〕14号 asks for six months: 184 days from when the server heard of it, and the store refuses."""
     lin = await a_duty_auxiliary(app)
-    ended = ago(minutes=5)
-    upload = await sealed(app, lin, SMALL, started_at=ago(minutes=10), ended_at=ended)
+    upload = await sealed(app, lin, SMALL, started_at=ago(minutes=10), ended_at=ago(minutes=5))
     row, store = await row_of(upload), app.state.store
+    heard = row["declared_at"]
     with pytest.raises(ObjectLocked):
         await store.remove(row["object_key"], row["version"])
     locked_until = await store.locked_until(row["object_key"], row["version"])
-    assert ended + timedelta(days=184) <= locked_until <= ended + timedelta(days=184, minutes=1)
+    assert heard + timedelta(days=184) <= locked_until <= heard + timedelta(days=184, minutes=1)
     assert locked_until == row["locked_until"]
 
 
 async def test_footage_that_arrives_after_its_term_is_kept_for_a_month(app: Litestar) -> None:
-    """A recorder was found in a drawer; a month is long enough for a review."""
+    """It was declared when it was filmed, and its bytes came a year later; a month is long enough for a review."""
     lin = await a_duty_auxiliary(app)
-    upload = await sealed(app, lin, SMALL, at=ago(days=400), started_at=ago(days=400), ended_at=ago(days=399))
+    upload = await received(lin, SMALL, at=ago(days=400), started_at=ago(days=400), ended_at=ago(days=399))
+    await execute("UPDATE upload SET declared_at = $2 WHERE id = $1", UUID(upload), ago(days=399))
+    await run_seal(app, upload)
     row = await row_of(upload)
     locked_until = await app.state.store.locked_until(row["object_key"], row["version"])
     assert timedelta(days=29, hours=23) < locked_until - now() < timedelta(days=30, minutes=1)

@@ -11,12 +11,13 @@ from datetime import datetime, timedelta
 from itertools import chain
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import msgspec
 from litestar import Litestar
 
+from backend.core.database import execute
 from backend.people import roster
 from mobile_api.app import assemble
 from mobile_api.cli.demo_film import film
@@ -41,7 +42,7 @@ from tests.builders import (
     refused,
     somebody,
 )
-from tests.devices import sealed
+from tests.devices import sealed, some_bytes
 
 BELOW = "330102010100"
 PLACES = (STATION, DISTRICT, BELOW, SIBLING)  # the organ, above, below, beside
@@ -188,10 +189,13 @@ async def told_in_the_street(app: Litestar, lin: Someone, shots: Path) -> dict[s
     span = {"started_at": ago(minutes=19), "ended_at": ago(minutes=18)}
     footage = await sealed(app, lin, film(shots / "one.mp4", seconds=1, width=160, height=96).path.read_bytes(), **span)
     upload = recorded(await lin.declare(bytes=10, sha256="0" * 64))["id"]
+    due = await sealed(app, lin, some_bytes(2000, "soon due"), started_at=ago(days=9), ended_at=ago(days=9))
+    await execute("UPDATE upload SET locked_until = now() + interval '1 hour' WHERE id = $1", UUID(due))
     call = recorded(await lin.post("/v1/assistance/call", kind="violence", place=every_verb.PLACE))["id"]
     waits = lin.item("shifts/check-out", shift=uuid4(), at=ago(minutes=1))
     await lin.sync(waits)
-    return {"activity": activity, "recording": str(footage), "upload": upload, "call": call, "held": str(waits["id"])}
+    things = {"activity": activity, "recording": str(footage), "upload": upload, "call": call, "due": due}
+    return things | {"held": str(waits["id"])}
 
 
 async def told_of_lin(lin: Someone, zhao: Someone) -> dict[str, str]:
@@ -250,6 +254,7 @@ def lists(f: Facts) -> Iterator[Question]:
     yield f.get("/v1/organs", None, lin)
     yield f.get("/v1/people", "lin", lin, q=lin.badge)
     yield f.get("/v1/recordings", "recording", lin, limit=200)
+    yield f.get("/v1/recordings/falling-due", "due", f.wu)
     yield f.get("/v1/recusals", "recusal", lin)
     yield f.get("/v1/reviews", "review", f.wu)
     yield f.get("/v1/rosters", None, lin)

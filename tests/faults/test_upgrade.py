@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import subprocess
+import sys
 from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -88,8 +90,8 @@ async def test_everybody_has_one_stint_after_the_upgrade(app: Litestar, house: S
 SEALED_BEFORE = """
 WITH chosen AS (SELECT id FROM recording ORDER BY id LIMIT 1),
 sealed AS (
-    UPDATE upload SET state = 'sealed', same_as = NULL, bytes = 1, sha256 = repeat('7', 64), version = 'v', receipt = 'r',
-        sealed_at = now(), locked_until = now() WHERE id IN (SELECT id FROM chosen)
+    UPDATE upload SET state = 'sealed', same_as = NULL, bytes = 1, sha256 = repeat('7', 64), version = 'v',
+        receipt = 'r', sealed_at = now(), locked_until = now() WHERE id IN (SELECT id FROM chosen)
 )
 UPDATE recording SET probed_ms = 606000, ended_at = NULL WHERE id IN (SELECT id FROM chosen) RETURNING id, started_at
 """
@@ -114,6 +116,55 @@ async def test_footage_sealed_before_proves_its_length_until_it_is_probed_anew(a
     )  # fmt: skip
     assert row == placed
     assert [(None, [])] * len(rows) == [(each["probe_version"], each["proved"]) for each in rows.values()]
+
+
+PAST_TERM = """
+UPDATE upload SET state = 'sealed', bytes = 1, sha256 = encode(sha256(id::text::bytea), 'hex'), version = 'v',
+    declared_at = '2025-01-02', touched_at = '2025-01-02', received_at = '2025-01-02', sealed_at = '2025-01-02',
+    locked_until = '2025-08-01', receipt = 'x'
+WHERE id = ANY ($1)
+"""
+OF_THE_ACT = """
+UPDATE recording r SET wearer = a.person, started_at = a.started_at, ended_at = a.started_at + interval '1 minute'
+FROM activity a JOIN activity_telling t ON t.activity = a.id AND t.id = a.id WHERE r.id = $1 AND t.work = '10.4'
+"""
+DUE = """
+import asyncio, sys
+from datetime import UTC, datetime
+from backend.core.database import opened
+from backend.evidence.retention import disposal
+async def due():
+    async with opened(sys.argv[1]):
+        print(*[row["id"] for row in await disposal.due(datetime.now(UTC))])
+asyncio.run(due())
+"""
+
+
+@pytest.mark.parametrize("release", sorted(SCHEMAS))
+async def test_footage_of_before_is_judged_before_the_first_disposal(
+    app: Litestar, house: Settings, release: str
+) -> None:
+    """Past its term already when the upgrade comes: what is of a case or marked stays, what is neither falls due."""
+    async with an_empty_database(house) as old:
+        client("psql", old, "--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1", given=SCHEMAS[release])
+        connection = await asyncpg.connect(old)
+        films = [row["id"] for row in await connection.fetch("SELECT id FROM recording ORDER BY id LIMIT 3")]
+        neither, of_case, marked = [*films, None][:3]  # the oldest schema has two
+        await connection.execute(PAST_TERM, films)
+        await connection.execute("UPDATE recording SET key_mark = id IS NOT DISTINCT FROM $1", marked)
+        await connection.execute("UPDATE recording SET started_at = '2025-01-01', ended_at = '2025-01-01'")
+        await connection.execute("UPDATE hold SET released_at = now(), released_by = placed_by, released_why = '-'")
+        await connection.execute(
+            "UPDATE activity_telling SET case_kind = 'criminal', case_ref = 'A1' WHERE work = '10.4' AND id = activity"
+        )
+        await connection.execute(OF_THE_ACT, of_case)
+        migrated(old, 1)
+        await connection.execute("UPDATE review SET over_at = '2025-02-01'")
+        await connection.close()
+        told = subprocess.run(  # noqa: ASYNC221
+            [sys.executable, "-c", DUE, old], capture_output=True, text=True, check=True
+        ).stdout  # fmt: skip
+    assert {str(neither)} == set(told.split())
 
 
 def schema(url: str) -> list[str]:

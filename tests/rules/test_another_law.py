@@ -370,3 +370,13 @@ def test_no_code_knows_the_number_of_an_article() -> None:
         nodes = ast.walk(ast.parse((HERE / name).read_text(encoding="utf-8")))
         texts = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
         assert set() == {text for text in texts if re.fullmatch(r"\d+(\.[0-9a-z_.]*)?", text)}
+
+
+def test_what_is_kept_for_ever_is_data(tmp_path: Path) -> None:
+    """A house says so in its own file; a period is no answer to that question, nor the other way round."""
+    marks = '[kept_key_mark]\npermanent = false\nsource = "its own circular"\nversion = "2020"\n'
+    theirs = laid_over(tmp_path, terms=marks)
+    assert (False, True) == (theirs.is_permanent("kept_key_mark"), theirs.is_permanent("kept_case"))
+    for ask, name in ((theirs.is_permanent, "kept_around"), (theirs.count, "kept_case"), (theirs.span, "kept_case")):
+        with pytest.raises(LawError, match=name):
+            ask(name)

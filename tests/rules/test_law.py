@@ -90,7 +90,7 @@ def finding_kinds() -> set[str]:
 
 
 def asked_terms(unit: str) -> set[str]:
-    """Names given to `law().span(...)` or `law().count(...)`."""
+    """Names given to `law().span(...)`, `law().count(...)` or `law().is_permanent(...)`."""
     named = [call for _, call, name in calls() if name == unit and len(call.args) == 1]
     names = {word for call in named for word in words_of(call.args[0])}
     return {word for word in names if re.fullmatch("[a-z_]{2,}", word)}  # text.count("\n") asks no law
@@ -136,8 +136,10 @@ def test_every_sentence_is_there_in_both_languages(code: str) -> None:
 
 def test_every_term_in_the_code_is_in_the_law_and_none_is_unused() -> None:
     """Every term is used, and every used term exists."""
-    spans, counts = asked_terms("span"), asked_terms("count")
-    assert set(law().terms) == spans | counts
+    spans, counts, permanent = asked_terms("span"), asked_terms("count"), asked_terms("is_permanent")
+    assert set(law().terms) == spans | counts | permanent
+    for name in permanent:
+        assert law().is_permanent(name), "a house that keeps less says so itself"
     for name in spans:
         assert law().span(name).total_seconds() >= 0
     for name in counts:

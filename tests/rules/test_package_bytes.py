@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from backend.core.days import in_china
 from backend.packages.bags import BagWriter
 from backend.proof import archive
 from backend.proof.archive import Member, NotABag, content_of, end_of, members_of, stamp
@@ -101,7 +102,7 @@ async def test_archives_are_what_pythons_own_library_would_stream(limit: int, mo
     """Byte for byte, zip64 records too; so any program opens them."""
     monkeypatch.setattr(archive, "LIMIT", limit)
     monkeypatch.setattr(zipfile, "ZIP64_LIMIT", limit)
-    made_at, sink = now(), _NoSeek()
+    made_at, sink = in_china(now()), _NoSeek()
     contents = {"data/originals/a.mp4": b"a" * 500, "data/originals/b.mp4": b"b" * 1000, "bagit.txt": b"c" * 9,
         "data/originals/empty.mp4": b"", "data/x.json": b"d" * 300}  # fmt: skip
     day = (made_at.year, made_at.month, made_at.day, made_at.hour, made_at.minute, 0)

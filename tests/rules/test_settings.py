@@ -50,6 +50,8 @@ def test_what_is_not_ours_is_left_alone() -> None:
         ("FUJING_DATABASE_URL", "postgresql://[::1/fujing"),
         ("FUJING_MIGRATE_URL", URL),
         ("FUJING_S3_PUBLIC_URL", "store.example"),
+        ("FUJING_S3_PUBLIC_URL", "https://gate.example/s3"),
+        ("FUJING_S3_PUBLIC_URL", "https://gate.example/?s3"),
         ("FUJING_PUBLIC_URL", "fujing.example"),
         ("FUJING_PUBLIC_URL", "https://"),
         ("FUJING_PUBLIC_URL", "https://fujing.example:99999"),

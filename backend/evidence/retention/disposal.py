@@ -1,6 +1,8 @@
 """Disposal of footage whose term is over and that no hold covers: one by one, each with a line in the journal.
 
-Guarantees: the decision is made under the lock that placing a hold takes too, so no hold is overlooked; after that the
+Guarantees: before anything is disposed of, every fact is asked whether its category keeps footage, and every lock
+whether it is as long as the term. The decision is made under the lock that placing a hold takes too, so no hold is
+overlooked, nor a fact that came a moment ago; after that the
 store removes the bytes, and failed removals are tried again; receipt, digest and proved facts stay. Nothing is decided
 or removed while this process's clock is minutes from the database's. Papers are not disposed of: accounts and injuries
 have terms of their own. Source: DESIGN §7; 公通字〔2016〕14号.
@@ -15,7 +17,8 @@ from backend.core.database import Record, execute, fetch, first, tx
 from backend.core.findings import Finding
 from backend.core.journal import utc
 from backend.core.refusals import Refusal, Unknown
-from backend.evidence.retention.legal_holds import LOCK_OUT_HOLDS
+from backend.evidence.retention import category_holds, terms
+from backend.evidence.retention.category_holds import LOCK_OUT_HOLDS
 from backend.evidence.sealing import append_line, remove_posters
 from backend.evidence.tables import Upload
 from storage.evidence_store import EvidenceStore, ObjectLocked
@@ -27,11 +30,11 @@ AND NOT EXISTS (SELECT FROM under_review w WHERE w.recording = u.id)
 DUE = f"""
 SELECT u.id, u.owner, u.organ, u.bytes, u.sha256, u.locked_until, p.badge, r.started_at
 FROM upload u JOIN recording r ON r.id = u.id JOIN person_now p ON p.id = u.owner
-WHERE {PAST_TERM} AND u.id NOT IN (SELECT h.upload FROM held h) ORDER BY r.started_at, u.id
+WHERE {PAST_TERM} AND (SELECT count(*) FROM held_footage h WHERE h.upload = u.id) = 0 ORDER BY r.started_at, u.id
 """  # noqa: S608
 DISPOSE = f"""
 UPDATE upload u SET disposed_at = $1
-WHERE u.id = $2 AND {PAST_TERM} AND NOT EXISTS (SELECT FROM held h WHERE h.upload = $2)
+WHERE u.id = $2 AND {PAST_TERM} AND NOT EXISTS (SELECT FROM held_footage h WHERE h.upload = $2)
 RETURNING u.id, u.owner, u.organ, u.sha256, u.bytes
 """  # noqa: S608
 TO_REMOVE = """
@@ -40,7 +43,7 @@ WHERE u.disposed_at IS NOT NULL AND u.removed_at IS NULL
 """
 STATUS = """
 SELECT u.disposed_at IS NOT NULL AS disposed, u.locked_until >= $2 AS in_term,
-    u.legal_hold OR u.id IN (SELECT upload FROM held) AS held
+    u.legal_hold OR EXISTS (SELECT FROM held_footage h WHERE h.upload = u.id) AS held
 FROM upload u WHERE u.id = (SELECT coalesce(same_as, id) FROM upload WHERE id = $1)
     AND u.kind = 'recording' AND u.state = 'sealed'
 """
@@ -55,13 +58,15 @@ class Disposed(NamedTuple):
 
 
 async def due(now: datetime) -> list[Record]:
-    """Recordings whose term is over and that no hold covers, oldest first. Changes nothing."""
+    """Recordings whose term is over and that no hold covers, oldest first. Disposes of nothing."""
+    await category_holds.judge_all(now)
     return list(await fetch(DUE, now))
 
 
 async def dispose(store: EvidenceStore, now: datetime) -> Disposed:
     """Dispose of all that is due. Raises ClocksDiffer; StoreUnavailable: the next run then removes what was decided."""
     await clocks.must_agree()
+    await terms.lengthen(store, now)
     decided = size = 0
     for row in await due(now):
         if await _set_disposed(row["id"], now):
@@ -74,6 +79,7 @@ async def dispose_one(store: EvidenceStore, upload: UUID, now: datetime) -> None
     `within_term`.
     """
     await clocks.must_agree()
+    await terms.lengthen(store, now)
     await require_due(upload, now)
     if not await _set_disposed(upload, now):  # a hold was placed meanwhile
         raise Refusal("still_held")
@@ -82,6 +88,7 @@ async def dispose_one(store: EvidenceStore, upload: UUID, now: datetime) -> None
 
 async def require_due(upload: UUID, now: datetime) -> None:
     """Check that it may be disposed of. Raises Refusal `unknown_recording`, `disposed`, `still_held`, `within_term`."""
+    await category_holds.judge_all(now)
     row = await first(STATUS, upload, now)
     if row is None:
         raise Unknown("unknown_recording", upload)
@@ -94,6 +101,7 @@ async def _set_disposed(upload: UUID, now: datetime) -> bool:
     """Mark it as disposed, if it is due; nobody can place a hold until the transaction ends. Whether it was due."""
     async with tx():
         await execute(LOCK_OUT_HOLDS)
+        await category_holds.judge_moved(now)
         row = await first(DISPOSE, now, upload)
         if row is None:
             return False

@@ -2,10 +2,11 @@
 
 Guarantees: a hold is a condition, so it also covers footage declared after it; several holds may cover the same
 footage, and it stays until the last one is released; a job updates the store after each change, and a sweep repeats
-what was missed. No transaction spans a call to the store. Source: DESIGN §7; 公通字〔2016〕14号.
+what was missed. No transaction spans a call to the store. A hold that follows from a category (category_holds.py) is
+released by two people: one asks, another answers; neither in their own matter. Source: DESIGN §7; 公通字〔2016〕14号.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
@@ -17,32 +18,44 @@ from backend.core.journal import utc
 from backend.core.officers import organ_of
 from backend.core.refusals import Refusal, Unknown
 from backend.core.verb import Actor, Occasion, Outcome
-from backend.core.visibility import INSPECTING, reaches
+from backend.core.visibility import INSPECTING, OVERSEEING, reaches
 from backend.core.wire import as_json
-from backend.evidence.schemas import PlaceHold, ReleaseHold
+from backend.evidence.retention import category_holds
+from backend.evidence.retention.category_holds import LOCK_OUT_DISPOSAL as LOCK_OUT_DISPOSAL
+from backend.evidence.retention.category_holds import LOCK_OUT_HOLDS as LOCK_OUT_HOLDS
+from backend.evidence.schemas import AnswerRelease, PlaceHold, ReleaseHold
 from backend.evidence.tables import Hold, Upload
 from storage.evidence_store import EvidenceStore, ObjectUnknown
 
-# Disposal takes this lock exclusively, placing a hold takes it shared: each sees the result of the other.
-LOCK = "hashtext('fujing holds')"
-LOCK_OUT_DISPOSAL = f"SELECT pg_advisory_xact_lock_shared({LOCK})"
-LOCK_OUT_HOLDS = f"SELECT pg_advisory_xact_lock({LOCK})"
+IS_KEPT_FROM = "SELECT hold_kept_from(h, $2) FROM hold h WHERE h.id = $1"
 IS_ABOUT_ACTOR = """
 SELECT $2 = (SELECT owner FROM upload WHERE id = h.upload) OR $2 = h.person
+    OR h.origin = 'category' AND $2 = h.placed_by
     OR EXISTS (SELECT FROM supervision s WHERE s.auxiliary = h.person AND s.officer = $2 AND s.during && h.during)
 FROM hold h WHERE h.id = $1
 """
 IS_NEEDED = "SELECT count(*) > 0 FROM open_matter m JOIN hold h ON h.about = m.id WHERE h.id = $1"
 # Sealed uploads whose legal hold in the store is not what the holds ask for; without those that the store has lost.
 OUT_OF_DATE = """
-WITH covered AS MATERIALIZED (SELECT DISTINCT upload FROM held)
 SELECT u.id, u.owner, u.organ, u.object_key, u.version, NOT u.legal_hold AS keep FROM upload u
-WHERE u.state = 'sealed' AND u.disposed_at IS NULL AND ($1::uuid IS NULL OR u.id > $1) AND (
-    NOT u.legal_hold AND u.id IN (SELECT upload FROM covered)
-    OR u.legal_hold AND u.id NOT IN (SELECT upload FROM covered))
+WHERE u.state = 'sealed' AND u.disposed_at IS NULL AND ($1::uuid IS NULL OR u.id > $1) AND ({which})
 AND NOT EXISTS (SELECT FROM finding f WHERE f.kind = 'evidence_missing' AND f.subject = u.id AND f.withdrawn_at IS NULL)
 ORDER BY u.id LIMIT 500
 """
+COVERED = "WITH covered AS MATERIALIZED (SELECT DISTINCT upload FROM held)"
+ALL = COVERED + OUT_OF_DATE.format(which="u.legal_hold <> (u.id IN (SELECT upload FROM covered))")
+# What these holds cover and the store does not hold yet, and these uploads where anything covers them.
+OF_THESE = OUT_OF_DATE.format(
+    which="""NOT u.legal_hold AND (u.id = ANY (ARRAY(SELECT k.upload FROM hold h
+        CROSS JOIN LATERAL (SELECT x.upload FROM held x WHERE x.hold = h.id) k WHERE h.id = ANY ($2::uuid[])))
+    OR u.id = ANY ($2::uuid[]) AND (SELECT count(*) FROM held x WHERE x.upload = u.id) > 0)"""
+)
+# An hour ago counts as new: the store may have been away meanwhile.
+NEW = """
+SELECT id FROM hold
+WHERE released_at IS NULL AND (origin <> 'category' OR placed_at > $1::timestamptz - interval '1 hour')
+"""
+TAKE_TIME = "SET LOCAL statement_timeout = '15min'"  # all holds on all footage
 SET_LEGAL_HOLD = "UPDATE upload SET legal_hold = $2 WHERE id = $1 AND legal_hold <> $2 AND version = $3"
 IS_COVERED = "SELECT count(*) > 0 FROM held WHERE upload = $1"
 
@@ -55,7 +68,7 @@ class NewHold(NamedTuple):
     reason: str
     placed_by: UUID
     placed_at: datetime
-    origin: Literal["placed", "injury", "complaint", "matter"] = "placed"
+    origin: Literal["placed", "injury", "complaint", "matter"] = "placed"  # `category`: see category_holds.py
     about: UUID | None = None
     person: UUID | None = None
     place: str | None = None
@@ -119,33 +132,70 @@ async def _organ_and_upload(occasion: Occasion, entry: PlaceHold) -> tuple[str, 
 
 
 async def release(occasion: Occasion, entry: ReleaseHold) -> Outcome:
-    """Release a hold, by an inspector.
+    """Release a hold, by an inspector; ask to release one that follows from a category, which another person answers.
 
-    Raises Refusal `unknown_hold`, `own_matter`, `hold_released`, `hold_needed`, `hold_permanent`.
+    Raises Refusal `unknown_hold`, `own_matter`, `hold_released`, `hold_needed`, `hold_permanent`, `hold_asked`.
     """
-    row = await Hold.select().where(Hold.id == entry.hold).first()
-    if row is None or not await _may_hold(occasion.actor, row["organ"]):
-        raise Unknown("unknown_hold", entry.hold)
-    if await value(IS_ABOUT_ACTOR, entry.hold, occasion.actor.person):
-        raise Refusal("own_matter")
-    if row["released_at"] is not None:
-        raise Refusal("hold_released")
-    if await value(IS_NEEDED, entry.hold):
-        raise Refusal("hold_needed")
+    row = await _standing_hold(occasion, entry.hold, INSPECTING)
+    if row["origin"] == "category":
+        if row["asked_by"] is not None:
+            raise Refusal("hold_asked")
+        await _set_asked(entry.hold, occasion.actor.person, occasion.timing.as_of, entry.why)
+        return await _outcome(entry.hold)
     if row["permanent"] and not entry.mistaken:
         raise Refusal("hold_permanent")
-    await Hold.update(
-        {
-            Hold.released_by: occasion.actor.person,
-            Hold.released_at: occasion.timing.as_of,
-            Hold.released_why: entry.why,
-        }
-    ).where(Hold.id == entry.hold)
-    await jobs.enqueue(jobs.HOLD, entry.hold)
+    return await _release(occasion, entry.hold, entry.why)
+
+
+async def answer_release(occasion: Occasion, entry: AnswerRelease) -> Outcome:
+    """Agree to the release that another person asked for, or keep the hold; by an inspector or commander.
+
+    Raises Refusal `unknown_hold`, `own_matter`, `hold_released`, `hold_needed`, `hold_not_asked`, `four_eyes`.
+    """
+    row = await _standing_hold(occasion, entry.hold, OVERSEEING)
+    if row["asked_by"] is None:
+        raise Refusal("hold_not_asked")
+    if row["asked_by"] == occasion.actor.person:
+        raise Refusal("four_eyes")
+    if entry.agrees:
+        return await _release(occasion, entry.hold, entry.why)
+    await _set_asked(entry.hold, None, None, None)
     return await _outcome(entry.hold)
 
 
-async def concerned_by_release(actor: Actor, entry: ReleaseHold) -> Iterable[UUID]:
+async def _standing_hold(occasion: Occasion, hold: UUID, roles: frozenset[str]) -> Any:
+    """The hold, where the actor may release it. Raises Refusal `unknown_hold`, `own_matter`, `hold_released`,
+    `hold_needed`."""
+    row: Any = await Hold.select().where(Hold.id == hold).first()
+    if row is None or not await reaches(occasion.actor, row["organ"], roles):
+        raise Unknown("unknown_hold", hold)
+    if await value(IS_ABOUT_ACTOR, hold, occasion.actor.person):
+        raise Refusal("own_matter")
+    if row["origin"] == "category" and await value(IS_KEPT_FROM, hold, occasion.actor.person):
+        raise Unknown("unknown_hold", hold)
+    if row["released_at"] is not None:
+        raise Refusal("hold_released")
+    if await value(IS_NEEDED, hold):
+        raise Refusal("hold_needed")
+    return row
+
+
+async def _set_asked(hold: UUID, by: UUID | None, at: datetime | None, why: str | None) -> None:
+    """Record who asks to release the hold, or that nobody does."""
+    await Hold.update({Hold.asked_by: by, Hold.asked_at: at, Hold.asked_why: why}).where(Hold.id == hold)
+
+
+async def _release(occasion: Occasion, hold: UUID, why: str) -> Outcome:
+    """Release the hold; a job tells the store."""
+    at = occasion.timing.as_of
+    await Hold.update(
+        {Hold.released_by: occasion.actor.person, Hold.released_at: at, Hold.released_why: why}
+    ).where(Hold.id == hold)  # fmt: skip
+    await jobs.enqueue(jobs.HOLD, hold)
+    return await _outcome(hold)
+
+
+async def concerned_by_release(actor: Actor, entry: ReleaseHold | AnswerRelease) -> Iterable[UUID]:
     """The actor and the hold itself: it is locked, so it is released once."""
     return (actor.person, entry.hold)
 
@@ -160,8 +210,29 @@ async def update_store(store: EvidenceStore) -> int:
 
     Where the store has lost sealed bytes, there is a finding, and the others are updated all the same.
     """
+    return await _update(store, ALL)
+
+
+async def update_for(store: EvidenceStore, subject: UUID) -> int:
+    """Set the store's legal holds for one hold or one upload; after a release, lift and set all. Raises
+    StoreUnavailable."""
+    if await Hold.exists().where(Hold.id == subject, Hold.released_at.is_not_null()):
+        return await update_store(store)
+    return await _update(store, OF_THESE, [subject])
+
+
+async def update_new(store: EvidenceStore, now: datetime) -> int:
+    """Set the store's legal holds for what is new: of facts that changed, and of holds that do not follow from a
+    category. What a category covers only since a leading was told is set with `update_store`. Raises StoreUnavailable.
+    """
+    moved = await category_holds.judge_moved(now)
+    return await _update(store, OF_THESE, [*moved, *(row["id"] for row in await fetch(NEW, now))])
+
+
+async def _update(store: EvidenceStore, query: str, *values: Any) -> int:
+    """Set and lift the legal holds of the rows of this query. Returns how many changed. Raises StoreUnavailable."""
     changed, last = 0, None
-    while rows := await fetch(OUT_OF_DATE, last):
+    while rows := await _in_own_time(query, last, *values):
         last = rows[-1]["id"]
         for row in rows:
             try:
@@ -171,6 +242,13 @@ async def update_store(store: EvidenceStore) -> int:
             else:
                 changed += await _set_legal_hold(row)
     return changed
+
+
+async def _in_own_time(query: str, *values: Any) -> Sequence[Record]:
+    """Rows of a query that may take minutes."""
+    async with tx():
+        await execute(TAKE_TIME)
+        return await fetch(query, *values)
 
 
 async def _set_legal_hold(row: Record) -> int:
@@ -223,4 +301,6 @@ async def _outcome(hold: UUID) -> Outcome:
         "permanent": row["permanent"],
         "released_at": row["released_at"] and utc(row["released_at"]),
     }
+    if row["asked_at"] is not None:
+        standing["release_asked_at"] = utc(row["asked_at"])
     return Outcome(subject={"hold": standing}, subjects=[hold], organ=row["organ"])

@@ -15,15 +15,18 @@ from backend.core.refusals import Refusal
 from backend.core.verb import Actor
 from backend.core.visibility import viewer, visible_to
 from backend.core.wire import Moment, Place
-from backend.evidence.schemas import CategoryOrNone, Permanent
+from backend.evidence.schemas import Permanent
 
+HoldCategory = Literal[
+    "case_evidence", "obstruction", "major_incident", "other_major", "violence", "harassment", "key_mark"
+]
 HoldStatus = Literal["standing", "released", "all"]
 CONDITIONS: dict[HoldStatus, str] = {
     "standing": "h.released_at IS NULL",
     "released": "h.released_at IS NOT NULL",
     "all": "true",
 }
-HOLD_FILTER = visible_to(own=[], organ="h.organ").only("h.person IS DISTINCT FROM $1")
+HOLD_FILTER = visible_to(own=[], organ="h.organ").only("NOT hold_kept_from(h, $1)")
 SELECT_HOLDS = """
 SELECT h.*, h.upload AS recording, p.badge, p.name FROM hold h LEFT JOIN person_now p ON p.id = h.person
 """
@@ -40,11 +43,18 @@ class HoldRow(msgspec.Struct, frozen=True, kw_only=True):
     id: Annotated[UUID, msgspec.Meta(description="id of the hold")]
     organ: OrganCode
     origin: Annotated[
-        Literal["placed", "injury", "complaint", "matter"],
-        msgspec.Meta(description="placed 由督察设置, injury 因工伤, complaint 因投诉, matter 因申诉或侵扰"),
+        Literal["placed", "injury", "complaint", "matter", "category"],
+        msgspec.Meta(
+            description="placed 由督察设置, injury 因工伤, complaint 因投诉, matter 因申诉或侵扰, "
+            "category 依类别永久保存"
+        ),
     ]
     about: Annotated[
-        UUID | None, msgspec.Meta(description="id of the injury, complaint or matter that it serves; null: by hand")
+        UUID | None,
+        msgspec.Meta(
+            description="id of the injury, complaint or matter that it serves; of a category: of the act, call, "
+            "matter, recording or description that asks for it; null: by hand"
+        ),
     ]
     person: Annotated[UUID | None, msgspec.Meta(description="id of the person whose footage is held")]
     badge: Annotated[str | None, msgspec.Meta(description="badge number of that person; null: no single one")]
@@ -55,13 +65,26 @@ class HoldRow(msgspec.Struct, frozen=True, kw_only=True):
     started_at: Annotated[Moment | None, msgspec.Meta(description="start of the time covered; null for a recording")]
     ended_at: Annotated[Moment | None, msgspec.Meta(description="end of the time covered; null: without an end")]
     permanent: Permanent
-    category: CategoryOrNone
+    category: Annotated[
+        HoldCategory | None,
+        msgspec.Meta(
+            description="why it is kept for ever (公通字〔2016〕14号): case_evidence 案件证据, "
+            "obstruction 阻碍执行职务, major_incident 重大或群体性事件, "
+            "other_major 其他重大疑难复杂警情, violence 暴力求助, harassment 侵扰, key_mark 重点标记; "
+            "null: none of them"
+        ),
+    ]
     number: Annotated[
-        str | None, msgspec.Meta(description="number of the case or task that needs the hold; null: not by hand")
+        str | None, msgspec.Meta(description="number of the case or task that needs the hold; null: it has none")
     ]
     reason: Annotated[str, msgspec.Meta(description="why the footage must be kept")]
     placed_by: Annotated[UUID, msgspec.Meta(description="id of the person who placed it, or whose entry did")]
     placed_at: Annotated[Moment, msgspec.Meta(description="when the hold was placed")]
+    asked_by: Annotated[
+        UUID | None, msgspec.Meta(description="id of the person who asked to release it; null: nobody asks")
+    ]
+    asked_at: Annotated[Moment | None, msgspec.Meta(description="when that was asked; null: nobody asks")]
+    asked_why: Annotated[str | None, msgspec.Meta(description="why it is to be released; null: nobody asks")]
     released_by: Annotated[UUID | None, msgspec.Meta(description="id of the person who released it; null: it stands")]
     released_at: Annotated[Moment | None, msgspec.Meta(description="when the hold was released; null: it stands")]
     released_why: Annotated[str | None, msgspec.Meta(description="why the hold was released; null: it stands")]

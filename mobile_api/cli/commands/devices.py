@@ -28,6 +28,7 @@ def enrol(serial: str, badge: str | None) -> None:
         settings = existing_house()
         import segno
 
+        from backend.core.days import in_china
         from backend.people import devices
         from mobile_api.cli.operations_addresses import address_for_devices
 
@@ -36,7 +37,7 @@ def enrol(serial: str, badge: str | None) -> None:
         uri = devices.uri_of(url, made.code)
         if sys.stdout.isatty():
             segno.make(uri, error="m").terminal(compact=True)
-        until = made.expires_at.astimezone().isoformat(" ", "seconds")
+        until = in_china(made.expires_at).isoformat(" ", "seconds")
         say(f"{made.code}   {serial}，{until} 前有效，仅限一次", f"{made.code}   {serial}, until {until}, once")
         console.print(uri, markup=False, soft_wrap=True)
 

@@ -160,7 +160,7 @@ async def _roster_template() -> bytes:
 
 async def _plan_template(month: str | None, organ: str | None) -> bytes:
     """For the month given or the next one, with the auxiliaries of an organ and all below it."""
-    from backend.core.stints import day_of
+    from backend.core.days import day_of
     from backend.rosters import service
     from mobile_api.cli import templates
 

@@ -1,0 +1,98 @@
+"""Hold the footage that the law keeps for ever, from the facts that ask for it: case, violence, harassment, mark.
+
+公通字〔2016〕14号 names the categories; terms.toml says which this house keeps (`kept_…`), and SQL which facts are of
+them (the view `ground`). Guarantees: a hold is a condition on a person and a time, so footage declared before or after
+the fact is covered, and so is that of the officer who led. A fact that grows widens its hold. What two people let go
+stays let go for the same ground; another case, or an act told to last longer is another ground. Facts of
+before are judged by `judge_all`, which disposal waits for. Source: docs/adr/0045.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from backend.core.database import Record, execute, fetch, tx
+from backend.law.catalogue import law
+
+REASONS = {  # by the term that says whether this house keeps it: the message that says why it is held
+    "kept_case": "hold_of_case",
+    "kept_violence": "hold_of_violence",
+    "kept_harassment": "hold_of_harassment",
+    "kept_key_mark": "hold_of_key_mark",
+    "kept_described": "hold_of_described",
+}
+# Disposal takes this lock exclusively, placing a hold takes it shared: each sees the result of the other.
+LOCK = "hashtext('fujing holds')"
+LOCK_OUT_DISPOSAL = f"SELECT pg_advisory_xact_lock_shared({LOCK})"
+LOCK_OUT_HOLDS = f"SELECT pg_advisory_xact_lock({LOCK})"
+TAKE_TIME = "SET LOCAL statement_timeout = '15min'"  # all facts of all years
+TAKE_MOVED = "DELETE FROM moved_ground RETURNING about"
+# $1 kinds that are kept, $2 the reason of each, $3 how long before and after, $4 now. A hold that was released covers
+# the same ground, unless the ground is wider than it was.
+JUDGE = """
+WITH asked AS (
+    SELECT g.category, g.about, g.ground, g.number, g.organ, g.by_person, g.person, g.upload, k.reason,
+        lower(g.during) - CASE WHEN g.around THEN $3::interval ELSE '0' END AS started_at,
+        upper(g.during) + CASE WHEN g.around THEN $3::interval ELSE '0' END AS ended_at
+    FROM ground g JOIN unnest($1::text[], $2::text[]) AS k (kind, reason) ON k.kind = g.kind WHERE {which}
+),
+wider AS (
+    UPDATE hold h SET started_at = least(h.started_at, a.started_at),
+        ended_at = CASE WHEN h.ended_at > a.ended_at THEN h.ended_at ELSE a.ended_at END
+    FROM asked a
+    WHERE h.origin = 'category' AND h.released_at IS NULL AND h.about = a.about AND h.ground = a.ground
+        AND h.person = a.person AND (h.started_at > a.started_at OR h.ended_at < a.ended_at
+            OR (h.ended_at IS NULL) <> (a.ended_at IS NULL))
+    RETURNING h.id
+),
+fresh AS (
+    INSERT INTO hold (id, organ, origin, about, ground, category, permanent, person, upload, started_at, ended_at,
+        number, reason, placed_by, placed_at)
+    SELECT gen_random_uuid(), a.organ, 'category', a.about, a.ground, a.category, true, a.person, a.upload,
+        a.started_at, a.ended_at, a.number, a.reason, a.by_person, $4::timestamptz
+    FROM asked a WHERE NOT EXISTS (
+        SELECT FROM hold h WHERE h.origin = 'category' AND h.about = a.about AND h.ground = a.ground
+            AND coalesce(h.person, h.upload) = coalesce(a.person, a.upload)
+            AND (h.released_at IS NULL OR h.upload IS NOT NULL
+                OR h.started_at <= a.started_at AND coalesce(h.ended_at >= a.ended_at, h.ended_at IS NULL))
+    )
+    ON CONFLICT DO NOTHING RETURNING id
+)
+SELECT id FROM wider UNION ALL SELECT id FROM fresh
+"""
+JUDGE_ALL, JUDGE_THESE = JUDGE.format(which="true"), JUDGE.format(which="g.about = ANY ($5::uuid[])")
+
+
+async def judge_all(now: datetime) -> list[UUID]:
+    """Hold what any fact asks to keep, however old. Returns the holds that are new or wider."""
+    async with tx():
+        await execute(LOCK_OUT_DISPOSAL)
+        await execute(TAKE_TIME)
+        await execute(TAKE_MOVED)
+        return _ids(await fetch(JUDGE_ALL, *_kept(), now))
+
+
+async def judge_moved(now: datetime) -> list[UUID]:
+    """Hold what the facts that are new or changed ask to keep. Returns the holds that are new or wider."""
+    async with tx():
+        await execute(LOCK_OUT_DISPOSAL)
+        moved = [row["about"] for row in await fetch(TAKE_MOVED)]
+        return _ids(await fetch(JUDGE_THESE, *_kept(), now, moved)) if moved else []
+
+
+def _kept() -> tuple[Sequence[str], Sequence[str], object]:
+    """The kinds of grounds that this house keeps, the reason of each, and how long before and after."""
+    current = law()
+    is_kept = {  # each is named literally, because a test reads the code for the terms in use
+        "kept_case": current.is_permanent("kept_case"),
+        "kept_violence": current.is_permanent("kept_violence"),
+        "kept_harassment": current.is_permanent("kept_harassment"),
+        "kept_key_mark": current.is_permanent("kept_key_mark"),
+        "kept_described": current.is_permanent("kept_described"),
+    }
+    kinds = [kind for kind, kept in is_kept.items() if kept]
+    return kinds, [current.messages[REASONS[kind]].zh for kind in kinds], current.span("kept_around")
+
+
+def _ids(rows: Sequence[Record]) -> list[UUID]:
+    return [row["id"] for row in rows]

@@ -1,0 +1,58 @@
+"""Lengthen locks that are shorter than the term asks for; none is ever shortened.
+
+Footage sealed by an older version had its term from the camera's clock: one reset to 2016 locked it for thirty days.
+And a deployment may lengthen `footage_retention`. Guarantees: the store is told first, then the row; a run that is
+killed between the two is repeated, as the same lock again changes nothing. A lock that an older version made too long,
+for a clock of 2099, stays: nobody can shorten it (COMPLIANCE). Source: 公通字〔2016〕14号; docs/adr/0045.
+"""
+
+from datetime import datetime, timedelta
+
+from backend.core import findings
+from backend.core.database import Record, execute, fetch, rows_touched, tx
+from backend.core.findings import Finding
+from backend.core.journal import utc
+from backend.evidence.sealing import append_line, poster_key
+from backend.law.catalogue import law
+from storage.evidence_store import EvidenceStore, ObjectUnknown
+
+# The same rule as rules.term_begins, for all files at once; a test compares the two.
+BEGINS = "least(greatest(u.declared_at, r.ended_at, r.started_at), u.received_at)"
+TOO_SHORT = f"""
+SELECT u.id, u.owner, u.organ, u.object_key, u.version, u.locked_until, r.poster_version, {BEGINS} + $1 AS until
+FROM upload u LEFT JOIN recording r ON r.id = u.id
+WHERE u.state = 'sealed' AND u.disposed_at IS NULL AND u.locked_until < {BEGINS} + $1
+    AND ($2::uuid IS NULL OR u.id > $2)
+ORDER BY u.id LIMIT 500
+"""  # noqa: S608
+LENGTHEN = """
+UPDATE upload SET locked_until = $2, due_told = NULL
+WHERE id = $1 AND locked_until < $2 AND disposed_at IS NULL AND version = $3
+"""
+
+
+async def lengthen(store: EvidenceStore, now: datetime) -> int:
+    """Lock every file until its term is over. Returns how many locks were lengthened. Raises StoreUnavailable."""
+    lengthened, last = 0, None
+    while rows := await fetch(TOO_SHORT, law().span("footage_retention"), last):
+        last = rows[-1]["id"]
+        for row in rows:
+            lengthened += await _lengthen(store, row, now)
+    return lengthened
+
+
+async def _lengthen(store: EvidenceStore, row: Record, now: datetime) -> int:
+    """Lock one file and its poster longer. Returns 1, or 0 where it is gone: then there is a finding."""
+    until = row["until"].replace(microsecond=0) + timedelta(seconds=1)
+    try:
+        await store.lock(row["object_key"], row["version"], until)
+        if row["poster_version"] is not None:
+            await store.lock(poster_key(row["id"]), row["poster_version"], until)
+    except ObjectUnknown:
+        await findings.flag(Finding(kind="evidence_missing", subject=row["id"], organ=row["organ"]))
+        return 0
+    async with tx():
+        if not rows_touched(await execute(LENGTHEN, row["id"], until, row["version"])):
+            return 0
+        await append_line(row, "evidence/extend", now, {"locked_until": utc(until)})
+    return 1
