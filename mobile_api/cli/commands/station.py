@@ -2,6 +2,8 @@
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +121,7 @@ def outbox(file: Path) -> None:
 
     if not file.exists():
         fail(by_locale(f"没有这个文件：{file}", f"there is no such file: {file}"))
-    with closing(Outbox(file)) as box:
+    with _an_outbox(file), closing(Outbox(file)) as box:
         for person in box.persons():
             left = box.left(person)
             say(
@@ -130,6 +132,15 @@ def outbox(file: Path) -> None:
                 say(f"  卡住 {path}：{why}", f"  stuck {path}: {why}")
 
 
+@contextmanager
+def _an_outbox(file: Path) -> Iterator[None]:
+    """Say in a sentence that a file is no outbox, or damaged."""
+    import sqlite3
+
+    try:
+        yield
+    except sqlite3.Error as error:
+        fail(by_locale(f"{file} 不是可读的待报箱：{error}", f"{file} is no outbox that can be read: {error}"))
 @fujing.command(
     help=by_locale(
         "显示一个对时码，供执法记录仪拍摄：封存时由此得知拍摄何时开始、记录仪时钟差多少、由谁佩戴。\n\n"
