@@ -298,7 +298,8 @@ async def _end_of(row: Record, call: Complete, now: datetime) -> datetime | None
     ended = rules.moved(call.ended_at, timedelta(milliseconds=recording["correction_ms"]))
     latest = now + law().span("clock_skew_tolerance")
     if ended is not None and recording["started_at"] <= ended <= latest:
-        return ended
+        moment: datetime = recording["started_at"] + rules.A_MOMENT
+        return max(ended, moment)
     await findings.flag(
         Finding(
             kind=CLOCK_DOUBTFUL, subject=row["id"], organ=row["organ"], person=row["owner"],
