@@ -141,6 +141,8 @@ def _an_outbox(file: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         fail(by_locale(f"{file} 不是可读的待报箱：{error}", f"{file} is no outbox that can be read: {error}"))
+
+
 @fujing.command(
     help=by_locale(
         "显示一个对时码，供执法记录仪拍摄：封存时由此得知拍摄何时开始、记录仪时钟差多少、由谁佩戴。\n\n"
