@@ -53,7 +53,7 @@ def enrol_station(code: str, url: str, key: Path) -> None:
         "Bring in every file of a folder that is not empty, as a docking station: films, photos and whatever else; run "
         "again, it goes on where it was.\n\n"
         "The station is enrolled once with `fujing enrol-station`. Its password: FUJING_DOCK_PASSWORD, a prompt, or a "
-        "line on standard input. What stays on the card is named with the reason; exit code 0 only if nothing stays and "
+        "line on standard input. What stays on the card is named with the reason; exit code 0 only if nothing does and "
         "every receipt is verified.",
     )
 )
