@@ -122,5 +122,6 @@ def test_damaged_photos_end_in_none_or_a_photo(content: bytes, capfd: pytest.Cap
 
 def test_a_picture_too_large_for_memory_is_not_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
     """A few bytes may claim billions of pixels."""
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)  # what is set here goes again
     monkeypatch.setattr(photos, "MOST_PIXELS", WIDTH * HEIGHT // 2)
     assert upright_jpeg(io.BytesIO(photo()), 480) is None
