@@ -15,10 +15,10 @@ import msgspec
 
 from backend.core import clocks, journal
 from backend.core.database import fetch, tx, value
+from backend.core.erased import ERASED
 from backend.law.catalogue import law
 
 ROWS_AT_ONCE = 500
-ERASED = "〔到期删除〕"
 NO_PLACE = '{"lat": 0, "lon": 0, "accuracy_m": 100000, "datum": "WGS84"}'
 
 
@@ -51,6 +51,14 @@ ENTRY_NEEDED = """EXISTS (SELECT FROM journal j JOIN open_matter m ON m.id = ANY
         SELECT FROM upload u WHERE u.id = t.id AND u.disposed_at IS NOT NULL)"""
 FOOTAGE_REMOVED_AT = """(SELECT u.removed_at FROM upload u JOIN recording_description d ON d.recording = u.id
     WHERE d.id = t.description)"""
+# A paper goes with the last matter that it belonged to; a receipt of a payment is a voucher, and stays.
+PAPER_SINCE = """(SELECT max(m.at) FROM (
+    SELECT c.concluded_at AS at FROM complaint_paper p JOIN complaint c ON c.id = p.complaint WHERE p.document = {0}
+    UNION ALL SELECT p.at FROM injury_paper p WHERE p.document = {0}) m)"""
+PAPER_NEEDED = """EXISTS (SELECT FROM complaint_paper p JOIN open_matter m ON m.id = p.complaint WHERE p.document = {0})
+    OR EXISTS (SELECT FROM injury_paper p JOIN open_matter m ON m.id = p.injury WHERE p.document = {0})
+    OR EXISTS (SELECT FROM advance_payment y WHERE y.receipt = {0})"""
+STORED = "coalesce(t.same_as, t.id)"
 ENTRY_AT = "(SELECT max(j.at) FROM journal j WHERE j.entry_id = t.id)"
 IN_OPEN_MATTER = "t.{} IN (SELECT id FROM open_matter)"
 CATALOGUE = (
@@ -80,6 +88,10 @@ CATALOGUE = (
             since="(SELECT u.removed_at FROM upload u WHERE u.id = t.recording)"),
     Erasure(table="complaint", term=OUTSIDERS, since="t.concluded_at", to_null=("contact", "place", "radius_m"),
             to_words=("complainant", "words"), while_needed=IN_OPEN_MATTER.format("id")),
+    Erasure(table="document", term=OUTSIDERS, since=PAPER_SINCE.format("t.id"), to_words=("title",),
+            while_needed=PAPER_NEEDED.format("t.id")),
+    Erasure(table="upload", term=OUTSIDERS, to_words=("file_name",), while_needed=PAPER_NEEDED.format(STORED),
+            since=f"CASE WHEN t.kind = 'document' THEN {PAPER_SINCE.format(STORED)} END"),
     Erasure(table="complaint_step", term=OUTSIDERS, since="t.at", to_words=("words",),
             while_needed=IN_OPEN_MATTER.format("complaint")),
     Erasure(table="matter", term=OUTSIDERS, since="t.answered_at", to_words=("answer", "words"),

@@ -4,6 +4,7 @@ The routes, the sync union, the contract, the feed and the tables in the documen
 CONTRIBUTING.md.
 """
 
+from backend import documents
 from backend.activities import verbs as activities
 from backend.assistance import verbs as assistance
 from backend.complaints import verbs as complaints
@@ -29,6 +30,7 @@ VERBS: tuple[Verb, ...] = (
 # Journal lines that no entry makes.
 EVENTS: tuple[Event, ...] = (
     *people.EVENTS, *evidence.EVENTS, *assistance.EVENTS, *reviews.EVENTS, *packages.EVENTS, *held.EVENTS,
+    *documents.EVENTS,
     Event("erasure/erase", told_to="nobody"),
 )  # fmt: skip
 BY_NAME = {verb.name: verb for verb in VERBS}

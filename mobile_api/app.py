@@ -36,6 +36,7 @@ from mobile_api.routes import (
     descriptions,
     desk,
     devices,
+    documents,
     events,
     findings,
     handovers,
@@ -66,7 +67,7 @@ BODY_LIMIT = 1024 * 1024
 GARBAGE_LOOKS = 10_000  # new objects between two garbage collections; Python's 700 suits scripts
 FEATURES: tuple[Any, ...] = (
     sessions, devices, desk, people, verdict, verbs, shifts, supervision, activities, recordings, findings,
-    descriptions,
+    descriptions, documents,
     uploads, timecodes, handovers, rosters, items, holds, reviews, packages, hours, complaints,
     injuries, recusals, assistance, changes, events, sync,
 )  # fmt: skip

@@ -34,6 +34,7 @@ from backend.core.refusals import Refusal
 from backend.core.verb import Actor
 from backend.core.visibility import INSPECTING, IndexPath, viewer, visible_to
 from backend.core.wire import Moment, Place
+from backend.evidence.papers import MatterOfPaper, PaperLine
 
 ComplaintStatus = Literal["open", "overdue", "untold", "all"]
 COMPLAINT_STATUSES: dict[ComplaintStatus, str] = {
@@ -64,6 +65,10 @@ STEPS = """
 SELECT s.step, s.by_person, s.at, s.words, s.how, s.until_at FROM complaint_step s WHERE s.complaint = $1
 ORDER BY s.version
 """
+PAPERS = """
+SELECT d.id, d.title, u.media_type, u.state FROM complaint_paper p JOIN document d ON d.id = p.document
+JOIN upload u ON u.id = d.id WHERE p.complaint = $1 ORDER BY u.declared_at, d.id
+"""
 MATTERS = """
 SELECT m.*, ARRAY(SELECT recording FROM matter_recording r WHERE r.matter = m.id ORDER BY 1) AS recordings,
     p.badge, p.name
@@ -79,6 +84,11 @@ FROM complaint c JOIN organ o ON o.code = c.organ
 WHERE c.organ IN (SELECT organs_under($1::text[])) AND c.received_at >= coalesce($2, '-infinity'::timestamptz)
     AND c.received_at < coalesce($3, 'infinity'::timestamptz)
 GROUP BY c.organ, o.name ORDER BY c.organ
+"""
+COMPLAINTS_OF_PAPER = """
+SELECT c.id, may_not_handle(c.id, $1) AS kept,
+    c.taken_by = $1 OR c.organ IN (SELECT organs_under($2::text[])) AS theirs
+FROM complaint_paper p JOIN complaint c ON c.id = p.complaint WHERE p.document = $3 ORDER BY c.id
 """
 HIDDEN = ("channel", "complainant", "contact", "words", "case_ref", "place", "taken_by")
 
@@ -151,6 +161,10 @@ class ComplaintDetail(msgspec.Struct, frozen=True, kw_only=True):
         list[ComplaintStepRow],
         msgspec.Meta(description="what was done about it, in order; not in full: only its conclusion"),
     ]
+    papers: Annotated[
+        list[PaperLine],
+        msgspec.Meta(description="letters and papers that came with it; not in full: none"),
+    ]
 
 
 class ComplaintCount(msgspec.Struct, frozen=True, kw_only=True):
@@ -210,8 +224,11 @@ async def complaint(actor: Actor, wanted: UUID) -> ComplaintDetail:
     if row is None:
         raise Refusal("unknown_complaint")
     steps = [as_row(ComplaintStepRow, step) for step in await fetch(STEPS, wanted)]
+    papers = [as_row(PaperLine, paper) for paper in await fetch(PAPERS, wanted)] if row["in_full"] else []
     return ComplaintDetail(
-        complaint=_complaint(row), steps=[step for step in steps if row["in_full"] or step.step == "conclude"]
+        complaint=_complaint(row),
+        steps=[step for step in steps if row["in_full"] or step.step == "conclude"],
+        papers=papers,
     )
 
 
@@ -235,6 +252,15 @@ async def matter(actor: Actor, wanted: UUID) -> MatterRow:
     if row is None:
         raise Refusal("unknown_matter")
     return as_row(MatterRow, row)
+
+
+async def matters_of_paper(actor: Actor, document: UUID) -> list[MatterOfPaper] | None:
+    """The complaints with which this paper came, of those that the actor reads in full; None where it came with one
+    that they may not handle: then it does not exist for them."""
+    rows = await fetch(COMPLAINTS_OF_PAPER, *viewer(actor, INSPECTING), document)
+    if any(row["kept"] for row in rows):
+        return None
+    return [MatterOfPaper(kind="complaint", id=row["id"]) for row in rows if row["theirs"]]
 
 
 def _inspects(actor: Actor) -> Any:

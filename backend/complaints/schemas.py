@@ -68,6 +68,14 @@ class ReceiveComplaint(Entry, frozen=True, kw_only=True, omit_defaults=True, for
     case_ref: Annotated[
         CaseNumberGiven | None, msgspec.Meta(description="number of the case that the complaint is about; null: none")
     ] = None
+    papers: Annotated[
+        list[UUID],
+        msgspec.Meta(
+            max_length=50,
+            description="ids of one's own documents, declared before: the letter, what was handed over with it; only "
+            "who may handle the complaint sees them",
+        ),
+    ] = msgspec.field(default_factory=list)
 
 
 class OnComplaint(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):

@@ -31,12 +31,16 @@ from backend.core.refusals import Refusal, Unknown
 from backend.core.verb import Actor, HeldConcern, Occasion, Outcome
 from backend.core.visibility import INSPECTING, reaches
 from backend.core.wire import as_json
+from backend.evidence.papers import own_papers
 from backend.evidence.retention import legal_holds
 from backend.evidence.retention.legal_holds import NewHold
 
 INSERT_PERSON = (
     "INSERT INTO complaint_person (complaint, person) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING person"
 )
+ATTACH = """
+INSERT INTO complaint_paper (complaint, document) SELECT $1, unnest($2::uuid[]) ON CONFLICT DO NOTHING
+"""
 MOVE = """
 UPDATE complaint SET version = version + 1, noticed_at = coalesce(noticed_at, $2), end_by = coalesce($3, end_by),
     outcome = coalesce(outcome, $4), concluded_at = coalesce(concluded_at, $5), fed_back_at = coalesce(fed_back_at, $6)
@@ -60,11 +64,13 @@ class About(NamedTuple):
 
 async def receive(occasion: Occasion, entry: ReceiveComplaint) -> Outcome:
     """Receive a complaint. Raises Refusal `complaint_about_one`, `not_an_auxiliary`, `unknown_shift`,
-    `end_before_start`, `contact_without_name`."""
+    `end_before_start`, `contact_without_name`, `unknown_document`."""
     if entry.contact is not None and entry.complainant is None:
         raise Refusal("contact_without_name")
     about = await _about(occasion, entry)
+    papers = await own_papers(occasion.actor, entry.papers)
     await _insert(occasion, entry, about)
+    await execute(ATTACH, entry.id, papers)
     if about.person is not None:
         await execute(INSERT_PERSON, entry.id, about.person)
     await _hold_footage(occasion, entry.id, about, as_json(entry.place), entry.radius_m)

@@ -1,14 +1,17 @@
-"""Complaints and matters. The constraints are in migrations/versions/fujing_0021_complaints.sql."""
+"""Complaints and matters. The constraints are in migrations/versions/fujing_0021_complaints.sql and 0046."""
 
 from typing import Any
 
 from piccolo.columns import JSONB, UUID, Boolean, ForeignKey, Integer, OnDelete, Text, Timestamptz
+from piccolo.columns.reference import LazyTableReference
 from piccolo.table import Table
 
 from backend.core.database import DB
 from backend.evidence.tables import Upload
 from backend.people.tables import Organ, Person
 from backend.shifts.tables import Shift
+
+DOCUMENT = LazyTableReference("Document", module_path="backend.evidence.tables")
 
 
 class Complaint(Table, db=DB):
@@ -44,6 +47,14 @@ class ComplaintPerson(Table, db=DB):
     id = UUID(primary_key=True, default=None)
     complaint = ForeignKey(Complaint, null=False, on_delete=OnDelete.restrict, default=None)
     person = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)
+
+
+class ComplaintPaper(Table, db=DB):
+    """A letter or paper that came with a complaint."""
+
+    id = UUID(primary_key=True, default=None)
+    complaint = ForeignKey(Complaint, null=False, on_delete=OnDelete.restrict, default=None)
+    document: ForeignKey[Any] = ForeignKey(DOCUMENT, null=False, on_delete=OnDelete.restrict, default=None)
 
 
 class ComplaintStep(Table, db=DB):

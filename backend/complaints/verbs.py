@@ -32,6 +32,7 @@ VERBS = (
         tag="Complaints · 投诉举报", zh="受理投诉举报", en="Receive a complaint",
         codes=(
             "complaint_about_one", "contact_without_name", "not_an_auxiliary", "unknown_shift", "end_before_start",
+            "unknown_document",
         ),
         example=example(channel="hotline_12389", words="反映巡逻辅警态度粗暴", complainant="王某",
                          contact="13800000000", person=OTHER, started_at="2026-02-28T10:00:00+08:00"),

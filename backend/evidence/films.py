@@ -23,11 +23,12 @@ INSERT INTO film (upload, track, kind, codec, proved, undecoded, jumps, probe_ve
 VALUES ($1, $2, $3, $4, $5, $6::int8multirange - $5::int8multirange, $7, $8, $9)
 """
 SET_LENGTH = "UPDATE recording SET probed_ms = $2, codec = $3 WHERE id = $1"
-BY_DURATION = ("not_media", "end_unknown", "duration_disagrees")
+BY_DURATION = ("not_media", "index_lost", "end_unknown", "duration_disagrees")
 
 
 async def keep(row: Record, probe: Probe, now: datetime) -> dict[str, Any]:
-    """Keep the answer of a probe and what follows from it. `row`: id, owner, organ, started_at and ended_at of footage.
+    """Keep the answer of a probe and what follows from it. `row`: of footage its id, owner, organ, media_type,
+    started_at and ended_at.
 
     Returns facts for the journal. The caller has locked the persons concerned, and refreshes their findings.
     """
@@ -89,8 +90,10 @@ async def _judge_duration(row: Record, probe: Probe) -> None:
 
 
 def _finding_kind(row: Record, probe: Probe) -> str | None:
+    if not row["media_type"].startswith(rules.FILMS):
+        return None
     if not probe.media or probe.duration_ms is None:
-        return "not_media"
+        return "index_lost" if probe.index_lost else "not_media"
     if row["ended_at"] is None:
         return "end_unknown"
     claimed, probed = row["ended_at"] - row["started_at"], timedelta(milliseconds=probe.duration_ms)

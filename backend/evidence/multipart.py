@@ -14,7 +14,7 @@ from backend.core import findings, jobs, journal
 from backend.core.database import Record, execute, first, rows_touched, tx
 from backend.core.findings import Finding
 from backend.core.refusals import Refusal
-from backend.core.verb import CLOCK_DOUBTFUL, Actor
+from backend.core.verb import AUXILIARIES, CLOCK_DOUBTFUL, Actor
 from backend.evidence import excess, rules
 from backend.evidence.refresh import lock_concerned, refresh_findings
 from backend.evidence.schemas import Complete, PartToSend, Sealed, State, UploadParts
@@ -68,14 +68,15 @@ async def own_upload(upload: UUID, actor: Actor) -> Record:
     return row
 
 
-async def own_upload_on_device(upload: UUID, actor: Actor) -> Record:
-    """As `own_upload`, for a session of a device; a session at a desk may only read the receipt.
+async def own_upload_to_send(upload: UUID, actor: Actor) -> Record:
+    """As `own_upload`, for a session that may send its bytes: footage comes from a device, a paper from a desk too.
 
-    Raises Refusal `device_needed`, `unknown_upload`.
+    An auxiliary's desk only reads. Raises Refusal `device_needed`, `unknown_upload`.
     """
-    if actor.device is None:
+    row = await own_upload(upload, actor)
+    if actor.device is None and (row["kind"] != "document" or actor.kind in AUXILIARIES):
         raise Refusal("device_needed")
-    return await own_upload(upload, actor)
+    return row
 
 
 async def parts(store: EvidenceStore, actor: Actor, upload: UUID, now: datetime, wanted: Wanted) -> UploadParts:
@@ -85,7 +86,7 @@ async def parts(store: EvidenceStore, actor: Actor, upload: UUID, now: datetime,
     Raises Refusal `part_out_of_range`, `digest_differs`, `file_too_large`, `unknown_upload`, `upload_busy`,
     `device_needed`.
     """
-    row = await own_upload_on_device(upload, actor)
+    row = await own_upload_to_send(upload, actor)
     if row["state"] in COMPLETE_STATES:
         return _no_part_missing(upload, row)
     size, part_size = _size_told(row, wanted), row["part_size"]
@@ -112,7 +113,7 @@ async def complete(store: EvidenceStore, actor: Actor, upload: UUID, call: Compl
     Raises Refusal `parts_missing` with their numbers, `digest_missing`, `digest_differs`, `device_needed`,
     `upload_busy`.
     """
-    row = await own_upload_on_device(upload, actor)
+    row = await own_upload_to_send(upload, actor)
     size, sha256 = _size_and_digest(row, call)
     if row["state"] in COMPLETE_STATES:
         return row["state"]  # type: ignore[no-any-return]
@@ -297,7 +298,8 @@ async def _end_of(row: Record, call: Complete, now: datetime) -> datetime | None
     ended = rules.moved(call.ended_at, timedelta(milliseconds=recording["correction_ms"]))
     latest = now + law().span("clock_skew_tolerance")
     if ended is not None and recording["started_at"] <= ended <= latest:
-        return ended
+        moment: datetime = recording["started_at"] + rules.A_MOMENT
+        return max(ended, moment)
     await findings.flag(
         Finding(
             kind=CLOCK_DOUBTFUL, subject=row["id"], organ=row["organ"], person=row["owner"],

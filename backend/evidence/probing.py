@@ -42,6 +42,7 @@ class Probe(msgspec.Struct, frozen=True):
 
     `duration_ms`: from its first frame to the end of its last. `jumps`: how often its clock began anew.
     `container`, `tags`: its format, and the texts that it says of itself. `codes`: the time codes that it shows.
+    `index_lost`: no media, but the film of an MP4 whose index was never written.
     """
 
     media: bool
@@ -50,6 +51,7 @@ class Probe(msgspec.Struct, frozen=True):
     poster: bytes | None = None  # the first frame, as a JPEG
     tracks: Annotated[list[ProbedTrack], msgspec.Meta(max_length=16)] = []
     jumps: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)] = 0
+    index_lost: bool = False
     failed: bool = False  # the store did not give the file
     container: str = ""
     tags: dict[str, str] = {}

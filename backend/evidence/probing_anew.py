@@ -31,7 +31,7 @@ WHERE r.probe_version < $1 AND u.state = 'sealed' AND u.disposed_at IS NULL AND 
 ORDER BY r.probe_version, r.started_at DESC LIMIT 1
 """  # the newest first: what it proves is still asked for
 STILL_OUTDATED = """
-SELECT u.id, u.owner, u.organ, r.started_at, r.ended_at FROM recording r JOIN upload u ON u.id = r.id
+SELECT u.id, u.owner, u.organ, u.media_type, r.started_at, r.ended_at FROM recording r JOIN upload u ON u.id = r.id
 WHERE r.id = $1 AND r.probe_version < $2 FOR UPDATE OF r
 """
 SEALING = "SELECT count(*) FROM pgqueuer WHERE entrypoint IN ('seal', 'compare') AND status IN ('queued', 'picked')"

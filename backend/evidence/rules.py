@@ -10,6 +10,8 @@ from typing import NamedTuple
 from backend.core.wire import EARLIEST
 
 MIB = 1024 * 1024
+FILMS = ("video/", "audio/")
+A_MOMENT = timedelta(milliseconds=1)  # how long something lasts that is of one moment: a range of nothing holds nothing
 
 
 class FilmTimes(NamedTuple):
@@ -41,6 +43,16 @@ def times_of_film(
     started = max(EARLIEST, declared_at - min(length, declared_at - EARLIEST))
     ended = None if ended_at is None or contradictory else declared_at
     return FilmTimes(started, ended, started - started_at, camera_started or started, True)
+
+
+def lasting(film: FilmTimes, media_type: str) -> FilmTimes:
+    """The same with an end: a photo, or any other file that is no film, is of the moment at which it began.
+
+    A film that ends when it begins lasts a moment too, so that what covers its time covers it.
+    """
+    if not media_type.startswith(FILMS):
+        return film._replace(ended=film.started + A_MOMENT)
+    return film if film.ended is None else film._replace(ended=max(film.ended, film.started + A_MOMENT))
 
 
 def moved(moment: datetime, by: timedelta) -> datetime | None:

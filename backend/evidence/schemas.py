@@ -37,10 +37,13 @@ DeclaredBytes = Annotated[
     Bytes | None, msgspec.Meta(description="size of the file in bytes; null: follows when the upload is completed")
 ]
 Serial = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._-]{1,40}" + WHOLE)]
-FootageType = Annotated[str, msgspec.Meta(max_length=80, pattern=r"^(video|audio)/[a-z0-9][a-z0-9.+-]*" + WHOLE)]
+KINDS_OF_FILE = r"(image|audio|video|text)/[a-z0-9][a-z0-9.+-]*|application/pdf"
+FootageType = Annotated[
+    str, msgspec.Meta(max_length=80, pattern=rf"^({KINDS_OF_FILE}|application/octet-stream)" + WHOLE)
+]
 PaperType = Annotated[
     str,
-    msgspec.Meta(max_length=80, pattern=r"^((image|audio|video|text)/[a-z0-9][a-z0-9.+-]*|application/pdf)" + WHOLE),
+    msgspec.Meta(max_length=80, pattern=rf"^({KINDS_OF_FILE})" + WHOLE),
 ]
 DeclaredSha256 = Annotated[
     Sha256 | None,
@@ -51,11 +54,21 @@ Offset = Annotated[int, msgspec.Meta(ge=0, le=366 * DAY_MS)]
 
 
 class DeclareRecording(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """Declare footage. Its id is the upload's id. Size, digest and end may follow when the upload is completed."""
+    """Declare footage: a film, a photo, or any other file of a camera. Its id is the upload's id.
+
+    Size, digest and end may follow when the upload is completed.
+    """
 
     camera_serial: Annotated[Serial, msgspec.Meta(description="serial number of the camera")]
     file_name: FileName
-    media_type: Annotated[FootageType, msgspec.Meta(description="media type of the file, such as video/mp4")]
+    media_type: Annotated[
+        FootageType,
+        msgspec.Meta(
+            description="media type of the file, such as video/mp4. A photo (image/jpeg), a text or another file "
+            "(application/octet-stream) of a camera is footage too: it belongs to its wearer and moment, and is kept "
+            "and watched by the same rules, but lasts a moment only and proves no time"
+        ),
+    ]
     started_at: Annotated[Moment, msgspec.Meta(description="start of the footage, by the camera's clock")]
     ended_at: Annotated[
         Moment | None,

@@ -112,6 +112,7 @@ async def declare_recording(occasion: Occasion, entry: DeclareRecording) -> Outc
     correction = occasion.timing.correction - timedelta(milliseconds=entry.camera_offset_ms)
     latest = occasion.timing.received_at + occasion.law.span("clock_skew_tolerance")
     film = rules.times_of_film(entry.started_at, entry.ended_at, correction, occasion.at, latest)
+    film = rules.lasting(film, entry.media_type)
     if film.doubtful and occasion.actor.kind == DOCK and entry.wearer is None:
         raise Refusal("wearer_missing")  # nobody knows who had the camera at a time that nobody knows
     owner = await _owner_of_footage(occasion.actor, entry, film.started)

@@ -49,7 +49,7 @@ VERBS = (
     ),
     Verb(
         name="documents/declare", entry=DeclareDocument, receipt=UploadReceipt, record=service.declare_document,
-        may=FIELD | DECIDERS, told_to="concerned", held=HeldRule(shown_to=NOBODY),
+        may=FIELD | DECIDERS, desk=True, told_to="concerned", held=HeldRule(shown_to=NOBODY),
         tag="Evidence · 视音频资料", zh="申报文书或照片", en="Declare a paper or photo",
         codes=("file_too_large", "too_many_uploads"),
         example=example(title="诊断证明", file_name="diagnosis.pdf", media_type="application/pdf", bytes=18234,

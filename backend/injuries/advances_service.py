@@ -14,6 +14,7 @@ from backend.core.database import Record, first, value
 from backend.core.refusals import Refusal, Unknown
 from backend.core.verb import Actor, Occasion, Outcome
 from backend.core.visibility import COMMANDING, HANDLING, PAYING, reaches, viewer
+from backend.evidence.papers import own_papers
 from backend.injuries import rules
 from backend.injuries.schemas import (
     ApproveAdvance,
@@ -25,7 +26,7 @@ from backend.injuries.schemas import (
     RequestAdvance,
     SettleAdvance,
 )
-from backend.injuries.service import VISIBLE, attach_papers, own_papers, request_item, to_notify, visible_injury
+from backend.injuries.service import VISIBLE, attach_papers, request_item, to_notify, visible_injury
 from backend.injuries.tables import AdvanceItem, AdvancePayment, AdvanceSettlement
 
 ROW = f"""

@@ -24,6 +24,7 @@ from backend.core.refusals import Refusal
 from backend.core.verb import Actor
 from backend.core.visibility import HANDLING, reaches, viewer, visible_to
 from backend.core.wire import Moment, Place
+from backend.evidence.papers import MatterOfPaper, PaperLine
 from backend.injuries.schemas import (
     ApplyBy,
     CostKind,
@@ -78,6 +79,15 @@ SELECT hospital FROM injury_report
 WHERE injury = $1 AND hospital IS NOT NULL AND ($2::uuid IS NULL OR by_person = $2) ORDER BY at DESC, id LIMIT 1
 """
 HANDLED = visible_to(own=["i.person"], organ="i.organ")
+# Papers of an injury and receipts of what was paid for it, for the injured and those who handle the case.
+MATTERS_OF_PAPER = f"""
+SELECT 'injury' AS kind, i.id FROM injury_paper x JOIN injury i ON i.id = x.injury
+WHERE x.document = $3 AND {HANDLED.condition}
+UNION
+SELECT 'payment', i.id FROM advance_payment y JOIN advance_item x ON x.id = y.item JOIN injury i ON i.id = x.injury
+WHERE y.receipt = $3 AND {HANDLED.condition}
+ORDER BY kind, id
+"""  # noqa: S608 - constants
 OUTSTANDING = """
 SELECT i.organ, o.name AS organ_name, p.badge, p.name, i.id AS injury, x.kind, x.state, i.recognition, x.requested_fen,
     x.approved_fen, x.paid_fen, x.settled_fen, x.paid_fen - x.settled_fen AS outstanding_fen,
@@ -132,13 +142,9 @@ class InjuryReportRow(msgspec.Struct, frozen=True, kw_only=True):
     ]
 
 
-class Paper(msgspec.Struct, frozen=True, kw_only=True):
+class Paper(PaperLine, frozen=True, kw_only=True):
     """A photo or paper of the case."""
 
-    id: Annotated[UUID, msgspec.Meta(description="id of the document")]
-    title: Annotated[str, msgspec.Meta(description="title of the document")]
-    media_type: Annotated[str, msgspec.Meta(description="media type of the document, such as image/jpeg")]
-    state: Annotated[str, msgspec.Meta(description="state of the document's upload")]
     by_person: Annotated[UUID, msgspec.Meta(description="id of the person who attached the document")]
     at: Annotated[Moment, msgspec.Meta(description="when the document was attached, in corrected time")]
 
@@ -325,6 +331,11 @@ async def undertaking(actor: Actor, wanted: UUID) -> tuple[Advance, str, str | N
     reporter = None if await _handles(actor, row) else actor.person
     number = f"〔{row['number_year']}〕{row['number']}号"
     return await _advance(row), organ, await value(HOSPITAL, wanted, reporter), number
+
+
+async def matters_of_paper(actor: Actor, document: UUID) -> list[MatterOfPaper]:
+    """The injuries, and what was paid for them, of which this is a paper; of those that the actor has part in."""
+    return [as_row(MatterOfPaper, row) for row in await fetch(MATTERS_OF_PAPER, *viewer(actor, HANDLING), document)]
 
 
 async def outstanding(organ: str | None = None) -> list[Outstanding]:

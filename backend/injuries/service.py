@@ -20,6 +20,7 @@ from backend.core.refusals import Refusal, Unknown
 from backend.core.verb import Actor, HeldConcern, Occasion, Outcome
 from backend.core.visibility import HANDLING, IndexPath, reaches, viewer, visible_to
 from backend.core.wire import as_json
+from backend.evidence.papers import own_papers
 from backend.evidence.retention import legal_holds
 from backend.evidence.retention.legal_holds import NewHold
 from backend.injuries import rules
@@ -39,10 +40,6 @@ WITNESSES = "INSERT INTO injury_witness (report, person) SELECT $1, unnest($2::u
 PAPERS = """
 INSERT INTO injury_paper (injury, document, entry, by_person, at) SELECT $1, unnest($2::uuid[]), $3, $4, $5
 ON CONFLICT DO NOTHING
-"""
-OWN_PAPERS = """
-SELECT u.id AS given, coalesce(u.same_as, u.id) AS id FROM upload u
-WHERE u.id = ANY ($1) AND u.owner = $2 AND u.kind = 'document'
 """
 INSERT_ITEM = """
 INSERT INTO advance_item (id, injury, kind, requested_by, requested_at, requested_fen, words)
@@ -190,18 +187,6 @@ async def request_item(occasion: Occasion, injury: UUID, new: UUID, cost: Cost) 
 async def to_notify(injury: UUID) -> list[UUID]:
     """The persons notified of each change of the case, besides the injured person."""
     return [row["person"] for row in await fetch(TO_NOTIFY, injury)]
-
-
-async def own_papers(actor: Actor, papers: Sequence[UUID]) -> list[UUID]:
-    """The ids of the actor's own documents; of bytes that were uploaded before, the first id.
-
-    Raises Refusal `unknown_document`.
-    """
-    own = {row["given"]: row["id"] for row in await fetch(OWN_PAPERS, list(papers), actor.person)}
-    for paper in papers:
-        if paper not in own:
-            raise Unknown("unknown_document", paper)
-    return [own[paper] for paper in papers]
 
 
 async def outcome(injury: UUID) -> Outcome:

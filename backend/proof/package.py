@@ -39,7 +39,11 @@ PACKAGE_TYPE = "fujing-package+jwt"
 RECEIPT_TYPE = "fujing-receipt+jwt"
 ROWS, KEYS, ABOUT, PEOPLE = "data/rows.jsonl", "data/keys.json", "data/package.json", "data/people.json"
 HOW_TO_CHECK = "data/HOW-TO-CHECK.html"
-SUFFIXES = {"video/mp4": ".mp4", "video/webm": ".webm", "video/quicktime": ".mov", "video/mp2t": ".ts"}
+SUFFIXES = {
+    "video/mp4": ".mp4", "video/webm": ".webm", "video/quicktime": ".mov", "video/mp2t": ".ts", "video/mp2p": ".mpg",
+    "video/x-msvideo": ".avi", "audio/wav": ".wav", "audio/amr": ".amr", "audio/mpeg": ".mp3", "image/jpeg": ".jpg",
+    "image/png": ".png", "image/heic": ".heic", "text/plain": ".txt", "application/pdf": ".pdf",
+}  # fmt: skip
 OTHER = ".bin"  # the ending of footage of any other type
 
 UNREADABLE = (  # what content made by a forger may raise

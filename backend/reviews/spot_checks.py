@@ -30,7 +30,7 @@ SELECT d.id, d.organ, d.week, $1, $1::timestamptz + $2::interval FROM (
     JOIN upload u ON u.sealed_at >= w.week::timestamp AT TIME ZONE 'Asia/Shanghai'
         AND u.sealed_at < (w.week + 7)::timestamp AT TIME ZONE 'Asia/Shanghai'
     JOIN recording r ON r.id = u.id
-    WHERE u.state = 'sealed' AND u.disposed_at IS NULL
+    WHERE u.state = 'sealed' AND u.disposed_at IS NULL AND u.media_type ~ '^(video|audio)/'
         AND NOT EXISTS (SELECT FROM spot_check s WHERE s.organ = r.organ AND s.week = w.week)
 ) d WHERE d.place <= $3 ON CONFLICT (recording) DO NOTHING RETURNING id, recording, organ
 """

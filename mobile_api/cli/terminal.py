@@ -8,12 +8,15 @@ import os
 import re
 import stat
 import sys
+import tempfile
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
 import rich_click as click
+from click.exceptions import Exit
 from rich.console import Console
 from rich.text import Text
 
@@ -26,6 +29,7 @@ if language() == "zh":
 FILE, DASH = click.Path(dir_okay=False, path_type=Path), Path("-")
 FINGERPRINT = re.compile("[0-9a-f]{64}")
 OF_A_FILE = {errno.ENOENT, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EROFS, errno.ENOSPC, errno.EDQUOT}
+FAULT = 70  # exit code of a fault of ours: EX_SOFTWARE of sysexits.h
 MONTH = re.compile("2[0-9]{3}-(0[1-9]|1[0-2])")
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
@@ -53,9 +57,23 @@ class Command(click.RichCommand):
 
 
 class Group(click.RichGroup):
+    """A group of commands. Whatever one of them raises becomes a sentence; a stack goes to a file."""
+
     context_class = Context
     command_class = Command
     group_class = type
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.Abort, Exit):
+            raise
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # whoever read our output has gone
+                raise
+            _fail_of(error)
+        except Exception as error:
+            _fail_of(error)
 
 
 CHINESE_HELP = {
@@ -92,11 +110,29 @@ def one_sentence() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        code = error.exit_code if isinstance(error, SentenceError) else 2 if _is_of_a_file(error) else 1
-        sentence = _sentence_of(error)
-        if sentence is None:
-            raise
-        fail(sentence, code)
+        _fail_of(error)
+
+
+def _fail_of(error: Exception) -> NoReturn:
+    """Say what is wrong, and end. Of a fault of ours the stack is kept in a file for its owner alone."""
+    sentence = _sentence_of(error)
+    if sentence is not None:
+        fail(sentence, error.exit_code if isinstance(error, SentenceError) else 2 if _is_of_a_file(error) else 1)
+    kept, name = _keep(error), f"{type(error).__name__}: {error}".splitlines()[0][:200]
+    zh = f"程序出错（{name}）。详情在 {kept}，请交给维护人员。"
+    en = f"this is a fault of the program ({name}). Its details are in {kept}: hand them to whoever maintains it."
+    fail(by_locale(zh, en), FAULT)
+
+
+def _keep(error: Exception) -> str:
+    """Write the stack to a file. Returns its name."""
+    try:
+        descriptor, path = tempfile.mkstemp(prefix="fujing-fault-", suffix=".txt")
+        with os.fdopen(descriptor, "w", errors="backslashreplace") as file:
+            file.write("".join(traceback.format_exception(error)))
+    except OSError as full:
+        return str(full.strerror)
+    return path
 
 
 def _sentence_of(error: Exception) -> str | None:
@@ -110,7 +146,12 @@ def _sentence_of(error: Exception) -> str | None:
         return by_locale(zh, en)
     if isinstance(error, (ConnectionError, FileNotFoundError, TimeoutError)):
         return by_locale(f"无法连接数据库或存储：{error}", f"The database or the store cannot be reached: {error}")
+    import asyncpg
+
     from backend.core.refusals import Refusal, problem
+
+    if isinstance(error, asyncpg.PostgresError):
+        return by_locale(f"数据库拒绝了：{error}", f"The database refused: {error}")
 
     return str(problem(error, language(), "cli")["detail"]) if isinstance(error, Refusal) else None
 

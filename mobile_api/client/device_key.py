@@ -16,6 +16,7 @@ from uuid import UUID, uuid4
 
 import jwt
 import msgspec
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
@@ -51,12 +52,19 @@ class Numbers:
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
         with os.fdopen(descriptor, "r+") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            number = int(file.read() or 0) + 1
+            number = _number_in(file.read(), self._path) + 1
             file.seek(0)
             file.write(str(number))
             file.flush()
             os.fsync(file.fileno())
         return number
+
+
+def _number_in(text: str, path: Path) -> int:
+    """The last number given. Raises ValueError: a number that is given twice would be a finding against the device."""
+    if text and not (text.isascii() and text.isdecimal()):
+        raise ValueError(by_locale(f"{path} 中不是编号，请从备份恢复", f"{path} holds no number: restore it"))
+    return int(text or 0)
 
 
 class DeviceKey:
@@ -77,8 +85,11 @@ class DeviceKey:
         """
         if not path.exists():
             write_private(path, cls().pem())
-        private = load_pem_private_key(path.read_bytes(), None)
-        if not isinstance(private, ec.EllipticCurvePrivateKey):
+        try:
+            private: Any = load_pem_private_key(path.read_bytes(), None)
+        except (ValueError, TypeError, UnsupportedAlgorithm):  # the library's words are for programmers
+            private = None
+        if not isinstance(private, ec.EllipticCurvePrivateKey) or private.curve.name != "secp256r1":
             raise ValueError(by_locale(f"{path} 中不是 P-256 密钥", f"{path} holds no P-256 key"))
         key = cls(private)
         key.numbers = Numbers(path.with_name(f"{path.name}.numbers"))

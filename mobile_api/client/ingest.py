@@ -1,11 +1,13 @@
-"""`fujing ingest`: the job of a docking station. It sends every video of a folder and waits until each is sealed.
+"""`fujing ingest`: the job of a docking station. It sends every file of a folder and waits until each is sealed.
 
 Guarantees: a file that is sealed already is not sent again; one that is half sent is continued, whoever began it. A
-file that cannot be taken is reported and stops no other. Exit code 0 only if every file has a verified receipt.
-Nothing is deleted here: the person who reads the table does that. It uses the public API as any device does.
+file that cannot be taken is reported and stops no other. What stays on the card is named, each with the reason, and the
+exit code is 0 only if nothing does: every file has a verified receipt. Nothing is deleted here: the person who reads
+the table does that. It uses the public API as any device does.
 """
 
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -21,9 +23,10 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColum
 from rich.table import Table
 from rich.text import Text
 
-from mobile_api.client import camera_files
+from mobile_api.client import camera_files, card
 from mobile_api.client.api import Client, NotVerified, Problem, Unreachable, digest_of
 from mobile_api.client.camera_files import CHINA, MediaFile, Start
+from mobile_api.client.card import Left
 from mobile_api.client.device_key import DeviceKey
 from storage.language import by_locale, language
 
@@ -35,6 +38,17 @@ FATES: dict[Fate, tuple[str, str]] = {
     "failed": ("未采集 not taken", "red"),
 }
 SENT: dict[Fate, str] = {"not_sealed": "已送达 sent", "sealed_before": FATES["sealed_before"][0]}
+TAKEN = ("sealed", "sealed_before")
+KINDS = {
+    "video": "录像 video", "audio": "录音 audio", "photo": "照片 photo", "document": "文书 document",
+    "unknown": "其他 other",
+}  # fmt: skip
+DOUBTFUL = "起始时间存疑，可用 --offset-ms 校正 its start is in doubt: --offset-ms corrects the recorder's clock"
+INDEX_LOST = (
+    "索引缺失（断电等）：内容已原样封存；可在卡外的副本上修复后另行申报，勿动原件 index lost (battery?): sealed as it "
+    "is; repair a copy elsewhere and declare that too, never the original"
+)
+CHANGED = "采集期间文件有变化，请再次运行 it changed meanwhile: run again"
 PATIENCE = 120.0  # seconds to wait for the seals, besides the time that the size needs
 SEALED_A_SECOND = 10 * 1024**2  # bytes, in a slow store
 IN_A_LOG = 400  # columns of a table in a log: one line a file
@@ -63,9 +77,9 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Footage(msgspec.Struct, kw_only=True):
-    """One file and its fate. `words`: why it was not sealed. `wearer`: id of the person whose footage it is.
-
-    `moved`: what this run's offset would change of a start that is kept already. `modified`: its time on the card.
+    """One file and its fate. `words`: why it was not sealed. `advice`: what to know of one that was taken. `wearer`: id
+    of the person whose footage it is. `modified`, `modified_ns`: its time on the card when it was looked at.
+    `moved`: what this run's offset would change of a start that is kept already.
     """
 
     path: Path
@@ -80,10 +94,12 @@ class Footage(msgspec.Struct, kw_only=True):
     words: str = ""
     moved: str = ""
     modified: datetime | None = None
+    advice: str = ""
+    modified_ns: int = 0
 
     @property
     def ended_at(self) -> datetime | None:
-        if self.start is None or self.media is None:
+        if self.start is None or self.media is None or self.media.index_lost:
             return None
         return self.start.at + timedelta(milliseconds=self.media.duration_ms)
 
@@ -94,7 +110,7 @@ def bring_in(order: Order, password: str, console: Console, errors: Console) -> 
         console.width = IN_A_LOG
     try:
         return Station(order, console).run(password)
-    except (Problem, Unreachable) as error:
+    except (Problem, Unreachable, OSError, ValueError) as error:
         errors.print(Text(f"fujing: {_sentence_of(error)}"), soft_wrap=True)
         return 1
 
@@ -122,15 +138,18 @@ class Station:
     def run(self, password: str) -> int:
         """Do the whole job. Returns the exit code; raises Problem or Unreachable where it cannot begin."""
         self._client.sign_in(self._order.dock, password)
-        files, all_read = self._survey()
+        files, left = self._survey()
         wearer = self._named_wearer(files)
         self._send_all(files, wearer)
         self._wait_for_seals(files)
+        for file in files:
+            self._look_again(file)
         self._console.print(_table(files))
+        self._tell_what_stays(files, left)
         for each in dict.fromkeys(file.wearer for file in files if file.wearer is not None):
             self._report([file for file in files if file.wearer == each], each)
         self._end()
-        return 0 if all_read and all(file.fate in ("sealed", "sealed_before") for file in files) else 1
+        return 0 if not left and all(file.fate in TAKEN for file in files) else 1
 
     def _named_wearer(self, files: list[Footage]) -> str | None:
         """The id of the wearer whom the order names: whose badge it was when the first file was filmed; without a file,
@@ -145,40 +164,67 @@ class Station:
         self._say(f"{found['name']} {found['badge']} · {words}")
         return str(found["id"])
 
-    def _survey(self) -> tuple[list[Footage], bool]:
-        """Look into every candidate. Returns them, and whether every folder could be read."""
-        folder = camera_files.find(self._order.folder)
-        for words in folder.unreadable:
-            self._say(f"无法读取 cannot be read: {words}")
-        root = self._order.folder.resolve()
-        files = [Footage(path=path, label=_label(path, root)) for path in folder.files]
+    def _survey(self) -> tuple[list[Footage], list[Left]]:
+        """Look through the card and into every file. Returns the files, and what stays on the card."""
+        found = card.look_through(self._order.folder)
+        files = [Footage(path=path, label=self._label(path)) for path in found.files]
+        kinds: Counter[str] = Counter()
         for file in files:
             self._look(file)
-        self._say(f"视音频 footage: {len(files)}   其他文件 other files: {folder.others}")
-        return files, not folder.unreadable
+            kinds["unknown" if file.media is None else file.media.kind] += 1
+        counts = "   ".join(f"{KINDS[kind]}: {kinds[kind]}" for kind in KINDS if kinds[kind])
+        self._say(f"文件 files: {len(files)}   {counts}")
+        return files, found.left
 
     def _look(self, file: Footage) -> None:
         """Find out what the file is and when it began."""
         try:
             status = file.path.stat()
+            file.media = camera_files.look(file.path, self._order.longest_frame)
         except OSError as error:
             file.words = _sentence_of(error)
             return
-        file.bytes, file.media = status.st_size, camera_files.look(file.path, self._order.longest_frame)
-        if file.media is None:
-            file.words = "不是可读的视音频 no video or audio that can be read"
-            return
+        now = datetime.now(UTC)
+        file.bytes, file.modified_ns = status.st_size, status.st_mtime_ns
         file.modified = camera_files.moment_of(status.st_mtime)
         file.start = camera_files.start_of(
             file.media, file.path.name, status.st_mtime, offset=timedelta(milliseconds=self._order.offset_ms),
-            latest=datetime.now(UTC) + self._order.clock_skew_tolerance,
+            latest=now + self._order.clock_skew_tolerance,
         )  # fmt: skip
         if file.start is None:
-            file.words = "起始时间均不可信，请用 --offset-ms 校正 no start time can be right: use --offset-ms"
+            file.start, file.advice = camera_files.doubtful_start(status.st_mtime, now), DOUBTFUL
+        if file.media.index_lost:
+            file.advice = INDEX_LOST
+
+    def _look_again(self, file: Footage) -> None:
+        """A file that changed meanwhile was taken as it was; what was added since stays on the card."""
+        try:
+            status = file.path.stat()
+        except OSError as error:
+            file.fate, file.words = "failed", _sentence_of(error)
+            return
+        if file.fate in TAKEN and (status.st_size, status.st_mtime_ns) != (file.bytes, file.modified_ns):
+            file.fate, file.words = "not_sealed", CHANGED
+
+    def _tell_what_stays(self, files: list[Footage], left: list[Left]) -> None:
+        """Name everything that is on the card alone."""
+        stays = [(each.path, each.why) for each in left]
+        stays += [(file.path, file.words) for file in files if file.fate not in TAKEN]
+        if not stays:
+            self._say("卡上没有遗留 nothing stays on the card")
+            return
+        self._say(f"仍在卡上 stays on the card: {len(stays)}")
+        for path, why in sorted(stays):
+            self._say(f"  {self._label(path)}  {why}")
+
+    def _label(self, path: Path) -> str:
+        """The path within the folder, fit for a terminal."""
+        parts = path.relative_to(self._order.folder.resolve()).parts
+        return "/".join(camera_files.safe_name(part) for part in parts) or "."
 
     def _send_all(self, files: list[Footage], wearer: str | None) -> None:
         """Send one file after the other; a file's error is kept with it."""
-        usable = [file for file in files if file.start is not None]
+        usable = [file for file in files if file.start is not None and not file.words]
         with self._bars() as bars:
             whole = bars.add_task("合计 all", total=sum(file.bytes for file in usable))
             for file in usable:
@@ -193,7 +239,8 @@ class Station:
         """Declare the file, and send the parts that the store does not have."""
         if self._away:
             raise Unreachable(self._order.url)
-        file.bytes, file.sha256 = digest_of(file.path)
+        file.modified_ns = file.path.stat().st_mtime_ns
+        file.bytes, file.sha256 = digest_of(file.path)  # as it is now, if it grew since it was looked at
         bars.update(both[0], total=file.bytes)
         answer = self._client.entry("recordings/declare", **self._declaration(file, wearer))
         file.upload, state = UUID(answer["id"]), answer["upload"]["state"]
@@ -224,13 +271,13 @@ class Station:
         )
 
     def _declaration(self, file: Footage, wearer: str | None) -> dict[str, Any]:
-        assert file.start is not None  # noqa: S101 - for the type checker
+        assert file.start is not None and file.media is not None  # noqa: S101, PT018 - for the type checker
         return {
             **({} if wearer is None else {"wearer": wearer}),
             "camera_serial": self._order.camera,
             "camera_offset_ms": self._order.offset_ms,
             "file_name": camera_files.safe_name(file.path.name),
-            "media_type": camera_files.media_type_of(file.path),
+            "media_type": file.media.media_type,
             "started_at": file.start.at,
             "ended_at": file.ended_at,
             "time_source": file.start.source,
@@ -334,7 +381,7 @@ def _table(files: list[Footage]) -> Table:
         words, colour = FATES[file.fate]
         words = file.moved or words
         began = f"{file.start.at.astimezone(CHINA):%Y-%m-%d %H:%M:%S}" if file.start else ""
-        fate = Text(words if not file.words else f"{words}: {file.words}", style=colour)
+        fate = Text("  ".join([words if not file.words else f"{words}: {file.words}", file.advice]).rstrip(), colour)
         table.add_row(Text(file.label), began, file.start.source if file.start else "", fate)
     return table
 
@@ -355,11 +402,6 @@ def _clock(moment: str | None) -> str:
     return f"{datetime.fromisoformat(moment).astimezone(CHINA):%m-%d %H:%M:%S}" if moment is not None else "…"
 
 
-def _label(path: Path, root: Path) -> str:
-    """The file's path within the folder, fit for a terminal."""
-    return "/".join(camera_files.safe_name(part) for part in path.relative_to(root).parts)
-
-
 def _sentence_of(error: Exception) -> str:
     if isinstance(error, Problem):
         faults = ", ".join(f"{each['pointer']}: {each['message']}" for each in error.body.get("errors", []))
@@ -368,8 +410,10 @@ def _sentence_of(error: Exception) -> str:
         return by_locale("服务器没有应答，请稍后重新运行", "the server does not answer: run it again later")
     if isinstance(error, TimeoutError) and error.args:
         return str(error)
+    if isinstance(error, UnicodeError):
+        return by_locale("口令、编号和文件夹名须为 UTF-8 文本", "password, numbers and folder must be text in UTF-8")
     if isinstance(error, OSError):
-        return f"无法读取 cannot be read: {error.strerror or error}"
+        return card.unreadable(error)
     return str(error)
 
 

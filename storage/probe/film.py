@@ -9,6 +9,8 @@ from typing import Any
 
 import av
 
+from storage import photos
+from storage.mp4_boxes import index_is_lost
 from storage.probe import kinds
 from storage.probe.sources import Source
 from storage.probe.timeline import Stretch, common, in_milliseconds, join, without
@@ -32,13 +34,14 @@ def read_film(file: Source, longest_frame: float) -> Answer:
     next two, and only they have what follows. `tracks`: {kind, codec, stretches, undecoded} each; stretches are
     [from, to] in milliseconds from the first frame of the file, in order: where it can be decoded, and where it cannot.
     `duration_ms`: from the first frame to the end of the last, pauses included. `jumps`: how often its clock began
-    anew; the parts then stand one after another. `tags`: texts in the file, as they are there.
+    anew; the parts then stand one after another. `tags`, of a photo too: texts in the file, as they are there.
+    `index_lost`, of an unknown file: it is an MP4 whose index was never written.
 
     longest_frame: seconds; where frames are further apart, nothing is filmed between them.
     """
     head = file.piece(0, kinds.HEAD)
     if name := kinds.photo(head):
-        return _still("photo", name, name in kinds.BROWSER_PHOTOS)
+        return _still("photo", name, name in kinds.BROWSER_PHOTOS) | {"tags": photos.tags_of(file)}
     try:
         with opened(file) as container:
             tracks, jumps = tracks_of(container, file, longest_frame)
@@ -48,7 +51,8 @@ def read_film(file: Source, longest_frame: float) -> Answer:
         pass
     if name := kinds.document(head):
         return _still("document", name, name in ("pdf", "text"))
-    return {"media": False, "kind": "unknown", "codec": None, "plays_in_browser": False}
+    lost = index_is_lost(file.piece, file.size)
+    return {"media": False, "kind": "unknown", "codec": None, "plays_in_browser": False, "index_lost": lost}
 
 
 def stretches_of(answer: Answer) -> list[list[int]]:
@@ -131,7 +135,9 @@ def _tags(container: Any, name: str) -> dict[str, str]:
 
 
 def poster(file: Source) -> dict[str, str]:
-    """{"poster"}: the first frame that can be decoded, as a JPEG in base64; {} where there is none."""
+    """{"poster"}: the first frame that can be decoded, or the photo as it was held, as a JPEG in base64; else {}."""
+    if kinds.photo(file.piece(0, kinds.HEAD)):
+        return _in_base64(photos.upright_jpeg(file, POSTER_WIDTH))
     try:
         with opened(file) as container:
             if not container.streams.video:
@@ -146,4 +152,8 @@ def poster(file: Source) -> dict[str, str]:
         jpeg = b"".join(bytes(packet) for packet in [*encoder.encode(small), *encoder.encode(None)])
     except (*ERRORS, StopIteration):
         return {}
-    return {"poster": base64.b64encode(jpeg).decode()} if len(jpeg) <= POSTER_BYTES else {}
+    return _in_base64(jpeg)
+
+
+def _in_base64(jpeg: bytes | None) -> dict[str, str]:
+    return {"poster": base64.b64encode(jpeg).decode()} if jpeg and len(jpeg) <= POSTER_BYTES else {}

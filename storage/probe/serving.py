@@ -85,7 +85,7 @@ def _run_child(source: Any, longest_frame: float, writing: int, with_poster: boo
         except SourceFailed:
             answer = {"media": False, "failed": True}
         _write_line(writing, answer)
-        if answer["media"] and with_poster:
+        if with_poster and (answer["media"] or answer["kind"] == "photo"):
             _write_line(writing, poster(file))
             _write_line(writing, {"codes": search(file)})
     finally:

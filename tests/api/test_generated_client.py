@@ -131,7 +131,9 @@ def moments(node: Any) -> Any:
         return node
 
 
-@pytest.mark.parametrize("name", ["recording_content", "recording_poster", "recording_package", "packages"])
+@pytest.mark.parametrize(
+    "name", ["recording_content", "recording_poster", "recording_package", "packages", "document_content"]
+)
 def test_an_answer_of_bytes_is_read_as_a_file(made: Made, name: str) -> None:
     """A picture or a zip is none the less an answer."""
     answer = httpx.Response(200, content=b"bytes", headers={"Content-Type": "application/octet-stream"})

@@ -291,10 +291,10 @@ async def test_a_film_cut_off_lasts_as_long_as_its_frames(app: Litestar, ten_sec
     assert ["duration_disagrees"] == await findings_of(upload)
 
 
-async def test_a_film_cut_off_before_its_index_is_no_media(app: Litestar, ten_seconds: bytes) -> None:
-    """The battery of the recorder fell out: nobody can play the file, and it is kept."""
+async def test_a_film_cut_off_before_its_index_has_lost_it(app: Litestar, ten_seconds: bytes) -> None:
+    """The battery of the recorder fell out: nobody can play the file, and it is kept, with what can be done."""
     upload = await recorded_for(app, await a_duty_auxiliary(app), ten_seconds[: len(ten_seconds) // 2], 10)
-    assert ["not_media"] == await findings_of(upload)
+    assert ["index_lost"] == await findings_of(upload)
 
 
 async def test_a_stream_without_duration_is_measured_by_its_packets(app: Litestar, seven_seconds_live: bytes) -> None:

@@ -23,6 +23,7 @@ from mobile_api.app import assemble
 from mobile_api.cli.demo_film import film
 from mobile_api.operations_server import for_operators
 from tests import every_verb
+from tests.api.test_documents import brought, content
 from tests.builders import (
     DISTRICT,
     PASSWORD,
@@ -175,7 +176,7 @@ async def facts_of(app: Litestar, shots: Path) -> Facts:
     wu, begins = await an_inspector_of(app, STATION), now() + timedelta(days=500)
     things = {"shift": shift, "naming": naming, "lin": str(lin.id), "badge": lin.badge}
     things |= await told_in_the_street(app, lin, shots)
-    things |= await told_of_lin(lin, zhao)
+    things |= await told_of_lin(app, lin, zhao)
     things |= await looked_into(wu, things["recording"])
     things |= await named_at_the_desk(app, lin, zhao, begins)
     things["finding"] = str(await every_verb.a_finding_about(lin))
@@ -198,13 +199,16 @@ async def told_in_the_street(app: Litestar, lin: Someone, shots: Path) -> dict[s
     return things | {"held": str(waits["id"])}
 
 
-async def told_of_lin(lin: Someone, zhao: Someone) -> dict[str, str]:
-    """An injury, a complaint, a harassment and a recusal."""
+async def told_of_lin(app: Litestar, lin: Someone, zhao: Someone) -> dict[str, str]:
+    """An injury with a certificate, a complaint, a harassment and a recusal."""
+    paper = await brought(app, lin, content())
     hurt = {"how": "被推倒", "doing": "巡逻", "body_part": "右前臂", "severity": "minor", "injured_at": now()}
+    hurt |= {"papers": [paper]}
     rude = {"channel": "phone", "words": "态度粗暴", "complainant": "王某", "person": lin.id}
     complaint = await zhao.post("/v1/complaints/receive", **rude, started_at=ago(hours=1))
     case = {"case_ref": "A3301022026030009", "case_kind": "criminal", "ground": "interest", "words": "有利害关系"}
     return {
+        "document": paper,
         "injury": recorded(await lin.post("/v1/injuries/report", **hurt))["injury"]["id"],
         "complaint": recorded(complaint)["complaint"]["id"],
         "matter": recorded(await lin.post("/v1/matters/raise", kind="harassment", words="被辱骂"))["id"],
@@ -269,7 +273,8 @@ def single_things(f: Facts) -> Iterator[Question]:
     """One thing by its id, oneself, and the law."""
     for path in (
         "/v1/activities/{activity}", "/v1/advances/{injury}", "/v1/advances/{injury}/undertaking",
-        "/v1/assistance/{call}", "/v1/duty/works", "/v1/injuries/{injury}", "/v1/matters/{matter}", "/v1/me",
+        "/v1/assistance/{call}", "/v1/documents/{document}", "/v1/documents/{document}/content", "/v1/duty/works",
+        "/v1/injuries/{injury}", "/v1/matters/{matter}", "/v1/me",
         "/v1/me/record", "/v1/people/{badge}", "/v1/recordings/{recording}", "/v1/recordings/{recording}/descriptions",
         "/v1/recordings/{recording}/index", "/v1/recusals/{recusal}", "/v1/shifts/{shift}",
         "/v1/uploads/{upload}/parts", "/v1/uploads/{upload}/receipt",

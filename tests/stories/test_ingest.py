@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,8 +18,10 @@ from mobile_api.cli.demo_film import film
 from mobile_api.client import api
 from mobile_api.client.api import Client, digest_of
 from mobile_api.client.ingest import Order, bring_in
+from tests import films
 from tests.devices import MIB
 from tests.houses import CHEN, DOCK, STATION, Serving
+from tests.photos import HEIC, photo
 
 CAMERA = "DSJ-0042"
 PADDING = 200 * MIB  # so that there is a middle to be killed in
@@ -45,7 +48,7 @@ def on_duty(chen: Client, minutes: int) -> datetime:
 
 
 def a_card(folder: Path) -> tuple[Path, Path]:
-    """A folder with a small film, a big film in a subfolder, and files that are no footage."""
+    """A folder with a small film, a big film in a subfolder, a text, and the small film once more, hidden."""
     (folder / "DCIM 一").mkdir(parents=True)
     small = film(folder / "街面 01.mp4", seconds=4, width=160, height=96, ago=1000).path
     big = film(folder / "DCIM 一" / "[夜巡] 02.MP4", seconds=6, width=160, height=96, ago=900).path
@@ -55,7 +58,6 @@ def a_card(folder: Path) -> tuple[Path, Path]:
         file.truncate(file.tell() + PADDING)
     (folder / "readme.txt").write_text("说明")
     (folder / ".trash.mp4").write_bytes(small.read_bytes())
-    (folder / "elsewhere.mp4").symlink_to(__file__)
     return small, big
 
 
@@ -122,32 +124,92 @@ def test_a_card_is_brought_in_by_a_station_that_is_killed_and_started_again(
     assert "missing" in again.stdout
     assert "metadata" in again.stdout
     assert f"DCIM 一/{big.name}" in again.stdout
-    assert "other files: 2" in again.stdout  # the text and the link that leads out; what is hidden is not counted
-    assert "elsewhere" not in again.stdout
+    assert "录像 video: 3" in again.stdout
+    assert "nothing stays on the card" in again.stdout
 
     third = ingest(running, passwords, tmp_path / "卡")
-    assert (0, 2) == (
-        third.returncode,
-        third.stdout.count("already sealed, skipped") // 2,
-    )  # as each is met, and in the table
+    assert 0 == third.returncode
+    # As each is met, and in the table; the phone told another start of the small film than the card does.
+    assert 2 == third.stdout.count("already sealed, skipped") // 2
+    assert 2 == third.stdout.count("sealed before, beginning at") // 2
     assert rows == uploads_of(chen, small, big)
 
 
-def test_one_bad_file_stops_no_other_and_is_told(
+def test_a_card_comes_in_whole_or_says_what_stays(
     running: Serving, passwords: dict[str, str], chen: Client, tmp_path: Path
 ) -> None:
-    """A file that is no video is reported and not uploaded; the good one is sealed; the exit code is not 0."""
-    good = film(tmp_path / "good.mp4", seconds=3, width=160, height=96, ago=3000).path
-    (tmp_path / "broken.mp4").write_bytes(b"no video at all " * 1000)
-    (tmp_path / "empty.avi").touch()
-    os.mkfifo(tmp_path / "pipe.mp4")
+    """Every kind is taken as what it is; what cannot be taken is named, and then the exit code is not 0."""
+    whole = film(tmp_path / "街面.mp4", seconds=3, width=160, height=96, ago=3000).path.read_bytes()
+    at, taken_at = whole.index(b"mdat") - 4, (datetime.now(UTC) - timedelta(minutes=10)).replace(microsecond=0)
+    exif = {"taken": f"{taken_at + timedelta(hours=1):%Y:%m:%d %H:%M:%S}", "zone": "+01:00"}
+    taken = {
+        "街面.mp4": (whole, "video/mp4"),
+        "断电 20260301080000.mp4": (
+            whole[:at] + bytes(4) + whole[at + 4 : -2000].replace(b"moov", b"gone"),
+            "video/mp4",
+        ),
+        "IMG_0001.jpg": (photo(**exif, orientation=6), "image/jpeg"),
+        "IMG_0002.HEIC": (HEIC, "image/heic"),
+        "b.ts": (films.mux("mpegts", picture=1), "video/mp2t"),
+        ".hidden/c.dav": (b"\x01\x02\x03" * 900, "video/x-dahua"),
+        "Thumbs.db": (b"\x00\x01" * 900, "application/octet-stream"),
+        "two\nlines.txt": ("巡逻路线".encode(), "text/plain"),
+    }
+    for name, (content, _) in taken.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / "copy of b.ts").write_bytes(taken["b.ts"][0])
     done = ingest(running, passwords, tmp_path)
-    assert 1 == done.returncode, done.stdout + done.stderr
-    assert 2 == done.stdout.count("no video or audio that can be read")
-    assert "other files: 1" in done.stdout
-    assert {"sealed"} == {row["state"] for row in uploads_of(chen, good).values()}
-    assert "in no shift" in done.stdout
+    assert (0, True) == (done.returncode, "nothing stays on the card" in done.stdout), done.stdout + done.stderr
+    assert "index lost" in done.stdout
+    assert "two_lines.txt" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
+
+    rows = uploads_of(chen, *(tmp_path / name for name in taken))
+    assert {"sealed"} == {row["state"] for row in rows.values()}
+    kinds = {name.replace("\n", "_").rpartition("/")[2]: kind for name, (_, kind) in taken.items()}
+    copies = {"b.ts", "copy of b.ts"}
+    assert {name: kind for name, kind in kinds.items() if name not in copies} == {
+        name: row["media_type"] for name, row in rows.items() if name not in copies
+    }
+    assert 1 == len(copies & set(rows))  # the same bytes are one recording
+    shot = rows["IMG_0001.jpg"]
+    assert taken_at == datetime.fromisoformat(str(shot["started_at"]))
+    assert "metadata" in done.stdout
+
+    (tmp_path / "empty.avi").touch()
+    (tmp_path / "elsewhere.mp4").symlink_to(__file__)
+    os.mkfifo(tmp_path / "pipe.mp4")
+    left = ingest(running, passwords, tmp_path)
+    assert 1 == left.returncode
+    stays = left.stdout.partition("stays on the card: 3")[2]
+    for name, why in (("empty.avi", "empty"), ("elsewhere.mp4", "off the card"), ("pipe.mp4", "no ordinary file")):
+        assert any(name in line and why in line for line in stays.splitlines()), left.stdout
+    assert set(rows) == set(uploads_of(chen, *(tmp_path / name for name in taken)))
+
+
+def test_a_file_that_grows_is_not_said_to_be_in(running: Serving, passwords: dict[str, str], tmp_path: Path) -> None:
+    """A recorder that still writes: what was there is sealed, and what came after it stays on the card."""
+    running.enrol_station()
+    growing, ended = tmp_path / "growing.ts", threading.Event()
+    growing.write_bytes(films.mux("mpegts", picture=1))
+
+    def grow() -> None:
+        with growing.open("ab", buffering=0) as file:
+            while not ended.wait(0.02):
+                file.write(b"\x47" * 188)
+
+    recorder = threading.Thread(target=grow)
+    recorder.start()
+    try:
+        done = ingest(running, passwords, tmp_path)
+    finally:
+        ended.set()
+        recorder.join()
+    assert (1, True) == (done.returncode, "it changed meanwhile" in done.stdout), done.stdout + done.stderr
+    assert "stays on the card: 1" in done.stdout
+    again = ingest(running, passwords, tmp_path)
+    assert 0 == again.returncode, again.stdout + again.stderr
 
 
 def test_a_file_that_the_server_refuses_is_told_in_its_words(
@@ -162,7 +224,7 @@ def test_a_file_that_the_server_refuses_is_told_in_its_words(
 def test_a_folder_without_footage_is_soon_done(running: Serving, passwords: dict[str, str], tmp_path: Path) -> None:
     """An empty card succeeds: there is nothing to upload."""
     done = ingest(running, passwords, tmp_path)
-    assert (0, True) == (done.returncode, "footage: 0" in done.stdout), done.stdout + done.stderr
+    assert (0, True) == (done.returncode, "files: 0" in done.stdout), done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -45,12 +47,14 @@ def enrol_station(code: str, url: str, key: Path) -> None:
 
 @fujing.command(
     help=by_locale(
-        "作为采集工作站采集一个文件夹中的全部视音频；再次运行会从中断处继续。\n\n"
+        "作为采集工作站采集一个文件夹中的全部非空文件（视音频、照片及其他）；再次运行会从中断处继续。\n\n"
         "采集工作站须先用 `fujing enrol-station` 登记一次。其口令：FUJING_DOCK_PASSWORD、提示输入，或标准输入的一行。"
-        "只有每个文件都已封存且回执通过核验，退出码才为 0。",
-        "Bring in every video of a folder, as a docking station; run again, it goes on where it was.\n\n"
+        "仍在卡上的逐一列明原因；只有没有遗留、每个文件都已封存且回执通过核验，退出码才为 0。",
+        "Bring in every file of a folder that is not empty, as a docking station: films, photos and whatever else; run "
+        "again, it goes on where it was.\n\n"
         "The station is enrolled once with `fujing enrol-station`. Its password: FUJING_DOCK_PASSWORD, a prompt, or a "
-        "line on standard input. Exit code 0 only if every file is sealed and its receipt verified.",
+        "line on standard input. What stays on the card is named with the reason; exit code 0 only if nothing does and "
+        "every receipt is verified.",
     )
 )
 @click.argument("folder", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path))
@@ -119,7 +123,7 @@ def outbox(file: Path) -> None:
 
     if not file.exists():
         fail(by_locale(f"没有这个文件：{file}", f"there is no such file: {file}"))
-    with closing(Outbox(file)) as box:
+    with _an_outbox(file), closing(Outbox(file)) as box:
         for person in box.persons():
             left = box.left(person)
             say(
@@ -128,6 +132,17 @@ def outbox(file: Path) -> None:
             )
             for _, path, why in box.stuck(person):
                 say(f"  卡住 {path}：{why}", f"  stuck {path}: {why}")
+
+
+@contextmanager
+def _an_outbox(file: Path) -> Iterator[None]:
+    """Say in a sentence that a file is no outbox, or damaged."""
+    import sqlite3
+
+    try:
+        yield
+    except sqlite3.Error as error:
+        fail(by_locale(f"{file} 不是可读的待报箱：{error}", f"{file} is no outbox that can be read: {error}"))
 
 
 @fujing.command(

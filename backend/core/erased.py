@@ -1,0 +1,3 @@
+"""What a text column that may not be null says once it was erased."""
+
+ERASED = "〔到期删除〕"
