@@ -23,7 +23,7 @@ from backend.complaints import service as complaints
 from backend.core import clocks, findings, jobs
 from backend.core.database import SESSION, opened
 from backend.core.keys import Keys
-from backend.evidence import sealing
+from backend.evidence import sealing, view_copies
 from backend.evidence.retention import disposal, legal_holds, reconcile
 from backend.held import device_sequence
 from backend.hours import service as hours
@@ -83,6 +83,10 @@ def _queued(queue: PgQueuer, store: EvidenceStore, keys: Keys) -> None:
     async def hold(_: Job) -> None:
         await legal_holds.update_store(store)
 
+    @queue.entrypoint(jobs.VIEW, concurrency_limit=1, on_failure="hold", executor_factory=Retrying)
+    async def view(job: Job) -> None:
+        await view_copies.make(store, jobs.subject_of(job.payload))
+
 
 def _every_minute(queue: PgQueuer, store: EvidenceStore, keys: Keys) -> None:
     @queue.schedule("unanswered", "* * * * *")
@@ -137,6 +141,10 @@ def _every_night(queue: PgQueuer, store: EvidenceStore) -> None:
     @queue.schedule("forget_attempts", "17 3 * * *")
     async def forget_attempts(_: Schedule) -> None:
         await attempts.forget_attempts()
+
+    @queue.schedule("trim", "21 3 * * *")
+    async def trim(_: Schedule) -> None:
+        log.info("trimmed", view_copies=await view_copies.trim(store, datetime.now(UTC)))
 
     @queue.schedule("dispose", "31 3 * * *")
     async def dispose(_: Schedule) -> None:

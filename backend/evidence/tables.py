@@ -6,7 +6,18 @@ fujing_0019_holds.sql and fujing_0033_store.sql.
 
 from typing import Any
 
-from piccolo.columns import JSONB, UUID, BigInt, Boolean, ForeignKey, Integer, OnDelete, Text, Timestamptz
+from piccolo.columns import (
+    JSONB,
+    UUID,
+    BigInt,
+    Boolean,
+    ForeignKey,
+    Integer,
+    OnDelete,
+    SmallInt,
+    Text,
+    Timestamptz,
+)
 from piccolo.columns.reference import LazyTableReference
 from piccolo.table import Table
 
@@ -86,6 +97,26 @@ class Document(Table, db=DB):
 
 
 RECORDING = LazyTableReference("Recording", module_path=__name__)  # by name, because its key is a foreign key itself
+
+
+class ViewCopy(Table, db=DB):
+    """What a file is for whoever watches it, and its view copy, if there is one (fujing_0047_watchable.sql)."""
+
+    recording: ForeignKey[Any] = ForeignKey(
+        RECORDING, primary_key=True, null=False, on_delete=OnDelete.restrict, default=None
+    )
+    look = JSONB(null=False, default=None)
+    looked_at = Timestamptz(null=False, default=None)
+    state = Text(null=True, default=None)
+    percent = SmallInt(null=False, default=0)
+    asked_at = Timestamptz(null=True, default=None)
+    made_at = Timestamptz(null=True, default=None)
+    used_at = Timestamptz(null=True, default=None)
+    version = Text(null=True, default=None)
+    bytes = BigInt(null=True, default=None)
+    init_bytes = BigInt(null=True, default=None)
+    codecs = Text(null=True, default=None)
+    fragments = JSONB(null=True, default=None)
 
 
 class RecordingDescription(Table, db=DB):
