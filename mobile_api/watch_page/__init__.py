@@ -28,7 +28,7 @@ def _hash(text: str) -> str:
 
 HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'none'; media-src 'self' blob:; img-src 'self'; connect-src 'self'; "
+        "default-src 'none'; media-src 'self' blob:; img-src 'self' data:; connect-src 'self'; "
         f"style-src {_hash(STYLE)}; script-src {_hash(SCRIPT)}; base-uri 'none'; form-action 'none'; "
         "frame-ancestors 'none'"
     ),

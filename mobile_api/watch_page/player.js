@@ -251,12 +251,10 @@ const watched = { stretches: [], told: [], from: null, to: null };
 
 function follow() {
   const at = film.currentTime;
-  if (film.paused || film.seeking) return stopFollowing();
-  if (watched.from === null || at < watched.to || at - watched.to > 2 * film.playbackRate) {
-    stopFollowing();
-    watched.from = at;
-  }
-  watched.to = at;
+  if (film.seeking) return;
+  if (watched.from !== null && (at < watched.to || at - watched.to > 2 * film.playbackRate)) stopFollowing();
+  if (watched.from === null && !film.paused) watched.from = at;
+  if (watched.from !== null) watched.to = at;
 }
 
 function stopFollowing() {
@@ -378,7 +376,7 @@ function connect() {
   $("back").addEventListener("click", () => step(-1));
   $("on").addEventListener("click", () => step(1));
   $("speed").addEventListener("change", () => { film.playbackRate = film.defaultPlaybackRate = Number($("speed").value); });
-  $("sound").addEventListener("click", () => { film.muted = !film.muted; $("sound").textContent = film.muted ? "🔇" : "🔊"; });
+  $("sound").addEventListener("click", () => { film.muted = !film.muted; $("sound").setAttribute("aria-pressed", film.muted); });
   $("full").hidden = !document.fullscreenEnabled;
   $("full").addEventListener("click", fullScreen);
   $("seek").addEventListener("input", () => { seeking = true; $("time").textContent = clock(Number($("seek").value)); });
@@ -394,6 +392,7 @@ function connect() {
   film.addEventListener("durationchange", () => how && drawStrip());
   film.addEventListener("timeupdate", follow);
   film.addEventListener("seeking", stopFollowing);
+  for (const moment of ["play", "playing", "seeked", "pause"]) film.addEventListener(moment, follow);
   for (const moment of ["pause", "ended"]) film.addEventListener(moment, tellWatched);
   document.addEventListener("visibilitychange", () => { if (document.hidden) tellWatched(); });
   addEventListener("pagehide", tellWatched);
