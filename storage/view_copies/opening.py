@@ -1,7 +1,7 @@
 """Open a film as FFmpeg reads it, say what is in it, and tell the film's time of each packet.
 
 The film's time begins at its first packet. Where a stream's clock goes back (parts joined by a recorder), the film's
-time goes on; where it jumps forward, the gap stays.
+time goes on; where it steps forward, the gap stays, unless it is of more than an hour in a stream.
 """
 
 from fractions import Fraction
@@ -12,7 +12,9 @@ import av
 from storage.view_copies.ways import STILL_CONTAINERS, STILLS, way_of
 
 MICROSECONDS = 1_000_000
-BACK = MICROSECONDS // 2  # a clock that goes back by more has begun anew
+BACK = MICROSECONDS  # a clock that goes back by more has begun anew
+FORWARD = 3600 * MICROSECONDS  # of a stream, whose clock may be set anew, a longer step forward is no pause
+STREAMS = {"mpegts", "mpeg"}
 BUFFER = 256 * 1024
 FORMATS = (  # containers of films; no list that names other files, and nothing that leaves this one
     "mov", "matroska", "webm", "mpegts", "mpeg", "mpegvideo", "avi", "flv", "dhav", "h264", "hevc", "m4v", "mjpeg",
@@ -119,6 +121,7 @@ class FilmClock:
 
     def __init__(self, container: Any) -> None:
         self.zero = self._first(container)
+        self._may_jump = container.format.name in STREAMS
         self._offsets = [-self.zero]  # of each run of the clocks
         self._run: dict[int, int] = {}  # of each stream, which run it is in
         self._last: dict[int, int] = {}  # of each stream, the decoding time told last
@@ -133,7 +136,8 @@ class FilmClock:
         if told is None or not base or not packet.size:
             return None
         raw = round(told * base * MICROSECONDS)
-        if raw < self._last.get(index, raw) - BACK:
+        step = raw - self._last.get(index, raw)
+        if step < -BACK or (self._may_jump and step > FORWARD):
             self._begin_anew(index, raw)
         self._last[index] = raw
         self._due[index] = told + (packet.duration or 0)

@@ -8,6 +8,7 @@ Traps: `aac_adtstoasc` for AAC out of a stream, `delay_moov` for its kind in the
 from collections import deque
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import chain
 from typing import Any
 
 import av
@@ -84,7 +85,7 @@ def _timed(source: Any, wanted: list[Any]) -> Iterator[Timed]:
 
 
 def _read_up_to(packets: Iterator[Timed], main: Any, at: int) -> Iterator[Timed]:
-    """Read on from the beginning, holding the packets since the last picture that stands alone."""
+    """Read on, holding the packets since the last picture that stands alone; then all from that one."""
     held: deque[Timed] = deque()
     size = 0
     for packet, time in packets:
@@ -108,8 +109,8 @@ def _sought(source: Any, wanted: list[Any], at: int) -> Iterator[Timed]:
         first = _first_alone(_timed(source, wanted), main)
         begun = next(first, None)
         if begun is not None and (begun[1] <= at or target == 0 or step == STEPS[-1] or indexed):
-            yield begun
-            yield from (timed for timed in first if timed[1] >= begun[1] - MICROSECONDS // 4)
+            lasting = chain((begun,), (timed for timed in first if timed[1] >= begun[1] - MICROSECONDS // 4))
+            yield from lasting if indexed else _read_up_to(lasting, main, at)
             return
 
 

@@ -19,6 +19,7 @@ from storage.view_copies.remuxing import FLUSH, MUX, MUX_BUFFER, SHIFT, Encoded
 PRESET, QUALITY, KEY_SECONDS = "veryfast", "26", 2
 RATE, TICKS = 25, 90_000
 FIRST_PACKETS = 200
+FULL = 2  # AVCOL_RANGE_JPEG: black is 0, and not 16
 MUX_AT_KEYS = {name: value for name, value in MUX.items() if name != "frag_duration"}  # each can be begun with
 WIDEST = 4096  # a picture of more is no recorder's
 TURNS: dict[int, tuple[tuple[str, str], ...]] = {  # degrees against the clock, as the film says: filters
@@ -110,16 +111,17 @@ class _Picture:
             self._write_frame(frame)
 
     def _write_frame(self, frame: Any) -> None:
-        if frame.pts is None or frame.time_base is None:
+        base = frame.time_base or self._source.time_base  # what the decoder kept back to the end has none
+        if frame.pts is None or not base:
             return
-        at = round(frame.pts * frame.time_base * TICKS) + SHIFT * TICKS // MICROSECONDS
+        at = round(frame.pts * base * TICKS) + SHIFT * TICKS // MICROSECONDS
         if at <= self._last:
             return
         self._last = at
         frame = self._turned(frame)
         width, height = self._encoder.width, self._encoder.height
-        if (frame.width, frame.height, frame.format.name) != (width, height, "yuv420p"):
-            frame = frame.reformat(width, height, "yuv420p")
+        if (frame.width, frame.height, frame.format.name) != (width, height, "yuv420p") or frame.color_range == FULL:
+            frame = frame.reformat(width, height, "yuv420p", dst_color_range="MPEG")
         frame.pts, frame.time_base = at, Fraction(1, TICKS)
         frame.pict_type = 0
         self._target.mux(self._encoder.encode(frame))
