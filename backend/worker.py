@@ -23,7 +23,7 @@ from backend.complaints import service as complaints
 from backend.core import clocks, findings, jobs
 from backend.core.database import SESSION, opened
 from backend.core.keys import Keys
-from backend.evidence import probing_anew, sealing
+from backend.evidence import probing_anew, sealing, view_copies
 from backend.evidence.retention import category_holds, disposal, falling_due, legal_holds, reconcile
 from backend.held import device_sequence
 from backend.hours import service as hours
@@ -82,6 +82,10 @@ def _queued(queue: PgQueuer, store: EvidenceStore, keys: Keys) -> None:
     @queue.entrypoint(jobs.HOLD, concurrency_limit=1, on_failure="hold", executor_factory=Retrying)
     async def hold(job: Job) -> None:
         await legal_holds.update_for(store, jobs.subject_of(job.payload))
+
+    @queue.entrypoint(jobs.VIEW, concurrency_limit=1, on_failure="hold", executor_factory=Retrying)
+    async def view(job: Job) -> None:
+        await view_copies.make(store, jobs.subject_of(job.payload))
 
 
 def _every_minute(queue: PgQueuer, store: EvidenceStore, keys: Keys) -> None:
@@ -151,7 +155,8 @@ def _every_night(queue: PgQueuer, store: EvidenceStore) -> None:
     async def forget_attempts(_: Schedule) -> None:
         await attempts.forget_attempts()
 
-    @queue.schedule("dispose", at_night(3, 31))
+from backend.evidence import probing_anew, sealing, view_copies
+from backend.evidence.retention import category_holds, disposal, falling_due, legal_holds, reconcile
     async def dispose(_: Schedule) -> None:
         with told_if_clocks_differ():
             log.info("disposed", **(await disposal.dispose(store, datetime.now(UTC)))._asdict())

@@ -62,6 +62,7 @@ from mobile_api.routes import (
 )
 from mobile_api.stores import store_of
 from mobile_api.unread_bodies import BodyReading
+from storage.view_copies.children import CHILDREN
 
 BODY_LIMIT = 1024 * 1024
 GARBAGE_LOOKS = 10_000  # new objects between two garbage collections; Python's 700 suits scripts
@@ -99,6 +100,7 @@ async def _connected(app: Litestar) -> AsyncIterator[None]:
             yield
     finally:
         await LATE_WRITES.wait()
+        await asyncio.to_thread(CHILDREN.close)
         app.state.store.close()
         await database.disconnect()
 

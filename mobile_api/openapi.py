@@ -67,7 +67,7 @@ NONCE = {
     },
     "WWW-Authenticate": {"description": '`DPoP error=…, algs="ES256"`', "schema": {"type": "string"}},
 }
-FILES = {BYTES, "application/zip", "image/jpeg"}
+FILES = {BYTES, "application/zip", "image/jpeg", "video/mp4"}
 RANGE = {
     "name": "Range", "in": "header", "required": False, "schema": {"type": "string"},
     "description": "One range, as `bytes=0-1048575`; several, or none that can be read, are answered with the whole.",

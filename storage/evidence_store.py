@@ -43,6 +43,7 @@ _CONNECT_SECONDS = 2.0
 _READ_SECONDS = 30.0
 _BLOCK = 1024 * 1024
 _FILE_PART = 64 * 1024 * 1024  # times 10,000 parts: 625 GiB, more than any recorder holds
+_STREAM_PART = 8 * 1024 * 1024  # times 10,000 parts: 78 GiB
 _PROBE_KEY = "probe/object-lock"
 _PROBE_LOCK = timedelta(minutes=1)  # a shorter one is already past for a store whose clock runs ahead
 _START_SECONDS = 10.0
@@ -249,6 +250,13 @@ class EvidenceStore:
         """Store a file of any size as a new version."""
         return await self._call(lambda: self._put_file(key, path, media_type), self._long_lanes)
 
+    async def put_stream(self, key: str, source: Any, media_type: str) -> StoredObject:
+        """Store what `source.read(size)` gives, up to its end, as a new version; memory is one part.
+
+        An exception of `source` passes, and nothing is stored.
+        """
+        return await self._call(lambda: self._put_stream(key, source, media_type), self._long_lanes)
+
     # -- reading
 
     async def find(self, key: str, *, anew: bool = False) -> StoredObject:
@@ -399,6 +407,10 @@ class EvidenceStore:
         with path.open("rb") as file:
             put = self._client.put_object(self._bucket, key, file, size, media_type, part_size=_FILE_PART)
         return StoredObject(key, _named(put.version_id, key), size)
+
+    def _put_stream(self, key: str, source: Any, media_type: str) -> StoredObject:
+        put = self._client.put_object(self._bucket, key, source, -1, media_type, part_size=_STREAM_PART)
+        return self._stat(key, _named(put.version_id, key))
 
     def _parts(self, key: str, upload_id: str) -> Iterator[Part]:
         marker: str | None = None

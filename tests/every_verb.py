@@ -275,6 +275,8 @@ async def on_reviews(app: Litestar) -> dict[str, httpx.Response]:
     responses["reviews/approve"] = await sun.post("/v1/reviews/approve", review=waiting[0], why="同意")
     responses["reviews/refuse"] = await sun.post("/v1/reviews/refuse", review=waiting[1], why="无关")
     responses["reviews/note"] = await wu.post("/v1/reviews/note", review=review, at_ms=1, words="所见")
+    seen = [{"from_ms": 0, "to_ms": 1000}]
+    responses["reviews/watched"] = await wu.post("/v1/reviews/watched", review=review, stretches=seen)
     responses["reviews/close"] = await wu.post("/v1/reviews/close", review=review, found=["other"], words="办结")
     responses["recordings/restrict"] = await lin.post("/v1/recordings/restrict", recording=footage, category="home")
     marked = recorded(responses["recordings/restrict"])["id"]

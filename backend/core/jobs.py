@@ -10,6 +10,7 @@ from backend.core.database import DB
 SEAL = "seal"
 COMPARE = "compare"
 HOLD = "hold"
+VIEW = "view"
 
 
 async def enqueue(entrypoint: str, subject: UUID) -> None:

@@ -107,6 +107,26 @@ class Film(Table, db=DB):
     probed_at = Timestamptz(null=False, default=None)
 
 
+class ViewCopy(Table, db=DB):
+    """What a file is for whoever watches it, and its view copy, if there is one (fujing_0047_watchable.sql)."""
+
+    recording: ForeignKey[Any] = ForeignKey(
+        RECORDING, primary_key=True, null=False, on_delete=OnDelete.restrict, default=None
+    )
+    look = JSONB(null=False, default=None)
+    looked_at = Timestamptz(null=False, default=None)
+    state = Text(null=True, default=None)
+    percent = SmallInt(null=False, default=0)
+    asked_at = Timestamptz(null=True, default=None)
+    made_at = Timestamptz(null=True, default=None)
+    used_at = Timestamptz(null=True, default=None)
+    version = Text(null=True, default=None)
+    bytes = BigInt(null=True, default=None)
+    init_bytes = BigInt(null=True, default=None)
+    codecs = Text(null=True, default=None)
+    fragments = JSONB(null=True, default=None)
+
+
 class RecordingDescription(Table, db=DB):
     """Who described the key content of footage, and when. Never altered: a correction is another description."""
 

@@ -62,8 +62,8 @@ FROM recording r JOIN upload u ON u.id = r.id WHERE r.wearer = $1 AND u.state <>
 """
 # A viewing for a complaint appears once the complaint is concluded.
 VIEWINGS_OF_WEARER = """
-SELECT w.id, w.what, v.recording, v.purpose, v.organ, w.began_at, w.first_byte, w.last_byte, w.served,
-    u.bytes AS of_bytes, p.badge AS reviewer_badge, p.name AS reviewer_name
+SELECT w.id, w.what, v.recording, v.purpose, v.organ, w.began_at, w.first_byte, w.last_byte, w.served, w.from_ms,
+    w.to_ms, u.bytes AS of_bytes, p.badge AS reviewer_badge, p.name AS reviewer_name
 FROM viewing w JOIN review v ON v.id = w.review JOIN person_now p ON p.id = v.reviewer
 JOIN upload u ON u.id = v.recording
 WHERE v.wearer = $1 AND v.reviewer <> $1
@@ -93,6 +93,11 @@ WHERE j.subjects @> ARRAY[$1::uuid] AND ($3::timestamptz IS NULL OR (j.at, j.seq
         SELECT FROM review v WHERE v.id = ANY (j.subjects) AND v.about = c.id)))
 ORDER BY j.at DESC, j.seq DESC LIMIT $5
 """
+WATCHED = """
+SELECT lower(x.stretch) AS from_ms, upper(x.stretch) AS to_ms FROM (
+    SELECT unnest(range_agg(int8range(s.from_ms, s.to_ms))) AS stretch FROM watched_stretch s WHERE s.review = $1
+) x ORDER BY 1
+"""
 FINDINGS_WITH_REPLIES = """
 SELECT f.id, f.kind, f.started_at, f.ended_at, f.found_at, f.explained, coalesce((
     SELECT jsonb_agg(jsonb_build_object('id', y.id, 'at', y.at, 'words', y.words) ORDER BY y.at)
@@ -101,12 +106,28 @@ FROM finding f WHERE f.person = $1 AND f.withdrawn_at IS NULL ORDER BY f.found_a
 """
 
 
-FirstByte = Annotated[int, msgspec.Meta(description="first byte of the range, counted from 0")]
-LastByte = Annotated[int, msgspec.Meta(description="last byte of the range; it is part of the range")]
+FirstByte = Annotated[
+    int | None, msgspec.Meta(description="first byte of the range, counted from 0; null: a view copy, by time")
+]
+LastByte = Annotated[
+    int | None, msgspec.Meta(description="last byte of the range; it is part of the range; null: a view copy, by time")
+]
+SentFrom = Annotated[
+    int | None,
+    msgspec.Meta(
+        description="start of the time in the film that was sent, in milliseconds; null: not known, or no film"
+    ),
+]
+SentTo = Annotated[
+    int | None, msgspec.Meta(description="end of the time in the film that was sent, in milliseconds; null: not known")
+]
 Served = Annotated[
     int | None, msgspec.Meta(description="bytes sent; null: not recorded, so all of the range may have been seen")
 ]
-FootageName = Annotated[FootagePart, msgspec.Meta(description="content: the footage; poster: its still frame")]
+FootageName = Annotated[
+    FootagePart,
+    msgspec.Meta(description="content: the footage; poster: its still frame; view: a view copy 观看副本 of it"),
+]
 
 
 class ReviewRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -152,7 +173,7 @@ class ReviewNoteRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ViewingRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One requested range of bytes, and how much of it was sent."""
+    """One requested range of bytes, or a view copy, and how much of it was sent."""
 
     id: Annotated[UUID, msgspec.Meta(description="id of the viewing")]
     what: FootageName
@@ -161,6 +182,15 @@ class ViewingRow(msgspec.Struct, frozen=True, kw_only=True):
     served: Served
     began_at: Annotated[Moment, msgspec.Meta(description="when sending began")]
     ended_at: Annotated[Moment | None, msgspec.Meta(description="when sending ended; null: not recorded")]
+    from_ms: SentFrom = None
+    to_ms: SentTo = None
+
+
+class WatchedRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A stretch of the film that ran before the reviewer's eyes; what ran several times counts once."""
+
+    from_ms: Annotated[int, msgspec.Meta(description="start, in milliseconds from that of the footage")]
+    to_ms: Annotated[int, msgspec.Meta(description="end, in milliseconds from the start of the footage")]
 
 
 class RestrictionRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -182,6 +212,10 @@ class ReviewDetail(msgspec.Struct, frozen=True, kw_only=True):
     viewings: Annotated[list[ViewingRow], msgspec.Meta(description="what was sent under this review, oldest first")]
     restrictions: Annotated[
         list[RestrictionRow], msgspec.Meta(description="restrictions of the footage, oldest first; lifted ones too")
+    ]
+    watched: Annotated[
+        list[WatchedRow],
+        msgspec.Meta(description="the time of the film that was watched, as the page told, in order; joined"),
     ]
 
 
@@ -214,6 +248,8 @@ class ViewingOfMe(msgspec.Struct, frozen=True, kw_only=True):
     last_byte: LastByte
     served: Served
     of_bytes: Annotated[int, msgspec.Meta(description="size of the whole footage in bytes")]
+    from_ms: SentFrom = None
+    to_ms: SentTo = None
 
 
 class MyReply(msgspec.Struct, frozen=True):
@@ -304,11 +340,13 @@ async def review(actor: Actor, id: UUID) -> ReviewDetail:
         .where(Restriction.recording == row["recording"])
         .order_by(Restriction.marked_at, Restriction.id)
     )
+    watched = await fetch(WATCHED, id)
     return ReviewDetail(
         review=as_row(ReviewRow, row),
         notes=[as_row(ReviewNoteRow, note) for note in notes],
         viewings=[as_row(ViewingRow, viewing) for viewing in viewings],
         restrictions=[as_row(RestrictionRow, restriction) for restriction in restrictions],
+        watched=[as_row(WatchedRow, stretch) for stretch in watched],
     )
 
 

@@ -82,6 +82,24 @@ class NoteInReview(OnReview, frozen=True, kw_only=True, omit_defaults=True, forb
     words: Annotated[Words, msgspec.Meta(description="what the footage shows at this moment")]
 
 
+class Stretch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A stretch of the film, in milliseconds from its start."""
+
+    from_ms: Annotated[int, msgspec.Meta(ge=0, le=2**53, description="start, in milliseconds from that of the footage")]
+    to_ms: Annotated[int, msgspec.Meta(ge=1, le=2**53, description="end; later than the start")]
+
+
+class WatchedInReview(OnReview, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """The page tells which stretches of the film ran before the reviewer's eyes since it told last.
+
+    Whichever bytes carried them: those of the footage, or of a view copy.
+    """
+
+    stretches: Annotated[
+        list[Stretch], msgspec.Meta(min_length=1, max_length=200, description="each once, in any order")
+    ]
+
+
 class CloseReview(OnReview, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """The reviewer closes the review with its result. If it was for a spot check, that is done too."""
 

@@ -30,8 +30,9 @@ from backend.reviews.schemas import (
     RefuseReview,
     ReplyToFinding,
     RestrictFootage,
+    WatchedInReview,
 )
-from backend.reviews.tables import FindingReply, Restriction, Review, ReviewNote, SpotCheck, Viewing
+from backend.reviews.tables import FindingReply, Restriction, Review, ReviewNote, SpotCheck, Viewing, WatchedStretch
 
 # $1 the person, $2 the organs of their roles, $3 the recording, $4 whether they are an inspector anywhere.
 FOOTAGE = f"""
@@ -119,6 +120,26 @@ async def note(occasion: Occasion, entry: NoteInReview) -> Outcome:
     return await _outcome(row["id"])
 
 
+async def watched(occasion: Occasion, entry: WatchedInReview) -> Outcome:
+    """Record what was watched. Raises Refusal `unknown_review`, `review_closed`, `review_unapproved`,
+    `end_before_start`."""
+    row = await _own_open_review(occasion.actor, entry.review)
+    if row["needs_approval"] and not row["allowed"]:
+        raise Refusal("review_unapproved")
+    if any(stretch.to_ms <= stretch.from_ms for stretch in entry.stretches):
+        raise Refusal("end_before_start")
+    await WatchedStretch.insert(
+        *(
+            WatchedStretch(
+                watching=entry.id, position=position, review=row["id"], from_ms=stretch.from_ms, to_ms=stretch.to_ms,
+                at=occasion.timing.as_of,
+            )
+            for position, stretch in enumerate(entry.stretches, 1)
+        )
+    )  # fmt: skip
+    return await _outcome(row["id"])
+
+
 async def close(occasion: Occasion, entry: CloseReview) -> Outcome:
     """Close a review. Raises Refusal `unknown_review`, `review_closed`, `found_alone`, `not_watched`."""
     row = await _own_open_review(occasion.actor, entry.review)
@@ -127,7 +148,7 @@ async def close(occasion: Occasion, entry: CloseReview) -> Outcome:
         raise Refusal("found_alone")
     at = occasion.timing.as_of
     if row["purpose"] == "spot_check":
-        if not await Viewing.exists().where(Viewing.review == row["id"], Viewing.what == "content"):
+        if not await Viewing.exists().where(Viewing.review == row["id"], Viewing.what.is_in(["content", "view"])):
             raise Refusal("not_watched")
         if row["tasked"]:
             await SpotCheck.update(done_at=at, done_by=occasion.actor.person, found=found).where(

@@ -74,16 +74,30 @@ class ReviewNote(Table, db=DB):
 
 
 class Viewing(Table, db=DB):
-    """A requested range of bytes, and how much of it was sent."""
+    """A requested range of bytes, or a view copy; how much of it was sent, and the time in the film that was in it."""
 
     id = UUID(primary_key=True, default=None)
     review = ForeignKey(Review, null=False, on_delete=OnDelete.restrict, default=None)
     what = Text(null=False, default=None)
-    first_byte = BigInt(null=False, default=None)
-    last_byte = BigInt(null=False, default=None)
+    first_byte = BigInt(null=True, default=None)
+    last_byte = BigInt(null=True, default=None)
     served = BigInt(null=True, default=None)
     began_at = Timestamptz(null=False, default=None)
     ended_at = Timestamptz(null=True, default=None)
+    from_ms = BigInt(null=True, default=None)
+    to_ms = BigInt(null=True, default=None)
+
+
+class WatchedStretch(Table, db=DB):
+    """A stretch of the film that ran before the reviewer's eyes, in milliseconds. `watching`: the entry that told it,
+    `position`: from 1."""
+
+    watching = UUID(null=False, default=None)
+    position = Integer(null=False, default=None)
+    review = ForeignKey(Review, null=False, on_delete=OnDelete.restrict, default=None)
+    from_ms = BigInt(null=False, default=None)
+    to_ms = BigInt(null=False, default=None)
+    at = Timestamptz(null=False, default=None)
 
 
 class Package(Table, db=DB):

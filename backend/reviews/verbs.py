@@ -15,6 +15,7 @@ from backend.reviews.schemas import (
     RestrictFootage,
     RestrictionReceipt,
     ReviewReceipt,
+    WatchedInReview,
 )
 
 VERBS = (
@@ -45,6 +46,13 @@ VERBS = (
         tag="Reviews · 调阅", zh="记录所见", en="Note what was seen at a moment",
         codes=("unknown_review", "review_closed", "review_unapproved"),
         example=example(review=OTHER, at_ms=92000, words="画面中断约两分钟"),
+    ),
+    Verb(
+        name="reviews/watched", entry=WatchedInReview, receipt=ReviewReceipt, record=reviews.watched, may=DECIDERS,
+        concerned=reviews.lock_ids_of_review, field=False, told_to="nobody",
+        tag="Reviews · 调阅", zh="记录已看时段", en="Record which stretches were watched",
+        codes=("unknown_review", "review_closed", "review_unapproved", "end_before_start"),
+        example=example(review=OTHER, stretches=[{"from_ms": 0, "to_ms": 92000}]),
     ),
     Verb(
         name="reviews/close", entry=CloseReview, receipt=ReviewReceipt, record=reviews.close, may=DECIDERS,

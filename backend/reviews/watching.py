@@ -5,7 +5,7 @@ is killed. When sending ends, the journal also gets the number of bytes sent. Re
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 from uuid import UUID, uuid4
@@ -23,8 +23,8 @@ from backend.people import factor
 from backend.reviews.tables import Viewing
 from storage.evidence_store import EvidenceStore
 
-FootagePart = Literal["content", "poster"]
-ViewingKind = Literal["content", "poster", "package"]
+FootagePart = Literal["content", "poster", "view"]
+ViewingKind = Literal["content", "poster", "view", "package"]
 BLOCK = 256 * 1024  # bytes read from the store at a time
 ROLES = OVERSEEING | {"administrator"}  # who holds one of them gives a second factor before they see others' footage
 # Whether it is the viewer's own film, or of an auxiliary whom they led then.
@@ -129,9 +129,15 @@ async def _source(store: EvidenceStore, row: Any, what: ViewingKind) -> Source:
     )  # fmt: skip
 
 
-async def begin(request: ViewingRequest, source: Source, span: tuple[int, int]) -> UUID:
-    """Record what is about to be sent: bytes `span`, both ends included. Returns the id of the viewing."""
-    viewing, (first_byte, last_byte) = uuid4(), span
+async def begin(
+    request: ViewingRequest, source: Source, span: tuple[int, int] | None, from_ms: int | None = None
+) -> UUID:
+    """Record what is about to be sent: bytes `span`, both ends included, or a view copy of the time after `from_ms`.
+
+    Returns the id of the viewing.
+    """
+    viewing, (first_byte, last_byte) = uuid4(), span or (None, None)
+    asked = {"asked_from_ms": from_ms} if span is None else {"asked": list(span), "of": source.bytes}
     async with tx():
         await Viewing.insert(
             Viewing(
@@ -139,39 +145,71 @@ async def begin(request: ViewingRequest, source: Source, span: tuple[int, int]) 
                 began_at=datetime.now(UTC),
             )
         )  # fmt: skip
-        facts = {
-            "viewing": str(viewing),
-            "what": request.what,
-            "asked": list(span),
-            "of": source.bytes,
-            "from": request.address,
-        }
+        facts = {"viewing": str(viewing), "what": request.what, **asked, "from": request.address}
         subjects = [source.review, source.recording, source.wearer]
         await append_to_journal(request.actor, "recordings/view", "done", source.organ, subjects, facts)
     return viewing
 
 
+class Sent:
+    """How much of a viewing was sent: bytes, and the time of the film in them, in milliseconds; None: no time."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+        self.from_ms: int | None = None
+        self.to_ms: int | None = None
+
+    def add(self, size: int, from_ms: int | None = None, to_ms: int | None = None) -> None:
+        self.bytes += size
+        if from_ms is not None and self.from_ms is None:
+            self.from_ms = from_ms
+        if to_ms is not None:
+            self.to_ms = max(to_ms, self.to_ms or 0)
+
+    def stretch(self) -> tuple[int, int] | None:
+        """From when to when; None where nothing of the film was sent."""
+        if self.from_ms is None or self.to_ms is None:
+            return None
+        return self.from_ms, max(self.from_ms, self.to_ms)
+
+
+def no_times(first_byte: int, last_byte: int) -> tuple[int, int] | None:
+    """Of bytes that are no film."""
+    return None
+
+
+async def digest_of(recording: UUID) -> str:
+    """The SHA-256 of the sealed original; empty while it is not known."""
+    return str(await value("SELECT sha256 FROM upload WHERE id = $1", recording) or "")
+
+
 async def serve(
-    store: EvidenceStore, request: ViewingRequest, source: Source, viewing: UUID, span: tuple[int, int]
-) -> AsyncIterator[bytes]:
-    """The bytes of `span`, block by block. Raises StoreUnavailable."""
-    served = 0
+    store: EvidenceStore, request: ViewingRequest, source: Source, viewing: UUID, span: tuple[int, int],
+    times: Callable[[int, int], tuple[int, int] | None] = no_times,
+) -> AsyncIterator[bytes]:  # fmt: skip
+    """The bytes of `span`, block by block. `times`: from when to when these bytes are. Raises StoreUnavailable."""
+    sent = Sent()
     try:
         async for block in store.stream(source.key, source.version, span[0], span[1] - span[0] + 1, BLOCK):
             yield block
-            served += len(block)
+            sent.add(len(block))
     finally:
-        LATE_WRITES.start(_end(request, source, viewing, served))
+        if sent.bytes:
+            sent.add(0, *(times(span[0], span[0] + sent.bytes - 1) or ()))
+        LATE_WRITES.start(end(request, source, viewing, sent))
 
 
-async def _end(request: ViewingRequest, source: Source, viewing: UUID, served: int) -> None:
-    """Record how many bytes were sent, in the viewing and in the journal."""
+async def end(request: ViewingRequest, source: Source, viewing: UUID, sent: Sent) -> None:
+    """Record how many bytes were sent, and of which time, in the viewing and in the journal."""
+    stretch = sent.stretch()
+    from_ms, to_ms = stretch or (None, None)
     async with tx():
-        ended = await Viewing.update(served=served, ended_at=datetime.now(UTC)).where(
-            Viewing.id == viewing, Viewing.ended_at.is_null()
-        ).returning(Viewing.id)  # fmt: skip
+        ended = await Viewing.update(
+            served=sent.bytes, ended_at=datetime.now(UTC), from_ms=from_ms, to_ms=to_ms
+        ).where(Viewing.id == viewing, Viewing.ended_at.is_null()).returning(Viewing.id)  # fmt: skip
         if ended:
-            facts = {"viewing": str(viewing), "served": served}
+            facts: dict[str, Any] = {"viewing": str(viewing), "served": sent.bytes}
+            facts |= {} if stretch is None else {"sent_ms": list(stretch)}
             subjects = [source.review, source.recording, source.wearer]
             await append_to_journal(request.actor, "recordings/viewed", "done", source.organ, subjects, facts)
 

@@ -1,9 +1,6 @@
 """Reviews: reading them, watching footage under one, spot checks; and what is kept about oneself."""
 
-import hashlib
-from base64 import b64encode
-from datetime import UTC, date, datetime
-from html import escape
+from datetime import date
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -14,14 +11,17 @@ from litestar.response import Stream
 
 from backend.core.paging import Page, invalid_parameter, page_limit
 from backend.core.refusals import Refusal
-from backend.reviews import reads, spot_checks, watching
+from backend.evidence import view_copies
+from backend.reviews import reads, spot_checks, view_streams, watching
 from backend.reviews.reads import HistoryLine, MyRecord, ReviewDetail, ReviewRow, ReviewStatus
 from backend.reviews.spot_checks import SpotCheckCount, SpotCheckRow, SpotCheckStatus
+from backend.reviews.view_streams import HowToWatch
 from backend.reviews.watching import FootagePart, Source, ViewingRequest
+from mobile_api import watch_page
+from mobile_api.cookies import csrf_token, secret_of
 from mobile_api.head import only_head
 from mobile_api.listing import listing
 from mobile_api.paging import Cursor, Limit
-from mobile_api.printing import clock
 from mobile_api.problems import language_of, refuses
 from mobile_api.ranges import BYTES, Unsatisfiable, span_of, wants_plain_bytes
 from mobile_api.routes.sessions import address_of
@@ -32,46 +32,15 @@ WATCHING = (
     "too_many_refusals",
     "review_needed", "unknown_review", "review_closed", "review_over", "review_unapproved", "not_sealed", "disposed",
 )  # fmt: skip
-SHOWN = {  # media types that a browser may show; any other file is sent as plain bytes
-    "video/mp4", "video/webm", "video/quicktime", "video/mp2t", "audio/mpeg", "audio/mp4", "audio/wav", "image/jpeg",
-}  # fmt: skip
+From = Annotated[
+    float,
+    QueryParameter(
+        name="from", ge=0, le=31_622_400, description="seconds from the start of the film, such as 12.5; 0: its start"
+    ),
+]
 ReviewId = Annotated[
     UUID | None, QueryParameter(name="review", description="id of the review under which it is watched")
 ]
-STYLE = """
-body { font: 16px/1.5 "Noto Sans CJK SC", "Microsoft YaHei", sans-serif; margin: 0 auto; max-width: 60rem;
-  padding: 1rem; }
-figure { position: relative; margin: 0; background: #000; } video { width: 100%; display: block; }
-figcaption { position: absolute; inset: 0; pointer-events: none; color: #fff; opacity: .45; overflow: hidden;
-  text-shadow: 0 0 3px #000; display: grid; grid-template-columns: 1fr 1fr; align-content: space-around;
-  justify-items: center; font-size: 1.1rem; }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1rem; } dt { color: #555; }
-td { padding: .2rem .8rem .2rem 0; vertical-align: top; overflow-wrap: anywhere; }
-"""
-HASH = b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
-WATCH_HEADERS = {
-    "Content-Security-Policy": (
-        f"default-src 'none'; media-src 'self'; img-src 'self'; style-src 'sha256-{HASH}'; base-uri 'none'; "
-        "form-action 'none'; frame-ancestors 'none'"
-    ),
-    "Cache-Control": "no-store",
-}
-PAGE = """<!doctype html>
-<html lang="zh-CN">
-<head><meta charset="utf-8"><title>调阅 Review</title><style>{style}</style></head>
-<body>
-<figure>
-<video controls controlslist="nodownload nofullscreen" disablepictureinpicture preload="metadata"
- poster="/v1/recordings/{recording}/poster?review={review}"
- src="/v1/recordings/{recording}/content?review={review}"></video>
-<figcaption>{marks}</figcaption>
-</figure>
-<dl>{facts}</dl>
-<table>{notes}</table>
-</body>
-</html>
-"""
-MARKS = 6  # how often badge and time are written over the picture
 
 
 class SpotCheckCounts(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,8 +54,8 @@ class SpotCheckCounts(msgspec.Struct, frozen=True, kw_only=True):
     media_type=BYTES, opt=refuses(*WATCHING, "range_not_satisfiable") | {"ranged": True},
 )  # fmt: skip
 async def content(request: Request[Any, Any, Any], recording: UUID, review: ReviewId = None) -> Stream:
-    """The bytes of a recording under an open review, whole or one `Range`. The journal keeps the range that was asked
-    for and how many bytes were sent."""
+    """The bytes of a recording under an open review, whole or one `Range`, by the media type of what the file is. The
+    journal keeps the range that was asked for, how many bytes were sent, and from when to when they are in the film."""
     return await _served(request, recording, review, "content")
 
 
@@ -103,6 +72,10 @@ async def _served(request: Request[Any, Any, Any], recording: UUID, review: UUID
     store, address = request.app.state.store, address_of(request)
     viewing_request = ViewingRequest(actor=request.user, recording=recording, review=review, what=what, address=address)
     source = await watching.allowed(store, viewing_request)
+    media_type, times = source.media_type, watching.no_times
+    if what == "content":
+        look = await view_copies.look_of(store, source.recording)
+        media_type, times = look.media_type, view_streams.times_of_bytes(look, source.bytes)
     etag = f'"{source.sha256}-{what}"'
     header = request.headers.get("range") if request.headers.get("if-range", etag) == etag else None
     try:
@@ -113,14 +86,24 @@ async def _served(request: Request[Any, Any, Any], recording: UUID, review: UUID
     content: Any = iter(())  # of HEAD: nothing is watched, so nothing is journalled
     if not only_head(request):
         viewing = await watching.begin(viewing_request, source, span)
-        content = watching.serve(store, viewing_request, source, viewing, span)
-    shown = source.media_type in SHOWN and not wants_plain_bytes(request)
+        content = watching.serve(store, viewing_request, source, viewing, span, times)
     return Stream(
         content,
         status_code=200 if part is None else 206,
-        media_type=source.media_type if shown else BYTES,
-        headers=_headers(source, span, part is not None, etag),
+        headers=_headers(source, span, part is not None, etag) | _typed(request, media_type),
     )
+
+
+VIEW_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+    "Content-Disposition": "inline",
+}
+
+
+def _typed(request: Request[Any, Any, Any], media_type: str) -> dict[str, str]:
+    """The media type as a header: the framework lets a route's own go before that of an answer."""
+    return {"Content-Type": BYTES if wants_plain_bytes(request) else media_type}
 
 
 def _headers(source: Source, span: tuple[int, int], partial: bool, etag: str) -> dict[str, str]:
@@ -173,30 +156,51 @@ async def one(request: Request[Any, Any, Any], review: UUID) -> ReviewDetail:
     media_type=MediaType.HTML, opt=refuses("unknown_review"),
 )  # fmt: skip
 async def watch(request: Request[Any, Any, Any], review: UUID) -> Response[str]:
-    """A page with the footage, badge and time written over the picture, and the notes. It runs no script and loads
-    nothing from another address."""
+    """A page with the footage, badge and time running over the picture, and the notes. Its one script is its own, and
+    it loads nothing from another address."""
     detail = await reads.review(request.user, review)
     if detail.review.reviewer != request.user.person:
         raise Refusal("unknown_review")
     await watching.require_factor(request.user, detail.review.recording)
-    return Response(page(detail), media_type=MediaType.HTML, headers=WATCH_HEADERS)
+    secret, sha256 = secret_of(request), await watching.digest_of(detail.review.recording)
+    content = watch_page.page(detail, sha256, "" if secret is None else csrf_token(secret))
+    return Response(content, media_type=MediaType.HTML, headers=watch_page.HEADERS)
 
 
-def page(detail: ReviewDetail) -> str:
-    row = detail.review
-    mark = f"<span>{escape(row.reviewer_badge)} {clock(datetime.now(UTC))}</span>"
-    facts = {
-        "调阅人 Reviewer": f"{row.reviewer_name} ({row.reviewer_badge})", "事由 Purpose": f"{row.purpose} {row.number}",
-        "资料 Recording": str(row.recording), "截止 Until": clock(row.over_at),
-    }  # fmt: skip
-    return PAGE.format(
-        style=STYLE, recording=row.recording, review=row.id, marks=mark * MARKS,
-        facts="".join(f"<dt>{name}</dt><dd><bdi>{escape(text)}</bdi></dd>" for name, text in facts.items()),
-        notes="".join(
-            f"<tr><td>{note.at_ms / 1000:.1f} s</td><td><bdi>{escape(note.words)}</bdi></td></tr>"
-            for note in detail.notes
-        ),
-    )  # fmt: skip
+@get(
+    "/reviews/{review:uuid}/viewing", summary="How it is watched · 如何观看", tags=TAGS, operation_id="review_viewing",
+    opt=refuses(*WATCHING),
+)  # fmt: skip
+async def how(request: Request[Any, Any, Any], review: UUID) -> HowToWatch:
+    """How the footage of your review is watched, as it is or by a view copy 观看副本; and what is beside it in time."""
+    store, detail = request.app.state.store, await reads.review(request.user, review)
+    viewing = ViewingRequest(
+        actor=request.user, recording=detail.review.recording, review=review, what="view", address=address_of(request)
+    )
+    return await view_streams.how_to_watch(store, request.user, await watching.allowed(store, viewing))
+
+
+@get(
+    "/recordings/{recording:uuid}/view", summary="Watch a view copy · 观看副本", tags=TAGS,
+    operation_id="recording_view", media_type="video/mp4",
+    opt=refuses(*WATCHING, "no_view_copy", "plays_as_it_is", "view_copy_not_ready", "too_many_views"),
+)  # fmt: skip
+async def view(request: Request[Any, Any, Any], recording: UUID, review: ReviewId = None, since: From = 0.0) -> Stream:
+    """A view copy of footage that no browser plays: fragmented MP4 for Media Source Extensions, its beginning and all
+    that follows a time in one answer, from the last picture before it that stands alone. Never evidence.
+
+    It has no length to ask ranges of: ask by time. Times in it are those of the film plus `shift_ms`. H.264 is put
+    together while it is sent; anything else is encoded first, and 409 `view_copy_not_ready` says how far it is.
+    """
+    store = request.app.state.store
+    viewing = ViewingRequest(
+        actor=request.user, recording=recording, review=review, what="view", address=address_of(request)
+    )
+    source = await watching.allowed(store, viewing)
+    if only_head(request):  # nothing is watched, so nothing is journalled, and nothing made
+        return Stream(iter(()), headers=VIEW_HEADERS)
+    opened = await view_streams.opened(store, viewing, source, round(since * 1000))
+    return Stream(opened.content, headers=VIEW_HEADERS | _typed(request, opened.media_type))
 
 
 @listing("/spot-checks", summary="Spot checks · 抽查列表", tags=TAGS, operation_id="spot_checks")
@@ -228,4 +232,4 @@ async def my_record(request: Request[Any, Any, Any], cursor: Cursor = None, limi
     return await reads.my_record(request.user, language_of(request), cursor, page_limit(limit))
 
 
-ROUTES = [content, poster, journal, listed, one, watch, checks, check_counts, my_record]
+ROUTES = [content, poster, view, journal, listed, one, how, watch, checks, check_counts, my_record]

@@ -66,22 +66,22 @@ async def makes_a_code(who: Any, **fields: Any) -> int:
 
 @pytest.mark.parametrize("role", ["inspector", "commander"])
 async def test_a_password_alone_opens_no_footage_on_a_shared_handheld(app: Litestar, tmp_path: Path, role: str) -> None:
-    """Content, poster, package, page and a case's package; with the code of this session all are open."""
+    """Content, poster, view copy, package, page and a case's package; with the code of this session all are open."""
     lin, other = await a_duty_auxiliary(app), await a_commander_of(app, DISTRICT)
     wu, desk = await shared(app, role)
     footage = await footage_of(app, lin, tmp_path)
     review = await a_review(wu, footage)
     if role == "commander":
         recorded(await other.post("/v1/reviews/approve", review=review, why="同意"))
-    paths = [f"/v1/recordings/{footage}/{what}?review={review}" for what in ("content", "poster", "package")]
-    paths.append(f"/v1/reviews/{review}/watch")
+    paths = [f"/v1/recordings/{footage}/{what}?review={review}" for what in ("content", "poster", "view", "package")]
+    paths += [f"/v1/reviews/{review}/viewing", f"/v1/reviews/{review}/watch"]
     for path in paths:
         refused(await wu.ask("GET", path), 403, "second_factor_needed")
     refused(await wu.tell("/v1/packages", kind="case", number="x"), 403, "second_factor_needed")
     lines = await fetch("SELECT entry FROM journal WHERE actor = $1 AND outcome = 'denied'", wu.id)
-    assert 3 == sum(b"second_factor_needed" in line["entry"] for line in lines)
+    assert 5 == sum(b"second_factor_needed" in line["entry"] for line in lines)
     assert 204 == (await wu.tell(GIVE, code=desk.code())).status_code
-    assert [200] * 4 == [(await wu.ask("GET", path)).status_code for path in paths]
+    assert [200] * 6 == [(await wu.ask("GET", path)).status_code for path in paths]
     assert "second_factor_needed" != (await wu.tell("/v1/packages", kind="case", number="x")).json()["code"]
 
 

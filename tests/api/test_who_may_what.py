@@ -280,9 +280,14 @@ def single_things(f: Facts) -> Iterator[Question]:
         "/v1/uploads/{upload}/parts", "/v1/uploads/{upload}/receipt",
     ):  # fmt: skip
         yield f.get(path, None, f.lin)
-    for path in ("/v1/holds/{hold}", "/v1/reviews/{review}", "/v1/reviews/{review}/watch"):
+    for path in (
+        "/v1/holds/{hold}",
+        "/v1/reviews/{review}",
+        "/v1/reviews/{review}/viewing",
+        "/v1/reviews/{review}/watch",
+    ):
         yield f.get(path, None, f.wu)
-    for part in ("content", "poster", "package"):
+    for part in ("content", "poster", "view", "package"):
         yield f.get(f"/v1/recordings/{{recording}}/{part}", None, f.wu, review=f.things["review"])
     yield f.get("/v1/complaints/{complaint}", None, f.zhao)
     yield f.get("/v1/duty/verdict", None, f.lin, work="10.3")

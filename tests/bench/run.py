@@ -30,6 +30,8 @@ from syncing import sync_vs_single
 from tus_uploads import upload_vs_tus
 from uploads import upload_figures
 from verifying import verify_rows
+from watching import NAMES as WATCHING
+from watching import watching_figures
 
 from backend.core.settings import Settings
 from mobile_api.cli import serving
@@ -40,7 +42,7 @@ from storage.evidence_store import StoreUnavailable
 
 NAMES = (
     *FLEET, "verify_rows", "checkin_vs_bare", "checkin_vs_fastapi", "sync_vs_single", "workers_scaling",
-    "upload_vs_sdk", "upload_api_cpu", "upload_vs_tus", "seal_vs_read", *GROWTH, "line_bytes",
+    "upload_vs_sdk", "upload_api_cpu", "upload_vs_tus", *WATCHING, "seal_vs_read", *GROWTH, "line_bytes",
 )  # fmt: skip
 RESULTS = Path("bench-results.json")
 WRONG = (
@@ -86,6 +88,8 @@ def figures(house: House, home: Path, options: argparse.Namespace, wanted: set[s
         yield from upload_figures(house, home, options.rounds, options.mib)
     if "upload_vs_tus" in wanted:
         yield from upload_vs_tus(house, home, options.rounds, options.mib)
+    if wanted & {*WATCHING}:
+        yield from watching_figures(house, home, options.rounds, options.mib, wanted)
     if "seal_vs_read" in wanted:
         yield from seal_vs_read(house, home, options.rounds, options.mib)
 

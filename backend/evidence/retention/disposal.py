@@ -17,6 +17,7 @@ from backend.core.database import Record, execute, fetch, first, tx
 from backend.core.findings import Finding
 from backend.core.journal import utc
 from backend.core.refusals import Refusal, Unknown
+from backend.evidence import view_copies
 from backend.evidence.retention import category_holds, terms
 from backend.evidence.retention.category_holds import LOCK_OUT_HOLDS
 from backend.evidence.sealing import append_line, remove_posters
@@ -117,6 +118,7 @@ async def remove_disposed(store: EvidenceStore, now: datetime) -> int:
     removed = 0
     for row in await fetch(TO_REMOVE):
         try:
+            await view_copies.remove(store, row["id"])
             await remove_posters(store, row["id"])
             await store.remove(row["object_key"], row["version"])
         except ObjectLocked:

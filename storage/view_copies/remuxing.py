@@ -1,0 +1,191 @@
+"""Put the packets of a film into fragmented MP4 as they are; only sound that MP4 players lack is encoded anew.
+
+Guarantees: nothing is read but what lies between the asked time and the reader's end, where the clocks of the film
+allow to jump; otherwise it is read from its beginning. Memory: one fragment, and one group of pictures.
+Traps: `aac_adtstoasc` for AAC out of a stream, `delay_moov` for its kind in the head (STACK).
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from fractions import Fraction
+from itertools import chain
+from typing import Any
+
+import av
+
+from storage.view_copies import SHIFT_MS
+from storage.view_copies.fragments import Fragments
+from storage.view_copies.opening import MICROSECONDS, FilmClock, opened, picture_of, sound_of
+from storage.view_copies.ways import COPIED_PICTURE, COPIED_SOUND
+
+SHIFT = SHIFT_MS * 1000
+MUX = {
+    "movflags": "frag_keyframe+delay_moov+default_base_moof+frag_discont",
+    "frag_duration": "2000000",
+    "min_frag_duration": "400000",
+    "use_editlist": "0",
+    "avoid_negative_ts": "disabled",
+}
+MUX_BUFFER = 1024 * 1024
+FLUSH = 0x0200  # AVFMT_FLAG_FLUSH_PACKETS: what is whole goes on at once
+INDEXED = {"mov", "matroska", "avi", "wav", "mp3"}  # where a seek finds the picture before the time by an index
+STEPS = (2, 8, 30, 120)  # seconds before the asked time to look for a picture that stands alone
+HELD_BYTES = 64 * 1024 * 1024
+SOUND_RATE, SOUND_BITS = 48000, 96_000
+Timed = tuple[Any, int]  # a packet and its decoding time in the film, in microseconds
+
+
+def remux(file: Any, sink: Fragments, from_ms: int, length_ms: int | None, note: str) -> None:
+    """Write the film from the last picture that stands alone before `from_ms` on. `length_ms`: what the film proves.
+
+    Raises av.error.FFmpegError, ValueError: it cannot be read.
+    """
+    with opened(file) as source:
+        picture, sound = picture_of(source), sound_of(source)
+        if picture is not None and picture.codec_context.name != COPIED_PICTURE:
+            raise ValueError(picture.codec_context.name)
+        with av.open(sink, "w", format="mp4", options=MUX, buffer_size=MUX_BUFFER) as target:
+            target.flags |= FLUSH
+            target.metadata["comment"] = note
+            writers = {
+                stream.index: writer
+                for stream, writer in ((picture, _picture(picture, target)), (sound, _sound(sound, target)))
+                if writer is not None
+            }
+            for packet, at in packets_from(source, [picture, sound], from_ms * 1000, length_ms):
+                writers[packet.stream.index].write(packet, at)
+            for writer in writers.values():
+                writer.finish()
+    sink.finish()
+
+
+def packets_from(source: Any, streams: list[Any], at: int, length_ms: int | None) -> Iterator[Timed]:
+    """The packets from the last picture that stands alone at or before `at`, in microseconds of the film."""
+    wanted = [stream for stream in streams if stream is not None]
+    if at <= 0:
+        return _timed(source, wanted)
+    if not _clock_is_whole(source, length_ms):
+        return _read_up_to(_timed(source, wanted), wanted[0], at)
+    return _sought(source, wanted, at)
+
+
+def _clock_is_whole(source: Any, length_ms: int | None) -> bool:
+    """Whether the film's clock runs through without a break, so that a time can be sought by it."""
+    if source.format.name.split(",")[0] in INDEXED or length_ms is None or source.duration is None:
+        return True
+    return bool(abs(source.duration // 1000 - length_ms) <= max(2000, length_ms // 100))
+
+
+def _timed(source: Any, wanted: list[Any]) -> Iterator[Timed]:
+    clock = FilmClock(source)
+    for packet in source.demux(wanted):
+        at = clock.set(packet)
+        if at is not None:
+            yield packet, at
+
+
+def _read_up_to(packets: Iterator[Timed], main: Any, at: int) -> Iterator[Timed]:
+    """Read on, holding the packets since the last picture that stands alone; then all from that one."""
+    held: deque[Timed] = deque()
+    size = 0
+    for packet, time in packets:
+        if (packet.stream is main and packet.is_keyframe and time <= at) or size > HELD_BYTES:
+            held.clear()
+            size = 0
+        held.append((packet, time))
+        size += packet.size
+        if packet.stream is main and time >= at:
+            break
+    yield from held
+    yield from packets
+
+
+def _sought(source: Any, wanted: list[Any], at: int) -> Iterator[Timed]:
+    zero = FilmClock(source).zero
+    main, indexed = wanted[0], source.format.name.split(",")[0] in INDEXED
+    for step in (0,) if indexed else STEPS:
+        target = max(0, at - step * MICROSECONDS)
+        source.seek(int((target + zero) / MICROSECONDS / main.time_base), stream=main)
+        first = _first_alone(_timed(source, wanted), main)
+        begun = next(first, None)
+        if begun is not None and (begun[1] <= at or target == 0 or step == STEPS[-1] or indexed):
+            lasting = chain((begun,), (timed for timed in first if timed[1] >= begun[1] - MICROSECONDS // 4))
+            yield from lasting if indexed else _read_up_to(lasting, main, at)
+            return
+
+
+def _first_alone(packets: Iterator[Timed], main: Any) -> Iterator[Timed]:
+    """From the first packet of `main` that can be decoded alone."""
+    for packet, at in packets:
+        if packet.stream is main and (packet.is_keyframe or main.type == "audio"):
+            yield packet, at
+            break
+    yield from packets
+
+
+class _Copied:
+    """Writes the packets of one stream as they are, in the film's time."""
+
+    def __init__(self, source: Any, target: Any) -> None:
+        self._target, self._stream = target, target.add_stream_from_template(source)
+        self._filter = None
+        if source.codec_context.name == "aac" and source.container.format.name in ("mpegts", "mpeg", "aac"):
+            self._filter = av.bitstream.BitStreamFilterContext("aac_adtstoasc", source)
+        self._last = -(2**62)
+
+    def write(self, packet: Any, at: int) -> None:
+        shift = round(SHIFT / MICROSECONDS / packet.time_base)
+        if packet.dts <= self._last or packet.pts < packet.dts or packet.dts + shift < 0:
+            return
+        self._last = packet.dts
+        packet.dts, packet.pts = packet.dts + shift, packet.pts + shift
+        for each in (packet,) if self._filter is None else self._filter.filter(packet):
+            each.stream = self._stream
+            self._target.mux(each)
+
+    def finish(self) -> None:
+        """Nothing is kept back."""
+
+
+class Encoded:
+    """Writes sound that MP4 players lack as AAC, in the film's time."""
+
+    def __init__(self, source: Any, target: Any) -> None:
+        self._target, self._source = target, source
+        channels = "mono" if source.codec_context.channels == 1 else "stereo"
+        self._stream = target.add_stream("aac", rate=SOUND_RATE, layout=channels)
+        self._stream.bit_rate = SOUND_BITS
+        self._resampler = av.AudioResampler("fltp", channels, SOUND_RATE)
+        self._next: int | None = None  # of the next sample, in samples
+
+    def write(self, packet: Any, at: int) -> None:
+        try:
+            frames = packet.decode()
+        except av.error.FFmpegError:
+            return
+        told = (at + SHIFT) * SOUND_RATE // MICROSECONDS
+        if self._next is None or abs(told - self._next) > SOUND_RATE:
+            self._next = told
+        for frame in frames:
+            self._encode(self._resampler.resample(frame))
+
+    def _encode(self, frames: list[Any]) -> None:
+        for frame in frames:
+            frame.pts, frame.time_base = self._next, Fraction(1, SOUND_RATE)
+            self._next = (self._next or 0) + frame.samples
+            self._target.mux(self._stream.encode(frame))
+
+    def finish(self) -> None:
+        if self._next is not None:
+            self._encode(self._resampler.resample(None))
+            self._target.mux(self._stream.encode(None))
+
+
+def _picture(stream: Any, target: Any) -> _Copied | None:
+    return None if stream is None else _Copied(stream, target)
+
+
+def _sound(stream: Any, target: Any) -> _Copied | Encoded | None:
+    if stream is None or stream.codec_context.codec is None:
+        return None
+    return _Copied(stream, target) if stream.codec_context.name == COPIED_SOUND else Encoded(stream, target)

@@ -1,0 +1,166 @@
+"""Encode a film anew as H.264 and AAC in fragmented MP4: for the eye, never as evidence.
+
+Guarantees: memory is that of a few frames, whatever the length. A picture is turned as the film says. What cannot be
+decoded is left out; where nothing of the picture can be, there is no copy.
+"""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from fractions import Fraction
+from itertools import pairwise
+from typing import Any
+
+import av
+
+from storage.view_copies.fragments import Fragments
+from storage.view_copies.opening import MICROSECONDS, FilmClock, opened, picture_of, sound_of
+from storage.view_copies.remuxing import FLUSH, MUX, MUX_BUFFER, SHIFT, Encoded
+
+PRESET, QUALITY, KEY_SECONDS = "veryfast", "26", 2
+RATE, TICKS = 25, 90_000
+FIRST_PACKETS = 200
+FULL = 2  # AVCOL_RANGE_JPEG: black is 0, and not 16
+MUX_AT_KEYS = {name: value for name, value in MUX.items() if name != "frag_duration"}  # each can be begun with
+WIDEST = 4096  # a picture of more is no recorder's
+TURNS: dict[int, tuple[tuple[str, str], ...]] = {  # degrees against the clock, as the film says: filters
+    90: (("transpose", "cclock"),),
+    180: (("hflip", ""), ("vflip", "")),
+    270: (("transpose", "clock"),),
+}
+
+
+def transcode(file: Any, sink: Fragments, note: str, preset: str = PRESET) -> None:
+    """Write the whole film anew. Raises av.error.FFmpegError, ValueError: nothing of it can be decoded."""
+    first = _first_frame(file)
+    file.seek(0)
+    with opened(file) as source:
+        picture, sound = picture_of(source), sound_of(source)
+        if picture is not None and first is None:
+            raise ValueError("no picture can be decoded")
+        if sound is not None and sound.codec_context.codec is None:
+            sound = None
+        options = MUX if picture is None else MUX_AT_KEYS
+        with av.open(sink, "w", format="mp4", options=options, buffer_size=MUX_BUFFER) as target:
+            target.flags |= FLUSH
+            target.metadata["comment"] = note
+            writers: dict[int, Any] = {}
+            if picture is not None:
+                writers[picture.index] = _Picture(picture, first, target, preset)
+            if sound is not None:
+                writers[sound.index] = Encoded(sound, target)
+            wanted = [stream for stream in (picture, sound) if stream is not None]
+            for packet, at in _timed_by_frames(source, wanted):
+                writers[packet.stream.index].write(packet, at)
+            for writer in writers.values():
+                writer.finish()
+    sink.finish()
+
+
+def _first_frame(file: Any) -> Any:
+    """The first frame that can be decoded: its size, and how it is turned. None: there is none near the beginning."""
+    with opened(file) as source:
+        picture = picture_of(source)
+        if picture is None:
+            return None
+        for _, packet in zip(range(FIRST_PACKETS), source.demux(picture), strict=False):
+            with suppress(av.error.FFmpegError):
+                for frame in packet.decode():
+                    return frame
+    return None
+
+
+def _timed_by_frames(source: Any, wanted: list[Any]) -> Iterator[tuple[Any, int]]:
+    """The packets in the film's time; those of a stream without a clock by their number."""
+    clock, numbers = FilmClock(source), dict.fromkeys((stream.index for stream in wanted), 0)
+    for packet in source.demux(wanted):
+        at = clock.set(packet)
+        if at is None and packet.size:
+            rate = packet.stream.average_rate or packet.stream.guessed_rate or RATE
+            at = round(numbers[packet.stream.index] / rate * MICROSECONDS)
+        if at is not None:
+            numbers[packet.stream.index] += 1
+            yield packet, at
+
+
+class _Picture:
+    """Encodes one picture stream, in the film's time."""
+
+    def __init__(self, source: Any, first: Any, target: Any, preset: str) -> None:
+        self._source, self._target, self._last = source, target, -1
+        self._turning: Any = None
+        source.thread_type = "AUTO"
+        width, height = (first.height, first.width) if _degrees(first) in (90, 270) else (first.width, first.height)
+        if not (0 < width <= WIDEST and 0 < height <= WIDEST):
+            raise ValueError("no picture of a recorder")
+        rate = _rate_of(source)
+        self._encoder: Any = target.add_stream("libx264", rate=rate)
+        self._encoder.width, self._encoder.height = max(2, width // 2 * 2), max(2, height // 2 * 2)
+        self._encoder.pix_fmt = "yuv420p"
+        self._encoder.codec_context.time_base = Fraction(1, TICKS)
+        keys = str(round(float(rate) * KEY_SECONDS))
+        self._encoder.options = {"preset": preset, "crf": QUALITY, "g": keys, "bf": "0"}
+
+    def write(self, packet: Any, at: int) -> None:
+        if packet.pts is None:
+            packet.pts = packet.dts = round(at / MICROSECONDS / packet.time_base)
+        try:
+            frames = packet.decode()
+        except av.error.FFmpegError:
+            return
+        for frame in frames:
+            self._write_frame(frame)
+
+    def _write_frame(self, frame: Any) -> None:
+        base = frame.time_base or self._source.time_base  # what the decoder kept back to the end has none
+        if frame.pts is None or not base:
+            return
+        at = round(frame.pts * base * TICKS) + SHIFT * TICKS // MICROSECONDS
+        if at <= self._last:
+            return
+        self._last = at
+        frame = self._turned(frame)
+        width, height = self._encoder.width, self._encoder.height
+        if (frame.width, frame.height, frame.format.name) != (width, height, "yuv420p") or frame.color_range == FULL:
+            frame = frame.reformat(width, height, "yuv420p", dst_color_range="MPEG")
+        frame.pts, frame.time_base = at, Fraction(1, TICKS)
+        frame.pict_type = 0
+        self._target.mux(self._encoder.encode(frame))
+
+    def _turned(self, frame: Any) -> Any:
+        filters = TURNS.get(_degrees(frame))
+        if not filters:
+            return frame
+        if self._turning is None:
+            self._turning = turning(frame, filters)
+        self._turning.push(frame)
+        return self._turning.pull()
+
+    def finish(self) -> None:
+        with suppress(av.error.FFmpegError):
+            for frame in self._source.codec_context.decode(None):
+                self._write_frame(frame)
+        self._target.mux(self._encoder.encode(None))
+
+
+def turning(frame: Any, filters: tuple[tuple[str, str], ...]) -> Any:
+    """A graph that turns frames like this one."""
+    graph = av.filter.Graph()
+    nodes = [
+        graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base),
+        *(graph.add(name, arguments) for name, arguments in filters),
+        graph.add("buffersink"),
+    ]
+    for one, next_one in pairwise(nodes):
+        one.link_to(next_one)
+    graph.configure()
+    return graph
+
+
+def _degrees(frame: Any) -> int:
+    """Degrees against the clock by which the film says that its picture is turned."""
+    return round(frame.rotation or 0) % 360
+
+
+def _rate_of(stream: Any) -> Fraction:
+    rate = stream.average_rate or stream.guessed_rate
+    return Fraction(rate) if rate and 1 <= rate <= 120 else Fraction(RATE)

@@ -1,0 +1,151 @@
+"""View copies without a server: what a file is, how it is watched, and packets put into fragmented MP4 by time."""
+
+import io
+from fractions import Fraction
+from typing import Any
+
+import av
+import pytest
+
+from storage.media_types import HEAD_BYTES, media_type_of
+from storage.view_copies import SHIFT_MS
+from storage.view_copies.fragments import Fragments, codecs_of
+from storage.view_copies.opening import look
+from storage.view_copies.remuxing import remux
+from storage.view_copies.transcoding import transcode
+from tests.recorder_films import HEIGHT, RATE, WIDTH, hikvision, recorded_film, shade
+
+KINDS = {
+    "ts": (("ts",), "video/mp2t", "remux"),
+    "mts": (("mts",), "video/mp2t", "remux"),
+    "flv": (("flv",), "video/x-flv", "remux"),
+    "mkv": (("mkv",), "video/x-matroska", "remux"),
+    "ps": (("mpg", "libx264", "mp2"), "video/mp2p", "remux"),
+    "avi": (("avi", "libx264", "pcm_alaw"), "video/x-msvideo", "remux"),
+    "live mp4": (("live.mp4",), "video/mp4", "remux"),
+    "mp4": (("mp4",), "video/mp4", "as_is"),
+    "mov": (("mov",), "video/quicktime", "as_is"),
+    "hevc": (("mp4", "libx265"), "video/mp4", "transcode"),
+    "mjpeg": (("avi", "mjpeg", "pcm_alaw"), "video/x-msvideo", "transcode"),
+    "mpeg2": (("mpg", "mpeg2video", "mp2"), "video/mp2p", "transcode"),
+    "mpeg4": (("avi", "mpeg4", "libopencore_amrnb"), "video/x-msvideo", "transcode"),
+}
+FRAMES = 4 * RATE
+
+
+def made(way: Any, content: bytes, *more: Any) -> tuple[list[tuple[bytes, bytes, int]], bytes]:
+    """The pieces of a copy, and all of it."""
+    pieces: list[tuple[bytes, bytes, int]] = []
+    sink = Fragments(lambda kind, piece, at: pieces.append((kind, piece, at)))
+    way(io.BytesIO(content), sink, *more)
+    return pieces, b"".join(piece for _, piece, _ in pieces)
+
+
+def frames(content: bytes) -> list[tuple[float, int]]:
+    """The film's time and the brightness (0 to 255) of each frame of a copy."""
+    with av.open(io.BytesIO(content)) as container:
+        return [
+            (round(frame.time - SHIFT_MS / 1000, 2), int(frame.to_ndarray(format="gray")[HEIGHT // 2, WIDTH // 2]))
+            for frame in container.decode(video=0)
+        ]
+
+
+def level_of(number: int) -> int:
+    """The brightness of a frame, from black 0 to white 255."""
+    return (shade(number % FRAMES) - 16) * 255 // 219
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_file_is_what_is_in_it(kind: str) -> None:
+    """Its media type by its first bytes, and the way to watch it by what FFmpeg finds in it."""
+    film, media_type, way = KINDS[kind]
+    content = recorded_film(*film)
+    seen = look(io.BytesIO(content))
+    assert (media_type, way, "video") == (media_type_of(content[:HEAD_BYTES]), seen["way"], seen["kind"])
+    assert abs(seen["duration_ms"] - 4000) < 120
+
+
+def test_a_makers_head_before_a_program_stream_is_looked_through() -> None:
+    content = hikvision(recorded_film("mpg", "libx264", "mp2"))
+    assert ("video/mp2p", "remux") == (media_type_of(content), look(io.BytesIO(content))["way"])
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\x00" * 4000, b"ID" * 3000, b"#EXTM3U\nfile:///etc/passwd\n", b"ffconcat version 1.0\nfile /etc/passwd\n"],
+)
+def test_what_is_no_film_cannot_be_watched(content: bytes) -> None:
+    """Nor is a list that names other files, which a player would open for its writer."""
+    assert ("none", "application/octet-stream") == (look(io.BytesIO(content))["way"], media_type_of(content))
+
+
+def test_a_photo_is_watched_as_it_is() -> None:
+    encoder = av.CodecContext.create("mjpeg", "w")
+    encoder.width, encoder.height, encoder.pix_fmt, encoder.time_base = 32, 32, "yuvj420p", Fraction(1, 25)
+    jpeg = b"".join(bytes(packet) for packet in encoder.encode(av.VideoFrame(32, 32, "yuvj420p")))
+    assert ("photo", "as_is", "image/jpeg") == (
+        *[look(io.BytesIO(jpeg))[name] for name in ("kind", "way")],
+        media_type_of(jpeg),
+    )
+
+
+@pytest.mark.parametrize("kind", [kind for kind, (_, _, way) in KINDS.items() if way == "remux"])
+def test_a_remux_has_every_frame_at_its_time(kind: str) -> None:
+    """From the start all frames; from 2.5 s on those from the last picture before it that stands alone."""
+    content = recorded_film(*KINDS[kind][0])
+    pieces, whole = made(remux, content, 0, 4000, "note")
+    assert (b"I", "avc1.42c00a,mp4a.40.2") == (pieces[0][0], codecs_of(pieces[0][1]))
+    seen = frames(whole)
+    assert FRAMES - 2 <= len(seen) <= FRAMES
+    begins = seen[0][0]  # of AVI, which tells no time of showing, a frame later
+    assert begins <= 1 / RATE
+    assert all(abs(level - level_of(round((at - begins) * RATE))) <= 12 for at, level in seen), seen
+    later, part = made(remux, content, 2500, 4000, "note")
+    begun = frames(part)
+    assert b"I" == later[0][0]
+    assert 1.4 < begun[0][0] <= 2.5
+    assert set(begun) <= set(seen)
+
+
+def test_a_film_of_two_clocks_goes_on_and_is_found_by_its_own_time() -> None:
+    """Two transport streams joined: the second begins at 0 again, and is the film's second half."""
+    one = recorded_film("ts", seconds=4)
+    seen = frames(made(remux, one + one, 0, 8000, "note")[1])
+    assert 2 * FRAMES - 3 <= len(seen) <= 2 * FRAMES
+    assert 7.7 < seen[-1][0] < 8.3
+    late = frames(made(remux, one + one, 6500, 8000, "note")[1])
+    assert 5 < late[0][0] <= 6.6
+
+
+@pytest.mark.parametrize("kind", [kind for kind, (_, _, way) in KINDS.items() if way == "transcode"])
+def test_what_no_browser_decodes_is_encoded(kind: str) -> None:
+    """Every frame at its time, in fragments that can each be begun with."""
+    pieces, whole = made(transcode, recorded_film(*KINDS[kind][0]), "note")
+    assert codecs_of(pieces[0][1]).startswith("avc1.64")
+    seen = frames(whole)
+    assert FRAMES - 2 <= len(seen) <= FRAMES
+    assert all(abs(level - level_of(round(at * RATE))) <= 14 for at, level in seen[:-3]), seen
+    for _, fragment, at in pieces[1:]:
+        first = frames(pieces[0][1] + fragment)
+        assert not first or abs(first[0][0] - (at / 1e6 - SHIFT_MS / 1000)) < 0.02
+
+
+@pytest.mark.parametrize(("turned", "size"), [(90, (HEIGHT, WIDTH)), (180, (WIDTH, HEIGHT)), (0, (WIDTH, HEIGHT))])
+def test_a_picture_is_turned_as_the_film_says(turned: int, size: tuple[int, int]) -> None:
+    _, whole = made(transcode, recorded_film("mp4", "libx265", None, 1, turned), "note")
+    with av.open(io.BytesIO(whole)) as container:
+        frame = next(container.decode(video=0))
+    assert (*size, 0) == (frame.width, frame.height, round(frame.rotation or 0))
+
+
+def test_a_remux_says_itself_how_it_is_turned() -> None:
+    """Its packets stay as they are: the player turns the picture."""
+    _, whole = made(remux, recorded_film("live.mp4", "libx264", None, 1, 90), 0, 1000, "note")
+    with av.open(io.BytesIO(whole)) as container:
+        assert 90 == abs(round(next(container.decode(video=0)).rotation))
+
+
+def test_a_copy_says_that_it_is_one() -> None:
+    _, whole = made(remux, recorded_film("ts"), 0, 4000, "观看副本 view copy")
+    with av.open(io.BytesIO(whole)) as container:
+        assert "观看副本 view copy" == container.metadata["comment"]

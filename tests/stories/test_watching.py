@@ -1,0 +1,172 @@
+"""Footage in a real browser: what recorders write is watched in Chromium, and the journal has which time was.
+
+Debian's Chromium by its own chromedriver; without them the tests are skipped, and the last lines of the run say so.
+"""
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyotp
+import pytest
+from selenium.webdriver import Chrome, ChromeOptions, ChromeService
+
+from mobile_api.client.api import DeskClient, digest_of
+from tests.houses import STATION, Serving
+from tests.recorder_films import hikvision, recorded_film
+
+pytestmark = pytest.mark.web
+
+ROSTER = f"""record,code,name,kind,organ,from,until
+organ,330102000000,上城区分局,,,,
+organ,{STATION},城关派出所,,330102000000,,
+person,FJ6201,林小川,duty_auxiliary,{STATION},2024-03-01,
+person,P6201,吴督察,officer,330102000000,2015-07-01,
+role,P6201,,inspector,330102000000,2026-01-01,
+device,HH-0621,手持终端,handheld,{STATION},,
+"""
+FLAGS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+    "--disable-background-networking", "--disable-component-update", "--window-size=1280,1000",
+    "--autoplay-policy=no-user-gesture-required", "--mute-audio",
+)  # fmt: skip
+SECONDS = 40
+LENGTH = 4  # seconds of each film
+STATE = """
+const film = document.getElementById("film");
+return {at: film.currentTime, width: film.videoWidth, height: film.videoHeight, ready: film.readyState,
+  length: film.duration, src: film.src.slice(0, 5), paused: film.paused, error: film.error && film.error.code,
+  told: document.getElementById("told").hidden ? "" : document.getElementById("told").innerText,
+  copy: !document.getElementById("copy").hidden,
+  frames: film.getVideoPlaybackQuality().totalVideoFrames, rate: film.playbackRate};
+"""
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
+    """A browser with a new profile and a record of its console."""
+    browser, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if browser is None or driver is None:
+        pytest.skip("no Chromium here (apt-get install chromium chromium-driver): nobody watched in a browser")
+    options = ChromeOptions()
+    options.binary_location = browser
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    window = Chrome(options=options, service=ChromeService(executable_path=driver))
+    yield window
+    window.quit()
+
+
+@pytest.fixture(scope="module")
+def people(running: Serving) -> tuple[Any, DeskClient]:
+    """An auxiliary on a handheld, and an inspector at a desk."""
+    passwords = running.place.bring_in_people(ROSTER)
+    lin = running.handheld("HH-0621")
+    lin.sign_in("FJ6201", passwords["FJ6201"])
+    wu = DeskClient(running.url)
+    wu.sign_in("P6201", passwords["P6201"])
+    wu.confirm_factor(pyotp.TOTP(pyotp.parse_uri(wu.set_up_factor(passwords["P6201"])).secret).now())
+    return lin, wu
+
+
+def kept(lin: Any, folder: Path, name: str, content: bytes, minutes_ago: float = 10) -> str:
+    """Declare a film, send it, and wait for its receipt. Its id."""
+    file = folder / name
+    file.write_bytes(content)
+    began = datetime.now(UTC) - timedelta(minutes=minutes_ago)
+    upload = lin.declare(
+        file, camera_serial="DSJ-0621", media_type="video/mp4", started_at=began,
+        ended_at=began + timedelta(seconds=LENGTH),
+    )  # fmt: skip
+    lin.upload(upload, file)
+    lin.complete(upload)
+    size, sha256 = digest_of(file)
+    lin.receipt(upload, bytes=size, sha256=sha256)
+    return str(upload)
+
+
+class Watching:
+    """The page of a review, as the inspector uses it."""
+
+    def __init__(self, chromium: Chrome, running: Serving, wu: DeskClient, recording: str) -> None:
+        self.chromium, self.wu = chromium, wu
+        fields = {"recording": recording, "purpose": "case", "number": "杭公受案字〔2026〕62号"}
+        self.review = str(wu.entry("reviews/open", **fields)["id"])
+        chromium.get(f"{running.url}/docs")
+        for name, text in wu._cookies.items():
+            chromium.add_cookie({"name": name, "value": text, "path": "/"})
+        chromium.get_log("browser")
+        chromium.get(f"{running.url}/v1/reviews/{self.review}/watch")
+
+    def state(self) -> dict[str, Any]:
+        return dict(self.chromium.execute_script(STATE))
+
+    def until(self, holds: Callable[[dict[str, Any]], bool], what: str) -> dict[str, Any]:
+        """The state once it holds."""
+        deadline = time.monotonic() + SECONDS
+        while not holds(state := self.state()):
+            assert time.monotonic() < deadline, (what, state, self.console())
+            time.sleep(0.1)
+        return state
+
+    def console(self) -> list[str]:
+        return [line["message"] for line in self.chromium.get_log("browser")]
+
+    def ready(self) -> dict[str, Any]:
+        return self.until(lambda state: state["ready"] >= 2, "the first picture")
+
+    def play_to_the_end(self) -> None:
+        self.chromium.execute_script("document.getElementById('film').play()")
+        self.until(lambda state: state["at"] > LENGTH - 0.5 and state["paused"], "the end")
+
+    def seek(self, seconds: float) -> None:
+        self.chromium.execute_script(f"document.getElementById('film').currentTime = {seconds}")
+
+    def watched(self, least: int) -> list[dict[str, int]]:
+        """What the journal has of it, once it has `least` milliseconds."""
+        deadline = time.monotonic() + SECONDS
+        while True:
+            watched = self.wu.get(f"/v1/reviews/{self.review}")["watched"]
+            if sum(each["to_ms"] - each["from_ms"] for each in watched) >= least:
+                return list(watched)
+            assert time.monotonic() < deadline, watched
+            time.sleep(0.1)
+
+
+MADE = {
+    "0001.ts": lambda: recorded_film("ts"),
+    "0002.mts": lambda: recorded_film("mts"),
+    "0003.mp4": lambda: hikvision(recorded_film("mpg", sound="mp2")),
+    "0004.avi": lambda: recorded_film("avi", "mjpeg", "pcm_alaw"),
+    "0005.mp4": lambda: recorded_film("mp4", "libx265"),
+    "0006.mp4": lambda: recorded_film("mp4"),
+}
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_what_a_recorder_wrote_is_watched(
+    name: str, running: Serving, people: tuple[Any, DeskClient], chromium: Chrome, tmp_path: Path
+) -> None:
+    """A picture runs to the end, a jump lands, one request brought the first picture, and the journal has the time."""
+    lin, wu = people
+    page = Watching(chromium, running, wu, kept(lin, tmp_path, name, MADE[name]()))
+    first = page.ready()
+    as_it_is = name == "0006.mp4"
+    assert (160, 120, not as_it_is, "http:" if as_it_is else "blob:") == (
+        first["width"], first["height"], first["copy"], first["src"],
+    )  # fmt: skip
+    assert abs(first["length"] - LENGTH) < 0.3
+    viewings = wu.get(f"/v1/reviews/{page.review}")["viewings"]
+    assert 1 == sum(each["what"] in ("view", "content") for each in viewings)
+    page.play_to_the_end()
+    (stretch, *_) = page.watched(least=3000)
+    assert stretch["from_ms"] < 400
+    assert stretch["to_ms"] > 3000
+    page.seek(2.05)
+    assert page.until(lambda state: state["ready"] >= 2 and abs(state["at"] - 2.05) < 0.2, "the jump")["width"] == 160
+    assert page.state()["frames"] > 5
+    assert [] == [line for line in page.console() if "409 (Conflict)" not in line]  # while a copy was being made
