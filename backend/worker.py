@@ -155,8 +155,11 @@ def _every_night(queue: PgQueuer, store: EvidenceStore) -> None:
     async def forget_attempts(_: Schedule) -> None:
         await attempts.forget_attempts()
 
-from backend.evidence import probing_anew, sealing, view_copies
-from backend.evidence.retention import category_holds, disposal, falling_due, legal_holds, reconcile
+    @queue.schedule("trim", at_night(3, 21))
+    async def trim(_: Schedule) -> None:
+        log.info("trimmed", view_copies=await view_copies.trim(store, datetime.now(UTC)))
+
+    @queue.schedule("dispose", at_night(3, 31))
     async def dispose(_: Schedule) -> None:
         with told_if_clocks_differ():
             log.info("disposed", **(await disposal.dispose(store, datetime.now(UTC)))._asdict())
