@@ -17,6 +17,7 @@ from backend.evidence.rules import (
     part_size,
     runs,
     slot,
+    term_begins,
 )
 from backend.law.catalogue import law
 
@@ -95,6 +96,26 @@ def test_runs_of_an_example() -> None:
 
 SEALED = datetime(2026, 6, 1, tzinfo=UTC)
 TERM, LEAST = law().span("footage_retention"), law().span("sealed_retention_floor")
+
+
+TOLD = st.none() | st.datetimes(min_value=datetime(1990, 1, 1), timezones=st.just(UTC))
+
+
+@given(TOLD, st.timedeltas(timedelta(), timedelta(days=400)))
+def test_no_told_clock_moves_a_term_beyond_what_the_server_knows(told: datetime | None, took: timedelta) -> None:
+    """It begins between the first hearing and the last byte, whatever a camera says."""
+    received = SEALED
+    begins = term_begins(received - took, told, received)
+    assert received - took <= begins <= received
+    assert told is None or begins == min(max(told, received - took), received)
+
+
+def test_a_reset_clock_shortens_nothing_and_one_of_the_future_lengthens_nothing() -> None:
+    """2016 and 2099 both begin when the server heard of the film, or had it."""
+    heard = SEALED - timedelta(days=2)
+    assert heard == term_begins(heard, datetime(2016, 1, 1, tzinfo=UTC), SEALED)
+    assert SEALED == term_begins(heard, datetime(2099, 1, 1, tzinfo=UTC), SEALED)
+    assert heard + timedelta(days=1) == term_begins(heard, heard + timedelta(days=1), SEALED)
 
 
 def test_footage_is_kept_six_months_from_its_end() -> None:
