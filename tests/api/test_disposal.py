@@ -84,7 +84,7 @@ async def its_proof_stays(app: Litestar, lin: Someone, gone: str, stays: str, ro
     assert 1 <= (await disposal.dispose(app.state.store, now())).decided
     with pytest.raises(ObjectUnknown):
         await app.state.store.digest(row["object_key"], row["version"])
-    assert ["evidence/seal", "evidence/dispose", "evidence/remove"] == await value(LINES, UUID(gone))
+    assert ["evidence/start", "evidence/seal", "evidence/dispose", "evidence/remove"] == await value(LINES, UUID(gone))
     assert "sealed" == (await standing_of(lin, gone))["state"]
     assert (await lin.get(f"/v1/recordings/{gone}")).json()["disposed_at"]
     assert (0, 0) == (await disposal.dispose(app.state.store, now()))[::2]

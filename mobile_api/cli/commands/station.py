@@ -168,6 +168,7 @@ def _an_outbox(file: Path) -> Iterator[None]:
     help=by_locale("写入 .png 或 .svg 文件，不在终端显示。", "Write a .png or .svg instead of showing it here."),
 )  # fmt: skip
 def timecode(badge: str | None, url: str, key: Path, offline: bool, output: Path | None) -> None:
+    from backend.core.days import in_china
     from mobile_api.client.api import Client, Problem, Unreachable
     from mobile_api.client.device_key import DeviceKey
     from mobile_api.client.timecodes import fetch, said_by, sign
@@ -196,10 +197,10 @@ def timecode(badge: str | None, url: str, key: Path, offline: bool, output: Path
     code = said_by(text)
     age = f"{code.age.total_seconds():.0f}"
     say(
-        f"{code.at.astimezone().isoformat(' ', 'milliseconds')}，服务器时间已 {age} 秒未更新" if code.version == 2
-        else f"{code.at.astimezone().isoformat(' ', 'milliseconds')}，服务器签名",
-        f"{code.at.astimezone().isoformat(' ', 'milliseconds')}, server time {age} s old" if code.version == 2
-        else f"{code.at.astimezone().isoformat(' ', 'milliseconds')}, signed by the server",
+        f"{in_china(code.at).isoformat(' ', 'milliseconds')}，服务器时间已 {age} 秒未更新" if code.version == 2
+        else f"{in_china(code.at).isoformat(' ', 'milliseconds')}，服务器签名",
+        f"{in_china(code.at).isoformat(' ', 'milliseconds')}, server time {age} s old" if code.version == 2
+        else f"{in_china(code.at).isoformat(' ', 'milliseconds')}, signed by the server",
     )  # fmt: skip
 
 
