@@ -36,7 +36,9 @@ from tests.builders import (
 )
 
 STANDS = "SELECT count(*) FROM finding WHERE kind = $1 AND subject = $2 AND withdrawn_at IS NULL"
-INSPECTS = "INSERT INTO role_grant (person, role, organ, valid_from) VALUES ($1, 'inspector', $2, '2026-01-01')"
+INSPECTS = """
+INSERT INTO role_grant (person, role, organ, valid_from, source) VALUES ($1, 'inspector', $2, '2026-01-01', 'import')
+"""
 HELD = "SELECT person, started_at, ended_at, place FROM hold WHERE about = $1 ORDER BY placed_at"
 
 

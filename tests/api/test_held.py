@@ -332,7 +332,8 @@ async def test_a_complaint_that_waits_is_for_inspectors_who_may_handle_it(app: L
     """Name and telephone of the complainant are read by no commander, no administrator, and nobody who led then."""
     lin, zhao, shift, _ = await a_led_patrol(app, hours=2)
     zhou = await a_clerk(app)
-    await execute("INSERT INTO role_grant (person, role, organ, valid_from) VALUES ($1, 'inspector', $2, '2026-01-01')",
+    await execute("INSERT INTO role_grant (person, role, organ, valid_from, source) "
+                  "VALUES ($1, 'inspector', $2, '2026-01-01', 'import')",
                   zhao.id, STATION)  # fmt: skip
     fields = {"channel": "phone", "words": "态度粗暴", "complainant": "王某", "contact": "13800000000", "shift": shift}
     complaint = zhou.item("complaints/receive", **fields)
@@ -447,7 +448,8 @@ async def test_the_wearer_does_not_decide_about_their_own_footage(app: Litestar)
 async def test_an_officer_whom_it_names_does_not_decide_about_it(app: Litestar, verb: str) -> None:
     """The commander is said to have led, or to have ordered the duty, by a phone that was lost: another one decides."""
     lin, sun, other = await a_duty_auxiliary(app), await an_officer(app), await a_commander_of(app, STATION)
-    await execute("INSERT INTO role_grant (person, role, organ, valid_from) VALUES ($1, 'commander', $2, '2026-01-01')",
+    await execute("INSERT INTO role_grant (person, role, organ, valid_from, source) "
+                  "VALUES ($1, 'commander', $2, '2026-01-01', 'import')",
                   sun.id, STATION)  # fmt: skip
     fields = {"officer": sun.id} if verb == "supervisions/name" else a_check_in() | {"ordered_by": sun.id}
     await revoke(lin)
@@ -461,7 +463,8 @@ async def test_an_officer_whom_it_names_does_not_decide_about_it(app: Litestar, 
 async def test_an_officer_who_ordered_it_does_not_decide_about_it(app: Litestar) -> None:
     """Whoever answers for an act against the rules does not let it in or out of the record."""
     lin, sun, other = await a_duty_auxiliary(app), await an_officer(app), await a_commander_of(app, STATION)
-    await execute("INSERT INTO role_grant (person, role, organ, valid_from) VALUES ($1, 'commander', $2, '2026-01-01')",
+    await execute("INSERT INTO role_grant (person, role, organ, valid_from, source) "
+                  "VALUES ($1, 'commander', $2, '2026-01-01', 'import')",
                   sun.id, STATION)  # fmt: skip
     await revoke(lin)
     why = {"why": "现场紧急", "ordered_by": str(sun.id)}

@@ -35,7 +35,9 @@ LEGAL_HOLDS = """
 SELECT array_agg(convert_from(entry, 'UTF8')::json->'facts'->>'keep' ORDER BY seq) FROM journal
 WHERE verb = 'evidence/hold' AND $1 = ANY (subjects)
 """
-INSPECTS = "INSERT INTO role_grant (person, role, organ, valid_from) VALUES ($1, 'inspector', $2, '2026-01-01')"
+INSPECTS = """
+INSERT INTO role_grant (person, role, organ, valid_from, source) VALUES ($1, 'inspector', $2, '2026-01-01', 'import')
+"""
 BYTES = iter(range(10**6))
 
 

@@ -374,7 +374,8 @@ async def test_nobody_decides_or_pays_in_their_own_matter(app: Litestar) -> None
     refused(await on_item(await a_commander_of(app, STATION), "approve", item), 403, "not_the_handler")
     refused(await pays(payer, item, 1), 409, "not_approved")
     await execute(
-        "INSERT INTO role_grant (person, role, organ, valid_from) VALUES ($1, 'treasurer', $2, '2026-01-01')",
+        "INSERT INTO role_grant (person, role, organ, valid_from, source) "
+        "VALUES ($1, 'treasurer', $2, '2026-01-01', 'import')",
         boss.id,
         CITY,
     )

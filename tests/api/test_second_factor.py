@@ -33,7 +33,7 @@ from tests.desks import AtDesk, at_desk, with_factor
 from tests.devices import sealed
 
 CASE = {"purpose": "case", "number": "受案〔2026〕17号"}
-GRANT = "INSERT INTO role_grant (person, role, organ, valid_from) VALUES ($1, $2, $3, '2026-01-01')"
+GRANT = "INSERT INTO role_grant (person, role, organ, valid_from, source) VALUES ($1, $2, $3, '2026-01-01', 'import')"
 CODES, GIVE = "/v1/devices/codes", "/v1/sessions/current/code"
 
 
