@@ -2,7 +2,8 @@
 
 Guarantees: bounded in frames and processor time, whatever the film; other QR pictures are not kept, as a bystander's
 may say something about them. Runs in the probing child: a hostile file can only end that child.
-Only key frames are decoded where they come often enough, as recorders write them; else every frame.
+Key frames are looked at one by one, by the index; where they are far apart, every frame of the first and last seconds
+too. A film without an index is read: every frame of a short one, the key frames of a long one.
 """
 
 from collections.abc import Iterator
@@ -17,16 +18,18 @@ from storage.probe.film import opened
 
 PREFIX = "FJ:"
 MINUTE = 60.0
-ROUNDING = 0.001  # seconds
+DENSE = 12.0  # seconds at either end in which every frame is decoded, where key frames are far apart
 STEP = 0.4  # seconds between two frames that are looked at
+LATER = 0.3  # seconds between decoding and showing a frame, at most; less than STEP
+ROUNDING = 0.001  # seconds
 FRAMES = 160  # looked at in each minute, at most
-CPU_SECONDS = 6.0  # for each minute
-KEY_FRAMES_APART = 2.0  # seconds; where they are farther apart, every frame is decoded
-WIDEST = 1280
-INDEXED = {"mov", "mp4", "avi"}
+CPU_SECONDS = 3.0  # for each minute
+KEY_FRAMES_APART = 2.0  # seconds
 SHORT = 30.0  # seconds; of a film without an index that is no longer, every frame is decoded
+WIDEST = 1280
 CODES = 50
 QR = zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode)
+Seen = tuple[float, Any]  # a moment of the film, and the frame
 
 
 def search(file: Any) -> list[dict[str, Any]]:
@@ -35,15 +38,17 @@ def search(file: Any) -> list[dict[str, Any]]:
     The number of the frame is by the mean rate of the film. Each text counts once, where it is seen first.
     """
     found: dict[str, dict[str, Any]] = {}
-    try:
-        for from_end in (False, True):
+    for from_end in (False, True):
+        try:
             for each in _minute(file, from_end):
-                found.setdefault(each["text"], each)
+                before = found.setdefault(each["text"], each)
+                if each["at_ms"] < before["at_ms"]:
+                    found[each["text"]] = each
                 if len(found) >= CODES:
                     return list(found.values())
-    except (av.error.FFmpegError, ValueError, OverflowError, ZeroDivisionError, TypeError, IndexError):
-        pass
-    return list(found.values())
+        except (av.error.FFmpegError, ValueError, OverflowError, ZeroDivisionError, TypeError, IndexError):
+            continue
+    return sorted(found.values(), key=lambda each: (each["at_ms"], each["text"]))
 
 
 def _minute(file: Any, from_end: bool) -> Iterator[dict[str, Any]]:
@@ -52,18 +57,15 @@ def _minute(file: Any, from_end: bool) -> Iterator[dict[str, Any]]:
             return
         stream = container.streams.video[0]
         first, last = _ends(container, stream)
-        begins = max(first, last - MINUTE) if from_end else first
-        if from_end and begins < first + MINUTE:
-            begins = first + MINUTE
-        if begins > last and from_end:
+        begins = max(first + MINUTE, last - MINUTE) if from_end else first
+        if from_end and begins > last:
             return
-        keys_only = _keys_are_near(stream, begins, last - first)
-        stream.codec_context.skip_frame = "NONKEY" if keys_only else "DEFAULT"
-        if from_end:
-            container.seek(int(begins / stream.time_base), stream=stream)
-        for at, frame in _frames(container, stream, begins, begins + MINUTE):
+        until = process_time() + CPU_SECONDS
+        for looked, (at, frame) in enumerate(_frames(container, stream, (begins, first, last, from_end))):
             for text in _codes_in(frame):
                 yield _code(text, at - first, stream)
+            if process_time() > until or looked >= FRAMES:
+                return
 
 
 def _code(text: str, position: float, stream: Any) -> dict[str, Any]:
@@ -79,26 +81,59 @@ def _ends(container: Any, stream: Any) -> tuple[float, float]:
     return first, first + (container.duration or 0) / av.time_base
 
 
-def _keys_are_near(stream: Any, begins: float, lasts: float) -> bool:
-    """Whether key frames come often enough in this minute, by the index. A long film without one is taken to have."""
-    if stream.container.format.name.split(",")[0] not in INDEXED:
-        return lasts > SHORT
-    times = [float(entry.timestamp * stream.time_base) for entry in stream.index_entries if entry.is_keyframe]
-    times = [at for at in times if begins <= at <= begins + MINUTE]
-    return len(times) > 2 and all(later - earlier <= KEY_FRAMES_APART for earlier, later in pairwise(times))
+def _frames(container: Any, stream: Any, where: tuple[float, float, float, bool]) -> Iterator[Seen]:
+    """The frames of this minute that are looked at."""
+    begins, first, last, from_end = where
+    keys = _key_frames(stream, begins)
+    if not keys:
+        keys_only = last - first > SHORT
+        yield from _every_frame(container, stream, begins, begins + MINUTE, keys_only=keys_only)
+        return
+    if _farthest(keys, stream, begins, min(begins + MINUTE, last)) > KEY_FRAMES_APART:
+        dense = max(begins, last - DENSE) if from_end else begins
+        yield from _every_frame(container, stream, dense, dense + DENSE, keys_only=False)
+    for tick in keys:
+        yield from _key_frame(container, stream, tick)
 
 
-def _frames(container: Any, stream: Any, begins: float, ends: float) -> Iterator[tuple[float, Any]]:
-    """Frames of this minute, STEP apart, while there is time for them."""
-    looked, since, due = 0, process_time(), begins
+def _key_frames(stream: Any, begins: float) -> list[int]:
+    """The ticks of the key frames of this minute that the index lists, STEP apart."""
+    ticks: list[int] = []
+    due = begins - ROUNDING
+    for entry in stream.index_entries:
+        at = float(entry.timestamp * stream.time_base)
+        if entry.is_keyframe and due <= at <= begins + MINUTE:
+            ticks.append(entry.timestamp)
+            due = at + STEP
+    return ticks
+
+
+def _farthest(ticks: list[int], stream: Any, begins: float, ends: float) -> float:
+    """How far two key frames are apart at most, in seconds, the ends of the minute counting as such."""
+    times = [begins, *(float(tick * stream.time_base) for tick in ticks), ends]
+    return max(later - earlier for earlier, later in pairwise(times))
+
+
+def _key_frame(container: Any, stream: Any, tick: int) -> Iterator[Seen]:
+    """The key frame at this tick, decoded alone. The index has decoding times, and a frame is shown a little later."""
+    container.seek(tick + int(LATER / stream.time_base), stream=stream)
+    for packet in container.demux(stream):
+        frames = stream.codec_context.decode(packet) or stream.codec_context.decode(None)
+        yield from ((float(frame.pts * stream.time_base), frame) for frame in frames[:1] if frame.pts is not None)
+        return
+
+
+def _every_frame(container: Any, stream: Any, begins: float, ends: float, *, keys_only: bool) -> Iterator[Seen]:
+    """Frames of this time, STEP apart."""
+    stream.codec_context.skip_frame = "NONKEY" if keys_only else "DEFAULT"
+    container.seek(int(begins / stream.time_base), stream=stream)
+    due = begins
     for frame in container.decode(stream):
-        if process_time() - since > CPU_SECONDS or looked >= FRAMES:
-            return
         if frame.time is None or frame.time < due - ROUNDING:
             continue
         if frame.time > ends:
             return
-        looked, due = looked + 1, frame.time + STEP
+        due = frame.time + STEP
         yield frame.time, frame
 
 
@@ -107,6 +142,6 @@ def _codes_in(frame: Any) -> Iterator[str]:
     height = max(1, round(frame.height * width / frame.width))
     gray = frame.reformat(width, height, "gray").planes[0]
     picture = memoryview(gray).cast("B", shape=[height, gray.line_size])
-    for each in zxingcpp.read_barcodes(picture, formats=QR, try_invert=False):
+    for each in zxingcpp.read_barcodes(picture, formats=QR, try_invert=False, try_rotate=False):
         if each.text.startswith(PREFIX):
             yield each.text

@@ -12,9 +12,13 @@ GRAY, WHITE, BLACK = b"\x80", b"\xff", b"\x00"
 
 def film_showing(
     text: str | None, *, seconds: float = 3, at: float = 1, until: float = 9999, began: datetime | str | None = None,
-    rate: int = RATE, container: str = "mp4", codec: str = "libx264",
+    rate: int = RATE, gop: int = 12, then: tuple[str, float] | None = None, container: str = "mp4",
+    codec: str = "libx264",
 ) -> bytes:  # fmt: skip
-    """A film that shows this QR from the second `at` on; None: no QR. `began`: what its metadata say."""
+    """A film that shows this QR from the second `at` on; None: no QR. `began`: what its metadata say.
+
+    `then`: another QR, from which second on. `gop`: frames from one key frame to the next.
+    """
     sink = io.BytesIO()
     with av.open(sink, "w", format=container) as film:
         if began is not None:
@@ -22,8 +26,12 @@ def film_showing(
             film.metadata["creation_time"] = told
         stream = film.add_stream(codec, rate=rate)
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        stream.gop_size = gop
         for number in range(round(seconds * rate)):
-            picture = _picture(text if at * rate <= number < until * rate else None)
+            shown = text if at * rate <= number < until * rate else None
+            if then is not None and number >= then[1] * rate:
+                shown = then[0]
+            picture = _picture(shown)
             picture.pts = number
             film.mux(stream.encode(picture.reformat(format="yuv420p")))
         film.mux(stream.encode(None))

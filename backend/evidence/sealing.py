@@ -226,10 +226,9 @@ async def remove_posters(store: EvidenceStore, upload: UUID) -> None:
 
 
 def told_by(probe: Probe) -> starts.Probed:
-    """What the probe found that tells of time."""
-    return starts.Probed(
-        duration_ms=probe.duration_ms or 0, container=probe.container, tags=probe.tags, codes=probe.codes
-    )
+    """What the probe found that tells of time. A photo has no container but its own format."""
+    container = probe.container or probe.codec or ""
+    return starts.Probed(duration_ms=probe.duration_ms or 0, container=container, tags=probe.tags, codes=probe.codes)
 
 
 async def _probe(store: EvidenceStore, stored: StoredObject, row: Record) -> ProbedFile | None:

@@ -31,6 +31,7 @@ from tests.builders import (
 )
 from tests.devices import completed, declare, declare_while_recording, run_seal, sealed, send_missing, sha256_of
 from tests.films_with_codes import film_showing
+from tests.photos import photo
 
 CORRECT = "/v1/recordings/correct-time"
 FINDINGS = "SELECT kind FROM finding WHERE subject = $1 AND withdrawn_at IS NULL ORDER BY kind"
@@ -255,11 +256,11 @@ async def test_a_film_that_was_split_while_the_code_was_shown_is_proved_twice(ap
 
 
 async def test_a_film_that_was_declared_without_an_end_moves_too(app: Litestar) -> None:
-    """Whichever way: its end is that of its last frame."""
+    """Its end is that of its last frame."""
     lin = await a_duty_auxiliary(app)
-    for hours in (-3, 3):
+    for hours in (-3, -9):
         content = film_showing((await shown_to(lin))["text"], seconds=3)
-        camera = {"started_at": now() + timedelta(hours=hours), "camera_offset_ms": 3_600_000 * max(0, 2 * hours)}
+        camera = {"started_at": now() + timedelta(hours=hours), "camera_serial": f"C-{uuid4()}"}
         known = {"bytes": len(content), "sha256": sha256_of(content)}
         upload = (await declare_while_recording(lin, **camera, **known))["id"]
         await send_missing(lin, upload, content)
@@ -310,6 +311,31 @@ async def test_a_modification_time_alone_is_a_finding(app: Litestar) -> None:
     start = await start_of(lin, film)
     assert (True, "file_time_alone") == (start["doubtful"], start["why"])
     assert "time_doubtful" in await findings_of(film)
+
+
+async def test_a_photo_of_a_camera_without_a_zone_is_of_local_time(app: Litestar) -> None:
+    """EXIF names no zone, as most cameras write it; a dock read nothing but the time of the copy."""
+    dock, lin = await a_dock(app), await a_duty_auxiliary(app)
+    taken = now().replace(microsecond=0) - timedelta(hours=1)
+    content = photo(taken=f"{taken.astimezone(CHINA):%Y:%m:%d %H:%M:%S}")
+    copied = taken + timedelta(minutes=30)
+    told = {"started_at": copied, "ended_at": copied, "camera_serial": f"C-{uuid4()}", "time_source": "file_time"}
+    file = await sealed(app, dock, content, wearer=lin.id, media_type="image/jpeg", file_name="IMG_1.jpg", **told)
+    start = await start_of(lin, file)
+    assert (utc(taken), "metadata", False) == (
+        utc(datetime.fromisoformat(start["value"])),
+        start["source"],
+        start["doubtful"],
+    )
+
+
+async def test_a_film_of_a_clock_ahead_is_in_doubt_from_the_beginning(app: Litestar) -> None:
+    """It is taken all the same."""
+    lin = await a_duty_auxiliary(app)
+    film = (await declare(lin, film_showing(None, seconds=1), **by_clock(now() + timedelta(days=400), 1)))["id"]
+    assert {"clock_doubtful", "time_doubtful"} <= set(await findings_of(film))
+    start = await start_of(lin, film)
+    assert (True, "clock_doubtful") == (start["doubtful"], start["why"])
 
 
 async def test_a_film_whose_sources_agree_is_told_once(app: Litestar) -> None:

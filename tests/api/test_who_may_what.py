@@ -256,6 +256,7 @@ def lists(f: Facts) -> Iterator[Question]:
     yield f.get("/v1/matters", "matter", lin)
     yield f.get("/v1/operations")
     yield f.get("/v1/organs", None, lin)
+    yield f.get("/v1/timecode", None, lin)
     yield f.get("/v1/people", "lin", lin, q=lin.badge)
     yield f.get("/v1/recordings", "recording", lin, limit=200)
     yield f.get("/v1/recordings/falling-due", "due", f.wu)

@@ -124,6 +124,17 @@ def test_the_last_minute_is_searched_too_and_nothing_between() -> None:
     assert [] == search(io.BytesIO(between))
 
 
+@pytest.mark.parametrize("gop", [5, 10, 250])
+def test_a_long_film_is_searched_by_its_key_frames(gop: int) -> None:
+    """A code that is shown for three seconds at its beginning, and another at its end: both are found."""
+    other = timecodes.text_of(timecodes.payload(1, AT, LIN, None, bytes(9)), bytes(64))
+    film = film_showing(CODE, seconds=100, at=4, until=7, then=(other, 95), rate=5, gop=gop)
+    found = search(io.BytesIO(film))
+    assert [CODE, other] == [each["text"] for each in found]
+    assert 4000 <= found[0]["at_ms"] <= 6000
+    assert 95_000 <= found[1]["at_ms"] <= 97_000
+
+
 def test_other_pictures_are_not_kept() -> None:
     """A bystander's QR may say something about them. What is no film breaks nothing."""
     assert [] == search(io.BytesIO(film_showing("HTTPS://EXAMPLE.TEST/13800138000")))

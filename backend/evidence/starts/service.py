@@ -31,6 +31,7 @@ from backend.evidence.starts.rules import Candidate, Circumstances, Limits, Shif
 from backend.evidence.starts.schemas import CorrectTime
 from backend.evidence.starts.tables import FilmStart, TimeCorrection
 from backend.evidence.starts.timecodes import FoundCode
+from backend.items.wearers import judge
 from backend.law.catalogue import law
 from backend.people.directory import DOCK
 
@@ -77,9 +78,12 @@ def limits() -> Limits:
 
 
 async def told(upload: UUID, start: datetime, source: StartSource, *, doubtful: bool, at: datetime) -> None:
-    """Record the start that a declaration tells."""
+    """Record the start that a declaration tells; a clock that cannot be right leaves it in doubt."""
     why: rules.Why = "clock_doubtful" if doubtful else "told"
     await _tell(upload, Weighed(value=start, source=source, doubtful=doubtful, why=why), start, at)
+    if doubtful:
+        row: Any = await first(RECORDING, upload)
+        await _flag(row, _span(row, start), doubtful=True)
 
 
 async def told_otherwise(upload: UUID, offset_ms: int) -> datetime | None:
@@ -122,6 +126,7 @@ async def settle(settling: Settling, now: datetime) -> None:
     start = settling.after[0]
     await _tell(row["id"], weighed, start, now)
     await films.place(row["id"], now)
+    await judge(row["camera_serial"], start, start, now)
     await _flag(row, settling.after, doubtful=weighed.doubtful)
     if settling.before != settling.after:
         await refresh.refresh_span(row["wearer"], settling.before, now)
@@ -221,7 +226,9 @@ async def correct(occasion: Occasion, entry: CorrectTime) -> Outcome:
     await _flag(row, after, doubtful=weighed.doubtful)
     if before != after:
         await refresh.refresh_span(row["wearer"], before, occasion.timing.as_of)
-    return _outcome(row, weighed, after[0], counts)
+    contradicted = await judge(row["camera_serial"], after[0], after[0], occasion.timing.as_of)
+    codes = ["time_doubtful"] * weighed.doubtful + ["worn_by_another"] * (row["id"] in contradicted)
+    return _outcome(row, weighed, after[0], counts, codes)
 
 
 async def _correctable(actor: Actor, recording: UUID) -> Any:
@@ -254,7 +261,7 @@ async def _judged(occasion: Occasion, row: Any, start: datetime) -> tuple[Weighe
     return Weighed(value=start, source="corrected", doubtful=doubtful, why=why), counts
 
 
-def _outcome(row: Any, weighed: Weighed, start: datetime, counts: bool) -> Outcome:
+def _outcome(row: Any, weighed: Weighed, start: datetime, counts: bool, codes: Sequence[str]) -> Outcome:
     standing = {
         "recording": str(row["id"]), "started_at": journal.utc(start), "before": journal.utc(row["started_at"]),
         "told": journal.utc(weighed.value or start), "counts": counts, "doubtful": weighed.doubtful, "why": weighed.why,
@@ -262,5 +269,5 @@ def _outcome(row: Any, weighed: Weighed, start: datetime, counts: bool) -> Outco
     span = _span(row, start)
     return Outcome(
         subject={"start": standing}, subjects=[row["id"], row["wearer"]], organ=row["organ"],
-        findings=["time_doubtful"] if weighed.doubtful else [], touches=Touched([row["wearer"]], *span),
+        findings=codes, touches=Touched([row["wearer"]], *span),
     )  # fmt: skip
