@@ -5,7 +5,7 @@ Who sees it, holds, reviews, packages and disposal are those of film; only time 
 
 import asyncio
 import io
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -53,12 +53,13 @@ from tests.photos import HEIC, photo
 
 FINDINGS = "SELECT array_agg(kind ORDER BY kind) FROM finding WHERE subject = $1 AND withdrawn_at IS NULL"
 SPAN = "SELECT ended_at - started_at FROM recording WHERE id = $1"
+TAKEN = datetime(2026, 11, 29, 0, 0, 5, tzinfo=UTC)  # as the HEIC says
 SHOT = {"media_type": "image/jpeg", "file_name": "IMG_1.jpg"}
 
 
 def a_photo() -> bytes:
-    """A photo that nobody took before."""
-    return photo(taken="2026:11:29 08:00:05", orientation=6) + uuid4().bytes
+    """A photo that nobody took before, whose camera wrote no time."""
+    return photo(orientation=6) + uuid4().bytes
 
 
 async def shot(app: Litestar, who: Someone, at: datetime, **fields: Any) -> str:
@@ -115,8 +116,11 @@ async def test_a_photo_proves_no_time_and_is_no_fault(app: Litestar) -> None:
     uploads = [await shot(app, lin, ago(minutes=25))]
     for media_type, start in others.items():
         content = start + uuid4().hex.encode()
-        uploads.append(await sealed(app, lin, content, media_type=media_type, started_at=ago(minutes=25)))
-    assert [None] * 4 == [await value(FINDINGS, UUID(upload)) for upload in uploads]
+        at = TAKEN if start == HEIC else ago(minutes=25)
+        uploads.append(await sealed(app, lin, content, media_type=media_type, started_at=at))
+    late = ["handed_over_late"]  # the HEIC, of two days ago
+    found = [await value(FINDINGS, UUID(upload)) for upload in uploads]
+    assert [None, late, None, None] == found
     assert "unrecorded" in await value(FINDINGS, UUID(act["id"]))
 
 
