@@ -174,6 +174,19 @@ async def test_a_photo_is_seen_under_a_review_and_taken_out_with_the_case(app: L
     assert [] == verified(files, tmp_path, ours(app)).flaws
 
 
+@pytest.mark.parametrize(("form", "way"), [("JPEG", "as_is"), ("PNG", "as_is"), ("HEIC", "none"), ("TIFF", "none")])
+async def test_how_a_photo_is_watched(app: Litestar, form: str, way: str) -> None:
+    """As it is; of one that no browser shows, the still: the whole picture, large enough to read a number plate by."""
+    lin, wu = await a_duty_auxiliary(app), await an_inspector_of(app, DISTRICT)
+    content = (HEIC if form == "HEIC" else photo(form)) + uuid4().bytes
+    one = await sealed(app, lin, content, started_at=ago(minutes=5), media_type=f"image/{form.lower()}")
+    review = (await opened(wu, one))["id"]
+    how = (await wu.get(f"/v1/reviews/{review}/viewing")).json()
+    assert ("photo", way, f"image/{form.lower()}") == (how["kind"], how["way"], how["media_type"])
+    with Image.open(io.BytesIO((await watch(wu, one, review, what="poster")).content)) as still:
+        assert ("JPEG", (64, 32)) == (still.format, still.size)
+
+
 async def test_a_spot_check_is_of_a_film(app: Litestar) -> None:
     """Whether it was recorded, and without a break, cannot be seen in a photo."""
     organ = f"3308{uuid4().int % 10**8:08}"
