@@ -11,6 +11,8 @@ STARTS = (
     (b"\x89PNG\r\n\x1a\n", "image/png"),
     (b"GIF8", "image/gif"),
     (b"BM", "image/bmp"),
+    (b"II*\x00", "image/tiff"),
+    (b"MM\x00*", "image/tiff"),
     (b"%PDF-", "application/pdf"),
     (b"FLV\x01", "video/x-flv"),
     (b"OggS", "application/ogg"),

@@ -18,6 +18,7 @@ from storage.probe.tracks import Track, tracks_of
 
 POSTER_WIDTH = 480
 POSTER_BYTES = 200_000
+PHOTO_SIDE, PHOTO_BYTES = 1920, 1_000_000  # of a photo's still, which is watched where no browser shows the photo
 PRIMING = 0.1  # seconds: sound that begins so much before the picture is an encoder's run-up, and begins with it
 MOST_TAGS, LONGEST_TAG = 64, 256
 OPTIONS = {"format_whitelist": kinds.FORMATS}
@@ -137,7 +138,7 @@ def _tags(container: Any, name: str) -> dict[str, str]:
 def poster(file: Source) -> dict[str, str]:
     """{"poster"}: the first frame that can be decoded, or the photo as it was held, as a JPEG in base64; else {}."""
     if kinds.photo(file.piece(0, kinds.HEAD)):
-        return _in_base64(photos.upright_jpeg(file, POSTER_WIDTH))
+        return _in_base64(photos.upright_jpeg(file, PHOTO_SIDE), PHOTO_BYTES)
     try:
         with opened(file) as container:
             if not container.streams.video:
@@ -155,5 +156,5 @@ def poster(file: Source) -> dict[str, str]:
     return _in_base64(jpeg)
 
 
-def _in_base64(jpeg: bytes | None) -> dict[str, str]:
-    return {"poster": base64.b64encode(jpeg).decode()} if jpeg and len(jpeg) <= POSTER_BYTES else {}
+def _in_base64(jpeg: bytes | None, most: int = POSTER_BYTES) -> dict[str, str]:
+    return {"poster": base64.b64encode(jpeg).decode()} if jpeg and len(jpeg) <= most else {}

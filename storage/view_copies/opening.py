@@ -9,7 +9,8 @@ from typing import Any
 
 import av
 
-from storage.view_copies.ways import STILL_CONTAINERS, STILLS, way_of
+from storage.media_types import HEAD_BYTES, media_type_of
+from storage.view_copies.ways import SHOWN_STILLS, STILL_CONTAINERS, STILLS, way_of
 
 MICROSECONDS = 1_000_000
 BACK = MICROSECONDS  # a clock that goes back by more has begun anew
@@ -48,6 +49,11 @@ def is_cover(stream: Any) -> bool:
 
 def look(file: Any) -> dict[str, Any]:
     """What is in a file: {"kind", "container", "video", "audio", "duration_ms", "fragmented", "rotation", "way"}."""
+    file.seek(0)
+    media_type = media_type_of(file.read(HEAD_BYTES))
+    if media_type.startswith("image/"):  # also HEIC, which opens as a film of one tile of the picture
+        way = "as_is" if media_type in SHOWN_STILLS else "none"
+        return {"kind": "photo", "container": None, "video": None, "audio": None, "way": way}
     try:
         fragmented = is_fragmented(file)
         file.seek(0)

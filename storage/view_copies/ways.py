@@ -22,6 +22,7 @@ NOTHING: tuple[set[str | None], set[str | None]] = (set(), set())
 COPIED_PICTURE, COPIED_SOUND = "h264", "aac"  # what MP4 takes as it is, and every browser plays from there
 WITHOUT_CLOCK = {"h264", "hevc"}  # bare streams: no packet says when it is shown
 STILLS = {"mjpeg", "png", "bmp", "gif", "webp", "tiff"}
+SHOWN_STILLS = {"image/jpeg", "image/png", "image/gif", "image/webp", "image/avif", "image/bmp"}
 STILL_CONTAINERS = ("image2", "_pipe", "gif")
 
 

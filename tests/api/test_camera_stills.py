@@ -5,7 +5,7 @@ Who sees it, holds, reviews, packages and disposal are those of film; only time 
 
 import asyncio
 import io
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -53,12 +53,13 @@ from tests.photos import HEIC, photo
 
 FINDINGS = "SELECT array_agg(kind ORDER BY kind) FROM finding WHERE subject = $1 AND withdrawn_at IS NULL"
 SPAN = "SELECT ended_at - started_at FROM recording WHERE id = $1"
+TAKEN = datetime(2026, 11, 29, 0, 0, 5, tzinfo=UTC)  # as the HEIC says
 SHOT = {"media_type": "image/jpeg", "file_name": "IMG_1.jpg"}
 
 
 def a_photo() -> bytes:
-    """A photo that nobody took before."""
-    return photo(taken="2026:11:29 08:00:05", orientation=6) + uuid4().bytes
+    """A photo that nobody took before, whose camera wrote no time."""
+    return photo(orientation=6) + uuid4().bytes
 
 
 async def shot(app: Litestar, who: Someone, at: datetime, **fields: Any) -> str:
@@ -115,8 +116,11 @@ async def test_a_photo_proves_no_time_and_is_no_fault(app: Litestar) -> None:
     uploads = [await shot(app, lin, ago(minutes=25))]
     for media_type, start in others.items():
         content = start + uuid4().hex.encode()
-        uploads.append(await sealed(app, lin, content, media_type=media_type, started_at=ago(minutes=25)))
-    assert [None] * 4 == [await value(FINDINGS, UUID(upload)) for upload in uploads]
+        at = TAKEN if start == HEIC else ago(minutes=25)
+        uploads.append(await sealed(app, lin, content, media_type=media_type, started_at=at))
+    late = ["handed_over_late"]  # the HEIC, of two days ago
+    found = [await value(FINDINGS, UUID(upload)) for upload in uploads]
+    assert [None, late, None, None] == found
     assert "unrecorded" in await value(FINDINGS, UUID(act["id"]))
 
 
@@ -168,6 +172,19 @@ async def test_a_photo_is_seen_under_a_review_and_taken_out_with_the_case(app: L
     files = unzipped((await ask(wu, "case", case)).content)
     assert f"data/originals/{one}.jpg" in {name.partition("/")[2] for name in files} | set(files)
     assert [] == verified(files, tmp_path, ours(app)).flaws
+
+
+@pytest.mark.parametrize(("form", "way"), [("JPEG", "as_is"), ("PNG", "as_is"), ("HEIC", "none"), ("TIFF", "none")])
+async def test_how_a_photo_is_watched(app: Litestar, form: str, way: str) -> None:
+    """As it is; of one that no browser shows, the still: the whole picture, large enough to read a number plate by."""
+    lin, wu = await a_duty_auxiliary(app), await an_inspector_of(app, DISTRICT)
+    content = (HEIC if form == "HEIC" else photo(form)) + uuid4().bytes
+    one = await sealed(app, lin, content, started_at=ago(minutes=5), media_type=f"image/{form.lower()}")
+    review = (await opened(wu, one))["id"]
+    how = (await wu.get(f"/v1/reviews/{review}/viewing")).json()
+    assert ("photo", way, f"image/{form.lower()}") == (how["kind"], how["way"], how["media_type"])
+    with Image.open(io.BytesIO((await watch(wu, one, review, what="poster")).content)) as still:
+        assert ("JPEG", (64, 32)) == (still.format, still.size)
 
 
 async def test_a_spot_check_is_of_a_film(app: Litestar) -> None:

@@ -204,7 +204,7 @@ async def test_a_letter_of_complaint_does_not_exist_for_whom_it_is_about(app: Li
     complaint = await a_complaint(clerk, lin, letter)
     await execute(
         "INSERT INTO role_grant (person, role, organ, valid_from, source) "
-        "VALUES ($1, 'inspector', $2, '2026-01-01', 'import')",
+        "VALUES ($1, 'inspector', $2, '2026-01-01', 'entry')",
         zhao.id, DISTRICT,
     )  # fmt: skip
     assert [True, True] == [await sees(who, letter) for who in (clerk, wu)]

@@ -3,12 +3,12 @@
 import os
 import socket
 import tempfile
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from mobile_api.client.camera_files import look
+from mobile_api.client.camera_files import Start, look, start_of
 from mobile_api.client.card import look_through
 from storage.mp4_boxes import index_is_lost
 from tests import films
@@ -161,11 +161,13 @@ def test_any_other_file_is_what_it_is(tmp_path: Path, name: str, content: bytes,
 
 
 def test_a_photo_tells_when_it_was_taken(tmp_path: Path) -> None:
-    """A time without a zone is that of a camera in China."""
-    for name, exif, created in (
-        ("zoned.jpg", {"taken": "2026:11:29 01:00:05", "zone": "+01:00"}, "2026-11-29T01:00:05+01:00"),
-        ("local.jpg", {"taken": "2026:11:29 08:00:05"}, "2026-11-29T08:00:05+08:00"),
-        ("silent.jpg", {}, None),
+    """Whenever it was copied; a time without a zone is that of a camera in China."""
+    midnight, copied = datetime(2026, 11, 29, 0, 0, 5, tzinfo=UTC), datetime(2026, 11, 29, 9, tzinfo=UTC)
+    for name, exif, start in (
+        ("zoned.jpg", {"taken": "2026:11:29 01:00:05", "zone": "+01:00"}, Start(midnight, "metadata")),
+        ("local.jpg", {"taken": "2026:11:29 08:00:05"}, Start(midnight, "metadata")),
+        ("silent.jpg", {}, Start(copied, "file_time")),
     ):
         (tmp_path / name).write_bytes(photo(**exif))
-        assert created == look(tmp_path / name, LONGEST).created, name
+        media = look(tmp_path / name, LONGEST)
+        assert start == start_of(media, name, copied.timestamp(), offset=timedelta(), latest=copied), name
