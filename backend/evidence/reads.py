@@ -23,6 +23,7 @@ from backend.core.wire import Moment
 from backend.evidence.schemas import FootageCategory, KeyContent
 from backend.evidence.starts import reads as starts
 from backend.evidence.starts.schemas import RecordingStart
+from backend.evidence.tables import SHOWN
 
 # Nearly nobody was ever asked to step aside: this is checked once for a viewer, not for every recording.
 NOT_HIDDEN = (
@@ -32,7 +33,7 @@ RECORDING_FILTER = visible_while_led(
     auxiliary="r.wearer",
     organ="r.organ",
     began="r.started_at",
-    span="tstzrange(r.started_at, coalesce(r.ended_at, r.started_at), '[]')",
+    span=SHOWN,
 ).only(NOT_HIDDEN.format(viewer="$1"))
 SELECT_RECORDINGS = """
 SELECT r.*, p.badge, p.name, o.name AS organ_name, u.file_name, u.media_type, u.state, u.bytes, u.sha256,

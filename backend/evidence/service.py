@@ -31,7 +31,7 @@ from backend.core.verb import CLOCK_DOUBTFUL, Actor, Occasion, Outcome
 from backend.evidence import rules
 from backend.evidence.schemas import DeclareDocument, DeclareRecording, DescribeRecording
 from backend.evidence.starts import service as starts
-from backend.evidence.tables import Document, Recording, RecordingDescription, RecordingKeyContent, Upload
+from backend.evidence.tables import SHOWN, Document, Recording, RecordingDescription, RecordingKeyContent, Upload
 from backend.items.wearers import holder, holders_around, judge
 from backend.law.catalogue import Law
 from backend.people.directory import DOCK, wearer_under
@@ -54,7 +54,7 @@ STORED_UNDER = "SELECT coalesce(same_as, id) FROM upload WHERE id = $1"
 WEARER = f"SELECT wearer FROM recording WHERE id = ({STORED_UNDER})"  # noqa: S608
 DESCRIBABLE = f"""
 SELECT r.* FROM recording r,
-    LATERAL (SELECT tstzrange(r.started_at, coalesce(r.ended_at, r.started_at), '[]') AS during) f
+    LATERAL (SELECT {SHOWN} AS during) f
 WHERE r.id = ({STORED_UNDER}) AND (r.wearer = $2 OR EXISTS (
     SELECT FROM led l WHERE l.auxiliary = r.wearer AND l.officer = $2
         AND l.named && f.during AND l.during && f.during

@@ -13,6 +13,9 @@ from piccolo.table import Table
 from backend.core.database import DB
 from backend.people.tables import Device, Organ, Person
 
+# What the footage `r` may show, pauses and sound too: to its declared end or that of its film. Never empty, never open.
+SHOWN = "tstzrange(r.started_at, coalesce(greatest(r.ended_at, r.film_ends_at), r.started_at), '[]')"
+
 
 class Upload(Table, db=DB):
     """A file that is uploaded and sealed. `sha256` is hex; `version` is the version in the store that was sealed."""

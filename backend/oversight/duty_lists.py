@@ -7,20 +7,20 @@ from backend.activities.reads import ACTIVITIES_LISTED, ACTIVITY, ActivityListRo
 from backend.core.paging import ListQuery, Page, as_row, next_page, rows_of_page
 from backend.core.verb import Actor
 from backend.evidence.reads import NO_DUPLICATE, RECORDING_FILTER, SELECT_RECORDINGS, RecordingRow
+from backend.evidence.tables import SHOWN
 from backend.oversight.filters import IN_BOX, IS_NEAR, Filterable, ListFilter, found_by, narrowed
 from backend.shifts.reads import SHIFT, SHIFTS, ShiftRow, shift_row
 
 SHIFT_LIST = ListQuery(SHIFTS, "shift s", SHIFT)
 RECORDING_LIST = ListQuery(SELECT_RECORDINGS, "recording r", RECORDING_FILTER, NO_DUPLICATE)
 ACTIVITY_LIST = ListQuery(ACTIVITIES_LISTED, "activity a", ACTIVITY)
-FILMED = "tstzrange(r.started_at, coalesce(r.ended_at, r.started_at), '[]')"
 # Written so that each part finds its acts by person and time.
 OWN_ACT = f"""EXISTS (SELECT FROM activity a WHERE a.person = {{person}} AND a.reach && {{span}}
     AND acted(a) && {{span}} AND {{act}} AND {ACTIVITY.condition})"""
 LED_ACT = f"""EXISTS (SELECT FROM led l JOIN activity a ON a.person = l.auxiliary WHERE l.officer = r.wearer
-    AND l.named && {FILMED} AND a.reach && {FILMED} AND l.during && ({FILMED} * acted(a))
+    AND l.named && {SHOWN} AND a.reach && {SHOWN} AND l.during && ({SHOWN} * acted(a))
     AND {{act}} AND {ACTIVITY.condition})"""
-ABOUT_FOOTAGE = "(" + OWN_ACT.format(person="r.wearer", span=FILMED, act="{act}") + f" OR {LED_ACT})"
+ABOUT_FOOTAGE = "(" + OWN_ACT.format(person="r.wearer", span=SHOWN, act="{act}") + f" OR {LED_ACT})"
 TOLD_NEAR = f"""EXISTS (SELECT FROM activity_telling t WHERE t.activity = a.id AND t.place IS NOT NULL
     AND {IS_NEAR.format(place="t.place", value="{value}")})"""
 # Ids of what was filmed during some acts: begun meanwhile, or running when the act began. `OFFSET 0` keeps each search
@@ -52,7 +52,7 @@ SHIFT_FILTERS = Filterable(
 )  # fmt: skip
 RECORDING_FILTERS = Filterable(
     person="r.wearer", organ="r.organ", began="r.started_at",
-    lasts="tstzrange(r.started_at, coalesce(r.ended_at, r.started_at))",
+    lasts="tstzrange(r.started_at, coalesce(greatest(r.ended_at, r.film_ends_at), r.started_at))",
     spanning="SELECT x.id AS value FROM recording x WHERE x.during @> {value}",
     about=ABOUT_FOOTAGE,
     found_by=found_by("r.id", FILMED_OF_ACTS),

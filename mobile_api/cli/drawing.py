@@ -203,7 +203,7 @@ def _filmed(rows: list[dict[str, Any]]) -> list[Lane]:
             shared.append([row])
         else:
             free.append(row)
-    return [Lane("footage", _filed(files), [_file(row) for row in files]) for files in shared]
+    return [Lane("footage", _filed(files), [stretch for row in files for stretch in _file(row)]) for files in shared]
 
 
 def _is_free(last: dict[str, Any], row: dict[str, Any]) -> bool:
@@ -211,10 +211,16 @@ def _is_free(last: dict[str, Any], row: dict[str, Any]) -> bool:
     return end is not None and end <= _ends(row)[0] + timedelta(seconds=1)
 
 
-def _file(row: dict[str, Any]) -> Stretch:
+def _file(row: dict[str, Any]) -> list[Stretch]:
+    """A file from its start to its end; one with pauses, stretch by stretch."""
     state = row["state"]
     label = f"{plain(row['file_name'])} {_size(row['bytes'])} {STATES.get(state, '')} {plain(state)}"
-    return _stretch(row, state if state in MARKS else "claimed", label)
+    mark, began = state if state in MARKS else "claimed", _ends(row)[0]
+    filmed = row.get("filmed") or []
+    if len(filmed) < 2:
+        return [_stretch(row, mark, label)]
+    moments = [(began + timedelta(milliseconds=start), began + timedelta(milliseconds=end)) for start, end in filmed]
+    return [Stretch(start, end, mark, label) for start, end in moments]
 
 
 def _filed(files: list[dict[str, Any]]) -> str:

@@ -6,6 +6,7 @@ count. Any other film is read from beginning to end, and a key frame is decoded 
 """
 
 from array import array
+from collections.abc import Iterator
 from contextlib import suppress
 from itertools import islice, pairwise
 from typing import Any
@@ -232,16 +233,27 @@ def _by_packets(container: Any, tracks: list[Track], file: Source, decoder: Deco
     )
     counted = bool(container.format.flags & flags.no_timestamps.value)
     trials = {index: Trials(index, file.size // SHARES, decoder) for index in by_index}
-    with suppress(av.error.FFmpegError):
-        for packet in container.demux([track.stream for track in tracks]):
-            if packet.size:
-                track = by_index[packet.stream.index]
-                at = _time_of(packet, track, counted)
-                track.frames.add(None if at is None else clock.place(packet.stream.index, at))
-                trials[packet.stream.index].see(packet, track.frames.last)
+    for packet in _all_packets(container, [track.stream for track in tracks], file):
+        if packet.size:
+            track = by_index[packet.stream.index]
+            at = _time_of(packet, track, counted)
+            track.frames.add(None if at is None else clock.place(packet.stream.index, at))
+            trials[packet.stream.index].see(packet, track.frames.last)
     for index, track in by_index.items():
         track.lost = trials[index].lost()
     return clock.jumps
+
+
+def _all_packets(container: Any, streams: list[Any], file: Source) -> Iterator[Any]:
+    """Every packet, also those behind a hole: the reader gives up after some bytes without one, and is sent on."""
+    reached = -1
+    while file.tell() > reached:
+        reached = file.tell()
+        try:
+            yield from container.demux(streams)
+        except av.error.FFmpegError:
+            continue
+        return
 
 
 def _time_of(packet: Any, track: Track, counted: bool) -> float | None:

@@ -20,7 +20,7 @@ from migrations.apply import VERSIONS
 from storage.evidence_store import StoreUnavailable
 from storage.probe import VERSION
 from tests import films
-from tests.builders import Someone, a_duty_auxiliary, a_led_patrol, ago, now, recorded, trained
+from tests.builders import Someone, a_duty_auxiliary, a_led_patrol, ago, an_officer, now, recorded, trained
 from tests.devices import sealed
 
 FINDINGS = "SELECT kind FROM finding WHERE subject = $1 AND withdrawn_at IS NULL ORDER BY kind"
@@ -124,6 +124,17 @@ async def test_a_film_longer_than_declared_proves_what_it_shows(app: Litestar) -
     assert pytest.approx(20, abs=0.1) == (during - began) / SECOND
 
 
+async def test_who_led_while_a_film_without_a_declared_end_went_on_sees_it(app: Litestar) -> None:
+    """Its own end tells; it used to be visible to whom led when it began, and to nobody else."""
+    lin, first_officer, _, naming = await a_led_patrol(app, minutes=90)
+    del first_officer, naming
+    began, qian = ago(minutes=60), await an_officer(app)
+    recorded(await qian.answer("confirm", recorded(await lin.names(qian, at=began + 300 * SECOND))["id"]))
+    upload = await sealed(app, lin, films.paused(), started_at=began, ended_at=None)
+    assert "end_unknown" in await findings_of(upload)
+    assert 200 == (await qian.get(f"/v1/recordings/{upload}")).status_code
+
+
 async def test_a_handover_misses_the_pause(app: Litestar) -> None:
     """The report of a wearer's shift names the ten minutes between the two stretches."""
     lin, _, began = await a_patrol_filmed(app, films.paused(), 606)
@@ -151,7 +162,7 @@ DRAWN = st.lists(
 
 
 @settings(
-    max_examples=25, deadline=None, phases=[Phase.reuse, Phase.generate],
+    max_examples=12, deadline=None, phases=[Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )  # fmt: skip
 @given(pictures=DRAWN, sound=st.lists(st.tuples(st.just(0), MILLISECONDS), max_size=1), lost=DRAWN)

@@ -145,6 +145,15 @@ def test_what_has_not_ended_runs_to_the_edge_with_an_arrow() -> None:
     assert not any("►" in bars(shift, kind)[0] for kind in ("带班 leading", "录像 footage"))
 
 
+def test_a_pause_in_a_film_is_left_open() -> None:
+    """Ten minutes, a pause of forty, ten minutes more, in one file: two bars in one lane."""
+    paused = a_film(0, 60) | {"filmed": [[0, 600_000], [3_000_000, 3_600_000]]}
+    (lane,) = [lane for lane in lanes(a_shift(recordings=[paused])) if lane.kind == "footage"]
+    lengths = [(stretch.end - stretch.start).total_seconds() / 60 for stretch in lane.bars if stretch.end]
+    assert [10, 10] == lengths
+    assert 40 == (lane.bars[1].start - lane.bars[0].end).total_seconds() / 60
+
+
 def test_footage_from_before_check_in_is_cut_with_an_arrow() -> None:
     """The recorder ran before and after duty; the picture shows the duty only."""
     (bar,) = bars(a_shift(recordings=[a_film(-10, 110)]), "录像 footage")

@@ -1,21 +1,25 @@
 """What a film shows, and for how long: paused, cut, joined, hollow, encrypted films, and what is no film at all."""
 
+import io
 import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import av
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.probe import packets
-from storage.probe.decoding import CPU_SECONDS, FRAMES
+from storage.probe import decoding, packets
+from storage.probe.decoding import CPU_SECONDS, FRAMES, MOST_DEATHS, Decoder
 from storage.probe.film import read_film
 from storage.probe.serving import probe_file
 from storage.probe.sources import Source
@@ -211,6 +215,15 @@ def test_a_file_cut_off_while_it_was_written_counts_as_far_as_it_goes(tmp_path: 
     assert (0, True) == (stretch[0], 3000 < stretch[1] < 5000)
 
 
+@pytest.mark.parametrize(("form", "codec"), [("mpegts", "libx264"), ("webm", "libvpx"), ("flv", "libx264")])
+def test_what_lies_behind_a_hole_counts_in_its_own_time(tmp_path: Path, form: str, codec: str) -> None:
+    """A card lost the middle third; the reader gives up in it, and is sent on."""
+    content = films.mux(form, picture=30, codec=codec)
+    start, end = len(content) // 3, 2 * len(content) // 3
+    answer = probed(content[:start] + bytes(end - start) + content[end:], tmp_path)
+    assert near([[0, 10_000], [20_000, 30_000]], 1500) == pictures(answer)
+
+
 class Counted(Source):
     """A file in memory that counts what is read of it."""
 
@@ -237,6 +250,53 @@ def test_a_piece_of_a_file_is_whole() -> None:
     for _ in range(200):
         at, wanted = chance.randrange(len(content)), chance.randrange(300_000)
         assert content[at : at + wanted] == file.piece(at, wanted)
+
+
+@pytest.fixture
+def decoder() -> Iterator[tuple[Decoder, int, list[bytes]]]:
+    """A decoder of an open film, the number of its picture, and the frames of it."""
+    with av.open(io.BytesIO(films.whole())) as container:
+        packets = [bytes(packet) for packet in container.demux(video=0) if packet.size]
+        stream = container.streams.video[0]
+        asked = Decoder([stream])
+        yield asked, stream.index, packets
+        asked.end()
+
+
+def test_no_more_frames_are_decoded_than_the_limit(decoder: tuple[Decoder, int, list[bytes]]) -> None:
+    """After 200 frames of a file nobody knows of the rest."""
+    asked, track, packets = decoder
+    said = [asked.shows(track, packets[:1]) for _ in range(FRAMES + 10)]
+    assert [True] * FRAMES + [None] * 10 == said
+
+
+def test_a_frame_that_ends_the_decoder_is_not_decoded(decoder: tuple[Decoder, int, list[bytes]]) -> None:
+    """The next one goes to another process; who ends three of them has no more frames that can be decoded."""
+    asked, track, packets = decoder
+    said = []
+    for _ in range(MOST_DEATHS):
+        assert asked.shows(track, packets[:1])
+        os.kill(asked._child.pid, signal.SIGKILL)
+        os.waitid(os.P_PID, asked._child.pid, os.WEXITED | os.WNOWAIT)
+        said.append(asked.shows(track, packets[:1]))
+    assert [False] * MOST_DEATHS == said
+    assert not asked.shows(track, packets[:1])
+    assert asked._child is None
+
+
+def test_a_frame_that_takes_too_long_uses_the_budget_up(
+    decoder: tuple[Decoder, int, list[bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel ends the decoder; that nobody had the time to look is no proof against the film."""
+    asked, track, packets = decoder
+    asked._cpu_left = 1.0
+
+    def busy(*_: Any) -> tuple[bool, int]:
+        while True:
+            pass
+
+    monkeypatch.setattr(decoding, "_clean_frame", busy)
+    assert [None, None] == [asked.shows(track, packets[:1]) for _ in range(2)]
 
 
 def test_looking_into_a_film_has_its_limits() -> None:
