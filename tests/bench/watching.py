@@ -116,7 +116,8 @@ def _encoded_as(path: Path, codec: str) -> None:
 
 
 def _stored(store: EvidenceStore, path: Path) -> StoredObject:
-    return asyncio.run(store.put_file(f"bench/{uuid4()}", path, "application/octet-stream"))
+    with path.open("rb") as file:
+        return asyncio.run(store.put_stream(f"bench/{uuid4()}", file, "application/octet-stream"))
 
 
 def _remuxing(ffmpeg: str, store: EvidenceStore, home: Path, rounds: int, mib: int) -> Iterator[Figure]:
