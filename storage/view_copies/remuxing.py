@@ -53,10 +53,10 @@ def remux(file: Any, sink: Fragments, from_ms: int, length_ms: int | None, note:
                 if writer is not None
             }
             for packet, at in packets_from(source, [picture, sound], from_ms * 1000, length_ms):
-                writers[packet.stream.index].write(packet, at)
+                if (writer := writers.get(packet.stream_index)) is not None:
+                    writer.write(packet, at)
             for writer in writers.values():
                 writer.finish()
-    sink.finish()
 
 
 def packets_from(source: Any, streams: list[Any], at: int, length_ms: int | None) -> Iterator[Timed]:
@@ -89,12 +89,13 @@ def _read_up_to(packets: Iterator[Timed], main: Any, at: int) -> Iterator[Timed]
     held: deque[Timed] = deque()
     size = 0
     for packet, time in packets:
-        if (packet.stream is main and packet.is_keyframe and time <= at) or size > HELD_BYTES:
+        of_main = packet.stream_index == main.index
+        if (of_main and packet.is_keyframe and time <= at) or size > HELD_BYTES:
             held.clear()
             size = 0
         held.append((packet, time))
         size += packet.size
-        if packet.stream is main and time >= at:
+        if of_main and time >= at:
             break
     yield from held
     yield from packets
@@ -106,7 +107,7 @@ def _sought(source: Any, wanted: list[Any], at: int) -> Iterator[Timed]:
     for step in (0,) if indexed else STEPS:
         target = max(0, at - step * MICROSECONDS)
         source.seek(int((target + zero) / MICROSECONDS / main.time_base), stream=main)
-        first = _first_alone(_timed(source, wanted), main)
+        first = _first_alone(_timed(source, wanted), main, None if indexed or step == STEPS[-1] else at)
         begun = next(first, None)
         if begun is not None and (begun[1] <= at or target == 0 or step == STEPS[-1] or indexed):
             lasting = chain((begun,), (timed for timed in first if timed[1] >= begun[1] - MICROSECONDS // 4))
@@ -114,13 +115,16 @@ def _sought(source: Any, wanted: list[Any], at: int) -> Iterator[Timed]:
             return
 
 
-def _first_alone(packets: Iterator[Timed], main: Any) -> Iterator[Timed]:
-    """From the first packet of `main` that can be decoded alone."""
+def _first_alone(packets: Iterator[Timed], main: Any, before: int | None) -> Iterator[Timed]:
+    """From the first packet of `main` that can be decoded alone; nothing where none is at or before this time."""
     for packet, at in packets:
-        if packet.stream is main and (packet.is_keyframe or main.type == "audio"):
+        if packet.stream_index != main.index:
+            continue
+        if before is not None and at > before:
+            return
+        if packet.is_keyframe or main.type == "audio":
             yield packet, at
-            break
-    yield from packets
+            yield from packets
 
 
 class _Copied:
@@ -132,13 +136,13 @@ class _Copied:
         if source.codec_context.name == "aac" and source.container.format.name in ("mpegts", "mpeg", "aac"):
             self._filter = av.bitstream.BitStreamFilterContext("aac_adtstoasc", source)
         self._last = -(2**62)
+        self._shift = round(SHIFT / MICROSECONDS / source.time_base)
 
     def write(self, packet: Any, at: int) -> None:
-        shift = round(SHIFT / MICROSECONDS / packet.time_base)
-        if packet.dts <= self._last or packet.pts < packet.dts or packet.dts + shift < 0:
+        decoded, shown = packet.dts + self._shift, packet.pts + self._shift
+        if decoded <= self._last or shown < decoded or decoded < 0:
             return
-        self._last = packet.dts
-        packet.dts, packet.pts = packet.dts + shift, packet.pts + shift
+        self._last, packet.dts, packet.pts = decoded, decoded, shown
         for each in (packet,) if self._filter is None else self._filter.filter(packet):
             each.stream = self._stream
             self._target.mux(each)

@@ -50,10 +50,9 @@ def transcode(file: Any, sink: Fragments, note: str, preset: str = PRESET) -> No
                 writers[sound.index] = Encoded(sound, target)
             wanted = [stream for stream in (picture, sound) if stream is not None]
             for packet, at in _timed_by_frames(source, wanted):
-                writers[packet.stream.index].write(packet, at)
+                writers[packet.stream_index].write(packet, at)
             for writer in writers.values():
                 writer.finish()
-    sink.finish()
 
 
 def _first_frame(file: Any) -> Any:
@@ -76,9 +75,9 @@ def _timed_by_frames(source: Any, wanted: list[Any]) -> Iterator[tuple[Any, int]
         at = clock.set(packet)
         if at is None and packet.size:
             rate = packet.stream.average_rate or packet.stream.guessed_rate or RATE
-            at = round(numbers[packet.stream.index] / rate * MICROSECONDS)
+            at = round(numbers[packet.stream_index] / rate * MICROSECONDS)
         if at is not None:
-            numbers[packet.stream.index] += 1
+            numbers[packet.stream_index] += 1
             yield packet, at
 
 

@@ -32,8 +32,8 @@ from mobile_api.client.api import Client, digest_of
 from mobile_api.stores import store_of
 from storage.evidence_store import EvidenceStore, StoredObject
 from storage.view_copies import children
-from storage.view_copies.fragments import Fragments
-from storage.view_copies.messages import MEDIA
+from storage.view_copies.fragments import BOX_HEAD, Fragments
+from storage.view_copies.messages import MORE
 from storage.view_copies.remuxing import remux
 from storage.view_copies.stored_file import StoredFile
 from storage.view_copies.transcoding import PRESET, QUALITY
@@ -185,12 +185,12 @@ async def _whole(order: dict[str, Any]) -> float:
 
 
 async def _first(order: dict[str, Any]) -> float:
-    """Seconds until the first fragment is here."""
+    """Seconds until the first frames are here."""
     begun = time.perf_counter()
     async with children.Reading(order) as reading:
         await reading.head()
         async for piece in reading.pieces():
-            if piece.kind == MEDIA:
+            if piece.kind == MORE and len(piece.content) > BOX_HEAD:
                 return time.perf_counter() - begun
     raise BenchError("no fragment came")
 
@@ -202,8 +202,8 @@ class _Enough(Exception):
 def _read_bytes(store: EvidenceStore, stored: StoredObject, from_ms: int, length_ms: int) -> int:
     """How many bytes of the store the first fragment from this time takes."""
 
-    def stop_at_media(kind: bytes, content: bytes, at: int) -> None:
-        if kind == MEDIA:
+    def stop_at_media(kind: bytes, content: Any, at: int) -> None:
+        if kind == MORE:
             raise _Enough
 
     file = StoredFile(store.sign_read(stored.key, stored.version, URL_LIFE), stored.bytes)

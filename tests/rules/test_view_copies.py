@@ -10,6 +10,7 @@ import pytest
 from storage.media_types import HEAD_BYTES, media_type_of
 from storage.view_copies import SHIFT_MS
 from storage.view_copies.fragments import Fragments, codecs_of
+from storage.view_copies.messages import MORE
 from storage.view_copies.opening import look
 from storage.view_copies.remuxing import remux
 from storage.view_copies.transcoding import transcode
@@ -34,10 +35,17 @@ FRAMES = 4 * RATE
 
 
 def made(way: Any, content: bytes, *more: Any) -> tuple[list[tuple[bytes, bytes, int]], bytes]:
-    """The pieces of a copy, and all of it."""
+    """The init and the fragments of a copy, and all of it."""
     pieces: list[tuple[bytes, bytes, int]] = []
-    sink = Fragments(lambda kind, piece, at: pieces.append((kind, piece, at)))
-    way(io.BytesIO(content), sink, *more)
+
+    def take(kind: bytes, piece: Any, at: int) -> None:
+        if kind == MORE:
+            kind, before, at = pieces.pop()
+            pieces.append((kind, before + bytes(piece), at))
+        else:
+            pieces.append((kind, bytes(piece), at))
+
+    way(io.BytesIO(content), Fragments(take), *more)
     return pieces, b"".join(piece for _, piece, _ in pieces)
 
 
