@@ -74,7 +74,7 @@ def _done(order: dict[str, Any], file: Any, answer: "Answer") -> tuple[bytes, by
         return LOOK, json.dumps(look(file)).encode(), 0
     sink = Fragments(answer.send_piece)
     if order["task"] == "remux":
-        remux(file, sink, order["from_ms"], order["length_ms"], order["note"])
+        remux(file, sink, order["from_ms"], order["broken_clock"], order["note"])
     else:
         transcode(file, sink, order["note"], order.get("preset", PRESET))
     return END, b"", 0

@@ -45,7 +45,7 @@ class Fragments(io.RawIOBase):
         wanted = (int.from_bytes(self._head[:4], "big") if len(self._head) >= BOX_HEAD else BOX_HEAD) - len(self._head)
         self._head += content[:wanted]
         if len(self._head) >= BOX_HEAD:
-            self._box(self._head[4:8], int.from_bytes(self._head[:4], "big"))
+            self._box(bytes(self._head[4:8]), int.from_bytes(self._head[:4], "big"))
         return min(wanted, len(content))
 
     def _box(self, kind: bytes, size: int) -> None:
@@ -53,7 +53,7 @@ class Fragments(io.RawIOBase):
             self._send(MORE, bytes(self._head), 0)
             self._left, self._head = size - BOX_HEAD, bytearray()
         elif len(self._head) >= size:
-            self._whole(bytes(kind), bytes(self._head))
+            self._whole(kind, bytes(self._head))
             self._head = bytearray()
 
     def _whole(self, kind: bytes, box: bytes) -> None:

@@ -35,8 +35,10 @@ SOUND_RATE, SOUND_BITS = 48000, 96_000
 Timed = tuple[Any, int]  # a packet and its decoding time in the film, in microseconds
 
 
-def remux(file: Any, sink: Fragments, from_ms: int, length_ms: int | None, note: str) -> None:
-    """Write the film from the last picture that stands alone before `from_ms` on. `length_ms`: what the film proves.
+def remux(file: Any, sink: Fragments, from_ms: int, broken_clock: bool, note: str) -> None:
+    """Write the film from the last picture that stands alone before `from_ms` on.
+
+    `broken_clock`: the film's clock began anew somewhere, so that a time cannot be sought by it.
 
     Raises av.error.FFmpegError, ValueError: it cannot be read.
     """
@@ -52,28 +54,21 @@ def remux(file: Any, sink: Fragments, from_ms: int, length_ms: int | None, note:
                 for stream, writer in ((picture, _picture(picture, target)), (sound, _sound(sound, target)))
                 if writer is not None
             }
-            for packet, at in packets_from(source, [picture, sound], from_ms * 1000, length_ms):
+            for packet, at in packets_from(source, [picture, sound], from_ms * 1000, broken_clock):
                 if (writer := writers.get(packet.stream_index)) is not None:
                     writer.write(packet, at)
             for writer in writers.values():
                 writer.finish()
 
 
-def packets_from(source: Any, streams: list[Any], at: int, length_ms: int | None) -> Iterator[Timed]:
+def packets_from(source: Any, streams: list[Any], at: int, broken_clock: bool) -> Iterator[Timed]:
     """The packets from the last picture that stands alone at or before `at`, in microseconds of the film."""
     wanted = [stream for stream in streams if stream is not None]
     if at <= 0:
         return _timed(source, wanted)
-    if not _clock_is_whole(source, length_ms):
+    if broken_clock:
         return _read_up_to(_timed(source, wanted), wanted[0], at)
     return _sought(source, wanted, at)
-
-
-def _clock_is_whole(source: Any, length_ms: int | None) -> bool:
-    """Whether the film's clock runs through without a break, so that a time can be sought by it."""
-    if source.format.name.split(",")[0] in INDEXED or length_ms is None or source.duration is None:
-        return True
-    return bool(abs(source.duration // 1000 - length_ms) <= max(2000, length_ms // 100))
 
 
 def _timed(source: Any, wanted: list[Any]) -> Iterator[Timed]:

@@ -133,11 +133,9 @@ def _remuxing(ffmpeg: str, store: EvidenceStore, home: Path, rounds: int, mib: i
         say(f"remux round {number + 1} of {rounds}, load {os.getloadavg()[0]:.1f}")
         url = store.sign_read(stored.key, stored.version, URL_LIFE)
         theirs, local = _ffmpeg(ffmpeg, url, COPYING), _ffmpeg(ffmpeg, str(path), COPYING)
-        ours = asyncio.run(_whole(_order(url, stored, "remux", 0, length_ms)))
-        first = asyncio.run(_first(_order(url, stored, "remux", 0, length_ms)))
-        jumps = [
-            asyncio.run(_first(_order(url, stored, "remux", round(length_ms * share), length_ms))) for share in JUMPS
-        ]
+        ours = asyncio.run(_whole(_order(url, stored, "remux")))
+        first = asyncio.run(_first(_order(url, stored, "remux")))
+        jumps = [asyncio.run(_first(_order(url, stored, "remux", round(length_ms * share)))) for share in JUMPS]
         ratios.append(theirs / ours)
         firsts.append(first / theirs)
         seeks.append(max(jumps) / theirs)
@@ -145,7 +143,7 @@ def _remuxing(ffmpeg: str, store: EvidenceStore, home: Path, rounds: int, mib: i
         say(f"ours {ours:.2f} s, ffmpeg {theirs:.2f} s (from disk {local:.2f} s)")
         say(f"first picture {first:.3f} s, after a jump {max(jumps):.3f} s")
     common = {"bytes": stored.bytes, "seconds": seconds, "load": os.getloadavg()[0]}
-    read = {"read_bytes": [_read_bytes(store, stored, round(length_ms * share), length_ms) for share in (0, *JUMPS)]}
+    read = {"read_bytes": [_read_bytes(store, stored, round(length_ms * share)) for share in (0, *JUMPS)]}
     if max(read["read_bytes"]) > stored.bytes / 4:
         raise BenchError(f"a first picture read {max(read['read_bytes'])} of {stored.bytes} bytes")
     path.unlink()
@@ -154,9 +152,9 @@ def _remuxing(ffmpeg: str, store: EvidenceStore, home: Path, rounds: int, mib: i
     yield median_figure("seek_picture", seeks, "x", "<= 0.15", **common, **read)
 
 
-def _order(url: str, stored: StoredObject, task: str, from_ms: int = 0, length_ms: int | None = None) -> dict[str, Any]:
+def _order(url: str, stored: StoredObject, task: str, from_ms: int = 0) -> dict[str, Any]:
     return {
-        "task": task, "url": url, "bytes": stored.bytes, "from_ms": from_ms, "length_ms": length_ms, "note": "bench",
+        "task": task, "url": url, "bytes": stored.bytes, "from_ms": from_ms, "broken_clock": False, "note": "bench",
         "cpu_seconds": CPU_SECONDS,
     }  # fmt: skip
 
@@ -199,7 +197,7 @@ class _Enough(Exception):
     """The first fragment is there."""
 
 
-def _read_bytes(store: EvidenceStore, stored: StoredObject, from_ms: int, length_ms: int) -> int:
+def _read_bytes(store: EvidenceStore, stored: StoredObject, from_ms: int) -> int:
     """How many bytes of the store the first fragment from this time takes."""
 
     def stop_at_media(kind: bytes, content: Any, at: int) -> None:
@@ -208,7 +206,7 @@ def _read_bytes(store: EvidenceStore, stored: StoredObject, from_ms: int, length
 
     file = StoredFile(store.sign_read(stored.key, stored.version, URL_LIFE), stored.bytes)
     try:
-        remux(file, Fragments(stop_at_media), from_ms, length_ms, "bench")
+        remux(file, Fragments(stop_at_media), from_ms, False, "bench")
     except _Enough:
         return file.read_bytes
     raise BenchError("no fragment came")
