@@ -38,7 +38,8 @@ from storage.view_copies.remuxing import remux
 from storage.view_copies.stored_file import StoredFile
 from storage.view_copies.transcoding import PRESET, QUALITY
 
-NAMES = ("remux_vs_ffmpeg", "first_picture", "seek_picture", "transcode_vs_ffmpeg", "view_memory")
+BESIDE_FFMPEG = ("remux_vs_ffmpeg", "first_picture", "seek_picture", "transcode_vs_ffmpeg")
+NAMES = (*BESIDE_FFMPEG, "view_memory")
 COPYING = ("-c", "copy", "-movflags", "frag_keyframe+empty_moov+default_base_moof", "-f", "mp4", "pipe:1")
 ENCODING = (
     "-c:v", "libx264", "-preset", PRESET, "-crf", QUALITY, "-g", "50", "-bf", "0", "-pix_fmt", "yuv420p",
@@ -53,22 +54,27 @@ MAKING_SECONDS = 1800
 
 def watching_figures(house: House, home: Path, rounds: int, mib: int, wanted: set[str]) -> Iterator[Figure]:
     """The figures that are wanted. Raises BenchError where a copy is not whole."""
+    store = store_of(house.settings)
     try:
-        import imageio_ffmpeg
-    except ImportError:
-        yield from (unmeasured(name, "", "imageio-ffmpeg is not installed") for name in NAMES if name in wanted)
-        return
-    ffmpeg, store = imageio_ffmpeg.get_ffmpeg_exe(), store_of(house.settings)
-    try:
-        if wanted & {*NAMES[:3]}:
-            yield from _remuxing(ffmpeg, store, home, rounds, mib)
-        if "transcode_vs_ffmpeg" in wanted:
-            yield _transcoding(ffmpeg, store, home, rounds)
+        yield from _beside_ffmpeg(store, home, rounds, mib, wanted)
         if "view_memory" in wanted:
             yield _memory(house, home, 2 * mib)
     finally:
         children.CHILDREN.close()
         store.close()
+
+
+def _beside_ffmpeg(store: EvidenceStore, home: Path, rounds: int, mib: int, wanted: set[str]) -> Iterator[Figure]:
+    try:
+        import imageio_ffmpeg
+    except ImportError:
+        yield from (unmeasured(name, "", "imageio-ffmpeg is not installed") for name in BESIDE_FFMPEG if name in wanted)
+        return
+    ffmpeg = imageio_ffmpeg.get_ffmpeg_exe()
+    if wanted & {*BESIDE_FFMPEG[:3]}:
+        yield from _remuxing(ffmpeg, store, home, rounds, mib)
+    if "transcode_vs_ffmpeg" in wanted:
+        yield _transcoding(ffmpeg, store, home, rounds)
 
 
 def stream_of(path: Path, size: int) -> None:
