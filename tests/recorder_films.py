@@ -22,14 +22,15 @@ SOUND_RATES = {"pcm_alaw": 8000, "libopencore_amrnb": 8000}
 
 @cache
 def recorded_film(
-    ending: str, picture: str = "libx264", sound: str | None = "aac", seconds: int = 4, turned: int = 0
+    ending: str, picture: str = "libx264", sound: str | None = "aac", seconds: int = 4, turned: int = 0, pause: int = 0
 ) -> bytes:
-    """A film of some seconds at 10 frames a second. `turned`: degrees by which it says that it is turned."""
+    """A film of some seconds at 10 frames a second. `turned`: degrees by which it says that it is turned; `pause`:
+    seconds for which the camera stood still in its middle."""
     muxer, options = CONTAINERS[ending]
     with TemporaryDirectory() as folder:
         path = Path(folder) / f"film.{ending}"
         with av.open(str(path), "w", format=muxer, options=options) as container:
-            _write(container, picture, sound, seconds, turned)
+            _write(container, picture, sound, seconds, turned, pause)
         return path.read_bytes()
 
 
@@ -43,7 +44,7 @@ def shade(number: int) -> int:
     return 40 + number * 7 % 160
 
 
-def _write(container: Any, picture: str, sound: str | None, seconds: int, turned: int) -> None:
+def _write(container: Any, picture: str, sound: str | None, seconds: int, turned: int, pause: int) -> None:
     video = container.add_stream(picture, rate=RATE)
     video.width, video.height = WIDTH, HEIGHT
     video.pix_fmt = "yuvj420p" if picture == "mjpeg" else "yuv420p"
@@ -56,20 +57,21 @@ def _write(container: Any, picture: str, sound: str | None, seconds: int, turned
         audio = container.add_stream(sound, rate=SOUND_RATES.get(sound, 48000), layout="mono")
     written = 0
     for number in range(seconds * RATE):
-        container.mux(video.encode(_frame(number, video.pix_fmt)))
+        later = pause * RATE if number >= seconds * RATE // 2 else 0
+        container.mux(video.encode(_frame(number, video.pix_fmt, later)))
         if audio is not None:
             written = _write_sound(container, audio, written, number + 1)
     for stream in (video, *([audio] if audio else [])):
         container.mux(stream.encode(None))
 
 
-def _frame(number: int, pixels: str) -> av.VideoFrame:
+def _frame(number: int, pixels: str, later: int) -> av.VideoFrame:
     frame = av.VideoFrame(WIDTH, HEIGHT, "yuv420p")
     for plane, value in zip(frame.planes, (shade(number), 128, 128), strict=True):
         plane.update(bytes([value]) * plane.buffer_size)
     if pixels != "yuv420p":
         frame = frame.reformat(format=pixels)
-    frame.pts, frame.time_base = number, Fraction(1, RATE)
+    frame.pts, frame.time_base = number + later, Fraction(1, RATE)
     return frame
 
 

@@ -26,6 +26,7 @@ from storage.view_copies.ways import Way
 
 CopyState = Literal["asked", "made", "failed"]
 MEDIA_TYPE = "video/mp4"
+SHOWN_PHOTOS = {"image/jpeg", "image/png", "image/gif", "image/webp", "image/bmp", "image/avif"}
 URL_LIFE = timedelta(hours=24)  # of one making
 LOOKED_UP_AGAIN = 1  # seconds between two looks at how far a making is
 FILE = """
@@ -139,7 +140,10 @@ async def look_of(store: EvidenceStore, recording: UUID) -> Look:
     except (children.Unreadable, TimeoutError):
         await store.alive()  # the child may have failed because the store is away: then nothing is concluded
         seen = {"kind": "unknown", "way": "none"}
-    look = msgspec.convert(seen | {"media_type": media_type_of(head)}, Look)
+    media_type = media_type_of(head)
+    if media_type.startswith("image/"):
+        seen = {"kind": "photo", "way": "as_is" if media_type in SHOWN_PHOTOS else "none"}
+    look = msgspec.convert(seen | {"media_type": media_type}, Look)
     await execute(SAVE_LOOK, recording, msgspec.json.encode(look).decode(), datetime.now(UTC))
     return look
 

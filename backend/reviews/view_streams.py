@@ -37,6 +37,21 @@ FILE = """
 SELECT r.started_at, r.probed_ms, u.sha256, u.bytes, u.file_name FROM recording r JOIN upload u ON u.id = r.id
 WHERE r.id = $1
 """
+# In milliseconds from the first frame: the picture's stretches, or the sound's where there is no picture.
+STRETCHES = """
+WITH newest AS (
+    SELECT f.* FROM film f WHERE f.upload = $1 AND f.kind <> 'none'
+        AND f.probe_version = (SELECT max(probe_version) FROM film WHERE upload = $1)
+)
+SELECT lower(s) AS from_ms, upper(s) AS to_ms FROM (
+    SELECT unnest(range_agg(n.proved)) AS s FROM newest n
+    WHERE n.kind = 'video' OR NOT EXISTS (SELECT FROM newest v WHERE v.kind = 'video')
+) x ORDER BY 1
+"""
+JUMPS = """
+SELECT r.probed_ms, (SELECT max(f.jumps) FROM film f WHERE f.upload = r.id AND f.probe_version > 0) AS jumps
+FROM recording r WHERE r.id = $1
+"""
 # $1 the person, $2 the organs of their roles, $3 the recording, $4 whether they are an inspector anywhere.
 NEIGHBOURS = f"""
 WITH here AS (SELECT id, wearer, started_at, during FROM recording WHERE id = $3), near AS (
@@ -152,7 +167,20 @@ async def how_to_watch(store: EvidenceStore, actor: Actor, source: Source) -> Ho
 
 
 async def _stretches(recording: UUID, duration_ms: int | None) -> list[Stretch]:
+    """When something was filmed, by the newest probe; of a film that is not probed anew yet, all of its length."""
+    rows = await fetch(STRETCHES, recording)
+    if rows:
+        return [Stretch(row["from_ms"], row["to_ms"]) for row in rows]
     return [Stretch(0, duration_ms)] if duration_ms else []
+
+
+async def _has_broken_clock(source: Source, look: Look) -> bool:
+    """Whether the film's clock began anew somewhere, by its newest probe; of an old one, whether its lengths differ."""
+    row: Any = await first(JUMPS, source.recording)
+    if row["jumps"] is not None:
+        return bool(row["jumps"])
+    told, proved = look.duration_ms, row["probed_ms"]
+    return told is not None and proved is not None and abs(told - proved) > max(2000, proved // 100)
 
 
 async def _progress(recording: UUID) -> CopyProgress:
@@ -225,10 +253,10 @@ class _Live:
 async def _remuxed(
     store: EvidenceStore, request: ViewingRequest, source: Source, look: Look, from_ms: int
 ) -> OpenedView:
-    row: Any = await first(FILE, source.recording)
     live = _Live({
         "task": "remux", "url": store.sign_read(source.key, source.version, view_copies.URL_LIFE),
-        "bytes": source.bytes, "from_ms": from_ms, "length_ms": row["probed_ms"], "cpu_seconds": STREAM_CPU_SECONDS,
+        "bytes": source.bytes, "from_ms": from_ms, "broken_clock": await _has_broken_clock(source, look),
+        "cpu_seconds": STREAM_CPU_SECONDS,
         "note": view_copies.note_of(source.sha256),
     })  # fmt: skip
     try:

@@ -224,11 +224,13 @@ function openOriginal() {
   film.src = `/v1/recordings/${recording}/content?review=${review}`;
 }
 
+// A photo; of one that browsers do not show, its still.
 function openStill() {
   film.hidden = $("controls").hidden = true;
   still.hidden = false;
   still.addEventListener("error", tellCodec);
-  still.src = `/v1/recordings/${recording}/content?review=${review}`;
+  $("copy").hidden = how.way === "as_is";
+  still.src = `/v1/recordings/${recording}/${how.way === "as_is" ? "content" : "poster"}?review=${review}`;
 }
 
 async function open() {
@@ -237,11 +239,11 @@ async function open() {
   how = await answer.json();
   drawNear();
   $("note").hidden = false;
+  if (how.kind === "photo") return openStill();
   if (how.way === "none") return tellCodec();
   $("controls").hidden = false;
   drawStrip();
-  if (how.kind === "photo") openStill();
-  else if (how.way === "as_is") openOriginal();
+  if (how.way === "as_is") openOriginal();
   else await openCopy();
 }
 

@@ -15,6 +15,7 @@ from storage.probe import kinds
 from storage.probe.sources import Source
 from storage.probe.timeline import Stretch, common, in_milliseconds, join, without
 from storage.probe.tracks import Track, tracks_of
+from storage.turning import Turning
 
 POSTER_WIDTH = 480
 POSTER_BYTES = 200_000
@@ -143,7 +144,7 @@ def poster(file: Source) -> dict[str, str]:
         with opened(file) as container:
             if not container.streams.video:
                 return {}
-            frame = next(container.decode(container.streams.video[0]))
+            frame = Turning().upright(next(container.decode(container.streams.video[0])))
         width = min(POSTER_WIDTH, frame.width) // 2 * 2
         height = max(2, frame.height * width // frame.width // 2 * 2)
         encoder = av.CodecContext.create("mjpeg", "w")

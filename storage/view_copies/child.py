@@ -74,7 +74,7 @@ def _done(order: dict[str, Any], file: Any, answer: "Answer") -> tuple[bytes, by
         return LOOK, json.dumps(look(file)).encode(), 0
     sink = Fragments(answer.send_piece)
     if order["task"] == "remux":
-        remux(file, sink, order["from_ms"], order["length_ms"], order["note"])
+        remux(file, sink, order["from_ms"], order["broken_clock"], order["note"])
     else:
         transcode(file, sink, order["note"], order.get("preset", PRESET))
     return END, b"", 0
@@ -84,19 +84,22 @@ class Answer:
     """Writes messages into the pipe. Raises BrokenPipeError where nobody reads any more."""
 
     def __init__(self, writing: int) -> None:
-        self._pipe = os.fdopen(writing, "wb", buffering=0)
-        self._headed = False
+        self._pipe, self._headed = writing, False
 
-    def send_piece(self, kind: bytes, content: bytes, at: int) -> None:
+    def send_piece(self, kind: bytes, content: Any, at: int) -> None:
         if not self._headed:
             self._headed = True
             self.send(HEAD, json.dumps({"codecs": codecs_of(content)}).encode(), at)
         self.send(kind, content, at)
 
-    def send(self, kind: bytes, content: bytes, at: int) -> None:
-        left = memoryview(MESSAGE.pack(kind, len(content), at) + content)
+    def send(self, kind: bytes, content: Any, at: int) -> None:
+        left = [memoryview(MESSAGE.pack(kind, len(content), at)), memoryview(content)]
         while left:
-            left = left[self._pipe.write(left) or 0 :]
+            written = os.writev(self._pipe, left)
+            while left and written >= len(left[0]):
+                written -= len(left.pop(0))
+            if left:
+                left[0] = left[0][written:]
 
 
 if __name__ == "__main__":

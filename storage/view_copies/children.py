@@ -5,6 +5,7 @@ A child that is killed, by its limits or by a hostile file, leaves an answer wit
 """
 
 import asyncio
+import fcntl
 import json
 import os
 import socket
@@ -16,10 +17,11 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from storage.view_copies import SHIFT_MS
-from storage.view_copies.messages import END, FAILED, HEAD, INIT, LOOK, MEDIA, MESSAGE, ORDER_BYTES
+from storage.view_copies.messages import END, FAILED, HEAD, INIT, LOOK, MEDIA, MESSAGE, MORE, ORDER_BYTES
 
 LOOK_SECONDS, LOOK_CPU = 60, 60
 PIPE_BUFFER = 1024 * 1024
+F_SETPIPE_SZ = 1031  # of Linux
 PIECE_CEILING = 512 * 1024 * 1024  # a fragment of more is no film's
 
 
@@ -28,7 +30,7 @@ class Unreadable(Exception):
 
 
 class Piece(NamedTuple):
-    """A piece of a view copy: `kind` b"I" or b"M", its bytes, the time in microseconds at which it begins."""
+    """A piece of a view copy: INIT, MEDIA or MORE; its bytes; of MEDIA when it begins, in microseconds."""
 
     kind: bytes
     content: bytes
@@ -46,6 +48,8 @@ class Children:
     def order(self, order: dict[str, Any]) -> int:
         """Send an order; the reading end of the pipe that the answer comes through. Blocks while a server starts."""
         reading, writing = os.pipe()
+        with suppress(OSError):  # where the system gives no room
+            fcntl.fcntl(writing, F_SETPIPE_SZ, PIPE_BUFFER)
         message = json.dumps({"nice": 0, **order}).encode()
         try:
             if len(message) > ORDER_BYTES:
@@ -197,7 +201,7 @@ class CopyStream:
         if kind == MEDIA:
             self.at_ms = max(0, at // 1000 - SHIFT_MS)
             self.fragments.append((self.at_ms, self._given))
-        if kind in (INIT, MEDIA):
+        if kind in (INIT, MEDIA, MORE):
             self._held += content
             self._given += len(content)
         self._ended = kind == END

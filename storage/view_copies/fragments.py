@@ -1,68 +1,69 @@
 """The output of a view copy: a fragmented MP4, cut into its beginning (`init`) and its fragments, each with its time.
 
-The muxer writes into it; each piece goes on as soon as it is whole, so nothing is kept but one fragment.
+The muxer writes into it. An index of the whole at its end, which nobody gets, is left out.
 """
 
 import io
 from collections.abc import Callable
 from typing import Any
 
-from storage.view_copies.messages import INIT, MEDIA
+from storage.view_copies.messages import INIT, MEDIA, MORE
 
 MICROSECONDS = 1_000_000
-Send = Callable[[bytes, bytes, int], None]  # the kind, the bytes, the time in microseconds at which they begin
+BOX_HEAD = 8
+Send = Callable[[bytes, Any, int], None]  # the kind, the bytes, the time in microseconds at which they begin
 
 
 class Fragments(io.RawIOBase):
-    """A file for the muxer. `send` gets the init once, then every fragment."""
+    """A file for the muxer. `send` gets the init once, then of every fragment its beginning, and then the rest of it.
+
+    Nothing is kept but the head of a fragment: its frames pass as they come.
+    """
 
     def __init__(self, send: Send) -> None:
-        self._send, self._held, self._parts = send, bytearray(), bytearray()
+        self._send, self._head, self._init = send, bytearray(), bytearray()
+        self._left = 0  # of the frames that pass
         self._scales: dict[int, int] = {}
-        self._time = 0
-        self._begun = False
 
     def writable(self) -> bool:
         return True
 
     def write(self, content: Any) -> int:
-        self._held += content
-        self._pass_on()
-        return len(content)
+        view, at = memoryview(content), 0
+        while at < len(view):
+            at += self._pass_on(view[at:]) if self._left else self._gather(view[at:])
+        return len(view)
 
-    def finish(self) -> None:
-        """What is left, where the film ended."""
-        self._send_part()
+    def _pass_on(self, content: memoryview) -> int:
+        passing = content[: self._left]
+        self._send(MORE, passing, 0)
+        self._left -= len(passing)
+        return len(passing)
 
-    def _pass_on(self) -> None:
-        """Send every box that is whole: `ftyp` and `moov` together, then each `moof` with its `mdat`."""
-        at = 0
-        while len(self._held) - at >= 8:
-            size = int.from_bytes(self._held[at : at + 4], "big")
-            if size < 8 or len(self._held) - at < size:
-                break
-            self._take(bytes(self._held[at + 4 : at + 8]), bytes(self._held[at : at + size]))
-            at += size
-        del self._held[:at]
+    def _gather(self, content: memoryview) -> int:
+        """Take what the box lacks that is gathered now: its first eight bytes, then the rest of it."""
+        wanted = (int.from_bytes(self._head[:4], "big") if len(self._head) >= BOX_HEAD else BOX_HEAD) - len(self._head)
+        self._head += content[:wanted]
+        if len(self._head) >= BOX_HEAD:
+            self._box(bytes(self._head[4:8]), int.from_bytes(self._head[:4], "big"))
+        return min(wanted, len(content))
 
-    def _take(self, kind: bytes, box: bytes) -> None:
-        if kind in (b"moof", b"mfra"):
-            self._send_part()
-        if kind == b"mfra":  # an index by bytes of the whole, which nobody gets
-            return
-        if kind == b"moov":
-            self._scales = dict(scales_of(box))
+    def _box(self, kind: bytes, size: int) -> None:
+        if kind == b"mdat":  # its frames need not be waited for
+            self._send(MORE, bytes(self._head), 0)
+            self._left, self._head = size - BOX_HEAD, bytearray()
+        elif len(self._head) >= size:
+            self._whole(kind, bytes(self._head))
+            self._head = bytearray()
+
+    def _whole(self, kind: bytes, box: bytes) -> None:
         if kind == b"moof":
-            self._time = time_of(box, self._scales)
-        self._parts += box
-        if kind == b"mdat":
-            self._send_part()
-
-    def _send_part(self) -> None:
-        if self._parts:
-            kind, self._begun = (MEDIA if self._begun else INIT), True
-            self._send(kind, bytes(self._parts), self._time)
-            self._parts.clear()
+            self._send(MEDIA, box, time_of(box, self._scales))
+        elif kind in (b"ftyp", b"moov"):
+            self._init += box
+            if kind == b"moov":
+                self._scales = dict(scales_of(box))
+                self._send(INIT, bytes(self._init), 0)
 
 
 def boxes(content: bytes, start: int = 8) -> list[tuple[bytes, bytes]]:

@@ -1,12 +1,12 @@
 """What goes between a child that makes view copies and the process that ordered it.
 
 An order is JSON. An answer is messages: a head of `MESSAGE` (kind, length of what follows, time in microseconds), then
-the content. LOOK or FAILED stand alone; a copy is HEAD, INIT, then MEDIA for each fragment, then END. An answer that
-ends otherwise was broken off.
+the content. LOOK or FAILED stand alone; a copy is HEAD, INIT, then MEDIA for the head of each fragment and MORE for its
+frames, then END. An answer that ends otherwise was broken off.
 """
 
 import struct
 
 MESSAGE = struct.Struct(">cQQ")
-LOOK, HEAD, INIT, MEDIA, END, FAILED = b"L", b"H", b"I", b"M", b"E", b"F"
+LOOK, HEAD, INIT, MEDIA, MORE, END, FAILED = b"L", b"H", b"I", b"M", b"m", b"E", b"F"
 ORDER_BYTES = 64 * 1024

@@ -128,36 +128,39 @@ class FilmClock:
     def __init__(self, container: Any) -> None:
         self.zero = self._first(container)
         self._may_jump = container.format.name in STREAMS
-        self._offsets = [-self.zero]  # of each run of the clocks
-        self._run: dict[int, int] = {}  # of each stream, which run it is in
-        self._last: dict[int, int] = {}  # of each stream, the decoding time told last
-        self._due: dict[int, int] = {}  # and when the next packet is due, in its own ticks
+        self._offsets = [-self.zero]  # of each run of the clocks, in microseconds
+        self._tracks: dict[int, _Track] = {}
         self._end = 0
 
     def set(self, packet: Any) -> int | None:
         """Put the packet's times into the film's time; its decoding time in microseconds. None: nobody knows it."""
-        index, base = packet.stream.index, packet.time_base
-        told = packet.dts if packet.dts is not None else packet.pts
-        told = self._due.get(index) if told is None else told
-        if told is None or not base or not packet.size:
+        track = self._tracks.get(packet.stream_index) or self._new_track(packet)
+        decoded, shown, lasting = packet.dts, packet.pts, packet.duration or 0
+        told = decoded if decoded is not None else shown if shown is not None else track.due
+        if told is None or track.base == 0 or not packet.size:
             return None
-        raw = round(told * base * MICROSECONDS)
-        step = raw - self._last.get(index, raw)
+        raw = told * track.base // track.scale
+        step = raw - track.last if track.last is not None else 0
         if step < -BACK or (self._may_jump and step > FORWARD):
-            self._begin_anew(index, raw)
-        self._last[index] = raw
-        self._due[index] = told + (packet.duration or 0)
-        behind = 0 if packet.pts is None or packet.dts is None else packet.pts - packet.dts
-        offset = self._offsets[self._run.get(index, 0)]
-        packet.dts = told + round(offset / MICROSECONDS / base)
-        packet.pts = packet.dts + behind
-        self._end = max(self._end, raw + offset + round((packet.duration or 0) * base * MICROSECONDS))
-        return int(raw + offset)
+            self._begin_anew(track, raw)
+        track.last, track.due = raw, told + lasting
+        packet.dts = told + track.ticks
+        packet.pts = packet.dts + (0 if shown is None or decoded is None else shown - decoded)
+        at: int = raw + self._offsets[track.run]
+        self._end = max(self._end, at + lasting * track.base // track.scale)
+        return at
 
-    def _begin_anew(self, index: int, raw: int) -> None:
-        self._run[index] = self._run.get(index, 0) + 1
-        if self._run[index] == len(self._offsets):
+    def _new_track(self, packet: Any) -> "_Track":
+        base = packet.time_base or 0
+        track = self._tracks[packet.stream_index] = _Track(base.numerator * MICROSECONDS, base.denominator)
+        track.ticks = track.in_ticks(self._offsets[0])
+        return track
+
+    def _begin_anew(self, track: "_Track", raw: int) -> None:
+        track.run += 1
+        if track.run == len(self._offsets):
             self._offsets.append(self._end - raw)
+        track.ticks = track.in_ticks(self._offsets[track.run])
 
     @staticmethod
     def _first(container: Any) -> int:
@@ -168,3 +171,18 @@ class FilmClock:
             if stream is not None and stream.start_time is not None and stream.time_base is not None
         ]
         return int(min(starts, default=Fraction(0)) * MICROSECONDS)
+
+
+class _Track:
+    """What the clock knows of one stream. Its ticks are `base` / `scale` microseconds long."""
+
+    __slots__ = ("base", "due", "last", "run", "scale", "ticks")
+
+    def __init__(self, base: int, scale: int) -> None:
+        self.base, self.scale = base, scale
+        self.run = self.ticks = 0  # which run of the clocks it is in, and what that adds, in its own ticks
+        self.last: int | None = None  # the decoding time told last, in microseconds
+        self.due: int | None = None  # when the next packet is due, in its own ticks
+
+    def in_ticks(self, microseconds: int) -> int:
+        return round(microseconds * self.scale / self.base) if self.base else 0

@@ -35,8 +35,10 @@ SOUND_RATE, SOUND_BITS = 48000, 96_000
 Timed = tuple[Any, int]  # a packet and its decoding time in the film, in microseconds
 
 
-def remux(file: Any, sink: Fragments, from_ms: int, length_ms: int | None, note: str) -> None:
-    """Write the film from the last picture that stands alone before `from_ms` on. `length_ms`: what the film proves.
+def remux(file: Any, sink: Fragments, from_ms: int, broken_clock: bool, note: str) -> None:
+    """Write the film from the last picture that stands alone before `from_ms` on.
+
+    `broken_clock`: the film's clock began anew somewhere, so that a time cannot be sought by it.
 
     Raises av.error.FFmpegError, ValueError: it cannot be read.
     """
@@ -52,28 +54,21 @@ def remux(file: Any, sink: Fragments, from_ms: int, length_ms: int | None, note:
                 for stream, writer in ((picture, _picture(picture, target)), (sound, _sound(sound, target)))
                 if writer is not None
             }
-            for packet, at in packets_from(source, [picture, sound], from_ms * 1000, length_ms):
-                writers[packet.stream.index].write(packet, at)
+            for packet, at in packets_from(source, [picture, sound], from_ms * 1000, broken_clock):
+                if (writer := writers.get(packet.stream_index)) is not None:
+                    writer.write(packet, at)
             for writer in writers.values():
                 writer.finish()
-    sink.finish()
 
 
-def packets_from(source: Any, streams: list[Any], at: int, length_ms: int | None) -> Iterator[Timed]:
+def packets_from(source: Any, streams: list[Any], at: int, broken_clock: bool) -> Iterator[Timed]:
     """The packets from the last picture that stands alone at or before `at`, in microseconds of the film."""
     wanted = [stream for stream in streams if stream is not None]
     if at <= 0:
         return _timed(source, wanted)
-    if not _clock_is_whole(source, length_ms):
+    if broken_clock:
         return _read_up_to(_timed(source, wanted), wanted[0], at)
     return _sought(source, wanted, at)
-
-
-def _clock_is_whole(source: Any, length_ms: int | None) -> bool:
-    """Whether the film's clock runs through without a break, so that a time can be sought by it."""
-    if source.format.name.split(",")[0] in INDEXED or length_ms is None or source.duration is None:
-        return True
-    return bool(abs(source.duration // 1000 - length_ms) <= max(2000, length_ms // 100))
 
 
 def _timed(source: Any, wanted: list[Any]) -> Iterator[Timed]:
@@ -89,12 +84,13 @@ def _read_up_to(packets: Iterator[Timed], main: Any, at: int) -> Iterator[Timed]
     held: deque[Timed] = deque()
     size = 0
     for packet, time in packets:
-        if (packet.stream is main and packet.is_keyframe and time <= at) or size > HELD_BYTES:
+        of_main = packet.stream_index == main.index
+        if (of_main and packet.is_keyframe and time <= at) or size > HELD_BYTES:
             held.clear()
             size = 0
         held.append((packet, time))
         size += packet.size
-        if packet.stream is main and time >= at:
+        if of_main and time >= at:
             break
     yield from held
     yield from packets
@@ -106,7 +102,7 @@ def _sought(source: Any, wanted: list[Any], at: int) -> Iterator[Timed]:
     for step in (0,) if indexed else STEPS:
         target = max(0, at - step * MICROSECONDS)
         source.seek(int((target + zero) / MICROSECONDS / main.time_base), stream=main)
-        first = _first_alone(_timed(source, wanted), main)
+        first = _first_alone(_timed(source, wanted), main, None if indexed or step == STEPS[-1] else at)
         begun = next(first, None)
         if begun is not None and (begun[1] <= at or target == 0 or step == STEPS[-1] or indexed):
             lasting = chain((begun,), (timed for timed in first if timed[1] >= begun[1] - MICROSECONDS // 4))
@@ -114,13 +110,16 @@ def _sought(source: Any, wanted: list[Any], at: int) -> Iterator[Timed]:
             return
 
 
-def _first_alone(packets: Iterator[Timed], main: Any) -> Iterator[Timed]:
-    """From the first packet of `main` that can be decoded alone."""
+def _first_alone(packets: Iterator[Timed], main: Any, before: int | None) -> Iterator[Timed]:
+    """From the first packet of `main` that can be decoded alone; nothing where none is at or before this time."""
     for packet, at in packets:
-        if packet.stream is main and (packet.is_keyframe or main.type == "audio"):
+        if packet.stream_index != main.index:
+            continue
+        if before is not None and at > before:
+            return
+        if packet.is_keyframe or main.type == "audio":
             yield packet, at
-            break
-    yield from packets
+            yield from packets
 
 
 class _Copied:
@@ -132,13 +131,13 @@ class _Copied:
         if source.codec_context.name == "aac" and source.container.format.name in ("mpegts", "mpeg", "aac"):
             self._filter = av.bitstream.BitStreamFilterContext("aac_adtstoasc", source)
         self._last = -(2**62)
+        self._shift = round(SHIFT / MICROSECONDS / source.time_base)
 
     def write(self, packet: Any, at: int) -> None:
-        shift = round(SHIFT / MICROSECONDS / packet.time_base)
-        if packet.dts <= self._last or packet.pts < packet.dts or packet.dts + shift < 0:
+        decoded, shown = packet.dts + self._shift, packet.pts + self._shift
+        if decoded <= self._last or shown < decoded or decoded < 0:
             return
-        self._last = packet.dts
-        packet.dts, packet.pts = packet.dts + shift, packet.pts + shift
+        self._last, packet.dts, packet.pts = decoded, decoded, shown
         for each in (packet,) if self._filter is None else self._filter.filter(packet):
             each.stream = self._stream
             self._target.mux(each)

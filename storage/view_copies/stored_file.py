@@ -10,9 +10,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import urllib3
 
-SMALL = 256 * 1024
+SMALL = 512 * 1024
 LARGE = 4 * 1024 * 1024
-KEPT_BLOCKS = 4
+KEPT_BLOCKS = 8
 Block = tuple[int, bytes]  # where it begins, and its bytes
 
 

@@ -7,11 +7,11 @@ decoded is left out; where nothing of the picture can be, there is no copy.
 from collections.abc import Iterator
 from contextlib import suppress
 from fractions import Fraction
-from itertools import pairwise
 from typing import Any
 
 import av
 
+from storage.turning import Turning, degrees
 from storage.view_copies.fragments import Fragments
 from storage.view_copies.opening import MICROSECONDS, FilmClock, opened, picture_of, sound_of
 from storage.view_copies.remuxing import FLUSH, MUX, MUX_BUFFER, SHIFT, Encoded
@@ -22,11 +22,6 @@ FIRST_PACKETS = 200
 FULL = 2  # AVCOL_RANGE_JPEG: black is 0, and not 16
 MUX_AT_KEYS = {name: value for name, value in MUX.items() if name != "frag_duration"}  # each can be begun with
 WIDEST = 4096  # a picture of more is no recorder's
-TURNS: dict[int, tuple[tuple[str, str], ...]] = {  # degrees against the clock, as the film says: filters
-    90: (("transpose", "cclock"),),
-    180: (("hflip", ""), ("vflip", "")),
-    270: (("transpose", "clock"),),
-}
 
 
 def transcode(file: Any, sink: Fragments, note: str, preset: str = PRESET) -> None:
@@ -50,10 +45,9 @@ def transcode(file: Any, sink: Fragments, note: str, preset: str = PRESET) -> No
                 writers[sound.index] = Encoded(sound, target)
             wanted = [stream for stream in (picture, sound) if stream is not None]
             for packet, at in _timed_by_frames(source, wanted):
-                writers[packet.stream.index].write(packet, at)
+                writers[packet.stream_index].write(packet, at)
             for writer in writers.values():
                 writer.finish()
-    sink.finish()
 
 
 def _first_frame(file: Any) -> Any:
@@ -76,9 +70,9 @@ def _timed_by_frames(source: Any, wanted: list[Any]) -> Iterator[tuple[Any, int]
         at = clock.set(packet)
         if at is None and packet.size:
             rate = packet.stream.average_rate or packet.stream.guessed_rate or RATE
-            at = round(numbers[packet.stream.index] / rate * MICROSECONDS)
+            at = round(numbers[packet.stream_index] / rate * MICROSECONDS)
         if at is not None:
-            numbers[packet.stream.index] += 1
+            numbers[packet.stream_index] += 1
             yield packet, at
 
 
@@ -87,9 +81,9 @@ class _Picture:
 
     def __init__(self, source: Any, first: Any, target: Any, preset: str) -> None:
         self._source, self._target, self._last = source, target, -1
-        self._turning: Any = None
+        self._turning = Turning()
         source.thread_type = "AUTO"
-        width, height = (first.height, first.width) if _degrees(first) in (90, 270) else (first.width, first.height)
+        width, height = (first.height, first.width) if degrees(first) in (90, 270) else (first.width, first.height)
         if not (0 < width <= WIDEST and 0 < height <= WIDEST):
             raise ValueError("no picture of a recorder")
         rate = _rate_of(source)
@@ -118,7 +112,7 @@ class _Picture:
         if at <= self._last:
             return
         self._last = at
-        frame = self._turned(frame)
+        frame = self._turning.upright(frame)
         width, height = self._encoder.width, self._encoder.height
         if (frame.width, frame.height, frame.format.name) != (width, height, "yuv420p") or frame.color_range == FULL:
             frame = frame.reformat(width, height, "yuv420p", dst_color_range="MPEG")
@@ -126,39 +120,11 @@ class _Picture:
         frame.pict_type = 0
         self._target.mux(self._encoder.encode(frame))
 
-    def _turned(self, frame: Any) -> Any:
-        filters = TURNS.get(_degrees(frame))
-        if not filters:
-            return frame
-        if self._turning is None:
-            self._turning = turning(frame, filters)
-        self._turning.push(frame)
-        return self._turning.pull()
-
     def finish(self) -> None:
         with suppress(av.error.FFmpegError):
             for frame in self._source.codec_context.decode(None):
                 self._write_frame(frame)
         self._target.mux(self._encoder.encode(None))
-
-
-def turning(frame: Any, filters: tuple[tuple[str, str], ...]) -> Any:
-    """A graph that turns frames like this one."""
-    graph = av.filter.Graph()
-    nodes = [
-        graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base),
-        *(graph.add(name, arguments) for name, arguments in filters),
-        graph.add("buffersink"),
-    ]
-    for one, next_one in pairwise(nodes):
-        one.link_to(next_one)
-    graph.configure()
-    return graph
-
-
-def _degrees(frame: Any) -> int:
-    """Degrees against the clock by which the film says that its picture is turned."""
-    return round(frame.rotation or 0) % 360
 
 
 def _rate_of(stream: Any) -> Fraction:

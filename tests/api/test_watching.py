@@ -1,9 +1,11 @@
 """Watching by time: view copies under a review, what the journal has of them, and when they are made and removed."""
 
+import io
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import av
 import httpx
 import pytest
 from litestar import Litestar
@@ -28,7 +30,7 @@ from tests.builders import (
     refused,
 )
 from tests.devices import sealed
-from tests.recorder_films import recorded_film
+from tests.recorder_films import HEIGHT, WIDTH, recorded_film
 
 JOBS = "SELECT count(*) FROM pgqueuer WHERE entrypoint = 'view' AND payload = uuid_send($1)"
 
@@ -118,6 +120,28 @@ async def test_what_must_be_encoded_is_made_once_and_kept(app: Litestar) -> None
     assert (True, 4000) == (1500 < begin <= 2500, end)
     await view_copies.make(store, UUID(footage))  # a job that ran twice
     assert [kept] == await store.versions(view_copies.view_key(UUID(footage)))
+
+
+async def test_a_pause_in_the_film_is_a_gap_between_stretches(app: Litestar) -> None:
+    """Two seconds, a pause of twenty, two more, by the probe. A jump into the pause finds the picture before."""
+    lin, wu = await a_duty_auxiliary(app), await an_inspector_of(app, DISTRICT)
+    film = recorded_film("ts", sound=None, pause=20)
+    footage = await sealed(app, lin, film, media_type="video/mp4")
+    review = (await opened(wu, footage))["id"]
+    before, after = (await viewing(wu, review))["stretches"]
+    assert (0, 22_000) == (before["from_ms"], after["from_ms"])
+    assert (True, True) == (abs(before["to_ms"] - 2000) <= 110, abs(after["to_ms"] - 24_000) <= 110)
+    await view(wu, footage, review, 12)
+    begin, end = (await lines(footage))[-1]["facts"]["sent_ms"]
+    assert (True, True) == (900 <= begin <= 2000, 23_800 <= end <= 24_200)
+
+
+async def test_a_still_is_turned_as_the_film_says(app: Litestar) -> None:
+    lin, wu = await a_duty_auxiliary(app), await an_inspector_of(app, DISTRICT)
+    footage = await sealed(app, lin, recorded_film("mp4", "libx264", None, 1, 90), media_type="video/mp4")
+    answer = await watch(wu, footage, (await opened(wu, footage))["id"], what="poster")
+    with av.open(io.BytesIO(answer.content)) as still:
+        assert (HEIGHT, WIDTH) == (still.streams.video[0].width, still.streams.video[0].height)
 
 
 async def test_a_copy_that_the_store_lost_is_made_again(app: Litestar) -> None:

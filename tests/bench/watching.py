@@ -32,13 +32,14 @@ from mobile_api.client.api import Client, digest_of
 from mobile_api.stores import store_of
 from storage.evidence_store import EvidenceStore, StoredObject
 from storage.view_copies import children
-from storage.view_copies.fragments import Fragments
-from storage.view_copies.messages import MEDIA
+from storage.view_copies.fragments import BOX_HEAD, Fragments
+from storage.view_copies.messages import MORE
 from storage.view_copies.remuxing import remux
 from storage.view_copies.stored_file import StoredFile
 from storage.view_copies.transcoding import PRESET, QUALITY
 
-NAMES = ("remux_vs_ffmpeg", "first_picture", "seek_picture", "transcode_vs_ffmpeg", "view_memory")
+BESIDE_FFMPEG = ("remux_vs_ffmpeg", "first_picture", "seek_picture", "transcode_vs_ffmpeg")
+NAMES = (*BESIDE_FFMPEG, "view_memory")
 COPYING = ("-c", "copy", "-movflags", "frag_keyframe+empty_moov+default_base_moof", "-f", "mp4", "pipe:1")
 ENCODING = (
     "-c:v", "libx264", "-preset", PRESET, "-crf", QUALITY, "-g", "50", "-bf", "0", "-pix_fmt", "yuv420p",
@@ -53,22 +54,27 @@ MAKING_SECONDS = 1800
 
 def watching_figures(house: House, home: Path, rounds: int, mib: int, wanted: set[str]) -> Iterator[Figure]:
     """The figures that are wanted. Raises BenchError where a copy is not whole."""
+    store = store_of(house.settings)
     try:
-        import imageio_ffmpeg
-    except ImportError:
-        yield from (unmeasured(name, "", "imageio-ffmpeg is not installed") for name in NAMES if name in wanted)
-        return
-    ffmpeg, store = imageio_ffmpeg.get_ffmpeg_exe(), store_of(house.settings)
-    try:
-        if wanted & {*NAMES[:3]}:
-            yield from _remuxing(ffmpeg, store, home, rounds, mib)
-        if "transcode_vs_ffmpeg" in wanted:
-            yield _transcoding(ffmpeg, store, home, rounds)
+        yield from _beside_ffmpeg(store, home, rounds, mib, wanted)
         if "view_memory" in wanted:
             yield _memory(house, home, 2 * mib)
     finally:
         children.CHILDREN.close()
         store.close()
+
+
+def _beside_ffmpeg(store: EvidenceStore, home: Path, rounds: int, mib: int, wanted: set[str]) -> Iterator[Figure]:
+    try:
+        import imageio_ffmpeg
+    except ImportError:
+        yield from (unmeasured(name, "", "imageio-ffmpeg is not installed") for name in BESIDE_FFMPEG if name in wanted)
+        return
+    ffmpeg = imageio_ffmpeg.get_ffmpeg_exe()
+    if wanted & {*BESIDE_FFMPEG[:3]}:
+        yield from _remuxing(ffmpeg, store, home, rounds, mib)
+    if "transcode_vs_ffmpeg" in wanted:
+        yield _transcoding(ffmpeg, store, home, rounds)
 
 
 def stream_of(path: Path, size: int) -> None:
@@ -116,7 +122,8 @@ def _encoded_as(path: Path, codec: str) -> None:
 
 
 def _stored(store: EvidenceStore, path: Path) -> StoredObject:
-    return asyncio.run(store.put_file(f"bench/{uuid4()}", path, "application/octet-stream"))
+    with path.open("rb") as file:
+        return asyncio.run(store.put_stream(f"bench/{uuid4()}", file, "application/octet-stream"))
 
 
 def _remuxing(ffmpeg: str, store: EvidenceStore, home: Path, rounds: int, mib: int) -> Iterator[Figure]:
@@ -132,11 +139,9 @@ def _remuxing(ffmpeg: str, store: EvidenceStore, home: Path, rounds: int, mib: i
         say(f"remux round {number + 1} of {rounds}, load {os.getloadavg()[0]:.1f}")
         url = store.sign_read(stored.key, stored.version, URL_LIFE)
         theirs, local = _ffmpeg(ffmpeg, url, COPYING), _ffmpeg(ffmpeg, str(path), COPYING)
-        ours = asyncio.run(_whole(_order(url, stored, "remux", 0, length_ms)))
-        first = asyncio.run(_first(_order(url, stored, "remux", 0, length_ms)))
-        jumps = [
-            asyncio.run(_first(_order(url, stored, "remux", round(length_ms * share), length_ms))) for share in JUMPS
-        ]
+        ours = asyncio.run(_whole(_order(url, stored, "remux")))
+        first = asyncio.run(_first(_order(url, stored, "remux")))
+        jumps = [asyncio.run(_first(_order(url, stored, "remux", round(length_ms * share)))) for share in JUMPS]
         ratios.append(theirs / ours)
         firsts.append(first / theirs)
         seeks.append(max(jumps) / theirs)
@@ -144,7 +149,7 @@ def _remuxing(ffmpeg: str, store: EvidenceStore, home: Path, rounds: int, mib: i
         say(f"ours {ours:.2f} s, ffmpeg {theirs:.2f} s (from disk {local:.2f} s)")
         say(f"first picture {first:.3f} s, after a jump {max(jumps):.3f} s")
     common = {"bytes": stored.bytes, "seconds": seconds, "load": os.getloadavg()[0]}
-    read = {"read_bytes": [_read_bytes(store, stored, round(length_ms * share), length_ms) for share in (0, *JUMPS)]}
+    read = {"read_bytes": [_read_bytes(store, stored, round(length_ms * share)) for share in (0, *JUMPS)]}
     if max(read["read_bytes"]) > stored.bytes / 4:
         raise BenchError(f"a first picture read {max(read['read_bytes'])} of {stored.bytes} bytes")
     path.unlink()
@@ -153,9 +158,9 @@ def _remuxing(ffmpeg: str, store: EvidenceStore, home: Path, rounds: int, mib: i
     yield median_figure("seek_picture", seeks, "x", "<= 0.15", **common, **read)
 
 
-def _order(url: str, stored: StoredObject, task: str, from_ms: int = 0, length_ms: int | None = None) -> dict[str, Any]:
+def _order(url: str, stored: StoredObject, task: str, from_ms: int = 0) -> dict[str, Any]:
     return {
-        "task": task, "url": url, "bytes": stored.bytes, "from_ms": from_ms, "length_ms": length_ms, "note": "bench",
+        "task": task, "url": url, "bytes": stored.bytes, "from_ms": from_ms, "broken_clock": False, "note": "bench",
         "cpu_seconds": CPU_SECONDS,
     }  # fmt: skip
 
@@ -184,12 +189,12 @@ async def _whole(order: dict[str, Any]) -> float:
 
 
 async def _first(order: dict[str, Any]) -> float:
-    """Seconds until the first fragment is here."""
+    """Seconds until the first frames are here."""
     begun = time.perf_counter()
     async with children.Reading(order) as reading:
         await reading.head()
         async for piece in reading.pieces():
-            if piece.kind == MEDIA:
+            if piece.kind == MORE and len(piece.content) > BOX_HEAD:
                 return time.perf_counter() - begun
     raise BenchError("no fragment came")
 
@@ -198,16 +203,16 @@ class _Enough(Exception):
     """The first fragment is there."""
 
 
-def _read_bytes(store: EvidenceStore, stored: StoredObject, from_ms: int, length_ms: int) -> int:
+def _read_bytes(store: EvidenceStore, stored: StoredObject, from_ms: int) -> int:
     """How many bytes of the store the first fragment from this time takes."""
 
-    def stop_at_media(kind: bytes, content: bytes, at: int) -> None:
-        if kind == MEDIA:
+    def stop_at_media(kind: bytes, content: Any, at: int) -> None:
+        if kind == MORE:
             raise _Enough
 
     file = StoredFile(store.sign_read(stored.key, stored.version, URL_LIFE), stored.bytes)
     try:
-        remux(file, Fragments(stop_at_media), from_ms, length_ms, "bench")
+        remux(file, Fragments(stop_at_media), from_ms, False, "bench")
     except _Enough:
         return file.read_bytes
     raise BenchError("no fragment came")

@@ -10,6 +10,7 @@ import pytest
 from storage.media_types import HEAD_BYTES, media_type_of
 from storage.view_copies import SHIFT_MS
 from storage.view_copies.fragments import Fragments, codecs_of
+from storage.view_copies.messages import MORE
 from storage.view_copies.opening import look
 from storage.view_copies.remuxing import remux
 from storage.view_copies.transcoding import transcode
@@ -34,10 +35,17 @@ FRAMES = 4 * RATE
 
 
 def made(way: Any, content: bytes, *more: Any) -> tuple[list[tuple[bytes, bytes, int]], bytes]:
-    """The pieces of a copy, and all of it."""
+    """The init and the fragments of a copy, and all of it."""
     pieces: list[tuple[bytes, bytes, int]] = []
-    sink = Fragments(lambda kind, piece, at: pieces.append((kind, piece, at)))
-    way(io.BytesIO(content), sink, *more)
+
+    def take(kind: bytes, piece: Any, at: int) -> None:
+        if kind == MORE:
+            kind, before, at = pieces.pop()
+            pieces.append((kind, before + bytes(piece), at))
+        else:
+            pieces.append((kind, bytes(piece), at))
+
+    way(io.BytesIO(content), Fragments(take), *more)
     return pieces, b"".join(piece for _, piece, _ in pieces)
 
 
@@ -93,14 +101,14 @@ def test_a_photo_is_watched_as_it_is() -> None:
 def test_a_remux_has_every_frame_at_its_time(kind: str) -> None:
     """From the start all frames; from 2.5 s on those from the last picture before it that stands alone."""
     content = recorded_film(*KINDS[kind][0])
-    pieces, whole = made(remux, content, 0, 4000, "note")
+    pieces, whole = made(remux, content, 0, False, "note")
     assert (b"I", "avc1.42c00a,mp4a.40.2") == (pieces[0][0], codecs_of(pieces[0][1]))
     seen = frames(whole)
     assert FRAMES - 2 <= len(seen) <= FRAMES
     begins = seen[0][0]  # of AVI, which tells no time of showing, a frame later
     assert begins <= 1 / RATE
     assert all(abs(level - level_of(round((at - begins) * RATE))) <= 12 for at, level in seen), seen
-    later, part = made(remux, content, 2500, 4000, "note")
+    later, part = made(remux, content, 2500, False, "note")
     begun = frames(part)
     assert b"I" == later[0][0]
     assert 1.4 < begun[0][0] <= 2.5
@@ -110,10 +118,10 @@ def test_a_remux_has_every_frame_at_its_time(kind: str) -> None:
 def test_a_film_of_two_clocks_goes_on_and_is_found_by_its_own_time() -> None:
     """Two transport streams joined: the second begins at 0 again, and is the film's second half."""
     one = recorded_film("ts", seconds=4)
-    seen = frames(made(remux, one + one, 0, 8000, "note")[1])
+    seen = frames(made(remux, one + one, 0, True, "note")[1])
     assert 2 * FRAMES - 3 <= len(seen) <= 2 * FRAMES
     assert 7.7 < seen[-1][0] < 8.3
-    late = frames(made(remux, one + one, 6500, 8000, "note")[1])
+    late = frames(made(remux, one + one, 6500, True, "note")[1])
     assert 5 < late[0][0] <= 6.6
 
 
@@ -140,12 +148,12 @@ def test_a_picture_is_turned_as_the_film_says(turned: int, size: tuple[int, int]
 
 def test_a_remux_says_itself_how_it_is_turned() -> None:
     """Its packets stay as they are: the player turns the picture."""
-    _, whole = made(remux, recorded_film("live.mp4", "libx264", None, 1, 90), 0, 1000, "note")
+    _, whole = made(remux, recorded_film("live.mp4", "libx264", None, 1, 90), 0, False, "note")
     with av.open(io.BytesIO(whole)) as container:
         assert 90 == abs(round(next(container.decode(video=0)).rotation))
 
 
 def test_a_copy_says_that_it_is_one() -> None:
-    _, whole = made(remux, recorded_film("ts"), 0, 4000, "观看副本 view copy")
+    _, whole = made(remux, recorded_film("ts"), 0, False, "观看副本 view copy")
     with av.open(io.BytesIO(whole)) as container:
         assert "观看副本 view copy" == container.metadata["comment"]

@@ -12,9 +12,11 @@ FIGURES = (
     "fleet_p50", "fleet_p99", "fleet_errors", "fleet_rss_growth",
     "checkin_vs_bare", "upload_vs_sdk", "upload_api_cpu", "verify_rows", "seal_vs_read", "sync_vs_single",
     "workers_scaling", "timeline_growth", "findings_growth", "recordings_growth", "verdict_growth", "changes_growth",
-    "entry_growth", "filters_growth", "line_bytes",
+    "entry_growth", "filters_growth", "line_bytes", "view_memory",
 )  # fmt: skip
-BY_BENCH_ALONE = {"checkin_vs_fastapi", "upload_vs_tus"}  # `make bench` installs the programs that these compare with
+BY_BENCH_ALONE = {  # `make bench` installs the programs that these compare with
+    "checkin_vs_fastapi", "upload_vs_tus", "remux_vs_ffmpeg", "first_picture", "seek_picture", "transcode_vs_ffmpeg",
+}  # fmt: skip
 SHORT = (
     "--rounds", "1", "--seconds", "0.2", "--mib", "16", "--rows", "500", "--entries", "20", "--recordings", "1000",
     "--asked", "10", "--phones", "10", "--fleet-seconds", "4",

@@ -13,6 +13,7 @@ from typing import Any
 import pyotp
 import pytest
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
+from selenium.webdriver.common.by import By
 
 from mobile_api.client.api import DeskClient, digest_of
 from tests.houses import STATION, Serving
@@ -170,3 +171,64 @@ def test_what_a_recorder_wrote_is_watched(
     assert page.until(lambda state: state["ready"] >= 2 and abs(state["at"] - 2.05) < 0.2, "the jump")["width"] == 160
     assert page.state()["frames"] > 5
     assert [] == [line for line in page.console() if "409 (Conflict)" not in line]  # while a copy was being made
+
+
+def test_a_gap_is_marked_and_leapt_over_and_a_note_stands_at_its_moment(
+    running: Serving, people: tuple[Any, DeskClient], chromium: Chrome, tmp_path: Path
+) -> None:
+    """Two seconds, a pause of twenty, two more: it plays to the end in a few seconds, and no gap counts as watched."""
+    lin, wu = people
+    page = Watching(chromium, running, wu, kept(lin, tmp_path, "0007.ts", recorded_film("ts", pause=20, sound=None)))
+    page.ready()
+    assert 1 == len(chromium.find_elements(By.CSS_SELECTOR, "#strip i.gap"))
+    chromium.execute_script("document.getElementById('film').play()")
+    page.until(lambda state: state["at"] > 23.3 and state["paused"], "the end behind the gap")
+    watched = page.watched(least=2500)
+    assert sum(each["to_ms"] - each["from_ms"] for each in watched) < 4500
+    page.seek(22.5)
+    page.until(lambda state: abs(state["at"] - 22.5) < 0.2, "the moment")
+    chromium.find_element(By.ID, "words").send_keys("更换电池")
+    chromium.find_element(By.CSS_SELECTOR, "#note button").click()
+    page.until(lambda _: len(chromium.find_elements(By.CSS_SELECTOR, "#strip i.note")) == 1, "the note")
+    (note,) = wu.get(f"/v1/reviews/{page.review}")["notes"]
+    assert (True, "更换电池") == (abs(note["at_ms"] - 22_500) < 200, note["words"])
+
+
+def test_single_frames_speed_and_who_watches(
+    running: Serving, people: tuple[Any, DeskClient], chromium: Chrome, tmp_path: Path
+) -> None:
+    """A step is a frame; badge and time run over the picture; the copy says that it is one, and of what."""
+    lin, wu = people
+    page = Watching(chromium, running, wu, kept(lin, tmp_path, "0008.ts", recorded_film("ts", seconds=3)))
+    page.ready()
+    for _ in range(3):
+        chromium.find_element(By.ID, "on").click()
+        page.until(lambda state: state["ready"] >= 2, "a frame")
+    assert abs(page.state()["at"] - 0.35) < 0.06
+    chromium.execute_script(
+        "const s = document.getElementById('speed'); s.value = '2'; s.dispatchEvent(new Event('change'));"
+    )
+    assert 2 == page.state()["rate"]
+    first = chromium.find_element(By.CSS_SELECTOR, "#marks span").text
+    page.until(lambda _: chromium.find_element(By.CSS_SELECTOR, "#marks span").text != first, "the time running")
+    assert first.startswith("P6201 20")
+    said = chromium.find_element(By.ID, "copy").text
+    sha256 = digest_of(tmp_path / "0008.ts")[1]
+    assert "观看副本，非证据" in said
+    assert sha256[:16] in said
+    assert sha256 in chromium.find_element(By.CSS_SELECTOR, "dl").text
+
+
+def test_what_nobody_can_play_says_its_codec_and_how_to_take_it_out(
+    running: Serving, people: tuple[Any, DeskClient], chromium: Chrome, tmp_path: Path
+) -> None:
+    """HEVC whose frames are gone: never sound over a frozen picture."""
+    lin, wu = people
+    film = recorded_film("mp4", "libx265")
+    begin, end = film.index(b"mdat") + 4, film.index(b"moov") - 4
+    broken = film[:begin] + bytes(end - begin) + film[end:]
+    page = Watching(chromium, running, wu, kept(lin, tmp_path, "0009.mp4", broken))
+    told = page.until(lambda state: "hevc" in state["told"] and "%" not in state["told"], "the codec")
+    assert "hevc + aac" in told["told"]
+    assert (0, 0) == (told["frames"], told["at"])
+    assert "/package?review=" in chromium.find_element(By.CSS_SELECTOR, "#told a").get_attribute("href")
