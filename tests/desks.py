@@ -26,10 +26,6 @@ class Desk(Client):
     host: str = HTTPS
     csrf: str | None = None
 
-    def __post_init__(self) -> None:
-        transport = httpx.ASGITransport(app=self.app, client=(self.address, 40000))
-        self.http = httpx.AsyncClient(transport=transport, base_url=self.host, trust_env=False)
-
     async def ask(self, method: str, path: str, **options: Any) -> httpx.Response:
         headers = {"X-CSRF-Token": self.csrf} if self.csrf is not None else {}
         headers |= options.pop("headers", {})

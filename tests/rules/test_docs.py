@@ -19,10 +19,9 @@ from backend.core.verb import AUXILIARIES, DECIDERS, DOCKS, OFFICERS, ToldTo, Ve
 from backend.core.wire import Receipt
 from backend.law.catalogue import law
 from backend.registry import BY_NAME, EVENTS, VERBS
-from mobile_api.app import assemble
 from mobile_api.cli.main import main
-from mobile_api.openapi import contract
 from tests import pages
+from tests.contract_problems import DOCUMENT
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
@@ -33,7 +32,7 @@ TEXTS = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path 
 PROSE = {name: re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL) for name, text in TEXTS.items()}
 NOW = [name for name in TEXTS if not name.startswith("docs/adr/")]  # decisions are kept as they were made
 PICTURES = sorted((ROOT / "docs" / "pictures").glob("*.svg"))
-CONTRACT = contract(assemble([]))["paths"]
+CONTRACT = DOCUMENT["paths"]
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 CODE = re.compile(r"`([^`\n]+)`")
 ENDINGS = "py|toml|sql|kt|ts|sh|yaml|yml|csv|lock|json|md|html|txt|conf|env|service"
