@@ -13,14 +13,17 @@ GRAY, WHITE, BLACK = b"\x80", b"\xff", b"\x00"
 def film_showing(
     text: str | None, *, seconds: float = 3, at: float = 1, until: float = 9999, began: datetime | str | None = None,
     rate: int = RATE, gop: int = 12, then: tuple[str, float] | None = None, container: str = "mp4",
-    codec: str = "libx264",
+    codec: str = "libx264", tags: dict[str, str] | None = None,
 ) -> bytes:  # fmt: skip
     """A film that shows this QR from the second `at` on; None: no QR. `began`: what its metadata say.
 
-    `then`: another QR, from which second on. `gop`: frames from one key frame to the next.
+    `then`: another QR, from which second on. `gop`: frames from one key frame to the next. `tags`: other
+    texts of a MOV.
     """
     sink = io.BytesIO()
-    with av.open(sink, "w", format=container) as film:
+    options = {"movflags": "use_metadata_tags"} if tags else {}
+    with av.open(sink, "w", format=container, options=options) as film:
+        film.metadata.update(tags or {})
         if began is not None:
             told = began if isinstance(began, str) else f"{began.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
             film.metadata["creation_time"] = told

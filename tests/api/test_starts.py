@@ -417,6 +417,8 @@ async def test_a_dock_corrects_what_its_organ_wore_and_nobody_else_does(app: Lit
     recorded(await (await a_dock(app)).post(CORRECT, **told))
     refused(await lin.post(CORRECT, **(told | {"started_at": now() + timedelta(days=1)})), 422, "time_out_of_range")
     refused(await lin.post(CORRECT, **(told | {"recording": uuid4()})), 404, "unknown_recording")
+    for absurd in ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00", "1999-12-31T00:00:00Z"):
+        refused(await lin.post(CORRECT, **(told | {"started_at": absurd})), 422, "time_out_of_range")
 
 
 async def test_tellings_are_never_altered(application_role: asyncpg.Connection, owner: asyncpg.Connection) -> None:

@@ -1,6 +1,7 @@
 """When footage began: every source of its start, weighed. No I/O."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +20,8 @@ from backend.evidence.starts.rules import (
     started_at,
     weigh,
 )
+from mobile_api.cli.probing import probe
+from tests.films_with_codes import film_showing
 
 TEN_MINUTES = 600_000
 ELEVEN = datetime(2026, 11, 29, 11, tzinfo=CHINA)
@@ -90,7 +93,7 @@ def test_of_several_times_in_a_name_the_first_is_the_start_unless_others_say_oth
         ({APPLE: "2026-11-29T11:00:00+0800"}, "mov"), ({"creation_time": "2026-11-29 11:00:00"}, "avi"),
         ({"IDIT": "Sun Nov 29 11:00:00 2026\n"}, "avi"), ({"IDIT": "2026:11:29 11:00:00"}, "avi"),
         ({"creation_time": "2026-11-29 03:00:00"}, "matroska"),
-        ({"date": "2026-11-29", "creation_time": "11:00:00"}, "wav"),
+        ({"date": "2026-11-29", "creation_time": "11:00:00"}, "wav"), ({"IDIT": "2026-11-29/ 11:00"}, "avi"),
     ],
 )  # fmt: skip
 def test_metadata_tell_the_start(tags: dict[str, str], container: str) -> None:
@@ -203,6 +206,46 @@ def test_an_export_after_the_film_contradicts_nobody_who_saw_it_run() -> None:
     exported = weighed(told=ELEVEN, tags={"creation_time": "2026-11-29T05:00:00Z"})
     assert (ELEVEN, "clock", False) == (exported.value, exported.source, exported.doubtful)
     assert weighed(told=ELEVEN, tags={"creation_time": "2026-11-29T01:00:00Z"}).doubtful
+
+
+def test_an_export_contradicts_no_film_that_names_its_zone() -> None:
+    """A phone's film that was edited keeps when it was taken, and has the time of the export in its header."""
+    exported = weighed(tags={APPLE: "2026-11-29T11:00:00+0800", "creation_time": "2026-11-29T09:30:00Z"})
+    assert (ELEVEN, False) == (exported.value, exported.doubtful)
+
+
+TAKEN = {APPLE: "2026-11-29T11:00:00+0800"}
+
+
+def an_avi() -> bytes:
+    """With its IDIT, as cameras write it; FFmpeg's own writer has none."""
+    film = bytearray(film_showing(None, seconds=1, container="avi", codec="mpeg4"))
+    chunk = b"IDIT" + (26).to_bytes(4, "little") + b"Sun Nov 29 11:00:00 2026\n\x00"
+    at = film.index(b"LIST")
+    size = int.from_bytes(film[at + 4 : at + 8], "little")
+    film[at + 8 + size : at + 8 + size] = chunk
+    film[at + 4 : at + 8] = (size + len(chunk)).to_bytes(4, "little")
+    film[4:8] = (int.from_bytes(film[4:8], "little") + len(chunk)).to_bytes(4, "little")
+    return bytes(film)
+
+
+@pytest.mark.parametrize(
+    ("name", "film", "read_from"),
+    [
+        ("IMG_0001.MOV", lambda: film_showing(None, seconds=1, container="mov", tags=TAKEN), APPLE),
+        ("MOVI0001.AVI", an_avi, "IDIT"),
+        ("V.mp4", lambda: film_showing(None, seconds=1, began="2026-11-29T03:00:00Z"), "creation_time"),
+    ],
+)  # fmt: skip
+def test_a_real_file_says_when_it_began(tmp_path: Path, name: str, film: Any, read_from: str) -> None:
+    """As `fujing probe` prints it; the copy on this disk is of now."""
+    path = tmp_path / name
+    path.write_bytes(film())
+    (found,) = probe([path])
+    assert ("2026-11-29T11:00:00+08:00", "metadata", False) == (
+        found.started_at.value, found.started_at.source, found.started_at.doubtful,
+    )  # fmt: skip
+    assert read_from == found.started_at.candidates[0]["read_from"]
 
 
 def test_the_offset_of_the_camera_corrects_what_its_file_says() -> None:

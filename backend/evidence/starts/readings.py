@@ -107,7 +107,7 @@ def _text_of(tags: Mapping[str, str], tag: str) -> str:
 
 def parsed(text: str) -> datetime | None:
     """The time in a tag, with its zone where it has one; None where it is no time of a day."""
-    text = text.strip().strip("\x00")
+    text = text.strip("\x00 \n\r\t").replace("/ ", " ")
     if len(text) < 14:
         return None
     try:

@@ -206,8 +206,9 @@ def _is_of_a_copy(camp: Camp, chosen: Camp) -> bool:
 
 
 def _written_anew(chosen: Camp) -> set[str]:
-    """The sources that a copy writes anew; where somebody saw the camera run, also what an export writes."""
-    saw_it = any(each.voter == "clock" and each.plain for each in chosen.votes)
+    """The sources that a copy writes anew; where somebody saw the camera run, or the film names its zone, also what an
+    export writes."""
+    saw_it = any(each.voter in ("clock", "zoned") and each.plain for each in chosen.votes)
     return {"file_time", "metadata"} if saw_it else {"file_time"}
 
 

@@ -21,6 +21,7 @@ from backend.core.keys import Keys
 from backend.core.refusals import Refusal, Unknown
 from backend.core.verb import Actor, Occasion, Outcome
 from backend.core.visibility import INSPECTING, reaches, viewer
+from backend.core.wire import EARLIEST
 from backend.evidence import films, refresh
 from backend.evidence.reads import RECORDING_FILTER
 from backend.evidence.refresh import Span
@@ -49,6 +50,7 @@ SELECT started_at, ended_at FROM shift
 WHERE person = $1 AND in_force AND during && tstzrange($2::timestamptz - $3::interval, $2)
 """
 IS_UNDER = "SELECT $1 IN (SELECT organs_under(ARRAY[$2::text]))"
+BEYOND = 9000  # a year that no clock tells
 SHORTEST_NEWS = timedelta(milliseconds=500)  # a start that moves by less is the same
 
 
@@ -106,7 +108,7 @@ async def weigh(keys: Keys, upload: UUID, probed: Probed) -> Settling | None:
     weighed = proving.with_codes(weighed, codes, around)
     start = weighed.value or row["started_at"]
     newest: Any = await first(NEWEST, row["id"])
-    known = (newest["doubtful"], newest["source"] == "timecode")
+    known = (False, False) if newest is None else (newest["doubtful"], newest["source"] == "timecode")
     is_news = abs(start - row["started_at"]) >= SHORTEST_NEWS or known != (
         weighed.doubtful,
         weighed.source == "timecode",
@@ -200,8 +202,10 @@ async def concerned_by_correcting(actor: Actor, entry: CorrectTime) -> Iterable[
     row = await first(RECORDING, entry.recording)
     if row is None:
         return {actor.person}
-    led = [await refresh.led_then(row["wearer"], _span(row, start)) for start in (row["started_at"], entry.started_at)]
-    return {actor.person, row["wearer"], *led[0], *led[1]}
+    concerned = {actor.person, row["wearer"], *await refresh.led_then(row["wearer"], _span(row, row["started_at"]))}
+    if entry.started_at >= EARLIEST and entry.started_at.year < BEYOND:  # others are refused when they are recorded
+        concerned |= set(await refresh.led_then(row["wearer"], _span(row, entry.started_at)))
+    return concerned
 
 
 async def correct(occasion: Occasion, entry: CorrectTime) -> Outcome:
