@@ -1,7 +1,9 @@
-"""The Range header of RFC 9110, for one range of bytes; and the media type of a file's answer. Pure."""
+"""The Range header of RFC 9110, for one range of bytes; and the headers of a file's answer. Pure."""
 
 import re
-from typing import Any
+from typing import Any, NamedTuple
+
+from backend.core.refusals import Refusal
 
 RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 
@@ -11,6 +13,46 @@ BYTES = "application/octet-stream"
 
 class Unsatisfiable(Exception):
     """The range holds no byte of the file."""
+
+
+class Asked(NamedTuple):
+    """What of a file of `size` bytes is asked for: `span`, both ends included; `partial`: by a range."""
+
+    span: tuple[int, int]
+    partial: bool
+    size: int
+    etag: str
+
+    @property
+    def status(self) -> int:
+        return 206 if self.partial else 200
+
+    def headers(self, media_type: str) -> dict[str, str]:
+        """The headers of the answer: shown in place, kept nowhere, and nothing in it runs.
+
+        The media type is one of them, because of a stream the framework takes the route's own before the answer's.
+        """
+        headers = {
+            "Accept-Ranges": "bytes",
+            "Content-Length": str(self.span[1] - self.span[0] + 1),
+            "Content-Type": media_type,
+            "ETag": self.etag,
+            "Cache-Control": "no-store",
+            "Content-Security-Policy": "default-src 'none'; sandbox",
+            "Content-Disposition": "inline",
+        }
+        first, last = self.span
+        return headers | ({"Content-Range": f"bytes {first}-{last}/{self.size}"} if self.partial else {})
+
+
+def asked_for(request: Any, size: int, etag: str) -> Asked:
+    """What a request asks for of a file with this entity tag. Raises Refusal `range_not_satisfiable`."""
+    header = request.headers.get("range") if request.headers.get("if-range", etag) == etag else None
+    try:
+        part = span_of(header, size)
+    except Unsatisfiable:
+        raise Refusal("range_not_satisfiable", extra={"bytes": size}) from None
+    return Asked(part or (0, size - 1), part is not None, size, etag)
 
 
 def wants_plain_bytes(request: Any) -> bool:

@@ -36,6 +36,16 @@ AnswerBy = Annotated[Moment, msgspec.Meta(description="by when the matter must b
 AnsweredAt = Annotated[Moment | None, msgspec.Meta(description="when the matter was answered; null: not yet")]
 
 
+ComplaintPapers = Annotated[
+    list[UUID],
+    msgspec.Meta(
+        max_length=50,
+        description="ids of one's own documents, declared before: a letter, what came with it; only who may handle the "
+        "complaint sees them",
+    ),
+]
+
+
 class ReceiveComplaint(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """Receive a complaint about an auxiliary, a shift, or what happened at a place: exactly one of the three.
 
@@ -68,14 +78,7 @@ class ReceiveComplaint(Entry, frozen=True, kw_only=True, omit_defaults=True, for
     case_ref: Annotated[
         CaseNumberGiven | None, msgspec.Meta(description="number of the case that the complaint is about; null: none")
     ] = None
-    papers: Annotated[
-        list[UUID],
-        msgspec.Meta(
-            max_length=50,
-            description="ids of one's own documents, declared before: the letter, what was handed over with it; only "
-            "who may handle the complaint sees them",
-        ),
-    ] = msgspec.field(default_factory=list)
+    papers: ComplaintPapers = msgspec.field(default_factory=list)
 
 
 class OnComplaint(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -84,6 +87,7 @@ class OnComplaint(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_u
     complaint: ComplaintId
     version: SeenVersion
     words: Annotated[Words, msgspec.Meta(description="the reasons for this step, or what was said")]
+    papers: ComplaintPapers = msgspec.field(default_factory=list)
 
 
 class NotifyComplainant(OnComplaint, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):

@@ -235,7 +235,8 @@ async def _step(
     noticed: datetime | None = None, outcome: str | None = None, concluded: datetime | None = None,
     fed_back: datetime | None = None,
 ) -> Outcome:  # fmt: skip
-    """Insert a step and update the complaint."""
+    """Insert a step with its papers, and update the complaint. Raises Refusal `unknown_document`."""
+    await execute(ATTACH, entry.complaint, await own_papers(occasion.actor, entry.papers))
     await ComplaintStep.insert(
         ComplaintStep(
             id=entry.id, complaint=entry.complaint, version=entry.version + 1, step=step,

@@ -41,7 +41,7 @@ VERBS = (
         name="complaints/notify", entry=NotifyComplainant, receipt=ComplaintReceipt, record=complaints.notify,
         may=DECIDERS, concerned=complaints.concerned, field=False, told_to="nobody",
         tag="Complaints · 投诉举报", zh="告知受理", en="Record that the complainant was notified",
-        codes=("unknown_complaint", "own_matter", "stale", "anonymous"),
+        codes=("unknown_complaint", "own_matter", "stale", "anonymous", "unknown_document"),
         example=example(complaint=OTHER, version=1, how="telephone", words="已受理，六十日内办结"),
     ),
     Verb(
@@ -50,7 +50,7 @@ VERBS = (
         tag="Complaints · 投诉举报", zh="查明被投诉人", en="Identify the person complained of",
         codes=(
             "unknown_complaint", "own_matter", "stale", "complaint_concluded", "not_an_auxiliary",
-            "identified_before",
+            "identified_before", "unknown_document",
         ),
         example=example(complaint=OTHER, version=1, person=OTHER, words="经比对班次查明"),
     ),
@@ -58,7 +58,7 @@ VERBS = (
         name="complaints/step-aside", entry=StepAsideFromComplaint, receipt=ComplaintReceipt,
         record=complaints.step_aside, may=DECIDERS, concerned=complaints.concerned, field=False, told_to="nobody",
         tag="Complaints · 投诉举报", zh="办理人回避", en="Step aside from handling a complaint",
-        codes=("unknown_complaint", "own_matter", "stale"),
+        codes=("unknown_complaint", "own_matter", "stale", "unknown_document"),
         example=example(complaint=OTHER, version=1, words="与投诉人相识"),
     ),
     Verb(
@@ -67,7 +67,7 @@ VERBS = (
         tag="Complaints · 投诉举报", zh="延期办理", en="Extend the time for a complaint",
         codes=(
             "unknown_complaint", "own_matter", "stale", "complaint_concluded", "extended_before",
-            "extension_out_of_range",
+            "extension_out_of_range", "unknown_document",
         ),
         example=example(complaint=OTHER, version=2, until="2026-05-20T18:00:00+08:00", words="需调取外省资料"),
     ),
@@ -75,14 +75,14 @@ VERBS = (
         name="complaints/conclude", entry=ConcludeComplaint, receipt=ComplaintReceipt, record=complaints.conclude,
         may=DECIDERS, concerned=complaints.concerned, field=False, told_to="nobody",
         tag="Complaints · 投诉举报", zh="办结", en="Conclude a complaint",
-        codes=("unknown_complaint", "own_matter", "stale", "complaint_concluded"),
+        codes=("unknown_complaint", "own_matter", "stale", "complaint_concluded", "unknown_document"),
         example=example(complaint=OTHER, version=3, outcome="partly", words="态度生硬属实，无粗暴行为"),
     ),
     Verb(
         name="complaints/feed-back", entry=FeedBack, receipt=ComplaintReceipt, record=complaints.feed_back,
         may=DECIDERS, concerned=complaints.concerned, field=False, told_to="nobody",
         tag="Complaints · 投诉举报", zh="反馈", en="Record the feedback to the complainant",
-        codes=("unknown_complaint", "own_matter", "stale", "anonymous", "complaint_not_concluded"),
+        codes=("unknown_complaint", "own_matter", "stale", "anonymous", "complaint_not_concluded", "unknown_document"),
         example=example(complaint=OTHER, version=4, how="telephone", words="已告知处理结果"),
     ),
     Verb(

@@ -8,12 +8,11 @@ from litestar import Request, get
 from litestar.response import Stream
 
 from backend import documents
-from backend.core.refusals import Refusal
 from backend.documents import PaperRequest, PaperSource
 from backend.evidence.papers import DocumentRow
 from mobile_api.head import only_head
 from mobile_api.problems import refuses
-from mobile_api.ranges import BYTES, Unsatisfiable, span_of, wants_plain_bytes
+from mobile_api.ranges import BYTES, asked_for, wants_plain_bytes
 from mobile_api.routes.sessions import address_of
 
 TAGS = ["Evidence · 视音频资料"]
@@ -47,43 +46,22 @@ async def content(request: Request[Any, Any, Any], document: UUID) -> Stream:
     store = request.app.state.store
     asked = PaperRequest(actor=request.user, document=document, address=address_of(request))
     source = await documents.allowed(asked)
-    etag = f'"{source.sha256}"'
-    header = request.headers.get("range") if request.headers.get("if-range", etag) == etag else None
-    try:
-        part = span_of(header, source.bytes)
-    except Unsatisfiable:
-        raise Refusal("range_not_satisfiable", extra={"bytes": source.bytes}) from None
-    span = part or (0, source.bytes - 1)
+    part = asked_for(request, source.bytes, f'"{source.sha256}"')
     sent: Any = iter(())  # of HEAD: nothing is seen, so nothing is journalled
     if not only_head(request):
-        viewing = await documents.begin(asked, source, span)
-        sent = documents.serve(store, asked, source, viewing, span)
-    # In a header, because of a stream the framework takes the handler's media type before the answer's.
-    return Stream(
-        sent,
-        status_code=200 if part is None else 206,
-        headers=_headers(source, span, part is not None, etag)
-        | {"Content-Type": source.media_type if _is_shown(source) and not wants_plain_bytes(request) else BYTES},
-    )
+        viewing = await documents.begin(asked, source, part.span)
+        sent = documents.serve(store, asked, source, viewing, part.span)
+    shown = _is_shown(source)
+    headers = part.headers(source.media_type if shown and not wants_plain_bytes(request) else BYTES)
+    name = f"filename*=UTF-8''{quote(source.file_name, safe='')}"
+    headers["Content-Disposition"] = f"{'inline' if shown else 'attachment'}; {name}"
+    return Stream(sent, status_code=part.status, headers=headers)
 
 
 def _is_shown(source: PaperSource) -> bool:
     """Whether a browser may show it: a picture, film, sound, a PDF or plain text, and nothing that could run."""
     kind = source.media_type
     return kind in SHOWN_TOO or (kind.startswith(SHOWN) and kind not in ACTIVE)
-
-
-def _headers(source: PaperSource, span: tuple[int, int], partial: bool, etag: str) -> dict[str, str]:
-    where = "inline" if _is_shown(source) else "attachment"
-    headers = {
-        "Accept-Ranges": "bytes",
-        "Content-Length": str(span[1] - span[0] + 1),
-        "ETag": etag,
-        "Cache-Control": "no-store",
-        "Content-Security-Policy": "default-src 'none'; sandbox",
-        "Content-Disposition": f"{where}; filename*=UTF-8''{quote(source.file_name, safe='')}",
-    }
-    return headers | ({"Content-Range": f"bytes {span[0]}-{span[1]}/{source.bytes}"} if partial else {})
 
 
 ROUTES = [one, content]

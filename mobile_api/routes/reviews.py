@@ -16,14 +16,14 @@ from backend.reviews import reads, spot_checks, view_streams, watching
 from backend.reviews.reads import HistoryLine, MyRecord, ReviewDetail, ReviewRow, ReviewStatus
 from backend.reviews.spot_checks import SpotCheckCount, SpotCheckRow, SpotCheckStatus
 from backend.reviews.view_streams import HowToWatch
-from backend.reviews.watching import FootagePart, Source, ViewingRequest
+from backend.reviews.watching import FootagePart, ViewingRequest
 from mobile_api import watch_page
 from mobile_api.cookies import csrf_token, secret_of
 from mobile_api.head import only_head
 from mobile_api.listing import listing
 from mobile_api.paging import Cursor, Limit
 from mobile_api.problems import language_of, refuses
-from mobile_api.ranges import BYTES, Unsatisfiable, span_of, wants_plain_bytes
+from mobile_api.ranges import BYTES, asked_for, wants_plain_bytes
 from mobile_api.routes.sessions import address_of
 
 TAGS = ["Reviews · 调阅"]
@@ -76,22 +76,13 @@ async def _served(request: Request[Any, Any, Any], recording: UUID, review: UUID
     if what == "content":
         look = await view_copies.look_of(store, source.recording)
         media_type, times = look.media_type, view_streams.times_of_bytes(look, source.bytes)
-    etag = f'"{source.sha256}-{what}"'
-    header = request.headers.get("range") if request.headers.get("if-range", etag) == etag else None
-    try:
-        part = span_of(header, source.bytes)
-    except Unsatisfiable:
-        raise Refusal("range_not_satisfiable", extra={"bytes": source.bytes}) from None
-    span = part or (0, source.bytes - 1)
+    asked = asked_for(request, source.bytes, f'"{source.sha256}-{what}"')
     content: Any = iter(())  # of HEAD: nothing is watched, so nothing is journalled
     if not only_head(request):
-        viewing = await watching.begin(viewing_request, source, span)
-        content = watching.serve(store, viewing_request, source, viewing, span, times)
-    return Stream(
-        content,
-        status_code=200 if part is None else 206,
-        headers=_headers(source, span, part is not None, etag) | _typed(request, media_type),
-    )
+        viewing = await watching.begin(viewing_request, source, asked.span)
+        content = watching.serve(store, viewing_request, source, viewing, asked.span, times)
+    headers = asked.headers(BYTES if wants_plain_bytes(request) else media_type)
+    return Stream(content, status_code=asked.status, headers=headers)
 
 
 VIEW_HEADERS = {
@@ -104,18 +95,6 @@ VIEW_HEADERS = {
 def _typed(request: Request[Any, Any, Any], media_type: str) -> dict[str, str]:
     """The media type as a header: the framework lets a route's own go before that of an answer."""
     return {"Content-Type": BYTES if wants_plain_bytes(request) else media_type}
-
-
-def _headers(source: Source, span: tuple[int, int], partial: bool, etag: str) -> dict[str, str]:
-    headers = {
-        "Accept-Ranges": "bytes",
-        "Content-Length": str(span[1] - span[0] + 1),
-        "ETag": etag,
-        "Cache-Control": "no-store",
-        "Content-Security-Policy": "default-src 'none'; sandbox",
-        "Content-Disposition": "inline",
-    }
-    return headers | ({"Content-Range": f"bytes {span[0]}-{span[1]}/{source.bytes}"} if partial else {})
 
 
 @listing(

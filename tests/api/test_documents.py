@@ -216,6 +216,20 @@ async def test_a_letter_of_complaint_does_not_exist_for_whom_it_is_about(app: Li
     assert [] == (await chief.get(f"/v1/complaints/{complaint}")).json()["papers"]
 
 
+async def test_each_step_about_a_complaint_may_bring_papers(app: Litestar) -> None:
+    """The answer to the complainant as it was sent; of the inspector who took the step, and of nobody else."""
+    lin, clerk, wu = await a_duty_auxiliary(app), await a_clerk(app), await an_inspector_of(app, DISTRICT)
+    complaint = await a_complaint(clerk, lin)
+    answer, others = await brought(app, wu, content(), title="答复函"), await brought(app, clerk, content())
+    step = {"complaint": complaint, "version": 1, "words": "不属实", "outcome": "unfounded"}
+    refused(await wu.post("/v1/complaints/conclude", **step, papers=[others]), 404, "unknown_document")
+    recorded(await wu.post("/v1/complaints/conclude", **step, papers=[answer]))
+    assert [True, True, False] == [await sees(who, answer) for who in (await an_inspector_of(app, CITY), clerk, lin)]
+    detail = (await wu.get(f"/v1/complaints/{complaint}")).json()
+    assert [(answer, "答复函")] == [(paper["id"], paper["title"]) for paper in detail["papers"]]
+    assert [] == (await lin.get(f"/v1/complaints/{complaint}")).json()["papers"]
+
+
 async def test_an_inspector_who_steps_aside_loses_the_letter(app: Litestar) -> None:
     """And whom it is about does not get it when the complaint is concluded."""
     lin, clerk, wu = await a_duty_auxiliary(app), await a_clerk(app), await an_inspector_of(app, DISTRICT)
