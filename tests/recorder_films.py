@@ -15,7 +15,7 @@ WIDTH, HEIGHT, RATE = 160, 120, 10
 CONTAINERS = {  # by the ending of the name: FFmpeg's muxer and its options
     "ts": ("mpegts", {}), "mts": ("mpegts", {"mpegts_m2ts_mode": "1"}), "mp4": ("mp4", {}), "avi": ("avi", {}),
     "flv": ("flv", {}), "mpg": ("vob", {}), "mkv": ("matroska", {}), "mov": ("mov", {}),
-    "live.mp4": ("mp4", {"movflags": "frag_keyframe+empty_moov"}),
+    "264": ("h264", {}), "265": ("hevc", {}), "live.mp4": ("mp4", {"movflags": "frag_keyframe+empty_moov"}),
 }  # fmt: skip
 SOUND_RATES = {"pcm_alaw": 8000, "libopencore_amrnb": 8000}
 

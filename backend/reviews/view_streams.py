@@ -7,7 +7,7 @@ let go of.
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -28,11 +28,12 @@ from backend.reviews.watching import BLOCK, LATE_WRITES, Sent, Source, ViewingRe
 from storage.evidence_store import EvidenceStore
 from storage.view_copies import SHIFT_MS
 from storage.view_copies.children import Reading, Unreadable
-from storage.view_copies.messages import MEDIA
+from storage.view_copies.messages import INIT, MEDIA
 
 STALLED = 120.0  # seconds in which a viewer must take something
 HEAD_SECONDS = 60
 STREAM_CPU_SECONDS = 3600
+LAST_MS = 500  # of a film, which are shown where a time behind its end is asked for
 FILE = """
 SELECT r.started_at, r.probed_ms, u.sha256, u.bytes, u.file_name FROM recording r JOIN upload u ON u.id = r.id
 WHERE r.id = $1
@@ -48,7 +49,7 @@ SELECT lower(s) AS from_ms, upper(s) AS to_ms FROM (
     WHERE n.kind = 'video' OR NOT EXISTS (SELECT FROM newest v WHERE v.kind = 'video')
 ) x ORDER BY 1
 """
-JUMPS = """
+PROBED = """
 SELECT r.probed_ms, (SELECT max(f.jumps) FROM film f WHERE f.upload = r.id AND f.probe_version > 0) AS jumps
 FROM recording r WHERE r.id = $1
 """
@@ -150,14 +151,14 @@ async def how_to_watch(store: EvidenceStore, actor: Actor, source: Source) -> Ho
     """How this footage is watched, and what is beside it. Raises StoreUnavailable."""
     look, row = await view_copies.look_of(store, source.recording), await first(FILE, source.recording)
     assert row is not None  # noqa: S101 - the source is of this recording
-    duration = look.duration_ms or row["probed_ms"]
+    length = await _length_of(source.recording, look)
     inspects = any(role.role in INSPECTING for role in actor.roles)
     return HowToWatch(
         recording=source.recording, way=look.way, kind=look.kind, media_type=look.media_type,
         container=look.container, codec=look.video.codec if look.video else None,
         sound=look.audio.codec if look.audio else None,
-        frame_rate=look.video.frame_rate if look.video else None, duration_ms=duration,
-        stretches=await _stretches(source.recording, duration), started_at=row["started_at"], sha256=row["sha256"],
+        frame_rate=look.video.frame_rate if look.video else None, duration_ms=length.ms,
+        stretches=await _stretches(source.recording, length.ms), started_at=row["started_at"], sha256=row["sha256"],
         shift_ms=SHIFT_MS, copy=await _progress(source.recording) if look.way == "transcode" else None,
         neighbours=[
             Neighbour(**{name: near[name] for name in Neighbour.__struct_fields__})
@@ -174,13 +175,21 @@ async def _stretches(recording: UUID, duration_ms: int | None) -> list[Stretch]:
     return [Stretch(0, duration_ms)] if duration_ms else []
 
 
-async def _has_broken_clock(source: Source, look: Look) -> bool:
-    """Whether the film's clock began anew somewhere, by its newest probe; of an old one, whether its lengths differ."""
-    row: Any = await first(JUMPS, source.recording)
-    if row["jumps"] is not None:
-        return bool(row["jumps"])
+class Length(NamedTuple):
+    """How long a film is, in milliseconds; None: not known. `broken_clock`: its clock began anew somewhere."""
+
+    ms: int | None
+    broken_clock: bool
+
+
+async def _length_of(recording: UUID, look: Look) -> Length:
+    """By the newest probe; of a film that is not probed anew yet, by its container, which may differ from the proof."""
+    row: Any = await first(PROBED, recording)
     told, proved = look.duration_ms, row["probed_ms"]
-    return told is not None and proved is not None and abs(told - proved) > max(2000, proved // 100)
+    if row["jumps"] is not None:
+        return Length(proved or told, row["jumps"] > 0)
+    differ = told is not None and proved is not None and abs(told - proved) > max(2000, proved // 100)
+    return Length(told or proved, differ)
 
 
 async def _progress(recording: UUID) -> CopyProgress:
@@ -189,18 +198,20 @@ async def _progress(recording: UUID) -> CopyProgress:
 
 
 async def opened(store: EvidenceStore, request: ViewingRequest, source: Source, from_ms: int) -> OpenedView:
-    """A view copy from this time of the film on.
+    """A view copy from this time of the film on; of a time behind its end, the end.
 
     Raises Refusal `no_view_copy`, `plays_as_it_is`, `view_copy_not_ready`, `too_many_views`; StoreUnavailable.
     """
     look = await view_copies.look_of(store, source.recording)
     if look.way == "none":
         raise _unwatchable(look)
-    if look.copied():
-        return await _remuxed(store, request, source, look, from_ms)
-    if look.way == "as_is":
+    if look.way == "as_is" and not look.copied():
         raise Refusal("plays_as_it_is")
-    return await _transcoded(store, request, source, look, from_ms)
+    length = await _length_of(source.recording, look)
+    begin_ms = from_ms if length.ms is None else min(from_ms, max(0, length.ms - LAST_MS))
+    if look.copied():
+        return await _remuxed(store, request, source, look, length, begin_ms)
+    return await _transcoded(store, request, source, look, length, begin_ms)
 
 
 def _unwatchable(look: Look) -> Refusal:
@@ -251,11 +262,11 @@ class _Live:
 
 
 async def _remuxed(
-    store: EvidenceStore, request: ViewingRequest, source: Source, look: Look, from_ms: int
+    store: EvidenceStore, request: ViewingRequest, source: Source, look: Look, length: Length, from_ms: int
 ) -> OpenedView:
     live = _Live({
         "task": "remux", "url": store.sign_read(source.key, source.version, view_copies.URL_LIFE),
-        "bytes": source.bytes, "from_ms": from_ms, "broken_clock": await _has_broken_clock(source, look),
+        "bytes": source.bytes, "from_ms": from_ms, "broken_clock": length.broken_clock,
         "cpu_seconds": STREAM_CPU_SECONDS,
         "note": view_copies.note_of(source.sha256),
     })  # fmt: skip
@@ -269,7 +280,7 @@ async def _remuxed(
     except BaseException:
         live.leave()
         raise
-    return OpenedView(_media_type(look, codecs), _sent(request, source, live, viewing, look.duration_ms or 0))
+    return OpenedView(_media_type(look, codecs), _sent(request, source, live, viewing, length.ms or 0))
 
 
 def _media_type(look: Look, codecs: str) -> str:
@@ -283,11 +294,10 @@ async def _sent(
     sent = Sent()
     try:
         async for piece in live.reading.pieces():
-            at = max(0, piece.at // 1000 - SHIFT_MS) if piece.kind == MEDIA else None
-            sent.add(0, to_ms=at if sent.bytes else None)  # of the piece before
+            at = max(0, piece.at // 1000 - SHIFT_MS)
             live.taken()
             yield piece.content
-            sent.add(len(piece.content), at, at)
+            sent.add(len(piece.content), at if piece.kind == MEDIA else None, None if piece.kind == INIT else at)
         sent.add(0, to_ms=duration_ms)
     except Unreadable:
         log.warning("a view copy broke off", recording=str(source.recording))
@@ -297,7 +307,7 @@ async def _sent(
 
 
 async def _transcoded(
-    store: EvidenceStore, request: ViewingRequest, source: Source, look: Look, from_ms: int
+    store: EvidenceStore, request: ViewingRequest, source: Source, look: Look, length: Length, from_ms: int
 ) -> OpenedView:
     copy = await view_copies.copy_of(source.recording)
     if copy.state == "made" and not await view_copies.is_there(store, source.recording, str(copy.version)):
@@ -309,7 +319,7 @@ async def _transcoded(
         raise Refusal("view_copy_not_ready", extra={"percent": copy.percent})
     await view_copies.used(source.recording)
     viewing = await begin(request, source, None, from_ms)
-    content = _from_store(store, request, source, copy, viewing, from_ms, look.duration_ms or 0)
+    content = _from_store(store, request, source, copy, viewing, from_ms, length.ms or 0)
     return OpenedView(_media_type(look, str(copy.codecs)), content)
 
 

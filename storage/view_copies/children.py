@@ -30,7 +30,7 @@ class Unreadable(Exception):
 
 
 class Piece(NamedTuple):
-    """A piece of a view copy: INIT, MEDIA or MORE; its bytes; of MEDIA when it begins, in microseconds."""
+    """A piece of a view copy: INIT, MEDIA or MORE; its bytes; its time in microseconds."""
 
     kind: bytes
     content: bytes

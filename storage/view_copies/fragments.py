@@ -11,7 +11,7 @@ from storage.view_copies.messages import INIT, MEDIA, MORE
 
 MICROSECONDS = 1_000_000
 BOX_HEAD = 8
-Send = Callable[[bytes, Any, int], None]  # the kind, the bytes, the time in microseconds at which they begin
+Send = Callable[[bytes, Any, int], None]  # the kind, the bytes, the time in microseconds
 
 
 class Fragments(io.RawIOBase):
@@ -23,6 +23,7 @@ class Fragments(io.RawIOBase):
     def __init__(self, send: Send) -> None:
         self._send, self._head, self._init = send, bytearray(), bytearray()
         self._left = 0  # of the frames that pass
+        self.reaches = 0  # microseconds: where in the film the muxer is, which is where a fragment that it writes ends
         self._scales: dict[int, int] = {}
 
     def writable(self) -> bool:
@@ -36,7 +37,7 @@ class Fragments(io.RawIOBase):
 
     def _pass_on(self, content: memoryview) -> int:
         passing = content[: self._left]
-        self._send(MORE, passing, 0)
+        self._send(MORE, passing, self.reaches)
         self._left -= len(passing)
         return len(passing)
 
@@ -50,7 +51,7 @@ class Fragments(io.RawIOBase):
 
     def _box(self, kind: bytes, size: int) -> None:
         if kind == b"mdat":  # its frames need not be waited for
-            self._send(MORE, bytes(self._head), 0)
+            self._send(MORE, bytes(self._head), self.reaches)
             self._left, self._head = size - BOX_HEAD, bytearray()
         elif len(self._head) >= size:
             self._whole(kind, bytes(self._head))

@@ -2,7 +2,8 @@
 
 An order is JSON. An answer is messages: a head of `MESSAGE` (kind, length of what follows, time in microseconds), then
 the content. LOOK or FAILED stand alone; a copy is HEAD, INIT, then MEDIA for the head of each fragment and MORE for its
-frames, then END. An answer that ends otherwise was broken off.
+frames, then END. An answer that ends otherwise was broken off. The time is that at which a fragment begins (MEDIA), or
+up to which its frames may reach (MORE of a remux).
 """
 
 import struct

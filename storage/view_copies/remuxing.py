@@ -55,6 +55,7 @@ def remux(file: Any, sink: Fragments, from_ms: int, broken_clock: bool, note: st
                 if writer is not None
             }
             for packet, at in packets_from(source, [picture, sound], from_ms * 1000, broken_clock):
+                sink.reaches = at + SHIFT
                 if (writer := writers.get(packet.stream_index)) is not None:
                     writer.write(packet, at)
             for writer in writers.values():
@@ -85,12 +86,12 @@ def _read_up_to(packets: Iterator[Timed], main: Any, at: int) -> Iterator[Timed]
     size = 0
     for packet, time in packets:
         of_main = packet.stream_index == main.index
-        if (of_main and packet.is_keyframe and time <= at) or size > HELD_BYTES:
+        if of_main and packet.is_keyframe and time <= at:
             held.clear()
             size = 0
         held.append((packet, time))
         size += packet.size
-        if of_main and time >= at:
+        if (of_main and time >= at) or size > HELD_BYTES:
             break
     yield from held
     yield from packets

@@ -136,6 +136,31 @@ async def test_a_pause_in_the_film_is_a_gap_between_stretches(app: Litestar) -> 
     assert (True, True) == (900 <= begin <= 2000, 23_800 <= end <= 24_200)
 
 
+async def test_a_time_behind_the_end_is_the_end(app: Litestar) -> None:
+    """And one that is no time is refused."""
+    lin, wu = await a_duty_auxiliary(app), await an_inspector_of(app, DISTRICT)
+    footage = await sealed(app, lin, recorded_film("ts"), media_type="video/mp4")
+    review = (await opened(wu, footage))["id"]
+    assert 200 == (await view(wu, footage, review, 3600)).status_code
+    begin, end = (await lines(footage))[-1]["facts"]["sent_ms"]
+    assert (True, True) == (2500 < begin <= 3600, 3900 < end < 4200)
+    for since in ("-1", "x", "nan", "99999999"):
+        answer = await wu.ask("GET", f"/v1/recordings/{footage}/view", params={"review": review, "from": since})
+        refused(answer, 422, "invalid")
+
+
+async def test_two_films_joined_are_one_and_as_long(app: Litestar) -> None:
+    """Their clocks both begin at 0: the second is found by the film's own time, and the journal has that time."""
+    lin, wu = await a_duty_auxiliary(app), await an_inspector_of(app, DISTRICT)
+    footage = await sealed(app, lin, recorded_film("ts", sound=None) * 2, media_type="video/mp4")
+    review = (await opened(wu, footage))["id"]
+    how = await viewing(wu, review)
+    assert abs(how["duration_ms"] - 8000) < 250
+    await view(wu, footage, review, 6.5)
+    begin, end = (await lines(footage))[-1]["facts"]["sent_ms"]
+    assert (True, True) == (5000 < begin <= 6600, 7700 < end < 8300)
+
+
 async def test_a_still_is_turned_as_the_film_says(app: Litestar) -> None:
     lin, wu = await a_duty_auxiliary(app), await an_inspector_of(app, DISTRICT)
     footage = await sealed(app, lin, recorded_film("mp4", "libx264", None, 1, 90), media_type="video/mp4")
