@@ -17,7 +17,7 @@ import structlog
 from litestar import Litestar
 
 from backend.core import settings
-from backend.core.database import fetch
+from backend.core.database import execute, fetch
 from backend.core.settings import Settings
 from backend.evidence.sealing import seal
 from backend.people import roster
@@ -130,6 +130,15 @@ def seal_all(app: Litestar) -> Callable[[], Awaitable[int]]:
         return len(rows)
 
     return all_received
+
+
+@pytest.fixture
+async def no_place_of_another_test(app: Litestar) -> None:
+    """A hold on a place covers footage of which nobody can say where it was filmed: those of other tests are over."""
+    await execute(
+        "UPDATE hold SET released_at = now(), released_by = placed_by, released_why = 'another test' "
+        "WHERE released_at IS NULL AND place IS NOT NULL"
+    )
 
 
 @pytest.fixture

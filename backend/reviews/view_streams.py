@@ -84,7 +84,8 @@ class CopyProgress(msgspec.Struct, frozen=True, kw_only=True):
     state: Annotated[
         Literal["none", "asked", "made", "failed"],
         msgspec.Meta(
-            description="none: nobody asked yet; asked: it is being made; made; failed: none can be made of this file"
+            description="none: nobody asked yet; asked: it is being made; made: it is there; failed: none can be "
+            "made of this file"
         ),
     ]
     percent: Annotated[int, msgspec.Meta(description="how much of it is made, 0 to 100")]
@@ -96,7 +97,8 @@ class Neighbour(msgspec.Struct, frozen=True, kw_only=True):
     place: Annotated[
         Literal["before", "after", "same_moment"],
         msgspec.Meta(
-            description="before, after: the wearer's file before or after it; same_moment: of who led or was led then"
+            description="before: the wearer's file before it; after: the one after it; same_moment: of who led or "
+            "was led then"
         ),
     ]
     id: RecordingId
@@ -104,7 +106,9 @@ class Neighbour(msgspec.Struct, frozen=True, kw_only=True):
     badge: Badge
     name: PersonName
     started_at: Annotated[Moment, msgspec.Meta(description="start, in corrected time")]
-    ended_at: Annotated[Moment | None, msgspec.Meta(description="end, in corrected time; null: not declared yet")]
+    ended_at: Annotated[
+        Moment | None, msgspec.Meta(description="when that footage ends, in corrected time; null: not declared yet")
+    ]
     review: Annotated[UUID | None, msgspec.Meta(description="your open review of it; null: you have none")]
 
 

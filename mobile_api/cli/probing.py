@@ -22,7 +22,7 @@ KINDS = {
     "document": ("文档", "document"), "unknown": ("未知", "unknown"),
 }  # fmt: skip
 BEGIN = {"video", "audio", "photo"}  # kinds of file that show or sound at a moment
-NOT_TOLD = StartedAt(value=None, source=None, doubtful=False, why="no_time", candidates=[])
+NOT_TOLD = StartedAt(value=None, source=None, doubtful=False, candidates=[])
 
 
 class Probed(msgspec.Struct, frozen=True):

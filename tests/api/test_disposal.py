@@ -23,6 +23,7 @@ from tests.api.test_holds import content, place_hold, release
 from tests.builders import DISTRICT, Someone, a_duty_auxiliary, ago, an_inspector_of, now, recorded, refused
 from tests.devices import declare, row_of, sealed, standing_of
 
+pytestmark = pytest.mark.usefixtures("no_place_of_another_test")
 SHORT = """[sealed_retention_floor]
 seconds = 1
 source = "a test"

@@ -30,6 +30,7 @@ from tests.builders import (
 )
 from tests.devices import declare, row_of, sealed, some_bytes
 
+pytestmark = pytest.mark.usefixtures("no_place_of_another_test")
 QUEUED = "SELECT count(*) FROM pgqueuer WHERE entrypoint = $1 AND payload = uuid_send($2)"
 LEGAL_HOLDS = """
 SELECT array_agg(convert_from(entry, 'UTF8')::json->'facts'->>'keep' ORDER BY seq) FROM journal
@@ -43,15 +44,6 @@ BYTES = iter(range(10**6))
 
 def content() -> bytes:
     return some_bytes(50_000, f"hold {next(BYTES)} {uuid4()}")
-
-
-@pytest.fixture(autouse=True)
-async def no_place_of_another_test(app: Litestar) -> None:
-    """A hold on a place covers footage of which nobody can say where it was filmed: those of other tests are over."""
-    await execute(
-        "UPDATE hold SET released_at = now(), released_by = placed_by, released_why = 'another test' "
-        "WHERE released_at IS NULL AND place IS NOT NULL"
-    )
 
 
 async def footage(app: Litestar, who: Someone, hours: float = 1, **fields: Any) -> str:

@@ -270,7 +270,6 @@ class StartedAt(msgspec.Struct, frozen=True, kw_only=True):
     value: str | None
     source: str | None
     doubtful: bool
-    why: str
     candidates: list[dict[str, object]]
 
 
@@ -283,7 +282,7 @@ def started_at(facts: FileFacts, latest: datetime, limits: Limits = Limits()) ->
     ]  # fmt: skip
     value = None if weighed.value is None else _in_china(weighed.value)
     source = None if value is None else weighed.source
-    return StartedAt(value=value, source=source, doubtful=weighed.doubtful, why=weighed.why, candidates=listed)
+    return StartedAt(value=value, source=source, doubtful=weighed.doubtful, candidates=listed)
 
 
 def _in_china(at: datetime) -> str:
