@@ -11,6 +11,9 @@ from litestar import Litestar
 
 from backend import documents, erasing
 from backend.core.database import execute, fetch
+from backend.evidence.retention import disposal
+from storage.evidence_store import ObjectUnknown
+from tests.api.test_disposal import short_floor as short_floor
 from tests.api.test_injuries import an_injury, asks, item_of, on_item, reports, settles
 from tests.api.test_term_ends import LATER, undone
 from tests.builders import (
@@ -33,13 +36,14 @@ from tests.builders import (
     refused,
 )
 from tests.desks import AtDesk, at_desk
-from tests.devices import completed, run_seal, send_missing, sha256_of
+from tests.devices import completed, row_of, run_seal, send_missing, sha256_of
 
 PDF, PNG = b"%PDF-1.4 \xe5\x8f\x91\xe7\xa5\xa8", b"\x89PNG\r\n\x1a\n"
 LINES = """
 SELECT outcome, actor, convert_from(entry, 'UTF8') AS line FROM journal WHERE verb = $1 AND $2 = ANY (subjects)
 ORDER BY seq
 """
+EVIDENCE = "SELECT verb FROM journal WHERE $1 = ANY (subjects) AND verb LIKE 'evidence/%' ORDER BY seq"
 OVER = """
 UPDATE injury SET recognition = 'not_accepted', injured_at = injured_at - interval '2 years',
     reported_at = reported_at - interval '2 years', apply_by = apply_by - interval '2 years',
@@ -380,6 +384,25 @@ async def test_a_paper_is_erased_with_its_last_matter(app: Litestar) -> None:
         assert (await clerk.get(f"/v1/uploads/{ended}/receipt")).json()["receipt"]
         for kept in (open_still, of_nothing):
             assert "王某来信" == await value_of_title(clerk, kept)
+
+
+async def test_the_bytes_of_an_erased_paper_go_when_their_lock_is_over(app: Litestar, short_floor: None) -> None:
+    """Receipt, digest and journal stay. One that was not erased stays, and so does one of an injury that is held."""
+    lin, clerk = await a_duty_auxiliary(app), await a_clerk(app)
+    gone, stays, held = [await brought(app, who, content()) for who in (clerk, clerk, lin)]
+    await reports(lin, papers=[held])
+    await execute("UPDATE document SET title = $1 WHERE id = ANY ($2)", erasing.ERASED, [UUID(gone), UUID(held)])
+    rows = [await row_of(upload) for upload in (gone, stays, held)]
+    await asyncio.sleep(max(0.0, (rows[-1]["locked_until"] - now()).total_seconds()) + 1.2)
+    await disposal.dispose(app.state.store, now())
+    with pytest.raises(ObjectUnknown):
+        await app.state.store.digest(rows[0]["object_key"], rows[0]["version"])
+    for row in rows[1:]:
+        assert row["sha256"] == (await app.state.store.digest(row["object_key"], row["version"]))[0]
+    refused(await clerk.get(f"/v1/documents/{gone}/content"), 410, "document_erased")
+    assert (await clerk.get(f"/v1/uploads/{gone}/receipt")).json()["receipt"]
+    verbs = [row["verb"] for row in await fetch(EVIDENCE, UUID(gone))]
+    assert ["evidence/seal", "evidence/dispose", "evidence/remove"] == verbs
 
 
 async def test_a_paper_of_an_injury_goes_after_the_window_and_a_receipt_of_a_payment_stays(app: Litestar) -> None:

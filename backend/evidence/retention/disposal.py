@@ -4,8 +4,9 @@ Guarantees: before anything is disposed of, every fact is asked whether its cate
 whether it is as long as the term. The decision is made under the lock that placing a hold takes too, so no hold is
 overlooked, nor a fact that came a moment ago; after that the
 store removes the bytes, and failed removals are tried again; receipt, digest and proved facts stay. Nothing is decided
-or removed while this process's clock is minutes from the database's. Papers are not disposed of: accounts and injuries
-have terms of their own. Source: DESIGN §7; 公通字〔2016〕14号.
+or removed while this process's clock is minutes from the database's. A paper has no term of its own, as accounts and
+injuries have theirs: its bytes go once it was erased with its last matter.
+Source: DESIGN §7; 公通字〔2016〕14号; PIPL 47.
 """
 
 from datetime import datetime
@@ -14,6 +15,7 @@ from uuid import UUID
 
 from backend.core import clocks, findings
 from backend.core.database import Record, execute, fetch, first, tx
+from backend.core.erased import ERASED
 from backend.core.findings import Finding
 from backend.core.journal import utc
 from backend.core.refusals import Refusal, Unknown
@@ -38,8 +40,15 @@ UPDATE upload u SET disposed_at = $1
 WHERE u.id = $2 AND {PAST_TERM} AND NOT EXISTS (SELECT FROM held_footage h WHERE h.upload = $2)
 RETURNING u.id, u.owner, u.organ, u.sha256, u.bytes
 """  # noqa: S608
+ERASED_PAPERS = """
+UPDATE upload u SET disposed_at = $1
+WHERE u.kind = 'document' AND u.state = 'sealed' AND u.disposed_at IS NULL AND u.locked_until < $1 AND NOT u.legal_hold
+    AND EXISTS (SELECT FROM document d WHERE d.id = u.id AND d.title = $2)
+    AND NOT EXISTS (SELECT FROM held h WHERE h.upload = u.id)
+RETURNING u.id, u.owner, u.organ, u.sha256, u.bytes
+"""
 TO_REMOVE = """
-SELECT u.id, u.owner, u.organ, u.object_key, u.version FROM upload u JOIN recording r ON r.id = u.id
+SELECT u.id, u.owner, u.organ, u.object_key, u.version FROM upload u
 WHERE u.disposed_at IS NOT NULL AND u.removed_at IS NULL
 """
 STATUS = """
@@ -72,6 +81,7 @@ async def dispose(store: EvidenceStore, now: datetime) -> Disposed:
     for row in await due(now):
         if await _set_disposed(row["id"], now):
             decided, size = decided + 1, size + row["bytes"]
+    await _dispose_of_erased_papers(now)
     return Disposed(decided, size, await remove_disposed(store, now))
 
 
@@ -110,8 +120,16 @@ async def _set_disposed(upload: UUID, now: datetime) -> bool:
     return True
 
 
+async def _dispose_of_erased_papers(now: datetime) -> None:
+    """Mark papers that were erased (backend/erasing.py), and whose lock is over, as disposed of."""
+    async with tx():
+        await execute(LOCK_OUT_HOLDS)
+        for row in await fetch(ERASED_PAPERS, now, ERASED):
+            await append_line(row, "evidence/dispose", now, {"sha256": row["sha256"], "bytes": row["bytes"]})
+
+
 async def remove_disposed(store: EvidenceStore, now: datetime) -> int:
-    """Remove the bytes of disposed recordings from the store. Returns how many. Raises StoreUnavailable.
+    """Remove the bytes of what was disposed of from the store. Returns how many. Raises StoreUnavailable.
 
     Where the store's own lock or hold still protects them, there is a finding, and the next run tries again.
     """
