@@ -79,7 +79,7 @@ class Client:
         answer = await self.transport.handle_async_request(
             request
         )  # half of the time of http.send, which also redirects
-        answer.request = request
+        answer.request, answer.elapsed = request, timedelta()
         await answer.aread()
         self.http.cookies.extract_cookies(answer)
         if answer.content and answer.headers.get("content-type", "").startswith("application/problem+json"):

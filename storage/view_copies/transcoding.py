@@ -68,9 +68,8 @@ def _timed_by_frames(source: Any, wanted: list[Any]) -> Iterator[tuple[Any, int]
     clock, numbers = FilmClock(source), dict.fromkeys((stream.index for stream in wanted), 0)
     for packet in source.demux(wanted):
         at = clock.set(packet)
-        if at is None and packet.size:
-            rate = packet.stream.average_rate or packet.stream.guessed_rate or RATE
-            at = round(numbers[packet.stream_index] / rate * MICROSECONDS)
+        if at is None and packet.size and packet.stream.type == "video":
+            at = round(numbers[packet.stream_index] / _rate_of_bare(packet.stream) * MICROSECONDS)
         if at is not None:
             numbers[packet.stream_index] += 1
             yield packet, at
@@ -82,6 +81,7 @@ class _Picture:
     def __init__(self, source: Any, first: Any, target: Any, preset: str) -> None:
         self._source, self._target, self._last = source, target, -1
         self._turning = Turning()
+        self._number: int | None = None  # of the next frame, where the stream has no clock
         source.thread_type = "AUTO"
         width, height = (first.height, first.width) if degrees(first) in (90, 270) else (first.width, first.height)
         if not (0 < width <= WIDEST and 0 < height <= WIDEST):
@@ -95,8 +95,8 @@ class _Picture:
         self._encoder.options = {"preset": preset, "crf": QUALITY, "g": keys, "bf": "0"}
 
     def write(self, packet: Any, at: int) -> None:
-        if packet.pts is None:
-            packet.pts = packet.dts = round(at / MICROSECONDS / packet.time_base)
+        if packet.pts is None and self._number is None:
+            self._number = 0
         try:
             frames = packet.decode()
         except av.error.FFmpegError:
@@ -105,6 +105,9 @@ class _Picture:
             self._write_frame(frame)
 
     def _write_frame(self, frame: Any) -> None:
+        if self._number is not None:  # packets come in the order of decoding, frames as they are shown
+            frame.pts, frame.time_base = self._number, 1 / _rate_of_bare(self._source)
+            self._number += 1
         base = frame.time_base or self._source.time_base  # what the decoder kept back to the end has none
         if frame.pts is None or not base:
             return
@@ -125,6 +128,12 @@ class _Picture:
             for frame in self._source.codec_context.decode(None):
                 self._write_frame(frame)
         self._target.mux(self._encoder.encode(None))
+
+
+def _rate_of_bare(stream: Any) -> Fraction:
+    """Of a stream without a clock: as the stream itself says, for the average is made up."""
+    rate = stream.guessed_rate or stream.average_rate
+    return Fraction(rate) if rate and 1 <= rate <= 120 else Fraction(RATE)
 
 
 def _rate_of(stream: Any) -> Fraction:

@@ -366,7 +366,7 @@ STRICT = {
     "witnesses": "whose footage is held", "papers": "what belongs to it", "costs": "money", "separate": "a truth",
     "time_source": "left out it would mean the camera's clock",
     "complainant": "decides whether it is anonymous", "contact": "belongs to the complainant",
-    "shift": "what it is about",
+    "shift": "what it is about", "category": "what it keeps for ever",
     "place": "of a complaint: what it is about", "radius_m": "what it is about", "against": "whom it is kept from",
     "of_relative": "a truth", "recordings": "what belongs to it", "words": "of a restriction: its reason",
 }  # fmt: skip

@@ -26,7 +26,7 @@ def test_what_the_server_cannot_do_now_is_only_later() -> None:
     """Every code whose status says so, and no other that answers an entry."""
     by_status = {code for code, message in law().messages.items() if message.status in RETRYABLE_STATUS}
     assert by_status <= LATER
-    assert LATER - by_status == {"body_cut", "not_sealed"}
+    assert LATER - by_status == {"body_cut", "not_sealed", "view_copy_not_ready"}
 
 
 @pytest.mark.parametrize("code", sorted(LATER))

@@ -269,4 +269,4 @@ async def test_the_worker_forgets(app: Litestar, owner: Any) -> None:
     """By its own schedule, every five minutes and every night."""
     queue = worker.build(owner, app.state.store, app.state.key_rings)
     due = {key.entrypoint: key.expression for key in queue.sm.registry}
-    assert ("*/5 * * * *", "17 3 * * *") == (due["forget_proofs"], due["forget_attempts"])
+    assert ("*/5 * * * *", "17 19 * * *") == (due["forget_proofs"], due["forget_attempts"])
