@@ -8,7 +8,7 @@ is about.
 
 import os
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -30,9 +30,18 @@ FROM recording r JOIN upload u ON u.id = r.id
 WHERE r.probe_version < $1 AND u.state = 'sealed' AND u.disposed_at IS NULL AND u.id <> ALL ($2)
 ORDER BY r.probe_version, r.started_at DESC LIMIT 1
 """  # the newest first: what it proves is still asked for
+# What an older program sealed, that still ran for a while after the migration.
+NEVER_PROBED = """
+SELECT u.id, u.owner, u.organ, u.object_key, u.version, u.bytes, r.started_at, r.ended_at
+FROM recording r JOIN upload u ON u.id = r.id
+WHERE r.probe_version IS NULL AND r.started_at > $1 AND u.state = 'sealed' AND u.disposed_at IS NULL
+    AND u.id <> ALL ($2)
+ORDER BY r.started_at DESC LIMIT 1
+"""
+LATELY = timedelta(days=90)
 STILL_OUTDATED = """
 SELECT u.id, u.owner, u.organ, u.media_type, r.started_at, r.ended_at FROM recording r JOIN upload u ON u.id = r.id
-WHERE r.id = $1 AND r.probe_version < $2 FOR UPDATE OF r
+WHERE r.id = $1 AND coalesce(r.probe_version, 0) < $2 FOR UPDATE OF r
 """
 SEALING = "SELECT count(*) FROM pgqueuer WHERE entrypoint IN ('seal', 'compare') AND status IN ('queued', 'picked')"
 STANDING = """
@@ -60,7 +69,7 @@ async def run(store: EvidenceStore) -> ProbedAnew:
     seen: list[UUID] = []
     changed = failed = 0
     while monotonic() < until and failed < MOST_FAILURES and not await is_busy():
-        row = await first(OUTDATED, VERSION, seen)
+        row = await first(OUTDATED, VERSION, seen) or await first(NEVER_PROBED, datetime.now(UTC) - LATELY, seen)
         if row is None:
             break
         seen.append(row["id"])

@@ -103,7 +103,7 @@ def _encrypted(container: Any, streams: list[Any]) -> set[int]:
     said = set()
     with suppress(av.error.FFmpegError):
         for packet in islice(container.demux(streams), FIRST_PACKETS):
-            if packet.has_sidedata(CIPHER) or packet.size > LARGEST_FRAME:
+            if packet.has_sidedata(CIPHER):
                 said.add(packet.stream.index)
     return said
 
@@ -191,16 +191,23 @@ class IndexedFrames:
         return self._verdicts[number]
 
     def _key_decodes(self, number: int) -> bool | None:
-        """Whether a clean picture comes of this key frame, alone or with those behind it."""
+        """Whether a clean picture comes of this key frame, alone or with those before the next one."""
         alone = self._decoder.shows(self._track.stream.index, [self._content(number)])
         if alone is not False:
             return alone
-        trial, size = [], 0
-        for each in range(number, min(number + TRIAL_PACKETS, len(self.times))):
-            size += self._sizes[each]
-            if size <= TRIAL_BYTES:
-                trial.append(self._content(each))
+        after = self._keys.find(1, number + 1)
+        trial = self._contents(number, TRIAL_PACKETS if after < 0 else min(TRIAL_PACKETS, after - number))
         return self._decoder.shows(self._track.stream.index, trial) if len(trial) > 1 else False
+
+    def _contents(self, number: int, most: int) -> list[bytes]:
+        """The content of so many frames from this one on, or of fewer where they are large."""
+        contents, size = [], 0
+        for each in range(number, min(number + most, len(self.times))):
+            size += self._sizes[each]
+            if size > TRIAL_BYTES:
+                break
+            contents.append(self._content(each))
+        return contents
 
     def _content(self, number: int) -> bytes:
         return self._file.piece(self._places[number], self._sizes[number])

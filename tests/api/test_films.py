@@ -200,6 +200,10 @@ async def test_what_is_proved_is_what_some_picture_shows(
 # -- films sealed before
 
 
+async def probe_version_of(upload: str) -> int | None:
+    return await value("SELECT probe_version FROM recording WHERE id = $1", UUID(upload))
+
+
 async def sealed_before(upload: str, owner: asyncpg.Connection) -> None:
     """Make footage look as if it had been sealed before 0043, and run what the migration does with it."""
     await owner.execute("ALTER TABLE film DISABLE TRIGGER film_stays")
@@ -239,6 +243,20 @@ async def test_a_film_sealed_before_is_probed_anew(app: Litestar, owner: asyncpg
     assert {UUID(upload), lin.id, UUID(act)} <= set(line["subjects"])
     versions = await fetch("SELECT DISTINCT probe_version FROM film WHERE upload = $1 ORDER BY 1", UUID(upload))
     assert [0, VERSION] == [row["probe_version"] for row in versions]
+
+
+async def test_what_an_older_program_sealed_after_the_migration_is_probed_too(
+    app: Litestar, owner: asyncpg.Connection, idle: None
+) -> None:
+    """It ran for another hour, and kept nothing of what a film shows."""
+    _, upload, began = await a_patrol_filmed(app, films.paused(), 606)
+    await owner.execute("ALTER TABLE film DISABLE TRIGGER film_stays")
+    await owner.execute("DELETE FROM film WHERE upload = $1", UUID(upload))
+    await owner.execute("ALTER TABLE film ENABLE TRIGGER film_stays")
+    await execute("SELECT place_film($1)", UUID(upload))
+    assert (None, []) == (await probe_version_of(upload), await proved(upload, began))
+    await probing_anew.run(app.state.store)
+    assert (VERSION, 2) == (await probe_version_of(upload), len(await proved(upload, began)))
 
 
 async def test_a_finding_that_a_new_probe_does_not_make_is_withdrawn(app: Litestar, owner: asyncpg.Connection) -> None:

@@ -113,6 +113,13 @@ def test_zeros_behind_a_good_index_are_no_film(tmp_path: Path, filling: str, gop
     assert 20_000 == answer["duration_ms"]
 
 
+@pytest.mark.parametrize("form", ["mp4", "mpegts"])
+def test_a_picture_that_is_renewed_bit_by_bit_is_a_picture(tmp_path: Path, form: str) -> None:
+    """Some recorders have no whole key frames (intra refresh), so that a bad line loses little."""
+    content = films.mux(form, picture=8, gop=20, **{"x264-params": "intra-refresh=1:bframes=0", "tune": "film"})
+    assert near([[0, 8000]], 2 * FRAME) == pictures(probed(content, tmp_path))
+
+
 def test_frames_that_are_reordered_begin_when_they_are_shown(tmp_path: Path) -> None:
     """HEVC is decoded two frames before it is shown; that makes a film neither longer nor later."""
     answer = probed(films.whole("libx265"), tmp_path)
