@@ -23,13 +23,14 @@ from storage.view_copies.remuxing import remux
 from storage.view_copies.stored_file import StoredFile
 from storage.view_copies.transcoding import PRESET, transcode
 
+SILENT_SECONDS = 900  # without a message; to find a time in 64 GiB without a usable clock takes some minutes
 MEMORY = 3 * 1024**3  # address space, of which an encoder of 1080p uses a tenth
 UNREADABLE = (av.error.FFmpegError, ValueError, OverflowError, ZeroDivisionError, KeyError, MemoryError)
 
 
 def serve(descriptor: int) -> None:
     """Fork a child for every order until the socket is closed."""
-    av.logging.set_level(av.logging.PANIC)
+    av.logging.restore_default_callback()  # PyAV's own takes the GIL, for which a decoder's thread may wait for ever
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for a child: the kernel clears it away
     orders = socket.socket(fileno=descriptor)
     while True:
@@ -58,13 +59,14 @@ def _run(order: dict[str, Any], writing: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if order["nice"]:
         os.nice(order["nice"])
+    signal.alarm(SILENT_SECONDS)
     answer = Answer(writing)
     try:
         answer.send(*_done(order, StoredFile(order["url"], order["bytes"]), answer))
     except UNREADABLE as error:
         answer.send(FAILED, type(error).__name__.encode(), 0)
     except OSError:
-        pass  # the store, or nobody reads any more: an answer without an end says so
+        pass  # the store: an answer without an end says so
     finally:
         os._exit(0)
 
@@ -81,7 +83,7 @@ def _done(order: dict[str, Any], file: Any, answer: "Answer") -> tuple[bytes, by
 
 
 class Answer:
-    """Writes messages into the pipe. Raises BrokenPipeError where nobody reads any more."""
+    """Writes messages into the pipe. Ends the child where nobody reads any more."""
 
     def __init__(self, writing: int) -> None:
         self._pipe, self._headed = writing, False
@@ -93,9 +95,13 @@ class Answer:
         self.send(kind, content, at)
 
     def send(self, kind: bytes, content: Any, at: int) -> None:
+        signal.alarm(SILENT_SECONDS)  # whatever hangs, the system ends it
         left = [memoryview(MESSAGE.pack(kind, len(content), at)), memoryview(content)]
         while left:
-            written = os.writev(self._pipe, left)
+            try:
+                written = os.writev(self._pipe, left)
+            except BrokenPipeError:  # nobody reads any more, and nothing is worth clearing away
+                os._exit(0)
             while left and written >= len(left[0]):
                 written -= len(left.pop(0))
             if left:

@@ -15,6 +15,7 @@ from storage.turning import Turning, degrees
 from storage.view_copies.fragments import Fragments
 from storage.view_copies.opening import MICROSECONDS, FilmClock, opened, picture_of, sound_of
 from storage.view_copies.remuxing import FLUSH, MUX, MUX_BUFFER, SHIFT, Encoded
+from storage.view_copies.ways import WITHOUT_CLOCK
 
 PRESET, QUALITY, KEY_SECONDS = "veryfast", "26", 2
 RATE, TICKS = 25, 90_000
@@ -44,7 +45,7 @@ def transcode(file: Any, sink: Fragments, note: str, preset: str = PRESET) -> No
             if sound is not None:
                 writers[sound.index] = Encoded(sound, target)
             wanted = [stream for stream in (picture, sound) if stream is not None]
-            for packet, at in _timed_by_frames(source, wanted):
+            for packet, at in _timed(source, wanted):
                 writers[packet.stream_index].write(packet, at)
             for writer in writers.values():
                 writer.finish()
@@ -63,25 +64,21 @@ def _first_frame(file: Any) -> Any:
     return None
 
 
-def _timed_by_frames(source: Any, wanted: list[Any]) -> Iterator[tuple[Any, int]]:
-    """The packets in the film's time; those of a stream without a clock by their number."""
-    clock, numbers = FilmClock(source), dict.fromkeys((stream.index for stream in wanted), 0)
+def _timed(source: Any, wanted: list[Any]) -> Iterator[tuple[Any, int]]:
+    """The packets in the film's time; of a stream without a clock as they are."""
+    clock = FilmClock(source)
     for packet in source.demux(wanted):
         at = clock.set(packet)
-        if at is None and packet.size and packet.stream.type == "video":
-            at = round(numbers[packet.stream_index] / _rate_of_bare(packet.stream) * MICROSECONDS)
-        if at is not None:
-            numbers[packet.stream_index] += 1
-            yield packet, at
+        if packet.size and (at is not None or source.format.name in WITHOUT_CLOCK):
+            yield packet, at or 0
 
 
 class _Picture:
     """Encodes one picture stream, in the film's time."""
 
     def __init__(self, source: Any, first: Any, target: Any, preset: str) -> None:
-        self._source, self._target, self._last = source, target, -1
+        self._source, self._target, self._last, self._number = source, target, -1, 0
         self._turning = Turning()
-        self._number: int | None = None  # of the next frame, where the stream has no clock
         source.thread_type = "AUTO"
         width, height = (first.height, first.width) if degrees(first) in (90, 270) else (first.width, first.height)
         if not (0 < width <= WIDEST and 0 < height <= WIDEST):
@@ -95,8 +92,6 @@ class _Picture:
         self._encoder.options = {"preset": preset, "crf": QUALITY, "g": keys, "bf": "0"}
 
     def write(self, packet: Any, at: int) -> None:
-        if packet.pts is None and self._number is None:
-            self._number = 0
         try:
             frames = packet.decode()
         except av.error.FFmpegError:
@@ -105,14 +100,8 @@ class _Picture:
             self._write_frame(frame)
 
     def _write_frame(self, frame: Any) -> None:
-        if self._number is not None:  # packets come in the order of decoding, frames as they are shown
-            frame.pts, frame.time_base = self._number, 1 / _rate_of_bare(self._source)
-            self._number += 1
-        base = frame.time_base or self._source.time_base  # what the decoder kept back to the end has none
-        if frame.pts is None or not base:
-            return
-        at = round(frame.pts * base * TICKS) + SHIFT * TICKS // MICROSECONDS
-        if at <= self._last:
+        at = self._time_of(frame)
+        if at is None or at <= self._last:
             return
         self._last = at
         frame = self._turning.upright(frame)
@@ -123,6 +112,16 @@ class _Picture:
         frame.pict_type = 0
         self._target.mux(self._encoder.encode(frame))
 
+    def _time_of(self, frame: Any) -> int | None:
+        """When the frame is shown, in ticks of the copy; without a clock, by its number."""
+        if self._source.container.format.name in WITHOUT_CLOCK:
+            self._number += 1
+            return round((self._number - 1) / _rate_of(self._source) * TICKS) + SHIFT * TICKS // MICROSECONDS
+        base = frame.time_base or self._source.time_base  # what the decoder kept back to the end has none
+        if frame.pts is None or not base:
+            return None
+        return int(round(frame.pts * base * TICKS) + SHIFT * TICKS // MICROSECONDS)
+
     def finish(self) -> None:
         with suppress(av.error.FFmpegError):
             for frame in self._source.codec_context.decode(None):
@@ -130,12 +129,6 @@ class _Picture:
         self._target.mux(self._encoder.encode(None))
 
 
-def _rate_of_bare(stream: Any) -> Fraction:
-    """Of a stream without a clock: as the stream itself says, for the average is made up."""
-    rate = stream.guessed_rate or stream.average_rate
-    return Fraction(rate) if rate and 1 <= rate <= 120 else Fraction(RATE)
-
-
 def _rate_of(stream: Any) -> Fraction:
-    rate = stream.average_rate or stream.guessed_rate
+    rate = stream.guessed_rate or stream.average_rate
     return Fraction(rate) if rate and 1 <= rate <= 120 else Fraction(RATE)

@@ -1,14 +1,20 @@
 """View copies without a server: what a file is, how it is watched, and packets put into fragmented MP4 by time."""
 
+import asyncio
 import io
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from fractions import Fraction
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 import av
 import pytest
 
 from storage.media_types import HEAD_BYTES, media_type_of
-from storage.view_copies import SHIFT_MS
+from storage.view_copies import SHIFT_MS, children
 from storage.view_copies.fragments import Fragments, codecs_of
 from storage.view_copies.messages import MORE
 from storage.view_copies.opening import look
@@ -159,3 +165,51 @@ def test_a_copy_says_that_it_is_one() -> None:
     _, whole = made(remux, recorded_film("ts"), 0, False, "观看副本 view copy")
     with av.open(io.BytesIO(whole)) as container:
         assert "观看副本 view copy" == container.metadata["comment"]
+
+
+async def test_no_child_hangs_over_a_damaged_film() -> None:
+    """Decoders tell of damage from threads of their own: whatever comes of it, the answer ends, twelve times."""
+    film = bytearray(recorded_film("mkv", "libx265", None))
+    for at in range(len(film) // 4, len(film), 97):
+        film[at] ^= 0xFF
+    with NamedTemporaryFile() as file:
+        file.write(film)
+        file.flush()
+        with serving_ranges(file.name) as url:
+            for _ in range(12):
+                order = {"task": "transcode", "url": url, "bytes": len(film), "note": "x", "cpu_seconds": 20}
+                async with asyncio.timeout(20), children.Reading(order) as reading:
+                    with suppress(children.Unreadable):
+                        await reading.head()
+                        async for _piece in reading.pieces():
+                            pass
+    children.CHILDREN.close()
+
+
+@contextmanager
+def serving_ranges(path: str) -> Iterator[str]:
+    """A server of the ranges of one file, as a store is."""
+
+    class Ranges(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            begin, end = map(int, self.headers["Range"].removeprefix("bytes=").split("-"))
+            with open(path, "rb") as file:
+                file.seek(begin)
+                piece = file.read(end - begin + 1)
+            self.send_response(206)
+            self.send_header("Content-Length", str(len(piece)))
+            self.end_headers()
+            self.wfile.write(piece)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Ranges)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/"
+    finally:
+        server.shutdown()
+        server.server_close()
