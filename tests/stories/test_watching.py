@@ -3,10 +3,13 @@
 Debian's Chromium by its own chromedriver; without them the tests are skipped, and the last lines of the run say so.
 """
 
+import os
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +19,10 @@ from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 from selenium.webdriver.common.by import By
 
 from mobile_api.client.api import DeskClient, digest_of
-from tests.houses import STATION, Serving
+from tests.houses import CHEN, STATION, Serving
+from tests.photos import photo
 from tests.recorder_films import hikvision, recorded_film
+from tests.stories.test_ingest import ingest, uploads_of
 
 pytestmark = pytest.mark.web
 
@@ -35,6 +40,7 @@ FLAGS = (
     "--autoplay-policy=no-user-gesture-required", "--mute-audio",
 )  # fmt: skip
 SECONDS = 40
+CHINA = timezone(timedelta(hours=8))
 LENGTH = 4  # seconds of each film
 STATE = """
 const film = document.getElementById("film");
@@ -232,3 +238,79 @@ def test_what_nobody_can_play_says_its_codec_and_how_to_take_it_out(
     assert "hevc + aac" in told["told"]
     assert (0, 0) == (told["frames"], told["at"])
     assert "/package?review=" in chromium.find_element(By.CSS_SELECTOR, "#told a").get_attribute("href")
+
+
+IN_400_DAYS = """
+from datetime import UTC, datetime, timedelta
+from backend.evidence.retention import disposal
+from mobile_api.cli.house import existing_house, in_database
+async def due():
+    print(*[row["id"] for row in await disposal.due(datetime.now(UTC) + timedelta(days=400))])
+in_database(existing_house(), due)
+"""
+
+
+def due_in_400_days(running: Serving) -> set[str]:
+    """The footage that would be disposed of by then."""
+    done = subprocess.run(
+        [sys.executable, "-c", IN_400_DAYS], env=running.place.environment(), capture_output=True, text=True, check=True
+    )  # fmt: skip
+    return set(done.stdout.split())
+
+
+def a_card_of_a_case(card: Path, began: datetime) -> None:
+    """What a recorder left of an hour: a film whose end the battery cut, one with a pause of ten minutes, a photo, a
+    TS; and a film of the evening before, of no case."""
+    china = began.astimezone(CHINA)
+    whole = recorded_film("mov", sound=None)
+    at = whole.index(b"moov") - 4
+    zone = f"{china:%z}"
+    shot = photo(taken=f"{china + timedelta(minutes=30):%Y:%m:%d %H:%M:%S}", zone=f"{zone[:3]}:{zone[3:]}")
+    for minutes, ending, content in (
+        (5, "mp4", whole[:at]), (10, "mp4", recorded_film("mp4", pause=600, sound=None)), (30, "jpg", shot),
+        (35, "ts", recorded_film("ts")), (-600, "mp4", recorded_film("mp4", sound=None)),
+    ):  # fmt: skip
+        moment = china + timedelta(minutes=minutes)
+        file = card / f"DSJ0621_{moment:%Y%m%d_%H%M%S}.{ending}"
+        file.write_bytes(content)
+        ended = (moment + timedelta(seconds=604 if minutes == 10 else LENGTH)).timestamp()
+        os.utime(file, (ended, ended))
+
+
+def test_a_card_goes_in_whole_and_all_of_it_is_watched_and_nothing_of_the_case_is_disposed_of(
+    running: Serving, passwords: dict[str, str], people: tuple[Any, DeskClient], chromium: Chrome, tmp_path: Path
+) -> None:
+    """A report of a crime is taken; the dock takes the card; the inspector looks at every file; 400 days go by."""
+    wu, chen, began = people[1], running.handheld(), datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
+    chen.sign_in(CHEN, passwords[CHEN])
+    act = chen.entry(
+        "activities/start", occurred_at=began, work="10.4", case_kind="criminal", case_ref="A3301022026110062",
+        officers_present=2,
+    )["id"]  # fmt: skip
+    chen.entry("activities/finish", occurred_at=began + timedelta(minutes=45), activity=act)
+    a_card_of_a_case(tmp_path, began)
+    done = ingest(running, passwords, tmp_path)
+    assert (0, True) == (done.returncode, "nothing stays on the card" in done.stdout), done.stdout + done.stderr
+
+    rows = uploads_of(chen, *tmp_path.iterdir())
+    before, cut, paused, shot, ts = (rows[name] for name in sorted(rows))
+    assert {"sealed"} == {row["state"] for row in rows.values()}
+    assert 2 == len(paused["filmed"])
+    page = Watching(chromium, running, wu, str(cut["id"]))
+    told = page.until(lambda state: bool(state["told"]) and "%" not in state["told"], "what can be done")
+    assert 0 == told["frames"]
+    assert "/package?review=" in chromium.find_element(By.CSS_SELECTOR, "#told a").get_attribute("href")
+    page = Watching(chromium, running, wu, str(paused["id"]))
+    assert abs(page.ready()["length"] - 604) < 2
+    assert 1 == len(chromium.find_elements(By.CSS_SELECTOR, "#strip i.gap"))
+    page.seek(602.5)
+    page.until(lambda state: state["ready"] >= 2 and abs(state["at"] - 602.5) < 0.2, "the moment after the pause")
+    page = Watching(chromium, running, wu, str(ts["id"]))
+    assert page.ready()["copy"]
+    page.play_to_the_end()
+    assert page.watched(least=3000)
+    page = Watching(chromium, running, wu, str(shot["id"]))
+    shown = "return [...document.images].some(each => each.complete && each.naturalWidth > 1)"
+    page.until(lambda _: bool(chromium.execute_script(shown)), "the photo")
+
+    assert {str(row["id"]) for row in rows.values()} & due_in_400_days(running) == {str(before["id"])}
