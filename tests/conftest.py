@@ -8,6 +8,7 @@ import asyncio
 import gc
 import os
 import shutil
+import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from tests.builders import MET, ORGANS, organ_row
 from tests.prepared import Templates
 
 os.environ["LC_ALL"] = "C.UTF-8"  # sentences of the terminal are compared in English
+BEGUN = pytest.StashKey[subprocess.Popen[bytes]]()
 MADE_UP = {"views/open", "x"}  # lines that tests write themselves
 
 LONG = (  # longest first, by `make test ARGS=--durations=0`
@@ -44,6 +46,20 @@ LONG = (  # longest first, by `make test ARGS=--durations=0`
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("filterwarnings", "ignore::litestar.exceptions.LitestarDeprecationWarning")
     log_as_served()
+    gc.set_threshold(GARBAGE_LOOKS, 20, 20)
+    if is_first_of_all(config):
+        config.stash[BEGUN] = Templates(Path(config.option.basetemp).parent).begin()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if BEGUN in config.stash:
+        config.stash[BEGUN].wait()
+
+
+def is_first_of_all(config: pytest.Config) -> bool:
+    """Whether this is the first of several processes that run all tests: it has houses made while all collect."""
+    is_first = getattr(config, "workerinput", {}).get("workerid") == "gw0"
+    return is_first and not config.option.keyword and config.args == config.getini("testpaths")
 
 
 def log_as_served() -> None:
@@ -59,10 +75,9 @@ def log_as_served() -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Collect garbage as the served application does: what was imported and collected is not looked at again."""
+    """As the served application does: what was imported and collected is not looked at again for garbage."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(GARBAGE_LOOKS, 20, 20)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
