@@ -29,6 +29,8 @@ from tests.houses import Place
 
 CHEAP = "\nfsync = off\nfull_page_writes = off\nautovacuum = off\n"
 KEPT = {"postgres": ("cluster", "superuser.password"), "s3": ("objects",)}  # of a server; the rest is of one run
+REPOSITORY = Path(__file__).parents[1]
+MAKER = (sys.executable, "-m", "tests.prepared")
 PASSWORDS, HANDHELDS = "passwords.csv", ("HH-0001", "HH-0002", "HH-0003")
 
 
@@ -38,13 +40,17 @@ class Templates:
 
     folder: Path
 
+    def begin(self) -> subprocess.Popen[bytes]:
+        """Make them now, in the background; who needs one before it is there waits for it."""
+        return subprocess.Popen([*MAKER, "begin", str(self.folder)], cwd=REPOSITORY, stdin=subprocess.DEVNULL)
+
     def bare(self, data: Path) -> None:
         """Put a house that nobody serves into this data directory."""
-        _copy(self._once("bare"), data)
+        _copy(self.once("bare"), data)
 
     def place(self, home: Path) -> tuple[Place, dict[str, str]]:
         """A place with a peopled house in it, and everybody's first password by badge number."""
-        peopled, place = self._once("peopled"), Place(home)
+        peopled, place = self.once("peopled"), Place(home)
         _copy(peopled, place.data)
         with (peopled / PASSWORDS).open(newline="") as file:
             passwords = {row["badge"]: row["password"] for row in csv.DictReader(file)}
@@ -52,17 +58,17 @@ class Templates:
         place.keys |= {serial: DeviceKey(DeviceKey.kept_in(peopled / f"{serial}.pem").private) for serial in HANDHELDS}
         return place, passwords
 
-    def _once(self, kind: str) -> Path:
+    def once(self, kind: str) -> Path:
         """The house of this kind, whole: made by the first who asks, in a process of its own; the others wait."""
         made, unfinished = self.folder / kind, self.folder / f"{kind}.unfinished"
         if kind == "peopled":
-            self._once("bare")
+            self.once("bare")
         with (self.folder / f"{kind}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not made.exists():
                 shutil.rmtree(unfinished, ignore_errors=True)
-                words = [sys.executable, "-m", "tests.prepared", kind, str(unfinished), str(self.folder / "bare")]
-                subprocess.run(words, cwd=Path(__file__).parents[1], check=True)
+                words = [*MAKER, kind, str(unfinished), str(self.folder / "bare")]
+                subprocess.run(words, cwd=REPOSITORY, check=True)
                 unfinished.rename(made)
         return made
 
@@ -107,7 +113,9 @@ async def _enrol(folder: Path, full: Settings) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "bare":
+    if sys.argv[1] == "begin":
+        Templates(Path(sys.argv[2])).once("peopled")
+    elif sys.argv[1] == "bare":
         make_bare(Path(sys.argv[2]))
     else:
         make_peopled(Path(sys.argv[2]), Path(sys.argv[3]))

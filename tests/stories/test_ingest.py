@@ -24,7 +24,7 @@ from tests.houses import CHEN, DOCK, STATION, Serving
 from tests.photos import HEIC, photo
 
 CAMERA = "DSJ-0042"
-PADDING = 200 * MIB  # so that there is a middle to be killed in
+PADDING = 96 * MIB  # so that there is a middle to be killed in
 PLACE = {"lat": 30.2592, "lon": 120.1640, "accuracy_m": 6.0, "datum": "WGS84"}
 
 
