@@ -2,8 +2,9 @@
 
 Guarantees: bounded in frames and processor time, whatever the film; other QR pictures are not kept, as a bystander's
 may say something about them. Runs in the probing child: a hostile file can only end that child.
-Key frames are looked at one by one, by the index; where they are far apart, every frame of the first and last seconds
-too. A film without an index is read: every frame of a short one, the key frames of a long one.
+Key frames are looked at one by one, by the index; where they are far apart in a small file, every frame of the first
+and last seconds too: in a large one, decoding these would cost a third of sealing. A film without an index is read:
+every frame of a short one, the key frames of a long one.
 """
 
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ ROUNDING = 0.001  # seconds
 FRAMES = 160  # looked at in each minute, at most
 CPU_SECONDS = 3.0  # for each minute
 KEY_FRAMES_APART = 2.0  # seconds
+SMALL = 64 * 1024 * 1024  # bytes
 SHORT = 30.0  # seconds; of a film without an index that is no longer, every frame is decoded
 WIDEST = 1280
 CODES = 50
@@ -89,7 +91,8 @@ def _frames(container: Any, stream: Any, where: tuple[float, float, float, bool]
         keys_only = last - first > SHORT
         yield from _every_frame(container, stream, begins, begins + MINUTE, keys_only=keys_only)
         return
-    if _farthest(keys, stream, begins, min(begins + MINUTE, last)) > KEY_FRAMES_APART:
+    far_apart = _farthest(keys, stream, begins, min(begins + MINUTE, last)) > KEY_FRAMES_APART
+    if far_apart and container.size <= SMALL:
         dense = max(begins, last - DENSE) if from_end else begins
         yield from _every_frame(container, stream, dense, dense + DENSE, keys_only=False)
     for tick in keys:
