@@ -182,9 +182,29 @@ def test_a_function_that_migrations_replaced_stands_once_in_its_current_form() -
             made[name] = made.get(name, 0) + 1
     current = {path.stem for path in (Path(APP_CONFIG.migrations_folder_path).parent / "current").glob("*.sql")}
     assert {name for name, times in made.items() if times > 1} == current
-    assert {"refresh_findings": 4, "filmed": 2, "full_process": 2, "kept_about": 2} == {
-        name: made[name] for name in current
-    }
+    replaced = {"refresh_findings": 4, "filmed": 2, "full_process": 2, "kept_about": 2, "place_box": 2}
+    assert replaced == {name: made[name] for name in current}
+
+
+BOXES = """
+SELECT count(*), count(*) FILTER (WHERE place_box(p)::text IS NOT DISTINCT FROM pg_temp.box_of_0048(p)::text)
+FROM (SELECT setseed(0.5)) s, LATERAL (
+    SELECT jsonb_strip_nulls(jsonb_build_object('lat', random() * 180 - 90, 'lon', random() * 360 - 180,
+        'accuracy_m', CASE WHEN n % 7 > 0 THEN 10 ^ (random() * 5) END, 'radius_m', CASE WHEN n % 2 = 0 THEN n END,
+        'datums', CASE WHEN n % 3 = 0 THEN 800 END)) AS p FROM generate_series(1, 2000) n
+) x
+"""
+
+
+async def test_a_box_is_to_the_last_digit_what_the_indexes_of_0048_hold(house: Settings, app: Litestar) -> None:
+    """Its function was written anew for speed: a row that was indexed before is found as before."""
+    (script,) = (path for path in VERSIONS_SQL if "0048" in path.name)
+    text = script.read_text(encoding="utf-8")
+    made = text[text.index("CREATE FUNCTION place_box") : text.index("CREATE INDEX activity_telling_place")]
+    owner = await asyncpg.connect(str(house.migrate_url))
+    await owner.execute(made.replace("FUNCTION place_box", "FUNCTION pg_temp.box_of_0048"))
+    assert (2000, 2000) == tuple(await owner.fetchrow(BOXES))
+    await owner.close()
 
 
 async def test_migrating_puts_the_current_form_in_place(house: Settings, app: Litestar) -> None:

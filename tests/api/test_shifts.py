@@ -12,12 +12,14 @@ from hypothesis import strategies as st
 from litestar import Litestar
 
 from backend.core.database import fetch, value
+from backend.core.findings import MAY_BE_TOUCHED
 from backend.core.standing import Claim, Standing, settle
 from tests.builders import (
     Someone,
     a_civilian_auxiliary,
     a_clerk,
     a_duty_auxiliary,
+    a_led_patrol,
     ago,
     an_officer,
     codes,
@@ -174,6 +176,14 @@ async def test_what_came_before_its_shift_is_judged_anew_with_it(app: Litestar, 
     assert 1 == await value(standing, UUID(subject), kind)
     recorded(await lin.check_in(at=ago(hours=30)))
     assert 0 == await value(standing, UUID(subject), kind)
+
+
+async def test_findings_are_looked_for_of_whoever_led_too(app: Litestar) -> None:
+    """Who was named, and whom they named; not of somebody who did nothing since."""
+    lin, zhao, _, _ = await a_led_patrol(app, hours=2)
+    asked = f"SELECT {MAY_BE_TOUCHED.format(who='$1::uuid', within='tstzrange($2, NULL)')}"
+    others = [await a_duty_auxiliary(app), await an_officer(app)]
+    assert [True, True, False, False] == [await value(asked, each.id, ago(hours=1)) for each in (lin, zhao, *others)]
 
 
 @pytest.mark.parametrize("after", [[], ["check_out"]])
