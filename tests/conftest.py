@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import asyncpg
+import hypothesis
 import psutil
 import pytest
 import structlog
@@ -50,6 +51,8 @@ LONG = (  # longest first, by `make test ARGS=--durations=0`
 @pytest.hookimpl(tryfirst=True)  # before pytest chooses its temporary directory
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("filterwarnings", "ignore::litestar.exceptions.LitestarDeprecationWarning")
+    hypothesis.settings.register_profile("fujing", deadline=None)  # a busy machine is no fault of an example
+    hypothesis.settings.load_profile("fujing")
     log_as_served()
     gc.set_threshold(GARBAGE_LOOKS, 20, 20)
     if config.option.basetemp is None and has_memory_to_spare():
