@@ -171,15 +171,20 @@ const heldEnd = () => Math.max(0, ...ranges().map(([, end]) => end));
 
 function isHeld(at) {
   const held = ranges();
-  if (held.some(([a, b]) => a - 0.3 <= at && at <= b)) return true;
-  return held.length > 1 && held[0][0] <= at && at <= held.at(-1)[1]; // in a gap of the film
+  return held.some(([a, b]) => a - 0.3 <= at && at <= b) || isInGap(at);
+}
+
+// Between two stretches that are here: nothing was filmed then.
+function isInGap(at) {
+  const held = ranges();
+  return held.length > 1 && held[0][0] <= at && at <= held.at(-1)[1] && !held.some(([a, b]) => a <= at && at < b);
 }
 
 // Goes on over a gap of the film, and asks again where an answer broke off.
 function watchBuffer() {
   const at = film.currentTime, next = ranges().find(([a, b]) => b > at + 0.05);
-  if (next && next[0] > at && film.readyState < 3 && !film.seeking) film.currentTime = next[0] + 0.01;
-  if (next && next[0] > at && film.seeking && film.readyState < 2 && next[0] - at < 3) film.currentTime = next[0] + 0.01;
+  const waits = next && next[0] > at && film.readyState < 3;
+  if (waits && (!film.seeking || next[0] - at < 3 || isInGap(at))) film.currentTime = next[0] + 0.01;
   if (copy.cut && !film.paused && ahead() < 5) { copy.cut = false; resume(); }
   if (copy.buffer && !copy.buffer.updating && at > 3 * BEHIND && ranges()[0]?.[0] < at - 2 * BEHIND
     && copy.source.readyState === "open") copy.buffer.remove(0, at - BEHIND);

@@ -11,6 +11,8 @@ from storage.view_copies.messages import INIT, MEDIA, MORE
 
 MICROSECONDS = 1_000_000
 BOX_HEAD = 8
+LONGEST_FRAME, ONE_FRAME = 2, 25  # seconds that a frame may last; frames a second where nothing else is known
+LASTING, PER_FRAME = 0x100, (0x100, 0x200, 0x400, 0x800)  # what a run may say of each frame, of `trun`
 Send = Callable[[bytes, Any, int], None]  # the kind, the bytes, the time in microseconds
 
 
@@ -59,7 +61,7 @@ class Fragments(io.RawIOBase):
 
     def _whole(self, kind: bytes, box: bytes) -> None:
         if kind == b"moof":
-            self._send(MEDIA, box, time_of(box, self._scales))
+            self._send(MEDIA, ending_with_a_frame(box, self._scales), time_of(box, self._scales))
         elif kind in (b"ftyp", b"moov"):
             self._init += box
             if kind == b"moov":
@@ -110,6 +112,45 @@ def time_of(moof: bytes, scales: dict[int, int]) -> int:
             ticks = int.from_bytes(told[12:20] if told[8] else told[12:16], "big")
             times[track] = ticks * MICROSECONDS // (scales.get(track) or 1)
     return times[min(times)] if times else 0
+
+
+def ending_with_a_frame(moof: bytes, scales: dict[int, int]) -> bytes:
+    """The fragment's head, with no last frame that lasts for a pause of the camera.
+
+    The muxer lets a frame last until the next one: a player would hold it for as long as nothing was filmed.
+    """
+    changed = bytearray(moof)
+    for at, end in _places(moof, b"traf", BOX_HEAD, len(moof)):
+        ((head, _),) = _places(moof, b"tfhd", at, end)
+        scale = scales.get(int.from_bytes(moof[head + 4 : head + 8], "big")) or 1
+        for run, _ in _places(moof, b"trun", at, end):
+            place, before = _last_lasting(moof, head, run)
+            if place and int.from_bytes(moof[place : place + 4], "big") > scale * LONGEST_FRAME:
+                short = before if 0 < before <= scale * LONGEST_FRAME else max(1, scale // ONE_FRAME)
+                changed[place : place + 4] = short.to_bytes(4, "big")
+    return bytes(changed)
+
+
+def _places(content: bytes, wanted: bytes, start: int, end: int) -> list[tuple[int, int]]:
+    """Where the contents of the boxes of this kind begin and end, between two places."""
+    found = []
+    while start + BOX_HEAD <= end and (size := int.from_bytes(content[start : start + 4], "big")) >= BOX_HEAD:
+        if content[start + 4 : start + 8] == wanted:
+            found.append((start + BOX_HEAD, start + size))
+        start += size
+    return found
+
+
+def _last_lasting(moof: bytes, head: int, run: int) -> tuple[int, int]:
+    """Where the last frame of a run says how long it lasts, 0 where it says it nowhere; and how long the one before."""
+    flags, count = int.from_bytes(moof[run + 1 : run + 4], "big"), int.from_bytes(moof[run + 4 : run + 8], "big")
+    if flags & LASTING:
+        each = 4 * sum(bool(flags & flag) for flag in PER_FRAME)
+        first = run + 8 + 4 * bool(flags & 1) + 4 * bool(flags & 4)
+        last = first + each * (count - 1)
+        return last, int.from_bytes(moof[last - each : last - each + 4], "big") if count > 1 else 0
+    told = int.from_bytes(moof[head + 1 : head + 4], "big")
+    return (head + 8 + 8 * bool(told & 1) + 4 * bool(told & 2), 0) if count == 1 and told & 8 else (0, 0)
 
 
 def codecs_of(init: bytes) -> str:

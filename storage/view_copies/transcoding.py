@@ -19,6 +19,7 @@ from storage.view_copies.ways import WITHOUT_CLOCK
 
 PRESET, QUALITY, KEY_SECONDS = "veryfast", "26", 2
 RATE, TICKS = 25, 90_000
+GAP = 2 * TICKS  # more between two frames is a pause of the camera
 FIRST_PACKETS = 200
 FULL = 2  # AVCOL_RANGE_JPEG: black is 0, and not 16
 MUX_AT_KEYS = {name: value for name, value in MUX.items() if name != "frag_duration"}  # each can be begun with
@@ -89,7 +90,7 @@ class _Picture:
         self._encoder.pix_fmt = "yuv420p"
         self._encoder.codec_context.time_base = Fraction(1, TICKS)
         keys = str(round(float(rate) * KEY_SECONDS))
-        self._encoder.options = {"preset": preset, "crf": QUALITY, "g": keys, "bf": "0"}
+        self._encoder.options = {"preset": preset, "crf": QUALITY, "g": keys, "bf": "0", "forced-idr": "1"}
 
     def write(self, packet: Any, at: int) -> None:
         try:
@@ -103,13 +104,13 @@ class _Picture:
         at = self._time_of(frame)
         if at is None or at <= self._last:
             return
-        self._last = at
+        after_a_gap, self._last = at - self._last > GAP, at
         frame = self._turning.upright(frame)
         width, height = self._encoder.width, self._encoder.height
         if (frame.width, frame.height, frame.format.name) != (width, height, "yuv420p") or frame.color_range == FULL:
             frame = frame.reformat(width, height, "yuv420p", dst_color_range="MPEG")
         frame.pts, frame.time_base = at, Fraction(1, TICKS)
-        frame.pict_type = 0
+        frame.pict_type = av.video.frame.PictureType.I if after_a_gap else 0  # a fragment ends where a gap begins
         self._target.mux(self._encoder.encode(frame))
 
     def _time_of(self, frame: Any) -> int | None:

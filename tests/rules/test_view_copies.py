@@ -167,6 +167,21 @@ def test_a_copy_says_that_it_is_one() -> None:
         assert "观看副本 view copy" == container.metadata["comment"]
 
 
+@pytest.mark.parametrize(("way", "film"), [(remux, ("ts",)), (transcode, ("mkv", "libx265"))])
+@pytest.mark.parametrize("sound", ["aac", None])
+def test_no_frame_lasts_for_a_pause(way: Any, film: tuple[str, ...], sound: str | None) -> None:
+    """A player goes on behind the pause, as nothing was filmed in it: no frame is held for twenty seconds."""
+    codec = film[1] if len(film) > 1 else "libx264"
+    content = recorded_film(film[0], codec, sound, pause=20)
+    _, whole = made(way, content, *((0, False) if way is remux else ()), "note")
+    seen = frames(whole)
+    assert FRAMES - 2 <= len(seen) <= FRAMES
+    assert 23.5 < seen[-1][0] < 24.1
+    with av.open(io.BytesIO(whole)) as container:
+        lasting = [packet.duration * packet.time_base for packet in container.demux() if packet.size]
+    assert max(lasting) < 1
+
+
 async def test_no_child_hangs_over_a_damaged_film() -> None:
     """Decoders tell of damage from threads of their own: whatever comes of it, the answer ends, twelve times."""
     film = bytearray(recorded_film("mkv", "libx265", None))
