@@ -36,6 +36,7 @@ from tests.builders import (
 )
 from tests.devices import declare, received, row_of, run_seal, sealed
 
+pytestmark = pytest.mark.usefixtures("no_place_of_another_test")
 IN_400_DAYS = timedelta(days=400)
 COVERING = """
 SELECT array_agg(DISTINCT h.category ORDER BY h.category) FROM held k JOIN hold h ON h.id = k.hold
