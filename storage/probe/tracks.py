@@ -37,10 +37,15 @@ class Track:
     def __init__(self, stream: Any, longest_frame: float) -> None:
         self.stream, self.kind = stream, stream.type
         self.codec = stream.codec_context.codec.canonical_name
-        rate = stream.average_rate if stream.type == "video" else None
+        rate = _rate_of(stream) if stream.type == "video" else None
         self.frames = Stretches(longest_frame, float(1 / rate) if rate else ONE_FRAME)
         self.lost: list[Stretch] = []
         self.delay: float | None = None  # seconds by which its first frame is shown later than decoded
+
+
+def _rate_of(stream: Any) -> Any:
+    """Frames a second; None: unknown. Of a bare stream, whose packets have no times, the average is made up (25)."""
+    return stream.guessed_rate if stream.start_time is None else stream.average_rate
 
 
 def tracks_of(container: Any, file: Source, longest_frame: float) -> tuple[list[Track], int]:
