@@ -182,8 +182,9 @@ function isInGap(at) {
 
 // Goes on over a gap of the film, and asks again where an answer broke off.
 function watchBuffer() {
-  const at = film.currentTime, next = ranges().find(([a, b]) => b > at + 0.05);
-  const waits = next && next[0] > at && film.readyState < 3;
+  const at = film.currentTime, next = ranges().find(([a]) => a > at);
+  const here = ranges().find(([a, b]) => a <= at && at < b);
+  const waits = next && film.readyState < 3 && (!here || here[1] - at < 0.3); // players stop within the last frame
   if (waits && (!film.seeking || next[0] - at < 3 || isInGap(at))) film.currentTime = next[0] + 0.01;
   if (copy.cut && !film.paused && ahead() < 5) { copy.cut = false; resume(); }
   if (copy.buffer && !copy.buffer.updating && at > 3 * BEHIND && ranges()[0]?.[0] < at - 2 * BEHIND
