@@ -43,7 +43,7 @@ help:
 	  '  lock    write requirements.lock anew from pyproject.toml (needs uv; UPGRADE=1 takes newer versions)' \
 	  '  clean   remove .venv and the caches, nothing else' \
 	  '' \
-	  'The first target downloads some 130 MB. From a package mirror / 使用软件包镜像:' \
+	  'The first target downloads some 150 MB. From a package mirror / 使用软件包镜像:' \
 	  '  PIP_INDEX_URL=https://<mirror>/simple make demo' \
 	  'Another Python / 换一个 Python:    make demo PYTHON=python3.12' \
 	  'More words for the command behind it:    make test ARGS="-k receipt"'
@@ -67,7 +67,7 @@ $(INSTALLED): requirements.lock requirements-source.lock pyproject.toml
 	@{ [ ! -e $(INSTALLED) ] || [ "$$(cat $(INSTALLED))" = "$$(pwd -P)" ]; } \
 	  && $(BIN)/python -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	  || "$(PYTHON)" -m venv --clear .venv
-	@echo 'Installing into .venv what requirements.lock names (once; some 130 MB)'
+	@echo 'Installing into .venv what requirements.lock names (once; some 150 MB)'
 	@$(PIP) install --only-binary :all: --no-deps --require-hashes --requirement requirements.lock
 	@SETUPTOOLS_SCM_PRETEND_VERSION=1.9.0 $(PIP) install --no-build-isolation --no-deps --require-hashes \
 	  --requirement requirements-source.lock
