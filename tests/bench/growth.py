@@ -181,15 +181,7 @@ def _questions(house: House) -> tuple[dict[str, Callable[[], None]], Callable[[]
         lin.entry("activities/start", occurred_at=datetime.now(UTC) - timedelta(minutes=2), work="9.6")
 
     def filters() -> None:
-        """What a commander looks for: a badge's footage, a case, a work, a place, four months of a station."""
-        months = {"from": _days_ago(150), "to": _days_ago(30)}
-        for path, wanted in (
-            ("recordings", {"badge": "N-0", "from": _days_ago(90)}), ("recordings", {"case": "G0-0"}),
-            ("activities", {"case": "G0-0"}), ("activities", {"work": "10.4", "organ": STATION_0}),
-            ("recordings", {"work": "9.6"}), ("recordings", {"work": "9.2"}),
-            ("recordings", {"near": NEAR}), ("activities", {"near": NEAR}),
-            ("shifts", {"organ": STATION_0} | months),
-        ):  # fmt: skip
+        for path, wanted in _looked_for():
             _must(bool(sun.get(f"/v1/{path}", **wanted)["items"]))
 
     asked = (timeline, findings, recordings, verdict, changes, entry, filters)
@@ -217,6 +209,18 @@ def _a_duty(lin: Client, wang: Client, zhao: Client) -> str:
             ended_at=start + timedelta(minutes=9), bytes=10, sha256=f"{number:064x}",
         )  # fmt: skip
     return str(shift)
+
+
+def _looked_for() -> tuple[tuple[str, dict[str, Any]], ...]:
+    """What a commander looks for: a badge's footage, a case, a work, a place, four months of a station."""
+    months = {"from": _days_ago(150), "to": _days_ago(30)}
+    return (
+        ("recordings", {"badge": "N-0", "from": _days_ago(90)}), ("recordings", {"case": "G0-0"}),
+        ("activities", {"case": "G0-0"}), ("activities", {"work": "10.4", "organ": STATION_0}),
+        ("recordings", {"work": "9.6"}), ("recordings", {"work": "9.2"}),
+        ("recordings", {"near": NEAR}), ("activities", {"near": NEAR}),
+        ("shifts", {"organ": STATION_0} | months),
+    )  # fmt: skip
 
 
 def _days_ago(days: int) -> str:

@@ -133,14 +133,12 @@ def test_a_card_is_brought_in_by_a_station_that_is_killed_and_started_again(
     assert rows == uploads_of(chen, small, big)
 
 
-def test_a_card_comes_in_whole_or_says_what_stays(
-    running: Serving, passwords: dict[str, str], chen: Client, tmp_path: Path
-) -> None:
-    """Every kind is taken as what it is; what cannot be taken is named, and then the exit code is not 0."""
-    whole = film(tmp_path / "街面.mp4", seconds=3, width=160, height=96, ago=3000).path.read_bytes()
+def of_every_kind(folder: Path) -> tuple[dict[str, tuple[bytes, str]], datetime]:
+    """Files of a card by name, each with its media type; and when the first photo was taken."""
+    whole = film(folder / "街面.mp4", seconds=3, width=160, height=96, ago=3000).path.read_bytes()
     at, taken_at = whole.index(b"mdat") - 4, (datetime.now(UTC) - timedelta(minutes=10)).replace(microsecond=0)
     exif = {"taken": f"{taken_at + timedelta(hours=1):%Y:%m:%d %H:%M:%S}", "zone": "+01:00"}
-    taken = {
+    return {
         "街面.mp4": (whole, "video/mp4"),
         "断电 20260301080000.mp4": (
             whole[:at] + bytes(4) + whole[at + 4 : -2000].replace(b"moov", b"gone"),
@@ -152,7 +150,14 @@ def test_a_card_comes_in_whole_or_says_what_stays(
         ".hidden/c.dav": (b"\x01\x02\x03" * 900, "video/x-dahua"),
         "Thumbs.db": (b"\x00\x01" * 900, "application/octet-stream"),
         "two\nlines.txt": ("巡逻路线".encode(), "text/plain"),
-    }
+    }, taken_at
+
+
+def test_a_card_comes_in_whole_or_says_what_stays(
+    running: Serving, passwords: dict[str, str], chen: Client, tmp_path: Path
+) -> None:
+    """Every kind is taken as what it is; what cannot be taken is named, and then the exit code is not 0."""
+    taken, taken_at = of_every_kind(tmp_path)
     for name, (content, _) in taken.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(content)
