@@ -9,13 +9,17 @@ Another directory holds only what differs from the built-in law:
   the built-in kinds of things handed out stay, and its certificates are added to the built-in ones;
 - a term replaces the built-in term as a whole;
 - a message replaces only the fields that it gives, so a renumbered article repeats no sentence;
-- a year of the calendar replaces the built-in year as a whole, or is added.
+- a year of the calendar replaces the built-in year as a whole, or is added;
+- regulation.toml names the regulation, and confirms or renumbers each article that something kept still cites
+  (regulation.py); each of its tables replaces the one before as a whole.
 """
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -23,6 +27,23 @@ import msgspec
 
 from backend.law.calendar import Year
 from backend.law.reading import LawError, Sheet, read_sheet, structs_of
+from backend.law.regulation import (
+    SINGLE,
+    TABLES,
+    AuxiliaryKind,
+    BeforeDuty,
+    Insurance,
+    Provisions,
+    Rank,
+    Regulation,
+    cited_by_article,
+    cited_by_source,
+    provisions,
+    renumbered_article,
+    sources_in,
+    with_sources,
+)
+from backend.law.sources import Source
 from storage.language import by_locale
 
 __all__ = [
@@ -38,6 +59,8 @@ __all__ = [
     "Term",
     "Work",
     "law",
+    "law_at",
+    "laws",
     "load",
     "use",
 ]
@@ -45,7 +68,7 @@ __all__ = [
 T = TypeVar("T", bound=msgspec.Struct)
 HERE = Path(__file__).parent
 SPANS = ("seconds", "minutes", "hours", "days")
-LAW_FILES = ("works.toml", "terms.toml", "messages.toml", "calendar.toml")
+LAW_FILES = ("regulation.toml", "works.toml", "terms.toml", "messages.toml", "calendar.toml", "sources.toml")
 WORK_CODE = re.compile(r"[0-9A-Za-z]+(\.[0-9A-Za-z_]+)+")
 
 LISTS = ("qualifications", "equipment", "items", "certificates")  # tables of works.toml that are no works
@@ -104,6 +127,9 @@ class QualificationKind(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     zh: Text
     en: Text
     source: Text
+
+
+Recorded = QualificationKind | BeforeDuty | Insurance | Rank
 
 
 class EquipmentKind(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -170,15 +196,40 @@ class Law(msgspec.Struct, frozen=True):
     certificates: dict[str, QualificationKind] = {}
     calendar: dict[str, Year] = {}
     items: dict[str, ItemKind] = {}
+    provisions: Provisions = Provisions()
+    sources: dict[str, Source] = {}
+
+    @property
+    def regulation(self) -> Regulation | None:
+        """Which regulation this is."""
+        return self.provisions.regulation
+
+    @property
+    def kinds(self) -> dict[str, AuxiliaryKind]:
+        """The kinds of auxiliaries, by code."""
+        return self.provisions.kinds
 
     def wearer_kinds(self) -> list[str]:
         """The kinds of things whose serial number tells a wearer."""
         return [code for code, kind in self.items.items() if kind.tells_wearer]
 
     @property
-    def recorded(self) -> dict[str, QualificationKind]:
+    def recorded(self) -> dict[str, Recorded]:
         """Everything that a roster records of a person under `qualification`, by code."""
-        return self.certificates | self.qualifications
+        its = self.provisions
+        return {**its.before_duty, **self.certificates, **its.insurances, **self.qualifications, **its.ranks}
+
+    def insurances_of(self, kind: str, work: Work) -> list[str]:
+        """The insurances that the organ owes to an auxiliary of this kind who does this work."""
+        return [
+            code
+            for code, each in self.provisions.insurances.items()
+            if (each.works == "every" or work.insurance) and kind in (each.kinds or (kind,))
+        ]
+
+    def before_duty_of(self, kind: str) -> list[str]:
+        """What the roster must show of somebody of this kind before their first duty."""
+        return [code for code, each in self.provisions.before_duty.items() if kind in (each.kinds or (kind,))]
 
     def span(self, name: str) -> timedelta:
         """A term that is a period. Raises LawError where there is none of this name."""
@@ -227,27 +278,132 @@ def _timedelta(unit: str, value: int) -> timedelta:
     return timedelta(**{unit: value})
 
 
+class Kept(msgspec.Struct, frozen=True, order=True):
+    """Something kept from the law before, and an article of that law which it cites."""
+
+    article: str
+    file: str
+    entry: str
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """What a directory says. `law` counts only without `mistakes`; `unconfirmed`: what cites an article that
+    regulation.toml neither confirms nor renumbers; `given`: the names of the entries of each file."""
+
+    law: Law
+    mistakes: list[str]
+    unconfirmed: list[Kept]
+    given: dict[str, set[str]]
+
+
 def load(directory: Path = HERE, over: Law | None = None) -> Law:
     """Read the law in `directory`. What it leaves out comes from `over`; without `over` it must be complete.
 
-    Raises LawError with every mistake.
+    Raises LawError with every mistake and every citation that is not confirmed.
     """
-    sheets = {name: _sheet(directory / name, over) for name in LAW_FILES}
-    works, qualifications, equipment = _works(sheets["works.toml"], over)
-    items = _named(sheets["works.toml"], "items", ItemKind) or (over.items if over else {})
-    certificates = ({} if over is None else over.certificates) | _named(
-        sheets["works.toml"], "certificates", QualificationKind
-    )
-    terms = _terms(sheets["terms.toml"], over)
-    messages = _messages(sheets["messages.toml"], over)
-    years = _calendar(sheets["calendar.toml"], over)
-    mistakes = [mistake for read in sheets.values() for mistake in read.sorted_mistakes()] + _misplaced(directory, over)
+    found = read(directory, over)
+    mistakes = [*found.mistakes, *unconfirmed_lines(found.unconfirmed)]
     if mistakes:
         raise LawError(*["\n".join(mistakes)] * 2)  # each mistake was worded in the terminal's language
-    return Law(
-        terms=terms, messages=messages, works=works, qualifications=qualifications, equipment=equipment, items=items,
-        certificates=certificates, calendar=years,
+    return found.law
+
+
+def read(directory: Path, over: Law | None) -> Reading:
+    """The same with the mistakes told instead of raised."""
+    sheets = {name: _sheet(directory / name, over) for name in LAW_FILES}
+    works_sheet = sheets["works.toml"]
+    works, qualifications, equipment = _works(works_sheet, over)
+    items = _named(works_sheet, "items", ItemKind) or (over.items if over else {})
+    certificates = ({} if over is None else over.certificates) | _named(works_sheet, "certificates", QualificationKind)
+    found = Law(
+        terms=_terms(sheets["terms.toml"], over), messages=_messages(sheets["messages.toml"], over), works=works,
+        qualifications=qualifications, equipment=equipment, items=items, certificates=certificates,
+        calendar=_calendar(sheets["calendar.toml"], over),
+        provisions=provisions(sheets["regulation.toml"], over.provisions if over else None),
+        sources=({} if over is None else over.sources) | _named(sheets["sources.toml"], "sources", Source),
     )  # fmt: skip
+    unconfirmed: list[Kept] = []
+    if over is not None:
+        _check_named(sheets, found, over)
+        if "regulation" in sheets["regulation.toml"].tables:
+            found, unconfirmed = _confirmed(found, sheets)
+    mistakes = [mistake for read in sheets.values() for mistake in read.sorted_mistakes()]
+    given = {name: {*sheet.tables} for name, sheet in sheets.items()}
+    return Reading(found, mistakes + _misplaced(directory, over), unconfirmed, given)
+
+
+def unconfirmed_lines(unconfirmed: Iterable[Kept]) -> list[str]:
+    """One line for each article: who still cites it."""
+    by_article: dict[str, list[str]] = {}
+    for kept in unconfirmed:
+        by_article.setdefault(kept.article, []).append(f"{kept.file} [{kept.entry}]")
+    return [
+        by_locale(
+            f'regulation.toml: [articles] 未确认第{article}条（写 "{article}" = "本条例条号"）：{"、".join(entries)}',
+            f'regulation.toml: [articles] does not confirm "{article}" (write "{article}" = "its number here"): '
+            + ", ".join(entries),
+        )
+        for article, entries in sorted(by_article.items(), key=lambda each: int(each[0]))
+    ]
+
+
+def _check_named(sheets: dict[str, Sheet], found: Law, over: Law) -> None:
+    """Other works are those of another regulation, which must be named."""
+    works = sheets["works.toml"]
+    if not works.present or "regulation" in sheets["regulation.toml"].tables:
+        return
+    theirs = {work.text for work in over.works.values()}
+    if works.tables and not works.mistakes and any(work.text not in theirs for work in found.works.values()):
+        what = by_locale("缺少这个表：工作已换成另一条例的", "is missing, though the works are those of another regulation")
+        sheets["regulation.toml"].wrong(("regulation",), what)
+
+
+def _confirmed(found: Law, sheets: dict[str, Sheet]) -> tuple[Law, list[Kept]]:
+    """The law with its own numbers in everything kept, and what cites an article that is not confirmed."""
+    ours, unconfirmed = found.provisions.articles, []
+    tables = sheets["messages.toml"].tables
+    kept_messages = {
+        code: message for code, message in found.messages.items() if "article" not in tables.get(code, {})
+    }
+    for code, message in kept_messages.items():
+        cited = cited_by_article(message.article)
+        unconfirmed += [Kept(article, "messages.toml", code) for article in cited if article not in ours]
+    renumbered = {
+        code: msgspec.structs.replace(message, article=renumbered_article(message.article, ours))
+        for code, message in kept_messages.items()
+    }
+    changes: dict[str, Any] = {"messages": found.messages | renumbered}
+    of_regulation: dict[str, Any] = {}
+    for file, name, kept in _kept_entries(found, sheets):
+        for code, entry in kept.items():
+            cited = [article for source in sources_in(entry) for article in cited_by_source(source)]
+            unconfirmed += [Kept(article, file, code) for article in {*cited} if article not in ours]
+        new = {code: with_sources(entry, ours) for code, entry in kept.items()}
+        if file != "regulation.toml":
+            changes[name] = getattr(found, name) | new
+        elif name in SINGLE:
+            of_regulation[name] = new[name]
+        else:
+            of_regulation[name] = new
+    changes["provisions"] = msgspec.structs.replace(found.provisions, **of_regulation)
+    return msgspec.structs.replace(found, **changes), sorted({*unconfirmed})
+
+
+def _kept_entries(found: Law, sheets: dict[str, Sheet]) -> Iterable[tuple[str, str, dict[str, Any]]]:
+    """What was kept from the law before: file, table, and its entries by code."""
+    terms, works, regulation = (sheets[name].tables for name in ("terms.toml", "works.toml", "regulation.toml"))
+    yield "terms.toml", "terms", {code: term for code, term in found.terms.items() if code not in terms}
+    for name in ("works", "qualifications", "equipment") if not works else ():
+        yield "works.toml", name, getattr(found, name)
+    if "items" not in works:
+        yield "works.toml", "items", found.items
+    given = works.get("certificates", {})
+    yield "works.toml", "certificates", {code: each for code, each in found.certificates.items() if code not in given}
+    for name in TABLES:
+        if name not in regulation:
+            yield "regulation.toml", name, getattr(found.provisions, name)
+    if "dress" not in regulation and found.provisions.dress is not None:
+        yield "regulation.toml", "dress", {"dress": found.provisions.dress}
 
 
 def _sheet(path: Path, over: Law | None) -> Sheet:
@@ -444,20 +600,107 @@ def _check_whole(read: Sheet, code: str, work: Work) -> None:
         read.wrong((code,), what, field="part_of")
 
 
-_in_force: Law | None = None
+# Editions: the laws that were, are and will be in force
+
+
+CHINA = timezone(timedelta(hours=8))  # one legal time
+
+
+def editions_in(directory: Path | None, built_in: Law) -> tuple[Law, ...]:
+    """The laws that `directory` puts into force one after the other, the oldest first. None: the built-in law alone.
+
+    A directory without files of the law holds one directory for each edition; each is laid over the one before it.
+    Raises LawError with every mistake.
+    """
+    if directory is None:
+        return (built_in,)
+    found: list[Law] = []
+    for each in edition_directories(directory):
+        found.append(load(each, over=found[-1] if found else built_in))
+    if found[0].regulation is not None and found[0].regulation.follows_built_in:
+        found.insert(0, built_in)
+    for earlier, later in pairwise(found):
+        _check_succession(earlier, later)
+    return tuple(found)
+
+
+def edition_directories(directory: Path) -> list[Path]:
+    """The directory itself, or the directories of its editions by their first day in force."""
+    inside = [path for path in directory.glob("*/") if any(path.glob("*.toml"))]
+    if any(directory.glob("*.toml")) or not inside:
+        return [directory]
+    return sorted(inside, key=_begins)
+
+
+def _begins(directory: Path) -> date:
+    """The first day of an edition. Raises LawError where it names none."""
+    read = read_sheet(directory / "regulation.toml")
+    begins = read.tables.get("regulation", {}).get("in_force_from")
+    if not isinstance(begins, date):
+        raise LawError(
+            f"{directory.name}/regulation.toml: 每一版本都须写明 [regulation] 的 in_force_from",
+            f"{directory.name}/regulation.toml: each edition names in_force_from in [regulation]",
+        )
+    return begins
+
+
+def _check_succession(earlier: Law, later: Law) -> None:
+    """Raises LawError where two editions are in force on one day, or none is between them."""
+    before, after = earlier.regulation, later.regulation
+    if before is None or after is None:
+        return
+    last, ends = after.in_force_from - timedelta(days=1), before.in_force_until
+    if before.in_force_from > last or (ends is not None and ends != last):
+        raise LawError(
+            f"《{before.zh}》应在《{after.zh}》生效前一日（{last}）失效",
+            f"{before.en} has to end on {last}, the day before {after.en} comes into force",
+        )
+
+
+class InForce(msgspec.Struct, frozen=True):
+    """The laws of this process, the oldest first, and the first moment of each but the oldest."""
+
+    laws: tuple[Law, ...]
+    begins: tuple[datetime, ...]
+
+    def at(self, moment: datetime) -> Law:
+        return self.laws[bisect_right(self.begins, moment)]
+
+
+_in_force: InForce | None = None
 
 
 def law() -> Law:
-    """The law of this process: the built-in one, until `use` names another."""
-    return use(None) if _in_force is None else _in_force
+    """The law of today: the built-in one, until `use` names another."""
+    laws = _laws()
+    return laws.laws[0] if not laws.begins else laws.at(datetime.now(UTC))
+
+
+def law_at(moment: datetime) -> Law:
+    """The law by which an act of this moment is judged: the one in force then. Before the oldest: the oldest."""
+    return _laws().at(moment)
+
+
+def laws() -> tuple[Law, ...]:
+    """Every law that this process judges by, the oldest first."""
+    return _laws().laws
 
 
 def use(directory: Path | None) -> Law:
     """Put the law in `directory` into force, on top of the built-in one. None: the built-in law alone.
 
-    Raises LawError with every mistake; then nothing changes.
+    Returns the law of today. Raises LawError with every mistake; then nothing changes.
     """
+    _put_into_force(editions_in(directory, load()))
+    return law()
+
+
+def _put_into_force(found: tuple[Law, ...]) -> InForce:
     global _in_force
-    built_in = load()
-    _in_force = built_in if directory is None else load(directory, over=built_in)
+    begins = [each.regulation.in_force_from for each in found[1:] if each.regulation is not None]
+    _in_force = InForce(found, tuple(datetime.combine(day, datetime.min.time(), CHINA) for day in begins))
     return _in_force
+
+
+def _laws() -> InForce:
+    return _put_into_force((load(),)) if _in_force is None else _in_force

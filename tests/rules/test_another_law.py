@@ -87,8 +87,17 @@ def the_law_before() -> Iterator[None]:
     use(None)
 
 
+# Every article of the built-in regulation that something kept still cites, under the same number here.
+THEIRS = "\n".join(
+    ["[regulation]", "zh = '另一省的条例'", "en = 'Another regulation'", "in_force_from = 2020-07-01", "source = 'R.50'"]
+    + ["[articles]", *(f"'{number}' = '{number}'" for number in range(1, 44))]
+)
+
+
 def a_law(directory: Path, **files: str) -> Path:
-    for name, text in files.items():
+    """A directory of the law. Other works are those of another regulation, which is named."""
+    named = {"regulation": THEIRS} if "works" in files else {}
+    for name, text in (named | files).items():
         (directory / f"{name}.toml").write_text(dedent(text).lstrip("\n"), encoding="utf-8")
     return directory
 
@@ -350,23 +359,22 @@ def test_a_directory_that_would_silently_change_nothing_is_refused(tmp_path: Pat
         use(tmp_path / "nowhere")
     with pytest.raises(LawError, match="holds none of"):
         use(tmp_path)
-    assert [
-        "work.toml: is no file of the law, which are works.toml, terms.toml, messages.toml, calendar.toml"
-    ] == mistakes(tmp_path, work=ANOTHER)
+    files = "regulation.toml, works.toml, terms.toml, messages.toml, calendar.toml, sources.toml"
+    assert [f"work.toml: is no file of the law, which are {files}"] == mistakes(tmp_path, work=ANOTHER)
 
 
 def test_a_whole_law_lacks_no_file(tmp_path: Path) -> None:
     """Without a law to build on, each file must be there."""
     with pytest.raises(LawError) as caught:
         load(a_law(tmp_path, works=ANOTHER))
-    assert ["terms.toml", "messages.toml", "calendar.toml"] == [
+    assert ["terms.toml", "messages.toml", "calendar.toml", "sources.toml"] == [
         line.split(":")[0] for line in str(caught.value).split("\n")
     ]
 
 
 def test_no_code_knows_the_number_of_an_article() -> None:
     """Codes of articles and items stand only in the data files."""
-    for name in ("verdict.py", "catalogue.py", "reading.py"):
+    for name in ("verdict.py", "catalogue.py", "reading.py", "regulation.py", "checking.py", "sources.py"):
         nodes = ast.walk(ast.parse((HERE / name).read_text(encoding="utf-8")))
         texts = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
         assert set() == {text for text in texts if re.fullmatch(r"\d+(\.[0-9a-z_.]*)?", text)}

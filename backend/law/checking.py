@@ -1,0 +1,120 @@
+"""Compares a directory of the law with the law that it is laid over, for whoever writes or adopts it. Pure.
+
+Guarantees: nothing is put into force. Every mistake, every citation that is not confirmed and every difference is told
+at once; a source past its review date, or one that no document of sources.toml dates, is told too.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from backend.law.catalogue import Kept, Law, edition_directories, load, read
+from backend.law.regulation import SINGLE, TABLES, sources_in
+from backend.law.sources import named_in, past_review
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """One field that another law gives otherwise. None: there is no such entry, or the field says nothing."""
+
+    file: str
+    entry: str
+    field: str
+    before: str | None
+    here: str | None
+
+
+class Check(msgspec.Struct, frozen=True):
+    """What is to be said of one edition. `undated`: entries whose source names no document that is dated."""
+
+    name: str
+    differences: list[Difference]
+    mistakes: list[str]
+    unconfirmed: list[Kept]
+    past_review: list[str]
+    undated: list[str]
+
+    @property
+    def usable(self) -> bool:
+        """Whether it would load."""
+        return not (self.mistakes or self.unconfirmed)
+
+
+def check(directory: Path | None, today: date) -> list[Check]:
+    """One check for each edition in `directory`, the oldest first; None: of the built-in law alone.
+
+    After an edition that would not load the later ones are compared with the law before it.
+    """
+    over = load()
+    if directory is None:
+        return [_checked("", over, over, [], [], today)]
+    checks = []
+    for each in edition_directories(directory):
+        found = read(each, over)
+        checks.append(_checked(each.name, found.law, over, found.mistakes, found.unconfirmed, today))
+        if checks[-1].usable:
+            over = found.law
+    return checks
+
+
+def _checked(name: str, law: Law, over: Law, mistakes: list[str], unconfirmed: list[Kept], today: date) -> Check:
+    return Check(name, list(differences(over, law)), mistakes, unconfirmed, past_review(law.sources, today), undated(law))
+
+
+def differences(before: Law, here: Law) -> Iterator[Difference]:
+    """Everything that is given otherwise, entry by entry and field by field."""
+    for (file, name, old), (_, _, new) in zip(_tables(before), _tables(here), strict=True):
+        for code in [*old, *(code for code in new if code not in old)]:
+            entry = code if file not in ("works.toml", "regulation.toml") or name in ("works", code) else f"{name}.{code}"
+            yield from _fields(file, entry, old.get(code), new.get(code))
+
+
+def _fields(file: str, entry: str, old: msgspec.Struct | None, new: msgspec.Struct | None) -> Iterator[Difference]:
+    if old is None or new is None:
+        shown = _name_of(old), _name_of(new)
+        yield Difference(file, entry, "", *shown)
+        return
+    for field in old.__struct_fields__:
+        if field.endswith("source"):  # where a rule comes from is told by what it says, and by its article
+            continue
+        was, now = getattr(old, field), getattr(new, field)
+        if was != now:
+            yield Difference(file, entry, field, _shown(was), _shown(now))
+
+
+def _name_of(entry: msgspec.Struct | None) -> str | None:
+    """What an entry is called: its text or its name."""
+    if entry is None:
+        return None
+    return next((str(text) for name in ("text", "zh", "source") if (text := getattr(entry, name, None))), "")
+
+
+def _shown(value: Any) -> str | None:
+    if value is None or value == ():
+        return None
+    return ", ".join(map(str, value)) if isinstance(value, (tuple, list)) else str(value)
+
+
+def undated(law: Law) -> list[str]:
+    """The entries whose source names no document of sources.toml."""
+    return [
+        f"{file} [{code}]"
+        for file, _, entries in _tables(law)
+        for code, entry in entries.items()
+        if file != "sources.toml" and any(not named_in(source, law.sources) for source in sources_in(entry))
+    ]
+
+
+def _tables(law: Law) -> Iterable[tuple[str, str, Mapping[str, msgspec.Struct]]]:
+    """Every table of a law: file, name, entries by code."""
+    for name in SINGLE:
+        entry = getattr(law.provisions, name)
+        yield "regulation.toml", name, {} if entry is None else {name: entry}
+    for name in TABLES:
+        yield "regulation.toml", name, getattr(law.provisions, name)
+    for name in ("works", "qualifications", "certificates", "equipment", "items"):
+        yield "works.toml", name, getattr(law, name)
+    for name in ("terms", "messages", "calendar", "sources"):
+        yield f"{name}.toml", name, getattr(law, name)
