@@ -73,7 +73,7 @@ class Own(msgspec.Struct, frozen=True, kw_only=True):
     id: PersonId
     badge: Badge
     name: PersonName
-    kind: Annotated[str, msgspec.Meta(description="officer, duty_auxiliary, civilian_auxiliary, staff or dock")]
+    kind: Annotated[str, msgspec.Meta(description="officer, staff, dock, or a kind of auxiliary of the law")]
     organ: Annotated[OwnOrgan, msgspec.Meta(description="the organ that the person belongs to")]
     roles: Annotated[
         list[Role], msgspec.Meta(description="the person's roles; each covers its organ and all organs below")

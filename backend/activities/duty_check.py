@@ -14,10 +14,10 @@ import msgspec
 from backend.core.database import first
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor
-from backend.law.catalogue import Law, Work, law
+from backend.law.catalogue import Law, Work, law, law_at
 from backend.law.verdict import Facts, RecusalStatus, Verdict, verdict
 
-PRE_JOB, YEARLY = "pre_job_training", "yearly_training"
+YEARLY = "yearly_training"
 FACTS = """
 SELECT
     EXISTS (SELECT FROM shift WHERE person = $1 AND in_force AND during @> $2::timestamptz) AS on_shift,
@@ -48,29 +48,32 @@ class DutyQuestion(msgspec.Struct, frozen=True, kw_only=True):
     case_ref: str | None = None
 
 
-def work_of(code: str) -> Work:
-    """The work with this code. Raises Refusal `unknown_work`."""
-    if code not in law().works:
+def work_of(code: str, at: datetime) -> Work:
+    """The work with this code in the law of the moment. Raises Refusal `unknown_work`."""
+    works = law_at(at).works
+    if code not in works:
         raise Refusal("unknown_work")
-    return law().works[code]
+    return works[code]
 
 
 async def verdict_on(actor: Actor, code: str, question: DutyQuestion, at: datetime) -> Verdict:
     """May this person do this work now? Raises Refusal `unknown_work`."""
-    return verdict(work_of(code), await facts_at(actor, question, at))
+    return verdict(work_of(code, at), await facts_at(actor, question, at))
 
 
 async def facts_at(actor: Actor, question: DutyQuestion, at: datetime) -> Facts:
     """The facts about a person at a moment, from the tables and from the question."""
-    period = law().span("yearly_training_period")
-    row = await first(f"{DAY} {FACTS}", actor.person, at, [PRE_JOB, YEARLY], period, question.case_ref)
+    in_force, kind = law_at(at), actor.kind_at(at)
+    before, period = in_force.before_duty_of(kind), in_force.span("yearly_training_period")
+    trainings = [*in_force.trainings_before_duty(), YEARLY]
+    row = await first(f"{DAY} {FACTS}", actor.person, at, trainings, period, question.case_ref)
     if row is None:
         raise Refusal("session_ended")
     named = row["confirmed"] is not None  # null: nobody is named
     return Facts(
-        kind=actor.kind_at(at),  # type: ignore[arg-type]
+        kind=kind,  # type: ignore[arg-type]
         on_shift=row["on_shift"],
-        trained=PRE_JOB in row["valid"],
+        trained={*before} <= {*row["valid"]},
         yearly_training_expired=YEARLY not in row["valid"] and not row["trained_lately"],
         qualifications=frozenset(row["valid"]),
         leader=("confirmed" if row["confirmed"] else "named") if named else "none",
@@ -112,7 +115,10 @@ def _document(current: Law) -> dict[str, object]:
     }
     works = {code: _without_defaults(work) for code, work in current.works.items()}
     names = {"qualifications": current.qualifications, "equipment": current.equipment, "items": current.items}
-    return {"works": works, **names, "terms": terms, "messages": messages}
+    its = current.provisions
+    named = {"kinds": its.kinds, "ranks": its.ranks, "insurances": its.insurances, "before_duty": its.before_duty}
+    regulation = {"regulation": its.regulation, "dress": its.dress, **named}
+    return {"works": works, **names, **regulation, "terms": terms, "messages": messages}
 
 
 def _without_defaults(work: Work) -> dict[str, object]:

@@ -1,5 +1,6 @@
 """Read activities: the entries about each, its gaps, and the answers for them."""
 
+from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -23,7 +24,7 @@ from backend.core.refusals import Refusal
 from backend.core.verb import Actor
 from backend.core.visibility import viewer, visible_while_led
 from backend.core.wire import Moment
-from backend.law.catalogue import Language, law
+from backend.law.catalogue import Language, law_at
 
 ACTIVITY = visible_while_led(auxiliary="a.person", organ="a.organ", span="acted(a)", began="lower(a.reach)")
 ACTIVITIES = """
@@ -233,7 +234,7 @@ async def activities_of(ids_sql: str, parameter: UUID) -> list[ActivityRow]:
             **{field: row[field] for field in COPIED},
             claimed=_spans(row["claimed"]),
             proved=_spans(row["proved"]),
-            text=_text_of(row["work"]),
+            text=_text_of(row["work"], row["started_at"]),
             spans=_spans(row["acted"]),
             gaps=_gaps(row),
         )
@@ -244,12 +245,12 @@ async def activities_of(ids_sql: str, parameter: UUID) -> list[ActivityRow]:
 def activity_list_row(row: Any) -> ActivityListRow:
     """A row of ACTIVITIES_LISTED, with the item of the regulation."""
     fields = {field: row[field] for field in ActivityListRow.__struct_fields__ if field != "text"}
-    return ActivityListRow(**fields, text=_text_of(row["work"]))
+    return ActivityListRow(**fields, text=_text_of(row["work"], row["started_at"]))
 
 
-def _text_of(work: str) -> str:
-    """The item of the regulation; empty where the catalogue has no such work."""
-    works = law().works
+def _text_of(work: str, at: datetime) -> str:
+    """The item of the regulation of that moment; empty where it has no such work."""
+    works = law_at(at).works
     return works[work].text if work in works else ""
 
 

@@ -31,7 +31,7 @@ from backend.core.officers import officers_among
 from backend.core.refusals import Refusal, Unknown
 from backend.core.verb import CLOCK_DOUBTFUL, Actor, Occasion, Outcome
 from backend.core.wire import Entry, as_json
-from backend.law.catalogue import Law, Work
+from backend.law.catalogue import Law, Work, law_at
 from backend.law.verdict import Facts, Verdict, verdict
 
 BEGIN = """
@@ -42,9 +42,10 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, false, tstzmultirange(tstzrange($8, NULL
 """
 TELL = """
 INSERT INTO activity_telling (id, activity, verb, at, started_at, ended_at, work, needs_leading, needs_recording,
-    legality, notice_owed, needs_insurance, equipment, case_kind, case_ref, officers_present, emergency, recording,
-    notice_given, notice_told, place, notes, why, live)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)
+    legality, notice_owed, needs_insurance, equipment, insurances, case_kind, case_ref, officers_present, emergency,
+    recording, notice_given, notice_told, place, notes, why, live)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24,
+    $25)
 """
 RESTRAIN = """
 INSERT INTO restraint (restraint, telling, position, activity, means, ordered_by, watcher, started_at, ended_at)
@@ -73,6 +74,7 @@ class Requirements(msgspec.Struct, frozen=True, kw_only=True):
     notice_owed: bool = False
     needs_insurance: bool = False
     equipment: Sequence[str] = ()
+    insurances: Sequence[str] = ()
 
 
 class StatedTime(msgspec.Struct, frozen=True):
@@ -105,6 +107,7 @@ async def start(occasion: Occasion, entry: StartActivity) -> Outcome:
 async def finish(occasion: Occasion, entry: FinishActivity) -> Outcome:
     """End a work. Raises Refusal `unknown_activity`, live `already_finished`, `not_released`."""
     row = await _own_activity(occasion, entry.activity)
+    occasion = _by_law_of(occasion, row["begun"])
     at = occasion.not_before(row["begun"])
     occasion.require_live_state(not row["finished"], "already_finished")
     work = occasion.law.works.get(row["work"])
@@ -123,6 +126,7 @@ async def amend(occasion: Occasion, entry: AmendActivity) -> Outcome:
     """Correct an activity. Raises Refusal `unknown_activity`, `nothing_amended`, `unknown_work`,
     `end_before_start`, `case_ref_without_case`, RuleRefusal with the rules that the amended work leaves unmet."""
     row = await _own_activity(occasion, entry.activity)
+    occasion = _by_law_of(occasion, row["begun"])
     if not _amends(entry):
         raise Refusal("nothing_amended")
     _require_case_kind(entry.case_kind or "none", entry.case_ref)
@@ -163,6 +167,11 @@ async def concerned(actor: Actor, entry: ExplainGap | CoverGap) -> Iterable[UUID
     """The persons whom an answer for a gap concerns: the actor and the person who did the work."""
     person = await value("SELECT person FROM activity WHERE id = $1", entry.activity)
     return [actor.person] if person is None else [actor.person, person]
+
+
+def _by_law_of(occasion: Occasion, begun: datetime) -> Occasion:
+    """The occasion with the law that was in force when the act began: it judges the whole act."""
+    return msgspec.structs.replace(occasion, law=law_at(begun))
 
 
 def _work(occasion: Occasion, code: str) -> Work | None:
@@ -258,17 +267,22 @@ async def _require_on_roster(persons: Sequence[UUID | None]) -> None:
         raise Refusal("unknown_person")
 
 
-def requirements_of(work: Work | None, law: Law) -> Requirements:
-    """What the law in force requires of a work. It is stored with the entry: a later law does not change it."""
+def requirements_of(work: Work | None, law: Law, kind: str) -> Requirements:
+    """What the law of the moment requires of a work done by somebody of this kind.
+
+    It is stored with the entry: a later law does not change it.
+    """
     if work is None:
         return Requirements()
+    insurances = law.insurances_of(kind, work)
     return Requirements(
         needs_leading=work.leadership == "led",
         needs_recording=work.recording == "required",
         legality=work.legality,
         notice_owed=work.enforcement,
-        needs_insurance=work.insurance,
+        needs_insurance=bool(insurances),
         equipment=rules.names_of(work.equipment, law.equipment),
+        insurances=insurances,
     )
 
 
@@ -278,11 +292,12 @@ async def _tell(
 ) -> Record:  # fmt: skip
     """Insert one telling and its restraints, then derive the activity from all tellings. Returns its row."""
     at = stated.ended_at if verb == "finish" else occasion.at
+    needs = requirements_of(work, occasion.law, occasion.actor.kind_at(occasion.at))
     notice = entry.public_notice
     await execute(
         TELL, entry.id, activity, verb, at, stated.started_at, stated.ended_at, getattr(entry, "work", None),
-        *msgspec.structs.astuple(requirements_of(work, occasion.law)), getattr(entry, "case_kind", None),
-        getattr(entry, "case_ref", None), entry.officers_present, getattr(entry, "emergency", None),
+        *msgspec.structs.astuple(needs), getattr(entry, "case_kind", None), getattr(entry, "case_ref", None),
+         entry.officers_present, getattr(entry, "emergency", None),
         getattr(entry, "recording", None),
         notice is not None and notice.id_shown and notice.recusal_right_told, notice and notice.told,
         as_json(entry.place), entry.notes, getattr(entry, "why", None), not occasion.timing.late,

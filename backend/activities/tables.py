@@ -50,6 +50,7 @@ class ActivityTelling(Table, db=DB):
     notice_owed = Boolean(null=False, default=None)
     needs_insurance = Boolean(null=False, default=None)
     equipment = Array(Text(), null=False, default=None)
+    insurances = Array(Text(), null=False, default=None)
     case_kind = Text(null=True, default=None)
     case_ref = Text(null=True, default=None)
     officers_present = Integer(null=True, default=None)

@@ -30,7 +30,7 @@ from backend.injuries.tables import Injury, InjuryReport, InjuryStep
 INSERT = """
 INSERT INTO injury (id, person, organ, handled_in, injured_at, reported_at, fatal, recognition, apply_by, window_until,
     version)
-VALUES ($1, $2, $3, deciding_organ($3), $4, $5, false, 'reported', $6, $7, 1)
+VALUES ($1, $2, $3, deciding_organ($3, $8), $4, $5, false, 'reported', $6, $7, 1)
 """
 SAME_ACCIDENT = """
 SELECT id FROM injury WHERE person = $1 AND injured_at BETWEEN $2::timestamptz - $3::interval AND $2 + $3
@@ -238,7 +238,8 @@ async def _open(occasion: Occasion, entry: ReportInjury, person: UUID, organ: st
     law = occasion.law
     apply_by = injured_at + law.span("recognition_application")
     window = injured_at + law.span("recognition_window")
-    await execute(INSERT, entry.id, person, organ, injured_at, occasion.timing.received_at, apply_by, window)
+    level = law.decision("injury").level
+    await execute(INSERT, entry.id, person, organ, injured_at, occasion.timing.received_at, apply_by, window, level)
     for kind in KINDS:
         await execute(INSERT_ITEM, uuid4(), entry.id, kind, None, None, None, None)
 

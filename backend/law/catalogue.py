@@ -32,6 +32,7 @@ from backend.law.regulation import (
     TABLES,
     AuxiliaryKind,
     BeforeDuty,
+    Decision,
     Insurance,
     Provisions,
     Rank,
@@ -209,6 +210,13 @@ class Law(msgspec.Struct, frozen=True):
         """The kinds of auxiliaries, by code."""
         return self.provisions.kinds
 
+    def decision(self, name: str) -> Decision:
+        """Which organ decides about this: `recusal` or `injury`. Raises LawError where the law does not say."""
+        if name not in self.provisions.decisions:
+            entry = f"regulation.toml: [decisions.{name}]"
+            raise LawError(f"{entry} 缺少", f"{entry} is missing")
+        return self.provisions.decisions[name]
+
     def wearer_kinds(self) -> list[str]:
         """The kinds of things whose serial number tells a wearer."""
         return [code for code, kind in self.items.items() if kind.tells_wearer]
@@ -226,6 +234,10 @@ class Law(msgspec.Struct, frozen=True):
             for code, each in self.provisions.insurances.items()
             if (each.works == "every" or work.insurance) and kind in (each.kinds or (kind,))
         ]
+
+    def trainings_before_duty(self) -> list[str]:
+        """The trainings among what the roster must show before the first duty; they count as the first yearly one."""
+        return [code for code, each in self.provisions.before_duty.items() if each.training]
 
     def before_duty_of(self, kind: str) -> list[str]:
         """What the roster must show of somebody of this kind before their first duty."""
@@ -354,7 +366,7 @@ def _check_named(sheets: dict[str, Sheet], found: Law, over: Law) -> None:
         return
     theirs = {work.text for work in over.works.values()}
     if works.tables and not works.mistakes and any(work.text not in theirs for work in found.works.values()):
-        what = by_locale("缺少这个表：工作已换成另一条例的", "is missing, though the works are those of another regulation")
+        what = by_locale("缺少这个表：工作已换成另一条例的", "is missing: the works are those of another regulation")
         sheets["regulation.toml"].wrong(("regulation",), what)
 
 
@@ -362,9 +374,7 @@ def _confirmed(found: Law, sheets: dict[str, Sheet]) -> tuple[Law, list[Kept]]:
     """The law with its own numbers in everything kept, and what cites an article that is not confirmed."""
     ours, unconfirmed = found.provisions.articles, []
     tables = sheets["messages.toml"].tables
-    kept_messages = {
-        code: message for code, message in found.messages.items() if "article" not in tables.get(code, {})
-    }
+    kept_messages = {code: message for code, message in found.messages.items() if "article" not in tables.get(code, {})}
     for code, message in kept_messages.items():
         cited = cited_by_article(message.article)
         unconfirmed += [Kept(article, "messages.toml", code) for article in cited if article not in ours]

@@ -15,6 +15,8 @@ from backend.law.catalogue import Kept, Law, edition_directories, load, read
 from backend.law.regulation import SINGLE, TABLES, sources_in
 from backend.law.sources import named_in, past_review
 
+IN_TABLES = ("works.toml", "regulation.toml")  # files whose entries stand in tables of a name
+
 
 class Difference(msgspec.Struct, frozen=True):
     """One field that another law gives otherwise. None: there is no such entry, or the field says nothing."""
@@ -60,14 +62,15 @@ def check(directory: Path | None, today: date) -> list[Check]:
 
 
 def _checked(name: str, law: Law, over: Law, mistakes: list[str], unconfirmed: list[Kept], today: date) -> Check:
-    return Check(name, list(differences(over, law)), mistakes, unconfirmed, past_review(law.sources, today), undated(law))
+    different, due = list(differences(over, law)), past_review(law.sources, today)
+    return Check(name, different, mistakes, unconfirmed, due, undated(law))
 
 
 def differences(before: Law, here: Law) -> Iterator[Difference]:
     """Everything that is given otherwise, entry by entry and field by field."""
     for (file, name, old), (_, _, new) in zip(_tables(before), _tables(here), strict=True):
         for code in [*old, *(code for code in new if code not in old)]:
-            entry = code if file not in ("works.toml", "regulation.toml") or name in ("works", code) else f"{name}.{code}"
+            entry = f"{name}.{code}" if file in IN_TABLES and name not in ("works", code) else code
             yield from _fields(file, entry, old.get(code), new.get(code))
 
 

@@ -82,26 +82,30 @@ class BeforeDuty(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     """What the roster must show before the first duty: a training, an oath, a health check. No kinds: of everybody.
 
     `hours`, `days`: how much of it; for people to read. Whoever records it in the roster answers for that.
+    `training`: whether it is one; an oath or a health check is none.
     """
 
     zh: Text
     en: Text
     source: Text
     kinds: tuple[Text, ...] = ()
+    training: bool = True
     hours: Annotated[int, msgspec.Meta(ge=1)] | None = None
     days: Annotated[int, msgspec.Meta(ge=1)] | None = None
 
 
 class Dress(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What is worn and carried on duty. `id_card`: carried in plain clothes only, or always."""
+    """What is carried on duty. `id_card`: the work ID is carried in plain clothes only, or always."""
 
     id_card: Literal["plain", "always"]
     source: Text
-    plain_clothes: bool = True
 
 
 class Decision(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Which organ decides: the nearest one upwards of this level. `second_above_fen`: a second person approves more."""
+    """Which organ decides: its own station, or the nearest county or city bureau upwards.
+
+    `second_above_fen`: an advance of more than this is approved by two persons; None: one is enough.
+    """
 
     level: Level
     source: Text
@@ -130,7 +134,7 @@ TABLES: dict[str, type[msgspec.Struct]] = {
 }
 SINGLE: dict[str, type[msgspec.Struct]] = {"regulation": Regulation, "dress": Dress}
 MAY_BE_EMPTY = ("ranks", "insurances", "before_duty")  # a regulation may ask for none of them
-DECISIONS = ("recusal", "injury", "advance")
+DECISIONS = ("recusal", "injury")
 
 
 def provisions(read: Sheet, over: Provisions | None) -> Provisions:
@@ -167,7 +171,7 @@ def _named(read: Sheet, name: str, kind: type[T]) -> dict[str, T]:
         return {}
     for code in named:
         if not CODE.fullmatch(code):
-            read.wrong((name, code), by_locale("须为小写字母、数字和下划线", "takes small letters, digits, underscores"))
+            read.wrong((name, code), by_locale("须为小写字母、数字和下划线", "takes small letters, digits and _"))
     return structs_of(read, named, kind, under=(name,))
 
 
@@ -201,7 +205,8 @@ def _check(read: Sheet, found: Provisions) -> None:
     for name in ("ranks", "insurances", "before_duty"):
         for code, entry in getattr(found, name).items():
             for kind in sorted({*entry.kinds} - found.kinds.keys()):
-                read.wrong((name, code), by_locale(f"没有 [kinds.{kind}]", f"there is no [kinds.{kind}]"), field="kinds")
+                what = by_locale(f"没有 [kinds.{kind}]", f"there is no [kinds.{kind}]")
+                read.wrong((name, code), what, field="kinds")
     for code in sorted(found.decisions.keys() - {*DECISIONS}):
         known = ", ".join(DECISIONS)
         read.wrong(("decisions", code), by_locale(f"只有 {known}", f"is none of {known}"))

@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from backend.activities.duty_check import PRE_JOB, YEARLY
+from backend.activities.duty_check import YEARLY
 from backend.core.database import fetch
 from backend.core.described import Badge, OrganCode, OrganName, PersonName
 from backend.core.refusals import Refusal
@@ -21,12 +21,6 @@ from backend.law.catalogue import Law, law
 from backend.law.verdict import WHOSE_WORK
 from backend.people.tables import Organ
 
-INSURANCE = "accident_insurance"  # the roster's code of the insurance of R.24
-WORDS = {
-    PRE_JOB: ("岗前培训", "Training before the job"),
-    YEARLY: ("年度培训", "Yearly training"),
-    INSURANCE: ("人身意外伤害保险", "Accident insurance"),
-}
 # $1 now, $2 days ahead, $3 organ or null, $4 codes listed, $5 kinds of person and $6 the codes each must have,
 # $7 kinds that train yearly, $8 trainings that count as yearly, $9 how long they count, $10 code of yearly training
 EXPIRING = """
@@ -80,10 +74,8 @@ class Expiring(msgspec.Struct, frozen=True, kw_only=True):
 
     def words(self) -> tuple[str, str]:
         """Its name in Chinese and English."""
-        if self.code in WORDS:
-            return WORDS[self.code]
-        qualification = law().qualifications[self.code]
-        return qualification.zh, qualification.en
+        recorded = law().recorded[self.code]
+        return recorded.zh, recorded.en
 
 
 async def expiring(now: datetime, days: int, organ: str | None = None) -> list[Expiring]:
@@ -96,17 +88,27 @@ async def expiring(now: datetime, days: int, organ: str | None = None) -> list[E
     current = law()
     kinds, codes = zip(*_required(current), strict=True)
     rows = await fetch(
-        EXPIRING, now, days, organ, [*WORDS, *current.qualifications], kinds, codes, [*WHOSE_WORK.values()],
-        [PRE_JOB, YEARLY], current.span("yearly_training_period"), YEARLY,
+        EXPIRING, now, days, organ, _listed(current), kinds, codes, [*current.kinds],
+        [*current.trainings_before_duty(), YEARLY], current.span("yearly_training_period"), YEARLY,
     )  # fmt: skip
     return [msgspec.convert(dict(row), Expiring) for row in rows]
 
 
 def _required(current: Law) -> list[tuple[str, str]]:
-    """(kind of person, code) of what each must have: every auxiliary training, insurance where a work requires it."""
-    insured = {WHOSE_WORK[work.kind] for work in current.works.values() if work.insurance}
-    trained = [(kind, code) for kind in WHOSE_WORK.values() for code in (PRE_JOB, YEARLY)]
-    return [*trained, *((kind, INSURANCE) for kind in sorted(insured))]
+    """(kind of person, code) of what each must have: what is due before duty, training, and insurance where a work
+    requires it."""
+    owed = []
+    for kind in current.kinds:
+        works = [work for work in current.works.values() if WHOSE_WORK.get(work.kind) == kind]
+        insured = {code for work in works for code in current.insurances_of(kind, work)}
+        owed += [(kind, code) for code in (*current.before_duty_of(kind), YEARLY, *sorted(insured))]
+    return owed
+
+
+def _listed(current: Law) -> list[str]:
+    """The codes whose validity matters."""
+    its = current.provisions
+    return [*its.before_duty, YEARLY, *its.insurances, *current.qualifications]
 
 
 def notice_days() -> int:

@@ -28,7 +28,8 @@ SELECT person, min(since) AS since FROM (
         SELECT FROM finding f WHERE f.subject = r.id AND f.kind = 'handed_over_late' AND f.withdrawn_at IS NULL)
     UNION ALL
     SELECT a.person, lower(a.reach) FROM finding f JOIN activity a ON a.id = f.subject
-    JOIN qualification q ON q.person = a.person AND q.code = 'accident_insurance'
+    JOIN activity_telling t ON t.activity = a.id
+    JOIN qualification q ON q.person = a.person AND q.code = ANY (t.insurances)
         AND q.valid_from <= day_in_china(lower(a.reach))
         AND coalesce(q.valid_until >= day_in_china(a.started_at), true)
     WHERE f.kind = 'uninsured' AND f.withdrawn_at IS NULL AND f.found_at > $1::timestamptz - $3::interval

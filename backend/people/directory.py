@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from backend.core.database import Record, first
-from backend.core.officers import TODAY
+from backend.core.officers import IS_AUXILIARY, TODAY
 from backend.core.paging import moment_parameter
 from backend.core.refusals import Refusal
 from backend.core.roles import ADMINISTERING, OVERSEEING
@@ -37,7 +37,7 @@ SELECT s.person AS id, s.badge, s.name, s.kind, s.organ FROM stint s WHERE s.bad
 """  # noqa: S608 - constants
 FIND_WEARER = f"""
 SELECT s.person AS id, organ_at(s.person, $3) AS organ FROM stint s
-WHERE s.person = $2 AND s.kind IN ('officer', 'duty_auxiliary', 'civilian_auxiliary')
+WHERE s.person = $2 AND (s.kind = 'officer' OR s.kind {IS_AUXILIARY})
     AND (s.during @> ($3::timestamptz AT TIME ZONE 'Asia/Shanghai')::date OR s.during @> {TODAY})
     AND s.organ IN (SELECT organs_under(ARRAY[$1::text]))
 LIMIT 1

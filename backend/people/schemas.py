@@ -10,14 +10,22 @@ from backend.core.described import DeviceSerial
 from backend.core.wire import WHOLE, Entry, Name, Receipt
 
 BADGE = r"^[A-Za-z0-9-]+" + WHOLE
-KindOfPerson = Literal["officer", "duty_auxiliary", "civilian_auxiliary", "staff", "dock"]
+KIND = r"^[a-z][a-z0-9_]*" + WHOLE
+KindOfPerson = Annotated[
+    str,
+    msgspec.Meta(
+        max_length=40,
+        pattern=KIND,
+        description="kind of person: officer, staff, dock, or a kind of auxiliary of the law, such as duty_auxiliary",
+    ),
+]
 RoleKind = Literal["commander", "treasurer", "inspector", "administrator"]
 DeviceKind = Literal["handheld", "desk", "dock"]
 BadgeGiven = Annotated[
     str, msgspec.Meta(min_length=1, max_length=20, pattern=BADGE, description="badge number: letters, digits, dashes")
 ]
 OrganGiven = Annotated[str, msgspec.Meta(pattern="^[0-9]{12}" + WHOLE, description="code of the organ, twelve digits")]
-KindGiven = Annotated[KindOfPerson, msgspec.Meta(description="kind of person")]
+KindGiven = KindOfPerson
 NameGiven = Annotated[Name, msgspec.Meta(description="the person's name")]
 SubjectId = Annotated[UUID, msgspec.Meta(description="id of the person whom it is about")]
 ServesFrom = Annotated[date, msgspec.Meta(description="first day of the service, by the calendar of China")]
@@ -61,7 +69,7 @@ class MovePerson(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_un
     person: SubjectId
     organ: OrganGiven
     serves_from: ServesFrom
-    kind: Annotated[KindOfPerson | None, msgspec.Meta(description="kind of person; null: as before")] = None
+    kind: KindOfPerson | None = None
 
 
 class RenamePerson(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):

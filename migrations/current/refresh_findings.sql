@@ -26,7 +26,8 @@ BEGIN
     RETURN QUERY
     WITH judged AS MATERIALIZED (
         SELECT p.*, a.started_at, a.ended_at, a.needs_leading, a.legality, a.notice_owed, a.notice_given,
-            a.needs_insurance, a.equipment,
+            a.equipment,
+            ARRAY(SELECT DISTINCT owed FROM activity_telling t, unnest(t.insurances) owed WHERE t.activity = a.id) AS insured,
             ARRAY(SELECT t.started_at FROM activity_telling t WHERE t.activity = a.id AND t.started_at IS NOT NULL) AS starts
         FROM full_process(acts, at, tolerance, open_ceiling) p JOIN activity a ON a.id = p.activity
     ),
@@ -75,8 +76,8 @@ BEGIN
             SELECT FROM led l WHERE l.auxiliary = j.person AND l.named @> x AND l.during @> x))
         UNION ALL
         SELECT 'uninsured', activity, organ, NULL, true, started_at, ended_at, NULL, false FROM judged j
-        WHERE needs_insurance AND EXISTS (SELECT FROM unnest(j.starts) x WHERE NOT EXISTS (
-            SELECT FROM qualification q WHERE q.person = j.person AND q.code = 'accident_insurance'
+        WHERE EXISTS (SELECT FROM unnest(j.insured) owed, unnest(j.starts) x WHERE NOT EXISTS (
+            SELECT FROM qualification q WHERE q.person = j.person AND q.code = owed
                 AND q.valid_from <= (x AT TIME ZONE 'Asia/Shanghai')::date
                 AND coalesce(q.valid_until >= (x AT TIME ZONE 'Asia/Shanghai')::date, true)))
         UNION ALL

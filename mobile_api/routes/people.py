@@ -23,7 +23,10 @@ from mobile_api.paging import Cursor, Limit, Under
 from mobile_api.problems import refuses
 
 PersonKind = Annotated[
-    str, msgspec.Meta(description="kind of person: officer, duty_auxiliary, civilian_auxiliary, staff or dock")
+    str,
+    msgspec.Meta(
+        description="kind of person: officer, staff, dock, or a kind of auxiliary of the law, such as duty_auxiliary"
+    ),
 ]
 
 
@@ -114,7 +117,10 @@ async def people(
         ),
     ] = None,
     organ: Under = None,
-    kind: Annotated[KindOfPerson | None, QueryParameter(name="kind", description="kind of person")] = None,
+    kind: Annotated[
+        KindOfPerson | None,
+        QueryParameter(name="kind", description="kind of person: officer, staff, dock, or one of the law"),
+    ] = None,
     role: Annotated[
         RoleKind | None, QueryParameter(name="role", description="who has this role today, in your organs")
     ] = None,

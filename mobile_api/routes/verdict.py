@@ -40,6 +40,16 @@ class Catalogue(msgspec.Struct, frozen=True):
         msgspec.Meta(description="every item of Articles 8 to 12 and its conditions, by code"),
     ]
     qualifications: Annotated[dict[str, dict[str, str]], msgspec.Meta(description="every qualification, by code")]
+    regulation: Annotated[
+        dict[str, Any], msgspec.Meta(description="title, number, and the days from which and to which it is in force")
+    ]
+    kinds: Annotated[dict[str, dict[str, Any]], msgspec.Meta(description="every kind of auxiliary, by code")]
+    ranks: Annotated[dict[str, dict[str, Any]], msgspec.Meta(description="every rank of auxiliaries, by code")]
+    insurances: Annotated[dict[str, dict[str, Any]], msgspec.Meta(description="what insurance the organ owes to whom")]
+    before_duty: Annotated[
+        dict[str, dict[str, Any]], msgspec.Meta(description="what the roster must show before the first duty, by code")
+    ]
+    dress: Annotated[dict[str, Any], msgspec.Meta(description="what is worn and carried on duty")]
     terms: Annotated[
         dict[str, dict[str, Any]],
         msgspec.Meta(description="every period and threshold with its source and version, by name"),

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import rich_click as click
+from click.exceptions import Exit
 
 from mobile_api.cli.terminal import console, fujing, one_sentence, say
 from storage.language import by_locale
@@ -39,7 +40,7 @@ def law_check(directory: Path | None) -> None:
         for each in checks:
             _show(each)
     if not all(each.usable for each in checks):
-        raise click.exceptions.Exit(NOT_USABLE)
+        raise Exit(NOT_USABLE)
 
 
 def _show(found: "Check") -> None:
