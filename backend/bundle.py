@@ -20,6 +20,7 @@ from backend.core.described import (
     BeganAt,
     EndedAt,
     InForce,
+    KindOfPerson,
     LeadingOfficerId,
     LedAuxiliaryId,
     OrganCode,
@@ -73,7 +74,7 @@ class Own(msgspec.Struct, frozen=True, kw_only=True):
     id: PersonId
     badge: Badge
     name: PersonName
-    kind: Annotated[str, msgspec.Meta(description="officer, staff, dock, or a kind of auxiliary of the law")]
+    kind: KindOfPerson
     organ: Annotated[OwnOrgan, msgspec.Meta(description="the organ that the person belongs to")]
     roles: Annotated[
         list[Role], msgspec.Meta(description="the person's roles; each covers its organ and all organs below")

@@ -30,7 +30,7 @@ from backend.injuries.tables import Injury, InjuryReport, InjuryStep
 INSERT = """
 INSERT INTO injury (id, person, organ, handled_in, injured_at, reported_at, fatal, recognition, apply_by, window_until,
     version)
-VALUES ($1, $2, $3, deciding_organ($3, $8), $4, $5, false, 'reported', $6, $7, 1)
+VALUES ($1, $2, $3, organ_that_decides($3, $8), $4, $5, false, 'reported', $6, $7, 1)
 """
 SAME_ACCIDENT = """
 SELECT id FROM injury WHERE person = $1 AND injured_at BETWEEN $2::timestamptz - $3::interval AND $2 + $3

@@ -15,7 +15,7 @@ from uuid import UUID
 import msgspec
 
 from backend.core.database import fetch
-from backend.core.described import Badge, OrganCode, OrganName, PersonId, PersonName
+from backend.core.described import Badge, KindOfPerson, OrganCode, OrganName, PersonId, PersonName
 from backend.core.officers import TODAY
 from backend.core.paging import Page, as_row, invalid_parameter
 from backend.core.roles import ADMINISTERING, OVERSEEING
@@ -23,7 +23,7 @@ from backend.core.verb import Actor, Role
 from backend.core.visibility import viewer
 from backend.people import pinyin
 from backend.people.kinds import is_known
-from backend.people.schemas import KindOfPerson, RoleKind
+from backend.people.schemas import RoleKind
 
 Serving = Literal["today", "all"]
 # $1: who asks; $2: the organs of their roles; $3: those whose shifts they see; $4: the badge asked for.

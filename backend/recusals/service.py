@@ -35,7 +35,7 @@ from backend.recusals.tables import RecusalAct, RecusalStep
 INSERT = """
 INSERT INTO recusal (id, person, organ, case_ref, case_kind, capacity, applicant, oral, ground, words, taken_by,
     asked_at, decided_in, state, due_at, version)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, deciding_organ($3, $14), 'pending', $13, 1)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, organ_that_decides($3, $14), 'pending', $13, 1)
 RETURNING *, false AS standing_aside
 """
 MOVE = "UPDATE recusal SET version = $2, state = $3, due_at = $4, decided_in = $5 WHERE id = $1 RETURNING *"

@@ -12,11 +12,10 @@ ALTER TABLE stint ADD CONSTRAINT stint_kind_fkey FOREIGN KEY (kind) REFERENCES k
 -- The insurances that the organ owed when the act was told, by the law of its moment. Until now there was one.
 ALTER TABLE activity_telling ADD COLUMN insurances text[] NOT NULL DEFAULT '{}';
 UPDATE activity_telling SET insurances = '{accident_insurance}' WHERE needs_insurance;
-ALTER TABLE activity_telling ALTER COLUMN insurances DROP DEFAULT;
 
 -- The organ that decides: the station itself, or the nearest county or city bureau from here up (GA/T 380: twelve figures;
 -- a county bureau's end in six zeros, a city bureau's in eight), else the topmost.
-CREATE FUNCTION deciding_organ(code text, level text) RETURNS text LANGUAGE sql STABLE AS $$
+CREATE FUNCTION organ_that_decides(code text, level text) RETURNS text LANGUAGE sql STABLE AS $$
     WITH RECURSIVE up AS (
         SELECT o.code, o.parent, o.depth FROM organ o WHERE o.code = $1
         UNION SELECT o.code, o.parent, o.depth FROM organ o JOIN up u ON o.code = u.parent
