@@ -6,7 +6,8 @@ the files, and another regulation is another directory.
 
 Another directory holds only what differs from the built-in law:
 - its works.toml replaces the built-in one as a whole, because another regulation has other numbers; without [items.…]
-  the built-in kinds of things handed out stay, and its certificates are added to the built-in ones;
+  the built-in kinds of things handed out stay; its certificates, means of restraint, persons restrained, manners and
+  whose work it is ([whose.…]) are added to the built-in ones;
 - a term replaces the built-in term as a whole;
 - a message replaces only the fields that it gives, so a renumbered article repeats no sentence;
 - a year of the calendar replaces the built-in year as a whole, or is added;
@@ -45,6 +46,7 @@ from backend.law.regulation import (
     with_sources,
 )
 from backend.law.sources import Source
+from backend.law.works import CrewRule, Named, WhoseWork, WorkTables, check_kind, check_work
 from storage.language import by_locale
 
 __all__ = [
@@ -72,7 +74,8 @@ SPANS = ("seconds", "minutes", "hours", "days")
 LAW_FILES = ("regulation.toml", "works.toml", "terms.toml", "messages.toml", "calendar.toml", "sources.toml")
 WORK_CODE = re.compile(r"[0-9A-Za-z]+(\.[0-9A-Za-z_]+)+")
 
-LISTS = ("qualifications", "equipment", "items", "certificates")  # tables of works.toml that are no works
+# Tables of works.toml that are no works.
+LISTS = ("qualifications", "equipment", "items", "certificates", "means", "restrained", "manners", "whose")
 
 Language = Literal["zh", "en"]
 Case = Literal["administrative", "criminal", "none"]
@@ -154,34 +157,54 @@ class ItemKind(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 class Work(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One item of the regulation: what is done, by whom, on which conditions. works.toml explains each field.
 
-    Kind "none": forbidden to every auxiliary, without conditions. Every other work has `leadership`.
+    Kind "none": forbidden to every auxiliary, without conditions. Every other work has `leadership`. `kinds`: the kinds
+    of person whose work it is; where the file leaves them out, those of [whose.KIND].
     """
 
     text: Text
     gloss: Text
-    kind: Literal["civilian", "duty", "none"]
+    kind: Text
+    kinds: tuple[Text, ...] = ()
     part_of: Text | None = None
     leadership: Literal["command", "led"] | None = None
     officers: NonNegative = 0
     officers_source: Text | None = None
+    officers_article: Text | None = None
+    crews: tuple[CrewRule, ...] = ()
     recording: Literal["required", "not"] = "not"
     recording_source: Text | None = None
     legality: bool = False
     qualification: Text | None = None
+    qualification_rule: Literal["law", "licence", "advised"] = "law"
+    training: tuple[Text, ...] = ()
+    training_source: Text | None = None
+    prerequisites: tuple[Text, ...] = ()
+    prerequisites_source: Text | None = None
     emergency_only: bool = False
     never_waits_for_leader: bool = False
+    never_refused: bool = False
+    never_refused_source: Text | None = None
     enforcement: bool = False
     insurance: bool = False
     enforcement_source: Text | None = None
     restraints: tuple[Text, ...] = ()
     watcher: bool = False
     restraint_source: Text | None = None
+    self_protection: tuple[Text, ...] = ()
+    self_protection_source: Text | None = None
+    never_on: dict[str, tuple[Text, ...]] = {}
+    never_on_source: Text | None = None
+    manner: tuple[Text, ...] = ()
     cases: tuple[Case, ...] = ("administrative", "criminal", "none")
     cases_source: Text | None = None
     equipment: tuple[Text, ...] = ()
     equipment_source: Text | None = None
 
 
+# Tables of works.toml that are added to those of the law before.
+NAMED: dict[str, Any] = {
+    "certificates": QualificationKind, "means": Named, "restrained": Named, "manners": Named, "whose": WhoseWork,
+}  # fmt: skip
 PERMITTED_WORK_NEEDS = ("leadership", "officers", "officers_source", "recording", "recording_source")
 FORBIDDEN_WORK_MAY_HAVE = {"text", "gloss", "kind", "part_of"}
 
@@ -197,6 +220,10 @@ class Law(msgspec.Struct, frozen=True):
     certificates: dict[str, QualificationKind] = {}
     calendar: dict[str, Year] = {}
     items: dict[str, ItemKind] = {}
+    means: dict[str, Named] = {}
+    restrained: dict[str, Named] = {}
+    manners: dict[str, Named] = {}
+    whose: dict[str, WhoseWork] = {}
     provisions: Provisions = Provisions()
     sources: dict[str, Source] = {}
 
@@ -300,12 +327,11 @@ class Kept(msgspec.Struct, frozen=True, order=True):
 
 class Reading(msgspec.Struct, frozen=True):
     """What a directory says. `law` counts only without `mistakes`; `unconfirmed`: what cites an article that
-    regulation.toml neither confirms nor renumbers; `given`: the names of the entries of each file."""
+    regulation.toml neither confirms nor renumbers."""
 
     law: Law
     mistakes: list[str]
     unconfirmed: list[Kept]
-    given: dict[str, set[str]]
 
 
 def load(directory: Path = HERE, over: Law | None = None) -> Law:
@@ -323,25 +349,29 @@ def load(directory: Path = HERE, over: Law | None = None) -> Law:
 def read(directory: Path, over: Law | None) -> Reading:
     """The same with the mistakes told instead of raised."""
     sheets = {name: _sheet(directory / name, over) for name in LAW_FILES}
-    works_sheet = sheets["works.toml"]
-    works, qualifications, equipment = _works(works_sheet, over)
-    items = _named(works_sheet, "items", ItemKind) or (over.items if over else {})
-    certificates = ({} if over is None else over.certificates) | _named(works_sheet, "certificates", QualificationKind)
+    works = sheets["works.toml"]
+    its = provisions(sheets["regulation.toml"], over.provisions if over else None)
+    named = {name: (getattr(over, name) if over else {}) | _named(works, name, kind) for name, kind in NAMED.items()}
+    recorded = {**named["certificates"], **_dict(works, "qualifications"), **its.before_duty, **its.ranks}
+    tables = WorkTables(
+        recorded=recorded, **{name: named[name] for name in ("whose", "means", "restrained", "manners")}
+    )
+    found_works, qualifications, equipment = _works(works, over, tables)
     found = Law(
-        terms=_terms(sheets["terms.toml"], over), messages=_messages(sheets["messages.toml"], over), works=works,
-        qualifications=qualifications, equipment=equipment, items=items, certificates=certificates,
-        calendar=_calendar(sheets["calendar.toml"], over),
-        provisions=provisions(sheets["regulation.toml"], over.provisions if over else None),
-        sources=({} if over is None else over.sources) | _named(sheets["sources.toml"], "sources", Source),
+        works=found_works, qualifications=qualifications, equipment=equipment,
+        items=_named(works, "items", ItemKind) or (over.items if over else {}), **named,
+        terms=_terms(sheets["terms.toml"], over), messages=_messages(sheets["messages.toml"], over),
+        calendar=_calendar(sheets["calendar.toml"], over), provisions=its,
+        sources=(over.sources if over else {}) | _named(sheets["sources.toml"], "sources", Source),
     )  # fmt: skip
     unconfirmed: list[Kept] = []
+    _check_kinds(sheets, found)
     if over is not None:
-        _check_named(sheets, found, over)
+        _check_regulation_named(sheets, found, over)
         if "regulation" in sheets["regulation.toml"].tables:
             found, unconfirmed = _confirmed(found, sheets)
-    mistakes = [mistake for read in sheets.values() for mistake in read.sorted_mistakes()]
-    given = {name: {*sheet.tables} for name, sheet in sheets.items()}
-    return Reading(found, mistakes + _misplaced(directory, over), unconfirmed, given)
+    mistakes = [mistake for sheet in sheets.values() for mistake in sheet.sorted_mistakes()]
+    return Reading(found, mistakes + _misplaced(directory, over), unconfirmed)
 
 
 def unconfirmed_lines(unconfirmed: Iterable[Kept]) -> list[str]:
@@ -359,7 +389,17 @@ def unconfirmed_lines(unconfirmed: Iterable[Kept]) -> list[str]:
     ]
 
 
-def _check_named(sheets: dict[str, Sheet], found: Law, over: Law) -> None:
+def _check_kinds(sheets: dict[str, Sheet], found: Law) -> None:
+    """Whose work it is, is said with kinds that the law has."""
+    works, regulation = sheets["works.toml"], sheets["regulation.toml"]
+    used = {work.kind for work in found.works.values()} if found.kinds else set()
+    for code in sorted(used & found.whose.keys()):
+        for kind in sorted({*found.whose[code].kinds} - found.kinds.keys()):
+            what = by_locale(f"没有 [kinds.{kind}]", f"there is no [kinds.{kind}]")
+            (works if code in _dict(works, "whose") else regulation).wrong(("whose", code), what, field="kinds")
+
+
+def _check_regulation_named(sheets: dict[str, Sheet], found: Law, over: Law) -> None:
     """Other works are those of another regulation, which must be named."""
     works = sheets["works.toml"]
     if not works.present or "regulation" in sheets["regulation.toml"].tables:
@@ -407,8 +447,9 @@ def _kept_entries(found: Law, sheets: dict[str, Sheet]) -> Iterable[tuple[str, s
         yield "works.toml", name, getattr(found, name)
     if "items" not in works:
         yield "works.toml", "items", found.items
-    given = works.get("certificates", {})
-    yield "works.toml", "certificates", {code: each for code, each in found.certificates.items() if code not in given}
+    for name in NAMED:
+        given = works.get(name, {})
+        yield "works.toml", name, {code: each for code, each in getattr(found, name).items() if code not in given}
     for name in TABLES:
         if name not in regulation:
             yield "regulation.toml", name, getattr(found.provisions, name)
@@ -483,7 +524,7 @@ def _check_known(read: Sheet, given: Iterable[str], known: Iterable[str], noun: 
 
 
 def _works(
-    read: Sheet, over: Law | None
+    read: Sheet, over: Law | None, named: WorkTables
 ) -> tuple[dict[str, Work], dict[str, QualificationKind], dict[str, EquipmentKind]]:
     if over is not None and not read.present:
         return over.works, over.qualifications, over.equipment
@@ -495,13 +536,31 @@ def _works(
     works = structs_of(read, {code: table for code, table in tables.items() if _quoted(read, code, table)}, Work)
     if not tables and not read.mistakes:
         read.wrong(("works",), by_locale("本文件中没有任何工作", "there is no work in this file"))
+    for code, table in tables.items():
+        check_kind(read, code, table, named)
     for code, work in works.items():
         _check_work(read, code, work, tables[code].keys())
         _check_cases(read, code, work, tables[code].keys())
         _check_qualification(read, code, work)
         _check_equipment(read, code, work)
         _check_whole(read, code, work)
-    return works, qualifications, equipment
+        check_work(read, code, work, named)
+    return _with_kinds(works, named), qualifications, equipment
+
+
+def _with_kinds(works: dict[str, Work], named: WorkTables) -> dict[str, Work]:
+    """Each work with the kinds of person whose work it is; where it says none, those of [whose.KIND]."""
+    meant = {code: whose.kinds for code, whose in named.whose.items()}
+    return {
+        code: msgspec.structs.replace(work, kinds=work.kinds or meant.get(work.kind, ()))
+        for code, work in works.items()
+    }
+
+
+def _dict(read: Sheet, name: str) -> dict[str, Any]:
+    """The table [name], or nothing where it is no table."""
+    table = read.tables.get(name)
+    return table if isinstance(table, dict) else {}
 
 
 def _named(read: Sheet, name: str, kind: type[T]) -> dict[str, T]:
@@ -544,6 +603,8 @@ def _check_work(read: Sheet, code: str, work: Work, said: Iterable[str]) -> None
         read.wrong((code,), _missing("enforcement_source"))
     if (work.restraints or work.watcher) and work.restraint_source is None:
         read.wrong((code,), _missing("restraint_source"))
+    if work.never_refused and work.never_refused_source is None:
+        read.wrong((code,), _missing("never_refused_source"))
 
 
 def _missing(name: str) -> str:

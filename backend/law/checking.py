@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from backend.law.catalogue import Kept, Law, edition_directories, load, read
+from backend.law.catalogue import NAMED, Kept, Law, edition_directories, load, read
 from backend.law.regulation import SINGLE, TABLES, sources_in
 from backend.law.sources import named_in, past_review
 
@@ -117,7 +117,7 @@ def _tables(law: Law) -> Iterable[tuple[str, str, Mapping[str, msgspec.Struct]]]
         yield "regulation.toml", name, {} if entry is None else {name: entry}
     for name in TABLES:
         yield "regulation.toml", name, getattr(law.provisions, name)
-    for name in ("works", "qualifications", "certificates", "equipment", "items"):
+    for name in ("works", "qualifications", "equipment", "items", *NAMED):
         yield "works.toml", name, getattr(law, name)
     for name in ("terms", "messages", "calendar", "sources"):
         yield f"{name}.toml", name, getattr(law, name)

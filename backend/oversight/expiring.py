@@ -1,7 +1,7 @@
 """List trainings, qualifications and insurance of people in service that expire, have expired or are missing.
 
 R.8 last paragraph: professional qualifications. R.24: accident insurance of those who assist enforcement or do
-high-risk work. R.30: training before the job, and every year.
+high-risk work. R.30: training before the job, and every year, and special training for some work.
 
 Guarantees: a renewal that begins at the latest on the day after the old one ends leaves no gap, so it is not listed.
 Yearly training is judged as in the verdict (activities/duty_check.py). People who left service are not listed.
@@ -18,7 +18,6 @@ from backend.core.database import fetch
 from backend.core.described import Badge, OrganCode, OrganName, PersonName
 from backend.core.refusals import Refusal
 from backend.law.catalogue import Law, law
-from backend.law.verdict import WHOSE_WORK
 from backend.people.tables import Organ
 
 # $1 now, $2 days ahead, $3 organ or null, $4 codes listed, $5 kinds of person and $6 the codes each must have,
@@ -99,16 +98,17 @@ def _required(current: Law) -> list[tuple[str, str]]:
     requires it."""
     owed = []
     for kind in current.kinds:
-        works = [work for work in current.works.values() if WHOSE_WORK.get(work.kind) == kind]
+        works = [work for work in current.works.values() if kind in work.kinds]
         insured = {code for work in works for code in current.insurances_of(kind, work)}
         owed += [(kind, code) for code in (*current.before_duty_of(kind), YEARLY, *sorted(insured))]
     return owed
 
 
 def _listed(current: Law) -> list[str]:
-    """The codes whose validity matters."""
+    """The codes whose validity matters: what everybody needs, and what some work asks for beside its qualification."""
+    asked = {code for work in current.works.values() for code in (*work.training, *work.prerequisites)}
     its = current.provisions
-    return [*its.before_duty, YEARLY, *its.insurances, *current.qualifications]
+    return list(dict.fromkeys([*its.before_duty, YEARLY, *its.insurances, *current.qualifications, *sorted(asked)]))
 
 
 def notice_days() -> int:
