@@ -112,7 +112,8 @@ async def facts_at(actor: Actor, question: DutyQuestion, at: datetime) -> Facts:
     """The facts about a person at a moment, from the tables and from the question."""
     in_force, kind = law_at(at), actor.kind_at(at)
     before, period = in_force.before_duty_of(kind), in_force.span("yearly_training_period")
-    trainings = [*in_force.trainings_before_duty(), YEARLY]
+    first_trainings = in_force.trainings_before_duty()
+    trainings = [*first_trainings, YEARLY]
     row = await first(f"{DAY} {FACTS}", actor.person, at, trainings, period, question.case_ref)
     if row is None:
         raise Refusal("session_ended")
@@ -120,9 +121,10 @@ async def facts_at(actor: Actor, question: DutyQuestion, at: datetime) -> Facts:
     return Facts(
         kind=kind,
         on_shift=row["on_shift"],
-        trained={*before} <= {*row["valid"]},
+        trained={*before} & {*first_trainings} <= {*row["valid"]},
+        prepared={*before} - {*first_trainings} <= {*row["valid"]},
         yearly_training_expired=YEARLY not in row["valid"] and not row["trained_lately"],
-        qualifications=frozenset(row["valid"]),
+        qualifications=in_force.with_lower_ranks(row["valid"]),
         leader=("confirmed" if row["confirmed"] else "named") if named else "none",
         officers_present=int(named) if question.officers is None else question.officers,
         auxiliaries_present=1 if question.auxiliaries is None else question.auxiliaries,

@@ -254,6 +254,12 @@ class Law(msgspec.Struct, frozen=True):
         its = self.provisions
         return {**its.before_duty, **self.certificates, **its.insurances, **self.qualifications, **its.ranks}
 
+    def with_lower_ranks(self, valid: Iterable[str]) -> frozenset[str]:
+        """These codes, and every rank below the highest rank among them: what asks for a rank asks for at least it."""
+        held, ranks = frozenset(valid), self.provisions.ranks
+        highest = max((ranks[code].order for code in held & ranks.keys()), default=0)
+        return held | {code for code, rank in ranks.items() if rank.order <= highest}
+
     def insurances_of(self, kind: str, work: Work) -> list[str]:
         """The insurances that the organ owes to an auxiliary of this kind who does this work."""
         return [

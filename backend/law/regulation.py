@@ -6,7 +6,7 @@ an article of that law, so each such article stands in [articles] with the artic
     [articles]
     "33" = "33"      # read and confirmed: ours says the same under the same number
     "24" = "19"      # ours says it in Article 19
-    "31" = ""        # ours has no such rule: nothing is cited
+    "31" = ""        # ours has no such rule, or nobody has looked yet: nothing is cited
 
 An article that is cited and does not stand there is refused at load, with everything that cites it.
 """

@@ -31,16 +31,18 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """The facts about a person at one moment.
 
     `kind`: of person, as on the roster. `on_shift`: a shift is open, which is the command of R.7. `qualifications`:
-    codes valid today, trainings and certificates too. `trained`: pre-job training is valid. `leader`: none, named
-    without an answer, or confirmed. `officers_present`: with the leading one. `auxiliaries_present`: with the person.
-    `place_kind`, `light`, `case_kind`, `restrained` (who is restrained): "unknown" where nobody told. `recusal`: in the
-    case of this work. `recording`: the recorder of the auxiliary or of the leading officer runs. `notice_given`: the
-    public notice. `means`: of restraint, to be used; `self_protection`: only to protect oneself.
+    codes valid today, trainings and certificates too. `trained`: every training before the first duty is valid;
+    `prepared`: and whatever else the law asks for before it. `leader`: none, named without an answer, or confirmed.
+    `officers_present`: with the leading one. `auxiliaries_present`: with the person. `place_kind`, `light`,
+    `case_kind`, `restrained` (who is restrained): "unknown" where nobody told. `recusal`: in the case of this work.
+    `recording`: the recorder of the auxiliary or of the leading officer runs. `notice_given`: the public notice.
+    `means`: of restraint, to be used; `self_protection`: only to protect oneself.
     """
 
     kind: str
     on_shift: bool
     trained: bool
+    prepared: bool = True
     yearly_training_expired: bool = False
     qualifications: frozenset[str] = frozenset()
     leader: Leader = "none"
@@ -102,7 +104,7 @@ def _forbidding(work: Work, facts: Facts) -> list[str]:
         {
             "not_your_kind": facts.kind not in work.kinds,
             "untrained": not facts.trained,
-            "prerequisite_missing": not facts.qualifications.issuperset(work.prerequisites),
+            "prerequisite_missing": not (facts.prepared and facts.qualifications.issuperset(work.prerequisites)),
             "unqualified": unqualified and work.qualification_rule == "law",
             "unlicensed": unqualified and work.qualification_rule == "licence",
             "recused": facts.recusal in ("standing_aside", "granted"),
