@@ -68,7 +68,7 @@ def _checked(name: str, law: Law, over: Law, mistakes: list[str], unconfirmed: l
 
 def differences(before: Law, here: Law) -> Iterator[Difference]:
     """Everything that is given otherwise, entry by entry and field by field."""
-    for (file, name, old), (_, _, new) in zip(_tables(before), _tables(here), strict=True):
+    for (file, name, old), (_, _, new) in zip(tables_of(before), tables_of(here), strict=True):
         for code in [*old, *(code for code in new if code not in old)]:
             entry = f"{name}.{code}" if file in IN_TABLES and name not in ("works", code) else code
             yield from _fields(file, entry, old.get(code), new.get(code))
@@ -104,13 +104,13 @@ def undated(law: Law) -> list[str]:
     """The entries whose source names no document of sources.toml."""
     return [
         f"{file} [{code}]"
-        for file, _, entries in _tables(law)
+        for file, _, entries in tables_of(law)
         for code, entry in entries.items()
         if file != "sources.toml" and any(not named_in(source, law.sources) for source in sources_in(entry))
     ]
 
 
-def _tables(law: Law) -> Iterable[tuple[str, str, Mapping[str, msgspec.Struct]]]:
+def tables_of(law: Law) -> Iterable[tuple[str, str, Mapping[str, msgspec.Struct]]]:
     """Every table of a law: file, name, entries by code."""
     for name in SINGLE:
         entry = getattr(law.provisions, name)
