@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from backend.core.verb import AUXILIARIES, ToldTo, Verb
-from backend.law.catalogue import Law, law, load
-from backend.law.checking import tables_of
+from backend.law.catalogue import Law, law, load, tables_of
 from backend.law.regulation import sources_in
 from backend.law.sources import named_in
 from backend.registry import EVENTS, VERBS
@@ -163,7 +162,7 @@ def _source_row(built_in: Law, code: str) -> str:
     shown = "all others" if source.standing == "decision" else ", ".join(f"`{name}`" for name in terms)
     rules = sum(
         any(code in named_in(text, built_in.sources) for text in sources_in(entry))
-        for _, name, entries in tables_of(built_in) if name not in ("terms", "sources") for entry in entries.values()
+        for table in tables_of(built_in) if table.name not in ("terms", "sources") for entry in table.entries.values()
     )  # fmt: skip
     cells = (source.zh, source.edition, source.standing, source.checked, source.review or "", shown, rules)
     return f"| {' | '.join(map(str, cells))} |\n"

@@ -12,9 +12,10 @@ from typing import Any
 import msgspec
 
 from backend.core.database import first
+from backend.core.days import day_of, first_day
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor
-from backend.law.catalogue import Law, Work, law, law_at
+from backend.law.catalogue import Law, Term, Work, law, law_at
 from backend.law.verdict import UNKNOWN, Facts, RecusalStatus, Verdict, people_lacking, verdict
 from backend.law.works import Crew
 
@@ -27,9 +28,10 @@ SELECT
     ARRAY(SELECT q.code FROM qualification q, day WHERE q.person = $1
         AND q.valid_from <= day.is AND coalesce(q.valid_until >= day.is, true)) AS valid,
     EXISTS (SELECT FROM qualification q, day WHERE q.person = $1 AND q.code = ANY ($3)
-        AND q.valid_from > day.is - $4::interval AND q.valid_from <= day.is) AS trained_lately,
+        AND q.valid_from >= $4 AND q.valid_from <= day.is) AS trained_lately,
     ARRAY(SELECT standing FROM recused
-        WHERE person = $1 AND case_key = case_key($5) AND during @> $2::timestamptz) AS standings
+        WHERE person = $1 AND during @> $2::timestamptz
+            AND (case_key($5) IN (case_key, incident_key) OR shift IS NOT NULL)) AS standings
 FROM (SELECT 1) AS one
 """
 STRICTEST: tuple[RecusalStatus, ...] = ("granted", "standing_aside", "pending")
@@ -111,10 +113,10 @@ def source_of(work: Work, code: str) -> str | None:
 async def facts_at(actor: Actor, question: DutyQuestion, at: datetime) -> Facts:
     """The facts about a person at a moment, from the tables and from the question."""
     in_force, kind = law_at(at), actor.kind_at(at)
-    before, period = in_force.before_duty_of(kind), in_force.span("yearly_training_period")
+    before, trained_since = in_force.before_duty_of(kind), first_day(in_force, "yearly_training_period", day_of(at))
     first_trainings = in_force.trainings_before_duty()
     trainings = [*first_trainings, YEARLY]
-    row = await first(f"{DAY} {FACTS}", actor.person, at, trainings, period, question.case_ref)
+    row = await first(f"{DAY} {FACTS}", actor.person, at, trainings, trained_since, question.case_ref)
     if row is None:
         raise Refusal("session_ended")
     named = row["confirmed"] is not None  # null: nobody is named
@@ -164,7 +166,8 @@ _encoded: dict[str, Any] = {}
 
 def _document(current: Law) -> dict[str, object]:
     terms = {
-        name: {"source": term.source, "version": term.version, **term.units()} for name, term in current.terms.items()
+        name: {"source": term.source, "version": term.version, **term.units(), **_counted(term)}
+        for name, term in current.terms.items()
     }
     messages = {
         code: {"zh": message.zh, "en": message.en, **({"article": message.article} if message.article else {})}
@@ -174,12 +177,18 @@ def _document(current: Law) -> dict[str, object]:
     names = {
         "qualifications": current.qualifications, "equipment": current.equipment, "items": current.items,
         "certificates": current.certificates, "means": current.means, "restrained": current.restrained,
-        "manners": current.manners, "whose": current.whose,
+        "manners": current.manners, "whose": current.whose, "recusals": current.recusals,
+        "complaints": current.complaints,
     }  # fmt: skip
     its = current.provisions
     named = {"kinds": its.kinds, "ranks": its.ranks, "insurances": its.insurances, "before_duty": its.before_duty}
     regulation = {"regulation": its.regulation, "dress": its.dress, **named}
     return {"works": works, **names, **regulation, "terms": terms, "messages": messages}
+
+
+def _counted(term: Term) -> dict[str, str]:
+    """How the last day of a term in days counts; nothing of any other term."""
+    return {} if term.counts is None else {"counts": term.counts}
 
 
 def _without_defaults(work: Work) -> dict[str, object]:

@@ -1,4 +1,5 @@
-"""The law as data: works (what may be done), terms (periods and thresholds), messages (every sentence), calendar.
+"""The law as data: works (what may be done), terms (periods and thresholds), messages (every sentence), calendar,
+recusals and complaints.
 
 Guarantees: a wrong file is refused when it is loaded, with every mistake by file and line. A term is read by name and
 unit, so a period is never taken for a count. Nothing here knows the number of an article: codes and articles come from
@@ -8,7 +9,9 @@ Another directory holds only what differs from the built-in law:
 - its works.toml replaces the built-in one as a whole, because another regulation has other numbers; without [items.…]
   the built-in kinds of things handed out stay; its certificates, means of restraint, persons restrained, manners and
   whose work it is ([whose.…]) are added to the built-in ones;
-- a term replaces the built-in term as a whole;
+- a term replaces the built-in term as a whole, and is of its sort: a period by the clock, a number of one unit, or a
+  period in days or years, which may also run by the clock;
+- each table of recusals.toml and complaints.toml replaces the built-in table as a whole;
 - a message replaces only the fields that it gives, so a renumbered article repeats no sentence;
 - a year of the calendar replaces the built-in year as a whole, or is added;
 - regulation.toml names the regulation, and confirms or renumbers each article that something kept still cites
@@ -22,15 +25,14 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 import msgspec
 
-from backend.law.calendar import Year
+from backend.law.calendar import SATURDAY, CalendarUnknown, Year, kind_of
+from backend.law.matters import ComplaintLaw, RecusalLaw, read_complaints, read_recusals
 from backend.law.reading import LawError, Sheet, read_sheet, structs_of
 from backend.law.regulation import (
-    SINGLE,
-    TABLES,
     AuxiliaryKind,
     BeforeDuty,
     Decision,
@@ -52,6 +54,8 @@ from storage.language import by_locale
 __all__ = [
     "HERE",
     "Case",
+    "Counts",
+    "Days",
     "EquipmentKind",
     "ItemKind",
     "Language",
@@ -70,8 +74,12 @@ __all__ = [
 
 T = TypeVar("T", bound=msgspec.Struct)
 HERE = Path(__file__).parent
-SPANS = ("seconds", "minutes", "hours", "days")
-LAW_FILES = ("regulation.toml", "works.toml", "terms.toml", "messages.toml", "calendar.toml", "sources.toml")
+CLOCK = ("seconds", "minutes", "hours")
+DAYS = ("days", "years")
+LAW_FILES = (
+    "regulation.toml", "works.toml", "terms.toml", "messages.toml", "calendar.toml", "recusals.toml",
+    "complaints.toml", "sources.toml",
+)  # fmt: skip
 WORK_CODE = re.compile(r"[0-9A-Za-z]+(\.[0-9A-Za-z_]+)+")
 
 # Tables of works.toml that are no works.
@@ -79,12 +87,17 @@ LISTS = ("qualifications", "equipment", "items", "certificates", "means", "restr
 
 Language = Literal["zh", "en"]
 Case = Literal["administrative", "criminal", "none"]
+Counts = Literal["procedure", "plain"]
 Text = Annotated[str, msgspec.Meta(min_length=1)]
 NonNegative = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class Term(msgspec.Struct, frozen=True, cache_hash=True, forbid_unknown_fields=True, kw_only=True):
-    """One period, deadline or threshold: one value in one unit, its source and the version of the source."""
+    """One period, deadline or threshold: one value in one unit, its source and the version of the source.
+
+    `counts`: of days and years alone, and always there: whether a last day that is a rest day or a holiday moves to the
+    next working day (procedure) or stands (plain).
+    """
 
     source: str
     version: Text
@@ -92,6 +105,8 @@ class Term(msgspec.Struct, frozen=True, cache_hash=True, forbid_unknown_fields=T
     minutes: int | None = None
     hours: int | None = None
     days: int | None = None
+    years: int | None = None
+    counts: Counts | None = None
     count: int | None = None
     bytes: int | None = None
     percent: int | None = None
@@ -100,8 +115,24 @@ class Term(msgspec.Struct, frozen=True, cache_hash=True, forbid_unknown_fields=T
 
     def units(self) -> dict[str, int]:
         """The units that are given, with their values. A valid term has exactly one."""
-        fields = (*SPANS, "count", "bytes", "percent", "metres", "permanent")
+        fields = (*CLOCK, *DAYS, "count", "bytes", "percent", "metres", "permanent")
         return {unit: value for unit in fields if (value := getattr(self, unit)) is not None}
+
+
+class Days(NamedTuple):
+    """A term in whole days or years. `carries_over`: past a last day that is a rest day or a holiday.
+
+    backend/core/days.py reckons with it, and nothing else does.
+    """
+
+    years: int
+    days: int
+    carries_over: bool
+
+    @property
+    def at_most(self) -> int:
+        """How many days these are; a year counts as 366, which it never exceeds."""
+        return self.days + 366 * self.years
 
 
 class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -205,6 +236,8 @@ class Work(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 NAMED: dict[str, Any] = {
     "certificates": QualificationKind, "means": Named, "restrained": Named, "manners": Named, "whose": WhoseWork,
 }  # fmt: skip
+# Files whose tables stand in a struct of their own, and its name in the law.
+OWNERS = {"regulation.toml": "provisions", "recusals.toml": "recusals", "complaints.toml": "complaints"}
 PERMITTED_WORK_NEEDS = ("leadership", "officers", "officers_source", "recording", "recording_source")
 FORBIDDEN_WORK_MAY_HAVE = {"text", "gloss", "kind", "part_of"}
 
@@ -224,6 +257,8 @@ class Law(msgspec.Struct, frozen=True):
     restrained: dict[str, Named] = {}
     manners: dict[str, Named] = {}
     whose: dict[str, WhoseWork] = {}
+    recusals: RecusalLaw = RecusalLaw()
+    complaints: ComplaintLaw = ComplaintLaw()
     provisions: Provisions = Provisions()
     sources: dict[str, Source] = {}
 
@@ -277,18 +312,49 @@ class Law(msgspec.Struct, frozen=True):
         return [code for code, each in self.provisions.before_duty.items() if kind in (each.kinds or (kind,))]
 
     def span(self, name: str) -> timedelta:
-        """A term that is a period. Raises LawError where there is none of this name."""
+        """A term by the clock: seconds, minutes, hours. Raises LawError where there is none of this name.
+
+        A term in days is none: it ends with a day, not so many hours later. `days` gives it.
+        """
         unit, value = self._unit(name)
-        if unit not in SPANS:
+        if unit not in CLOCK:
             raise LawError(
-                f"terms.toml: [{name}] 的单位是 {unit}，不是期限", f"terms.toml: [{name}] is a {unit}, not a period"
+                f"terms.toml: [{name}] 的单位是 {unit}，不是按时分秒计算的期限",
+                f"terms.toml: [{name}] is in {unit}, not a period by the clock",
             )
         return _timedelta(unit, value)
+
+    def by_clock(self, name: str) -> timedelta | None:
+        """The term, if it runs by the clock, else None. Raises LawError where there is none of this name."""
+        return self.span(name) if self._unit(name)[0] in CLOCK else None
+
+    def days(self, name: str) -> Days:
+        """A term in days or years; of one by the clock, the whole days that hold it.
+
+        Raises LawError where there is none of this name.
+        """
+        unit, value = self._unit(name)
+        if unit in CLOCK:
+            return Days(0, -(-self.span(name) // timedelta(days=1)), False)
+        if unit not in DAYS:
+            raise LawError(
+                f"terms.toml: [{name}] 的单位是 {unit}，不是以日或年计算的期限",
+                f"terms.toml: [{name}] is in {unit}, not a period in days or years",
+            )
+        carries_over = self.terms[name].counts == "procedure"
+        return Days(value, 0, carries_over) if unit == "years" else Days(0, value, carries_over)
+
+    def rests(self, day: date) -> bool:
+        """Whether this is a rest day or a holiday; of a year that no calendar knows, a Saturday or a Sunday."""
+        try:
+            return kind_of(day, self.calendar) != "work"
+        except CalendarUnknown:
+            return day.weekday() >= SATURDAY
 
     def count(self, name: str) -> int:
         """A term that is a number: count, bytes, percent, metres. Raises LawError where there is none of this name."""
         unit, value = self._unit(name)
-        if unit in SPANS:
+        if unit in (*CLOCK, *DAYS):
             raise LawError(f"terms.toml: [{name}] 是期限，不是数目", f"terms.toml: [{name}] is a period, not a number")
         if unit == "permanent":
             raise LawError(f"terms.toml: [{name}] 是是否永久保存，不是数目", f"terms.toml: [{name}] is no number")
@@ -363,10 +429,14 @@ def read(directory: Path, over: Law | None) -> Reading:
         recorded=recorded, **{name: named[name] for name in ("whose", "means", "restrained", "manners")}
     )
     found_works, qualifications, equipment = _works(works, over, tables)
+    terms = _terms(sheets["terms.toml"], over)
+    in_days = {name: term for name, term in terms.items() if len(term.units()) == 1 and _sort(term) == DAYS}
     found = Law(
         works=found_works, qualifications=qualifications, equipment=equipment,
         items=_named(works, "items", ItemKind) or (over.items if over else {}), **named,
-        terms=_terms(sheets["terms.toml"], over), messages=_messages(sheets["messages.toml"], over),
+        terms=terms, messages=_messages(sheets["messages.toml"], over),
+        recusals=read_recusals(sheets["recusals.toml"], over.recusals if over else None, in_days),
+        complaints=read_complaints(sheets["complaints.toml"], over.complaints if over else None, in_days),
         calendar=_calendar(sheets["calendar.toml"], over), provisions=its,
         sources=(over.sources if over else {}) | _named(sheets["sources.toml"], "sources", Source),
     )  # fmt: skip
@@ -428,39 +498,58 @@ def _confirmed(found: Law, sheets: dict[str, Sheet]) -> tuple[Law, list[Kept]]:
         code: msgspec.structs.replace(message, article=renumbered_article(message.article, ours))
         for code, message in kept_messages.items()
     }
-    changes: dict[str, Any] = {"messages": found.messages | renumbered}
-    of_regulation: dict[str, Any] = {}
-    for file, name, kept in _kept_entries(found, sheets):
+    changes: dict[str, dict[str, Any]] = {"": {"messages": found.messages | renumbered}}
+    for table, kept in _kept_entries(found, sheets):
         for code, entry in kept.items():
             cited = [article for source in sources_in(entry) for article in cited_by_source(source)]
-            unconfirmed += [Kept(article, file, code) for article in {*cited} if article not in ours]
-        new = {code: with_sources(entry, ours) for code, entry in kept.items()}
-        if file != "regulation.toml":
-            changes[name] = getattr(found, name) | new
-        elif name in SINGLE:
-            of_regulation[name] = new[name]
+            unconfirmed += [Kept(article, table.file, code) for article in {*cited} if article not in ours]
+        new = table.entries | {code: with_sources(entry, ours) for code, entry in kept.items()}
+        changes.setdefault(OWNERS.get(table.file, ""), {})[table.name] = new[table.name] if table.alone else new
+    of_law = changes.pop("")
+    of_law |= {owner: msgspec.structs.replace(getattr(found, owner), **fields) for owner, fields in changes.items()}
+    return msgspec.structs.replace(found, **of_law), sorted({*unconfirmed})
+
+
+class LawTable(msgspec.Struct, frozen=True):
+    """One table of a law: its file, its name, its entries by code. `alone`: it is one entry, called as the table."""
+
+    file: str
+    name: str
+    entries: dict[str, Any]
+    alone: bool = False
+
+
+def tables_of(law: Law) -> Iterable[LawTable]:
+    """Every table of a law."""
+    for file, owner in OWNERS.items():
+        its = getattr(law, owner)
+        for name in its.__struct_fields__:
+            entries = getattr(its, name)
+            if isinstance(entries, msgspec.Struct) or entries is None:
+                yield LawTable(file, name, {} if entries is None else {name: entries}, alone=True)
+            elif name != "articles":
+                yield LawTable(file, name, entries)
+    for name in ("works", "qualifications", "equipment", "items", *NAMED):
+        yield LawTable("works.toml", name, getattr(law, name))
+    for name in ("terms", "messages", "calendar", "sources"):
+        yield LawTable(f"{name}.toml", name, getattr(law, name))
+
+
+def _kept_entries(found: Law, sheets: dict[str, Sheet]) -> Iterable[tuple[LawTable, dict[str, Any]]]:
+    """The tables in which something was kept from the law before, and what was."""
+    for table in tables_of(found):
+        tables = sheets[table.file].tables
+        if table.file in OWNERS or table.name == "items":
+            given = table.entries if table.name in tables else {}
+        elif table.name in ("works", "qualifications", "equipment"):
+            given = table.entries if tables else {}
+        elif table.name in NAMED:
+            given = _dict(sheets[table.file], table.name)
         else:
-            of_regulation[name] = new
-    changes["provisions"] = msgspec.structs.replace(found.provisions, **of_regulation)
-    return msgspec.structs.replace(found, **changes), sorted({*unconfirmed})
-
-
-def _kept_entries(found: Law, sheets: dict[str, Sheet]) -> Iterable[tuple[str, str, dict[str, Any]]]:
-    """What was kept from the law before: file, table, and its entries by code."""
-    terms, works, regulation = (sheets[name].tables for name in ("terms.toml", "works.toml", "regulation.toml"))
-    yield "terms.toml", "terms", {code: term for code, term in found.terms.items() if code not in terms}
-    for name in ("works", "qualifications", "equipment") if not works else ():
-        yield "works.toml", name, getattr(found, name)
-    if "items" not in works:
-        yield "works.toml", "items", found.items
-    for name in NAMED:
-        given = works.get(name, {})
-        yield "works.toml", name, {code: each for code, each in getattr(found, name).items() if code not in given}
-    for name in TABLES:
-        if name not in regulation:
-            yield "regulation.toml", name, getattr(found.provisions, name)
-    if "dress" not in regulation and found.provisions.dress is not None:
-        yield "regulation.toml", "dress", {"dress": found.provisions.dress}
+            given = tables if table.name == "terms" else table.entries
+        kept = {code: entry for code, entry in table.entries.items() if code not in given}
+        if kept:
+            yield table, kept
 
 
 def _sheet(path: Path, over: Law | None) -> Sheet:
@@ -483,10 +572,42 @@ def _terms(read: Sheet, over: Law | None) -> dict[str, Term]:
     for name, term in given.items():
         if len(term.units()) != 1 or min(term.units().values()) < 0:
             read.wrong((name,), by_locale("须恰有一个单位，且不为负", "needs exactly one unit, not negative"))
+        else:
+            _check_counts(read, name, term)
     if over is None:
         return given
     _check_known(read, given, over.terms, by_locale("期限", "term"))
+    for name, term in given.items():
+        if name in over.terms and len(term.units()) == 1 and _sort(term)[0] not in _may_be(over.terms[name]):
+            sort = " / ".join(_may_be(over.terms[name]))
+            read.wrong((name,), by_locale(f"单位须为 {sort}", f"its unit must be {sort}"))
     return over.terms | given
+
+
+def _may_be(term: Term) -> tuple[str, ...]:
+    """The units in which another law may give this term."""
+    return (*DAYS, *CLOCK) if _sort(term) == DAYS else _sort(term)
+
+
+def _sort(term: Term) -> tuple[str, ...]:
+    """The units of this term's sort: those of a clock, those of a calendar, or its own alone."""
+    (unit,) = term.units()
+    return next((sort for sort in (CLOCK, DAYS) if unit in sort), (unit,))
+
+
+def _check_counts(read: Sheet, name: str, term: Term) -> None:
+    """Check that a term in days says how its last day counts, and that no other does."""
+    in_days = _sort(term) == DAYS
+    if in_days and term.counts is None:
+        what = by_locale(
+            'days 与 years 须写 counts = "procedure"（期满日遇休息日、节假日顺延）或 "plain"（不顺延）',
+            'days and years need counts = "procedure" (carried over rest days and holidays) or "plain" (not)',
+        )
+        read.wrong((name,), what)
+    if not in_days and term.counts is not None:
+        read.wrong(
+            (name,), by_locale("counts 只用于 days 与 years", "counts is for days and years alone"), field="counts"
+        )
 
 
 def _calendar(read: Sheet, over: Law | None) -> dict[str, Year]:

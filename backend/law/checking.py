@@ -4,18 +4,16 @@ Guarantees: nothing is put into force. Every mistake, every citation that is not
 at once; a source past its review date, or one that no document of sources.toml dates, is told too.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from backend.law.catalogue import NAMED, Kept, Law, edition_directories, load, read
-from backend.law.regulation import SINGLE, TABLES, sources_in
+from backend.law.catalogue import Kept, Law, edition_directories, load, read, tables_of
+from backend.law.regulation import sources_in
 from backend.law.sources import named_in, past_review
-
-IN_TABLES = ("works.toml", "regulation.toml")  # files whose entries stand in tables of a name
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -68,10 +66,10 @@ def _checked(name: str, law: Law, over: Law, mistakes: list[str], unconfirmed: l
 
 def differences(before: Law, here: Law) -> Iterator[Difference]:
     """Everything that is given otherwise, entry by entry and field by field."""
-    for (file, name, old), (_, _, new) in zip(tables_of(before), tables_of(here), strict=True):
-        for code in [*old, *(code for code in new if code not in old)]:
-            entry = f"{name}.{code}" if file in IN_TABLES and name not in ("works", code) else code
-            yield from _fields(file, entry, old.get(code), new.get(code))
+    for old, new in zip(tables_of(before), tables_of(here), strict=True):
+        for code in [*old.entries, *(code for code in new.entries if code not in old.entries)]:
+            entry = code if old.name in (code, "works") or old.file == f"{old.name}.toml" else f"{old.name}.{code}"
+            yield from _fields(old.file, entry, old.entries.get(code), new.entries.get(code))
 
 
 def _fields(file: str, entry: str, old: msgspec.Struct | None, new: msgspec.Struct | None) -> Iterator[Difference]:
@@ -103,21 +101,8 @@ def _shown(value: Any) -> str | None:
 def undated(law: Law) -> list[str]:
     """The entries whose source names no document of sources.toml."""
     return [
-        f"{file} [{code}]"
-        for file, _, entries in tables_of(law)
-        for code, entry in entries.items()
-        if file != "sources.toml" and any(not named_in(source, law.sources) for source in sources_in(entry))
+        f"{table.file} [{code}]"
+        for table in tables_of(law)
+        for code, entry in table.entries.items()
+        if table.name != "sources" and any(not named_in(source, law.sources) for source in sources_in(entry))
     ]
-
-
-def tables_of(law: Law) -> Iterable[tuple[str, str, Mapping[str, msgspec.Struct]]]:
-    """Every table of a law: file, name, entries by code."""
-    for name in SINGLE:
-        entry = getattr(law.provisions, name)
-        yield "regulation.toml", name, {} if entry is None else {name: entry}
-    for name in TABLES:
-        yield "regulation.toml", name, getattr(law.provisions, name)
-    for name in ("works", "qualifications", "equipment", "items", *NAMED):
-        yield "works.toml", name, getattr(law, name)
-    for name in ("terms", "messages", "calendar", "sources"):
-        yield f"{name}.toml", name, getattr(law, name)

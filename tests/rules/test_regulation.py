@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from backend.law.catalogue import Law, LawError, law, law_at, laws, load, read, use
+from backend.law.catalogue import Law, LawError, law, law_at, laws, load, read, tables_of, use
 from backend.law.checking import check
 from backend.law.regulation import (
     cited_by_article,
@@ -32,12 +32,8 @@ def the_law_before() -> Iterator[None]:
 def cited(over: Law) -> set[str]:
     """Every article that a sentence or a source of this law cites."""
     articles = {article for message in over.messages.values() for article in cited_by_article(message.article)}
-    its = over.provisions
-    entries = [
-        *over.terms.values(), *over.works.values(), *over.qualifications.values(), *over.certificates.values(),
-        *over.items.values(), *over.equipment.values(), *its.kinds.values(), *its.insurances.values(),
-        *its.before_duty.values(), *its.decisions.values(), *([its.dress] if its.dress else []),
-    ]  # fmt: skip
+    tables = [table.entries for table in tables_of(over) if table.name != "regulation"]  # which names itself anew
+    entries = [entry for table in tables for entry in table.values()]
     return articles | {article for entry in entries for text in sources_in(entry) for article in cited_by_source(text)}
 
 
@@ -192,11 +188,7 @@ def test_an_edition_names_its_first_day(tmp_path: Path) -> None:
 
 def every_source() -> list[tuple[str, str]]:
     """(entry, source) of everything in the built-in law."""
-    its = BUILT_IN.provisions
-    tables = [
-        BUILT_IN.terms, BUILT_IN.works, BUILT_IN.qualifications, BUILT_IN.certificates, BUILT_IN.equipment,
-        BUILT_IN.items, BUILT_IN.calendar, its.kinds, its.insurances, its.before_duty, its.decisions,
-    ]  # fmt: skip
+    tables = [table.entries for table in tables_of(BUILT_IN) if table.name != "sources"]
     return [(code, text) for table in tables for code, entry in table.items() for text in sources_in(entry)]
 
 
