@@ -19,6 +19,7 @@ from backend.core import database, settings
 from backend.core.keys import Keys
 from backend.core.settings import Settings
 from backend.law.catalogue import use
+from backend.people import kinds
 from backend.people.proofs import ProofReader
 from backend.people.sessions import TokenReader
 from backend.reviews.watching import LATE_WRITES
@@ -89,6 +90,7 @@ def build(chosen: Settings) -> Litestar:
 async def _connected(app: Litestar) -> AsyncIterator[None]:
     chosen = app.state.settings
     await _wait_for_the_database(chosen)
+    await kinds.keep()
     app.state.store = store_of(chosen)
     app.state.hub = events.Hub(str(chosen.database_url))
     try:

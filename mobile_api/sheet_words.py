@@ -4,7 +4,7 @@
 where it lists them (`patrol 巡逻, post 值守`).
 """
 
-from backend.people.roster_words import DEVICES, KINDS, ROLES
+from backend.people.roster_words import DEVICES, ROLES, kinds
 
 ORGANS = frozenset({"organ", "parent", "handled_in", "decided_in", "asked_in"})  # they hold the code of an organ
 CODE, NAME = "代码", "名称"
@@ -58,5 +58,9 @@ FIELDS = {
     "OrganRow.code": "单位代码", "OrganRow.name": "单位名称", "SupervisionRow.answer": "民警答复",
 }  # fmt: skip
 
-CODES = {code: meant[0] for known in (KINDS, ROLES, DEVICES) for code, meant in known.items()}
-CODES_IN = frozenset({"PersonRow.kind", "DeviceRow.kind", "PersonRow.roles"})  # where CODES are meant
+CODES_IN = frozenset({"PersonRow.kind", "DeviceRow.kind", "PersonRow.roles"})  # where `codes` are meant
+
+
+def codes() -> dict[str, str]:
+    """What a cell says for the code of a kind of person, a role or a kind of device."""
+    return {code: meant[0] for known in (kinds(), ROLES, DEVICES) for code, meant in known.items()}

@@ -9,6 +9,7 @@ import msgspec
 
 from backend.core.database import fetch, first, value
 from backend.core.described import Badge, NextPage, OrganCode, PersonId, PersonName
+from backend.core.officers import IS_AUXILIARY
 from backend.core.paging import invalid_parameter
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor
@@ -19,17 +20,17 @@ from backend.law.catalogue import law
 from backend.people.tables import Organ
 
 # Who served or worked in these organs (below $1) in the month from $2 to before $3, and the organ they served in last.
-SERVED = """
+SERVED = f"""
 SELECT DISTINCT ON (person) person, organ FROM (
     SELECT s.person, s.organ, lower(s.during) AS since FROM stint s
-    WHERE s.kind IN ('duty_auxiliary', 'civilian_auxiliary') AND s.organ IN (SELECT organs_under($1::text[]))
+    WHERE s.kind {IS_AUXILIARY} AND s.organ IN (SELECT organs_under($1::text[]))
         AND s.during && daterange($2::date, $3::date)
     UNION ALL
     SELECT h.person, h.organ, '-infinity' FROM shift h WHERE h.organ IN (SELECT organs_under($1::text[]))
         AND h.during && tstzrange($2::date::timestamp AT TIME ZONE 'Asia/Shanghai',
             $3::date::timestamp AT TIME ZONE 'Asia/Shanghai')
 ) x ORDER BY person, since DESC, organ
-"""
+"""  # noqa: S608 - constants
 OF_ORGANS = f"""
 SELECT p.id, p.badge, p.name, w.organ FROM ({SERVED}) w JOIN person_now p ON p.id = w.person
 WHERE ($4::text IS NULL OR (p.badge, p.id) > ($4, $5::uuid)) ORDER BY p.badge, p.id LIMIT $6

@@ -4,7 +4,7 @@ A file has five kinds of record, one for each line, in the columns `record,code,
 
     organ          code (12 digits), name, organ = its parent
     person         code = badge, name, organ, from, until,
-                   kind (officer, duty_auxiliary, civilian_auxiliary, staff, dock)
+                   kind (officer, staff, dock, or a kind of auxiliary of the law: duty_auxiliary, civilian_auxiliary)
     role           code = badge, kind (commander, treasurer, inspector, administrator), organ, from, until
     qualification  code = badge, kind = its code, from, until
     device         code = serial, name, kind (handheld, desk, dock), organ
