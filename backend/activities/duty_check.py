@@ -15,7 +15,8 @@ from backend.core.database import first
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor
 from backend.law.catalogue import Law, Work, law
-from backend.law.verdict import Facts, RecusalStatus, Verdict, verdict
+from backend.law.verdict import UNKNOWN, Facts, RecusalStatus, Verdict, people_lacking, verdict
+from backend.law.works import Crew
 
 PRE_JOB, YEARLY = "pre_job_training", "yearly_training"
 FACTS = """
@@ -39,13 +40,23 @@ class DutyQuestion(msgspec.Struct, frozen=True, kw_only=True):
     """What the person says about the scene.
 
     `officers`: number of officers present, the leading one included; None: only a leading officer who is named.
-    `case_ref`: number of the case.
+    `auxiliaries`: number of auxiliaries present, oneself included; None: only oneself. `place_kind`, `light`,
+    `case_kind`, `restrained`: None where nobody told. `case_ref`: number of the case. `notice_given`: the public
+    notice. `means`: of restraint, to be used; `self_protection`: only to protect oneself.
     """
 
     emergency: bool = False
     recording: bool = False
     officers: int | None = None
+    auxiliaries: int | None = None
+    place_kind: str | None = None
+    light: str | None = None
+    case_kind: str | None = None
     case_ref: str | None = None
+    notice_given: bool = False
+    means: frozenset[str] = frozenset()
+    restrained: str | None = None
+    self_protection: bool = False
 
 
 def work_of(code: str) -> Work:
@@ -55,9 +66,45 @@ def work_of(code: str) -> Work:
     return law().works[code]
 
 
-async def verdict_on(actor: Actor, code: str, question: DutyQuestion, at: datetime) -> Verdict:
+class Judged(msgspec.Struct, frozen=True):
+    """A work, the verdict on it, and each way to make up for people who are missing."""
+
+    work: Work
+    verdict: Verdict
+    lacking: tuple[Crew, ...]
+
+
+async def verdict_on(actor: Actor, code: str, question: DutyQuestion, at: datetime) -> Judged:
     """May this person do this work now? Raises Refusal `unknown_work`."""
-    return verdict(work_of(code), await facts_at(actor, question, at))
+    work = work_of(code)
+    facts = await facts_at(actor, question, at)
+    return Judged(work, verdict(work, facts), people_lacking(work, facts))
+
+
+def source_of(work: Work, code: str) -> str | None:
+    """Where the condition of the work comes from that this code of a verdict is about; None: from its article alone."""
+    kinds = law().qualifications
+    sources = {
+        "too_few_officers": work.officers_source,
+        "not_recording": work.recording_source,
+        "led_not_recording": work.recording_source,
+        "led_notice_owed": work.enforcement_source,
+        "case_kind_unfit": work.cases_source,
+        "case_kind_not_told": work.officers_source,
+        "restraint_not_allowed": work.restraint_source,
+        "not_on_this_person": work.never_on_source,
+        "restrained_not_told": work.never_on_source,
+        "special_training_missing": work.training_source,
+        "prerequisite_missing": work.prerequisites_source,
+    }
+    sources |= dict.fromkeys(
+        ("too_few_people", "place_not_told", "light_not_told"), "; ".join(rule.source for rule in work.crews) or None
+    )
+    if work.qualification in kinds:
+        sources |= dict.fromkeys(
+            ("unqualified", "unlicensed", "qualification_advised"), kinds[work.qualification].source
+        )
+    return sources.get(code)
 
 
 async def facts_at(actor: Actor, question: DutyQuestion, at: datetime) -> Facts:
@@ -68,16 +115,24 @@ async def facts_at(actor: Actor, question: DutyQuestion, at: datetime) -> Facts:
         raise Refusal("session_ended")
     named = row["confirmed"] is not None  # null: nobody is named
     return Facts(
-        kind=actor.kind_at(at),  # type: ignore[arg-type]
+        kind=actor.kind_at(at),
         on_shift=row["on_shift"],
         trained=PRE_JOB in row["valid"],
         yearly_training_expired=YEARLY not in row["valid"] and not row["trained_lately"],
         qualifications=frozenset(row["valid"]),
         leader=("confirmed" if row["confirmed"] else "named") if named else "none",
         officers_present=int(named) if question.officers is None else question.officers,
+        auxiliaries_present=1 if question.auxiliaries is None else question.auxiliaries,
+        place_kind=question.place_kind or UNKNOWN,
+        light=question.light or UNKNOWN,
+        case_kind=question.case_kind or UNKNOWN,
         recusal=next((standing for standing in STRICTEST if standing in row["standings"]), "none"),
         emergency=question.emergency,
         recording=question.recording,
+        notice_given=question.notice_given,
+        means=question.means,
+        restrained=question.restrained or UNKNOWN,
+        self_protection=question.self_protection,
     )
 
 
@@ -111,7 +166,11 @@ def _document(current: Law) -> dict[str, object]:
         for code, message in current.messages.items()
     }
     works = {code: _without_defaults(work) for code, work in current.works.items()}
-    names = {"qualifications": current.qualifications, "equipment": current.equipment, "items": current.items}
+    names = {
+        "qualifications": current.qualifications, "equipment": current.equipment, "items": current.items,
+        "certificates": current.certificates, "means": current.means, "restrained": current.restrained,
+        "manners": current.manners, "whose": current.whose,
+    }  # fmt: skip
     return {"works": works, **names, "terms": terms, "messages": messages}
 
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import msgspec
 
-from backend.activities.schemas import CaseKind, Gap, GapKind
+from backend.activities.schemas import LIGHTS, PLACE_KINDS, CaseKind, Gap, GapKind
 from backend.core.database import fetch, first
 from backend.core.described import (
     ActivityId,
@@ -43,7 +43,8 @@ SELECT a.*, p.badge, p.name, o.name AS organ_name
 FROM activity a JOIN person_now p ON p.id = a.person JOIN organ o ON o.code = a.organ
 """
 RESTRAINTS = """
-SELECT DISTINCT ON (r.restraint) r.restraint AS id, r.means, r.ordered_by, r.watcher, r.started_at, r.ended_at
+SELECT DISTINCT ON (r.restraint) r.restraint AS id, r.means, r.ordered_by, r.watcher, r.started_at, r.ended_at,
+    r.restrained, r.self_protection
 FROM restraint r JOIN activity_telling t ON t.id = r.telling WHERE r.activity = $1
 ORDER BY r.restraint, t.at DESC, t.id DESC
 """
@@ -130,6 +131,19 @@ class Telling(msgspec.Struct, frozen=True, kw_only=True):
     officers_present: Annotated[
         int | None, msgspec.Meta(description="number of officers present; null: not stated in this entry")
     ]
+    auxiliaries_present: Annotated[
+        int | None,
+        msgspec.Meta(description="number of auxiliaries present, who told it included; null: not stated in this entry"),
+    ] = None
+    place_kind: Annotated[
+        str | None, msgspec.Meta(description=f"kind of place: {PLACE_KINDS}; null: not stated in this entry")
+    ] = None
+    light: Annotated[
+        str | None, msgspec.Meta(description=f"light at the place: {LIGHTS}; null: not stated in this entry")
+    ] = None
+    case_asked: Annotated[
+        bool, msgspec.Meta(description="whether the kind of case was asked, so that `none` says that there is none")
+    ] = False
     emergency: Annotated[
         bool | None, msgspec.Meta(description="an emergency as R.11 means it; null: not stated in this entry")
     ]
@@ -159,6 +173,10 @@ class Restrained(msgspec.Struct, frozen=True, kw_only=True):
     ended_at: Annotated[
         Moment | None, msgspec.Meta(description="when the person was released, in corrected time; null: not yet")
     ]
+    restrained: Annotated[
+        str | None, msgspec.Meta(description="who was restrained, by code of the catalogue; null: not stated")
+    ] = None
+    self_protection: Annotated[bool, msgspec.Meta(description="used only to protect oneself")] = False
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):

@@ -36,19 +36,23 @@ from backend.law.verdict import Facts, Verdict, verdict
 
 BEGIN = """
 INSERT INTO activity (id, person, organ, work, case_kind, case_ref, emergency, started_at, finished, spans,
-    needs_leading, needs_recording, legality, notice_owed, notice_given, needs_insurance, equipment)
+    needs_leading, needs_recording, legality, notice_owed, notice_given, needs_insurance, equipment, case_asked,
+    never_refused)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, false, tstzmultirange(tstzrange($8, NULL)), false, false, false, false, false,
-    false, '{}')
+    false, '{}', false, false)
 """
 TELL = """
 INSERT INTO activity_telling (id, activity, verb, at, started_at, ended_at, work, needs_leading, needs_recording,
-    legality, notice_owed, needs_insurance, equipment, case_kind, case_ref, officers_present, emergency, recording,
-    notice_given, notice_told, place, notes, why, live)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)
+    legality, notice_owed, needs_insurance, equipment, never_refused, case_kind, case_ref, case_asked,
+    officers_present, auxiliaries_present, place_kind, light, emergency, recording, notice_given, notice_told, place,
+    notes, why, live)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24,
+    $25, $26, $27, $28, $29)
 """
 RESTRAIN = """
-INSERT INTO restraint (restraint, telling, position, activity, means, ordered_by, watcher, started_at, ended_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+INSERT INTO restraint (restraint, telling, position, activity, means, ordered_by, watcher, restrained, self_protection,
+    started_at, ended_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 """
 RESTRAINED = """
 SELECT restraint FROM restraint WHERE activity = $1 GROUP BY restraint HAVING bool_and(ended_at IS NULL)
@@ -73,6 +77,7 @@ class Requirements(msgspec.Struct, frozen=True, kw_only=True):
     notice_owed: bool = False
     needs_insurance: bool = False
     equipment: Sequence[str] = ()
+    never_refused: bool = False
 
 
 class StatedTime(msgspec.Struct, frozen=True):
@@ -88,18 +93,25 @@ async def start(occasion: Occasion, entry: StartActivity) -> Outcome:
     _require_case_kind(entry.case_kind, entry.case_ref)
     work = _work(occasion, entry.work)
     restraints = await _restraints(occasion, entry.restraints)
-    question = DutyQuestion(
-        emergency=entry.emergency, recording=entry.recording, officers=entry.officers_present, case_ref=entry.case_ref
-    )  # fmt: skip
-    facts = await duty_check.facts_at(actor, question, at)
+    facts = await duty_check.facts_at(actor, _question_of(entry), at)
     judged = _judged(work, facts)
-    unmet = occasion.require([*judged.unmet, *_unmet(work, entry.case_kind, entry.restraints)])
+    unmet = occasion.require([*judged.unmet, *_unmet(work, None, entry.restraints)])
     await execute(
         BEGIN, entry.id, actor.person, occasion.organ, entry.work, entry.case_kind, entry.case_ref, entry.emergency, at
     )
     entry = msgspec.structs.replace(entry, officers_present=facts.officers_present)
     row = await _tell(occasion, entry, entry.id, "start", StatedTime(started_at=at), work, restraints)
-    return _outcome(row, unmet, judged.warnings)
+    return _outcome(row, unmet, [*judged.warnings, *_warned(work, entry.restraints)])
+
+
+def _question_of(entry: StartActivity) -> DutyQuestion:
+    """What a start tells about the scene. The means of restraint are judged one by one, not here."""
+    told = entry.case_kind != "none" or entry.case_asked
+    return DutyQuestion(
+        emergency=entry.emergency, recording=entry.recording, officers=entry.officers_present,
+        auxiliaries=entry.auxiliaries_present, place_kind=entry.place_kind, light=entry.light,
+        case_kind=entry.case_kind if told else None, case_ref=entry.case_ref, notice_given=_is_noticed(entry),
+    )  # fmt: skip
 
 
 async def finish(occasion: Occasion, entry: FinishActivity) -> Outcome:
@@ -116,7 +128,7 @@ async def finish(occasion: Occasion, entry: FinishActivity) -> Outcome:
     # A person not released is a finding of refresh_findings, so it is not returned here.
     occasion.require([*unmet, *rules.unmet_at_finish(restrained=bool(still))])
     row = await _tell(occasion, entry, row["id"], "finish", StatedTime(ended_at=at), None, restraints)
-    return _outcome(row, unmet)
+    return _outcome(row, unmet, _warned(work, restraints))
 
 
 async def amend(occasion: Occasion, entry: AmendActivity) -> Outcome:
@@ -194,10 +206,24 @@ async def _unmet_by_amendment(occasion: Occasion, entry: AmendActivity, row: Rec
         return _unmet(occasion.law.works.get(row["work"]), entry.case_kind, entry.restraints)
     emergency = row["emergency"] if entry.emergency is None else entry.emergency
     officers = row["officers_present"] if entry.officers_present is None else entry.officers_present
-    question = DutyQuestion(emergency=emergency, officers=officers, case_ref=entry.case_ref or row["case_ref"])
+    question = DutyQuestion(
+        emergency=emergency, officers=officers, case_ref=entry.case_ref or row["case_ref"], case_kind=case_kind,
+        auxiliaries=entry.auxiliaries_present or row["auxiliaries_present"],
+        place_kind=entry.place_kind or row["place_kind"], light=entry.light or row["light"],
+    )  # fmt: skip
     facts = await duty_check.facts_at(occasion.actor, question, row["begun"])
     facts = msgspec.structs.replace(facts, on_shift=True, leader="confirmed", recording=True)
-    return [*_judged(work, facts).unmet, *_unmet(work, case_kind, entry.restraints)]
+    return [*_judged(work, facts).unmet, *_unmet(work, None, entry.restraints)]
+
+
+def _warned(work: Work | None, restraints: Sequence[Restraint]) -> list[str]:
+    return [] if work is None else rules.warned_by_restraints(work, restraints)
+
+
+def _is_noticed(entry: ActivityEntry) -> bool:
+    """Whether the entry tells a complete public notice."""
+    notice = entry.public_notice
+    return notice is not None and notice.id_shown and notice.recusal_right_told
 
 
 def _require_case_kind(case_kind: str, case_ref: str | None) -> None:
@@ -263,12 +289,13 @@ def requirements_of(work: Work | None, law: Law) -> Requirements:
     if work is None:
         return Requirements()
     return Requirements(
-        needs_leading=work.leadership == "led",
+        needs_leading=work.leadership == "led" and not work.never_refused,
         needs_recording=work.recording == "required",
         legality=work.legality,
         notice_owed=work.enforcement,
         needs_insurance=work.insurance,
         equipment=rules.names_of(work.equipment, law.equipment),
+        never_refused=work.never_refused,
     )
 
 
@@ -282,15 +309,16 @@ async def _tell(
     await execute(
         TELL, entry.id, activity, verb, at, stated.started_at, stated.ended_at, getattr(entry, "work", None),
         *msgspec.structs.astuple(requirements_of(work, occasion.law)), getattr(entry, "case_kind", None),
-        getattr(entry, "case_ref", None), entry.officers_present, getattr(entry, "emergency", None),
-        getattr(entry, "recording", None),
-        notice is not None and notice.id_shown and notice.recusal_right_told, notice and notice.told,
+        getattr(entry, "case_ref", None), getattr(entry, "case_asked", False), entry.officers_present,
+        entry.auxiliaries_present, entry.place_kind, entry.light, getattr(entry, "emergency", None),
+        getattr(entry, "recording", None), _is_noticed(entry), notice and notice.told,
         as_json(entry.place), entry.notes, getattr(entry, "why", None), not occasion.timing.late,
     )  # fmt: skip
     for position, restraint in enumerate(restraints):
         await execute(
             RESTRAIN, restraint.id, entry.id, position, activity, restraint.means, restraint.ordered_by,
-            restraint.watcher, restraint.started_at, restraint.ended_at,
+            restraint.watcher, restraint.restrained, restraint.self_protection, restraint.started_at,
+            restraint.ended_at,
         )  # fmt: skip
     row = await first(SETTLE, activity)
     if row is None:

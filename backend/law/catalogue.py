@@ -6,7 +6,8 @@ the files, and another regulation is another directory.
 
 Another directory holds only what differs from the built-in law:
 - its works.toml replaces the built-in one as a whole, because another regulation has other numbers; without [items.…]
-  the built-in kinds of things handed out stay, and its certificates are added to the built-in ones;
+  the built-in kinds of things handed out stay; its certificates, means of restraint, persons restrained, manners and
+  whose work it is ([whose.…]) are added to the built-in ones;
 - a term replaces the built-in term as a whole;
 - a message replaces only the fields that it gives, so a renumbered article repeats no sentence;
 - a year of the calendar replaces the built-in year as a whole, or is added.
@@ -23,6 +24,7 @@ import msgspec
 
 from backend.law.calendar import Year
 from backend.law.reading import LawError, Sheet, read_sheet, structs_of
+from backend.law.works import CrewRule, Named, WhoseWork, WorkTables, check_kind, check_work
 from storage.language import by_locale
 
 __all__ = [
@@ -48,7 +50,8 @@ SPANS = ("seconds", "minutes", "hours", "days")
 LAW_FILES = ("works.toml", "terms.toml", "messages.toml", "calendar.toml")
 WORK_CODE = re.compile(r"[0-9A-Za-z]+(\.[0-9A-Za-z_]+)+")
 
-LISTS = ("qualifications", "equipment", "items", "certificates")  # tables of works.toml that are no works
+# Tables of works.toml that are no works.
+LISTS = ("qualifications", "equipment", "items", "certificates", "means", "restrained", "manners", "whose")
 
 Language = Literal["zh", "en"]
 Case = Literal["administrative", "criminal", "none"]
@@ -127,28 +130,44 @@ class ItemKind(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 class Work(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One item of the regulation: what is done, by whom, on which conditions. works.toml explains each field.
 
-    Kind "none": forbidden to every auxiliary, without conditions. Every other work has `leadership`.
+    Kind "none": forbidden to every auxiliary, without conditions. Every other work has `leadership`. `kinds`: the kinds
+    of person whose work it is; where the file leaves them out, those of [whose.KIND].
     """
 
     text: Text
     gloss: Text
-    kind: Literal["civilian", "duty", "none"]
+    kind: Text
+    kinds: tuple[Text, ...] = ()
     part_of: Text | None = None
     leadership: Literal["command", "led"] | None = None
     officers: NonNegative = 0
     officers_source: Text | None = None
+    officers_article: Text | None = None
+    crews: tuple[CrewRule, ...] = ()
     recording: Literal["required", "not"] = "not"
     recording_source: Text | None = None
     legality: bool = False
     qualification: Text | None = None
+    qualification_rule: Literal["law", "licence", "advised"] = "law"
+    training: tuple[Text, ...] = ()
+    training_source: Text | None = None
+    prerequisites: tuple[Text, ...] = ()
+    prerequisites_source: Text | None = None
     emergency_only: bool = False
     never_waits_for_leader: bool = False
+    never_refused: bool = False
+    never_refused_source: Text | None = None
     enforcement: bool = False
     insurance: bool = False
     enforcement_source: Text | None = None
     restraints: tuple[Text, ...] = ()
     watcher: bool = False
     restraint_source: Text | None = None
+    self_protection: tuple[Text, ...] = ()
+    self_protection_source: Text | None = None
+    never_on: dict[str, tuple[Text, ...]] = {}
+    never_on_source: Text | None = None
+    manner: tuple[Text, ...] = ()
     cases: tuple[Case, ...] = ("administrative", "criminal", "none")
     cases_source: Text | None = None
     equipment: tuple[Text, ...] = ()
@@ -170,6 +189,15 @@ class Law(msgspec.Struct, frozen=True):
     certificates: dict[str, QualificationKind] = {}
     calendar: dict[str, Year] = {}
     items: dict[str, ItemKind] = {}
+    means: dict[str, Named] = {}
+    restrained: dict[str, Named] = {}
+    manners: dict[str, Named] = {}
+    whose: dict[str, WhoseWork] = {}
+
+    @property
+    def auxiliary_kinds(self) -> list[str]:
+        """The kinds of person whose work some work is, each once."""
+        return list(dict.fromkeys(kind for whose in self.whose.values() for kind in whose.kinds))
 
     def wearer_kinds(self) -> list[str]:
         """The kinds of things whose serial number tells a wearer."""
@@ -233,11 +261,18 @@ def load(directory: Path = HERE, over: Law | None = None) -> Law:
     Raises LawError with every mistake.
     """
     sheets = {name: _sheet(directory / name, over) for name in LAW_FILES}
-    works, qualifications, equipment = _works(sheets["works.toml"], over)
-    items = _named(sheets["works.toml"], "items", ItemKind) or (over.items if over else {})
-    certificates = ({} if over is None else over.certificates) | _named(
-        sheets["works.toml"], "certificates", QualificationKind
-    )
+    read = sheets["works.toml"]
+    items = _named(read, "items", ItemKind) or (over.items if over else {})
+    certificates = (over.certificates if over else {}) | _named(read, "certificates", QualificationKind)
+    means = (over.means if over else {}) | _named(read, "means", Named)
+    restrained = (over.restrained if over else {}) | _named(read, "restrained", Named)
+    manners = (over.manners if over else {}) | _named(read, "manners", Named)
+    whose = (over.whose if over else {}) | _named(read, "whose", WhoseWork)
+    tables = WorkTables(
+        whose=whose, recorded={**certificates, **_dict(read, "qualifications")}, means=means, restrained=restrained,
+        manners=manners,
+    )  # fmt: skip
+    works, qualifications, equipment = _works(read, over, tables)
     terms = _terms(sheets["terms.toml"], over)
     messages = _messages(sheets["messages.toml"], over)
     years = _calendar(sheets["calendar.toml"], over)
@@ -246,7 +281,7 @@ def load(directory: Path = HERE, over: Law | None = None) -> Law:
         raise LawError(*["\n".join(mistakes)] * 2)  # each mistake was worded in the terminal's language
     return Law(
         terms=terms, messages=messages, works=works, qualifications=qualifications, equipment=equipment, items=items,
-        certificates=certificates, calendar=years,
+        certificates=certificates, calendar=years, means=means, restrained=restrained, manners=manners, whose=whose,
     )  # fmt: skip
 
 
@@ -317,7 +352,7 @@ def _check_known(read: Sheet, given: Iterable[str], known: Iterable[str], noun: 
 
 
 def _works(
-    read: Sheet, over: Law | None
+    read: Sheet, over: Law | None, named: WorkTables
 ) -> tuple[dict[str, Work], dict[str, QualificationKind], dict[str, EquipmentKind]]:
     if over is not None and not read.present:
         return over.works, over.qualifications, over.equipment
@@ -329,13 +364,31 @@ def _works(
     works = structs_of(read, {code: table for code, table in tables.items() if _quoted(read, code, table)}, Work)
     if not tables and not read.mistakes:
         read.wrong(("works",), by_locale("本文件中没有任何工作", "there is no work in this file"))
+    for code, table in tables.items():
+        check_kind(read, code, table, named)
     for code, work in works.items():
         _check_work(read, code, work, tables[code].keys())
         _check_cases(read, code, work, tables[code].keys())
         _check_qualification(read, code, work)
         _check_equipment(read, code, work)
         _check_whole(read, code, work)
-    return works, qualifications, equipment
+        check_work(read, code, work, named)
+    return _with_kinds(works, named), qualifications, equipment
+
+
+def _with_kinds(works: dict[str, Work], named: WorkTables) -> dict[str, Work]:
+    """Each work with the kinds of person whose work it is; where it says none, those of [whose.KIND]."""
+    meant = {code: whose.kinds for code, whose in named.whose.items()}
+    return {
+        code: msgspec.structs.replace(work, kinds=work.kinds or meant.get(work.kind, ()))
+        for code, work in works.items()
+    }
+
+
+def _dict(read: Sheet, name: str) -> dict[str, Any]:
+    """The table [name], or nothing where it is no table."""
+    table = read.tables.get(name)
+    return table if isinstance(table, dict) else {}
 
 
 def _named(read: Sheet, name: str, kind: type[T]) -> dict[str, T]:
@@ -378,6 +431,8 @@ def _check_work(read: Sheet, code: str, work: Work, said: Iterable[str]) -> None
         read.wrong((code,), _missing("enforcement_source"))
     if (work.restraints or work.watcher) and work.restraint_source is None:
         read.wrong((code,), _missing("restraint_source"))
+    if work.never_refused and work.never_refused_source is None:
+        read.wrong((code,), _missing("never_refused_source"))
 
 
 def _missing(name: str) -> str:

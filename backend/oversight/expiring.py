@@ -1,7 +1,7 @@
 """List trainings, qualifications and insurance of people in service that expire, have expired or are missing.
 
 R.8 last paragraph: professional qualifications. R.24: accident insurance of those who assist enforcement or do
-high-risk work. R.30: training before the job, and every year.
+high-risk work. R.30: training before the job, and every year, and special training for some work.
 
 Guarantees: a renewal that begins at the latest on the day after the old one ends leaves no gap, so it is not listed.
 Yearly training is judged as in the verdict (activities/duty_check.py). People who left service are not listed.
@@ -18,7 +18,6 @@ from backend.core.database import fetch
 from backend.core.described import Badge, OrganCode, OrganName, PersonName
 from backend.core.refusals import Refusal
 from backend.law.catalogue import Law, law
-from backend.law.verdict import WHOSE_WORK
 from backend.people.tables import Organ
 
 INSURANCE = "accident_insurance"  # the roster's code of the insurance of R.24
@@ -82,8 +81,8 @@ class Expiring(msgspec.Struct, frozen=True, kw_only=True):
         """Its name in Chinese and English."""
         if self.code in WORDS:
             return WORDS[self.code]
-        qualification = law().qualifications[self.code]
-        return qualification.zh, qualification.en
+        named = law().recorded[self.code]
+        return named.zh, named.en
 
 
 async def expiring(now: datetime, days: int, organ: str | None = None) -> list[Expiring]:
@@ -96,7 +95,7 @@ async def expiring(now: datetime, days: int, organ: str | None = None) -> list[E
     current = law()
     kinds, codes = zip(*_required(current), strict=True)
     rows = await fetch(
-        EXPIRING, now, days, organ, [*WORDS, *current.qualifications], kinds, codes, [*WHOSE_WORK.values()],
+        EXPIRING, now, days, organ, _listed(current), kinds, codes, current.auxiliary_kinds,
         [PRE_JOB, YEARLY], current.span("yearly_training_period"), YEARLY,
     )  # fmt: skip
     return [msgspec.convert(dict(row), Expiring) for row in rows]
@@ -104,9 +103,15 @@ async def expiring(now: datetime, days: int, organ: str | None = None) -> list[E
 
 def _required(current: Law) -> list[tuple[str, str]]:
     """(kind of person, code) of what each must have: every auxiliary training, insurance where a work requires it."""
-    insured = {WHOSE_WORK[work.kind] for work in current.works.values() if work.insurance}
-    trained = [(kind, code) for kind in WHOSE_WORK.values() for code in (PRE_JOB, YEARLY)]
+    insured = {kind for work in current.works.values() if work.insurance for kind in work.kinds}
+    trained = [(kind, code) for kind in current.auxiliary_kinds for code in (PRE_JOB, YEARLY)]
     return [*trained, *((kind, INSURANCE) for kind in sorted(insured))]
+
+
+def _listed(current: Law) -> list[str]:
+    """The codes whose validity matters: what everybody needs, and what some work asks for beside its qualification."""
+    asked = {code for work in current.works.values() for code in (*work.training, *work.prerequisites)}
+    return list(dict.fromkeys([*WORDS, *current.qualifications, *sorted(asked)]))
 
 
 def notice_days() -> int:

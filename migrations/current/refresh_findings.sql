@@ -26,7 +26,7 @@ BEGIN
     RETURN QUERY
     WITH judged AS MATERIALIZED (
         SELECT p.*, a.started_at, a.ended_at, a.needs_leading, a.legality, a.notice_owed, a.notice_given,
-            a.needs_insurance, a.equipment,
+            a.needs_insurance, a.equipment, a.never_refused,
             ARRAY(SELECT t.started_at FROM activity_telling t WHERE t.activity = a.id AND t.started_at IS NOT NULL) AS starts
         FROM full_process(acts, at, tolerance, open_ceiling) p JOIN activity a ON a.id = p.activity
     ),
@@ -67,7 +67,7 @@ BEGIN
             SELECT FROM shift h WHERE h.person = n.auxiliary AND h.in_force AND h.during @> n.started_at)
         UNION ALL
         SELECT 'not_on_shift', activity, organ, person, false, started_at, ended_at, NULL, false FROM judged j
-        WHERE EXISTS (SELECT FROM unnest(j.starts) x WHERE NOT EXISTS (
+        WHERE NOT never_refused AND EXISTS (SELECT FROM unnest(j.starts) x WHERE NOT EXISTS (
             SELECT FROM shift h WHERE h.person = j.person AND h.in_force AND h.during @> x))
         UNION ALL
         SELECT 'not_led', activity, organ, person, false, started_at, ended_at, NULL, false FROM judged j
@@ -91,7 +91,7 @@ BEGIN
             SELECT coalesce(range_agg(c.during), '{}') * j.spans AS spans FROM recused c
             WHERE c.person = j.person AND c.standing IN ('standing_aside', 'granted') AND c.case_key IN (
                 SELECT case_key(t.case_ref) FROM activity_telling t WHERE t.activity = j.activity)
-        ) x WHERE NOT isempty(x.spans)
+        ) x WHERE NOT never_refused AND NOT isempty(x.spans)
         UNION ALL
         SELECT 'handed_over_late', id, organ, wearer, false, started_at, ended_at, NULL, false FROM footage WHERE late
     ),
