@@ -13,7 +13,7 @@ Another directory holds only what differs from the built-in law:
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
@@ -22,6 +22,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 
 from backend.law.calendar import Year
+from backend.law.notices import Years, years_of
 from backend.law.reading import LawError, Sheet, read_sheet, structs_of
 from storage.language import by_locale
 
@@ -168,7 +169,7 @@ class Law(msgspec.Struct, frozen=True):
     qualifications: dict[str, QualificationKind] = {}
     equipment: dict[str, EquipmentKind] = {}
     certificates: dict[str, QualificationKind] = {}
-    calendar: dict[str, Year] = {}
+    calendar: Mapping[str, Year] = Years({})
     items: dict[str, ItemKind] = {}
 
     def wearer_kinds(self) -> list[str]:
@@ -276,21 +277,9 @@ def _terms(read: Sheet, over: Law | None) -> dict[str, Term]:
     return over.terms | given
 
 
-def _calendar(read: Sheet, over: Law | None) -> dict[str, Year]:
-    given = structs_of(read, read.tables, Year)
-    for name, year in given.items():
-        if (year.rest is None) != (year.work is None):
-            read.wrong(
-                (name,), by_locale("rest 与 work 须同时给出或都不给", "gives rest and work together, or neither")
-            )
-        for field in ("statutory", "rest", "work"):
-            strange = [day for day in getattr(year, field) or () if str(day.year) != name]
-            if strange:
-                what = by_locale(
-                    f"{field} 中的 {strange[0]} 不在这一年", f"{field} names {strange[0]}, a day of another year"
-                )
-                read.wrong((name,), what, field=field)
-    return given if over is None else over.calendar | given
+def _calendar(read: Sheet, over: Law | None) -> Years:
+    given = years_of(read)
+    return Years(given if over is None or not isinstance(over.calendar, Years) else {**over.calendar.given, **given})
 
 
 def _messages(read: Sheet, over: Law | None) -> dict[str, Message]:
