@@ -9,9 +9,10 @@ import httpx
 import pytest
 from litestar import Litestar
 
+from backend.core.columns import FaultyFile
 from backend.core.database import execute, fetch, value
 from backend.core.days import day_of
-from backend.items import leaving, uniforms
+from backend.items import item_files, leaving, uniforms
 from tests.builders import (
     DISTRICT,
     OTHER_DISTRICT,
@@ -148,6 +149,40 @@ async def test_who_sees_who_has_what(app: Litestar) -> None:
     assert item in [row["id"] for row in await listed(wu, person=lin.id, kind="recorder", organ=DISTRICT)]
     assert [] == await listed(wu, person=lin.id, kind="uniform")
     assert [] == await listed(wu, person=lin.id, organ=SIBLING)
+
+
+# -- brought in by a file
+
+
+async def brought_in(text: str) -> int:
+    return await item_files.bring_in(item_files.read_file(f"badge,kind,serial,issued,returned\n{text}".encode()), now())
+
+
+async def test_what_was_handed_out_before_is_brought_in_by_a_file(app: Litestar) -> None:
+    """Once, however often; a return that was added takes the thing back; a thing goes from hand to hand in a day."""
+    clerk, lin, chen = await a_clerk(app), await a_duty_auxiliary(app), await a_duty_auxiliary(app)
+    paper, uniform = a_serial("ID"), a_serial("ZF")
+    held = f"{lin.badge},id,{paper},2026-03-01,\n{lin.badge},uniform,{uniform},2026-03-01,2026-04-01\n"
+    held += f"{chen.badge},uniform,{uniform.lower()},2026-04-01,\n"
+    assert [3, 0] == [await brought_in(held), await brought_in(held)]
+    (row,) = await listed(clerk, serial=paper)
+    assert (str(lin.id), None, "2026-02-28T16:00:00Z") == (row["person"], row["issued_by"], row["issued_at"])
+    assert {paper} == {item["serial"] for item in (await lin.get("/v1/me")).json()["items"]}
+    assert 1 == await brought_in(held.replace(f"{paper},2026-03-01,", f"{paper},2026-03-01,2026-05-01"))
+    assert [] == (await lin.get("/v1/me")).json()["items"]
+
+
+async def test_a_file_that_contradicts_what_is_known_changes_nothing(app: Litestar) -> None:
+    """A thing with two people at once, a badge of nobody; every fault is told."""
+    clerk, lin, chen, serial = await a_clerk(app), await a_duty_auxiliary(app), await a_duty_auxiliary(app), a_serial()
+    await issued(clerk, lin, serial, issued_at=ago(hours=1))
+    other = a_serial("ID")
+    with pytest.raises(FaultyFile) as raised:
+        await brought_in(
+            f"{lin.badge},id,{other},2026-03-01,\n{chen.badge},recorder,{serial},2026-03-01,\nNOBODY,id,1,2026-03-01,\n"
+        )
+    assert [3, 4] == [line for line, _ in raised.value.lines]
+    assert [] == await listed(clerk, serial=other)
 
 
 # -- on leaving, and off duty

@@ -1,7 +1,7 @@
 """The command `calendar`: which days of a year are worked, and the notice that tells it."""
 
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,7 +52,7 @@ def calendar(year: int, file: Path | None) -> None:
 
 def _show(year: int, told: "Year | None") -> None:
     """Print what is known of a year."""
-    from backend.law.calendar import edition_of, is_announced, statutory
+    from backend.law.calendar import SATURDAY, edition_of, is_announced, kind_of, statutory
 
     years = {} if told is None else {str(year): told}
     holidays = statutory(year, years)
@@ -61,19 +61,18 @@ def _show(year: int, told: "Year | None") -> None:
         f"法定节假日 {len(holidays)} 天：{_days(holidays)}（{source}）",
         f"statutory days, {len(holidays)}: {_days(holidays)} ({source})",
     )
-    if told is not None and told.rest is not None:
-        say(f"其他休息日：{_days(told.rest)}", f"other rest days: {_days(told.rest)}")
-        say(
-            f"周末上班：{_days(told.work or ())}（{told.source}）",
-            f"weekend days worked: {_days(told.work or ())} ({told.source})",
-        )
-    elif is_announced(year, years):
-        say("调休安排：按 chinesecalendar", "other rest days: as chinesecalendar has them")
-    else:
-        say(
+    if not is_announced(year, years):
+        return say(
             "调休安排尚未公布：按周末和法定节假日计算",
             "other rest days: not announced yet; weekends and statutory days count",
         )
+    days = [date(year, 1, 1) + timedelta(number) for number in range(366)]
+    kinds = {day: kind_of(day, years) for day in days if day.year == year}
+    rest = _days(day for day, kind in kinds.items() if kind == "rest" and day.weekday() < SATURDAY)
+    work = _days(day for day, kind in kinds.items() if kind == "work" and day.weekday() >= SATURDAY)
+    by = "chinesecalendar" if told is None or told.rest is None else told.source
+    say(f"其他休息日：{rest}（{by}）", f"other rest days: {rest} ({by})")
+    say(f"周末上班：{work}", f"weekend days worked: {work}")
 
 
 def _days(days: Iterable[date]) -> str:
