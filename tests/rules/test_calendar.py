@@ -142,7 +142,7 @@ def test_a_year_may_be_told_by_the_file_alone() -> None:
     assert by_rule(2031) == statutory(2031, only_rests)
 
 
-@pytest.mark.parametrize("year", [2008, 2010, 2014, 2019, 2021, 2022, 2023, 2024, 2025, 2026])
+@pytest.mark.parametrize("year", [2008, 2009, 2010, 2014, 2019, 2021, 2022, 2023, 2024, 2025, 2026])
 def test_rest_days_balance_what_is_worked_instead(year: int) -> None:
     """By the notices of these years; a day too many or too few is seen."""
     off = [day for day in days_of(year) if chinese_calendar.is_holiday(day)]
