@@ -7,7 +7,7 @@ database's. CATALOGUE and docs/privacy.md name the same columns. Source: PIPL 19
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +15,7 @@ import msgspec
 
 from backend.core import clocks, journal
 from backend.core.database import fetch, tx, value
+from backend.core.days import since
 from backend.core.erased import ERASED
 from backend.law.catalogue import law
 
@@ -116,20 +117,20 @@ CATALOGUE = (
     Erasure(table="finding_reply", term=WORDS, since="t.at", to_words=("words",)),
     Erasure(table="time_off", term=WORDS, since="t.at", to_words=("words", "withdrawn_why")),
 )  # fmt: skip
-IS_DUE = "coalesce({since} < $1::timestamptz - $2::interval, false) AND ({filled}) AND NOT coalesce(({needed}), false)"
+IS_DUE = "coalesce({since} < $1, false) AND ({filled}) AND NOT coalesce(({needed}), false)"
 ERASE = """
 UPDATE {table} x SET {emptied} WHERE x.id IN (SELECT t.id FROM {table} t WHERE {due} ORDER BY t.id LIMIT {batch})
 RETURNING x.id::text
 """
 
 
-def _span(term: str) -> timedelta:
-    """The length of a term. Each is named literally, because a test reads the code for the terms in use."""
-    terms = law()
+def _before(term: str, now: datetime) -> datetime:
+    """What began before this moment is over now. Each term is named literally, because a test reads the code for the
+    terms in use."""
     return {
-        PLACES: terms.span("erase_places"),
-        WORDS: terms.span("erase_words"),
-        OUTSIDERS: terms.span("erase_outsiders"),
+        PLACES: since(law(), "erase_places", now),
+        WORDS: since(law(), "erase_words", now),
+        OUTSIDERS: since(law(), "erase_outsiders", now),
     }[term]
 
 
@@ -152,7 +153,7 @@ async def due(now: datetime) -> dict[str, int]:
     counts: dict[str, int] = {}
     for rule in CATALOGUE:
         sql = f"SELECT count(*) FROM {rule.table} t WHERE {_due(rule)}"  # noqa: S608 - from the catalogue
-        count = await value(sql, now, _span(rule.term))
+        count = await value(sql, _before(rule.term, now))
         if count:
             counts[f"{rule.table}: {', '.join(rule.columns)}"] = count
     return counts
@@ -166,7 +167,7 @@ async def erase(now: datetime) -> dict[str, int]:
         sql = ERASE.format(table=rule.table, emptied=_emptied(rule), due=_due(rule), batch=ROWS_AT_ONCE)
         while True:
             async with tx():
-                rows = await fetch(sql, now, _span(rule.term))
+                rows = await fetch(sql, _before(rule.term, now))
                 if rows:
                     await _append_to_journal(rule, [row["id"] for row in rows], now)
             if not rows:

@@ -12,9 +12,10 @@ from typing import Any
 import msgspec
 
 from backend.core.database import first
+from backend.core.days import day_of, first_day
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor
-from backend.law.catalogue import Law, Work, law
+from backend.law.catalogue import Law, Term, Work, law
 from backend.law.verdict import Facts, RecusalStatus, Verdict, verdict
 
 PRE_JOB, YEARLY = "pre_job_training", "yearly_training"
@@ -26,9 +27,10 @@ SELECT
     ARRAY(SELECT q.code FROM qualification q, day WHERE q.person = $1
         AND q.valid_from <= day.is AND coalesce(q.valid_until >= day.is, true)) AS valid,
     EXISTS (SELECT FROM qualification q, day WHERE q.person = $1 AND q.code = ANY ($3)
-        AND q.valid_from > day.is - $4::interval AND q.valid_from <= day.is) AS trained_lately,
+        AND q.valid_from >= $4 AND q.valid_from <= day.is) AS trained_lately,
     ARRAY(SELECT standing FROM recused
-        WHERE person = $1 AND case_key = case_key($5) AND during @> $2::timestamptz) AS standings
+        WHERE person = $1 AND during @> $2::timestamptz
+            AND (case_key($5) IN (case_key, incident_key) OR shift IS NOT NULL)) AS standings
 FROM (SELECT 1) AS one
 """
 STRICTEST: tuple[RecusalStatus, ...] = ("granted", "standing_aside", "pending")
@@ -62,8 +64,8 @@ async def verdict_on(actor: Actor, code: str, question: DutyQuestion, at: dateti
 
 async def facts_at(actor: Actor, question: DutyQuestion, at: datetime) -> Facts:
     """The facts about a person at a moment, from the tables and from the question."""
-    period = law().span("yearly_training_period")
-    row = await first(f"{DAY} {FACTS}", actor.person, at, [PRE_JOB, YEARLY], period, question.case_ref)
+    trained_since = first_day(law(), "yearly_training_period", day_of(at))
+    row = await first(f"{DAY} {FACTS}", actor.person, at, [PRE_JOB, YEARLY], trained_since, question.case_ref)
     if row is None:
         raise Refusal("session_ended")
     named = row["confirmed"] is not None  # null: nobody is named
@@ -104,7 +106,8 @@ _encoded: dict[str, Any] = {}
 
 def _document(current: Law) -> dict[str, object]:
     terms = {
-        name: {"source": term.source, "version": term.version, **term.units()} for name, term in current.terms.items()
+        name: {"source": term.source, "version": term.version, **term.units(), **_counted(term)}
+        for name, term in current.terms.items()
     }
     messages = {
         code: {"zh": message.zh, "en": message.en, **({"article": message.article} if message.article else {})}
@@ -112,7 +115,13 @@ def _document(current: Law) -> dict[str, object]:
     }
     works = {code: _without_defaults(work) for code, work in current.works.items()}
     names = {"qualifications": current.qualifications, "equipment": current.equipment, "items": current.items}
-    return {"works": works, **names, "terms": terms, "messages": messages}
+    lists = {"recusals": current.recusals, "complaints": current.complaints}
+    return {"works": works, **names, "terms": terms, "messages": messages, **lists}
+
+
+def _counted(term: Term) -> dict[str, str]:
+    """How the last day of a term in days counts; nothing of any other term."""
+    return {} if term.counts is None else {"counts": term.counts}
 
 
 def _without_defaults(work: Work) -> dict[str, object]:

@@ -12,6 +12,7 @@ from backend.complaints.schemas import AnswerMatter, LinkFootage, RaiseMatter
 from backend.complaints.tables import Matter
 from backend.core import findings
 from backend.core.database import Record, fetch, first
+from backend.core.days import until
 from backend.core.findings import Overdue
 from backend.core.journal import utc
 from backend.core.refusals import Refusal, Unknown
@@ -43,7 +44,7 @@ async def raise_matter(occasion: Occasion, entry: RaiseMatter) -> Outcome:
         Matter(
             id=entry.id, person=actor.person, organ=occasion.organ, kind=entry.kind, against=entry.against,
             of_relative=entry.of_relative, words=entry.words, raised_at=occasion.at,
-            answer_by=occasion.at + occasion.law.span("matter_answer"),
+            answer_by=until(occasion.law, "matter_answer", occasion.at),
         )
     )  # fmt: skip
     await _link(occasion, entry.id, occasion.organ, entry.recordings)

@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 
 from backend.core.described import CaseNumberGiven, ContactMethod, OrganCode, Radius, SeenVersion, ShiftId, Version
-from backend.core.wire import Entry, Moment, Name, Place, Receipt, Words
+from backend.core.wire import WHOLE, Entry, Moment, Name, Place, Receipt, Words
 
 Channel = Annotated[
     Literal["desk", "phone", "hotline_12389", "letter", "online"],
@@ -21,8 +21,39 @@ MatterKind = Annotated[
     msgspec.Meta(description="suggestion 意见建议, appeal 申诉控告, harassment 受到侵扰"),
 ]
 ComplaintId = Annotated[UUID, msgspec.Meta(description="id of the complaint: that of the entry which received it")]
-NoticeBy = Annotated[Moment, msgspec.Meta(description="by when the complainant must be told that it is taken up")]
-EndBy = Annotated[Moment, msgspec.Meta(description="by when the complaint must be concluded")]
+KindCode = Annotated[
+    str,
+    msgspec.Meta(
+        min_length=1,
+        max_length=40,
+        pattern=r"^[a-z][a-z_]*" + WHOLE,
+        description="code of a kind of the law in force (`complaints` of the catalogue): petition 申诉求决, accusation "
+        "检举控告, suggestion 建议意见, other_procedure 依其他法定程序办理; another law may have others",
+    ),
+]
+KindOfComplaint = Annotated[
+    str | None, msgspec.Meta(description="code of its kind, such as petition; null: nobody said what it is")
+]
+NoticeBy = Annotated[
+    Moment,
+    msgspec.Meta(
+        description="by when the complainant must be told what becomes of it: the last moment of that day in China"
+    ),
+]
+EndBy = Annotated[
+    Moment | None,
+    msgspec.Meta(
+        description="by when the complaint must be concluded: the last moment of that day in China; null: it is not "
+        "accepted, or its kind has no such term"
+    ),
+]
+AcceptedAt = Annotated[Moment | None, msgspec.Meta(description="when the complaint was accepted 受理; null: not yet")]
+ExtendedFrom = Annotated[
+    Moment | None, msgspec.Meta(description="the end of the term before it was extended; null: it was not extended")
+]
+ExtensionToldAt = Annotated[
+    Moment | None, msgspec.Meta(description="when the complainant was told of the extension and why; null: not yet")
+]
 NoticedAt = Annotated[
     Moment | None, msgspec.Meta(description="when the complainant was told that it is taken up; null: not yet")
 ]
@@ -79,6 +110,9 @@ class ReceiveComplaint(Entry, frozen=True, kw_only=True, omit_defaults=True, for
         CaseNumberGiven | None, msgspec.Meta(description="number of the case that the complaint is about; null: none")
     ] = None
     papers: ComplaintPapers = msgspec.field(default_factory=list)
+    kind: Annotated[
+        KindCode | None, msgspec.Meta(description="what it seems to be; acceptance decides; null: not said")
+    ] = None
 
 
 class OnComplaint(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -91,9 +125,15 @@ class OnComplaint(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_u
 
 
 class NotifyComplainant(OnComplaint, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """The complainant was told that the complaint is taken up."""
+    """The complainant was told that the complaint is taken up, in writing. Before it was accepted, this accepts it."""
 
     how: ContactMethod
+
+
+class AcceptComplaint(OnComplaint, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """The complaint is accepted (受理) as one of a kind: the term of that kind runs from now on."""
+
+    kind: KindCode
 
 
 class IdentifyPerson(OnComplaint, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -107,9 +147,26 @@ class StepAsideFromComplaint(OnComplaint, frozen=True, kw_only=True, omit_defaul
 
 
 class ExtendComplaint(OnComplaint, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """The complaint takes longer. It can be extended once."""
+    """Ask the head that the complaint may take longer. Nothing changes before the head approves; once at most."""
 
-    until: Annotated[Moment, msgspec.Meta(description="new end of the term; at most `complaint_extension` later")]
+    until: Annotated[
+        Moment,
+        msgspec.Meta(
+            description="new end of the term: it ends with this day in China; at most the extension of its kind later"
+        ),
+    ]
+
+
+class AnswerExtension(OnComplaint, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """The head approves the extension that was asked for, or does not. Not by the person who asked."""
+
+    approves: Annotated[bool, msgspec.Meta(description="true 批准, false 不批准")]
+
+
+class TellExtension(OnComplaint, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """The complainant was told that it takes longer and why, in writing."""
+
+    how: ContactMethod
 
 
 class ConcludeComplaint(OnComplaint, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -175,6 +232,10 @@ class ComplaintStanding(msgspec.Struct, frozen=True, kw_only=True):
     concluded_at: ConcludedAt
     fed_back_at: FedBackAt
     version: Version
+    kind: KindOfComplaint = None
+    accepted_at: AcceptedAt = None
+    extended_from: ExtendedFrom = None
+    extension_told_at: ExtensionToldAt = None
 
 
 class ComplaintReceipt(Receipt, kw_only=True):

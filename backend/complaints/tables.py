@@ -1,4 +1,4 @@
-"""Complaints and matters. The constraints are in migrations/versions/fujing_0021_complaints.sql and 0046."""
+"""Complaints and matters. The constraints are in migrations/versions/fujing_0021_complaints.sql, 0046 and 0051."""
 
 from typing import Any
 
@@ -33,12 +33,16 @@ class Complaint(Table, db=DB):
     taken_by = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)
     received_at = Timestamptz(null=False, default=None)
     notice_by = Timestamptz(null=False, default=None)
-    end_by = Timestamptz(null=False, default=None)
+    end_by = Timestamptz(null=True, default=None)
     noticed_at = Timestamptz(null=True, default=None)
     outcome = Text(null=True, default=None)
     concluded_at = Timestamptz(null=True, default=None)
     fed_back_at = Timestamptz(null=True, default=None)
     version = Integer(null=False, default=None)
+    kind = Text(null=True, default=None)
+    accepted_at = Timestamptz(null=True, default=None)
+    extended_from = Timestamptz(null=True, default=None)
+    extension_told_at = Timestamptz(null=True, default=None)
 
 
 class ComplaintPerson(Table, db=DB):
@@ -69,6 +73,8 @@ class ComplaintStep(Table, db=DB):
     words = Text(null=False, default=None)
     how = Text(null=True, default=None)
     until_at = Timestamptz(null=True, default=None)
+    kind = Text(null=True, default=None)
+    asked_by = ForeignKey(Person, null=True, on_delete=OnDelete.restrict, default=None)
 
 
 class Matter(Table, db=DB):

@@ -54,9 +54,9 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True):
         """Whether their service ended: they may send what they did while they served, and nothing else."""
         return self.left_for is not None
 
-    def may_tell_of(self, at: datetime, term: timedelta) -> bool:
-        """Whether what happened then is taken: they serve today, or they served then and left within the term."""
-        return self.left_for is None or (self.left_for <= term.days and served_at(self.stints, at))
+    def may_tell_of(self, at: datetime, days: int) -> bool:
+        """Whether what happened then is taken: they serve today, or they served then and left no more days ago."""
+        return self.left_for is None or (self.left_for <= days and served_at(self.stints, at))
 
     def organ_at(self, at: datetime) -> str:
         """The organ in which they served at this moment, or next to it."""

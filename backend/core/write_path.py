@@ -166,7 +166,7 @@ def _check_service(arrival: Arrival, timed: Timing) -> None:
         at = timed.occurred_at + (arrival.verb.happened(arrival.entry) - arrival.entry.occurred_at)
     except OverflowError:
         at = timed.received_at
-    if not arrival.actor.may_tell_of(at, law().span("bring_home")):
+    if not arrival.actor.may_tell_of(at, law().days("bring_home").at_most):
         raise Held("after_service") if arrival.may_hold else Refusal("bring_home_only")
 
 

@@ -1,4 +1,5 @@
-"""The law as data: works (what may be done), terms (periods and thresholds), messages (every sentence), calendar.
+"""The law as data: works (what may be done), terms (periods and thresholds), messages (every sentence), calendar,
+recusals and complaints.
 
 Guarantees: a wrong file is refused when it is loaded, with every mistake by file and line. A term is read by name and
 unit, so a period is never taken for a count. Nothing here knows the number of an article: codes and articles come from
@@ -7,27 +8,32 @@ the files, and another regulation is another directory.
 Another directory holds only what differs from the built-in law:
 - its works.toml replaces the built-in one as a whole, because another regulation has other numbers; without [items.…]
   the built-in kinds of things handed out stay, and its certificates are added to the built-in ones;
-- a term replaces the built-in term as a whole;
+- a term replaces the built-in term as a whole, and is of its sort: a period by the clock, a number of one unit, or a
+  period in days or years, which may also run by the clock;
+- each table of recusals.toml and complaints.toml replaces the built-in table as a whole;
 - a message replaces only the fields that it gives, so a renumbered article repeats no sentence;
 - a year of the calendar replaces the built-in year as a whole, or is added.
 """
 
 import re
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 import msgspec
 
-from backend.law.calendar import Year
+from backend.law.calendar import SATURDAY, CalendarUnknown, Year, kind_of
+from backend.law.matters import ComplaintLaw, RecusalLaw, read_complaints, read_recusals
 from backend.law.reading import LawError, Sheet, read_sheet, structs_of
 from storage.language import by_locale
 
 __all__ = [
     "HERE",
     "Case",
+    "Counts",
+    "Days",
     "EquipmentKind",
     "ItemKind",
     "Language",
@@ -44,20 +50,26 @@ __all__ = [
 
 T = TypeVar("T", bound=msgspec.Struct)
 HERE = Path(__file__).parent
-SPANS = ("seconds", "minutes", "hours", "days")
-LAW_FILES = ("works.toml", "terms.toml", "messages.toml", "calendar.toml")
+CLOCK = ("seconds", "minutes", "hours")
+DAYS = ("days", "years")
+LAW_FILES = ("works.toml", "terms.toml", "messages.toml", "calendar.toml", "recusals.toml", "complaints.toml")
 WORK_CODE = re.compile(r"[0-9A-Za-z]+(\.[0-9A-Za-z_]+)+")
 
 LISTS = ("qualifications", "equipment", "items", "certificates")  # tables of works.toml that are no works
 
 Language = Literal["zh", "en"]
 Case = Literal["administrative", "criminal", "none"]
+Counts = Literal["procedure", "plain"]
 Text = Annotated[str, msgspec.Meta(min_length=1)]
 NonNegative = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class Term(msgspec.Struct, frozen=True, cache_hash=True, forbid_unknown_fields=True, kw_only=True):
-    """One period, deadline or threshold: one value in one unit, its source and the version of the source."""
+    """One period, deadline or threshold: one value in one unit, its source and the version of the source.
+
+    `counts`: of days and years alone, and always there: whether a last day that is a rest day or a holiday moves to the
+    next working day (procedure) or stands (plain).
+    """
 
     source: str
     version: Text
@@ -65,6 +77,8 @@ class Term(msgspec.Struct, frozen=True, cache_hash=True, forbid_unknown_fields=T
     minutes: int | None = None
     hours: int | None = None
     days: int | None = None
+    years: int | None = None
+    counts: Counts | None = None
     count: int | None = None
     bytes: int | None = None
     percent: int | None = None
@@ -73,8 +87,24 @@ class Term(msgspec.Struct, frozen=True, cache_hash=True, forbid_unknown_fields=T
 
     def units(self) -> dict[str, int]:
         """The units that are given, with their values. A valid term has exactly one."""
-        fields = (*SPANS, "count", "bytes", "percent", "metres", "permanent")
+        fields = (*CLOCK, *DAYS, "count", "bytes", "percent", "metres", "permanent")
         return {unit: value for unit in fields if (value := getattr(self, unit)) is not None}
+
+
+class Days(NamedTuple):
+    """A term in whole days or years. `carries_over`: past a last day that is a rest day or a holiday.
+
+    backend/core/days.py reckons with it, and nothing else does.
+    """
+
+    years: int
+    days: int
+    carries_over: bool
+
+    @property
+    def at_most(self) -> int:
+        """How many days these are; a year counts as 366, which it never exceeds."""
+        return self.days + 366 * self.years
 
 
 class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -170,6 +200,8 @@ class Law(msgspec.Struct, frozen=True):
     certificates: dict[str, QualificationKind] = {}
     calendar: dict[str, Year] = {}
     items: dict[str, ItemKind] = {}
+    recusals: RecusalLaw = RecusalLaw()
+    complaints: ComplaintLaw = ComplaintLaw()
 
     def wearer_kinds(self) -> list[str]:
         """The kinds of things whose serial number tells a wearer."""
@@ -181,18 +213,49 @@ class Law(msgspec.Struct, frozen=True):
         return self.certificates | self.qualifications
 
     def span(self, name: str) -> timedelta:
-        """A term that is a period. Raises LawError where there is none of this name."""
+        """A term by the clock: seconds, minutes, hours. Raises LawError where there is none of this name.
+
+        A term in days is none: it ends with a day, not so many hours later. `days` gives it.
+        """
         unit, value = self._unit(name)
-        if unit not in SPANS:
+        if unit not in CLOCK:
             raise LawError(
-                f"terms.toml: [{name}] 的单位是 {unit}，不是期限", f"terms.toml: [{name}] is a {unit}, not a period"
+                f"terms.toml: [{name}] 的单位是 {unit}，不是按时分秒计算的期限",
+                f"terms.toml: [{name}] is in {unit}, not a period by the clock",
             )
         return _timedelta(unit, value)
+
+    def by_clock(self, name: str) -> timedelta | None:
+        """The term, if it runs by the clock, else None. Raises LawError where there is none of this name."""
+        return self.span(name) if self._unit(name)[0] in CLOCK else None
+
+    def days(self, name: str) -> Days:
+        """A term in days or years; of one by the clock, the whole days that hold it.
+
+        Raises LawError where there is none of this name.
+        """
+        unit, value = self._unit(name)
+        if unit in CLOCK:
+            return Days(0, -(-self.span(name) // timedelta(days=1)), False)
+        if unit not in DAYS:
+            raise LawError(
+                f"terms.toml: [{name}] 的单位是 {unit}，不是以日或年计算的期限",
+                f"terms.toml: [{name}] is in {unit}, not a period in days or years",
+            )
+        carries_over = self.terms[name].counts == "procedure"
+        return Days(value, 0, carries_over) if unit == "years" else Days(0, value, carries_over)
+
+    def rests(self, day: date) -> bool:
+        """Whether this is a rest day or a holiday; of a year that no calendar knows, a Saturday or a Sunday."""
+        try:
+            return kind_of(day, self.calendar) != "work"
+        except CalendarUnknown:
+            return day.weekday() >= SATURDAY
 
     def count(self, name: str) -> int:
         """A term that is a number: count, bytes, percent, metres. Raises LawError where there is none of this name."""
         unit, value = self._unit(name)
-        if unit in SPANS:
+        if unit in (*CLOCK, *DAYS):
             raise LawError(f"terms.toml: [{name}] 是期限，不是数目", f"terms.toml: [{name}] is a period, not a number")
         if unit == "permanent":
             raise LawError(f"terms.toml: [{name}] 是是否永久保存，不是数目", f"terms.toml: [{name}] is no number")
@@ -241,12 +304,15 @@ def load(directory: Path = HERE, over: Law | None = None) -> Law:
     terms = _terms(sheets["terms.toml"], over)
     messages = _messages(sheets["messages.toml"], over)
     years = _calendar(sheets["calendar.toml"], over)
+    in_days = {name: term for name, term in terms.items() if len(term.units()) == 1 and _sort(term) == DAYS}
+    recusals = read_recusals(sheets["recusals.toml"], over.recusals if over else None, in_days)
+    complaints = read_complaints(sheets["complaints.toml"], over.complaints if over else None, in_days)
     mistakes = [mistake for read in sheets.values() for mistake in read.sorted_mistakes()] + _misplaced(directory, over)
     if mistakes:
         raise LawError(*["\n".join(mistakes)] * 2)  # each mistake was worded in the terminal's language
     return Law(
         terms=terms, messages=messages, works=works, qualifications=qualifications, equipment=equipment, items=items,
-        certificates=certificates, calendar=years,
+        certificates=certificates, calendar=years, recusals=recusals, complaints=complaints,
     )  # fmt: skip
 
 
@@ -270,10 +336,42 @@ def _terms(read: Sheet, over: Law | None) -> dict[str, Term]:
     for name, term in given.items():
         if len(term.units()) != 1 or min(term.units().values()) < 0:
             read.wrong((name,), by_locale("须恰有一个单位，且不为负", "needs exactly one unit, not negative"))
+        else:
+            _check_counts(read, name, term)
     if over is None:
         return given
     _check_known(read, given, over.terms, by_locale("期限", "term"))
+    for name, term in given.items():
+        if name in over.terms and len(term.units()) == 1 and _sort(term)[0] not in _may_be(over.terms[name]):
+            sort = " / ".join(_may_be(over.terms[name]))
+            read.wrong((name,), by_locale(f"单位须为 {sort}", f"its unit must be {sort}"))
     return over.terms | given
+
+
+def _may_be(term: Term) -> tuple[str, ...]:
+    """The units in which another law may give this term."""
+    return (*DAYS, *CLOCK) if _sort(term) == DAYS else _sort(term)
+
+
+def _sort(term: Term) -> tuple[str, ...]:
+    """The units of this term's sort: those of a clock, those of a calendar, or its own alone."""
+    (unit,) = term.units()
+    return next((sort for sort in (CLOCK, DAYS) if unit in sort), (unit,))
+
+
+def _check_counts(read: Sheet, name: str, term: Term) -> None:
+    """Check that a term in days says how its last day counts, and that no other does."""
+    in_days = _sort(term) == DAYS
+    if in_days and term.counts is None:
+        what = by_locale(
+            'days 与 years 须写 counts = "procedure"（期满日遇休息日、节假日顺延）或 "plain"（不顺延）',
+            'days and years need counts = "procedure" (carried over rest days and holidays) or "plain" (not)',
+        )
+        read.wrong((name,), what)
+    if not in_days and term.counts is not None:
+        read.wrong(
+            (name,), by_locale("counts 只用于 days 与 years", "counts is for days and years alone"), field="counts"
+        )
 
 
 def _calendar(read: Sheet, over: Law | None) -> dict[str, Year]:

@@ -28,7 +28,8 @@ WORDS = {
     INSURANCE: ("人身意外伤害保险", "Accident insurance"),
 }
 # $1 now, $2 days ahead, $3 organ or null, $4 codes listed, $5 kinds of person and $6 the codes each must have,
-# $7 kinds that train yearly, $8 trainings that count as yearly, $9 how long they count, $10 code of yearly training
+# $7 kinds that train yearly, $8 trainings that count as yearly, $9 and $11 for how many years and
+# days, $10 code of yearly training
 EXPIRING = """
 WITH day AS (SELECT ($1::timestamptz AT TIME ZONE 'Asia/Shanghai')::date AS is),
 serving AS (
@@ -39,7 +40,8 @@ held AS (
     SELECT q.person, q.code, daterange(q.valid_from, q.valid_until, '[]') AS during
     FROM qualification q WHERE q.code = ANY ($4::text[])
     UNION ALL
-    SELECT q.person, $10::text, daterange(q.valid_from, (q.valid_from + $9::interval)::date)
+    SELECT q.person, $10::text, daterange(
+        q.valid_from, (q.valid_from + make_interval(years => $9, days => $11))::date, '[]')
     FROM qualification q JOIN serving p ON p.id = q.person
     WHERE q.code = ANY ($8::text[]) AND p.kind = ANY ($7::text[])
 ),
@@ -94,10 +96,11 @@ async def expiring(now: datetime, days: int, organ: str | None = None) -> list[E
     if organ is not None and not await Organ.exists().where(Organ.code == organ):
         raise Refusal("unknown_organ")
     current = law()
+    counts = current.days("yearly_training_period")
     kinds, codes = zip(*_required(current), strict=True)
     rows = await fetch(
         EXPIRING, now, days, organ, [*WORDS, *current.qualifications], kinds, codes, [*WHOSE_WORK.values()],
-        [PRE_JOB, YEARLY], current.span("yearly_training_period"), YEARLY,
+        [PRE_JOB, YEARLY], counts.years, YEARLY, counts.days,
     )  # fmt: skip
     return [msgspec.convert(dict(row), Expiring) for row in rows]
 
@@ -111,4 +114,4 @@ def _required(current: Law) -> list[tuple[str, str]]:
 
 def notice_days() -> int:
     """How many days ahead the list looks by default."""
-    return law().span("expiring_notice").days
+    return law().days("expiring_notice").at_most

@@ -75,7 +75,7 @@ async def person(actor: Actor, badge: str, at: datetime | None = None) -> dict[s
     `at`: for a docking station, whose badge it was then.
     """
     moment = datetime.now(UTC) if at is None or actor.kind != DOCK else moment_parameter("at", at)
-    term = law().span("bring_home").days
+    term = law().days("bring_home").at_most
     _, reach = viewer(actor, OVERSEEING | ADMINISTERING)
     row = None
     if BADGE.fullmatch(badge):

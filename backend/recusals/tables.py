@@ -1,4 +1,6 @@
-"""Recusals and their steps. The constraints are in migrations/versions/fujing_0015_recusals.sql."""
+"""Recusals and their steps. The constraints are in migrations/versions/fujing_0015_recusals.sql and 0051."""
+
+from typing import Any
 
 from piccolo.columns import UUID, Boolean, ForeignKey, Integer, OnDelete, Text, Timestamptz
 from piccolo.table import Table
@@ -6,16 +8,21 @@ from piccolo.table import Table
 from backend.activities.tables import Activity
 from backend.core.database import DB
 from backend.people.tables import Organ, Person
+from backend.shifts.tables import Shift
 
 
 class Recusal(Table, db=DB):
-    """A recusal of one auxiliary in one case, as it stands after its steps."""
+    """A recusal of one auxiliary, from a case, a shift, an act, a mediation or in an incident, after its steps."""
 
     id = UUID(primary_key=True, default=None)
     person = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)
     organ = ForeignKey(Organ, null=False, on_delete=OnDelete.restrict, default=None)
-    case_ref = Text(null=False, default=None)
-    case_kind = Text(null=False, default=None)
+    case_ref = Text(null=True, default=None)
+    case_kind = Text(null=True, default=None)
+    shift: ForeignKey[Any] = ForeignKey(Shift, null=True, on_delete=OnDelete.restrict, default=None)
+    activity: ForeignKey[Any] = ForeignKey(Activity, null=True, on_delete=OnDelete.restrict, default=None)
+    mediation = Text(null=True, default=None)
+    incident_ref = Text(null=True, default=None)
     capacity = Text(null=False, default=None)
     applicant = Text(null=True, default=None)
     oral = Boolean(null=False, default=None)

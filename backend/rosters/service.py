@@ -15,7 +15,7 @@ import msgspec
 from backend.core import findings
 from backend.core.columns import Fault, SheetLine
 from backend.core.database import Record, execute, fetch, tx
-from backend.core.days import day_of
+from backend.core.days import day_of, since
 from backend.core.officers import TODAY, officers_among
 from backend.core.refusals import Refusal, Unknown
 from backend.core.stints import Stint
@@ -107,7 +107,7 @@ async def concerned(actor: Actor, entry: PlanShifts | WithdrawPlanned) -> Iterab
 async def refresh_recent(now: datetime) -> int:
     """Refresh the findings about recently planned shifts. Returns how many stand."""
     async with tx():
-        return sum(map(len, (await findings.judge_roster(now - law().span("looked_at_again_for"), now)).values()))
+        return sum(map(len, (await findings.judge_roster(since(law(), "looked_at_again_for", now), now)).values()))
 
 
 async def auxiliaries(organ: str | None) -> list[tuple[str, str]]:

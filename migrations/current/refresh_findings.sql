@@ -89,8 +89,9 @@ BEGIN
         SELECT 'recused', j.activity, j.organ, j.person, false, lower(x.spans), upper(x.spans), x.spans, false
         FROM judged j CROSS JOIN LATERAL (
             SELECT coalesce(range_agg(c.during), '{}') * j.spans AS spans FROM recused c
-            WHERE c.person = j.person AND c.standing IN ('standing_aside', 'granted') AND c.case_key IN (
-                SELECT case_key(t.case_ref) FROM activity_telling t WHERE t.activity = j.activity)
+            WHERE c.person = j.person AND c.standing IN ('standing_aside', 'granted') AND (
+                c.shift IS NOT NULL OR c.activity = j.activity
+                OR EXISTS (SELECT FROM told_of t WHERE t.activity = j.activity AND t.key IN (c.case_key, c.incident_key)))
         ) x WHERE NOT isempty(x.spans)
         UNION ALL
         SELECT 'handed_over_late', id, organ, wearer, false, started_at, ended_at, NULL, false FROM footage WHERE late

@@ -365,7 +365,7 @@ def due_in(days: int, folder: Path) -> Iterator[None]:
     """Footage that is sealed meanwhile falls due in so many days."""
     folder.mkdir()
     unit = 'seconds = 1\nsource = "a test"\nversion = "1"\n'
-    soon = f'days = {days}\nsource = "a test"\nversion = "1"\n'
+    soon = f'days = {days}\ncounts = "plain"\nsource = "a test"\nversion = "1"\n'
     (folder / "terms.toml").write_text(f"[sealed_retention_floor]\n{unit}\n[footage_retention]\n{soon}")
     use(folder)
     try:

@@ -158,7 +158,7 @@ async def test_after_other_bytes_than_declared_the_device_must_send_again(app: L
     assert "received" == await completed(lin, upload)
     await run_seal(app, upload)
     assert "sealed" == (await standing_of(lin, upload))["state"]
-    await excess.remove_refused(app.state.store, now() + law().span("mismatched_kept") - timedelta(minutes=1))
+    await excess.remove_refused(app.state.store, now() + timedelta(days=8) - timedelta(minutes=1))
     assert len(SMALL) == (await app.state.store.digest(key, wrong.version))[1]
     await excess.remove_refused(app.state.store, now() + law().span("mismatched_kept"))
     with pytest.raises(ObjectUnknown):

@@ -3,13 +3,12 @@
 import ast
 import re
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
 
-from backend.law.catalogue import HERE, Law, LawError, law, load, use
+from backend.law.catalogue import HERE, Days, Law, LawError, law, load, use
 from backend.law.verdict import Facts, Verdict, verdict
 
 # A regulation that numbers by chapter and letter, has civilians led and two officers at a post that is commanded.
@@ -132,9 +131,9 @@ def test_it_says_in_which_cases_and_with_which_equipment(tmp_path: Path) -> None
 def test_what_it_leaves_out_is_as_built_in(tmp_path: Path) -> None:
     """A province that keeps footage for a year overrides that term only."""
     theirs = laid_over(
-        tmp_path, terms='[footage_retention]\ndays = 366\nsource = "its own circular"\nversion = "2020"\n'
+        tmp_path, terms='[footage_retention]\nyears = 1\ncounts = "plain"\nsource = "its own"\nversion = "2020"\n'
     )
-    assert timedelta(days=366) == theirs.span("footage_retention")
+    assert Days(1, 0, carries_over=False) == theirs.days("footage_retention")
     assert law().span("live_window") == theirs.span("live_window")
     assert (law().works, law().messages) == (theirs.works, theirs.messages)
     assert (law().qualifications, law().equipment) == (theirs.qualifications, theirs.equipment)
@@ -221,6 +220,7 @@ WRONG_TERMS = """
 
     [footage_retension]
     days = 1
+    counts = "plain"
     source = "its own"
     version = "2020"
 
@@ -251,7 +251,7 @@ def test_every_mistake_is_named_by_file_and_line(tmp_path: Path) -> None:
         "works.toml:36: [twelve] must be a code like 10.3: chapter.item",
         "terms.toml:1: [footage_retention] needs exactly one unit, not negative",
         "terms.toml:7: [footage_retension] is no term of the built-in law",
-        "terms.toml:12: [page_size] version is missing",
+        "terms.toml:13: [page_size] version is missing",
         "messages.toml:1: [not_lead] is no message of the built-in law",
         "messages.toml:5: [not_led] tone is not known here",
     ] == mistakes(tmp_path, works=WRONG_WORKS, terms=WRONG_TERMS, messages=WRONG_MESSAGES)
@@ -351,7 +351,8 @@ def test_a_directory_that_would_silently_change_nothing_is_refused(tmp_path: Pat
     with pytest.raises(LawError, match="holds none of"):
         use(tmp_path)
     assert [
-        "work.toml: is no file of the law, which are works.toml, terms.toml, messages.toml, calendar.toml"
+        "work.toml: is no file of the law, which are works.toml, terms.toml, messages.toml, calendar.toml, "
+        "recusals.toml, complaints.toml"
     ] == mistakes(tmp_path, work=ANOTHER)
 
 
@@ -359,7 +360,7 @@ def test_a_whole_law_lacks_no_file(tmp_path: Path) -> None:
     """Without a law to build on, each file must be there."""
     with pytest.raises(LawError) as caught:
         load(a_law(tmp_path, works=ANOTHER))
-    assert ["terms.toml", "messages.toml", "calendar.toml"] == [
+    assert ["terms.toml", "messages.toml", "calendar.toml", "recusals.toml", "complaints.toml"] == [
         line.split(":")[0] for line in str(caught.value).split("\n")
     ]
 

@@ -4,7 +4,7 @@ Guarantees: each recording is told twice, `disposal_notice` and `disposal_last_n
 this runs. Nothing in the list or the lines tells of a hold to whom it is kept from: for them the footage falls due.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -12,6 +12,7 @@ import msgspec
 
 from backend.core import journal
 from backend.core.database import execute, fetch, tx
+from backend.core.days import A_DAY, day_of, last_moment, until
 from backend.core.described import Badge, BeganAt, OrganCode, OrganName, PersonName, WearerId
 from backend.core.journal import utc
 from backend.core.paging import Page, PageCursor, as_row, next_page
@@ -26,7 +27,7 @@ FALLING_DUE = f"""
 SELECT u.id, r.wearer, r.organ, o.name AS organ_name, p.badge, p.name, u.file_name, u.bytes, r.started_at, r.ended_at,
     u.locked_until, day_in_china(u.locked_until) - day_in_china($3) AS days_left
 FROM upload u JOIN recording r ON r.id = u.id JOIN person_now p ON p.id = r.wearer JOIN organ o ON o.code = r.organ
-WHERE u.kind = 'recording' AND u.state = 'sealed' AND u.disposed_at IS NULL AND u.locked_until < $4
+WHERE u.kind = 'recording' AND u.state = 'sealed' AND u.disposed_at IS NULL AND u.locked_until <= $4
     AND r.organ IN (SELECT organs_under($2::text[]))
     AND ($5::text IS NULL OR r.organ IN (SELECT organs_under(ARRAY[$5::text])))
     AND ($6::timestamptz IS NULL OR (u.locked_until, u.id) > ($6, $7::uuid))
@@ -39,7 +40,7 @@ LOCK = "SELECT pg_advisory_xact_lock(hashtext('fujing falling due'))"
 TELL = """
 UPDATE upload u SET due_told = $2 FROM recording r
 WHERE r.id = u.id AND u.kind = 'recording' AND u.state = 'sealed' AND u.disposed_at IS NULL AND NOT u.legal_hold
-    AND u.locked_until < $1 AND coalesce(u.due_told > $2, true)
+    AND u.locked_until <= $1 AND coalesce(u.due_told > $2, true)
     AND (SELECT count(*) FROM held_footage k WHERE k.upload = u.id) = 0
 RETURNING r.organ
 """
@@ -69,11 +70,9 @@ async def falling_due(
 
     Soonest first. Raises Refusal `invalid`: a bad cursor.
     """
-    ahead = law().span("disposal_notice") if days is None else timedelta(days=days)
+    ahead = until(law(), "disposal_notice", now) if days is None else last_moment(day_of(now) + days * A_DAY)
     page = PageCursor.after(cursor)
-    rows = await fetch(
-        FALLING_DUE, *viewer(actor), now, now + ahead, organ, page and page.at, page and page.id, limit + 1
-    )
+    rows = await fetch(FALLING_DUE, *viewer(actor), now, ahead, organ, page and page.at, page and page.id, limit + 1)
     items = [as_row(FallingDue, row) for row in rows[:limit]]
     return Page(items=items, next=next_page(rows, limit, "locked_until"))
 
@@ -83,18 +82,19 @@ async def tell(now: datetime) -> int:
     many lines were written."""
     lines = 0
     for term in ("disposal_last_notice", "disposal_notice"):
-        ahead = law().span(term)
+        last = until(law(), term, now)
+        days = (day_of(last) - day_of(now)).days
         async with tx():
             await execute(LOCK)
-            organs = {row["organ"] for row in await fetch(TELL, now + ahead, ahead.days)}
+            organs = {row["organ"] for row in await fetch(TELL, last, days)}
             for organ in sorted(organs):
-                await _append_line(organ, now, ahead)
+                await _append_line(organ, now, days, last)
         lines += len(organs)
     return lines
 
 
-async def _append_line(organ: str, now: datetime, ahead: timedelta) -> None:
-    due = {"organ": organ, "days": ahead.days, "until": utc(now + ahead)}
+async def _append_line(organ: str, now: datetime, days: int, last: datetime) -> None:
+    due = {"organ": organ, "days": days, "until": utc(last)}
     await journal.append(
         journal.Line(
             at=now, verb="evidence/falling-due", outcome="done", organ=organ, subjects=[],
