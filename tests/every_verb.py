@@ -191,9 +191,12 @@ async def on_complaints(app: Litestar) -> dict[str, httpx.Response]:
     responses = {"complaints/receive": await zhao.post("/v1/complaints/receive", **what)}
     complaint = recorded(responses["complaints/receive"])["complaint"]
     steps: list[tuple[Someone, str, dict[str, Any]]] = [
-        (wu, "notify", {"how": "telephone"}),
+        (wu, "accept", {"kind": "petition"}),
+        (wu, "notify", {"how": "letter"}),
         (wu, "identify", {"person": (await a_duty_auxiliary(app)).id}),
         (wu, "extend", {"until": now() + timedelta(days=80)}),
+        (await a_commander_of(app, DISTRICT), "answer-extension", {"approves": True}),
+        (wu, "tell-extension", {"how": "message"}),
         (await an_inspector_of(app, CITY), "step-aside", {}),
         (wu, "conclude", {"outcome": "unfounded"}),
         (wu, "feed-back", {"how": "letter"}),
@@ -316,6 +319,7 @@ async def on_recusals(app: Litestar) -> dict[str, httpx.Response]:
     steps: list[tuple[str, Someone, dict[str, Any]]] = [
         ("pass-on", await a_commander_of(app, DISTRICT), {"why": "本人与当事人相识"}),
         ("stand-aside", chief, {"why": "先行暂停"}),
+        ("extend", chief, {"why": "案情复杂"}),
         ("decide", chief, {"outcome": "refused", "why": "关系不影响公正"}),
         ("tell", zhao, {"how": "telephone", "words": "已告知"}),
         ("reconsider", zhao, {"words": "不服"}),

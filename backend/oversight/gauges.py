@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from backend.core import journal
 from backend.core.database import fetch, first
-from backend.core.days import until
+from backend.core.days import A_MOMENT, until
 from backend.law.catalogue import law
 
 WAITING = f"""
@@ -49,7 +49,8 @@ class Gauges(NamedTuple):
 async def measure() -> Gauges:
     """The gauges as of now."""
     now = datetime.now(UTC)
-    row = await first(WAITING, until(law(), "disposal_notice", now), until(law(), "disposal_last_notice", now))
+    soon, at_last = until(law(), "disposal_notice", now), until(law(), "disposal_last_notice", now)
+    row = await first(WAITING, soon + A_MOMENT, at_last + A_MOMENT)
     if row is None:
         raise RuntimeError("a SELECT of one row has a row")
     waiting = {name: float(size or 0) for name, size in row.items()}

@@ -12,7 +12,7 @@ import pytest
 from litestar import Litestar
 
 from backend.core.database import execute, fetch, tx, value
-from backend.core.days import day_of
+from backend.core.days import day_of, until
 from backend.core.refusals import Refusal
 from backend.evidence import rules
 from backend.evidence.retention import category_holds, disposal, falling_due, legal_holds, terms
@@ -320,8 +320,8 @@ async def test_a_reset_camera_clock_changes_no_term(app: Litestar, year: int) ->
     upload = await received(lin, content(), started_at=started, ended_at=started + timedelta(minutes=5))
     await run_seal(app, upload)
     row = await row_of(upload)
-    term = row["locked_until"] - row["declared_at"]
-    assert timedelta() <= term - law().span("footage_retention") <= timedelta(seconds=61)
+    ends = until(law(), "footage_retention", row["declared_at"])
+    assert timedelta() <= row["locked_until"] - ends <= timedelta(seconds=61)
     doubts = await value("SELECT count(*) FROM finding WHERE subject = $1 AND kind = 'clock_doubtful'", UUID(upload))
     assert (year > 2026) == bool(doubts)
 

@@ -78,7 +78,7 @@ def test_a_complaint_about_a_shift_whose_footage_has_a_gap(
     assert [row for row in gaps if row["person"] == phone.get("/v1/me")["id"]]
     with pytest.raises(Problem, match="unknown_complaint"):
         phone.get(f"/v1/complaints/{complaint['id']}")
-    complaint = step(inspector, "notify", complaint, how="telephone", words="已受理")
+    complaint = step(inspector, "notify", complaint, how="letter", words="已受理")
     complaint = step(
         inspector, "conclude", complaint, outcome="partly", words="盘查中断录制二十余秒，未能还原；已责令说明"
     )
