@@ -89,6 +89,7 @@ class _Picture:
         self._encoder.width, self._encoder.height = max(2, width // 2 * 2), max(2, height // 2 * 2)
         self._encoder.pix_fmt = "yuv420p"
         self._encoder.codec_context.time_base = Fraction(1, TICKS)
+        self._encoder.codec_context.thread_type = "FRAME"  # by slices, as PyAV would, cores wait for each other
         keys = str(round(float(rate) * KEY_SECONDS))
         self._encoder.options = {"preset": preset, "crf": QUALITY, "g": keys, "bf": "0", "forced-idr": "1"}
 
