@@ -19,6 +19,7 @@ import pytest
 
 from storage.media_types import HEAD_BYTES, media_type_of
 from storage.view_copies import SHIFT_MS, children, stored_file
+from storage.view_copies.ahead import ahead
 from storage.view_copies.fragments import Fragments, codecs_of
 from storage.view_copies.messages import MORE
 from storage.view_copies.opening import look
@@ -203,6 +204,32 @@ def test_no_frame_lasts_for_a_pause(way: Any, film: tuple[str, ...], sound: str 
     with av.open(io.BytesIO(whole)) as container:
         lasting = [packet.duration * packet.time_base for packet in container.demux() if packet.size]
     assert max(lasting) < 1
+
+
+def test_working_ahead_gives_the_same_items_in_order_and_raises_what_they_raise() -> None:
+    """Never more ahead than asked for; who leaves early leaves no thread behind."""
+    taken: list[int] = []
+    seen: list[int] = []
+
+    def counted() -> Iterator[int]:
+        for number in range(20):
+            taken.append(number)
+            yield number
+        raise KeyError
+
+    def see() -> None:
+        for number in ahead(counted(), 3):
+            assert len(taken) <= number + 6
+            seen.append(number)
+
+    with pytest.raises(KeyError):
+        see()
+    assert list(range(20)) == seen
+    before = threading.active_count()
+    leaving = ahead(iter(range(1000)), 3)
+    assert 0 == next(leaving)
+    leaving.close()
+    assert before == threading.active_count()
 
 
 def test_a_child_says_nothing_of_a_damaged_film() -> None:
