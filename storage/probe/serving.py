@@ -18,8 +18,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-import av
-
+from storage.ffmpeg_log import silence
 from storage.probe.film import Answer, poster, read_film
 from storage.probe.sources import LocalFile, Source, SourceFailed, StoredFile
 from storage.timecode_search import search
@@ -33,7 +32,6 @@ ANSWER_CEILING = 2 * 1024 * 1024  # bytes
 
 def serve() -> None:
     """Answer orders until standard input closes, which happens when the parent process ends."""
-    av.logging.set_level(av.logging.PANIC)
     for line in sys.stdin.buffer:
         order = json.loads(line)
         written = _in_child(lambda: StoredFile(order["url"], order["bytes"]), order["longest_frame"])  # noqa: B023
@@ -45,7 +43,6 @@ def probe_file(path: Path, longest_frame: float) -> Answer:
 
     Takes LOCAL_SECONDS at most; a file that takes longer is of unknown kind.
     """
-    av.logging.set_level(av.logging.PANIC)
     file = LocalFile(path)
     try:
         return parse_answer(_in_child(lambda: file, longest_frame, with_poster=False, within=LOCAL_SECONDS))
@@ -79,6 +76,7 @@ def _run_child(source: Any, longest_frame: float, writing: int, with_poster: boo
         nothing = os.open(os.devnull, os.O_RDWR)
         for inherited in (0, 1, 2):
             os.dup2(nothing, inherited)
+        silence()
         file: Source = source()
         try:
             answer = read_film(file, longest_frame)

@@ -27,9 +27,13 @@ BOXES_LOOKED_AT = 64
 POINTS = 500  # of the index that are kept
 
 
-def opened(file: Any) -> Any:
-    """The film as a container. Raises av.error.FFmpegError, ValueError."""
-    return av.open(file, options=OPTIONS, metadata_errors="ignore", buffer_size=BUFFER)
+def opened(file: Any, *, measured: bool = True) -> Any:
+    """The film as a container. Raises av.error.FFmpegError, ValueError.
+
+    `measured`: its end is read too, where only that tells how long it is.
+    """
+    options = OPTIONS if measured else OPTIONS | {"skip_estimate_duration_from_pts": "1"}
+    return av.open(file, options=options, metadata_errors="ignore", buffer_size=BUFFER)
 
 
 def picture_of(container: Any) -> Any:
