@@ -1,4 +1,5 @@
-"""Complaints and matters. The constraints are in migrations/versions/fujing_0021_complaints.sql and 0046."""
+"""Complaints and matters. The constraints are in migrations/versions/fujing_0021_complaints.sql, 0046
+and 0055."""
 
 from typing import Any
 
@@ -86,6 +87,14 @@ class Matter(Table, db=DB):
     answered_by = ForeignKey(Person, null=True, on_delete=OnDelete.restrict, default=None)
     answered_at = Timestamptz(null=True, default=None)
     answer = Text(null=True, default=None)
+
+
+class MatterPaper(Table, db=DB):
+    """A paper that came with a matter or with its answer."""
+
+    id = UUID(primary_key=True, default=None)
+    matter = ForeignKey(Matter, null=False, on_delete=OnDelete.restrict, default=None)
+    document: ForeignKey[Any] = ForeignKey(DOCUMENT, null=False, on_delete=OnDelete.restrict, default=None)
 
 
 class MatterRecording(Table, db=DB):

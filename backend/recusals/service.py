@@ -11,13 +11,14 @@ from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 from backend.core import findings
-from backend.core.database import Record, first, value
+from backend.core.database import Record, execute, first, value
 from backend.core.findings import Overdue, Touched
 from backend.core.journal import utc
 from backend.core.officers import organ_of_auxiliary
 from backend.core.refusals import Refusal, Unknown
 from backend.core.verb import Actor, Occasion, Outcome
 from backend.core.visibility import COMMANDING, reaches, viewer, visible_to
+from backend.evidence.papers import own_papers
 from backend.recusals import rules
 from backend.recusals.schemas import (
     ApplyForRecusal,
@@ -38,6 +39,7 @@ INSERT INTO recusal (id, person, organ, case_ref, case_kind, capacity, applicant
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, deciding_organ($3), 'pending', $13, 1)
 RETURNING *, false AS standing_aside
 """
+ATTACH = "INSERT INTO recusal_paper (recusal, document) SELECT $1, unnest($2::uuid[]) ON CONFLICT DO NOTHING"
 MOVE = "UPDATE recusal SET version = $2, state = $3, due_at = $4, decided_in = $5 WHERE id = $1 RETURNING *"
 COUNT_OF_CASE = """
 SELECT count(DISTINCT t.activity) FROM activity_telling t JOIN activity a ON a.id = t.activity
@@ -72,13 +74,13 @@ class RecusalRequest(NamedTuple):
 
 
 async def declare(occasion: Occasion, entry: DeclareRecusal) -> Outcome:
-    """An auxiliary declares their own recusal."""
+    """An auxiliary declares their own recusal. Raises Refusal `unknown_document`."""
     actor = occasion.actor
     return await _record_request(occasion, entry, RecusalRequest(actor.person, occasion.organ, "self", None, False))
 
 
 async def apply(occasion: Occasion, entry: ApplyForRecusal) -> Outcome:
-    """An officer writes down a party's application. Raises Refusal `not_an_auxiliary`."""
+    """An officer writes down a party's application. Raises Refusal `not_an_auxiliary`, `unknown_document`."""
     organ = await organ_of_auxiliary(entry.person, occasion.at)
     return await _record_request(
         occasion, entry, RecusalRequest(entry.person, organ, entry.capacity, entry.applicant, entry.oral)
@@ -118,7 +120,8 @@ async def pass_on(occasion: Occasion, entry: PassOnRecusal) -> Outcome:
 
 async def reconsider(occasion: Occasion, entry: ReconsiderRecusal) -> Outcome:
     """Apply for a second decision. Raises Refusal `unknown_recusal`, `stale`, `not_the_applicant`,
-    `recusal_not_refused`, `reconsideration_criminal_only`, `reconsidered_before`; live `reconsideration_too_late`."""
+    `recusal_not_refused`, `reconsideration_criminal_only`, `reconsidered_before`, `unknown_document`; live
+    `reconsideration_too_late`."""
     row = await _visible_recusal(occasion, entry)
     own = row["capacity"] == "self"
     if (occasion.actor.person != row["person"]) if own else (occasion.actor.kind != "officer"):
@@ -131,6 +134,7 @@ async def reconsider(occasion: Occasion, entry: ReconsiderRecusal) -> Outcome:
         raise Refusal("reconsidered_before")
     term = occasion.law.span("reconsideration_asked")
     unmet = occasion.require(rules.too_late(occasion.at, row["told_at"], term))
+    await execute(ATTACH, row["id"], await own_papers(occasion.actor, entry.papers))
     step = Step("reconsider", entry.words, state="pending", due_at=occasion.at + occasion.law.span("reconsideration"))
     return await _take(occasion, entry, row, step, unmet)
 
@@ -198,11 +202,13 @@ async def _record_request(
 ) -> Outcome:
     """Insert a recusal with its deadline."""
     law, criminal = occasion.law, entry.case_kind == "criminal"
+    papers = await own_papers(occasion.actor, entry.papers)
     due = rules.due(occasion.at, criminal, law.span("recusal_decision"), law.span("recusal_decision_criminal"))
     row = await first(
         INSERT, entry.id, request.person, request.organ, entry.case_ref, entry.case_kind, request.capacity,
         request.applicant, request.oral, entry.ground, entry.words, occasion.actor.person, occasion.at, due,
     )  # fmt: skip
+    await execute(ATTACH, entry.id, papers)
     return _outcome(row, aside=False, since=occasion.at)
 
 
