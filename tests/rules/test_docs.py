@@ -42,7 +42,7 @@ NOT_OURS = {  # files of a running house, of a package, and what make leaves
     "fujing-data/first-passwords.csv", "data/keys.json", "data/package.json", "data/people.json",
     "data/declared/ID.json", "data/index/ID.html", "data/starts/ID.json",
 }  # fmt: skip
-WITHOUT_REFUSALS = {"recusals/declare", "assistance/call"}  # nothing but what refuses every entry
+WITHOUT_REFUSALS = {"assistance/call"}  # nothing but what refuses every entry
 KINDS = {"duty_auxiliary", "civilian_auxiliary", "officer", "staff", "dock"}
 
 
