@@ -85,6 +85,14 @@ ComplaintPapers = Annotated[
         "complaint sees them",
     ),
 ]
+MatterPapers = Annotated[
+    list[UUID],
+    msgspec.Meta(
+        max_length=50,
+        description="ids of one's own documents, declared before: proofs, or the answer in writing; never seen by whom "
+        "the matter is against",
+    ),
+]
 
 
 class ReceiveComplaint(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -209,6 +217,7 @@ class RaiseMatter(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_u
     recordings: Annotated[
         list[UUID], msgspec.Meta(max_length=50, description="ids of one's own recordings that show it; they are held")
     ] = msgspec.field(default_factory=list)
+    papers: MatterPapers = msgspec.field(default_factory=list)
 
 
 class LinkFootage(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -228,6 +237,7 @@ class AnswerMatter(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_
 
     matter: MatterId
     words: Annotated[Words, msgspec.Meta(description="the answer, in words")]
+    papers: MatterPapers = msgspec.field(default_factory=list)
 
 
 class TellCase(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):

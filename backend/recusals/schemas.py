@@ -65,6 +65,14 @@ FromIncident = Annotated[
     ),
 ]
 Grounds = Annotated[Words, msgspec.Meta(description="the facts behind the ground, in words")]
+RecusalPapers = Annotated[
+    list[UUID],
+    msgspec.Meta(
+        max_length=50,
+        description="ids of one's own documents, declared before: proofs of the ground; never seen by the auxiliary "
+        "where somebody else asks",
+    ),
+]
 
 
 class DeclareRecusal(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -79,6 +87,7 @@ class DeclareRecusal(Entry, frozen=True, kw_only=True, omit_defaults=True, forbi
     activity: FromActivity = None
     mediation: FromMediation = None
     incident_ref: FromIncident = None
+    papers: RecusalPapers = msgspec.field(default_factory=list)
 
 
 class ApplyForRecusal(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -106,6 +115,7 @@ class ApplyForRecusal(Entry, frozen=True, kw_only=True, omit_defaults=True, forb
     mediation: FromMediation = None
     incident_ref: FromIncident = None
     oral: Annotated[bool, msgspec.Meta(description="the application was made orally and written down")] = False
+    papers: RecusalPapers = msgspec.field(default_factory=list)
 
 
 class OnRecusal(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -145,6 +155,7 @@ class ReconsiderRecusal(OnRecusal, frozen=True, kw_only=True, omit_defaults=True
     """The applicant does not accept the refusal: the organ decides once more. Criminal cases only (刑事程序规定 37)."""
 
     words: Annotated[Words, msgspec.Meta(description="why the applicant does not accept the refusal")]
+    papers: RecusalPapers = msgspec.field(default_factory=list)
 
 
 class TellApplicant(OnRecusal, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
