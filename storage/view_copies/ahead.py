@@ -1,6 +1,6 @@
 """Let a thread work ahead, so that two steps of a film that leave the GIL alone run on two cores."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from queue import Empty, Queue
 from threading import Event, Thread
@@ -10,10 +10,10 @@ Item = TypeVar("Item")
 LEAVING_SECONDS = 0.05
 
 
-def ahead(items: Iterator[Item], most: int) -> Iterator[Item]:
+def ahead(items: Iterator[Item], most: int) -> Generator[Item, None, None]:
     """The same items, taken by a thread that is `most` ahead at most. What they raise is raised here, after them.
 
-    Whoever leaves early waits for the item that is being taken.
+    Close it before what the items are taken from: that waits for the thread.
     """
     taken: Queue[tuple[Item | None, BaseException | None]] = Queue(most)
     left = Event()

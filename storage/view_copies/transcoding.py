@@ -5,7 +5,7 @@ decoded is left out; where nothing of the picture can be, there is no copy.
 """
 
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from fractions import Fraction
 from typing import Any
 
@@ -48,8 +48,9 @@ def transcode(file: Any, sink: Fragments, note: str, preset: str = PRESET) -> No
             if sound is not None:
                 writers[sound.index] = Encoded(sound, target)
             wanted = [stream for stream in (picture, sound) if stream is not None]
-            for stream, piece, at in ahead(_decoded(_timed(source, wanted), picture), FRAMES_AHEAD):
-                writers[stream].write(piece, at)
+            with closing(ahead(_decoded(_timed(source, wanted), picture), FRAMES_AHEAD)) as pieces:
+                for stream, piece, at in pieces:
+                    writers[stream].write(piece, at)
             for writer in writers.values():
                 writer.finish()
 
