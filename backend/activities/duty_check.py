@@ -182,6 +182,7 @@ def _document(current: Law) -> dict[str, object]:
     }  # fmt: skip
     its = current.provisions
     named = {"kinds": its.kinds, "ranks": its.ranks, "insurances": its.insurances, "before_duty": its.before_duty}
+    named["retention"] = its.retention
     regulation = {"regulation": its.regulation, "dress": its.dress, **named}
     return {"works": works, **names, **regulation, "terms": terms, "messages": messages}
 
