@@ -289,7 +289,7 @@ def requirements_of(work: Work | None, law: Law) -> Requirements:
     if work is None:
         return Requirements()
     return Requirements(
-        needs_leading=work.leadership == "led" and not work.never_refused,
+        needs_leading=work.leadership == "led" and not (work.never_refused or work.never_waits_for_leader),
         needs_recording=work.recording == "required",
         legality=work.legality,
         notice_owed=work.enforcement,

@@ -494,9 +494,10 @@ def values_of(wanted: ListFilter) -> list[Any]:
 
 
 def found_among_the_newest(monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
-    """For half of the seeds, as if every work and every place had many acts."""
+    """For half of the seeds, as if every work and every place had many acts, and a page only few of them."""
     if seed % 2:
         monkeypatch.setattr(filters, "FEW", 0)
+        monkeypatch.setattr(filters, "NEWEST", 3)
 
 
 @pytest.mark.parametrize("seed", range(4))
