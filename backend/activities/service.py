@@ -301,7 +301,7 @@ def requirements_of(work: Work | None, law: Law, kind: str) -> Requirements:
         return Requirements()
     insurances = law.insurances_of(kind, work)
     return Requirements(
-        needs_leading=work.leadership == "led" and not work.never_refused,
+        needs_leading=work.leadership == "led" and not (work.never_refused or work.never_waits_for_leader),
         needs_recording=work.recording == "required",
         legality=work.legality,
         notice_owed=work.enforcement,

@@ -11,7 +11,7 @@ ALTER TABLE restraint ADD COLUMN restrained text, ADD COLUMN self_protection boo
 -- What everything told of an activity amounts to. The last finish ends it, so that nobody can make it shorter by another
 -- one told later; an amendment of its times adds a stretch. Public notice is told by start or finish, or live meanwhile.
 -- A kind of case that nobody was asked for counts as administrative: a report is taken before a case is opened.
--- Work that is never refused counts against no auxiliary, unless an amendment says that it was another work too.
+-- Work is never refused only if every entry says such work: an amendment that says another one brings its findings.
 CREATE OR REPLACE FUNCTION settle_activity(which uuid) RETURNS activity LANGUAGE sql AS $$
     WITH told AS (SELECT * FROM activity_telling WHERE activity = which),
     base AS (

@@ -58,6 +58,15 @@ async def listed(badge: str, days: int = 30, organ: str | None = None) -> dict[s
     return by_code  # type: ignore[return-value]
 
 
+async def test_a_special_training_that_some_work_asks_for_runs_out_too(app: Litestar) -> None:
+    """R.30: whoever has it is told before it ends, by its name; whoever never had it is not asked for it."""
+    badge = await somebody_with(**COVERED, restraint_training=(-30, 10))
+    assert {"restraint_training": ("expires", day(10))} == await listed(badge)
+    (row,) = [row for row in await expiring(NOW, 30) if row.badge == badge]
+    assert ("约束和约束性警械使用专项培训", "Special training in restraint and restraint implements") == row.words()
+    assert {} == await listed(await somebody_with(**COVERED))
+
+
 async def test_a_person_who_has_everything_is_not_listed(app: Litestar) -> None:
     """The list holds only what needs action."""
     assert {} == await listed(await somebody_with(**COVERED))

@@ -9,6 +9,7 @@ from textwrap import dedent
 import pytest
 from msgspec import structs
 
+from backend.activities.service import requirements_of
 from backend.law.catalogue import HERE, LAW_FILES, Days, Law, LawError, law, load, use
 from backend.law.verdict import Facts, Verdict, verdict
 
@@ -144,6 +145,14 @@ def test_another_regulation_is_judged_by_the_same_code(tmp_path: Path) -> None:
     assert Verdict("conditional", ("not_recording",), ("not_led", "too_few_officers")) == verdict(works["3.a"], LIN)
     assert Verdict("forbidden", ("unqualified", "not_led", "no_emergency")) == verdict(works["27.14"], SU)
     assert Verdict("forbidden", ("forbidden_work",)) == verdict(works["5.1"], LIN)
+
+
+def test_what_only_warns_is_found_against_nobody(tmp_path: Path) -> None:
+    """Led in this regulation, but it waits for no leader: then no missing leader is found at its end either."""
+    theirs = laid_over(tmp_path, works=ANOTHER)
+    assert (False, True) == tuple(
+        requirements_of(theirs.works[code], theirs).needs_leading for code in ("3.a", "27.14")
+    )
 
 
 def test_its_works_take_the_place_of_ours_as_a_whole(tmp_path: Path) -> None:
