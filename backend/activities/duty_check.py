@@ -116,12 +116,21 @@ def _document(current: Law) -> dict[str, object]:
     works = {code: _without_defaults(work) for code, work in current.works.items()}
     names = {"qualifications": current.qualifications, "equipment": current.equipment, "items": current.items}
     lists = {"recusals": current.recusals, "complaints": current.complaints}
-    return {"works": works, **names, "terms": terms, "messages": messages, **lists}
+    return {"works": works, **names, "terms": terms, "messages": messages, **_without_sources(lists)}
 
 
 def _counted(term: Term) -> dict[str, str]:
     """How the last day of a term in days counts; nothing of any other term."""
     return {} if term.counts is None else {"counts": term.counts}
+
+
+def _without_sources(lists: object) -> dict[str, object]:
+    """What a screen offers of recusals and complaints: codes, names and terms, and nothing that is not given."""
+    return {
+        name: _without_sources(value) if isinstance(value, dict) else value
+        for name, value in msgspec.to_builtins(lists).items()
+        if name != "source" and value not in (None, (), [])
+    }
 
 
 def _without_defaults(work: Work) -> dict[str, object]:

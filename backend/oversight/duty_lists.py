@@ -4,11 +4,11 @@ Guarantees: see backend/oversight/filters.py. The same rows as without a filter,
 """
 
 from backend.activities.reads import ACTIVITIES_LISTED, ACTIVITY, ActivityListRow, activity_list_row
-from backend.core.paging import ListQuery, Page, as_row, next_page, rows_of_page
+from backend.core.paging import ListQuery, Page, as_row, next_page
 from backend.core.verb import Actor
 from backend.evidence.reads import NO_DUPLICATE, RECORDING_FILTER, SELECT_RECORDINGS, RecordingRow
 from backend.evidence.tables import SHOWN
-from backend.oversight.filters import IN_BOX, IS_NEAR, Filterable, ListFilter, found_by, narrowed
+from backend.oversight.filters import IN_BOX, IS_NEAR, Filterable, ListFilter, found_by, rows_wanted
 from backend.shifts.reads import SHIFT, SHIFTS, ShiftRow, shift_row
 
 SHIFT_LIST = ListQuery(SHIFTS, "shift s", SHIFT)
@@ -69,20 +69,17 @@ ACTIVITY_FILTERS = Filterable(
 
 async def shifts(actor: Actor, wanted: ListFilter, cursor: str | None, limit: int) -> Page[ShiftRow]:
     """A page of the shifts that the actor may see, newest first. Raises Refusal `invalid`."""
-    listed, values = await narrowed(SHIFT_LIST, SHIFT_FILTERS, wanted)
-    rows = await rows_of_page(listed, actor, cursor, limit, *values)
+    rows = await rows_wanted(SHIFT_LIST, SHIFT_FILTERS, wanted, actor, cursor, limit)
     return Page(items=[shift_row(row) for row in rows[:limit]], next=next_page(rows, limit))
 
 
 async def recordings(actor: Actor, wanted: ListFilter, cursor: str | None, limit: int) -> Page[RecordingRow]:
     """A page of the recordings that the actor may see, newest first. Raises Refusal `invalid`."""
-    listed, values = await narrowed(RECORDING_LIST, RECORDING_FILTERS, wanted)
-    rows = await rows_of_page(listed, actor, cursor, limit, *values)
+    rows = await rows_wanted(RECORDING_LIST, RECORDING_FILTERS, wanted, actor, cursor, limit)
     return Page(items=[as_row(RecordingRow, row) for row in rows[:limit]], next=next_page(rows, limit))
 
 
 async def activities(actor: Actor, wanted: ListFilter, cursor: str | None, limit: int) -> Page[ActivityListRow]:
     """A page of the acts that the actor may see, newest first. Raises Refusal `invalid`."""
-    listed, values = await narrowed(ACTIVITY_LIST, ACTIVITY_FILTERS, wanted)
-    rows = await rows_of_page(listed, actor, cursor, limit, *values)
+    rows = await rows_wanted(ACTIVITY_LIST, ACTIVITY_FILTERS, wanted, actor, cursor, limit)
     return Page(items=[activity_list_row(row) for row in rows[:limit]], next=next_page(rows, limit))

@@ -3,19 +3,22 @@
 Guarantees: a filter narrows what its viewer sees and shows nothing more. An act decides about a filter (of case, work
 or place) only where the viewer may see that act. A badge number means everybody who had it when it happened, or has it
 now. Each is found by an index, in a house of any size: of a work or a place with few acts, the rows are found by these
-acts; of one with many, among the newest rows.
+acts; of a work with many, by the newest of them where they fill the page, else among the newest rows.
 """
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
 
+from backend.activities.reads import ACTIVITY
+from backend.core.database import Record, fetch
 from backend.core.database import value as one_value
-from backend.core.paging import ListQuery, invalid_parameter, moment_parameter
+from backend.core.paging import ListQuery, PageCursor, invalid_parameter, moment_parameter, rows_of_page
+from backend.core.verb import Actor
 from backend.core.visibility import OVERSEEN, AccessFilter, IndexPath
 from backend.law.catalogue import law
 
@@ -37,6 +40,13 @@ HOW_MANY = {
     "near": f"""SELECT count(*) FROM (({TOLD_IN_BOX.format(value="$1")} LIMIT $2)
         UNION ALL (SELECT x.id FROM shift x WHERE {IN_BOX.format(place="x.place", value="$1")} LIMIT $2)) y""",  # noqa: S608
 }
+NEWEST, SLICES = 100, 8  # acts of a work that are read at once, and how often: mostly enough for a page of fifty rows
+FIRST_ID = UUID(int=0)
+EARLIEST, LATEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)  # see moment_parameter
+NEWEST_ACTS = ListQuery(
+    "SELECT a.id, a.started_at FROM activity a", "activity a", ACTIVITY, "a.work = $3::text AND a.started_at < $4"
+)
+ACTS_LASTING = "SELECT x.id FROM activity x WHERE x.work = $1 AND x.reach @> $2::timestamptz"
 IS_NEAR = (
     "may_be_near({place}, {value}::jsonb, ({value}::jsonb->>'radius_m')::float8, ({value}::jsonb->>'datums')::float8)"
 )
@@ -81,22 +91,85 @@ def found_by(column: str, ids: str, *, near: str | None = None) -> Mapping[str, 
     """The rows of a case, a work, a place. `ids`: SQL of them, by acts `x` that fulfil `{acts}`; `near`: of a place."""
     acts = {"case": OF_CASE, "work": OF_WORK, "near": f"x.id IN ({TOLD_IN_BOX})"}
     paths = {name: ids.format(acts=of.format(act="x", value="{value}")) for name, of in acts.items()}
+    paths["acts"] = ids.format(acts="x.id = ANY ({value}::uuid[])")
     return {name: IndexPath(column, values) for name, values in (paths | ({"near": near} if near else {})).items()}
+
+
+async def rows_wanted(
+    query: ListQuery, how: Filterable, wanted: ListFilter, actor: Actor, cursor: str | None, limit: int
+) -> Sequence[Record]:
+    """The rows of one page with these filters, and one more where there is a next page. Raises Refusal `invalid`."""
+    values = values_of(wanted)
+    by_acts = await _narrowest(values)
+    if (
+        by_acts is None
+        and "work" in values
+        and values.keys() <= {"work", "since", "until"}
+        and how.spanning is not None
+    ):
+        rows = await _rows_of_newest_acts(query, how, values, actor, cursor, limit)
+        if rows is not None:
+            return rows
+    return await rows_of_page(_listed(query, how, values, by_acts), actor, cursor, limit, *values.values())
 
 
 async def narrowed(query: ListQuery, how: Filterable, wanted: ListFilter) -> tuple[ListQuery, list[Any]]:
     """The query of a list for these filters, and their values, from $3 on. Raises Refusal `invalid`."""
     values = values_of(wanted)
-    numbered = {name: f"${number}" for number, name in enumerate(values, 3)}
-    by_acts = await _narrowest(values)
+    return _listed(query, how, values, await _narrowest(values)), list(values.values())
+
+
+def _listed(query: ListQuery, how: Filterable, values: Mapping[str, Any], by_acts: str | None) -> ListQuery:
+    numbered = _numbered(values)
     # `since` is asked on the paths where there are paths for it: asked twice, the planner expects too little.
     on_paths = {"since"} if how.spanning is not None and by_acts is None else set()
-    conditions = [
-        query.where,
-        *(_condition(name, value, how) for name, value in numbered.items() if name not in on_paths),
-    ]
-    visible = query.visible._replace(paths=tuple(_paths(query, how, numbered, by_acts)))
-    return query._replace(visible=visible, where=" AND ".join(conditions)), list(values.values())
+    asked = {name: value for name, value in numbered.items() if name not in on_paths}
+    return _on_paths(query, how, asked, _paths(query, how, numbered, by_acts))
+
+
+async def _rows_of_newest_acts(
+    query: ListQuery, how: Filterable, values: dict[str, Any], actor: Actor, cursor: str | None, limit: int
+) -> Sequence[Record] | None:
+    """A page of rows of the newest acts of a work that the viewer may see; None: these are not enough for a page."""
+    rows: list[Record] = []
+    for _ in range(SLICES):
+        found, cursor = await _slice(query, how, values, actor, cursor, limit)
+        rows += found
+        if len(rows) > limit or cursor is None:
+            return rows[: limit + 1]
+    return None
+
+
+async def _slice(
+    query: ListQuery, how: Filterable, values: dict[str, Any], actor: Actor, cursor: str | None, limit: int
+) -> tuple[Sequence[Record], str | None]:
+    """The rows from `oldest` to `before`, the time in which the newest acts began; and where the next slice goes on.
+
+    Of such a row, an act of that work began in that time, or lasted at `oldest`, or the row lasts at `before`: these
+    three find every row.
+    """
+    page, number = PageCursor.after(cursor), min(NEWEST, law().count("page_ceiling"))
+    before = min(values.get("until", LATEST), LATEST if page is None else page.at)
+    acts = await rows_of_page(NEWEST_ACTS, actor, None, number, values["work"], before)
+    oldest = acts[-1]["started_at"] if len(acts) > number else EARLIEST
+    ids = [act["id"] for act in (*acts, *await fetch(ACTS_LASTING, values["work"], oldest))]
+    numbered, more = _numbered(values), len(values) + 3
+    by_acts, lasting = how.found_by["acts"], str(how.spanning).format(value=f"${more + 1}::timestamptz")
+    path = by_acts._replace(values=f"{by_acts.values.format(value=f'${more}')} UNION {lasting}")
+    listed = _on_paths(query, how, numbered, [path])
+    listed = listed._replace(where=f"{listed.where} AND {how.began} >= ${more + 2}::timestamptz")
+    rows = await rows_of_page(listed, actor, cursor, limit, *values.values(), ids, before, oldest)
+    return rows, None if oldest == EARLIEST else PageCursor(oldest, FIRST_ID).cursor()
+
+
+def _numbered(values: Mapping[str, Any]) -> dict[str, str]:
+    return {name: f"${number}" for number, name in enumerate(values, 3)}
+
+
+def _on_paths(query: ListQuery, how: Filterable, asked: Mapping[str, str], paths: Sequence[IndexPath]) -> ListQuery:
+    """The query for the rows on these paths that these filters leave."""
+    conditions = [query.where, *(_condition(name, value, how) for name, value in asked.items())]
+    return query._replace(visible=query.visible._replace(paths=tuple(paths)), where=" AND ".join(conditions))
 
 
 async def _narrowest(values: Mapping[str, Any]) -> str | None:

@@ -90,7 +90,7 @@ async def test_the_catalogue_is_fetched_once(app: Litestar) -> None:
     lin = await a_duty_auxiliary(app)
     answer = await lin.ask("GET", "/v1/duty/works", headers={"Accept-Encoding": "identity"})
     assert set(law().works) == set(answer.json()["works"])
-    assert len(gzip.compress(answer.content)) < 35_000
+    assert len(gzip.compress(answer.content)) < 45_000, "docs/mobile.md says how much it is"
     again = await lin.ask("GET", "/v1/duty/works", headers={"If-None-Match": answer.headers["etag"]})
     assert (304, b"") == (again.status_code, again.content)
     other = await lin.ask("GET", "/v1/duty/works", headers={"If-None-Match": '"another"', "Accept-Encoding": "gzip"})
