@@ -177,19 +177,29 @@ def _document(current: Law) -> dict[str, object]:
     names = {
         "qualifications": current.qualifications, "equipment": current.equipment, "items": current.items,
         "certificates": current.certificates, "means": current.means, "restrained": current.restrained,
-        "manners": current.manners, "whose": current.whose, "recusals": current.recusals,
-        "complaints": current.complaints,
+        "manners": current.manners, "whose": current.whose,
     }  # fmt: skip
     its = current.provisions
-    named = {"kinds": its.kinds, "ranks": its.ranks, "insurances": its.insurances, "before_duty": its.before_duty}
-    named["retention"] = its.retention
-    regulation = {"regulation": its.regulation, "dress": its.dress, **named}
-    return {"works": works, **names, **regulation, "terms": terms, "messages": messages}
+    lists = {
+        "recusals": current.recusals, "complaints": current.complaints, "regulation": its.regulation,
+        "kinds": its.kinds, "ranks": its.ranks, "insurances": its.insurances, "before_duty": its.before_duty,
+        "dress": its.dress, "retention": its.retention,
+    }  # fmt: skip
+    return {"works": works, **names, "terms": terms, "messages": messages, **_without_sources(lists)}
 
 
 def _counted(term: Term) -> dict[str, str]:
     """How the last day of a term in days counts; nothing of any other term."""
     return {} if term.counts is None else {"counts": term.counts}
+
+
+def _without_sources(lists: object) -> dict[str, object]:
+    """What a screen offers of these lists of the law: codes, names and terms, and nothing that is not given."""
+    return {
+        name: _without_sources(value) if isinstance(value, dict) else value
+        for name, value in msgspec.to_builtins(lists).items()
+        if name != "source" and value not in (None, (), [])
+    }
 
 
 def _without_defaults(work: Work) -> dict[str, object]:

@@ -151,7 +151,7 @@ def test_what_only_warns_is_found_against_nobody(tmp_path: Path) -> None:
     """Led in this regulation, but it waits for no leader: then no missing leader is found at its end either."""
     theirs = laid_over(tmp_path, works=ANOTHER)
     assert (False, True) == tuple(
-        requirements_of(theirs.works[code], theirs).needs_leading for code in ("3.a", "27.14")
+        requirements_of(theirs.works[code], theirs, "duty_auxiliary").needs_leading for code in ("3.a", "27.14")
     )
 
 

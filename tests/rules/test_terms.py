@@ -1,11 +1,13 @@
 """Days are days: a term in days begins the day after, ends with the end of a day in China, and moves past a holiday
 where its law says so. Hours stay hours."""
 
+import re
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from backend.core.days import CHINA, day_of, first_day, last_day, last_moment, since, until
@@ -118,6 +120,8 @@ LENGTHS = st.one_of(st.integers(0, 4000).map(lambda n: {"days": n}), st.integers
 
 
 @given(DAYS, LENGTHS)
+@example(date(2024, 2, 29), {"years": 1})
+@example(date(2025, 2, 28), {"years": 1})
 def test_looking_back_is_looking_forward_turned_round(ends: date, length: dict[str, int]) -> None:
     """The first day whose term still runs on a day: its term reaches that day, and that of the day before does not."""
     theirs = a_law(**length, counts="plain")
@@ -143,3 +147,33 @@ def test_every_deadline_of_a_procedure_counts_so_and_no_lock_does() -> None:
         "reconsideration", "recognition_application", "recognition_window", "recognition_decision", "complaint_notice",
         "complaint_end", "complaint_extension", "accusation_end", "suggestion_end", "matter_answer", "spot_check_due",
     }  # fmt: skip
+
+
+HOUSE = Path(__file__).parents[2]
+BY_DAYS = re.compile(
+    r"timedelta\(days=|\bA_DAY\b|interval '\d+ (?:day|week|month|year)|make_interval|days =>", re.IGNORECASE
+)
+# Where days are reckoned with otherwise, and why that is no term.
+NO_TERM = {
+    "backend/core/days.py": "the place itself",
+    "backend/law/catalogue.py": "how many days hold a term by the clock",
+    "backend/sync.py": "how long a device hears of what is gone",
+    "backend/rosters/plan_files.py": "the days of a month grid, a shift over midnight",
+    "backend/hours": "weeks and months of the calendar",
+    "backend/people/histories.py": "the day before another begins",
+    "backend/people/roster.py": "yesterday",
+    "backend/items/wearers.py": "how far a clock may be off",
+    "backend/evidence/service.py": "how far a clock may be off",
+    "backend/evidence/starts/rules.py": "a default for tests",
+    "backend/evidence/probing_anew.py": "which films come first",
+    "backend/evidence/retention/terms.py": "a lock of the last day stands",
+    "backend/evidence/retention/falling_due.py": "so many days as the reader asks for",
+    "backend/oversight/expiring.py": "last days of trainings, for many rows at once",
+}
+
+
+def test_nothing_else_adds_days_to_a_moment() -> None:
+    """Where it is not for a reason that stands above, it takes backend/core/days.py."""
+    sources = [*sorted((HOUSE / "backend").rglob("*.py")), *sorted((HOUSE / "migrations/current").glob("*.sql"))]
+    found = {str(path.relative_to(HOUSE)) for path in sources if BY_DAYS.search(path.read_text(encoding="utf-8"))}
+    assert set() == {name for name in found if not any(name.startswith(known) for known in NO_TERM)}
