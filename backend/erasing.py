@@ -62,6 +62,9 @@ PAPER_NEEDED = """EXISTS (SELECT FROM complaint_paper p JOIN open_matter m ON m.
 STORED = "coalesce(t.same_as, t.id)"
 ENTRY_AT = "(SELECT max(j.at) FROM journal j WHERE j.entry_id = t.id)"
 IN_OPEN_MATTER = "t.{} IN (SELECT id FROM open_matter)"
+CASE_GOES_ON = """EXISTS (SELECT FROM (
+    SELECT k.state FROM matter_case k WHERE k.matter = {} ORDER BY k.at DESC, k.id DESC LIMIT 1) l
+    WHERE l.state IN ('reported', 'accepted'))"""
 CATALOGUE = (
     Erasure(table="entry", term=WORDS, since=ENTRY_AT, to_null=("salt", "content", "despite"),
             while_needed=ENTRY_NEEDED),
@@ -96,7 +99,9 @@ CATALOGUE = (
     Erasure(table="complaint_step", term=OUTSIDERS, since="t.at", to_words=("words",),
             while_needed=IN_OPEN_MATTER.format("complaint")),
     Erasure(table="matter", term=OUTSIDERS, since="t.answered_at", to_words=("answer", "words"),
-            while_needed=IN_OPEN_MATTER.format("id")),
+            while_needed=IN_OPEN_MATTER.format("id") + f" OR {CASE_GOES_ON.format('t.id')}"),
+    Erasure(table="matter_case", term=OUTSIDERS, since="t.at", to_words=("words",),
+            while_needed=CASE_GOES_ON.format("t.matter")),
     Erasure(table="recusal", term=OUTSIDERS, since="t.asked_at", to_words=("applicant", "words"),
             while_needed="t.state = 'pending'"),
     Erasure(table="recusal_step", term=OUTSIDERS, since="t.at", to_words=("words",)),
@@ -115,6 +120,7 @@ CATALOGUE = (
     Erasure(table="review_note", term=WORDS, since="(SELECT v.closed_at FROM review v WHERE v.id = t.review)",
             to_words=("words",)),
     Erasure(table="finding_reply", term=WORDS, since="t.at", to_words=("words",)),
+    Erasure(table="uniform_sighting", term=WORDS, since="t.seen_at", to_words=("words",)),
     Erasure(table="time_off", term=WORDS, since="t.at", to_words=("words", "withdrawn_why")),
 )  # fmt: skip
 IS_DUE = "coalesce({since} < $1, false) AND ({filled}) AND NOT coalesce(({needed}), false)"

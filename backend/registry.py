@@ -30,7 +30,7 @@ VERBS: tuple[Verb, ...] = (
 # Journal lines that no entry makes.
 EVENTS: tuple[Event, ...] = (
     *people.EVENTS, *evidence.EVENTS, *assistance.EVENTS, *reviews.EVENTS, *packages.EVENTS, *held.EVENTS,
-    *documents.EVENTS,
+    *documents.EVENTS, *items.EVENTS,
     Event("erasure/erase", told_to="nobody"),
 )  # fmt: skip
 BY_NAME = {verb.name: verb for verb in VERBS}

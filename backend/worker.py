@@ -28,6 +28,7 @@ from backend.evidence.retention import category_holds, disposal, falling_due, le
 from backend.held import device_sequence
 from backend.hours import service as hours
 from backend.injuries import service as injuries
+from backend.items import leaving, uniforms
 from backend.oversight import overdue_findings
 from backend.people import attempts, sessions
 from backend.proof import checkpoints
@@ -115,6 +116,7 @@ def _every_few_minutes(queue: PgQueuer, store: EvidenceStore) -> None:
     async def find(_: Schedule) -> None:
         now = datetime.now(UTC)
         log.info("found", persons=await overdue_findings.refresh_due(now), roster=await rosters.refresh_recent(now))
+        await uniforms.judge_recent(now)
 
     @queue.schedule("overdue", "*/5 * * * *")
     async def overdue(_: Schedule) -> None:
@@ -150,6 +152,10 @@ def _every_night(queue: PgQueuer, store: EvidenceStore) -> None:
     @queue.schedule("overtime", at_night(2, 47))
     async def overtime(_: Schedule) -> None:
         log.info("overtime", persons=await hours.refresh_overtime(datetime.now(UTC)))
+
+    @queue.schedule("leaving", at_night(2, 51))
+    async def left(_: Schedule) -> None:
+        log.info("left", unreturned=await leaving.refresh(datetime.now(UTC)))
 
     @queue.schedule("forget_attempts", at_night(3, 17))
     async def forget_attempts(_: Schedule) -> None:

@@ -18,6 +18,7 @@ from backend import feed
 from backend.core import database, settings
 from backend.core.keys import Keys
 from backend.core.settings import Settings
+from backend.law import notices
 from backend.law.catalogue import use
 from backend.people import kinds
 from backend.people.proofs import ProofReader
@@ -146,6 +147,7 @@ def create() -> Litestar:
     """The application for the server, under the settings of the environment."""
     chosen = settings.load()
     use(chosen.law_dir)
+    notices.keep_in(chosen.law_home)
     configure(chosen.log_level)
     app = build(chosen)
     gc.collect()

@@ -209,6 +209,9 @@ async def on_complaints(app: Litestar) -> dict[str, httpx.Response]:
     footage = recorded(await lin.declare())["id"]
     responses["matters/link"] = await lin.post("/v1/matters/link", matter=matter, recordings=[footage])
     responses["matters/answer"] = await wu.post("/v1/matters/answer", matter=matter, words="已采纳")
+    harassed = recorded(await lin.post("/v1/matters/raise", kind="harassment", words="被尾随辱骂"))["id"]
+    case = {"matter": harassed, "case_ref": "城公（治）受案字〔2026〕118号", "state": "accepted", "words": "已受案"}
+    responses["matters/tell-case"] = await wu.post("/v1/matters/tell-case", **case)
     return responses
 
 
@@ -242,7 +245,9 @@ async def on_items(app: Litestar) -> dict[str, httpx.Response]:
     thing = {"kind": "recorder", "serial": f"DSJ-{uuid4().hex[:10]}", "person": lin.id}
     responses = {"items/issue": await sun.post("/v1/items/issue", **thing)}
     item = recorded(responses["items/issue"])["id"]
-    return responses | {"items/return": await sun.post("/v1/items/return", item=item)}
+    responses["items/return"] = await sun.post("/v1/items/return", item=item)
+    seen = {"person": lin.id, "seen_at": ago(hours=1), "words": "在商场着制服"}
+    return responses | {"uniforms/report": await sun.post("/v1/uniforms/report", **seen)}
 
 
 async def on_people(app: Litestar) -> dict[str, httpx.Response]:

@@ -16,6 +16,8 @@ from backend.complaints.schemas import (
     AcceptedAt,
     AnswerBy,
     AnsweredAt,
+    CaseState,
+    CaseTold,
     Channel,
     ComplaintId,
     ComplaintOutcome,
@@ -86,8 +88,9 @@ JOIN upload u ON u.id = d.id WHERE p.complaint = $1 ORDER BY u.declared_at, d.id
 """
 MATTERS = """
 SELECT m.*, ARRAY(SELECT recording FROM matter_recording r WHERE r.matter = m.id ORDER BY 1) AS recordings,
-    p.badge, p.name
-FROM matter m JOIN person_now p ON p.id = m.person
+    p.badge, p.name, k.case_ref, k.state AS case_state, k.at AS case_told_at, k.words AS case_words
+FROM matter m JOIN person_now p ON p.id = m.person LEFT JOIN LATERAL (
+    SELECT c.* FROM matter_case c WHERE c.matter = m.id ORDER BY c.at DESC, c.id DESC LIMIT 1) k ON true
 """
 COUNTS = """
 SELECT c.organ, o.name AS organ_name, count(*) AS received, count(*) FILTER (WHERE c.outcome IS NULL) AS open,
@@ -249,6 +252,15 @@ class MatterRow(msgspec.Struct, frozen=True, kw_only=True):
     answered_by: Annotated[UUID | None, msgspec.Meta(description="id of the person who answered; null: not answered")]
     answered_at: AnsweredAt
     answer: Annotated[str | None, msgspec.Meta(description="the answer, in words; null: not answered")]
+    case_ref: Annotated[
+        str | None,
+        msgspec.Meta(description="number of the police case that the harassment became; null: there is none"),
+    ]
+    case_state: Annotated[CaseState | None, msgspec.Meta(description="how far that case is; null: there is none")]
+    case_told_at: CaseTold
+    case_words: Annotated[
+        str | None, msgspec.Meta(description="what was decided in that case, in words; null: there is none")
+    ]
 
 
 async def complaints(actor: Actor, status: ComplaintStatus, cursor: str | None, limit: int) -> Page[ComplaintRow]:

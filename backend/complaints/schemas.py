@@ -61,6 +61,16 @@ ConcludedAt = Annotated[Moment | None, msgspec.Meta(description="when the compla
 FedBackAt = Annotated[
     Moment | None, msgspec.Meta(description="when the complainant was told the result; null: not yet")
 ]
+CaseState = Annotated[
+    Literal["reported", "accepted", "not_accepted", "punished", "transferred", "ended"],
+    msgspec.Meta(
+        description="reported 已报案, accepted 已受案或立案, not_accepted 不予受案或立案, punished 已处罚, "
+        "transferred 已移送, ended 终止"
+    ),
+]
+CaseTold = Annotated[
+    Moment | None, msgspec.Meta(description="since when the police case is so far, as it was told; null: there is none")
+]
 MatterId = Annotated[UUID, msgspec.Meta(description="id of the matter: that of the entry which raised it")]
 RaisedAt = Annotated[Moment, msgspec.Meta(description="when the matter was raised, in corrected time")]
 AnswerBy = Annotated[Moment, msgspec.Meta(description="by when the matter must be answered")]
@@ -220,6 +230,15 @@ class AnswerMatter(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_
     words: Annotated[Words, msgspec.Meta(description="the answer, in words")]
 
 
+class TellCase(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Record the police case that a harassment matter became, or how far it is now (R.27, 39)."""
+
+    matter: MatterId
+    case_ref: Annotated[Name, msgspec.Meta(description="number of the police case, as on its papers")]
+    state: CaseState
+    words: Annotated[Words, msgspec.Meta(description="what was decided, or why it is told")]
+
+
 class ComplaintStanding(msgspec.Struct, frozen=True, kw_only=True):
     """A complaint as it stands. It does not say who complained."""
 
@@ -252,6 +271,10 @@ class MatterStanding(msgspec.Struct, frozen=True, kw_only=True):
     raised_at: RaisedAt
     answer_by: AnswerBy
     answered_at: AnsweredAt
+    case_state: Annotated[
+        CaseState | None, msgspec.Meta(description="how far its police case is; null: there is none")
+    ] = None
+    case_told_at: CaseTold = None
 
 
 class MatterReceipt(Receipt, kw_only=True):

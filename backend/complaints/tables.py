@@ -1,4 +1,5 @@
-"""Complaints and matters. The constraints are in migrations/versions/fujing_0021_complaints.sql, 0046 and 0051."""
+"""Complaints and matters. The constraints are in migrations/versions/fujing_0021_complaints.sql, 0046, 0051
+and 0052."""
 
 from typing import Any
 
@@ -92,6 +93,18 @@ class Matter(Table, db=DB):
     answered_by = ForeignKey(Person, null=True, on_delete=OnDelete.restrict, default=None)
     answered_at = Timestamptz(null=True, default=None)
     answer = Text(null=True, default=None)
+
+
+class MatterCase(Table, db=DB):
+    """What is known of the police case that a harassment matter became; the last row of a matter counts."""
+
+    id = UUID(primary_key=True, default=None)
+    matter = ForeignKey(Matter, null=False, on_delete=OnDelete.restrict, default=None)
+    case_ref = Text(null=False, default=None)
+    state = Text(null=False, default=None)
+    by_person = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)
+    at = Timestamptz(null=False, default=None)
+    words = Text(null=False, default=None)
 
 
 class MatterRecording(Table, db=DB):

@@ -17,6 +17,7 @@ from backend.complaints.schemas import (
     RaiseMatter,
     ReceiveComplaint,
     StepAsideFromComplaint,
+    TellCase,
     TellExtension,
 )
 from backend.core.examples import OTHER, example
@@ -143,5 +144,12 @@ VERBS = (
         tag="Complaints · 投诉举报", zh="答复", en="Answer a matter",
         codes=("unknown_matter", "own_matter", "matter_answered"),
         example=example(matter=OTHER, words="已依法处理侵扰人"),
+    ),
+    Verb(
+        name="matters/tell-case", entry=TellCase, receipt=MatterReceipt, record=matters.tell_case, may=DECIDERS,
+        concerned=matters.concerned, field=False, told_to="concerned",
+        tag="Complaints · 投诉举报", zh="登记侵扰案件进展", en="Record the police case of a harassment",
+        codes=("unknown_matter", "own_matter", "not_harassment"),
+        example=example(matter=OTHER, case_ref="城公（治）受案字〔2026〕118号", state="accepted", words="已受案调查"),
     ),
 )  # fmt: skip

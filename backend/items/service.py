@@ -11,6 +11,7 @@ from uuid import UUID
 
 import asyncpg
 
+from backend.core import findings
 from backend.core.database import Record, execute, first, tx, value
 from backend.core.journal import utc
 from backend.core.officers import IS_AUXILIARY
@@ -67,6 +68,7 @@ async def give_back(occasion: Occasion, entry: ReturnItem) -> Outcome:
         raise Refusal("end_before_start")
     at = max(at, row["issued_at"])
     await execute(RETURN, row["id"], at, occasion.actor.person)
+    await findings.withdraw("item_not_returned", row["id"])
     return await _outcome(occasion, row["id"], at, None)
 
 

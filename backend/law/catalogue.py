@@ -20,7 +20,7 @@ Another directory holds only what differs from the built-in law:
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta, timezone
 from functools import cache
 from itertools import pairwise
@@ -29,8 +29,9 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 import msgspec
 
-from backend.law.calendar import SATURDAY, CalendarUnknown, Year, kind_of
+from backend.law.calendar import Year, kind_of
 from backend.law.matters import ComplaintLaw, RecusalLaw, read_complaints, read_recusals
+from backend.law.notices import Years, years_of
 from backend.law.reading import LawError, Sheet, read_sheet, structs_of
 from backend.law.regulation import (
     AuxiliaryKind,
@@ -251,7 +252,7 @@ class Law(msgspec.Struct, frozen=True):
     qualifications: dict[str, QualificationKind] = {}
     equipment: dict[str, EquipmentKind] = {}
     certificates: dict[str, QualificationKind] = {}
-    calendar: dict[str, Year] = {}
+    calendar: Mapping[str, Year] = Years({})
     items: dict[str, ItemKind] = {}
     means: dict[str, Named] = {}
     restrained: dict[str, Named] = {}
@@ -345,11 +346,8 @@ class Law(msgspec.Struct, frozen=True):
         return Days(value, 0, carries_over) if unit == "years" else Days(0, value, carries_over)
 
     def rests(self, day: date) -> bool:
-        """Whether this is a rest day or a holiday; of a year that no calendar knows, a Saturday or a Sunday."""
-        try:
-            return kind_of(day, self.calendar) != "work"
-        except CalendarUnknown:
-            return day.weekday() >= SATURDAY
+        """Whether this is a rest day or a holiday."""
+        return kind_of(day, self.calendar) != "work"
 
     def count(self, name: str) -> int:
         """A term that is a number: count, bytes, percent, metres. Raises LawError where there is none of this name."""
@@ -503,7 +501,7 @@ def _confirmed(found: Law, sheets: dict[str, Sheet]) -> tuple[Law, list[Kept]]:
         for code, entry in kept.items():
             cited = [article for source in sources_in(entry) for article in cited_by_source(source)]
             unconfirmed += [Kept(article, table.file, code) for article in {*cited} if article not in ours]
-        new = table.entries | {code: with_sources(entry, ours) for code, entry in kept.items()}
+        new = {**table.entries, **{code: with_sources(entry, ours) for code, entry in kept.items()}}
         changes.setdefault(OWNERS.get(table.file, ""), {})[table.name] = new[table.name] if table.alone else new
     of_law = changes.pop("")
     of_law |= {owner: msgspec.structs.replace(getattr(found, owner), **fields) for owner, fields in changes.items()}
@@ -515,7 +513,7 @@ class LawTable(msgspec.Struct, frozen=True):
 
     file: str
     name: str
-    entries: dict[str, Any]
+    entries: Mapping[str, Any]
     alone: bool = False
 
 
@@ -610,21 +608,9 @@ def _check_counts(read: Sheet, name: str, term: Term) -> None:
         )
 
 
-def _calendar(read: Sheet, over: Law | None) -> dict[str, Year]:
-    given = structs_of(read, read.tables, Year)
-    for name, year in given.items():
-        if (year.rest is None) != (year.work is None):
-            read.wrong(
-                (name,), by_locale("rest 与 work 须同时给出或都不给", "gives rest and work together, or neither")
-            )
-        for field in ("statutory", "rest", "work"):
-            strange = [day for day in getattr(year, field) or () if str(day.year) != name]
-            if strange:
-                what = by_locale(
-                    f"{field} 中的 {strange[0]} 不在这一年", f"{field} names {strange[0]}, a day of another year"
-                )
-                read.wrong((name,), what, field=field)
-    return given if over is None else over.calendar | given
+def _calendar(read: Sheet, over: Law | None) -> Years:
+    given = years_of(read)
+    return Years(given if over is None or not isinstance(over.calendar, Years) else {**over.calendar.given, **given})
 
 
 def _messages(read: Sheet, over: Law | None) -> dict[str, Message]:

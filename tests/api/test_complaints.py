@@ -429,6 +429,43 @@ async def test_harassment_is_linked_to_footage_which_is_held(app: Litestar) -> N
     assert matter in [row["id"] for row in (await wu.get("/v1/matters")).json()["items"]]
 
 
+async def tells(who: Someone, matter: str, state: str, **fields: Any) -> httpx.Response:
+    body = {"matter": matter, "case_ref": "城公（治）受案字〔2026〕118号", "state": state, "words": "依法办理"}
+    return await who.post("/v1/matters/tell-case", **(body | fields))
+
+
+async def test_harassment_goes_on_to_a_police_case(app: Litestar) -> None:
+    """Its number and how far it is; whoever was harassed sees it and hears of it (R.27, 39)."""
+    lin, wu = await a_duty_auxiliary(app), await an_inspector_of(app, STATION)
+    matter = await raises(lin, kind="harassment")
+    assert None is (await lin.get(f"/v1/matters/{matter}")).json()["case_state"]
+    cursor = (await lin.get("/v1/changes")).json()["cursor"]
+    assert "accepted" == recorded(await tells(wu, matter, "accepted"))["matter"]["case_state"]
+    recorded(await tells(wu, matter, "punished", words="行政拘留五日"))
+    row = (await lin.get(f"/v1/matters/{matter}")).json()
+    assert ("城公（治）受案字〔2026〕118号", "punished", "行政拘留五日") == (
+        row["case_ref"], row["case_state"], row["case_words"],
+    )  # fmt: skip
+    assert "punished" in [each["case_state"] for each in (await wu.get("/v1/matters")).json()["items"]]
+    news = [change["verb"] for change in (await lin.get("/v1/changes", after=cursor)).json()["items"]]
+    assert ["matters/tell-case"] * 2 == news
+
+
+async def test_who_tells_of_a_police_case_of_what(app: Litestar) -> None:
+    """Who oversees the organ; not whoever was harassed, and not of an appeal."""
+    lin, wu, chief = (
+        await a_duty_auxiliary(app),
+        await an_inspector_of(app, STATION),
+        await a_commander_of(app, STATION),
+    )
+    matter = await raises(lin, kind="harassment", against=chief.id)
+    for who in (await an_officer(app), await a_commander_of(app, OTHER_DISTRICT), chief):
+        refused(await tells(who, matter, "reported"), 404, "unknown_matter")
+    refused(await tells(lin, matter, "reported"), 403, "not_for_your_role")
+    refused(await tells(wu, await raises(lin), "reported"), 409, "not_harassment")
+    refused(await tells(wu, matter, "closed"), 422, "invalid")
+
+
 async def test_an_unanswered_matter_is_a_finding(app: Litestar) -> None:
     lin, wu = await a_duty_auxiliary(app), await an_inspector_of(app, STATION)
     matter = await raises(lin)

@@ -157,6 +157,21 @@ async def test_an_open_complaint_keeps_its_complainant_and_an_ended_one_does_not
         assert await value("SELECT salt IS NULL FROM entry WHERE id = $1", ended)
 
 
+async def test_harassment_keeps_its_words_while_its_police_case_goes_on(app: Litestar) -> None:
+    """Answered long ago, and the case is not over: what was decided is needed still."""
+    lin, wu = await a_duty_auxiliary(app), await an_inspector_of(app, STATION)
+    matter = recorded(await lin.post("/v1/matters/raise", kind="harassment", words="被尾随辱骂"))["id"]
+    recorded(await wu.post("/v1/matters/answer", matter=matter, words="已立案"))
+    words = "SELECT words FROM matter WHERE id = $1 UNION ALL SELECT words FROM matter_case WHERE matter = $1"
+    for state, kept in (("accepted", True), ("punished", False)):
+        case = {"matter": matter, "case_ref": "受案〔2026〕8号", "state": state, "words": "行政拘留五日"}
+        recorded(await wu.post("/v1/matters/tell-case", **case))
+        async with undone():
+            await erasing.erase(now() + LATER)
+            left = {row["words"] for row in await fetch(words, UUID(matter))}
+            assert ({"被尾随辱骂", "行政拘留五日"} if kept else {ERASED}) == left
+
+
 async def test_an_erased_entry_sent_again_is_known_by_its_id(app: Litestar) -> None:
     """A phone sends an entry again after years: it is not recorded twice."""
     lin = await a_duty_auxiliary(app)
