@@ -10,6 +10,7 @@ from uuid import UUID
 
 from backend.core import findings
 from backend.core.database import execute, fetch, tx, value
+from backend.core.days import since
 from backend.core.findings import Finding
 from backend.core.journal import utc
 from backend.core.refusals import Refusal, Unknown
@@ -69,7 +70,7 @@ async def judge_recent(now: datetime) -> None:
     """Hold the sightings of late against the shifts that are known by now."""
     async with tx():
         await execute(WITHDRAW, now)
-        for row in await fetch(JUDGE, now - law().span("looked_at_again_for")):
+        for row in await fetch(JUDGE, since(law(), "looked_at_again_for", now)):
             await _flag(row["id"], row["organ"], row["person"], row["seen_at"])
 
 
