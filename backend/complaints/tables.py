@@ -1,5 +1,5 @@
-"""Complaints and matters. The constraints are in migrations/versions/fujing_0021_complaints.sql, 0046, 0051
-and 0052."""
+"""Complaints and matters. The constraints are in migrations/versions/fujing_0021_complaints.sql, 0046, 0051 and
+0052."""
 
 from typing import Any
 

@@ -8,15 +8,17 @@ announces each November for the next year: the `chinesecalendar` library knows t
 """
 
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import cache
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import chinese_calendar
+import cnlunar
 import msgspec
 
 DayKind = Literal["work", "rest", "holiday"]
 SATURDAY = 5
+RECKONED = range(1900, 2100)  # years of which the libraries know the moon and the sun
 A_DAY = timedelta(days=1)
 
 
@@ -97,9 +99,12 @@ def statutory(year: int, years: Mapping[str, Year]) -> frozenset[date]:
 def by_rule(year: int) -> frozenset[date]:
     """The statutory days of a year by the rule of that time.
 
-    Where two fall on one day, as Mid-Autumn of 2020 and 1 October, the day is one.
+    Where two fall on one day, as Mid-Autumn of 2020 and 1 October, the day is one. Of a year for which nobody has
+    reckoned the moon yet, only those of the Gregorian calendar.
     """
     edition = edition_of(year)
+    if year not in RECKONED:
+        return frozenset(date(year, *day) for day in edition.gregorian)
     days = {date(year, *day) for day in edition.gregorian} | {lunar_day(year, *day) for day in edition.lunar}
     return frozenset(days | ({qingming(year)} if edition.qingming else set()))
 
@@ -111,18 +116,25 @@ def edition_of(year: int) -> Edition:
 
 def lunar_day(year: int, month: int, day: int) -> date:
     """The date of a day of the lunar year that begins in `year`; day 0: the day before the first of the month."""
-    from tyme4py.lunar import LunarDay  # the first time it is needed, for a start that asks no calendar
+    begins = date(year, 1, 20) + 29 * (month - 1) * A_DAY  # no month begins earlier, or two months later
+    while not _is_first_of(begins, month):
+        begins += A_DAY
+    return begins + (day - 1) * A_DAY
 
-    first = LunarDay.from_ymd(year, month, 1).get_solar_day()
-    return date(first.get_year(), first.get_month(), first.get_day()) + (day - 1) * A_DAY
+
+def _is_first_of(day: date, month: int) -> bool:
+    """Whether a month of the lunar calendar begins on this day; of two with one number the first, which is no leap."""
+    moon = _noon(day)
+    return (moon.lunarMonth, moon.lunarDay, moon.isLunarLeapMonth) == (month, 1, False)
 
 
 def qingming(year: int) -> date:
     """The date of Qingming: the day on which the sun reaches 15 degrees, by the clocks of China."""
-    from tyme4py.solar import SolarTerm
+    return date(year, *_noon(date(year, 4, 1)).thisYearSolarTermsDic["清明"])
 
-    day = SolarTerm.from_name(year, "清明").get_solar_day()
-    return date(day.get_year(), day.get_month(), day.get_day())
+
+def _noon(day: date) -> Any:
+    return cnlunar.Lunar(datetime.combine(day, time(12)))
 
 
 @cache

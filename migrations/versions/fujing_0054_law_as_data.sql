@@ -33,9 +33,3 @@ ALTER TABLE advance_item ADD COLUMN first_by uuid REFERENCES person ON DELETE RE
     ADD COLUMN first_fen bigint CHECK (first_fen > 0 AND first_fen <= requested_fen),
     ADD CHECK (num_nonnulls(first_by, first_at, first_fen) IN (0, 3)),
     ADD CHECK (approved_fen = 0 OR first_by <> decided_by);
-
--- The categories of footage that is kept for ever are the law's too.
-ALTER TABLE hold DROP CONSTRAINT hold_category_check,
-    ADD CONSTRAINT hold_category_check CHECK (category ~ '^[a-z][a-z0-9_]{0,39}$');
-ALTER TABLE recording_description DROP CONSTRAINT recording_description_category_check,
-    ADD CONSTRAINT recording_description_category_check CHECK (category ~ '^[a-z][a-z0-9_]{0,39}$');

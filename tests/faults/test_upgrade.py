@@ -144,7 +144,7 @@ asyncio.run(due())
 """
 
 
-@pytest.mark.parametrize("release", sorted(SCHEMAS))
+@pytest.mark.parametrize("release", sorted(release for release in SCHEMAS if release < "0045"))  # of before categories
 async def test_footage_of_before_is_judged_before_the_first_disposal(
     app: Litestar, house: Settings, release: str
 ) -> None:
