@@ -116,6 +116,7 @@ def _every_few_minutes(queue: PgQueuer, store: EvidenceStore, keys: Keys) -> Non
     async def find(_: Schedule) -> None:
         now = datetime.now(UTC)
         log.info("found", persons=await overdue_findings.refresh_due(now), roster=await rosters.refresh_recent(now))
+        await uniforms.judge_recent(now)
 
     @queue.schedule("overdue", "*/5 * * * *")
     async def overdue(_: Schedule) -> None:
@@ -154,9 +155,7 @@ def _every_night(queue: PgQueuer, store: EvidenceStore) -> None:
 
     @queue.schedule("leaving", at_night(2, 51))
     async def left(_: Schedule) -> None:
-        now = datetime.now(UTC)
-        log.info("left", unreturned=await leaving.refresh(now))
-        await uniforms.judge_recent(now)
+        log.info("left", unreturned=await leaving.refresh(datetime.now(UTC)))
 
     @queue.schedule("forget_attempts", at_night(3, 17))
     async def forget_attempts(_: Schedule) -> None:

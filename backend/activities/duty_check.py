@@ -180,12 +180,12 @@ def _document(current: Law) -> dict[str, object]:
         "manners": current.manners, "whose": current.whose,
     }  # fmt: skip
     its = current.provisions
-    named = {"kinds": its.kinds, "ranks": its.ranks, "insurances": its.insurances, "before_duty": its.before_duty}
-    regulation = {"regulation": its.regulation, "dress": its.dress, **named}
-    lists = {"recusals": current.recusals, "complaints": current.complaints}
-    return {
-        "works": works, **names, **regulation, "terms": terms, "messages": messages, **_without_sources(lists),
+    lists = {
+        "recusals": current.recusals, "complaints": current.complaints, "regulation": its.regulation,
+        "kinds": its.kinds, "ranks": its.ranks, "insurances": its.insurances, "before_duty": its.before_duty,
+        "dress": its.dress, "retention": its.retention,
     }  # fmt: skip
+    return {"works": works, **names, "terms": terms, "messages": messages, **_without_sources(lists)}
 
 
 def _counted(term: Term) -> dict[str, str]:
@@ -194,7 +194,7 @@ def _counted(term: Term) -> dict[str, str]:
 
 
 def _without_sources(lists: object) -> dict[str, object]:
-    """What a screen offers of recusals and complaints: codes, names and terms, and nothing that is not given."""
+    """What a screen offers of these lists of the law: codes, names and terms, and nothing that is not given."""
     return {
         name: _without_sources(value) if isinstance(value, dict) else value
         for name, value in msgspec.to_builtins(lists).items()

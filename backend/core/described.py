@@ -36,7 +36,7 @@ DutyType = Annotated[
 ]
 EndedAt = Annotated[Moment | None, msgspec.Meta(description="end, in corrected time; null: not ended")]
 InForce = Annotated[bool, msgspec.Meta(description="false: contested, counts for nothing until a person rules on it")]
-KIND = r"^[a-z][a-z0-9_]*" + WHOLE
+KIND = r"^[a-z][a-z0-9_]*" + WHOLE  # a code of the law: of a kind of person, of a category of footage
 KindOfPerson = Annotated[
     str,
     msgspec.Meta(

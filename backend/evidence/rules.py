@@ -29,6 +29,11 @@ class FilmTimes(NamedTuple):
     doubtful: bool = False
 
 
+def is_category(law: Law, category: str | None) -> bool:
+    """Whether the law keeps footage of this category until people let it go; None, which is none, is in order too."""
+    return category is None or category in law.provisions.retention
+
+
 def times_of_film(
     started_at: datetime, ended_at: datetime | None, correction: timedelta, declared_at: datetime, latest: datetime
 ) -> FilmTimes:

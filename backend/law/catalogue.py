@@ -501,7 +501,7 @@ def _confirmed(found: Law, sheets: dict[str, Sheet]) -> tuple[Law, list[Kept]]:
         for code, entry in kept.items():
             cited = [article for source in sources_in(entry) for article in cited_by_source(source)]
             unconfirmed += [Kept(article, table.file, code) for article in {*cited} if article not in ours]
-        new = table.entries | {code: with_sources(entry, ours) for code, entry in kept.items()}
+        new = {**table.entries, **{code: with_sources(entry, ours) for code, entry in kept.items()}}
         changes.setdefault(OWNERS.get(table.file, ""), {})[table.name] = new[table.name] if table.alone else new
     of_law = changes.pop("")
     of_law |= {owner: msgspec.structs.replace(getattr(found, owner), **fields) for owner, fields in changes.items()}
@@ -513,7 +513,7 @@ class LawTable(msgspec.Struct, frozen=True):
 
     file: str
     name: str
-    entries: dict[str, Any]
+    entries: Mapping[str, Any]
     alone: bool = False
 
 

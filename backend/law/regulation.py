@@ -112,6 +112,14 @@ class Decision(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     second_above_fen: Annotated[int, msgspec.Meta(ge=0)] | None = None
 
 
+class Category(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Footage that is kept until two people let it go, where its description or a hold says that it is of this kind."""
+
+    zh: Text
+    en: Text
+    source: Text
+
+
 class Provisions(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that regulation.toml says. `articles`: article before -> article here."""
 
@@ -123,6 +131,7 @@ class Provisions(msgspec.Struct, frozen=True, kw_only=True):
     before_duty: dict[str, BeforeDuty] = {}
     dress: Dress | None = None
     decisions: dict[str, Decision] = {}
+    retention: dict[str, Category] = {}
 
 
 TABLES: dict[str, type[msgspec.Struct]] = {
@@ -131,6 +140,7 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "insurances": Insurance,
     "before_duty": BeforeDuty,
     "decisions": Decision,
+    "retention": Category,
 }
 SINGLE: dict[str, type[msgspec.Struct]] = {"regulation": Regulation, "dress": Dress}
 MAY_BE_EMPTY = ("ranks", "insurances", "before_duty")  # a regulation may ask for none of them

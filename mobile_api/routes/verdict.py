@@ -76,6 +76,9 @@ class Catalogue(msgspec.Struct, frozen=True):
     before_duty: Annotated[
         dict[str, dict[str, Any]], msgspec.Meta(description="what the roster must show before the first duty, by code")
     ]
+    retention: Annotated[
+        dict[str, dict[str, str]], msgspec.Meta(description="categories of footage that is kept for ever, by code")
+    ]
     dress: Annotated[dict[str, Any], msgspec.Meta(description="what is worn and carried on duty")]
     terms: Annotated[
         dict[str, dict[str, Any]],

@@ -10,6 +10,7 @@ import pytest
 from litestar import Litestar
 
 from backend.core.database import fetch, value
+from backend.evidence.retention import category_holds
 from backend.law.catalogue import load, use
 from backend.oversight.overdue_findings import refresh_due
 from backend.people import kinds
@@ -104,7 +105,8 @@ async def test_no_constraint_names_a_kind_or_an_insurance(app: Litestar) -> None
         "SELECT prosrc AS text FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = 'public'"
     )
     built_in = load()
-    names = [*built_in.kinds, *built_in.provisions.insurances, *built_in.provisions.before_duty]
+    its = built_in.provisions
+    names = [*its.kinds, *its.insurances, *its.before_duty, *its.retention]
     assert {"duty_auxiliary", "accident_insurance"} < set(names)
     assert [] == [name for name in names for row in (*texts, *bodies) if name in row["text"]]
     assert await value("SELECT count(*) FROM kind_of_person WHERE code = ANY ($1) AND auxiliary", [*built_in.kinds])
@@ -202,3 +204,16 @@ async def test_an_act_is_judged_by_the_law_of_its_moment(app: Litestar, tmp_path
         use(None)
     found = [{note["code"] for note in receipt["findings"]} for receipt in (before, after)]
     assert ["without_id_card" in codes for codes in found] == [False, True]
+
+
+async def test_a_category_of_footage_is_kept_because_the_law_names_it(app: Litestar, in_force: Puts) -> None:
+    """Described as such, it is held for ever; where the law names no such category, nobody describes it so."""
+    lin = await a_duty_auxiliary(app)
+    upload = recorded(await lin.declare(started_at=ago(minutes=30), ended_at=ago(minutes=20)))["id"]
+    content = [{"from_ms": 0, "to_ms": 1000, "words": "劝阻野外用火"}]
+    described = {"recording": upload, "content": content, "category": "forest_fire"}
+    refused(await lin.post("/v1/recordings/describe", **described), 422, "unknown_category")
+    in_force('[retention.forest_fire]\nzh = "森林草原防火"\nen = "Forest fires"\nsource = "its own circular"\n')
+    recorded(await lin.post("/v1/recordings/describe", **described))
+    await category_holds.judge_moved(now())
+    assert "forest_fire" == await value("SELECT category FROM hold WHERE upload = $1 AND permanent", UUID(upload))

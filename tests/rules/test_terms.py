@@ -157,6 +157,7 @@ BY_DAYS = re.compile(
 NO_TERM = {
     "backend/core/days.py": "the place itself",
     "backend/law/catalogue.py": "how many days hold a term by the clock",
+    "backend/law/calendar.py": "days of the lunar month",
     "backend/sync.py": "how long a device hears of what is gone",
     "backend/rosters/plan_files.py": "the days of a month grid, a shift over midnight",
     "backend/hours": "weeks and months of the calendar",

@@ -13,7 +13,6 @@ from litestar import Litestar
 from backend.core.database import value
 from backend.law.catalogue import use
 from backend.law.checking import check
-from backend.people import kinds
 from tests.builders import Someone, a_civilian_auxiliary, a_day, an_officer, recorded, refused, somebody, trained
 
 LAWS = Path(__file__).parents[2] / "examples" / "law"
@@ -23,10 +22,9 @@ UNINSURED = "SELECT count(*) FROM finding WHERE subject = $1 AND kind = 'uninsur
 
 
 @pytest.fixture(params=[MONGOLIA, JIANGXI], ids=lambda directory: directory.name)
-async def province(app: Litestar, request: pytest.FixtureRequest) -> Any:
+def province(app: Litestar, request: pytest.FixtureRequest) -> Any:
     """One of the two laws, in force until the end of the test."""
     use(request.param)
-    await kinds.keep()
     yield request.param
     use(None)
 
