@@ -64,7 +64,7 @@ def build(connection: asyncpg.Connection, store: EvidenceStore, keys: Keys) -> P
     queue = PgQueuer.from_asyncpg_connection(connection)
     _queued(queue, store, keys)
     _every_minute(queue, store, keys)
-    _every_few_minutes(queue, store)
+    _every_few_minutes(queue, store, keys)
     _every_night(queue, store)
     return queue
 
@@ -105,7 +105,7 @@ def _every_minute(queue: PgQueuer, store: EvidenceStore, keys: Keys) -> None:
             log.info("checkpoint", rows=await checkpoints.make(store, keys.evidence, datetime.now(UTC)))
 
 
-def _every_few_minutes(queue: PgQueuer, store: EvidenceStore) -> None:
+def _every_few_minutes(queue: PgQueuer, store: EvidenceStore, keys: Keys) -> None:
     @queue.schedule("sweep", "*/5 * * * *")
     async def sweep(_: Schedule) -> None:
         log.info("holds", changed=await legal_holds.update_new(store, datetime.now(UTC)))
@@ -123,7 +123,7 @@ def _every_few_minutes(queue: PgQueuer, store: EvidenceStore) -> None:
 
     @queue.schedule("probe_anew", "*/5 * * * *")
     async def probe_anew(_: Schedule) -> None:
-        log.info("probed anew", **(await probing_anew.run(store))._asdict())
+        log.info("probed anew", **(await probing_anew.run(store, keys))._asdict())
 
     @queue.schedule("forget_proofs", "*/5 * * * *")
     async def forget_proofs(_: Schedule) -> None:
@@ -186,18 +186,32 @@ def told_if_clocks_differ() -> AbstractContextManager[None]:
     return suppress(clocks.ClocksDiffer)
 
 
+async def hold_what_facts_of_before_keep() -> None:
+    """Hold, at the start of the worker, what facts keep that an older program recorded, or an older term did not keep.
+
+    Where this fails, the job of the night does it, and disposal before it disposes of anything.
+    """
+    try:
+        log.info("kept at the start", holds=len(await category_holds.judge_before(datetime.now(UTC))))
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        log.warning("facts of before were not judged", error=type(error).__name__)
+
+
 async def work(url: str, store: EvidenceStore, keys: Keys, stop: asyncio.Event) -> None:
     """Run until `stop` is set. A lost connection ends it with an error; the supervising process must start it again."""
     async with opened(url, size=6), feed.notifying(url):
         connection = await asyncpg.connect(url, server_settings=SESSION | {"application_name": "fujing-worker"})
         try:
             queue = build(connection, store, keys)
+            judging = asyncio.create_task(hold_what_facts_of_before_keep())
             running = asyncio.create_task(queue.run(dequeue_timeout=timedelta(seconds=5), heartbeat_timeout=HEARTBEAT))
             stopping = asyncio.create_task(stop.wait())
             await asyncio.wait((running, stopping), return_when=asyncio.FIRST_COMPLETED)
             queue.shutdown.set()
             await running
+            judging.cancel()
             stopping.cancel()
+            await asyncio.gather(judging, return_exceptions=True)
         finally:
             await connection.close(timeout=2)
 

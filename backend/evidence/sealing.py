@@ -73,7 +73,7 @@ class ProbedFile(msgspec.Struct, frozen=True):
 
 
 async def seal(store: EvidenceStore, keys: Keys, upload: UUID) -> None:
-    """Seal one received upload. Raises StoreUnavailable, ClocksDiffer; the job is tried again then."""
+    """Seal one received upload. Raises StoreUnavailable, ClocksDiffer, ToldMeanwhile; the job is tried again then."""
     row = await first(SELECT_RECEIVED, upload)
     if row is None:
         return
@@ -149,7 +149,7 @@ async def _lock_and_sign(
 ) -> None:
     """Lock the file and its poster, sign the receipt, and record both in one transaction. All by the database's clock.
 
-    Raises ClocksDiffer before anything is locked.
+    Raises ClocksDiffer before anything is locked; ToldMeanwhile.
     """
     now = await clocks.must_agree()
     begins = rules.term_begins(row["declared_at"], row["ended_at"] or row["started_at"], row["received_at"])

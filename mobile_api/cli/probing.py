@@ -57,7 +57,7 @@ def _started_at(path: Path, answer: dict[str, Any]) -> StartedAt:
         return NOT_TOLD
     facts = FileFacts(
         name=path.name, duration_ms=answer.get("duration_ms") or 0, tags=answer.get("tags", {}),
-        container=answer.get("container", ""), modified=moment_of(path.stat().st_mtime),
+        container=answer.get("container") or answer.get("codec") or "", modified=moment_of(path.stat().st_mtime),
     )  # fmt: skip
     return started_at(facts, datetime.now(UTC) + law().span("clock_skew_tolerance"), limits())
 

@@ -30,7 +30,7 @@ from mobile_api.cli.demo_film import film
 from mobile_api.cli.serving import environment
 from mobile_api.client.api import read_receipt
 from storage.evidence_store import ObjectLocked, ObjectUnknown
-from tests.builders import Someone, a_duty_auxiliary, ago, now, refused
+from tests.builders import DISTRICT, Someone, a_duty_auxiliary, ago, an_inspector_of, now, refused
 from tests.devices import (
     MIB,
     complete,
@@ -501,6 +501,17 @@ async def until(sql: str, *values: object, seconds: float = 20) -> object:
 
 STATE_IS = "SELECT state = $2 FROM upload WHERE id = $1"
 PICKED = "SELECT 1 FROM pgqueuer WHERE payload = $1 AND status = 'picked'"
+
+
+async def test_a_worker_holds_at_its_start_what_facts_of_before_keep(app: Litestar, house: Settings) -> None:
+    """A mark from before the upgrade: no trigger noted it, and an inspector looks for its hold on the same day."""
+    lin, wu = await a_duty_auxiliary(app), await an_inspector_of(app, DISTRICT)
+    marked = await received(lin, SMALL + b"marked", key_mark=True)
+    await execute("DELETE FROM pgqueuer")
+    await execute("DELETE FROM moved_ground WHERE about = $1", UUID(marked))
+    async with a_worker(house):
+        hold = await until("SELECT id FROM hold WHERE about = $1", UUID(marked))
+    assert "key_mark" == (await wu.get(f"/v1/holds/{hold}")).json()["hold"]["category"]
 
 
 async def test_the_worker_seals_what_was_received(app: Litestar, house: Settings) -> None:
