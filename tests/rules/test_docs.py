@@ -40,7 +40,7 @@ FILE = re.compile(rf"(?<![\w./:~-])(?:[\w.-]+/)+[\w.-]+\.(?:{ENDINGS})(?![\w/])"
 NAME = re.compile(r"(?<![\w./])((?:backend|mobile_api|storage|migrations)(?:\.\w+)+)")
 NOT_OURS = {  # files of a running house, of a package, and what make leaves
     "fujing-data/first-passwords.csv", "data/keys.json", "data/package.json", "data/people.json",
-    "data/declared/ID.json", "data/index/ID.html",
+    "data/declared/ID.json", "data/index/ID.html", "data/starts/ID.json",
 }  # fmt: skip
 WITHOUT_REFUSALS = {"assistance/call"}  # nothing but what refuses every entry
 PARTS = {"auxiliary", "officer", "staff", "dock"}
