@@ -45,20 +45,33 @@ class Erasure(msgspec.Struct, frozen=True, kw_only=True):
 
 
 # Terms in terms.toml.
-PLACES, WORDS, OUTSIDERS = "erase_places", "erase_words", "erase_outsiders"
+PLACES, WORDS, OUTSIDERS, LOOSE = "erase_places", "erase_words", "erase_outsiders", "erase_loose_papers"
 ACTIVITY_NEEDED = "EXISTS (SELECT FROM activity a WHERE a.id = t.activity AND kept_about(a.person, t.at))"
 ENTRY_NEEDED = """EXISTS (SELECT FROM journal j JOIN open_matter m ON m.id = ANY (j.subjects) WHERE j.entry_id = t.id)
     OR t.verb = 'recordings/declare' AND NOT EXISTS (
         SELECT FROM upload u WHERE u.id = t.id AND u.disposed_at IS NOT NULL)"""
 FOOTAGE_REMOVED_AT = """(SELECT u.removed_at FROM upload u JOIN recording_description d ON d.recording = u.id
     WHERE d.id = t.description)"""
-# A paper goes with the last matter that it belonged to; a receipt of a payment is a voucher, and stays.
+# A paper goes with the last matter that it belonged to, and one of no matter some time after it was declared; a receipt
+# of a payment is a voucher, and stays.
 PAPER_SINCE = """(SELECT max(m.at) FROM (
     SELECT c.concluded_at AS at FROM complaint_paper p JOIN complaint c ON c.id = p.complaint WHERE p.document = {0}
-    UNION ALL SELECT p.at FROM injury_paper p WHERE p.document = {0}) m)"""
+    UNION ALL SELECT p.at FROM injury_paper p WHERE p.document = {0}
+    UNION ALL SELECT m.answered_at FROM matter_paper p JOIN matter m ON m.id = p.matter WHERE p.document = {0}
+    UNION ALL SELECT s.at FROM recusal_paper p JOIN recusal_step s ON s.recusal = p.recusal
+        WHERE p.document = {0}) m)"""
 PAPER_NEEDED = """EXISTS (SELECT FROM complaint_paper p JOIN open_matter m ON m.id = p.complaint WHERE p.document = {0})
     OR EXISTS (SELECT FROM injury_paper p JOIN open_matter m ON m.id = p.injury WHERE p.document = {0})
+    OR EXISTS (SELECT FROM matter_paper p JOIN open_matter m ON m.id = p.matter WHERE p.document = {0})
+    OR EXISTS (SELECT FROM recusal_paper p JOIN recusal r ON r.id = p.recusal
+        WHERE p.document = {0} AND r.state = 'pending')
     OR EXISTS (SELECT FROM advance_payment y WHERE y.receipt = {0})"""
+PAPER_BELONGS = """EXISTS (SELECT FROM complaint_paper p WHERE p.document = {0})
+    OR EXISTS (SELECT FROM injury_paper p WHERE p.document = {0})
+    OR EXISTS (SELECT FROM matter_paper p WHERE p.document = {0})
+    OR EXISTS (SELECT FROM recusal_paper p WHERE p.document = {0})
+    OR EXISTS (SELECT FROM advance_payment y WHERE y.receipt = {0})
+    OR EXISTS (SELECT FROM held_entry h WHERE {0} = ANY (h.waiting_for) AND h.state IN ('waiting', 'admitted'))"""
 STORED = "coalesce(t.same_as, t.id)"
 ENTRY_AT = "(SELECT max(j.at) FROM journal j WHERE j.entry_id = t.id)"
 IN_OPEN_MATTER = "t.{} IN (SELECT id FROM open_matter)"
@@ -96,6 +109,10 @@ CATALOGUE = (
             while_needed=PAPER_NEEDED.format("t.id")),
     Erasure(table="upload", term=OUTSIDERS, to_words=("file_name",), while_needed=PAPER_NEEDED.format(STORED),
             since=f"CASE WHEN t.kind = 'document' THEN {PAPER_SINCE.format(STORED)} END"),
+    Erasure(table="document", term=LOOSE, since="(SELECT u.declared_at FROM upload u WHERE u.id = t.id)",
+            to_words=("title",), while_needed=PAPER_BELONGS.format("t.id")),
+    Erasure(table="upload", term=LOOSE, since="CASE WHEN t.kind = 'document' THEN t.declared_at END",
+            to_words=("file_name",), while_needed=PAPER_BELONGS.format(STORED)),
     Erasure(table="complaint_step", term=OUTSIDERS, since="t.at", to_words=("words",),
             while_needed=IN_OPEN_MATTER.format("complaint")),
     Erasure(table="matter", term=OUTSIDERS, since="t.answered_at", to_words=("answer", "words"),
@@ -137,6 +154,7 @@ def _before(term: str, now: datetime) -> datetime:
         PLACES: since(law(), "erase_places", now),
         WORDS: since(law(), "erase_words", now),
         OUTSIDERS: since(law(), "erase_outsiders", now),
+        LOOSE: since(law(), "erase_loose_papers", now),
     }[term]
 
 

@@ -11,18 +11,20 @@ from uuid import UUID, uuid4
 from backend.complaints.schemas import AnswerMatter, LinkFootage, RaiseMatter, TellCase
 from backend.complaints.tables import Matter, MatterCase
 from backend.core import findings
-from backend.core.database import Record, fetch, first
+from backend.core.database import Record, execute, fetch, first
 from backend.core.days import until
 from backend.core.findings import Overdue
 from backend.core.journal import utc
 from backend.core.refusals import Refusal, Unknown
 from backend.core.verb import Actor, HeldConcern, Occasion, Outcome
 from backend.core.visibility import OVERSEEING, reaches, viewer, visible_to
+from backend.evidence.papers import own_papers
 from backend.evidence.retention import legal_holds
 from backend.evidence.retention.legal_holds import NewHold
 from backend.people.tables import Person
 
 LINK = "INSERT INTO matter_recording (matter, recording) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING recording"
+ATTACH = "INSERT INTO matter_paper (matter, document) SELECT $1, unnest($2::uuid[]) ON CONFLICT DO NOTHING"
 OWN_RECORDINGS = """
 SELECT u.id AS given, coalesce(u.same_as, u.id) AS id FROM upload u
 WHERE u.id = ANY ($1) AND u.owner = $2 AND u.kind = 'recording'
@@ -33,7 +35,9 @@ ROW = f"SELECT m.* FROM matter m WHERE m.id = $3 AND {VISIBLE.condition}"  # noq
 
 
 async def raise_matter(occasion: Occasion, entry: RaiseMatter) -> Outcome:
-    """Raise a matter. Raises Refusal `unknown_person`, `own_matter`, `relative_of_harassment`, `unknown_recording`."""
+    """Raise a matter. Raises Refusal `unknown_person`, `own_matter`, `relative_of_harassment`, `unknown_recording`,
+    `unknown_document`.
+    """
     actor = occasion.actor
     if entry.of_relative and entry.kind != "harassment":
         raise Refusal("relative_of_harassment")
@@ -41,6 +45,7 @@ async def raise_matter(occasion: Occasion, entry: RaiseMatter) -> Outcome:
         raise Refusal("own_matter")
     if entry.against is not None and not await Person.exists().where(Person.id == entry.against):
         raise Refusal("unknown_person")
+    papers = await own_papers(actor, entry.papers)
     await Matter.insert(
         Matter(
             id=entry.id, person=actor.person, organ=occasion.organ, kind=entry.kind, against=entry.against,
@@ -48,6 +53,7 @@ async def raise_matter(occasion: Occasion, entry: RaiseMatter) -> Outcome:
             answer_by=until(occasion.law, "matter_answer", occasion.at),
         )
     )  # fmt: skip
+    await execute(ATTACH, entry.id, papers)
     await _link(occasion, entry.id, occasion.organ, entry.recordings)
     return await _outcome(entry.id)
 
@@ -62,10 +68,13 @@ async def link(occasion: Occasion, entry: LinkFootage) -> Outcome:
 
 
 async def answer(occasion: Occasion, entry: AnswerMatter) -> Outcome:
-    """Answer a matter. Raises Refusal `unknown_matter`, `not_for_your_role`, `own_matter`, `matter_answered`."""
+    """Answer a matter. Raises Refusal `unknown_matter`, `not_for_your_role`, `own_matter`, `matter_answered`,
+    `unknown_document`.
+    """
     row = await _to_handle(occasion.actor, entry.matter)
     if row["answered_at"] is not None:
         raise Refusal("matter_answered")
+    await execute(ATTACH, row["id"], await own_papers(occasion.actor, entry.papers))
     if occasion.at <= row["answer_by"]:
         await findings.withdraw("matter_overdue", row["id"])
     await Matter.update(

@@ -88,6 +88,7 @@ JOIN upload u ON u.id = d.id WHERE p.complaint = $1 ORDER BY u.declared_at, d.id
 """
 MATTERS = """
 SELECT m.*, ARRAY(SELECT recording FROM matter_recording r WHERE r.matter = m.id ORDER BY 1) AS recordings,
+    ARRAY(SELECT document FROM matter_paper d WHERE d.matter = m.id ORDER BY 1) AS papers,
     p.badge, p.name, k.case_ref, k.state AS case_state, k.at AS case_told_at, k.words AS case_words
 FROM matter m JOIN person_now p ON p.id = m.person LEFT JOIN LATERAL (
     SELECT c.* FROM matter_case c WHERE c.matter = m.id ORDER BY c.at DESC, c.id DESC LIMIT 1) k ON true
@@ -109,6 +110,10 @@ SELECT c.id, may_not_handle(c.id, $1) AS kept,
 FROM complaint_paper p JOIN complaint c ON c.id = p.complaint WHERE p.document = $3 ORDER BY c.id
 """
 EXTENSION = {"extend", "approve_extension", "refuse_extension"}
+MATTERS_OF_PAPER = f"""
+SELECT m.id, coalesce(m.against = $1, false) AS kept, ({MATTER.condition}) AS theirs
+FROM matter_paper p JOIN matter m ON m.id = p.matter WHERE p.document = $3 ORDER BY m.id
+"""  # noqa: S608 - constants
 HIDDEN = ("channel", "complainant", "contact", "words", "case_ref", "place", "taken_by")
 
 
@@ -247,6 +252,7 @@ class MatterRow(msgspec.Struct, frozen=True, kw_only=True):
     of_relative: Annotated[bool, msgspec.Meta(description="a close relative is harassed, not the person themselves")]
     words: Annotated[str, msgspec.Meta(description="the suggestion, the appeal or what happened, in words")]
     recordings: Annotated[list[UUID], msgspec.Meta(description="ids of the recordings that show it")]
+    papers: Annotated[list[UUID], msgspec.Meta(description="ids of the documents that came with it or with its answer")]
     raised_at: RaisedAt
     answer_by: AnswerBy
     answered_by: Annotated[UUID | None, msgspec.Meta(description="id of the person who answered; null: not answered")]
@@ -317,12 +323,16 @@ async def matter(actor: Actor, wanted: UUID) -> MatterRow:
 
 
 async def matters_of_paper(actor: Actor, document: UUID) -> list[MatterOfPaper] | None:
-    """The complaints with which this paper came, of those that the actor reads in full; None where it came with one
-    that they may not handle: then it does not exist for them."""
-    rows = await fetch(COMPLAINTS_OF_PAPER, *viewer(actor, INSPECTING), document)
-    if any(row["kept"] for row in rows):
+    """The complaints with which this paper came, of those that the actor reads in full, and the matters; None where it
+    came with one that is kept from them: then it does not exist for them."""
+    complaints = await fetch(COMPLAINTS_OF_PAPER, *viewer(actor, INSPECTING), document)
+    matters = await fetch(MATTERS_OF_PAPER, *viewer(actor), document)
+    if any(row["kept"] for row in (*complaints, *matters)):
         return None
-    return [MatterOfPaper(kind="complaint", id=row["id"]) for row in rows if row["theirs"]]
+    return [
+        *(MatterOfPaper(kind="complaint", id=row["id"]) for row in complaints if row["theirs"]),
+        *(MatterOfPaper(kind="matter", id=row["id"]) for row in matters if row["theirs"]),
+    ]
 
 
 def _inspects(actor: Actor) -> Any:

@@ -1,5 +1,5 @@
-"""Complaints and matters. The constraints are in migrations/versions/fujing_0021_complaints.sql, 0046, 0051 and
-0052."""
+"""Complaints and matters. The constraints are in migrations/versions/fujing_0021_complaints.sql, 0046, 0051, 0052
+and 0055."""
 
 from typing import Any
 
@@ -105,6 +105,14 @@ class MatterCase(Table, db=DB):
     by_person = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)
     at = Timestamptz(null=False, default=None)
     words = Text(null=False, default=None)
+
+
+class MatterPaper(Table, db=DB):
+    """A paper that came with a matter or with its answer."""
+
+    id = UUID(primary_key=True, default=None)
+    matter = ForeignKey(Matter, null=False, on_delete=OnDelete.restrict, default=None)
+    document: ForeignKey[Any] = ForeignKey(DOCUMENT, null=False, on_delete=OnDelete.restrict, default=None)
 
 
 class MatterRecording(Table, db=DB):

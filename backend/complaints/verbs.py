@@ -128,7 +128,7 @@ VERBS = (
         name="matters/raise", entry=RaiseMatter, receipt=MatterReceipt, record=matters.raise_matter, may=FIELD,
         told_to="concerned", held=HELD_MATTER,
         tag="Complaints · 投诉举报", zh="提出意见、申诉或报告侵扰", en="Raise a suggestion, an appeal or harassment",
-        codes=("unknown_person", "own_matter", "relative_of_harassment", "unknown_recording"),
+        codes=("unknown_person", "own_matter", "relative_of_harassment", "unknown_recording", "unknown_document"),
         example=example(kind="harassment", words="下班后被当事人尾随辱骂", recordings=[OTHER]),
     ),
     Verb(
@@ -142,7 +142,7 @@ VERBS = (
         name="matters/answer", entry=AnswerMatter, receipt=MatterReceipt, record=matters.answer, may=DECIDERS,
         concerned=matters.concerned, field=False, told_to="concerned",
         tag="Complaints · 投诉举报", zh="答复", en="Answer a matter",
-        codes=("unknown_matter", "own_matter", "matter_answered"),
+        codes=("unknown_matter", "own_matter", "matter_answered", "unknown_document"),
         example=example(matter=OTHER, words="已依法处理侵扰人"),
     ),
     Verb(

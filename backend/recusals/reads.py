@@ -22,6 +22,7 @@ from backend.core.refusals import Refusal
 from backend.core.verb import Actor
 from backend.core.visibility import viewer
 from backend.core.wire import Moment
+from backend.evidence.papers import MatterOfPaper, PaperLine
 from backend.law.catalogue import law
 from backend.recusals import rules
 from backend.recusals.schemas import (
@@ -66,6 +67,16 @@ LEFT JOIN LATERAL (
 WHERE a.person = $2 AND a.id IN (SELECT acts_of_recusal($1))
 ORDER BY a.started_at, a.id
 """
+
+PAPERS = """
+SELECT d.id, d.title, u.media_type, u.state FROM recusal_paper p JOIN document d ON d.id = p.document
+JOIN upload u ON u.id = d.id WHERE p.recusal = $1 ORDER BY u.declared_at, d.id
+"""
+# Not for the auxiliary for whose recusal somebody else applied: they see neither name nor words of it.
+RECUSALS_OF_PAPER = f"""
+SELECT r.id FROM recusal_paper p JOIN recusal r ON r.id = p.recusal
+WHERE p.document = $3 AND {VISIBLE.condition} AND (r.capacity = 'self' OR r.person <> $1) ORDER BY r.id
+"""  # noqa: S608 - constants
 
 
 class RecusalRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -158,6 +169,10 @@ class RecusalDetail(msgspec.Struct, frozen=True, kw_only=True):
     recusal: Annotated[RecusalRow, msgspec.Meta(description="the recusal as it stands now")]
     steps: Annotated[list[RecusalStepRow], msgspec.Meta(description="what was decided and done about it, in order")]
     acts: Annotated[list[ActOnCase], msgspec.Meta(description="what the person did on the case, and whether it stands")]
+    papers: Annotated[
+        list[PaperLine],
+        msgspec.Meta(description="papers that came with it; none for the auxiliary, where somebody else applied"),
+    ]
 
 
 async def recusals(actor: Actor, status: RecusalStatus, cursor: str | None, limit: int) -> Page[RecusalRow]:
@@ -176,7 +191,15 @@ async def recusal(actor: Actor, wanted: UUID) -> RecusalDetail:
     if _hides_applicant(actor, row):
         steps = [step if step.step != "reconsider" else msgspec.structs.replace(step, words="") for step in steps]
     acts = [as_row(ActOnCase, act) for act in await fetch(ACTS, wanted, row["person"])]
-    return RecusalDetail(recusal=_recusal_row(actor, row), steps=steps, acts=acts)
+    hidden = _hides_applicant(actor, row)
+    papers = [] if hidden else [as_row(PaperLine, paper) for paper in await fetch(PAPERS, wanted)]
+    return RecusalDetail(recusal=_recusal_row(actor, row), steps=steps, acts=acts, papers=papers)
+
+
+async def matters_of_paper(actor: Actor, document: UUID) -> list[MatterOfPaper]:
+    """The recusals with which this paper came, of those that the actor may see with what was said for them."""
+    rows = await fetch(RECUSALS_OF_PAPER, *viewer(actor), document)
+    return [MatterOfPaper(kind="recusal", id=row["id"]) for row in rows]
 
 
 def _hides_applicant(actor: Actor, row: Record) -> bool:

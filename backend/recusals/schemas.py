@@ -7,6 +7,7 @@ import msgspec
 
 from backend.core.described import ActivityId, CaseNumberGiven, ContactMethod, SeenVersion, Version
 from backend.core.wire import WHOLE, Entry, Moment, Name, Receipt, Words
+from backend.evidence.papers import Papers
 
 RecusalCaseKind = Annotated[
     Literal["administrative", "criminal"], msgspec.Meta(description="administrative 行政, criminal 刑事")
@@ -79,6 +80,7 @@ class DeclareRecusal(Entry, frozen=True, kw_only=True, omit_defaults=True, forbi
     activity: FromActivity = None
     mediation: FromMediation = None
     incident_ref: FromIncident = None
+    papers: Papers = msgspec.field(default_factory=list)
 
 
 class ApplyForRecusal(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -106,6 +108,7 @@ class ApplyForRecusal(Entry, frozen=True, kw_only=True, omit_defaults=True, forb
     mediation: FromMediation = None
     incident_ref: FromIncident = None
     oral: Annotated[bool, msgspec.Meta(description="the application was made orally and written down")] = False
+    papers: Papers = msgspec.field(default_factory=list)
 
 
 class OnRecusal(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -145,6 +148,7 @@ class ReconsiderRecusal(OnRecusal, frozen=True, kw_only=True, omit_defaults=True
     """The applicant does not accept the refusal: the organ decides once more. Criminal cases only (刑事程序规定 37)."""
 
     words: Annotated[Words, msgspec.Meta(description="why the applicant does not accept the refusal")]
+    papers: Papers = msgspec.field(default_factory=list)
 
 
 class TellApplicant(OnRecusal, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):

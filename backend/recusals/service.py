@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 from backend.core import findings
-from backend.core.database import Record, first, value
+from backend.core.database import Record, execute, first, value
 from backend.core.days import until
 from backend.core.findings import Overdue, Touched
 from backend.core.journal import utc
@@ -19,6 +19,7 @@ from backend.core.officers import organ_of_auxiliary
 from backend.core.refusals import Refusal, Unknown
 from backend.core.verb import Actor, Occasion, Outcome
 from backend.core.visibility import COMMANDING, reaches, viewer, visible_to
+from backend.evidence.papers import own_papers
 from backend.law.catalogue import Law
 from backend.recusals import rules
 from backend.recusals.schemas import (
@@ -42,6 +43,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, organ_that_decides($3
     $16, $17)
 RETURNING *, false AS standing_aside
 """
+ATTACH = "INSERT INTO recusal_paper (recusal, document) SELECT $1, unnest($2::uuid[]) ON CONFLICT DO NOTHING"
 MOVE = "UPDATE recusal SET version = $2, state = $3, due_at = $4, decided_in = $5 WHERE id = $1 RETURNING *"
 COUNT_OF_ACTS = """
 SELECT count(*) FROM activity a
@@ -146,7 +148,8 @@ async def pass_on(occasion: Occasion, entry: PassOnRecusal) -> Outcome:
 
 async def reconsider(occasion: Occasion, entry: ReconsiderRecusal) -> Outcome:
     """Apply for a second decision. Raises Refusal `unknown_recusal`, `stale`, `not_the_applicant`,
-    `recusal_not_refused`, `reconsideration_criminal_only`, `reconsidered_before`; live `reconsideration_too_late`."""
+    `recusal_not_refused`, `reconsideration_criminal_only`, `reconsidered_before`, `unknown_document`; live
+    `reconsideration_too_late`."""
     row = await _visible_recusal(occasion, entry)
     own = row["capacity"] == "self"
     if (occasion.actor.person != row["person"]) if own else (occasion.actor.kind != "officer"):
@@ -160,6 +163,7 @@ async def reconsider(occasion: Occasion, entry: ReconsiderRecusal) -> Outcome:
         raise Refusal("reconsidered_before")
     last = rules.reconsider_until(occasion.law, terms, row["state"], row["told_at"])
     unmet = occasion.require(rules.too_late(occasion.at, last))
+    await execute(ATTACH, row["id"], await own_papers(occasion.actor, entry.papers))
     due = until(occasion.law, terms.reconsidered, occasion.at)
     step = Step("reconsider", entry.words, state="pending", due_at=due)
     return await _take(occasion, entry, row, step, unmet)
@@ -226,17 +230,19 @@ class Step(NamedTuple):
 async def _record_request(
     occasion: Occasion, entry: DeclareRecusal | ApplyForRecusal, request: RecusalRequest
 ) -> Outcome:
-    """Insert a recusal with its deadline. Raises Refusal `unknown_ground`, and as `_check_about`."""
+    """Insert a recusal with its deadline. Raises Refusal `unknown_ground`, `unknown_document`, and as `_check_about`."""
     law = occasion.law
     if entry.ground not in law.recusals.grounds:
         raise Refusal("unknown_ground")
     await _check_about(law, entry, request.person)
+    papers = await own_papers(occasion.actor, entry.papers)
     due = rules.due(law, law.recusals.terms_of(entry.case_kind), occasion.at)
     row = await first(
         INSERT, entry.id, request.person, request.organ, entry.case_ref, entry.case_kind, request.capacity,
         request.applicant, request.oral, entry.ground, entry.words, occasion.actor.person, occasion.at, due,
         entry.shift, entry.activity, entry.mediation, entry.incident_ref, law.decision("recusal").level,
     )  # fmt: skip
+    await execute(ATTACH, entry.id, papers)
     return _outcome(_standing(row, aside=False), row, since=occasion.at)
 
 

@@ -1,14 +1,17 @@
-"""Recusals and their steps. The constraints are in migrations/versions/fujing_0015_recusals.sql and 0051."""
+"""Recusals and their steps. The constraints are in migrations/versions/fujing_0015_recusals.sql, 0051 and 0055."""
 
 from typing import Any
 
 from piccolo.columns import UUID, Boolean, ForeignKey, Integer, OnDelete, Text, Timestamptz
+from piccolo.columns.reference import LazyTableReference
 from piccolo.table import Table
 
 from backend.activities.tables import Activity
 from backend.core.database import DB
 from backend.people.tables import Organ, Person
 from backend.shifts.tables import Shift
+
+DOCUMENT = LazyTableReference("Document", module_path="backend.evidence.tables")
 
 
 class Recusal(Table, db=DB):
@@ -58,3 +61,11 @@ class RecusalAct(Table, db=DB):
     activity = ForeignKey(Activity, null=False, on_delete=OnDelete.restrict, default=None)
     stands = Boolean(null=False, default=None)
     words = Text(null=False, default=None)
+
+
+class RecusalPaper(Table, db=DB):
+    """A paper that came with the request, or with the application for a second decision."""
+
+    id = UUID(primary_key=True, default=None)
+    recusal = ForeignKey(Recusal, null=False, on_delete=OnDelete.restrict, default=None)
+    document: ForeignKey[Any] = ForeignKey(DOCUMENT, null=False, on_delete=OnDelete.restrict, default=None)

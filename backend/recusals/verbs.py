@@ -21,7 +21,10 @@ VERBS = (
         name="recusals/declare", entry=DeclareRecusal, receipt=RecusalReceipt, record=recusals.declare,
         may=AUXILIARIES, told_to="readers",
         tag="Recusal · 回避", zh="自行回避", en="Declare your own recusal",
-        codes=("unknown_ground", "recusal_about_one", "recusal_not_from_this", "unknown_shift", "unknown_activity"),
+        codes=(
+            "unknown_ground", "recusal_about_one", "recusal_not_from_this", "unknown_shift", "unknown_activity",
+            "unknown_document",
+        ),
         example=example(case_ref=CASE, case_kind="administrative", ground="party_or_relative",
                          words="当事人是我表弟"),
     ),
@@ -31,7 +34,7 @@ VERBS = (
         tag="Recusal · 回避", zh="记录回避申请", en="Record a party's application for recusal",
         codes=(
             "not_an_auxiliary", "unknown_capacity", "unknown_ground", "recusal_about_one", "recusal_not_from_this",
-            "unknown_shift", "unknown_activity",
+            "unknown_shift", "unknown_activity", "unknown_document",
         ),
         example=example(person=OTHER, case_ref=CASE, case_kind="administrative", applicant="王某", capacity="party",
                          ground="interest", words="称该辅警与对方经营同一店铺", oral=True),
@@ -73,7 +76,7 @@ VERBS = (
         tag="Recusal · 回避", zh="申请复议", en="Apply for reconsideration",
         codes=(
             "unknown_recusal", "stale", "not_the_applicant", "recusal_not_refused", "reconsideration_criminal_only",
-            "reconsidered_before", "reconsideration_too_late",
+            "reconsidered_before", "reconsideration_too_late", "unknown_document",
         ),
         example=example(recusal=OTHER, version=3, words="不服驳回决定，补充亲属关系证明"),
     ),

@@ -47,14 +47,25 @@ async function tellProblem(answer) {
   tell(problem.detail || `出错 ${answer.status}`, problem.code || "");
 }
 
-function tellCodec() {
-  const codec = [how.codec, how.sound].filter(Boolean).join(" + ") || "?";
-  const exported = element("a", "导出原件（数据包） Export the original (package)", {
+function exportLink() {
+  return element("a", "导出原件（数据包） Export the original (package)", {
     href: `/v1/recordings/${recording}/package?review=${review}`, download: `${recording}.zip`,
   });
+}
+
+function tellCodec() {
+  if (!how.codec && !how.sound && how.kind !== "photo") return tellNoFilm();
+  const codec = [how.codec, how.sound].filter(Boolean).join(" + ") || "?";
   tell(`浏览器不能播放此文件：编码 ${codec}，容器 ${how.container || "?"}。请导出原件，用厂商播放器查看。`,
     `No browser plays this file: codec ${codec}, container ${how.container || "?"}. Export the original and use its maker's player.`,
-    exported);
+    exportLink());
+}
+
+// A document, bytes that nobody knows, or a film without its index: there is no codec to name.
+function tellNoFilm() {
+  tell("本页无法播放此文件：不是视音频，或录制中断、没有索引。请导出原件查看；修复只在副本上进行。",
+    "This file cannot be played here: it is no film or sound, or a film whose index was never written. "
+    + "Export the original; repair a copy only.", exportLink());
 }
 
 function tellProgress(percent) {
