@@ -35,7 +35,19 @@ function tell(zh, en, ...more) {
 }
 
 function silent() {
-  $("told").hidden = true;
+  if (how?.kind === "audio") tellSound();
+  else $("told").hidden = true;
+}
+
+// A black picture would look like a film that does not play.
+function tellSound() {
+  tell("录音，没有画面。", "Sound only: there is no picture.");
+}
+
+// Nothing here plays: no button shall seem to.
+function tellUnplayable(zh, en) {
+  $("controls").hidden = $("copy").hidden = true;
+  tell(zh, en, exportLink());
 }
 
 async function tellProblem(answer) {
@@ -56,16 +68,15 @@ function exportLink() {
 function tellCodec() {
   if (!how.codec && !how.sound && how.kind !== "photo") return tellNoFilm();
   const codec = [how.codec, how.sound].filter(Boolean).join(" + ") || "?";
-  tell(`浏览器不能播放此文件：编码 ${codec}，容器 ${how.container || "?"}。请导出原件，用厂商播放器查看。`,
-    `No browser plays this file: codec ${codec}, container ${how.container || "?"}. Export the original and use its maker's player.`,
-    exportLink());
+  tellUnplayable(`浏览器不能播放此文件：编码 ${codec}，容器 ${how.container || "?"}。请导出原件，用厂商播放器查看。`,
+    `No browser plays this file: codec ${codec}, container ${how.container || "?"}. Export the original and use its maker's player.`);
 }
 
 // A document, bytes that nobody knows, or a film without its index: there is no codec to name.
 function tellNoFilm() {
-  tell("本页无法播放此文件：不是视音频，或录制中断、没有索引。请导出原件查看；修复只在副本上进行。",
+  tellUnplayable("本页无法播放此文件：不是视音频，或录制中断、没有索引。请导出原件查看；修复只在副本上进行。",
     "This file cannot be played here: it is no film or sound, or a film whose index was never written. "
-    + "Export the original; repair a copy only.", exportLink());
+    + "Export the original; repair a copy only.");
 }
 
 function tellProgress(percent) {
@@ -259,6 +270,8 @@ async function open() {
   if (how.kind === "photo") return openStill();
   if (how.way === "none") return tellCodec();
   $("controls").hidden = false;
+  if (how.kind === "audio") $("back").hidden = $("on").hidden = $("full").hidden = true;
+  if (how.kind === "audio") tellSound();
   drawStrip();
   if (how.way === "as_is") openOriginal();
   else await openCopy();
@@ -357,9 +370,9 @@ async function goTo(near) {
 
 function drawTime() {
   const at = film.currentTime || 0;
-  $("time").textContent = `${clock(at)} / ${clock(length())}`;
+  const real = how ? `\n${beijing(Date.parse(how.started_at) + at * 1000)}` : "";
+  $("time").textContent = `${clock(at)} / ${clock(length())}${real}`;
   $("moment").textContent = clock(at);
-  $("time").title = how ? beijing(Date.parse(how.started_at) + at * 1000) : "";
   $("seek").max = length() || 1;
   if (!seeking) $("seek").value = at;
   $("play").textContent = film.paused ? "▶" : "❚❚";

@@ -138,6 +138,29 @@ def test_a_hole_in_the_middle_is_cut_out(tmp_path: Path) -> None:
     assert near([[0, 8000], [12_000, 20_000]], 1100) == pictures(answer)
 
 
+AVI = {"picture": 20, "codec": "mjpeg", "sound": 20, "sound_codec": "pcm_s16le"}
+
+
+def test_what_is_behind_a_hole_of_an_avi_lies_where_its_index_says(tmp_path: Path) -> None:
+    """The format has no times, and a reader counts the frames that it finds: the last ones would be 6 s too early."""
+    whole = films.mux("avi", **AVI)
+    begin, end = (round(len(whole) * share) for share in (0.3, 0.6))
+    answer = probed(whole[:begin] + bytes(end - begin) + whole[end:], tmp_path)
+    assert near([[0, 6000], [12_000, 20_000]], 700) == pictures(answer)
+    assert (0, pytest.approx(20_000, abs=700)) == (answer["jumps"], answer["duration_ms"])
+
+
+def test_a_hole_in_an_avi_without_its_index_is_told(tmp_path: Path) -> None:
+    """A battery ended it: nobody knows how long it was between what is before and behind the hole."""
+    whole = films.mux("avi", **AVI)
+    whole = whole[: whole.index(b"idx1")]
+    begin, end = (round(len(whole) * share) for share in (0.1, 0.9))
+    assert end - begin > 1024**2
+    answer = probed(whole[:begin] + bytes(end - begin) + whole[end:], tmp_path)
+    assert (1, near([[0, 4000]], 700)) == (answer["jumps"], pictures(answer))
+    assert 0 == probed(whole, tmp_path)["jumps"]
+
+
 def test_encrypted_samples_are_no_film(tmp_path: Path) -> None:
     """Four seconds of frames that nobody can see here."""
     answer = probed(films.encrypted(), tmp_path)

@@ -240,6 +240,12 @@ def test_what_nobody_can_play_says_its_codec_and_how_to_take_it_out(
     assert "hevc + aac" in told["told"]
     assert (0, 0) == (told["frames"], told["at"])
     assert "/package?review=" in chromium.find_element(By.CSS_SELECTOR, "#told a").get_attribute("href")
+    assert not chromium.find_element(By.ID, "controls").is_displayed()
+    phone = {"width": 360, "height": 780, "deviceScaleFactor": 2, "mobile": True}
+    chromium.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
+    fits = "const told = document.getElementById('told'); return told.scrollHeight <= told.clientHeight"
+    page.until(lambda _: bool(chromium.execute_script(fits)), "the sentences fit a phone")
+    chromium.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 IN_400_DAYS = """
