@@ -45,6 +45,7 @@ FIELDS = {
     "of_relative": "涉及近亲属", "officer": "民警编号", "officer_name": "民警姓名", "officers": "值班民警",
     "officers_present": "在场民警人数", "on_duty": "在岗", "opened_at": "申请时间", "oral": "口头申请",
     "organ": "单位代码", "organ_name": "单位名称", "origin": "来源", "outcome": "结果", "over_at": "调阅期限",
+    "papers": "材料编号",
     "parent": "上级单位代码", "permanent": "永久保存", "person": "人员编号", "persons": "人员编号",
     "place": "地点", "place_told": "上报的地点", "placed_at": "设置时间", "placed_by": "设置人编号",
     "post": "岗位", "probed_ms": "时长（毫秒）", "purpose": "目的", "radius_m": "半径（米）",

@@ -7,7 +7,6 @@ import msgspec
 
 from backend.core.described import CaseNumberGiven, ContactMethod, OrganCode, Radius, SeenVersion, ShiftId, Version
 from backend.core.wire import WHOLE, Entry, Moment, Name, Place, Receipt, Words
-from backend.evidence.papers import Papers
 
 Channel = Annotated[
     Literal["desk", "phone", "hotline_12389", "letter", "online"],
@@ -84,6 +83,14 @@ ComplaintPapers = Annotated[
         max_length=50,
         description="ids of one's own documents, declared before: a letter, what came with it; only who may handle the "
         "complaint sees them",
+    ),
+]
+MatterPapers = Annotated[
+    list[UUID],
+    msgspec.Meta(
+        max_length=50,
+        description="ids of one's own documents, declared before: proofs, or the answer in writing; never seen by whom "
+        "the matter is against",
     ),
 ]
 
@@ -210,7 +217,7 @@ class RaiseMatter(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_u
     recordings: Annotated[
         list[UUID], msgspec.Meta(max_length=50, description="ids of one's own recordings that show it; they are held")
     ] = msgspec.field(default_factory=list)
-    papers: Papers = msgspec.field(default_factory=list)
+    papers: MatterPapers = msgspec.field(default_factory=list)
 
 
 class LinkFootage(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -230,7 +237,7 @@ class AnswerMatter(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_
 
     matter: MatterId
     words: Annotated[Words, msgspec.Meta(description="the answer, in words")]
-    papers: Papers = msgspec.field(default_factory=list)
+    papers: MatterPapers = msgspec.field(default_factory=list)
 
 
 class TellCase(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):

@@ -17,14 +17,6 @@ SELECT u.id AS given, coalesce(u.same_as, u.id) AS id FROM upload u
 WHERE u.id = ANY ($1) AND u.owner = $2 AND u.kind = 'document'
 """
 
-Papers = Annotated[
-    list[UUID],
-    msgspec.Meta(
-        max_length=50,
-        description="ids of one's own documents, declared before, that belong to it; only who may see it sees them",
-    ),
-]
-
 
 class PaperLine(msgspec.Struct, frozen=True, kw_only=True):
     """A paper or photo in a list of a matter."""

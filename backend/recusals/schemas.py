@@ -7,7 +7,6 @@ import msgspec
 
 from backend.core.described import ActivityId, CaseNumberGiven, ContactMethod, SeenVersion, Version
 from backend.core.wire import WHOLE, Entry, Moment, Name, Receipt, Words
-from backend.evidence.papers import Papers
 
 RecusalCaseKind = Annotated[
     Literal["administrative", "criminal"], msgspec.Meta(description="administrative 行政, criminal 刑事")
@@ -66,6 +65,14 @@ FromIncident = Annotated[
     ),
 ]
 Grounds = Annotated[Words, msgspec.Meta(description="the facts behind the ground, in words")]
+RecusalPapers = Annotated[
+    list[UUID],
+    msgspec.Meta(
+        max_length=50,
+        description="ids of one's own documents, declared before: proofs of the ground; never seen by the auxiliary "
+        "where somebody else asks",
+    ),
+]
 
 
 class DeclareRecusal(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -80,7 +87,7 @@ class DeclareRecusal(Entry, frozen=True, kw_only=True, omit_defaults=True, forbi
     activity: FromActivity = None
     mediation: FromMediation = None
     incident_ref: FromIncident = None
-    papers: Papers = msgspec.field(default_factory=list)
+    papers: RecusalPapers = msgspec.field(default_factory=list)
 
 
 class ApplyForRecusal(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -108,7 +115,7 @@ class ApplyForRecusal(Entry, frozen=True, kw_only=True, omit_defaults=True, forb
     mediation: FromMediation = None
     incident_ref: FromIncident = None
     oral: Annotated[bool, msgspec.Meta(description="the application was made orally and written down")] = False
-    papers: Papers = msgspec.field(default_factory=list)
+    papers: RecusalPapers = msgspec.field(default_factory=list)
 
 
 class OnRecusal(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -148,7 +155,7 @@ class ReconsiderRecusal(OnRecusal, frozen=True, kw_only=True, omit_defaults=True
     """The applicant does not accept the refusal: the organ decides once more. Criminal cases only (刑事程序规定 37)."""
 
     words: Annotated[Words, msgspec.Meta(description="why the applicant does not accept the refusal")]
-    papers: Papers = msgspec.field(default_factory=list)
+    papers: RecusalPapers = msgspec.field(default_factory=list)
 
 
 class TellApplicant(OnRecusal, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):

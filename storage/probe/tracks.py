@@ -261,7 +261,7 @@ def _by_packets(container: Any, tracks: list[Track], file: Source, decoder: Deco
 
 
 class AviPlaces:
-    """Where the frames behind a hole of an AVI lie: the format has no times, and what a reader counts are those it finds.
+    """Where the frames behind a hole of an AVI lie: the format has no times, and a reader counts the frames it finds.
 
     The index at the end of the file tells it. `holes`: where bytes were passed over and no index tells how much they
     lasted: the parts stand one after another.
