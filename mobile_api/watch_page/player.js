@@ -215,7 +215,7 @@ function watchBuffer() {
 
 // Appends from where the buffer ends, without emptying it.
 async function resume() {
-  const turn = ++copy.turn, from = Math.max(film.currentTime, heldEnd() - 0.5);
+  const reached = heldEnd(), turn = ++copy.turn, from = Math.max(film.currentTime, reached - 0.5);
   copy.asked?.abort();
   copy.asked = new AbortController();
   try {
@@ -225,9 +225,18 @@ async function resume() {
     if (copy.source.readyState === "open") copy.buffer.abort();
     copy.buffer.timestampOffset = -how.shift_ms / 1000;
     await pump(answer.body.getReader(), turn);
+    if (turn === copy.turn && copy.cut && heldEnd() - reached < 0.2) leapOver(reached);
   } catch (error) {
     if (turn === copy.turn && error.name !== "AbortError") { await pause(3000); copy.cut = true; }
   }
+}
+
+// Nothing more came: the file has a hole here. Goes on where something was filmed again, else ends.
+function leapOver(reached) {
+  copy.cut = false;
+  const next = how.stretches.find(({ from_ms }) => from_ms / 1000 > Math.max(reached, film.currentTime + 0.5));
+  if (next) film.currentTime = next.from_ms / 1000 + 0.05;
+  else if (copy.source.readyState === "open") copy.source.endOfStream();
 }
 
 // -- the footage itself

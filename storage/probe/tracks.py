@@ -13,6 +13,7 @@ from typing import Any
 
 import av
 
+from storage.avi_places import AviPlaces
 from storage.probe import packets
 from storage.probe.decoding import Decoder
 from storage.probe.sources import Source
@@ -27,7 +28,6 @@ SHARES = 64  # a film that is read whole: a key frame of each share of its bytes
 LONGEST_DELAY = 1.0  # seconds
 FOREVER = float("inf")
 ALWAYS = (-FOREVER, FOREVER)
-CHUNK_HEAD, LARGEST_CHUNK = 8, 1024**2  # bytes, of an AVI: before each frame; of what else may stand between two
 FIRST_PACKETS, CIPHER = 64, "encryption_info"
 
 
@@ -246,7 +246,7 @@ def _by_packets(container: Any, tracks: list[Track], file: Source, decoder: Deco
     )
     counted = bool(container.format.flags & flags.no_timestamps.value)
     trials = {index: Trials(index, file.size // SHARES, decoder) for index in by_index}
-    places = AviPlaces(tracks) if container.format.name == "avi" else None
+    places = AviPlaces(_first_picture(tracks)) if container.format.name == "avi" else None
     for packet in _all_packets(container, [track.stream for track in tracks], file):
         if packet.size:
             track = by_index[packet.stream.index]
@@ -260,36 +260,8 @@ def _by_packets(container: Any, tracks: list[Track], file: Source, decoder: Deco
     return clock.jumps + (0 if places is None else places.holes)
 
 
-class AviPlaces:
-    """Where the frames behind a hole of an AVI lie: the format has no times, and a reader counts the frames it finds.
-
-    The index at the end of the file tells it. `holes`: where bytes were passed over and no index tells how much they
-    lasted: the parts stand one after another.
-    """
-
-    def __init__(self, tracks: list[Track]) -> None:
-        picture = next((track.stream for track in tracks if track.kind == "video"), None)
-        entries = [] if picture is None else picture.index_entries
-        self._listed = {entry.pos + CHUNK_HEAD: entry.timestamp for entry in entries}
-        self._picture = None if picture is None else picture.index
-        self._later = 0.0
-        self._reached: int | None = None  # the end of the packet before
-        self._passed_over = False  # bytes since the picture before
-        self.holes = 0
-
-    def later(self, packet: Any) -> float:
-        """By how many seconds this packet lies later than it is counted."""
-        if packet.pos is None:
-            return self._later
-        self._passed_over |= self._reached is not None and packet.pos - self._reached > LARGEST_CHUNK
-        self._reached = packet.pos + packet.size
-        if packet.stream.index == self._picture and packet.dts is not None:
-            if packet.pos in self._listed:
-                self._later = max(self._later, float((self._listed[packet.pos] - packet.dts) * packet.time_base))
-            elif self._passed_over:
-                self.holes += 1
-            self._passed_over = False
-        return self._later
+def _first_picture(tracks: list[Track]) -> Any:
+    return next((track.stream for track in tracks if track.kind == "video"), None)
 
 
 def _all_packets(container: Any, streams: list[Any], file: Source) -> Iterator[Any]:

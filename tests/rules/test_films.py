@@ -24,6 +24,7 @@ from storage.probe.film import read_film
 from storage.probe.serving import probe_file
 from storage.probe.sources import Source
 from storage.probe.timeline import FORWARD, Clock, Stretches, common, in_milliseconds, join, without
+from storage.view_copies.opening import FilmClock
 from tests import films
 
 LONGEST_FRAME = 5.0
@@ -148,6 +149,26 @@ def test_what_is_behind_a_hole_of_an_avi_lies_where_its_index_says(tmp_path: Pat
     answer = probed(whole[:begin] + bytes(end - begin) + whole[end:], tmp_path)
     assert near([[0, 6000], [12_000, 20_000]], 700) == pictures(answer)
     assert (0, pytest.approx(20_000, abs=700)) == (answer["jumps"], answer["duration_ms"])
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    """Somebody names one by mistake; nobody writes into it."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="no ordinary file"):
+        probe_file(tmp_path / "pipe", LONGEST_FRAME)
+
+
+def test_a_view_copy_has_the_time_line_of_the_proof() -> None:
+    """What was filmed at twelve seconds is watched at twelve seconds, on the other side of a hole too."""
+    whole = films.mux("avi", **AVI)
+    begin, end = (round(len(whole) * share) for share in (0.3, 0.6))
+    with av.open(io.BytesIO(whole[:begin] + bytes(end - begin) + whole[end:])) as film:
+        clock, times = FilmClock(film), []
+        for packet in film.demux(film.streams.video[0]):
+            at = clock.set(packet)
+            times += [] if at is None else [at / 1_000_000]
+    (hole,) = [(before, after) for before, after in pairwise(times) if after - before > 1]
+    assert (pytest.approx(6, abs=0.7), pytest.approx(12, abs=0.7), 19.9) == (*hole, times[-1])
 
 
 def test_a_hole_in_an_avi_without_its_index_is_told(tmp_path: Path) -> None:
