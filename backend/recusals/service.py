@@ -230,7 +230,7 @@ class Step(NamedTuple):
 async def _record_request(
     occasion: Occasion, entry: DeclareRecusal | ApplyForRecusal, request: RecusalRequest
 ) -> Outcome:
-    """Insert a recusal with its deadline. Raises Refusal `unknown_ground`, `unknown_document`, and as `_check_about`."""
+    """Insert a recusal with its deadline. Raises Refusal `unknown_ground`, `unknown_document`; as `_check_about`."""
     law = occasion.law
     if entry.ground not in law.recusals.grounds:
         raise Refusal("unknown_ground")
