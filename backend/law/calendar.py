@@ -18,7 +18,7 @@ import msgspec
 
 DayKind = Literal["work", "rest", "holiday"]
 SATURDAY = 5
-RECKONED = range(1900, 2100)  # years of which the libraries know the moon and the sun
+RECKONED = range(1901, 2100)  # years of which the libraries know the moon and the sun
 A_DAY = timedelta(days=1)
 
 
