@@ -94,6 +94,12 @@ CATALOGUE = (
             since=f"CASE WHEN t.kind = 'document' THEN {PAPER_SINCE.format(STORED)} END"),
     Erasure(table="complaint_step", term=OUTSIDERS, since="t.at", to_words=("words",),
             while_needed=IN_OPEN_MATTER.format("complaint")),
+    Erasure(table="complaint", term=WORDS, since="t.concluded_at", to_words=("unheard_why",),
+            while_needed=IN_OPEN_MATTER.format("id")),
+    Erasure(table="hearing", term=OUTSIDERS, since="(SELECT c.concluded_at FROM complaint c WHERE c.id = t.complaint)",
+            to_words=("substance",), while_needed=IN_OPEN_MATTER.format("complaint")),
+    Erasure(table="hearing_statement", term=OUTSIDERS, since="t.at", to_words=("words",), while_needed=
+            "EXISTS (SELECT FROM hearing h JOIN open_matter m ON m.id = h.complaint WHERE h.id = t.hearing)"),
     Erasure(table="matter", term=OUTSIDERS, since="t.answered_at", to_words=("answer", "words"),
             while_needed=IN_OPEN_MATTER.format("id")),
     Erasure(table="recusal", term=OUTSIDERS, since="t.asked_at", to_words=("applicant", "words"),
@@ -110,10 +116,14 @@ CATALOGUE = (
     Erasure(table="hold", term=OUTSIDERS, since="t.released_at", to_words=("reason", "released_why", "asked_why"),
             to_nowhere=("place",)),
     Erasure(table="restriction", term=WORDS, since="t.lifted_at", to_null=("words",), to_words=("lifted_why",)),
-    Erasure(table="review", term=WORDS, since="t.closed_at", to_words=("words", "decided_why")),
+    Erasure(table="review", term=WORDS, since="t.closed_at", to_words=("words", "decided_why", "praise")),
     Erasure(table="review_note", term=WORDS, since="(SELECT v.closed_at FROM review v WHERE v.id = t.review)",
             to_words=("words",)),
     Erasure(table="finding_reply", term=WORDS, since="t.at", to_words=("words",)),
+    Erasure(table="finding_decision", term=WORDS, since="t.at", to_words=("why",)),
+    Erasure(table="order_dispute", term=WORDS, since="t.at", to_words=("words",)),
+    Erasure(table="declined_order", term=WORDS, since="t.at", to_null=("words",)),
+    Erasure(table="declined_order", term=PLACES, since="t.at", to_null=("place",)),
     Erasure(table="time_off", term=WORDS, since="t.at", to_words=("words", "withdrawn_why")),
 )  # fmt: skip
 IS_DUE = "coalesce({since} < $1::timestamptz - $2::interval, false) AND ({filled}) AND NOT coalesce(({needed}), false)"

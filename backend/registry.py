@@ -29,7 +29,7 @@ VERBS: tuple[Verb, ...] = (
 )  # fmt: skip
 # Journal lines that no entry makes.
 EVENTS: tuple[Event, ...] = (
-    *people.EVENTS, *evidence.EVENTS, *assistance.EVENTS, *reviews.EVENTS, *packages.EVENTS, *held.EVENTS,
+    *people.EVENTS, *supervision.EVENTS, *evidence.EVENTS, *assistance.EVENTS, *complaints.EVENTS, *reviews.EVENTS, *packages.EVENTS, *held.EVENTS,
     *documents.EVENTS,
     Event("erasure/erase", told_to="nobody"),
 )  # fmt: skip

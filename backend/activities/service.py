@@ -43,8 +43,9 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, false, tstzmultirange(tstzrange($8, NULL
 TELL = """
 INSERT INTO activity_telling (id, activity, verb, at, started_at, ended_at, work, needs_leading, needs_recording,
     legality, notice_owed, needs_insurance, equipment, case_kind, case_ref, officers_present, emergency, recording,
-    notice_given, notice_told, place, notes, why, live)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)
+    notice_given, notice_told, place, notes, why, live, incident_ref)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24,
+    $25)
 """
 RESTRAIN = """
 INSERT INTO restraint (restraint, telling, position, activity, means, ordered_by, watcher, started_at, ended_at)
@@ -286,6 +287,7 @@ async def _tell(
         getattr(entry, "recording", None),
         notice is not None and notice.id_shown and notice.recusal_right_told, notice and notice.told,
         as_json(entry.place), entry.notes, getattr(entry, "why", None), not occasion.timing.late,
+        entry.incident_ref,
     )  # fmt: skip
     for position, restraint in enumerate(restraints):
         await execute(

@@ -11,6 +11,7 @@ from uuid import UUID
 
 import msgspec
 
+from backend.complaints.hearings import HearingRow, hearings_of
 from backend.complaints.matters_service import VISIBLE as MATTER
 from backend.complaints.schemas import (
     AnswerBy,
@@ -132,6 +133,13 @@ class ComplaintRow(msgspec.Struct, frozen=True, kw_only=True):
     concluded_at: ConcludedAt
     fed_back_at: FedBackAt
     version: Version
+    unheard_why: Annotated[
+        str | None,
+        msgspec.Meta(description="why somebody was not heard before the conclusion; null: everybody was, or not concluded"),
+    ] = None
+    appeal_to: Annotated[
+        str | None, msgspec.Meta(description="code of the organ to which one may appeal; null: not concluded")
+    ] = None
 
 
 class ComplaintStepRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -165,6 +173,9 @@ class ComplaintDetail(msgspec.Struct, frozen=True, kw_only=True):
         list[PaperLine],
         msgspec.Meta(description="letters and papers that came with it; not in full: none"),
     ]
+    hearings: Annotated[
+        list[HearingRow], msgspec.Meta(description="who was heard, and what they say; not in full: none")
+    ] = msgspec.field(default_factory=list)
 
 
 class ComplaintCount(msgspec.Struct, frozen=True, kw_only=True):
@@ -229,6 +240,7 @@ async def complaint(actor: Actor, wanted: UUID) -> ComplaintDetail:
         complaint=_complaint(row),
         steps=[step for step in steps if row["in_full"] or step.step == "conclude"],
         papers=papers,
+        hearings=await hearings_of(wanted) if row["in_full"] else [],
     )
 
 

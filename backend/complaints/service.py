@@ -10,7 +10,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
-from backend.complaints import rules
+from backend.complaints import hearings, rules
+from backend.complaints.hearings import HearPerson
 from backend.complaints.schemas import (
     ConcludeComplaint,
     ExtendComplaint,
@@ -46,6 +47,7 @@ UPDATE complaint SET version = version + 1, noticed_at = coalesce(noticed_at, $2
     outcome = coalesce(outcome, $4), concluded_at = coalesce(concluded_at, $5), fed_back_at = coalesce(fed_back_at, $6)
 WHERE id = $1
 """
+JUDGED = "UPDATE complaint SET unheard_why = $2, appeal_to = $3 WHERE id = $1"
 SHIFT = "SELECT person, organ, started_at, coalesce(ended_at, $2) AS ended_at FROM shift WHERE id = $1"
 ORGAN_CONCERNED = """
 SELECT coalesce(organ_at($1, $3), (SELECT organ FROM shift WHERE id = $2))
@@ -116,11 +118,22 @@ async def extend(occasion: Occasion, entry: ExtendComplaint) -> Outcome:
 
 
 async def conclude(occasion: Occasion, entry: ConcludeComplaint) -> Outcome:
-    """Conclude the complaint. Raises Refusal as `_open`."""
+    """Conclude the complaint. Raises Refusal as `_open`, and `not_heard`, `hearing_open`, `names_complainant`,
+    `unknown_organ`."""
     row = await _open(occasion, entry)
+    await hearings.require_heard(row, entry.outcome, entry.unheard_why, occasion.at)
+    hearings.refuse_names(row, f"{entry.words} {entry.unheard_why or ''}")
+    appeal_to = await hearings.organ_of_appeal(row, entry.appeal_to)
+    await execute(JUDGED, row["id"], entry.unheard_why, appeal_to)
     if occasion.at <= row["end_by"]:
         await findings.withdraw("complaint_overdue", row["id"])
     return await _step(occasion, entry, "conclude", outcome=entry.outcome, concluded=occasion.at)
+
+
+async def hear(occasion: Occasion, entry: HearPerson) -> Outcome:
+    """Hear a person complained of. Raises Refusal as `_open`, and `not_complained_of`, `heard_before`,
+    `names_complainant`."""
+    return await hearings.hear(occasion, await _open(occasion, entry), entry)
 
 
 async def feed_back(occasion: Occasion, entry: FeedBack) -> Outcome:
@@ -207,7 +220,7 @@ async def _hold_footage(
     )  # fmt: skip
 
 
-async def _handled(occasion: Occasion, entry: OnComplaint) -> Record:
+async def _handled(occasion: Occasion, entry: OnComplaint | HearPerson) -> Record:
     """The complaint, for an inspector of its organ or above who has no conflict of interest.
 
     Raises Refusal `unknown_complaint`, `own_matter`; `stale` with how the complaint stands now.
@@ -222,7 +235,7 @@ async def _handled(occasion: Occasion, entry: OnComplaint) -> Record:
     return row
 
 
-async def _open(occasion: Occasion, entry: OnComplaint) -> Record:
+async def _open(occasion: Occasion, entry: OnComplaint | HearPerson) -> Record:
     """The complaint, while it is not concluded. Raises Refusal as `_handled`, and `complaint_concluded`."""
     row = await _handled(occasion, entry)
     if row["outcome"] is not None:
