@@ -23,7 +23,7 @@ from backend.core.journal import utc
 from backend.core.paging import ListQuery, Page, next_page, rows_of_page
 from backend.core.refusals import Refusal, Unknown
 from backend.core.verb import Actor, Occasion, Outcome
-from backend.core.visibility import ME, AccessFilter, IndexPath
+from backend.core.visibility import INSPECTING, ME, AccessFilter, IndexPath, viewer
 from backend.core.wire import Entry, Moment, Receipt, Words
 
 HearingId = Annotated[UUID, msgspec.Meta(description="id of the hearing")]
@@ -44,7 +44,7 @@ SELECT h.id, h.told_at, h.answer_by, h.substance, c.organ, o.name AS organ_name,
 FROM hearing h JOIN complaint c ON c.id = h.complaint JOIN organ o ON o.code = c.organ
 LEFT JOIN organ a ON a.code = c.appeal_to
 """
-MINE = AccessFilter("h.person = $1", (IndexPath("h.person", ME),))
+MINE = AccessFilter("h.person = $1 AND $2::text[] IS NOT NULL", (IndexPath("h.person", ME),))  # no role shows it
 HearingStatus = Literal["open", "all"]
 CONCLUDED = "EXISTS (SELECT FROM complaint c WHERE c.id = h.complaint AND c.outcome IS NOT NULL)"
 STATUSES: dict[HearingStatus, str] = {"open": f"NOT {CONCLUDED}", "all": "true"}
@@ -54,7 +54,12 @@ SELECT h.*, p.badge, p.name, (
     FROM hearing_statement s WHERE s.hearing = h.id) AS statements
 FROM hearing h JOIN person_now p ON p.id = h.person WHERE h.complaint = $1 ORDER BY h.told_at, h.id
 """
-ABOVE = "SELECT coalesce(parent, code) FROM organ WHERE code = $1"
+# Above the organ in which the inspector decides, or that one where there is none above. $1 the complaint's organ, $2 the
+# organs that the inspector inspects.
+ABOVE = """
+SELECT coalesce(o.parent, o.code) FROM organ o WHERE o.code = ANY ($2) AND $1 IN (SELECT organs_under(ARRAY[o.code]))
+ORDER BY o.depth DESC LIMIT 1
+"""
 
 
 class HearPerson(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -196,10 +201,11 @@ async def require_heard(row: Record, outcome: str, unheard_why: str | None, at: 
         raise Refusal(lacks)
 
 
-async def organ_of_appeal(row: Record, named: str | None) -> str:
-    """The organ to which one may appeal: the one named, else the one above. Raises Refusal `unknown_organ`."""
+async def organ_of_appeal(actor: Actor, row: Record, named: str | None) -> str:
+    """The organ to which one may appeal: the one named, else the one above who decides. Raises Refusal
+    `unknown_organ`."""
     if named is None:
-        return str(await value(ABOVE, row["organ"]))
+        return str(await value(ABOVE, row["organ"], viewer(actor, INSPECTING)[1]))
     if not await value("SELECT EXISTS (SELECT FROM organ WHERE code = $1)", named):
         raise Refusal("unknown_organ")
     return named

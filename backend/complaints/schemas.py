@@ -122,7 +122,7 @@ class ConcludeComplaint(OnComplaint, frozen=True, kw_only=True, omit_defaults=Tr
     ] = None
     appeal_to: Annotated[
         OrganCode | None,
-        msgspec.Meta(description="organ to which the person complained of may appeal; null: the organ above"),
+        msgspec.Meta(description="organ to which the person complained of may appeal; null: the one above who decides"),
     ] = None
 
 

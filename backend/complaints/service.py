@@ -123,7 +123,7 @@ async def conclude(occasion: Occasion, entry: ConcludeComplaint) -> Outcome:
     row = await _open(occasion, entry)
     await hearings.require_heard(row, entry.outcome, entry.unheard_why, occasion.at)
     hearings.refuse_names(row, f"{entry.words} {entry.unheard_why or ''}")
-    appeal_to = await hearings.organ_of_appeal(row, entry.appeal_to)
+    appeal_to = await hearings.organ_of_appeal(occasion.actor, row, entry.appeal_to)
     await execute(JUDGED, row["id"], entry.unheard_why, appeal_to)
     if occasion.at <= row["end_by"]:
         await findings.withdraw("complaint_overdue", row["id"])
