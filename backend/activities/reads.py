@@ -216,7 +216,7 @@ class ActivityDetail(msgspec.Struct, frozen=True, kw_only=True):
 
 async def activity(actor: Actor, wanted: UUID, language: Language) -> ActivityDetail:
     """One activity with every entry about it. Raises Refusal `unknown_activity`."""
-    seen = f"SELECT a.person, a.organ FROM activity a WHERE a.id = $3 AND {ACTIVITY.condition}"
+    seen = f"SELECT a.person, a.organ FROM activity a WHERE a.id = $3 AND {ACTIVITY.condition}"  # noqa: S608
     owner = await first(seen, *viewer(actor), wanted)
     if owner is None:
         raise Refusal("unknown_activity")

@@ -28,7 +28,9 @@ from backend.core.wire import Entry, Moment, Receipt, Words
 
 HearingId = Annotated[UUID, msgspec.Meta(description="id of the hearing")]
 ToldAt = Annotated[Moment, msgspec.Meta(description="when the person complained of was told the substance")]
-AnswerUntil = Annotated[Moment, msgspec.Meta(description="until then the person may answer; later answers are read too")]
+AnswerUntil = Annotated[
+    Moment, msgspec.Meta(description="until then the person may answer; later answers are read too")
+]
 TOLD = "hearings/told"  # the journal line that tells the person
 PERSONS = "SELECT person FROM complaint_person WHERE complaint = $1"
 HEARINGS_OF = """
@@ -54,8 +56,8 @@ SELECT h.*, p.badge, p.name, (
     FROM hearing_statement s WHERE s.hearing = h.id) AS statements
 FROM hearing h JOIN person_now p ON p.id = h.person WHERE h.complaint = $1 ORDER BY h.told_at, h.id
 """
-# Above the organ in which the inspector decides, or that one where there is none above. $1 the complaint's organ, $2 the
-# organs that the inspector inspects.
+# Above the organ in which the inspector decides, or that one where there is none above. $1 the complaint's organ, $2
+# the organs that the inspector inspects.
 ABOVE = """
 SELECT coalesce(o.parent, o.code) FROM organ o WHERE o.code = ANY ($2) AND $1 IN (SELECT organs_under(ARRAY[o.code]))
 ORDER BY o.depth DESC LIMIT 1
@@ -122,7 +124,9 @@ class MyHearing(msgspec.Struct, frozen=True, kw_only=True):
     statements: Statements
     outcome: Annotated[
         Literal["founded", "partly", "unfounded", "withdrawn"] | None,
-        msgspec.Meta(description="founded 属实, partly 部分属实, unfounded 不属实, withdrawn 撤回; null: not concluded"),
+        msgspec.Meta(
+            description="founded 属实, partly 部分属实, unfounded 不属实, withdrawn 撤回; null: not concluded"
+        ),
     ]
     concluded_at: Annotated[Moment | None, msgspec.Meta(description="when it was concluded; null: not yet")]
     appeal_to: Annotated[
@@ -150,7 +154,7 @@ async def hear(occasion: Occasion, row: Record, entry: HearPerson) -> Outcome:
 
     Raises Refusal `not_complained_of`, `heard_before`, `names_complainant`.
     """
-    if not await value(f"SELECT $2 IN ({PERSONS})", row["id"], entry.person):  # noqa: S608
+    if not await value(f"SELECT $2 IN ({PERSONS})", row["id"], entry.person):
         raise Refusal("not_complained_of")
     if await Hearing.exists().where(Hearing.complaint == row["id"], Hearing.person == entry.person):
         raise Refusal("heard_before")
@@ -219,7 +223,9 @@ def refuse_names(row: Record, words: str) -> None:
 
 async def hearings(actor: Actor, status: HearingStatus, cursor: str | None, limit: int) -> Page[MyHearing]:
     """A page of the actor's own hearings."""
-    rows = await rows_of_page(ListQuery(HEARINGS, "hearing h", MINE, STATUSES[status], by="told_at"), actor, cursor, limit)
+    rows = await rows_of_page(
+        ListQuery(HEARINGS, "hearing h", MINE, STATUSES[status], by="told_at"), actor, cursor, limit
+    )
     return Page(items=[_my_hearing(row) for row in rows[:limit]], next=next_page(rows, limit, "told_at"))
 
 

@@ -135,7 +135,9 @@ class ComplaintRow(msgspec.Struct, frozen=True, kw_only=True):
     version: Version
     unheard_why: Annotated[
         str | None,
-        msgspec.Meta(description="why somebody was not heard before the conclusion; null: everybody was, or not concluded"),
+        msgspec.Meta(
+            description="why somebody was not heard before the conclusion; null: everybody was, or not concluded"
+        ),
     ] = None
     appeal_to: Annotated[
         str | None, msgspec.Meta(description="code of the organ to which one may appeal; null: not concluded")

@@ -118,7 +118,9 @@ class ConcludeComplaint(OnComplaint, frozen=True, kw_only=True, omit_defaults=Tr
     outcome: ComplaintOutcome
     unheard_why: Annotated[
         Words | None,
-        msgspec.Meta(description="why somebody complained of was not heard before; null: everybody was, or it is not founded"),
+        msgspec.Meta(
+            description="why somebody complained of was not heard before; null: everybody was, or it is not founded"
+        ),
     ] = None
     appeal_to: Annotated[
         OrganCode | None,

@@ -41,8 +41,8 @@ async def keep(occasion: Occasion, entry: Entry, verb: Verb, outcome: Outcome) -
     officer, told = entry.despite.ordered_by, occasion.timing.as_of
     until = told + occasion.law.span("order_dispute")
     await execute(
-        KEEP, entry.id, officer, occasion.actor.person, outcome.organ, verb.name, occasion.at, follows(outcome.unmet), told,
-        until,
+        KEEP, entry.id, officer, occasion.actor.person, outcome.organ, verb.name, occasion.at,
+        follows(outcome.unmet), told, until,
     )  # fmt: skip
     standing: dict[str, Any] = {"id": str(entry.id), "dispute_by": journal.utc(until), "disputed_at": None}
     await journal.append(

@@ -342,9 +342,7 @@ async def _flag_findings(arrival: Arrival, occasion: Occasion, outcome: Outcome)
     if outcome.touches is not None:
         by_subject = await findings.refresh(outcome.touches, occasion.timing.as_of)
         kept = () if arrival.actor.person in outcome.touches.persons else findings.KEPT
-        codes += [
-            code for subject in outcome.subjects for code in by_subject.get(subject, ()) if code not in kept
-        ]
+        codes += [code for subject in outcome.subjects for code in by_subject.get(subject, ()) if code not in kept]
     return list(dict.fromkeys(codes))
 
 

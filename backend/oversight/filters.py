@@ -1,9 +1,9 @@
 """Filters of lists: by person, badge, organ, period, case, incident, work and place.
 
 Guarantees: a filter narrows what its viewer sees and shows nothing more. An act decides about a filter (of case,
-incident, work or place) only where the viewer may see that act. A badge number means everybody who had it when it happened, or has it
-now. Each is found by an index, in a house of any size: of a work or a place with few acts, the rows are found by these
-acts; of a work with many, by the newest of them where they fill the page, else among the newest rows.
+incident, work or place) only where the viewer may see that act. A badge number means everybody who had it when it
+happened, or has it now. Each is found by an index, in a house of any size: of a work or a place with few acts, the rows
+are found by these acts; of a work with many, by the newest of them where they fill the page, else among the newest rows.
 """
 
 import re
@@ -94,8 +94,11 @@ class Filterable(NamedTuple):
 def found_by(
     column: str, ids: str, *, near: str | None = None, numbered: str | None = None
 ) -> Mapping[str, IndexPath]:  # fmt: skip
-    """The rows of a case, an incident, a work, a place. `ids`: SQL of them, by acts `x` that fulfil `{acts}`; `near`: of
-    a place; `numbered`: of those that name the incident themselves."""
+    """The rows of a case, an incident, a work, a place.
+
+    `ids`: SQL of them, by acts `x` that fulfil `{acts}`; `near`: of a place; `numbered`: of those that name the
+    incident themselves.
+    """
     acts = {"case": OF_CASE, "incident": OF_INCIDENT, "work": OF_WORK, "near": f"x.id IN ({TOLD_IN_BOX})"}
     paths = {name: ids.format(acts=of.format(act="x", value="{value}")) for name, of in acts.items()}
     paths["acts"] = ids.format(acts="x.id = ANY ({value}::uuid[])")
@@ -181,7 +184,10 @@ def _on_paths(query: ListQuery, how: Filterable, asked: Mapping[str, str], paths
 
 
 async def _narrowest(values: Mapping[str, Any]) -> str | None:
-    """The filter whose rows are found by its acts: a case or an incident, or a work or a place with few of them; None: no such."""
+    """The filter whose rows are found by its acts; None: no such.
+
+    It is a case or an incident, or a work or a place with few of them.
+    """
     for name in ("case", "incident"):
         if name in values:
             return name

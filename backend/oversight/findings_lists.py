@@ -24,7 +24,7 @@ FINDING = (
 FINDINGS = f"""
 SELECT f.*, p.badge, p.name, o.name AS organ_name, {ORDERED_BY}
 FROM finding f LEFT JOIN person_now p ON p.id = f.person JOIN organ o ON o.code = f.organ
-"""
+"""  # noqa: S608 - constants
 # Of an act that the viewer may see, by what was told of it; and of a shift, by where it began.
 OF_AN_ACT = f"""EXISTS (SELECT FROM activity_telling k JOIN activity a ON a.id = k.activity
     WHERE k.id = f.subject AND {{act}} AND {ACTIVITY.condition})"""

@@ -1,9 +1,9 @@
 """Tell a finding to the person whom it concerns, and decide about what they reply (采纳／不采纳).
 
-Guarantees: who decides oversees the organ, is not the person, did not order the act, and did not lead then. A finding is
-decided once it was told and answered, or its term to answer is over; a new reply may be decided anew. An assessment
-(考核) counts nothing else, and nothing that has an objective cause, that is against the organ, that comes of an officer's
-silence, or that was ordered. Source: R.7, 13, 31.
+Guarantees: who decides oversees the organ, is not the person, did not order the act, and did not lead then. A finding
+is decided once it was told and answered, or its term to answer is over; a new reply may be decided anew. An assessment
+(考核) counts nothing else: nothing with an objective cause, nothing against the organ, nothing that comes of an
+officer's silence, nothing that was ordered. Source: R.7, 13, 31.
 """
 
 from collections.abc import Iterable
@@ -51,7 +51,8 @@ SELECT x.accepted, x.why, x.at FROM finding_decision x WHERE x.finding = f.id OR
 # $3 the kinds that count, $4 the objective causes, $5 the tolerance; $6 the person, $7, $8 the time.
 ASSESSED = f"""
 SELECT f.id, f.kind, f.organ, f.person, p.badge, p.name, f.started_at, f.ended_at, f.found_at,
-    coalesce(t.at, (SELECT min(y.at) FROM finding_reply y WHERE y.finding = f.id AND y.by_person = f.person)) AS told_at,
+    coalesce(t.at, (
+        SELECT min(y.at) FROM finding_reply y WHERE y.finding = f.id AND y.by_person = f.person)) AS told_at,
     (SELECT count(*) FROM finding_reply y WHERE y.finding = f.id AND y.by_person = f.person) AS replies,
     d.at AS decided_at, d.why
 FROM finding f JOIN person_now p ON p.id = f.person LEFT JOIN finding_told t ON t.finding = f.id
@@ -195,7 +196,9 @@ async def assessed(
 
     `span`: found from the one moment until before the other. Raises Refusal `invalid`.
     """
-    since, until = (moment and moment_parameter(name, moment) for name, moment in zip(("from", "to"), span, strict=True))
+    since, until = (
+        moment and moment_parameter(name, moment) for name, moment in zip(("from", "to"), span, strict=True)
+    )
     listed = ListQuery(ASSESSED, "finding f", ASSESSABLE, f"EXISTS ({DECIDED}) AND {COUNTS}", by="found_at")
     tolerance = law().span("gap_tolerance")
     rows = await rows_of_page(

@@ -1,8 +1,8 @@
 """One's own film: whom a finding or a hearing concerns may watch that stretch of what they filmed themselves.
 
-Guarantees: watched as any footage is, under a review and with each view in the journal; only that stretch, only as a view
-copy, and no copy is taken. Footage that is restricted needs the commander's yes first; who is recused from its case does
-not see it. Source: R.13(5), 31; 公通字〔2016〕14号.
+Guarantees: watched as any footage is, under a review and with each view in the journal; only that stretch, only as a
+view copy, and no copy is taken. Footage that is restricted needs the commander's yes first; who is recused from its
+case does not see it. Source: R.13(5), 31; 公通字〔2016〕14号.
 """
 
 from typing import Annotated
@@ -44,9 +44,9 @@ class OpenOwnFilm(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_u
     finding: Annotated[
         UUID | None, msgspec.Meta(description="id of the finding about you; null: a hearing is given")
     ] = None
-    hearing: Annotated[
-        UUID | None, msgspec.Meta(description="id of the hearing of you; null: a finding is given")
-    ] = None
+    hearing: Annotated[UUID | None, msgspec.Meta(description="id of the hearing of you; null: a finding is given")] = (
+        None
+    )
 
 
 async def insert(occasion: Occasion, entry: OpenOwnFilm) -> None:

@@ -24,19 +24,19 @@ def decision_lacks(
     return "finding_unanswered" if at <= answer_by else None
 
 
-def own_stretch(
-    started_at: datetime, ended_at: datetime | None, around: timedelta
-) -> tuple[datetime, datetime]:  # fmt: skip
-    """From when to when one may watch one's own film of what a finding or a hearing is about: some time before and after
-    it too."""
+def own_stretch(started_at: datetime, ended_at: datetime | None, around: timedelta) -> tuple[datetime, datetime]:
+    """From when to when one may watch one's own film of what a finding or a hearing is about.
+
+    Some time before and after it too: `around`.
+    """
     return started_at - around, (ended_at or started_at) + around
 
 
-def within(
-    from_ms: int, stretch: tuple[int, int]
-) -> int | None:  # fmt: skip
-    """From where a film is sent where somebody asks for it from `from_ms`, and may watch this stretch; None: nothing is
-    left of it."""
+def within(from_ms: int, stretch: tuple[int, int]) -> int | None:
+    """From where a film is sent to whoever asks for it from `from_ms` and may watch this stretch; None: it is over.
+
+    In milliseconds from the start of the film.
+    """
     first, last = stretch
     begin = max(from_ms, first)
     return None if begin >= last else begin

@@ -30,8 +30,8 @@ VERBS = (
         example=example(recording=OTHER, purpose="case", number="杭公（城）受案字〔2026〕118号"),
     ),
     Verb(
-        name="reviews/open-own", entry=OpenOwnFilm, receipt=ReviewReceipt, record=reviews.open_own, may=FIELD | DECIDERS,
-        field=False, told_to="nobody",
+        name="reviews/open-own", entry=OpenOwnFilm, receipt=ReviewReceipt, record=reviews.open_own,
+        may=FIELD | DECIDERS, field=False, told_to="nobody",
         tag="Reviews · 调阅", zh="申请观看本人视音频", en="Ask to watch one's own film",
         codes=("own_film_of_one", "unknown_task", "unknown_recording"),
         example=example(recording=OTHER, finding=OTHER),

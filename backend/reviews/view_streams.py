@@ -167,7 +167,8 @@ async def how_to_watch(store: EvidenceStore, actor: Actor, source: Source) -> Ho
         sound=look.audio.codec if look.audio else None,
         frame_rate=look.video.frame_rate if look.video else None, duration_ms=length.ms,
         stretches=await _stretches(source.recording, length.ms), started_at=row["started_at"], sha256=row["sha256"],
-        shift_ms=SHIFT_MS, may_watch=source.stretch and Stretch(*source.stretch), copy=await _progress(source.recording) if look.way == "transcode" else None,
+        shift_ms=SHIFT_MS, may_watch=source.stretch and Stretch(*source.stretch),
+        copy=await _progress(source.recording) if look.way == "transcode" else None,
         neighbours=[
             Neighbour(**{name: near[name] for name in Neighbour.__struct_fields__})
             for near in await fetch(NEIGHBOURS, *viewer(actor), source.recording, inspects)

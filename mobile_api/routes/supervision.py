@@ -39,10 +39,10 @@ async def given(
     return await orders.orders(request.user, status, language_of(request), cursor, page_limit(limit))
 
 
-@listing("/orders/declined", summary="Declined orders · 依法不能做", tags=["Leading · 带班"], operation_id="declined_orders")
-async def declined(
-    request: Request[Any, Any, Any], cursor: Cursor = None, limit: Limit = None
-) -> Page[DeclinedRow]:
+@listing(
+    "/orders/declined", summary="Declined orders · 依法不能做", tags=["Leading · 带班"], operation_id="declined_orders"
+)
+async def declined(request: Request[Any, Any, Any], cursor: Cursor = None, limit: Limit = None) -> Page[DeclinedRow]:
     """Orders that you declined, and those declined in the organs you inspect, newest first; never your own orders."""
     return await orders.declined(request.user, cursor, page_limit(limit))
 

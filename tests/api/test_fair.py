@@ -1,7 +1,6 @@
 """Fair to the auxiliary, and to whoever complains: hearings, decisions about findings, orders, one's own film, praise,
 and the number of an incident."""
 
-from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -10,7 +9,7 @@ from litestar import Litestar
 
 from backend.core.database import execute, fetch, value
 from mobile_api.cli.demo_film import film
-from tests.api.test_complaints import INSPECTS, done, received, step
+from tests.api.test_complaints import INSPECTS, done, received
 from tests.builders import (
     DISTRICT,
     OTHER_DISTRICT,
@@ -309,7 +308,8 @@ async def test_whom_a_finding_concerns_watches_that_stretch_and_takes_no_copy(
     for what in ("content", "poster"):
         refused(await looks(lin, footage, opened["id"], what), 403, "own_film_view_only")
     refused(await looks(lin, footage, opened["id"], "package"), 403, "own_film_view_only")
-    await execute("UPDATE review SET watch_from = watch_from - interval '1 hour', watch_until = watch_from WHERE id = $1",
+    await execute("UPDATE review SET watch_from = watch_from - interval '1 hour', watch_until = watch_from"
+                  " WHERE id = $1",
                   UUID(opened["id"]))  # fmt: skip
     refused(await looks(lin, footage, opened["id"]), 409, "own_film_over")
     chen = await a_duty_auxiliary(app)
@@ -362,7 +362,9 @@ async def test_praise_is_an_outcome_of_a_review_and_its_wearer_reads_it(app: Lit
         review = recorded(await wu.post("/v1/reviews/open", **opened))["id"]
         closed = {"review": review, "found": ["praise"], "words": "办结"}
         refused(await wu.post("/v1/reviews/close", **closed), 422, "praise_in_words")
-        refused(await wu.post("/v1/reviews/close", **closed | {"found": ["other"]}, praise="好"), 422, "praise_in_words")
+        refused(
+            await wu.post("/v1/reviews/close", **closed | {"found": ["other"]}, praise="好"), 422, "praise_in_words"
+        )
         recorded(await wu.post("/v1/reviews/close", **closed, praise="救助及时，用语规范"))
     (praise,) = (await lin.get("/v1/me/record")).json()["praise"]
     assert ("救助及时，用语规范", wu.badge) == (praise["words"], praise["by_badge"])

@@ -56,7 +56,8 @@ def test_a_complaint_is_heard_before_it_is_judged(people: tuple[Client, Client, 
     shift = on_patrol(ma, officer, 3)
     cursor = ma.get("/v1/changes")["cursor"]
     complaint: dict[str, Any] = clerk.entry(
-        "complaints/receive", channel="desk", words="盘查时语言粗暴", complainant=NAME, contact="0571-87001953", shift=shift
+        "complaints/receive", channel="desk", words="盘查时语言粗暴", complainant=NAME, contact="0571-87001953",
+        shift=shift,
     )["complaint"]  # fmt: skip
     about = {"complaint": complaint["id"]}
     judged = {"outcome": "founded", "words": "语言生硬属实"}
@@ -92,7 +93,9 @@ def test_an_order_is_declined_and_another_one_disputed(
     ma.entry("orders/decline", officer=boss, work="12.3", words="要求单独执行拘传")
     assert ["12.3"] == [row["work"] for row in wu.get("/v1/orders/declined")["items"] if row["officer"] == boss]
     assert [] == officer.get("/v1/orders/declined")["items"]
-    ordered = ma.entry("activities/start", work="10.2", officers_present=1, despite={"why": "民警要求", "ordered_by": boss})
+    ordered = ma.entry(
+        "activities/start", work="10.2", officers_present=1, despite={"why": "民警要求", "ordered_by": boss}
+    )
     (order,) = [row for row in officer.get("/v1/orders")["items"] if row["id"] == ordered["id"]]
     assert ("民警要求", None) == (order["why"], order["disputed_at"])
     mine = {row["kind"]: row["excuses"] for row in ma.get("/v1/me/record")["findings"]}
