@@ -98,7 +98,10 @@ VERBS = (
             "unknown_complaint", "own_matter", "stale", "complaint_concluded", "not_heard", "hearing_open",
             "names_complainant", "unknown_organ", "unknown_document",
         ),
-        example=example(complaint=OTHER, version=3, outcome="partly", words="态度生硬属实，无粗暴行为"),
+        example=example(
+            complaint=OTHER, version=3, outcome="partly", words="态度生硬属实，无粗暴行为",
+            unheard_why="本人已离职，无法联系",
+        ),
     ),
     Verb(
         name="complaints/feed-back", entry=FeedBack, receipt=ComplaintReceipt, record=complaints.feed_back,

@@ -66,9 +66,9 @@ class ListFilter(msgspec.Struct, frozen=True, kw_only=True):
     since: datetime | None = None
     until: datetime | None = None
     case: str | None = None
-    incident: str | None = None
     work: str | None = None
     near: str | None = None
+    incident: str | None = None
 
 
 class Filterable(NamedTuple):

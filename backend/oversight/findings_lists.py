@@ -15,10 +15,13 @@ BEGAN = "coalesce(f.started_at, f.found_at)"
 LASTS = f"tstzrange({BEGAN}, coalesce(f.ended_at, f.started_at, f.found_at), '[]')"
 # Of training, insurance and hours an officer learns nothing by having led. Whoever ordered an act sees what follows.
 ORDERED = "EXISTS (SELECT FROM given_order o WHERE o.id = f.subject AND o.officer = $1 AND f.kind = ANY (o.codes))"
+ORDERED_ONES = """
+SELECT x.id AS value FROM given_order o JOIN finding x ON x.subject = o.id WHERE o.officer = $1
+"""
 FINDING = (
     visible_while_led(auxiliary="f.person", organ="f.organ", began=BEGAN, span=LASTS)
     .only(f"({NOT_KEPT} OR {visible_to(own=['f.person'], organ='f.organ').condition})")
-    .also(ORDERED, IndexPath("f.subject", "SELECT o.id AS value FROM given_order o WHERE o.officer = $1"))
+    .also(ORDERED, IndexPath("f.id", ORDERED_ONES))
     .only("NOT tells_of_secret(f, $1)")
 )
 FINDINGS = f"""

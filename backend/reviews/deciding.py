@@ -27,7 +27,7 @@ from backend.oversight.findings_lists import FINDING
 from backend.reviews import rules
 from backend.reviews.tables import FindingDecision
 
-FindingId = Annotated[UUID, msgspec.Meta(description="id of the finding")]
+FindingId = Annotated[UUID, msgspec.Meta(description="id of the finding that is told or decided")]
 Accepted = Annotated[
     bool, msgspec.Meta(description="true: the reply is accepted 采纳, and the finding counts for nothing; false 不采纳")
 ]
@@ -103,7 +103,7 @@ class DecisionStanding(msgspec.Struct, frozen=True, kw_only=True):
     id: Annotated[UUID, msgspec.Meta(description="id of the decision")]
     finding: FindingId
     accepted: Accepted
-    at: Annotated[Moment, msgspec.Meta(description="when it was decided")]
+    at: Annotated[Moment, msgspec.Meta(description="when the finding was decided")]
 
 
 class DecisionReceipt(Receipt, kw_only=True):
@@ -127,7 +127,7 @@ class AssessedFinding(msgspec.Struct, frozen=True, kw_only=True):
     found_at: Annotated[Moment, msgspec.Meta(description="when the server found it")]
     told_at: Annotated[Moment, msgspec.Meta(description="when the person was told of it, or first replied")]
     replies: Annotated[int, msgspec.Meta(description="how often the person replied")]
-    decided_at: Annotated[Moment, msgspec.Meta(description="when it was decided")]
+    decided_at: Annotated[Moment, msgspec.Meta(description="when the finding was decided")]
     why: Annotated[str, msgspec.Meta(description="why it was decided so")]
 
 
