@@ -3,7 +3,8 @@
 Guarantees: a filter narrows what its viewer sees and shows nothing more. An act decides about a filter (of case,
 incident, work or place) only where the viewer may see that act. A badge number means everybody who had it when it
 happened, or has it now. Each is found by an index, in a house of any size: of a work or a place with few acts, the rows
-are found by these acts; of a work with many, by the newest of them where they fill the page, else among the newest rows.
+are found by these acts; of a work with many, by the newest of them where they fill the page, else among the newest
+rows.
 """
 
 import re
@@ -45,7 +46,7 @@ NEWEST, SLICES = 100, 8  # acts of a work that are read at once, and how often: 
 FIRST_ID = UUID(int=0)
 EARLIEST, LATEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)  # see moment_parameter
 NEWEST_ACTS = ListQuery(
-    "SELECT a.id, a.started_at FROM activity a", "activity a", ACTIVITY, "a.work = $3::text AND a.started_at < $4"
+    "SELECT a.id, a.started_at FROM activity a", "activity a", ACTIVITY, "a.work = $3::text AND a.started_at <= $4"
 )
 ACTS_LASTING = "SELECT x.id FROM activity x WHERE x.work = $1 AND x.reach @> $2::timestamptz"
 IS_NEAR = (
