@@ -11,6 +11,7 @@ devices keep them until they are sealed (R.14, ADR 9).
     objects-MOMENT.jsonl    one line for each file: its key in the store, SHA-256, size, lock, hold
     objects/KEY             the bytes of the file
     secrets/                the keys; whoever has them can sign as this server
+    law/                    the notices on days off that were taken in, if there are any
 """
 
 import asyncio
@@ -32,6 +33,7 @@ from backend.core.database import execute, opened, tx, value
 from backend.core.keys import KeyPurpose
 from backend.core.settings import Settings
 from backend.evidence.sealing import poster_key
+from backend.law import notices
 from backend.proof.checkpoints import LEAVES, SIGNED, key_of
 from storage.embedded.processes import EmbeddedError
 from storage.evidence_store import EvidenceStore, ObjectUnknown
@@ -114,6 +116,7 @@ async def back_up(settings: Settings, store: EvidenceStore, folder: Path, progre
     dump, listed = (name.format(at.strftime("%Y%m%dT%H%M%S%f")) for name in (DUMP, OBJECTS))
     snapshot = await _dump_database(_owner(settings), folder / dump)
     _copy_keys(settings.secrets_dir, folder / "secrets")
+    _copy_notices(settings.law_home, folder / "law")
     before = manifest_of(folder) if (folder / MANIFEST).exists() else None
     known = {file.key: file for file in (_read_list(folder, before) if before is not None else ())}
     files, copied, missing = await _copy_files_out(store, folder, snapshot.files, known, progress)
@@ -236,6 +239,7 @@ async def restore(
     await store.prove_lock()
     restored, missing = await _copy_files_back(store, folder, _read_list(folder, manifest), progress)
     _copy_keys(folder / "secrets", settings.secrets_dir)
+    _copy_notices(folder / "law", settings.law_home)
     await _load(owner, folder / manifest.dump)
     await migrate()
     async with opened(owner, size=1), tx():
@@ -364,6 +368,13 @@ def _copy_keys(source: Path, target: Path) -> None:
     for purpose in get_args(KeyPurpose):
         for path in sorted((source / purpose).iterdir()):
             write_private(target / purpose / path.name, path.read_bytes())
+
+
+def _copy_notices(source: Path, target: Path) -> None:
+    """Copy the notices on days off; a house may have taken none in."""
+    if (source / notices.FILE).exists():
+        make_private(target)
+        _write(target / notices.FILE, (source / notices.FILE).read_bytes())
 
 
 def _write(path: Path, content: bytes) -> None:

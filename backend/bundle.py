@@ -15,11 +15,13 @@ import msgspec
 from backend.activities import duty_check
 from backend.activities.schemas import CaseKind
 from backend.core.database import fetch, first
+from backend.core.days import since, until
 from backend.core.described import (
     Badge,
     BeganAt,
     EndedAt,
     InForce,
+    KindOfPerson,
     LeadingOfficerId,
     LedAuxiliaryId,
     OrganCode,
@@ -73,7 +75,7 @@ class Own(msgspec.Struct, frozen=True, kw_only=True):
     id: PersonId
     badge: Badge
     name: PersonName
-    kind: Annotated[str, msgspec.Meta(description="officer, duty_auxiliary, civilian_auxiliary, staff or dock")]
+    kind: KindOfPerson
     organ: Annotated[OwnOrgan, msgspec.Meta(description="the organ that the person belongs to")]
     roles: Annotated[
         list[Role], msgspec.Meta(description="the person's roles; each covers its organ and all organs below")
@@ -136,6 +138,28 @@ class OwnRecusal(msgspec.Struct, frozen=True, kw_only=True):
         msgspec.Meta(description="pending: not decided; standing_aside: not decided, but out of it; granted: recused"),
     ]
     since: Annotated[Moment, msgspec.Meta(description="since when it stands so")]
+    incident_ref: Annotated[
+        str | None, msgspec.Meta(description="number of the incident 接处警编号, beside the case; null: none")
+    ] = None
+
+
+class OwnOtherRecusal(msgspec.Struct, frozen=True, kw_only=True):
+    """A shift, an act, a mediation or an incident from which the person is recused, stands aside, or may become so."""
+
+    recusal: Annotated[UUID, msgspec.Meta(description="id of the recusal")]
+    standing: Annotated[
+        Literal["pending", "standing_aside", "granted"],
+        msgspec.Meta(description="pending: not decided; standing_aside: not decided, but out of it; granted: recused"),
+    ]
+    since: Annotated[Moment, msgspec.Meta(description="since when it stands so")]
+    shift: Annotated[
+        UUID | None, msgspec.Meta(description="id of the shift: until its end, everything; null: it is from no shift")
+    ]
+    activity: Annotated[UUID | None, msgspec.Meta(description="id of the act; null: it is from no act")]
+    mediation: Annotated[
+        str | None, msgspec.Meta(description="number or name of the mediation; null: it is from no mediation")
+    ]
+    incident_ref: Annotated[str | None, msgspec.Meta(description="number of the incident 接处警编号; null: none")]
 
 
 class OwnPlanned(msgspec.Struct, frozen=True, kw_only=True):
@@ -191,6 +215,10 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     recusals: Annotated[
         list[OwnRecusal], msgspec.Meta(description="cases from which the person is or may become recused")
     ]
+    other_recusals: Annotated[
+        list[OwnOtherRecusal],
+        msgspec.Meta(description="what else the person is or may become recused from; absent: nothing"),
+    ] = []
     uploads: Annotated[list[OwnUpload], msgspec.Meta(description="the person's uploads not sealed yet, newest first")]
     duty: Annotated[
         list[DutyRow],
@@ -230,8 +258,10 @@ SELECT * FROM (
 ) latest ORDER BY started_at DESC, case_ref
 """
 RECUSED = """
-SELECT recusal, case_ref, case_kind, standing, lower(during) AS since FROM recused
-WHERE person = $1 AND during @> $2::timestamptz ORDER BY 5, 1
+SELECT c.recusal, c.case_ref, c.case_kind, c.shift, c.activity, r.mediation, r.incident_ref, c.standing,
+    lower(c.during) AS since
+FROM recused c JOIN recusal r ON r.id = c.recusal
+WHERE c.person = $1 AND c.during @> $2::timestamptz ORDER BY since, c.recusal
 """
 PLANNED = """
 SELECT id, post, officer, duty_type, starts_at, ends_at FROM planned_shift
@@ -248,7 +278,8 @@ async def of(actor: Actor, works: str | None, now: datetime) -> Bundle:
     catalogue = duty_check.catalogue()
     same = works is not None and works.strip('"') == catalogue.etag.strip('"')
     current = await first(SHIFT_NOW, actor.person, now)
-    recent, later = now - law().span("case_recent"), now + law().span("planned_ahead")
+    recent, later = since(law(), "case_recent", now), until(law(), "planned_ahead", now)
+    recused = await fetch(RECUSED, actor.person, now)
     return Bundle(
         server_time=now,
         works_etag=catalogue.etag,
@@ -259,7 +290,8 @@ async def of(actor: Actor, works: str | None, now: datetime) -> Bundle:
         leading=[as_row(LeadingNow, row) for row in await fetch(LEADING, actor.person, now)],
         officers=[as_row(OfficerInService, row) for row in await fetch(SERVING, actor.organ, now, OFFICERS)],
         cases=[as_row(OwnCase, row) for row in await fetch(CASES, actor.person, recent)],
-        recusals=[as_row(OwnRecusal, row) for row in await fetch(RECUSED, actor.person, now)],
+        recusals=[as_row(OwnRecusal, row) for row in recused if row["case_ref"] is not None],
+        other_recusals=[as_row(OwnOtherRecusal, row) for row in recused if row["case_ref"] is None],
         uploads=[as_row(OwnUpload, row) for row in await fetch(UNSEALED, actor.person, UPLOADS)],
         duty=await ahead(actor.person, now, later, DUTIES),
         planned=[as_row(OwnPlanned, row) for row in await fetch(PLANNED, actor.person, now, later, PLANS)],

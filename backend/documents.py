@@ -2,7 +2,8 @@
 
 Guarantees: whoever declared a document sees it, and whoever handles the matter that it belongs to, by that matter's own
 rules; to anybody else it does not exist (404). A letter of a complaint does not exist for whom the complaint is about,
-nor for anybody else who may not handle it, whoever declared it and whatever else it belongs to. The matter is the
+nor for anybody else who may not handle it, whoever declared it and whatever else it belongs to; nor does a paper of a
+matter for whom that is against. The matter is the
 purpose of looking: no review is opened as for footage (DESIGN §7). The journal has the request, with the matters,
 before the first byte is sent, and afterwards the number of bytes; refusals too. What was erased with its matter is
 given to nobody.
@@ -22,6 +23,7 @@ from backend.core.verb import Actor, Event
 from backend.evidence.papers import DocumentRow, MatterOfPaper
 from backend.injuries import reads as injuries
 from backend.people import factor
+from backend.recusals import reads as recusals
 from backend.reviews.watching import BLOCK, LATE_WRITES, ROLES, append_to_journal
 from storage.evidence_store import EvidenceStore
 
@@ -121,7 +123,8 @@ async def _visible(actor: Actor, wanted: UUID) -> tuple[Record, list[MatterOfPap
     of_complaints = await complaints.matters_of_paper(actor, row["id"])
     if of_complaints is None:
         raise Refusal("unknown_document")
-    matters = [*await injuries.matters_of_paper(actor, row["id"]), *of_complaints]
+    of_others = [*await injuries.matters_of_paper(actor, row["id"]), *await recusals.matters_of_paper(actor, row["id"])]
+    matters = [*of_others, *of_complaints]
     if not row["own"] and not matters:
         raise Refusal("unknown_document")
     return row, matters

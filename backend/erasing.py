@@ -7,7 +7,7 @@ database's. CATALOGUE and docs/privacy.md name the same columns. Source: PIPL 19
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +15,7 @@ import msgspec
 
 from backend.core import clocks, journal
 from backend.core.database import fetch, tx, value
+from backend.core.days import since
 from backend.core.erased import ERASED
 from backend.law.catalogue import law
 
@@ -44,23 +45,39 @@ class Erasure(msgspec.Struct, frozen=True, kw_only=True):
 
 
 # Terms in terms.toml.
-PLACES, WORDS, OUTSIDERS = "erase_places", "erase_words", "erase_outsiders"
+PLACES, WORDS, OUTSIDERS, LOOSE = "erase_places", "erase_words", "erase_outsiders", "erase_loose_papers"
 ACTIVITY_NEEDED = "EXISTS (SELECT FROM activity a WHERE a.id = t.activity AND kept_about(a.person, t.at))"
 ENTRY_NEEDED = """EXISTS (SELECT FROM journal j JOIN open_matter m ON m.id = ANY (j.subjects) WHERE j.entry_id = t.id)
     OR t.verb = 'recordings/declare' AND NOT EXISTS (
         SELECT FROM upload u WHERE u.id = t.id AND u.disposed_at IS NOT NULL)"""
 FOOTAGE_REMOVED_AT = """(SELECT u.removed_at FROM upload u JOIN recording_description d ON d.recording = u.id
     WHERE d.id = t.description)"""
-# A paper goes with the last matter that it belonged to; a receipt of a payment is a voucher, and stays.
+# A paper goes with the last matter that it belonged to, and one of no matter some time after it was declared; a receipt
+# of a payment is a voucher, and stays.
 PAPER_SINCE = """(SELECT max(m.at) FROM (
     SELECT c.concluded_at AS at FROM complaint_paper p JOIN complaint c ON c.id = p.complaint WHERE p.document = {0}
-    UNION ALL SELECT p.at FROM injury_paper p WHERE p.document = {0}) m)"""
+    UNION ALL SELECT p.at FROM injury_paper p WHERE p.document = {0}
+    UNION ALL SELECT m.answered_at FROM matter_paper p JOIN matter m ON m.id = p.matter WHERE p.document = {0}
+    UNION ALL SELECT s.at FROM recusal_paper p JOIN recusal_step s ON s.recusal = p.recusal
+        WHERE p.document = {0}) m)"""
 PAPER_NEEDED = """EXISTS (SELECT FROM complaint_paper p JOIN open_matter m ON m.id = p.complaint WHERE p.document = {0})
     OR EXISTS (SELECT FROM injury_paper p JOIN open_matter m ON m.id = p.injury WHERE p.document = {0})
+    OR EXISTS (SELECT FROM matter_paper p JOIN open_matter m ON m.id = p.matter WHERE p.document = {0})
+    OR EXISTS (SELECT FROM recusal_paper p JOIN recusal r ON r.id = p.recusal
+        WHERE p.document = {0} AND r.state = 'pending')
     OR EXISTS (SELECT FROM advance_payment y WHERE y.receipt = {0})"""
+PAPER_BELONGS = """EXISTS (SELECT FROM complaint_paper p WHERE p.document = {0})
+    OR EXISTS (SELECT FROM injury_paper p WHERE p.document = {0})
+    OR EXISTS (SELECT FROM matter_paper p WHERE p.document = {0})
+    OR EXISTS (SELECT FROM recusal_paper p WHERE p.document = {0})
+    OR EXISTS (SELECT FROM advance_payment y WHERE y.receipt = {0})
+    OR EXISTS (SELECT FROM held_entry h WHERE {0} = ANY (h.waiting_for) AND h.state IN ('waiting', 'admitted'))"""
 STORED = "coalesce(t.same_as, t.id)"
 ENTRY_AT = "(SELECT max(j.at) FROM journal j WHERE j.entry_id = t.id)"
 IN_OPEN_MATTER = "t.{} IN (SELECT id FROM open_matter)"
+CASE_GOES_ON = """EXISTS (SELECT FROM (
+    SELECT k.state FROM matter_case k WHERE k.matter = {} ORDER BY k.at DESC, k.id DESC LIMIT 1) l
+    WHERE l.state IN ('reported', 'accepted'))"""
 CATALOGUE = (
     Erasure(table="entry", term=WORDS, since=ENTRY_AT, to_null=("salt", "content", "despite"),
             while_needed=ENTRY_NEEDED),
@@ -92,6 +109,10 @@ CATALOGUE = (
             while_needed=PAPER_NEEDED.format("t.id")),
     Erasure(table="upload", term=OUTSIDERS, to_words=("file_name",), while_needed=PAPER_NEEDED.format(STORED),
             since=f"CASE WHEN t.kind = 'document' THEN {PAPER_SINCE.format(STORED)} END"),
+    Erasure(table="document", term=LOOSE, since="(SELECT u.declared_at FROM upload u WHERE u.id = t.id)",
+            to_words=("title",), while_needed=PAPER_BELONGS.format("t.id")),
+    Erasure(table="upload", term=LOOSE, since="CASE WHEN t.kind = 'document' THEN t.declared_at END",
+            to_words=("file_name",), while_needed=PAPER_BELONGS.format(STORED)),
     Erasure(table="complaint_step", term=OUTSIDERS, since="t.at", to_words=("words",),
             while_needed=IN_OPEN_MATTER.format("complaint")),
     Erasure(table="complaint", term=WORDS, since="t.concluded_at", to_words=("unheard_why",),
@@ -101,7 +122,9 @@ CATALOGUE = (
     Erasure(table="hearing_statement", term=OUTSIDERS, since="t.at", to_words=("words",), while_needed=
             "EXISTS (SELECT FROM hearing h JOIN open_matter m ON m.id = h.complaint WHERE h.id = t.hearing)"),
     Erasure(table="matter", term=OUTSIDERS, since="t.answered_at", to_words=("answer", "words"),
-            while_needed=IN_OPEN_MATTER.format("id")),
+            while_needed=IN_OPEN_MATTER.format("id") + f" OR {CASE_GOES_ON.format('t.id')}"),
+    Erasure(table="matter_case", term=OUTSIDERS, since="t.at", to_words=("words",),
+            while_needed=CASE_GOES_ON.format("t.matter")),
     Erasure(table="recusal", term=OUTSIDERS, since="t.asked_at", to_words=("applicant", "words"),
             while_needed="t.state = 'pending'"),
     Erasure(table="recusal_step", term=OUTSIDERS, since="t.at", to_words=("words",)),
@@ -124,22 +147,24 @@ CATALOGUE = (
     Erasure(table="order_dispute", term=WORDS, since="t.at", to_words=("words",)),
     Erasure(table="declined_order", term=WORDS, since="t.at", to_null=("words",)),
     Erasure(table="declined_order", term=PLACES, since="t.at", to_null=("place",)),
+    Erasure(table="uniform_sighting", term=WORDS, since="t.seen_at", to_words=("words",)),
     Erasure(table="time_off", term=WORDS, since="t.at", to_words=("words", "withdrawn_why")),
 )  # fmt: skip
-IS_DUE = "coalesce({since} < $1::timestamptz - $2::interval, false) AND ({filled}) AND NOT coalesce(({needed}), false)"
+IS_DUE = "coalesce({since} < $1, false) AND ({filled}) AND NOT coalesce(({needed}), false)"
 ERASE = """
 UPDATE {table} x SET {emptied} WHERE x.id IN (SELECT t.id FROM {table} t WHERE {due} ORDER BY t.id LIMIT {batch})
 RETURNING x.id::text
 """
 
 
-def _span(term: str) -> timedelta:
-    """The length of a term. Each is named literally, because a test reads the code for the terms in use."""
-    terms = law()
+def _before(term: str, now: datetime) -> datetime:
+    """What began before this moment is over now. Each term is named literally, because a test reads the code for the
+    terms in use."""
     return {
-        PLACES: terms.span("erase_places"),
-        WORDS: terms.span("erase_words"),
-        OUTSIDERS: terms.span("erase_outsiders"),
+        PLACES: since(law(), "erase_places", now),
+        WORDS: since(law(), "erase_words", now),
+        OUTSIDERS: since(law(), "erase_outsiders", now),
+        LOOSE: since(law(), "erase_loose_papers", now),
     }[term]
 
 
@@ -162,7 +187,7 @@ async def due(now: datetime) -> dict[str, int]:
     counts: dict[str, int] = {}
     for rule in CATALOGUE:
         sql = f"SELECT count(*) FROM {rule.table} t WHERE {_due(rule)}"  # noqa: S608 - from the catalogue
-        count = await value(sql, now, _span(rule.term))
+        count = await value(sql, _before(rule.term, now))
         if count:
             counts[f"{rule.table}: {', '.join(rule.columns)}"] = count
     return counts
@@ -176,7 +201,7 @@ async def erase(now: datetime) -> dict[str, int]:
         sql = ERASE.format(table=rule.table, emptied=_emptied(rule), due=_due(rule), batch=ROWS_AT_ONCE)
         while True:
             async with tx():
-                rows = await fetch(sql, now, _span(rule.term))
+                rows = await fetch(sql, _before(rule.term, now))
                 if rows:
                     await _append_to_journal(rule, [row["id"] for row in rows], now)
             if not rows:

@@ -25,12 +25,12 @@ import structlog
 from backend import bundle
 from backend.activities.reads import ACTIVITY
 from backend.bundle import Bundle
-from backend.core import database
+from backend.core import database, days
 from backend.core.database import SESSION, Record, fetch, first, tx
 from backend.core.findings import KEPT
 from backend.core.journal import SAFE, Position, position
 from backend.core.paging import invalid_parameter
-from backend.core.verb import AUXILIARIES, Actor
+from backend.core.verb import AUXILIARIES, Actor, part_of
 from backend.core.visibility import viewer, visible_to
 from backend.core.wire import Moment
 from backend.evidence.reads import RECORDING_FILTER
@@ -183,7 +183,7 @@ COMMANDED_NOW = """
 SELECT c.organ, lower(c.during) AS since FROM duty_command c WHERE c.person = $1 AND c.during @> now() ORDER BY 1
 """
 RECUSED_NOW = """
-SELECT DISTINCT case_key FROM recused
+SELECT DISTINCT concat_ws(' ', case_key, shift, activity, incident_key) AS key FROM recused
 WHERE person = $1 AND standing IN ('standing_aside', 'granted') AND during @> now() ORDER BY 1
 """
 
@@ -258,17 +258,17 @@ class ViewerScope:
         organs = await fetch(ORGANS, viewer(actor)[1])
         recused = await fetch(RECUSED_NOW, actor.person)
         constant = [str(actor.person), actor.kind, actor.organ, *(row["code"] for row in organs)]
-        constant += [f"out of {row['case_key']}" for row in recused]
+        constant += [f"out of {row['key']}" for row in recused]
         constant += [
             f"commands {row['organ']} since {row['since']}" for row in await fetch(COMMANDED_NOW, actor.person)
         ]
         since = min(now, cursor.at) if cursor else now
-        return cls(now, constant, await fetch(LEADINGS, actor.person, since - law().span("leading_looked_back")))
+        return cls(now, constant, await fetch(LEADINGS, actor.person, days.since(law(), "leading_looked_back", since)))
 
     def print_at(self, place: Position, at: datetime) -> bytes:
         """The print for a cursor at this position and time, 12 bytes."""
         digest = hashlib.sha256("\n".join(self._constant).encode())
-        since = at - law().span("leading_looked_back")
+        since = days.since(law(), "leading_looked_back", at)
         for row in self._leadings:
             spans = [(max(led.lower, since), min(led.upper or at, at)) for led in row["during"]]
             spans = [span for span in spans if span[0] < span[1]]
@@ -302,7 +302,7 @@ def _change(row: Record, actor: Actor) -> Change:
     """The line as this person may see it: an officer who only led learns nothing of training, insurance or hours."""
     line = msgspec.json.decode(row["entry"])
     facts = {name: fact for name, fact in line.pop("facts", {}).items() if name in FACTS}
-    if not row["in_full"] and actor.kind not in AUXILIARIES:
+    if not row["in_full"] and part_of(actor.kind) not in AUXILIARIES:
         facts = _without_kept(facts)
     return msgspec.convert(line | {"facts": facts}, Change)
 

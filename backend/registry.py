@@ -31,6 +31,7 @@ VERBS: tuple[Verb, ...] = (
 EVENTS: tuple[Event, ...] = (
     *people.EVENTS, *supervision.EVENTS, *evidence.EVENTS, *assistance.EVENTS, *complaints.EVENTS,
     *reviews.EVENTS, *packages.EVENTS, *held.EVENTS, *documents.EVENTS,
+    *items.EVENTS,
     Event("erasure/erase", told_to="nobody"),
 )  # fmt: skip
 BY_NAME = {verb.name: verb for verb in VERBS}

@@ -28,6 +28,7 @@ from backend.evidence.retention import category_holds, disposal, falling_due, le
 from backend.held import device_sequence
 from backend.hours import service as hours
 from backend.injuries import service as injuries
+from backend.items import leaving, uniforms
 from backend.oversight import overdue_findings
 from backend.people import attempts, sessions
 from backend.proof import checkpoints
@@ -63,7 +64,7 @@ def build(connection: asyncpg.Connection, store: EvidenceStore, keys: Keys) -> P
     queue = PgQueuer.from_asyncpg_connection(connection)
     _queued(queue, store, keys)
     _every_minute(queue, store, keys)
-    _every_few_minutes(queue, store)
+    _every_few_minutes(queue, store, keys)
     _every_night(queue, store)
     return queue
 
@@ -104,7 +105,7 @@ def _every_minute(queue: PgQueuer, store: EvidenceStore, keys: Keys) -> None:
             log.info("checkpoint", rows=await checkpoints.make(store, keys.evidence, datetime.now(UTC)))
 
 
-def _every_few_minutes(queue: PgQueuer, store: EvidenceStore) -> None:
+def _every_few_minutes(queue: PgQueuer, store: EvidenceStore, keys: Keys) -> None:
     @queue.schedule("sweep", "*/5 * * * *")
     async def sweep(_: Schedule) -> None:
         log.info("holds", changed=await legal_holds.update_new(store, datetime.now(UTC)))
@@ -115,6 +116,7 @@ def _every_few_minutes(queue: PgQueuer, store: EvidenceStore) -> None:
     async def find(_: Schedule) -> None:
         now = datetime.now(UTC)
         log.info("found", persons=await overdue_findings.refresh_due(now), roster=await rosters.refresh_recent(now))
+        await uniforms.judge_recent(now)
 
     @queue.schedule("overdue", "*/5 * * * *")
     async def overdue(_: Schedule) -> None:
@@ -122,7 +124,7 @@ def _every_few_minutes(queue: PgQueuer, store: EvidenceStore) -> None:
 
     @queue.schedule("probe_anew", "*/5 * * * *")
     async def probe_anew(_: Schedule) -> None:
-        log.info("probed anew", **(await probing_anew.run(store))._asdict())
+        log.info("probed anew", **(await probing_anew.run(store, keys))._asdict())
 
     @queue.schedule("forget_proofs", "*/5 * * * *")
     async def forget_proofs(_: Schedule) -> None:
@@ -150,6 +152,10 @@ def _every_night(queue: PgQueuer, store: EvidenceStore) -> None:
     @queue.schedule("overtime", at_night(2, 47))
     async def overtime(_: Schedule) -> None:
         log.info("overtime", persons=await hours.refresh_overtime(datetime.now(UTC)))
+
+    @queue.schedule("leaving", at_night(2, 51))
+    async def left(_: Schedule) -> None:
+        log.info("left", unreturned=await leaving.refresh(datetime.now(UTC)))
 
     @queue.schedule("forget_attempts", at_night(3, 17))
     async def forget_attempts(_: Schedule) -> None:
@@ -179,18 +185,32 @@ def told_if_clocks_differ() -> AbstractContextManager[None]:
     return suppress(clocks.ClocksDiffer)
 
 
+async def hold_what_facts_of_before_keep() -> None:
+    """Hold, at the start of the worker, what facts keep that an older program recorded, or an older term did not keep.
+
+    Where this fails, the job of the night does it, and disposal before it disposes of anything.
+    """
+    try:
+        log.info("kept at the start", holds=len(await category_holds.judge_before(datetime.now(UTC))))
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        log.warning("facts of before were not judged", error=type(error).__name__)
+
+
 async def work(url: str, store: EvidenceStore, keys: Keys, stop: asyncio.Event) -> None:
     """Run until `stop` is set. A lost connection ends it with an error; the supervising process must start it again."""
     async with opened(url, size=6), feed.notifying(url):
         connection = await asyncpg.connect(url, server_settings=SESSION | {"application_name": "fujing-worker"})
         try:
             queue = build(connection, store, keys)
+            judging = asyncio.create_task(hold_what_facts_of_before_keep())
             running = asyncio.create_task(queue.run(dequeue_timeout=timedelta(seconds=5), heartbeat_timeout=HEARTBEAT))
             stopping = asyncio.create_task(stop.wait())
             await asyncio.wait((running, stopping), return_when=asyncio.FIRST_COMPLETED)
             queue.shutdown.set()
             await running
+            judging.cancel()
             stopping.cancel()
+            await asyncio.gather(judging, return_exceptions=True)
         finally:
             await connection.close(timeout=2)
 

@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 import asyncpg
 
 from backend.core.database import execute, fetch, opened, tx, value
+from backend.people import kinds
 from storage.language import SentenceError
 
 CURRENT = Path(__file__).parent / "current"
@@ -69,6 +70,7 @@ async def migrate(owner_url: str, app_role: str) -> None:
         await _run_versions()
         await _run_current()
         await execute(NEW_EPOCH)
+        await kinds.keep()
         await execute(GRANTS.format(role=_quoted(app_role)))
 
 

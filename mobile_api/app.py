@@ -18,7 +18,9 @@ from backend import feed
 from backend.core import database, settings
 from backend.core.keys import Keys
 from backend.core.settings import Settings
+from backend.law import notices
 from backend.law.catalogue import use
+from backend.people import kinds
 from backend.people.proofs import ProofReader
 from backend.people.sessions import TokenReader
 from backend.reviews.watching import LATE_WRITES
@@ -89,6 +91,7 @@ def build(chosen: Settings) -> Litestar:
 async def _connected(app: Litestar) -> AsyncIterator[None]:
     chosen = app.state.settings
     await _wait_for_the_database(chosen)
+    await kinds.keep()
     app.state.store = store_of(chosen)
     app.state.hub = events.Hub(str(chosen.database_url))
     try:
@@ -144,6 +147,7 @@ def create() -> Litestar:
     """The application for the server, under the settings of the environment."""
     chosen = settings.load()
     use(chosen.law_dir)
+    notices.keep_in(chosen.law_home)
     configure(chosen.log_level)
     app = build(chosen)
     gc.collect()

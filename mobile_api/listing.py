@@ -27,7 +27,7 @@ from backend.law.catalogue import Language, law
 from backend.people.lists import organ_names
 from mobile_api.paging import PAGE_CEILING
 from mobile_api.problems import language_of
-from mobile_api.sheet_words import CODE, CODES, CODES_IN, FIELDS, NAME, ORGANS
+from mobile_api.sheet_words import CODE, CODES_IN, FIELDS, NAME, ORGANS, codes
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 Format = Annotated[
@@ -142,7 +142,7 @@ def _column(kind: Any, field: Any, before: Column) -> Column:
     place = f"{kind.__name__}.{field.name}"
     zh = FIELDS.get(place) or FIELDS.get(field.name, field.name)
     en = f"{before.en} {field.name.replace('_', ' ')}".strip()
-    words = CODES if place in CODES_IN else _codes_in(field.type)
+    words = codes() if place in CODES_IN else _codes_in(field.type)
     return Column(before.zh + zh, en, (*before.path, field.name), words)
 
 

@@ -89,9 +89,6 @@ class Problem(msgspec.Struct, omit_defaults=True, kw_only=True):
         UUID | None, msgspec.Meta(description="with `planned_already`: the person who has another planned shift")
     ] = None
     owed_min: Annotated[int | None, msgspec.Meta(description="with `time_off_not_owed`: minutes that are owed")] = None
-    year: Annotated[
-        int | None, msgspec.Meta(description="with `calendar_unknown`: the year whose calendar is not announced")
-    ] = None
     bytes: Annotated[
         int | None, msgspec.Meta(description="with `range_not_satisfiable`: size of the file in bytes")
     ] = None

@@ -18,6 +18,7 @@ import zxingcpp
 from storage.probe.film import opened
 
 PREFIX = "FJ:"
+LONGEST_TEXT = 400  # characters: a longer one is no time code, whoever drew it
 MINUTE = 60.0
 DENSE = 12.0  # seconds at either end in which every frame is decoded, where key frames are far apart
 STEP = 0.4  # seconds between two frames that are looked at
@@ -146,5 +147,5 @@ def _codes_in(frame: Any) -> Iterator[str]:
     gray = frame.reformat(width, height, "gray").planes[0]
     picture = memoryview(gray).cast("B", shape=[height, gray.line_size])
     for each in zxingcpp.read_barcodes(picture, formats=QR, try_invert=False, try_rotate=False):
-        if each.text.startswith(PREFIX):
+        if each.text.startswith(PREFIX) and len(each.text) <= LONGEST_TEXT:
             yield each.text

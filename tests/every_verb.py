@@ -191,9 +191,12 @@ async def on_complaints(app: Litestar) -> dict[str, httpx.Response]:
     responses = {"complaints/receive": await zhao.post("/v1/complaints/receive", **what)}
     complaint = recorded(responses["complaints/receive"])["complaint"]
     steps: list[tuple[Someone, str, dict[str, Any]]] = [
-        (wu, "notify", {"how": "telephone"}),
+        (wu, "accept", {"kind": "petition"}),
+        (wu, "notify", {"how": "letter"}),
         (wu, "identify", {"person": (await a_duty_auxiliary(app)).id}),
         (wu, "extend", {"until": now() + timedelta(days=80)}),
+        (await a_commander_of(app, DISTRICT), "answer-extension", {"approves": True}),
+        (wu, "tell-extension", {"how": "message"}),
         (wu, "hear", {"person": lin.id, "substance": "反映态度生硬，请陈述当时情况"}),
         (await an_inspector_of(app, CITY), "step-aside", {}),
         (wu, "conclude", {"outcome": "unfounded"}),
@@ -210,6 +213,9 @@ async def on_complaints(app: Litestar) -> dict[str, httpx.Response]:
     footage = recorded(await lin.declare())["id"]
     responses["matters/link"] = await lin.post("/v1/matters/link", matter=matter, recordings=[footage])
     responses["matters/answer"] = await wu.post("/v1/matters/answer", matter=matter, words="已采纳")
+    harassed = recorded(await lin.post("/v1/matters/raise", kind="harassment", words="被尾随辱骂"))["id"]
+    case = {"matter": harassed, "case_ref": "城公（治）受案字〔2026〕118号", "state": "accepted", "words": "已受案"}
+    responses["matters/tell-case"] = await wu.post("/v1/matters/tell-case", **case)
     return responses
 
 
@@ -243,7 +249,9 @@ async def on_items(app: Litestar) -> dict[str, httpx.Response]:
     thing = {"kind": "recorder", "serial": f"DSJ-{uuid4().hex[:10]}", "person": lin.id}
     responses = {"items/issue": await sun.post("/v1/items/issue", **thing)}
     item = recorded(responses["items/issue"])["id"]
-    return responses | {"items/return": await sun.post("/v1/items/return", item=item)}
+    responses["items/return"] = await sun.post("/v1/items/return", item=item)
+    seen = {"person": lin.id, "seen_at": ago(hours=1), "words": "在商场着制服"}
+    return responses | {"uniforms/report": await sun.post("/v1/uniforms/report", **seen)}
 
 
 async def on_people(app: Litestar) -> dict[str, httpx.Response]:
@@ -333,6 +341,7 @@ async def on_recusals(app: Litestar) -> dict[str, httpx.Response]:
     steps: list[tuple[str, Someone, dict[str, Any]]] = [
         ("pass-on", await a_commander_of(app, DISTRICT), {"why": "本人与当事人相识"}),
         ("stand-aside", chief, {"why": "先行暂停"}),
+        ("extend", chief, {"why": "案情复杂"}),
         ("decide", chief, {"outcome": "refused", "why": "关系不影响公正"}),
         ("tell", zhao, {"how": "telephone", "words": "已告知"}),
         ("reconsider", zhao, {"words": "不服"}),

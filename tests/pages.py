@@ -1,5 +1,6 @@
 """`python -m tests.pages`: write anew the pages and pictures that are made from the code.
 
+docs/sources.md is made from the files of the law.
 docs/verbs.md is made from backend/registry.py and the contract; docs/pictures/timeline.svg is what `fujing timeline`
 draws of docs/pictures/timeline.json, a shift as GET /v1/shifts/{id} answered it. tests/rules/test_docs.py fails where
 one of them is not what this module makes.
@@ -11,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from backend.core.verb import AUXILIARIES, ToldTo, Verb
-from backend.law.catalogue import law
+from backend.law.catalogue import Law, law, load, tables_of
+from backend.law.regulation import sources_in
+from backend.law.sources import named_in
 from backend.registry import EVENTS, VERBS
 from mobile_api.app import assemble
 from mobile_api.cli.svg import svg
@@ -126,7 +129,50 @@ def _feed() -> str:
     )
 
 
-PAGES = {"docs/verbs.md": verbs_page, "docs/pictures/timeline.svg": timeline_picture}
+SOURCES = f"""# Sources · 依据
+
+<!-- Made from backend/law/sources.toml by `{COMMAND}`. A test compares it: change that file, not this page. -->
+
+Every term and every rule names in its `source` the documents that it rests on; here each document stands once, with its
+edition, how we know it, and the day on which somebody last compared it. A rule is as well known as its weakest one.
+Past the day of review, `fujing law check` has a line for it.
+每项期限和规则都注明依据；此处列出各依据的版本、核对方式和核对日期。
+
+| how known | what it means |
+|---|---|
+| full_text 全文核对 | the articles that we cite were read in the full text |
+| secondary 转引 | known from an abstract or from another's account |
+| assumed 未核对 | well known, and not looked up |
+| decision 产品决定 | a decision of the product; a deployment may change it |
+
+| document | edition | how known | checked | review | terms that rest on it | rules |
+|---|---|---|---|---|---|---|
+"""
+
+
+def sources_page() -> str:
+    """The text of docs/sources.md."""
+    built_in = load()
+    return SOURCES + "".join(_source_row(built_in, code) for code in built_in.sources)
+
+
+def _source_row(built_in: Law, code: str) -> str:
+    source = built_in.sources[code]
+    terms = [name for name, term in built_in.terms.items() if code in named_in(term.source, built_in.sources)]
+    shown = "all others" if source.standing == "decision" else ", ".join(f"`{name}`" for name in terms)
+    rules = sum(
+        any(code in named_in(text, built_in.sources) for text in sources_in(entry))
+        for table in tables_of(built_in) if table.name not in ("terms", "sources") for entry in table.entries.values()
+    )  # fmt: skip
+    cells = (source.zh, source.edition, source.standing, source.checked, source.review or "", shown, rules)
+    return f"| {' | '.join(map(str, cells))} |\n"
+
+
+PAGES = {
+    "docs/verbs.md": verbs_page,
+    "docs/sources.md": sources_page,
+    "docs/pictures/timeline.svg": timeline_picture,
+}
 
 
 def main() -> None:

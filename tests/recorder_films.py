@@ -22,15 +22,16 @@ SOUND_RATES = {"pcm_alaw": 8000, "libopencore_amrnb": 8000}
 
 @cache
 def recorded_film(
-    ending: str, picture: str = "libx264", sound: str | None = "aac", seconds: int = 4, turned: int = 0, pause: int = 0
-) -> bytes:
+    ending: str, picture: str = "libx264", sound: str | None = "aac", seconds: int = 4, turned: int = 0, pause: int = 0,
+    apart: int = 1,
+) -> bytes:  # fmt: skip
     """A film of some seconds at 10 frames a second. `turned`: degrees by which it says that it is turned; `pause`:
-    seconds for which the camera stood still in its middle."""
+    seconds for which the camera stood still in its middle; `apart`: seconds between pictures that stand alone."""
     muxer, options = CONTAINERS[ending]
     with TemporaryDirectory() as folder:
         path = Path(folder) / f"film.{ending}"
         with av.open(str(path), "w", format=muxer, options=options) as container:
-            _write(container, picture, sound, seconds, turned, pause)
+            _write(container, picture, sound, seconds, turned, pause, apart)
         return path.read_bytes()
 
 
@@ -44,12 +45,15 @@ def shade(number: int) -> int:
     return 40 + number * 7 % 160
 
 
-def _write(container: Any, picture: str, sound: str | None, seconds: int, turned: int, pause: int) -> None:
+def _write(container: Any, picture: str, sound: str | None, seconds: int, turned: int, pause: int, apart: int) -> None:
     video = container.add_stream(picture, rate=RATE)
     video.width, video.height = WIDTH, HEIGHT
     video.pix_fmt = "yuvj420p" if picture == "mjpeg" else "yuv420p"
     if picture in ("libx264", "libx265"):
-        video.options = {"preset": "ultrafast", "g": str(RATE), "x265-params": "log-level=none:keyint=10"}
+        video.options = {
+            "preset": "ultrafast", "g": str(RATE * apart), "x265-params": f"log-level=none:keyint={RATE * apart}",
+            **({"sc_threshold": "0"} if apart > 1 else {}),
+        }  # fmt: skip
     if turned:
         video.set_display_rotation(turned)
     audio = None

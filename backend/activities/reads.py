@@ -1,11 +1,12 @@
 """Read activities: the entries about each, its gaps, and the answers for them."""
 
+from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
 
-from backend.activities.schemas import CaseKind, Gap, GapKind
+from backend.activities.schemas import LIGHTS, PLACE_KINDS, CaseKind, Gap, GapKind
 from backend.core.database import fetch, first
 from backend.core.described import (
     ActivityId,
@@ -24,7 +25,7 @@ from backend.core.refusals import Refusal
 from backend.core.verb import Actor
 from backend.core.visibility import kinds_kept_from, viewer, visible_while_led
 from backend.core.wire import Moment
-from backend.law.catalogue import Language, law
+from backend.law.catalogue import Language, law_at
 
 ACTIVITY = visible_while_led(auxiliary="a.person", organ="a.organ", span="acted(a)", began="lower(a.reach)")
 ACTIVITIES = """
@@ -44,7 +45,8 @@ SELECT a.*, p.badge, p.name, o.name AS organ_name
 FROM activity a JOIN person_now p ON p.id = a.person JOIN organ o ON o.code = a.organ
 """
 RESTRAINTS = """
-SELECT DISTINCT ON (r.restraint) r.restraint AS id, r.means, r.ordered_by, r.watcher, r.started_at, r.ended_at
+SELECT DISTINCT ON (r.restraint) r.restraint AS id, r.means, r.ordered_by, r.watcher, r.started_at, r.ended_at,
+    r.restrained, r.self_protection
 FROM restraint r JOIN activity_telling t ON t.id = r.telling WHERE r.activity = $1
 ORDER BY r.restraint, t.at DESC, t.id DESC
 """
@@ -134,6 +136,19 @@ class Telling(msgspec.Struct, frozen=True, kw_only=True):
     officers_present: Annotated[
         int | None, msgspec.Meta(description="number of officers present; null: not stated in this entry")
     ]
+    auxiliaries_present: Annotated[
+        int | None,
+        msgspec.Meta(description="number of auxiliaries present, who told it included; null: not stated in this entry"),
+    ] = None
+    place_kind: Annotated[
+        str | None, msgspec.Meta(description=f"kind of place: {PLACE_KINDS}; null: not stated in this entry")
+    ] = None
+    light: Annotated[
+        str | None, msgspec.Meta(description=f"light at the place: {LIGHTS}; null: not stated in this entry")
+    ] = None
+    case_asked: Annotated[
+        bool, msgspec.Meta(description="whether the kind of case was asked, so that `none` says that there is none")
+    ] = False
     emergency: Annotated[
         bool | None, msgspec.Meta(description="an emergency as R.11 means it; null: not stated in this entry")
     ]
@@ -164,6 +179,10 @@ class Restrained(msgspec.Struct, frozen=True, kw_only=True):
     ended_at: Annotated[
         Moment | None, msgspec.Meta(description="when the person was released, in corrected time; null: not yet")
     ]
+    restrained: Annotated[
+        str | None, msgspec.Meta(description="who was restrained, by code of the catalogue; null: not stated")
+    ] = None
+    self_protection: Annotated[bool, msgspec.Meta(description="used only to protect oneself")] = False
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
@@ -243,7 +262,7 @@ async def activities_of(ids_sql: str, parameter: UUID) -> list[ActivityRow]:
             **{field: row[field] for field in COPIED},
             claimed=_spans(row["claimed"]),
             proved=_spans(row["proved"]),
-            text=_text_of(row["work"]),
+            text=_text_of(row["work"], row["started_at"]),
             spans=_spans(row["acted"]),
             gaps=_gaps(row),
         )
@@ -254,12 +273,12 @@ async def activities_of(ids_sql: str, parameter: UUID) -> list[ActivityRow]:
 def activity_list_row(row: Any) -> ActivityListRow:
     """A row of ACTIVITIES_LISTED, with the item of the regulation."""
     fields = {field: row[field] for field in ActivityListRow.__struct_fields__ if field != "text"}
-    return ActivityListRow(**fields, text=_text_of(row["work"]))
+    return ActivityListRow(**fields, text=_text_of(row["work"], row["started_at"]))
 
 
-def _text_of(work: str) -> str:
-    """The item of the regulation; empty where the catalogue has no such work."""
-    works = law().works
+def _text_of(work: str, at: datetime) -> str:
+    """The item of the regulation of that moment; empty where it has no such work."""
+    works = law_at(at).works
     return works[work].text if work in works else ""
 
 

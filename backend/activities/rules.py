@@ -9,6 +9,7 @@ from typing import Protocol
 from uuid import UUID
 
 from backend.law.catalogue import EquipmentKind, Work
+from backend.law.verdict import UNKNOWN, unmet_by_means
 
 
 class RestraintFacts(Protocol):
@@ -18,6 +19,10 @@ class RestraintFacts(Protocol):
     def means(self) -> str: ...
     @property
     def watcher(self) -> UUID | None: ...
+    @property
+    def restrained(self) -> str | None: ...
+    @property
+    def self_protection(self) -> bool: ...
 
 
 def unmet_by_case(work: Work, case_kind: str) -> list[str]:
@@ -28,12 +33,20 @@ def unmet_by_case(work: Work, case_kind: str) -> list[str]:
 def unmet_by_restraints(work: Work, restraints: Iterable[RestraintFacts]) -> list[str]:
     """The codes of the rules that these restraints leave unmet for this work."""
     used = list(restraints)
-    unmet = []
-    if any(restraint.means not in work.restraints for restraint in used):
-        unmet.append("restraint_not_allowed")
-    if work.watcher and any(restraint.watcher is None for restraint in used):
+    unmet = [
+        code
+        for one in used
+        for code in unmet_by_means(work, [one.means], one.restrained or UNKNOWN, one.self_protection)
+    ]  # fmt: skip
+    if work.watcher and any(one.watcher is None for one in used):
         unmet.append("no_watcher")
-    return unmet
+    return list(dict.fromkeys(unmet))
+
+
+def warned_by_restraints(work: Work, restraints: Iterable[RestraintFacts]) -> list[str]:
+    """The codes of warnings: who was restrained was not told, and it decides whether these means may be used."""
+    untold = {one.means for one in restraints if one.restrained is None}
+    return ["restrained_not_told"] if any(untold & {*never} for never in work.never_on.values()) else []
 
 
 def unmet_at_finish(*, restrained: bool) -> list[str]:

@@ -7,6 +7,7 @@ import msgspec
 
 from backend.core.described import ActivityId, BeganAt, CaseNumberGiven, DevicePlace, EndedAt, IncidentNumberGiven
 from backend.core.wire import LEFT_OUT_IF_WRONG, WHOLE, Entry, Moment, Name, Note, Receipt, Words
+from backend.law.works import Light, PlaceKind
 
 CaseKind = Annotated[
     Literal["administrative", "criminal", "none"],
@@ -24,6 +25,32 @@ WorkCode = Annotated[
     ),
 ]
 Officers = Annotated[int, msgspec.Meta(ge=0, le=1000)]
+Auxiliaries = Annotated[int, msgspec.Meta(ge=1, le=1000)]  # the one who tells is one
+PLACE_KINDS = "expressway 高速公路或者城市快速路, main_road 主干道, highway 公路, other 其他"
+LIGHTS = "day 白天, night 夜间, fog 雾天等恶劣天气"
+AuxiliariesPresent = Annotated[
+    Auxiliaries | None,
+    msgspec.Meta(
+        description="number of auxiliaries present, oneself included; null: not stated", extra=LEFT_OUT_IF_WRONG
+    ),
+]
+PlaceKindTold = Annotated[
+    PlaceKind | None,
+    msgspec.Meta(description=f"kind of place: {PLACE_KINDS}; null: not stated", extra=LEFT_OUT_IF_WRONG),
+]
+LightTold = Annotated[
+    Light | None, msgspec.Meta(description=f"light at the place: {LIGHTS}; null: not stated", extra=LEFT_OUT_IF_WRONG)
+]
+CaseAsked = Annotated[
+    bool,
+    msgspec.Meta(
+        description="the kind of case was asked: `none` says that there is no case and none is expected. Before a case "
+        "is opened, say what it looks like; false: `none` says nothing"
+    ),
+]
+
+
+RestrainedCode = Annotated[str, msgspec.Meta(max_length=40, pattern="^[a-z_]+" + WHOLE)]
 
 
 class PublicNotice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -54,6 +81,11 @@ class Restraint(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
     ended_at: Annotated[
         Moment | None, msgspec.Meta(description="when the person was released, by the device's clock; null: not yet")
     ] = None
+    restrained: Annotated[
+        RestrainedCode | None,
+        msgspec.Meta(description="who was restrained, one of `restrained` in the catalogue; null: not stated"),
+    ] = None
+    self_protection: Annotated[bool, msgspec.Meta(description="used only to protect oneself")] = False
 
 
 Restraints = Annotated[list[Restraint], msgspec.Meta(max_length=20, description="restraints during the work")]
@@ -74,6 +106,9 @@ class ActivityEntry(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid
             extra=LEFT_OUT_IF_WRONG,
         ),
     ] = None
+    auxiliaries_present: AuxiliariesPresent = None
+    place_kind: PlaceKindTold = None
+    light: LightTold = None
     public_notice: Annotated[
         PublicNotice | None,
         msgspec.Meta(description="执法公示 (R.32); null: not stated here", extra=LEFT_OUT_IF_WRONG),
@@ -90,6 +125,7 @@ class StartActivity(ActivityEntry, frozen=True, kw_only=True, omit_defaults=True
     case_ref: Annotated[CaseNumberGiven | None, msgspec.Meta(description="number of the case; null: it has none")] = (
         None
     )
+    case_asked: CaseAsked = False
     emergency: Annotated[bool, msgspec.Meta(description="an emergency as R.11 means it")] = False
     recording: Annotated[bool, msgspec.Meta(description="a recorder is running")] = False
 
@@ -108,6 +144,7 @@ class AmendActivity(ActivityEntry, frozen=True, kw_only=True, omit_defaults=True
     work: Annotated[WorkCode | None, msgspec.Meta(description="code of the work that was done; null: as before")] = None
     case_kind: Annotated[CaseKind | None, msgspec.Meta(description="kind of case; null: as before")] = None
     case_ref: Annotated[CaseNumberGiven | None, msgspec.Meta(description="number of the case; null: as before")] = None
+    case_asked: CaseAsked = False
     emergency: Annotated[
         bool | None, msgspec.Meta(description="whether it was an emergency as R.11 means it; null: as before")
     ] = None

@@ -31,25 +31,28 @@ from backend.core.officers import officers_among
 from backend.core.refusals import Refusal, Unknown
 from backend.core.verb import CLOCK_DOUBTFUL, Actor, Occasion, Outcome
 from backend.core.wire import Entry, as_json
-from backend.law.catalogue import Law, Work
+from backend.law.catalogue import Law, Work, law_at
 from backend.law.verdict import Facts, Verdict, verdict
 
 BEGIN = """
 INSERT INTO activity (id, person, organ, work, case_kind, case_ref, emergency, started_at, finished, spans,
-    needs_leading, needs_recording, legality, notice_owed, notice_given, needs_insurance, equipment)
+    needs_leading, needs_recording, legality, notice_owed, notice_given, needs_insurance, equipment, case_asked,
+    never_refused)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, false, tstzmultirange(tstzrange($8, NULL)), false, false, false, false, false,
-    false, '{}')
+    false, '{}', false, false)
 """
 TELL = """
 INSERT INTO activity_telling (id, activity, verb, at, started_at, ended_at, work, needs_leading, needs_recording,
-    legality, notice_owed, needs_insurance, equipment, case_kind, case_ref, officers_present, emergency, recording,
-    notice_given, notice_told, place, notes, why, live, incident_ref)
+    legality, notice_owed, needs_insurance, equipment, insurances, never_refused, case_kind, case_ref, case_asked,
+    officers_present, auxiliaries_present, place_kind, light, emergency, recording, notice_given, notice_told, place,
+    notes, why, live, incident_ref)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24,
-    $25)
+    $25, $26, $27, $28, $29, $30, $31)
 """
 RESTRAIN = """
-INSERT INTO restraint (restraint, telling, position, activity, means, ordered_by, watcher, started_at, ended_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+INSERT INTO restraint (restraint, telling, position, activity, means, ordered_by, watcher, restrained, self_protection,
+    started_at, ended_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 """
 RESTRAINED = """
 SELECT restraint FROM restraint WHERE activity = $1 GROUP BY restraint HAVING bool_and(ended_at IS NULL)
@@ -74,6 +77,8 @@ class Requirements(msgspec.Struct, frozen=True, kw_only=True):
     notice_owed: bool = False
     needs_insurance: bool = False
     equipment: Sequence[str] = ()
+    insurances: Sequence[str] = ()
+    never_refused: bool = False
 
 
 class StatedTime(msgspec.Struct, frozen=True):
@@ -89,23 +94,31 @@ async def start(occasion: Occasion, entry: StartActivity) -> Outcome:
     _require_case_kind(entry.case_kind, entry.case_ref)
     work = _work(occasion, entry.work)
     restraints = await _restraints(occasion, entry.restraints)
-    question = DutyQuestion(
-        emergency=entry.emergency, recording=entry.recording, officers=entry.officers_present, case_ref=entry.case_ref
-    )  # fmt: skip
-    facts = await duty_check.facts_at(actor, question, at)
+    facts = await duty_check.facts_at(actor, _question_of(entry), at)
     judged = _judged(work, facts)
-    unmet = occasion.require([*judged.unmet, *_unmet(work, entry.case_kind, entry.restraints)])
+    unmet = occasion.require([*judged.unmet, *_unmet(work, None, entry.restraints)])
     await execute(
         BEGIN, entry.id, actor.person, occasion.organ, entry.work, entry.case_kind, entry.case_ref, entry.emergency, at
     )
     entry = msgspec.structs.replace(entry, officers_present=facts.officers_present)
     row = await _tell(occasion, entry, entry.id, "start", StatedTime(started_at=at), work, restraints)
-    return _outcome(row, unmet, judged.warnings)
+    return _outcome(row, unmet, [*judged.warnings, *_warned(work, entry.restraints)])
+
+
+def _question_of(entry: StartActivity) -> DutyQuestion:
+    """What a start tells about the scene. The means of restraint are judged one by one, not here."""
+    told = entry.case_kind != "none" or entry.case_asked
+    return DutyQuestion(
+        emergency=entry.emergency, recording=entry.recording, officers=entry.officers_present,
+        auxiliaries=entry.auxiliaries_present, place_kind=entry.place_kind, light=entry.light,
+        case_kind=entry.case_kind if told else None, case_ref=entry.case_ref, notice_given=_is_noticed(entry),
+    )  # fmt: skip
 
 
 async def finish(occasion: Occasion, entry: FinishActivity) -> Outcome:
     """End a work. Raises Refusal `unknown_activity`, live `already_finished`, `not_released`."""
     row = await _own_activity(occasion, entry.activity)
+    occasion = _by_law_of(occasion, row["begun"])
     at = occasion.not_before(row["begun"])
     occasion.require_live_state(not row["finished"], "already_finished")
     work = occasion.law.works.get(row["work"])
@@ -117,13 +130,14 @@ async def finish(occasion: Occasion, entry: FinishActivity) -> Outcome:
     # A person not released is a finding of refresh_findings, so it is not returned here.
     occasion.require([*unmet, *rules.unmet_at_finish(restrained=bool(still))])
     row = await _tell(occasion, entry, row["id"], "finish", StatedTime(ended_at=at), None, restraints)
-    return _outcome(row, unmet)
+    return _outcome(row, unmet, _warned(work, restraints))
 
 
 async def amend(occasion: Occasion, entry: AmendActivity) -> Outcome:
     """Correct an activity. Raises Refusal `unknown_activity`, `nothing_amended`, `unknown_work`,
     `end_before_start`, `case_ref_without_case`, RuleRefusal with the rules that the amended work leaves unmet."""
     row = await _own_activity(occasion, entry.activity)
+    occasion = _by_law_of(occasion, row["begun"])
     if not _amends(entry):
         raise Refusal("nothing_amended")
     _require_case_kind(entry.case_kind or "none", entry.case_ref)
@@ -166,6 +180,11 @@ async def concerned(actor: Actor, entry: ExplainGap | CoverGap) -> Iterable[UUID
     return [actor.person] if person is None else [actor.person, person]
 
 
+def _by_law_of(occasion: Occasion, begun: datetime) -> Occasion:
+    """The occasion with the law that was in force when the act began: it judges the whole act."""
+    return msgspec.structs.replace(occasion, law=law_at(begun))
+
+
 def _work(occasion: Occasion, code: str) -> Work | None:
     """The work of the catalogue; None if a late entry names an unknown one. Raises Refusal `unknown_work` if live."""
     work = occasion.law.works.get(code)
@@ -195,10 +214,24 @@ async def _unmet_by_amendment(occasion: Occasion, entry: AmendActivity, row: Rec
         return _unmet(occasion.law.works.get(row["work"]), entry.case_kind, entry.restraints)
     emergency = row["emergency"] if entry.emergency is None else entry.emergency
     officers = row["officers_present"] if entry.officers_present is None else entry.officers_present
-    question = DutyQuestion(emergency=emergency, officers=officers, case_ref=entry.case_ref or row["case_ref"])
+    question = DutyQuestion(
+        emergency=emergency, officers=officers, case_ref=entry.case_ref or row["case_ref"], case_kind=case_kind,
+        auxiliaries=entry.auxiliaries_present or row["auxiliaries_present"],
+        place_kind=entry.place_kind or row["place_kind"], light=entry.light or row["light"],
+    )  # fmt: skip
     facts = await duty_check.facts_at(occasion.actor, question, row["begun"])
     facts = msgspec.structs.replace(facts, on_shift=True, leader="confirmed", recording=True)
-    return [*_judged(work, facts).unmet, *_unmet(work, case_kind, entry.restraints)]
+    return [*_judged(work, facts).unmet, *_unmet(work, None, entry.restraints)]
+
+
+def _warned(work: Work | None, restraints: Sequence[Restraint]) -> list[str]:
+    return [] if work is None else rules.warned_by_restraints(work, restraints)
+
+
+def _is_noticed(entry: ActivityEntry) -> bool:
+    """Whether the entry tells a complete public notice."""
+    notice = entry.public_notice
+    return notice is not None and notice.id_shown and notice.recusal_right_told
 
 
 def _require_case_kind(case_kind: str, case_ref: str | None) -> None:
@@ -259,17 +292,23 @@ async def _require_on_roster(persons: Sequence[UUID | None]) -> None:
         raise Refusal("unknown_person")
 
 
-def requirements_of(work: Work | None, law: Law) -> Requirements:
-    """What the law in force requires of a work. It is stored with the entry: a later law does not change it."""
+def requirements_of(work: Work | None, law: Law, kind: str) -> Requirements:
+    """What the law of the moment requires of a work done by somebody of this kind.
+
+    It is stored with the entry: a later law does not change it.
+    """
     if work is None:
         return Requirements()
+    insurances = law.insurances_of(kind, work)
     return Requirements(
-        needs_leading=work.leadership == "led",
+        needs_leading=work.leadership == "led" and not (work.never_refused or work.never_waits_for_leader),
         needs_recording=work.recording == "required",
         legality=work.legality,
         notice_owed=work.enforcement,
-        needs_insurance=work.insurance,
+        needs_insurance=bool(insurances),
         equipment=rules.names_of(work.equipment, law.equipment),
+        insurances=insurances,
+        never_refused=work.never_refused,
     )
 
 
@@ -279,20 +318,22 @@ async def _tell(
 ) -> Record:  # fmt: skip
     """Insert one telling and its restraints, then derive the activity from all tellings. Returns its row."""
     at = stated.ended_at if verb == "finish" else occasion.at
+    needs = requirements_of(work, occasion.law, occasion.actor.kind_at(occasion.at))
     notice = entry.public_notice
     await execute(
         TELL, entry.id, activity, verb, at, stated.started_at, stated.ended_at, getattr(entry, "work", None),
-        *msgspec.structs.astuple(requirements_of(work, occasion.law)), getattr(entry, "case_kind", None),
-        getattr(entry, "case_ref", None), entry.officers_present, getattr(entry, "emergency", None),
-        getattr(entry, "recording", None),
-        notice is not None and notice.id_shown and notice.recusal_right_told, notice and notice.told,
+        *msgspec.structs.astuple(needs), getattr(entry, "case_kind", None), getattr(entry, "case_ref", None),
+        getattr(entry, "case_asked", False), entry.officers_present, entry.auxiliaries_present, entry.place_kind,
+        entry.light, getattr(entry, "emergency", None), getattr(entry, "recording", None), _is_noticed(entry),
+        notice and notice.told,
         as_json(entry.place), entry.notes, getattr(entry, "why", None), not occasion.timing.late,
         entry.incident_ref,
     )  # fmt: skip
     for position, restraint in enumerate(restraints):
         await execute(
             RESTRAIN, restraint.id, entry.id, position, activity, restraint.means, restraint.ordered_by,
-            restraint.watcher, restraint.started_at, restraint.ended_at,
+            restraint.watcher, restraint.restrained, restraint.self_protection, restraint.started_at,
+            restraint.ended_at,
         )  # fmt: skip
     row = await first(SETTLE, activity)
     if row is None:

@@ -1,6 +1,7 @@
 """Activities and the entries about them.
 
-The constraints, and the functions that find gaps, are in migrations/versions/fujing_0007_activities.sql.
+The constraints are in migrations/versions/fujing_0007_activities.sql; the functions that derive an activity and find
+gaps in migrations/current.
 """
 
 from piccolo.columns import JSONB, UUID, Array, Boolean, ForeignKey, Integer, OnDelete, SmallInt, Text, Timestamptz
@@ -21,6 +22,10 @@ class Activity(Table, db=DB):
     case_ref = Text(null=True, default=None)
     incident_ref = Text(null=True, default=None)
     officers_present = Integer(null=True, default=None)
+    auxiliaries_present = Integer(null=True, default=None)
+    place_kind = Text(null=True, default=None)
+    light = Text(null=True, default=None)
+    case_asked = Boolean(null=False, default=None)
     emergency = Boolean(null=False, default=None)
     started_at = Timestamptz(null=False, default=None)
     ended_at = Timestamptz(null=True, default=None)
@@ -31,6 +36,7 @@ class Activity(Table, db=DB):
     notice_owed = Boolean(null=False, default=None)
     notice_given = Boolean(null=False, default=None)
     needs_insurance = Boolean(null=False, default=None)
+    never_refused = Boolean(null=False, default=None)
     equipment = Array(Text(), null=False, default=None)
 
 
@@ -50,11 +56,17 @@ class ActivityTelling(Table, db=DB):
     legality = Boolean(null=False, default=None)
     notice_owed = Boolean(null=False, default=None)
     needs_insurance = Boolean(null=False, default=None)
+    never_refused = Boolean(null=False, default=None)
     equipment = Array(Text(), null=False, default=None)
+    insurances = Array(Text(), null=False, default=None)
     case_kind = Text(null=True, default=None)
     case_ref = Text(null=True, default=None)
     incident_ref = Text(null=True, default=None)
     officers_present = Integer(null=True, default=None)
+    auxiliaries_present = Integer(null=True, default=None)
+    place_kind = Text(null=True, default=None)
+    light = Text(null=True, default=None)
+    case_asked = Boolean(null=False, default=None)
     emergency = Boolean(null=True, default=None)
     recording = Boolean(null=True, default=None)
     notice_given = Boolean(null=False, default=None)
@@ -75,6 +87,8 @@ class Restraint(Table, db=DB):
     means = Text(null=False, default=None)
     ordered_by = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)
     watcher = ForeignKey(Person, null=True, on_delete=OnDelete.restrict, default=None)
+    restrained = Text(null=True, default=None)
+    self_protection = Boolean(null=False, default=None)
     started_at = Timestamptz(null=False, default=None)
     ended_at = Timestamptz(null=True, default=None)
 

@@ -21,8 +21,9 @@ VERBS = (
         tag="Activities · 工作", zh="开始工作", en="Start an activity",
         codes=(
             "unknown_work", "case_ref_without_case", "case_kind_unfit", "forbidden_work", "not_your_kind",
-            "untrained", "unqualified", "recused", "not_on_shift", "not_led", "too_few_officers", "no_emergency",
-            "not_recording", "restraint_not_allowed", "no_watcher", "not_an_officer", "unknown_person",
+            "untrained", "prerequisite_missing", "unqualified", "unlicensed", "recused", "not_on_shift", "not_led",
+            "too_few_officers", "too_few_people", "no_emergency", "not_recording", "led_not_recording",
+            "restraint_not_allowed", "not_on_this_person", "no_watcher", "not_an_officer", "unknown_person",
             "end_before_start",
         ),
         example=example(work="10.3.question", case_kind="none", officers_present=2, recording=True, place=PLACE,
@@ -33,7 +34,7 @@ VERBS = (
         may=AUXILIARIES, told_to="readers", held=RESTRAINS,
         tag="Activities · 工作", zh="结束工作", en="Finish an activity",
         codes=(
-            "unknown_activity", "already_finished", "not_released", "restraint_not_allowed",
+            "unknown_activity", "already_finished", "not_released", "restraint_not_allowed", "not_on_this_person",
             "no_watcher", "not_an_officer", "unknown_person",
         ),
         example=example(activity=OTHER, notes="未发现违禁物品"),
@@ -44,9 +45,9 @@ VERBS = (
         tag="Activities · 工作", zh="更正工作记录", en="Amend an activity",
         codes=(
             "unknown_activity", "nothing_amended", "end_before_start", "unknown_work", "case_ref_without_case",
-            "case_kind_unfit", "forbidden_work", "not_your_kind", "untrained", "unqualified", "recused",
-            "too_few_officers", "no_emergency", "restraint_not_allowed", "no_watcher", "not_an_officer",
-            "unknown_person",
+            "case_kind_unfit", "forbidden_work", "not_your_kind", "untrained", "prerequisite_missing", "unqualified",
+            "unlicensed", "recused", "too_few_officers", "too_few_people", "no_emergency", "restraint_not_allowed",
+            "not_on_this_person", "no_watcher", "not_an_officer", "unknown_person",
         ),
         example=example(activity=OTHER, why="接警编号漏填", case_kind="administrative", case_ref="A3301022026030001"),
     ),

@@ -18,6 +18,7 @@ from backend.complaints.schemas import ComplaintId
 from backend.complaints.tables import Hearing, HearingStatement
 from backend.core import journal
 from backend.core.database import Record, execute, fetch, first, value
+from backend.core.days import until
 from backend.core.described import OrganCode, OrganName, SeenVersion
 from backend.core.journal import utc
 from backend.core.paging import ListQuery, Page, next_page, rows_of_page
@@ -160,15 +161,15 @@ async def hear(occasion: Occasion, row: Record, entry: HearPerson) -> Outcome:
         raise Refusal("heard_before")
     refuse_names(row, entry.substance)
     at = occasion.timing.as_of
-    until = at + occasion.law.span("hearing_answer")
+    answer_by = until(occasion.law, "hearing_answer", at)
     await Hearing.insert(
         Hearing(
             id=entry.id, complaint=row["id"], person=entry.person, substance=entry.substance,
-            heard_by=occasion.actor.person, told_at=at, answer_by=until,
+            heard_by=occasion.actor.person, told_at=at, answer_by=answer_by,
         )
     )  # fmt: skip
     await execute("UPDATE complaint SET version = version + 1 WHERE id = $1", row["id"])
-    standing = {"id": str(entry.id), "answer_by": utc(until)}
+    standing = {"id": str(entry.id), "answer_by": utc(answer_by)}
     await journal.append(
         journal.Line(
             at=at, verb=TOLD, outcome="done", organ=row["organ"], subjects=[entry.id, entry.person],

@@ -1,37 +1,43 @@
 """Record matters that auxiliaries raise (suggestions, appeals, harassment) and the answers: one transaction each.
 
 Guarantees: the person appealed against can neither read nor answer a matter. Linked footage is held in the same
-transaction. Source: R.13(4), (5), 27, 39.
+transaction. Harassment that became a police case keeps its number and how far it is. Source: R.13(4), (5), 27, 39.
 """
 
 from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
-from backend.complaints.schemas import AnswerMatter, LinkFootage, RaiseMatter
-from backend.complaints.tables import Matter
+from backend.complaints.schemas import AnswerMatter, LinkFootage, RaiseMatter, TellCase
+from backend.complaints.tables import Matter, MatterCase
 from backend.core import findings
-from backend.core.database import Record, fetch, first
+from backend.core.database import Record, execute, fetch, first
+from backend.core.days import until
 from backend.core.findings import Overdue
 from backend.core.journal import utc
 from backend.core.refusals import Refusal, Unknown
 from backend.core.verb import Actor, HeldConcern, Occasion, Outcome
 from backend.core.visibility import OVERSEEING, reaches, viewer, visible_to
+from backend.evidence.papers import own_papers
 from backend.evidence.retention import legal_holds
 from backend.evidence.retention.legal_holds import NewHold
 from backend.people.tables import Person
 
 LINK = "INSERT INTO matter_recording (matter, recording) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING recording"
+ATTACH = "INSERT INTO matter_paper (matter, document) SELECT $1, unnest($2::uuid[]) ON CONFLICT DO NOTHING"
 OWN_RECORDINGS = """
 SELECT u.id AS given, coalesce(u.same_as, u.id) AS id FROM upload u
 WHERE u.id = ANY ($1) AND u.owner = $2 AND u.kind = 'recording'
 """
+LAST_CASE = "SELECT case_ref, state, at, words FROM matter_case WHERE matter = $1 ORDER BY at DESC, id DESC LIMIT 1"
 VISIBLE = visible_to(own=["m.person"], organ="m.organ").only("m.against IS DISTINCT FROM $1")
 ROW = f"SELECT m.* FROM matter m WHERE m.id = $3 AND {VISIBLE.condition}"  # noqa: S608 - constants
 
 
 async def raise_matter(occasion: Occasion, entry: RaiseMatter) -> Outcome:
-    """Raise a matter. Raises Refusal `unknown_person`, `own_matter`, `relative_of_harassment`, `unknown_recording`."""
+    """Raise a matter. Raises Refusal `unknown_person`, `own_matter`, `relative_of_harassment`, `unknown_recording`,
+    `unknown_document`.
+    """
     actor = occasion.actor
     if entry.of_relative and entry.kind != "harassment":
         raise Refusal("relative_of_harassment")
@@ -39,13 +45,15 @@ async def raise_matter(occasion: Occasion, entry: RaiseMatter) -> Outcome:
         raise Refusal("own_matter")
     if entry.against is not None and not await Person.exists().where(Person.id == entry.against):
         raise Refusal("unknown_person")
+    papers = await own_papers(actor, entry.papers)
     await Matter.insert(
         Matter(
             id=entry.id, person=actor.person, organ=occasion.organ, kind=entry.kind, against=entry.against,
             of_relative=entry.of_relative, words=entry.words, raised_at=occasion.at,
-            answer_by=occasion.at + occasion.law.span("matter_answer"),
+            answer_by=until(occasion.law, "matter_answer", occasion.at),
         )
     )  # fmt: skip
+    await execute(ATTACH, entry.id, papers)
     await _link(occasion, entry.id, occasion.organ, entry.recordings)
     return await _outcome(entry.id)
 
@@ -60,14 +68,13 @@ async def link(occasion: Occasion, entry: LinkFootage) -> Outcome:
 
 
 async def answer(occasion: Occasion, entry: AnswerMatter) -> Outcome:
-    """Answer a matter. Raises Refusal `unknown_matter`, `not_for_your_role`, `own_matter`, `matter_answered`."""
-    row = await _visible_matter(occasion.actor, entry.matter)
-    if occasion.actor.person == row["person"]:
-        raise Refusal("own_matter")
-    if not await reaches(occasion.actor, row["organ"], OVERSEEING):
-        raise Refusal("not_for_your_role")
+    """Answer a matter. Raises Refusal `unknown_matter`, `not_for_your_role`, `own_matter`, `matter_answered`,
+    `unknown_document`.
+    """
+    row = await _to_handle(occasion.actor, entry.matter)
     if row["answered_at"] is not None:
         raise Refusal("matter_answered")
+    await execute(ATTACH, row["id"], await own_papers(occasion.actor, entry.papers))
     if occasion.at <= row["answer_by"]:
         await findings.withdraw("matter_overdue", row["id"])
     await Matter.update(
@@ -80,7 +87,24 @@ async def answer(occasion: Occasion, entry: AnswerMatter) -> Outcome:
     return await _outcome(row["id"])
 
 
-async def concerned(actor: Actor, entry: AnswerMatter | LinkFootage) -> Iterable[UUID]:
+async def tell_case(occasion: Occasion, entry: TellCase) -> Outcome:
+    """Record the police case that a harassment matter became, or how far it is.
+
+    Raises Refusal `unknown_matter`, `not_for_your_role`, `own_matter`, `not_harassment`.
+    """
+    row = await _to_handle(occasion.actor, entry.matter)
+    if row["kind"] != "harassment":
+        raise Refusal("not_harassment")
+    await MatterCase.insert(
+        MatterCase(
+            id=entry.id, matter=row["id"], case_ref=entry.case_ref, state=entry.state,
+            by_person=occasion.actor.person, at=occasion.at, words=entry.words,
+        )
+    )  # fmt: skip
+    return await _outcome(row["id"])
+
+
+async def concerned(actor: Actor, entry: AnswerMatter | LinkFootage | TellCase) -> Iterable[UUID]:
     """The ids to lock: the actor and the matter, so that it is answered once."""
     return (actor.person, entry.matter)
 
@@ -93,6 +117,16 @@ async def kept_from_the_opponent(actor: Actor, entry: RaiseMatter) -> HeldConcer
 async def kept_like_its_matter(actor: Actor, entry: LinkFootage) -> HeldConcern:
     """A held link to footage is kept from the same person as its matter."""
     return HeldConcern(fact=entry.matter)
+
+
+async def _to_handle(actor: Actor, matter: UUID) -> Record:
+    """The matter, if the actor handles it. Raises Refusal `unknown_matter`, `own_matter`, `not_for_your_role`."""
+    row = await _visible_matter(actor, matter)
+    if actor.person == row["person"]:
+        raise Refusal("own_matter")
+    if not await reaches(actor, row["organ"], OVERSEEING):
+        raise Refusal("not_for_your_role")
+    return row
 
 
 async def _visible_matter(actor: Actor, matter: UUID) -> Record:
@@ -118,12 +152,15 @@ async def _link(occasion: Occasion, matter: UUID, organ: str, recordings: Sequen
 
 async def _outcome(matter: UUID) -> Outcome:
     row: Any = await Matter.select().where(Matter.id == matter).first()
+    case = await first(LAST_CASE, matter)
     standing = {
         "id": str(matter),
         "kind": row["kind"],
         "raised_at": utc(row["raised_at"]),
         "answer_by": utc(row["answer_by"]),
         "answered_at": row["answered_at"] and utc(row["answered_at"]),
+        "case_state": case and case["state"],
+        "case_told_at": case and utc(case["at"]),
     }
     return Outcome(subject={"matter": standing}, subjects=[matter, row["person"]], organ=row["organ"])
 

@@ -14,45 +14,62 @@ import msgspec
 from backend.complaints.hearings import HearingRow, hearings_of
 from backend.complaints.matters_service import VISIBLE as MATTER
 from backend.complaints.schemas import (
+    AcceptedAt,
     AnswerBy,
     AnsweredAt,
+    CaseState,
+    CaseTold,
     Channel,
     ComplaintId,
     ComplaintOutcome,
     ConcludedAt,
     EndBy,
+    ExtendedFrom,
+    ExtensionToldAt,
     FedBackAt,
+    KindOfComplaint,
     MatterId,
     MatterKind,
     NoticeBy,
     NoticedAt,
     RaisedAt,
 )
-from backend.core.database import Record, fetch, first
+from backend.complaints.service import approvers
+from backend.core.database import Record, fetch, first, value
 from backend.core.described import Badge, ContactMethod, OrganCode, OrganName, PersonName, ShiftId, Version
 from backend.core.paging import ListQuery, Page, as_row, moment_parameter, next_page, rows_of_page
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor
-from backend.core.visibility import INSPECTING, IndexPath, viewer, visible_to
+from backend.core.visibility import INSPECTING, IndexPath, reaches, viewer, visible_to
 from backend.core.wire import Moment, Place
 from backend.evidence.papers import MatterOfPaper, PaperLine
+from backend.law.catalogue import law
 
-ComplaintStatus = Literal["open", "overdue", "untold", "all"]
+# Until when an extension is asked for that nobody has answered.
+ASKED_UNTIL = """
+SELECT CASE s.step WHEN 'extend' THEN s.until_at END FROM complaint_step s
+WHERE s.complaint = c.id AND s.step IN ('extend', 'approve_extension', 'refuse_extension')
+ORDER BY s.version DESC LIMIT 1
+"""
+ComplaintStatus = Literal["open", "overdue", "untold", "unaccepted", "extension", "all"]
 COMPLAINT_STATUSES: dict[ComplaintStatus, str] = {
     "open": "c.outcome IS NULL",
     "overdue": "c.outcome IS NULL AND c.end_by < now()",
     "untold": "c.outcome IS NOT NULL AND c.fed_back_at IS NULL AND NOT c.anonymous",
+    "unaccepted": "c.accepted_at IS NULL AND c.outcome IS NULL",
+    "extension": f"c.outcome IS NULL AND c.extended_from IS NULL AND ({ASKED_UNTIL}) IS NOT NULL",
     "all": "true",
 }
 MatterStatus = Literal["open", "overdue", "all"]
 MATTER_STATUSES: dict[MatterStatus, str] = {
     "open": "m.answered_at IS NULL", "overdue": "m.answered_at IS NULL AND m.answer_by < now()", "all": "true",
 }  # fmt: skip
-COMPLAINTS = """
-SELECT c.*, (c.taken_by = $1 OR c.organ IN (SELECT organs_under({inspects}::text[]))) AND NOT may_not_handle(c.id, $1)
+COMPLAINTS = f"""
+SELECT c.*, CASE WHEN c.outcome IS NULL AND c.extended_from IS NULL THEN ({ASKED_UNTIL}) END AS extension_asked,
+    (c.taken_by = $1 OR c.organ IN (SELECT organs_under({{inspects}}::text[]))) AND NOT may_not_handle(c.id, $1)
     AS in_full, ARRAY(SELECT person FROM complaint_person p WHERE p.complaint = c.id ORDER BY 1) AS persons
 FROM complaint c
-"""
+"""  # noqa: S608 - constants
 ABOUT_ME = "EXISTS (SELECT FROM complaint_person p WHERE p.complaint = c.id AND p.person = $1)"
 VISIBLE = (
     visible_to(own=["c.taken_by"], organ="c.organ")
@@ -63,7 +80,7 @@ VISIBLE = (
     )
 )
 STEPS = """
-SELECT s.step, s.by_person, s.at, s.words, s.how, s.until_at FROM complaint_step s WHERE s.complaint = $1
+SELECT s.step, s.by_person, s.at, s.words, s.how, s.until_at, s.kind FROM complaint_step s WHERE s.complaint = $1
 ORDER BY s.version
 """
 PAPERS = """
@@ -72,8 +89,10 @@ JOIN upload u ON u.id = d.id WHERE p.complaint = $1 ORDER BY u.declared_at, d.id
 """
 MATTERS = """
 SELECT m.*, ARRAY(SELECT recording FROM matter_recording r WHERE r.matter = m.id ORDER BY 1) AS recordings,
-    p.badge, p.name
-FROM matter m JOIN person_now p ON p.id = m.person
+    ARRAY(SELECT document FROM matter_paper d WHERE d.matter = m.id ORDER BY 1) AS papers, p.badge, p.name, k.case_ref,
+    k.state AS case_state, k.at AS case_told_at, k.words AS case_words
+FROM matter m JOIN person_now p ON p.id = m.person LEFT JOIN LATERAL (
+    SELECT c.* FROM matter_case c WHERE c.matter = m.id ORDER BY c.at DESC, c.id DESC LIMIT 1) k ON true
 """
 COUNTS = """
 SELECT c.organ, o.name AS organ_name, count(*) AS received, count(*) FILTER (WHERE c.outcome IS NULL) AS open,
@@ -91,6 +110,11 @@ SELECT c.id, may_not_handle(c.id, $1) AS kept,
     c.taken_by = $1 OR c.organ IN (SELECT organs_under($2::text[])) AS theirs
 FROM complaint_paper p JOIN complaint c ON c.id = p.complaint WHERE p.document = $3 ORDER BY c.id
 """
+EXTENSION = {"extend", "approve_extension", "refuse_extension"}
+MATTERS_OF_PAPER = f"""
+SELECT m.id, coalesce(m.against = $1, false) AS kept, ({MATTER.condition}) AS theirs
+FROM matter_paper p JOIN matter m ON m.id = p.matter WHERE p.document = $3 ORDER BY m.id
+"""  # noqa: S608 - constants
 HIDDEN = ("channel", "complainant", "contact", "words", "case_ref", "place", "taken_by")
 
 
@@ -133,6 +157,14 @@ class ComplaintRow(msgspec.Struct, frozen=True, kw_only=True):
     concluded_at: ConcludedAt
     fed_back_at: FedBackAt
     version: Version
+    kind: KindOfComplaint = None
+    accepted_at: AcceptedAt = None
+    extension_asked: Annotated[
+        Moment | None,
+        msgspec.Meta(description="until when an extension is asked for that the head has not answered; null: none"),
+    ] = None
+    extended_from: ExtendedFrom = None
+    extension_told_at: ExtensionToldAt = None
     unheard_why: Annotated[
         str | None,
         msgspec.Meta(
@@ -148,10 +180,22 @@ class ComplaintStepRow(msgspec.Struct, frozen=True, kw_only=True):
     """A step about a complaint."""
 
     step: Annotated[
-        Literal["notify", "identify", "step_aside", "extend", "conclude", "feed_back"],
+        Literal[
+            "notify",
+            "identify",
+            "step_aside",
+            "extend",
+            "conclude",
+            "feed_back",
+            "accept",
+            "approve_extension",
+            "refuse_extension",
+            "tell_extension",
+        ],
         msgspec.Meta(
-            description="notify 告知受理, identify 查明被投诉人, step_aside 办理人回避, extend 延期, conclude 办结, "
-            "feed_back 反馈"
+            description="notify 告知受理, identify 查明被投诉人, step_aside 办理人回避, extend 申请延期, "
+            "conclude 办结, feed_back 反馈, accept 受理, approve_extension 批准延期, refuse_extension 不批准延期, "
+            "tell_extension 告知延期理由"
         ),
     ]
     by_person: Annotated[UUID, msgspec.Meta(description="id of the person who took this step of the complaint")]
@@ -161,6 +205,9 @@ class ComplaintStepRow(msgspec.Struct, frozen=True, kw_only=True):
         ContactMethod | None, msgspec.Meta(description="how the complainant was told; null: the step tells nobody")
     ]
     until_at: Annotated[Moment | None, msgspec.Meta(description="new end of the term; null: the step is no extension")]
+    kind: Annotated[str | None, msgspec.Meta(description="the kind as which it was accepted; null: no acceptance")] = (
+        None
+    )
 
 
 class ComplaintDetail(msgspec.Struct, frozen=True, kw_only=True):
@@ -169,7 +216,10 @@ class ComplaintDetail(msgspec.Struct, frozen=True, kw_only=True):
     complaint: Annotated[ComplaintRow, msgspec.Meta(description="the complaint as it stands now")]
     steps: Annotated[
         list[ComplaintStepRow],
-        msgspec.Meta(description="what was done about it, in order; not in full: only its conclusion"),
+        msgspec.Meta(
+            description="what was done about it, in order; not in full: only its conclusion, and for who approves "
+            "extensions what is said of these"
+        ),
     ]
     papers: Annotated[
         list[PaperLine],
@@ -215,11 +265,21 @@ class MatterRow(msgspec.Struct, frozen=True, kw_only=True):
     of_relative: Annotated[bool, msgspec.Meta(description="a close relative is harassed, not the person themselves")]
     words: Annotated[str, msgspec.Meta(description="the suggestion, the appeal or what happened, in words")]
     recordings: Annotated[list[UUID], msgspec.Meta(description="ids of the recordings that show it")]
+    papers: Annotated[list[UUID], msgspec.Meta(description="ids of the documents that came with it or with its answer")]
     raised_at: RaisedAt
     answer_by: AnswerBy
     answered_by: Annotated[UUID | None, msgspec.Meta(description="id of the person who answered; null: not answered")]
     answered_at: AnsweredAt
     answer: Annotated[str | None, msgspec.Meta(description="the answer, in words; null: not answered")]
+    case_ref: Annotated[
+        str | None,
+        msgspec.Meta(description="number of the police case that the harassment became; null: there is none"),
+    ]
+    case_state: Annotated[CaseState | None, msgspec.Meta(description="how far that case is; null: there is none")]
+    case_told_at: CaseTold
+    case_words: Annotated[
+        str | None, msgspec.Meta(description="what was decided in that case, in words; null: there is none")
+    ]
 
 
 async def complaints(actor: Actor, status: ComplaintStatus, cursor: str | None, limit: int) -> Page[ComplaintRow]:
@@ -238,12 +298,20 @@ async def complaint(actor: Actor, wanted: UUID) -> ComplaintDetail:
         raise Refusal("unknown_complaint")
     steps = [as_row(ComplaintStepRow, step) for step in await fetch(STEPS, wanted)]
     papers = [as_row(PaperLine, paper) for paper in await fetch(PAPERS, wanted)] if row["in_full"] else []
+    shown = {"conclude"} | (EXTENSION if await _approves(actor, row) else set())
     return ComplaintDetail(
         complaint=_complaint(row),
-        steps=[step for step in steps if row["in_full"] or step.step == "conclude"],
+        steps=[step for step in steps if row["in_full"] or step.step in shown],
         papers=papers,
         hearings=await hearings_of(wanted) if row["in_full"] else [],
     )
+
+
+async def _approves(actor: Actor, row: Record) -> bool:
+    """Whether the actor may approve that this complaint takes longer."""
+    if not await reaches(actor, row["organ"], approvers(law(), row["kind"])):
+        return False
+    return not await value("SELECT may_not_handle($1, $2)", row["id"], actor.person)
 
 
 async def counts(actor: Actor, since: datetime | None, until: datetime | None) -> ComplaintCounts:
@@ -269,12 +337,16 @@ async def matter(actor: Actor, wanted: UUID) -> MatterRow:
 
 
 async def matters_of_paper(actor: Actor, document: UUID) -> list[MatterOfPaper] | None:
-    """The complaints with which this paper came, of those that the actor reads in full; None where it came with one
-    that they may not handle: then it does not exist for them."""
-    rows = await fetch(COMPLAINTS_OF_PAPER, *viewer(actor, INSPECTING), document)
-    if any(row["kept"] for row in rows):
+    """The complaints with which this paper came, of those that the actor reads in full, and the matters; None where it
+    came with one that is kept from them: then it does not exist for them."""
+    complaints = await fetch(COMPLAINTS_OF_PAPER, *viewer(actor, INSPECTING), document)
+    matters = await fetch(MATTERS_OF_PAPER, *viewer(actor), document)
+    if any(row["kept"] for row in (*complaints, *matters)):
         return None
-    return [MatterOfPaper(kind="complaint", id=row["id"]) for row in rows if row["theirs"]]
+    return [
+        *(MatterOfPaper(kind="complaint", id=row["id"]) for row in complaints if row["theirs"]),
+        *(MatterOfPaper(kind="matter", id=row["id"]) for row in matters if row["theirs"]),
+    ]
 
 
 def _inspects(actor: Actor) -> Any:

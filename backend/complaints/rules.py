@@ -1,17 +1,48 @@
-"""What the law requires of a complaint. Pure.
+"""What the law requires of a complaint. Pure. Kinds, terms, who approves and what is in writing: complaints.toml.
 
-信访工作条例: concluded within 60 days; extended once, by 30 days at most.
+信访工作条例 23: told in writing what becomes of it. 31(6), 34: concluded within sixty days of acceptance, matters of
+that kind alone; extended once, by thirty days at most, with the head's approval. 30: accusations by their own rules.
 """
 
-from collections.abc import Iterable
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from backend.core.days import day_of, until
+from backend.law.catalogue import Law
+from backend.law.matters import ComplaintKind, Told
 
-def allows_extension(until: datetime, end_by: datetime, at_most: timedelta) -> bool:
-    """Whether `until` is later than the end of the term, by `at_most` or less."""
-    return end_by < until <= end_by + at_most
+IN_WRITING = ("letter", "message")
+
+
+def kind_of(law: Law, code: str | None) -> ComplaintKind | None:
+    """The kind with this code, or the one that a complaint is taken for of which nobody said what it is. None: a kind
+    that this law does not know."""
+    return law.complaints.kinds.get(code or law.complaints.taken_for)
+
+
+def notice_by(law: Law, code: str | None, received_at: datetime) -> datetime:
+    """By when the complainant must be told what becomes of it."""
+    return until(law, law.complaints.notice_of(code), received_at)
+
+
+def end_by(law: Law, code: str, accepted_at: datetime) -> datetime | None:
+    """By when it must be concluded; None: its kind has no such term."""
+    kind = law.complaints.kinds.get(code)
+    return None if kind is None or kind.end is None else until(law, kind.end, accepted_at)
+
+
+def allows_extension(law: Law, term: str, wanted: datetime, end: datetime) -> bool:
+    """Whether a term that ends at `end` may be extended until this day: a later one, within the extension."""
+    return day_of(end) < day_of(wanted) and wanted <= until(law, term, end)
+
+
+def not_written(kind: ComplaintKind | None, told: Told, how: str, papers: Sequence[UUID]) -> list[str]:
+    """The code of the rule that a telling breaks which must be in writing and was not. A paper handed over is."""
+    owed = kind is not None and told in kind.written
+    written = how in IN_WRITING or (how == "in_person" and bool(papers))
+    return ["notice_not_written"] if owed and not written else []
 
 
 class Heard(NamedTuple):

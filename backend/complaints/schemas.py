@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 
 from backend.core.described import CaseNumberGiven, ContactMethod, OrganCode, Radius, SeenVersion, ShiftId, Version
-from backend.core.wire import Entry, Moment, Name, Place, Receipt, Words
+from backend.core.wire import WHOLE, Entry, Moment, Name, Place, Receipt, Words
 
 Channel = Annotated[
     Literal["desk", "phone", "hotline_12389", "letter", "online"],
@@ -21,14 +21,55 @@ MatterKind = Annotated[
     msgspec.Meta(description="suggestion 意见建议, appeal 申诉控告, harassment 受到侵扰"),
 ]
 ComplaintId = Annotated[UUID, msgspec.Meta(description="id of the complaint: that of the entry which received it")]
-NoticeBy = Annotated[Moment, msgspec.Meta(description="by when the complainant must be told that it is taken up")]
-EndBy = Annotated[Moment, msgspec.Meta(description="by when the complaint must be concluded")]
+KindCode = Annotated[
+    str,
+    msgspec.Meta(
+        min_length=1,
+        max_length=40,
+        pattern=r"^[a-z][a-z_]*" + WHOLE,
+        description="code of a kind of the law in force (`complaints` of the catalogue): petition 申诉求决, accusation "
+        "检举控告, suggestion 建议意见, other_procedure 依其他法定程序办理; another law may have others",
+    ),
+]
+KindOfComplaint = Annotated[
+    str | None, msgspec.Meta(description="code of its kind, such as petition; null: nobody said what it is")
+]
+NoticeBy = Annotated[
+    Moment,
+    msgspec.Meta(
+        description="by when the complainant must be told what becomes of it: the last moment of that day in China"
+    ),
+]
+EndBy = Annotated[
+    Moment | None,
+    msgspec.Meta(
+        description="by when the complaint must be concluded: the last moment of that day in China; null: it is not "
+        "accepted, or its kind has no such term"
+    ),
+]
+AcceptedAt = Annotated[Moment | None, msgspec.Meta(description="when the complaint was accepted 受理; null: not yet")]
+ExtendedFrom = Annotated[
+    Moment | None, msgspec.Meta(description="the end of the term before it was extended; null: it was not extended")
+]
+ExtensionToldAt = Annotated[
+    Moment | None, msgspec.Meta(description="when the complainant was told of the extension and why; null: not yet")
+]
 NoticedAt = Annotated[
     Moment | None, msgspec.Meta(description="when the complainant was told that it is taken up; null: not yet")
 ]
 ConcludedAt = Annotated[Moment | None, msgspec.Meta(description="when the complaint was concluded; null: not yet")]
 FedBackAt = Annotated[
     Moment | None, msgspec.Meta(description="when the complainant was told the result; null: not yet")
+]
+CaseState = Annotated[
+    Literal["reported", "accepted", "not_accepted", "punished", "transferred", "ended"],
+    msgspec.Meta(
+        description="reported 已报案, accepted 已受案或立案, not_accepted 不予受案或立案, punished 已处罚, "
+        "transferred 已移送, ended 终止"
+    ),
+]
+CaseTold = Annotated[
+    Moment | None, msgspec.Meta(description="since when the police case is so far, as it was told; null: there is none")
 ]
 MatterId = Annotated[UUID, msgspec.Meta(description="id of the matter: that of the entry which raised it")]
 RaisedAt = Annotated[Moment, msgspec.Meta(description="when the matter was raised, in corrected time")]
@@ -42,6 +83,14 @@ ComplaintPapers = Annotated[
         max_length=50,
         description="ids of one's own documents, declared before: a letter, what came with it; only who may handle the "
         "complaint sees them",
+    ),
+]
+MatterPapers = Annotated[
+    list[UUID],
+    msgspec.Meta(
+        max_length=50,
+        description="ids of one's own documents, declared before: proofs, or the answer in writing; never seen by whom "
+        "the matter is against",
     ),
 ]
 
@@ -79,6 +128,9 @@ class ReceiveComplaint(Entry, frozen=True, kw_only=True, omit_defaults=True, for
         CaseNumberGiven | None, msgspec.Meta(description="number of the case that the complaint is about; null: none")
     ] = None
     papers: ComplaintPapers = msgspec.field(default_factory=list)
+    kind: Annotated[
+        KindCode | None, msgspec.Meta(description="what it seems to be; acceptance decides; null: not said")
+    ] = None
 
 
 class OnComplaint(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -91,9 +143,15 @@ class OnComplaint(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_u
 
 
 class NotifyComplainant(OnComplaint, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """The complainant was told that the complaint is taken up."""
+    """The complainant was told that the complaint is taken up, in writing. Before it was accepted, this accepts it."""
 
     how: ContactMethod
+
+
+class AcceptComplaint(OnComplaint, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """The complaint is accepted (受理) as one of a kind: the term of that kind runs from now on."""
+
+    kind: KindCode
 
 
 class IdentifyPerson(OnComplaint, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -107,9 +165,26 @@ class StepAsideFromComplaint(OnComplaint, frozen=True, kw_only=True, omit_defaul
 
 
 class ExtendComplaint(OnComplaint, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """The complaint takes longer. It can be extended once."""
+    """Ask the head that the complaint may take longer. Nothing changes before the head approves; once at most."""
 
-    until: Annotated[Moment, msgspec.Meta(description="new end of the term; at most `complaint_extension` later")]
+    until: Annotated[
+        Moment,
+        msgspec.Meta(
+            description="new end of the term: it ends with this day in China; at most the extension of its kind later"
+        ),
+    ]
+
+
+class AnswerExtension(OnComplaint, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """The head approves the extension that was asked for, or does not. Not by the person who asked."""
+
+    approves: Annotated[bool, msgspec.Meta(description="true 批准, false 不批准")]
+
+
+class TellExtension(OnComplaint, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """The complainant was told that it takes longer and why, in writing."""
+
+    how: ContactMethod
 
 
 class ConcludeComplaint(OnComplaint, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -152,6 +227,7 @@ class RaiseMatter(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_u
     recordings: Annotated[
         list[UUID], msgspec.Meta(max_length=50, description="ids of one's own recordings that show it; they are held")
     ] = msgspec.field(default_factory=list)
+    papers: MatterPapers = msgspec.field(default_factory=list)
 
 
 class LinkFootage(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -171,6 +247,16 @@ class AnswerMatter(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_
 
     matter: MatterId
     words: Annotated[Words, msgspec.Meta(description="the answer, in words")]
+    papers: MatterPapers = msgspec.field(default_factory=list)
+
+
+class TellCase(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Record the police case that a harassment matter became, or how far it is now (R.27, 39)."""
+
+    matter: MatterId
+    case_ref: Annotated[Name, msgspec.Meta(description="number of the police case, as on its papers")]
+    state: CaseState
+    words: Annotated[Words, msgspec.Meta(description="what was decided, or why it is told")]
 
 
 class ComplaintStanding(msgspec.Struct, frozen=True, kw_only=True):
@@ -185,6 +271,10 @@ class ComplaintStanding(msgspec.Struct, frozen=True, kw_only=True):
     concluded_at: ConcludedAt
     fed_back_at: FedBackAt
     version: Version
+    kind: KindOfComplaint = None
+    accepted_at: AcceptedAt = None
+    extended_from: ExtendedFrom = None
+    extension_told_at: ExtensionToldAt = None
 
 
 class ComplaintReceipt(Receipt, kw_only=True):
@@ -201,6 +291,10 @@ class MatterStanding(msgspec.Struct, frozen=True, kw_only=True):
     raised_at: RaisedAt
     answer_by: AnswerBy
     answered_at: AnsweredAt
+    case_state: Annotated[
+        CaseState | None, msgspec.Meta(description="how far its police case is; null: there is none")
+    ] = None
+    case_told_at: CaseTold = None
 
 
 class MatterReceipt(Receipt, kw_only=True):

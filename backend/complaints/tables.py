@@ -1,4 +1,5 @@
-"""Complaints and matters. The constraints are in migrations/versions/fujing_0021_complaints.sql and 0046."""
+"""Complaints and matters. The constraints are in migrations/versions/fujing_0021_complaints.sql, 0046, 0051, 0052
+and 0055."""
 
 from typing import Any
 
@@ -33,7 +34,7 @@ class Complaint(Table, db=DB):
     taken_by = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)
     received_at = Timestamptz(null=False, default=None)
     notice_by = Timestamptz(null=False, default=None)
-    end_by = Timestamptz(null=False, default=None)
+    end_by = Timestamptz(null=True, default=None)
     noticed_at = Timestamptz(null=True, default=None)
     outcome = Text(null=True, default=None)
     concluded_at = Timestamptz(null=True, default=None)
@@ -41,6 +42,10 @@ class Complaint(Table, db=DB):
     unheard_why = Text(null=True, default=None)
     appeal_to: ForeignKey[Any] = ForeignKey(Organ, null=True, on_delete=OnDelete.restrict, default=None)
     version = Integer(null=False, default=None)
+    kind = Text(null=True, default=None)
+    accepted_at = Timestamptz(null=True, default=None)
+    extended_from = Timestamptz(null=True, default=None)
+    extension_told_at = Timestamptz(null=True, default=None)
 
 
 class ComplaintPerson(Table, db=DB):
@@ -71,6 +76,8 @@ class ComplaintStep(Table, db=DB):
     words = Text(null=False, default=None)
     how = Text(null=True, default=None)
     until_at = Timestamptz(null=True, default=None)
+    kind = Text(null=True, default=None)
+    asked_by = ForeignKey(Person, null=True, on_delete=OnDelete.restrict, default=None)
 
 
 class Hearing(Table, db=DB):
@@ -109,6 +116,26 @@ class Matter(Table, db=DB):
     answered_by = ForeignKey(Person, null=True, on_delete=OnDelete.restrict, default=None)
     answered_at = Timestamptz(null=True, default=None)
     answer = Text(null=True, default=None)
+
+
+class MatterCase(Table, db=DB):
+    """What is known of the police case that a harassment matter became; the last row of a matter counts."""
+
+    id = UUID(primary_key=True, default=None)
+    matter = ForeignKey(Matter, null=False, on_delete=OnDelete.restrict, default=None)
+    case_ref = Text(null=False, default=None)
+    state = Text(null=False, default=None)
+    by_person = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)
+    at = Timestamptz(null=False, default=None)
+    words = Text(null=False, default=None)
+
+
+class MatterPaper(Table, db=DB):
+    """A paper that came with a matter or with its answer."""
+
+    id = UUID(primary_key=True, default=None)
+    matter = ForeignKey(Matter, null=False, on_delete=OnDelete.restrict, default=None)
+    document: ForeignKey[Any] = ForeignKey(DOCUMENT, null=False, on_delete=OnDelete.restrict, default=None)
 
 
 class MatterRecording(Table, db=DB):

@@ -46,6 +46,15 @@ IncidentNumberGiven = Annotated[
     ),
 ]
 InForce = Annotated[bool, msgspec.Meta(description="false: contested, counts for nothing until a person rules on it")]
+KIND = r"^[a-z][a-z0-9_]*" + WHOLE  # a code of the law: of a kind of person, of a category of footage
+KindOfPerson = Annotated[
+    str,
+    msgspec.Meta(
+        max_length=40,
+        pattern=KIND,
+        description="kind of person: officer, staff, dock, or a kind of auxiliary of the law, such as duty_auxiliary",
+    ),
+]
 LeadingOfficerId = Annotated[UUID, msgspec.Meta(description="id of the officer who leads")]
 LedAuxiliaryId = Annotated[UUID, msgspec.Meta(description="id of the auxiliary who is led")]
 NextPage = Annotated[str | None, msgspec.Meta(description="cursor of the next page; null on the last one")]

@@ -17,7 +17,7 @@ from backend.core.database import Record, execute, fetch, tx
 from backend.core.described import OrganCode
 from backend.core.wire import Moment
 from backend.law.answerable import kept_from_leaders
-from backend.law.catalogue import Language, law
+from backend.law.catalogue import Language, law, law_at
 
 FLAG = """
 INSERT INTO finding (kind, subject, organ, person, against_organ, started_at, ended_at)
@@ -193,7 +193,7 @@ class FindingRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def finding_row(row: Any, language: Language) -> FindingRow:
-    """A row of the table `finding`, with its sentence in this language."""
-    message = law().messages[row["kind"]]
+    """A row of the table `finding`, with its sentence in this language and the article that was in force then."""
+    message = law_at(row["started_at"] or row["found_at"]).messages[row["kind"]]
     fields = {field: row[field] for field in FindingRow.__struct_fields__ if field in row}
     return FindingRow(**fields, message=message.sentence(language), article=message.article)

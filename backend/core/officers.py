@@ -25,10 +25,11 @@ async def officers_among(persons: Sequence[UUID], at: datetime) -> dict[UUID, Re
     return officers
 
 
-AUXILIARY = """
+IS_AUXILIARY = "IN (SELECT code FROM kind_of_person WHERE auxiliary)"  # of a column `kind`
+AUXILIARY = f"""
 SELECT organ_at($1, $2) WHERE EXISTS (
-    SELECT FROM stint WHERE person = $1 AND kind IN ('duty_auxiliary', 'civilian_auxiliary'))
-"""
+    SELECT FROM stint WHERE person = $1 AND kind {IS_AUXILIARY})
+"""  # noqa: S608 - constants
 ORGAN_AT = "SELECT organ_at($1, $2)"
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from backend.core import journal
 from backend.core.database import execute
-from backend.core.verb import AUXILIARIES, Occasion, Outcome, Verb
+from backend.core.days import until
+from backend.core.verb import AUXILIARIES, Occasion, Outcome, Verb, part_of
 from backend.core.wire import Entry
 from backend.law.answerable import FINDINGS, kept_from_leaders
 
@@ -36,15 +37,15 @@ async def keep(occasion: Occasion, entry: Entry, verb: Verb, outcome: Outcome) -
     """
     if entry.despite is None or entry.despite.ordered_by is None or verb.told_to != "readers":
         return
-    if occasion.actor.kind_at(occasion.at) not in AUXILIARIES:
+    if part_of(occasion.actor.kind_at(occasion.at)) not in AUXILIARIES:
         return
     officer, told = entry.despite.ordered_by, occasion.timing.as_of
-    until = told + occasion.law.span("order_dispute")
+    dispute_by = until(occasion.law, "order_dispute", told)
     await execute(
         KEEP, entry.id, officer, occasion.actor.person, outcome.organ, verb.name, occasion.at,
-        follows(outcome.unmet), told, until,
+        follows(outcome.unmet), told, dispute_by,
     )  # fmt: skip
-    standing: dict[str, Any] = {"id": str(entry.id), "dispute_by": journal.utc(until), "disputed_at": None}
+    standing: dict[str, Any] = {"id": str(entry.id), "dispute_by": journal.utc(dispute_by), "disputed_at": None}
     await journal.append(
         journal.Line(
             at=told, verb=TOLD, outcome="done", organ=outcome.organ, subjects=[entry.id, officer],

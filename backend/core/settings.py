@@ -70,6 +70,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def secrets_dir(self) -> Path:
         return self.data_dir / "secrets"
 
+    @property
+    def law_home(self) -> Path:
+        """Where this house keeps the notices on days off that it took in."""
+        return self.data_dir / "law"
+
     def shown(self) -> dict[str, str]:
         """Every setting by the name of its variable; secrets are hidden."""
         words = by_locale("（已设置，不显示）", "(set, hidden)")

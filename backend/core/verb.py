@@ -17,6 +17,7 @@ from backend.core.roles import ADMINISTERING, OVERSEEING
 from backend.core.stints import Stint, served_at, stint_at
 from backend.core.wire import EARLIEST, Despite, Entry, Receipt
 from backend.law.catalogue import Law
+from backend.law.regulation import BUILT_IN_PARTS
 
 
 class Role(msgspec.Struct, frozen=True):
@@ -54,9 +55,9 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True):
         """Whether their service ended: they may send what they did while they served, and nothing else."""
         return self.left_for is not None
 
-    def may_tell_of(self, at: datetime, term: timedelta) -> bool:
-        """Whether what happened then is taken: they serve today, or they served then and left within the term."""
-        return self.left_for is None or (self.left_for <= term.days and served_at(self.stints, at))
+    def may_tell_of(self, at: datetime, days: int) -> bool:
+        """Whether what happened then is taken: they serve today, or they served then and left no more days ago."""
+        return self.left_for is None or (self.left_for <= days and served_at(self.stints, at))
 
     def organ_at(self, at: datetime) -> str:
         """The organ in which they served at this moment, or next to it."""
@@ -265,18 +266,24 @@ class HeldRule(msgspec.Struct, frozen=True, kw_only=True):
 # nobody: for example because the person concerned is complained of, or because a list shows it.
 ToldTo = Literal["readers", "concerned", "actor", "nobody"]
 
-AUXILIARIES = frozenset({"duty_auxiliary", "civilian_auxiliary"})
+AUXILIARY = "auxiliary"  # whoever the law calls one, of whatever kind
+AUXILIARIES = frozenset({AUXILIARY})
 OFFICERS = frozenset({"officer"})
 FIELD = AUXILIARIES | OFFICERS
 DOCKS = frozenset({"dock"})
 DECIDERS = OFFICERS | {"staff"}  # they also need the role on the organ concerned
 
 
+def part_of(kind: str) -> str:
+    """What a person of this kind is to the program: officer, staff, dock, or else an auxiliary."""
+    return kind if kind in BUILT_IN_PARTS else AUXILIARY
+
+
 class Verb(msgspec.Struct, frozen=True, kw_only=True):
     """One kind of entry, and everything the house says about it.
 
     `name`: its path under /v1. `entry`, `receipt`: its wire structs. `record`: the function that records it.
-    `may`: kinds of person who may send it. `concerned`: whose facts it may change; they are locked.
+    `may`: who may send it (`part_of`). `concerned`: whose facts it may change; they are locked.
     `field`: it is sent from a device; False: a decision, which may also come from a desk. `desk`: a field verb that
     may also come from a desk. `codes`: its own refusals, besides those of every entry. `told_to`: who gets it in the
     feed. `urgent`: a refusal of it is never replaced by 429. `held`: who may see and decide about an entry of it that

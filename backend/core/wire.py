@@ -90,6 +90,13 @@ class Note(msgspec.Struct, frozen=True, omit_defaults=True):
     code: Annotated[str, msgspec.Meta(description="stable code of the finding or rule")]
     message: Annotated[str, msgspec.Meta(description="the sentence of the code, in the reader's language")]
     article: Annotated[str | None, msgspec.Meta(description="article that the code rests on; null: none")] = None
+    source: Annotated[
+        str | None,
+        msgspec.Meta(
+            description="of a verdict: where this condition of the work comes from, in the catalogue's words (F read "
+            "in the text, M not checked, I inferred); null: from its article alone"
+        ),
+    ] = None
 
 
 class Receipt(msgspec.Struct, kw_only=True):

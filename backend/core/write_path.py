@@ -29,9 +29,20 @@ from backend.core import doubtful, findings, journal, limits, orders
 from backend.core.database import execute, fetch, first, tx
 from backend.core.officers import officers_among
 from backend.core.refusals import DependsOnRevokedDevice, Refusal, RuleRefusal, Unknown
-from backend.core.verb import CLOCK_DOUBTFUL, CLOCK_MOVED, Actor, Occasion, Outcome, Recorded, Timing, Verb, timing
+from backend.core.verb import (
+    CLOCK_DOUBTFUL,
+    CLOCK_MOVED,
+    Actor,
+    Occasion,
+    Outcome,
+    Recorded,
+    Timing,
+    Verb,
+    part_of,
+    timing,
+)
 from backend.core.wire import Despite, Entry
-from backend.law.catalogue import law
+from backend.law.catalogue import law, law_at
 
 
 class Arrival(msgspec.Struct, frozen=True):
@@ -121,7 +132,7 @@ def _check_actor(arrival: Arrival) -> None:
     verb, actor = arrival.verb, arrival.actor
     if actor.brings_home and not verb.field:
         raise Refusal("bring_home_only")
-    if (actor.kind_at(arrival.at) if verb.field else actor.kind) not in verb.may:
+    if part_of(actor.kind_at(arrival.at) if verb.field else actor.kind) not in verb.may:
         raise Refusal("not_for_your_role")
     if verb.field and not verb.desk and actor.device is None:
         raise Refusal("device_needed")
@@ -138,7 +149,7 @@ async def _record_now(arrival: Arrival, earlier: Any) -> Recorded:
     if not admitted:
         _check_service(arrival, timed)
     await _check_ordering_officer(entry.despite, timed)
-    occasion = Occasion(actor, timed, law(), entry.despite, admitted)
+    occasion = Occasion(actor, timed, law_at(timed.occurred_at), entry.despite, admitted)
     outcome = await arrival.verb.record(occasion, entry)
     codes = await _flag_findings(arrival, occasion, outcome)
     await orders.keep(occasion, entry, arrival.verb, outcome)
@@ -167,7 +178,7 @@ def _check_service(arrival: Arrival, timed: Timing) -> None:
         at = timed.occurred_at + (arrival.verb.happened(arrival.entry) - arrival.entry.occurred_at)
     except OverflowError:
         at = timed.received_at
-    if not arrival.actor.may_tell_of(at, law().span("bring_home")):
+    if not arrival.actor.may_tell_of(at, law().days("bring_home").at_most):
         raise Held("after_service") if arrival.may_hold else Refusal("bring_home_only")
 
 

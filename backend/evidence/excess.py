@@ -14,6 +14,7 @@ import structlog
 
 from backend.core import journal
 from backend.core.database import Record, execute, fetch, rows_touched, tx, value
+from backend.core.days import since
 from backend.evidence import rules
 from backend.law.catalogue import law
 from storage.evidence_store import EvidenceStore, ObjectLocked, Part, StoredObject, UploadUnknown
@@ -103,7 +104,7 @@ async def forgive(upload: UUID, version: str, now: datetime) -> None:
 async def remove_refused(store: EvidenceStore, now: datetime) -> int:
     """Remove refused versions whose term is over. How many. Raises StoreUnavailable."""
     removed = 0
-    for row in await fetch(OVER, now - law().span("mismatched_kept")):
+    for row in await fetch(OVER, since(law(), "mismatched_kept", now)):
         try:
             await store.remove(row["object_key"], row["version"])
         except ObjectLocked:  # it is being sealed at this moment

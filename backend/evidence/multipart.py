@@ -14,7 +14,7 @@ from backend.core import findings, jobs, journal
 from backend.core.database import Record, execute, first, rows_touched, tx
 from backend.core.findings import Finding
 from backend.core.refusals import Refusal
-from backend.core.verb import AUXILIARIES, CLOCK_DOUBTFUL, Actor
+from backend.core.verb import AUXILIARIES, CLOCK_DOUBTFUL, Actor, part_of
 from backend.evidence import excess, rules
 from backend.evidence.refresh import lock_concerned, refresh_findings
 from backend.evidence.schemas import Complete, PartToSend, Sealed, State, UploadParts
@@ -74,7 +74,7 @@ async def own_upload_to_send(upload: UUID, actor: Actor) -> Record:
     An auxiliary's desk only reads. Raises Refusal `device_needed`, `unknown_upload`.
     """
     row = await own_upload(upload, actor)
-    if actor.device is None and (row["kind"] != "document" or actor.kind in AUXILIARIES):
+    if actor.device is None and (row["kind"] != "document" or part_of(actor.kind) in AUXILIARIES):
         raise Refusal("device_needed")
     return row
 

@@ -1,4 +1,4 @@
-"""Papers and photos that an entry names: a certificate of an injury, a receipt, a letter of complaint."""
+"""Papers and photos that an entry names: a certificate of an injury, a receipt, a letter of complaint, a proof."""
 
 from collections.abc import Sequence
 from typing import Annotated, Literal
@@ -31,10 +31,16 @@ class MatterOfPaper(msgspec.Struct, frozen=True, kw_only=True):
     """A matter that a paper belongs to."""
 
     kind: Annotated[
-        Literal["injury", "payment", "complaint"],
-        msgspec.Meta(description="injury 工伤材料, payment 垫付票据, complaint 投诉举报材料"),
+        Literal["injury", "payment", "complaint", "matter", "recusal"],
+        msgspec.Meta(
+            description="injury 工伤材料, payment 垫付票据, complaint 投诉举报材料, matter 意见、申诉、侵扰材料, "
+            "recusal 回避材料"
+        ),
     ]
-    id: Annotated[UUID, msgspec.Meta(description="id of the injury, also for a payment, or of the complaint")]
+    id: Annotated[
+        UUID,
+        msgspec.Meta(description="id of the injury, also for a payment; of the complaint, the matter, the recusal"),
+    ]
 
 
 class DocumentRow(PaperLine, frozen=True, kw_only=True):

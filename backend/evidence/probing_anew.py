@@ -2,37 +2,44 @@
 
 Guarantees: a run ends within its term, and at once when footage waits to be sealed or the machine is busy; what it has
 not come to is found by the next run. Two runs at once keep what one of them found. Nothing in the store changes; a film
-that the store does not give stays as it is. A line in the journal tells the wearer, and those whom a changed finding
+that the store does not give stays as it is. The start of a film that nobody weighed yet is weighed, and proved by the
+time codes that it shows, as at a sealing. A line in the journal tells the wearer, and those whom a changed finding
 is about.
 """
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import structlog
+from asyncpg import Range
 
 from backend.core import journal
 from backend.core.database import Record, fetch, first, tx, value
+from backend.core.keys import Keys
 from backend.evidence import films, probing
 from backend.evidence.probing import Probe
 from backend.evidence.refresh import lock_concerned, refresh_findings
+from backend.evidence.sealing import told_by
+from backend.evidence.starts import service as starts
+from backend.evidence.starts.service import ToldMeanwhile
 from backend.law.catalogue import law
 from storage.evidence_store import EvidenceStore, StoredObject, StoreUnavailable
 from storage.probe import VERSION
 
 OUTDATED = """
-SELECT u.id, u.owner, u.organ, u.object_key, u.version, u.bytes, r.started_at, r.ended_at
+SELECT u.id, u.owner, u.organ, u.object_key, u.version, u.bytes, r.started_at, r.ended_at, r.probe_version
 FROM recording r JOIN upload u ON u.id = r.id
 WHERE r.probe_version < $1 AND u.state = 'sealed' AND u.disposed_at IS NULL AND u.id <> ALL ($2)
 ORDER BY r.probe_version, r.started_at DESC LIMIT 1
 """  # the newest first: what it proves is still asked for
 # What an older program sealed, that still ran for a while after the migration.
 NEVER_PROBED = """
-SELECT u.id, u.owner, u.organ, u.object_key, u.version, u.bytes, r.started_at, r.ended_at
+SELECT u.id, u.owner, u.organ, u.object_key, u.version, u.bytes, r.started_at, r.ended_at, r.probe_version
 FROM recording r JOIN upload u ON u.id = r.id
 WHERE r.probe_version IS NULL AND r.started_at > $1 AND u.state = 'sealed' AND u.disposed_at IS NULL
     AND u.id <> ALL ($2)
@@ -47,10 +54,12 @@ SEALING = "SELECT count(*) FROM pgqueuer WHERE entrypoint IN ('seal', 'compare')
 STANDING = """
 SELECT f.kind, f.subject, f.person, f.spans FROM finding f
 WHERE f.withdrawn_at IS NULL AND (f.subject = $1 OR f.subject IN (
-    SELECT a.id FROM recording r JOIN activity a ON a.reach && r.during AND (a.person = r.wearer OR EXISTS (
-        SELECT FROM led l WHERE l.auxiliary = a.person AND l.officer = r.wearer AND l.named && r.during))
+    SELECT a.id FROM recording r JOIN activity a ON a.reach && ($2::tstzmultirange + r.during::tstzmultirange)
+        AND (a.person = r.wearer OR EXISTS (SELECT FROM led l WHERE l.auxiliary = a.person AND l.officer = r.wearer
+            AND l.named && ($2::tstzmultirange + r.during::tstzmultirange)))
     WHERE r.id = $1))
-"""
+"""  # $2: the times that it leaves and takes
+WEIGHED_SINCE = 1  # the first probe that gives what a start is weighed by; before, the declaration alone told it
 MOST_FAILURES = 3
 log = structlog.get_logger()
 
@@ -63,7 +72,7 @@ class ProbedAnew(NamedTuple):
     failed: int
 
 
-async def run(store: EvidenceStore) -> ProbedAnew:
+async def run(store: EvidenceStore, keys: Keys) -> ProbedAnew:
     """Probe outdated films until none is left, the term is over, the store fails, or there is other work."""
     until = monotonic() + law().span("probing_anew_run").total_seconds()
     seen: list[UUID] = []
@@ -79,7 +88,8 @@ async def run(store: EvidenceStore) -> ProbedAnew:
             log.warning("a film was not probed anew", upload=str(row["id"]), error=str(error))
             failed += 1
             continue
-        changed += await keep_anew(row["id"], row["owner"], probe)
+        with suppress(ToldMeanwhile):  # then the next run comes to it
+            changed += await keep_anew(keys, row, probe)
     return ProbedAnew(len(seen) - failed, changed, failed)
 
 
@@ -89,20 +99,28 @@ async def is_busy() -> bool:
     return load * 100 > law().count("probing_anew_load") or await value(SEALING) > 0
 
 
-async def keep_anew(upload: UUID, owner: UUID, probe: Probe) -> bool:
-    """Keep what was found, refresh the findings of its time, and tell of it. Whether findings changed."""
-    now = datetime.now(UTC)
+async def keep_anew(keys: Keys, row: Record, probe: Probe) -> bool:
+    """Keep what was found, refresh the findings of its time, and tell of it. Whether findings changed.
+
+    `row`: of the film its id, owner and probe_version. Raises ToldMeanwhile.
+    """
+    upload, settling = row["id"], None
+    if (row["probe_version"] or 0) < WEIGHED_SINCE:
+        settling = await starts.weigh(keys, upload, told_by(probe))
+    spans = [] if settling is None else [settling.before, settling.after]
+    times, now = [Range(*span) for span in spans], datetime.now(UTC)
     async with tx():
-        await lock_concerned(owner, [upload])
-        row = await first(STILL_OUTDATED, upload, VERSION)
-        if row is None:
+        await lock_concerned(row["owner"], [upload], *spans)
+        film = await first(STILL_OUTDATED, upload, VERSION)
+        if film is None:
             return False
-        before = _comparable(await fetch(STANDING, upload))
-        filmed = await films.keep(row, probe, now)
+        before = _comparable(await fetch(STANDING, upload, times))
+        filmed = await films.keep(film, probe, now)
+        if settling is not None:
+            await starts.settle(settling, now)
         await refresh_findings(upload, now)
-        after = _comparable(await fetch(STANDING, upload))
-        changed = before ^ after
-        await _tell(row, now, filmed, changed)
+        changed = before ^ _comparable(await fetch(STANDING, upload, times))
+        await _tell(film, now, filmed, changed)
     return bool(changed)
 
 

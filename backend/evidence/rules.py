@@ -7,7 +7,9 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
+from backend.core.days import until
 from backend.core.wire import EARLIEST
+from backend.law.catalogue import Law
 
 MIB = 1024 * 1024
 FILMS = ("video/", "audio/")
@@ -25,6 +27,11 @@ class FilmTimes(NamedTuple):
     correction: timedelta
     camera_started: datetime
     doubtful: bool = False
+
+
+def is_category(law: Law, category: str | None) -> bool:
+    """Whether the law keeps footage of this category until people let it go; None, which is none, is in order too."""
+    return category is None or category in law.provisions.retention
 
 
 def times_of_film(
@@ -117,9 +124,9 @@ def term_begins(declared_at: datetime, told_end: datetime | None, received_at: d
     return min(max(declared_at, told_end or declared_at), received_at)
 
 
-def locked_until(begins: datetime, sealed_at: datetime, term: timedelta, floor: timedelta) -> datetime:
-    """When the lock ends: the term after it begins, but not before the floor after the sealing."""
-    return max(begins + term, sealed_at + floor)
+def locked_until(begins: datetime, sealed_at: datetime, law: Law) -> datetime:
+    """When the lock ends: with the term that begins then, but not before the floor that begins with the sealing."""
+    return max(until(law, "footage_retention", begins), until(law, "sealed_retention_floor", sealed_at))
 
 
 def durations_disagree(claimed: timedelta, probed: timedelta, tolerance: timedelta, share: int) -> bool:

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import msgspec
 
-from backend.core.described import IncidentNumberGiven, OrganCode, Radius, SentAt
+from backend.core.described import KIND, IncidentNumberGiven, OrganCode, Radius, SentAt
 from backend.core.wire import BIGINT, LEFT_OUT_IF_WRONG, WHOLE, Entry, Moment, Name, Place, Receipt, Words
 
 State = Literal["declared", "receiving", "received", "sealed", "mismatch", "abandoned"]
@@ -134,11 +134,11 @@ class KeyContent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     words: Annotated[Words, msgspec.Meta(description="what is seen and heard there")]
 
 
+CategoryCode = Annotated[str, msgspec.Meta(max_length=40, pattern=KIND)]
 FootageCategory = Annotated[
-    Literal["case_evidence", "obstruction", "major_incident", "other_major"] | None,
+    CategoryCode | None,
     msgspec.Meta(
-        description="kind of footage that is kept for ever (公通字〔2016〕14号): case_evidence 案件证据, "
-        "obstruction 阻碍执行职务, major_incident 重大或群体性事件, other_major 其他重大疑难复杂警情; "
+        description="category of footage kept for ever, one of `retention` in duty/works, such as case_evidence; "
         "it is held until two people let it go; null: none of them"
     ),
 ]
@@ -292,12 +292,10 @@ class Sealed(msgspec.Struct, frozen=True, kw_only=True):
     advice: Annotated[str, msgspec.Meta(description="what to do now, in the reader's language")]
 
 
-HoldCategory = Literal["case_evidence", "obstruction", "major_incident", "other_major"]
 CategoryOrNone = Annotated[
-    HoldCategory | None,
+    CategoryCode | None,
     msgspec.Meta(
-        description="kind of footage that is kept for ever (公通字〔2016〕14号): case_evidence 案件证据, "
-        "obstruction 阻碍执行职务, major_incident 重大或群体性事件, other_major 其他重大疑难复杂警情; "
+        description="category of footage kept for ever, one of `retention` in duty/works, such as case_evidence; "
         "a hold with a category is permanent; null: none of them"
     ),
 ]

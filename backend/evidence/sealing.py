@@ -18,6 +18,7 @@ import structlog
 
 from backend.core import clocks, jobs, journal
 from backend.core.database import Record, execute, fetch, first, rows_touched, tx
+from backend.core.days import since
 from backend.core.keys import Keys
 from backend.evidence import excess, films, probing, rules
 from backend.evidence.probing import Probe
@@ -72,7 +73,7 @@ class ProbedFile(msgspec.Struct, frozen=True):
 
 
 async def seal(store: EvidenceStore, keys: Keys, upload: UUID) -> None:
-    """Seal one received upload. Raises StoreUnavailable, ClocksDiffer; the job is tried again then."""
+    """Seal one received upload. Raises StoreUnavailable, ClocksDiffer, ToldMeanwhile; the job is tried again then."""
     row = await first(SELECT_RECEIVED, upload)
     if row is None:
         return
@@ -148,11 +149,11 @@ async def _lock_and_sign(
 ) -> None:
     """Lock the file and its poster, sign the receipt, and record both in one transaction. All by the database's clock.
 
-    Raises ClocksDiffer before anything is locked.
+    Raises ClocksDiffer before anything is locked; ToldMeanwhile.
     """
     now = await clocks.must_agree()
     begins = rules.term_begins(row["declared_at"], row["ended_at"] or row["started_at"], row["received_at"])
-    until = rules.locked_until(begins, now, law().span("footage_retention"), law().span("sealed_retention_floor"))
+    until = rules.locked_until(begins, now, law())
     until = until.replace(microsecond=0) + timedelta(seconds=1)
     versions = [(stored.key, stored.version)]
     if probed is not None and probed.poster is not None:
@@ -270,7 +271,7 @@ async def sweep(store: EvidenceStore, now: datetime) -> dict[str, int]:
 
 async def _abandon(store: EvidenceStore, now: datetime) -> int:
     async with tx():
-        rows = await fetch(SET_ABANDONED, now - law().span("upload_abandoned_after"))
+        rows = await fetch(SET_ABANDONED, since(law(), "upload_abandoned_after", now))
         for row in rows:
             await append_line(row, "evidence/abandon", now, {})
             await refresh_findings(row["id"], now)
@@ -292,7 +293,7 @@ async def _enqueue_again(now: datetime) -> int:
 async def _drop_unknown(store: EvidenceStore, now: datetime) -> int:
     """Abort uploads that are open in the store but in no row: a process was killed between the two steps."""
     dropped = 0
-    for key, store_upload in await store.open_uploads(now - law().span("upload_abandoned_after")):
+    for key, store_upload in await store.open_uploads(since(law(), "upload_abandoned_after", now)):
         if not await Upload.exists().where(Upload.store_upload == store_upload):
             await store.abort_upload(key, store_upload)
             dropped += 1

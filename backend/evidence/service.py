@@ -230,10 +230,12 @@ async def concerned_by_describing(actor: Actor, entry: DescribeRecording) -> Ite
 
 
 async def describe(occasion: Occasion, entry: DescribeRecording) -> Outcome:
-    """Record a description. Raises Refusal `unknown_recording`, `end_before_start`, `beyond_the_footage`, also for a
-    late entry.
+    """Record a description. Raises Refusal `unknown_recording`, `end_before_start`, `beyond_the_footage`,
+    `unknown_category`, also for a late entry.
     """
     actor = occasion.actor
+    if not rules.is_category(occasion.law, entry.category):
+        raise Refusal("unknown_category")
     recording = await first(DESCRIBABLE, entry.recording, actor.person)
     if recording is None:
         raise Unknown("unknown_recording", entry.recording)

@@ -33,7 +33,7 @@ VERBS = (
         name="recordings/describe", entry=DescribeRecording, receipt=DescriptionReceipt, record=service.describe,
         may=FIELD, concerned=service.concerned_by_describing, told_to="readers",
         tag="Evidence · 视音频资料", zh="说明重点内容", en="Describe key content of footage",
-        codes=("unknown_recording", "end_before_start", "beyond_the_footage"),
+        codes=("unknown_recording", "end_before_start", "beyond_the_footage", "unknown_category"),
         example=example(recording=OTHER, content=[
             {"from_ms": 0, "to_ms": 95_000, "words": "到场，表明身份，说明依据"},
             {"from_ms": 95_000, "to_ms": 412_000, "words": "当事人陈述经过，出示身份证件"},
@@ -59,7 +59,8 @@ VERBS = (
         name="holds/place", entry=PlaceHold, receipt=HoldReceipt, record=legal_holds.place, may=DECIDERS, field=False,
         told_to="nobody",
         tag="Holds · 保全", zh="保全资料", en="Place a hold on footage",
-        codes=("hold_of_one_thing", "end_before_start", "time_out_of_range", "unknown_person", "unknown_recording"),
+        codes=("hold_of_one_thing", "end_before_start", "time_out_of_range", "unknown_person", "unknown_recording",
+               "unknown_category"),
         example=example(number="督〔2026〕17号", reason="投诉涉及当日盘查", person=OTHER,
                          started_at="2026-03-01T08:00:00+08:00", ended_at="2026-03-01T12:00:00+08:00"),
     ),

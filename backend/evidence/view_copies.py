@@ -18,6 +18,7 @@ import structlog
 
 from backend.core import jobs
 from backend.core.database import Record, execute, fetch, first, rows_touched, tx
+from backend.core.days import since
 from backend.law.catalogue import law
 from storage.evidence_store import EvidenceStore, ObjectUnknown
 from storage.media_types import HEAD_BYTES, media_type_of
@@ -232,7 +233,7 @@ async def remove(store: EvidenceStore, recording: UUID) -> None:
 async def trim(store: EvidenceStore, now: datetime) -> int:
     """Remove the copies that were not used for long, and those beyond the limit. Returns how many."""
     rows: list[Record] = list(
-        await fetch(TOO_MANY, now - law().span("view_copy_unused"), law().count("view_copies_ceiling"))
+        await fetch(TOO_MANY, since(law(), "view_copy_unused", now), law().count("view_copies_ceiling"))
     )
     for row in rows:
         await remove(store, row["recording"])

@@ -9,27 +9,28 @@ import msgspec
 
 from backend.core.database import fetch, first, value
 from backend.core.described import Badge, NextPage, OrganCode, PersonId, PersonName
+from backend.core.officers import IS_AUXILIARY
 from backend.core.paging import invalid_parameter
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor
 from backend.core.visibility import viewer
 from backend.hours.rules import A_DAY, DayKind, DayWorked
-from backend.hours.service import MonthWorked, first_of, last_of, minutes, months
-from backend.law.catalogue import law
+from backend.hours.service import MonthWorked, announced, first_of, last_of, minutes, months
+from backend.law.catalogue import Language, law
 from backend.people.tables import Organ
 
 # Who served or worked in these organs (below $1) in the month from $2 to before $3, and the organ they served in last.
-SERVED = """
+SERVED = f"""
 SELECT DISTINCT ON (person) person, organ FROM (
     SELECT s.person, s.organ, lower(s.during) AS since FROM stint s
-    WHERE s.kind IN ('duty_auxiliary', 'civilian_auxiliary') AND s.organ IN (SELECT organs_under($1::text[]))
+    WHERE s.kind {IS_AUXILIARY} AND s.organ IN (SELECT organs_under($1::text[]))
         AND s.during && daterange($2::date, $3::date)
     UNION ALL
     SELECT h.person, h.organ, '-infinity' FROM shift h WHERE h.organ IN (SELECT organs_under($1::text[]))
         AND h.during && tstzrange($2::date::timestamp AT TIME ZONE 'Asia/Shanghai',
             $3::date::timestamp AT TIME ZONE 'Asia/Shanghai')
 ) x ORDER BY person, since DESC, organ
-"""
+"""  # noqa: S608 - constants
 OF_ORGANS = f"""
 SELECT p.id, p.badge, p.name, w.organ FROM ({SERVED}) w JOIN person_now p ON p.id = w.person
 WHERE ($4::text IS NULL OR (p.badge, p.id) > ($4, $5::uuid)) ORDER BY p.badge, p.id LIMIT $6
@@ -108,25 +109,35 @@ class Hours(msgspec.Struct, frozen=True, kw_only=True):
     """A page of persons with their hours of a month."""
 
     month: Annotated[str, msgspec.Meta(description="year and month, such as 2026-03")]
+    announced: Annotated[
+        bool,
+        msgspec.Meta(
+            description="false: the State Council has not announced this year's days off yet: weekends and statutory "
+            "days count, and the hours may change"
+        ),
+    ]
+    note: Annotated[str | None, msgspec.Meta(description="the same as a sentence; null: it is announced")]
     items: Annotated[list[PersonHours], msgspec.Meta(description="persons, in order of badge number")]
     next: NextPage
 
 
-async def of_person(actor: Actor, month: str, person: UUID) -> Hours:
-    """The hours of one person, day by day. Raises Refusal `unknown_person`, `calendar_unknown`."""
+async def of_person(actor: Actor, month: str, person: UUID, language: Language) -> Hours:
+    """The hours of one person, day by day. Raises Refusal `unknown_person`."""
     organs = None if person == actor.person else viewer(actor)[1]
     row = await (first(ONESELF, person) if organs is None else first(ONE, organs, *_days(month), person))
     if row is None:
         raise Refusal("unknown_person")
-    return Hours(month=month, items=await _hours([row], month, organs, days=True), next=None)
+    return _page(month, await _hours([row], month, organs, days=True), None, language)
 
 
-async def of_organ(actor: Actor, month: str, organ: str | None, cursor: str | None, limit: int) -> Hours:
+async def of_organ(
+    actor: Actor, month: str, organ: str | None, cursor: str | None, limit: int, language: Language
+) -> Hours:
     """A page of those who served in an organ or below it in that month; None: in all organs that one oversees.
 
     Each with the hours of the shifts that they did there.
 
-    Raises Refusal `unknown_organ`, `calendar_unknown`, `invalid`.
+    Raises Refusal `unknown_organ`, `invalid`.
     """
     organs = viewer(actor)[1]
     if organ is not None:
@@ -135,13 +146,23 @@ async def of_organ(actor: Actor, month: str, organ: str | None, cursor: str | No
         organs = [organ]
     rows = await fetch(OF_ORGANS, organs, *_days(month), *_after(cursor), limit + 1)
     more = _cursor(rows[limit - 1]) if len(rows) > limit else None
-    return Hours(month=month, items=await _hours(rows[:limit], month, organs), next=more)
+    return _page(month, await _hours(rows[:limit], month, organs), more, language)
+
+
+def note(month: str, language: Language) -> str | None:
+    """What must be said of the hours of a month whose days off are not announced yet; None: nothing."""
+    known = announced(first_of(month))
+    return None if known else law().messages["calendar_not_announced"].sentence(language)
+
+
+def _page(month: str, items: list[PersonHours], more: str | None, language: Language) -> Hours:
+    return Hours(month=month, announced=announced(first_of(month)), note=note(month, language), items=items, next=more)
 
 
 async def report(month: str, organ: str | None) -> list[PersonHours]:
     """The hours of everybody who served in an organ or below it in that month; None: in all organs. For the operator.
 
-    Raises Refusal `unknown_organ`, `calendar_unknown`.
+    Raises Refusal `unknown_organ`.
     """
     tops = await Organ.select(Organ.code).where(Organ.parent.is_null()).output(as_list=True)
     if organ is not None and not await _is_under(organ, tops):

@@ -1,10 +1,13 @@
 """Compute the hours worked on each day, and how much of them is beyond the norm. Pure.
 
-Source: R.25; 劳动法 36, 41, 44: overtime is work beyond eight hours a day or forty a week on working days, work on rest
-days (with time off instead), and work on statutory holidays. Watch and standby are counted separately (DOMAIN §5).
+A duty is judged as one: it belongs to the day, and the week, on which it begins, also where it ends on the next. Its
+hours are shown on the days, and paid by the kind of the days, on which they were worked.
+Source: R.25; 劳动法 36, 38, 41, 44: overtime is work beyond eight hours a day or forty a week on working days, work on
+rest days (with time off instead), and work on statutory holidays; it is at most three hours a day; a day of each week
+is rest. Watch and standby are counted separately (DOMAIN §5).
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Literal, NamedTuple
 
@@ -52,14 +55,26 @@ class DayWorked(NamedTuple):
 def days(
     spans: Iterable[DutySpan], kind_of: Callable[[date], DayKind], norms: Norms, first: date, last: date
 ) -> list[DayWorked]:
-    """The hours of every day from `first` to `last`. The spans must cover the whole weeks of both (`week_of`)."""
-    by_day = _by_day(spans)
-    worked: list[DayWorked] = []
-    monday, until = week_of(first)[0], week_of(last)[1]
-    while monday <= until:
-        worked += _week(monday, by_day, kind_of, norms, first, last)
-        monday += 7 * A_DAY
-    return worked
+    """The hours of every day from `first` to `last`. The spans must reach back to `asked_from(first)`.
+
+    Nothing after `last` is looked at: it changes nothing before.
+    """
+    totals = {first + number * A_DAY: dict[str, timedelta]() for number in range((last - first).days + 1)}
+    worked: dict[tuple[date, date], timedelta] = {}
+    for span in spans:
+        for begun, day, length in _pieces(span):
+            _add(totals, day, span.duty_type if span.duty_type in WATCHES else "worked", length)
+            if span.duty_type not in WATCHES and day <= last:
+                worked[begun, day] = worked.get((begun, day), NONE) + length
+    for day, name, length in _beyond(worked, kind_of, norms):
+        _add(totals, day, name, length)
+    return [DayWorked(day, kind_of(day), **parts) for day, parts in totals.items()]
+
+
+def asked_from(first: date) -> date:
+    """The day from which duties are needed for the hours from `first` on: a duty that ends on `first` may have begun in
+    the week before, and counts towards that week."""
+    return week_of(week_of(first)[0] - A_DAY)[0]
 
 
 def week_of(day: date) -> tuple[date, date]:
@@ -74,38 +89,68 @@ def overtime(days: Sequence[DayWorked], taken: timedelta) -> timedelta:
     return beyond + max(NONE, sum((day.rest_day for day in days), NONE) - taken)
 
 
-def _by_day(spans: Iterable[DutySpan]) -> dict[tuple[date, str], timedelta]:
-    """How long each kind of duty was done on each day: `worked`, `watch` or `standby`."""
-    totals: dict[tuple[date, str], timedelta] = {}
+def too_long(spans: Iterable[DutySpan], norm: timedelta, most: timedelta) -> list[date]:
+    """The days whose duties, each as a whole, are longer than the daily norm by more than `most` (劳动法 41).
+
+    Watch and standby do not count.
+    """
+    lengths: dict[date, timedelta] = {}
     for span in spans:
-        start, end = span.started_at.astimezone(CHINA), span.ended_at.astimezone(CHINA)
-        while start < end:
-            midnight = start_of_day(start.date() + A_DAY)
-            part = min(end, midnight)
-            key = (start.date(), span.duty_type if span.duty_type in WATCHES else "worked")
-            totals[key] = totals.get(key, NONE) + (part - start)
-            start = part
-    return totals
+        if span.duty_type not in WATCHES:
+            day = span.started_at.astimezone(CHINA).date()
+            lengths[day] = lengths.get(day, NONE) + (span.ended_at - span.started_at)
+    return sorted(day for day, length in lengths.items() if length > norm + most)
 
 
-def _week(
-    monday: date, by_day: dict[tuple[date, str], timedelta], kind_of: Callable[[date], DayKind], norms: Norms,
-    first: date, last: date,
-) -> Iterable[DayWorked]:  # fmt: skip
-    """The days of one week that lie in the range. Days outside it still count towards the weekly norm."""
-    ordinary = NONE
-    for day in (monday + number * A_DAY for number in range(7)):
-        worked = by_day.get((day, "worked"), NONE)
-        outside = not first <= day <= last
-        if outside and not worked:
+def has_rest(spans: Iterable[DutySpan], monday: date, rest: timedelta) -> bool:
+    """Whether `rest` on end without any duty begins in the week from this Monday (劳动法 38).
+
+    The spans must reach from the week's beginning to `rest` after its end.
+    """
+    since, until = start_of_day(monday), start_of_day(monday + 7 * A_DAY)
+    busy = sorted((span.started_at, span.ended_at) for span in spans if span.ended_at >= since)
+    free_from = since
+    for started_at, ended_at in busy:
+        if free_from >= until or started_at - free_from >= rest:
+            break
+        free_from = max(free_from, ended_at)
+    return free_from < until
+
+
+def _pieces(span: DutySpan) -> Iterator[tuple[date, date, timedelta]]:
+    """The day on which a duty began, and how long it lasted on each day."""
+    start, end = span.started_at.astimezone(CHINA), span.ended_at.astimezone(CHINA)
+    begun, since = start.date(), start
+    while since < end:
+        until = min(end, start_of_day(since.date() + A_DAY))
+        yield begun, since.date(), until - since
+        since = until
+
+
+def _beyond(
+    worked: Mapping[tuple[date, date], timedelta], kind_of: Callable[[date], DayKind], norms: Norms
+) -> Iterator[tuple[date, str, timedelta]]:
+    """What is paid beyond the norm, by the day on which it was worked.
+
+    `worked`: by the day on which a duty began, and the day. The norm of the day and of the week in which it began is
+    used up in order: the last hours are beyond it.
+    """
+    by_day, by_week = dict[date, timedelta](), dict[date, timedelta]()
+    for (begun, day), length in sorted(worked.items()):
+        kind, monday = kind_of(day), week_of(begun)[0]
+        if kind != "work":
+            yield day, "rest_day" if kind == "rest" else "holiday", length
             continue
-        kind = kind_of(day)
-        beyond_day = max(NONE, worked - norms.day) if kind == "work" else NONE
-        within = worked - beyond_day if kind == "work" else NONE
+        done, ordinary = by_day.get(begun, NONE), by_week.get(monday, NONE)
+        beyond_day = min(length, max(NONE, done + length - norms.day))
+        within = length - beyond_day
         beyond_week = min(within, max(NONE, ordinary + within - norms.week))
-        ordinary += within
-        if not outside:
-            yield DayWorked(
-                day, kind, worked, by_day.get((day, "watch"), NONE), by_day.get((day, "standby"), NONE), beyond_day,
-                beyond_week, worked if kind == "rest" else NONE, worked if kind == "holiday" else NONE,
-            )  # fmt: skip
+        by_day[begun], by_week[monday] = done + length, ordinary + within
+        yield day, "beyond_day", beyond_day
+        yield day, "beyond_week", beyond_week
+
+
+def _add(totals: dict[date, dict[str, timedelta]], day: date, name: str, length: timedelta) -> None:
+    """Add to a day's total; days that are not asked for are left out."""
+    if day in totals:
+        totals[day][name] = totals[day].get(name, NONE) + length

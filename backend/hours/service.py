@@ -1,16 +1,14 @@
 """Compute the hours of a month from shifts in force; record time off for them; check the monthly limit.
 
 Guarantees: hours are not stored, so a late correction of a shift is in the next answer. No more time off is granted
-than was worked on rest days of its month, as far as known at that time. A month that touches a year without a calendar
-is refused, never guessed. Source: R.25; 劳动法 36, 41, 44.
+than was worked on rest days of its month, as far as known at that time. A month whose days off the State Council has
+not announced yet counts by weekends and statutory days, and is marked so. Source: R.25; 劳动法 36, 41, 44.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID, uuid5
-
-import structlog
 
 from backend.core import findings
 from backend.core.database import Record, fetch, tx, value
@@ -19,11 +17,11 @@ from backend.core.findings import Finding
 from backend.core.refusals import Refusal, Unknown
 from backend.core.verb import Actor, Occasion, Outcome
 from backend.core.visibility import COMMANDING, reaches
-from backend.hours import rules
+from backend.hours import limits, rules
 from backend.hours.rules import A_DAY, NONE, DayWorked, DutySpan, Norms
 from backend.hours.schemas import TakeTimeOff, WithdrawTimeOff
 from backend.hours.tables import TimeOff
-from backend.law.calendar import CalendarUnknown, kind_of
+from backend.law.calendar import Year, is_announced, kind_of
 from backend.law.catalogue import law
 from backend.shifts.rules import counted_until
 
@@ -43,7 +41,6 @@ SELECT DISTINCT ON (person) person, organ FROM shift WHERE during && tstzrange($
 ORDER BY person, started_at DESC, id
 """
 ORGAN_THAT_DAY = "SELECT organ_at($1, ($2::date + time '12:00') AT TIME ZONE 'Asia/Shanghai')"
-log = structlog.get_logger()
 
 
 class MonthWorked(NamedTuple):
@@ -77,23 +74,29 @@ class MonthWorked(NamedTuple):
 async def months(
     persons: Sequence[UUID], month: date, now: datetime, organs: Sequence[str] | None = None
 ) -> dict[UUID, MonthWorked]:
-    """What each person worked in the month that begins on this day. Raises Refusal `calendar_unknown`.
+    """What each person worked in the month that begins on this day.
 
     `organs`: only what they worked there and below; None: wherever they served.
     """
-    last = last_of(month)
-    since, until = rules.start_of_day(rules.week_of(month)[0]), rules.start_of_day(rules.week_of(last)[1] + A_DAY)
+    last, years = last_of(month), dict(law().calendar)
+    since, until = rules.start_of_day(rules.asked_from(month)), rules.start_of_day(last + A_DAY)
     rows = await fetch(SHIFTS, list(persons), since, max(since, min(until, now)), organs)
     taken = {row["person"]: row["minutes"] for row in await fetch(TAKEN, list(persons), month, organs)}
     shifts: dict[UUID, list[Record]] = {}
     for row in rows:
         shifts.setdefault(row["person"], []).append(row)
-    return {person: _month(shifts.get(person, []), month, last, now, taken.get(person, 0)) for person in persons}
+    return {
+        person: _month(shifts.get(person, []), (month, last), years, now, taken.get(person, 0)) for person in persons
+    }
+
+
+def announced(month: date) -> bool:
+    """Whether the State Council has announced the days off of this month, as far as is known here."""
+    return is_announced(month.year, law().calendar)
 
 
 async def take_time_off(occasion: Occasion, entry: TakeTimeOff) -> Outcome:
-    """Grant time off. Raises Refusal `unknown_person`, `own_matter`, `calendar_unknown`, `time_off_that_day`,
-    `time_off_not_owed`."""
+    """Grant time off. Raises Refusal `unknown_person`, `own_matter`, `time_off_that_day`, `time_off_not_owed`."""
     organ = await _commanded(occasion.actor, entry.person, entry.on_day)
     month = first_of(entry.month)
     if await TimeOff.exists().where(
@@ -143,7 +146,8 @@ async def concerned(actor: Actor, entry: TakeTimeOff | WithdrawTimeOff) -> Itera
 
 
 async def refresh_overtime(now: datetime) -> int:
-    """Add or withdraw findings about overtime beyond the limit, for this month and the one before.
+    """Add or withdraw findings about hours, for this month and the one before: overtime beyond the month's limit, too
+    long a day, a week without rest.
 
     They are against the organ. Returns how many stand.
     """
@@ -151,11 +155,8 @@ async def refresh_overtime(now: datetime) -> int:
     this = today.replace(day=1)
     standing = 0
     for month in (this, (this - A_DAY).replace(day=1)):
-        try:
-            async with tx():
-                standing += await _refresh_month(month, now)
-        except Refusal:
-            log.error("no calendar for this month", month=month.isoformat())
+        async with tx():
+            standing += await _refresh_month(month, now) + await limits.refresh(month, last_of(month), now)
     return standing
 
 
@@ -187,8 +188,11 @@ async def _commanded(actor: Actor, person: UUID, day: date) -> str:
     return str(organ)
 
 
-def _month(rows: Sequence[Record], month: date, last: date, now: datetime, taken: int) -> MonthWorked:
-    """One person's month. `rows`: their shifts in its weeks; `taken`: minutes of time off taken."""
+def _month(
+    rows: Sequence[Record], month: tuple[date, date], years: Mapping[str, Year], now: datetime, taken: int
+) -> MonthWorked:
+    """One person's month. `rows`: their shifts in its weeks; `month`: its first and last day; `years`: what is told of
+    years; `taken`: minutes of time off taken."""
     current = law()
     norms = Norms(current.span("working_day"), current.span("working_week"))
     counted = {row["id"]: _counted_until(row, now) for row in rows if row["in_force"]}
@@ -196,14 +200,10 @@ def _month(rows: Sequence[Record], month: date, last: date, now: datetime, taken
         DutySpan(row["started_at"], counted[row["id"]] or row["ended_at"] or now, row["duty_type"])
         for row in rows if row["in_force"]
     ]  # fmt: skip
-    since, until = rules.start_of_day(month), rules.start_of_day(last + A_DAY)
+    since, until = rules.start_of_day(month[0]), rules.start_of_day(month[1] + A_DAY)
     inside = [row for row in rows if row["started_at"] < until and (row["ended_at"] or now) > since]
-    try:
-        worked = rules.days(spans, lambda day: kind_of(day, current.calendar), norms, month, last)
-    except CalendarUnknown as unknown:
-        raise Refusal("calendar_unknown", extra={"year": unknown.year}) from None
     return MonthWorked(
-        worked,
+        rules.days(spans, lambda day: kind_of(day, years), norms, *month),
         any(row["ended_at"] is None and row["in_force"] for row in inside),
         sum(not row["in_force"] for row in inside),
         sum(counted.get(row["id"]) is not None for row in inside),

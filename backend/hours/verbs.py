@@ -10,7 +10,7 @@ VERBS = (
         name="hours/take-off", entry=TakeTimeOff, receipt=TimeOffReceipt, record=hours.take_time_off, may=DECIDERS,
         concerned=hours.concerned, field=False, told_to="readers",
         tag="Hours · 工时", zh="安排补休", en="Grant time off in lieu",
-        codes=("unknown_person", "own_matter", "calendar_unknown", "time_off_that_day", "time_off_not_owed"),
+        codes=("unknown_person", "own_matter", "time_off_that_day", "time_off_not_owed"),
         example=example(person=OTHER, month="2026-02", on_day="2026-03-04", minutes=480, words="补春节值守"),
     ),
     Verb(

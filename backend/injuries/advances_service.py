@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from backend.core import findings
-from backend.core.database import Record, first, value
+from backend.core.database import Record, execute, first, value
 from backend.core.refusals import Refusal, Unknown
 from backend.core.verb import Actor, Occasion, Outcome
 from backend.core.visibility import COMMANDING, HANDLING, PAYING, reaches, viewer
@@ -42,6 +42,9 @@ USED = """
 SELECT count(*) FROM advance_payment p JOIN upload paid ON paid.id = p.receipt JOIN upload given ON given.id = $1
 WHERE paid.id = given.id OR paid.sha256 = given.sha256
 """
+APPROVE_FIRST = """
+UPDATE advance_item SET first_by = $2, first_at = $3, first_fen = $4, version = version + 1 WHERE id = $1
+"""
 RECOGNISED = ("recognised", "treated_as")
 REFUSED = ("not_recognised", "not_accepted")
 
@@ -55,17 +58,30 @@ async def request(occasion: Occasion, entry: RequestAdvance) -> Outcome:
 
 
 async def approve(occasion: Occasion, entry: ApproveAdvance) -> Outcome:
-    """Approve an advance. Raises Refusal `unknown_item`, `stale`, `not_the_handler`, `own_matter`, `item_decided`,
-    `beyond_requested`."""
+    """Approve an advance; a large one is approved by a second person too, where the law says so.
+
+    Raises Refusal `unknown_item`, `stale`, `not_the_handler`, `own_matter`, `item_decided`, `beyond_requested`,
+    `second_person_needed`, `beyond_first_approval`.
+    """
     row = await _to_decide(occasion, entry)
     if entry.fen > row["requested_fen"]:
         raise Refusal("beyond_requested")
+    if row["first_by"] is None and rules.needs_second(entry.fen, occasion.law.decision("injury").second_above_fen):
+        await execute(APPROVE_FIRST, row["id"], occasion.actor.person, occasion.at, entry.fen)
+        return await _outcome(row["id"])
+    if row["first_by"] == occasion.actor.person:
+        raise Refusal("second_person_needed")
+    if row["first_fen"] is not None and entry.fen > row["first_fen"]:
+        raise Refusal("beyond_first_approval")
     await _decide(occasion, row["id"], entry.fen, entry.why)
     return await _outcome(row["id"])
 
 
 async def refuse(occasion: Occasion, entry: RefuseAdvance) -> Outcome:
-    """Refuse an advance. Raises Refusal as `approve`, except `beyond_requested`."""
+    """Refuse an advance, also one that a first person approved.
+
+    Raises Refusal `unknown_item`, `stale`, `not_the_handler`, `own_matter`, `item_decided`.
+    """
     row = await _to_decide(occasion, entry)
     await _decide(occasion, row["id"], 0, entry.why)
     return await _outcome(row["id"])
@@ -191,5 +207,5 @@ async def _outcome(item: UUID) -> Outcome:
 
 
 def _standing(row: Any) -> dict[str, Any]:
-    names = ("kind", "state", "requested_fen", "approved_fen", "paid_fen", "settled_fen", "version")
+    names = ("kind", "state", "requested_fen", "first_fen", "approved_fen", "paid_fen", "settled_fen", "version")
     return {"id": str(row["id"]), "injury": str(row["injury"])} | {name: row[name] for name in names}

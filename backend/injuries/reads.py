@@ -30,6 +30,7 @@ from backend.injuries.schemas import (
     CostKind,
     DecideBy,
     Fatal,
+    FirstFen,
     HandledIn,
     InjuryId,
     ItemId,
@@ -231,6 +232,11 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
         int | None, msgspec.Meta(description="approved amount, in fen; 0: refused; null: not decided")
     ]
     decision: Annotated[str | None, msgspec.Meta(description="why it was approved or refused; null: not decided")]
+    first_by: Annotated[
+        UUID | None, msgspec.Meta(description="id of the commander who approved it first, where two must; null: nobody")
+    ]
+    first_at: Annotated[Moment | None, msgspec.Meta(description="when it was approved first; null: not yet")]
+    first_fen: FirstFen
     paid_fen: Annotated[int, msgspec.Meta(description="paid amount, in fen")]
     settled_fen: Annotated[int, msgspec.Meta(description="amount that somebody bore or that was recovered, in fen")]
     unpaid_fen: Annotated[int, msgspec.Meta(description="approved and not paid yet, in fen")]

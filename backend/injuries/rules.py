@@ -39,3 +39,8 @@ def payable(approved: int, paid: int) -> int:
 def unsettled(paid: int, settled: int) -> int:
     """The amount paid that nobody has borne and that was not recovered yet, in fen."""
     return paid - settled
+
+
+def needs_second(fen: int, second_above_fen: int | None) -> bool:
+    """Whether an approval of this amount needs a second person."""
+    return second_above_fen is not None and fen > second_above_fen

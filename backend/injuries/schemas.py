@@ -84,6 +84,12 @@ SurvivorCode = Annotated[
 ]
 
 
+FirstFen = Annotated[
+    int | None,
+    msgspec.Meta(description="amount that the first of two persons approved, in fen; null: nobody yet"),
+]
+
+
 class Cost(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A cost that is requested together with the report."""
 
@@ -261,6 +267,7 @@ class ItemStanding(msgspec.Struct, frozen=True, kw_only=True):
     paid_fen: Annotated[int, msgspec.Meta(description="paid amount, in fen")]
     settled_fen: Annotated[int, msgspec.Meta(description="amount that somebody bore or that was recovered, in fen")]
     version: Version
+    first_fen: FirstFen = None
 
 
 class AdvanceReceipt(Receipt, kw_only=True):

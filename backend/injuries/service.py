@@ -6,13 +6,13 @@ One accident is one case, however many people report it and in any order. Source
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
 from backend.core import findings
 from backend.core.database import Record, execute, fetch, first, value
-from backend.core.days import day_of, end_of_day
+from backend.core.days import day_of, last_day, last_moment, until
 from backend.core.findings import Finding, Overdue
 from backend.core.journal import utc
 from backend.core.officers import TODAY, organ_of, organ_of_auxiliary
@@ -30,7 +30,7 @@ from backend.injuries.tables import Injury, InjuryReport, InjuryStep
 INSERT = """
 INSERT INTO injury (id, person, organ, handled_in, injured_at, reported_at, fatal, recognition, apply_by, window_until,
     version)
-VALUES ($1, $2, $3, deciding_organ($3), $4, $5, false, 'reported', $6, $7, 1)
+VALUES ($1, $2, $3, organ_that_decides($3, $8), $4, $5, false, 'reported', $6, $7, 1)
 """
 SAME_ACCIDENT = """
 SELECT id FROM injury WHERE person = $1 AND injured_at BETWEEN $2::timestamptz - $3::interval AND $2 + $3
@@ -125,7 +125,7 @@ async def record_step(occasion: Occasion, entry: StepRecognition) -> Outcome:
         raise Refusal("recognition_out_of_order", extra={"current": standing(row)})
     if entry.on_day > day_of(occasion.timing.as_of):
         raise Refusal("time_ahead")
-    until = None if entry.until_day is None else end_of_day(entry.until_day)
+    until = None if entry.until_day is None else last_moment(entry.until_day)
     if (entry.step == "extend") != (until is not None) or (until is not None and until <= row["apply_by"]):
         raise Refusal("not_an_extension")
     await attach_papers(occasion, row["id"], entry.id, await own_papers(occasion.actor, entry.papers))
@@ -236,9 +236,10 @@ async def _require_known(entry: ReportInjury, person: UUID) -> None:
 async def _open(occasion: Occasion, entry: ReportInjury, person: UUID, organ: str, injured_at: datetime) -> None:
     """Insert the case and the open items of its advance."""
     law = occasion.law
-    apply_by = injured_at + law.span("recognition_application")
-    window = injured_at + law.span("recognition_window")
-    await execute(INSERT, entry.id, person, organ, injured_at, occasion.timing.received_at, apply_by, window)
+    apply_by = until(law, "recognition_application", injured_at)
+    window = until(law, "recognition_window", injured_at)
+    level = law.decision("injury").level
+    await execute(INSERT, entry.id, person, organ, injured_at, occasion.timing.received_at, apply_by, window, level)
     for kind in KINDS:
         await execute(INSERT_ITEM, uuid4(), entry.id, kind, None, None, None, None)
 
@@ -261,7 +262,7 @@ async def _insert_step(
     version = row["version"] + 1
     decide_by = None
     if state == "accepted":
-        decide_by = end_of_day(entry.on_day) + occasion.law.span("recognition_decision")
+        decide_by = last_moment(last_day(occasion.law, "recognition_decision", entry.on_day))
     await InjuryStep.insert(
         InjuryStep(
             id=entry.id, injury=row["id"], version=version, step=entry.step, by_person=occasion.actor.person,
@@ -303,7 +304,7 @@ async def _record_death(injury: UUID) -> None:
 
 async def _refresh_findings(row: Record, entry: StepRecognition, until: datetime | None) -> None:
     """Add and withdraw the findings that follow from this step."""
-    in_time = entry.step == "apply" and end_of_day(entry.on_day) - timedelta(days=1) <= row["apply_by"]
+    in_time = entry.step == "apply" and entry.on_day <= day_of(row["apply_by"])
     if in_time or until is not None:
         await findings.withdraw("recognition_not_applied", row["id"])
     if entry.step in rules.REFUSING_STEPS:

@@ -67,7 +67,8 @@ VERBS = (
         name="advances/approve", entry=ApproveAdvance, receipt=AdvanceReceipt, record=advances.approve, may=DECIDERS,
         concerned=advances.concerned, field=False, told_to="concerned",
         tag="Injury · 工伤与垫付", zh="批准垫付", en="Approve an advance payment",
-        codes=("unknown_item", "stale", "not_the_handler", "own_matter", "item_decided", "beyond_requested"),
+        codes=("unknown_item", "stale", "not_the_handler", "own_matter", "item_decided", "beyond_requested",
+               "second_person_needed", "beyond_first_approval"),
         example=example(item=OTHER, version=2, fen=1_000_000, why="按医院预估费用批准"),
     ),
     Verb(

@@ -1,4 +1,4 @@
-"""Read who has what: one's own things, and those of the organs where one hands out or oversees."""
+"""Read who has what, and who was seen in uniform off duty: oneself, and the organs where one hands out or oversees."""
 
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -11,7 +11,8 @@ from backend.core.paging import ListQuery, Page, as_row, next_page, rows_of_page
 from backend.core.roles import ADMINISTERING, OVERSEEING
 from backend.core.verb import Actor
 from backend.core.visibility import IndexPath, visible_to
-from backend.items.schemas import HolderId, IssuedAt, ItemId, ItemKindCode, ReturnedAt
+from backend.items.leaving import HAS_LEFT
+from backend.items.schemas import HolderId, IssuedAt, ItemId, ItemKindCode, ReturnedAt, SeenAt, SightingId
 
 ITEMS = """
 SELECT i.*, p.badge, p.name, o.name AS organ_name
@@ -22,8 +23,11 @@ VISIBLE = visible_to(own=["i.person"], organ="i.organ").also(
     f"i.organ IN ({CLERKS_ORGAN})",
     IndexPath("i.organ", CLERKS_ORGAN),
 )
-ItemStatus = Literal["out", "returned", "all"]
-STATUSES = {"out": "i.returned_at IS NULL", "returned": "i.returned_at IS NOT NULL", "all": "true"}
+ItemStatus = Literal["out", "unreturned", "returned", "all"]
+STATUSES = {
+    "out": "i.returned_at IS NULL", "unreturned": f"i.returned_at IS NULL AND {HAS_LEFT.format('now()')}",
+    "returned": "i.returned_at IS NOT NULL", "all": "true",
+}  # fmt: skip
 FILTERS = {
     "kind": "i.kind = {value}::text",
     "serial": "i.serial_key = upper({value}::text)",
@@ -71,6 +75,33 @@ class ItemInHand(msgspec.Struct, frozen=True, kw_only=True):
     kind: ItemKindCode
     serial: SerialAsWritten
     issued_at: IssuedAt
+
+
+SIGHTINGS = """
+SELECT u.*, p.badge, p.name, o.name AS organ_name
+FROM uniform_sighting u JOIN person_now p ON p.id = u.person JOIN organ o ON o.code = u.organ
+"""
+SIGHTING_VISIBLE = visible_to(own=["u.person"], organ="u.organ")
+
+
+class SightingRow(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody who was seen in uniform off duty."""
+
+    id: SightingId
+    person: Annotated[UUID, msgspec.Meta(description="id of the auxiliary who was seen")]
+    badge: Badge
+    name: PersonName
+    organ: OrganCode
+    organ_name: OrganName
+    seen_at: SeenAt
+    words: Annotated[str, msgspec.Meta(description="where they were seen, and in what")]
+
+
+async def sightings(actor: Actor, cursor: str | None, limit: int) -> Page[SightingRow]:
+    """A page of the sightings of oneself, and of the organs that one oversees, the latest first."""
+    listed = ListQuery(SIGHTINGS, "uniform_sighting u", SIGHTING_VISIBLE, by="seen_at")
+    rows = await rows_of_page(listed, actor, cursor, limit)
+    return Page(items=[as_row(SightingRow, row) for row in rows[:limit]], next=next_page(rows, limit, "seen_at"))
 
 
 async def items(actor: Actor, wanted: ItemsFilter, cursor: str | None, limit: int) -> Page[ItemRow]:

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import msgspec
 
-from backend.core.wire import WHOLE, Entry, Moment, Receipt
+from backend.core.wire import WHOLE, Entry, Moment, Receipt, Words
 
 KIND = r"^[a-z_]{1,40}" + WHOLE
 SERIAL = r"^[0-9A-Za-z\u4e00-\u9fff〔〕._-]{1,40}" + WHOLE
@@ -14,7 +14,7 @@ ItemKindCode = Annotated[
     msgspec.Meta(
         pattern=KIND,
         description="kind of thing, one of `items` in `GET /v1/duty/works`: recorder 执法记录仪, handheld 手持终端, "
-        "uniform 制服, id 工作证件",
+        "uniform 制服, insignia 标识, id 工作证件",
     ),
 ]
 ItemSerial = Annotated[
@@ -48,6 +48,32 @@ class ReturnItem(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_un
     returned_at: Annotated[Moment | None, msgspec.Meta(description="when it was given back, if earlier; null: now")] = (
         None
     )
+
+
+SightingId = Annotated[UUID, msgspec.Meta(description="id of the sighting: that of the entry `uniforms/report`")]
+SeenAt = Annotated[Moment, msgspec.Meta(description="when the person was seen, in corrected time")]
+
+
+class ReportUniform(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Report that somebody wore the uniform or the insignia while off duty (R.32). Its id is that of the sighting."""
+
+    person: Annotated[UUID, msgspec.Meta(description="id of the auxiliary who was seen")]
+    seen_at: Annotated[Moment, msgspec.Meta(description="when they were seen")]
+    words: Annotated[Words, msgspec.Meta(description="where they were seen, and in what")]
+
+
+class SightingStanding(msgspec.Struct, frozen=True, kw_only=True):
+    """A sighting, as it stands."""
+
+    id: SightingId
+    person: Annotated[UUID, msgspec.Meta(description="id of the auxiliary who was seen")]
+    seen_at: SeenAt
+
+
+class SightingReceipt(Receipt, kw_only=True):
+    """The answer to reporting a uniform off duty."""
+
+    sighting: Annotated[SightingStanding, msgspec.Meta(description="the sighting as it stands now")]
 
 
 class ItemStanding(msgspec.Struct, frozen=True, kw_only=True):

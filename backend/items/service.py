@@ -11,8 +11,10 @@ from uuid import UUID
 
 import asyncpg
 
+from backend.core import findings
 from backend.core.database import Record, execute, first, tx, value
 from backend.core.journal import utc
+from backend.core.officers import IS_AUXILIARY
 from backend.core.refusals import Refusal, Unknown
 from backend.core.roles import ADMINISTERING, COMMANDING
 from backend.core.verb import Actor, Occasion, Outcome
@@ -22,10 +24,10 @@ from backend.items.schemas import IssueItem, ReturnItem
 from backend.items.tables import IssuedItem
 
 HANDING_OUT = COMMANDING | ADMINISTERING
-TAKERS = """
-SELECT organ FROM stint WHERE person = $1 AND kind IN ('duty_auxiliary', 'civilian_auxiliary', 'officer')
+TAKERS = f"""
+SELECT organ FROM stint WHERE person = $1 AND (kind = 'officer' OR kind {IS_AUXILIARY})
     AND during @> ($2::timestamptz AT TIME ZONE 'Asia/Shanghai')::date
-"""
+"""  # noqa: S608 - constants
 ITEM = "SELECT * FROM issued_item WHERE id = $1"
 ITEM_TO_RETURN = f"{ITEM} FOR UPDATE"
 RETURN = "UPDATE issued_item SET returned_at = $2, returned_to = $3 WHERE id = $1"
@@ -66,6 +68,7 @@ async def give_back(occasion: Occasion, entry: ReturnItem) -> Outcome:
         raise Refusal("end_before_start")
     at = max(at, row["issued_at"])
     await execute(RETURN, row["id"], at, occasion.actor.person)
+    await findings.withdraw("item_not_returned", row["id"])
     return await _outcome(occasion, row["id"], at, None)
 
 

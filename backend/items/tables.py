@@ -20,3 +20,15 @@ class IssuedItem(Table, db=DB):
     issued_by = ForeignKey(Person, null=True, on_delete=OnDelete.restrict, default=None)
     returned_to = ForeignKey(Person, null=True, on_delete=OnDelete.restrict, default=None)
     source = Text(null=False, default=None)
+
+
+class UniformSighting(Table, db=DB):
+    """That somebody was seen in uniform or with insignia off duty. Constraints: fujing_0052_uniforms_and_cases.sql."""
+
+    id = UUID(primary_key=True, default=None)
+    person = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)
+    organ = ForeignKey(Organ, null=False, on_delete=OnDelete.restrict, default=None)
+    seen_at = Timestamptz(null=False, default=None)
+    words = Text(null=False, default=None)
+    by_person = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)
+    at = Timestamptz(null=False, default=None)

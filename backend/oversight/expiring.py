@@ -1,7 +1,7 @@
 """List trainings, qualifications and insurance of people in service that expire, have expired or are missing.
 
 R.8 last paragraph: professional qualifications. R.24: accident insurance of those who assist enforcement or do
-high-risk work. R.30: training before the job, and every year.
+high-risk work. R.30: training before the job, and every year, and special training for some work.
 
 Guarantees: a renewal that begins at the latest on the day after the old one ends leaves no gap, so it is not listed.
 Yearly training is judged as in the verdict (activities/duty_check.py). People who left service are not listed.
@@ -13,22 +13,16 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from backend.activities.duty_check import PRE_JOB, YEARLY
+from backend.activities.duty_check import YEARLY
 from backend.core.database import fetch
 from backend.core.described import Badge, OrganCode, OrganName, PersonName
 from backend.core.refusals import Refusal
 from backend.law.catalogue import Law, law
-from backend.law.verdict import WHOSE_WORK
 from backend.people.tables import Organ
 
-INSURANCE = "accident_insurance"  # the roster's code of the insurance of R.24
-WORDS = {
-    PRE_JOB: ("岗前培训", "Training before the job"),
-    YEARLY: ("年度培训", "Yearly training"),
-    INSURANCE: ("人身意外伤害保险", "Accident insurance"),
-}
 # $1 now, $2 days ahead, $3 organ or null, $4 codes listed, $5 kinds of person and $6 the codes each must have,
-# $7 kinds that train yearly, $8 trainings that count as yearly, $9 how long they count, $10 code of yearly training
+# $7 kinds that train yearly, $8 trainings that count as yearly, $9 and $11 for how many years and
+# days, $10 code of yearly training
 EXPIRING = """
 WITH day AS (SELECT ($1::timestamptz AT TIME ZONE 'Asia/Shanghai')::date AS is),
 serving AS (
@@ -39,7 +33,8 @@ held AS (
     SELECT q.person, q.code, daterange(q.valid_from, q.valid_until, '[]') AS during
     FROM qualification q WHERE q.code = ANY ($4::text[])
     UNION ALL
-    SELECT q.person, $10::text, daterange(q.valid_from, (q.valid_from + $9::interval)::date)
+    SELECT q.person, $10::text, daterange(
+        q.valid_from, (q.valid_from + make_interval(years => $9, days => $11))::date, '[]')
     FROM qualification q JOIN serving p ON p.id = q.person
     WHERE q.code = ANY ($8::text[]) AND p.kind = ANY ($7::text[])
 ),
@@ -80,10 +75,8 @@ class Expiring(msgspec.Struct, frozen=True, kw_only=True):
 
     def words(self) -> tuple[str, str]:
         """Its name in Chinese and English."""
-        if self.code in WORDS:
-            return WORDS[self.code]
-        qualification = law().qualifications[self.code]
-        return qualification.zh, qualification.en
+        recorded = law().recorded[self.code]
+        return recorded.zh, recorded.en
 
 
 async def expiring(now: datetime, days: int, organ: str | None = None) -> list[Expiring]:
@@ -94,21 +87,33 @@ async def expiring(now: datetime, days: int, organ: str | None = None) -> list[E
     if organ is not None and not await Organ.exists().where(Organ.code == organ):
         raise Refusal("unknown_organ")
     current = law()
+    counts = current.days("yearly_training_period")
     kinds, codes = zip(*_required(current), strict=True)
     rows = await fetch(
-        EXPIRING, now, days, organ, [*WORDS, *current.qualifications], kinds, codes, [*WHOSE_WORK.values()],
-        [PRE_JOB, YEARLY], current.span("yearly_training_period"), YEARLY,
+        EXPIRING, now, days, organ, _listed(current), kinds, codes, [*current.kinds],
+        [*current.trainings_before_duty(), YEARLY], counts.years, YEARLY, counts.days,
     )  # fmt: skip
     return [msgspec.convert(dict(row), Expiring) for row in rows]
 
 
 def _required(current: Law) -> list[tuple[str, str]]:
-    """(kind of person, code) of what each must have: every auxiliary training, insurance where a work requires it."""
-    insured = {WHOSE_WORK[work.kind] for work in current.works.values() if work.insurance}
-    trained = [(kind, code) for kind in WHOSE_WORK.values() for code in (PRE_JOB, YEARLY)]
-    return [*trained, *((kind, INSURANCE) for kind in sorted(insured))]
+    """(kind of person, code) of what each must have: what is due before duty, training, and insurance where a work
+    requires it."""
+    owed = []
+    for kind in current.kinds:
+        works = [work for work in current.works.values() if kind in work.kinds]
+        insured = {code for work in works for code in current.insurances_of(kind, work)}
+        owed += [(kind, code) for code in (*current.before_duty_of(kind), YEARLY, *sorted(insured))]
+    return owed
+
+
+def _listed(current: Law) -> list[str]:
+    """The codes whose validity matters: what everybody needs, and what some work asks for beside its qualification."""
+    asked = {code for work in current.works.values() for code in (*work.training, *work.prerequisites)}
+    its = current.provisions
+    return list(dict.fromkeys([*its.before_duty, YEARLY, *its.insurances, *current.qualifications, *sorted(asked)]))
 
 
 def notice_days() -> int:
     """How many days ahead the list looks by default."""
-    return law().span("expiring_notice").days
+    return law().days("expiring_notice").at_most

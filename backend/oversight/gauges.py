@@ -3,11 +3,13 @@
 The queries use indexes. Ages are in seconds, 0 where nothing waits. What alarms: backend/oversight/alarms.toml.
 """
 
+from datetime import UTC, datetime
 from time import time
 from typing import NamedTuple
 
 from backend.core import journal
 from backend.core.database import fetch, first
+from backend.core.days import A_MOMENT, until
 from backend.law.catalogue import law
 
 WAITING = f"""
@@ -29,9 +31,9 @@ SELECT
     pg_database_size(current_database()) AS database_bytes,
     extract(epoch FROM clock_timestamp()) AS clock
 FROM (
-    SELECT count(*) AS soon, count(*) FILTER (WHERE locked_until < now() + $2::interval) AS at_last FROM upload
+    SELECT count(*) AS soon, count(*) FILTER (WHERE locked_until <= $2) AS at_last FROM upload
     WHERE kind = 'recording' AND state = 'sealed' AND disposed_at IS NULL AND NOT legal_hold
-        AND locked_until < now() + $1::interval
+        AND locked_until <= $1
 ) due
 """  # noqa: S608
 STANDING_FINDINGS = "SELECT kind, count(*) FROM finding WHERE withdrawn_at IS NULL GROUP BY kind ORDER BY kind"
@@ -46,7 +48,9 @@ class Gauges(NamedTuple):
 
 async def measure() -> Gauges:
     """The gauges as of now."""
-    row = await first(WAITING, law().span("disposal_notice"), law().span("disposal_last_notice"))
+    now = datetime.now(UTC)
+    soon, at_last = until(law(), "disposal_notice", now), until(law(), "disposal_last_notice", now)
+    row = await first(WAITING, soon + A_MOMENT, at_last + A_MOMENT)
     if row is None:
         raise RuntimeError("a SELECT of one row has a row")
     waiting = {name: float(size or 0) for name, size in row.items()}

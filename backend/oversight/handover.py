@@ -13,6 +13,7 @@ from uuid import UUID
 import msgspec
 
 from backend.core.database import fetch, first, tx
+from backend.core.days import since, until
 from backend.core.described import BeganAt, DutyType, EndedAt, ShiftId
 from backend.core.officers import TODAY
 from backend.core.paging import invalid_parameter, moment_parameter
@@ -87,12 +88,12 @@ SELECT person FROM stint WHERE person = $1 AND (person = $2 OR organ IN (SELECT 
     )))
 """  # noqa: S608 - constants
 WITHIN_ORGANS = "($5::text[] IS NULL OR {organ} IN (SELECT organs_under($5)))"
-# $1 wearer, $2 and $3 the period, $4 how far beyond it shifts are read, $5 organs that the reader may see (null: all),
-# $6 how long a shift counts that nobody checked out of
+# $1 wearer, $2 and $3 the period, $4 from and $7 until when shifts are read, beyond it, $5 organs that the reader may
+# see (null: all), $6 how long a shift counts that nobody checked out of
 SCOPE = f"""
 WITH duty AS (
     SELECT s.id, s.started_at, s.ended_at, s.duty_type,
-        s.during * tstzrange($2::timestamptz - $4::interval, $3::timestamptz + $4)
+        s.during * tstzrange($4, $7)
             * tstzrange(NULL, least(now(), counted_end(s, $6::interval))) AS during
     FROM shift s
     WHERE s.person = $1 AND s.in_force AND s.during && tstzrange($2, $3) * tstzrange(NULL, now(), '[]')
@@ -108,7 +109,7 @@ footage AS MATERIALIZED (
     FROM reach, recording r JOIN upload u ON u.id = r.id CROSS JOIN LATERAL (
         SELECT coalesce(CASE WHEN u.state = 'sealed' THEN r.film_ends_at ELSE r.ended_at END, r.started_at) AS ends
     ) e
-    WHERE r.wearer = $1 AND u.state <> 'same_as' AND r.started_at < $3 + $4 AND {WITHIN_ORGANS.format(organ="r.organ")}
+    WHERE r.wearer = $1 AND u.state <> 'same_as' AND r.started_at <= $7 AND {WITHIN_ORGANS.format(organ="r.organ")}
         AND tstzrange(r.started_at, e.ends, '[]') && reach.spans
 )
 """  # noqa: S608 - constants
@@ -118,15 +119,15 @@ OVERLAPS = f"""
 {SCOPE} SELECT a.id AS first, b.id AS second, lower(shared) AS started_at, upper(shared) AS ended_at
 FROM footage a JOIN footage b ON a.shown && b.shown AND (a.started_at, a.id) < (b.started_at, b.id)
 CROSS JOIN LATERAL unnest(a.shown * b.shown) AS shared
-WHERE upper(shared) - lower(shared) > $7::interval
-ORDER BY a.started_at, a.id, b.started_at, b.id LIMIT $8
+WHERE upper(shared) - lower(shared) > $8::interval
+ORDER BY a.started_at, a.id, b.started_at, b.id LIMIT $9
 """  # noqa: S608 - constants
 MISSING = f"""
 {SCOPE} SELECT d.id AS shift, lower(x) AS started_at, upper(x) AS ended_at
 FROM duty d CROSS JOIN LATERAL unnest(
     tstzmultirange(d.during) - (SELECT coalesce(range_agg(f.shown), '{{}}') FROM footage f WHERE f.shown && d.during)
 ) AS x
-WHERE upper(x) - lower(x) > $7::interval ORDER BY lower(x), d.id
+WHERE upper(x) - lower(x) > $8::interval ORDER BY lower(x), d.id
 """  # noqa: S608 - constants
 OUTSIDE = f"""
 {SCOPE} SELECT f.id FROM footage f
@@ -141,8 +142,9 @@ async def handover(actor: Actor, wearer: UUID, start: datetime, end: datetime) -
     oversees = [*viewer(actor)[1], *docked_under(actor)]
     if await first(WEARER, wearer, actor.person, oversees, start, end) is None:
         raise Refusal("unknown_wearer")
-    reach, longest = law().span("handover_ceiling"), law().span("unfinished_shift_ceiling")
-    scope = (wearer, start, end, reach, None if wearer == actor.person else oversees, longest)
+    before, after = since(law(), "handover_ceiling", start), until(law(), "handover_ceiling", end)
+    longest = law().span("unfinished_shift_ceiling")
+    scope = (wearer, start, end, before, None if wearer == actor.person else oversees, longest, after)
     async with tx(isolation="repeatable_read", readonly=True):
         return Handover(
             wearer=wearer,
@@ -166,6 +168,6 @@ def _period(start: datetime, end: datetime) -> tuple[datetime, datetime]:
     start, end = moment_parameter("from", start), moment_parameter("to", end)
     if not start < end:
         raise invalid_parameter("to", "must be after from")
-    if end - start > law().span("handover_ceiling"):
-        raise invalid_parameter("to", f"at most {law().span('handover_ceiling').days} days after from")
+    if end > until(law(), "handover_ceiling", start):
+        raise invalid_parameter("to", f"at most {law().days('handover_ceiling').at_most} days after from")
     return start, end

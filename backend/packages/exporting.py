@@ -19,6 +19,8 @@ from backend.core.keys import KeyRing
 from backend.core.refusals import Refusal, Unknown
 from backend.core.verb import Actor
 from backend.core.visibility import INSPECTING, viewer
+from backend.evidence.starts.reads import start_of
+from backend.evidence.starts.schemas import RecordingStart
 from backend.packages.bags import BagWriter
 from backend.proof import checkpoints
 from backend.proof.package import (
@@ -103,7 +105,8 @@ class PackageRequest(msgspec.Struct, frozen=True, kw_only=True):
 class PreparedPackage(msgspec.Struct, frozen=True, kw_only=True):
     """A package that may be sent: the rows of its footage, and all other content.
 
-    `left_out`: state of the footage that is not in it, by id. `checkpoints`: signed text by number.
+    `left_out`: state of the footage that is not in it, by id. `checkpoints`: signed text by number. `starts`: when
+    each recording began and every telling of it, by id.
     """
 
     id: UUID
@@ -115,6 +118,7 @@ class PreparedPackage(msgspec.Struct, frozen=True, kw_only=True):
     checkpoints: dict[int, str]
     people: dict[str, PackagePerson]
     entries: Sequence[Record]
+    starts: dict[str, RecordingStart]
 
 
 async def of_recording(store: EvidenceStore, ring: KeyRing, viewing: ViewingRequest, source: Source) -> PreparedPackage:
@@ -172,6 +176,7 @@ async def _prepare(
     left_out = {str(row["id"]): "disposed" if row["disposed"] else row["state"] for row in uploads if row not in inside}
     subjects = [row["id"] for row in uploads] + ([request.about] if request.about else [])
     package = await _record_taking(request, now, len(inside), [*subjects, *_wearers(uploads)])
+    starts = {str(row["id"]): start for row in inside if (start := await start_of(row["id"])) is not None}
     await checkpoints.make(store, ring, now, at_once=True)
     lines = await fetch(JOURNAL_LINES, subjects, request.actor.person)
     rows, signed = await _with_paths(store, lines)
@@ -179,7 +184,7 @@ async def _prepare(
     people = {str(row["id"]): _person(row) for row in await fetch(NAMES, list(actors))}
     return PreparedPackage(
         id=package, request=request, made_at=now, uploads=inside, left_out=left_out, rows=rows, checkpoints=signed,
-        people=people, entries=await fetch(ENTRIES, [row["id"] for row in inside]),
+        people=people, entries=await fetch(ENTRIES, [row["id"] for row in inside]), starts=starts,
     )  # fmt: skip
 
 
@@ -285,13 +290,14 @@ def path_of(row: Record) -> str:
 
 
 def _add_documents(writer: BagWriter, ring: KeyRing, package: PreparedPackage) -> bytes:
-    """Add everything but the footage: checkpoints, declared content, keys, people, journal rows, how to check."""
+    """Add everything but the footage: checkpoints, declared content, starts, keys, people, rows, how to check."""
     encode, pieces = msgspec.json.encode, []
     for number, signed in package.checkpoints.items():
         pieces.append(writer.put(f"data/checkpoints/{number:012}.jwt", signed.encode()))
     for row in package.entries:
         declared = DeclaredContent(salt=row["salt"].hex(), content=row["content"].hex())
         pieces.append(writer.put(f"data/declared/{row['id']}.json", encode(declared)))
+    pieces += [writer.put(f"data/starts/{id}.json", encode(start)) for id, start in package.starts.items()]
     keys = KeySet(keys=ring.public(), endorsements=ring.endorsements())
     files: list[tuple[str, Any]] = [(KEYS, keys), (PEOPLE, package.people), (ABOUT, _package_info(package))]
     pieces += [writer.put(name, encode(content)) for name, content in files]

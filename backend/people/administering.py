@@ -18,7 +18,7 @@ from backend.core.refusals import Refusal, Unknown
 from backend.core.roles import ADMINISTERING
 from backend.core.verb import Actor, Occasion, Outcome
 from backend.core.visibility import viewer
-from backend.people import factor, roster
+from backend.people import factor, kinds, roster
 from backend.people.histories import (
     TO_CONFIRM,
     BadgeHeldError,
@@ -45,8 +45,10 @@ MOVED = frozenset({"moved", "returned", "corrected"})
 
 
 async def enter(occasion: Occasion, entry: EnterPerson) -> Outcome:
-    """Enter a person. Raises Refusal `unknown_organ`, `badge_looks_alike`, `badge_held`, `unknown_formerly`,
-    `serves_already`, `confirmation_needed`, `id_reused`, `end_before_start`, `time_out_of_range`."""
+    """Enter a person. Raises Refusal `unknown_kind`, `unknown_organ`, `badge_looks_alike`, `badge_held`,
+    `unknown_formerly`, `serves_already`, `confirmation_needed`, `id_reused`, `end_before_start`,
+    `time_out_of_range`."""
+    kinds.require_known(entry.kind)
     reach = await _reach(occasion.actor)
     if entry.organ not in reach:
         raise Refusal("unknown_organ")
@@ -62,8 +64,10 @@ async def enter(occasion: Occasion, entry: EnterPerson) -> Outcome:
 
 
 async def move(occasion: Occasion, entry: MovePerson) -> Outcome:
-    """Move a person. Raises Refusal `unknown_person`, `own_matter`, `unknown_organ`, `badge_held`, `nothing_changes`,
-    `time_out_of_range`."""
+    """Move a person. Raises Refusal `unknown_kind`, `unknown_person`, `own_matter`, `unknown_organ`, `badge_held`,
+    `nothing_changes`, `time_out_of_range`."""
+    if entry.kind is not None:
+        kinds.require_known(entry.kind)
     reach = await _reach(occasion.actor)
     histories = await _histories()
     term = _term_on(histories, entry.person, entry.serves_from, occasion.actor, reach)

@@ -6,7 +6,6 @@ Guarantees: an attempt is counted before anything is checked. An unknown badge t
 import asyncio
 import secrets
 from base64 import b64encode
-from datetime import timedelta
 from uuid import UUID
 
 import msgspec
@@ -64,19 +63,18 @@ class Proven(msgspec.Struct, frozen=True, kw_only=True):
     must_change: bool = False
 
 
-async def prove(
-    badge: str, password: str, address: str, familiar: str | None = None, left_within: timedelta = timedelta()
-) -> Proven:
+async def prove(badge: str, password: str, address: str, familiar: str | None = None, left_within: int = 0) -> Proven:
     """The person with this badge and password. Raises Refusal `sign_in_refused`, `too_many_attempts`.
 
     The attempt stays counted until the caller forgets it. `familiar`: the key of a device, or the number of a browser,
     with which this person signed in before. Attempts there are counted apart, so that guesses made elsewhere do not
-    lock the person out. `left_within`: who left no longer ago than that, and whose badge nobody has by now, counts too.
+    lock the person out. `left_within`: who left no more days ago than that, and whose badge nobody has by now, counts
+    too.
     """
     account = badge if familiar is None else f"{badge} {familiar}"
     address = address if familiar is None else f"key {familiar} {badge}"
     attempt = await count_attempt(account, address)
-    person = await first(CREDENTIAL, badge, left_within.days)
+    person = await first(CREDENTIAL, badge, left_within)
     hashed = None if person is None else person["password_hash"]
     if not await _matches(hashed or HASH_OF_NOBODY, password) or person is None or hashed is None:
         raise Refusal("sign_in_refused")

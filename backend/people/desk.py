@@ -18,7 +18,7 @@ from backend.core import journal
 from backend.core.database import execute, first, tx
 from backend.core.keys import Keys
 from backend.core.refusals import Refusal
-from backend.core.verb import Actor
+from backend.core.verb import AUXILIARIES, Actor, part_of
 from backend.law.catalogue import law
 from backend.people import factor
 from backend.people.attempts import Proven, forget_failures, lock_password, prove
@@ -27,7 +27,6 @@ from backend.people.sessions import ACTING, as_actor, sign_out
 from backend.people.tables import Session
 
 TOUCH_AGAIN_AFTER = timedelta(minutes=1)  # between two updates of `seen_at`
-READ_ONLY_KINDS = frozenset({"duty_auxiliary", "civilian_auxiliary"})
 SecondFactorStatus = Literal["given", "not_needed", "to_set_up"]
 
 DESK_ACTOR = f"""
@@ -124,7 +123,7 @@ async def acting(secret: str, *, reads: bool, own_account: bool) -> Actor:
     first_password = session.actor.must_change_password  # the caller refuses it, whatever else is missing
     if not own_account and session.second_factor == "to_set_up" and not first_password:
         raise Refusal("second_factor_needed")
-    if not own_account and not reads and session.actor.kind in READ_ONLY_KINDS:
+    if not own_account and not reads and part_of(session.actor.kind) in AUXILIARIES:
         raise Refusal("desk_reads_only")
     if session.stale:
         await execute(TOUCH, session.actor.session, TOUCH_AGAIN_AFTER)

@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from backend.core.database import Record, first
-from backend.core.officers import TODAY
+from backend.core.officers import IS_AUXILIARY, TODAY
 from backend.core.paging import moment_parameter
 from backend.core.refusals import Refusal
 from backend.core.roles import ADMINISTERING, OVERSEEING
@@ -37,7 +37,7 @@ SELECT s.person AS id, s.badge, s.name, s.kind, s.organ FROM stint s WHERE s.bad
 """  # noqa: S608 - constants
 FIND_WEARER = f"""
 SELECT s.person AS id, organ_at(s.person, $3) AS organ FROM stint s
-WHERE s.person = $2 AND s.kind IN ('officer', 'duty_auxiliary', 'civilian_auxiliary')
+WHERE s.person = $2 AND (s.kind = 'officer' OR s.kind {IS_AUXILIARY})
     AND (s.during @> ($3::timestamptz AT TIME ZONE 'Asia/Shanghai')::date OR s.during @> {TODAY})
     AND s.organ IN (SELECT organs_under(ARRAY[$1::text]))
 LIMIT 1
@@ -75,7 +75,7 @@ async def person(actor: Actor, badge: str, at: datetime | None = None) -> dict[s
     `at`: for a docking station, whose badge it was then.
     """
     moment = datetime.now(UTC) if at is None or actor.kind != DOCK else moment_parameter("at", at)
-    term = law().span("bring_home").days
+    term = law().days("bring_home").at_most
     _, reach = viewer(actor, OVERSEEING | ADMINISTERING)
     row = None
     if BADGE.fullmatch(badge):

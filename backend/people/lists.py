@@ -15,14 +15,15 @@ from uuid import UUID
 import msgspec
 
 from backend.core.database import fetch
-from backend.core.described import Badge, OrganCode, OrganName, PersonId, PersonName
+from backend.core.described import Badge, KindOfPerson, OrganCode, OrganName, PersonId, PersonName
 from backend.core.officers import TODAY
 from backend.core.paging import Page, as_row, invalid_parameter
 from backend.core.roles import ADMINISTERING, OVERSEEING
 from backend.core.verb import Actor, Role
 from backend.core.visibility import viewer
 from backend.people import pinyin
-from backend.people.schemas import KindOfPerson, RoleKind
+from backend.people.kinds import is_known
+from backend.people.schemas import RoleKind
 
 Serving = Literal["today", "all"]
 # $1: who asks; $2: the organs of their roles; $3: those whose shifts they see; $4: the badge asked for.
@@ -76,7 +77,7 @@ class PersonRow(msgspec.Struct, frozen=True, kw_only=True):
     id: PersonId
     badge: Badge
     name: PersonName
-    kind: Annotated[KindOfPerson, msgspec.Meta(description="kind of person")]
+    kind: KindOfPerson
     organ: OrganCode
     organ_name: OrganName
     serves_from: Annotated[date, msgspec.Meta(description="first day of this service")]
@@ -121,12 +122,15 @@ class _Where(NamedTuple):
 
 
 async def people(actor: Actor, wanted: PeopleFilter, cursor: str | None, limit: int) -> Page[PersonRow]:
-    """A page of the people whom the actor may find, by badge number. Raises Refusal `invalid`: a bad cursor."""
+    """A page of the people whom the actor may find, by badge number. Raises Refusal `invalid`: a bad cursor, an
+    unknown kind."""
     reach = viewer(actor, OVERSEEING | ADMINISTERING)
     typed = _typed(wanted.q)
     where = _Where([STANDS[wanted.serving]], [*reach, viewer(actor)[1], typed])
     if typed is not None:
         await _search(where, typed, reach)
+    if wanted.kind is not None and not is_known(wanted.kind):
+        raise invalid_parameter("kind", "no such kind of person")
     for name in ("organ", "kind", "role", "on_duty"):
         if getattr(wanted, name) is not None:
             where.add(name, getattr(wanted, name))

@@ -18,7 +18,7 @@ from backend.core.database import Record, execute, fetch, first, rows_touched, t
 from backend.core.days import CHINA, day_of
 from backend.core.officers import TODAY
 from backend.core.stints import Stint as Service
-from backend.people import standing_records
+from backend.people import kinds, standing_records
 from backend.people.histories import (
     A_DAY,
     TO_CONFIRM,
@@ -82,6 +82,7 @@ async def _write(found: _Found, end_missing: bool) -> dict[str, int]:
     if end_missing:
         for term in found.missing.people:
             found.histories.end(term, _today() - A_DAY)
+    await kinds.keep()
     changed = dict.fromkeys(CODES, 0)
     for row in sorted((row for row in found.rows if row.record == "organ"), key=lambda row: found.depths[row.code]):
         changed["organ"] += rows_touched(await execute(*_put_organ(row, found.depths)))
@@ -226,7 +227,7 @@ async def _missing(rows: Sequence[RosterRow], histories: Histories, holders: dic
     A file without persons says nothing of persons, and one without roles nothing of roles.
     """
     people = [row for row in rows if row.record == "person"]
-    organs, kinds = {row.organ for row in people}, {row.kind for row in people}
+    organs, kinds_named = {row.organ for row in people}, {row.kind for row in people}
     named = {holders[row.code] for row in people}
     roles = [row for row in rows if row.record == "role"]
     told = {(holders[row.code], row.kind, row.organ) for row in roles}
@@ -234,7 +235,7 @@ async def _missing(rows: Sequence[RosterRow], histories: Histories, holders: dic
     return Missing(
         people=[
             term for term in histories.serving(_today())
-            if term.organ in organs and term.kind in kinds and term.person not in named
+            if term.organ in organs and term.kind in kinds_named and term.person not in named
         ],
         roles=[role for role in held if (role.person, role.role, role.organ) not in told],
     )  # fmt: skip

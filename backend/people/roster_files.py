@@ -4,7 +4,7 @@ A file has five kinds of record, one for each line, in the columns `record,code,
 
     organ          code (12 digits), name, organ = its parent
     person         code = badge, name, organ, from, until,
-                   kind (officer, duty_auxiliary, civilian_auxiliary, staff, dock)
+                   kind (officer, staff, dock, or a kind of auxiliary of the law: duty_auxiliary, civilian_auxiliary)
     role           code = badge, kind (commander, treasurer, inspector, administrator), organ, from, until
     qualification  code = badge, kind = its code, from, until
     device         code = serial, name, kind (handheld, desk, dock), organ
@@ -183,8 +183,8 @@ def _row(line: Filled, record: str, organs: Mapping[str, set[str]]) -> tuple[Ros
     name = cell("name", lambda text: _name(text, record), "")
     kind = cell("kind", lambda text: _kind(text, record), "")
     organ = cell("organ", lambda text: _organ(text, record, organs), "")
-    start = cell("from", lambda text: _day(text, "from", needed=record in WITH_DATES), None)
-    end = cell("until", lambda text: _day("" if plain(text) in words.NO_END else text, "until"), None)
+    start = cell("from", lambda text: told_day(text, "from", needed=record in WITH_DATES), None)
+    end = cell("until", lambda text: told_day("" if plain(text) in words.NO_END else text, "until"), None)
     formerly = cell(FORMERLY, lambda text: _formerly(text, record), "")
     if start is not None and end is not None and end < start:
         wrong.append(CellFault("until", "结束日期早于开始日期", "until is before from"))
@@ -268,7 +268,7 @@ def _organ(text: str, record: str, organs: Mapping[str, set[str]]) -> str:
     return next(iter(codes))
 
 
-def _day(text: str, column: str, *, needed: bool = False) -> date | None:
+def told_day(text: str, column: str, *, needed: bool = False) -> date | None:
     """A day, as 2026-03-01, 2026/3/1, 2026.3.1, 2026年3月1日 or 20260301."""
     text = re.sub(r"\s+", "", re.sub(r"[T ]00:00(:00)?$", "", plain(text)))
     if not text and not needed:

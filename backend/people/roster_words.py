@@ -5,7 +5,7 @@ The first word of each list is what our template says. The codes are those of th
 
 from collections.abc import Mapping, Sequence
 
-from backend.law.catalogue import law
+from backend.law.catalogue import laws
 
 Words = Mapping[str, Sequence[str]]
 
@@ -16,13 +16,8 @@ RECORDS: Words = {
     "qualification": ("资质", "资格", "培训", "证书", "资质与培训", "保险"),
     "device": ("设备", "终端"),
 }
-KINDS: Words = {
-    "officer": ("民警", "人民警察", "警察", "在编民警"),
-    "duty_auxiliary": ("勤务辅警", "勤务", "勤务类辅警", "勤务岗辅警"),
-    "civilian_auxiliary": ("文职辅警", "文职", "文职类辅警", "文职岗辅警"),
-    "staff": ("职员", "职工"),
-    "dock": ("采集工作站", "采集站"),
-}
+OFFICER: Words = {"officer": ("民警", "人民警察", "警察", "在编民警")}
+OTHERS: Words = {"staff": ("职员", "职工"), "dock": ("采集工作站", "采集站")}
 ROLES: Words = {
     "commander": ("单位负责人", "负责人", "指挥", "领导"),
     "treasurer": ("警务保障", "财务", "警务保障（财务）", "警务保障(财务)"),
@@ -79,11 +74,17 @@ def headings(record: str) -> dict[str, Sequence[str]]:
     return common | special.get(record, {})
 
 
+def kinds() -> Words:
+    """The kinds of person: those of the program, and the kinds of auxiliaries of every law that is judged by."""
+    auxiliaries = {code: (kind.zh, *kind.words) for each in laws() for code, kind in each.kinds.items()}
+    return {**OFFICER, **auxiliaries, **OTHERS}
+
+
 def choices(record: str) -> Words:
     """What the column `kind` takes for this kind of record: codes, and the words that mean each."""
     if record == "qualification":
-        return {code: (kind.zh, kind.en) for code, kind in law().recorded.items()}
-    return {"person": KINDS, "role": ROLES, "device": DEVICES}.get(record, {})
+        return {code: (kind.zh, kind.en) for each in laws() for code, kind in each.recorded.items()}
+    return {"person": kinds(), "role": ROLES, "device": DEVICES}.get(record, {})
 
 
 def chosen(words: Words, text: str) -> str | None:

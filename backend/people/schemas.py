@@ -6,18 +6,16 @@ from uuid import UUID
 
 import msgspec
 
-from backend.core.described import DeviceSerial
+from backend.core.described import DeviceSerial, KindOfPerson
 from backend.core.wire import WHOLE, Entry, Name, Receipt
 
 BADGE = r"^[A-Za-z0-9-]+" + WHOLE
-KindOfPerson = Literal["officer", "duty_auxiliary", "civilian_auxiliary", "staff", "dock"]
 RoleKind = Literal["commander", "treasurer", "inspector", "administrator"]
 DeviceKind = Literal["handheld", "desk", "dock"]
 BadgeGiven = Annotated[
     str, msgspec.Meta(min_length=1, max_length=20, pattern=BADGE, description="badge number: letters, digits, dashes")
 ]
 OrganGiven = Annotated[str, msgspec.Meta(pattern="^[0-9]{12}" + WHOLE, description="code of the organ, twelve digits")]
-KindGiven = Annotated[KindOfPerson, msgspec.Meta(description="kind of person")]
 NameGiven = Annotated[Name, msgspec.Meta(description="the person's name")]
 SubjectId = Annotated[UUID, msgspec.Meta(description="id of the person whom it is about")]
 ServesFrom = Annotated[date, msgspec.Meta(description="first day of the service, by the calendar of China")]
@@ -41,7 +39,7 @@ class EnterPerson(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_u
 
     badge: BadgeGiven
     name: NameGiven
-    kind: KindGiven
+    kind: KindOfPerson
     organ: OrganGiven
     serves_from: ServesFrom
     serves_until: ServesUntil = None
@@ -61,7 +59,7 @@ class MovePerson(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_un
     person: SubjectId
     organ: OrganGiven
     serves_from: ServesFrom
-    kind: Annotated[KindOfPerson | None, msgspec.Meta(description="kind of person; null: as before")] = None
+    kind: KindOfPerson | None = None
 
 
 class RenamePerson(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -106,7 +104,7 @@ class ServiceChanged(msgspec.Struct, frozen=True, kw_only=True):
         Literal["new", "returned", "moved", "continued", "corrected", "ended", "extended", "renamed", "reissued"],
         msgspec.Meta(description="what the change is to the histories of people"),
     ]
-    kind: KindGiven
+    kind: KindOfPerson
     organ: OrganGiven
     serves_from: ServesFrom
     serves_until: ServesUntil

@@ -118,7 +118,7 @@ async def sign_in(
     key = _usable(await first(KEY_IN_FORCE, proof.jkt))  # first: proofs by keys of strangers are not kept
     await spend(proof)
     familiar = str(key["id"]) if await value(FAMILIAR, badge, key["id"], law().span("session_life")) else None
-    person = await prove(badge, password, address, familiar, left_within=law().span("bring_home"))
+    person = await prove(badge, password, address, familiar, left_within=law().days("bring_home").at_most)
     session, ends_at = uuid4(), now + law().span("session_life")
     async with tx():
         # Locked: device and key stay in force until the commit.

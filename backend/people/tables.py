@@ -40,18 +40,25 @@ class Person(Table, db=DB):
     id = UUID(primary_key=True, default=UUID4())
 
 
+class KindOfPerson(Table, tablename="kind_of_person", db=DB):
+    """A kind of person: those of the program, and every kind of auxiliary that a law named since. None is removed."""
+
+    code = Text(primary_key=True, default=None)
+    auxiliary = Boolean(null=False, default=None)
+
+
 class Stint(Table, db=DB):
     """A time in which a person served in one organ, as one kind of person, under one badge and name.
 
-    `kind`: officer, duty_auxiliary, civilian_auxiliary, staff, dock. The column `during` (days) is left to SQL, and so
-    is the view person_now, which shows each person as they are today.
+    `kind`: one of kind_of_person. The column `during` (days) is left to SQL, and so is the view person_now, which shows
+    each person as they are today.
     """
 
     id = UUID(primary_key=True, default=UUID4())
     person = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)
     badge = Text(null=False, default=None)
     name = Text(null=False, default=None)
-    kind = Text(null=False, default=None)
+    kind = ForeignKey(KindOfPerson, null=False, on_delete=OnDelete.restrict, default=None)
     organ = ForeignKey(Organ, null=False, on_delete=OnDelete.restrict, default=None)
     source = Text(null=False, default=None)
 

@@ -15,6 +15,7 @@ import msgspec
 
 from backend.core import clocks, journal
 from backend.core.database import Record, execute, fetch, first, tx
+from backend.core.days import until
 from backend.core.journal import Position, position
 from backend.core.keys import KeyRing
 from backend.law.catalogue import law
@@ -126,13 +127,13 @@ async def copy_to_store(store: EvidenceStore) -> int:
     Raises ClocksDiffer, StoreUnavailable.
     """
     copied = 0
-    until = await clocks.must_agree() + law().span("checkpoint_lock")
+    locked_until = until(law(), "checkpoint_lock", await clocks.must_agree())
     while waiting := await fetch(NOT_STORED):
         for row in waiting:
             versions = []
             for content, ending in ((row["leaves"], LEAVES), (row["signed"].encode(), SIGNED)):
                 put = await store.put(key_of(row["number"], row["signed"], ending), content, "application/octet-stream")
-                await store.lock(put.key, put.version, until)
+                await store.lock(put.key, put.version, locked_until)
                 versions.append(put.version)
             await execute(MARK_STORED, row["number"], versions[1], versions[0])
             copied += 1

@@ -66,6 +66,7 @@ SENTENCES = {
     "seal_differs": ("日志中 {what} 封存的不是这些字节", "the journal says that other bytes of {what} were sealed"),
     "seal_missing": ("日志中没有 {what} 的封存记录", "the journal in the package has no sealing of {what}"),
     "declared_otherwise": ("{what} 的申报内容被改动", "what was declared of {what} was altered"),
+    "start_differs": ("{what} 的起始时间与日志不符", "the journal says that {what} began at another time"),
 }  # fmt: skip
 
 
@@ -113,6 +114,24 @@ class PackageInfo(msgspec.Struct, frozen=True, kw_only=True):
     made_by: str
     uploads: list[PackagedUpload]
     left_out: dict[str, str] = {}
+
+
+class PackagedTelling(msgspec.Struct, frozen=True):
+    """One telling of when footage began. `counts`: it is the one that counts."""
+
+    value: str
+    source: str
+    at: str
+    counts: bool = False
+
+
+class PackagedStart(msgspec.Struct, frozen=True):
+    """When footage began, and every telling of it, the first one first."""
+
+    value: str
+    source: str
+    doubtful: bool
+    tellings: list[PackagedTelling] = []
 
 
 class PackagePerson(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -242,7 +261,7 @@ def _names_of(info: PackageInfo, rows: Sequence[PackageRow]) -> set[str]:
     for upload in info.uploads:
         id = UUID(upload.id)  # in its usual spelling, whatever the package says
         names |= {upload.path} & {f"data/originals/{id}{suffix}" for suffix in (*SUFFIXES.values(), OTHER)}
-        names |= {f"data/index/{id}.html", f"data/declared/{id}.json"}
+        names |= {f"data/index/{id}.html", f"data/declared/{id}.json", f"data/starts/{id}.json"}
     return names | {_path_of(row.checkpoint) for row in rows if row.checkpoint is not None}
 
 
@@ -325,6 +344,7 @@ def _check_upload(
         report.add_flaw("seal_differs", upload.id)
     lines = [line for _, line in about_it]
     declared_zh, declared_en = _check_declared(bag, upload, lines, people, report)
+    began = _check_start(bag, upload, lines, report)
     if len(report.flaws) > flaws:
         return
     report.add_proof(
@@ -333,6 +353,8 @@ def _check_upload(
         f"{upload.id}: {size:,} bytes, SHA-256 {actual[1]}; {declared_en}sealed at {line.at}; row {row.seq} is under "
         f"checkpoint {row.checkpoint}: unaltered since",
     )
+    if began is not None:
+        report.add_proof(began.zh, began.en)
     _report_viewings(package, upload, lines, people, report)
 
 
@@ -363,6 +385,48 @@ def _check_declared(
     zh = f"设备 {device} 上由 {who.name}（{who.badge}）于 {times} 申报，记录始于 {footage}；"
     en = f"declared on device {device} by {who.name} ({who.badge}) at {times}, recorded from {footage}; "
     return zh, en
+
+
+def _check_start(bag: Bag, upload: PackagedUpload, lines: list[RowContent], report: PackageReport) -> Sentence | None:
+    """Compare the start that counts with the last one in the journal. Returns when it began, by which source, and
+    whether the journal proves it; None for a package of before, which does not tell.
+    """
+    path = f"data/starts/{upload.id}.json"
+    if path not in bag.names:
+        return None
+    start = msgspec.json.decode(bag.read(path), type=PackagedStart)
+    value, proved = _moment(start.value), False
+    told_at = _moment(next(each.at for each in start.tellings if each.counts))
+    for line in lines:
+        moved = _start_in(line)
+        if moved is not None:
+            proved = _moment(moved) == value
+            if not proved and _moment(line.at) >= told_at:
+                report.add_flaw("start_differs", upload.id)
+    doubt_zh, doubt_en = ("，存疑", ", in doubt") if start.doubtful else ("", "")
+    if proved:
+        by_zh, by_en = "日志已证明", "as the journal proves"
+    elif start.tellings[0].counts:
+        by_zh, by_en = "如申报时所述", "as it was declared"
+    else:
+        by_zh, by_en = "打包时日志尚未证明", "which the journal did not prove yet when it was packed"
+    return Sentence(
+        f"{upload.id}：始于 {start.value}（{start.source}{doubt_zh}），{by_zh}",
+        f"{upload.id}: began at {start.value} ({start.source}{doubt_en}), {by_en}",
+    )
+
+
+def _start_in(line: RowContent) -> str | None:
+    """The start that counts from this line on; None: it says nothing of one, or one that does not count."""
+    if line.verb == "evidence/start" and "told" not in line.facts:
+        return str(line.facts.get("started_at"))
+    if line.verb == "recordings/correct-time" and line.outcome == "recorded":
+        return str(line.facts["subject"]["start"]["started_at"])
+    return None
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)
 
 
 def _report_viewings(

@@ -12,7 +12,6 @@ from backend.core.database import Record, fetch, first
 from backend.core.described import (
     ActivityId,
     Badge,
-    CaseNumber,
     ContactMethod,
     OrganCode,
     PersonName,
@@ -23,11 +22,20 @@ from backend.core.refusals import Refusal
 from backend.core.verb import Actor
 from backend.core.visibility import viewer
 from backend.core.wire import Moment
+from backend.evidence.papers import MatterOfPaper, PaperLine
+from backend.law.catalogue import law
+from backend.recusals import rules
 from backend.recusals.schemas import (
+    CaseGiven,
+    CaseKindGiven,
     DecidedIn,
     DueAt,
+    FromActivity,
+    FromIncident,
+    FromMediation,
+    FromShift,
     Ground,
-    RecusalCaseKind,
+    ReconsiderUntil,
     RecusalId,
     RecusalState,
     RecusedPerson,
@@ -56,9 +64,19 @@ LEFT JOIN LATERAL (
     SELECT c.stands, c.words FROM recusal_act c JOIN recusal_step s ON s.id = c.step
     WHERE c.activity = a.id AND s.recusal = $1 ORDER BY s.version DESC LIMIT 1
 ) j ON true
-WHERE a.person = $2 AND a.id IN (SELECT t.activity FROM activity_telling t WHERE case_key(t.case_ref) = case_key($3))
+WHERE a.person = $2 AND a.id IN (SELECT acts_of_recusal($1))
 ORDER BY a.started_at, a.id
 """
+
+PAPERS = """
+SELECT d.id, d.title, u.media_type, u.state FROM recusal_paper p JOIN document d ON d.id = p.document
+JOIN upload u ON u.id = d.id WHERE p.recusal = $1 ORDER BY u.declared_at, d.id
+"""
+# Not for the auxiliary for whose recusal somebody else applied: they see neither name nor words of it.
+RECUSALS_OF_PAPER = f"""
+SELECT r.id FROM recusal_paper p JOIN recusal r ON r.id = p.recusal
+WHERE p.document = $3 AND {VISIBLE.condition} AND (r.capacity = 'self' OR r.person <> $1) ORDER BY r.id
+"""  # noqa: S608 - constants
 
 
 class RecusalRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,11 +87,14 @@ class RecusalRow(msgspec.Struct, frozen=True, kw_only=True):
     badge: Badge
     name: PersonName
     organ: OrganCode
-    case_ref: CaseNumber
-    case_kind: RecusalCaseKind
+    case_ref: CaseGiven
+    case_kind: CaseKindGiven
     capacity: Annotated[
-        Literal["self", "party", "legal_representative"],
-        msgspec.Meta(description="who asked for the recusal: self 本人, party 当事人, legal_representative 法定代理人"),
+        str,
+        msgspec.Meta(
+            description="who asked for the recusal: self 本人, or the code of a capacity: party 当事人, "
+            "legal_representative 法定代理人"
+        ),
     ]
     applicant: Annotated[
         str | None,
@@ -101,16 +122,21 @@ class RecusalRow(msgspec.Struct, frozen=True, kw_only=True):
         Moment | None, msgspec.Meta(description="when the applicant was told of the decision; null: not yet")
     ]
     version: Version
+    shift: FromShift = None
+    activity: FromActivity = None
+    mediation: FromMediation = None
+    incident_ref: FromIncident = None
+    reconsider_until: ReconsiderUntil = None
 
 
 class RecusalStepRow(msgspec.Struct, frozen=True, kw_only=True):
     """A step about a recusal: who took it, and why."""
 
     step: Annotated[
-        Literal["stand_aside", "go_on", "grant", "refuse", "pass_on", "reconsider", "tell", "judge"],
+        Literal["stand_aside", "go_on", "grant", "refuse", "pass_on", "reconsider", "tell", "judge", "extend"],
         msgspec.Meta(
             description="stand_aside 暂停参与, go_on 继续参与, grant 决定回避, refuse 驳回, pass_on 报上级, "
-            "reconsider 申请复议, tell 告知申请人, judge 认定行为效力"
+            "reconsider 申请复议, tell 告知申请人, judge 认定行为效力, extend 批准延长决定期限"
         ),
     ]
     by_person: Annotated[UUID, msgspec.Meta(description="id of the person who took this step of the recusal")]
@@ -128,7 +154,7 @@ class RecusalStepRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ActOnCase(msgspec.Struct, frozen=True, kw_only=True):
-    """An activity of the recused person on the case, and whether it stands."""
+    """An activity of the recused person on the case, or on what else it is about, and whether it stands."""
 
     activity: ActivityId
     work: Annotated[str, msgspec.Meta(description="code of the work done on the case")]
@@ -143,6 +169,10 @@ class RecusalDetail(msgspec.Struct, frozen=True, kw_only=True):
     recusal: Annotated[RecusalRow, msgspec.Meta(description="the recusal as it stands now")]
     steps: Annotated[list[RecusalStepRow], msgspec.Meta(description="what was decided and done about it, in order")]
     acts: Annotated[list[ActOnCase], msgspec.Meta(description="what the person did on the case, and whether it stands")]
+    papers: Annotated[
+        list[PaperLine],
+        msgspec.Meta(description="papers that came with it; none for the auxiliary, where somebody else applied"),
+    ]
 
 
 async def recusals(actor: Actor, status: RecusalStatus, cursor: str | None, limit: int) -> Page[RecusalRow]:
@@ -160,8 +190,16 @@ async def recusal(actor: Actor, wanted: UUID) -> RecusalDetail:
     steps = [as_row(RecusalStepRow, step) for step in await fetch(STEPS, wanted)]
     if _hides_applicant(actor, row):
         steps = [step if step.step != "reconsider" else msgspec.structs.replace(step, words="") for step in steps]
-    acts = [as_row(ActOnCase, act) for act in await fetch(ACTS, wanted, row["person"], row["case_ref"])]
-    return RecusalDetail(recusal=_recusal_row(actor, row), steps=steps, acts=acts)
+    acts = [as_row(ActOnCase, act) for act in await fetch(ACTS, wanted, row["person"])]
+    hidden = _hides_applicant(actor, row)
+    papers = [] if hidden else [as_row(PaperLine, paper) for paper in await fetch(PAPERS, wanted)]
+    return RecusalDetail(recusal=_recusal_row(actor, row), steps=steps, acts=acts, papers=papers)
+
+
+async def matters_of_paper(actor: Actor, document: UUID) -> list[MatterOfPaper]:
+    """The recusals with which this paper came, of those that the actor may see with what was said for them."""
+    rows = await fetch(RECUSALS_OF_PAPER, *viewer(actor), document)
+    return [MatterOfPaper(kind="recusal", id=row["id"]) for row in rows]
 
 
 def _hides_applicant(actor: Actor, row: Record) -> bool:
@@ -170,6 +208,8 @@ def _hides_applicant(actor: Actor, row: Record) -> bool:
 
 
 def _recusal_row(actor: Actor, row: Record) -> RecusalRow:
-    recusal_row = as_row(RecusalRow, row)
+    terms = law().recusals.terms_of(row["case_kind"])
+    last = rules.reconsider_until(law(), terms, row["state"], row["told_at"])
+    recusal_row = as_row(RecusalRow, {**dict(row), "reconsider_until": last})
     hidden = _hides_applicant(actor, row)
     return msgspec.structs.replace(recusal_row, applicant=None, words=None) if hidden else recusal_row

@@ -1,7 +1,7 @@
 """Record that a recusal is declared, applied for, decided, and that the applicant is told: one transaction each.
 
 Guarantees: each step is a row of its own and names the version it saw, so of two decisions on one version only one is
-recorded. Who may not work on a case, and when, follows from the steps alone (view `recused`). Nobody decides in their
+recorded. Who may not work on what, and when, follows from the steps alone (view `recused`). Nobody decides in their
 own matter. refresh_findings finds what was done on a case meanwhile. Source: R.33, DOMAIN §4; docs/adr/0020.
 """
 
@@ -11,18 +11,22 @@ from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 from backend.core import findings
-from backend.core.database import Record, first, value
+from backend.core.database import Record, execute, first, value
+from backend.core.days import until
 from backend.core.findings import Overdue, Touched
 from backend.core.journal import utc
 from backend.core.officers import organ_of_auxiliary
 from backend.core.refusals import Refusal, Unknown
 from backend.core.verb import Actor, Occasion, Outcome
 from backend.core.visibility import COMMANDING, reaches, viewer, visible_to
+from backend.evidence.papers import own_papers
+from backend.law.catalogue import Law
 from backend.recusals import rules
 from backend.recusals.schemas import (
     ApplyForRecusal,
     DecideRecusal,
     DeclareRecusal,
+    ExtendRecusal,
     JudgeActs,
     OnRecusal,
     PassOnRecusal,
@@ -34,15 +38,19 @@ from backend.recusals.tables import RecusalAct, RecusalStep
 
 INSERT = """
 INSERT INTO recusal (id, person, organ, case_ref, case_kind, capacity, applicant, oral, ground, words, taken_by,
-    asked_at, decided_in, state, due_at, version)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, deciding_organ($3), 'pending', $13, 1)
+    asked_at, decided_in, state, due_at, version, shift, activity, mediation, incident_ref)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, organ_that_decides($3, $18), 'pending', $13, 1, $14, $15,
+    $16, $17)
 RETURNING *, false AS standing_aside
 """
+ATTACH = "INSERT INTO recusal_paper (recusal, document) SELECT $1, unnest($2::uuid[]) ON CONFLICT DO NOTHING"
 MOVE = "UPDATE recusal SET version = $2, state = $3, due_at = $4, decided_in = $5 WHERE id = $1 RETURNING *"
-COUNT_OF_CASE = """
-SELECT count(DISTINCT t.activity) FROM activity_telling t JOIN activity a ON a.id = t.activity
-WHERE t.activity = ANY ($1) AND a.person = $2 AND case_key(t.case_ref) = case_key($3)
+COUNT_OF_ACTS = """
+SELECT count(*) FROM activity a
+WHERE a.id = ANY ($1) AND a.person = $2 AND a.id IN (SELECT acts_of_recusal($3))
 """
+THEIR_SHIFT = "SELECT FROM shift WHERE id = $1 AND person = $2"
+THEIR_ACT = "SELECT FROM activity WHERE id = $1 AND person = $2"
 VISIBLE = visible_to(own=["r.person", "r.taken_by"], organ="r.organ")
 RECUSALS = """
 SELECT r.*, p.badge, p.name, coalesce(l.step = 'stand_aside', false) AS standing_aside,
@@ -55,8 +63,8 @@ LEFT JOIN LATERAL (SELECT at FROM recusal_step t WHERE t.recusal = r.id ORDER BY
 """
 ROW = f"{RECUSALS} WHERE r.id = $3 AND {VISIBLE.condition}"
 LED_THEM = """
-SELECT count(*) > 0 FROM activity_telling t JOIN activity a ON a.id = t.activity JOIN led l ON l.auxiliary = a.person
-WHERE case_key(t.case_ref) = case_key($3) AND a.person = $2 AND l.officer = $1
+SELECT count(*) > 0 FROM activity a JOIN led l ON l.auxiliary = a.person
+WHERE a.id IN (SELECT acts_of_recusal($3)) AND a.person = $2 AND l.officer = $1
     AND l.named && acted(a) AND l.during && acted(a)
 """
 
@@ -72,13 +80,16 @@ class RecusalRequest(NamedTuple):
 
 
 async def declare(occasion: Occasion, entry: DeclareRecusal) -> Outcome:
-    """An auxiliary declares their own recusal."""
+    """An auxiliary declares their own recusal. Raises Refusal as `_record_request`."""
     actor = occasion.actor
     return await _record_request(occasion, entry, RecusalRequest(actor.person, occasion.organ, "self", None, False))
 
 
 async def apply(occasion: Occasion, entry: ApplyForRecusal) -> Outcome:
-    """An officer writes down a party's application. Raises Refusal `not_an_auxiliary`."""
+    """An officer writes down a party's application. Raises Refusal `not_an_auxiliary`, `unknown_capacity`, and as
+    `_record_request`."""
+    if entry.capacity not in occasion.law.recusals.applicants:
+        raise Refusal("unknown_capacity")
     organ = await organ_of_auxiliary(entry.person, occasion.at)
     return await _record_request(
         occasion, entry, RecusalRequest(entry.person, organ, entry.capacity, entry.applicant, entry.oral)
@@ -103,6 +114,25 @@ async def decide(occasion: Occasion, entry: DecideRecusal) -> Outcome:
     return outcome
 
 
+async def extend(occasion: Occasion, entry: ExtendRecusal) -> Outcome:
+    """Approve that a complex case takes longer to decide. The term still runs from the application.
+
+    Raises Refusal as `decide`, `recusal_not_extendable`, `not_the_approver`, `recusal_extended_before`; live
+    `recusal_extended_late`.
+    """
+    row = await _for_decider(occasion, entry)
+    terms = occasion.law.recusals.terms_of(row["case_kind"])
+    if terms.extended is None or await _has(row["id"], "reconsider"):
+        raise Refusal("recusal_not_extendable")
+    if not await reaches(occasion.actor, row["decided_in"], frozenset(terms.extended_by_roles)):
+        raise Refusal("not_the_approver")
+    if await _has(row["id"], "extend"):
+        raise Refusal("recusal_extended_before")
+    unmet = occasion.require(rules.extended(occasion.at, row["due_at"]))
+    step = Step("extend", entry.why, due_at=until(occasion.law, terms.extended, row["asked_at"]))
+    return await _take(occasion, entry, row, step, unmet)
+
+
 async def pass_on(occasion: Occasion, entry: PassOnRecusal) -> Outcome:
     """Pass the decision to the organ above, for a commander with a conflict of interest.
 
@@ -118,20 +148,24 @@ async def pass_on(occasion: Occasion, entry: PassOnRecusal) -> Outcome:
 
 async def reconsider(occasion: Occasion, entry: ReconsiderRecusal) -> Outcome:
     """Apply for a second decision. Raises Refusal `unknown_recusal`, `stale`, `not_the_applicant`,
-    `recusal_not_refused`, `reconsideration_criminal_only`, `reconsidered_before`; live `reconsideration_too_late`."""
+    `recusal_not_refused`, `reconsideration_criminal_only`, `reconsidered_before`, `unknown_document`; live
+    `reconsideration_too_late`."""
     row = await _visible_recusal(occasion, entry)
     own = row["capacity"] == "self"
     if (occasion.actor.person != row["person"]) if own else (occasion.actor.kind != "officer"):
         raise Refusal("not_the_applicant")
     if row["state"] != "refused":
         raise Refusal("recusal_not_refused")
-    if row["case_kind"] != "criminal":
+    terms = occasion.law.recusals.terms_of(row["case_kind"])
+    if terms.reconsidered is None:
         raise Refusal("reconsideration_criminal_only")
-    if await RecusalStep.exists().where(RecusalStep.recusal == row["id"], RecusalStep.step == "reconsider"):
+    if await _has(row["id"], "reconsider"):
         raise Refusal("reconsidered_before")
-    term = occasion.law.span("reconsideration_asked")
-    unmet = occasion.require(rules.too_late(occasion.at, row["told_at"], term))
-    step = Step("reconsider", entry.words, state="pending", due_at=occasion.at + occasion.law.span("reconsideration"))
+    last = rules.reconsider_until(occasion.law, terms, row["state"], row["told_at"])
+    unmet = occasion.require(rules.too_late(occasion.at, last))
+    await execute(ATTACH, row["id"], await own_papers(occasion.actor, entry.papers))
+    due = until(occasion.law, terms.reconsidered, occasion.at)
+    step = Step("reconsider", entry.words, state="pending", due_at=due)
     return await _take(occasion, entry, row, step, unmet)
 
 
@@ -152,17 +186,17 @@ async def tell(occasion: Occasion, entry: TellApplicant) -> Outcome:
 
 
 async def judge(occasion: Occasion, entry: JudgeActs) -> Outcome:
-    """Decide whether earlier acts on the case stand.
+    """Decide whether earlier acts stand that the recusal is about.
 
     Raises Refusal `unknown_recusal`, `stale`, `not_the_decider`, `own_matter`, `recusal_not_granted`;
-    `unknown_activity` for an act that is not the person's on this case.
+    `unknown_activity` for an act that is not the person's, or not among these.
     """
     row = await _visible_recusal(occasion, entry)
     await _must_decide(occasion.actor, row)
     if row["state"] != "granted":
         raise Refusal("recusal_not_granted")
     activities = list({act.activity for act in entry.acts})
-    if await value(COUNT_OF_CASE, activities, row["person"], row["case_ref"]) < len(entry.acts):
+    if await value(COUNT_OF_ACTS, activities, row["person"], row["id"]) < len(entry.acts):
         raise Refusal("unknown_activity")
     outcome = await _take(occasion, entry, row, Step("judge", "-"))
     await RecusalAct.insert(
@@ -196,14 +230,48 @@ class Step(NamedTuple):
 async def _record_request(
     occasion: Occasion, entry: DeclareRecusal | ApplyForRecusal, request: RecusalRequest
 ) -> Outcome:
-    """Insert a recusal with its deadline."""
-    law, criminal = occasion.law, entry.case_kind == "criminal"
-    due = rules.due(occasion.at, criminal, law.span("recusal_decision"), law.span("recusal_decision_criminal"))
+    """Insert a recusal with its deadline. Raises Refusal `unknown_ground`, `unknown_document`, and as
+    `_check_about`."""
+    law = occasion.law
+    if entry.ground not in law.recusals.grounds:
+        raise Refusal("unknown_ground")
+    await _check_about(law, entry, request.person)
+    papers = await own_papers(occasion.actor, entry.papers)
+    due = rules.due(law, law.recusals.terms_of(entry.case_kind), occasion.at)
     row = await first(
         INSERT, entry.id, request.person, request.organ, entry.case_ref, entry.case_kind, request.capacity,
         request.applicant, request.oral, entry.ground, entry.words, occasion.actor.person, occasion.at, due,
+        entry.shift, entry.activity, entry.mediation, entry.incident_ref, law.decision("recusal").level,
     )  # fmt: skip
-    return _outcome(row, aside=False, since=occasion.at)
+    await execute(ATTACH, entry.id, papers)
+    return _outcome(_standing(row, aside=False), row, since=occasion.at)
+
+
+async def _check_about(law: Law, entry: DeclareRecusal | ApplyForRecusal, person: UUID) -> None:
+    """Check what the recusal is from.
+
+    Raises Refusal `recusal_about_one`; `recusal_not_from_this`: the law has none from it; `unknown_shift`,
+    `unknown_activity`: not that person's.
+    """
+    given = rules.abouts(
+        {
+            "case": entry.case_ref, "shift": entry.shift, "activity": entry.activity, "mediation": entry.mediation,
+            "incident": entry.incident_ref,
+        }
+    )  # fmt: skip
+    if not given or (entry.case_ref is None) != (entry.case_kind is None):
+        raise Refusal("recusal_about_one")
+    if not law.recusals.about.keys() >= {*given}:
+        raise Refusal("recusal_not_from_this")
+    if entry.shift is not None and await first(THEIR_SHIFT, entry.shift, person) is None:
+        raise Unknown("unknown_shift", entry.shift)
+    if entry.activity is not None and await first(THEIR_ACT, entry.activity, person) is None:
+        raise Unknown("unknown_activity", entry.activity)
+
+
+async def _has(recusal: UUID, step: str) -> bool:
+    """Whether this step was taken before."""
+    return await RecusalStep.exists().where(RecusalStep.recusal == recusal, RecusalStep.step == step)
 
 
 async def _take(occasion: Occasion, entry: OnRecusal, row: Record, step: Step, unmet: Iterable[str] = ()) -> Outcome:
@@ -219,7 +287,10 @@ async def _take(occasion: Occasion, entry: OnRecusal, row: Record, step: Step, u
     )  # fmt: skip
     moved = await first(MOVE, row["id"], version, state, due, step.organ or row["decided_in"])
     asides = {"stand_aside": True, "go_on": False, "grant": False, "refuse": False, "reconsider": False}
-    return _outcome(moved, aside=asides.get(step.step, row["standing_aside"]), since=at, unmet=unmet)
+    told_at = at if step.step == "tell" else row["told_at"]
+    last = rules.reconsider_until(occasion.law, occasion.law.recusals.terms_of(row["case_kind"]), state, told_at)
+    standing = _standing(moved, asides.get(step.step, row["standing_aside"]), last)
+    return _outcome(standing, moved, since=at, unmet=unmet)
 
 
 async def _visible_recusal(occasion: Occasion, entry: OnRecusal) -> Record:
@@ -228,7 +299,9 @@ async def _visible_recusal(occasion: Occasion, entry: OnRecusal) -> Record:
     if row is None:
         raise Unknown("unknown_recusal", entry.recusal)
     if row["version"] != entry.version:
-        raise Refusal("stale", extra={"current": _standing(row, row["standing_aside"])})
+        terms = occasion.law.recusals.terms_of(row["case_kind"])
+        last = rules.reconsider_until(occasion.law, terms, row["state"], row["told_at"])
+        raise Refusal("stale", extra={"current": _standing(row, row["standing_aside"], last)})
     return row
 
 
@@ -256,16 +329,17 @@ async def _must_command(actor: Actor, row: Record) -> None:
 async def _must_decide(actor: Actor, row: Record) -> None:
     """Raises Refusal `not_the_decider`.
 
-    `own_matter` for the person recused, for whoever wrote the request down or led that person on the case.
+    `own_matter` for the person recused, for whoever wrote the request down or led that person in what it is about.
     """
     await _must_command(actor, row)
     if actor.person in (row["person"], row["taken_by"]) or await value(
-        LED_THEM, actor.person, row["person"], row["case_ref"]
+        LED_THEM, actor.person, row["person"], row["id"]
     ):
         raise Refusal("own_matter")
 
 
-def _standing(row: Any, aside: bool) -> dict[str, Any]:
+def _standing(row: Any, aside: bool, reconsider_until: datetime | None = None) -> dict[str, Any]:
+    """A recusal as receipts and the journal show it."""
     return {
         "id": str(row["id"]),
         "person": str(row["person"]),
@@ -274,12 +348,13 @@ def _standing(row: Any, aside: bool) -> dict[str, Any]:
         "decided_in": row["decided_in"],
         "due_at": row["due_at"] and utc(row["due_at"]),
         "version": row["version"],
+        "reconsider_until": reconsider_until and utc(reconsider_until),
     }
 
 
-def _outcome(row: Any, *, aside: bool, since: datetime, unmet: Iterable[str] = ()) -> Outcome:
+def _outcome(standing: dict[str, Any], row: Any, *, since: datetime, unmet: Iterable[str] = ()) -> Outcome:
     return Outcome(
-        subject={"recusal": _standing(row, aside)},
+        subject={"recusal": standing},
         subjects=[row["id"], row["person"], row["taken_by"]],
         organ=row["organ"],
         unmet=list(unmet),

@@ -7,6 +7,7 @@ from backend.recusals.schemas import (
     ApplyForRecusal,
     DecideRecusal,
     DeclareRecusal,
+    ExtendRecusal,
     JudgeActs,
     PassOnRecusal,
     ReconsiderRecusal,
@@ -20,7 +21,10 @@ VERBS = (
         name="recusals/declare", entry=DeclareRecusal, receipt=RecusalReceipt, record=recusals.declare,
         may=AUXILIARIES, told_to="readers",
         tag="Recusal · 回避", zh="自行回避", en="Declare your own recusal",
-        codes=(),
+        codes=(
+            "unknown_ground", "recusal_about_one", "recusal_not_from_this", "unknown_shift", "unknown_activity",
+            "unknown_document",
+        ),
         example=example(case_ref=CASE, case_kind="administrative", ground="party_or_relative",
                          words="当事人是我表弟"),
     ),
@@ -28,7 +32,10 @@ VERBS = (
         name="recusals/apply", entry=ApplyForRecusal, receipt=RecusalReceipt, record=recusals.apply, may=OFFICERS,
         concerned=recusals.concerned, told_to="readers",
         tag="Recusal · 回避", zh="记录回避申请", en="Record a party's application for recusal",
-        codes=("not_an_auxiliary",),
+        codes=(
+            "not_an_auxiliary", "unknown_capacity", "unknown_ground", "recusal_about_one", "recusal_not_from_this",
+            "unknown_shift", "unknown_activity", "unknown_document",
+        ),
         example=example(person=OTHER, case_ref=CASE, case_kind="administrative", applicant="王某", capacity="party",
                          ground="interest", words="称该辅警与对方经营同一店铺", oral=True),
     ),
@@ -47,6 +54,16 @@ VERBS = (
         example=example(recusal=OTHER, version=2, outcome="granted", why="系当事人近亲属"),
     ),
     Verb(
+        name="recusals/extend", entry=ExtendRecusal, receipt=RecusalReceipt, record=recusals.extend, may=DECIDERS,
+        concerned=recusals.concerned, field=False, told_to="readers",
+        tag="Recusal · 回避", zh="批准延长决定期限", en="Approve more time for the decision",
+        codes=(
+            "unknown_recusal", "stale", "recusal_decided", "not_the_decider", "own_matter", "recusal_not_extendable",
+            "not_the_approver", "recusal_extended_before", "recusal_extended_late",
+        ),
+        example=example(recusal=OTHER, version=1, why="案情复杂，需核实多人关系"),
+    ),
+    Verb(
         name="recusals/pass-on", entry=PassOnRecusal, receipt=RecusalReceipt, record=recusals.pass_on, may=DECIDERS,
         concerned=recusals.concerned, field=False, told_to="readers",
         tag="Recusal · 回避", zh="报上级机关决定", en="Pass the decision on to the organ above",
@@ -59,7 +76,7 @@ VERBS = (
         tag="Recusal · 回避", zh="申请复议", en="Apply for reconsideration",
         codes=(
             "unknown_recusal", "stale", "not_the_applicant", "recusal_not_refused", "reconsideration_criminal_only",
-            "reconsidered_before", "reconsideration_too_late",
+            "reconsidered_before", "reconsideration_too_late", "unknown_document",
         ),
         example=example(recusal=OTHER, version=3, words="不服驳回决定，补充亲属关系证明"),
     ),

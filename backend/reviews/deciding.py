@@ -14,6 +14,7 @@ from uuid import UUID
 import msgspec
 
 from backend.core.database import Record, execute, fetch, first
+from backend.core.days import until
 from backend.core.described import Badge, OrganCode, PersonName
 from backend.core.journal import utc
 from backend.core.paging import ListQuery, Page, moment_parameter, next_page, rows_of_page
@@ -138,9 +139,9 @@ async def tell(occasion: Occasion, entry: TellFindings) -> Outcome:
     if len(rows) < len(wanted) or any(row["person"] != entry.person for row in rows):
         raise Unknown("unknown_finding", wanted[0])
     at = occasion.timing.as_of
-    until = at + occasion.law.span("finding_answer")
-    await execute(TELL, wanted, entry.person, occasion.actor.person, at, until)
-    told = {"findings": [str(each) for each in wanted], "answer_by": utc(until)}
+    answer_by = until(occasion.law, "finding_answer", at)
+    await execute(TELL, wanted, entry.person, occasion.actor.person, at, answer_by)
+    told = {"findings": [str(each) for each in wanted], "answer_by": utc(answer_by)}
     return Outcome(subject={"told": told}, subjects=[*wanted, entry.person], organ=rows[0]["organ"])
 
 
@@ -196,13 +197,13 @@ async def assessed(
 
     `span`: found from the one moment until before the other. Raises Refusal `invalid`.
     """
-    since, until = (
+    since, before = (
         moment and moment_parameter(name, moment) for name, moment in zip(("from", "to"), span, strict=True)
     )
     listed = ListQuery(ASSESSED, "finding f", ASSESSABLE, f"EXISTS ({DECIDED}) AND {COUNTS}", by="found_at")
     tolerance = law().span("gap_tolerance")
     rows = await rows_of_page(
-        listed, actor, cursor, limit, counted(), OBJECTIVE_CAUSES, tolerance, person, since, until
+        listed, actor, cursor, limit, counted(), OBJECTIVE_CAUSES, tolerance, person, since, before
     )
     return Page(items=[_assessed(row, language) for row in rows[:limit]], next=next_page(rows, limit, "found_at"))
 

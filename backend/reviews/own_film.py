@@ -11,6 +11,7 @@ from uuid import UUID
 import msgspec
 
 from backend.core.database import first
+from backend.core.days import until
 from backend.core.described import RecordingId
 from backend.core.refusals import Refusal, Unknown
 from backend.core.verb import Occasion
@@ -64,7 +65,7 @@ async def insert(occasion: Occasion, entry: OpenOwnFilm) -> None:
         Review(
             id=entry.id, recording=footage["id"], wearer=footage["wearer"], organ=footage["organ"],
             reviewer=occasion.actor.person, purpose=purpose, number=str(about), about=about, tasked=True,
-            opened_at=at, over_at=at + occasion.law.span("review_lasts"), needs_approval=footage["restricted"],
+            opened_at=at, over_at=until(occasion.law, "review_lasts", at), needs_approval=footage["restricted"],
             watch_from=stretch[0], watch_until=stretch[1],
         )
     )  # fmt: skip

@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from backend.core.database import Record, first, value
+from backend.core.days import since, until
 from backend.core.journal import utc
 from backend.core.refusals import Refusal, Unknown
 from backend.core.verb import Actor, Occasion, Outcome
@@ -52,7 +53,7 @@ TASKS = {
 }
 UNTASKED = """
 SELECT count(*) FROM review WHERE reviewer = $1 AND wearer = $2 AND NOT tasked
-    AND opened_at > $3::timestamptz - $4::interval
+    AND opened_at >= $3
 """
 VISIBLE_RECORDING = f"""
 SELECT r.id, r.organ FROM recording r
@@ -75,7 +76,7 @@ async def open_one(occasion: Occasion, entry: OpenReview) -> Outcome:
         Review(
             id=entry.id, recording=footage["id"], wearer=footage["wearer"], organ=footage["organ"],
             reviewer=actor.person, purpose=entry.purpose, number=entry.number, about=about, tasked=tasked,
-            opened_at=at, over_at=at + occasion.law.span("review_lasts"),
+            opened_at=at, over_at=until(occasion.law, "review_lasts", at),
             needs_approval=footage["restricted"] or not own_right,
         )
     )  # fmt: skip
@@ -112,7 +113,7 @@ async def _decide(occasion: Occasion, entry: OnReview, *, allowed: bool, why: st
         raise Refusal("review_decided")
     await Review.update(
         decided_by=actor.person, decided_at=at, allowed=allowed, decided_why=why,
-        over_at=at + occasion.law.span("review_lasts"),
+        over_at=until(occasion.law, "review_lasts", at),
     ).where(Review.id == row["id"])  # fmt: skip
     return await _outcome(row["id"])
 
@@ -264,7 +265,7 @@ async def _too_often(occasion: Occasion, wearer: UUID) -> tuple[str, ...]:
     """The finding `opens_without_task` when the reviewer has opened this person's footage too often without a task."""
     law = occasion.law
     opened = await value(
-        UNTASKED, occasion.actor.person, wearer, occasion.timing.as_of, law.span("review_untasked_window")
+        UNTASKED, occasion.actor.person, wearer, since(law, "review_untasked_window", occasion.timing.as_of)
     )
     return ("opens_without_task",) if opened >= law.count("review_untasked_limit") else ()
 

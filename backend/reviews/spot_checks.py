@@ -12,6 +12,7 @@ import msgspec
 
 from backend.core import journal
 from backend.core.database import Record, execute, fetch, tx
+from backend.core.days import until
 from backend.core.described import Badge, OrganCode, OrganName, RecordingId
 from backend.core.findings import Overdue
 from backend.core.paging import ListQuery, Page, as_row, next_page, rows_of_page
@@ -24,7 +25,7 @@ from backend.reviews.schemas import Observations
 LOCK = "SELECT pg_advisory_xact_lock(hashtext('fujing spot checks'))"
 DRAW = """
 INSERT INTO spot_check (recording, organ, week, drawn_at, due_at)
-SELECT d.id, d.organ, d.week, $1, $1::timestamptz + $2::interval FROM (
+SELECT d.id, d.organ, d.week, $1, $2 FROM (
     SELECT r.id, r.organ, w.week, row_number() OVER (PARTITION BY r.organ ORDER BY gen_random_uuid()) AS place
     FROM (SELECT date_trunc('week', $1::timestamptz AT TIME ZONE 'Asia/Shanghai')::date - 7 AS week) w
     JOIN upload u ON u.sealed_at >= w.week::timestamp AT TIME ZONE 'Asia/Shanghai'
@@ -94,7 +95,7 @@ async def draw(now: datetime) -> int:
     """Draw spot checks for last week, for each organ that has none of that week. Returns how many were drawn."""
     async with tx():
         await execute(LOCK)
-        rows = await fetch(DRAW, now, law().span("spot_check_due"), law().count("spot_checks_week"))
+        rows = await fetch(DRAW, now, until(law(), "spot_check_due", now), law().count("spot_checks_week"))
         for row in rows:
             await _append_to_journal(row, now)
     return len(rows)

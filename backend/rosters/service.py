@@ -15,8 +15,8 @@ import msgspec
 from backend.core import findings
 from backend.core.columns import Fault, SheetLine
 from backend.core.database import Record, execute, fetch, tx
-from backend.core.days import day_of
-from backend.core.officers import TODAY, officers_among
+from backend.core.days import day_of, since
+from backend.core.officers import IS_AUXILIARY, TODAY, officers_among
 from backend.core.refusals import Refusal, Unknown
 from backend.core.stints import Stint
 from backend.core.verb import Actor, Occasion, Outcome
@@ -29,19 +29,19 @@ from backend.rosters.schemas import Planned, PlanShifts, WithdrawPlanned
 from backend.rosters.tables import PlannedShift
 
 # The organ in which each of these persons serves when the shift planned for them begins.
-COMMANDED = """
+COMMANDED = f"""
 SELECT x.planned, organ_at(x.person, x.at) AS organ FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[])
     AS x (planned, person, at)
 WHERE organ_at(x.person, x.at) IN (SELECT organs_under($4::text[])) AND EXISTS (
-    SELECT FROM stint s WHERE s.person = x.person AND s.kind IN ('duty_auxiliary', 'civilian_auxiliary'))
-"""
+    SELECT FROM stint s WHERE s.person = x.person AND s.kind {IS_AUXILIARY})
+"""  # noqa: S608 - constants
 # Who has, had or will have each of these badges. The organ is that of the stint.
 PEOPLE = """
 SELECT person AS id, badge, kind, organ, lower(during) AS since, upper(during) - 1 AS until FROM stint
 WHERE badge = ANY ($1) ORDER BY badge, lower(during)
 """
 AUXILIARIES = f"""
-SELECT p.badge, p.name FROM person_now p WHERE p.kind IN ('duty_auxiliary', 'civilian_auxiliary')
+SELECT p.badge, p.name FROM person_now p WHERE p.kind {IS_AUXILIARY}
     AND p.serves_from <= {TODAY} AND coalesce(p.serves_until >= {TODAY}, true)
     AND ($1::text IS NULL OR p.organ IN (SELECT organs_under(ARRAY[$1::text]))) ORDER BY p.organ, p.badge
 """  # noqa: S608 - constants
@@ -107,7 +107,7 @@ async def concerned(actor: Actor, entry: PlanShifts | WithdrawPlanned) -> Iterab
 async def refresh_recent(now: datetime) -> int:
     """Refresh the findings about recently planned shifts. Returns how many stand."""
     async with tx():
-        return sum(map(len, (await findings.judge_roster(now - law().span("looked_at_again_for"), now)).values()))
+        return sum(map(len, (await findings.judge_roster(since(law(), "looked_at_again_for", now), now)).values()))
 
 
 async def auxiliaries(organ: str | None) -> list[tuple[str, str]]:

@@ -46,10 +46,12 @@ async def check_in(occasion: Occasion, entry: CheckIn) -> Outcome:
         raise Refusal("dress_reason_missing")
     if entry.ordered_by is not None:
         await officers_among([entry.ordered_by], occasion.at)
+    rule = occasion.law.provisions.dress
     unmet = occasion.require(
         rules.unmet_at_check_in(
             dress=entry.dress,
             id_card_carried=entry.id_card_carried,
+            id_card_always=rule is not None and rule.id_card == "always",
             ordered=entry.ordered_by is not None or entry.roster_post is not None or await _commanded(occasion),
         )
     )

@@ -10,7 +10,7 @@ VERBS = (
         name="shifts/check-in", entry=CheckIn, receipt=ShiftReceipt, record=shifts.check_in, may=AUXILIARIES,
         told_to="readers", held=HeldRule(named=lambda entry: [entry.ordered_by] if entry.ordered_by else []),
         tag="Shifts · 班次", zh="签到", en="Check in: begin a shift",
-        codes=("dress_reason_missing", "plain_without_id_card", "not_ordered", "not_an_officer"),
+        codes=("dress_reason_missing", "plain_without_id_card", "without_id_card", "not_ordered", "not_an_officer"),
         example=example(duty_type="patrol", dress="uniform", id_card_carried=True, equipment=["执法记录仪"],
                          ordered_by=OFFICER, place=PLACE),
     ),

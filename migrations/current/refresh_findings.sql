@@ -26,7 +26,8 @@ BEGIN
     RETURN QUERY
     WITH judged AS MATERIALIZED (
         SELECT p.*, a.started_at, a.ended_at, a.needs_leading, a.legality, a.notice_owed, a.notice_given,
-            a.needs_insurance, a.equipment,
+            a.equipment, a.never_refused,
+            ARRAY(SELECT DISTINCT owed FROM activity_telling t, unnest(t.insurances) owed WHERE t.activity = a.id) AS insured,
             ARRAY(SELECT t.started_at FROM activity_telling t WHERE t.activity = a.id AND t.started_at IS NOT NULL) AS starts
         FROM full_process(acts, at, tolerance, open_ceiling) p JOIN activity a ON a.id = p.activity
     ),
@@ -67,7 +68,7 @@ BEGIN
             SELECT FROM shift h WHERE h.person = n.auxiliary AND h.in_force AND h.during @> n.started_at)
         UNION ALL
         SELECT 'not_on_shift', activity, organ, person, false, started_at, ended_at, NULL, false FROM judged j
-        WHERE EXISTS (SELECT FROM unnest(j.starts) x WHERE NOT EXISTS (
+        WHERE NOT never_refused AND EXISTS (SELECT FROM unnest(j.starts) x WHERE NOT EXISTS (
             SELECT FROM shift h WHERE h.person = j.person AND h.in_force AND h.during @> x))
         UNION ALL
         SELECT 'not_led', activity, organ, person, false, started_at, ended_at, NULL, false FROM judged j
@@ -75,8 +76,8 @@ BEGIN
             SELECT FROM led l WHERE l.auxiliary = j.person AND l.named @> x AND l.during @> x))
         UNION ALL
         SELECT 'uninsured', activity, organ, NULL, true, started_at, ended_at, NULL, false FROM judged j
-        WHERE needs_insurance AND EXISTS (SELECT FROM unnest(j.starts) x WHERE NOT EXISTS (
-            SELECT FROM qualification q WHERE q.person = j.person AND q.code = 'accident_insurance'
+        WHERE EXISTS (SELECT FROM unnest(j.insured) owed, unnest(j.starts) x WHERE NOT EXISTS (
+            SELECT FROM qualification q WHERE q.person = j.person AND q.code = owed
                 AND q.valid_from <= (x AT TIME ZONE 'Asia/Shanghai')::date
                 AND coalesce(q.valid_until >= (x AT TIME ZONE 'Asia/Shanghai')::date, true)))
         UNION ALL
@@ -89,9 +90,10 @@ BEGIN
         SELECT 'recused', j.activity, j.organ, j.person, false, lower(x.spans), upper(x.spans), x.spans, false
         FROM judged j CROSS JOIN LATERAL (
             SELECT coalesce(range_agg(c.during), '{}') * j.spans AS spans FROM recused c
-            WHERE c.person = j.person AND c.standing IN ('standing_aside', 'granted') AND c.case_key IN (
-                SELECT case_key(t.case_ref) FROM activity_telling t WHERE t.activity = j.activity)
-        ) x WHERE NOT isempty(x.spans)
+            WHERE c.person = j.person AND c.standing IN ('standing_aside', 'granted') AND (
+                c.shift IS NOT NULL OR c.activity = j.activity
+                OR EXISTS (SELECT FROM told_of t WHERE t.activity = j.activity AND t.key IN (c.case_key, c.incident_key)))
+        ) x WHERE NOT never_refused AND NOT isempty(x.spans)
         UNION ALL
         SELECT 'handed_over_late', id, organ, wearer, false, started_at, ended_at, NULL, false FROM footage WHERE late
     ),

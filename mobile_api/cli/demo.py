@@ -255,7 +255,7 @@ def _patrol_offline(outbox: Outbox, person: str, officer: str, began: datetime) 
 
     shift = outbox.add(
         person, "shifts/check-in", occurred_at=at(0), duty_type="patrol", dress="uniform", id_card_carried=True,
-        ordered_by=officer,
+        ordered_by=officer, equipment=["执法记录仪", "对讲机"],
     )  # fmt: skip
     named = outbox.add(person, "supervisions/name", occurred_at=at(1), officer=officer)
     patrol = outbox.add(person, "activities/start", occurred_at=at(5), work="9.6")

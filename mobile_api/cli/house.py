@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 def read_settings() -> "Settings":
     """The settings of the environment, with the law that they name in force. Raises SettingsError, LawError."""
     from backend.core import settings
+    from backend.law import notices
     from backend.law.catalogue import use
 
     chosen = settings.load()
     use(chosen.law_dir)
+    notices.keep_in(chosen.law_home)
     return chosen
 
 

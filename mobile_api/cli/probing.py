@@ -13,7 +13,7 @@ from backend.evidence.starts.readings import FileFacts
 from backend.evidence.starts.rules import Limits, StartedAt, started_at
 from backend.law.catalogue import law
 from mobile_api.client.camera_files import moment_of, safe_name
-from storage.language import by_locale
+from storage.language import SentenceError, by_locale
 from storage.probe.film import stretches_of
 from storage.probe.serving import probe_file
 
@@ -38,7 +38,12 @@ class Probed(msgspec.Struct, frozen=True):
 
 
 def probe(paths: Iterable[Path]) -> list[Probed]:
-    """Look into each file, in a child process. Raises OSError."""
+    """Look into each file, in a child process. Raises OSError; SentenceError: a pipe or a device, which has no end."""
+    paths = list(paths)
+    for path in paths:
+        if not path.is_file():
+            name = safe_name(path.name)
+            raise SentenceError(f"{name} 不是普通文件。", f"{name} is no ordinary file.")
     longest = law().span("longest_frame").total_seconds()
     return [_probed(path, probe_file(path, longest)) for path in paths]
 
@@ -57,7 +62,7 @@ def _started_at(path: Path, answer: dict[str, Any]) -> StartedAt:
         return NOT_TOLD
     facts = FileFacts(
         name=path.name, duration_ms=answer.get("duration_ms") or 0, tags=answer.get("tags", {}),
-        container=answer.get("container", ""), modified=moment_of(path.stat().st_mtime),
+        container=answer.get("container") or answer.get("codec") or "", modified=moment_of(path.stat().st_mtime),
     )  # fmt: skip
     return started_at(facts, datetime.now(UTC) + law().span("clock_skew_tolerance"), limits())
 

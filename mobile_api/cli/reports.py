@@ -14,12 +14,12 @@ from rich.table import Table
 from rich.text import Text
 
 from backend.core.sheets import Value, xlsx
-from backend.hours.reads import PersonHours
+from backend.hours.reads import PersonHours, note
 from backend.injuries.reads import Outstanding
 from backend.oversight.expiring import Expiring
 from backend.reviews.spot_checks import SpotCheckCount
 from mobile_api.printing import BEIJING, COSTS, yuan
-from storage.language import by_locale
+from storage.language import by_locale, language
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 BOM = "\ufeff"  # tells a spreadsheet that the file is UTF-8
@@ -138,7 +138,8 @@ def of_hours(rows: Sequence[PersonHours], month: str, names: Mapping[str, str] =
         f"{month}：辅警 {len(rows)} 人，超限 {over} 人", f"{month}: {len(rows)} auxiliaries, {over} over the limit"
     )
     cells = [_hours(row, names) for row in rows]
-    return _report(HOURS, cells, summary, f"{month} 工时")._replace(
+    unsure = note(month, language())
+    return _report(HOURS, cells, f"{summary}\n{unsure}" if unsure else summary, f"{month} 工时")._replace(
         compact=(headings(HOURS_STACKED), [_stacked(row) for row in cells])
     )
 

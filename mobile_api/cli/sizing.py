@@ -68,7 +68,7 @@ def size_of(assumed: Assumed) -> Size:
 
     duties = assumed.people * assumed.on_duty
     daily = duties * assumed.hours_recorded * 3600 * assumed.mbit * 1e6 / 8
-    days = law().span("footage_retention").total_seconds() / DAY
+    days = law().days("footage_retention").at_most
     kept = daily * days * (1 + assumed.kept_longer * 4)
     return Size(
         footage_a_day=daily,
@@ -94,14 +94,14 @@ def _assumptions(assumed: Assumed) -> Table:
         table.add_row(by_locale(*SOURCES[field.name]), f"{getattr(assumed, field.name):g}")
     source = law().terms["footage_retention"].source
     words = by_locale(f"视音频保存天数：{source}", f"days of footage kept: {source}")
-    table.add_row(words, str(law().span("footage_retention").days))
+    table.add_row(words, str(law().days("footage_retention").at_most))
     return table
 
 
 def _needs(assumed: Assumed) -> Table:
     from backend.law.catalogue import law
 
-    days, size = law().span("footage_retention").days, size_of(assumed)
+    days, size = law().days("footage_retention").at_most, size_of(assumed)
     table = Table("needed 需要", "")
     for words, number in (
         ("footage a day 每日视音频", _bytes(size.footage_a_day)),

@@ -69,7 +69,7 @@ def roster(organs: Mapping[str, str], parents: Mapping[str, str | None]) -> byte
     """A roster to fill in, with the organs that are known already: their names, and their parents, by code."""
     book = _Book()
     offered = {
-        "person": _offer(words.KINDS), "role": _offer(words.ROLES), "device": _offer(words.DEVICES),
+        "person": _offer(words.kinds()), "role": _offer(words.ROLES), "device": _offer(words.DEVICES),
         "qualification": [f"{code} {meant[0]}" for code, meant in words.choices("qualification").items()],
         "organs": [f"{code} {name}" for code, name in organs.items()],
     }  # fmt: skip

@@ -11,7 +11,7 @@ from backend.core.wire import WHOLE
 from backend.hours import reads as hours_reads
 from backend.hours.reads import Hours
 from mobile_api.paging import Cursor, Limit
-from mobile_api.problems import refuses
+from mobile_api.problems import language_of, refuses
 
 Month = Annotated[
     str,
@@ -23,7 +23,7 @@ Month = Annotated[
 
 @get(
     "/hours", summary="Hours of a month · 工时", tags=["Hours · 工时"], operation_id="hours",
-    opt=refuses("unknown_person", "unknown_organ", "calendar_unknown"),
+    opt=refuses("unknown_person", "unknown_organ"),
 )  # fmt: skip
 async def hours(
     request: Request[Any, Any, Any],
@@ -40,11 +40,16 @@ async def hours(
     cursor: Cursor = None,
     limit: Limit = None,
 ) -> Hours:
-    """Hours worked, on watch and on standby, overtime, time off owed and taken; late corrections are included."""
+    """Hours worked, on watch and on standby, overtime, time off owed and taken; late corrections are included.
+
+    A duty is judged as one, on the day and in the week in which it begins. `announced` is false while the State Council
+    has not announced the days off of that year; `note` says the same.
+    """
+    language = language_of(request)
     if organ is None:
-        return await hours_reads.of_person(request.user, month, person or request.user.person)
+        return await hours_reads.of_person(request.user, month, person or request.user.person, language)
     of = None if organ == "all" else organ
-    return await hours_reads.of_organ(request.user, month, of, cursor, page_limit(limit))
+    return await hours_reads.of_organ(request.user, month, of, cursor, page_limit(limit), language)
 
 
 ROUTES = [hours]

@@ -9,7 +9,7 @@ from litestar.params import QueryParameter
 from backend.core.paging import Page, page_limit
 from backend.core.wire import WHOLE
 from backend.items import reads
-from backend.items.reads import ItemRow, ItemsFilter, ItemStatus
+from backend.items.reads import ItemRow, ItemsFilter, ItemStatus, SightingRow
 from backend.items.schemas import KIND, SERIAL
 from mobile_api.listing import listing
 from mobile_api.paging import Cursor, Limit
@@ -34,7 +34,11 @@ async def items(
         ),
     ] = None,
     status: Annotated[
-        ItemStatus, QueryParameter(name="status", description="out: not given back yet; returned: given back")
+        ItemStatus,
+        QueryParameter(
+            name="status",
+            description="out: not given back yet; unreturned: nor by somebody who has left; returned: given back",
+        ),
     ] = "out",
     cursor: Cursor = None,
     limit: Limit = None,
@@ -44,4 +48,13 @@ async def items(
     return await reads.items(request.user, wanted, cursor, page_limit(limit))
 
 
-ROUTES = [items]
+@listing("/uniforms", summary="Uniforms off duty · 非履职着装", tags=["Items · 领用归还"], operation_id="uniforms")
+async def uniforms(request: Request[Any, Any, Any], cursor: Cursor = None, limit: Limit = None) -> Page[SightingRow]:
+    """When you were seen in uniform off duty, and who was in the organs you oversee, the latest first.
+
+    Whether it stands is the finding `uniform_off_duty`.
+    """
+    return await reads.sightings(request.user, cursor, page_limit(limit))
+
+
+ROUTES = [items, uniforms]

@@ -9,22 +9,18 @@ from litestar import Request, get
 from litestar.params import QueryParameter
 
 from backend.core import described
-from backend.core.described import Badge, OrganCode, PersonId, PersonName, RoleName
+from backend.core.described import Badge, KindOfPerson, OrganCode, PersonId, PersonName, RoleName
 from backend.core.paging import Page, page_limit
 from backend.core.verb import Actor
 from backend.core.wire import WHOLE
 from backend.items.reads import ItemInHand, in_hand
 from backend.people import directory, lists
 from backend.people.lists import OrganRow, PeopleFilter, PersonRow, Serving
-from backend.people.schemas import KindOfPerson, RoleKind
+from backend.people.schemas import RoleKind
 from mobile_api.cookies import OWN_ACCOUNT
 from mobile_api.listing import listing
 from mobile_api.paging import Cursor, Limit, Under
 from mobile_api.problems import refuses
-
-PersonKind = Annotated[
-    str, msgspec.Meta(description="kind of person: officer, duty_auxiliary, civilian_auxiliary, staff or dock")
-]
 
 
 class OrganName(msgspec.Struct, frozen=True):
@@ -55,7 +51,7 @@ class Somebody(msgspec.Struct, frozen=True, kw_only=True):
     id: PersonId
     badge: Badge
     name: PersonName
-    kind: PersonKind
+    kind: KindOfPerson
     organ: OrganCode
 
 
@@ -65,7 +61,7 @@ class Me(msgspec.Struct, frozen=True, kw_only=True):
     id: PersonId
     badge: Badge
     name: PersonName
-    kind: PersonKind
+    kind: KindOfPerson
     organ: Annotated[OrganName, msgspec.Meta(description="the organ in which the person serves")]
     roles: Annotated[list[RoleOn], msgspec.Meta(description="roles held now, each on an organ and all below it")]
     qualifications: Annotated[list[Qualified], msgspec.Meta(description="qualifications, also those that ran out")]
@@ -114,7 +110,10 @@ async def people(
         ),
     ] = None,
     organ: Under = None,
-    kind: Annotated[KindOfPerson | None, QueryParameter(name="kind", description="kind of person")] = None,
+    kind: Annotated[
+        KindOfPerson | None,
+        QueryParameter(name="kind", description="kind of person: officer, staff, dock, or one of the law"),
+    ] = None,
     role: Annotated[
         RoleKind | None, QueryParameter(name="role", description="who has this role today, in your organs")
     ] = None,

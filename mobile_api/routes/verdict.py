@@ -1,5 +1,6 @@
 """The verdict: whether a work may be done now; and the law as data, so that phones can judge offline."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -8,16 +9,35 @@ from litestar import MediaType, Request, Response, get
 from litestar.params import QueryParameter
 
 from backend.activities import duty_check
-from backend.activities.duty_check import DutyQuestion
+from backend.activities.duty_check import DutyQuestion, Judged
+from backend.activities.schemas import LIGHTS, PLACE_KINDS, CaseKind
 from backend.core.refusals import notes
 from backend.core.wire import Note
+from backend.law.catalogue import Language, law
+from backend.law.works import Crew, Light, PlaceKind
 from mobile_api.problems import language_of, refuses
 
 TAGS = ["Duty · 职责"]
 OFFICERS_CEILING = 50
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
+class Lacking(msgspec.Struct, frozen=True, kw_only=True):
+    """One way to make up for people who are missing."""
+
+    officers: Annotated[int, msgspec.Meta(description="how many more officers")]
+    auxiliaries: Annotated[int, msgspec.Meta(description="how many more auxiliaries")]
+    message: Annotated[str, msgspec.Meta(description="the same in words, in the reader's language")]
+
+
+class Manner(msgspec.Struct, frozen=True, kw_only=True):
+    """How the work is to be done. It is told, and nobody judges it."""
+
+    code: Annotated[str, msgspec.Meta(description="code in `manners` of the catalogue")]
+    message: Annotated[str, msgspec.Meta(description="the sentence, in the reader's language")]
+    source: Annotated[str, msgspec.Meta(description="where it comes from")]
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Whether the work may be done now, and why not."""
 
     work: Annotated[str, msgspec.Meta(description="code of the work, as in the question")]
@@ -30,6 +50,13 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     ]
     unmet: Annotated[list[Note], msgspec.Meta(description="each rule that is not met")]
     warnings: Annotated[list[Note], msgspec.Meta(description="what is wrong and forbids nothing")]
+    lacking: Annotated[
+        list[Lacking],
+        msgspec.Meta(description="each way to make up for people who are missing; absent: enough are present"),
+    ] = []
+    manner: Annotated[
+        list[Manner], msgspec.Meta(description="how the work is to be done; absent: nothing is said of it")
+    ] = []
 
 
 class Catalogue(msgspec.Struct, frozen=True):
@@ -40,6 +67,19 @@ class Catalogue(msgspec.Struct, frozen=True):
         msgspec.Meta(description="every item of Articles 8 to 12 and its conditions, by code"),
     ]
     qualifications: Annotated[dict[str, dict[str, str]], msgspec.Meta(description="every qualification, by code")]
+    regulation: Annotated[
+        dict[str, Any], msgspec.Meta(description="title, number, and the days from which and to which it is in force")
+    ]
+    kinds: Annotated[dict[str, dict[str, Any]], msgspec.Meta(description="every kind of auxiliary, by code")]
+    ranks: Annotated[dict[str, dict[str, Any]], msgspec.Meta(description="every rank of auxiliaries, by code")]
+    insurances: Annotated[dict[str, dict[str, Any]], msgspec.Meta(description="what insurance the organ owes to whom")]
+    before_duty: Annotated[
+        dict[str, dict[str, Any]], msgspec.Meta(description="what the roster must show before the first duty, by code")
+    ]
+    retention: Annotated[
+        dict[str, dict[str, str]], msgspec.Meta(description="categories of footage that is kept for ever, by code")
+    ]
+    dress: Annotated[dict[str, Any], msgspec.Meta(description="what is worn and carried on duty")]
     terms: Annotated[
         dict[str, dict[str, Any]],
         msgspec.Meta(description="every period and threshold with its source and version, by name"),
@@ -47,6 +87,18 @@ class Catalogue(msgspec.Struct, frozen=True):
     messages: Annotated[
         dict[str, dict[str, str]], msgspec.Meta(description="every sentence in Chinese and English, by code")
     ]
+    certificates: Annotated[
+        dict[str, dict[str, str]], msgspec.Meta(description="trainings and other certificates, by code")
+    ] = {}
+    means: Annotated[dict[str, dict[str, str]], msgspec.Meta(description="every means of restraint, by code")] = {}
+    restrained: Annotated[
+        dict[str, dict[str, str]], msgspec.Meta(description="who is restrained, where that decides by which means")
+    ] = {}
+    manners: Annotated[dict[str, dict[str, str]], msgspec.Meta(description="how work is to be done, by code")] = {}
+    whose: Annotated[
+        dict[str, dict[str, Any]],
+        msgspec.Meta(description="whose work it is, by the `kind` of a work: `kinds` are kinds of person"),
+    ] = {}
 
 
 @get("/duty/works", summary="The law as data · 职责目录", tags=TAGS, operation_id="duty_works", sync_to_thread=False)
@@ -81,6 +133,42 @@ OfficersByOldName = Annotated[
 ]  # fmt: skip
 
 
+Auxiliaries = Annotated[
+    int | None,
+    QueryParameter(
+        name="auxiliaries_present", ge=1, le=OFFICERS_CEILING,
+        description="how many auxiliaries are present, oneself included; absent: oneself alone",
+    ),
+]  # fmt: skip
+PlaceKindAsked = Annotated[
+    PlaceKind | None, QueryParameter(name="place_kind", description=f"kind of place: {PLACE_KINDS}; absent: not told")
+]
+LightAsked = Annotated[
+    Light | None, QueryParameter(name="light", description=f"light at the place: {LIGHTS}; absent: not told")
+]  # fmt: skip
+CaseKindAsked = Annotated[
+    CaseKind | None,
+    QueryParameter(
+        name="case_kind",
+        description="kind of case, or what it looks like before a case is opened; none: there is none and none is "
+        "expected; absent: not told",
+    ),
+]  # fmt: skip
+Means = Annotated[
+    list[str] | None,
+    QueryParameter(
+        name="means", max_items=20, description="means of restraint to be used, each one of `means` in the catalogue"
+    ),
+]  # fmt: skip
+Restrained = Annotated[
+    str | None,
+    QueryParameter(
+        name="restrained", max_length=40,
+        description="who is to be restrained, one of `restrained` in the catalogue; absent: not told",
+    ),
+]  # fmt: skip
+
+
 @get(
     "/duty/verdict", summary="May I do this now? · 能否开展", tags=TAGS, operation_id="duty_verdict",
     opt=refuses("unknown_work"),
@@ -94,22 +182,68 @@ async def verdict(
     recording: Annotated[bool, QueryParameter(name="recording", description="whether a recorder is running")] = False,
     officers_present: Officers = None,
     officers: OfficersByOldName = None,
+    auxiliaries_present: Auxiliaries = None,
+    place_kind: PlaceKindAsked = None,
+    light: LightAsked = None,
+    case_kind: CaseKindAsked = None,
     case_ref: Annotated[
         str | None,
         QueryParameter(name="case_ref", max_length=120, description="number of the case, where there is one"),
     ] = None,
+    notice_given: Annotated[
+        bool, QueryParameter(name="notice_given", description="whether the public notice was given (执法公示)")
+    ] = False,
+    means: Means = None,
+    restrained: Restrained = None,
+    self_protection: Annotated[
+        bool, QueryParameter(name="self_protection", description="whether the means only protect oneself")
+    ] = False,
 ) -> Answer:
     """The server's verdict on a work at this moment, with every rule that is not met and its article."""
-    present = officers if officers_present is None else officers_present
-    question = DutyQuestion(emergency=emergency, recording=recording, officers=present, case_ref=case_ref)
-    verdict = await duty_check.verdict_on(request.user, work, question, datetime.now(UTC))
-    language = language_of(request)
+    question = DutyQuestion(
+        emergency=emergency, recording=recording, officers=officers if officers_present is None else officers_present,
+        auxiliaries=auxiliaries_present, place_kind=place_kind, light=light, case_kind=case_kind, case_ref=case_ref,
+        notice_given=notice_given, means=frozenset(means or ()), restrained=restrained,
+        self_protection=self_protection,
+    )  # fmt: skip
+    judged = await duty_check.verdict_on(request.user, work, question, datetime.now(UTC))
+    return _answer(work, judged, language_of(request))
+
+
+def _answer(code: str, judged: Judged, language: Language) -> Answer:
     return Answer(
-        work=work,
-        outcome=verdict.outcome,
-        unmet=msgspec.convert(notes(verdict.unmet, language), list[Note]),
-        warnings=msgspec.convert(notes(verdict.warnings, language), list[Note]),
+        work=code,
+        outcome=judged.verdict.outcome,
+        unmet=_notes(judged, judged.verdict.unmet, language),
+        warnings=_notes(judged, judged.verdict.warnings, language),
+        lacking=[_lacking(crew, language) for crew in judged.lacking],
+        manner=[_manner(manner, language) for manner in judged.work.manner],
     )
+
+
+def _notes(judged: Judged, codes: Sequence[str], language: Language) -> list[Note]:
+    """A note for each code, with the article and the source that the work has for it."""
+    work = judged.work
+    result = []
+    for note in msgspec.convert(notes(codes, language), list[Note]):
+        article = work.officers_article if note.code == "too_few_officers" else None
+        result.append(
+            msgspec.structs.replace(note, article=article or note.article, source=duty_check.source_of(work, note.code))
+        )
+    return result
+
+
+def _lacking(crew: Crew, language: Language) -> Lacking:
+    sentence = law().messages["people_lacking"].sentence(language)
+    return Lacking(
+        officers=crew.officers, auxiliaries=crew.auxiliaries,
+        message=sentence.format(officers=crew.officers, auxiliaries=crew.auxiliaries),
+    )  # fmt: skip
+
+
+def _manner(code: str, language: Language) -> Manner:
+    manner = law().manners[code]
+    return Manner(code=code, message=manner.zh if language == "zh" else manner.en, source=manner.source)
 
 
 ROUTES = [works, verdict]

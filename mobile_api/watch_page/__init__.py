@@ -19,6 +19,10 @@ PAGE = (_PARTS / "page.html").read_text(encoding="utf-8")
 STYLE = (_PARTS / "style.css").read_text(encoding="utf-8")
 SCRIPT = (_PARTS / "player.js").read_text(encoding="utf-8")
 MARKS = 6  # how often badge and time are written over the picture
+PURPOSES = {
+    "complaint": "投诉 complaint", "case": "案件 case", "spot_check": "抽查 spot check", "injury": "工伤 injury",
+    "matter": "申诉或侵扰 matter",
+}  # fmt: skip
 SHORT_DIGEST = 16  # characters of the digest that stand over the picture; the page has all of it
 
 
@@ -44,7 +48,8 @@ def page(detail: ReviewDetail, sha256: str, csrf: str) -> str:
     row, now = detail.review, datetime.now(UTC)
     mark = f"<span>{escape(row.reviewer_badge)} {clock(now)}</span>"
     facts = {
-        "调阅人|Reviewer": f"{row.reviewer_name} ({row.reviewer_badge})", "事由|Purpose": f"{row.purpose} {row.number}",
+        "调阅人|Reviewer": f"{row.reviewer_name} ({row.reviewer_badge})",
+        "事由|Purpose": f"{PURPOSES[row.purpose]} {row.number}",
         "资料|Recording": str(row.recording), "原件 SHA-256|Sealed original": sha256, "截止|Until": clock(row.over_at),
     }  # fmt: skip
     notes = [{"at_ms": note.at_ms, "words": note.words} for note in detail.notes]

@@ -35,7 +35,19 @@ function tell(zh, en, ...more) {
 }
 
 function silent() {
-  $("told").hidden = true;
+  if (how?.kind === "audio") tellSound();
+  else $("told").hidden = true;
+}
+
+// A black picture would look like a film that does not play.
+function tellSound() {
+  tell("录音，没有画面。", "Sound only: there is no picture.");
+}
+
+// Nothing here plays: no button shall seem to.
+function tellUnplayable(zh, en) {
+  $("controls").hidden = $("copy").hidden = true;
+  tell(zh, en, exportLink());
 }
 
 async function tellProblem(answer) {
@@ -47,14 +59,24 @@ async function tellProblem(answer) {
   tell(problem.detail || `出错 ${answer.status}`, problem.code || "");
 }
 
-function tellCodec() {
-  const codec = [how.codec, how.sound].filter(Boolean).join(" + ") || "?";
-  const exported = element("a", "导出原件（数据包） Export the original (package)", {
+function exportLink() {
+  return element("a", "导出原件（数据包） Export the original (package)", {
     href: `/v1/recordings/${recording}/package?review=${review}`, download: `${recording}.zip`,
   });
-  tell(`浏览器不能播放此文件：编码 ${codec}，容器 ${how.container || "?"}。请导出原件，用厂商播放器查看。`,
-    `No browser plays this file: codec ${codec}, container ${how.container || "?"}. Export the original and use its maker's player.`,
-    exported);
+}
+
+function tellCodec() {
+  if (!how.codec && !how.sound && how.kind !== "photo") return tellNoFilm();
+  const codec = [how.codec, how.sound].filter(Boolean).join(" + ") || "?";
+  tellUnplayable(`浏览器不能播放此文件：编码 ${codec}，容器 ${how.container || "?"}。请导出原件，用厂商播放器查看。`,
+    `No browser plays this file: codec ${codec}, container ${how.container || "?"}. Export the original and use its maker's player.`);
+}
+
+// A document, bytes that nobody knows, or a film without its index: there is no codec to name.
+function tellNoFilm() {
+  tellUnplayable("本页无法播放此文件：不是视音频，或录制中断、没有索引。请导出原件查看；修复只在副本上进行。",
+    "This file cannot be played here: it is no film or sound, or a film whose index was never written. "
+    + "Export the original; repair a copy only.");
 }
 
 function tellProgress(percent) {
@@ -193,7 +215,7 @@ function watchBuffer() {
 
 // Appends from where the buffer ends, without emptying it.
 async function resume() {
-  const turn = ++copy.turn, from = Math.max(film.currentTime, heldEnd() - 0.5);
+  const reached = heldEnd(), turn = ++copy.turn, from = Math.max(film.currentTime, reached - 0.5);
   copy.asked?.abort();
   copy.asked = new AbortController();
   try {
@@ -203,9 +225,18 @@ async function resume() {
     if (copy.source.readyState === "open") copy.buffer.abort();
     copy.buffer.timestampOffset = -how.shift_ms / 1000;
     await pump(answer.body.getReader(), turn);
+    if (turn === copy.turn && copy.cut && heldEnd() - reached < 0.2) leapOver(reached);
   } catch (error) {
     if (turn === copy.turn && error.name !== "AbortError") { await pause(3000); copy.cut = true; }
   }
+}
+
+// Nothing more came: the file has a hole here. Goes on where something was filmed again, else ends.
+function leapOver(reached) {
+  copy.cut = false;
+  const next = how.stretches.find(({ from_ms }) => from_ms / 1000 > Math.max(reached, film.currentTime + 0.5));
+  if (next) film.currentTime = next.from_ms / 1000 + 0.05;
+  else if (copy.source.readyState === "open") copy.source.endOfStream();
 }
 
 // -- the footage itself
@@ -248,6 +279,8 @@ async function open() {
   if (how.kind === "photo") return openStill();
   if (how.way === "none") return tellCodec();
   $("controls").hidden = false;
+  if (how.kind === "audio") $("back").hidden = $("on").hidden = $("full").hidden = true;
+  if (how.kind === "audio") tellSound();
   drawStrip();
   if (how.way === "as_is") openOriginal();
   else await openCopy();
@@ -346,9 +379,9 @@ async function goTo(near) {
 
 function drawTime() {
   const at = film.currentTime || 0;
-  $("time").textContent = `${clock(at)} / ${clock(length())}`;
+  const real = how ? `\n${beijing(Date.parse(how.started_at) + at * 1000)}` : "";
+  $("time").textContent = `${clock(at)} / ${clock(length())}${real}`;
   $("moment").textContent = clock(at);
-  $("time").title = how ? beijing(Date.parse(how.started_at) + at * 1000) : "";
   $("seek").max = length() || 1;
   if (!seeking) $("seek").value = at;
   $("play").textContent = film.paused ? "▶" : "❚❚";

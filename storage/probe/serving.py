@@ -18,22 +18,21 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-import av
-
+from storage.ffmpeg_log import silence
 from storage.probe.film import Answer, poster, read_film
 from storage.probe.sources import LocalFile, Source, SourceFailed, StoredFile
-from storage.timecode_search import search
+from storage.timecode_search import LONGEST_TEXT, search
 
 MEMORY = 2 * 1024**3
 CPU_SECONDS = 300
 PICTURE_SECONDS = 60
 LOCAL_SECONDS = 600
 ANSWER_CEILING = 2 * 1024 * 1024  # bytes
+MOST_CODES, LONGEST_FILM_MS, MOST_FRAMES = 64, 366 * 86_400_000, 2**53  # what backend/evidence/probing.py believes
 
 
 def serve() -> None:
     """Answer orders until standard input closes, which happens when the parent process ends."""
-    av.logging.set_level(av.logging.PANIC)
     for line in sys.stdin.buffer:
         order = json.loads(line)
         written = _in_child(lambda: StoredFile(order["url"], order["bytes"]), order["longest_frame"])  # noqa: B023
@@ -45,7 +44,6 @@ def probe_file(path: Path, longest_frame: float) -> Answer:
 
     Takes LOCAL_SECONDS at most; a file that takes longer is of unknown kind.
     """
-    av.logging.set_level(av.logging.PANIC)
     file = LocalFile(path)
     try:
         return parse_answer(_in_child(lambda: file, longest_frame, with_poster=False, within=LOCAL_SECONDS))
@@ -79,6 +77,7 @@ def _run_child(source: Any, longest_frame: float, writing: int, with_poster: boo
         nothing = os.open(os.devnull, os.O_RDWR)
         for inherited in (0, 1, 2):
             os.dup2(nothing, inherited)
+        silence()
         file: Source = source()
         try:
             answer = read_film(file, longest_frame)
@@ -111,18 +110,22 @@ def parse_answer(written: bytes) -> Answer:
     without a first: no media."""
     lines = [line for line in written.splitlines(keepends=True) if line.endswith(b"\n")]
     first, second, third, *_ = [*lines, b"", b"", b""]
-    answer, picture, codes = _json_object(first), _json_object(second).get("poster"), _json_object(third).get("codes")
+    answer, picture = _json_object(first), _json_object(second).get("poster")
+    codes = _codes(_json_object(third).get("codes"))
     answer |= {"poster": picture} if _is_base64(picture) else {}
-    return {"media": False, **answer, **({"codes": codes} if _are_codes(codes) else {})}
+    return {"media": False, **answer, **({"codes": codes} if codes else {})}
 
 
-def _are_codes(codes: object) -> bool:
-    return isinstance(codes, list) and all(
-        isinstance(each, dict)
-        and isinstance(each.get("text"), str)
-        and all(isinstance(each.get(name), int) and each[name] >= 0 for name in ("at_ms", "frame"))
-        for each in codes
-    )
+def _codes(found: object) -> list[Answer]:
+    """Those that can be codes of a film. What somebody holds before a camera must not cost the film its answer."""
+    return [each for each in found if _is_code(each)][:MOST_CODES] if isinstance(found, list) else []
+
+
+def _is_code(each: object) -> bool:
+    if not isinstance(each, dict) or not isinstance(each.get("text"), str) or len(each["text"]) > LONGEST_TEXT:
+        return False
+    numbers = (each.get("at_ms"), LONGEST_FILM_MS), (each.get("frame"), MOST_FRAMES)
+    return all(isinstance(number, int) and 0 <= number <= most for number, most in numbers)
 
 
 def _json_object(line: bytes) -> Answer:

@@ -1,7 +1,9 @@
 """Files to probe, here or in the store: seekable, read in blocks that grow while the reading goes on without a jump."""
 
+import errno
 import io
 import os
+import stat
 from collections import deque
 from pathlib import Path
 
@@ -97,8 +99,13 @@ class LocalFile(Source):
     """A file of this machine."""
 
     def __init__(self, path: Path) -> None:
-        self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        super().__init__(os.fstat(self._descriptor).st_size)
+        """Raises OSError, also for a pipe or a device, which would be waited for."""
+        self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        status = os.fstat(self._descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            os.close(self._descriptor)
+            raise OSError(errno.EINVAL, "不是普通文件 no ordinary file", str(path))
+        super().__init__(status.st_size)
 
     def fetch(self, at: int, length: int) -> tuple[int, bytes]:
         return at, os.pread(self._descriptor, length, at)

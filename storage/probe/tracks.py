@@ -13,6 +13,7 @@ from typing import Any
 
 import av
 
+from storage.avi_places import AviPlaces
 from storage.probe import packets
 from storage.probe.decoding import Decoder
 from storage.probe.sources import Source
@@ -245,15 +246,22 @@ def _by_packets(container: Any, tracks: list[Track], file: Source, decoder: Deco
     )
     counted = bool(container.format.flags & flags.no_timestamps.value)
     trials = {index: Trials(index, file.size // SHARES, decoder) for index in by_index}
+    places = AviPlaces(_first_picture(tracks)) if container.format.name == "avi" else None
     for packet in _all_packets(container, [track.stream for track in tracks], file):
         if packet.size:
             track = by_index[packet.stream.index]
             at = _time_of(packet, track, counted)
+            if places is not None and at is not None:
+                at += places.later(packet)
             track.frames.add(None if at is None else clock.place(packet.stream.index, at))
             trials[packet.stream.index].see(packet, track.frames.last)
     for index, track in by_index.items():
         track.lost = trials[index].lost()
-    return clock.jumps
+    return clock.jumps + (0 if places is None else places.holes)
+
+
+def _first_picture(tracks: list[Track]) -> Any:
+    return next((track.stream for track in tracks if track.kind == "video"), None)
 
 
 def _all_packets(container: Any, streams: list[Any], file: Source) -> Iterator[Any]:

@@ -16,6 +16,7 @@ from typing import Any
 
 import av
 
+from storage.ffmpeg_log import silence
 from storage.view_copies.fragments import Fragments, codecs_of
 from storage.view_copies.messages import END, FAILED, HEAD, LOOK, MESSAGE, ORDER_BYTES
 from storage.view_copies.opening import look
@@ -30,7 +31,7 @@ UNREADABLE = (av.error.FFmpegError, ValueError, OverflowError, ZeroDivisionError
 
 def serve(descriptor: int) -> None:
     """Fork a child for every order until the socket is closed."""
-    av.logging.restore_default_callback()  # PyAV's own takes the GIL, for which a decoder's thread may wait for ever
+    silence()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for a child: the kernel clears it away
     orders = socket.socket(fileno=descriptor)
     while True:

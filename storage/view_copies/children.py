@@ -113,33 +113,65 @@ class Reading:
 
     def __init__(self, order: dict[str, Any]) -> None:
         self._order = order
-        self._transport: asyncio.ReadTransport | None = None
-        self._pipe = asyncio.StreamReader(limit=PIPE_BUFFER)
+        self._pipe: int | None = None
+        self._waiting: asyncio.Future[None] | None = None
 
     async def __aenter__(self) -> "Reading":
-        reading = await asyncio.to_thread(CHILDREN.order, self._order)
-        loop = asyncio.get_running_loop()
-        file = os.fdopen(reading, "rb", buffering=0)
-        self._transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(self._pipe), file)
+        self._pipe = await asyncio.to_thread(CHILDREN.order, self._order)
+        os.set_blocking(self._pipe, False)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
-        """End the child with its next write."""
-        if self._transport is not None:
-            self._transport.close()
+        """End the child with its next write. Whoever waits for a message gets Unreadable."""
+        if self._pipe is None:
+            return
+        if self._waiting is not None:
+            self._woken(self._waiting)
+        os.close(self._pipe)
+        self._pipe = None
 
     async def message(self) -> tuple[bytes, bytes, int]:
         """The next message. Raises Unreadable where the child ended without one."""
-        try:
-            kind, length, at = MESSAGE.unpack(await self._pipe.readexactly(MESSAGE.size))
-            if length > PIECE_CEILING:
+        kind, length, at = MESSAGE.unpack(await self._exactly(MESSAGE.size))
+        if length > PIECE_CEILING:
+            raise Unreadable
+        return kind, await self._exactly(length), at
+
+    async def _exactly(self, size: int) -> bytes:
+        """So many bytes of the pipe. Read by the loop itself: a stream of asyncio's would copy them twice more."""
+        pieces, left = [], size
+        while left:
+            if self._pipe is None:
                 raise Unreadable
-            return kind, await self._pipe.readexactly(length), at
-        except asyncio.IncompleteReadError:
-            raise Unreadable from None
+            try:
+                pieces.append(os.read(self._pipe, min(left, PIPE_BUFFER)))
+            except BlockingIOError:
+                await self._readable(self._pipe)
+                continue
+            if not pieces[-1]:
+                raise Unreadable
+            left -= len(pieces[-1])
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    async def _readable(self, pipe: int) -> None:
+        """Wait until something is in the pipe, or it is closed."""
+        loop = asyncio.get_running_loop()
+        self._waiting = waiting = loop.create_future()
+        loop.add_reader(pipe, self._woken, waiting)
+        try:
+            await waiting
+        finally:
+            self._woken(waiting)
+
+    def _woken(self, waiting: "asyncio.Future[None]") -> None:
+        if self._waiting is waiting and self._pipe is not None:
+            asyncio.get_running_loop().remove_reader(self._pipe)
+            self._waiting = None
+        if not waiting.done():
+            waiting.set_result(None)
 
     async def head(self) -> str:
         """The codecs of the view copy, which come first. Raises Unreadable."""

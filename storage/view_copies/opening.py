@@ -9,6 +9,7 @@ from typing import Any
 
 import av
 
+from storage.avi_places import AviPlaces
 from storage.media_types import HEAD_BYTES, media_type_of
 from storage.view_copies.ways import SHOWN_STILLS, STILL_CONTAINERS, STILLS, way_of
 
@@ -27,9 +28,13 @@ BOXES_LOOKED_AT = 64
 POINTS = 500  # of the index that are kept
 
 
-def opened(file: Any) -> Any:
-    """The film as a container. Raises av.error.FFmpegError, ValueError."""
-    return av.open(file, options=OPTIONS, metadata_errors="ignore", buffer_size=BUFFER)
+def opened(file: Any, *, measured: bool = True) -> Any:
+    """The film as a container. Raises av.error.FFmpegError, ValueError.
+
+    `measured`: its end is read too, where only that tells how long it is.
+    """
+    options = OPTIONS if measured else OPTIONS | {"skip_estimate_duration_from_pts": "1"}
+    return av.open(file, options=options, metadata_errors="ignore", buffer_size=BUFFER)
 
 
 def picture_of(container: Any) -> Any:
@@ -131,6 +136,7 @@ class FilmClock:
         self._offsets = [-self.zero]  # of each run of the clocks, in microseconds
         self._tracks: dict[int, _Track] = {}
         self._end = 0
+        self._places = AviPlaces(picture_of(container)) if container.format.name == "avi" else None
 
     def set(self, packet: Any) -> int | None:
         """Put the packet's times into the film's time; its decoding time in microseconds. None: nobody knows it."""
@@ -139,11 +145,14 @@ class FilmClock:
         told = decoded if decoded is not None else shown if shown is not None else track.due
         if told is None or track.base == 0 or not packet.size:
             return None
+        counted = told
+        if self._places is not None:
+            told += track.in_ticks(round(self._places.later(packet) * MICROSECONDS))
         raw = told * track.base // track.scale
         step = raw - track.last if track.last is not None else 0
         if step < -BACK or (self._may_jump and step > FORWARD):
             self._begin_anew(track, raw)
-        track.last, track.due = raw, told + lasting
+        track.last, track.due = raw, counted + lasting
         packet.dts = told + track.ticks
         packet.pts = packet.dts + (0 if shown is None or decoded is None else shown - decoded)
         at: int = raw + self._offsets[track.run]

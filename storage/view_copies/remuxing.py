@@ -6,7 +6,7 @@ Traps: `aac_adtstoasc` for AAC out of a stream, `delay_moov` for its kind in the
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from itertools import chain
 from typing import Any
@@ -21,7 +21,7 @@ from storage.view_copies.ways import COPIED_PICTURE, COPIED_SOUND
 SHIFT = SHIFT_MS * 1000
 MUX = {
     "movflags": "frag_keyframe+delay_moov+default_base_moof+frag_discont",
-    "frag_duration": "2000000",
+    "frag_duration": "1000000",
     "min_frag_duration": "400000",
     "use_editlist": "0",
     "avoid_negative_ts": "disabled",
@@ -29,7 +29,7 @@ MUX = {
 MUX_BUFFER = 1024 * 1024
 FLUSH = 0x0200  # AVFMT_FLAG_FLUSH_PACKETS: what is whole goes on at once
 INDEXED = {"mov", "matroska", "avi", "wav", "mp3"}  # where a seek finds the picture before the time by an index
-STEPS = (2, 8, 30, 120)  # seconds before the asked time to look for a picture that stands alone
+STEPS = (2, 4, 8, 16, 32, 64, 128)  # seconds before the asked time to look for a picture that stands alone
 HELD_BYTES = 64 * 1024 * 1024
 SOUND_RATE, SOUND_BITS = 48000, 96_000
 Timed = tuple[Any, int]  # a packet and its decoding time in the film, in microseconds
@@ -42,7 +42,7 @@ def remux(file: Any, sink: Fragments, from_ms: int, broken_clock: bool, note: st
 
     Raises av.error.FFmpegError, ValueError: it cannot be read.
     """
-    with opened(file) as source:
+    with opened(file, measured=False) as source:
         picture, sound = picture_of(source), sound_of(source)
         if picture is not None and picture.codec_context.name != COPIED_PICTURE:
             raise ValueError(picture.codec_context.name)
@@ -68,7 +68,9 @@ def packets_from(source: Any, streams: list[Any], at: int, broken_clock: bool) -
     if at <= 0:
         return _timed(source, wanted)
     if broken_clock:
-        return _read_up_to(_timed(source, wanted), wanted[0], at)
+        return _from_last_alone(_timed(source, wanted), wanted[0], at)
+    if source.format.name.split(",")[0] in INDEXED:
+        return _from_first_alone(source, wanted, at)
     return _sought(source, wanted, at)
 
 
@@ -80,47 +82,77 @@ def _timed(source: Any, wanted: list[Any]) -> Iterator[Timed]:
             yield packet, at
 
 
-def _read_up_to(packets: Iterator[Timed], main: Any, at: int) -> Iterator[Timed]:
-    """Read on, holding the packets since the last picture that stands alone; then all from that one."""
+def _timed_from(source: Any, wanted: list[Any], at: int) -> Iterator[Timed]:
+    """The packets from about this time of the film on."""
+    main = wanted[0]
+    source.seek(int((at + FilmClock(source).zero) / MICROSECONDS / main.time_base), stream=main)
+    return _timed(source, wanted)
+
+
+def _alone(timed: Timed, main: Any) -> bool:
+    """Whether this is a packet of `main` that can be decoded alone."""
+    return bool(timed[0].stream_index == main.index and (timed[0].is_keyframe or main.type == "audio"))
+
+
+def _from_first_alone(source: Any, wanted: list[Any], at: int) -> Iterator[Timed]:
+    packets = _timed_from(source, wanted, at)
+    begun = next((timed for timed in packets if _alone(timed, wanted[0])), None)
+    return _going_on([begun] if begun else [], packets)
+
+
+def _going_on(begun: Iterable[Timed], packets: Iterator[Timed]) -> Iterator[Timed]:
+    """Packets that are held, then the others; no sound of before."""
+    first: int | None = None
+    for timed in chain(begun, packets):
+        first = timed[1] if first is None else first
+        if timed[1] >= first - MICROSECONDS // 4:
+            yield timed
+
+
+def _from_last_alone(packets: Iterator[Timed], main: Any, at: int) -> Iterator[Timed]:
+    """Read on up to `at`, holding the packets since the last picture that stands alone; then all from that one."""
     held: deque[Timed] = deque()
     size = 0
-    for packet, time in packets:
-        of_main = packet.stream_index == main.index
-        if of_main and packet.is_keyframe and time <= at:
+    for timed in packets:
+        if _alone(timed, main) and timed[1] <= at:
             held.clear()
             size = 0
-        held.append((packet, time))
-        size += packet.size
-        if (of_main and time >= at) or size > HELD_BYTES:
+        held.append(timed)
+        size += timed[0].size
+        if (timed[0].stream_index == main.index and timed[1] >= at) or size > HELD_BYTES:
             break
     yield from held
     yield from packets
 
 
 def _sought(source: Any, wanted: list[Any], at: int) -> Iterator[Timed]:
-    zero = FilmClock(source).zero
-    main, indexed = wanted[0], source.format.name.split(",")[0] in INDEXED
-    for step in (0,) if indexed else STEPS:
-        target = max(0, at - step * MICROSECONDS)
-        source.seek(int((target + zero) / MICROSECONDS / main.time_base), stream=main)
-        first = _first_alone(_timed(source, wanted), main, None if indexed or step == STEPS[-1] else at)
-        begun = next(first, None)
-        if begun is not None and (begun[1] <= at or target == 0 or step == STEPS[-1] or indexed):
-            lasting = chain((begun,), (timed for timed in first if timed[1] >= begun[1] - MICROSECONDS // 4))
-            yield from lasting if indexed else _read_up_to(lasting, main, at)
-            return
-
-
-def _first_alone(packets: Iterator[Timed], main: Any, before: int | None) -> Iterator[Timed]:
-    """From the first packet of `main` that can be decoded alone; nothing where none is at or before this time."""
-    for packet, at in packets:
-        if packet.stream_index != main.index:
+    """Look in steps backwards. Each is read only up to where the one after it began, in which there was no picture."""
+    main, until = wanted[0], at
+    for step in STEPS:
+        packets = _timed_from(source, wanted, max(0, at - step * MICROSECONDS))
+        first = next((timed for timed in packets if timed[0].stream_index == main.index), None)
+        if first is None:
             continue
-        if before is not None and at > before:
-            return
-        if packet.is_keyframe or main.type == "audio":
-            yield packet, at
-            yield from packets
+        found = _up_to(chain((first,), packets), main, until)
+        if found:
+            return _going_on(_from_last_alone(iter(found), main, until), packets)
+        until = min(until, first[1])
+        if step * MICROSECONDS >= at:
+            break
+    return _from_first_alone(source, wanted, at)
+
+
+def _up_to(packets: Iterator[Timed], main: Any, until: int) -> list[Timed]:
+    """The packets up to this time from the first picture that stands alone; none where that comes later."""
+    found: list[Timed] = []
+    size = 0
+    for timed in packets:
+        if found or (_alone(timed, main) and timed[1] <= until):
+            found.append(timed)
+            size += timed[0].size
+        if (timed[0].stream_index == main.index and timed[1] >= until) or size > HELD_BYTES:
+            break
+    return found
 
 
 class _Copied:

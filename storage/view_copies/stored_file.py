@@ -1,18 +1,21 @@
 """A stored object as a seekable file for FFmpeg, read by ranges over a signed URL.
 
-Where the reading goes on from block to block, blocks grow and the next one is fetched meanwhile; after a jump they are
-small again. At most `KEPT_BLOCKS` are kept, so memory does not grow with the file.
+After a jump a small block is fetched, of which the last ones are kept. Where the reading goes on, ever longer runs are
+asked for, and read as FFmpeg takes them: what is ahead waits in the socket. Memory does not grow with the file.
 """
 
 import io
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 import urllib3
 
-SMALL = 512 * 1024
-LARGE = 4 * 1024 * 1024
-KEPT_BLOCKS = 8
+BLOCK, LARGEST_BLOCK = 256 * 1024, 1024 * 1024
+ALIGNED = BLOCK // 2  # a search goes back a little from where it was
+KEPT_BLOCKS = 16
+LONGEST_RUN = 64 * 1024 * 1024
+LONGER = 4  # times as much is asked for where the reading goes on
+LONGEST_PIECE = 1024 * 1024
 Block = tuple[int, bytes]  # where it begins, and its bytes
 
 
@@ -23,9 +26,8 @@ class StoredFile(io.RawIOBase):
         self._url, self._size, self._at = url, size, 0
         self._pool = urllib3.PoolManager(timeout=urllib3.Timeout(connect=5, read=30), retries=2, maxsize=2)
         self._blocks: deque[Block] = deque(maxlen=KEPT_BLOCKS)
-        self._thread = ThreadPoolExecutor(1)
-        self._next: tuple[int, Future[Block]] | None = None
-        self._length = SMALL
+        self._run: Any = None  # the answer that is read now
+        self._next, self._length = -1, BLOCK  # where the last request has led to, and its length
         self.read_bytes = 0  # of the store, for figures
 
     def readable(self) -> bool:
@@ -44,39 +46,72 @@ class StoredFile(io.RawIOBase):
 
     def read(self, wanted: int = -1) -> bytes:
         left = self._size - self._at
-        wanted = left if wanted < 0 else min(wanted, left)
+        wanted = min(left if wanted < 0 else wanted, left, LONGEST_PIECE)
         if wanted <= 0:
             return b""
-        start, block = self._kept(self._at) or self._fetched(self._at)
-        piece = block[self._at - start : self._at - start + wanted]
+        try:
+            piece = self._piece(wanted)
+        except urllib3.exceptions.HTTPError as error:
+            raise OSError(type(error).__name__) from error
         self._at += len(piece)
         return piece
 
-    def _kept(self, at: int) -> Block | None:
-        return next((block for block in self._blocks if block[0] <= at < block[0] + len(block[1])), None)
+    def _piece(self, wanted: int) -> bytes:
+        block = next((each for each in self._blocks if each[0] <= self._at < each[0] + len(each[1])), None)
+        if block is None and self._run is not None and self._next == self._at:
+            return self._of_run(wanted)
+        if block is None:
+            self._leave_run()
+            self._length = min(self._length * LONGER, LONGEST_RUN) if self._next == self._at else BLOCK
+            if self._length > LARGEST_BLOCK:
+                return self._of_run(wanted)
+            block = self._fetched()
+        return block[1][self._at - block[0] : self._at - block[0] + wanted]
 
-    def _fetched(self, at: int) -> Block:
-        """The block that begins at `at`, from the thread if it was fetched already; then the next one is begun."""
-        ahead, self._next = self._next, None
-        goes_on = ahead is not None and ahead[0] == at
-        self._length = min(self._length * 2, LARGE) if goes_on else SMALL
-        block = ahead[1].result() if ahead is not None and goes_on else self._get(at, self._length)
+    def _fetched(self) -> Block:
+        """The block that this place is in."""
+        begin = self._at - self._at % ALIGNED if self._length == BLOCK else self._at
+        answer = self._asked(begin, self._length)
+        block = begin, self._counted(answer.read(self._length, decode_content=False))
+        answer.close()
         self._blocks.append(block)
-        after = block[0] + len(block[1])
-        if after < self._size and (goes_on or self._follows(block)):
-            self._next = after, self._thread.submit(self._get, after, self._length)
+        self._next = begin + len(block[1])
         return block
 
-    def _follows(self, block: Block) -> bool:
-        """Whether the block before this one is kept: the reading goes on."""
-        return any(start + len(content) == block[0] for start, content in self._blocks if start != block[0])
+    def _of_run(self, wanted: int) -> bytes:
+        """The next bytes of the run. Asked for anew where the store let go of a reader who was slow."""
+        if self._run is not None:
+            try:
+                return self._taken(wanted)
+            except (OSError, urllib3.exceptions.HTTPError):
+                self._leave_run()
+        self._run = self._asked(self._at, self._length)
+        return self._taken(wanted)
 
-    def _get(self, at: int, length: int) -> Block:
-        last = min(at + length, self._size) - 1
-        answer = self._pool.request("GET", self._url, headers={"Range": f"bytes={at}-{last}"})
-        if answer.status != 206 and not (answer.status == 200 and at == 0):
-            raise OSError(f"the store answered {answer.status}")
-        self.read_bytes += len(answer.data)
-        if not answer.data:
+    def _taken(self, wanted: int) -> bytes:
+        piece = self._counted(self._run.read(wanted, decode_content=False))
+        self._next = self._at + len(piece)
+        if self._run.length_remaining == 0:
+            self._leave_run()
+        return piece
+
+    def _leave_run(self) -> None:
+        """Its connection goes back to the pool where all of it was read."""
+        if self._run is not None:
+            self._run.close()
+        self._run = None
+
+    def _counted(self, piece: bytes) -> bytes:
+        if not piece:
             raise OSError("the store gave no byte")
-        return at, answer.data
+        self.read_bytes += len(piece)
+        return piece
+
+    def _asked(self, at: int, length: int) -> Any:
+        """The answer to a request for so many bytes from a place on. Raises OSError, HTTPError."""
+        headers = {"Range": f"bytes={at}-{min(at + length, self._size) - 1}"}
+        answer = self._pool.request("GET", self._url, headers=headers, preload_content=False)
+        if answer.status != 206 and not (answer.status == 200 and at == 0):
+            answer.close()
+            raise OSError(f"the store answered {answer.status}")
+        return answer

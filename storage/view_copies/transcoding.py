@@ -5,13 +5,14 @@ decoded is left out; where nothing of the picture can be, there is no copy.
 """
 
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from fractions import Fraction
 from typing import Any
 
 import av
 
 from storage.turning import Turning, degrees
+from storage.view_copies.ahead import ahead
 from storage.view_copies.fragments import Fragments
 from storage.view_copies.opening import MICROSECONDS, FilmClock, opened, picture_of, sound_of
 from storage.view_copies.remuxing import FLUSH, MUX, MUX_BUFFER, SHIFT, Encoded
@@ -21,6 +22,7 @@ PRESET, QUALITY, KEY_SECONDS = "veryfast", "26", 2
 RATE, TICKS = 25, 90_000
 GAP = 2 * TICKS  # more between two frames is a pause of the camera
 FIRST_PACKETS = 200
+FRAMES_AHEAD = 8  # that are decoded while others are encoded
 FULL = 2  # AVCOL_RANGE_JPEG: black is 0, and not 16
 MUX_AT_KEYS = {name: value for name, value in MUX.items() if name != "frag_duration"}  # each can be begun with
 WIDEST = 4096  # a picture of more is no recorder's
@@ -46,8 +48,9 @@ def transcode(file: Any, sink: Fragments, note: str, preset: str = PRESET) -> No
             if sound is not None:
                 writers[sound.index] = Encoded(sound, target)
             wanted = [stream for stream in (picture, sound) if stream is not None]
-            for packet, at in _timed(source, wanted):
-                writers[packet.stream_index].write(packet, at)
+            with closing(ahead(_decoded(_timed(source, wanted), picture), FRAMES_AHEAD)) as pieces:
+                for stream, piece, at in pieces:
+                    writers[stream].write(piece, at)
             for writer in writers.values():
                 writer.finish()
 
@@ -74,13 +77,30 @@ def _timed(source: Any, wanted: list[Any]) -> Iterator[tuple[Any, int]]:
             yield packet, at or 0
 
 
+def _decoded(packets: Iterator[tuple[Any, int]], picture: Any) -> Iterator[tuple[int, Any, int]]:
+    """The frames of the picture and the packets of the sound, each with its stream and its packet's time."""
+    if picture is not None:
+        picture.thread_type = "AUTO"
+    at = 0
+    for packet, at in packets:
+        if picture is None or packet.stream_index != picture.index:
+            yield packet.stream_index, packet, at
+            continue
+        with suppress(av.error.FFmpegError):
+            for frame in packet.decode():
+                yield picture.index, frame, at
+    if picture is not None:
+        with suppress(av.error.FFmpegError):
+            for frame in picture.codec_context.decode(None):
+                yield picture.index, frame, at
+
+
 class _Picture:
     """Encodes one picture stream, in the film's time."""
 
     def __init__(self, source: Any, first: Any, target: Any, preset: str) -> None:
         self._source, self._target, self._last, self._number = source, target, -1, 0
         self._turning = Turning()
-        source.thread_type = "AUTO"
         width, height = (first.height, first.width) if degrees(first) in (90, 270) else (first.width, first.height)
         if not (0 < width <= WIDEST and 0 < height <= WIDEST):
             raise ValueError("no picture of a recorder")
@@ -89,18 +109,11 @@ class _Picture:
         self._encoder.width, self._encoder.height = max(2, width // 2 * 2), max(2, height // 2 * 2)
         self._encoder.pix_fmt = "yuv420p"
         self._encoder.codec_context.time_base = Fraction(1, TICKS)
+        self._encoder.codec_context.thread_type = "FRAME"  # by slices, as PyAV would, cores wait for each other
         keys = str(round(float(rate) * KEY_SECONDS))
         self._encoder.options = {"preset": preset, "crf": QUALITY, "g": keys, "bf": "0", "forced-idr": "1"}
 
-    def write(self, packet: Any, at: int) -> None:
-        try:
-            frames = packet.decode()
-        except av.error.FFmpegError:
-            return
-        for frame in frames:
-            self._write_frame(frame)
-
-    def _write_frame(self, frame: Any) -> None:
+    def write(self, frame: Any, _packet_at: int) -> None:
         at = self._time_of(frame)
         if at is None or at <= self._last:
             return
@@ -124,9 +137,6 @@ class _Picture:
         return int(round(frame.pts * base * TICKS) + SHIFT * TICKS // MICROSECONDS)
 
     def finish(self) -> None:
-        with suppress(av.error.FFmpegError):
-            for frame in self._source.codec_context.decode(None):
-                self._write_frame(frame)
         self._target.mux(self._encoder.encode(None))
 
 

@@ -13,6 +13,7 @@ from litestar import Litestar
 from backend import erasing
 from backend.core import clocks
 from backend.core.database import fetch, value
+from backend.core.days import until
 from backend.core.refusals import Refusal
 from backend.core.settings import Settings
 from backend.evidence import sealing
@@ -183,4 +184,4 @@ async def test_a_worker_with_another_clock_locks_nothing(app: Litestar, monkeypa
     await sealing.seal(store, keys, UUID(upload))
     row = await row_of(upload)
     assert ("sealed", 0) == (row["state"], await value(STANDS))
-    assert row["locked_until"] < now() + law().span("footage_retention") + timedelta(days=1)
+    assert row["locked_until"] < until(law(), "footage_retention", now()) + timedelta(days=1)

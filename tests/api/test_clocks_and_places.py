@@ -14,6 +14,7 @@ from litestar import Litestar
 from backend import erasing
 from backend.core import doubtful
 from backend.core.database import fetch, value
+from backend.core.days import until
 from backend.law.catalogue import law
 from backend.registry import VERBS
 from tests.api.test_events import listening
@@ -249,7 +250,7 @@ async def test_the_journal_holds_only_a_digest_of_it_and_the_row_is_erased(app: 
     assert 64 == len(msgspec.json.decode(line)["facts"]["left_out"]["place"])
     assert b"99.12345" not in line
     assert "99.12345" in await value("SELECT told FROM left_out WHERE entry = $1", call)
-    await erasing.erase(now() + law().span("erase_places") + timedelta(days=1))
+    await erasing.erase(until(law(), "erase_places", now()) + timedelta(days=1))
     assert await value("SELECT told FROM left_out WHERE entry = $1", call) is None
 
 
@@ -360,8 +361,9 @@ STRICT = {
     "person": "left out it would mean oneself", "wearer": "left out it would mean oneself",
     "leads_from": "a time: see the clock", "started_at": "a time: see the clock", "ended_at": "a time: see the clock",
     "restraints": "who restrained whom", "case_kind": "decides which rules hold", "case_ref": "decides who is recused",
-    "emergency": "decides which rules hold", "recording": "decides which rules hold", "work": "what is corrected",
-    "gap": "which gap is meant", "spoken": "a truth", "key_mark": "a truth that keeps footage", "oral": "a truth",
+    "case_asked": "decides which rules hold", "emergency": "decides which rules hold",
+    "recording": "decides which rules hold", "work": "what is corrected", "gap": "which gap is meant",
+    "spoken": "a truth", "key_mark": "a truth that keeps footage", "oral": "a truth",
     "bytes": "what the receipt is about", "sha256": "what the receipt is about", "activity": "what it belongs to",
     "witnesses": "whose footage is held", "papers": "what belongs to it", "costs": "money", "separate": "a truth",
     "time_source": "left out it would mean the camera's clock",
@@ -369,6 +371,7 @@ STRICT = {
     "shift": "what it is about", "category": "what it keeps for ever",
     "place": "of a complaint: what it is about", "radius_m": "what it is about", "against": "whom it is kept from",
     "of_relative": "a truth", "recordings": "what belongs to it", "words": "of a restriction: its reason",
+    "mediation": "decides who is recused", "incident_ref": "decides who is recused", "kind": "decides which terms run",
 }  # fmt: skip
 
 

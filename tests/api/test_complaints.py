@@ -2,10 +2,11 @@
 complainant stays hidden from the person complained of."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import asyncpg
 import httpx
 import pytest
 from litestar import Litestar
@@ -14,6 +15,9 @@ from backend.complaints import matters_service as matters
 from backend.complaints import service
 from backend.core import findings
 from backend.core.database import execute, fetch, value
+from backend.core.days import until
+from backend.core.journal import utc
+from backend.law.catalogue import law
 from backend.people import roster
 from tests.builders import (
     CITY,
@@ -49,7 +53,7 @@ async def received(who: Someone, **about: Any) -> dict[str, Any]:
 
 async def step(who: Someone, verb: str, complaint: dict[str, Any], **fields: Any) -> httpx.Response:
     body = {"complaint": complaint["id"], "version": complaint["version"], "words": "已办"}
-    how = {"how": "telephone"} if verb in ("notify", "feed-back") else {}
+    how = {"how": "letter"} if verb in ("notify", "feed-back", "tell-extension") else {}
     if verb == "conclude" and fields.get("outcome") in ("founded", "partly"):
         how = {"unheard_why": "本人已离职，无法联系"}  # hearing them has tests of its own
     return await who.post(f"/v1/complaints/{verb}", **(body | how | fields))
@@ -206,26 +210,155 @@ async def test_an_anonymous_complaint_is_concluded_without_feedback(app: Litesta
     recorded(await wu.post("/v1/holds/release", hold=hold, why="办结"))
 
 
-async def test_overdue_complaints_are_findings_and_are_extended_once(app: Litestar) -> None:
+async def standing(complaint: dict[str, Any]) -> set[str]:
+    """The findings about this complaint."""
+    rows = await fetch("SELECT kind FROM finding WHERE subject = $1 AND withdrawn_at IS NULL", UUID(complaint["id"]))
+    return {row["kind"] for row in rows}
+
+
+def moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+async def test_sixty_days_run_from_acceptance_and_only_for_a_petition(app: Litestar) -> None:
+    """信访工作条例 30, 31(6), 34: no term before; an accusation has its own, another procedure has none."""
     lin, wu = await a_duty_auxiliary(app), await an_inspector_of(app, DISTRICT)
     complaint = await received(wu, person=lin.id, started_at=ago(hours=5))
-    complaint_id = UUID(complaint["id"])
-    await findings.find_overdue(now() + timedelta(days=16), service.OVERDUE)
-    assert [1, 0] == [
-        await value(STANDS, kind, complaint_id) for kind in ("complaint_not_noticed", "complaint_overdue")
+    assert (None, None, None) == (complaint["kind"], complaint["accepted_at"], complaint["end_by"])
+    assert utc(until(law(), "complaint_notice", now())) == complaint["notice_by"]
+    refused(await step(wu, "accept", complaint, kind="grumble"), 422, "unknown_complaint_kind")
+    complaint = await done(wu, "accept", complaint, kind="petition")
+    accepted = moment(complaint["accepted_at"])
+    assert utc(until(law(), "complaint_end", accepted)) == complaint["end_by"]
+    refused(await step(wu, "accept", complaint, kind="accusation"), 409, "complaint_accepted")
+    accusation = await received(wu, kind="accusation", person=lin.id, started_at=ago(hours=5))
+    accusation = await done(wu, "notify", accusation)
+    assert ("accusation", utc(until(law(), "accusation_end", moment(accusation["accepted_at"])))) == (
+        accusation["kind"], accusation["end_by"],
+    )  # fmt: skip
+    other = await received(wu, person=lin.id, started_at=ago(hours=5))
+    other = await done(wu, "accept", other, kind="other_procedure")
+    for each in (accusation, other):
+        later = now() + timedelta(days=70)
+        refused(await step(wu, "extend", each, until=later), 409, "extension_not_provided")
+    await findings.find_overdue(now() + timedelta(days=400), service.OVERDUE)
+    assert "complaint_overdue" not in await standing(other)
+    assert "complaint_overdue" in await standing(complaint)
+
+
+async def test_what_nobody_accepts_in_time_is_a_finding(app: Litestar) -> None:
+    """The anonymous one too; telling the complainant that it is taken up accepts it as a petition."""
+    lin, wu = await a_duty_auxiliary(app), await an_inspector_of(app, DISTRICT)
+    body = {"channel": "letter", "words": "收受财物", "person": lin.id, "started_at": ago(hours=5)}
+    anonymous = recorded(await wu.post("/v1/complaints/receive", **body))["complaint"]
+    named = await received(wu, person=lin.id, started_at=ago(hours=5))
+    await findings.find_overdue(moment(named["notice_by"]) - timedelta(hours=1), service.OVERDUE)
+    assert [set(), set()] == [await standing(each) for each in (anonymous, named)]
+    await findings.find_overdue(moment(named["notice_by"]) + timedelta(hours=1), service.OVERDUE)
+    assert {"complaint_not_accepted"} == await standing(anonymous)
+    assert {"complaint_not_accepted", "complaint_not_noticed"} == await standing(named)
+    named = await done(wu, "notify", named)
+    assert ("petition", True) == (named["kind"], named["end_by"] is not None)
+    anonymous = await done(wu, "accept", anonymous, kind="accusation")
+    assert [set(), set()] == [await standing(each) for each in (anonymous, named)]
+    assert anonymous["id"] not in [
+        row["id"] for row in (await wu.get("/v1/complaints", status="unaccepted")).json()["items"]
     ]
-    complaint = await done(wu, "notify", complaint)
-    await findings.find_overdue(now() + timedelta(days=61), service.OVERDUE)
-    assert [0, 1] == [
-        await value(STANDS, kind, complaint_id) for kind in ("complaint_not_noticed", "complaint_overdue")
+
+
+async def test_an_extension_is_approved_by_the_head_and_told_with_its_reason(app: Litestar) -> None:
+    """信访工作条例 34: nothing changes before; once; not by who asked; then the complainant hears."""
+    lin, wu, chief = (
+        await a_duty_auxiliary(app),
+        await an_inspector_of(app, DISTRICT),
+        await a_commander_of(app, DISTRICT),
+    )
+    complaint = await done(wu, "accept", await received(wu, person=lin.id, started_at=ago(hours=5)), kind="petition")
+    first_end = complaint["end_by"]
+    end = moment(first_end)
+    refused(await step(wu, "extend", complaint, until=end), 422, "extension_out_of_range")
+    refused(await step(wu, "extend", complaint, until=end + timedelta(days=45)), 422, "extension_out_of_range")
+    refused(await step(chief, "answer-extension", complaint, approves=True), 409, "no_extension_asked")
+    complaint = await done(wu, "extend", complaint, until=end + timedelta(days=28, hours=-9), words="需调取外省资料")
+    assert first_end == complaint["end_by"]
+    refused(await step(wu, "extend", complaint, until=end + timedelta(days=29)), 409, "extension_asked_before")
+    refused(await step(wu, "answer-extension", complaint, approves=True), 403, "not_the_approver")
+    refused(
+        await step(await a_commander_of(app, OTHER_DISTRICT), "answer-extension", complaint, approves=True),
+        404,
+        "unknown_complaint",
+    )
+    assert [complaint["id"]] == [
+        row["id"]
+        for row in (await chief.get("/v1/complaints", status="extension")).json()["items"]
+        if row["extension_asked"] == utc(end + timedelta(days=28))
     ]
-    for days in (59, 91):
-        refused(await step(wu, "extend", complaint, until=now() + timedelta(days=days)), 422, "extension_out_of_range")
-    complaint = await done(wu, "extend", complaint, until=now() + timedelta(days=89))
-    assert 0 == await value(STANDS, "complaint_overdue", complaint_id)
-    refused(await step(wu, "extend", complaint, until=now() + timedelta(days=95)), 409, "extended_before")
-    await findings.find_overdue(now() + timedelta(days=88), service.OVERDUE)
-    assert 0 == await value(STANDS, "complaint_overdue", complaint_id)
+    read = (await chief.get(f"/v1/complaints/{complaint['id']}")).json()
+    assert (None, ["需调取外省资料"]) == (read["complaint"]["words"], [each["words"] for each in read["steps"]])
+    refused(await step(wu, "tell-extension", complaint), 409, "extension_not_approved")
+    complaint = await done(chief, "answer-extension", complaint, approves=True)
+    assert (utc(end + timedelta(days=28)), first_end) == (complaint["end_by"], complaint["extended_from"])
+    refused(await step(wu, "extend", complaint, until=end + timedelta(days=29)), 409, "extended_before")
+    await findings.find_overdue(end + timedelta(days=1), service.OVERDUE)
+    assert {"complaint_extension_untold", "complaint_not_noticed"} == await standing(complaint)
+    complaint = await done(wu, "tell-extension", complaint)
+    assert complaint["extension_told_at"] is not None
+    assert {"complaint_not_noticed"} == await standing(complaint)
+
+
+async def test_an_extension_that_is_not_approved_may_be_asked_for_again(app: Litestar) -> None:
+    """By the inspector who is the head too, somebody else answers."""
+    lin, wu, chief = (
+        await a_duty_auxiliary(app),
+        await an_inspector_of(app, DISTRICT),
+        await a_commander_of(app, DISTRICT),
+    )
+    complaint = await done(wu, "accept", await received(wu, person=lin.id, started_at=ago(hours=5)), kind="petition")
+    end = complaint["end_by"]
+    wanted = moment(end) + timedelta(days=20)
+    complaint = await done(wu, "extend", complaint, until=wanted)
+    complaint = await done(chief, "answer-extension", complaint, approves=False)
+    assert end == complaint["end_by"]
+    await execute(INSPECTS, chief.id, DISTRICT)
+    await chief.open()
+    complaint = await done(chief, "extend", complaint, until=wanted)
+    refused(await step(chief, "answer-extension", complaint, approves=True), 403, "own_matter")
+    with pytest.raises(asyncpg.CheckViolationError):
+        await execute(
+            "INSERT INTO complaint_step (id, complaint, version, step, by_person, at, words, until_at, asked_by)"
+            " VALUES (gen_random_uuid(), $1, 9, 'approve_extension', $2, now(), '-', now(), $2)",
+            complaint["id"], chief.id,
+        )  # fmt: skip
+
+
+async def test_notice_is_in_writing(app: Litestar) -> None:
+    """信访工作条例 23: what was only spoken is recorded with its reason, and does not count as told."""
+    lin, wu = await a_duty_auxiliary(app), await an_inspector_of(app, DISTRICT)
+    complaint = await received(wu, person=lin.id, started_at=ago(hours=5))
+    for how in ("telephone", "in_person"):
+        refused(await step(wu, "notify", complaint, how=how), 409, "notice_not_written")
+    spoken = recorded(await step(wu, "notify", complaint, how="telephone", despite={"why": "地址不详"}))
+    assert (["notice_not_written"], None) == (
+        [one["code"] for one in spoken["findings"]],
+        spoken["complaint"]["noticed_at"],
+    )
+    assert (await done(wu, "notify", spoken["complaint"], how="message"))["noticed_at"] is not None
+    suggestion = await received(wu, kind="suggestion", person=lin.id, started_at=ago(hours=5))
+    assert (await done(wu, "notify", suggestion, how="telephone"))["noticed_at"] is not None
+
+
+async def test_the_database_runs_no_term_before_acceptance(app: Litestar) -> None:
+    """Nor concludes what was never accepted, unless it was withdrawn."""
+    lin, wu = await a_duty_auxiliary(app), await an_inspector_of(app, DISTRICT)
+    complaint = UUID((await received(wu, person=lin.id, started_at=ago(hours=5)))["id"])
+    wrong = (
+        "end_by = now()", "accepted_at = now()", "outcome = 'founded', concluded_at = now()", "extended_from = now()",
+        "extension_told_at = now()", "kind = 'petition', accepted_at = received_at - interval '1 day'",
+    )  # fmt: skip
+    for change in wrong:
+        with pytest.raises(asyncpg.CheckViolationError):
+            await execute(f"UPDATE complaint SET {change} WHERE id = $1", complaint)  # noqa: S608
+    await execute("UPDATE complaint SET outcome = 'withdrawn', concluded_at = now() WHERE id = $1", complaint)
 
 
 async def test_a_stale_version_is_refused_with_the_current_state(app: Litestar) -> None:
@@ -298,6 +431,43 @@ async def test_harassment_is_linked_to_footage_which_is_held(app: Litestar) -> N
     assert matter in [row["id"] for row in (await wu.get("/v1/matters")).json()["items"]]
 
 
+async def tells(who: Someone, matter: str, state: str, **fields: Any) -> httpx.Response:
+    body = {"matter": matter, "case_ref": "城公（治）受案字〔2026〕118号", "state": state, "words": "依法办理"}
+    return await who.post("/v1/matters/tell-case", **(body | fields))
+
+
+async def test_harassment_goes_on_to_a_police_case(app: Litestar) -> None:
+    """Its number and how far it is; whoever was harassed sees it and hears of it (R.27, 39)."""
+    lin, wu = await a_duty_auxiliary(app), await an_inspector_of(app, STATION)
+    matter = await raises(lin, kind="harassment")
+    assert None is (await lin.get(f"/v1/matters/{matter}")).json()["case_state"]
+    cursor = (await lin.get("/v1/changes")).json()["cursor"]
+    assert "accepted" == recorded(await tells(wu, matter, "accepted"))["matter"]["case_state"]
+    recorded(await tells(wu, matter, "punished", words="行政拘留五日"))
+    row = (await lin.get(f"/v1/matters/{matter}")).json()
+    assert ("城公（治）受案字〔2026〕118号", "punished", "行政拘留五日") == (
+        row["case_ref"], row["case_state"], row["case_words"],
+    )  # fmt: skip
+    assert "punished" in [each["case_state"] for each in (await wu.get("/v1/matters")).json()["items"]]
+    news = [change["verb"] for change in (await lin.get("/v1/changes", after=cursor)).json()["items"]]
+    assert ["matters/tell-case"] * 2 == news
+
+
+async def test_who_tells_of_a_police_case_of_what(app: Litestar) -> None:
+    """Who oversees the organ; not whoever was harassed, and not of an appeal."""
+    lin, wu, chief = (
+        await a_duty_auxiliary(app),
+        await an_inspector_of(app, STATION),
+        await a_commander_of(app, STATION),
+    )
+    matter = await raises(lin, kind="harassment", against=chief.id)
+    for who in (await an_officer(app), await a_commander_of(app, OTHER_DISTRICT), chief):
+        refused(await tells(who, matter, "reported"), 404, "unknown_matter")
+    refused(await tells(lin, matter, "reported"), 403, "not_for_your_role")
+    refused(await tells(wu, await raises(lin), "reported"), 409, "not_harassment")
+    refused(await tells(wu, matter, "closed"), 422, "invalid")
+
+
 async def test_an_unanswered_matter_is_a_finding(app: Litestar) -> None:
     lin, wu = await a_duty_auxiliary(app), await an_inspector_of(app, STATION)
     matter = await raises(lin)
@@ -311,6 +481,7 @@ async def test_findings_stand_if_the_conclusion_or_answer_is_late(app: Litestar)
     """The late steps are recorded all the same."""
     lin, wu = await a_duty_auxiliary(app), await an_inspector_of(app, DISTRICT)
     complaint, matter = await received(wu, person=lin.id, started_at=ago(hours=5)), await raises(lin)
+    complaint = await done(wu, "accept", complaint, kind="petition")
     late = "notice_by = now() - interval '55 days', end_by = now() - interval '10 days'"
     await execute(f"UPDATE complaint SET {late} WHERE id = $1", UUID(complaint["id"]))  # noqa: S608
     await execute("UPDATE matter SET answer_by = now() - interval '10 days' WHERE id = $1", UUID(matter))

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -10,8 +11,8 @@ import pytest
 from litestar import Litestar
 
 from backend import documents, erasing
-from backend.core.database import execute, fetch
-from backend.evidence.retention import disposal
+from backend.core.database import execute, fetch, value
+from backend.evidence.retention import disposal, legal_holds
 from storage.evidence_store import ObjectUnknown
 from tests.api.test_disposal import short_floor as short_floor
 from tests.api.test_injuries import an_injury, asks, item_of, on_item, reports, settles
@@ -36,7 +37,7 @@ from tests.builders import (
     refused,
 )
 from tests.desks import AtDesk, at_desk
-from tests.devices import completed, row_of, run_seal, send_missing, sha256_of
+from tests.devices import completed, row_of, run_seal, sealed, send_missing, sha256_of
 
 PDF, PNG = b"%PDF-1.4 \xe5\x8f\x91\xe7\xa5\xa8", b"\x89PNG\r\n\x1a\n"
 LINES = """
@@ -382,8 +383,82 @@ async def test_a_paper_is_erased_with_its_last_matter(app: Litestar) -> None:
         refused(await wu.get(f"/v1/documents/{ended}/content"), 410, "document_erased")
         refused(await lin.get(f"/v1/documents/{ended}/content"), 404, "unknown_document")
         assert (await clerk.get(f"/v1/uploads/{ended}/receipt")).json()["receipt"]
-        for kept in (open_still, of_nothing):
-            assert "王某来信" == await value_of_title(clerk, kept)
+        assert ("王某来信", erasing.ERASED) == (
+            await value_of_title(clerk, open_still), await value_of_title(clerk, of_nothing),
+        )  # fmt: skip
+
+
+async def test_a_paper_that_no_matter_names_goes_after_a_year(app: Litestar) -> None:
+    """Whoever declared it may still need it for a matter of these days; later it serves none. An old one of a matter
+    that came yesterday stays, and so does one that an entry still waits for."""
+    lin, clerk = await a_duty_auxiliary(app), await a_clerk(app)
+    of_nothing, named = [await brought(app, clerk, content(), title="王某来信") for _ in range(2)]
+    await a_complaint(clerk, lin, named)
+    async with undone():
+        await erasing.erase(now() + timedelta(days=360))
+        assert "王某来信" == await value_of_title(clerk, of_nothing)
+        await erasing.erase(now() + timedelta(days=370))
+        assert (erasing.ERASED, "王某来信") == (
+            await value_of_title(clerk, of_nothing), await value_of_title(clerk, named),
+        )  # fmt: skip
+        refused(await clerk.get(f"/v1/documents/{of_nothing}/content"), 410, "document_erased")
+
+
+# -- papers of matters and recusals
+
+
+async def test_papers_of_a_matter_are_for_who_raised_it_and_who_answers_never_for_whom_it_is_against(
+    app: Litestar,
+) -> None:
+    """Zhao commands the station, and Lin appeals against him: the proof does not exist for him, nor does the answer."""
+    lin, chen = await a_duty_auxiliary(app), await a_duty_auxiliary(app)
+    zhao, sun = await a_commander_of(app, STATION), await a_commander_of(app, STATION)
+    proof, letter = await brought(app, lin, content()), await brought(app, sun, content())
+    raised = {"kind": "appeal", "words": "处分不当", "against": zhao.id}
+    matter = recorded(await lin.post("/v1/matters/raise", **raised, papers=[proof]))["id"]
+    assert (True, True, False, False) == tuple([await sees(who, proof) for who in (lin, sun, zhao, chen)])
+    recorded(await sun.post("/v1/matters/answer", matter=matter, words="撤销处分", papers=[letter]))
+    assert (True, True, False, False) == tuple([await sees(who, letter) for who in (lin, sun, zhao, chen)])
+    assert {proof, letter} == set((await lin.get(f"/v1/matters/{matter}")).json()["papers"])
+    assert [{"kind": "matter", "id": matter}] == (await sun.get(f"/v1/documents/{proof}")).json()["matters"]
+    refused(await lin.post("/v1/matters/raise", **raised, papers=[letter]), 404, "unknown_document")
+
+
+async def test_papers_of_a_recusal_are_hidden_like_the_applicants_name(app: Litestar) -> None:
+    """A party's papers are for who wrote the application down and who decides; the auxiliary's own for them too."""
+    lin, zhao, sun = await a_duty_auxiliary(app), await an_officer(app), await a_commander_of(app, DISTRICT)
+    case = {"case_ref": "甲55", "case_kind": "criminal", "ground": "interest", "words": "共同经营"}
+    own, of_party = await brought(app, lin, content()), await brought(app, zhao, content())
+    declared = recorded(await lin.post("/v1/recusals/declare", **case, papers=[own]))["id"]
+    party = {"person": lin.id, "applicant": "王某", "capacity": "party", "papers": [of_party]}
+    applied = recorded(await zhao.post("/v1/recusals/apply", **case, **party))["id"]
+    assert (True, True) == (await sees(lin, own), await sees(sun, own))
+    assert (False, True, True) == tuple([await sees(who, of_party) for who in (lin, zhao, sun)])
+    for recusal, paper in ((declared, own), (applied, of_party)):
+        assert [paper] == [each["id"] for each in (await sun.get(f"/v1/recusals/{recusal}")).json()["papers"]]
+    assert [] == (await lin.get(f"/v1/recusals/{applied}")).json()["papers"]
+    async with undone():
+        await erasing.erase(now() + LATER)
+        assert "急诊发票" == await value_of_title(sun, own)
+        step = {"recusal": declared, "version": 1, "outcome": "granted", "why": "系近亲属"}
+        recorded(await sun.post("/v1/recusals/decide", **step))
+        await erasing.erase(now() + LATER)
+        assert erasing.ERASED == await value_of_title(sun, own)
+
+
+async def test_a_hold_covers_the_papers_of_what_it_serves(app: Litestar) -> None:
+    """The letter of a complaint while its footage is held, and the papers of a matter whose footage is linked."""
+    lin, clerk, wu = await a_duty_auxiliary(app), await a_clerk(app), await an_inspector_of(app, DISTRICT)
+    letter, loose = await brought(app, clerk, content()), await brought(app, clerk, content())
+    complaint = await a_complaint(clerk, lin, letter)
+    proof, film = await brought(app, lin, content()), await sealed(app, lin, content(b"film"))
+    matter = {"kind": "harassment", "words": "被尾随", "recordings": [film], "papers": [proof]}
+    recorded(await lin.post("/v1/matters/raise", **matter))
+    await legal_holds.update_new(app.state.store, now())
+    assert (True, True, False) == tuple([(await row_of(paper))["legal_hold"] for paper in (letter, proof, loose)])
+    hold = await value("SELECT id FROM hold WHERE about = $1", UUID(complaint))
+    covered = (await wu.get(f"/v1/holds/{hold}")).json()["covers"]
+    assert (letter, "document") in [(each["id"], each["kind"]) for each in covered]
 
 
 async def test_the_bytes_of_an_erased_paper_go_when_their_lock_is_over(app: Litestar, short_floor: None) -> None:

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from backend.activities import duty_check
 from backend.activities.duty_check import DutyQuestion
+from backend.core.days import last_day
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor
 from backend.law.catalogue import law, use
@@ -57,6 +58,15 @@ async def listed(badge: str, days: int = 30, organ: str | None = None) -> dict[s
     return by_code  # type: ignore[return-value]
 
 
+async def test_a_special_training_that_some_work_asks_for_runs_out_too(app: Litestar) -> None:
+    """R.30: whoever has it is told before it ends, by its name; whoever never had it is not asked for it."""
+    badge = await somebody_with(**COVERED, restraint_training=(-30, 10))
+    assert {"restraint_training": ("expires", day(10))} == await listed(badge)
+    (row,) = [row for row in await expiring(NOW, 30) if row.badge == badge]
+    assert ("约束和约束性警械使用专项培训", "Special training in restraint and restraint implements") == row.words()
+    assert {} == await listed(await somebody_with(**COVERED))
+
+
 async def test_a_person_who_has_everything_is_not_listed(app: Litestar) -> None:
     """The list holds only what needs action."""
     assert {} == await listed(await somebody_with(**COVERED))
@@ -91,11 +101,11 @@ async def test_the_last_day_of_a_chain_of_renewals_is_listed(app: Litestar) -> N
 @pytest.mark.parametrize(
     "held",
     [
-        {}, {"pre_job_training": (-10, None)}, {"pre_job_training": (-364, None)}, {"pre_job_training": (-365, None)},
+        {}, {"pre_job_training": (-10, None)}, {"pre_job_training": (-365, None)}, {"pre_job_training": (-367, None)},
         {"pre_job_training": (-900, None)}, {"yearly_training": (-10, 400)}, {"yearly_training": (-10, -5)},
         {"yearly_training": (-700, -400)}, {"yearly_training": (-700, None)}, {"yearly_training": (5, 400)},
-        {"pre_job_training": (-900, None), "yearly_training": (-364, -300)},
         {"pre_job_training": (-900, None), "yearly_training": (-365, -300)},
+        {"pre_job_training": (-900, None), "yearly_training": (-367, -300)},
     ],
 )  # fmt: skip
 async def test_yearly_training_is_judged_as_the_verdict_judges_it(
@@ -116,8 +126,8 @@ async def test_yearly_training_is_judged_as_the_verdict_judges_it(
 async def test_a_year_after_the_training_is_the_last_day(app: Litestar) -> None:
     """Without a date of its own, training counts for the year from its first day."""
     badge = await somebody_with(**(COVERED | {"pre_job_training": (-350, None), "yearly_training": None}))  # type: ignore[arg-type]
-    period = law().span("yearly_training_period").days
-    assert {"yearly_training": ("expires", day(-350 + period - 1))} == await listed(badge)
+    trained = TODAY - timedelta(days=350)
+    assert {"yearly_training": ("expires", last_day(law(), "yearly_training_period", trained))} == await listed(badge)
 
 
 async def test_the_works_say_who_must_have_what(app: Litestar) -> None:
@@ -173,7 +183,8 @@ def a_law_with(directory: Path, term: str) -> Iterator[None]:
 def test_how_many_days_ahead_is_a_term(tmp_path: Path) -> None:
     """Another deployment looks two months ahead."""
     assert 30 == notice_days()
-    with a_law_with(tmp_path, '[expiring_notice]\ndays = 60\nsource = "its own circular"\nversion = "2020"\n'):
+    term = 'days = 60\ncounts = "plain"\nsource = "its own circular"\nversion = "2020"\n'
+    with a_law_with(tmp_path, f"[expiring_notice]\n{term}"):
         assert 60 == notice_days()
 
 

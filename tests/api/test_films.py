@@ -12,20 +12,23 @@ from hypothesis import strategies as st
 from litestar import Litestar
 
 from backend.core.database import execute, fetch, first, tx, value
+from backend.core.journal import utc
 from backend.evidence import films as kept
-from backend.evidence import probing_anew
+from backend.evidence import probing_anew, sealing
 from backend.evidence.probing import Probe, ProbedTrack
 from backend.evidence.refresh import lock_concerned, refresh_findings
+from backend.evidence.starts.service import Probed
 from migrations.apply import VERSIONS
 from storage.evidence_store import StoreUnavailable
 from storage.probe import VERSION
 from tests import films
 from tests.builders import Someone, a_duty_auxiliary, a_led_patrol, ago, an_officer, now, recorded, trained
 from tests.devices import sealed
+from tests.films_with_codes import film_showing
 
 FINDINGS = "SELECT kind FROM finding WHERE subject = $1 AND withdrawn_at IS NULL ORDER BY kind"
 PROVED = "SELECT lower(s) AS starts, upper(s) AS ends FROM recording r, unnest(r.proved) s WHERE r.id = $1 ORDER BY 1"
-SECOND = timedelta(seconds=1)
+SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 
 
 async def findings_of(subject: str) -> list[str]:
@@ -236,7 +239,7 @@ async def test_a_film_sealed_before_is_probed_anew(app: Litestar, owner: asyncpg
         await refresh_findings(UUID(upload), now())
     assert [pytest.approx((0, 606), abs=0.1)] == await proved(upload, began)
     assert "unrecorded" not in await findings_of(act)
-    await probing_anew.run(app.state.store)
+    await probing_anew.run(app.state.store, app.state.key_rings)
     assert [pytest.approx((0, 3), abs=0.1), pytest.approx((603, 606), abs=0.1)] == await proved(upload, began)
     assert "unrecorded" in await findings_of(act)
     line = await first("SELECT * FROM journal WHERE verb = 'evidence/probe' AND $1 = ANY (subjects)", UUID(upload))
@@ -255,8 +258,62 @@ async def test_what_an_older_program_sealed_after_the_migration_is_probed_too(
     await owner.execute("ALTER TABLE film ENABLE TRIGGER film_stays")
     await execute("SELECT place_film($1)", UUID(upload))
     assert (None, []) == (await probe_version_of(upload), await proved(upload, began))
-    await probing_anew.run(app.state.store)
+    await probing_anew.run(app.state.store, app.state.key_rings)
     assert (VERSION, 2) == (await probe_version_of(upload), len(await proved(upload, began)))
+
+
+async def sealed_unread(
+    app: Litestar, someone: Someone, content: bytes, owner: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch,
+    **camera: Any,
+) -> str:  # fmt: skip
+    """Footage as an older program sealed it, which read no times in a film and looked for no codes. Its id."""
+    with monkeypatch.context() as older:
+        older.setattr(sealing, "told_by", lambda probe: Probed(duration_ms=probe.duration_ms))
+        upload = await sealed(app, someone, content, **camera)
+    await sealed_before(upload, owner)
+    return upload
+
+
+async def start_of(someone: Someone, upload: str) -> dict[str, Any]:
+    return (await someone.get(f"/v1/recordings/{upload}")).json()["start"]
+
+
+async def test_a_film_sealed_before_is_searched_for_time_codes(
+    app: Litestar, owner: asyncpg.Connection, idle: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its camera is three hours slow, as the code says that it shows: the act of then loses its film, and is told."""
+    lin, _, _, _ = await a_led_patrol(app, hours=4)
+    await trained(lin)
+    code, early = (await lin.get("/v1/timecode")).json(), now() - 180 * MINUTE
+    camera = {"started_at": early, "ended_at": early + 10 * SECOND, "camera_serial": "C-anew"}
+    upload = await sealed_unread(app, lin, film_showing(code["text"], seconds=10), owner, monkeypatch, **camera)
+    act = await an_act(lin, early, 9)
+    assert ("clock", []) == ((await start_of(lin, upload))["source"], (await start_of(lin, upload))["timecodes"])
+    assert "unrecorded" not in await findings_of(act)
+    await probing_anew.run(app.state.store, app.state.key_rings)
+    start = await start_of(lin, upload)
+    assert ("timecode", False, ["proves"]) == (
+        start["source"], start["doubtful"], [each["standing"] for each in start["timecodes"]],
+    )  # fmt: skip
+    assert "unrecorded" in await findings_of(act)
+    line = await first("SELECT * FROM journal WHERE verb = 'evidence/probe' AND $1 = ANY (subjects)", UUID(upload))
+    assert UUID(act) in line["subjects"]
+
+
+async def test_what_somebody_corrected_stays_when_a_film_is_probed_anew(
+    app: Litestar, owner: asyncpg.Connection, idle: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its metadata say another day; the wearer knew better, and a code says nothing."""
+    lin, began = await a_duty_auxiliary(app), ago(minutes=60)
+    recorded(await lin.check_in(at=ago(minutes=90)))
+    content = film_showing(None, began=began - timedelta(days=2))
+    upload = await sealed_unread(
+        app, lin, content, owner, monkeypatch, started_at=began - 120 * MINUTE, ended_at=began - 119 * MINUTE
+    )
+    recorded(await lin.post("/v1/recordings/correct-time", recording=upload, started_at=began, why="记录仪慢两小时"))
+    await probing_anew.run(app.state.store, app.state.key_rings)
+    start = await start_of(lin, upload)
+    assert ("corrected", False, utc(began)) == (start["source"], start["doubtful"], start["value"])
 
 
 async def test_a_finding_that_a_new_probe_does_not_make_is_withdrawn(app: Litestar, owner: asyncpg.Connection) -> None:
@@ -269,16 +326,17 @@ async def test_a_finding_that_a_new_probe_does_not_make_is_withdrawn(app: Litest
     await owner.execute("UPDATE film SET probe_version = 0 WHERE upload = $1", UUID(upload))
     await owner.execute("ALTER TABLE film ENABLE TRIGGER film_stays")
     whole = Probe(True, 20_000, "h264", tracks=[ProbedTrack("video", "h264", [(0, 20_000)])])
-    assert await probing_anew.keep_anew(UUID(upload), lin.id, whole)
+    row = await first("SELECT id, wearer AS owner, probe_version FROM recording WHERE id = $1", UUID(upload))
+    assert await probing_anew.keep_anew(app.state.key_rings, row, whole)
     assert [] == await findings_of(upload)
-    assert not await probing_anew.keep_anew(UUID(upload), lin.id, whole)
+    assert not await probing_anew.keep_anew(app.state.key_rings, row, whole)
 
 
 async def test_two_runs_at_once_keep_one_answer(app: Litestar, owner: asyncpg.Connection, idle: None) -> None:
     """Two workers of a large house."""
     _, upload, _ = await a_patrol_filmed(app, films.paused(), 606)
     await sealed_before(upload, owner)
-    await asyncio.gather(*(probing_anew.run(app.state.store) for _ in range(2)))
+    await asyncio.gather(*(probing_anew.run(app.state.store, app.state.key_rings) for _ in range(2)))
     lines = "SELECT count(*) FROM journal WHERE verb = 'evidence/probe' AND $1 = ANY (subjects)"
     assert 1 == await value(lines, UUID(upload))
 
@@ -293,7 +351,7 @@ async def test_a_film_that_the_store_does_not_give_stays_as_it_is(
     monkeypatch.setattr(
         app.state.store, "sign_read", lambda *of, **more: unsigned(*of, **more).replace("http", "htt", 1)
     )
-    assert 1 <= (await probing_anew.run(app.state.store)).failed
+    assert 1 <= (await probing_anew.run(app.state.store, app.state.key_rings)).failed
     assert [pytest.approx((0, 606), abs=0.1)] == await proved(upload, began)
     monkeypatch.undo()
 

@@ -2,19 +2,20 @@
 once."""
 
 import asyncio
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
-from uuid import uuid4, uuid5
+from uuid import UUID, uuid4, uuid5
 
 import httpx
 import msgspec
 import pytest
 from litestar import Litestar
 
-from backend.core.database import value
-from backend.core.refusals import Refusal
+from backend.core.database import execute, fetch, value
 from backend.hours import reads as hours_reads
 from backend.hours import service
+from backend.law import notices
 from backend.people import roster
 from mobile_api.cli.reports import of_hours
 from tests.builders import (
@@ -36,6 +37,13 @@ from tests.builders import (
 BEIJING = timezone(timedelta(hours=8))
 SUNDAY = datetime(2026, 10, 18, 9, tzinfo=BEIJING)  # an ordinary one
 MONTH = "2026-10"
+MONTHS = ("2026-12", "2027-01")
+NEW_YEAR = """
+INSERT INTO shift (id, person, organ, duty_type, dress, id_card_carried, equipment, started_at, ended_at, ended_by,
+    in_force)
+VALUES ($1, $2, $3, 'post', 'uniform', true, '{}', '2026-12-31T20:00+08', '2027-01-01T08:00+08', 'check_out', true)
+RETURNING id
+"""
 STANDS = "SELECT count(*) FROM finding WHERE kind = 'overtime_limit' AND subject = $1 AND withdrawn_at IS NULL"
 
 
@@ -107,7 +115,6 @@ async def test_who_may_read_whose_hours(app: Litestar) -> None:
     assert [] == (await chen.get("/v1/hours", month=MONTH, organ="all")).json()["items"]
     for month in ("2026-13", "26-10", "2026-1"):
         assert 422 == (await lin.get("/v1/hours", month=month)).status_code
-    assert 2031 == refused(await lin.get("/v1/hours", month="2031-05"), 409, "calendar_unknown")["year"]
 
 
 async def test_an_organ_page_by_page(app: Litestar) -> None:
@@ -177,10 +184,69 @@ async def test_overtime_beyond_the_limit_is_a_finding_against_the_organ(app: Lit
     assert 0 == await value(STANDS, name)
 
 
-async def test_a_year_without_a_calendar_stops_nothing_else(app: Litestar) -> None:
-    await service.refresh_overtime(datetime(2031, 5, 4, tzinfo=BEIJING))
-    with pytest.raises(Refusal, match="calendar_unknown"):
-        await hours_reads.report("2031-05", None)
+async def test_a_day_too_long_and_a_week_without_rest_are_findings_against_the_organ(app: Litestar) -> None:
+    """Twelve hours a day, and eight days on end; what a correction or a forgotten check-out leaves open is none."""
+    lin, chen = await a_duty_auxiliary(app), await a_duty_auxiliary(app)
+    shifts = [await works(lin, datetime(2026, 10, day, 20, tzinfo=BEIJING), 12) for day in range(12, 20)]
+    recorded(await chen.check_in(at=datetime(2026, 10, 12, 8, tzinfo=BEIJING)))
+    recorded(await chen.check_in(at=datetime(2026, 10, 14, 8, tzinfo=BEIJING)))
+    later = datetime(2026, 11, 24, tzinfo=BEIJING)
+    await service.refresh_overtime(later)
+    sql = """SELECT kind, started_at FROM finding WHERE person = $1 AND against_organ AND withdrawn_at IS NULL
+        AND kind IN ('overtime_day', 'no_weekly_rest') ORDER BY kind, started_at"""
+    rows = await fetch(sql, lin.id)
+    assert [("no_weekly_rest", 12), *(("overtime_day", day) for day in range(12, 20))] == [
+        (row["kind"], row["started_at"].astimezone(BEIJING).day) for row in rows
+    ]
+    assert [] == await fetch(sql, chen.id)
+    await service.refresh_overtime(later)
+    assert rows == await fetch(sql, lin.id)
+    await execute("UPDATE shift SET ended_at = started_at + interval '8 hours' WHERE id = $1", UUID(shifts[0]))
+    await execute("UPDATE shift SET in_force = false WHERE id = $1", UUID(shifts[3]))
+    await service.refresh_overtime(later)
+    assert [13, 14, 16, 17, 18, 19] == [row["started_at"].astimezone(BEIJING).day for row in await fetch(sql, lin.id)]
+
+
+@pytest.mark.parametrize("year", [2000, 2031, 2999])
+async def test_no_year_stops_anything(app: Litestar, year: int) -> None:
+    """Whatever the State Council announced of it; nobody worked then."""
+    await service.refresh_overtime(datetime(year, 5, 4, tzinfo=BEIJING))
+    assert {row.worked_min for row in await hours_reads.report(f"{year}-01", STATION)} <= {0}
+
+
+async def test_a_year_that_is_not_announced_yet_is_told_and_says_so(app: Litestar, tmp_path: Path) -> None:
+    """Statutory days and weekends count; the notice that is taken in changes the next answer of the running server."""
+    lin = await a_duty_auxiliary(app)
+    answer = (await lin.get("/v1/hours", month="2027-10")).json()
+    assert (False, True) == (answer["announced"], "尚未公布" in answer["note"])
+    kinds = {day["day"]: day["kind"] for day in answer["items"][0]["days"]}
+    assert ["holiday", "work", "rest"] == [kinds[f"2027-10-{day}"] for day in ("01", "04", "09")]
+    report = of_hours(await hours_reads.report("2027-10", STATION), "2027-10")
+    assert "not announced" in report.sentence
+    notice = tmp_path / "notice.toml"
+    notice.write_text('["2027"]\nrest = [2027-10-04]\nwork = [2027-10-09]\nsource = "test"\n')
+    notices.keep_in(tmp_path)
+    try:
+        notices.take_in(tmp_path, 2027, notice)
+        answer = (await lin.get("/v1/hours", month="2027-10")).json()
+    finally:
+        notices.keep_in(None)
+    kinds = {day["day"]: day["kind"] for day in answer["items"][0]["days"]}
+    assert ["holiday", "rest", "work"] == [kinds[f"2027-10-{day}"] for day in ("01", "04", "09")]
+    assert (True, None) == (answer["announced"], answer["note"])
+
+
+async def test_new_year_makes_no_december_unanswerable(app: Litestar) -> None:
+    """A night over New Year: December 2026 is told as announced, and January by what is known."""
+    lin = await a_duty_auxiliary(app)
+    await value(NEW_YEAR, uuid4(), lin.id, STATION)
+    later = datetime(2027, 1, 2, tzinfo=BEIJING)
+    december, january = [
+        (await service.months([lin.id], month, later))[lin.id] for month in (date(2026, 12, 1), date(2027, 1, 1))
+    ]
+    assert [timedelta(hours=4), timedelta()] == [december.total("worked"), december.overtime]
+    assert [timedelta(hours=8)] * 2 == [january.total("worked"), january.total("holiday")]
+    assert [True, False] == [(await lin.get("/v1/hours", month=month)).json()["announced"] for month in MONTHS]
 
 
 async def test_a_shift_that_only_the_next_check_in_closed_counts_to_the_ceiling(app: Litestar) -> None:

@@ -1,6 +1,7 @@
 """Things handed out: who has what, and whose film it is by the recorder's serial number and a time."""
 
 import asyncio
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -8,7 +9,10 @@ import httpx
 import pytest
 from litestar import Litestar
 
-from backend.core.database import fetch, value
+from backend.core.columns import FaultyFile
+from backend.core.database import execute, fetch, value
+from backend.core.days import day_of
+from backend.items import item_files, leaving, uniforms
 from tests.builders import (
     DISTRICT,
     OTHER_DISTRICT,
@@ -145,6 +149,117 @@ async def test_who_sees_who_has_what(app: Litestar) -> None:
     assert item in [row["id"] for row in await listed(wu, person=lin.id, kind="recorder", organ=DISTRICT)]
     assert [] == await listed(wu, person=lin.id, kind="uniform")
     assert [] == await listed(wu, person=lin.id, organ=SIBLING)
+
+
+# -- brought in by a file
+
+
+async def brought_in(text: str) -> int:
+    return await item_files.bring_in(item_files.read_file(f"badge,kind,serial,issued,returned\n{text}".encode()), now())
+
+
+async def test_what_was_handed_out_before_is_brought_in_by_a_file(app: Litestar) -> None:
+    """Once, however often; a return that was added takes the thing back; a thing goes from hand to hand in a day."""
+    clerk, lin, chen = await a_clerk(app), await a_duty_auxiliary(app), await a_duty_auxiliary(app)
+    paper, uniform = a_serial("ID"), a_serial("ZF")
+    held = f"{lin.badge},id,{paper},2026-03-01,\n{lin.badge},uniform,{uniform},2026-03-01,2026-04-01\n"
+    held += f"{chen.badge},uniform,{uniform.lower()},2026-04-01,\n"
+    assert [3, 0] == [await brought_in(held), await brought_in(held)]
+    (row,) = await listed(clerk, serial=paper)
+    assert (str(lin.id), None, "2026-02-28T16:00:00Z") == (row["person"], row["issued_by"], row["issued_at"])
+    assert {paper} == {item["serial"] for item in (await lin.get("/v1/me")).json()["items"]}
+    assert 1 == await brought_in(held.replace(f"{paper},2026-03-01,", f"{paper},2026-03-01,2026-05-01"))
+    assert [] == (await lin.get("/v1/me")).json()["items"]
+
+
+async def test_a_file_that_contradicts_what_is_known_changes_nothing(app: Litestar) -> None:
+    """A thing with two people at once, a badge of nobody; every fault is told."""
+    clerk, lin, chen, serial = await a_clerk(app), await a_duty_auxiliary(app), await a_duty_auxiliary(app), a_serial()
+    await issued(clerk, lin, serial, issued_at=ago(hours=1))
+    other = a_serial("ID")
+    with pytest.raises(FaultyFile) as raised:
+        await brought_in(
+            f"{lin.badge},id,{other},2026-03-01,\n{chen.badge},recorder,{serial},2026-03-01,\nNOBODY,id,1,2026-03-01,\n"
+        )
+    assert [3, 4] == [line for line, _ in raised.value.lines]
+    assert [] == await listed(clerk, serial=other)
+
+
+# -- on leaving, and off duty
+
+
+async def leaves(who: Someone, last_day: date) -> None:
+    await execute("UPDATE stint SET during = daterange(lower(during), $2, '[]') WHERE person = $1", who.id, last_day)
+
+
+async def findings_of(kind: str, who: Someone) -> list[str]:
+    sql = "SELECT subject FROM finding WHERE kind = $1 AND person = $2 AND withdrawn_at IS NULL ORDER BY subject"
+    return [str(row["subject"]) for row in await fetch(sql, kind, who.id)]
+
+
+async def test_what_is_not_given_back_on_leaving_is_told_to_the_commander(app: Litestar) -> None:
+    """R.32: ID, uniform, insignia and the rest; until it is given back, or its holder serves again."""
+    clerk, lin, chief = await a_clerk(app), await a_duty_auxiliary(app), await a_commander_of(app, STATION)
+    kinds = ("id", "uniform", "insignia", "recorder")
+    things = {kind: await issued(clerk, lin, a_serial(kind), kind=kind) for kind in kinds}
+    await returned(clerk, things.pop("recorder"))
+    cursor = (await chief.get("/v1/changes")).json()["cursor"]
+    await leaving.refresh(now())
+    assert [] == await findings_of("item_not_returned", lin)
+    await leaves(lin, day_of(now()))
+    await leaving.refresh(now())
+    assert [] == await findings_of("item_not_returned", lin)  # the last day is one of service
+    await leaves(lin, day_of(now()) - timedelta(days=1))
+    await leaving.refresh(now())
+    assert 0 == await leaving.refresh(now())  # told once
+    assert sorted(things.values()) == await findings_of("item_not_returned", lin)
+    assert sorted(things.values()) == sorted(
+        row["id"] for row in await listed(chief, status="unreturned", person=lin.id)
+    )
+    news = (await chief.get("/v1/changes", after=cursor, limit=200)).json()["items"]
+    (line,) = [change for change in news if change["verb"] == "items/unreturned" and things["id"] in change["subjects"]]
+    assert line["facts"]["subject"]["unreturned"]["items"] >= 3
+    seen = (await chief.get("/v1/findings", kind="item_not_returned", limit=200)).json()["items"]
+    assert things["uniform"] in [finding["subject"] for finding in seen]
+    await returned(clerk, things.pop("id"))
+    assert sorted(things.values()) == await findings_of("item_not_returned", lin)
+    await execute("UPDATE stint SET during = daterange(lower(during), NULL) WHERE person = $1", lin.id)
+    await leaving.refresh(now())
+    assert [] == await findings_of("item_not_returned", lin)
+    assert [] == await listed(chief, status="unreturned", person=lin.id)
+
+
+async def sees(who: Someone, person: Someone, **fields: Any) -> httpx.Response:
+    body = {"person": person.id, "seen_at": ago(hours=3), "words": "在商场着全套制服"}
+    return await who.post("/v1/uniforms/report", **(body | fields))
+
+
+async def test_the_uniform_off_duty_is_a_finding_until_a_check_in_comes_late(app: Litestar) -> None:
+    """R.32: not off duty. Whoever was on duty after all, by a check-in that comes later, did nothing wrong."""
+    lin, chief = await a_duty_auxiliary(app), await a_commander_of(app, STATION)
+    receipt = recorded(await sees(chief, lin))
+    assert ["uniform_off_duty"] == codes(receipt["findings"])
+    mine = (await lin.get("/v1/findings", kind="uniform_off_duty")).json()["items"]
+    assert [receipt["id"]] == [finding["subject"] for finding in mine]
+    rows = (await lin.get("/v1/uniforms")).json()["items"]
+    assert [("在商场着全套制服", lin.badge)] == [(row["words"], row["badge"]) for row in rows]
+    assert [] == (await (await a_duty_auxiliary(app)).get("/v1/uniforms")).json()["items"]
+    assert receipt["id"] in [row["id"] for row in (await chief.get("/v1/uniforms", limit=200)).json()["items"]]
+    recorded(await lin.check_in(at=ago(hours=4)))
+    await uniforms.judge_recent(now())
+    assert [] == await findings_of("uniform_off_duty", lin)
+    refused(await sees(chief, lin), 409, "on_duty_then")
+
+
+async def test_who_reports_whose_uniform(app: Litestar) -> None:
+    """Commander and inspector over the organ, of auxiliaries alone, and nobody of themselves."""
+    lin, chief = await a_duty_auxiliary(app), await a_commander_of(app, STATION)
+    strangers = [await an_officer(app), await a_clerk(app), await a_commander_of(app, OTHER_DISTRICT)]
+    for who in strangers:
+        refused(await sees(who, lin), 404, "unknown_person")
+    refused(await sees(lin, lin), 403, "not_for_your_role")
+    refused(await sees(chief, await an_officer(app)), 404, "unknown_person")
+    recorded(await sees(await an_inspector_of(app, DISTRICT), lin))
 
 
 # -- whose film it is

@@ -12,7 +12,7 @@ import pytest
 from litestar import Litestar
 
 from backend.core.database import execute, fetch, tx, value
-from backend.core.days import day_of
+from backend.core.days import day_of, until
 from backend.core.refusals import Refusal
 from backend.evidence import rules
 from backend.evidence.retention import category_holds, disposal, falling_due, legal_holds, terms
@@ -320,8 +320,8 @@ async def test_a_reset_camera_clock_changes_no_term(app: Litestar, year: int) ->
     upload = await received(lin, content(), started_at=started, ended_at=started + timedelta(minutes=5))
     await run_seal(app, upload)
     row = await row_of(upload)
-    term = row["locked_until"] - row["declared_at"]
-    assert timedelta() <= term - law().span("footage_retention") <= timedelta(seconds=61)
+    ends = until(law(), "footage_retention", row["declared_at"])
+    assert timedelta() <= row["locked_until"] - ends <= timedelta(seconds=61)
     doubts = await value("SELECT count(*) FROM finding WHERE subject = $1 AND kind = 'clock_doubtful'", UUID(upload))
     assert (year > 2026) == bool(doubts)
 
@@ -365,7 +365,7 @@ def due_in(days: int, folder: Path) -> Iterator[None]:
     """Footage that is sealed meanwhile falls due in so many days."""
     folder.mkdir()
     unit = 'seconds = 1\nsource = "a test"\nversion = "1"\n'
-    soon = f'days = {days}\nsource = "a test"\nversion = "1"\n'
+    soon = f'days = {days}\ncounts = "plain"\nsource = "a test"\nversion = "1"\n'
     (folder / "terms.toml").write_text(f"[sealed_retention_floor]\n{unit}\n[footage_retention]\n{soon}")
     use(folder)
     try:

@@ -341,7 +341,7 @@ async def complaint(here: Population) -> None:
     made = await here.put(
         "complaint", organ=here.one_of(here.organs), channel="desk", anonymous=True, words="态度", started_at=at,
         ended_at=at, taken_by=here.one_of(here.officers), received_at=at, notice_by=at, end_by=at, outcome=outcome,
-        concluded_at=outcome and at, version=1,
+        concluded_at=outcome and at, version=1, kind="petition", accepted_at=at,
     )  # fmt: skip
     for person in here.chance.sample(here.auxiliaries + here.officers, 2):
         await here.put("complaint_person", complaint=made, person=person)

@@ -7,7 +7,7 @@ import random
 import re
 import zipfile
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -350,6 +350,30 @@ async def test_what_was_declared_altered_under_our_own_signature(
     declared["content"] = bytes.fromhex(declared["content"]).replace(b"DSJ-", b"DSX-").hex()
     files[name] = json.dumps(declared).encode()
     assert "what was declared of" in flaws_of(verified(signed_again(files, ring), tmp_path, ours(app)))
+
+
+async def test_it_says_which_start_counted_and_everything_that_was_told_of_it(app: Litestar, tmp_path: Path) -> None:
+    """The declared time, and the one to which an inspector corrected it: who told it, why, and that it is proved."""
+    lin, wu, corrected = await a_duty_auxiliary(app), await an_inspector_of(app, DISTRICT), ago(hours=1)
+    footage = await sealed(app, lin, content(), camera_serial="C-package")
+    why = {"recording": footage, "started_at": corrected, "why": "已核对监控"}
+    recorded(await wu.post("/v1/recordings/correct-time", **why))
+    review = (await reviewed(wu, footage))["id"]
+    files = unzipped((await wu.get(f"/v1/recordings/{footage}/package", review=review)).content)
+    name = f"data/starts/{footage}.json"
+    start = json.loads(files[name])
+    assert [("clock", False), ("corrected", True)] == [(each["source"], each["counts"]) for each in start["tellings"]]
+    assert (wu.badge, "已核对监控") == (start["corrections"][0]["badge"], start["corrections"][0]["words"])
+    report = verified(files, tmp_path, ours(app))
+    assert [] == report.flaws, flaws_of(report)
+    said = f"{footage}: began at {start['value']} (corrected), as the journal proves"
+    assert said in [sentence.en for sentence in report.proved]
+    moved = utc(corrected - timedelta(hours=1))
+    files[name] = files[name].replace(start["value"].encode(), moved.encode())
+    forged = verified(signed_again(files, app.state.key_rings.evidence), tmp_path, ours(app))
+    assert f"the journal says that {footage} began at another time" == flaws_of(forged)
+    del files[name]
+    assert [] == verified(signed_again(files, app.state.key_rings.evidence), tmp_path, ours(app)).flaws
 
 
 @pytest.mark.parametrize("garbage", [b"", b"PK", b"x" * 1000])

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -12,6 +13,9 @@ from litestar import Litestar
 
 from backend.core import findings
 from backend.core.database import execute, value
+from backend.core.days import until
+from backend.core.journal import utc
+from backend.law.catalogue import law, use
 from backend.recusals import service
 from tests.builders import (
     CITY,
@@ -32,6 +36,7 @@ from tests.builders import (
     trained,
 )
 
+WHY = {"ground": "interest", "words": "与对方合伙经营"}
 TABLES = "SELECT count(*) FROM finding WHERE kind = $1 AND subject = $2 AND withdrawn_at IS NULL"
 
 
@@ -301,9 +306,13 @@ async def test_it_is_reconsidered_once_in_criminal_cases(app: Litestar) -> None:
 async def test_reconsideration_after_its_term_needs_a_reason(app: Litestar) -> None:
     """The five days run from the notice to the applicant."""
     lin, zhao, chief = await a_duty_auxiliary(app), await an_officer(app), await a_commander_of(app, DISTRICT)
-    recusal = await applied(zhao, lin, a_case(), case_kind="criminal", at=ago(days=9))
-    recorded(await decides(chief, recusal, 1, "refused", at=ago(days=8)))
-    recorded(await step(zhao, "tell", recusal, 2, how="letter", words="已送达", at=ago(days=6)))
+    recusal = await applied(zhao, lin, a_case(), case_kind="criminal", at=ago(days=24))
+    recorded(await decides(chief, recusal, 1, "refused", at=ago(days=23)))
+    told = recorded(await step(zhao, "tell", recusal, 2, how="letter", words="已送达", at=ago(days=22)))["recusal"]
+    last = until(law(), "reconsideration_asked", ago(days=22))
+    assert [utc(last)] * 2 == [
+        each["reconsider_until"] for each in (told, (await zhao.get(f"/v1/recusals/{recusal}")).json()["recusal"])
+    ]
     result = zhao.entry(recusal=recusal, version=3, words="王某住院，未能及时提出")
     refused(await zhao.send("/v1/recusals/reconsider", result), 409, "reconsideration_too_late")
     despite = {"why": "申请人住院"}
@@ -314,19 +323,143 @@ async def test_reconsideration_after_its_term_needs_a_reason(app: Litestar) -> N
 # -- terms, acts, input
 
 
-async def test_an_overdue_recusal_is_listed_and_is_a_finding(app: Litestar) -> None:
-    """Two days, five in a criminal case; a late decision leaves the finding; a late entry of one in time does not."""
+async def test_a_complex_criminal_case_takes_five_days_where_the_head_approves(app: Litestar) -> None:
+    """刑事程序规定 36: not by itself, once, from the application; no other case, and no reconsideration."""
     lin, chief = await a_duty_auxiliary(app), await a_commander_of(app, DISTRICT)
-    overdue = await declared(lin, a_case(), at=ago(days=3))
-    criminal = await declared(lin, a_case(), case_kind="criminal", at=ago(days=3))
-    intime = await declared(lin, a_case(), at=ago(days=3))
-    assert {overdue, intime} == set(await listed(lin, "overdue"))
-    assert criminal in await listed(lin, "pending")
-    assert await findings.find_overdue(now(), service.OVERDUE) >= 2
-    assert [True, False, True] == [await stands("recusal_overdue", each) for each in (overdue, criminal, intime)]
+    asked = ago(hours=1)
+    recusal, plain = await declared(lin, a_case(), case_kind="criminal", at=asked), await declared(lin, a_case())
+    due = (await lin.get(f"/v1/recusals/{recusal}")).json()["recusal"]["due_at"]
+    assert utc(until(law(), "recusal_decision_criminal", asked)) == due
+    refused(await step(chief, "extend", plain, 1, why="复杂"), 409, "recusal_not_extendable")
+    inspector = await an_inspector_of(app, DISTRICT)
+    refused(await step(inspector, "extend", recusal, 1, why="复杂"), 403, "not_the_decider")
+    receipt = recorded(await step(chief, "extend", recusal, 1, why="案情复杂"))["recusal"]
+    assert utc(until(law(), "recusal_decision_complex", asked)) == receipt["due_at"]
+    refused(await step(chief, "extend", recusal, 2, why="再延"), 409, "recusal_extended_before")
+    recorded(await decides(chief, recusal, 2, "refused"))
+    recorded(await step(lin, "reconsider", recusal, 3, words="不服"))
+    refused(await step(chief, "extend", recusal, 4, why="再延"), 409, "recusal_not_extendable")
+
+
+async def test_an_extension_after_the_end_of_the_term_needs_a_reason(app: Litestar) -> None:
+    """It is recorded with a finding, and the decision stays overdue."""
+    lin, chief = await a_duty_auxiliary(app), await a_commander_of(app, DISTRICT)
+    recusal = await declared(lin, a_case(), case_kind="criminal", at=ago(days=14))
+    refused(await step(chief, "extend", recusal, 1, why="复杂"), 409, "recusal_extended_late")
+    receipt = recorded(await step(chief, "extend", recusal, 1, why="复杂", despite={"why": "当日未能报批"}))
+    assert ["recusal_extended_late"] == [one["code"] for one in receipt["findings"]]
+
+
+async def test_a_recusal_from_a_shift_counts_until_the_shift_is_over(app: Litestar) -> None:
+    """R.33, in performing duties: everything in it, and nothing after it; its acts are judged like those of a case."""
+    lin, chief = await a_duty_auxiliary(app), await a_commander_of(app, DISTRICT)
+    await trained(lin)
+    shift = recorded(await lin.check_in(at=ago(hours=5)))["id"]
+    act = recorded(await lin.starts("9.6", at=ago(hours=2)))["id"]
+    asked = recorded(await lin.post("/v1/recusals/declare", shift=shift, at=ago(hours=1.5), **WHY))
+    recorded(await decides(chief, asked["id"], 1, at=ago(hours=1)))
+    assert ("forbidden", ["recused"]) == (await may_do(lin, None))[:2]
+    assert await stands("recused", act)
+    row = (await chief.get(f"/v1/recusals/{asked['id']}")).json()
+    assert (None, None, shift, [act]) == (
+        row["recusal"]["case_ref"], row["recusal"]["case_kind"], row["recusal"]["shift"],
+        [each["activity"] for each in row["acts"]],
+    )  # fmt: skip
+    (own,) = (await lin.get("/v1/changes")).json()["bundle"]["other_recusals"]
+    assert (shift, "granted") == (own["shift"], own["standing"])
+    recorded(await lin.finishes(act, at=ago(minutes=40)))
+    recorded(await lin.post("/v1/shifts/check-out", shift=shift, at=ago(minutes=30)))
+    recorded(await lin.check_in())
+    assert "allowed" == (await may_do(lin, None))[0]
+
+
+async def test_a_recusal_from_an_act_concerns_that_act_alone(app: Litestar) -> None:
+    """Its rest is a finding once it was granted; another act is none, and nobody names the act of a colleague."""
+    lin, chen, chief = await a_duty_auxiliary(app), await a_duty_auxiliary(app), await a_commander_of(app, DISTRICT)
+    recorded(await lin.check_in(at=ago(hours=5)))
+    act, other = [recorded(await lin.starts("9.6", at=ago(hours=hours)))["id"] for hours in (3, 2)]
+    refused(await chen.post("/v1/recusals/declare", activity=act, **WHY), 404, "unknown_activity")
+    asked = recorded(await lin.post("/v1/recusals/declare", activity=act, at=ago(hours=1.5), **WHY))["id"]
+    recorded(await decides(chief, asked, 1, at=ago(hours=1)))
+    assert [True, False] == [await stands("recused", each) for each in (act, other)]
+
+
+@pytest.mark.parametrize("about", ["mediation", "incident_ref"])
+async def test_a_mediation_or_an_incident_is_known_by_its_number(app: Litestar, about: str) -> None:
+    """However it is typed, as the number of a case is."""
+    lin, chief, number = await a_duty_auxiliary(app), await a_commander_of(app, DISTRICT), a_case()
+    await trained(lin)
+    recorded(await lin.check_in(at=ago(hours=5)))
+    asked = recorded(await lin.post("/v1/recusals/declare", **{about: f"{number} "}, **WHY))["id"]
+    recorded(await decides(chief, asked, 1))
+    assert ("forbidden", ["recused"]) == (await may_do(lin, number.lower()))[:2]
+    assert "allowed" == (await may_do(lin, a_case()))[0]
+
+
+@pytest.mark.parametrize(
+    ("about", "status", "code"),
+    [
+        ({}, 422, "recusal_about_one"),
+        ({"case_ref": "A1"}, 422, "recusal_about_one"),
+        ({"case_kind": "criminal"}, 422, "recusal_about_one"),
+        ({"case_ref": "A1", "case_kind": "criminal", "mediation": "调〔2026〕1号"}, 422, "recusal_about_one"),
+        ({"mediation": "调〔2026〕1号", "ground": "dislike"}, 422, "unknown_ground"),
+        ({"shift": str(uuid4())}, 404, "unknown_shift"),
+        ({"activity": str(uuid4())}, 404, "unknown_activity"),
+    ],
+)
+async def test_a_recusal_names_one_thing(app: Litestar, about: dict[str, Any], status: int, code: str) -> None:
+    """With its kind where it is a case; an incident may stand beside it."""
+    lin = await a_duty_auxiliary(app)
+    refused(await lin.post("/v1/recusals/declare", **(WHY | about)), status, code)
+    beside = {"case_ref": a_case(), "case_kind": "criminal", "incident_ref": "JJ2026120100017"}
+    recorded(await lin.post("/v1/recusals/declare", **(WHY | beside)))
+
+
+async def test_who_may_apply_is_what_the_law_says(app: Litestar, tmp_path: Path) -> None:
+    """R.33 names the party and the legal representative; where a law adds an agent, an agent applies. What a law has no
+    recusal from, it refuses."""
+    lin, zhao = await a_duty_auxiliary(app), await an_officer(app)
+    body = {"person": lin.id, "applicant": "李律师", "capacity": "agent", "mediation": "调〔2026〕1号", **WHY}
+    refused(await zhao.post("/v1/recusals/apply", **body), 422, "unknown_capacity")
+    named = 'zh = "委托代理人"\nen = "Agent"\nsource = "its Article 15"\n'
+    about = 'zh = "警情"\nen = "Incident"\nsource = "its Article 15"\n'
+    (tmp_path / "recusals.toml").write_text(f"[applicants.agent]\n{named}[about.incident]\n{about}")
+    use(tmp_path)
+    try:
+        refused(await zhao.post("/v1/recusals/apply", **body), 422, "recusal_not_from_this")
+        incident = {key: value for key, value in body.items() if key != "mediation"} | {"incident_ref": "JJ1"}
+        asked = recorded(await zhao.post("/v1/recusals/apply", **incident))["id"]
+    finally:
+        use(None)
+    assert "agent" == (await zhao.get(f"/v1/recusals/{asked}")).json()["recusal"]["capacity"]
+
+
+async def test_the_database_keeps_a_recusal_whole(app: Litestar) -> None:
+    """Neither two things nor none, no case without its kind, nobody else's shift."""
+    lin, chen = await a_duty_auxiliary(app), await a_duty_auxiliary(app)
+    shift = recorded(await chen.check_in())["id"]
+    recusal = await declared(lin, a_case())
+    for wrong in ("mediation = 'x'", "case_kind = NULL", "case_ref = NULL, case_kind = NULL", "ground = 'Any'"):
+        with pytest.raises(asyncpg.CheckViolationError):
+            await execute(f"UPDATE recusal SET {wrong} WHERE id = $1", recusal)  # noqa: S608
+    with pytest.raises(asyncpg.CheckViolationError, match="another person"):
+        await execute("UPDATE recusal SET case_ref = NULL, case_kind = NULL, shift = $2 WHERE id = $1", recusal, shift)
+
+
+async def test_an_overdue_recusal_is_listed_and_is_a_finding(app: Litestar) -> None:
+    """Two days, in a criminal case too; a late decision leaves the finding; a late entry of one in time does not."""
+    lin, chief = await a_duty_auxiliary(app), await a_commander_of(app, DISTRICT)
+    overdue = await declared(lin, a_case(), at=ago(days=14))
+    criminal = await declared(lin, a_case(), case_kind="criminal", at=ago(days=14))
+    intime = await declared(lin, a_case(), at=ago(days=14))
+    assert {overdue, criminal, intime} == set(await listed(lin, "overdue"))
+    assert await findings.find_overdue(now(), service.OVERDUE) >= 3
+    assert [True] * 3 == [await stands("recusal_overdue", each) for each in (overdue, criminal, intime)]
     recorded(await decides(chief, overdue, 1))
-    recorded(await decides(chief, intime, 1, at=ago(days=2)))
+    recorded(await decides(chief, intime, 1, at=ago(days=13)))
     assert [True, False] == [await stands("recusal_overdue", each) for each in (overdue, intime)]
+    recorded(await decides(chief, criminal, 1))
     assert 0 == await findings.find_overdue(now(), service.OVERDUE)
 
 

@@ -406,6 +406,30 @@ async def test_only_an_inspector_moves_a_start_that_a_time_code_proves(app: Lite
     assert ("corrected", False) == (start["source"], start["doubtful"])
 
 
+async def corrected_before_its_sealing(app: Litestar, lin: Someone, someone: Someone) -> dict[str, Any]:
+    """The start of a film of now, whose code proves it, that somebody corrected to an hour ago before it came."""
+    content = film_showing((await shown_to(lin))["text"])
+    upload = (await declare(lin, content, **by_clock(now() - THREE_HOURS)))["id"]
+    recorded(await someone.post(CORRECT, recording=upload, started_at=ago(minutes=60), why="记录仪慢两小时"))
+    return await start_of(lin, await sealed_again(app, lin, upload, content))
+
+
+async def test_what_was_corrected_before_its_sealing_stays_unless_a_time_code_proves_another(app: Litestar) -> None:
+    """The file says what it said before; only a code is news. Against an inspector it stands beside, in doubt."""
+    lin, wu = await a_duty_auxiliary(app), await an_inspector_of(app, STATION)
+    recorded(await lin.check_in(at=ago(minutes=90)))
+    camera, told = by_clock(now() - THREE_HOURS), ago(minutes=60)
+    upload = (await declare(lin, content := film_showing(None), **camera))["id"]
+    recorded(await lin.post(CORRECT, recording=upload, started_at=told, why="记录仪慢两小时"))
+    start = await start_of(lin, await sealed_again(app, lin, upload, content))
+    assert ("corrected", False, utc(told)) == (start["source"], start["doubtful"], start["value"])
+    by_wearer = await corrected_before_its_sealing(app, lin, lin)
+    assert ("timecode", False) == (by_wearer["source"], by_wearer["doubtful"])
+    by_inspector = await corrected_before_its_sealing(app, lin, wu)
+    assert ("corrected", True) == (by_inspector["source"], by_inspector["doubtful"])
+    assert ["timecode"] == [each["source"] for each in by_inspector["tellings"] if not each["counts"]][-1:]
+
+
 async def test_a_dock_corrects_what_its_organ_wore_and_nobody_else_does(app: Litestar) -> None:
     """A dock of elsewhere and a colleague do not know the recording; an officer who led may see it, not correct it."""
     lin, zhao, _, _ = await a_led_patrol(app, hours=2)

@@ -241,7 +241,7 @@ async def test_a_version_that_is_sealed_after_all_is_never_swept(app: Litestar) 
     upload = await received(lin, SMALL)
     row, store = await row_of(upload), app.state.store
     there = await store.find(row["object_key"])
-    await excess.refuse(UUID(upload), there, now() - 2 * law().span("mismatched_kept"))
+    await excess.refuse(UUID(upload), there, now() - timedelta(days=14))
     assert 0 == await removed_of(app, upload)  # it waits to be sealed
     await run_seal(app, upload)
     assert 0 == await removed_of(app, upload)

@@ -245,12 +245,14 @@ async def looked_into(wu: Someone, footage: str) -> dict[str, str]:
 
 
 async def named_at_the_desk(app: Litestar, lin: Someone, zhao: Someone, begins: datetime) -> dict[str, str]:
-    """A recorder in Lin's hands, and a duty of a day that Zhao leads."""
+    """A recorder in Lin's hands, a uniform seen off duty, and a duty of a day that Zhao leads."""
     thing = {"kind": "recorder", "serial": f"DSJ-{uuid4().hex[:10]}", "person": lin.id}
     duty = {"organ": STATION, "starts_at": begins, "ends_at": begins + timedelta(days=1), "leader": zhao.id}
     clerk, chief = await a_clerk(app), await a_commander_of(app, STATION)
+    seen = {"person": lin.id, "seen_at": ago(days=2), "words": "在商场着制服"}
     return {
         "item": recorded(await clerk.post("/v1/items/issue", **thing))["id"],
+        "sighting": recorded(await chief.post("/v1/uniforms/report", **seen))["id"],
         "duty": recorded(await chief.post("/v1/rosters/duty", **duty, officers=[zhao.id]))["id"],
     }
 
@@ -279,6 +281,7 @@ def lists(f: Facts) -> Iterator[Question]:
     yield f.get("/v1/orders/declined", "declined", lin)
     yield f.get("/v1/organs", None, lin)
     yield f.get("/v1/timecode", None, lin)
+    yield f.get("/v1/uniforms", "sighting", lin)
     yield f.get("/v1/people", "lin", lin, q=lin.badge)
     yield f.get("/v1/recordings", "recording", lin, limit=200)
     yield f.get("/v1/recordings/falling-due", "due", f.wu)

@@ -3,11 +3,15 @@
 Ours and FFmpeg's own program (`imageio-ffmpeg`) read the same object of the store by the same signed URL, in turn, and
 what they write is read through a pipe and dropped. A remux is a transport stream put into fragmented MP4; the first
 picture, and that after a jump, is the first fragment that arrives, measured against copying it whole. Encoding is with
-the same encoder, preset and quality.
+the same encoder, preset, quality and threads: what x264 writes about itself into both films is compared.
+
+The films are short enough to end: twenty seconds are encoded for the speed; and in the two GiB whose copy must take no
+more memory than that of 10 MB, each picture stands for a fifth of a second.
 """
 
 import asyncio
 import os
+import re
 import subprocess
 import time
 from collections.abc import Iterator
@@ -45,11 +49,19 @@ ENCODING = (
     "-c:v", "libx264", "-preset", PRESET, "-crf", QUALITY, "-g", "50", "-bf", "0", "-pix_fmt", "yuv420p",
     "-movflags", "frag_keyframe+empty_moov+default_base_moof", "-f", "mp4", "pipe:1",
 )  # fmt: skip
-ENCODED_SECONDS = 30
+FASTEST = {  # to make the films with
+    "libx265": {"preset": "ultrafast", "x265-params": "log-level=none"}, "mjpeg": {"qmin": "1", "qmax": "1"},
+}  # fmt: skip
+ENCODED_SECONDS = 20
+HELD = 5  # frames in a row that are the same picture: as many bytes to read and decode, less to encode
+SETTINGS = re.compile(rb"x264 - core[^\x00]*? - options: ([ -~]+)")  # what x264 writes into the first frame
+ALIKE = ("threads", "sliced_threads", "ref", "me", "subme", "rc", "crf", "keyint", "bframes", "rc_lookahead")
+HEAD_BYTES = MIB  # of a copy, in which its first frame begins
 CPU_SECONDS = 3600
 URL_LIFE = timedelta(hours=6)
 JUMPS = (0.1, 0.5, 0.9)  # shares of the film
 MAKING_SECONDS = 1800
+LOOKED_AGAIN = 0.02  # seconds between two looks at memory
 
 
 def watching_figures(house: House, home: Path, rounds: int, mib: int, wanted: set[str]) -> Iterator[Figure]:
@@ -58,7 +70,7 @@ def watching_figures(house: House, home: Path, rounds: int, mib: int, wanted: se
     try:
         yield from _beside_ffmpeg(store, home, rounds, mib, wanted)
         if "view_memory" in wanted:
-            yield _memory(house, home, 2 * mib)
+            yield _memory(house, store, home, 2 * mib)
     finally:
         children.CHILDREN.close()
         store.close()
@@ -82,7 +94,7 @@ def stream_of(path: Path, size: int) -> None:
     _repeated(path, size, "mpegts", "libx264")
 
 
-def _repeated(path: Path, size: int, muxer: str, codec: str) -> None:
+def _repeated(path: Path, size: int, muxer: str, codec: str, held: int = 1) -> None:
     short = path.with_name("short.mp4")
     film(short, seconds=10, rate=25, crf=34)
     if codec != "libx264":
@@ -90,16 +102,17 @@ def _repeated(path: Path, size: int, muxer: str, codec: str) -> None:
     with av.open(str(short)) as source, av.open(str(path), "w", format=muxer) as target:
         stream = target.add_stream_from_template(source.streams.video[0])
         packets = [packet for packet in source.demux(video=0) if packet.size]
+        shown = [bytes(packets[number - number % held]) for number in range(len(packets))]
         length = sum(packet.duration for packet in packets)
         turn = written = 0
         while written < size:
-            for packet in packets:
-                again = av.Packet(bytes(packet))
+            for packet, content in zip(packets, shown, strict=True):
+                again = av.Packet(content)
                 again.stream, again.time_base, again.duration = stream, packet.time_base, packet.duration
                 again.pts, again.dts = packet.pts + turn * length, packet.dts + turn * length
                 again.is_keyframe = packet.is_keyframe
                 target.mux(again)
-                written += packet.size
+                written += len(content)
             turn += 1
     short.unlink()
 
@@ -112,7 +125,7 @@ def _encoded_as(path: Path, codec: str) -> None:
         first = source.streams.video[0]
         stream.width, stream.height = first.width, first.height
         stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
-        stream.options = {"preset": "ultrafast", "q": "3", "x265-params": "log-level=none"}
+        stream.options = FASTEST[codec]
         for number, frame in enumerate(source.decode(video=0)):
             made = frame.reformat(format=stream.pix_fmt)
             made.pts, made.time_base, made.pict_type = number, Fraction(1, 25), 0
@@ -139,7 +152,7 @@ def _remuxing(ffmpeg: str, store: EvidenceStore, home: Path, rounds: int, mib: i
         say(f"remux round {number + 1} of {rounds}, load {os.getloadavg()[0]:.1f}")
         url = store.sign_read(stored.key, stored.version, URL_LIFE)
         theirs, local = _ffmpeg(ffmpeg, url, COPYING), _ffmpeg(ffmpeg, str(path), COPYING)
-        ours = asyncio.run(_whole(_order(url, stored, "remux")))
+        ours, _ = asyncio.run(_whole(_order(url, stored, "remux")))
         first = asyncio.run(_first(_order(url, stored, "remux")))
         jumps = [asyncio.run(_first(_order(url, stored, "remux", round(length_ms * share)))) for share in JUMPS]
         ratios.append(theirs / ours)
@@ -167,25 +180,30 @@ def _order(url: str, stored: StoredObject, task: str, from_ms: int = 0) -> dict[
 
 def _ffmpeg(ffmpeg: str, source: str, how: tuple[str, ...]) -> float:
     """Seconds of FFmpeg's own program; what it writes is read and dropped."""
-    begun = time.perf_counter()
+    return _ffmpeg_with_head(ffmpeg, source, how)[0]
+
+
+def _ffmpeg_with_head(ffmpeg: str, source: str, how: tuple[str, ...]) -> tuple[float, bytes]:
+    begun, head = time.perf_counter(), b""
     with subprocess.Popen(
         [ffmpeg, "-v", "error", "-nostdin", "-i", source, *how], stdout=subprocess.PIPE, bufsize=0
     ) as running:
         assert running.stdout is not None
-        while running.stdout.read(MIB):
-            pass
+        while piece := running.stdout.read(MIB):
+            head += piece if len(head) < HEAD_BYTES else b""
     if running.returncode:
         raise BenchError(f"ffmpeg ended with {running.returncode}")
-    return time.perf_counter() - begun
+    return time.perf_counter() - begun, head
 
 
-async def _whole(order: dict[str, Any]) -> float:
-    begun = time.perf_counter()
+async def _whole(order: dict[str, Any]) -> tuple[float, bytes]:
+    """Seconds to have the whole copy, and its beginning."""
+    begun, head = time.perf_counter(), b""
     async with children.Reading(order) as reading:
         await reading.head()
-        async for _ in reading.pieces():
-            pass
-    return time.perf_counter() - begun
+        async for piece in reading.pieces():
+            head += piece.content if len(head) < HEAD_BYTES else b""
+    return time.perf_counter() - begun, head
 
 
 async def _first(order: dict[str, Any]) -> float:
@@ -221,7 +239,7 @@ def _read_bytes(store: EvidenceStore, stored: StoredObject, from_ms: int) -> int
 def _transcoding(ffmpeg: str, store: EvidenceStore, home: Path, rounds: int) -> Figure:
     say("making an HEVC film")
     path = home / "film.mkv"
-    film(path.with_suffix(".mp4"), seconds=ENCODED_SECONDS, width=1280, height=720, rate=25, crf=34)
+    film(path.with_suffix(".mp4"), seconds=ENCODED_SECONDS, rate=25, crf=34)
     path.with_suffix(".mp4").rename(path)
     _encoded_as(path, "libx265")
     stored = _stored(store, path)
@@ -229,8 +247,10 @@ def _transcoding(ffmpeg: str, store: EvidenceStore, home: Path, rounds: int) -> 
     for number in range(rounds):
         say(f"transcode round {number + 1} of {rounds}, load {os.getloadavg()[0]:.1f}")
         url = store.sign_read(stored.key, stored.version, URL_LIFE)
-        theirs = _ffmpeg(ffmpeg, url, ENCODING)
-        ours = asyncio.run(_whole(_order(url, stored, "transcode")))
+        theirs, their_head = _ffmpeg_with_head(ffmpeg, url, ENCODING)
+        ours, our_head = asyncio.run(_whole(_order(url, stored, "transcode")))
+        if _settings(our_head) != _settings(their_head):
+            raise BenchError(f"encoded otherwise: {_settings(our_head)}, ffmpeg {_settings(their_head)}")
         ratios.append(theirs / ours)
         seconds.append({"ffmpeg": theirs, "ours": ours})
         say(f"ours {ours:.2f} s, ffmpeg {theirs:.2f} s, ratio {ratios[-1]:.3f}")
@@ -238,19 +258,59 @@ def _transcoding(ffmpeg: str, store: EvidenceStore, home: Path, rounds: int) -> 
     return median_figure("transcode_vs_ffmpeg", ratios, "ratio", ">= 0.8", seconds=seconds, load=os.getloadavg()[0])
 
 
-def _memory(house: House, home: Path, mib: int) -> Figure:
-    """The worker's most memory, its children too, making the copy of a film of `mib` MiB ÷ of one of 10 MB."""
+def _settings(head: bytes) -> dict[str, str]:
+    """How x264 encoded a film, by its own words. Raises BenchError where it says nothing."""
+    said = SETTINGS.search(head)
+    if said is None:
+        raise BenchError("x264 does not say how it encoded")
+    options = dict(option.partition("=")[::2] for option in said[1].decode().split())
+    return {name: options.get(name, "") for name in ALIKE}
+
+
+def _memory(house: House, store: EvidenceStore, home: Path, mib: int) -> Figure:
+    """The most memory over a film of `mib` MiB ÷ over one of 10 MB: of the worker with its children, which encode a
+    copy, or of those that remux; whichever grows more."""
+    sizes, ratios, details = (10_000_000, mib * MIB), [], {"mib": mib, "load": os.getloadavg()[0]}
+    for way, peaks in (
+        ("remux", [_peak_of_remux(store, home, size) for size in sizes]),
+        ("transcode", _peaks_of_worker(house, home, sizes)),
+    ):
+        ratios.append(peaks[1] / peaks[0])
+        details[way] = {"peak_bytes": peaks}
+        say(f"{way}: {peaks[0] // MIB} MiB, then {peaks[1] // MIB} MiB, {ratios[-1]:.3f}")
+    return Figure("view_memory", max(ratios), "x", "<= 1.3", [max(ratios)], details)
+
+
+def _peak_of_remux(store: EvidenceStore, home: Path, size: int) -> int:
+    path = home / "stream.ts"
+    stream_of(path, size)
+    stored = _stored(store, path)
+    path.unlink()
+    return asyncio.run(_peak_of(_order(store.sign_read(stored.key, stored.version, URL_LIFE), stored, "remux")))
+
+
+async def _peak_of(order: dict[str, Any]) -> int:
+    """The most memory in bytes of the processes that make view copies for this one, while they follow the order."""
+    copying, most = asyncio.create_task(_whole(order)), 0
+    while not copying.done():
+        await asyncio.sleep(LOOKED_AGAIN)
+        servers = (each for each in psutil.Process().children() if "storage.view_copies.child" in each.cmdline())
+        most = max(most, sum(_resident(server) for server in servers))
+    await copying
+    return most
+
+
+def _peaks_of_worker(house: House, home: Path, sizes: tuple[int, int]) -> list[int]:
     lin, worker = signed_in(house), child("worker")
     peaks = []
-    for size in (10_000_000, mib * MIB):
+    for size in sizes:
         say(f"making a copy of {size // MIB} MiB")
         path = home / f"film-{size}.mkv"
-        _repeated(path, size, "matroska", "mjpeg")
+        _repeated(path, size, "matroska", "mjpeg", HELD)
         upload = _sealed(lin, path)
         path.unlink()
         peaks.append(asyncio.run(_peak(house, upload, worker)))
-    details = {"peak_bytes": peaks, "mib": mib, "load": os.getloadavg()[0]}
-    return Figure("view_memory", peaks[1] / peaks[0], "x", "<= 1.3", [peaks[1] / peaks[0]], details)
+    return peaks
 
 
 def _sealed(lin: Client, path: Path) -> UUID:
@@ -277,7 +337,7 @@ async def _peak(house: House, upload: UUID, worker: psutil.Process) -> int:
             if time.monotonic() > deadline:
                 raise BenchError("the copy was not made in time")
             most = max(most, _resident(worker))
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(LOOKED_AGAIN)
     store.close()
     if state != "made":
         raise BenchError(f"the copy is {state}")

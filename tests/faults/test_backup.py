@@ -39,6 +39,9 @@ def lived(tmp_path_factory: pytest.TempPathFactory, templates: Templates) -> tup
         expected["receipts"].append(filmed(lin, place.home, 2))
         lin.declare(film(place.home / "open.mp4", seconds=1, width=160, height=96).path, **claimed())
         sign(place)
+        notice = place.home / "notice.toml"
+        notice.write_text('["2031"]\nrest = []\nwork = []\nsource = "test"\n')
+        succeeded(place.run("calendar", "2031", "--from", str(notice)))
         output = succeeded(place.run("backup", str(folder)))
         assert "4 of them new" in output, output  # the second film, its still, and another checkpoint
         assert "1 uploads were not sealed" in output
@@ -96,6 +99,7 @@ def test_it_comes_back_in_another_place(lived: tuple[Any, ...], tmp_path: Path) 
     place = Place(tmp_path / "elsewhere", keys=dict(before.keys), numbers=dict(before.numbers))
     assert "files are back" in succeeded(place.run("restore", str(folder)))
     assert "not empty" in place.run("restore", str(folder)).stderr
+    assert "not announced" not in succeeded(place.run("calendar", "2031"))
     with serving(place) as house:
         assert fingerprint == succeeded(place.run("fingerprint")).split()[0]
         lin = house.handheld()

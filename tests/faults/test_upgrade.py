@@ -4,7 +4,7 @@ import gzip
 import json
 import subprocess
 import sys
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -12,6 +12,7 @@ import asyncpg
 import pytest
 from litestar import Litestar
 
+from backend.complaints.service import OVERDUE
 from backend.core.settings import Settings
 from tests.databases import an_empty_database, client, dumped, migrating
 
@@ -20,6 +21,7 @@ SCHEMAS = {
     for path in (Path(__file__).parents[1] / "data" / "schemas").glob("*.sql.gz")
 }
 TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1"
+NEVER = datetime(2100, 1, 1, tzinfo=UTC)
 JOURNAL = "SELECT md5(string_agg(entry::text, '' ORDER BY epoch, xid, seq)) FROM journal"
 
 
@@ -91,6 +93,28 @@ async def test_everybody_has_one_stint_after_the_upgrade(app: Litestar, house: S
     assert (before, len(before)) == (after, stints)
 
 
+async def test_terms_that_ran_before_keep_their_ends(app: Litestar, house: Settings) -> None:
+    """A complaint was a petition from its receipt on, an extension counted at once; recusals keep theirs."""
+    ends = "SELECT id, received_at, notice_by, end_by FROM complaint ORDER BY id"
+    dues = "SELECT id, case_ref, case_kind, ground, due_at FROM recusal ORDER BY id"
+    async with an_empty_database(house) as old:
+        client("psql", old, "--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1", given=SCHEMAS["0049"])
+        connection = await asyncpg.connect(old)
+        before = [await connection.fetch(sql) for sql in (ends, dues)]
+        await connection.close()
+        migrated(old, 1)
+        connection = await asyncpg.connect(old)
+        after = [await connection.fetch(sql) for sql in (ends, dues)]
+        (complaint,) = await connection.fetch("SELECT * FROM complaint")
+        untold = await connection.fetch(next(term.due for term in OVERDUE if term.kind.endswith("untold")), NEVER)
+        await connection.close()
+    assert before == after
+    assert ("petition", complaint["received_at"], complaint["end_by"]) == (
+        complaint["kind"], complaint["accepted_at"], complaint["extended_from"],
+    )  # fmt: skip
+    assert [] == untold
+
+
 SEALED_BEFORE = """
 WITH chosen AS (SELECT id FROM recording ORDER BY id LIMIT 1),
 sealed AS (
@@ -144,7 +168,7 @@ asyncio.run(due())
 """
 
 
-@pytest.mark.parametrize("release", sorted(SCHEMAS))
+@pytest.mark.parametrize("release", sorted(release for release in SCHEMAS if release < "0045"))  # of before categories
 async def test_footage_of_before_is_judged_before_the_first_disposal(
     app: Litestar, house: Settings, release: str
 ) -> None:

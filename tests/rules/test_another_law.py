@@ -3,13 +3,14 @@
 import ast
 import re
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
+from msgspec import structs
 
-from backend.law.catalogue import HERE, Law, LawError, law, load, use
+from backend.activities.service import requirements_of
+from backend.law.catalogue import HERE, LAW_FILES, Days, Law, LawError, law, load, use
 from backend.law.verdict import Facts, Verdict, verdict
 
 # A regulation that numbers by chapter and letter, has civilians led and two officers at a post that is commanded.
@@ -76,6 +77,19 @@ ANOTHER = """
     en = "Radio"
     source = "its Article 4"
 """
+WHOSE = """
+[whose.duty]
+zh = "勤务辅警"
+en = "Duty auxiliaries"
+source = "its Article 2"
+kinds = ["duty_auxiliary"]
+
+[whose.civilian]
+zh = "文职辅警"
+en = "Civilian auxiliaries"
+source = "its Article 2"
+kinds = ["civilian_auxiliary"]
+"""
 LIN = Facts(kind="duty_auxiliary", on_shift=True, trained=True)
 SU = Facts(kind="civilian_auxiliary", on_shift=True, trained=True)
 
@@ -87,8 +101,28 @@ def the_law_before() -> Iterator[None]:
     use(None)
 
 
+# Every article of the built-in regulation that something kept still cites, under the same number here.
+THEIRS = """
+    [regulation]
+    zh = '另一省的条例'
+    en = 'Another regulation'
+    in_force_from = 2020-07-01
+    source = 'R.50'
+
+    [articles]
+""" + "".join(f"    '{number}' = '{number}'\n" for number in range(1, 44))
+
+
+THREE_KINDS = "".join(
+    f"\n    [kinds.{kind}_auxiliary]\n    zh = '{zh}'\n    en = '{kind} auxiliary'\n    source = 'its Article 3'\n"
+    for kind, zh in (("first", "一类辅警"), ("second", "二类辅警"), ("civilian", "文职辅警"))
+)
+
+
 def a_law(directory: Path, **files: str) -> Path:
-    for name, text in files.items():
+    """A directory of the law. Other works are those of another regulation, which is named."""
+    named = {"regulation": THEIRS} if "works" in files else {}
+    for name, text in (named | files).items():
         (directory / f"{name}.toml").write_text(dedent(text).lstrip("\n"), encoding="utf-8")
     return directory
 
@@ -113,6 +147,14 @@ def test_another_regulation_is_judged_by_the_same_code(tmp_path: Path) -> None:
     assert Verdict("forbidden", ("forbidden_work",)) == verdict(works["5.1"], LIN)
 
 
+def test_what_only_warns_is_found_against_nobody(tmp_path: Path) -> None:
+    """Led in this regulation, but it waits for no leader: then no missing leader is found at its end either."""
+    theirs = laid_over(tmp_path, works=ANOTHER)
+    assert (False, True) == tuple(
+        requirements_of(theirs.works[code], theirs, "duty_auxiliary").needs_leading for code in ("3.a", "27.14")
+    )
+
+
 def test_its_works_take_the_place_of_ours_as_a_whole(tmp_path: Path) -> None:
     """Another regulation has its own numbers, so none of our items may stay among its own."""
     theirs = laid_over(tmp_path, works=ANOTHER)
@@ -132,9 +174,9 @@ def test_it_says_in_which_cases_and_with_which_equipment(tmp_path: Path) -> None
 def test_what_it_leaves_out_is_as_built_in(tmp_path: Path) -> None:
     """A province that keeps footage for a year overrides that term only."""
     theirs = laid_over(
-        tmp_path, terms='[footage_retention]\ndays = 366\nsource = "its own circular"\nversion = "2020"\n'
+        tmp_path, terms='[footage_retention]\nyears = 1\ncounts = "plain"\nsource = "its own"\nversion = "2020"\n'
     )
-    assert timedelta(days=366) == theirs.span("footage_retention")
+    assert Days(1, 0, carries_over=False) == theirs.days("footage_retention")
     assert law().span("live_window") == theirs.span("live_window")
     assert (law().works, law().messages) == (theirs.works, theirs.messages)
     assert (law().qualifications, law().equipment) == (theirs.qualifications, theirs.equipment)
@@ -221,6 +263,7 @@ WRONG_TERMS = """
 
     [footage_retension]
     days = 1
+    counts = "plain"
     source = "its own"
     version = "2020"
 
@@ -251,7 +294,7 @@ def test_every_mistake_is_named_by_file_and_line(tmp_path: Path) -> None:
         "works.toml:36: [twelve] must be a code like 10.3: chapter.item",
         "terms.toml:1: [footage_retention] needs exactly one unit, not negative",
         "terms.toml:7: [footage_retension] is no term of the built-in law",
-        "terms.toml:12: [page_size] version is missing",
+        "terms.toml:13: [page_size] version is missing",
         "messages.toml:1: [not_lead] is no message of the built-in law",
         "messages.toml:5: [not_led] tone is not known here",
     ] == mistakes(tmp_path, works=WRONG_WORKS, terms=WRONG_TERMS, messages=WRONG_MESSAGES)
@@ -302,6 +345,7 @@ def test_conditions_that_contradict_each_other_are_mistakes(tmp_path: Path) -> N
         "works.toml:1: [10.4] cases_source is missing",
         "works.toml:1: [10.4] equipment_source is missing",
         "works.toml:9: [10.4] legality needs recording required",
+        "works.toml:11: [10.4] there is no [means.rope]",
         "works.toml:12: [10.4] there is no [qualifications.clerk]",
         "works.toml:13: [10.4] cases names one twice",
         "works.toml:14: [10.4] there is no [equipment.radio]",
@@ -350,26 +394,156 @@ def test_a_directory_that_would_silently_change_nothing_is_refused(tmp_path: Pat
         use(tmp_path / "nowhere")
     with pytest.raises(LawError, match="holds none of"):
         use(tmp_path)
-    assert [
-        "work.toml: is no file of the law, which are works.toml, terms.toml, messages.toml, calendar.toml"
-    ] == mistakes(tmp_path, work=ANOTHER)
+    files = ", ".join(LAW_FILES)
+    assert [f"work.toml: is no file of the law, which are {files}"] == mistakes(tmp_path, work=ANOTHER)
 
 
 def test_a_whole_law_lacks_no_file(tmp_path: Path) -> None:
     """Without a law to build on, each file must be there."""
     with pytest.raises(LawError) as caught:
-        load(a_law(tmp_path, works=ANOTHER))
-    assert ["terms.toml", "messages.toml", "calendar.toml"] == [
-        line.split(":")[0] for line in str(caught.value).split("\n")
-    ]
+        load(a_law(tmp_path, works=dedent(ANOTHER) + WHOSE))
+    missing = dict.fromkeys(line.split(":")[0] for line in str(caught.value).split("\n"))
+    assert [name for name in LAW_FILES if name != "works.toml"] == [*missing]
 
 
 def test_no_code_knows_the_number_of_an_article() -> None:
     """Codes of articles and items stand only in the data files."""
-    for name in ("verdict.py", "catalogue.py", "reading.py"):
-        nodes = ast.walk(ast.parse((HERE / name).read_text(encoding="utf-8")))
+    for name in ("verdict", "catalogue", "reading", "works", "regulation", "checking", "sources"):
+        nodes = ast.walk(ast.parse((HERE / f"{name}.py").read_text(encoding="utf-8")))
         texts = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
         assert set() == {text for text in texts if re.fullmatch(r"\d+(\.[0-9a-z_.]*)?", text)}
+
+
+SHENZHEN = """
+    ["1.1"]
+    text = "巡逻"
+    gloss = "Patrol"
+    kind = "patrol"
+    leadership = "command"
+    officers = 0
+    officers_source = "its Article 1"
+    recording = "not"
+    recording_source = "its Article 1"
+    crews = [{ unled = true, least = [{ auxiliaries = 2 }, { officers = 1 }], source = "its Article 2" }]
+    training = ["dog_handling", "first_aid"]
+    training_source = "its Article 3"
+    prerequisites = ["oath"]
+    prerequisites_source = "its Article 4"
+    self_protection = ["shield"]
+    self_protection_source = "its Article 5"
+    manner = ["never_alone"]
+
+    ["1.2"]
+    text = "窗口"
+    gloss = "Window"
+    kind = "everybody"
+    kinds = ["civilian_auxiliary", "second_auxiliary"]
+    leadership = "led"
+    officers = 1
+    officers_source = "its Article 1"
+    recording = "not"
+    recording_source = "its Article 1"
+
+    [whose.patrol]
+    zh = "一类、二类勤务辅警"
+    en = "Duty auxiliaries of both sorts"
+    source = "its Article 1"
+    kinds = ["first_auxiliary", "second_auxiliary"]
+
+    [whose.everybody]
+    zh = "所有辅警"
+    en = "All auxiliaries"
+    source = "its Article 1"
+    kinds = ["first_auxiliary", "second_auxiliary", "civilian_auxiliary"]
+
+    [certificates.oath]
+    zh = "宣誓"
+    en = "Oath"
+    source = "its Article 4"
+
+    [certificates.dog_handling]
+    zh = "警犬专项培训"
+    en = "Training with dogs"
+    source = "its Article 3"
+
+    [means.shield]
+    zh = "盾牌"
+    en = "Shield"
+    source = "its Article 5"
+
+    [manners.never_alone]
+    zh = "不得单独执勤"
+    en = "Never alone on duty"
+    source = "its Article 2"
+"""
+
+
+def test_kinds_numbers_trainings_and_implements_are_data(tmp_path: Path) -> None:
+    """Two sorts of duty auxiliaries, two of them where nobody leads, an oath, a shield only for oneself."""
+    works = laid_over(tmp_path, works=SHENZHEN, regulation=THEIRS + THREE_KINDS).works
+    patrol, window = works["1.1"], works["1.2"]
+    ready = frozenset({"oath", "dog_handling", "first_aid"})
+    someone = Facts(kind="first_auxiliary", on_shift=True, trained=True, auxiliaries_present=2, qualifications=ready)
+    assert Verdict("allowed") == verdict(patrol, someone)
+    alone = structs.replace(someone, auxiliaries_present=1)
+    assert Verdict("conditional", ("too_few_people",)) == verdict(patrol, alone)
+    assert Verdict("allowed") == verdict(patrol, structs.replace(alone, leader="named", officers_present=1))
+    assert Verdict("forbidden", ("prerequisite_missing",), ("special_training_missing",)) == verdict(
+        patrol, structs.replace(someone, qualifications=frozenset({"first_aid"}))
+    )
+    shield = structs.replace(someone, means=frozenset({"shield"}))
+    assert Verdict("conditional", ("restraint_not_allowed",)) == verdict(patrol, shield)
+    assert Verdict("allowed") == verdict(patrol, structs.replace(shield, self_protection=True))
+    assert ("first_auxiliary", "second_auxiliary") == patrol.kinds
+    led = structs.replace(someone, leader="confirmed", officers_present=1)
+    assert Verdict("forbidden", ("not_your_kind",)) == verdict(window, led)
+    assert Verdict("allowed") == verdict(window, structs.replace(led, kind="second_auxiliary"))
+
+
+UNKNOWN_CODES = """
+    ["1.1"]
+    text = "巡逻"
+    gloss = "Patrol"
+    kind = "dogs"
+    kinds = ["dog"]
+    leadership = "command"
+    officers = 0
+    officers_source = "its Article 1"
+    recording = "not"
+    recording_source = "its Article 1"
+    crews = [{ places = ["moon"], least = [], source = "its Article 2" }]
+    qualification_rule = "advised"
+    training = ["dog_handling", "dog_handling"]
+    prerequisites = ["oath"]
+    self_protection = ["shield"]
+    never_on = { cats = ["shield"] }
+    manner = ["never_alone"]
+    never_refused = true
+"""
+
+
+def test_a_condition_that_refers_to_nothing_is_a_mistake(tmp_path: Path) -> None:
+    """It would be a rule that nobody can meet, or one that holds for nobody."""
+    without_crews = "\n".join(line for line in UNKNOWN_CODES.splitlines() if "crews" not in line)
+    assert [
+        "works.toml:1: [1.1] never_refused_source is missing",
+        "works.toml:1: [1.1] training_source is missing",
+        "works.toml:1: [1.1] prerequisites_source is missing",
+        "works.toml:1: [1.1] self_protection_source is missing",
+        "works.toml:1: [1.1] never_on_source is missing",
+        "works.toml:4: [1.1] kind must be civilian or duty or none",
+        "works.toml:5: [1.1] no [whose] names the kind of person dog",
+        "works.toml:11: [1.1] qualification_rule without a qualification",
+        "works.toml:12: [1.1] there is no [certificates.dog_handling]",
+        "works.toml:12: [1.1] training names one twice",
+        "works.toml:13: [1.1] there is no [certificates.oath]",
+        "works.toml:14: [1.1] there is no [means.shield]",
+        "works.toml:15: [1.1] there is no [restrained.cats]",
+        "works.toml:15: [1.1] there is no [means.shield]",
+        "works.toml:16: [1.1] there is no [manners.never_alone]",
+    ] == mistakes(tmp_path, works=without_crews)
+    (only,) = [line for line in mistakes(tmp_path, works=UNKNOWN_CODES) if ":11:" in line]
+    assert only.startswith("works.toml:11: [1.1] crews")
 
 
 def test_what_is_kept_for_ever_is_data(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ def test_unfinished_uploads_outlive_the_house_in_the_store(repository: Path) -> 
     """The store may drop parts only after the house has given the upload up."""
     compose = yaml.safe_load((repository / "deploy" / "compose.yaml").read_text())
     expiry = compose["services"]["store"]["environment"]["MINIO_API_STALE_UPLOADS_EXPIRY"]
-    assert int(expiry.removesuffix("h")) / 24 > law().span("upload_abandoned_after").days
+    assert int(expiry.removesuffix("h")) / 24 > law().days("upload_abandoned_after").at_most
 
 
 def test_the_compose_file_is_one(repository: Path, tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_sizing_says_what_follows_from_what() -> None:
         assert getattr(two, name) == pytest.approx(2 * getattr(one, name))
     assert set(SOURCES) == set(Assumed.__dataclass_fields__)
     assert one.footage_a_day == pytest.approx(600 * 0.4 * 3 * 3600 * 4e6 / 8)
-    assert one.footage_kept > one.footage_a_day * law().span("footage_retention").days
+    assert one.footage_kept > one.footage_a_day * law().days("footage_retention").at_most
 
 
 def test_the_proxy_lets_go_of_a_connection_before_the_api_does(repository: Path) -> None:

@@ -1,12 +1,13 @@
 """Rules of parts, retention periods and durations of footage."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backend.core.days import last_moment
 from backend.evidence.rules import (
     MIB,
     durations_disagree,
@@ -95,9 +96,6 @@ def test_runs_of_an_example() -> None:
 
 
 SEALED = datetime(2026, 6, 1, tzinfo=UTC)
-TERM, LEAST = law().span("footage_retention"), law().span("sealed_retention_floor")
-
-
 TOLD = st.none() | st.datetimes(min_value=datetime(1990, 1, 1), timezones=st.just(UTC))
 
 
@@ -121,20 +119,20 @@ def test_a_reset_clock_shortens_nothing_and_one_of_the_future_lengthens_nothing(
 def test_footage_is_kept_six_months_from_its_end() -> None:
     """公通字〔2016〕14号: at least six months."""
     ended = SEALED - timedelta(hours=2)
-    assert ended + timedelta(days=184) == locked_until(ended, SEALED, TERM, LEAST)
+    assert last_moment(date(2026, 12, 2)) == locked_until(ended, SEALED, law())
 
 
 def test_footage_that_arrives_after_its_term_can_still_be_reviewed() -> None:
     """A file found in a drawer a year later is kept thirty days from its sealing."""
-    assert SEALED + timedelta(days=30) == locked_until(SEALED - timedelta(days=400), SEALED, TERM, LEAST)
+    assert last_moment(date(2026, 7, 1)) == locked_until(SEALED - timedelta(days=400), SEALED, law())
 
 
 @given(st.timedeltas(timedelta(days=-3000), timedelta(days=1)))
 def test_no_lock_is_shorter_than_either_period(before: timedelta) -> None:
     """Whatever the end of the file, both periods hold."""
-    until = locked_until(SEALED + before, SEALED, TERM, LEAST)
-    assert until >= SEALED + LEAST
-    assert until >= SEALED + before + TERM
+    until = locked_until(SEALED + before, SEALED, law())
+    assert until >= SEALED + timedelta(days=30)
+    assert until >= SEALED + before + timedelta(days=184)
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from storage.probe.film import read_film
 from storage.probe.serving import probe_file
 from storage.probe.sources import Source
 from storage.probe.timeline import FORWARD, Clock, Stretches, common, in_milliseconds, join, without
+from storage.view_copies.opening import FilmClock
 from tests import films
 
 LONGEST_FRAME = 5.0
@@ -136,6 +137,49 @@ def test_a_hole_in_the_middle_is_cut_out(tmp_path: Path) -> None:
     """What is before and behind it stands."""
     answer = probed(films.damaged(), tmp_path)
     assert near([[0, 8000], [12_000, 20_000]], 1100) == pictures(answer)
+
+
+AVI = {"picture": 20, "codec": "mjpeg", "sound": 20, "sound_codec": "pcm_s16le"}
+
+
+def test_what_is_behind_a_hole_of_an_avi_lies_where_its_index_says(tmp_path: Path) -> None:
+    """The format has no times, and a reader counts the frames that it finds: the last ones would be 6 s too early."""
+    whole = films.mux("avi", **AVI)
+    begin, end = (round(len(whole) * share) for share in (0.3, 0.6))
+    answer = probed(whole[:begin] + bytes(end - begin) + whole[end:], tmp_path)
+    assert near([[0, 6000], [12_000, 20_000]], 700) == pictures(answer)
+    assert (0, pytest.approx(20_000, abs=700)) == (answer["jumps"], answer["duration_ms"])
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    """Somebody names one by mistake; nobody writes into it."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="no ordinary file"):
+        probe_file(tmp_path / "pipe", LONGEST_FRAME)
+
+
+def test_a_view_copy_has_the_time_line_of_the_proof() -> None:
+    """What was filmed at twelve seconds is watched at twelve seconds, on the other side of a hole too."""
+    whole = films.mux("avi", **AVI)
+    begin, end = (round(len(whole) * share) for share in (0.3, 0.6))
+    with av.open(io.BytesIO(whole[:begin] + bytes(end - begin) + whole[end:])) as film:
+        clock, times = FilmClock(film), []
+        for packet in film.demux(film.streams.video[0]):
+            at = clock.set(packet)
+            times += [] if at is None else [at / 1_000_000]
+    (hole,) = [(before, after) for before, after in pairwise(times) if after - before > 1]
+    assert (pytest.approx(6, abs=0.7), pytest.approx(12, abs=0.7), 19.9) == (*hole, times[-1])
+
+
+def test_a_hole_in_an_avi_without_its_index_is_told(tmp_path: Path) -> None:
+    """A battery ended it: nobody knows how long it was between what is before and behind the hole."""
+    whole = films.mux("avi", **AVI)
+    whole = whole[: whole.index(b"idx1")]
+    begin, end = (round(len(whole) * share) for share in (0.1, 0.9))
+    assert end - begin > 1024**2
+    answer = probed(whole[:begin] + bytes(end - begin) + whole[end:], tmp_path)
+    assert (1, near([[0, 4000]], 700)) == (answer["jumps"], pictures(answer))
+    assert 0 == probed(whole, tmp_path)["jumps"]
 
 
 def test_encrypted_samples_are_no_film(tmp_path: Path) -> None:

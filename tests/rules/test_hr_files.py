@@ -15,9 +15,11 @@ from backend.core import sheets
 from backend.core.columns import Fault, FaultyFile
 from backend.core.described import DutyType
 from backend.core.sheets import UnreadableFile
+from backend.law.catalogue import law
+from backend.law.regulation import BUILT_IN_PARTS
 from backend.people.roster_files import RosterFile, RosterRow, read, read_file
-from backend.people.roster_words import DEVICES, KINDS, ROLES, record_of
-from backend.people.schemas import DeviceKind, KindOfPerson, RoleKind
+from backend.people.roster_words import DEVICES, ROLES, kinds, record_of
+from backend.people.schemas import DeviceKind, RoleKind
 from backend.rosters import plan_files
 from mobile_api.cli import templates
 from mobile_api.cli.commands.people import fault_table
@@ -269,8 +271,9 @@ def test_a_tab_tells_its_kind_of_record_by_its_last_word(tab: str, record: str |
 def test_the_words_of_a_roster_are_those_of_the_wire() -> None:
     """Each code has a Chinese word, and no word stands for a code that nobody takes."""
     duties = get_args(get_args(DutyType)[0])
-    for known, kinds in ((KINDS, KindOfPerson), (ROLES, RoleKind), (DEVICES, DeviceKind)):
-        assert set(get_args(kinds)) == set(known)
+    for known, codes in ((ROLES, RoleKind), (DEVICES, DeviceKind)):
+        assert set(get_args(codes)) == set(known)
+    assert {*BUILT_IN_PARTS, *law().kinds} == set(kinds())
     assert set(duties) == set(plan_files.DUTIES)
 
 

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import get_args
 
+import msgspec
 import pytest
 
 from backend.evidence.schemas import State
@@ -18,6 +19,7 @@ ROOT = Path(__file__).parents[2]
 # The contract lists problems; it raises none. Routes list theirs by `refuses`, verbs in `codes`.
 MENTIONS_ONLY = {"openapi.py"}
 LISTS = {"WATCHING", "NOT_A_PROOF"}
+RECKONING = {"days", "until", "since", "last_day", "first_day", "by_clock"}
 REFUSING = {"Refusal": 0, "RuleRefusal": 0, "require_live_state": 1}
 
 
@@ -134,10 +136,26 @@ def test_every_sentence_is_there_in_both_languages(code: str) -> None:
     assert message.status is None or 400 <= message.status < 600
 
 
+def terms_in_days() -> set[str]:
+    """Names of terms given to `law().days(...)`, to the functions of backend/core/days.py, and by recusals.toml and
+    complaints.toml."""
+    given = [
+        arg for _, call, name in calls() if name in RECKONING for arg in call.args if isinstance(arg, ast.Constant)
+    ]
+    asked = {arg.value for arg in given if isinstance(arg.value, str)}
+    structs = [*law().recusals.terms.values(), *law().complaints.kinds.values(), law().complaints.receipt]
+    named = {value for each in structs for value in msgspec.to_builtins(each).values() if isinstance(value, str)}
+    return {word for word in asked if re.fullmatch("[a-z_]{2,}", word)} | (named & law().terms.keys())
+
+
 def test_every_term_in_the_code_is_in_the_law_and_none_is_unused() -> None:
-    """Every term is used, and every used term exists."""
+    """Every term is used, by its sort, and every used term exists."""
     spans, counts, permanent = asked_terms("span"), asked_terms("count"), asked_terms("is_permanent")
-    assert set(law().terms) == spans | counts | permanent
+    days = terms_in_days()
+    assert set(law().terms) == spans | counts | permanent | days
+    for name in days:
+        assert law().days(name).at_most > 0
+        assert law().terms[name].counts is not None
     for name in permanent:
         assert law().is_permanent(name), "a house that keeps less says so itself"
     for name in spans:
@@ -182,6 +200,9 @@ GOOD_MESSAGE = 'zh = "一"\nen = "a"\ntitle_zh = "一"\ntitle_en = "a"\n'
         '[live_window]\nfortnights = 1\nsource = "nobody"\nversion = "1"\n',
         '[live_window]\nseconds = "sixty"\nsource = "nobody"\nversion = "1"\n',
         "live_window = 60\n",
+        '[live_window]\nseconds = 60\ncounts = "plain"\nsource = "nobody"\nversion = "1"\n',
+        '[live_window]\ndays = 1\nsource = "nobody"\nversion = "1"\n',
+        '[live_window]\ndays = 1\ncounts = "working"\nsource = "nobody"\nversion = "1"\n',
     ],
 )
 def test_a_broken_term_is_refused_by_name(tmp_path: Path, terms: str) -> None:

@@ -22,6 +22,7 @@ from backend.evidence.starts.rules import (
 )
 from mobile_api.cli.probing import probe
 from tests.films_with_codes import film_showing
+from tests.photos import photo
 
 TEN_MINUTES = 600_000
 ELEVEN = datetime(2026, 11, 29, 11, tzinfo=CHINA)
@@ -109,10 +110,37 @@ def test_local_time_written_as_utc_is_recognised_by_the_majority() -> None:
     assert {"as_written", "local_as_utc"} == {each.how for each in found.candidates}
 
 
+def test_a_photo_whose_exif_names_no_zone_is_of_local_time_by_fujing_probe_too(tmp_path: Path) -> None:
+    """As at its sealing: most cameras write no zone."""
+    (tmp_path / "IMG_1.jpg").write_bytes(photo(taken="2026:11:28 15:00:00"))
+    (found,) = probe([tmp_path / "IMG_1.jpg"])
+    assert ("2026-11-28T15:00:00+08:00", "metadata", False) == (
+        found.started_at.value, found.started_at.source, found.started_at.doubtful,
+    )  # fmt: skip
+
+
 def test_the_shift_is_a_vote_too() -> None:
     """Eleven lies in the shift, and nineteen hours does not."""
     found = weighed(NAMED, tags={"creation_time": ELEVEN_AS_UTC}, shifts=(BY_DAY,))
     assert (ELEVEN, False, "local_as_utc") == (found.value, found.doubtful, found.why)
+
+
+@pytest.mark.parametrize(
+    "camera",
+    [
+        pytest.param({"name": "IMG_0042.jpg", "container": "jpeg", "duration_ms": 0,
+                      "tags": {"DateTimeOriginal": "2026-11-28T15:00:00"}}, id="exif"),
+        pytest.param({"name": "20261128_150000.jpg", "container": "jpeg", "duration_ms": 0}, id="name"),
+        pytest.param({"tags": {"creation_time": "2026-11-28T07:00:00Z"}}, id="container"),
+    ],
+)  # fmt: skip
+def test_the_shift_does_not_outvote_a_camera_for_a_copy(camera: dict[str, Any]) -> None:
+    """A photo of the day before, copied at eleven while its wearer was on duty, is of the day before."""
+    found = weighed(**camera, modified=ELEVEN, shifts=(BY_DAY,))
+    assert datetime(2026, 11, 28, 15, tzinfo=CHINA) == found.value
+    assert not found.doubtful
+    reset = weighed(tags={"creation_time": "2015-01-01T00:03:00Z"}, modified=STOP, shifts=(BY_DAY,))
+    assert (ELEVEN, "file_time", True) == (reset.value, reset.source, reset.doubtful)
 
 
 def test_a_name_in_utc_is_recognised_by_the_majority_too() -> None:

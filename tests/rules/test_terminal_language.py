@@ -208,9 +208,11 @@ def test_a_bad_plan_is_told_in_chinese(chinese: None) -> None:
 
 def test_a_law_that_is_wrong_is_told_in_chinese(chinese: None, tmp_path: Path) -> None:
     """Every mistake is named in Chinese, by file and line."""
-    (tmp_path / "terms.toml").write_text('[no_such_term]\ndays = 1\nsource = "x"\nversion = "x"\n[footage_retention]\n')
+    (tmp_path / "terms.toml").write_text(
+        '[no_such_term]\nhours = 1\nsource = "x"\nversion = "x"\n[footage_retention]\n'
+    )
     (tmp_path / "works.toml").write_text('["10.3"]\nkind = "duty"\nstrange = 1\n')
-    (tmp_path / "calendar.toml").write_text('["2026"]\nrest = []\n')
+    (tmp_path / "calendar.toml").write_text('["2026"]\nrest = []\nwrok = []\n')
     (tmp_path / "more.toml").touch()
     with pytest.raises(LawError) as raised:
         load_law(tmp_path, over=built_in())

@@ -2,11 +2,15 @@
 
 import asyncio
 import io
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from fractions import Fraction
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
 
@@ -14,7 +18,8 @@ import av
 import pytest
 
 from storage.media_types import HEAD_BYTES, media_type_of
-from storage.view_copies import SHIFT_MS, children
+from storage.view_copies import SHIFT_MS, children, stored_file
+from storage.view_copies.ahead import ahead
 from storage.view_copies.fragments import Fragments, codecs_of
 from storage.view_copies.messages import MORE
 from storage.view_copies.opening import look
@@ -40,6 +45,14 @@ KINDS = {
     "mpeg4": (("avi", "mpeg4", "libopencore_amrnb"), "video/x-msvideo", "transcode"),
 }
 FRAMES = 4 * RATE
+DECODING = """
+with av.open(io.BytesIO(sys.stdin.buffer.read())) as container:
+    for packet in container.demux(video=0):
+        try:
+            packet.decode()
+        except av.error.FFmpegError:
+            pass
+"""
 
 
 def made(way: Any, content: bytes, *more: Any) -> tuple[list[tuple[bytes, bytes, int]], bytes]:
@@ -123,6 +136,17 @@ def test_a_remux_has_every_frame_at_its_time(kind: str) -> None:
     assert set(begun) <= set(seen)
 
 
+@pytest.mark.parametrize(
+    ("asked", "begins"), [(500, 0), (11_900, 0), *((at, 12) for at in range(12_300, 24_000, 900)), (25_900, 24)]
+)
+def test_a_time_is_found_where_pictures_that_stand_alone_are_far_apart(asked: int, begins: int) -> None:
+    """Looked for in steps backwards, as a stream has no index: the last such picture, and every frame from there."""
+    content = recorded_film("ts", seconds=28, apart=12)
+    seen = frames(made(remux, content, asked, False, "note")[1])
+    assert abs(seen[0][0] - begins) < 1 / RATE
+    assert (28 - begins) * RATE - 2 <= len(seen) <= (28 - begins) * RATE
+
+
 def test_a_film_of_two_clocks_goes_on_and_is_found_by_its_own_time() -> None:
     """Two transport streams joined: the second begins at 0 again, and is the film's second half."""
     one = recorded_film("ts", seconds=4)
@@ -182,6 +206,43 @@ def test_no_frame_lasts_for_a_pause(way: Any, film: tuple[str, ...], sound: str 
     assert max(lasting) < 1
 
 
+def test_working_ahead_gives_the_same_items_in_order_and_raises_what_they_raise() -> None:
+    """Never more ahead than asked for; who leaves early leaves no thread behind."""
+    taken: list[int] = []
+    seen: list[int] = []
+
+    def counted() -> Iterator[int]:
+        for number in range(20):
+            taken.append(number)
+            yield number
+        raise KeyError
+
+    def see() -> None:
+        for number in ahead(counted(), 3):
+            assert len(taken) <= number + 6
+            seen.append(number)
+
+    with pytest.raises(KeyError):
+        see()
+    assert list(range(20)) == seen
+    before = threading.active_count()
+    leaving = ahead(iter(range(1000)), 3)
+    assert 0 == next(leaving)
+    leaving.close()
+    assert before == threading.active_count()
+
+
+def test_a_child_says_nothing_of_a_damaged_film() -> None:
+    """FFmpeg tells of each damage; a child keeps silent, by a callback that takes no lock of Python's."""
+    film = bytearray(recorded_film("mkv", "libx265", None))
+    for at in range(len(film) // 4, len(film), 97):
+        film[at] ^= 0xFF
+    for silence, silent in (("silence()", True), ("av.logging.restore_default_callback()", False)):
+        code = f"import av, io, sys; from storage.ffmpeg_log import silence; {silence}\n{DECODING}"
+        done = subprocess.run([sys.executable, "-c", code], input=bytes(film), capture_output=True, timeout=60)
+        assert (0, silent) == (done.returncode, not done.stderr), done.stderr[-2000:]
+
+
 async def test_no_child_hangs_over_a_damaged_film() -> None:
     """Decoders tell of damage from threads of their own: whatever comes of it, the answer ends, twelve times."""
     film = bytearray(recorded_film("mkv", "libx265", None))
@@ -201,9 +262,35 @@ async def test_no_child_hangs_over_a_damaged_film() -> None:
     children.CHILDREN.close()
 
 
+@pytest.mark.parametrize("most", [None, 700_000])
+def test_a_stored_file_is_read_as_it_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, most: int | None) -> None:
+    """On and on, after jumps, at its end; also from a store that breaks off long answers to a reader who is slow."""
+    monkeypatch.setattr(stored_file, "BLOCK", 50_000)
+    monkeypatch.setattr(stored_file, "ALIGNED", 25_000)
+    monkeypatch.setattr(stored_file, "LARGEST_BLOCK", 50_000)
+    content = os.urandom(3_000_001)
+    (tmp_path / "object").write_bytes(content)
+    with serving_ranges(str(tmp_path / "object"), most) as url:
+        file = stored_file.StoredFile(url, len(content))
+        for begin in (0, 2_900_000, 1_500_000, 200, 3_000_001):
+            file.seek(begin)
+            pieces = list(iter(lambda: file.read(65_536), b""))
+            assert content[begin:] == b"".join(pieces), begin
+        assert file.read_bytes < 3 * len(content)
+
+
+def test_a_store_that_gives_no_more_ends_the_reading(tmp_path: Path) -> None:
+    (tmp_path / "object").write_bytes(b"x" * 1000)
+    with serving_ranges(str(tmp_path / "object")) as url:
+        file = stored_file.StoredFile(url, 5_000_000)
+        file.seek(2_000_000)
+        with pytest.raises(OSError, match="store"):
+            file.read(10)
+
+
 @contextmanager
-def serving_ranges(path: str) -> Iterator[str]:
-    """A server of the ranges of one file, as a store is."""
+def serving_ranges(path: str, most: int | None = None) -> Iterator[str]:
+    """A server of the ranges of one file, as a store is. `most`: bytes after which it breaks off."""
 
     class Ranges(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -216,7 +303,8 @@ def serving_ranges(path: str) -> Iterator[str]:
             self.send_response(206)
             self.send_header("Content-Length", str(len(piece)))
             self.end_headers()
-            self.wfile.write(piece)
+            self.wfile.write(piece[:most])
+            self.close_connection = most is not None and most < len(piece)
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""

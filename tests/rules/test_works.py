@@ -16,6 +16,9 @@ SOURCES = (
     "restraint_source",
     "cases_source",
     "equipment_source",
+    "training_source",
+    "never_refused_source",
+    "never_on_source",
 )
 EVERY_CASE = {"administrative", "criminal", "none"}
 
@@ -58,7 +61,7 @@ def test_every_item_is_a_work_word_for_word(article: int) -> None:
 
 
 def test_article_11_is_there_word_for_word() -> None:
-    """It has no numbered items: equipment, vehicles and restraint devices together are its one sentence."""
+    """It has no numbered items: equipment, vehicles and restraint implements together are its one sentence."""
     equipment, vehicle, restraint = (law().works[f"11.{name}"].text for name in ("equipment", "vehicle", "restraint"))
     assert f"勤务辅警履行职责期间，{equipment}，{vehicle}；{restraint}。" == articles()[11]
 
@@ -72,6 +75,8 @@ def test_whose_work_it_is_follows_the_article() -> None:
     """R.8 civilian; R.9, 10, 11 duty; R.12 nobody."""
     kinds = {article: {work.kind for work in works_of(article).values()} for article in range(8, 13)}
     assert {8: {"civilian"}, 9: {"duty"}, 10: {"duty"}, 11: {"duty"}, 12: {"none"}} == kinds
+    persons = {work.kind: set(work.kinds) for work in law().works.values()}
+    assert {"civilian": {"civilian_auxiliary"}, "duty": {"duty_auxiliary"}, "none": set()} == persons
 
 
 def test_command_or_lead_follows_the_article() -> None:
@@ -90,12 +95,27 @@ def test_what_one_officer_may_do_with_auxiliaries_and_what_needs_two() -> None:
 
 
 def test_a_drunk_person_is_held_by_belt_or_rope_and_watched() -> None:
-    """程序规定 58: never hand- or leg-cuffs, and somebody is named who watches."""
+    """程序规定 58: 约束带或者警绳等, never hand- or leg-cuffs, and somebody is named who watches."""
     work = law().works["10.5"]
-    assert ({"restraint_belt", "police_rope"}, True) == (set(work.restraints), work.watcher)
+    assert ({"restraint_belt", "police_rope", "other_soft"}, True) == (set(work.restraints), work.watcher)
 
 
-def test_restraint_devices_are_for_emergencies_only() -> None:
+def test_no_cuffs_on_a_drunk_person_in_an_emergency_either() -> None:
+    """程序规定 58 protects the person: R.11 allows in an emergency, and only on others."""
+    cuffs = {"handcuffs", "leg_cuffs"}
+    assert cuffs == set(law().works["11.restraint"].never_on["drunk"])
+    for work in law().works.values():
+        assert not cuffs & set(work.restraints) or cuffs == set(work.never_on["drunk"])
+
+
+def test_two_officers_restrain_by_the_law_of_compulsion() -> None:
+    """行政强制法 18(2) stands before 程序规定 52."""
+    work = law().works["10.5"]
+    assert (2, "行政强制法 18, 程序规定 52") == (work.officers, work.officers_article)
+    assert "行政强制法 18(2)" in str(work.officers_source)
+
+
+def test_restraint_implements_are_for_emergencies_only() -> None:
     """R.11: an emergency, an officer leading, assisting only."""
     assert {"11.restraint"} == {code for code, work in law().works.items() if work.emergency_only}
 
@@ -103,6 +123,7 @@ def test_restraint_devices_are_for_emergencies_only() -> None:
 def test_rescue_and_stopping_a_crime_never_wait_for_a_leader() -> None:
     """DESIGN: nobody waits for a leader while somebody is being hurt."""
     assert {"9.4", "9.7"} == {code for code, work in law().works.items() if work.never_waits_for_leader}
+    assert {"9.4", "9.7"} == {code for code, work in law().works.items() if work.never_refused}
 
 
 def test_full_recording_is_asked_of_led_work_only() -> None:
@@ -122,6 +143,35 @@ def test_what_must_be_recorded_asks_for_a_recorder() -> None:
 def test_whoever_works_on_the_carriageway_is_seen() -> None:
     """R.13(1): safety at work."""
     assert {"9.3", "10.2"} == {code for code, work in law().works.items() if "reflective_vest" in work.equipment}
+
+
+@pytest.mark.parametrize("code", ["9.4", "9.6", "9.7", "10.5", "11.equipment", "11.vehicle", "11.restraint"])
+def test_work_in_the_street_is_owed_its_equipment(code: str) -> None:
+    """R.11, R.13(1): 必要的执勤和安全防护装备."""
+    assert law().works[code].equipment
+
+
+def test_every_means_and_manner_and_training_is_asked_for() -> None:
+    """What nothing asks for is no rule. The training before the job and the yearly one are asked of everybody."""
+    works = law().works.values()
+    assert set(law().means) == {means for work in works for means in work.restraints}
+    assert set(law().manners) == {manner for work in works for manner in work.manner}
+    assert {person for work in works for person in work.never_on} < set(law().restrained)
+    assert {code for work in works for code in work.training} < set(law().certificates)
+
+
+def test_whoever_is_led_assists_and_acts_not_in_their_own_name() -> None:
+    """R.10, R.11: 在人民警察的带领下协助."""
+    assert all("assists" in work.manner for work in law().works.values() if work.leadership == "led")
+
+
+def test_a_qualification_binds_only_where_a_law_asks_for_it() -> None:
+    """R.8 last paragraph; driving is asked for by the traffic law (道路交通安全法 19)."""
+    rules = {code: work.qualification_rule for code, work in law().works.items() if work.qualification}
+    assert {
+        "8.2": "law", "8.2.medicine": "law", "8.2.counselling": "advised", "8.2.translation": "advised",
+        "11.vehicle": "licence", "11.vehicle.vessel": "licence",
+    } == rules  # fmt: skip
 
 
 def test_every_piece_of_equipment_is_asked_for() -> None:

@@ -106,6 +106,24 @@ def test_reported_two_days_late_held_and_settled(
     (item,) = [item for item in ledger["items"] if item["kind"] == "medical"]
     assert "settled" == item["state"]
     the_operator_reports(running, tmp_path / "工时.csv")
+    the_operator_takes_a_notice_in(running, inspector, tmp_path / "放假安排.toml")
+
+
+def the_operator_takes_a_notice_in(running: Serving, inspector: DeskClient, file: Path) -> None:
+    """Hours of a year that nobody announced are told; the notice is in the next answer of the servers that run."""
+
+    def saturday() -> tuple[bool, str]:
+        told = inspector.get("/v1/hours?month=2031-05")
+        return told["announced"], told["items"][0]["days"][9]["kind"]
+
+    assert (False, "rest") == saturday()
+    file.write_text('["2031"]\nrest = [2031-05-05]\nwork = [2031-05-10]\nsource = "通知"\n', encoding="utf-8")
+    taken = running.place.run("calendar", "2031", "--from", str(file))
+    assert (0, True) == (taken.returncode, "05-10" in taken.stdout), taken.stderr
+    assert (True, "work") == saturday()
+    file.write_text('["2031"]\nrest = []\nwork = [2031-05-09]\nsource = "通知"\n', encoding="utf-8")
+    wrong = running.place.run("calendar", "2031", "--from", str(file))
+    assert (2, True) == (wrong.returncode, "no day of a weekend" in wrong.stderr)
 
 
 def the_operator_reports(running: Serving, file: Path) -> None:
@@ -116,7 +134,7 @@ def the_operator_reports(running: Serving, file: Path) -> None:
     assert (0, True) == (hours.returncode, "0 over the limit" in hours.stdout), hours.stderr
     assert file.read_text(encoding="utf-8-sig").startswith("organ,badge,name,worked")
     assert 2 == running.place.run("report", "hours", "--month", "2026-13").returncode
-    assert "calendar.toml" in running.place.run("report", "hours", "--month", "2031-05").stderr
+    assert "not announced" in running.place.run("report", "hours", "--month", "2031-05").stdout
 
 
 def held(inspector: DeskClient, injury: str, digest: str) -> set[str]:

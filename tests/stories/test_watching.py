@@ -19,6 +19,7 @@ from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 from selenium.webdriver.common.by import By
 
 from mobile_api.client.api import DeskClient, digest_of
+from tests.films import mux
 from tests.houses import CHEN, STATION, Serving
 from tests.photos import photo
 from tests.recorder_films import hikvision, recorded_film
@@ -202,6 +203,25 @@ def test_a_gap_is_marked_and_leapt_over_and_a_note_stands_at_its_moment(
     assert (True, "更换电池") == (abs(note["at_ms"] - 22_500) < 200, note["words"])
 
 
+def test_a_film_with_a_hole_is_watched_on_both_sides_of_it(
+    running: Serving, people: tuple[Any, DeskClient], chromium: Chrome, tmp_path: Path
+) -> None:
+    """A card lost the middle of an AVI: the page goes on behind it, and does not ask for it again and again."""
+    lin, wu = people
+    whole = mux("avi", picture=20, sound=20, sound_codec="pcm_s16le")
+    begin, end = (round(len(whole) * share) for share in (0.3, 0.6))
+    film = whole[:begin] + bytes(end - begin) + whole[end:]
+    page = Watching(chromium, running, wu, kept(lin, tmp_path, "0010.avi", film))
+    page.ready()
+    page.seek(5)
+    chromium.execute_script("document.getElementById('film').play()")
+    page.until(lambda state: state["at"] > 13, "what is behind the hole")
+    chromium.execute_script("document.getElementById('film').pause()")
+    watched = page.watched(least=1500)
+    assert sum(each["to_ms"] - each["from_ms"] for each in watched) < 5000
+    assert len(wu.get(f"/v1/reviews/{page.review}")["viewings"]) < 10
+
+
 def test_single_frames_speed_and_who_watches(
     running: Serving, people: tuple[Any, DeskClient], chromium: Chrome, tmp_path: Path
 ) -> None:
@@ -240,6 +260,12 @@ def test_what_nobody_can_play_says_its_codec_and_how_to_take_it_out(
     assert "hevc + aac" in told["told"]
     assert (0, 0) == (told["frames"], told["at"])
     assert "/package?review=" in chromium.find_element(By.CSS_SELECTOR, "#told a").get_attribute("href")
+    assert not chromium.find_element(By.ID, "controls").is_displayed()
+    phone = {"width": 360, "height": 780, "deviceScaleFactor": 2, "mobile": True}
+    chromium.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
+    fits = "const told = document.getElementById('told'); return told.scrollHeight <= told.clientHeight"
+    page.until(lambda _: bool(chromium.execute_script(fits)), "the sentences fit a phone")
+    chromium.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 IN_400_DAYS = """

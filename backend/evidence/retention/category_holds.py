@@ -4,7 +4,8 @@
 them (the view `ground`). Guarantees: a hold is a condition on a person and a time, so footage declared before or after
 the fact is covered, and so is that of the officer who led. A fact that grows widens its hold. What two people let go
 stays let go for the same ground; another case, or an act told to last longer is another ground. Facts of
-before are judged by `judge_all`, which disposal waits for. Source: docs/adr/0045.
+before are judged when a worker starts (so an upgrade shows its holds at once), every night, and before each disposal.
+Source: docs/adr/0045.
 """
 
 from collections.abc import Sequence
@@ -75,6 +76,14 @@ async def judge_all(now: datetime) -> list[UUID]:
         await execute(LOCK_OUT_DISPOSAL)
         await execute(TAKE_TIME)
         await execute(TAKE_MOVED)
+        return _ids(await fetch(JUDGE_ALL, *_kept(), now))
+
+
+async def judge_before(now: datetime) -> list[UUID]:
+    """The same, but for facts that changed a moment ago: `judge_moved` comes to these, and no writer waits for this."""
+    async with tx():
+        await execute(LOCK_OUT_DISPOSAL)
+        await execute(TAKE_TIME)
         return _ids(await fetch(JUDGE_ALL, *_kept(), now))
 
 

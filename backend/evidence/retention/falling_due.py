@@ -2,9 +2,10 @@
 
 Guarantees: each recording is told twice, `disposal_notice` and `disposal_last_notice` ahead (terms.toml), however often
 this runs. Nothing in the list or the lines tells of a hold to whom it is kept from: for them the footage falls due.
+The store locks by whole seconds: a term that ends with a day is locked until midnight.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -12,6 +13,7 @@ import msgspec
 
 from backend.core import journal
 from backend.core.database import execute, fetch, tx
+from backend.core.days import A_DAY, A_MOMENT, day_of, last_moment, until
 from backend.core.described import Badge, BeganAt, OrganCode, OrganName, PersonName, WearerId
 from backend.core.journal import utc
 from backend.core.paging import Page, PageCursor, as_row, next_page
@@ -24,9 +26,10 @@ from backend.law.catalogue import law
 # $1 viewer, $2 their organs, $3 now, $4 until when, $5 organ or null, $6 and $7 after which row
 FALLING_DUE = f"""
 SELECT u.id, r.wearer, r.organ, o.name AS organ_name, p.badge, p.name, u.file_name, u.bytes, r.started_at, r.ended_at,
-    u.locked_until, day_in_china(u.locked_until) - day_in_china($3) AS days_left
+    u.locked_until, day_in_china(u.locked_until - interval '1 microsecond') - day_in_china($3)
+    AS days_left
 FROM upload u JOIN recording r ON r.id = u.id JOIN person_now p ON p.id = r.wearer JOIN organ o ON o.code = r.organ
-WHERE u.kind = 'recording' AND u.state = 'sealed' AND u.disposed_at IS NULL AND u.locked_until < $4
+WHERE u.kind = 'recording' AND u.state = 'sealed' AND u.disposed_at IS NULL AND u.locked_until <= $4
     AND r.organ IN (SELECT organs_under($2::text[]))
     AND ($5::text IS NULL OR r.organ IN (SELECT organs_under(ARRAY[$5::text])))
     AND ($6::timestamptz IS NULL OR (u.locked_until, u.id) > ($6, $7::uuid))
@@ -39,7 +42,7 @@ LOCK = "SELECT pg_advisory_xact_lock(hashtext('fujing falling due'))"
 TELL = """
 UPDATE upload u SET due_told = $2 FROM recording r
 WHERE r.id = u.id AND u.kind = 'recording' AND u.state = 'sealed' AND u.disposed_at IS NULL AND NOT u.legal_hold
-    AND u.locked_until < $1 AND coalesce(u.due_told > $2, true)
+    AND u.locked_until <= $1 AND coalesce(u.due_told > $2, true)
     AND (SELECT count(*) FROM held_footage k WHERE k.upload = u.id) = 0
 RETURNING r.organ
 """
@@ -69,10 +72,10 @@ async def falling_due(
 
     Soonest first. Raises Refusal `invalid`: a bad cursor.
     """
-    ahead = law().span("disposal_notice") if days is None else timedelta(days=days)
+    last = until(law(), "disposal_notice", now) if days is None else last_moment(day_of(now) + days * A_DAY)
     page = PageCursor.after(cursor)
     rows = await fetch(
-        FALLING_DUE, *viewer(actor), now, now + ahead, organ, page and page.at, page and page.id, limit + 1
+        FALLING_DUE, *viewer(actor), now, last + A_MOMENT, organ, page and page.at, page and page.id, limit + 1
     )
     items = [as_row(FallingDue, row) for row in rows[:limit]]
     return Page(items=items, next=next_page(rows, limit, "locked_until"))
@@ -83,18 +86,19 @@ async def tell(now: datetime) -> int:
     many lines were written."""
     lines = 0
     for term in ("disposal_last_notice", "disposal_notice"):
-        ahead = law().span(term)
+        last = until(law(), term, now)
+        days = (day_of(last) - day_of(now)).days
         async with tx():
             await execute(LOCK)
-            organs = {row["organ"] for row in await fetch(TELL, now + ahead, ahead.days)}
+            organs = {row["organ"] for row in await fetch(TELL, last + A_MOMENT, days)}
             for organ in sorted(organs):
-                await _append_line(organ, now, ahead)
+                await _append_line(organ, now, days, last)
         lines += len(organs)
     return lines
 
 
-async def _append_line(organ: str, now: datetime, ahead: timedelta) -> None:
-    due = {"organ": organ, "days": ahead.days, "until": utc(now + ahead)}
+async def _append_line(organ: str, now: datetime, days: int, last: datetime) -> None:
+    due = {"organ": organ, "days": days, "until": utc(last)}
     await journal.append(
         journal.Line(
             at=now, verb="evidence/falling-due", outcome="done", organ=organ, subjects=[],

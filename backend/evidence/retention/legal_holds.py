@@ -23,6 +23,7 @@ from backend.core.wire import as_json
 from backend.evidence.retention import category_holds
 from backend.evidence.retention.category_holds import LOCK_OUT_DISPOSAL as LOCK_OUT_DISPOSAL
 from backend.evidence.retention.category_holds import LOCK_OUT_HOLDS as LOCK_OUT_HOLDS
+from backend.evidence.rules import is_category
 from backend.evidence.schemas import AnswerRelease, PlaceHold, ReleaseHold
 from backend.evidence.tables import Hold, Upload
 from storage.evidence_store import EvidenceStore, ObjectUnknown
@@ -93,9 +94,11 @@ async def place(occasion: Occasion, entry: PlaceHold) -> Outcome:
     """Place a hold, by an inspector.
 
     Raises Refusal `hold_of_one_thing`, `end_before_start`, `time_out_of_range`, `not_for_your_role`, `unknown_person`,
-    `unknown_recording`.
+    `unknown_recording`, `unknown_category`.
     """
     _check_fields(entry)
+    if not is_category(occasion.law, entry.category):
+        raise Refusal("unknown_category")
     organ, upload = await _organ_and_upload(occasion, entry)
     datums = None if entry.place is None else occasion.law.count("datums_apart")
     await insert_hold(

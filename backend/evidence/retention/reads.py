@@ -17,9 +17,6 @@ from backend.core.visibility import viewer, visible_to
 from backend.core.wire import Moment, Place
 from backend.evidence.schemas import Permanent
 
-HoldCategory = Literal[
-    "case_evidence", "obstruction", "major_incident", "other_major", "violence", "harassment", "key_mark"
-]
 HoldStatus = Literal["standing", "released", "all"]
 CONDITIONS: dict[HoldStatus, str] = {
     "standing": "h.released_at IS NULL",
@@ -66,12 +63,10 @@ class HoldRow(msgspec.Struct, frozen=True, kw_only=True):
     ended_at: Annotated[Moment | None, msgspec.Meta(description="end of the time covered; null: without an end")]
     permanent: Permanent
     category: Annotated[
-        HoldCategory | None,
+        str | None,
         msgspec.Meta(
-            description="why it is kept for ever (公通字〔2016〕14号): case_evidence 案件证据, "
-            "obstruction 阻碍执行职务, major_incident 重大或群体性事件, "
-            "other_major 其他重大疑难复杂警情, violence 暴力求助, harassment 侵扰, key_mark 重点标记; "
-            "null: none of them"
+            description="why it is kept for ever: a category of `retention` in duty/works, or violence 暴力求助, "
+            "harassment 侵扰, key_mark 重点标记; null: none of them"
         ),
     ]
     number: Annotated[

@@ -10,18 +10,20 @@ from datetime import datetime, timedelta
 
 from backend.core import findings
 from backend.core.database import Record, execute, fetch, rows_touched, tx
+from backend.core.days import A_DAY
 from backend.core.findings import Finding
 from backend.core.journal import utc
 from backend.evidence.sealing import append_line, poster_key
 from backend.law.catalogue import law
 from storage.evidence_store import EvidenceStore, ObjectUnknown
 
-# The same rule as rules.term_begins, for all files at once; a test compares the two.
+# The same rule as rules.term_begins, for all files at once; a test compares the two. A lock of the last day stands.
 BEGINS = "least(greatest(u.declared_at, r.ended_at, r.started_at), u.received_at)"
+ENDS = f"coalesce({BEGINS} + $4::interval, end_of_term({BEGINS}, $1, $3))"
 TOO_SHORT = f"""
-SELECT u.id, u.owner, u.organ, u.object_key, u.version, u.locked_until, r.poster_version, {BEGINS} + $1 AS until
+SELECT u.id, u.owner, u.organ, u.object_key, u.version, u.locked_until, r.poster_version, {ENDS} AS until
 FROM upload u LEFT JOIN recording r ON r.id = u.id
-WHERE u.state = 'sealed' AND u.disposed_at IS NULL AND u.locked_until < {BEGINS} + $1
+WHERE u.state = 'sealed' AND u.disposed_at IS NULL AND u.locked_until < {ENDS} - $5::interval
     AND ($2::uuid IS NULL OR u.id > $2)
 ORDER BY u.id LIMIT 500
 """  # noqa: S608
@@ -33,8 +35,10 @@ WHERE id = $1 AND locked_until < $2 AND disposed_at IS NULL AND version = $3
 
 async def lengthen(store: EvidenceStore, now: datetime) -> int:
     """Lock every file until its term is over. Returns how many locks were lengthened. Raises StoreUnavailable."""
-    lengthened, last = 0, None
-    while rows := await fetch(TOO_SHORT, law().span("footage_retention"), last):
+    lengthened, last, term = 0, None, law().days("footage_retention")
+    clock = law().by_clock("footage_retention")
+    slack = A_DAY if clock is None else timedelta()
+    while rows := await fetch(TOO_SHORT, term.years, last, term.days, clock, slack):
         last = rows[-1]["id"]
         for row in rows:
             lengthened += await _lengthen(store, row, now)

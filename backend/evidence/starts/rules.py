@@ -15,6 +15,7 @@ import msgspec
 from backend.core.wire import EARLIEST, Moment
 from backend.evidence.starts.readings import CHINA, FileFacts, Reading, StartSource, readings
 
+SHORTEST_NEWS = timedelta(milliseconds=500)  # a start that moves by less is the same
 Why = Literal[
     "agreed", "only_source", "majority", "local_as_utc", "utc_as_local", "at_the_stop", "file_time_alone",
     "sources_disagree", "clock_ahead", "long_ago", "mistake_assumed", "no_time", "timecode", "timecode_doubtful",
@@ -155,7 +156,19 @@ def _camp(centre: Reading, possible: Sequence[Reading], around: Circumstances) -
             near.setdefault(each.voter, each)
     real = around.real(centre.at)
     in_shift = real is not None and any(shift.holds(real, 30 * around.limits.tolerance) for shift in around.shifts)
-    return Camp(centre.at, tuple(near.values()), in_shift)
+    return Camp(centre.at, tuple(near.values()), in_shift and not _is_later_copy(centre, set(near), possible, around))
+
+
+def _is_later_copy(centre: Reading, voters: set[str], possible: Sequence[Reading], around: Circumstances) -> bool:
+    """Whether only the file's own time says it, and the camera, whose clock was not reset, wrote an earlier time."""
+    if voters != {"file_time"}:
+        return False
+    earliest = around.latest - around.limits.old
+    return any(
+        each.plain and each.voter != "file_time" and each.at < centre.at - around.limits.tolerance
+        and (real := around.real(each.at)) is not None and real >= earliest
+        for each in possible
+    )  # fmt: skip
 
 
 def _judge(
@@ -246,6 +259,41 @@ def _candidates(found: Sequence[Reading], chosen: Camp | None, around: Circumsta
                 )
             )
     return tuple(listed)
+
+
+class Kept(NamedTuple):
+    """The start that counts until now. `by_inspector`: an inspector corrected it."""
+
+    value: datetime
+    source: StartSource
+    doubtful: bool
+    by_inspector: bool = False
+
+
+class Place(NamedTuple):
+    """What becomes of a start that was weighed: whether it is told at all, whether it counts, and is in doubt."""
+
+    is_news: bool
+    counts: bool
+    doubtful: bool
+
+
+def place_of(kept: Kept | None, weighed: Weighed, limits: Limits) -> Place:
+    """What becomes of a start that was weighed, beside the one that counts until now.
+
+    What somebody corrected stays: of the file only a time code speaks against it, and the word of an inspector counts
+    against that too. Then the two stand beside each other, in doubt where they differ.
+    """
+    if kept is None:
+        return Place(True, True, weighed.doubtful)
+    apart = abs((weighed.value or kept.value) - kept.value)
+    proves = weighed.source == "timecode"
+    if kept.source == "corrected":
+        if not kept.by_inspector or not proves:
+            return Place(proves, proves, weighed.doubtful)
+        return Place(True, False, apart > limits.tolerance)
+    is_news = apart >= SHORTEST_NEWS or (kept.doubtful, kept.source == "timecode") != (weighed.doubtful, proves)
+    return Place(is_news, True, weighed.doubtful)
 
 
 def judge_correction(

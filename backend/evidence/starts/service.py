@@ -42,7 +42,13 @@ SELECT r.*, u.file_name, u.declared_at, u.received_at, (
 FROM recording r JOIN upload u ON u.id = r.id WHERE r.id = (SELECT coalesce(same_as, id) FROM upload WHERE id = $1)
 """
 OTHER_OFFSET = "SELECT started_at FROM recording WHERE id = $1 AND camera_offset_ms <> $2"
-NEWEST = "SELECT * FROM film_start WHERE upload = $1 AND chosen ORDER BY id DESC LIMIT 1"
+NEWEST = """
+SELECT f.id, f.value, f.source, f.doubtful, coalesce((
+    SELECT c.by_person <> r.wearer AND p.kind <> 'dock' FROM time_correction c JOIN person_now p ON p.id = c.by_person
+    WHERE c.recording = r.id AND c.value = f.value ORDER BY c.at DESC LIMIT 1
+), false) AND f.source = 'corrected' AS by_inspector
+FROM film_start f JOIN recording r ON r.id = f.upload WHERE f.upload = $1 AND f.chosen ORDER BY f.id DESC LIMIT 1
+"""
 PROVED = "SELECT value FROM film_start WHERE upload = $1 AND source = 'timecode' ORDER BY id DESC LIMIT 1"
 CANDIDATES = "SELECT candidates FROM film_start WHERE upload = $1 AND candidates <> '[]' ORDER BY id DESC LIMIT 1"
 SHIFTS = """
@@ -51,7 +57,6 @@ WHERE person = $1 AND in_force AND during && tstzrange($2::timestamptz - $3::int
 """
 IS_UNDER = "SELECT $1 IN (SELECT organs_under(ARRAY[$2::text]))"
 BEYOND = 9000  # a year that no clock tells
-SHORTEST_NEWS = timedelta(milliseconds=500)  # a start that moves by less is the same
 
 
 class Probed(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,14 +69,22 @@ class Probed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Settling(msgspec.Struct, frozen=True, kw_only=True):
-    """What will be recorded of a film's start. `before`: the time that it has until now; `after`: from then on."""
+    """What will be recorded of a film's start. `before`: the time that it has until now; `after`: from then on.
+
+    `beside`: the id of the telling that counts until now; None: there is none.
+    """
 
     recording: Any
     weighed: Weighed
     codes: tuple[CodeFound, ...]
     before: Span
     after: Span
-    is_news: bool
+    place: rules.Place
+    beside: int | None
+
+
+class ToldMeanwhile(Exception):
+    """Somebody corrected the start while it was weighed. Weigh it again."""
 
 
 def limits() -> Limits:
@@ -106,36 +119,46 @@ async def weigh(keys: Keys, upload: UUID, probed: Probed) -> Settling | None:
     weighed = rules.weigh(facts, around)
     codes = await proving.judge(keys, row, probed.codes, weighed, around)
     weighed = proving.with_codes(weighed, codes, around)
-    start = weighed.value or row["started_at"]
     newest: Any = await first(NEWEST, row["id"])
-    known = (False, False) if newest is None else (newest["doubtful"], newest["source"] == "timecode")
-    is_news = abs(start - row["started_at"]) >= SHORTEST_NEWS or known != (
-        weighed.doubtful,
-        weighed.source == "timecode",
-    )
+    kept = None if newest is None else rules.Kept(*(newest[each] for each in rules.Kept._fields))
+    place = rules.place_of(kept, weighed, limits())
+    start = weighed.value if place.is_news and place.counts and weighed.value else row["started_at"]
     return Settling(
         recording=row, weighed=weighed, codes=tuple(codes), before=_span(row, row["started_at"]),
-        after=_span(row, start, probed.duration_ms), is_news=is_news,
+        after=_span(row, start, probed.duration_ms), place=place, beside=None if newest is None else newest["id"],
     )  # fmt: skip
 
 
 async def settle(settling: Settling, now: datetime) -> None:
-    """Record what was weighed, in the transaction that seals the film; the persons concerned are locked."""
-    row, weighed = settling.recording, settling.weighed
+    """Record what was weighed, in the transaction that keeps the probe; the persons concerned are locked.
+
+    Raises ToldMeanwhile.
+    """
+    row, weighed, place = settling.recording, settling.weighed, settling.place
+    newest: Any = await first(NEWEST, row["id"])
+    if settling.beside != (None if newest is None else newest["id"]):
+        raise ToldMeanwhile(str(row["id"]))
     await proving.keep(row, settling.codes, now)
-    if not settling.is_news:
+    if not place.is_news:
         return
-    start = settling.after[0]
-    await _tell(row["id"], weighed, start, now)
+    told = msgspec.structs.replace(weighed, doubtful=place.doubtful)
+    await _tell(row["id"], told, weighed.value or row["started_at"], now, chosen=place.counts)
     await films.place(row["id"], now)
-    await judge(row["camera_serial"], start, start, now)
-    await _flag(row, settling.after, doubtful=weighed.doubtful)
+    await judge(row["camera_serial"], settling.after[0], settling.after[0], now)
+    await _flag(row, settling.after, doubtful=place.doubtful)
     if settling.before != settling.after:
         await refresh.refresh_span(row["wearer"], settling.before, now)
+    await _journal_start(settling, told, now)
+
+
+async def _journal_start(settling: Settling, told: Weighed, now: datetime) -> None:
+    row = settling.recording
     facts = {
-        "started_at": journal.utc(start), "before": journal.utc(row["started_at"]), "source": weighed.source,
-        "doubtful": weighed.doubtful, "why": weighed.why, "timecodes": [proving.fact(each) for each in settling.codes],
+        "started_at": journal.utc(settling.after[0]), "before": journal.utc(row["started_at"]), "source": told.source,
+        "doubtful": told.doubtful, "why": told.why, "timecodes": [proving.fact(each) for each in settling.codes],
     }  # fmt: skip
+    if not settling.place.counts:
+        facts["told"] = journal.utc(told.value or row["started_at"])
     await journal.append(
         journal.Line(at=now, verb="evidence/start", outcome="done", organ=row["organ"],
                      subjects=[row["id"], row["wearer"]], facts=facts)

@@ -1,4 +1,4 @@
-"""Commands about people: import-roster, import-plan, set-password, reset-totp."""
+"""Commands about people: import-roster, import-plan, import-items, set-password, reset-totp."""
 
 import asyncio
 import csv
@@ -129,6 +129,27 @@ def import_plan(file: Path | None, month: str | None, organ: str | None, templat
         made = in_database(existing_house(), lambda: service.import_plan(read))
         known = len(read.good) - made
         say(f"新排 {made} 班，{known} 班此前已排", f"{made} shifts planned, {known} were planned already")
+
+
+@fujing.command(
+    "import-items",
+    help=by_locale(
+        "按文件登记领用和归还（.xlsx 或 CSV；列：警号、物品、编号、领用日期、归还日期）：全部登记，或一行也不登记；"
+        "同一文件再次导入不会重复。",
+        "Hand out and take back what a file says (.xlsx or CSV; columns badge, kind, serial, issued, returned): all of "
+        "it or none; the same file again changes nothing.",
+    ),
+)
+@click.argument("file", type=EXISTING)
+def import_items(file: Path) -> None:
+    with one_sentence(), faults_by_line(file):
+        settings = existing_house()
+        from backend.items import item_files
+
+        read = item_files.read_file(file.read_bytes())
+        changed = in_database(settings, lambda: item_files.bring_in(read, datetime.now(UTC)))
+        known = len(read.good) - changed
+        say(f"登记 {changed} 条，{known} 条此前已登记", f"{changed} lines brought in, {known} were known already")
 
 
 def _needs_file(template: Path | None) -> None:
