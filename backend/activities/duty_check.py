@@ -15,7 +15,7 @@ from backend.core.database import first
 from backend.core.days import day_of, first_day
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor
-from backend.law.catalogue import Law, Term, Work, law, law_at
+from backend.law.catalogue import Law, Term, Work, law, law_at, laws
 from backend.law.verdict import UNKNOWN, Facts, RecusalStatus, Verdict, people_lacking, verdict
 from backend.law.works import Crew
 
@@ -180,11 +180,14 @@ def _document(current: Law) -> dict[str, object]:
         "manners": current.manners, "whose": current.whose,
     }  # fmt: skip
     its = current.provisions
-    lists = {
+    lists: dict[str, object] = {
         "recusals": current.recusals, "complaints": current.complaints, "regulation": its.regulation,
         "kinds": its.kinds, "ranks": its.ranks, "insurances": its.insurances, "before_duty": its.before_duty,
         "dress": its.dress, "retention": its.retention,
     }  # fmt: skip
+    every = laws()
+    later = [each.regulation for each in every[every.index(current) + 1 :]]
+    lists["upcoming"] = {str(each.in_force_from): each for each in later if each is not None}
     return {"works": works, **names, "terms": terms, "messages": messages, **_without_sources(lists)}
 
 

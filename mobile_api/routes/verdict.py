@@ -70,6 +70,10 @@ class Catalogue(msgspec.Struct, frozen=True):
     regulation: Annotated[
         dict[str, Any], msgspec.Meta(description="title, number, and the days from which and to which it is in force")
     ]
+    upcoming: Annotated[
+        dict[str, dict[str, Any]],
+        msgspec.Meta(description="editions to come, by the day on which this catalogue is to be fetched anew"),
+    ]
     kinds: Annotated[dict[str, dict[str, Any]], msgspec.Meta(description="every kind of auxiliary, by code")]
     ranks: Annotated[dict[str, dict[str, Any]], msgspec.Meta(description="every rank of auxiliaries, by code")]
     insurances: Annotated[dict[str, dict[str, Any]], msgspec.Meta(description="what insurance the organ owes to whom")]

@@ -7,6 +7,7 @@ const film = $("film"), still = $("still");
 const AHEAD = 30, BEHIND = 30; // seconds kept in the buffer
 const TELL_EVERY = 15000, BEIJING = 8 * 3600e3;
 const begun = performance.now();
+const Media = globalThis.MediaSource || globalThis.ManagedMediaSource; // phones of Apple have the second alone
 let how = null; // what the server says of how it is watched
 let notes = JSON.parse($("watch").dataset.notes);
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
@@ -50,13 +51,26 @@ function tellUnplayable(zh, en) {
   tell(zh, en, exportLink());
 }
 
-async function tellProblem(answer) {
-  const problem = await answer.json().catch(() => ({}));
+// What is wrong with an answer, in Chinese and English; null: no server answered.
+async function wordsOf(answer) {
+  if (!answer) return ["没有连上服务器，请稍后再试。", "The server does not answer: try again."];
   if (answer.status === 401) {
-    return tell("登录已过期，请重新登录后刷新本页。", "Your session has ended: sign in again, then reload this page.");
+    return ["登录已过期，请重新登录后刷新本页。", "Your session has ended: sign in again, then reload this page."];
   }
+  const problem = await answer.clone().json().catch(() => ({}));
+  return [problem.detail || `出错 ${answer.status}`, problem.code || ""];
+}
+
+async function tellProblem(answer) {
+  const problem = await answer.clone().json().catch(() => ({}));
   if (problem.code === "no_view_copy") return tellCodec();
-  tell(problem.detail || `出错 ${answer.status}`, problem.code || "");
+  tell(...await wordsOf(answer));
+}
+
+// Beside the note or the neighbours, so that the film goes on.
+async function sayProblem(answer) {
+  $("said").replaceChildren((await wordsOf(answer)).join(" "));
+  $("said").hidden = false;
 }
 
 function exportLink() {
@@ -77,6 +91,11 @@ function tellNoFilm() {
   tellUnplayable("本页无法播放此文件：不是视音频，或录制中断、没有索引。请导出原件查看；修复只在副本上进行。",
     "This file cannot be played here: it is no film or sound, or a film whose index was never written. "
     + "Export the original; repair a copy only.");
+}
+
+function tellNoMedia() {
+  tellUnplayable("此浏览器不能播放观看副本，请换用较新的浏览器或电脑，或导出原件。",
+    "This browser plays no view copy: use a newer one, or a computer, or export the original.");
 }
 
 function tellProgress(percent) {
@@ -100,7 +119,9 @@ function post(verb, fields, more = {}) {
 const copy = { source: null, buffer: null, asked: null, done: false, turn: 0 };
 
 async function openCopy() {
-  copy.source = new MediaSource();
+  if (!Media) return tellNoMedia();
+  film.disableRemotePlayback = true; // phones of Apple ask for it before they take a source of this kind
+  copy.source = new Media();
   film.src = URL.createObjectURL(copy.source);
   $("copy").hidden = false;
   await new Promise((done) => copy.source.addEventListener("sourceopen", done, { once: true }));
@@ -138,7 +159,7 @@ async function viewFrom(seconds, turn, signal) {
 }
 
 async function prepare(type, turn) {
-  if (!MediaSource.isTypeSupported(type)) { tellCodec(); return false; }
+  if (!Media.isTypeSupported(type)) { tellCodec(); return false; }
   if (!copy.buffer) {
     copy.buffer = copy.source.addSourceBuffer(type);
   } else {
@@ -271,7 +292,8 @@ function openStill() {
 }
 
 async function open() {
-  const answer = await ask(`/v1/reviews/${review}/viewing`);
+  const answer = await ask(`/v1/reviews/${review}/viewing`).catch(() => null);
+  if (!answer) return tell(...await wordsOf(null));
   if (!answer.ok) return tellProblem(answer);
   how = await answer.json();
   drawNear();
@@ -367,10 +389,11 @@ function drawNear() {
 
 async function goTo(near) {
   await tellWatched();
+  $("said").hidden = true;
   let id = near.review;
   if (!id) {
-    const answer = await post("reviews/open", { recording: near.id, purpose, number });
-    if (!answer.ok) return tellProblem(answer);
+    const answer = await post("reviews/open", { recording: near.id, purpose, number }).catch(() => null);
+    if (!answer?.ok) return sayProblem(answer);
     id = (await answer.json()).review.id;
   }
   const moment = (Date.parse(how.started_at) - Date.parse(near.started_at)) / 1000 + film.currentTime;
@@ -445,8 +468,9 @@ function connect() {
 async function takeNote(event) {
   event.preventDefault();
   const note = { at_ms: Math.round((film.currentTime || 0) * 1000), words: $("words").value };
-  const answer = await post("reviews/note", { review, ...note });
-  if (!answer.ok) return tellProblem(answer);
+  $("said").hidden = true;
+  const answer = await post("reviews/note", { review, ...note }).catch(() => null);
+  if (!answer?.ok) return sayProblem(answer);
   $("words").value = "";
   notes.push(note);
   drawNotes();

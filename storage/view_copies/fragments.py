@@ -24,6 +24,7 @@ class Fragments(io.RawIOBase):
 
     def __init__(self, send: Send) -> None:
         self._send, self._head, self._init = send, bytearray(), bytearray()
+        self._moof = b""  # until the head of its frames is there
         self._left = 0  # of the frames that pass
         self.reaches = 0  # microseconds: where in the film the muxer is, which is where a fragment that it writes ends
         self._scales: dict[int, int] = {}
@@ -53,7 +54,7 @@ class Fragments(io.RawIOBase):
 
     def _box(self, kind: bytes, size: int) -> None:
         if kind == b"mdat":  # its frames need not be waited for
-            self._send(MORE, bytes(self._head), self.reaches)
+            self._send(MEDIA, self._moof + self._head, time_of(self._moof, self._scales))
             self._left, self._head = size - BOX_HEAD, bytearray()
         elif len(self._head) >= size:
             self._whole(kind, bytes(self._head))
@@ -61,7 +62,7 @@ class Fragments(io.RawIOBase):
 
     def _whole(self, kind: bytes, box: bytes) -> None:
         if kind == b"moof":
-            self._send(MEDIA, ending_with_a_frame(box, self._scales), time_of(box, self._scales))
+            self._moof = ending_with_a_frame(box, self._scales)
         elif kind in (b"ftyp", b"moov"):
             self._init += box
             if kind == b"moov":

@@ -184,6 +184,19 @@ async def test_the_level_that_decides_is_data(app: Litestar, in_force: Puts, lev
     assert organ == recorded(declared)["recusal"]["decided_in"]
 
 
+async def test_a_phone_hears_of_an_edition_before_its_day(app: Litestar, in_force: Puts) -> None:
+    """It judges offline by today's law, and knows when to fetch the next one."""
+    lin, articles = await a_duty_auxiliary(app), "".join(f"{number} = '{number}'\n" for number in range(1, 44))
+    assert {} == (await lin.get("/v1/duty/works")).json().get("upcoming", {})
+    in_force(
+        "[regulation]\nzh = '修订后的条例'\nen = 'As revised'\nin_force_from = 2090-07-01\nsource = 'R.43'\n"
+        f"follows_built_in = true\n[articles]\n{articles}"
+    )
+    catalogue = (await lin.get("/v1/duty/works")).json()
+    assert "2021-03-01" == catalogue["regulation"]["in_force_from"]
+    assert {"2090-07-01": "修订后的条例"} == {day: each["zh"] for day, each in catalogue["upcoming"].items()}
+
+
 async def test_an_act_is_judged_by_the_law_of_its_moment(app: Litestar, tmp_path: Path) -> None:
     """An edition asks for the work ID from yesterday on: what was done before is not found fault with."""
     lin, officer = await a_duty_auxiliary(app), await an_officer(app)

@@ -36,7 +36,7 @@ from mobile_api.client.api import Client, digest_of
 from mobile_api.stores import store_of
 from storage.evidence_store import EvidenceStore, StoredObject
 from storage.view_copies import children
-from storage.view_copies.fragments import BOX_HEAD, Fragments
+from storage.view_copies.fragments import Fragments
 from storage.view_copies.messages import MORE
 from storage.view_copies.remuxing import remux
 from storage.view_copies.stored_file import StoredFile
@@ -212,7 +212,7 @@ async def _first(order: dict[str, Any]) -> float:
     async with children.Reading(order) as reading:
         await reading.head()
         async for piece in reading.pieces():
-            if piece.kind == MORE and len(piece.content) > BOX_HEAD:
+            if piece.kind == MORE:
                 return time.perf_counter() - begun
     raise BenchError("no fragment came")
 

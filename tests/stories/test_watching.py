@@ -200,6 +200,12 @@ def test_a_gap_is_marked_and_leapt_over_and_a_note_stands_at_its_moment(
     chromium.find_element(By.CSS_SELECTOR, "#note button").click()
     page.until(lambda _: len(chromium.find_elements(By.CSS_SELECTOR, "#strip i.note")) == 1, "the note")
     (note,) = wu.get(f"/v1/reviews/{page.review}")["notes"]
+    wu.entry("reviews/close", review=page.review, found=["interrupted"], words="中途更换电池")
+    chromium.find_element(By.ID, "words").send_keys("再看一次")
+    chromium.find_element(By.CSS_SELECTOR, "#note button").click()
+    said = "const said = document.getElementById('said'); return said.hidden ? '' : said.textContent"
+    page.until(lambda _: "review_closed" in chromium.execute_script(said), "why there is no second note")
+    assert "" == page.state()["told"], "the film is not covered by it"
     assert (True, "更换电池") == (abs(note["at_ms"] - 22_500) < 200, note["words"])
 
 
