@@ -383,8 +383,12 @@ async def test_an_incident_has_a_number_without_any_case(app: Litestar) -> None:
     recorded(await lin.amends(act, incident_ref=f" {number[:5]} {number[5:]}".strip()))
     call = recorded(await lin.post("/v1/assistance/call", kind="crowd", incident_ref=number))["id"]
     footage = recorded(await lin.declare(incident_ref=number, started_at=ago(days=9), ended_at=ago(days=8.9)))["id"]
+    recusal = {"incident_ref": number, "ground": "interest", "words": "当事人是邻居"}
+    stands = recorded(await lin.post("/v1/recusals/declare", **recusal))["id"]
     sun = await a_commander_of(app, STATION)
-    for path, wanted in (("activities", act), ("assistance", call), ("recordings", footage), ("shifts", shift)):
+    for path, wanted in (
+        ("activities", act), ("assistance", call), ("recordings", footage), ("shifts", shift), ("recusals", stands),
+    ):  # fmt: skip
         found = (await sun.get(f"/v1/{path}", incident=number.lower())).json()["items"]
         assert [wanted] == [row["id"] for row in found], path
         assert [] == (await sun.get(f"/v1/{path}", incident="J000")).json()["items"]
