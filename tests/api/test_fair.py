@@ -8,6 +8,7 @@ import pytest
 from litestar import Litestar
 
 from backend.core.database import execute, fetch, value
+from backend.reviews import watching
 from mobile_api.cli.demo_film import film
 from tests.api.test_complaints import INSPECTS, done, received
 from tests.builders import (
@@ -319,6 +320,21 @@ async def test_whom_a_finding_concerns_watches_that_stretch_and_takes_no_copy(
         refused(await lin.post("/v1/reviews/open-own", recording=other, finding=finding), 404, "unknown_recording")
     for given in ({}, {"finding": finding, "hearing": uuid4()}):
         refused(await lin.post("/v1/reviews/open-own", recording=footage, **given), 422, "own_film_of_one")
+
+
+async def test_ones_own_film_ends_with_the_stretch(app: Litestar, filmed: tuple[Someone, str, str]) -> None:
+    """What comes after it is not sent, though the film goes on."""
+    lin, footage, finding = filmed
+    opened = recorded(await lin.post("/v1/reviews/open-own", recording=footage, finding=finding))["review"]["id"]
+    whole = (await looks(lin, footage, opened)).content
+    await execute("UPDATE review v SET watch_until = r.started_at + interval '3 seconds' FROM recording r"
+                  " WHERE r.id = v.recording AND v.id = $1", UUID(opened))  # fmt: skip
+    part = (await looks(lin, footage, opened)).content
+    await watching.LATE_WRITES.wait()
+    assert 0 < len(part) < len(whole)
+    first, second = (await lin.get(f"/v1/reviews/{opened}")).json()["viewings"]
+    assert first["to_ms"] > 7000
+    assert 3000 == second["to_ms"]
 
 
 async def test_a_restriction_holds_for_ones_own_film_too(app: Litestar, filmed: tuple[Someone, str, str]) -> None:

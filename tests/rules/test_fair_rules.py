@@ -10,6 +10,7 @@ from backend.activities.schemas import ExplainGap
 from backend.complaints import rules as complaints
 from backend.complaints.rules import Heard
 from backend.core import orders
+from backend.evidence.view_copies import Copy
 from backend.law import answerable
 from backend.law.answerable import FINDINGS, OBJECTIVE_CAUSES
 from backend.law.catalogue import law
@@ -88,6 +89,14 @@ def test_a_finding_is_decided_once_it_was_told_and_could_be_answered(
 )
 def test_of_ones_own_film_only_the_stretch_is_sent(asked: int, begins: int | None) -> None:
     assert begins == reviews.within(asked, (60_000, 120_000))
+
+
+@pytest.mark.parametrize(("at_ms", "ends"), [(0, 100), (1, 200), (1000, 200), (1999, 300), (2000, 300), (2001, 900)])
+def test_a_copy_made_before_is_sent_until_the_stretch_ends(at_ms: int, ends: int) -> None:
+    """By whole fragments: that in which it ends is the last."""
+    fragments = [(0, 100), (1000, 200), (2000, 300)]
+    copy = Copy("made", 100, "v", bytes=900, init_bytes=100, codecs="avc1", fragments=fragments)
+    assert ends == copy.end_of(at_ms)
 
 
 def test_the_stretch_of_a_moment_is_some_minutes_around_it() -> None:
