@@ -27,9 +27,10 @@ from backend.activities.reads import ACTIVITY
 from backend.bundle import Bundle
 from backend.core import database, days
 from backend.core.database import SESSION, Record, fetch, first, tx
+from backend.core.findings import KEPT
 from backend.core.journal import SAFE, Position, position
 from backend.core.paging import invalid_parameter
-from backend.core.verb import Actor
+from backend.core.verb import AUXILIARIES, Actor, part_of
 from backend.core.visibility import viewer, visible_to
 from backend.core.wire import Moment
 from backend.evidence.reads import RECORDING_FILTER
@@ -160,7 +161,8 @@ WITH stretch AS MATERIALIZED (
     WHERE (j.epoch, j.xid, j.seq) > ($3, $4::xid8, $5) AND {SAFE.format(j="j")}
     ORDER BY j.epoch, j.xid, j.seq LIMIT $6
 )
-SELECT j.epoch, j.xid, j.seq, j.entry, v.seq IS NOT NULL AS visible, (SELECT count(*) FROM stretch) AS scanned
+SELECT j.epoch, j.xid, j.seq, j.entry, v.seq IS NOT NULL AS visible, (SELECT count(*) FROM stretch) AS scanned,
+    coalesce(j.actor = $1, false) OR {visible_to(own=[], organ="j.organ").condition} AS in_full
 FROM (
     (SELECT w.seq FROM stretch w WHERE {VISIBLE} ORDER BY w.epoch, w.xid, w.seq LIMIT $10)
 ) v FULL JOIN (
@@ -212,7 +214,7 @@ async def changes(actor: Actor, after: str | None, limit: int, works: str | None
         cut = len(visible) > limit
         last = visible[limit - 1] if cut else rows[-1] if rows else None
         return Changes(
-            items=[_change(row) for row in visible[:limit]],
+            items=[_change(row, actor) for row in visible[:limit]],
             cursor=(cursor if last is None else _cursor_at(last, scope)).text(),
             more=cut or (bool(rows) and rows[0]["scanned"] >= SCAN),
             reset=False,
@@ -296,10 +298,25 @@ def _cursor_at(row: Record | None, scope: ViewerScope) -> FeedCursor:
     return FeedCursor(place, zlib.crc32(row["entry"]), scope.now, scope.print_at(place, scope.now))
 
 
-def _change(row: Record) -> Change:
+def _change(row: Record, actor: Actor) -> Change:
+    """The line as this person may see it: an officer who only led learns nothing of training, insurance or hours."""
     line = msgspec.json.decode(row["entry"])
     facts = {name: fact for name, fact in line.pop("facts", {}).items() if name in FACTS}
+    if not row["in_full"] and part_of(actor.kind) not in AUXILIARIES:
+        facts = _without_kept(facts)
     return msgspec.convert(line | {"facts": facts}, Change)
+
+
+def _without_kept(facts: dict[str, Any]) -> dict[str, Any]:
+    """The facts without the findings and warnings that are kept from officers who led."""
+    for lists in (facts, facts.get("subject")):
+        if isinstance(lists, dict):
+            lists |= {name: _shown(lists[name]) for name in ("findings", "warnings") if name in lists}
+    return facts
+
+
+def _shown(codes: list[str]) -> list[str]:
+    return [code for code in codes if code not in KEPT]
 
 
 class FeedState(NamedTuple):

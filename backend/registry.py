@@ -29,8 +29,9 @@ VERBS: tuple[Verb, ...] = (
 )  # fmt: skip
 # Journal lines that no entry makes.
 EVENTS: tuple[Event, ...] = (
-    *people.EVENTS, *evidence.EVENTS, *assistance.EVENTS, *reviews.EVENTS, *packages.EVENTS, *held.EVENTS,
-    *documents.EVENTS, *items.EVENTS,
+    *people.EVENTS, *supervision.EVENTS, *evidence.EVENTS, *assistance.EVENTS, *complaints.EVENTS,
+    *reviews.EVENTS, *packages.EVENTS, *held.EVENTS, *documents.EVENTS,
+    *items.EVENTS,
     Event("erasure/erase", told_to="nobody"),
 )  # fmt: skip
 BY_NAME = {verb.name: verb for verb in VERBS}

@@ -1,4 +1,4 @@
-"""The query parameters by which lists are filtered: person, badge, organ, period, case, work, place.
+"""The query parameters by which lists are filtered: person, badge, organ, period, case, incident, work, place.
 
 A route takes them as dependencies, in `of_rows` or `of_people_and_periods`: they are declared here alone, and are part
 of the route's contract like its own parameters.
@@ -40,6 +40,13 @@ OfCase = Annotated[
         description="number of the case, however it is typed: by the acts on it that you may see",
     ),
 ]  # fmt: skip
+OfIncident = Annotated[
+    str | None,
+    QueryParameter(
+        name="incident", min_length=1, max_length=120, pattern=ONE_LINE,
+        description="number of the incident 接处警编号, however it is typed: by what names it and you may see",
+    ),
+]  # fmt: skip
 OfWork = Annotated[
     str | None,
     _written("work", r"^[A-Za-z0-9._-]{1,40}", "code of the work, such as 10.3: by the acts that you may see"),
@@ -55,10 +62,10 @@ Near = Annotated[
 
 def of_rows(
     badge: OfBadge = None, organ: Under = None, until: Until = None, case: OfCase = None, work: OfWork = None,
-    near: Near = None,
+    near: Near = None, incident: OfIncident = None,
 ) -> ListFilter:  # fmt: skip
     """The filters that mean the same in every list."""
-    return ListFilter(badge=badge, organ=organ, until=until, case=case, work=work, near=near)
+    return ListFilter(badge=badge, organ=organ, until=until, case=case, work=work, near=near, incident=incident)
 
 
 def of_people_and_periods(rows: ListFilter, person: OfPerson = None, since: Since = None) -> ListFilter:

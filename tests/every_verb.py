@@ -197,13 +197,17 @@ async def on_complaints(app: Litestar) -> dict[str, httpx.Response]:
         (wu, "extend", {"until": now() + timedelta(days=80)}),
         (await a_commander_of(app, DISTRICT), "answer-extension", {"approves": True}),
         (wu, "tell-extension", {"how": "message"}),
+        (wu, "hear", {"person": lin.id, "substance": "反映态度生硬，请陈述当时情况"}),
         (await an_inspector_of(app, CITY), "step-aside", {}),
         (wu, "conclude", {"outcome": "unfounded"}),
         (wu, "feed-back", {"how": "letter"}),
     ]
     for version, (who, verb, fields) in enumerate(steps, 1):
-        body = {"complaint": complaint["id"], "version": version, "words": "已办"}
+        body = {"complaint": complaint["id"], "version": version}
+        body |= {} if verb == "hear" else {"words": "已办"}
         responses[f"complaints/{verb}"] = await who.post(f"/v1/complaints/{verb}", **body, **fields)
+    hearing = recorded(responses["complaints/hear"])["hearing"]["id"]
+    responses["hearings/answer"] = await lin.post("/v1/hearings/answer", hearing=hearing, words="语气稍急")
     responses["matters/raise"] = await lin.post("/v1/matters/raise", kind="suggestion", words="增加夜间照明")
     matter = recorded(responses["matters/raise"])["id"]
     footage = recorded(await lin.declare())["id"]
@@ -289,8 +293,21 @@ async def on_reviews(app: Litestar) -> dict[str, httpx.Response]:
     responses["recordings/restrict"] = await lin.post("/v1/recordings/restrict", recording=footage, category="home")
     marked = recorded(responses["recordings/restrict"])["id"]
     responses["recordings/lift"] = await sun.post("/v1/recordings/lift", restriction=marked, why="不涉及")
-    responses["findings/reply"] = await lin.post("/v1/findings/reply", finding=await a_finding_about(lin), words="说明")
-    return responses
+    found = await a_finding_about(lin)
+    responses["findings/tell"] = await wu.post("/v1/findings/tell", person=lin.id, findings=[found])
+    responses["findings/reply"] = await lin.post("/v1/findings/reply", finding=found, words="说明")
+    responses["findings/decide"] = await wu.post("/v1/findings/decide", finding=found, accepted=True, why="属实")
+    own = {"recording": recorded(await lin.declare(started_at=ago(minutes=2), ended_at=ago(seconds=30)))["id"]}
+    responses["reviews/open-own"] = await lin.post("/v1/reviews/open-own", **own, finding=found)
+    return responses | await on_orders(app)
+
+
+async def on_orders(app: Litestar) -> dict[str, httpx.Response]:
+    lin, zhao = await a_duty_auxiliary(app), await an_officer(app)
+    ordered = await lin.starts("10.4", despite={"why": "带班民警要求先行", "ordered_by": zhao.id})
+    order = recorded(ordered)["id"]
+    responses = {"orders/dispute": await zhao.post("/v1/orders/dispute", order=order, words="未下达")}
+    return responses | {"orders/decline": await lin.post("/v1/orders/decline", officer=zhao.id, work="12.3")}
 
 
 async def a_finding_about(who: Someone) -> Any:

@@ -13,16 +13,17 @@ from backend.core.described import (
     Badge,
     BeganAt,
     EndedAt,
+    IncidentNumber,
     OrganCode,
     OrganName,
     PersonId,
     PersonName,
 )
-from backend.core.findings import FindingRow, finding_row, tolerances
+from backend.core.findings import ORDERED_BY, FindingRow, finding_row, tolerances
 from backend.core.paging import as_row
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor
-from backend.core.visibility import viewer, visible_while_led
+from backend.core.visibility import kinds_kept_from, viewer, visible_while_led
 from backend.core.wire import Moment
 from backend.law.catalogue import Language, law_at
 
@@ -34,11 +35,11 @@ SELECT a.*, p.spans AS acted, p.claimed, p.proved, wide(p.led_gaps - p.led_answe
 FROM full_process(ARRAY({which}), now(), $2, $3) p JOIN activity a ON a.id = p.activity
 ORDER BY a.started_at, a.id
 """
-FINDINGS = """
-SELECT f.* FROM finding f WHERE f.withdrawn_at IS NULL
+FINDINGS = f"""
+SELECT f.*, {ORDERED_BY} FROM finding f WHERE f.withdrawn_at IS NULL
     AND f.subject = ANY (ARRAY(SELECT id FROM activity_telling WHERE activity = $1) || $1::uuid)
 ORDER BY f.started_at, f.kind, f.id
-"""
+"""  # noqa: S608 - constants
 ACTIVITIES_LISTED = """
 SELECT a.*, p.badge, p.name, o.name AS organ_name
 FROM activity a JOIN person_now p ON p.id = a.person JOIN organ o ON o.code = a.organ
@@ -51,6 +52,7 @@ ORDER BY r.restraint, t.at DESC, t.id DESC
 """
 COPIED = (
     "id", "person", "work", "case_kind", "case_ref", "officers_present", "emergency", "started_at", "ended_at",
+    "incident_ref",
 )  # fmt: skip
 GAP_COLUMNS: tuple[tuple[Literal["leading", "recording"], str, bool], ...] = (
     ("leading", "led_open", False),
@@ -94,6 +96,7 @@ class ActivityRow(msgspec.Struct, frozen=True, kw_only=True):
     gaps: Annotated[
         list[Gap], msgspec.Meta(description="stretches without a confirmed leading officer, or without any footage")
     ]
+    incident_ref: IncidentNumber = None
 
 
 class ActivityListRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,6 +116,7 @@ class ActivityListRow(msgspec.Struct, frozen=True, kw_only=True):
     emergency: Emergency
     started_at: BeganAt
     ended_at: EndedAt
+    incident_ref: IncidentNumber = None
 
 
 class Telling(msgspec.Struct, frozen=True, kw_only=True):
@@ -159,6 +163,7 @@ class Telling(msgspec.Struct, frozen=True, kw_only=True):
     notice_told: Annotated[str | None, msgspec.Meta(description="who was told what; null: no public notice")]
     notes: Annotated[str | None, msgspec.Meta(description="notes on the work; null: none, or erased")]
     why: Annotated[str | None, msgspec.Meta(description="why the activity was corrected; null: no amendment")]
+    incident_ref: IncidentNumber = None
 
 
 class Restrained(msgspec.Struct, frozen=True, kw_only=True):
@@ -230,8 +235,11 @@ class ActivityDetail(msgspec.Struct, frozen=True, kw_only=True):
 
 async def activity(actor: Actor, wanted: UUID, language: Language) -> ActivityDetail:
     """One activity with every entry about it. Raises Refusal `unknown_activity`."""
-    if await first(f"SELECT FROM activity a WHERE a.id = $3 AND {ACTIVITY.condition}", *viewer(actor), wanted) is None:
+    seen = f"SELECT a.person, a.organ FROM activity a WHERE a.id = $3 AND {ACTIVITY.condition}"  # noqa: S608
+    owner = await first(seen, *viewer(actor), wanted)
+    if owner is None:
         raise Refusal("unknown_activity")
+    kept = await kinds_kept_from(actor, owner["person"], owner["organ"])
     (row,) = await activities_of("SELECT $1::uuid", wanted)
     tellings = await fetch("SELECT * FROM activity_telling WHERE activity = $1 ORDER BY at, id", wanted)
     accounts = await fetch("SELECT * FROM gap_account WHERE activity = $1 ORDER BY started_at, id", wanted)
@@ -240,7 +248,9 @@ async def activity(actor: Actor, wanted: UUID, language: Language) -> ActivityDe
         tellings=[as_row(Telling, telling) for telling in tellings],
         restraints=[as_row(Restrained, restraint) for restraint in await fetch(RESTRAINTS, wanted)],
         accounts=[as_row(Account, account) for account in accounts],
-        findings=[finding_row(finding, language) for finding in await fetch(FINDINGS, wanted)],
+        findings=[
+            finding_row(finding, language) for finding in await fetch(FINDINGS, wanted) if finding["kind"] not in kept
+        ],
     )
 
 

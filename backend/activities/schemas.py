@@ -5,7 +5,7 @@ from uuid import UUID
 
 import msgspec
 
-from backend.core.described import ActivityId, BeganAt, CaseNumberGiven, DevicePlace, EndedAt
+from backend.core.described import ActivityId, BeganAt, CaseNumberGiven, DevicePlace, EndedAt, IncidentNumberGiven
 from backend.core.wire import LEFT_OUT_IF_WRONG, WHOLE, Entry, Moment, Name, Note, Receipt, Words
 from backend.law.works import Light, PlaceKind
 
@@ -114,6 +114,7 @@ class ActivityEntry(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid
         msgspec.Meta(description="执法公示 (R.32); null: not stated here", extra=LEFT_OUT_IF_WRONG),
     ] = None
     restraints: Restraints = msgspec.field(default_factory=list)
+    incident_ref: IncidentNumberGiven = None
 
 
 class StartActivity(ActivityEntry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):

@@ -45,9 +45,9 @@ TELL = """
 INSERT INTO activity_telling (id, activity, verb, at, started_at, ended_at, work, needs_leading, needs_recording,
     legality, notice_owed, needs_insurance, equipment, insurances, never_refused, case_kind, case_ref, case_asked,
     officers_present, auxiliaries_present, place_kind, light, emergency, recording, notice_given, notice_told, place,
-    notes, why, live)
+    notes, why, live, incident_ref)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24,
-    $25, $26, $27, $28, $29, $30)
+    $25, $26, $27, $28, $29, $30, $31)
 """
 RESTRAIN = """
 INSERT INTO restraint (restraint, telling, position, activity, means, ordered_by, watcher, restrained, self_protection,
@@ -327,6 +327,7 @@ async def _tell(
         entry.light, getattr(entry, "emergency", None), getattr(entry, "recording", None), _is_noticed(entry),
         notice and notice.told,
         as_json(entry.place), entry.notes, getattr(entry, "why", None), not occasion.timing.late,
+        entry.incident_ref,
     )  # fmt: skip
     for position, restraint in enumerate(restraints):
         await execute(

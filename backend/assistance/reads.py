@@ -19,7 +19,7 @@ from backend.assistance.schemas import (
 )
 from backend.assistance.service import CALLS, VISIBLE
 from backend.core.database import fetch, first
-from backend.core.described import Badge, DevicePlace, OrganCode, PersonName
+from backend.core.described import Badge, DevicePlace, IncidentNumber, OrganCode, PersonName
 from backend.core.paging import ListQuery, Page, next_page, rows_of_page
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor
@@ -31,6 +31,7 @@ OF_SHIFT = f"""
 WHERE w.id = $1 ORDER BY h.called_at, h.id
 """
 
+OF_INCIDENT = "case_key(h.incident_ref) = case_key($3::text)"
 CallStatus = Literal["open", "unanswered", "all"]
 NO_STEP = "NOT EXISTS (SELECT FROM assistance_step x WHERE x.call = h.id AND x.step IN ({steps}))"
 CALL_STATUSES = {
@@ -66,6 +67,7 @@ class CallRow(msgspec.Struct, frozen=True, kw_only=True):
     ]
     called_first: CalledFirst
     outcome: Annotated[str | None, msgspec.Meta(description="how the call ended, in words; null: not closed")]
+    incident_ref: IncidentNumber = None
 
 
 async def calls_of(shift: UUID) -> list[CallRow]:
@@ -79,10 +81,17 @@ def call_row(row: Any) -> CallRow:
     return CallRow(**{field: row[field] for field in CallRow.__struct_fields__ if field != "place"}, place=place)
 
 
-async def calls(actor: Actor, status: CallStatus, cursor: str | None, limit: int) -> Page[CallRow]:
-    """A page of one's own calls, those one was called to, and those of the organs that one oversees."""
-    listed = ListQuery(CALLS, "assistance h", VISIBLE, CALL_STATUSES[status], by="called_at")
-    rows = await rows_of_page(listed, actor, cursor, limit)
+async def calls(
+    actor: Actor, status: CallStatus, cursor: str | None, limit: int, incident: str | None = None
+) -> Page[CallRow]:
+    """A page of one's own calls, those one was called to, and those of the organs that one oversees.
+
+    `incident`: only those that name this incident.
+    """
+    where, values = CALL_STATUSES[status], [] if incident is None else [incident]
+    where = f"{where} AND {OF_INCIDENT}" if values else where
+    listed = ListQuery(CALLS, "assistance h", VISIBLE, where, by="called_at")
+    rows = await rows_of_page(listed, actor, cursor, limit, *values)
     return Page(items=[call_row(row) for row in rows[:limit]], next=next_page(rows, limit, "called_at"))
 
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import msgspec
 
-from backend.core.described import DevicePlace
+from backend.core.described import DevicePlace, IncidentNumberGiven
 from backend.core.wire import LEFT_OUT_IF_WRONG, Entry, Moment, Receipt, Words
 
 CallKind = Annotated[
@@ -43,6 +43,7 @@ class CallForHelp(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_u
         msgspec.Meta(description="what is happening; null: no time to say", extra=LEFT_OUT_IF_WRONG),
     ] = None
     place: DevicePlace = None
+    incident_ref: IncidentNumberGiven = None
 
 
 class OnCall(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):

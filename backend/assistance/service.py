@@ -54,8 +54,8 @@ VISIBLE = (
 )
 ROW = f"{CALLS} WHERE h.id = $3 AND {VISIBLE.condition}"
 INSERT = """
-INSERT INTO assistance (id, person, organ, kind, words, place, called_at, asked_in, ask_again_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $3, $8)
+INSERT INTO assistance (id, person, organ, kind, words, place, called_at, asked_in, ask_again_at, incident_ref)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $3, $8, $9)
 """
 # Notify an organ: first whoever commands its duty by the daily roster, wherever they serve, then its other officers and
 # its commanders, as of today. `first`: they are to be rung before the others.
@@ -90,6 +90,7 @@ async def call(occasion: Occasion, entry: CallForHelp) -> Outcome:
         as_json(entry.place),
         occasion.at,
         again,
+        entry.incident_ref,
     )
     called = await fetch(NOTIFY, entry.id, occasion.organ, occasion.timing.as_of, actor.person)
     return await _outcome(occasion, entry.id, [row["person"] for row in called])

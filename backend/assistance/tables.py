@@ -22,6 +22,7 @@ class Assistance(Table, db=DB):
     called_at = Timestamptz(null=False, default=None)
     asked_in = ForeignKey(Organ, null=False, on_delete=OnDelete.restrict, default=None)
     ask_again_at = Timestamptz(null=True, default=None)
+    incident_ref = Text(null=True, default=None)
 
 
 class AssistanceStep(Table, db=DB):

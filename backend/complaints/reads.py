@@ -11,6 +11,7 @@ from uuid import UUID
 
 import msgspec
 
+from backend.complaints.hearings import HearingRow, hearings_of
 from backend.complaints.matters_service import VISIBLE as MATTER
 from backend.complaints.schemas import (
     AcceptedAt,
@@ -164,6 +165,15 @@ class ComplaintRow(msgspec.Struct, frozen=True, kw_only=True):
     ] = None
     extended_from: ExtendedFrom = None
     extension_told_at: ExtensionToldAt = None
+    unheard_why: Annotated[
+        str | None,
+        msgspec.Meta(
+            description="why somebody was not heard before the conclusion; null: everybody was, or not concluded"
+        ),
+    ] = None
+    appeal_to: Annotated[
+        str | None, msgspec.Meta(description="code of the organ to which one may appeal; null: not concluded")
+    ] = None
 
 
 class ComplaintStepRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -215,6 +225,9 @@ class ComplaintDetail(msgspec.Struct, frozen=True, kw_only=True):
         list[PaperLine],
         msgspec.Meta(description="letters and papers that came with it; not in full: none"),
     ]
+    hearings: Annotated[
+        list[HearingRow], msgspec.Meta(description="who was heard, and what they say; not in full: none")
+    ] = msgspec.field(default_factory=list)
 
 
 class ComplaintCount(msgspec.Struct, frozen=True, kw_only=True):
@@ -290,6 +303,7 @@ async def complaint(actor: Actor, wanted: UUID) -> ComplaintDetail:
         complaint=_complaint(row),
         steps=[step for step in steps if row["in_full"] or step.step in shown],
         papers=papers,
+        hearings=await hearings_of(wanted) if row["in_full"] else [],
     )
 
 

@@ -4,8 +4,9 @@
 that kind alone; extended once, by thirty days at most, with the head's approval. 30: accusations by their own rules.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from backend.core.days import day_of, until
@@ -42,3 +43,43 @@ def not_written(kind: ComplaintKind | None, told: Told, how: str, papers: Sequen
     owed = kind is not None and told in kind.written
     written = how in IN_WRITING or (how == "in_person" and bool(papers))
     return ["notice_not_written"] if owed and not written else []
+
+
+class Heard(NamedTuple):
+    """A person complained of who was told the substance: until when they may answer, and whether they did."""
+
+    person: UUID
+    answer_by: datetime
+    answered: bool
+
+
+AGAINST = ("founded", "partly")  # outcomes that say something against the person complained of
+
+
+def conclusion_lacks(
+    outcome: str, persons: Iterable[UUID], heard: Iterable[Heard], unheard_why: str | None, at: datetime
+) -> str | None:
+    """What a conclusion lacks: `not_heard` or `hearing_open`; None: nothing. Heard before judged (R.13(5), 34).
+
+    Founded, wholly or in part, needs that everybody complained of was told and answered, or their term is over; or a
+    reason why not.
+    """
+    if outcome not in AGAINST or unheard_why is not None:
+        return None
+    by_person = {each.person: each for each in heard}
+    if not all(person in by_person for person in persons):
+        return "not_heard"
+    if any(not each.answered and at <= each.answer_by for each in by_person.values()):
+        return "hearing_open"
+    return None
+
+
+def names(words: str, secret: str | None) -> bool:
+    """Whether these words hold a name or number that must stay secret; spaces and marks between its letters change
+    nothing."""
+    bare = _bare(secret or "")
+    return len(bare) > 1 and bare in _bare(words)
+
+
+def _bare(text: str) -> str:
+    return "".join(letter for letter in text.casefold() if letter.isalnum())

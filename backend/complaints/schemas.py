@@ -188,9 +188,19 @@ class TellExtension(OnComplaint, frozen=True, kw_only=True, omit_defaults=True, 
 
 
 class ConcludeComplaint(OnComplaint, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """Conclude the complaint: what was found, and why."""
+    """Conclude the complaint: what was found, and why. Founded, wholly or in part, needs `complaints/hear` before."""
 
     outcome: ComplaintOutcome
+    unheard_why: Annotated[
+        Words | None,
+        msgspec.Meta(
+            description="why somebody complained of was not heard before; null: everybody was, or it is not founded"
+        ),
+    ] = None
+    appeal_to: Annotated[
+        OrganCode | None,
+        msgspec.Meta(description="organ to which the person complained of may appeal; null: the one above who decides"),
+    ] = None
 
 
 class FeedBack(OnComplaint, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):

@@ -11,7 +11,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
-from backend.complaints import rules
+from backend.complaints import hearings, rules
+from backend.complaints.hearings import HearPerson
 from backend.complaints.schemas import (
     AcceptComplaint,
     AnswerExtension,
@@ -55,6 +56,7 @@ UPDATE complaint SET version = version + 1, noticed_at = coalesce(noticed_at, $2
     extended_from = coalesce(extended_from, $10), extension_told_at = coalesce(extension_told_at, $11)
 WHERE id = $1
 """
+JUDGED = "UPDATE complaint SET unheard_why = $2, appeal_to = $3 WHERE id = $1"
 ASKED = """
 SELECT s.by_person, s.until_at FROM complaint_step s
 WHERE s.complaint = $1 AND s.step = 'extend' AND NOT EXISTS (
@@ -204,13 +206,26 @@ async def tell_extension(occasion: Occasion, entry: TellExtension) -> Outcome:
 
 
 async def conclude(occasion: Occasion, entry: ConcludeComplaint) -> Outcome:
-    """Conclude the complaint: unless it was withdrawn, it is accepted at the latest then. Raises Refusal as `_open`."""
+    """Conclude the complaint: unless it was withdrawn, it is accepted at the latest then.
+
+    Raises Refusal as `_open`, and `not_heard`, `hearing_open`, `names_complainant`, `unknown_organ`.
+    """
     row = await _open(occasion, entry)
+    await hearings.require_heard(row, entry.outcome, entry.unheard_why, occasion.at)
+    hearings.refuse_names(row, f"{entry.words} {entry.unheard_why or ''}")
+    appeal_to = await hearings.organ_of_appeal(occasion.actor, row, entry.appeal_to)
+    await execute(JUDGED, row["id"], entry.unheard_why, appeal_to)
     moved = Moved() if entry.outcome == "withdrawn" else await _accepting(occasion, row)
     if row["end_by"] is not None and occasion.at <= row["end_by"]:
         await findings.withdraw("complaint_overdue", row["id"])
     moved = moved._replace(outcome=entry.outcome, concluded_at=occasion.at)
     return await _step(occasion, entry, "conclude", moved)
+
+
+async def hear(occasion: Occasion, entry: HearPerson) -> Outcome:
+    """Hear a person complained of. Raises Refusal as `_open`, and `not_complained_of`, `heard_before`,
+    `names_complainant`."""
+    return await hearings.hear(occasion, await _open(occasion, entry), entry)
 
 
 async def feed_back(occasion: Occasion, entry: FeedBack) -> Outcome:
@@ -346,7 +361,7 @@ def approvers(law: Law, kind: str | None) -> frozenset[str]:
     return frozenset[str]() if known is None else frozenset(known.extension_roles)
 
 
-async def _handled(occasion: Occasion, entry: OnComplaint) -> Record:
+async def _handled(occasion: Occasion, entry: OnComplaint | HearPerson) -> Record:
     """The complaint, for an inspector of its organ or above who has no conflict of interest.
 
     Raises Refusal as `_seen_by`.
@@ -354,7 +369,7 @@ async def _handled(occasion: Occasion, entry: OnComplaint) -> Record:
     return await _seen_by(occasion, entry, INSPECTING)
 
 
-async def _seen_by(occasion: Occasion, entry: OnComplaint, roles: frozenset[str]) -> Record:
+async def _seen_by(occasion: Occasion, entry: OnComplaint | HearPerson, roles: frozenset[str]) -> Record:
     """The complaint, for somebody with one of these roles on its organ or above who has no conflict of interest.
 
     Raises Refusal `unknown_complaint`, `own_matter`; `stale` with how the complaint stands now.
@@ -369,7 +384,7 @@ async def _seen_by(occasion: Occasion, entry: OnComplaint, roles: frozenset[str]
     return row
 
 
-async def _open(occasion: Occasion, entry: OnComplaint) -> Record:
+async def _open(occasion: Occasion, entry: OnComplaint | HearPerson) -> Record:
     """The complaint, while it is not concluded. Raises Refusal as `_handled`, and `complaint_concluded`."""
     row = await _handled(occasion, entry)
     if row["outcome"] is not None:

@@ -39,6 +39,8 @@ class Complaint(Table, db=DB):
     outcome = Text(null=True, default=None)
     concluded_at = Timestamptz(null=True, default=None)
     fed_back_at = Timestamptz(null=True, default=None)
+    unheard_why = Text(null=True, default=None)
+    appeal_to: ForeignKey[Any] = ForeignKey(Organ, null=True, on_delete=OnDelete.restrict, default=None)
     version = Integer(null=False, default=None)
     kind = Text(null=True, default=None)
     accepted_at = Timestamptz(null=True, default=None)
@@ -76,6 +78,27 @@ class ComplaintStep(Table, db=DB):
     until_at = Timestamptz(null=True, default=None)
     kind = Text(null=True, default=None)
     asked_by = ForeignKey(Person, null=True, on_delete=OnDelete.restrict, default=None)
+
+
+class Hearing(Table, db=DB):
+    """A person complained of was told the substance, and may answer."""
+
+    id = UUID(primary_key=True, default=None)
+    complaint = ForeignKey(Complaint, null=False, on_delete=OnDelete.restrict, default=None)
+    person = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)
+    substance = Text(null=False, default=None)
+    heard_by = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)
+    told_at = Timestamptz(null=False, default=None)
+    answer_by = Timestamptz(null=False, default=None)
+
+
+class HearingStatement(Table, db=DB):
+    """What the person complained of says to it."""
+
+    id = UUID(primary_key=True, default=None)
+    hearing = ForeignKey(Hearing, null=False, on_delete=OnDelete.restrict, default=None)
+    words = Text(null=False, default=None)
+    at = Timestamptz(null=False, default=None)
 
 
 class Matter(Table, db=DB):

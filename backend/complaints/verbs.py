@@ -1,7 +1,9 @@
 """The verbs of complaints, with everything that is said of each."""
 
+from backend.complaints import hearings
 from backend.complaints import matters_service as matters
 from backend.complaints import service as complaints
+from backend.complaints.hearings import AnswerHearing, HearingReceipt, HearPerson
 from backend.complaints.schemas import (
     AcceptComplaint,
     AnswerExtension,
@@ -22,7 +24,7 @@ from backend.complaints.schemas import (
 )
 from backend.core.examples import OTHER, example
 from backend.core.roles import INSPECTING, OVERSEEING
-from backend.core.verb import DECIDERS, FIELD, HeldRule, Verb
+from backend.core.verb import AUXILIARIES, DECIDERS, FIELD, Event, HeldRule, Verb
 
 HELD_COMPLAINT = HeldRule(
     listed_to=INSPECTING, shown_to=INSPECTING, decided_by=INSPECTING, about=complaints.kept_from_whom_it_is_about
@@ -108,11 +110,34 @@ VERBS = (
         example=example(complaint=OTHER, version=4, how="letter", words="因需调取外省资料，延长三十日"),
     ),
     Verb(
+        name="complaints/hear", entry=HearPerson, receipt=HearingReceipt, record=complaints.hear,
+        may=DECIDERS, concerned=hearings.concerned, field=False, told_to="nobody",
+        tag="Complaints · 投诉举报", zh="听取陈述申辩", en="Hear the person complained of",
+        codes=(
+            "unknown_complaint", "own_matter", "stale", "complaint_concluded", "not_complained_of", "heard_before",
+            "names_complainant",
+        ),
+        example=example(complaint=OTHER, version=2, person=OTHER, substance="群众反映盘查时语言生硬，请陈述当时情况"),
+    ),
+    Verb(
+        name="hearings/answer", entry=AnswerHearing, receipt=HearingReceipt, record=hearings.answer, may=AUXILIARIES,
+        desk=True, told_to="actor",
+        tag="Complaints · 投诉举报", zh="陈述申辩", en="Answer what is said of you",
+        codes=("unknown_hearing",),
+        example=example(hearing=OTHER, words="当时已说明依据，语气稍急"),
+    ),
+    Verb(
         name="complaints/conclude", entry=ConcludeComplaint, receipt=ComplaintReceipt, record=complaints.conclude,
         may=DECIDERS, concerned=complaints.concerned, field=False, told_to="nobody",
         tag="Complaints · 投诉举报", zh="办结", en="Conclude a complaint",
-        codes=("unknown_complaint", "own_matter", "stale", "complaint_concluded", "unknown_document"),
-        example=example(complaint=OTHER, version=3, outcome="partly", words="态度生硬属实，无粗暴行为"),
+        codes=(
+            "unknown_complaint", "own_matter", "stale", "complaint_concluded", "not_heard", "hearing_open",
+            "names_complainant", "unknown_organ", "unknown_document",
+        ),
+        example=example(
+            complaint=OTHER, version=3, outcome="partly", words="态度生硬属实，无粗暴行为",
+            unheard_why="本人已离职，无法联系",
+        ),
     ),
     Verb(
         name="complaints/feed-back", entry=FeedBack, receipt=ComplaintReceipt, record=complaints.feed_back,
@@ -153,3 +178,4 @@ VERBS = (
         example=example(matter=OTHER, case_ref="城公（治）受案字〔2026〕118号", state="accepted", words="已受案调查"),
     ),
 )  # fmt: skip
+EVENTS = (Event("hearings/told", told_to="concerned"),)

@@ -35,6 +35,16 @@ DutyType = Annotated[
     msgspec.Meta(description="patrol 巡逻, post 值守, window 窗口, watch 值班, standby 备勤, event 活动安保"),
 ]
 EndedAt = Annotated[Moment | None, msgspec.Meta(description="end, in corrected time; null: not ended")]
+IncidentNumber = Annotated[
+    str | None, msgspec.Meta(description="number of the incident 接处警编号; null: none is given")
+]
+IncidentNumberGiven = Annotated[
+    Name | None,
+    msgspec.Meta(
+        description="number of the incident 接处警编号, which there is long before a case; null: none",
+        extra=LEFT_OUT_IF_WRONG,
+    ),
+]
 InForce = Annotated[bool, msgspec.Meta(description="false: contested, counts for nothing until a person rules on it")]
 KIND = r"^[a-z][a-z0-9_]*" + WHOLE  # a code of the law: of a kind of person, of a category of footage
 KindOfPerson = Annotated[

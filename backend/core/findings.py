@@ -16,6 +16,7 @@ import msgspec
 from backend.core.database import Record, execute, fetch, tx
 from backend.core.described import OrganCode
 from backend.core.wire import Moment
+from backend.law.answerable import kept_from_leaders
 from backend.law.catalogue import Language, law, law_at
 
 FLAG = """
@@ -25,6 +26,15 @@ ON CONFLICT (kind, subject) DO UPDATE
 SET started_at = excluded.started_at, ended_at = excluded.ended_at, withdrawn_at = NULL
 """
 WITHDRAW = "UPDATE finding SET withdrawn_at = now() WHERE kind = $1 AND subject = $2 AND withdrawn_at IS NULL"
+
+
+# Kinds of which the officers who led learn nothing: training, insurance, hours.
+KEPT = frozenset(kept_from_leaders())
+# The officer who ordered the act and does not dispute it: with the organ they answer for this finding `f`.
+ORDERED_BY = """
+(SELECT o.officer FROM given_order o WHERE o.id = f.subject AND f.kind = ANY (o.codes)
+    AND NOT EXISTS (SELECT FROM order_dispute d WHERE d.given = o.id)) AS ordered_by"""
+NOT_KEPT = f"f.kind <> ALL ('{{{','.join(sorted(KEPT))}}}'::text[])"
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -170,6 +180,13 @@ class FindingRow(msgspec.Struct, frozen=True, kw_only=True):
         bool, msgspec.Meta(description="true: the whole gap was explained; the finding holds all the same")
     ]
     found_at: Annotated[Moment, msgspec.Meta(description="when the server first found it")]
+    ordered_by: Annotated[
+        UUID | None,
+        msgspec.Meta(
+            description="id of the officer who ordered the act and does not dispute it: with the organ they answer "
+            "for it, not the person; null: nobody is named, or they dispute it"
+        ),
+    ] = None
     withdrawn_at: Annotated[
         Moment | None, msgspec.Meta(description="when a later fact made the finding untrue; null: it holds")
     ]

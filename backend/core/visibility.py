@@ -8,8 +8,10 @@ In the SQL, $1 is the actor's id and $2 the organs of the actor's roles.
 
 from collections.abc import Iterable
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from backend.core.database import value
+from backend.core.findings import KEPT
 from backend.core.roles import COMMANDING as COMMANDING
 from backend.core.roles import HANDLING as HANDLING
 from backend.core.roles import INSPECTING as INSPECTING
@@ -96,3 +98,11 @@ async def reaches(actor: Actor, organ: str, roles: frozenset[str] = OVERSEEING) 
     """Whether the actor has one of these roles on this organ or above it. Default: commander or inspector."""
     organs = [role.organ for role in actor.roles if role.role in roles]
     return bool(await value("SELECT $1 IN (SELECT organs_under($2::text[]))", organ, organs))
+
+
+async def kinds_kept_from(actor: Actor, person: UUID, organ: str) -> frozenset[str]:
+    """The kinds of findings about this person's facts that the actor does not see: those of training, insurance and
+    hours, unless it is themselves or they oversee the organ."""
+    if actor.person == person or await reaches(actor, organ):
+        return frozenset()
+    return KEPT

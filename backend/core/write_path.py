@@ -25,7 +25,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from backend.core import doubtful, findings, journal, limits
+from backend.core import doubtful, findings, journal, limits, orders
 from backend.core.database import execute, fetch, first, tx
 from backend.core.officers import officers_among
 from backend.core.refusals import DependsOnRevokedDevice, Refusal, RuleRefusal, Unknown
@@ -152,6 +152,7 @@ async def _record_now(arrival: Arrival, earlier: Any) -> Recorded:
     occasion = Occasion(actor, timed, law_at(timed.occurred_at), entry.despite, admitted)
     outcome = await arrival.verb.record(occasion, entry)
     codes = await _flag_findings(arrival, occasion, outcome)
+    await orders.keep(occasion, entry, arrival.verb, outcome)
     await _keep_left_out(arrival, timed, outcome)
     line = _recorded_line(arrival, timed, outcome, codes)
     salt = earlier["salt"] if _came_before(earlier) else secrets.token_bytes(16)
@@ -351,7 +352,8 @@ async def _flag_findings(arrival: Arrival, occasion: Occasion, outcome: Outcome)
     codes = [*outcome.findings, *await _flag_entry(arrival, occasion, outcome)]
     if outcome.touches is not None:
         by_subject = await findings.refresh(outcome.touches, occasion.timing.as_of)
-        codes += [code for subject in outcome.subjects for code in by_subject.get(subject, ())]
+        kept = () if arrival.actor.person in outcome.touches.persons else findings.KEPT
+        codes += [code for subject in outcome.subjects for code in by_subject.get(subject, ()) if code not in kept]
     return list(dict.fromkeys(codes))
 
 

@@ -14,7 +14,7 @@ from uuid import UUID
 import msgspec
 
 from backend.core.database import Record, fetch, first
-from backend.core.described import BeganAt, OrganCode, OrganName, WearerId
+from backend.core.described import BeganAt, IncidentNumber, OrganCode, OrganName, WearerId
 from backend.core.paging import Page, PageCursor, as_row, next_page
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor
@@ -112,6 +112,7 @@ class RecordingRow(msgspec.Struct, frozen=True, kw_only=True):
     disposed_at: Annotated[
         Moment | None, msgspec.Meta(description="when it was disposed of, after its term; null: it is kept")
     ]
+    incident_ref: IncidentNumber = None
 
 
 class RecordingDetail(RecordingRow, frozen=True, kw_only=True):

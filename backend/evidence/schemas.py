@@ -5,7 +5,7 @@ from uuid import UUID
 
 import msgspec
 
-from backend.core.described import KIND, OrganCode, Radius, SentAt
+from backend.core.described import KIND, IncidentNumberGiven, OrganCode, Radius, SentAt
 from backend.core.wire import BIGINT, LEFT_OUT_IF_WRONG, WHOLE, Entry, Moment, Name, Place, Receipt, Words
 
 State = Literal["declared", "receiving", "received", "sealed", "mismatch", "abandoned"]
@@ -109,6 +109,7 @@ class DeclareRecording(Entry, frozen=True, kw_only=True, omit_defaults=True, for
     ] = None
     bytes: DeclaredBytes = None
     sha256: DeclaredSha256 = None
+    incident_ref: IncidentNumberGiven = None
 
 
 class DeclareDocument(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):

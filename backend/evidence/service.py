@@ -133,7 +133,7 @@ async def declare_recording(occasion: Occasion, entry: DeclareRecording) -> Outc
             camera_offset_ms=entry.camera_offset_ms, correction_ms=round(film.correction / timedelta(milliseconds=1)),
             camera_started_at=film.camera_started, started_at=film.started, ended_at=film.ended,
             key_mark=entry.key_mark,
-            time_source=entry.time_source, file_modified_at=entry.file_modified_at,
+            time_source=entry.time_source, file_modified_at=entry.file_modified_at, incident_ref=entry.incident_ref,
         )
     )  # fmt: skip
     await starts.told(

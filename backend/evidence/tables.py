@@ -85,6 +85,7 @@ class Recording(Table, db=DB):
     film_ends_at = Timestamptz(null=True, default=None)
     probe_version = Integer(null=True, default=None)
     file_modified_at = Timestamptz(null=True, default=None)
+    incident_ref = Text(null=True, default=None)
 
 
 class Document(Table, db=DB):

@@ -109,6 +109,11 @@ class Copy(msgspec.Struct, frozen=True):
         fragments = self.fragments or [(0, self.init_bytes or 0)]
         return fragments[max(0, bisect_right(fragments, at_ms, key=itemgetter(0)) - 1)][1]
 
+    def end_of(self, at_ms: int) -> int:
+        """The byte of the copy before which everything until this time of the film is."""
+        later = [byte for start_ms, byte in self.fragments or [] if start_ms >= at_ms]
+        return later[0] if later else self.bytes or 0
+
     def times_of(self, first_byte: int, last_byte: int) -> tuple[int, int | None]:
         """The time of the film in these bytes of the copy, in milliseconds; no end: that of the film."""
         fragments = self.fragments or [(0, 0)]

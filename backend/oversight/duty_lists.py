@@ -8,7 +8,7 @@ from backend.core.paging import ListQuery, Page, as_row, next_page
 from backend.core.verb import Actor
 from backend.evidence.reads import NO_DUPLICATE, RECORDING_FILTER, SELECT_RECORDINGS, RecordingRow
 from backend.evidence.tables import SHOWN
-from backend.oversight.filters import IN_BOX, IS_NEAR, Filterable, ListFilter, found_by, rows_wanted
+from backend.oversight.filters import IN_BOX, IS_NEAR, OF_INCIDENT, Filterable, ListFilter, found_by, rows_wanted
 from backend.shifts.reads import SHIFT, SHIFTS, ShiftRow, shift_row
 
 SHIFT_LIST = ListQuery(SHIFTS, "shift s", SHIFT)
@@ -37,6 +37,7 @@ UNION SELECT y.id FROM activity x JOIN LATERAL (
     SELECT s.officer FROM supervision s WHERE s.auxiliary = x.person AND s.during && x.reach OFFSET 0
 ) v ON true {FILMED_THEN.format(wearer="v.officer")} WHERE {{acts}}
 """  # noqa: S608
+FILMED_OF_INCIDENT = f"SELECT y.id FROM recording y WHERE {OF_INCIDENT.format(act='y', value='{value}')}"  # noqa: S608
 SHIFTS_OF_ACTS = """
 SELECT DISTINCT y.id AS value FROM activity x JOIN LATERAL (
     SELECT z.id FROM shift z WHERE z.person = x.person AND z.during && x.reach OFFSET 0
@@ -55,7 +56,8 @@ RECORDING_FILTERS = Filterable(
     lasts="tstzrange(r.started_at, coalesce(greatest(r.ended_at, r.film_ends_at), r.started_at))",
     spanning="SELECT x.id AS value FROM recording x WHERE x.during @> {value}",
     about=ABOUT_FOOTAGE,
-    found_by=found_by("r.id", FILMED_OF_ACTS),
+    found_by=found_by("r.id", FILMED_OF_ACTS, numbered=FILMED_OF_INCIDENT),
+    numbered=OF_INCIDENT.format(act="r", value="{value}"),
     near=ABOUT_FOOTAGE.format(act=TOLD_NEAR),
 )  # fmt: skip
 ACTIVITY_FILTERS = Filterable(

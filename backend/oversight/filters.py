@@ -1,9 +1,10 @@
-"""Filters of lists: by person, badge, organ, period, case, work and place.
+"""Filters of lists: by person, badge, organ, period, case, incident, work and place.
 
-Guarantees: a filter narrows what its viewer sees and shows nothing more. An act decides about a filter (of case, work
-or place) only where the viewer may see that act. A badge number means everybody who had it when it happened, or has it
-now. Each is found by an index, in a house of any size: of a work or a place with few acts, the rows are found by these
-acts; of a work with many, by the newest of them where they fill the page, else among the newest rows.
+Guarantees: a filter narrows what its viewer sees and shows nothing more. An act decides about a filter (of case,
+incident, work or place) only where the viewer may see that act. A badge number means everybody who had it when it
+happened, or has it now. Each is found by an index, in a house of any size: of a work or a place with few acts, the rows
+are found by these acts; of a work with many, by the newest of them where they fill the page, else among the newest
+rows.
 """
 
 import re
@@ -31,6 +32,7 @@ HAD_BADGE = """({person} IN (SELECT n.id FROM person_now n WHERE n.badge = {valu
     SELECT FROM stint t WHERE t.person = {person} AND t.badge = {value}::text
     AND t.during @> ({at} AT TIME ZONE 'Asia/Shanghai')::date))"""
 OF_CASE = "case_key({act}.case_ref) = case_key({value}::text)"
+OF_INCIDENT = "case_key({act}.incident_ref) = case_key({value}::text)"
 OF_WORK = "{act}.work = {value}::text"
 # In a box around the place that holds all that may be near it, and some more. Found by an index.
 IN_BOX = "({place} IS NOT NULL AND place_box({place}) && place_box({value}::jsonb))"
@@ -44,7 +46,7 @@ NEWEST, SLICES = 100, 8  # acts of a work that are read at once, and how often: 
 FIRST_ID = UUID(int=0)
 EARLIEST, LATEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)  # see moment_parameter
 NEWEST_ACTS = ListQuery(
-    "SELECT a.id, a.started_at FROM activity a", "activity a", ACTIVITY, "a.work = $3::text AND a.started_at < $4"
+    "SELECT a.id, a.started_at FROM activity a", "activity a", ACTIVITY, "a.work = $3::text AND a.started_at <= $4"
 )
 ACTS_LASTING = "SELECT x.id FROM activity x WHERE x.work = $1 AND x.reach @> $2::timestamptz"
 IS_NEAR = (
@@ -53,7 +55,8 @@ IS_NEAR = (
 
 
 class ListFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which rows to list: of a person, a badge, an organ and all below it, a period, a case, a work, near a place.
+    """Which rows to list: of a person, a badge, an organ and all below it, a period, a case, an incident, a work, near
+    a place.
 
     `near`: latitude, longitude in degrees and a radius in metres, as `30.2741,120.1551,300`.
     """
@@ -66,6 +69,7 @@ class ListFilter(msgspec.Struct, frozen=True, kw_only=True):
     case: str | None = None
     work: str | None = None
     near: str | None = None
+    incident: str | None = None
 
 
 class Filterable(NamedTuple):
@@ -74,7 +78,7 @@ class Filterable(NamedTuple):
     `began`: when a row began. `lasts`: the time of a row, a range. `about`: a condition on a row that holds where
     `{act}`, a condition on the activity `a`, does. `near`: whether a row is near a place. `found_by`: column and ids of
     the rows that a filter by case, work or place leaves, and perhaps others. `spanning`: ids of rows that may last at a
-    moment; None: the list has no index of that.
+    moment; None: the list has no index of that. `numbered`: whether a row names the incident itself; None: it cannot.
     """
 
     person: str
@@ -85,13 +89,21 @@ class Filterable(NamedTuple):
     near: str
     found_by: Mapping[str, IndexPath]
     spanning: str | None = None
+    numbered: str | None = None
 
 
-def found_by(column: str, ids: str, *, near: str | None = None) -> Mapping[str, IndexPath]:
-    """The rows of a case, a work, a place. `ids`: SQL of them, by acts `x` that fulfil `{acts}`; `near`: of a place."""
-    acts = {"case": OF_CASE, "work": OF_WORK, "near": f"x.id IN ({TOLD_IN_BOX})"}
+def found_by(
+    column: str, ids: str, *, near: str | None = None, numbered: str | None = None
+) -> Mapping[str, IndexPath]:  # fmt: skip
+    """The rows of a case, an incident, a work, a place.
+
+    `ids`: SQL of them, by acts `x` that fulfil `{acts}`; `near`: of a place; `numbered`: of those that name the
+    incident themselves.
+    """
+    acts = {"case": OF_CASE, "incident": OF_INCIDENT, "work": OF_WORK, "near": f"x.id IN ({TOLD_IN_BOX})"}
     paths = {name: ids.format(acts=of.format(act="x", value="{value}")) for name, of in acts.items()}
     paths["acts"] = ids.format(acts="x.id = ANY ({value}::uuid[])")
+    paths |= {"incident": f"{paths['incident']} UNION {numbered}"} if numbered else {}
     return {name: IndexPath(column, values) for name, values in (paths | ({"near": near} if near else {})).items()}
 
 
@@ -173,9 +185,13 @@ def _on_paths(query: ListQuery, how: Filterable, asked: Mapping[str, str], paths
 
 
 async def _narrowest(values: Mapping[str, Any]) -> str | None:
-    """The filter whose rows are found by its acts: a case, or a work or a place with few of them; None: no such."""
-    if "case" in values:
-        return "case"
+    """The filter whose rows are found by its acts; None: no such.
+
+    It is a case or an incident, or a work or a place with few of them.
+    """
+    for name in ("case", "incident"):
+        if name in values:
+            return name
     if values.keys() & {"person", "badge"}:
         return None
     for name in sorted(values.keys() & HOW_MANY.keys()):
@@ -223,7 +239,11 @@ def _condition(name: str, value: str, how: Filterable) -> str:
         return f"{how.began} < {value}::timestamptz"
     if name == "near":
         return how.near.format(value=value)
-    return how.about.format(act=(OF_CASE if name == "case" else OF_WORK).format(act="a", value=value))
+    of = {"case": OF_CASE, "incident": OF_INCIDENT, "work": OF_WORK}[name]
+    by_acts = how.about.format(act=of.format(act="a", value=value))
+    if name == "incident" and how.numbered is not None:
+        return f"({how.numbered.format(value=value)} OR {by_acts})"
+    return by_acts
 
 
 def _paths(

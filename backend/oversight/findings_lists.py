@@ -3,23 +3,31 @@
 from typing import Literal
 
 from backend.activities.reads import ACTIVITY
-from backend.core.findings import FindingRow, finding_row
+from backend.core.findings import NOT_KEPT, ORDERED_BY, FindingRow, finding_row
 from backend.core.paging import ListQuery, Page, next_page, rows_of_page
 from backend.core.verb import Actor
-from backend.core.visibility import visible_while_led
+from backend.core.visibility import IndexPath, visible_to, visible_while_led
 from backend.law.catalogue import Language
 from backend.oversight.filters import IN_BOX, IS_NEAR, TOLD_IN_BOX, Filterable, ListFilter, found_by, narrowed
 from backend.shifts.reads import SHIFT
 
 BEGAN = "coalesce(f.started_at, f.found_at)"
 LASTS = f"tstzrange({BEGAN}, coalesce(f.ended_at, f.started_at, f.found_at), '[]')"
-FINDING = visible_while_led(auxiliary="f.person", organ="f.organ", began=BEGAN, span=LASTS).only(
-    "NOT tells_of_secret(f, $1)"
-)
-FINDINGS = """
-SELECT f.*, p.badge, p.name, o.name AS organ_name
-FROM finding f LEFT JOIN person_now p ON p.id = f.person JOIN organ o ON o.code = f.organ
+# Of training, insurance and hours an officer learns nothing by having led. Whoever ordered an act sees what follows.
+ORDERED = "EXISTS (SELECT FROM given_order o WHERE o.id = f.subject AND o.officer = $1 AND f.kind = ANY (o.codes))"
+ORDERED_ONES = """
+SELECT x.id AS value FROM given_order o JOIN finding x ON x.subject = o.id WHERE o.officer = $1
 """
+FINDING = (
+    visible_while_led(auxiliary="f.person", organ="f.organ", began=BEGAN, span=LASTS)
+    .only(f"({NOT_KEPT} OR {visible_to(own=['f.person'], organ='f.organ').condition})")
+    .also(ORDERED, IndexPath("f.id", ORDERED_ONES))
+    .only("NOT tells_of_secret(f, $1)")
+)
+FINDINGS = f"""
+SELECT f.*, p.badge, p.name, o.name AS organ_name, {ORDERED_BY}
+FROM finding f LEFT JOIN person_now p ON p.id = f.person JOIN organ o ON o.code = f.organ
+"""  # noqa: S608 - constants
 # Of an act that the viewer may see, by what was told of it; and of a shift, by where it began.
 OF_AN_ACT = f"""EXISTS (SELECT FROM activity_telling k JOIN activity a ON a.id = k.activity
     WHERE k.id = f.subject AND {{act}} AND {ACTIVITY.condition})"""

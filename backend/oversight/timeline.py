@@ -12,11 +12,11 @@ from backend.activities.reads import ActivityRow, activities_of
 from backend.assistance.reads import CallRow, calls_of
 from backend.core.database import fetch, first, value
 from backend.core.described import DutyRowId, OrganName
-from backend.core.findings import FindingRow, finding_row
+from backend.core.findings import ORDERED_BY, FindingRow, finding_row
 from backend.core.paging import as_row, generic_plan
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor
-from backend.core.visibility import viewer
+from backend.core.visibility import kinds_kept_from, viewer
 from backend.core.wire import Moment
 from backend.evidence.reads import NOT_HIDDEN, SELECT_RECORDINGS, RecordingRow
 from backend.held.contests import RulingRow, rulings_of
@@ -46,7 +46,7 @@ WHERE s.id = $1 AND u.state <> 'same_as' AND {NOT_HIDDEN.format(viewer="$2")} OR
 """
 # A UNION, as each branch has its own index: one condition with OR would read the whole table.
 FINDINGS_OF_SHIFT = f"""
-SELECT f.* FROM finding f WHERE f.withdrawn_at IS NULL AND f.id = ANY (ARRAY(
+SELECT f.*, {ORDERED_BY} FROM finding f WHERE f.withdrawn_at IS NULL AND f.id = ANY (ARRAY(
     SELECT x.id FROM finding x WHERE x.subject = ANY (ARRAY({ACTIVITIES_OF_SHIFT}) || $1::uuid)
     UNION
     SELECT x.id FROM finding x JOIN shift s ON s.person = x.person
@@ -100,13 +100,20 @@ class Timeline(msgspec.Struct, frozen=True, kw_only=True):
 async def timeline(actor: Actor, shift: UUID, language: Language) -> Timeline:
     """The timeline of one shift that the actor may see. Raises Refusal `unknown_shift`."""
     async with generic_plan():
-        if await first(f"{SHIFTS} WHERE s.id = $3 AND {SHIFT.condition}", *viewer(actor), shift) is None:
+        row = await first(f"{SHIFTS} WHERE s.id = $3 AND {SHIFT.condition}", *viewer(actor), shift)
+        if row is None:
             raise Refusal("unknown_shift")
-        return await timeline_of(shift, language, actor.person)
+        kept = await kinds_kept_from(actor, row["person"], row["organ"])
+        return await timeline_of(shift, language, actor.person, kept)
 
 
-async def timeline_of(shift: UUID, language: Language = "zh", viewed_by: UUID | None = None) -> Timeline:
-    """The timeline of any shift, for the operator of the server. Raises Refusal `unknown_shift`."""
+async def timeline_of(
+    shift: UUID, language: Language = "zh", viewed_by: UUID | None = None, kept: frozenset[str] = frozenset()
+) -> Timeline:
+    """The timeline of any shift, for the operator of the server. `kept`: kinds of findings that are left out.
+
+    Raises Refusal `unknown_shift`.
+    """
     row = await first(f"{SHIFTS} WHERE s.id = $1", shift)
     if row is None:
         raise Refusal("unknown_shift")
@@ -119,7 +126,11 @@ async def timeline_of(shift: UUID, language: Language = "zh", viewed_by: UUID | 
         recordings=[
             as_row(RecordingRow, recording) for recording in await fetch(RECORDINGS_OF_SHIFT, shift, viewed_by)
         ],
-        findings=[finding_row(finding, language) for finding in await fetch(FINDINGS_OF_SHIFT, shift, viewed_by)],
+        findings=[
+            finding_row(finding, language)
+            for finding in await fetch(FINDINGS_OF_SHIFT, shift, viewed_by)
+            if finding["kind"] not in kept
+        ],
         rulings=await rulings_of(shift),
         calls=await calls_of(shift),
     )

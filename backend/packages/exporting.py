@@ -54,7 +54,7 @@ SELECT r.id, u.state, u.disposed_at IS NOT NULL AS disposed, u.object_key, u.ver
         r.wearer <> $1 AND r.organ IN (SELECT organs_under($2::text[]))
             AND NOT EXISTS (SELECT FROM restriction x WHERE x.recording = r.id AND x.lifted_at IS NULL)
         OR EXISTS (SELECT FROM review v WHERE v.recording = r.id AND v.reviewer = $1 AND v.allowed
-            AND v.closed_at IS NULL AND v.over_at > now())) AS may
+            AND v.watch_from IS NULL AND v.closed_at IS NULL AND v.over_at > now())) AS may
 FROM recording r JOIN upload u ON u.id = r.id WHERE r.id = ANY ($3) AND u.state <> 'same_as' ORDER BY r.started_at, r.id
 """
 OF_CASE = """
@@ -75,7 +75,7 @@ SELECT j.epoch, j.xid, j.seq, j.actor, j.device, j.entry, c.number FROM journal 
     ORDER BY c.epoch, c.xid, c.seq LIMIT 1
 ) c ON true WHERE j.subjects && $1 AND {journal.SAFE.format(j="j")} AND NOT (
     j.verb LIKE 'reviews/%' AND EXISTS (SELECT FROM review v WHERE v.id = ANY (j.subjects)
-        AND v.purpose = 'complaint' AND may_not_handle(v.about, $2))
+        AND review_kept_from(v.purpose, v.about, $2))
 ) ORDER BY j.epoch, j.xid, j.seq
 """  # noqa: S608
 CHECKPOINTS = "SELECT number, signed, leaves, leaves_version FROM checkpoint WHERE number = ANY ($1) ORDER BY number"

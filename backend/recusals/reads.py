@@ -77,6 +77,7 @@ RECUSALS_OF_PAPER = f"""
 SELECT r.id FROM recusal_paper p JOIN recusal r ON r.id = p.recusal
 WHERE p.document = $3 AND {VISIBLE.condition} AND (r.capacity = 'self' OR r.person <> $1) ORDER BY r.id
 """  # noqa: S608 - constants
+OF_INCIDENT = "case_key(r.incident_ref) = case_key($3::text)"
 
 
 class RecusalRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -175,10 +176,17 @@ class RecusalDetail(msgspec.Struct, frozen=True, kw_only=True):
     ]
 
 
-async def recusals(actor: Actor, status: RecusalStatus, cursor: str | None, limit: int) -> Page[RecusalRow]:
-    """A page of one's own recusals, those one wrote down, and those of the organs that one oversees."""
-    listed = ListQuery(RECUSALS, "recusal r", VISIBLE, STATUSES[status], by="asked_at")
-    rows = await rows_of_page(listed, actor, cursor, limit)
+async def recusals(
+    actor: Actor, status: RecusalStatus, cursor: str | None, limit: int, incident: str | None = None
+) -> Page[RecusalRow]:
+    """A page of one's own recusals, those one wrote down, and those of the organs that one oversees.
+
+    `incident`: only those that name this incident.
+    """
+    where, values = STATUSES[status], [] if incident is None else [incident]
+    where = f"({where}) AND {OF_INCIDENT}" if values else where
+    listed = ListQuery(RECUSALS, "recusal r", VISIBLE, where, by="asked_at")
+    rows = await rows_of_page(listed, actor, cursor, limit, *values)
     return Page(items=[_recusal_row(actor, row) for row in rows[:limit]], next=next_page(rows, limit, "asked_at"))
 
 

@@ -18,6 +18,7 @@ from backend.core.refusals import Refusal
 from backend.core.verb import Actor
 from backend.core.visibility import INSPECTING, ME, IndexPath, viewer, visible_to
 from backend.core.wire import BIGINT, Moment
+from backend.law.answerable import OBJECTIVE_CAUSES
 from backend.law.catalogue import Language, law
 from backend.reviews.schemas import (
     Approved,
@@ -28,9 +29,9 @@ from backend.reviews.schemas import (
     Observations,
     OpenedAt,
     OverAt,
+    PurposeShown,
     RestrictionCategory,
     RestrictionRef,
-    ReviewPurpose,
     ReviewRef,
     Tasked,
 )
@@ -51,7 +52,7 @@ SELECT v.*, p.badge AS reviewer_badge, p.name AS reviewer_name, ARRAY(
 """
 VISIBLE = (
     visible_to(own=[], organ="v.organ")
-    .only("v.wearer <> $1 AND (v.purpose <> 'complaint' OR NOT may_not_handle(v.about, $1))")
+    .only("v.wearer <> $1 AND NOT review_kept_from(v.purpose, v.about, $1)")
     .also("v.reviewer = $1", IndexPath("v.reviewer", ME))
 )
 FOOTAGE_TOTALS = """
@@ -91,6 +92,8 @@ FROM journal j LEFT JOIN person_now p ON p.id = j.actor LEFT JOIN device d ON d.
 WHERE j.subjects @> ARRAY[$1::uuid] AND ($3::timestamptz IS NULL OR (j.at, j.seq) < ($3, $4))
     AND NOT EXISTS (SELECT FROM complaint c WHERE may_not_handle(c.id, $2) AND (c.id = ANY (j.subjects) OR EXISTS (
         SELECT FROM review v WHERE v.id = ANY (j.subjects) AND v.about = c.id)))
+    AND NOT EXISTS (SELECT FROM review v WHERE v.id = ANY (j.subjects) AND v.purpose = 'hearing'
+        AND review_kept_from(v.purpose, v.about, $2))
 ORDER BY j.at DESC, j.seq DESC LIMIT $5
 """
 WATCHED = """
@@ -101,10 +104,20 @@ SELECT lower(x.stretch) AS from_ms, upper(x.stretch) AS to_ms FROM (
 FINDINGS_WITH_REPLIES = """
 SELECT f.id, f.kind, f.started_at, f.ended_at, f.found_at, f.explained, coalesce((
     SELECT jsonb_agg(jsonb_build_object('id', y.id, 'at', y.at, 'words', y.words) ORDER BY y.at)
-    FROM finding_reply y WHERE y.finding = f.id AND y.by_person = $1), '[]') AS replies
-FROM finding f WHERE f.person = $1 AND f.withdrawn_at IS NULL ORDER BY f.found_at DESC, f.id DESC LIMIT 200
+    FROM finding_reply y WHERE y.finding = f.id AND y.by_person = $1), '[]') AS replies,
+    t.at AS told_at, t.answer_by, d.accepted, d.why AS decided_why, d.at AS decided_at,
+    excuses(f, $2, $3) AS excuses
+FROM finding f LEFT JOIN finding_told t ON t.finding = f.id LEFT JOIN LATERAL (
+    SELECT x.* FROM finding_decision x WHERE x.finding = f.id ORDER BY x.at DESC, x.id DESC LIMIT 1) d ON true
+WHERE f.person = $1 AND f.withdrawn_at IS NULL ORDER BY f.found_at DESC, f.id DESC LIMIT 200
 """
-
+# Praise in a review for a complaint appears once that is concluded.
+PRAISED = """
+SELECT v.id AS review, v.recording, v.closed_at AS at, v.praise AS words, p.badge AS by_badge, p.name AS by_name
+FROM review v JOIN person_now p ON p.id = v.reviewer WHERE v.wearer = $1 AND v.praise IS NOT NULL
+    AND (v.purpose <> 'complaint' OR EXISTS (SELECT FROM complaint c WHERE c.id = v.about AND c.outcome IS NOT NULL))
+ORDER BY v.closed_at DESC, v.id DESC LIMIT 200
+"""
 
 FirstByte = Annotated[
     int | None, msgspec.Meta(description="first byte of the range, counted from 0; null: a view copy, by time")
@@ -140,7 +153,7 @@ class ReviewRow(msgspec.Struct, frozen=True, kw_only=True):
     reviewer: Annotated[UUID, msgspec.Meta(description="id of the person who asked to view the footage")]
     reviewer_badge: Badge
     reviewer_name: PersonName
-    purpose: ReviewPurpose
+    purpose: PurposeShown
     number: Annotated[str, msgspec.Meta(description="number given for the purpose: an id, or the case number")]
     tasked: Tasked
     restricted: Annotated[
@@ -160,6 +173,13 @@ class ReviewRow(msgspec.Struct, frozen=True, kw_only=True):
     closed_at: ClosedAt
     found: Observations
     words: Annotated[str | None, msgspec.Meta(description="the result in words; null: not finished yet")]
+    praise: Annotated[str | None, msgspec.Meta(description="what the wearer did well; null: no praise")] = None
+    watch_from: Annotated[
+        Moment | None, msgspec.Meta(description="one's own film may be watched from then on; null: all of the footage")
+    ] = None
+    watch_until: Annotated[
+        Moment | None, msgspec.Meta(description="one's own film may be watched until then; null: all of the footage")
+    ] = None
 
 
 class ReviewNoteRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -239,7 +259,7 @@ class ViewingOfMe(msgspec.Struct, frozen=True, kw_only=True):
     id: Annotated[UUID, msgspec.Meta(description="id of the viewing")]
     recording: RecordingId
     what: FootageName
-    purpose: ReviewPurpose
+    purpose: PurposeShown
     organ: OrganCode
     reviewer_badge: Badge
     reviewer_name: PersonName
@@ -271,6 +291,33 @@ class MyFinding(msgspec.Struct, frozen=True, kw_only=True):
     found_at: Annotated[Moment, msgspec.Meta(description="when the server found it")]
     explained: Annotated[bool, msgspec.Meta(description="an explanation covers all of it; the finding stays")]
     replies: Annotated[list[MyReply], msgspec.Meta(description="one's own replies, oldest first")]
+    told_at: Annotated[Moment | None, msgspec.Meta(description="when it was told to you; null: not yet")] = None
+    answer_by: Annotated[
+        Moment | None, msgspec.Meta(description="until then it is not decided without your reply; null: not told yet")
+    ] = None
+    accepted: Annotated[
+        bool | None, msgspec.Meta(description="true: your reply is accepted 采纳; false: 不采纳; null: not decided")
+    ] = None
+    decided_why: Annotated[str | None, msgspec.Meta(description="why it was decided so; null: not decided")] = None
+    decided_at: Annotated[Moment | None, msgspec.Meta(description="when it was decided; null: not yet")] = None
+    excuses: Annotated[
+        list[Literal["objective_cause", "officer_silent", "ordered"]],
+        msgspec.Meta(
+            description="why it never counts against you: objective_cause 客观原因, officer_silent 民警未答复, "
+            "ordered 受命"
+        ),
+    ] = msgspec.field(default_factory=list)
+
+
+class Praise(msgspec.Struct, frozen=True, kw_only=True):
+    """What a review of one's own footage praises (R.6)."""
+
+    review: ReviewRef
+    recording: RecordingId
+    at: Annotated[Moment, msgspec.Meta(description="when the review was closed")]
+    words: Annotated[str, msgspec.Meta(description="what was done well")]
+    by_badge: Annotated[str, msgspec.Meta(description="badge number of the reviewer")]
+    by_name: Annotated[str, msgspec.Meta(description="name of the reviewer")]
 
 
 class ExportOfMe(msgspec.Struct, frozen=True, kw_only=True):
@@ -295,6 +342,9 @@ class MyRecord(msgspec.Struct, frozen=True, kw_only=True):
     ]
     findings: Annotated[list[MyFinding], msgspec.Meta(description="findings, newest first, at most 200")]
     next: Annotated[str | None, msgspec.Meta(description="cursor of the next page of viewings; null on the last one")]
+    praise: Annotated[
+        list[Praise], msgspec.Meta(description="what reviews of one's footage praise, newest first, at most 200")
+    ] = msgspec.field(default_factory=list)
 
 
 class HistoryLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -359,9 +409,15 @@ async def my_record(actor: Actor, language: Language, cursor: str | None, limit:
         kept=as_row(FootageTotals, totals),
         viewings=[as_row(ViewingOfMe, row) for row in rows[:limit]],
         exports=[_export(row) for row in await fetch(EXPORTS_OF_WEARER, actor.person)],
-        findings=[_my_finding(row, language) for row in await fetch(FINDINGS_WITH_REPLIES, actor.person)],
+        findings=[_my_finding(row, language) for row in await fetch(FINDINGS_WITH_REPLIES, *_excused(actor))],
+        praise=[as_row(Praise, row) for row in await fetch(PRAISED, actor.person)],
         next=next_page(rows, limit, "began_at"),
     )
+
+
+def _excused(actor: Actor) -> tuple[UUID, list[str], object]:
+    """The values of FINDINGS_WITH_REPLIES: the person, the objective causes, the shortest gap that counts."""
+    return actor.person, OBJECTIVE_CAUSES, law().span("gap_tolerance")
 
 
 def _export(row: Any) -> ExportOfMe:
@@ -370,7 +426,7 @@ def _export(row: Any) -> ExportOfMe:
 
 
 def _my_finding(row: Any, language: Language) -> MyFinding:
-    columns = {name: row[name] for name in ("id", "kind", "started_at", "ended_at", "found_at", "explained")}
+    columns = {name: row[name] for name in MyFinding.__struct_fields__ if name not in ("message", "replies")}
     replies = msgspec.json.decode(row["replies"], type=list[MyReply])
     return MyFinding(**columns, message=law().messages[row["kind"]].sentence(language), replies=replies)
 

@@ -15,11 +15,18 @@ ReviewPurpose = Annotated[
         "matter 申诉或侵扰; `number` is the id of it, or for `case` the case number"
     ),
 ]
+PurposeShown = Annotated[
+    Literal["complaint", "case", "spot_check", "injury", "matter", "finding", "hearing"],
+    msgspec.Meta(
+        description="why the footage is viewed: complaint 投诉, case 案件, spot_check 抽查, injury 工伤, "
+        "matter 申诉或侵扰; one's own film: finding 待说明事项, hearing 陈述申辩"
+    ),
+]
 Observation = Annotated[
-    Literal["nothing_found", "late_start", "early_stop", "interrupted", "late_handover", "other"],
+    Literal["nothing_found", "late_start", "early_stop", "interrupted", "late_handover", "praise", "other"],
     msgspec.Meta(
         description="nothing_found 未发现问题, late_start 开始过晚, early_stop 过早停止, interrupted 中断, "
-        "late_handover 逾期移交, other 其他"
+        "late_handover 逾期移交, praise 值得表扬, other 其他"
     ),
 ]
 RestrictionCategory = Annotated[
@@ -104,9 +111,16 @@ class CloseReview(OnReview, frozen=True, kw_only=True, omit_defaults=True, forbi
     """The reviewer closes the review with its result. If it was for a spot check, that is done too."""
 
     found: Annotated[
-        list[Observation], msgspec.Meta(min_length=1, max_length=6, description="`nothing_found` stands alone")
+        list[Observation],
+        msgspec.Meta(
+            min_length=1, max_length=7, description="`nothing_found` stands alone; `praise` needs the field of its name"
+        ),
     ]
     words: Annotated[Words, msgspec.Meta(description="the result in words")]
+    praise: Annotated[
+        Words | None,
+        msgspec.Meta(description="with `praise`: what the wearer did well (R.6); they read it. null: no praise"),
+    ] = None
 
 
 class RestrictFootage(Entry, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -140,7 +154,7 @@ class ReviewStanding(msgspec.Struct, frozen=True, kw_only=True):
     id: ReviewRef
     recording: RecordingId
     organ: OrganCode
-    purpose: ReviewPurpose
+    purpose: PurposeShown
     tasked: Tasked
     opened_at: OpenedAt
     over_at: OverAt

@@ -21,6 +21,8 @@ from backend.core.visibility import COMMANDING, INSPECTING, reaches, viewer
 from backend.evidence.reads import RECORDING_FILTER
 from backend.oversight.findings_lists import FINDING
 from backend.people import factor
+from backend.reviews import own_film
+from backend.reviews.own_film import OpenOwnFilm
 from backend.reviews.schemas import (
     ApproveReview,
     CloseReview,
@@ -57,6 +59,7 @@ VISIBLE_RECORDING = f"""
 SELECT r.id, r.organ FROM recording r
 WHERE r.id = (SELECT coalesce(same_as, id) FROM upload WHERE id = $3) AND {RECORDING_FILTER.condition}
 """  # noqa: S608
+KEPT_FROM = "SELECT review_kept_from($1, $2, $3)"
 RESTRICTION = """
 SELECT x.*, r.organ, r.wearer FROM restriction x JOIN recording r ON r.id = x.recording WHERE x.id = $1
 """
@@ -80,6 +83,12 @@ async def open_one(occasion: Occasion, entry: OpenReview) -> Outcome:
     return await _outcome(entry.id, () if tasked else await _too_often(occasion, footage["wearer"]))
 
 
+async def open_own(occasion: Occasion, entry: OpenOwnFilm) -> Outcome:
+    """Open a review of one's own film. Raises Refusal `own_film_of_one`, `unknown_task`, `unknown_recording`."""
+    await own_film.insert(occasion, entry)
+    return await _outcome(entry.id)
+
+
 async def approve(occasion: Occasion, entry: ApproveReview) -> Outcome:
     """Approve a review. Raises Refusal `unknown_review`, `own_matter`, `review_decided`, `review_closed`."""
     return await _decide(occasion, entry, allowed=True, why=entry.why)
@@ -94,6 +103,8 @@ async def _decide(occasion: Occasion, entry: OnReview, *, allowed: bool, why: st
     actor, at = occasion.actor, occasion.timing.as_of
     row = await Review.select().where(Review.id == entry.review).first()
     if row is None or not (row["reviewer"] == actor.person or await reaches(actor, row["organ"], COMMANDING)):
+        raise Unknown("unknown_review", entry.review)
+    if await value(KEPT_FROM, row["purpose"], row["about"], actor.person) and row["reviewer"] != actor.person:
         raise Unknown("unknown_review", entry.review)
     if actor.person in (row["reviewer"], row["wearer"]):
         raise Refusal("own_matter")
@@ -142,9 +153,14 @@ async def watched(occasion: Occasion, entry: WatchedInReview) -> Outcome:
 
 
 async def close(occasion: Occasion, entry: CloseReview) -> Outcome:
-    """Close a review. Raises Refusal `unknown_review`, `review_closed`, `found_alone`, `not_watched`."""
+    """Close a review. Raises Refusal `unknown_review`, `review_closed`, `praise_in_words`, `found_alone`,
+    `not_watched`."""
     row = await _own_open_review(occasion.actor, entry.review)
     found = sorted(set(entry.found))
+    if ("praise" in found) != (entry.praise is not None):
+        raise Refusal("praise_in_words")
+    if entry.praise is not None and row["wearer"] == occasion.actor.person:
+        raise Refusal("own_matter")
     if "nothing_found" in found and len(found) > 1:
         raise Refusal("found_alone")
     at = occasion.timing.as_of
@@ -155,7 +171,7 @@ async def close(occasion: Occasion, entry: CloseReview) -> Outcome:
             await SpotCheck.update(done_at=at, done_by=occasion.actor.person, found=found).where(
                 SpotCheck.id == row["about"], SpotCheck.done_at.is_null()
             )
-    await Review.update(closed_at=at, found=found, words=entry.words).where(Review.id == row["id"])
+    await Review.update(closed_at=at, found=found, words=entry.words, praise=entry.praise).where(Review.id == row["id"])
     return await _outcome(row["id"])
 
 

@@ -60,6 +60,9 @@ class Review(Table, db=DB):
     closed_at = Timestamptz(null=True, default=None)
     found = Array(Text(), null=True, default=None)
     words = Text(null=True, default=None)
+    watch_from = Timestamptz(null=True, default=None)
+    watch_until = Timestamptz(null=True, default=None)
+    praise = Text(null=True, default=None)
 
 
 class ReviewNote(Table, db=DB):
@@ -120,4 +123,25 @@ class FindingReply(Table, db=DB):
     finding = UUID(null=False, default=None)
     by_person = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)
     words = Text(null=False, default=None)
+    at = Timestamptz(null=False, default=None)
+
+
+class FindingTold(Table, db=DB):
+    """A finding was told to the person whom it concerns, who may reply until `answer_by`."""
+
+    finding = UUID(primary_key=True, default=None)
+    person = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)
+    told_by = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)
+    at = Timestamptz(null=False, default=None)
+    answer_by = Timestamptz(null=False, default=None)
+
+
+class FindingDecision(Table, db=DB):
+    """A decision about a finding and what its person replied. The latest counts."""
+
+    id = UUID(primary_key=True, default=None)
+    finding = UUID(null=False, default=None)
+    accepted = Boolean(null=False, default=None)
+    why = Text(null=False, default=None)
+    by_person = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)
     at = Timestamptz(null=False, default=None)

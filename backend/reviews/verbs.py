@@ -2,7 +2,10 @@
 
 from backend.core.examples import OTHER, example
 from backend.core.verb import DECIDERS, FIELD, Event, Verb
+from backend.reviews import deciding
 from backend.reviews import service as reviews
+from backend.reviews.deciding import DecideFinding, DecisionReceipt, TellFindings, ToldReceipt
+from backend.reviews.own_film import OpenOwnFilm
 from backend.reviews.schemas import (
     ApproveReview,
     CloseReview,
@@ -25,6 +28,13 @@ VERBS = (
         tag="Reviews · 调阅", zh="申请调阅", en="Request to view footage",
         codes=("unknown_recording", "unknown_task"),
         example=example(recording=OTHER, purpose="case", number="杭公（城）受案字〔2026〕118号"),
+    ),
+    Verb(
+        name="reviews/open-own", entry=OpenOwnFilm, receipt=ReviewReceipt, record=reviews.open_own,
+        may=FIELD | DECIDERS, field=False, told_to="nobody",
+        tag="Reviews · 调阅", zh="申请观看本人视音频", en="Ask to watch one's own film",
+        codes=("own_film_of_one", "unknown_task", "unknown_recording"),
+        example=example(recording=OTHER, finding=OTHER),
     ),
     Verb(
         name="reviews/approve", entry=ApproveReview, receipt=ReviewReceipt, record=reviews.approve, may=DECIDERS,
@@ -58,7 +68,9 @@ VERBS = (
         name="reviews/close", entry=CloseReview, receipt=ReviewReceipt, record=reviews.close, may=DECIDERS,
         concerned=reviews.lock_ids_of_closing, field=False, told_to="nobody",
         tag="Reviews · 调阅", zh="办结调阅", en="Close a review with its result",
-        codes=("unknown_review", "review_closed", "found_alone", "not_watched"),
+        codes=(
+            "unknown_review", "review_closed", "praise_in_words", "own_matter", "found_alone", "not_watched",
+        ),
         example=example(review=OTHER, found=["interrupted"], words="中断两分钟，已核实为更换电池"),
     ),
     Verb(
@@ -81,6 +93,23 @@ VERBS = (
         tag="Oversight · 监督", zh="说明情况", en="Reply to a finding",
         codes=("unknown_finding", "not_about_you"),
         example=example(finding=OTHER, words="当时更换电池，已口头说明"),
+    ),
+    Verb(
+        name="findings/tell", entry=TellFindings, receipt=ToldReceipt, record=deciding.tell, may=DECIDERS, field=False,
+        told_to="concerned",
+        tag="Oversight · 监督", zh="告知待说明事项", en="Tell a person what was found",
+        codes=("unknown_finding", "own_matter", "led_then", "finding_withdrawn"),
+        example=example(person=OTHER, findings=[OTHER]),
+    ),
+    Verb(
+        name="findings/decide", entry=DecideFinding, receipt=DecisionReceipt, record=deciding.decide, may=DECIDERS,
+        concerned=deciding.lock_ids, field=False, told_to="concerned",
+        tag="Oversight · 监督", zh="采纳或不采纳说明", en="Decide about a finding and its reply",
+        codes=(
+            "unknown_finding", "own_matter", "led_then", "finding_withdrawn", "finding_not_told", "finding_unanswered",
+            "finding_decided",
+        ),
+        example=example(finding=OTHER, accepted=True, why="更换电池属实，有语音说明"),
     ),
 )  # fmt: skip
 EVENTS = (

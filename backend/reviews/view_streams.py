@@ -23,6 +23,7 @@ from backend.evidence import view_copies
 from backend.evidence.reads import RECORDING_FILTER
 from backend.evidence.view_copies import Look
 from backend.law.catalogue import law
+from backend.reviews import rules
 from backend.reviews.schemas import Stretch
 from backend.reviews.watching import BLOCK, LATE_WRITES, Sent, Source, ViewingRequest, begin, end
 from storage.evidence_store import EvidenceStore
@@ -141,6 +142,9 @@ class HowToWatch(msgspec.Struct, frozen=True, kw_only=True):
         int, msgspec.Meta(description="times in a view copy are those of the film plus this, in milliseconds")
     ]
     copy: Annotated[CopyProgress | None, msgspec.Meta(description="of a copy that is encoded; null: none is needed")]
+    may_watch: Annotated[
+        Stretch | None, msgspec.Meta(description="of one's own film: the stretch that may be watched; null: all of it")
+    ] = None
     neighbours: Annotated[list[Neighbour], msgspec.Meta(description="other recordings near it in time, in order")]
 
 
@@ -158,17 +162,25 @@ async def how_to_watch(store: EvidenceStore, actor: Actor, source: Source) -> Ho
     length = await _length_of(source.recording, look)
     inspects = any(role.role in INSPECTING for role in actor.roles)
     return HowToWatch(
-        recording=source.recording, way=look.way, kind=look.kind, media_type=look.media_type,
+        recording=source.recording, way=_way(look, source), kind=look.kind, media_type=look.media_type,
         container=look.container, codec=look.video.codec if look.video else None,
         sound=look.audio.codec if look.audio else None,
         frame_rate=look.video.frame_rate if look.video else None, duration_ms=length.ms,
         stretches=await _stretches(source.recording, length.ms), started_at=row["started_at"], sha256=row["sha256"],
-        shift_ms=SHIFT_MS, copy=await _progress(source.recording) if look.way == "transcode" else None,
+        shift_ms=SHIFT_MS, may_watch=source.stretch and Stretch(*source.stretch),
+        copy=await _progress(source.recording) if look.way == "transcode" else None,
         neighbours=[
             Neighbour(**{name: near[name] for name in Neighbour.__struct_fields__})
             for near in await fetch(NEIGHBOURS, *viewer(actor), source.recording, inspects)
         ],
     )  # fmt: skip
+
+
+def _way(look: Look, source: Source) -> Literal["as_is", "remux", "transcode", "none"]:
+    """How it is watched. One's own film is never sent as it is, because that would be a copy."""
+    if source.stretch is None or look.way != "as_is":
+        return look.way
+    return "remux" if look.copied() else "none"
 
 
 async def _stretches(recording: UUID, duration_ms: int | None) -> list[Stretch]:
@@ -204,15 +216,21 @@ async def _progress(recording: UUID) -> CopyProgress:
 async def opened(store: EvidenceStore, request: ViewingRequest, source: Source, from_ms: int) -> OpenedView:
     """A view copy from this time of the film on; of a time behind its end, the end.
 
-    Raises Refusal `no_view_copy`, `plays_as_it_is`, `view_copy_not_ready`, `too_many_views`; StoreUnavailable.
+    Raises Refusal `no_view_copy`, `plays_as_it_is`, `own_film_over`, `view_copy_not_ready`, `too_many_views`;
+    StoreUnavailable.
     """
     look = await view_copies.look_of(store, source.recording)
-    if look.way == "none":
+    if _way(look, source) == "none":
         raise _unwatchable(look)
     if look.way == "as_is" and not look.copied():
         raise Refusal("plays_as_it_is")
     length = await _length_of(source.recording, look)
     begin_ms = from_ms if length.ms is None else min(from_ms, max(0, length.ms - LAST_MS))
+    if source.stretch is not None:
+        within = rules.within(begin_ms, source.stretch)
+        if within is None:
+            raise Refusal("own_film_over")
+        begin_ms = within
     if look.copied():
         return await _remuxed(store, request, source, look, length, begin_ms)
     return await _transcoded(store, request, source, look, length, begin_ms)
@@ -295,14 +313,16 @@ async def _sent(
     request: ViewingRequest, source: Source, live: _Live, viewing: UUID, duration_ms: int
 ) -> AsyncIterator[bytes]:
     """The pieces as they come from the child. Whatever happens, what was sent is recorded and the child ended."""
-    sent = Sent()
+    sent, last_ms = Sent(), duration_ms if source.stretch is None else min(duration_ms, source.stretch[1])
     try:
         async for piece in live.reading.pieces():
             at = max(0, piece.at // 1000 - SHIFT_MS)
+            if source.stretch is not None and piece.kind == MEDIA and at >= last_ms:
+                break
             live.taken()
             yield piece.content
             sent.add(len(piece.content), at if piece.kind == MEDIA else None, None if piece.kind == INIT else at)
-        sent.add(0, to_ms=duration_ms)
+        sent.add(0, to_ms=last_ms)
     except Unreadable:
         log.warning("a view copy broke off", recording=str(source.recording))
     finally:
@@ -340,7 +360,8 @@ async def _from_store(
         async for block in store.stream(key, version, 0, init, init):
             yield block
             sent.add(len(block))
-        async for block in store.stream(key, version, begun, (copy.bytes or 0) - begun, BLOCK):
+        ends = copy.bytes or 0 if source.stretch is None else copy.end_of(source.stretch[1])
+        async for block in store.stream(key, version, begun, ends - begun, BLOCK):
             yield block
             at += len(block)
             sent.add(len(block))

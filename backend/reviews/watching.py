@@ -6,7 +6,7 @@ is killed. When sending ends, the journal also gets the number of bytes sent. Re
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID, uuid4
 
@@ -25,6 +25,7 @@ from storage.evidence_store import EvidenceStore
 
 FootagePart = Literal["content", "poster", "view"]
 ViewingKind = Literal["content", "poster", "view", "package"]
+MILLISECOND = timedelta(milliseconds=1)
 BLOCK = 256 * 1024  # bytes read from the store at a time
 ROLES = OVERSEEING | {"administrator"}  # who holds one of them gives a second factor before they see others' footage
 # Whether it is the viewer's own film, or of an auxiliary whom they led then.
@@ -35,7 +36,7 @@ SELECT r.wearer = $2 OR EXISTS (SELECT FROM led l WHERE l.officer = $2 AND l.aux
 REVIEW_AND_FOOTAGE = """
 SELECT v.*, hidden_from($2, r.wearer, r.during) OR v.purpose = 'complaint' AND may_not_handle(v.about, $2) AS hidden,
     u.object_key, u.version, u.bytes, u.media_type, u.sha256,
-    u.state, u.disposed_at, r.poster_version, EXISTS (
+    u.state, u.disposed_at, r.poster_version, r.started_at AS film_begins, EXISTS (
         SELECT FROM restriction x WHERE x.recording = r.id AND x.lifted_at IS NULL) AS restricted
 FROM review v JOIN recording r ON r.id = v.recording JOIN upload u ON u.id = r.id
 WHERE v.id = $1 AND v.reviewer = $2 AND v.recording = (SELECT coalesce(same_as, id) FROM upload WHERE id = $3)
@@ -65,13 +66,14 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     bytes: int
     media_type: str
     sha256: str
+    stretch: tuple[int, int] | None = None  # of one's own film: what may be watched, in milliseconds; None: all of it
 
 
 async def allowed(store: EvidenceStore, request: ViewingRequest) -> Source:
     """The footage to show, if the actor may view it now. A refusal is written to the journal before it is raised.
 
     Raises Refusal `review_needed`, `unknown_review`, `review_closed`, `review_over`, `second_factor_needed`,
-    `review_unapproved`, `not_sealed`, `disposed`, `no_poster`.
+    `review_unapproved`, `own_film_view_only`, `not_sealed`, `disposed`, `no_poster`.
     """
     await limits.check_requests(request.actor)
     try:
@@ -94,10 +96,13 @@ async def _allowed(store: EvidenceStore, request: ViewingRequest) -> Source:
         raise Refusal("review_closed")
     if row["over_at"] <= datetime.now(UTC):
         raise Refusal("review_over")
-    own_right = not row["needs_approval"] and await reaches(request.actor, row["organ"], INSPECTING)
+    own_film = row["watch_from"] is not None
+    own_right = not (own_film or row["needs_approval"]) and await reaches(request.actor, row["organ"], INSPECTING)
     await require_factor(request.actor, row["recording"], own_right)
-    if not row["allowed"] and (row["restricted"] or not own_right):
+    if not row["allowed"] and (row["restricted"] or not (own_right or own_film)):
         raise Refusal("review_unapproved")
+    if own_film and request.what != "view":
+        raise Refusal("own_film_view_only")
     if row["disposed_at"] is not None:
         raise Refusal("disposed")
     if row["state"] != "sealed":
@@ -125,8 +130,16 @@ async def _source(store: EvidenceStore, row: Any, what: ViewingKind) -> Source:
         size = len(await store.read(key, version))
     return Source(
         review=row["id"], recording=row["recording"], wearer=row["wearer"], organ=row["organ"], key=key,
-        version=version, bytes=size, media_type=media, sha256=row["sha256"],
+        version=version, bytes=size, media_type=media, sha256=row["sha256"], stretch=_stretch(row),
     )  # fmt: skip
+
+
+def _stretch(row: Any) -> tuple[int, int] | None:
+    """The stretch of one's own film that may be watched, in milliseconds from its start; None: all of it."""
+    if row["watch_from"] is None:
+        return None
+    first_ms, last_ms = ((row[name] - row["film_begins"]) // MILLISECOND for name in ("watch_from", "watch_until"))
+    return max(0, first_ms), max(0, last_ms)
 
 
 async def begin(

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from piccolo.columns import JSONB, UUID, Boolean, ForeignKey, OnDelete, Text, Timestamptz
+from piccolo.columns import JSONB, UUID, Array, Boolean, ForeignKey, OnDelete, Text, Timestamptz
 from piccolo.table import Table
 
 from backend.core.database import DB
@@ -46,4 +46,43 @@ class SupervisionEnd(Table, db=DB):
     id = UUID(primary_key=True, default=None)
     supervision = ForeignKey(Supervision, null=False, on_delete=OnDelete.restrict, default=None)
     by_person = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)
+    at = Timestamptz(null=False, default=None)
+
+
+class GivenOrder(Table, db=DB):
+    """An entry that names the officer who ordered it. Its id is that of the entry; backend/core/orders.py writes it.
+
+    `codes`: kinds of findings that follow from the order.
+    """
+
+    id = UUID(primary_key=True, default=None)
+    officer = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)
+    auxiliary = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)
+    organ = ForeignKey(Organ, null=False, on_delete=OnDelete.restrict, default=None)
+    verb = Text(null=False, default=None)
+    at = Timestamptz(null=False, default=None)
+    codes = Array(Text(), null=False, default=None)
+    told_at = Timestamptz(null=False, default=None)
+    dispute_by = Timestamptz(null=False, default=None)
+
+
+class OrderDispute(Table, db=DB):
+    """The officer says that they gave no such order."""
+
+    id = UUID(primary_key=True, default=None)
+    given = ForeignKey(GivenOrder, null=False, on_delete=OnDelete.restrict, default=None)
+    words = Text(null=False, default=None)
+    at = Timestamptz(null=False, default=None)
+
+
+class DeclinedOrder(Table, db=DB):
+    """An auxiliary declined an order to do what Article 12 forbids (依法不能做)."""
+
+    id = UUID(primary_key=True, default=None)
+    person = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)
+    organ = ForeignKey(Organ, null=False, on_delete=OnDelete.restrict, default=None)
+    officer = ForeignKey(Person, null=False, on_delete=OnDelete.restrict, default=None)
+    work = Text(null=False, default=None)
+    words = Text(null=True, default=None)
+    place = JSONB(null=True, default=None)
     at = Timestamptz(null=False, default=None)

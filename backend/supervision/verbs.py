@@ -1,8 +1,11 @@
 """The verbs of supervision, with everything that is said of each."""
 
 from backend.core.examples import OFFICER, OTHER, example
-from backend.core.verb import AUXILIARIES, FIELD, OFFICERS, HeldRule, Verb
+from backend.core.roles import INSPECTING
+from backend.core.verb import AUXILIARIES, FIELD, OFFICERS, Event, HeldRule, Verb
+from backend.supervision import orders
 from backend.supervision import service as supervision
+from backend.supervision.orders import DeclinedReceipt, DeclineOrder, DisputeOrder, OrderReceipt
 from backend.supervision.schemas import (
     ConfirmLeading,
     DeclineLeading,
@@ -66,4 +69,23 @@ VERBS = (
         ),
         example=example(supervision=OTHER, officer=OFFICER),
     ),
+    Verb(
+        name="orders/dispute", entry=DisputeOrder, receipt=OrderReceipt, record=orders.dispute, may=OFFICERS,
+        concerned=orders.concerned, desk=True, told_to="concerned",
+        tag="Leading · 带班", zh="否认下令", en="Dispute that you ordered it",
+        codes=("unknown_order", "order_disputed", "dispute_too_late"),
+        example=example(order=OTHER, words="当时未下达该命令"),
+    ),
+    Verb(
+        name="orders/decline", entry=DeclineOrder, receipt=DeclinedReceipt, record=orders.decline, may=AUXILIARIES,
+        told_to="actor",
+        held=HeldRule(
+            listed_to=INSPECTING, shown_to=INSPECTING, decided_by=INSPECTING, named=lambda entry: [entry.officer],
+            about=orders.kept_from_who_ordered,
+        ),
+        tag="Leading · 带班", zh="依法不能做", en="Decline an order that the law forbids",
+        codes=("not_an_officer", "unknown_work", "work_not_forbidden"),
+        example=example(officer=OFFICER, work="12.3", words="要求单独执行拘留"),
+    ),
 )  # fmt: skip
+EVENTS = (Event("orders/given", told_to="concerned"),)

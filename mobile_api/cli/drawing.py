@@ -181,7 +181,7 @@ def _is_answered(lane: Lane) -> bool:
 def _worked(row: dict[str, Any]) -> Lane:
     """The lane of an activity: when it was carried on, its gaps, and the footage of it."""
     note = plain(f"{row['work']} {row['text']}")
-    case = plain(f" {row.get('case_kind') or ''} {row.get('case_ref') or ''}").rstrip()
+    case = plain(f" {row.get('case_kind') or ''} {row.get('case_ref') or ''} {row.get('incident_ref') or ''}").rstrip()
     return Lane(
         "work",
         note,

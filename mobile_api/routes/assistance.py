@@ -9,6 +9,7 @@ from litestar.params import QueryParameter
 from backend.assistance import reads
 from backend.assistance.reads import CallRow, CallStatus
 from backend.core.paging import Page, page_limit
+from mobile_api.filters import OfIncident
 from mobile_api.listing import listing
 from mobile_api.paging import Cursor, Limit
 from mobile_api.problems import refuses
@@ -22,9 +23,10 @@ async def listed(
     status: Annotated[CallStatus, QueryParameter(name="status", description="open: not closed yet")] = "open",
     cursor: Cursor = None,
     limit: Limit = None,
+    incident: OfIncident = None,
 ) -> Page[CallRow]:
     """Your own calls, those you were called to, and those of the organs you oversee, newest first."""
-    return await reads.calls(request.user, status, cursor, page_limit(limit))
+    return await reads.calls(request.user, status, cursor, page_limit(limit), incident)
 
 
 @get(

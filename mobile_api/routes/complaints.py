@@ -7,7 +7,9 @@ from uuid import UUID
 from litestar import Request, get
 from litestar.params import QueryParameter
 
+from backend.complaints import hearings
 from backend.complaints import reads as complaint_reads
+from backend.complaints.hearings import HearingStatus, MyHearing
 from backend.complaints.reads import (
     ComplaintCounts,
     ComplaintDetail,
@@ -64,6 +66,19 @@ async def counts(
     return await complaint_reads.counts(request.user, since, until)
 
 
+@listing("/hearings", summary="What is said of you · 陈述申辩列表", tags=TAGS, operation_id="hearings")
+async def heard(
+    request: Request[Any, Any, Any],
+    status: Annotated[
+        HearingStatus, QueryParameter(name="status", description="open: the complaint is not concluded")
+    ] = "all",
+    cursor: Cursor = None,
+    limit: Limit = None,
+) -> Page[MyHearing]:
+    """What you were told that is said of you, your statements, and how it ended; never who complained."""
+    return await hearings.hearings(request.user, status, cursor, page_limit(limit))
+
+
 @listing("/matters", summary="Matters · 意见申诉列表", tags=MATTER_TAGS, operation_id="matters")
 async def matters(
     request: Request[Any, Any, Any],
@@ -86,4 +101,4 @@ async def matter(request: Request[Any, Any, Any], matter: UUID) -> MatterRow:
     return await complaint_reads.matter(request.user, matter)
 
 
-ROUTES = [listed, counts, one, matters, matter]
+ROUTES = [listed, counts, one, heard, matters, matter]

@@ -72,6 +72,8 @@ def _facts(footage_index: FootageIndex) -> Iterable[str]:
     yield fact("佩戴人", "Wearer", footage_index.wearer)
     yield fact("警号/辅警编号", "Badge number", row.badge)
     yield fact("执法记录仪编号", "Camera serial number", row.camera_serial)
+    if row.incident_ref is not None:
+        yield fact("接处警编号", "Incident", row.incident_ref)
     yield fact("文件名", "File name", row.file_name)
     yield fact("资料编号", "Recording", str(row.id))
     yield fact("SHA-256", "Digest of the file", row.sha256 or "尚未申报 not declared yet", ' class="digest"')

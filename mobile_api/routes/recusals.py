@@ -9,6 +9,7 @@ from litestar.params import QueryParameter
 from backend.core.paging import Page, page_limit
 from backend.recusals import reads as recusal_reads
 from backend.recusals.reads import RecusalDetail, RecusalRow, RecusalStatus
+from mobile_api.filters import OfIncident
 from mobile_api.listing import listing
 from mobile_api.paging import Cursor, Limit
 from mobile_api.problems import refuses
@@ -28,9 +29,10 @@ async def listed(
     ] = "all",
     cursor: Cursor = None,
     limit: Limit = None,
+    incident: OfIncident = None,
 ) -> Page[RecusalRow]:
     """Your own recusals, those you wrote down, and those of the organs you oversee, newest first."""
-    return await recusal_reads.recusals(request.user, status, cursor, page_limit(limit))
+    return await recusal_reads.recusals(request.user, status, cursor, page_limit(limit), incident)
 
 
 @get(

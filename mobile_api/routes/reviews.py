@@ -30,7 +30,8 @@ TAGS = ["Reviews · 调阅"]
 WATCHING = (
     "too_many_requests",
     "too_many_refusals",
-    "review_needed", "unknown_review", "review_closed", "review_over", "review_unapproved", "not_sealed", "disposed",
+    "review_needed", "unknown_review", "review_closed", "review_over", "review_unapproved",
+    "own_film_view_only", "not_sealed", "disposed",
 )  # fmt: skip
 From = Annotated[
     float,
@@ -162,7 +163,7 @@ async def how(request: Request[Any, Any, Any], review: UUID) -> HowToWatch:
 @get(
     "/recordings/{recording:uuid}/view", summary="Watch a view copy · 观看副本", tags=TAGS,
     operation_id="recording_view", media_type="video/mp4",
-    opt=refuses(*WATCHING, "no_view_copy", "plays_as_it_is", "view_copy_not_ready", "too_many_views"),
+    opt=refuses(*WATCHING, "no_view_copy", "plays_as_it_is", "own_film_over", "view_copy_not_ready", "too_many_views"),
 )  # fmt: skip
 async def view(request: Request[Any, Any, Any], recording: UUID, review: ReviewId = None, since: From = 0.0) -> Stream:
     """A view copy of footage that no browser plays: fragmented MP4 for Media Source Extensions, its beginning and all

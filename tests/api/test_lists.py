@@ -33,6 +33,7 @@ SLOTS = [datetime(2026, 3, 1, 8, tzinfo=UTC) + timedelta(hours=7 * number) for n
 KINDS = ("not_led", "unrecorded", "handed_over_late", "uninsured")
 WORKS = ("9.6", "10.3")
 PLACES = [f'{{"lat": {lat}, "lon": 120.15, "accuracy_m": 5, "datum": "WGS84"}}' for lat in ("30.27", "30.2709", "30.4")]
+INCIDENTS = ("J3301022026100001", "J3301022026100002")
 CASES = ("杭公(西)行罚〔2026〕1号", "杭公(西)行罚〔2026〕2号")
 ROLES = ("commander", "inspector", "treasurer", "administrator")
 
@@ -49,7 +50,8 @@ def seen(*own: str, organ: str, led: tuple[str, str] | None = None) -> str:
 
 FILMED = "tstzrange(r.started_at, coalesce(r.ended_at, r.started_at), '[]')"
 HAPPENED = "tstzrange(coalesce(f.started_at, f.found_at), coalesce(f.ended_at, f.started_at, f.found_at), '[]')"
-FINDING = seen("f.person", organ="f.organ", led=("f.person", HAPPENED))
+FINDING = f"""({seen("f.person", organ="f.organ")}
+    OR {seen("f.person", organ="f.organ", led=("f.person", HAPPENED))} AND f.kind <> 'uninsured')"""
 SEEN_ACT = seen("a.person", organ="a.organ", led=("a.person", "acted(a)"))
 ABOUT_ME = "EXISTS (SELECT FROM complaint_person p WHERE p.complaint = c.id AND p.person = $1)"
 STEP = "EXISTS (SELECT FROM assistance_step x WHERE x.call = h.id AND x.step = '{}')"
@@ -266,6 +268,7 @@ async def footage(here: Population, wearer: UUID, organ: str, began: datetime) -
     await here.put(
         "recording", id=recording, wearer=wearer, organ=organ, camera_serial="D", camera_offset_ms=0,
         correction_ms=0, camera_started_at=began, started_at=began, ended_at=ended, key_mark=False,
+        incident_ref=here.maybe(here.one_of(INCIDENTS), 0.1),
     )  # fmt: skip
     here.recordings.append((recording, wearer))
 
@@ -279,6 +282,7 @@ async def act(here: Population, auxiliary: UUID, organ: str, began: datetime) ->
         "place": here.maybe(here.one_of(PLACES)),
         "started_at": began,
         "case_ref": case_ref,
+        "incident_ref": here.maybe(here.one_of(INCIDENTS)),
         "needs_insurance": False,
         "equipment": [],
     }
@@ -451,6 +455,7 @@ AND ($8::text IS NULL AND $9::text IS NULL OR EXISTS (SELECT FROM activity a WHE
     AND ($8 IS NULL OR a.case_ref = $8)) AND EXISTS (SELECT FROM activity a WHERE {acts} AND {seen}
     AND ($9 IS NULL OR a.work = $9)))
 AND ($10::text IS NULL OR {near})
+AND ($11::text IS NULL OR {own} OR EXISTS (SELECT FROM activity a WHERE {acts} AND {seen} AND a.incident_ref = $11))
 """
 LED_BY_WEARER = """EXISTS (SELECT FROM led l WHERE l.auxiliary = a.person AND l.officer = r.wearer
     AND l.during && ({filmed} * acted(a)))"""
@@ -459,22 +464,25 @@ FILTERED = {
     "shifts": WANTED.format(
         person="s.person", organ="s.organ", began="s.started_at", lasts="s.during", seen=SEEN_ACT,
         acts="a.person = s.person AND acted(a) && s.during", near=IS_HERE.format("s.place"),
+        own="false",
     ),
     "activities": WANTED.format(
         person="a.person", organ="a.organ", began="a.started_at", lasts="acted(a)", acts="a.id = o.id", seen="true",
+        own="false",
         near=f"EXISTS (SELECT FROM activity_telling t WHERE t.activity = a.id AND {IS_HERE.format('t.place')})",
     ).replace("FROM activity a", "FROM activity o").replace("AND a.", "AND o.").replace("a.case_ref", "o.case_ref")
     .replace("a.work", "o.work").replace("WHERE a.id = o.id", "WHERE o.id = a.id"),
     "recordings": WANTED.format(
         person="r.wearer", organ="r.organ", began="r.started_at", lasts=FILMED.replace(", '[]'", ""), seen=SEEN_ACT,
-        acts=FILMED_ACT, near=f"EXISTS ({TOLD_HERE} AND {FILMED_ACT})",
+        acts=FILMED_ACT, own="r.incident_ref = $11", near=f"EXISTS ({TOLD_HERE} AND {FILMED_ACT})",
     ),
     "findings": WANTED.format(  # noqa: S608 - constants
         person="f.person", organ="f.organ", began="coalesce(f.started_at, f.found_at)", lasts=HAPPENED, seen=SEEN_ACT,
         acts="a.id IN (SELECT t.activity FROM activity_telling t WHERE t.id = f.subject)",
+        own="false",
         near=f"""(EXISTS ({TOLD_HERE} AND t.id = f.subject) OR EXISTS (SELECT FROM shift s WHERE s.id = f.subject
             AND {IS_HERE.format("s.place")} AND {seen("s.person", organ="s.organ", led=("s.person", "s.during"))}))""",
-    ) + " AND ($11::text IS NULL OR f.kind = $11)",
+    ) + " AND ($12::text IS NULL OR f.kind = $12)",
 }  # fmt: skip
 
 
@@ -483,9 +491,9 @@ def something_wanted(here: Population) -> dict[str, Any]:
     filters = {
         "person": here.one_of(here.auxiliaries + here.officers), "organ": here.one_of(here.organs),
         "badge": f"L-{here.organs[0][4:6]}-{here.one_of(range(13))}", "since": here.at(), "until": here.at(),
-        "case": here.one_of(CASES), "work": here.one_of(WORKS), "near": HERE,
+        "case": here.one_of(CASES), "work": here.one_of(WORKS), "near": HERE, "incident": here.one_of(INCIDENTS),
     }  # fmt: skip
-    return {name: filters[name] for name in here.chance.sample(list(filters), here.one_of((1, 2, 3)))}
+    return {name: filters[name] for name in here.chance.sample(list(filters), here.one_of((1, 1, 2, 3)))}
 
 
 def values_of(wanted: ListFilter) -> list[Any]:
@@ -531,8 +539,10 @@ def note_rows(rows_seen: dict[str, int], wanted: ListFilter, rows: Sequence[UUID
 async def test_filters_narrow_what_one_sees_and_show_nothing_more(
     app: Litestar, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:  # fmt: skip
-    """Shifts, footage and acts by person, badge, organ, period, case, work and place, for whoever asks: an act that the
-    viewer may not see finds nothing."""
+    """Shifts, footage and acts by person, badge, organ, period, case, incident, work and place, for whoever asks.
+
+    An act that the viewer may not see finds nothing.
+    """
     found_among_the_newest(monkeypatch, seed)
     rows_seen: dict[str, int] = {}
     async with a_population(seed) as here:

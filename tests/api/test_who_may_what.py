@@ -17,7 +17,7 @@ import httpx
 import msgspec
 from litestar import Litestar
 
-from backend.core.database import execute
+from backend.core.database import execute, value
 from backend.people import roster
 from mobile_api.app import assemble
 from mobile_api.cli.demo_film import film
@@ -54,7 +54,8 @@ LETTERS = {401: "a", 403: "-", 404: "0", 409: "c", 422: "u", 425: "c"}
 PARAMETER = re.compile(r"\{(\w+)\}")
 OBJECTS = (
     "shift", "supervision", "activity", "recording", "injury", "item", "complaint", "matter", "recusal", "call", "hold",
-    "restriction", "finding", "review", "planned", "duty", "held", "time_off", "person",
+    "restriction", "finding", "review", "planned", "duty", "held", "time_off", "hearing",
+    "order", "person",
 )  # fmt: skip
 ROW = re.compile(r"^\| `((?:GET|POST|DELETE) [^`]+)` \|(.*)\|$", re.MULTILINE)
 
@@ -180,6 +181,7 @@ async def facts_of(app: Litestar, shots: Path) -> Facts:
     things |= await looked_into(wu, things["recording"])
     things |= await named_at_the_desk(app, lin, zhao, begins)
     things["finding"] = str(await every_verb.a_finding_about(lin))
+    things |= await judged_fairly(lin, zhao, wu, things)
     things["serial"] = await a_device(f"A-{uuid4().hex[:12]}")  # first in the list
     return Facts(lin, zhao, wu, things, begins)
 
@@ -216,6 +218,22 @@ async def told_of_lin(app: Litestar, lin: Someone, zhao: Someone) -> dict[str, s
     }
 
 
+async def judged_fairly(lin: Someone, zhao: Someone, wu: Someone, things: dict[str, str]) -> dict[str, str]:
+    """A hearing, what was ordered, what was declined, and a finding that counts in an assessment."""
+    hearing = {"complaint": things["complaint"], "version": 1, "person": lin.id, "substance": "请陈述当时情况"}
+    ordered = await lin.starts("10.1", at=ago(minutes=3), despite={"why": "受命", "ordered_by": zhao.id})
+    dress = "SELECT id FROM finding WHERE person = $1 AND kind = 'plain_without_id_card'"
+    assessed = str(await value(dress, lin.id))
+    recorded(await lin.post("/v1/findings/reply", finding=assessed, words="说明"))
+    recorded(await wu.post("/v1/findings/decide", finding=assessed, accepted=False, why="不采纳"))
+    return {
+        "assessed": assessed,
+        "hearing": recorded(await wu.post("/v1/complaints/hear", **hearing))["id"],
+        "order": recorded(ordered)["id"],
+        "declined": recorded(await lin.post("/v1/orders/decline", officer=zhao.id, work="12.3"))["id"],
+    }
+
+
 async def looked_into(wu: Someone, footage: str) -> dict[str, str]:
     """A hold and a review of this footage."""
     kept = {"number": "督〔2026〕9号", "reason": "核查", "recording": footage}
@@ -243,6 +261,7 @@ def lists(f: Facts) -> Iterator[Question]:
     """Lists, and what counts: who finds the thing in them."""
     lin, day = f.lin, {"from": ago(hours=3).isoformat(), "to": now().isoformat()}
     yield f.get("/v1/activities", "activity", lin, person=lin.id)
+    yield f.get("/v1/assessments/findings", "assessed", lin, limit=200)
     yield f.get("/v1/assistance", "call", lin)
     yield f.get("/v1/changes", None, lin)
     yield f.get("/v1/complaints", "complaint", f.zhao)
@@ -250,6 +269,7 @@ def lists(f: Facts) -> Iterator[Question]:
     yield f.get("/v1/devices", "serial", limit=200)
     yield f.get("/v1/findings", "finding", lin, limit=200)
     yield f.get("/v1/handovers", wearer=lin.id, **day)
+    yield f.get("/v1/hearings", "hearing", lin)
     yield f.get("/v1/held", "held")
     yield f.get("/v1/holds", "hold", f.wu)
     yield f.get("/v1/hours", "lin", person=lin.id, month=f"{now():%Y-%m}")
@@ -257,6 +277,8 @@ def lists(f: Facts) -> Iterator[Question]:
     yield f.get("/v1/items", "item", lin)
     yield f.get("/v1/matters", "matter", lin)
     yield f.get("/v1/operations")
+    yield f.get("/v1/orders", "order", lin)
+    yield f.get("/v1/orders/declined", "declined", lin)
     yield f.get("/v1/organs", None, lin)
     yield f.get("/v1/timecode", None, lin)
     yield f.get("/v1/uniforms", "sighting", lin)

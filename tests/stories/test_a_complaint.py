@@ -79,6 +79,10 @@ def test_a_complaint_about_a_shift_whose_footage_has_a_gap(
     with pytest.raises(Problem, match="unknown_complaint"):
         phone.get(f"/v1/complaints/{complaint['id']}")
     complaint = step(inspector, "notify", complaint, how="letter", words="已受理")
+    heard = {"complaint": complaint["id"], "version": complaint["version"], "person": phone.get("/v1/me")["id"]}
+    told = inspector.entry("complaints/hear", **heard, substance="反映盘查时态度粗暴，且录像中断，请陈述")["hearing"]
+    phone.entry("hearings/answer", hearing=told["id"], words="更换电池，未及说明")
+    complaint |= {"version": complaint["version"] + 1}
     complaint = step(
         inspector, "conclude", complaint, outcome="partly", words="盘查中断录制二十余秒，未能还原；已责令说明"
     )
