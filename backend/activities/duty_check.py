@@ -31,7 +31,7 @@ SELECT
         AND q.valid_from >= $4 AND q.valid_from <= day.is) AS trained_lately,
     ARRAY(SELECT standing FROM recused
         WHERE person = $1 AND during @> $2::timestamptz
-            AND (case_key($5) IN (case_key, incident_key) OR shift IS NOT NULL)) AS standings
+            AND (ARRAY[case_key($5), case_key($6)] && ARRAY[case_key, incident_key] OR shift IS NOT NULL)) AS standings
 FROM (SELECT 1) AS one
 """
 STRICTEST: tuple[RecusalStatus, ...] = ("granted", "standing_aside", "pending")
@@ -43,8 +43,9 @@ class DutyQuestion(msgspec.Struct, frozen=True, kw_only=True):
 
     `officers`: number of officers present, the leading one included; None: only a leading officer who is named.
     `auxiliaries`: number of auxiliaries present, oneself included; None: only oneself. `place_kind`, `light`,
-    `case_kind`, `restrained`: None where nobody told. `case_ref`: number of the case. `notice_given`: the public
-    notice. `means`: of restraint, to be used; `self_protection`: only to protect oneself.
+    `case_kind`, `restrained`: None where nobody told. `case_ref`, `incident_ref`: numbers of the case and of the
+    incident. `notice_given`: the public notice. `means`: of restraint, to be used; `self_protection`: only to protect
+    oneself.
     """
 
     emergency: bool = False
@@ -55,6 +56,7 @@ class DutyQuestion(msgspec.Struct, frozen=True, kw_only=True):
     light: str | None = None
     case_kind: str | None = None
     case_ref: str | None = None
+    incident_ref: str | None = None
     notice_given: bool = False
     means: frozenset[str] = frozenset()
     restrained: str | None = None
@@ -116,7 +118,8 @@ async def facts_at(actor: Actor, question: DutyQuestion, at: datetime) -> Facts:
     before, trained_since = in_force.before_duty_of(kind), first_day(in_force, "yearly_training_period", day_of(at))
     first_trainings = in_force.trainings_before_duty()
     trainings = [*first_trainings, YEARLY]
-    row = await first(f"{DAY} {FACTS}", actor.person, at, trainings, trained_since, question.case_ref)
+    numbers = (question.case_ref, question.incident_ref)
+    row = await first(f"{DAY} {FACTS}", actor.person, at, trainings, trained_since, *numbers)
     if row is None:
         raise Refusal("session_ended")
     named = row["confirmed"] is not None  # null: nobody is named

@@ -112,6 +112,7 @@ def _question_of(entry: StartActivity) -> DutyQuestion:
         emergency=entry.emergency, recording=entry.recording, officers=entry.officers_present,
         auxiliaries=entry.auxiliaries_present, place_kind=entry.place_kind, light=entry.light,
         case_kind=entry.case_kind if told else None, case_ref=entry.case_ref, notice_given=_is_noticed(entry),
+        incident_ref=entry.incident_ref,
     )  # fmt: skip
 
 
@@ -218,6 +219,7 @@ async def _unmet_by_amendment(occasion: Occasion, entry: AmendActivity, row: Rec
         emergency=emergency, officers=officers, case_ref=entry.case_ref or row["case_ref"], case_kind=case_kind,
         auxiliaries=entry.auxiliaries_present or row["auxiliaries_present"],
         place_kind=entry.place_kind or row["place_kind"], light=entry.light or row["light"],
+        incident_ref=entry.incident_ref,
     )  # fmt: skip
     facts = await duty_check.facts_at(occasion.actor, question, row["begun"])
     facts = msgspec.structs.replace(facts, on_shift=True, leader="confirmed", recording=True)

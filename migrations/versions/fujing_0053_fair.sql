@@ -9,6 +9,11 @@ ALTER TABLE recording ADD COLUMN incident_ref text;
 CREATE INDEX activity_incident ON activity (case_key(incident_ref)) WHERE incident_ref IS NOT NULL;
 CREATE INDEX assistance_incident ON assistance (case_key(incident_ref)) WHERE incident_ref IS NOT NULL;
 CREATE INDEX recording_incident ON recording (case_key(incident_ref)) WHERE incident_ref IS NOT NULL;
+-- An act is known by the number of its incident too, so a recusal in an incident counts for it (0051).
+CREATE INDEX activity_telling_incident ON activity_telling (case_key(incident_ref)) WHERE incident_ref IS NOT NULL;
+CREATE OR REPLACE VIEW told_of AS
+SELECT activity, case_key(case_ref) AS key FROM activity_telling WHERE case_ref IS NOT NULL
+UNION ALL SELECT activity, case_key(incident_ref) FROM activity_telling WHERE incident_ref IS NOT NULL;
 CREATE FUNCTION number_incident() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE activity a SET incident_ref = (

@@ -396,6 +396,23 @@ async def test_a_mediation_or_an_incident_is_known_by_its_number(app: Litestar, 
     assert "allowed" == (await may_do(lin, a_case()))[0]
 
 
+async def test_an_act_in_the_incident_is_one_of_the_recusal(app: Litestar) -> None:
+    """By the number of the incident alone, long before there is a case: refused live, flagged late, judged, hidden."""
+    lin, chief, number = await a_duty_auxiliary(app), await a_commander_of(app, DISTRICT), a_case()
+    await trained(lin)
+    recorded(await lin.check_in(at=ago(hours=5)))
+    act = recorded(await lin.starts("9.6", at=ago(hours=2), incident_ref=number))["id"]
+    other = recorded(await lin.starts("9.6", at=ago(hours=1.8), incident_ref=a_case()))["id"]
+    asked = recorded(await lin.post("/v1/recusals/declare", incident_ref=number.lower(), at=ago(hours=1.5), **WHY))[
+        "id"
+    ]
+    recorded(await decides(chief, asked, 1, at=ago(hours=1)))
+    assert [True, False] == [await stands("recused", each) for each in (act, other)]
+    assert [act] == [each["activity"] for each in (await chief.get(f"/v1/recusals/{asked}")).json()["acts"]]
+    refused(await lin.starts("9.6", incident_ref=number), 409, "recused")
+    recorded(await lin.starts("9.6", incident_ref=a_case()))
+
+
 @pytest.mark.parametrize(
     ("about", "status", "code"),
     [
