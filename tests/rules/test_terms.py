@@ -146,6 +146,7 @@ def test_every_deadline_of_a_procedure_counts_so_and_no_lock_does() -> None:
         "recusal_decision", "recusal_decision_criminal", "recusal_decision_complex", "reconsideration_asked",
         "reconsideration", "recognition_application", "recognition_window", "recognition_decision", "complaint_notice",
         "complaint_end", "complaint_extension", "accusation_end", "suggestion_end", "matter_answer", "spot_check_due",
+        "hearing_answer", "finding_answer", "order_dispute",
     }  # fmt: skip
 
 
