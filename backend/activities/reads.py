@@ -166,7 +166,7 @@ class Telling(msgspec.Struct, frozen=True, kw_only=True):
     incident_ref: IncidentNumber = None
 
 
-class Restrained(msgspec.Struct, frozen=True, kw_only=True):
+class RestraintRow(msgspec.Struct, frozen=True, kw_only=True):
     """A restraint, according to the latest entry about it."""
 
     id: Annotated[UUID, msgspec.Meta(description="id of the restraint")]
@@ -226,7 +226,7 @@ class ActivityDetail(msgspec.Struct, frozen=True, kw_only=True):
     tellings: Annotated[
         list[Telling], msgspec.Meta(description="its start, its finish and its amendments, in order of time")
     ]
-    restraints: Annotated[list[Restrained], msgspec.Meta(description="restraints during the work")]
+    restraints: Annotated[list[RestraintRow], msgspec.Meta(description="restraints during the work")]
     accounts: Annotated[list[Account], msgspec.Meta(description="the answers for its gaps")]
     findings: Annotated[
         list[FindingRow], msgspec.Meta(description="findings that stand, about the activity or an entry about it")
@@ -246,7 +246,7 @@ async def activity(actor: Actor, wanted: UUID, language: Language) -> ActivityDe
     return ActivityDetail(
         activity=row,
         tellings=[as_row(Telling, telling) for telling in tellings],
-        restraints=[as_row(Restrained, restraint) for restraint in await fetch(RESTRAINTS, wanted)],
+        restraints=[as_row(RestraintRow, restraint) for restraint in await fetch(RESTRAINTS, wanted)],
         accounts=[as_row(Account, account) for account in accounts],
         findings=[
             finding_row(finding, language) for finding in await fetch(FINDINGS, wanted) if finding["kind"] not in kept
