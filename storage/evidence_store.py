@@ -409,7 +409,10 @@ class EvidenceStore:
         return StoredObject(key, _named(put.version_id, key), size)
 
     def _put_stream(self, key: str, source: Any, media_type: str) -> StoredObject:
-        put = self._client.put_object(self._bucket, key, source, -1, media_type, part_size=_STREAM_PART)
+        # One part after the other: several would be kept in memory, and a fault told only when the source has ended.
+        put = self._client.put_object(
+            self._bucket, key, source, -1, media_type, part_size=_STREAM_PART, num_parallel_uploads=1
+        )
         return self._stat(key, _named(put.version_id, key))
 
     def _parts(self, key: str, upload_id: str) -> Iterator[Part]:
