@@ -4,6 +4,7 @@ The film's time begins at its first packet. Where a stream's clock goes back (pa
 time goes on; where it steps forward, the gap stays, unless it is of more than an hour in a stream.
 """
 
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
@@ -18,6 +19,7 @@ BACK = MICROSECONDS  # a clock that goes back by more has begun anew
 FORWARD = 3600 * MICROSECONDS  # of a stream, whose clock may be set anew, a longer step forward is no pause
 STREAMS = {"mpegts", "mpeg"}
 BUFFER = 256 * 1024
+LONGEST_HOLE = 16 * 1024  # steps of 64 KiB
 FORMATS = (  # containers of films; no list that names other files, and nothing that leaves this one
     "mov", "matroska", "webm", "mpegts", "mpeg", "mpegvideo", "avi", "flv", "dhav", "h264", "hevc", "m4v", "mjpeg",
     "amr", "amrnb", "amrwb", "wav", "mp3", "aac", "flac", "ogg", "asf", "h263", "3gp", "w64", "au", "caf", "aiff",
@@ -35,6 +37,18 @@ def opened(file: Any, *, measured: bool = True) -> Any:
     """
     options = OPTIONS if measured else OPTIONS | {"skip_estimate_duration_from_pts": "1"}
     return av.open(file, options=options, metadata_errors="ignore", buffer_size=BUFFER)
+
+
+def packets_of(container: Any, streams: Any) -> Iterator[Any]:
+    """The packets of these streams, also those behind a hole: the reader of a transport stream gives up after 64 KiB
+    without a packet, and is sent on.
+    """
+    for _ in range(LONGEST_HOLE):
+        try:
+            yield from container.demux(streams)
+        except BlockingIOError:
+            continue
+        return
 
 
 def picture_of(container: Any) -> Any:

@@ -15,7 +15,7 @@ import av
 
 from storage.view_copies import SHIFT_MS
 from storage.view_copies.fragments import Fragments
-from storage.view_copies.opening import MICROSECONDS, FilmClock, opened, picture_of, sound_of
+from storage.view_copies.opening import MICROSECONDS, FilmClock, opened, packets_of, picture_of, sound_of
 from storage.view_copies.ways import COPIED_PICTURE, COPIED_SOUND
 
 SHIFT = SHIFT_MS * 1000
@@ -76,7 +76,7 @@ def packets_from(source: Any, streams: list[Any], at: int, broken_clock: bool) -
 
 def _timed(source: Any, wanted: list[Any]) -> Iterator[Timed]:
     clock = FilmClock(source)
-    for packet in source.demux(wanted):
+    for packet in packets_of(source, wanted):
         at = clock.set(packet)
         if at is not None:
             yield packet, at

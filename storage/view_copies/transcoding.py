@@ -14,7 +14,7 @@ import av
 from storage.turning import Turning, degrees
 from storage.view_copies.ahead import ahead
 from storage.view_copies.fragments import Fragments
-from storage.view_copies.opening import MICROSECONDS, FilmClock, opened, picture_of, sound_of
+from storage.view_copies.opening import MICROSECONDS, FilmClock, opened, packets_of, picture_of, sound_of
 from storage.view_copies.remuxing import FLUSH, MUX, MUX_BUFFER, SHIFT, Encoded
 from storage.view_copies.ways import WITHOUT_CLOCK
 
@@ -71,7 +71,7 @@ def _first_frame(file: Any) -> Any:
 def _timed(source: Any, wanted: list[Any]) -> Iterator[tuple[Any, int]]:
     """The packets in the film's time; of a stream without a clock as they are."""
     clock = FilmClock(source)
-    for packet in source.demux(wanted):
+    for packet in packets_of(source, wanted):
         at = clock.set(packet)
         if packet.size and (at is not None or source.format.name in WITHOUT_CLOCK):
             yield packet, at or 0

@@ -24,7 +24,7 @@ from storage.probe.film import read_film
 from storage.probe.serving import probe_file
 from storage.probe.sources import Source
 from storage.probe.timeline import FORWARD, Clock, Stretches, common, in_milliseconds, join, without
-from storage.view_copies.opening import FilmClock
+from storage.view_copies.opening import FilmClock, packets_of
 from tests import films
 
 LONGEST_FRAME = 5.0
@@ -149,6 +149,18 @@ def test_what_is_behind_a_hole_of_an_avi_lies_where_its_index_says(tmp_path: Pat
     answer = probed(whole[:begin] + bytes(end - begin) + whole[end:], tmp_path)
     assert near([[0, 6000], [12_000, 20_000]], 700) == pictures(answer)
     assert (0, pytest.approx(20_000, abs=700)) == (answer["jumps"], answer["duration_ms"])
+
+
+def test_a_view_copy_goes_on_behind_a_hole_of_a_transport_stream() -> None:
+    """Its reader gives up after 64 KiB without a packet; the probe was sent on, and the copy ended there."""
+    whole = films.mux("mpegts", picture=20, crf="5")
+    begin, end = (round(len(whole) * share) // 188 * 188 for share in (0.4, 0.5))
+    assert end - begin > 2 * 64 * 1024
+    with av.open(io.BytesIO(whole[:begin] + bytes(end - begin) + whole[end:])) as film:
+        clock = FilmClock(film)
+        times = [at for packet in packets_of(film, film.streams.video[0]) if (at := clock.set(packet)) is not None]
+    assert 180 == pytest.approx(len(times), abs=3)
+    assert 19_900_000 == pytest.approx(times[-1], abs=100_000)
 
 
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
