@@ -61,6 +61,7 @@ CHINESE = [
         (r"needs its offset, such as \+08:00", "必须带时区，例如 +08:00"),
         (r"needs latitude,longitude or latitude,longitude,metres", "应为 纬度,经度 或 纬度,经度,米"),
         (r"out of range", "超出范围"),
+        (r"no such kind of person", "没有这类人员，类别见目录中的 kinds"),
         (r"not one of ours", "不是本系统给出的值"),
         (r"must be after from", "必须晚于 from"),
         (r"at most (\d+) days after from", "最多比 from 晚 {0} 天"),

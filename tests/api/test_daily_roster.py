@@ -161,7 +161,8 @@ async def test_who_takes_over_sees_the_calls_that_are_still_open(app: Litestar) 
     still_open, closed = await calls(lin), await calls(lin)
     recorded(await lin.post("/v1/assistance/close", call=closed, words="自行脱险"))
     recorded(await names(chief, organ, zhao, zhao, since=now()))
-    assert [still_open] == await rows(zhao, "/v1/assistance", status="all")
+    seen = await rows(zhao, "/v1/assistance", status="all")  # those of other tests that reached the district too
+    assert [still_open] == [call for call in seen if call in (still_open, closed)]
 
 
 async def test_who_commands_sees_shifts_and_plans_of_that_time_alone(app: Litestar) -> None:
