@@ -1,11 +1,13 @@
 """Drive the whole house of any build with this build's client and load, over HTTP and by `fujing` commands.
 
 `checkin_rate`: check-ins a second. `checkin_cpu`: milliseconds of the API's CPU for each check-in; other work on the
-machine disturbs it less. `sync_rate`: entries a second in calls of 500.
+machine disturbs it less. `verdict_ms`: of "may I do this now?", on a shift, one question after the other, the median;
+`verdict_cpu`: milliseconds of the API's CPU for each. `sync_rate`: entries a second in calls of 500.
 """
 
 import json
 import os
+import statistics
 import subprocess
 import sys
 import time
@@ -25,8 +27,8 @@ from mobile_api.client.api import Client
 from mobile_api.client.device_key import DeviceKey
 
 HERE = Path(__file__).parent
-CHECKIN, SYNC = ("checkin_rate", "checkin_cpu"), ("sync_rate",)
-NAMES = (*CHECKIN, *SYNC)
+CHECKIN, VERDICT, SYNC = ("checkin_rate", "checkin_cpu"), ("verdict_ms", "verdict_cpu"), ("sync_rate",)
+NAMES = (*CHECKIN, *VERDICT, *SYNC)
 CONNECTIONS = 8  # people who check in again and again
 STATION, OFFICER = "990100510000", "B-LEADS"
 READY_SECONDS = 60.0
@@ -122,7 +124,9 @@ def _phone(build: Build, badge: str, passwords: dict[str, str]) -> Client:
 
 def measure(name: str, build: Build, seconds: float) -> dict[str, float]:
     """Measure one round: the figure and those of the same run. Raises BenchError."""
-    return _checkins(build, seconds) if name in CHECKIN else {"sync_rate": _sync(build)}
+    if name in CHECKIN:
+        return _checkins(build, seconds)
+    return _verdicts(build, seconds) if name in VERDICT else {"sync_rate": _sync(build)}
 
 
 def _checkins(build: Build, seconds: float) -> dict[str, float]:
@@ -145,6 +149,25 @@ def _checkins(build: Build, seconds: float) -> dict[str, float]:
     if tally["created"] != tally["answers"]:
         raise BenchError(f"not every check-in was recorded; the first answer: {tally['refused']}")
     return {"checkin_rate": tally["counted"] / tally["seconds"], "checkin_cpu": 1000 * spent / tally["answers"]}
+
+
+def _verdicts(build: Build, seconds: float) -> dict[str, float]:
+    lin, api, taken = build.phones[0], build.api(), list[float]()
+    lin.entry(
+        "shifts/check-in", occurred_at=datetime.now(UTC), duty_type="patrol", dress="uniform", id_card_carried=True,
+        ordered_by=build.officer,
+    )  # fmt: skip
+    for _ in range(20):
+        lin.get("/v1/duty/verdict", work="9.6")
+    spent, until = cpu_seconds(api), time.monotonic() + seconds
+    while time.monotonic() < until:
+        begun = time.perf_counter()
+        answer = lin.get("/v1/duty/verdict", work="9.6", recording="true")
+        taken.append(1000 * (time.perf_counter() - begun))
+        if answer["outcome"] not in ("allowed", "conditional", "forbidden"):
+            raise BenchError(f"no verdict: {answer}")
+    spent = cpu_seconds(api) - spent
+    return {"verdict_ms": statistics.median(taken), "verdict_cpu": 1000 * spent / len(taken)}
 
 
 def _sync(build: Build) -> float:
