@@ -2,7 +2,8 @@
 
 Guarantees: only inspectors who may handle the complaint and the person who wrote it down see the complainant's name,
 contact and words. The person complained of and the officers who led them then do not. The person complained of sees
-how the complaint ended, once it is concluded.
+how the complaint ended, once it is concluded; nothing of when it came, of its terms, or of what the complainant was
+told, neither in a row nor by the order of their list.
 """
 
 from datetime import datetime
@@ -30,17 +31,16 @@ from backend.complaints.schemas import (
     KindOfComplaint,
     MatterId,
     MatterKind,
-    NoticeBy,
     NoticedAt,
     RaisedAt,
 )
 from backend.complaints.service import approvers
 from backend.core.database import Record, fetch, first, value
-from backend.core.described import Badge, ContactMethod, OrganCode, OrganName, PersonName, ShiftId, Version
+from backend.core.described import Badge, ContactMethod, OrganCode, OrganName, PersonName, ShiftId
 from backend.core.paging import ListQuery, Page, as_row, moment_parameter, next_page, rows_of_page
 from backend.core.refusals import Refusal
-from backend.core.verb import Actor
-from backend.core.visibility import INSPECTING, IndexPath, reaches, viewer, visible_to
+from backend.core.verb import AUXILIARY, Actor, part_of
+from backend.core.visibility import INSPECTING, AccessFilter, IndexPath, reaches, viewer, visible_to
 from backend.core.wire import Moment, Place
 from backend.evidence.papers import MatterOfPaper, PaperLine
 from backend.law.catalogue import law
@@ -64,21 +64,20 @@ MatterStatus = Literal["open", "overdue", "all"]
 MATTER_STATUSES: dict[MatterStatus, str] = {
     "open": "m.answered_at IS NULL", "overdue": "m.answered_at IS NULL AND m.answer_by < now()", "all": "true",
 }  # fmt: skip
+ABOUT_ME = "EXISTS (SELECT FROM complaint_person p WHERE p.complaint = c.id AND p.person = $1)"
 COMPLAINTS = f"""
-SELECT c.*, CASE WHEN c.outcome IS NULL AND c.extended_from IS NULL THEN ({ASKED_UNTIL}) END AS extension_asked,
+SELECT c.*, $1::uuid AS reader, {ABOUT_ME} AS about_me,
+    CASE WHEN c.outcome IS NULL AND c.extended_from IS NULL THEN ({ASKED_UNTIL}) END AS extension_asked,
     (c.taken_by = $1 OR c.organ IN (SELECT organs_under({{inspects}}::text[]))) AND NOT may_not_handle(c.id, $1)
     AS in_full, ARRAY(SELECT person FROM complaint_person p WHERE p.complaint = c.id ORDER BY 1) AS persons
 FROM complaint c
 """  # noqa: S608 - constants
-ABOUT_ME = "EXISTS (SELECT FROM complaint_person p WHERE p.complaint = c.id AND p.person = $1)"
+CONCLUDED_ABOUT_ME = f"c.outcome IS NOT NULL AND {ABOUT_ME}"
+THOSE_ABOUT_ME = IndexPath("c.id", "SELECT p.complaint AS value FROM complaint_person p WHERE p.person = $1")
 VISIBLE = (
-    visible_to(own=["c.taken_by"], organ="c.organ")
-    .only(f"NOT {ABOUT_ME}")
-    .also(
-        f"c.outcome IS NOT NULL AND {ABOUT_ME}",
-        IndexPath("c.id", "SELECT p.complaint AS value FROM complaint_person p WHERE p.person = $1"),
-    )
+    visible_to(own=["c.taken_by"], organ="c.organ").only(f"NOT {ABOUT_ME}").also(CONCLUDED_ABOUT_ME, THOSE_ABOUT_ME)
 )
+MINE = AccessFilter(f"({CONCLUDED_ABOUT_ME} AND $2::text[] IS NOT NULL)", (THOSE_ABOUT_ME,))
 STEPS = """
 SELECT s.step, s.by_person, s.at, s.words, s.how, s.until_at, s.kind FROM complaint_step s WHERE s.complaint = $1
 ORDER BY s.version
@@ -115,21 +114,35 @@ MATTERS_OF_PAPER = f"""
 SELECT m.id, coalesce(m.against = $1, false) AS kept, ({MATTER.condition}) AS theirs
 FROM matter_paper p JOIN matter m ON m.id = p.matter WHERE p.document = $3 ORDER BY m.id
 """  # noqa: S608 - constants
-HIDDEN = ("channel", "complainant", "contact", "words", "case_ref", "place", "taken_by")
+HIDDEN = ("channel", "complainant", "contact", "words", "case_ref", "place", "radius_m", "taken_by")
+# What would tell the person complained of when it came, whether there is a name, and what was done for the complainant.
+HIDDEN_FROM_ITS_PERSON = (
+    "anonymous", "received_at", "notice_by", "end_by", "noticed_at", "fed_back_at", "version", "accepted_at",
+    "extension_asked", "extended_from", "extension_told_at",
+)  # fmt: skip
 
 
 class ComplaintRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A complaint. Where `in_full` is false, what would identify the complainant is null."""
+    """A complaint. Where `in_full` is false, what would identify the complainant is null.
+
+    For the person complained of, who reads it once it is concluded, whether there is a name and what was done when is
+    null too, but for the conclusion.
+    """
 
     id: ComplaintId
     organ: OrganCode
-    persons: Annotated[list[UUID], msgspec.Meta(description="ids of the auxiliaries complained of, if known")]
+    persons: Annotated[
+        list[UUID],
+        msgspec.Meta(description="ids of the auxiliaries complained of, if known; of one about yourself: you alone"),
+    ]
     shift: Annotated[ShiftId | None, msgspec.Meta(description="id of the shift complained of; null: none is named")]
     started_at: Annotated[Moment, msgspec.Meta(description="when what is complained of began")]
     ended_at: Annotated[Moment, msgspec.Meta(description="when what is complained of was over")]
     in_full: Annotated[bool, msgspec.Meta(description="whether the reader may see who complained and what they said")]
     channel: Annotated[Channel | None, msgspec.Meta(description="how the complaint came in; null: not in full")]
-    anonymous: Annotated[bool, msgspec.Meta(description="the complainant gave no name")]
+    anonymous: Annotated[
+        bool | None, msgspec.Meta(description="the complainant gave no name; null: it is about yourself")
+    ]
     complainant: Annotated[
         str | None, msgspec.Meta(description="name of the complainant; null: anonymous, or not in full")
     ]
@@ -149,14 +162,26 @@ class ComplaintRow(msgspec.Struct, frozen=True, kw_only=True):
     taken_by: Annotated[
         UUID | None, msgspec.Meta(description="id of the person who wrote the complaint down; null: not in full")
     ]
-    received_at: Annotated[Moment, msgspec.Meta(description="when the complaint was received, in corrected time")]
-    notice_by: NoticeBy
+    received_at: Annotated[
+        Moment | None,
+        msgspec.Meta(description="when the complaint was received, in corrected time; null: it is about yourself"),
+    ]
+    notice_by: Annotated[
+        Moment | None,
+        msgspec.Meta(
+            description="by when the complainant must be told what becomes of it: the last moment of that day in "
+            "China; null: it is about yourself"
+        ),
+    ]
     end_by: EndBy
     noticed_at: NoticedAt
     outcome: Annotated[ComplaintOutcome | None, msgspec.Meta(description="how it ended; null: not concluded")]
     concluded_at: ConcludedAt
     fed_back_at: FedBackAt
-    version: Version
+    version: Annotated[
+        int | None,
+        msgspec.Meta(description="version of the complaint, which each step raises; null: it is about yourself"),
+    ]
     kind: KindOfComplaint = None
     accepted_at: AcceptedAt = None
     extension_asked: Annotated[
@@ -283,11 +308,18 @@ class MatterRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def complaints(actor: Actor, status: ComplaintStatus, cursor: str | None, limit: int) -> Page[ComplaintRow]:
-    """A page of complaints: of the organs that one oversees, those one wrote down, and concluded ones about oneself."""
+    """A page of complaints: of the organs that one oversees, those one wrote down, and concluded ones about oneself.
+
+    An auxiliary's, which are only those about themselves, stand by their conclusions: their order and their cursor tell
+    nothing of when they came.
+    """
     select = COMPLAINTS.format(inspects="$3")
     listed = ListQuery(select, "complaint c", VISIBLE, COMPLAINT_STATUSES[status], by="received_at")
+    if part_of(actor.kind) == AUXILIARY and not viewer(actor)[1]:
+        where = "true" if status == "all" else "false"
+        listed = listed._replace(visible=MINE, where=where, by="concluded_at")
     rows = await rows_of_page(listed, actor, cursor, limit, _inspects(actor))
-    return Page(items=[_complaint(row) for row in rows[:limit]], next=next_page(rows, limit, "received_at"))
+    return Page(items=[_complaint(row) for row in rows[:limit]], next=next_page(rows, limit, listed.by))
 
 
 async def complaint(actor: Actor, wanted: UUID) -> ComplaintDetail:
@@ -355,9 +387,11 @@ def _inspects(actor: Actor) -> Any:
 
 
 def _complaint(row: Record) -> ComplaintRow:
-    """The row, without what identifies the complainant where the reader may not see it in full."""
+    """The row, without what the reader may not see of it."""
     columns: dict[str, Any] = {field: row[field] for field in ComplaintRow.__struct_fields__}
     columns["place"] = None if row["place"] is None else msgspec.json.decode(row["place"], type=Place)
     if not row["in_full"]:
         columns |= dict.fromkeys(HIDDEN)
+    if row["about_me"]:
+        columns |= dict.fromkeys(HIDDEN_FROM_ITS_PERSON) | {"persons": [row["reader"]]}
     return ComplaintRow(**columns)

@@ -2,6 +2,7 @@
 complainant stays hidden from the person complained of."""
 
 import asyncio
+from base64 import urlsafe_b64decode
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -140,6 +141,31 @@ async def test_an_inspector_who_declined_to_lead_may_handle_the_complaint(app: L
     refused(await step(wu, "conclude", complaint, outcome="founded"), 403, "own_matter")
     recorded(await wu.answer("decline", naming))
     await done(wu, "conclude", complaint, outcome="founded")
+
+
+async def test_the_person_complained_of_learns_no_time_and_nothing_of_a_name(app: Litestar) -> None:
+    """Of a concluded complaint they read how it ended: not when it came, nor what the complainant was told, nor by the
+    order of their list, its cursor or its states. Who oversees the organ reads all that."""
+    lin, chen, zhou = await a_duty_auxiliary(app), await a_duty_auxiliary(app), await a_clerk(app)
+    wu, chief = await an_inspector_of(app, DISTRICT), await a_commander_of(app, STATION)
+    first, second = [await received(zhou, person=lin.id, started_at=ago(hours=5)) for _ in range(2)]
+    second = await done(wu, "identify", second, person=chen.id)
+    for complaint in (second, first):  # the later one is concluded first
+        await done(wu, "conclude", await done(wu, "notify", complaint), outcome="unfounded")
+    untold = ("anonymous", "received_at", "notice_by", "end_by", "noticed_at", "fed_back_at", "version", "accepted_at")
+    mine = (await lin.get("/v1/complaints", status="all", limit=1)).json()
+    rows = [*mine["items"], *(await lin.get("/v1/complaints", status="all", cursor=mine["next"])).json()["items"]]
+    assert [first["id"], second["id"]] == [row["id"] for row in rows]
+    for row in (*rows, (await lin.get(f"/v1/complaints/{second['id']}")).json()["complaint"]):
+        assert {None} == {row[name] for name in untold}
+        assert ("unfounded", [lin.id]) == (row["outcome"], row["persons"])
+        assert row["concluded_at"] is not None
+    assert rows[0]["concluded_at"][:19] in urlsafe_b64decode(mine["next"]).decode()
+    for status in ("open", "overdue", "untold", "unaccepted", "extension"):
+        assert [] == (await lin.get("/v1/complaints", status=status)).json()["items"]
+    theirs = (await chief.get(f"/v1/complaints/{second['id']}")).json()["complaint"]
+    assert (False, True) == (theirs["anonymous"], all(theirs[name] for name in ("received_at", "noticed_at")))
+    assert {lin.id, chen.id} == set(theirs["persons"])
 
 
 async def test_the_person_of_a_complaint_about_a_place_is_identified_later(app: Litestar) -> None:
