@@ -16,7 +16,7 @@ import msgspec
 from backend.core.database import Record, execute, fetch, tx
 from backend.core.described import OrganCode
 from backend.core.wire import Moment
-from backend.law.answerable import kept_from_leaders
+from backend.law.answerable import built_in
 from backend.law.catalogue import Language, law, law_at
 
 FLAG = """
@@ -28,8 +28,8 @@ SET started_at = excluded.started_at, ended_at = excluded.ended_at, withdrawn_at
 WITHDRAW = "UPDATE finding SET withdrawn_at = now() WHERE kind = $1 AND subject = $2 AND withdrawn_at IS NULL"
 
 
-# Kinds of which the officers who led learn nothing: training, insurance, hours.
-KEPT = frozenset(kept_from_leaders())
+# Kinds of which the officers who led learn nothing: training, insurance, hours. The same in every law.
+KEPT = frozenset(built_in().kept_from_leaders())
 # The officer who ordered the act and does not dispute it: with the organ they answer for this finding `f`.
 ORDERED_BY = """
 (SELECT o.officer FROM given_order o WHERE o.id = f.subject AND f.kind = ANY (o.codes)

@@ -12,7 +12,7 @@ from backend.core.database import execute
 from backend.core.days import until
 from backend.core.verb import AUXILIARIES, Occasion, Outcome, Verb, part_of
 from backend.core.wire import Entry
-from backend.law.answerable import FINDINGS, kept_from_leaders
+from backend.law.catalogue import Law
 
 KEEP = """
 INSERT INTO given_order (id, officer, auxiliary, organ, verb, at, codes, told_at, dispute_by)
@@ -21,13 +21,12 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 TOLD = "orders/given"  # the journal line that tells the officer
 
 
-def follows(unmet: Sequence[str]) -> list[str]:
+def follows(law: Law, unmet: Sequence[str]) -> list[str]:
     """The kinds of finding that follow from an order to break these rules: the rules, and what each brings with it.
 
     Not those of training, insurance and hours, which are the organ's, and of which an officer learns nothing.
     """
-    brought = (kind for code in unmet if code in FINDINGS for kind in FINDINGS[code].brings)
-    return sorted({*unmet, *brought} - {*kept_from_leaders()})
+    return sorted({*unmet, *law.answers.brought_by(unmet)} - {*law.answers.kept_from_leaders()})
 
 
 async def keep(occasion: Occasion, entry: Entry, verb: Verb, outcome: Outcome) -> None:
@@ -43,7 +42,7 @@ async def keep(occasion: Occasion, entry: Entry, verb: Verb, outcome: Outcome) -
     dispute_by = until(occasion.law, "order_dispute", told)
     await execute(
         KEEP, entry.id, officer, occasion.actor.person, outcome.organ, verb.name, occasion.at,
-        follows(outcome.unmet), told, dispute_by,
+        follows(occasion.law, outcome.unmet), told, dispute_by,
     )  # fmt: skip
     standing: dict[str, Any] = {"id": str(entry.id), "dispute_by": journal.utc(dispute_by), "disputed_at": None}
     await journal.append(

@@ -1,16 +1,18 @@
 """Tells what kind of day a date is in China: working day, rest day or statutory holiday. Pure.
 
-Statutory days follow from the national rule for every year: days of the Gregorian calendar, of the lunar
-calendar, and Qingming. Which other days are rested, and which weekend days are worked instead, the State Council
+Statutory days follow from the national rule (holidays.toml) for every year: days of the Gregorian calendar, of the
+lunar calendar, and Qingming. Which other days are rested, and which weekend days are worked instead, the State Council
 announces each November for the next year: the `chinesecalendar` library knows that, or a notice that was taken in
 (notices.py), or calendar.toml of a law directory. Until then a year counts by its weekends and statutory days, and
 `is_announced` says so.
 """
 
+import tomllib
 from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
 from functools import cache
-from typing import Annotated, Any, Literal, NamedTuple
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 import chinese_calendar
 import cnlunar
@@ -31,14 +33,11 @@ class Year(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     work: list[date] | None = None
 
 
-class Edition(NamedTuple):
-    """The rule on statutory days as it is from the year `since` on. Days are (month, day).
-
-    `lunar`: days of the lunar year; its day 0 of the first month is New Year's Eve, the day before the first day.
-    """
+class Edition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The rule on statutory days as it is from the year `since` on; holidays.toml explains each field."""
 
     since: int
-    source: str
+    source: Annotated[str, msgspec.Meta(min_length=1)]
     gregorian: tuple[tuple[int, int], ...]
     lunar: tuple[tuple[int, int], ...]
     qingming: bool
@@ -48,26 +47,14 @@ class Edition(NamedTuple):
         return len(self.gregorian) + len(self.lunar) + self.qingming
 
 
-NATIONAL = ((10, 1), (10, 2), (10, 3))
-EDITIONS = (
-    Edition(
-        2000, "全国年节及纪念日放假办法 2 (1999)",
-        ((1, 1), (5, 1), (5, 2), (5, 3), *NATIONAL), ((1, 1), (1, 2), (1, 3)), qingming=False,
-    ),
-    Edition(
-        2008, "全国年节及纪念日放假办法 2 (2007)",
-        ((1, 1), (5, 1), *NATIONAL), ((1, 0), (1, 1), (1, 2), (5, 5), (8, 15)), qingming=True,
-    ),
-    Edition(
-        2014, "全国年节及纪念日放假办法 2 (2013)",
-        ((1, 1), (5, 1), *NATIONAL), ((1, 1), (1, 2), (1, 3), (5, 5), (8, 15)), qingming=True,
-    ),
-    Edition(
-        2025, "全国年节及纪念日放假办法 2 (2024)",
-        ((1, 1), (5, 1), (5, 2), *NATIONAL),
-        ((1, 0), (1, 1), (1, 2), (1, 3), (5, 5), (8, 15)), qingming=True,
-    ),
-)  # fmt: skip
+class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """holidays.toml: the editions of the national rule, the oldest first."""
+
+    editions: dict[str, Edition]
+
+
+RULE = msgspec.convert(tomllib.loads((Path(__file__).parent / "holidays.toml").read_text(encoding="utf-8")), Rule)
+EDITIONS = sorted(RULE.editions.values(), key=lambda edition: edition.since)
 
 
 def kind_of(day: date, years: Mapping[str, Year]) -> DayKind:

@@ -11,6 +11,7 @@ Another directory holds only what differs from the built-in law:
   whose work it is ([whose.…]) are added to the built-in ones;
 - a term replaces the built-in term as a whole, and is of its sort: a period by the clock, a number of one unit, or a
   period in days or years, which may also run by the clock;
+- a kind of finding in findings.toml replaces the built-in one, and says about the same;
 - each table of recusals.toml and complaints.toml replaces the built-in table as a whole;
 - a message replaces only the fields that it gives, so a renumbered article repeats no sentence;
 - a year of the calendar replaces the built-in year as a whole, or is added;
@@ -29,7 +30,8 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 import msgspec
 
-from backend.law.calendar import Year, kind_of
+from backend.law.answerable import Answers, read_answers
+from backend.law.calendar import RULE, Year, kind_of
 from backend.law.matters import ComplaintLaw, RecusalLaw, read_complaints, read_recusals
 from backend.law.notices import Years, years_of
 from backend.law.reading import LawError, Sheet, read_sheet, structs_of
@@ -79,7 +81,7 @@ CLOCK = ("seconds", "minutes", "hours")
 DAYS = ("days", "years")
 LAW_FILES = (
     "regulation.toml", "works.toml", "terms.toml", "messages.toml", "calendar.toml", "recusals.toml",
-    "complaints.toml", "sources.toml",
+    "complaints.toml", "findings.toml", "sources.toml",
 )  # fmt: skip
 WORK_CODE = re.compile(r"[0-9A-Za-z]+(\.[0-9A-Za-z_]+)+")
 
@@ -238,7 +240,10 @@ NAMED: dict[str, Any] = {
     "certificates": QualificationKind, "means": Named, "restrained": Named, "manners": Named, "whose": WhoseWork,
 }  # fmt: skip
 # Files whose tables stand in a struct of their own, and its name in the law.
-OWNERS = {"regulation.toml": "provisions", "recusals.toml": "recusals", "complaints.toml": "complaints"}
+OWNERS = {
+    "regulation.toml": "provisions", "recusals.toml": "recusals", "complaints.toml": "complaints",
+    "findings.toml": "answers",
+}  # fmt: skip
 PERMITTED_WORK_NEEDS = ("leadership", "officers", "officers_source", "recording", "recording_source")
 FORBIDDEN_WORK_MAY_HAVE = {"text", "gloss", "kind", "part_of"}
 
@@ -260,6 +265,7 @@ class Law(msgspec.Struct, frozen=True):
     whose: dict[str, WhoseWork] = {}
     recusals: RecusalLaw = RecusalLaw()
     complaints: ComplaintLaw = ComplaintLaw()
+    answers: Answers = Answers()
     provisions: Provisions = Provisions()
     sources: dict[str, Source] = {}
 
@@ -427,14 +433,15 @@ def read(directory: Path, over: Law | None) -> Reading:
         recorded=recorded, **{name: named[name] for name in ("whose", "means", "restrained", "manners")}
     )
     found_works, qualifications, equipment = _works(works, over, tables)
-    terms = _terms(sheets["terms.toml"], over)
+    terms, messages = _terms(sheets["terms.toml"], over), _messages(sheets["messages.toml"], over)
     in_days = {name: term for name, term in terms.items() if len(term.units()) == 1 and _sort(term) == DAYS}
     found = Law(
         works=found_works, qualifications=qualifications, equipment=equipment,
         items=_named(works, "items", ItemKind) or (over.items if over else {}), **named,
-        terms=terms, messages=_messages(sheets["messages.toml"], over),
+        terms=terms, messages=messages,
         recusals=read_recusals(sheets["recusals.toml"], over.recusals if over else None, in_days),
         complaints=read_complaints(sheets["complaints.toml"], over.complaints if over else None, in_days),
+        answers=read_answers(sheets["findings.toml"], over.answers if over else None, messages),
         calendar=_calendar(sheets["calendar.toml"], over), provisions=its,
         sources=(over.sources if over else {}) | _named(sheets["sources.toml"], "sources", Source),
     )  # fmt: skip
@@ -531,13 +538,18 @@ def tables_of(law: Law) -> Iterable[LawTable]:
         yield LawTable("works.toml", name, getattr(law, name))
     for name in ("terms", "messages", "calendar", "sources"):
         yield LawTable(f"{name}.toml", name, getattr(law, name))
+    yield LawTable("holidays.toml", "editions", RULE.editions)  # national: the same in every law
 
 
 def _kept_entries(found: Law, sheets: dict[str, Sheet]) -> Iterable[tuple[LawTable, dict[str, Any]]]:
     """The tables in which something was kept from the law before, and what was."""
     for table in tables_of(found):
+        if table.file not in sheets:
+            continue
         tables = sheets[table.file].tables
-        if table.file in OWNERS or table.name == "items":
+        if table.name == "findings":
+            given = _dict(sheets[table.file], table.name)
+        elif table.file in OWNERS or table.name == "items":
             given = table.entries if table.name in tables else {}
         elif table.name in ("works", "qualifications", "equipment"):
             given = table.entries if tables else {}

@@ -22,7 +22,6 @@ from backend.core.refusals import Refusal, Unknown
 from backend.core.verb import Actor, Occasion, Outcome
 from backend.core.visibility import reaches, viewer, visible_to
 from backend.core.wire import Entry, Moment, Receipt, Words
-from backend.law.answerable import OBJECTIVE_CAUSES, counted
 from backend.law.catalogue import Language, law
 from backend.oversight.findings_lists import FINDING
 from backend.reviews import rules
@@ -201,10 +200,9 @@ async def assessed(
         moment and moment_parameter(name, moment) for name, moment in zip(("from", "to"), span, strict=True)
     )
     listed = ListQuery(ASSESSED, "finding f", ASSESSABLE, f"EXISTS ({DECIDED}) AND {COUNTS}", by="found_at")
-    tolerance = law().span("gap_tolerance")
-    rows = await rows_of_page(
-        listed, actor, cursor, limit, counted(), OBJECTIVE_CAUSES, tolerance, person, since, before
-    )
+    answers, tolerance = law().answers, law().span("gap_tolerance")
+    values = (answers.counted(), answers.objective_causes, tolerance, person, since, before)
+    rows = await rows_of_page(listed, actor, cursor, limit, *values)
     return Page(items=[_assessed(row, language) for row in rows[:limit]], next=next_page(rows, limit, "found_at"))
 
 

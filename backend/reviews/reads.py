@@ -18,7 +18,6 @@ from backend.core.refusals import Refusal
 from backend.core.verb import Actor
 from backend.core.visibility import INSPECTING, ME, IndexPath, viewer, visible_to
 from backend.core.wire import BIGINT, Moment
-from backend.law.answerable import OBJECTIVE_CAUSES
 from backend.law.catalogue import Language, law
 from backend.reviews.schemas import (
     Approved,
@@ -417,7 +416,7 @@ async def my_record(actor: Actor, language: Language, cursor: str | None, limit:
 
 def _excused(actor: Actor) -> tuple[UUID, list[str], object]:
     """The values of FINDINGS_WITH_REPLIES: the person, the objective causes, the shortest gap that counts."""
-    return actor.person, OBJECTIVE_CAUSES, law().span("gap_tolerance")
+    return actor.person, law().answers.objective_causes, law().span("gap_tolerance")
 
 
 def _export(row: Any) -> ExportOfMe:

@@ -11,8 +11,6 @@ from backend.complaints import rules as complaints
 from backend.complaints.rules import Heard
 from backend.core import orders
 from backend.evidence.view_copies import Copy
-from backend.law import answerable
-from backend.law.answerable import FINDINGS, OBJECTIVE_CAUSES
 from backend.law.catalogue import law
 from backend.reviews import rules as reviews
 
@@ -107,28 +105,29 @@ def test_the_stretch_of_a_moment_is_some_minutes_around_it() -> None:
 
 def test_every_kind_with_an_answer_is_a_finding_with_a_sentence() -> None:
     """Also what it brings with it; and each names its source."""
-    kinds = {*FINDINGS, *(kind for row in FINDINGS.values() for kind in row.brings)}
+    findings = law().answers.findings
+    kinds = {*findings, *(kind for row in findings.values() for kind in row.brings)}
     assert set() == kinds - set(law().messages)
-    assert all(len(row.source) > 3 for row in FINDINGS.values())
+    assert all(len(row.source) > 3 for row in findings.values())
 
 
 def test_what_others_owe_never_counts_against_an_auxiliary() -> None:
     """Training, insurance, equipment, hours, an officer's answer."""
     owed = {"untrained", "unqualified", "uninsured", "unequipped", "overtime_limit", "confirmed_late", "led_from_afar"}
-    assert set() == owed & set(answerable.counted())
-    assert {"unrecorded", "led_gap", "no_public_notice"} <= set(answerable.counted())
+    assert set() == owed & set(law().answers.counted())
+    assert {"unrecorded", "led_gap", "no_public_notice"} <= set(law().answers.counted())
     kept = {"untrained", "special_training_missing", "uninsured", "overtime_limit", "overtime_day", "no_weekly_rest"}
-    assert kept <= set(answerable.kept_from_leaders())
+    assert kept <= set(law().answers.kept_from_leaders())
 
 
 def test_the_objective_causes_are_those_that_a_phone_may_name_but_other() -> None:
     """公通字〔2016〕14号: only objective causes may interrupt a recording."""
     hints = get_type_hints(ExplainGap)  # without what is said of a field
-    assert {*get_args(hints["cause"])} - {"other"} == {*OBJECTIVE_CAUSES}
+    assert {*get_args(hints["cause"])} - {"other"} == {*law().answers.objective_causes}
 
 
 def test_an_order_answers_for_what_follows_from_it() -> None:
     """To work unled brings the gap in leading; training is the organ's, and no officer learns of it."""
-    assert ["led_gap", "not_led"] == orders.follows(["not_led", "untrained"])
-    assert ["legality_defect", "not_recording", "unrecorded"] == orders.follows(["not_recording"])
-    assert [] == orders.follows([])
+    assert ["led_gap", "not_led"] == orders.follows(law(), ["not_led", "untrained"])
+    assert ["legality_defect", "not_recording", "unrecorded"] == orders.follows(law(), ["not_recording"])
+    assert [] == orders.follows(law(), [])

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from backend.law.calendar import EDITIONS
 from backend.law.catalogue import Law, LawError, law, law_at, laws, load, read, tables_of, use
 from backend.law.checking import check
 from backend.law.regulation import (
@@ -109,6 +110,39 @@ def test_what_it_says_anew_needs_no_confirmation(tmp_path: Path) -> None:
     assert not [kept for kept in read(directory, BUILT_IN).unconfirmed if kept.file == "messages.toml"]
 
 
+def test_who_answers_for_a_kind_of_finding_is_data(tmp_path: Path) -> None:
+    """Another law says it of single kinds; the others stay, and cite our articles only where these are confirmed."""
+    directory = a_directory(tmp_path, _14="50")
+    text = (
+        '[findings.off_post]\nanswers = "organ"\nsource = "R.21"\n[objective]\ncauses = ["battery"]\nsource = "R.22"\n'
+    )
+    (directory / "findings.toml").write_text(text, encoding="utf-8")
+    theirs = load(directory, over=BUILT_IN)
+    assert {"off_post"} == {*BUILT_IN.answers.counted()} - {*theirs.answers.counted()}
+    assert ["battery"] == theirs.answers.objective_causes
+    assert ("R.21", "R.50(8)") == tuple(theirs.answers.findings[code].source for code in ("off_post", "absent"))
+    told = {(each.file, each.entry, each.here) for each in check(directory, TODAY)[0].differences}
+    assert {("findings.toml", "off_post", "organ"), ("findings.toml", "objective", "battery")} <= told
+
+
+@pytest.mark.parametrize(
+    ("text", "mistake"),
+    [
+        ('[findings.off_post]\nanswers = "chief"\nsource = "R.1"\n', "answers must be auxiliary or officer"),
+        ('[findings.no_such_kind]\nanswers = "organ"\nsource = "R.1"\n', "no_such_kind is no kind of finding"),
+        ('[findings.untrained]\nanswers = "organ"\nsource = "R.1"\n', 'about must be "training"'),
+        ('[objective]\ncauses = ["sleep"]\nsource = "R.1"\n', "causes is not usable"),
+        ("[causes]\n", "is no table of this file"),
+    ],
+)
+def test_a_mistake_about_findings_is_named(tmp_path: Path, text: str, mistake: str) -> None:
+    """And nothing is put into force."""
+    (tmp_path / "findings.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(LawError, match=mistake) as caught:
+        load(tmp_path, over=BUILT_IN)
+    assert "findings.toml:" in str(caught.value)
+
+
 def test_a_house_of_this_regulation_confirms_nothing(tmp_path: Path) -> None:
     """Its own terms are a decision of the house, not another regulation."""
     terms = '[page_size]\ncount = 30\nsource = "product decision of the house"\nversion = "2"\n'
@@ -198,6 +232,17 @@ def test_every_rule_rests_on_a_document_that_is_dated() -> None:
     used = {code for _, text in every_source() for code in named_in(text, BUILT_IN.sources)}
     assert {"regulation", "administrative_cases", "criminal_cases", "recording_rule", "product"} <= used
     assert all(each.standing == "decision" or each.review for each in BUILT_IN.sources.values())
+
+
+def test_each_edition_of_the_rule_on_holidays_is_dated() -> None:
+    """It is data too, each edition with its source."""
+    editions = {entry.since: entry for table in tables_of(BUILT_IN) if table.name == "editions"
+                for entry in table.entries.values()}  # fmt: skip
+    documents = {since: named_in(each.source, BUILT_IN.sources) for since, each in editions.items()}
+    assert {2000: ["holidays_before"], 2008: ["holidays_before"], 2014: ["holidays_before"], 2025: ["holidays"]} == (
+        documents
+    )
+    assert [2000, 2008, 2014, 2025] == [edition.since for edition in EDITIONS]
 
 
 def test_of_two_marks_the_longer_one_counts() -> None:
