@@ -831,8 +831,8 @@ def edition_directories(directory: Path) -> list[Path]:
 def _begins(directory: Path) -> date:
     """The first day of an edition. Raises LawError where it names none."""
     read = read_sheet(directory / "regulation.toml")
-    begins = read.tables.get("regulation", {}).get("in_force_from")
-    if not isinstance(begins, date):
+    begins = _dict(read, "regulation").get("in_force_from")
+    if not isinstance(begins, date) or isinstance(begins, datetime):
         raise LawError(
             f"{directory.name}/regulation.toml: 每一版本都须写明 [regulation] 的 in_force_from",
             f"{directory.name}/regulation.toml: each edition names in_force_from in [regulation]",

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from backend.law.catalogue import Kept, Law, edition_directories, load, read, tables_of
+from backend.law.catalogue import Kept, Law, LawError, edition_directories, editions_in, load, read, tables_of
 from backend.law.regulation import sources_in
 from backend.law.sources import named_in, past_review
 
@@ -56,7 +56,18 @@ def check(directory: Path | None, today: date) -> list[Check]:
         checks.append(_checked(each.name, found.law, over, found.mistakes, found.unconfirmed, today))
         if checks[-1].usable:
             over = found.law
+    if all(each.usable for each in checks):
+        checks[-1].mistakes.extend(_badly_followed(directory))
     return checks
+
+
+def _badly_followed(directory: Path) -> list[str]:
+    """What is wrong with how the editions follow each other, though each of them is in order."""
+    try:
+        editions_in(directory, load())
+    except LawError as error:
+        return [str(error)]
+    return []
 
 
 def _checked(name: str, law: Law, over: Law, mistakes: list[str], unconfirmed: list[Kept], today: date) -> Check:

@@ -101,7 +101,7 @@ def read_recusals(read: Sheet, over: RecusalLaw | None, terms: Mapping[str, obje
         about=_table(read, "about", Named) or before.about,
         terms=_table(read, "terms", RecusalTerms) or before.terms,
     )
-    for code in read.tables.get("about", {}):
+    for code in law.about:
         if code not in get_args(About):
             read.wrong(("about", code), by_locale("不能从中回避", "is nothing that one can be recused from"))
     for case in ("administrative", "criminal", OUTSIDE_A_CASE):
@@ -141,7 +141,10 @@ def read_complaints(read: Sheet, over: ComplaintLaw | None, terms: Mapping[str, 
 def _table(read: Sheet, name: str, kind: type[T]) -> dict[str, T]:
     """The tables [name.CODE], by code."""
     table = read.tables.get(name, {})
-    return structs_of(read, table, kind, under=(name,)) if isinstance(table, dict) else {}
+    if not isinstance(table, dict):
+        read.wrong((name,), by_locale("必须是一个表", "must be a table"))
+        return {}
+    return structs_of(read, table, kind, under=(name,))
 
 
 def _check_tables(read: Sheet, names: set[str], over: object) -> None:

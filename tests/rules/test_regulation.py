@@ -217,6 +217,37 @@ def test_an_edition_names_its_first_day(tmp_path: Path) -> None:
         use(tmp_path)
 
 
+@pytest.mark.parametrize("begins", ["regulation = 3", "[regulation]\nin_force_from = 2027-07-01T00:00:00"])
+def test_an_edition_begins_with_a_day(tmp_path: Path, begins: str) -> None:
+    """Anything else is a sentence, and no crash."""
+    a_directory(tmp_path / "old")
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "regulation.toml").write_text(begins, encoding="utf-8")
+    for look in (use, lambda directory: check(directory, TODAY)):
+        with pytest.raises(LawError, match=r"new/regulation\.toml: each edition names in_force_from"):
+            look(tmp_path)
+
+
+def test_the_check_tells_of_editions_that_overlap(tmp_path: Path) -> None:
+    """Each is in order by itself, and the server would not start."""
+    a_directory(tmp_path / "old", "2020-07-01", also="in_force_until = 2027-12-31")
+    a_directory(tmp_path / "new", "2027-07-01")
+    old, new = check(tmp_path, TODAY)
+    assert (True, False) == (old.usable, new.usable)
+    assert "has to end on 2027-06-30" in new.mistakes[0]
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [("recusals", "grounds"), ("recusals", "about"), ("recusals", "terms"), ("complaints", "kinds")],
+)
+def test_what_is_no_table_is_a_mistake_and_not_left_out(tmp_path: Path, file: str, name: str) -> None:
+    """Left out without a word, the law before would go on."""
+    (tmp_path / f"{file}.toml").write_text(f"{name} = 3\n", encoding="utf-8")
+    with pytest.raises(LawError, match=rf"{file}\.toml:1: \[{name}\] must be a table"):
+        load(tmp_path, over=BUILT_IN)
+
+
 # Sources
 
 
