@@ -201,6 +201,23 @@ async def test_an_objective_cause_counts_against_nobody(app: Litestar, cause: st
     assert kinds == await counting(wu, lin)
 
 
+@pytest.mark.parametrize(("cause", "kinds"), [("battery", []), ("other", ["not_recording"])])
+async def test_a_recorder_that_was_dead_from_the_start_counts_against_nobody(
+    app: Litestar, cause: str, kinds: list[str]
+) -> None:
+    """As the gap that follows from it: the cause is the same."""
+    lin, _, _, _ = await a_led_patrol(app, hours=2)
+    wu = await an_inspector_of(app, DISTRICT)
+    start = await lin.starts(
+        "10.3.question", at=ago(minutes=90), officers_present=2, recording=False, despite={"why": "记录仪无法开机"}
+    )
+    act = recorded(start)["id"]
+    recorded(await lin.finishes(act, at=ago(minutes=30)))
+    recorded(await lin.explains(act, cause=cause))
+    await decided(wu, lin, "not_recording")
+    assert kinds == await counting(wu, lin)
+
+
 async def test_who_led_learns_nothing_of_training_or_insurance(app: Litestar) -> None:
     """Not by the list, the act, the shift or the feed; the person and the overseers do."""
     lin, zhao, shift, _ = await a_led_patrol(app, hours=2)
