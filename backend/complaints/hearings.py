@@ -23,7 +23,7 @@ from backend.core.described import OrganCode, OrganName, SeenVersion
 from backend.core.journal import utc
 from backend.core.paging import ListQuery, Page, next_page, rows_of_page
 from backend.core.refusals import Refusal, Unknown
-from backend.core.verb import Actor, Occasion, Outcome
+from backend.core.verb import Actor, HeldConcern, Occasion, Outcome
 from backend.core.visibility import INSPECTING, ME, AccessFilter, IndexPath, viewer
 from backend.core.wire import Entry, Moment, Receipt, Words
 
@@ -57,6 +57,11 @@ SELECT h.*, p.badge, p.name, (
     FROM hearing_statement s WHERE s.hearing = h.id) AS statements
 FROM hearing h JOIN person_now p ON p.id = h.person WHERE h.complaint = $1 ORDER BY h.told_at, h.id
 """
+COMPLAINT_OF = """
+SELECT c.organ, c.started_at, c.ended_at, c.case_ref FROM hearing h JOIN complaint c ON c.id = h.complaint
+WHERE h.id = $1 AND h.person = $2
+"""
+EVER = datetime(2000, 1, 1, tzinfo=UTC)  # before any record
 # Above the organ in which the inspector decides, or that one where there is none above. $1 the complaint's organ, $2
 # the organs that the inspector inspects.
 ABOVE = """
@@ -190,6 +195,20 @@ async def answer(occasion: Occasion, entry: AnswerHearing) -> Outcome:
     )
     standing = {"id": str(row["id"]), "answer_by": utc(row["answer_by"])}
     return Outcome(subject={"hearing": standing}, subjects=[row["id"], row["person"]], organ=row["organ"])
+
+
+async def kept_like_its_complaint(actor: Actor, entry: AnswerHearing) -> HeldConcern:
+    """A held statement is for inspectors who may handle the complaint: not for the officers who led its person then.
+
+    While the hearing is not known, for nobody who ever led them.
+    """
+    row = await first(COMPLAINT_OF, entry.hearing, actor.person)
+    if row is None:
+        return HeldConcern(person=actor.person, leaders=True, started_at=EVER)
+    return HeldConcern(
+        organ=row["organ"], person=actor.person, leaders=True, started_at=row["started_at"], ended_at=row["ended_at"],
+        case_ref=row["case_ref"],
+    )  # fmt: skip
 
 
 async def concerned(actor: Actor, entry: HearPerson) -> Iterable[UUID]:

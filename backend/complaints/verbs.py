@@ -29,6 +29,9 @@ from backend.core.verb import AUXILIARIES, DECIDERS, FIELD, Event, HeldRule, Ver
 HELD_COMPLAINT = HeldRule(
     listed_to=INSPECTING, shown_to=INSPECTING, decided_by=INSPECTING, about=complaints.kept_from_whom_it_is_about
 )
+HELD_STATEMENT = HeldRule(
+    listed_to=INSPECTING, shown_to=INSPECTING, decided_by=INSPECTING, about=hearings.kept_like_its_complaint
+)
 HELD_MATTER = HeldRule(listed_to=OVERSEEING, about=matters.kept_from_the_opponent)
 HELD_LINK = HeldRule(listed_to=OVERSEEING, about=matters.kept_like_its_matter)
 VERBS = (
@@ -121,7 +124,7 @@ VERBS = (
     ),
     Verb(
         name="hearings/answer", entry=AnswerHearing, receipt=HearingReceipt, record=hearings.answer, may=AUXILIARIES,
-        desk=True, told_to="actor",
+        desk=True, told_to="actor", held=HELD_STATEMENT,
         tag="Complaints · 投诉举报", zh="陈述申辩", en="Answer what is said of you",
         codes=("unknown_hearing",),
         example=example(hearing=OTHER, words="当时已说明依据，语气稍急"),

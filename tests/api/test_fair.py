@@ -11,6 +11,7 @@ from backend.core.database import execute, fetch, value
 from backend.reviews import watching
 from mobile_api.cli.demo_film import film
 from tests.api.test_complaints import INSPECTS, done, received
+from tests.api.test_held import decide, revoke, seen_by, state_of
 from tests.builders import (
     DISTRICT,
     OTHER_DISTRICT,
@@ -21,6 +22,7 @@ from tests.builders import (
     a_duty_auxiliary,
     a_led_patrol,
     ago,
+    an_administrator_of,
     an_inspector_of,
     an_officer,
     now,
@@ -74,6 +76,23 @@ async def test_the_hearing_is_told_to_its_person_alone(app: Litestar) -> None:
     assert 2 == len(lines)
     for row in lines:
         assert not [secret for secret in (*SECRETS, complaint["id"], str(wu.id)) if secret in row["line"]]
+
+
+async def test_a_statement_that_is_held_is_for_inspectors_who_may_handle_the_complaint(app: Litestar) -> None:
+    """Her phone is lost with the statement on it: neither the chain nor who led her reads that there is a hearing."""
+    lin, zhao, wu, _, hearing = await a_heard_complaint(app)
+    early = lin.item("hearings/answer", hearing=str(uuid4()), words="听证记录尚未到达")
+    statement = lin.item("hearings/answer", hearing=hearing, words="当时已说明依据")
+    await revoke(lin)
+    await lin.sync(early, statement)
+    for who in (zhao, await a_commander_of(app, STATION), await an_administrator_of(app, DISTRICT)):
+        assert [] == [each["id"] for each in (early, statement) if await seen_by(who, each["id"])]
+        refused(await decide(who, "admit", statement["id"]), 404, "unknown_held")
+    row = await seen_by(wu, statement["id"])
+    assert row is not None
+    assert "当时已说明依据" == row["content"]["words"]
+    recorded(await decide(wu, "admit", statement["id"]))
+    assert "recorded" == await state_of(statement["id"])
 
 
 async def test_a_conclusion_waits_for_the_statement_or_says_why_not(app: Litestar) -> None:
