@@ -547,6 +547,7 @@ def _kept_entries(found: Law, sheets: dict[str, Sheet]) -> Iterable[tuple[LawTab
         if table.file not in sheets:
             continue
         tables = sheets[table.file].tables
+        given: Mapping[str, Any]
         if table.name == "findings":
             given = _dict(sheets[table.file], table.name)
         elif table.file in OWNERS or table.name == "items":

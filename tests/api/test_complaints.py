@@ -158,14 +158,14 @@ async def test_the_person_complained_of_learns_no_time_and_nothing_of_a_name(app
     assert [first["id"], second["id"]] == [row["id"] for row in rows]
     for row in (*rows, (await lin.get(f"/v1/complaints/{second['id']}")).json()["complaint"]):
         assert {None} == {row[name] for name in untold}
-        assert ("unfounded", [lin.id]) == (row["outcome"], row["persons"])
+        assert ("unfounded", [str(lin.id)]) == (row["outcome"], row["persons"])
         assert row["concluded_at"] is not None
     assert rows[0]["concluded_at"][:19] in urlsafe_b64decode(mine["next"]).decode()
     for status in ("open", "overdue", "untold", "unaccepted", "extension"):
         assert [] == (await lin.get("/v1/complaints", status=status)).json()["items"]
     theirs = (await chief.get(f"/v1/complaints/{second['id']}")).json()["complaint"]
     assert (False, True) == (theirs["anonymous"], all(theirs[name] for name in ("received_at", "noticed_at")))
-    assert {lin.id, chen.id} == set(theirs["persons"])
+    assert {str(lin.id), str(chen.id)} == set(theirs["persons"])
 
 
 async def test_the_person_of_a_complaint_about_a_place_is_identified_later(app: Litestar) -> None:

@@ -131,7 +131,7 @@ def test_who_answers_for_a_kind_of_finding_is_data(tmp_path: Path) -> None:
         ('[findings.off_post]\nanswers = "chief"\nsource = "R.1"\n', "answers must be auxiliary or officer"),
         ('[findings.no_such_kind]\nanswers = "organ"\nsource = "R.1"\n', "no_such_kind is no kind of finding"),
         ('[findings.untrained]\nanswers = "organ"\nsource = "R.1"\n', 'about must be "training"'),
-        ('[objective]\ncauses = ["sleep"]\nsource = "R.1"\n', "causes is not usable"),
+        ('[objective]\ncauses = ["sleep"]\nsource = "R.1"\n', "causes must be fault or damage"),
         ("[causes]\n", "is no table of this file"),
     ],
 )
