@@ -194,6 +194,12 @@ async def verdict(
         str | None,
         QueryParameter(name="case_ref", max_length=120, description="number of the case, where there is one"),
     ] = None,
+    incident_ref: Annotated[
+        str | None,
+        QueryParameter(
+            name="incident_ref", max_length=120, description="number of the incident 接处警编号, where there is one"
+        ),
+    ] = None,
     notice_given: Annotated[
         bool, QueryParameter(name="notice_given", description="whether the public notice was given (执法公示)")
     ] = False,
@@ -207,7 +213,7 @@ async def verdict(
     question = DutyQuestion(
         emergency=emergency, recording=recording, officers=officers if officers_present is None else officers_present,
         auxiliaries=auxiliaries_present, place_kind=place_kind, light=light, case_kind=case_kind, case_ref=case_ref,
-        notice_given=notice_given, means=frozenset(means or ()), restrained=restrained,
+        incident_ref=incident_ref, notice_given=notice_given, means=frozenset(means or ()), restrained=restrained,
         self_protection=self_protection,
     )  # fmt: skip
     judged = await duty_check.verdict_on(request.user, work, question, datetime.now(UTC))
