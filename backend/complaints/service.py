@@ -64,6 +64,10 @@ WHERE s.complaint = $1 AND s.step = 'extend' AND NOT EXISTS (
         AND a.step IN ('approve_extension', 'refuse_extension'))
 ORDER BY s.version DESC LIMIT 1
 """
+APPROVED_LATE = """
+SELECT count(*) > 0 FROM complaint_step s JOIN complaint c ON c.id = s.complaint
+WHERE c.id = $1 AND s.step = 'approve_extension' AND s.at > c.extended_from
+"""
 SHIFT = "SELECT person, organ, started_at, coalesce(ended_at, $2) AS ended_at FROM shift WHERE id = $1"
 ORGAN_CONCERNED = """
 SELECT coalesce(organ_at($1, $3), (SELECT organ FROM shift WHERE id = $2))
@@ -172,7 +176,7 @@ async def extend(occasion: Occasion, entry: ExtendComplaint) -> Outcome:
 
 
 async def answer_extension(occasion: Occasion, entry: AnswerExtension) -> Outcome:
-    """Approve the extension that was asked for, or not.
+    """Approve the extension that was asked for, or not. After the end of the term it stays a finding that it was over.
 
     Raises Refusal as `_for_approver`, and `no_extension_asked`; `own_matter` for who asked.
     """
@@ -184,7 +188,8 @@ async def answer_extension(occasion: Occasion, entry: AnswerExtension) -> Outcom
         raise Refusal("own_matter")
     if not entry.approves:
         return await _step(occasion, entry, "refuse_extension", asked_by=asked["by_person"])
-    await findings.withdraw("complaint_overdue", row["id"])
+    if occasion.at <= row["end_by"]:
+        await findings.withdraw("complaint_overdue", row["id"])
     moved = Moved(end_by=asked["until_at"], extended_from=row["end_by"])
     return await _step(
         occasion, entry, "approve_extension", moved, until_at=asked["until_at"], asked_by=asked["by_person"]
@@ -216,7 +221,8 @@ async def conclude(occasion: Occasion, entry: ConcludeComplaint) -> Outcome:
     appeal_to = await hearings.organ_of_appeal(occasion.actor, row, entry.appeal_to)
     await execute(JUDGED, row["id"], entry.unheard_why, appeal_to)
     moved = Moved() if entry.outcome == "withdrawn" else await _accepting(occasion, row)
-    if row["end_by"] is not None and occasion.at <= row["end_by"]:
+    in_time = row["end_by"] is not None and occasion.at <= row["end_by"]
+    if in_time and not await value(APPROVED_LATE, row["id"]):
         await findings.withdraw("complaint_overdue", row["id"])
     moved = moved._replace(outcome=entry.outcome, concluded_at=occasion.at)
     return await _step(occasion, entry, "conclude", moved)
