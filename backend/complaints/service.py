@@ -64,10 +64,6 @@ WHERE s.complaint = $1 AND s.step = 'extend' AND NOT EXISTS (
         AND a.step IN ('approve_extension', 'refuse_extension'))
 ORDER BY s.version DESC LIMIT 1
 """
-APPROVED_LATE = """
-SELECT count(*) > 0 FROM complaint_step s JOIN complaint c ON c.id = s.complaint
-WHERE c.id = $1 AND s.step = 'approve_extension' AND s.at > c.extended_from
-"""
 SHIFT = "SELECT person, organ, started_at, coalesce(ended_at, $2) AS ended_at FROM shift WHERE id = $1"
 ORGAN_CONCERNED = """
 SELECT coalesce(organ_at($1, $3), (SELECT organ FROM shift WHERE id = $2))
@@ -188,8 +184,7 @@ async def answer_extension(occasion: Occasion, entry: AnswerExtension) -> Outcom
         raise Refusal("own_matter")
     if not entry.approves:
         return await _step(occasion, entry, "refuse_extension", asked_by=asked["by_person"])
-    if occasion.at <= row["end_by"]:
-        await findings.withdraw("complaint_overdue", row["id"])
+    await findings.withdraw_overdue("complaint_overdue", row["id"], row["end_by"], occasion.at)
     moved = Moved(end_by=asked["until_at"], extended_from=row["end_by"])
     return await _step(
         occasion, entry, "approve_extension", moved, until_at=asked["until_at"], asked_by=asked["by_person"]
@@ -221,9 +216,8 @@ async def conclude(occasion: Occasion, entry: ConcludeComplaint) -> Outcome:
     appeal_to = await hearings.organ_of_appeal(occasion.actor, row, entry.appeal_to)
     await execute(JUDGED, row["id"], entry.unheard_why, appeal_to)
     moved = Moved() if entry.outcome == "withdrawn" else await _accepting(occasion, row)
-    in_time = row["end_by"] is not None and occasion.at <= row["end_by"]
-    if in_time and not await value(APPROVED_LATE, row["id"]):
-        await findings.withdraw("complaint_overdue", row["id"])
+    if row["end_by"] is not None:
+        await findings.withdraw_overdue("complaint_overdue", row["id"], row["end_by"], occasion.at)
     moved = moved._replace(outcome=entry.outcome, concluded_at=occasion.at)
     return await _step(occasion, entry, "conclude", moved)
 

@@ -303,6 +303,20 @@ async def test_it_is_reconsidered_once_in_criminal_cases(app: Litestar) -> None:
     refused(await step(lin, "reconsider", plain, 2, words="不服"), 409, "reconsideration_criminal_only")
 
 
+async def test_a_second_decision_in_time_makes_the_first_one_no_less_late(app: Litestar) -> None:
+    """Each has its own term; that the first one passed stays a finding."""
+    lin, zhao, chief = await a_duty_auxiliary(app), await an_officer(app), await a_commander_of(app, DISTRICT)
+    recusal = await applied(zhao, lin, a_case(), case_kind="criminal")
+    await execute("UPDATE recusal SET due_at = now() - interval '1 day' WHERE id = $1", recusal)
+    await findings.find_overdue(now(), service.OVERDUE)
+    recorded(await decides(chief, recusal, 1, "refused"))
+    recorded(await step(chief, "tell", recusal, 2, how="in_person", words="已告知"))
+    recorded(await step(zhao, "reconsider", recusal, 3, words="不服"))
+    assert await stands("recusal_overdue", recusal)
+    recorded(await decides(chief, recusal, 4))
+    assert await stands("recusal_overdue", recusal)
+
+
 async def test_reconsideration_after_its_term_needs_a_reason(app: Litestar) -> None:
     """The five days run from the notice to the applicant."""
     lin, zhao, chief = await a_duty_auxiliary(app), await an_officer(app), await a_commander_of(app, DISTRICT)
