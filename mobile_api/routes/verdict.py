@@ -12,7 +12,7 @@ from backend.activities import duty_check
 from backend.activities.duty_check import DutyQuestion, Judged
 from backend.activities.schemas import LIGHTS, PLACE_KINDS, CaseKind
 from backend.core.refusals import notes
-from backend.core.wire import Note
+from backend.core.wire import CONTROL, WHOLE, Note
 from backend.law.catalogue import Language, law
 from backend.law.works import Crew, Light, PlaceKind
 from mobile_api.problems import language_of, refuses
@@ -158,6 +158,20 @@ CaseKindAsked = Annotated[
         "expected; absent: not told",
     ),
 ]  # fmt: skip
+NUMBER = rf"^[^{CONTROL}]*" + WHOLE
+CaseNumberAsked = Annotated[
+    str | None,
+    QueryParameter(
+        name="case_ref", max_length=120, pattern=NUMBER, description="number of the case, where there is one"
+    ),
+]  # fmt: skip
+IncidentNumberAsked = Annotated[
+    str | None,
+    QueryParameter(
+        name="incident_ref", max_length=120, pattern=NUMBER,
+        description="number of the incident 接处警编号, where there is one",
+    ),
+]  # fmt: skip
 Means = Annotated[
     list[str] | None,
     QueryParameter(
@@ -190,16 +204,8 @@ async def verdict(
     place_kind: PlaceKindAsked = None,
     light: LightAsked = None,
     case_kind: CaseKindAsked = None,
-    case_ref: Annotated[
-        str | None,
-        QueryParameter(name="case_ref", max_length=120, description="number of the case, where there is one"),
-    ] = None,
-    incident_ref: Annotated[
-        str | None,
-        QueryParameter(
-            name="incident_ref", max_length=120, description="number of the incident 接处警编号, where there is one"
-        ),
-    ] = None,
+    case_ref: CaseNumberAsked = None,
+    incident_ref: IncidentNumberAsked = None,
     notice_given: Annotated[
         bool, QueryParameter(name="notice_given", description="whether the public notice was given (执法公示)")
     ] = False,

@@ -188,6 +188,8 @@ async def test_the_catalogue_is_fetched_once(app: Litestar) -> None:
         ({"work": "10.2", "light": "dusk"}, "invalid"),
         ({"work": "10.2", "auxiliaries_present": "0"}, "invalid"),
         ({"work": "10.4", "case_kind": "civil"}, "invalid"),
+        ({"work": "10.4", "case_ref": "A1\0"}, "invalid"),
+        ({"work": "10.4", "incident_ref": "1\0"}, "invalid"),
     ],
 )
 async def test_a_wrong_question_is_refused(app: Litestar, query: dict[str, str], code: str) -> None:
