@@ -317,9 +317,11 @@ def _check_kind(occasion: Occasion, kind: str | None) -> None:
 
 
 async def _accepting(occasion: Occasion, row: Record, kind: str | None = None) -> Moved:
-    """What accepting it now as this kind changes, or as what it was said to be; nothing, where it was accepted before.
-    The notice still runs from its receipt."""
-    if row["accepted_at"] is not None:
+    """What accepting it now as this kind changes, or as what it was said to be. The notice still runs from its receipt.
+
+    Nothing, where it was accepted or concluded before.
+    """
+    if row["accepted_at"] is not None or row["outcome"] is not None:
         return Moved()
     if occasion.at <= row["notice_by"]:
         await findings.withdraw("complaint_not_accepted", row["id"])

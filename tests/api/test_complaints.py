@@ -365,6 +365,17 @@ async def test_notice_is_in_writing(app: Litestar) -> None:
     assert (await done(wu, "notify", suggestion, how="telephone"))["noticed_at"] is not None
 
 
+async def test_what_was_withdrawn_is_accepted_by_no_notice(app: Litestar) -> None:
+    """The complainant may be told that it was withdrawn: no term begins then."""
+    lin, wu = await a_duty_auxiliary(app), await an_inspector_of(app, DISTRICT)
+    complaint = await received(wu, person=lin.id, started_at=ago(hours=5))
+    complaint = await done(wu, "conclude", complaint, outcome="withdrawn")
+    complaint = await done(wu, "notify", complaint)
+    assert [None, None, None, True] == [
+        *(complaint[name] for name in ("accepted_at", "end_by", "kind")), complaint["noticed_at"] is not None,
+    ]  # fmt: skip
+
+
 async def test_the_database_runs_no_term_before_acceptance(app: Litestar) -> None:
     """Nor concludes what was never accepted, unless it was withdrawn."""
     lin, wu = await a_duty_auxiliary(app), await an_inspector_of(app, DISTRICT)
