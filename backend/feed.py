@@ -183,8 +183,10 @@ COMMANDED_NOW = """
 SELECT c.organ, lower(c.during) AS since FROM duty_command c WHERE c.person = $1 AND c.during @> now() ORDER BY 1
 """
 RECUSED_NOW = """
-SELECT DISTINCT concat_ws(' ', case_key, shift, activity, incident_key) AS key FROM recused
-WHERE person = $1 AND standing IN ('standing_aside', 'granted') AND during @> now() ORDER BY 1
+SELECT DISTINCT concat_ws(' ', case_key(coalesce(r.case_ref, r.mediation)), r.shift, r.activity,
+    case_key(r.incident_ref)) AS key FROM recusal r
+WHERE r.person = $1 AND (SELECT t.step IN ('stand_aside', 'grant') FROM recusal_step t WHERE t.recusal = r.id
+    AND t.step IN ('stand_aside', 'go_on', 'grant', 'refuse', 'reconsider') ORDER BY t.version DESC LIMIT 1) ORDER BY 1
 """
 
 

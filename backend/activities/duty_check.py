@@ -6,6 +6,7 @@ a phone's own.
 
 import gzip
 import hashlib
+from collections.abc import Container
 from datetime import datetime
 from typing import Any
 
@@ -141,9 +142,14 @@ async def facts_at(actor: Actor, question: DutyQuestion, at: datetime) -> Facts:
         recording=question.recording,
         notice_given=question.notice_given,
         means=question.means,
-        restrained=question.restrained or UNKNOWN,
+        restrained=_known(question.restrained, in_force.restrained),
         self_protection=question.self_protection,
     )
+
+
+def _known(code: str | None, known: Container[str]) -> str:
+    """The code where the law knows it; any other tells nothing."""
+    return code if code is not None and code in known else UNKNOWN
 
 
 class EncodedLaw(msgspec.Struct, frozen=True):

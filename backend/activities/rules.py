@@ -4,7 +4,7 @@
 R.11: means of restraint. works.toml says which means a work allows and whether it requires a watcher.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import Protocol
 from uuid import UUID
 
@@ -43,9 +43,12 @@ def unmet_by_restraints(work: Work, restraints: Iterable[RestraintFacts]) -> lis
     return list(dict.fromkeys(unmet))
 
 
-def warned_by_restraints(work: Work, restraints: Iterable[RestraintFacts]) -> list[str]:
-    """The codes of warnings: who was restrained was not told, and it decides whether these means may be used."""
-    untold = {one.means for one in restraints if one.restrained is None}
+def warned_by_restraints(work: Work, restraints: Iterable[RestraintFacts], known: Container[str]) -> list[str]:
+    """The codes of warnings: who was restrained was not told, and it decides whether these means may be used.
+
+    `known`: who the law knows; any other code tells nothing.
+    """
+    untold = {one.means for one in restraints if one.restrained is None or one.restrained not in known}
     return ["restrained_not_told"] if any(untold & {*never} for never in work.never_on.values()) else []
 
 

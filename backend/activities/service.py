@@ -102,7 +102,7 @@ async def start(occasion: Occasion, entry: StartActivity) -> Outcome:
     )
     entry = msgspec.structs.replace(entry, officers_present=facts.officers_present)
     row = await _tell(occasion, entry, entry.id, "start", StatedTime(started_at=at), work, restraints)
-    return _outcome(row, unmet, [*judged.warnings, *_warned(work, entry.restraints)])
+    return _outcome(row, unmet, [*judged.warnings, *_warned(occasion, work, entry.restraints)])
 
 
 def _question_of(entry: StartActivity) -> DutyQuestion:
@@ -131,7 +131,7 @@ async def finish(occasion: Occasion, entry: FinishActivity) -> Outcome:
     # A person not released is a finding of refresh_findings, so it is not returned here.
     occasion.require([*unmet, *rules.unmet_at_finish(restrained=bool(still))])
     row = await _tell(occasion, entry, row["id"], "finish", StatedTime(ended_at=at), None, restraints)
-    return _outcome(row, unmet, _warned(work, restraints))
+    return _outcome(row, unmet, _warned(occasion, work, restraints))
 
 
 async def amend(occasion: Occasion, entry: AmendActivity) -> Outcome:
@@ -219,15 +219,15 @@ async def _unmet_by_amendment(occasion: Occasion, entry: AmendActivity, row: Rec
         emergency=emergency, officers=officers, case_ref=entry.case_ref or row["case_ref"], case_kind=case_kind,
         auxiliaries=entry.auxiliaries_present or row["auxiliaries_present"],
         place_kind=entry.place_kind or row["place_kind"], light=entry.light or row["light"],
-        incident_ref=entry.incident_ref,
+        incident_ref=entry.incident_ref or row["incident_ref"],
     )  # fmt: skip
     facts = await duty_check.facts_at(occasion.actor, question, row["begun"])
     facts = msgspec.structs.replace(facts, on_shift=True, leader="confirmed", recording=True)
     return [*_judged(work, facts).unmet, *_unmet(work, None, entry.restraints)]
 
 
-def _warned(work: Work | None, restraints: Sequence[Restraint]) -> list[str]:
-    return [] if work is None else rules.warned_by_restraints(work, restraints)
+def _warned(occasion: Occasion, work: Work | None, restraints: Sequence[Restraint]) -> list[str]:
+    return [] if work is None else rules.warned_by_restraints(work, restraints, occasion.law.restrained)
 
 
 def _is_noticed(entry: ActivityEntry) -> bool:

@@ -172,7 +172,7 @@ async def extend(occasion: Occasion, entry: ExtendComplaint) -> Outcome:
 
 
 async def answer_extension(occasion: Occasion, entry: AnswerExtension) -> Outcome:
-    """Approve the extension that was asked for, or not.
+    """Approve the extension that was asked for, or not. After the end of the term it stays a finding that it was over.
 
     Raises Refusal as `_for_approver`, and `no_extension_asked`; `own_matter` for who asked.
     """
@@ -184,7 +184,7 @@ async def answer_extension(occasion: Occasion, entry: AnswerExtension) -> Outcom
         raise Refusal("own_matter")
     if not entry.approves:
         return await _step(occasion, entry, "refuse_extension", asked_by=asked["by_person"])
-    await findings.withdraw("complaint_overdue", row["id"])
+    await findings.withdraw_overdue("complaint_overdue", row["id"], row["end_by"], occasion.at)
     moved = Moved(end_by=asked["until_at"], extended_from=row["end_by"])
     return await _step(
         occasion, entry, "approve_extension", moved, until_at=asked["until_at"], asked_by=asked["by_person"]
@@ -216,8 +216,8 @@ async def conclude(occasion: Occasion, entry: ConcludeComplaint) -> Outcome:
     appeal_to = await hearings.organ_of_appeal(occasion.actor, row, entry.appeal_to)
     await execute(JUDGED, row["id"], entry.unheard_why, appeal_to)
     moved = Moved() if entry.outcome == "withdrawn" else await _accepting(occasion, row)
-    if row["end_by"] is not None and occasion.at <= row["end_by"]:
-        await findings.withdraw("complaint_overdue", row["id"])
+    if row["end_by"] is not None:
+        await findings.withdraw_overdue("complaint_overdue", row["id"], row["end_by"], occasion.at)
     moved = moved._replace(outcome=entry.outcome, concluded_at=occasion.at)
     return await _step(occasion, entry, "conclude", moved)
 
@@ -317,9 +317,11 @@ def _check_kind(occasion: Occasion, kind: str | None) -> None:
 
 
 async def _accepting(occasion: Occasion, row: Record, kind: str | None = None) -> Moved:
-    """What accepting it now as this kind changes, or as what it was said to be; nothing, where it was accepted before.
-    The notice still runs from its receipt."""
-    if row["accepted_at"] is not None:
+    """What accepting it now as this kind changes, or as what it was said to be. The notice still runs from its receipt.
+
+    Nothing, where it was accepted or concluded before.
+    """
+    if row["accepted_at"] is not None or row["outcome"] is not None:
         return Moved()
     if occasion.at <= row["notice_by"]:
         await findings.withdraw("complaint_not_accepted", row["id"])

@@ -62,6 +62,12 @@ async def withdraw(kind: str, subject: UUID) -> None:
     await execute(WITHDRAW, kind, subject)
 
 
+async def withdraw_overdue(kind: str, subject: UUID, due: datetime, at: datetime) -> None:
+    """Withdraw that this term passed, where what it asks for happened by then. That an earlier one passed stays."""
+    if at <= due:
+        await execute(f"{WITHDRAW} AND started_at = $3", kind, subject, due)
+
+
 class Overdue(msgspec.Struct, frozen=True, kw_only=True):
     """A deadline whose passing is a finding against the organ.
 

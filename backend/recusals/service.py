@@ -109,8 +109,7 @@ async def decide(occasion: Occasion, entry: DecideRecusal) -> Outcome:
     row = await _for_decider(occasion, entry)
     step = "grant" if entry.outcome == "granted" else "refuse"
     outcome = await _take(occasion, entry, row, Step(step, entry.why, state=entry.outcome))
-    if occasion.at <= row["due_at"]:
-        await findings.withdraw("recusal_overdue", row["id"])
+    await findings.withdraw_overdue("recusal_overdue", row["id"], row["due_at"], occasion.at)
     return outcome
 
 
@@ -129,6 +128,7 @@ async def extend(occasion: Occasion, entry: ExtendRecusal) -> Outcome:
     if await _has(row["id"], "extend"):
         raise Refusal("recusal_extended_before")
     unmet = occasion.require(rules.extended(occasion.at, row["due_at"]))
+    await findings.withdraw_overdue("recusal_overdue", row["id"], row["due_at"], occasion.at)
     step = Step("extend", entry.why, due_at=until(occasion.law, terms.extended, row["asked_at"]))
     return await _take(occasion, entry, row, step, unmet)
 

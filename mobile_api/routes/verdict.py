@@ -12,7 +12,7 @@ from backend.activities import duty_check
 from backend.activities.duty_check import DutyQuestion, Judged
 from backend.activities.schemas import LIGHTS, PLACE_KINDS, CaseKind
 from backend.core.refusals import notes
-from backend.core.wire import Note
+from backend.core.wire import CONTROL, WHOLE, Note
 from backend.law.catalogue import Language, law
 from backend.law.works import Crew, Light, PlaceKind
 from mobile_api.problems import language_of, refuses
@@ -158,6 +158,20 @@ CaseKindAsked = Annotated[
         "expected; absent: not told",
     ),
 ]  # fmt: skip
+NUMBER = rf"^[^{CONTROL}]*" + WHOLE
+CaseNumberAsked = Annotated[
+    str | None,
+    QueryParameter(
+        name="case_ref", max_length=120, pattern=NUMBER, description="number of the case, where there is one"
+    ),
+]  # fmt: skip
+IncidentNumberAsked = Annotated[
+    str | None,
+    QueryParameter(
+        name="incident_ref", max_length=120, pattern=NUMBER,
+        description="number of the incident 接处警编号, where there is one",
+    ),
+]  # fmt: skip
 Means = Annotated[
     list[str] | None,
     QueryParameter(
@@ -190,10 +204,8 @@ async def verdict(
     place_kind: PlaceKindAsked = None,
     light: LightAsked = None,
     case_kind: CaseKindAsked = None,
-    case_ref: Annotated[
-        str | None,
-        QueryParameter(name="case_ref", max_length=120, description="number of the case, where there is one"),
-    ] = None,
+    case_ref: CaseNumberAsked = None,
+    incident_ref: IncidentNumberAsked = None,
     notice_given: Annotated[
         bool, QueryParameter(name="notice_given", description="whether the public notice was given (执法公示)")
     ] = False,
@@ -207,7 +219,7 @@ async def verdict(
     question = DutyQuestion(
         emergency=emergency, recording=recording, officers=officers if officers_present is None else officers_present,
         auxiliaries=auxiliaries_present, place_kind=place_kind, light=light, case_kind=case_kind, case_ref=case_ref,
-        notice_given=notice_given, means=frozenset(means or ()), restrained=restrained,
+        incident_ref=incident_ref, notice_given=notice_given, means=frozenset(means or ()), restrained=restrained,
         self_protection=self_protection,
     )  # fmt: skip
     judged = await duty_check.verdict_on(request.user, work, question, datetime.now(UTC))

@@ -430,6 +430,8 @@ async def test_restraint_implements_are_for_emergencies(app: Litestar) -> None:
     assert ["no_emergency"] == codes(refused(await lin.starts("11.restraint", **body), 409, "no_emergency")["unmet"])
     receipt = recorded(await lin.starts("11.restraint", emergency=True, **body))
     assert "restrained_not_told" in codes(receipt["warnings"])
+    nobody = body | {"emergency": True, "restraints": [bound | {"id": uuid4(), "restrained": "drunkard"}]}
+    assert "restrained_not_told" in codes(recorded(await lin.starts("11.restraint", **nobody))["warnings"])
     drunk = body | {"emergency": True, "restraints": [bound | {"id": uuid4(), "restrained": "drunk"}]}
     refused(await lin.starts("11.restraint", **drunk), 409, "not_on_this_person")
     belt = bound | {"id": uuid4(), "restrained": "drunk", "means": "restraint_belt"}

@@ -332,6 +332,24 @@ async def test_an_extension_is_approved_by_the_head_and_told_with_its_reason(app
     assert {"complaint_not_noticed"} == await standing(complaint)
 
 
+async def test_an_extension_after_the_term_makes_nothing_timely(app: Litestar) -> None:
+    """信访工作条例 34: whoever let the term pass does not have it forgotten by an approval, nor by concluding then."""
+    lin, wu, chief = (
+        await a_duty_auxiliary(app),
+        await an_inspector_of(app, DISTRICT),
+        await a_commander_of(app, DISTRICT),
+    )
+    complaint = await done(wu, "accept", await received(wu, person=lin.id, started_at=ago(hours=5)), kind="petition")
+    over = now() - timedelta(days=1)
+    await execute("UPDATE complaint SET end_by = $2 WHERE id = $1", UUID(complaint["id"]), over)
+    await findings.find_overdue(now(), service.OVERDUE)
+    complaint = await done(wu, "extend", complaint, until=over + timedelta(days=20))
+    complaint = await done(chief, "answer-extension", complaint, approves=True)
+    assert "complaint_overdue" in await standing(complaint)
+    await done(wu, "conclude", complaint, outcome="unfounded")
+    assert "complaint_overdue" in await standing(complaint)
+
+
 async def test_an_extension_that_is_not_approved_may_be_asked_for_again(app: Litestar) -> None:
     """By the inspector who is the head too, somebody else answers."""
     lin, wu, chief = (
@@ -371,6 +389,17 @@ async def test_notice_is_in_writing(app: Litestar) -> None:
     assert (await done(wu, "notify", spoken["complaint"], how="message"))["noticed_at"] is not None
     suggestion = await received(wu, kind="suggestion", person=lin.id, started_at=ago(hours=5))
     assert (await done(wu, "notify", suggestion, how="telephone"))["noticed_at"] is not None
+
+
+async def test_what_was_withdrawn_is_accepted_by_no_notice(app: Litestar) -> None:
+    """The complainant may be told that it was withdrawn: no term begins then."""
+    lin, wu = await a_duty_auxiliary(app), await an_inspector_of(app, DISTRICT)
+    complaint = await received(wu, person=lin.id, started_at=ago(hours=5))
+    complaint = await done(wu, "conclude", complaint, outcome="withdrawn")
+    complaint = await done(wu, "notify", complaint)
+    assert [None, None, None, True] == [
+        *(complaint[name] for name in ("accepted_at", "end_by", "kind")), complaint["noticed_at"] is not None,
+    ]  # fmt: skip
 
 
 async def test_the_database_runs_no_term_before_acceptance(app: Litestar) -> None:

@@ -120,7 +120,8 @@ async def test_no_cuffs_on_a_drunk_person_in_an_emergency_either(app: Litestar) 
     assert ("conditional", ["not_on_this_person"]) == cuffs[:2]
     assert "allowed" == (await judged(lin, **scene, means="restraint_belt", restrained="drunk"))[0]
     assert "allowed" == (await judged(lin, **scene, means="handcuffs", restrained="other"))[0]
-    assert "restrained_not_told" in (await judged(lin, **scene, means="handcuffs"))[2]
+    for nobody in ({}, {"restrained": "drunkard"}):  # a code that the law does not know tells nothing
+        assert "restrained_not_told" in (await judged(lin, **scene, means="handcuffs", **nobody))[2]
     both = await lin.get(VERDICT, **scene, means=["restraint_belt", "leg_cuffs"], restrained="drunk")
     assert ["not_on_this_person"] == [note["code"] for note in both.json()["unmet"]]
 
@@ -187,6 +188,8 @@ async def test_the_catalogue_is_fetched_once(app: Litestar) -> None:
         ({"work": "10.2", "light": "dusk"}, "invalid"),
         ({"work": "10.2", "auxiliaries_present": "0"}, "invalid"),
         ({"work": "10.4", "case_kind": "civil"}, "invalid"),
+        ({"work": "10.4", "case_ref": "A1\0"}, "invalid"),
+        ({"work": "10.4", "incident_ref": "1\0"}, "invalid"),
     ],
 )
 async def test_a_wrong_question_is_refused(app: Litestar, query: dict[str, str], code: str) -> None:

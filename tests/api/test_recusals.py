@@ -303,6 +303,20 @@ async def test_it_is_reconsidered_once_in_criminal_cases(app: Litestar) -> None:
     refused(await step(lin, "reconsider", plain, 2, words="不服"), 409, "reconsideration_criminal_only")
 
 
+async def test_a_second_decision_in_time_makes_the_first_one_no_less_late(app: Litestar) -> None:
+    """Each has its own term; that the first one passed stays a finding."""
+    lin, zhao, chief = await a_duty_auxiliary(app), await an_officer(app), await a_commander_of(app, DISTRICT)
+    recusal = await applied(zhao, lin, a_case(), case_kind="criminal")
+    await execute("UPDATE recusal SET due_at = now() - interval '1 day' WHERE id = $1", recusal)
+    await findings.find_overdue(now(), service.OVERDUE)
+    recorded(await decides(chief, recusal, 1, "refused"))
+    recorded(await step(chief, "tell", recusal, 2, how="in_person", words="已告知"))
+    recorded(await step(zhao, "reconsider", recusal, 3, words="不服"))
+    assert await stands("recusal_overdue", recusal)
+    recorded(await decides(chief, recusal, 4))
+    assert await stands("recusal_overdue", recusal)
+
+
 async def test_reconsideration_after_its_term_needs_a_reason(app: Litestar) -> None:
     """The five days run from the notice to the applicant."""
     lin, zhao, chief = await a_duty_auxiliary(app), await an_officer(app), await a_commander_of(app, DISTRICT)
@@ -373,6 +387,23 @@ async def test_a_recusal_from_a_shift_counts_until_the_shift_is_over(app: Litest
     assert "allowed" == (await may_do(lin, None))[0]
 
 
+async def test_the_footage_of_a_shift_that_was_over_before_the_decision_is_hidden(app: Litestar) -> None:
+    """A decision takes two days, a shift twelve hours: the film of its acts is out of reach all the same."""
+    lin, chief = await a_duty_auxiliary(app), await a_commander_of(app, DISTRICT)
+    shift = recorded(await lin.check_in(at=ago(hours=5)))["id"]
+    act = recorded(await lin.starts("9.6", at=ago(hours=4)))["id"]
+    recorded(await lin.finishes(act, at=ago(hours=3)))
+    filmed = recorded(await lin.declare(started_at=ago(minutes=220), ended_at=ago(minutes=200)))["id"]
+    recorded(await lin.post("/v1/shifts/check-out", shift=shift, at=ago(hours=2)))
+    cursor = (await lin.get("/v1/changes")).json()["cursor"]
+    asked = recorded(await lin.post("/v1/recusals/declare", shift=shift, **WHY))["id"]
+    assert 200 == (await lin.get(f"/v1/recordings/{filmed}")).status_code
+    recorded(await decides(chief, asked, 1))
+    refused(await lin.get(f"/v1/recordings/{filmed}"), 404, "unknown_recording")
+    assert (await lin.get("/v1/changes", after=cursor)).json()["reset"]
+    assert not await stands("recused", act)
+
+
 async def test_a_recusal_from_an_act_concerns_that_act_alone(app: Litestar) -> None:
     """Its rest is a finding once it was granted; another act is none, and nobody names the act of a colleague."""
     lin, chen, chief = await a_duty_auxiliary(app), await a_duty_auxiliary(app), await a_commander_of(app, DISTRICT)
@@ -393,6 +424,8 @@ async def test_a_mediation_or_an_incident_is_known_by_its_number(app: Litestar, 
     asked = recorded(await lin.post("/v1/recusals/declare", **{about: f"{number} "}, **WHY))["id"]
     recorded(await decides(chief, asked, 1))
     assert ("forbidden", ["recused"]) == (await may_do(lin, number.lower()))[:2]
+    in_a_case_too = await lin.get("/v1/duty/verdict", work="9.6", case_ref=a_case(), incident_ref=number)
+    assert ["recused"] == [one["code"] for one in in_a_case_too.json()["unmet"]]
     assert "allowed" == (await may_do(lin, a_case()))[0]
 
 
@@ -411,6 +444,9 @@ async def test_an_act_in_the_incident_is_one_of_the_recusal(app: Litestar) -> No
     assert [act] == [each["activity"] for each in (await chief.get(f"/v1/recusals/{asked}")).json()["acts"]]
     refused(await lin.starts("9.6", incident_ref=number), 409, "recused")
     recorded(await lin.starts("9.6", incident_ref=a_case()))
+    despite = {"why": "无人替换"}
+    act = recorded(await lin.starts("9.6", incident_ref=number, despite=despite))["id"]
+    refused(await lin.post("/v1/activities/amend", activity=act, why="选错", work="9.1"), 409, "recused")
 
 
 @pytest.mark.parametrize(

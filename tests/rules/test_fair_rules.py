@@ -13,6 +13,7 @@ from backend.core import orders
 from backend.evidence.view_copies import Copy
 from backend.law.catalogue import law
 from backend.reviews import rules as reviews
+from tests.rules.test_verdict import UNMET
 
 LIN, CHEN = UUID(int=1), UUID(int=2)
 NOON = datetime(2026, 12, 1, 4, tzinfo=UTC)
@@ -120,6 +121,11 @@ def test_what_others_owe_never_counts_against_an_auxiliary() -> None:
     assert kept <= set(law().answers.kept_from_leaders())
 
 
+def test_of_every_rule_that_a_verdict_finds_unmet_somebody_said_who_answers() -> None:
+    """Left out by mistake, what follows from an order would count against whoever obeyed it."""
+    assert set() == set(UNMET) - law().answers.findings.keys()
+
+
 def test_the_objective_causes_are_those_that_a_phone_may_name_but_other() -> None:
     """公通字〔2016〕14号: only objective causes may interrupt a recording."""
     hints = get_type_hints(ExplainGap)  # without what is said of a field
@@ -130,4 +136,5 @@ def test_an_order_answers_for_what_follows_from_it() -> None:
     """To work unled brings the gap in leading; training is the organ's, and no officer learns of it."""
     assert ["led_gap", "not_led"] == orders.follows(law(), ["not_led", "untrained"])
     assert ["legality_defect", "not_recording", "unrecorded"] == orders.follows(law(), ["not_recording"])
+    assert ["led_not_recording", "unrecorded"] == orders.follows(law(), ["led_not_recording"])
     assert [] == orders.follows(law(), [])
