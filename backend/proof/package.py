@@ -396,12 +396,15 @@ def _check_start(bag: Bag, upload: PackagedUpload, lines: list[RowContent], repo
         return None
     start = msgspec.json.decode(bag.read(path), type=PackagedStart)
     value, proved = _moment(start.value), False
-    told_at = _moment(next(each.at for each in start.tellings if each.counts))
+    counting = [_moment(each.at) for each in start.tellings if each.counts]
+    if not counting:
+        report.add_flaw("start_differs", upload.id)
+        return None
     for line in lines:
         moved = _start_in(line)
         if moved is not None:
             proved = _moment(moved) == value
-            if not proved and _moment(line.at) >= told_at:
+            if not proved and _moment(line.at) >= counting[0]:
                 report.add_flaw("start_differs", upload.id)
     doubt_zh, doubt_en = ("，存疑", ", in doubt") if start.doubtful else ("", "")
     if proved:

@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 
 import bagit
 import jwt
+import msgspec
 import pytest
 from litestar import Litestar
 from litestar.exceptions import LitestarException
@@ -372,6 +373,9 @@ async def test_it_says_which_start_counted_and_everything_that_was_told_of_it(ap
     files[name] = files[name].replace(start["value"].encode(), moved.encode())
     forged = verified(signed_again(files, app.state.key_rings.evidence), tmp_path, ours(app))
     assert f"the journal says that {footage} began at another time" == flaws_of(forged)
+    files[name] = msgspec.json.encode(start | {"tellings": [each | {"counts": False} for each in start["tellings"]]})
+    none_counts = verified(signed_again(files, app.state.key_rings.evidence), tmp_path, ours(app))
+    assert f"the journal says that {footage} began at another time" == flaws_of(none_counts)
     del files[name]
     assert [] == verified(signed_again(files, app.state.key_rings.evidence), tmp_path, ours(app)).flaws
 

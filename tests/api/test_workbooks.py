@@ -121,6 +121,8 @@ def assert_same(path: str, row: dict[str, Any], column: Any, cell: Any) -> None:
         assert cell == ("是" if told else "否")
     elif isinstance(cell, datetime):
         assert str(told)[:4] == str(cell.year)
+    elif isinstance(told, float):
+        assert cell == pytest.approx(told, rel=1e-14, abs=0)  # a workbook keeps sixteen digits
     else:
         lines = "\n".join(re.split("\r\n?|\n", told)) if isinstance(told, str) else told  # XML has one line end
         assert column.words.get(lines, lines) == cell, (path, column)
