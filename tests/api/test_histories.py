@@ -90,7 +90,7 @@ async def test_what_one_does_follows_the_day_it_was_done(app: Litestar) -> None:
     """Leading, an act, a recusal, a call for help, footage, a paper and a suggestion, all of yesterday."""
     lin, zhao, *_ = await a_led_patrol(app, days=1)
     await moves(lin, WEST)
-    at = ago(hours=23, minutes=30)
+    at = ago(days=1)  # after the check-in by some milliseconds; the day before at any hour
     naming = recorded(await lin.names(zhao, at=at))["id"]
     act = recorded(await lin.starts("9.6", at=at))["id"]
     case = {"case_ref": "杭公（城）行罚决字〔2026〕77号", "case_kind": "administrative"}
