@@ -13,8 +13,12 @@ def make_private(directory: Path) -> Path:
 
 
 def write_private(path: Path, content: bytes, *, replace: bool = False) -> None:
-    """Write a file for its owner only (0600), whole or not at all; an existing file stays unless `replace`."""
-    make_private(path.parent)
+    """Write a file for its owner only (0600), whole or not at all; an existing file stays unless `replace`.
+
+    A directory that is there already keeps its mode: it may be the caller's own, or /tmp.
+    """
+    if not path.parent.is_dir():
+        make_private(path.parent)
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:

@@ -34,6 +34,17 @@ def test_nobody_else_reads_them(tmp_path: Path) -> None:
     assert {0o600} == {path.stat().st_mode & 0o777 for path in paths if path.is_file()}
 
 
+def test_a_directory_of_somebody_else_keeps_its_mode(tmp_path: Path) -> None:
+    """A phone's key in /tmp shuts nobody out of /tmp; a directory that is made for it is its owner's alone."""
+    theirs, ours = tmp_path / "theirs", tmp_path / "ours"
+    theirs.mkdir()
+    theirs.chmod(0o755)
+    for folder in (theirs, ours):
+        write_private(folder / "key.pem", b"x")
+    assert (0o755, 0o700) == tuple(folder.stat().st_mode & 0o777 for folder in (theirs, ours))
+    assert {0o600} == {folder.joinpath("key.pem").stat().st_mode & 0o777 for folder in (theirs, ours)}
+
+
 def test_another_process_finds_the_same_keys(tmp_path: Path) -> None:
     """Keys survive a restart, so nobody is signed out."""
     assert Keys(tmp_path).session.newest()[0] == Keys(tmp_path).session.newest()[0]
