@@ -65,7 +65,8 @@ def build(connection: asyncpg.Connection, store: EvidenceStore, keys: Keys) -> P
     _queued(queue, store, keys)
     _every_minute(queue, store, keys)
     _every_few_minutes(queue, store, keys)
-    _every_night(queue, store)
+    _judge_every_night(queue, store)
+    _clear_every_night(queue, store)
     return queue
 
 
@@ -136,7 +137,7 @@ def at_night(hour: int, minute: int) -> str:
     return f"{minute} {(hour - 8) % 24} * * *"
 
 
-def _every_night(queue: PgQueuer, store: EvidenceStore) -> None:
+def _judge_every_night(queue: PgQueuer, store: EvidenceStore) -> None:
     @queue.schedule("draw", at_night(0, 7))
     async def draw(_: Schedule) -> None:
         log.info("drawn", spot_checks=await spot_checks.draw(datetime.now(UTC)))
@@ -157,6 +158,8 @@ def _every_night(queue: PgQueuer, store: EvidenceStore) -> None:
     async def left(_: Schedule) -> None:
         log.info("left", unreturned=await leaving.refresh(datetime.now(UTC)))
 
+
+def _clear_every_night(queue: PgQueuer, store: EvidenceStore) -> None:
     @queue.schedule("forget_attempts", at_night(3, 17))
     async def forget_attempts(_: Schedule) -> None:
         await attempts.forget_attempts()

@@ -101,12 +101,9 @@ async def answers(app: Litestar) -> dict[str, httpx.Response]:
     responses["recordings/correct-time"] = await lin.post("/v1/recordings/correct-time", **moved)
     responses["recordings/describe"] = await lin.post("/v1/recordings/describe", recording=footage, content=content)
     responses["documents/declare"] = await lin.post("/v1/documents/declare", **PAPER)
-    responses["assistance/call"] = await lin.post("/v1/assistance/call", kind="violence", place=PLACE)
-    call = recorded(responses["assistance/call"])["id"]
-    for verb, fields in (("acknowledge", {}), ("arrive", {}), ("close", {"words": "已控制"})):
-        responses[f"assistance/{verb}"] = await zhao.post(f"/v1/assistance/{verb}", call=call, **fields)
     return (
         responses
+        | await on_calls(lin, zhao)
         | await on_decisions(app, chen)
         | await on_recusals(app)
         | await on_holds(app)
@@ -118,6 +115,14 @@ async def answers(app: Litestar) -> dict[str, httpx.Response]:
         | await on_items(app)
         | await on_people(app)
     )
+
+
+async def on_calls(lin: Someone, zhao: Someone) -> dict[str, httpx.Response]:
+    responses = {"assistance/call": await lin.post("/v1/assistance/call", kind="violence", place=PLACE)}
+    call = recorded(responses["assistance/call"])["id"]
+    for verb, fields in (("acknowledge", {}), ("arrive", {}), ("close", {"words": "已控制"})):
+        responses[f"assistance/{verb}"] = await zhao.post(f"/v1/assistance/{verb}", call=call, **fields)
+    return responses
 
 
 async def of_a_revoked_device(chen: Someone) -> dict[str, Any]:

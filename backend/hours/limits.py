@@ -11,7 +11,7 @@ from uuid import UUID, uuid5
 
 from backend.core import findings
 from backend.core.database import Record, fetch
-from backend.core.days import CHINA
+from backend.core.days import day_of
 from backend.core.findings import Finding
 from backend.hours import rules
 from backend.hours.rules import A_DAY, DutySpan, start_of_day
@@ -47,11 +47,11 @@ async def refresh(month: date, last: date, now: datetime) -> int:
 
 def _long_days(duties: Sequence[Record], month: date, last: date) -> Iterator[Finding]:
     """Days of the month on which one worked longer than `overtime_day` beyond the norm."""
-    unknown = {_begun(row) for row in duties if not row["checked_out"]}
+    unknown = {day_of(row["started_at"]) for row in duties if not row["checked_out"]}
     spans = [_span(row) for row in duties if row["checked_out"]]
     for day in rules.too_long(spans, law().span("working_day"), law().span("overtime_day")):
         if month <= day <= last and day not in unknown:
-            of_day = [row for row in duties if _begun(row) == day]
+            of_day = [row for row in duties if day_of(row["started_at"]) == day]
             yield Finding(
                 kind="overtime_day", subject=uuid5(DAYS, f"{of_day[0]['person']}/{day}"), organ=of_day[-1]["organ"],
                 person=of_day[0]["person"], against_organ=True, started_at=start_of_day(day),
@@ -76,11 +76,6 @@ def _mondays(month: date, last: date) -> Iterable[date]:
     """The Mondays of a month."""
     days = (month + number * A_DAY for number in range((last - month).days + 1))
     return [day for day in days if day.weekday() == 0]
-
-
-def _begun(row: Record) -> date:
-    day: date = row["started_at"].astimezone(CHINA).date()
-    return day
 
 
 def _span(row: Record) -> DutySpan:

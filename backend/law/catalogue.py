@@ -33,6 +33,7 @@ import msgspec
 from backend.law.answerable import Answers, read_answers
 from backend.law.calendar import RULE, Year, kind_of
 from backend.law.matters import ComplaintLaw, RecusalLaw, read_complaints, read_recusals
+from backend.law.named import Named, Text
 from backend.law.notices import Years, years_of
 from backend.law.reading import LawError, Sheet, read_sheet, structs_of
 from backend.law.regulation import (
@@ -51,7 +52,7 @@ from backend.law.regulation import (
     with_sources,
 )
 from backend.law.sources import Source
-from backend.law.works import CrewRule, Named, WhoseWork, WorkTables, check_kind, check_work
+from backend.law.works import CrewRule, WhoseWork, WorkTables, check_kind, check_work
 from storage.language import by_locale
 
 __all__ = [
@@ -91,7 +92,6 @@ LISTS = ("qualifications", "equipment", "items", "certificates", "means", "restr
 Language = Literal["zh", "en"]
 Case = Literal["administrative", "criminal", "none"]
 Counts = Literal["procedure", "plain"]
-Text = Annotated[str, msgspec.Meta(min_length=1)]
 NonNegative = Annotated[int, msgspec.Meta(ge=0)]
 
 
@@ -159,32 +159,21 @@ class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         return self.title_zh if language == "zh" else self.title_en
 
 
-class QualificationKind(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class QualificationKind(Named, frozen=True, kw_only=True):
     """A professional qualification that some work needs, or another certificate. The roster uses the same code."""
-
-    zh: Text
-    en: Text
-    source: Text
 
 
 Recorded = QualificationKind | BeforeDuty | Insurance | Rank
 
 
-class EquipmentKind(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class EquipmentKind(Named, frozen=True, kw_only=True):
     """A piece of equipment that the organ must give to whoever does some work (R.11, R.13)."""
 
-    zh: Text
-    en: Text
-    source: Text
 
-
-class ItemKind(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class ItemKind(Named, frozen=True, kw_only=True):
     """A kind of thing that is handed out to a person. `tells_wearer`: whoever has it wears it, so its serial number and
     a time tell whose film it is."""
 
-    zh: Text
-    en: Text
-    source: Text
     tells_wearer: bool = False
 
 

@@ -5,27 +5,19 @@ tables that it changes, each as a whole, and the others stay.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Literal, TypeVar, get_args
+from typing import Literal, TypeVar, get_args
 
 import msgspec
 
+from backend.law.named import Named, Text
 from backend.law.reading import Sheet, structs_of
 from storage.language import by_locale
 
-Text = Annotated[str, msgspec.Meta(min_length=1)]
 Role = Literal["commander", "inspector", "treasurer", "administrator"]
 About = Literal["case", "shift", "activity", "mediation", "incident"]
 Told = Literal["notice", "extension", "result"]
 T = TypeVar("T", bound=msgspec.Struct)
 OUTSIDE_A_CASE = "none"
-
-
-class Named(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A ground, a capacity or a thing that a recusal is about: its names and where it comes from."""
-
-    zh: Text
-    en: Text
-    source: Text
 
 
 class RecusalTerms(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -60,12 +52,9 @@ class Receipt(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     source: Text
 
 
-class ComplaintKind(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class ComplaintKind(Named, frozen=True, kw_only=True):
     """A kind of complaint, report or petition. complaints.toml explains each field; terms by their names."""
 
-    zh: Text
-    en: Text
-    source: Text
     notice: Text | None = None
     end: Text | None = None
     extension: Text | None = None

@@ -19,11 +19,11 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
+from backend.law.named import Named, Text
 from backend.law.reading import Sheet, structs_of
 from storage.language import by_locale
 
 T = TypeVar("T", bound=msgspec.Struct)
-Text = Annotated[str, msgspec.Meta(min_length=1)]
 Code = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,39}\Z")]
 Level = Literal["station", "county", "city"]
 
@@ -49,45 +49,33 @@ class Regulation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     follows_built_in: bool = False
 
 
-class AuxiliaryKind(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class AuxiliaryKind(Named, frozen=True, kw_only=True):
     """A kind of auxiliary. `words`: what rosters call it beside `zh`. Whose work is whose: works.toml."""
 
-    zh: Text
-    en: Text
-    source: Text
     words: tuple[Text, ...] = ()
 
 
-class Rank(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Rank(Named, frozen=True, kw_only=True):
     """A rank of auxiliaries; the roster records it like a qualification. `order`: 1 is the lowest. No kinds: of all."""
 
-    zh: Text
-    en: Text
-    source: Text
     order: Annotated[int, msgspec.Meta(ge=1, le=100)]
     kinds: tuple[Text, ...] = ()
 
 
-class Insurance(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Insurance(Named, frozen=True, kw_only=True):
     """An insurance that the organ owes. `works`: of those marked `insurance` only, or of every work. No kinds: all."""
 
-    zh: Text
-    en: Text
-    source: Text
     works: Literal["marked", "every"] = "marked"
     kinds: tuple[Text, ...] = ()
 
 
-class BeforeDuty(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class BeforeDuty(Named, frozen=True, kw_only=True):
     """What the roster must show before the first duty: a training, an oath, a health check. No kinds: of everybody.
 
     `hours`, `days`: how much of it; for people to read. Whoever records it in the roster answers for that.
     `training`: whether it is one; an oath or a health check is none.
     """
 
-    zh: Text
-    en: Text
-    source: Text
     kinds: tuple[Text, ...] = ()
     training: bool = True
     hours: Annotated[int, msgspec.Meta(ge=1)] | None = None
@@ -112,12 +100,8 @@ class Decision(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     second_above_fen: Annotated[int, msgspec.Meta(ge=0)] | None = None
 
 
-class Category(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Category(Named, frozen=True, kw_only=True):
     """Footage that is kept until two people let it go, where its description or a hold says that it is of this kind."""
-
-    zh: Text
-    en: Text
-    source: Text
 
 
 class Provisions(msgspec.Struct, frozen=True, kw_only=True):

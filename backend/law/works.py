@@ -9,10 +9,10 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from backend.law.named import Named, Text
 from backend.law.reading import Sheet
 from storage.language import by_locale
 
-Text = Annotated[str, msgspec.Meta(min_length=1)]
 NonNegative = Annotated[int, msgspec.Meta(ge=0)]
 PlaceKind = Literal["expressway", "main_road", "highway", "other"]
 Light = Literal["day", "night", "fog"]
@@ -38,20 +38,9 @@ class CrewRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     unled: bool = False
 
 
-class Named(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Something that has a code, in both languages, with its source."""
-
-    zh: Text
-    en: Text
-    source: Text
-
-
-class WhoseWork(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class WhoseWork(Named, frozen=True, kw_only=True):
     """Whose work it is, as `kind` of a work says it. `kinds`: the kinds of person on the roster that this means."""
 
-    zh: Text
-    en: Text
-    source: Text
     kinds: Annotated[tuple[Text, ...], msgspec.Meta(min_length=1)]
 
 

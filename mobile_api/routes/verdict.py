@@ -250,11 +250,14 @@ def _notes(judged: Judged, codes: Sequence[str], language: Language) -> list[Not
 
 
 def _lacking(crew: Crew, language: Language) -> Lacking:
-    sentence = law().messages["people_lacking"].sentence(language)
-    return Lacking(
-        officers=crew.officers, auxiliaries=crew.auxiliaries,
-        message=sentence.format(officers=crew.officers, auxiliaries=crew.auxiliaries),
-    )  # fmt: skip
+    """Who is missing, and of whom nobody is, not a word."""
+    messages = law().messages
+    counts = {"officers_lacking": crew.officers, "auxiliaries_lacking": crew.auxiliaries}
+    people = [messages[code].sentence(language).format(count=count) for code, count in counts.items() if count]
+    said = (
+        messages["people_lacking"].sentence(language).format(people=("、" if language == "zh" else ", ").join(people))
+    )
+    return Lacking(officers=crew.officers, auxiliaries=crew.auxiliaries, message=said)
 
 
 def _manner(code: str, language: Language) -> Manner:
