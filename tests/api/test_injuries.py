@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -32,6 +32,7 @@ from tests.builders import (
     STATION,
     Someone,
     a_commander_of,
+    a_day,
     a_duty_auxiliary,
     a_led_patrol,
     a_treasurer_of,
@@ -47,7 +48,7 @@ from tests.builders import (
 from tests.devices import row_of, sealed, some_bytes
 
 STANDS = "SELECT count(*) FROM finding WHERE kind = $1 AND subject = $2 AND withdrawn_at IS NULL"
-TODAY = date.today()
+TODAY = a_day()
 
 
 def an_injury(**fields: Any) -> dict[str, Any]:
