@@ -131,7 +131,7 @@ async def test_a_report_opens_the_advance_holds_the_footage_and_notifies_the_han
         assert hears == (injury["id"] in [subject for item in news for subject in item.get("subjects", ())]), who.name
     kept = {row["person"] for row in await fetch("SELECT person FROM hold WHERE about = $1", UUID(injury["id"]))}
     assert {lin.id, zhao.id} == kept
-    hurt = moment(injury["injured_at"])
+    hurt = ago(minutes=10)
     assert utc(until(law(), "recognition_application", hurt)) == utc(moment(injury["apply_by"]))
 
 
@@ -256,7 +256,7 @@ async def test_who_may_not_take_a_step(app: Litestar) -> None:
         refused(await recognition(who, injury, "apply"), 403, "not_the_handler")
     refused(await recognition(await a_commander_of(app, OTHER_DISTRICT), injury, "apply"), 404, "unknown_injury")
     refused(await recognition(lin, injury, "apply"), 403, "not_for_your_role")
-    tomorrow = (TODAY + timedelta(days=2)).isoformat()
+    tomorrow = (TODAY + timedelta(days=1)).isoformat()
     refused(await recognition(payer, injury, "apply", on_day=tomorrow), 422, "time_ahead")
     assert "applied" == (await goes(payer, injury, "apply"))["recognition"]
 
