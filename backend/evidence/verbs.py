@@ -81,6 +81,7 @@ VERBS = (
 )  # fmt: skip
 EVENTS = (
     Event("uploads/complete", told_to="readers"),
+    Event("uploads/abort", told_to="readers"),
     Event("evidence/seal", told_to="readers"),
     Event("evidence/probe", told_to="readers"),
     Event("evidence/start", told_to="readers"),
