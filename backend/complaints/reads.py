@@ -1,9 +1,9 @@
 """Read complaints and matters.
 
 Guarantees: only inspectors who may handle the complaint and the person who wrote it down see the complainant's name,
-contact and words. The person complained of and the officers who led them then do not. The person complained of sees
-how the complaint ended, once it is concluded; nothing of when it came, of its terms, or of what the complainant was
-told, neither in a row nor by the order of their list.
+contact and words. For the person complained of and the officers who led them then a complaint does not exist, in no
+list and no count, before it is concluded. The person complained of then sees how it ended; nothing of when it came, of
+its terms, or of what the complainant was told, neither in a row nor by the order of their list.
 """
 
 from datetime import datetime
@@ -40,7 +40,7 @@ from backend.core.described import Badge, ContactMethod, OrganCode, OrganName, P
 from backend.core.paging import ListQuery, Page, as_row, moment_parameter, next_page, rows_of_page
 from backend.core.refusals import Refusal
 from backend.core.verb import AUXILIARY, Actor, part_of
-from backend.core.visibility import INSPECTING, AccessFilter, IndexPath, reaches, viewer, visible_to
+from backend.core.visibility import INSPECTING, ME, AccessFilter, IndexPath, reaches, viewer, visible_to
 from backend.core.wire import Moment, Place
 from backend.evidence.papers import MatterOfPaper, PaperLine
 from backend.law.catalogue import law
@@ -74,9 +74,13 @@ FROM complaint c
 """  # noqa: S608 - constants
 CONCLUDED_ABOUT_ME = f"c.outcome IS NOT NULL AND {ABOUT_ME}"
 THOSE_ABOUT_ME = IndexPath("c.id", "SELECT p.complaint AS value FROM complaint_person p WHERE p.person = $1")
+# Until it is concluded, it does not exist for the officers who led the person then, whatever role they have.
+NOT_KEPT = "(c.outcome IS NOT NULL OR NOT matter_is_about(c.id, {viewer}))"
 VISIBLE = (
-    visible_to(own=["c.taken_by"], organ="c.organ").only(f"NOT {ABOUT_ME}").also(CONCLUDED_ABOUT_ME, THOSE_ABOUT_ME)
-)
+    visible_to(own=[], organ="c.organ").only(NOT_KEPT.format(viewer="$1"))
+    .also("c.taken_by = $1", IndexPath("c.taken_by", ME))
+    .only(f"NOT {ABOUT_ME}").also(CONCLUDED_ABOUT_ME, THOSE_ABOUT_ME)
+)  # fmt: skip
 MINE = AccessFilter(f"({CONCLUDED_ABOUT_ME} AND $2::text[] IS NOT NULL)", (THOSE_ABOUT_ME,))
 STEPS = """
 SELECT s.step, s.by_person, s.at, s.words, s.how, s.until_at, s.kind FROM complaint_step s WHERE s.complaint = $1
@@ -93,7 +97,7 @@ SELECT m.*, ARRAY(SELECT recording FROM matter_recording r WHERE r.matter = m.id
 FROM matter m JOIN person_now p ON p.id = m.person LEFT JOIN LATERAL (
     SELECT c.* FROM matter_case c WHERE c.matter = m.id ORDER BY c.at DESC, c.id DESC LIMIT 1) k ON true
 """
-COUNTS = """
+COUNTS = f"""
 SELECT c.organ, o.name AS organ_name, count(*) AS received, count(*) FILTER (WHERE c.outcome IS NULL) AS open,
     count(*) FILTER (WHERE c.outcome IS NULL AND c.end_by < now()) AS overdue,
     count(*) FILTER (WHERE c.outcome = 'founded') AS founded, count(*) FILTER (WHERE c.outcome = 'partly') AS partly,
@@ -101,9 +105,9 @@ SELECT c.organ, o.name AS organ_name, count(*) AS received, count(*) FILTER (WHE
     count(*) FILTER (WHERE c.outcome = 'withdrawn') AS withdrawn
 FROM complaint c JOIN organ o ON o.code = c.organ
 WHERE c.organ IN (SELECT organs_under($1::text[])) AND c.received_at >= coalesce($2, '-infinity'::timestamptz)
-    AND c.received_at < coalesce($3, 'infinity'::timestamptz)
+    AND c.received_at < coalesce($3, 'infinity'::timestamptz) AND (c.taken_by = $4 OR {NOT_KEPT.format(viewer="$4")})
 GROUP BY c.organ, o.name ORDER BY c.organ
-"""
+"""  # noqa: S608 - constants
 COMPLAINTS_OF_PAPER = """
 SELECT c.id, may_not_handle(c.id, $1) AS kept,
     c.taken_by = $1 OR c.organ IN (SELECT organs_under($2::text[])) AS theirs
@@ -256,7 +260,8 @@ class ComplaintDetail(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ComplaintCount(msgspec.Struct, frozen=True, kw_only=True):
-    """How many complaints an organ received in the period, and how they ended. It names nobody."""
+    """How many complaints an organ received in the period, and how they ended, but for those that the reader may not
+    know of. It names nobody."""
 
     organ: OrganCode
     organ_name: OrganName
@@ -349,7 +354,7 @@ async def _approves(actor: Actor, row: Record) -> bool:
 async def counts(actor: Actor, since: datetime | None, until: datetime | None) -> ComplaintCounts:
     """Counts by organ of complaints received from `since` until before `until`. Raises Refusal `invalid`."""
     span = (since and moment_parameter("from", since), until and moment_parameter("to", until))
-    rows = await fetch(COUNTS, viewer(actor)[1], *span)
+    rows = await fetch(COUNTS, viewer(actor)[1], *span, actor.person)
     return ComplaintCounts(items=[as_row(ComplaintCount, row) for row in rows])
 
 

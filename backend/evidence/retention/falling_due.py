@@ -1,7 +1,8 @@
 """Footage whose term ends soon and that nothing holds: a list by organ, and a line for its overseers ahead of time.
 
 Guarantees: each recording is told twice, `disposal_notice` and `disposal_last_notice` ahead (terms.toml), however often
-this runs. Nothing in the list or the lines tells of a hold to whom it is kept from: for them the footage falls due.
+this runs. Nothing in the list or the lines tells of a hold to whom it is kept from: for them the footage falls due. The
+lines are for all overseers, so no hold counts for them but those of a category or an injury, which are no secret.
 The store locks by whole seconds: a term that ends with a day is locked until midnight.
 """
 
@@ -41,9 +42,10 @@ ORDER BY u.locked_until, u.id LIMIT $8
 LOCK = "SELECT pg_advisory_xact_lock(hashtext('fujing falling due'))"
 TELL = """
 UPDATE upload u SET due_told = $2 FROM recording r
-WHERE r.id = u.id AND u.kind = 'recording' AND u.state = 'sealed' AND u.disposed_at IS NULL AND NOT u.legal_hold
+WHERE r.id = u.id AND u.kind = 'recording' AND u.state = 'sealed' AND u.disposed_at IS NULL
     AND u.locked_until <= $1 AND coalesce(u.due_told > $2, true)
-    AND (SELECT count(*) FROM held_footage k WHERE k.upload = u.id) = 0
+    AND (SELECT count(*) FROM held_footage k JOIN hold h ON h.id = k.hold WHERE k.upload = u.id AND (
+        h.origin = 'injury' OR h.origin = 'category' AND h.category <> 'harassment')) = 0
 RETURNING r.organ
 """
 
