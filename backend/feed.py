@@ -7,14 +7,12 @@ when the person may see other things than before. Source: DESIGN §4, §8, §9; 
 """
 
 import asyncio
-import base64
 import contextlib
 import hashlib
-import struct
 import zlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
@@ -29,11 +27,12 @@ from backend.core import database, days
 from backend.core.database import SESSION, Record, fetch, first, tx
 from backend.core.findings import KEPT
 from backend.core.journal import SAFE, Position, position
-from backend.core.paging import invalid_parameter
 from backend.core.verb import AUXILIARIES, Actor, part_of
 from backend.core.visibility import viewer, visible_to
 from backend.core.wire import Moment
 from backend.evidence.reads import RECORDING_FILTER
+from backend.feed_cursor import EPOCH
+from backend.feed_cursor import FeedCursor as FeedCursor
 from backend.law.catalogue import law
 from backend.registry import TOLD_TO
 from backend.shifts.reads import SHIFT
@@ -94,42 +93,6 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     bundle: Annotated[Bundle | None, msgspec.Meta(description="the start-of-shift data; only with `reset`")] = None
 
 
-class FeedCursor(NamedTuple):
-    """How far a reader has come.
-
-    `position` and `check`: the last line read, and a checksum of its bytes. `at`: when it was read. `scope_print`: a
-    digest of what the reader could see then. A cursor gives no rights, because each call checks again what the person
-    may see. So it needs no signature.
-    """
-
-    position: Position
-    check: int
-    at: datetime
-    scope_print: bytes
-
-    def text(self) -> str:
-        micros = (self.at - EPOCH) // timedelta(microseconds=1)
-        return base64.urlsafe_b64encode(
-            PACKED.pack(VERSION, *self.position, self.check, micros, self.scope_print)
-        ).decode()
-
-    @classmethod
-    def read(cls, text: str) -> "FeedCursor":
-        """Decode a cursor. Raises Refusal `invalid`."""
-        try:
-            raw = base64.b64decode(text.encode("ascii"), altchars=b"-_", validate=True)
-            version, epoch, xid, seq, check, micros, scope_print = PACKED.unpack(raw)
-            if version != VERSION or max(xid, seq) > LARGEST:
-                raise ValueError(version)
-            return cls(Position(epoch, xid, seq), check, EPOCH + timedelta(microseconds=micros), scope_print)
-        except (ValueError, OverflowError, struct.error):
-            raise invalid_parameter("after", "not one of ours") from None
-
-
-VERSION = 1
-PACKED = struct.Struct(">BIQQIQ12s")  # 45 bytes, which are 60 base64 letters without padding
-LARGEST = 2**63 - 1
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NO_SCOPE = bytes(12)  # the print of a cursor that is only a position; sent as `after` it leads to a reset
 
 NEWEST = f"""

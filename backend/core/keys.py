@@ -82,6 +82,11 @@ class KeyRing:
             self._reload()
         return self._keys.get(kid)
 
+    def secrets(self) -> list[bytes]:
+        """The secrets of a plain ring, newest first."""
+        self.newest()
+        return [self._keys[kid] for kid in sorted(self._keys, reverse=True)]
+
     def sign(self, claims: dict[str, Any], typ: str) -> str:
         """A compact JWS over the claims, signed by the newest key."""
         kid, key = self.newest()
@@ -158,7 +163,8 @@ class Keys:
     """All key rings.
 
     `session` keys sign access tokens; `evidence` keys sign receipts; `refresh` secrets derive refresh tokens; `nonce`
-    secrets derive the nonces of proofs; `factor` secrets encrypt second factors in the database.
+    secrets derive the nonces of proofs and seal cursors of the feed; `factor` secrets encrypt second factors in the
+    database.
     """
 
     def __init__(self, secrets_dir: Path) -> None:
