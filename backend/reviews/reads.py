@@ -1,8 +1,10 @@
 """Queries about reviews, the journal of one recording, and a person's own record.
 
-Guarantees: the wearer of footage can read who viewed it, when, how much and why. A viewing for a complaint appears only
-after the complaint is concluded, because before that the person complained of must not learn of it. The number of the
-complaint never appears.
+Guarantees: the wearer of footage can read who viewed it, when, how much and why. A viewing, a package or praise for a
+complaint appears only after the complaint is concluded, because before that the person complained of must not learn of
+it; one for a matter never to whom that is against, for whom there is none. The number of the complaint never appears.
+Footage counts as held where a category or an injury keeps it, and as disposed of when its term is over: no other hold
+may be known to its wearer.
 """
 
 from datetime import datetime
@@ -55,44 +57,49 @@ VISIBLE = (
     .also("v.reviewer = $1", IndexPath("v.reviewer", ME))
 )
 FOOTAGE_TOTALS = """
-SELECT count(*) AS recordings, count(*) FILTER (WHERE u.disposed_at IS NOT NULL) AS disposed,
-    count(*) FILTER (WHERE u.legal_hold) AS held, min(r.started_at) AS first_at, max(r.started_at) AS last_at,
-    max(u.locked_until) AS kept_until
+SELECT count(*) AS recordings, count(*) FILTER (WHERE u.locked_until < now()) AS disposed,
+    count(*) FILTER (WHERE u.state = 'sealed' AND (
+        SELECT count(*) FROM held_footage k JOIN hold h ON h.id = k.hold
+        WHERE k.upload = u.id AND h.origin IN ('category', 'injury')
+            AND NOT EXISTS (SELECT FROM matter m WHERE m.id = h.about AND m.person <> $1)) > 0) AS held,
+    min(r.started_at) AS first_at, max(r.started_at) AS last_at, max(u.locked_until) AS kept_until
 FROM recording r JOIN upload u ON u.id = r.id WHERE r.wearer = $1 AND u.state <> 'same_as'
 """
-# A viewing for a complaint appears once the complaint is concluded.
-VIEWINGS_OF_WEARER = """
+# Whether the wearer $1 may know of a review `v`: of one for a complaint once that is concluded, of one for a matter
+# unless that is against them.
+TOLD_TO_WEARER = """(v.purpose <> 'complaint' OR EXISTS (
+        SELECT FROM complaint c WHERE c.id = v.about AND c.outcome IS NOT NULL))
+    AND NOT EXISTS (SELECT FROM matter m WHERE m.id = v.about AND m.against = $1)"""
+VIEWINGS_OF_WEARER = f"""
 SELECT w.id, w.what, v.recording, v.purpose, v.organ, w.began_at, w.first_byte, w.last_byte, w.served, w.from_ms,
     w.to_ms, u.bytes AS of_bytes, p.badge AS reviewer_badge, p.name AS reviewer_name
 FROM viewing w JOIN review v ON v.id = w.review JOIN person_now p ON p.id = v.reviewer
 JOIN upload u ON u.id = v.recording
-WHERE v.wearer = $1 AND v.reviewer <> $1
-    AND (v.purpose <> 'complaint' OR EXISTS (SELECT FROM complaint c WHERE c.id = v.about AND c.outcome IS NOT NULL))
+WHERE v.wearer = $1 AND v.reviewer <> $1 AND {TOLD_TO_WEARER}
     AND ($2::timestamptz IS NULL OR (w.began_at, w.id) < ($2, $3))
 ORDER BY w.began_at DESC, w.id DESC LIMIT $4
-"""
-EXPORTS_OF_WEARER = """
+"""  # noqa: S608 - constants
+EXPORTS_OF_WEARER = f"""
 SELECT j.at, j.entry, p.badge AS reviewer_badge, p.name AS reviewer_name
 FROM journal j JOIN person_now p ON p.id = j.actor
 WHERE j.subjects @> ARRAY[$1::uuid] AND j.verb = 'packages/export' AND j.outcome = 'done' AND j.actor <> $1
-    AND NOT EXISTS (SELECT FROM complaint c WHERE c.outcome IS NULL AND (c.id = ANY (j.subjects) OR EXISTS (
-        SELECT FROM review v WHERE v.id = ANY (j.subjects) AND v.about = c.id)))
+    AND NOT EXISTS (SELECT FROM complaint c WHERE c.outcome IS NULL AND c.id = ANY (j.subjects))
+    AND NOT EXISTS (SELECT FROM matter m WHERE m.against = $1 AND m.id = ANY (j.subjects))
+    AND NOT EXISTS (SELECT FROM review v WHERE v.id = ANY (j.subjects) AND NOT ({TOLD_TO_WEARER}))
 ORDER BY j.seq DESC LIMIT 200
-"""
+"""  # noqa: S608 - constants
 READABLE_RECORDING = """
 SELECT r.id FROM recording r WHERE r.id = (SELECT coalesce(same_as, id) FROM upload WHERE id = $2)
     AND r.organ IN (SELECT organs_under($1::text[])) AND r.wearer <> $3 AND NOT hidden_from($3, r.wearer, r.during)
 """
+# Without the store's own holds: their times would tell of a hold that is kept from the reader.
 RECORDING_HISTORY = """
 SELECT j.seq, j.at, j.verb, j.outcome, j.entry, p.badge AS actor_badge, d.serial, (
     SELECT c.number FROM checkpoint c WHERE (c.epoch, c.xid, c.seq) >= (j.epoch, j.xid, j.seq)
     ORDER BY c.epoch, c.xid, c.seq LIMIT 1) AS checkpoint
 FROM journal j LEFT JOIN person_now p ON p.id = j.actor LEFT JOIN device d ON d.id = j.device
 WHERE j.subjects @> ARRAY[$1::uuid] AND ($3::timestamptz IS NULL OR (j.at, j.seq) < ($3, $4))
-    AND NOT EXISTS (SELECT FROM complaint c WHERE may_not_handle(c.id, $2) AND (c.id = ANY (j.subjects) OR EXISTS (
-        SELECT FROM review v WHERE v.id = ANY (j.subjects) AND v.about = c.id)))
-    AND NOT EXISTS (SELECT FROM review v WHERE v.id = ANY (j.subjects) AND v.purpose = 'hearing'
-        AND review_kept_from(v.purpose, v.about, $2))
+    AND j.verb NOT IN ('evidence/hold', 'evidence/repair') AND NOT line_kept_from(j.subjects, $2)
 ORDER BY j.at DESC, j.seq DESC LIMIT $5
 """
 WATCHED = """
@@ -110,13 +117,11 @@ FROM finding f LEFT JOIN finding_told t ON t.finding = f.id LEFT JOIN LATERAL (
     SELECT x.* FROM finding_decision x WHERE x.finding = f.id ORDER BY x.at DESC, x.id DESC LIMIT 1) d ON true
 WHERE f.person = $1 AND f.withdrawn_at IS NULL ORDER BY f.found_at DESC, f.id DESC LIMIT 200
 """
-# Praise in a review for a complaint appears once that is concluded.
-PRAISED = """
+PRAISED = f"""
 SELECT v.id AS review, v.recording, v.closed_at AS at, v.praise AS words, p.badge AS by_badge, p.name AS by_name
-FROM review v JOIN person_now p ON p.id = v.reviewer WHERE v.wearer = $1 AND v.praise IS NOT NULL
-    AND (v.purpose <> 'complaint' OR EXISTS (SELECT FROM complaint c WHERE c.id = v.about AND c.outcome IS NOT NULL))
+FROM review v JOIN person_now p ON p.id = v.reviewer WHERE v.wearer = $1 AND v.praise IS NOT NULL AND {TOLD_TO_WEARER}
 ORDER BY v.closed_at DESC, v.id DESC LIMIT 200
-"""
+"""  # noqa: S608 - constants
 
 FirstByte = Annotated[
     int | None, msgspec.Meta(description="first byte of the range, counted from 0; null: a view copy, by time")
@@ -242,8 +247,12 @@ class FootageTotals(msgspec.Struct, frozen=True, kw_only=True):
     """A person's own footage in numbers."""
 
     recordings: Annotated[int, msgspec.Meta(description="number of recordings")]
-    disposed: Annotated[int, msgspec.Meta(description="number of these whose bytes were disposed of")]
-    held: Annotated[int, msgspec.Meta(description="number of these under a legal hold")]
+    disposed: Annotated[
+        int, msgspec.Meta(description="number of these whose term is over: disposed of, unless something keeps them")
+    ]
+    held: Annotated[
+        int, msgspec.Meta(description="number of these that a category or an injury keeps beyond their term")
+    ]
     first_at: Annotated[Moment | None, msgspec.Meta(description="start of the earliest; null: there are none")]
     last_at: Annotated[Moment | None, msgspec.Meta(description="start of the latest; null: there are none")]
     kept_until: Annotated[
@@ -434,7 +443,8 @@ async def history(actor: Actor, recording: UUID, cursor: str | None, limit: int)
     """List the journal lines about one recording, newest first. Raises Refusal `unknown_recording`, `invalid`.
 
     Only inspectors of the recording's organ may read it, and never the person who wore the camera. Lines about a
-    complaint that the inspector may not handle are left out.
+    complaint that the inspector may not handle are left out, and of a matter against them; so are those of the store's
+    own holds, which stand in the list of holds.
     """
     page = PageCursor.after(cursor)
     if page is not None and page.id.int > BIGINT:

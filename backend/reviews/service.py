@@ -104,7 +104,9 @@ async def _decide(occasion: Occasion, entry: OnReview, *, allowed: bool, why: st
     row = await Review.select().where(Review.id == entry.review).first()
     if row is None or not (row["reviewer"] == actor.person or await reaches(actor, row["organ"], COMMANDING)):
         raise Unknown("unknown_review", entry.review)
-    if await value(KEPT_FROM, row["purpose"], row["about"], actor.person) and row["reviewer"] != actor.person:
+    secret = row["wearer"] == actor.person and row["purpose"] in ("complaint", "matter")  # not for its wearer to know
+    secret = secret or await value(KEPT_FROM, row["purpose"], row["about"], actor.person)
+    if secret and row["reviewer"] != actor.person:
         raise Unknown("unknown_review", entry.review)
     if actor.person in (row["reviewer"], row["wearer"]):
         raise Refusal("own_matter")

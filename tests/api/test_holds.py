@@ -18,6 +18,7 @@ from tests.builders import (
     PLACE,
     STATION,
     Someone,
+    a_clerk,
     a_commander_of,
     a_duty_auxiliary,
     a_led_patrol,
@@ -38,6 +39,14 @@ WHERE verb = 'evidence/hold' AND $1 = ANY (subjects)
 """
 INSPECTS = """
 INSERT INTO role_grant (person, role, organ, valid_from, source) VALUES ($1, 'inspector', $2, '2026-01-01', 'import')
+"""
+RECUSED = """
+WITH applied AS (INSERT INTO recusal (id, person, organ, case_ref, case_kind, capacity, oral, ground, words, taken_by,
+    asked_at, decided_in, state, version)
+    VALUES ($1, $2, $3, $4, 'administrative', 'self', false, 'interest', 'x', $2, now() - interval '1 minute', $3,
+        'granted', 2))
+INSERT INTO recusal_step (id, recusal, version, step, by_person, at, words)
+SELECT gen_random_uuid(), $1, 2, 'grant', $2, now() - interval '1 second', 'x'
 """
 BYTES = iter(range(10**6))
 
@@ -168,6 +177,107 @@ async def test_nobody_releases_a_hold_on_their_own_footage(app: Litestar) -> Non
     for hold in (led, own):
         refused(await release(zhao, hold), 403, "own_matter")
         recorded(await release(await an_inspector_of(app, DISTRICT), hold))
+
+
+async def listed(who: Someone, **query: Any) -> dict[str, Any]:
+    """The holds that this person may see, by id."""
+    return {row["id"]: row for row in (await who.get("/v1/holds", limit=200, **query)).json()["items"]}
+
+
+async def test_a_hold_by_hand_does_not_exist_for_who_led_then(app: Litestar) -> None:
+    """Its reason may be a complaint. Not on the person, not on one recording of theirs, not once it is released."""
+    lin, zhao, _, _ = await a_led_patrol(app, hours=4)
+    wu = await an_inspector_of(app, DISTRICT)
+    await execute(INSPECTS, zhao.id, DISTRICT)
+    await zhao.open()
+    during, before = await footage(app, lin, 2), await footage(app, lin, 9)
+    on_lin = await place_hold(wu, person=lin.id, started_at=ago(hours=3), ended_at=now(), reason="投诉涉及当日盘查")
+    on_film, on_other = await place_hold(wu, recording=during), await place_hold(wu, recording=before)
+    for hold in (on_lin, on_film):
+        assert hold in await listed(wu)
+        assert hold not in await listed(zhao)
+        refused(await zhao.get(f"/v1/holds/{hold}"), 404, "unknown_hold")
+        refused(await release(zhao, hold), 404, "unknown_hold")
+        recorded(await release(wu, hold))
+        assert hold not in await listed(zhao, status="all")
+    assert on_other in await listed(zhao)
+
+
+async def a_complaint(who: Someone, **about: Any) -> tuple[str, str]:
+    """A complaint that this person wrote down, and the hold that follows from it."""
+    complaint = recorded(
+        await who.post("/v1/complaints/receive", channel="phone", words="态度粗暴", complainant="王某", **about)
+    )["id"]
+    return complaint, str(await value("SELECT id FROM hold WHERE about = $1", UUID(complaint)))
+
+
+async def test_a_hold_on_a_place_does_not_exist_for_who_filmed_there(app: Litestar) -> None:
+    """Their film is held by it: they may be meant, whoever is identified later."""
+    zhou, zhao, wu = await a_clerk(app), await a_commander_of(app, STATION), await an_inspector_of(app, STATION)
+    chief = await a_commander_of(app, STATION)
+    film = await footage(app, zhao, 2)
+    there = {"place": PLACE, "radius_m": 300, "started_at": ago(hours=3), "ended_at": ago(hours=1)}
+    _, hold = await a_complaint(zhou, **there)
+    by_hand = await place_hold(wu, **there)
+    assert film in await covered(wu, hold)
+    assert {hold, by_hand} <= (await listed(chief)).keys()
+    assert not {hold, by_hand} & (await listed(zhao)).keys()
+    refused(await zhao.get(f"/v1/holds/{hold}"), 404, "unknown_hold")
+    for each in (hold, by_hand):
+        await execute("UPDATE hold SET released_by = $2, released_at = now(), released_why = 'x' WHERE id = $1",
+                      UUID(each), wu.id)  # fmt: skip
+
+
+async def test_the_hold_of_a_complaint_tells_no_more_than_the_complaint(app: Litestar) -> None:
+    """A commander reads there neither where it was nor who wrote it down."""
+    zhou, wu, chief = await a_clerk(app), await an_inspector_of(app, DISTRICT), await a_commander_of(app, STATION)
+    complaint, hold = await a_complaint(zhou, place=PLACE, radius_m=300, started_at=ago(hours=2))
+    secret = ("place", "radius_m", "placed_by")
+    theirs = (await chief.get(f"/v1/complaints/{complaint}")).json()["complaint"]
+    assert (None, None, None) == (theirs["place"], theirs["radius_m"], theirs["taken_by"])
+    for row in ((await listed(chief))[hold], (await chief.get(f"/v1/holds/{hold}")).json()["hold"]):
+        assert [None, None, None] == [row[name] for name in secret]
+        assert ("complaint", complaint) == (row["origin"], row["about"])
+    in_full = (await wu.get(f"/v1/holds/{hold}")).json()["hold"]
+    assert (PLACE["lat"], 300, str(zhou.id)) == (in_full["place"]["lat"], in_full["radius_m"], in_full["placed_by"])
+    await execute("UPDATE hold SET released_by = $2, released_at = now(), released_why = 'x' WHERE id = $1",
+                  UUID(hold), wu.id)  # fmt: skip
+
+
+async def test_footage_of_a_case_is_no_footage_of_a_hold_for_who_stepped_aside_from_it(app: Litestar) -> None:
+    lin, _, _, _ = await a_led_patrol(app, hours=4)
+    wu, li, case = await an_inspector_of(app, DISTRICT), await an_inspector_of(app, DISTRICT), f"A{uuid4().hex}"
+    recorded(await lin.starts("10.4", at=ago(hours=2), case_ref=case, case_kind="administrative", officers_present=1,
+                              despite={"why": "补报"}))  # fmt: skip
+    of_the_case, other = await footage(app, lin, 1.9), await footage(app, lin, 3)
+    hold = await place_hold(wu, person=lin.id, started_at=ago(hours=4), ended_at=now())
+    assert {of_the_case, other} == await covered(li, hold)
+    await execute(RECUSED, uuid4(), li.id, DISTRICT, case)
+    assert {other} == await covered(li, hold)
+    assert {of_the_case, other} == await covered(wu, hold)
+
+
+async def kept(who: Someone) -> dict[str, Any]:
+    """What one's own record says of one's footage, in numbers."""
+    return dict((await who.get("/v1/me/record")).json()["kept"])
+
+
+async def test_ones_own_record_counts_no_hold_that_one_may_not_know(app: Litestar) -> None:
+    """Two recordings were held within seconds of a complaint. A key mark of one's own counts."""
+    lin, zhao, _, _ = await a_led_patrol(app, hours=4)
+    films = [await footage(app, who, hours) for who in (lin, zhao) for hours in (2, 2.5)]
+    before = {who.id: await kept(who) for who in (lin, zhao)}
+    assert {0} == {each["held"] for each in before.values()}
+    await a_complaint(await a_clerk(app), person=lin.id, started_at=ago(hours=2.5), ended_at=ago(hours=2))
+    await place_hold(await an_inspector_of(app, DISTRICT), person=lin.id, started_at=ago(hours=3), ended_at=now())
+    recorded(await lin.post("/v1/matters/raise", kind="harassment", words="威胁", against=zhao.id, at=ago(hours=2.2)))
+    await legal_holds.update_new(app.state.store, now())
+    assert {True} == {await held_in_store(app, film) for film in films}
+    assert before[zhao.id] == await kept(zhao)
+    assert 2 == (await kept(lin))["held"]  # of the harassment that they told of themselves
+    await footage(app, zhao, 1, key_mark=True)
+    await legal_holds.update_new(app.state.store, now())
+    assert 1 == (await kept(zhao))["held"]
 
 
 async def test_a_permanent_hold_is_released_only_as_a_mistake(app: Litestar) -> None:

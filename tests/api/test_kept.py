@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
@@ -14,6 +14,7 @@ from litestar import Litestar
 from backend.core.database import execute, fetch, tx, value
 from backend.core.days import day_of, until
 from backend.core.refusals import Refusal
+from backend.core.verb import Actor, Role
 from backend.evidence import rules
 from backend.evidence.retention import category_holds, disposal, falling_due, legal_holds, terms
 from backend.law.catalogue import law, use
@@ -418,6 +419,13 @@ async def test_footage_held_for_a_secret_matter_falls_due_for_whom_it_is_against
     await legal_holds.update_new(app.state.store, now())
     assert upload in await due_list(chief)
     assert upload not in await due_list(wu)
+    commands = Actor(
+        person=chief.id, badge=chief.badge, kind="officer", organ=STATION, session=uuid4(),
+        roles=(Role("commander", STATION),),
+    )  # fmt: skip
+    for days_on, listed in ((6, True), (8, False)):  # the night after its term it would be disposed of
+        due = await falling_due.falling_due(commands, now() + timedelta(days=days_on), None, STATION, None, 200)
+        assert listed == (UUID(upload) in {row.id for row in due.items})
 
 
 async def test_overseers_are_told_two_weeks_and_three_days_ahead(app: Litestar, tmp_path: Path) -> None:

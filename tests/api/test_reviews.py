@@ -14,9 +14,10 @@ import pytest
 from litestar import Litestar
 
 from backend.core.database import execute, fetch, first, value
+from backend.evidence.retention import legal_holds
 from backend.reviews import spot_checks, watching
 from mobile_api.cli.demo_film import film
-from tests.api.test_holds import content
+from tests.api.test_holds import INSPECTS, RECUSED, content
 from tests.builders import (
     CITY,
     DISTRICT,
@@ -40,16 +41,6 @@ from tests.devices import row_of, sealed
 
 CASE = {"purpose": "case", "number": "杭公受案字〔2026〕118号"}
 VIEWS = "SELECT entry FROM journal WHERE verb LIKE 'recordings/view%' AND $1 = ANY (subjects) ORDER BY seq"
-
-
-RECUSED = """
-WITH applied AS (INSERT INTO recusal (id, person, organ, case_ref, case_kind, capacity, oral, ground, words, taken_by,
-    asked_at, decided_in, state, version)
-    VALUES ($1, $2, $3, $4, 'administrative', 'self', false, 'interest', 'x', $2, now() - interval '1 minute', $3,
-        'granted', 2))
-INSERT INTO recusal_step (id, recusal, version, step, by_person, at, words)
-SELECT gen_random_uuid(), $1, 2, 'grant', $2, now() - interval '1 second', 'x'
-"""
 
 
 async def lines(recording: Any) -> list[dict[str, Any]]:
@@ -350,6 +341,73 @@ async def test_the_journal_of_one_recording(app: Litestar) -> None:
     refused(await wu.get(f"/v1/recordings/{footage}/journal", cursor=bad), 422, "invalid")
     for who in (lin, await an_officer(app), await an_inspector_of(app, OTHER_DISTRICT)):
         refused(await who.get(f"/v1/recordings/{footage}/journal"), 404, "unknown_recording")
+
+
+async def an_appeal(lin: Someone, against: Someone, *recordings: str) -> str:
+    raised = {"kind": "appeal", "words": "不服当场处理", "against": against.id, "recordings": recordings}
+    return str(recorded(await lin.post("/v1/matters/raise", **raised))["id"])
+
+
+async def test_whom_a_matter_is_against_reads_of_no_viewing_for_it(app: Litestar) -> None:
+    """Nor of a package or of praise: not even once it is answered, as the matter is never theirs to read."""
+    lin, zhao, wu = await a_duty_auxiliary(app), await an_officer(app), await an_inspector_of(app, DISTRICT)
+    mine, theirs = await sealed(app, lin, content()), await sealed(app, zhao, content())
+    before = (await zhao.get("/v1/me/record")).json()
+    matter = await an_appeal(lin, zhao, mine)
+    for footage in (mine, theirs):
+        review = (await opened(wu, footage, purpose="matter", number=matter))["id"]
+        assert 200 == (await watch(wu, footage, review)).status_code
+        assert 200 == (await wu.get(f"/v1/recordings/{footage}/package", review=review)).status_code
+        done = {"review": review, "words": "已看", "found": ["praise"], "praise": "耐心"}
+        recorded(await wu.post("/v1/reviews/close", **done))
+    await watching.LATE_WRITES.wait()
+    assert before == (await zhao.get("/v1/me/record")).json()
+    recorded(await wu.post("/v1/matters/answer", matter=matter, words="维持原处理"))
+    assert before == (await zhao.get("/v1/me/record")).json()
+    record = (await lin.get("/v1/me/record")).json()
+    assert {"matter"} == {each["purpose"] for each in record["viewings"]}
+    assert (1, 1) == (len(record["exports"]), len(record["praise"]))
+
+
+async def test_whoever_wore_the_camera_decides_about_no_viewing_for_a_complaint(app: Litestar) -> None:
+    """For them there is no such review; of one for a case it is their own matter."""
+    lin, wu, sun = await a_duty_auxiliary(app), await an_inspector_of(app, DISTRICT), await a_commander_of(app, STATION)
+    footage = recorded(await sun.declare(started_at=ago(hours=2.01), ended_at=ago(hours=1.9)))["id"]
+    recorded(await sun.post("/v1/recordings/restrict", recording=footage, category="home"))
+    complaint = await a_complaint_about(app, lin)
+    secret = (await opened(wu, footage, purpose="complaint", number=complaint))["id"]
+    of_case = (await opened(wu, footage))["id"]
+    for decision in ("approve", "refuse"):
+        refused(await sun.post(f"/v1/reviews/{decision}", review=secret, why="x"), 404, "unknown_review")
+        refused(await sun.post(f"/v1/reviews/{decision}", review=of_case, why="x"), 403, "own_matter")
+
+
+async def test_the_journal_of_a_recording_tells_nothing_of_a_matter_against_its_reader(app: Litestar) -> None:
+    """Not that the store holds it since, not who watched or took it for the matter, nor that anybody did."""
+    lin, zhao, wu = await a_duty_auxiliary(app), await an_officer(app), await an_inspector_of(app, DISTRICT)
+    await execute(INSPECTS, zhao.id, STATION)
+    await zhao.open()
+    footage = await sealed(app, lin, content())
+    journal = f"/v1/recordings/{footage}/journal"
+
+    async def shown() -> list[dict[str, Any]]:
+        """A package makes a checkpoint at once, over what happened in the whole house."""
+        return [line | {"checkpoint": None} for line in (await zhao.get(journal)).json()["items"]]
+
+    before = await shown()
+    matter = await an_appeal(lin, zhao, footage)
+    await legal_holds.update_new(app.state.store, now())
+    assert await app.state.store.is_held((await row_of(footage))["object_key"], (await row_of(footage))["version"])
+    review = (await opened(wu, footage, purpose="matter", number=matter))["id"]
+    assert 200 == (await watch(wu, footage, review)).status_code
+    assert 200 == (await wu.get(f"/v1/recordings/{footage}/package", review=review)).status_code
+    assert 200 == (await wu.tell("/v1/packages", kind="matter", number=matter)).status_code
+    await watching.LATE_WRITES.wait()
+    assert before == await shown()
+    verbs = [line["verb"] for line in (await wu.get(journal)).json()["items"]]
+    assert {"reviews/open": 1, "recordings/view": 1, "packages/export": 2, "packages/exported": 2} == {
+        verb: verbs.count(verb) for verb in ("reviews/open", "recordings/view", "packages/export", "packages/exported")
+    }
 
 
 async def test_what_is_kept_about_me_and_what_i_say_to_it(app: Litestar) -> None:

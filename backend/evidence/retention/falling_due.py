@@ -1,8 +1,9 @@
 """Footage whose term ends soon and that nothing holds: a list by organ, and a line for its overseers ahead of time.
 
 Guarantees: each recording is told twice, `disposal_notice` and `disposal_last_notice` ahead (terms.toml), however often
-this runs. Nothing in the list or the lines tells of a hold to whom it is kept from: for them the footage falls due. The
-lines are for all overseers, so no hold counts for them but those of a category or an injury, which are no secret.
+this runs. Nothing in the list or the lines tells of a hold to whom it is kept from: for them the footage falls due, and
+goes from the list when it would be disposed of. The lines are for all overseers, so no hold counts for them but those
+of a category or an injury, which are no secret.
 The store locks by whole seconds: a term that ends with a day is locked until midnight.
 """
 
@@ -24,7 +25,8 @@ from backend.core.wire import Moment
 from backend.evidence.reads import NOT_HIDDEN
 from backend.law.catalogue import law
 
-# $1 viewer, $2 their organs, $3 now, $4 until when, $5 organ or null, $6 and $7 after which row
+# $1 viewer, $2 their organs, $3 now, $4 until when, $5 organ or null, $6 and $7 after which row, $9 how long after its
+# term footage is disposed of at the latest: the next night
 FALLING_DUE = f"""
 SELECT u.id, r.wearer, r.organ, o.name AS organ_name, p.badge, p.name, u.file_name, u.bytes, r.started_at, r.ended_at,
     u.locked_until, day_in_china(u.locked_until - interval '1 microsecond') - day_in_china($3)
@@ -36,7 +38,7 @@ WHERE u.kind = 'recording' AND u.state = 'sealed' AND u.disposed_at IS NULL AND 
     AND ($6::timestamptz IS NULL OR (u.locked_until, u.id) > ($6, $7::uuid))
     AND {NOT_HIDDEN.format(viewer="$1")}
     AND (SELECT count(*) FROM held_footage k JOIN hold h ON h.id = k.hold
-        WHERE k.upload = u.id AND NOT hold_kept_from(h, $1)) = 0
+        WHERE k.upload = u.id AND (u.locked_until < $3::timestamptz - $9::interval OR NOT hold_kept_from(h, $1))) = 0
 ORDER BY u.locked_until, u.id LIMIT $8
 """  # noqa: S608
 LOCK = "SELECT pg_advisory_xact_lock(hashtext('fujing falling due'))"
@@ -77,7 +79,7 @@ async def falling_due(
     last = until(law(), "disposal_notice", now) if days is None else last_moment(day_of(now) + days * A_DAY)
     page = PageCursor.after(cursor)
     rows = await fetch(
-        FALLING_DUE, *viewer(actor), now, last + A_MOMENT, organ, page and page.at, page and page.id, limit + 1
+        FALLING_DUE, *viewer(actor), now, last + A_MOMENT, organ, page and page.at, page and page.id, limit + 1, A_DAY
     )
     items = [as_row(FallingDue, row) for row in rows[:limit]]
     return Page(items=items, next=next_page(rows, limit, "locked_until"))

@@ -172,10 +172,10 @@ async def _standing_hold(occasion: Occasion, hold: UUID, roles: frozenset[str]) 
     row: Any = await Hold.select().where(Hold.id == hold).first()
     if row is None or not await reaches(occasion.actor, row["organ"], roles):
         raise Unknown("unknown_hold", hold)
+    if await value(IS_KEPT_FROM, hold, occasion.actor.person):
+        raise Unknown("unknown_hold", hold)
     if await value(IS_ABOUT_ACTOR, hold, occasion.actor.person):
         raise Refusal("own_matter")
-    if row["origin"] == "category" and await value(IS_KEPT_FROM, hold, occasion.actor.person):
-        raise Unknown("unknown_hold", hold)
     if row["released_at"] is not None:
         raise Refusal("hold_released")
     if await value(IS_NEEDED, hold):

@@ -1,6 +1,7 @@
 """Read holds: for those who oversee the organ, never for the person whose footage is held.
 
-A hold may serve a complaint that this person does not know of.
+A hold may serve a complaint that this person does not know of. Of the hold of a complaint, where it happened and who
+wrote it down are for those who read the complaint in full.
 """
 
 from typing import Annotated, Literal
@@ -13,8 +14,9 @@ from backend.core.described import OrganCode, UploadId
 from backend.core.paging import ListQuery, Page, as_row, next_page, rows_of_page
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor
-from backend.core.visibility import viewer, visible_to
+from backend.core.visibility import INSPECTING, viewer, visible_to
 from backend.core.wire import Moment, Place
+from backend.evidence.reads import NOT_HIDDEN
 from backend.evidence.schemas import Permanent
 
 HoldStatus = Literal["standing", "released", "all"]
@@ -25,17 +27,23 @@ CONDITIONS: dict[HoldStatus, str] = {
 }
 HOLD_FILTER = visible_to(own=[], organ="h.organ").only("NOT hold_kept_from(h, $1)")
 SELECT_HOLDS = """
-SELECT h.*, h.upload AS recording, p.badge, p.name FROM hold h LEFT JOIN person_now p ON p.id = h.person
+SELECT h.*, h.upload AS recording, p.badge, p.name, h.origin = 'complaint' AND NOT EXISTS (
+    SELECT FROM complaint c WHERE c.id = h.about
+        AND (c.taken_by = $1 OR c.organ IN (SELECT organs_under({inspects}::text[])))) AS in_part
+FROM hold h LEFT JOIN person_now p ON p.id = h.person
 """
-COVERED = """
+OF_COMPLAINANT = ("place", "radius_m", "placed_by")  # hidden in the complaint too
+COVERED = f"""
 SELECT u.id, u.kind, u.owner, u.state, u.locked_until, u.legal_hold, r.started_at FROM held k
 JOIN upload u ON u.id = k.upload LEFT JOIN recording r ON r.id = u.id
-WHERE k.hold = $1 ORDER BY r.started_at, u.id LIMIT 1000
-"""
+WHERE k.hold = $1 AND (r.id IS NULL OR {NOT_HIDDEN.format(viewer="$2")})
+ORDER BY r.started_at, u.id LIMIT 1000
+"""  # noqa: S608 - constants
 
 
 class HoldRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A hold. Exactly one of `person`, `place` and `recording` is not null."""
+    """A hold. Exactly one of `person`, `place` and `recording` is not null; where you do not read the complaint in full
+    that it serves, perhaps none."""
 
     id: Annotated[UUID, msgspec.Meta(description="id of the hold")]
     organ: OrganCode
@@ -56,7 +64,12 @@ class HoldRow(msgspec.Struct, frozen=True, kw_only=True):
     person: Annotated[UUID | None, msgspec.Meta(description="id of the person whose footage is held")]
     badge: Annotated[str | None, msgspec.Meta(description="badge number of that person; null: no single one")]
     name: Annotated[str | None, msgspec.Meta(description="name of that person; null: no single one")]
-    place: Annotated[Place | None, msgspec.Meta(description="footage that may show this place is held")]
+    place: Annotated[
+        Place | None,
+        msgspec.Meta(
+            description="footage that may show this place is held; null: no place, or that of a complaint not in full"
+        ),
+    ]
     radius_m: Annotated[int | None, msgspec.Meta(description="radius around `place`, in metres; null without a place")]
     recording: Annotated[UUID | None, msgspec.Meta(description="id of the recording that is held")]
     started_at: Annotated[Moment | None, msgspec.Meta(description="start of the time covered; null for a recording")]
@@ -73,7 +86,10 @@ class HoldRow(msgspec.Struct, frozen=True, kw_only=True):
         str | None, msgspec.Meta(description="number of the case or task that needs the hold; null: it has none")
     ]
     reason: Annotated[str, msgspec.Meta(description="why the footage must be kept")]
-    placed_by: Annotated[UUID, msgspec.Meta(description="id of the person who placed it, or whose entry did")]
+    placed_by: Annotated[
+        UUID | None,
+        msgspec.Meta(description="id of the person who placed it, or whose entry did; null: a complaint not in full"),
+    ]
     placed_at: Annotated[Moment, msgspec.Meta(description="when the hold was placed")]
     asked_by: Annotated[
         UUID | None, msgspec.Meta(description="id of the person who asked to release it; null: nobody asks")
@@ -116,19 +132,23 @@ class HoldDetail(msgspec.Struct, frozen=True, kw_only=True):
 
 async def holds(actor: Actor, status: HoldStatus, cursor: str | None, limit: int) -> Page[HoldRow]:
     """The holds of the organs that the actor oversees, newest first."""
-    listed = ListQuery(SELECT_HOLDS, "hold h", HOLD_FILTER, CONDITIONS[status], by="placed_at")
-    rows = await rows_of_page(listed, actor, cursor, limit)
+    select = SELECT_HOLDS.format(inspects="$3")
+    listed = ListQuery(select, "hold h", HOLD_FILTER, CONDITIONS[status], by="placed_at")
+    rows = await rows_of_page(listed, actor, cursor, limit, viewer(actor, INSPECTING)[1])
     return Page(items=[_row(row) for row in rows[:limit]], next=next_page(rows, limit, "placed_at"))
 
 
 async def hold(actor: Actor, hold_id: UUID) -> HoldDetail:
     """One hold and what it covers. Raises Refusal `unknown_hold`."""
-    row = await first(f"{SELECT_HOLDS} WHERE h.id = $3 AND {HOLD_FILTER.condition}", *viewer(actor), hold_id)
+    sql = f"{SELECT_HOLDS.format(inspects='$4')} WHERE h.id = $3 AND {HOLD_FILTER.condition}"
+    row = await first(sql, *viewer(actor), hold_id, viewer(actor, INSPECTING)[1])
     if row is None:
         raise Refusal("unknown_hold")
-    return HoldDetail(hold=_row(row), covers=[as_row(Covered, upload) for upload in await fetch(COVERED, hold_id)])
+    covered = await fetch(COVERED, hold_id, actor.person)
+    return HoldDetail(hold=_row(row), covers=[as_row(Covered, upload) for upload in covered])
 
 
 def _row(row: Record) -> HoldRow:
-    place = None if row["place"] is None else msgspec.json.decode(row["place"], type=Place)
-    return HoldRow(**{field: row[field] for field in HoldRow.__struct_fields__ if field != "place"}, place=place)
+    columns = {field: row[field] for field in HoldRow.__struct_fields__}
+    columns["place"] = None if row["place"] is None else msgspec.json.decode(row["place"], type=Place)
+    return HoldRow(**(columns | dict.fromkeys(OF_COMPLAINANT) if row["in_part"] else columns))
