@@ -1,8 +1,9 @@
 """Decide who may take a package, collect its content, and send it as a zip.
 
 Guarantees: only a person who may view every recording in a package can take it. The journal says who took what before
-the first byte is sent, and afterwards whether all of it was sent. No package names a complainant. A checkpoint is made
-first, so that the journal lines in the package are proved.
+the first byte is sent, and afterwards whether all of it was sent. No package names a complainant, and none tells of a
+complaint or matter that it was not made for, of other footage, or of what the store holds: it goes to others, perhaps
+to whom that is about. A checkpoint is made first, so that the journal lines in the package are proved.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
@@ -68,16 +69,26 @@ SELECT k.upload AS id FROM held k JOIN hold h ON h.id = k.hold JOIN recording r 
 UNION SELECT v.recording FROM review v WHERE v.about = $1 AND v.tasked
 UNION SELECT m.recording FROM matter_recording m WHERE m.matter = $1
 """
-# Journal lines about these subjects ($1). A review for a complaint is left out if the person ($2) may not handle it.
+# A review `v` of another complaint, hearing or matter than that of the package ($3).
+OF_OTHERS = "v.purpose IN ('complaint', 'hearing', 'matter') AND v.about IS DISTINCT FROM $3"
+# Journal lines about these subjects ($1). That footage was watched is said in every case, but not to a person ($2) for
+# whom there is no such complaint or matter. $4 the number of the package.
 JOURNAL_LINES = f"""
 SELECT j.epoch, j.xid, j.seq, j.actor, j.device, j.entry, c.number FROM journal j LEFT JOIN LATERAL (
     SELECT c.number FROM checkpoint c WHERE (c.epoch, c.xid, c.seq) >= (j.epoch, j.xid, j.seq)
     ORDER BY c.epoch, c.xid, c.seq LIMIT 1
-) c ON true WHERE j.subjects && $1 AND {journal.SAFE.format(j="j")} AND NOT (
-    j.verb LIKE 'reviews/%' AND EXISTS (SELECT FROM review v WHERE v.id = ANY (j.subjects)
-        AND review_kept_from(v.purpose, v.about, $2))
-) ORDER BY j.epoch, j.xid, j.seq
+) c ON true WHERE j.subjects && $1 AND {journal.SAFE.format(j="j")}
+AND j.verb NOT IN ('evidence/hold', 'evidence/repair')
+AND NOT EXISTS (SELECT FROM review v WHERE v.id = ANY (j.subjects) AND (
+    matter_is_about(coalesce((SELECT h.complaint FROM hearing h WHERE h.id = v.about), v.about), $2)
+    OR j.verb NOT LIKE 'recordings/view%' AND {OF_OTHERS}))
+AND NOT (j.verb LIKE 'packages/%' AND (
+    EXISTS (SELECT FROM upload u WHERE u.id = ANY (j.subjects) AND u.id <> ALL ($1))
+    OR EXISTS (SELECT FROM package p LEFT JOIN review v ON v.id = p.review AND {OF_OTHERS} WHERE p.id = ANY (j.subjects)
+        AND (v.id IS NOT NULL OR p.kind IN ('complaint', 'matter') AND p.number <> $4))
+)) ORDER BY j.epoch, j.xid, j.seq
 """  # noqa: S608
+ABOUT_OF_REVIEW = "SELECT about FROM review WHERE id = $1"
 CHECKPOINTS = "SELECT number, signed, leaves, leaves_version FROM checkpoint WHERE number = ANY ($1) ORDER BY number"
 # Only the entries that declared footage: the entry of a complaint names the complainant.
 ENTRIES = "SELECT id, salt, content FROM entry WHERE id = ANY ($1) AND salt IS NOT NULL"
@@ -91,7 +102,8 @@ HOW_TO_CHECK = Path(__file__).parent / "how_to_check.html"
 class PackageRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Who asks for a package of what, from which address.
 
-    `number`: as the person typed it. `about`: the complaint, injury or matter. `review`: only for one recording.
+    `number`: as the person typed it. `about`: the complaint, injury or matter, also that of the review. `review`: only
+    for one recording.
     """
 
     actor: Actor
@@ -125,8 +137,9 @@ async def of_recording(store: EvidenceStore, ring: KeyRing, viewing: ViewingRequ
     """Prepare a package of one recording that the review of `source` allows the actor to view."""
     actor = viewing.actor
     request = PackageRequest(
-        actor=actor, kind="recording", number=str(source.recording), address=viewing.address, review=source.review
-    )
+        actor=actor, kind="recording", number=str(source.recording), address=viewing.address, review=source.review,
+        about=await value(ABOUT_OF_REVIEW, source.review),
+    )  # fmt: skip
     uploads = await fetch(UPLOADS, actor.person, viewer(actor, INSPECTING)[1], [source.recording])
     return await _prepare(store, ring, request, uploads)
 
@@ -174,11 +187,12 @@ async def _prepare(
     now = datetime.now(UTC)
     inside = [row for row in uploads if row["state"] == "sealed" and not row["disposed"]]
     left_out = {str(row["id"]): "disposed" if row["disposed"] else row["state"] for row in uploads if row not in inside}
-    subjects = [row["id"] for row in uploads] + ([request.about] if request.about else [])
+    about = [request.about] if request.about and request.kind != "recording" else []
+    subjects = [row["id"] for row in uploads] + about
     package = await _record_taking(request, now, len(inside), [*subjects, *_wearers(uploads)])
     starts = {str(row["id"]): start for row in inside if (start := await start_of(row["id"])) is not None}
     await checkpoints.make(store, ring, now, at_once=True)
-    lines = await fetch(JOURNAL_LINES, subjects, request.actor.person)
+    lines = await fetch(JOURNAL_LINES, subjects, request.actor.person, request.about, request.number)
     rows, signed = await _with_paths(store, lines)
     actors = {id for line in lines for id in (line["actor"], line["device"]) if id} | set(_wearers(uploads))
     people = {str(row["id"]): _person(row) for row in await fetch(NAMES, list(actors))}

@@ -23,13 +23,14 @@ from rich.console import Console
 from backend.core.database import execute, fetch, value
 from backend.core.journal import utc
 from backend.core.keys import ALGORITHM, KeyRing, fingerprint
+from backend.evidence.retention import legal_holds
 from backend.packages.bags import BagWriter
 from backend.proof import checkpoints
 from backend.proof.bag import INFO, PAYLOAD, SIGNED, TAGS, manifest_of, open_bag
 from backend.proof.package import ABOUT, PEOPLE, PackageReport, verify
 from backend.reviews import watching
 from mobile_api.cli.verify_package import check
-from tests.api.test_holds import content
+from tests.api.test_holds import content, covered
 from tests.api.test_reviews import a_complaint_about, watch
 from tests.api.test_reviews import opened as reviewed
 from tests.builders import (
@@ -461,8 +462,11 @@ async def test_harassment_and_an_injury_with_the_footage_that_shows_it(app: Lite
 async def test_a_package_of_a_case_hides_a_complaint_from_those_who_may_not_handle_it(
     app: Litestar, tmp_path: Path
 ) -> None:
-    """The viewing itself is still proved."""
-    lin, _, _, _ = await a_led_patrol(app)
+    """And from those who may: whoever reads it is not known. The viewing itself is still proved, but in no package that
+    somebody takes for whom there is no complaint."""
+    lin, zhao = await a_duty_auxiliary(app), await an_inspector_of(app, DISTRICT)
+    recorded(await lin.check_in(at=ago(hours=3)))
+    recorded(await zhao.answer("confirm", recorded(await lin.names(zhao, at=ago(hours=2.9)))["id"]))
     wu, li, case = (
         await an_inspector_of(app, DISTRICT),
         await an_inspector_of(app, DISTRICT),
@@ -475,12 +479,42 @@ async def test_a_package_of_a_case_hides_a_complaint_from_those_who_may_not_hand
     review = (await reviewed(wu, footage, purpose="complaint", number=complaint))["id"]
     assert 200 == (await watch(wu, footage, review)).status_code
     recorded(await li.post("/v1/complaints/step-aside", complaint=complaint, version=1, words="与当事人相识"))
-    for who, mentioned in ((wu, True), (li, False)):
+    for who, watched in ((wu, True), (li, True), (zhao, False)):
         files = unzipped((await ask(who, "case", case)).content)
-        assert mentioned == (b"reviews/open" in files["data/rows.jsonl"])
+        assert b"reviews/open" not in files["data/rows.jsonl"]
+        assert complaint.encode() not in files["data/rows.jsonl"]
         report = verified(files, tmp_path, ours(app))
         assert [] == report.flaws
-        assert any("watched by" in sentence.en for sentence in report.proved)
+        assert watched == any("watched by" in sentence.en for sentence in report.proved)
+
+
+async def test_a_package_of_a_case_tells_of_no_other_footage_and_no_other_matter(app: Litestar, tmp_path: Path) -> None:
+    """Not by the line of an earlier package, nor by when the store was told to hold it. Who took this footage alone is
+    said."""
+    lin, wu, case = await a_duty_auxiliary(app), await an_inspector_of(app, DISTRICT), f"受案〔2026〕{uuid4().hex}"
+    recorded(await lin.check_in(at=ago(hours=3)))
+    other, footage = [
+        await sealed(app, lin, content(), started_at=ago(hours=at), ended_at=ago(hours=at - 0.1)) for at in (2, 1)
+    ]
+    recorded(await lin.starts("10.4", at=ago(hours=1), case_ref=case, case_kind="administrative", officers_present=1,
+        recording=True, despite={"why": "补报"}))  # fmt: skip
+    complaint = await a_complaint_about(app, lin)
+    hold = await value("SELECT id FROM hold WHERE about = $1", UUID(complaint))
+    assert {other, footage} <= await covered(wu, str(hold))
+    await legal_holds.update_new(app.state.store, now())
+    review = (await reviewed(wu, footage))["id"]
+    assert 200 == (await wu.get(f"/v1/recordings/{footage}/package", review=review)).status_code
+    of_complaint = await ask(wu, "complaint", complaint)
+    await watching.LATE_WRITES.wait()
+    files = unzipped((await ask(wu, "case", case)).content)
+    rows = [json.loads(json.loads(row)["entry"]) for row in files["data/rows.jsonl"].splitlines()]
+    assert ["recording", "case"] == [row["facts"]["kind"] for row in rows if row["verb"] == "packages/export"]
+    assert "evidence/seal" in {row["verb"] for row in rows}
+    assert not {"evidence/hold", "evidence/repair"} & {row["verb"] for row in rows}
+    told = files["data/rows.jsonl"].decode()
+    assert (True, False, False) == tuple(id in told for id in (footage, other, complaint))
+    assert [] == verified(files, tmp_path, ours(app)).flaws
+    assert complaint in unzipped(of_complaint.content)["data/rows.jsonl"].decode()
 
 
 async def test_the_journal_has_who_took_it(app: Litestar) -> None:
