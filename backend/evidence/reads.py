@@ -35,17 +35,23 @@ RECORDING_FILTER = visible_while_led(
     began="r.started_at",
     span=SHOWN,
 ).only(NOT_HIDDEN.format(viewer="$1"))
-SELECT_RECORDINGS = """
+# Not for who wore the camera or led then: that only some of their footage went after its term would tell of a hold that
+# is kept from them.
+DISPOSED_AT = """CASE WHEN u.disposed_at IS NULL OR r.wearer = {viewer} OR EXISTS (
+        SELECT FROM supervision v WHERE v.officer = {viewer} AND v.auxiliary = r.wearer
+            AND v.answer IS DISTINCT FROM 'declined' AND v.during && r.during) THEN NULL ELSE u.disposed_at END"""
+SELECT_RECORDINGS_FOR = f"""
 SELECT r.*, p.badge, p.name, o.name AS organ_name, u.file_name, u.media_type, u.state, u.bytes, u.sha256,
-    u.sealed_at, u.locked_until, u.disposed_at, CASE WHEN u.state = 'sealed' THEN coalesce((
+    u.sealed_at, u.locked_until, {DISPOSED_AT} AS disposed_at, CASE WHEN u.state = 'sealed' THEN coalesce((
         SELECT array_agg(ARRAY[
             round(extract(epoch FROM lower(x) - r.started_at) * 1000)::bigint,
             round(extract(epoch FROM upper(x) - r.started_at) * 1000)::bigint
         ] ORDER BY x) FROM unnest(r.proved) x
-    ), '{}') END AS filmed
+    ), '{{{{}}}}') END AS filmed
 FROM recording r JOIN upload u ON u.id = r.id JOIN person_now p ON p.id = r.wearer
     JOIN organ o ON o.code = r.organ
-"""
+"""  # noqa: S608 - constants
+SELECT_RECORDINGS = SELECT_RECORDINGS_FOR.format(viewer="$1")
 # A scalar: as NOT EXISTS the planner joins it, and reads all uploads for a page of fifty.
 NO_DUPLICATE = "(SELECT x.state FROM upload x WHERE x.id = r.id) <> 'same_as'"
 DESCRIPTIONS = """
@@ -110,7 +116,10 @@ class RecordingRow(msgspec.Struct, frozen=True, kw_only=True):
         Moment | None, msgspec.Meta(description="nobody can delete it before this time; null: not sealed")
     ]
     disposed_at: Annotated[
-        Moment | None, msgspec.Meta(description="when it was disposed of, after its term; null: it is kept")
+        Moment | None,
+        msgspec.Meta(
+            description="when it was disposed of, after its term; null: it is kept, or you wore the camera or led then"
+        ),
     ]
     incident_ref: IncidentNumber = None
 

@@ -18,7 +18,7 @@ from backend.core.refusals import Refusal
 from backend.core.verb import Actor
 from backend.core.visibility import kinds_kept_from, viewer
 from backend.core.wire import Moment
-from backend.evidence.reads import NOT_HIDDEN, SELECT_RECORDINGS, RecordingRow
+from backend.evidence.reads import NOT_HIDDEN, SELECT_RECORDINGS_FOR, RecordingRow
 from backend.held.contests import RulingRow, rulings_of
 from backend.law.catalogue import Language
 from backend.shifts.reads import SHIFT, SHIFTS, ShiftRow, shift_row
@@ -41,7 +41,7 @@ CROSS JOIN LATERAL (SELECT c.during * s.during AS span) x
 WHERE s.id = $1 ORDER BY 5, c.part, p.badge
 """
 RECORDINGS_OF_SHIFT = f"""
-{SELECT_RECORDINGS} JOIN shift s ON s.person = r.wearer AND s.during && r.during
+{SELECT_RECORDINGS_FOR.format(viewer="$2")} JOIN shift s ON s.person = r.wearer AND s.during && r.during
 WHERE s.id = $1 AND u.state <> 'same_as' AND {NOT_HIDDEN.format(viewer="$2")} ORDER BY r.started_at, r.id
 """
 # A UNION, as each branch has its own index: one condition with OR would read the whole table.

@@ -79,15 +79,21 @@ async def test_footage_past_its_term_is_removed_and_its_proof_stays(app: Litesta
 
 
 async def its_proof_stays(app: Litestar, lin: Someone, gone: str, stays: str, row: Any) -> None:
-    """Footage past its term goes, and of it the bytes alone."""
+    """Footage past its term goes, and of it the bytes alone. Its wearer reads that the term is over, not whether it
+    went: else what a complaint keeps would stand out."""
     assert {UUID(gone)} <= {row["id"] for row in await disposal.due(now())}
     assert UUID(stays) not in {row["id"] for row in await disposal.due(now())}
+    before = (await lin.get("/v1/changes")).json()["cursor"]
     assert 1 <= (await disposal.dispose(app.state.store, now())).decided
     with pytest.raises(ObjectUnknown):
         await app.state.store.digest(row["object_key"], row["version"])
     assert ["evidence/start", "evidence/seal", "evidence/dispose", "evidence/remove"] == await value(LINES, UUID(gone))
     assert "sealed" == (await standing_of(lin, gone))["state"]
-    assert (await lin.get(f"/v1/recordings/{gone}")).json()["disposed_at"]
+    wu = await an_inspector_of(app, DISTRICT)
+    assert (await wu.get(f"/v1/recordings/{gone}")).json()["disposed_at"]
+    assert (await lin.get(f"/v1/recordings/{gone}")).json()["disposed_at"] is None
+    assert 1 == (await lin.get("/v1/me/record")).json()["kept"]["disposed"]
+    assert "evidence/dispose" not in (await lin.get("/v1/changes", after=before)).text
     assert (0, 0) == (await disposal.dispose(app.state.store, now()))[::2]
     await app.state.store.digest((await row_of(stays))["object_key"], (await row_of(stays))["version"])
 
