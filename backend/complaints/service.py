@@ -68,7 +68,10 @@ SHIFT = "SELECT person, organ, started_at, coalesce(ended_at, $2) AS ended_at FR
 ORGAN_CONCERNED = """
 SELECT coalesce(organ_at($1, $3), (SELECT organ FROM shift WHERE id = $2))
 """
-ROW = "SELECT c.*, may_not_handle(c.id, $2) AS conflicted FROM complaint c WHERE c.id = $1"
+ROW = """
+SELECT c.*, may_not_handle(c.id, $2) AS conflicted,
+    c.outcome IS NULL AND c.taken_by <> $2 AND matter_is_about(c.id, $2) AS kept FROM complaint c WHERE c.id = $1
+"""
 
 
 class About(NamedTuple):
@@ -377,7 +380,7 @@ async def _seen_by(occasion: Occasion, entry: OnComplaint | HearPerson, roles: f
     Raises Refusal `unknown_complaint`, `own_matter`; `stale` with how the complaint stands now.
     """
     row = await first(ROW, entry.complaint, occasion.actor.person)
-    if row is None or not await reaches(occasion.actor, row["organ"], roles):
+    if row is None or row["kept"] or not await reaches(occasion.actor, row["organ"], roles):
         raise Unknown("unknown_complaint", entry.complaint)
     if row["conflicted"]:
         raise Refusal("own_matter")

@@ -123,7 +123,7 @@ async def test_a_person_with_a_conflict_does_not_handle_the_complaint(app: Lites
     await execute(INSPECTS, zhao.id, DISTRICT)
     await zhao.open()
     complaint = await received(await a_clerk(app), person=lin.id, started_at=ago(hours=2))
-    refused(await step(zhao, "conclude", complaint, outcome="unfounded"), 403, "own_matter")
+    refused(await step(zhao, "conclude", complaint, outcome="unfounded"), 404, "unknown_complaint")
     refused(await step(lin, "conclude", complaint, outcome="unfounded"), 403, "not_for_your_role")
     for who in (await an_inspector_of(app, OTHER_DISTRICT), await a_commander_of(app, DISTRICT), await an_officer(app)):
         refused(await step(who, "conclude", complaint, outcome="unfounded"), 404, "unknown_complaint")
@@ -139,7 +139,7 @@ async def test_an_inspector_who_declined_to_lead_may_handle_the_complaint(app: L
     recorded(await lin.check_in(at=ago(hours=3)))
     complaint = await received(await a_clerk(app), person=lin.id, started_at=ago(hours=2))
     naming = recorded(await lin.names(wu, at=ago(hours=2.5)))["id"]
-    refused(await step(wu, "conclude", complaint, outcome="founded"), 403, "own_matter")
+    refused(await step(wu, "conclude", complaint, outcome="founded"), 404, "unknown_complaint")
     recorded(await wu.answer("decline", naming))
     await done(wu, "conclude", complaint, outcome="founded")
 
@@ -185,7 +185,7 @@ async def test_the_person_of_a_complaint_about_a_place_is_identified_later(app: 
     assert [(None, True), (lin.id, False)] == [
         (row["person"], row["place"] is not None) for row in await fetch(HELD, UUID(complaint["id"]))
     ]
-    refused(await step(zhao, "conclude", complaint, outcome="founded"), 403, "own_matter")
+    refused(await step(zhao, "conclude", complaint, outcome="founded"), 404, "unknown_complaint")
 
 
 async def test_a_complaint_about_a_shift_takes_its_time_and_person(app: Litestar) -> None:
