@@ -56,15 +56,23 @@ VISIBLE = (
     .only("v.wearer <> $1 AND NOT review_kept_from(v.purpose, v.about, $1)")
     .also("v.reviewer = $1", IndexPath("v.reviewer", ME))
 )
-FOOTAGE_TOTALS = """
+# One's own footage that a category or an injury keeps, as the view `held_footage` has it: by what one wore, by whom one
+# led, and by itself. Not of a matter that somebody else raised.
+KNOWN = """h.released_at IS NULL AND h.origin IN ('category', 'injury')
+    AND NOT EXISTS (SELECT FROM matter m WHERE m.id = h.about AND m.person <> $1)"""
+HELD = f"""
+SELECT r.id FROM recording r JOIN hold h ON h.person = r.wearer AND h.during && r.during
+WHERE r.wearer = $1 AND {KNOWN}
+UNION SELECT r.id FROM supervision s JOIN recording r ON r.wearer = s.officer AND r.during && s.during
+    JOIN hold h ON h.person = s.auxiliary AND h.during && (r.during * s.during) WHERE s.officer = $1 AND {KNOWN}
+UNION SELECT coalesce(u.same_as, u.id) FROM upload u JOIN hold h ON h.upload = u.id WHERE u.owner = $1 AND {KNOWN}
+"""  # noqa: S608 - constants, here and below
+FOOTAGE_TOTALS = f"""
 SELECT count(*) AS recordings, count(*) FILTER (WHERE u.locked_until < now()) AS disposed,
-    count(*) FILTER (WHERE u.state = 'sealed' AND (
-        SELECT count(*) FROM held_footage k JOIN hold h ON h.id = k.hold
-        WHERE k.upload = u.id AND h.origin IN ('category', 'injury')
-            AND NOT EXISTS (SELECT FROM matter m WHERE m.id = h.about AND m.person <> $1)) > 0) AS held,
+    count(*) FILTER (WHERE u.state = 'sealed' AND u.id IN ({HELD})) AS held,
     min(r.started_at) AS first_at, max(r.started_at) AS last_at, max(u.locked_until) AS kept_until
 FROM recording r JOIN upload u ON u.id = r.id WHERE r.wearer = $1 AND u.state <> 'same_as'
-"""
+"""  # noqa: S608 - constants
 # Whether the wearer $1 may know of a review `v`: of one for a complaint once that is concluded, of one for a matter
 # unless that is against them.
 TOLD_TO_WEARER = """(v.purpose <> 'complaint' OR EXISTS (

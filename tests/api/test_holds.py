@@ -9,8 +9,9 @@ import pytest
 from litestar import Litestar
 
 from backend.core import jobs
-from backend.core.database import execute, value
+from backend.core.database import execute, fetch, value
 from backend.evidence.retention import legal_holds
+from backend.reviews.reads import HELD, KNOWN
 from storage.evidence_store import ObjectLocked
 from tests.builders import (
     DISTRICT,
@@ -48,6 +49,10 @@ WITH applied AS (INSERT INTO recusal (id, person, organ, case_ref, case_kind, ca
 INSERT INTO recusal_step (id, recusal, version, step, by_person, at, words)
 SELECT gen_random_uuid(), $1, 2, 'grant', $2, now() - interval '1 second', 'x'
 """
+COVERS_OF_WEARER = f"""
+SELECT DISTINCT k.upload AS id FROM held_footage k JOIN hold h ON h.id = k.hold JOIN recording r ON r.id = k.upload
+WHERE r.wearer = $1 AND {KNOWN}
+"""  # noqa: S608 - constants
 BYTES = iter(range(10**6))
 
 
@@ -278,6 +283,13 @@ async def test_ones_own_record_counts_no_hold_that_one_may_not_know(app: Litesta
     await footage(app, zhao, 1, key_mark=True)
     await legal_holds.update_new(app.state.store, now())
     assert 1 == (await kept(zhao))["held"]
+    recorded(await lin.post("/v1/injuries/report", how="被推倒", doing="巡逻", body_part="手", severity="minor",
+                            injured_at=ago(hours=2.2)))  # fmt: skip
+    for who in (lin, zhao):
+        by_view = {row["id"] for row in await fetch(COVERS_OF_WEARER, who.id)}
+        assert by_view == {row["id"] for row in await fetch(HELD, who.id)}
+        assert len(by_view) == (await kept(who))["held"]
+    assert 3 == len(by_view)
 
 
 async def test_a_permanent_hold_is_released_only_as_a_mistake(app: Litestar) -> None:
