@@ -4,7 +4,8 @@ Guarantees: bounded in frames and processor time, whatever the film; other QR pi
 may say something about them. Runs in the probing child: a hostile file can only end that child.
 Key frames are looked at one by one, by the index; where they are far apart in a small file, every frame of the first
 and last seconds too: in a large one, decoding these would cost a third of sealing. A film without an index is read:
-every frame of a short one, the key frames of a long one.
+every frame of a short one, the key frames of a long one. Of a stored film, key frames that lie near each other are
+fetched together.
 """
 
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ import av
 import zxingcpp
 
 from storage.probe.film import opened
+from storage.probe.sources import Source
 
 PREFIX = "FJ:"
 LONGEST_TEXT = 400  # characters: a longer one is no time code, whoever drew it
@@ -64,7 +66,7 @@ def _minute(file: Any, from_end: bool) -> Iterator[dict[str, Any]]:
         if from_end and begins > last:
             return
         until = process_time() + CPU_SECONDS
-        for looked, (at, frame) in enumerate(_frames(container, stream, (begins, first, last, from_end))):
+        for looked, (at, frame) in enumerate(_frames(file, container, stream, (begins, first, last, from_end))):
             for text in _codes_in(frame):
                 yield _code(text, at - first, stream)
             if process_time() > until or looked >= FRAMES:
@@ -84,7 +86,7 @@ def _ends(container: Any, stream: Any) -> tuple[float, float]:
     return first, first + (container.duration or 0) / av.time_base
 
 
-def _frames(container: Any, stream: Any, where: tuple[float, float, float, bool]) -> Iterator[Seen]:
+def _frames(file: Any, container: Any, stream: Any, where: tuple[float, float, float, bool]) -> Iterator[Seen]:
     """The frames of this minute that are looked at."""
     begins, first, last, from_end = where
     keys = _key_frames(stream, begins)
@@ -96,25 +98,34 @@ def _frames(container: Any, stream: Any, where: tuple[float, float, float, bool]
     if far_apart and container.size <= SMALL:
         dense = max(begins, last - DENSE) if from_end else begins
         yield from _every_frame(container, stream, dense, dense + DENSE, keys_only=False)
-    for tick in keys:
-        yield from _key_frame(container, stream, tick)
+    if isinstance(file, Source):
+        file.expect((key.pos, key.size) for key in keys)
+    for key in keys:
+        yield from _key_frame(container, stream, key.timestamp)
 
 
-def _key_frames(stream: Any, begins: float) -> list[int]:
-    """The ticks of the key frames of this minute that the index lists, STEP apart."""
-    ticks: list[int] = []
+def _key_frames(stream: Any, begins: float) -> list[Any]:
+    """The key frames of this minute that the index lists, STEP apart: {timestamp, pos, size}.
+
+    The index is searched by halving: going through all its entries takes longer than decoding the frames.
+    """
+    keys: list[Any] = []
     due = begins - ROUNDING
-    for entry in stream.index_entries:
+    earliest = stream.index_entries.search_timestamp(int(due / stream.time_base), backward=True, any_frame=True)
+    for number in range(max(0, earliest), len(stream.index_entries)):
+        entry = stream.index_entries[number]
         at = float(entry.timestamp * stream.time_base)
-        if entry.is_keyframe and due <= at <= begins + MINUTE:
-            ticks.append(entry.timestamp)
+        if at > begins + MINUTE:
+            break
+        if entry.is_keyframe and due <= at:
+            keys.append(entry)
             due = at + STEP
-    return ticks
+    return keys
 
 
-def _farthest(ticks: list[int], stream: Any, begins: float, ends: float) -> float:
+def _farthest(keys: list[Any], stream: Any, begins: float, ends: float) -> float:
     """How far two key frames are apart at most, in seconds, the ends of the minute counting as such."""
-    times = [begins, *(float(tick * stream.time_base) for tick in ticks), ends]
+    times = [begins, *(float(key.timestamp * stream.time_base) for key in keys), ends]
     return max(later - earlier for earlier, later in pairwise(times))
 
 

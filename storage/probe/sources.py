@@ -1,17 +1,24 @@
-"""Files to probe, here or in the store: seekable, read in blocks that grow while the reading goes on without a jump."""
+"""Files to probe, here or in the store: seekable, read in blocks that grow while the reading goes on without a jump.
+
+A request costs the store as much as half a mebibyte of content, so what is known beforehand is asked for together.
+"""
 
 import errno
 import io
 import os
 import stat
+from bisect import bisect_right
 from collections import deque
+from collections.abc import Iterable
 from pathlib import Path
 
 import urllib3
 
 SMALLEST_BLOCK = 128 * 1024
 LARGEST_BLOCK = 4 * 1024 * 1024
-CACHED_BLOCKS = 4
+CACHED_BYTES = 16 * 1024 * 1024
+JOINED = 512 * 1024  # bytes between two expected pieces that are fetched together
+READ_AHEAD = 32 * 1024  # bytes that FFmpeg reads behind what it needs
 
 
 class SourceFailed(OSError):
@@ -20,12 +27,25 @@ class SourceFailed(OSError):
 
 class Source(io.RawIOBase):
     """A seekable file of `size` bytes. Caches the last blocks: a probe jumps between the start of a film and its end,
-    where the index is, and then from frame to frame."""
+    where the index is, then from frame to frame, and comes back to some of them for the poster and the time codes."""
 
     def __init__(self, size: int) -> None:
         self.size, self._at = size, 0
         self._next, self._block = 0, SMALLEST_BLOCK
-        self._blocks: deque[tuple[int, bytes]] = deque(maxlen=CACHED_BLOCKS)
+        self._blocks: deque[tuple[int, bytes]] = deque()
+        self._cached_bytes = 0
+        self._expected: list[tuple[int, int]] = []  # where runs begin and end, in order
+
+    def expect(self, pieces: Iterable[tuple[int, int]]) -> None:
+        """These pieces (place, length) are read next: when one is, its neighbours are fetched by the same request."""
+        runs: list[tuple[int, int]] = []
+        for start, length in sorted(pieces):
+            end = min(start + length + READ_AHEAD, self.size)
+            if runs and start <= runs[-1][1] + JOINED and end - runs[-1][0] <= LARGEST_BLOCK:
+                runs[-1] = (runs[-1][0], max(end, runs[-1][1]))
+            elif 0 <= start < end:
+                runs.append((start, end))
+        self._expected = runs
 
     def fetch(self, at: int, length: int) -> tuple[int, bytes]:
         """Read about `length` bytes at this place. Returns where the answer begins, and the answer."""
@@ -71,10 +91,28 @@ class Source(io.RawIOBase):
 
     def _fetch_block(self, at: int, wanted: int) -> tuple[int, bytes]:
         self._block = min(2 * self._block, LARGEST_BLOCK) if at == self._next else SMALLEST_BLOCK
-        start, block = self.fetch(at, min(max(wanted, self._block), self.size - at))
+        length = max(wanted, self._expected_from(at) or self._block)
+        start, block = self.fetch(at, self._missing(at, min(at + length, self.size)) - at)
         self._next = start + len(block)
         self._blocks.appendleft((start, block))
+        self._cached_bytes += len(block)
+        while self._cached_bytes > CACHED_BYTES and len(self._blocks) > 1:
+            self._cached_bytes -= len(self._blocks.pop()[1])
         return start, block
+
+    def _missing(self, at: int, end: int) -> int:
+        """Until where to fetch: not again what is there already, if that is a request's worth or all of the rest."""
+        there = (
+            start
+            for start, block in self._blocks
+            if at < start < end and (len(block) >= JOINED or start + len(block) >= end)
+        )
+        return min(there, default=end)
+
+    def _expected_from(self, at: int) -> int:
+        """How many bytes are expected to be read from this place on, LARGEST_BLOCK at most."""
+        run = bisect_right(self._expected, (at, self.size)) - 1
+        return max(0, min(self._expected[run][1] - at, LARGEST_BLOCK)) if run >= 0 else 0
 
 
 class StoredFile(Source):

@@ -96,7 +96,7 @@ def _read_all(container: Any) -> None:
 
 
 def _by_index(container: Any, tracks: list[Track], file: Source, decoder: Decoder) -> None:
-    encrypted = _encrypted(container, [track.stream for track in tracks])
+    encrypted = _encrypted(container, [track.stream for track in tracks], file)
     for track in tracks:
         frames = IndexedFrames(track, file, decoder)
         for at in frames.times:
@@ -104,9 +104,11 @@ def _by_index(container: Any, tracks: list[Track], file: Source, decoder: Decode
         track.lost = [ALWAYS] if track.stream.index in encrypted else frames.lost()
 
 
-def _encrypted(container: Any, streams: list[Any]) -> set[int]:
+def _encrypted(container: Any, streams: list[Any], file: Source) -> set[int]:
     """The streams whose frames say that they are encrypted. Noise may look like a frame, so this is asked first."""
     said = set()
+    first = sorted((entry.pos, entry.size) for each in streams for entry in islice(each.index_entries, FIRST_PACKETS))
+    file.expect(first[:FIRST_PACKETS])
     with suppress(av.error.FFmpegError):
         for packet in islice(container.demux(streams), FIRST_PACKETS):
             if packet.has_sidedata(CIPHER):
@@ -141,7 +143,9 @@ class IndexedFrames:
 
     def lost(self) -> list[Stretch]:
         """Where frames cannot be decoded."""
-        for number in self._points():
+        points = self._points()
+        self._file.expect((self._places[number], self._sizes[number]) for number in points)
+        for number in points:
             self._decodes(number)
         known = sorted(number for number, verdict in self._verdicts.items() if verdict is not None)
         for earlier, later in pairwise(known):
