@@ -240,11 +240,12 @@ async def _set_received(row: Record, actor: Actor, size: int, sha256: str, call:
             await execute(SET_SAME_AS, row["id"], twin["id"])
             await _refresh_twins(row["id"], twin["id"], now)
             await jobs.enqueue(jobs.COMPARE, row["id"])
+            await _append_line(row, actor, size, sha256, now, same_as=twin["id"])
             return
         if twin is not None:
             await execute(SET_SAME_AS, twin["id"], row["id"])
             await _refresh_twins(twin["id"], row["id"], now)
-        if rows_touched(await execute(SET_RECEIVED, row["id"], size, sha256, now)) == 0:
+        if rows_touched(await execute(SET_RECEIVED, row["id"], size, sha256, now)) == 0 and twin is None:
             return
         ended_at = await _end_of(row, call, now)
         if ended_at is not None:
@@ -261,11 +262,17 @@ async def _refresh_twins(duplicate: UUID, kept: UUID, now: datetime) -> None:
         await refresh_findings(upload, now)
 
 
-async def _append_line(row: Record, actor: Actor, size: int, sha256: str, now: datetime) -> None:
+async def _append_line(
+    row: Record, actor: Actor, size: int, sha256: str, now: datetime, *, same_as: UUID | None = None
+) -> None:
+    """Append that all bytes are there. `same_as`: the upload that has them already."""
+    facts: dict[str, Any] = {"bytes": size, "sha256": sha256}
+    if same_as is not None:
+        facts["same_as"] = str(same_as)
     await journal.append(
         journal.Line(
             at=now, verb="uploads/complete", outcome="done", organ=row["organ"], actor=actor.person,
-            device=actor.device, subjects=[row["id"], row["owner"]], facts={"bytes": size, "sha256": sha256},
+            device=actor.device, subjects=[row["id"], row["owner"]], facts=facts,
         )
     )  # fmt: skip
 
