@@ -152,11 +152,11 @@ async def _record_now(arrival: Arrival, earlier: Any) -> Recorded:
     occasion = Occasion(actor, timed, law_at(timed.occurred_at), entry.despite, admitted)
     outcome = await arrival.verb.record(occasion, entry)
     codes = await _flag_findings(arrival, occasion, outcome)
-    await orders.keep(occasion, entry, arrival.verb, outcome)
     await _keep_left_out(arrival, timed, outcome)
     line = _recorded_line(arrival, timed, outcome, codes)
     salt = earlier["salt"] if _came_before(earlier) else secrets.token_bytes(16)
     written = await _write(arrival, line, salt, booted_at(entry, timed), again=_came_before(earlier))
+    await orders.keep(occasion, entry, arrival.verb, outcome)  # with a line of its own, after that of the entry
     if written["reused"]:
         await _flag_reused_number(NumberedEntry(entry.id, actor.person, outcome.organ), written["reused"])
     if was_held:

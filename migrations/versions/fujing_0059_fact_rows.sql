@@ -148,11 +148,16 @@ UNION ALL SELECT 'recusal_act/' || t.id, fact_digest(t) FROM recusal_act t
 UNION ALL SELECT 'ruling/' || t.id, fact_digest(t) FROM ruling t;
 
 -- Notes a fact that this statement made or changed, for the line of the transaction. The note is a setting of the
--- transaction: whoever forges it is refused by tie_fact. A savepoint that is rolled back takes its notes along.
+-- transaction: whoever forges it is refused by tie_fact. A savepoint that is rolled back takes its notes along. Nobody
+-- changes thousands of facts at once but the owner, who needs no line: then nothing is noted any more.
 CREATE FUNCTION note_fact() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    noted text := current_setting('fujing.rows', true);
 BEGIN
-    PERFORM set_config('fujing.rows', concat(current_setting('fujing.rows', true),
-        ',"', TG_TABLE_NAME, '/', NEW.id, '":"', fact_digest(NEW), '"'), true);
+    IF noted <> 'too many' OR noted IS NULL THEN
+        PERFORM set_config('fujing.rows', CASE WHEN length(noted) > 1000000 THEN 'too many' ELSE
+            concat(noted, ',"', TG_TABLE_NAME, '/', NEW.id, '":"', fact_digest(NEW), '"') END, true);
+    END IF;
     RETURN NULL;
 END $$;
 
@@ -166,7 +171,9 @@ BEGIN
         RETURN '';
     END IF;
     PERFORM set_config('fujing.rows', '', true);
-    IF strpos(noted, ',') > 0 THEN
+    IF noted = 'oo many' THEN
+        RETURN '';
+    ELSIF strpos(noted, ',') > 0 THEN
         noted := (SELECT string_agg('"' || e.key || '":"' || e.value || '"', ',' ORDER BY e.key COLLATE "C")
             FROM jsonb_each_text(('{' || noted || '}')::jsonb) e);
     END IF;

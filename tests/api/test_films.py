@@ -23,6 +23,7 @@ from storage.evidence_store import StoreUnavailable
 from storage.probe import VERSION
 from tests import films
 from tests.builders import Someone, a_duty_auxiliary, a_led_patrol, ago, an_officer, now, recorded, trained
+from tests.databases import by_owner
 from tests.devices import sealed
 from tests.films_with_codes import film_showing
 
@@ -216,7 +217,7 @@ async def sealed_before(upload: str, owner: asyncpg.Connection) -> None:
     start = sql.index("INSERT INTO film ")
     insert = sql[start : sql.index(";", start)]
     await owner.execute(insert.replace("u.state = 'sealed'", f"u.state = 'sealed' AND u.id = '{UUID(upload)}'"))
-    await execute("SELECT place_film($1)", UUID(upload))
+    await owner.execute("SELECT place_film($1)", UUID(upload))
 
 
 @pytest.fixture
@@ -321,7 +322,7 @@ async def test_a_finding_that_a_new_probe_does_not_make_is_withdrawn(app: Litest
     lin, began = await a_duty_auxiliary(app), ago(minutes=60)
     upload = await filmed(app, lin, films.hollow(), began, 20)
     assert ["undecodable"] == await findings_of(upload)
-    await execute("UPDATE recording SET probe_version = 0 WHERE id = $1", UUID(upload))
+    await by_owner("UPDATE recording SET probe_version = 0 WHERE id = $1", UUID(upload))
     await owner.execute("ALTER TABLE film DISABLE TRIGGER film_stays")
     await owner.execute("UPDATE film SET probe_version = 0 WHERE upload = $1", UUID(upload))
     await owner.execute("ALTER TABLE film ENABLE TRIGGER film_stays")

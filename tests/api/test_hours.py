@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from litestar import Litestar
 
-from backend.core.database import execute, fetch, value
+from backend.core.database import fetch, value
 from backend.hours import reads as hours_reads
 from backend.hours import service
 from backend.law import notices
@@ -33,6 +33,7 @@ from tests.builders import (
     recorded,
     refused,
 )
+from tests.databases import by_owner
 
 BEIJING = timezone(timedelta(hours=8))
 SUNDAY = datetime(2026, 10, 18, 9, tzinfo=BEIJING)  # an ordinary one
@@ -201,8 +202,8 @@ async def test_a_day_too_long_and_a_week_without_rest_are_findings_against_the_o
     assert [] == await fetch(sql, chen.id)
     await service.refresh_overtime(later)
     assert rows == await fetch(sql, lin.id)
-    await execute("UPDATE shift SET ended_at = started_at + interval '8 hours' WHERE id = $1", UUID(shifts[0]))
-    await execute("UPDATE shift SET in_force = false WHERE id = $1", UUID(shifts[3]))
+    await by_owner("UPDATE shift SET ended_at = started_at + interval '8 hours' WHERE id = $1", UUID(shifts[0]))
+    await by_owner("UPDATE shift SET in_force = false WHERE id = $1", UUID(shifts[3]))
     await service.refresh_overtime(later)
     assert [13, 14, 16, 17, 18, 19] == [row["started_at"].astimezone(BEIJING).day for row in await fetch(sql, lin.id)]
 
