@@ -188,7 +188,8 @@ async def test_what_is_proved_is_what_some_picture_shows(
         "SELECT u.*, r.started_at, r.ended_at FROM upload u JOIN recording r USING (id) WHERE id = $1", upload
     )
     async with tx():
-        await kept.keep(row, Probe(True, 600_000, "h264", tracks=tracks), now())
+        filmed_as = await kept.keep(row, Probe(True, 600_000, "h264", tracks=tracks), now())
+        await sealing.append_line(row, "evidence/probe", now(), filmed_as)
     shown = {second for track in pictures for start, end in track for second in range(start // 1000, end // 1000)}
     inside = {
         second
@@ -257,7 +258,7 @@ async def test_what_an_older_program_sealed_after_the_migration_is_probed_too(
     await owner.execute("ALTER TABLE film DISABLE TRIGGER film_stays")
     await owner.execute("DELETE FROM film WHERE upload = $1", UUID(upload))
     await owner.execute("ALTER TABLE film ENABLE TRIGGER film_stays")
-    await execute("SELECT place_film($1)", UUID(upload))
+    await owner.execute("SELECT place_film($1)", UUID(upload))
     assert (None, []) == (await probe_version_of(upload), await proved(upload, began))
     await probing_anew.run(app.state.store, app.state.key_rings)
     assert (VERSION, 2) == (await probe_version_of(upload), len(await proved(upload, began)))

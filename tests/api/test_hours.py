@@ -43,7 +43,6 @@ NEW_YEAR = """
 INSERT INTO shift (id, person, organ, duty_type, dress, id_card_carried, equipment, started_at, ended_at, ended_by,
     in_force)
 VALUES ($1, $2, $3, 'post', 'uniform', true, '{}', '2026-12-31T20:00+08', '2027-01-01T08:00+08', 'check_out', true)
-RETURNING id
 """
 STANDS = "SELECT count(*) FROM finding WHERE kind = 'overtime_limit' AND subject = $1 AND withdrawn_at IS NULL"
 
@@ -240,7 +239,7 @@ async def test_a_year_that_is_not_announced_yet_is_told_and_says_so(app: Litesta
 async def test_new_year_makes_no_december_unanswerable(app: Litestar) -> None:
     """A night over New Year: December 2026 is told as announced, and January by what is known."""
     lin = await a_duty_auxiliary(app)
-    await value(NEW_YEAR, uuid4(), lin.id, STATION)
+    await by_owner(NEW_YEAR, uuid4(), lin.id, STATION)
     later = datetime(2027, 1, 2, tzinfo=BEIJING)
     december, january = [
         (await service.months([lin.id], month, later))[lin.id] for month in (date(2026, 12, 1), date(2027, 1, 1))

@@ -49,16 +49,14 @@ COVERS = """h.origin = 'category' AND h.about = a.about AND h.ground = a.ground
 # The facts whose footage is not held as they ask.
 UNHELD = f"""
 WITH asked AS ({ASKED.format(grounds="ground g")})
-SELECT DISTINCT a.about FROM asked a
-WHERE NOT EXISTS (SELECT FROM hold h WHERE {COVERS}) OR EXISTS (SELECT FROM hold h WHERE {IS_WIDER})
+SELECT a.about FROM asked a WHERE NOT EXISTS (SELECT FROM hold h WHERE {COVERS})
+UNION SELECT a.about FROM asked a JOIN hold h ON {IS_WIDER}
 """  # noqa: S608
-# The holds of these facts, $5; $4 now. `OFFSET 0`: fact by fact, by their keys; else the planner reads all facts.
+# `OFFSET 0`: fact by fact, by their keys; else the planner reads all facts of all years.
+OF_THESE = "unnest($5::uuid[]) AS m (about), LATERAL (SELECT * FROM ground x WHERE x.about = m.about OFFSET 0) g"
+# Holds as these facts, $5, ask for; $4 now.
 JUDGE = f"""
-WITH asked AS ({
-    ASKED.format(
-        grounds="unnest($5::uuid[]) AS m (about), LATERAL (SELECT * FROM ground x WHERE x.about = m.about OFFSET 0) g"
-    )
-}),
+WITH asked AS ({ASKED.format(grounds=OF_THESE)}),
 wider AS (
     UPDATE hold h SET started_at = least(h.started_at, a.started_at),
         ended_at = CASE WHEN h.ended_at > a.ended_at THEN h.ended_at ELSE a.ended_at END
