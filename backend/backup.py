@@ -56,6 +56,15 @@ NEW_VERSION = {
     "upload": "UPDATE upload SET version = $2 WHERE id = $1 RETURNING organ",
     "poster": "UPDATE recording SET poster_version = $2 WHERE id = $1 RETURNING organ",
 }
+# Lines of `evidence/restore` stand only in an epoch that a restore began. One that just began has no line yet.
+BEGIN_EPOCH = """
+WITH begun AS (
+    UPDATE journal_epoch SET restored = true
+    WHERE epoch = current_epoch() AND NOT EXISTS (SELECT FROM journal WHERE epoch = current_epoch()) RETURNING epoch
+)
+INSERT INTO journal_epoch (epoch, system_identifier, restored)
+SELECT current_epoch() + 1, c.system_identifier, true FROM pg_control_system() c WHERE NOT EXISTS (SELECT FROM begun)
+"""
 Progress = Callable[[int, int], None]
 
 
@@ -321,6 +330,7 @@ async def restore(
     await postgres_programs.run(program, server, owner, *WHOLE, *whole)
     await migrate()
     async with opened(owner, size=1), tx():
+        await execute(BEGIN_EPOCH)
         await execute("ALTER TABLE checkpoint DISABLE TRIGGER checkpoint_no_change")
         for file in restored:
             await _record_version(file)

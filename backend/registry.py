@@ -33,8 +33,13 @@ EVENTS: tuple[Event, ...] = (
     *reviews.EVENTS, *packages.EVENTS, *held.EVENTS, *documents.EVENTS,
     *items.EVENTS,
     Event("erasure/erase", told_to="nobody"),
+    Event("house/baseline", told_to="nobody"),
 )  # fmt: skip
 BY_NAME = {verb.name: verb for verb in VERBS}
 TOLD_TO: dict[str, ToldTo] = {verb.name: verb.told_to for verb in VERBS} | {
     event.name: event.told_to for event in EVENTS
+}
+# The tables whose facts a line of this verb may change. No line of another verb does.
+MAY_CHANGE: dict[str, frozenset[str]] = {verb.name: frozenset(verb.changes) for verb in VERBS} | {
+    event.name: frozenset(event.changes) for event in EVENTS
 }

@@ -35,10 +35,28 @@ GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA public TO {role};
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {role};
 GRANT DELETE ON pgqueuer, pgqueuer_log, pgqueuer_schedules, pgqueuer_statistics, sign_in_attempt, proof_seen TO {role};
 GRANT DELETE ON moved_ground TO {role};
+REVOKE INSERT ON journal FROM {role};
+GRANT INSERT (at, actor, device, verb, outcome, entry_id, subjects, organ, entry) ON journal TO {role};
 REVOKE UPDATE ON journal, journal_epoch, checkpoint, ruling, matter_concerns FROM {role};
+REVOKE INSERT, UPDATE ON fact_baseline, fact_row FROM {role};
 GRANT UPDATE (version, leaves_version, leaves) ON checkpoint TO {role};
-REVOKE UPDATE ON film_start, film_timecode, time_correction FROM {role};
-GRANT UPDATE (words) ON time_correction TO {role};
+REVOKE UPDATE ON shift, check_out, supervision, supervision_answer, supervision_end, activity_telling, restraint,
+    gap_account, upload, recording, film, film_start, film_timecode, time_correction, recording_description, hold,
+    restriction, recusal, recusal_step, recusal_act FROM {role};
+GRANT UPDATE (ended_at, ended_by, in_force, set_aside, vehicle, place) ON shift TO {role};
+GRANT UPDATE (ended_at, ended_by, in_force, set_aside, answer, answered_at, leads_from, place) ON supervision TO {role};
+GRANT UPDATE (place) ON check_out, supervision_answer TO {role};
+GRANT UPDATE (place, notes) ON activity_telling TO {role};
+GRANT UPDATE (words) ON gap_account, time_correction, recusal_step, recusal_act TO {role};
+GRANT UPDATE (state, store_upload, bytes, told_bytes, stored_bytes, weighed_at, sha256, version, same_as, touched_at,
+    received_at, sealed_at, locked_until, due_told, receipt, legal_hold, disposed_at, removed_at, file_name)
+    ON upload TO {role};
+GRANT UPDATE (started_at, ended_at, film_ends_at, key_mark, probed_ms, codec, probe_version, proved, poster_version)
+    ON recording TO {role};
+GRANT UPDATE (started_at, ended_at, permanent, place, reason, asked_by, asked_at, asked_why, released_by, released_at,
+    released_why) ON hold TO {role};
+GRANT UPDATE (words, lifted_by, lifted_at, lifted_why) ON restriction TO {role};
+GRANT UPDATE (version, state, due_at, decided_in, applicant, words) ON recusal TO {role};
 REVOKE INSERT ON journal_epoch FROM {role};
 REVOKE INSERT, UPDATE ON person_now FROM {role};
 REVOKE UPDATE ON device_key FROM {role};
@@ -67,6 +85,8 @@ async def migrate(owner_url: str, app_role: str) -> None:
     async with opened(owner_url, size=2), tx():
         await execute(LOCK_MIGRATIONS)
         await _check_server()
+        if await value("SELECT to_regclass('journal_epoch')") is not None:
+            await execute(NEW_EPOCH)  # before a migration writes a line
         await _run_versions()
         await _run_current()
         await execute(NEW_EPOCH)

@@ -16,7 +16,8 @@ from backend.core.verb import AUXILIARIES, FIELD, HeldRule, Verb
 RESTRAINS = HeldRule(named=lambda entry: [each.ordered_by for each in entry.restraints])
 VERBS = (
     Verb(
-        name="activities/start", entry=StartActivity, receipt=ActivityReceipt, record=activities.start,
+        name="activities/start", changes=("activity", "activity_telling", "restraint"),
+        entry=StartActivity, receipt=ActivityReceipt, record=activities.start,
         may=AUXILIARIES, told_to="readers", held=RESTRAINS,
         tag="Activities · 工作", zh="开始工作", en="Start an activity",
         codes=(
@@ -30,7 +31,8 @@ VERBS = (
                          public_notice=NOTICE),
     ),
     Verb(
-        name="activities/finish", entry=FinishActivity, receipt=ActivityReceipt, record=activities.finish,
+        name="activities/finish", changes=("activity", "activity_telling", "restraint"),
+        entry=FinishActivity, receipt=ActivityReceipt, record=activities.finish,
         may=AUXILIARIES, told_to="readers", held=RESTRAINS,
         tag="Activities · 工作", zh="结束工作", en="Finish an activity",
         codes=(
@@ -40,7 +42,8 @@ VERBS = (
         example=example(activity=OTHER, notes="未发现违禁物品"),
     ),
     Verb(
-        name="activities/amend", entry=AmendActivity, receipt=ActivityReceipt, record=activities.amend,
+        name="activities/amend", changes=("activity", "activity_telling", "restraint"),
+        entry=AmendActivity, receipt=ActivityReceipt, record=activities.amend,
         may=AUXILIARIES, told_to="readers", held=RESTRAINS,
         tag="Activities · 工作", zh="更正工作记录", en="Amend an activity",
         codes=(
@@ -52,14 +55,16 @@ VERBS = (
         example=example(activity=OTHER, why="接警编号漏填", case_kind="administrative", case_ref="A3301022026030001"),
     ),
     Verb(
-        name="recordings/explain", entry=ExplainGap, receipt=GapReceipt, record=activities.explain, may=FIELD,
+        name="recordings/explain", changes=("gap_account",),
+        entry=ExplainGap, receipt=GapReceipt, record=activities.explain, may=FIELD,
         concerned=activities.concerned, told_to="readers",
         tag="Evidence · 视音频资料", zh="说明记录中断", en="Explain a gap",
         codes=("unknown_activity", "end_before_start", "not_an_officer", "no_gap"),
         example=example(activity=OTHER, cause="battery", words="电池耗尽，更换后继续", spoken=True),
     ),
     Verb(
-        name="recordings/cover", entry=CoverGap, receipt=GapReceipt, record=activities.cover, may=FIELD,
+        name="recordings/cover", changes=("gap_account",),
+        entry=CoverGap, receipt=GapReceipt, record=activities.cover, may=FIELD,
         concerned=activities.concerned, told_to="readers",
         tag="Evidence · 视音频资料", zh="说明其他来源", en="Name another source that recorded a gap",
         codes=("unknown_activity", "end_before_start", "unknown_person", "colleague_unfit", "no_gap"),

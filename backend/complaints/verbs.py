@@ -36,7 +36,8 @@ HELD_MATTER = HeldRule(listed_to=OVERSEEING, about=matters.kept_from_the_opponen
 HELD_LINK = HeldRule(listed_to=OVERSEEING, about=matters.kept_like_its_matter)
 VERBS = (
     Verb(
-        name="complaints/receive", entry=ReceiveComplaint, receipt=ComplaintReceipt, record=complaints.receive,
+        name="complaints/receive", changes=("hold",),
+        entry=ReceiveComplaint, receipt=ComplaintReceipt, record=complaints.receive,
         may=DECIDERS, desk=True, told_to="nobody", held=HELD_COMPLAINT,
         tag="Complaints · 投诉举报", zh="受理投诉举报", en="Receive a complaint",
         codes=(
@@ -65,7 +66,8 @@ VERBS = (
         example=example(complaint=OTHER, version=1, kind="petition", words="属本机关职权，予以受理"),
     ),
     Verb(
-        name="complaints/identify", entry=IdentifyPerson, receipt=ComplaintReceipt, record=complaints.identify,
+        name="complaints/identify", changes=("hold",),
+        entry=IdentifyPerson, receipt=ComplaintReceipt, record=complaints.identify,
         may=DECIDERS, concerned=complaints.concerned, field=False, told_to="nobody",
         tag="Complaints · 投诉举报", zh="查明被投诉人", en="Identify the person complained of",
         codes=(
@@ -153,14 +155,16 @@ VERBS = (
         example=example(complaint=OTHER, version=4, how="telephone", words="已告知处理结果"),
     ),
     Verb(
-        name="matters/raise", entry=RaiseMatter, receipt=MatterReceipt, record=matters.raise_matter, may=FIELD,
+        name="matters/raise", changes=("hold",),
+        entry=RaiseMatter, receipt=MatterReceipt, record=matters.raise_matter, may=FIELD,
         told_to="concerned", held=HELD_MATTER,
         tag="Complaints · 投诉举报", zh="提出意见、申诉或报告侵扰", en="Raise a suggestion, an appeal or harassment",
         codes=("unknown_person", "own_matter", "relative_of_harassment", "unknown_recording", "unknown_document"),
         example=example(kind="harassment", words="下班后被当事人尾随辱骂", recordings=[OTHER]),
     ),
     Verb(
-        name="matters/link", entry=LinkFootage, receipt=MatterReceipt, record=matters.link, may=FIELD,
+        name="matters/link", changes=("hold",),
+        entry=LinkFootage, receipt=MatterReceipt, record=matters.link, may=FIELD,
         concerned=matters.concerned, told_to="concerned", held=HELD_LINK,
         tag="Complaints · 投诉举报", zh="补充视音频", en="Link footage to a matter",
         codes=("unknown_matter", "unknown_recording"),

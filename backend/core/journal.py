@@ -17,10 +17,12 @@ from backend.core.database import execute, value
 LINE_VERSION = 1
 # Rows that are final in the order of (epoch, xid, seq): no row can still commit before them. `{j}`: the table's alias.
 SAFE = "({j}.epoch, {j}.xid) < (current_epoch(), pg_snapshot_xmin(pg_current_snapshot()))"
+# Between the halves the database puts the facts that this transaction changed (docs/adr/0055): a line is written last.
 APPEND = """
 INSERT INTO journal (at, actor, device, verb, outcome, entry_id, subjects, organ, entry)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::bytea || take_rows() || $10::bytea)
 """
+BEFORE_ROWS = frozenset({"at", "actor", "device", "facts", "id", "organ", "outcome"})  # in sorted order before "rows"
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,10 +43,23 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def canonical(line: Line) -> bytes:
-    """The bytes that are hashed. Version 1: JSON with sorted keys and UTC times, without empty fields."""
+    """The bytes that are hashed, of a line that tells of no fact's row. Version 1: JSON with sorted keys and UTC times,
+    without empty fields."""
+    head, tail = halves(line)
+    return head + tail
+
+
+def halves(line: Line) -> tuple[bytes, bytes]:
+    """The canonical bytes up to where `rows` stand, and from there."""
     fields = msgspec.structs.asdict(line) | {"v": LINE_VERSION, "at": utc(line.at), "subjects": list(line.subjects)}
     present = {key: value for key, value in fields.items() if value not in (None, {}, [])}
-    return msgspec.json.encode(present, order="sorted")
+    before = {key: value for key, value in present.items() if key in BEFORE_ROWS}
+    after = {key: value for key, value in present.items() if key not in BEFORE_ROWS}
+    return _sorted_json(before)[:-1], b"," + _sorted_json(after)[1:]
+
+
+def _sorted_json(fields: Mapping[str, Any]) -> bytes:
+    return msgspec.json.encode(fields, order="sorted")
 
 
 def utc(moment: datetime) -> str:
@@ -57,15 +72,15 @@ def utc(moment: datetime) -> str:
 
 
 def columns(line: Line) -> tuple[Any, ...]:
-    """The values for $1 to $9 of APPEND."""
+    """The values for $1 to $10 of APPEND."""
     return (
         line.at, line.actor, line.device, line.verb, line.outcome, line.id,
-        list(line.subjects), line.organ, canonical(line),
+        list(line.subjects), line.organ, *halves(line),
     )  # fmt: skip
 
 
 async def append(line: Line) -> None:
-    """Write one row in the current transaction."""
+    """Write one row in the current transaction, after the facts that it tells of: the database names them in it."""
     await execute(APPEND, *columns(line))
 
 

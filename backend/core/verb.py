@@ -289,6 +289,7 @@ class Verb(msgspec.Struct, frozen=True, kw_only=True):
     feed. `urgent`: a refusal of it is never replaced by 429. `held`: who may see and decide about an entry of it that
     is held. `happened`: when the fact happened, by the device's clock: of somebody who left, it counts whether they
     served then. `tag`, `zh`, `en`: its group and name for people. `example`: a body for the OpenAPI document.
+    `changes`: the tables whose facts a line of it may change, of those whose facts stand in lines (docs/adr/0055).
     """
 
     name: str
@@ -308,6 +309,7 @@ class Verb(msgspec.Struct, frozen=True, kw_only=True):
     urgent: bool = False
     held: HeldRule = HeldRule()
     happened: Callable[[Any], datetime] = when_made
+    changes: tuple[str, ...] = ()
 
     @property
     def summary(self) -> str:
@@ -320,10 +322,11 @@ class Verb(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Event(msgspec.Struct, frozen=True):
-    """A kind of journal row that comes from no entry. `told_to`: who gets it in the feed."""
+    """A kind of journal row that comes from no entry. `told_to`: who gets it in the feed. `changes`: see Verb."""
 
     name: str
     told_to: ToldTo
+    changes: tuple[str, ...] = ()
 
 
 def timing(

@@ -152,11 +152,11 @@ async def _record_now(arrival: Arrival, earlier: Any) -> Recorded:
     occasion = Occasion(actor, timed, law_at(timed.occurred_at), entry.despite, admitted)
     outcome = await arrival.verb.record(occasion, entry)
     codes = await _flag_findings(arrival, occasion, outcome)
-    await orders.keep(occasion, entry, arrival.verb, outcome)
     await _keep_left_out(arrival, timed, outcome)
     line = _recorded_line(arrival, timed, outcome, codes)
     salt = earlier["salt"] if _came_before(earlier) else secrets.token_bytes(16)
     written = await _write(arrival, line, salt, booted_at(entry, timed), again=_came_before(earlier))
+    await orders.keep(occasion, entry, arrival.verb, outcome)  # with a line of its own, after that of the entry
     if written["reused"]:
         await _flag_reused_number(NumberedEntry(entry.id, actor.person, outcome.organ), written["reused"])
     if was_held:
@@ -477,14 +477,14 @@ VALUES ($3, $6, $4, $2, $5, $1, $7, $8, $9) ON CONFLICT DO NOTHING
 """
 WAKE_LIMIT = 100  # held entries to try at once; the worker's sweep tries the others
 REUSED_LIMIT = 2  # where more entries have this number, they were flagged when they came
-# One statement, one round trip. $1 to $9 are journal.columns; $10 salt, $11 content, $12 despite; $13 the device's
-# number, $14 boot, $15 uptime in ms, $16 the device's start.
+# One statement, one round trip. $1 to $10 are journal.columns; $11 salt, $12 content, $13 despite; $14 the device's
+# number, $15 boot, $16 uptime in ms, $17 the device's start.
 # Answers `wakes`: held entries that may be recorded now; `reused`: other entries with the same number, as JSON.
 JOURNAL_AND_WAKES = f"""
 journaled AS ({journal.APPEND}),
 seen AS (
 INSERT INTO device_entry (device, seq, entry, person, organ, seen_at, boot_id, uptime_ms, booted_at)
-SELECT $3, $13::bigint, $6, $2, $8, $1, $14::uuid, $15::bigint, $16::timestamptz
+SELECT $3, $14::bigint, $6, $2, $8, $1, $15::uuid, $16::bigint, $17::timestamptz
 WHERE $3::uuid IS NOT NULL AND $8::text IS NOT NULL
 ON CONFLICT DO NOTHING
 ),
@@ -493,14 +493,14 @@ released AS (UPDATE held_entry SET state = 'recorded', content = NULL, despite =
 SELECT ARRAY(SELECT h.id FROM held_entry h WHERE h.wakes && $7 AND h.id <> $6 AND h.state IN ('waiting', 'admitted')
     ORDER BY h.received_at, h.id LIMIT {WAKE_LIMIT}) AS wakes,
     (SELECT jsonb_agg(jsonb_build_object('id', d.entry, 'person', d.person, 'organ', d.organ)) FROM (
-        SELECT * FROM device_entry o WHERE o.device = $3 AND o.seq = $13 AND o.entry <> $6 LIMIT {REUSED_LIMIT}
+        SELECT * FROM device_entry o WHERE o.device = $3 AND o.seq = $14 AND o.entry <> $6 LIMIT {REUSED_LIMIT}
     ) d) AS reused
 """  # noqa: S608
 INSERT_ENTRY = f"""
-WITH kept AS (INSERT INTO entry (id, actor, verb, salt, content, despite) VALUES ($6, $2, $4, $10, $11, $12)),
+WITH kept AS (INSERT INTO entry (id, actor, verb, salt, content, despite) VALUES ($6, $2, $4, $11, $12, $13)),
 {JOURNAL_AND_WAKES}"""  # noqa: S608
 ADD_DESPITE = f"""
-WITH kept AS (UPDATE entry SET despite = $12 WHERE id = $6 AND salt = $10 AND content = $11),
+WITH kept AS (UPDATE entry SET despite = $13 WHERE id = $6 AND salt = $11 AND content = $12),
 {JOURNAL_AND_WAKES}"""  # noqa: S608
 
 

@@ -287,11 +287,13 @@ async def _set_received(row: Record, actor: Actor, size: int, sha256: str, call:
             await execute(SET_SAME_AS, row["id"], twin["id"])
             await _refresh_twins(row["id"], twin["id"], now)
             await jobs.enqueue(jobs.COMPARE, row["id"])
+            facts = {"bytes": size, "sha256": sha256, "same_as": str(twin["id"])}
+            await _append_line("uploads/complete", row, actor, now, facts)
             return
         if twin is not None:
             await execute(SET_SAME_AS, twin["id"], row["id"])
             await _refresh_twins(twin["id"], row["id"], now)
-        if rows_touched(await execute(SET_RECEIVED, row["id"], size, sha256, now)) == 0:
+        if rows_touched(await execute(SET_RECEIVED, row["id"], size, sha256, now)) == 0 and twin is None:
             return
         ended_at = await _end_of(row, call, now)
         if ended_at is not None:

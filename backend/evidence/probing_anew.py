@@ -116,11 +116,12 @@ async def keep_anew(keys: Keys, row: Record, probe: Probe) -> bool:
             return False
         before = _comparable(await fetch(STANDING, upload, times))
         filmed = await films.keep(film, probe, now)
-        if settling is not None:
-            await starts.settle(settling, now)
+        started = None if settling is None else await starts.settle(settling, now)
         await refresh_findings(upload, now)
         changed = before ^ _comparable(await fetch(STANDING, upload, times))
         await _tell(film, now, filmed, changed)
+        if started is not None:
+            await journal.append(started)
     return bool(changed)
 
 

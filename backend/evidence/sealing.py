@@ -169,8 +169,7 @@ async def _lock_and_sign(
         await excess.forgive(row["id"], stored.version, now)
         filmed = {} if probed is None else await films.keep(row, probed.probe, now)
         await _save_poster(row["id"], probed)
-        if settling is not None:
-            await starts.settle(settling, now)
+        started = None if settling is None else await starts.settle(settling, now)
         await refresh_findings(row["id"], now)
         if await legal_holds.is_held(row["id"]):
             await jobs.enqueue(jobs.HOLD, row["id"])
@@ -181,6 +180,8 @@ async def _lock_and_sign(
             "locked_until": journal.utc(until),
         }
         await append_line(row, "evidence/seal", now, facts | filmed)
+        if started is not None:
+            await journal.append(started)
 
 
 async def _save_poster(upload: UUID, probed: ProbedFile | None) -> None:

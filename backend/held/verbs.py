@@ -9,7 +9,8 @@ from backend.held.service import AdmitHeld, HeldReceipt, RefuseHeld
 
 VERBS = (
     Verb(
-        name="contests/resolve", entry=ResolveContest, receipt=RulingReceipt, record=contests.resolve, may=DECIDERS,
+        name="contests/resolve", changes=("ruling", "shift", "supervision"),
+        entry=ResolveContest, receipt=RulingReceipt, record=contests.resolve, may=DECIDERS,
         concerned=contests.whose_contest, field=False, told_to="readers",
         tag="Oversight · 监督", zh="认定冲突记录", en="Resolve a contest between two records",
         codes=("unknown_contest", "own_matter", "not_contested"),

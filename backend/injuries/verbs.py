@@ -23,7 +23,8 @@ from backend.injuries.schemas import (
 HELD = HeldRule(listed_to=HANDLING, shown_to=HANDLING, decided_by=COMMANDING, about=injuries.organ_of_the_injured)
 VERBS = (
     Verb(
-        name="injuries/report", entry=ReportInjury, receipt=InjuryReceipt, record=injuries.report, may=FIELD,
+        name="injuries/report", changes=("hold",),
+        entry=ReportInjury, receipt=InjuryReceipt, record=injuries.report, may=FIELD,
         concerned=injuries.concerned, told_to="concerned", held=HELD,
         tag="Injury · 工伤与垫付", zh="报告负伤", en="Report an injury",
         codes=("not_an_auxiliary", "unknown_person", "unknown_activity", "unknown_document"),
@@ -39,7 +40,8 @@ VERBS = (
         example=example(injury=OTHER, papers=[OTHER]),
     ),
     Verb(
-        name="injuries/recognition", entry=StepRecognition, receipt=InjuryReceipt, record=injuries.record_step,
+        name="injuries/recognition", changes=("hold",),
+        entry=StepRecognition, receipt=InjuryReceipt, record=injuries.record_step,
         may=DECIDERS, concerned=injuries.concerned, field=False, told_to="concerned",
         tag="Injury · 工伤与垫付", zh="工伤认定进展", en="Record a step of work-injury recognition",
         codes=(

@@ -102,7 +102,7 @@ SENTENCES = {
 
 
 class JournalEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A journal row decoded from its bytes; see backend.core.journal.Line."""
+    """A journal row decoded from its bytes; see backend.core.journal.Line. `rows`: see docs/adr/0055."""
 
     v: int
     at: datetime
@@ -114,6 +114,7 @@ class JournalEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     id: str | None = None
     subjects: list[str] = []
     facts: msgspec.Raw = msgspec.Raw()
+    rows: msgspec.Raw = msgspec.Raw()
 
 
 class Flaw(msgspec.Struct, frozen=True, kw_only=True):

@@ -74,14 +74,16 @@ VERBS = (
         example=example(review=OTHER, found=["interrupted"], words="中断两分钟，已核实为更换电池"),
     ),
     Verb(
-        name="recordings/restrict", entry=RestrictFootage, receipt=RestrictionReceipt, record=reviews.restrict,
+        name="recordings/restrict", changes=("restriction",),
+        entry=RestrictFootage, receipt=RestrictionReceipt, record=reviews.restrict,
         may=FIELD | DECIDERS, desk=True, told_to="readers",
         tag="Evidence · 视音频资料", zh="标记限制调阅", en="Restrict the viewing of footage",
         codes=("unknown_recording", "restricted_already"),
         example=example(recording=OTHER, category="minor"),
     ),
     Verb(
-        name="recordings/lift", entry=LiftRestriction, receipt=RestrictionReceipt, record=reviews.lift, may=DECIDERS,
+        name="recordings/lift", changes=("restriction",),
+        entry=LiftRestriction, receipt=RestrictionReceipt, record=reviews.lift, may=DECIDERS,
         concerned=reviews.lock_ids_of_restriction, field=False, told_to="readers",
         tag="Evidence · 视音频资料", zh="解除限制调阅", en="Lift a viewing restriction",
         codes=("unknown_restriction", "own_matter", "second_factor_needed", "restriction_lifted"),

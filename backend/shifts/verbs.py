@@ -7,7 +7,8 @@ from backend.shifts.schemas import CheckIn, CheckOut, ShiftReceipt
 
 VERBS = (
     Verb(
-        name="shifts/check-in", entry=CheckIn, receipt=ShiftReceipt, record=shifts.check_in, may=AUXILIARIES,
+        name="shifts/check-in", changes=("shift",),
+        entry=CheckIn, receipt=ShiftReceipt, record=shifts.check_in, may=AUXILIARIES,
         told_to="readers", held=HeldRule(named=lambda entry: [entry.ordered_by] if entry.ordered_by else []),
         tag="Shifts · 班次", zh="签到", en="Check in: begin a shift",
         codes=("dress_reason_missing", "plain_without_id_card", "without_id_card", "not_ordered", "not_an_officer"),
@@ -15,7 +16,8 @@ VERBS = (
                          ordered_by=OFFICER, place=PLACE),
     ),
     Verb(
-        name="shifts/check-out", entry=CheckOut, receipt=ShiftReceipt, record=shifts.check_out, may=AUXILIARIES,
+        name="shifts/check-out", changes=("check_out", "shift"),
+        entry=CheckOut, receipt=ShiftReceipt, record=shifts.check_out, may=AUXILIARIES,
         told_to="readers",
         tag="Shifts · 班次", zh="签退", en="Check out: end a shift",
         codes=("unknown_shift", "already_checked_out"),

@@ -19,14 +19,16 @@ from backend.supervision.schemas import (
 NAMES_OFFICER = HeldRule(named=lambda entry: [entry.officer])
 VERBS = (
     Verb(
-        name="supervisions/name", entry=NameOfficer, receipt=SupervisionReceipt, record=supervision.name,
+        name="supervisions/name", changes=("supervision",),
+        entry=NameOfficer, receipt=SupervisionReceipt, record=supervision.name,
         may=AUXILIARIES, told_to="readers", held=NAMES_OFFICER,
         tag="Leading · 带班", zh="指定带班民警", en="Name the leading officer",
         codes=("not_an_officer", "not_on_shift"),
         example=example(officer=OFFICER),
     ),
     Verb(
-        name="supervisions/confirm", entry=ConfirmLeading, receipt=SupervisionReceipt, record=supervision.confirm,
+        name="supervisions/confirm", changes=("supervision", "supervision_answer"),
+        entry=ConfirmLeading, receipt=SupervisionReceipt, record=supervision.confirm,
         may=OFFICERS, concerned=supervision.concerned, told_to="readers",
         tag="Leading · 带班", zh="确认带班", en="Confirm that you lead",
         codes=(
@@ -35,7 +37,8 @@ VERBS = (
         example=example(supervision=OTHER),
     ),
     Verb(
-        name="supervisions/prove", entry=ProveLeading, receipt=SupervisionReceipt, record=supervision.prove,
+        name="supervisions/prove", changes=("supervision", "supervision_answer"),
+        entry=ProveLeading, receipt=SupervisionReceipt, record=supervision.prove,
         may=FIELD, concerned=supervision.concerned, told_to="readers",
         tag="Leading · 带班", zh="上报离线确认", en="Submit an offline confirmation of leading",
         codes=(
@@ -44,7 +47,8 @@ VERBS = (
         example=example(supervision=OTHER, signature="eyJhbGciOiJFUzI1NiJ9.eyJuYW1pbmciOiIwMTkyIn0.c2lnbmVk"),
     ),
     Verb(
-        name="supervisions/decline", entry=DeclineLeading, receipt=SupervisionReceipt, record=supervision.decline,
+        name="supervisions/decline", changes=("supervision", "supervision_answer"),
+        entry=DeclineLeading, receipt=SupervisionReceipt, record=supervision.decline,
         may=OFFICERS, concerned=supervision.concerned, told_to="readers",
         tag="Leading · 带班", zh="否认带班", en="Decline to lead",
         codes=(
@@ -53,14 +57,16 @@ VERBS = (
         example=example(supervision=OTHER),
     ),
     Verb(
-        name="supervisions/end", entry=EndLeading, receipt=SupervisionReceipt, record=supervision.end, may=FIELD,
+        name="supervisions/end", changes=("supervision", "supervision_end"),
+        entry=EndLeading, receipt=SupervisionReceipt, record=supervision.end, may=FIELD,
         concerned=supervision.concerned, told_to="readers",
         tag="Leading · 带班", zh="结束带班", en="End the leading",
         codes=("unknown_supervision", "already_ended"),
         example=example(supervision=OTHER),
     ),
     Verb(
-        name="supervisions/hand-over", entry=HandOverLeading, receipt=SupervisionReceipt,
+        name="supervisions/hand-over", changes=("supervision", "supervision_end"),
+        entry=HandOverLeading, receipt=SupervisionReceipt,
         record=supervision.hand_over, may=OFFICERS, concerned=supervision.concerned, told_to="readers",
         held=NAMES_OFFICER,
         tag="Leading · 带班", zh="移交带班", en="Hand the leading over to another officer",

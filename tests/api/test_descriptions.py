@@ -27,6 +27,7 @@ from tests.builders import (
     recorded,
     refused,
 )
+from tests.databases import by_owner
 from tests.devices import completed, declare, declare_while_recording, received, send_missing, sha256_of, some_bytes
 
 ARRIVAL = {"from_ms": 0, "to_ms": 95_000, "words": "到场，表明身份"}
@@ -218,7 +219,7 @@ async def test_the_probed_duration_counts_more_than_the_declared_one(app: Litest
     """Five minutes were declared, two were probed: nothing after two minutes can be described."""
     lin = await a_duty_auxiliary(app)
     footage = await footage_of(lin)
-    await execute("UPDATE recording SET probed_ms = 120000 WHERE id = $1", UUID(footage))
+    await by_owner("UPDATE recording SET probed_ms = 120000 WHERE id = $1", UUID(footage))
     recorded(await describe(lin, footage, ARRIVAL))
     refused(await describe(lin, footage, STATEMENT), 422, "beyond_the_footage")
 
@@ -288,8 +289,8 @@ async def test_the_page_shows_digest_sealing_and_duration_once_they_are_known(ap
     """They prove that this footage is the one described."""
     lin = await a_duty_auxiliary(app)
     footage = await footage_of(lin, bytes=5, sha256=(digest := sha256_of(uuid4().bytes)))
-    await execute("UPDATE recording SET probed_ms = 3725999 WHERE id = $1", UUID(footage))
-    await execute(
+    await by_owner("UPDATE recording SET probed_ms = 3725999 WHERE id = $1", UUID(footage))
+    await by_owner(
         """UPDATE upload SET state = 'sealed', receipt = 'x', version = 'v', sealed_at = $2, locked_until = $2
         WHERE id = $1""",
         UUID(footage), STARTED + timedelta(hours=1),

@@ -43,6 +43,7 @@ from tests.builders import (
     rows_of,
     some_footage,
 )
+from tests.databases import by_owner
 from tests.devices import (
     MIB,
     complete,
@@ -551,8 +552,8 @@ async def test_overlaps_are_told_up_to_a_bound(app: Litestar) -> None:
     """A camera whose clock stood still makes millions of pairs; only the first ones are listed."""
     lin = await a_duty_auxiliary(app)
     template = UUID(recorded(await lin.declare())["id"])
-    await execute(COPY_UPLOADS, template)
-    await execute(COPY_RECORDINGS, template)
+    await by_owner(COPY_UPLOADS, template)
+    await by_owner(COPY_RECORDINGS, template)
     report = await handed_over(lin, lin, ago(hours=1), ago(seconds=0))
     assert (60, law().count("overlaps_told")) == (len(report["recordings"]), len(report["overlaps"]))
 

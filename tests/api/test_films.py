@@ -23,6 +23,7 @@ from storage.evidence_store import StoreUnavailable
 from storage.probe import VERSION
 from tests import films
 from tests.builders import Someone, a_duty_auxiliary, a_led_patrol, ago, an_officer, now, recorded, trained
+from tests.databases import by_owner
 from tests.devices import sealed
 from tests.films_with_codes import film_showing
 
@@ -187,7 +188,8 @@ async def test_what_is_proved_is_what_some_picture_shows(
         "SELECT u.*, r.started_at, r.ended_at FROM upload u JOIN recording r USING (id) WHERE id = $1", upload
     )
     async with tx():
-        await kept.keep(row, Probe(True, 600_000, "h264", tracks=tracks), now())
+        filmed_as = await kept.keep(row, Probe(True, 600_000, "h264", tracks=tracks), now())
+        await sealing.append_line(row, "evidence/probe", now(), filmed_as)
     shown = {second for track in pictures for start, end in track for second in range(start // 1000, end // 1000)}
     inside = {
         second
@@ -216,7 +218,7 @@ async def sealed_before(upload: str, owner: asyncpg.Connection) -> None:
     start = sql.index("INSERT INTO film ")
     insert = sql[start : sql.index(";", start)]
     await owner.execute(insert.replace("u.state = 'sealed'", f"u.state = 'sealed' AND u.id = '{UUID(upload)}'"))
-    await execute("SELECT place_film($1)", UUID(upload))
+    await owner.execute("SELECT place_film($1)", UUID(upload))
 
 
 @pytest.fixture
@@ -256,7 +258,7 @@ async def test_what_an_older_program_sealed_after_the_migration_is_probed_too(
     await owner.execute("ALTER TABLE film DISABLE TRIGGER film_stays")
     await owner.execute("DELETE FROM film WHERE upload = $1", UUID(upload))
     await owner.execute("ALTER TABLE film ENABLE TRIGGER film_stays")
-    await execute("SELECT place_film($1)", UUID(upload))
+    await owner.execute("SELECT place_film($1)", UUID(upload))
     assert (None, []) == (await probe_version_of(upload), await proved(upload, began))
     await probing_anew.run(app.state.store, app.state.key_rings)
     assert (VERSION, 2) == (await probe_version_of(upload), len(await proved(upload, began)))
@@ -321,7 +323,7 @@ async def test_a_finding_that_a_new_probe_does_not_make_is_withdrawn(app: Litest
     lin, began = await a_duty_auxiliary(app), ago(minutes=60)
     upload = await filmed(app, lin, films.hollow(), began, 20)
     assert ["undecodable"] == await findings_of(upload)
-    await execute("UPDATE recording SET probe_version = 0 WHERE id = $1", UUID(upload))
+    await by_owner("UPDATE recording SET probe_version = 0 WHERE id = $1", UUID(upload))
     await owner.execute("ALTER TABLE film DISABLE TRIGGER film_stays")
     await owner.execute("UPDATE film SET probe_version = 0 WHERE upload = $1", UUID(upload))
     await owner.execute("ALTER TABLE film ENABLE TRIGGER film_stays")

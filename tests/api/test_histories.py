@@ -3,7 +3,7 @@
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import msgspec
 import pytest
@@ -46,6 +46,7 @@ from tests.builders import (
     rows_of,
     somebody,
 )
+from tests.databases import by_owner
 from tests.desks import at_desk
 
 EAST, WEST = STATION, SIBLING
@@ -359,10 +360,10 @@ async def test_who_left_finds_no_session_at_a_desk(app: Litestar) -> None:
 async def test_a_badge_given_on_is_another_person(app: Litestar) -> None:
     """Id, password, roles and shifts stay with the one before, who serves no more."""
     wu = await a_commander_of(app, EAST)
-    shift = await value(
+    shift = uuid4()
+    await by_owner(
         "INSERT INTO shift (id, person, organ, duty_type, started_at, in_force, dress, id_card_carried, equipment) "
-        "VALUES (gen_random_uuid(), $1, $2, 'patrol', now() - interval '3 days', true, 'uniform', true, '{}') "
-        "RETURNING id", wu.id, EAST,
+        "VALUES ($1, $2, $3, 'patrol', now() - interval '3 days', true, 'uniform', true, '{}')", shift, wu.id, EAST,
     )  # fmt: skip
     line = a_line(wu.badge, "孙新", WEST, str(a_day()), kind="officer")
     with pytest.raises(Unconfirmed):

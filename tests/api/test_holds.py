@@ -30,6 +30,7 @@ from tests.builders import (
     recorded,
     refused,
 )
+from tests.databases import by_owner
 from tests.devices import declare, row_of, sealed, some_bytes
 
 pytestmark = pytest.mark.usefixtures("no_place_of_another_test")
@@ -144,7 +145,7 @@ async def test_footage_near_a_place_is_held_and_so_is_footage_without_a_place(ap
         recorded(await who.check_in(at=ago(hours=2), place=place))
     films = [await footage(app, who, 1.9) for who in (there, away, other, silent)]
     elsewhere = await footage(app, await a_duty_auxiliary(app, organ=OTHER_DISTRICT), 1.9)
-    await execute(
+    await by_owner(
         "UPDATE shift SET started_at = $2 WHERE person = ANY ($1)", [w.id for w, _ in places], ago(hours=1.85)
     )
     hold = await place_hold(wu, place=PLACE, radius_m=200, started_at=ago(hours=3), ended_at=now())
@@ -351,7 +352,7 @@ async def test_what_the_store_has_lost_gets_a_finding_and_the_others_are_held(ap
     """Somebody with access to the disk removed it."""
     lin, wu = await a_duty_auxiliary(app), await an_inspector_of(app, DISTRICT)
     lost, there = await footage(app, lin), await footage(app, lin)
-    await execute("UPDATE upload SET object_key = $2 WHERE id = $1", UUID(lost), f"recording/gone/{lost}")
+    await by_owner("UPDATE upload SET object_key = $2 WHERE id = $1", UUID(lost), f"recording/gone/{lost}")
     await place_hold(wu, person=lin.id, started_at=ago(hours=3), ended_at=now())
     assert [True] == await held_after_update(app, there)
     missing = "SELECT count(*) FROM finding WHERE kind = 'evidence_missing' AND subject = $1 AND withdrawn_at IS NULL"

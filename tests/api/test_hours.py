@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from litestar import Litestar
 
-from backend.core.database import execute, fetch, value
+from backend.core.database import fetch, value
 from backend.hours import reads as hours_reads
 from backend.hours import service
 from backend.law import notices
@@ -33,6 +33,7 @@ from tests.builders import (
     recorded,
     refused,
 )
+from tests.databases import by_owner
 
 BEIJING = timezone(timedelta(hours=8))
 SUNDAY = datetime(2026, 10, 18, 9, tzinfo=BEIJING)  # an ordinary one
@@ -42,7 +43,6 @@ NEW_YEAR = """
 INSERT INTO shift (id, person, organ, duty_type, dress, id_card_carried, equipment, started_at, ended_at, ended_by,
     in_force)
 VALUES ($1, $2, $3, 'post', 'uniform', true, '{}', '2026-12-31T20:00+08', '2027-01-01T08:00+08', 'check_out', true)
-RETURNING id
 """
 STANDS = "SELECT count(*) FROM finding WHERE kind = 'overtime_limit' AND subject = $1 AND withdrawn_at IS NULL"
 
@@ -201,8 +201,8 @@ async def test_a_day_too_long_and_a_week_without_rest_are_findings_against_the_o
     assert [] == await fetch(sql, chen.id)
     await service.refresh_overtime(later)
     assert rows == await fetch(sql, lin.id)
-    await execute("UPDATE shift SET ended_at = started_at + interval '8 hours' WHERE id = $1", UUID(shifts[0]))
-    await execute("UPDATE shift SET in_force = false WHERE id = $1", UUID(shifts[3]))
+    await by_owner("UPDATE shift SET ended_at = started_at + interval '8 hours' WHERE id = $1", UUID(shifts[0]))
+    await by_owner("UPDATE shift SET in_force = false WHERE id = $1", UUID(shifts[3]))
     await service.refresh_overtime(later)
     assert [13, 14, 16, 17, 18, 19] == [row["started_at"].astimezone(BEIJING).day for row in await fetch(sql, lin.id)]
 
@@ -239,7 +239,7 @@ async def test_a_year_that_is_not_announced_yet_is_told_and_says_so(app: Litesta
 async def test_new_year_makes_no_december_unanswerable(app: Litestar) -> None:
     """A night over New Year: December 2026 is told as announced, and January by what is known."""
     lin = await a_duty_auxiliary(app)
-    await value(NEW_YEAR, uuid4(), lin.id, STATION)
+    await by_owner(NEW_YEAR, uuid4(), lin.id, STATION)
     later = datetime(2027, 1, 2, tzinfo=BEIJING)
     december, january = [
         (await service.months([lin.id], month, later))[lin.id] for month in (date(2026, 12, 1), date(2027, 1, 1))

@@ -35,6 +35,7 @@ from tests.builders import (
     recorded,
     refused,
 )
+from tests.databases import by_owner
 from tests.devices import declare, received, row_of, run_seal, sealed
 
 pytestmark = pytest.mark.usefixtures("no_place_of_another_test")
@@ -346,8 +347,8 @@ async def test_locks_of_before_are_lengthened_and_never_shortened(app: Litestar)
     short, long = await film(app, lin, 2), await film(app, lin, 1)
     until = (await row_of(short))["locked_until"]
     far = now() + timedelta(days=900)
-    await execute("UPDATE upload SET locked_until = $2 WHERE id = $1", UUID(short), now() + timedelta(days=30))
-    await execute("UPDATE upload SET locked_until = $2 WHERE id = $1", UUID(long), far)
+    await by_owner("UPDATE upload SET locked_until = $2 WHERE id = $1", UUID(short), now() + timedelta(days=30))
+    await by_owner("UPDATE upload SET locked_until = $2 WHERE id = $1", UUID(long), far)
     await terms.lengthen(store, now())
     assert (until, far) == tuple([(await row_of(upload))["locked_until"] for upload in (short, long)])
     lines = "SELECT count(*) FROM journal WHERE verb = 'evidence/extend' AND $1 = ANY (subjects)"

@@ -20,7 +20,7 @@ from litestar import Litestar
 from litestar.exceptions import LitestarException
 from rich.console import Console
 
-from backend.core.database import execute, fetch, value
+from backend.core.database import fetch, value
 from backend.core.journal import utc
 from backend.core.keys import ALGORITHM, KeyRing, fingerprint
 from backend.evidence.retention import legal_holds
@@ -48,6 +48,7 @@ from tests.builders import (
     recorded,
     refused,
 )
+from tests.databases import by_owner
 from tests.devices import received, row_of, run_seal, sealed
 
 Files = dict[str, bytes]
@@ -557,12 +558,12 @@ async def test_bytes_that_are_not_those_sealed_stop_the_package(app: Litestar) -
     row = await row_of(footage)
     other = await app.state.store.put(f"{row['object_key']}-x", b"y" * row["bytes"], "video/mp4")
     change = "UPDATE upload SET object_key = $2, version = $3 WHERE id = $1"
-    await execute(change, UUID(footage), other.key, other.version)
+    await by_owner(change, UUID(footage), other.key, other.version)
     try:
         with pytest.raises(LitestarException):
             await wu.get(f"/v1/recordings/{footage}/package", review=review)
     finally:
-        await execute(change, UUID(footage), row["object_key"], row["version"])
+        await by_owner(change, UUID(footage), row["object_key"], row["version"])
     await watching.LATE_WRITES.wait()
     whole = "SELECT convert_from(entry, 'UTF8')::json->'facts'->>'whole' FROM journal WHERE verb = 'packages/exported' AND $1 = ANY (subjects)"  # noqa: E501
     assert "false" == await value(whole, UUID(footage))

@@ -35,6 +35,7 @@ from tests.builders import (
     refused,
     trained,
 )
+from tests.databases import by_owner
 
 WHY = {"ground": "interest", "words": "与对方合伙经营"}
 TABLES = "SELECT count(*) FROM finding WHERE kind = $1 AND subject = $2 AND withdrawn_at IS NULL"
@@ -307,7 +308,7 @@ async def test_a_second_decision_in_time_makes_the_first_one_no_less_late(app: L
     """Each has its own term; that the first one passed stays a finding."""
     lin, zhao, chief = await a_duty_auxiliary(app), await an_officer(app), await a_commander_of(app, DISTRICT)
     recusal = await applied(zhao, lin, a_case(), case_kind="criminal")
-    await execute("UPDATE recusal SET due_at = now() - interval '1 day' WHERE id = $1", recusal)
+    await by_owner("UPDATE recusal SET due_at = now() - interval '1 day' WHERE id = $1", recusal)
     await findings.find_overdue(now(), service.OVERDUE)
     recorded(await decides(chief, recusal, 1, "refused"))
     recorded(await step(chief, "tell", recusal, 2, how="in_person", words="已告知"))
@@ -495,9 +496,9 @@ async def test_the_database_keeps_a_recusal_whole(app: Litestar) -> None:
     recusal = await declared(lin, a_case())
     for wrong in ("mediation = 'x'", "case_kind = NULL", "case_ref = NULL, case_kind = NULL", "ground = 'Any'"):
         with pytest.raises(asyncpg.CheckViolationError):
-            await execute(f"UPDATE recusal SET {wrong} WHERE id = $1", recusal)  # noqa: S608
+            await by_owner(f"UPDATE recusal SET {wrong} WHERE id = $1", recusal)  # noqa: S608
     with pytest.raises(asyncpg.CheckViolationError, match="another person"):
-        await execute("UPDATE recusal SET case_ref = NULL, case_kind = NULL, shift = $2 WHERE id = $1", recusal, shift)
+        await by_owner("UPDATE recusal SET case_ref = NULL, case_kind = NULL, shift = $2 WHERE id = $1", recusal, shift)
 
 
 async def test_an_overdue_recusal_is_listed_and_is_a_finding(app: Litestar) -> None:

@@ -36,6 +36,7 @@ from tests.builders import (
     recorded,
     refused,
 )
+from tests.databases import by_owner
 from tests.desks import with_factor
 from tests.devices import row_of, sealed
 
@@ -189,7 +190,7 @@ async def test_a_recused_person_watches_nothing_of_that_case(app: Litestar) -> N
     recorded(await lin.starts("10.4", at=ago(minutes=2), officers_present=1, **case))
     review = (await opened(wu, footage))["id"]
     assert 200 == (await watch(wu, footage, review)).status_code
-    await execute(RECUSED, uuid4(), wu.id, STATION, case["case_ref"])
+    await by_owner(RECUSED, uuid4(), wu.id, STATION, case["case_ref"])
     refused(await watch(wu, footage, review), 404, "unknown_review")
     refused(await wu.post("/v1/reviews/open", recording=footage, **CASE), 404, "unknown_recording")
 

@@ -31,6 +31,7 @@ from mobile_api.cli.serving import environment
 from mobile_api.client.api import read_receipt
 from storage.evidence_store import ObjectLocked, ObjectUnknown
 from tests.builders import DISTRICT, Someone, a_duty_auxiliary, ago, an_inspector_of, now, refused
+from tests.databases import by_owner
 from tests.devices import (
     MIB,
     complete,
@@ -175,7 +176,7 @@ async def test_of_bytes_that_do_not_match_no_poster_is_left(app: Litestar, ten_s
     assert "received" == await completed(lin, upload)
     for file in ("another", "none"):
         await app.state.store.put(sealing.poster_key(UUID(upload)), b"a poster of a killed worker", "image/jpeg")
-        await execute("UPDATE upload SET state = 'received' WHERE id = $1", UUID(upload))
+        await by_owner("UPDATE upload SET state = 'received' WHERE id = $1", UUID(upload))
         await run_seal(app, upload)  # the second time there is no file
         assert "mismatch" == (await standing_of(lin, upload))["state"], file
         assert [] == await app.state.store.versions(sealing.poster_key(UUID(upload))), file
@@ -251,7 +252,7 @@ async def test_footage_that_arrives_after_its_term_is_kept_for_a_month(app: Lite
     """It was declared when it was filmed, and its bytes came a year later; a month is long enough for a review."""
     lin = await a_duty_auxiliary(app)
     upload = await received(lin, SMALL, at=ago(days=400), started_at=ago(days=400), ended_at=ago(days=399))
-    await execute("UPDATE upload SET declared_at = $2 WHERE id = $1", UUID(upload), ago(days=399))
+    await by_owner("UPDATE upload SET declared_at = $2 WHERE id = $1", UUID(upload), ago(days=399))
     await run_seal(app, upload)
     row = await row_of(upload)
     locked_until = await app.state.store.locked_until(row["object_key"], row["version"])

@@ -14,6 +14,7 @@ from backend.law.catalogue import law
 from mobile_api.client.api import read_receipt
 from storage.evidence_store import ObjectUnknown
 from tests.builders import Someone, a_duty_auxiliary, ago, now, recorded, refused, some_footage
+from tests.databases import by_owner
 from tests.devices import (
     MIB,
     PART,
@@ -712,7 +713,7 @@ async def test_a_process_killed_after_the_store_joined_the_parts(app: Litestar, 
 async def test_a_person_may_not_have_too_many_open_uploads(app: Litestar) -> None:
     """More files than a handheld collects in weeks offline are a fault or an attack; none of them is locked."""
     lin = await a_duty_auxiliary(app)
-    await execute(
+    await by_owner(
         """
         INSERT INTO upload (id, kind, owner, organ, declared_by, file_name, media_type, state, part_size, object_key,
             declared_at, touched_at)

@@ -17,7 +17,7 @@ import httpx
 import msgspec
 from litestar import Litestar
 
-from backend.core.database import execute, value
+from backend.core.database import value
 from backend.people import roster
 from mobile_api.app import assemble
 from mobile_api.cli.demo_film import film
@@ -43,6 +43,7 @@ from tests.builders import (
     refused,
     somebody,
 )
+from tests.databases import by_owner
 from tests.devices import sealed, some_bytes
 
 BELOW = "330102010100"
@@ -193,7 +194,7 @@ async def told_in_the_street(app: Litestar, lin: Someone, shots: Path) -> dict[s
     footage = await sealed(app, lin, film(shots / "one.mp4", seconds=1, width=160, height=96).path.read_bytes(), **span)
     upload = recorded(await lin.declare(bytes=10, sha256="0" * 64))["id"]
     due = await sealed(app, lin, some_bytes(2000, "soon due"), started_at=ago(days=9), ended_at=ago(days=9))
-    await execute("UPDATE upload SET locked_until = now() + interval '1 hour' WHERE id = $1", UUID(due))
+    await by_owner("UPDATE upload SET locked_until = now() + interval '1 hour' WHERE id = $1", UUID(due))
     call = recorded(await lin.post("/v1/assistance/call", kind="violence", place=every_verb.PLACE))["id"]
     waits = lin.item("shifts/check-out", shift=uuid4(), at=ago(minutes=1))
     await lin.sync(waits)

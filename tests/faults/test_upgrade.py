@@ -1,6 +1,7 @@
 """Old data under the new program: each released schema is migrated and keeps every row."""
 
 import gzip
+import hashlib
 import json
 import subprocess
 import sys
@@ -22,7 +23,9 @@ SCHEMAS = {
 }
 TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1"
 NEVER = datetime(2100, 1, 1, tzinfo=UTC)
-JOURNAL = "SELECT md5(string_agg(entry::text, '' ORDER BY epoch, xid, seq)) FROM journal"
+JOURNAL = """
+SELECT md5(string_agg(entry::text, '' ORDER BY epoch, xid, seq)) FROM journal WHERE verb <> 'house/baseline'
+"""
 
 
 async def counted(url: str) -> dict[str, int]:
@@ -69,11 +72,54 @@ async def test_a_released_schema_comes_up_to_date(house: Settings, newest: list[
         assert rows["journal"] > 50
         migrated(old, 4)
         now = await counted(old)
-        same = rows.keys() - {"migration", "journal_epoch"}
+        same = rows.keys() - {"migration", "journal_epoch", "journal"}
         assert {table: rows[table] for table in same} == {table: now[table] for table in same}
+        assert now["journal"] == rows["journal"] + 1, "the line of the facts of before"
         assert now["journal_epoch"] == rows["journal_epoch"] + 1, "it was restored into another cluster"
         assert lines == await journal_of(old)
         assert newest == schema(old)
+
+
+async def test_the_facts_of_before_are_kept_under_one_root(app: Litestar, house: Settings) -> None:
+    """Each with its digest, in a table of the owner; the last line tells their number and their root."""
+    async with an_empty_database(house) as old:
+        client("psql", old, "--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1", given=SCHEMAS["0058"])
+        migrated(old, 1)
+        connection = await asyncpg.connect(old)
+        kept = {row["key"]: row["digest"] for row in await connection.fetch("SELECT * FROM fact_baseline")}
+        facts = {row["key"]: row["digest"] for row in await connection.fetch("SELECT * FROM fact_row")}
+        verb, entry = await connection.fetchrow(
+            "SELECT verb, entry FROM journal ORDER BY epoch DESC, xid DESC, seq DESC LIMIT 1"
+        )
+        with pytest.raises(asyncpg.InsufficientPrivilegeError, match="append-only"):
+            await connection.execute("DELETE FROM fact_baseline")
+        await connection.close()
+    assert len(kept) > 50
+    assert (kept, "house/baseline") == (facts, verb)
+    told = "".join(f"{key} {kept[key]}\n" for key in sorted(kept)).encode()
+    root = hashlib.sha256(hashlib.sha256(told).digest()).hexdigest()
+    assert {"rows": len(kept), "root": root} == json.loads(entry)["facts"]
+
+
+TWICE = """
+INSERT INTO journal (at, verb, outcome, subjects, entry) SELECT now(), 'evidence/seal', 'done', ARRAY[u.id, u.owner],
+    convert_to('{}', 'UTF8')
+FROM upload u, generate_series(1, $1) WHERE u.id = (SELECT id FROM upload ORDER BY id LIMIT 1)
+"""
+
+
+async def test_a_house_that_sealed_an_upload_twice_comes_up_to_date(app: Litestar, house: Settings) -> None:
+    """The two lines stay, for proof to name; no third one comes, and no other upload gets a second."""
+    async with an_empty_database(house) as old:
+        client("psql", old, "--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1", given=SCHEMAS["0058"])
+        connection = await asyncpg.connect(old)
+        await connection.execute(TWICE, 3)
+        before = await connection.fetchval("SELECT count(*) FROM journal WHERE verb = 'evidence/seal'")
+        migrated(old, 1)
+        with pytest.raises(asyncpg.UniqueViolationError):
+            await connection.execute(TWICE, 1)
+        assert before == await connection.fetchval("SELECT count(*) FROM journal WHERE verb = 'evidence/seal'")
+        await connection.close()
 
 
 async def test_everybody_has_one_stint_after_the_upgrade(app: Litestar, house: Settings) -> None:

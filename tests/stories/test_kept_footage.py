@@ -32,13 +32,16 @@ DRESSED = {"duty_type": "patrol", "dress": "uniform", "id_card_carried": True, "
 AT = ["declared_at", "received_at", "touched_at", "sealed_at", "locked_until"]
 SHIFTED = "UPDATE upload SET " + ", ".join(f"{name} = {name} + $2::interval" for name in AT) + " WHERE id = ANY ($1)"  # noqa: S608
 SHIFT = """
-import json, sys
+import asyncpg, json, sys
 from datetime import timedelta
 from uuid import UUID
-from mobile_api.cli.house import existing_house, in_database
-from backend.core.database import execute
+from mobile_api.cli.house import existing_house, in_services
 ids = [UUID(each) for each in json.loads(sys.argv[2])]
-in_database(existing_house(), lambda: execute(sys.argv[1], ids, timedelta(days=int(sys.argv[3]))))
+async def shift(full):
+    owner = await asyncpg.connect(full.migrate_url)  # the application shortens no term
+    await owner.execute(sys.argv[1], ids, timedelta(days=int(sys.argv[3])))
+    await owner.close()
+in_services(existing_house(), shift)
 """
 
 

@@ -129,10 +129,11 @@ async def weigh(keys: Keys, upload: UUID, probed: Probed) -> Settling | None:
     )  # fmt: skip
 
 
-async def settle(settling: Settling, now: datetime) -> None:
+async def settle(settling: Settling, now: datetime) -> journal.Line | None:
     """Record what was weighed, in the transaction that keeps the probe; the persons concerned are locked.
 
-    Raises ToldMeanwhile.
+    Returns the line that tells of it, where the start is news: to be written after the line of the probe, which names
+    all facts that changed. Raises ToldMeanwhile.
     """
     row, weighed, place = settling.recording, settling.weighed, settling.place
     newest: Any = await first(NEWEST, row["id"])
@@ -140,7 +141,7 @@ async def settle(settling: Settling, now: datetime) -> None:
         raise ToldMeanwhile(str(row["id"]))
     await proving.keep(row, settling.codes, now)
     if not place.is_news:
-        return
+        return None
     told = msgspec.structs.replace(weighed, doubtful=place.doubtful)
     await _tell(row["id"], told, weighed.value or row["started_at"], now, chosen=place.counts)
     await films.place(row["id"], now)
@@ -148,10 +149,10 @@ async def settle(settling: Settling, now: datetime) -> None:
     await _flag(row, settling.after, doubtful=place.doubtful)
     if settling.before != settling.after:
         await refresh.refresh_span(row["wearer"], settling.before, now)
-    await _journal_start(settling, told, now)
+    return _line_of_start(settling, told, now)
 
 
-async def _journal_start(settling: Settling, told: Weighed, now: datetime) -> None:
+def _line_of_start(settling: Settling, told: Weighed, now: datetime) -> journal.Line:
     row = settling.recording
     facts = {
         "started_at": journal.utc(settling.after[0]), "before": journal.utc(row["started_at"]), "source": told.source,
@@ -159,9 +160,9 @@ async def _journal_start(settling: Settling, told: Weighed, now: datetime) -> No
     }  # fmt: skip
     if not settling.place.counts:
         facts["told"] = journal.utc(told.value or row["started_at"])
-    await journal.append(
-        journal.Line(at=now, verb="evidence/start", outcome="done", organ=row["organ"],
-                     subjects=[row["id"], row["wearer"]], facts=facts)
+    return journal.Line(
+        at=now, verb="evidence/start", outcome="done", organ=row["organ"], subjects=[row["id"], row["wearer"]],
+        facts=facts,
     )  # fmt: skip
 
 
