@@ -40,4 +40,10 @@ TOLD_TO: dict[str, ToldTo] = {verb.name: verb.told_to for verb in VERBS} | {
     event.name: event.told_to for event in EVENTS
 }
 # The tables whose facts a line of this verb may change. No line of another verb does.
-MAY_CHANGE: dict[str, frozenset[str]] = {each.name: frozenset(each.changes) for each in (*VERBS, *EVENTS)}
+MAY_CHANGE: dict[str, frozenset[str]] = {verb.name: frozenset(verb.changes) for verb in VERBS} | {
+    event.name: frozenset(event.changes) for event in EVENTS
+}
+# The same, by verb and outcome of the line: what an entry changes is recorded; what the server does by itself is done.
+MAY_CHANGE_BY_LINE = {(verb.name, "recorded"): MAY_CHANGE[verb.name] for verb in VERBS} | {
+    (event.name, "done"): MAY_CHANGE[event.name] for event in EVENTS
+}
