@@ -32,6 +32,7 @@ import msgspec
 
 from backend.law.answerable import Answers, read_answers
 from backend.law.calendar import RULE, Year, kind_of
+from backend.law.keeping import FIXED, Keeping, Known, check_keeps
 from backend.law.matters import ComplaintLaw, RecusalLaw, read_complaints, read_recusals
 from backend.law.named import Named, Text
 from backend.law.notices import Years, years_of
@@ -72,6 +73,7 @@ __all__ = [
     "law",
     "law_at",
     "laws",
+    "laws_by_time",
     "load",
     "use",
 ]
@@ -307,6 +309,11 @@ class Law(msgspec.Struct, frozen=True):
         """What the roster must show of somebody of this kind before their first duty."""
         return [code for code, each in self.provisions.before_duty.items() if kind in (each.kinds or (kind,))]
 
+    def keeping(self) -> list[Keeping]:
+        """The facts that keep footage until two people let it go, without those that a term switches off."""
+        every = self.provisions.keeps.values()
+        return [rule for rule in every if rule.term is None or self.is_permanent(rule.term)]
+
     def span(self, name: str) -> timedelta:
         """A term by the clock: seconds, minutes, hours. Raises LawError where there is none of this name.
 
@@ -436,12 +443,24 @@ def read(directory: Path, over: Law | None) -> Reading:
     )  # fmt: skip
     unconfirmed: list[Kept] = []
     _check_kinds(sheets, found)
+    check_keeps(sheets["regulation.toml"], its.keeps, _known(found))
     if over is not None:
         _check_regulation_named(sheets, found, over)
         if "regulation" in sheets["regulation.toml"].tables:
             found, unconfirmed = _confirmed(found, sheets)
     mistakes = [mistake for sheet in sheets.values() for mistake in sheet.sorted_mistakes()]
     return Reading(found, mistakes + _misplaced(directory, over), unconfirmed)
+
+
+def _known(found: Law) -> Known:
+    """What a rule about kept footage may name."""
+    units = {name: next(iter(term.units()), "") for name, term in found.terms.items()}
+    return Known(
+        values=FIXED
+        | {"described": [*found.provisions.retention], "work": [*found.works], "restraint": [*found.means]},
+        clocks={name for name, unit in units.items() if unit in CLOCK},
+        switches={name for name, unit in units.items() if unit == "permanent"},
+    )
 
 
 def unconfirmed_lines(unconfirmed: Iterable[Kept]) -> list[str]:
@@ -852,6 +871,10 @@ class InForce(msgspec.Struct, frozen=True):
     def at(self, moment: datetime) -> Law:
         return self.laws[bisect_right(self.begins, moment)]
 
+    def intervals(self) -> list[tuple[Law, datetime | None, datetime | None]]:
+        """Each law, from when, and until when it judges. None: without a beginning, without an end."""
+        return list(zip(self.laws, (None, *self.begins), (*self.begins, None), strict=True))
+
 
 _in_force: InForce | None = None
 
@@ -870,6 +893,11 @@ def law_at(moment: datetime) -> Law:
 def laws() -> tuple[Law, ...]:
     """Every law that this process judges by, the oldest first."""
     return _laws().laws
+
+
+def laws_by_time() -> list[tuple[Law, datetime | None, datetime | None]]:
+    """Every law, from when, and until when acts are judged by it. None: without a beginning, without an end."""
+    return _laws().intervals()
 
 
 def use(directory: Path | None) -> Law:

@@ -5,6 +5,7 @@ from typing import Annotated
 import msgspec
 
 Text = Annotated[str, msgspec.Meta(min_length=1)]
+Code = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,39}\Z")]
 
 
 class Named(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -19,12 +19,12 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
+from backend.law.keeping import Keeping
 from backend.law.named import Named, Text
 from backend.law.reading import Sheet, structs_of
 from storage.language import by_locale
 
 T = TypeVar("T", bound=msgspec.Struct)
-Code = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,39}\Z")]
 Level = Literal["station", "county", "city"]
 
 CODE = re.compile(r"[a-z][a-z0-9_]{0,39}")
@@ -116,6 +116,7 @@ class Provisions(msgspec.Struct, frozen=True, kw_only=True):
     dress: Dress | None = None
     decisions: dict[str, Decision] = {}
     retention: dict[str, Category] = {}
+    keeps: dict[str, Keeping] = {}
 
 
 TABLES: dict[str, type[msgspec.Struct]] = {
@@ -125,9 +126,10 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "before_duty": BeforeDuty,
     "decisions": Decision,
     "retention": Category,
+    "keeps": Keeping,
 }
 SINGLE: dict[str, type[msgspec.Struct]] = {"regulation": Regulation, "dress": Dress}
-MAY_BE_EMPTY = ("ranks", "insurances", "before_duty")  # a regulation may ask for none of them
+MAY_BE_EMPTY = ("ranks", "insurances", "before_duty", "keeps")  # a regulation may ask for none of them
 DECISIONS = ("recusal", "injury")
 
 

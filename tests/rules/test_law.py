@@ -92,7 +92,7 @@ def finding_kinds() -> set[str]:
 
 
 def asked_terms(unit: str) -> set[str]:
-    """Names given to `law().span(...)`, `law().count(...)` or `law().is_permanent(...)`."""
+    """Names given to `law().span(...)` or `law().count(...)`."""
     named = [call for _, call, name in calls() if name == unit and len(call.args) == 1]
     names = {word for call in named for word in words_of(call.args[0])}
     return {word for word in names if re.fullmatch("[a-z_]{2,}", word)}  # text.count("\n") asks no law
@@ -150,7 +150,9 @@ def terms_in_days() -> set[str]:
 
 def test_every_term_in_the_code_is_in_the_law_and_none_is_unused() -> None:
     """Every term is used, by its sort, and every used term exists."""
-    spans, counts, permanent = asked_terms("span"), asked_terms("count"), asked_terms("is_permanent")
+    keeps = law().provisions.keeps.values()
+    spans = asked_terms("span") | {rule.around for rule in keeps if rule.around}
+    counts, permanent = asked_terms("count"), {rule.term for rule in keeps if rule.term}
     days = terms_in_days()
     assert set(law().terms) == spans | counts | permanent | days
     for name in days:
