@@ -31,7 +31,7 @@ ASKED_OTHERWISE = {"/v1/events"}  # a stream: it is listened to while the matter
 # What is left out of a list's narrowing: each only takes rows away from the whole list.
 NARROWING = frozenset({
     "badge", "organ", "case", "work", "near", "incident", "q", "kind", "role", "on_duty", "serial", "within", "reason",
-    "state", "at", "bytes", "person", "from", "to", "incident_ref",
+    "state", "at", "bytes", "part", "person", "from", "to", "incident_ref",
 })  # fmt: skip
 ALSO = frozenset({"review"})  # not required, and without it there is nothing to see
 # Of headers: the request's own number, and the nonce of a proof of possession, which is made of the clock.

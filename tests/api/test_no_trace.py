@@ -44,6 +44,7 @@ DOES = {
     "POST /v1/devices/codes", "POST /v1/devices/codes/sheet", "POST /v1/devices/enrol", "POST /v1/desk/sessions",
     "POST /v1/devices/{serial}/revoke", "POST /v1/devices/{serial}/reinstate", "POST /v1/me/totp",
     "POST /v1/me/totp/confirm", "POST /v1/people/{badge}/totp/reset", "POST /v1/uploads/{upload}/complete",
+    "POST /v1/uploads/{upload}/abort",
 }  # fmt: skip
 
 
