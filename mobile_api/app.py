@@ -4,13 +4,10 @@ import asyncio
 import gc
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from time import monotonic
 from typing import Any
 
-import asyncpg
 import pgqueuer.adapters.drivers.asyncpg
 import pgqueuer.queries  # noqa: F401 - what backend.core.jobs imports late: no request waits for it
-import structlog
 from litestar import Litestar, Router
 from litestar.middleware import DefineMiddleware
 
@@ -27,7 +24,7 @@ from backend.reviews.watching import LATE_WRITES
 from mobile_api import openapi, operations_server
 from mobile_api.auth import SessionMiddleware
 from mobile_api.logs import configure
-from mobile_api.problems import AWAY, HANDLERS
+from mobile_api.problems import HANDLERS
 from mobile_api.queries import KnownParameters
 from mobile_api.request_middleware import RequestMiddleware
 from mobile_api.routes import (
@@ -74,8 +71,6 @@ FEATURES: tuple[Any, ...] = (
     uploads, timecodes, handovers, rosters, items, holds, reviews, packages, hours, complaints,
     injuries, recusals, assistance, changes, events, sync,
 )  # fmt: skip
-WAITS = 20  # seconds to wait at the start for a database that is away
-log = structlog.get_logger()
 
 
 def build(chosen: Settings) -> Litestar:
@@ -90,7 +85,7 @@ def build(chosen: Settings) -> Litestar:
 @asynccontextmanager
 async def _connected(app: Litestar) -> AsyncIterator[None]:
     chosen = app.state.settings
-    await _wait_for_the_database(chosen)
+    await database.when_there(lambda: database.connect(str(chosen.database_url), chosen.pool_size))
     await kinds.keep()
     app.state.store = store_of(chosen)
     app.state.hub = events.Hub(str(chosen.database_url))
@@ -106,21 +101,6 @@ async def _connected(app: Litestar) -> AsyncIterator[None]:
         await asyncio.to_thread(CHILDREN.close)
         app.state.store.close()
         await database.disconnect()
-
-
-async def _wait_for_the_database(chosen: Settings) -> None:
-    """Connect, trying again for WAITS seconds: one fault may have stopped both. Raises what asyncpg raises."""
-    ends = monotonic() + WAITS
-    while True:
-        try:
-            return await database.connect(str(chosen.database_url), chosen.pool_size)
-        except asyncpg.ClientConfigurationError:
-            raise
-        except (*AWAY, OSError) as error:
-            if monotonic() > ends:
-                raise
-            log.warning("the database is away", error=type(error).__name__, words=str(error))
-            await asyncio.sleep(1)
 
 
 def assemble(lifespan: list[Any]) -> Litestar:

@@ -21,6 +21,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from backend.core.database import pool
+from backend.core.database_errors import is_damage
 from backend.oversight import gauges
 from backend.oversight.alarms import DOUBTING
 from backend.oversight.gauges import Gauges
@@ -32,7 +33,9 @@ SHARED = "PROMETHEUS_MULTIPROC_DIR"  # folder of the counts of several processes
 FRESH = 5.0  # seconds for which an answer of the database is used again
 DATABASE_SECONDS = STORE_SECONDS = 3.0  # timeouts
 TOLD_EVERY = 5.0  # seconds between two looks of a process at its pool and its requests
-SUMMED = {"fujing_recent_requests", "fujing_feed_lag_seconds", "fujing_pool_connections"}
+SUMMED = {
+    "fujing_database_damage_total", "fujing_recent_requests", "fujing_feed_lag_seconds", "fujing_pool_connections",
+}  # fmt: skip
 RECENT_SECONDS = 300.0  # of the share of requests that fail
 ENTRIES = Counter("fujing_entries", "Entries by what became of them", ("verb", "result"))
 POOL = Gauge(
@@ -68,6 +71,7 @@ class DatabaseGauges:
 
     def __init__(self) -> None:
         self._gauges: Gauges | None = None
+        self.damaged = 0.0
         self._at, self._lock = 0.0, asyncio.Lock()
 
     async def refresh(self) -> Gauges | None:
@@ -77,14 +81,20 @@ class DatabaseGauges:
                 return self._gauges
             self._gauges = None
             try:
+                self.damaged = await asyncio.wait_for(gauges.damaged_pages(), DATABASE_SECONDS)
                 self._gauges = await asyncio.wait_for(gauges.measure(), DATABASE_SECONDS)
-            except Exception:  # whatever the error: the counts are served without the gauges
+            except Exception as error:  # whatever the error: the counts are served without the gauges
+                self.damaged = max(self.damaged, float(is_damage(error)))
                 return None
             self._at = monotonic()
             return self._gauges
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         yield GaugeMetricFamily("fujing_database_up", "Whether the database answered", float(self._gauges is not None))
+        yield GaugeMetricFamily(
+            "fujing_database_damaged", "Answers that a page of the database's files cannot be read",
+            self.damaged + _sums().get(("fujing_database_damage_total", ""), 0.0),
+        )  # fmt: skip
         if self._gauges is None:
             return
         for name, (metric, words) in GAUGES.items():
@@ -195,16 +205,22 @@ def of_all_processes() -> CollectorRegistry:
     return registry
 
 
-def figures(told: Gauges, home: Path, store_up: float) -> dict[str, float]:
-    """Every figure that an alarm may be about (backend/oversight/alarms.py), of all processes."""
-    data = disks(home)["data"]
-    sums: dict[tuple[str, str], float] = {
+def _sums() -> dict[tuple[str, str], float]:
+    """The figures that all processes of this API add up, by name and label."""
+    return {
         (each.name, each.labels.get("state") or each.labels.get("result", "")): each.value
         for family in of_all_processes().collect() for each in family.samples if each.name in SUMMED
     }  # fmt: skip
+
+
+def figures(told: Gauges, home: Path, store_up: float) -> dict[str, float]:
+    """Every figure that an alarm may be about (backend/oversight/alarms.py), of all processes."""
+    data = disks(home)["data"]
+    sums = _sums()
     recent, failed = (sums.get(("fujing_recent_requests", result), 0.0) for result in ("any", "failed"))
     return told.waiting | {
         "database_up": 1.0,
+        "database_damaged": DATABASE_GAUGES.damaged + sums.get(("fujing_database_damage_total", ""), 0.0),
         "store_up": store_up,
         "failing_share": failed / recent if recent else 0.0,
         "feed_lag": sums.get(("fujing_feed_lag_seconds", ""), 0.0),

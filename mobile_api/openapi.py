@@ -46,7 +46,7 @@ ENTRY = (
     "device_needed", "not_for_your_role", "id_reused", "held", "held_refused", "too_many_refusals", "conflict",
     "constraint",
 )  # fmt: skip
-ALWAYS = ("database_unavailable", "internal")
+ALWAYS = ("database_unavailable", "database_damaged", "internal")
 SUCCESS = {
     "200": ("The answer", "The same entry again: nothing changed"),
     "201": ("Made", "Recorded"),

@@ -17,7 +17,9 @@ from litestar.exceptions import (
     NotFoundException,
     ValidationException,
 )
+from prometheus_client import Counter
 
+from backend.core.database_errors import DAMAGED_STATES, first_line
 from backend.core.refusals import Refusal, problem
 from backend.core.wire import Note
 from backend.law.catalogue import Language
@@ -50,6 +52,7 @@ BY_SQLSTATE = {
     "53200": "database_unavailable",
     "58030": "database_unavailable",
 }
+DAMAGE = Counter("fujing_database_damage", "Answers of the database that its files cannot be read")
 AWAY = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
@@ -177,6 +180,10 @@ def on_anything(request: Request[Any, Any, Any], error: Exception) -> Response[d
 
 def read_failure(error: BaseException, path: str) -> Refusal:
     """A database error by its kind; anything else is a fault of the server: `internal`."""
+    if isinstance(error, asyncpg.PostgresError) and error.sqlstate in DAMAGED_STATES:
+        DAMAGE.inc()
+        log.error("database damaged", sqlstate=error.sqlstate, words=first_line(error))  # they name a page, no row
+        return Refusal("database_damaged")
     if isinstance(error, asyncpg.PostgresError) and error.sqlstate in BY_SQLSTATE:
         log.warning("database refused", sqlstate=error.sqlstate, constraint=getattr(error, "constraint_name", None))
         return Refusal(BY_SQLSTATE[error.sqlstate])

@@ -19,14 +19,20 @@ Both kinds run on the current transaction, or on a connection of the pool where 
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from time import monotonic
 from typing import Any
 
 import asyncpg
+import structlog
 from asyncpg import Record as Record
 from piccolo.engine.postgres import PostgresEngine, PostgresTransaction
 
+from backend.core.database_errors import DatabaseUnusable, connecting
+
+log = structlog.get_logger()
+WAITS = 20.0  # seconds to wait at the start of a service for a database that is away
 PATIENCE = 10.0  # seconds to wait for a free connection; after that the caller gets TimeoutError
 SESSION = {
     "timezone": "UTC",
@@ -66,9 +72,37 @@ async def _reset(connection: asyncpg.Connection) -> None:
 
 
 async def connect(url: str, size: int) -> None:
-    """Open the pool. Raises what asyncpg raises when the server cannot be reached."""
+    """Open the pool. Raises DatabaseUnusable."""
     DB.config = {"dsn": url}
-    await DB.start_connection_pool(min_size=1, max_size=size, server_settings=SESSION, reset=_reset, timeout=10)
+    with connecting(url):
+        await DB.start_connection_pool(min_size=1, max_size=size, server_settings=SESSION, reset=_reset, timeout=10)
+
+
+async def when_there(connect_once: Callable[[], Awaitable[None]]) -> None:
+    """Connect, trying again for WAITS seconds: one fault may have stopped the database and us.
+
+    Raises DatabaseUnusable after that, and at once where waiting does not help.
+    """
+    ends = monotonic() + WAITS
+    while True:
+        try:
+            return await connect_once()
+        except DatabaseUnusable as error:
+            if error.lasting or monotonic() > ends:
+                raise
+            log.warning("the database is away", error=type(error.__cause__).__name__, words=error.en)
+            await asyncio.sleep(1)
+
+
+async def must_answer(url: str) -> None:
+    """Wait for the database, with one connection that is closed again. Raises DatabaseUnusable."""
+
+    async def once() -> None:
+        with connecting(url):
+            connection = await asyncpg.connect(url, timeout=10, server_settings=SESSION)
+        await connection.close(timeout=5)
+
+    await when_there(once)
 
 
 async def disconnect() -> None:

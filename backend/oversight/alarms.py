@@ -2,6 +2,7 @@
 
 The figures, in seconds where they are times:
 database_up        1 where the database answers
+database_damaged   answers that a page of the database's files cannot be read
 store_up           1 where the evidence store answers
 failing_share      requests of the last five minutes that failed (5xx), as a share of all
 sealing_lag, parts_age, checkpoint_age, jobs_given_up      backend/oversight/gauges.py

@@ -8,7 +8,7 @@ from time import time
 from typing import NamedTuple
 
 from backend.core import journal
-from backend.core.database import fetch, first
+from backend.core.database import fetch, first, value
 from backend.core.days import A_MOMENT, until
 from backend.law.catalogue import law
 
@@ -36,6 +36,8 @@ FROM (
         AND locked_until <= $1
 ) due
 """  # noqa: S608
+# Since the server's statistics were last reset. NULL: the cluster has no checksums.
+DAMAGED_PAGES = "SELECT coalesce(checksum_failures, 0) FROM pg_stat_database WHERE datname = current_database()"
 STANDING_FINDINGS = "SELECT kind, count(*) FROM finding WHERE withdrawn_at IS NULL GROUP BY kind ORDER BY kind"
 
 
@@ -56,3 +58,8 @@ async def measure() -> Gauges:
     waiting = {name: float(size or 0) for name, size in row.items()}
     waiting["clock_apart"] = abs(time() - waiting.pop("clock"))
     return Gauges(waiting, {row["kind"]: row["count"] for row in await fetch(STANDING_FINDINGS)})
+
+
+async def damaged_pages() -> float:
+    """How many pages of this database were read with a wrong checksum, by whomever: a backup, `verify`, the worker."""
+    return float(await value(DAMAGED_PAGES))

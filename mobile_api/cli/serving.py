@@ -27,6 +27,7 @@ from granian.http import HTTP1Settings
 from granian.server import Server
 
 from backend.core import database, journal
+from backend.core.database_errors import DatabaseUnusable, first_line, is_damage
 from backend.core.keys import Keys, secret
 from backend.core.settings import Settings, SettingsError, host_and_port, variable
 from migrations.apply import migrate, role_of
@@ -370,7 +371,8 @@ def until_signalled() -> Iterator[None]:
 
 
 def run_api(settings: Settings) -> None:
-    """Run the API in this process and its workers until SIGTERM."""
+    """Run the API in this process and its workers until SIGTERM. Raises DatabaseUnusable."""
+    asyncio.run(database.must_answer(str(settings.database_url)))  # a sentence here, not a stack of each worker
     with (
         _operations_address(settings) as address,
         published(settings.data_dir, address, {"listen": settings.listen, "public_url": settings.public_url}) as counts,
@@ -413,19 +415,50 @@ def _serve_api(settings: Settings) -> None:
 
 
 def run_worker(settings: Settings) -> None:
-    """Run the worker in this process until SIGTERM; it starts again by itself after a lost connection."""
+    """Run the worker in this process until SIGTERM; it starts again by itself after a lost connection.
+
+    Raises DatabaseUnusable where the database cannot be used under these settings, or was not there in time.
+    """
     from backend.worker import stop_on_signals, work
+
+    url = str(settings.database_url)
 
     async def main() -> None:
         stop = stop_on_signals()
+        if not await _is_there(url, stop):
+            return
         store, keys = store_of(settings), Keys(settings.secrets_dir)
         while not stop.is_set():
             try:
-                await work(str(settings.database_url), store, keys, stop)
-            except Exception as error:  # the database is away: wait and try again
-                log.error("worker begins again", exc_info=error)
+                await work(url, store, keys, stop)
+            except Exception as error:
+                _must_pass(error)
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(stop.wait(), 1)
         store.close()
 
     asyncio.run(main())
+
+
+async def _is_there(url: str, stop: asyncio.Event) -> bool:
+    """Wait for the database; False where `stop` was set first. Raises DatabaseUnusable."""
+    reaching, stopping = asyncio.create_task(database.must_answer(url)), asyncio.create_task(stop.wait())
+    await asyncio.wait((reaching, stopping), return_when=asyncio.FIRST_COMPLETED)
+    if stopping.done():
+        reaching.cancel()
+        return False
+    stopping.cancel()
+    await reaching
+    return True
+
+
+def _must_pass(error: Exception) -> None:
+    """Log why the worker begins again: the database is away. Raises the error where waiting does not help."""
+    if isinstance(error, DatabaseUnusable):
+        if error.lasting:
+            raise error
+        log.warning("the database is away", words=error.en)
+    elif is_damage(error):
+        log.error("the database is damaged", words=first_line(error))
+    else:
+        log.error("worker begins again", exc_info=error)

@@ -29,6 +29,7 @@ if language() == "zh":
 FILE, DASH = click.Path(dir_okay=False, path_type=Path), Path("-")
 FINGERPRINT = re.compile("[0-9a-f]{64}")
 OF_A_FILE = {errno.ENOENT, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EROFS, errno.ENOSPC, errno.EDQUOT}
+AWAY = (ConnectionError, FileNotFoundError, TimeoutError)
 FAULT = 70  # exit code of a fault of ours: EX_SOFTWARE of sysexits.h
 MONTH = re.compile("2[0-9]{3}-(0[1-9]|1[0-2])")
 console = Console(highlight=False)
@@ -115,9 +116,12 @@ def one_sentence() -> Iterator[None]:
 
 def _fail_of(error: Exception) -> NoReturn:
     """Say what is wrong, and end. Of a fault of ours the stack is kept in a file for its owner alone."""
+    while isinstance(error, ExceptionGroup):  # of tasks that ran side by side, the first that failed
+        error = error.exceptions[0]
+    error = _of_the_database(error) or error
     sentence = _sentence_of(error)
     if sentence is not None:
-        fail(sentence, error.exit_code if isinstance(error, SentenceError) else 2 if _is_of_a_file(error) else 1)
+        fail(sentence, _code_of(error))
     kept, name = _keep(error), f"{type(error).__name__}: {error}".splitlines()[0][:200]
     zh = f"程序出错（{name}）。详情在 {kept}，请交给维护人员。"
     en = f"this is a fault of the program ({name}). Its details are in {kept}: hand them to whoever maintains it."
@@ -144,16 +148,34 @@ def _sentence_of(error: Exception) -> str | None:
         zh = f"无法使用 {path}：{why}。请检查目录是否存在、可写（FUJING_DATA_DIR 指定数据目录）。"
         en = f"{path} cannot be used: {why}. Is it there, and writable? FUJING_DATA_DIR names the data directory."
         return by_locale(zh, en)
-    if isinstance(error, (ConnectionError, FileNotFoundError, TimeoutError)):
+    if isinstance(error, AWAY):
         return by_locale(f"无法连接数据库或存储：{error}", f"The database or the store cannot be reached: {error}")
-    import asyncpg
-
     from backend.core.refusals import Refusal, problem
 
-    if isinstance(error, asyncpg.PostgresError):
-        return by_locale(f"数据库拒绝了：{error}", f"The database refused: {error}")
-
     return str(problem(error, language(), "cli")["detail"]) if isinstance(error, Refusal) else None
+
+
+def _code_of(error: Exception) -> int:
+    """The exit code: 2 where a service, a file or a setting is in the way, 1 where what was asked for is refused."""
+    if isinstance(error, SentenceError):
+        return error.exit_code
+    return 2 if _is_of_a_file(error) or isinstance(error, AWAY) else 1
+
+
+def _of_the_database(error: Exception) -> SentenceError | None:
+    """What the database said, as a sentence with exit code 2; None where the error is none of its."""
+    if isinstance(error, SentenceError):
+        return None
+    import asyncpg
+
+    from backend.core.database_errors import DatabaseUnusable, damaged, first_line, is_damage
+
+    if is_damage(error):
+        return damaged(error)
+    if isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError | asyncpg.InternalClientError):
+        why = first_line(error)
+        return DatabaseUnusable(f"数据库拒绝了：{why}", f"The database refused: {why}", lasting=False)
+    return None
 
 
 def _is_of_a_file(error: Exception) -> bool:

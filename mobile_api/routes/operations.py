@@ -160,7 +160,7 @@ async def operations_now(request: Request[Any, Any, Any]) -> Response[Operations
     administered(request.user)
     told = await metrics.DATABASE_GAUGES.refresh()
     if told is None:
-        raise Refusal("database_unavailable")
+        raise Refusal("database_damaged" if metrics.DATABASE_GAUGES.damaged else "database_unavailable")
     home, waiting = request.app.state.settings.data_dir, told.waiting
     store_up = await metrics.STORE_GAUGE.refresh(request.app.state.store)
     found = {name: Disk(total=disk.total, free=disk.free) for name, disk in metrics.disks(home).items()}

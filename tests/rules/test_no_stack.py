@@ -9,6 +9,7 @@ import asyncpg
 import pytest
 from click.testing import CliRunner, Result
 
+from backend.core.database_errors import DatabaseUnusable
 from mobile_api.cli.main import fujing
 from mobile_api.cli.terminal import FAULT
 
@@ -85,15 +86,31 @@ def test_a_fault_of_ours_is_one_sentence_and_a_file(error: Exception, monkeypatc
     assert 0o600 == stat.S_IMODE(kept.stat().st_mode)
 
 
-def test_what_the_database_refuses_is_one_sentence() -> None:
-    """A wrong password is no fault of the program."""
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (asyncpg.InvalidPasswordError("password authentication failed"), "The database refused: password"),
+        (asyncpg.UniqueViolationError("of a key\nDETAIL:  Key (name)=(林小川)"), "The database refused: of a key\n"),
+        (asyncpg.InterfaceError("connection is closed"), "The database refused: connection is closed"),
+        (asyncpg.InternalClientError("got result for unknown protocol state"), "The database refused: got"),
+        (asyncpg.DataCorruptedError("invalid page in block 7 of relation base/5/16402"), "damaged"),
+        (asyncpg.IndexCorruptedError('index "journal_order" contains unexpected zero page'), "docs/operating.md"),
+        (ExceptionGroup("lanes", [asyncpg.DataCorruptedError("invalid page in block 7")]), "invalid page in block 7"),
+        (DatabaseUnusable("x", "The database x@y/z cannot be used", lasting=True), "cannot be used"),
+        (ConnectionRefusedError("nobody listens"), "cannot be reached: nobody listens"),
+    ],
+    ids=lambda each: type(each).__name__,
+)
+def test_what_the_database_says_is_one_sentence(error: Exception, words: str) -> None:
+    """A wrong password, a lost connection, a damaged page: no fault of the program, and nothing of a row."""
 
     @fujing.command("refused", hidden=True)
     def refused() -> None:
-        raise asyncpg.InvalidPasswordError("password authentication failed")
+        raise error
 
     try:
         result = said("refused")
     finally:
         del fujing.commands["refused"]
-    assert (1, True) == (result.exit_code, "The database refused: password" in result.stderr), result.stderr
+    assert (2, True) == (result.exit_code, words in result.stderr), result.stderr
+    assert "林小川" not in result.stderr

@@ -45,7 +45,9 @@ def api() -> None:
     with one_sentence():
         settings = external_services()
         from mobile_api.cli.serving import run_api
+        from mobile_api.logs import configure
 
+        configure(settings.log_level)
         run_api(settings)
 
 
