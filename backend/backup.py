@@ -17,30 +17,31 @@ devices keep them until they are sealed (R.14, ADR 9).
 import asyncio
 import hashlib
 import os
-import shutil
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, NamedTuple, get_args
-from urllib.parse import unquote, urlsplit, urlunsplit
 from uuid import UUID
 
 import asyncpg
 import msgspec
 
+from backend import postgres_programs
 from backend.core import journal
 from backend.core.database import execute, opened, tx, value
+from backend.core.database_errors import connecting, first_line, is_damage
 from backend.core.keys import KeyPurpose
 from backend.core.settings import Settings
 from backend.evidence.sealing import poster_key
 from backend.law import notices
+from backend.postgres_programs import Program, ProgramFailed, Server
 from backend.proof.checkpoints import LEAVES, SIGNED, key_of
-from storage.embedded.processes import EmbeddedError
-from storage.evidence_store import EvidenceStore, ObjectUnknown
+from storage.evidence_store import EvidenceStore, ObjectUnknown, StoreUnavailable
 from storage.language import SentenceError
 from storage.private_files import make_private, write_private
 
 FORMAT = 1
+WHOLE = ("--no-owner", "--no-privileges", "--no-comments")
 MANIFEST, DUMP, OBJECTS = "manifest.json", "database-{}.dump", "objects-{}.jsonl"
 BLOCK = 1024 * 1024  # bytes
 LANES = 4  # files copied at the same time
@@ -60,6 +61,16 @@ Progress = Callable[[int, int], None]
 
 class BackupError(SentenceError):
     """The backup or restore is not possible. The text says what to do."""
+
+
+class DatabaseNotSaved(BackupError):
+    """The database could not be dumped, so there is no new backup. `missing`: files of the last one that are absent."""
+
+    exit_code = 2
+
+    def __init__(self, zh: str, en: str, missing: list[str]) -> None:
+        super().__init__(zh, en)
+        self.missing = missing
 
 
 class BackupFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -110,15 +121,22 @@ class BackupResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def back_up(settings: Settings, store: EvidenceStore, folder: Path, progress: Progress) -> BackupResult:
-    """Back up into `folder`. `progress` is called with files done and files in all. Raises BackupError."""
+    """Back up into `folder`. `progress` is called with files done and files in all.
+
+    Raises BackupError, DatabaseUnusable, ProgramError, and DatabaseNotSaved where the dump failed: then the last whole
+    backup stays as it is, and those of its files are saved that can be.
+    """
     make_private(folder)
-    at = datetime.now(UTC)
-    dump, listed = (name.format(at.strftime("%Y%m%dT%H%M%S%f")) for name in (DUMP, OBJECTS))
-    snapshot = await _dump_database(_owner(settings), folder / dump)
-    _copy_keys(settings.secrets_dir, folder / "secrets")
-    _copy_notices(settings.law_home, folder / "law")
     before = manifest_of(folder) if (folder / MANIFEST).exists() else None
     known = {file.key: file for file in (_read_list(folder, before) if before is not None else ())}
+    at = datetime.now(UTC)
+    dump, listed = (name.format(at.strftime("%Y%m%dT%H%M%S%f")) for name in (DUMP, OBJECTS))
+    try:
+        snapshot = await _dump_database(_owner(settings), folder / dump)
+    except _NotDumped as error:
+        raise await _not_saved(error, store, folder, before, known, progress) from error
+    _copy_keys(settings.secrets_dir, folder / "secrets")
+    _copy_notices(settings.law_home, folder / "law")
     files, copied, missing = await _copy_files_out(store, folder, snapshot.files, known, progress)
     _write(folder / listed, b"".join(msgspec.json.encode(file) + b"\n" for file in files))
     manifest = Manifest(
@@ -138,20 +156,72 @@ class _Snapshot(NamedTuple):
     schema: str
 
 
+class _NotDumped(Exception):
+    """The dump failed; the text says why."""
+
+
 async def _dump_database(owner: str, path: Path) -> _Snapshot:
-    """Dump the database to `path`, and read at the same moment which files belong to it."""
-    connection = await asyncpg.connect(owner)
+    """Dump the database to `path`, and read at the same moment which files belong to it.
+
+    The dump has its name only when it is whole. Raises _NotDumped, DatabaseUnusable, ProgramError.
+    """
+    with connecting(owner):
+        connection = await asyncpg.connect(owner, timeout=10)
+    draft = path.with_name(f"{path.name}.new")
+    try:
+        server = await postgres_programs.server_of(connection)
+        program = postgres_programs.choose("pg_dump", server)
+        snapshot = await _dump(connection, program, server, owner, draft)
+        draft.replace(path)
+        return snapshot
+    finally:
+        draft.unlink(missing_ok=True)
+        await connection.close()
+
+
+async def _dump(
+    connection: asyncpg.Connection, program: Program, server: Server, owner: str, path: Path
+) -> _Snapshot:  # fmt: skip
+    """Dump with this program. Raises _NotDumped."""
     try:
         async with connection.transaction(isolation="repeatable_read", readonly=True):
-            await _dump(owner, path, await connection.fetchval("SELECT pg_export_snapshot()"))
+            moment = await connection.fetchval("SELECT pg_export_snapshot()")
+            words = ("--format=custom", *WHOLE, f"--snapshot={moment}", f"--file={path}")
+            await postgres_programs.run(program, server, owner, *words)
             uploads, checkpoints = await connection.fetch(SEALED), await connection.fetch(CHECKPOINTS)
             return _Snapshot(
                 files=[*_upload_files(uploads), *_checkpoint_files(checkpoints)],
                 unsealed=await connection.fetchval(UNSEALED),
                 schema=await connection.fetchval("SELECT max(name) FROM migration"),
             )
-    finally:
-        await connection.close()
+    except ProgramFailed as error:
+        raise _NotDumped(error.said) from error
+    except asyncpg.PostgresError as error:
+        if not is_damage(error):
+            raise
+        raise _NotDumped(first_line(error)) from error
+
+
+async def _not_saved(
+    error: _NotDumped, store: EvidenceStore, folder: Path, before: Manifest | None, known: dict[str, BackupFile],
+    progress: Progress,
+) -> DatabaseNotSaved:  # fmt: skip
+    """Save those files of the last whole backup that can be, and say that the database was not saved."""
+    missing: list[str] = []
+    if before is None:
+        zh, en = f"{folder} 中没有更早的备份。", f"{folder} holds no earlier backup."
+    else:
+        wanted = list(known.values())
+        there, _, missing = await _copy_files_out(store, folder, wanted, known, progress, (StoreUnavailable,))
+        counted, of = f"{len(there)}/{len(wanted)}", before.at.isoformat(" ", "seconds")
+        zh = f"{of} 的上一份完整备份保持原样，其文件现有 {counted} 个。"
+        en = f"The last whole backup, of {of}, stays as it is, and {counted} of its files are there."
+    return DatabaseNotSaved(
+        f"数据库没有备份成功：{error}\n{zh}若数据库文件损坏，请按 docs/operating.md 中“数据库损坏”处理。",
+        f"The database was NOT saved: {error}\n{en} Where its files are damaged, go on by “A damaged database” in "
+        "docs/operating.md.",
+        missing,
+    )
 
 
 def _upload_files(rows: Iterable[asyncpg.Record]) -> Iterator[BackupFile]:
@@ -176,13 +246,16 @@ def _checkpoint_files(rows: Iterable[asyncpg.Record]) -> Iterator[BackupFile]:
 
 
 async def _copy_files_out(
-    store: EvidenceStore, folder: Path, wanted: list[BackupFile], known: dict[str, BackupFile], progress: Progress
-) -> tuple[list[BackupFile], int, list[str]]:
+    store: EvidenceStore, folder: Path, wanted: list[BackupFile], known: dict[str, BackupFile], progress: Progress,
+    passed: tuple[type[Exception], ...] = (),
+) -> tuple[list[BackupFile], int, list[str]]:  # fmt: skip
     """Copy the wanted files from the store, except those that the folder has from the backup before (`known`).
 
+    `passed`: errors of one file that do not end it all, but make that file a missing one.
     Returns all files that the folder has now, how many were copied, and the keys of the missing ones.
     """
     present, missing, copied, done = [], [], 0, 0
+    lost: tuple[type[Exception], ...] = (ObjectUnknown, _DigestDiffers, *passed)
 
     async def copy(file: BackupFile) -> None:
         nonlocal copied, done
@@ -193,7 +266,7 @@ async def _copy_files_out(
             try:
                 present.append(await _copy_out(store, file, path))
                 copied += 1
-            except (ObjectUnknown, _DigestDiffers):
+            except lost:
                 missing.append(file.key)
         done += 1
         progress(done, len(wanted))
@@ -231,16 +304,21 @@ async def _copy_out(store: EvidenceStore, source: BackupFile, path: Path) -> Bac
 async def restore(
     settings: Settings, store: EvidenceStore, folder: Path, migrate: Callable[[], Awaitable[None]], progress: Progress
 ) -> BackupResult:
-    """Restore the backup in `folder` into an empty database. `migrate` updates its schema. Raises BackupError."""
+    """Restore the backup in `folder` into an empty database. `migrate` updates its schema.
+
+    Raises BackupError, DatabaseUnusable, ProgramError.
+    """
     manifest = manifest_of(folder)
     owner = _owner(settings)
-    await _must_be_empty(owner, settings.secrets_dir)
+    server = await _empty_server(owner, settings.secrets_dir)
+    program = postgres_programs.choose("pg_restore", server, folder / manifest.dump)
     await store.prepare()
     await store.prove_lock()
     restored, missing = await _copy_files_back(store, folder, _read_list(folder, manifest), progress)
     _copy_keys(folder / "secrets", settings.secrets_dir)
     _copy_notices(folder / "law", settings.law_home)
-    await _load(owner, folder / manifest.dump)
+    whole = ("--single-transaction", "--exit-on-error", str(folder / manifest.dump))
+    await postgres_programs.run(program, server, owner, *WHOLE, *whole)
     await migrate()
     async with opened(owner, size=1), tx():
         await execute("ALTER TABLE checkpoint DISABLE TRIGGER checkpoint_no_change")
@@ -309,9 +387,12 @@ async def _record_version(file: BackupFile) -> None:
     await execute(f"UPDATE checkpoint SET {column} = $2 WHERE number = $1", int(file.id), file.version)  # noqa: S608
 
 
-async def _must_be_empty(owner: str, secrets: Path) -> None:
-    connection = await asyncpg.connect(owner)
+async def _empty_server(owner: str, secrets: Path) -> Server:
+    """The server of an empty database. Raises BackupError where it is not empty, or the house has keys."""
+    with connecting(owner):
+        connection = await asyncpg.connect(owner, timeout=10)
     try:
+        server = await postgres_programs.server_of(connection)
         if await connection.fetchval("SELECT to_regclass('journal') IS NOT NULL"):
             raise BackupError(
                 "数据库不是空的：请恢复到新建的数据库，以免覆盖任何内容。",
@@ -324,6 +405,7 @@ async def _must_be_empty(owner: str, secrets: Path) -> None:
             f"{secrets} 中已有证据密钥：请把 FUJING_DATA_DIR 设为空目录后再恢复。",
             f"{secrets} has evidence keys of its own: name an empty FUJING_DATA_DIR to restore into.",
         )
+    return server
 
 
 # -- shared
@@ -358,7 +440,11 @@ def manifest_of(folder: Path) -> Manifest:
 
 def _remove_older(folder: Path, manifest: Manifest) -> None:
     """Remove the dumps and lists of earlier backups, and of backups that were killed."""
-    for path in (*folder.glob(DUMP.format("*")), *folder.glob(OBJECTS.format("*"))):
+    for path in (
+        *folder.glob(DUMP.format("*")),
+        *folder.glob(DUMP.format("*") + ".new"),
+        *folder.glob(OBJECTS.format("*")),
+    ):
         if path.name not in (manifest.dump, manifest.listed):
             path.unlink()
 
@@ -420,56 +506,3 @@ def _owner(settings: Settings) -> str:
             "FUJING_MIGRATE_URL is not set: only the owner of the tables may read and make all of them.",
         )
     return settings.migrate_url
-
-
-async def _dump(url: str, path: Path, snapshot: str) -> None:
-    await _run(
-        "pg_dump", url, "--format=custom", "--no-owner", "--no-privileges", "--no-comments", f"--snapshot={snapshot}",
-        f"--file={path}",
-    )  # fmt: skip
-
-
-async def _load(url: str, path: Path) -> None:
-    await _run(
-        "pg_restore", url, "--no-owner", "--no-privileges", "--no-comments", "--single-transaction", "--exit-on-error",
-        str(path),
-    )  # fmt: skip
-
-
-async def _run(name: str, url: str, *words: str) -> None:
-    """Run a program of PostgreSQL. Raises BackupError with what it said."""
-    address, variables = address_of(url)
-    process = await asyncio.create_subprocess_exec(
-        program(name), f"--dbname={address}", *words, stderr=asyncio.subprocess.PIPE, umask=0o077,
-        env=os.environ | variables,
-    )  # fmt: skip
-    _, errors = await process.communicate()
-    if process.returncode:
-        why = errors.decode(errors="replace").strip()[:500]
-        raise BackupError(f"{name} 失败：{why}", f"{name} failed: {why}")
-
-
-def address_of(url: str) -> tuple[str, dict[str, str]]:
-    """The URL without its password, and the password as an environment variable, which other users do not see."""
-    parts = urlsplit(url)
-    address = urlunsplit(parts._replace(netloc=parts.netloc.replace(f":{parts.password}@", "@", 1)))
-    return address, {"PGPASSWORD": unquote(parts.password or "")}
-
-
-def program(name: str) -> str:
-    """The path of a program of PostgreSQL: the embedded server's, which reads every older one; else the system's.
-
-    Raises BackupError where there is neither.
-    """
-    from storage.embedded.postgres import postgres_binaries
-
-    try:
-        return str(postgres_binaries() / name)
-    except EmbeddedError:
-        path = shutil.which(name)
-        if path is None:
-            raise BackupError(
-                f"未安装 {name}：它随 PostgreSQL 客户端程序提供。",
-                f"{name} is not installed: it comes with PostgreSQL's client programs.",
-            ) from None
-        return path

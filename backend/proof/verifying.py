@@ -14,9 +14,11 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
+import asyncpg
 import msgspec
 
 from backend.core.database import DB, Record, fetch, tx, value
+from backend.core.database_errors import is_unreadable
 from backend.core.journal import Position, position
 from backend.proof.checkpoints import (
     FOLDER,
@@ -29,6 +31,7 @@ from backend.proof.checkpoints import (
     pack_leaves,
     unpack_leaves,
 )
+from backend.proof.damaged import DamagedJournal
 from backend.proof.tree import root
 from backend.proof.trust import BadSignature, KeySet, PublicJwk, by_kid, claims_of, trusted_keys
 from storage.evidence_store import EvidenceStore, ObjectUnknown, StoredVersion
@@ -44,6 +47,19 @@ SENTENCES = {
     "row_altered": ("第 {seq} 行被改动", "row {seq} was altered"),
     "row_columns": ("第 {seq} 行的 {what} 列与原文不符", "row {seq} was altered: its {what} is not what its bytes say"),
     "row_unreadable": ("第 {seq} 行的原文不是日志格式", "row {seq} was altered: its bytes are no line of the journal"),
+    "rows_unreadable": (
+        "第 {seq} 行至第 {until} 行之间有 {what} 行无法读取：数据库文件已损坏，见 docs/operating.md",
+        "from row {seq} to row {until}, {what} rows cannot be read: the database's files are damaged, see "
+        "docs/operating.md",
+    ),
+    "index_damaged": (
+        "日志的一个索引已损坏，但每一行都已读出：{what}",
+        "an index of the journal is damaged, but every row could be read: {what}",
+    ),
+    "files_unchecked": (
+        "封存文件未能逐一检查：数据库文件已损坏（{what}）",
+        "not every sealed file was checked: the database's files are damaged ({what})",
+    ),
     "row_removed": ("第 {seq} 行被删除", "row {seq} was removed"),
     "row_inserted": ("第 {seq} 行是后来插入的", "row {seq} was inserted"),
     "row_moved": ("第 {seq} 行被移动", "row {seq} was moved"),
@@ -103,19 +119,20 @@ class JournalEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Flaw(msgspec.Struct, frozen=True, kw_only=True):
     """Something that is not as it was written.
 
-    `seq`: the row. `number`: the checkpoint, or the one that covers the row. `what`: the column, the upload or the
-    reason.
+    `seq`: the row, `until`: the last of several. `number`: the checkpoint, or the one that covers the row. `what`: the
+    column, the upload, the count or the reason.
     """
 
     code: str
     seq: int | None = None
+    until: int | None = None
     number: int | None = None
     what: str = ""
 
     def sentence(self, language: str) -> str:
         """The flaw in words, in Chinese ("zh") or English."""
         words = SENTENCES[self.code][0 if language == "zh" else 1]
-        return words.format(seq=self.seq, number=self.number, what=self.what)
+        return words.format(seq=self.seq, until=self.until, number=self.number, what=self.what)
 
 
 class JournalReport(msgspec.Struct, kw_only=True):
@@ -123,6 +140,7 @@ class JournalReport(msgspec.Struct, kw_only=True):
 
     `proved`: rows that signed checkpoints prove. `unproved`: rows that no checkpoint covers. `checkpoints`: those whose
     signature is good. `proved_until`: time of the last good checkpoint. `trusted`: fingerprints were given.
+    `around`: the journal has damaged pages, which were left out. `highest`: number of a row that was signed.
     """
 
     proved: int = 0
@@ -131,10 +149,18 @@ class JournalReport(msgspec.Struct, kw_only=True):
     proved_until: datetime | None = None
     trusted: bool = False
     flaws: list[Flaw] = []
+    around: DamagedJournal | None = None
+    highest: int = 0
 
     def add_flaw(self, code: str, **where: Any) -> None:
         if len(self.flaws) < MOST_FLAWS:
             self.flaws.append(Flaw(code=code, **where))
+
+    def lost_of(self, signed: Sequence[tuple[int, bytes]], rows: Sequence[tuple[int, bytes]]) -> set[int]:
+        """The rows under a checkpoint that cannot be read; not those that were removed."""
+        present = {seq for seq, _ in rows}
+        self.highest = max([self.highest, *(seq for seq, _ in signed or rows)])
+        return self.around.explain(seq for seq, _ in signed if seq not in present) if self.around else set()
 
 
 class SignedCheckpoint(msgspec.Struct, frozen=True):
@@ -150,17 +176,34 @@ async def verify(
     """Verify the whole journal. Without `fingerprints` every published key counts, and `trusted` is false.
 
     `progress` is called with rows done and rows in all. Raises StoreUnavailable. Must not run inside another
-    transaction.
+    transaction. Where a page of the journal cannot be read, all that can be is verified, and the rest is a flaw.
     """
     keys = trusted_keys(known, fingerprints) if fingerprints else by_kid(known.keys)
-    report = JournalReport(trusted=bool(fingerprints), flaws=[])
+    try:
+        return await _verify(store, keys, JournalReport(trusted=bool(fingerprints), flaws=[]), progress)
+    except asyncpg.PostgresError as error:
+        if not is_unreadable(error):
+            raise
+        why = str(error)
+    return await _verify(store, keys, JournalReport(trusted=bool(fingerprints), flaws=[]), progress, why)
+
+
+async def _verify(
+    store: EvidenceStore, keys: Mapping[str, PublicJwk], report: JournalReport, progress: Callable[[int, int], None],
+    damage: str = "",
+) -> JournalReport:  # fmt: skip
+    """Verify into this report. `damage`: what the database said when it could not read a page; read around it."""
     async with tx(isolation="repeatable_read", readonly=True):
         rows = await fetch("SELECT * FROM checkpoint ORDER BY number")
-        total = await value("SELECT count(*) FROM journal")
+        report.around = await DamagedJournal.survey() if damage else None
+        total = report.around.total if report.around else await value("SELECT count(*) FROM journal")
+        batches = report.around.batches(ROWS.partition("FROM")[0]) if report.around else _batches()
         versions = await _versions_by_key(store)
         unknown = _check_copies(rows, versions, report)
         checkpoints = _checkpoints(store, rows, keys, versions, report)
-        await _check_rows(_batches(), checkpoints, report, lambda done: progress(done, total))
+        await _check_rows(batches, checkpoints, report, lambda done: progress(done, total))
+    if report.around is not None and report.around.is_index:
+        report.add_flaw("index_damaged", what=damage)
     await _check_unknown(unknown, report)
     report.flaws.sort(key=lambda flaw: (flaw.seq is None, flaw.seq or 0))  # rows first, in the order of the journal
     return report
@@ -336,6 +379,13 @@ async def _check_rows(
         _check_covered(checkpoint, covered, report)
         covered, checkpoint = [], await anext(checkpoints, None)
     report.unproved = len(covered)
+    _report_lost(report, [seq for seq, _ in covered])
+
+
+def _report_lost(report: JournalReport, unproved: Sequence[int]) -> None:
+    """Report the rows that cannot be read. `unproved`: numbers of those that can and that no checkpoint covers."""
+    for lost in report.around.lost(report.highest, unproved) if report.around is not None else ():
+        report.add_flaw("rows_unreadable", seq=lost.first, until=lost.last, what=str(lost.many))
 
 
 def _leaves_of(batch: Sequence[Record], report: JournalReport) -> list[tuple[int, bytes]]:
@@ -368,8 +418,12 @@ def _first_difference(expected: Sequence[Any], columns: Sequence[Any]) -> str:
 def _check_covered(checkpoint: SignedCheckpoint, rows: Sequence[tuple[int, bytes]], report: JournalReport) -> None:
     """Check that these rows (seq and leaf hash) are those that were signed; if not, report each that differs."""
     claims, signed = checkpoint.claims, checkpoint.leaves
+    lost = report.lost_of(signed or [], rows) if report.around else set()
+    leaves = signed if lost and signed is not None else rows  # of a lost row, its leaf as it was signed
+    if lost and signed is not None:
+        signed = [each for each in signed if each[0] not in lost]
     same = signed == rows if signed is not None else _leaves_digest(rows) == claims.leaves
-    if same and len(rows) == claims.rows and root([leaf for _, leaf in rows]).hex() == claims.root:
+    if same and len(leaves) == claims.rows and root([leaf for _, leaf in leaves]).hex() == claims.root:
         report.proved += len(rows)
         report.proved_until = datetime.fromisoformat(claims.at)
         return

@@ -5,7 +5,7 @@ from pathlib import Path
 from rich.console import Console
 
 from backend import backup
-from backend.backup import BackupResult
+from backend.backup import DatabaseNotSaved
 from backend.core.days import in_china
 from backend.core.settings import Settings
 from migrations.apply import migrate, role_of
@@ -15,12 +15,19 @@ SHOWN = 20  # missing files
 
 
 async def back_up(settings: Settings, folder: Path, console: Console) -> int:
-    """Back the house up into a folder. Returns the exit code: 0 all is there, 1 a file is missing."""
+    """Back the house up into a folder. Returns the exit code: 0 all is there, 1 a file is missing.
+
+    Raises DatabaseNotSaved after the missing files of the last backup were named.
+    """
     with opened_store(settings) as store, bars(console) as progress:
         files = progress.add_task("files 文件", total=None)
-        done = await backup.back_up(
-            settings, store, folder, lambda count, total: progress.update(files, completed=count, total=total)
-        )
+        try:
+            done = await backup.back_up(
+                settings, store, folder, lambda count, total: progress.update(files, completed=count, total=total)
+            )
+        except DatabaseNotSaved as error:
+            _print_missing(error.missing, "in the store", console)
+            raise
     manifest = done.manifest
     console.print(
         f"{manifest.files} files, {manifest.bytes / 2**30:.2f} GiB, {done.copied} of them new; the database as of "
@@ -35,7 +42,7 @@ async def back_up(settings: Settings, folder: Path, console: Console) -> int:
             style="yellow", soft_wrap=True,
         )  # fmt: skip
     console.print(f"{folder} holds the keys of this house: keep it as you keep them 备份内含密钥，请妥善保管")
-    return _print_missing(done, "in the store", console)
+    return _print_missing(done.missing, "in the store", console)
 
 
 async def restore(settings: Settings, folder: Path, console: Console) -> int:
@@ -55,13 +62,13 @@ async def restore(settings: Settings, folder: Path, console: Console) -> int:
         f"{done.copied} 个文件已恢复并重新锁定；请运行 fujing verify --trust 核验",
         soft_wrap=True,
     )
-    return _print_missing(done, "in the backup", console)
+    return _print_missing(done.missing, "in the backup", console)
 
 
-def _print_missing(done: BackupResult, where: str, console: Console) -> int:
+def _print_missing(missing: list[str], where: str, console: Console) -> int:
     """Name the missing files. Returns the exit code."""
-    for key in done.missing[:SHOWN]:
+    for key in missing[:SHOWN]:
         console.print(f"✗ missing {where}, or not whole: {key} 缺失或不完整", style="red", markup=False, soft_wrap=True)
-    if len(done.missing) > SHOWN:
-        console.print(f"  … 另有 {len(done.missing) - SHOWN} 个 more", style="red")
-    return 1 if done.missing else 0
+    if len(missing) > SHOWN:
+        console.print(f"  … 另有 {len(missing) - SHOWN} 个 more", style="red")
+    return 1 if missing else 0

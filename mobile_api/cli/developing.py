@@ -75,7 +75,7 @@ def dev() -> None:
     )
 )
 def psql() -> None:
-    from backend.backup import address_of, program
+    from backend.postgres_programs import address_of, newest
 
     with one_sentence():
         settings = read_settings()
@@ -86,9 +86,9 @@ def psql() -> None:
                 f"{settings.data_dir} 中没有正在运行的系统：请先运行 `make dev` 或 `fujing serve`。",
                 f"No house runs in {settings.data_dir}: start `make dev` or `fujing serve` first.",
             )
-        path = program("psql")
+        path = newest("psql")
         address, variables = address_of(url)
-        os.execve(path, [path, f"--dbname={address}"], os.environ | variables)  # noqa: S606 - PostgreSQL's own
+        os.execve(path, [str(path), f"--dbname={address}"], os.environ | dict(variables))  # noqa: S606 - PostgreSQL's own
 
 
 async def _is_empty(settings: Settings) -> bool:

@@ -3,9 +3,11 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+import asyncpg
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from backend.core.database_errors import first_line, is_unreadable
 from backend.core.days import in_china
 from backend.core.keys import Keys
 from backend.core.settings import Settings
@@ -36,10 +38,15 @@ async def check(settings: Settings, trust: Sequence[str], deep: bool, console: C
             store, known, trust, lambda done, total: progress.update(rows, completed=done, total=total)
         )
         files = progress.add_task("sealed 封存文件", total=None)
-        flaws = await audit(
-            store, known, trust, deep=deep,
-            progress=lambda done, total: progress.update(files, completed=done, total=total),
-        )  # fmt: skip
+        try:
+            flaws = await audit(
+                store, known, trust, deep=deep,
+                progress=lambda done, total: progress.update(files, completed=done, total=total),
+            )  # fmt: skip
+        except asyncpg.PostgresError as error:
+            if not is_unreadable(error):
+                raise
+            flaws = [Flaw(code="files_unchecked", what=first_line(error))]
     _print(console, verified, [*verified.flaws, *flaws])
     return 1 if verified.flaws or flaws else 0 if verified.trusted else UNVERIFIED
 

@@ -166,3 +166,39 @@ def test_a_folder_that_is_no_backup_is_refused(tmp_path: Path) -> None:
     assert 1 == done.returncode
     assert "no whole backup" in done.stderr
     assert not place.data.exists()
+
+
+def test_a_damaged_database_spoils_no_backup(lived: tuple[Any, ...], tmp_path: Path) -> None:
+    """One byte of the journal's file flipped: every command says so, in a sentence; the last whole backup stays as it
+    is, and a film that was lost from it is saved again."""
+    place, fingerprint, kept, _ = lived
+    folder = tmp_path / "backup"
+    shutil.copytree(kept, folder)
+    (film_key, *_) = (each["key"] for each in objects(folder) if each["of"] == "upload")
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    with serving(place):
+        database = services(place)["database_url"]
+        ((file,),) = asyncio.run(rows(database, "SELECT pg_relation_filepath('journal')"))
+    flip(place.data / "postgres" / "cluster" / file)
+    (folder / "objects" / film_key).unlink()
+    done = place.run("backup", str(folder))
+    assert (2, "") == (done.returncode, done.stdout.strip()), done.stdout
+    assert "The database was NOT saved" in done.stderr
+    assert "invalid page" in done.stderr
+    assert "8/8 of its files are there" in done.stderr, done.stderr
+    assert before == {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    verified = place.run("verify", "--trust", fingerprint)
+    assert (1, "") == (verified.returncode, verified.stderr), verified.stderr
+    assert "rows cannot be read" in verified.stdout
+    empty = tmp_path / "first"
+    assert "no earlier backup" in place.run("backup", str(empty)).stderr
+    assert [] == [path for path in empty.rglob("*") if path.is_file()]
+
+
+def flip(file: Path) -> None:
+    """Flip one byte in the middle of the first page."""
+    with file.open("r+b") as page:
+        page.seek(4000)
+        (byte,) = page.read(1)
+        page.seek(4000)
+        page.write(bytes([byte ^ 1]))

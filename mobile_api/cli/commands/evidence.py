@@ -163,9 +163,10 @@ def erase(for_real: bool) -> None:
     "backup",
     help=by_locale(
         "把数据库、密钥和每个封存文件复制到 FOLDER；再次备份到同一处只复制新增内容。\n\n"
-        "退出码 1：存储中缺少已封存的文件，会列出其名称。",
+        "退出码 1：存储中缺少已封存的文件，会列出其名称；2：数据库没有备份成功，上一份完整备份保持原样。",
         "Copy the database, the keys and every sealed file into FOLDER; into the same one again, what is new.\n\n"
-        "Exit code 1: a file that was sealed is missing in the store, and named.",
+        "Exit code 1: a file that was sealed is missing in the store, and named; 2: the database was not saved, and "
+        "the last whole backup is as it was.",
     ),
 )
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
