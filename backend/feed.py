@@ -26,7 +26,7 @@ from backend import bundle
 from backend.activities.reads import ACTIVITY
 from backend.bundle import Bundle
 from backend.core import database, days
-from backend.core.database import SESSION, Record, fetch, first, tx
+from backend.core.database import SESSION, Record, fetch, first, for_driver, tx
 from backend.core.findings import KEPT
 from backend.core.journal import SAFE, Position, position
 from backend.core.paging import invalid_parameter
@@ -411,7 +411,7 @@ async def _notify(url: str, committed: asyncio.Event) -> None:
             try:
                 if connection is None:
                     connection = await asyncpg.connect(
-                        url, timeout=5, server_settings=SESSION | {"application_name": "fujing-bell"}
+                        **for_driver(url), timeout=5, server_settings=SESSION | {"application_name": "fujing-bell"}
                     )
                 await connection.execute(f"NOTIFY {CHANNEL}", timeout=5)
             except CONNECTION_ERRORS as error:

@@ -21,7 +21,8 @@ from backend.assistance import service as assistance
 from backend.complaints import matters_service as matters
 from backend.complaints import service as complaints
 from backend.core import clocks, findings, jobs
-from backend.core.database import SESSION, opened
+from backend.core.database import SESSION, for_driver, opened
+from backend.core.database_errors import connecting
 from backend.core.keys import Keys
 from backend.evidence import probing_anew, sealing, view_copies
 from backend.evidence.retention import category_holds, disposal, falling_due, legal_holds, reconcile
@@ -199,10 +200,19 @@ async def hold_what_facts_of_before_keep() -> None:
         log.warning("facts of before were not judged", error=type(error).__name__)
 
 
-async def work(url: str, store: EvidenceStore, keys: Keys, stop: asyncio.Event) -> None:
-    """Run until `stop` is set. A lost connection ends it with an error; the supervising process must start it again."""
-    async with opened(url, size=6), feed.notifying(url):
-        connection = await asyncpg.connect(url, server_settings=SESSION | {"application_name": "fujing-worker"})
+async def work(
+    url: str, store: EvidenceStore, keys: Keys, stop: asyncio.Event, *, listening: str | None = None
+) -> None:  # fmt: skip
+    """Run until `stop` is set. A lost connection ends it with an error; the supervising process must start it again.
+
+    `listening`: the database's URL for a session that is kept, where `url` leads through a pooler.
+    """
+    kept = listening or url
+    async with opened(url, size=6), feed.notifying(kept):
+        with connecting(kept):
+            connection = await asyncpg.connect(
+                **for_driver(kept), timeout=10, server_settings=SESSION | {"application_name": "fujing-worker"}
+            )
         try:
             queue = build(connection, store, keys)
             judging = asyncio.create_task(hold_what_facts_of_before_keep())

@@ -88,10 +88,10 @@ async def _connected(app: Litestar) -> AsyncIterator[None]:
     await database.when_there(lambda: database.connect(str(chosen.database_url), chosen.pool_size))
     await kinds.keep()
     app.state.store = store_of(chosen)
-    app.state.hub = events.Hub(str(chosen.database_url))
+    app.state.hub = events.Hub(chosen.listening_url)
     try:
         async with AsyncExitStack() as running:
-            await running.enter_async_context(feed.notifying(str(chosen.database_url)))
+            await running.enter_async_context(feed.notifying(chosen.listening_url))
             await running.enter_async_context(app.state.hub.running())
             if chosen.operations_listen is not None:
                 await running.enter_async_context(operations_server.listening(app, chosen.operations_listen))

@@ -23,6 +23,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from time import monotonic
 from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import asyncpg
 import structlog
@@ -71,11 +72,29 @@ async def _reset(connection: asyncpg.Connection) -> None:
         await connection.execute("ROLLBACK")
 
 
+CACHE_SIZE = "statement_cache_size"
+
+
+def for_driver(url: str) -> dict[str, Any]:
+    """The URL as the driver takes it: `?statement_cache_size=0`, for a pooler that changes sessions, is an argument.
+
+    Left in the URL, the driver would send it to the server as a setting. Raises ValueError.
+    """
+    parts = urlsplit(url)
+    query = parse_qsl(parts.query, keep_blank_values=True)
+    kept = urlencode([(name, text) for name, text in query if name != CACHE_SIZE])
+    given = {name: int(text) for name, text in query if name == CACHE_SIZE}
+    return {"dsn": parts._replace(query=kept).geturl() if given else url} | given
+
+
 async def connect(url: str, size: int) -> None:
     """Open the pool. Raises DatabaseUnusable."""
-    DB.config = {"dsn": url}
     with connecting(url):
-        await DB.start_connection_pool(min_size=1, max_size=size, server_settings=SESSION, reset=_reset, timeout=10)
+        options = for_driver(url)
+        DB.config = {"dsn": options.pop("dsn")}
+        await DB.start_connection_pool(
+            min_size=1, max_size=size, server_settings=SESSION, reset=_reset, timeout=10, **options
+        )
 
 
 async def when_there(connect_once: Callable[[], Awaitable[None]]) -> None:
@@ -99,7 +118,7 @@ async def must_answer(url: str) -> None:
 
     async def once() -> None:
         with connecting(url):
-            connection = await asyncpg.connect(url, timeout=10, server_settings=SESSION)
+            connection = await asyncpg.connect(**for_driver(url), timeout=10, server_settings=SESSION)
         await connection.close(timeout=5)
 
     await when_there(once)

@@ -25,7 +25,7 @@ UNREADABLE_STATES = DAMAGED_STATES | {"58030"}  # io_error: the disk does not gi
 FAILED_CONNECTION = (
     OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError,
 )  # fmt: skip
-HOSTNAME_MISMATCH = 62  # X509_V_ERR_HOSTNAME_MISMATCH
+OTHER_NAME = {62, 64}  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
 
 
 class DatabaseUnusable(SentenceError):
@@ -83,8 +83,8 @@ def connecting(url: str) -> Iterator[None]:
 
 def unusable(error: BaseException, url: str) -> DatabaseUnusable:
     """The error of a connection to `url` as sentences that name the variable and where it leads."""
-    reason = _reason(error)
     variable, where = _variable(url), _where(url)
+    reason = _reason(error, is_socket="@/" in where)
     zh, en = (words.replace(_password(url) or "\0", "***") for words in (reason.zh, reason.en))
     return DatabaseUnusable(
         f"无法连接数据库 {where}：{zh}。请检查 {variable}。",
@@ -98,7 +98,7 @@ def first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
 
 
-def _reason(error: BaseException) -> Reason:
+def _reason(error: BaseException, is_socket: bool) -> Reason:
     if isinstance(error, ssl.SSLError):
         return _reason_of_tls(error)
     if isinstance(error, asyncpg.PostgresError):
@@ -111,9 +111,10 @@ def _reason(error: BaseException) -> Reason:
         return _reason_of_url(error)
     if isinstance(error, ConnectionError) and "SSL" in str(error):
         return Reason("该服务器不支持 TLS，而地址要求 TLS", "it speaks no TLS, and the URL asks for TLS")
-    if isinstance(error, FileNotFoundError | PermissionError) and _is_of_a_certificate(error):
+    if isinstance(error, FileNotFoundError | PermissionError) and not is_socket:
         return Reason(
-            f"证书文件无法读取：{error.filename}", f"the file {error.filename} of a certificate cannot be read"
+            "sslrootcert 或 SSL_CERT_FILE 指定的 CA 文件不存在或无法读取",
+            "the file of the CA that sslrootcert or SSL_CERT_FILE names is not there, or cannot be read",
         )
     if isinstance(error, OSError | asyncpg.InterfaceError | asyncpg.InternalClientError):
         return Reason(
@@ -122,17 +123,13 @@ def _reason(error: BaseException) -> Reason:
     return Reason(f"地址无法使用（{first_line(error)}）", f"the URL is not usable ({first_line(error)})")
 
 
-def _is_of_a_certificate(error: OSError) -> bool:
-    return error.filename is not None and ".s.PGSQL." not in str(error.filename)
-
-
 def _reason_of_tls(error: ssl.SSLError) -> Reason:
     if not isinstance(error, ssl.SSLCertVerificationError):
         why = error.reason or first_line(error)
         return Reason(
             f"TLS 失败（{why}）；CA 文件可能不是 PEM 格式", f"TLS fails ({why}); is the file of the CA in PEM form?"
         )
-    if error.verify_code == HOSTNAME_MISMATCH:
+    if error.verify_code in OTHER_NAME:
         return Reason("它的证书不是发给这个主机名的", "its certificate is for another host name")
     why = error.verify_message
     return Reason(

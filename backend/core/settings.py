@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import msgspec
 
@@ -19,7 +19,10 @@ ADDRESS = r"^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):\d{1,5}$"
 HIGHEST_PORT = 65535
 # `fujing ingest` and `fujing enrol-station` are clients; they read these variables
 OF_A_STATION = {"FUJING_URL", "FUJING_DOCK", "FUJING_DOCK_PASSWORD", "FUJING_DOCK_KEY"}
-SECRET = {"database_url", "migrate_url", "s3_access_key", "s3_secret_key"}
+SECRET = {"database_url", "database_direct_url", "migrate_url", "s3_access_key", "s3_secret_key"}
+DATABASE_URLS = ("database_url", "database_direct_url", "migrate_url")
+VERIFIED = ("verify-ca", "verify-full")  # modes in which the server's certificate is looked at
+TRUSTED = "SSL_CERT_FILE"  # OpenSSL's own variable: the CAs that are trusted, of the database and of the store
 TAKES = {  # what a setting takes that not every text is, in Chinese and in English
     "listen": ("主机:端口", "host:port"),
     "operations_listen": ("主机:端口", "host:port"),
@@ -42,7 +45,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """The settings of a deployment; see `fujing settings`.
 
     A service without a URL is embedded. An external PostgreSQL has `database_url` (the application's role, which owns
-    no table) and `migrate_url` (the owner's role); an external store has `s3_*`.
+    no table) and `migrate_url` (the owner's role); an external store has `s3_*`. Where `database_url` leads through a
+    pooler, `database_direct_url` leads past it, as the same role: for LISTEN.
     `operations_listen`: where /metrics and /health/ready are answered, and nowhere else.
     `public_url`: the address that devices call; where it is set, their proofs must name it.
     """
@@ -54,6 +58,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     workers: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
     pool_size: Annotated[int, msgspec.Meta(ge=2, le=200)] = 16
     database_url: str | None = None
+    database_direct_url: str | None = None
     migrate_url: str | None = None
     s3_endpoint: str | None = None
     s3_access_key: str | None = None
@@ -74,6 +79,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def law_home(self) -> Path:
         """Where this house keeps the notices on days off that it took in."""
         return self.data_dir / "law"
+
+    @property
+    def listening_url(self) -> str:
+        """The database's URL for a session that is kept: LISTEN needs one that no pooler takes away."""
+        return str(self.database_direct_url or self.database_url)
 
     def shown(self) -> dict[str, str]:
         """Every setting by the name of its variable; secrets are hidden."""
@@ -109,6 +119,8 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     values: dict[str, Any] = {known[key]: _read(key, known[key], value) for key, value in given.items()}
     settings = Settings(**values)
     _check_together(settings)
+    urls = {name: _with_ca(url, environment) for name in DATABASE_URLS if (url := values.get(name)) is not None}
+    settings = msgspec.structs.replace(settings, **urls)
     return msgspec.structs.replace(settings, data_dir=settings.data_dir.expanduser().absolute())
 
 
@@ -147,8 +159,21 @@ def _check_together(settings: Settings) -> None:
     _check_addresses(settings)
 
 
+def _with_ca(url: str, environment: Mapping[str, str]) -> str:
+    """The URL of a database with the file of the CA in it, where it must be verified and only SSL_CERT_FILE names one.
+
+    The driver and pg_dump read that variable for themselves not; the store's client does.
+    """
+    parts, trusted = urlsplit(url), environment.get(TRUSTED)
+    query = dict(parse_qsl(parts.query))
+    named = "sslrootcert" in query or "PGSSLROOTCERT" in environment
+    if not trusted or named or query.get("sslmode") not in VERIFIED:
+        return url
+    return parts._replace(query=f"{parts.query}&{urlencode({'sslrootcert': trusted})}").geturl()
+
+
 def _check_database(settings: Settings) -> None:
-    for name in ("database_url", "migrate_url"):
+    for name in DATABASE_URLS:
         url = getattr(settings, name)
         if url is not None and _scheme(url) not in ("postgresql", "postgres"):
             raise SettingsError(
@@ -159,6 +184,11 @@ def _check_database(settings: Settings) -> None:
         raise SettingsError(
             "已设置 FUJING_MIGRATE_URL，却未设置 FUJING_DATABASE_URL：两者须同时设置，或都不设置。",
             "FUJING_MIGRATE_URL is set, but FUJING_DATABASE_URL is not: set both or neither.",
+        )
+    if settings.database_direct_url is not None and settings.database_url is None:
+        raise SettingsError(
+            "已设置 FUJING_DATABASE_DIRECT_URL，却未设置 FUJING_DATABASE_URL。",
+            "FUJING_DATABASE_DIRECT_URL is set, but FUJING_DATABASE_URL is not.",
         )
 
 

@@ -372,7 +372,8 @@ def until_signalled() -> Iterator[None]:
 
 def run_api(settings: Settings) -> None:
     """Run the API in this process and its workers until SIGTERM. Raises DatabaseUnusable."""
-    asyncio.run(database.must_answer(str(settings.database_url)))  # a sentence here, not a stack of each worker
+    for url in {str(settings.database_url), settings.listening_url}:
+        asyncio.run(database.must_answer(url))  # a sentence here, not a stack of each worker
     with (
         _operations_address(settings) as address,
         published(settings.data_dir, address, {"listen": settings.listen, "public_url": settings.public_url}) as counts,
@@ -430,7 +431,7 @@ def run_worker(settings: Settings) -> None:
         store, keys = store_of(settings), Keys(settings.secrets_dir)
         while not stop.is_set():
             try:
-                await work(url, store, keys, stop)
+                await work(url, store, keys, stop, listening=settings.listening_url)
             except Exception as error:
                 _must_pass(error)
                 with contextlib.suppress(TimeoutError):

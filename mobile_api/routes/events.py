@@ -27,7 +27,7 @@ from litestar.types import Receive, Scope, Send
 from prometheus_client import Gauge
 
 from backend import feed
-from backend.core.database import SESSION
+from backend.core.database import SESSION, for_driver
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor
 from backend.feed import FeedCursor, FeedLine
@@ -166,7 +166,7 @@ class Hub:
 
         async def connect() -> asyncpg.Connection:
             settings = SESSION | {"application_name": "fujing-listen"}
-            self._listening = await asyncpg.connect(self._url, timeout=5, server_settings=settings)
+            self._listening = await asyncpg.connect(**for_driver(self._url), timeout=5, server_settings=settings)
             self._woken.set()  # notifications sent meanwhile were lost
             return self._listening
 
