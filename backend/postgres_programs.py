@@ -23,6 +23,7 @@ from storage.language import SentenceError
 
 PLACES = ("/usr/lib/postgresql", "/usr/pgsql-*", "/opt/homebrew/opt", "/usr/local/opt")
 ENCRYPTED = ("require", "verify-ca", "verify-full")
+SETS_TRANSACTION_TIMEOUT = 17  # from this version on a dump, restored, sets what an older server does not know
 VERSION = re.compile(r"\) (\d+)")
 PATIENCE = 10  # seconds for a program that only says what it is
 
@@ -55,6 +56,11 @@ class Program(NamedTuple):
     version: int
     tls: bool
 
+    def suits(self, server: "Server") -> bool:
+        """Whether it can dump and restore on this server: not too old, not too new, with TLS where that is spoken."""
+        is_too_new = self.version >= SETS_TRANSACTION_TIMEOUT > server.version
+        return self.version >= server.version and not is_too_new and (self.tls or not server.tls)
+
     def reads(self, dump: Path) -> bool:
         """Whether this pg_restore knows the format of a dump."""
         done = subprocess.run([self.path, "--list", dump], capture_output=True, env=_plain(), timeout=600)  # noqa: S603
@@ -68,26 +74,36 @@ async def server_of(connection: asyncpg.Connection) -> Server:
 
 
 def choose(name: str, server: Server, dump: Path | None = None) -> Program:
-    """The oldest installed program that speaks to this server, and reads this dump. Raises ProgramError.
+    """The oldest installed program that suits this server, and reads this dump. Raises ProgramError.
 
-    Where there is one, that is the server's own version: a newer one writes settings that an older server refuses.
+    Where there is one, that is the server's own version. What 17 and newer write, no older server restores.
     """
     there = list(installed(name))
-    able = [each for each in there if each.version >= server.version and (each.tls or not server.tls)]
-    able = [each for each in able if dump is None or each.reads(dump)]
-    if able:
-        return min(able, key=lambda each: each.version)
-    raise ProgramError(*_what_to_install(name, server, there))
+    able = [each for each in there if each.suits(server)]
+    if not able:
+        raise ProgramError(*_what_to_install(name, server, there))
+    reading = [each for each in able if dump is None or each.reads(dump)]
+    if not reading:
+        raise ProgramError(
+            f"{dump} 由更新版本的 pg_dump 写成，PostgreSQL {server.version} 的程序无法读取："
+            "请恢复到更新版本的 PostgreSQL。",
+            f"{dump} was written by a newer pg_dump than the programs for PostgreSQL {server.version} can read: "
+            "restore it into a newer PostgreSQL.",
+        )
+    return min(reading, key=lambda each: each.version)
 
 
 def _what_to_install(name: str, server: Server, there: list[Program]) -> tuple[str, str]:
     found = "; ".join(f"{each.path}: {each.version}{'' if each.tls else ', no TLS'}" for each in there)
     by_tls = ("，且支持 TLS", " with TLS") if server.tls else ("", "")
+    newer = ("或更高版本", " or newer")
+    if server.version < SETS_TRANSACTION_TIMEOUT:
+        newer = (f"至 {SETS_TRANSACTION_TIMEOUT - 1}", f" to {SETS_TRANSACTION_TIMEOUT - 1}")
     package = f"postgresql-client-{server.version}"
     return (
-        f"需要 {name} {server.version} 或更高版本{by_tls[0]}，才能与该数据库通信；不会改用明文。"
+        f"需要 {name} {server.version} {newer[0]}{by_tls[0]}，才能备份和恢复该数据库；不会改用明文。"
         f"请安装 PostgreSQL {server.version} 的客户端程序（Debian：{package}）。已安装：{found or '无'}。",
-        f"{name} {server.version} or newer{by_tls[1]} is needed to speak to this database; it is not done in the clear "
+        f"{name} {server.version}{newer[1]}{by_tls[1]} is needed for this database; it is not done in the clear "
         f"instead. Install the client programs of PostgreSQL {server.version} (Debian: {package}). "
         f"Installed: {found or 'none'}.",
     )
