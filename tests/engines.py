@@ -335,7 +335,8 @@ def nginx(shipped: Path, home: Path, changes: dict[str, str], port: int) -> Iter
         f"{kind}_temp_path {home}/{kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
     (home / "nginx.conf").write_text(
-        f"daemon off;\npid {home}/pid;\nerror_log {home}/error.log;\nworker_processes 1;\nevents {{}}\n"
+        f"{'user root;' if os.getuid() == 0 else ''}\ndaemon off;\npid {home}/pid;\nerror_log {home}/error.log;\n"
+        "worker_processes 1;\nevents {}\n"
         f"http {{\naccess_log off;\n{kept}include {home}/fujing.conf;\n}}\n"
     )
     words = [program("nginx"), "-c", str(home / "nginx.conf"), "-p", str(home)]

@@ -119,7 +119,7 @@ def test_the_proxy_leads_to_the_public_address_alone(repository: Path) -> None:
     listen, inside = (services["api"]["environment"][name] for name in ("FUJING_LISTEN", "FUJING_OPERATIONS_LISTEN"))
     port, for_operators = (address.rpartition(":")[2] for address in (listen, inside))
     assert port != for_operators
-    assert re.search(rf"reverse_proxy api:{port}\b", told)
+    assert re.search(rf"reverse_proxy \{{\$FUJING_API:api:{port}\}}", told)
     assert for_operators not in told
     assert ["proxy"] == [name for name, service in services.items() if "ports" in service]
     assert f"127.0.0.1:{for_operators}/health/ready" in " ".join(services["api"]["healthcheck"]["test"])
@@ -137,7 +137,21 @@ def test_sizing_says_what_follows_from_what() -> None:
 
 
 def test_the_proxy_lets_go_of_a_connection_before_the_api_does(repository: Path) -> None:
-    """The proxy closes idle connections before the API does: no call goes into a connection that is being closed."""
-    keepalive = re.search(r"keepalive (\d+)s", (repository / "deploy" / "Caddyfile").read_text())
-    assert keepalive is not None
-    assert 1000 * int(keepalive.group(1)) < HEADERS_MS
+    """Either proxy closes idle connections before the API does: no call goes into a connection that is being closed."""
+    for file, told in (
+        ("Caddyfile", r"\bkeepalive (\d+)s"),
+        ("nginx.conf", r"upstream fujing_api [^}]*timeout (\d+)s"),
+    ):
+        keepalive = re.search(told, (repository / "deploy" / file).read_text())
+        assert keepalive is not None, file
+        assert 1000 * int(keepalive.group(1)) < HEADERS_MS
+
+
+def test_nginx_leads_where_caddy_does(repository: Path) -> None:
+    """The same limit of a body, no limit for a part, the public address alone, and the names that signatures cover."""
+    nginx, caddy = ((repository / "deploy" / name).read_text() for name in ("nginx.conf", "Caddyfile"))
+    (limit,) = re.findall(r"max_size (\d+)MB", caddy)
+    assert [f"{limit}m", "0"] == re.findall(r"client_max_body_size (\w+);", nginx)
+    assert 2 == nginx.count("proxy_set_header Host $http_host;")
+    assert nginx.count("{") == nginx.count("}")
+    assert "8081" not in nginx
