@@ -8,6 +8,7 @@ import configparser
 import contextlib
 import datetime
 import os
+import re
 import shutil
 import socket
 import ssl
@@ -32,6 +33,7 @@ OWNER, APP = "fujing_owner", "fujing_app"
 PASSWORDS = {OWNER: "owner-äß/:@", APP: "app-geheim", "postgres": "root"}  # signs that a URL must quote
 READY_SECONDS = 40.0
 MODE_OF_A_KEY = 0o600
+HOST = re.compile(rb"\r\nHost: ([^\r]+)\r\n", re.IGNORECASE)
 
 
 def program(name: str, *places: str) -> str:
@@ -268,14 +270,14 @@ def pgbouncer(server: TlsPostgres, shipped: Path, mode: str) -> Iterator[PgBounc
 
 
 class TlsFront:
-    """TLS for a plain server on loopback, as a store with a certificate has it: bytes pass through unread."""
+    """TLS for a plain server on loopback, as a store with a certificate has it. `hosts`: what it was called."""
 
     def __init__(self, plain: str, files: tuple[Path, Path]) -> None:
         host, _, port = plain.rpartition(":")
         self._to, self._context = (host, int(port)), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.load_cert_chain(*files)
         self._listening = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self.port = int(self._listening.getsockname()[1])
+        self.port, self.hosts = int(self._listening.getsockname()[1]), set[str]()
 
     def __enter__(self) -> "TlsFront":
         threading.Thread(target=self._accept, daemon=True).start()
@@ -294,20 +296,20 @@ class TlsFront:
             device.settimeout(0.02)  # one thread speaks both ways: TLS may want to read before it writes
             with socket.create_connection(self._to) as store:
                 store.settimeout(0.02)
-                while _passed(device, store) and _passed(store, device):
+                while self._passed(device, store) and self._passed(store, device):
                     pass
 
-
-def _passed(source: socket.socket, target: socket.socket) -> bool:
-    """Pass on what is there; whether the source may still send."""
-    try:
-        piece = source.recv(1 << 18)
-    except TimeoutError:
-        return True
-    target.settimeout(30)
-    target.sendall(piece)
-    target.settimeout(0.02)
-    return bool(piece)
+    def _passed(self, source: socket.socket, target: socket.socket) -> bool:
+        """Pass on what is there; whether the source may still send."""
+        try:
+            piece = source.recv(1 << 18)
+        except TimeoutError:
+            return True
+        self.hosts |= {each.decode() for each in HOST.findall(piece)}
+        target.settimeout(30)
+        target.sendall(piece)
+        target.settimeout(0.02)
+        return bool(piece)
 
 
 @contextmanager

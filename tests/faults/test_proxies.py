@@ -51,6 +51,7 @@ class Fronted:
     passwords: dict[str, str]
     key: DeviceKey
     home: Path
+    hosts: set[str]  # by which the store was called through the proxy
 
     @property
     def url(self) -> str:
@@ -67,7 +68,7 @@ def behind(tmp_path_factory: pytest.TempPathFactory, templates: Templates) -> It
         public, private = authority.issue(home, "localhost", "127.0.0.1")
         shutil.copy(public, home / "public.crt")
         shutil.copy(private, home / "private.key")
-        fronted = Fronted(free_port(), free_port(), home / "ca.crt", {}, DeviceKey(), home)
+        fronted = Fronted(free_port(), free_port(), home / "ca.crt", {}, DeviceKey(), home, set())
         place.settings |= {
             "FUJING_LISTEN": f"127.0.0.1:{listen}", "FUJING_PUBLIC_URL": fronted.url, "FUJING_TRUST_PROXY": "true",
             "FUJING_S3_PUBLIC_URL": f"https://localhost:{fronted.store}",
@@ -75,6 +76,7 @@ def behind(tmp_path_factory: pytest.TempPathFactory, templates: Templates) -> It
         stack.enter_context(serving(place))
         fronted.passwords |= place.bring_in_people(ROSTER)
         front = stack.enter_context(TlsFront(services_of(place), (public, private)))
+        fronted.hosts = front.hosts
         fronted.home.joinpath("code").write_text(place.code_for("HH-0701"))
         yield (listen, front.port), fronted
 
@@ -91,6 +93,7 @@ def proxy(
 ) -> Iterator[Fronted]:
     """One of them in front of the house, under its shipped file; the test's clients trust the CA by OpenSSL's means."""
     (listen, store), fronted = behind
+    fronted.hosts.clear()
     monkeypatch.setenv("SSL_CERT_FILE", str(fronted.ca))
     with ExitStack() as stack:
         home = stack.enter_context(folder_of(None))
@@ -149,6 +152,7 @@ def test_a_film_goes_up_and_is_watched(proxy: Fronted, tmp_path: Path) -> None:
     moment = {"started_at": now, "ended_at": now}
     sealed = lin.send(large, camera_serial="DSJ-0042", media_type="application/octet-stream", **moment)
     assert LARGE == sealed["bytes"]
+    assert {f"localhost:{proxy.store}"} == proxy.hosts, "the store was called by another name than was signed"
     watched(proxy, claims["id"], made.path, tmp_path)
     if shutil.which("curl"):
         assert "200 2" == by_curl(proxy, f"{proxy.url}/health/live")
