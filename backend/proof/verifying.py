@@ -56,6 +56,11 @@ SENTENCES = {
         "日志的一个索引已损坏，但每一行都已读出：{what}",
         "an index of the journal is damaged, but every row could be read: {what}",
     ),
+    "seal_unreadable": (
+        "{what} 的封存记录无法读取：数据库文件已损坏；只检查了其原始文件",
+        "the row of the sealing of upload {what} cannot be read: the database's files are damaged; only its bytes in "
+        "the store were looked at",
+    ),
     "files_unchecked": (
         "封存文件未能逐一检查：数据库文件已损坏（{what}）",
         "not every sealed file was checked: the database's files are damaged ({what})",

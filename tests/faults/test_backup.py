@@ -190,6 +190,7 @@ def test_a_damaged_database_spoils_no_backup(lived: tuple[Any, ...], tmp_path: P
     verified = place.run("verify", "--trust", fingerprint)
     assert (1, "") == (verified.returncode, verified.stderr), verified.stderr
     assert "rows cannot be read" in verified.stdout
+    assert 2 == verified.stdout.count("only its bytes in the store were looked at"), verified.stdout
     empty = tmp_path / "first"
     assert "no earlier backup" in place.run("backup", str(empty)).stderr
     assert [] == [path for path in empty.rglob("*") if path.is_file()]

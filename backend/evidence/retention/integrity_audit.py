@@ -4,13 +4,15 @@ Reads only. A `Flaw` is that of backend.proof.verifying.
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import msgspec
 
 from backend.core.database import Record, fetch, value
+from backend.core.database_errors import first_line, is_unreadable
 from backend.evidence.sealing import RECEIPT_TYPE
 from backend.proof.trust import BadSignature, KeySet, PublicJwk, by_kid, claims_of, trusted_keys
 from backend.proof.verifying import Flaw
@@ -26,6 +28,10 @@ SELECT u.id, u.object_key, u.version, u.sha256, u.bytes, u.receipt, u.removed_at
 ) AS restored FROM upload u WHERE u.state = 'sealed' AND ($1::uuid IS NULL OR u.id > $1)
     AND ($3::uuid IS NULL OR u.id = $3) ORDER BY u.id LIMIT $2
 """
+BARE = """
+SELECT u.id, u.object_key, u.version, u.sha256, u.bytes, u.removed_at FROM upload u WHERE u.state = 'sealed'
+    AND ($1::uuid IS NULL OR u.id > $1) AND ($3::uuid IS NULL OR u.id = $3) ORDER BY u.id LIMIT $2
+"""  # without the lines of the journal
 WITHOUT_ROW = """
 SELECT j.seq, j.subjects[1] AS id FROM journal j WHERE j.verb = 'evidence/seal'
     AND NOT EXISTS (SELECT FROM upload u WHERE u.id = j.subjects[1] AND u.state = 'sealed') ORDER BY j.seq LIMIT $1
@@ -49,10 +55,10 @@ async def audit(
     `progress` is called with the number done and the total.
     """
     keys = trusted_keys(known, fingerprints) if fingerprints else by_kid(known.keys)
-    flaws = [Flaw(code="upload_missing", seq=row["seq"], what=str(row["id"])) for row in await fetch(WITHOUT_ROW, PAGE)]
+    flaws = await _without_row()
     total, done = await value("SELECT count(*) FROM upload WHERE state = 'sealed'"), 0
     last: UUID | None = None
-    while rows := await fetch(SEALED, last, PAGE, only):
+    while rows := await _next_page(store, last, only, deep, flaws):
         for row in rows:
             flaws += _flaws_of_row(row, keys)
         for stored in await asyncio.gather(*(_flaws_in_store(store, row, deep) for row in rows)):
@@ -60,6 +66,54 @@ async def audit(
         last, done = rows[-1]["id"], done + len(rows)
         progress(done, total)
     return flaws
+
+
+async def _without_row() -> list[Flaw]:
+    """Sealings whose upload is gone; where a page of the journal cannot be read, that some may be."""
+    try:
+        rows = await fetch(WITHOUT_ROW, PAGE)
+    except asyncpg.PostgresError as error:
+        if not is_unreadable(error):
+            raise
+        return [Flaw(code="files_unchecked", what=first_line(error))]
+    return [Flaw(code="upload_missing", seq=row["seq"], what=str(row["id"])) for row in rows]
+
+
+async def _sealed(last: UUID | None, most: int, only: UUID | None) -> Sequence[Record]:
+    return await fetch(SEALED, last, most, only)
+
+
+async def _next_page(
+    store: EvidenceStore, last: UUID | None, only: UUID | None, deep: bool, flaws: list[Flaw]
+) -> Sequence[Record]:  # fmt: skip
+    """The next sealed uploads; of those whose lines cannot be read, the flaws of their bytes alone are added."""
+    try:
+        return await _sealed(last, PAGE, only)
+    except asyncpg.PostgresError as error:
+        if not is_unreadable(error):
+            raise
+    while bare := await fetch(BARE, last, PAGE, only):
+        readable: list[Record] = []
+        for row in bare:
+            found = await _one(row["id"])
+            readable += found
+            unreadable = Flaw(code="seal_unreadable", what=str(row["id"]))
+            if not found and unreadable not in flaws:
+                flaws += [unreadable, *await _flaws_in_store(store, row, deep)]
+        if readable:
+            return readable
+        last = bare[-1]["id"]
+    return []
+
+
+async def _one(upload: UUID) -> Sequence[Record]:
+    """The upload with its lines; nothing where they cannot be read."""
+    try:
+        return await _sealed(None, 1, upload)
+    except asyncpg.PostgresError as error:
+        if not is_unreadable(error):
+            raise
+        return []
 
 
 def _flaws_of_row(row: Record, keys: Mapping[str, PublicJwk]) -> list[Flaw]:
