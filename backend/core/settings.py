@@ -190,6 +190,16 @@ def _check_database(settings: Settings) -> None:
             "已设置 FUJING_DATABASE_DIRECT_URL，却未设置 FUJING_DATABASE_URL。",
             "FUJING_DATABASE_DIRECT_URL is set, but FUJING_DATABASE_URL is not.",
         )
+    if settings.database_direct_url is not None and len(_roles(settings)) > 1:
+        raise SettingsError(
+            "FUJING_DATABASE_DIRECT_URL 与 FUJING_DATABASE_URL 须使用同一角色：不拥有任何表的应用角色。",
+            "FUJING_DATABASE_DIRECT_URL must name the same role as FUJING_DATABASE_URL: the one that owns no table.",
+        )
+
+
+def _roles(settings: Settings) -> set[str | None]:
+    """The roles of the application's two URLs; one where they are alike."""
+    return {urlsplit(str(url)).username for url in (settings.database_url, settings.database_direct_url)}
 
 
 def _check_store(settings: Settings) -> None:

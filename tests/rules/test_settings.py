@@ -49,6 +49,8 @@ def test_what_is_not_ours_is_left_alone() -> None:
         ("FUJING_DATABASE_URL", "db.example"),
         ("FUJING_DATABASE_URL", "postgresql://[::1/fujing"),
         ("FUJING_MIGRATE_URL", URL),
+        ("FUJING_DATABASE_DIRECT_URL", URL),
+        ("FUJING_DATABASE_DIRECT_URL", "db.example"),
         ("FUJING_S3_PUBLIC_URL", "store.example"),
         ("FUJING_S3_PUBLIC_URL", "https://gate.example/s3"),
         ("FUJING_S3_PUBLIC_URL", "https://gate.example/?s3"),
@@ -72,6 +74,15 @@ def test_a_wrong_setting_is_one_sentence_that_names_it(name: str, text: str) -> 
     assert name.removesuffix("_ACCESS_KEY").removesuffix("_ENDPOINT") in sentence
     assert sentence.endswith(".")
     assert "\n" not in sentence
+
+
+def test_the_way_past_a_pooler_is_of_the_same_role() -> None:
+    """Not of the owner, who may do more than the application."""
+    direct = {"FUJING_DATABASE_URL": URL, "FUJING_DATABASE_DIRECT_URL": URL.replace("db.", "direct.")}
+    assert "direct.example" in load(direct).listening_url
+    assert URL == load({"FUJING_DATABASE_URL": URL}).listening_url
+    with pytest.raises(SettingsError, match="the same role"):
+        load(direct | {"FUJING_DATABASE_DIRECT_URL": URL.replace("_app", "_owner")})
 
 
 def test_half_a_store_is_refused() -> None:
