@@ -78,7 +78,7 @@ class Stations:
 
 COMPLAINTS = ("complaint_live", "complaint_late", "complaint_held", "complaint_ended")
 MATTERS = ("appeal_live", "appeal_late", "appeal_held", "appeal_qin", "harassment")
-REVIEWS = ("review_complaint", "review_leader", "review_matter", "review_opponent")
+REVIEWS = ("review_complaint", "review_leader", "review_matter", "review_opponent", "review_own")
 RECUSALS = ("recusal_held", "recusal_waits", "recusal_live")
 WAITING = ("complaint_waits", "appeal_waits", "appeal_qin_held", "harassment_waits", "link")
 LATER = (*COMPLAINTS, *MATTERS, *REVIEWS, *RECUSALS, *WAITING, "hold_placed")
@@ -286,11 +286,15 @@ async def holds_of(stations: Stations) -> list[str]:
 
 
 async def heard_and_ended(stations: Stations) -> None:
-    """Lin is heard in one complaint; one is withdrawn, one founded unheard. The appeals are answered, unheard too. One
-    application for Ma's recusal is on record."""
+    """Lin is heard in one complaint, watches a film for it and answers late; one is withdrawn, one founded unheard. The
+    appeals are answered, unheard too. An application for Ma's recusal is on record."""
     wu, later = stations.wu, stations.later
     told = {"person": stations.lin.id, "substance": "群众反映态度生硬，请陈述当时情况"}
-    recorded(await wu.post("/v1/complaints/hear", complaint=later["complaint_live"], version=1, **told))
+    hearing = recorded(await wu.post("/v1/complaints/hear", complaint=later["complaint_live"], version=1, **told))["id"]
+    own = {"recording": stations.film("lin"), "hearing": hearing}
+    recorded(await stations.lin.post("/v1/reviews/open-own", id=later["review_own"], **own))
+    statement = stations.lin.item("hearings/answer", hearing=hearing, at=ago(minutes=20), words="语气稍急")
+    assert ["recorded"] == [each["status"] for each in await stations.lin.sync(statement, sent_at=ago(minutes=15))]
     ended = {"version": 1, "words": "已办"}
     for name, outcome in (
         ("complaint_ended", {"outcome": "withdrawn"}),
@@ -471,8 +475,20 @@ async def test_the_person_learns_of_it_when_they_are_heard_and_when_it_is_decide
     lines = scene.changed("lin", 1, 2)
     kinds = {line.partition("?")[0].partition(":")[0] for line in lines}
     late, ended = (COMPLAINTS.index(each) for each in ("complaint_late", "complaint_ended"))
-    shown = {"/v1/hearings", "/v1/changes", "/v1/sync", "/v1/complaints"}
-    assert shown | {f"/v1/complaints/<complaint {number}>" for number in (late, ended)} == kinds, lines
+    concluded = {f"/v1/complaints/<complaint {number}>" for number in (late, ended)}
+    own = {f"/v1/reviews/<review {REVIEWS.index('review_own')}>{part}" for part in ("", "/watch", "/viewing")}
+    assert {*LIN_IS_TOLD, *concluded, *own} == kinds, lines
+
+
+LIN_IS_TOLD = (
+    "/v1/hearings",
+    "/v1/changes",
+    "/v1/sync",
+    "/v1/complaints",
+    "/v1/reviews",
+    "/v1/findings",
+    "/v1/me/record",
+)
 
 
 async def test_whose_impartiality_is_doubted_learns_of_it_once_it_is_on_record(scene: Scene) -> None:
