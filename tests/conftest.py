@@ -47,6 +47,7 @@ FROM told, jsonb_object_keys(convert_from(entry, 'UTF8')::jsonb -> 'rows') key
 
 LONG = (  # longest first, by `make test ARGS=--durations=0`
     "test_soak", "test_figures", "test_a_gibibyte", "test_serving", "test_three_devices", "test_any_request",
+    "test_no_trace",
     "test_who_may_what", "test_free_text", "test_demo", "test_a_year", "test_backup", "test_feed_restore",
     "test_ingest", "test_away", "test_embedded", "test_upgrade", "test_sealing", "test_uploads", "test_hurt_on_duty",
     "test_events", "test_developing", "test_watching", "test_kept_footage", "test_timecode", "test_workbooks",

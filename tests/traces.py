@@ -18,7 +18,7 @@ import msgspec
 from litestar import Litestar
 
 from backend.proof.package import ABOUT, PEOPLE, ROWS
-from tests.builders import Someone, now
+from tests.builders import Someone
 from tests.contract_problems import OPERATIONS
 
 PARAMETER = re.compile(r"\{(\w+)(?::\w+)?\}")
@@ -34,7 +34,8 @@ NARROWING = frozenset({
     "state", "at", "bytes", "part", "person", "from", "to", "incident_ref",
 })  # fmt: skip
 ALSO = frozenset({"review"})  # not required, and without it there is nothing to see
-# Of headers: the request's own number, and the nonce of a proof of possession, which is made of the clock.
+# Of headers: the request's own number; the nonce of a proof of possession, which is made of the clock; and the name of
+# a file, which has the day in it.
 HEADERS_VARYING = frozenset({"x-request-id", "dpop-nonce", "content-disposition"})
 # Fields that change with time, by read; each with the reason.
 VARYING: Mapping[str, Mapping[str, str]] = {
@@ -114,8 +115,8 @@ def questions(app: Litestar, things: Things) -> Iterator[Read]:
     for template, pages, sheet in reads_of(app):
         if template in ASKED_OTHERWISE:
             continue
-        query = _query(template, things) | ({"limit": "200"} if pages else {})
-        for path, named in _paths(template, things):
+        query = query_of(template, parameters_of(template), things) | ({"limit": "200"} if pages else {})
+        for path, named in paths(template, things):
             yield Read(template, _with(path, query), named)
             if pages and template not in NO_SMALL_PAGE:
                 yield Read(template, _with(path, query | {"limit": "1"}), named, True)
@@ -123,7 +124,7 @@ def questions(app: Litestar, things: Things) -> Iterator[Read]:
                 yield Read(template, _with(path, query | {"format": "xlsx"}), named, True)
 
 
-def _paths(template: str, things: Things) -> Iterator[tuple[str, tuple[tuple[str, str], ...]]]:
+def paths(template: str, things: Things) -> Iterator[tuple[str, tuple[tuple[str, str], ...]]]:
     """The template filled with each thing of its kind. A kind that is not known is a KeyError: say what to ask."""
     names = PARAMETER.findall(template)
     if not names:
@@ -134,10 +135,10 @@ def _paths(template: str, things: Things) -> Iterator[tuple[str, tuple[tuple[str
         yield template.replace(f"{{{name}}}", id), ((id, f"<{name} {number}>"),)
 
 
-def _query(template: str, things: Things) -> dict[str, str]:
+def query_of(template: str, parameters: Sequence[Mapping[str, Any]], things: Things) -> dict[str, str]:
     """The parameters of a read: whatever shows most. One that is not known fails: say what to ask."""
     query = {}
-    for parameter in parameters_of(template):
+    for parameter in parameters:
         name, choices = parameter["name"], parameter["schema"].get("enum", ())
         if name in ("cursor", "limit", "format", "after", "works"):
             continue
@@ -278,7 +279,3 @@ def _apart(was: Any, is_now: Any) -> str:
     place = next((n for n, (a, b) in enumerate(zip(was, is_now, strict=False)) if a != b), min(len(was), len(is_now)))
     start = max(0, place - 80)
     return f"{len(was)} → {len(is_now)} characters: …{was[start : place + 160]} → …{is_now[start : place + 400]}"
-
-
-def today() -> str:
-    return f"{now():%Y-%m}"

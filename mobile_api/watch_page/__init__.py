@@ -21,7 +21,7 @@ SCRIPT = (_PARTS / "player.js").read_text(encoding="utf-8")
 MARKS = 6  # how often badge and time are written over the picture
 PURPOSES = {
     "complaint": "投诉 complaint", "case": "案件 case", "spot_check": "抽查 spot check", "injury": "工伤 injury",
-    "matter": "申诉或侵扰 matter",
+    "matter": "申诉或侵扰 matter", "finding": "待说明事项 finding", "hearing": "陈述申辩 hearing",
 }  # fmt: skip
 SHORT_DIGEST = 16  # characters of the digest that stand over the picture; the page has all of it
 

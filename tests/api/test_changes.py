@@ -104,6 +104,18 @@ async def test_the_feed_shows_ones_own_entries_once_and_in_order(app: Litestar) 
     assert [] == await verbs(lin, (await changes_since(lin, cursor))["cursor"])
 
 
+async def test_a_cursor_tells_nothing_of_what_others_wrote(app: Litestar) -> None:
+    """Asked again it is another one, whether anybody wrote a line or nobody; always as long, and good for the same."""
+    lin, zhu = await a_duty_auxiliary(app), await a_duty_auxiliary(app, name="朱新")
+    cursor = await new_cursor(zhu)
+    again = [(await changes_since(zhu, cursor))["cursor"] for _ in range(2)]
+    recorded(await lin.check_in())
+    again.append((await changes_since(zhu, cursor))["cursor"])
+    assert 4 == len({cursor, *again})
+    assert {100} == {len(each) for each in (cursor, *again)}
+    assert not [each for each in again if await is_reset(zhu, each)]
+
+
 async def test_the_feed_shows_nothing_of_a_colleague(app: Litestar) -> None:
     lin, zhu = await a_duty_auxiliary(app), await a_duty_auxiliary(app, name="朱新")
     cursor = await new_cursor(zhu)

@@ -338,6 +338,8 @@ async def test_whom_a_finding_concerns_watches_that_stretch_and_takes_no_copy(
     assert ("finding", False, True) == (opened["purpose"], opened["needs_approval"], opened["tasked"])
     how = (await lin.get(f"/v1/reviews/{opened['id']}/viewing")).json()
     assert ("remux", 0) == (how["way"], how["may_watch"]["from_ms"])
+    page = await lin.get(f"/v1/reviews/{opened['id']}/watch")
+    assert (200, True) == (page.status_code, "待说明事项" in page.text)
     answer = await looks(lin, footage, opened["id"])
     assert (200, True) == (answer.status_code, len(answer.content) > 1000)
     assert await value("SELECT count(*) FROM journal WHERE verb = 'recordings/view' AND outcome = 'done' AND actor = $1"

@@ -13,6 +13,8 @@ from backend.core import orders
 from backend.evidence.view_copies import Copy
 from backend.law.catalogue import law
 from backend.reviews import rules as reviews
+from backend.reviews.schemas import PurposeShown
+from mobile_api.watch_page import PURPOSES
 from tests.rules.test_verdict import UNMET
 
 LIN, CHEN = UUID(int=1), UUID(int=2)
@@ -138,3 +140,9 @@ def test_an_order_answers_for_what_follows_from_it() -> None:
     assert ["legality_defect", "not_recording", "unrecorded"] == orders.follows(law(), ["not_recording"])
     assert ["led_not_recording", "unrecorded"] == orders.follows(law(), ["led_not_recording"])
     assert [] == orders.follows(law(), [])
+
+
+def test_the_page_on_which_footage_is_watched_has_words_for_every_purpose() -> None:
+    """Whoever watches their own film for a finding or a hearing sees the same page."""
+    (purposes, _) = get_args(PurposeShown)
+    assert set(get_args(purposes)) == set(PURPOSES)
