@@ -200,6 +200,11 @@ def ago(**span: float) -> datetime:
     return now() - timedelta(**span)
 
 
+def moment(text: str) -> datetime:
+    """A time as an answer tells it."""
+    return datetime.fromisoformat(text)
+
+
 def a_check_in() -> dict[str, Any]:
     return {"duty_type": "patrol", "dress": "uniform", "id_card_carried": True, "roster_post": "南门岗亭"}
 

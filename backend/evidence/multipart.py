@@ -17,7 +17,7 @@ from backend.core.refusals import Refusal
 from backend.core.verb import AUXILIARIES, CLOCK_DOUBTFUL, Actor, part_of
 from backend.evidence import excess, rules
 from backend.evidence.refresh import lock_concerned, refresh_findings
-from backend.evidence.schemas import Complete, PartToSend, Sealed, State, UploadParts
+from backend.evidence.schemas import Complete, PartToSend, Sealed, State, StoredPart, UploadParts
 from backend.evidence.tables import Recording
 from backend.law.catalogue import Language, law
 from storage.evidence_store import EvidenceStore, ObjectUnknown, Part, StoreNonsense, UploadUnknown, newest_of_each
@@ -25,6 +25,11 @@ from storage.evidence_store import EvidenceStore, ObjectUnknown, Part, StoreNons
 OWN_UPLOAD = """
 SELECT u.* FROM upload declared JOIN upload u ON u.id = coalesce(declared.same_as, declared.id)
 WHERE declared.id = $1 AND $2 IN (declared.owner, declared.declared_by)
+"""
+SET_RESUMED = "UPDATE upload SET state = 'receiving' WHERE id = $1 AND state = 'abandoned' AND store_upload = $2"
+SET_ABORTED = """
+UPDATE upload SET state = 'abandoned', touched_at = $2
+WHERE id = $1 AND state IN ('declared', 'receiving', 'mismatch')
 """
 SET_OPEN = """
 UPDATE upload SET store_upload = $2, state = 'receiving', touched_at = $3
@@ -47,14 +52,22 @@ SET_SAME_AS = """
 UPDATE upload SET state = 'same_as', same_as = $2, store_upload = NULL WHERE id = $1 OR same_as = $1
 """
 COMPLETE_STATES = frozenset({"received", "sealed"})
+STORED_AT_ONCE = 1000  # parts told with size and ETag in one answer, as in a list of S3
 
 
 class Wanted(NamedTuple):
-    """Which URLs are asked for: `limit` from part number `start` on; `size` of the file, where it was not declared."""
+    """Which URLs are asked for: `limit` from part number `start` on; `size` of the file, where it was not declared;
+    `part`: one part, whether the store has it or not."""
 
     start: int
     limit: int
     size: int | None = None
+    part: int | None = None
+
+    @property
+    def last(self) -> int:
+        """The highest part number that is asked for."""
+        return max(self.start, self.part or 1)
 
 
 async def own_upload(upload: UUID, actor: Actor) -> Record:
@@ -90,11 +103,12 @@ async def parts(store: EvidenceStore, actor: Actor, upload: UUID, now: datetime,
     if row["state"] in COMPLETE_STATES:
         return _no_part_missing(upload, row)
     size, part_size = _size_told(row, wanted), row["part_size"]
-    if size is not None and (wanted.start - 1) * part_size >= size:
+    if size is not None and (wanted.last - 1) * part_size >= size:
         raise Refusal("part_out_of_range")
     row, have = await _open_in_store(store, row, now, size)
     await execute(TOUCH, row["id"], now, excess.weight(have))
-    sizes = {part.number: part.bytes for part in newest_of_each(have)}
+    newest = newest_of_each(have)
+    sizes = {part.number: part.bytes for part in newest}
     missing = rules.missing_parts(sizes, size, part_size) if size else _next_parts(sizes, wanted)
     expires = now + law().span("part_url_life")
     return UploadParts(
@@ -104,6 +118,8 @@ async def parts(store: EvidenceStore, actor: Actor, upload: UUID, now: datetime,
         parts=-(-size // part_size) if size else None,
         have=rules.runs(set(sizes) - set(missing)),
         missing=[_to_send(store, row, number, size, expires) for number in _first(missing, wanted)],
+        stored=_stored(newest, wanted),
+        part=None if wanted.part is None else _to_send(store, row, wanted.part, size, expires),
     )
 
 
@@ -133,6 +149,28 @@ async def complete(store: EvidenceStore, actor: Actor, upload: UUID, call: Compl
     return (await own_upload(upload, actor))["state"]  # type: ignore[no-any-return]
 
 
+async def abort(actor: Actor, upload: UUID, now: datetime) -> State:
+    """The device that declared an upload gives it up. Returns the state.
+
+    The store keeps its parts until the sweep; asking for the parts takes it up again. Raises Refusal `not_its_device`,
+    `already_received`, `device_needed`, `unknown_upload`.
+    """
+    row = await own_upload_to_send(upload, actor)
+    if row["state"] in COMPLETE_STATES:
+        raise Refusal("already_received")
+    if row["id"] != upload or row["device"] != actor.device:
+        raise Refusal("not_its_device")
+    async with tx():
+        await lock_concerned(row["owner"], [row["id"]])
+        if rows_touched(await execute(SET_ABORTED, row["id"], now)) == 1:
+            await refresh_findings(row["id"], now)
+            await _append_line("uploads/abort", row, actor, now, {})
+        current = await _reload(row)
+    if current["state"] in COMPLETE_STATES:
+        raise Refusal("already_received")
+    return current["state"]  # type: ignore[no-any-return]
+
+
 async def receipt(actor: Actor, upload: UUID, language: Language) -> Sealed:
     """The receipt of a sealed upload, or advice what to do until it is sealed. Raises Refusal `unknown_upload`."""
     row = await own_upload(upload, actor)
@@ -155,13 +193,22 @@ async def _open_in_store(
         if row["store_upload"] is None:
             break
         try:
-            return row, await store.parts(row["object_key"], row["store_upload"])
+            have = await store.parts(row["object_key"], row["store_upload"])
+            return await _taken_up(row, now), have
         except UploadUnknown:
             if size and await _is_joined(store, row, size):  # and the process was killed before it said so
                 return row, _all_parts(row, size)
             await execute(FORGET_STORE_UPLOAD, row["id"], row["store_upload"])
             row = await _reload(row)
     raise Refusal("upload_busy", retry_after=1)
+
+
+async def _taken_up(row: Record, now: datetime) -> Record:
+    """The upload, of which the store still has the parts, is on its way again where its device had given it up."""
+    if row["state"] != "abandoned" or rows_touched(await execute(SET_RESUMED, row["id"], row["store_upload"])) == 0:
+        return row
+    await _refresh_findings(row, now)
+    return await _reload(row)
 
 
 async def _refresh_findings(row: Record, now: datetime) -> None:
@@ -240,7 +287,8 @@ async def _set_received(row: Record, actor: Actor, size: int, sha256: str, call:
             await execute(SET_SAME_AS, row["id"], twin["id"])
             await _refresh_twins(row["id"], twin["id"], now)
             await jobs.enqueue(jobs.COMPARE, row["id"])
-            await _append_line(row, actor, size, sha256, now, same_as=twin["id"])
+            told = {"bytes": size, "sha256": sha256, "same_as": str(twin["id"])}
+            await _append_line("uploads/complete", row, actor, now, told)
             return
         if twin is not None:
             await execute(SET_SAME_AS, twin["id"], row["id"])
@@ -252,7 +300,7 @@ async def _set_received(row: Record, actor: Actor, size: int, sha256: str, call:
             await Recording.update({Recording.ended_at: ended_at}).where(Recording.id == row["id"])
         await refresh_findings(row["id"], now)
         await jobs.enqueue(jobs.SEAL, row["id"])
-        await _append_line(row, actor, size, sha256, now)
+        await _append_line("uploads/complete", row, actor, now, {"bytes": size, "sha256": sha256})
 
 
 async def _refresh_twins(duplicate: UUID, kept: UUID, now: datetime) -> None:
@@ -262,17 +310,11 @@ async def _refresh_twins(duplicate: UUID, kept: UUID, now: datetime) -> None:
         await refresh_findings(upload, now)
 
 
-async def _append_line(
-    row: Record, actor: Actor, size: int, sha256: str, now: datetime, *, same_as: UUID | None = None
-) -> None:
-    """Append that all bytes are there. `same_as`: the upload that has them already."""
-    facts: dict[str, Any] = {"bytes": size, "sha256": sha256}
-    if same_as is not None:
-        facts["same_as"] = str(same_as)
+async def _append_line(verb: str, row: Record, actor: Actor, now: datetime, facts: dict[str, Any]) -> None:
     await journal.append(
         journal.Line(
-            at=now, verb="uploads/complete", outcome="done", organ=row["organ"], actor=actor.person,
-            device=actor.device, subjects=[row["id"], row["owner"]], facts=facts,
+            at=now, verb=verb, outcome="done", organ=row["organ"], actor=actor.person, device=actor.device,
+            subjects=[row["id"], row["owner"]], facts=facts,
         )
     )  # fmt: skip
 
@@ -330,6 +372,13 @@ def _to_send(store: EvidenceStore, row: Any, number: int, size: int | None, expi
     offset, length = (number - 1) * row["part_size"], rules.slot(number, size, row["part_size"])
     url = store.sign_part(row["object_key"], row["store_upload"], number, length, law().span("part_url_life"))
     return PartToSend(number=number, offset=offset, bytes=length, url=url, url_expires_at=expires)
+
+
+def _stored(newest: list[Part], wanted: Wanted) -> list[StoredPart]:
+    kept = sorted((part for part in newest if part.number >= wanted.start), key=lambda part: part.number)
+    return [
+        StoredPart(number=part.number, bytes=part.bytes, etag=part.etag.strip('"')) for part in kept[:STORED_AT_ONCE]
+    ]
 
 
 def _first(numbers: list[int], wanted: Wanted) -> list[int]:

@@ -70,10 +70,13 @@ def moved(moment: datetime, by: timedelta) -> datetime | None:
         return None
 
 
-def part_size(size: int | None, floor: int, ceiling: int) -> int:
-    """Size of a part: the floor, or as many whole MiB as are needed to make at most `ceiling` parts."""
-    needed = -(-(size or 0) // ceiling)
-    return max(floor, -(-needed // MIB) * MIB)
+def part_size(size: int | None, proposed: int | None, law: Law) -> int:
+    """Size of a part: as the device proposed, where that is within the bounds; at least as many whole MiB as are
+    needed to make no more parts than the store takes."""
+    needed = -(-(size or 0) // law.count("parts_ceiling"))
+    allowed = proposed is not None and law.count("part_least") <= proposed <= law.count("part_most")
+    wished = proposed if proposed is not None and allowed else law.count("part_floor")
+    return wished if needed <= wished else -(-needed // MIB) * MIB
 
 
 def expected_parts(size: int, part: int) -> dict[int, int]:

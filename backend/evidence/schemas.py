@@ -14,7 +14,7 @@ UploadState = Annotated[
     msgspec.Meta(
         description="declared: no part was asked for yet; receiving: parts arrive; received: complete, being sealed; "
         "sealed: locked and signed for; mismatch: other bytes arrived than declared, send the file again; "
-        "abandoned: nobody went on with it, it may be taken up again"
+        "abandoned: nobody went on with it or its device gave it up, it may be taken up again"
     ),
 ]
 TimeSource = Literal["clock", "metadata", "file_name", "file_time"]
@@ -48,6 +48,14 @@ PaperType = Annotated[
 DeclaredSha256 = Annotated[
     Sha256 | None,
     msgspec.Meta(description="SHA-256 of the file, lower-case hex; null: follows when the upload is completed"),
+]
+ProposedPartSize = Annotated[
+    Annotated[int, msgspec.Meta(ge=1, le=BIGINT)] | None,
+    msgspec.Meta(
+        description="size of every part but the last that this device would like, in bytes: from `part_least` to "
+        "`part_most` in the terms; any other is not taken, and the answer's `part_size` says what is; null: no wish",
+        extra=LEFT_OUT_IF_WRONG,
+    ),
 ]
 DAY_MS = 86_400_000
 Offset = Annotated[int, msgspec.Meta(ge=0, le=366 * DAY_MS)]
@@ -109,6 +117,7 @@ class DeclareRecording(Entry, frozen=True, kw_only=True, omit_defaults=True, for
     ] = None
     bytes: DeclaredBytes = None
     sha256: DeclaredSha256 = None
+    part_size: ProposedPartSize = None
     incident_ref: IncidentNumberGiven = None
 
 
@@ -120,6 +129,7 @@ class DeclareDocument(Entry, frozen=True, kw_only=True, omit_defaults=True, forb
     media_type: Annotated[PaperType, msgspec.Meta(description="media type of the file, such as application/pdf")]
     bytes: DeclaredBytes = None
     sha256: DeclaredSha256 = None
+    part_size: ProposedPartSize = None
 
 
 class KeyContent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -244,6 +254,12 @@ class Complete(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ] = None
 
 
+class Abort(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The device gives this upload up."""
+
+    sent_at: SentAt
+
+
 class PartToSend(msgspec.Struct, frozen=True, kw_only=True):
     """One part that the store does not have: PUT exactly these bytes of the file to `url`, with Content-MD5."""
 
@@ -259,6 +275,16 @@ class PartToSend(msgspec.Struct, frozen=True, kw_only=True):
     url: Annotated[str, msgspec.Meta(description="PUT the bytes to this URL, with Content-MD5")]
     url_expires_at: Annotated[
         Moment, msgspec.Meta(description="the URL is valid until then; after that, ask for the parts again")
+    ]
+
+
+class StoredPart(msgspec.Struct, frozen=True, kw_only=True):
+    """One part that the store has."""
+
+    number: Annotated[int, msgspec.Meta(description="number of the part, from 1")]
+    bytes: Annotated[int, msgspec.Meta(description="size of the part in bytes, as the store has it")]
+    etag: Annotated[
+        str, msgspec.Meta(description="ETag of the part, as the store answered its last PUT, without quotes")
     ]
 
 
@@ -279,6 +305,20 @@ class UploadParts(msgspec.Struct, frozen=True, kw_only=True):
         list[PartToSend],
         msgspec.Meta(description="the first parts that the store does not have; ask again for more once they are sent"),
     ]
+    stored: Annotated[
+        list[StoredPart],
+        msgspec.Meta(
+            description="the parts that the store has, from `from` on, at most 1,000, with size and ETag; also one of "
+            "the wrong size, which is missing. Empty once the file was received"
+        ),
+    ] = []
+    part: Annotated[
+        PartToSend | None,
+        msgspec.Meta(
+            description="the part asked for by `part`, whether the store has it or not: what is sent again takes its "
+            "place; null: none was asked for, or no part is missing any more"
+        ),
+    ] = None
 
 
 class Sealed(msgspec.Struct, frozen=True, kw_only=True):

@@ -57,7 +57,8 @@ UPDATE upload SET touched_at = $2 WHERE state = 'received' AND touched_at < $1 A
 SET_ABANDONED = """
 WITH old AS (
     SELECT id, object_key, store_upload FROM upload
-    WHERE state IN ('declared', 'receiving', 'mismatch') AND touched_at < $1 FOR UPDATE SKIP LOCKED
+    WHERE (state IN ('declared', 'receiving', 'mismatch') OR state = 'abandoned' AND store_upload IS NOT NULL)
+        AND touched_at < $1 FOR UPDATE SKIP LOCKED
 )
 UPDATE upload u SET state = 'abandoned', store_upload = NULL, stored_bytes = NULL FROM old WHERE u.id = old.id
 RETURNING u.id, u.owner, u.organ, old.object_key, old.store_upload

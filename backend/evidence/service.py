@@ -46,8 +46,8 @@ SELECT count(*) AS uploads, coalesce(sum(greatest(bytes, stored_bytes)), 0) + (
     SELECT coalesce(sum(r.bytes), 0) FROM refused_version r JOIN upload u ON u.id = r.upload
     WHERE u.owner = $1 AND r.removed_at IS NULL
 ) AS bytes FROM upload
-WHERE owner = $1 AND state IN ('declared', 'receiving', 'received', 'mismatch')
-"""
+WHERE owner = $1 AND (state IN ('declared', 'receiving', 'received', 'mismatch') OR store_upload IS NOT NULL)
+"""  # of one that was given up, the store keeps the parts until the sweep
 LED = "SELECT DISTINCT auxiliary FROM supervision WHERE officer = ANY ($1) AND during && tstzrange($2, $3)"
 MARK = "UPDATE recording SET key_mark = true WHERE id = $1 AND NOT key_mark"  # the same bytes came without it before
 STORED_UNDER = "SELECT coalesce(same_as, id) FROM upload WHERE id = $1"
@@ -191,7 +191,7 @@ async def _declare(
     known = await first(SAME_BYTES, owner.person, kind, entry.sha256)
     if known is None:
         await _check_quota(occasion, owner.person, entry.bytes or 0)
-    part_size = rules.part_size(entry.bytes, law.count("part_floor"), law.count("parts_ceiling"))
+    part_size = rules.part_size(entry.bytes, entry.part_size, law)
     await Upload.insert(
         Upload(
             id=entry.id, kind=kind, owner=owner.person, organ=owner.organ, declared_by=actor.person,

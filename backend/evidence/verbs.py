@@ -88,6 +88,7 @@ VERBS = (
 )  # fmt: skip
 EVENTS = (
     Event("uploads/complete", told_to="readers", changes=("recording", "upload")),
+    Event("uploads/abort", told_to="readers"),
     Event("evidence/seal", told_to="readers", changes=("film", "film_start", "film_timecode", "recording", "upload")),
     Event("evidence/probe", told_to="readers", changes=("film", "film_start", "film_timecode", "recording")),
     Event("evidence/start", told_to="readers"),

@@ -37,11 +37,9 @@ OF_WORK = "{act}.work = {value}::text"
 # In a box around the place that holds all that may be near it, and some more. Found by an index.
 IN_BOX = "({place} IS NOT NULL AND place_box({place}) && place_box({value}::jsonb))"
 TOLD_IN_BOX = f"SELECT k.activity FROM activity_telling k WHERE {IN_BOX.format(place='k.place', value='{value}')}"  # noqa: S608
-HOW_MANY = {
-    "work": "SELECT count(*) FROM (SELECT FROM activity x WHERE x.work = $1 LIMIT $2) y",
-    "near": f"""SELECT count(*) FROM (({TOLD_IN_BOX.format(value="$1")} LIMIT $2)
-        UNION ALL (SELECT x.id FROM shift x WHERE {IN_BOX.format(place="x.place", value="$1")} LIMIT $2)) y""",  # noqa: S608
-}
+ACTS_OF_WORK = "SELECT x.id FROM activity x WHERE x.work = $1 LIMIT $2"
+HOW_MANY_NEAR = f"""SELECT count(*) FROM (({TOLD_IN_BOX.format(value="$1")} LIMIT $2)
+    UNION ALL (SELECT x.id FROM shift x WHERE {IN_BOX.format(place="x.place", value="$1")} LIMIT $2)) y"""  # noqa: S608
 NEWEST, SLICES = 100, 8  # acts of a work that are read at once, and how often: mostly enough for a page of fifty rows
 FIRST_ID = UUID(int=0)
 EARLIEST, LATEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)  # see moment_parameter
@@ -112,7 +110,7 @@ async def rows_wanted(
 ) -> Sequence[Record]:
     """The rows of one page with these filters, and one more where there is a next page. Raises Refusal `invalid`."""
     values = values_of(wanted)
-    by_acts = await _narrowest(values)
+    by_acts, ids = await _narrowest(values)
     if (
         by_acts is None
         and "work" in values
@@ -122,13 +120,14 @@ async def rows_wanted(
         rows = await _rows_of_newest_acts(query, how, values, actor, cursor, limit)
         if rows is not None:
             return rows
-    return await rows_of_page(_listed(query, how, values, by_acts), actor, cursor, limit, *values.values())
+    return await rows_of_page(_listed(query, how, values, by_acts), actor, cursor, limit, *values.values(), *ids)
 
 
 async def narrowed(query: ListQuery, how: Filterable, wanted: ListFilter) -> tuple[ListQuery, list[Any]]:
     """The query of a list for these filters, and their values, from $3 on. Raises Refusal `invalid`."""
     values = values_of(wanted)
-    return _listed(query, how, values, await _narrowest(values)), list(values.values())
+    by_acts, ids = await _narrowest(values)
+    return _listed(query, how, values, by_acts), [*values.values(), *ids]
 
 
 def _listed(query: ListQuery, how: Filterable, values: Mapping[str, Any], by_acts: str | None) -> ListQuery:
@@ -184,20 +183,22 @@ def _on_paths(query: ListQuery, how: Filterable, asked: Mapping[str, str], paths
     return query._replace(visible=query.visible._replace(paths=tuple(paths)), where=" AND ".join(conditions))
 
 
-async def _narrowest(values: Mapping[str, Any]) -> str | None:
-    """The filter whose rows are found by its acts; None: no such.
+async def _narrowest(values: Mapping[str, Any]) -> tuple[str | None, list[Any]]:
+    """The path on which the rows are found by acts (see `found_by`), and its value where that is no filter's.
 
-    It is a case or an incident, or a work or a place with few of them.
+    By a case or an incident, or a place with few acts; of a work with few, by these acts themselves: the plan that a
+    connection keeps would expect as many as works have in the mean. None: no such.
     """
     for name in ("case", "incident"):
         if name in values:
-            return name
+            return name, []
     if values.keys() & {"person", "badge"}:
-        return None
-    for name in sorted(values.keys() & HOW_MANY.keys()):
-        if await one_value(HOW_MANY[name], values[name], FEW + 1) <= FEW:
-            return name
-    return None
+        return None, []
+    if "near" in values and await one_value(HOW_MANY_NEAR, values["near"], FEW + 1) <= FEW:
+        return "near", []
+    if "work" in values and len(acts := await fetch(ACTS_OF_WORK, values["work"], FEW + 1)) <= FEW:
+        return "acts", [[act["id"] for act in acts]]
+    return None, []
 
 
 def values_of(wanted: ListFilter) -> dict[str, Any]:
@@ -251,8 +252,8 @@ def _paths(
 ) -> Sequence[IndexPath]:  # fmt: skip
     """The index paths on which the rows wanted lie: the narrowest one that a filter names, else those of the viewer."""
     if by_acts is not None:
-        path = how.found_by[by_acts]
-        return [path._replace(values=path.values.format(value=numbered[by_acts]))]
+        path, value = how.found_by[by_acts], numbered.get(by_acts, f"${len(numbered) + 3}")
+        return [path._replace(values=path.values.format(value=value))]
     paths = _paths_to_people(query.visible, how, numbered)
     if "since" not in numbered or how.spanning is None:
         return paths

@@ -11,7 +11,7 @@ from litestar.params import QueryParameter
 from backend.core.examples import SENT_AT, SHA256
 from backend.core.wire import BIGINT
 from backend.evidence import multipart
-from backend.evidence.schemas import Complete, Sealed, State, UploadParts
+from backend.evidence.schemas import Abort, Complete, Sealed, State, UploadParts
 from backend.law.catalogue import law
 from mobile_api.auth import BRINGS_HOME
 from mobile_api.bodies import read, takes
@@ -24,7 +24,7 @@ COMPLETION_CEILING = 1024 * 1024  # the ETags of every part
 
 
 class Completed(msgspec.Struct, frozen=True, kw_only=True):
-    """How the upload stands after completing: `received`, it is being sealed; `sealed`, the receipt is there."""
+    """How the upload stands: completed, it is `received` and being sealed, or `sealed`; given up, it is `abandoned`."""
 
     id: Annotated[UUID, msgspec.Meta(description="id of the upload")]
     state: Annotated[State, msgspec.Meta(description="how the upload stands now")]
@@ -64,13 +64,22 @@ async def parts(
             description="size of the file, where the declaration left it out: for the last part",
         ),
     ] = None,
+    part: Annotated[
+        int | None,
+        QueryParameter(
+            name="part",
+            ge=1,
+            le=PARTS_CEILING,
+            description="number of one part whose URL is wanted, whether the store has it or not",
+        ),
+    ] = None,
 ) -> Response[UploadParts]:
     """The parts that the store has, and a new signed URL for each of the first missing ones. Ask as often as needed.
 
     A URL takes exactly the bytes of its part. While the size is not known there are URLs for full parts only.
     """
     limit = min(limit or PARTS_CEILING, law().count("part_urls_at_once"))
-    wanted = multipart.Wanted(start, limit, size)
+    wanted = multipart.Wanted(start, limit, size, part)
     answer = await multipart.parts(request.app.state.store, request.user, upload, datetime.now(UTC), wanted)
     return Response(answer, headers=NO_STORE)
 
@@ -104,6 +113,25 @@ async def complete(request: Request[Any, Any, Any], upload: UUID) -> Completed:
     return Completed(id=upload, state=state)
 
 
+@post(
+    "/uploads/{upload:uuid}/abort",
+    status_code=200,
+    summary="Give an upload up · 放弃上传",
+    tags=TAGS,
+    operation_id="upload_abort",
+    opt=BRINGS_HOME
+    | takes(Abort, {"sent_at": SENT_AT})
+    | refuses("device_needed", "unknown_upload", "not_its_device", "already_received"),
+)
+async def abort(request: Request[Any, Any, Any], upload: UUID) -> Completed:
+    """Say that this device goes on with the file no more, before it was completed. Twice is the same as once.
+
+    The declaration stays, and what was sent is kept for a month: asking for the parts takes the upload up again.
+    """
+    await read(request, Abort)
+    return Completed(id=upload, state=await multipart.abort(request.user, upload, datetime.now(UTC)))
+
+
 @get(
     "/uploads/{upload:uuid}/receipt",
     summary="Sealed receipt · 封存回执",
@@ -116,4 +144,4 @@ async def receipt(request: Request[Any, Any, Any], upload: UUID) -> Response[Sea
     return Response(await multipart.receipt(request.user, upload, language_of(request)), headers=NO_STORE)
 
 
-ROUTES = [parts, complete, receipt]
+ROUTES = [parts, complete, abort, receipt]

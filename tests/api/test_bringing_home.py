@@ -113,7 +113,7 @@ async def test_what_happens_after_the_service_waits_for_a_person(app: Litestar) 
 
 async def test_what_is_admitted_happened_when_its_reader_was_told(app: Litestar) -> None:
     """A start of the device that the phone tells only after it waits moves it into no other day."""
-    lin, chief, boot = await a_leaver(app), await a_commander_of(app, STATION), uuid4()
+    lin, chief, boot = await a_leaver(app, days_ago=2), await a_commander_of(app, STATION), uuid4()
     uptime = {"boot_id": boot, "uptime_ms": 10 * 3_600_000}
     item = lin.item("shifts/check-in", **a_check_in(), at=ago(minutes=30), **uptime)
     await lin.sync(item)

@@ -3,7 +3,7 @@ complainant stays hidden from the person complained of."""
 
 import asyncio
 from base64 import urlsafe_b64decode
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -34,6 +34,7 @@ from tests.builders import (
     ago,
     an_inspector_of,
     an_officer,
+    moment,
     now,
     organ_row,
     recorded,
@@ -240,10 +241,6 @@ async def standing(complaint: dict[str, Any]) -> set[str]:
     """The findings about this complaint."""
     rows = await fetch("SELECT kind FROM finding WHERE subject = $1 AND withdrawn_at IS NULL", UUID(complaint["id"]))
     return {row["kind"] for row in rows}
-
-
-def moment(text: str) -> datetime:
-    return datetime.fromisoformat(text)
 
 
 async def test_sixty_days_run_from_acceptance_and_only_for_a_petition(app: Litestar) -> None:
@@ -526,7 +523,7 @@ async def test_who_tells_of_a_police_case_of_what(app: Litestar) -> None:
 async def test_an_unanswered_matter_is_a_finding(app: Litestar) -> None:
     lin, wu = await a_duty_auxiliary(app), await an_inspector_of(app, STATION)
     matter = await raises(lin)
-    await findings.find_overdue(now() + timedelta(days=61), matters.OVERDUE)
+    await findings.find_overdue(until(law(), "matter_answer", now()) + timedelta(minutes=1), matters.OVERDUE)
     assert 1 == await value(STANDS, "matter_overdue", UUID(matter))
     recorded(await wu.post("/v1/matters/answer", matter=matter, words="已答复"))
     assert 0 == await value(STANDS, "matter_overdue", UUID(matter))

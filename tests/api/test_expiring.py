@@ -21,11 +21,11 @@ from backend.law.catalogue import law, use
 from backend.oversight.expiring import Expiring, expiring, notice_days
 from backend.people import roster
 from mobile_api.cli.reports import as_text, of_expiring
-from tests.builders import DISTRICT, OTHER_DISTRICT, SIBLING, STATION, a_badge, a_row, now, rows_of
+from tests.builders import DISTRICT, OTHER_DISTRICT, SIBLING, STATION, a_badge, a_day, a_row, rows_of
 from tests.houses import LIN, succeeded
 from tests.prepared import Templates
 
-TODAY = (now() + timedelta(hours=8)).date()
+TODAY = a_day()
 NOW = datetime.fromisoformat(f"{TODAY}T12:00:00+08:00")  # noon, so that no midnight falls into a test
 LONG = TODAY + timedelta(days=400)
 COVERED = {"pre_job_training": (-30, 400), "yearly_training": (-30, 400), "accident_insurance": (-30, 400)}

@@ -120,7 +120,7 @@ async def test_yesterdays_film_is_of_yesterdays_organ_by_whatever_dock(app: Lite
         at = ago(days=1, minutes=number)
         film = recorded(await dock.declare(wearer=lin.id, started_at=at, ended_at=at + timedelta(seconds=30)))["id"]
         assert (EAST, EAST) == (await organ_in("recording", film), await organ_in("upload", film))
-    refused(await docks[0].declare(wearer=lin.id), 404, "unknown_wearer")
+    refused(await docks[0].declare(wearer=lin.id, started_at=now(), ended_at=now()), 404, "unknown_wearer")
     elsewhere = await a_dock(app, OTHER_DISTRICT)
     refused(await elsewhere.declare(wearer=lin.id, started_at=ago(days=1), ended_at=ago(days=1)), 404, "unknown_wearer")
 

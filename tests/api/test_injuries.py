@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -15,9 +15,12 @@ from litestar import Litestar
 
 from backend.core import findings
 from backend.core.database import execute, fetch, value
+from backend.core.days import until
+from backend.core.journal import utc
 from backend.evidence.retention import legal_holds
 from backend.injuries import reads as injury_reads
 from backend.injuries import rules, service
+from backend.law.catalogue import law
 from backend.people import roster
 from mobile_api.cli.reports import of_advances
 from mobile_api.printing import BEIJING
@@ -29,12 +32,14 @@ from tests.builders import (
     STATION,
     Someone,
     a_commander_of,
+    a_day,
     a_duty_auxiliary,
     a_led_patrol,
     a_treasurer_of,
     ago,
     an_inspector_of,
     an_officer,
+    moment,
     now,
     organ_row,
     recorded,
@@ -43,7 +48,7 @@ from tests.builders import (
 from tests.devices import row_of, sealed, some_bytes
 
 STANDS = "SELECT count(*) FROM finding WHERE kind = $1 AND subject = $2 AND withdrawn_at IS NULL"
-TODAY = date.today()
+TODAY = a_day()
 
 
 def an_injury(**fields: Any) -> dict[str, Any]:
@@ -126,7 +131,8 @@ async def test_a_report_opens_the_advance_holds_the_footage_and_notifies_the_han
         assert hears == (injury["id"] in [subject for item in news for subject in item.get("subjects", ())]), who.name
     kept = {row["person"] for row in await fetch("SELECT person FROM hold WHERE about = $1", UUID(injury["id"]))}
     assert {lin.id, zhao.id} == kept
-    assert injury["apply_by"][:10] == (ago(minutes=10) + timedelta(days=30)).date().isoformat()
+    hurt = ago(minutes=10)
+    assert utc(until(law(), "recognition_application", hurt)) == utc(moment(injury["apply_by"]))
 
 
 async def test_footage_declared_a_week_later_is_held(app: Litestar) -> None:
@@ -250,7 +256,7 @@ async def test_who_may_not_take_a_step(app: Litestar) -> None:
         refused(await recognition(who, injury, "apply"), 403, "not_the_handler")
     refused(await recognition(await a_commander_of(app, OTHER_DISTRICT), injury, "apply"), 404, "unknown_injury")
     refused(await recognition(lin, injury, "apply"), 403, "not_for_your_role")
-    tomorrow = (TODAY + timedelta(days=2)).isoformat()
+    tomorrow = (TODAY + timedelta(days=1)).isoformat()
     refused(await recognition(payer, injury, "apply", on_day=tomorrow), 422, "time_ahead")
     assert "applied" == (await goes(payer, injury, "apply"))["recognition"]
 
@@ -262,14 +268,15 @@ async def test_the_term_to_apply_can_be_extended_and_passing_it_is_a_finding(app
     refused(await recognition(chief, injury, "extend"), 422, "not_an_extension")
     refused(await recognition(chief, injury, "extend", until_day=TODAY.isoformat()), 422, "not_an_extension")
     refused(await recognition(chief, injury, "apply", until_day="2030-01-01"), 422, "not_an_extension")
-    await findings.find_overdue(now() + timedelta(days=31), service.OVERDUE)
+    over = moment(injury["apply_by"]) + timedelta(minutes=1)
+    await findings.find_overdue(over, service.OVERDUE)
     assert 1 == await value(STANDS, "recognition_not_applied", UUID(injury["id"]))
-    far = (TODAY + timedelta(days=60)).isoformat()
+    far = (over.date() + timedelta(days=30)).isoformat()
     injury = recorded(await recognition(chief, injury, "extend", until_day=far))["injury"]
     assert 0 == await value(STANDS, "recognition_not_applied", UUID(injury["id"]))
-    await findings.find_overdue(now() + timedelta(days=31), service.OVERDUE)
+    await findings.find_overdue(over, service.OVERDUE)
     assert 0 == await value(STANDS, "recognition_not_applied", UUID(injury["id"]))
-    await findings.find_overdue(now() + timedelta(days=62), service.OVERDUE)
+    await findings.find_overdue(moment(injury["apply_by"]) + timedelta(minutes=1), service.OVERDUE)
     assert 1 == await value(STANDS, "recognition_not_applied", UUID(injury["id"]))
     await goes(chief, injury, "apply")
     assert 0 == await value(STANDS, "recognition_not_applied", UUID(injury["id"]))

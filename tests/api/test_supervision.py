@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-import msgspec
 import pytest
 from litestar import Litestar
 
@@ -20,6 +19,7 @@ from tests.builders import (
     ago,
     an_officer,
     codes,
+    moment,
     now,
     recorded,
     refused,
@@ -46,10 +46,6 @@ async def led(lin: Someone) -> list[tuple[UUID, bool, Any, Any]]:
     sql = """SELECT officer, confirmed, lower(x) AS lower, upper(x) AS upper FROM led, unnest(during) AS x
         WHERE auxiliary = $1 ORDER BY lower(x)"""
     return [tuple(row) for row in await fetch(sql, lin.id)]
-
-
-def moment(text: str) -> datetime:
-    return msgspec.convert(text, datetime)
 
 
 async def test_naming_and_confirming_says_who_led(app: Litestar) -> None:

@@ -1,6 +1,7 @@
 """Uploads: parts go straight to the store, are joined once, and the device gets a receipt."""
 
 import asyncio
+import hashlib
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -38,6 +39,7 @@ from tests.devices import (
 
 BIG = some_bytes(20 * MIB, "a patrol in three parts")
 SMALL = some_bytes(300_000, "a patrol in one part")
+LINES = "SELECT count(*) FROM journal WHERE subjects @> ARRAY[$1::uuid] AND verb = $2"
 
 
 # -- from the declaration to the receipt
@@ -154,6 +156,76 @@ async def test_another_process_of_the_same_person_goes_on(app: Litestar) -> None
     await another.open()
     assert 2 == await send_missing(another, upload, BIG)
     assert "received" == await completed(another, upload)
+
+
+async def test_a_device_sends_parts_of_the_size_it_likes(app: Litestar) -> None:
+    """Told in the answer to the declaration; a size that the store cannot take is not taken, and refuses nothing."""
+    lin = await a_duty_auxiliary(app)
+    upload = await declare(lin, BIG, part_size=6 * MIB)
+    assert 6 * MIB == upload["part_size"]
+    assert [6 * MIB] * 3 + [2 * MIB] == [part["bytes"] for part in (await parts_of(lin, upload["id"]))["missing"]]
+    await send_missing(lin, upload["id"], BIG)
+    assert "received" == await completed(lin, upload["id"])
+    assert PART == (await declare(lin, SMALL, part_size=1))["part_size"]
+
+
+async def test_each_part_that_is_there_is_told_with_its_size_and_tag(app: Litestar) -> None:
+    """From a number on; and a URL for a part that is there already, whose bytes then take its place."""
+    lin = await a_duty_auxiliary(app)
+    upload = (await declare(lin, BIG))["id"]
+    first, second, _ = (await parts_of(lin, upload))["missing"]
+    for part in (first, second):
+        assert 200 == put(part, bytes(part["bytes"]))
+    again = (await parts_of(lin, upload, part=1))["part"]
+    assert (1, 0, PART) == (again["number"], again["offset"], again["bytes"])
+    assert 200 == put(again, piece_of(BIG, again))
+    tag = hashlib.md5(piece_of(BIG, again), usedforsecurity=False).hexdigest()
+    stored = (await parts_of(lin, upload))["stored"]
+    assert [(1, PART), (2, PART)] == [(part["number"], part["bytes"]) for part in stored]
+    assert tag == stored[0]["etag"] != stored[1]["etag"]
+    assert [2] == [part["number"] for part in (await parts_of(lin, upload, **{"from": 2}))["stored"]]
+    refused(await lin.get(f"/v1/uploads/{upload}/parts", part=4), 422, "part_out_of_range")
+
+
+async def test_the_device_gives_an_upload_up_and_takes_it_up_again(app: Litestar) -> None:
+    """Once in the journal, however often it is told; the parts stay, and asking for them goes on."""
+    lin = await a_duty_auxiliary(app)
+    upload = (await declare(lin, BIG))["id"]
+    part = (await parts_of(lin, upload))["missing"][0]
+    assert 200 == put(part, piece_of(BIG, part))
+    for _ in range(2):
+        assert "abandoned" == (await lin.tell(f"/v1/uploads/{upload}/abort")).json()["state"]
+    assert 1 == await value(LINES, UUID(upload), "uploads/abort")
+    assert 1 == len(await opened_in_store(app, upload))
+    there = await parts_of(lin, upload)
+    assert ("receiving", [[1, 1]]) == (there["state"], there["have"])
+    await send_missing(lin, upload, BIG)
+    assert "received" == await completed(lin, upload)
+    refused(await lin.tell(f"/v1/uploads/{upload}/abort"), 409, "already_received")
+
+
+async def test_what_was_given_up_is_swept_after_its_term(app: Litestar) -> None:
+    """Until then its parts count against the quota of their owner."""
+    lin = await a_duty_auxiliary(app)
+    upload = (await declare(lin, BIG))["id"]
+    part = (await parts_of(lin, upload))["missing"][0]
+    assert 200 == put(part, piece_of(BIG, part))
+    await lin.tell(f"/v1/uploads/{upload}/abort")
+    await sealing.sweep(app.state.store, now())
+    assert 1 == len(await opened_in_store(app, upload))
+    await sealing.sweep(app.state.store, now() + timedelta(days=32))
+    assert [] == await opened_in_store(app, upload)
+
+
+async def test_only_the_device_that_declared_it_gives_an_upload_up(app: Litestar) -> None:
+    """Another phone of the same person may go on with it; another person knows nothing of it."""
+    lin, wang = await a_duty_auxiliary(app), await a_duty_auxiliary(app)
+    upload = (await declare(lin, SMALL))["id"]
+    other = Someone(app, id=lin.id, badge=lin.badge, name=lin.name)
+    await other.open()
+    refused(await other.tell(f"/v1/uploads/{upload}/abort"), 403, "not_its_device")
+    refused(await wang.tell(f"/v1/uploads/{upload}/abort"), 404, "unknown_upload")
+    assert 200 == (await other.get(f"/v1/uploads/{upload}/parts")).status_code
 
 
 async def test_a_part_damaged_on_the_way_is_refused_and_still_missing(app: Litestar) -> None:

@@ -335,6 +335,7 @@ def calls(f: Facts) -> Iterator[Question]:
     yield f.post("/v1/me/totp/confirm", code="000000")
     yield f.post("/v1/sessions/current/code", code="000000")
     yield f.post("/v1/uploads/{upload}/complete")
+    yield f.post("/v1/uploads/{upload}/abort")
     yield Question("DELETE /v1/sessions/current", "/v1/sessions/current")
 
 

@@ -14,11 +14,13 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 import children
 import population
 from figures import BenchError, Figure, say
+from tidying import bring_to_rest
 
 from backend.core import database
 from backend.core.settings import Settings
@@ -111,11 +113,13 @@ def growth(house: House, rounds: int, recordings: int, times: int) -> Iterator[F
     questions, something_new = _questions(house)
     say(f"growing to {small:,} recordings")
     asyncio.run(_grow(url, people=(0, few), each=(0, small // few)))
+    _bring_to_rest(house)
     something_new()
     before = {name: [_latency(ask, times) for _ in range(rounds)] for name, ask in questions.items()}
     say(f"growing to {recordings:,} recordings and {recordings * LINES:,} lines of the journal")
     asyncio.run(_grow(url, people=(0, few), each=(small // few, recordings // people)))
     asyncio.run(_grow(url, people=(few, people), each=(0, recordings // people)))
+    _bring_to_rest(house)
     something_new()
     after = {name: [_latency(ask, times) for _ in range(rounds)] for name, ask in questions.items()}
     sizes = asyncio.run(_sizes(url))
@@ -270,9 +274,13 @@ async def _grow(url: str, people: tuple[int, int], each: tuple[int, int]) -> Non
             await connection.execute(RECORDINGS, begin, min(begin + step, each[1]), *people)
         for definition in made.values():
             await connection.execute(definition)
-        await connection.execute("VACUUM ANALYZE")
     finally:
         await connection.close()
+
+
+def _bring_to_rest(house: House) -> None:
+    (sockets,) = parse_qs(urlsplit(str(house.settings.migrate_url)).query)["host"]
+    asyncio.run(bring_to_rest(house.settings.data_dir, sockets))
 
 
 async def _people(connection: asyncpg.Connection, begin: int, end: int) -> None:

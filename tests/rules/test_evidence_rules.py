@@ -22,18 +22,29 @@ from backend.evidence.rules import (
 )
 from backend.law.catalogue import law
 
-FLOOR, CEILING = law().count("part_floor"), law().count("parts_ceiling")
+LEAST, MOST = law().count("part_least"), law().count("part_most")
 SIZES = st.integers(1, law().count("file_ceiling"))
 SMALL = st.integers(1, 2000)
 
 
-@given(st.none() | SIZES)
-def test_no_file_makes_more_parts_than_the_store_takes(size: int | None) -> None:
-    """S3 takes 10,000 parts of at least 5 MiB."""
-    part = part_size(size, FLOOR, CEILING)
-    assert part >= max(FLOOR, 5 * MIB)
-    assert 0 == part % MIB
+@given(st.none() | SIZES, st.none() | st.integers(1, 2 * MOST))
+def test_no_file_makes_more_parts_than_the_store_takes(size: int | None, proposed: int | None) -> None:
+    """S3 takes 10,000 parts of at least 5 MiB; whatever a device proposes."""
+    part = part_size(size, proposed, law())
+    assert part >= 5 * MIB
     assert -(-(size or 0) // part) <= 10_000
+
+
+@given(st.integers(LEAST, MOST))
+def test_a_device_chooses_the_size_of_its_parts(proposed: int) -> None:
+    """Within the bounds, also while the file's size is not known."""
+    assert proposed == part_size(None, proposed, law()) == part_size(proposed * 10_000, proposed, law())
+
+
+@pytest.mark.parametrize("proposed", [1, LEAST - 1, MOST + 1])
+def test_a_size_out_of_bounds_is_not_taken(proposed: int) -> None:
+    """Then it is the server's own."""
+    assert 8 * MIB == part_size(None, proposed, law())
 
 
 @given(st.integers(1, 10**9), st.integers(1, 10**7), st.data())
@@ -57,9 +68,9 @@ def test_a_file_without_a_size_has_full_slots_without_an_end() -> None:
 
 def test_an_ordinary_file_goes_in_parts_of_eight_mebibytes() -> None:
     """Larger parts only where there would be too many."""
-    assert 8 * MIB == part_size(2 * 1024 * MIB, FLOOR, CEILING)
-    assert 8 * MIB == part_size(80_000 * MIB, FLOOR, CEILING)
-    assert 9 * MIB == part_size(80_000 * MIB + 1, FLOOR, CEILING)
+    assert 8 * MIB == part_size(2 * 1024 * MIB, None, law())
+    assert 8 * MIB == part_size(80_000 * MIB, None, law())
+    assert 9 * MIB == part_size(80_000 * MIB + 1, None, law()) == part_size(80_000 * MIB + 1, 5 * MIB, law())
 
 
 @given(SMALL, st.integers(1, 300))

@@ -13,13 +13,14 @@ from tests.contract_problems import DOCUMENT
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "mobile.md").read_text(encoding="utf-8")
 FILES = ("phone.py", "phone.ts", "Phone.kt")
+QUOTES = (*FILES, "multipart.py")
 QUOTED = re.compile(r"<!-- (\S+) \[([a-z-]+)\] -->\n```[a-z]+\n(.*?)```", re.DOTALL)
 MARK = re.compile(r"^ *(?:#|//) \[(/?)([a-z-]+)\] *$")
 CODES = set(re.findall(r"^\| `([a-z_]+)` \|", PAGE.partition("## Errors by code")[2], re.MULTILINE))
 ADDRESSES = sorted(set(re.findall(r"\b(GET|POST|DELETE) (/[\w./-]+)", PAGE)))
 OF_A_PHONE = {
     "sessions_open", "sessions_refresh", "sessions_close", "devices_enrol", "me", "sync", "changes", "events",
-    "upload_parts", "upload_complete", "upload_receipt", "recordings_declare", "documents_declare",
+    "upload_parts", "upload_complete", "upload_abort", "upload_receipt", "recordings_declare", "documents_declare",
     "injuries_report", "injuries_attach", "advances_request", "matters_raise", "matters_link", "assistance_call",
 }  # fmt: skip
 OF_A_DOCK = {"not_the_wearer", "wearer_missing", "unknown_wearer"}
@@ -69,7 +70,7 @@ def test_every_status_of_a_sync_has_its_row() -> None:
     assert set(DOCUMENT["components"]["schemas"]["EntryResult"]["properties"]["status"]["enum"]) == listed
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", QUOTES)
 def test_the_page_quotes_the_examples_word_for_word(name: str) -> None:
     quoted = [(section, text) for file, section, text in QUOTED.findall(PAGE) if file == name]
     sections = sections_of((DOCS / "examples" / name).read_text(encoding="utf-8"))

@@ -14,12 +14,15 @@ import pytest
 from mobile_api.client.api import digest_of
 from tests.houses import STATION, Serving, succeeded
 
-RUNS = {"phone.py": ("FJ1901", "HH-1901"), "phone.ts": ("FJ1902", "HH-1902")}
+RUNS = {
+    "phone.py": ("FJ1901", "HH-1901"), "phone.ts": ("FJ1902", "HH-1902"), "multipart.py": ("FJ1903", "HH-1903"),
+}  # fmt: skip
 ROSTER = "record,code,name,kind,organ,from,until\n" + "".join(
     f"person,{badge},何小舟,duty_auxiliary,{STATION},2024-03-01,\ndevice,{serial},手持终端,handheld,{STATION},,\n"
     for badge, serial in RUNS.values()
 )
 CONTENT = bytes(range(256)) * 512
+IN_PARTS = bytes(range(256)) * 4096 * 11  # 11 MiB: two parts of 5 MiB, and the rest
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +50,7 @@ def played(running: Serving, name: str, words: list[str], passwords: dict[str, s
     badge, serial = RUNS[name]
     memory, file = home / "memory", home / "街面 01.mp4"
     memory.mkdir()
-    file.write_bytes(CONTENT + badge.encode())
+    file.write_bytes((IN_PARTS if name == "multipart.py" else CONTENT) + badge.encode())
     variables = {"FUJING_URL": running.url, "FUJING_CODE": running.place.code_for(serial)}
     variables |= {"FUJING_BADGE": badge, "FUJING_PASSWORD": passwords[badge]}
     done = subprocess.run(
@@ -82,6 +85,15 @@ def test_the_python_phone(running: Serving, first_passwords: dict[str, str], exa
     assert not re.search(r"^(from|import) (backend|mobile_api|storage)", source, re.MULTILINE)
     said = played(running, "phone.py", [sys.executable, str(examples / "phone.py")], first_passwords, tmp_path)
     assert_told(running, "phone.py", said, first_passwords["FJ1901"], tmp_path / "again.mp4")
+
+
+def test_an_ordinary_multipart_client(
+    running: Serving, first_passwords: dict[str, str], examples: Path, tmp_path: Path
+) -> None:
+    """Parts of its own size, in any order and twice, given up and taken up again, the digest at the end."""
+    words = [sys.executable, str(examples / "multipart.py")]
+    said = played(running, "multipart.py", words, first_passwords, tmp_path)
+    assert "in 3 parts" in said
 
 
 def test_the_typescript_phone(
