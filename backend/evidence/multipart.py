@@ -287,8 +287,8 @@ async def _set_received(row: Record, actor: Actor, size: int, sha256: str, call:
             await execute(SET_SAME_AS, row["id"], twin["id"])
             await _refresh_twins(row["id"], twin["id"], now)
             await jobs.enqueue(jobs.COMPARE, row["id"])
-            facts = {"bytes": size, "sha256": sha256, "same_as": str(twin["id"])}
-            await _append_line("uploads/complete", row, actor, now, facts)
+            told = {"bytes": size, "sha256": sha256, "same_as": str(twin["id"])}
+            await _append_line("uploads/complete", row, actor, now, told)
             return
         if twin is not None:
             await execute(SET_SAME_AS, twin["id"], row["id"])
