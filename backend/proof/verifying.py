@@ -11,7 +11,7 @@ import hashlib
 import struct
 from bisect import bisect_right
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import closing, nullcontext, suppress
 from datetime import datetime
 from typing import Any
 
@@ -196,8 +196,8 @@ class JournalReport(msgspec.Struct, kw_only=True):
     `proved`: rows that signed checkpoints prove. `unproved`: rows that no checkpoint covers. `checkpoints`: those whose
     signature is good. `proved_until`: time of the last good checkpoint. `trusted`: fingerprints were given.
     `around`: the journal has damaged pages, which were left out. `highest`: number of a row that was signed.
-    `facts`: rows of the fact tables that are what the journal last said. `baseline`: what there was before lines named
-    the rows; changes of before cannot be compared.
+    `facts`: rows of the fact tables that are what the journal last said; None: not compared. `baseline`: what there was
+    before lines named the rows; changes of before cannot be compared.
     """
 
     proved: int = 0
@@ -208,8 +208,13 @@ class JournalReport(msgspec.Struct, kw_only=True):
     flaws: list[Flaw] = []
     around: DamagedJournal | None = None
     highest: int = 0
-    facts: int = 0
+    facts: int | None = None
     baseline: Baseline | None = None
+
+    @property
+    def lacks_lines(self) -> bool:
+        """Whether lines cannot be read; each may be the last one that told of a fact."""
+        return self.around is not None and not self.around.is_index
 
     def add_flaw(self, code: str, **where: Any) -> None:
         if len(self.flaws) < MOST_FLAWS:
@@ -264,7 +269,7 @@ async def _verify(
         versions = await _versions_by_key(store)
         unknown = _check_copies(rows, versions, report)
         checkpoints = _checkpoints(store, rows, keys, versions, report)
-        async with fact_rows.reading() as facts:
+        async with nullcontext() if report.lacks_lines else fact_rows.reading() as facts:
             with closing(ToldFacts(may_change, await _admitted(), report.add_flaw)) as told:
                 told.expected = BaselineFacts(*await fact_rows.take_baseline(told.last))
                 await _check_rows(batches, checkpoints, told, report, lambda done: progress(done, total))
@@ -280,13 +285,12 @@ async def _admitted() -> frozenset[int]:
 
 
 async def _check_facts(
-    told: ToldFacts, facts: "asyncio.Task[FactPages]", report: JournalReport, damage: str
+    told: ToldFacts, facts: "asyncio.Task[FactPages] | None", report: JournalReport, damage: str
 ) -> None:  # fmt: skip
-    """Compare the facts with the lines. Where lines are lost, or facts cannot be read, nothing is compared, and a flaw
-    says so. `damage`: see _verify; at the first try what cannot be read is raised."""
+    """Compare the facts with the lines, unless lines are lost. `damage`: see _verify; at the first try, facts that cannot
+    be read are raised."""
     report.baseline = told.baseline
-    if report.around is not None and not report.around.is_index:
-        report.add_flaw("facts_unchecked", what=damage)
+    if facts is None or report.lacks_lines:
         return
     try:
         report.facts = told.end(await facts)

@@ -94,6 +94,11 @@ def report(console: Console, verified: JournalReport, flaws: Sequence[Flaw]) -> 
 
 
 def _print_facts(console: Console, verified: JournalReport) -> None:
+    if verified.facts is None:
+        console.print(
+            "事实未能与日志比对\nthe facts were not compared with the journal", style="yellow", soft_wrap=True
+        )
+        return
     console.print(
         f"{verified.facts} 条事实与日志一致\n{verified.facts} facts are what the journal says", soft_wrap=True
     )
