@@ -15,9 +15,10 @@ from litestar import Litestar
 
 from backend.core import journal
 from backend.core.database import fetch, first, value
+from backend.evidence.retention import category_holds
 from tests.api.test_holds import content, place_hold
 from tests.builders import DISTRICT, a_duty_auxiliary, a_led_patrol, ago, an_inspector_of, recorded, trained
-from tests.devices import row_of, sealed
+from tests.devices import completed, declare_while_recording, parts_of, put, row_of, sealed, sha256_of
 
 Role = asyncpg.Connection
 Attack = Callable[[Role, UUID], Awaitable[None]]
@@ -79,6 +80,32 @@ async def test_the_line_of_a_sealing_names_the_file_and_its_film(app: Litestar) 
     assert {f"upload/{film}", f"recording/{film}"} <= set(named)
     assert "film" in {key.partition("/")[0] for key in named}
     assert named == {key: await value(DIGEST, key) for key in named}
+
+
+async def test_the_line_of_a_file_that_was_there_already(app: Litestar) -> None:
+    """Two files turn out to be the same bytes: the second one is the first from then on, and a line says so."""
+    lin, film = await a_duty_auxiliary(app), content()
+    kept, twice = await sealed(app, lin, film), (await declare_while_recording(lin))["id"]
+    assert 200 == put((await parts_of(lin, twice, bytes=len(film)))["missing"][0], film)
+    assert "sealed" == await completed(lin, twice, bytes=len(film), sha256=sha256_of(film), ended_at=ago(minutes=1))
+    line = msgspec.json.decode(await value(LINE_OF, UUID(twice), "uploads/complete"))
+    assert {f"upload/{twice}": await value(DIGEST, f"upload/{twice}")} == line["rows"]
+    assert kept == line["facts"]["same_as"]
+
+
+async def test_footage_kept_by_category_has_lines(app: Litestar, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each with the holds of a few facts: what a house asks to keep at its upgrade fits into no single one."""
+    lin = await a_duty_auxiliary(app)
+    await category_holds.judge_moved(datetime.now(UTC))
+    films = [await sealed(app, lin, content(), key_mark=True) for _ in range(3)]
+    monkeypatch.setattr(category_holds, "AT_ONCE", 2)
+    holds = await category_holds.judge_before(datetime.now(UTC))
+    named = [await rows_of_line(str(hold), "evidence/keep") for hold in holds]
+    told = {key: digest for each in named for key, digest in each.items()}
+    assert told == {f"hold/{hold}": await value(DIGEST, f"hold/{hold}") for hold in holds}
+    assert len(films) == len(holds)
+    assert 2 >= max(len(each) for each in named)
+    assert [] == await category_holds.judge_all(datetime.now(UTC))
 
 
 async def test_no_setting_of_a_session_changes_a_digest(app: Litestar, owner: Role) -> None:
