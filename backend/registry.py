@@ -43,3 +43,7 @@ TOLD_TO: dict[str, ToldTo] = {verb.name: verb.told_to for verb in VERBS} | {
 MAY_CHANGE: dict[str, frozenset[str]] = {verb.name: frozenset(verb.changes) for verb in VERBS} | {
     event.name: frozenset(event.changes) for event in EVENTS
 }
+# The same, by verb and outcome of the line: what an entry changes is recorded; what the server does by itself is done.
+MAY_CHANGE_BY_LINE = {(verb.name, "recorded"): MAY_CHANGE[verb.name] for verb in VERBS} | {
+    (event.name, "done"): MAY_CHANGE[event.name] for event in EVENTS
+}

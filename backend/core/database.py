@@ -174,6 +174,14 @@ async def value(sql: str, *values: Any) -> Any:
     return None if row is None else row[0]
 
 
+async def cursor_of(sql: str) -> Any:
+    """A cursor in the transaction under way: `await cursor.fetch(n)` gives the next rows. Raises RuntimeError."""
+    transaction = DB.current_transaction.get()
+    if transaction is None:
+        raise RuntimeError("a cursor lives inside a transaction")
+    return await transaction.connection.cursor(sql)
+
+
 async def is_reachable() -> bool:
     """Return True when the database answers; otherwise raise what the driver raises."""
     return bool(await value("SELECT 1"))

@@ -12,6 +12,8 @@ from backend.core.settings import Settings
 from backend.evidence.retention.integrity_audit import audit
 from backend.proof.trust import KeySet
 from backend.proof.verifying import Flaw, JournalReport, verify
+from backend.registry import MAY_CHANGE_BY_LINE
+from migrations import guards
 from mobile_api.cli.verify_package import UNVERIFIED
 from mobile_api.stores import store_of
 from storage.evidence_store import EvidenceStore
@@ -24,7 +26,7 @@ UNTRUSTED = (
 
 
 async def check(settings: Settings, trust: Sequence[str], deep: bool, console: Console) -> int:
-    """Check journal and sealed files, and print the result.
+    """Check the journal, the facts and the sealed files, and print the result.
 
     Returns the exit code: 0 nothing is altered, 1 something is, 3 nobody said which key to trust.
     """
@@ -33,14 +35,16 @@ async def check(settings: Settings, trust: Sequence[str], deep: bool, console: C
     with opened_store(settings) as store, bars(console) as progress:
         rows = progress.add_task("journal 日志", total=None)
         verified = await verify(
-            store, known, trust, lambda done, total: progress.update(rows, completed=done, total=total)
-        )
+            store, known, trust, MAY_CHANGE_BY_LINE,
+            progress=lambda done, total: progress.update(rows, completed=done, total=total),
+        )  # fmt: skip
         files = progress.add_task("sealed 封存文件", total=None)
         flaws = await audit(
             store, known, trust, deep=deep,
             progress=lambda done, total: progress.update(files, completed=done, total=total),
         )  # fmt: skip
-    _print(console, verified, [*verified.flaws, *flaws])
+    flaws += [Flaw(code="guard_missing", what=name) for name in await guards.missing()]
+    report(console, verified, [*verified.flaws, *flaws])
     return 1 if verified.flaws or flaws else 0 if verified.trusted else UNVERIFIED
 
 
@@ -60,7 +64,8 @@ def bars(console: Console) -> Progress:
     return Progress(*columns, console=console, transient=not console.is_terminal)
 
 
-def _print(console: Console, verified: JournalReport, flaws: Sequence[Flaw]) -> None:
+def report(console: Console, verified: JournalReport, flaws: Sequence[Flaw]) -> None:
+    """Print the result: what is wrong, what is proved, and last whether anything was altered."""
     for flaw in flaws[:SHOWN]:
         console.print(f"✗ {flaw.sentence('zh')}\n  {flaw.sentence('en')}", style="red", markup=False, soft_wrap=True)
     if len(flaws) > SHOWN:
@@ -75,6 +80,21 @@ def _print(console: Console, verified: JournalReport, flaws: Sequence[Flaw]) -> 
         f"{verified.unproved} not proved yet",
         soft_wrap=True,
     )
+    _print_facts(console, verified)
     console.print(
         "✗ 有改动 altered" if flaws else "✓ 未发现改动 nothing was altered", style="red" if flaws else "green"
     )
+
+
+def _print_facts(console: Console, verified: JournalReport) -> None:
+    console.print(
+        f"{verified.facts} 条事实与日志一致\n{verified.facts} facts are what the journal says", soft_wrap=True
+    )
+    if verified.baseline is not None:
+        since = in_china(verified.baseline.at).isoformat(" ", "seconds")
+        console.print(
+            f"{since} 之前的事实（{verified.baseline.rows} 条）在此之前无从比对，自此按签名的基线核对\n"
+            f"{verified.baseline.rows} facts are not comparable before {since}; "
+            "since then they are compared with the signed baseline",
+            soft_wrap=True,
+        )

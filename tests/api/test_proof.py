@@ -25,6 +25,7 @@ from backend.proof import checkpoints
 from backend.proof.tree import leaf_hash
 from backend.proof.trust import KeySet
 from backend.proof.verifying import JournalReport, verify
+from backend.registry import MAY_CHANGE_BY_LINE
 from migrations.apply import migrate
 from mobile_api.stores import store_of
 from storage.evidence_store import EvidenceStore, ObjectLocked
@@ -54,7 +55,9 @@ class Witness:
 
     async def look(self, *trust: str) -> JournalReport:
         async with instead(str(self.settings.database_url)):
-            return await verify(self.store, self.known, trust or [self.trust], lambda done, total: None)
+            return await verify(
+                self.store, self.known, trust or [self.trust], MAY_CHANGE_BY_LINE, lambda done, total: None
+            )
 
     async def as_owner(self, *statements: str) -> None:
         owner = await asyncpg.connect(self.settings.migrate_url)
@@ -189,7 +192,7 @@ async def test_a_key_that_nobody_vouches_for_is_not_trusted(witness: Witness, tm
 
 async def test_without_trust_the_signer_is_unverified(witness: Witness) -> None:
     async with instead(str(witness.settings.database_url)):
-        report = await verify(witness.store, witness.known, [], lambda done, total: None)
+        report = await verify(witness.store, witness.known, [], MAY_CHANGE_BY_LINE, lambda done, total: None)
     assert (False, []) == (report.trusted, report.flaws)
 
 

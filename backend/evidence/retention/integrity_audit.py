@@ -1,11 +1,13 @@
 """Audit sealed uploads: journal, row, receipt and stored object agree, and nothing lies over the sealed version.
+Term, disposal and removal are those of the journal too, and nothing was disposed of within its term.
 
 Reads only. A `Flaw` is that of backend.proof.verifying.
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
 from uuid import UUID
 
 import msgspec
@@ -17,13 +19,15 @@ from backend.proof.verifying import Flaw
 from storage.evidence_store import EvidenceStore, ObjectUnknown
 
 PAGE = 200
+SEAL, RESTORE, EXTEND, DISPOSE, REMOVE = (
+    "evidence/seal", "evidence/restore", "evidence/extend", "evidence/dispose", "evidence/remove",
+)  # fmt: skip
+UPLOAD_LINES = [SEAL, RESTORE, EXTEND, DISPOSE, REMOVE]
 SEALED = """
-SELECT u.id, u.object_key, u.version, u.sha256, u.bytes, u.receipt, u.removed_at, (
-    SELECT j.entry FROM journal j WHERE j.subjects @> ARRAY[u.id] AND j.verb = 'evidence/seal' ORDER BY j.seq LIMIT 1
-) AS entry, (
-    SELECT j.entry FROM journal j WHERE j.subjects @> ARRAY[u.id] AND j.verb = 'evidence/restore'
-    ORDER BY j.epoch DESC, j.seq DESC LIMIT 1
-) AS restored FROM upload u WHERE u.state = 'sealed' AND ($1::uuid IS NULL OR u.id > $1)
+SELECT u.id, u.object_key, u.version, u.sha256, u.bytes, u.receipt, u.locked_until, u.disposed_at, u.removed_at, ARRAY(
+    SELECT j.entry FROM journal j WHERE j.subjects @> ARRAY[u.id] AND j.outcome = 'done' AND j.verb = ANY ($4)
+    ORDER BY j.epoch, j.xid, j.seq
+) AS lines FROM upload u WHERE u.state = 'sealed' AND ($1::uuid IS NULL OR u.id > $1)
     AND ($3::uuid IS NULL OR u.id = $3) ORDER BY u.id LIMIT $2
 """
 WITHOUT_ROW = """
@@ -32,12 +36,25 @@ SELECT j.seq, j.subjects[1] AS id FROM journal j WHERE j.verb = 'evidence/seal'
 """
 
 
-class Seal(msgspec.Struct, frozen=True):
-    """What a line of the journal says was sealed."""
+class UploadFacts(msgspec.Struct, frozen=True):
+    """What a line says of an upload. What it does not say is None."""
 
-    sha256: str
-    bytes: int
-    version: str
+    sha256: str | None = None
+    bytes: int | None = None
+    version: str | None = None
+    locked_until: datetime | None = None
+    removed_at: datetime | None = None
+
+
+class UploadLine(msgspec.Struct, frozen=True):
+    """A line of the journal about an upload."""
+
+    verb: str
+    at: datetime
+    facts: UploadFacts = UploadFacts()
+
+
+decode_line = msgspec.json.Decoder(UploadLine).decode
 
 
 async def audit(
@@ -52,7 +69,7 @@ async def audit(
     flaws = [Flaw(code="upload_missing", seq=row["seq"], what=str(row["id"])) for row in await fetch(WITHOUT_ROW, PAGE)]
     total, done = await value("SELECT count(*) FROM upload WHERE state = 'sealed'"), 0
     last: UUID | None = None
-    while rows := await fetch(SEALED, last, PAGE, only):
+    while rows := await fetch(SEALED, last, PAGE, only, UPLOAD_LINES):
         for row in rows:
             flaws += _flaws_of_row(row, keys)
         for stored in await asyncio.gather(*(_flaws_in_store(store, row, deep) for row in rows)):
@@ -64,43 +81,67 @@ async def audit(
 
 def _flaws_of_row(row: Record, keys: Mapping[str, PublicJwk]) -> list[Flaw]:
     """Where the row differs from the journal or from its receipt."""
-    upload, flaws = str(row["id"]), []
-    if row["entry"] is None:
-        flaws.append(Flaw(code="seal_missing", what=upload))
-    elif _seal_of(row) != Seal(row["sha256"], row["bytes"], row["version"]):
-        flaws.append(Flaw(code="seal_columns", what=upload))
+    upload, lines = str(row["id"]), _lines_of(row)
+    codes = [*_sealing_flaws(row, lines), *_term_flaws(row, lines)]
     try:
         claims = claims_of(row["receipt"], keys, RECEIPT_TYPE)
     except BadSignature:
         claims = {}
     if [claims.get(name) for name in ("id", "sha256", "bytes")] != [upload, row["sha256"], row["bytes"]]:
-        flaws.append(Flaw(code="receipt_differs", what=upload))
-    return flaws
+        codes.append("receipt_differs")
+    return [Flaw(code=code, what=upload) for code in codes]
 
 
-def _seal_of(row: Record) -> Seal | None:
-    """What was sealed, by the journal; after a restore from a backup, with its new version. None where these differ."""
-    sealed = _facts_of(row["entry"])
-    restored = _facts_of(row["restored"]) if row["restored"] is not None else sealed
-    if sealed is None or restored is None or (sealed.sha256, sealed.bytes) != (restored.sha256, restored.bytes):
-        return None
-    return restored
+def _lines_of(row: Record) -> list[UploadLine]:
+    """What the lines of the journal say of this upload, in their order. One that cannot be read says nothing."""
+    lines = []
+    for content in row["lines"]:
+        with suppress(msgspec.MsgspecError):
+            lines.append(decode_line(content))
+    return lines
 
 
-def _facts_of(entry: bytes) -> Seal | None:
-    """The facts of a line of the journal; None where they are no seal."""
-    try:
-        line: dict[str, Any] = msgspec.json.decode(entry)
-        return msgspec.convert(line["facts"], Seal)
-    except (msgspec.MsgspecError, KeyError, TypeError):
-        return None
+def _sealing_flaws(row: Record, lines: Sequence[UploadLine]) -> Iterator[str]:
+    """Codes of what is wrong with its digest, size and version. A restore from a backup gave it a new version."""
+    sealed = [line.facts for line in lines if line.verb == SEAL]
+    restored = [line.facts for line in lines if line.verb == RESTORE]
+    if not sealed:
+        yield "seal_missing"
+        return
+    if len(sealed) > 1:
+        yield "sealed_twice"
+    last = (restored or sealed)[-1]
+    expected = (row["sha256"], row["bytes"])
+    if any((each.sha256, each.bytes) != expected for each in (*sealed, last)) or last.version != row["version"]:
+        yield "seal_columns"
+
+
+def _term_flaws(row: Record, lines: Sequence[UploadLine]) -> Iterator[str]:
+    """Codes of what is wrong with its term, its disposal and the removal of its bytes."""
+    until: datetime | None = None
+    disposed, removed, early = [], [], False
+    for line in lines:
+        if line.verb in (SEAL, EXTEND) and line.facts.locked_until is not None:
+            until = line.facts.locked_until
+        elif line.verb == DISPOSE:
+            disposed.append(line.at)
+            early |= until is not None and line.at <= until
+        elif line.verb == REMOVE:
+            removed.append(line.facts.removed_at)
+    if until is not None and until != row["locked_until"]:
+        yield "term_differs"
+    if [disposed, removed] != [[at] if at else [] for at in (row["disposed_at"], row["removed_at"])]:
+        yield "disposal_differs"
+    if early:
+        yield "disposed_in_term"
 
 
 async def _flaws_in_store(store: EvidenceStore, row: Record, deep: bool) -> list[Flaw]:
     """Where the stored object is missing, differs or is covered; of one that was disposed of, nothing."""
-    if row["removed_at"] is not None:
-        return []
     upload = str(row["id"])
+    if row["removed_at"] is not None:
+        is_there = deep and await _is_there(store, row["object_key"], row["version"])
+        return [Flaw(code="object_kept", what=upload)] if is_there else []
     try:
         if deep and await store.digest(row["object_key"], row["version"]) != (row["sha256"], row["bytes"]):
             return [Flaw(code="object_differs", what=upload)]
@@ -110,6 +151,14 @@ async def _flaws_in_store(store: EvidenceStore, row: Record, deep: bool) -> list
         return [Flaw(code="object_missing", what=upload)]
     is_covered = not await is_newest(store, row["object_key"], row["version"])
     return [Flaw(code="object_covered", what=upload)] if is_covered else []
+
+
+async def _is_there(store: EvidenceStore, key: str, version: str) -> bool:
+    try:
+        await store.locked_until(key, version)
+    except ObjectUnknown:
+        return False
+    return True
 
 
 async def is_newest(store: EvidenceStore, key: str, version: str) -> bool:
