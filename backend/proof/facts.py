@@ -189,6 +189,9 @@ class ToldFacts:
             self._tell("baseline_differs")
         return compare(self.last, pages, self._tell)
 
+    def close(self) -> None:
+        self.last.close()
+
 
 class FactPages:
     """The facts of now, kept until they are compared: some in memory, the others in a temporary file."""

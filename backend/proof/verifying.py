@@ -11,7 +11,7 @@ import hashlib
 import struct
 from bisect import bisect_right
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import datetime
 from typing import Any
 
@@ -38,7 +38,6 @@ from storage.evidence_store import EvidenceStore, ObjectUnknown, StoredVersion
 
 BATCH = 5_000  # rows read at a time
 AHEAD = 8  # checkpoints whose copies are read from the store ahead of the rows
-ADMITTED = "SELECT epoch FROM journal_epoch WHERE restored"
 MOST_FLAWS = 100  # kept in a report; the first is what matters
 ROWS = """
 SELECT epoch, xid, seq, at, verb, outcome, organ, concat(coalesce(actor::text, 'None'), '|',
@@ -215,21 +214,18 @@ async def verify(
             versions = await _versions_by_key(store)
             unknown = _check_copies(rows, versions, report)
             checkpoints = _checkpoints(store, rows, keys, versions, report)
-            told = await _beginning(may_change, report)
-            await _check_rows(_batches(), checkpoints, told, report, lambda done: progress(done, total))
-            report.facts = told.end(await facts)
-            report.baseline = told.baseline
+            with closing(ToldFacts(may_change, await _admitted(), report.add_flaw)) as told:
+                told.expected = BaselineFacts(*await fact_rows.take_baseline(told.last))
+                await _check_rows(_batches(), checkpoints, told, report, lambda done: progress(done, total))
+                report.facts, report.baseline = told.end(await facts), told.baseline
     await _check_unknown(unknown, report)
     report.flaws.sort(key=lambda flaw: (flaw.seq is None, flaw.seq or 0))  # rows first, in the order of the journal
     return report
 
 
-async def _beginning(may_change: MayChange, report: JournalReport) -> ToldFacts:
-    """What is told of facts before the first line: the baseline."""
-    admitted = {row["epoch"] for row in await fetch(ADMITTED)}
-    told = ToldFacts(may_change, admitted, report.add_flaw)
-    told.expected = BaselineFacts(*await fact_rows.take_baseline(told.last))
-    return told
+async def _admitted() -> frozenset[int]:
+    """The epochs that began with a restore."""
+    return frozenset(row["epoch"] for row in await fetch("SELECT epoch FROM journal_epoch WHERE restored"))
 
 
 async def _versions_by_key(store: EvidenceStore) -> dict[str, list[StoredVersion]]:
