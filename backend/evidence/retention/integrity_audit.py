@@ -137,20 +137,30 @@ def _term_flaws(row: Record, lines: Sequence[UploadLine]) -> Iterator[str]:
 
 
 async def _flaws_in_store(store: EvidenceStore, row: Record, deep: bool) -> list[Flaw]:
-    """Where the stored object is missing, differs or is covered; of one that was disposed of, nothing."""
+    """Where the stored object is missing, differs or is covered; of one that was removed, whether it is there still."""
     upload = str(row["id"])
     if row["removed_at"] is not None:
         is_there = deep and await _is_there(store, row["object_key"], row["version"])
         return [Flaw(code="object_kept", what=upload)] if is_there else []
     try:
-        if deep and await store.digest(row["object_key"], row["version"]) != (row["sha256"], row["bytes"]):
-            return [Flaw(code="object_differs", what=upload)]
-        if not deep:
+        if deep or await _is_beside_the_sealed_one(store, row):
+            if await store.digest(row["object_key"], row["version"]) != (row["sha256"], row["bytes"]):
+                return [Flaw(code="object_differs", what=upload)]
+        else:
             await store.locked_until(row["object_key"], row["version"])
     except ObjectUnknown:
         return [Flaw(code="object_missing", what=upload)]
     is_covered = not await is_newest(store, row["object_key"], row["version"])
     return [Flaw(code="object_covered", what=upload)] if is_covered else []
+
+
+async def _is_beside_the_sealed_one(store: EvidenceStore, row: Record) -> bool:
+    """Whether a restore named another version, and the store has the sealed one: its bytes are read, deep or not."""
+    sealed = (line.facts.version for line in _lines_of(row) if line.verb == SEAL)
+    for version in {version for version in sealed if version is not None} - {row["version"]}:
+        if await _is_there(store, row["object_key"], version):
+            return True
+    return False
 
 
 async def _is_there(store: EvidenceStore, key: str, version: str) -> bool:
