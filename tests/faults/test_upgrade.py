@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import io
 import json
 import subprocess
 import sys
@@ -12,9 +13,16 @@ from uuid import uuid4
 import asyncpg
 import pytest
 from litestar import Litestar
+from rich.console import Console
 
 from backend.complaints.service import OVERDUE
+from backend.core.database import value
 from backend.core.settings import Settings
+from backend.proof.trust import KeySet
+from backend.proof.verifying import Flaw, JournalReport, verify
+from backend.registry import MAY_CHANGE_BY_LINE
+from mobile_api.cli import verify as on_terminal
+from tests.api.test_verified_facts import instead
 from tests.databases import an_empty_database, client, dumped, migrating
 
 SCHEMAS = {
@@ -99,6 +107,38 @@ async def test_the_facts_of_before_are_kept_under_one_root(app: Litestar, house:
     told = "".join(f"{key} {kept[key]}\n" for key in sorted(kept)).encode()
     root = hashlib.sha256(hashlib.sha256(told).digest()).hexdigest()
     assert {"rows": len(kept), "root": root} == json.loads(entry)["facts"]
+
+
+async def compared(app: Litestar, url: str) -> tuple[JournalReport, list[Flaw]]:
+    """What verifying says of the facts in this database."""
+    ring = app.state.key_rings.evidence
+    known = KeySet(keys=ring.public(), endorsements=ring.endorsements())
+    async with instead(url):
+        report = await verify(app.state.store, known, [], MAY_CHANGE_BY_LINE, lambda done, total: None)
+    return report, [flaw for flaw in report.flaws if flaw.code.startswith(("fact_", "baseline_", "row_"))]
+
+
+async def test_the_facts_of_before_are_compared_with_what_was_signed(app: Litestar, house: Settings) -> None:
+    """As they were at the upgrade. Since when they can be compared is told, and no flaw."""
+    printed = io.StringIO()
+    async with an_empty_database(house) as old:
+        client("psql", old, "--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1", given=SCHEMAS["0058"])
+        migrated(old, 1)
+        report, untouched = await compared(app, old)
+        async with instead(old):
+            assert report.facts == await value("SELECT count(*) FROM fact_row")
+            shift = await value(
+                "UPDATE shift SET roster_post = 'x' WHERE id = (SELECT min(id::text)::uuid FROM shift) RETURNING id"
+            )
+        _, (altered,) = await compared(app, old)
+    assert [] == untouched
+    assert report.baseline is not None
+    assert report.facts == report.baseline.rows > 50
+    assert ("fact_altered", f"shift/{shift}") == (altered.code, altered.what)
+    assert "the baseline" in altered.sentence("en")
+    on_terminal.report(Console(file=printed), report, [])
+    assert "not comparable before" in printed.getvalue()
+    assert "nothing was altered" in printed.getvalue()
 
 
 TWICE = """
