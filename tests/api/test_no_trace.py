@@ -6,6 +6,7 @@ third Tang appeals against Qian, and Ma serves, whose impartiality is doubted. C
 For Wu, an inspector above who handles all of it, it exists.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -328,14 +329,15 @@ class Scene:
 
 
 async def look(stations: Stations, cursors: dict[str, str], *, at_end: bool = False) -> dict[str, dict[str, Seen]]:
-    """Everybody asks everything; Wu nothing that leaves a line about footage. At the end only those it is about."""
+    """Everybody asks everything, all at once; Wu nothing that leaves a line about footage. At the end Wu does not ask,
+    and each list is asked once."""
     asked = list(questions(stations.app, things(stations, await holds_of(stations))))
-    if at_end:
-        plain = [read for read in asked if not read.variant]
-        return {name: await everything(stations, name, plain, cursors[name]) for name in ABOUT if name != "chen"}
-    everybody = {name: [read for read in asked if name in THOROUGH or not read.variant] for name in ABOUT}
-    everybody |= {"wu": [read for read in asked if not read.variant and read.template not in traces.WATCHING]}
-    return {name: await everything(stations, name, reads, cursors[name]) for name, reads in everybody.items()}
+    plain = [read for read in asked if not read.variant]
+    reads = {name: asked if name in THOROUGH and not at_end else plain for name in ABOUT}
+    if not at_end:
+        reads["wu"] = [read for read in plain if read.template not in traces.WATCHING]
+    answers = await asyncio.gather(*(everything(stations, name, reads[name], cursors[name]) for name in reads))
+    return dict(zip(reads, answers, strict=True))
 
 
 async def everything(stations: Stations, name: str, asked: list[Read], cursor: str) -> dict[str, Seen]:
@@ -500,7 +502,7 @@ async def test_whose_impartiality_is_doubted_learns_of_it_once_it_is_on_record(s
     assert not [words for words in ("孙某", "与对方合伙经营") if words in str(scene.looks[2]["ma"])]
 
 
-@pytest.mark.parametrize("name", ["zhao", "qian", "qin"])
+@pytest.mark.parametrize("name", ["zhao", "qian", "qin", "chen"])
 async def test_what_ends_unheard_leaves_no_trace_either(scene: Scene, name: str) -> None:
     """Who led, who is appealed against: nobody tells them, however it ended."""
     lines = scene.changed(name, 1, 2)
