@@ -287,8 +287,8 @@ async def _admitted() -> frozenset[int]:
 async def _check_facts(
     told: ToldFacts, facts: "asyncio.Task[FactPages] | None", report: JournalReport, damage: str
 ) -> None:  # fmt: skip
-    """Compare the facts with the lines, unless lines are lost. `damage`: see _verify; at the first try, facts that cannot
-    be read are raised."""
+    """Compare the facts with the lines, unless lines are lost. `damage`: see _verify; at the first try, what cannot
+    be read is raised."""
     report.baseline = told.baseline
     if facts is None or report.lacks_lines:
         return
