@@ -8,8 +8,6 @@ from time import monotonic
 from typing import Any
 
 import asyncpg
-import pgqueuer.adapters.drivers.asyncpg
-import pgqueuer.queries  # noqa: F401 - what backend.core.jobs imports late: no request waits for it
 import structlog
 from litestar import Litestar, Router
 from litestar.middleware import DefineMiddleware
