@@ -42,6 +42,7 @@ class Asked(msgspec.Struct):
     words: list[str]
     environment: dict[str, str]
     folder: str
+    code: str = ""  # Python, to be run in the place of the command line
 
 
 def can_fork(environment: Mapping[str, str]) -> bool:
@@ -60,10 +61,10 @@ def _at_import(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def run(
-    words: Sequence[str], environment: Mapping[str, str], given: str, seconds: float
+    words: Sequence[str], environment: Mapping[str, str], given: str = "", seconds: float = 60, code: str = ""
 ) -> subprocess.CompletedProcess[str]:
-    """Run `fujing WORDS` to its end, as subprocess.run does. Raises subprocess.TimeoutExpired."""
-    asked = Asked([*words], {**environment}, str(Path.cwd()))
+    """Run `fujing WORDS` to its end, or this code, as subprocess.run does. Raises subprocess.TimeoutExpired."""
+    asked = Asked([*words], {**environment}, str(Path.cwd()), code)
     with contextlib.ExitStack() as stack:
         streams = [stack.enter_context(tempfile.TemporaryFile()) for _ in range(3)]
         streams[0].write(given.encode())
@@ -133,18 +134,20 @@ def be_command(asked: Asked, answer: socket.socket, streams: Sequence[int]) -> N
     tempfile.tempdir = None  # chosen anew, by this environment
     random.seed()  # ports are chosen by it
     answer.send(str(os.getpid()).encode())
-    code = code_of(asked.words)
+    sys.argv = ["fujing", *asked.words]
+    code = code_of(asked.code)
     answer.send(str(code).encode())
     os._exit(code)
 
 
-def code_of(words: Sequence[str]) -> int:
-    """Run the command line to its end. Its exit code."""
+def code_of(given: str) -> int:
+    """Run the command line, or the code that was given, to its end. Its exit code."""
     from mobile_api.cli.main import main
 
-    sys.argv, code = ["fujing", *words], 1
+    code = 1
     try:
-        main()
+        exec(given, {"__name__": "__main__"}) if given else main()  # noqa: S102 - a test's own
+        code = 0
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
     except BaseException:

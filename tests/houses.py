@@ -100,7 +100,7 @@ class Place:
             "from mobile_api.cli.house import existing_house, in_database; from backend.core.database import execute"
         )
         changed += "; in_database(existing_house(), lambda: execute('UPDATE credential SET must_change = false'))"
-        subprocess.run([sys.executable, "-c", changed], env=self.environment(), check=True, timeout=60)
+        succeeded(forked.run([], self.environment(), code=changed))
 
     def code_for(self, serial: str) -> str:
         """A one-time code that enrols this device."""
