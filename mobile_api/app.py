@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-import pgqueuer.adapters.drivers.asyncpg
-import pgqueuer.queries  # noqa: F401 - what backend.core.jobs imports late: no request waits for it
+import asyncpg
+import structlog
 from litestar import Litestar, Router
 from litestar.middleware import DefineMiddleware
 

@@ -64,6 +64,7 @@ def pytest_configure(config: pytest.Config) -> None:
     hypothesis.settings.load_profile("fujing")
     log_as_served()
     gc.set_threshold(GARBAGE_LOOKS, 20, 20)
+    gc.disable()  # what is imported and collected stays
     if config.option.basetemp is None and has_memory_to_spare():
         config.stash[IN_MEMORY] = Path(tempfile.mkdtemp(prefix="fujing-tests-", dir=MEMORY))
         config.option.basetemp = str(config.stash[IN_MEMORY] / "run")
@@ -110,6 +111,7 @@ def pytest_collection_finish() -> None:
     """As the served application does: what was imported and collected is not looked at again for garbage."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -20,6 +20,7 @@ import psutil
 from mobile_api.cli import operations_addresses
 from mobile_api.client.api import Client
 from mobile_api.client.device_key import DeviceKey
+from tests import forked
 
 STATION = "330102010000"
 ROSTER = f"""record,code,name,kind,organ,from,until
@@ -47,6 +48,7 @@ class Place:
     settings: dict[str, str] = field(default_factory=dict)
     keys: dict[str, DeviceKey] = field(default_factory=dict)  # of the enrolled devices, by serial
     numbers: dict[str, Iterator[int]] = field(default_factory=dict)  # device_seq counter of each device
+    starts_anew: bool = False  # each command starts Python, as an operator's does; else it is forked
     secrets: set[str] = field(default_factory=set)  # passwords and free text, which no log may hold
 
     def __post_init__(self) -> None:
@@ -69,9 +71,12 @@ class Place:
 
     def run(self, *words: str, given: str = "", seconds: float = 60) -> subprocess.CompletedProcess[str]:
         """Run `fujing WORDS` to its end."""
+        environment = self.environment()
+        if forked.can_fork(environment) and not self.starts_anew:
+            return forked.run(words, environment, given, seconds)
         return subprocess.run(
             [sys.executable, "-m", "mobile_api.cli", *words],
-            env=self.environment(), input=given, capture_output=True, text=True, timeout=seconds,
+            env=environment, input=given, capture_output=True, text=True, timeout=seconds,
         )  # fmt: skip
 
     def verify(self) -> None:
@@ -95,7 +100,7 @@ class Place:
             "from mobile_api.cli.house import existing_house, in_database; from backend.core.database import execute"
         )
         changed += "; in_database(existing_house(), lambda: execute('UPDATE credential SET must_change = false'))"
-        subprocess.run([sys.executable, "-c", changed], env=self.environment(), check=True, timeout=60)
+        succeeded(forked.run([], self.environment(), code=changed))
 
     def code_for(self, serial: str) -> str:
         """A one-time code that enrols this device."""

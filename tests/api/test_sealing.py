@@ -459,6 +459,26 @@ async def test_a_job_exists_only_if_its_transaction_commits(app: Litestar) -> No
     await execute("DELETE FROM pgqueuer WHERE payload = $1", committed.bytes)
 
 
+QUEUED = "SELECT * FROM pgqueuer WHERE payload = $1 ORDER BY id"
+LOGGED = "SELECT * FROM pgqueuer_log WHERE job_id IN (SELECT id FROM pgqueuer WHERE payload = $1) ORDER BY id"
+
+
+async def test_a_job_is_the_one_that_the_queue_itself_would_enqueue(app: Litestar) -> None:
+    """Every column of both rows, in one transaction: the worker reads them, whoever wrote them."""
+    from pgqueuer.adapters.drivers.asyncpg import AsyncpgDriver  # slow to import, and each process collects this file
+    from pgqueuer.queries import Queries
+
+    one = uuid4()
+    with contextlib.suppress(ZeroDivisionError):
+        async with tx() as transaction:
+            await Queries(AsyncpgDriver(transaction.connection)).enqueue(jobs.SEAL, one.bytes)
+            await jobs.enqueue(jobs.SEAL, one)
+            for table in (QUEUED, LOGGED):
+                theirs, ours = [dict(row) for row in await fetch(table, one.bytes)]
+                assert {"id", "job_id"} >= {name for name in theirs if theirs[name] != ours[name]}, (theirs, ours)
+            raise ZeroDivisionError
+
+
 @pytest.fixture
 def wire(house: Settings) -> Iterator[Wire]:
     """The connection of the worker to the store, which a test can cut."""

@@ -34,9 +34,10 @@ CHECK_IN = {"duty_type": "patrol", "dress": "uniform", "id_card_carried": True, 
 @pytest.fixture(scope="module")
 def station(tmp_path_factory: pytest.TempPathFactory) -> Place:
     """A data directory in a path with spaces and Chinese, initialised by the commands while nothing serves."""
-    place = Place(tmp_path_factory.mktemp("station") / "城关 派出所 one")
+    place = Place(tmp_path_factory.mktemp("station") / "城关 派出所 one", starts_anew=True)
     place.bring_in_people()
     succeeded(place.run("set-password", LIN, given=PASSWORD + "\n"))
+    place.starts_anew = False
     assert [] == place.processes()
     return place
 

@@ -3,8 +3,6 @@
 import asyncio
 import json
 import shutil
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ from minio.error import S3Error
 
 from mobile_api.cli.demo_film import film
 from mobile_api.client.api import Client
+from tests import forked
 from tests.handhelds import rows
 from tests.houses import LIN, Place, serving, succeeded
 from tests.prepared import Templates
@@ -85,7 +84,7 @@ with services(Settings(data_dir=Path(sys.argv[1]))) as full:
 
 def sign(place: Place) -> None:
     """Make a checkpoint now, as the worker does every minute if there are new rows."""
-    subprocess.run([sys.executable, "-c", SIGN, str(place.data)], check=True)
+    succeeded(forked.run([str(place.data)], place.environment(), code=SIGN))
 
 
 def objects(folder: Path) -> list[dict[str, Any]]:

@@ -2,8 +2,6 @@
 
 import json
 import random
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,6 +9,7 @@ from typing import Any
 import pytest
 
 from mobile_api.client.api import Client, Problem, digest_of
+from tests import forked
 from tests.houses import STATION, Place, Serving, succeeded
 from tests.stories.test_a_review import inspector_at
 
@@ -47,8 +46,7 @@ in_services(existing_house(), shift)
 
 def days_pass(place: Place, uploads: list[str], days: int) -> None:
     """As if these files had come so many days earlier; negative: bring them back."""
-    words = [sys.executable, "-c", SHIFT, SHIFTED, json.dumps(uploads), str(-days)]
-    subprocess.run(words, env=place.environment(), check=True, timeout=60)
+    succeeded(forked.run([SHIFTED, json.dumps(uploads), str(-days)], place.environment(), code=SHIFT))
 
 
 def a_film(phone: Client, folder: Path, minutes_ago: int, **fields: Any) -> str:
