@@ -6,6 +6,7 @@ from rich.console import Console
 
 from backend import backup
 from backend.backup import BackupResult
+from backend.core import journal
 from backend.core.days import in_china
 from backend.core.settings import Settings
 from migrations.apply import migrate, role_of
@@ -15,13 +16,19 @@ SHOWN = 20  # missing files
 
 
 async def back_up(settings: Settings, folder: Path, console: Console) -> int:
-    """Back the house up into a folder. Returns the exit code: 0 all is there, 1 a file is missing."""
+    """Back the house up into a folder. Returns the exit code: 0 all is there, 1 a file is missing.
+
+    The journal says so before the first byte is copied: whoever took a copy of everything, killed or not, is named.
+    """
+    await journal.note("house/backup", {})
     with opened_store(settings) as store, bars(console) as progress:
         files = progress.add_task("files 文件", total=None)
         done = await backup.back_up(
             settings, store, folder, lambda count, total: progress.update(files, completed=count, total=total)
         )
     manifest = done.manifest
+    facts = {"manifest_sha256": backup.manifest_digest(folder), "files": manifest.files, "bytes": manifest.bytes}
+    await journal.note("house/backed-up", facts)
     console.print(
         f"{manifest.files} files, {manifest.bytes / 2**30:.2f} GiB, {done.copied} of them new; the database as of "
         f"{in_china(manifest.at).isoformat(' ', 'seconds')}\n"

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import asyncpg
@@ -14,7 +15,9 @@ from litestar import Litestar
 
 from backend.complaints.service import OVERDUE
 from backend.core.settings import Settings
+from mobile_api.cli.serving import environment
 from tests.databases import an_empty_database, client, dumped, migrating
+from tests.houses import succeeded
 
 SCHEMAS = {
     path.name.partition(".")[0]: gzip.decompress(path.read_bytes())
@@ -74,6 +77,31 @@ async def test_a_released_schema_comes_up_to_date(house: Settings, newest: list[
         assert now["journal_epoch"] == rows["journal_epoch"] + 1, "it was restored into another cluster"
         assert lines == await journal_of(old)
         assert newest == schema(old)
+
+
+async def test_an_upgrade_says_who_ran_it(app: Litestar, house: Settings) -> None:
+    """`fujing migrate` writes a line where it changed the schema; run again, it changes nothing and writes none."""
+    async with an_empty_database(house) as old:
+        client("psql", old, "--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1", given=SCHEMAS["0049"])
+        lines = "SELECT entry FROM journal WHERE verb = 'house/migrate'"
+        connection = await asyncpg.connect(old)
+        for _ in range(2):
+            succeeded(migrated_by_an_operator(house, old))
+        (line,) = await connection.fetch(lines)
+        await connection.close()
+    facts = json.loads(line["entry"])["facts"]
+    assert facts["before"] < facts["after"]
+    assert ("zhang.wei", "migrate") == (facts["operator"]["sudo_user"], facts["operator"]["command"])
+
+
+def migrated_by_an_operator(house: Settings, owner_url: str) -> subprocess.CompletedProcess[str]:
+    """`fujing migrate` of this database, by sudo."""
+    application = str(house.database_url).replace("@/fujing?", f"@/{urlsplit(owner_url).path.lstrip('/')}?")
+    urls = {"FUJING_DATABASE_URL": application, "FUJING_MIGRATE_URL": owner_url, "SUDO_USER": "zhang.wei"}
+    return subprocess.run(
+        [sys.executable, "-m", "mobile_api.cli", "migrate"], env=environment(house) | urls, capture_output=True,
+        text=True, timeout=60,
+    )  # fmt: skip
 
 
 async def test_everybody_has_one_stint_after_the_upgrade(app: Litestar, house: Settings) -> None:
