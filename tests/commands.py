@@ -1,7 +1,7 @@
 """Every command of `fujing`: whether it only reads, or which journal lines it writes; and one process that runs them.
 
 `python -m tests.commands FOLDER` runs RUNS one after the other over the house of FUJING_DATA_DIR, and prints as JSON
-what each changed. tests/stories/test_operators.py compares that with this table, and the table
+what each changed. tests/stories/test_commands.py compares that with this table, and the table
 with the commands that there are.
 """
 
