@@ -54,7 +54,7 @@ def test_every_attacker_has_a_test_and_an_honest_end(repository: Path) -> None:
     for row in rows:
         assert 5 == len(row), row
         attacker, _, still, found, tests = row
-        assert re.search(r"\*\*No:\*\* \w.*\*\*Still:\*\* \w", still), attacker
+        assert re.search(r"\*\*Cannot:\*\* \w.*\*\*Still:\*\* \w", still), attacker
         assert NAMED.findall(tests), attacker
         assert found.startswith("Not found") or named_in(found), attacker
 
