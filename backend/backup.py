@@ -331,11 +331,21 @@ async def restore(
     await migrate()
     async with opened(owner, size=1), tx():
         await execute(BEGIN_EPOCH)
+        await _journal_restore(folder, manifest, len(restored), len(missing))
         await execute("ALTER TABLE checkpoint DISABLE TRIGGER checkpoint_no_change")
         for file in restored:
             await _record_version(file)
         await execute("ALTER TABLE checkpoint ENABLE TRIGGER checkpoint_no_change")
     return BackupResult(manifest=manifest, copied=len(restored), missing=sorted([*missing, *manifest.missing]))
+
+
+async def _journal_restore(folder: Path, manifest: Manifest, restored: int, missing: int) -> None:
+    """The first line of the restored house: which backup it was made from, and how much of it."""
+    facts = {
+        "backup_at": journal.utc(manifest.at), "manifest_sha256": manifest_digest(folder), "restored": restored,
+        "missing": missing,
+    }  # fmt: skip
+    await journal.note("house/restore", facts)
 
 
 async def _copy_files_back(
@@ -446,6 +456,11 @@ def manifest_of(folder: Path) -> Manifest:
             f"{folder} is of format {manifest.format}; this program reads format {FORMAT}.",
         )
     return manifest
+
+
+def manifest_digest(folder: Path) -> str:
+    """SHA-256 of a backup's manifest, which names everything else in it."""
+    return hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
 
 
 def _remove_older(folder: Path, manifest: Manifest) -> None:

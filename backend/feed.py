@@ -23,10 +23,11 @@ import structlog
 from backend import bundle
 from backend.activities.reads import ACTIVITY
 from backend.bundle import Bundle
-from backend.core import database, days
+from backend.core import database, days, operators
 from backend.core.database import SESSION, Record, fetch, first, for_driver, tx
 from backend.core.findings import KEPT
 from backend.core.journal import SAFE, Position, position
+from backend.core.roles import ADMINISTERING, INSPECTING, OVERSEEING
 from backend.core.verb import AUXILIARIES, Actor, part_of
 from backend.core.visibility import viewer, visible_to
 from backend.core.wire import Moment
@@ -37,9 +38,9 @@ from backend.law.catalogue import law
 from backend.registry import TOLD_TO
 from backend.shifts.reads import SHIFT
 
-READERS, CONCERNED, ACTOR = (
+READERS, CONCERNED, ACTOR, ADMINISTRATORS = (
     frozenset(name for name, told_to in TOLD_TO.items() if told_to == audience)
-    for audience in ("readers", "concerned", "actor")
+    for audience in ("readers", "concerned", "actor", "administrators")
 )
 FACTS = frozenset(
     {
@@ -52,6 +53,7 @@ FACTS = frozenset(
         "bytes",
         "sha256",
         "locked_until",
+        "operator",
     }
 )  # fmt: skip - the facts that the feed shows; the others (digests, the device's clock) only serve as proof
 
@@ -79,7 +81,10 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     actor: Annotated[UUID | None, msgspec.Meta(description="id of the person who did it; absent: the server")] = None
     facts: Annotated[
         dict[str, Any],
-        msgspec.Meta(description="time, lateness, findings, codes, size and digest, and the subject as it then was"),
+        msgspec.Meta(
+            description="time, lateness, findings, codes, size and digest, and the subject as it then was; `operator`: "
+            "the account on the server of whoever did it by a command there"
+        ),
     ] = {}
 
 
@@ -116,6 +121,8 @@ VISIBLE = f"""
                 WHERE v.officer = $1) AND ({READABLE})
             OR w.organ IN (SELECT c.organ FROM duty_command c WHERE c.person = $1) AND ({READABLE})
         )
+        OR w.verb = ANY ($11) AND CASE WHEN w.organ IS NULL THEN cardinality($12::text[]) > 0
+            ELSE w.organ IN (SELECT organs_under($12::text[])) END
     )
 """  # noqa: S608
 NEWS = f"""
@@ -154,8 +161,8 @@ WHERE r.person = $1 AND (SELECT t.step IN ('stand_aside', 'grant') FROM recusal_
 
 
 async def overseen(actor: Actor) -> tuple[frozenset[str], frozenset[UUID]]:
-    """The organs that the actor oversees or whose duty they command now, and the auxiliaries whom they lead now."""
-    organs = await fetch(ORGANS, viewer(actor)[1])
+    """The organs that the actor oversees or administers, or whose duty they command now, and whom they lead now."""
+    organs = await fetch(ORGANS, viewer(actor, OVERSEEING | ADMINISTERING)[1])
     led = await fetch(LED_NOW, actor.person)
     commanded = await fetch(COMMANDED_NOW, actor.person)
     codes = {*(row["code"] for row in organs), *(row["organ"] for row in commanded)}
@@ -200,18 +207,25 @@ async def news_since(actor: Actor, cursor: FeedCursor) -> bool:
 
 async def _scan(actor: Actor, after: Position, most: int) -> Sequence[Record]:
     """At most `most` visible lines after a position, and the last line that was read, visible or not."""
-    lists = (list(READERS | CONCERNED | ACTOR), list(READERS | CONCERNED), list(READERS))
-    return await fetch(NEWS, *viewer(actor), *after, SCAN, *lists, most)
+    concerned = READERS | CONCERNED | ADMINISTRATORS
+    lists = (list(concerned | ACTOR), list(concerned), list(READERS))
+    return await fetch(NEWS, *viewer(actor), *after, SCAN, *lists, most, list(ADMINISTRATORS), answers_for(actor))
+
+
+def answers_for(actor: Actor) -> list[str]:
+    """The organs whose administrator or inspector the actor is: they are told what operators of the server do there."""
+    organs: list[str] = viewer(actor, ADMINISTERING | INSPECTING)[1]
+    return organs
 
 
 class ViewerScope:
     """What a person may see at this moment. A cursor carries a digest of it, the print.
 
-    It is made of the person's organ and kind, the organs that their roles reach, those whose duty they command, the
-    cases they are recused from, and the times when they led somebody. A print at a cursor ignores namings that were
-    written after the cursor's position, and everything after the cursor's time. So these do not change it: a new
-    naming, a leading that ends now. These do: a naming that was declined or contested, a leading that ended earlier
-    than was known, a duty that began or ended.
+    It is made of the person's organ and kind, the organs that their roles reach, those that they administer, those
+    whose duty they command, the cases they are recused from, and the times when they led somebody. A print at a cursor
+    ignores namings that were written after the cursor's position, and everything after the cursor's time. So these do
+    not change it: a new naming, a leading that ends now. These do: a naming that was declined or contested, a leading
+    that ended earlier than was known, a duty that began or ended.
     """
 
     def __init__(self, now: datetime, constant: list[str], leadings: Sequence[Record]) -> None:
@@ -223,6 +237,9 @@ class ViewerScope:
         organs = await fetch(ORGANS, viewer(actor)[1])
         recused = await fetch(RECUSED_NOW, actor.person)
         constant = [str(actor.person), actor.kind, actor.organ, *(row["code"] for row in organs)]
+        administered = viewer(actor, ADMINISTERING)[1]
+        if administered:  # nobody else asks the database for it
+            constant += [f"administers {row['code']}" for row in await fetch(ORGANS, administered)]
         constant += [f"out of {row['key']}" for row in recused]
         constant += [
             f"commands {row['organ']} since {row['since']}" for row in await fetch(COMMANDED_NOW, actor.person)
@@ -267,6 +284,8 @@ def _change(row: Record, actor: Actor) -> Change:
     """The line as this person may see it: an officer who only led learns nothing of training, insurance or hours."""
     line = msgspec.json.decode(row["entry"])
     facts = {name: fact for name, fact in line.pop("facts", {}).items() if name in FACTS}
+    if "operator" in facts:
+        facts["operator"] = operators.shown(facts["operator"])
     if not row["in_full"] and part_of(actor.kind) not in AUXILIARIES:
         facts = _without_kept(facts)
     return msgspec.convert(line | {"facts": facts}, Change)

@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 import asyncpg
 
+from backend.core import journal, operators
 from backend.core.database import execute, fetch, opened, tx, value
 from backend.people import kinds
 from storage.language import SentenceError
@@ -87,9 +88,11 @@ async def migrate(owner_url: str, app_role: str) -> None:
         await _check_server()
         if await value("SELECT to_regclass('journal_epoch')") is not None:
             await execute(NEW_EPOCH)  # before a migration writes a line
+        before = await _newest_version()
         await _run_versions()
         await _run_current()
         await execute(NEW_EPOCH)
+        await _journal_upgrade(before)
         await kinds.keep()
         await execute(GRANTS.format(role=_quoted(app_role)))
 
@@ -130,6 +133,19 @@ async def _all_have_run() -> bool:
     known = {row["name"] for row in await fetch("SELECT name FROM migration WHERE app_name = 'fujing'")}
     here = [ID.findall(path.read_text(encoding="utf-8")) for path in VERSIONS.glob("fujing_*.py")]
     return known >= {each for found in here for each in found}
+
+
+async def _newest_version() -> str | None:
+    """The newest migration that the database knows; None where it has no schema yet."""
+    known = await value("SELECT to_regclass('migration')") is not None
+    return await value("SELECT max(name) FROM migration WHERE app_name = 'fujing'") if known else None
+
+
+async def _journal_upgrade(before: str | None) -> None:
+    """Write down that a command of an operator brought the schema of a house up to date."""
+    after = await _newest_version()
+    if operators.facts() and before not in (None, after):
+        await journal.note("house/migrate", {"before": before, "after": after})
 
 
 async def _run_current() -> None:

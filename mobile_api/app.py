@@ -6,8 +6,6 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-import asyncpg
-import structlog
 from litestar import Litestar, Router
 from litestar.middleware import DefineMiddleware
 

@@ -27,6 +27,8 @@ FEED: dict[ToldTo, str] = {
     "readers": "the persons concerned, those above them, and officers who led them then",
     "concerned": "the persons concerned alone",
     "actor": "the person who did it",
+    "administrators": "the persons concerned, and administrators and inspectors of the organ or above; of a line about "
+    "the whole house all of them",
     "nobody": "nobody",
 }
 COLUMNS = {
@@ -121,11 +123,14 @@ def _feed() -> str:
     """Whom the feed tells of what, and the lines that the server writes itself."""
     audiences = "".join(f"| {name} | {words} |\n" for name, words in FEED.items())
     events = "".join(f"| `{event.name}` | {event.told_to} |\n" for event in EVENTS)
+    words = "".join(f"| `{event.name}` | {event.zh} | {event.en} |\n" for event in EVENTS if event.zh)
     return (
         "## Whom the feed tells 通知谁\n\n"
         f"| feed | who hears of it through `GET /v1/changes` |\n|---|---|\n{audiences}\n"
         "Lines that no entry makes: the server writes them itself 服务器自行写入\n\n"
-        f"| line | feed |\n|---|---|\n{events}"
+        f"| line | feed |\n|---|---|\n{events}\n"
+        "What operators of the server do, in words 运维操作的名称\n\n"
+        f"| line | 中文 | English |\n|---|---|---|\n{words}"
     )
 
 

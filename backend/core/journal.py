@@ -12,6 +12,7 @@ from uuid import UUID
 
 import msgspec
 
+from backend.core import operators
 from backend.core.database import execute, value
 
 LINE_VERSION = 1
@@ -80,8 +81,16 @@ def columns(line: Line) -> tuple[Any, ...]:
 
 
 async def append(line: Line) -> None:
-    """Write one row in the current transaction, after the facts that it tells of: the database names them in it."""
-    await execute(APPEND, *columns(line))
+    """Write one row in the current transaction, after the facts that it tells of: the database names them in it.
+
+    While a command of an operator runs, it names them (operators.py).
+    """
+    await execute(APPEND, *columns(msgspec.structs.replace(line, facts={**line.facts, **operators.facts()})))
+
+
+async def note(verb: str, facts: Mapping[str, Any]) -> None:
+    """Write a line about the whole house, which has no organ and nobody as its subject."""
+    await append(Line(at=datetime.now(UTC), verb=verb, outcome="done", facts=facts))
 
 
 OF_ANOTHER_CLUSTER = """

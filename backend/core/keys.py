@@ -58,16 +58,20 @@ class KeyRing:
         if not self._keys:
             self.rotate()
 
-    def rotate(self) -> str:
-        """Create a new key, which signs from now on. Returns its kid."""
-        made = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
-        kid = f"{self.purpose}-{made}-{secrets.token_hex(3)}"
+    def rotate(self, kid: str | None = None) -> str:
+        """Create a new key, which signs from now on. Returns its kid. `kid`: a new one, that `new_kid` gave before."""
+        kid = kid or self.new_kid()
         fresh = self._generate()
         if self.purpose == "evidence" and self._keys:  # written before the key: no key signs without its endorsement
             write_private(self.directory / f"{ENDORSED}{kid}", self._endorsed(kid, fresh))
         write_private(self.directory / kid, fresh)
         self._reload()
         return kid
+
+    def new_kid(self) -> str:
+        """The kid of a key that is made next, later than all before."""
+        made = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
+        return f"{self.purpose}-{made}-{secrets.token_hex(3)}"
 
     def newest(self) -> tuple[str, Any]:
         """The kid and key that sign now."""

@@ -263,8 +263,10 @@ class HeldRule(msgspec.Struct, frozen=True, kw_only=True):
 # readers: the persons concerned, their overseers, and the officers who led at that time.
 # concerned: the persons concerned only, for example because a paper may be a diagnosis.
 # actor: who did it.
+# administrators: the persons concerned, and the administrators and inspectors of the organ or above; of a line without
+# an organ, which is about the whole house, all of them. For what an operator of the server does.
 # nobody: for example because the person concerned is complained of, or because a list shows it.
-ToldTo = Literal["readers", "concerned", "actor", "nobody"]
+ToldTo = Literal["readers", "concerned", "actor", "administrators", "nobody"]
 
 AUXILIARY = "auxiliary"  # whoever the law calls one, of whatever kind
 AUXILIARIES = frozenset({AUXILIARY})
@@ -322,11 +324,16 @@ class Verb(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Event(msgspec.Struct, frozen=True):
-    """A kind of journal row that comes from no entry. `told_to`: who gets it in the feed. `changes`: see Verb."""
+    """A kind of journal row that comes from no entry. `told_to`: who gets it in the feed.
+
+    `changes`: see Verb. `zh`, `en`: its name for people; every row that administrators are told of has one.
+    """
 
     name: str
     told_to: ToldTo
     changes: tuple[str, ...] = ()
+    zh: str = ""
+    en: str = ""
 
 
 def timing(

@@ -16,7 +16,8 @@ from uuid import uuid4
 import asyncpg
 import msgspec
 
-from backend.core import findings, sheets
+from backend.core import bulk_lines, findings, sheets
+from backend.core.bulk_lines import BulkChange
 from backend.core.columns import (
     CellFault,
     Fault,
@@ -52,7 +53,8 @@ SELECT badge, person, organ, kind, lower(during) AS since, upper(during) - 1 AS 
 WHERE badge = ANY ($1) AND kind NOT IN ('dock', 'staff')
 """
 KNOWN = """
-SELECT id, returned_at FROM issued_item WHERE kind = $1 AND serial_key = upper($2) AND person = $3 AND issued_at = $4
+SELECT id, organ, returned_at FROM issued_item
+WHERE kind = $1 AND serial_key = upper($2) AND person = $3 AND issued_at = $4
 """
 INSERT = """
 INSERT INTO issued_item (id, kind, serial, person, organ, issued_at, returned_at, source)
@@ -101,7 +103,7 @@ def read_file(content: bytes) -> ReadFile[ItemLine]:
 
 
 async def bring_in(file: ReadFile[ItemLine], now: datetime) -> int:
-    """Hand out, and take back, what the file says. Returns how many lines changed something.
+    """Hand out, and take back, what the file says, with lines in the journal. Returns how many lines changed something.
 
     Raises FaultyFile with every fault of the file and of what is known; then nothing is changed.
     """
@@ -109,16 +111,18 @@ async def bring_in(file: ReadFile[ItemLine], now: datetime) -> int:
     for row in await fetch(HOLDERS, [line.badge for line in file.good]):
         people.setdefault(row["badge"], []).append(row)
     faults: list[Fault] = []
-    changed: list[ItemLine] = []
+    changed: list[tuple[ItemLine, BulkChange]] = []
     async with tx():
         await execute("SELECT pg_advisory_xact_lock(hashtext('fujing items'))")
         for line in sorted(file.good, key=lambda line: (line.issued_at, line.returned_at is None)):
             try:
-                changed += [line] if await _bring_in(line, people) else []
+                done = await _bring_in(line, people)
+                changed += [] if done is None else [(line, done)]
             except CellFault as wrong:
                 faults.append(wrong.at(line.line))
         file.rows(faults)
-        for line in changed:
+        await bulk_lines.append("items/import", [done for _, done in changed], now)
+        for line, _ in changed:
             if line.kind in law().wearer_kinds():
                 await wearers.judge(line.serial, line.issued_at, None, now)
     return len(changed)
@@ -168,23 +172,24 @@ def _kind(text: str) -> str:
     return kind
 
 
-async def _bring_in(line: ItemLine, people: Mapping[str, list[Record]]) -> bool:
-    """Hand one thing out, or take it back. Whether that changed anything. Raises CellFault."""
+async def _bring_in(line: ItemLine, people: Mapping[str, list[Record]]) -> BulkChange | None:
+    """Hand one thing out, or take it back. What that changed; None: nothing. Raises CellFault."""
     holder = _holder(line, people)
     known = await first(KNOWN, line.kind, line.serial, holder["person"], line.issued_at)
     try:
         async with tx():
             if known is None:
+                item = uuid4()
                 await execute(
-                    INSERT, uuid4(), line.kind, line.serial, holder["person"], holder["organ"], line.issued_at,
+                    INSERT, item, line.kind, line.serial, holder["person"], holder["organ"], line.issued_at,
                     line.returned_at,
                 )  # fmt: skip
-                return True
+                return BulkChange(holder["organ"], [item, holder["person"]])
             if line.returned_at is None or known["returned_at"] is not None:
-                return False
+                return None
             await execute(GIVE_BACK, known["id"], line.returned_at)
             await findings.withdraw("item_not_returned", known["id"])
-            return True
+            return BulkChange(known["organ"], [known["id"], holder["person"]])
     except asyncpg.ExclusionViolationError:
         raise CellFault(
             "serial", f"{line.serial} 当时已由他人领用，或另有领用记录",

@@ -29,4 +29,7 @@ VERBS = (
         example=example(person=OTHER, seen_at="2026-02-28T20:30:00+08:00", words="在商场购物时着全套制服、佩戴标识"),
     ),
 )  # fmt: skip
-EVENTS = (Event("items/unreturned", told_to="readers"),)
+EVENTS = (
+    Event("items/unreturned", told_to="readers"),
+    Event("items/import", told_to="readers", zh="导入领用登记", en="Import what was handed out"),
+)

@@ -75,6 +75,13 @@ def in_force() -> Mapping[str, Year]:
 
 def take_in(directory: Path, year: int, file: Path) -> Year:
     """Take the notice of a year in from a file like calendar.toml. Raises LawError with every mistake."""
+    told = read_notice(year, file)
+    keep(directory, year, told)
+    return told
+
+
+def read_notice(year: int, file: Path) -> Year:
+    """The notice of a year in a file like calendar.toml. Raises LawError with every mistake."""
     read = read_sheet(file)
     told = years_of(read).get(str(year))
     if not read.mistakes:
@@ -85,9 +92,13 @@ def take_in(directory: Path, year: int, file: Path) -> Year:
             _check_days(read, year, told)
     if told is None or read.mistakes:
         raise LawError(*["\n".join(read.sorted_mistakes())] * 2)
+    return told
+
+
+def keep(directory: Path, year: int, told: Year) -> None:
+    """Write a notice into this folder; every process of the house reads it from then on."""
     path = directory / FILE
     _write(path, (_read(path) if path.exists() else {}) | {str(year): told})
-    return told
 
 
 def years_of(read: Sheet) -> dict[str, Year]:

@@ -12,7 +12,7 @@ import msgspec
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from backend.core.database import execute, first, tx, value
+from backend.core.database import execute, first, rows_touched, tx, value
 from backend.core.officers import TODAY
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor
@@ -45,6 +45,8 @@ FORGET_ATTEMPT = """
 DELETE FROM sign_in_attempt a WHERE a.id = $2 OR a.badge = $1 AND NOT EXISTS (
     SELECT FROM second_factor f WHERE f.person = $3 AND f.confirmed_at IS NOT NULL)
 """
+# An account is a badge, or a badge and where it was used.
+FORGET_ALL = "DELETE FROM sign_in_attempt WHERE badge = $1 OR starts_with(badge, $1 || ' ')"
 LOCK_CREDENTIAL = "SELECT person FROM credential WHERE person = $1 AND password_hash = $2 FOR UPDATE"
 
 
@@ -145,6 +147,11 @@ async def count_code(actor: Actor) -> str:
 async def forget_failures(account: str) -> None:
     """Delete all failed attempts of an account: a badge, or a badge somewhere."""
     await SignInAttempt.delete().where(SignInAttempt.badge == account)
+
+
+async def forget_all_of(badge: str) -> int:
+    """Delete every failed attempt of a person, wherever they were made: the account is open. Returns how many."""
+    return rows_touched(await execute(FORGET_ALL, badge))
 
 
 async def forget_attempts() -> None:

@@ -228,7 +228,7 @@ async def _issue(
             expires_at=expires_at, person=person,
         )
     )  # fmt: skip
-    await _journal(now, "devices/code", device, actor)
+    await _journal(now, "devices/code", device, actor, person=person)
     return IssuedCode(code=code, expires_at=expires_at.astimezone(UTC))
 
 
@@ -253,9 +253,9 @@ async def enrol(proof: Proof, code: str, jwk: Jwk, now: datetime) -> Enrolled:
         if usable and code_row["used_at"] is None:
             await _put_in_force(device, jwk, code_row["person"], now)
             await EnrolmentCode.update({EnrolmentCode.used_at: now}).where(EnrolmentCode.digest == code_row["digest"])
-            await _journal(now, "devices/enrol", device, None, jkt=proof.jkt)
+            await _journal(now, "devices/enrol", device, None, person=code_row["person"], jkt=proof.jkt)
     if not usable:  # a known code that expired or was used: somebody may have copied it
-        await _journal(now, "devices/enrol", device, None, outcome="denied", jkt=proof.jkt)
+        await _journal(now, "devices/enrol", device, None, "denied", code_row["person"], jkt=proof.jkt)
         raise Refusal("enrolment_refused")
     return Enrolled(device=as_row(EnrolledDevice, device), jkt=proof.jkt)
 
@@ -366,11 +366,14 @@ def _digest(code: str) -> str:
 
 
 async def _journal(
-    now: datetime, verb: str, device: Record, actor: Actor | None, outcome: str = "done", **facts: str
-) -> None:
-    person, own_device = (None, None) if actor is None else (actor.person, actor.device)
+    now: datetime, verb: str, device: Record, actor: Actor | None, outcome: str = "done", person: UUID | None = None,
+    **facts: str,
+) -> None:  # fmt: skip
+    """`person`: for whom alone the device is registered; they are told, as it stands for their second factor."""
+    by, own_device = (None, None) if actor is None else (actor.person, actor.device)
+    subjects = [device["id"]] if person is None else [device["id"], person]
     line = journal.Line(
-        at=now, verb=verb, outcome=outcome, organ=device["organ"], actor=person, device=own_device,
-        subjects=[device["id"]], facts=facts,
+        at=now, verb=verb, outcome=outcome, organ=device["organ"], actor=by, device=own_device,
+        subjects=subjects, facts=facts,
     )  # fmt: skip
     await journal.append(line)

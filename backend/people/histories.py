@@ -117,6 +117,10 @@ class Histories:
                 last[person] = max(days)
         return last
 
+    def organs(self) -> dict[UUID, str]:
+        """The organ of everybody's last stint."""
+        return {term.person: term.organ for term in sorted(self._now.values(), key=lambda term: term.since)}
+
     def moves(self) -> list[tuple[Term, Term]]:
         """The stints, before and after, of those who serve on in another organ."""
         follows = [(each.before, each.after) for each in self.changes if each.before is not None]

@@ -7,18 +7,19 @@ file again changes nothing. What would change is shown before anything is writte
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
 
+from backend.core import bulk_lines
 from backend.core.columns import Fault
-from backend.core.database import Record, execute, fetch, first, rows_touched, tx
+from backend.core.database import Record, execute, fetch, first, tx
 from backend.core.days import CHINA, day_of
 from backend.core.officers import TODAY
 from backend.core.stints import Stint as Service
-from backend.people import kinds, standing_records
+from backend.people import kinds, roster_lines, standing_records
 from backend.people.histories import (
     A_DAY,
     TO_CONFIRM,
@@ -33,6 +34,7 @@ from backend.people.histories import (
     look_alikes,
 )
 from backend.people.roster_files import CODES, RosterFile, RosterRow
+from backend.people.roster_lines import Imported
 from backend.people.standing_records import RecordChange
 from backend.people.tables import Organ, Stint
 from storage.language import SentenceError
@@ -41,12 +43,12 @@ DEEPEST = 12  # levels of organs; the table has the same limit
 
 
 async def bring_in(
-    rows: Sequence[RosterRow], *, confirmed: bool = False, end_missing: bool = False
+    rows: Sequence[RosterRow], *, confirmed: bool = False, end_missing: bool = False, file: str | None = None
 ) -> dict[str, int]:  # fmt: skip
-    """Bring the tables in line with the rows. Returns the number of changes, by kind of record.
+    """Bring the tables in line with the rows, with lines in the journal. Returns the number of changes, by record.
 
     `confirmed`: a person has seen who is renamed, and which badges go to somebody else. `end_missing`: end the service
-    and the roles that the rows no longer name, yesterday.
+    and the roles that the rows no longer name, yesterday. `file`: SHA-256 of the file that the rows come from.
     Raises FaultyFile with everything that is wrong with the rows by what is known; Unconfirmed.
     """
     async with tx():
@@ -55,7 +57,11 @@ async def bring_in(
         doubtful = [change for change in found.histories.changes if change.kind in TO_CONFIRM]
         if doubtful and not confirmed:
             raise Unconfirmed(doubtful)
-        return await _write(found, end_missing)
+        written = await _write(found, end_missing)
+        facts = {} if file is None else {"file_sha256": file}
+        told = [change.told() for change in written.told]
+        await bulk_lines.append(roster_lines.VERB, told, datetime.now(UTC), facts)
+        return written.changed
 
 
 class _Found(NamedTuple):
@@ -77,25 +83,62 @@ async def _look(file: RosterFile) -> _Found:
     return _Found(rows, depths, histories, holders, await _missing(rows, histories, holders))
 
 
-async def _write(found: _Found, end_missing: bool) -> dict[str, int]:
-    """Write what was found. Returns the number of changes, by kind of record."""
+class _Written(NamedTuple):
+    """What was written: the number of changes by kind of record, and each one for the journal."""
+
+    changed: dict[str, int]
+    told: list[Imported]
+
+
+async def _write(found: _Found, end_missing: bool) -> _Written:
+    """Write what was found."""
     if end_missing:
         for term in found.missing.people:
             found.histories.end(term, _today() - A_DAY)
     await kinds.keep()
-    changed = dict.fromkeys(CODES, 0)
+    told: list[Imported] = []
     for row in sorted((row for row in found.rows if row.record == "organ"), key=lambda row: found.depths[row.code]):
-        changed["organ"] += rows_touched(await execute(*_put_organ(row, found.depths)))
-    changed["person"] = await write_histories(found.histories)
-    changed["role"] = await end_roles_left_behind(found.histories)
+        if await first(*_put_organ(row, found.depths)):
+            told.append(Imported(organ=row.code, record="organ", change="put", code=row.code))
+    await write_histories(found.histories)
+    told += roster_lines.of_people(found.histories.changes)
+    told += _ended(await end_roles_left_behind(found.histories))
+    organs = found.histories.organs()
     for row in sorted(found.rows, key=lambda row: list(CODES).index(row.record)):
-        if row.record in PUT:
-            changed[row.record] += rows_touched(await execute(*PUT[row.record](row, found.holders)))
-    changed["role"] += await end_roles(found.histories)
+        if row.record in PUT and (put := await first(*PUT[row.record](row, found.holders))):
+            told.append(_put(row, put["id"], organs))
+    told += _ended(await end_roles(found.histories))
     if end_missing:
-        changed["role"] += rows_touched(await execute(END_GRANTS, [role.id for role in found.missing.roles]))
+        told += _ended(await fetch(END_GRANTS, [role.id for role in found.missing.roles]))
     await execute(UPDATE_DEPTHS, list(found.depths), list(found.depths.values()))
-    return changed
+    return _Written(_counts(found.histories, told), told)
+
+
+def _put(row: RosterRow, id: UUID, organs: dict[UUID, str]) -> Imported:
+    """A role, qualification or device that was written. A qualification belongs to the organ of its holder."""
+    put = Imported(organ=row.organ, record=row.record, change="put", id=id)
+    if row.record == "qualification":
+        put = msgspec.structs.replace(put, code=row.kind, organ=organs[id])
+    if row.record == "role":
+        put = msgspec.structs.replace(put, code=row.kind, since=row.valid_from, until=row.valid_until)
+    return put
+
+
+def _ended(roles: Sequence[Record]) -> list[Imported]:
+    """Roles that were ended."""
+    return [
+        Imported(
+            organ=row["organ"], record="role", change="ended", id=row["person"], code=row["role"],
+            until=row["valid_until"],
+        )
+        for row in roles
+    ]  # fmt: skip
+
+
+def _counts(histories: Histories, told: Sequence[Imported]) -> dict[str, int]:
+    """The number of changes, by kind of record."""
+    counts = {record: sum(change.record == record for change in told) for record in CODES}
+    return counts | {"person": len(histories.changes)}
 
 
 class RoleHeld(msgspec.Struct, frozen=True, kw_only=True):
@@ -272,25 +315,23 @@ async def write_histories(histories: Histories, source: str = "import") -> int:
     return len(histories.changes)
 
 
-async def end_roles_left_behind(histories: Histories) -> int:
-    """End the roles of those who moved that they held for the organ they left. Returns how many.
+async def end_roles_left_behind(histories: Histories) -> Sequence[Record]:
+    """End the roles of those who moved that they held for the organ they left. Returns these roles.
 
     Those are the roles on that organ, above or below it that do not reach the organ where they serve now. A role that
     is granted again afterwards goes on.
     """
     moves = histories.moves()
-    return rows_touched(
-        await execute(
-            END_ROLES_LEFT_BEHIND, [after.person for _, after in moves], [before.organ for before, _ in moves],
-            [after.organ for _, after in moves], [after.since for _, after in moves],
-        )
+    return await fetch(
+        END_ROLES_LEFT_BEHIND, [after.person for _, after in moves], [before.organ for before, _ in moves],
+        [after.organ for _, after in moves], [after.since for _, after in moves],
     )  # fmt: skip
 
 
-async def end_roles(histories: Histories) -> int:
-    """End roles with the service of their holder: they would come back to life with them. Returns how many."""
+async def end_roles(histories: Histories) -> Sequence[Record]:
+    """End roles with the service of their holder: they would come back to life with them. Returns these roles."""
     left = histories.left()
-    return rows_touched(await execute(END_ROLES, list(left), list(left.values())))
+    return await fetch(END_ROLES, list(left), list(left.values()))
 
 
 # Until the transaction ends, nobody else changes histories.
@@ -312,12 +353,13 @@ ORDER BY p.badge, g.role, g.organ
 """  # noqa: S608 - constants
 END_GRANTS = f"""
 UPDATE role_grant SET valid_until = greatest(valid_from, {TODAY} - 1)
-WHERE id = ANY ($1) AND coalesce(valid_until >= {TODAY}, true)
+WHERE id = ANY ($1) AND coalesce(valid_until >= {TODAY}, true) RETURNING person, role, organ, valid_until
 """  # noqa: S608
 END_ROLES = """
 UPDATE role_grant g SET valid_until = greatest(g.valid_from, x.last)
 FROM unnest($1::uuid[], $2::date[]) AS x (person, last)
 WHERE g.person = x.person AND coalesce(g.valid_until > greatest(g.valid_from, x.last), true)
+RETURNING g.person, g.role, g.organ, g.valid_until
 """
 END_ROLES_LEFT_BEHIND = """
 UPDATE role_grant g SET valid_until = greatest(g.valid_from, x.since - 1)
@@ -325,6 +367,7 @@ FROM unnest($1::uuid[], $2::text[], $3::text[], $4::date[]) AS x (person, before
 WHERE g.person = x.person AND g.valid_from < x.since AND coalesce(g.valid_until >= x.since, true)
     AND x.after NOT IN (SELECT organs_under(ARRAY[g.organ])) AND (
         x.before IN (SELECT organs_under(ARRAY[g.organ])) OR g.organ IN (SELECT organs_under(ARRAY[x.before])))
+RETURNING g.person, g.role, g.organ, g.valid_until
 """
 
 # Organs that moved because one above them moved.
@@ -395,7 +438,8 @@ def _put_organ(row: RosterRow, depths: dict[str, int]) -> tuple[Any, ...]:
     sql = """
     INSERT INTO organ (code, name, parent, depth) VALUES ($1, $2, $3, $4)
     ON CONFLICT (code) DO UPDATE SET name = excluded.name, parent = excluded.parent, depth = excluded.depth
-    WHERE (organ.name, organ.parent, organ.depth) IS DISTINCT FROM (excluded.name, excluded.parent, excluded.depth)"""
+    WHERE (organ.name, organ.parent, organ.depth) IS DISTINCT FROM (excluded.name, excluded.parent, excluded.depth)
+    RETURNING code"""
     return sql, row.code, row.name, row.organ or None, depths[row.code]
 
 
@@ -407,7 +451,7 @@ def _put_qualification(row: RosterRow, holders: dict[str, UUID]) -> tuple[Any, .
     sql = """
     INSERT INTO qualification (person, code, valid_from, valid_until) VALUES ($1, $2, $3, $4)
     ON CONFLICT (person, code, valid_from) DO UPDATE SET valid_until = excluded.valid_until
-    WHERE qualification.valid_until IS DISTINCT FROM excluded.valid_until"""
+    WHERE qualification.valid_until IS DISTINCT FROM excluded.valid_until RETURNING person AS id"""
     return sql, holders[row.code], row.kind, row.valid_from, row.valid_until
 
 
@@ -415,7 +459,8 @@ def _put_device(row: RosterRow, _: dict[str, UUID]) -> tuple[Any, ...]:
     sql = """
     INSERT INTO device (serial, name, kind, organ) VALUES ($1, $2, $3, $4)
     ON CONFLICT (serial) DO UPDATE SET name = excluded.name, kind = excluded.kind, organ = excluded.organ
-    WHERE (device.name, device.kind, device.organ) IS DISTINCT FROM (excluded.name, excluded.kind, excluded.organ)"""
+    WHERE (device.name, device.kind, device.organ) IS DISTINCT FROM (excluded.name, excluded.kind, excluded.organ)
+    RETURNING id"""
     return sql, row.code, row.name, row.kind, row.organ
 
 
@@ -426,7 +471,7 @@ SELECT $1::uuid, $2, $3, $4::date, CASE WHEN last IS NULL THEN $5::date ELSE gre
 FROM (SELECT nullif(max(coalesce(upper(during) - 1, 'infinity')), 'infinity') AS last
     FROM stint WHERE person = $1) x
 ON CONFLICT (person, role, organ, valid_from) DO UPDATE SET valid_until = excluded.valid_until
-WHERE role_grant.valid_until IS DISTINCT FROM excluded.valid_until
+WHERE role_grant.valid_until IS DISTINCT FROM excluded.valid_until RETURNING person AS id
 """
 PUT: dict[str, Upsert] = {
     "role": _put_role,
@@ -442,7 +487,7 @@ ORDER BY during @> {TODAY} DESC, lower(during) <= {TODAY} DESC, abs(lower(during
 """  # noqa: S608 - constants
 # Who serves, or will, and has no password.
 NO_CREDENTIAL = f"""
-SELECT p.id, p.badge, p.name, p.kind, o.name AS organ_name FROM person_now p JOIN organ o ON o.code = p.organ
+SELECT p.id, p.badge, p.name, p.kind, p.organ, o.name AS organ_name FROM person_now p JOIN organ o ON o.code = p.organ
 WHERE coalesce(p.serves_until >= {TODAY}, true) AND NOT EXISTS (SELECT FROM credential c WHERE c.person = p.id)
     AND p.id = (SELECT h.id FROM ({HOLDER.replace("$1", "p.badge")}) h)
 """  # noqa: S608
@@ -464,7 +509,7 @@ async def without_password() -> list[str]:
 
 
 async def first_passwords_for() -> Sequence[Record]:
-    """Id, badge, name, kind and name of the organ of whoever serves, or will, and has no password yet."""
+    """Id, badge, name, kind, organ and its name of whoever serves, or will, and has no password yet."""
     return await fetch(f"{NO_CREDENTIAL} ORDER BY p.organ, p.badge")
 
 

@@ -80,13 +80,15 @@ VERBS = (
 )  # fmt: skip
 
 EVENTS = (
-    Event("devices/code", told_to="nobody"),
-    Event("devices/enrol", told_to="nobody"),
-    Event("devices/revoke", told_to="nobody"),
-    Event("devices/reinstate", told_to="nobody"),
+    Event("devices/code", told_to="administrators", zh="生成设备登记码", en="Make an enrolment code for a device"),
+    Event("devices/enrol", told_to="administrators", zh="设备登记", en="Enrol a device"),
+    Event("devices/revoke", told_to="administrators", zh="吊销设备", en="Revoke a device"),
+    Event("devices/reinstate", told_to="administrators", zh="设备找回", en="Reinstate a device"),
     Event("me/totp", told_to="nobody"),
     Event("me/totp-confirm", told_to="nobody"),
-    Event("people/totp-reset", told_to="concerned"),
+    Event("people/totp-reset", told_to="administrators", zh="取消第二因素", en="Reset a second factor"),
+    Event("people/password", told_to="administrators", zh="由运维人员设置口令", en="Set a password, by an operator"),
+    Event("people/import", told_to="administrators", zh="导入名册", en="Import a roster"),
     Event("sessions/open", told_to="actor"),
     Event("sessions/close", told_to="actor"),
     Event("sessions/factor", told_to="actor"),

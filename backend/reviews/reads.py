@@ -13,6 +13,7 @@ from uuid import UUID
 
 import msgspec
 
+from backend.core import operators
 from backend.core.database import fetch, first
 from backend.core.described import Badge, OrganCode, PersonName, RecordingId, WearerId
 from backend.core.paging import ListQuery, Page, PageCursor, as_row, invalid_parameter, next_page, rows_of_page
@@ -21,6 +22,7 @@ from backend.core.verb import Actor
 from backend.core.visibility import INSPECTING, ME, IndexPath, viewer, visible_to
 from backend.core.wire import BIGINT, Moment
 from backend.law.catalogue import Language, law
+from backend.people import verbs as people
 from backend.reviews.schemas import (
     Approved,
     ClosedAt,
@@ -39,6 +41,7 @@ from backend.reviews.schemas import (
 from backend.reviews.tables import Restriction, ReviewNote, Viewing
 from backend.reviews.watching import FootagePart
 
+ACTS = {event.name: event for event in people.EVENTS if event.told_to == "administrators"}
 ReviewStatus = Literal["open", "to_decide", "closed", "all"]
 STATUSES: dict[ReviewStatus, str] = {
     "open": "v.closed_at IS NULL AND v.over_at > now()",
@@ -130,6 +133,14 @@ SELECT v.id AS review, v.recording, v.closed_at AS at, v.praise AS words, p.badg
 FROM review v JOIN person_now p ON p.id = v.reviewer WHERE v.wearer = $1 AND v.praise IS NOT NULL AND {TOLD_TO_WEARER}
 ORDER BY v.closed_at DESC, v.id DESC LIMIT 200
 """  # noqa: S608 - constants
+
+# What others did to one's account, and what operators of the server changed about oneself.
+ACTS_ON_ME = """
+SELECT j.at, j.verb, j.entry, p.badge AS by_badge, p.name AS by_name
+FROM journal j LEFT JOIN person_now p ON p.id = j.actor
+WHERE j.subjects @> ARRAY[$1::uuid] AND j.verb = ANY ($2) AND j.outcome = 'done' AND j.actor IS DISTINCT FROM $1
+ORDER BY j.seq DESC LIMIT 200
+"""
 
 FirstByte = Annotated[
     int | None, msgspec.Meta(description="first byte of the range, counted from 0; null: a view copy, by time")
@@ -336,6 +347,22 @@ class Praise(msgspec.Struct, frozen=True, kw_only=True):
     by_name: Annotated[str, msgspec.Meta(description="name of the reviewer")]
 
 
+class ActOnMe(msgspec.Struct, frozen=True, kw_only=True):
+    """What somebody else did to one's account, or an operator of the server changed about oneself."""
+
+    at: Annotated[Moment, msgspec.Meta(description="when it was done")]
+    verb: Annotated[str, msgspec.Meta(description="what was done, such as people/password")]
+    what: Annotated[str, msgspec.Meta(description="the same as words, in the reader's language")]
+    by_badge: Annotated[
+        str | None, msgspec.Meta(description="badge number of who did it; null: an operator of the server")
+    ]
+    by_name: Annotated[str | None, msgspec.Meta(description="name of who did it; null: an operator of the server")]
+    operator: Annotated[
+        str | None,
+        msgspec.Meta(description="account on the server of the operator who did it; null: nobody by a command there"),
+    ]
+
+
 class ExportOfMe(msgspec.Struct, frozen=True, kw_only=True):
     """One package with a person's own footage in it that somebody else took."""
 
@@ -360,6 +387,13 @@ class MyRecord(msgspec.Struct, frozen=True, kw_only=True):
     next: Annotated[str | None, msgspec.Meta(description="cursor of the next page of viewings; null on the last one")]
     praise: Annotated[
         list[Praise], msgspec.Meta(description="what reviews of one's footage praise, newest first, at most 200")
+    ] = msgspec.field(default_factory=list)
+    acts: Annotated[
+        list[ActOnMe],
+        msgspec.Meta(
+            description="what others did to one's account, and what operators of the server changed about oneself, "
+            "newest first, at most 200"
+        ),
     ] = msgspec.field(default_factory=list)
 
 
@@ -427,6 +461,7 @@ async def my_record(actor: Actor, language: Language, cursor: str | None, limit:
         exports=[_export(row) for row in await fetch(EXPORTS_OF_WEARER, actor.person)],
         findings=[_my_finding(row, language) for row in await fetch(FINDINGS_WITH_REPLIES, *_excused(actor))],
         praise=[as_row(Praise, row) for row in await fetch(PRAISED, actor.person)],
+        acts=[_act(row, language) for row in await fetch(ACTS_ON_ME, actor.person, list(ACTS))],
         next=next_page(rows, limit, "began_at"),
     )
 
@@ -439,6 +474,15 @@ def _excused(actor: Actor) -> tuple[UUID, list[str], object]:
 def _export(row: Any) -> ExportOfMe:
     columns = {name: row[name] for name in ("at", "reviewer_badge", "reviewer_name")}
     return ExportOfMe(**columns, kind=msgspec.json.decode(row["entry"])["facts"]["kind"])
+
+
+def _act(row: Any, language: Language) -> ActOnMe:
+    operator = msgspec.json.decode(row["entry"]).get("facts", {}).get("operator")
+    event = ACTS[row["verb"]]
+    return ActOnMe(
+        at=row["at"], verb=row["verb"], what=event.zh if language == "zh" else event.en, by_badge=row["by_badge"],
+        by_name=row["by_name"], operator=None if operator is None else operators.shown(operator),
+    )  # fmt: skip
 
 
 def _my_finding(row: Any, language: Language) -> MyFinding:

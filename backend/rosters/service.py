@@ -12,7 +12,8 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from backend.core import findings
+from backend.core import bulk_lines, findings
+from backend.core.bulk_lines import BulkChange
 from backend.core.columns import Fault, SheetLine
 from backend.core.database import Record, execute, fetch, tx
 from backend.core.days import day_of, since
@@ -120,23 +121,24 @@ async def auxiliaries(organ: str | None) -> list[tuple[str, str]]:
     return [(row["badge"], row["name"]) for row in await fetch(AUXILIARIES, organ)]
 
 
-async def import_plan(file: PlanFile) -> int:
-    """Insert the lines that are not planned yet. Returns how many.
+async def import_plan(file: PlanFile, now: datetime) -> int:
+    """Insert the lines that are not planned yet, with lines in the journal. Returns how many.
 
     Raises FaultyFile with every fault of the file, and of every line that cannot be planned; then none is inserted.
     """
     badges = [badge for line in file.good for badge in (line.badge, line.officer)]
     people = _by_badge(await fetch(PEOPLE, [*badges, *(badge for _, badge in file.torn)]))
     faults = [_no_auxiliary(line, badge) for line, badge in file.torn if badge and badge not in people]
-    inserted = 0
+    inserted: list[BulkChange] = []
     async with tx():
         await execute("SELECT pg_advisory_xact_lock(hashtext('fujing plan'))")
         for line in file.good:
             unfit = list(_unfit(line, people))
             faults += unfit
-            inserted += 0 if unfit else await _import_line(line, people, faults)
+            inserted += [] if unfit else await _import_line(line, people, faults)
         file.rows(faults)
-    return inserted
+        await bulk_lines.append("rosters/import", inserted, now)
+    return len(inserted)
 
 
 class Holder(msgspec.Struct, frozen=True):
@@ -163,8 +165,8 @@ def _holder(people: People, badge: str, planned: Planned) -> Holder | None:
     return min(people.get(badge, ()), key=lambda one: (one.stint.days_from(day), one.stint.since), default=None)
 
 
-async def _import_line(line: PlanLine, people: People, faults: list[Fault]) -> int:
-    """Insert one line unless it is planned already; a conflict is a fault. Returns how many were inserted."""
+async def _import_line(line: PlanLine, people: People, faults: list[Fault]) -> list[BulkChange]:
+    """Insert one line unless it is planned already; a conflict is a fault. Returns what was inserted."""
     person, officer = _holder(people, line.badge, line.planned), _holder(people, line.officer, line.planned)
     assert person is not None  # noqa: S101 - for the type checker: _unfit saw to it
     planned = msgspec.structs.replace(line.planned, person=person.person, officer=officer and officer.person)
@@ -175,14 +177,14 @@ async def _import_line(line: PlanLine, people: People, faults: list[Fault]) -> i
         PlannedShift.post == planned.post,
         PlannedShift.withdrawn_at.is_null(),
     ):
-        return 0
+        return []
     try:
         await _insert(planned, person.stint.organ, None)
     except Refusal:
         zh, en = f"人员 {line.badge} 在该时间已排另一班", f"person {line.badge} has another shift at that time"
         faults.append(line.line.fault("starts_at", zh, en))
-        return 0
-    return 1
+        return []
+    return [BulkChange(person.stint.organ, [planned.id, person.person])]
 
 
 async def _insert(planned: Planned, organ: str, by: UUID | None) -> None:

@@ -1,7 +1,7 @@
 """The verbs of rosters, with everything that is said of each."""
 
 from backend.core.examples import OFFICER, OTHER, PLACE, example
-from backend.core.verb import DECIDERS, Verb
+from backend.core.verb import DECIDERS, Event, Verb
 from backend.rosters import duty
 from backend.rosters import service as rosters
 from backend.rosters.schemas import DutyReceipt, EndDuty, NameDuty, PlanReceipt, PlanShifts, WithdrawPlanned
@@ -39,3 +39,4 @@ VERBS = (
         example=example(duty=OTHER, why="临时出差，由他人接班"),
     ),
 )  # fmt: skip
+EVENTS = (Event("rosters/import", told_to="readers", zh="导入排班", en="Import a plan of shifts"),)

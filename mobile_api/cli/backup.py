@@ -6,6 +6,7 @@ from rich.console import Console
 
 from backend import backup
 from backend.backup import DatabaseNotSaved
+from backend.core import journal
 from backend.core.days import in_china
 from backend.core.settings import Settings
 from migrations.apply import migrate, role_of
@@ -17,8 +18,10 @@ SHOWN = 20  # missing files
 async def back_up(settings: Settings, folder: Path, console: Console) -> int:
     """Back the house up into a folder. Returns the exit code: 0 all is there, 1 a file is missing.
 
+    The journal says so before the first byte is copied: whoever took a copy of everything, killed or not, is named.
     Raises DatabaseNotSaved after the missing files of the last backup were named.
     """
+    await journal.note("house/backup", {})
     with opened_store(settings) as store, bars(console) as progress:
         files = progress.add_task("files 文件", total=None)
         try:
@@ -29,6 +32,8 @@ async def back_up(settings: Settings, folder: Path, console: Console) -> int:
             _print_missing(error.missing, "in the store", console)
             raise
     manifest = done.manifest
+    facts = {"manifest_sha256": backup.manifest_digest(folder), "files": manifest.files, "bytes": manifest.bytes}
+    await journal.note("house/backed-up", facts)
     console.print(
         f"{manifest.files} files, {manifest.bytes / 2**30:.2f} GiB, {done.copied} of them new; the database as of "
         f"{in_china(manifest.at).isoformat(' ', 'seconds')}\n"

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from backend.core import database
 from backend.core.settings import Settings
-from backend.people import devices, roster, roster_files, sessions
+from backend.people import devices, passwords, roster, roster_files, sessions
+from mobile_api.cli.house import by_operator
 from mobile_api.client.api import Client
 from mobile_api.client.device_key import DeviceKey
 
@@ -49,18 +50,21 @@ async def bring_in_people(settings: Settings) -> dict[str, int]:
 
     Who has a password already keeps it.
     """
-    async with database.opened(str(settings.database_url)):
-        changed = await roster.bring_in(roster_files.read(ROSTER))
-        for badge in await roster.without_password():
-            person = await roster.person_id_of(badge)
-            await sessions.set_hash(person, await sessions.hash_password(PASSWORD), datetime.now(UTC))
+    with by_operator():
+        async with database.opened(str(settings.database_url)):
+            changed = await roster.bring_in(roster_files.read(ROSTER))
+            hashed = await sessions.hash_password(PASSWORD)
+            people = await roster.first_passwords_for()
+            new = [passwords.NewPassword(each["id"], each["badge"], each["organ"], hashed, False) for each in people]
+            await passwords.set_all(new, datetime.now(UTC))
     return changed
 
 
 async def codes_for(settings: Settings) -> dict[str, str]:
     """A code that enrols each device, by serial number, as `fujing enrol` makes it."""
-    async with database.opened(str(settings.database_url)):
-        return {serial: (await devices.make_code(serial, datetime.now(UTC))).code for serial in DEVICES}
+    with by_operator():
+        async with database.opened(str(settings.database_url)):
+            return {serial: (await devices.make_code(serial, datetime.now(UTC))).code for serial in DEVICES}
 
 
 def enrolled(url: str, code: str, key: Path) -> Client:

@@ -4,8 +4,11 @@ Each function imports what it needs when it is called, so that help is there at 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+
+import rich_click as click
 
 from storage.language import SentenceError
 
@@ -50,8 +53,29 @@ def external_services() -> "Settings":
     return settings
 
 
+@contextmanager
+def by_operator() -> Iterator[None]:
+    """Name whoever runs this command in every journal line that it writes."""
+    from backend.core import operators
+
+    with operators.acting(operators.of_this_process(_command())):
+        yield
+
+
+def _command() -> str | None:
+    """The words of the command that runs, without `fujing`."""
+    words: list[str] = []
+    context: click.Context | None = click.get_current_context(silent=True)
+    while context is not None and context.parent is not None:
+        words, context = [str(context.info_name), *words], context.parent
+    return " ".join(words) or None
+
+
 def in_database(settings: "Settings", work: Callable[[], Awaitable[Any]]) -> Any:
-    """Run `work` with the database of these settings open and its schema up to date; its result."""
+    """Run `work` with the database of these settings open and its schema up to date; its result.
+
+    The journal lines that it writes name the operator.
+    """
     return in_services(settings, lambda _: work())
 
 
@@ -65,5 +89,5 @@ def in_services(settings: "Settings", work: Callable[["Settings"], Awaitable[Any
         async with database.opened(str(full.database_url)):
             return await work(full)
 
-    with serving.until_signalled(), serving.services(settings) as full:
+    with by_operator(), serving.until_signalled(), serving.services(settings) as full:
         return asyncio.run(main(full))

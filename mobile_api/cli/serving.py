@@ -31,6 +31,7 @@ from backend.core.database_errors import DatabaseUnusable, first_line, is_damage
 from backend.core.keys import Keys, secret
 from backend.core.settings import Settings, SettingsError, host_and_port, variable
 from migrations.apply import migrate, role_of
+from mobile_api.cli.house import by_operator
 from mobile_api.cli.operations_addresses import health, is_locked, published
 from mobile_api.cli.restarts import Restarted
 from mobile_api.cli.terminal import say
@@ -334,7 +335,8 @@ def house(settings: Settings) -> Iterator[House]:
         EmbeddedServices(settings).running() as embedded,
     ):
         named = _merged(settings, embedded.addresses)
-        asyncio.run(prepare(named))
+        with by_operator():
+            asyncio.run(prepare(named))
         full = msgspec.structs.replace(named, listen=address, operations_listen=for_operators)
         programs = Programs(full, make_private(full.data_dir / "logs"))
         try:

@@ -238,12 +238,14 @@ class Hub:
             for stream in self._all():
                 if {stream.actor.session, stream.actor.device} & persons:
                     stream.doubt()
-        if line.verb not in feed.READERS | feed.CONCERNED | feed.ACTOR:
+        if line.verb not in feed.READERS | feed.CONCERNED | feed.ACTOR | feed.ADMINISTRATORS:
             return set()
         if line.outcome in ("refused", "denied") or line.verb in feed.ACTOR:
             return {stream for stream in theirs if stream.actor.person == line.actor}
         if line.verb in feed.CONCERNED:
             return theirs
+        if line.verb in feed.ADMINISTRATORS and line.organ is None:
+            return theirs | {stream for stream in self._all() if feed.answers_for(stream.actor)}
         above = self._by_organ.get(line.organ, set()) if line.organ is not None else set()
         return theirs.union(above, *(self._by_led.get(person, set()) for person in persons))
 

@@ -165,8 +165,8 @@ async def test_both_sides_see_a_naming_and_no_other_officer_does(app: Litestar) 
 async def test_a_refusal_is_shown_only_to_the_person_refused(app: Litestar) -> None:
     """Not to those above."""
     lin, chief = await a_duty_auxiliary(app), await an_inspector_of(app, STATION)
-    mine, above = await new_cursor(lin), await new_cursor(chief)
     await trained(lin)
+    mine, above = await new_cursor(lin), await new_cursor(chief)
     refused(await lin.starts("10.3", case_kind="none"), 409, "not_on_shift")
     refused(await lin.check_out(uuid4()), 404, "unknown_shift")
     own_items = await items(lin, mine)

@@ -65,10 +65,10 @@ async def enrols(phone: Client, code: str, **fields: Any) -> httpx.Response:
 
 
 async def told_of(serial: str) -> list[tuple[str, str]]:
-    """What the journal says of a device."""
+    """What the journal says of a device, besides the roster that brought it in."""
     of = "SELECT id FROM device WHERE serial = $1"
-    sql = f"SELECT verb, outcome FROM journal WHERE ({of}) = ANY (subjects) ORDER BY seq"  # noqa: S608
-    return [(row["verb"], row["outcome"]) for row in await fetch(sql, serial)]
+    sql = f"SELECT verb, outcome FROM journal WHERE ({of}) = ANY (subjects) AND verb <> $2 ORDER BY seq"  # noqa: S608
+    return [(row["verb"], row["outcome"]) for row in await fetch(sql, serial, "people/import")]
 
 
 async def signs_in(phone: Client, someone: Someone) -> str:

@@ -162,8 +162,8 @@ async def test_a_plan_is_imported_once(app: Litestar) -> None:
         f"{lin.badge},南门,{zhao.badge},post,2026-12-01T08:00:00+08:00,2026-12-01T16:00:00+08:00,30.27,120.15,WGS84,200\n"
         f"{lin.badge},夜巡,,patrol,2026-12-02T20:00:00+08:00,2026-12-03T04:00:00+08:00,,,,\n"
     )
-    assert 2 == await service.import_plan(plan_files.read_file(text.encode()))
-    assert 0 == await service.import_plan(plan_files.read_file(text.encode()))
+    assert 2 == await service.import_plan(plan_files.read_file(text.encode()), now())
+    assert 0 == await service.import_plan(plan_files.read_file(text.encode()), now())
     items = (await lin.get("/v1/rosters")).json()["items"]
     assert [("南门", str(zhao.id), 200), ("夜巡", None, None)] == [
         (row["post"], row["officer"], row["radius_m"]) for row in items
@@ -186,17 +186,17 @@ async def test_every_error_of_a_file_is_listed_and_nothing_is_planned(app: Lites
     span = "2026-12-01T08:00:00+08:00,2026-12-01T16:00:00+08:00,,,,"
     unfit = [f"{zhao.badge},南门,,post,{span}", f"{lin.badge},南门,{lin.badge},post,{span}", f"FJ000,南门,,post,{span}"]
     with pytest.raises(FaultyFile) as raised:
-        await service.import_plan(plan_files.read_file((HEAD + "\n".join(unfit) + "\n").encode()))
+        await service.import_plan(plan_files.read_file((HEAD + "\n".join(unfit) + "\n").encode()), now())
     assert [2, 3, 4] == [line for line, _ in raised.value.lines]
     mixed = [bad[0], unfit[2], f"{lin.badge},南门,,post,{span}", f"{lin.badge},北门,,post,{span}", unfit[1]]
     mixed.append("FJ000,南门,,post,2026-12-01 08:00,2026-12-01T16:00:00+08:00,,,,")
     with pytest.raises(FaultyFile) as raised:
-        await service.import_plan(plan_files.read_file((HEAD + "\n".join(mixed) + "\n").encode()))
+        await service.import_plan(plan_files.read_file((HEAD + "\n".join(mixed) + "\n").encode()), now())
     assert [(2, "starts_at"), (3, "badge"), (5, "starts_at"), (6, "officer"), (7, "starts_at"), (7, "badge")] == [
         (fault.line, fault.column) for fault in raised.value.faults
     ]
     overlaps = [f"{lin.badge},南门,,post,{span}", f"{lin.badge},北门,,post,{span}"]
     with pytest.raises(FaultyFile) as raised:
-        await service.import_plan(plan_files.read_file((HEAD + "\n".join(overlaps) + "\n").encode()))
+        await service.import_plan(plan_files.read_file((HEAD + "\n".join(overlaps) + "\n").encode()), now())
     assert [3] == [line for line, _ in raised.value.lines]
     assert [] == (await lin.get("/v1/rosters")).json()["items"]

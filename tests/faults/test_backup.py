@@ -1,7 +1,9 @@
 """A server is lost and restored from its backup in another place: complete, verified, and locked as before."""
 
 import asyncio
+import hashlib
 import json
+import os
 import shutil
 import time
 from pathlib import Path
@@ -117,7 +119,18 @@ def test_it_comes_back_in_another_place(lived: tuple[Any, ...], tmp_path: Path) 
         succeeded(place.run("verify", "--trust", fingerprint, "--deep"))
         two = asyncio.run(rows(services(place)["database_url"], "SELECT count(*) FROM journal_epoch"))
         assert 2 == two[0][0]
+        its_journal_says_who_backed_up_and_who_restored(place, folder)
     assert [] == place.betrayed()
+
+
+def its_journal_says_who_backed_up_and_who_restored(place: Place, folder: Path) -> None:
+    """The line of a backup is in the backup itself; that of the restore is the first one of the new epoch."""
+    told = "SELECT verb, epoch, entry FROM journal WHERE epoch = 2 OR verb LIKE 'house/%' ORDER BY epoch, xid, seq"
+    lines = asyncio.run(rows(services(place)["database_url"], told))
+    assert ["house/backup", "house/backed-up", "house/backup", "house/restore"] == [line["verb"] for line in lines[:4]]
+    facts = json.loads(lines[3]["entry"])["facts"]
+    assert (2, os.getuid(), "restore") == (lines[3]["epoch"], facts["operator"]["uid"], facts["operator"]["command"])
+    assert hashlib.sha256((folder / "manifest.json").read_bytes()).hexdigest() == facts["manifest_sha256"]
 
 
 def nobody_removes(place: Place, folder: Path) -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import asyncpg
@@ -22,8 +23,10 @@ from backend.proof.trust import KeySet
 from backend.proof.verifying import Flaw, JournalReport, verify
 from backend.registry import MAY_CHANGE_BY_LINE
 from mobile_api.cli import verify as on_terminal
+from mobile_api.cli.serving import environment
 from tests.api.test_verified_facts import instead
 from tests.databases import an_empty_database, client, dumped, migrating
+from tests.houses import succeeded
 
 SCHEMAS = {
     path.name.partition(".")[0]: gzip.decompress(path.read_bytes())
@@ -96,9 +99,7 @@ async def test_the_facts_of_before_are_kept_under_one_root(app: Litestar, house:
         connection = await asyncpg.connect(old)
         kept = {row["key"]: row["digest"] for row in await connection.fetch("SELECT * FROM fact_baseline")}
         facts = {row["key"]: row["digest"] for row in await connection.fetch("SELECT * FROM fact_row")}
-        verb, entry = await connection.fetchrow(
-            "SELECT verb, entry FROM journal ORDER BY epoch DESC, xid DESC, seq DESC LIMIT 1"
-        )
+        verb, entry = await connection.fetchrow("SELECT verb, entry FROM journal WHERE verb = 'house/baseline'")
         with pytest.raises(asyncpg.InsufficientPrivilegeError, match="append-only"):
             await connection.execute("DELETE FROM fact_baseline")
         await connection.close()
@@ -160,6 +161,31 @@ async def test_a_house_that_sealed_an_upload_twice_comes_up_to_date(app: Litesta
             await connection.execute(TWICE, 1)
         assert before == await connection.fetchval("SELECT count(*) FROM journal WHERE verb = 'evidence/seal'")
         await connection.close()
+
+
+async def test_an_upgrade_says_who_ran_it(app: Litestar, house: Settings) -> None:
+    """`fujing migrate` writes a line where it changed the schema; run again, it changes nothing and writes none."""
+    async with an_empty_database(house) as old:
+        client("psql", old, "--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1", given=SCHEMAS["0049"])
+        lines = "SELECT entry FROM journal WHERE verb = 'house/migrate'"
+        connection = await asyncpg.connect(old)
+        for _ in range(2):
+            succeeded(migrated_by_an_operator(house, old))
+        (line,) = await connection.fetch(lines)
+        await connection.close()
+    facts = json.loads(line["entry"])["facts"]
+    assert facts["before"] < facts["after"]
+    assert ("zhang.wei", "migrate") == (facts["operator"]["sudo_user"], facts["operator"]["command"])
+
+
+def migrated_by_an_operator(house: Settings, owner_url: str) -> subprocess.CompletedProcess[str]:
+    """`fujing migrate` of this database, by sudo."""
+    application = str(house.database_url).replace("@/fujing?", f"@/{urlsplit(owner_url).path.lstrip('/')}?")
+    urls = {"FUJING_DATABASE_URL": application, "FUJING_MIGRATE_URL": owner_url, "SUDO_USER": "zhang.wei"}
+    return subprocess.run(
+        [sys.executable, "-m", "mobile_api.cli", "migrate"], env=environment(house) | urls, capture_output=True,
+        text=True, timeout=60,
+    )  # fmt: skip
 
 
 async def test_everybody_has_one_stint_after_the_upgrade(app: Litestar, house: Settings) -> None:

@@ -11,8 +11,15 @@ import yaml
 
 from backend.core.settings import Settings, variable
 from backend.law.catalogue import law
+from backend.oversight.alarms import RULES
+from backend.proof.verifying import SENTENCES as FLAWS
+from backend.registry import TOLD_TO
+from mobile_api.app import assemble
+from mobile_api.cli.main import fujing
 from mobile_api.cli.serving import HEADERS_MS
 from mobile_api.cli.sizing import SOURCES, Assumed, size_of
+from mobile_api.openapi import contract
+from tests.commands import commands_of
 
 OURS = {variable(name) for name in Settings.__struct_fields__}
 UNITS = ("fujing-api.service", "fujing-worker.service")
@@ -30,6 +37,42 @@ def test_every_test_that_security_names_is_there(repository: Path) -> None:
     named = set(NAMED.findall((repository / "SECURITY.md").read_text()))
     assert len(named) > 25
     assert set() == named - there
+
+
+def rows_of_security(repository: Path) -> list[list[str]]:
+    """The rows of the table of attackers in SECURITY.md, as cells."""
+    page = (repository / "SECURITY.md").read_text()
+    table = page.partition("| attacker | what they hold | what they can still do | how it is found | test |\n")[2]
+    lines = table.partition("\n\n")[0].splitlines()[1:]
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
+
+
+def test_every_attacker_has_a_test_and_an_honest_end(repository: Path) -> None:
+    """Each row says what is prevented and what is not, how that is found or that it is not, and names a test."""
+    rows = rows_of_security(repository)
+    assert len(rows) > 30
+    for row in rows:
+        assert 5 == len(row), row
+        attacker, _, still, found, tests = row
+        assert re.search(r"\*\*Cannot:\*\* \w.*\*\*Still:\*\* \w", still), attacker
+        assert NAMED.findall(tests), attacker
+        assert found.startswith("Not found") or named_in(found), attacker
+
+
+def test_what_is_said_to_find_an_attack_is_there(repository: Path) -> None:
+    """Lines of the journal, findings and refusals, alarms, routes, commands, and flaws that `verify` names."""
+    words = {name for group in (TOLD_TO, law().messages, RULES, FLAWS, {"/metrics"}) for name in group}
+    routes = {
+        f"{method.upper()} {path}" for path, methods in contract(assemble([]))["paths"].items() for method in methods
+    }
+    commands = {f"fujing {name}" for name in commands_of(fujing)}
+    for row in rows_of_security(repository):
+        for name in named_in(row[3]):
+            assert name.partition(" --")[0] in words | routes | commands | OURS, (row[0], name)
+
+
+def named_in(text: str) -> list[str]:
+    return re.findall(r"`([^`]+)`", text)
 
 
 def test_the_environment_names_settings_that_there_are(repository: Path) -> None:

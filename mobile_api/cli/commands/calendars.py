@@ -1,5 +1,6 @@
 """The command `calendar`: which days of a year are worked, and the notice that tells it."""
 
+import hashlib
 from collections.abc import Iterable
 from datetime import date, timedelta
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
-from mobile_api.cli.house import existing_house
+from mobile_api.cli.house import existing_house, in_database
 from mobile_api.cli.terminal import fujing, one_sentence, say
 from storage.language import by_locale
 
@@ -34,13 +35,16 @@ FIRST, LAST = 2000, 2999
 )  # fmt: skip
 def calendar(year: int, file: Path | None) -> None:
     with one_sentence():
-        home = existing_house().law_home
+        settings = existing_house()
+        home = settings.law_home
         from backend.law import notices
         from backend.law.calendar import rests_that_nothing_balances
         from backend.law.catalogue import law
 
         if file is not None:
-            told = notices.take_in(home, year, file)
+            told = notices.read_notice(year, file)
+            digest = hashlib.sha256(file.read_bytes()).hexdigest()
+            in_database(settings, lambda: _take_in(home, year, told, digest))
             say(f"{year} 年放假安排已写入 {home / notices.FILE}", f"the notice of {year} is in {home / notices.FILE}")
             if odd := rests_that_nothing_balances(year, told):
                 say(
@@ -48,6 +52,17 @@ def calendar(year: int, file: Path | None) -> None:
                     f"look again: rest days and days worked instead differ by {odd}",
                 )
         _show(year, law().calendar.get(str(year)))
+
+
+async def _take_in(home: Path, year: int, told: "Year", digest: str) -> None:
+    """Keep the notice. The journal says so before: a kill in between leaves a line too many, never one too few."""
+    from backend.core import journal
+    from backend.law import notices
+
+    facts = {"year": year, "sha256": digest}
+    await journal.note("calendar/take-in", facts)
+    notices.keep(home, year, told)
+    await journal.note("calendar/taken-in", facts)
 
 
 def _show(year: int, told: "Year | None") -> None:

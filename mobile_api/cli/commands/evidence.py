@@ -8,7 +8,7 @@ from uuid import UUID
 
 import rich_click as click
 
-from mobile_api.cli.house import existing_house, in_database, in_services, read_settings
+from mobile_api.cli.house import by_operator, existing_house, in_database, in_services, read_settings
 from mobile_api.cli.terminal import TRUST, console, fujing, one_sentence
 from storage.language import by_locale
 
@@ -24,9 +24,22 @@ from storage.language import by_locale
 def rotate_keys(purpose: str) -> None:
     with one_sentence():
         settings = existing_house()
-        from backend.core.keys import Keys
+        console.print(in_database(settings, lambda: _rotate(settings.secrets_dir, purpose)))
 
-        console.print(getattr(Keys(settings.secrets_dir), purpose).rotate())
+
+async def _rotate(secrets_dir: Path, purpose: str) -> str:
+    """Make a new key. The journal names it before it is there: no key of ours is without a line; killed in between, the
+    line names a key that was never made. Returns its kid."""
+    from backend.core import journal
+    from backend.core.keys import Keys
+
+    ring = getattr(Keys(secrets_dir), purpose)
+    kid: str = ring.new_kid()
+    facts = {"purpose": purpose, "kid": kid}
+    await journal.note("keys/rotate", facts)
+    ring.rotate(kid)
+    await journal.note("keys/rotated", facts)
+    return kid
 
 
 @fujing.command(
@@ -194,5 +207,5 @@ def restore(folder: Path) -> None:
         from mobile_api.cli import backup, serving
 
         manifest_of(folder)  # before anything is made in the new place
-        with serving.until_signalled(), serving.services(settings) as full:
+        with by_operator(), serving.until_signalled(), serving.services(settings) as full:
             sys.exit(asyncio.run(backup.restore(full, folder, console)))

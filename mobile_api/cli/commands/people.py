@@ -2,6 +2,7 @@
 
 import asyncio
 import csv
+import hashlib
 import os
 import secrets
 import sys
@@ -126,7 +127,7 @@ def import_plan(file: Path | None, month: str | None, organ: str | None, templat
         from backend.rosters import plan_files, service
 
         read = plan_files.read_file(file.read_bytes(), month)
-        made = in_database(existing_house(), lambda: service.import_plan(read))
+        made = in_database(existing_house(), lambda: service.import_plan(read, datetime.now(UTC)))
         known = len(read.good) - made
         say(f"新排 {made} 班，{known} 班此前已排", f"{made} shifts planned, {known} were planned already")
 
@@ -255,7 +256,8 @@ async def _bring_in(content: bytes, wanted: Wanted) -> tuple[dict[str, int], int
     if wanted.dry_run:
         return {}, 0, read.ignored
     confirmed = wanted.confirmed or _is_confirmed(len(preview.to_confirm))
-    changed = await roster.bring_in(read.rows(), confirmed=confirmed, end_missing=wanted.end_missing)
+    digest = hashlib.sha256(content).hexdigest()
+    changed = await roster.bring_in(read.rows(), confirmed=confirmed, end_missing=wanted.end_missing, file=digest)
     return changed, 0 if wanted.passwords is None else await _give_passwords(wanted.passwords), read.ignored
 
 
@@ -272,17 +274,17 @@ async def _give_passwords(path: Path) -> int:
     They are on the disk before they count, and count all at once. A person must change it at the first sign-in; a
     docking station keeps it.
     """
-    from backend.core import database
-    from backend.people import roster, sessions
+    from backend.people import passwords, roster, sessions
 
     people = await roster.first_passwords_for()
     given = [_first_password() for _ in people]
     hashes = await asyncio.gather(*map(sessions.hash_password, given))
     _write_passwords(path, people, given)
-    async with database.tx():
-        for person, hashed in zip(people, hashes, strict=True):
-            now, changes = datetime.now(UTC), person["kind"] != "dock"
-            await sessions.set_hash(person["id"], hashed, now, must_change=changes)
+    new = [
+        passwords.NewPassword(each["id"], each["badge"], each["organ"], hashed, each["kind"] != "dock")
+        for each, hashed in zip(people, hashes, strict=True)
+    ]
+    await passwords.set_all(new, datetime.now(UTC))
     return len(given)
 
 
@@ -315,8 +317,9 @@ def _write_passwords(path: Path, people: Sequence["Record"], given: Sequence[str
 @fujing.command(
     "set-password",
     help=by_locale(
-        "从标准输入（或提示）设置某人的口令；其会话随即结束。",
-        "Set a person's password from standard input (or a prompt); their sessions end.",
+        "从标准输入（或提示）设置某人的口令；其会话随即结束，因多次输错而关闭的账号随即开放。记入日志，本人可见。",
+        "Set a person's password from standard input (or a prompt); their sessions end, and an account that wrong "
+        "tries closed is open at once. It stands in the journal, and they see it.",
     ),
 )
 @click.argument("badge")
@@ -333,15 +336,14 @@ def set_password(badge: str, first: bool) -> None:
 
 
 async def _set_password(badge: str, password: str, first: bool) -> None:
-    from backend.core import database
-    from backend.people import roster, sessions
+    from backend.people import passwords, roster, sessions
 
-    person = await roster.person_id_of(badge)
+    person = await roster.person_row(badge)
     if person is None:
         raise nobody(badge)
     hashed = await sessions.hash_password(password)
-    async with database.tx():
-        await sessions.set_hash(person, hashed, datetime.now(UTC), must_change=first)
+    new = passwords.NewPassword(person["id"], badge, person["organ"], hashed, first)
+    await passwords.set_all([new], datetime.now(UTC))
 
 
 @fujing.command(
