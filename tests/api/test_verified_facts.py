@@ -181,6 +181,23 @@ async def test_what_nobody_touched_is_what_the_journal_says(place: Place) -> Non
     assert report.baseline is None
 
 
+async def test_of_two_transactions_on_one_fact_the_second_counts(place: Place) -> None:
+    """The one that waited for the other began first here: its number is lower, and its line stands before the other."""
+    later = f"UPDATE shift SET ended_at = ended_at + interval '1 hour' WHERE id = ({A_SHIFT})"
+    line = a_line("shifts/check-out", await place.value(A_SHIFT), outcome="recorded")
+    application = await asyncpg.connect(place.settings.database_url)
+    async with application.transaction():
+        begun = await application.fetchval("SELECT pg_current_xact_id()::text::bigint")
+        await place.as_application(later, line)
+        await application.execute(later)
+        await application.execute(journal.APPEND, *journal.columns(line))
+    await application.close()
+    last = await place.value("SELECT xid::text::bigint FROM journal ORDER BY seq DESC LIMIT 1")
+    before = await place.value("SELECT xid::text::bigint FROM journal ORDER BY seq DESC OFFSET 1 LIMIT 1")
+    assert begun == last < before
+    assert [] == await place.found()
+
+
 OWNERS: dict[str, tuple[Sequence[str], str]] = {
     "a shift moved by hours": (
         [f"UPDATE shift SET started_at = started_at - interval '3 hours' WHERE id = ({A_SHIFT})"], A_SHIFT,
