@@ -2,7 +2,8 @@
 -- changes are found by proof. Each function is the owner's and has a fixed search path. See docs/adr/0055.
 
 -- A sealed file stays the one that was sealed. Its term only grows; it is disposed of once, after its term, when nothing
--- holds it, and removed once after that. A file is declared before it is anything else.
+-- holds it, and removed once after that. A file is declared before it is anything else. An hour: more than the clocks of
+-- the program and the database may ever differ by (terms.toml, clocks_apart).
 CREATE FUNCTION upload_stands() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
     wrong text;
@@ -22,6 +23,7 @@ BEGIN
         wrong := 'has a longer term';
     ELSIF NEW.disposed_at IS DISTINCT FROM OLD.disposed_at THEN
         wrong := CASE WHEN OLD.disposed_at IS NOT NULL THEN 'was disposed of'
+            WHEN NEW.disposed_at > now() + interval '1 hour' THEN 'is not disposed of yet'
             WHEN EXISTS (SELECT FROM held h WHERE h.upload = NEW.id) THEN 'is held' END;
     ELSIF OLD.removed_at IS NOT NULL AND NEW.removed_at IS DISTINCT FROM OLD.removed_at THEN
         wrong := 'was removed';

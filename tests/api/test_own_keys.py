@@ -245,6 +245,14 @@ async def test_sealed_footage_stays(app: Litestar, application_role: Role, chang
     assert before == await row_of(film)
 
 
+async def test_footage_is_not_disposed_of_in_the_future(app: Litestar, application_role: Role) -> None:
+    """Within its term, at a time after it, of footage that nothing holds: the database has a clock too."""
+    film = await sealed(app, await a_duty_auxiliary(app), content())
+    early = "UPDATE upload SET disposed_at = locked_until + interval '1 day' WHERE id = $1"
+    with pytest.raises(asyncpg.CheckViolationError, match="is not disposed of yet"):
+        await forge(application_role, early, UUID(film))
+
+
 async def test_footage_is_declared_before_it_is_sealed(app: Litestar, application_role: Role) -> None:
     """A row that says of itself that it was sealed, or disposed of."""
     film = await sealed(app, await a_duty_auxiliary(app), content())
