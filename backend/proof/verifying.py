@@ -207,7 +207,7 @@ async def verify(
     keys = trusted_keys(known, fingerprints) if fingerprints else by_kid(known.keys)
     report = JournalReport(trusted=bool(fingerprints), flaws=[])
     async with tx(isolation="repeatable_read", readonly=True):
-        await execute(fact_rows.OUR_PATH)
+        await execute(f"{fact_rows.OUR_PATH}; {fact_rows.TAKE_TIME}")
         async with fact_rows.reading() as facts:
             rows = await fetch("SELECT * FROM checkpoint ORDER BY number")
             total = await value("SELECT count(*) FROM journal")
