@@ -17,7 +17,9 @@ TABLES = (
 )  # fmt: skip
 # Nobody else's functions, whatever path a role was given.
 OUR_PATH = "SET LOCAL search_path = public, pg_temp"
-TAKE_TIME = "SET LOCAL statement_timeout = 0; SET LOCAL max_parallel_workers_per_gather = 0"  # the house is at work
+# All facts in one statement, which then waits for the journal; and the house is at work meanwhile.
+TAKE_TIME = """SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0;
+SET LOCAL max_parallel_workers_per_gather = 0"""
 # Each row as it stands in JSON, copied as text: that costs the reader least.
 FACTS = " UNION ALL ".join(
     f"""SELECT '"{table}/' || t.id || '":"' || fact_digest(t) || '"' FROM {table} t"""  # noqa: S608

@@ -261,7 +261,7 @@ async def _verify(
 ) -> JournalReport:  # fmt: skip
     """Verify into this report. `damage`: what the database said when it could not read a page; read around it."""
     async with tx(isolation="repeatable_read", readonly=True):
-        await execute(fact_rows.OUR_PATH)
+        await execute(f"{fact_rows.OUR_PATH}; {fact_rows.TAKE_TIME}")
         rows = await fetch("SELECT * FROM checkpoint ORDER BY number")
         report.around = await DamagedJournal.survey() if damage else None
         total = report.around.total if report.around else await value("SELECT count(*) FROM journal")
