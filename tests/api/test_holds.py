@@ -230,8 +230,8 @@ async def test_a_hold_on_a_place_does_not_exist_for_who_filmed_there(app: Litest
     assert not {hold, by_hand} & (await listed(zhao)).keys()
     refused(await zhao.get(f"/v1/holds/{hold}"), 404, "unknown_hold")
     for each in (hold, by_hand):
-        await execute("UPDATE hold SET released_by = $2, released_at = now(), released_why = 'x' WHERE id = $1",
-                      UUID(each), wu.id)  # fmt: skip
+        await by_owner("UPDATE hold SET released_by = $2, released_at = now(), released_why = 'x' WHERE id = $1",
+                       UUID(each), wu.id)  # fmt: skip
 
 
 async def test_the_hold_of_a_complaint_tells_no_more_than_the_complaint(app: Litestar) -> None:
@@ -246,8 +246,8 @@ async def test_the_hold_of_a_complaint_tells_no_more_than_the_complaint(app: Lit
         assert ("complaint", complaint) == (row["origin"], row["about"])
     in_full = (await wu.get(f"/v1/holds/{hold}")).json()["hold"]
     assert (PLACE["lat"], 300, str(zhou.id)) == (in_full["place"]["lat"], in_full["radius_m"], in_full["placed_by"])
-    await execute("UPDATE hold SET released_by = $2, released_at = now(), released_why = 'x' WHERE id = $1",
-                  UUID(hold), wu.id)  # fmt: skip
+    await by_owner("UPDATE hold SET released_by = $2, released_at = now(), released_why = 'x' WHERE id = $1",
+                   UUID(hold), wu.id)  # fmt: skip
 
 
 async def test_footage_of_a_case_is_no_footage_of_a_hold_for_who_stepped_aside_from_it(app: Litestar) -> None:
@@ -258,7 +258,7 @@ async def test_footage_of_a_case_is_no_footage_of_a_hold_for_who_stepped_aside_f
     of_the_case, other = await footage(app, lin, 1.9), await footage(app, lin, 3)
     hold = await place_hold(wu, person=lin.id, started_at=ago(hours=4), ended_at=now())
     assert {of_the_case, other} == await covered(li, hold)
-    await execute(RECUSED, uuid4(), li.id, DISTRICT, case)
+    await by_owner(RECUSED, uuid4(), li.id, DISTRICT, case)
     assert {other} == await covered(li, hold)
     assert {of_the_case, other} == await covered(wu, hold)
 
