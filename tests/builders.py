@@ -81,7 +81,8 @@ class Client:
         )  # half of the time of http.send, which also redirects
         answer.request, answer.elapsed = request, timedelta()
         await answer.aread()
-        self.http.cookies.extract_cookies(answer)
+        if "set-cookie" in answer.headers:
+            self.http.cookies.extract_cookies(answer)
         if answer.content and answer.headers.get("content-type", "").startswith("application/problem+json"):
             MET.add((method, path.partition("?")[0], answer.status_code, answer.json()["code"]))
         return answer
