@@ -32,13 +32,17 @@ AT = ["declared_at", "received_at", "touched_at", "sealed_at", "locked_until"]
 SHIFTED = "UPDATE upload SET " + ", ".join(f"{name} = {name} + $2::interval" for name in AT) + " WHERE id = ANY ($1)"  # noqa: S608
 SHIFT = """
 import asyncpg, json, sys
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
+from backend.core import journal
 from mobile_api.cli.house import existing_house, in_services
 ids = [UUID(each) for each in json.loads(sys.argv[2])]
 async def shift(full):
     owner = await asyncpg.connect(full.migrate_url)  # the application shortens no term
-    await owner.execute(sys.argv[1], ids, timedelta(days=int(sys.argv[3])))
+    line = journal.Line(at=datetime.now(UTC), verb="evidence/extend", outcome="done", subjects=ids)
+    async with owner.transaction():  # with a line that tells of it: proof compares each file with the last one
+        await owner.execute(sys.argv[1], ids, timedelta(days=int(sys.argv[3])))
+        await owner.execute(journal.APPEND, *journal.columns(line))
     await owner.close()
 in_services(existing_house(), shift)
 """
