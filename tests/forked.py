@@ -149,7 +149,7 @@ def code_of(given: str) -> int:
         exec(given, {"__name__": "__main__"}) if given else main()  # noqa: S102 - a test's own
         code = 0
     except SystemExit as end:
-        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        code = int(end.code) if isinstance(end.code, int) else int(end.code is not None)
     except BaseException:
         traceback.print_exc()
     threading._shutdown()  # as Python ends: threads, what was registered, what is still to be written

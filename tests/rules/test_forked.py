@@ -8,7 +8,7 @@ import pytest
 from tests.houses import Place
 
 
-@pytest.mark.parametrize("words", ["settings", "enrol HH-0001", "report expiring --organ x", "law check"])
+@pytest.mark.parametrize("words", ["settings", "enrol HH-0001", "report expiring --organ x", "law check", "health"])
 def test_it_says_and_ends_as_one_that_is_started(tmp_path: Path, words: str) -> None:
     """What it writes to either stream, and its exit code, by its own environment."""
     place = Place(tmp_path, {"FUJING_LISTEN": "127.0.0.1:1", "FUJING_PUBLIC_URL": "https://fujing.example"})
