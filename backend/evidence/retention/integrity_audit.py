@@ -75,7 +75,7 @@ async def audit(
     flaws = await _without_row()
     total, done = await value("SELECT count(*) FROM upload WHERE state = 'sealed'"), 0
     last: UUID | None = None
-    while rows := await _next_page(store, last, only, deep, flaws):
+    while rows := await _next_page(store, last, only, flaws):
         for row in rows:
             flaws += _flaws_of_row(row, keys)
         for stored in await asyncio.gather(*(_flaws_in_store(store, row, deep) for row in rows)):
@@ -101,9 +101,9 @@ async def _sealed(last: UUID | None, most: int, only: UUID | None) -> Sequence[R
 
 
 async def _next_page(
-    store: EvidenceStore, last: UUID | None, only: UUID | None, deep: bool, flaws: list[Flaw]
+    store: EvidenceStore, last: UUID | None, only: UUID | None, flaws: list[Flaw]
 ) -> Sequence[Record]:  # fmt: skip
-    """The next sealed uploads; of those whose lines cannot be read, the flaws of their bytes alone are added."""
+    """The next sealed uploads. Of one whose lines cannot be read, the bytes are read, and their flaws are added."""
     try:
         return await _sealed(last, PAGE, only)
     except asyncpg.PostgresError as error:
@@ -116,7 +116,7 @@ async def _next_page(
             readable += found
             unreadable = Flaw(code="seal_unreadable", what=str(row["id"]))
             if not found and unreadable not in flaws:
-                flaws += [unreadable, *await _flaws_in_store(store, row, deep)]
+                flaws += [unreadable, *await _flaws_in_store(store, row, deep=True)]
         if readable:
             return readable
         last = bare[-1]["id"]
