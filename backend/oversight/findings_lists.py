@@ -3,7 +3,7 @@
 from typing import Literal
 
 from backend.activities.reads import ACTIVITY
-from backend.core.findings import NOT_KEPT, ORDERED_BY, FindingRow, finding_row
+from backend.core.findings import NO_SECRET, NOT_KEPT, ORDERED_BY, FindingRow, finding_row
 from backend.core.paging import ListQuery, Page, next_page, rows_of_page
 from backend.core.verb import Actor
 from backend.core.visibility import IndexPath, visible_to, visible_while_led
@@ -22,7 +22,7 @@ FINDING = (
     visible_while_led(auxiliary="f.person", organ="f.organ", began=BEGAN, span=LASTS)
     .only(f"({NOT_KEPT} OR {visible_to(own=['f.person'], organ='f.organ').condition})")
     .also(ORDERED, IndexPath("f.id", ORDERED_ONES))
-    .only("NOT tells_of_secret(f, $1)")
+    .only(NO_SECRET.format(viewer="$1"))
 )
 FINDINGS = f"""
 SELECT f.*, p.badge, p.name, o.name AS organ_name, {ORDERED_BY}

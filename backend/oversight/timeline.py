@@ -12,7 +12,7 @@ from backend.activities.reads import ActivityRow, activities_of
 from backend.assistance.reads import CallRow, calls_of
 from backend.core.database import fetch, first, value
 from backend.core.described import DutyRowId, OrganName
-from backend.core.findings import ORDERED_BY, FindingRow, finding_row
+from backend.core.findings import NO_SECRET, ORDERED_BY, FindingRow, finding_row
 from backend.core.paging import as_row, generic_plan
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor
@@ -52,7 +52,7 @@ SELECT f.*, {ORDERED_BY} FROM finding f WHERE f.withdrawn_at IS NULL AND f.id = 
     SELECT x.id FROM finding x JOIN shift s ON s.person = x.person
         AND tstzrange(x.started_at, coalesce(x.ended_at, x.started_at), '[]') && s.during
     WHERE s.id = $1
-)) AND ($2::uuid IS NULL OR NOT tells_of_secret(f, $2)) ORDER BY f.started_at, f.kind, f.id
+)) AND ($2::uuid IS NULL OR {NO_SECRET.format(viewer="$2")}) ORDER BY f.started_at, f.kind, f.id
 """  # noqa: S608
 
 

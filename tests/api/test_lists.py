@@ -54,6 +54,8 @@ FINDING = f"""({seen("f.person", organ="f.organ")}
     OR {seen("f.person", organ="f.organ", led=("f.person", HAPPENED))} AND f.kind <> 'uninsured')"""
 SEEN_ACT = seen("a.person", organ="a.organ", led=("a.person", "acted(a)"))
 ABOUT_ME = "EXISTS (SELECT FROM complaint_person p WHERE p.complaint = c.id AND p.person = $1)"
+LED_THEN = """EXISTS (SELECT FROM complaint_person p JOIN supervision s ON s.auxiliary = p.person
+    WHERE p.complaint = c.id AND s.officer = $1 AND s.during && c.during AND s.answer IS DISTINCT FROM 'declined')"""
 STEP = "EXISTS (SELECT FROM assistance_step x WHERE x.call = h.id AND x.step = '{}')"
 
 
@@ -106,7 +108,8 @@ LISTS = (
     ),
     Listing(
         "complaints", complaint_reads.complaints, "complaint c", "c.received_at",
-        f"({seen('c.taken_by', organ='c.organ')} AND NOT {ABOUT_ME} OR c.outcome IS NOT NULL AND {ABOUT_ME})",
+        f"((c.taken_by = $1 OR {seen(organ='c.organ')} AND (c.outcome IS NOT NULL OR NOT {LED_THEN}))"
+        f" AND NOT {ABOUT_ME} OR c.outcome IS NOT NULL AND {ABOUT_ME})",
         asked=("all",),
     ),
     Listing(
@@ -114,7 +117,7 @@ LISTS = (
         seen("m.person", organ="m.organ") + " AND m.against IS DISTINCT FROM $1", asked=("all",),
     ),
     Listing(
-        "holds", hold_reads.holds, "hold h", "h.placed_at", seen(organ="h.organ") + " AND h.person IS DISTINCT FROM $1",
+        "holds", hold_reads.holds, "hold h", "h.placed_at", seen(organ="h.organ") + " AND NOT hold_kept_from(h, $1)",
         asked=("standing",),
     ),
     Listing(

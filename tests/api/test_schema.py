@@ -14,6 +14,7 @@ from piccolo.columns import ForeignKey
 from piccolo.table import Table
 
 from backend.core.database import fetch
+from backend.core.findings import SECRET_NOUNS
 from backend.core.settings import Settings
 from migrations.apply import MigrationError, migrate, role_of
 from migrations.piccolo_app import APP_CONFIG
@@ -193,6 +194,12 @@ def test_a_function_that_migrations_replaced_stands_once_in_its_current_form() -
         "hold_kept_from": 2,
     }  # fmt: skip
     assert replaced == {name: made[name] for name in current}
+
+
+def test_a_finding_is_asked_about_by_the_verbs_that_the_function_knows() -> None:
+    """The list asks for the verb before it calls the function, which asks for it too."""
+    function = (Path(APP_CONFIG.migrations_folder_path).parent / "current" / "tells_of_secret.sql").read_text()
+    assert f"IN {SECRET_NOUNS}" in function
 
 
 BOXES = """
