@@ -31,7 +31,7 @@ help:
   '  psql    the database of the house that runs in ./fujing-data, or DIR=path, as the application sees it' \
 	  '  test    the tests that every change pays for, on real PostgreSQL and real S3' \
   '  test-web   the contract in Chromium and in generated clients (Node)' \
-  '  test-long  a soak, a GiB of film, the bench in small' \
+  '  test-long  a soak, a GiB of film, the bench in small, proxies and a pooler' \
 	  '  check   style, types and the rule that imports run downward' \
 	  '  soak    servers killed, frozen and cut off at random, for FOR=300 seconds, by a SEED' \
 	  '  bench   the figures, one line each: bench NAME VALUE UNIT; a picture of them in bench-results.png' \

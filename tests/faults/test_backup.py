@@ -180,6 +180,7 @@ def test_a_folder_that_is_no_backup_is_refused(tmp_path: Path) -> None:
     assert not place.data.exists()
 
 
+@pytest.mark.long
 def test_a_damaged_database_spoils_no_backup(lived: tuple[Any, ...], tmp_path: Path) -> None:
     """One byte of the journal's file flipped: every command says so, in a sentence; the last whole backup stays as it
     is, and a film that was lost from it is saved again."""

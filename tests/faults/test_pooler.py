@@ -14,6 +14,7 @@ from tests.engines import APP, TlsPostgres, pgbouncer, tls_postgres
 from tests.faults.through import first_event
 from tests.houses import CHEN, LIN, Place, serving, succeeded
 
+pytestmark = pytest.mark.long
 POLL = 3.0  # seconds: `feed_poll`, how late news is that nobody rang for
 READS = (
     "/v1/me",

@@ -28,6 +28,7 @@ from tests.faults.through import first_event
 from tests.houses import STATION, Place, serving
 from tests.prepared import Templates
 
+pytestmark = pytest.mark.long
 ROSTER = f"""record,code,name,kind,organ,from,until
 organ,330102000000,上城区分局,,,,
 organ,{STATION},城关派出所,,330102000000,,
