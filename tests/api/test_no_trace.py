@@ -31,6 +31,7 @@ from tests.api.test_events import listening
 from tests.api.test_held import revoke
 from tests.builders import Someone, a_day, ago, now, organ_row, recorded, somebody
 from tests.contract_problems import OPERATIONS
+from tests.databases import by_owner
 from tests.devices import sealed, some_bytes
 from tests.traces import Read, Seen, Things, differences, questions, seen_by
 
@@ -120,7 +121,7 @@ async def worked(stations: Stations) -> None:
         span = {"started_at": ago(hours=hours), "ended_at": ago(hours=hours - 0.2)}
         film = await sealed(stations.app, who, some_bytes(2000, uuid4().hex), **span)
         stations.films[f"{who.badge} {hours}"] = film
-        await execute("UPDATE upload SET locked_until = now() + interval '1 hour' WHERE id = $1", UUID(film))
+        await by_owner("UPDATE upload SET locked_until = now() + interval '1 hour' WHERE id = $1", UUID(film))
     for who in (stations.zhou, stations.tang):
         stations.papers[who.badge] = await brought(stations.app, who, content())
 
@@ -217,7 +218,7 @@ async def held(stations: Stations) -> None:
     ):
         await waiting(who, who.item(verb, id=later[name], at=ago(hours=1), **fields))
     overdue = "UPDATE held_entry SET until = now() - interval '1 hour' WHERE until IS NOT NULL AND id = ANY ($1)"
-    await execute(overdue, list(later.values()))
+    await by_owner(overdue, list(later.values()))
 
 
 def doubts_about(who: Someone) -> dict[str, Any]:
@@ -265,7 +266,7 @@ async def worker_works(stations: Stations) -> None:
     ids = list(stations.later.values())
     for table, terms in (("complaint", "notice_by"), ("matter", "answer_by")):
         over = f"UPDATE {table} SET {terms} = now() - interval '1 hour' WHERE id = ANY ($1) AND {terms} > now()"  # noqa: S608
-        await execute(over, ids)
+        await by_owner(over, ids)
     await findings.find_overdue(now(), OVERDUE)
     await flag_overdue_waits(now())
     await category_holds.judge_moved(now())
