@@ -218,7 +218,7 @@ async def held(stations: Stations) -> None:
     ):
         await waiting(who, who.item(verb, id=later[name], at=ago(hours=1), **fields))
     overdue = "UPDATE held_entry SET until = now() - interval '1 hour' WHERE until IS NOT NULL AND id = ANY ($1)"
-    await execute(overdue, list(later.values()))
+    await by_owner(overdue, list(later.values()))
 
 
 def doubts_about(who: Someone) -> dict[str, Any]:
@@ -266,7 +266,7 @@ async def worker_works(stations: Stations) -> None:
     ids = list(stations.later.values())
     for table, terms in (("complaint", "notice_by"), ("matter", "answer_by")):
         over = f"UPDATE {table} SET {terms} = now() - interval '1 hour' WHERE id = ANY ($1) AND {terms} > now()"  # noqa: S608
-        await execute(over, ids)
+        await by_owner(over, ids)
     await findings.find_overdue(now(), OVERDUE)
     await flag_overdue_waits(now())
     await category_holds.judge_moved(now())
