@@ -12,7 +12,8 @@ import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -38,6 +39,7 @@ from mobile_api.cli import verify as on_terminal
 from mobile_api.stores import store_of
 from storage.evidence_store import EvidenceStore
 from tests import every_verb
+from tests.api.test_disposal import old, past_its_term, short_terms
 from tests.api.test_holds import content
 from tests.api.test_proof import as_superuser, renamed
 from tests.builders import ORGANS, a_led_patrol, ago, organ_row, recorded
@@ -123,7 +125,7 @@ def a_line(verb: str, *subjects: UUID, outcome: str = "done", **facts: Any) -> j
 
 
 @pytest.fixture(scope="module")
-async def played(house: Settings, app: Litestar) -> AsyncIterator[Place]:
+async def played(house: Settings, app: Litestar, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Place]:
     """A database in which every verb was sent, a film was sealed, and another one disposed of. Nobody is connected."""
     server = await as_superuser(house)
     await server.execute("CREATE DATABASE facts OWNER fujing_owner")
@@ -139,7 +141,7 @@ async def played(house: Settings, app: Litestar) -> AsyncIterator[Place]:
     journal_store = store_of(settings)
     await journal_store.prepare()
     async with instead(str(settings.database_url)):
-        film, gone = await a_history(app)
+        film, gone = await a_history(app, tmp_path_factory.mktemp("law"))
         await checkpoints.make(journal_store, app.state.key_rings.evidence, datetime.now(UTC), at_once=True)
     yield Place(settings, app.state.store, journal_store, app.state.key_rings.evidence, film, gone)
     journal_store.close()
@@ -147,16 +149,19 @@ async def played(house: Settings, app: Litestar) -> AsyncIterator[Place]:
     await server.close()
 
 
-async def a_history(app: Litestar) -> tuple[UUID, UUID]:
-    """Every verb once; somebody restrained; a sealed film, and one whose disposal was decided a year from now."""
+async def a_history(app: Litestar, folder: Path) -> tuple[UUID, UUID]:
+    """Every verb once; somebody restrained; a sealed film, and one that was disposed of after its short term."""
     await roster.bring_in([organ_row(*organ) for organ in ORGANS])
-    for answer in (await every_verb.answers(app)).values():
-        assert answer.status_code == 201, answer.text
     lin, zhao, *_ = await a_led_patrol(app)
+    with short_terms(folder):
+        gone = await old(app, lin)
     bound = {"id": uuid4(), "means": "restraint_belt", "ordered_by": zhao.id, "started_at": ago(minutes=11)}
     recorded(await lin.starts("10.5", at=ago(minutes=10), restraints=[bound]))
-    film, gone = await sealed(app, lin, content()), await sealed(app, lin, content())
-    assert await disposal._set_disposed(UUID(gone), datetime.now(UTC) + timedelta(days=400))
+    film = await sealed(app, lin, content())
+    for answer in (await every_verb.answers(app)).values():
+        assert answer.status_code == 201, answer.text
+    await past_its_term(gone)
+    assert await disposal._set_disposed(UUID(gone), datetime.now(UTC))
     return UUID(film), UUID(gone)
 
 
