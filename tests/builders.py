@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
@@ -438,4 +439,9 @@ def codes(notes: Iterable[Mapping[str, Any]]) -> list[str]:
 
 def matches(template: str, path: str) -> bool:
     """Whether a path is of this template of the contract."""
-    return re.fullmatch(re.sub(r"\{[^}]+\}", "[^/]+", template), path) is not None
+    return _pattern(template).fullmatch(path) is not None
+
+
+@cache
+def _pattern(template: str) -> re.Pattern[str]:
+    return re.compile(re.sub(r"\{[^}]+\}", "[^/]+", template))
