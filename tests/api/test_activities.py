@@ -262,15 +262,18 @@ async def test_an_open_activity_ends_with_its_shift_or_now(app: Litestar) -> Non
 async def test_an_amendment_removes_no_gap_and_no_finding(app: Litestar) -> None:
     """Shorter, another work, more officers: the gap and the findings of the first entry stand."""
     lin, _, _ = await a_patrol(app, minutes=90)
-    first = recorded(await lin.starts("10.4", at=ago(minutes=30), case_kind="administrative", recording=True))["id"]
-    recorded(await lin.finishes(first, at=ago(minutes=20)))
+    here = now()  # all times from one, however slow the machine
+    first = recorded(
+        await lin.starts("10.4", at=here - timedelta(minutes=30), case_kind="administrative", recording=True)
+    )["id"]
+    recorded(await lin.finishes(first, at=here - timedelta(minutes=20)))
     before = await kinds(lin, first)
     assert {"legality_defect", "unrecorded", "no_public_notice"} <= set(before)
-    recorded(await lin.amends(first, ended_at=ago(minutes=29), officers_present=3, public_notice=NOTICE))
+    recorded(await lin.amends(first, ended_at=here - timedelta(minutes=29), officers_present=3, public_notice=NOTICE))
     recorded(await lin.amends(first, work="9.6", case_kind="none"))
     assert set(before) <= set(await kinds(lin, first))
     assert [("recording", False, 600)] == await gaps(lin, first)
-    recorded(await lin.amends(first, started_at=ago(minutes=40)))
+    recorded(await lin.amends(first, started_at=here - timedelta(minutes=40)))
     assert [("recording", False, 1200)] == await gaps(lin, first)
     answer = (await lin.get(f"/v1/activities/{first}")).json()
     assert ["start", "finish", "amend", "amend", "amend"] == [telling["verb"] for telling in answer["tellings"]]
@@ -280,10 +283,11 @@ async def test_an_amendment_removes_no_gap_and_no_finding(app: Litestar) -> None
 async def test_a_second_finish_makes_no_gap_smaller(app: Litestar) -> None:
     """A late entry with an earlier finish changes nothing, nor does its public notice count."""
     lin, _, _ = await a_patrol(app, minutes=60)
-    activity = recorded(await lin.starts("10.3.question", at=ago(minutes=30), **ASKED_OF_A_STOP))["id"]
-    recorded(await lin.finishes(activity, at=ago(minutes=20)))
-    recorded(await lin.finishes(activity, at=ago(minutes=29)))
-    recorded(await lin.finishes(activity, at=ago(minutes=19), public_notice=NOTICE))
+    here = now()  # all times from one, however slow the machine
+    activity = recorded(await lin.starts("10.3.question", at=here - timedelta(minutes=30), **ASKED_OF_A_STOP))["id"]
+    recorded(await lin.finishes(activity, at=here - timedelta(minutes=20)))
+    recorded(await lin.finishes(activity, at=here - timedelta(minutes=29)))
+    recorded(await lin.finishes(activity, at=here - timedelta(minutes=19), public_notice=NOTICE))
     assert [("recording", False, 660)] == await gaps(lin, activity)
     assert "no_public_notice" in await kinds(lin, activity)
 
