@@ -251,6 +251,12 @@ async def completing(app: Litestar, example: dict[str, Any]) -> httpx.Response:
     return await lin.send(f"/v1/uploads/{upload}/complete", body)
 
 
+async def giving_an_upload_up(app: Litestar, example: dict[str, Any]) -> httpx.Response:
+    lin = await a_duty_auxiliary(app)
+    upload = (await declare_while_recording(lin, started_at=ago(minutes=10)))["id"]
+    return await lin.send(f"/v1/uploads/{upload}/abort", moved(example, {}))
+
+
 OTHERS: dict[str, Sent] = {
     "POST /v1/sessions": signing_in,
     "POST /v1/sessions/refresh": refreshing,
@@ -267,6 +273,7 @@ OTHERS: dict[str, Sent] = {
     "POST /v1/people/{badge}/totp/reset": resetting_a_factor,
     "POST /v1/packages": exporting,
     "POST /v1/uploads/{upload}/complete": completing,
+    "POST /v1/uploads/{upload}/abort": giving_an_upload_up,
 }
 
 
