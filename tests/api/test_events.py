@@ -163,7 +163,7 @@ async def test_what_the_worker_or_another_process_writes_is_heard(app: Litestar)
     """By the poll, where nobody rings."""
     lin = await a_duty_auxiliary(app)
     async with listening(app, lin) as stream:
-        line = journal.Line(at=now(), verb="evidence/seal", outcome="done", organ=STATION, subjects=[lin.id])
+        line = journal.Line(at=now(), verb="evidence/probe", outcome="done", organ=STATION, subjects=[lin.id])
         await execute(journal.APPEND, *journal.columns(line))  # no transaction of ours: nobody rings
         await stream.until(1, 2 + law().span("feed_poll").total_seconds())
 
@@ -180,7 +180,7 @@ async def test_a_hundred_commits_ring_a_few_times(app: Litestar) -> None:
     async with listening(app, lin) as stream:
         for _ in range(100):
             async with tx():
-                line = journal.Line(at=now(), verb="evidence/seal", outcome="done", subjects=[lin.id])
+                line = journal.Line(at=now(), verb="evidence/probe", outcome="done", subjects=[lin.id])
                 await journal.append(line)
         head = await value("SELECT max(seq) FROM journal WHERE $1 = ANY (subjects)", lin.id)
         took = time.monotonic() - begun
