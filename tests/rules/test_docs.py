@@ -230,6 +230,15 @@ def rows(text: str) -> list[int]:
     return [line.count("|") for line in text.splitlines() if line.startswith("|")]
 
 
+@pytest.mark.parametrize("name", [name for name in TEXTS if name.endswith(".zh.md")])
+def test_a_chinese_page_leads_to_chinese_pages(name: str) -> None:
+    """Where a page stands in Chinese, it is linked in Chinese; only to its own English twin a page leads besides."""
+    own = (ROOT / name.replace(".zh.md", ".md")).resolve()
+    linked = {((ROOT / name).parent / target.partition("#")[0]).resolve() for target in LINK.findall(PROSE[name])}
+    assert own in linked
+    assert not [page for page in linked - {own} if page.suffix == ".md" and page.with_suffix(".zh.md").exists()]
+
+
 def commands(text: str) -> list[str]:
     """The commands in code blocks, without comments."""
     blocks = re.findall(r"^```\w+\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
