@@ -89,11 +89,11 @@ def test_every_link_leads_somewhere(name: str) -> None:
 
 
 @cache
-def anchors(page: Path) -> frozenset[str]:
-    """The headings of a page as GitHub and Gitea make addresses of them."""
+def anchors(page: Path) -> tuple[str, ...]:
+    """The headings of a page, in their order, as GitHub and Gitea make addresses of them."""
     text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
     headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
-    return frozenset(re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings)
+    return tuple(re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings)
 
 
 def test_a_heading_becomes_an_address_as_it_does_elsewhere() -> None:
@@ -198,8 +198,45 @@ def test_the_first_page_is_the_same_in_both_languages() -> None:
     """Sections, links and commands are the same."""
     one, other = TEXTS["README.md"], TEXTS["README.zh.md"]
     assert len(re.findall(r"^## ", one, re.MULTILINE)) == len(re.findall(r"^## ", other, re.MULTILINE))
-    assert set(LINK.findall(one)) ^ set(LINK.findall(other)) == {"README.md", "README.zh.md"}
+    assert places("README.md", one) == places("README.zh.md", other)
     assert commands(one) == commands(other)
+
+
+def places(name: str, text: str) -> set[tuple[str, int]]:
+    """Where the links of a page lead, in whichever language: the English page, and which heading of it."""
+    found = set[tuple[str, int]]()
+    for target in LINK.findall(text):
+        path, _, anchor = target.partition("#")
+        there = ((ROOT / name).parent / path).resolve() if path else ROOT / name
+        found.add((str(there).replace(".zh.md", ".md"), anchors(there).index(anchor) if anchor else 0))
+    return found
+
+
+def test_the_guide_says_the_same_in_both_languages() -> None:
+    """Section by section: every command, setting, alarm, file and whatever else stands as code, tables, links."""
+    names = ("docs/operating.md", "docs/operating.zh.md")
+    assert commands(TEXTS[names[0]]) == commands(TEXTS[names[1]])
+    one, other = (re.split(r"^#+ ", PROSE[name], flags=re.MULTILINE)[1:] for name in names)
+    assert len(one) == len(other)
+    for english, chinese in zip(one, other, strict=True):
+        heading = chinese.partition("\n")[0]
+        assert set(CODE.findall(english)) == set(CODE.findall(chinese)), heading
+        assert rows(english) == rows(chinese), heading
+        assert places(names[0], english) == places(names[1], chinese), heading
+
+
+def rows(text: str) -> list[int]:
+    """How many cells each row of a table has."""
+    return [line.count("|") for line in text.splitlines() if line.startswith("|")]
+
+
+@pytest.mark.parametrize("name", [name for name in TEXTS if name.endswith(".zh.md")])
+def test_a_chinese_page_leads_to_chinese_pages(name: str) -> None:
+    """Where a page stands in Chinese, it is linked in Chinese; only to its own English twin a page leads besides."""
+    own = (ROOT / name.replace(".zh.md", ".md")).resolve()
+    linked = {((ROOT / name).parent / target.partition("#")[0]).resolve() for target in LINK.findall(PROSE[name])}
+    assert own in linked
+    assert not [page for page in linked - {own} if page.suffix == ".md" and page.with_suffix(".zh.md").exists()]
 
 
 def commands(text: str) -> list[str]:
