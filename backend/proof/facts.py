@@ -20,6 +20,7 @@ WAITING = 300_000  # rows
 PARTS = 64
 SEQ = 16  # hex digits of a line's seq, which stand before what it says of a row
 Digests = dict[str, str]  # "shift/UUID" to the digest of the row
+Told = tuple[int, str]  # the seq of a line, 0 for the baseline, and the digest that it told
 BASELINE, RESTORE = "house/baseline", "evidence/restore"
 OF_THE_OWNER = frozenset({BASELINE, RESTORE})  # verbs of lines that the owner of the database alone writes
 MayChange = Mapping[tuple[str, str], Collection[str]]  # verb and outcome of a line to the tables that it may change
@@ -35,7 +36,7 @@ class LastDigests:
     """
 
     def __init__(self, waiting: int = WAITING) -> None:
-        self.newest: Digests = {}
+        self.newest: dict[str, Told] = {}
         self._waiting = waiting
         self._files: list[IO[bytes]] = []
 
@@ -43,7 +44,7 @@ class LastDigests:
         """Take what a line says of rows. The baseline and the rows of now come before every line."""
         newest = self.newest
         for row, digest in digests.items():
-            told = f"{seq:016x}{digest}"
+            told = seq, digest
             if newest.setdefault(row, told) < told:
                 newest[row] = told
         if len(newest) > self._waiting:
@@ -58,13 +59,13 @@ class LastDigests:
         if self.is_in_memory:
             self._files = [tempfile.TemporaryFile() for _ in range(PARTS)]  # noqa: SIM115 - until `close`
         parts: list[Digests] = [{} for _ in range(PARTS)]
-        for row, told in self.newest.items():
-            parts[crc32(row.encode()) % PARTS][row] = told
+        for row, (seq, digest) in self.newest.items():
+            parts[crc32(row.encode()) % PARTS][row] = f"{seq:016x}{digest}"
         for file, part in zip(self._files, parts, strict=True):
             file.write(msgspec.json.encode(part) + b"\n")
         self.newest = {}
 
-    def parts(self) -> Iterator[Digests]:
+    def parts(self) -> Iterator[dict[str, Told]]:
         """The rows of each part, after `put_down`. Each row is in the same part whoever noted it."""
         for file in self._files:
             part: Digests = {}
@@ -73,7 +74,7 @@ class LastDigests:
                 for row, told in decode_digests(content).items():
                     if part.setdefault(row, told) < told:
                         part[row] = told
-            yield part
+            yield {row: (int(told[:SEQ], 16), told[SEQ:]) for row, told in part.items()}
 
     def close(self) -> None:
         for file in self._files:
@@ -95,36 +96,27 @@ def compare(told: LastDigests, pages: Iterable[Digests], tell: Tell) -> int:
             present.note(page)
         present.put_down()
         parts = zip(told.parts(), present.parts(), strict=True)
-        return sum(_compare_all(one, [_without_seq(other)], tell) for one, other in parts)
+        return sum(_compare_all(one, [{row: told[1] for row, told in other.items()}], tell) for one, other in parts)
     finally:
         present.close()
 
 
-def _without_seq(part: Digests) -> Digests:
-    return {row: told[SEQ:] for row, told in part.items()}
-
-
-def _compare_all(told: Digests, pages: Iterable[Digests], tell: Tell) -> int:
+def _compare_all(told: dict[str, Told], pages: Iterable[Digests], tell: Tell) -> int:
     """As `compare`. `told` is empty afterwards."""
-    take, agreeing = told.pop, 0
+    take, agreeing, nothing = told.pop, 0, (0, "")
     for page in pages:
         for row, digest in page.items():
-            expected = take(row, "")
-            if expected[SEQ:] == digest:
+            expected = take(row, nothing)
+            if expected[1] == digest:
                 agreeing += 1
-            elif expected:
-                tell("fact_altered", what=row, seq=_seq_of(expected))
-            else:
+            elif expected is nothing:
                 tell("fact_without_line", what=row)
+            else:
+                tell("fact_altered", what=row, seq=expected[0] or None)
     for row in sorted(told):
-        tell("fact_removed", what=row, seq=_seq_of(told[row]))
+        tell("fact_removed", what=row, seq=told[row][0] or None)
     told.clear()
     return agreeing
-
-
-def _seq_of(told: str) -> int | None:
-    """The line that told it; None: the baseline."""
-    return int(told[:SEQ], 16) or None
 
 
 class BaselineFacts(msgspec.Struct, frozen=True):

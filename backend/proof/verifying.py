@@ -7,11 +7,12 @@ checkpoint covers yet are counted as not proved yet. Nothing is written.
 """
 
 import asyncio
+import gc
 import hashlib
 import struct
 from bisect import bisect_right
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from contextlib import closing, nullcontext, suppress
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, nullcontext, suppress
 from datetime import datetime
 from typing import Any
 
@@ -246,13 +247,35 @@ async def verify(
     cannot be read, all that can be is verified, and the rest is a flaw.
     """
     keys = trusted_keys(known, fingerprints) if fingerprints else by_kid(known.keys)
+    with _without_collecting():
+        return await _verify_around_damage(store, keys, bool(fingerprints), may_change, progress)
+
+
+@contextmanager
+def _without_collecting() -> Iterator[None]:
+    """Look for no circles of garbage meanwhile: there are none, and looking through all digests again and again takes
+    time."""
+    was_on = gc.isenabled()
+    gc.disable()
     try:
-        return await _verify(store, keys, JournalReport(trusted=bool(fingerprints), flaws=[]), may_change, progress)
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+async def _verify_around_damage(
+    store: EvidenceStore, keys: Mapping[str, PublicJwk], trusted: bool, may_change: MayChange,
+    progress: Callable[[int, int], None],
+) -> JournalReport:  # fmt: skip
+    """Verify; where a page of the database cannot be read, once more around it."""
+    try:
+        return await _verify(store, keys, JournalReport(trusted=trusted, flaws=[]), may_change, progress)
     except asyncpg.PostgresError as error:
         if not is_unreadable(error):
             raise
         why = str(error)
-    return await _verify(store, keys, JournalReport(trusted=bool(fingerprints), flaws=[]), may_change, progress, why)
+    return await _verify(store, keys, JournalReport(trusted=trusted, flaws=[]), may_change, progress, why)
 
 
 async def _verify(
