@@ -18,7 +18,7 @@ import os
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -522,13 +522,17 @@ class EvidenceStore:
             response = client.get_object(self._bucket, key, version_id=version or None)
             try:
                 _check_body(response, key, version, told.bytes)
-                for block in _blocks(response):
-                    sha256.update(block)
-                    size += len(block)
-                    if cancelled.is_set():
-                        break
-                    if progress is not None:
-                        progress(size)
+                with ThreadPoolExecutor(1) as beside:  # hashes a block while the next one is read
+                    hashed: Future[None] | None = None
+                    for block in _blocks(response):
+                        if hashed is not None:
+                            hashed.result()
+                        hashed = beside.submit(sha256.update, block)
+                        size += len(block)
+                        if cancelled.is_set():
+                            break
+                        if progress is not None:
+                            progress(size)
             finally:
                 response.close()
                 response.release_conn()
