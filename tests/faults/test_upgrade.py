@@ -85,7 +85,7 @@ async def test_a_released_schema_comes_up_to_date(house: Settings, newest: list[
         now = await counted(old)
         same = rows.keys() - {"migration", "journal_epoch", "journal"}
         assert {table: rows[table] for table in same} == {table: now[table] for table in same}
-        assert now["journal"] == rows["journal"] + 1, "the line of the facts of before"
+        assert now["journal"] == rows["journal"] + (release < "0059"), "the line of the facts of before"
         assert now["journal_epoch"] == rows["journal_epoch"] + 1, "it was restored into another cluster"
         assert lines == await journal_of(old)
         assert newest == schema(old)
