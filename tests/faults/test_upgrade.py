@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import io
 import json
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -308,9 +309,13 @@ async def test_footage_of_before_is_judged_before_the_first_disposal(
 
 
 def schema(url: str) -> list[str]:
-    """The schema as a sorted list of statements: columns added later stand at the end of a table, so order differs."""
+    """The schema as a sorted list of statements: columns added later stand at the end of a table, so order differs.
+
+    Without the parentheses of a trigger's condition: of (a OR b) OR c, a restored database keeps no inner ones.
+    """
     text = dumped(url, "--schema-only").decode()
-    return sorted(line.strip().rstrip(",") for line in text.splitlines() if line and not line.startswith("--"))
+    lines = (line.strip().rstrip(",") for line in text.splitlines() if line and not line.startswith("--"))
+    return sorted(re.sub(r"[()]", "", line) if "TRIGGER fact_" in line else line for line in lines)
 
 
 OLD_HELD = """
