@@ -19,7 +19,7 @@ from backend.assistance.schemas import (
 )
 from backend.assistance.service import CALLS, VISIBLE
 from backend.core.database import fetch, first
-from backend.core.described import Badge, DevicePlace, IncidentNumber, OrganCode, PersonName
+from backend.core.described import Badge, DevicePlace, IncidentNumber, NameBeside, OrganCode, PersonName
 from backend.core.paging import ListQuery, Page, next_page, rows_of_page
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor
@@ -59,12 +59,14 @@ class CallRow(msgspec.Struct, frozen=True, kw_only=True):
     called_at: CalledAt
     asked_in: AskedIn
     acknowledged_by: AcknowledgedBy
+    acknowledged_by_name: NameBeside = None
     acknowledged_at: AcknowledgedAt
     arrived_at: ArrivedAt
     closed_at: ClosedAt
     closed_by: Annotated[
         UUID | None, msgspec.Meta(description="id of the person who closed the call; null: not closed")
     ]
+    closed_by_name: NameBeside = None
     called_first: CalledFirst
     outcome: Annotated[str | None, msgspec.Meta(description="how the call ended, in words; null: not closed")]
     incident_ref: IncidentNumber = None

@@ -21,7 +21,7 @@ from backend.core.journal import utc
 from backend.core.officers import TODAY
 from backend.core.refusals import Refusal, Unknown
 from backend.core.verb import Actor, Occasion, Outcome
-from backend.core.visibility import IndexPath, commanded_while, viewer, visible_to
+from backend.core.visibility import IndexPath, commanded_while, name_of, viewer, visible_to
 from backend.core.wire import as_json
 from backend.core.write_path import lock_persons
 from backend.law.catalogue import law
@@ -34,6 +34,7 @@ LEFT JOIN LATERAL (
 CALLS = f"""
 SELECT h.*, p.badge, p.name, CASE WHEN h.place IS NULL THEN
     (SELECT x.told FROM left_out x WHERE x.entry = h.id AND x.field = 'place') END AS place_told,
+    {name_of("acknowledge.by_person")} AS acknowledged_by_name, {name_of("close.by_person")} AS closed_by_name,
     acknowledge.by_person AS acknowledged_by, acknowledge.at AS acknowledged_at,
     arrive.at AS arrived_at, close.at AS closed_at, close.by_person AS closed_by, close.words AS outcome,
     ARRAY(SELECT x.person FROM assistance_called x WHERE x.call = h.id AND x.first ORDER BY 1) AS called_first

@@ -19,12 +19,12 @@ from backend.complaints.tables import Hearing, HearingStatement
 from backend.core import journal
 from backend.core.database import Record, execute, fetch, first, value
 from backend.core.days import until
-from backend.core.described import OrganCode, OrganName, SeenVersion
+from backend.core.described import NameBeside, OrganCode, OrganName, SeenVersion
 from backend.core.journal import utc
 from backend.core.paging import ListQuery, Page, next_page, rows_of_page
 from backend.core.refusals import Refusal, Unknown
 from backend.core.verb import Actor, HeldConcern, Occasion, Outcome
-from backend.core.visibility import INSPECTING, ME, AccessFilter, IndexPath, viewer
+from backend.core.visibility import INSPECTING, ME, AccessFilter, IndexPath, name_of, viewer
 from backend.core.wire import Entry, Moment, Receipt, Words
 
 HearingId = Annotated[UUID, msgspec.Meta(description="id of the hearing")]
@@ -51,12 +51,12 @@ MINE = AccessFilter("h.person = $1 AND $2::text[] IS NOT NULL", (IndexPath("h.pe
 HearingStatus = Literal["open", "all"]
 CONCLUDED = "EXISTS (SELECT FROM complaint c WHERE c.id = h.complaint AND c.outcome IS NOT NULL)"
 STATUSES: dict[HearingStatus, str] = {"open": f"NOT {CONCLUDED}", "all": "true"}
-IN_FULL = """
-SELECT h.*, p.badge, p.name, (
+IN_FULL = f"""
+SELECT h.*, p.badge, p.name, {name_of("h.heard_by")} AS heard_by_name, (
     SELECT jsonb_agg(jsonb_build_object('id', s.id, 'at', s.at, 'words', s.words) ORDER BY s.at, s.id)
     FROM hearing_statement s WHERE s.hearing = h.id) AS statements
 FROM hearing h JOIN person_now p ON p.id = h.person WHERE h.complaint = $1 ORDER BY h.told_at, h.id
-"""
+"""  # noqa: S608 - constants
 COMPLAINT_OF = """
 SELECT c.organ, c.started_at, c.ended_at, c.case_ref FROM hearing h JOIN complaint c ON c.id = h.complaint
 WHERE h.id = $1 AND h.person = $2
@@ -150,6 +150,7 @@ class HearingRow(msgspec.Struct, frozen=True, kw_only=True):
     name: Annotated[str, msgspec.Meta(description="name of the person who is heard")]
     substance: Substance
     heard_by: Annotated[UUID, msgspec.Meta(description="id of the inspector who told them")]
+    heard_by_name: NameBeside = None
     told_at: ToldAt
     answer_by: AnswerUntil
     statements: Statements

@@ -36,11 +36,11 @@ from backend.complaints.schemas import (
 )
 from backend.complaints.service import approvers
 from backend.core.database import Record, fetch, first, value
-from backend.core.described import Badge, ContactMethod, OrganCode, OrganName, PersonName, ShiftId
+from backend.core.described import Badge, ContactMethod, NameBeside, OrganCode, OrganName, PersonName, ShiftId
 from backend.core.paging import ListQuery, Page, as_row, moment_parameter, next_page, rows_of_page
 from backend.core.refusals import Refusal
 from backend.core.verb import AUXILIARY, Actor, part_of
-from backend.core.visibility import INSPECTING, ME, AccessFilter, IndexPath, reaches, viewer, visible_to
+from backend.core.visibility import INSPECTING, ME, AccessFilter, IndexPath, name_of, reaches, viewer, visible_to
 from backend.core.wire import Moment, Place
 from backend.evidence.papers import MatterOfPaper, PaperLine
 from backend.law.catalogue import law
@@ -66,7 +66,7 @@ MATTER_STATUSES: dict[MatterStatus, str] = {
 }  # fmt: skip
 ABOUT_ME = "EXISTS (SELECT FROM complaint_person p WHERE p.complaint = c.id AND p.person = $1)"
 COMPLAINTS = f"""
-SELECT c.*, $1::uuid AS reader, {ABOUT_ME} AS about_me,
+SELECT c.*, $1::uuid AS reader, {ABOUT_ME} AS about_me, {name_of("c.taken_by")} AS taken_by_name,
     CASE WHEN c.outcome IS NULL AND c.extended_from IS NULL THEN ({ASKED_UNTIL}) END AS extension_asked,
     (c.taken_by = $1 OR c.organ IN (SELECT organs_under({{inspects}}::text[]))) AND NOT may_not_handle(c.id, $1)
     AS in_full, ARRAY(SELECT person FROM complaint_person p WHERE p.complaint = c.id ORDER BY 1) AS persons
@@ -90,13 +90,14 @@ PAPERS = """
 SELECT d.id, d.title, u.media_type, u.state FROM complaint_paper p JOIN document d ON d.id = p.document
 JOIN upload u ON u.id = d.id WHERE p.complaint = $1 ORDER BY u.declared_at, d.id
 """
-MATTERS = """
-SELECT m.*, ARRAY(SELECT recording FROM matter_recording r WHERE r.matter = m.id ORDER BY 1) AS recordings,
+MATTERS = f"""
+SELECT m.*, {name_of("m.against")} AS against_name, {name_of("m.answered_by")} AS answered_by_name,
+    ARRAY(SELECT recording FROM matter_recording r WHERE r.matter = m.id ORDER BY 1) AS recordings,
     ARRAY(SELECT document FROM matter_paper d WHERE d.matter = m.id ORDER BY 1) AS papers, p.badge, p.name, k.case_ref,
     k.state AS case_state, k.at AS case_told_at, k.words AS case_words
 FROM matter m JOIN person_now p ON p.id = m.person LEFT JOIN LATERAL (
     SELECT c.* FROM matter_case c WHERE c.matter = m.id ORDER BY c.at DESC, c.id DESC LIMIT 1) k ON true
-"""
+"""  # noqa: S608 - constants
 COUNTS = f"""
 SELECT c.organ, o.name AS organ_name, count(*) AS received, count(*) FILTER (WHERE c.outcome IS NULL) AS open,
     count(*) FILTER (WHERE c.outcome IS NULL AND c.end_by < now()) AS overdue,
@@ -118,7 +119,7 @@ MATTERS_OF_PAPER = f"""
 SELECT m.id, coalesce(m.against = $1, false) AS kept, ({MATTER.condition}) AS theirs
 FROM matter_paper p JOIN matter m ON m.id = p.matter WHERE p.document = $3 ORDER BY m.id
 """  # noqa: S608 - constants
-HIDDEN = ("channel", "complainant", "contact", "words", "case_ref", "place", "radius_m", "taken_by")
+HIDDEN = ("channel", "complainant", "contact", "words", "case_ref", "place", "radius_m", "taken_by", "taken_by_name")
 # What would tell the person complained of when it came, whether there is a name, and what was done for the complainant.
 HIDDEN_FROM_ITS_PERSON = (
     "anonymous", "received_at", "notice_by", "end_by", "noticed_at", "fed_back_at", "version", "accepted_at",
@@ -166,6 +167,7 @@ class ComplaintRow(msgspec.Struct, frozen=True, kw_only=True):
     taken_by: Annotated[
         UUID | None, msgspec.Meta(description="id of the person who wrote the complaint down; null: not in full")
     ]
+    taken_by_name: NameBeside = None
     received_at: Annotated[
         Moment | None,
         msgspec.Meta(description="when the complaint was received, in corrected time; null: it is about yourself"),
@@ -292,6 +294,7 @@ class MatterRow(msgspec.Struct, frozen=True, kw_only=True):
     against: Annotated[
         UUID | None, msgspec.Meta(description="id of the person whose act is appealed against; null: none")
     ]
+    against_name: NameBeside = None
     of_relative: Annotated[bool, msgspec.Meta(description="a close relative is harassed, not the person themselves")]
     words: Annotated[str, msgspec.Meta(description="the suggestion, the appeal or what happened, in words")]
     recordings: Annotated[list[UUID], msgspec.Meta(description="ids of the recordings that show it")]
@@ -299,6 +302,7 @@ class MatterRow(msgspec.Struct, frozen=True, kw_only=True):
     raised_at: RaisedAt
     answer_by: AnswerBy
     answered_by: Annotated[UUID | None, msgspec.Meta(description="id of the person who answered; null: not answered")]
+    answered_by_name: NameBeside = None
     answered_at: AnsweredAt
     answer: Annotated[str | None, msgspec.Meta(description="the answer, in words; null: not answered")]
     case_ref: Annotated[

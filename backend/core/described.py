@@ -69,6 +69,10 @@ PasswordChangeNeeded = Annotated[
 ]
 PersonId = Annotated[UUID, msgspec.Meta(description="id of the person")]
 PersonName = Annotated[str, msgspec.Meta(description="the person's name")]
+NameBeside = Annotated[
+    str | None,
+    msgspec.Meta(description="name of the person whose id the field without `_name` has; null as that"),
+]
 PlannedShiftId = Annotated[UUID, msgspec.Meta(description="id of the planned shift")]
 Radius = Annotated[int, msgspec.Meta(ge=1, le=20_000, description="radius around the place, in metres")]
 RecordingId = Annotated[UUID, msgspec.Meta(description="id of the recording")]

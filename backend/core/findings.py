@@ -34,6 +34,10 @@ KEPT = frozenset(built_in().kept_from_leaders())
 ORDERED_BY = """
 (SELECT o.officer FROM given_order o WHERE o.id = f.subject AND f.kind = ANY (o.codes)
     AND NOT EXISTS (SELECT FROM order_dispute d WHERE d.given = o.id)) AS ordered_by"""
+ORDERED_BY_NAME = """
+(SELECT n.name FROM given_order o JOIN person_now n ON n.id = o.officer
+    WHERE o.id = f.subject AND f.kind = ANY (o.codes) AND NOT EXISTS (
+        SELECT FROM order_dispute d WHERE d.given = o.id)) AS ordered_by_name"""
 # The verbs (before the slash) of complaints, matters, and what is done because of them: see tells_of_secret in SQL.
 SECRET_NOUNS = ("complaints", "hearings", "matters", "reviews", "holds", "held")
 # Whether the finding `f` tells {viewer} of nothing that is kept from them. Most findings are of no entry of such a
@@ -199,6 +203,9 @@ class FindingRow(msgspec.Struct, frozen=True, kw_only=True):
             description="id of the officer who ordered the act and does not dispute it: with the organ they answer "
             "for it, not the person; null: nobody is named, or they dispute it"
         ),
+    ] = None
+    ordered_by_name: Annotated[
+        str | None, msgspec.Meta(description="name of that officer; null: no such officer, or not in a list")
     ] = None
     withdrawn_at: Annotated[
         Moment | None, msgspec.Meta(description="when a later fact made the finding untrue; null: it holds")

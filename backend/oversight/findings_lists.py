@@ -3,7 +3,7 @@
 from typing import Literal
 
 from backend.activities.reads import ACTIVITY
-from backend.core.findings import NO_SECRET, NOT_KEPT, ORDERED_BY, FindingRow, finding_row
+from backend.core.findings import NO_SECRET, NOT_KEPT, ORDERED_BY, ORDERED_BY_NAME, FindingRow, finding_row
 from backend.core.paging import ListQuery, Page, next_page, rows_of_page
 from backend.core.verb import Actor
 from backend.core.visibility import IndexPath, visible_to, visible_while_led
@@ -25,7 +25,7 @@ FINDING = (
     .only(NO_SECRET.format(viewer="$1"))
 )
 FINDINGS = f"""
-SELECT f.*, p.badge, p.name, o.name AS organ_name, {ORDERED_BY}
+SELECT f.*, p.badge, p.name, o.name AS organ_name, {ORDERED_BY}, {ORDERED_BY_NAME}
 FROM finding f LEFT JOIN person_now p ON p.id = f.person JOIN organ o ON o.code = f.organ
 """  # noqa: S608 - constants
 # Of an act that the viewer may see, by what was told of it; and of a shift, by where it began.

@@ -13,6 +13,7 @@ from backend.core.described import (
     ActivityId,
     Badge,
     ContactMethod,
+    NameBeside,
     OrganCode,
     PersonName,
     Version,
@@ -112,6 +113,7 @@ class RecusalRow(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ]
     taken_by: Annotated[UUID, msgspec.Meta(description="id of the person who wrote the request down")]
+    taken_by_name: NameBeside = None
     asked_at: Annotated[
         Moment, msgspec.Meta(description="when the recusal was declared or applied for, in corrected time")
     ]

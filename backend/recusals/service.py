@@ -18,7 +18,7 @@ from backend.core.journal import utc
 from backend.core.officers import organ_of_auxiliary
 from backend.core.refusals import Refusal, Unknown
 from backend.core.verb import Actor, Occasion, Outcome
-from backend.core.visibility import COMMANDING, reaches, viewer, visible_to
+from backend.core.visibility import COMMANDING, name_of, reaches, viewer, visible_to
 from backend.evidence.papers import own_papers
 from backend.law.catalogue import Law
 from backend.recusals import rules
@@ -52,15 +52,16 @@ WHERE a.id = ANY ($1) AND a.person = $2 AND a.id IN (SELECT acts_of_recusal($3))
 THEIR_SHIFT = "SELECT FROM shift WHERE id = $1 AND person = $2"
 THEIR_ACT = "SELECT FROM activity WHERE id = $1 AND person = $2"
 VISIBLE = visible_to(own=["r.person", "r.taken_by"], organ="r.organ")
-RECUSALS = """
-SELECT r.*, p.badge, p.name, coalesce(l.step = 'stand_aside', false) AS standing_aside,
+RECUSALS = f"""
+SELECT r.*, p.badge, p.name, {name_of("r.taken_by")} AS taken_by_name,
+    coalesce(l.step = 'stand_aside', false) AS standing_aside,
     coalesce(x.at, r.asked_at) AS latest,
     (SELECT max(at) FROM recusal_step t WHERE t.recusal = r.id AND t.step = 'tell') AS told_at
 FROM recusal r JOIN person_now p ON p.id = r.person
 LEFT JOIN LATERAL (SELECT step FROM recusal_step t WHERE t.recusal = r.id
     AND t.step IN ('stand_aside', 'go_on', 'grant', 'refuse', 'reconsider') ORDER BY version DESC LIMIT 1) l ON true
 LEFT JOIN LATERAL (SELECT at FROM recusal_step t WHERE t.recusal = r.id ORDER BY version DESC LIMIT 1) x ON true
-"""
+"""  # noqa: S608 - constants
 ROW = f"{RECUSALS} WHERE r.id = $3 AND {VISIBLE.condition}"
 LED_THEM = """
 SELECT count(*) > 0 FROM activity a JOIN led l ON l.auxiliary = a.person

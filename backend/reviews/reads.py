@@ -15,11 +15,11 @@ import msgspec
 
 from backend.core import operators
 from backend.core.database import fetch, first
-from backend.core.described import Badge, OrganCode, PersonName, RecordingId, WearerId
+from backend.core.described import Badge, NameBeside, OrganCode, PersonName, RecordingId, WearerId
 from backend.core.paging import ListQuery, Page, PageCursor, as_row, invalid_parameter, next_page, rows_of_page
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor
-from backend.core.visibility import INSPECTING, ME, IndexPath, viewer, visible_to
+from backend.core.visibility import INSPECTING, ME, IndexPath, name_of, viewer, visible_to
 from backend.core.wire import BIGINT, Moment
 from backend.law.catalogue import Language, law
 from backend.people import verbs as people
@@ -49,11 +49,12 @@ STATUSES: dict[ReviewStatus, str] = {
     "closed": "v.closed_at IS NOT NULL",
     "all": "true",
 }
-REVIEWS = """
-SELECT v.*, p.badge AS reviewer_badge, p.name AS reviewer_name, ARRAY(
+REVIEWS = f"""
+SELECT v.*, p.badge AS reviewer_badge, p.name AS reviewer_name, {name_of("v.wearer")} AS wearer_name,
+    {name_of("v.decided_by")} AS decided_by_name, ARRAY(
     SELECT category FROM restriction x WHERE x.recording = v.recording AND x.lifted_at IS NULL ORDER BY 1
 ) AS restricted FROM review v JOIN person_now p ON p.id = v.reviewer
-"""
+"""  # noqa: S608 - constants
 VISIBLE = (
     visible_to(own=[], organ="v.organ")
     .only("v.wearer <> $1 AND NOT review_kept_from(v.purpose, v.about, $1)")
@@ -172,6 +173,7 @@ class ReviewRow(msgspec.Struct, frozen=True, kw_only=True):
     id: ReviewRef
     recording: RecordingId
     wearer: WearerId
+    wearer_name: NameBeside = None
     organ: OrganCode
     reviewer: Annotated[UUID, msgspec.Meta(description="id of the person who asked to view the footage")]
     reviewer_badge: Badge
@@ -188,6 +190,7 @@ class ReviewRow(msgspec.Struct, frozen=True, kw_only=True):
     decided_by: Annotated[
         UUID | None, msgspec.Meta(description="id of the commander who approved or refused; null: nobody has")
     ]
+    decided_by_name: NameBeside = None
     decided_at: Annotated[Moment | None, msgspec.Meta(description="when the commander decided; null: nobody has")]
     allowed: Approved
     decided_why: Annotated[

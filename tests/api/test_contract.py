@@ -365,3 +365,31 @@ def test_a_problem_that_the_contract_does_not_list_is_found() -> None:
     assert set() == unlisted([("POST", "/v1/shifts/check-in", 403, "not_for_your_role")])
     problem = ("POST", "/v1/shifts/check-in", 403, "unknown_review")
     assert {("POST /v1/shifts/check-in", 403, "unknown_review")} == unlisted([problem])
+
+
+A_PERSON = re.compile(r"id of the (person|officer|auxiliary|inspector|commander)\b(?!'s)")
+WITHOUT_NAMES = {  # lists of one thing's parts, and the feed, which has ids, codes and times alone
+    "/v1/recordings/{recording}/descriptions", "/v1/advances/{injury}", "/v1/changes",
+}  # fmt: skip
+
+
+def rows_of_lists() -> Iterator[tuple[str, str]]:
+    """The route of each list, and the schema of its rows."""
+    for path, ways in DOCUMENT["paths"].items():
+        body = ways.get("get", {}).get("responses", {}).get("200", {}).get("content", {}).get("application/json", {})
+        page = SCHEMAS.get(body.get("schema", {}).get("$ref", "").rpartition("/")[2], {})
+        row = page.get("properties", {}).get("items", {}).get("items", {}).get("$ref", "").rpartition("/")[2]
+        if row:
+            yield path, row
+
+
+def test_rows_of_lists_carry_names_beside_ids() -> None:
+    """Whoever is named by an id in a row of a list is named by their name there too."""
+    listed = dict(rows_of_lists())
+    assert listed.keys() > WITHOUT_NAMES | {"/v1/holds", "/v1/reviews", "/v1/shifts"}
+    for path, row in listed.items():
+        fields = SCHEMAS[row]["properties"]
+        persons = {name for name, field in fields.items() if A_PERSON.match(field.get("description", ""))} - {"id"}
+        named = {name.removesuffix("_name") for name in fields if name.endswith("_name")}
+        nameless = {person for person in persons if not {person, person.removesuffix("_by")} & named}
+        assert path in WITHOUT_NAMES or len(nameless) <= ("name" in fields), (path, nameless)

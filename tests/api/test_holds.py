@@ -155,6 +155,16 @@ async def test_footage_near_a_place_is_held_and_so_is_footage_without_a_place(ap
     recorded(await release(wu, hold))
 
 
+async def test_a_hold_names_who_placed_and_who_released_it(app: Litestar) -> None:
+    """Beside their ids, in the list and by itself."""
+    lin, wu, zhou = await a_duty_auxiliary(app), *[await an_inspector_of(app, DISTRICT) for _ in range(2)]
+    hold = await place_hold(wu, person=lin.id, started_at=ago(hours=5))
+    recorded(await release(zhou, hold))
+    (row,) = [row for row in (await wu.get("/v1/holds", status="released")).json()["items"] if row["id"] == hold]
+    assert (wu.name, zhou.name, None) == (row["placed_by_name"], row["released_by_name"], row["asked_by_name"])
+    assert row == (await wu.get(f"/v1/holds/{hold}")).json()["hold"]
+
+
 async def test_only_an_inspector_above_places_and_releases(app: Litestar) -> None:
     lin, zhao, wu = await a_duty_auxiliary(app), await an_officer(app), await an_inspector_of(app, DISTRICT)
     chief, other = await a_commander_of(app, DISTRICT), await an_inspector_of(app, OTHER_DISTRICT)

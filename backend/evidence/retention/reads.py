@@ -10,11 +10,11 @@ from uuid import UUID
 import msgspec
 
 from backend.core.database import Record, fetch, first
-from backend.core.described import OrganCode, UploadId
+from backend.core.described import NameBeside, OrganCode, UploadId
 from backend.core.paging import ListQuery, Page, as_row, next_page, rows_of_page
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor
-from backend.core.visibility import INSPECTING, viewer, visible_to
+from backend.core.visibility import INSPECTING, name_of, viewer, visible_to
 from backend.core.wire import Moment, Place
 from backend.evidence.reads import NOT_HIDDEN
 from backend.evidence.schemas import Permanent
@@ -26,13 +26,15 @@ CONDITIONS: dict[HoldStatus, str] = {
     "all": "true",
 }
 HOLD_FILTER = visible_to(own=[], organ="h.organ").only("NOT hold_kept_from(h, $1)")
-SELECT_HOLDS = """
-SELECT h.*, h.upload AS recording, p.badge, p.name, h.origin = 'complaint' AND NOT EXISTS (
+SELECT_HOLDS = f"""
+SELECT h.*, h.upload AS recording, p.badge, p.name, {name_of("h.placed_by")} AS placed_by_name,
+    {name_of("h.asked_by")} AS asked_by_name, {name_of("h.released_by")} AS released_by_name,
+    h.origin = 'complaint' AND NOT EXISTS (
     SELECT FROM complaint c WHERE c.id = h.about
-        AND (c.taken_by = $1 OR c.organ IN (SELECT organs_under({inspects}::text[])))) AS in_part
+        AND (c.taken_by = $1 OR c.organ IN (SELECT organs_under({{inspects}}::text[])))) AS in_part
 FROM hold h LEFT JOIN person_now p ON p.id = h.person
-"""
-OF_COMPLAINANT = ("place", "radius_m", "placed_by")  # hidden in the complaint too
+"""  # noqa: S608 - constants
+OF_COMPLAINANT = ("place", "radius_m", "placed_by", "placed_by_name")  # hidden in the complaint too
 COVERED = f"""
 SELECT u.id, u.kind, u.owner, u.state, u.locked_until, u.legal_hold, r.started_at FROM held k
 JOIN upload u ON u.id = k.upload LEFT JOIN recording r ON r.id = u.id
@@ -90,13 +92,16 @@ class HoldRow(msgspec.Struct, frozen=True, kw_only=True):
         UUID | None,
         msgspec.Meta(description="id of the person who placed it, or whose entry did; null: a complaint not in full"),
     ]
+    placed_by_name: NameBeside = None
     placed_at: Annotated[Moment, msgspec.Meta(description="when the hold was placed")]
     asked_by: Annotated[
         UUID | None, msgspec.Meta(description="id of the person who asked to release it; null: nobody asks")
     ]
+    asked_by_name: NameBeside = None
     asked_at: Annotated[Moment | None, msgspec.Meta(description="when that was asked; null: nobody asks")]
     asked_why: Annotated[str | None, msgspec.Meta(description="why it is to be released; null: nobody asks")]
     released_by: Annotated[UUID | None, msgspec.Meta(description="id of the person who released it; null: it stands")]
+    released_by_name: NameBeside = None
     released_at: Annotated[Moment | None, msgspec.Meta(description="when the hold was released; null: it stands")]
     released_why: Annotated[str | None, msgspec.Meta(description="why the hold was released; null: it stands")]
 
