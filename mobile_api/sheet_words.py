@@ -70,6 +70,11 @@ FIELDS = {
     "HeldRow.code": "拒绝代码", "HistoryLine.outcome": "结果代码", "HistoryLine.serial": "终端序列号",
     "OrganRow.code": "单位代码", "OrganRow.name": "单位名称", "SupervisionRow.answer": "民警答复",
 }  # fmt: skip
+BESIDE_AN_ID = (
+    "acknowledged_by", "against", "answered_by", "asked_by", "closed_by", "decided_by", "ordered_by", "placed_by",
+    "released_by", "taken_by", "wearer",
+)  # fmt: skip
+FIELDS |= {f"{field}_name": FIELDS[field].replace("编号", "姓名") for field in BESIDE_AN_ID}
 
 CODES_IN = frozenset({"PersonRow.kind", "DeviceRow.kind", "PersonRow.roles"})  # where `codes` are meant
 

@@ -18,7 +18,7 @@ from backend.core.journal import utc
 from backend.core.refusals import Refusal, Unknown
 from backend.core.verb import Actor, HeldConcern, Occasion, Outcome
 from backend.core.visibility import OVERSEEING, reaches, viewer, visible_to
-from backend.evidence.papers import own_papers
+from backend.evidence.papers import hold_in_store, own_papers
 from backend.evidence.retention import legal_holds
 from backend.evidence.retention.legal_holds import NewHold
 from backend.people.tables import Person
@@ -54,6 +54,7 @@ async def raise_matter(occasion: Occasion, entry: RaiseMatter) -> Outcome:
         )
     )  # fmt: skip
     await execute(ATTACH, entry.id, papers)
+    await hold_in_store(papers)
     await _link(occasion, entry.id, occasion.organ, entry.recordings)
     return await _outcome(entry.id)
 
@@ -74,7 +75,9 @@ async def answer(occasion: Occasion, entry: AnswerMatter) -> Outcome:
     row = await _to_handle(occasion.actor, entry.matter)
     if row["answered_at"] is not None:
         raise Refusal("matter_answered")
-    await execute(ATTACH, row["id"], await own_papers(occasion.actor, entry.papers))
+    papers = await own_papers(occasion.actor, entry.papers)
+    await execute(ATTACH, row["id"], papers)
+    await hold_in_store(papers)
     if occasion.at <= row["answer_by"]:
         await findings.withdraw("matter_overdue", row["id"])
     await Matter.update(

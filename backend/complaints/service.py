@@ -37,7 +37,7 @@ from backend.core.refusals import Refusal, Unknown
 from backend.core.verb import Actor, HeldConcern, Occasion, Outcome
 from backend.core.visibility import INSPECTING, reaches
 from backend.core.wire import as_json
-from backend.evidence.papers import own_papers
+from backend.evidence.papers import hold_in_store, own_papers
 from backend.evidence.retention import legal_holds
 from backend.evidence.retention.legal_holds import NewHold
 from backend.law.catalogue import Law
@@ -111,6 +111,7 @@ async def receive(occasion: Occasion, entry: ReceiveComplaint) -> Outcome:
     papers = await own_papers(occasion.actor, entry.papers)
     await _insert(occasion, entry, about)
     await execute(ATTACH, entry.id, papers)
+    await hold_in_store(papers)
     if about.person is not None:
         await execute(INSERT_PERSON, entry.id, about.person)
     await _hold_footage(occasion, entry.id, about, as_json(entry.place), entry.radius_m)
@@ -403,7 +404,9 @@ async def _step(
 ) -> Outcome:  # fmt: skip
     """Insert a step with its papers, and update the complaint. `columns`: of the step. Raises Refusal
     `unknown_document`."""
-    await execute(ATTACH, entry.complaint, await own_papers(occasion.actor, entry.papers))
+    papers = await own_papers(occasion.actor, entry.papers)
+    await execute(ATTACH, entry.complaint, papers)
+    await hold_in_store(papers)
     await ComplaintStep.insert(
         ComplaintStep(
             id=entry.id, complaint=entry.complaint, version=entry.version + 1, step=step,

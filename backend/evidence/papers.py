@@ -1,11 +1,12 @@
 """Papers and photos that an entry names: a certificate of an injury, a receipt, a letter of complaint, a proof."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Literal
 from uuid import UUID
 
 import msgspec
 
+from backend.core import jobs
 from backend.core.database import fetch
 from backend.core.described import Badge, PersonName
 from backend.core.refusals import Unknown
@@ -76,3 +77,10 @@ async def own_papers(actor: Actor, papers: Sequence[UUID]) -> list[UUID]:
         if paper not in own:
             raise Unknown("unknown_document", paper)
     return [own[paper] for paper in papers]
+
+
+async def hold_in_store(papers: Iterable[UUID]) -> None:
+    """Have the store hold papers that belong to a matter from now on, those that are sealed already too. Must be called
+    inside `database.tx`."""
+    for paper in dict.fromkeys(papers):
+        await jobs.enqueue(jobs.HOLD, paper)

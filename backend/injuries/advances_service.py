@@ -14,7 +14,7 @@ from backend.core.database import Record, execute, first, value
 from backend.core.refusals import Refusal, Unknown
 from backend.core.verb import Actor, Occasion, Outcome
 from backend.core.visibility import COMMANDING, HANDLING, PAYING, reaches, viewer
-from backend.evidence.papers import own_papers
+from backend.evidence.papers import hold_in_store, own_papers
 from backend.injuries import rules
 from backend.injuries.schemas import (
     ApproveAdvance,
@@ -108,6 +108,7 @@ async def pay(occasion: Occasion, entry: PayAdvance) -> Outcome:
             at=occasion.at, words=entry.words,
         )
     )  # fmt: skip
+    await hold_in_store([receipt])
     return await _outcome(row["id"])
 
 

@@ -20,7 +20,7 @@ from backend.core.refusals import Refusal, Unknown
 from backend.core.verb import Actor, HeldConcern, Occasion, Outcome
 from backend.core.visibility import HANDLING, IndexPath, reaches, viewer, visible_to
 from backend.core.wire import as_json
-from backend.evidence.papers import own_papers
+from backend.evidence.papers import hold_in_store, own_papers
 from backend.evidence.retention import legal_holds
 from backend.evidence.retention.legal_holds import NewHold
 from backend.injuries import rules
@@ -173,6 +173,7 @@ async def visible_injury(actor: Actor, injury: UUID) -> Record:
 async def attach_papers(occasion: Occasion, injury: UUID, entry: UUID, papers: Sequence[UUID]) -> None:
     """Attach documents to the case."""
     await execute(PAPERS, injury, list(dict.fromkeys(papers)), entry, occasion.actor.person, occasion.at)
+    await hold_in_store(papers)
 
 
 async def request_item(occasion: Occasion, injury: UUID, new: UUID, cost: Cost) -> UUID:

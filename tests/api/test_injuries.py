@@ -209,6 +209,8 @@ async def test_papers_come_with_it_and_later_and_are_held(app: Litestar) -> None
     recorded(await lin.post("/v1/injuries/attach", injury=injury["id"], papers=[later]))
     titles = [paper["title"] for paper in (await lin.get(f"/v1/injuries/{injury['id']}")).json()["papers"]]
     assert ["现场照片", "诊断证明"] == titles
+    told = "SELECT count(*) FROM pgqueuer WHERE entrypoint = 'hold' AND payload = uuid_send($1)"
+    assert 1 == await value(told, UUID(later)), "it may be sealed already: then no sealing has the store hold it"
     covers = "SELECT count(*) FROM held k JOIN hold h ON h.id = k.hold WHERE h.about = $1 AND k.upload = $2"
     assert 1 == await value(covers, UUID(injury["id"]), UUID(later))
     refused(await chen.post("/v1/injuries/attach", injury=injury["id"], papers=[later]), 404, "unknown_injury")

@@ -3,7 +3,7 @@
 import io
 import re
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, get_args, get_origin
 
 import pytest
@@ -11,6 +11,7 @@ from litestar import Litestar
 from openpyxl import load_workbook
 
 from backend.core.database import execute, value
+from backend.core.days import in_china
 from backend.core.paging import Page
 from backend.people import roster
 from mobile_api.app import assemble
@@ -120,7 +121,9 @@ def assert_same(path: str, row: dict[str, Any], column: Any, cell: Any) -> None:
     elif isinstance(told, bool):
         assert cell == ("是" if told else "否")
     elif isinstance(cell, datetime):
-        assert str(told)[:4] == str(cell.year)
+        at = datetime.fromisoformat(told)  # a moment, or a day
+        at = at if at.tzinfo is None else in_china(at).replace(tzinfo=None)
+        assert abs(at - cell) <= timedelta(seconds=1), (path, column)
     elif isinstance(told, float):
         assert cell == pytest.approx(told, rel=1e-14, abs=0)  # a workbook keeps sixteen digits
     else:

@@ -18,7 +18,8 @@ from mobile_api.client.api import Client, Problem, Unreachable
 from mobile_api.client.outbox import Outbox, carry
 
 BODY = b'{"code":"token_invalid","detail":"no"}'
-HEAD = b"content-type: application/problem+json\r\ndpop-nonce: n\r\ncontent-length: %d\r\n\r\n" % len(BODY)
+HEAD = b"content-type: application/problem+json\r\ndpop-nonce: n\r\nconnection: close\r\n"
+HEAD += b"content-length: %d\r\n\r\n" % len(BODY)
 
 
 @contextmanager
