@@ -444,7 +444,7 @@ async def test_the_first_frame_is_kept_at_sealing_and_watched_like_the_rest(app:
     )  # fmt: skip
     outcomes = [(line["outcome"], line["facts"]["what"]) for line in await lines(footage) if "what" in line["facts"]]
     assert [("denied", "poster"), ("done", "poster")] == outcomes
-    none = await sealed(app, lin, content())
+    none = await sealed(app, lin, f"no film {uuid4()} ".encode() * 2000)  # random bytes are a picture now and then
     refused(await watch(wu, none, (await opened(wu, none))["id"], what="poster"), 404, "no_poster")
 
 
