@@ -79,11 +79,12 @@ async def check_in(pool: asyncpg.Pool, session: UUID, proof: UUID, call: Any) ->
         }  # fmt: skip
         line = {
             "actor": person, "at": received, "facts": facts, "id": call.id, "organ": organ, "outcome": "recorded",
-            "subjects": [call.id, person], "v": 1, "verb": VERB.name,
         }  # fmt: skip
+        rest = {"subjects": [call.id, person], "v": 1, "verb": VERB.name}  # the facts' rows go between the two
         await connection.fetchrow(
             INSERT_ENTRY, received, person, actor["device"], VERB.name, "recorded", call.id, [call.id, person], organ,
-            msgspec.json.encode(line), salt, content, None, call.device_seq, None, None, None,
+            msgspec.json.encode(line)[:-1], b"," + msgspec.json.encode(rest)[1:], salt, content, None,
+            call.device_seq, None, None, None,
         )  # fmt: skip
     return {"id": call.id, "status": "recorded", "received_at": received, "findings": [], "shift": shift}
 
