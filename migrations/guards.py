@@ -43,7 +43,7 @@ WHERE c.relnamespace = 'public'::regnamespace AND i.indisprimary AND i.indisvali
 
 
 async def missing() -> list[str]:
-    """Names of functions, triggers and primary keys that are away, disabled or altered, in a transaction's time."""
+    """Names of functions, triggers and primary keys that are away, disabled or altered."""
     functions = {row["name"]: row["prosrc"] for row in await fetch(FUNCTIONS_THERE, GUARDING)}
     triggers = {row["name"] for row in await fetch(TRIGGERS_THERE)}
     keys = {row["name"] for row in await fetch(KEYS_THERE)}

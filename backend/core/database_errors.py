@@ -155,7 +155,7 @@ def _reason_of_server(error: asyncpg.PostgresError) -> Reason:
     if isinstance(error, asyncpg.InvalidAuthorizationSpecificationError):
         return Reason(
             f"服务器不允许该角色从这里登录（{first_line(error)}）",
-            f"the server lets this role in from here not ({first_line(error)})",
+            f"the server does not let this role in from here ({first_line(error)})",
         )
     if "startup parameter" in str(error):
         return Reason(

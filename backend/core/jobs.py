@@ -11,8 +11,8 @@ SEAL = "seal"
 COMPARE = "compare"
 HOLD = "hold"
 VIEW = "view"
-# The rows that pgqueuer's own `enqueue` writes, compared with it by a test: to import it takes a process half a second
-# of CPU, and all but the worker need nothing else of it.
+# The rows that pgqueuer's own `enqueue` writes, compared with it by a test: to import it takes a process a fifth of
+# a second of CPU, and all but the worker need nothing else of it.
 ENQUEUE = """
 WITH queued AS (
     INSERT INTO pgqueuer (priority, entrypoint, payload, execute_after, headers, status)

@@ -162,7 +162,7 @@ def _check_together(settings: Settings) -> None:
 def _with_ca(url: str, environment: Mapping[str, str]) -> str:
     """The URL of a database with the file of the CA in it, where it must be verified and only SSL_CERT_FILE names one.
 
-    The driver and pg_dump read that variable for themselves not; the store's client does.
+    The driver and pg_dump do not read that variable; the store's client does.
     """
     parts, trusted = urlsplit(url), environment.get(TRUSTED)
     query = dict(parse_qsl(parts.query))

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import asyncpg
 
-from backend.core.database import DB, Record, execute, fetch, tx, value
+from backend.core.database import Record, cursor_of, execute, fetch, tx, value
 from backend.core.database_errors import is_unreadable
 
 AT_ONCE = 4096  # pages asked for at a time, 32 MiB
@@ -92,14 +92,10 @@ class DamagedJournal:
     async def batches(self, select: str) -> AsyncIterator[Sequence[Record]]:
         """All rows that can be read, in the order of the journal; `select`: the columns."""
         runs = " UNION ALL ".join(f"SELECT epoch, xid, seq, ctid {_pages(*run)}" for run in self._readable)
-        transaction = DB.current_transaction.get()
-        if transaction is None:
-            raise RuntimeError("the rows must be read inside a transaction")
         if not runs:
             return
         async with _by_page():
-            keys_of = f"SELECT * FROM ({runs}) j ORDER BY epoch, xid, seq"  # noqa: S608
-            cursor = await transaction.connection.cursor(keys_of)
+            cursor = await cursor_of(f"SELECT * FROM ({runs}) j ORDER BY epoch, xid, seq")  # noqa: S608
             while keys := await cursor.fetch(BATCH):
                 if rows := await self._rows(
                     keys, f"{select} FROM journal WHERE ctid = ANY ($1) ORDER BY epoch, xid, seq"

@@ -3,8 +3,8 @@
 A line names every fact row that its transaction changed, with the digest of that row after it (`rows`). The last line
 that names a row must agree with the row of now. Rows of before that begin at the signed baseline.
 
-Guarantees: of each row the last digest is kept, WAITING of them in memory, the others in
-temporary files, in PARTS parts: a million rows take 90 MB of memory and 400 MB of disk in all. Nothing of them stays.
+Guarantees: of each row the last digest is kept, WAITING of them in memory, the others in temporary files, in PARTS
+parts: a million rows take 150 MB of memory and 400 MB of disk in all. Nothing of them stays.
 """
 
 import hashlib

@@ -71,22 +71,29 @@ async def check_in(pool: asyncpg.Pool, session: UUID, proof: UUID, call: Any) ->
             call.roster_post, msgspec.json.encode(call.place).decode(), *(row["started_at"] for row in closed),
         )  # fmt: skip
         shift = {"id": call.id, "started_at": at, "ended_at": None, "in_force": True}
-        content, salt = msgspec.json.encode(call, order="sorted"), os.urandom(16)
-        facts = {
-            "content": hmac.digest(salt, content, hashlib.sha256).hex(), "device_seq": call.device_seq,
-            "device_time": call.occurred_at, "findings": [], "late": False, "occurred_at": at, "skew_ms": 0,
-            "subject": {"shift": shift},
-        }  # fmt: skip
-        line = {
-            "actor": person, "at": received, "facts": facts, "id": call.id, "organ": organ, "outcome": "recorded",
-        }  # fmt: skip
-        rest = {"subjects": [call.id, person], "v": 1, "verb": VERB.name}  # the facts' rows go between the two
-        await connection.fetchrow(
-            INSERT_ENTRY, received, person, actor["device"], VERB.name, "recorded", call.id, [call.id, person], organ,
-            msgspec.json.encode(line)[:-1], b"," + msgspec.json.encode(rest)[1:], salt, content, None,
-            call.device_seq, None, None, None,
-        )  # fmt: skip
+        await _write_entry(connection, actor["device"], call, (person, organ), (received, at), shift)
     return {"id": call.id, "status": "recorded", "received_at": received, "findings": [], "shift": shift}
+
+
+async def _write_entry(
+    connection: Any, device: UUID, call: Any, who: tuple[UUID, str], when: tuple[datetime, datetime],
+    shift: dict[str, Any],
+) -> None:  # fmt: skip
+    """Write the entry and its line. `who`: the person and the organ; `when`: received, and occurred."""
+    (person, organ), (received, at) = who, when
+    content, salt = msgspec.json.encode(call, order="sorted"), os.urandom(16)
+    facts = {
+        "content": hmac.digest(salt, content, hashlib.sha256).hex(), "device_seq": call.device_seq,
+        "device_time": call.occurred_at, "findings": [], "late": False, "occurred_at": at, "skew_ms": 0,
+        "subject": {"shift": shift},
+    }  # fmt: skip
+    line = {"actor": person, "at": received, "facts": facts, "id": call.id, "organ": organ, "outcome": "recorded"}
+    rest = {"subjects": [call.id, person], "v": 1, "verb": VERB.name}  # the facts' rows go between the two
+    await connection.fetchrow(
+        INSERT_ENTRY, received, person, device, VERB.name, "recorded", call.id, [call.id, person], organ,
+        msgspec.json.encode(line)[:-1], b"," + msgspec.json.encode(rest)[1:], salt, content, None, call.device_seq,
+        None, None, None,
+    )  # fmt: skip
 
 
 class Bare:
