@@ -226,7 +226,7 @@ async def _not_saved(
         zh = f"{of} 的上一份完整备份保持原样，其文件现有 {counted} 个。"
         en = f"The last whole backup, of {of}, stays as it is, and {counted} of its files are there."
     return DatabaseNotSaved(
-        f"数据库没有备份成功：{error}\n{zh}若数据库文件损坏，请按 docs/operating.md 中“数据库损坏”处理。",
+        f"数据库没有备份成功：{error}\n{zh}若数据库文件损坏，请按 docs/operating.zh.md 中“数据库损坏”处理。",
         f"The database was NOT saved: {error}\n{en} Where its files are damaged, go on by “A damaged database” in "
         "docs/operating.md.",
         missing,

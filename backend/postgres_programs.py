@@ -96,15 +96,16 @@ def choose(name: str, server: Server, dump: Path | None = None) -> Program:
 def _what_to_install(name: str, server: Server, there: list[Program]) -> tuple[str, str]:
     found = "; ".join(f"{each.path}: {each.version}{'' if each.tls else ', no TLS'}" for each in there)
     by_tls = ("，且支持 TLS", " with TLS") if server.tls else ("", "")
-    newer = ("或更高版本", " or newer")
-    if server.version < SETS_TRANSACTION_TIMEOUT:
-        newer = (f"至 {SETS_TRANSACTION_TIMEOUT - 1}", f" to {SETS_TRANSACTION_TIMEOUT - 1}")
+    newer, last = (" 或更高版本", " or newer"), SETS_TRANSACTION_TIMEOUT - 1
+    if server.version <= last:
+        newer = ("", "") if server.version == last else (f" 至 {last}", f" to {last}")
+    clear = ("；不会改用明文", "; it is not done in the clear instead") if server.tls else ("", "")
     package = f"postgresql-client-{server.version}"
     return (
-        f"需要 {name} {server.version} {newer[0]}{by_tls[0]}，才能备份和恢复该数据库；不会改用明文。"
+        f"需要 {name} {server.version}{newer[0]}{by_tls[0]}，才能备份和恢复该数据库{clear[0]}。"
         f"请安装 PostgreSQL {server.version} 的客户端程序（Debian：{package}）。已安装：{found or '无'}。",
-        f"{name} {server.version}{newer[1]}{by_tls[1]} is needed for this database; it is not done in the clear "
-        f"instead. Install the client programs of PostgreSQL {server.version} (Debian: {package}). "
+        f"{name} {server.version}{newer[1]}{by_tls[1]} is needed for this database{clear[1]}. "
+        f"Install the client programs of PostgreSQL {server.version} (Debian: {package}). "
         f"Installed: {found or 'none'}.",
     )
 

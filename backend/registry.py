@@ -38,12 +38,12 @@ EVENTS: tuple[Event, ...] = (
     # after it.
     Event("house/migrate", told_to="administrators", zh="更新数据库结构", en="Bring the schema up to date"),
     Event("house/backup", told_to="administrators", zh="开始备份", en="Begin a backup"),
-    Event("house/backed-up", told_to="administrators", zh="备份完成", en="A backup is whole"),
+    Event("house/backed-up", told_to="administrators", zh="备份完成", en="Backup finished"),
     Event("house/restore", told_to="administrators", zh="从备份恢复", en="Restore a backup"),
-    Event("keys/rotate", told_to="administrators", zh="即将更换密钥", en="A key is about to be made"),
-    Event("keys/rotated", told_to="administrators", zh="已更换密钥", en="A key was made"),
-    Event("calendar/take-in", told_to="administrators", zh="即将录入放假安排", en="Take in a notice on days off"),
-    Event("calendar/taken-in", told_to="administrators", zh="已录入放假安排", en="A notice on days off is in force"),
+    Event("keys/rotate", told_to="administrators", zh="开始更换密钥", en="Key rotation begins"),
+    Event("keys/rotated", told_to="administrators", zh="已更换密钥", en="Key rotated"),
+    Event("calendar/take-in", told_to="administrators", zh="开始录入放假安排", en="Notice on days off: begin"),
+    Event("calendar/taken-in", told_to="administrators", zh="已录入放假安排", en="Notice on days off was taken in"),
 )  # fmt: skip
 BY_NAME = {verb.name: verb for verb in VERBS}
 TOLD_TO: dict[str, ToldTo] = {verb.name: verb.told_to for verb in VERBS} | {

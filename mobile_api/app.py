@@ -13,7 +13,7 @@ from backend import feed
 from backend.core import database, settings
 from backend.core.keys import Keys
 from backend.core.settings import Settings
-from backend.feed_cursor import SEAL
+from backend.feed_cursor import CIPHER
 from backend.law import notices
 from backend.law.catalogue import use
 from backend.people import kinds
@@ -78,7 +78,7 @@ def build(chosen: Settings) -> Litestar:
     app = assemble([_connected])
     app.state.settings, app.state.key_rings, app.state.tokens = chosen, keys, TokenReader(keys)
     app.state.proofs = ProofReader(keys.nonce, chosen.public_url)
-    SEAL.secrets = keys.nonce.secrets
+    CIPHER.secrets = keys.nonce.secrets
     return app
 
 

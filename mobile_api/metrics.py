@@ -92,7 +92,7 @@ class DatabaseGauges:
     def collect(self) -> Iterator[GaugeMetricFamily]:
         yield GaugeMetricFamily("fujing_database_up", "Whether the database answered", float(self._gauges is not None))
         yield GaugeMetricFamily(
-            "fujing_database_damaged", "Answers that a page of the database's files cannot be read",
+            "fujing_database_damaged", "How often a damaged page was met since a reset of the database's statistics",
             self.damaged + _sums().get(("fujing_database_damage_total", ""), 0.0),
         )  # fmt: skip
         if self._gauges is None:

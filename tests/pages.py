@@ -129,7 +129,7 @@ def _feed() -> str:
         f"| feed | who hears of it through `GET /v1/changes` |\n|---|---|\n{audiences}\n"
         "Lines that no entry makes: the server writes them itself 服务器自行写入\n\n"
         f"| line | feed |\n|---|---|\n{events}\n"
-        "What operators of the server do, in words 运维操作的名称\n\n"
+        "What is done to accounts, devices and the house, in words 账号、设备与系统操作的名称\n\n"
         f"| line | 中文 | English |\n|---|---|---|\n{words}"
     )
 

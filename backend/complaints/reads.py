@@ -163,7 +163,9 @@ class ComplaintRow(msgspec.Struct, frozen=True, kw_only=True):
     place: Annotated[
         Place | None, msgspec.Meta(description="where it happened; null: no place given, not in full, or erased")
     ]
-    radius_m: Annotated[int | None, msgspec.Meta(description="metres around the place; null: no place, or erased")]
+    radius_m: Annotated[
+        int | None, msgspec.Meta(description="metres around the place; null: no place, not in full, or erased")
+    ]
     taken_by: Annotated[
         UUID | None, msgspec.Meta(description="id of the person who wrote the complaint down; null: not in full")
     ]

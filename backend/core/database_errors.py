@@ -66,7 +66,8 @@ def damaged(error: BaseException) -> DatabaseDamaged:
     """The error of a damaged file as sentences, with what the server said of the page."""
     why = first_line(error)
     return DatabaseDamaged(
-        f"数据库文件已损坏，有内容无法读取（{why}）。请停止写入，保留原文件，按 docs/operating.md 中“数据库损坏”处理。",
+        f"数据库文件已损坏，有内容无法读取（{why}）。请停止写入，保留原文件，"
+        "按 docs/operating.zh.md 中“数据库损坏”处理。",
         f"The files of the database are damaged, and something in them cannot be read ({why}). Stop what writes, keep "
         "the files as they are, and go on by “A damaged database” in docs/operating.md.",
     )
@@ -88,7 +89,7 @@ def unusable(error: BaseException, url: str) -> DatabaseUnusable:
     zh, en = (words.replace(_password(url) or "\0", "***") for words in (reason.zh, reason.en))
     return DatabaseUnusable(
         f"无法连接数据库 {where}：{zh}。请检查 {variable}。",
-        f"The database {where} cannot be used: {en}. Look at {variable}.",
+        f"The database {where} cannot be used: {en}. Check {variable}.",
         lasting=reason.lasting,
     )
 
@@ -118,7 +119,7 @@ def _reason(error: BaseException, is_socket: bool) -> Reason:
         )
     if isinstance(error, OSError | asyncpg.InterfaceError | asyncpg.InternalClientError):
         return Reason(
-            f"那里没有数据库应答（{first_line(error)}）", f"no database answers there ({first_line(error)})", False
+            f"该地址没有数据库应答（{first_line(error)}）", f"no database answers there ({first_line(error)})", False
         )
     return Reason(f"地址无法使用（{first_line(error)}）", f"the URL is not usable ({first_line(error)})")
 
@@ -130,10 +131,10 @@ def _reason_of_tls(error: ssl.SSLError) -> Reason:
             f"TLS 失败（{why}）；CA 文件可能不是 PEM 格式", f"TLS fails ({why}); is the file of the CA in PEM form?"
         )
     if error.verify_code in OTHER_NAME:
-        return Reason("它的证书不是发给这个主机名的", "its certificate is for another host name")
+        return Reason("服务器证书与主机名不符", "its certificate is for another host name")
     why = error.verify_message
     return Reason(
-        f"它的证书不被信任（{why}）；在地址中用 sslrootcert=… 或用 SSL_CERT_FILE 指定 CA 文件",
+        f"服务器证书不受信任（{why}）；在地址中用 sslrootcert=… 或用 SSL_CERT_FILE 指定 CA 文件",
         f"its certificate is not trusted ({why}); sslrootcert=… in the URL or SSL_CERT_FILE names the file of the CA",
     )
 
@@ -151,7 +152,7 @@ def _reason_of_server(error: asyncpg.PostgresError) -> Reason:
     if isinstance(error, asyncpg.InvalidPasswordError):
         return Reason("角色名或口令不对", "the name of the role or its password is wrong")
     if isinstance(error, asyncpg.InvalidCatalogNameError):
-        return Reason("那里没有这个名称的数据库", "there is no database of this name")
+        return Reason("服务器上没有该名称的数据库", "there is no database of this name")
     if isinstance(error, asyncpg.InvalidAuthorizationSpecificationError):
         return Reason(
             f"服务器不允许该角色从这里登录（{first_line(error)}）",
@@ -159,13 +160,13 @@ def _reason_of_server(error: asyncpg.PostgresError) -> Reason:
         )
     if "startup parameter" in str(error):
         return Reason(
-            f"连接池拒绝了会话设置（{first_line(error)}）；见 docs/operating.md 中的 PgBouncer",
+            f"连接池拒绝了会话设置（{first_line(error)}）；见 docs/operating.zh.md 中的 PgBouncer",
             f"a pooler refuses settings of the session ({first_line(error)}); see PgBouncer in docs/operating.md",
         )
     lasting = not isinstance(error, (
         asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError, asyncpg.InsufficientResourcesError,
     ))  # fmt: skip
-    return Reason(f"它拒绝了（{first_line(error)}）", f"it refuses ({first_line(error)})", lasting)
+    return Reason(f"服务器拒绝连接（{first_line(error)}）", f"it refuses ({first_line(error)})", lasting)
 
 
 def _variable(url: str) -> str:

@@ -71,7 +71,10 @@ PersonId = Annotated[UUID, msgspec.Meta(description="id of the person")]
 PersonName = Annotated[str, msgspec.Meta(description="the person's name")]
 NameBeside = Annotated[
     str | None,
-    msgspec.Meta(description="name of the person whose id the field without `_name` has; null as that"),
+    msgspec.Meta(
+        description="name of the person whose id stands in the field of the same name without `_name`; null where that "
+        "is null"
+    ),
 ]
 PlannedShiftId = Annotated[UUID, msgspec.Meta(description="id of the planned shift")]
 Radius = Annotated[int, msgspec.Meta(ge=1, le=20_000, description="radius around the place, in metres")]

@@ -167,8 +167,8 @@ class Keys:
     """All key rings.
 
     `session` keys sign access tokens; `evidence` keys sign receipts; `refresh` secrets derive refresh tokens; `nonce`
-    secrets derive the nonces of proofs and seal cursors of the feed; `factor` secrets encrypt second factors in the
-    database.
+    secrets derive the nonces of proofs and encrypt cursors of the feed; `factor` secrets encrypt second factors in
+    the database.
     """
 
     def __init__(self, secrets_dir: Path) -> None:

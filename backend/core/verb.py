@@ -291,7 +291,7 @@ class Verb(msgspec.Struct, frozen=True, kw_only=True):
     feed. `urgent`: a refusal of it is never replaced by 429. `held`: who may see and decide about an entry of it that
     is held. `happened`: when the fact happened, by the device's clock: of somebody who left, it counts whether they
     served then. `tag`, `zh`, `en`: its group and name for people. `example`: a body for the OpenAPI document.
-    `changes`: the tables whose facts a line of it may change, of those whose facts stand in lines (docs/adr/0055).
+    `changes`: the fact tables (docs/adr/0055) that a line of this verb may change.
     """
 
     name: str

@@ -53,7 +53,8 @@ ProposedPartSize = Annotated[
     Annotated[int, msgspec.Meta(ge=1, le=BIGINT)] | None,
     msgspec.Meta(
         description="size of every part but the last that this device would like, in bytes: from `part_least` to "
-        "`part_most` in the terms; any other is not taken, and the answer's `part_size` says what is; null: no wish",
+        "`part_most` in the terms; any other is not taken; the answer's `part_size` is the one that counts; null: no "
+        "wish",
         extra=LEFT_OUT_IF_WRONG,
     ),
 ]

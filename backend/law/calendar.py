@@ -47,13 +47,15 @@ class Edition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         return len(self.gregorian) + len(self.lunar) + self.qingming
 
 
-class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class HolidayRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """holidays.toml: the editions of the national rule, the oldest first."""
 
     editions: dict[str, Edition]
 
 
-RULE = msgspec.convert(tomllib.loads((Path(__file__).parent / "holidays.toml").read_text(encoding="utf-8")), Rule)
+RULE = msgspec.convert(
+    tomllib.loads((Path(__file__).parent / "holidays.toml").read_text(encoding="utf-8")), HolidayRule
+)
 EDITIONS = sorted(RULE.editions.values(), key=lambda edition: edition.since)
 
 

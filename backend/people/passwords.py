@@ -1,4 +1,4 @@
-"""Passwords that an operator of the server sets: of who forgot theirs, and the first ones of new people.
+"""Passwords that an operator of the server sets: for people who forgot theirs, and first ones for new people.
 
 Guarantees: nobody sets another's password by the API (ADR 42). All sessions of the person end, and their account is
 open at once, however often somebody guessed before. Each person has a line in the journal, written in the same

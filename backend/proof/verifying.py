@@ -53,7 +53,7 @@ SENTENCES = {
     "row_columns": ("第 {seq} 行的 {what} 列与原文不符", "row {seq} was altered: its {what} is not what its bytes say"),
     "row_unreadable": ("第 {seq} 行的原文不是日志格式", "row {seq} was altered: its bytes are no line of the journal"),
     "rows_unreadable": (
-        "第 {seq} 行至第 {until} 行之间有 {what} 行无法读取：数据库文件已损坏，见 docs/operating.md",
+        "第 {seq} 行至第 {until} 行之间有 {what} 行无法读取：数据库文件已损坏，见 docs/operating.zh.md",
         "from row {seq} to row {until}, {what} rows cannot be read: the database's files are damaged, see "
         "docs/operating.md",
     ),
@@ -136,7 +136,7 @@ SENTENCES = {
     ),
     "fact_without_line": ("{what} 没有日志记载", "{what} was inserted: no row of the journal names it"),
     "fact_by_wrong_verb": (
-        "第 {seq} 行改动了 {what}，此类操作无权改动它", "row {seq} changed {what}, which its kind of entry never does",
+        "第 {seq} 行改动了 {what}，此类操作无权改动它", "row {seq} changed {what}, which a row of its kind may not",
     ),
     "restore_not_admitted": (
         "第 {seq} 行记载从备份恢复，但当时没有恢复",

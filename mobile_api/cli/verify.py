@@ -21,6 +21,13 @@ from mobile_api.stores import store_of
 from storage.evidence_store import EvidenceStore
 
 SHOWN = 20  # flaws; the first tells most
+DAMAGE = {
+    "rows_unreadable",
+    "facts_unchecked",
+    "files_unchecked",
+    "seal_unreadable",
+    "index_damaged",
+}  # nothing altered
 UNTRUSTED = (
     "签名者未经核实：未给出 --trust",
     "signer unverified: no --trust was given, so any key that this server publishes was taken for ours",
@@ -30,7 +37,7 @@ UNTRUSTED = (
 async def check(settings: Settings, trust: Sequence[str], deep: bool, console: Console) -> int:
     """Check the journal, the facts and the sealed files, and print the result.
 
-    Returns the exit code: 0 nothing is altered, 1 something is, 3 nobody said which key to trust.
+    Returns the exit code: 0 nothing is altered, 1 something is or cannot be read, 3 nobody said which key to trust.
     """
     evidence = Keys(settings.secrets_dir).evidence
     known = KeySet(keys=evidence.public(), endorsements=evidence.endorsements())
@@ -72,7 +79,7 @@ def bars(console: Console) -> Progress:
 
 
 def report(console: Console, verified: JournalReport, flaws: Sequence[Flaw]) -> None:
-    """Print the result: what is wrong, what is proved, and last whether anything was altered."""
+    """Print the result: what is wrong, what is proved, and last what it comes to, in one line."""
     for flaw in flaws[:SHOWN]:
         console.print(f"✗ {flaw.sentence('zh')}\n  {flaw.sentence('en')}", style="red", markup=False, soft_wrap=True)
     if len(flaws) > SHOWN:
@@ -88,9 +95,16 @@ def report(console: Console, verified: JournalReport, flaws: Sequence[Flaw]) -> 
         soft_wrap=True,
     )
     _print_facts(console, verified)
-    console.print(
-        "✗ 有改动 altered" if flaws else "✓ 未发现改动 nothing was altered", style="red" if flaws else "green"
-    )
+    console.print(last_line(flaws), style="red" if flaws else "green")
+
+
+def last_line(flaws: Sequence[Flaw]) -> str:
+    """What all flaws come to: something altered, something that cannot be read, or nothing."""
+    if not flaws:
+        return "✓ 未发现改动 nothing was altered"
+    if all(flaw.code in DAMAGE for flaw in flaws):
+        return "✗ 数据库损坏，未能全部核验 damaged: not everything could be verified"
+    return "✗ 有改动 altered"
 
 
 def _print_facts(console: Console, verified: JournalReport) -> None:
@@ -105,7 +119,7 @@ def _print_facts(console: Console, verified: JournalReport) -> None:
     if verified.baseline is not None:
         since = in_china(verified.baseline.at).isoformat(" ", "seconds")
         console.print(
-            f"{since} 之前的事实（{verified.baseline.rows} 条）在此之前无从比对，自此按签名的基线核对\n"
+            f"有 {verified.baseline.rows} 条事实早于 {since}：此前的改动无从查明，此后按签名的基线核对\n"
             f"{verified.baseline.rows} facts are not comparable before {since}; "
             "since then they are compared with the signed baseline",
             soft_wrap=True,

@@ -250,7 +250,7 @@ def _notes(judged: Judged, codes: Sequence[str], language: Language) -> list[Not
 
 
 def _lacking(crew: Crew, language: Language) -> Lacking:
-    """Who is missing, and of whom nobody is, not a word."""
+    """Say who is missing; leave out a group of whom nobody is."""
     messages = law().messages
     counts = {"officers_lacking": crew.officers, "auxiliaries_lacking": crew.auxiliaries}
     people = [messages[code].sentence(language).format(count=count) for code, count in counts.items() if count]

@@ -1,6 +1,6 @@
 """Files to probe, here or in the store: seekable, read in blocks that grow while the reading goes on without a jump.
 
-A request costs the store as much as half a mebibyte of content, so what is known beforehand is asked for together.
+A request costs the store about as much as a mebibyte of content, so what is known beforehand is asked for together.
 """
 
 import errno
@@ -101,7 +101,7 @@ class Source(io.RawIOBase):
         return start, block
 
     def _missing(self, at: int, end: int) -> int:
-        """Until where to fetch: not again what is there already, if that is a request's worth or all of the rest."""
+        """Where to stop: before a cached block that is large enough to save a request, or that reaches the end."""
         there = (
             start
             for start, block in self._blocks

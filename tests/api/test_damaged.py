@@ -20,9 +20,10 @@ from backend.core.settings import Settings
 from backend.oversight import gauges
 from backend.oversight.alarms import ringing
 from backend.proof import checkpoints, damaged
-from backend.proof.verifying import JournalReport
+from backend.proof.verifying import Flaw, JournalReport
 from migrations.apply import migrate, role_of
 from mobile_api import metrics
+from mobile_api.cli.verify import last_line
 from mobile_api.problems import DAMAGE, read_failure
 from mobile_api.stores import store_of
 from tests.api.test_proof import Witness, as_superuser, instead, renamed, replace_settings, rows
@@ -179,6 +180,16 @@ async def test_a_damaged_index_loses_no_row(made: Witness, house: Settings, copy
     report = await copy.look()
     assert ["index_damaged"] == [flaw.code for flaw in report.flaws]
     assert (COVERED, NOT_YET) == (report.proved, report.unproved)
+    assert "damaged" in last_line(report.flaws)
+    assert "altered" not in last_line(report.flaws)
+
+
+def test_damage_hides_no_alteration() -> None:
+    """Whoever alters a row and damages another still reads that something was altered."""
+    altered, damaged = Flaw(code="row_altered", seq=1), Flaw(code="rows_unreadable", seq=2)
+    assert "✗ 有改动 altered" == last_line([damaged, altered])
+    assert "damaged" in last_line([damaged])
+    assert "nothing was altered" in last_line([])
 
 
 async def test_a_damaged_page_is_a_problem_of_its_own_and_an_alarm(

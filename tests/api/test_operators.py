@@ -171,7 +171,7 @@ async def test_ones_own_record_says_who_acted_on_ones_account(app: Litestar) -> 
     chinese = (await wu.get("/v1/me/record")).json()["acts"]
     english = (await wu.get("/v1/me/record", english=True)).json()["acts"]
     assert ["devices/code", "people/totp-reset"] == [act["verb"] for act in chinese[:2]]
-    assert ("取消第二因素", "Reset a second factor") == (chinese[1]["what"], english[1]["what"])
+    assert ("重置动态验证码", "Reset a second factor") == (chinese[1]["what"], english[1]["what"])
     assert ("zhang.wei", None, None) == tuple(chinese[0][name] for name in ("operator", "by_badge", "by_name"))
     lin = await a_duty_auxiliary(app)
     assert [] == [act for act in (await lin.get("/v1/me/record")).json()["acts"] if act["operator"]]

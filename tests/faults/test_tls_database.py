@@ -80,7 +80,7 @@ def test_a_wrong_password_is_one_sentence_of_every_command(
         (("ca.crt", "password"), "is the file of the CA in PEM form?"),
         (("sslrootcert", "application_name"), "no CA is known"),
         (("sslmode=verify-full", "sslmode=verify-everything"), "sslmode"),
-        (("sslmode=verify-full", "sslmode=disable"), "lets this role in from here not"),
+        (("sslmode=verify-full", "sslmode=disable"), "does not let this role in from here"),
         (("@localhost:", "@localhost:x"), "the URL is not usable"),
     ],
     ids=lambda each: each if isinstance(each, str) else None,

@@ -7,7 +7,7 @@ import pytest
 
 from backend.core.journal import Position
 from backend.core.refusals import Refusal
-from backend.feed_cursor import PACKED, SEAL, VERSION, CursorSeal, FeedCursor
+from backend.feed_cursor import CIPHER, PACKED, VERSION, CursorCipher, FeedCursor
 
 AT = datetime(2026, 3, 1, 8, tzinfo=UTC)
 CURSOR = FeedCursor(Position(1, 7_000, 42), 0xCAFE, AT, b"scope print.")
@@ -34,11 +34,14 @@ def test_a_cursor_is_never_the_same_twice_and_always_as_long() -> None:
 def test_nothing_of_a_cursor_is_read_without_the_key() -> None:
     """Neither the number of the line nor the time; and neighbours differ all over, not in one byte."""
     plain = PACKED.pack(VERSION, *CURSOR.position, CURSOR.check, 0, CURSOR.scope_print)
-    sealed, next_sealed = bits(CURSOR.text()), bits(CURSOR._replace(position=Position(1, 7_000, 43)).text())
+    encrypted = bits(CURSOR.text())
+    next_encrypted = bits(CURSOR._replace(position=Position(1, 7_000, 43)).text())
     assert not [
-        start for start in range(len(plain) - 7) if plain[start : start + 8] in sealed and any(plain[start : start + 8])
+        start
+        for start in range(len(plain) - 7)
+        if plain[start : start + 8] in encrypted and any(plain[start : start + 8])
     ]
-    assert sum(a == b for a, b in zip(sealed[2:], next_sealed[2:], strict=True)) < 12
+    assert sum(a == b for a, b in zip(encrypted[2:], next_encrypted[2:], strict=True)) < 12
 
 
 def test_a_cursor_that_an_older_program_sent_is_read() -> None:
@@ -50,16 +53,16 @@ def test_a_cursor_that_an_older_program_sent_is_read() -> None:
 def test_a_cursor_of_another_house_is_of_a_line_that_nobody_has(monkeypatch: pytest.MonkeyPatch) -> None:
     """So its phone begins anew; an error would stop it for ever."""
     foreign = CURSOR.text()
-    monkeypatch.setattr(SEAL, "secrets", CursorSeal().secrets)
+    monkeypatch.setattr(CIPHER, "secrets", CursorCipher().secrets)
     read = FeedCursor.read(foreign)
     assert (Position(), 1) == (read.position, read.check)
 
 
 def test_a_key_that_was_replaced_still_opens(monkeypatch: pytest.MonkeyPatch) -> None:
     """`fujing rotate-keys` sends no phone back to the start."""
-    before = SEAL.secrets()
+    before = CIPHER.secrets()
     text = CURSOR.text()
-    monkeypatch.setattr(SEAL, "secrets", lambda: (bytes(32), *before))
+    monkeypatch.setattr(CIPHER, "secrets", lambda: (bytes(32), *before))
     assert CURSOR == FeedCursor.read(text)
     assert CURSOR == FeedCursor.read(CURSOR.text())
 

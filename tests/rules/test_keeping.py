@@ -9,7 +9,7 @@ import pytest
 
 from backend.assistance.schemas import CallKind
 from backend.complaints.schemas import MatterKind
-from backend.evidence.retention.category_holds import Rule, rules
+from backend.evidence.retention.category_holds import KeepingRule, rules
 from backend.injuries.schemas import Severity
 from backend.law.catalogue import Case, LawError, law, load, use
 from backend.law.checking import check
@@ -169,7 +169,7 @@ def test_each_edition_keeps_what_happened_in_its_time(tmp_path: Path) -> None:
     use(a_law(tmp_path, named + rule("call", fact='"call"', values='["pursuit"]', category='"pursuit"')))
     begins = datetime(2027, 6, 30, 16, tzinfo=UTC)
     assert {None: begins, begins: None} == {one.since: one.until for one in rules()}
-    assert [Rule("call", "pursuit", "pursuit", "保存", timedelta(), begins, None)] == [
+    assert [KeepingRule("call", "pursuit", "pursuit", "保存", timedelta(), begins, None)] == [
         one for one in rules() if one.since == begins
     ]
     assert len(in_short()) == 1 + 6

@@ -25,9 +25,9 @@ TAKE_TIME = "SET LOCAL statement_timeout = '15min'"  # all facts of all years
 TAKE_MOVED = """
 DELETE FROM moved_ground WHERE about IN (SELECT about FROM moved_ground LIMIT $1 FOR UPDATE) RETURNING about
 """
-# $1 to $7: the rules, a column each (Rule); $8 the facts of which any value counts; $9 now; $10 these facts. A rule
-# without a category takes the fact's value. `fact` is a constant in each part of the view, so what no rule names is not
-# looked for, and other values are left out before anything is asked about them. `LIMIT 1`: a value has one rule at a
+# $1 to $7: the rules, a column each (KeepingRule); $8 the facts of which any value counts; $9 now; $10 these facts. A
+# rule without a category takes the fact's value. `fact` is a constant in each part of the view, so what no rule names is
+# not looked for, and other values are left out before anything is asked about them. `LIMIT 1`: a value has one rule at a
 # moment, and the planner knows so; it thought of one fact in all, and compared each with every hold.
 ASKED = """
 WITH rule AS MATERIALIZED (
@@ -81,7 +81,7 @@ SELECT id FROM wider UNION ALL SELECT id FROM fresh
 AT_ONCE = 200  # facts: each line names the holds of no more, and no transaction waits for more
 
 
-class Rule(NamedTuple):
+class KeepingRule(NamedTuple):
     """One value of a fact that keeps footage, from the moment `since` and before `until`. None: any value, no limit."""
 
     fact: str
@@ -131,19 +131,19 @@ async def _hold(facts: Sequence[UUID], now: datetime) -> list[UUID]:
     return holds
 
 
-def rules() -> list[Rule]:
+def rules() -> list[KeepingRule]:
     """Every value of a fact that keeps footage, by the laws of all times."""
     return [
-        Rule(rule.fact, value, rule.category, rule.zh, _around(its, rule.around), since, until)
+        KeepingRule(rule.fact, value, rule.category, rule.zh, _around(its, rule.around), since, until)
         for its, since, until in laws_by_time()
         for rule in its.keeping()
         for value in rule.values or (None,)
     ]
 
 
-def arguments(found: Sequence[Rule]) -> list[list[object]]:
+def arguments(found: Sequence[KeepingRule]) -> list[list[object]]:
     """The rules as the statements take them: $1 to $8."""
-    columns: list[list[object]] = [[rule[number] for rule in found] for number in range(len(Rule._fields))]
+    columns: list[list[object]] = [[rule[number] for rule in found] for number in range(len(KeepingRule._fields))]
     return [*columns, [rule.fact for rule in found if rule.value is None]]
 
 

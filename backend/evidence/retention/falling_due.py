@@ -3,7 +3,7 @@
 Guarantees: each recording is told twice, `disposal_notice` and `disposal_last_notice` ahead (terms.toml), however often
 this runs. Nothing in the list or the lines tells of a hold to whom it is kept from: for them the footage falls due, and
 goes from the list when it would be disposed of. The lines are for all overseers, so no hold counts for them but those
-of a category or an injury, which are no secret.
+of a category (not harassment) or an injury, which are no secret.
 The store locks by whole seconds: a term that ends with a day is locked until midnight.
 """
 

@@ -44,8 +44,8 @@ ORDER BY r.started_at, u.id LIMIT 1000
 
 
 class HoldRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A hold. Exactly one of `person`, `place` and `recording` is not null; where you do not read the complaint in full
-    that it serves, perhaps none."""
+    """A hold. Exactly one of `person`, `place` and `recording` is not null; none of them where it serves a complaint
+    about a place that you may not read in full."""
 
     id: Annotated[UUID, msgspec.Meta(description="id of the hold")]
     organ: OrganCode
@@ -72,7 +72,7 @@ class HoldRow(msgspec.Struct, frozen=True, kw_only=True):
             description="footage that may show this place is held; null: no place, or that of a complaint not in full"
         ),
     ]
-    radius_m: Annotated[int | None, msgspec.Meta(description="radius around `place`, in metres; null without a place")]
+    radius_m: Annotated[int | None, msgspec.Meta(description="radius around `place`, in metres; null: `place` is null")]
     recording: Annotated[UUID | None, msgspec.Meta(description="id of the recording that is held")]
     started_at: Annotated[Moment | None, msgspec.Meta(description="start of the time covered; null for a recording")]
     ended_at: Annotated[Moment | None, msgspec.Meta(description="end of the time covered; null: without an end")]

@@ -62,10 +62,11 @@ def show_fingerprint() -> None:
     "verify",
     help=by_locale(
         "检查日志、检查点、事实和封存文件是否与写入时一致。不改动任何内容。\n\n"
-        "退出码 0：一致，且签名密钥受信任；1：有改动；3：签名者未经核实。",
+        "退出码 0：一致，且签名密钥受信任；1：有改动，或有内容无法读取；3：签名者未经核实。",
         "Look whether the journal, its checkpoints, the facts and what was sealed are as they were written. Changes "
         "nothing.\n\n"
-        "Exit code 0: nothing, by keys that you trust; 1: something was altered; 3: signer unverified.",
+        "Exit code 0: nothing was altered, by keys that you trust; 1: something was altered, or cannot be read; 3: "
+        "signer unverified.",
     ),
 )
 @TRUST

@@ -317,7 +317,7 @@ def _write_passwords(path: Path, people: Sequence["Record"], given: Sequence[str
 @fujing.command(
     "set-password",
     help=by_locale(
-        "从标准输入（或提示）设置某人的口令；其会话随即结束，因多次输错而关闭的账号随即开放。记入日志，本人可见。",
+        "从标准输入（或提示）设置某人的口令；其会话随即结束，因多次输错口令而锁定的账号随即解锁。记入日志，本人可见。",
         "Set a person's password from standard input (or a prompt); their sessions end, and an account that wrong "
         "tries closed is open at once. It stands in the journal, and they see it.",
     ),
