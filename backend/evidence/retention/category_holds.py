@@ -26,9 +26,9 @@ TAKE_MOVED = """
 DELETE FROM moved_ground WHERE about IN (SELECT about FROM moved_ground LIMIT $1 FOR UPDATE) RETURNING about
 """
 # $1 to $7: the rules, a column each (KeepingRule); $8 the facts of which any value counts; $9 now; $10 these facts. A
-# rule without a category takes the fact's value. `fact` is a constant in each part of the view, so what no rule names is
-# not looked for, and other values are left out before anything is asked about them. `LIMIT 1`: a value has one rule at a
-# moment, and the planner knows so; it thought of one fact in all, and compared each with every hold.
+# rule without a category takes the fact's value. `fact` is a constant in each part of the view, so what no rule names
+# is not looked for, and other values are left out before anything is asked about them. `LIMIT 1`: a value has one rule
+# at a moment, and the planner knows so; it thought of one fact in all, and compared each with every hold.
 ASKED = """
 WITH rule AS MATERIALIZED (
     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::interval[], $6::timestamptz[],

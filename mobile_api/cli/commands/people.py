@@ -349,7 +349,7 @@ async def _set_password(badge: str, password: str, first: bool) -> None:
 @fujing.command(
     "reset-totp",
     help=by_locale(
-        "为丢失动态验证码的人取消第二因素；下次在办公电脑登录时重新设置。",
+        "为丢失动态验证码设备的人重置动态验证码；下次在办公电脑登录时重新设置。",
         "Take the second factor from somebody who lost it; they set up another at their next sign-in at a desk.",
     ),
 )
