@@ -24,7 +24,7 @@ from storage.language import language
 CHINESE = re.compile("[\u4e00-\u9fff]")
 ENGLISH = re.compile(r"[A-Za-z]{2,}[ ,:]+[A-Za-z]{2,}[ ,:]+[A-Za-z]{2,}")  # three words of it
 WORD = re.compile("[a-z]{2,}")
-BILINGUAL = {"by_locale", "say", "_say"}  # functions that take Chinese, then English
+BILINGUAL = {"by_locale", "say", "_say", "warn"}  # functions that take Chinese, then English
 PRINTING = {"print", "echo", "prompt", "BadParameter", "UsageError"}
 WALK = """
 import json, sys
@@ -229,3 +229,13 @@ def test_a_wrong_setting_names_itself_in_both_languages() -> None:
         assert name in raised.value.zh
         assert name in raised.value.en
         assert (True, False) == (bool(CHINESE.search(raised.value.zh)), bool(CHINESE.search(raised.value.en)))
+
+
+def test_what_is_printed_is_printed_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    """A fingerprint is compared pair by pair: ":CD:" in it is no picture of a disc, and "[x]" no markup."""
+    from mobile_api.cli.terminal import say, warn
+
+    told = "DE:CD:41:AB [x] :x:"
+    say(told, told)
+    warn(told, told)
+    assert (f"{told}\n", f"{told}\n") == tuple(capsys.readouterr())
