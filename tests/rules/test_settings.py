@@ -124,6 +124,8 @@ def test_a_house_is_reached_itself_or_behind_a_proxy() -> None:
         with pytest.raises(SettingsError, match=r"FUJING_LAN and FUJING_.* exclude each other"):
             load({"FUJING_LAN": "fujing.lan"} | more)
     assert "fujing.lan" == load(STORE | {"FUJING_LAN": "fujing.lan", "FUJING_S3_PUBLIC_URL": "https://s.example"}).lan
+    with pytest.raises(SettingsError, match="a port of its own"):
+        load({"FUJING_LISTEN": "10.0.0.5:8443", "FUJING_STORE_LISTEN": "10.0.0.5:8443"})
     given = load({"FUJING_TLS_CERT": "house.crt", "FUJING_TLS_KEY": "/etc/house.key"})
     assert (Path.cwd() / "house.crt", Path("/etc/house.key")) == (given.tls_cert, given.tls_key)
 
