@@ -92,8 +92,8 @@ def frozen(house: House, home: Path, phones: int, seconds: float) -> Iterator[Fi
 
 
 def _frozen_figures(measured: Any, seconds: float) -> Iterator[Figure]:
-    """Calls to our API that had no answer; and of entries, the 99th percentile while the store hung ÷ that of the rest of
-    the working time, when as many are sent."""
+    """Calls to our API that had no answer; and of entries, the 99th percentile while the store hung ÷ that of the other
+    working time, when as many are sent."""
     entries = [(due - measured["began"], 1000 * took) for what, due, took in measured["calls"] if what in ENTRIES]
     during = [ms for due, ms in entries if MIDDLE[0] * seconds <= due < MIDDLE[1] * seconds]
     working = [ms for due, ms in entries if WORKING[0] * seconds <= due < WORKING[1] * seconds]
