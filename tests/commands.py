@@ -62,7 +62,7 @@ def writes(words: str, *lines: str, given: str = "") -> Run:
 
 RUNS = (
     Run("health"), Run("settings"), Run("openapi"), Run("sizing"), Run("fingerprint"), Run("law check"),
-    Run("verify"), Run("verify-package {folder}"), Run("probe {folder}/roster.csv"),
+    Run("doctor"), Run("verify"), Run("verify-package {folder}"), Run("probe {folder}/roster.csv"),
     Run(f"timeline {SHIFT}"), Run("calendar 2031"), Run("dispose"), Run("erase"),
     Run("report expiring"), Run("report hours --month 2026-03"), Run("report advances"),
     Run("report spot-checks --month 2026-03"),
