@@ -47,6 +47,8 @@ class Run(NamedTuple):
 GROUPS = ("report", "law")
 # Processes of the house itself, which write their own lines; and a house of its own.
 SERVES = frozenset({"serve", "api", "worker", "demo"})
+# What changes the machine, and no house.
+OF_THE_MACHINE = frozenset({"install"})
 # Clients: they speak to the API as any phone, which writes the lines; on the server they change nothing.
 CLIENTS = frozenset({"enrol-station", "ingest", "timecode", "outbox"})
 # What needs a place of its own; the test that shows its line.

@@ -1,6 +1,8 @@
-"""Commands about one station's server as a whole: doctor."""
+"""Commands about one station's server as a whole: doctor, install."""
 
+import os
 import sys
+from pathlib import Path
 
 import rich_click as click
 
@@ -36,3 +38,71 @@ def doctor(as_json: bool) -> None:
         else:
             showing.show(told, console)
         sys.exit(showing.exit_code(told))
+
+
+@fujing.command(
+    help=by_locale(
+        "把本系统装成 systemd 服务：`fujing serve`，以及每夜备份；缺少的系统账号和数据目录一并建立。\n\n"
+        "再次运行只改变有差别之处。不是 root 或没有 systemd 时，只显示将要写入的内容，退出码为 2。"
+        "数据目录：FUJING_DATA_DIR，未设置时为 /var/lib/fujing。",
+        "Install this house as systemd services: `fujing serve`, and a backup every night. The system account and the "
+        "data directory are made where they are missing; it starts now, and with the machine.\n\n"
+        "Run again, it changes what differs. Without root or systemd it prints what it would write, exit code 2. The "
+        "data directory: FUJING_DATA_DIR, or else /var/lib/fujing.",
+    )
+)
+@click.option(
+    "--lan",
+    metavar="NAME",
+    help=by_locale(
+        "手机访问所用的名称；不写则只供本机使用。", "The name by which phones reach it; without it, none does."
+    ),
+)
+@click.option(
+    "--user",
+    default="fujing",
+    show_default=True,
+    metavar="NAME",
+    help=by_locale("运行服务的系统账号。", "The system account that runs it."),
+)
+@click.option(
+    "--backup",
+    default=Path("/var/backups/fujing"),
+    show_default=True,
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    help=by_locale("每夜备份到此目录。", "Where it is saved every night."),
+)
+@click.option(
+    "--root",
+    default=Path("/"),
+    metavar="DIR",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help=by_locale(
+        "装入此目录中未运行的系统（制作镜像时用）。", "Install into the system in DIR, which does not run: an image."
+    ),
+)
+@click.option(
+    "--dry-run", is_flag=True, help=by_locale("只显示将要写入的内容。", "Print what it would write, and end.")
+)
+def install(lan: str | None, user: str, backup: Path, root: Path, dry_run: bool) -> None:
+    with one_sentence():
+        from mobile_api.cli import installing
+        from mobile_api.cli.units import Plan
+
+        data = Path(os.environ.get("FUJING_DATA_DIR") or "/var/lib/fujing").expanduser().absolute()
+        plan, machine = (
+            Plan(installing.program(), data, backup.absolute(), user, lan),
+            installing.Machine(root.absolute()),
+        )
+        installing.check(plan)
+        if dry_run:
+            installing.show(plan)
+            return
+        if machine.runs:
+            try:
+                installing.must_be_possible()
+            except installing.NotInstalled:
+                installing.show(plan)
+                raise
+        installing.install(plan, machine)

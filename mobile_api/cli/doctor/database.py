@@ -68,7 +68,7 @@ class Unanswered(Exception):
 
 
 def asked(url: str, work: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
-    """Work with one connection of its own, read-only, within seconds. Raises Unanswered."""
+    """Work with one connection of its own, within seconds. Raises Unanswered."""
 
     async def main() -> T:
         connection = await _connected(url)
@@ -87,8 +87,7 @@ def asked(url: str, work: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
 
 
 async def _connected(url: str) -> asyncpg.Connection:
-    # Settings of a session may not pass a pooler: what is asked here needs none but a time limit.
-    session = SESSION | {"statement_timeout": STATEMENT, "default_transaction_read_only": "on"}
+    session = SESSION | {"statement_timeout": STATEMENT}  # no other: a pooler refuses what it does not know
     with connecting(url):
         return await asyncpg.connect(**for_driver(url), timeout=CONNECT_SECONDS, server_settings=session)
 

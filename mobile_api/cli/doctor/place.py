@@ -70,9 +70,17 @@ def place_of(settings: Settings) -> Place:
 
 
 def _with_services(settings: Settings, running: dict[str, str]) -> Settings:
-    """The settings with the services that `fujing serve` runs; the embedded store speaks no TLS."""
-    secure = settings.s3_secure and "s3_endpoint" not in running
-    return msgspec.structs.replace(settings, **running, s3_secure=secure)
+    """The settings with the services that `fujing serve` runs, where they name none. The embedded store has no TLS."""
+    own = {"database_url": settings.database_url, "s3_endpoint": settings.s3_endpoint}
+    kinds = {name for name in own if own[name] is None}
+    missing = {name: text for name, text in running.items() if _service_of(name) in kinds}
+    secure = settings.s3_secure and "s3_endpoint" not in missing
+    return msgspec.structs.replace(settings, **missing, s3_secure=secure)
+
+
+def _service_of(name: str) -> str:
+    """The setting that says whether the service of this setting is named."""
+    return "s3_endpoint" if name.startswith("s3_") else "database_url"
 
 
 def told_to_devices(settings: Settings) -> str | None:
