@@ -4,6 +4,7 @@ Everything wrong is made wrong in a real part: a proxy that waits, a certificate
 """
 
 import contextlib
+import dataclasses
 import json
 import os
 import re
@@ -18,6 +19,7 @@ from datetime import timedelta
 from email.utils import format_datetime, parsedate_to_datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
@@ -25,7 +27,7 @@ import urllib3
 from rich.cells import cell_len
 
 from backend.core.settings import load
-from mobile_api.cli.doctor import rights
+from mobile_api.cli.doctor import addresses, api, rights, uploads
 from mobile_api.cli.doctor.place import place_of
 from mobile_api.cli.doctor.rights import RIGHTS
 from mobile_api.cli.doctor.thresholds import THRESHOLDS
@@ -33,6 +35,7 @@ from mobile_api.routes.events import PROBE_PAUSE, PROBES_AT_ONCE
 from storage.embedded.processes import free_port
 from storage.presigning import Signer
 from storage.s3_calls import StoreCalls
+from tests import lans
 from tests.engines import Authority, TlsFront
 from tests.fronting import Passed, fronted
 from tests.houses import Place, Serving, serving
@@ -234,6 +237,28 @@ def test_a_certificate(
     assert mark == told["certificates"][0][0], told["certificates"]
     assert words in told["certificates"][0][1]
     assert {"well"} == marks(told)["api"] == marks(told)["events"], told
+
+
+def test_a_house_that_is_open_to_its_network(
+    tmp_path: Path, templates: Templates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its own name and CA: names, both certificates, and a part to the store's own port."""
+    place, _ = templates.place(tmp_path)
+    place.settings |= lans.OPEN
+    with serving(place):
+        monkeypatch.setattr(socket, "getaddrinfo", lans._resolved)  # the network's DNS knows the name
+        looked_at = place_of(load({"FUJING_DATA_DIR": str(place.data)} | place.settings))
+        assert {lans.NAME} == {urlsplit(url).hostname for url in (looked_at.api_url or "", looked_at.store_url or "")}
+        found = [*addresses.certificates(looked_at), *uploads.part(looked_at), *api.stream(looked_at)]
+        named = list(addresses.names(looked_at))
+    assert {"well"} == {line.mark for line in found}, found
+    assert 2 == sum("is trusted" in line.en for line in found)
+    assert f"https://{lans.NAME}:{lans.ports(place)[0]} leads to this house." == named[-1].en
+    stranger = dataclasses.replace(looked_at, ca=None)
+    with serving(place):
+        lines = list(addresses.certificates(stranger))
+    assert ["wrong", "wrong"] == [line.mark for line in lines]
+    assert "is not trusted" in lines[0].en
 
 
 def test_a_plain_address_of_a_network(house: Serving) -> None:

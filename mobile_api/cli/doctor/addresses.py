@@ -31,7 +31,7 @@ def urls(place: Place) -> list[str]:
 def names(place: Place) -> Iterator[Line]:
     """Each name resolves, and the API that answers there has this house's keys."""
     lines = {url: _resolved(url) for url in urls(place)}
-    yield from (line for line in lines.values() if line is not None)
+    yield from {line.en: line for line in lines.values() if line is not None}.values()
     here_alone = [url for url, line in lines.items() if line is None]
     if here_alone:
         yield warning(
@@ -101,6 +101,8 @@ def own_keys(secrets_dir: Path) -> set[str]:
 
 def certificates(place: Place) -> Iterator[Line]:
     """Each address has a certificate that devices trust, for its name, and for long enough."""
+    if not urls(place):
+        yield unknown("不知道设备访问的地址，无法查看证书。", "Nobody knows which addresses devices call.")
     for url in urls(place):
         yield _plain(url) if urlsplit(url).scheme == "http" else _certificate(url, place.ca)
 

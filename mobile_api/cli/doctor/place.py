@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 import msgspec
 import urllib3
 
-from backend.core.settings import Settings, host_and_port
+from backend.core.settings import Settings, SettingsError, host_and_port
+from mobile_api.cli.lan import Reach, reach
 from mobile_api.cli.operations_addresses import _running, addresses
 from mobile_api.cli.serving import running_services
 from storage.presigning import Signer
@@ -62,11 +63,23 @@ def place_of(settings: Settings) -> Place:
     """The house of these settings, with the addresses of what runs. Starts nothing and writes nothing."""
     running = running_services(settings.data_dir)
     full = settings if running is None else _with_services(settings, running)
-    found = told_to_devices(full)
-    store = full.s3_public_url
-    if store is None and full.s3_endpoint is not None:
-        store = f"{'https' if full.s3_secure else 'http'}://{full.s3_endpoint}"
-    return Place(full, found, store, None, addresses(full.data_dir))
+    found = _reach(settings)
+    inside = f"{'https' if full.s3_secure else 'http'}://{full.s3_endpoint}" if full.s3_endpoint is not None else None
+    return Place(
+        settings=full,
+        api_url=full.public_url or (found.api_url if found is not None else told_to_devices(full)),
+        store_url=full.s3_public_url or (found.store_url if found is not None else None) or inside,
+        ca=found.ca if found is not None else None,
+        operators=addresses(full.data_dir),
+    )
+
+
+def _reach(settings: Settings) -> Reach | None:
+    """How phones of the network reach the house; None where it is open to none, or never was started."""
+    try:
+        return reach(settings)
+    except SettingsError:
+        return None
 
 
 def _with_services(settings: Settings, running: dict[str, str]) -> Settings:
