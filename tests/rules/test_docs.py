@@ -26,7 +26,7 @@ from tests.contract_problems import DOCUMENT
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
     path for path in ROOT.rglob("*.md")
-    if not {"node_modules", "dist", "build"} & set(path.parts) and not path.relative_to(ROOT).parts[0].startswith(".")
+    if not {"node_modules", "dist", "build"} & set((own := path.relative_to(ROOT)).parts) and own.parts[0][0] != "."
 )  # fmt: skip
 TEXTS = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in PAGES}
 PROSE = {name: re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL) for name, text in TEXTS.items()}
