@@ -131,8 +131,8 @@ class EvidenceStore:
 
     `lanes`: how many calls of a kind run at the same time; others of that kind wait. `waited_for`: somebody waits for
     the answers, so a call ends with all its tries after `waited_for` of calls.toml, and at once while the store is
-    known to be away. Every method but `sign_part` and `sign_read` may raise StoreUnavailable; a docstring names what else
-    is raised. `anew`: over a new connection, not one that is open.
+    known to be away. Every method but `sign_part` and `sign_read` may raise StoreUnavailable; a docstring names what
+    else is raised. `anew`: over a new connection, not one that is open.
     """
 
     parts_per_page = 1000  # the most S3 allows
