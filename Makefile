@@ -108,10 +108,10 @@ test-store: env
 	  '请指定存储：make test-store S3=http://KEY:SECRET@HOST:PORT（TLS 用 https；区域用 ?region=）' \
 	  'Name the store: make test-store S3=http://KEY:SECRET@HOST:PORT (https for TLS; ?region= where it has one)' \
 	  >&2; exit 1; }
-	@TEST_S3="$(S3)" $(BIN)/python -m pytest -m store $(ARGS)
+	@TEST_S3="$(S3)" $(BIN)/python -m pytest -m 'not web and not long' $(ARGS)
 
 test-ceph: env
-	@sh tests/stores/ceph.sh $(BIN)/python -m pytest -m store $(ARGS)
+	@sh tests/stores/ceph.sh $(BIN)/python -m pytest -m 'not web and not long' $(ARGS)
 
 check: env
 	$(BIN)/python -m ruff check

@@ -55,7 +55,7 @@ LONG = (  # longest first, by `make test ARGS=--durations=0`
     "test_sync", "test_lists", "test_examples", "test_a_review", "test_disposal", "test_outbox", "test_looking_back",
     "test_commands", "test_roster", "test_proof",
 )  # fmt: skip
-# What holds on any store: the contract first, then the main job. See `make test-store`.
+# What holds on any store: its contract, and the main job. `make test-store` runs these.
 ON_ANY_STORE = (
     "test_evidence_store", "test_rights", "test_store_nonsense", "test_uploads", "test_sealing", "test_watching",
     "test_holds", "test_disposal", "test_proof", "test_demo",
@@ -114,6 +114,12 @@ def log_as_served() -> None:
     )
 
 
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """On a store that was named, what holds on any store is all that runs."""
+    is_test = collection_path.suffix == ".py" and collection_path.stem.startswith("test_")
+    return True if is_test and named_store() and collection_path.stem not in ON_ANY_STORE else None
+
+
 def pytest_collection_finish() -> None:
     """As the served application does: what was imported and collected is not looked at again for garbage."""
     gc.collect()
@@ -124,9 +130,6 @@ def pytest_collection_finish() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files that take long come first, so that all processes end at about the same time."""
     order = {name: number for number, name in enumerate((*LONG, *REST))}
-    for item in items:
-        if item.path.stem in ON_ANY_STORE:
-            item.add_marker(pytest.mark.store)
     items.sort(key=lambda item: order.get(item.path.stem, order.get(item.path.parent.name, len(order))))
 
 

@@ -57,7 +57,7 @@ OF_OBJECT = {
     ("DELETE", ""): "s3:DeleteObject",
     ("DELETE", "versionId"): "s3:DeleteObjectVersion",
 }
-BESIDES = {"s3:DeleteObjectVersion": "s3:DeleteObject"}  # MinIO asks for both where a version is removed
+BESIDES = {"s3:DeleteObjectVersion": "s3:DeleteObject"}  # MinIO asks for the second where S3 asks for the first
 
 
 @pytest.fixture

@@ -15,12 +15,12 @@ for program in ceph-mon ceph-mgr ceph-osd radosgw radosgw-admin ceph monmaptool 
   }
 done
 home=$(mktemp -d "${TMPDIR:-/tmp}/fujing-ceph.XXXXXX")
-started=
+started= runs=
 finish() {
   trap - EXIT INT TERM
   for pid in $started; do kill "$pid" 2>/dev/null || true; done
   for pid in $started; do wait "$pid" 2>/dev/null || true; done
-  [ "$1" = 0 ] || tail -n 5 "$home"/*.log >&2
+  [ "$runs" ] || tail -n 5 "$home"/*.log >&2
   rm -rf "$home"
   exit "$1"
 }
@@ -103,5 +103,6 @@ until curl --silent --output /dev/null "http://127.0.0.1:$port/"; do
   [ $tries -lt 180 ] || { echo "the gateway did not answer in three minutes" >&2; exit 1; }
   sleep 1
 done
+runs=yes
 echo "$(ceph --version), on 127.0.0.1:$port, $(date -u +%Y-%m-%d)"
 TEST_S3="http://$access:$secret@127.0.0.1:$port" "$@"
