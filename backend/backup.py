@@ -10,7 +10,8 @@ devices keep them until they are sealed (R.14, ADR 9).
     database-MOMENT.dump    the database in pg_dump's custom format
     objects-MOMENT.jsonl    one line for each file: its key in the store, SHA-256, size, lock, hold
     objects/KEY             the bytes of the file
-    secrets/                the keys; whoever has them can sign as this server
+    secrets/                the keys; whoever has them can sign as this server; of its own CA too, if there is one
+    lan.json                the name and the ports by which phones call it, if they do
     law/                    the notices on days off that were taken in, if there are any
 """
 
@@ -36,6 +37,7 @@ from backend.evidence.removing import poster_key
 from backend.law import notices
 from backend.postgres_programs import Program, ProgramFailed, Server
 from backend.proof.checkpoints import LEAVES, SIGNED, key_of
+from storage import house_ca
 from storage.evidence_store import EvidenceStore, ObjectUnknown, StoreUnavailable
 from storage.language import SentenceError
 from storage.private_files import make_private, write_private
@@ -146,6 +148,7 @@ async def back_up(settings: Settings, store: EvidenceStore, folder: Path, progre
         raise await _not_saved(error, store, folder, before, known, progress) from error
     _copy_keys(settings.secrets_dir, folder / "secrets")
     _copy_notices(settings.law_home, folder / "law")
+    _copy_network(_Network.of(settings), _Network.kept_in(folder))
     files, copied, missing = await _copy_files_out(store, folder, snapshot.files, known, progress)
     _write(folder / listed, b"".join(msgspec.json.encode(file) + b"\n" for file in files))
     manifest = Manifest(
@@ -326,6 +329,7 @@ async def restore(
     restored, missing = await _copy_files_back(store, folder, _read_list(folder, manifest), progress)
     _copy_keys(folder / "secrets", settings.secrets_dir)
     _copy_notices(folder / "law", settings.law_home)
+    _copy_network(_Network.kept_in(folder), _Network.of(settings))
     whole = ("--single-transaction", "--exit-on-error", str(folder / manifest.dump))
     await postgres_programs.run(program, server, owner, *WHOLE, *whole)
     await migrate()
@@ -486,6 +490,35 @@ def _copy_notices(source: Path, target: Path) -> None:
     if (source / notices.FILE).exists():
         make_private(target)
         _write(target / notices.FILE, (source / notices.FILE).read_bytes())
+
+
+class _Network(NamedTuple):
+    """How phones call a house and know it: the folder of its CA, and the file with its name and ports."""
+
+    ca: Path
+    lan: Path
+
+    @classmethod
+    def of(cls, settings: Settings) -> "_Network":
+        return cls(settings.ca_dir, settings.lan_file)
+
+    @classmethod
+    def kept_in(cls, folder: Path) -> "_Network":
+        return cls(folder / "secrets" / "ca", folder / "lan.json")
+
+
+def _copy_network(source: _Network, target: _Network) -> None:
+    """Copy the CA, its certificate last, and the ports: phones trust the one and call the others. Often there is none.
+
+    What the target has is replaced: phones know what the source says.
+    """
+    if (source.ca / house_ca.CERTIFICATE).exists():
+        make_private(target.ca)
+        (target.ca / house_ca.CERTIFICATE).unlink(missing_ok=True)
+        for name in (house_ca.KEY, house_ca.CERTIFICATE):
+            _write(target.ca / name, (source.ca / name).read_bytes())
+    if source.lan.exists():
+        _write(target.lan, source.lan.read_bytes())
 
 
 def _write(path: Path, content: bytes) -> None:

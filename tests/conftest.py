@@ -53,7 +53,7 @@ LONG = (  # longest first, by `make test ARGS=--durations=0`
     "test_ingest", "test_away", "test_embedded", "test_upgrade", "test_sealing", "test_uploads", "test_hurt_on_duty",
     "test_events", "test_developing", "test_watching", "test_kept_footage", "test_timecode", "test_workbooks",
     "test_sync", "test_lists", "test_examples", "test_a_review", "test_disposal", "test_outbox", "test_looking_back",
-    "test_commands", "test_roster", "test_proof",
+    "test_lan", "test_a_phone_in_the_network", "test_commands", "test_roster", "test_proof",
 )  # fmt: skip
 # What holds on any store: its contract, and the main job. `make test-store` runs these.
 ON_ANY_STORE = (

@@ -64,6 +64,7 @@ class Place:
     settings: dict[str, str] = field(default_factory=dict)
     keys: dict[str, DeviceKey] = field(default_factory=dict)  # of the enrolled devices, by serial
     numbers: dict[str, Iterator[int]] = field(default_factory=dict)  # device_seq counter of each device
+    flags: tuple[str, ...] = ()  # of `fujing serve`
     starts_anew: bool = False  # each command starts Python, as an operator's does; else it is forked
     secrets: set[str] = field(default_factory=set)  # passwords and free text, which no log may hold
 
@@ -163,7 +164,7 @@ class Serving:
         environment = place.environment()
         with self._log_file.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "mobile_api.cli", "serve"],
+                [sys.executable, "-m", "mobile_api.cli", "serve", *place.flags],
                 env=environment, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
 

@@ -4,6 +4,7 @@ Guarantees: a wrong or unknown variable gives one sentence that names it (Settin
 the code, and none is printed.
 """
 
+import ipaddress
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,7 @@ from storage.language import SentenceError, by_locale
 
 PREFIX = "FUJING_"
 ADDRESS = r"^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):\d{1,5}$"
+LAN_NAME = r"^([0-9a-fA-F:]*:[0-9a-fA-F:]+|[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?)$"
 HIGHEST_PORT = 65535
 # `fujing ingest` and `fujing enrol-station` are clients; they read these variables
 OF_A_STATION = {"FUJING_URL", "FUJING_DOCK", "FUJING_DOCK_PASSWORD", "FUJING_DOCK_KEY"}
@@ -26,12 +28,18 @@ TRUSTED = "SSL_CERT_FILE"  # OpenSSL's own variable: the CAs that are trusted, o
 TAKES = {  # what a setting takes that not every text is, in Chinese and in English
     "listen": ("主机:端口", "host:port"),
     "operations_listen": ("主机:端口", "host:port"),
+    "store_listen": ("主机:端口", "host:port"),
+    "lan": (
+        "手机所用的域名或 IP 地址，不带协议和端口，如 fujing.lan 或 192.168.1.5",
+        "the name or IP address that phones call, without scheme and port, as fujing.lan or 192.168.1.5",
+    ),
     "workers": ("1 至 64 的整数", "a whole number from 1 to 64"),
     "pool_size": ("2 至 200 的整数", "a whole number from 2 to 200"),
     "s3_secure": ("true 或 false", "true or false"),
     "trust_proxy": ("true 或 false", "true or false"),
     "log_level": ("debug、info、warning 或 error", "debug, info, warning or error"),
 }
+PATHS = ("data_dir", "tls_cert", "tls_key")  # children have another working directory
 S3_REQUIRED = ("s3_endpoint", "s3_access_key", "s3_secret_key", "s3_bucket")
 
 
@@ -49,11 +57,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     pooler, `database_direct_url` leads past it, as the same role: for LISTEN.
     `operations_listen`: where /metrics and /health/ready are answered, and nowhere else.
     `public_url`: the address that devices call; where it is set, their proofs must name it.
+    `lan`: the name under which `serve` opens API and embedded store to phones, with TLS. `store_listen`: where the
+    store then listens. `tls_cert`, `tls_key`: a certificate given for both, in place of one by the house's own CA.
     """
 
     data_dir: Path = Path("fujing-data")
     public_url: str | None = None
     listen: Annotated[str, msgspec.Meta(pattern=ADDRESS)] | None = None
+    lan: Annotated[str, msgspec.Meta(pattern=LAN_NAME)] | None = None
+    store_listen: Annotated[str, msgspec.Meta(pattern=ADDRESS)] | None = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
     operations_listen: Annotated[str, msgspec.Meta(pattern=ADDRESS)] | None = None
     workers: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
     pool_size: Annotated[int, msgspec.Meta(ge=2, le=200)] = 16
@@ -74,6 +88,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     @property
     def secrets_dir(self) -> Path:
         return self.data_dir / "secrets"
+
+    @property
+    def ca_dir(self) -> Path:
+        """Where the certificate authority of this house is, if it has one."""
+        return self.secrets_dir / "ca"
+
+    @property
+    def lan_file(self) -> Path:
+        """What this house remembers of its network: the name and the ports that phones call."""
+        return self.data_dir / "lan.json"
 
     @property
     def law_home(self) -> Path:
@@ -121,7 +145,15 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     _check_together(settings)
     urls = {name: _with_ca(url, environment) for name in DATABASE_URLS if (url := values.get(name)) is not None}
     settings = msgspec.structs.replace(settings, **urls)
-    return msgspec.structs.replace(settings, data_dir=settings.data_dir.expanduser().absolute())
+    paths = {name: path.expanduser().absolute() for name in PATHS if (path := getattr(settings, name)) is not None}
+    return msgspec.structs.replace(settings, **paths)
+
+
+def with_setting(settings: Settings, name: str, value: str) -> Settings:
+    """The settings with this one, as if its variable said so. Raises SettingsError."""
+    changed = msgspec.structs.replace(settings, **{name: _read(variable(name), name, value)})
+    _check_together(changed)
+    return changed
 
 
 def _read(key: str, name: str, value: str) -> Any:
@@ -222,7 +254,8 @@ def _check_store(settings: Settings) -> None:
 
 
 def _check_addresses(settings: Settings) -> None:
-    for name in ("listen", "operations_listen"):
+    _check_lan(settings)
+    for name in ("listen", "operations_listen", "store_listen"):
         address = getattr(settings, name)
         if address is not None and host_and_port(address)[1] > HIGHEST_PORT:
             raise SettingsError(
@@ -253,3 +286,36 @@ def _check_addresses(settings: Settings) -> None:
             "FUJING_PUBLIC_URL 由协议、主机和可选的端口组成，如 https://fujing.example:8443。",
             "FUJING_PUBLIC_URL takes scheme, host and perhaps a port, as https://fujing.example:8443.",
         )
+
+
+def _check_lan(settings: Settings) -> None:
+    if (settings.tls_cert is None) != (settings.tls_key is None):
+        missing = "tls_key" if settings.tls_key is None else "tls_cert"
+        raise SettingsError(
+            f"未设置 {variable(missing)}：FUJING_TLS_CERT 与 FUJING_TLS_KEY 须同时设置，或都不设置。",
+            f"{variable(missing)} is not set: set FUJING_TLS_CERT and FUJING_TLS_KEY, or neither.",
+        )
+    if settings.lan is None:
+        return
+    if is_this_machine(settings.lan) or settings.lan in ("0.0.0.0", "::"):  # noqa: S104
+        raise SettingsError(
+            f"FUJING_LAN 为 {settings.lan}，只指本机，手机无法访问：请填本机在局域网中的名称或地址。",
+            f"FUJING_LAN is {settings.lan}, which is this machine alone and no phone can reach: name it as the network "
+            "knows it.",
+        )
+    for name in ("public_url", "s3_public_url", "trust_proxy"):
+        if getattr(settings, name) and not (name == "s3_public_url" and settings.s3_endpoint):
+            raise SettingsError(
+                f"FUJING_LAN 与 {variable(name)} 不能同时设置：前者由 `fujing serve` 自己对外提供服务，"
+                "后者用于代理之后。",
+                f"FUJING_LAN and {variable(name)} exclude each other: with the first `fujing serve` is reached itself, "
+                "the other is for a proxy before it.",
+            )
+
+
+def is_this_machine(host: str | None) -> bool:
+    """Whether the host is a loopback address, or localhost."""
+    try:
+        return ipaddress.ip_address(host or "").is_loopback
+    except ValueError:
+        return (host or "").lower().rstrip(".").rpartition(".")[2] == "localhost"

@@ -18,6 +18,7 @@ from pathlib import Path
 import urllib3
 
 from backend.core.settings import Settings, SettingsError
+from mobile_api.cli import lan
 from mobile_api.device_address import DEFAULT, is_for_phones
 from storage.private_files import make_private, write_private
 
@@ -58,17 +59,26 @@ def addresses(home: Path) -> list[str]:
 
 def address_for_devices(settings: Settings) -> str:
     """The URL under which a phone reaches the API. Raises SettingsError where none is known that it can reach."""
-    running = list(_running(settings.data_dir)) or [{"listen": settings.listen or DEFAULT, "public_url": None}]
+    running = list(_running(settings.data_dir)) or [_not_running(settings)]
     listens = [one["listen"] or DEFAULT for one in running]
     url = settings.public_url or next((one["public_url"] for one in running if one["public_url"]), None)
     url = url or f"http://{listens[0]}"
     if not is_for_phones(url, listens):
         raise SettingsError(
-            f"手机无法访问 {url}：请用 FUJING_PUBLIC_URL 指明手机所用的地址，如 https://fujing.example:8443。",
-            f"A phone cannot reach {url}: FUJING_PUBLIC_URL names the address that phones call, such as "
-            "https://fujing.example:8443.",
+            f"手机无法访问 {url}：请用 `fujing serve --lan 名称` 启动；在代理之后则用 FUJING_PUBLIC_URL 指明手机所用的"
+            "地址，如 https://fujing.example:8443。",
+            f"A phone cannot reach {url}: start with `fujing serve --lan NAME`, or, behind a proxy, name the address "
+            "that phones call by FUJING_PUBLIC_URL, such as https://fujing.example:8443.",
         )
     return url
+
+
+def _not_running(settings: Settings) -> dict[str, str | None]:
+    """The same of a house that does not run: as `fujing serve` would start it."""
+    found = None if settings.public_url else lan.reach(settings)
+    if found is None:
+        return {"listen": settings.listen or DEFAULT, "public_url": None}
+    return {"listen": found.listen, "public_url": found.api_url}
 
 
 def _running(home: Path) -> Iterator[dict[str, str | None]]:

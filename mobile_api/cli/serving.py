@@ -13,6 +13,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,7 +23,7 @@ from types import FrameType
 
 import msgspec
 import structlog
-from granian.constants import HTTPModes, Interfaces
+from granian.constants import HTTPModes, Interfaces, SSLProtocols
 from granian.http import HTTP1Settings
 from granian.server import Server
 
@@ -31,14 +32,18 @@ from backend.core.database_errors import DatabaseUnusable, first_line, is_damage
 from backend.core.keys import Keys, secret
 from backend.core.settings import Settings, SettingsError, host_and_port, variable
 from migrations.apply import migrate, role_of
+from mobile_api.cli import lan
 from mobile_api.cli.house import by_operator
+from mobile_api.cli.lan import Kept, Reach, ShownCertificate
 from mobile_api.cli.operations_addresses import health, is_locked, published
 from mobile_api.cli.restarts import Restarted
 from mobile_api.cli.terminal import say
 from mobile_api.stores import store_of
 from storage.embedded import EmbeddedPostgres, EmbeddedS3, PostgresAddress, S3Address
+from storage.embedded.front import Front
 from storage.embedded.processes import ServedDirectory, ServerProcess, free_port, is_free
 from storage.evidence_store import LockNotKept
+from storage.house_ca import PERIODS, CertificateError
 from storage.language import SentenceError
 from storage.private_files import make_private, write_private
 
@@ -47,9 +52,12 @@ HEADERS_MS = 10_000  # for the head of a request: a phone sends it in one piece
 READY_SECONDS = 30.0
 POLL = 0.2
 PREFERRED_PORT = 8080
+PROGRAMS = ("api", "worker", "store")  # children of `serve` beside the embedded services; "store": its port for phones
 CHOICES = 20  # of a port, where others take what was found free
 SERVICES = "services.json"  # in the data directory: the addresses of the embedded services
 ANY_PORT = "127.0.0.1:0"
+OF_SERVE = {"migrate_url", "lan", "store_listen"}  # settings that no child gets
+LOOK_NOW = signal.SIGUSR1  # has `serve` look at its certificate at once
 
 
 class ServingError(SentenceError):
@@ -86,7 +94,7 @@ class EmbeddedServices:
             self.postgres = EmbeddedPostgres(self._home / "postgres", *passwords)
         if settings.s3_endpoint is None:
             keys = secret(secrets / "s3-access")[:20], secret(secrets / "s3-secret")
-            self.store = EmbeddedS3(self._home / "s3", *keys)
+            self.store = EmbeddedS3(self._home / "s3", *keys, origin=settings.public_url if settings.lan else None)
 
     @property
     def started(self) -> list["EmbeddedPostgres | EmbeddedS3"]:
@@ -149,11 +157,11 @@ def _merged(settings: Settings, addresses: dict[str, str]) -> Settings:
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """The environment for a child process: this one's, with these settings."""
+    """The environment for a child process: this one's, with these settings, but for what `serve` alone uses."""
     variables = {key: text for key, text in os.environ.items() if not key.startswith("FUJING_")}
     for name in settings.__struct_fields__:
         setting = getattr(settings, name)
-        if setting is not None and name != "migrate_url":
+        if setting is not None and name not in OF_SERVE:
             variables[variable(name)] = str(setting).lower() if isinstance(setting, bool) else str(setting)
     return variables
 
@@ -199,8 +207,10 @@ async def _check_role(settings: Settings) -> None:
 def chosen_address(settings: Settings) -> tuple[str, int]:
     """The host and port to listen on. Unset: 127.0.0.1:8080, or any free port where that is taken.
 
-    Raises SettingsError.
+    Open to a network: the port of before (`lan.chosen`). Raises SettingsError, PortTaken.
     """
+    if settings.lan is not None:
+        return lan.chosen(settings, "listen")
     if settings.listen is None:
         return "127.0.0.1", PREFERRED_PORT if is_free(PREFERRED_PORT) else free_port()
     return _free_address("listen", settings.listen)
@@ -215,7 +225,7 @@ def _free_address(setting: str, address: str) -> tuple[str, int]:
     host, port = host_and_port(address)
     if port == 0:
         return host, free_port()
-    if host in ("127.0.0.1", "localhost", "0.0.0.0") and not is_free(port):  # noqa: S104
+    if not is_free(port, host):
         name = variable(setting)
         raise SettingsError(
             f"{name} 指定的端口 {port} 已被占用：请另选一个，或填 0 任选。",
@@ -229,7 +239,10 @@ class House:
 
     def __init__(self, settings: Settings, embedded: EmbeddedServices, programs: "Programs") -> None:
         self.settings, self.programs, self._embedded = settings, programs, embedded
-        self.url, self.operations_url = f"http://{settings.listen}", f"http://{settings.operations_listen}"
+        self.reach, self.shown = programs.reach, programs.shown
+        scheme = "http" if settings.tls_cert is None else "https"
+        self.url = f"{scheme}://{settings.listen}" if self.reach is None else self.reach.api_url
+        self.operations_url = f"http://{settings.operations_listen}"
         self._children = [
             *(Restarted(each.process, partial(self._restart_service, each)) for each in embedded.started),
             *(Restarted(each, partial(programs.restart, each)) for each in programs.children),
@@ -243,11 +256,26 @@ class House:
                 raise ServingError(f"{child.name} 自行退出。{last}", f"{child.name} ended by itself.{last}")
 
     def wait(self) -> None:
-        """Start every child again that ends by itself. Raises EndedTooOften."""
-        while True:
-            for child in self._children:
-                child.tend()
-            time.sleep(POLL)
+        """Start every child again that ends by itself, and keep the certificate current. Raises EndedTooOften."""
+        due = time.monotonic() + PERIODS.renewal.look_seconds
+        with _asked_to_look() as asked:
+            while True:
+                for child in self._children:
+                    child.tend()
+                if asked.is_set() or time.monotonic() >= due:
+                    asked.clear()
+                    due = time.monotonic() + PERIODS.renewal.look_seconds
+                    self._look_at_certificate()
+                time.sleep(POLL)
+
+    def _look_at_certificate(self) -> None:
+        """See that the certificate is current; the ports show another one without a restart."""
+        try:
+            if self.shown is not None and self.shown.look():
+                self.programs.show_certificate()
+                say("证书已更新，接口和存储已启用新证书", "the certificate was renewed, and both ports show it")
+        except (CertificateError, OSError) as error:  # they go on with the one before
+            say(f"证书未更新：{error}", f"the certificate was not renewed: {error}")
 
     def _restart_service(self, ended: EmbeddedPostgres | EmbeddedS3) -> None:
         """The programs find it again by themselves, unless it is at another address now."""
@@ -257,19 +285,32 @@ class House:
 
 
 class Programs:
-    """The API and the worker of a house, as child processes."""
+    """The API and the worker of a house, and the store's port for phones where there is one, as child processes.
 
-    def __init__(self, settings: Settings, logs: Path) -> None:
-        self._settings = settings
-        self.children = [ServerProcess(name, logs, signal.SIGTERM) for name in ("api", "worker")]
+    `reach`: how phones reach the house, if they are meant to; `shown`: the certificate that its ports show then.
+    """
+
+    def __init__(
+        self, settings: Settings, logs: Path, reach: Reach | None = None, shown: ShownCertificate | None = None
+    ) -> None:
+        self._settings, self.reach, self.shown = settings, reach, shown
+        has_front = reach is not None and reach.store_listen is not None
+        self.children = [_program(name, logs) for name in PROGRAMS if name != "store" or has_front]
 
     def start(self) -> None:
-        """Start both, and return when the API answers. Raises EmbeddedError."""
+        """Start all, and return when the API answers. Raises EmbeddedError."""
         address = str(self._settings.operations_listen)
         for child in self.children:
-            child.end_left_over(2)
             self._run(child)
         self.children[0].wait_until(lambda: health(address)["status"] == "ok", READY_SECONDS)
+        for front in self.children[2:]:
+            front.wait_until(lambda: _accepts(str(self.reach and self.reach.store_listen)), READY_SECONDS)
+
+    def show_certificate(self) -> None:
+        """Have the API and the store's port load the certificate anew; the API's connections end, as in a restart."""
+        for child in self.children:
+            if child.name != "worker":
+                child.send(signal.SIGHUP)
 
     def restart(self, child: ServerProcess) -> None:
         """Start one again that ended, after whatever it left. Raises EmbeddedError."""
@@ -277,29 +318,69 @@ class Programs:
         self._run(child)
 
     def move_to(self, settings: Settings) -> None:
-        """Run both under other settings."""
+        """Run all under other settings."""
         self._settings = settings
         self.stop()
         for child in self.children:
             self._run(child)
 
     def stop(self) -> None:
-        """End both, side by side."""
+        """End all, side by side."""
         for child in self.children:
             child.signal_end()
         for child in self.children:
             child.stop(3)
 
     def _run(self, child: ServerProcess) -> None:
-        child.start([sys.executable, "-m", "mobile_api.cli", child.name], environment(self._settings))
+        if child.name == "store" and self.reach is not None:
+            front = msgspec.json.encode(_front(self.reach, self._settings)).decode()
+            child.start([sys.executable, "-m", "storage.embedded.front", front], environment(Settings()))
+        else:
+            child.start([sys.executable, "-m", "mobile_api.cli", child.name], environment(self._settings))
+
+
+def _program(name: str, logs: Path) -> ServerProcess:
+    return ServerProcess(name, logs, signal.SIGTERM)
+
+
+def _front(reach: Reach, settings: Settings) -> Front:
+    """What the store's port for phones does."""
+    return Front(
+        listen=host_and_port(str(reach.store_listen)), store=host_and_port(str(settings.s3_endpoint)),
+        certificate=str(reach.certificate), key=str(reach.key), ca=None if reach.ca is None else str(reach.ca),
+    )  # fmt: skip
+
+
+def _accepts(address: str) -> bool:
+    """Whether a server listens there."""
+    host, port = host_and_port(address)
+    with contextlib.suppress(OSError), socket.create_connection((host, port), timeout=1):
+        return True
+    return False
+
+
+@contextmanager
+def _asked_to_look() -> Iterator[threading.Event]:
+    """Set by the signal LOOK_NOW."""
+    asked = threading.Event()
+    before = signal.signal(LOOK_NOW, lambda _number, _frame: asked.set())
+    try:
+        yield asked
+    finally:
+        signal.signal(LOOK_NOW, before)
 
 
 @contextmanager
 def _claimed(home: Path) -> Iterator[None]:
-    """Claim the data directory. Raises EmbeddedError where another process serves it."""
+    """Claim the data directory, and end what a killed `serve` left of its programs, whose ports are wanted again.
+
+    Raises EmbeddedError where another process serves it.
+    """
     claim = ServedDirectory(make_private(home))
     claim.claim()
     try:
+        for name in PROGRAMS:
+            _program(name, make_private(home / "logs")).end_left_over(2)
         yield
     finally:
         claim.release()
@@ -326,19 +407,52 @@ def _reserved(choose: Callable[[Settings], tuple[str, int]], settings: Settings)
 
 
 @contextmanager
+def _reserved_for_store(settings: Settings) -> Iterator[str | None]:
+    """The address of the embedded store's port for phones; None where there is none."""
+    if settings.lan is None or settings.s3_endpoint is not None:
+        yield None
+        return
+    with _reserved(partial(lan.chosen, setting="store_listen"), settings) as address:
+        yield address
+
+
+def _opened(settings: Settings, listen: str, store_listen: str | None) -> tuple[Settings, Reach | None]:
+    """The settings of a house at these addresses, and how phones reach it, which the data directory remembers."""
+    at = msgspec.structs.replace(settings, listen=listen)
+    if settings.lan is None:
+        lan.keep_closed(settings)
+        return at, None
+    found = lan.reach_at(at, settings.lan, listen, store_listen)
+    lan.keep(settings, Kept(name=settings.lan, listen=listen, store_listen=store_listen))
+    by_phones = {"public_url": found.api_url, "tls_cert": found.certificate, "tls_key": found.key}
+    store = {} if found.store_url is None else {"s3_public_url": found.store_url}
+    return msgspec.structs.replace(at, **by_phones, **store), found
+
+
+@contextmanager
 def house(settings: Settings) -> Iterator[House]:
     """Run services, migrations, API and worker for the length of a block. Main thread only."""
+    settings = msgspec.structs.replace(settings, lan=lan.name_of(settings))
     with (
         _claimed(settings.data_dir),
         _reserved(chosen_address, settings) as address,
+        _reserved_for_store(settings) as store_address,
         _reserved(chosen_operations_address, settings) as for_operators,
-        EmbeddedServices(settings).running() as embedded,
     ):
-        named = _merged(settings, embedded.addresses)
+        at, reach = _opened(settings, address, store_address)
+        shown = None if reach is None else ShownCertificate(settings, reach)
+        with _house_at(msgspec.structs.replace(at, operations_listen=for_operators), reach, shown) as running:
+            yield running
+
+
+@contextmanager
+def _house_at(settings: Settings, reach: Reach | None, shown: ShownCertificate | None) -> Iterator[House]:
+    """The same at addresses that are reserved."""
+    with EmbeddedServices(settings).running() as embedded:
+        full = _merged(settings, embedded.addresses)
         with by_operator():
-            asyncio.run(prepare(named))
-        full = msgspec.structs.replace(named, listen=address, operations_listen=for_operators)
-        programs = Programs(full, make_private(full.data_dir / "logs"))
+            asyncio.run(prepare(full))
+        programs = Programs(full, make_private(full.data_dir / "logs"), reach, shown)
         try:
             programs.start()
             yield House(full, embedded, programs)
@@ -412,6 +526,9 @@ def _serve_api(settings: Settings) -> None:
         http1_settings=HTTP1Settings(header_read_timeout=HEADERS_MS),
         websockets=False,
         workers_kill_timeout=3,
+        ssl_cert=settings.tls_cert,
+        ssl_key=settings.tls_key,
+        ssl_protocol_min=SSLProtocols.tls12,  # Android before 10 has no later one
         log_access=False,
         respawn_failed_workers=True,
     ).serve()

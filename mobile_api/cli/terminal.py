@@ -195,6 +195,11 @@ def say(zh: str, en: str) -> None:
     console.print(by_locale(zh, en), markup=False, soft_wrap=True)
 
 
+def warn(zh: str, en: str) -> None:
+    """The same on standard error, for what a person should know and a program need not read."""
+    errors.print(by_locale(zh, en), style="yellow", markup=False, soft_wrap=True)
+
+
 def read_password() -> str:
     """A password from a prompt, or a line of standard input, which a Windows editor may have ended with CR LF."""
     if sys.stdin.isatty():

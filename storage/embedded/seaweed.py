@@ -68,12 +68,16 @@ class S3Address:
 
 
 class EmbeddedS3:
-    """One server over `directory`. `start()` is `launch()` followed by `wait_ready()`. All raise EmbeddedError."""
+    """One server over `directory`. `start()` is `launch()` followed by `wait_ready()`. All raise EmbeddedError.
 
-    def __init__(self, directory: Path, access_key: str, secret_key: str) -> None:
+    `origin`: the one whose pages may send parts and read ETag (CORS); None: any.
+    """
+
+    def __init__(self, directory: Path, access_key: str, secret_key: str, origin: str | None = None) -> None:
         self._directory = directory.absolute()
         self._access_key = access_key
         self._secret_key = secret_key
+        self._origin = origin
         self._claim = ServedDirectory(self._directory)
         self._server = ServerProcess("weed", self._directory, signal.SIGTERM, orphan_signal=signal.SIGKILL)
         self._sockets = SocketDirectory(self._directory, "filer.sock")
@@ -166,6 +170,7 @@ class EmbeddedS3:
             "-volume.preStopSeconds=0",
             f"-filer.localSocket={sockets}/filer.sock",
             f"-s3.localSocket={sockets}/s3.sock",
+            *([] if self._origin is None else [f"-s3.allowedOrigins={self._origin}"]),
         ]
 
     def _environment(self) -> dict[str, str]:

@@ -56,7 +56,17 @@ def test_an_address_that_no_phone_can_reach_is_a_sentence(
 
 
 def test_where_nothing_runs_the_settings_count(tmp_path: Path) -> None:
-    """A house that will listen everywhere has no address for phones yet."""
-    assert "http://10.0.0.5:80" == address_for_devices(Settings(data_dir=tmp_path, listen="10.0.0.5:80"))
-    with pytest.raises(SettingsError):
-        address_for_devices(Settings(data_dir=tmp_path, listen="0.0.0.0:80"))
+    """As `serve` would start it: open to the network under HTTPS, but behind a proxy or for this machine alone."""
+    assert "https://10.0.0.5:80" == address_for_devices(Settings(data_dir=tmp_path, listen="10.0.0.5:80"))
+    assert "https://fujing.lan" == address_for_devices(
+        Settings(data_dir=tmp_path, lan="Fujing.lan", listen="0.0.0.0:443")
+    )
+    assert "http://127.0.0.1:8080" == address_for_devices(Settings(data_dir=tmp_path))
+    proxied = Settings(data_dir=tmp_path, listen="0.0.0.0:80", public_url="https://fujing.example")
+    assert "https://fujing.example" == address_for_devices(proxied)
+
+
+def test_a_port_that_is_not_chosen_yet_is_not_guessed(tmp_path: Path) -> None:
+    """Before its first start nobody knows at which port phones will call."""
+    with pytest.raises(SettingsError, match="run `fujing serve` first"):
+        address_for_devices(Settings(data_dir=tmp_path, lan="fujing.lan"))

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import rich_click as click
 
 from mobile_api.cli.house import existing_house, in_database
-from mobile_api.cli.terminal import console, fujing, one_sentence, say
+from mobile_api.cli.terminal import console, fujing, one_sentence, say, warn
 from storage.language import by_locale
 
 
@@ -31,15 +31,24 @@ def enrol(serial: str, badge: str | None) -> None:
         from backend.core.days import in_china
         from backend.people import devices
         from mobile_api.cli.operations_addresses import address_for_devices
+        from mobile_api.device_address import is_for_this_machine
 
         url = address_for_devices(settings)
         made = in_database(settings, lambda: devices.make_code(serial, datetime.now(UTC), badge=badge))
         uri = devices.uri_of(url, made.code)
-        if sys.stdout.isatty():
+        for_phones = not is_for_this_machine(url)
+        if for_phones and sys.stdout.isatty():
             segno.make(uri, error="m").terminal(compact=True)
         until = in_china(made.expires_at).isoformat(" ", "seconds")
         say(f"{made.code}   {serial}，{until} 前有效，仅限一次", f"{made.code}   {serial}, until {until}, once")
         console.print(uri, markup=False, soft_wrap=True)
+        if not for_phones:
+            warn(
+                f"{url} 只指本机，手机无法访问：此登记码只能供本机上的程序使用。"
+                "要登记手机，请用 `fujing serve --lan 名称` 启动。",
+                f"{url} is this machine alone, and no phone can reach it: this code is for programs on this machine. "
+                "For phones, start with `fujing serve --lan NAME`.",
+            )
 
 
 @fujing.command(

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable
 from dataclasses import fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
@@ -12,18 +12,40 @@ from mobile_api.cli.sizing import SOURCES, Assumed
 from mobile_api.cli.terminal import console, fail, fujing, one_sentence, say
 from storage.language import by_locale
 
+if TYPE_CHECKING:
+    from backend.core.settings import Settings
+
 
 @fujing.command(
     help=by_locale(
-        "启动全部：未指定外部服务时启动内置 PostgreSQL 和 S3，以及接口和后台任务。",
-        "Start everything: embedded PostgreSQL and S3 unless others are named, the API and the worker.",
+        "启动全部：未指定外部服务时启动内置 PostgreSQL 和 S3，以及接口和后台任务。\n\n"
+        "加 --lan 时，手机可在局域网中以同一名称通过 HTTPS 访问接口和存储；--ca 显示如何把本站 CA 证书装到手机上。",
+        "Start everything: embedded PostgreSQL and S3 unless others are named, the API and the worker.\n\n"
+        "With --lan, phones of the network reach API and store over HTTPS by one name; --ca prints how to bring the CA "
+        "of this house onto them.",
     )
 )
-def serve() -> None:
+@click.option(
+    "--lan", "name", metavar="[NAME]", is_flag=False, flag_value="",
+    help=by_locale(
+        "手机所用的名称或地址（同 FUJING_LAN）；不写名称则沿用上次的，或用本机地址。",
+        "The name or address that phones call (as FUJING_LAN); without NAME that of before, or this machine's address.",
+    ),
+)  # fmt: skip
+@click.option(
+    "--ca", is_flag=True,
+    help=by_locale("只显示 CA 证书的安装方法和指纹。", "Only print how phones get the CA, and its fingerprint."),
+)  # fmt: skip
+def serve(name: str | None, ca: bool) -> None:
     with one_sentence():
         from mobile_api.cli import serving
 
-        settings = read_settings()
+        settings = _with_lan(read_settings(), name)
+        if ca:
+            from mobile_api.cli.bringing_ca import show
+
+            show(settings)
+            return
         try:
             with serving.until_signalled(), serving.house(settings) as house:
                 where, inside = house.settings.data_dir, house.operations_url
@@ -31,9 +53,23 @@ def serve() -> None:
                     f"辅警 Fujing  {house.url}/docs   数据: {where}   运维: {inside}/metrics   按 Ctrl-C 结束",
                     f"辅警 Fujing  {house.url}/docs   data: {where}   operators: {inside}/metrics   Ctrl-C ends it",
                 )
+                if house.reach is not None:
+                    from mobile_api.cli.bringing_ca import say_reach
+
+                    say_reach(house.reach, house.shown)
                 house.wait()
         except serving.Ended:
             say("已正常结束", "ended cleanly")
+
+
+def _with_lan(settings: "Settings", name: str | None) -> "Settings":
+    """The settings with what `--lan` said; None: it was not given. Raises SettingsError."""
+    from backend.core.settings import with_setting
+    from mobile_api.cli import lan
+
+    if name is None:
+        return settings
+    return with_setting(settings, "lan", name or lan.name_without_one(settings))
 
 
 @fujing.command(
