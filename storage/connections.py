@@ -27,6 +27,7 @@ _ANSWERS = {  # what an answer in XML is called; a page of a proxy is called oth
     "InitiateMultipartUploadResult", "ListPartsResult", "CompleteMultipartUploadResult", "ListMultipartUploadsResult",
     "ListBucketResult", "ListVersionsResult", "ListAllMyBucketsResult", "LocationConstraint", "Retention", "LegalHold",
     "VersioningConfiguration", "ObjectLockConfiguration", "CORSConfiguration", "LifecycleConfiguration", "Error",
+    "ObjectLockRetention",  # versitygw's name for Retention
 }  # fmt: skip
 _THREAD = threading.local()
 

@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import quote, unquote, urlsplit
 from xml.etree.ElementTree import ParseError, fromstring  # nosec B405
 
 import urllib3
@@ -444,10 +444,8 @@ class EvidenceStore:
                 return
 
     def _complete(self, key: str, upload_id: str, parts: list[Part], not_these: Collection[str]) -> StoredObject:
-        joined: list[Any] = [SdkPart(part.number, part.etag) for part in parts]
         try:
-            with _of_upload(upload_id):
-                self._client._complete_multipart_upload(self._bucket, key, upload_id, joined)
+            self._join(key, upload_id, parts)
         except UploadUnknown:
             found = self._joined(key, parts, not_these)
             if found is None:
@@ -455,8 +453,25 @@ class EvidenceStore:
             return found
         found = self._joined(key, parts, not_these)
         if found is None:  # S3 may answer 200 and put the error in the body; some do for any upload id
+            self._check_open(key, upload_id)
             raise StoreUnavailable(f"存储未能合并 {key} 的分片。", f"The store did not join the parts of {key}.")
         return found
+
+    def _join(self, key: str, upload_id: str, parts: list[Part]) -> None:
+        """Ask the store to join them. Raises UploadUnknown, where Ceph answers 500 for ever too."""
+        joined: list[Any] = [SdkPart(part.number, part.etag) for part in parts]
+        try:
+            with _of_upload(upload_id):
+                self._client._complete_multipart_upload(self._bucket, key, upload_id, joined)
+        except S3Error as error:
+            if error.response.status >= 500:
+                self._check_open(key, upload_id)
+            raise
+
+    def _check_open(self, key: str, upload_id: str) -> None:
+        """Raises UploadUnknown where the upload is over, by its list of parts."""
+        with _of_upload(upload_id):
+            self._client._list_parts(self._bucket, key, upload_id, 1)
 
     def _joined(self, key: str, parts: list[Part], not_these: Collection[str]) -> StoredObject | None:
         """The version that these parts were joined into, if there is one."""
@@ -482,10 +497,11 @@ class EvidenceStore:
             page = self._uploads_page(key_marker, upload_marker)
             for upload in page.uploads:
                 if upload.initiated_time is not None and upload.initiated_time < older_than:
-                    yield upload.object_name, upload.upload_id or ""
+                    yield _decoded(upload.object_name, page.encoding_type), upload.upload_id or ""
             if not page.is_truncated or not page.uploads:
                 return
-            key_marker, upload_marker = page.uploads[-1].object_name, page.uploads[-1].upload_id
+            last = page.uploads[-1]
+            key_marker, upload_marker = _decoded(last.object_name, page.encoding_type), last.upload_id
 
     def _uploads_page(self, key_marker: str | None, upload_marker: str | None) -> Any:
         """A page of open uploads. versitygw takes no marker of its own making: the page goes on by the key then."""
@@ -721,6 +737,12 @@ def newest_of_each(listed: list[Part], sent: Mapping[int, str] | None = None) ->
         if last and len({part.etag for part in last}) == 1:
             chosen.append(last[0])
     return chosen
+
+
+def _decoded(key: str, encoding: str | None) -> str:
+    """A key of a list as it is. Ceph encodes those of open uploads without saying so, and the SDK leaves them."""
+    decoded = unquote(key)
+    return decoded if not encoding and quote(decoded, safe="/-_.~") == key else key
 
 
 def _round_up_to_second(moment: datetime) -> datetime:

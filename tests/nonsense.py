@@ -47,6 +47,7 @@ class Nonsense:
     `lies`: (kind, method, pattern): the next answers to this method on an address that the pattern finds, one after the
     other. `changed`: (method, pattern, change): what is done to every such answer. `hangs`: requests whose method and
     address this pattern finds are not answered before it is None again.
+    other. `asked`: method and address of every request.
     """
 
     to: str
@@ -56,6 +57,7 @@ class Nonsense:
     changed: list[tuple[str, str, Callable[[Answer], None]]] = field(default_factory=list)
     hangs: str | None = None
     done: Counter[str] = field(default_factory=Counter)
+    asked: list[tuple[str, str]] = field(default_factory=list)
     port: int = 0
 
     def __post_init__(self) -> None:
@@ -111,6 +113,7 @@ class Nonsense:
 
     async def _answered(self, head: bytes, body: bytes) -> Answer:
         method, address = head.decode("latin-1").split(" ", 2)[:2]
+        self.asked.append((method, address))
         while self.hangs is not None and re.search(self.hangs, f"{method} {address}"):  # noqa: ASYNC110
             await asyncio.sleep(0.02)  # the test sets it in another thread
         kind = self._kind(method, address)
