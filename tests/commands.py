@@ -47,6 +47,8 @@ class Run(NamedTuple):
 GROUPS = ("report", "law")
 # Processes of the house itself, which write their own lines; and a house of its own.
 SERVES = frozenset({"serve", "api", "worker", "demo"})
+# What changes the machine, and no house.
+OF_THE_MACHINE = frozenset({"install"})
 # Clients: they speak to the API as any phone, which writes the lines; on the server they change nothing.
 CLIENTS = frozenset({"enrol-station", "ingest", "timecode", "outbox"})
 # What needs a place of its own; the test that shows its line.
@@ -62,7 +64,7 @@ def writes(words: str, *lines: str, given: str = "") -> Run:
 
 RUNS = (
     Run("health"), Run("settings"), Run("openapi"), Run("sizing"), Run("fingerprint"), Run("law check"),
-    Run("verify"), Run("verify-package {folder}"), Run("probe {folder}/roster.csv"),
+    Run("doctor"), Run("verify"), Run("verify-package {folder}"), Run("probe {folder}/roster.csv"),
     Run(f"timeline {SHIFT}"), Run("calendar 2031"), Run("dispose"), Run("erase"),
     Run("report expiring"), Run("report hours --month 2026-03"), Run("report advances"),
     Run("report spot-checks --month 2026-03"),

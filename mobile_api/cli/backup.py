@@ -32,7 +32,10 @@ async def back_up(settings: Settings, folder: Path, console: Console) -> int:
             _print_missing(error.missing, "in the store", console)
             raise
     manifest = done.manifest
-    facts = {"manifest_sha256": backup.manifest_digest(folder), "files": manifest.files, "bytes": manifest.bytes}
+    facts = {
+        "manifest_sha256": backup.manifest_digest(folder), "files": manifest.files, "bytes": manifest.bytes,
+        "missing": len(done.missing),
+    }  # fmt: skip
     await journal.note("house/backed-up", facts)
     console.print(
         f"{manifest.files} files, {manifest.bytes / 2**30:.2f} GiB, {done.copied} of them new; the database as of "

@@ -33,11 +33,14 @@ from backend.core.verb import Actor
 from backend.feed import FeedCursor, FeedLine
 from backend.law.catalogue import law
 from backend.people.sessions import still_acting
+from mobile_api.auth import PUBLIC
 from mobile_api.head import only_head
 from mobile_api.problems import AWAY
 from mobile_api.routes.changes import AFTER
 
 LINES_AT_ONCE = 1000
+PROBE_PAUSE = 2.0  # seconds; `fujing doctor` waits for the first word half of it
+PROBES_AT_ONCE = 16  # of one process, since nobody signs in for them; one more ends at once
 GAP = 0.05  # least seconds between two reads of the journal
 LAG = Gauge(
     "fujing_feed_lag_seconds", "How long the oldest running transaction has kept newer lines from the feed",
@@ -51,6 +54,7 @@ HEADERS = [
 ]
 UNREACHABLE = (*AWAY, asyncpg.PostgresError)
 log = structlog.get_logger()
+_probes = 0  # that are open in this process
 
 
 class Stream:
@@ -346,6 +350,29 @@ class EventStream(Response[bytes]):
             stream.end()
 
 
+class ProbeStream(Response[bytes]):
+    """A stream of two comments, PROBE_PAUSE seconds apart: whoever hears both at once is behind a proxy that waits."""
+
+    def __init__(self) -> None:
+        super().__init__(b"", media_type="text/event-stream")
+
+    def to_asgi_response(self, *_: Any, **__: Any) -> Any:
+        return self._serve
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        global _probes
+        is_one_too_many = _probes >= PROBES_AT_ONCE
+        _probes += 1
+        try:
+            await send({"type": "http.response.start", "status": 503 if is_one_too_many else 200, "headers": HEADERS})
+            await send(_body(b": hello\n\n"))
+            if not is_one_too_many:
+                await asyncio.sleep(PROBE_PAUSE)
+            await send({"type": "http.response.body", "body": b": bye\n\n", "more_body": False})
+        finally:
+            _probes -= 1
+
+
 async def _disconnected(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
@@ -385,4 +412,10 @@ async def events(
     return EventStream(hub, stream)
 
 
-ROUTES = [events]
+@get("/events/probe", opt=PUBLIC, include_in_schema=False)
+async def probe() -> Response[bytes]:
+    """A stream without a person, for `fujing doctor`: it tells nothing, and ends by itself after two seconds."""
+    return ProbeStream()
+
+
+ROUTES = [events, probe]

@@ -135,7 +135,8 @@ class EmbeddedPostgres:
         shutil.rmtree(unfinished, ignore_errors=True)
         password = self._directory / "superuser.password"
         write_private(password, secrets.token_urlsafe(32).encode(), replace=True)
-        os.chown(password, account.owner, account.group)
+        if account.owner != os.geteuid():  # a service that systemd closes may not even ask
+            os.chown(password, account.owner, account.group)
         command = [
             str(binaries / "initdb"),
             "--username=postgres",

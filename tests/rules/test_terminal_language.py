@@ -24,7 +24,8 @@ from storage.language import language
 CHINESE = re.compile("[\u4e00-\u9fff]")
 ENGLISH = re.compile(r"[A-Za-z]{2,}[ ,:]+[A-Za-z]{2,}[ ,:]+[A-Za-z]{2,}")  # three words of it
 WORD = re.compile("[a-z]{2,}")
-BILINGUAL = {"by_locale", "say", "_say", "warn"}  # functions that take Chinese, then English
+# Functions that take Chinese, then English.
+BILINGUAL = {"by_locale", "say", "_say", "warn", "well", "warning", "wrong", "unknown", "Words", "Unanswered"}
 PRINTING = {"print", "echo", "prompt", "BadParameter", "UsageError"}
 WALK = """
 import json, sys
