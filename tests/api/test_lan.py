@@ -40,6 +40,10 @@ def opened(peopled: tuple[Place, dict[str, str]]) -> Iterator[Serving]:
     """A house that is open to its network; this process trusts nothing but its CA."""
     place, _ = peopled
     with serving(place) as house, trusting(ca_of(place)):
+        deadline = time.monotonic() + 10
+        while "fingerprint" not in house.said():  # the last line of a start
+            assert time.monotonic() < deadline, house.said()
+            time.sleep(0.02)
         yield house
 
 
