@@ -8,6 +8,7 @@ FOR ?= 300
 SEED ?=
 AGAINST ?=
 DIR ?=
+S3 ?=
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed-in
@@ -19,7 +20,7 @@ CODE := backend mobile_api storage migrations tests
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo dev seed psql test test-web test-long check soak bench bundle fmt lock clean
+.PHONY: help env demo dev seed psql test test-web test-long test-store test-ceph check soak bench bundle fmt lock clean
 
 help:
 	@printf '%s\n' \
@@ -32,6 +33,8 @@ help:
 	  '  test    the tests that every change pays for, on real PostgreSQL and real S3' \
   '  test-web   the contract in Chromium and in generated clients (Node)' \
   '  test-long  a soak, a GiB of film, the bench in small, proxies and a pooler' \
+	  '  test-store  what holds on any S3 store, on S3=http://KEY:SECRET@HOST:PORT; locked test objects stay there' \
+	  '  test-ceph   the same on a Ceph of Debian packages, started for it alone' \
 	  '  check   style, types and the rule that imports run downward' \
 	  '  soak    servers killed, frozen and cut off at random, for FOR=300 seconds, by a SEED' \
 	  '  bench   the figures, one line each: bench NAME VALUE UNIT; a picture of them in bench-results.png' \
@@ -98,6 +101,17 @@ test-web: env
 
 test-long: env
 	@$(BIN)/python -m pytest --numprocesses=2 $(PARALLEL) -m long $(ARGS)
+
+# Buckets of its own; the keys may make buckets. They may stand in FUJING_S3_ACCESS_KEY and FUJING_S3_SECRET_KEY instead.
+test-store: env
+	@[ -n "$(S3)" ] || { printf '%s\n' \
+	  '请指定存储：make test-store S3=http://KEY:SECRET@HOST:PORT（TLS 用 https；区域用 ?region=）' \
+	  'Name the store: make test-store S3=http://KEY:SECRET@HOST:PORT (https for TLS; ?region= where it has one)' \
+	  >&2; exit 1; }
+	@TEST_S3="$(S3)" $(BIN)/python -m pytest -m 'not web and not long' $(ARGS)
+
+test-ceph: env
+	@sh tests/stores/ceph.sh $(BIN)/python -m pytest -m 'not web and not long' $(ARGS)
 
 check: env
 	$(BIN)/python -m ruff check

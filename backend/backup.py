@@ -33,7 +33,7 @@ from backend.core.database import execute, opened, tx, value
 from backend.core.database_errors import connecting, first_line, is_damage
 from backend.core.keys import KeyPurpose
 from backend.core.settings import Settings
-from backend.evidence.sealing import poster_key
+from backend.evidence.removing import poster_key
 from backend.law import notices
 from backend.postgres_programs import Program, ProgramFailed, Server
 from backend.proof.checkpoints import LEAVES, SIGNED, key_of

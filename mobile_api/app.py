@@ -87,7 +87,7 @@ async def _connected(app: Litestar) -> AsyncIterator[None]:
     chosen = app.state.settings
     await database.when_there(lambda: database.connect(str(chosen.database_url), chosen.pool_size))
     await kinds.keep()
-    app.state.store = store_of(chosen)
+    app.state.store = store_of(chosen, waited_for=True)
     app.state.hub = events.Hub(chosen.listening_url)
     try:
         async with AsyncExitStack() as running:

@@ -4,8 +4,8 @@ from backend.core.settings import Settings
 from storage.evidence_store import EvidenceStore, StoreSettings
 
 
-def store_of(settings: Settings) -> EvidenceStore:
-    """A client of the store; it connects at its first use."""
+def store_of(settings: Settings, *, waited_for: bool = False) -> EvidenceStore:
+    """A client of the store; it connects at its first use. `waited_for`: as EvidenceStore's."""
     return EvidenceStore(
         StoreSettings(
             endpoint=str(settings.s3_endpoint),
@@ -15,5 +15,6 @@ def store_of(settings: Settings) -> EvidenceStore:
             region=settings.s3_region,
             secure=settings.s3_secure,
             public_url=settings.s3_public_url,
-        )
+        ),
+        waited_for=waited_for,
     )

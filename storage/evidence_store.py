@@ -14,48 +14,62 @@ import asyncio
 import hashlib
 import http.client
 import io
-import os
+import math
+import re
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
-from urllib.parse import urlsplit
+from typing import Any, TypeVar
+from urllib.parse import quote, unquote, urlsplit
 from xml.etree.ElementTree import ParseError, fromstring  # nosec B405
 
-import certifi
 import urllib3
 from minio import Minio
 from minio.commonconfig import COMPLIANCE
 from minio.datatypes import Part as SdkPart
-from minio.error import MinioException, S3Error
+from minio.error import MinioException, S3Error, ServerError
 from minio.retention import Retention
 
-from storage.language import SentenceError
+from storage import store_errors
+from storage.calls import CALLS
+from storage.connections import Absence, StorePool, ends_by
 from storage.presigning import Signer
+from storage.store_errors import (
+    LockNotKept,
+    ObjectLocked,
+    ObjectUnknown,
+    StoreAway,
+    StoreNonsense,
+    StoreRefused,
+    StoreUnavailable,
+    UploadUnknown,
+)
+
+__all__ = [
+    "EvidenceStore", "LockNotKept", "ObjectLocked", "ObjectUnknown", "Part", "StoreAway", "StoreNonsense",
+    "StoreRefused", "StoreSettings", "StoreUnavailable", "StoredObject", "StoredVersion", "UploadUnknown",
+    "newest_of_each",
+]  # fmt: skip
 
 _T = TypeVar("_T")
-_CONNECT_SECONDS = 2.0
-_READ_SECONDS = 30.0
 _BLOCK = 1024 * 1024
 _FILE_PART = 64 * 1024 * 1024  # times 10,000 parts: 625 GiB, more than any recorder holds
 _STREAM_PART = 8 * 1024 * 1024  # times 10,000 parts: 78 GiB
+_DIGEST_OF_PARTS = re.compile(r"[0-9a-f]{32}-\d+")
 _PROBE_KEY = "probe/object-lock"
 _PROBE_LOCK = timedelta(minutes=1)  # a shorter one is already past for a store whose clock runs ahead
-_START_SECONDS = 10.0
 # MethodNotAllowed (405) is what S3 answers for a delete marker.
 _UNKNOWN_OBJECT = {"NoSuchKey", "NoSuchVersion", "ResourceNotFound", "MethodNotAllowed"}
+_UPLOAD_OVER = {"NoSuchUpload", "NoSuchKey"}  # the second is Ceph's
 _NO_RETENTION = {"NoSuchObjectLockConfiguration", "ObjectLockConfigurationNotFoundError", "InvalidRequest"}
+# For a version that never had a hold: SeaweedFS, MinIO, Ceph.
+_NO_HOLD = {"NoSuchObjectLegalHold", "NoSuchObjectLockConfiguration", "ObjectLockConfigurationNotFoundError"}
 _REFUSED = {"AccessDenied", "ObjectLocked", "InvalidRequest", "MethodNotAllowed"}
-_ANSWERS = {  # what an answer in XML is called; a page of a proxy is called otherwise
-    "InitiateMultipartUploadResult", "ListPartsResult", "CompleteMultipartUploadResult", "ListMultipartUploadsResult",
-    "ListBucketResult", "ListVersionsResult", "ListAllMyBucketsResult", "LocationConstraint", "Retention", "LegalHold",
-    "VersioningConfiguration", "ObjectLockConfiguration", "Error",
-}  # fmt: skip
 _BUCKET_EXISTS = {"BucketAlreadyOwnedByYou", "BucketAlreadyExists", "OperationAborted"}
 
 
@@ -105,67 +119,37 @@ class StoredVersion:
     deletion: bool
 
 
-class StoreUnavailable(SentenceError):
-    """The store did not answer, or it failed: try again later."""
-
-
-class StoreNonsense(StoreUnavailable):
-    """The answer cannot be a store's, or two answers contradict each other: try again, and conclude nothing."""
-
-
-class StoreRefused(StoreUnavailable):
-    """The store refused, and trying again will not help: keys, rights or the bucket are wrong."""
-
-
-class UploadUnknown(Exception):
-    """The store does not know this upload: it was completed, aborted or swept."""
-
-
-class ObjectUnknown(Exception):
-    """There is no such object, or no such version of it."""
-
-
-class ObjectLocked(Exception):
-    """The version is under retention or legal hold, so it cannot be removed."""
-
-
-class LockNotKept(SentenceError):
-    """The store does not enforce locks; the text says what to do."""
-
-    def __init__(self, why_zh: str, why_en: str) -> None:
-        super().__init__(
-            f"对象存储没有守住已锁定的视音频：{why_zh}。"
-            "请指定启用对象锁定的存储桶，且其服务器强制执行 COMPLIANCE 保留；否则 Fujing 不运行。",
-            f"The object store does not keep locked footage: {why_en}. Name a bucket made with object lock, on a "
-            "server that enforces COMPLIANCE retention; Fujing does not run without it.",
-        )
-
-
-# ValueError: the SDK read a number, a date or a text where there is none.
+# ValueError: the SDK read a number, a date or a text where there is none. The last three: it missed a part of it.
 _NO_ANSWER = (
     MinioException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, ParseError, ValueError,
+    AttributeError, LookupError, TypeError,
 )  # fmt: skip
 
 
 class EvidenceStore:
     """One bucket. Safe to use from many tasks; not shared across processes.
 
-    `lanes`: how many calls run at the same time; others wait. Every method but `sign_part` and `sign_read` may raise
-    StoreUnavailable; a docstring names what else is raised. `anew`: over a new connection, not one that is open.
+    `lanes`: how many calls of a kind run at the same time; others of that kind wait. `waited_for`: somebody waits for
+    the answers, so a call ends with all its tries after `waited_for` of calls.toml, and at once while the store is
+    known to be away. Every method but `sign_part` and `sign_read` may raise StoreUnavailable; a docstring names what
+    else is raised. `anew`: over a new connection, not one that is open.
     """
 
     parts_per_page = 1000  # the most S3 allows
 
-    def __init__(self, settings: StoreSettings, lanes: int = 8) -> None:
+    def __init__(self, settings: StoreSettings, lanes: int = 8, *, waited_for: bool = False) -> None:
         self._settings = settings
         self._bucket = settings.bucket
-        self._http = _pool(lanes)
+        self._patience = CALLS.waited_for if waited_for else CALLS.unattended
+        self._absence = Absence(self._see_there) if waited_for else None
+        self._http = StorePool(lanes * 2)
         self._client = _client(settings, self._http)
         inside = f"{'https' if settings.secure else 'http'}://{settings.endpoint}"
         public = urlsplit(settings.public_url or inside)
         address = f"{public.scheme}://{public.netloc}"
         self._signer = Signer(address, settings.access_key, settings.secret_key, settings.region)
         self._lanes = ThreadPoolExecutor(lanes, thread_name_prefix="store")
+        self._upload_lanes = ThreadPoolExecutor(lanes, thread_name_prefix="upload")
         self._long_lanes = ThreadPoolExecutor(lanes, thread_name_prefix="digest")  # for calls that last minutes
 
     # -- before serving
@@ -193,16 +177,19 @@ class EvidenceStore:
 
     def close(self) -> None:
         """Release threads and connections. Calls in progress end by themselves."""
-        self._lanes.shutdown(wait=False, cancel_futures=True)
-        self._long_lanes.shutdown(wait=False, cancel_futures=True)
+        if self._absence is not None:
+            self._absence.end()
+        for lanes in (self._lanes, self._upload_lanes, self._long_lanes):
+            lanes.shutdown(wait=False, cancel_futures=True)
         self._http.clear()
 
     # -- uploading
 
     async def open_upload(self, key: str, media_type: str) -> str:
         """Open an upload in parts and return its id, which the caller stores. Each call opens another one."""
+        headers: Any = {"Content-Type": media_type}
         return await self._call(
-            lambda: self._client._create_multipart_upload(self._bucket, key, {"Content-Type": media_type})
+            lambda: self._client._create_multipart_upload(self._bucket, key, headers), self._upload_lanes
         )
 
     async def parts(self, key: str, upload_id: str) -> list[Part]:
@@ -210,7 +197,7 @@ class EvidenceStore:
 
         `newest_of_each` says which counts.
         """
-        return await self._call(lambda: list(self._parts(key, upload_id)))
+        return await self._call(lambda: list(self._parts(key, upload_id)), self._upload_lanes)
 
     def sign_part(self, key: str, upload_id: str, number: int, size: int, expires: timedelta) -> str:
         """A URL to which a device may PUT exactly `size` bytes, this part, for at most 7 days. Signs only, no I/O.
@@ -223,18 +210,22 @@ class EvidenceStore:
         length = {"content-length": str(size)}
         return self._signer.url("PUT", f"/{self._bucket}/{key}", query, length, datetime.now(UTC), expires)
 
-    async def complete_upload(self, key: str, upload_id: str, parts: list[Part]) -> StoredObject:
-        """Join the parts into one version. `parts`: each number once, in order.
+    async def complete_upload(
+        self, key: str, upload_id: str, parts: list[Part], not_these: Collection[str] = ()
+    ) -> StoredObject:
+        """Join the parts into one version. `parts`: each number once, in order. `not_these`: versions of the key that
+        cannot be it, for they were there when the upload was opened, or were refused.
 
-        Idempotent: where the store no longer knows the upload, but the newest version of the key is made of exactly
-        these parts, that version is returned; otherwise raises UploadUnknown.
+        A store's word that they are joined is believed when it then has another version of their size and, where tags
+        are digests, of their tags. Idempotent: where the store no longer knows the upload, but has such a version, that
+        one is returned; otherwise raises UploadUnknown.
         """
-        return await self._call(lambda: self._complete(key, upload_id, parts))
+        return await self._call(lambda: self._complete(key, upload_id, parts, not_these), self._upload_lanes)
 
     async def abort_upload(self, key: str, upload_id: str) -> None:
         """Drop the upload and its parts. Idempotent: an unknown upload is dropped already."""
         try:
-            await self._call(lambda: self._client._abort_multipart_upload(self._bucket, key, upload_id))
+            await self._call(lambda: self._abort(key, upload_id), self._upload_lanes)
         except UploadUnknown:
             return
 
@@ -255,7 +246,10 @@ class EvidenceStore:
 
         An exception of `source` passes, and nothing is stored.
         """
-        return await self._call(lambda: self._put_stream(key, source, media_type), self._long_lanes)
+        try:
+            return await self._call(lambda: self._put_stream(key, _Source(source), media_type), self._long_lanes)
+        except _SourceFailed as failed:
+            raise failed.error from None
 
     # -- reading
 
@@ -345,14 +339,37 @@ class EvidenceStore:
     # -- in a thread
 
     async def _call(self, work: Callable[[], _T], lanes: ThreadPoolExecutor | None = None) -> _T:
+        """Run it in a thread of these lanes: of the long ones as long as bytes come, of all others for `_patience`."""
+        if self._absence is not None and self._absence.known:
+            raise StoreAway("对象存储暂时没有应答。", "The object store does not answer at the moment.")
+        patience = None if lanes is self._long_lanes else self._patience
+        ends = time.monotonic() + (patience or math.inf)
+
         def guarded() -> _T:
-            with _sdk_errors_translated():
+            with ends_by(ends), _sdk_errors_translated():
                 return work()
 
-        return await asyncio.get_running_loop().run_in_executor(lanes or self._lanes, guarded)
+        running = asyncio.get_running_loop().run_in_executor(lanes or self._lanes, guarded)
+        try:
+            return await asyncio.wait_for(running, patience)
+        except TimeoutError as error:
+            self._suspect()
+            raise store_errors.no_answer(error) from error
+        except StoreAway:
+            self._suspect()
+            raise
+
+    def _suspect(self) -> None:
+        if self._absence is not None:
+            self._absence.suspect()
+
+    def _see_there(self) -> None:
+        """Ask the store one small thing. Raises where it has no answer; a refusal is one."""
+        with suppress(S3Error, ServerError):
+            self._client.bucket_exists(self._bucket)
 
     def _prepare(self) -> None:
-        deadline = time.monotonic() + _START_SECONDS
+        deadline = time.monotonic() + CALLS.start
         while True:
             try:
                 with _sdk_errors_translated():
@@ -418,49 +435,84 @@ class EvidenceStore:
     def _parts(self, key: str, upload_id: str) -> Iterator[Part]:
         marker: str | None = None
         while True:
-            page = self._client._list_parts(self._bucket, key, upload_id, self.parts_per_page, marker)
+            with _of_upload(upload_id):
+                page = self._client._list_parts(self._bucket, key, upload_id, self.parts_per_page, marker)
             for part in page.parts:
                 yield Part(part.part_number, part.size or 0, part.etag, part.last_modified)
             marker = page.next_part_number_marker
             if not page.is_truncated or not marker:
                 return
 
-    def _complete(self, key: str, upload_id: str, parts: list[Part]) -> StoredObject:
-        joined = [SdkPart(part.number, part.etag) for part in parts]
-        size = sum(part.bytes for part in parts)
+    def _complete(self, key: str, upload_id: str, parts: list[Part], not_these: Collection[str]) -> StoredObject:
         try:
-            done = self._client._complete_multipart_upload(self._bucket, key, upload_id, joined)
-        except S3Error as error:
-            if error.code != "NoSuchUpload":
+            self._join(key, upload_id, parts)
+        except UploadUnknown:
+            found = self._joined(key, parts, not_these)
+            if found is None:
                 raise
-            return self._completed_before(key, upload_id, parts)
-        if not done.etag:  # S3 may answer 200 and put the error in the body
+            return found
+        found = self._joined(key, parts, not_these)
+        if found is None:  # S3 may answer 200 and put the error in the body; some do for any upload id
+            self._check_open(key, upload_id)
             raise StoreUnavailable(f"存储未能合并 {key} 的分片。", f"The store did not join the parts of {key}.")
-        return StoredObject(key, done.version_id, size) if done.version_id else self._stat(key, None)
+        return found
 
-    def _completed_before(self, key: str, upload_id: str, parts: list[Part]) -> StoredObject:
-        """The object that exactly these parts were joined into: its ETag is a digest over the ETags of the parts."""
+    def _join(self, key: str, upload_id: str, parts: list[Part]) -> None:
+        """Ask the store to join them. Raises UploadUnknown, where Ceph answers 500 for ever too."""
+        joined: list[Any] = [SdkPart(part.number, part.etag) for part in parts]
+        try:
+            with _of_upload(upload_id):
+                self._client._complete_multipart_upload(self._bucket, key, upload_id, joined)
+        except S3Error as error:
+            if error.response.status >= 500:
+                self._check_open(key, upload_id)
+            raise
+
+    def _check_open(self, key: str, upload_id: str) -> None:
+        """Raises UploadUnknown where the upload is over, by its list of parts."""
+        with _of_upload(upload_id):
+            self._client._list_parts(self._bucket, key, upload_id, 1)
+
+    def _joined(self, key: str, parts: list[Part], not_these: Collection[str]) -> StoredObject | None:
+        """The version that these parts were joined into, if there is one."""
         try:
             newest = self._client.stat_object(self._bucket, key)
         except S3Error as error:
-            raise UploadUnknown(upload_id) from error
-        if newest.etag != _joined_etag(parts):
-            raise UploadUnknown(upload_id)
-        return StoredObject(key, _named(newest.version_id, key), newest.size or 0)
+            if error.code not in _UNKNOWN_OBJECT:
+                raise
+            return None
+        version, size = _named(newest.version_id, key), sum(part.bytes for part in parts)
+        if newest.size != size or version in not_these or not _may_be_of(newest, parts):
+            return None
+        return StoredObject(key, version, size)
+
+    def _abort(self, key: str, upload_id: str) -> None:
+        with _of_upload(upload_id):
+            self._client._abort_multipart_upload(self._bucket, key, upload_id)
 
     def _open_uploads(self, older_than: datetime) -> Iterator[tuple[str, str]]:
         key_marker: str | None = None
         upload_marker: str | None = None
         while True:
-            page = self._client._list_multipart_uploads(
-                self._bucket, key_marker=key_marker, upload_id_marker=upload_marker
-            )
+            page = self._uploads_page(key_marker, upload_marker)
             for upload in page.uploads:
                 if upload.initiated_time is not None and upload.initiated_time < older_than:
-                    yield upload.object_name, upload.upload_id or ""
+                    yield _decoded(upload.object_name, page.encoding_type), upload.upload_id or ""
             if not page.is_truncated or not page.uploads:
                 return
-            key_marker, upload_marker = page.uploads[-1].object_name, page.uploads[-1].upload_id
+            last = page.uploads[-1]
+            key_marker, upload_marker = _decoded(last.object_name, page.encoding_type), last.upload_id
+
+    def _uploads_page(self, key_marker: str | None, upload_marker: str | None) -> Any:
+        """A page of open uploads. versitygw takes no marker of its own making: the page goes on by the key then."""
+        try:
+            return self._client._list_multipart_uploads(
+                self._bucket, key_marker=key_marker, upload_id_marker=upload_marker
+            )
+        except S3Error as error:
+            if upload_marker is None or error.response.status != 400:
+                raise
+            return self._client._list_multipart_uploads(self._bucket, key_marker=key_marker)
 
     def _stat(self, key: str, version: str | None, anew: bool = False) -> StoredObject:
         """A version, by default the newest, with its name and size."""
@@ -480,7 +532,7 @@ class EvidenceStore:
         if not anew:
             yield self._client
             return
-        http = _pool(1)
+        http = StorePool(1)
         try:
             yield _client(self._settings, http)
         finally:
@@ -563,13 +615,17 @@ class EvidenceStore:
         return locked_until is not None and locked_until >= until
 
     def _locked_until(self, key: str, version: str) -> datetime | None:
+        """Read here and not by the SDK: Ceph tells nine decimals of a second, RustFS an empty element for no lock."""
+        query: Any = {"retention": "", "versionId": version}
         try:
-            retention = self._client.get_object_retention(self._bucket, key, version)
+            answer = self._client._execute("GET", self._bucket, key, query_params=query)
         except S3Error as error:
             if error.code in _NO_RETENTION:
                 return None
             raise
-        return retention.retain_until_date if retention and retention.mode == COMPLIANCE else None
+        told = {each.tag.rpartition("}")[2]: each.text or "" for each in fromstring(answer.data.decode())}  # noqa: S314  # nosec B314
+        until = told.get("RetainUntilDate", "").strip()
+        return datetime.fromisoformat(until) if until and told.get("Mode") == COMPLIANCE else None
 
     def _remove(self, key: str, version: str) -> None:
         try:
@@ -614,40 +670,9 @@ class EvidenceStore:
         try:
             return self._client.is_object_legal_hold_enabled(self._bucket, key, version)
         except S3Error as error:
-            if error.code == "NoSuchObjectLegalHold":  # SeaweedFS answers this for a version that never had a hold
+            if error.code in _NO_HOLD:
                 return False
             raise
-
-
-def _pool(lanes: int) -> urllib3.PoolManager:
-    """A connection pool with short timeouts; the SDK's own waits five minutes, five times."""
-    # Every call is safe to repeat, POST too: an upload that was opened twice is swept.
-    retries = urllib3.Retry(
-        total=2, connect=1, read=1, backoff_factor=0.1, allowed_methods=None, status_forcelist=(500, 502, 503, 504)
-    )
-    timeout = urllib3.Timeout(connect=_CONNECT_SECONDS, read=_READ_SECONDS)
-    return _StorePool(
-        maxsize=lanes * 2,
-        retries=retries,
-        timeout=timeout,
-        cert_reqs="CERT_REQUIRED",
-        ca_certs=os.environ.get("SSL_CERT_FILE") or certifi.where(),
-    )
-
-
-class _StorePool(urllib3.PoolManager):
-    """Connections to a store. An answer in XML that is no store's is StoreNonsense before the SDK reads it."""
-
-    def urlopen(self, method: str, url: str, redirect: bool = True, **more: Any) -> Any:  # type: ignore[override]
-        response = super().urlopen(method, url, redirect, **more)
-        if response.status == 200 and method in ("GET", "POST") and more.get("preload_content", True):
-            root = fromstring(response.data.decode()).tag.rpartition("}")[2]  # noqa: S314  # nosec B314
-            if root not in _ANSWERS:
-                raise StoreNonsense(
-                    f"存储答的是网页，不是列表：{root[:40]}",
-                    f"The store answered with a page, not with a list: {root[:40]}",
-                )
-        return response
 
 
 def _client(settings: StoreSettings, http: urllib3.PoolManager) -> Minio:
@@ -714,6 +739,12 @@ def newest_of_each(listed: list[Part], sent: Mapping[int, str] | None = None) ->
     return chosen
 
 
+def _decoded(key: str, encoding: str | None) -> str:
+    """A key of a list as it is. Ceph encodes those of open uploads without saying so, and the SDK leaves them."""
+    decoded = unquote(key)
+    return decoded if not encoding and quote(decoded, safe="/-_.~") == key else key
+
+
 def _round_up_to_second(moment: datetime) -> datetime:
     """Round up, never down: no lock is shorter than asked."""
     rounded = moment.astimezone(UTC).replace(microsecond=0)
@@ -729,24 +760,56 @@ def _joined_etag(parts: list[Part]) -> str:
     return f"{hashlib.md5(tags, usedforsecurity=False).hexdigest()}-{len(parts)}"
 
 
+def _may_be_of(found: Any, parts: list[Part]) -> bool:
+    """Whether the tag of this object can be that of these parts joined. True where tags are no digests."""
+    joined, told = _joined_etag(parts), found.etag or ""
+    is_digest = joined != "" and _DIGEST_OF_PARTS.fullmatch(told) and not _is_encrypted(found.metadata)
+    return told == joined or not is_digest
+
+
+def _is_encrypted(headers: Any) -> bool:
+    return any(name.lower().startswith("x-amz-server-side-encryption") for name in headers or {})
+
+
+class _SourceFailed(Exception):
+    """What was to be stored could not be read; `error` says why."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+
+class _Source:
+    """What is to be stored. Its own errors are told from the store's."""
+
+    def __init__(self, source: Any) -> None:
+        self._source = source
+
+    def read(self, size: int = -1) -> bytes:
+        try:
+            return bytes(self._source.read(size))
+        except Exception as error:
+            raise _SourceFailed(error) from error
+
+
 @contextmanager
-def _sdk_errors_translated() -> Iterator[None]:
-    """Raise the exceptions of this module in place of those of the SDK and the network."""
+def _of_upload(upload_id: str) -> Iterator[None]:
+    """Raise UploadUnknown where the store says that this upload is over."""
     try:
         yield
     except S3Error as error:
-        _translate(error)
+        if error.code not in _UPLOAD_OVER:
+            raise
+        raise UploadUnknown(upload_id) from error
+
+
+@contextmanager
+def _sdk_errors_translated() -> Iterator[None]:
+    """Raise the exceptions of store_errors in place of those of the SDK and the network."""
+    try:
+        yield
+    except S3Error as error:
+        if error.code in _UNKNOWN_OBJECT:
+            raise ObjectUnknown(str(error.object_name)) from error
+        raise store_errors.refused(error) from error
     except _NO_ANSWER as error:
-        raise StoreUnavailable(f"对象存储没有应答：{error}", f"The object store does not answer: {error}") from error
-
-
-def _translate(error: S3Error) -> NoReturn:
-    if error.code == "NoSuchUpload":
-        raise UploadUnknown(str(error.object_name)) from error
-    if error.code in _UNKNOWN_OBJECT:
-        raise ObjectUnknown(str(error.object_name)) from error
-    if error.response.status >= 500:
-        raise StoreUnavailable(f"对象存储出错：{error.code}", f"The object store failed: {error.code}") from error
-    raise StoreRefused(
-        f"对象存储拒绝：{error.code}，{error.message}", f"The object store refused: {error.code}, {error.message}"
-    ) from error
+        raise store_errors.no_answer(error) from error

@@ -31,6 +31,7 @@ from mobile_api.cli import serving
 from mobile_api.logs import without_messages
 from tests.builders import MET, ORGANS, organ_row
 from tests.databases import OWNER, by_owner
+from tests.endpoint import left_behind, named_store
 from tests.prepared import Templates
 
 os.environ["LC_ALL"] = "C.UTF-8"  # sentences of the terminal are compared in English
@@ -54,6 +55,11 @@ LONG = (  # longest first, by `make test ARGS=--durations=0`
     "test_sync", "test_lists", "test_examples", "test_a_review", "test_disposal", "test_outbox", "test_looking_back",
     "test_lan", "test_a_phone_in_the_network", "test_commands", "test_roster", "test_proof",
 )  # fmt: skip
+# What holds on any store: its contract, and the main job. `make test-store` runs these.
+ON_ANY_STORE = (
+    "test_evidence_store", "test_rights", "test_store_nonsense", "test_uploads", "test_sealing", "test_watching",
+    "test_holds", "test_disposal", "test_proof", "test_demo",
+)  # fmt: skip
 REST = ("faults", "stories", "api", "rules")  # of the other files: those whose tests start servers of their own first
 
 
@@ -62,6 +68,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("filterwarnings", "ignore::litestar.exceptions.LitestarDeprecationWarning")
     hypothesis.settings.register_profile("fujing", deadline=None)  # a busy machine is no fault of an example
     hypothesis.settings.load_profile("fujing")
+    named_store()  # one that cannot be is told before anything starts
     log_as_served()
     gc.set_threshold(GARBAGE_LOOKS, 20, 20)
     gc.disable()  # what is imported and collected stays
@@ -107,6 +114,12 @@ def log_as_served() -> None:
     )
 
 
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """On a store that was named, what holds on any store is all that runs."""
+    is_test = collection_path.suffix == ".py" and collection_path.stem.startswith("test_")
+    return True if is_test and named_store() and collection_path.stem not in ON_ANY_STORE else None
+
+
 def pytest_collection_finish() -> None:
     """As the served application does: what was imported and collected is not looked at again for garbage."""
     gc.collect()
@@ -127,6 +140,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     }
     for reason in sorted(reasons):
         terminalreporter.write_line(f"not run: {reason.removeprefix('Skipped: ')}", yellow=True)
+    for line in left_behind():
+        terminalreporter.write_line(line, yellow=True)
 
 
 @pytest.fixture(scope="session")
@@ -146,7 +161,9 @@ def house(tmp_path_factory: pytest.TempPathFactory, templates: Templates) -> Ite
     """The settings of a house whose services run and whose schema is in place."""
     home = tmp_path_factory.mktemp("house") / "data"
     templates.bare(home)
-    chosen = settings.load({"FUJING_DATA_DIR": str(home), "FUJING_POOL_SIZE": "16"})
+    named = named_store()
+    elsewhere = named.settings("house") if named else {}
+    chosen = settings.load({"FUJING_DATA_DIR": str(home), "FUJING_POOL_SIZE": "16"} | elsewhere)
     with serving.services(chosen) as full:
         asyncio.run(serving.prepare(full))
         yield full

@@ -1,4 +1,5 @@
-"""Engines that a station has and Fujing does not bring: Debian's PostgreSQL with TLS, PgBouncer, nginx, Caddy.
+"""Engines that a station has and Fujing does not bring: Debian's PostgreSQL with TLS, PgBouncer, nginx, Caddy, and
+versitygw.
 
 Each runs on a free port of loopback, in a folder of its own directly under /tmp, which its own account can read, and is
 ended by its pid. One that is not installed skips the test, and the last lines of the run say so.
@@ -27,11 +28,13 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from storage.embedded import S3Address
 from storage.embedded.processes import free_port
 
 OWNER, APP = "fujing_owner", "fujing_app"
 PASSWORDS = {OWNER: "owner-äß/:@", APP: "app-geheim", "postgres": "root"}  # signs that a URL must quote
 READY_SECONDS = 40.0
+BUILD_SECONDS = 900.0
 MODE_OF_A_KEY = 0o600
 HOST = re.compile(rb"\r\nHost: ([^\r]+)\r\n", re.IGNORECASE)
 
@@ -349,3 +352,44 @@ def nginx(shipped: Path, home: Path, changes: dict[str, str], port: int) -> Iter
 def version_of(binary: str, *words: str) -> str:
     done = subprocess.run([binary, *words], capture_output=True, text=True)
     return (done.stdout + done.stderr).strip()
+
+
+@contextmanager
+def versitygw(binary: Path) -> Iterator[S3Address]:
+    """Run a versitygw over plain files for the length of a block: a real S3 server that is no store for evidence."""
+    keys = "versity", os.urandom(16).hex()
+    with folder_of(None) as home:
+        films, versions, port = home / "films", home / "versions", free_port()
+        films.mkdir(), versions.mkdir()
+        words = [str(binary), "--port", f"127.0.0.1:{port}", "posix", "--versioning-dir", str(versions), str(films)]
+        named = [
+            f"ROOT_ACCESS_KEY={keys[0]}",
+            f"ROOT_SECRET_KEY={keys[1]}",
+            f"HOME={home}",
+            f"PATH={os.environ['PATH']}",
+        ]
+        with running(["env", "-i", *named, *words], home / "versitygw.log", port):
+            yield S3Address(f"127.0.0.1:{port}", *keys, "us-east-1")
+
+
+def built_by_go(package: str, version: str, folder: Path) -> Path:
+    """The program of a Go module, built once a clone into this folder; else the test is skipped."""
+    built, go = folder / package.rpartition("/")[2], shutil.which("go")
+    name = f"{built.name} {version}"
+    if go is None:
+        pytest.skip(f"{name}: Go is not installed (Fujing does not need it)")
+    if built.exists() and version in version_of(go, "version", "-m", str(built)):
+        return built
+    environment = os.environ | {"GOBIN": str(folder), "GOPATH": str(folder / "go"), "GOFLAGS": "-modcacherw"}
+    done = subprocess.run(
+        [go, "install", f"{package}@{version}"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=BUILD_SECONDS,
+    )
+    if done.returncode:
+        pytest.skip(
+            f"{name} could not be built (Fujing does not need it): {done.stderr.strip().splitlines()[-1][:120]}"
+        )
+    return built

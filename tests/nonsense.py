@@ -10,7 +10,7 @@ import random
 import re
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -45,14 +45,19 @@ class Nonsense:
     """One proxy before the store on `to` (host:port). `rate`: the share of answers that are nonsense.
 
     `lies`: (kind, method, pattern): the next answers to this method on an address that the pattern finds, one after the
-    other.
+    other. `changed`: (method, pattern, change): what is done to every such answer. `hangs`: requests whose method and
+    address this pattern finds are not answered before it is None again.
+    other. `asked`: method and address of every request.
     """
 
     to: str
     seed: int = 7
     rate: float = 0.0
     lies: list[tuple[str, str, str]] = field(default_factory=list)
+    changed: list[tuple[str, str, Callable[[Answer], None]]] = field(default_factory=list)
+    hangs: str | None = None
     done: Counter[str] = field(default_factory=Counter)
+    asked: list[tuple[str, str]] = field(default_factory=list)
     port: int = 0
 
     def __post_init__(self) -> None:
@@ -108,6 +113,9 @@ class Nonsense:
 
     async def _answered(self, head: bytes, body: bytes) -> Answer:
         method, address = head.decode("latin-1").split(" ", 2)[:2]
+        self.asked.append((method, address))
+        while self.hangs is not None and re.search(self.hangs, f"{method} {address}"):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)  # the test sets it in another thread
         kind = self._kind(method, address)
         if kind == "unasked":
             self.done[kind] += 1
@@ -116,6 +124,9 @@ class Nonsense:
         if kind is not None and answer.status.split(" ")[1] in ("200", "204", "206"):
             self.done[kind] += 1
             getattr(self, f"_{kind}")(answer)
+        for to, pattern, change in self.changed:
+            if to == method and re.search(pattern, address):
+                change(answer)
         return answer
 
     def _kind(self, method: str, address: str) -> str | None:

@@ -13,11 +13,12 @@ from uuid import UUID
 import structlog
 
 from backend.core import journal
-from backend.core.database import Record, execute, fetch, rows_touched, tx, value
+from backend.core.database import Record, execute, fetch, rows_touched, tx
 from backend.core.days import since
 from backend.evidence import rules
+from backend.evidence.removing import is_gone, posters_are_gone
 from backend.law.catalogue import law
-from storage.evidence_store import EvidenceStore, ObjectLocked, Part, StoredObject, UploadUnknown
+from storage.evidence_store import EvidenceStore, Part, StoredObject, UploadUnknown
 
 WEIGHED = "UPDATE upload SET stored_bytes = $2, weighed_at = $3 WHERE id = $1 AND store_upload = $4"
 # Once more after its last URL is over: until then, bytes may arrive that nobody told us of.
@@ -33,10 +34,11 @@ REFUSE = """
 INSERT INTO refused_version (upload, version, bytes, found_at) VALUES ($1, $2, $3, $4)
 ON CONFLICT (upload, version) DO NOTHING
 """
-IS_REFUSED = "SELECT count(*) > 0 FROM refused_version WHERE upload = $1 AND version = $2"
+REFUSED = "SELECT version FROM refused_version WHERE upload = $1"
 FORGIVE = "UPDATE refused_version SET removed_at = $3 WHERE upload = $1 AND version = $2"
 OVER = """
-SELECT r.upload, r.version, u.object_key FROM refused_version r JOIN upload u ON u.id = r.upload
+SELECT r.upload, r.version, u.object_key, u.state = 'sealed' AS sealed
+FROM refused_version r JOIN upload u ON u.id = r.upload
 WHERE r.removed_at IS NULL AND r.found_at < $1 AND u.state <> 'received' AND u.version IS DISTINCT FROM r.version
 ORDER BY r.found_at LIMIT 500
 """
@@ -91,9 +93,9 @@ async def refuse(upload: UUID, stored: StoredObject, now: datetime) -> None:
     await execute(REFUSE, upload, stored.version, stored.bytes, now)
 
 
-async def is_refused(upload: UUID, version: str) -> bool:
-    """Whether this version was read before and is not what was declared."""
-    return bool(await value(IS_REFUSED, upload, version))
+async def refused(upload: UUID) -> set[str]:
+    """The versions that were read before and are not what was declared."""
+    return {row["version"] for row in await fetch(REFUSED, upload)}
 
 
 async def forgive(upload: UUID, version: str, now: datetime) -> None:
@@ -102,13 +104,14 @@ async def forgive(upload: UUID, version: str, now: datetime) -> None:
 
 
 async def remove_refused(store: EvidenceStore, now: datetime) -> int:
-    """Remove refused versions whose term is over. How many. Raises StoreUnavailable."""
+    """Remove refused versions whose term is over, and their posters. How many. Raises StoreUnavailable."""
     removed = 0
     for row in await fetch(OVER, since(law(), "mismatched_kept", now)):
-        try:
-            await store.remove(row["object_key"], row["version"])
-        except ObjectLocked:  # it is being sealed at this moment
-            continue
-        await execute(FORGIVE, row["upload"], row["version"], now)
-        removed += 1
+        if await is_gone(store, row["object_key"], row["version"]) and await _poster_is_gone(store, row):
+            await execute(FORGIVE, row["upload"], row["version"], now)
+            removed += 1
     return removed
+
+
+async def _poster_is_gone(store: EvidenceStore, row: Record) -> bool:
+    return bool(row["sealed"]) or await posters_are_gone(store, row["upload"])

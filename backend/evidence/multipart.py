@@ -32,7 +32,7 @@ UPDATE upload SET state = 'abandoned', touched_at = $2
 WHERE id = $1 AND state IN ('declared', 'receiving', 'mismatch')
 """
 SET_OPEN = """
-UPDATE upload SET store_upload = $2, state = 'receiving', touched_at = $3
+UPDATE upload SET store_upload = $2, state = 'receiving', touched_at = $3, versions_before = $4
 WHERE id = $1 AND store_upload IS NULL AND state IN ('declared', 'receiving', 'mismatch', 'abandoned')
 """
 FORGET_STORE_UPLOAD = "UPDATE upload SET store_upload = NULL WHERE id = $1 AND store_upload = $2"
@@ -48,9 +48,7 @@ TWIN = """
 SELECT id, state FROM upload
 WHERE owner = $2 AND kind = $3 AND sha256 = $4 AND same_as IS NULL AND id <> $1
 """
-SET_SAME_AS = """
-UPDATE upload SET state = 'same_as', same_as = $2, store_upload = NULL WHERE id = $1 OR same_as = $1
-"""
+SET_SAME_AS = "UPDATE upload SET state = 'same_as', same_as = $2 WHERE id = $1 OR same_as = $1"
 COMPLETE_STATES = frozenset({"received", "sealed"})
 STORED_AT_ONCE = 1000  # parts told with size and ETag in one answer, as in a list of S3
 
@@ -184,8 +182,9 @@ async def _open_in_store(
     """The upload, open in the store, with the parts it has. Of two processes, the second uses what the first opened."""
     for _ in range(3):
         if row["store_upload"] is None:
+            before = [each.version for each in await store.versions(row["object_key"]) if each.key == row["object_key"]]
             opened = await store.open_upload(row["object_key"], row["media_type"])
-            if rows_touched(await execute(SET_OPEN, row["id"], opened, now)) == 0:
+            if rows_touched(await execute(SET_OPEN, row["id"], opened, now, before)) == 0:
                 await store.abort_upload(row["object_key"], opened)
             elif row["state"] in ("abandoned", "mismatch"):
                 await _refresh_findings(row, now)
@@ -246,7 +245,12 @@ async def _version_of_size(store: EvidenceStore, row: Record, size: int, *, anew
         found = await store.find(row["object_key"], anew=anew)
     except ObjectUnknown:
         return None
-    return None if found.bytes != size or await excess.is_refused(row["id"], found.version) else found.version
+    return None if found.bytes != size or found.version in await _not_these(row) else found.version
+
+
+async def _not_these(row: Record) -> set[str]:
+    """Versions that cannot be what is being sent: there before it was, or refused."""
+    return {*(row["versions_before"] or ()), *await excess.refused(row["id"])}
 
 
 def _all_parts(row: Record, size: int) -> list[Part]:
@@ -271,20 +275,22 @@ async def _join(store: EvidenceStore, row: Record, size: int, sent: dict[int, st
         raise Refusal("parts_missing", extra={"missing": missing[:1000], "state": "receiving"})
     expected = rules.expected_parts(size, row["part_size"])
     await execute(SET_SIZE, row["id"], size)  # by the size, a call after a crash recognises the joined file
-    await store.complete_upload(key, opened, [part for part in have if part.number in expected])
+    await store.complete_upload(key, opened, [part for part in have if part.number in expected], await _not_these(row))
 
 
 async def _set_received(row: Record, actor: Actor, size: int, sha256: str, call: Complete, now: datetime) -> None:
     """Set the state to received and enqueue the job that seals the file, in one transaction.
 
     Where the owner has the same bytes under another id, one of the two becomes `same_as` the other. That they are the
-    same is the device's word: a job reads what came second, before it removes it.
+    same is the device's word: a job reads what came second, before it removes it. What the other one had begun to send
+    is aborted by the sweep.
     """
     async with tx():
         await lock_concerned(row["owner"], [row["id"]])
         twin = await first(TWIN, row["id"], row["owner"], row["kind"], sha256)
         if twin is not None and twin["state"] in COMPLETE_STATES:
             await execute(SET_SAME_AS, row["id"], twin["id"])
+            await execute(FORGET_STORE_UPLOAD, row["id"], row["store_upload"])
             await _refresh_twins(row["id"], twin["id"], now)
             await jobs.enqueue(jobs.COMPARE, row["id"])
             told = {"bytes": size, "sha256": sha256, "same_as": str(twin["id"])}

@@ -23,6 +23,7 @@ from backend.core.keys import Keys
 from backend.evidence import excess, films, probing, rules
 from backend.evidence.probing import Probe
 from backend.evidence.refresh import lock_concerned, refresh_findings
+from backend.evidence.removing import is_gone, poster_key, posters_are_gone
 from backend.evidence.retention import legal_holds
 from backend.evidence.starts import service as starts
 from backend.evidence.tables import Upload
@@ -63,6 +64,9 @@ WITH old AS (
 UPDATE upload u SET state = 'abandoned', store_upload = NULL, stored_bytes = NULL FROM old WHERE u.id = old.id
 RETURNING u.id, u.owner, u.organ, old.object_key, old.store_upload
 """
+# What was begun under an id that became another's, and is known by its id alone: MinIO forgets its list at a restart.
+REPLACED = "SELECT id, object_key, store_upload FROM upload WHERE state = 'same_as' AND store_upload IS NOT NULL"
+FORGET = "UPDATE upload SET store_upload = NULL, stored_bytes = NULL WHERE id = $1 AND store_upload = $2"
 log = structlog.get_logger()
 
 
@@ -80,8 +84,8 @@ async def seal(store: EvidenceStore, keys: Keys, upload: UUID) -> None:
         return
     stored = await _find(store, row["object_key"])
     if stored is None:
-        await remove_posters(store, upload)
         await _set_mismatch(row, None, "nothing")
+        await posters_are_gone(store, upload)
         return
     probe = asyncio.create_task(_probe(store, stored, row))
     try:
@@ -96,8 +100,8 @@ async def seal(store: EvidenceStore, keys: Keys, upload: UUID) -> None:
         raise StoreNonsense(
             f"存储对 {stored.key} 两次读出的内容不同。", f"The store gave two different readings of {stored.key}."
         )
-    await remove_posters(store, upload)
     await _set_mismatch(row, stored, sha256)
+    await posters_are_gone(store, upload)
 
 
 class NotSealedYet(Exception):
@@ -116,11 +120,12 @@ async def compare(store: EvidenceStore, upload: UUID) -> None:
     if row["kept_state"] != "sealed":
         raise NotSealedYet
     stored = await _find(store, row["object_key"])
-    if stored is None or await excess.is_refused(upload, stored.version):
+    if stored is None or stored.version in await excess.refused(upload):
         return
     sha256, size = await store.digest(stored.key, stored.version)
     if (sha256, size) == (row["kept_sha256"], row["kept_bytes"]) and size == stored.bytes:
-        await store.remove(stored.key, stored.version)
+        if not await is_gone(store, stored.key, stored.version):
+            await excess.refuse(upload, stored, datetime.now(UTC))  # the sweep removes it when its lock ends
         return
     now = datetime.now(UTC)
     async with tx():
@@ -214,20 +219,6 @@ async def _set_mismatch(row: Record, stored: StoredObject | None, sha256: str) -
             await append_line(row, "evidence/mismatch", now, facts)
 
 
-def poster_key(upload: UUID) -> str:
-    """The key of the poster: the first frame of a recording, as a JPEG."""
-    return f"poster/{upload}"
-
-
-async def remove_posters(store: EvidenceStore, upload: UUID) -> None:
-    """Remove every version of the poster, also one that a killed worker put and no row names.
-
-    Raises ObjectLocked where one is still locked.
-    """
-    for poster in await store.versions(poster_key(upload)):
-        await store.remove(poster.key, poster.version)
-
-
 def told_by(probe: Probe) -> starts.Probed:
     """What the probe found that tells of time. A photo has no container but its own format."""
     container = probe.container or probe.codec or ""
@@ -265,7 +256,7 @@ async def sweep(store: EvidenceStore, now: datetime) -> dict[str, int]:
     return {
         "abandoned": await _abandon(store, now),
         "enqueued_again": enqueued,
-        "dropped": await _drop_unknown(store, now),
+        "dropped": await _drop_replaced(store) + await _drop_unknown(store, now),
         "exceeded": await excess.weigh(store, now),
         "refused_removed": await excess.remove_refused(store, now),
     }
@@ -289,6 +280,15 @@ async def _enqueue_again(now: datetime) -> int:
         rows = await fetch(WITHOUT_JOB, now - law().span("seal_again_after"), now)
         for row in rows:
             await jobs.enqueue(jobs.SEAL, row["id"])
+    return len(rows)
+
+
+async def _drop_replaced(store: EvidenceStore) -> int:
+    """Abort what was begun under an id that became the same as another."""
+    rows = await fetch(REPLACED)
+    for row in rows:
+        await store.abort_upload(row["object_key"], row["store_upload"])
+        await execute(FORGET, row["id"], row["store_upload"])
     return len(rows)
 
 

@@ -6,7 +6,19 @@ fujing_0019_holds.sql, fujing_0033_store.sql and fujing_0045_kept.sql.
 
 from typing import Any
 
-from piccolo.columns import JSONB, UUID, BigInt, Boolean, ForeignKey, Integer, OnDelete, SmallInt, Text, Timestamptz
+from piccolo.columns import (
+    JSONB,
+    UUID,
+    Array,
+    BigInt,
+    Boolean,
+    ForeignKey,
+    Integer,
+    OnDelete,
+    SmallInt,
+    Text,
+    Timestamptz,
+)  # fmt: skip
 from piccolo.columns.reference import LazyTableReference
 from piccolo.table import Table
 
@@ -50,6 +62,7 @@ class Upload(Table, db=DB):
     stored_bytes = BigInt(null=True, default=None)
     weighed_at = Timestamptz(null=True, default=None)
     due_told = Integer(null=True, default=None)
+    versions_before = Array(Text(), null=True, default=None)
 
 
 class RefusedVersion(Table, db=DB):

@@ -18,7 +18,7 @@ from backend.core.database import first, tx, value
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor
 from backend.core.visibility import INSPECTING, OVERSEEING, reaches
-from backend.evidence.sealing import poster_key
+from backend.evidence.removing import poster_key
 from backend.people import factor
 from backend.reviews.tables import Viewing
 from storage.evidence_store import EvidenceStore

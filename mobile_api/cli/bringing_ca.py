@@ -98,8 +98,15 @@ def _say_where(found: Reach) -> None:
         segno.make(found.ca_url, error="m").terminal(compact=True)
 
 
-def say_reach(found: Reach, shown: ShownCertificate | None) -> None:
+def say_reach(settings: Settings, found: Reach | None, shown: ShownCertificate | None) -> None:
     """What `serve` says of how phones reach it."""
+    if found is None:
+        if settings.public_url is None:
+            say(
+                "只有本机能访问；要供手机使用，请用 `fujing serve --lan 名称` 启动",
+                "only this machine reaches it; for phones, start with `fujing serve --lan NAME`",
+            )
+        return
     if found.store_url is not None:
         say(
             f"手机：接口 {found.api_url}   存储 {found.store_url}",

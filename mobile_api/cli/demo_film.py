@@ -7,12 +7,14 @@ import random
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from fractions import Fraction
 from pathlib import Path
 
 import av
 import msgspec
 
 WHITE = 235
+TICK = Fraction(1, 1000)  # of a second
 
 
 class Film(msgspec.Struct, frozen=True):
@@ -35,7 +37,8 @@ def film(
     ago: float = 0,
     progress: Callable[[float], None] = lambda _: None,
 ) -> Film:
-    """Encode a film. `live`: it takes as long as it shows. `progress` is called with the seconds filmed.
+    """Encode a film. `live`: it takes as long as it shows, on a slow machine too: each frame has the time when it was
+    filmed. `progress` is called with the seconds filmed.
 
     Its metadata say when it began: now, or so many seconds `ago`; with `ago`, it ended by its own length.
     """
@@ -45,11 +48,15 @@ def film(
     with av.open(str(path), "w", format="mp4") as container:
         container.metadata["creation_time"] = f"{started:%Y-%m-%dT%H:%M:%SZ}"
         stream = container.add_stream("libx264", rate=rate)
+        stream.time_base = stream.codec_context.time_base = TICK if live else Fraction(1, rate)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.options = {"preset": "ultrafast", "crf": str(crf)}
         frames = round(seconds * rate)
         for number in range(frames):
-            container.mux(stream.encode(_frame(grain, width, height, number, number / frames)))
+            frame = _frame(grain, width, height, number, number / frames)
+            if live:
+                frame.pts, frame.time_base = round((time.monotonic() - begun) / TICK), TICK
+            container.mux(stream.encode(frame))
             if live:
                 time.sleep(max(0.0, begun + (number + 1) / rate - time.monotonic()))
             progress((number + 1) / rate)

@@ -48,6 +48,7 @@ from storage.language import SentenceError
 from storage.private_files import make_private, write_private
 
 log = structlog.get_logger()
+OVERLAP = 10.0  # seconds that a worker goes on when the next one starts, with a new certificate
 HEADERS_MS = 10_000  # for the head of a request: a phone sends it in one piece
 READY_SECONDS = 30.0
 POLL = 0.2
@@ -479,6 +480,7 @@ def until_signalled() -> Iterator[None]:
         raise Ended
 
     before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
+    before[LOOK_NOW] = signal.signal(LOOK_NOW, lambda _number, _frame: None)  # not the end of a house that is starting
     try:
         yield
     finally:
@@ -526,6 +528,7 @@ def _serve_api(settings: Settings) -> None:
         http1_settings=HTTP1Settings(header_read_timeout=HEADERS_MS),
         websockets=False,
         workers_kill_timeout=3,
+        respawn_interval=OVERLAP,
         ssl_cert=settings.tls_cert,
         ssl_key=settings.tls_key,
         ssl_protocol_min=SSLProtocols.tls12,  # Android before 10 has no later one

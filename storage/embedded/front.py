@@ -22,6 +22,7 @@ from storage.house_ca import der
 
 CA_PATH = "/ca.crt"
 PATIENCE = 10.0  # seconds for the first byte, for the TLS handshake, and for the head of a plain request
+FAREWELL = 60.0  # seconds for a slow client to take the last bytes of an answer
 LINGER = 2.0  # seconds to go on reading from a client that is still sending when the store has answered and closed
 BLOCK = 256 * 1024
 HEAD = 8192  # bytes of a plain request that are looked at
@@ -92,7 +93,7 @@ class _Port:
         try:
             await _between(reader, writer, self._front.store)
         finally:
-            writer.close()
+            await _closed(writer)
 
     async def _answer_plainly(self, client: socket.socket) -> None:
         reader, writer = await _streams(client, None)
@@ -101,7 +102,7 @@ class _Port:
             writer.write(self._plain_answer(method, path))
             await writer.drain()
         finally:
-            writer.close()
+            await _closed(writer)
 
     def _plain_answer(self, method: str, path: str) -> bytes:
         ca = self._front.ca
@@ -135,6 +136,13 @@ async def _upward(reader: asyncio.StreamReader, store: asyncio.StreamWriter) -> 
             pass
 
 
+async def _closed(writer: asyncio.StreamWriter) -> None:
+    """Close, once all that was written has been sent."""
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
+
+
 async def _copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
     while block := await source.read(BLOCK):
         target.write(block)
@@ -146,10 +154,8 @@ async def _streams(client: socket.socket, tls: ssl.SSLContext | None) -> Streams
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader(limit=BLOCK if tls is not None else HEAD)
     protocol = asyncio.StreamReaderProtocol(reader)
-    patience = PATIENCE if tls is not None else None
-    transport, _ = await loop.connect_accepted_socket(
-        lambda: protocol, client, ssl=tls, ssl_handshake_timeout=patience, ssl_shutdown_timeout=patience
-    )
+    patience = {} if tls is None else {"ssl_handshake_timeout": PATIENCE, "ssl_shutdown_timeout": FAREWELL}
+    transport, _ = await loop.connect_accepted_socket(lambda: protocol, client, ssl=tls, **patience)
     return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
 
 
@@ -178,8 +184,8 @@ def _http(status: str, kind: str, body: bytes, more: str = "", *, head: bool = F
 
 def _listening(host: str, port: int) -> socket.socket:
     """A listening socket; `serve` has reserved its port (SO_REUSEPORT)."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.create_server((host, port), family=family, backlog=1024, reuse_port=True)
+    family, both = socket.AF_INET6 if ":" in host else socket.AF_INET, host == "::"
+    listening = socket.create_server((host, port), family=family, backlog=1024, reuse_port=True, dualstack_ipv6=both)
     listening.setblocking(False)
     return listening
 

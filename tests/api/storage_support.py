@@ -19,6 +19,7 @@ import pytest
 from storage.embedded import EmbeddedPostgres, EmbeddedS3, PostgresAddress, S3Address
 from storage.embedded.accounts import AsRoot
 from storage.evidence_store import EvidenceStore, StoreSettings
+from tests.endpoint import NamedStore, bucket, named_store
 
 AS_ROOT = os.geteuid() == 0
 NEEDS_ROOT = pytest.mark.skipif(not AS_ROOT, reason="only root can become somebody else: run it as root too")
@@ -57,6 +58,19 @@ def station(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Station]:
         s3.stop()
 
 
+@pytest.fixture(scope="module")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Address]:
+    """The store that the run was given, or an embedded one."""
+    if (named := named_store()) is not None:
+        yield named
+        return
+    server = an_s3(tmp_path_factory.mktemp("s3"))
+    try:
+        yield server.start()
+    finally:
+        server.stop()
+
+
 @pytest.fixture
 def open_place() -> Iterator[Path]:
     """A directory that every user may enter, unlike pytest's own."""
@@ -74,8 +88,10 @@ def an_s3(directory: Path) -> EmbeddedS3:
     return EmbeddedS3(directory, "station", "a key of the station")
 
 
-def a_store(s3: S3Address, bucket: str = "evidence", public_url: str | None = None) -> EvidenceStore:
-    return EvidenceStore(StoreSettings(s3.endpoint, s3.access_key, s3.secret_key, bucket, s3.region, False, public_url))
+def a_store(s3: S3Address, name: str = "evidence", public_url: str | None = None) -> EvidenceStore:
+    """A client of a bucket of this run."""
+    secure, keys = isinstance(s3, NamedStore) and s3.secure, (s3.access_key, s3.secret_key)
+    return EvidenceStore(StoreSettings(s3.endpoint, *keys, bucket(name), s3.region, secure, public_url))
 
 
 def a_key() -> str:

@@ -15,7 +15,7 @@ from backend.core import journal
 from backend.core.database import execute, first, value
 from backend.core.keys import fingerprint
 from backend.core.refusals import Refusal
-from backend.evidence import sealing
+from backend.evidence import removing
 from backend.evidence.retention import disposal, integrity_audit, legal_holds, reconcile
 from backend.law.catalogue import use
 from backend.proof.trust import KeySet
@@ -104,7 +104,7 @@ async def test_the_poster_is_removed_with_its_film(app: Litestar, short_floor: N
     """Also one that no row names."""
     lin = await a_duty_auxiliary(app)
     upload = await old(app, lin)
-    poster = sealing.poster_key(UUID(upload))
+    poster = removing.poster_key(UUID(upload))
     await app.state.store.put(poster, b"a poster of a killed worker", "image/jpeg")
     await past_its_term(upload)
     await disposal.dispose(app.state.store, now())

@@ -8,7 +8,8 @@ import hashlib
 import io
 import os
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -29,22 +30,14 @@ from storage.evidence_store import (
     UploadUnknown,
     newest_of_each,
 )
-from tests.api.storage_support import a_key, a_store, an_s3, anyio_backend
+from tests.api.storage_support import a_key, a_store, an_s3, anyio_backend, s3
+from tests.endpoint import bucket
 
-__all__ = ["anyio_backend"]
+__all__ = ["anyio_backend", "s3"]
 pytestmark = pytest.mark.anyio
 MINUTE = timedelta(minutes=1)
 FIRST = os.urandom(5 * 1024 * 1024)
 LAST = b"the last part may be small"
-
-
-@pytest.fixture(scope="module")
-def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Address]:
-    server = an_s3(tmp_path_factory.mktemp("s3"))
-    try:
-        yield server.start()
-    finally:
-        server.stop()
 
 
 @pytest.fixture
@@ -119,7 +112,7 @@ async def test_the_lock_is_proved_again_and_again(store: EvidenceStore) -> None:
 async def test_a_bucket_without_object_lock_is_refused(s3: S3Address) -> None:
     """Object lock is tested, not trusted."""
     store = a_store(s3, "unlocked")
-    store._client.make_bucket("unlocked")
+    store._client.make_bucket(bucket("unlocked"))
     with pytest.raises(LockNotKept, match="object lock"):
         await store.prove_lock()
     store.close()
@@ -130,8 +123,8 @@ async def test_a_bucket_with_versions_but_no_lock_is_refused(s3: S3Address) -> N
     from minio.versioningconfig import ENABLED, VersioningConfig
 
     store = a_store(s3, "versioned")
-    store._client.make_bucket("versioned")
-    store._client.set_bucket_versioning("versioned", VersioningConfig(ENABLED))
+    store._client.make_bucket(bucket("versioned"))
+    store._client.set_bucket_versioning(bucket("versioned"), VersioningConfig(ENABLED))
     with pytest.raises(LockNotKept, match="object lock"):
         await store.prove_lock()
     store.close()
@@ -164,7 +157,7 @@ async def test_a_part_sent_twice_counts_once(store: EvidenceStore) -> None:
     key = a_key()
     upload, once = await an_upload(store, key, b"the same bytes")
     assert 200 == send(store.sign_part(key, upload, 1, 14, MINUTE), b"the same bytes")
-    assert [*once, *once] == await store.parts(key, upload)
+    assert {*once} == {*await store.parts(key, upload)}
     assert once == newest_of_each(await store.parts(key, upload))
     await store.abort_upload(key, upload)
 
@@ -245,8 +238,8 @@ async def test_a_url_for_devices_names_the_public_host(s3: S3Address) -> None:
     """Devices reach the store under another name than the server does; the server's own URLs keep its name."""
     store = a_store(s3, public_url="https://evidence.example.cn:8443")
     url = store.sign_part("recordings/a", "upload", 3, 5, MINUTE)
-    assert url.startswith("https://evidence.example.cn:8443/evidence/recordings/a?")
-    assert store.sign_read("recordings/a", "v", MINUTE).startswith(f"http://{s3.endpoint}/evidence/")
+    assert url.startswith(f"https://evidence.example.cn:8443/{bucket('evidence')}/recordings/a?")
+    assert f"//{s3.endpoint}/{bucket('evidence')}/" in store.sign_read("recordings/a", "v", MINUTE)
     store.close()
 
 
@@ -332,6 +325,13 @@ async def test_a_held_version_stays_until_the_hold_is_lifted(store: EvidenceStor
         await store.find(recording.key)
 
 
+async def test_a_version_that_was_never_held_is_not_held(store: EvidenceStore) -> None:
+    """Each kind of store has an error of its own for it, and it is none."""
+    recording = await a_recording(store)
+    assert not await store.is_held(recording.key, recording.version)
+    await store.remove(recording.key, recording.version)
+
+
 async def test_removing_removes_that_version_only_and_may_be_repeated(store: EvidenceStore) -> None:
     """Disposal removes one version, and may run again."""
     old = await a_recording(store, b"mismatch")
@@ -358,7 +358,7 @@ async def test_a_store_that_does_not_answer_is_unavailable() -> None:
 
 async def test_a_wrong_key_is_a_refusal(s3: S3Address) -> None:
     """Trying again will not help, and the error is of another kind."""
-    store = a_store(S3Address(s3.endpoint, s3.access_key, "another secret", s3.region))
+    store = a_store(replace(s3, secret_key="another secret"))
     with pytest.raises(StoreRefused):
         await store.prepare()
     with pytest.raises(StoreRefused):
@@ -393,7 +393,7 @@ async def test_a_large_object_is_read_in_bounded_memory(store: EvidenceStore) ->
 
     content = bytes(32 * 1024 * 1024)
     key = a_key()
-    put = store._client.put_object("evidence", key, io.BytesIO(content), len(content), part_size=8 * 2**20)
+    put = store._client.put_object(bucket("evidence"), key, io.BytesIO(content), len(content), part_size=8 * 2**20)
     tracemalloc.start()
     digest, _ = await store.digest(key, put.version_id or "")
     _, most = tracemalloc.get_traced_memory()
@@ -421,7 +421,7 @@ async def test_a_url_takes_exactly_its_part(store: EvidenceStore, size: bytes) -
     upload = await store.open_upload(key, "video/webm")
     url = store.sign_part(key, upload, 1, 1000, MINUTE)
     assert 403 == send(url, size)
-    assert [403, 403] == [in_chunks(url, size), in_chunks(url, FIRST[:1000])]
+    assert {403, 411} >= {in_chunks(url, size), in_chunks(url, FIRST[:1000])}
     assert [] == await store.parts(key, upload)
     assert 200 == send(url, FIRST[:1000], FIRST[:1000])
     assert [1000] == [part.bytes for part in await store.parts(key, upload)]
@@ -429,12 +429,18 @@ async def test_a_url_takes_exactly_its_part(store: EvidenceStore, size: bytes) -
 
 
 async def test_of_a_part_sent_twice_at_once_the_one_that_its_sender_knows_counts(store: EvidenceStore) -> None:
-    """Within one second the list cannot tell; the answer to the last PUT can. What is not there is missing."""
+    """Within one second the list cannot tell; the answer to the last PUT can. What is not there is missing.
+
+    SeaweedFS lists both, other stores the last one.
+    """
     key = a_key()
     upload = await store.open_upload(key, "video/webm")
     etags = [etag_of(store.sign_part(key, upload, 1, 5, MINUTE), content) for content in (b"first", b"other")]
     listed = await store.parts(key, upload)
-    assert [[etag] for etag in etags] == [[part.etag for part in newest_of_each(listed, {1: etag})] for etag in etags]
+    there = {part.etag for part in listed}
+    assert etags[1] in there
+    for etag in etags:
+        assert [etag] * (etag in there) == [part.etag for part in newest_of_each(listed, {1: etag})]
     assert [] == newest_of_each(listed, {1: "0" * 32})
     done = await store.complete_upload(key, upload, newest_of_each(listed, {1: etags[1]}))
     assert b"other" == await store.read(key, done.version)

@@ -29,6 +29,7 @@ from backend.registry import MAY_CHANGE_BY_LINE
 from migrations.apply import migrate
 from mobile_api.stores import store_of
 from storage.evidence_store import EvidenceStore, ObjectLocked
+from tests.endpoint import bucket
 
 ROWS = 12  # under three checkpoints, and two more that are not proved yet
 NUMBERS = itertools.count()
@@ -85,7 +86,7 @@ def renamed(settings: Settings, name: str) -> Settings:
         each: urlsplit(str(getattr(settings, each)))._replace(path=f"/{name}").geturl()
         for each in ("database_url", "migrate_url")
     }
-    return replace_settings(settings, **urls, s3_bucket="proof-" + name.replace("_", "-"))
+    return replace_settings(settings, **urls, s3_bucket=bucket(f"proof-{name.replace('_', '-')}"))
 
 
 def replace_settings(settings: Settings, **fields: Any) -> Settings:
@@ -164,7 +165,7 @@ async def witness(house: Settings, template: Settings) -> AsyncIterator[Witness]
 @pytest.fixture
 async def apart(witness: Witness) -> AsyncIterator[Witness]:
     """The same with its own bucket, for checkpoints that are signed in the test and stay locked there."""
-    settings = replace_settings(witness.settings, s3_bucket=f"apart-{next(NUMBERS)}")
+    settings = replace_settings(witness.settings, s3_bucket=bucket(f"apart-{next(NUMBERS)}"))
     store = store_of(settings)
     await store.prepare()
     for each in await witness.store.versions(checkpoints.FOLDER):

@@ -24,7 +24,7 @@ from litestar import Litestar
 from backend.core import days, jobs
 from backend.core.database import execute, fetch, first, tx, value
 from backend.core.settings import Settings
-from backend.evidence import excess, sealing
+from backend.evidence import excess, removing, sealing
 from backend.law.catalogue import law
 from mobile_api.cli.demo_film import film
 from mobile_api.cli.serving import environment
@@ -175,11 +175,11 @@ async def test_of_bytes_that_do_not_match_no_poster_is_left(app: Litestar, ten_s
     await send_missing(lin, upload, ten_seconds)
     assert "received" == await completed(lin, upload)
     for file in ("another", "none"):
-        await app.state.store.put(sealing.poster_key(UUID(upload)), b"a poster of a killed worker", "image/jpeg")
+        await app.state.store.put(removing.poster_key(UUID(upload)), b"a poster of a killed worker", "image/jpeg")
         await by_owner("UPDATE upload SET state = 'received' WHERE id = $1", UUID(upload))
         await run_seal(app, upload)  # the second time there is no file
         assert "mismatch" == (await standing_of(lin, upload))["state"], file
-        assert [] == await app.state.store.versions(sealing.poster_key(UUID(upload))), file
+        assert [] == await app.state.store.versions(removing.poster_key(UUID(upload))), file
 
 
 async def test_after_a_file_is_gone_from_the_store_the_device_must_send_again(app: Litestar) -> None:

@@ -88,7 +88,7 @@ async def test_one_lie_neither_seals_nor_refuses(
     row = await row_of(upload)
     there = await app.state.store.find(row["object_key"])
     # Of the GETs the one that reads back for the digest: the probe's address goes on with its signature.
-    liar.lies = [(kind, method, rf"{upload}\?versionId=\w+$" if method == "GET" else upload)]
+    liar.lies = [(kind, method, rf"{upload}\?versionId=[^&]+$" if method == "GET" else upload)]
     with pytest.raises(StoreUnavailable):
         await seal(app, store, upload)
     assert ([], 1) == (liar.lies, liar.done[kind])
@@ -271,8 +271,10 @@ async def test_what_exceeds_its_slot_is_counted_and_swept(app: Litestar) -> None
         await put_past_its_url(app, upload, 1, some_bytes(9 * MIB, seed))
     await put_past_its_url(app, bystander, 1, SMALL)
     await parts_of(lin, upload)
-    assert 27 * MIB == (await row_of(upload))["stored_bytes"]
-    assert 27 * MIB + len(SMALL) == (await first(OPEN_UPLOADS, lin.id))["bytes"]
+    there = await in_the_store(app, upload)
+    assert there in (9 * MIB, 27 * MIB)  # SeaweedFS keeps all of one number, other stores the last
+    assert there == (await row_of(upload))["stored_bytes"]
+    assert there + len(SMALL) == (await first(OPEN_UPLOADS, lin.id))["bytes"]
     assert (await sealing.sweep(app.state.store, now()))["exceeded"] >= 1
     assert ([], 1) == (await opened_in_store(app, upload), len(await opened_in_store(app, bystander)))
     assert len(tiny) + len(SMALL) == (await first(OPEN_UPLOADS, lin.id))["bytes"]
@@ -284,19 +286,25 @@ async def test_what_exceeds_its_slot_is_counted_and_swept(app: Litestar) -> None
     assert "sealed" == (await standing_of(lin, upload))["state"]
 
 
+async def in_the_store(app: Litestar, upload: str) -> int:
+    """The bytes of all parts that the store holds of it."""
+    row = await row_of(upload)
+    return sum(part.bytes for part in await app.state.store.parts(row["object_key"], row["store_upload"]))
+
+
 async def test_bytes_that_nobody_told_of_are_found_by_the_sweep(app: Litestar) -> None:
     """The last URL lives for an hour: until it is over an upload is weighed again and again, and once more after it."""
     lin = await a_duty_auxiliary(app)
-    upload = (await declare(lin, SMALL))["id"]
+    upload = (await declare(lin, some_bytes(9 * MIB, "two parts")))["id"]
     await parts_of(lin, upload)
-    await put_past_its_url(app, upload, 1, SMALL)
+    await put_past_its_url(app, upload, 2, SMALL)
     await sealing.sweep(app.state.store, now())
     assert len(SMALL) == (await row_of(upload))["stored_bytes"]
-    await put_past_its_url(app, upload, 1, SMALL[::-1])
+    await put_past_its_url(app, upload, 1, SMALL)
     late = now() + law().span("part_url_life") + timedelta(seconds=5)
     await excess.weigh(app.state.store, late)
     assert 2 * len(SMALL) == (await row_of(upload))["stored_bytes"]
-    await put_past_its_url(app, upload, 1, SMALL)  # no URL is good for it any more
+    await put_past_its_url(app, upload, 1, SMALL[:1000])  # no URL is good for it any more
     await excess.weigh(app.state.store, late + timedelta(hours=1))
     assert 2 * len(SMALL) == (await row_of(upload))["stored_bytes"]
 

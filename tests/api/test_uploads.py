@@ -2,17 +2,23 @@
 
 import asyncio
 import hashlib
+from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
+import msgspec
 import pytest
 from litestar import Litestar
+from minio.commonconfig import COMPLIANCE
+from minio.objectlockconfig import DAYS, ObjectLockConfig
 
 from backend.core.database import execute, fetch, first, value
+from backend.core.settings import Settings
 from backend.evidence import excess, multipart, sealing
 from backend.law.catalogue import law
 from mobile_api.client.api import read_receipt
-from storage.evidence_store import ObjectUnknown
+from mobile_api.stores import store_of
+from storage.evidence_store import EvidenceStore, ObjectUnknown
 from tests.builders import Someone, a_duty_auxiliary, ago, now, recorded, refused, some_footage
 from tests.databases import by_owner
 from tests.devices import (
@@ -39,6 +45,7 @@ from tests.devices import (
 
 BIG = some_bytes(20 * MIB, "a patrol in three parts")
 SMALL = some_bytes(300_000, "a patrol in one part")
+REFUSED_ROWS = "SELECT removed_at FROM refused_version WHERE upload = $1"
 LINES = "SELECT count(*) FROM journal WHERE subjects @> ARRAY[$1::uuid] AND verb = $2"
 
 
@@ -603,7 +610,7 @@ async def test_a_second_copy_that_is_another_film_is_not_removed(app: Litestar) 
     row = await row_of(upload)
     stored = await app.state.store.find(row["object_key"])
     assert UUID(kept) == row["same_as"]
-    assert await excess.is_refused(row["id"], stored.version)
+    assert stored.version in await excess.refused(row["id"])
     line = "SELECT count(*) FROM journal WHERE verb = 'evidence/mismatch' AND $1 = ANY (subjects)"
     assert 1 == await value(line, row["id"])
     assert 0 == await excess.remove_refused(app.state.store, now())
@@ -641,6 +648,92 @@ async def test_a_digest_that_comes_at_completion_finds_an_unfinished_upload(app:
     await run_seal(app, upload)
     assert "sealed" == await completed(lin, waiting)
     assert (await standing_of(lin, upload))["receipt"] == (await standing_of(lin, waiting))["receipt"]
+
+
+async def test_what_was_begun_under_an_id_that_became_anothers_is_aborted_by_its_id(app: Litestar) -> None:
+    """The dock had sent a part when the phone was done. A store may forget its list; we know what we opened."""
+    lin = await a_duty_auxiliary(app)
+    waiting = (await declare(lin, BIG))["id"]
+    part = (await parts_of(lin, waiting))["missing"][0]
+    assert 200 == put(part, piece_of(BIG, part))
+    upload = (await declare_while_recording(lin))["id"]
+    for part in (await parts_of(lin, upload, bytes=len(BIG)))["missing"]:
+        assert 200 == put(part, piece_of(BIG, part))
+    fields = {"bytes": len(BIG), "sha256": sha256_of(BIG), "ended_at": ago(minutes=1)}
+    assert "received" == await completed(lin, upload, **fields)
+    opened = (await row_of(waiting))["store_upload"]
+    assert ("same_as", [opened]) == ((await row_of(waiting))["state"], await opened_in_store(app, waiting))
+    await sealing.sweep(app.state.store, now())
+    assert ([], None) == (await opened_in_store(app, waiting), (await row_of(waiting))["store_upload"])
+    assert "received" == (await standing_of(lin, waiting))["state"]
+
+
+async def test_a_version_that_was_there_before_is_not_what_was_sent(app: Litestar) -> None:
+    """Bytes of the same size lie under the key already; the store forgets the upload: the parts are asked for again."""
+    lin = await a_duty_auxiliary(app)
+    upload = (await declare(lin, SMALL))["id"]
+    await app.state.store.put((await row_of(upload))["object_key"], SMALL[::-1], "video/webm")
+    assert 1 == await send_missing(lin, upload, SMALL)
+    row = await row_of(upload)
+    await app.state.store.abort_upload(row["object_key"], row["store_upload"])
+    assert [] == (await parts_of(lin, upload))["have"]
+    answer = await complete(lin, upload)
+    assert (409, "parts_missing") == (answer.status_code, answer.json()["code"])
+    assert 1 == await send_missing(lin, upload, SMALL)
+    assert "received" == await completed(lin, upload)
+    await run_seal(app, upload)
+    assert "sealed" == (await standing_of(lin, upload))["state"]
+
+
+# -- a bucket that locks by itself
+
+
+@pytest.fixture
+async def locking(app: Litestar, house: Settings) -> AsyncIterator[EvidenceStore]:
+    """The house's store is a bucket that keeps for a day whatever comes in: what MinIO's own guide sets up."""
+    usual, settings = app.state.store, msgspec.structs.replace(house, s3_bucket="locks-by-itself")
+    app.state.store = store_of(settings)
+    await app.state.store.prepare()
+    sdk = app.state.store._client
+    await asyncio.to_thread(sdk.set_object_lock_config, "locks-by-itself", ObjectLockConfig(COMPLIANCE, 1, DAYS))
+    yield app.state.store
+    app.state.store.close()
+    app.state.store = usual
+
+
+async def test_a_mismatch_is_told_though_what_came_is_locked(app: Litestar, locking: EvidenceStore) -> None:
+    """The device sends again; what came first goes when its lock ends, and is taken for nothing until then."""
+    lin = await a_duty_auxiliary(app)
+    upload = (await declare(lin, SMALL))["id"]
+    await send_missing(lin, upload, SMALL[::-1])
+    assert "received" == await completed(lin, upload)
+    wrong = await locking.find((await row_of(upload))["object_key"])
+    assert await locking.locked_until(wrong.key, wrong.version) is not None, "the bucket does not lock by itself"
+    await run_seal(app, upload)
+    assert "mismatch" == (await standing_of(lin, upload))["state"]
+    await excess.remove_refused(locking, now() + timedelta(days=400))
+    assert [None] == [row["removed_at"] for row in await fetch(REFUSED_ROWS, UUID(upload))]
+    assert wrong == await locking.find(wrong.key)
+    assert 1 == await send_missing(lin, upload, SMALL)
+    assert "received" == await completed(lin, upload)
+    await run_seal(app, upload)
+    assert "sealed" == (await standing_of(lin, upload))["state"]
+
+
+async def test_bytes_that_are_sealed_already_are_told_so_though_the_second_copy_is_locked(
+    app: Litestar, locking: EvidenceStore
+) -> None:
+    """The job that compares the copies ends, and the sweep tries to remove the second one until its lock is over."""
+    lin = await a_duty_auxiliary(app)
+    kept = await sealed(app, lin, SMALL)
+    upload, fields = await _sent_but_undeclared(lin, SMALL)
+    assert "sealed" == await completed(lin, upload, **fields)
+    assert UUID(kept) == (await row_of(upload))["same_as"]
+    for _ in range(2):
+        await sealing.compare(locking, UUID(upload))
+    await excess.remove_refused(locking, now() + timedelta(days=400))
+    assert [None] == [row["removed_at"] for row in await fetch(REFUSED_ROWS, UUID(upload))]
+    assert len(SMALL) == (await locking.find((await row_of(upload))["object_key"])).bytes
 
 
 async def test_another_persons_same_bytes_are_their_own_recording(app: Litestar) -> None:

@@ -4,6 +4,7 @@ import signal
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import psutil
 from figures import BenchError, say
@@ -20,6 +21,14 @@ def child(name: str) -> psutil.Process:
         if process.cmdline()[-2:] == ["mobile_api.cli", name]:
             return process
     raise BenchError(f"the house runs no {name}")
+
+
+def child_of_store() -> psutil.Process:
+    """The house's embedded store. Raises BenchError where it does not run."""
+    for process in psutil.Process().children():
+        if Path(process.cmdline()[0]).name == "weed":
+            return process
+    raise BenchError("the house runs no store of its own")
 
 
 def cpu_seconds(process: psutil.Process) -> float:

@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import random
+import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -35,6 +36,7 @@ WORK, STOP = "9.6", "10.3.question"
 SIZES = (64 * 1024, 256 * 1024)
 POLL = 1.0  # seconds between two requests for a receipt
 SEALING_SECONDS = 120.0
+TRIES, AGAIN = 20, 5.0  # to send a film where the store hangs, and seconds between two of them
 Step = Callable[[float], Awaitable[None]]
 
 
@@ -132,8 +134,10 @@ class Auxiliary:
 class Upload:
     """One film of one auxiliary, from declaration to receipt, beside their other calls."""
 
-    def __init__(self, phone: Handheld, film: bytes, seconds: float, keys: list[Any], measured: Measured) -> None:
-        self._phone, self._content, self._keys, self._measured = phone, film, keys, measured
+    def __init__(
+        self, phone: Handheld, film: bytes, seconds: float, keys: list[Any], measured: Measured, tries: int
+    ) -> None:
+        self._phone, self._content, self._keys, self._measured, self._tries = phone, film, keys, measured, tries
         self._seconds, self._sha256 = seconds, hashlib.sha256(film).hexdigest()
 
     async def send(self, due: float) -> None:
@@ -144,11 +148,21 @@ class Upload:
             camera_serial="DSJ-0042", media_type="video/mp4", ended_at=ended.isoformat(),
             started_at=(ended - timedelta(seconds=self._seconds)).isoformat(),
         )  # fmt: skip
-        if upload is None or not await self._put(upload):
+        if upload is None or not await self._sent(upload):
             return
-        answer = await self._phone.call("uploads/complete", "POST", f"/v1/uploads/{upload}/complete", _now(), {})
-        if answer is not None and await self._sealed(upload):
+        if await self._sealed(upload):
             self._measured.sealed.append(_now() - due)
+
+    async def _sent(self, upload: str) -> bool:
+        """Send what is missing and complete the upload; again where the store does not take it, as often as may be."""
+        for tries_left in reversed(range(self._tries)):
+            if await self._put(upload):
+                done = await self._phone.call("uploads/complete", "POST", f"/v1/uploads/{upload}/complete", _now(), {})
+                if done is not None:
+                    return True
+            if tries_left:
+                await asyncio.sleep(AGAIN)
+        return False
 
     async def _put(self, upload: str) -> bool:
         """Send the missing parts straight to the store. Whether all arrived."""
@@ -216,21 +230,33 @@ async def _officers_day(phone: Handheld, day: Day, measured: Measured, chance: r
         await phone.news(due)
 
 
+async def _frozen(day: Day, measured: Measured, freeze: dict[str, Any]) -> None:
+    """Stop the store in the middle of the day, as a machine that hangs, and let it go on."""
+    await measured.until(day.began + freeze["from"])
+    os.kill(freeze["pid"], signal.SIGSTOP)
+    try:
+        await measured.until(day.began + freeze["until"])
+    finally:
+        os.kill(freeze["pid"], signal.SIGCONT)
+
+
 async def play(order: dict[str, Any]) -> dict[str, Any]:
     """Play the whole day, until the last receipt. The measurements."""
     measured, chance = Measured(), random.Random(order["seed"])  # noqa: S311 - start times are no secret
     officers = [Handheld(order["url"], person, measured) for person in order["officers"]]
     phones = [Handheld(order["url"], person, measured) for person in order["auxiliaries"]]
     film, bearers = base64.b64decode(order["film"]), chance.sample(phones, order["uploads"])
-    day = Day(_now() + 1, order["seconds"])
+    day, freeze = Day(_now() + 1, order["seconds"]), order.get("freeze")
     duties = [Auxiliary(phone, officers[n % len(officers)], day, measured, chance) for n, phone in enumerate(phones)]
     uploads = [
-        Upload(each, other_bytes(film, chance), order["film_seconds"], order["keys"], measured) for each in bearers
+        Upload(each, other_bytes(film, chance), order["film_seconds"], order["keys"], measured, TRIES if freeze else 1)
+        for each in bearers
     ]
     await asyncio.gather(
         *(duty.serve() for duty in duties),
         *(upload.send(day.at(chance.uniform(*UPLOADING))) for upload in uploads),
         *(_officers_day(officer, day, measured, chance) for officer in officers),
+        *([_frozen(day, measured, freeze)] if freeze else ()),
     )
     for phone in (*phones, *officers):
         phone.close()

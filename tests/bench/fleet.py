@@ -1,10 +1,13 @@
-"""`fleet_p50`, `fleet_p99`, `fleet_errors`, `fleet_rss_growth`: a day of a thousand handhelds, played in two minutes.
+"""A day of a thousand handhelds, played in two minutes: `fleet_p50`, `fleet_p99`, `fleet_errors`, `fleet_rss_growth`.
+And a day on which the store hangs in the middle: `frozen_unanswered`, `frozen_entries`.
 
 Each handheld has its own person, key and session. duty.py plays the day from another process and reports how long each
 call took from the moment it was due. Meanwhile the memory of the API's workers and of the worker is read every second.
 It grows while they serve their first thousand devices and jobs, so the last quarter of the day is compared with the
 second (the worker's five-minute job may still add some 7 % the first time). Every answered entry is looked up in the
 journal: there is no figure where one is lost or doubled.
+
+The store that hangs is the embedded one, stopped by a signal. Phones go on with their uploads afterwards, as real ones.
 """
 
 import asyncio
@@ -24,7 +27,7 @@ from uuid import UUID
 import asyncpg
 import population
 import psutil
-from children import child
+from children import child, child_of_store
 from figures import BenchError, Figure, say
 
 from backend.core import database
@@ -34,12 +37,18 @@ from mobile_api.cli.demo_film import film
 from mobile_api.cli.serving import House
 
 NAMES = ("fleet_p50", "fleet_p99", "fleet_errors", "fleet_rss_growth")
+FROZEN = ("frozen_unanswered", "frozen_entries")
+FROZEN_PHONES = 0.6  # of the fleet
+WORKING = (0.25, 0.85)  # of the day, as in duty.py
+MIDDLE = (0.375, 0.625)  # of the day; of two minutes 30 s
 HERE = Path(__file__).parent
 LED, STATION = 10, 50  # auxiliaries for each leading officer, and for each station
 UPLOADING = 5  # one auxiliary in five uploads a film
 FILM_SECONDS = 2
 POINTS = 60  # in each series of the picture
 SEED = 26
+ENTRIES = {"shifts/check-in", "shifts/check-out", "supervisions/name", "supervisions/confirm", "activities/start",
+           "activities/finish", "recordings/declare"}  # fmt: skip
 STORE = "store"  # calls that the object store answers, not our API
 RECORDED = "SELECT entry_id FROM journal WHERE outcome = 'recorded' AND actor = ANY ($1::uuid[])"
 LEFT = """
@@ -65,18 +74,57 @@ class Memory:
 
 def fleet(house: House, home: Path, phones: int, seconds: float) -> Iterator[Figure]:
     """Play the day. Raises BenchError where an entry is lost or doubled, a film is not sealed or a shift stays open."""
-    begun = time.perf_counter()
-    people = asyncio.run(_arrived(house.settings, phones))
-    say(f"{len(people)} people enrolled and signed in, in {time.perf_counter() - begun:.0f} s")
+    people = _come("F", house, phones)
     measured, memory = _played(_order(house, home, people, phones, seconds), _workers(), seconds)
     asyncio.run(_compare(house.settings, people, measured))
     yield from _figures(measured, memory, phones, seconds)
 
 
-async def _arrived(settings: Settings, phones: int) -> list[population.Person]:
+def frozen(house: House, home: Path, phones: int, seconds: float) -> Iterator[Figure]:
+    """Play a day on which the store hangs from the first moment of MIDDLE to the second. Raises BenchError as fleet."""
+    phones = max(2, round(phones * FROZEN_PHONES))
+    people = _come("Z", house, phones)
+    freeze = {"pid": child_of_store().pid, "from": MIDDLE[0] * seconds, "until": MIDDLE[1] * seconds}
+    order = _order(house, home, people, phones, seconds) | {"freeze": freeze}
+    measured, _ = _played(order, {}, seconds)
+    asyncio.run(_compare(house.settings, people, measured))
+    yield from _frozen_figures(measured, seconds)
+
+
+def _frozen_figures(measured: Any, seconds: float) -> Iterator[Figure]:
+    """Calls to our API that had no answer; and of entries, the 99th percentile while the store hung ÷ that of the other
+    working time, when as many are sent."""
+    entries = [(due - measured["began"], 1000 * took) for what, due, took in measured["calls"] if what in ENTRIES]
+    during = [ms for due, ms in entries if MIDDLE[0] * seconds <= due < MIDDLE[1] * seconds]
+    working = [ms for due, ms in entries if WORKING[0] * seconds <= due < WORKING[1] * seconds]
+    usual = Counter(working) - Counter(during)
+    hung, rest = _percentile(during, 99), _percentile(list(usual.elements()), 99)
+    say(f"entries, p99: {hung:.0f} ms while the store hung, {rest:.0f} ms before and after; {measured['errors']}")
+    unanswered = {what: many for what, many in measured["errors"].items() if _is_unanswered(what)}
+    many = sum(unanswered.values())
+    details = {"unanswered": unanswered, "all": measured["errors"]}
+    yield Figure("frozen_unanswered", many, "count", "<= 0", [many], details)
+    ratio = hung / rest if rest else 0.0
+    yield Figure("frozen_entries", ratio, "ratio", "<= 2", [ratio], {"hung_ms": hung, "rest_ms": rest})
+
+
+def _is_unanswered(what: str) -> bool:
+    """Whether this kind of error is a call to our API without an answer; the others end with their status."""
+    kind, _, ending = what.rpartition(" ")
+    return kind != STORE and not ending.isdigit() and ending not in ("unsealed", "verified")
+
+
+def _come(prefix: str, house: House, phones: int) -> list[population.Person]:
+    begun = time.perf_counter()
+    people = asyncio.run(_arrived(prefix, house.settings, phones))
+    say(f"{len(people)} people enrolled and signed in, in {time.perf_counter() - begun:.0f} s")
+    return people
+
+
+async def _arrived(prefix: str, settings: Settings, phones: int) -> list[population.Person]:
     """Enrol and sign in everybody: the auxiliaries first, then their leading officers, station by station."""
-    posts = [population.Post(f"F-{n:04}", "duty_auxiliary", _station(n)) for n in range(phones)]
-    posts += [population.Post(f"FL-{n:03}", "officer", _station(n * LED)) for n in range(-(-phones // LED))]
+    posts = [population.Post(f"{prefix}-{n:04}", "duty_auxiliary", _station(n)) for n in range(phones)]
+    posts += [population.Post(f"{prefix}L-{n:03}", "officer", _station(n * LED)) for n in range(-(-phones // LED))]
     async with database.opened(str(settings.database_url), size=population.AT_ONCE):
         return await population.arrive(settings, posts)
 

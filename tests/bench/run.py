@@ -20,8 +20,8 @@ from pathlib import Path
 import chart
 from checkins import checkin_vs_bare, checkin_vs_fastapi
 from figures import BenchError, Figure, say
+from fleet import FROZEN, fleet, frozen
 from fleet import NAMES as FLEET
-from fleet import fleet
 from growth import NAMES as GROWTH
 from growth import growth
 from scaling import workers_scaling
@@ -41,7 +41,7 @@ from storage.embedded.processes import EmbeddedError
 from storage.evidence_store import StoreUnavailable
 
 NAMES = (
-    *FLEET, "verify_rows", "checkin_vs_bare", "checkin_vs_fastapi", "sync_vs_single", "workers_scaling",
+    *FLEET, *FROZEN, "verify_rows", "checkin_vs_bare", "checkin_vs_fastapi", "sync_vs_single", "workers_scaling",
     "upload_vs_sdk", "upload_api_cpu", "upload_vs_tus", *WATCHING, "seal_vs_read", *GROWTH, "line_bytes",
 )  # fmt: skip
 RESULTS = Path("bench-results.json")
@@ -64,7 +64,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--asked", type=int, default=150, help="requests of a kind to the growing house (%(default)s)")
     parser.add_argument("--phones", type=int, default=1000, help="handhelds in the fleet (%(default)s)")
     parser.add_argument("--fleet-seconds", type=float, default=120, help="seconds of the fleet's day (%(default)s)")
-    parser.add_argument("--only", choices=("fleet", *NAMES), action="append", help="this figure; may be given again")
+    parser.add_argument(
+        "--only", choices=("fleet", "frozen", *NAMES), action="append", help="this figure; may be given again"
+    )
     parser.add_argument("--no-json", action="store_true", help=f"write no {RESULTS} and no picture")
     return parser.parse_args()
 
@@ -74,6 +76,8 @@ def figures(house: House, home: Path, options: argparse.Namespace, wanted: set[s
     bare application's journal lines do not verify; sealing last, because it ends the worker."""
     if wanted & {*FLEET}:
         yield from fleet(house, home, options.phones, options.fleet_seconds)
+    if wanted & {*FROZEN}:
+        yield from frozen(house, home, options.phones, options.fleet_seconds)
     if "verify_rows" in wanted:
         yield from verify_rows(house, options.rounds, options.rows)
     if "checkin_vs_bare" in wanted:
@@ -97,7 +101,7 @@ def figures(house: House, home: Path, options: argparse.Namespace, wanted: set[s
 def measured(home: Path, options: argparse.Namespace) -> Iterator[Figure]:
     """Measure the wanted figures and yield each as soon as it is known."""
     wanted, growing = set(options.only or NAMES), {*GROWTH, "line_bytes"}
-    wanted |= {*FLEET} if "fleet" in wanted else set()
+    wanted |= {name for day, names in (("fleet", FLEET), ("frozen", FROZEN)) if day in wanted for name in names}
     if wanted - growing:
         with a_house(home / "data") as house:
             yield from (figure for figure in figures(house, home, options, wanted) if figure.name in wanted)

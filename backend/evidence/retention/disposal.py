@@ -20,9 +20,10 @@ from backend.core.findings import Finding
 from backend.core.journal import utc
 from backend.core.refusals import Refusal, Unknown
 from backend.evidence import view_copies
+from backend.evidence.removing import posters_are_gone
 from backend.evidence.retention import category_holds, terms
 from backend.evidence.retention.category_holds import LOCK_OUT_HOLDS
-from backend.evidence.sealing import append_line, remove_posters
+from backend.evidence.sealing import append_line
 from backend.evidence.tables import Upload
 from storage.evidence_store import EvidenceStore, ObjectLocked
 
@@ -137,7 +138,8 @@ async def remove_disposed(store: EvidenceStore, now: datetime) -> int:
     for row in await fetch(TO_REMOVE):
         try:
             await view_copies.remove(store, row["id"])
-            await remove_posters(store, row["id"])
+            if not await posters_are_gone(store, row["id"]):
+                raise ObjectLocked
             await store.remove(row["object_key"], row["version"])
         except ObjectLocked:
             await findings.flag(Finding(kind="disposal_kept", subject=row["id"], organ=row["organ"], started_at=now))

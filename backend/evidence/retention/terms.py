@@ -13,7 +13,8 @@ from backend.core.database import Record, execute, fetch, rows_touched, tx
 from backend.core.days import A_DAY
 from backend.core.findings import Finding
 from backend.core.journal import utc
-from backend.evidence.sealing import append_line, poster_key
+from backend.evidence.removing import poster_key
+from backend.evidence.sealing import append_line
 from backend.law.catalogue import law
 from storage.evidence_store import EvidenceStore, ObjectUnknown
 

@@ -53,10 +53,9 @@ def serve(name: str | None, ca: bool) -> None:
                     f"辅警 Fujing  {house.url}/docs   数据: {where}   运维: {inside}/metrics   按 Ctrl-C 结束",
                     f"辅警 Fujing  {house.url}/docs   data: {where}   operators: {inside}/metrics   Ctrl-C ends it",
                 )
-                if house.reach is not None:
-                    from mobile_api.cli.bringing_ca import say_reach
+                from mobile_api.cli.bringing_ca import say_reach
 
-                    say_reach(house.reach, house.shown)
+                say_reach(house.settings, house.reach, house.shown)
                 house.wait()
         except serving.Ended:
             say("已正常结束", "ended cleanly")
