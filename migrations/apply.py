@@ -123,8 +123,8 @@ async def _check_is_no_newer() -> None:
         raise MigrationError(
             f"数据库结构来自更新的版本（{max(newer)}），本程序较旧：请运行更新的版本；要退回，"
             "请用本版本恢复升级之前的备份。",
-            f"The schema is of a newer Fujing ({max(newer)}), and this program is older: run the newer one, or go back by "
-            "restoring, with this one, the backup from before the upgrade.",
+            f"The schema is of a newer Fujing ({max(newer)}), and this program is older: run the newer one, or go back "
+            "by restoring, with this one, the backup from before the upgrade.",
         )
 
 

@@ -434,7 +434,11 @@ REFUSED = {  # what a request line of each right looks like
 }  # fmt: skip
 
 
-def test_the_table_above_has_every_right() -> None:
+def test_the_rights_are_those_of_the_policy(repository: Path) -> None:
+    """What doctor tries, what the table above refuses, and what an administrator is told to grant."""
+    policy = json.loads((repository / "deploy" / "s3-policy.json").read_text())
+    granted = {action for statement in policy["Statement"] for action in statement["Action"]}
+    assert granted == {action for right in RIGHTS for action in right.split(", ")}
     assert set(RIGHTS) == set(REFUSED)
 
 
