@@ -225,13 +225,13 @@ async def test_a_yes_to_an_upload_that_never_was_is_not_believed(store: Evidence
     upload, parts = await an_upload(store, key)
     earlier = await store.complete_upload(key, upload, parts)
     between.changed = [("POST", "uploadId", said(JOINED.format("x").encode()))]
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(UploadUnknown):
         await store.complete_upload(key, "never-given-out", parts, {earlier.version})
     others = [Part(part.number, part.bytes, "0" * 32) for part in parts]
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(UploadUnknown):
         await store.complete_upload(key, "never-given-out", others)
     smaller = [replace(part, bytes=part.bytes - 1) for part in parts]
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(UploadUnknown):
         await store.complete_upload(key, "never-given-out", smaller)
     assert earlier == await store.complete_upload(key, upload, parts)
 

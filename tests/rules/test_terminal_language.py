@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from backend.core.columns import FaultyFile
 from backend.core.settings import SettingsError, load
@@ -19,6 +20,7 @@ from backend.law.catalogue import law as built_in
 from backend.law.catalogue import load as load_law
 from backend.people.roster_files import ROSTER_COLUMNS, read
 from backend.rosters import plan_files
+from mobile_api.cli import demo, terminal
 from storage.language import language
 
 CHINESE = re.compile("[\u4e00-\u9fff]")
@@ -230,3 +232,11 @@ def test_a_wrong_setting_names_itself_in_both_languages() -> None:
         assert name in raised.value.zh
         assert name in raised.value.en
         assert (True, False) == (bool(CHINESE.search(raised.value.zh)), bool(CHINESE.search(raised.value.en)))
+
+
+@pytest.mark.parametrize("console", [terminal.console, terminal.errors, demo.console], ids=["out", "errors", "demo"])
+def test_the_terminal_writes_colons_as_they_are(console: Console) -> None:
+    """A fingerprint with :AB: or :A: in it is read out to others; rich would draw a picture of it."""
+    with console.capture() as captured:
+        console.print("A8:BB:AB:A8:17:O2:SOS:OK:A8 12:00:00")
+    assert "A8:BB:AB:A8:17:O2:SOS:OK:A8 12:00:00\n" == captured.get()
