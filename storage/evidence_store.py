@@ -15,9 +15,10 @@ import hashlib
 import http.client
 import io
 import os
+import re
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -36,6 +37,8 @@ from minio.error import MinioException, S3Error
 from minio.retention import Retention
 
 from storage.language import SentenceError
+from storage.lock_proof import LockFound, LockProof, Probe
+from storage.lock_proof import LockNotKept as LockNotKept
 from storage.presigning import Signer
 
 _T = TypeVar("_T")
@@ -44,8 +47,11 @@ _READ_SECONDS = 30.0
 _BLOCK = 1024 * 1024
 _FILE_PART = 64 * 1024 * 1024  # times 10,000 parts: 625 GiB, more than any recorder holds
 _STREAM_PART = 8 * 1024 * 1024  # times 10,000 parts: 78 GiB
-_PROBE_KEY = "probe/object-lock"
-_PROBE_LOCK = timedelta(minutes=1)  # a shorter one is already past for a store whose clock runs ahead
+_WRITE_KEY = "probe/write"
+_WRITE_BYTES = 4096
+_WRITE_SECONDS = timedelta(minutes=5)  # how long the address of the part is good
+_FULL = {"XMinioStorageFull", "InsufficientStorage", "QuotaExceeded", "StorageQuotaExceeded"}
+_OK, _BAD_REQUEST, _FULL_STATUS = 200, 400, 507
 _START_SECONDS = 10.0
 # MethodNotAllowed (405) is what S3 answers for a delete marker.
 _UNKNOWN_OBJECT = {"NoSuchKey", "NoSuchVersion", "ResourceNotFound", "MethodNotAllowed"}
@@ -54,7 +60,7 @@ _REFUSED = {"AccessDenied", "ObjectLocked", "InvalidRequest", "MethodNotAllowed"
 _ANSWERS = {  # what an answer in XML is called; a page of a proxy is called otherwise
     "InitiateMultipartUploadResult", "ListPartsResult", "CompleteMultipartUploadResult", "ListMultipartUploadsResult",
     "ListBucketResult", "ListVersionsResult", "ListAllMyBucketsResult", "LocationConstraint", "Retention", "LegalHold",
-    "VersioningConfiguration", "ObjectLockConfiguration", "Error",
+    "VersioningConfiguration", "ObjectLockConfiguration", "ObjectLockRetention", "ObjectLockLegalHold", "Error",
 }  # fmt: skip
 _BUCKET_EXISTS = {"BucketAlreadyOwnedByYou", "BucketAlreadyExists", "OperationAborted"}
 
@@ -129,16 +135,43 @@ class ObjectLocked(Exception):
     """The version is under retention or legal hold, so it cannot be removed."""
 
 
-class LockNotKept(SentenceError):
-    """The store does not enforce locks; the text says what to do."""
+class StoreSwapped(StoreRefused):
+    """The store answers, and it is not the one of this house: its known object is not there, or is another."""
 
-    def __init__(self, why_zh: str, why_en: str) -> None:
+    def __init__(self, bucket: str) -> None:
         super().__init__(
-            f"对象存储没有守住已锁定的视音频：{why_zh}。"
-            "请指定启用对象锁定的存储桶，且其服务器强制执行 COMPLIANCE 保留；否则 Fujing 不运行。",
-            f"The object store does not keep locked footage: {why_en}. Name a bucket made with object lock, on a "
-            "server that enforces COMPLIANCE retention; Fujing does not run without it.",
+            f"存储桶 {bucket} 不是本系统的：其中没有数据库所记的标记对象。上传、封存、到期处理和修复均已停止；"
+            "请核对 FUJING_S3_ENDPOINT 和 FUJING_S3_BUCKET，或从备份恢复。",
+            f"The bucket {bucket} is not the one of this house: the object by which the database knows it is not "
+            "there. Uploads, sealing, disposal and repair have stopped: look at FUJING_S3_ENDPOINT and "
+            "FUJING_S3_BUCKET, or restore a backup.",
         )
+
+
+class StoreFull(StoreUnavailable):
+    """The store answers, and has no room left for what is written. `code`: what it said."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(f"存储已满（{code}）。", f"The store is full ({code}).")
+        self.code = code
+
+
+class StoreReadOnly(StoreUnavailable):
+    """The store answers, and takes no writes for now. `code`: what it said."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(f"存储暂不可写（{code}）。", f"The store takes no writes for now ({code}).")
+        self.code = code
+
+
+@dataclass(frozen=True)
+class KnownObject:
+    """The locked object by which a house knows its bucket. `sha256`: of its bytes, in hex."""
+
+    key: str
+    version: str
+    bytes: int
+    sha256: str
 
 
 # ValueError: the SDK read a number, a date or a text where there is none.
@@ -165,31 +198,71 @@ class EvidenceStore:
         public = urlsplit(settings.public_url or inside)
         address = f"{public.scheme}://{public.netloc}"
         self._signer = Signer(address, settings.access_key, settings.secret_key, settings.region)
+        self.known: KnownObject | None = None  # of this house, told once the database is open
         self._lanes = ThreadPoolExecutor(lanes, thread_name_prefix="store")
         self._long_lanes = ThreadPoolExecutor(lanes, thread_name_prefix="digest")  # for calls that last minutes
 
     # -- before serving
 
-    async def prepare(self) -> None:
-        """Make the bucket, with object lock and versioning, if it does not exist.
+    @property
+    def bucket(self) -> str:
+        """The name of the bucket."""
+        return self._bucket
+
+    async def prepare(self, *, make: bool = True) -> None:
+        """Make the bucket, with object lock and versioning, if it does not exist; where not `make`, none is made.
 
         Safe to call again, and from several processes at once. Waits up to 10 s for a store that is starting.
         An existing bucket is not changed: `prove_lock` tests it.
         """
-        await self._call(self._prepare)
+        await self._call(lambda: self._prepare(make), self._long_lanes)
 
-    async def prove_lock(self) -> None:
-        """Put a small object, lock that version for a minute, and try to remove it.
+    async def prove_lock(self) -> LockFound:
+        """Prove by new small objects that what is locked or held stays, and that what is neither goes.
 
-        Raises LockNotKept where the retention cannot be set or read back, or the removal succeeds. Probe objects of
-        earlier runs are removed once their minute is over.
+        Raises LockNotKept, whose text says what is not kept, or which right the keys lack. See storage/lock_proof.py.
         """
-        await self._call(self._prove_lock)
+        return await self._call(LockProof(self._client, self._bucket).prove, self._long_lanes)
+
+    async def look_at_probes(self, left: Sequence[Probe]) -> None:
+        """Prove the same by small objects that were left before. Raises LockNotKept."""
+        await self._call(lambda: LockProof(self._client, self._bucket).look(left), self._long_lanes)
+
+    async def leave_probes(self, day: str, until: datetime) -> list[Probe]:
+        """Leave small objects under lock and hold, which a later proof looks at. `day`: a part of their keys."""
+        return await self._call(lambda: LockProof(self._client, self._bucket).leave(day, until), self._long_lanes)
+
+    async def tidy_probes(self, keep: Collection[str], let_go: Sequence[Probe]) -> None:
+        """Remove what proofs left, but the versions in `keep`; the holds of `let_go` are lifted first."""
+        await self._call(lambda: LockProof(self._client, self._bucket).tidy(keep, let_go), self._long_lanes)
 
     async def alive(self) -> None:
-        """Check with one small request that the store answers and the bucket exists."""
+        """Check that the store answers and that our known object can be read; where none is known, that the bucket
+        exists. Raises StoreSwapped where the known object is not there, or is another."""
+        if self.known is not None:
+            return await self.check_known(self.known)
         if not await self._call(lambda: self._client.bucket_exists(self._bucket)):
             raise StoreUnavailable(f"存储桶 {self._bucket} 不存在。", f"The bucket {self._bucket} does not exist.")
+
+    async def check_known(self, known: KnownObject) -> None:
+        """Check that the bucket has this version with these bytes. Raises StoreSwapped."""
+        try:
+            content = await self._call(lambda: self._known(known))
+        except ObjectUnknown as error:
+            raise StoreSwapped(self._bucket) from error
+        if hashlib.sha256(content).hexdigest() != known.sha256:
+            raise StoreSwapped(self._bucket)
+
+    async def size_of(self, key: str, version: str) -> int:
+        """The bytes of this version, told by its head. Raises ObjectUnknown."""
+        return (await self._call(lambda: self._stat(key, version))).bytes
+
+    async def try_write(self) -> None:
+        """Open an upload, send one small part and drop it, as a device would: no version and no lock stays of it.
+
+        Raises StoreFull, StoreReadOnly.
+        """
+        await self._call(self._try_write)
 
     def close(self) -> None:
         """Release threads and connections. Calls in progress end by themselves."""
@@ -351,19 +424,19 @@ class EvidenceStore:
 
         return await asyncio.get_running_loop().run_in_executor(lanes or self._lanes, guarded)
 
-    def _prepare(self) -> None:
+    def _prepare(self, make: bool) -> None:
         deadline = time.monotonic() + _START_SECONDS
         while True:
             try:
                 with _sdk_errors_translated():
-                    return self._make_bucket()
+                    return self._make_bucket(make)
             except StoreUnavailable as error:
                 if time.monotonic() > deadline or isinstance(error, StoreRefused):
                     raise
             time.sleep(0.2)
 
-    def _make_bucket(self) -> None:
-        if self._client.bucket_exists(self._bucket):
+    def _make_bucket(self, make: bool) -> None:
+        if self._client.bucket_exists(self._bucket) or not make:
             return
         try:
             self._client.make_bucket(self._bucket, object_lock=True)
@@ -371,32 +444,36 @@ class EvidenceStore:
             if error.code not in _BUCKET_EXISTS:  # another process was quicker
                 raise
 
-    def _prove_lock(self) -> None:
-        self._remove_old_probes()
-        if self._client.get_bucket_versioning(self._bucket).status != "Enabled":
-            raise LockNotKept("存储桶不保留版本", "the bucket keeps no versions")
-        probe = self._put(_PROBE_KEY, b"Fujing proves that a locked version stays.", "text/plain")
+    def _known(self, known: KnownObject) -> bytes:
         try:
-            self._lock(probe.key, probe.version, _round_up_to_second(datetime.now(UTC) + _PROBE_LOCK))
+            return self._read(known.key, known.version)
         except S3Error as error:
-            raise LockNotKept(f"它拒绝锁定（{error.code}）", f"it refused to lock ({error.code})") from error
-        try:
-            self._client.remove_object(self._bucket, probe.key, probe.version)
-        except S3Error as error:
-            if error.code not in _REFUSED:
-                raise
-        else:
-            self._see_gone(probe.key, probe.version)
-            raise LockNotKept("已锁定的版本可以被删除", "a locked version could be deleted")
-        self._stat(probe.key, probe.version)
+            if error.code == "NoSuchBucket" or error.response.status == _BAD_REQUEST:  # a version that is no name there
+                raise ObjectUnknown(known.key) from error
+            raise
 
-    def _remove_old_probes(self) -> None:
-        for probe in list(self._client.list_objects(self._bucket, prefix=_PROBE_KEY, include_version=True)):
+    def _try_write(self) -> None:
+        try:
+            upload = self._client._create_multipart_upload(self._bucket, _WRITE_KEY, {"Content-Type": "text/plain"})
             try:
-                self._client.remove_object(self._bucket, str(probe.object_name), probe.version_id)
-            except S3Error as error:
-                if error.code not in _REFUSED:  # refused: it is still locked
-                    raise
+                self._send_part(upload)
+            finally:
+                self._client._abort_multipart_upload(self._bucket, _WRITE_KEY, upload)
+        except S3Error as error:
+            _raise_unwritable(error.code or "", error.response.status, error)
+        except urllib3.exceptions.MaxRetryError as error:
+            if not isinstance(error.reason, urllib3.exceptions.ResponseError):
+                raise
+            _raise_unwritable(str(error.reason), 0, error)  # it answered each time, that it failed
+
+    def _send_part(self, upload: str) -> None:
+        """By an address that is signed, over plain HTTP: the answer is told as it is, and nothing is tried again."""
+        query: Any = {"uploadId": upload, "partNumber": "1"}
+        url = self._client.get_presigned_url("PUT", self._bucket, _WRITE_KEY, _WRITE_SECONDS, extra_query_params=query)
+        answer = self._http.request("PUT", url, body=bytes(_WRITE_BYTES), retries=False)
+        if answer.status != _OK:
+            code = re.search(rb"<Code>(\w+)</Code>", answer.data[:_BLOCK])
+            _raise_unwritable(code[1].decode() if code else str(answer.status), answer.status, None)
 
     def _put(self, key: str, content: bytes, media_type: str) -> StoredObject:
         put = self._client.put_object(self._bucket, key, io.BytesIO(content), len(content), media_type)
@@ -727,6 +804,12 @@ def _joined_etag(parts: list[Part]) -> str:
     except ValueError:
         return ""
     return f"{hashlib.md5(tags, usedforsecurity=False).hexdigest()}-{len(parts)}"
+
+
+def _raise_unwritable(code: str, status: int, error: Exception | None) -> NoReturn:
+    """Raise what a store is that answers, and does not take what is written."""
+    full = code in _FULL or status == _FULL_STATUS
+    raise (StoreFull if full else StoreReadOnly)(code or str(status)) from error
 
 
 @contextmanager
