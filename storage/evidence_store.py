@@ -228,6 +228,10 @@ class EvidenceStore:
         """Prove the same by small objects that were left before. Raises LockNotKept."""
         await self._call(lambda: LockProof(self._client, self._bucket).look(left), self._long_lanes)
 
+    async def gone_probes(self, left: Sequence[Probe]) -> set[str]:
+        """The versions of these probes that are not there."""
+        return await self._call(lambda: LockProof(self._client, self._bucket).gone(left), self._long_lanes)
+
     async def leave_probes(self, day: str, until: datetime) -> list[Probe]:
         """Leave small objects under lock and hold, which a later proof looks at. `day`: a part of their keys."""
         return await self._call(lambda: LockProof(self._client, self._bucket).leave(day, until), self._long_lanes)

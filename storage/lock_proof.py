@@ -133,13 +133,18 @@ class LockProof:
     def look(self, left: Sequence[Probe]) -> None:
         """That what was left is there, is refused, and is held as it was. Raises LockNotKept."""
         for probe in left:
-            self._read_back(probe)
+            if not self._is_there(probe):
+                raise LockNotKept(*_set_back("此前留下的版本已不在", "a version that was left before is gone"))
             if probe.kind == "locked":
                 self._look_at_lock(probe)
             elif not self._is_held(probe):
-                raise LockNotKept("此前设置的冻结已不在", "a legal hold that was set before is gone")
+                raise LockNotKept(*_set_back("此前设置的冻结已不在", "a legal hold that was set before is gone"))
             else:
                 self._must_stay(probe, *_words(("held",) if probe.kind == "held" else ("held", "over")))
+
+    def gone(self, left: Sequence[Probe]) -> set[str]:
+        """The versions of these that are not there."""
+        return {probe.version for probe in left if not self._is_there(probe)}
 
     def _look_at_lock(self, probe: Probe) -> None:
         if probe.locked_until is None or probe.locked_until <= self._now() + AT_ONCE:
@@ -315,6 +320,14 @@ class LockProof:
 def _is_fault(error: S3Error) -> bool:
     """Whether the store failed, so that nothing is known: neither a refusal nor an answer."""
     return bool(error.response.status >= 500)
+
+
+def _set_back(zh: str, en: str) -> tuple[str, str]:
+    """Words for what may also follow from a database that was set back to an earlier moment."""
+    return (
+        f"{zh}（若数据库曾恢复到较早的时刻，请运行 fujing mark-store）",
+        f"{en} (if the database was set back to an earlier moment, run `fujing mark-store`)",
+    )
 
 
 def _words(kinds: tuple[str, ...]) -> tuple[str, str]:

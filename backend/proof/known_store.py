@@ -108,10 +108,13 @@ class StoreTold(NamedTuple):
 
 
 class LeftProbe(msgspec.Struct, frozen=True):
-    """A probe that is looked at later, and when it was left."""
+    """A probe that is looked at later, and when it was left. `seen`: it was there when it was looked at. `lost`: it was
+    not, at the first look."""
 
     probe: Probe
     left_at: datetime
+    seen: bool = False
+    lost: bool = False
 
 
 class _Look:
@@ -332,13 +335,30 @@ async def look_at_what_was_left(store: EvidenceStore, by: str, *, tidy: bool = F
     if text is None:
         return
     try:
-        left = _decode_probes(text)
         now = datetime.now(UTC)
-        due = [each.probe for each in left if _age(each, now) >= period("left_for_looking")]
+        left = await _without_lost(store, _decode_probes(text), now)
+        due = [each.probe for each in left if _is_due(each, now)]
         await _recorded(by, lambda: store.look_at_probes(due))
-        await _change_what_is_left(store, claim, left, now, tidy=tidy)
+        seen = [msgspec.structs.replace(each, seen=True) if each.probe in due else each for each in left]
+        await _change_what_is_left(store, claim, seen, now, tidy=tidy)
     finally:
         await execute(LET_GO, claim)
+
+
+async def _without_lost(store: EvidenceStore, left: list[LeftProbe], now: datetime) -> list[LeftProbe]:
+    """What is left, where a power cut may have taken what was just left: once a week that is no proof of anything."""
+    new = [each.probe for each in left if _is_due(each, now) and not each.seen]
+    lost = await store.gone_probes(new)
+    if not lost or any(each.lost for each in left):
+        return left
+    log.warning("what was left in the store is not there, and was never seen there", probes=len(lost))
+    return [
+        msgspec.structs.replace(each, lost=True, left_at=now) if each.probe.version in lost else each for each in left
+    ]
+
+
+def _is_due(left: LeftProbe, now: datetime) -> bool:
+    return not left.lost and _age(left, now) >= period("left_for_looking")
 
 
 async def _change_what_is_left(
@@ -347,12 +367,12 @@ async def _change_what_is_left(
     """Remove probes of days before, and leave others for the days to come. The database is told first of what goes, and
     last of what came: of a process that is killed in between, nothing is looked at that is not there."""
     stay = [each for each in left if not _is_over(each, now)]
-    if len(stay) < len(left) and not await _keep(claim, stay):
+    if not await _keep(claim, stay):
         return
     if tidy or len(stay) < len(left):
         over = [each.probe for each in left if each not in stay]
         await store.tidy_probes({each.probe.version for each in stay}, over)
-    if len(stay) < MOST_LEFT and all(_age(each, now) >= period("proved_daily") for each in stay):
+    if len(stay) < MOST_LEFT and all(each.lost or _age(each, now) >= period("proved_daily") for each in stay):
         ends = (now + timedelta(seconds=period("locked_probe"))).replace(microsecond=0)
         fresh = await store.leave_probes(day_of(now).isoformat(), ends)
         await _keep(claim, [*stay, *(LeftProbe(probe, now) for probe in fresh)])
@@ -370,6 +390,8 @@ def _age(left: LeftProbe, now: datetime) -> float:
 
 def _is_over(left: LeftProbe, now: datetime) -> bool:
     """Whether a probe has served: it was looked at on another day, and no lock of ours keeps it."""
+    if left.lost:
+        return _age(left, now) >= period("lost_once")
     ends = left.probe.locked_until
     return _age(left, now) >= period("proved_daily") and (ends is None or ends < now - timedelta(minutes=1))
 

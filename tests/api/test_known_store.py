@@ -348,6 +348,44 @@ async def test_a_process_killed_while_it_looked_disturbs_nobody(
         store.close()
 
 
+async def test_what_a_power_cut_took_is_lost_once(app: Litestar, house: Settings, other: EvidenceStore) -> None:
+    """A store need not write at once, and a station starts after a power cut; one that loses more is refused."""
+    async with another_house(house) as settings:
+        store = store_of(settings)
+        await known_store.at_start(store, "serve")
+        await lose(store, "held", seen=False)
+        await known_store.look_at_what_was_left(store, "worker")
+        assert "kept" == (await known_store.told()).lock
+        await a_day_passes()
+        await known_store.look_at_what_was_left(store, "worker")
+        await lose(store, "held", seen=False)
+        with pytest.raises(LockNotKept, match="left before is gone"):
+            await known_store.look_at_what_was_left(store, "worker")
+        assert "not_kept" == (await known_store.told()).lock
+        store.close()
+
+
+async def test_a_probe_that_was_seen_stays(app: Litestar, house: Settings) -> None:
+    """A version that was there yesterday, under a hold, is not there today."""
+    async with another_house(house) as settings:
+        store = store_of(settings)
+        await known_store.at_start(store, "serve")
+        await lose(store, "held", seen=True)
+        with pytest.raises(LockNotKept, match="left before is gone"):
+            await known_store.look_at_what_was_left(store, "worker")
+        store.close()
+
+
+async def lose(store: EvidenceStore, kind: str, *, seen: bool) -> None:
+    """Take the newest probe of this kind away, as the store would; it was left an hour ago."""
+    left = json.loads(await value(LEFT))
+    taken = [each for each in left if each["probe"]["kind"] == kind and not each["lost"]][-1]
+    await store.hold(taken["probe"]["key"], taken["probe"]["version"], on=False)
+    await store.remove(taken["probe"]["key"], taken["probe"]["version"])
+    taken |= {"seen": seen, "left_at": (now() - timedelta(hours=1)).isoformat()}
+    await execute("UPDATE store_check SET left_there = $1::jsonb WHERE kind = 'lock'", json.dumps(left))
+
+
 class Killed(Exception):
     """As far as the database knows."""
 
