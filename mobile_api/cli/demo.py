@@ -80,7 +80,7 @@ CLAIMS = (  # what the demonstration shows, in the order of _patrol
         "the exported package proves itself; with one byte changed it is refused",
     ),
 )
-console = Console(highlight=False)
+console = Console(highlight=False, emoji=False)
 
 
 def play(keep: bool) -> int:
