@@ -35,7 +35,7 @@ from mobile_api.routes.events import PROBE_PAUSE, PROBES_AT_ONCE
 from storage.embedded.processes import free_port
 from storage.presigning import Signer
 from storage.s3_calls import StoreCalls
-from tests import lans
+from tests import forked, lans
 from tests.engines import Authority, TlsFront
 from tests.fronting import Passed, fronted
 from tests.houses import Place, Serving, serving
@@ -133,6 +133,20 @@ def test_a_house_that_is_well(house: Serving) -> None:
     assert set() == {"wrong", "warning"} & marks(told)["rights"], told
 
 
+LACKING = """
+from backend.core import journal
+from mobile_api.cli.house import existing_house, in_database
+in_database(existing_house(), lambda: journal.note("house/backed-up", {"missing": 2}))
+"""
+
+
+def test_a_backup_that_lacks_files_is_none(house: Serving) -> None:
+    """Where there is no whole one before it."""
+    assert 0 == forked.run([], house.place.environment(), code=LACKING).returncode
+    _, told, _ = asked(house)
+    is_wrong(told, "backup", "There is no whole backup: the last one lacks 2 files")
+
+
 def test_after_a_backup_the_backup_is_well(house: Serving, tmp_path: Path) -> None:
     """By the journal's line, which says too how many files were missing."""
     assert 0 == house.place.run("backup", str(tmp_path / "backup")).returncode
@@ -189,6 +203,11 @@ def test_a_name_that_nobody_knows(house: Serving) -> None:
     assert ("wrong", True) == (told["names"][0][0], "no-such-name.invalid does not resolve" in told["names"][0][1])
     assert "wrong" == told["api"][0][0], told["api"]
     assert {"well"} == marks(told)["database"], "the later checks run"
+
+
+def test_an_address_that_nobody_can_call(house: Serving) -> None:
+    _, told, _ = asked(house, FUJING_PUBLIC_URL="http://0.0.0.0:8080")
+    assert ("wrong", True) == (told["names"][0][0], "serve --lan NAME" in told["names"][0][1]), told["names"]
 
 
 def test_a_name_that_leads_to_another_house(house: Serving) -> None:
