@@ -373,23 +373,22 @@ def versitygw(binary: Path) -> Iterator[S3Address]:
 
 
 def built_by_go(package: str, version: str, folder: Path) -> Path:
-    """The program of a Go module, built once a clone into this folder; else the test is skipped."""
+    """The program of a Go module, built once a clone into this folder, where it alone stays.
+
+    Where it cannot be built the test is skipped: Fujing needs none of these.
+    """
     built, go = folder / package.rpartition("/")[2], shutil.which("go")
-    name = f"{built.name} {version}"
     if go is None:
-        pytest.skip(f"{name}: Go is not installed (Fujing does not need it)")
+        pytest.skip(f"{built.name} {version}: Go is not installed (Fujing does not need it)")
     if built.exists() and version in version_of(go, "version", "-m", str(built)):
         return built
     environment = os.environ | {"GOBIN": str(folder), "GOPATH": str(folder / "go"), "GOFLAGS": "-modcacherw"}
-    done = subprocess.run(
-        [go, "install", f"{package}@{version}"],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=BUILD_SECONDS,
-    )
-    if done.returncode:
-        pytest.skip(
-            f"{name} could not be built (Fujing does not need it): {done.stderr.strip().splitlines()[-1][:120]}"
-        )
+    words = [go, "install", f"{package}@{version}"]
+    try:
+        subprocess.run(words, env=environment, capture_output=True, text=True, timeout=BUILD_SECONDS, check=True)
+    except subprocess.SubprocessError as error:
+        said = (getattr(error, "stderr", None) or str(error)).strip().splitlines()[-1]
+        pytest.skip(f"{built.name} {version} could not be built (Fujing does not need it): {said[:120]}")
+    finally:
+        shutil.rmtree(folder / "go", ignore_errors=True)
     return built

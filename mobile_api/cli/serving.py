@@ -31,6 +31,7 @@ from backend.core import database, journal
 from backend.core.database_errors import DatabaseUnusable, first_line, is_damage
 from backend.core.keys import Keys, secret
 from backend.core.settings import Settings, SettingsError, host_and_port, variable
+from backend.proof import known_store
 from migrations.apply import migrate, role_of
 from mobile_api.cli import lan
 from mobile_api.cli.house import by_operator
@@ -42,7 +43,7 @@ from mobile_api.stores import store_of
 from storage.embedded import EmbeddedPostgres, EmbeddedS3, PostgresAddress, S3Address
 from storage.embedded.front import Front
 from storage.embedded.processes import ServedDirectory, ServerProcess, free_port, is_free
-from storage.evidence_store import LockNotKept
+from storage.evidence_store import LockNotKept, StoreSwapped, StoreUnavailable
 from storage.house_ca import PERIODS, CertificateError
 from storage.language import SentenceError
 from storage.private_files import make_private, write_private
@@ -168,19 +169,63 @@ def environment(settings: Settings) -> dict[str, str]:
 
 
 async def prepare(settings: Settings) -> None:
-    """Migrate, make the bucket, and prove that the store keeps its locks. Raises ServingError."""
+    """Migrate, make the bucket, and prove that the store keeps its locks.
+
+    A house that has run before runs without its store: then the reason is printed. Raises ServingError,
+    StoreUnavailable at a first start.
+    """
+    await prepare_database(settings)
+    if (away := await prepare_store(settings, "serve")) is not None:
+        say(away.zh, away.en)
+
+
+async def prepare_database(settings: Settings) -> None:
+    """Migrate, and look at the application's role. Raises ServingError."""
     if settings.migrate_url is not None:
         await migrate(settings.migrate_url, role_of(str(settings.database_url)))
     await _check_role(settings)
     Keys(settings.secrets_dir)
+
+
+async def prepare_store(settings: Settings, by: str) -> StoreUnavailable | None:
+    """Make the bucket at a first start, prove that it keeps its locks, and that it is the one of this house.
+
+    `by`: the name of the process or command. Returns why the store of a house cannot be used for now. Raises
+    ServingError, StoreUnavailable at a first start.
+    """
     store = store_of(settings)
     try:
-        await store.prepare()
-        await store.prove_lock()
+        async with database.opened(str(settings.database_url), size=2):
+            await known_store.at_start(store, by)
+    except LockNotKept as error:
+        raise ServingError(error.zh, error.en) from error
+    except StoreUnavailable as error:
+        if store.known is None and not isinstance(error, StoreSwapped):
+            raise
+        return error
+    finally:
+        store.close()
+    return None
+
+
+async def mark_store(settings: Settings) -> str:
+    """Make another known object in the bucket, as the owner of the database. Returns its key. Raises ServingError,
+    StoreUnavailable."""
+    if settings.migrate_url is None:
+        raise ServingError(
+            "未设置 FUJING_MIGRATE_URL：只有数据库的所有者能认定存储桶。",
+            "FUJING_MIGRATE_URL is not set: only the owner of the database marks a bucket.",
+        )
+    store = store_of(settings)
+    try:
+        await database.disconnect()
+        async with database.opened(settings.migrate_url, size=2):
+            return (await known_store.mark_anew(store, "mark-store")).key
     except LockNotKept as error:
         raise ServingError(error.zh, error.en) from error
     finally:
         store.close()
+        await database.connect(str(settings.database_url), 2)
 
 
 async def _check_role(settings: Settings) -> None:
@@ -240,7 +285,8 @@ class House:
 
     def __init__(self, settings: Settings, embedded: EmbeddedServices, programs: "Programs") -> None:
         self.settings, self.programs, self._embedded = settings, programs, embedded
-        self.reach, self.shown = programs.reach, programs.shown
+        self.shown = programs.shown
+        self.reach = None if self.shown is None else self.shown.reach
         scheme = "http" if settings.tls_cert is None else "https"
         self.url = f"{scheme}://{settings.listen}" if self.reach is None else self.reach.api_url
         self.operations_url = f"http://{settings.operations_listen}"
@@ -288,24 +334,23 @@ class House:
 class Programs:
     """The API and the worker of a house, and the store's port for phones where there is one, as child processes.
 
-    `reach`: how phones reach the house, if they are meant to; `shown`: the certificate that its ports show then.
+    `shown`: the certificate that its ports show to phones, and how they reach it; None: they are not meant to.
     """
 
-    def __init__(
-        self, settings: Settings, logs: Path, reach: Reach | None = None, shown: ShownCertificate | None = None
-    ) -> None:
-        self._settings, self.reach, self.shown = settings, reach, shown
-        has_front = reach is not None and reach.store_listen is not None
-        self.children = [_program(name, logs) for name in PROGRAMS if name != "store" or has_front]
+    def __init__(self, settings: Settings, logs: Path, shown: ShownCertificate | None = None) -> None:
+        self._settings, self.shown = settings, shown
+        self._store_listen = None if shown is None else shown.reach.store_listen
+        names = PROGRAMS if self._store_listen is not None else PROGRAMS[:2]
+        self.children = [_program(name, logs) for name in names]
 
     def start(self) -> None:
-        """Start all, and return when the API answers. Raises EmbeddedError."""
+        """Start all, and return when the API answers; its store may be away. Raises EmbeddedError."""
         address = str(self._settings.operations_listen)
         for child in self.children:
             self._run(child)
-        self.children[0].wait_until(lambda: health(address)["status"] == "ok", READY_SECONDS)
+        self.children[0].wait_until(lambda: health(address).get("database") == "ok", READY_SECONDS)
         for front in self.children[2:]:
-            front.wait_until(lambda: _accepts(str(self.reach and self.reach.store_listen)), READY_SECONDS)
+            front.wait_until(lambda: _accepts(str(self._store_listen)), READY_SECONDS)
 
     def show_certificate(self) -> None:
         """Have the API and the store's port load the certificate anew; the API's connections end, as in a restart."""
@@ -333,8 +378,8 @@ class Programs:
             child.stop(3)
 
     def _run(self, child: ServerProcess) -> None:
-        if child.name == "store" and self.reach is not None:
-            front = msgspec.json.encode(_front(self.reach, self._settings)).decode()
+        if child.name == "store" and self.shown is not None:
+            front = msgspec.json.encode(_front(self.shown.reach, self._settings)).decode()
             child.start([sys.executable, "-m", "storage.embedded.front", front], environment(Settings()))
         else:
             child.start([sys.executable, "-m", "mobile_api.cli", child.name], environment(self._settings))
@@ -417,17 +462,21 @@ def _reserved_for_store(settings: Settings) -> Iterator[str | None]:
         yield address
 
 
-def _opened(settings: Settings, listen: str, store_listen: str | None) -> tuple[Settings, Reach | None]:
-    """The settings of a house at these addresses, and how phones reach it, which the data directory remembers."""
+def _opened(settings: Settings, listen: str, store_listen: str | None) -> tuple[Settings, ShownCertificate | None]:
+    """The settings of a house at these addresses, and the certificate that it shows to phones, if it is open to them.
+
+    The data directory remembers how they reach it. Raises CertificateError.
+    """
     at = msgspec.structs.replace(settings, listen=listen)
     if settings.lan is None:
         lan.keep_closed(settings)
         return at, None
     found = lan.reach_at(at, settings.lan, listen, store_listen)
+    shown = ShownCertificate(at, found)
     lan.keep(settings, Kept(name=settings.lan, listen=listen, store_listen=store_listen))
-    by_phones = {"public_url": found.api_url, "tls_cert": found.certificate, "tls_key": found.key}
+    for_phones = {"public_url": found.api_url, "tls_cert": found.certificate, "tls_key": found.key}
     store = {} if found.store_url is None else {"s3_public_url": found.store_url}
-    return msgspec.structs.replace(at, **by_phones, **store), found
+    return msgspec.structs.replace(at, **for_phones, **store), shown
 
 
 @contextmanager
@@ -440,20 +489,19 @@ def house(settings: Settings) -> Iterator[House]:
         _reserved_for_store(settings) as store_address,
         _reserved(chosen_operations_address, settings) as for_operators,
     ):
-        at, reach = _opened(settings, address, store_address)
-        shown = None if reach is None else ShownCertificate(settings, reach)
-        with _house_at(msgspec.structs.replace(at, operations_listen=for_operators), reach, shown) as running:
+        at, shown = _opened(settings, address, store_address)
+        with _house_at(msgspec.structs.replace(at, operations_listen=for_operators), shown) as running:
             yield running
 
 
 @contextmanager
-def _house_at(settings: Settings, reach: Reach | None, shown: ShownCertificate | None) -> Iterator[House]:
+def _house_at(settings: Settings, shown: ShownCertificate | None) -> Iterator[House]:
     """The same at addresses that are reserved."""
     with EmbeddedServices(settings).running() as embedded:
         full = _merged(settings, embedded.addresses)
         with by_operator():
             asyncio.run(prepare(full))
-        programs = Programs(full, make_private(full.data_dir / "logs"), reach, shown)
+        programs = Programs(full, make_private(full.data_dir / "logs"), shown)
         try:
             programs.start()
             yield House(full, embedded, programs)
@@ -551,9 +599,10 @@ def run_worker(settings: Settings) -> None:
         if not await _is_there(url, stop):
             return
         store, keys = store_of(settings), Keys(settings.secrets_dir)
+        disk = settings.data_dir / "s3" / "objects"
         while not stop.is_set():
             try:
-                await work(url, store, keys, stop, listening=settings.listening_url)
+                await work(url, store, keys, stop, listening=settings.listening_url, disk=disk)
             except Exception as error:
                 _must_pass(error)
                 with contextlib.suppress(TimeoutError):

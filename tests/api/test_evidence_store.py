@@ -325,6 +325,19 @@ async def test_a_held_version_stays_until_the_hold_is_lifted(store: EvidenceStor
         await store.find(recording.key)
 
 
+async def test_a_hold_keeps_what_its_lock_no_longer_does(store: EvidenceStore) -> None:
+    """Footage of a case outlives its term: the lock is over, the hold is not."""
+    recording = await a_recording(store, b"of a case")
+    await store.lock(recording.key, recording.version, datetime.now(UTC) + timedelta(seconds=2))
+    await store.hold(recording.key, recording.version, on=True)
+    await asyncio.sleep(4)
+    with pytest.raises(ObjectLocked):
+        await store.remove(recording.key, recording.version)
+    assert b"of a case" == await store.read(recording.key, recording.version)
+    await store.hold(recording.key, recording.version, on=False)
+    await store.remove(recording.key, recording.version)
+
+
 async def test_a_version_that_was_never_held_is_not_held(store: EvidenceStore) -> None:
     """Each kind of store has an error of its own for it, and it is none."""
     recording = await a_recording(store)

@@ -42,6 +42,7 @@ from tests.devices import (
     some_bytes,
     standing_of,
 )
+from tests.endpoint import bucket
 
 BIG = some_bytes(20 * MIB, "a patrol in three parts")
 SMALL = some_bytes(300_000, "a patrol in one part")
@@ -691,11 +692,11 @@ async def test_a_version_that_was_there_before_is_not_what_was_sent(app: Litesta
 @pytest.fixture
 async def locking(app: Litestar, house: Settings) -> AsyncIterator[EvidenceStore]:
     """The house's store is a bucket that keeps for a day whatever comes in: what MinIO's own guide sets up."""
-    usual, settings = app.state.store, msgspec.structs.replace(house, s3_bucket="locks-by-itself")
+    usual, settings = app.state.store, msgspec.structs.replace(house, s3_bucket=bucket("locks-by-itself"))
     app.state.store = store_of(settings)
     await app.state.store.prepare()
     sdk = app.state.store._client
-    await asyncio.to_thread(sdk.set_object_lock_config, "locks-by-itself", ObjectLockConfig(COMPLIANCE, 1, DAYS))
+    await asyncio.to_thread(sdk.set_object_lock_config, settings.s3_bucket, ObjectLockConfig(COMPLIANCE, 1, DAYS))
     yield app.state.store
     app.state.store.close()
     app.state.store = usual

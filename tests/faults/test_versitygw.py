@@ -23,6 +23,8 @@ pytestmark = pytest.mark.long
 PACKAGE, VERSION = "github.com/versity/versitygw/cmd/versitygw", "v1.8.0"
 LOCK = timedelta(seconds=3)
 DIFFERENT = {
+    # What it is here for: the hold counts for nothing once the lock is over.
+    "test_a_hold_keeps_what_its_lock_no_longer_does",
     # The time of a delete marker in a list has nine decimals, which the SDK does not read.
     "test_one_version_of_a_key_is_the_newest",
 }
