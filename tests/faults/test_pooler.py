@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from backend.core.settings import load
 from mobile_api.cli.demo_film import film
+from mobile_api.cli.doctor import database
+from mobile_api.cli.doctor.place import place_of
 from mobile_api.client.api import Client
 from tests.engines import APP, TlsPostgres, pgbouncer, tls_postgres
 from tests.faults.through import first_event
@@ -72,6 +75,23 @@ def test_a_house_works_through_a_pooler(
             assert {LIN, CHEN} == set(answers) - {""}
             assert pooler.transactions() - before > 300
         place.verify()
+
+
+def test_doctor_hears_nothing_through_a_pooler_that_changes_sessions(
+    server: TlsPostgres, migrated: tuple[Place, dict[str, str]], repository: Path
+) -> None:
+    """It names the setting; with the URL that leads past the pooler all is well."""
+    place, _ = migrated
+    with pgbouncer(server, repository / "deploy" / "pgbouncer.ini", "transaction") as pooler:
+        url = pooler.url(statement_cache_size="0")
+        place.settings |= {"FUJING_DATABASE_URL": url, "FUJING_DATABASE_DIRECT_URL": ""}
+        (line,) = database.listens(place_of(load({"FUJING_DATA_DIR": str(place.data)} | place.settings)))
+        assert ("wrong", True) == (line.mark, "FUJING_DATABASE_DIRECT_URL" in line.en), line
+        place.settings["FUJING_DATABASE_DIRECT_URL"] = server.url(APP)
+        looked_at = place_of(load({"FUJING_DATA_DIR": str(place.data)} | place.settings))
+        assert ["well"] == [line.mark for line in database.listens(looked_at)]
+        told = {line.mark for line in database.configured(looked_at) if "is off" not in line.en}
+        assert {"well"} == told
 
 
 def settings_of_a_session(url: str) -> str:

@@ -266,6 +266,14 @@ def test_every_setting_has_its_row() -> None:
     assert sorted([*(variable(name) for name in Settings.__struct_fields__), *OF_A_STATION]) == sorted(named)
 
 
+def test_every_setting_is_told_in_both_languages() -> None:
+    """One table for both: a cell in English, and a last one in Chinese."""
+    for row in re.findall(r"^\| `FUJING_.*\|$", TEXTS["docs/settings.md"], re.MULTILINE):
+        *_, english, chinese = (cell.strip() for cell in row.strip("|").split(" | "))
+        assert re.search(r"[a-z]{2,}", english), row
+        assert re.search(r"[\u4e00-\u9fff]", chinese), row
+
+
 def test_a_default_on_the_page_is_the_default() -> None:
     for name, default in re.findall(r"^\| `FUJING_(\w+)` \| ([^|]+) \|", TEXTS["docs/settings.md"], re.MULTILINE):
         value = default.strip("` ").removeprefix("./")

@@ -29,13 +29,13 @@ from rich.cells import cell_len
 from backend.core.settings import load
 from mobile_api.cli.doctor import addresses, api, rights, uploads
 from mobile_api.cli.doctor.place import place_of
-from mobile_api.cli.doctor.rights import RIGHTS
+from mobile_api.cli.doctor.rights import ACTIONS, RIGHTS
 from mobile_api.cli.doctor.thresholds import THRESHOLDS
 from mobile_api.routes.events import PROBE_PAUSE, PROBES_AT_ONCE
 from storage.embedded.processes import free_port
 from storage.presigning import Signer
 from storage.s3_calls import StoreCalls
-from tests import lans
+from tests import forked, lans
 from tests.engines import Authority, TlsFront
 from tests.fronting import Passed, fronted
 from tests.houses import Place, Serving, serving
@@ -128,9 +128,43 @@ def test_a_house_that_is_well(house: Serving) -> None:
     assert 0 == code, told
     assert {"warning"} == marks(told)["backup"], "there is no backup yet"
     assert ("warning", "well") == tuple(sorted(marks(told)["names"])), "phones do not reach 127.0.0.1"
-    others = {name: each for name, each in marks(told).items() if name not in ("backup", "names", "rights")}
+    others = {name: each for name, each in marks(told).items() if name not in ("backup", "names", "rights", "api")}
     assert {"well"} == set().union(*others.values()), told
-    assert set() == {"wrong", "warning"} & marks(told)["rights"], told
+    assert set() == {"wrong", "warning"} & (marks(told)["rights"] | marks(told)["api"]), told
+
+
+LACKING = """
+from backend.core import journal
+from mobile_api.cli.house import existing_house, in_database
+in_database(existing_house(), lambda: journal.note("house/backed-up", {"missing": 2}))
+"""
+
+
+def test_a_backup_that_lacks_files_is_none(house: Serving) -> None:
+    """Where there is no whole one before it."""
+    assert 0 == forked.run([], house.place.environment(), code=LACKING).returncode
+    _, told, _ = asked(house)
+    is_wrong(told, "backup", "There is no whole backup: the last one lacks 2 files")
+
+
+@pytest.mark.parametrize(
+    ("told", "mark", "words"),
+    [
+        ({"status": "ok", "database": "ok", "store": "ok"}, "well", "is ready"),
+        ({"status": "ok", "store_write": "unknown"}, "unknown", "the worker tries every minute"),
+        (
+            {"status": "ok", "store_write": "away", "store_why": "full"},
+            "wrong",
+            "takes no writes: it is full: add space",
+        ),
+        ({"status": "away", "database": "away", "store": "ok"}, "wrong", "is not ready: database"),
+        ({"status": "away"}, "wrong", "is not ready: API"),
+    ],
+)
+def test_what_an_api_says_of_itself(told: dict[str, str | None], mark: str, words: str) -> None:
+    """Each answer of /health/ready; that it answers so is tested in tests/api/test_operating.py."""
+    line = api._ready("127.0.0.1:8081", told)
+    assert (mark, True) == (line.mark, words in line.en), line
 
 
 def test_after_a_backup_the_backup_is_well(house: Serving, tmp_path: Path) -> None:
@@ -191,6 +225,11 @@ def test_a_name_that_nobody_knows(house: Serving) -> None:
     assert {"well"} == marks(told)["database"], "the later checks run"
 
 
+def test_an_address_that_nobody_can_call(house: Serving) -> None:
+    _, told, _ = asked(house, FUJING_PUBLIC_URL="http://0.0.0.0:8080")
+    assert ("wrong", True) == (told["names"][0][0], "serve --lan NAME" in told["names"][0][1]), told["names"]
+
+
 def test_a_name_that_leads_to_another_house(house: Serving) -> None:
     """What answers has other keys than the data directory."""
 
@@ -236,7 +275,8 @@ def test_a_certificate(
         )  # fmt: skip
     assert mark == told["certificates"][0][0], told["certificates"]
     assert words in told["certificates"][0][1]
-    assert {"well"} == marks(told)["api"] == marks(told)["events"], told
+    assert "well" == told["api"][0][0]
+    assert {"well"} == marks(told)["events"], told
 
 
 def test_a_house_that_is_open_to_its_network(
@@ -438,7 +478,7 @@ def test_the_rights_are_those_of_the_policy(repository: Path) -> None:
     """What doctor tries, what the table above refuses, and what an administrator is told to grant."""
     policy = json.loads((repository / "deploy" / "s3-policy.json").read_text())
     granted = {action for statement in policy["Statement"] for action in statement["Action"]}
-    assert granted == {action for right in RIGHTS for action in right.split(", ")}
+    assert granted == set(ACTIONS)
     assert set(RIGHTS) == set(REFUSED)
 
 
@@ -458,7 +498,7 @@ def locked_probe(house: Serving) -> None:
 @pytest.mark.usefixtures("locked_probe")
 def test_every_right_is_there(house: Serving) -> None:
     _, told, _ = asked(house)
-    assert [("well", f"Our keys have all {len(RIGHTS)} rights that they need.")] == told["rights"]
+    assert [("well", f"Our keys have all {len(ACTIONS)} rights that they need.")] == told["rights"]
 
 
 @pytest.mark.usefixtures("locked_probe")
@@ -521,11 +561,12 @@ def test_a_database_that_is_not_there(house: Serving) -> None:
     assert {"wrong"} == marks(told)["database"] == marks(told)["listen"], told
     assert "FUJING_DATABASE_URL" in told["database"][0][1]
     assert {"unknown"} == marks(told)["backup"]
-    assert {"well"} == marks(told)["store"]
+    assert {"well", "unknown"} == marks(told)["store"], "who knows whether the lock was proved"
 
 
 def test_a_role_that_owns_the_tables(house: Serving) -> None:
     _, told, _ = asked(house, FUJING_DATABASE_URL=urls_of(house)["migrate_url"])
+    assert ("well", "Object lock is on, and was proved 0 hours ago.") in told["store"]
     is_wrong(told, "database", "owns tables and could alter the journal")
 
 

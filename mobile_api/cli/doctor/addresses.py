@@ -64,7 +64,9 @@ def _resolved(url: str) -> Line | None:
         return None
     if not is_for_phones(url, [None]):
         return wrong(
-            f"手机无法访问 {url}：这不是可以访问的地址。", f"A phone cannot reach {url}: nothing can be called there."
+            f"手机无法访问 {url}：请用 `fujing serve --lan 名称` 启动，或用 FUJING_PUBLIC_URL 指明手机所用的地址。",
+            f"A phone cannot reach {url}: start with `fujing serve --lan NAME`, or name the address that phones call "
+            "by FUJING_PUBLIC_URL.",
         )
     return well(f"{host} 解析为 {'、'.join(found)}。", f"{host} resolves to {', '.join(found)}.")
 

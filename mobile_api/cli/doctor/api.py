@@ -12,6 +12,13 @@ from mobile_api.cli.doctor.thresholds import THRESHOLDS
 from mobile_api.cli.operations_addresses import health
 from storage.s3_calls import NoAnswer, ask
 
+NO_WRITES = {  # why the store takes no writes, and what to do: `store_why` of /health/ready
+    "full": ("存储已满，请增加空间", "it is full: add space"),
+    "read_only": ("存储只读，请查看存储自身的日志", "it is read-only: look at its own log"),
+    "swapped": ("不是本系统的存储桶，请检查 FUJING_S3_BUCKET", "it is another bucket: look at FUJING_S3_BUCKET"),
+    "lock_not_kept": ("它没有守住锁定，请换用能守住锁定的存储", "it did not keep a lock: take a store that does"),
+    "": ("请查看存储自身的日志", "look at its own log"),
+}  # fmt: skip
 LIVE, STREAM = "/health/live", "/v1/events/probe"
 TIMEOUT = urllib3.Timeout(connect=2.0, read=5.0)
 
@@ -53,10 +60,20 @@ def _is_ok(body: bytes) -> bool:
 
 def _ready(address: str, told: dict[str, str | None]) -> Line:
     """Each part is ok, away or unknown; `store_why` says why the store takes no writes."""
-    parts = ", ".join(f"{name}={text}" for name, text in told.items() if text not in ("ok", None))
-    if parts and "away" not in told.values():
-        return unknown(f"{address}：{parts}。", f"{address}: {parts}.")
-    if not parts:
+    away = [name for name, text in told.items() if text == "away" and name != "status"]
+    parts = ", ".join(away) or "API"
+    if away == ["store_write"]:
+        zh, en = NO_WRITES.get(told.get("store_why") or "", NO_WRITES[""])
+        return wrong(
+            f"{address} 已就绪，但存储不接收写入：{zh}。", f"{address} is ready; its store takes no writes: {en}."
+        )
+    if told["status"] == "ok" and "unknown" in told.values():
+        return unknown(
+            f"{address} 已就绪；存储能否写入尚不知道：任务进程每分钟试一次，它在运行吗？",
+            f"{address} is ready. Whether its store takes writes is not known: the worker tries every minute; does it "
+            "run?",
+        )
+    if told["status"] == "ok":
         return well(f"{address} 已就绪。", f"{address} is ready.")
     return wrong(
         f"{address} 未就绪：{parts}。请使所指的服务恢复，其他不必重启。",

@@ -38,6 +38,7 @@ OF_ABSENT = (  # right, method, what is asked of an object that is not there, bo
 OF_PROBE = ("s3:GetObject", "s3:GetObjectVersion", "s3:PutObjectRetention")
 OF_UPLOAD = ("s3:PutObject", "s3:ListMultipartUploadParts", "s3:AbortMultipartUpload")
 RIGHTS = (*OF_BUCKET, *OF_UPLOAD, *(each[0] for each in OF_ABSENT), *OF_PROBE)
+ACTIONS = tuple(action for right in RIGHTS for action in right.split(", "))
 Tried = tuple[str, StoreAnswer | None]  # a right, and what the store said; None: it could not be tried
 
 
@@ -61,7 +62,7 @@ def each(place: Place) -> Iterator[Line]:
             f"The rights {untried} could not be tried: there is no locked probe. A start of the house makes one.",
         )
     elif not lines:
-        yield well(f"所需的 {len(RIGHTS)} 项权限都有。", f"Our keys have all {len(RIGHTS)} rights that they need.")
+        yield well(f"所需的 {len(ACTIONS)} 项权限都有。", f"Our keys have all {len(ACTIONS)} rights that they need.")
 
 
 def _of_bucket(store: StoreCalls) -> Iterator[Tried]:

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from xml.etree.ElementTree import Element  # nosec B405
 
-from backend.core.days import in_china
 from backend.law.catalogue import law
 from mobile_api.cli.doctor import database
 from mobile_api.cli.doctor.place import Place
@@ -13,7 +12,6 @@ from mobile_api.cli.doctor.store_words import is_denied, meaning
 from mobile_api.cli.doctor.thresholds import THRESHOLDS
 from storage.s3_calls import NoAnswer, StoreAnswer, StoreCalls, named
 
-PROBE = "probe/"
 MADE_ANEW = ("view/", "probe/")  # view copies and probes may go at any time
 NO_RULES = {"NoSuchLifecycleConfiguration", "NotImplemented", "MethodNotAllowed"}
 NO_LOCK = {"ObjectLockConfigurationNotFoundError", "NoSuchObjectLockConfiguration"}
@@ -76,15 +74,19 @@ def _lock(place: Place, store: StoreCalls) -> Iterator[Line]:
         zh, en = meaning(answer)
         yield unknown(f"不知道存储桶是否启用锁定：{zh}。", f"Whether the bucket locks is not known: {en}.")
     else:
-        yield _proved(place, store)
+        yield _proved(place)
         yield from _default_retention(answer)
 
 
-def _proved(place: Place, store: StoreCalls) -> Line:
-    """By the last proof that the database has recorded; else by the probe that a start locks and tries to delete."""
+def _proved(place: Place) -> Line:
+    """By the last proof that the house recorded: every process that touches the store proves it, daily."""
     told = database.lock_proof(place) if place.has_database else None
     if told is None:
-        return _probe(store)
+        return unknown(
+            "对象锁定已启用，但没有证实其有效的记录。启动一次系统即会证实。",
+            "Object lock is on, but no proof that it holds is recorded, or none was read. A start of the house makes "
+            "one.",
+        )
     if told.state != "kept":
         return wrong(
             told.facts.get("zh") or "存储没有守住锁定，请换用能守住锁定的存储。",
@@ -99,27 +101,6 @@ def _proved(place: Place, store: StoreCalls) -> Line:
         en=f"Object lock is on, and was proved {hours:.0f} hours ago"
         + ("." if mark == "well" else ": not since then; does the worker run?"),
     )
-
-
-def _probe(store: StoreCalls) -> Line:
-    listed = store.call("GET", query={"versions": "", "prefix": PROBE, "max-keys": "1000"})
-    times = [each.text or "" for each in listed.elements("LastModified")] if listed.is_well else []
-    if not times:
-        return unknown(
-            "对象锁定已启用，但没有试探文件，不知道是否真正执行。启动一次系统即会证实。",
-            "Object lock is on, but no probe is there, so whether it holds is not known. A start proves it.",
-        )
-    return well(
-        f"对象锁定已启用，最近一次试探：{_at(max(times))}。",
-        f"Object lock is on; it was last proved at {_at(max(times))}.",
-    )
-
-
-def _at(text: str) -> str:
-    try:
-        return in_china(datetime.fromisoformat(text)).isoformat(" ", "minutes")
-    except ValueError:
-        return text
 
 
 def _default_retention(answer: StoreAnswer) -> Iterator[Line]:
