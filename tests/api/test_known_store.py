@@ -119,7 +119,7 @@ async def test_the_applications_role_cannot_name_another(
         "INSERT INTO store_marker SELECT gen_random_uuid(), $1, bucket, key, 'v', 1, sha256, now() FROM store_marker"
     )
     for number in (2, 7):
-        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError, match="the store of this house is known"):
             await application_role.execute(copied, number)
     with pytest.raises(asyncpg.UniqueViolationError):
         await application_role.execute(copied, 1)
