@@ -86,6 +86,7 @@ async def migrate(owner_url: str, app_role: str) -> None:
     async with opened(owner_url, size=2), tx():
         await execute(LOCK_MIGRATIONS)
         await _check_server()
+        await _check_is_no_newer()
         if await value("SELECT to_regclass('journal_epoch')") is not None:
             await execute(NEW_EPOCH)  # before a migration writes a line
         before = await _newest_version()
@@ -115,6 +116,18 @@ async def _check_server() -> None:
         ) from None
 
 
+async def _check_is_no_newer() -> None:
+    """An older program would take what a newer one wrote for altered, and fail at entries. Raises MigrationError."""
+    newer = await _known() - _here()
+    if newer:
+        raise MigrationError(
+            f"数据库结构来自更新的版本（{max(newer)}），本程序较旧：请运行更新的版本；要退回，"
+            "请用本版本恢复升级之前的备份。",
+            f"The schema is of a newer Fujing ({max(newer)}), and this program is older: run the newer one, or go back "
+            "by restoring, with this one, the backup from before the upgrade.",
+        )
+
+
 async def _run_versions() -> None:
     if await _all_have_run():
         return
@@ -128,11 +141,20 @@ async def _run_versions() -> None:
 
 async def _all_have_run() -> bool:
     """Whether the database knows every migration that is here."""
+    return await _known() >= _here()
+
+
+async def _known() -> set[str]:
+    """The migrations that the database has seen."""
     if await value("SELECT to_regclass('migration')") is None:
-        return False
-    known = {row["name"] for row in await fetch("SELECT name FROM migration WHERE app_name = 'fujing'")}
-    here = [ID.findall(path.read_text(encoding="utf-8")) for path in VERSIONS.glob("fujing_*.py")]
-    return known >= {each for found in here for each in found}
+        return set()
+    return {row["name"] for row in await fetch("SELECT name FROM migration WHERE app_name = 'fujing'")}
+
+
+def _here() -> set[str]:
+    """The migrations that this program has."""
+    found = [ID.findall(path.read_text(encoding="utf-8")) for path in VERSIONS.glob("fujing_*.py")]
+    return {each for names in found for each in names}
 
 
 async def _newest_version() -> str | None:

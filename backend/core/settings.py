@@ -295,6 +295,12 @@ def _check_lan(settings: Settings) -> None:
             f"未设置 {variable(missing)}：FUJING_TLS_CERT 与 FUJING_TLS_KEY 须同时设置，或都不设置。",
             f"{variable(missing)} is not set: set FUJING_TLS_CERT and FUJING_TLS_KEY, or neither.",
         )
+    if settings.store_listen is not None and settings.store_listen == settings.listen:
+        raise SettingsError(
+            "FUJING_STORE_LISTEN 与 FUJING_LISTEN 相同：签名包含主机和路径，存储须有自己的端口。",
+            "FUJING_STORE_LISTEN is the same as FUJING_LISTEN: the store needs a port of its own, for signatures cover "
+            "host and path.",
+        )
     if settings.lan is None:
         return
     if is_this_machine(settings.lan) or settings.lan in ("0.0.0.0", "::"):  # noqa: S104

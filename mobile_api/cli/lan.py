@@ -229,10 +229,13 @@ def _url(name: str, listen: str) -> str:
 
 
 class ShownCertificate:
-    """The certificate that the ports of a house show, kept current. Raises CertificateError where it cannot be."""
+    """The certificate that the ports of a house show, kept current. `reach`: how phones reach these.
+
+    Raises CertificateError where it cannot be used.
+    """
 
     def __init__(self, settings: Settings, found: Reach) -> None:
-        self._found, self._pair = found, Pair(found.certificate, found.key)
+        self.reach, self._pair = found, Pair(found.certificate, found.key)
         self._ca: HouseCA | None = None
         self._digest: str | None = None
         if found.ca is not None:
@@ -251,14 +254,14 @@ class ShownCertificate:
         before, self._digest = self._digest, self._digest_now()
         if before == self._digest:
             return False
-        check_given(self._pair, self._found.name, now)
+        check_given(self._pair, self.reach.name, now)
         return before is not None
 
     def _names(self) -> list[str]:
         """The name, and every address by which a phone may call."""
-        hosts = {host_and_port(each)[0] for each in (self._found.listen, self._found.store_listen) if each is not None}
+        hosts = {host_and_port(each)[0] for each in (self.reach.listen, self.reach.store_listen) if each is not None}
         given = {host for host in hosts if _address(host) is not None and host not in EVERYWHERE.values()}
-        return [self._found.name, *given, *own_addresses()]
+        return [self.reach.name, *given, *own_addresses()]
 
     def _digest_now(self) -> str:
         try:

@@ -240,7 +240,8 @@ class House:
 
     def __init__(self, settings: Settings, embedded: EmbeddedServices, programs: "Programs") -> None:
         self.settings, self.programs, self._embedded = settings, programs, embedded
-        self.reach, self.shown = programs.reach, programs.shown
+        self.shown = programs.shown
+        self.reach = None if self.shown is None else self.shown.reach
         scheme = "http" if settings.tls_cert is None else "https"
         self.url = f"{scheme}://{settings.listen}" if self.reach is None else self.reach.api_url
         self.operations_url = f"http://{settings.operations_listen}"
@@ -288,15 +289,14 @@ class House:
 class Programs:
     """The API and the worker of a house, and the store's port for phones where there is one, as child processes.
 
-    `reach`: how phones reach the house, if they are meant to; `shown`: the certificate that its ports show then.
+    `shown`: the certificate that its ports show to phones, and how they reach it; None: they are not meant to.
     """
 
-    def __init__(
-        self, settings: Settings, logs: Path, reach: Reach | None = None, shown: ShownCertificate | None = None
-    ) -> None:
-        self._settings, self.reach, self.shown = settings, reach, shown
-        has_front = reach is not None and reach.store_listen is not None
-        self.children = [_program(name, logs) for name in PROGRAMS if name != "store" or has_front]
+    def __init__(self, settings: Settings, logs: Path, shown: ShownCertificate | None = None) -> None:
+        self._settings, self.shown = settings, shown
+        self._store_listen = None if shown is None else shown.reach.store_listen
+        names = PROGRAMS if self._store_listen is not None else PROGRAMS[:2]
+        self.children = [_program(name, logs) for name in names]
 
     def start(self) -> None:
         """Start all, and return when the API answers. Raises EmbeddedError."""
@@ -305,7 +305,7 @@ class Programs:
             self._run(child)
         self.children[0].wait_until(lambda: health(address)["status"] == "ok", READY_SECONDS)
         for front in self.children[2:]:
-            front.wait_until(lambda: _accepts(str(self.reach and self.reach.store_listen)), READY_SECONDS)
+            front.wait_until(lambda: _accepts(str(self._store_listen)), READY_SECONDS)
 
     def show_certificate(self) -> None:
         """Have the API and the store's port load the certificate anew; the API's connections end, as in a restart."""
@@ -333,8 +333,8 @@ class Programs:
             child.stop(3)
 
     def _run(self, child: ServerProcess) -> None:
-        if child.name == "store" and self.reach is not None:
-            front = msgspec.json.encode(_front(self.reach, self._settings)).decode()
+        if child.name == "store" and self.shown is not None:
+            front = msgspec.json.encode(_front(self.shown.reach, self._settings)).decode()
             child.start([sys.executable, "-m", "storage.embedded.front", front], environment(Settings()))
         else:
             child.start([sys.executable, "-m", "mobile_api.cli", child.name], environment(self._settings))
@@ -417,17 +417,21 @@ def _reserved_for_store(settings: Settings) -> Iterator[str | None]:
         yield address
 
 
-def _opened(settings: Settings, listen: str, store_listen: str | None) -> tuple[Settings, Reach | None]:
-    """The settings of a house at these addresses, and how phones reach it, which the data directory remembers."""
+def _opened(settings: Settings, listen: str, store_listen: str | None) -> tuple[Settings, ShownCertificate | None]:
+    """The settings of a house at these addresses, and the certificate that it shows to phones, if it is open to them.
+
+    The data directory remembers how they reach it. Raises CertificateError.
+    """
     at = msgspec.structs.replace(settings, listen=listen)
     if settings.lan is None:
         lan.keep_closed(settings)
         return at, None
     found = lan.reach_at(at, settings.lan, listen, store_listen)
+    shown = ShownCertificate(at, found)
     lan.keep(settings, Kept(name=settings.lan, listen=listen, store_listen=store_listen))
-    by_phones = {"public_url": found.api_url, "tls_cert": found.certificate, "tls_key": found.key}
+    for_phones = {"public_url": found.api_url, "tls_cert": found.certificate, "tls_key": found.key}
     store = {} if found.store_url is None else {"s3_public_url": found.store_url}
-    return msgspec.structs.replace(at, **by_phones, **store), found
+    return msgspec.structs.replace(at, **for_phones, **store), shown
 
 
 @contextmanager
@@ -440,20 +444,19 @@ def house(settings: Settings) -> Iterator[House]:
         _reserved_for_store(settings) as store_address,
         _reserved(chosen_operations_address, settings) as for_operators,
     ):
-        at, reach = _opened(settings, address, store_address)
-        shown = None if reach is None else ShownCertificate(settings, reach)
-        with _house_at(msgspec.structs.replace(at, operations_listen=for_operators), reach, shown) as running:
+        at, shown = _opened(settings, address, store_address)
+        with _house_at(msgspec.structs.replace(at, operations_listen=for_operators), shown) as running:
             yield running
 
 
 @contextmanager
-def _house_at(settings: Settings, reach: Reach | None, shown: ShownCertificate | None) -> Iterator[House]:
+def _house_at(settings: Settings, shown: ShownCertificate | None) -> Iterator[House]:
     """The same at addresses that are reserved."""
     with EmbeddedServices(settings).running() as embedded:
         full = _merged(settings, embedded.addresses)
         with by_operator():
             asyncio.run(prepare(full))
-        programs = Programs(full, make_private(full.data_dir / "logs"), reach, shown)
+        programs = Programs(full, make_private(full.data_dir / "logs"), shown)
         try:
             programs.start()
             yield House(full, embedded, programs)

@@ -32,7 +32,7 @@ OF_A_FILE = {errno.ENOENT, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EROFS
 AWAY = (ConnectionError, FileNotFoundError, TimeoutError)
 FAULT = 70  # exit code of a fault of ours: EX_SOFTWARE of sysexits.h
 MONTH = re.compile("2[0-9]{3}-(0[1-9]|1[0-2])")
-console = Console(highlight=False, emoji=False)
+console = Console(highlight=False, emoji=False)  # ":CD:" of a fingerprint is no picture
 errors = Console(stderr=True, highlight=False, emoji=False)
 
 

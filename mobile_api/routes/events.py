@@ -39,7 +39,7 @@ from mobile_api.problems import AWAY
 from mobile_api.routes.changes import AFTER
 
 LINES_AT_ONCE = 1000
-PROBE_PAUSE = 2.0  # seconds; `fujing doctor` waits for the first word half of it
+PROBE_PAUSE = 1.8  # seconds: `fujing doctor` must hear its two words apart
 PROBES_AT_ONCE = 16  # of one process, since nobody signs in for them; one more ends at once
 GAP = 0.05  # least seconds between two reads of the journal
 LAG = Gauge(

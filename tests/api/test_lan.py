@@ -286,6 +286,7 @@ def test_a_given_certificate_is_shown_and_no_ca_is_made(away: Place, tmp_path: P
     away.settings["FUJING_LAN"] = "another.test"
     done = away.run("serve")
     assert (2, True) == (done.returncode, "not for another.test" in done.stderr), done.stderr
+    assert NAME == json.loads((away.data / "lan.json").read_text())["name"], "what did not start is not remembered"
 
 
 def test_it_opens_by_a_flag_too_and_closes_without(away: Place) -> None:

@@ -354,3 +354,19 @@ async def test_what_was_held_before_obeys_the_rule_of_its_verb_too(app: Litestar
         "complaints/receive": {"inspector"},
         "injuries/report": {"commander", "treasurer"},
     } == found
+
+
+async def test_a_program_that_is_older_than_the_schema_ends_with_a_sentence(house: Settings) -> None:
+    """It would answer entries with 500, and take a newer line for altered (tried); so it says what to do."""
+    async with an_empty_database(house) as url:
+        migrated(url, 1)
+        connection = await asyncpg.connect(url)
+        await connection.execute(
+            "INSERT INTO migration (name, app_name, ran_on) VALUES ('2099-01-01T00:00:00:000000', 'fujing', now())"
+        )
+        process = migrating(url)
+        said = process.communicate(timeout=60)[1]
+        kept = await connection.fetchval("SELECT count(*) FROM migration WHERE name LIKE '2099%'")
+        await connection.close()
+    assert (1, 1) == (process.returncode, kept)
+    assert "The schema is of a newer Fujing (2099-01-01T00:00:00:000000), and this program is older" in said

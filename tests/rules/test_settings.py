@@ -42,6 +42,18 @@ def test_what_is_not_ours_is_left_alone() -> None:
         ("FUJING_LISTEN", "127.0.0.1:http"),
         ("FUJING_OPERATIONS_LISTEN", "inside"),
         ("FUJING_OPERATIONS_LISTEN", "127.0.0.1:65536"),
+        ("FUJING_LAN", "fujing.lan:8443"),
+        ("FUJING_LAN", "https://fujing.lan"),
+        ("FUJING_LAN", "湖滨.lan"),
+        ("FUJING_LAN", "-fujing"),
+        ("FUJING_LAN", "127.0.0.1"),
+        ("FUJING_LAN", "::1"),
+        ("FUJING_LAN", "fujing.localhost"),
+        ("FUJING_LAN", "::"),
+        ("FUJING_STORE_LISTEN", "9443"),
+        ("FUJING_STORE_LISTEN", "0.0.0.0:65536"),
+        ("FUJING_TLS_CERT", "house.crt"),
+        ("FUJING_TLS_KEY", "house.key"),
         ("FUJING_LOG_LEVEL", "loud"),
         ("FUJING_TRUST_PROXY", "perhaps"),
         ("FUJING_S3_SECURE", "somewhat"),
@@ -104,6 +116,18 @@ def test_what_is_shown_hides_every_secret() -> None:
     shown = str(load(STORE | {"FUJING_DATABASE_URL": URL, "FUJING_MIGRATE_URL": URL}).shown())
     assert not any(secret in shown for secret in ("geheim", "an access key", "a secret key"))
     assert "store.example:9000" in shown
+
+
+def test_a_house_is_reached_itself_or_behind_a_proxy() -> None:
+    """Both at once would tell phones two addresses. An external store has an address of its own beside it."""
+    for more in ({"FUJING_PUBLIC_URL": "https://a.example"}, {"FUJING_TRUST_PROXY": "true"}):
+        with pytest.raises(SettingsError, match=r"FUJING_LAN and FUJING_.* exclude each other"):
+            load({"FUJING_LAN": "fujing.lan"} | more)
+    assert "fujing.lan" == load(STORE | {"FUJING_LAN": "fujing.lan", "FUJING_S3_PUBLIC_URL": "https://s.example"}).lan
+    with pytest.raises(SettingsError, match="a port of its own"):
+        load({"FUJING_LISTEN": "10.0.0.5:8443", "FUJING_STORE_LISTEN": "10.0.0.5:8443"})
+    given = load({"FUJING_TLS_CERT": "house.crt", "FUJING_TLS_KEY": "/etc/house.key"})
+    assert (Path.cwd() / "house.crt", Path("/etc/house.key")) == (given.tls_cert, given.tls_key)
 
 
 def test_operators_have_an_address_of_their_own() -> None:

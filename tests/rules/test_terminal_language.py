@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from backend.core.columns import FaultyFile
 from backend.core.settings import SettingsError, load
@@ -20,14 +19,13 @@ from backend.law.catalogue import law as built_in
 from backend.law.catalogue import load as load_law
 from backend.people.roster_files import ROSTER_COLUMNS, read
 from backend.rosters import plan_files
-from mobile_api.cli import demo, terminal
 from storage.language import language
 
 CHINESE = re.compile("[\u4e00-\u9fff]")
 ENGLISH = re.compile(r"[A-Za-z]{2,}[ ,:]+[A-Za-z]{2,}[ ,:]+[A-Za-z]{2,}")  # three words of it
 WORD = re.compile("[a-z]{2,}")
 # Functions that take Chinese, then English.
-BILINGUAL = {"by_locale", "say", "_say", "well", "warning", "wrong", "unknown", "Words", "Unanswered"}
+BILINGUAL = {"by_locale", "say", "_say", "warn", "well", "warning", "wrong", "unknown", "Words", "Unanswered"}
 PRINTING = {"print", "echo", "prompt", "BadParameter", "UsageError"}
 WALK = """
 import json, sys
@@ -234,9 +232,11 @@ def test_a_wrong_setting_names_itself_in_both_languages() -> None:
         assert (True, False) == (bool(CHINESE.search(raised.value.zh)), bool(CHINESE.search(raised.value.en)))
 
 
-@pytest.mark.parametrize("console", [terminal.console, terminal.errors, demo.console], ids=["out", "errors", "demo"])
-def test_the_terminal_writes_colons_as_they_are(console: Console) -> None:
-    """A fingerprint with :AB: or :A: in it is read out to others; rich would draw a picture of it."""
-    with console.capture() as captured:
-        console.print("A8:BB:AB:A8:17:O2:SOS:OK:A8 12:00:00")
-    assert "A8:BB:AB:A8:17:O2:SOS:OK:A8 12:00:00\n" == captured.get()
+def test_what_is_printed_is_printed_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    """A fingerprint is compared pair by pair: ":CD:" in it is no picture of a disc, and "[x]" no markup."""
+    from mobile_api.cli.terminal import say, warn
+
+    told = "DE:CD:41:AB [x] :x:"
+    say(told, told)
+    warn(told, told)
+    assert (f"{told}\n", f"{told}\n") == tuple(capsys.readouterr())

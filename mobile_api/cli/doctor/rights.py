@@ -20,7 +20,7 @@ from storage.s3_calls import NoAnswer, StoreAnswer, StoreCalls, named
 
 XMLNS = 'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
 HOLD = f"<LegalHold {XMLNS}><Status>ON</Status></LegalHold>".encode()
-PROBES, LOOKED_AT = "probe/object-lock", 20
+LOCKED_IN, LOOKED_AT = ("probe/", "house/marker/"), 20  # where the house leaves what is locked and holds no footage
 OF_BUCKET = {
     "s3:ListBucket": {"list-type": "2", "max-keys": "1"},
     "s3:GetBucketVersioning": {"versioning": ""},
@@ -86,8 +86,7 @@ def _of_absent(store: StoreCalls) -> Iterator[Tried]:
 
 def _of_probe(store: StoreCalls) -> Iterator[Tried]:
     """Of a version that an earlier proof of the lock left in the store."""
-    listed = store.call("GET", query={"versions": "", "prefix": PROBES, "max-keys": str(LOOKED_AT)})
-    found = [(_text(each, "Key"), _text(each, "VersionId")) for each in listed.elements("Version")]
+    found = [each for prefix in LOCKED_IN for each in _versions(store, prefix)]
     if not found:
         yield from ((right, None) for right in OF_PROBE)
         return
@@ -95,6 +94,12 @@ def _of_probe(store: StoreCalls) -> Iterator[Tried]:
     yield "s3:GetObject", store.call("GET", key)
     yield "s3:GetObjectVersion", store.call("GET", key, {"versionId": version})
     yield "s3:PutObjectRetention", next(filter(None, (_locked_again(store, *each) for each in found)), None)
+
+
+def _versions(store: StoreCalls, prefix: str) -> list[tuple[str, str]]:
+    """Key and version of some objects below this prefix."""
+    listed = store.call("GET", query={"versions": "", "prefix": prefix, "max-keys": str(LOOKED_AT)})
+    return [(_text(each, "Key"), _text(each, "VersionId")) for each in listed.elements("Version")]
 
 
 def _locked_again(store: StoreCalls, key: str, version: str) -> StoreAnswer | None:

@@ -13,7 +13,7 @@ from mobile_api.cli.doctor.store_words import is_denied, meaning
 from mobile_api.cli.doctor.thresholds import THRESHOLDS
 from storage.s3_calls import NoAnswer, StoreAnswer, StoreCalls, named
 
-PROBE = "probe/object-lock"
+PROBE = "probe/"
 MADE_ANEW = ("view/", "probe/")  # view copies and probes may go at any time
 NO_RULES = {"NoSuchLifecycleConfiguration", "NotImplemented", "MethodNotAllowed"}
 NO_LOCK = {"ObjectLockConfigurationNotFoundError", "NoSuchObjectLockConfiguration"}
