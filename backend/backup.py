@@ -36,6 +36,7 @@ from backend.core.settings import Settings
 from backend.evidence.removing import poster_key
 from backend.law import notices
 from backend.postgres_programs import Program, ProgramFailed, Server
+from backend.proof import known_store
 from backend.proof.checkpoints import LEAVES, SIGNED, key_of
 from storage import house_ca
 from storage.evidence_store import EvidenceStore, ObjectUnknown, StoreUnavailable
@@ -333,9 +334,12 @@ async def restore(
     whole = ("--single-transaction", "--exit-on-error", str(folder / manifest.dump))
     await postgres_programs.run(program, server, owner, *WHOLE, *whole)
     await migrate()
+    known = await known_store.renewed(store)
     async with opened(owner, size=1), tx():
         await execute(BEGIN_EPOCH)
         await _journal_restore(folder, manifest, len(restored), len(missing))
+        await known_store.begin_anew()
+        await known_store.name(store, known)
         await execute("ALTER TABLE checkpoint DISABLE TRIGGER checkpoint_no_change")
         for file in restored:
             await _record_version(file)

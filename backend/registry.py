@@ -40,6 +40,10 @@ EVENTS: tuple[Event, ...] = (
     Event("house/backup", told_to="administrators", zh="开始备份", en="Begin a backup"),
     Event("house/backed-up", told_to="administrators", zh="备份完成", en="Backup finished"),
     Event("house/restore", told_to="administrators", zh="从备份恢复", en="Restore a backup"),
+    Event(
+        "house/mark-store", told_to="administrators", changes=("store_marker",), zh="记下本系统的存储桶",
+        en="Mark the bucket of this house",
+    ),
     Event("keys/rotate", told_to="administrators", zh="开始更换密钥", en="Key rotation begins"),
     Event("keys/rotated", told_to="administrators", zh="已更换密钥", en="Key rotated"),
     Event("calendar/take-in", told_to="administrators", zh="开始录入放假安排", en="Notice on days off: begin"),

@@ -9,6 +9,7 @@ import asyncio
 import signal
 from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import asyncpg
 import structlog
@@ -32,11 +33,11 @@ from backend.injuries import service as injuries
 from backend.items import leaving, uniforms
 from backend.oversight import overdue_findings
 from backend.people import attempts, sessions
-from backend.proof import checkpoints
+from backend.proof import checkpoints, known_store
 from backend.recusals import service as recusals
 from backend.reviews import spot_checks
 from backend.rosters import service as rosters
-from storage.evidence_store import EvidenceStore
+from storage.evidence_store import EvidenceStore, LockNotKept
 
 SEALING_LANES = 2
 MOST_ATTEMPTS = 300
@@ -60,12 +61,15 @@ class Retrying(EntrypointExecutor):
             raise RetryRequested(delay=timedelta(seconds=pause), reason=type(error).__name__) from error
 
 
-def build(connection: asyncpg.Connection, store: EvidenceStore, keys: Keys) -> PgQueuer:
-    """The queue with all jobs."""
+def build(
+    connection: asyncpg.Connection, store: EvidenceStore, keys: Keys, disk: Path | None = None
+) -> PgQueuer:  # fmt: skip
+    """The queue with all jobs. `disk`: where an embedded store has its files."""
     queue = PgQueuer.from_asyncpg_connection(connection)
     _queued(queue, store, keys)
     _every_minute(queue, store, keys)
     _every_few_minutes(queue, store, keys)
+    _look_after_the_store(queue, store, disk)
     _judge_every_night(queue, store)
     _clear_every_night(queue, store)
     return queue
@@ -131,6 +135,19 @@ def _every_few_minutes(queue: PgQueuer, store: EvidenceStore, keys: Keys) -> Non
     @queue.schedule("forget_proofs", "*/5 * * * *")
     async def forget_proofs(_: Schedule) -> None:
         await sessions.forget_proofs()
+
+
+def _look_after_the_store(queue: PgQueuer, store: EvidenceStore, disk: Path | None) -> None:
+    """One worker of the house does so for all processes (backend/proof/known_store.py)."""
+
+    @queue.schedule("try_writing", "* * * * *")
+    async def try_writing(_: Schedule) -> None:
+        log.info("written", store=await known_store.try_writing(store, disk))
+
+    @queue.schedule("prove_lock", "23 * * * *")
+    async def prove_lock(_: Schedule) -> None:
+        with suppress(LockNotKept):  # recorded: an alarm rings until a proof is good again
+            await known_store.prove_again(store, "worker")
 
 
 def at_night(hour: int, minute: int) -> str:
@@ -201,11 +218,13 @@ async def hold_what_facts_of_before_keep() -> None:
 
 
 async def work(
-    url: str, store: EvidenceStore, keys: Keys, stop: asyncio.Event, *, listening: str | None = None
+    url: str, store: EvidenceStore, keys: Keys, stop: asyncio.Event, *, listening: str | None = None,
+    disk: Path | None = None,
 ) -> None:  # fmt: skip
     """Run until `stop` is set. A lost connection ends it with an error; the supervising process must start it again.
 
-    `listening`: the database's URL for a session that is kept, where `url` leads through a pooler.
+    `listening`: the database's URL for a session that is kept, where `url` leads through a pooler. `disk`: where an
+    embedded store has its files.
     """
     kept = listening or url
     async with opened(url, size=6), feed.notifying(kept):
@@ -214,8 +233,10 @@ async def work(
                 **for_driver(kept), timeout=10, server_settings=SESSION | {"application_name": "fujing-worker"}
             )
         try:
-            queue = build(connection, store, keys)
-            judging = asyncio.create_task(hold_what_facts_of_before_keep())
+            queue = build(connection, store, keys, disk)
+            judging = asyncio.gather(
+                hold_what_facts_of_before_keep(), known_store.prove_at_start(store, "worker"), return_exceptions=True
+            )
             running = asyncio.create_task(queue.run(dequeue_timeout=timedelta(seconds=5), heartbeat_timeout=HEARTBEAT))
             stopping = asyncio.create_task(stop.wait())
             await asyncio.wait((running, stopping), return_when=asyncio.FIRST_COMPLETED)

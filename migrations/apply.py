@@ -40,6 +40,7 @@ REVOKE INSERT ON journal FROM {role};
 GRANT INSERT (at, actor, device, verb, outcome, entry_id, subjects, organ, entry) ON journal TO {role};
 REVOKE UPDATE ON journal, journal_epoch, checkpoint, ruling, matter_concerns FROM {role};
 REVOKE INSERT, UPDATE ON fact_baseline, fact_row FROM {role};
+REVOKE UPDATE ON store_marker FROM {role};
 GRANT UPDATE (version, leaves_version, leaves) ON checkpoint TO {role};
 REVOKE UPDATE ON shift, check_out, supervision, supervision_answer, supervision_end, activity_telling, restraint,
     gap_account, upload, recording, film, film_start, film_timecode, time_correction, recording_description, hold,

@@ -19,6 +19,7 @@ from backend.law.catalogue import use
 from backend.people import kinds
 from backend.people.proofs import ProofReader
 from backend.people.sessions import TokenReader
+from backend.proof import known_store
 from backend.reviews.watching import LATE_WRITES
 from mobile_api import openapi, operations_server
 from mobile_api.auth import SessionMiddleware
@@ -93,6 +94,8 @@ async def _connected(app: Litestar) -> AsyncIterator[None]:
         async with AsyncExitStack() as running:
             await running.enter_async_context(feed.notifying(chosen.listening_url))
             await running.enter_async_context(app.state.hub.running())
+            proving = asyncio.create_task(known_store.prove_at_start(app.state.store, "api"))
+            running.callback(proving.cancel)
             if chosen.operations_listen is not None:
                 await running.enter_async_context(operations_server.listening(app, chosen.operations_listen))
             yield

@@ -25,6 +25,7 @@ from backend.core.database_errors import is_damage
 from backend.oversight import gauges
 from backend.oversight.alarms import DOUBTING
 from backend.oversight.gauges import Gauges
+from backend.proof.known_store import NOTHING_TOLD, Standing, how_it_stands
 from mobile_api.auth import PUBLIC
 from mobile_api.request_middleware import REQUESTS
 from storage.evidence_store import EvidenceStore
@@ -108,27 +109,36 @@ class DatabaseGauges:
 DATABASE_GAUGES = DatabaseGauges()
 
 
+STORE = {
+    "reads": ("fujing_store_up", "Whether the evidence store could be read"),
+    "writes": ("fujing_store_writable", "Whether it took what the worker wrote within the last minutes"),
+    "ours": ("fujing_store_ours", "Whether it is the one of this house"),
+    "kept": ("fujing_lock_proved", "Whether the last proof found that it keeps locks and holds, and is not too old"),
+}
+
+
 class StoreGauge:
-    """A Prometheus collector of whether the evidence store answered last."""
+    """A Prometheus collector of how the evidence store stood last. What nobody can tell is NaN, and rings nothing."""
 
     def __init__(self) -> None:
-        self.up = 0.0
+        self.standing = NOTHING_TOLD
         self._at, self._lock = 0.0, asyncio.Lock()
 
-    async def refresh(self, store: EvidenceStore) -> float:
-        """Ask the store again where its last answer is old: 1.0 where it answers, else 0.0."""
+    async def refresh(self, store: EvidenceStore) -> Standing:
+        """Look again where the last look is old."""
         async with self._lock:
             if monotonic() - self._at >= FRESH:
                 try:
-                    await asyncio.wait_for(store.alive(), STORE_SECONDS)
-                    self.up = 1.0
+                    self.standing = await asyncio.wait_for(how_it_stands(store), STORE_SECONDS)
                 except Exception:  # whatever the error: the store does not answer
-                    self.up = 0.0
+                    self.standing = NOTHING_TOLD
                 self._at = monotonic()
-            return self.up
+            return self.standing
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        yield GaugeMetricFamily("fujing_store_up", "Whether the evidence store answered", self.up)
+        for name, (metric, words) in STORE.items():
+            told = getattr(self.standing, name)
+            yield GaugeMetricFamily(metric, words, float("nan") if told is None else float(told))
 
 
 STORE_GAUGE = StoreGauge()
@@ -213,7 +223,7 @@ def _sums() -> dict[tuple[str, str], float]:
     }  # fmt: skip
 
 
-def figures(told: Gauges, home: Path, store_up: float) -> dict[str, float]:
+def figures(told: Gauges, home: Path, store: Standing) -> dict[str, float]:
     """Every figure that an alarm may be about (backend/oversight/alarms.py), of all processes."""
     data = disks(home)["data"]
     sums = _sums()
@@ -221,7 +231,10 @@ def figures(told: Gauges, home: Path, store_up: float) -> dict[str, float]:
     return told.waiting | {
         "database_up": 1.0,
         "database_damaged": DATABASE_GAUGES.damaged + sums.get(("fujing_database_damage_total", ""), 0.0),
-        "store_up": store_up,
+        "store_up": float(store.reads),
+        "store_writable": float(store.writes is not False),
+        "store_ours": float(store.ours is not False),
+        "lock_proved": float(store.kept is not False),
         "failing_share": failed / recent if recent else 0.0,
         "feed_lag": sums.get(("fujing_feed_lag_seconds", ""), 0.0),
         "pool_free": sum(sums.get(("fujing_pool_connections", state), 0.0) for state in ("idle", "free")),

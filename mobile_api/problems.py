@@ -25,7 +25,7 @@ from backend.core.wire import Note
 from backend.law.catalogue import Language
 from mobile_api import faults
 from mobile_api.faults import FieldAtFault
-from storage.evidence_store import StoreUnavailable
+from storage.evidence_store import StoreFull, StoreReadOnly, StoreSwapped, StoreUnavailable
 
 PROBLEM_JSON = "application/problem+json"
 CHALLENGES = {
@@ -65,6 +65,7 @@ AWAY = (
     FileNotFoundError,
     TimeoutError,
 )
+BY_STORE = {StoreFull: "store_full", StoreReadOnly: "store_read_only", StoreSwapped: "store_swapped"}
 log = structlog.get_logger()
 
 
@@ -171,7 +172,8 @@ def _as_refusal(request: Request[Any, Any, Any], error: HTTPException) -> Refusa
 
 def on_store_away(request: Request[Any, Any, Any], error: StoreUnavailable) -> Response[dict[str, Any]]:
     log.warning("store unavailable", error=str(error))
-    return answer(request, Refusal("store_unavailable"))
+    code = next((code for kind, code in BY_STORE.items() if isinstance(error, kind)), "store_unavailable")
+    return answer(request, Refusal(code))
 
 
 def on_anything(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, Any]]:

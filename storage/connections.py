@@ -72,8 +72,9 @@ class StorePool(urllib3.PoolManager):
         return response
 
     def _tried(self, method: str, url: str, redirect: bool, more: dict[str, Any]) -> Any:
-        """The first answer that is no failure of the moment, or the last one."""
-        for pause in (*CALLS.pauses, None):
+        """The first answer that is no failure of the moment, or the last one. With `retries` of False there is one."""
+        pauses = () if more.pop("retries", None) is False else CALLS.pauses
+        for pause in (*pauses, None):
             is_last = pause is None or pause >= _left()
             try:
                 response = super().urlopen(method, url, redirect, **more, timeout=_timeout(), retries=False)

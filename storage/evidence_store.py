@@ -18,42 +18,46 @@ import math
 import re
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 from urllib.parse import quote, unquote, urlsplit
-from xml.etree.ElementTree import ParseError, fromstring  # nosec B405
+from xml.etree.ElementTree import ParseError  # nosec B405
 
 import urllib3
 from minio import Minio
 from minio.commonconfig import COMPLIANCE
 from minio.datatypes import Part as SdkPart
-from minio.error import MinioException, S3Error, ServerError
+from minio.error import InvalidResponseError, MinioException, S3Error, ServerError
 from minio.retention import Retention
 
-from storage import store_errors
+from storage import locks, store_errors
 from storage.calls import CALLS
 from storage.connections import Absence, StorePool, ends_by
+from storage.lock_proof import LockFound, LockProof, Probe
 from storage.presigning import Signer
 from storage.store_errors import (
     LockNotKept,
     ObjectLocked,
     ObjectUnknown,
     StoreAway,
+    StoreFull,
     StoreNonsense,
+    StoreReadOnly,
     StoreRefused,
+    StoreSwapped,
     StoreUnavailable,
     UploadUnknown,
 )
 
 __all__ = [
-    "EvidenceStore", "LockNotKept", "ObjectLocked", "ObjectUnknown", "Part", "StoreAway", "StoreNonsense",
-    "StoreRefused", "StoreSettings", "StoreUnavailable", "StoredObject", "StoredVersion", "UploadUnknown",
-    "newest_of_each",
+    "EvidenceStore", "KnownObject", "LockFound", "LockNotKept", "ObjectLocked", "ObjectUnknown", "Part", "Probe",
+    "StoreAway", "StoreFull", "StoreNonsense", "StoreReadOnly", "StoreRefused", "StoreSettings", "StoreSwapped",
+    "StoreUnavailable", "StoredObject", "StoredVersion", "UploadUnknown", "newest_of_each",
 ]  # fmt: skip
 
 _T = TypeVar("_T")
@@ -61,14 +65,14 @@ _BLOCK = 1024 * 1024
 _FILE_PART = 64 * 1024 * 1024  # times 10,000 parts: 625 GiB, more than any recorder holds
 _STREAM_PART = 8 * 1024 * 1024  # times 10,000 parts: 78 GiB
 _DIGEST_OF_PARTS = re.compile(r"[0-9a-f]{32}-\d+")
-_PROBE_KEY = "probe/object-lock"
-_PROBE_LOCK = timedelta(minutes=1)  # a shorter one is already past for a store whose clock runs ahead
+_WRITE_KEY = "probe/write"
+_WRITE_BYTES = 4096
+_WRITE_SECONDS = timedelta(minutes=5)  # how long the address of the part is good
+_FULL = {"XMinioStorageFull", "InsufficientStorage", "QuotaExceeded", "StorageQuotaExceeded"}
+_OK, _BAD_REQUEST, _FAILED, _FULL_STATUS = 200, 400, 500, 507
 # MethodNotAllowed (405) is what S3 answers for a delete marker.
 _UNKNOWN_OBJECT = {"NoSuchKey", "NoSuchVersion", "ResourceNotFound", "MethodNotAllowed"}
 _UPLOAD_OVER = {"NoSuchUpload", "NoSuchKey"}  # the second is Ceph's
-_NO_RETENTION = {"NoSuchObjectLockConfiguration", "ObjectLockConfigurationNotFoundError", "InvalidRequest"}
-# For a version that never had a hold: SeaweedFS, MinIO, Ceph.
-_NO_HOLD = {"NoSuchObjectLegalHold", "NoSuchObjectLockConfiguration", "ObjectLockConfigurationNotFoundError"}
 _REFUSED = {"AccessDenied", "ObjectLocked", "InvalidRequest", "MethodNotAllowed"}
 _BUCKET_EXISTS = {"BucketAlreadyOwnedByYou", "BucketAlreadyExists", "OperationAborted"}
 
@@ -119,6 +123,16 @@ class StoredVersion:
     deletion: bool
 
 
+@dataclass(frozen=True)
+class KnownObject:
+    """The locked object by which a house knows its bucket. `sha256`: of its bytes, in hex."""
+
+    key: str
+    version: str
+    bytes: int
+    sha256: str
+
+
 # ValueError: the SDK read a number, a date or a text where there is none. The last three: it missed a part of it.
 _NO_ANSWER = (
     MinioException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, ParseError, ValueError,
@@ -148,32 +162,76 @@ class EvidenceStore:
         public = urlsplit(settings.public_url or inside)
         address = f"{public.scheme}://{public.netloc}"
         self._signer = Signer(address, settings.access_key, settings.secret_key, settings.region)
+        self.known: KnownObject | None = None  # of this house, told once the database is open
         self._lanes = ThreadPoolExecutor(lanes, thread_name_prefix="store")
         self._upload_lanes = ThreadPoolExecutor(lanes, thread_name_prefix="upload")
         self._long_lanes = ThreadPoolExecutor(lanes, thread_name_prefix="digest")  # for calls that last minutes
 
     # -- before serving
 
-    async def prepare(self) -> None:
-        """Make the bucket, with object lock and versioning, if it does not exist.
+    @property
+    def bucket(self) -> str:
+        """The name of the bucket."""
+        return self._bucket
+
+    async def prepare(self, *, make: bool = True) -> None:
+        """Make the bucket, with object lock and versioning, if it does not exist; where not `make`, none is made.
 
         Safe to call again, and from several processes at once. Waits up to 10 s for a store that is starting.
         An existing bucket is not changed: `prove_lock` tests it.
         """
-        await self._call(self._prepare)
+        await self._call(lambda: self._prepare(make), self._long_lanes)
 
-    async def prove_lock(self) -> None:
-        """Put a small object, lock that version for a minute, and try to remove it.
+    async def prove_lock(self) -> LockFound:
+        """Prove by new small objects that what is locked or held stays, and that what is neither goes.
 
-        Raises LockNotKept where the retention cannot be set or read back, or the removal succeeds. Probe objects of
-        earlier runs are removed once their minute is over.
+        Raises LockNotKept, whose text says what is not kept, or which right the keys lack. See storage/lock_proof.py.
         """
-        await self._call(self._prove_lock)
+        return await self._call(LockProof(self._client, self._bucket).prove, self._long_lanes)
+
+    async def look_at_probes(self, left: Sequence[Probe]) -> None:
+        """Prove the same by small objects that were left before. Raises LockNotKept."""
+        await self._call(lambda: LockProof(self._client, self._bucket).look(left), self._long_lanes)
+
+    async def gone_probes(self, left: Sequence[Probe]) -> set[str]:
+        """The versions of these probes that are not there."""
+        return await self._call(lambda: LockProof(self._client, self._bucket).gone(left), self._long_lanes)
+
+    async def leave_probes(self, day: str, until: datetime) -> list[Probe]:
+        """Leave small objects under lock and hold, which a later proof looks at. `day`: a part of their keys."""
+        return await self._call(lambda: LockProof(self._client, self._bucket).leave(day, until), self._long_lanes)
+
+    async def tidy_probes(self, keep: Collection[str], let_go: Sequence[Probe]) -> None:
+        """Remove what proofs left, but the versions in `keep`; the holds of `let_go` are lifted first."""
+        await self._call(lambda: LockProof(self._client, self._bucket).tidy(keep, let_go), self._long_lanes)
 
     async def alive(self) -> None:
-        """Check with one small request that the store answers and the bucket exists."""
+        """Check that the store answers and that our known object can be read; where none is known, that the bucket
+        exists. Raises StoreSwapped where the known object is not there, or is another."""
+        if self.known is not None:
+            return await self.check_known(self.known)
         if not await self._call(lambda: self._client.bucket_exists(self._bucket)):
             raise StoreUnavailable(f"存储桶 {self._bucket} 不存在。", f"The bucket {self._bucket} does not exist.")
+
+    async def check_known(self, known: KnownObject) -> None:
+        """Check that the bucket has this version with these bytes. Raises StoreSwapped."""
+        try:
+            content = await self._call(lambda: self._known(known))
+        except ObjectUnknown as error:
+            raise StoreSwapped(self._bucket) from error
+        if hashlib.sha256(content).hexdigest() != known.sha256:
+            raise StoreSwapped(self._bucket)
+
+    async def size_of(self, key: str, version: str) -> int:
+        """The bytes of this version, told by its head. Raises ObjectUnknown."""
+        return (await self._call(lambda: self._stat(key, version))).bytes
+
+    async def try_write(self) -> None:
+        """Open an upload, send one small part and drop it, as a device would: no version and no lock stays of it.
+
+        Raises StoreFull, StoreReadOnly.
+        """
+        await self._call(self._try_write)
 
     def close(self) -> None:
         """Release threads and connections. Calls in progress end by themselves."""
@@ -368,19 +426,19 @@ class EvidenceStore:
         with suppress(S3Error, ServerError):
             self._client.bucket_exists(self._bucket)
 
-    def _prepare(self) -> None:
+    def _prepare(self, make: bool) -> None:
         deadline = time.monotonic() + CALLS.start
         while True:
             try:
                 with _sdk_errors_translated():
-                    return self._make_bucket()
+                    return self._make_bucket(make)
             except StoreUnavailable as error:
                 if time.monotonic() > deadline or isinstance(error, StoreRefused):
                     raise
             time.sleep(0.2)
 
-    def _make_bucket(self) -> None:
-        if self._client.bucket_exists(self._bucket):
+    def _make_bucket(self, make: bool) -> None:
+        if self._client.bucket_exists(self._bucket) or not make:
             return
         try:
             self._client.make_bucket(self._bucket, object_lock=True)
@@ -388,32 +446,37 @@ class EvidenceStore:
             if error.code not in _BUCKET_EXISTS:  # another process was quicker
                 raise
 
-    def _prove_lock(self) -> None:
-        self._remove_old_probes()
-        if self._client.get_bucket_versioning(self._bucket).status != "Enabled":
-            raise LockNotKept("存储桶不保留版本", "the bucket keeps no versions")
-        probe = self._put(_PROBE_KEY, b"Fujing proves that a locked version stays.", "text/plain")
+    def _known(self, known: KnownObject) -> bytes:
         try:
-            self._lock(probe.key, probe.version, _round_up_to_second(datetime.now(UTC) + _PROBE_LOCK))
+            return self._read(known.key, known.version)
         except S3Error as error:
-            raise LockNotKept(f"它拒绝锁定（{error.code}）", f"it refused to lock ({error.code})") from error
-        try:
-            self._client.remove_object(self._bucket, probe.key, probe.version)
-        except S3Error as error:
-            if error.code not in _REFUSED:
-                raise
-        else:
-            self._see_gone(probe.key, probe.version)
-            raise LockNotKept("已锁定的版本可以被删除", "a locked version could be deleted")
-        self._stat(probe.key, probe.version)
+            if error.code == "NoSuchBucket" or error.response.status == _BAD_REQUEST:  # a version that is no name there
+                raise ObjectUnknown(known.key) from error
+            raise
 
-    def _remove_old_probes(self) -> None:
-        for probe in list(self._client.list_objects(self._bucket, prefix=_PROBE_KEY, include_version=True)):
+    def _try_write(self) -> None:
+        try:
+            upload = self._client._create_multipart_upload(self._bucket, _WRITE_KEY, {"Content-Type": "text/plain"})
             try:
-                self._client.remove_object(self._bucket, str(probe.object_name), probe.version_id)
-            except S3Error as error:
-                if error.code not in _REFUSED:  # refused: it is still locked
-                    raise
+                self._send_part(upload)
+            finally:
+                self._client._abort_multipart_upload(self._bucket, _WRITE_KEY, upload)
+        except S3Error as error:
+            _raise_unwritable(error.code or "", error.response.status, error)
+        except (ServerError, InvalidResponseError) as error:
+            status = store_errors.status_of(error)
+            if status < _FAILED:
+                raise
+            _raise_unwritable(f"HTTP {status}", status, error)  # it answered each time, that it failed
+
+    def _send_part(self, upload: str) -> None:
+        """By an address that is signed, over plain HTTP: the answer is told as it is, and nothing is tried again."""
+        query: Any = {"uploadId": upload, "partNumber": "1"}
+        url = self._client.get_presigned_url("PUT", self._bucket, _WRITE_KEY, _WRITE_SECONDS, extra_query_params=query)
+        answer = self._http.request("PUT", url, body=bytes(_WRITE_BYTES), retries=False)
+        if answer.status != _OK:
+            code = re.search(rb"<Code>(\w+)</Code>", answer.data[:_BLOCK])
+            _raise_unwritable(code[1].decode() if code else str(answer.status), answer.status, None)
 
     def _put(self, key: str, content: bytes, media_type: str) -> StoredObject:
         put = self._client.put_object(self._bucket, key, io.BytesIO(content), len(content), media_type)
@@ -615,17 +678,7 @@ class EvidenceStore:
         return locked_until is not None and locked_until >= until
 
     def _locked_until(self, key: str, version: str) -> datetime | None:
-        """Read here and not by the SDK: Ceph tells nine decimals of a second, RustFS an empty element for no lock."""
-        query: Any = {"retention": "", "versionId": version}
-        try:
-            answer = self._client._execute("GET", self._bucket, key, query_params=query)
-        except S3Error as error:
-            if error.code in _NO_RETENTION:
-                return None
-            raise
-        told = {each.tag.rpartition("}")[2]: each.text or "" for each in fromstring(answer.data.decode())}  # noqa: S314  # nosec B314
-        until = told.get("RetainUntilDate", "").strip()
-        return datetime.fromisoformat(until) if until and told.get("Mode") == COMPLIANCE else None
+        return locks.kept_until(self._client, self._bucket, key, version)
 
     def _remove(self, key: str, version: str) -> None:
         try:
@@ -667,12 +720,7 @@ class EvidenceStore:
         return self._is_held(key, version)
 
     def _is_held(self, key: str, version: str) -> bool:
-        try:
-            return self._client.is_object_legal_hold_enabled(self._bucket, key, version)
-        except S3Error as error:
-            if error.code in _NO_HOLD:
-                return False
-            raise
+        return locks.is_held(self._client, self._bucket, key, version)
 
 
 def _client(settings: StoreSettings, http: urllib3.PoolManager) -> Minio:
@@ -758,6 +806,12 @@ def _joined_etag(parts: list[Part]) -> str:
     except ValueError:
         return ""
     return f"{hashlib.md5(tags, usedforsecurity=False).hexdigest()}-{len(parts)}"
+
+
+def _raise_unwritable(code: str, status: int, error: Exception | None) -> NoReturn:
+    """Raise what a store is that answers, and does not take what is written."""
+    full = code in _FULL or status == _FULL_STATUS
+    raise (StoreFull if full else StoreReadOnly)(code or str(status)) from error
 
 
 def _may_be_of(found: Any, parts: list[Part]) -> bool:

@@ -55,15 +55,57 @@ class ObjectLocked(Exception):
 
 
 class LockNotKept(SentenceError):
-    """The store does not enforce locks; the text says what to do."""
+    """The store does not enforce locks or legal holds; the text says what to do."""
 
     def __init__(self, why_zh: str, why_en: str) -> None:
         super().__init__(
             f"对象存储没有守住已锁定的视音频：{why_zh}。"
-            "请指定启用对象锁定的存储桶，且其服务器强制执行 COMPLIANCE 保留；否则 Fujing 不运行。",
+            "请指定启用对象锁定的存储桶，且其服务器强制执行 COMPLIANCE 保留和冻结；否则 Fujing 不运行。",
             f"The object store does not keep locked footage: {why_en}. Name a bucket made with object lock, on a "
-            "server that enforces COMPLIANCE retention; Fujing does not run without it.",
+            "server that enforces COMPLIANCE retention and legal holds; Fujing does not run without it.",
         )
+
+
+class MayNotDelete(LockNotKept):
+    """The keys may not delete versions, so that a refusal proves no lock."""
+
+    def __init__(self, code: str) -> None:
+        SentenceError.__init__(
+            self,
+            f"无法证明对象存储守住锁定：访问密钥连未锁定的版本也不能删除（{code}）。"
+            "请为它授予该存储桶的 s3:DeleteObjectVersion 权限。",
+            "It cannot be proved that the object store keeps locked footage: the keys may not even delete a version "
+            f"that is not locked ({code}). Give them the right s3:DeleteObjectVersion on the bucket.",
+        )
+
+
+class StoreSwapped(StoreRefused):
+    """The store answers, and it is not the one of this house: its known object is not there, or is another."""
+
+    def __init__(self, bucket: str) -> None:
+        super().__init__(
+            f"存储桶 {bucket} 不是本系统的：其中没有数据库所记的标记对象。上传、封存、到期处理和修复均已停止；"
+            "请核对 FUJING_S3_ENDPOINT 和 FUJING_S3_BUCKET，或从备份恢复。",
+            f"The bucket {bucket} is not the one of this house: the object by which the database knows it is not "
+            "there. Uploads, sealing, disposal and repair have stopped: look at FUJING_S3_ENDPOINT and "
+            "FUJING_S3_BUCKET, or restore a backup.",
+        )
+
+
+class StoreFull(StoreUnavailable):
+    """The store answers, and has no room left for what is written. `code`: what it said."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(f"存储已满（{code}）。", f"The store is full ({code}).")
+        self.code = code
+
+
+class StoreReadOnly(StoreUnavailable):
+    """The store answers, and takes no writes for now. `code`: what it said."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(f"存储暂不可写（{code}）。", f"The store takes no writes for now ({code}).")
+        self.code = code
 
 
 class _Why(NamedTuple):
@@ -73,14 +115,20 @@ class _Why(NamedTuple):
 
 def no_answer(error: Exception) -> StoreUnavailable:
     """The exception for an answer that never came, or that no store gives."""
-    status = getattr(error, "_code", getattr(error, "status_code", 0))
-    if isinstance(error, InvalidResponseError | ServerError) and status >= 500:
+    status = status_of(error)
+    if status >= 500:
         return StoreUnavailable(f"对象存储出错：HTTP {status}", f"The object store failed: HTTP {status}")
     if isinstance(error, InvalidResponseError):
         why = _why_no_store(error)
         return StoreNonsense(why.zh, why.en)
     why = _why_no_connection(error)
     return StoreAway(f"对象存储没有应答：{why.zh}", f"The object store does not answer: {why.en}")
+
+
+def status_of(error: Exception) -> int:
+    """The HTTP status of an answer that is no answer of S3; 0 where there was none."""
+    is_answer = isinstance(error, InvalidResponseError | ServerError)
+    return int(getattr(error, "_code", getattr(error, "status_code", 0))) if is_answer else 0
 
 
 def no_store(what: str) -> StoreNonsense:

@@ -82,6 +82,7 @@ RUNS = (
     writes("calendar 2031 --from {folder}/notice.toml", "calendar/take-in", "calendar/taken-in"),
     writes("erase --for-real", "erasure/erase"),
     writes("dispose --for-real", "evidence/dispose", "evidence/remove"),
+    writes("mark-store", "house/mark-store"),
     writes("backup {folder}/backup", "house/backup", "house/backed-up"),
 )  # fmt: skip
 FILES = {
@@ -103,7 +104,8 @@ def commands_of(group: click.Group, before: str = "") -> Iterator[str]:
             yield before + name
 
 
-NO_FACTS = frozenset({"journal", "finding"})  # the lines themselves, and what follows from facts and is found again
+# The lines themselves, what follows from facts and is found again, and what was found of the store.
+NO_FACTS = frozenset({"journal", "finding", "store_check"})
 Look = dict[str, str]
 
 

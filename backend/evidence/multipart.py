@@ -20,6 +20,7 @@ from backend.evidence.refresh import lock_concerned, refresh_findings
 from backend.evidence.schemas import Complete, PartToSend, Sealed, State, StoredPart, UploadParts
 from backend.evidence.tables import Recording
 from backend.law.catalogue import Language, law
+from backend.proof import known_store
 from storage.evidence_store import EvidenceStore, ObjectUnknown, Part, StoreNonsense, UploadUnknown, newest_of_each
 
 OWN_UPLOAD = """
@@ -95,11 +96,12 @@ async def parts(store: EvidenceStore, actor: Actor, upload: UUID, now: datetime,
 
     Opens the upload in the store where needed. While the size is not known, there are URLs for full parts only.
     Raises Refusal `part_out_of_range`, `digest_differs`, `file_too_large`, `unknown_upload`, `upload_busy`,
-    `device_needed`.
+    `device_needed`, `store_swapped`, `store_full`, `store_read_only`, `store_unavailable`.
     """
     row = await own_upload_to_send(upload, actor)
     if row["state"] in COMPLETE_STATES:
         return _no_part_missing(upload, row)
+    await _must_take_uploads(store, parts=True)
     size, part_size = _size_told(row, wanted), row["part_size"]
     if size is not None and (wanted.last - 1) * part_size >= size:
         raise Refusal("part_out_of_range")
@@ -125,12 +127,13 @@ async def complete(store: EvidenceStore, actor: Actor, upload: UUID, call: Compl
     """Have the store join the parts, and enqueue the job that seals the file. Returns the state.
 
     Raises Refusal `parts_missing` with their numbers, `digest_missing`, `digest_differs`, `device_needed`,
-    `upload_busy`.
+    `upload_busy`, `store_swapped`, `store_unavailable`.
     """
     row = await own_upload_to_send(upload, actor)
     size, sha256 = _size_and_digest(row, call)
     if row["state"] in COMPLETE_STATES:
         return row["state"]  # type: ignore[no-any-return]
+    await _must_take_uploads(store, parts=False)
     await execute(SET_TOLD, row["id"], size)  # a phone that never told it gets the URL of its last part by this
     if row["state"] != "receiving":
         raise Refusal("parts_missing", extra={"missing": _part_numbers(size, row["part_size"]), "state": row["state"]})
@@ -174,6 +177,21 @@ async def receipt(actor: Actor, upload: UUID, language: Language) -> Sealed:
     row = await own_upload(upload, actor)
     advice = law().messages[f"upload_{row['state']}"].sentence(language)
     return Sealed(id=upload, state=row["state"], receipt=row["receipt"], advice=advice)
+
+
+async def _must_take_uploads(store: EvidenceStore, *, parts: bool) -> None:
+    """That the store is ours, keeps its locks, and took what the worker wrote a minute ago, as far as is known.
+
+    `parts`: something is to be sent. Raises Refusal `store_swapped`, `store_unavailable`, `store_full`,
+    `store_read_only`: the device keeps everything and tries later.
+    """
+    if await known_store.standing(store) is False:
+        raise Refusal("store_swapped")
+    found = await known_store.told()
+    if found.lock == "not_kept":
+        raise Refusal("store_unavailable")
+    if parts and found.write in ("full", "read_only"):
+        raise Refusal(f"store_{found.write}")
 
 
 async def _open_in_store(

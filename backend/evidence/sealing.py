@@ -28,6 +28,7 @@ from backend.evidence.retention import legal_holds
 from backend.evidence.starts import service as starts
 from backend.evidence.tables import Upload
 from backend.law.catalogue import law
+from backend.proof import known_store
 from storage.evidence_store import EvidenceStore, ObjectUnknown, StoredObject, StoreNonsense
 
 ISSUER = "fujing"
@@ -82,6 +83,7 @@ async def seal(store: EvidenceStore, keys: Keys, upload: UUID) -> None:
     row = await first(SELECT_RECEIVED, upload)
     if row is None:
         return
+    await known_store.must_be_ours(store)
     stored = await _find(store, row["object_key"])
     if stored is None:
         await _set_mismatch(row, None, "nothing")
@@ -117,6 +119,7 @@ async def compare(store: EvidenceStore, upload: UUID) -> None:
     row = await first(SELECT_DUPLICATE, upload)
     if row is None:
         return
+    await known_store.must_be_ours(store)
     if row["kept_state"] != "sealed":
         raise NotSealedYet
     stored = await _find(store, row["object_key"])
@@ -253,6 +256,7 @@ async def sweep(store: EvidenceStore, now: datetime) -> dict[str, int]:
     """
     enqueued = await _enqueue_again(now)
     await clocks.must_agree()
+    await known_store.must_be_ours(store)
     return {
         "abandoned": await _abandon(store, now),
         "enqueued_again": enqueued,

@@ -20,6 +20,7 @@ from backend.core import jobs
 from backend.core.database import Record, execute, fetch, first, rows_touched, tx
 from backend.core.days import since
 from backend.law.catalogue import law
+from backend.proof import known_store
 from storage.evidence_store import EvidenceStore, ObjectLocked, ObjectUnknown
 from storage.media_types import HEAD_BYTES, media_type_of
 from storage.view_copies import children
@@ -181,6 +182,7 @@ async def make(store: EvidenceStore, recording: UUID) -> None:
     copy = await first("SELECT state, look FROM view_copy WHERE recording = $1", recording)
     if row is None or copy is None or copy["state"] != "asked" or row["disposed_at"] is not None:
         return
+    await known_store.must_be_ours(store)
     look = msgspec.json.decode(copy["look"], type=Look)
     order = {
         "task": "transcode", "url": store.sign_read(row["object_key"], row["version"], URL_LIFE),

@@ -3,7 +3,8 @@
 The figures, in seconds where they are times:
 database_up        1 where the database answers
 database_damaged   answers that a page of the database's files cannot be read
-store_up           1 where the evidence store answers
+store_up           1 where the evidence store can be read
+store_writable, store_ours, lock_proved   0 where it takes no writes, is another's, keeps no lock; 1 too where unknown
 failing_share      requests of the last five minutes that failed (5xx), as a share of all
 sealing_lag, parts_age, checkpoint_age, jobs_given_up      backend/oversight/gauges.py
 feed_lag           how long a transaction has kept newer lines from the phones

@@ -19,6 +19,7 @@ from backend.core.days import until
 from backend.core.journal import Position, position
 from backend.core.keys import KeyRing
 from backend.law.catalogue import law
+from backend.proof import known_store
 from backend.proof.tree import leaf_hash, root
 from storage.evidence_store import EvidenceStore
 
@@ -124,9 +125,10 @@ def _claims(
 async def copy_to_store(store: EvidenceStore) -> int:
     """Copy signed checkpoints to the store and lock them there, by the database's clock. Returns how many.
 
-    Raises ClocksDiffer, StoreUnavailable.
+    Raises ClocksDiffer, StoreUnavailable, StoreSwapped.
     """
     copied = 0
+    await known_store.must_be_ours(store)
     locked_until = until(law(), "checkpoint_lock", await clocks.must_agree())
     while waiting := await fetch(NOT_STORED):
         for row in waiting:

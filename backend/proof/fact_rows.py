@@ -14,6 +14,7 @@ TABLES = (
     "shift", "check_out", "supervision", "supervision_answer", "supervision_end", "activity", "activity_telling",
     "restraint", "gap_account", "upload", "recording", "film", "film_start", "film_timecode", "time_correction",
     "recording_description", "hold", "restriction", "recusal", "recusal_step", "recusal_act", "ruling",
+    "store_marker",
 )  # fmt: skip
 # Nobody else's functions, whatever path a role was given.
 OUR_PATH = "SET LOCAL search_path = public, pg_temp"

@@ -74,18 +74,24 @@ def _command() -> str | None:
 def in_database(settings: "Settings", work: Callable[[], Awaitable[Any]]) -> Any:
     """Run `work` with the database of these settings open and its schema up to date; its result.
 
-    The journal lines that it writes name the operator.
+    The journal lines that it writes name the operator. The store is not asked anything.
     """
     return in_services(settings, lambda _: work())
 
 
-def in_services(settings: "Settings", work: Callable[["Settings"], Awaitable[Any]]) -> Any:
-    """The same for work that needs the store too: it is given the settings with every service named."""
+def in_services(settings: "Settings", work: Callable[["Settings"], Awaitable[Any]], *, writes: str = "") -> Any:
+    """The same for work that needs the store too: it is given the settings with every service named.
+
+    `writes`: name of a command that writes into the store, which is proved first. One that only reads needs no store
+    that takes writes. Raises StoreUnavailable.
+    """
     from backend.core import database
     from mobile_api.cli import serving
 
     async def main(full: "Settings") -> Any:
-        await serving.prepare(full)
+        await serving.prepare_database(full)
+        if writes and (away := await serving.prepare_store(full, writes)) is not None:
+            raise away
         async with database.opened(str(full.database_url)):
             return await work(full)
 

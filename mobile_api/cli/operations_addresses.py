@@ -88,7 +88,7 @@ def _running(home: Path) -> Iterator[dict[str, str | None]]:
             yield {"listen": None, "public_url": None} | json.loads((own / FOR_DEVICES).read_text())
 
 
-def health(address: str) -> dict[str, str]:
+def health(address: str) -> dict[str, str | None]:
     """What the API of this address says of itself: `status` is ok, or away where something does not answer."""
     try:
         answer = urllib3.request("GET", f"http://{address}/health/ready", timeout=PATIENCE, retries=False)

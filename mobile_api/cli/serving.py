@@ -31,6 +31,7 @@ from backend.core import database, journal
 from backend.core.database_errors import DatabaseUnusable, first_line, is_damage
 from backend.core.keys import Keys, secret
 from backend.core.settings import Settings, SettingsError, host_and_port, variable
+from backend.proof import known_store
 from migrations.apply import migrate, role_of
 from mobile_api.cli import lan
 from mobile_api.cli.house import by_operator
@@ -42,7 +43,7 @@ from mobile_api.stores import store_of
 from storage.embedded import EmbeddedPostgres, EmbeddedS3, PostgresAddress, S3Address
 from storage.embedded.front import Front
 from storage.embedded.processes import ServedDirectory, ServerProcess, free_port, is_free
-from storage.evidence_store import LockNotKept
+from storage.evidence_store import LockNotKept, StoreSwapped, StoreUnavailable
 from storage.house_ca import PERIODS, CertificateError
 from storage.language import SentenceError
 from storage.private_files import make_private, write_private
@@ -168,19 +169,63 @@ def environment(settings: Settings) -> dict[str, str]:
 
 
 async def prepare(settings: Settings) -> None:
-    """Migrate, make the bucket, and prove that the store keeps its locks. Raises ServingError."""
+    """Migrate, make the bucket, and prove that the store keeps its locks.
+
+    A house that has run before runs without its store: then the reason is printed. Raises ServingError,
+    StoreUnavailable at a first start.
+    """
+    await prepare_database(settings)
+    if (away := await prepare_store(settings, "serve")) is not None:
+        say(away.zh, away.en)
+
+
+async def prepare_database(settings: Settings) -> None:
+    """Migrate, and look at the application's role. Raises ServingError."""
     if settings.migrate_url is not None:
         await migrate(settings.migrate_url, role_of(str(settings.database_url)))
     await _check_role(settings)
     Keys(settings.secrets_dir)
+
+
+async def prepare_store(settings: Settings, by: str) -> StoreUnavailable | None:
+    """Make the bucket at a first start, prove that it keeps its locks, and that it is the one of this house.
+
+    `by`: the name of the process or command. Returns why the store of a house cannot be used for now. Raises
+    ServingError, StoreUnavailable at a first start.
+    """
     store = store_of(settings)
     try:
-        await store.prepare()
-        await store.prove_lock()
+        async with database.opened(str(settings.database_url), size=2):
+            await known_store.at_start(store, by)
+    except LockNotKept as error:
+        raise ServingError(error.zh, error.en) from error
+    except StoreUnavailable as error:
+        if store.known is None and not isinstance(error, StoreSwapped):
+            raise
+        return error
+    finally:
+        store.close()
+    return None
+
+
+async def mark_store(settings: Settings) -> str:
+    """Make another known object in the bucket, as the owner of the database. Returns its key. Raises ServingError,
+    StoreUnavailable."""
+    if settings.migrate_url is None:
+        raise ServingError(
+            "未设置 FUJING_MIGRATE_URL：只有数据库的所有者能认定存储桶。",
+            "FUJING_MIGRATE_URL is not set: only the owner of the database marks a bucket.",
+        )
+    store = store_of(settings)
+    try:
+        await database.disconnect()
+        async with database.opened(settings.migrate_url, size=2):
+            return (await known_store.mark_anew(store, "mark-store")).key
     except LockNotKept as error:
         raise ServingError(error.zh, error.en) from error
     finally:
         store.close()
+        await database.connect(str(settings.database_url), 2)
 
 
 async def _check_role(settings: Settings) -> None:
@@ -299,11 +344,11 @@ class Programs:
         self.children = [_program(name, logs) for name in names]
 
     def start(self) -> None:
-        """Start all, and return when the API answers. Raises EmbeddedError."""
+        """Start all, and return when the API answers; its store may be away. Raises EmbeddedError."""
         address = str(self._settings.operations_listen)
         for child in self.children:
             self._run(child)
-        self.children[0].wait_until(lambda: health(address)["status"] == "ok", READY_SECONDS)
+        self.children[0].wait_until(lambda: health(address).get("database") == "ok", READY_SECONDS)
         for front in self.children[2:]:
             front.wait_until(lambda: _accepts(str(self._store_listen)), READY_SECONDS)
 
@@ -554,9 +599,10 @@ def run_worker(settings: Settings) -> None:
         if not await _is_there(url, stop):
             return
         store, keys = store_of(settings), Keys(settings.secrets_dir)
+        disk = settings.data_dir / "s3" / "objects"
         while not stop.is_set():
             try:
-                await work(url, store, keys, stop, listening=settings.listening_url)
+                await work(url, store, keys, stop, listening=settings.listening_url, disk=disk)
             except Exception as error:
                 _must_pass(error)
                 with contextlib.suppress(TimeoutError):

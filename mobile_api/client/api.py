@@ -40,6 +40,18 @@ BLOCK = 4 * 1024 * 1024
 RETRIED = {408, 502, 503, 504}
 UNWORDED = RETRIED | {204, 413}  # a gateway may answer these for the server, with a body of its own
 PROVED_ANEW = {"use_dpop_nonce", "proof_replayed"}  # a new proof is due; the network may bring a request twice
+STORE_FULL = 507, "XMinioStorageFull"  # how a store says so: by its status, or by a code in its answer
+# What a store is that answers and refuses every part.
+OF_A_STORE = {
+    "store_full": (
+        "存储已满，请联系系统管理员；文件仍在本机，稍后继续上传",
+        "the store is full: tell the administrator. The file is still here; send it again later",
+    ),
+    "store_read_only": (
+        "存储暂不可写；文件仍在本机，稍后继续上传",
+        "the store takes no writes for now. The file is still here; send it again later",
+    ),
+}
 Sent = Callable[[int], None]  # called with the bytes of each part that arrived
 
 
@@ -65,6 +77,15 @@ class Unreachable(SentenceError):
     def __init__(self, request: str, retry_after: float | None = None) -> None:
         super().__init__(f"服务器没有应答：{request}", f"the server does not answer: {request}")
         self.retry_after = retry_after
+
+
+class StoreAway(Unreachable):
+    """The server answers, and its store takes no footage for now: it is full, or takes no writes. Everything stays on
+    the device. `code`: the server's, or `store_full` or `store_read_only` by what the store itself answered."""
+
+    def __init__(self, code: str, zh: str, en: str, retry_after: float | None = None) -> None:
+        SentenceError.__init__(self, zh, en)
+        self.code, self.retry_after = code, retry_after
 
 
 class NotVerified(SentenceError):
@@ -117,6 +138,7 @@ class Client:
         self._renewing = threading.Lock()
         self._etags: dict[UUID, dict[int, str]] = {}  # of the last PUT of each part, as the store answered it
         self._numbers = numbers or self.key.numbers
+        self._refused_by_store: str | None = None  # why the last part did not arrive: a key of OF_A_STORE
 
     @property
     def signed_in(self) -> bool:
@@ -180,7 +202,8 @@ class Client:
     def upload(self, upload: UUID, file: Path, *, lanes: int | Lanes = 3, sent: Sent = lambda _: None) -> int:
         """Send the parts that the store does not have, `lanes` at once; `sent` is called for each that arrived.
 
-        Returns how many parts were there already. Raises Unreachable after rounds in which nothing arrived.
+        Returns how many parts were there already. Raises Unreachable after rounds in which nothing arrived, StoreAway
+        where the store says why.
         """
         size: dict[str, int] = {}
         parts = self.get(f"/v1/uploads/{upload}/parts")
@@ -188,11 +211,13 @@ class Client:
             size = {"bytes": file.stat().st_size}
             parts = self.get(f"/v1/uploads/{upload}/parts", **size)
         there = sum(last - first + 1 for first, last in parts["have"])
-        failures = 0
+        failures, self._refused_by_store = 0, None
         with file.open("rb") as source:
             while parts["missing"]:
                 arrived = self._send_round(upload, source.fileno(), parts["missing"], lanes, sent)
                 failures = 0 if arrived else failures + 1
+                if failures >= ATTEMPTS and self._refused_by_store is not None:
+                    raise StoreAway(self._refused_by_store, *OF_A_STORE[self._refused_by_store])
                 if failures >= ATTEMPTS:
                     raise Unreachable(f"PUT {file.name}")
                 if failures:
@@ -280,7 +305,9 @@ class Client:
         try:
             answer = self._http.request("PUT", part["url"], body=content, headers={"Content-MD5": checksum})
         except urllib3.exceptions.HTTPError:
+            self._refused_by_store = None
             return False
+        self._refused_by_store = _refused_by_store(answer)
         if answer.status == 200:
             sent(len(content))
             etag = answer.headers.get("ETag", "").strip('"')
@@ -350,7 +377,7 @@ class Client:
             attempt += 1
             seconds = requested_pause(answer)
             if attempt >= ATTEMPTS or (seconds or 0) > LONGEST_PAUSE:
-                raise Unreachable(f"{method} {path}", seconds)
+                raise _away(f"{method} {path}", answer, seconds)
             self._pause(attempt, seconds)
 
     def _attempt(
@@ -500,6 +527,23 @@ def _is_answer(answer: urllib3.BaseHTTPResponse) -> bool:
         return True
     has_end = answer.headers.get("Content-Length", "").isdigit() or answer.headers.get("Transfer-Encoding") == "chunked"
     return has_end and answer.headers.get("Content-Type", "").partition(";")[0].endswith("json")
+
+
+def _away(request: str, answer: urllib3.BaseHTTPResponse | None, seconds: float | None) -> Unreachable:
+    """Why a request is given up: in the server's own words where it names its store."""
+    problem = None if answer is None else _problem(answer)
+    if problem is None or not problem.code.startswith("store_"):
+        return Unreachable(request, seconds)
+    words = str(problem.body.get("detail"))
+    return StoreAway(problem.code, words, words, seconds)
+
+
+def _refused_by_store(answer: urllib3.BaseHTTPResponse) -> str | None:
+    """Why a store refused a part: a key of OF_A_STORE; None where it took it, or says that the part is wrong."""
+    status, code = STORE_FULL
+    if answer.status == status or code.encode() in answer.data:
+        return "store_full"
+    return "store_read_only" if answer.status >= 500 else None
 
 
 def _problem(answer: urllib3.BaseHTTPResponse) -> Problem:

@@ -24,7 +24,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mobile_api.client import camera_files, card
-from mobile_api.client.api import Client, NotVerified, Problem, Unreachable, digest_of
+from mobile_api.client.api import Client, NotVerified, Problem, StoreAway, Unreachable, digest_of
 from mobile_api.client.camera_files import CHINA, MediaFile, Start
 from mobile_api.client.card import Left
 from mobile_api.client.device_key import DeviceKey
@@ -133,7 +133,7 @@ class Station:
     def __init__(self, order: Order, console: Console) -> None:
         self._order, self._console = order, console
         self._client = Client(order.url, key=DeviceKey.kept_in(order.key), language=language())
-        self._away = False  # the server stopped answering: the other files wait for the next run
+        self._away: Unreachable | None = None  # why nothing more is sent: the other files wait for the next run
 
     def run(self, password: str) -> int:
         """Do the whole job. Returns the exit code; raises Problem or Unreachable where it cannot begin."""
@@ -237,8 +237,8 @@ class Station:
 
     def _send(self, file: Footage, wearer: str | None, bars: Progress, both: tuple[TaskID, TaskID]) -> None:
         """Declare the file, and send the parts that the store does not have."""
-        if self._away:
-            raise Unreachable(self._order.url)
+        if self._away is not None:
+            raise self._away
         file.modified_ns = file.path.stat().st_mtime_ns
         file.bytes, file.sha256 = digest_of(file.path)  # as it is now, if it grew since it was looked at
         bars.update(both[0], total=file.bytes)
@@ -314,7 +314,7 @@ class Station:
         try:
             yield
         except (Problem, Unreachable, NotVerified, TimeoutError, OSError) as error:
-            self._away = self._away or isinstance(error, Unreachable)
+            self._away = self._away or (error if isinstance(error, Unreachable) else None)
             file.words = _sentence_of(error)
 
     def _report(self, files: list[Footage], wearer: str) -> None:
@@ -346,7 +346,7 @@ class Station:
 
     def _end(self) -> None:
         """End the session; one that cannot be ended now ends by itself."""
-        if not self._away:
+        if self._away is None or isinstance(self._away, StoreAway):
             try:
                 self._client.sign_out()
             except (Problem, Unreachable):
@@ -406,6 +406,8 @@ def _sentence_of(error: Exception) -> str:
     if isinstance(error, Problem):
         faults = ", ".join(f"{each['pointer']}: {each['message']}" for each in error.body.get("errors", []))
         return f"{error.body.get('detail') or error} {faults}".rstrip()
+    if isinstance(error, StoreAway):
+        return str(error)
     if isinstance(error, Unreachable):
         return by_locale("服务器没有应答，请稍后重新运行", "the server does not answer: run it again later")
     if isinstance(error, TimeoutError) and error.args:

@@ -26,6 +26,7 @@ from mobile_api.client.api import (
     Lanes,
     NotVerified,
     Problem,
+    StoreAway,
     Unreachable,
     check_claims,
     digest_of,
@@ -445,6 +446,8 @@ def carry(outbox: Outbox, client: Client, person: str, stop: threading.Event) ->
             outbox.sync(client, person, only_due=True)
             outbox.carry_files(client, person, lanes)
             failures, pause = 0, FIRST_PAUSE if outbox.can_carry(person) else LOOK_AGAIN
+        except StoreAway as error:  # entries go on meanwhile
+            failures, pause = 0, max(error.retry_after or 0.0, LOOK_AGAIN)
         except (Unreachable, Problem) as error:
             if isinstance(error, Problem) and error.status != 429 and error.status < 500:
                 raise

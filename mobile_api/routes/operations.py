@@ -17,10 +17,12 @@ from backend.core.refusals import Refusal
 from backend.law.catalogue import law
 from backend.oversight.alarms import Alarm, ringing
 from backend.people.devices import administered
+from backend.proof import known_store
 from backend.proof.trust import KeySet
 from mobile_api import metrics
 from mobile_api.auth import PUBLIC
 from mobile_api.problems import refuses
+from storage.evidence_store import EvidenceStore
 
 READY_SECONDS = 3.0
 UI = Path(str(files("swagger_ui"))) / "static"
@@ -69,7 +71,13 @@ class Health(msgspec.Struct, frozen=True):
 
     status: Annotated[str, msgspec.Meta(description="ok, or away where a service does not answer")]
     database: Annotated[str, msgspec.Meta(description="whether the database answers: ok or away")] = "ok"
-    store: Annotated[str, msgspec.Meta(description="whether the evidence store answers: ok or away")] = "ok"
+    store: Annotated[str, msgspec.Meta(description="whether the evidence store can be read: ok or away")] = "ok"
+    store_write: Annotated[
+        str, msgspec.Meta(description="whether it takes writes, tried every minute by a worker: ok, away or unknown")
+    ] = "unknown"
+    store_why: Annotated[
+        str | None, msgspec.Meta(description="what is wrong with it: full, read_only, swapped, lock_not_kept")
+    ] = None
 
 
 class Queues(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,10 +140,23 @@ def live() -> Live:
 
 @get("/health/ready", opt=PUBLIC, include_in_schema=False)
 async def ready(request: Request[Any, Any, Any]) -> Response[Health]:
-    """200 where the database and the store answer; else 503 with the name of the one that does not."""
-    database, store = await asyncio.gather(_state_of(is_reachable()), _state_of(request.app.state.store.alive()))
-    well = database == store == "ok"
-    return Response(Health("ok" if well else "away", database, store), status_code=200 if well else 503)
+    """200 where the database answers and the store can be read; else 503 with the name of the one that is away.
+
+    A store that takes no writes is 200: entries go on, and devices keep their footage.
+    """
+    database, store = await asyncio.gather(_state_of(is_reachable()), _standing(request.app.state.store))
+    reads = "ok" if store.reads else "away"
+    well = database == reads == "ok"
+    writes = {True: "ok", False: "away", None: "unknown"}[store.writes]
+    answer = Health("ok" if well else "away", database, reads, writes, store.why)
+    return Response(answer, status_code=200 if well else 503)
+
+
+async def _standing(store: EvidenceStore) -> known_store.Standing:
+    try:
+        return await asyncio.wait_for(known_store.how_it_stands(store), READY_SECONDS)
+    except Exception:  # whatever the error: it cannot be read
+        return known_store.NOTHING_TOLD
 
 
 async def _state_of(service: Any) -> str:
@@ -162,7 +183,7 @@ async def operations_now(request: Request[Any, Any, Any]) -> Response[Operations
     if told is None:
         raise Refusal("database_damaged" if metrics.DATABASE_GAUGES.damaged else "database_unavailable")
     home, waiting = request.app.state.settings.data_dir, told.waiting
-    store_up = await metrics.STORE_GAUGE.refresh(request.app.state.store)
+    store = await metrics.STORE_GAUGE.refresh(request.app.state.store)
     found = {name: Disk(total=disk.total, free=disk.free) for name, disk in metrics.disks(home).items()}
     answer = OperationsNow(
         queues=msgspec.convert({name: waiting[name] for name in Queues.__struct_fields__}, Queues, strict=False),
@@ -171,7 +192,7 @@ async def operations_now(request: Request[Any, Any, Any]) -> Response[Operations
         database_bytes=int(waiting["database_bytes"]),
         data_disk=found["data"],
         store_disk=found.get("store"),
-        alarms=ringing(metrics.figures(told, home, store_up)),
+        alarms=ringing(metrics.figures(told, home, store)),
     )
     return Response(answer, headers={"Cache-Control": "no-store"})
 

@@ -44,6 +44,9 @@ class Completed(msgspec.Struct, frozen=True, kw_only=True):
         "file_too_large",
         "upload_busy",
         "store_unavailable",
+        "store_swapped",
+        "store_full",
+        "store_read_only",
     ),
 )
 async def parts(
@@ -102,6 +105,7 @@ async def parts(
         "file_too_large",
         "upload_busy",
         "store_unavailable",
+        "store_swapped",
     ),
 )
 async def complete(request: Request[Any, Any, Any], upload: UUID) -> Completed:

@@ -19,6 +19,7 @@ from backend.core.database import value
 from backend.core.settings import Settings
 from backend.law.catalogue import law
 from backend.oversight.alarms import RULES
+from backend.proof.known_store import NOTHING_TOLD
 from mobile_api import metrics
 from mobile_api.logs import configure, described_error
 from mobile_api.operations_server import for_operators
@@ -158,7 +159,7 @@ async def test_every_alarm_has_its_figure(app: Litestar, house: Settings) -> Non
     """A rule about a figure that nobody tells would fail in the night in which it is needed."""
     told = await metrics.DATABASE_GAUGES.refresh()
     assert told is not None
-    found = metrics.figures(told, house.data_dir, 1.0)
+    found = metrics.figures(told, house.data_dir, NOTHING_TOLD)
     assert {rule.figure for rule in RULES.values()} <= set(found)
     assert 16 >= found["pool_free"] > 0
     assert 0 < found["disk_free_share"] < 1

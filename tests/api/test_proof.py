@@ -29,6 +29,7 @@ from backend.registry import MAY_CHANGE_BY_LINE
 from migrations.apply import migrate
 from mobile_api.stores import store_of
 from storage.evidence_store import EvidenceStore, ObjectLocked
+from tests.databases import taken_for_ours
 from tests.endpoint import bucket
 
 ROWS = 12  # under three checkpoints, and two more that are not proved yet
@@ -130,7 +131,7 @@ async def template(house: Settings, app: Litestar, tmp_path_factory: pytest.Temp
         await migrate(str(settings.migrate_url), urlsplit(str(settings.database_url)).username or "")
     finally:
         DB.pool = pool
-    store = store_of(settings)
+    store = taken_for_ours(store_of(settings))
     await store.prepare()
     ring = KeyRing(settings.secrets_dir, "evidence")
     async with instead(str(settings.database_url)):
@@ -149,7 +150,7 @@ async def witness(house: Settings, template: Settings) -> AsyncIterator[Witness]
     server = await as_superuser(house)
     await server.execute(f"CREATE DATABASE {name} TEMPLATE proof OWNER fujing_owner")
     settings = replace_settings(renamed(template, name), s3_bucket=template.s3_bucket)
-    store = store_of(settings)
+    store = taken_for_ours(store_of(settings))
     before = await store.versions("")
     yield Witness(settings, store, KeyRing(settings.secrets_dir, "evidence"))
     there = {(each.key, each.version) for each in before}
@@ -166,7 +167,7 @@ async def witness(house: Settings, template: Settings) -> AsyncIterator[Witness]
 async def apart(witness: Witness) -> AsyncIterator[Witness]:
     """The same with its own bucket, for checkpoints that are signed in the test and stay locked there."""
     settings = replace_settings(witness.settings, s3_bucket=bucket(f"apart-{next(NUMBERS)}"))
-    store = store_of(settings)
+    store = taken_for_ours(store_of(settings))
     await store.prepare()
     for each in await witness.store.versions(checkpoints.FOLDER):
         await store.put(each.key, await witness.store.read(each.key, each.version), "application/octet-stream")

@@ -83,12 +83,11 @@ async def test_nothing_takes_another_row_along(app: Litestar, table: type[Table]
 
 
 async def test_every_table_has_a_reader_in_the_code(app: Litestar) -> None:
-    """A table that no class describes is the journal's, the queue's or the migrations'."""
+    """A table that no class describes is the journal's, the store's, the queue's or the migrations'."""
     sql = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public' AND table_type = 'BASE TABLE'"
     others = {row["table_name"] for row in await fetch(sql)} - {name_of(table) for table in TABLES}
-    assert {"journal", "journal_epoch", "checkpoint", "entry", "fact_baseline", "finding", "migration"} == {
-        name for name in others if not name.startswith("pgqueuer")
-    }
+    of_sql = {"journal", "journal_epoch", "checkpoint", "entry", "fact_baseline", "finding", "migration"}
+    assert of_sql | {"store_check", "store_marker"} == {name for name in others if not name.startswith("pgqueuer")}
 
 
 async def test_the_application_may_read_and_add_and_nothing_else_in_the_journal(app: Litestar) -> None:
@@ -99,6 +98,7 @@ async def test_the_application_may_read_and_add_and_nothing_else_in_the_journal(
         granted.setdefault(row["table_name"], set()).add(row["privilege_type"])
     assert {"SELECT"} == granted["journal"] == granted["journal_epoch"] == granted["migration"]
     assert {"SELECT"} == granted["fact_baseline"] == granted["fact_row"]
+    assert {"SELECT", "INSERT"} == granted["store_marker"]
     added = """SELECT column_name FROM information_schema.role_column_grants
         WHERE grantee = 'fujing_app' AND table_name = 'journal' AND privilege_type = 'INSERT'"""
     columns = {"at", "actor", "device", "verb", "outcome", "entry_id", "subjects", "organ", "entry"}
@@ -183,9 +183,9 @@ def test_a_function_that_migrations_replaced_stands_once_in_its_current_form() -
     """Whoever changes it edits current/; a migration never replaces it again."""
     made: dict[str, int] = {}
     for script in VERSIONS_SQL:
-        found = re.findall(r"CREATE (?:OR REPLACE )?FUNCTION (\w+)", script.read_text(encoding="utf-8"))
-        for name in set(found):  # one script may make one for each of several tables
-            made[name] = made.get(name, 0) + 1
+        found = re.findall(r"CREATE (?:OR REPLACE )?FUNCTION (\w+)(\(t \w+\))?", script.read_text(encoding="utf-8"))
+        for name, of in {(name, of if name == "fact_digest" else "") for name, of in found}:  # one for each table
+            made[name + of] = made.get(name + of, 0) + 1
     current = {path.stem for path in (Path(APP_CONFIG.migrations_folder_path).parent / "current").glob("*.sql")}
     assert {name for name, times in made.items() if times > 1} == current
     replaced = {

@@ -1,5 +1,6 @@
 """`fujing` as its operator runs it: started, stopped, killed, started again, twice on one machine, misconfigured."""
 
+import asyncio
 import contextlib
 import io
 import json
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import asyncpg
 import psutil
 import pytest
 import urllib3
@@ -114,7 +116,10 @@ def test_what_was_made_while_nothing_ran_is_there(served: Serving) -> None:
 def test_it_is_ready_and_says_so(served: Serving) -> None:
     """The answer names both dependencies; /docs opens."""
     status, said = ready(served)
-    assert (200, b'{"status":"ok","database":"ok","store":"ok"}') == (status, said)
+    told = json.loads(said)
+    well = [told[name] for name in ("status", "database", "store", "store_why")]
+    assert (200, ["ok", "ok", "ok", None]) == (status, well)
+    assert told["store_write"] in ("ok", "unknown")  # until the worker has tried
     assert 200 == urllib3.request("GET", f"{served.url}/docs").status
 
 
@@ -603,12 +608,43 @@ def test_a_bucket_that_cannot_lock_is_refused(elsewhere: tuple[PostgresAddress, 
     client.make_bucket("without-lock")
     client.put_object("without-lock", "kept", io.BytesIO(b"as it was"), 9)
     place = Place(tmp_path / "county", _named(elsewhere, "without-lock"))
+    succeeded(place.run("migrate"))
+    asyncio.run(_forget_the_bucket(elsewhere[0].owner_url))
     done = place.run("serve", seconds=30)
     assert 1 == done.returncode
     said = complaint(done)
     assert "does not keep locked footage" in said
     assert "Name a bucket made with object lock" in said
     assert b"as it was" == client.get_object("without-lock", "kept").data
+
+
+async def _forget_the_bucket(owner_url: str) -> None:
+    """As a house that never started: the one of another test has a bucket, and would run without it."""
+    owner = await asyncpg.connect(owner_url)
+    await owner.execute("ALTER TABLE store_marker DISABLE TRIGGER USER")
+    await owner.execute("DELETE FROM store_marker")
+    await owner.execute("ALTER TABLE store_marker ENABLE TRIGGER USER")
+    await owner.execute("UPDATE store_check SET state = NULL, at = NULL, left_there = '[]'")
+    await owner.close()
+
+
+def test_a_house_whose_bucket_was_exchanged_serves_and_says_so(
+    elsewhere: tuple[PostgresAddress, S3Address], tmp_path: Path
+) -> None:
+    """Check-ins go on; nothing is made in the other bucket, and nothing is put there."""
+    place = Place(tmp_path / "county", _named(elsewhere, "county-before"))
+    asyncio.run(_forget_the_bucket(elsewhere[0].owner_url))
+    with serving(place):
+        pass
+    place = Place(tmp_path / "county", _named(elsewhere, "county-exchanged"))
+    with serving(place) as house:
+        status, said = ready(house)
+        assert (503, "ok", "away", "swapped") == (
+            status, *(json.loads(said)[name] for name in ("database", "store", "store_why"))
+        )  # fmt: skip
+        assert "not the one of this house" in house.said()
+    client = Minio(elsewhere[1].endpoint, elsewhere[1].access_key, elsewhere[1].secret_key, secure=False)
+    assert not client.bucket_exists("county-exchanged")
 
 
 def test_a_database_that_is_away_is_one_sentence(elsewhere: tuple[PostgresAddress, S3Address], tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from backend.core.keys import KeyRing, fingerprint
 from backend.core.settings import Settings
 from backend.evidence.retention import disposal, integrity_audit
 from backend.people import roster
-from backend.proof import checkpoints, verifying
+from backend.proof import checkpoints, known_store, verifying
 from backend.proof.fact_rows import TABLES
 from backend.proof.trust import KeySet
 from backend.proof.verifying import Flaw, JournalReport
@@ -43,6 +43,7 @@ from tests.api.test_disposal import old, past_its_term, short_terms
 from tests.api.test_holds import content
 from tests.api.test_proof import as_superuser, renamed
 from tests.builders import ORGANS, a_led_patrol, ago, organ_row, recorded
+from tests.databases import taken_for_ours
 from tests.devices import sealed
 
 NUMBERS = itertools.count()
@@ -140,10 +141,13 @@ async def played(house: Settings, app: Litestar, tmp_path_factory: pytest.TempPa
         DB.pool, DB.config = pool, config
     journal_store = store_of(settings)
     await journal_store.prepare()
+    taken_for_ours(app.state.store)
     async with instead(str(settings.database_url)):
+        await known_store.must_be_ours(journal_store)
         film, gone = await a_history(app, tmp_path_factory.mktemp("law"))
         await checkpoints.make(journal_store, app.state.key_rings.evidence, datetime.now(UTC), at_once=True)
     yield Place(settings, app.state.store, journal_store, app.state.key_rings.evidence, film, gone)
+    known_store.forget(app.state.store)
     journal_store.close()
     await server.execute("DROP DATABASE facts (FORCE)")
     await server.close()

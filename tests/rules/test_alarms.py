@@ -7,7 +7,7 @@ from backend.oversight.alarms import RULES, AlarmRule, ringing
 WELL = {
     "database_up": 1, "failing_share": 0, "sealing_lag": 0, "parts_age": 0, "checkpoint_age": 0, "jobs_given_up": 0,
     "feed_lag": 0, "pool_free": 16, "journal_doubted": 0, "disk_free_share": 0.5, "clock_apart": 0, "clocks_doubted": 0,
-    "store_up": 1, "database_damaged": 0,
+    "store_up": 1, "database_damaged": 0, "store_writable": 1, "store_ours": 1, "lock_proved": 1,
 }  # fmt: skip
 
 

@@ -10,11 +10,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from uuid import uuid4
 
+import msgspec
 import pytest
 
 from mobile_api.client import api
-from mobile_api.client.api import Client, Problem, Unreachable
+from mobile_api.client.api import Client, Problem, StoreAway, Unreachable
 from mobile_api.client.outbox import Outbox, carry
 
 BODY = b'{"code":"token_invalid","detail":"no"}'
@@ -137,3 +139,37 @@ def test_the_command_line_shows_what_is_left_in_an_outbox(tmp_path: Path) -> Non
     assert ["lin: entries 1, files 0, stuck 1", f"stuck {empty}: invalid"] == [
         line.strip() for line in done.stdout.splitlines()
     ]
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "words"),
+    [
+        (b"507 Insufficient Storage", b"<Error/>", "存储已满"),
+        (b"400 Bad Request", b"<Error><Code>XMinioStorageFull</Code></Error>", "存储已满"),
+        (b"500 Internal Server Error", b"<Error><Code>InternalError</Code></Error>", "存储暂不可写"),
+        (b"403 Forbidden", b"<Error><Code>AccessDenied</Code></Error>", None),
+    ],
+)
+def test_a_store_that_refuses_a_part_is_named(status: bytes, body: bytes, words: str | None, tmp_path: Path) -> None:
+    """Before the server knows: not a server that does not answer. A URL that is over is asked for again."""
+    (tmp_path / "film").write_bytes(b"film")
+    refused = b"HTTP/1.1 " + status + b"\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % len(body) + body
+    with answering(refused) as store:
+        part = {"number": 1, "offset": 0, "bytes": 4, "url": f"{store}/part"}
+        parts = msgspec.json.encode({"parts": 1, "have": [], "missing": [part]})
+        head = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-type: application/json\r\n"
+        told = head + b"content-length: %d\r\n\r\n" % len(parts) + parts
+        with answering(told) as url, pytest.raises(Unreachable) as away:
+            Client(url).upload(uuid4(), tmp_path / "film", lanes=1)
+    assert (words is not None) == isinstance(away.value, StoreAway)
+    assert (words or "服务器没有应答") in away.value.zh
+
+
+def test_a_server_that_says_that_its_store_is_full_is_heard_at_once() -> None:
+    """It asks for a minute's patience, in its own words, and no entry waits for that."""
+    body = '{"code":"store_full","detail":"存储已满。","status":503}'.encode()
+    head = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/problem+json\r\nretry-after: 60\r\n"
+    told = head + b"content-length: %d\r\n\r\n" % len(body) + body
+    with answering(told) as url, pytest.raises(StoreAway, match="存储已满") as away:
+        Client(url).get("/v1/uploads/x/parts")
+    assert ("store_full", 60) == (away.value.code, away.value.retry_after)

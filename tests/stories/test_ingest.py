@@ -1,6 +1,8 @@
 """`fujing ingest`: a docking station uploads a card of footage, is killed in the middle, and goes on."""
 
+import asyncio
 import io
+import json
 import os
 import signal
 import subprocess
@@ -10,6 +12,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import asyncpg
 import pytest
 from rich.console import Console
 
@@ -305,3 +308,38 @@ def test_a_station_need_not_be_told_whose_a_card_is(
     assert "班次 shifts" in done.stdout  # the handover report of the wearer whom the server named
     (row,) = uploads_of(chen, path).values()
     assert (me["id"], "sealed") == (row["wearer"], row["state"])
+
+
+@pytest.mark.parametrize(
+    ("state", "english"), [("full", "the store is full"), ("read_only", "The store takes no writes")]
+)
+def test_a_full_store_is_told_in_words(
+    running: Serving, passwords: dict[str, str], chen: Client, tmp_path: Path, state: str, english: str
+) -> None:
+    """The server answers at once, and says what is wrong. The files stay on the card."""
+    on_duty(chen, 20)
+    for name in ("一.mp4", "二.mp4"):
+        film(tmp_path / name, seconds=3, width=160, height=96, ago=900 if name < "二" else 800)
+    url = json.loads((running.place.data / "services.json").read_text())["database_url"]
+    begun = time.monotonic()
+    done, over = None, threading.Event()
+    worker = threading.Thread(target=asyncio.run, args=(told_by_the_worker(url, state, over),))
+    worker.start()
+    try:
+        done = ingest(running, passwords, tmp_path)
+    finally:
+        over.set()
+        worker.join()
+    assert time.monotonic() - begun < 45  # seconds; most of it is the two films and the command's start
+    assert (1, 0) == (done.returncode, done.stdout.count("does not answer")), done.stdout
+    assert done.stdout.lower().count(english.lower()) >= 4, "in the list and in the table, for both files"
+
+
+async def told_by_the_worker(url: str, state: str, over: threading.Event) -> None:
+    """The real one finds that all is well once a minute."""
+    told = "UPDATE store_check SET at = now(), state = $1 WHERE kind = 'write'"
+    connection = await asyncpg.connect(url)
+    while not over.wait(0.05):
+        await connection.execute(told, state)
+    await connection.execute(told, "ok")
+    await connection.close()

@@ -25,6 +25,7 @@ from backend.evidence.retention import category_holds, terms
 from backend.evidence.retention.category_holds import LOCK_OUT_HOLDS
 from backend.evidence.sealing import append_line
 from backend.evidence.tables import Upload
+from backend.proof import known_store
 from storage.evidence_store import EvidenceStore, ObjectLocked
 
 PAST_TERM = """
@@ -135,6 +136,7 @@ async def remove_disposed(store: EvidenceStore, now: datetime) -> int:
     Where the store's own lock or hold still protects them, there is a finding, and the next run tries again.
     """
     removed = 0
+    await known_store.must_be_ours(store)
     for row in await fetch(TO_REMOVE):
         try:
             await view_copies.remove(store, row["id"])

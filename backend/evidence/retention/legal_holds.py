@@ -26,6 +26,7 @@ from backend.evidence.retention.category_holds import LOCK_OUT_HOLDS as LOCK_OUT
 from backend.evidence.rules import is_category
 from backend.evidence.schemas import AnswerRelease, PlaceHold, ReleaseHold
 from backend.evidence.tables import Hold, Upload
+from backend.proof import known_store
 from storage.evidence_store import EvidenceStore, ObjectUnknown
 
 IS_KEPT_FROM = "SELECT hold_kept_from(h, $2) FROM hold h WHERE h.id = $1"
@@ -237,6 +238,7 @@ async def _update(store: EvidenceStore, query: str, *values: Any) -> int:
     changed, last = 0, None
     while rows := await _in_own_time(query, last, *values):
         last = rows[-1]["id"]
+        await known_store.must_be_ours(store)
         for row in rows:
             try:
                 await store.hold(row["object_key"], row["version"], row["keep"])

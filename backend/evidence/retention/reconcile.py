@@ -11,6 +11,7 @@ from backend.core.database import Record, fetch
 from backend.core.findings import Finding
 from backend.evidence.retention.integrity_audit import is_newest
 from backend.evidence.tables import Upload
+from backend.proof import known_store
 from storage.evidence_store import EvidenceStore, ObjectUnknown
 
 PAGE = 200
@@ -29,6 +30,7 @@ async def reconcile(store: EvidenceStore, now: datetime, only: UUID | None = Non
     """Compare every sealed upload, or `only` one, with the store. Returns counts. Raises StoreUnavailable."""
     counts = {"checked": 0, "repaired": 0, "missing": 0, "covered": 0}
     last: UUID | None = None
+    await known_store.must_be_ours(store)
     while rows := await fetch(SEALED, last, PAGE, only):
         last = rows[-1]["id"]
         for row in rows:

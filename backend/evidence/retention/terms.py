@@ -16,6 +16,7 @@ from backend.core.journal import utc
 from backend.evidence.removing import poster_key
 from backend.evidence.sealing import append_line
 from backend.law.catalogue import law
+from backend.proof import known_store
 from storage.evidence_store import EvidenceStore, ObjectUnknown
 
 # The same rule as rules.term_begins, for all files at once; a test compares the two. A lock of the last day stands.
@@ -39,6 +40,7 @@ async def lengthen(store: EvidenceStore, now: datetime) -> int:
     lengthened, last, term = 0, None, law().days("footage_retention")
     clock = law().by_clock("footage_retention")
     slack = A_DAY if clock is None else timedelta()
+    await known_store.must_be_ours(store)
     while rows := await fetch(TOO_SHORT, term.years, last, term.days, clock, slack):
         last = rows[-1]["id"]
         for row in rows:

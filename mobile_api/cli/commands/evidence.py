@@ -142,7 +142,7 @@ def dispose(for_real: bool, recording: UUID | None) -> None:
         from mobile_api.cli.dispose import dispose_of, show_due
 
         if for_real:
-            in_services(settings, lambda full: dispose_of(full, recording, console))
+            in_services(settings, lambda full: dispose_of(full, recording, console), writes="dispose")
         else:
             in_database(settings, lambda: show_due(recording, console))
 
@@ -172,6 +172,23 @@ def erase(for_real: bool) -> None:
             else "到期，未做任何改动，加 --for-real 执行 due; nothing was done: --for-real does it"
         )
         console.print(f"{sum(counts.values())} {summary}", soft_wrap=True)
+
+
+@fujing.command(
+    "mark-store",
+    help=by_locale(
+        "认定所连接的存储桶是本系统的：其中须有已封存的文件。仅在标记对象损坏或丢失、或数据库恢复到较早时刻之后使用。",
+        "Take the bucket for the one of this house, where it has files that were sealed. For a marker that is damaged "
+        "or gone, and for a database that was set back.",
+    ),
+)
+def mark_store() -> None:
+    with one_sentence():
+        settings = existing_house()
+        from mobile_api.cli import serving
+
+        key = in_services(settings, serving.mark_store)
+        console.print(f"已认定 this is our bucket: {key}", soft_wrap=True)
 
 
 @fujing.command(

@@ -118,7 +118,7 @@ def show_health() -> None:
         if not found:
             fail(by_locale(f"{settings.data_dir} 没有正在运行的接口。", f"No API runs over {settings.data_dir}."))
         for address, told in found.items():
-            click.echo(f"{address}  " + "  ".join(f"{name}={text}" for name, text in told.items()))
+            click.echo(f"{address}  " + "  ".join(f"{name}={text}" for name, text in told.items() if text is not None))
         sys.exit(any(told["status"] != "ok" for told in found.values()))
 
 

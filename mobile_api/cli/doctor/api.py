@@ -51,9 +51,9 @@ def _is_ok(body: bytes) -> bool:
         return False
 
 
-def _ready(address: str, told: dict[str, str]) -> Line:
+def _ready(address: str, told: dict[str, str | None]) -> Line:
     """Each part is ok, away or unknown; `store_why` says why the store takes no writes."""
-    parts = ", ".join(f"{name}={text}" for name, text in told.items() if text != "ok")
+    parts = ", ".join(f"{name}={text}" for name, text in told.items() if text not in ("ok", None))
     if parts and "away" not in told.values():
         return unknown(f"{address}：{parts}。", f"{address}: {parts}.")
     if not parts:
