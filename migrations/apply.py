@@ -50,7 +50,8 @@ GRANT UPDATE (place) ON check_out, supervision_answer TO {role};
 GRANT UPDATE (place, notes) ON activity_telling TO {role};
 GRANT UPDATE (words) ON gap_account, time_correction, recusal_step, recusal_act TO {role};
 GRANT UPDATE (state, store_upload, bytes, told_bytes, stored_bytes, weighed_at, sha256, version, same_as, touched_at,
-    received_at, sealed_at, locked_until, due_told, receipt, legal_hold, disposed_at, removed_at, file_name)
+    received_at, sealed_at, locked_until, due_told, receipt, legal_hold, disposed_at, removed_at, file_name,
+    resent_at)
     ON upload TO {role};
 GRANT UPDATE (started_at, ended_at, film_ends_at, key_mark, probed_ms, codec, probe_version, proved, poster_version)
     ON recording TO {role};

@@ -17,7 +17,15 @@ from backend.core.database import Record, execute, fetch, rows_touched, tx, valu
 from backend.core.days import since
 from backend.evidence import rules
 from backend.law.catalogue import law
-from storage.evidence_store import EvidenceStore, ObjectLocked, Part, StoredObject, UploadUnknown
+from storage.evidence_store import (
+    EvidenceStore,
+    ObjectLocked,
+    ObjectUnreadable,
+    Part,
+    StoredObject,
+    StoreUnavailable,
+    UploadUnknown,
+)
 
 WEIGHED = "UPDATE upload SET stored_bytes = $2, weighed_at = $3 WHERE id = $1 AND store_upload = $4"
 # Once more after its last URL is over: until then, bytes may arrive that nobody told us of.
@@ -30,7 +38,7 @@ EMPTIED = """
 UPDATE upload SET store_upload = NULL, stored_bytes = NULL, weighed_at = NULL WHERE id = $1 AND store_upload = $2
 """
 REFUSE = """
-INSERT INTO refused_version (upload, version, bytes, found_at) VALUES ($1, $2, $3, $4)
+INSERT INTO refused_version (upload, version, bytes, found_at, unreadable) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (upload, version) DO NOTHING
 """
 IS_REFUSED = "SELECT count(*) > 0 FROM refused_version WHERE upload = $1 AND version = $2"
@@ -38,6 +46,7 @@ FORGIVE = "UPDATE refused_version SET removed_at = $3 WHERE upload = $1 AND vers
 OVER = """
 SELECT r.upload, r.version, u.object_key FROM refused_version r JOIN upload u ON u.id = r.upload
 WHERE r.removed_at IS NULL AND r.found_at < $1 AND u.state <> 'received' AND u.version IS DISTINCT FROM r.version
+    AND (NOT r.unreadable OR u.state = 'sealed')
 ORDER BY r.found_at LIMIT 500
 """
 log = structlog.get_logger()
@@ -86,9 +95,10 @@ async def _abort(store: EvidenceStore, row: Record, held: int, now: datetime) ->
     return True
 
 
-async def refuse(upload: UUID, stored: StoredObject, now: datetime) -> None:
-    """Note a version whose bytes are not those declared. Must be called in the transaction that says so."""
-    await execute(REFUSE, upload, stored.version, stored.bytes, now)
+async def refuse(upload: UUID, stored: StoredObject, now: datetime, *, unreadable: bool = False) -> None:
+    """Note a version whose bytes are not those declared, or that nobody could read: that one stays until another one is
+    sealed. Must be called in the transaction that says so."""
+    await execute(REFUSE, upload, stored.version, stored.bytes, now, unreadable)
 
 
 async def is_refused(upload: UUID, version: str) -> bool:
@@ -109,6 +119,19 @@ async def remove_refused(store: EvidenceStore, now: datetime) -> int:
             await store.remove(row["object_key"], row["version"])
         except ObjectLocked:  # it is being sealed at this moment
             continue
+        except StoreUnavailable:
+            if await _is_given(store, row):
+                raise
+            continue
         await execute(FORGIVE, row["upload"], row["version"], now)
         removed += 1
     return removed
+
+
+async def _is_given(store: EvidenceStore, row: Record) -> bool:
+    """Whether the store gives this version; one that it does not holds up no other. Raises StoreUnavailable."""
+    try:
+        await store.find(row["object_key"], row["version"])
+    except ObjectUnreadable:
+        return False
+    return True

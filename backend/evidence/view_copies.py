@@ -19,8 +19,9 @@ import structlog
 from backend.core import jobs
 from backend.core.database import Record, execute, fetch, first, rows_touched, tx
 from backend.core.days import since
+from backend.evidence import unreadable
 from backend.law.catalogue import law
-from storage.evidence_store import EvidenceStore, ObjectUnknown
+from storage.evidence_store import EvidenceStore, ObjectUnknown, ObjectUnreadable
 from storage.media_types import HEAD_BYTES, media_type_of
 from storage.view_copies import children
 from storage.view_copies.ways import Way
@@ -31,7 +32,7 @@ SHOWN_PHOTOS = {"image/jpeg", "image/png", "image/gif", "image/webp", "image/bmp
 URL_LIFE = timedelta(hours=24)  # of one making
 LOOKED_UP_AGAIN = 1  # seconds between two looks at how far a making is
 FILE = """
-SELECT u.id, u.object_key, u.version, u.bytes, u.sha256, u.state, u.disposed_at, r.probed_ms
+SELECT u.id, u.organ, u.object_key, u.version, u.bytes, u.sha256, u.state, u.disposed_at, r.probed_ms
 FROM upload u JOIN recording r ON r.id = u.id WHERE u.id = $1
 """
 SAVE_LOOK = """
@@ -133,18 +134,19 @@ def note_of(sha256: str) -> str:
 
 
 async def look_of(store: EvidenceStore, recording: UUID) -> Look:
-    """What a sealed file is; looked at once. Raises StoreUnavailable."""
+    """What a sealed file is; looked at once. Raises StoreUnavailable, ObjectUnreadable."""
     kept = await first("SELECT look FROM view_copy WHERE recording = $1", recording)
     if kept is not None:
         return msgspec.json.decode(kept["look"], type=Look)
     row: Any = await first(FILE, recording)
-    head = b"".join([block async for block in store.stream(
-        row["object_key"], row["version"], 0, min(row["bytes"], HEAD_BYTES), HEAD_BYTES)])  # fmt: skip
+    async with unreadable.noting(row["id"], row["organ"]):
+        head = b"".join([block async for block in store.stream(
+            row["object_key"], row["version"], 0, min(row["bytes"], HEAD_BYTES), HEAD_BYTES)])  # fmt: skip
     try:
         url = store.sign_read(row["object_key"], row["version"], URL_LIFE)
         seen: dict[str, Any] = await children.look(url, row["bytes"])
     except (children.Unreadable, TimeoutError):
-        await store.alive()  # the child may have failed because the store is away: then nothing is concluded
+        await must_be_given(store, row)  # the child may have failed because of the store: then nothing is concluded
         seen = {"kind": "unknown", "way": "none"}
     media_type = media_type_of(head)
     if media_type.startswith("image/"):
@@ -176,7 +178,7 @@ async def used(recording: UUID) -> None:
 
 
 async def make(store: EvidenceStore, recording: UUID) -> None:
-    """Make the copy that was asked for. Raises StoreUnavailable; the job is tried again then."""
+    """Make the copy that was asked for. Raises StoreUnavailable, ObjectUnreadable; the job is tried again then."""
     row = await first(FILE, recording)
     copy = await first("SELECT state, look FROM view_copy WHERE recording = $1", recording)
     if row is None or copy is None or copy["state"] != "asked" or row["disposed_at"] is not None:
@@ -192,7 +194,7 @@ async def make(store: EvidenceStore, recording: UUID) -> None:
     try:
         stored = await store.put_stream(view_key(recording), stream, MEDIA_TYPE)
     except children.Unreadable:
-        await store.alive()
+        await _must_be_given_or_forgotten(store, row)
         await execute("UPDATE view_copy SET state = 'failed' WHERE recording = $1 AND state = 'asked'", recording)
         log.warning("no view copy can be made", recording=str(recording))
         return
@@ -208,6 +210,22 @@ async def make(store: EvidenceStore, recording: UUID) -> None:
     )  # fmt: skip
     await _remove_others(store, recording, stored.version if rows_touched(made) else None)
     await trim(store, now)
+
+
+async def must_be_given(store: EvidenceStore, row: Any) -> None:
+    """That the store gives all bytes of this file, so that what failed was not its fault. Raises StoreUnavailable,
+    ObjectUnreadable, ObjectUnknown."""
+    async with unreadable.noting(row["id"], row["organ"]):
+        await unreadable.is_whole(store, row)
+
+
+async def _must_be_given_or_forgotten(store: EvidenceStore, row: Any) -> None:
+    """The same; a copy of what cannot be read is asked for anew once it can."""
+    try:
+        await must_be_given(store, row)
+    except ObjectUnreadable:
+        await execute(FORGET, row["id"])
+        raise
 
 
 async def _tell_progress(recording: UUID, stream: children.CopyStream, duration_ms: int) -> None:
