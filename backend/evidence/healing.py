@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 from uuid import UUID
 
 import msgspec
@@ -29,8 +29,8 @@ BLOCK = 1024 * 1024  # bytes
 TRIES = 3
 FILE = "SELECT u.* FROM upload given JOIN upload u ON u.id = coalesce(given.same_as, given.id) WHERE given.id = $1"
 MOVE = """
-UPDATE upload SET version = $2, store_upload = NULL, stored_bytes = NULL, resent_at = NULL
-WHERE id = $1 AND version = $3 AND state = 'sealed' AND disposed_at IS NULL
+UPDATE upload SET object_key = $2, version = $3, store_upload = NULL, stored_bytes = NULL, resent_at = NULL
+WHERE id = $1 AND (object_key, version) = ($4, $5) AND state = 'sealed' AND disposed_at IS NULL
 """
 LINES = """
 SELECT verb, entry FROM journal WHERE subjects @> ARRAY[$1::uuid] AND verb IN ('evidence/heal', 'evidence/restore')
@@ -48,8 +48,16 @@ class Source(Protocol):
     def read(self, size: int = -1, /) -> bytes: ...
 
 
+class Place(NamedTuple):
+    """Where the store has the bytes of a file."""
+
+    key: str
+    version: str
+
+
 class _Replacing(msgspec.Struct, frozen=True):
     replaced: str | None = None
+    replaced_key: str | None = None
 
 
 class _HealLine(msgspec.Struct, frozen=True):
@@ -77,35 +85,54 @@ async def heal(store: EvidenceStore, row: Record, origin: Origin, source: Source
     Must run as the owner of the tables. Raises NotHealed, StoreUnavailable, LockNotKept.
     """
     for _ in range(TRIES):
-        version = await _whole_version(store, row)
-        if version == row["version"]:
+        place = await _whole_place(store, row)
+        if place == _place_of(row):
             await _say_whole(row["id"])
             await resending.remove(store, row["id"])
             return None
-        if version is None:
-            version = await _put(store, row, source or await _sent_again(store, row["id"]))
-        await _protect(store, row, version)
-        if await _move(row, version, origin):
+        if place is None:
+            place = await _put(store, row, source or await _sent_again(store, row["id"]))
+        await _protect(store, row, place)
+        if await _move(row, place, origin):
             await resending.remove(store, row["id"])
-            await _protect(store, await sealed_file(row["id"]), version)  # a hold may have come meanwhile
-            return version
+            await _protect(store, await sealed_file(row["id"]), place)  # a hold may have come meanwhile
+            return place.version
         row = await sealed_file(row["id"])  # somebody else put it back at this moment
     raise NotHealed("同时有人在修复这份资料，请稍后再试。", "Somebody else is putting this file back: try again later.")
 
 
-async def _whole_version(store: EvidenceStore, row: Record) -> str | None:
-    """A version that is the sealed bytes: the newest, which a killed run may have put there, or the one that is named.
+def _place_of(row: Mapping[str, Any]) -> Place:
+    return Place(row["object_key"], row["version"])
 
-    None: neither is, or can be read.
-    """
-    named: list[str] = [row["version"]]
-    with suppress(ObjectUnknown, ObjectUnreadable):
-        named.insert(0, (await store.find(row["object_key"])).version)
-    for version in dict.fromkeys(named):
+
+def _beside(key: str) -> str:
+    """The key for a file of whose own key the store cannot read what it knows: MinIO takes nothing new there."""
+    return f"{key}.healed"
+
+
+async def _whole_place(store: EvidenceStore, row: Record) -> Place | None:
+    """Where the sealed bytes are whole: the newest version, which a killed run may have put there, or the one that is
+    named. None: nowhere."""
+    places = []
+    for key in (row["object_key"], _beside(row["object_key"])):
         with suppress(ObjectUnknown, ObjectUnreadable):
-            if await store.digest(row["object_key"], version) == (row["sha256"], row["bytes"]):
-                return version
+            places.append(Place(key, (await store.find(key)).version))
+    for place in dict.fromkeys([*places, _place_of(row)]):
+        with suppress(ObjectUnknown, ObjectUnreadable):
+            if await store.digest(*place) == (row["sha256"], row["bytes"]):
+                return place
     return None
+
+
+async def _key_for(store: EvidenceStore, row: Record) -> str:
+    """The key for the bytes: their own, or one beside it where that takes nothing."""
+    try:
+        await store.find(row["object_key"])
+    except ObjectUnknown:
+        pass
+    except ObjectUnreadable:
+        return _beside(row["object_key"])
+    return str(row["object_key"])
 
 
 async def _say_whole(upload: UUID) -> None:
@@ -114,15 +141,15 @@ async def _say_whole(upload: UUID) -> None:
     await findings.withdraw("evidence_missing", upload)
 
 
-async def _put(store: EvidenceStore, row: Record, source: Source) -> str:
+async def _put(store: EvidenceStore, row: Record, source: Source) -> Place:
     """Store the bytes as a new version, and read them back. Raises NotHealed: then nothing was stored."""
     checked = _Checked(source, row["sha256"], row["bytes"])
-    stored = await store.put_stream(row["object_key"], checked, row["media_type"])
+    stored = await store.put_stream(await _key_for(store, row), checked, row["media_type"])
     if await store.digest(stored.key, stored.version) != (row["sha256"], row["bytes"]):
         raise StoreNonsense(
             f"存储读回的 {stored.key} 与写入的不同。", f"The store gave {stored.key} back other than it was put."
         )
-    return stored.version
+    return Place(stored.key, stored.version)
 
 
 class _Checked:
@@ -177,23 +204,24 @@ class _Blocks:
         return await anext(aiter(self._blocks), b"")
 
 
-async def _protect(store: EvidenceStore, row: Record, version: str) -> None:
+async def _protect(store: EvidenceStore, row: Record, place: Place) -> None:
     """Lock and hold the version as the file is locked and held."""
     if row["locked_until"] > datetime.now(UTC):
-        await store.lock(row["object_key"], version, row["locked_until"])
+        await store.lock(*place, row["locked_until"])
     if row["legal_hold"]:
-        await store.hold(row["object_key"], version, True)
+        await store.hold(*place, True)
 
 
-async def _move(row: Record, version: str, origin: Origin) -> bool:
+async def _move(row: Record, place: Place, origin: Origin) -> bool:
     """Name the new version in the database and the journal. Whether nobody else changed it meanwhile."""
+    before = _place_of(row)
     async with tx():
-        if not rows_touched(await execute(MOVE, row["id"], version, row["version"])):
+        if not rows_touched(await execute(MOVE, row["id"], *place, *before)):
             return False
         await _say_whole(row["id"])
         facts = {
-            "sha256": row["sha256"], "bytes": row["bytes"], "version": version, "replaced": row["version"],
-            "from": origin,
+            "sha256": row["sha256"], "bytes": row["bytes"], "key": place.key, "version": place.version,
+            "replaced_key": before.key, "replaced": before.version, "from": origin,
         }  # fmt: skip
         await journal.append(
             journal.Line(
@@ -204,10 +232,13 @@ async def _move(row: Record, version: str, origin: Origin) -> bool:
     return True
 
 
-async def versions_of(row: Mapping[str, Any]) -> list[str]:
-    """The version of a file, and those that it took the place of in this store: all of them go when the file does."""
-    replaced: list[str] = []
+async def places_of(row: Mapping[str, Any]) -> list[Place]:
+    """Where a file is in this store, and the versions that it took the place of: all go when the file does."""
+    replaced: list[Place] = []
     for line in await fetch(LINES, row["id"]):
-        told = msgspec.json.decode(line["entry"], type=_HealLine).facts.replaced
-        replaced = [] if line["verb"] == RESTORE else [*replaced, *([told] if told else [])]
-    return [row["version"], *(version for version in replaced if version != row["version"])]
+        told = msgspec.json.decode(line["entry"], type=_HealLine).facts
+        if line["verb"] == RESTORE:
+            replaced = []
+        elif told.replaced and told.replaced_key:
+            replaced.append(Place(told.replaced_key, told.replaced))
+    return list(dict.fromkeys([_place_of(row), *replaced]))

@@ -15,7 +15,8 @@ BEGIN
         RAISE EXCEPTION '% is written by the owner of the tables', NEW.verb USING ERRCODE = 'insufficient_privilege';
     ELSIF NOT EXISTS (
         SELECT FROM upload u WHERE u.id = NEW.subjects[1] AND u.state = 'sealed'
-            AND (u.sha256, u.bytes::text, u.version) = (told ->> 'sha256', told ->> 'bytes', told ->> 'version'))
+            AND (u.sha256, u.bytes::text, u.object_key, u.version)
+                = (told ->> 'sha256', told ->> 'bytes', told ->> 'key', told ->> 'version'))
     THEN
         RAISE EXCEPTION 'the line is of other bytes than were sealed' USING ERRCODE = 'insufficient_privilege';
     END IF;

@@ -549,13 +549,39 @@ async def test_exactly_the_sealed_bytes_are_put_back(
     assert (before["sha256"], before["bytes"]) == await store.digest(row["object_key"], row["version"])
     assert (before["sha256"], before["bytes"]) == await app.state.store.digest(row["object_key"], before["version"])
     (line,) = await told(upload, "evidence/heal")
-    expected = {"sha256": row["sha256"], "bytes": row["bytes"], "version": version, "replaced": before["version"]}
+    expected = {
+        "sha256": row["sha256"], "bytes": row["bytes"], "key": row["object_key"], "version": version,
+        "replaced_key": before["object_key"], "replaced": before["version"],
+    }  # fmt: skip
     assert expected | {"from": "file"} == {name: line["facts"][name] for name in (*expected, "from")}
     assert not await stands(upload)
     for deep in (False, True):
         assert [] == await flaws_of(app, store, deep=deep, only=UUID(upload))
     assert None is await put_back(house, store, upload, film)
     assert 0 == (await reconcile.reconcile(store, now(), UUID(upload)))["repaired"]
+
+
+async def test_where_the_store_takes_nothing_more_it_is_put_beside(
+    app: Litestar, house: Settings, store: EvidenceStore, damage: Nonsense, tmp_path: Path
+) -> None:  # fmt: skip
+    """MinIO, with damaged metadata: every call about that key fails, a new version too."""
+    lin, film = await a_duty_auxiliary(app), different()
+    with short_terms(tmp_path):
+        upload = await sealed(app, lin, film, started_at=ago(days=365, hours=1), ended_at=ago(days=365))
+        before = await row_of(upload)
+        damage.broken = {rf"{upload}(\?|$)": None}
+        await reconcile.reconcile(store, now(), UUID(upload))
+        assert await stands(upload)
+        version = await put_back(house, store, upload, film)
+        row = await row_of(upload)
+        assert (f"{before['object_key']}.healed", version) == (row["object_key"], row["version"])
+        assert [] == await flaws_of(app, store, deep=True, only=UUID(upload))
+        assert None is await put_back(house, store, upload, film)
+        damage.broken = {}
+        await asyncio.sleep(3.5)
+        await disposal.dispose(app.state.store, now())
+    assert (await row_of(upload))["removed_at"]
+    assert [] == await app.state.store.versions(before["object_key"])
 
 
 OTHERS = {
@@ -616,13 +642,20 @@ async def test_only_the_owner_says_that_a_film_was_put_back(app: Litestar, house
     _, upload, _, row = await broken_film(app, damage)
     with pytest.raises(asyncpg.CheckViolationError, match="is sealed"):
         await database.execute("UPDATE upload SET version = 'other' WHERE id = $1", UUID(upload))
-    facts = {"sha256": row["sha256"], "bytes": row["bytes"], "version": row["version"], "replaced": "x", "from": "file"}
+    facts = facts_of(row, row["version"])
     with pytest.raises(asyncpg.InsufficientPrivilegeError, match="owner of the tables"):
         await say_healed(row, facts)
     async with AsOwner(house):
-        for wrong in ({"sha256": "0" * 64}, {"bytes": 1}, {"version": "other"}):
+        for wrong in ({"sha256": "0" * 64}, {"bytes": 1}, {"version": "other"}, {"key": "other"}):
             with pytest.raises(asyncpg.InsufficientPrivilegeError, match="other bytes than were sealed"):
                 await say_healed(row, facts | wrong)
+
+
+def facts_of(row: Any, version: str) -> dict[str, Any]:
+    return {
+        "sha256": row["sha256"], "bytes": row["bytes"], "key": row["object_key"], "version": version,
+        "replaced_key": row["object_key"], "replaced": row["version"], "from": "file",
+    }  # fmt: skip
 
 
 async def say_healed(row: Any, facts: dict[str, Any]) -> None:
@@ -638,10 +671,9 @@ async def test_other_bytes_under_a_line_that_the_owner_made_up(
     """The digest of the sealing in the line, and other bytes in the store: verify reads them, deep or not."""
     _, upload, film, row = await broken_film(app, damage)
     over = await app.state.store.put(row["object_key"], film[::-1], "video/mp4")
-    facts = {"sha256": row["sha256"], "bytes": row["bytes"], "version": over.version, "replaced": row["version"]}
     async with AsOwner(house), database.tx():
         await database.execute("UPDATE upload SET version = $2 WHERE id = $1", UUID(upload), over.version)
-        await say_healed(row, facts | {"from": "file"})
+        await say_healed(row, facts_of(row, over.version))
     try:
         assert ["object_differs"] == [flaw.code for flaw in await flaws_of(app, store, deep=False, only=UUID(upload))]
     finally:

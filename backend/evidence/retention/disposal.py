@@ -155,10 +155,10 @@ async def _remove(store: EvidenceStore, row: Record) -> None:
     """Remove the bytes of one file. Raises ObjectLocked, ObjectUnreadable, StoreUnavailable."""
     await view_copies.remove(store, row["id"])
     await remove_posters(store, row["id"])
-    for version in await healing.versions_of(row):
+    for place in await healing.places_of(row):
         try:
-            await store.remove(row["object_key"], version)
+            await store.remove(*place)
         except StoreUnavailable:
             with suppress(ObjectUnknown):  # it is gone, though the store said that it failed
-                await store.find(row["object_key"], version)
+                await store.find(*place)
                 raise
