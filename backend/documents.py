@@ -100,7 +100,10 @@ async def serve(
     served = 0
     try:
         async with unreadable.noting(source.document, source.organ):
-            async for block in store.stream(source.key, source.version, span[0], span[1] - span[0] + 1, BLOCK):
+            blocks = store.stream(source.key, source.version, span[0], span[1] - span[0] + 1, BLOCK)
+            if span == (0, source.bytes - 1):
+                blocks = unreadable.only_whole(blocks, source.key, source.version, source.sha256)
+            async for block in blocks:
                 yield block
                 served += len(block)
     finally:

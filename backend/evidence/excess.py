@@ -38,13 +38,14 @@ EMPTIED = """
 UPDATE upload SET store_upload = NULL, stored_bytes = NULL, weighed_at = NULL WHERE id = $1 AND store_upload = $2
 """
 REFUSE = """
-INSERT INTO refused_version (upload, version, bytes, found_at, unreadable) VALUES ($1, $2, $3, $4, $5)
+INSERT INTO refused_version (upload, version, bytes, found_at, unreadable, object_key) VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT (upload, version) DO NOTHING
 """
 IS_REFUSED = "SELECT count(*) > 0 FROM refused_version WHERE upload = $1 AND version = $2"
 FORGIVE = "UPDATE refused_version SET removed_at = $3 WHERE upload = $1 AND version = $2"
 OVER = """
-SELECT r.upload, r.version, u.object_key FROM refused_version r JOIN upload u ON u.id = r.upload
+SELECT r.upload, r.version, coalesce(r.object_key, u.object_key) AS object_key
+FROM refused_version r JOIN upload u ON u.id = r.upload
 WHERE r.removed_at IS NULL AND r.found_at < $1 AND u.state <> 'received' AND u.version IS DISTINCT FROM r.version
     AND (NOT r.unreadable OR u.state = 'sealed')
 ORDER BY r.found_at LIMIT 500
@@ -98,7 +99,7 @@ async def _abort(store: EvidenceStore, row: Record, held: int, now: datetime) ->
 async def refuse(upload: UUID, stored: StoredObject, now: datetime, *, unreadable: bool = False) -> None:
     """Note a version whose bytes are not those declared, or that nobody could read: that one stays until another one is
     sealed. Must be called in the transaction that says so."""
-    await execute(REFUSE, upload, stored.version, stored.bytes, now, unreadable)
+    await execute(REFUSE, upload, stored.version, stored.bytes, now, unreadable, stored.key if unreadable else None)
 
 
 async def is_refused(upload: UUID, version: str) -> bool:

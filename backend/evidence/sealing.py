@@ -48,8 +48,9 @@ SET_ASKED_AGAIN = """
 UPDATE upload SET state = 'receiving', store_upload = NULL, stored_bytes = NULL, weighed_at = NULL, touched_at = $2
 WHERE id = $1 AND state = 'received'
 """
+ELSEWHERE = "SELECT send_elsewhere($1, $2)"
 ASKED_AGAIN = """
-SELECT u.*, r.version AS refused FROM refused_version r JOIN upload u ON u.id = r.upload
+SELECT u.*, r.version AS refused, r.object_key AS refused_key FROM refused_version r JOIN upload u ON u.id = r.upload
 WHERE r.unreadable AND r.removed_at IS NULL AND u.state IN ('receiving', 'abandoned') ORDER BY r.found_at LIMIT 500
 """
 SET_READ_AFTER_ALL = """
@@ -129,7 +130,10 @@ async def _seal(store: EvidenceStore, keys: Keys, row: Record) -> None:
 
 
 async def _ask_again(store: EvidenceStore, row: Record, error: ObjectUnreadable) -> None:
-    """Have the device send the file again while it has it. Nothing is removed: the version may be read later."""
+    """Have the device send the file again while it has it. Nothing is removed: the version may be read later.
+
+    Under another key, because MinIO takes nothing more where an object's metadata is damaged.
+    """
     now, version = datetime.now(UTC), error.version or await _newest_listed(store, row["object_key"])
     async with tx():
         await lock_concerned(row["owner"], [row["id"]])
@@ -138,6 +142,7 @@ async def _ask_again(store: EvidenceStore, row: Record, error: ObjectUnreadable)
         if version:
             stored = StoredObject(row["object_key"], version, row["bytes"])
             await excess.refuse(row["id"], stored, now, unreadable=True)
+        await execute(ELSEWHERE, row["id"], f"{row['object_key']}.again")
         await refresh_findings(row["id"], now)
         await append_line(row, "evidence/unreadable", now, {"read_to": error.read_to, "version": version})
 
@@ -154,9 +159,9 @@ async def try_unreadable_again(store: EvidenceStore) -> int:
     found = 0
     for row in await fetch(ASKED_AGAIN):
         try:
-            newest = await store.find(row["object_key"])
-            now_newest = {**row, "version": newest.version}
-            if newest.version != row["refused"] or not await unreadable.is_whole(store, now_newest):
+            newest = await store.find(row["refused_key"])
+            there = {**row, "object_key": newest.key, "version": newest.version}
+            if newest.version != row["refused"] or not await unreadable.is_whole(store, there):
                 continue
         except (ObjectUnknown, ObjectUnreadable):
             continue
@@ -167,6 +172,7 @@ async def try_unreadable_again(store: EvidenceStore) -> int:
 async def _read_after_all(row: Record, now: datetime) -> bool:
     async with tx():
         await lock_concerned(row["owner"], [row["id"]])
+        await execute(ELSEWHERE, row["id"], row["refused_key"])
         if rows_touched(await execute(SET_READ_AFTER_ALL, row["id"], now)) == 0:
             return False
         await excess.forgive(row["id"], row["refused"], now)

@@ -62,6 +62,7 @@ class RefusedVersion(Table, db=DB):
     bytes = BigInt(null=False, default=None)
     found_at = Timestamptz(null=False, default=None)
     unreadable = Boolean(null=False, default=False)
+    object_key = Text(null=True, default=None)
     removed_at = Timestamptz(null=True, default=None)
 
 

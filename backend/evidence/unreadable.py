@@ -4,6 +4,7 @@ Guarantees: it is concluded of one file alone, where the store answers otherwise
 ObjectUnreadable). The finding is against the organ that keeps the file, and says since when. See docs/adr/0062.
 """
 
+import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -78,3 +79,19 @@ async def is_readable_again(store: EvidenceStore, row: Any) -> bool:
         return False
     await forget(row["id"])
     return True
+
+
+async def only_whole(blocks: AsyncIterator[bytes], key: str, version: str, sha256: str) -> AsyncIterator[bytes]:
+    """The blocks of a whole sealed file, the last of them only where all are the sealed bytes.
+
+    Raises ObjectUnreadable before it where they are not: a store may give a damaged piece as if it were whole.
+    """
+    digest, held = hashlib.sha256(), b""
+    async for block in blocks:
+        digest.update(block)
+        if held:
+            yield held
+        held = block
+    if digest.hexdigest() != sha256:
+        raise ObjectUnreadable(key, version)
+    yield held

@@ -207,13 +207,23 @@ async def serve(
     sent = Sent()
     try:
         async with _noting(source, request.what):
-            async for block in store.stream(source.key, source.version, span[0], span[1] - span[0] + 1, BLOCK):
+            async for block in _blocks(store, request.what, source, span):
                 yield block
                 sent.add(len(block))
     finally:
         if sent.bytes:
             sent.add(0, *(times(span[0], span[0] + sent.bytes - 1) or ()))
         LATE_WRITES.start(end(request, source, viewing, sent))
+
+
+def _blocks(
+    store: EvidenceStore, what: ViewingKind, source: Source, span: tuple[int, int]
+) -> AsyncIterator[bytes]:  # fmt: skip
+    """The blocks of `span`; of all the footage, to its end only where they are what was sealed."""
+    blocks = store.stream(source.key, source.version, span[0], span[1] - span[0] + 1, BLOCK)
+    if what == "poster" or span != (0, source.bytes - 1):
+        return blocks
+    return unreadable.only_whole(blocks, source.key, source.version, source.sha256)
 
 
 def _noting(source: Source, what: ViewingKind) -> AbstractAsyncContextManager[None]:
