@@ -428,7 +428,7 @@ async def _version_of_earlier_attempt(store: EvidenceStore, file: BackupFile) ->
     try:
         newest = await store.find(file.key)
         same = await store.digest(newest.key, newest.version) == (file.sha256, file.bytes)
-    except ObjectUnknown:
+    except (ObjectUnknown, ObjectUnreadable):
         return None
     return newest.version if same else None
 

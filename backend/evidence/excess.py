@@ -20,6 +20,7 @@ from backend.law.catalogue import law
 from storage.evidence_store import (
     EvidenceStore,
     ObjectLocked,
+    ObjectUnknown,
     ObjectUnreadable,
     Part,
     StoredObject,
@@ -133,6 +134,6 @@ async def _is_given(store: EvidenceStore, row: Record) -> bool:
     """Whether the store gives this version; one that it does not holds up no other. Raises StoreUnavailable."""
     try:
         await store.find(row["object_key"], row["version"])
-    except ObjectUnreadable:
+    except (ObjectUnknown, ObjectUnreadable):
         return False
     return True

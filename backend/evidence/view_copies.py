@@ -7,7 +7,8 @@ child cannot read, or that kills it, has no copy. What a file is, is looked at o
 
 import asyncio
 from bisect import bisect_right
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from operator import itemgetter
 from typing import Any, Literal
@@ -21,7 +22,7 @@ from backend.core.database import Record, execute, fetch, first, rows_touched, t
 from backend.core.days import since
 from backend.evidence import unreadable
 from backend.law.catalogue import law
-from storage.evidence_store import EvidenceStore, ObjectUnknown, ObjectUnreadable
+from storage.evidence_store import EvidenceStore, ObjectUnknown, ObjectUnreadable, StoreUnavailable
 from storage.media_types import HEAD_BYTES, media_type_of
 from storage.view_copies import children
 from storage.view_copies.ways import Way
@@ -248,6 +249,22 @@ async def remove(store: EvidenceStore, recording: UUID) -> None:
     await _remove_others(store, recording, None)
 
 
+@asynccontextmanager
+async def made_again_if_lost(recording: UUID) -> AsyncIterator[None]:
+    """A copy that cannot be read is no evidence: it is forgotten, and made again for whoever asks next.
+
+    Raises StoreUnavailable then.
+    """
+    try:
+        yield
+    except (ObjectUnknown, ObjectUnreadable) as error:
+        await execute(FORGET, recording)
+        raise StoreUnavailable(
+            f"{recording} 的观看副本读不出，将重新制作。",
+            f"The view copy of {recording} cannot be read: it is made again.",
+        ) from error
+
+
 async def trim(store: EvidenceStore, now: datetime) -> int:
     """Remove the copies that were not used for long, and those beyond the limit. Returns how many."""
     rows: list[Record] = list(
@@ -262,7 +279,7 @@ async def is_there(store: EvidenceStore, recording: UUID, version: str) -> bool:
     """Whether the store still has the copy; forgotten where it has not, after a restore for example."""
     try:
         found = await store.find(view_key(recording))
-    except ObjectUnknown:
+    except (ObjectUnknown, ObjectUnreadable):
         found = None
     if found is None or found.version != version:
         await execute(FORGET, recording)

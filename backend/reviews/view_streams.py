@@ -370,15 +370,16 @@ async def _from_store(
     key, version = view_copies.view_key(source.recording), str(copy.version)
     begun = at = copy.offset_of(from_ms)
     try:
-        init = copy.init_bytes or 0
-        async for block in store.stream(key, version, 0, init, init):
-            yield block
-            sent.add(len(block))
-        ends = copy.bytes or 0 if source.stretch is None else copy.end_of(source.stretch[1])
-        async for block in store.stream(key, version, begun, ends - begun, BLOCK):
-            yield block
-            at += len(block)
-            sent.add(len(block))
+        async with view_copies.made_again_if_lost(source.recording):
+            init = copy.init_bytes or 0
+            async for block in store.stream(key, version, 0, init, init):
+                yield block
+                sent.add(len(block))
+            ends = copy.bytes or 0 if source.stretch is None else copy.end_of(source.stretch[1])
+            async for block in store.stream(key, version, begun, ends - begun, BLOCK):
+                yield block
+                at += len(block)
+                sent.add(len(block))
     finally:
         if at > begun:
             first_ms, last_ms = copy.times_of(begun, at - 1)

@@ -22,7 +22,7 @@ from backend.core import database, journal
 from backend.core.database import DB, fetch, first, value
 from backend.core.keys import fingerprint
 from backend.core.settings import Settings
-from backend.evidence import excess, healing, resending, sealing, unreadable
+from backend.evidence import excess, healing, resending, sealing, unreadable, view_copies
 from backend.evidence.retention import disposal, integrity_audit, legal_holds, reconcile
 from backend.evidence.service import OPEN_UPLOADS
 from backend.law.catalogue import law
@@ -35,6 +35,7 @@ from storage.evidence_store import EvidenceStore, ObjectUnknown, ObjectUnreadabl
 from tests.api.test_disposal import short_terms
 from tests.api.test_holds import content, place_hold
 from tests.api.test_reviews import lines, opened, watch
+from tests.api.test_watching import view
 from tests.builders import DISTRICT, Someone, a_duty_auxiliary, ago, an_inspector_of, now, recorded, refused
 from tests.databases import by_owner
 from tests.devices import (
@@ -52,6 +53,7 @@ from tests.devices import (
     standing_of,
 )
 from tests.nonsense import Nonsense, nonsense
+from tests.recorder_films import recorded_film
 
 FILM = some_bytes(3 * MIB, "a film that breaks")
 HALF = MIB + 5
@@ -446,6 +448,22 @@ async def test_what_a_film_is_is_not_concluded_from_a_damaged_one(
         refused(answer, 409, "evidence_unreadable")
     damage.broken = {}
     assert "video" == (await wu.get(f"/v1/reviews/{review}/viewing")).json()["kind"]
+
+
+async def test_a_view_copy_that_cannot_be_read_is_made_again(
+    app: Litestar, damage: Nonsense, served: EvidenceStore
+) -> None:  # fmt: skip
+    """It is no evidence, so nothing is said of the film."""
+    lin, wu = await a_duty_auxiliary(app), await an_inspector_of(app, DISTRICT)
+    film = await sealed(app, lin, recorded_film("mp4", "libx265"), media_type="video/mp4")
+    review = (await opened(wu, film))["id"]
+    refused(await view(wu, film, review), 409, "view_copy_not_ready")
+    await view_copies.make(served, UUID(film))
+    damage.broken = {f"view/{film}": 0}
+    refused(await view(wu, film, review), 503, "store_unavailable")
+    damage.broken = {}
+    refused(await view(wu, film, review), 409, "view_copy_not_ready")
+    assert not await stands(film)
 
 
 # -- sealing
