@@ -71,7 +71,7 @@ _WRITE_KEY = "probe/write"
 _WRITE_BYTES = 4096
 _WRITE_SECONDS = timedelta(minutes=5)  # how long the address of the part is good
 _FULL = {"XMinioStorageFull", "InsufficientStorage", "QuotaExceeded", "StorageQuotaExceeded"}
-_OK, _BAD_REQUEST, _FAILED, _FULL_STATUS = 200, 400, 500, 507
+_OK, _PARTIAL, _BAD_REQUEST, _FAILED, _FULL_STATUS = 200, 206, 400, 500, 507
 # MethodNotAllowed (405) is what S3 answers for a delete marker.
 _UNKNOWN_OBJECT = {"NoSuchKey", "NoSuchVersion", "ResourceNotFound", "MethodNotAllowed"}
 _UPLOAD_OVER = {"NoSuchUpload", "NoSuchKey"}  # the second is Ceph's
@@ -170,6 +170,7 @@ class EvidenceStore:
         self.known: KnownObject | None = None  # of this house, told once the database is open
         self._lanes = ThreadPoolExecutor(lanes, thread_name_prefix="store")
         self._upload_lanes = ThreadPoolExecutor(lanes, thread_name_prefix="upload")
+        self._read_lanes = ThreadPoolExecutor(lanes, thread_name_prefix="read")
         self._long_lanes = ThreadPoolExecutor(lanes, thread_name_prefix="digest")  # for calls that last minutes
 
     # -- before serving
@@ -247,7 +248,7 @@ class EvidenceStore:
         """Release threads and connections. Calls in progress end by themselves."""
         if self._absence is not None:
             self._absence.end()
-        for lanes in (self._lanes, self._upload_lanes, self._long_lanes):
+        for lanes in (self._lanes, self._upload_lanes, self._read_lanes, self._long_lanes):
             lanes.shutdown(wait=False, cancel_futures=True)
         self._http.clear()
 
@@ -365,14 +366,14 @@ class EvidenceStore:
                         yield piece
             except StoreUnavailable as error:
                 if isinstance(error, _CONCLUDE_NOTHING) or at - failed_at < _NEAR:
-                    raise await self._fault(key, version, at, error) from error
+                    raise await self._fault(key, version, at, error, self._ends(self._read_lanes)) from error
                 failed_at = at
 
     async def _stream(
         self, key: str, version: str, offset: int, length: int, block: int, *, anew: bool
     ) -> AsyncGenerator[bytes, None]:
         """One connection's part of `stream`."""
-        response, close = await self._call(lambda: self._open(key, version, offset, length, anew))
+        response, close = await self._call(lambda: self._open(key, version, offset, length, anew), self._read_lanes)
         left = length
 
         def read() -> bytes:
@@ -436,49 +437,66 @@ class EvidenceStore:
         self, key: str, version: str | None, work: Callable[[bool], _T], read: _ReadTo | None = None,
         lanes: ThreadPoolExecutor | None = None,
     ) -> _T:  # fmt: skip
-        """Do it; where the store fails, once more over a new connection. Raises ObjectUnreadable, StoreUnavailable."""
+        """Do it; where the store fails, once more over a new connection, within the time of one call.
+
+        Raises ObjectUnreadable, StoreUnavailable.
+        """
+        lanes = lanes or self._read_lanes
+        ends = self._ends(lanes)
         try:
-            return await self._call(lambda: work(False), lanes)
+            return await self._call(lambda: work(False), lanes, ends)
         except StoreUnavailable as error:
-            if isinstance(error, _CONCLUDE_NOTHING):
+            if isinstance(error, _CONCLUDE_NOTHING) or time.monotonic() >= ends:
                 raise
         try:
-            return await self._call(lambda: work(True), lanes)
+            return await self._call(lambda: work(True), lanes, ends)
         except StoreUnavailable as error:
-            raise await self._fault(key, version, 0 if read is None else read.furthest, error) from error
+            raise await self._fault(key, version, 0 if read is None else read.furthest, error, ends) from error
 
-    async def _fault(self, key: str, version: str | None, read_to: int, error: StoreUnavailable) -> Exception:
+    async def _fault(
+        self, key: str, version: str | None, read_to: int, error: StoreUnavailable, ends: float
+    ) -> Exception:  # fmt: skip
         """Whose fault it is that this object was not read: its own, where the store answers otherwise at this moment.
 
         Raises StoreUnavailable where it does not. A refusal or nonsense is of the store: nothing is concluded.
         """
         if isinstance(error, _CONCLUDE_NOTHING):
             return error
-        await self.alive()
+        try:
+            async with asyncio.timeout(None if ends == math.inf else max(0, ends - time.monotonic())):
+                await self.alive()
+        except TimeoutError:
+            return error
         return ObjectUnreadable(key, version or "", read_to)
 
     # -- in a thread
 
-    async def _call(self, work: Callable[[], _T], lanes: ThreadPoolExecutor | None = None) -> _T:
-        """Run it in a thread of these lanes: of the long ones as long as bytes come, of all others for `_patience`."""
+    async def _call(
+        self, work: Callable[[], _T], lanes: ThreadPoolExecutor | None = None, ends: float | None = None
+    ) -> _T:  # fmt: skip
+        """Run it in a thread of these lanes. It ends by `ends`, by default as `_ends` says."""
         if self._absence is not None and self._absence.known:
             raise StoreAway("对象存储暂时没有应答。", "The object store does not answer at the moment.")
-        patience = None if lanes is self._long_lanes else self._patience
-        ends = time.monotonic() + (patience or math.inf)
+        lanes = lanes or self._lanes
+        until = self._ends(lanes) if ends is None else ends
 
         def guarded() -> _T:
-            with ends_by(ends), _sdk_errors_translated():
+            with ends_by(until), _sdk_errors_translated():
                 return work()
 
-        running = asyncio.get_running_loop().run_in_executor(lanes or self._lanes, guarded)
+        running = asyncio.get_running_loop().run_in_executor(lanes, guarded)
         try:
-            return await asyncio.wait_for(running, patience)
+            return await asyncio.wait_for(running, None if until == math.inf else max(0, until - time.monotonic()))
         except TimeoutError as error:
             self._suspect()
             raise store_errors.no_answer(error) from error
         except StoreAway:
             self._suspect()
             raise
+
+    def _ends(self, lanes: ThreadPoolExecutor) -> float:
+        """When a call that begins now ends, by the monotonic clock: in the long lanes as long as bytes come."""
+        return math.inf if lanes is self._long_lanes else time.monotonic() + self._patience
 
     def _suspect(self) -> None:
         if self._absence is not None:
@@ -689,6 +707,7 @@ class EvidenceStore:
             connected.callback(response.release_conn)
             connected.callback(response.close)
             _check_body(response, key, version, length)
+            _check_range(response, key, offset, length)
             until_checked.pop_all()
         return response, connected.close
 
@@ -859,6 +878,19 @@ def _check_body(response: Any, key: str, version: str, size: int) -> None:
     if _length(response.headers, key) != size:
         raise StoreNonsense(
             f"存储给出的 {key} 不是 {size} 字节。", f"The store gave {key} another length than {size} bytes."
+        )
+
+
+def _check_range(response: Any, key: str, offset: int, length: int) -> None:
+    """That these are the bytes that were asked for: some stores answer a range with the whole, or with another one.
+
+    Raises StoreNonsense.
+    """
+    told = response.headers.get("content-range", "") if response.status == _PARTIAL else f"bytes 0-{length - 1}/"
+    if not told.startswith(f"bytes {offset}-{offset + length - 1}/"):
+        raise StoreNonsense(
+            f"要的是 {key} 自第 {offset} 字节起的 {length} 字节，存储给的是别的内容。",
+            f"Asked for {length} bytes of {key} from byte {offset}, the store gave others.",
         )
 
 

@@ -19,7 +19,7 @@ from mobile_api.client.api import read_receipt
 from mobile_api.stores import store_of
 from storage.evidence_store import EvidenceStore, ObjectUnknown
 from tests.builders import Someone, a_duty_auxiliary, ago, now, recorded, refused, some_footage
-from tests.databases import by_owner
+from tests.databases import by_owner, taken_for_ours
 from tests.devices import (
     MIB,
     PART,
@@ -693,7 +693,7 @@ async def test_a_version_that_was_there_before_is_not_what_was_sent(app: Litesta
 async def locking(app: Litestar, house: Settings) -> AsyncIterator[EvidenceStore]:
     """The house's store is a bucket that keeps for a day whatever comes in: what MinIO's own guide sets up."""
     usual, settings = app.state.store, msgspec.structs.replace(house, s3_bucket=bucket("locks-by-itself"))
-    app.state.store = store_of(settings)
+    app.state.store = taken_for_ours(store_of(settings))
     await app.state.store.prepare()
     sdk = app.state.store._client
     await asyncio.to_thread(sdk.set_object_lock_config, settings.s3_bucket, ObjectLockConfig(COMPLIANCE, 1, DAYS))

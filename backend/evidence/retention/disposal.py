@@ -21,6 +21,7 @@ from backend.core.findings import Finding
 from backend.core.journal import utc
 from backend.core.refusals import Refusal, Unknown
 from backend.evidence import healing, view_copies
+from backend.evidence.removing import posters_are_gone
 from backend.evidence.retention import category_holds, terms
 from backend.evidence.retention.category_holds import LOCK_OUT_HOLDS
 from backend.evidence.sealing import append_line
