@@ -334,7 +334,7 @@ async def restore(
     whole = ("--single-transaction", "--exit-on-error", str(folder / manifest.dump))
     await postgres_programs.run(program, server, owner, *WHOLE, *whole)
     await migrate()
-    known = await known_store.renewed(store)
+    known = await known_store.put_marker(store)
     async with opened(owner, size=1), tx():
         await execute(BEGIN_EPOCH)
         await _journal_restore(folder, manifest, len(restored), len(missing))
@@ -344,6 +344,8 @@ async def restore(
         for file in restored:
             await _record_version(file)
         await execute("ALTER TABLE checkpoint ENABLE TRIGGER checkpoint_no_change")
+    async with opened(owner, size=1):
+        await known_store.lengthen(store)
     return BackupResult(manifest=manifest, copied=len(restored), missing=sorted([*missing, *manifest.missing]))
 
 

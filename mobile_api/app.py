@@ -61,6 +61,7 @@ from mobile_api.routes import (
 )
 from mobile_api.stores import store_of
 from mobile_api.unread_bodies import BodyReading
+from storage.evidence_store import EvidenceStore
 from storage.view_copies.children import CHILDREN
 
 BODY_LIMIT = 1024 * 1024
@@ -94,8 +95,7 @@ async def _connected(app: Litestar) -> AsyncIterator[None]:
         async with AsyncExitStack() as running:
             await running.enter_async_context(feed.notifying(chosen.listening_url))
             await running.enter_async_context(app.state.hub.running())
-            proving = asyncio.create_task(known_store.prove_at_start(app.state.store, "api"))
-            running.callback(proving.cancel)
+            await running.enter_async_context(_proving(app.state.store))
             if chosen.operations_listen is not None:
                 await running.enter_async_context(operations_server.listening(app, chosen.operations_listen))
             yield
@@ -104,6 +104,17 @@ async def _connected(app: Litestar) -> AsyncIterator[None]:
         await asyncio.to_thread(CHILDREN.close)
         app.state.store.close()
         await database.disconnect()
+
+
+@asynccontextmanager
+async def _proving(store: EvidenceStore) -> AsyncIterator[None]:
+    """Prove the store beside what is served meanwhile."""
+    proving = asyncio.create_task(known_store.prove_at_start(store, "api"))
+    try:
+        yield
+    finally:
+        proving.cancel()
+        await asyncio.gather(proving, return_exceptions=True)
 
 
 def assemble(lifespan: list[Any]) -> Litestar:

@@ -223,8 +223,13 @@ class EvidenceStore:
             raise StoreSwapped(self._bucket)
 
     async def size_of(self, key: str, version: str) -> int:
-        """The bytes of this version, told by its head. Raises ObjectUnknown."""
-        return (await self._call(lambda: self._stat(key, version))).bytes
+        """The bytes of this version, told by its head. Raises ObjectUnknown, also where there is no such bucket."""
+
+        def told() -> int:
+            with _no_bucket_is_no_object(key):
+                return self._stat(key, version).bytes
+
+        return await self._call(told)
 
     async def try_write(self) -> None:
         """Open an upload, send one small part and drop it, as a device would: no version and no lock stays of it.
@@ -447,12 +452,8 @@ class EvidenceStore:
                 raise
 
     def _known(self, known: KnownObject) -> bytes:
-        try:
+        with _no_bucket_is_no_object(known.key):
             return self._read(known.key, known.version)
-        except S3Error as error:
-            if error.code == "NoSuchBucket" or error.response.status == _BAD_REQUEST:  # a version that is no name there
-                raise ObjectUnknown(known.key) from error
-            raise
 
     def _try_write(self) -> None:
         try:
@@ -806,6 +807,17 @@ def _joined_etag(parts: list[Part]) -> str:
     except ValueError:
         return ""
     return f"{hashlib.md5(tags, usedforsecurity=False).hexdigest()}-{len(parts)}"
+
+
+@contextmanager
+def _no_bucket_is_no_object(key: str) -> Iterator[None]:
+    """ObjectUnknown where there is no such bucket, or the version is no name of one in that store."""
+    try:
+        yield
+    except S3Error as error:
+        if error.code == "NoSuchBucket" or error.response.status == _BAD_REQUEST:
+            raise ObjectUnknown(key) from error
+        raise
 
 
 def _raise_unwritable(code: str, status: int, error: Exception | None) -> NoReturn:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 import secrets
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from storage import locks
 from storage.store_errors import LockNotKept, MayNotDelete
 
 FOLDER = "probe/"
+NAME = re.compile(r"probe/[0-9a-z-]+/[0-9a-z-]+")  # nothing that leads elsewhere once an address is made of it
 CONTENT = b"Fujing proves that a version that is locked or held stays."
 AT_ONCE = timedelta(minutes=1)  # a shorter lock is already past for a store whose clock runs ahead
 DISTURBS_NOBODY = timedelta(minutes=20)  # age of a probe that no proof uses; a store's clock is 15 min off at most
@@ -38,12 +40,19 @@ Kind = Literal["locked", "held", "both"]
 
 @dataclass(frozen=True)
 class Probe:
-    """One version that was left. `locked_until`: the end of its lock; None: it has none, or the bucket's default."""
+    """One version that was left. `locked_until`: the end of its lock; None: it has none, or the bucket's default.
+
+    Its hold is lifted and it is removed, so it is never another object than a probe, whoever names it: ValueError.
+    """
 
     kind: Kind
     key: str
     version: str
     locked_until: datetime | None = None
+
+    def __post_init__(self) -> None:
+        if not NAME.fullmatch(self.key) or not self.version:
+            raise ValueError(f"no probe: {self.key[:80]}")
 
 
 @dataclass(frozen=True)

@@ -160,9 +160,10 @@ def templates(tmp_path_factory: pytest.TempPathFactory) -> Templates:
 def house(tmp_path_factory: pytest.TempPathFactory, templates: Templates) -> Iterator[Settings]:
     """The settings of a house whose services run and whose schema is in place."""
     home = tmp_path_factory.mktemp("house") / "data"
-    templates.bare(home)
     named = named_store()
     elsewhere = named.settings("house") if named else {}
+    if not named:  # a house that was made knows the bucket that it was made with
+        templates.bare(home)
     chosen = settings.load({"FUJING_DATA_DIR": str(home), "FUJING_POOL_SIZE": "16"} | elsewhere)
     with serving.services(chosen) as full:
         asyncio.run(serving.prepare(full))

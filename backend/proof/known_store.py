@@ -212,13 +212,12 @@ def forget(store: EvidenceStore) -> None:
 async def _make_first(store: EvidenceStore) -> None:
     """Make the first known object. Raises StoreSwapped where files were sealed and none of the newest is here."""
     await _must_have_what_was_sealed(store)
-    known = await _put(store)
+    known = await put_marker(store)
     try:
         await name(store, known, 1)
     except asyncpg.UniqueViolationError:  # another process was quicker
         await _drop(store, known)
-        known = await marker() or known
-    store.known = known
+        known = store.known = await marker() or known
     await store.check_known(known)
     await lengthen(store)
 
@@ -240,8 +239,8 @@ async def _must_have_what_was_sealed(store: EvidenceStore) -> None:
         raise StoreSwapped(store.bucket)
 
 
-async def _put(store: EvidenceStore) -> KnownObject:
-    """Put an object whose bytes nobody can guess."""
+async def put_marker(store: EvidenceStore) -> KnownObject:
+    """Put an object whose bytes nobody can guess. It counts once it is named."""
     content = f"Fujing knows its bucket by this object. {secrets.token_hex(32)}\n".encode()
     put = await store.put(f"{FOLDER}{uuid4()}", content, "text/plain")
     return KnownObject(put.key, put.version, put.bytes, hashlib.sha256(content).hexdigest())
@@ -252,13 +251,6 @@ async def _drop(store: EvidenceStore, known: KnownObject) -> None:
         await store.remove(known.key, known.version)
     except (ObjectLocked, StoreUnavailable):  # a rule of the bucket keeps it for a while: it is a line of text
         log.warning("an unused object stays", key=known.key)
-
-
-async def renewed(store: EvidenceStore) -> KnownObject:
-    """Put another object, for the owner of the database to name in a restore (`name`), and lock it."""
-    known = await _put(store)
-    await store.lock(known.key, known.version, until(law(), "checkpoint_lock", datetime.now(UTC)))
-    return known
 
 
 async def name(store: EvidenceStore, known: KnownObject, number: int | None = None) -> None:
@@ -272,6 +264,7 @@ async def name(store: EvidenceStore, known: KnownObject, number: int | None = No
         )  # fmt: skip
         facts = {"number": number, "key": known.key, "version": known.version, "sha256": known.sha256}
         await journal.append(journal.Line(at=now, verb=MARK, outcome="done", subjects=[marked], facts=facts))
+    store.known = known
 
 
 async def lengthen(store: EvidenceStore) -> None:
@@ -298,9 +291,11 @@ async def at_start(store: EvidenceStore, by: str) -> None:
     StoreSwapped, StoreUnavailable.
     """
     known = store.known = await marker()
-    await store.prepare(make=known is None)
+    await store.prepare(make=known is None and not await fetch(NEWEST_SEALED))
     if known is not None:
         await store.check_known(known)
+    else:
+        await _must_have_what_was_sealed(store)
     await prove(store, by, period("proved_anew"))
     await must_be_ours(store)
 
@@ -320,29 +315,39 @@ async def prove(store: EvidenceStore, by: str, again: float) -> bool:
     if before.lock == "kept" and before.proof_age < again:
         return False
     found = await _recorded(by, store.prove_lock)
-    await _record_kept(by, found)
-    await look_at_what_was_left(store, by, tidy=True)
+    if await look_at_what_was_left(store, by, tidy=True) or before.lock != "not_kept":
+        await _record_kept(by, found)
     return True
 
 
-async def look_at_what_was_left(store: EvidenceStore, by: str, *, tidy: bool = False) -> None:
+async def look_at_what_was_left(store: EvidenceStore, by: str, *, tidy: bool = False) -> bool:
     """Look at the probes that were left, by one process of the house; remove those of days before, and leave others.
 
-    `tidy`: remove what ended processes left, too. Raises LockNotKept.
+    `tidy`: remove what ended processes left, too. False: another process does so now. Raises LockNotKept.
     """
     claim = uuid4()
     text = await value(CLAIM, claim, period("claim"))
     if text is None:
-        return
+        return False
     try:
         now = datetime.now(UTC)
-        left = await _without_lost(store, _decode_probes(text), now)
+        left = await _without_lost(store, _probes(text), now)
         due = [each.probe for each in left if _is_due(each, now)]
         await _recorded(by, lambda: store.look_at_probes(due))
         seen = [msgspec.structs.replace(each, seen=True) if each.probe in due else each for each in left]
         await _change_what_is_left(store, claim, seen, now, tidy=tidy)
     finally:
         await execute(LET_GO, claim)
+    return True
+
+
+def _probes(text: str) -> list[LeftProbe]:
+    """What the database names. The application's role can write that: what is no probe is never touched."""
+    try:
+        return _decode_probes(text)
+    except msgspec.ValidationError as error:
+        log.error("what was left in the store is not what a proof leaves", error=str(error))
+        return []
 
 
 async def _without_lost(store: EvidenceStore, left: list[LeftProbe], now: datetime) -> list[LeftProbe]:
@@ -444,8 +449,9 @@ async def mark_anew(store: EvidenceStore, by: str) -> KnownObject:
     await _must_have_what_was_sealed(store)
     await begin_anew()
     await prove(store, by, 0)
-    known = await renewed(store)
+    known = await put_marker(store)
     await name(store, known)
+    await lengthen(store)
     forget(store)
     return known
 

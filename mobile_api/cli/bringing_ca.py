@@ -10,7 +10,7 @@ from backend.core.settings import Settings
 from mobile_api.cli import lan
 from mobile_api.cli.lan import Reach, ShownCertificate
 from mobile_api.cli.terminal import console, say, warn
-from storage.house_ca import ends_at, fingerprint
+from storage.house_ca import PERIODS, ends_at, fingerprint
 from storage.language import SentenceError
 
 STEPS = (
@@ -130,7 +130,7 @@ def _warn_of_ends(found: Reach, shown: ShownCertificate | None) -> None:
             "another, and every phone needs it.",
         )
     given = found.ca is None and ends_at(found.certificate)
-    if given and (given - datetime.now(UTC)).days < 30:
+    if given and (given - datetime.now(UTC)).days < PERIODS.renewal.before_days:
         warn(
             f"给定的证书 {found.certificate} 于 {in_china(given).date()} 到期：请及时更换，`serve` 会自动换用新文件。",
             f"The given certificate {found.certificate} ends on {in_china(given).date()}: renew it; `serve` takes the "

@@ -432,6 +432,16 @@ def _claimed(home: Path) -> Iterator[None]:
         claim.release()
 
 
+def _not_listening(host: str, port: int, error: OSError) -> SettingsError:
+    """What to say where this address cannot be listened on: it is another machine's, no name, or a guarded port."""
+    return SettingsError(
+        f"无法在 {host} 的端口 {port} 上监听（{error.strerror}）：FUJING_LISTEN 等设置须填本机的地址；"
+        "1024 以下的端口需要相应权限。",
+        f"{host} cannot be listened on at port {port} ({error.strerror}): FUJING_LISTEN and its kin take an address of "
+        "this machine, and ports below 1024 need a right to them.",
+    )
+
+
 @contextmanager
 def _reserved(choose: Callable[[Settings], tuple[str, int]], settings: Settings) -> Iterator[str]:
     """Reserve an address to listen on: our server shares it (SO_REUSEPORT), others find it taken.
@@ -447,7 +457,7 @@ def _reserved(choose: Callable[[Settings], tuple[str, int]], settings: Settings)
             except OSError as error:
                 if error.errno == errno.EADDRINUSE and tries_left:
                     continue
-                raise
+                raise _not_listening(host, port, error) from error
             yield f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
             return
 

@@ -28,6 +28,7 @@ from mobile_api import metrics
 from mobile_api.operations_server import for_operators
 from mobile_api.stores import store_of
 from storage.evidence_store import EvidenceStore, LockNotKept, ObjectLocked, StoreSwapped, StoreUnavailable
+from storage.lock_proof import Probe
 from tests.api.test_proof import renamed
 from tests.api.test_verified_facts import instead
 from tests.builders import ORGANS, Client, a_duty_auxiliary, now, organ_row, recorded, refused
@@ -118,7 +119,7 @@ async def test_the_applications_role_cannot_name_another(
         "INSERT INTO store_marker SELECT gen_random_uuid(), $1, bucket, key, 'v', 1, sha256, now() FROM store_marker"
     )
     for number in (2, 7):
-        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError, match="the store of this house is known"):
             await application_role.execute(copied, number)
     with pytest.raises(asyncpg.UniqueViolationError):
         await application_role.execute(copied, 1)
@@ -175,7 +176,11 @@ async def test_a_house_of_before_knows_its_bucket_by_what_it_sealed(
         for call in (known_store.at_start(other, "serve"), known_store.must_be_ours(other)):
             with pytest.raises(StoreSwapped, match="not the one of this house"):
                 await call
-        assert ([], []) == (await fetch(MARKERS), await other.versions(known_store.FOLDER))
+        assert ([], []) == (await fetch(MARKERS), await other.versions(""))
+        nowhere = store_of(replace(house, s3_bucket=f"nowhere-{uuid4().hex[:12]}"))
+        with pytest.raises(StoreSwapped):
+            await known_store.at_start(nowhere, "serve")
+        nowhere.close()
         await known_store.at_start(store, "serve")
         assert 1 == len(await fetch(MARKERS))
         store.close()
@@ -376,6 +381,24 @@ async def test_a_probe_that_was_seen_stays(app: Litestar, house: Settings) -> No
         store.close()
 
 
+@pytest.mark.parametrize("key", ["{}", "probe/../{}", "probe/a/../../{}", "/probe/a/{}"])
+async def test_a_film_is_never_taken_for_a_probe(app: Litestar, house: Settings, key: str) -> None:
+    """An enemy with the database's role names a sealed film under hold as what was left: it is not even looked at."""
+    async with another_house(house) as settings:
+        store = store_of(settings)
+        await known_store.at_start(store, "serve")
+        film = await store.put("recording/held", FILM, "video/mp4")
+        await store.hold(film.key, film.version, on=True)
+        named = {"kind": "held", "key": key.format(film.key), "version": film.version, "locked_until": None}
+        left = [{"probe": named, "left_at": "2026-01-01T00:00:00Z", "seen": True, "lost": False}]
+        await execute("UPDATE store_check SET left_there = $1::jsonb WHERE kind = 'lock'", json.dumps(left))
+        await known_store.look_at_what_was_left(store, "worker", tidy=True)
+        assert await store.is_held(film.key, film.version)
+        with pytest.raises(ValueError, match="no probe"):
+            Probe("held", named["key"], film.version)
+        store.close()
+
+
 async def lose(store: EvidenceStore, kind: str, *, seen: bool) -> None:
     """Take the newest probe of this kind away, as the store would; it was left an hour ago."""
     left = json.loads(await value(LEFT))
@@ -455,5 +478,5 @@ async def test_marking_a_bucket_anew_is_the_owners(app: Litestar, house: Setting
     with pytest.raises(StoreSwapped):
         await known_store.mark_anew(other, "mark-store")
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
-        await known_store.name(other, await known_store.renewed(other))
+        await known_store.name(other, await known_store.put_marker(other))
     assert 1 == (await first("SELECT count(*) FROM store_marker"))["count"]

@@ -40,6 +40,10 @@ def opened(peopled: tuple[Place, dict[str, str]]) -> Iterator[Serving]:
     """A house that is open to its network; this process trusts nothing but its CA."""
     place, _ = peopled
     with serving(place) as house, trusting(ca_of(place)):
+        deadline = time.monotonic() + 10
+        while "fingerprint" not in house.said():  # the last line of a start
+            assert time.monotonic() < deadline, house.said()
+            time.sleep(0.02)
         yield house
 
 
@@ -302,6 +306,11 @@ def test_it_opens_by_a_flag_too_and_closes_without(away: Place) -> None:
     for wrong in ("localhost", "127.0.0.1", "::", "https://fujing.test", "fujing.test:8443"):
         done = away.run("serve", "--lan", wrong)
         assert (2, 1, True) == (done.returncode, len(done.stderr.splitlines()), "FUJING_LAN" in done.stderr), wrong
+    for elsewhere in ("192.0.2.77:8443", "no-such-name.invalid:8443"):
+        away.settings["FUJING_LISTEN"] = elsewhere
+        done = away.run("serve", "--lan", NAME)
+        assert (2, 1, True) == (done.returncode, len(done.stderr.splitlines()), "FUJING_LISTEN" in done.stderr), done
+    away.settings["FUJING_LISTEN"] = "127.0.0.1:0"
     proxied = {"FUJING_PUBLIC_URL": "https://fujing.example"}
     away.settings |= proxied
     done = away.run("serve", "--lan", NAME)

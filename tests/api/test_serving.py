@@ -143,9 +143,8 @@ def test_prometheus_finds_the_address_in_the_data_directory(served: Serving) -> 
     (file,) = folder.glob("*.json")
     assert [{"targets": [urlsplit(served.operations_url).netloc]}] == json.loads(file.read_text())
     assert 0o600 == stat.S_IMODE(file.stat().st_mode)
-    assert f"{urlsplit(served.operations_url).netloc}  status=ok  database=ok  store=ok\n" == succeeded(
-        served.place.run("health")
-    )
+    told = f"{urlsplit(served.operations_url).netloc}  status=ok  database=ok  store=ok  store_write="
+    assert succeeded(served.place.run("health")).startswith(told)
     (folder / "api-killed").mkdir()
     (folder / "api-killed.json").write_text('[{"targets": ["127.0.0.1:1"]}]')
     assert [urlsplit(served.operations_url).netloc] == addresses(served.place.data)
@@ -621,10 +620,11 @@ def test_a_bucket_that_cannot_lock_is_refused(elsewhere: tuple[PostgresAddress, 
 async def _forget_the_bucket(owner_url: str) -> None:
     """As a house that never started: the one of another test has a bucket, and would run without it."""
     owner = await asyncpg.connect(owner_url)
-    await owner.execute("ALTER TABLE store_marker DISABLE TRIGGER USER")
-    await owner.execute("DELETE FROM store_marker")
-    await owner.execute("ALTER TABLE store_marker ENABLE TRIGGER USER")
-    await owner.execute("UPDATE store_check SET state = NULL, at = NULL, left_there = '[]'")
+    if await owner.fetchval("SELECT to_regclass('store_marker') IS NOT NULL"):
+        await owner.execute("ALTER TABLE store_marker DISABLE TRIGGER USER")
+        await owner.execute("DELETE FROM store_marker")
+        await owner.execute("ALTER TABLE store_marker ENABLE TRIGGER USER")
+        await owner.execute("UPDATE store_check SET state = NULL, at = NULL, left_there = '[]'")
     await owner.close()
 
 

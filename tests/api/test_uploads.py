@@ -1,7 +1,6 @@
 """Uploads: parts go straight to the store, are joined once, and the device gets a receipt."""
 
 import asyncio
-import hashlib
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
@@ -184,14 +183,15 @@ async def test_each_part_that_is_there_is_told_with_its_size_and_tag(app: Litest
     first, second, _ = (await parts_of(lin, upload))["missing"]
     for part in (first, second):
         assert 200 == put(part, bytes(part["bytes"]))
+    was = (await parts_of(lin, upload))["stored"]
     await asyncio.sleep(1.1)  # of two in one second, the store cannot tell which is the later
     again = (await parts_of(lin, upload, part=1))["part"]
     assert (1, 0, PART) == (again["number"], again["offset"], again["bytes"])
     assert 200 == put(again, piece_of(BIG, again))
-    tag = hashlib.md5(piece_of(BIG, again), usedforsecurity=False).hexdigest()
     stored = (await parts_of(lin, upload))["stored"]
     assert [(1, PART), (2, PART)] == [(part["number"], part["bytes"]) for part in stored]
-    assert tag == stored[0]["etag"] != stored[1]["etag"]
+    assert was[0]["etag"] != stored[0]["etag"]  # under encryption it is no digest of the bytes
+    assert was[1] == stored[1]
     assert [2] == [part["number"] for part in (await parts_of(lin, upload, **{"from": 2}))["stored"]]
     refused(await lin.get(f"/v1/uploads/{upload}/parts", part=4), 422, "part_out_of_range")
 
