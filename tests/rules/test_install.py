@@ -31,7 +31,7 @@ OF_ONE = {
     "TimeoutStopSec",
     "KillMode",
 }
-STRANGE = "城关 派出所 100% of $HOME;"
+STRANGE = "城关 派出所 %n of $HOME;"  # %n: the name of the unit, to systemd
 
 
 def a_plan(folder: Path, lan: str | None = "fujing.lan", user: str = "fujing") -> Plan:
@@ -77,6 +77,7 @@ def test_a_quoted_word_is_one_word(text: str) -> None:
     word = quoted(text, is_argument=True)
     inside = word[1:-1] if word.startswith('"') else word
     assert not re.search(r'(?<!\\)(?:\\\\)*"', inside)
+    assert re.fullmatch(r"(?:[^%$]|%%|\$\$)*", inside, re.DOTALL)
     assert text == inside.replace("%%", "%").replace("$$", "$").replace('\\"', '"').replace("\\\\", "\\")
     assert word.startswith('"') or not re.search(r"[\s;'\"]", word)
 
