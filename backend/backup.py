@@ -1,8 +1,9 @@
 """Back up the database, the keys and every sealed file into a folder, and restore them from it.
 
 Guarantees: the list of files is of the same moment as the database. Each file in a backup is complete and has the
-digest that was signed for; otherwise it is listed as missing. A second backup into the same folder copies only what is
-new. A backup that is killed leaves the one before it usable. After a restore each file is locked until the same time as
+digest that was signed for; otherwise it is listed as missing. One file that the store does not give ends no backup, and
+the good copy of it that the folder has stays and counts. A second backup into the same folder copies only what is new.
+A backup that is killed leaves the one before it usable. After a restore each file is locked until the same time as
 before, and its new version in the store is in the journal. Files that were not sealed are in no backup, because the
 devices keep them until they are sealed (R.14, ADR 9).
 
@@ -29,17 +30,18 @@ import msgspec
 
 from backend import postgres_programs
 from backend.core import journal
-from backend.core.database import execute, opened, tx, value
+from backend.core.database import execute, fetch, opened, tx, value
 from backend.core.database_errors import connecting, first_line, is_damage
 from backend.core.keys import KeyPurpose
 from backend.core.settings import Settings
+from backend.evidence import unreadable
 from backend.evidence.removing import poster_key
 from backend.law import notices
 from backend.postgres_programs import Program, ProgramFailed, Server
 from backend.proof import known_store
 from backend.proof.checkpoints import LEAVES, SIGNED, key_of
 from storage import house_ca
-from storage.evidence_store import EvidenceStore, ObjectUnknown, StoreUnavailable
+from storage.evidence_store import EvidenceStore, ObjectUnknown, ObjectUnreadable, StoreUnavailable
 from storage.language import SentenceError
 from storage.private_files import make_private, write_private
 
@@ -54,6 +56,7 @@ FROM upload u LEFT JOIN recording r ON r.id = u.id
 WHERE u.state = 'sealed' AND u.disposed_at IS NULL ORDER BY u.id
 """
 CHECKPOINTS = "SELECT number, signed, version, leaves_version FROM checkpoint WHERE version IS NOT NULL ORDER BY number"
+BY_KEY = "SELECT id, organ FROM upload WHERE object_key = ANY ($1) AND disposed_at IS NULL"
 UNSEALED = "SELECT count(*) FROM upload WHERE state IN ('declared', 'receiving', 'received', 'mismatch')"
 NEW_VERSION = {
     "upload": "UPDATE upload SET version = $2 WHERE id = $1 RETURNING organ",
@@ -122,11 +125,17 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BackupResult(msgspec.Struct, frozen=True, kw_only=True):
-    """The result of a backup or a restore. `copied`: number of files; `missing`: keys of absent or damaged files."""
+    """The result of a backup or a restore. `copied`: number of files; `missing`: keys of absent or damaged files.
+
+    `unreadable`: keys that the store did not give, with the byte up to which each was read. `kept`: keys of files that
+    the store lost, of which the folder has the good copy of an earlier backup.
+    """
 
     manifest: Manifest
     copied: int
     missing: list[str]
+    unreadable: dict[str, int] = {}
+    kept: list[str] = []
 
 
 # -- back up
@@ -144,21 +153,32 @@ async def back_up(settings: Settings, store: EvidenceStore, folder: Path, progre
     at = datetime.now(UTC)
     dump, listed = (name.format(at.strftime("%Y%m%dT%H%M%S%f")) for name in (DUMP, OBJECTS))
     try:
-        snapshot = await _dump_database(_owner(settings), folder / dump)
+        snapshot = await _dump_database(owner_of(settings), folder / dump)
     except _NotDumped as error:
         raise await _not_saved(error, store, folder, before, known, progress) from error
     _copy_keys(settings.secrets_dir, folder / "secrets")
     _copy_notices(settings.law_home, folder / "law")
     _copy_network(_Network.of(settings), _Network.kept_in(folder))
-    files, copied, missing = await _copy_files_out(store, folder, snapshot.files, known, progress)
+    out = await _copy_files_out(store, folder, snapshot.files, known, progress)
+    files = sorted(out.present, key=lambda file: file.key)
     _write(folder / listed, b"".join(msgspec.json.encode(file) + b"\n" for file in files))
     manifest = Manifest(
-        format=FORMAT, at=at, dump=dump, listed=listed, missing=missing, schema=snapshot.schema, files=len(files),
-        bytes=sum(file.bytes for file in files), unsealed=snapshot.unsealed,
+        format=FORMAT, at=at, dump=dump, listed=listed, missing=sorted(out.missing), schema=snapshot.schema,
+        files=len(files), bytes=sum(file.bytes for file in files), unsealed=snapshot.unsealed,
     )  # fmt: skip
     _write(folder / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest), indent=2))
     _remove_older(folder, manifest)
-    return BackupResult(manifest=manifest, copied=copied, missing=missing)
+    await _note_unreadable(list(out.unreadable), at)
+    return BackupResult(
+        manifest=manifest, copied=out.copied, missing=sorted(out.missing), unreadable=out.unreadable,
+        kept=sorted(out.kept),
+    )  # fmt: skip
+
+
+async def _note_unreadable(keys: list[str], at: datetime) -> None:
+    """Record which sealed files the store does not give, so that it rings and their devices are asked for them."""
+    for row in await fetch(BY_KEY, keys):
+        await unreadable.note(row["id"], row["organ"], at)
 
 
 class _Snapshot(NamedTuple):
@@ -225,8 +245,9 @@ async def _not_saved(
         zh, en = f"{folder} 中没有更早的备份。", f"{folder} holds no earlier backup."
     else:
         wanted = list(known.values())
-        there, _, missing = await _copy_files_out(store, folder, wanted, known, progress, (StoreUnavailable,))
-        counted, of = f"{len(there)}/{len(wanted)}", before.at.isoformat(" ", "seconds")
+        out = await _copy_files_out(store, folder, wanted, known, progress, (StoreUnavailable,))
+        missing = sorted(out.missing)
+        counted, of = f"{len(out.present)}/{len(wanted)}", before.at.isoformat(" ", "seconds")
         zh = f"{of} 的上一份完整备份保持原样，其文件现有 {counted} 个。"
         en = f"The last whole backup, of {of}, stays as it is, and {counted} of its files are there."
     return DatabaseNotSaved(
@@ -261,31 +282,51 @@ def _checkpoint_files(rows: Iterable[asyncpg.Record]) -> Iterator[BackupFile]:
 async def _copy_files_out(
     store: EvidenceStore, folder: Path, wanted: list[BackupFile], known: dict[str, BackupFile], progress: Progress,
     passed: tuple[type[Exception], ...] = (),
-) -> tuple[list[BackupFile], int, list[str]]:  # fmt: skip
+) -> "_CopiedOut":  # fmt: skip
     """Copy the wanted files from the store, except those that the folder has from the backup before (`known`).
 
     `passed`: errors of one file that do not end it all, but make that file a missing one.
-    Returns all files that the folder has now, how many were copied, and the keys of the missing ones.
     """
-    present, missing, copied, done = [], [], 0, 0
-    lost: tuple[type[Exception], ...] = (ObjectUnknown, _DigestDiffers, *passed)
+    out, done = _CopiedOut(), 0
+    lost: tuple[type[Exception], ...] = (ObjectUnknown, ObjectUnreadable, _DigestDiffers, *passed)
 
     async def copy(file: BackupFile) -> None:
-        nonlocal copied, done
+        nonlocal done
         path, before = path_of(folder, file), known.get(file.key)
         if before is not None and before.version == file.version and path.is_file() and _size(path) == before.bytes:
-            present.append(msgspec.structs.replace(file, sha256=before.sha256, bytes=before.bytes))
+            out.present.append(msgspec.structs.replace(file, sha256=before.sha256, bytes=before.bytes))
         else:
             try:
-                present.append(await _copy_out(store, file, path))
-                copied += 1
-            except lost:
-                missing.append(file.key)
+                out.present.append(await _copy_out(store, file, path))
+                out.copied += 1
+            except lost as error:
+                await out.lose(file, path, error)
         done += 1
         progress(done, len(wanted))
 
     await _in_lanes(wanted, copy)
-    return sorted(present, key=lambda file: file.key), copied, sorted(missing)
+    return out
+
+
+class _CopiedOut:
+    """What became of the wanted files: those that the folder has now, how many are new, and what the store lost."""
+
+    def __init__(self) -> None:
+        self.present: list[BackupFile] = []
+        self.missing: list[str] = []
+        self.kept: list[str] = []
+        self.unreadable: dict[str, int] = {}
+        self.copied = 0
+
+    async def lose(self, file: BackupFile, path: Path, error: Exception) -> None:
+        """The store lost this file; a copy of exactly these bytes that the folder has is kept."""
+        if isinstance(error, ObjectUnreadable):
+            self.unreadable[file.key] = error.read_to
+        if await asyncio.to_thread(_is_copy_of, path, file):
+            self.kept.append(file.key)
+            self.present.append(file)
+        else:
+            self.missing.append(file.key)
 
 
 class _DigestDiffers(Exception):
@@ -297,17 +338,19 @@ async def _copy_out(store: EvidenceStore, source: BackupFile, path: Path) -> Bac
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     size = source.bytes if source.bytes >= 0 else len(await store.read(source.key, source.version))
     draft, digest = path.with_name(f"{path.name}.part"), hashlib.sha256()
-    with _private(draft) as file:
-        async for block in store.stream(source.key, source.version, 0, size, BLOCK):
-            digest.update(block)
-            await asyncio.to_thread(file.write, block)
-        file.flush()
-        await asyncio.to_thread(os.fsync, file.fileno())
-    sha256 = digest.hexdigest()
-    if source.sha256 not in ("", sha256):
-        draft.unlink()
-        raise _DigestDiffers
-    draft.replace(path)
+    try:
+        with _private(draft) as file:
+            async for block in store.stream(source.key, source.version, 0, size, BLOCK):
+                digest.update(block)
+                await asyncio.to_thread(file.write, block)
+            file.flush()
+            await asyncio.to_thread(os.fsync, file.fileno())
+        sha256 = digest.hexdigest()
+        if source.sha256 not in ("", sha256):
+            raise _DigestDiffers
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
     return msgspec.structs.replace(source, sha256=sha256, bytes=size)
 
 
@@ -322,7 +365,7 @@ async def restore(
     Raises BackupError, DatabaseUnusable, ProgramError.
     """
     manifest = manifest_of(folder)
-    owner = _owner(settings)
+    owner = owner_of(settings)
     server = await _empty_server(owner, settings.secrets_dir)
     program = postgres_programs.choose("pg_restore", server, folder / manifest.dump)
     await store.prepare()
@@ -367,7 +410,7 @@ async def _copy_files_back(
     async def put(file: BackupFile) -> None:
         nonlocal done
         path = path_of(folder, file)
-        if path.is_file() and await asyncio.to_thread(_digest, path) == (file.sha256, file.bytes):
+        if await asyncio.to_thread(_is_copy_of, path, file):
             restored.append(msgspec.structs.replace(file, version=await _put_back(store, file, path)))
         else:
             missing.append(file.key)
@@ -395,7 +438,7 @@ async def _version_of_earlier_attempt(store: EvidenceStore, file: BackupFile) ->
     try:
         newest = await store.find(file.key)
         same = await store.digest(newest.key, newest.version) == (file.sha256, file.bytes)
-    except ObjectUnknown:
+    except (ObjectUnknown, ObjectUnreadable):
         return None
     return newest.version if same else None
 
@@ -466,6 +509,14 @@ def manifest_of(folder: Path) -> Manifest:
             f"{folder} is of format {manifest.format}; this program reads format {FORMAT}.",
         )
     return manifest
+
+
+def copy_of(folder: Path, upload: UUID) -> Path:
+    """Where the backup in `folder` has the file of this upload. Raises BackupError."""
+    for file in _read_list(folder, manifest_of(folder)):
+        if (file.of, file.id) == ("upload", str(upload)) and path_of(folder, file).is_file():
+            return path_of(folder, file)
+    raise BackupError(f"{folder} 中没有 {upload}。", f"{folder} does not hold {upload}.")
 
 
 def manifest_digest(folder: Path) -> str:
@@ -546,6 +597,10 @@ def _digest(path: Path) -> tuple[str, int]:
         return hashlib.file_digest(file, "sha256").hexdigest(), path.stat().st_size
 
 
+def _is_copy_of(path: Path, file: BackupFile) -> bool:
+    return path.is_file() and _digest(path) == (file.sha256, file.bytes)
+
+
 def _size(path: Path) -> int:
     return path.stat().st_size
 
@@ -563,7 +618,8 @@ async def _in_lanes(files: Iterable[BackupFile], work: Callable[[BackupFile], Aw
             lanes.create_task(lane())
 
 
-def _owner(settings: Settings) -> str:
+def owner_of(settings: Settings) -> str:
+    """The URL of the owner of the tables. Raises BackupError where none is set."""
     if settings.migrate_url is None:
         raise BackupError(
             "未设置 FUJING_MIGRATE_URL：只有表的所有者才能读取并建立全部的表。",

@@ -20,6 +20,7 @@ from backend.core.database import Record, first, tx
 from backend.core.erased import ERASED
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor, Event
+from backend.evidence import unreadable
 from backend.evidence.papers import DocumentRow, MatterOfPaper
 from backend.injuries import reads as injuries
 from backend.people import factor
@@ -95,12 +96,16 @@ async def begin(request: PaperRequest, source: PaperSource, span: tuple[int, int
 async def serve(
     store: EvidenceStore, request: PaperRequest, source: PaperSource, viewing: UUID, span: tuple[int, int]
 ) -> AsyncIterator[bytes]:
-    """The bytes of `span`, block by block. Raises StoreUnavailable."""
+    """The bytes of `span`, block by block. Raises StoreUnavailable, ObjectUnreadable."""
     served = 0
     try:
-        async for block in store.stream(source.key, source.version, span[0], span[1] - span[0] + 1, BLOCK):
-            yield block
-            served += len(block)
+        async with unreadable.noting(source.document, source.organ):
+            blocks = store.stream(source.key, source.version, span[0], span[1] - span[0] + 1, BLOCK)
+            if span == (0, source.bytes - 1):
+                blocks = unreadable.only_whole(blocks, source.key, source.version, source.sha256)
+            async for block in blocks:
+                yield block
+                served += len(block)
     finally:
         LATE_WRITES.start(_end(request, source, viewing, served))
 

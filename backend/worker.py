@@ -167,6 +167,7 @@ def _judge_every_night(queue: PgQueuer, store: EvidenceStore) -> None:
             "kept", holds=len(await category_holds.judge_all(now)), changed=await legal_holds.update_store(store)
         )  # fmt: skip
         log.info("agreed", **await reconcile.reconcile(store, now))
+        log.info("read after all", uploads=await sealing.try_unreadable_again(store))
 
     @queue.schedule("overtime", at_night(2, 47))
     async def overtime(_: Schedule) -> None:

@@ -52,7 +52,7 @@ GRANT UPDATE (place, notes) ON activity_telling TO {role};
 GRANT UPDATE (words) ON gap_account, time_correction, recusal_step, recusal_act TO {role};
 GRANT UPDATE (state, store_upload, bytes, told_bytes, stored_bytes, weighed_at, sha256, version, same_as, touched_at,
     received_at, sealed_at, locked_until, due_told, receipt, legal_hold, disposed_at, removed_at, file_name,
-    versions_before) ON upload TO {role};
+    versions_before, resent_at) ON upload TO {role};
 GRANT UPDATE (started_at, ended_at, film_ends_at, key_mark, probed_ms, codec, probe_version, proved, poster_version)
     ON recording TO {role};
 GRANT UPDATE (started_at, ended_at, permanent, place, reason, asked_by, asked_at, asked_why, released_by, released_at,

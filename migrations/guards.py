@@ -14,7 +14,7 @@ from migrations.apply import CURRENT, VERSIONS
 FUNCTION = re.compile(r"CREATE (?:OR REPLACE )?FUNCTION (\w+)\(([^)]*)\)[^$;']* AS \$\$(.*?)\$\$", re.DOTALL)
 GUARDING = (
     "fact_digest", "version_1", "spelled_out", "note_fact", "take_rows", "tie_fact", "upload_stands", "hold_stands",
-    "owner_writes", "journal_stands", "checkpoint_stands", "stays_as_written",
+    "owner_writes", "heal_stands", "journal_stands", "checkpoint_stands", "stays_as_written",
     "store_marker_stands",
 )  # fmt: skip
 OF_A_FACT = ("fact_made", "fact_changed", "fact_made_is_told", "fact_changed_is_told")
@@ -26,7 +26,7 @@ TRIGGERS = {
     "film_timecode": (*OF_A_FACT, "film_timecode_stays"),
     "film": (*OF_A_FACT, "film_stays"),
     "store_marker": (*OF_A_FACT, "store_marker_stands", "store_marker_no_change", "store_marker_no_truncate"),
-    "journal": ("journal_no_change", "journal_no_truncate", "owner_writes"),
+    "journal": ("journal_no_change", "journal_no_truncate", "owner_writes", "heal_stands"),
     "checkpoint": ("checkpoint_no_change", "checkpoint_no_truncate"),
     "fact_baseline": ("fact_baseline_no_change", "fact_baseline_no_truncate"),
 }

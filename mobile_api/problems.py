@@ -25,7 +25,7 @@ from backend.core.wire import Note
 from backend.law.catalogue import Language
 from mobile_api import faults
 from mobile_api.faults import FieldAtFault
-from storage.evidence_store import StoreFull, StoreReadOnly, StoreSwapped, StoreUnavailable
+from storage.evidence_store import ObjectUnreadable, StoreFull, StoreReadOnly, StoreSwapped, StoreUnavailable
 
 PROBLEM_JSON = "application/problem+json"
 CHALLENGES = {
@@ -87,7 +87,11 @@ class Problem(msgspec.Struct, omit_defaults=True, kw_only=True):
         dict[str, Any] | None, msgspec.Meta(description="with `stale`: how the matter stands now, with its version")
     ] = None
     recordings: Annotated[
-        list[UUID], msgspec.Meta(description="with `package_needs_reviews`: footage that lacks an open review")
+        list[UUID],
+        msgspec.Meta(
+            description="with `package_needs_reviews`: footage that lacks an open review; with `evidence_unreadable` "
+            "of a package: footage that cannot be read"
+        ),
     ] = []
     person: Annotated[
         UUID | None, msgspec.Meta(description="with `planned_already`: the person who has another planned shift")
@@ -176,6 +180,11 @@ def on_store_away(request: Request[Any, Any, Any], error: StoreUnavailable) -> R
     return answer(request, Refusal(code))
 
 
+def on_unreadable(request: Request[Any, Any, Any], error: ObjectUnreadable) -> Response[dict[str, Any]]:
+    log.error("object unreadable", key=error.key, version=error.version, read_to=error.read_to)
+    return answer(request, Refusal("evidence_unreadable"))
+
+
 def on_anything(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, Any]]:
     return answer(request, read_failure(error, request.url.path))
 
@@ -200,6 +209,7 @@ HANDLERS: dict[Any, Any] = {
     Refusal: on_refusal,
     HTTPException: on_http_exception,
     StoreUnavailable: on_store_away,
+    ObjectUnreadable: on_unreadable,
     Exception: on_anything,
 }
 

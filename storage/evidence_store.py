@@ -18,9 +18,9 @@ import math
 import re
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, aclosing, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -44,6 +44,7 @@ from storage.store_errors import (
     LockNotKept,
     ObjectLocked,
     ObjectUnknown,
+    ObjectUnreadable,
     StoreAway,
     StoreFull,
     StoreNonsense,
@@ -55,13 +56,14 @@ from storage.store_errors import (
 )
 
 __all__ = [
-    "EvidenceStore", "KnownObject", "LockFound", "LockNotKept", "ObjectLocked", "ObjectUnknown", "Part", "Probe",
-    "StoreAway", "StoreFull", "StoreNonsense", "StoreReadOnly", "StoreRefused", "StoreSettings", "StoreSwapped",
-    "StoreUnavailable", "StoredObject", "StoredVersion", "UploadUnknown", "newest_of_each",
+    "EvidenceStore", "KnownObject", "LockFound", "LockNotKept", "ObjectLocked", "ObjectUnknown", "ObjectUnreadable",
+    "Part", "Probe", "StoreAway", "StoreFull", "StoreNonsense", "StoreReadOnly", "StoreRefused", "StoreSettings",
+    "StoreSwapped", "StoreUnavailable", "StoredObject", "StoredVersion", "UploadUnknown", "newest_of_each",
 ]  # fmt: skip
 
 _T = TypeVar("_T")
 _BLOCK = 1024 * 1024
+_NEAR = 8 * 1024 * 1024  # bytes: two breaks within one piece of a file, as stores keep it, are of the file
 _FILE_PART = 64 * 1024 * 1024  # times 10,000 parts: 625 GiB, more than any recorder holds
 _STREAM_PART = 8 * 1024 * 1024  # times 10,000 parts: 78 GiB
 _DIGEST_OF_PARTS = re.compile(r"[0-9a-f]{32}-\d+")
@@ -69,7 +71,7 @@ _WRITE_KEY = "probe/write"
 _WRITE_BYTES = 4096
 _WRITE_SECONDS = timedelta(minutes=5)  # how long the address of the part is good
 _FULL = {"XMinioStorageFull", "InsufficientStorage", "QuotaExceeded", "StorageQuotaExceeded"}
-_OK, _BAD_REQUEST, _FAILED, _FULL_STATUS = 200, 400, 500, 507
+_OK, _PARTIAL, _BAD_REQUEST, _FAILED, _FULL_STATUS = 200, 206, 400, 500, 507
 # MethodNotAllowed (405) is what S3 answers for a delete marker.
 _UNKNOWN_OBJECT = {"NoSuchKey", "NoSuchVersion", "ResourceNotFound", "MethodNotAllowed"}
 _UPLOAD_OVER = {"NoSuchUpload", "NoSuchKey"}  # the second is Ceph's
@@ -133,6 +135,9 @@ class KnownObject:
     sha256: str
 
 
+_CONCLUDE_NOTHING = (StoreNonsense, StoreRefused)  # of an object: what failed is no damage of it
+
+
 # ValueError: the SDK read a number, a date or a text where there is none. The last three: it missed a part of it.
 _NO_ANSWER = (
     MinioException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, ParseError, ValueError,
@@ -165,6 +170,7 @@ class EvidenceStore:
         self.known: KnownObject | None = None  # of this house, told once the database is open
         self._lanes = ThreadPoolExecutor(lanes, thread_name_prefix="store")
         self._upload_lanes = ThreadPoolExecutor(lanes, thread_name_prefix="upload")
+        self._read_lanes = ThreadPoolExecutor(lanes, thread_name_prefix="read")
         self._long_lanes = ThreadPoolExecutor(lanes, thread_name_prefix="digest")  # for calls that last minutes
 
     # -- before serving
@@ -242,7 +248,7 @@ class EvidenceStore:
         """Release threads and connections. Calls in progress end by themselves."""
         if self._absence is not None:
             self._absence.end()
-        for lanes in (self._lanes, self._upload_lanes, self._long_lanes):
+        for lanes in (self._lanes, self._upload_lanes, self._read_lanes, self._long_lanes):
             lanes.shutdown(wait=False, cancel_futures=True)
         self._http.clear()
 
@@ -316,34 +322,58 @@ class EvidenceStore:
 
     # -- reading
 
-    async def find(self, key: str, *, anew: bool = False) -> StoredObject:
-        """The newest version. Raises ObjectUnknown, also where the newest is a delete marker."""
-        return await self._call(lambda: self._stat(key, None, anew))
+    async def find(self, key: str, version: str | None = None, *, anew: bool = False) -> StoredObject:
+        """This version, by default the newest. Raises ObjectUnknown, also where the newest is a delete marker;
+        ObjectUnreadable."""
+        return await self._twice(key, version, lambda again: self._stat(key, version, anew or again))
 
     async def digest(
         self, key: str, version: str, progress: Callable[[int], None] | None = None, *, anew: bool = False
     ) -> tuple[str, int]:
-        """SHA-256 (hex) and size in bytes of exactly this version, read in blocks of 1 MiB. Raises ObjectUnknown.
+        """SHA-256 (hex) and size in bytes of exactly this version, read in blocks of 1 MiB. Raises ObjectUnknown,
+        ObjectUnreadable.
 
         The size is the same by HEAD, by the head of the body and by the bytes read; otherwise StoreNonsense.
         `progress` is called in the reading thread with the bytes read so far. Cancelling the caller stops the reading.
         """
-        cancelled = threading.Event()
+        cancelled, read = threading.Event(), _ReadTo(progress)
         try:
-            return await self._call(lambda: self._digest(key, version, progress, cancelled, anew), self._long_lanes)
+            return await self._twice(
+                key, version, lambda again: self._digest(key, version, read, cancelled, anew or again), read,
+                self._long_lanes,
+            )  # fmt: skip
         finally:
             cancelled.set()
 
     async def read(self, key: str, version: str) -> bytes:
-        """The bytes of a small object. Raises ObjectUnknown."""
-        return await self._call(lambda: self._read(key, version))
+        """The bytes of a small object. Raises ObjectUnknown, ObjectUnreadable."""
+        return await self._twice(key, version, lambda again: self._read(key, version, again))
 
     async def stream(self, key: str, version: str, offset: int, length: int, block: int) -> AsyncIterator[bytes]:
-        """`length` bytes from `offset`, in blocks of `block` bytes at most. Raises ObjectUnknown before the first.
+        """`length` bytes from `offset`, in blocks of `block` bytes at most. Raises ObjectUnknown before the first, and
+        ObjectUnreadable before any of them, with the byte behind the last one that was given as `read_to`.
 
-        Closing the iterator releases the connection.
+        Where the store breaks off, it goes on from there over a new connection; where that breaks off near the same
+        place, it is the object. SeaweedFS gives a stretch of a damaged piece unchecked: whoever serves all of an object
+        compares its digest. Closing the iterator releases the connection.
         """
-        response = await self._call(lambda: self._open(key, version, offset, length))
+        at, end, failed_at = offset, offset + length, -_NEAR
+        while at < end:
+            try:
+                async with aclosing(self._stream(key, version, at, end - at, block, anew=failed_at >= 0)) as pieces:
+                    async for piece in pieces:
+                        at += len(piece)
+                        yield piece
+            except StoreUnavailable as error:
+                if isinstance(error, _CONCLUDE_NOTHING) or at - failed_at < _NEAR:
+                    raise await self._fault(key, version, at, error, self._ends(self._read_lanes)) from error
+                failed_at = at
+
+    async def _stream(
+        self, key: str, version: str, offset: int, length: int, block: int, *, anew: bool
+    ) -> AsyncGenerator[bytes, None]:
+        """One connection's part of `stream`."""
+        response, close = await self._call(lambda: self._open(key, version, offset, length, anew), self._read_lanes)
         left = length
 
         def read() -> bytes:
@@ -359,11 +389,13 @@ class EvidenceStore:
                 left -= len(piece)
                 yield piece
         finally:
-            response.close()
-            response.release_conn()
+            close()
 
     async def versions(self, prefix: str) -> list[StoredVersion]:
-        """Every version of every object whose key begins with `prefix`, delete markers too, in key order."""
+        """Every version of every object whose key begins with `prefix`, delete markers too, in key order.
+
+        A version whose metadata is damaged may be left out, as MinIO does: `find` by its name tells.
+        """
         return await self._call(lambda: self._versions(prefix))
 
     def sign_read(self, key: str, version: str, expires: timedelta) -> str:
@@ -399,28 +431,72 @@ class EvidenceStore:
         held."""
         await self._call(lambda: self._remove(key, version))
 
+    # -- one object apart from the store
+
+    async def _twice(
+        self, key: str, version: str | None, work: Callable[[bool], _T], read: _ReadTo | None = None,
+        lanes: ThreadPoolExecutor | None = None,
+    ) -> _T:  # fmt: skip
+        """Do it; where the store fails, once more over a new connection, within the time of one call.
+
+        Raises ObjectUnreadable, StoreUnavailable.
+        """
+        lanes = lanes or self._read_lanes
+        ends = self._ends(lanes)
+        try:
+            return await self._call(lambda: work(False), lanes, ends)
+        except StoreUnavailable as error:
+            if isinstance(error, _CONCLUDE_NOTHING) or time.monotonic() >= ends:
+                raise
+        try:
+            return await self._call(lambda: work(True), lanes, ends)
+        except StoreUnavailable as error:
+            raise await self._fault(key, version, 0 if read is None else read.furthest, error, ends) from error
+
+    async def _fault(
+        self, key: str, version: str | None, read_to: int, error: StoreUnavailable, ends: float
+    ) -> Exception:  # fmt: skip
+        """Whose fault it is that this object was not read: its own, where the store answers otherwise at this moment.
+
+        Raises StoreUnavailable where it does not. A refusal or nonsense is of the store: nothing is concluded.
+        """
+        if isinstance(error, _CONCLUDE_NOTHING):
+            return error
+        try:
+            async with asyncio.timeout(None if ends == math.inf else max(0, ends - time.monotonic())):
+                await self.alive()
+        except TimeoutError:
+            return error
+        return ObjectUnreadable(key, version or "", read_to)
+
     # -- in a thread
 
-    async def _call(self, work: Callable[[], _T], lanes: ThreadPoolExecutor | None = None) -> _T:
-        """Run it in a thread of these lanes: of the long ones as long as bytes come, of all others for `_patience`."""
+    async def _call(
+        self, work: Callable[[], _T], lanes: ThreadPoolExecutor | None = None, ends: float | None = None
+    ) -> _T:  # fmt: skip
+        """Run it in a thread of these lanes. It ends by `ends`, by default as `_ends` says."""
         if self._absence is not None and self._absence.known:
             raise StoreAway("对象存储暂时没有应答。", "The object store does not answer at the moment.")
-        patience = None if lanes is self._long_lanes else self._patience
-        ends = time.monotonic() + (patience or math.inf)
+        lanes = lanes or self._lanes
+        until = self._ends(lanes) if ends is None else ends
 
         def guarded() -> _T:
-            with ends_by(ends), _sdk_errors_translated():
+            with ends_by(until), _sdk_errors_translated():
                 return work()
 
-        running = asyncio.get_running_loop().run_in_executor(lanes or self._lanes, guarded)
+        running = asyncio.get_running_loop().run_in_executor(lanes, guarded)
         try:
-            return await asyncio.wait_for(running, patience)
+            return await asyncio.wait_for(running, None if until == math.inf else max(0, until - time.monotonic()))
         except TimeoutError as error:
             self._suspect()
             raise store_errors.no_answer(error) from error
         except StoreAway:
             self._suspect()
             raise
+
+    def _ends(self, lanes: ThreadPoolExecutor) -> float:
+        """When a call that begins now ends, by the monotonic clock: in the long lanes as long as bytes come."""
+        return math.inf if lanes is self._long_lanes else time.monotonic() + self._patience
 
     def _suspect(self) -> None:
         if self._absence is not None:
@@ -580,8 +656,13 @@ class EvidenceStore:
 
     def _stat(self, key: str, version: str | None, anew: bool = False) -> StoredObject:
         """A version, by default the newest, with its name and size."""
-        with self._connected(anew) as client:
-            found = client.stat_object(self._bucket, key, version_id=version or None)
+        with self._connected(anew) as client, _version_parsed(version):
+            try:
+                found = client.stat_object(self._bucket, key, version_id=version or None)
+            except S3Error as error:
+                if error.response.status == 400 and version:  # an answer to HEAD has no words: a GET's has
+                    client.get_object(self._bucket, key, 0, 1, version_id=version).close()
+                raise
         name = _named(found.version_id, key)
         if version and name != version:
             raise StoreNonsense(
@@ -602,25 +683,33 @@ class EvidenceStore:
         finally:
             http.clear()
 
-    def _read(self, key: str, version: str) -> bytes:
-        response = self._client.get_object(self._bucket, key, version_id=version or None)
-        try:
-            content = bytes(response.read())
-            _check_body(response, key, version, len(content))
-            return content
-        finally:
-            response.close()
-            response.release_conn()
+    def _read(self, key: str, version: str, anew: bool = False) -> bytes:
+        with self._connected(anew) as client, _version_parsed(version):
+            response = client.get_object(self._bucket, key, version_id=version or None)
+            try:
+                content = bytes(response.read())
+                _check_body(response, key, version, len(content))
+                return content
+            finally:
+                response.close()
+                response.release_conn()
 
-    def _open(self, key: str, version: str, offset: int, length: int) -> Any:
-        response = self._client.get_object(self._bucket, key, offset, length, version_id=version or None)
-        try:
+    def _open(
+        self, key: str, version: str, offset: int, length: int, anew: bool = False
+    ) -> tuple[Any, Callable[[], None]]:
+        """The body of an answer, not read yet, and what releases its connection."""
+        connected = ExitStack()
+        with ExitStack() as until_checked:
+            until_checked.callback(connected.close)
+            client = connected.enter_context(self._connected(anew))
+            with _version_parsed(version):
+                response = client.get_object(self._bucket, key, offset, length, version_id=version or None)
+            connected.callback(response.release_conn)
+            connected.callback(response.close)
             _check_body(response, key, version, length)
-        except StoreNonsense:
-            response.close()
-            response.release_conn()
-            raise
-        return response
+            _check_range(response, key, offset, length)
+            until_checked.pop_all()
+        return response, connected.close
 
     def _versions(self, prefix: str) -> list[StoredVersion]:
         listed = self._client.list_objects(self._bucket, prefix=prefix, recursive=True, include_version=True)
@@ -630,7 +719,7 @@ class EvidenceStore:
         ]
 
     def _digest(
-        self, key: str, version: str, progress: Callable[[int], None] | None, cancelled: threading.Event, anew: bool
+        self, key: str, version: str, progress: Callable[[int], None], cancelled: threading.Event, anew: bool
     ) -> tuple[str, int]:
         told = self._stat(key, version, anew)
         sha256, size = hashlib.sha256(), 0
@@ -647,8 +736,7 @@ class EvidenceStore:
                         size += len(block)
                         if cancelled.is_set():
                             break
-                        if progress is not None:
-                            progress(size)
+                        progress(size)
             finally:
                 response.close()
                 response.release_conn()
@@ -685,6 +773,11 @@ class EvidenceStore:
         try:
             self._client.remove_object(self._bucket, key, version)
         except S3Error as error:
+            if _is_no_version(error, version):
+                raise StoreRefused(
+                    f"存储不认识 {key} 的版本号 {version}，没有删除任何内容。",
+                    f"The store cannot read {version} as a version of {key}: nothing was removed.",
+                ) from error
             if error.code in _REFUSED and self._is_protected(key, version):
                 raise ObjectLocked(f"{key} version {version} is locked or held.") from error
             if error.code not in _UNKNOWN_OBJECT - _REFUSED:
@@ -731,6 +824,35 @@ def _client(settings: StoreSettings, http: urllib3.PoolManager) -> Minio:
     )  # fmt: skip
 
 
+def _is_no_version(error: S3Error, version: str | None) -> bool:
+    """Whether the store cannot parse this version's name, which none of its own has: MinIO for what is no UUID,
+    versitygw for what is no ULID."""
+    return bool(version) and error.code == "InvalidArgument"
+
+
+@contextmanager
+def _version_parsed(version: str | None) -> Iterator[None]:
+    """Reading by a name that the store cannot parse is ObjectUnknown: there is no such version."""
+    try:
+        yield
+    except S3Error as error:
+        if _is_no_version(error, version):
+            raise ObjectUnknown(f"{error.object_name} {version}") from error
+        raise
+
+
+class _ReadTo:
+    """How far the readings of an object came, the furthest of them; tells `progress`."""
+
+    def __init__(self, progress: Callable[[int], None] | None) -> None:
+        self.furthest, self._progress = 0, progress
+
+    def __call__(self, size: int) -> None:
+        self.furthest = max(self.furthest, size)
+        if self._progress is not None:
+            self._progress(size)
+
+
 def _named(version: str | None, key: str) -> str:
     """The name of a version, which is never empty. Raises StoreNonsense."""
     if not version:
@@ -756,6 +878,19 @@ def _check_body(response: Any, key: str, version: str, size: int) -> None:
     if _length(response.headers, key) != size:
         raise StoreNonsense(
             f"存储给出的 {key} 不是 {size} 字节。", f"The store gave {key} another length than {size} bytes."
+        )
+
+
+def _check_range(response: Any, key: str, offset: int, length: int) -> None:
+    """That these are the bytes that were asked for: some stores answer a range with the whole, or with another one.
+
+    Raises StoreNonsense.
+    """
+    told = response.headers.get("content-range", "") if response.status == _PARTIAL else f"bytes 0-{length - 1}/"
+    if not told.startswith(f"bytes {offset}-{offset + length - 1}/"):
+        raise StoreNonsense(
+            f"要的是 {key} 自第 {offset} 字节起的 {length} 字节，存储给的是别的内容。",
+            f"Asked for {length} bytes of {key} from byte {offset}, the store gave others.",
         )
 
 

@@ -50,6 +50,20 @@ class ObjectUnknown(Exception):
     """There is no such object, or no such version of it."""
 
 
+class ObjectUnreadable(SentenceError):
+    """The store answers, and does not give this object: its copy is damaged, and waiting does not help.
+
+    `key`, `version` ("": the newest) of the object; `read_to`: the byte up to which it was read.
+    """
+
+    def __init__(self, key: str, version: str, read_to: int = 0) -> None:
+        super().__init__(
+            f"存储应答正常，但读不出 {key}：先后用两个连接读取，均止于第 {read_to} 字节。",
+            f"The store answers, but does not give {key}: read twice, over two connections, up to byte {read_to}.",
+        )
+        self.key, self.version, self.read_to = key, version, read_to
+
+
 class ObjectLocked(Exception):
     """The version is under retention or legal hold, so it cannot be removed."""
 

@@ -54,6 +54,7 @@ CLIENTS = frozenset({"enrol-station", "ingest", "timecode", "outbox"})
 # What needs a place of its own; the test that shows its line.
 ELSEWHERE = {
     "restore": "test_it_comes_back_in_another_place",
+    "heal": "test_a_damaged_file_is_named_and_put_back",
     "migrate": "test_an_upgrade_says_who_ran_it",
 }
 

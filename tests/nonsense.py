@@ -18,6 +18,7 @@ from tests.bad_network import HEAD_LIMIT, Broken, _chunks
 
 PAGE = b"<html><body><h1>It works!</h1></body></html>"
 KINDS = ("empty", "unasked", "page", "short", "wrong_length", "unnamed", "wrong_etag", "other_bytes")
+INVALID = b"<Error><Code>InvalidArgument</Code><Message>Invalid version id specified</Message></Error>"
 Fields = dict[str, str]
 
 
@@ -47,12 +48,16 @@ class Nonsense:
     `lies`: (kind, method, pattern): the next answers to this method on an address that the pattern finds, one after the
     other. `changed`: (method, pattern, change): what is done to every such answer. `hangs`: requests whose method and
     address this pattern finds are not answered before it is None again.
-    other. `asked`: method and address of every request.
+    `asked`: method and address of every request. `broken`: patterns of the addresses of damaged objects ("": of
+    everything), each with the byte behind which nothing is given, as MinIO does for a damaged file (HEAD still
+    answers); None: every call about it is 500, as for damaged metadata.
     """
 
     to: str
     seed: int = 7
     rate: float = 0.0
+    broken: dict[str, int | None] = field(default_factory=dict)
+    unparsed: str = ""  # the pattern of names of versions that this store cannot parse, as MinIO answers
     lies: list[tuple[str, str, str]] = field(default_factory=list)
     changed: list[tuple[str, str, Callable[[Answer], None]]] = field(default_factory=list)
     hangs: str | None = None
@@ -120,7 +125,14 @@ class Nonsense:
         if kind == "unasked":
             self.done[kind] += 1
             return Answer("HTTP/1.1 200 OK", {"content-length": "0"}, b"", method)
+        if self.unparsed and re.search(self.unparsed, address):
+            text = b"" if method == "HEAD" else INVALID
+            told = {"content-type": "application/xml", "content-length": str(len(text))}
+            return Answer("HTTP/1.1 400 Bad Request", told, text, method)
         answer = await self._ask(head, body, method)
+        for pattern, given in self.broken.items():
+            if not pattern or (_is_of_object(address) and re.search(pattern, address)):
+                _damage(answer, given)
         if kind is not None and answer.status.split(" ")[1] in ("200", "204", "206"):
             self.done[kind] += 1
             getattr(self, f"_{kind}")(answer)
@@ -174,6 +186,10 @@ class Nonsense:
         )
         answer.fields["content-length"], answer.ends = str(max(0, length)), True
 
+    def _cut(self, answer: Answer) -> None:
+        """The connection is lost in the middle of the body."""
+        answer.body, answer.ends = answer.body[: len(answer.body) // 2], True
+
     def _unnamed(self, answer: Answer) -> None:
         answer.fields.pop("x-amz-version-id", None)
 
@@ -187,6 +203,21 @@ class Nonsense:
             place = self._chance.randrange(len(answer.body))
             flipped = answer.body[place] ^ (1 << self._chance.randrange(8))
             answer.body = answer.body[:place] + bytes([flipped]) + answer.body[place + 1 :]
+
+
+def _is_of_object(address: str) -> bool:
+    return address.partition("?")[0].count("/") > 1
+
+
+def _damage(answer: Answer, given: int | None) -> None:
+    """The answer about a damaged object. `given`: how many of its bytes are."""
+    if given is None:
+        answer.status, answer.fields, answer.body = "HTTP/1.1 500 Internal Server Error", {"content-length": "0"}, b""
+    elif answer.to == "GET" and answer.of_object:
+        told = re.match(r"bytes (\d+)-", answer.fields.get("content-range", ""))
+        begins = int(told[1]) if told else 0
+        if begins + len(answer.body) > given:
+            answer.body, answer.ends = answer.body[: max(0, given - begins)], True
 
 
 def _split(head: bytes) -> tuple[str, Fields]:

@@ -18,7 +18,15 @@ from backend.core.days import since
 from backend.evidence import rules
 from backend.evidence.removing import is_gone, posters_are_gone
 from backend.law.catalogue import law
-from storage.evidence_store import EvidenceStore, Part, StoredObject, UploadUnknown
+from storage.evidence_store import (
+    EvidenceStore,
+    ObjectUnknown,
+    ObjectUnreadable,
+    Part,
+    StoredObject,
+    StoreUnavailable,
+    UploadUnknown,
+)
 
 WEIGHED = "UPDATE upload SET stored_bytes = $2, weighed_at = $3 WHERE id = $1 AND store_upload = $4"
 # Once more after its last URL is over: until then, bytes may arrive that nobody told us of.
@@ -31,15 +39,16 @@ EMPTIED = """
 UPDATE upload SET store_upload = NULL, stored_bytes = NULL, weighed_at = NULL WHERE id = $1 AND store_upload = $2
 """
 REFUSE = """
-INSERT INTO refused_version (upload, version, bytes, found_at) VALUES ($1, $2, $3, $4)
+INSERT INTO refused_version (upload, version, bytes, found_at, unreadable, object_key) VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT (upload, version) DO NOTHING
 """
 REFUSED = "SELECT version FROM refused_version WHERE upload = $1"
 FORGIVE = "UPDATE refused_version SET removed_at = $3 WHERE upload = $1 AND version = $2"
 OVER = """
-SELECT r.upload, r.version, u.object_key, u.state = 'sealed' AS sealed
+SELECT r.upload, r.version, coalesce(r.object_key, u.object_key) AS object_key, u.state = 'sealed' AS sealed
 FROM refused_version r JOIN upload u ON u.id = r.upload
 WHERE r.removed_at IS NULL AND r.found_at < $1 AND u.state <> 'received' AND u.version IS DISTINCT FROM r.version
+    AND (NOT r.unreadable OR u.state = 'sealed')
 ORDER BY r.found_at LIMIT 500
 """
 log = structlog.get_logger()
@@ -88,9 +97,10 @@ async def _abort(store: EvidenceStore, row: Record, held: int, now: datetime) ->
     return True
 
 
-async def refuse(upload: UUID, stored: StoredObject, now: datetime) -> None:
-    """Note a version whose bytes are not those declared. Must be called in the transaction that says so."""
-    await execute(REFUSE, upload, stored.version, stored.bytes, now)
+async def refuse(upload: UUID, stored: StoredObject, now: datetime, *, unreadable: bool = False) -> None:
+    """Note a version whose bytes are not those declared, or that nobody could read: that one stays until another one is
+    sealed. Must be called in the transaction that says so."""
+    await execute(REFUSE, upload, stored.version, stored.bytes, now, unreadable, stored.key if unreadable else None)
 
 
 async def refused(upload: UUID) -> set[str]:
@@ -107,7 +117,13 @@ async def remove_refused(store: EvidenceStore, now: datetime) -> int:
     """Remove refused versions whose term is over, and their posters. How many. Raises StoreUnavailable."""
     removed = 0
     for row in await fetch(OVER, since(law(), "mismatched_kept", now)):
-        if await is_gone(store, row["object_key"], row["version"]) and await _poster_is_gone(store, row):
+        try:
+            gone = await is_gone(store, row["object_key"], row["version"]) and await _poster_is_gone(store, row)
+        except StoreUnavailable:
+            if await _is_given(store, row):
+                raise
+            continue
+        if gone:
             await execute(FORGIVE, row["upload"], row["version"], now)
             removed += 1
     return removed
@@ -115,3 +131,12 @@ async def remove_refused(store: EvidenceStore, now: datetime) -> int:
 
 async def _poster_is_gone(store: EvidenceStore, row: Record) -> bool:
     return bool(row["sealed"]) or await posters_are_gone(store, row["upload"])
+
+
+async def _is_given(store: EvidenceStore, row: Record) -> bool:
+    """Whether the store gives this version; one that it does not holds up no other. Raises StoreUnavailable."""
+    try:
+        await store.find(row["object_key"], row["version"])
+    except (ObjectUnknown, ObjectUnreadable):
+        return False
+    return True

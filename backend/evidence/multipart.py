@@ -11,17 +11,26 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from backend.core import findings, jobs, journal
-from backend.core.database import Record, execute, first, rows_touched, tx
+from backend.core.database import execute, first, rows_touched, tx
 from backend.core.findings import Finding
 from backend.core.refusals import Refusal
 from backend.core.verb import AUXILIARIES, CLOCK_DOUBTFUL, Actor, part_of
-from backend.evidence import excess, rules
+from backend.evidence import excess, resending, rules
 from backend.evidence.refresh import lock_concerned, refresh_findings
+from backend.evidence.resending import Row
 from backend.evidence.schemas import Complete, PartToSend, Sealed, State, StoredPart, UploadParts
 from backend.evidence.tables import Recording
 from backend.law.catalogue import Language, law
 from backend.proof import known_store
-from storage.evidence_store import EvidenceStore, ObjectUnknown, Part, StoreNonsense, UploadUnknown, newest_of_each
+from storage.evidence_store import (
+    EvidenceStore,
+    ObjectUnknown,
+    ObjectUnreadable,
+    Part,
+    StoreNonsense,
+    UploadUnknown,
+    newest_of_each,
+)
 
 OWN_UPLOAD = """
 SELECT u.* FROM upload declared JOIN upload u ON u.id = coalesce(declared.same_as, declared.id)
@@ -33,9 +42,11 @@ UPDATE upload SET state = 'abandoned', touched_at = $2
 WHERE id = $1 AND state IN ('declared', 'receiving', 'mismatch')
 """
 SET_OPEN = """
-UPDATE upload SET store_upload = $2, state = 'receiving', touched_at = $3, versions_before = $4
-WHERE id = $1 AND store_upload IS NULL AND state IN ('declared', 'receiving', 'mismatch', 'abandoned')
-"""
+UPDATE upload SET store_upload = $2, state = CASE state WHEN 'sealed' THEN state ELSE 'receiving' END, touched_at = $3,
+    versions_before = $4
+WHERE id = $1 AND store_upload IS NULL AND (state IN ('declared', 'receiving', 'mismatch', 'abandoned')
+    OR state = 'sealed' AND resent_at IS NULL)
+"""  # of a sealed one: beside it (resending.py)
 FORGET_STORE_UPLOAD = "UPDATE upload SET store_upload = NULL WHERE id = $1 AND store_upload = $2"
 TOUCH = "UPDATE upload SET touched_at = $2, stored_bytes = $3, weighed_at = $2 WHERE id = $1"
 SET_TOLD = "UPDATE upload SET told_bytes = $2 WHERE id = $1 AND bytes IS NULL AND told_bytes IS DISTINCT FROM $2"
@@ -69,18 +80,19 @@ class Wanted(NamedTuple):
         return max(self.start, self.part or 1)
 
 
-async def own_upload(upload: UUID, actor: Actor) -> Record:
-    """The upload under which the bytes of this id are kept. The actor must own or have declared it.
+async def own_upload(upload: UUID, actor: Actor) -> Row:
+    """The upload under which the bytes of this id are kept. The actor must own or have declared it. One that is sealed
+    and cannot be read is on its way again.
 
     Raises Refusal `unknown_upload`.
     """
     row = await first(OWN_UPLOAD, upload, actor.person)
     if row is None:
         raise Refusal("unknown_upload")
-    return row
+    return await resending.as_told(row)
 
 
-async def own_upload_to_send(upload: UUID, actor: Actor) -> Record:
+async def own_upload_to_send(upload: UUID, actor: Actor) -> Row:
     """As `own_upload`, for a session that may send its bytes: footage comes from a device, a paper from a desk too.
 
     An auxiliary's desk only reads. Raises Refusal `device_needed`, `unknown_upload`.
@@ -175,7 +187,8 @@ async def abort(actor: Actor, upload: UUID, now: datetime) -> State:
 async def receipt(actor: Actor, upload: UUID, language: Language) -> Sealed:
     """The receipt of a sealed upload, or advice what to do until it is sealed. Raises Refusal `unknown_upload`."""
     row = await own_upload(upload, actor)
-    advice = law().messages[f"upload_{row['state']}"].sentence(language)
+    wanted = resending.is_again(row) and row["state"] == "receiving"
+    advice = law().messages["upload_unreadable" if wanted else f"upload_{row['state']}"].sentence(language)
     return Sealed(id=upload, state=row["state"], receipt=row["receipt"], advice=advice)
 
 
@@ -194,9 +207,7 @@ async def _must_take_uploads(store: EvidenceStore, *, parts: bool) -> None:
         raise Refusal(f"store_{found.write}")
 
 
-async def _open_in_store(
-    store: EvidenceStore, row: Record, now: datetime, size: int | None
-) -> tuple[Record, list[Part]]:
+async def _open_in_store(store: EvidenceStore, row: Row, now: datetime, size: int | None) -> tuple[Row, list[Part]]:
     """The upload, open in the store, with the parts it has. Of two processes, the second uses what the first opened."""
     for _ in range(3):
         if row["store_upload"] is None:
@@ -220,7 +231,7 @@ async def _open_in_store(
     raise Refusal("upload_busy", retry_after=1)
 
 
-async def _taken_up(row: Record, now: datetime) -> Record:
+async def _taken_up(row: Row, now: datetime) -> Row:
     """The upload, of which the store still has the parts, is on its way again where its device had given it up."""
     if row["state"] != "abandoned" or rows_touched(await execute(SET_RESUMED, row["id"], row["store_upload"])) == 0:
         return row
@@ -228,21 +239,21 @@ async def _taken_up(row: Record, now: datetime) -> Record:
     return await _reload(row)
 
 
-async def _refresh_findings(row: Record, now: datetime) -> None:
+async def _refresh_findings(row: Row, now: datetime) -> None:
     """Footage that is taken up again claims its time again."""
     async with tx():
         await lock_concerned(row["owner"], [row["id"]])
         await refresh_findings(row["id"], now)
 
 
-async def _reload(row: Record) -> Record:
+async def _reload(row: Row) -> Row:
     current = await first("SELECT * FROM upload WHERE id = $1", row["id"])
     if current is None:
         raise Refusal("unknown_upload")
-    return current
+    return await resending.as_told(current)
 
 
-async def _is_joined(store: EvidenceStore, row: Record, size: int) -> bool:
+async def _is_joined(store: EvidenceStore, row: Row, size: int) -> bool:
     """Whether the store has a joined file of this size under the key, which was not refused before.
 
     That it has not is believed when it is told twice, over a new connection: then everything is sent again. Raises
@@ -258,25 +269,25 @@ async def _is_joined(store: EvidenceStore, row: Record, size: int) -> bool:
     return found[0] is not None
 
 
-async def _version_of_size(store: EvidenceStore, row: Record, size: int, *, anew: bool) -> str | None:
+async def _version_of_size(store: EvidenceStore, row: Row, size: int, *, anew: bool) -> str | None:
     try:
         found = await store.find(row["object_key"], anew=anew)
-    except ObjectUnknown:
+    except (ObjectUnknown, ObjectUnreadable):
         return None
     return None if found.bytes != size or found.version in await _not_these(row) else found.version
 
 
-async def _not_these(row: Record) -> set[str]:
+async def _not_these(row: Row) -> set[str]:
     """Versions that cannot be what is being sent: there before it was, or refused."""
     return {*(row["versions_before"] or ()), *await excess.refused(row["id"])}
 
 
-def _all_parts(row: Record, size: int) -> list[Part]:
+def _all_parts(row: Row, size: int) -> list[Part]:
     expected = rules.expected_parts(size, row["part_size"])
     return [Part(number=number, bytes=size, etag="") for number, size in expected.items()]
 
 
-async def _join(store: EvidenceStore, row: Record, size: int, sent: dict[int, str]) -> None:
+async def _join(store: EvidenceStore, row: Row, size: int, sent: dict[int, str]) -> None:
     """Join the parts, unless they are joined already. `sent`: the ETag of each part that its sender knows.
 
     Raises Refusal `parts_missing`, UploadUnknown.
@@ -296,13 +307,16 @@ async def _join(store: EvidenceStore, row: Record, size: int, sent: dict[int, st
     await store.complete_upload(key, opened, [part for part in have if part.number in expected], await _not_these(row))
 
 
-async def _set_received(row: Record, actor: Actor, size: int, sha256: str, call: Complete, now: datetime) -> None:
+async def _set_received(row: Row, actor: Actor, size: int, sha256: str, call: Complete, now: datetime) -> None:
     """Set the state to received and enqueue the job that seals the file, in one transaction.
 
     Where the owner has the same bytes under another id, one of the two becomes `same_as` the other. That they are the
     same is the device's word: a job reads what came second, before it removes it. What the other one had begun to send
     is aborted by the sweep.
     """
+    if resending.is_again(row):
+        await resending.set_received(row, actor, size, sha256, now)
+        return
     async with tx():
         await lock_concerned(row["owner"], [row["id"]])
         twin = await first(TWIN, row["id"], row["owner"], row["kind"], sha256)
@@ -334,7 +348,7 @@ async def _refresh_twins(duplicate: UUID, kept: UUID, now: datetime) -> None:
         await refresh_findings(upload, now)
 
 
-async def _append_line(verb: str, row: Record, actor: Actor, now: datetime, facts: dict[str, Any]) -> None:
+async def _append_line(verb: str, row: Row, actor: Actor, now: datetime, facts: dict[str, Any]) -> None:
     await journal.append(
         journal.Line(
             at=now, verb=verb, outcome="done", organ=row["organ"], actor=actor.person, device=actor.device,
@@ -343,7 +357,7 @@ async def _append_line(verb: str, row: Record, actor: Actor, now: datetime, fact
     )  # fmt: skip
 
 
-def _size_and_digest(row: Record, call: Complete) -> tuple[int, str]:
+def _size_and_digest(row: Row, call: Complete) -> tuple[int, str]:
     """Size and SHA-256, by the call or the declaration. Raises Refusal where one is missing or they differ."""
     size, sha256 = call.bytes or row["bytes"], call.sha256 or row["sha256"]
     if size is None or sha256 is None:
@@ -360,7 +374,7 @@ def _check_ceilings(size: int, part_size: int) -> None:
         raise Refusal("file_too_large")
 
 
-async def _end_of(row: Record, call: Complete, now: datetime) -> datetime | None:
+async def _end_of(row: Row, call: Complete, now: datetime) -> datetime | None:
     """The end of a recording in corrected time, where it was not declared; None where the camera's clock cannot be
     right: then the length of the file counts, with a finding."""
     if row["kind"] != "recording" or call.ended_at is None:
@@ -382,7 +396,7 @@ async def _end_of(row: Record, call: Complete, now: datetime) -> datetime | None
     return None
 
 
-def _size_told(row: Record, wanted: Wanted) -> int | None:
+def _size_told(row: Row, wanted: Wanted) -> int | None:
     """The size of the file: as declared, as told now, or as a completion told it. Raises Refusal."""
     if row["bytes"] is not None and wanted.size not in (None, row["bytes"]):
         raise Refusal("digest_differs")
@@ -419,7 +433,7 @@ def _part_numbers(size: int, part_size: int) -> list[int]:
     return list(rules.expected_parts(size, part_size))[:1000]
 
 
-def _no_part_missing(upload: UUID, row: Record) -> UploadParts:
+def _no_part_missing(upload: UUID, row: Row) -> UploadParts:
     count = -(-row["bytes"] // row["part_size"])
     return UploadParts(
         id=upload, state=row["state"], part_size=row["part_size"], parts=count, have=[(1, count)], missing=[]

@@ -21,30 +21,34 @@ from asyncpg import Range
 from backend.core import journal
 from backend.core.database import Record, fetch, first, tx, value
 from backend.core.keys import Keys
-from backend.evidence import films, probing
+from backend.evidence import films, probing, view_copies
 from backend.evidence.probing import Probe
 from backend.evidence.refresh import lock_concerned, refresh_findings
 from backend.evidence.sealing import told_by
 from backend.evidence.starts import service as starts
 from backend.evidence.starts.service import ToldMeanwhile
 from backend.law.catalogue import law
-from storage.evidence_store import EvidenceStore, StoredObject, StoreUnavailable
+from storage.evidence_store import EvidenceStore, ObjectUnknown, ObjectUnreadable, StoredObject, StoreUnavailable
 from storage.probe import VERSION
 
-OUTDATED = """
-SELECT u.id, u.owner, u.organ, u.object_key, u.version, u.bytes, r.started_at, r.ended_at, r.probe_version
+# One that cannot be read waits until it is.
+GIVEN = """NOT EXISTS (SELECT FROM finding f
+    WHERE f.kind = 'evidence_unreadable' AND f.subject = u.id AND f.withdrawn_at IS NULL)"""
+OUTDATED = f"""
+SELECT u.id, u.owner, u.organ, u.object_key, u.version, u.sha256, u.bytes, r.started_at, r.ended_at, r.probe_version
 FROM recording r JOIN upload u ON u.id = r.id
 WHERE r.probe_version < $1 AND u.state = 'sealed' AND u.disposed_at IS NULL AND u.id <> ALL ($2)
+    AND {GIVEN}
 ORDER BY r.probe_version, r.started_at DESC LIMIT 1
-"""  # the newest first: what it proves is still asked for
+"""  # noqa: S608 - a constant; the newest first: what it proves is still asked for
 # What an older program sealed, that still ran for a while after the migration.
-NEVER_PROBED = """
-SELECT u.id, u.owner, u.organ, u.object_key, u.version, u.bytes, r.started_at, r.ended_at, r.probe_version
+NEVER_PROBED = f"""
+SELECT u.id, u.owner, u.organ, u.object_key, u.version, u.sha256, u.bytes, r.started_at, r.ended_at, r.probe_version
 FROM recording r JOIN upload u ON u.id = r.id
 WHERE r.probe_version IS NULL AND r.started_at > $1 AND u.state = 'sealed' AND u.disposed_at IS NULL
-    AND u.id <> ALL ($2)
+    AND u.id <> ALL ($2) AND {GIVEN}
 ORDER BY r.started_at DESC LIMIT 1
-"""
+"""  # noqa: S608
 LATELY = timedelta(days=90)
 STILL_OUTDATED = """
 SELECT u.id, u.owner, u.organ, u.media_type, r.started_at, r.ended_at FROM recording r JOIN upload u ON u.id = r.id
@@ -86,11 +90,22 @@ async def run(store: EvidenceStore, keys: Keys) -> ProbedAnew:
             probe = await probing.probe(store, StoredObject(row["object_key"], row["version"], row["bytes"]))
         except StoreUnavailable as error:
             log.warning("a film was not probed anew", upload=str(row["id"]), error=str(error))
-            failed += 1
+            failed += not await _is_unreadable(store, row)
             continue
         with suppress(ToldMeanwhile):  # then the next run comes to it
             changed += await keep_anew(keys, row, probe)
     return ProbedAnew(len(seen) - failed, changed, failed)
+
+
+async def _is_unreadable(store: EvidenceStore, row: Record) -> bool:
+    """Whether this film alone is not given: then it is left out until it is read again."""
+    try:
+        await view_copies.must_be_given(store, row)
+    except (ObjectUnreadable, ObjectUnknown):
+        return True
+    except StoreUnavailable:
+        return False
+    return False
 
 
 async def is_busy() -> bool:

@@ -20,7 +20,7 @@ from backend.core import clocks, jobs, journal
 from backend.core.database import Record, execute, fetch, first, rows_touched, tx
 from backend.core.days import since
 from backend.core.keys import Keys
-from backend.evidence import excess, films, probing, rules
+from backend.evidence import excess, films, probing, resending, rules, unreadable
 from backend.evidence.probing import Probe
 from backend.evidence.refresh import lock_concerned, refresh_findings
 from backend.evidence.removing import is_gone, poster_key, posters_are_gone
@@ -29,7 +29,7 @@ from backend.evidence.starts import service as starts
 from backend.evidence.tables import Upload
 from backend.law.catalogue import law
 from backend.proof import known_store
-from storage.evidence_store import EvidenceStore, ObjectUnknown, StoredObject, StoreNonsense
+from storage.evidence_store import EvidenceStore, ObjectUnknown, ObjectUnreadable, StoredObject, StoreNonsense
 
 ISSUER = "fujing"
 RECEIPT_TYPE = "fujing-receipt+jwt"
@@ -46,6 +46,19 @@ UPDATE upload SET state = 'mismatch', store_upload = NULL, stored_bytes = NULL,
     sha256 = CASE WHEN digest_declared THEN sha256 END
 WHERE id = $1 AND state = 'received'
 """  # a digest that was not declared may be another one at the next completion
+SET_ASKED_AGAIN = """
+UPDATE upload SET state = 'receiving', store_upload = NULL, stored_bytes = NULL, weighed_at = NULL, touched_at = $2
+WHERE id = $1 AND state = 'received'
+"""
+ELSEWHERE = "SELECT send_elsewhere($1, $2)"
+ASKED_AGAIN = """
+SELECT u.*, r.version AS refused, r.object_key AS refused_key FROM refused_version r JOIN upload u ON u.id = r.upload
+WHERE r.unreadable AND r.removed_at IS NULL AND u.state IN ('receiving', 'abandoned') ORDER BY r.found_at LIMIT 500
+"""
+SET_READ_AFTER_ALL = """
+UPDATE upload SET state = 'received', received_at = $2, touched_at = $2, store_upload = NULL, stored_bytes = NULL
+WHERE id = $1 AND state IN ('receiving', 'abandoned')
+"""  # parts that are there already are swept
 SET_SEALED = """
 UPDATE upload SET state = 'sealed', version = $2, sealed_at = $3, locked_until = $4, receipt = $5
 WHERE id = $1 AND state = 'received'
@@ -79,11 +92,27 @@ class ProbedFile(msgspec.Struct, frozen=True):
 
 
 async def seal(store: EvidenceStore, keys: Keys, upload: UUID) -> None:
-    """Seal one received upload. Raises StoreUnavailable, ClocksDiffer, ToldMeanwhile; the job is tried again then."""
+    """Seal one received upload. Raises StoreUnavailable, ObjectUnreadable, ClocksDiffer, ToldMeanwhile; the job is
+    tried again then.
+
+    What cannot be read for as long as `unreadable_tried` is asked of its device again; its version stays.
+    """
     row = await first(SELECT_RECEIVED, upload)
     if row is None:
         return
     await known_store.must_be_ours(store)
+    try:
+        await _seal(store, keys, row)
+    except ObjectUnreadable as error:
+        now = datetime.now(UTC)
+        if now - await unreadable.note(upload, row["organ"], now) < law().span("unreadable_tried"):
+            raise
+        await _ask_again(store, row, error)
+
+
+async def _seal(store: EvidenceStore, keys: Keys, row: Record) -> None:
+    """Seal one received upload, if it can be read. Raises ObjectUnreadable, and as `seal`."""
+    upload = row["id"]
     stored = await _find(store, row["object_key"])
     if stored is None:
         await _set_mismatch(row, None, "nothing")
@@ -106,6 +135,59 @@ async def seal(store: EvidenceStore, keys: Keys, upload: UUID) -> None:
     await posters_are_gone(store, upload)
 
 
+async def _ask_again(store: EvidenceStore, row: Record, error: ObjectUnreadable) -> None:
+    """Have the device send the file again while it has it. Nothing is removed: the version may be read later.
+
+    Under another key, because MinIO takes nothing more where an object's metadata is damaged.
+    """
+    now, version = datetime.now(UTC), error.version or await _newest_listed(store, row["object_key"])
+    async with tx():
+        await lock_concerned(row["owner"], [row["id"]])
+        if rows_touched(await execute(SET_ASKED_AGAIN, row["id"], now)) == 0:
+            return
+        if version:
+            stored = StoredObject(row["object_key"], version, row["bytes"])
+            await excess.refuse(row["id"], stored, now, unreadable=True)
+        await execute(ELSEWHERE, row["id"], f"{row['object_key']}.again")
+        await refresh_findings(row["id"], now)
+        await append_line(row, "evidence/unreadable", now, {"read_to": error.read_to, "version": version})
+
+
+async def _newest_listed(store: EvidenceStore, key: str) -> str:
+    """The newest version by the list, where the store does not tell it by name; "": the list has it not either."""
+    listed = (each for each in await store.versions(key) if each.key == key and each.newest and not each.deletion)
+    return next((each.version for each in listed), "")
+
+
+async def try_unreadable_again(store: EvidenceStore) -> int:
+    """Read once more what could not be read when it was to be sealed, and was not sent again since. How many are read
+    now, and go to be sealed. Raises StoreUnavailable."""
+    found = 0
+    for row in await fetch(ASKED_AGAIN):
+        try:
+            newest = await store.find(row["refused_key"])
+            there = {**row, "object_key": newest.key, "version": newest.version}
+            if newest.version != row["refused"] or not await unreadable.is_whole(store, there):
+                continue
+        except (ObjectUnknown, ObjectUnreadable):
+            continue
+        found += await _read_after_all(row, datetime.now(UTC))
+    return found
+
+
+async def _read_after_all(row: Record, now: datetime) -> bool:
+    async with tx():
+        await lock_concerned(row["owner"], [row["id"]])
+        await execute(ELSEWHERE, row["id"], row["refused_key"])
+        if rows_touched(await execute(SET_READ_AFTER_ALL, row["id"], now)) == 0:
+            return False
+        await excess.forgive(row["id"], row["refused"], now)
+        await refresh_findings(row["id"], now)
+        await jobs.enqueue(jobs.SEAL, row["id"])
+        await append_line(row, "evidence/unreadable", now, {"version": row["refused"], "read_after_all": True})
+    return True
+
+
 class NotSealedYet(Exception):
     """The upload whose bytes are kept is not sealed, so nobody has read them yet."""
 
@@ -116,8 +198,9 @@ async def compare(store: EvidenceStore, upload: UUID) -> None:
     Others stay for the term of a mismatch, as their device promised other bytes. Raises NotSealedYet, StoreNonsense,
     StoreUnavailable; the job is tried again then.
     """
-    row = await first(SELECT_DUPLICATE, upload)
+    row, now = await first(SELECT_DUPLICATE, upload), datetime.now(UTC)
     if row is None:
+        await resending.compare(store, upload, now)
         return
     await known_store.must_be_ours(store)
     if row["kept_state"] != "sealed":
@@ -125,12 +208,15 @@ async def compare(store: EvidenceStore, upload: UUID) -> None:
     stored = await _find(store, row["object_key"])
     if stored is None or stored.version in await excess.refused(upload):
         return
-    sha256, size = await store.digest(stored.key, stored.version)
+    try:
+        sha256, size = await store.digest(stored.key, stored.version)
+    except ObjectUnreadable:  # the other copy is sealed; this one stays
+        await excess.refuse(upload, stored, now, unreadable=True)
+        return
     if (sha256, size) == (row["kept_sha256"], row["kept_bytes"]) and size == stored.bytes:
         if not await is_gone(store, stored.key, stored.version):
             await excess.refuse(upload, stored, datetime.now(UTC))  # the sweep removes it when its lock ends
         return
-    now = datetime.now(UTC)
     async with tx():
         await excess.refuse(upload, stored, now)
         await append_line(row, "evidence/mismatch", now, {"declared": row["kept_sha256"], "found": sha256})
@@ -175,6 +261,7 @@ async def _lock_and_sign(
         if rows_touched(await execute(SET_SEALED, row["id"], stored.version, now, until, receipt)) == 0:
             return
         await excess.forgive(row["id"], stored.version, now)
+        await unreadable.forget(row["id"])
         filmed = {} if probed is None else await films.keep(row, probed.probe, now)
         await _save_poster(row["id"], probed)
         started = None if settling is None else await starts.settle(settling, now)
@@ -263,6 +350,7 @@ async def sweep(store: EvidenceStore, now: datetime) -> dict[str, int]:
         "dropped": await _drop_replaced(store) + await _drop_unknown(store, now),
         "exceeded": await excess.weigh(store, now),
         "refused_removed": await excess.remove_refused(store, now),
+        "again_dropped": await resending.close_left(store, now),
     }
 
 

@@ -28,7 +28,7 @@ from backend.core.findings import Touched
 from backend.core.journal import utc
 from backend.core.refusals import Refusal, Unknown
 from backend.core.verb import CLOCK_DOUBTFUL, Actor, Occasion, Outcome
-from backend.evidence import rules
+from backend.evidence import resending, rules
 from backend.evidence.schemas import DeclareDocument, DeclareRecording, DescribeRecording
 from backend.evidence.starts import service as starts
 from backend.evidence.tables import SHOWN, Document, Recording, RecordingDescription, RecordingKeyContent, Upload
@@ -38,13 +38,14 @@ from backend.people.directory import DOCK, wearer_under
 
 # In SQL, because without a digest it must find nothing; Piccolo turns `== None` into IS NULL.
 SAME_BYTES = (
-    "SELECT id, state, part_size FROM upload WHERE owner = $1 AND kind = $2 AND sha256 = $3 AND same_as IS NULL"
+    "SELECT id, state, part_size, disposed_at, resent_at FROM upload "
+    "WHERE owner = $1 AND kind = $2 AND sha256 = $3 AND same_as IS NULL"
 )
 # What the store was seen to hold counts where it is more than declared, and so do bytes that were refused.
 OPEN_UPLOADS = """
 SELECT count(*) AS uploads, coalesce(sum(greatest(bytes, stored_bytes)), 0) + (
     SELECT coalesce(sum(r.bytes), 0) FROM refused_version r JOIN upload u ON u.id = r.upload
-    WHERE u.owner = $1 AND r.removed_at IS NULL
+    WHERE u.owner = $1 AND r.removed_at IS NULL AND NOT r.unreadable
 ) AS bytes FROM upload
 WHERE owner = $1 AND (state IN ('declared', 'receiving', 'received', 'mismatch') OR store_upload IS NOT NULL)
 """  # of one that was given up, the store keeps the parts until the sweep
@@ -203,7 +204,7 @@ async def _declare(
     )  # fmt: skip
     upload = {
         "id": str(entry.id),
-        "state": known["state"] if known else "declared",
+        "state": await resending.state_of(known) if known else "declared",
         "part_size": known["part_size"] if known else part_size,
         "same_as": str(known["id"]) if known else None,
     }

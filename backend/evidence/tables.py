@@ -63,15 +63,19 @@ class Upload(Table, db=DB):
     weighed_at = Timestamptz(null=True, default=None)
     due_told = Integer(null=True, default=None)
     versions_before = Array(Text(), null=True, default=None)
+    resent_at = Timestamptz(null=True, default=None)
 
 
 class RefusedVersion(Table, db=DB):
-    """A version in the store that was read twice and is not what was declared; the sweep removes it after its term."""
+    """A version in the store that was read twice and is not what was declared; the sweep removes it after its term.
+    `unreadable`: it could not be read; it stays until another one is sealed."""
 
     upload = ForeignKey(Upload, null=False, on_delete=OnDelete.restrict, default=None)
     version = Text(null=False, default=None)
     bytes = BigInt(null=False, default=None)
     found_at = Timestamptz(null=False, default=None)
+    unreadable = Boolean(null=False, default=False)
+    object_key = Text(null=True, default=None)
     removed_at = Timestamptz(null=True, default=None)
 
 

@@ -94,6 +94,7 @@ EVENTS = (
     Event("evidence/start", told_to="readers"),
     Event("evidence/keep", told_to="nobody", changes=("hold",)),
     Event("evidence/mismatch", told_to="readers", changes=("upload",)),
+    Event("evidence/unreadable", told_to="readers", changes=("upload",)),
     Event("evidence/abandon", told_to="readers"),
     Event("evidence/exceed", told_to="nobody"),
     Event("evidence/dispose", told_to="nobody", changes=("upload",)),
@@ -103,4 +104,11 @@ EVENTS = (
     Event("evidence/remove", told_to="nobody", changes=("upload",)),
     Event("evidence/repair", told_to="nobody"),
     Event("evidence/restore", told_to="nobody", changes=("upload",)),
+    Event(
+        "evidence/heal",
+        told_to="administrators",
+        changes=("upload",),
+        zh="修复存储中的资料",
+        en="Put a damaged file back",
+    ),
 )

@@ -7,7 +7,8 @@ child cannot read, or that kills it, has no copy. What a file is, is looked at o
 
 import asyncio
 from bisect import bisect_right
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from operator import itemgetter
 from typing import Any, Literal
@@ -19,9 +20,16 @@ import structlog
 from backend.core import jobs
 from backend.core.database import Record, execute, fetch, first, rows_touched, tx
 from backend.core.days import since
+from backend.evidence import unreadable
 from backend.law.catalogue import law
 from backend.proof import known_store
-from storage.evidence_store import EvidenceStore, ObjectLocked, ObjectUnknown
+from storage.evidence_store import (
+    EvidenceStore,
+    ObjectLocked,
+    ObjectUnknown,
+    ObjectUnreadable,
+    StoreUnavailable,
+)
 from storage.media_types import HEAD_BYTES, media_type_of
 from storage.view_copies import children
 from storage.view_copies.ways import Way
@@ -32,7 +40,7 @@ SHOWN_PHOTOS = {"image/jpeg", "image/png", "image/gif", "image/webp", "image/bmp
 URL_LIFE = timedelta(hours=24)  # of one making
 LOOKED_UP_AGAIN = 1  # seconds between two looks at how far a making is
 FILE = """
-SELECT u.id, u.object_key, u.version, u.bytes, u.sha256, u.state, u.disposed_at, r.probed_ms
+SELECT u.id, u.organ, u.object_key, u.version, u.bytes, u.sha256, u.state, u.disposed_at, r.probed_ms
 FROM upload u JOIN recording r ON r.id = u.id WHERE u.id = $1
 """
 SAVE_LOOK = """
@@ -134,18 +142,19 @@ def note_of(sha256: str) -> str:
 
 
 async def look_of(store: EvidenceStore, recording: UUID) -> Look:
-    """What a sealed file is; looked at once. Raises StoreUnavailable."""
+    """What a sealed file is; looked at once. Raises StoreUnavailable, ObjectUnreadable."""
     kept = await first("SELECT look FROM view_copy WHERE recording = $1", recording)
     if kept is not None:
         return msgspec.json.decode(kept["look"], type=Look)
     row: Any = await first(FILE, recording)
-    head = b"".join([block async for block in store.stream(
-        row["object_key"], row["version"], 0, min(row["bytes"], HEAD_BYTES), HEAD_BYTES)])  # fmt: skip
+    async with unreadable.noting(row["id"], row["organ"]):
+        head = b"".join([block async for block in store.stream(
+            row["object_key"], row["version"], 0, min(row["bytes"], HEAD_BYTES), HEAD_BYTES)])  # fmt: skip
     try:
         url = store.sign_read(row["object_key"], row["version"], URL_LIFE)
         seen: dict[str, Any] = await children.look(url, row["bytes"])
     except (children.Unreadable, TimeoutError):
-        await store.alive()  # the child may have failed because the store is away: then nothing is concluded
+        await must_be_given(store, row)  # the child may have failed because of the store: then nothing is concluded
         seen = {"kind": "unknown", "way": "none"}
     media_type = media_type_of(head)
     if media_type.startswith("image/"):
@@ -177,7 +186,7 @@ async def used(recording: UUID) -> None:
 
 
 async def make(store: EvidenceStore, recording: UUID) -> None:
-    """Make the copy that was asked for. Raises StoreUnavailable; the job is tried again then."""
+    """Make the copy that was asked for. Raises StoreUnavailable, ObjectUnreadable; the job is tried again then."""
     row = await first(FILE, recording)
     copy = await first("SELECT state, look FROM view_copy WHERE recording = $1", recording)
     if row is None or copy is None or copy["state"] != "asked" or row["disposed_at"] is not None:
@@ -194,7 +203,7 @@ async def make(store: EvidenceStore, recording: UUID) -> None:
     try:
         stored = await store.put_stream(view_key(recording), stream, MEDIA_TYPE)
     except children.Unreadable:
-        await store.alive()
+        await _must_be_given_or_forgotten(store, row)
         await execute("UPDATE view_copy SET state = 'failed' WHERE recording = $1 AND state = 'asked'", recording)
         log.warning("no view copy can be made", recording=str(recording))
         return
@@ -211,6 +220,22 @@ async def make(store: EvidenceStore, recording: UUID) -> None:
     with suppress(ObjectLocked):  # a bucket that locks by itself: they go with the footage
         await _remove_others(store, recording, stored.version if rows_touched(made) else None)
     await trim(store, now)
+
+
+async def must_be_given(store: EvidenceStore, row: Any) -> None:
+    """That the store gives all bytes of this file, so that what failed was not its fault. Raises StoreUnavailable,
+    ObjectUnreadable, ObjectUnknown."""
+    async with unreadable.noting(row["id"], row["organ"]):
+        await unreadable.is_whole(store, row)
+
+
+async def _must_be_given_or_forgotten(store: EvidenceStore, row: Any) -> None:
+    """The same; a copy of what cannot be read is asked for anew once it can."""
+    try:
+        await must_be_given(store, row)
+    except ObjectUnreadable:
+        await execute(FORGET, row["id"])
+        raise
 
 
 async def _tell_progress(recording: UUID, stream: children.CopyStream, duration_ms: int) -> None:
@@ -233,6 +258,22 @@ async def remove(store: EvidenceStore, recording: UUID) -> None:
     await _remove_others(store, recording, None)
 
 
+@asynccontextmanager
+async def made_again_if_lost(recording: UUID) -> AsyncIterator[None]:
+    """A copy that cannot be read is no evidence: it is forgotten, and made again for whoever asks next.
+
+    Raises StoreUnavailable then.
+    """
+    try:
+        yield
+    except (ObjectUnknown, ObjectUnreadable) as error:
+        await execute(FORGET, recording)
+        raise StoreUnavailable(
+            f"{recording} 的观看副本读不出，将重新制作。",
+            f"The view copy of {recording} cannot be read: it is made again.",
+        ) from error
+
+
 async def trim(store: EvidenceStore, now: datetime) -> int:
     """Remove the copies that were not used for long, and those beyond the limit. Returns how many."""
     rows: list[Record] = list(
@@ -248,7 +289,7 @@ async def is_there(store: EvidenceStore, recording: UUID, version: str) -> bool:
     """Whether the store still has the copy; forgotten where it has not, after a restore for example."""
     try:
         found = await store.find(view_key(recording))
-    except ObjectUnknown:
+    except (ObjectUnknown, ObjectUnreadable):
         found = None
     if found is None or found.version != version:
         await execute(FORGET, recording)

@@ -22,7 +22,7 @@ from typing import Annotated
 
 import msgspec
 
-DOUBTING = ("evidence_missing", "evidence_covered")  # kinds of findings
+DOUBTING = ("evidence_missing", "evidence_covered", "evidence_unreadable")  # kinds of findings
 
 
 class AlarmRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

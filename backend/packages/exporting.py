@@ -20,6 +20,7 @@ from backend.core.keys import KeyRing
 from backend.core.refusals import Refusal, Unknown
 from backend.core.verb import Actor
 from backend.core.visibility import INSPECTING, viewer
+from backend.evidence import unreadable
 from backend.evidence.starts.reads import start_of
 from backend.evidence.starts.schemas import RecordingStart
 from backend.packages.bags import BagWriter
@@ -50,8 +51,8 @@ PackageKind = Literal["recording", "case", "complaint", "injury", "matter"]
 IndexPage = Callable[[UUID], Awaitable[str | None]]  # the printable index of a recording, or None
 # The footage, and whether the person may view it. $1 the person, $2 the organs that they inspect, $3 the recordings.
 UPLOADS = """
-SELECT r.id, u.state, u.disposed_at IS NOT NULL AS disposed, u.object_key, u.version, u.bytes, u.sha256, u.receipt,
-    u.media_type, r.wearer, NOT hidden_from($1, r.wearer, r.during) AND (
+SELECT r.id, u.state, u.organ, u.disposed_at IS NOT NULL AS disposed, u.object_key, u.version, u.bytes, u.sha256,
+    u.receipt, u.media_type, r.wearer, NOT hidden_from($1, r.wearer, r.during) AND (
         r.wearer <> $1 AND r.organ IN (SELECT organs_under($2::text[]))
             AND NOT EXISTS (SELECT FROM restriction x WHERE x.recording = r.id AND x.lifted_at IS NULL)
         OR EXISTS (SELECT FROM review v WHERE v.recording = r.id AND v.reviewer = $1 AND v.allowed
@@ -183,9 +184,13 @@ async def _uploads_of_matter(request: PackageRequest) -> Sequence[Record]:
 async def _prepare(
     store: EvidenceStore, ring: KeyRing, request: PackageRequest, uploads: Sequence[Record]
 ) -> PreparedPackage:
-    """Record who takes what, make a checkpoint, and collect all content but the footage."""
+    """Record who takes what, make a checkpoint, and collect all content but the footage.
+
+    Raises Refusal `evidence_unreadable` with the recordings that were not read before, and are not now.
+    """
     now = datetime.now(UTC)
     inside = [row for row in uploads if row["state"] == "sealed" and not row["disposed"]]
+    await _require_readable(store, inside)
     left_out = {str(row["id"]): "disposed" if row["disposed"] else row["state"] for row in uploads if row not in inside}
     about = [request.about] if request.about and request.kind != "recording" else []
     subjects = [row["id"] for row in uploads] + about
@@ -200,6 +205,13 @@ async def _prepare(
         id=package, request=request, made_at=now, uploads=inside, left_out=left_out, rows=rows, checkpoints=signed,
         people=people, entries=await fetch(ENTRIES, [row["id"] for row in inside]), starts=starts,
     )  # fmt: skip
+
+
+async def _require_readable(store: EvidenceStore, uploads: Sequence[Record]) -> None:
+    """Read again what could not be read before: a package that breaks off in the middle helps nobody."""
+    broken = [str(row["id"]) for row in uploads if not await unreadable.is_readable_again(store, row)]
+    if broken:
+        raise Refusal("evidence_unreadable", extra={"recordings": broken})
 
 
 async def _record_taking(request: PackageRequest, now: datetime, files: int, subjects: Sequence[UUID]) -> UUID:
@@ -265,14 +277,15 @@ async def stream(
 ) -> AsyncIterator[bytes]:
     """The bag as a zip, block by block.
 
-    Raises StoreUnavailable, and FootageAltered when the store returns other bytes than were sealed.
+    Raises StoreUnavailable, ObjectUnreadable, and FootageAltered when the store returns other bytes than were sealed.
     """
     writer, whole = BagWriter(str(package.id), package.made_at), False
     try:
         for row in package.uploads:
-            blocks = store.stream(row["object_key"], row["version"], 0, row["bytes"], BLOCK)
-            async for piece in writer.add(path_of(row), blocks):
-                yield piece
+            async with unreadable.noting(row["id"], row["organ"]):
+                blocks = store.stream(row["object_key"], row["version"], 0, row["bytes"], BLOCK)
+                async for piece in writer.add(path_of(row), blocks):
+                    yield piece
             if writer.digest_of(path_of(row)) != row["sha256"]:
                 raise FootageAltered(str(row["id"]))
             page = await index(row["id"])

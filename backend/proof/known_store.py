@@ -189,7 +189,8 @@ async def must_be_ours(store: EvidenceStore) -> None:
 async def standing(store: EvidenceStore) -> bool | None:
     """Whether this bucket is ours, as this process saw it within the last minute; None: nobody could tell.
 
-    One request looks while others go by what was seen before; one that failed is not repeated by each.
+    One request looks while others go by what was seen before; one that failed is not repeated by each. Raises
+    StoreUnavailable for whoever looked: what they want of the store next would wait as long.
     """
     seen = _LOOKS.setdefault(store, _Look())
     if seen.busy or seen.is_fresh():
@@ -199,6 +200,7 @@ async def standing(store: EvidenceStore) -> bool | None:
         seen.ours = await look(store)
     except StoreUnavailable:
         seen.ours = None
+        raise
     finally:
         seen.at, seen.busy = monotonic(), False
     return seen.ours

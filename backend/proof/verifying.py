@@ -38,10 +38,11 @@ from backend.proof.damaged import DamagedJournal
 from backend.proof.facts import OF_THE_OWNER, Baseline, BaselineFacts, FactPages, MayChange, ToldFacts
 from backend.proof.tree import root
 from backend.proof.trust import BadSignature, KeySet, PublicJwk, by_kid, claims_of, trusted_keys
-from storage.evidence_store import EvidenceStore, ObjectUnknown, StoredVersion
+from storage.evidence_store import EvidenceStore, ObjectUnknown, ObjectUnreadable, StoredVersion
 
 BATCH = 5_000  # rows read at a time
 AHEAD = 8  # checkpoints whose copies are read from the store ahead of the rows
+UNREADABLE = "unreadable"
 MOST_FLAWS = 100  # kept in a report; the first is what matters
 ROWS = """
 SELECT epoch, xid, seq, at, verb, outcome, organ, concat(coalesce(actor::text, 'None'), '|',
@@ -73,6 +74,13 @@ SENTENCES = {
     "files_unchecked": (
         "封存文件未能逐一检查：数据库文件已损坏（{what}）",
         "not every sealed file was checked: the database's files are damaged ({what})",
+    ),
+    "evidence_unreadable": (
+        "{what} 的原始文件读不出：读到第 {read_to} 字节为止；存储对其他文件应答正常",
+        "the bytes of upload {what} cannot be read beyond byte {read_to}; the store gives other files",
+    ),
+    "copy_unreadable": (
+        "锁定存储中检查点 {number} 的副本读不出", "the locked store's copy of checkpoint {number} cannot be read",
     ),
     "row_removed": ("第 {seq} 行被删除", "row {seq} was removed"),
     "row_inserted": ("第 {seq} 行是后来插入的", "row {seq} was inserted"),
@@ -172,7 +180,7 @@ class Flaw(msgspec.Struct, frozen=True, kw_only=True):
     """Something that is not as it was written.
 
     `seq`: the row, `until`: the last of several. `number`: the checkpoint, or the one that covers the row. `what`: the
-    column, the upload, the count or the reason.
+    column, the upload, the count or the reason. `read_to`: the byte up to which a file was read.
     """
 
     code: str
@@ -180,15 +188,16 @@ class Flaw(msgspec.Struct, frozen=True, kw_only=True):
     until: int | None = None
     number: int | None = None
     what: str = ""
+    read_to: int | None = None
 
     def sentence(self, language: str) -> str:
         """The flaw in words, in Chinese ("zh") or English."""
         chinese, english = SENTENCES[self.code]
         if language == "zh":
             told = "基线" if self.seq is None else f"第 {self.seq} 行"
-            return chinese.format(seq=self.seq, until=self.until, number=self.number, what=self.what, told=told)
+            return chinese.format(told=told, **msgspec.structs.asdict(self))
         told = "the baseline" if self.seq is None else f"row {self.seq}"
-        return english.format(seq=self.seq, until=self.until, number=self.number, what=self.what, told=told)
+        return english.format(told=told, **msgspec.structs.asdict(self))
 
 
 class JournalReport(msgspec.Struct, kw_only=True):
@@ -399,15 +408,20 @@ async def _checkpoints(
 async def _read_copies(
     store: EvidenceStore, row: Record, versions: Mapping[str, list[StoredVersion]]
 ) -> dict[str, list[bytes]]:
-    """The content of every version of a checkpoint's two files in the store, by file ending."""
-    copies: dict[str, list[bytes]] = {}
+    """The content of every version of a checkpoint's two files in the store, by file ending; and as UNREADABLE the
+    endings of those that it does not give."""
+    copies: dict[str, list[bytes]] = {UNREADABLE: []}
     for ending in (SIGNED, LEAVES):
         key = key_of(row["number"], row["signed"], ending)
         copies[ending] = []
         for version in versions.get(key, ()):
             if not version.deletion:
-                with suppress(ObjectUnknown):
+                try:
                     copies[ending].append(await store.read(key, version.version))
+                except ObjectUnreadable:
+                    copies[UNREADABLE].append(ending.encode())
+                except ObjectUnknown:
+                    continue
     return copies
 
 
@@ -424,11 +438,13 @@ def _check_checkpoint(
     columns = (row["number"], position(row), row["rows"], row["total"])
     if columns != (claims.number, claims.last, claims.rows, claims.total):
         report.add_flaw("checkpoint_columns", number=number)
+    if copies[UNREADABLE]:
+        report.add_flaw("copy_unreadable", number=number)
     if any(copy != row["signed"].encode() for copy in copies[SIGNED]):
         report.add_flaw("copy_differs", number=number)
     leaves_files = copies[LEAVES] if row["version"] is not None else [row["leaves"] or b""]
     intact = [content for content in leaves_files if hashlib.sha256(content).hexdigest() == claims.leaves]
-    if not intact or len(intact) < len(leaves_files):
+    if len(intact) < len(leaves_files) or not (intact or LEAVES.encode() in copies[UNREADABLE]):
         report.add_flaw("copy_differs" if leaves_files else "copy_missing", number=number)
     report.checkpoints += 1
     return SignedCheckpoint(claims, _leaves(intact[0]) if intact else None)

@@ -259,7 +259,7 @@ class _Live:
         if law().count("view_streams_ceiling") <= STREAMS.open:
             raise Refusal("too_many_views")
         STREAMS.open += 1
-        self.reading, self._left = Reading(order), False
+        self.reading, self.left = Reading(order), False
         self._stalled = asyncio.get_running_loop().call_later(HEAD_SECONDS + STALLED, self.leave)
 
     async def head(self) -> str:
@@ -271,13 +271,13 @@ class _Live:
     def taken(self) -> None:
         """Somebody took something of it: wait anew."""
         self._stalled.cancel()
-        if not self._left:
+        if not self.left:
             self._stalled = asyncio.get_running_loop().call_later(STALLED, self.leave)
 
     def leave(self) -> None:
         """End the child; once."""
-        if not self._left:
-            self._left = True
+        if not self.left:
+            self.left = True
             STREAMS.open -= 1
             self._stalled.cancel()
             self.reading.close()
@@ -297,12 +297,21 @@ async def _remuxed(
         viewing = await begin(request, source, None, from_ms)
     except (Unreadable, TimeoutError):
         live.leave()
-        await store.alive()  # the child may have failed because the store is away
+        await _must_be_given(store, source)  # the child may have failed because of the store
         raise _unwatchable(look) from None
     except BaseException:
         live.leave()
         raise
-    return OpenedView(_media_type(look, codecs), _sent(request, source, live, viewing, length.ms or 0))
+    return OpenedView(_media_type(look, codecs), _sent(store, request, source, live, viewing, length.ms or 0))
+
+
+async def _must_be_given(store: EvidenceStore, source: Source) -> None:
+    """That the store gives all bytes of the footage. Raises StoreUnavailable, ObjectUnreadable, ObjectUnknown."""
+    file = {
+        "id": source.recording, "organ": source.organ, "object_key": source.key, "version": source.version,
+        "bytes": source.bytes, "sha256": source.sha256,
+    }  # fmt: skip
+    await view_copies.must_be_given(store, file)
 
 
 def _media_type(look: Look, codecs: str) -> str:
@@ -310,9 +319,12 @@ def _media_type(look: Look, codecs: str) -> str:
 
 
 async def _sent(
-    request: ViewingRequest, source: Source, live: _Live, viewing: UUID, duration_ms: int
+    store: EvidenceStore, request: ViewingRequest, source: Source, live: _Live, viewing: UUID, duration_ms: int
 ) -> AsyncIterator[bytes]:
-    """The pieces as they come from the child. Whatever happens, what was sent is recorded and the child ended."""
+    """The pieces as they come from the child. Whatever happens, what was sent is recorded and the child ended.
+
+    Raises ObjectUnreadable, StoreUnavailable where the store gave the child no more: then this is not all of it.
+    """
     sent, last_ms = Sent(), duration_ms if source.stretch is None else min(duration_ms, source.stretch[1])
     try:
         async for piece in live.reading.pieces():
@@ -325,6 +337,8 @@ async def _sent(
         sent.add(0, to_ms=last_ms)
     except Unreadable:
         log.warning("a view copy broke off", recording=str(source.recording))
+        if not live.left:
+            await _must_be_given(store, source)
     finally:
         live.leave()
         LATE_WRITES.start(end(request, source, viewing, sent))
@@ -356,15 +370,16 @@ async def _from_store(
     key, version = view_copies.view_key(source.recording), str(copy.version)
     begun = at = copy.offset_of(from_ms)
     try:
-        init = copy.init_bytes or 0
-        async for block in store.stream(key, version, 0, init, init):
-            yield block
-            sent.add(len(block))
-        ends = copy.bytes or 0 if source.stretch is None else copy.end_of(source.stretch[1])
-        async for block in store.stream(key, version, begun, ends - begun, BLOCK):
-            yield block
-            at += len(block)
-            sent.add(len(block))
+        async with view_copies.made_again_if_lost(source.recording):
+            init = copy.init_bytes or 0
+            async for block in store.stream(key, version, 0, init, init):
+                yield block
+                sent.add(len(block))
+            ends = copy.bytes or 0 if source.stretch is None else copy.end_of(source.stretch[1])
+            async for block in store.stream(key, version, begun, ends - begun, BLOCK):
+                yield block
+                at += len(block)
+                sent.add(len(block))
     finally:
         if at > begun:
             first_ms, last_ms = copy.times_of(begun, at - 1)

@@ -6,6 +6,7 @@ is killed. When sending ends, the journal also gets the number of bytes sent. Re
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID, uuid4
@@ -18,6 +19,7 @@ from backend.core.database import first, tx, value
 from backend.core.refusals import Refusal
 from backend.core.verb import Actor
 from backend.core.visibility import INSPECTING, OVERSEEING, reaches
+from backend.evidence import unreadable
 from backend.evidence.removing import poster_key
 from backend.people import factor
 from backend.reviews.tables import Viewing
@@ -200,16 +202,33 @@ async def serve(
     store: EvidenceStore, request: ViewingRequest, source: Source, viewing: UUID, span: tuple[int, int],
     times: Callable[[int, int], tuple[int, int] | None] = no_times,
 ) -> AsyncIterator[bytes]:  # fmt: skip
-    """The bytes of `span`, block by block. `times`: from when to when these bytes are. Raises StoreUnavailable."""
+    """The bytes of `span`, block by block. `times`: from when to when these bytes are. Raises StoreUnavailable,
+    ObjectUnreadable; the journal has what was sent before."""
     sent = Sent()
     try:
-        async for block in store.stream(source.key, source.version, span[0], span[1] - span[0] + 1, BLOCK):
-            yield block
-            sent.add(len(block))
+        async with _noting(source, request.what):
+            async for block in _blocks(store, request.what, source, span):
+                yield block
+                sent.add(len(block))
     finally:
         if sent.bytes:
             sent.add(0, *(times(span[0], span[0] + sent.bytes - 1) or ()))
         LATE_WRITES.start(end(request, source, viewing, sent))
+
+
+def _blocks(
+    store: EvidenceStore, what: ViewingKind, source: Source, span: tuple[int, int]
+) -> AsyncIterator[bytes]:  # fmt: skip
+    """The blocks of `span`; of all the footage, to its end only where they are what was sealed."""
+    blocks = store.stream(source.key, source.version, span[0], span[1] - span[0] + 1, BLOCK)
+    if what == "poster" or span != (0, source.bytes - 1):
+        return blocks
+    return unreadable.only_whole(blocks, source.key, source.version, source.sha256)
+
+
+def _noting(source: Source, what: ViewingKind) -> AbstractAsyncContextManager[None]:
+    """Record that the footage cannot be read, where that is found. A poster is no evidence."""
+    return nullcontext() if what == "poster" else unreadable.noting(source.recording, source.organ)
 
 
 async def end(request: ViewingRequest, source: Source, viewing: UUID, sent: Sent) -> None:

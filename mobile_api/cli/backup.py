@@ -5,7 +5,7 @@ from pathlib import Path
 from rich.console import Console
 
 from backend import backup
-from backend.backup import DatabaseNotSaved
+from backend.backup import BackupResult, DatabaseNotSaved
 from backend.core import journal
 from backend.core.days import in_china
 from backend.core.settings import Settings
@@ -31,6 +31,7 @@ async def back_up(settings: Settings, folder: Path, console: Console) -> int:
         except DatabaseNotSaved as error:
             _print_missing(error.missing, "in the store", console)
             raise
+    _print_unreadable(done, console)
     manifest = done.manifest
     facts = {
         "manifest_sha256": backup.manifest_digest(folder), "files": manifest.files, "bytes": manifest.bytes,
@@ -50,7 +51,23 @@ async def back_up(settings: Settings, folder: Path, console: Console) -> int:
             style="yellow", soft_wrap=True,
         )  # fmt: skip
     console.print(f"{folder} holds the keys of this house: keep it as you keep them 备份内含密钥，请妥善保管")
-    return _print_missing(done.missing, "in the store", console)
+    return _print_missing(done.missing, "in the store", console) or (1 if done.kept else 0)
+
+
+def _print_unreadable(done: BackupResult, console: Console) -> None:
+    """Name the files that the store has and does not give, how far each reads, and those saved by an earlier backup."""
+    for key, read_to in list(done.unreadable.items())[:SHOWN]:
+        console.print(
+            f"✗ {key} 读到第 {read_to} 字节为止，存储读不出其余部分：请用 fujing heal 修复\n"
+            f"  {key} cannot be read beyond byte {read_to}: put it back with fujing heal",
+            style="red", markup=False, soft_wrap=True,
+        )  # fmt: skip
+    for key in done.kept[:SHOWN]:
+        console.print(
+            f"  {key} 在此备份中有先前的完好副本，已保留\n"
+            f"  {key}: this backup keeps the good copy that it has from before",
+            markup=False, soft_wrap=True,
+        )  # fmt: skip
 
 
 async def restore(settings: Settings, folder: Path, console: Console) -> int:

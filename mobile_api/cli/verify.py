@@ -27,6 +27,8 @@ DAMAGE = {
     "files_unchecked",
     "seal_unreadable",
     "index_damaged",
+    "evidence_unreadable",
+    "copy_unreadable",
 }  # nothing altered
 UNTRUSTED = (
     "签名者未经核实：未给出 --trust",
@@ -103,7 +105,7 @@ def last_line(flaws: Sequence[Flaw]) -> str:
     if not flaws:
         return "✓ 未发现改动 nothing was altered"
     if all(flaw.code in DAMAGE for flaw in flaws):
-        return "✗ 数据库损坏，未能全部核验 damaged: not everything could be verified"
+        return "✗ 有损坏，未能全部核验 damaged: not everything could be verified"
     return "✗ 有改动 altered"
 
 

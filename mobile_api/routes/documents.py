@@ -14,6 +14,7 @@ from mobile_api.head import only_head
 from mobile_api.problems import refuses
 from mobile_api.ranges import BYTES, asked_for, wants_plain_bytes
 from mobile_api.routes.sessions import address_of
+from mobile_api.streams import begun
 
 TAGS = ["Evidence · 视音频资料"]
 SHOWN = ("image/", "video/", "audio/")
@@ -35,7 +36,7 @@ async def one(request: Request[Any, Any, Any], document: UUID) -> DocumentRow:
     media_type=BYTES,
     opt=refuses(
         "too_many_requests", "too_many_refusals", "unknown_document", "second_factor_needed", "not_sealed",
-        "document_erased", "range_not_satisfiable",
+        "document_erased", "evidence_unreadable", "range_not_satisfiable", "store_unavailable",
     ) | {"ranged": True},
 )  # fmt: skip
 async def content(request: Request[Any, Any, Any], document: UUID) -> Stream:
@@ -50,7 +51,7 @@ async def content(request: Request[Any, Any, Any], document: UUID) -> Stream:
     sent: Any = iter(())  # of HEAD: nothing is seen, so nothing is journalled
     if not only_head(request):
         viewing = await documents.begin(asked, source, part.span)
-        sent = documents.serve(store, asked, source, viewing, part.span)
+        sent = await begun(documents.serve(store, asked, source, viewing, part.span))
     shown = _is_shown(source)
     headers = part.headers(source.media_type if shown and not wants_plain_bytes(request) else BYTES)
     name = f"filename*=UTF-8''{quote(source.file_name, safe='')}"

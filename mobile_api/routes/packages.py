@@ -24,8 +24,10 @@ from mobile_api.ranges import BYTES, wants_plain_bytes
 from mobile_api.routes.descriptions import page
 from mobile_api.routes.reviews import TAGS, WATCHING, ReviewId
 from mobile_api.routes.sessions import address_of
+from mobile_api.streams import begun
 
 BODY_LIMIT = 16 * 1024
+HEAD_AND_FILM = 2  # pieces of a zip: the head of the first film, and its first bytes
 
 
 class PackageCall(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -56,7 +58,7 @@ async def of_recording(request: Request[Any, Any, Any], recording: UUID, review:
     source = await watching.allowed(state.store, viewing)
     if only_head(request):  # nothing is exported, so nothing is journalled
         return Stream(iter(()), media_type=_media_type(request), headers={"Cache-Control": "no-store"})
-    return _sent(request, await exporting.of_recording(state.store, state.key_rings.evidence, viewing, source))
+    return await _sent(request, await exporting.of_recording(state.store, state.key_rings.evidence, viewing, source))
 
 
 @post(
@@ -70,6 +72,8 @@ async def of_recording(request: Request[Any, Any, Any], recording: UUID, review:
         "unknown_task",
         "nothing_to_pack",
         "package_needs_reviews",
+        "evidence_unreadable",
+        "store_unavailable",
         "too_many_requests",
         "too_many_refusals",
     ),
@@ -88,7 +92,7 @@ async def of_matter(request: Request[Any, Any, Any]) -> Stream:
     order = PackageRequest(
         actor=request.user, kind=call.kind, number=call.number, address=address_of(request), about=about
     )
-    return _sent(request, await exporting.of_matter(state.store, state.key_rings.evidence, order))
+    return await _sent(request, await exporting.of_matter(state.store, state.key_rings.evidence, order))
 
 
 def _id(number: str) -> UUID:
@@ -102,7 +106,7 @@ def _media_type(request: Request[Any, Any, Any]) -> str:
     return BYTES if wants_plain_bytes(request) else "application/zip"
 
 
-def _sent(request: Request[Any, Any, Any], package: PreparedPackage) -> Stream:
+async def _sent(request: Request[Any, Any, Any], package: PreparedPackage) -> Stream:
     async def index(recording: UUID) -> str | None:
         try:
             return page(await reads.footage_index(request.user, recording))
@@ -111,7 +115,7 @@ def _sent(request: Request[Any, Any, Any], package: PreparedPackage) -> Stream:
 
     state = request.app.state
     return Stream(
-        exporting.stream(state.store, state.key_rings.evidence, package, index),
+        await begun(exporting.stream(state.store, state.key_rings.evidence, package, index), read=HEAD_AND_FILM),
         media_type=_media_type(request),
         headers={
             "Content-Disposition": f'attachment; filename="fujing-{package.id}.zip"',

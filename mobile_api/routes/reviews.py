@@ -25,13 +25,14 @@ from mobile_api.paging import Cursor, Limit
 from mobile_api.problems import language_of, refuses
 from mobile_api.ranges import BYTES, asked_for, wants_plain_bytes
 from mobile_api.routes.sessions import address_of
+from mobile_api.streams import begun
 
 TAGS = ["Reviews · 调阅"]
 WATCHING = (
     "too_many_requests",
     "too_many_refusals",
     "review_needed", "unknown_review", "review_closed", "review_over", "review_unapproved",
-    "own_film_view_only", "not_sealed", "disposed",
+    "own_film_view_only", "not_sealed", "disposed", "evidence_unreadable", "store_unavailable",
 )  # fmt: skip
 From = Annotated[
     float,
@@ -81,7 +82,7 @@ async def _served(request: Request[Any, Any, Any], recording: UUID, review: UUID
     content: Any = iter(())  # of HEAD: nothing is watched, so nothing is journalled
     if not only_head(request):
         viewing = await watching.begin(viewing_request, source, asked.span)
-        content = watching.serve(store, viewing_request, source, viewing, asked.span, times)
+        content = await begun(watching.serve(store, viewing_request, source, viewing, asked.span, times))
     headers = asked.headers(BYTES if wants_plain_bytes(request) else media_type)
     return Stream(content, status_code=asked.status, headers=headers)
 
@@ -180,7 +181,7 @@ async def view(request: Request[Any, Any, Any], recording: UUID, review: ReviewI
     if only_head(request):  # nothing is watched, so nothing is journalled, and nothing made
         return Stream(iter(()), headers=VIEW_HEADERS)
     opened = await view_streams.opened(store, viewing, source, round(since * 1000))
-    return Stream(opened.content, headers=VIEW_HEADERS | _typed(request, opened.media_type))
+    return Stream(await begun(opened.content), headers=VIEW_HEADERS | _typed(request, opened.media_type))
 
 
 @listing("/spot-checks", summary="Spot checks · 抽查列表", tags=TAGS, operation_id="spot_checks")

@@ -262,7 +262,9 @@ async def test_a_store_that_does_not_answer_is_not_another_one(
     with pytest.raises(StoreUnavailable) as away:
         await known_store.must_be_ours(store)
     assert not isinstance(away.value, StoreSwapped)
-    assert await known_store.standing(store) is None
+    with pytest.raises(StoreUnavailable):
+        await known_store.standing(store)
+    assert await known_store.standing(store) is None, "others do not wait for it, too"
     store.close()
 
 

@@ -103,7 +103,7 @@ async def test_a_default_retention_explains_what_does_not_go(s3: S3Address) -> N
     """MinIO's own guide sets one: it is told, and a proof leaves one version that nobody can remove yet, not four."""
     store = a_store(s3, "by-default")
     await store.prepare()
-    store._client.set_object_lock_config("by-default", ObjectLockConfig(COMPLIANCE, 1, DAYS))
+    store._client.set_object_lock_config(store.bucket, ObjectLockConfig(COMPLIANCE, 1, DAYS))
     found = [await store.prove_lock() for _ in range(3)]
     assert all(each.by_default and each.by_default > in_days(1) - timedelta(minutes=5) for each in found)
     assert 3 == len(await left(store))
@@ -114,7 +114,7 @@ async def test_a_default_retention_explains_what_does_not_go(s3: S3Address) -> N
 
 async def test_a_hold_is_proved_again_when_the_lock_is_over(store: EvidenceStore) -> None:
     """Alone it must keep the version then. What was looked at goes, and what is still locked stays."""
-    proof = LockProof(store._client, "evidence", SHORT)
+    proof = LockProof(store._client, store.bucket, SHORT)
     probes = proof.leave("a-day", in_days(3))
     await asyncio.sleep(SHORT.total_seconds() + 1)
     await store.look_at_probes(probes)
@@ -128,7 +128,7 @@ async def test_a_hold_is_proved_again_when_the_lock_is_over(store: EvidenceStore
 @pytest.mark.parametrize("kind", [1, 2], ids=["held", "both"])
 async def test_a_hold_that_is_gone_the_day_after_is_seen(store: EvidenceStore, kind: int) -> None:
     """A store that drops it in the night (versitygw 1.8.0, once the lock is over) or loses the version."""
-    probes = LockProof(store._client, "evidence", SHORT).leave("a-day", in_days(3))
+    probes = LockProof(store._client, store.bucket, SHORT).leave("a-day", in_days(3))
     await asyncio.sleep(SHORT.total_seconds() + 1)
     await store.hold(probes[kind].key, probes[kind].version, on=False)
     with pytest.raises(LockNotKept, match="hold that was set before is gone"):
@@ -140,7 +140,7 @@ async def test_a_hold_that_is_gone_the_day_after_is_seen(store: EvidenceStore, k
 
 async def test_a_lock_that_became_shorter_is_seen(store: EvidenceStore) -> None:
     """What the database says of it is what counts."""
-    locked = LockProof(store._client, "evidence").leave("a-day", in_days(3))[0]
+    locked = LockProof(store._client, store.bucket).leave("a-day", in_days(3))[0]
     told = Probe("locked", locked.key, locked.version, in_days(5))
     with pytest.raises(LockNotKept, match="shorter"):
         await store.look_at_probes([told])
@@ -149,7 +149,7 @@ async def test_a_lock_that_became_shorter_is_seen(store: EvidenceStore) -> None:
 async def test_many_prove_at_once(s3: S3Address, store: EvidenceStore) -> None:
     """Two APIs and a worker that start together: each has objects of its own, and tidying takes nobody's."""
     stores = [a_store(s3) for _ in range(4)]
-    mine = LockProof(store._client, "evidence")._put("once/mine")
+    mine = LockProof(store._client, store.bucket)._put("once/mine")
     for each in stores:
         await asyncio.gather(*(one.prove_lock() for one in stores), *(each.tidy_probes((), ()) for _ in range(8)))
     assert mine.version in await left(store)
@@ -159,7 +159,7 @@ async def test_many_prove_at_once(s3: S3Address, store: EvidenceStore) -> None:
 
 async def test_what_a_killed_proof_left_is_removed(store: EvidenceStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """Held, and named nowhere: after a day nobody can still be proving with it."""
-    probes = LockProof(store._client, "evidence", SHORT).leave("killed", in_days(3))
+    probes = LockProof(store._client, store.bucket, SHORT).leave("killed", in_days(3))
     await store.tidy_probes((), ())
     assert {probe.version for probe in probes} <= set(await left(store))
     await asyncio.sleep(SHORT.total_seconds() + 1)

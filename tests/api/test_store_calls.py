@@ -277,6 +277,24 @@ async def test_whatever_the_sdk_raises_stays_inside(store: EvidenceStore, betwee
         await store.parts("a", "b")
 
 
+@pytest.mark.parametrize("told", ["HTTP/1.1 200 OK", "bytes 4-7/26", ""])
+async def test_another_range_is_not_passed_on(store: EvidenceStore, between: Nonsense, told: str) -> None:
+    """The whole in place of a range (ministack), or another range, of the right length."""
+    stored = await store.put(a_key(), b"abcdefghijklmnopqrstuvwxyz", "video/webm")
+
+    def another(answer: Answer) -> None:
+        if told.startswith("HTTP"):
+            answer.status = told
+        answer.fields["content-range"] = told
+
+    between.changed = [("GET", "versionId", another)]
+    with pytest.raises(StoreNonsense):
+        async for _ in store.stream(stored.key, stored.version, 2, 4, 10):
+            pass
+    between.changed = []
+    assert b"cdef" == b"".join([each async for each in store.stream(stored.key, stored.version, 2, 4, 10)])
+
+
 # -- what is set wrongly
 
 

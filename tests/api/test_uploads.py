@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
+import msgspec
 import pytest
 from litestar import Litestar
 from minio.commonconfig import COMPLIANCE
@@ -15,9 +16,10 @@ from backend.core.settings import Settings
 from backend.evidence import excess, multipart, sealing
 from backend.law.catalogue import law
 from mobile_api.client.api import read_receipt
+from mobile_api.stores import store_of
 from storage.evidence_store import EvidenceStore, ObjectUnknown
 from tests.builders import Someone, a_duty_auxiliary, ago, now, recorded, refused, some_footage
-from tests.databases import by_owner
+from tests.databases import by_owner, taken_for_ours
 from tests.devices import (
     MIB,
     PART,
@@ -39,6 +41,7 @@ from tests.devices import (
     some_bytes,
     standing_of,
 )
+from tests.endpoint import bucket
 
 BIG = some_bytes(20 * MIB, "a patrol in three parts")
 SMALL = some_bytes(300_000, "a patrol in one part")
@@ -688,12 +691,15 @@ async def test_a_version_that_was_there_before_is_not_what_was_sent(app: Litesta
 
 @pytest.fixture
 async def locking(app: Litestar, house: Settings) -> AsyncIterator[EvidenceStore]:
-    """The house's bucket keeps for a day whatever comes in: what MinIO's own guide sets up."""
+    """The house's store is a bucket that keeps for a day whatever comes in: what MinIO's own guide sets up."""
+    usual, settings = app.state.store, msgspec.structs.replace(house, s3_bucket=bucket("locks-by-itself"))
+    app.state.store = taken_for_ours(store_of(settings))
+    await app.state.store.prepare()
     sdk = app.state.store._client
-    await asyncio.to_thread(sdk.set_object_lock_config, house.s3_bucket, ObjectLockConfig(COMPLIANCE, 1, DAYS))
+    await asyncio.to_thread(sdk.set_object_lock_config, settings.s3_bucket, ObjectLockConfig(COMPLIANCE, 1, DAYS))
     yield app.state.store
-    await asyncio.to_thread(sdk.delete_object_lock_config, house.s3_bucket)
-    assert (await asyncio.to_thread(sdk.get_object_lock_config, house.s3_bucket)).mode is None
+    app.state.store.close()
+    app.state.store = usual
 
 
 async def test_a_mismatch_is_told_though_what_came_is_locked(app: Litestar, locking: EvidenceStore) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import psutil
 import pyotp
 import pytest
 from selenium.common.exceptions import WebDriverException
@@ -187,7 +188,8 @@ def kill_everything(house: Serving) -> None:
     """SIGKILL to each process of the house: nothing is cleaned up."""
     family = house.family()
     for process in family:
-        process.send_signal(signal.SIGKILL)
+        with contextlib.suppress(psutil.NoSuchProcess):  # the kernel ends some of them with their parent
+            process.send_signal(signal.SIGKILL)
     house.process.wait()
     assert [] == gone(family)
 

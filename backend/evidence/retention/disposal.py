@@ -9,6 +9,7 @@ injuries have theirs: its bytes go once it was erased with its last matter.
 Source: DESIGN §7; 公通字〔2016〕14号; PIPL 47.
 """
 
+from contextlib import suppress
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -19,14 +20,14 @@ from backend.core.erased import ERASED
 from backend.core.findings import Finding
 from backend.core.journal import utc
 from backend.core.refusals import Refusal, Unknown
-from backend.evidence import view_copies
+from backend.evidence import healing, view_copies
 from backend.evidence.removing import posters_are_gone
 from backend.evidence.retention import category_holds, terms
 from backend.evidence.retention.category_holds import LOCK_OUT_HOLDS
 from backend.evidence.sealing import append_line
 from backend.evidence.tables import Upload
 from backend.proof import known_store
-from storage.evidence_store import EvidenceStore, ObjectLocked
+from storage.evidence_store import EvidenceStore, ObjectLocked, ObjectUnknown, ObjectUnreadable, StoreUnavailable
 
 PAST_TERM = """
 u.kind = 'recording' AND u.state = 'sealed' AND u.disposed_at IS NULL AND u.locked_until < $1 AND NOT u.legal_hold
@@ -133,17 +134,15 @@ async def _dispose_of_erased_papers(now: datetime) -> None:
 async def remove_disposed(store: EvidenceStore, now: datetime) -> int:
     """Remove the bytes of what was disposed of from the store. Returns how many. Raises StoreUnavailable.
 
-    Where the store's own lock or hold still protects them, there is a finding, and the next run tries again.
+    Where the store's own lock or hold still protects them, or it cannot read what it should remove, there is a
+    finding, and the next run tries again.
     """
     removed = 0
     await known_store.must_be_ours(store)
     for row in await fetch(TO_REMOVE):
         try:
-            await view_copies.remove(store, row["id"])
-            if not await posters_are_gone(store, row["id"]):
-                raise ObjectLocked
-            await store.remove(row["object_key"], row["version"])
-        except ObjectLocked:
+            await _remove(store, row)
+        except (ObjectLocked, ObjectUnreadable):
             await findings.flag(Finding(kind="disposal_kept", subject=row["id"], organ=row["organ"], started_at=now))
             continue
         async with tx():
@@ -153,3 +152,17 @@ async def remove_disposed(store: EvidenceStore, now: datetime) -> int:
                 await append_line(row, "evidence/remove", now, {"removed_at": utc(now)})
                 removed += 1
     return removed
+
+
+async def _remove(store: EvidenceStore, row: Record) -> None:
+    """Remove the bytes of one file. Raises ObjectLocked, ObjectUnreadable, StoreUnavailable."""
+    await view_copies.remove(store, row["id"])
+    if not await posters_are_gone(store, row["id"]):
+        raise ObjectLocked
+    for place in await healing.places_of(row):
+        try:
+            await store.remove(*place)
+        except StoreUnavailable:
+            with suppress(ObjectUnknown):  # it is gone, though the store said that it failed
+                await store.find(*place)
+                raise

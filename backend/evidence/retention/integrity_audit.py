@@ -18,13 +18,13 @@ from backend.core.database_errors import first_line, is_unreadable
 from backend.evidence.sealing import RECEIPT_TYPE
 from backend.proof.trust import BadSignature, KeySet, PublicJwk, by_kid, claims_of, trusted_keys
 from backend.proof.verifying import Flaw
-from storage.evidence_store import EvidenceStore, ObjectUnknown
+from storage.evidence_store import EvidenceStore, ObjectUnknown, ObjectUnreadable
 
 PAGE = 200
-SEAL, RESTORE, EXTEND, DISPOSE, REMOVE = (
-    "evidence/seal", "evidence/restore", "evidence/extend", "evidence/dispose", "evidence/remove",
+SEAL, RESTORE, HEAL, EXTEND, DISPOSE, REMOVE = (
+    "evidence/seal", "evidence/restore", "evidence/heal", "evidence/extend", "evidence/dispose", "evidence/remove",
 )  # fmt: skip
-UPLOAD_LINES = [SEAL, RESTORE, EXTEND, DISPOSE, REMOVE]
+UPLOAD_LINES = [SEAL, RESTORE, HEAL, EXTEND, DISPOSE, REMOVE]
 SEALED = """
 SELECT u.id, u.object_key, u.version, u.sha256, u.bytes, u.receipt, u.locked_until, u.disposed_at, u.removed_at, ARRAY(
     SELECT j.entry FROM journal j WHERE j.subjects @> ARRAY[u.id] AND j.outcome = 'done' AND j.verb = ANY ($4)
@@ -156,15 +156,16 @@ def _lines_of(row: Record) -> list[UploadLine]:
 
 
 def _sealing_flaws(row: Record, lines: Sequence[UploadLine]) -> Iterator[str]:
-    """Codes of what is wrong with its digest, size and version. A restore from a backup gave it a new version."""
+    """Codes of what is wrong with its digest, size and version. A restore from a backup, or what was put back
+    for a damaged copy, gave it a new version."""
     sealed = [line.facts for line in lines if line.verb == SEAL]
-    restored = [line.facts for line in lines if line.verb == RESTORE]
+    moved = [line.facts for line in lines if line.verb in (RESTORE, HEAL)]
     if not sealed:
         yield "seal_missing"
         return
     if len(sealed) > 1:
         yield "sealed_twice"
-    last = (restored or sealed)[-1]
+    last = (moved or sealed)[-1]
     expected = (row["sha256"], row["bytes"])
     if any((each.sha256, each.bytes) != expected for each in (*sealed, last)) or last.version != row["version"]:
         yield "seal_columns"
@@ -197,15 +198,22 @@ async def _flaws_in_store(store: EvidenceStore, row: Record, deep: bool) -> list
         is_there = deep and await _is_there(store, row["object_key"], row["version"])
         return [Flaw(code="object_kept", what=upload)] if is_there else []
     try:
-        if deep or await _is_beside_the_sealed_one(store, row):
+        if deep or _was_healed(row) or await _is_beside_the_sealed_one(store, row):
             if await store.digest(row["object_key"], row["version"]) != (row["sha256"], row["bytes"]):
                 return [Flaw(code="object_differs", what=upload)]
         else:
-            await store.locked_until(row["object_key"], row["version"])
+            await store.find(row["object_key"], row["version"])
+        is_covered = not await is_newest(store, row["object_key"], row["version"])
     except ObjectUnknown:
         return [Flaw(code="object_missing", what=upload)]
-    is_covered = not await is_newest(store, row["object_key"], row["version"])
+    except ObjectUnreadable as error:
+        return [Flaw(code="evidence_unreadable", what=upload, read_to=error.read_to)]
     return [Flaw(code="object_covered", what=upload)] if is_covered else []
+
+
+def _was_healed(row: Record) -> bool:
+    """Whether somebody put the bytes back for a damaged copy: they are read, deep or not."""
+    return any(line.verb == HEAL for line in _lines_of(row))
 
 
 async def _is_beside_the_sealed_one(store: EvidenceStore, row: Record) -> bool:
@@ -218,10 +226,13 @@ async def _is_beside_the_sealed_one(store: EvidenceStore, row: Record) -> bool:
 
 
 async def _is_there(store: EvidenceStore, key: str, version: str) -> bool:
+    """Whether the store has this version; one that it does not give is there."""
     try:
-        await store.locked_until(key, version)
+        await store.find(key, version)
     except ObjectUnknown:
         return False
+    except ObjectUnreadable:
+        return True
     return True
 
 

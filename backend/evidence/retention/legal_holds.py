@@ -20,6 +20,7 @@ from backend.core.refusals import Refusal, Unknown
 from backend.core.verb import Actor, Occasion, Outcome
 from backend.core.visibility import INSPECTING, OVERSEEING, reaches
 from backend.core.wire import as_json
+from backend.evidence import unreadable
 from backend.evidence.retention import category_holds
 from backend.evidence.retention.category_holds import LOCK_OUT_DISPOSAL as LOCK_OUT_DISPOSAL
 from backend.evidence.retention.category_holds import LOCK_OUT_HOLDS as LOCK_OUT_HOLDS
@@ -27,7 +28,7 @@ from backend.evidence.rules import is_category
 from backend.evidence.schemas import AnswerRelease, PlaceHold, ReleaseHold
 from backend.evidence.tables import Hold, Upload
 from backend.proof import known_store
-from storage.evidence_store import EvidenceStore, ObjectUnknown
+from storage.evidence_store import EvidenceStore, ObjectUnknown, ObjectUnreadable, StoreUnavailable
 
 IS_KEPT_FROM = "SELECT hold_kept_from(h, $2) FROM hold h WHERE h.id = $1"
 IS_ABOUT_ACTOR = """
@@ -212,7 +213,8 @@ async def is_held(upload: UUID) -> bool:
 async def update_store(store: EvidenceStore) -> int:
     """Set and lift the store's legal holds as the holds ask for. Returns how many changed. Raises StoreUnavailable.
 
-    Where the store has lost sealed bytes, there is a finding, and the others are updated all the same.
+    Where the store has lost sealed bytes or does not give them, there is a finding, and the others are updated all the
+    same.
     """
     return await _update(store, ALL)
 
@@ -241,12 +243,22 @@ async def _update(store: EvidenceStore, query: str, *values: Any) -> int:
         await known_store.must_be_ours(store)
         for row in rows:
             try:
-                await store.hold(row["object_key"], row["version"], row["keep"])
+                await _tell_store(store, row)
+            except ObjectUnreadable:
+                await unreadable.note(row["id"], row["organ"], datetime.now(UTC))
             except ObjectUnknown:
                 await findings.flag(Finding(kind="evidence_missing", subject=row["id"], organ=row["organ"]))
             else:
                 changed += await _set_legal_hold(row)
     return changed
+
+
+async def _tell_store(store: EvidenceStore, row: Record) -> None:
+    """Set or lift one legal hold. Raises ObjectUnknown, ObjectUnreadable, StoreUnavailable."""
+    try:
+        await store.hold(row["object_key"], row["version"], row["keep"])
+    except StoreUnavailable as error:
+        raise await unreadable.apart(store, row, error) from error
 
 
 async def _in_own_time(query: str, *values: Any) -> Sequence[Record]:

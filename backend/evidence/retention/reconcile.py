@@ -1,6 +1,7 @@
 """Compare the locks and legal holds of the store with the database: repair differences, or record a finding.
 
-Guarantees: a lock is never shortened; each repair is in the journal, because somebody changed the store without us.
+Guarantees: a lock is never shortened; each repair is in the journal, because somebody changed the store without us. One
+file that the store does not give holds up no other: it gets a finding, which goes once all of it was read again.
 """
 
 from datetime import datetime
@@ -9,15 +10,16 @@ from uuid import UUID
 from backend.core import findings, journal
 from backend.core.database import Record, fetch
 from backend.core.findings import Finding
+from backend.evidence import unreadable
 from backend.evidence.retention.integrity_audit import is_newest
 from backend.evidence.tables import Upload
 from backend.proof import known_store
-from storage.evidence_store import EvidenceStore, ObjectUnknown
+from storage.evidence_store import EvidenceStore, ObjectUnknown, ObjectUnreadable, StoreUnavailable
 
 PAGE = 200
 TRIES = 3
 SEALED = """
-SELECT u.id, u.organ, u.object_key, u.version, u.locked_until, u.legal_hold, ARRAY(
+SELECT u.id, u.organ, u.object_key, u.version, u.sha256, u.bytes, u.locked_until, u.legal_hold, ARRAY(
     SELECT f.kind FROM finding f WHERE f.subject = u.id AND f.withdrawn_at IS NULL
 ) AS findings FROM upload u
 WHERE u.state = 'sealed' AND u.disposed_at IS NULL AND ($1::uuid IS NULL OR u.id > $1)
@@ -28,7 +30,7 @@ ORDER BY u.id LIMIT $2
 
 async def reconcile(store: EvidenceStore, now: datetime, only: UUID | None = None) -> dict[str, int]:
     """Compare every sealed upload, or `only` one, with the store. Returns counts. Raises StoreUnavailable."""
-    counts = {"checked": 0, "repaired": 0, "missing": 0, "covered": 0}
+    counts = {"checked": 0, "repaired": 0, "missing": 0, "covered": 0, "unreadable": 0}
     last: UUID | None = None
     await known_store.must_be_ours(store)
     while rows := await fetch(SEALED, last, PAGE, only):
@@ -36,16 +38,30 @@ async def reconcile(store: EvidenceStore, now: datetime, only: UUID | None = Non
         for row in rows:
             counts["checked"] += 1
             try:
-                counts["repaired"] += await _repair(store, row, now)
-                covered = not await is_newest(store, row["object_key"], row["version"])
-                counts["covered"] += covered
-                await _set_finding("evidence_covered", row, covered)
-                await _set_finding("evidence_missing", row, False)
+                await _compare(store, row, now, counts)
+            except ObjectUnreadable:
+                if not await _is_disposed(row["id"]):
+                    counts["unreadable"] += 1
+                    await unreadable.note(row["id"], row["organ"], now)
             except ObjectUnknown:
                 if not await _is_disposed(row["id"]):  # it may have been since the rows were read
                     counts["missing"] += 1
                     await _set_finding("evidence_missing", row, True)
     return counts
+
+
+async def _compare(store: EvidenceStore, row: Record, now: datetime, counts: dict[str, int]) -> None:
+    """Compare one file. Raises ObjectUnknown, ObjectUnreadable, StoreUnavailable."""
+    try:
+        counts["repaired"] += await _repair(store, row, now)
+        covered = not await is_newest(store, row["object_key"], row["version"])
+    except StoreUnavailable as error:
+        raise await unreadable.apart(store, row, error) from error
+    counts["covered"] += covered
+    await _set_finding("evidence_covered", row, covered)
+    await _set_finding("evidence_missing", row, False)
+    if unreadable.KIND in row["findings"] and await unreadable.is_whole(store, row):
+        await unreadable.forget(row["id"])
 
 
 async def _repair(store: EvidenceStore, row: Record, now: datetime) -> int:

@@ -6,6 +6,7 @@ killed between the two is repeated, as the same lock again changes nothing. A lo
 for a clock of 2099, stays: nobody can shorten it (COMPLIANCE). Source: 公通字〔2016〕14号; docs/adr/0045.
 """
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from backend.core import findings
@@ -13,11 +14,12 @@ from backend.core.database import Record, execute, fetch, rows_touched, tx
 from backend.core.days import A_DAY
 from backend.core.findings import Finding
 from backend.core.journal import utc
+from backend.evidence import unreadable
 from backend.evidence.removing import poster_key
 from backend.evidence.sealing import append_line
 from backend.law.catalogue import law
 from backend.proof import known_store
-from storage.evidence_store import EvidenceStore, ObjectUnknown
+from storage.evidence_store import EvidenceStore, ObjectUnknown, ObjectUnreadable, StoreUnavailable
 
 # The same rule as rules.term_begins, for all files at once; a test compares the two. A lock of the last day stands.
 BEGINS = "least(greatest(u.declared_at, r.ended_at, r.started_at), u.received_at)"
@@ -49,12 +51,13 @@ async def lengthen(store: EvidenceStore, now: datetime) -> int:
 
 
 async def _lengthen(store: EvidenceStore, row: Record, now: datetime) -> int:
-    """Lock one file and its poster longer. Returns 1, or 0 where it is gone: then there is a finding."""
+    """Lock one file and its poster longer. Returns 1, or 0 where it is gone or not given: then there is a finding."""
     until = row["until"].replace(microsecond=0) + timedelta(seconds=1)
     try:
-        await store.lock(row["object_key"], row["version"], until)
-        if row["poster_version"] is not None:
-            await store.lock(poster_key(row["id"]), row["poster_version"], until)
+        await _lock(store, row, until)
+    except ObjectUnreadable:
+        await unreadable.note(row["id"], row["organ"], now)
+        return 0
     except ObjectUnknown:
         await findings.flag(Finding(kind="evidence_missing", subject=row["id"], organ=row["organ"]))
         return 0
@@ -63,3 +66,21 @@ async def _lengthen(store: EvidenceStore, row: Record, now: datetime) -> int:
             return 0
         await append_line(row, "evidence/extend", now, {"locked_until": utc(until)})
     return 1
+
+
+async def _lock(store: EvidenceStore, row: Record, until: datetime) -> None:
+    """Lock the file, then its poster, which may be lost: it can be made again. Raises ObjectUnknown, ObjectUnreadable,
+    StoreUnavailable."""
+    try:
+        await store.lock(row["object_key"], row["version"], until)
+    except StoreUnavailable as error:
+        raise await unreadable.apart(store, row, error) from error
+    if row["poster_version"] is None:
+        return
+    key, version = poster_key(row["id"]), row["poster_version"]
+    try:
+        await store.lock(key, version, until)
+    except StoreUnavailable:
+        with suppress(ObjectUnreadable):
+            await store.find(key, version)
+            raise

@@ -211,6 +211,33 @@ def back_up(folder: Path) -> None:
 
 
 @fujing.command(
+    "heal",
+    help=by_locale(
+        "把存储中读不出或已丢失的一份封存资料放回原处，内容取自备份、文件或设备重新发送的副本；摘要必须与封存时一致。\n\n"
+        "被中断后再次运行即可继续。损坏的版本仍留在存储中。",
+        "Put back one sealed file that the store lost or cannot read, from a backup, a file, or what a device sent "
+        "again: exactly the bytes that were sealed.\n\n"
+        "Interrupted, it goes on where it was when run again. The damaged version stays in the store.",
+    ),
+)
+@click.argument("recording", type=click.UUID)
+@click.option(
+    "--from", "source", type=click.Path(exists=True, path_type=Path),
+    help=by_locale(
+        "备份文件夹，或原始文件；不加则用设备重新发送的副本。",
+        "A backup's folder, or the file itself; without it, what a device sent again.",
+    ),
+)  # fmt: skip
+def heal(recording: UUID, source: Path | None) -> None:
+    with one_sentence():
+        settings = existing_house()
+        from mobile_api.cli import heal, serving
+
+        with by_operator(), serving.until_signalled(), serving.services(settings) as full:
+            asyncio.run(heal.put_back(full, recording, source, console))
+
+
+@fujing.command(
     help=by_locale(
         "把备份恢复到空的位置：新数据库、新存储桶、空数据目录。\n\n"
         "退出码 1：备份中缺少文件，会列出其名称；其余均已恢复。",
