@@ -144,7 +144,7 @@ def _look_after_the_store(queue: PgQueuer, store: EvidenceStore, disk: Path | No
     async def try_writing(_: Schedule) -> None:
         log.info("written", store=await known_store.try_writing(store, disk))
 
-    @queue.schedule("prove_lock", "23 * * * *")
+    @queue.schedule("prove_lock", "*/5 * * * *")
     async def prove_lock(_: Schedule) -> None:
         with suppress(LockNotKept):  # recorded: an alarm rings until a proof is good again
             await known_store.prove_again(store, "worker")

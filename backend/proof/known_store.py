@@ -303,7 +303,7 @@ async def at_start(store: EvidenceStore, by: str) -> None:
 
 
 async def prove_again(store: EvidenceStore, by: str) -> None:
-    """The job of every hour: look at what was left, and prove anew once a day or after a proof that failed."""
+    """The job of every five minutes: look at what was left, and prove anew once a day or after a proof that failed."""
     if await look(store) is False:
         raise StoreSwapped(store.bucket)
     if not await prove(store, by, period("proved_daily")):
@@ -404,18 +404,19 @@ def _is_over(left: LeftProbe, now: datetime) -> bool:
 
 
 async def _recorded(by: str, proof: Callable[[], Awaitable[Any]]) -> Any:
-    """What a proof gives. One that failed twice is recorded: a single answer may have been nonsense. Raises
-    LockNotKept."""
-    try:
-        return await proof()
-    except LockNotKept:
-        await asyncio.sleep(1)
+    """What a proof gives. One that failed twice is recorded: a single answer may have been nonsense. It is told why it
+    failed first, since a probe that could be deleted is only missing afterwards. Raises LockNotKept."""
     try:
         return await proof()
     except LockNotKept as error:
-        await _record("lock", "not_kept", None, {"zh": error.zh, "en": error.en, "by": by})
-        log.error("the store does not keep what is locked or held", words=error.en)
-        raise
+        failed = error
+        await asyncio.sleep(1)
+    try:
+        return await proof()
+    except LockNotKept:
+        await _record("lock", "not_kept", None, {"zh": failed.zh, "en": failed.en, "by": by})
+        log.error("the store does not keep what is locked or held", words=failed.en)
+        raise failed from None
 
 
 async def _record_kept(by: str, found: LockFound) -> None:

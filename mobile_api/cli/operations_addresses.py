@@ -59,7 +59,7 @@ def addresses(home: Path) -> list[str]:
 
 def address_for_devices(settings: Settings) -> str:
     """The URL under which a phone reaches the API. Raises SettingsError where none is known that it can reach."""
-    running = list(_running(settings.data_dir)) or [_not_running(settings)]
+    running = list(answering(settings.data_dir)) or [_not_running(settings)]
     listens = [one["listen"] or DEFAULT for one in running]
     url = settings.public_url or next((one["public_url"] for one in running if one["public_url"]), None)
     url = url or f"http://{listens[0]}"
@@ -81,7 +81,7 @@ def _not_running(settings: Settings) -> dict[str, str | None]:
     return {"listen": found.listen, "public_url": found.api_url}
 
 
-def _running(home: Path) -> Iterator[dict[str, str | None]]:
+def answering(home: Path) -> Iterator[dict[str, str | None]]:
     """What each API that runs over this data directory says of devices."""
     for own in sorted((home / FOLDER).glob("api-*/")):
         if is_locked(own) and (own / FOR_DEVICES).exists():

@@ -372,6 +372,19 @@ async def test_what_a_power_cut_took_is_lost_once(app: Litestar, house: Settings
         store.close()
 
 
+async def test_it_is_told_why_a_proof_failed_first(app: Litestar, checks: None) -> None:
+    """What versitygw lets go at the first try is only missing at the second, and that is not the cause."""
+    found = iter([LockNotKept("已冻结的版本可以被删除", "held could be deleted"), LockNotKept("不在", "gone")])
+
+    async def proof() -> None:
+        raise next(found)
+
+    with pytest.raises(LockNotKept, match="held could be deleted"):
+        await known_store._recorded("worker", proof)
+    told = await known_store.told()
+    assert ("not_kept", True) == (told.lock, "held could be deleted" in told.lock_facts["en"])
+
+
 async def test_a_probe_that_was_seen_stays(app: Litestar, house: Settings) -> None:
     """A version that was there yesterday, under a hold, is not there today."""
     async with another_house(house) as settings:

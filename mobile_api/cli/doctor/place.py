@@ -11,7 +11,7 @@ import urllib3
 
 from backend.core.settings import Settings, SettingsError, host_and_port
 from mobile_api.cli.lan import Reach, reach
-from mobile_api.cli.operations_addresses import _running, addresses
+from mobile_api.cli.operations_addresses import addresses, answering
 from mobile_api.cli.serving import running_services
 from storage.presigning import Signer
 from storage.s3_calls import StoreCalls
@@ -98,7 +98,7 @@ def _service_of(name: str) -> str:
 
 def told_to_devices(settings: Settings) -> str | None:
     """The address of the API that devices are told; None where none is set and no API runs."""
-    running = list(_running(settings.data_dir))
+    running = list(answering(settings.data_dir))
     named = settings.public_url or next((one["public_url"] for one in running if one["public_url"]), None)
     given = settings.listen if settings.listen and host_and_port(settings.listen)[1] != 0 else None
     listens = next((one["listen"] for one in running if one["listen"]), given)
