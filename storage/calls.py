@@ -1,5 +1,6 @@
 """How long calls to the object store may take: `calls.toml`."""
 
+import tomllib
 from pathlib import Path
 
 import msgspec
@@ -20,4 +21,4 @@ class Calls(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     source: str
 
 
-CALLS = msgspec.toml.decode((Path(__file__).parent / "calls.toml").read_bytes(), type=Calls)
+CALLS = msgspec.convert(tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8")), Calls)

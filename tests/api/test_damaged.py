@@ -27,6 +27,7 @@ from mobile_api.cli.verify import last_line
 from mobile_api.problems import DAMAGE, read_failure
 from mobile_api.stores import store_of
 from tests.api.test_proof import Witness, as_superuser, instead, renamed, replace_settings, rows
+from tests.databases import taken_for_ours
 from tests.rules.test_alarms import WELL
 
 COVERED, NOT_YET = 120, 40  # rows under three checkpoints, and after them
@@ -50,7 +51,7 @@ async def made(house: Settings, app: Litestar, tmp_path_factory: pytest.TempPath
         await migrate(str(settings.migrate_url), role_of(str(settings.database_url)))
     finally:
         DB.pool = pool
-    store, ring = store_of(settings), KeyRing(settings.secrets_dir, "evidence")
+    store, ring = taken_for_ours(store_of(settings)), KeyRing(settings.secrets_dir, "evidence")
     await store.prepare()
     async with instead(str(settings.database_url)):
         for part in range(3):

@@ -108,7 +108,7 @@ async def test_a_traffic_post_on_a_main_road_says_who_is_missing(app: Litestar) 
     assert ["还差辅警 1 名。", "还差民警 1 名。"] == [way["message"] for way in answer["lacking"]]
     night = (await lin.get(VERDICT, english=True, **told | {"light": "night"})).json()
     assert [(0, 2), (1, 0)] == [(way["officers"], way["auxiliaries"]) for way in night["lacking"]]
-    assert "Still missing: auxiliaries 2." == night["lacking"][0]["message"]
+    assert "Still missing: auxiliaries: 2." == night["lacking"][0]["message"]
     assert "allowed" == (await judged(lin, **told | {"auxiliaries_present": 2}))[0]
 
 

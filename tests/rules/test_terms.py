@@ -164,6 +164,7 @@ NO_TERM = {
     "backend/hours": "weeks and months of the calendar",
     "backend/people/histories.py": "the day before another begins",
     "backend/people/roster.py": "yesterday",
+    "backend/proof/known_store.py": "seconds of a claim",
     "backend/items/wearers.py": "how far a clock may be off",
     "backend/evidence/service.py": "how far a clock may be off",
     "backend/evidence/starts/rules.py": "a default for tests",
