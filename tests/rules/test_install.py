@@ -164,7 +164,7 @@ def test_a_second_run_changes_what_differs(tmp_path: Path) -> None:
     assert (
         "written: fujing.service, fujing-backup.service, fujing-backup.timer" in said(*words, "a.lan", **where).output
     )
-    assert "fujing serve --lan a.lan\n" in (root / UNITS / SERVICE).read_text()
+    assert " serve --lan a.lan\n" in (root / UNITS / SERVICE).read_text()
     wanted = [root / UNITS / "multi-user.target.wants" / SERVICE, root / UNITS / "timers.target.wants" / TIMER]
     assert [True, True] == [link.is_symlink() for link in wanted]
     assert [0o700, 0o700] == [
