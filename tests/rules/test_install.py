@@ -173,7 +173,7 @@ def test_a_second_run_changes_what_differs(tmp_path: Path) -> None:
     (root / ENVIRONMENT).write_text("FUJING_WORKERS=2\n")
     assert "Nothing differs" in said(*words, "a.lan", **where).output
     assert "written: fujing.service\n" in said(*words, "b.lan", **where).output
-    assert "fujing serve --lan b.lan\n" in (root / UNITS / SERVICE).read_text()
+    assert " serve --lan b.lan\n" in (root / UNITS / SERVICE).read_text()
     assert "FUJING_WORKERS=2\n" == (root / ENVIRONMENT).read_text()
 
 
