@@ -181,8 +181,11 @@ def watched(fronted: Fronted, recording: str, original: Path, home: Path) -> Non
 
 
 def code_that_counts(secret: str) -> str:
-    """The next code: one that was used counts no more."""
-    return pyotp.TOTP(secret).at(int(time.time()) + 30)
+    """The next code, once it is another one than before: one that was used counts no more. Half a minute at most."""
+    while (code := pyotp.TOTP(secret).at(int(time.time()) + 30)) == WU.get("used"):
+        time.sleep(0.5)
+    WU["used"] = code
+    return code
 
 
 def by_curl(fronted: Fronted, url: str) -> str:
