@@ -14,7 +14,6 @@ from backend.core.wire import LEFT_OUT_IF_WRONG, WHOLE, Moment, Name, Place
 ActivityId = Annotated[UUID, msgspec.Meta(description="id of the activity")]
 Badge = Annotated[str, msgspec.Meta(description="badge number")]
 BeganAt = Annotated[Moment, msgspec.Meta(description="start, in corrected time")]
-CaseNumber = Annotated[str, msgspec.Meta(description="number of the case")]
 CaseNumberGiven = Annotated[Name, msgspec.Meta(description="number of the case")]
 ContactMethod = Annotated[
     Literal["in_person", "telephone", "letter", "message"],

@@ -26,6 +26,7 @@ from selenium.webdriver.common.by import By
 
 from mobile_api.client.api import digest_of
 from storage.house_ca import fingerprint
+from tests.chromium import FLAGS
 from tests.houses import STATION, Place, Serving, gone
 from tests.lans import ADDRESS, NAME, OPEN, ca_of, certutil, ports
 from tests.prepared import Templates
@@ -41,11 +42,7 @@ person,P2301,吴督察,officer,330102000000,2015-07-01,
 role,P2301,,inspector,330102000000,2026-01-01,
 device,HH-2301,手持终端,handheld,{STATION},,
 """
-FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-    "--disable-background-networking", "--disable-component-update", "--autoplay-policy=no-user-gesture-required",
-    "--mute-audio", f"--host-resolver-rules=MAP {NAME} {ADDRESS}",
-)  # fmt: skip
+IN_THE_NETWORK = (*FLAGS, f"--host-resolver-rules=MAP {NAME} {ADDRESS}")
 SECONDS = 60
 MIB = 2**20
 PHONE = """
@@ -141,7 +138,7 @@ def browser(home: Path, ca: Path | None) -> Iterator[Chrome]:
         subprocess.run([tool, "-d", f"sql:{store}", "-A", "-t", "C,,", "-n", "house", "-i", str(ca)], check=True)
     options = ChromeOptions()
     options.binary_location = chromium
-    for flag in (*FLAGS, f"--user-data-dir={home / 'profile'}"):
+    for flag in (*IN_THE_NETWORK, f"--user-data-dir={home / 'profile'}"):
         options.add_argument(flag)
     environment = os.environ | {"HOME": str(home)}
     window = Chrome(options=options, service=ChromeService(executable_path=driver, env=environment))

@@ -16,14 +16,11 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
+from tests.chromium import FLAGS
 from tests.houses import ZHAO, Serving
 
 pytestmark = pytest.mark.web
 
-FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-    "--disable-background-networking", "--disable-component-update", "--window-size=1400,2000",
-)  # fmt: skip
 SECONDS = 30
 PASTE = """
 Object.getOwnPropertyDescriptor(HTMLTextAreaElement.prototype, "value").set.call(arguments[0], arguments[1]);
@@ -46,7 +43,7 @@ def chromium(tmp_path: Path) -> Iterator[Chrome]:
         pytest.skip("no Chromium here (apt-get install chromium chromium-driver): nobody tried /docs in a browser")
     options = ChromeOptions()
     options.binary_location = browser
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path / 'profile'}"):
+    for flag in (*FLAGS, "--window-size=1400,2000", f"--user-data-dir={tmp_path / 'profile'}"):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     window = Chrome(options=options, service=ChromeService(executable_path=driver))

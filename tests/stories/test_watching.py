@@ -19,6 +19,7 @@ from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 from selenium.webdriver.common.by import By
 
 from mobile_api.client.api import DeskClient, digest_of
+from tests.chromium import FLAGS
 from tests.films import mux
 from tests.houses import CHEN, STATION, Serving
 from tests.photos import photo
@@ -35,11 +36,6 @@ person,P6201,吴督察,officer,330102000000,2015-07-01,
 role,P6201,,inspector,330102000000,2026-01-01,
 device,HH-0621,手持终端,handheld,{STATION},,
 """
-FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-    "--disable-background-networking", "--disable-component-update", "--window-size=1280,1000",
-    "--autoplay-policy=no-user-gesture-required", "--mute-audio",
-)  # fmt: skip
 SECONDS = 40
 CHINA = timezone(timedelta(hours=8))
 LENGTH = 4  # seconds of each film
@@ -61,7 +57,7 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
         pytest.skip("no Chromium here (apt-get install chromium chromium-driver): nobody watched in a browser")
     options = ChromeOptions()
     options.binary_location = browser
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
+    for flag in (*FLAGS, "--window-size=1280,1000", f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     window = Chrome(options=options, service=ChromeService(executable_path=driver))
